@@ -1,0 +1,2 @@
+//! The `tidegate` binary: config, commands, composition.
+fn main() {}

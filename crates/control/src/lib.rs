@@ -1,0 +1,1 @@
+//! What exists: the store, and operations on clusters.

@@ -1,0 +1,1 @@
+//! How a cluster is created, started, reached, put to sleep, removed.

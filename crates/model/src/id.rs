@@ -1,0 +1,183 @@
+//! Identifiers. Each has a type of its own, so that the client's side and the engine's side of one
+//! session, or two clusters' numbers, can't be mistaken for one another.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A cluster, by the number the store gave it. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterId(pub u64);
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One run of a cluster's engine: from start to stop, or to death. Counted up durably before each start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct RunEpoch(pub u64);
+
+/// A session as the client knows it: the connection id of our greeting. Bit 31 is always set, so that
+/// a KILL that is not mapped can never name a session of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionId(pub u32);
+
+impl SessionId {
+    pub const BIT: u32 = 1 << 31;
+
+    /// The id that carries this number in its low 31 bits.
+    pub fn new(counter: u32) -> Self {
+        Self(counter | Self::BIT)
+    }
+
+    /// Whether a number a client wrote lies in our space at all.
+    pub fn is_ours(id: u64) -> Option<Self> {
+        let id = u32::try_from(id).ok()?;
+        (id & Self::BIT != 0).then_some(Self(id))
+    }
+}
+
+/// A session as the engine knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EngineSessionId(pub u32);
+
+/// What a login begins with: `<prefix>.<user>`. Twelve characters that can't be mistaken for one
+/// another and may stand in a DNS label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Prefix(String);
+
+impl Prefix {
+    pub const LEN: usize = 12;
+    /// No 0/o, 1/l/i: people read prefixes aloud. Thirty-one characters, 59 bits in all.
+    pub const ALPHABET: &'static [u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let ok = text.len() == Self::LEN && text.bytes().all(|b| Self::ALPHABET.contains(&b));
+        ok.then(|| Self(text.to_owned()))
+    }
+
+    /// A fresh prefix from the system's random source. It starts with a letter, so that it is a DNS label
+    /// everywhere and never looks like a number to a shell or a YAML reader.
+    pub fn random() -> Result<Self, RandomError> {
+        let mut out = String::with_capacity(Self::LEN);
+        while out.len() < Self::LEN {
+            let mut byte = [0u8; 1];
+            getrandom::fill(&mut byte).map_err(|_| RandomError)?;
+            // 248 = 8 x 31: bytes above would favour some letters.
+            let [b] = byte;
+            if b >= 248 {
+                continue;
+            }
+            let Some(&c) = Self::ALPHABET.get(usize::from(b) % Self::ALPHABET.len()) else { continue };
+            if out.is_empty() && c.is_ascii_digit() {
+                continue;
+            }
+            out.push(char::from(c));
+        }
+        Ok(Self(out))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the system's random source gave nothing")]
+pub struct RandomError;
+
+impl TryFrom<String> for Prefix {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not a user prefix (12 of the letters a-z without i, l, o and digits 2-9)")
+    }
+}
+
+impl From<Prefix> for String {
+    fn from(prefix: Prefix) -> Self {
+        prefix.0
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What people call a cluster: 1 to 63 of a-z, 0-9 and `-`, starting with a letter, not ending with `-`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClusterName(String);
+
+impl ClusterName {
+    pub const LEN_MAX: usize = 63;
+
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if first && rest && text.len() <= Self::LEN_MAX && !text.ends_with('-') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError)
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a cluster's name is 1 to 63 characters of a-z, 0-9 and '-', starts with a letter and does not end with '-'")]
+pub struct NameError;
+
+impl TryFrom<String> for ClusterName {
+    type Error = NameError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ClusterName> for String {
+    fn from(name: ClusterName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_prefixes_parse_and_start_with_a_letter() {
+        for _ in 0..200 {
+            let p = Prefix::random().unwrap();
+            assert_eq!(Prefix::parse(p.as_str()), Some(p.clone()));
+            assert!(p.as_str().starts_with(|c: char| c.is_ascii_lowercase()));
+        }
+    }
+
+    #[test]
+    fn names_that_break_paths_or_labels_are_refused() {
+        for bad in ["", "-a", "a-", "A", "a/b", "..", "1a", "a b", "ä", &"a".repeat(64)] {
+            assert!(ClusterName::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(ClusterName::parse("demo-2").is_ok());
+    }
+
+    #[test]
+    fn only_ids_with_bit_31_are_ours() {
+        assert_eq!(SessionId::is_ours(7), None);
+        assert_eq!(SessionId::is_ours(u64::from(u32::MAX) + 1), None);
+        assert_eq!(SessionId::is_ours(0x8000_0007), Some(SessionId::new(7)));
+    }
+}

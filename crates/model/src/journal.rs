@@ -1,0 +1,92 @@
+//! What happened, as a closed list of events. Each is fanned out to the log, and later to metrics and audit.
+
+use crate::id::{ClusterId, RunEpoch, SessionId};
+use crate::refusal::{Blame, RefusalKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Takes events. Must be quick: it is called from connection tasks.
+pub trait Journal: Send + Sync + 'static {
+    fn record(&self, event: Event);
+}
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The one line each connection ends in.
+    ConnectionClosed(Box<ConnectionClosed>),
+    EngineStarted {
+        cluster: ClusterId,
+        run: RunEpoch,
+        took: Duration,
+        recovery: bool,
+    },
+    EngineSlept {
+        cluster: ClusterId,
+        run: RunEpoch,
+        sessions_evicted: usize,
+    },
+    EngineDied {
+        cluster: ClusterId,
+        run: RunEpoch,
+        status: String,
+    },
+    EngineFailed {
+        cluster: ClusterId,
+        reason: String,
+    },
+    CertificateSwapped {
+        names: Vec<String>,
+        not_after_unix: i64,
+    },
+    CertificateRejected {
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct ConnectionClosed {
+    pub session: SessionId,
+    pub client: SocketAddr,
+    /// The address the TCP connection came from, where a PROXY header named another.
+    pub via: Option<SocketAddr>,
+    pub cluster: Option<ClusterId>,
+    pub cluster_name: Option<String>,
+    /// The user as the engine knows it; only once it is proven.
+    pub user: Option<String>,
+    pub tls: Option<String>,
+    pub cipher: Option<String>,
+    pub sni: Option<String>,
+    /// How long each party took before the relay began.
+    pub greeting_to_tls: Option<Duration>,
+    pub tls_to_login: Option<Duration>,
+    pub login_to_attached: Option<Duration>,
+    /// Whether the engine had to be started for this one.
+    pub woken: bool,
+    pub open: Duration,
+    pub bytes_from_client: u64,
+    pub bytes_to_client: u64,
+    pub end: Ending,
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// COM_QUIT.
+    Quit,
+    /// The client closed without a word at a command boundary, or before its first packet.
+    ClientClosed,
+    /// The client went away in the middle of something.
+    ClientGone(String),
+    EngineClosed,
+    EngineGone(String),
+    Evicted,
+    Killed,
+    Shutdown,
+    Refused {
+        kind: RefusalKind,
+        blame: Blame,
+        detail: Option<String>,
+    },
+    TlsFailed(String),
+    Panicked,
+}

@@ -1,0 +1,28 @@
+//! The nouns of Tidegate, the one table of refusals, and the ports between rooms.
+//!
+//! Never any IO: nothing here opens a socket, a file or a process. (`tokio::sync` channels are used
+//! where a port carries a conversation; they move values between tasks and touch nothing outside.)
+
+pub mod account;
+pub mod id;
+pub mod journal;
+pub mod lease;
+pub mod limits;
+pub mod login;
+pub mod ports;
+pub mod refusal;
+pub mod sessions;
+pub mod state;
+pub mod trust;
+
+pub use account::{Account, AccountBook, Verifier};
+pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
+pub use journal::{Event, Journal};
+pub use lease::{Activity, Lease, LeaseHandle, Verdict, YieldRequest};
+pub use limits::ClusterLimits;
+pub use login::LoginName;
+pub use ports::{AttachError, BoxFuture, Directory, DirectoryError, Tenant, Waker};
+pub use refusal::{Blame, Refusal, RefusalKind, Retry};
+pub use sessions::{SessionGuard, SessionInfo, Sessions};
+pub use state::ClusterState;
+pub use trust::Trust;

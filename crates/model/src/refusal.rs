@@ -1,0 +1,195 @@
+//! The one table of refusals: all that can become an error packet of ours.
+//!
+//! Each has a code and SQLSTATE that drivers know how to treat, a text for people, a hint that tells the mend,
+//! and a page in `docs/refusals/`. Codes: MySQL 8.0 and MariaDB 10.11 server error references.
+
+use std::fmt;
+
+/// Whose fault it is: the client's is information in the log, ours is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blame {
+    Client,
+    Cluster,
+    Gateway,
+}
+
+/// Whether trying the same again may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retry {
+    Never,
+    Soon,
+}
+
+macro_rules! refusals {
+    ($( $(#[$doc:meta])* $kind:ident = $slug:literal, $code:literal, $state:literal, $blame:ident, $retry:ident, $text:literal, $hint:literal; )*) => {
+        /// Every refusal there is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum RefusalKind { $( $(#[$doc])* $kind, )* }
+
+        impl RefusalKind {
+            pub const ALL: &'static [Self] = &[ $( Self::$kind, )* ];
+
+            pub fn entry(self) -> Entry {
+                match self { $( Self::$kind => Entry {
+                    slug: $slug, code: $code, sqlstate: $state, blame: Blame::$blame, retry: Retry::$retry, text: $text, hint: $hint,
+                }, )* }
+            }
+        }
+    };
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The name of its help page.
+    pub slug: &'static str,
+    pub code: u16,
+    pub sqlstate: &'static str,
+    pub blame: Blame,
+    pub retry: Retry,
+    pub text: &'static str,
+    pub hint: &'static str,
+}
+
+refusals! {
+    /// The first packet asked for no TLS.
+    InsecureTransport = "insecure-transport", 3159, "HY000", Client, Never,
+        "Connections using insecure transport are prohibited on this endpoint.",
+        "Set your client to use TLS and to verify the server: --ssl-mode=VERIFY_IDENTITY --ssl-ca=FILE (mysql), --ssl-ca=FILE --ssl-verify-server-cert (mariadb), sslMode=VERIFY_IDENTITY (JDBC), tls=true or a registered config (Go), an ssl option elsewhere. If a password was sent with this login, it was not read, but it did travel unprotected: change it";
+    /// The login name has no dot.
+    MissingPrefix = "missing-prefix", 1045, "28000", Client, Never,
+        "Missing user name prefix.",
+        "A user name here is <prefix>.<user>, such as abcdefghjkmn.root; `tidegate connect NAME` or `tidegate cluster show NAME` prints it whole";
+    /// Unknown prefix, unknown user and wrong password: one text, one time.
+    AccessDenied = "access-denied", 1045, "28000", Client, Never,
+        "Access denied.",
+        "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password NAME` makes a new one";
+    /// The credential could not be judged in time.
+    NotJudged = "not-judged", 1040, "08004", Cluster, Soon,
+        "The login could not be checked just now.",
+        "Try again in a moment";
+    /// The engine was not awake by the deadline.
+    WakeDeadline = "wake-deadline", 1040, "08004", Cluster, Soon,
+        "The cluster is still waking up.",
+        "Try again in a moment";
+    /// The engine can't start.
+    EngineFailed = "engine-failed", 1105, "HY000", Cluster, Soon,
+        "The cluster's engine can't start.",
+        "The operator finds the reason in the server's log and in `tidegate cluster show NAME`";
+    TooManyConnections = "too-many-connections", 1040, "08004", Cluster, Soon,
+        "Too many connections to this cluster.",
+        "Close some, or use a smaller pool";
+    TooManyFromAddress = "too-many-from-address", 1040, "08004", Client, Soon,
+        "Too many connections from this address.",
+        "Close some, or wait a moment before trying again";
+    /// Sent to idle sessions when their cluster goes to sleep. Drivers take this code for a disconnect, and pools reconnect.
+    ClusterSleeps = "cluster-sleeps", 4031, "HY000", Cluster, Soon,
+        "The client was disconnected because its cluster went to sleep after inactivity.",
+        "Connect again: the cluster wakes in about a tenth of a second";
+    /// TLS 1.2 with AES-GCM may seal no more records under one key.
+    RecycleTls12 = "recycle-tls12", 4031, "HY000", Gateway, Soon,
+        "The client was disconnected because its TLS 1.2 session has used up its key.",
+        "Connect again, or use TLS 1.3, which renews keys by itself";
+    BadHandshake = "bad-handshake", 1043, "08S01", Client, Never,
+        "Bad handshake.",
+        "What was sent is not a MySQL login; check that the client speaks the MySQL protocol";
+    OldProtocol = "old-protocol", 1251, "08004", Client, Never,
+        "The client speaks a protocol older than MySQL 4.1, which is not supported.",
+        "Use a newer client";
+    PacketTooLarge = "packet-too-large", 1153, "08S01", Client, Never,
+        "Got a packet bigger than a login may be.",
+        "Send fewer or shorter connection attributes";
+    PacketsOutOfOrder = "packets-out-of-order", 1156, "08S01", Client, Never,
+        "Got packets out of order.",
+        "Check that nothing between client and server changes the stream";
+    /// The client can use none of the authentication methods offered.
+    UnsupportedAuth = "unsupported-auth", 1251, "08004", Client, Never,
+        "The client does not support an authentication method of this server.",
+        "Use a client that knows caching_sha2_password or mysql_native_password";
+    LoginTimeout = "login-timeout", 1159, "08S01", Client, Soon,
+        "The login took too long.",
+        "A login must be finished within the server's deadline; check the network, then try again";
+    /// The engine ended while a session was open.
+    EngineLost = "engine-lost", 1053, "08S01", Cluster, Soon,
+        "The cluster's engine ended.",
+        "Connect again: it recovers by itself, and what was committed is kept";
+    ServerStopping = "server-stopping", 1053, "08S01", Gateway, Soon,
+        "The server is shutting down.",
+        "Connect again in a moment";
+    SessionKilled = "session-killed", 1927, "70100", Client, Soon,
+        "The connection was ended by an administrator.",
+        "Connect again";
+    /// COM_CHANGE_USER is not forwarded: the engine would judge a login that the gateway has not.
+    ChangeUser = "change-user", 1235, "42000", Gateway, Never,
+        "This endpoint doesn't yet support changing the user of an open connection.",
+        "Open a new connection instead; in a pool, switch off resetting by change-user";
+}
+
+/// One refusal, on its way to a client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    /// For the log only; never sent.
+    pub detail: Option<String>,
+}
+
+impl Refusal {
+    pub fn new(kind: RefusalKind) -> Self {
+        Self { kind, detail: None }
+    }
+
+    /// With what only the log may know.
+    pub fn because(kind: RefusalKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: Some(detail.into()) }
+    }
+
+    /// What the client reads.
+    pub fn message(&self) -> String {
+        let entry = self.kind.entry();
+        format!("{} {}.", entry.text, entry.hint)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.kind.entry().text, self.kind.entry().code)
+    }
+}
+
+impl From<RefusalKind> for Refusal {
+    fn from(kind: RefusalKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_well_formed_and_fits_an_error_packet() {
+        for kind in RefusalKind::ALL {
+            let e = kind.entry();
+            assert_eq!(e.sqlstate.len(), 5, "{kind:?}");
+            assert!(e.text.ends_with('.'), "{kind:?}");
+            assert!(!e.hint.is_empty() && !e.hint.ends_with('.'), "{kind:?}");
+            // libmysqlclient keeps 512 bytes of an error (MYSQL_ERRMSG_SIZE).
+            let message = Refusal::new(*kind).message();
+            assert!(message.len() < 512, "{kind:?}: {}", message.len());
+        }
+    }
+
+    #[test]
+    fn slugs_are_unique() {
+        let mut slugs: Vec<_> = RefusalKind::ALL.iter().map(|k| k.entry().slug).collect();
+        slugs.sort_unstable();
+        slugs.dedup();
+        assert_eq!(slugs.len(), RefusalKind::ALL.len());
+    }
+
+    #[test]
+    fn the_first_words_of_3159_are_those_people_search_for() {
+        let message = Refusal::new(RefusalKind::InsecureTransport).message();
+        assert!(message.starts_with("Connections using insecure transport are prohibited"));
+    }
+}

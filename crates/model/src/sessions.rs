@@ -1,0 +1,222 @@
+//! The registry of sessions, in memory: one guard per session, list, kill, id map.
+//!
+//! The gateway writes it; `control` and the console read it. It does no IO, so it stands here as it is
+//! instead of behind a port with one implementation.
+
+use crate::id::{ClusterId, EngineSessionId, SessionId};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// The registry. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u32,
+    sessions: HashMap<SessionId, Entry>,
+    per_cluster: HashMap<ClusterId, u32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    client: SocketAddr,
+    opened: Instant,
+    identity: Option<Identity>,
+    engine: Option<EngineSessionId>,
+    kill: watch::Sender<bool>,
+}
+
+#[derive(Debug, Clone)]
+struct Identity {
+    cluster: ClusterId,
+    user: String,
+    tls: &'static str,
+}
+
+/// A session as a list shows it.
+#[derive(Debug, Clone)]
+pub struct SessionInfo {
+    pub id: SessionId,
+    pub client: SocketAddr,
+    pub cluster: ClusterId,
+    pub user: String,
+    pub tls: &'static str,
+    pub engine: Option<EngineSessionId>,
+    pub age: Duration,
+}
+
+/// The cluster has as many sessions as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many sessions")]
+pub struct Full;
+
+impl Sessions {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every critical section below leaves the maps consistent, so a poisoned lock is still good.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a connection and gives it an id no open session has.
+    pub fn open(&self, client: SocketAddr) -> SessionGuard {
+        let (kill, killed) = watch::channel(false);
+        let mut inner = self.lock();
+        let id = loop {
+            inner.next = inner.next.wrapping_add(1) & !SessionId::BIT;
+            let id = SessionId::new(inner.next);
+            if inner.next != 0 && !inner.sessions.contains_key(&id) {
+                break id;
+            }
+        };
+        inner.sessions.insert(id, Entry { client, opened: Instant::now(), identity: None, engine: None, kill });
+        SessionGuard { sessions: self.clone(), id, killed }
+    }
+
+    /// Sessions that have logged in, by id; of one cluster or of all.
+    pub fn list(&self, cluster: Option<ClusterId>) -> Vec<SessionInfo> {
+        let inner = self.lock();
+        let mut out: Vec<_> = inner
+            .sessions
+            .iter()
+            .filter_map(|(id, e)| {
+                let identity = e.identity.as_ref()?;
+                (cluster.is_none_or(|c| c == identity.cluster)).then(|| SessionInfo {
+                    id: *id,
+                    client: e.client,
+                    cluster: identity.cluster,
+                    user: identity.user.clone(),
+                    tls: identity.tls,
+                    engine: e.engine,
+                    age: e.opened.elapsed(),
+                })
+            })
+            .collect();
+        out.sort_by_key(|s| s.id);
+        out
+    }
+
+    /// Asks a logged-in session to end. False if there is none by that id.
+    pub fn kill(&self, id: SessionId) -> bool {
+        let inner = self.lock();
+        match inner.sessions.get(&id) {
+            Some(e) if e.identity.is_some() => e.kill.send(true).is_ok(),
+            _ => false,
+        }
+    }
+
+    /// The engine's id of a session, if it belongs to this cluster and this user: the only mapping KILL gets.
+    pub fn engine_id(&self, id: SessionId, cluster: ClusterId, user: &str) -> Option<EngineSessionId> {
+        let inner = self.lock();
+        let entry = inner.sessions.get(&id)?;
+        let identity = entry.identity.as_ref()?;
+        (identity.cluster == cluster && identity.user == user).then_some(entry.engine)?
+    }
+
+    /// Sessions of a cluster that hold a place.
+    pub fn count(&self, cluster: ClusterId) -> u32 {
+        self.lock().per_cluster.get(&cluster).copied().unwrap_or(0)
+    }
+}
+
+/// One session's entry; dropped, the session is gone from the registry.
+#[derive(Debug)]
+pub struct SessionGuard {
+    sessions: Sessions,
+    id: SessionId,
+    killed: watch::Receiver<bool>,
+}
+
+impl SessionGuard {
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Takes one of the cluster's places. `user` is the name the engine knows.
+    pub fn admit(&self, cluster: ClusterId, user: &str, tls: &'static str, max: u32) -> Result<(), Full> {
+        let mut inner = self.sessions.lock();
+        let inner = &mut *inner;
+        let Some(entry) = inner.sessions.get_mut(&self.id) else { return Err(Full) };
+        if entry.identity.is_some() {
+            return Ok(());
+        }
+        let count = inner.per_cluster.entry(cluster).or_insert(0);
+        if *count >= max {
+            return Err(Full);
+        }
+        *count += 1;
+        entry.identity = Some(Identity { cluster, user: user.to_owned(), tls });
+        Ok(())
+    }
+
+    pub fn attached(&self, engine: EngineSessionId) {
+        if let Some(entry) = self.sessions.lock().sessions.get_mut(&self.id) {
+            entry.engine = Some(engine);
+        }
+    }
+
+    /// Ends when somebody asked for this session's end.
+    pub async fn killed(&mut self) {
+        if self.killed.wait_for(|k| *k).await.is_err() {
+            // The sender lives in the registry as long as this guard: unreachable, so never ends.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// A receiver of its own for a driver that polls.
+    pub fn kill_signal(&self) -> watch::Receiver<bool> {
+        self.killed.clone()
+    }
+}
+
+impl Drop for SessionGuard {
+    fn drop(&mut self) {
+        let mut inner = self.sessions.lock();
+        let Some(entry) = inner.sessions.remove(&self.id) else { return };
+        let Some(identity) = entry.identity else { return };
+        if let Some(count) = inner.per_cluster.get_mut(&identity.cluster) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                inner.per_cluster.remove(&identity.cluster);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_83_ids_are_mapped_within_cluster_and_user_only() {
+        let sessions = Sessions::default();
+        let client = "127.0.0.1:1".parse().unwrap();
+        let (a, b) = (sessions.open(client), sessions.open(client));
+        a.admit(ClusterId(1), "root", "TLS 1.3", 10).unwrap();
+        b.admit(ClusterId(2), "root", "TLS 1.3", 10).unwrap();
+        a.attached(EngineSessionId(5));
+        b.attached(EngineSessionId(5));
+        assert_eq!(sessions.engine_id(a.id(), ClusterId(1), "root"), Some(EngineSessionId(5)));
+        assert_eq!(sessions.engine_id(a.id(), ClusterId(2), "root"), None);
+        assert_eq!(sessions.engine_id(a.id(), ClusterId(1), "app"), None);
+    }
+
+    #[test]
+    fn places_are_counted_and_given_back() {
+        let sessions = Sessions::default();
+        let client = "127.0.0.1:1".parse().unwrap();
+        let (a, b) = (sessions.open(client), sessions.open(client));
+        a.admit(ClusterId(1), "u", "", 1).unwrap();
+        assert_eq!(b.admit(ClusterId(1), "u", "", 1), Err(Full));
+        drop(a);
+        b.admit(ClusterId(1), "u", "", 1).unwrap();
+        assert_eq!(sessions.count(ClusterId(1)), 1);
+        drop(b);
+        assert_eq!(sessions.count(ClusterId(1)), 0);
+        assert!(sessions.list(None).is_empty());
+    }
+}

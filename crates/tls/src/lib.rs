@@ -1,0 +1,1 @@
+//! Who we are: certificate sources behind one hot-swapped resolver.
