@@ -1,0 +1,192 @@
+//! The walls of the house, compared with their picture: which room imports which, how long a file may be. It reads the
+//! sources and `cargo metadata`, and never runs the product.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Lines a source file may have before a reader loses the thread; above the first number it is only named.
+const FILE_LINES_WISHED: usize = 400;
+const FILE_LINES_MAX: usize = 600;
+
+/// Outside the picture: the binary may import every room, the end-to-end tests import none.
+const BINARY: &str = "cli";
+
+type Arrows = BTreeMap<String, BTreeSet<String>>;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the repository").to_owned()
+}
+
+/// The arrows of the picture: the first ```text block that has `──►` lines, such as `console ──► control, tls`, and
+/// `wire, model ──► none`.
+fn drawn() -> Arrows {
+    let file = root().join("ARCHITECTURE.md");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let picture = text
+        .split("```")
+        .skip(1)
+        .step_by(2)
+        .find(|block| block.starts_with("text") && block.contains("──►"))
+        .expect("ARCHITECTURE.md has a ```text block with the arrows between rooms");
+    let mut arrows = Arrows::new();
+    for line in picture.lines().filter(|l| l.contains('►')) {
+        let (from, to) = line.split_once('►').expect("filtered");
+        let to: BTreeSet<String> = names(to).filter(|n| n != "none").collect();
+        for room in names(from.trim_end_matches('─')) {
+            assert!(arrows.insert(room.clone(), to.clone()).is_none(), "{room} is drawn twice");
+        }
+    }
+    arrows.remove(BINARY);
+    arrows
+}
+
+/// Words between commas, without what stands in brackets or after the first word ("none of ours").
+fn names(list: &str) -> impl Iterator<Item = String> {
+    list.split('(').next().unwrap_or_default().split(',').filter_map(|part| {
+        let word = part.split_whitespace().next()?.trim_matches('─');
+        (!word.is_empty()).then(|| word.to_owned())
+    })
+}
+
+fn metadata() -> Value {
+    let out = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).expect("cargo metadata is JSON")
+}
+
+/// The arrows as they are built: normal, build and dev dependencies alike, by the folder a room stands in.
+fn built() -> (Arrows, BTreeSet<String>) {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let crates = root().join("crates");
+    let room_of = |manifest: &str| {
+        let folder = Path::new(manifest).parent()?;
+        (folder.parent()? == crates).then(|| folder.file_name()?.to_str().map(str::to_owned))?
+    };
+    let rooms: BTreeMap<&str, String> =
+        packages.iter().filter_map(|p| Some((p["name"].as_str()?, room_of(p["manifest_path"].as_str()?)?))).collect();
+    let mut arrows = Arrows::new();
+    let mut tests_import = BTreeSet::new();
+    for package in packages {
+        let name = package["name"].as_str().expect("a name");
+        let imports: BTreeSet<String> = package["dependencies"]
+            .as_array()
+            .expect("dependencies")
+            .iter()
+            .filter_map(|d| rooms.get(d["name"].as_str()?).cloned())
+            .collect();
+        match rooms.get(name).map(String::as_str) {
+            Some(BINARY) => {}
+            Some(room) => drop(arrows.insert(room.to_owned(), imports)),
+            None => tests_import.extend(imports),
+        }
+    }
+    (arrows, tests_import)
+}
+
+#[test]
+fn rooms_import_what_the_picture_allows() {
+    let (built, tests_import) = built();
+    let drawn = drawn();
+    assert!(built.len() >= 8, "cargo metadata shows too few rooms: {built:?}");
+    for (room, imports) in &built {
+        let allowed = drawn.get(room).unwrap_or_else(|| panic!("the room {room} is not in the picture"));
+        let beyond: Vec<_> = imports.difference(allowed).collect();
+        assert!(beyond.is_empty(), "{room} imports {beyond:?}, which ARCHITECTURE.md does not draw");
+    }
+    assert!(
+        tests_import.is_empty(),
+        "the end-to-end tests import {tests_import:?}; they know the product from outside"
+    );
+}
+
+#[test]
+fn every_arrow_and_room_of_the_picture_is_built() {
+    let (built, _) = built();
+    for (room, drawn) in drawn() {
+        // A room that a later issue brings may be drawn already.
+        let Some(built) = built.get(&room) else {
+            println!("drawn, not built yet: {room}");
+            continue;
+        };
+        let unused: Vec<_> = drawn.difference(built).collect();
+        // An arrow is a permission: one that nobody uses is named, so that the picture is trimmed in time.
+        if !unused.is_empty() {
+            println!("allowed, not used: {room} -> {unused:?}");
+        }
+    }
+}
+
+#[test]
+fn the_picture_has_no_circle() {
+    let arrows = drawn();
+    let mut left: BTreeSet<&String> = arrows.keys().collect();
+    while !left.is_empty() {
+        let free: Vec<_> = left.iter().copied().filter(|r| arrows[*r].iter().all(|to| !left.contains(to))).collect();
+        assert!(!free.is_empty(), "a circle among {left:?}");
+        for room in free {
+            left.remove(room);
+        }
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|n| n != "target") {
+                sources(&path, found);
+            }
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["crates", "tests", "bench", "fuzz"] {
+        sources(&root().join(folder), &mut found);
+    }
+    assert!(found.len() > 20, "too few sources were found: {found:?}");
+    found
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let mut too_long = Vec::new();
+    for path in all_sources() {
+        let lines = std::fs::read_to_string(&path).expect("a source").lines().count();
+        if lines > FILE_LINES_MAX {
+            too_long.push((path, lines));
+        } else if lines > FILE_LINES_WISHED {
+            println!("warning: {} has {lines} lines", path.display());
+        }
+    }
+    assert!(too_long.is_empty(), "split these: {too_long:?}");
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let silent: Vec<_> = all_sources()
+        .into_iter()
+        .filter(|path| !std::fs::read_to_string(path).is_ok_and(|text| text.starts_with("//!")))
+        .collect();
+    assert!(silent.is_empty(), "these begin without a paragraph of their own: {silent:?}");
+}
+
+#[test]
+fn the_parser_of_the_picture_reads_its_forms() {
+    assert_eq!(names(" wire, model ──").collect::<Vec<_>>(), ["wire", "model"]);
+    assert_eq!(names(" none of ours").collect::<Vec<_>>(), ["none"]);
+    assert_eq!(names(" every room (what joins two)").collect::<Vec<_>>(), ["every"]);
+}
