@@ -1,0 +1,237 @@
+//! What a person types: the command line's grammar and its help texts. It decides nothing and reads no file.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A TLS-only public endpoint for MySQL-compatible clusters that sleep when idle
+///
+/// One program is everything: `tidegate up` starts a server with a first cluster and prints the line to
+/// paste; `tidegate serve` is the same server for a service manager; all other commands talk to the running
+/// server through a socket in its data directory.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, propagate_version = false, max_term_width = 100, after_help = FIRST_STEPS)]
+#[command(after_long_help = ENVIRONMENT)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const FIRST_STEPS: &str = "First steps:
+  tidegate up                     start here: a server, a cluster, a line to paste
+  tidegate cluster create shop    one more cluster, from another terminal
+  tidegate sql shop               talk SQL to it";
+
+const ENVIRONMENT: &str = "First steps:
+  tidegate up                     start here: a server, a cluster, a line to paste
+  tidegate cluster create shop    one more cluster, from another terminal
+  tidegate sql shop               talk SQL to it
+
+Environment:
+  TIDEGATE_DATA       the data directory, where --data is not given
+  TIDEGATE_LOG        the log's level, over [log] level: error, warn, info, debug, trace, or a filter
+                      such as `info,tidegate_gateway=debug`
+  TIDEGATE_PASSWORD   the password for `tidegate sql`, where no terminal can be asked
+  NO_COLOR            no colours, whatever the terminal
+
+Exit codes:
+  0  done
+  1  it failed; standard error has the cause and the mend
+  2  wrong usage";
+
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The data directory [default: ~/.local/share/tidegate; for root /var/lib/tidegate]
+    ///
+    /// All state lies under it: the store, the engines' files, `ca.pem`, the control socket. One server per
+    /// data directory. Where it is not given, $TIDEGATE_DATA counts, then ~/.local/share/tidegate
+    /// (for root /var/lib/tidegate).
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub data: Option<PathBuf>,
+
+    /// The configuration file [default: tidegate.toml in the data directory, if there]
+    ///
+    /// One TOML file with a section per part of the server. `tidegate config show` prints every key with the
+    /// value that counts and where it came from.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub config: Option<PathBuf>,
+
+    /// Print the answer as JSON
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server, for a service manager
+    ///
+    /// Opens (or makes) the data directory, its certificate and its clusters, and serves until SIGTERM or
+    /// Ctrl-C. Both stop in order: no new connections, the sessions are told, the engines end last. A second
+    /// Ctrl-C leaves at once. With --json one line of JSON on standard output says when and where it listens.
+    Serve(ServeArgs),
+
+    /// Start here: a server, a first cluster, a line to paste
+    ///
+    /// The same as `serve`, and a first cluster named `demo`: it prints the endpoint, the user, the password
+    /// (once) and a line to paste, after it has logged in through its own port as a verifying client. It stays
+    /// in the foreground until Ctrl-C. Run again, it starts the same cluster with the same data.
+    Up(ServeArgs),
+
+    /// Create, list, show and end clusters
+    #[command(subcommand, arg_required_else_help = true)]
+    Cluster(ClusterCommand),
+
+    /// List and end sessions
+    #[command(subcommand, arg_required_else_help = true)]
+    Session(SessionCommand),
+
+    /// Print the lines that connect to a cluster
+    ///
+    /// Each line makes its client verify the server: the certificate's chain and its name.
+    Connect(ConnectArgs),
+
+    /// Talk SQL to a cluster with this machine's own client
+    ///
+    /// Runs `mariadb` or `mysql`, whichever is installed, with the flags that verify the server. The password
+    /// is asked for, or comes from --password-file or $TIDEGATE_PASSWORD; it is handed to the client through a
+    /// private file, never in its arguments.
+    Sql(SqlArgs),
+
+    /// Check and show the configuration
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Listen here; may be given several times [default: 127.0.0.1:4000]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    pub listen: Vec<SocketAddr>,
+
+    /// A name or address the certificate shall carry; may be given several times
+    ///
+    /// Clients verify the name they connect to. localhost, 127.0.0.1 and ::1 are always carried.
+    #[arg(long, value_name = "N")]
+    pub name: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Make a cluster and print its login, with the password (once)
+    Create {
+        /// Its name: a-z, 0-9 and '-', starting with a letter
+        name: String,
+    },
+    /// List all clusters
+    List,
+    /// Show one cluster: login, endpoint, state
+    Show { name: String },
+    /// Delete a cluster and all its data
+    Delete {
+        name: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Put a cluster to sleep now, if no session is busy
+    Sleep { name: String },
+    /// Wake a cluster now
+    Wake { name: String },
+    /// Make a new password for a cluster's root and print it (once)
+    Password { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// List the sessions that have logged in
+    List {
+        /// Only those of this cluster
+        #[arg(long, value_name = "NAME")]
+        cluster: Option<String>,
+    },
+    /// End a session
+    Kill {
+        /// Its number, as `session list` shows it
+        id: u32,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// The cluster
+    pub name: String,
+    /// Only this client's line (mysql, mariadb)
+    #[arg(long, value_name = "CLIENT")]
+    pub client: Option<String>,
+    /// The user inside the cluster
+    #[arg(long, value_name = "USER", default_value = "root")]
+    pub user: String,
+}
+
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// The cluster
+    pub name: String,
+    /// Run this SQL and end; without it, the client is interactive
+    #[arg(short = 'e', long = "execute", value_name = "SQL")]
+    pub execute: Option<String>,
+    /// The user inside the cluster
+    #[arg(long, value_name = "USER", default_value = "root")]
+    pub user: String,
+    /// Read the password from this file (its first line)
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read the configuration file and say whether it is right
+    Check,
+    /// Print every key with the value that counts and where it came from
+    Show,
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        if text.parse::<u16>().is_ok() {
+            format!("an address and a port are needed, such as 127.0.0.1:{text} or 0.0.0.0:{text}")
+        } else {
+            "write ADDRESS:PORT with a numeric address, such as 127.0.0.1:4000, 0.0.0.0:4000 or [::1]:4000".to_owned()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["tidegate --data /x --json cluster list", "tidegate cluster list --json --data /x"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.global.data.as_deref(), Some(std::path::Path::new("/x")), "{line}");
+            assert!(cli.global.json, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_bare_port_is_refused_with_the_address_to_write() {
+        let error = Cli::try_parse_from(["tidegate", "serve", "--listen", "4001"]).unwrap_err().to_string();
+        assert!(error.contains("127.0.0.1:4001"), "{error}");
+    }
+
+    #[test]
+    fn listen_may_be_repeated() {
+        let cli = Cli::try_parse_from("tidegate serve --listen 127.0.0.1:1 --listen [::1]:2".split(' ')).unwrap();
+        let Command::Serve(args) = cli.command else { panic!() };
+        assert_eq!(args.listen.len(), 2);
+    }
+}

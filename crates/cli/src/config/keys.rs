@@ -1,0 +1,206 @@
+//! The one table of settings: every key with its default, its bounds and its meaning. The example file, `config
+//! show` and the reader are made from it. It holds no value.
+
+use super::value::Kind;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub struct Section {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub keys: &'static [Key],
+}
+
+#[derive(Debug)]
+pub struct Key {
+    pub name: &'static str,
+    /// As it would stand in the file.
+    pub default: &'static str,
+    pub kind: Kind,
+    pub doc: &'static str,
+}
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// In the order of the example file.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        name: "gateway",
+        doc: "Where clients connect, and what one of them may take before it has logged in.",
+        keys: &[
+            Key {
+                name: "listen",
+                default: "[\"127.0.0.1:4000\"]",
+                kind: Kind::Addresses,
+                doc: "Addresses and ports to listen on. Flag: --listen.",
+            },
+            Key {
+                name: "login_deadline",
+                default: "\"10s\"",
+                kind: Kind::Duration { min: seconds(1), max: seconds(60) },
+                doc: "From accept until the credential is proved.",
+            },
+            Key {
+                name: "unproven_per_source",
+                default: "256",
+                kind: Kind::Count { min: 1, max: 1_000_000 },
+                doc: "Connections from one source (an IPv4 address, an IPv6 /64) that have not yet proved a password.",
+            },
+            Key {
+                name: "unproven_total",
+                default: "8192",
+                kind: Kind::Count { min: 1, max: 10_000_000 },
+                doc: "The same over all sources.",
+            },
+            Key {
+                name: "stop_grace",
+                default: "\"5s\"",
+                kind: Kind::Duration { min: seconds(0), max: seconds(300) },
+                doc: "When the server stops, busy sessions get this long to finish.",
+            },
+            Key {
+                name: "proxy_networks",
+                default: "[]",
+                kind: Kind::Networks,
+                doc: "From these networks a PROXY v1 or v2 header is required; from all others it is refused.",
+            },
+        ],
+    },
+    Section {
+        name: "tls",
+        doc: "Who we are. Without a certificate of your own, a local CA makes one; clients then need its ca.pem.",
+        keys: &[
+            Key {
+                name: "names",
+                default: "[]",
+                kind: Kind::Names,
+                doc: "Names and addresses the local certificate shall carry beside localhost. Flag: --name.",
+            },
+            Key {
+                name: "certificate",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "Your own certificate with its chain (PEM), watched and swapped while running.",
+            },
+            Key { name: "key", default: "\"\"", kind: Kind::File, doc: "Its private key (PEM)." },
+            Key {
+                name: "ca",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "The CA file that clients need for it, where it is not publicly trusted.",
+            },
+        ],
+    },
+    Section {
+        name: "engine",
+        doc: "How a cluster's engine is run.",
+        keys: &[
+            Key {
+                name: "mariadbd",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "The engine's program. Empty: looked for in /usr/sbin, then on PATH.",
+            },
+            Key {
+                name: "tzinfo_to_sql",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "mariadb-tzinfo-to-sql, which fills the named time zones. Empty: looked for on PATH.",
+            },
+        ],
+    },
+    Section {
+        name: "cluster",
+        doc: "What each cluster may use.",
+        keys: &[
+            Key {
+                name: "sleep_after",
+                default: "\"5m\"",
+                kind: Kind::Duration { min: seconds(1), max: seconds(30 * 86_400) },
+                doc: "Asleep after this long without a busy session or an open transaction.",
+            },
+            Key {
+                name: "connections_max",
+                default: "200",
+                kind: Kind::Count { min: 1, max: 10_000 },
+                doc: "Sessions at once.",
+            },
+            Key {
+                name: "transaction_idle_max",
+                default: "\"1h\"",
+                kind: Kind::Duration { min: seconds(1), max: seconds(30 * 86_400) },
+                doc: "A transaction idle for longer no longer holds its cluster awake.",
+            },
+        ],
+    },
+    Section {
+        name: "log",
+        doc: "What is logged on standard error.",
+        keys: &[
+            Key {
+                name: "format",
+                default: "\"auto\"",
+                kind: Kind::Choice(&["auto", "human", "json"]),
+                doc: "auto: human on a terminal, json otherwise.",
+            },
+            Key {
+                name: "level",
+                default: "\"info\"",
+                kind: Kind::Filter,
+                doc: "error, warn, info, debug, trace, or a filter. Environment: TIDEGATE_LOG.",
+            },
+        ],
+    },
+];
+
+/// All keys as `section.key`.
+pub fn all() -> impl Iterator<Item = (String, &'static Key)> {
+    SECTIONS.iter().flat_map(|s| s.keys.iter().map(move |k| (format!("{}.{}", s.name, k.name), k)))
+}
+
+/// The one a person most likely meant: the nearest by edits, if it is near at all.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|k| (edits(word, k), k))
+        .filter(|(distance, k)| *distance <= k.len().max(word.len()).div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k)
+}
+
+/// Levenshtein's distance. Words come from a file of ours, so quadratic is fine.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((cb, above_left), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or(0);
+            let swap = above_left + usize::from(ca != *cb);
+            next.push(swap.min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_count_insert_delete_and_replace() {
+        for (a, b, want) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("listen", "listne", 2)] {
+            assert_eq!(edits(a, b), want, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_key_is_offered_and_nonsense_gets_none() {
+        let known = || ["sleep_after", "connections_max"].into_iter();
+        assert_eq!(nearest("sleep_afer", known()), Some("sleep_after"));
+        assert_eq!(nearest("max_connections", known()), None);
+        assert_eq!(nearest("zzz", known()), None);
+    }
+}

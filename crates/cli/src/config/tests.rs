@@ -1,0 +1,125 @@
+//! Tests of the configuration: order of precedence, errors with line and mend, the example file.
+
+use super::*;
+
+fn global(config: Option<&Path>) -> Global {
+    Global { data: None, config: config.map(Path::to_owned), json: false }
+}
+
+fn load_text(text: &str) -> Result<Config> {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
+    Config::load(&global(None), dir.path(), &ServeArgs::default(), |_| None)
+}
+
+fn failure(text: &str) -> (String, String) {
+    let error = load_text(text).unwrap_err();
+    let failure = error.downcast::<Failure>().unwrap();
+    assert!(failure.usage);
+    (failure.cause, failure.mend)
+}
+
+#[test]
+fn every_default_is_within_its_own_bounds() {
+    let config = Config::defaults().unwrap();
+    assert_eq!(config.duration("cluster.sleep_after").unwrap(), Duration::from_secs(300));
+    assert_eq!(config.addresses("gateway.listen").unwrap(), ["127.0.0.1:4000".parse().unwrap()]);
+}
+
+#[test]
+fn defaults_agree_with_the_rooms() {
+    let config = Config::defaults().unwrap();
+    let limits = tidegate_model::ClusterLimits::default();
+    assert_eq!(config.duration("cluster.sleep_after").unwrap(), limits.sleep_after);
+    assert_eq!(config.duration("cluster.transaction_idle_max").unwrap(), limits.transaction_idle_max);
+    assert_eq!(config.count("cluster.connections_max").unwrap(), u64::from(limits.connections_max));
+}
+
+#[test]
+fn file_beats_default_environment_beats_file_flag_beats_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[gateway]\nlisten = [\"127.0.0.1:1\"]\n[log]\nlevel = \"warn\"\n[cluster]\nsleep_after = \"2s\"\n";
+    std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
+    let flags = ServeArgs { listen: vec!["127.0.0.1:2".parse().unwrap()], name: vec![] };
+    let env = |name: &str| (name == "TIDEGATE_LOG").then(|| "debug".to_owned());
+    let config = Config::load(&global(None), dir.path(), &flags, env).unwrap();
+    assert_eq!(config.addresses("gateway.listen").unwrap(), flags.listen);
+    assert_eq!(config.text("log.level").unwrap(), "debug");
+    assert_eq!(config.duration("cluster.sleep_after").unwrap(), Duration::from_secs(2));
+    let origin = |key: &str| config.settings[key].origin.to_string();
+    assert_eq!(origin("gateway.listen"), "--listen");
+    assert_eq!(origin("log.level"), "$TIDEGATE_LOG");
+    assert!(origin("cluster.sleep_after").ends_with("tidegate.toml:6"), "{}", origin("cluster.sleep_after"));
+    assert_eq!(origin("log.format"), "default");
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_line_and_nearest() {
+    let (cause, mend) = failure("[cluster]\n\nsleep_afer = \"2s\"\n");
+    assert!(cause.ends_with("tidegate.toml:3: there is no key `sleep_afer` in [cluster]"), "{cause}");
+    assert_eq!(mend, "did you mean `sleep_after`?");
+    let (cause, mend) = failure("[gatway]\n");
+    assert!(cause.ends_with(":1: there is no section `gatway`"), "{cause}");
+    assert_eq!(mend, "did you mean `gateway`?");
+    let (_, mend) = failure("listen = 1\n");
+    assert_eq!(mend, "the key `listen` belongs under [gateway]");
+    let (_, mend) = failure("[quux]\n");
+    assert_eq!(mend, "the sections are: gateway, tls, engine, cluster, log");
+}
+
+#[test]
+fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
+    for (text, want) in [
+        ("[cluster]\nsleep_after = 5\n", "must be a duration such as"),
+        ("[cluster]\nsleep_after = \"5\"\n", "must be a number with a unit"),
+        ("[cluster]\nsleep_after = \"0s\"\n", "must lie between 1s and 30d"),
+        ("[cluster]\nconnections_max = -1\n", "must be a whole number"),
+        ("[cluster]\nconnections_max = 0\n", "must lie between 1 and 10000; it is 0"),
+        ("[gateway]\nlisten = \"127.0.0.1:4000\"\n", "must be a list of"),
+        ("[gateway]\nlisten = []\n", "must name at least one"),
+        ("[gateway]\nlisten = [\"localhost\"]\n", "not ADDRESS:PORT"),
+        ("[gateway]\nproxy_networks = [\"10.0.0.0/33\"]\n", "not ADDRESS/BITS"),
+        ("[log]\nformat = \"xml\"\n", "must be one of auto, human, json"),
+        ("[log]\nlevel = \"loud\"\n", "must be error, warn"),
+        ("[tls]\ncertificate = \"/x\"\n", "tls.key is not"),
+        ("[tls]\nca = \"/x\"\n", "without tls.certificate"),
+        ("gateway = 1\n", "is a section"),
+        ("[gateway\n", "tidegate.toml:1: "),
+    ] {
+        let (cause, mend) = failure(text);
+        assert!(cause.contains(want), "{text:?} gave {cause:?}");
+        assert!(!mend.is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_file_that_was_asked_for_and_is_not_there_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("nowhere.toml");
+    assert!(Config::load(&global(Some(&missing)), dir.path(), &ServeArgs::default(), |_| None).is_err());
+    assert!(Config::load(&global(None), dir.path(), &ServeArgs::default(), |_| None).is_ok());
+}
+
+#[test]
+fn the_example_file_is_the_defaults_and_is_up_to_date() {
+    let example = show::example();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tidegate.example.toml");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &example).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), example, "run this test with UPDATE=1");
+    // With every `#key = value` made real, it must load and change nothing.
+    let live: String = example
+        .lines()
+        .map(|l| match l.strip_prefix('#') {
+            Some(key) if !key.starts_with(' ') => format!("{key}\n"),
+            _ => format!("{l}\n"),
+        })
+        .collect();
+    let (config, defaults) = (load_text(&live).unwrap(), Config::defaults().unwrap());
+    for (name, setting) in &config.settings {
+        assert_eq!(setting.value, defaults.settings[name].value, "{name}");
+        assert!(matches!(setting.origin, Origin::File { .. }), "{name} is missing in the example");
+    }
+}

@@ -1,0 +1,218 @@
+//! Values of settings: how each kind is read from TOML, checked and written back. It knows no particular key.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::de::DeValue;
+
+/// What a setting may hold.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Duration {
+        min: Duration,
+        max: Duration,
+    },
+    Count {
+        min: u64,
+        max: u64,
+    },
+    /// `ADDRESS:PORT`, at least one.
+    Addresses,
+    /// `ADDRESS/BITS` or a single address; maybe none.
+    Networks,
+    Names,
+    /// A file; the empty text means none.
+    File,
+    Choice(&'static [&'static str]),
+    /// A filter of the log.
+    Filter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Duration(Duration),
+    Count(u64),
+    Addresses(Vec<SocketAddr>),
+    Networks(Vec<(IpAddr, u8)>),
+    Names(Vec<String>),
+    File(Option<PathBuf>),
+    Text(String),
+}
+
+impl Kind {
+    /// Reads a TOML value of this kind. The error is a sentence's end: "must be ...".
+    pub fn read(self, raw: &DeValue<'_>) -> Result<Value, String> {
+        match self {
+            Self::Duration { min, max } => {
+                let value = duration(text(raw, "a duration such as \"15s\", \"5m\" or \"1h\"")?)?;
+                within(value, min, max, |d| write_duration(*d)).map(Value::Duration)
+            }
+            Self::Count { min, max } => {
+                let number = match raw {
+                    DeValue::Integer(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+                    _ => None,
+                };
+                let value = number.ok_or("must be a whole number, not negative")?;
+                within(value, min, max, ToString::to_string).map(Value::Count)
+            }
+            Self::Addresses => {
+                let list = list(raw, "ADDRESS:PORT texts such as [\"127.0.0.1:4000\"]")?;
+                let list = each(&list, |a| {
+                    a.parse().map_err(|_| format!("holds {a:?}, which is not ADDRESS:PORT such as \"127.0.0.1:4000\""))
+                })?;
+                if list.is_empty() { Err("must name at least one address".into()) } else { Ok(Value::Addresses(list)) }
+            }
+            Self::Networks => each(&list(raw, "networks such as [\"10.0.0.0/8\"]")?, network).map(Value::Networks),
+            Self::Names => each(&list(raw, "names such as [\"db.example.com\"]")?, |name| {
+                let bad = name.is_empty() || name.len() > 253 || name.contains(|c: char| c.is_whitespace() || c == '/');
+                if bad { Err(format!("holds {name:?}, which is no host name or address")) } else { Ok(name.to_owned()) }
+            })
+            .map(Value::Names),
+            Self::File => {
+                let path = text(raw, "a file's path")?;
+                Ok(Value::File((!path.is_empty()).then(|| PathBuf::from(path))))
+            }
+            Self::Choice(choices) => {
+                let all = choices.join(", ");
+                let value = text(raw, &format!("one of {all}"))?;
+                if choices.contains(&value) {
+                    Ok(Value::Text(value.to_owned()))
+                } else {
+                    Err(format!("must be one of {all}"))
+                }
+            }
+            Self::Filter => filter(text(raw, "a level such as \"info\"")?).map(Value::Text),
+        }
+    }
+}
+
+/// A level, or a filter such as `info,tidegate_gateway=debug`.
+pub fn filter(value: &str) -> Result<String, String> {
+    // An unknown bare word would be read as a target's name, which then logs nothing else: surely a slip.
+    let level = |word: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&word);
+    let known = value.split(',').all(|part| level(part) || part.split_once('=').is_some_and(|(_, l)| level(l)));
+    if known && value.parse::<tracing_subscriber::EnvFilter>().is_ok() {
+        Ok(value.to_owned())
+    } else {
+        Err("must be error, warn, info, debug, trace, or a filter such as \"info,tidegate_gateway=debug\"".into())
+    }
+}
+
+/// Reads `15s`, `200ms`, `5m`, `1h`, `2d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "must be a number with a unit: \"200ms\", \"15s\", \"5m\", \"1h\" or \"2d\"".to_owned();
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let ms_per_unit = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(ms_per_unit).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+/// Writes a duration in the largest unit that keeps it whole.
+pub fn write_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+        if ms != 0 && ms % size == 0 {
+            return format!("{}{unit}", ms / size);
+        }
+    }
+    format!("{ms}ms")
+}
+
+fn text<'a>(raw: &'a DeValue<'_>, what: &str) -> Result<&'a str, String> {
+    raw.as_str().ok_or_else(|| format!("must be {what}"))
+}
+
+fn list<'a>(raw: &'a DeValue<'_>, what: &str) -> Result<Vec<&'a str>, String> {
+    let wrong = || format!("must be a list of {what}");
+    let array = raw.as_array().ok_or_else(wrong)?;
+    array.iter().map(|item| item.get_ref().as_str().ok_or_else(wrong)).collect()
+}
+
+fn each<T>(list: &[&str], read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    list.iter().map(|item| read(item)).collect()
+}
+
+fn network(text: &str) -> Result<(IpAddr, u8), String> {
+    let wrong = || format!("holds {text:?}, which is not ADDRESS/BITS such as \"10.0.0.0/8\" or \"fd00::/8\"");
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let bits: u8 = bits.map_or(Ok(most), str::parse).map_err(|_| wrong())?;
+    if bits <= most { Ok((address, bits)) } else { Err(wrong()) }
+}
+
+fn within<T: PartialOrd>(value: T, min: T, max: T, write: impl Fn(&T) -> String) -> Result<T, String> {
+    if value >= min && value <= max {
+        Ok(value)
+    } else {
+        Err(format!("must lie between {} and {}; it is {}", write(&min), write(&max), write(&value)))
+    }
+}
+
+/// As TOML.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quote = |text: String| toml::Value::String(text).to_string();
+        let list = |items: Vec<String>| format!("[{}]", items.into_iter().map(quote).collect::<Vec<_>>().join(", "));
+        f.write_str(&match self {
+            Self::Duration(d) => quote(write_duration(*d)),
+            Self::Count(n) => n.to_string(),
+            Self::Addresses(a) => list(a.iter().map(ToString::to_string).collect()),
+            Self::Networks(n) => list(n.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect()),
+            Self::Names(n) => list(n.clone()),
+            Self::File(p) => quote(p.as_deref().unwrap_or("".as_ref()).display().to_string()),
+            Self::Text(t) => quote(t.clone()),
+        })
+    }
+}
+
+impl Value {
+    /// For `--json`: the same shapes as in TOML.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        let list = |items: Vec<String>| Json::from(items);
+        match self {
+            Self::Duration(d) => write_duration(*d).into(),
+            Self::Count(n) => (*n).into(),
+            Self::Addresses(a) => list(a.iter().map(ToString::to_string).collect()),
+            Self::Networks(n) => list(n.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect()),
+            Self::Names(n) => list(n.clone()),
+            Self::File(p) => p.as_ref().map_or(Json::Null, |p| p.display().to_string().into()),
+            Self::Text(t) => t.clone().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_written_back() {
+        for (text, ms) in [("200ms", 200), ("15s", 15_000), ("5m", 300_000), ("1h", 3_600_000), ("2d", 172_800_000)] {
+            let read = duration(text).unwrap();
+            assert_eq!(read, Duration::from_millis(ms), "{text}");
+            assert_eq!(write_duration(read), text);
+        }
+        for bad in ["", "5", "s", "5 s", "-5s", "5w", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_of_an_unknown_word_is_refused() {
+        assert!(filter("info").is_ok());
+        assert!(filter("info,tidegate_gateway=debug").is_ok());
+        assert!(filter("loud").is_err());
+        assert!(filter("info,tidegate=loud").is_err());
+    }
+}

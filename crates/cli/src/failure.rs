@@ -1,0 +1,85 @@
+//! How a command fails: a cause, a mend and an exit code, printed once on standard error. It never prints the
+//! same cause twice.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// A failure with what to do about it. Travels inside `anyhow::Error`, so that `?` carries it through.
+#[derive(Debug)]
+pub struct Failure {
+    pub cause: String,
+    pub mend: String,
+    /// The person's command was wrong, as opposed to what it tried.
+    pub usage: bool,
+}
+
+impl Failure {
+    pub fn new(cause: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { cause: cause.into(), mend: mend.into(), usage: false }
+    }
+
+    pub fn usage(cause: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { cause: cause.into(), mend: mend.into(), usage: true }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A client that the `sql` command ran ended by itself with this code: it has said all there is to say.
+#[derive(Debug, thiserror::Error)]
+#[error("the client ended with exit code {0}")]
+pub struct ClientExit(pub u8);
+
+/// The text for standard error and the exit code.
+pub fn report(error: &anyhow::Error) -> (String, ExitCode) {
+    if let Some(ClientExit(code)) = error.downcast_ref() {
+        return (String::new(), ExitCode::from(*code));
+    }
+    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    let mut text = String::new();
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Some errors print their source too; what is already on the screen is not said again.
+        if said.contains(&cause) {
+            continue;
+        }
+        text.push_str(if said.is_empty() { "error: " } else { "  because: " });
+        text.push_str(&cause);
+        text.push('\n');
+        said.push_str(&cause);
+        said.push('\n');
+    }
+    if let Some(failure) = failure.filter(|f| !f.mend.is_empty()) {
+        text.push_str("  try: ");
+        text.push_str(&failure.mend.replace('\n', "\n       "));
+        text.push('\n');
+    }
+    let code = if failure.is_some_and(|f| f.usage) { 2 } else { 1 };
+    (text, ExitCode::from(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn a_failure_prints_cause_chain_and_mend() {
+        let error = Err::<(), _>(Failure::new("port 4000 is taken", "choose another")).context("can't serve");
+        let (text, _) = report(&error.unwrap_err());
+        assert_eq!(text, "error: can't serve\n  because: port 4000 is taken\n  try: choose another\n");
+    }
+
+    #[test]
+    fn a_cause_already_said_is_not_repeated() {
+        let inner = anyhow::anyhow!("no such file");
+        let error = inner.context("reading x: no such file");
+        assert_eq!(report(&error).0, "error: reading x: no such file\n");
+    }
+}
