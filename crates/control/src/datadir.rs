@@ -1,0 +1,209 @@
+//! The data directory: everything a server keeps lies under it, and one server at a time owns it. Never touches
+//! a directory that is somebody else's.
+
+use crate::limits;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A data directory this process holds. The lock ends with this value or with the process, however it ends.
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    _lock: File,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    #[error("a server with pid {pid} already runs on {root}", root = root.display())]
+    Held { root: PathBuf, pid: u32 },
+    #[error("another process already holds {root}", root = root.display())]
+    HeldByUnknown { root: PathBuf },
+    #[error("{root} is open to other users and holds files that are not Tidegate's", root = root.display())]
+    Foreign { root: PathBuf },
+    #[error("{what} {path}: {source}", path = path.display())]
+    Io { what: &'static str, path: PathBuf, source: std::io::Error },
+}
+
+impl DataDirError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Held { pid, .. } => format!("stop it (`kill {pid}`), or use another directory with --data DIR"),
+            Self::HeldByUnknown { .. } => "stop that server, or use another directory with --data DIR".to_owned(),
+            Self::Foreign { root } => {
+                format!("use an empty directory with --data DIR, or `chmod 700 {}`", root.display())
+            }
+            Self::Io { .. } => "check the path and its permissions, or use another with --data DIR".to_owned(),
+        }
+    }
+}
+
+impl DataDir {
+    /// Makes the directory if it is missing (0700, as are those below it) and takes its lock.
+    pub fn lock(root: &Path) -> Result<Self, DataDirError> {
+        let io = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| DataDirError::Io { what, path, source }
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io("can't make", root))?;
+        // Absolute, so that nothing changes if the process changes directory.
+        let root = root.canonicalize().map_err(io("can't open", root))?;
+        close_to_others(&root)?;
+        let path = Self::lock_file(&root);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io("can't open", &path))?;
+        match try_lock(&file) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(root)),
+            Err(TryLockError::Error(e)) => return Err(io("can't lock", &path)(e)),
+        }
+        file.set_len(0).map_err(io("can't write", &path))?;
+        writeln!(file, "{}", std::process::id()).map_err(io("can't write", &path))?;
+        file.sync_all().map_err(io("can't write", &path))?;
+        let dir = Self { root, _lock: file };
+        for folder in [dir.clusters(), dir.run()] {
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io("can't make", &folder))?;
+        }
+        Ok(dir)
+    }
+
+    /// The pid of the server that holds a data directory, if one does. Takes nothing.
+    pub fn holder(root: &Path) -> Option<u32> {
+        let file = File::open(Self::lock_file(root)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => read_pid(root),
+            _ => None,
+        }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// One directory per cluster, by its number.
+    pub fn clusters(&self) -> PathBuf {
+        self.root.join("clusters")
+    }
+
+    /// Sockets and files that mean nothing once the server has stopped.
+    pub fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.root.join("store.sqlite")
+    }
+
+    fn lock_file(root: &Path) -> PathBuf {
+        root.join("lock")
+    }
+}
+
+/// A look by [`DataDir::holder`] holds the lock for a moment too; that is no server.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..limits::LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(limits::PID_READ_PAUSE),
+            other => return other,
+        }
+    }
+    file.try_lock()
+}
+
+/// Takes the rights of others away, but only from a directory that is plainly ours: somebody may have said
+/// `--data /tmp`.
+fn close_to_others(root: &Path) -> Result<(), DataDirError> {
+    let io = |source| DataDirError::Io { what: "can't open", path: root.to_owned(), source };
+    let mode = root.metadata().map_err(io)?.mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let ours = root.join("store.sqlite").exists() || root.join("lock").exists();
+    if !ours && std::fs::read_dir(root).map_err(io)?.next().is_some() {
+        return Err(DataDirError::Foreign { root: root.to_owned() });
+    }
+    std::fs::set_permissions(root, Permissions::from_mode(0o700)).map_err(io)
+}
+
+fn held(root: PathBuf) -> DataDirError {
+    match read_pid(&root) {
+        Some(pid) => DataDirError::Held { root, pid },
+        None => DataDirError::HeldByUnknown { root },
+    }
+}
+
+/// The holder writes its pid right after it has taken the lock, so an empty or stale one is read again.
+fn read_pid(root: &Path) -> Option<u32> {
+    for _ in 0..limits::PID_READS_MAX {
+        let mut text = String::new();
+        let read = File::open(DataDir::lock_file(root)).and_then(|f| f.take(32).read_to_string(&mut text));
+        if let (Ok(_), Ok(pid)) = (read, text.trim().parse::<u32>())
+            && Path::new("/proc").join(pid.to_string()).exists()
+        {
+            return Some(pid);
+        }
+        std::thread::sleep(limits::PID_READ_PAUSE);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_second_server_is_refused_with_the_first_ones_pid() {
+        let tmp = tempfile::tempdir().unwrap();
+        let root = tmp.path().join("deep/data");
+        let first = DataDir::lock(&root).unwrap();
+        let e = DataDir::lock(&root).unwrap_err();
+        assert!(e.to_string().contains(&format!("pid {}", std::process::id())), "{e}");
+        assert_eq!(DataDir::holder(&root), Some(std::process::id()));
+        drop(first);
+        assert_eq!(DataDir::holder(&root), None);
+        DataDir::lock(&root).unwrap();
+    }
+
+    #[test]
+    fn what_it_makes_is_closed_to_others() {
+        let tmp = tempfile::tempdir().unwrap();
+        let root = tmp.path().join("data");
+        let dir = DataDir::lock(&root).unwrap();
+        assert_eq!(mode(dir.root()), 0o700);
+        assert_eq!(mode(&dir.clusters()), 0o700);
+        assert_eq!(mode(&dir.run()), 0o700);
+        assert_eq!(mode(&dir.root().join("lock")), 0o600);
+    }
+
+    #[test]
+    fn an_open_directory_is_closed_if_ours_and_refused_if_not() {
+        let tmp = tempfile::tempdir().unwrap();
+        let foreign = tmp.path().join("foreign");
+        std::fs::create_dir(&foreign).unwrap();
+        std::fs::write(foreign.join("letters.txt"), "x").unwrap();
+        std::fs::set_permissions(&foreign, Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(DataDir::lock(&foreign), Err(DataDirError::Foreign { .. })));
+        assert_eq!(mode(&foreign), 0o755);
+
+        let empty = tmp.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        std::fs::set_permissions(&empty, Permissions::from_mode(0o755)).unwrap();
+        drop(DataDir::lock(&empty).unwrap());
+        assert_eq!(mode(&empty), 0o700);
+        std::fs::set_permissions(&empty, Permissions::from_mode(0o755)).unwrap();
+        drop(DataDir::lock(&empty).unwrap());
+        assert_eq!(mode(&empty), 0o700);
+    }
+}

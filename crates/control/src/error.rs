@@ -1,0 +1,121 @@
+//! What can go wrong in an operation, in words for the person who asked. Never an error packet: those are
+//! `model`'s refusals.
+
+use crate::store::StoreError;
+use tidegate_model::{ClusterName, id};
+
+/// Stable, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    BadName,
+    NotFound,
+    Exists,
+    Busy,
+    NoPlace,
+    EngineFailed,
+    Stopping,
+    Internal,
+}
+
+impl ErrorCode {
+    pub const ALL: &'static [Self] = &[
+        Self::BadName,
+        Self::NotFound,
+        Self::Exists,
+        Self::Busy,
+        Self::NoPlace,
+        Self::EngineFailed,
+        Self::Stopping,
+        Self::Internal,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadName => "bad_name",
+            Self::NotFound => "not_found",
+            Self::Exists => "exists",
+            Self::Busy => "busy",
+            Self::NoPlace => "no_place",
+            Self::EngineFailed => "engine_failed",
+            Self::Stopping => "stopping",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// A cause and a mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ControlError {
+    pub code: ErrorCode,
+    pub message: String,
+    pub hint: String,
+}
+
+impl ControlError {
+    pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: hint.into() }
+    }
+
+    pub(crate) fn bad_name(name: &str) -> Self {
+        let shown: String = name.chars().take(ClusterName::LEN_MAX + 1).collect();
+        Self::new(
+            ErrorCode::BadName,
+            format!("{shown:?} can't be the name of a cluster"),
+            "use 1 to 63 characters of a-z, 0-9 and '-', starting with a letter and not ending with '-'",
+        )
+    }
+
+    pub(crate) fn not_found(name: &str) -> Self {
+        let shown: String = name.chars().take(ClusterName::LEN_MAX + 1).collect();
+        Self::new(
+            ErrorCode::NotFound,
+            format!("there is no cluster {shown:?}"),
+            "`tidegate cluster list` shows those that exist",
+        )
+    }
+
+    pub(crate) fn exists(name: &ClusterName) -> Self {
+        Self::new(
+            ErrorCode::Exists,
+            format!("there is a cluster {:?} already", name.as_str()),
+            "choose another name, or delete that cluster first",
+        )
+    }
+
+    pub(crate) fn busy(name: &ClusterName) -> Self {
+        Self::new(
+            ErrorCode::Busy,
+            format!("another operation on cluster {:?} is still under way", name.as_str()),
+            "wait for it to end, then try again",
+        )
+    }
+
+    pub(crate) fn internal(what: impl std::fmt::Display) -> Self {
+        Self::new(ErrorCode::Internal, format!("the server failed at this: {what}"), "the server's log tells more")
+    }
+}
+
+impl From<id::RandomError> for ControlError {
+    fn from(e: id::RandomError) -> Self {
+        Self::internal(e)
+    }
+}
+
+impl From<StoreError> for ControlError {
+    fn from(e: StoreError) -> Self {
+        match e {
+            StoreError::NameTaken(name) => Self::exists(&name),
+            StoreError::NoUidLeft => Self::new(
+                ErrorCode::NoPlace,
+                "every system user number that clusters may have is in use",
+                "delete a cluster, or give the engine a larger range of user numbers in the config",
+            ),
+            other => Self::new(
+                ErrorCode::Internal,
+                format!("the store could not be used: {other}"),
+                "check that the data directory is writable and its disk is not full",
+            ),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Every bound of this room, with its reason. Never a value that is computed at run time.
+
+use std::time::Duration;
+
+/// How long SQLite waits for a lock somebody else holds. Nobody should: one server per data directory. This
+/// covers an operator who has the store open in a shell.
+pub const STORE_BUSY: Duration = Duration::from_secs(5);
+
+/// One connection: the store is written a few times per wake and read at start, and SQLite has one writer anyway.
+pub const STORE_CONNECTIONS: u32 = 1;
+
+/// How long a caller of the store waits for that connection. Longer than [`STORE_BUSY`], so that the better
+/// error comes first.
+pub const STORE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long an operation waits for another one on the same cluster before it says "busy".
+pub const OPERATION_WAIT: Duration = Duration::from_secs(20);
+
+/// How often a generated name or prefix is drawn anew when it is taken. A prefix has 59 bits and a name about
+/// 23; a second draw is rare, an eighth means that the random source is broken.
+pub const DRAWS_MAX: usize = 8;
+
+/// Length of a generated password: 16 of 64 characters are 95 bits.
+pub const PASSWORD_LEN: usize = 16;
+
+/// How many engines recover at once at start: recovery is IO-bound, and logins wait for the whole pass.
+pub const RECOVERIES_AT_ONCE: usize = 4;
+
+/// Tries at reading the pid out of a lock that somebody holds: it is written right after the lock is taken.
+pub const PID_READS_MAX: u32 = 20;
+pub const PID_READ_PAUSE: Duration = Duration::from_millis(10);
+
+/// Tries at the lock itself: a command that only looks who holds it takes it for some microseconds.
+pub const LOCK_TRIES: u32 = 3;

@@ -1,0 +1,25 @@
+//! Brings a store's schema up to what this version knows. Never down: a newer store is refused.
+
+use super::{StoreError, StoreResult};
+use sqlx::{Row, SqlitePool};
+
+/// In order; a file is never changed once a release has carried it.
+const SQLITE: &[&str] = &[include_str!("../../migrations/sqlite/0001_clusters.sql")];
+
+pub async fn sqlite(pool: &SqlitePool) -> StoreResult<()> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)").execute(&mut *tx).await?;
+    let row =
+        sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM schema_version").fetch_one(&mut *tx).await?;
+    let found: i64 = row.try_get("version")?;
+    let known = i64::try_from(SQLITE.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for (version, sql) in (1i64..).zip(SQLITE).filter(|(version, _)| *version > found) {
+        sqlx::raw_sql(*sql).execute(&mut *tx).await?;
+        sqlx::query("INSERT INTO schema_version (version) VALUES (?)").bind(version).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The store alone: what it keeps across reopening, and what it never gives out twice.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use tidegate_control::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, StoreError, Strays};
+use tidegate_model::{Account, AccountBook, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch, Verifier};
+
+fn wanted(name: &str) -> Reservation {
+    Reservation {
+        name: ClusterName::parse(name).unwrap(),
+        prefix: Prefix::random().unwrap(),
+        created_unix: 1_700_000_000,
+        limits: ClusterLimits::default(),
+    }
+}
+
+fn book(run: u64, user: &str) -> AccountBook {
+    let accounts = vec![
+        Account {
+            user: user.to_owned(),
+            host: "%".to_owned(),
+            verifiers: vec![Verifier::Native([9; 20]), Verifier::Unsupported("ed25519".to_owned())],
+            locked: false,
+        },
+        Account { user: user.to_owned(), host: "10.%".to_owned(), verifiers: vec![Verifier::Empty], locked: true },
+    ];
+    AccountBook { accounts, run: RunEpoch(run), read_began: None }
+}
+
+async fn open(dir: &Path) -> SqliteStore {
+    SqliteStore::open(&dir.join("store.sqlite")).await.unwrap()
+}
+
+async fn live(store: &SqliteStore, name: &str) -> ClusterRow {
+    let row = store.reserve(&wanted(name), None, &Strays::default()).await.unwrap();
+    store.publish(row.id, &book(0, "root")).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_cluster_comes_back_whole_after_reopening() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let row = store.reserve(&wanted("demo"), Some(600_000..=600_010), &Strays::default()).await.unwrap();
+    assert_eq!((row.phase, row.uid, row.run), (Phase::Creating, Some(600_000), RunEpoch(0)));
+    let made = store.publish(row.id, &book(0, "root")).await.unwrap();
+    let run = store.begin_run(row.id).await.unwrap();
+    assert_eq!(run, RunEpoch(1));
+    store.save_accounts(row.id, &book(1, "app")).await.unwrap();
+    store.close().await;
+
+    let rows = open(tmp.path()).await.load().await.unwrap();
+    let [back] = rows.as_slice() else { panic!("{rows:?}") };
+    assert_eq!((back.id, &back.name, &back.prefix), (made.id, &made.name, &made.prefix));
+    assert_eq!((back.phase, back.uid, back.created_unix), (Phase::Live, Some(600_000), 1_700_000_000));
+    assert_eq!(back.limits, ClusterLimits::default());
+    assert!(back.awake, "a run that did not end is not a clean sleep");
+    assert_eq!((back.run, back.book.run), (RunEpoch(1), RunEpoch(1)));
+    assert_eq!(back.book.accounts, book(1, "app").accounts);
+}
+
+#[tokio::test]
+async fn only_the_run_that_ends_makes_the_sleep_clean() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let id = live(&store, "demo").await.id;
+    let first = store.begin_run(id).await.unwrap();
+    let second = store.begin_run(id).await.unwrap();
+    assert!(store.end_run(id, first, &book(1, "old")).await.is_err(), "an older run is not the one that is on");
+    assert!(store.load().await.unwrap()[0].awake);
+    assert_eq!(store.load().await.unwrap()[0].book.accounts[0].user, "root", "both or neither");
+    store.end_run(id, second, &book(2, "new")).await.unwrap();
+    let row = store.load().await.unwrap().remove(0);
+    assert!(!row.awake);
+    assert_eq!(row.book.accounts[0].user, "new");
+}
+
+#[tokio::test]
+async fn numbers_prefixes_and_users_are_not_given_out_twice() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let uids = || Some(600_000..=600_001);
+    let none = Strays::default();
+    let a = store.reserve(&wanted("a"), uids(), &none).await.unwrap();
+    let b = store.reserve(&wanted("b"), uids(), &none).await.unwrap();
+    assert_eq!((a.uid, b.uid), (Some(600_000), Some(600_001)));
+    assert!(matches!(store.reserve(&wanted("c"), uids(), &none).await, Err(StoreError::NoUidLeft)));
+    assert!(matches!(store.reserve(&wanted("a"), None, &none).await, Err(StoreError::NameTaken(_))));
+    let same_prefix = Reservation { prefix: a.prefix.clone(), ..wanted("c") };
+    assert!(matches!(store.reserve(&same_prefix, None, &none).await, Err(StoreError::PrefixTaken)));
+
+    // While its directory may exist, the name is free but the user is not.
+    store.begin_delete(b.id).await.unwrap();
+    assert!(matches!(store.reserve(&wanted("b"), uids(), &none).await, Err(StoreError::NoUidLeft)));
+    store.bury(b.id).await.unwrap();
+    let c = store.reserve(&wanted("b"), uids(), &none).await.unwrap();
+    assert_eq!((c.id, c.uid), (ClusterId(3), Some(600_001)), "the number is new, the user is free again");
+    store.bury(c.id).await.unwrap();
+
+    let again = Reservation { prefix: b.prefix.clone(), ..wanted("d") };
+    assert!(matches!(store.reserve(&again, None, &none).await, Err(StoreError::PrefixTaken)));
+    // A directory of an older store keeps its number and its owner.
+    let strays = Strays { id_max: 40, uids: BTreeSet::from([600_001]) };
+    assert_eq!(store.reserve(&wanted("e"), None, &strays).await.unwrap().id, ClusterId(41));
+    assert!(matches!(store.reserve(&wanted("f"), uids(), &strays).await, Err(StoreError::NoUidLeft)));
+}
+
+#[tokio::test]
+async fn a_buried_cluster_leaves_no_hash_in_the_file() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let id = live(&store, "demo").await.id;
+    store.bury(id).await.unwrap();
+    store.close().await;
+    let needle = "09".repeat(20).into_bytes();
+    for entry in std::fs::read_dir(tmp.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(needle.len()).any(|w| w == needle));
+    }
+}
+
+#[tokio::test]
+async fn its_files_are_closed_to_others() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    live(&store, "demo").await;
+    let files: Vec<_> = std::fs::read_dir(tmp.path()).unwrap().map(|e| e.unwrap()).collect();
+    assert!(files.len() >= 2, "the journal stands beside the file: {files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused() {
+    let tmp = tempfile::tempdir().unwrap();
+    open(tmp.path()).await.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(tmp.path().join("store.sqlite"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query("INSERT INTO schema_version (version) VALUES (99)").execute(&pool).await.unwrap();
+    pool.close().await;
+    let e = SqliteStore::open(&tmp.path().join("store.sqlite")).await.unwrap_err();
+    assert!(matches!(e, StoreError::Newer { found: 99, .. }), "{e}");
+}
