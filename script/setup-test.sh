@@ -3,30 +3,143 @@
 # client then prints "not run", never "passed".
 
 CARGO_DENY_VERSION=0.20.2
-PYMYSQL_VERSION=1.2.4
-SQLALCHEMY_VERSION=2.1.9
+# What is pinned stands beside the client that uses it: tests/clients/{python,java,go,rust}.
+CLIENTS="$ROOT/tests/clients"
 
 need_test() {
   need_build
   need_run
   plan_package openssl "offers TLS 1.0 and 1.1 to the endpoint" "1 MB"
-  plan_package python3-venv "a folder of its own for Python clients" "2 MB"
   plan_package procps "looks for processes left behind" "1 MB"
+  python3 -c 'import venv, ensurepip' 2>/dev/null || plan_package python3-venv "a folder of its own for Python clients" "2 MB"
+  have go || plan_package golang-go "builds the Go client" "220 MB"
+  have javac || plan_package default-jdk-headless "runs the Java clients" "240 MB"
+  have mvn || plan_package maven "fetches the Java clients" "40 MB"
   [ -x "$TOOLS/bin/cargo-deny" ] || have cargo-deny ||
     plan optional_cargo_deny "cargo-deny $CARGO_DENY_VERSION" "checks licences, sources and bans" "15 MB, 6 min"
+  [ -x "$MYSQL9" ] || ! debian_sid_possible ||
+    plan optional_mysql9 "mysql 9.x (unpacked from Debian sid)" "Oracle's command-line client" "111 MB"
+  up_to_date "$CACHE/python" "$CLIENTS/python/requirements.txt" ||
+    plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a folder of their own" "60 MB"
+  up_to_date "$JARS" "$CLIENTS/java/versions" ||
+    plan optional_jars "Connector/J, r2dbc-mysql (Maven)" "Java clients, old and new" "30 MB"
 }
+
+# A folder made from a pinning file is good as long as the copy of that file inside it is the same.
+up_to_date() { cmp -s "$1/.made-from" "$2"; }
 
 # A step that may fail without stopping the rest: its part of the tests then says "not run".
 optional() {
   local what=$1
   shift
-  if ! "$@"; then
-    say "note: $what could not be had; what needs it will be printed as not run"
-  fi
+  # A shell of its own keeps `set -e` at work inside (a function called in a condition loses it).
+  local status=0
+  set +e
+  (set -e; "$@")
+  status=$?
+  set -e
+  [ $status = 0 ] || say "note: $what could not be had; what needs it will be printed as not run"
 }
 
 optional_cargo_deny() { optional cargo-deny install_cargo_deny; }
 install_cargo_deny() {
   say "-- building cargo-deny $CARGO_DENY_VERSION"
   timeout "$REGISTRY_WAIT_SECONDS" cargo install -q --locked cargo-deny --version "$CARGO_DENY_VERSION" --root "$TOOLS"
+}
+
+optional_python() { optional "PyMySQL and SQLAlchemy" install_python; }
+install_python() {
+  say "-- installing the Python clients"
+  rm -rf "$CACHE/python"
+  python3 -m venv "$CACHE/python"
+  timeout "$REGISTRY_WAIT_SECONDS" "$PYTHON" -m pip install -q --disable-pip-version-check -r "$CLIENTS/python/requirements.txt"
+  cp "$CLIENTS/python/requirements.txt" "$CACHE/python/.made-from"
+}
+
+optional_jars() { optional "the Java clients" install_jars; }
+# One folder per set of jars, since two versions of one driver can't share a class path.
+install_jars() {
+  say "-- fetching the Java clients"
+  rm -rf "$JARS"
+  mkdir -p "$JARS"
+  local set coordinates pom
+  while read -r set coordinates; do
+    case "$set" in '' | '#'*) continue ;; esac
+    pom="$JARS/$set.pom.xml"
+    java_pom "$coordinates" >"$pom"
+    timeout "$REGISTRY_WAIT_SECONDS" mvn -q -B -f "$pom" dependency:copy-dependencies -DincludeScope=runtime \
+      -DoutputDirectory="$JARS/$set" </dev/null
+  done <"$CLIENTS/java/versions"
+  cp "$CLIENTS/java/versions" "$JARS/.made-from"
+}
+
+java_pom() {
+  local group artifact version
+  IFS=: read -r group artifact version <<<"$1"
+  cat <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tidegate.tests</groupId><artifactId>$artifact-only</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>
+  </dependencies>
+</project>
+POM
+}
+
+# --- Oracle's mysql client, from Debian sid, without touching the system ---
+
+SID_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# The mirror this machine already takes Debian from; its pool has sid's packages as well.
+debian_mirror() {
+  apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(COMPONENT)' 2>/dev/null |
+    awk '$1 == "Debian" && $2 !~ /security/ && $3 == "main" { print $2; exit }'
+}
+
+debian_sid_possible() { [ -r "$SID_KEYRING" ] && grep -q '^ID=debian' /etc/os-release; }
+
+optional_mysql9() { optional "mysql 9.x" install_mysql9; }
+
+# A private apt root (own state, cache, sources, an empty dpkg status) downloads the package with all it needs; each is
+# unpacked by tar into one folder and run by that folder's own dynamic loader, so neither libraries nor apt's view of
+# this machine change.
+install_mysql9() {
+  say "-- unpacking mysql-client-core from Debian sid"
+  apt_update_once
+  local mirror apt="$CACHE/mysql9-apt" root="$CACHE/mysql9/root"
+  mirror=$(debian_mirror)
+  [ -n "$mirror" ] || die "no Debian mirror among the package sources" "run apt-get update, then this again"
+  rm -rf "$apt" "$CACHE/mysql9"
+  mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,etc/preferences.d} "$root"
+  : >"$apt/status"
+  echo "deb [signed-by=$SID_KEYRING] $mirror sid main" >"$apt/sources.list"
+  local options=(
+    -q -o "Dir::State=$apt/state" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o "Dir::Etc=$apt/etc"
+    -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Acquire::Languages=none -o Debug::NoLocking=1
+  )
+  timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" update >/dev/null
+  timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" -y --download-only install mysql-client-core >/dev/null
+  local deb
+  for deb in "$apt"/cache/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --no-same-owner
+  done
+  rm -rf "$apt"
+  write_mysql9_wrapper "$root"
+  "$MYSQL9" --version >&2
+}
+
+write_mysql9_wrapper() {
+  local root=$1 loader libraries
+  loader=$(find "$root" -name 'ld-linux-*.so.*' | head -n 1)
+  libraries=$(find "$root" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)
+  [ -n "$loader" ] || return 1
+  cat >"$MYSQL9.new" <<WRAPPER
+#!/bin/sh
+# Oracle's mysql client with its own libraries. --no-defaults must come first.
+exec '$loader' --library-path '$libraries' '$root/usr/bin/mysql' --no-defaults "\$@"
+WRAPPER
+  chmod 755 "$MYSQL9.new"
+  mv "$MYSQL9.new" "$MYSQL9"
 }
