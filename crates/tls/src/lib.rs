@@ -1,1 +1,26 @@
-//! Who we are: certificate sources behind one hot-swapped resolver.
+//! Who we are: certificate sources (files, local CA) behind one hot-swapped resolver, one public server
+//! profile and one verifying client profile. Never packets, never clusters, never a client certificate.
+//!
+//! [`Identity::open`] loads or makes what is served; [`Identity::watch`] keeps it fresh while the server runs.
+//! A further source (ACME) is one more file that implements `source::Source`; nothing else changes.
+
+mod chain;
+mod error;
+mod event;
+mod files;
+mod identity;
+mod issue;
+pub mod limits;
+mod local_ca;
+mod names;
+mod profile;
+mod reach;
+mod settings;
+mod source;
+mod state;
+
+pub use error::TlsError;
+pub use event::TlsEvent;
+pub use identity::Identity;
+pub use profile::{Roots, client_config};
+pub use settings::TlsSettings;

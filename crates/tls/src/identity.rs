@@ -1,0 +1,192 @@
+//! What we serve at this moment, and the task that keeps it fresh. Never drops a connection: a swap is seen by
+//! new handshakes only.
+
+use crate::error::TlsError;
+use crate::event::TlsEvent;
+use crate::files::Files;
+use crate::limits::POLL_EVERY;
+use crate::local_ca::LocalCa;
+use crate::names::Name;
+use crate::reach::reaches;
+use crate::settings::TlsSettings;
+use crate::source::{Look, Served, Source};
+use crate::{profile, source};
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tidegate_model::Trust;
+use time::OffsetDateTime;
+use tokio::time::MissedTickBehavior;
+
+/// The one resolver. Whatever name a client asks for, and most ask for none, it gets the one certificate there
+/// is: the client judges whether it is the right one.
+struct Resolver {
+    served: ArcSwap<Served>,
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.served.load().chain.certified.clone())
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").field("names", &self.served.load().chain.names).finish()
+    }
+}
+
+type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+struct Inner {
+    settings: TlsSettings,
+    source: Mutex<Box<dyn Source>>,
+    resolver: Arc<Resolver>,
+    server: Arc<ServerConfig>,
+    on_event: Box<dyn Fn(TlsEvent) + Send + Sync>,
+    clock: Clock,
+}
+
+/// Who we are. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Identity {
+    inner: Arc<Inner>,
+}
+
+impl Identity {
+    /// Loads or makes the certificate. Blocks on the disk.
+    ///
+    /// # Errors
+    /// If there is nothing that could be served: files that cannot be read or do not belong together, a data
+    /// folder that cannot be written.
+    pub fn open(settings: TlsSettings, on_event: impl Fn(TlsEvent) + Send + Sync + 'static) -> Result<Self, TlsError> {
+        Self::open_at(settings, on_event, OffsetDateTime::now_utc)
+    }
+
+    /// As [`Identity::open`], by another clock.
+    pub(crate) fn open_at(
+        settings: TlsSettings,
+        on_event: impl Fn(TlsEvent) + Send + Sync + 'static,
+        clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
+    ) -> Result<Self, TlsError> {
+        let provider = profile::provider();
+        let mut source: Box<dyn Source> = match settings.pair() {
+            Some((certificate, key)) => {
+                Box::new(Files::new(certificate, key, settings.ca.as_deref(), provider.clone()))
+            }
+            None if settings.certificate.is_some() || settings.key.is_some() => return Err(TlsError::HalfPair),
+            None => Box::new(LocalCa::new(&settings, provider.clone())?),
+        };
+        let served = source.open(clock(), &on_event)?;
+        let resolver = Arc::new(Resolver { served: ArcSwap::from_pointee(served) });
+        let server = profile::server_config(provider, resolver.clone())?;
+        let (source, on_event, clock) = (Mutex::new(source), Box::new(on_event), Box::new(clock));
+        Ok(Self { inner: Arc::new(Inner { settings, source, resolver, server, on_event, clock }) })
+    }
+
+    /// The public server profile. One for the life of the process: swaps happen behind it.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        self.inner.server.clone()
+    }
+
+    /// Why a client may believe us, judged from the chain served now.
+    pub fn trust(&self) -> Trust {
+        self.inner.resolver.served.load().trust.clone()
+    }
+
+    /// The names and addresses the certificate carries now.
+    pub fn names(&self) -> Vec<String> {
+        self.inner.resolver.served.load().chain.names.clone()
+    }
+
+    /// When the certificate served now ends.
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.inner.resolver.served.load().chain.not_after
+    }
+
+    /// The file that clients need to believe us, if they need one.
+    pub fn ca_path(&self) -> Option<PathBuf> {
+        match self.trust() {
+            Trust::Public => None,
+            Trust::Private(ca) => ca,
+            Trust::Local(ca) => Some(ca),
+        }
+    }
+
+    /// A name or address that the certificate carries and that leads to a listener, for connect lines: the first
+    /// configured name that does, else `127.0.0.1`, else the first other one that does, else (a listener behind
+    /// something that forwards to it) the first configured one, else the first carried. May block on the system's resolver.
+    pub fn primary_host(&self, listen: &[SocketAddr]) -> String {
+        let carried = self.names();
+        let carries = |name: &str| carried.iter().any(|there| covers(there, name));
+        let configured: Vec<String> = self.inner.settings.names.iter().filter_map(|name| spelled(name)).collect();
+        let configured = || configured.iter().map(String::as_str).filter(|name| concrete(name) && carries(name));
+        let others = || carried.iter().map(String::as_str).filter(|name| concrete(name));
+        let loopback = || std::iter::once("127.0.0.1").filter(|name| carries(name));
+        configured()
+            .chain(loopback())
+            .chain(others())
+            .find(|name| reaches(name, listen))
+            .or_else(|| configured().chain(others()).next())
+            .unwrap_or("127.0.0.1")
+            .to_owned()
+    }
+
+    /// Keeps what is served fresh, until dropped: certificate files that change, a local leaf that grows old.
+    pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
+        let identity = self.clone();
+        async move {
+            let mut ticks = tokio::time::interval(POLL_EVERY);
+            // After a suspended night one look is enough.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let identity = identity.clone();
+                // A look that panics is a bug of ours; the certificate served stays, and the next look comes.
+                drop(tokio::task::spawn_blocking(move || identity.look()).await);
+            }
+        }
+    }
+
+    /// One look at the source.
+    pub(crate) fn look(&self) {
+        let inner = &self.inner;
+        let mut source = inner.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let served = inner.resolver.served.load_full();
+        let tell: source::Tell<'_> = &*inner.on_event;
+        match source.look((inner.clock)(), &served, tell) {
+            Look::Same => {}
+            Look::Reject(error) => tell(TlsEvent::Rejected { reason: error.to_string() }),
+            Look::Replace(fresh) => {
+                let names = fresh.chain.names.clone();
+                let not_after_unix = fresh.chain.not_after.unix_timestamp();
+                inner.resolver.served.store(Arc::new(fresh));
+                tell(TlsEvent::Swapped { names, not_after_unix });
+            }
+        }
+    }
+}
+
+/// As certificates spell it.
+fn spelled(name: &str) -> Option<String> {
+    Name::parse(name).ok().map(|name| name.to_string())
+}
+
+fn concrete(name: &str) -> bool {
+    !name.contains('*')
+}
+
+/// Whether a certificate name is `name`, or a wildcard one label above it.
+fn covers(carried: &str, name: &str) -> bool {
+    carried == name
+        || carried.strip_prefix("*.").is_some_and(|above| name.split_once('.').is_some_and(|(_, rest)| rest == above))
+}
+
+#[cfg(test)]
+#[path = "identity_tests.rs"]
+mod tests;

@@ -1,0 +1,1 @@
+//! Tests of swapping and of the local CA by a settable clock.

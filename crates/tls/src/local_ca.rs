@@ -1,0 +1,179 @@
+//! Our own CA for machines without a public name, as it lies in the data folder, and the leaf it keeps fresh.
+//! Never holds a signing key between two leaves, never issues a name outside its constraints, and never makes a
+//! new CA while an old one can be used: clients would have to be given its `ca.pem` again.
+
+use crate::error::TlsError;
+use crate::event::TlsEvent;
+use crate::issue::{Authority, make_authority};
+use crate::limits::{NAMES_MAX, RENEW_RETRY};
+use crate::names::{Name, Permitted, machine};
+use crate::settings::TlsSettings;
+use crate::source::{Look, Served, Source, Tell};
+use crate::state::{self, PUBLIC_MODE, SECRET_MODE};
+use rustls::crypto::CryptoProvider;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tidegate_model::Trust;
+use time::OffsetDateTime;
+
+pub struct LocalCa {
+    folder: PathBuf,
+    /// The root certificate, for clients: a copy.
+    ca: PathBuf,
+    /// Root, issuing CA and its key in one file, so that a crash can leave no half of them.
+    authority: PathBuf,
+    /// Leaf, issuing CA and the leaf's key in one file, for the same reason.
+    leaf: PathBuf,
+    names: Vec<Name>,
+    provider: Arc<CryptoProvider>,
+    /// No new try at renewing before this.
+    retry_at: Option<OffsetDateTime>,
+}
+
+impl LocalCa {
+    pub fn new(settings: &TlsSettings, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let mut names = Name::loopback().to_vec();
+        for text in &settings.names {
+            let name = Name::parse(text)?;
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if names.len() > NAMES_MAX {
+            return Err(TlsError::TooManyNames(NAMES_MAX));
+        }
+        let folder = settings.key_folder();
+        Ok(Self {
+            ca: settings.local_ca_path(),
+            authority: folder.join("authority.pem"),
+            leaf: folder.join("leaf.pem"),
+            folder,
+            names,
+            provider,
+            retry_at: None,
+        })
+    }
+
+    /// The CA on disk; an error if there is none or it cannot be used.
+    fn load(&self, now: OffsetDateTime) -> Result<Authority, TlsError> {
+        Authority::parse(&state::read(&self.authority)?, &self.provider, now, &self.authority)
+    }
+
+    /// The CA on disk, or a new one where there is none that can be used.
+    fn load_or_make(&self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Authority, TlsError> {
+        let ca = self.ca.clone();
+        match self.load(now) {
+            Ok(found) => {
+                let copy = state::read_if_there(&self.ca)?;
+                if copy.is_none_or(|copy| copy.as_slice() != found.root_pem.as_bytes()) {
+                    state::write_whole(&self.ca, found.root_pem.as_bytes(), PUBLIC_MODE)?;
+                    tell(TlsEvent::CaRestored { ca });
+                }
+                Ok(found)
+            }
+            Err(TlsError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                let left_over = ca.exists();
+                let made = self.make(now)?;
+                tell(if left_over {
+                    TlsEvent::CaRemade { ca, reason: "the old one's key was not there".to_owned() }
+                } else {
+                    TlsEvent::CaCreated { ca }
+                });
+                Ok(made)
+            }
+            // A disk or a mode that can't be read is no reason to give up a CA that clients trust.
+            Err(error @ TlsError::Io { .. }) => Err(error),
+            Err(error) => {
+                // Kept aside for whoever wants to know what happened; same folder, same mode.
+                let aside = self.authority.with_extension("unusable");
+                std::fs::rename(&self.authority, &aside).map_err(TlsError::io("putting aside", &self.authority))?;
+                let made = self.make(now)?;
+                tell(TlsEvent::CaRemade { ca, reason: error.to_string() });
+                Ok(made)
+            }
+        }
+    }
+
+    fn make(&self, now: OffsetDateTime) -> Result<Authority, TlsError> {
+        let text = make_authority(now, &Permitted::at_first_start(machine(), &self.names))?;
+        let made = Authority::parse(text.as_bytes(), &self.provider, now, &self.authority)?;
+        // The key first: until `ca.pem` is there nobody trusts anything, and after a crash in between the next
+        // start writes it from this file.
+        state::write_whole(&self.authority, text.as_bytes(), SECRET_MODE)?;
+        state::write_whole(&self.ca, made.root_pem.as_bytes(), PUBLIC_MODE)?;
+        Ok(made)
+    }
+
+    /// The names this CA may give, the others told about.
+    fn permitted(&self, authority: &Authority, tell: Tell<'_>) -> Vec<Name> {
+        let (allowed, left_out): (Vec<_>, Vec<_>) =
+            self.names.iter().cloned().partition(|name| authority.permitted.allows(name));
+        for name in left_out {
+            tell(TlsEvent::NameLeftOut { name: name.to_string() });
+        }
+        allowed
+    }
+
+    /// The leaf on disk, if it is this CA's, for these names, and fresh.
+    fn kept_leaf(&self, authority: &Authority, names: &[Name], now: OffsetDateTime) -> Option<Served> {
+        let text = state::read(&self.leaf).ok()?;
+        let chain = authority.chain(&text, &self.leaf).ok()?;
+        chain.check_dates(now).ok()?;
+        chain.verify(authority.root(), &self.provider, now).ok()?;
+        let mut wanted: Vec<String> = names.iter().map(Name::to_string).collect();
+        let mut carried = chain.names.clone();
+        wanted.sort_unstable();
+        carried.sort_unstable();
+        let served = Served { chain, trust: Trust::Local(self.ca.clone()) };
+        (wanted == carried && now < renew_at(&served)).then_some(served)
+    }
+
+    fn new_leaf(&self, authority: &Authority, names: &[Name], now: OffsetDateTime) -> Result<Served, TlsError> {
+        let text = authority.issue(names, now)?;
+        let chain = authority.chain(text.as_bytes(), &self.leaf)?;
+        chain.verify(authority.root(), &self.provider, now)?;
+        state::write_whole(&self.leaf, text.as_bytes(), SECRET_MODE)?;
+        Ok(Served { chain, trust: Trust::Local(self.ca.clone()) })
+    }
+
+    fn renew(&self, now: OffsetDateTime) -> Result<Served, TlsError> {
+        let authority = self.load(now)?;
+        // Names that were left out were told about at the start.
+        let names = self.permitted(&authority, &|_| {});
+        self.new_leaf(&authority, &names, now)
+    }
+}
+
+/// Two thirds of a leaf's life.
+fn renew_at(served: &Served) -> OffsetDateTime {
+    let chain = &served.chain;
+    chain.not_before + (chain.not_after - chain.not_before) / 3 * 2
+}
+
+impl Source for LocalCa {
+    fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
+        state::private_folder(&self.folder)?;
+        let authority = self.load_or_make(now, tell)?;
+        let names = self.permitted(&authority, tell);
+        match self.kept_leaf(&authority, &names, now) {
+            Some(kept) => Ok(kept),
+            None => self.new_leaf(&authority, &names, now),
+        }
+    }
+
+    fn look(&mut self, now: OffsetDateTime, served: &Served, _tell: Tell<'_>) -> Look {
+        if now < renew_at(served) || self.retry_at.is_some_and(|at| now < at) {
+            return Look::Same;
+        }
+        match self.renew(now) {
+            Ok(renewed) => {
+                self.retry_at = None;
+                Look::Replace(renewed)
+            }
+            Err(error) => {
+                self.retry_at = Some(now + RENEW_RETRY);
+                Look::Reject(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The two TLS profiles of the house: the public server and the verifying client. Neither has a switch that
+//! makes it weaker, and neither uses the process-wide crypto provider.
+
+use crate::chain::{mozilla_roots, roots};
+use crate::error::TlsError;
+use crate::limits::TLS13_TICKETS;
+use crate::state;
+use rustls::client::Resumption;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ServerConfig};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tidegate_model::Trust;
+
+/// Which roots the verifying client believes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roots {
+    /// Those in a PEM file, and no others.
+    File(PathBuf),
+    /// Mozilla's list.
+    Mozilla,
+}
+
+impl Roots {
+    /// What a client needs to believe a server of this trust. A private CA without a file leaves Mozilla's list,
+    /// which will refuse it: there is nothing else to verify against.
+    pub fn for_trust(trust: &Trust) -> Self {
+        match trust {
+            Trust::Local(ca) | Trust::Private(Some(ca)) => Self::File(ca.clone()),
+            Trust::Public | Trust::Private(None) => Self::Mozilla,
+        }
+    }
+
+    /// A CA file.
+    pub fn file(path: impl AsRef<Path>) -> Self {
+        Self::File(path.as_ref().to_path_buf())
+    }
+}
+
+/// The provider of both profiles. Its TLS 1.2 suites are all ECDHE with an AEAD.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// The public server: TLS 1.2 and 1.3, no client certificates, no early data.
+pub fn server_config(
+    provider: Arc<CryptoProvider>,
+    resolver: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    // MySQL clients send no ALPN, which is accepted; a browser always sends one and is stopped by alert 120
+    // before its request could be taken for a packet.
+    config.alpn_protocols = vec![b"mysql".to_vec()];
+    // Keys live in memory and change with each start; what they sealed is then a full handshake again.
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    // Tickets keep the state at the client: no session is stored here, for either version.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    // Sent with the end of the handshake, so before any reply: some drivers take later bytes for a broken session.
+    config.send_tls13_tickets = TLS13_TICKETS;
+    // A login that could be replayed is no login.
+    config.max_early_data_size = 0;
+    Ok(Arc::new(config))
+}
+
+/// The verifying client: chain and name, TLS 1.2 and 1.3, no certificate of its own, every handshake in full.
+pub fn client_config(believed: Roots) -> Result<Arc<ClientConfig>, TlsError> {
+    let believed = match &believed {
+        Roots::File(path) => roots(&state::read(path)?, path)?,
+        Roots::Mozilla => mozilla_roots(),
+    };
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_root_certificates(believed)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}

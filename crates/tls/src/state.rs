@@ -1,0 +1,78 @@
+//! Files on disk: bounded reads and writes that are whole or not there at all. Never parses what it moves.
+
+use crate::error::TlsError;
+use crate::limits::FILE_BYTES_MAX;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+pub const SECRET_MODE: u32 = 0o600;
+pub const PUBLIC_MODE: u32 = 0o644;
+const FOLDER_MODE: u32 = 0o700;
+
+/// Reads a whole file, wiped when dropped: it may hold a key.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let file = File::open(path).map_err(TlsError::io("opening", path))?;
+    // Sized up front, so that no half-filled copy of a key is left behind when the buffer grows.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size_hint(&file)).unwrap_or(0)));
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(TlsError::io("reading", path))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(TlsError::TooLarge { path: path.to_path_buf(), limit: FILE_BYTES_MAX });
+    }
+    Ok(bytes)
+}
+
+fn size_hint(file: &File) -> u64 {
+    file.metadata().map_or(0, |meta| meta.len().min(FILE_BYTES_MAX) + 1)
+}
+
+/// Like [`read`], but a file that is not there is `None`.
+pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError> {
+    match read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(TlsError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a folder that only its owner may enter, and mends the mode of one that is there.
+pub fn private_folder(path: &Path) -> Result<(), TlsError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(path)
+        .map_err(TlsError::io("making the folder", path))?;
+    let meta = fs::metadata(path).map_err(TlsError::io("reading the mode of", path))?;
+    if meta.permissions().mode() & 0o777 != FOLDER_MODE {
+        fs::set_permissions(path, fs::Permissions::from_mode(FOLDER_MODE))
+            .map_err(TlsError::io("setting the mode of", path))?;
+    }
+    Ok(())
+}
+
+/// Writes a file so that after a crash either the old or the new content is there, whole.
+pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), TlsError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let temporary = path.with_extension("new");
+    // A left-over of a crash may have another mode; a fresh file gets ours from its first byte.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(TlsError::io("removing", &temporary)(error));
+        }
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&temporary)
+        .map_err(TlsError::io("creating", &temporary))?;
+    // The process's umask may have taken bits away that `ca.pem` needs.
+    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(TlsError::io("setting the mode of", &temporary))?;
+    file.write_all(content).map_err(TlsError::io("writing", &temporary))?;
+    file.sync_all().map_err(TlsError::io("syncing", &temporary))?;
+    fs::rename(&temporary, path).map_err(TlsError::io("renaming into place", path))?;
+    File::open(folder).and_then(|dir| dir.sync_all()).map_err(TlsError::io("syncing the folder", folder))
+}
