@@ -31,8 +31,7 @@ const ENVIRONMENT: &str = "First steps:
 
 Environment:
   TIDEGATE_DATA       the data directory, where --data is not given
-  TIDEGATE_LOG        the log's level, over [log] level: error, warn, info, debug, trace, or a filter
-                      such as `info,tidegate_gateway=debug`
+  TIDEGATE_LOG        the log's level: error, warn, info, debug, trace
   TIDEGATE_PASSWORD   the password for `tidegate sql`, where no terminal can be asked
   NO_COLOR            no colours, whatever the terminal
 
@@ -43,7 +42,7 @@ Exit codes:
 
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// The data directory [default: ~/.local/share/tidegate; for root /var/lib/tidegate]
+    /// The data directory [default: ~/.local/share/tidegate]
     ///
     /// All state lies under it: the store, the engines' files, `ca.pem`, the control socket. One server per
     /// data directory. Where it is not given, $TIDEGATE_DATA counts, then ~/.local/share/tidegate
@@ -51,7 +50,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     pub data: Option<PathBuf>,
 
-    /// The configuration file [default: tidegate.toml in the data directory, if there]
+    /// The configuration file [default: DIR/tidegate.toml, if there]
     ///
     /// One TOML file with a section per part of the server. `tidegate config show` prints every key with the
     /// value that counts and where it came from.

@@ -31,16 +31,8 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// A client that the `sql` command ran ended by itself with this code: it has said all there is to say.
-#[derive(Debug, thiserror::Error)]
-#[error("the client ended with exit code {0}")]
-pub struct ClientExit(pub u8);
-
 /// The text for standard error and the exit code.
 pub fn report(error: &anyhow::Error) -> (String, ExitCode) {
-    if let Some(ClientExit(code)) = error.downcast_ref() {
-        return (String::new(), ExitCode::from(*code));
-    }
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     let mut text = String::new();
     let mut said = String::new();

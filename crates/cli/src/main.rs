@@ -5,12 +5,15 @@ mod args;
 mod commands;
 mod config;
 mod failure;
+#[cfg(test)]
+mod help_pages;
 mod holder;
 mod journal;
 mod logging;
 mod paths;
 mod screen;
 mod signals;
+mod terminal;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -21,9 +24,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let (text, code) = failure::report(&error);
-            if !text.is_empty() {
-                screen::say(text.trim_end());
-            }
+            screen::say(text.trim_end());
             code
         }
     }

@@ -1,0 +1,81 @@
+//! The binary from outside, without a server: exit codes, streams, help. It never leaves a process behind.
+
+use std::process::{Command, Output};
+
+fn tidegate(args: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(args)
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn wrong_usage_is_2_on_standard_error() {
+    for args in [
+        &["bogus"][..],
+        &["serve", "--listen", "nowhere"],
+        &["cluster"],
+        &["cluster", "create"],
+        &["--config", "/nowhere/x.toml", "config", "check"],
+        &[],
+    ] {
+        let out = tidegate(args);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        assert!(out.stdout.is_empty(), "{args:?}");
+        assert!(!out.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_server_commands_fail_with_1_a_cause_and_a_mend() {
+    for args in [
+        &["cluster", "list"][..],
+        &["cluster", "list", "--json"],
+        &["cluster", "show", "demo"],
+        &["session", "list"],
+        &["connect", "demo"],
+        &["sql", "demo", "-e", "SELECT 1"],
+    ] {
+        let out = tidegate(args);
+        assert_eq!(out.status.code(), Some(1), "{args:?}: {}", text(&out.stderr));
+        assert!(out.stdout.is_empty(), "{args:?}");
+        let error = text(&out.stderr);
+        assert!(error.starts_with("error: "), "{args:?}: {error}");
+        assert!(error.contains("tidegate serve") || error.contains("tidegate up"), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn help_and_version_are_data_and_0() {
+    for args in [&["--help"][..], &["-h"], &["--version"], &["cluster", "create", "--help"]] {
+        let out = tidegate(args);
+        assert_eq!(out.status.code(), Some(0), "{args:?}");
+        assert!(!out.stdout.is_empty() && out.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn config_show_and_check_work_without_a_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let out = tidegate(&["config", "show", "--data", data]);
+    assert_eq!(out.status.code(), Some(0));
+    assert!(text(&out.stdout).contains("sleep_after = \"5m\""), "{}", text(&out.stdout));
+    std::fs::write(dir.path().join("tidegate.toml"), "[cluster]\nsleep_after = \"2s\"\n").unwrap();
+    let out = tidegate(&["config", "show", "--data", data, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(json["cluster"]["sleep_after"]["value"], "2s");
+    assert!(json["cluster"]["sleep_after"]["from"].as_str().unwrap().ends_with("tidegate.toml:2"));
+    std::fs::write(dir.path().join("tidegate.toml"), "[cluster]\nsleep_afer = \"2s\"\n").unwrap();
+    let out = tidegate(&["config", "check", "--data", data]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("did you mean `sleep_after`?"), "{}", text(&out.stderr));
+}
