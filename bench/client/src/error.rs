@@ -1,0 +1,23 @@
+//! What can go wrong in a measurement. Never carries a password.
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("the CA file holds no certificate: {0}")]
+    Ca(String),
+    #[error("not MySQL: {0}")]
+    Protocol(&'static str),
+    #[error("the server said {code}: {text}")]
+    Server { code: u16, text: String },
+    #[error("the job: {0}")]
+    Job(String),
+}
+
+impl From<rustix::io::Errno> for Error {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Self::Io(errno.into())
+    }
+}

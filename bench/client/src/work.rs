@@ -1,0 +1,124 @@
+//! The measurements themselves. Each times only what it names, and fails as a whole when one connection fails.
+
+use crate::error::Error;
+use crate::job::{Answer, Job, Kind, Login, Work};
+use crate::limits;
+use crate::session::{Outcome, Session, Target, micros};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+pub fn run(job: &Job) -> Result<(Answer, Vec<Session>), Error> {
+    let target = Target::new(&job.endpoint)?;
+    let first = job.logins.first().ok_or_else(|| Error::Job("no login".into()))?;
+    let answer = match &job.work {
+        Work::Connect { threads, seconds, query } => {
+            let time = Duration::try_from_secs_f64(*seconds).map_err(|e| Error::Job(e.to_string()))?;
+            connect(&target, first, bounded(*threads, limits::THREADS_MAX)?, time, query)?
+        }
+        Work::FirstRow { query } => first_row(&target, first, query)?,
+        Work::Idle { sessions, query } => return idle(&target, job, bounded(*sessions, limits::SESSIONS_MAX)?, query),
+        Work::Verdict { each, threads } => {
+            verdict(&target, &job.logins, *each, bounded(*threads, limits::THREADS_MAX)?)?
+        }
+        Work::Execute { statements } => {
+            let mut session = Session::open(&target, first, None)?;
+            let rows = statements.iter().map(|sql| session.query(sql)).collect::<Result<_, _>>()?;
+            session.goodbye()?;
+            Answer::Execute { rows }
+        }
+    };
+    Ok((answer, Vec::new()))
+}
+
+fn bounded(asked: usize, most: usize) -> Result<usize, Error> {
+    if (1..=most).contains(&asked) { Ok(asked) } else { Err(Error::Job(format!("1 to {most} are possible"))) }
+}
+
+/// Runs the same work on several threads and gathers what they bring.
+fn on_threads<T: Send>(threads: usize, work: impl Fn(usize) -> Result<T, Error> + Sync) -> Result<Vec<T>, Error> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let handles: Vec<_> = (0..threads).map(|n| scope.spawn(move || work(n))).collect();
+        handles.into_iter().map(|h| h.join().map_err(|_| Error::Job("a thread panicked".into()))?).collect()
+    })
+}
+
+fn connect(target: &Target, login: &Login, threads: usize, time: Duration, query: &str) -> Result<Answer, Error> {
+    let mut session = Session::open(target, login, None)?;
+    let tls = session.tls();
+    session.query(query)?;
+    session.goodbye()?;
+    let began = Instant::now();
+    let taken = on_threads(threads, |_| {
+        let mut taken = Vec::new();
+        while began.elapsed() < time {
+            let this = Instant::now();
+            let mut session = Session::open(target, login, None)?;
+            session.query(query)?;
+            session.goodbye()?;
+            taken.push(micros(this));
+        }
+        Ok(taken)
+    })?;
+    let seconds = began.elapsed().as_secs_f64();
+    let mut all: Vec<u64> = taken.into_iter().flatten().collect();
+    all.sort_unstable();
+    let connections = u64::try_from(all.len()).unwrap_or(u64::MAX);
+    let at = |per_cent: usize| all.get(all.len() * per_cent / 100).copied().unwrap_or_default();
+    Ok(Answer::Connect { connections, seconds, micros_median: at(50), micros_p95: at(95), tls })
+}
+
+fn first_row(target: &Target, login: &Login, query: &str) -> Result<Answer, Error> {
+    let began = Instant::now();
+    let mut session = Session::open(target, login, None)?;
+    let connect_micros = micros(began);
+    let rows = session.query(query)?;
+    let micros = micros(began);
+    let (tls, server_version) = (session.tls(), session.server_version.clone());
+    let verdict_micros = session.verdict_micros;
+    session.goodbye()?;
+    Ok(Answer::FirstRow { micros, connect_micros, verdict_micros, rows, tls, server_version })
+}
+
+fn idle(target: &Target, job: &Job, sessions: usize, query: &str) -> Result<(Answer, Vec<Session>), Error> {
+    let began = Instant::now();
+    let mut open = Vec::with_capacity(sessions);
+    for login in job.logins.iter().cycle().take(sessions) {
+        let mut session = Session::open(target, login, None)?;
+        session.query(query)?;
+        open.push(session);
+    }
+    Ok((Answer::Idle { sessions, seconds: began.elapsed().as_secs_f64() }, open))
+}
+
+fn verdict(target: &Target, logins: &[Login], each: usize, threads: usize) -> Result<Answer, Error> {
+    let parts = on_threads(threads, |thread| {
+        // An address of its own per thread: what is counted per source must not be what is measured.
+        let from = Ipv4Addr::new(127, 9, 0, u8::try_from(thread + 1).unwrap_or(u8::MAX));
+        let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
+        for round in (thread..each).step_by(threads) {
+            for n in 0..logins.len() {
+                // The kinds take turns at being first, so that none of them always follows the same one.
+                let Some(login) = logins.get((n + round) % logins.len()) else { continue };
+                let (code, taken) = match Session::try_login(target, login, Some(from))? {
+                    Outcome::Refused { code, verdict_micros } => (code, verdict_micros),
+                    Outcome::In(_) => return Err(Error::Job(format!("{} was let in", login.label))),
+                };
+                let kind = kinds.entry(login.label.clone()).or_default();
+                *kind.codes.entry(code).or_default() += 1;
+                kind.micros.push(taken);
+            }
+        }
+        Ok(kinds)
+    })?;
+    let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
+    for (label, part) in parts.into_iter().flatten() {
+        let kind = kinds.entry(label).or_default();
+        kind.micros.extend(part.micros);
+        for (code, n) in part.codes {
+            *kind.codes.entry(code).or_default() += n;
+        }
+    }
+    Ok(Answer::Verdict { kinds })
+}
