@@ -70,6 +70,7 @@ pub struct Authority {
     pub root_pem: String,
     pub permitted: Permitted,
     issuing_pem: String,
+    not_before: OffsetDateTime,
     not_after: OffsetDateTime,
     root: RootCertStore,
     issuer: Issuer<'static, WipedKey>,
@@ -145,14 +146,20 @@ impl Authority {
             root: roots(root_pem.as_bytes(), path)?,
             issuer: Issuer::from_ca_cert_der(&issuing, key)?,
             permitted: facts.permitted,
+            not_before: facts.not_before,
             not_after: facts.not_after,
         };
-        // The proof that issuing CA and root belong together is a leaf that verifies. A clock that runs behind
-        // must not cost anyone their CA: dates before its life are taken for its first hour.
-        let at = now.max(facts.not_before + Duration::hours(BACKDATE_HOURS));
+        // The proof that issuing CA and root belong together is a leaf that verifies.
+        let at = authority.no_earlier(now);
         let probe = authority.issue(&Name::loopback(), at)?;
         authority.chain(probe.as_bytes(), path)?.verify(&authority.root, provider, at)?;
         Ok(authority)
+    }
+
+    /// `now`, but not before this CA was made: a clock that runs behind must not cost anyone their CA, nor give
+    /// out a leaf older than the CA is.
+    pub fn no_earlier(&self, now: OffsetDateTime) -> OffsetDateTime {
+        now.max(self.not_before + Duration::hours(BACKDATE_HOURS))
     }
 
     /// A new leaf with a key of its own, as PEM: leaf, issuing CA, key.

@@ -129,6 +129,7 @@ impl LocalCa {
     }
 
     fn new_leaf(&self, authority: &Authority, names: &[Name], now: OffsetDateTime) -> Result<Served, TlsError> {
+        let now = authority.no_earlier(now);
         let text = authority.issue(names, now)?;
         let chain = authority.chain(text.as_bytes(), &self.leaf)?;
         chain.verify(authority.root(), &self.provider, now)?;

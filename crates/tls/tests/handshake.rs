@@ -1,0 +1,192 @@
+//! Whole handshakes against the public server profile, over memory. Never the network.
+
+mod support;
+
+use rustls::version::{TLS12, TLS13};
+use rustls::{AlertDescription, CertificateError, CipherSuite, Error, HandshakeKind, ProtocolVersion};
+use std::path::Path;
+use std::sync::Arc;
+use support::{TestCa, only, shake, write_pair};
+use tidegate_tls::{Identity, Roots, TlsSettings, client_config};
+
+fn local(folder: &Path) -> (Identity, String) {
+    let settings = TlsSettings { names: vec!["db.test".to_owned()], ..TlsSettings::new(folder) };
+    let identity = Identity::open(settings, |_| {}).unwrap();
+    (identity, std::fs::read_to_string(folder.join("ca.pem")).unwrap())
+}
+
+#[test]
+fn case_14_each_version_works_when_the_client_insists_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, ca) = local(folder.path());
+    for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let shaken = shake(only(version, &ca), identity.server_config(), "localhost").unwrap();
+        assert_eq!(shaken.client.protocol_version(), Some(expected));
+        assert_eq!(shaken.client.peer_certificates().unwrap().len(), 2, "leaf and issuing CA, not the root");
+    }
+}
+
+#[test]
+fn every_suite_offered_is_ecdhe_with_an_aead() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, _) = local(folder.path());
+    let config = identity.server_config();
+    for suite in &config.crypto_provider().cipher_suites {
+        let name = format!("{:?}", suite.suite());
+        assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
+        assert!(name.contains("GCM") || name.contains("CHACHA20_POLY1305"), "{name}");
+    }
+    assert_eq!(config.max_early_data_size, 0);
+}
+
+#[test]
+fn each_name_verifies_and_each_other_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, _) = local(folder.path());
+    let client = client_config(Roots::file(folder.path().join("ca.pem"))).unwrap();
+    for name in ["localhost", "127.0.0.1", "::1", "db.test"] {
+        assert!(shake(client.clone(), identity.server_config(), name).is_ok(), "{name}");
+    }
+    for name in ["other.test", "x.localhost", "127.0.0.2", "example.com"] {
+        let refused = shake(client.clone(), identity.server_config(), name).err().unwrap();
+        let by_name = CertificateError::NotValidForName;
+        assert!(
+            matches!(&refused, Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }))
+                || refused == Error::InvalidCertificate(by_name),
+            "{name}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_ca_is_refused() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (identity, _) = local(folder.path());
+    local(other.path());
+    for roots in [Roots::file(other.path().join("ca.pem")), Roots::Mozilla] {
+        let refused = shake(client_config(roots).unwrap(), identity.server_config(), "localhost").err().unwrap();
+        assert_eq!(refused, Error::InvalidCertificate(CertificateError::UnknownIssuer));
+    }
+}
+
+#[test]
+fn an_expired_leaf_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = TestCa::new("company");
+    let (certificate, key, ca) = write_pair(folder.path(), &ca, &ca.leaf(&["db.test"], -60, -1));
+    let settings = TlsSettings {
+        certificate: Some(certificate),
+        key: Some(key),
+        ca: Some(ca.clone()),
+        ..TlsSettings::new(folder.path())
+    };
+    let identity = Identity::open(settings, |_| {}).unwrap();
+    let refused = shake(client_config(Roots::File(ca)).unwrap(), identity.server_config(), "db.test").err().unwrap();
+    assert!(matches!(
+        refused,
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })
+    ));
+}
+
+#[test]
+fn case_17_a_client_without_sni_gets_the_same_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, ca) = local(folder.path());
+    let mut silent = (*only(&TLS13, &ca)).clone();
+    silent.enable_sni = false;
+    let shaken = shake(Arc::new(silent), identity.server_config(), "db.test").unwrap();
+    assert_eq!(shaken.server.server_name(), None);
+}
+
+#[test]
+fn a_foreign_alpn_is_refused_and_its_absence_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, ca) = local(folder.path());
+    let mut browser = (*only(&TLS13, &ca)).clone();
+    browser.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let refused = shake(Arc::new(browser), identity.server_config(), "localhost").err().unwrap();
+    assert_eq!(refused, Error::NoApplicationProtocol);
+    // 120 on the wire (RFC 7301, 3.2).
+    assert_eq!(u8::from(AlertDescription::NoApplicationProtocol), 120);
+    assert!(shake(only(&TLS13, &ca), identity.server_config(), "localhost").is_ok());
+}
+
+#[test]
+fn a_client_set_up_with_a_certificate_is_never_asked_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, ca) = local(folder.path());
+    let own = TestCa::new("client").leaf(&["client.test"], -1, 30);
+    for version in [&TLS12, &TLS13] {
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(own.0.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(own.1.as_bytes()).unwrap(),
+            )
+            .unwrap();
+        let shaken = shake(Arc::new(client), identity.server_config(), "localhost").unwrap();
+        assert!(shaken.server.peer_certificates().is_none());
+    }
+}
+
+#[test]
+fn case_15_a_ticket_resumes_and_after_a_restart_it_is_a_full_handshake() {
+    for version in [&TLS12, &TLS13] {
+        let folder = tempfile::tempdir().unwrap();
+        let (identity, ca) = local(folder.path());
+        let client = only(version, &ca);
+        let kind = |identity: &Identity, host| {
+            let shaken = shake(client.clone(), identity.server_config(), host).unwrap();
+            (shaken.client.handshake_kind().unwrap(), shaken.server.handshake_kind().unwrap())
+        };
+        let full = |kind: (HandshakeKind, HandshakeKind)| !matches!(kind.1, HandshakeKind::Resumed);
+        assert!(full(kind(&identity, "localhost")));
+        assert_eq!(kind(&identity, "localhost"), (HandshakeKind::Resumed, HandshakeKind::Resumed));
+        assert!(full(kind(&identity, "db.test")), "another name does not resume it");
+        let (restarted, _) = local(folder.path());
+        assert!(full(kind(&restarted, "localhost")), "fresh keys per start");
+        assert_eq!(kind(&restarted, "localhost").1, HandshakeKind::Resumed);
+    }
+}
+
+#[test]
+fn case_16_tickets_arrive_with_the_handshake_and_none_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, ca) = local(folder.path());
+    let mut shaken = shake(only(&TLS13, &ca), identity.server_config(), "localhost").unwrap();
+    assert_eq!(shaken.client.tls13_tickets_received(), 1);
+    // A login and its reply: one record there, one back, nothing beside it.
+    for (from, to) in [(true, b"login"), (false, b"reply")] {
+        let mut wire = Vec::new();
+        let state = if from {
+            std::io::Write::write_all(&mut shaken.client.writer(), to).unwrap();
+            shaken.client.write_tls(&mut wire).unwrap();
+            shaken.server.read_tls(&mut wire.as_slice()).unwrap();
+            shaken.server.process_new_packets().unwrap()
+        } else {
+            std::io::Write::write_all(&mut shaken.server.writer(), to).unwrap();
+            shaken.server.write_tls(&mut wire).unwrap();
+            shaken.client.read_tls(&mut wire.as_slice()).unwrap();
+            shaken.client.process_new_packets().unwrap()
+        };
+        assert_eq!(state.plaintext_bytes_to_read(), 5);
+        assert!(!shaken.server.wants_write());
+    }
+    assert_eq!(shaken.client.tls13_tickets_received(), 1);
+}
+
+#[test]
+fn key_exchange_is_post_quantum_where_the_client_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, ca) = local(folder.path());
+    let shaken = shake(only(&TLS13, &ca), identity.server_config(), "localhost").unwrap();
+    let group = shaken.client.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
+    assert_ne!(shaken.client.negotiated_cipher_suite().unwrap().suite(), CipherSuite::TLS_NULL_WITH_NULL_NULL);
+}
