@@ -1,2 +1,21 @@
 //! What the end-to-end tests share: a running `tidegate` in a folder of its own, and a client of bare bytes. It never
 //! imports a room: what it says about the protocol is written down a second time, so that both can't be wrong alike.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on panics with what it saw"
+)]
+
+pub mod clients;
+pub mod limits;
+pub mod probe;
+pub mod processes;
+pub mod server;
+pub mod session;
+pub mod tls;
+pub mod wire;
+
+pub use server::{Cluster, Options, Server};

@@ -1,0 +1,301 @@
+//! Who comes in, and what those read who do not. Every refusal is compared byte for byte where two must be alike.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use std::sync::LazyLock;
+use tidegate_e2e::clients::mariadb;
+use tidegate_e2e::limits::soon;
+use tidegate_e2e::probe::{Probe, Verdict, try_login};
+use tidegate_e2e::session::Session;
+use tidegate_e2e::wire::{self, NATIVE, Refused, Response, native_scramble};
+use tidegate_e2e::{Cluster, Options, Server, processes, tls};
+
+/// One server for all tests here; each has a cluster of its own.
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+fn secured(cluster: &Cluster) -> Probe {
+    Probe::secured(cluster.addr(), tls::verified(&cluster.ca, tls::BOTH))
+}
+
+fn refused(cluster: &Cluster, user: &str, password: &str) -> Refused {
+    try_login(cluster.addr(), &cluster.ca, user, password).1.refused()
+}
+
+#[test]
+fn a_fresh_cluster_gives_a_verified_row() {
+    let cluster = SERVER.create("row");
+    assert_eq!(mariadb(&cluster, "SELECT 6 * 7, DATABASE()").expect(), "42\ttest");
+    let mut session = Session::open(&cluster);
+    assert_eq!(session.value("SELECT CURRENT_USER()"), "root@%");
+}
+
+#[test]
+fn a_fresh_cluster_is_what_users_expect() {
+    let cluster = SERVER.create("fresh");
+    let mut session = Session::open(&cluster);
+    for (variable, want) in [
+        ("character_set_server", "utf8mb4"),
+        ("character_set_database", "utf8mb4"),
+        ("character_set_system", "utf8mb3"),
+    ] {
+        assert_eq!(session.value(&format!("SELECT @@{variable}")), want, "{variable}");
+    }
+    assert!(session.value("SELECT @@sql_mode").contains("STRICT_TRANS_TABLES"));
+    assert!(session.value("SELECT @@global.max_allowed_packet").parse::<u64>().unwrap() >= 64 << 20);
+    let zone = session.value("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')");
+    assert_eq!(zone, "2026-07-01 14:00:00", "named time zones");
+    assert_eq!(session.value("SELECT @@skip_networking"), "1");
+}
+
+#[test]
+fn case_37_all_forms_of_a_wrong_login_read_alike() {
+    let cluster = SERVER.create("alike");
+    let wrong = refused(&cluster, &cluster.user, "not it");
+    assert_eq!((wrong.code, wrong.state.as_str()), (1045, "28000"));
+    let prefix = &cluster.prefix;
+    for user in [
+        format!("{prefix}.nobody"),
+        "zzzzzzzzzzzz.root".to_owned(),
+        format!("{prefix}."),
+        ".root".to_owned(),
+        format!("{}.root", prefix.to_uppercase()),
+        format!("'{prefix}'.root"),
+        format!("{prefix}..root"),
+        format!("{prefix}.{}", "x".repeat(200)),
+    ] {
+        assert_eq!(refused(&cluster, &user, "not it"), wrong, "{user}");
+    }
+    for raw in [&b"\xff\xfe.root"[..], b"abcdefghjkmn.\xc3\x28"] {
+        let mut probe = secured(&cluster);
+        let response = Response { user: raw.to_vec(), ..Response::new("") };
+        assert_eq!(probe.login(&response, "not it").refused(), wrong, "{raw:?}");
+    }
+}
+
+#[test]
+fn case_37_no_prefix_is_told_how_a_name_is_made() {
+    let cluster = SERVER.create("noprefix");
+    for user in ["root", "", &cluster.prefix] {
+        let refused = refused(&cluster, user, &cluster.password);
+        assert_eq!(refused.code, 1045, "{user}");
+        assert!(refused.message.starts_with("Missing user name prefix"), "{user}: {}", refused.message);
+        assert!(refused.message.contains("<prefix>.<user>"), "{}", refused.message);
+    }
+}
+
+#[test]
+fn a_wrong_password_never_starts_an_engine() {
+    let server = Server::start();
+    let cluster = server.create("quiet");
+    server.sleep("quiet");
+    for (user, password) in [(&*cluster.user, "wrong"), (&cluster.login("nobody"), &cluster.password), ("a.root", "")] {
+        refused(&cluster, user, password);
+        let mut probe = secured(&cluster);
+        let scramble = native_scramble(password, &probe.greeting.salt);
+        let response = Response { plugin: Some(NATIVE.into()), auth: scramble, ..Response::new(user) };
+        probe.login(&response, password).refused();
+    }
+    assert_eq!(server.engines(), Vec::<u32>::new());
+    assert_eq!(server.state("quiet"), "asleep");
+    assert_eq!(mariadb(&cluster, "SELECT 1").expect(), "1", "and the right one still does");
+}
+
+#[test]
+fn case_27_a_client_without_plugin_auth_logs_in() {
+    let cluster = SERVER.create("old");
+    let mut probe = secured(&cluster);
+    let auth = native_scramble(&cluster.password, &probe.greeting.salt);
+    let response = Response { plugin: None, auth, ..Response::new(&cluster.user) };
+    assert_eq!(probe.login(&response, &cluster.password), Verdict::In);
+}
+
+#[test]
+fn case_28_empty_data_under_caching_sha2_is_the_empty_password() {
+    let cluster = SERVER.create("empty");
+    Session::open(&cluster).run("CREATE USER empty@'%' IDENTIFIED BY ''");
+    for auth in [vec![], vec![0]] {
+        let mut probe = secured(&cluster);
+        let response = Response { auth: auth.clone(), ..Response::new(&cluster.login("empty")) };
+        assert_eq!(probe.login(&response, ""), Verdict::In, "{auth:?}");
+        let mut probe = secured(&cluster);
+        let response = Response { auth, ..Response::new(&cluster.user) };
+        assert_eq!(probe.login(&response, "").refused().code, 1045);
+    }
+}
+
+#[test]
+fn case_29_the_empty_password_after_a_switch_is_an_empty_packet() {
+    let cluster = SERVER.create("emptyswitch");
+    Session::open(&cluster).run("CREATE USER empty@'%' IDENTIFIED BY ''");
+    let mut probe = secured(&cluster);
+    let response =
+        Response { plugin: Some("dummy_fallback_auth".into()), auth: vec![], ..Response::new(&cluster.login("empty")) };
+    assert_eq!(probe.login(&response, ""), Verdict::In);
+}
+
+#[test]
+fn case_30_full_authentication_never_a_fast_hit() {
+    let cluster = SERVER.create("full");
+    let mut probe = secured(&cluster);
+    probe.write(2, &Response::new(&cluster.user).bytes());
+    assert_eq!(probe.expect(), [0x01, 0x04], "the clear password is asked for");
+    probe.answer(format!("{}\0", cluster.password).as_bytes());
+    assert_eq!(probe.expect()[0], 0x00);
+}
+
+#[test]
+fn case_30_the_request_for_an_rsa_key_is_refused_in_order() {
+    let cluster = SERVER.create("rsa");
+    let mut probe = secured(&cluster);
+    probe.write(2, &Response::new(&cluster.user).bytes());
+    assert_eq!(probe.expect(), [0x01, 0x04]);
+    probe.answer(&[0x02]);
+    let refused = Refused::parse(&probe.expect()).expect("an error packet");
+    assert!([1045, 1251, 1043].contains(&refused.code), "{refused:?}");
+}
+
+#[test]
+fn case_33_at_most_one_switch_and_it_carries_our_salt() {
+    let cluster = SERVER.create("switch");
+    let mut probe = secured(&cluster);
+    let salt = probe.greeting.salt.clone();
+    let response = Response { plugin: Some("dummy_fallback_auth".into()), ..Response::new(&cluster.user) };
+    probe.write(2, &response.bytes());
+    let switch = probe.expect();
+    let mut parts = switch[1..].splitn(2, |b| *b == 0);
+    assert_eq!(switch[0], 0xfe);
+    assert_eq!(parts.next().unwrap(), NATIVE.as_bytes());
+    let sent = parts.next().unwrap();
+    assert_eq!(sent.len(), 21, "20 bytes and the NUL that old clients count on");
+    assert_eq!(&sent[..20], salt, "ours, and the greeting's");
+    probe.answer(&native_scramble(&cluster.password, &salt));
+    assert_eq!(probe.expect()[0], 0x00);
+}
+
+#[test]
+fn case_34_native_and_sha2_clients_log_in_to_the_same_account() {
+    let cluster = SERVER.create("both");
+    let mut probe = secured(&cluster);
+    let auth = native_scramble(&cluster.password, &probe.greeting.salt);
+    let response = Response { plugin: Some(NATIVE.into()), auth, ..Response::new(&cluster.user) };
+    assert_eq!(probe.login(&response, "never sent"), Verdict::In);
+    assert_eq!(secured(&cluster).login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
+}
+
+#[test]
+fn case_35_a_single_byte_switch_is_never_sent_and_old_passwords_are_refused() {
+    let cluster = SERVER.create("oldauth");
+    let mut probe = secured(&cluster);
+    let response = Response {
+        plugin: None,
+        auth: vec![1; 8],
+        capabilities: wire::ORDINARY & !wire::PLUGIN_AUTH,
+        ..Response::new(&cluster.user)
+    };
+    probe.write(2, &response.bytes());
+    let answer = probe.expect();
+    assert!(answer.len() > 1, "the pre-4.1 switch is one byte: {answer:?}");
+}
+
+#[test]
+fn case_36_the_salt_is_printable_and_the_greeting_well_formed() {
+    let server = &*SERVER;
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        let greeting = Probe::connect(server.addr()).greeting;
+        assert_eq!(greeting.salt.len(), 20);
+        assert!(greeting.salt.iter().all(|b| *b != 0 && *b != b'$' && *b < 128), "{:?}", greeting.salt);
+        assert_eq!(greeting.auth_length, 21);
+        assert_eq!(greeting.plugin, wire::SHA2);
+        assert_eq!(greeting.raw.last(), Some(&0), "the plugin's name ends in NUL");
+        assert_ne!(greeting.id & 1 << 31, 0, "ids of ours have bit 31");
+        assert!(greeting.version.starts_with("8.0.2-Tidegate-"), "{}", greeting.version);
+        assert_ne!(greeting.capabilities & wire::LONG_PASSWORD, 0, "CLIENT_MYSQL");
+        assert!(seen.insert(greeting.salt), "a salt twice");
+    }
+}
+
+#[test]
+fn case_26_capabilities_that_change_after_the_ssl_request() {
+    let cluster = SERVER.create("caps");
+    let mut probe = Probe::connect(cluster.addr());
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").unwrap();
+    // More than was said in clear, and without the TLS bit: neither undoes what has happened.
+    let capabilities = (wire::ORDINARY | wire::DEPRECATE_EOF) & !wire::SSL;
+    let verdict = probe.login(&Response { capabilities, ..Response::new(&cluster.user) }, &cluster.password);
+    match verdict {
+        Verdict::In => {
+            probe.command(b"\x0e");
+            assert_eq!(probe.expect()[0], 0x00, "the session works");
+        }
+        Verdict::Refused(refused) => assert_eq!(refused.code, 1043, "{refused:?}"),
+        Verdict::Closed => panic!("closed without a word"),
+    }
+}
+
+#[test]
+fn an_account_made_in_sql_with_or_without_its_prefix_works() {
+    let cluster = SERVER.create("named");
+    let mut root = Session::open(&cluster);
+    let whole = cluster.login("whole");
+    root.run(&format!("CREATE USER '{whole}'@'%' IDENTIFIED BY 'one'"));
+    root.run("CREATE USER bare@'%' IDENTIFIED BY 'two'");
+    root.run("GRANT ALL ON test.* TO bare@'%'");
+    root.run(&format!("GRANT ALL ON test.* TO '{whole}'@'%'"));
+    let who = |user: &str, password: &str| {
+        let mut session = Session::login(&cluster, user, password, wire::ORDINARY).unwrap();
+        session.value("SELECT CURRENT_USER()")
+    };
+    assert_eq!(who(&whole, "one"), format!("{whole}@%"));
+    assert_eq!(who(&cluster.login("bare"), "two"), "bare@%");
+}
+
+#[test]
+fn a_password_changed_while_awake_counts_at_once() {
+    let cluster = SERVER.create("awake");
+    Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
+    assert_eq!(refused(&cluster, &cluster.user, &cluster.password).code, 1045);
+    Session::login(&cluster, &cluster.user, "second", wire::ORDINARY).unwrap();
+}
+
+#[test]
+fn a_password_changed_just_before_sleep_counts() {
+    let cluster = SERVER.create("evening");
+    Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
+    SERVER.sleep("evening");
+    assert_eq!(refused(&cluster, &cluster.user, &cluster.password).code, 1045);
+    assert_eq!(SERVER.state("evening"), "asleep");
+    Session::login(&cluster, &cluster.user, "second", wire::ORDINARY).unwrap();
+}
+
+#[test]
+fn a_password_changed_before_a_kill_counts_after_it() {
+    let server = Server::with(Options::default());
+    let cluster = server.create("killed");
+    Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
+    processes::kill9(server.engine());
+    // While it recovers a login may be told to try again; it is never told a wrong verdict.
+    let old = soon("a verdict on the old password", || {
+        let refused = refused(&cluster, &cluster.user, &cluster.password);
+        (refused.code == 1045).then_some(refused)
+    });
+    assert_eq!(old.state, "28000");
+    soon("the new password", || match Session::login(&cluster, &cluster.user, "second", wire::ORDINARY) {
+        Ok(session) => Some(session),
+        Err(refused) => {
+            assert_ne!(refused.code, 1045, "a wrong verdict: {refused:?}");
+            None
+        }
+    });
+}
+
+#[test]
+fn the_password_command_changes_it() {
+    let cluster = SERVER.create("renewed");
+    let renewed = SERVER.json(&["cluster", "password", "renewed"]);
+    let password = renewed["password"].as_str().expect("a password");
+    assert_ne!(password, cluster.password);
+    assert_eq!(refused(&cluster, &cluster.user, &cluster.password).code, 1045);
+    Session::login(&cluster, &cluster.user, password, wire::ORDINARY).unwrap();
+}

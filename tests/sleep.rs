@@ -1,0 +1,113 @@
+//! A cluster that sleeps and wakes: what sessions, waiting logins and the data see of it.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use std::sync::LazyLock;
+use tidegate_e2e::clients::mariadb;
+use tidegate_e2e::limits::soon;
+use tidegate_e2e::probe::Probe;
+use tidegate_e2e::session::{Outcome, Session};
+use tidegate_e2e::wire::{Refused, Response};
+use tidegate_e2e::{Options, Server, tls};
+
+/// Clusters here sleep after a second, so each test has one of its own.
+static SLEEPY: LazyLock<Server> = LazyLock::new(|| Server::with(Options::sleepy()));
+/// And here only when told to.
+static CALM: LazyLock<Server> = LazyLock::new(Server::start);
+
+#[test]
+fn an_unused_cluster_goes_to_sleep_and_its_rows_wait() {
+    let cluster = SLEEPY.create("nap");
+    mariadb(&cluster, "CREATE TABLE t (n INT); INSERT INTO t VALUES (7)").expect();
+    SLEEPY.wait_state("nap", "asleep");
+    assert_eq!(mariadb(&cluster, "SELECT n FROM t").expect(), "7");
+}
+
+#[test]
+fn case_70_an_idle_session_gets_4031_and_then_the_end() {
+    let cluster = SLEEPY.create("idle");
+    let mut session = Session::open(&cluster);
+    assert_eq!(session.value("SELECT 1"), "1");
+    let notice = Refused::parse(&session.probe.expect()).expect("an error packet, not a reset");
+    assert_eq!((notice.code, notice.state.as_str()), (4031, "HY000"));
+    assert_eq!(session.probe.frame().expect("an end in order, with close_notify"), None);
+}
+
+#[test]
+fn case_47_many_waiting_logins_cause_one_start() {
+    let cluster = CALM.create("crowd");
+    CALM.sleep("crowd");
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let cluster = cluster.clone();
+            std::thread::spawn(move || Session::open(&cluster).value("SELECT 1"))
+        })
+        .collect();
+    for client in clients {
+        assert_eq!(client.join().unwrap(), "1");
+    }
+    let mut session = Session::open(&cluster);
+    let uptime = session.query("SHOW GLOBAL STATUS LIKE 'Connections'").text();
+    assert!(uptime[0][1].parse::<u32>().unwrap() >= 21, "all of them in one run of the engine: {uptime:?}");
+}
+
+#[test]
+fn case_47_a_client_that_leaves_while_waiting_frees_its_place() {
+    let cluster = CALM.create("leaver");
+    CALM.sleep("leaver");
+    for _ in 0..10 {
+        let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, tls::BOTH));
+        probe.write(2, &Response::new(&cluster.user).bytes());
+        assert_eq!(probe.expect(), [1, 4]);
+        probe.answer(format!("{}\0", cluster.password).as_bytes());
+        probe.vanish();
+    }
+    assert_eq!(mariadb(&cluster, "SELECT 1").expect(), "1");
+    soon("no session left", || {
+        let list = CALM.json(&["session", "list", "--cluster", "leaver"]);
+        let sessions = list.as_array().or_else(|| list["sessions"].as_array()).expect("a list").len();
+        (sessions == 0).then_some(())
+    });
+}
+
+#[test]
+fn an_open_transaction_holds_its_cluster_awake_and_a_running_query_too() {
+    let cluster = SLEEPY.create("busy");
+    let mut session = Session::open(&cluster);
+    session.run("CREATE TABLE t (n INT)");
+    session.run("BEGIN");
+    session.run("INSERT INTO t VALUES (1)");
+    // Several times what an idle cluster is given.
+    assert_eq!(mariadb(&cluster, "SELECT SLEEP(4)").expect(), "0");
+    assert_eq!(session.value("SELECT COUNT(*) FROM t"), "1", "the transaction is still there");
+    session.run("COMMIT");
+    drop(session);
+    SLEEPY.wait_state("busy", "asleep");
+}
+
+#[test]
+fn sleep_by_command_refuses_while_a_transaction_is_open() {
+    let cluster = CALM.create("held");
+    let mut session = Session::open(&cluster);
+    session.run("BEGIN");
+    let out = CALM.cli(&["cluster", "sleep", "held"]);
+    assert_eq!(out.status.code(), Some(1), "{out:?}");
+    assert!(!out.stderr.is_empty());
+    session.run("COMMIT");
+    CALM.sleep("held");
+}
+
+#[test]
+fn a_thousand_rows_survive_many_sleeps() {
+    let cluster = CALM.create("often");
+    mariadb(&cluster, "CREATE TABLE t (n INT PRIMARY KEY)").expect();
+    for round in 0..5 {
+        let sql = format!("INSERT INTO t SELECT seq FROM seq_{}_to_{}", round * 200, round * 200 + 199);
+        match Session::open(&cluster).query(&sql) {
+            Outcome::Ok { affected, .. } => assert_eq!(affected, 200),
+            other => panic!("{other:?}"),
+        }
+        CALM.sleep("often");
+    }
+    assert_eq!(mariadb(&cluster, "SELECT COUNT(*), SUM(n) FROM t").expect(), "1000\t499500");
+}

@@ -1,0 +1,60 @@
+//! The two command-line clients, as a person starts them: verified TLS, the password never in the arguments.
+
+use crate::Cluster;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// What a client did.
+#[derive(Debug)]
+pub struct Said {
+    pub ok: bool,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Said {
+    fn from(o: Output) -> Self {
+        let text = |b: Vec<u8>| String::from_utf8_lossy(&b).trim_end().to_owned();
+        Self { ok: o.status.success(), out: text(o.stdout), err: text(o.stderr) }
+    }
+}
+
+impl Said {
+    /// Standard output of a client that must have succeeded.
+    pub fn expect(self) -> String {
+        assert!(self.ok, "{self:?}");
+        self.out
+    }
+}
+
+/// `mariadb` with these flags before the login's own.
+pub fn mariadb_command(cluster: &Cluster, flags: &[&str]) -> Command {
+    let mut command = Command::new("mariadb");
+    command.arg("--no-defaults").args(flags).args(["--batch", "--skip-column-names", "--ssl-verify-server-cert"]);
+    command.arg(format!("--ssl-ca={}", cluster.ca.display()));
+    command.args(["-h", &cluster.host, "-P", &cluster.port.to_string(), "-u", &cluster.user, "-D", &cluster.database]);
+    command.env("MYSQL_PWD", &cluster.password).stdin(Stdio::null());
+    command
+}
+
+pub fn mariadb(cluster: &Cluster, sql: &str) -> Said {
+    mariadb_command(cluster, &[]).args(["-e", sql]).output().expect("mariadb is installed").into()
+}
+
+/// Oracle's client where script/setup has unpacked it.
+pub fn mysql9_program() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    let program = cache.join("tidegate/mysql9/mysql9");
+    program.is_file().then_some(program)
+}
+
+pub fn mysql9_command(cluster: &Cluster, flags: &[&str]) -> Option<Command> {
+    let mut command = Command::new(mysql9_program()?);
+    command.args(["--batch", "--skip-column-names", "--ssl-mode=VERIFY_IDENTITY"]).args(flags);
+    command.arg(format!("--ssl-ca={}", cluster.ca.display()));
+    command.args(["-h", &cluster.host, "-P", &cluster.port.to_string(), "-u", &cluster.user, "-D", &cluster.database]);
+    command.env("MYSQL_PWD", &cluster.password).stdin(Stdio::null());
+    Some(command)
+}

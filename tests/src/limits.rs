@@ -1,0 +1,35 @@
+//! Every wait of the tests, with its reason. They bound a hang; nothing is asserted about time.
+
+use std::time::Duration;
+
+/// From the start of a server to its first greeting. The first start prepares a template with time zones while the
+/// other tests of the machine's two cores do the same.
+pub const READY_WAIT: Duration = Duration::from_secs(90);
+
+/// For anything one expects to happen soon: a state, a process's end.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// Between two looks at something that can't wake us.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// One read of a probe: above the gateway's own deadlines (10 s for a login, 12 s for a wake).
+pub const READ_WAIT: Duration = Duration::from_secs(40);
+
+/// A server that was told to stop and did not: killed, and the test fails.
+pub const STOP_WAIT_SECONDS: u32 = 60;
+
+/// Waits until `look` gives something; panics with `what` after [`SOON`].
+pub fn soon<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(SOON, what, look)
+}
+
+pub fn within<T>(wait: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = std::time::Instant::now() + wait;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(std::time::Instant::now() < end, "waited {wait:?} in vain: {what}");
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}

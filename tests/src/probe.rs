@@ -1,0 +1,235 @@
+//! A connection of bare bytes: what goes over it is exactly what a test wrote, in clear or in TLS. It knows frames
+//! and nothing else of the protocol.
+
+use crate::limits::READ_WAIT;
+use crate::tls;
+use crate::wire::{self, Greeting, Refused, Response};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+pub struct Probe {
+    stream: Stream,
+    pub greeting: Greeting,
+    /// Of the packet that came last.
+    pub seq: u8,
+}
+
+/// How a login ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    In,
+    Refused(Refused),
+    Closed,
+}
+
+impl Verdict {
+    pub fn refused(self) -> Refused {
+        match self {
+            Self::Refused(refused) => refused,
+            other => panic!("an error packet was expected, not {other:?}"),
+        }
+    }
+}
+
+/// A connection that has sent nothing and read nothing yet.
+pub fn dial(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).expect("the endpoint listens");
+    stream.set_read_timeout(Some(READ_WAIT)).expect("a timeout");
+    stream.set_write_timeout(Some(READ_WAIT)).expect("a timeout");
+    stream.set_nodelay(true).expect("nodelay");
+    stream
+}
+
+pub fn frame(seq: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_le_bytes();
+    let mut out = vec![length[0], length[1], length[2], seq];
+    out.extend_from_slice(payload);
+    out
+}
+
+impl Probe {
+    /// Connects and reads the greeting.
+    pub fn connect(addr: SocketAddr) -> Self {
+        let mut stream = dial(addr);
+        let (seq, payload) = read_frame(&mut stream).expect("a greeting").expect("a greeting");
+        assert_eq!(seq, 0, "the greeting is packet 0");
+        Self { stream: Stream::Plain(stream), greeting: Greeting::parse(&payload), seq }
+    }
+
+    /// Connects, asks for TLS and finishes its handshake, verifying against `127.0.0.1`.
+    pub fn secured(addr: SocketAddr, config: Arc<ClientConfig>) -> Self {
+        let mut probe = Self::connect(addr);
+        probe.write(1, &wire::ssl_request(wire::ORDINARY));
+        probe.upgrade(config, "127.0.0.1").expect("the TLS handshake");
+        probe
+    }
+
+    /// The TLS handshake on what was a plain connection.
+    pub fn upgrade(&mut self, config: Arc<ClientConfig>, name: &str) -> io::Result<()> {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        let Stream::Plain(tcp) = &self.stream else { panic!("TLS in TLS") };
+        let mut tcp = tcp.try_clone()?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut tcp)?;
+        }
+        self.stream = Stream::Tls(Box::new(StreamOwned::new(tls, tcp)));
+        Ok(())
+    }
+
+    pub fn tls(&self) -> &ClientConnection {
+        match &self.stream {
+            Stream::Tls(stream) => &stream.conn,
+            Stream::Plain(_) => panic!("not secured"),
+        }
+    }
+
+    pub fn tcp(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Tls(stream) => &stream.sock,
+            Stream::Plain(stream) => stream,
+        }
+    }
+
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            Stream::Plain(stream) => stream.write_all(bytes),
+        }
+    }
+
+    /// One packet with this sequence number.
+    pub fn write(&mut self, seq: u8, payload: &[u8]) {
+        self.raw(&frame(seq, payload)).expect("the peer reads");
+    }
+
+    /// One packet after the last that came.
+    pub fn answer(&mut self, payload: &[u8]) {
+        self.write(self.seq.wrapping_add(1), payload);
+    }
+
+    /// One command.
+    pub fn command(&mut self, payload: &[u8]) {
+        let mut rest = payload;
+        let mut seq = 0u8;
+        loop {
+            let part = &rest[..rest.len().min(0xff_ffff)];
+            self.write(seq, part);
+            rest = &rest[part.len()..];
+            seq = seq.wrapping_add(1);
+            if part.len() < 0xff_ffff {
+                return;
+            }
+        }
+    }
+
+    /// One frame; `None` when the peer has closed in order.
+    pub fn frame(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let read = match &mut self.stream {
+            Stream::Tls(stream) => read_frame(stream.as_mut()),
+            Stream::Plain(stream) => read_frame(stream),
+        }?;
+        Ok(read.map(|(seq, payload)| {
+            self.seq = seq;
+            payload
+        }))
+    }
+
+    /// One payload, however many frames it takes.
+    pub fn payload(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let Some(mut whole) = self.frame()? else { return Ok(None) };
+        let mut last = whole.len();
+        while last == 0xff_ffff {
+            let Some(more) = self.frame()? else { return Ok(None) };
+            last = more.len();
+            whole.extend_from_slice(&more);
+        }
+        Ok(Some(whole))
+    }
+
+    /// A payload that must come.
+    pub fn expect(&mut self) -> Vec<u8> {
+        self.payload().expect("readable").expect("a packet, not the end")
+    }
+
+    /// Everything up to the end; what is no end in order counts as one too.
+    pub fn until_closed(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let _ = match &mut self.stream {
+            Stream::Tls(stream) => stream.read_to_end(&mut rest),
+            Stream::Plain(stream) => stream.read_to_end(&mut rest),
+        };
+        rest
+    }
+
+    /// Sends the response and goes on as a client with this password would, to the verdict.
+    pub fn login(&mut self, response: &Response, password: &str) -> Verdict {
+        self.write(2, &response.bytes());
+        self.finish_login(password)
+    }
+
+    pub fn finish_login(&mut self, password: &str) -> Verdict {
+        loop {
+            let Ok(Some(packet)) = self.payload() else { return Verdict::Closed };
+            match packet.as_slice() {
+                [0x00, ..] => return Verdict::In,
+                [0xff, ..] => return Verdict::Refused(Refused::parse(&packet).expect("an error packet")),
+                [0x01, 0x03] => {}
+                [0x01, 0x04] => {
+                    let mut clear = password.as_bytes().to_vec();
+                    clear.push(0);
+                    self.answer(&clear);
+                }
+                [0xfe, rest @ ..] => {
+                    let mut parts = rest.splitn(2, |b| *b == 0);
+                    let plugin = parts.next().unwrap_or_default();
+                    assert_eq!(plugin, wire::NATIVE.as_bytes(), "the only switch we expect");
+                    let salt = parts.next().unwrap_or_default();
+                    let salt = salt.strip_suffix(&[0]).unwrap_or(salt);
+                    let scramble = if password.is_empty() { vec![] } else { wire::native_scramble(password, salt) };
+                    self.answer(&scramble);
+                }
+                other => panic!("what is this packet? {other:?}"),
+            }
+        }
+    }
+
+    /// Gone without a word, as a process that was killed.
+    pub fn vanish(self) {
+        let _ = self.tcp().shutdown(Shutdown::Both);
+    }
+}
+
+fn read_frame(stream: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
+    let mut header = [0; 4];
+    let mut have = 0;
+    while have < 4 {
+        match stream.read(&mut header[have..]) {
+            Ok(0) if have == 0 => return Ok(None),
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => have += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    let length = u32::from_le_bytes([header[0], header[1], header[2], 0]);
+    let mut payload = vec![0; length as usize];
+    stream.read_exact(&mut payload)?;
+    Ok(Some((header[3], payload)))
+}
+
+/// A login as a verifying client does it, to its verdict.
+pub fn try_login(addr: SocketAddr, ca: &std::path::Path, user: &str, password: &str) -> (Probe, Verdict) {
+    let mut probe = Probe::secured(addr, tls::verified(ca, tls::BOTH));
+    let verdict = probe.login(&Response::new(user), password);
+    (probe, verdict)
+}

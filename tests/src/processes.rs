@@ -1,0 +1,61 @@
+//! Looks for engine processes that belong to one data directory. It reads /proc and kills by number what a test
+//! names; it never kills by name.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::path::Path;
+
+/// All living processes named `mariadbd` that have anything to do with this folder: by command line, by working
+/// directory or by an open file. Zombies are dead.
+pub fn engines_of(folder: &Path) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| is_engine(*pid) && touches(*pid, folder))
+        .collect()
+}
+
+fn is_engine(pid: u32) -> bool {
+    // The helper that becomes the engine carries our own name until exec; once it is the engine this is its name.
+    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c.trim() == "mariadbd")
+        && fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "))
+}
+
+fn touches(pid: u32, folder: &Path) -> bool {
+    let proc = format!("/proc/{pid}");
+    let needle = folder.to_string_lossy().into_owned();
+    let line = fs::read(format!("{proc}/cmdline")).unwrap_or_default();
+    if String::from_utf8_lossy(&line).contains(&needle) {
+        return true;
+    }
+    if fs::read_link(format!("{proc}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder)) {
+        return true;
+    }
+    fs::read_dir(format!("{proc}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.starts_with(folder)))
+}
+
+pub fn alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "))
+}
+
+pub fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("not zero");
+    // One that has just ended by itself is as good as killed.
+    let _ = kill_process(pid, signal);
+}
+
+pub fn kill9(pid: u32) {
+    kill(pid, Signal::KILL);
+}
+
+/// Peak and present resident memory in kilobytes, as the kernel counts them.
+pub fn resident_kb(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}

@@ -1,0 +1,274 @@
+//! A running `tidegate serve` in a folder of its own, on a free port. It starts the real binary as a person would and
+//! talks to it by its command line only.
+
+use crate::limits::{READY_WAIT, STOP_WAIT_SECONDS, soon, within};
+use crate::processes;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+
+/// Holds the server for a test process that may end in any way: when standard input closes, the server is told to
+/// stop and the folder goes. The line "keep" stops it and keeps the folder, for a restart.
+const KEEPER: &str = r#"
+dir=$1; wait=$2; shift 2
+"$@" </dev/null >>"$dir/stdout" 2>>"$dir/stderr" &
+pid=$!
+echo "$pid"
+read -r word
+kill -TERM "$pid" 2>/dev/null
+(sleep "$wait"; kill -KILL "$pid") >/dev/null 2>&1 &
+killer=$!
+wait "$pid"
+code=$?
+kill "$killer" 2>/dev/null
+[ "$word" = keep ] || rm -rf "$dir"
+echo "$code"
+"#;
+
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The configuration file's text.
+    pub config: String,
+    /// More names for the certificate.
+    pub names: Vec<String>,
+    /// In the environment of the server alone.
+    pub env: Vec<(String, String)>,
+}
+
+impl Options {
+    /// A cluster that sleeps as soon as it may: the shortest time the configuration takes.
+    pub fn sleepy() -> Self {
+        Self { config: "[cluster]\nsleep_after = \"1s\"\n".into(), ..Self::default() }
+    }
+}
+
+pub struct Server {
+    pub folder: PathBuf,
+    pub port: u16,
+    options: Options,
+    running: Option<Running>,
+}
+
+struct Running {
+    keeper: Child,
+    keep: Option<ChildStdin>,
+    said: BufReader<ChildStdout>,
+    pid: u32,
+}
+
+/// What `cluster create NAME --json` says.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    pub name: String,
+    pub prefix: String,
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    pub database: String,
+    pub ca: PathBuf,
+}
+
+impl Cluster {
+    pub fn from_json(v: &Value) -> Self {
+        let text = |key: &str| v[key].as_str().unwrap_or_else(|| panic!("no text {key} in {v}")).to_owned();
+        Self {
+            name: text("name"),
+            prefix: text("prefix"),
+            host: text("host"),
+            port: v["port"].as_u64().and_then(|p| p.try_into().ok()).unwrap_or_else(|| panic!("no port in {v}")),
+            user: text("user"),
+            password: text("password"),
+            database: text("database"),
+            ca: text("ca").into(),
+        }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The login name of another account of this cluster.
+    pub fn login(&self, user: &str) -> String {
+        format!("{}.{user}", self.prefix)
+    }
+}
+
+/// The binary that `cargo build` put beside this test's own folder.
+pub fn binary() -> PathBuf {
+    let me = std::env::current_exe().expect("this test's own path");
+    let found = me.ancestors().skip(1).map(|d| d.join("tidegate")).find(|p| p.is_file());
+    found.unwrap_or_else(|| panic!("no `tidegate` above {}: run `cargo build -p tidegate` first", me.display()))
+}
+
+/// A port nobody listens on at this moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub fn with(options: Options) -> Self {
+        let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().expect("a folder").keep();
+        Self::at(folder, options)
+    }
+
+    /// In a folder that is there already.
+    pub fn at(folder: PathBuf, options: Options) -> Self {
+        // Engines run under users of their own, which must be able to reach what is theirs below it.
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o711)).expect("our own folder");
+        let mut server = Self { folder, port: free_port(), options, running: None };
+        server.run();
+        server
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().expect("the server runs").pid
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("stderr")).unwrap_or_default()
+    }
+
+    /// Starts it (again) on the same folder and port, and waits for its greeting.
+    pub fn run(&mut self) {
+        let config = self.folder.join("test.toml");
+        std::fs::write(&config, &self.options.config).expect("our own folder");
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEPER, "sh"]).arg(&self.folder).arg(STOP_WAIT_SECONDS.to_string());
+        command.arg(binary()).args(["serve", "--data"]).arg(self.data()).arg("--config").arg(&config);
+        command.args(["--listen", &self.addr().to_string()]);
+        for name in &self.options.names {
+            command.args(["--name", name]);
+        }
+        command.envs(self.options.env.iter().cloned());
+        let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh runs");
+        let mut said = BufReader::new(keeper.stdout.take().expect("piped"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("the keeper says the pid");
+        let pid = line.trim().parse().expect("a pid");
+        let keep = keeper.stdin.take();
+        self.running = Some(Running { keeper, keep, said, pid });
+        self.wait_ready();
+    }
+
+    fn wait_ready(&self) {
+        within(READY_WAIT, "the server's greeting", || {
+            let pid = self.pid();
+            assert!(processes::alive(pid), "the server ended at its start:\n{}", self.log());
+            let mut stream = TcpStream::connect(self.addr()).ok()?;
+            stream.read_exact(&mut [0]).ok()
+        });
+        within(READY_WAIT, "the control socket", || self.cli(&["cluster", "list"]).status.success().then_some(()));
+    }
+
+    /// SIGTERM, and its exit code. The folder stays.
+    pub fn stop(&mut self) -> i32 {
+        let mut running = self.running.take().expect("the server runs");
+        let mut keep = running.keep.take().expect("piped");
+        // A keeper whose server has ended still waits for this word.
+        keep.write_all(b"keep\n").expect("the keeper listens");
+        drop(keep);
+        let mut line = String::new();
+        running.said.read_line(&mut line).expect("the keeper says the code");
+        running.keeper.wait().expect("the keeper ends");
+        line.trim().parse().expect("an exit code")
+    }
+
+    /// SIGKILL to the server alone.
+    pub fn kill9(&mut self) {
+        let pid = self.pid();
+        processes::kill9(pid);
+        soon("the server's death", || (!processes::alive(pid)).then_some(()));
+        self.stop();
+    }
+
+    /// `tidegate --data ... ARGS`, to its end.
+    pub fn cli(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("tidegate runs")
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(args).arg("--data").arg(self.data()).stdin(Stdio::null());
+        command
+    }
+
+    /// The JSON of a command that must succeed.
+    pub fn json(&self, args: &[&str]) -> Value {
+        let out = self.cli(&[args, &["--json"]].concat());
+        assert!(out.status.success(), "{args:?}: {}\n{}", String::from_utf8_lossy(&out.stderr), self.log());
+        serde_json::from_slice(&out.stdout)
+            .unwrap_or_else(|e| panic!("{args:?}: {e}: {}", String::from_utf8_lossy(&out.stdout)))
+    }
+
+    pub fn create(&self, name: &str) -> Cluster {
+        Cluster::from_json(&self.json(&["cluster", "create", name]))
+    }
+
+    pub fn state(&self, name: &str) -> String {
+        self.json(&["cluster", "show", name])["state"].as_str().expect("a state").to_owned()
+    }
+
+    pub fn wait_state(&self, name: &str, state: &str) {
+        soon(&format!("{name} is {state}"), || (self.state(name) == state).then_some(()));
+    }
+
+    /// Asleep now, by command; busy sessions must be gone.
+    pub fn sleep(&self, name: &str) {
+        soon(&format!("{name} goes to sleep"), || {
+            let out = self.cli(&["cluster", "sleep", name]);
+            out.status.success().then_some(())
+        });
+        self.wait_state(name, "asleep");
+    }
+
+    /// The processes of all engines under this server's folder.
+    pub fn engines(&self) -> Vec<u32> {
+        processes::engines_of(&self.folder)
+    }
+
+    /// The one engine there is.
+    pub fn engine(&self) -> u32 {
+        let engines = self.engines();
+        assert_eq!(engines.len(), 1, "engines: {engines:?}\n{}", self.log());
+        engines[0]
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            drop(running.keep.take());
+            let _ = running.keeper.wait();
+        } else {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+        let left = processes::engines_of(&self.folder);
+        if !left.is_empty() && !std::thread::panicking() {
+            panic!("engines left behind: {left:?}");
+        }
+    }
+}
+
+/// A file of ours beside the server's data.
+pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).expect("our own folder");
+    path
+}

@@ -1,0 +1,329 @@
+//! TLS only: what is refused before it, which versions and certificates pass, what may never be read as a login.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use tidegate_e2e::clients::{mariadb_command, mysql9_command, mysql9_program};
+use tidegate_e2e::probe::{Probe, Verdict, dial, frame};
+use tidegate_e2e::session::Session;
+use tidegate_e2e::wire::{self, Refused, Response};
+use tidegate_e2e::{Cluster, Options, Server, tls};
+
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
+    let cluster = SERVER.create("tls");
+    SERVER.sleep("tls");
+    cluster
+});
+
+#[test]
+fn case_01_no_tls_bit_is_3159_and_wakes_nothing() {
+    let server = Server::start();
+    let cluster = server.create("plain");
+    server.sleep("plain");
+    let mut probe = Probe::connect(cluster.addr());
+    let response = Response { capabilities: wire::ORDINARY & !wire::SSL, ..Response::new(&cluster.user) };
+    probe.write(1, &response.bytes());
+    let refused = Refused::parse(&probe.expect()).expect("an error packet");
+    assert_eq!((refused.code, refused.state.as_str(), probe.seq), (3159, "HY000", 2));
+    assert!(refused.message.starts_with("Connections using insecure transport are prohibited"), "{}", refused.message);
+    assert!(refused.message.contains("--ssl-mode=VERIFY_IDENTITY"), "it says what to set: {}", refused.message);
+    assert_eq!(probe.until_closed(), b"", "then closed");
+    assert_eq!(server.engines(), Vec::<u32>::new());
+    assert_eq!(server.state("plain"), "asleep");
+}
+
+#[test]
+fn case_01_the_text_reaches_a_person_with_the_client() {
+    let out = mariadb_command(&CLUSTER, &["--skip-ssl"]).args(["-e", "SELECT 1"]).output().unwrap();
+    // --ssl-verify-server-cert asks for TLS again, so it is left out here.
+    let plain = Command::new("mariadb")
+        .args(["--no-defaults", "--skip-ssl", "-h127.0.0.1", "-P", &CLUSTER.port.to_string(), "-u", &CLUSTER.user])
+        .args(["-e", "SELECT 1"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&plain.stderr);
+    assert!(text.contains("ERROR 3159 (HY000)") && text.contains("insecure transport"), "{text} / {out:?}");
+}
+
+#[test]
+fn case_02_the_ssl_request_and_the_client_hello_in_one_segment() {
+    let mut probe = Probe::connect(CLUSTER.addr());
+    let config = tls::verified(&CLUSTER.ca, tls::BOTH);
+    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
+    let mut hello = Vec::new();
+    let mut tls = rustls::ClientConnection::new(config, name).unwrap();
+    tls.write_tls(&mut hello).unwrap();
+    let mut segment = frame(1, &wire::ssl_request(wire::ORDINARY));
+    segment.extend_from_slice(&hello);
+    probe.raw(&segment).unwrap();
+    let mut tcp = probe.tcp().try_clone().unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut tcp).expect("the handshake goes on with nothing lost");
+    }
+}
+
+#[test]
+fn case_03_plaintext_after_the_ssl_request_is_never_a_login() {
+    let cluster = SERVER.create("injected");
+    let mut probe = Probe::connect(cluster.addr());
+    let mut segment = frame(1, &wire::ssl_request(wire::ORDINARY));
+    segment.extend_from_slice(&frame(2, &Response::new(&cluster.user).bytes()));
+    probe.raw(&segment).unwrap();
+    let answer = probe.until_closed();
+    // A TLS alert is all that may come: record type 21.
+    assert!(answer.is_empty() || answer[0] == 21, "{answer:?}");
+}
+
+#[test]
+fn case_04_short_and_old_first_packets_are_refused_in_order() {
+    let old = [0x05, 0x00, 0, 0, 1, b'r', 0];
+    let no_41 = wire::ssl_request(wire::ORDINARY & !wire::PROTOCOL_41);
+    let truncated = &wire::ssl_request(wire::ORDINARY)[..20];
+    for (payload, codes) in
+        [(&old[..], [1251, 1043]), (&no_41, [1251, 1043]), (truncated, [1251, 1043]), (&[1], [1043, 1251])]
+    {
+        let mut probe = Probe::connect(CLUSTER.addr());
+        probe.write(1, payload);
+        let answer = probe.expect();
+        let refused = Refused::parse(&answer).unwrap_or_else(|| panic!("{payload:?}: {answer:?}"));
+        assert!(codes.contains(&refused.code), "{payload:?}: {refused:?}");
+        probe.until_closed();
+    }
+}
+
+#[test]
+fn case_05_a_first_packet_of_16_mb_is_refused_by_its_header() {
+    let mut probe = Probe::connect(CLUSTER.addr());
+    probe.raw(&[0xff, 0xff, 0xff, 1]).unwrap();
+    let refused = Refused::parse(&probe.expect()).expect("an error before a byte of it has come");
+    assert_eq!(refused.code, 1153, "{refused:?}");
+}
+
+#[test]
+fn case_05_a_login_packet_of_16_mb_inside_tls_is_refused_by_its_header() {
+    let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, tls::BOTH));
+    probe.raw(&[0xff, 0xff, 0xff, 2]).unwrap();
+    assert_eq!(Refused::parse(&probe.expect()).unwrap().code, 1153);
+}
+
+#[test]
+fn case_06_empty_packets_neither_hang_nor_panic() {
+    let mut probe = Probe::connect(CLUSTER.addr());
+    probe.write(1, &[]);
+    assert_eq!(Refused::parse(&probe.expect()).unwrap().code, 1043);
+    let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, tls::BOTH));
+    probe.write(2, &[]);
+    assert_eq!(Refused::parse(&probe.expect()).unwrap().code, 1043);
+    // After the login it is a command without a command byte: the engine answers.
+    let mut session = Session::open(&CLUSTER);
+    session.probe.write(0, &[]);
+    let answer = session.probe.payload();
+    assert!(!matches!(answer, Ok(Some(ref p)) if p.first() == Some(&0x00)), "{answer:?}");
+    assert!(Session::open(&CLUSTER).ping(), "and nobody else minds");
+}
+
+#[test]
+fn case_07_bytes_of_other_protocols_are_turned_away() {
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    for rubbish in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x03\x00\x00\x13\x0e\xe0\x00\x00", hello, &[0xff; 64]]
+    {
+        let mut stream = dial(CLUSTER.addr());
+        stream.write_all(rubbish).unwrap();
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut all = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut stream, &mut all);
+        assert!(all.len() < 1024, "{} bytes for {rubbish:?}", all.len());
+    }
+    assert!(Session::open(&CLUSTER).ping(), "the server lives");
+    assert!(!SERVER.log().contains("panicked"), "{}", SERVER.log());
+}
+
+#[test]
+fn case_08_and_09_health_checks_are_no_errors_and_reach_no_engine() {
+    let server = Server::start();
+    let cluster = server.create("health");
+    server.sleep("health");
+    for _ in 0..5 {
+        drop(dial(cluster.addr()));
+        let mut probe = Probe::connect(cluster.addr());
+        probe.write(1, &[1]);
+        probe.until_closed();
+    }
+    assert_eq!(server.engines(), Vec::<u32>::new());
+    let log = server.log().to_uppercase();
+    assert!(!log.contains("ERROR") && !log.contains("PANIC"), "{log}");
+}
+
+#[test]
+fn case_10_a_client_that_sends_nothing_is_let_go() {
+    let options = Options { config: "[gateway]\nlogin_deadline = \"1s\"\n".into(), ..Options::default() };
+    let server = Server::with(options);
+    let mut silent = Probe::connect(server.addr());
+    let mut drip = Probe::connect(server.addr());
+    let mut stalled = Probe::connect(server.addr());
+    stalled.write(1, &wire::ssl_request(wire::ORDINARY));
+    drip.raw(&[0x20]).unwrap();
+    for probe in [&mut silent, &mut drip, &mut stalled] {
+        // The probe's own wait is far longer, and its end would be an error.
+        match probe.frame() {
+            Ok(None) => {}
+            Ok(Some(packet)) => assert_eq!(Refused::parse(&packet).unwrap().code, 1159),
+            Err(e) => {
+                assert!(!matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{e}")
+            }
+        }
+    }
+}
+
+#[test]
+fn case_11_wrong_sequence_numbers_are_1156_or_mended() {
+    let mut probe = Probe::connect(CLUSTER.addr());
+    probe.write(9, &wire::ssl_request(wire::ORDINARY));
+    if let Ok(Some(packet)) = probe.frame() {
+        assert_eq!(Refused::parse(&packet).unwrap().code, 1156);
+    }
+    let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, tls::BOTH));
+    probe.write(7, &Response::new(&CLUSTER.user).bytes());
+    assert_eq!(Refused::parse(&probe.expect()).unwrap().code, 1156);
+}
+
+#[test]
+fn case_14_tls_12_and_13_pass_each_alone() {
+    for (version, want) in [
+        (&rustls::version::TLS12, rustls::ProtocolVersion::TLSv1_2),
+        (&rustls::version::TLS13, rustls::ProtocolVersion::TLSv1_3),
+    ] {
+        let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, &[version]));
+        assert_eq!(probe.tls().protocol_version(), Some(want));
+        assert_eq!(probe.login(&Response::new(&CLUSTER.user), &CLUSTER.password), Verdict::In);
+    }
+}
+
+/// `openssl s_client` over the MySQL greeting: its output.
+fn s_client(args: &[&str]) -> String {
+    let out = Command::new("openssl")
+        .args(["s_client", "-connect", &CLUSTER.addr().to_string(), "-starttls", "mysql"])
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("openssl is installed");
+    String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
+}
+
+#[test]
+fn case_14_older_versions_and_weak_ciphers_are_refused_in_the_handshake() {
+    for version in ["-tls1", "-tls1_1"] {
+        let said = s_client(&[version, "-cipher", "ALL:@SECLEVEL=0"]);
+        assert!(said.contains("alert protocol version"), "{version}: {said}");
+        assert!(!said.contains("BEGIN CERTIFICATE"), "{version}: {said}");
+    }
+    for cipher in ["AES128-SHA", "ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384", "AES256-GCM-SHA384"] {
+        let said = s_client(&["-tls1_2", "-cipher", &format!("{cipher}:@SECLEVEL=0")]);
+        assert!(said.contains("handshake failure"), "{cipher}: {said}");
+    }
+    for (version, cipher) in
+        [("-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256"), ("-tls1_2", "ECDHE-ECDSA-CHACHA20-POLY1305")]
+    {
+        let said = s_client(&[version, "-cipher", cipher]);
+        assert!(said.contains("BEGIN CERTIFICATE"), "{cipher}: {said}");
+    }
+}
+
+#[test]
+fn case_14_ssl_3_is_refused_in_the_handshake() {
+    let mut probe = Probe::connect(CLUSTER.addr());
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    // A whole SSL 3.0 ClientHello: version, random, no session, two old cipher suites, no compression.
+    let mut body = vec![3, 0];
+    body.extend_from_slice(&[0x5a; 32]);
+    body.extend_from_slice(&[0, 0, 4, 0x00, 0x35, 0x00, 0x0a, 1, 0]);
+    let mut hello = vec![1, 0, 0, u8::try_from(body.len()).unwrap()];
+    hello.extend_from_slice(&body);
+    let mut record = vec![22, 3, 0, 0, u8::try_from(hello.len()).unwrap()];
+    record.extend_from_slice(&hello);
+    probe.raw(&record).unwrap();
+    let answer = probe.until_closed();
+    assert_eq!(answer.first(), Some(&21), "an alert, never a ServerHello: {answer:?}");
+}
+
+#[test]
+fn no_client_certificate_is_asked_for() {
+    for version in ["-tls1_2", "-tls1_3"] {
+        let said = s_client(&[version]);
+        assert!(said.contains("No client certificate CA names sent"), "{version}: {said}");
+        assert!(!said.contains("Requested Signature Algorithms"), "{version}: {said}");
+    }
+}
+
+#[test]
+fn a_client_set_up_to_send_a_certificate_connects_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, cert) = (folder.path().join("k.pem"), folder.path().join("c.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=me"])
+        .args(["-days", "2", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let flags = [format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut commands = vec![mariadb_command(&CLUSTER, &flags)];
+    commands.extend(mysql9_command(&CLUSTER, &flags));
+    for mut command in commands {
+        let out = command.args(["-e", "SELECT 5"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), "5", "{out:?}");
+    }
+}
+
+#[test]
+fn a_wrong_ca_or_a_wrong_name_is_refused_by_the_client() {
+    let other = Server::start();
+    let other = other.create("other");
+    let upgrade = |ca: &std::path::Path, name: &str| {
+        let mut probe = Probe::connect(CLUSTER.addr());
+        probe.write(1, &wire::ssl_request(wire::ORDINARY));
+        probe.upgrade(tls::verified(ca, tls::BOTH), name)
+    };
+    upgrade(&CLUSTER.ca, "localhost").expect("the right ones");
+    assert!(upgrade(&other.ca, "localhost").unwrap_err().to_string().contains("certificate"));
+    for name in ["127.0.0.2", "wrong.test", "local.host"] {
+        assert!(upgrade(&CLUSTER.ca, name).unwrap_err().to_string().contains("certificate"), "{name}");
+    }
+}
+
+#[test]
+fn the_mysql_client_verifies_and_refuses_what_is_wrong() {
+    let Some(_) = mysql9_program() else {
+        println!("not run: Oracle's mysql client is not here");
+        return;
+    };
+    let run = |cluster: &Cluster, flags: &[&str]| {
+        let out = mysql9_command(cluster, flags).unwrap().args(["-e", "SELECT 3"]).output().unwrap();
+        (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    assert!(run(&CLUSTER, &[]).0, "{:?}", run(&CLUSTER, &[]));
+    assert!(run(&CLUSTER, &["--tls-version=TLSv1.2"]).0);
+    assert!(run(&CLUSTER, &["--tls-version=TLSv1.3"]).0);
+    let wrong_host = Cluster { host: "127.0.0.2".into(), ..CLUSTER.clone() };
+    assert!(!run(&wrong_host, &[]).0, "127.0.0.2 is not in the certificate");
+    let plain = Command::new(mysql9_program().unwrap())
+        .args([
+            "--ssl-mode=DISABLED",
+            "-h127.0.0.1",
+            "-P",
+            &CLUSTER.port.to_string(),
+            "-u",
+            &CLUSTER.user,
+            "-e",
+            "SELECT 1",
+        ])
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&plain.stderr).contains("ERROR 3159"), "{plain:?}");
+}
