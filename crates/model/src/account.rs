@@ -5,6 +5,10 @@ use std::net::IpAddr;
 use std::time::Instant;
 use zeroize::Zeroize;
 
+/// The gateway's own account inside each engine: for readings of the accounts and for KILL, over the engine's own
+/// socket only. Nobody logs in with it from outside.
+pub const GATEWAY_USER: &str = "tidegate.gateway";
+
 /// How an account proves itself.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Verifier {

@@ -55,6 +55,8 @@ impl ActivityCell {
 #[derive(Debug)]
 pub struct YieldRequest {
     pub epoch: u64,
+    /// The transaction this session holds open has been idle for longer than its cluster allows: it may be ended.
+    pub past_idle_transaction: bool,
     answer: oneshot::Sender<bool>,
     verdict: oneshot::Receiver<Verdict>,
 }
@@ -99,14 +101,24 @@ impl Lease {
         self.activity.set(activity);
     }
 
+    /// What the relay's driver writes to, so that the lease itself can wait for yield requests.
+    pub fn reporter(&self) -> Reporter {
+        Reporter(Arc::clone(&self.activity))
+    }
+
     /// The next request to yield. `None` when the engine has let go of this lease: it is stopping or dead.
     pub async fn yield_request(&mut self) -> Option<YieldRequest> {
         self.yields.recv().await
     }
+}
 
-    /// As [`Self::yield_request`], for a driver that polls.
-    pub fn poll_yield_request(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<YieldRequest>> {
-        self.yields.poll_recv(cx)
+/// Writes a lease's activity.
+#[derive(Debug)]
+pub struct Reporter(Arc<ActivityCell>);
+
+impl Reporter {
+    pub fn report(&self, activity: Activity) {
+        self.0.set(activity);
     }
 }
 
@@ -147,11 +159,12 @@ impl LeaseHandle {
     pub async fn ask(
         &self,
         epoch: u64,
+        past_idle_transaction: bool,
         patience: impl Future<Output = ()>,
     ) -> Result<Option<oneshot::Sender<Verdict>>, Refused> {
         let (answer_tx, answer_rx) = oneshot::channel();
         let (verdict_tx, verdict_rx) = oneshot::channel();
-        let request = YieldRequest { epoch, answer: answer_tx, verdict: verdict_rx };
+        let request = YieldRequest { epoch, past_idle_transaction, answer: answer_tx, verdict: verdict_rx };
         if self.yields.try_send(request).is_err() {
             return if self.yields.is_closed() { Ok(None) } else { Err(Refused) };
         }

@@ -18,7 +18,7 @@ pub mod trust;
 pub use account::{Account, AccountBook, Verifier};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
 pub use journal::{Event, Journal};
-pub use lease::{Activity, Lease, LeaseHandle, Verdict, YieldRequest};
+pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};
 pub use limits::ClusterLimits;
 pub use login::LoginName;
 pub use ports::{AttachError, BoxFuture, Directory, DirectoryError, Tenant, Waker};

@@ -1,0 +1,94 @@
+//! Capability flags: what each side of a connection can do.
+//!
+//! <https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html>
+
+use std::fmt;
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capabilities(pub u32);
+
+impl Capabilities {
+    /// CLIENT_LONG_PASSWORD to MySQL; MariaDB calls it CLIENT_MYSQL: clear, it says "look for MariaDB's own flags".
+    pub const LONG_PASSWORD: Self = Self(1);
+    pub const FOUND_ROWS: Self = Self(1 << 1);
+    pub const LONG_FLAG: Self = Self(1 << 2);
+    pub const CONNECT_WITH_DB: Self = Self(1 << 3);
+    pub const NO_SCHEMA: Self = Self(1 << 4);
+    pub const COMPRESS: Self = Self(1 << 5);
+    pub const ODBC: Self = Self(1 << 6);
+    pub const LOCAL_FILES: Self = Self(1 << 7);
+    pub const IGNORE_SPACE: Self = Self(1 << 8);
+    pub const PROTOCOL_41: Self = Self(1 << 9);
+    pub const INTERACTIVE: Self = Self(1 << 10);
+    pub const SSL: Self = Self(1 << 11);
+    pub const IGNORE_SIGPIPE: Self = Self(1 << 12);
+    pub const TRANSACTIONS: Self = Self(1 << 13);
+    pub const RESERVED: Self = Self(1 << 14);
+    pub const SECURE_CONNECTION: Self = Self(1 << 15);
+    pub const MULTI_STATEMENTS: Self = Self(1 << 16);
+    pub const MULTI_RESULTS: Self = Self(1 << 17);
+    pub const PS_MULTI_RESULTS: Self = Self(1 << 18);
+    pub const PLUGIN_AUTH: Self = Self(1 << 19);
+    pub const CONNECT_ATTRS: Self = Self(1 << 20);
+    pub const PLUGIN_AUTH_LENENC: Self = Self(1 << 21);
+    pub const CAN_HANDLE_EXPIRED_PASSWORDS: Self = Self(1 << 22);
+    pub const SESSION_TRACK: Self = Self(1 << 23);
+    pub const DEPRECATE_EOF: Self = Self(1 << 24);
+    pub const OPTIONAL_RESULTSET_METADATA: Self = Self(1 << 25);
+    pub const ZSTD: Self = Self(1 << 26);
+    pub const QUERY_ATTRIBUTES: Self = Self(1 << 27);
+    pub const MULTI_FACTOR: Self = Self(1 << 28);
+    pub const SSL_VERIFY_SERVER_CERT: Self = Self(1 << 30);
+    pub const REMEMBER_OPTIONS: Self = Self(1 << 31);
+
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub const fn intersect(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl fmt::Debug for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Capabilities({:#010x})", self.0)
+    }
+}
+
+/// What our greeting offers in front of MariaDB 10.11: what that engine can do, less what would make the two legs
+/// frame differently or is not relayed yet (compression, query attributes, optional metadata, further factors).
+pub const OFFERED: Capabilities = Capabilities(
+    Capabilities::LONG_PASSWORD.0
+        | Capabilities::FOUND_ROWS.0
+        | Capabilities::LONG_FLAG.0
+        | Capabilities::CONNECT_WITH_DB.0
+        | Capabilities::NO_SCHEMA.0
+        | Capabilities::ODBC.0
+        | Capabilities::LOCAL_FILES.0
+        | Capabilities::IGNORE_SPACE.0
+        | Capabilities::PROTOCOL_41.0
+        | Capabilities::INTERACTIVE.0
+        | Capabilities::SSL.0
+        | Capabilities::IGNORE_SIGPIPE.0
+        | Capabilities::TRANSACTIONS.0
+        | Capabilities::RESERVED.0
+        | Capabilities::SECURE_CONNECTION.0
+        | Capabilities::MULTI_STATEMENTS.0
+        | Capabilities::MULTI_RESULTS.0
+        | Capabilities::PS_MULTI_RESULTS.0
+        | Capabilities::PLUGIN_AUTH.0
+        | Capabilities::CONNECT_ATTRS.0
+        | Capabilities::PLUGIN_AUTH_LENENC.0
+        | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS.0
+        | Capabilities::SESSION_TRACK.0
+        | Capabilities::DEPRECATE_EOF.0,
+);

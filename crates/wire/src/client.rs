@@ -1,0 +1,230 @@
+//! The client's half of the connection phase, towards an engine on a Unix socket: no TLS, `mysql_native_password`.
+
+use crate::auth::{self, NATIVE};
+use crate::capabilities::Capabilities;
+use crate::greeting::{Greeting, Opening};
+use crate::handshake_response::HandshakeResponse;
+use crate::packet::{Packet, write_packet};
+use crate::reader::{Malformed, Reader};
+use crate::response::{ErrPacket, OkPacket};
+use zeroize::Zeroizing;
+
+/// Who logs in, and with what agreed upon.
+pub struct ClientIdentity {
+    pub user: Vec<u8>,
+    /// SHA1(password); `None` for the empty password.
+    pub stage1: Option<Zeroizing<[u8; 20]>>,
+    pub database: Option<Vec<u8>>,
+    /// Exactly what the other leg was granted, so that both frame alike (case 44).
+    pub capabilities: Capabilities,
+    pub collation: u8,
+    pub max_packet: u32,
+    pub attributes: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub enum ClientStep {
+    Send(Vec<u8>),
+    Done { ok: OkPacket, connection_id: u32, server_version: Vec<u8> },
+    Refused(ErrPacket),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    #[error("malformed packet from the engine")]
+    Malformed,
+    #[error("the engine asks for the authentication plugin {0:?}")]
+    Plugin(String),
+    #[error("the engine lacks capabilities the client was granted: {0:#x}")]
+    Capabilities(u32),
+    #[error("packets out of order from the engine")]
+    OutOfOrder,
+}
+
+impl From<Malformed> for ClientError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// Bits that change how packets are framed or answered: the engine must grant each that the client was granted.
+const FORMAT_CHANGING: Capabilities = Capabilities(
+    Capabilities::PROTOCOL_41.0
+        | Capabilities::DEPRECATE_EOF.0
+        | Capabilities::SESSION_TRACK.0
+        | Capabilities::TRANSACTIONS.0
+        | Capabilities::MULTI_STATEMENTS.0
+        | Capabilities::MULTI_RESULTS.0
+        | Capabilities::PS_MULTI_RESULTS.0
+        | Capabilities::LOCAL_FILES.0,
+);
+
+enum State {
+    Opening,
+    /// The login is out; what comes is a switch, an OK or an error.
+    Answered(Box<Greeting>),
+    Over,
+}
+
+pub struct ClientLogin {
+    identity: ClientIdentity,
+    expected_seq: u8,
+    state: State,
+}
+
+impl ClientLogin {
+    pub fn new(identity: ClientIdentity) -> Self {
+        Self { identity, expected_seq: 0, state: State::Opening }
+    }
+
+    pub fn on_packet(&mut self, packet: Packet) -> Result<ClientStep, ClientError> {
+        if packet.seq != self.expected_seq {
+            return Err(ClientError::OutOfOrder);
+        }
+        self.expected_seq = packet.seq.wrapping_add(2);
+        let next_seq = packet.seq.wrapping_add(1);
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Opening => match Opening::parse(&packet.payload)? {
+                Opening::Error(err) => Ok(ClientStep::Refused(err)),
+                Opening::Greeting(greeting) => self.on_greeting(greeting, next_seq),
+            },
+            State::Answered(greeting) => self.on_answer(&packet.payload, greeting, next_seq),
+            State::Over => Err(ClientError::OutOfOrder),
+        }
+    }
+
+    fn on_greeting(&mut self, greeting: Greeting, seq: u8) -> Result<ClientStep, ClientError> {
+        let id = &self.identity;
+        let missing = id.capabilities.intersect(FORMAT_CHANGING).without(greeting.capabilities);
+        if missing.0 != 0 {
+            return Err(ClientError::Capabilities(missing.0));
+        }
+        let auth_response = id.stage1.as_ref().map(|s| auth::token(s, &greeting.salt).to_vec()).unwrap_or_default();
+        let response = HandshakeResponse {
+            // This leg is a Unix socket.
+            capabilities: id.capabilities.intersect(greeting.capabilities).without(Capabilities::SSL),
+            max_packet: id.max_packet,
+            collation: id.collation,
+            user: id.user.clone(),
+            auth_response,
+            database: id.database.clone(),
+            plugin: Some(NATIVE.to_vec()),
+            attributes: id.attributes.clone(),
+        };
+        self.state = State::Answered(Box::new(greeting));
+        Ok(send(&response.encode(), seq))
+    }
+
+    fn on_answer(&mut self, payload: &[u8], greeting: Box<Greeting>, seq: u8) -> Result<ClientStep, ClientError> {
+        match payload.first() {
+            Some(0) => {
+                let (connection_id, server_version) = (greeting.connection_id, greeting.version);
+                Ok(ClientStep::Done { ok: OkPacket::parse(payload)?, connection_id, server_version })
+            }
+            Some(0xFF) => Ok(ClientStep::Refused(ErrPacket::parse(payload)?)),
+            Some(0xFE) => self.on_switch(payload, greeting, seq),
+            _ => Err(ClientError::Malformed),
+        }
+    }
+
+    /// Only to native. A single 0xFE asks for the scramble of before 4.1: refused (case 35).
+    fn on_switch(&mut self, payload: &[u8], greeting: Box<Greeting>, seq: u8) -> Result<ClientStep, ClientError> {
+        let mut r = Reader::new(payload);
+        r.u8()?;
+        if r.is_empty() {
+            return Err(ClientError::Plugin("mysql_old_password".to_owned()));
+        }
+        let plugin = r.until_nul_or_end();
+        if plugin != NATIVE {
+            return Err(ClientError::Plugin(String::from_utf8_lossy(plugin).into_owned()));
+        }
+        // With or without a trailing NUL.
+        let salt: [u8; 20] = r.array()?;
+        let answer = self.identity.stage1.as_ref().map(|s| auth::token(s, &salt).to_vec()).unwrap_or_default();
+        self.state = State::Answered(greeting);
+        Ok(send(&answer, seq))
+    }
+}
+
+fn send(payload: &[u8], mut seq: u8) -> ClientStep {
+    let mut out = Vec::with_capacity(payload.len() + 4);
+    write_packet(&mut seq, payload, &mut out);
+    ClientStep::Send(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capabilities::OFFERED;
+
+    fn login(stage1: Option<Zeroizing<[u8; 20]>>) -> ClientLogin {
+        ClientLogin::new(ClientIdentity {
+            user: b"root".to_vec(),
+            stage1,
+            database: None,
+            capabilities: OFFERED,
+            collation: 45,
+            max_packet: 1 << 24,
+            attributes: Vec::new(),
+        })
+    }
+
+    fn greeting(capabilities: Capabilities) -> Packet {
+        let g = Greeting {
+            version: b"5.5.5-10.11".to_vec(),
+            connection_id: 7,
+            salt: [9; 20],
+            capabilities,
+            collation: 8,
+            status: 2,
+            plugin: NATIVE.to_vec(),
+        };
+        Packet { seq: 0, payload: g.encode() }
+    }
+
+    #[test]
+    fn a_native_greeting_is_answered_with_a_token_and_the_ok_ends_it() {
+        let mut c = login(Some(auth::stage1(b"secret")));
+        let Ok(ClientStep::Send(bytes)) = c.on_packet(greeting(OFFERED)) else { panic!() };
+        let sent = HandshakeResponse::parse(&bytes[4..]).unwrap();
+        let stage2 = auth::stage2(&auth::stage1(b"secret"));
+        let token: [u8; 20] = sent.auth_response.as_slice().try_into().unwrap();
+        assert!(auth::check_native(&token, &[9; 20], &[stage2]).is_some());
+        assert!(!sent.capabilities.contains(Capabilities::SSL));
+        let ok = c.on_packet(Packet { seq: 2, payload: OkPacket::default().encode(OFFERED) });
+        assert!(matches!(ok, Ok(ClientStep::Done { connection_id: 7, .. })));
+    }
+
+    #[test]
+    fn case_35_a_switch_is_answered_with_and_without_the_trailing_nul() {
+        for tail in [&b"\0"[..], b""] {
+            let mut c = login(None);
+            c.on_packet(greeting(OFFERED)).unwrap();
+            let payload = [b"\xFEmysql_native_password\0", &[5; 20][..], tail].concat();
+            let Ok(ClientStep::Send(bytes)) = c.on_packet(Packet { seq: 2, payload }) else { panic!() };
+            assert_eq!(bytes, [0, 0, 0, 3], "the empty password is a packet of zero length");
+        }
+    }
+
+    #[test]
+    fn case_35_old_passwords_and_other_plugins_are_refused() {
+        for payload in [&b"\xFE"[..], b"\xFEclient_ed25519\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+            let mut c = login(None);
+            c.on_packet(greeting(OFFERED)).unwrap();
+            let got = c.on_packet(Packet { seq: 2, payload: payload.to_vec() });
+            assert!(matches!(got, Err(ClientError::Plugin(_))));
+        }
+    }
+
+    #[test]
+    fn case_44_an_engine_that_would_frame_differently_is_refused() {
+        let got = login(None).on_packet(greeting(OFFERED.without(Capabilities::DEPRECATE_EOF)));
+        assert!(matches!(got, Err(ClientError::Capabilities(_))));
+    }
+
+    #[test]
+    fn case_43_an_error_instead_of_a_greeting_is_the_engine_s_refusal() {
+        let got = login(None).on_packet(Packet { seq: 0, payload: b"\xFF\x10\x04Too many".to_vec() });
+        assert!(matches!(got, Ok(ClientStep::Refused(e)) if e.code == 1040 && &e.sqlstate == b"08004"));
+    }
+}

@@ -1,0 +1,276 @@
+//! One plain `KILL [HARD|SOFT] [CONNECTION|QUERY] <integer>`, found and given another number.
+//! Never judges any other statement: what is not exactly this form is none of our business.
+
+use std::ops::Range;
+
+/// A KILL statement that names a session by a plain number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kill {
+    /// Where in the statement the number stands.
+    pub target_range: Range<usize>,
+    pub id: u64,
+    /// KILL QUERY: the statement is ended, the session stays.
+    pub query: bool,
+}
+
+/// What the beginning of a statement can still become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    Kill,
+    Other,
+}
+
+/// Reads a whole statement.
+pub fn parse(statement: &[u8]) -> Option<Kill> {
+    let mut scan = Scan { text: statement, at: 0 };
+    scan.blank()?;
+    if !scan.word()?.eq_ignore_ascii_case(b"KILL") {
+        return None;
+    }
+    scan.blank()?;
+    let mut query = false;
+    if let Some(word) = scan.word() {
+        let strength = word.eq_ignore_ascii_case(b"HARD") || word.eq_ignore_ascii_case(b"SOFT");
+        let scope = if strength {
+            scan.blank()?;
+            scan.word()
+        } else {
+            Some(word)
+        };
+        if let Some(word) = scope {
+            query = word.eq_ignore_ascii_case(b"QUERY");
+            if !query && !word.eq_ignore_ascii_case(b"CONNECTION") {
+                return None;
+            }
+        }
+        scan.blank()?;
+    }
+    let target_range = scan.digits()?;
+    let id = std::str::from_utf8(statement.get(target_range.clone())?).ok()?.parse().ok()?;
+    scan.blank()?;
+    scan.eat(b";");
+    scan.blank()?;
+    scan.rest().is_empty().then_some(Kill { target_range, id, query })
+}
+
+/// The same statement with another number; a statement that is no plain KILL comes back as it was.
+pub fn rewrite(statement: &[u8], new_id: u64) -> Vec<u8> {
+    let Some(kill) = parse(statement) else { return statement.to_vec() };
+    let before = statement.get(..kill.target_range.start).unwrap_or_default();
+    let after = statement.get(kill.target_range.end..).unwrap_or_default();
+    [before, new_id.to_string().as_bytes(), after].concat()
+}
+
+/// Whether a statement that begins so can still become a plain KILL. Cheap where it matters: any other statement is
+/// seen through at its first letter.
+pub(crate) fn prospect(beginning: &[u8]) -> Prospect {
+    let mut scan = Scan { text: beginning, at: 0 };
+    if scan.blank().is_none() {
+        return if scan.comment_open() { Prospect::Kill } else { Prospect::Other };
+    }
+    let rest = scan.rest();
+    let word = rest.iter().zip(b"KILL").take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+    match (word, rest.get(word)) {
+        // The end of what is here, in the middle of the word or right behind it, or in the first byte of a comment.
+        (_, None) => Prospect::Kill,
+        (0, Some(b'/' | b'-')) if rest.len() <= 2 => Prospect::Kill,
+        (4, Some(b)) if is_space(*b) || matches!(b, b'/' | b'-' | b'#') => Prospect::Kill,
+        _ => Prospect::Other,
+    }
+}
+
+struct Scan<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn eat(&mut self, token: &[u8]) -> bool {
+        let found = self.rest().starts_with(token);
+        if found {
+            self.at += token.len();
+        }
+        found
+    }
+
+    /// Passes white space and comments. None: an executable comment, or a block comment without an end.
+    fn blank(&mut self) -> Option<()> {
+        loop {
+            let rest = self.rest();
+            let spaces = rest.iter().take_while(|b| is_space(**b)).count();
+            let rest = rest.get(spaces..).unwrap_or_default();
+            let comment = if is_line_comment(rest) {
+                rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |end| end + 1)
+            } else if rest.starts_with(b"/*") {
+                if is_executable(rest) {
+                    return None;
+                }
+                let body = rest.get(2..).unwrap_or_default();
+                body.windows(2).position(|w| w == b"*/")? + 4
+            } else {
+                0
+            };
+            self.at += spaces + comment;
+            if comment == 0 {
+                return Some(());
+            }
+        }
+    }
+
+    /// After `blank` stopped: whether it was at a block comment that only lacks its end.
+    fn comment_open(&self) -> bool {
+        let spaces = self.rest().iter().take_while(|b| is_space(**b)).count();
+        let rest = self.rest().get(spaces..).unwrap_or_default();
+        rest.starts_with(b"/*") && !is_executable(rest)
+    }
+
+    /// A run of letters that nothing but a blank, a comment or the end follows.
+    fn word(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest();
+        let len = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        if len == 0 || rest.get(len).is_some_and(|b| is_word(*b)) {
+            return None;
+        }
+        self.at += len;
+        rest.get(..len)
+    }
+
+    fn digits(&mut self) -> Option<Range<usize>> {
+        let rest = self.rest();
+        let len = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if len == 0 || rest.get(len).is_some_and(|b| is_word(*b)) {
+            return None;
+        }
+        let start = self.at;
+        self.at += len;
+        Some(start..self.at)
+    }
+}
+
+fn is_space(b: u8) -> bool {
+    matches!(b, b' ' | b'\t'..=b'\r')
+}
+
+/// Bytes that go on with a word or a number.
+fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'.') || b >= 0x80
+}
+
+fn is_line_comment(rest: &[u8]) -> bool {
+    match rest {
+        [b'#', ..] => true,
+        [b'-', b'-', then, ..] => is_space(*then) || then.is_ascii_control(),
+        _ => false,
+    }
+}
+
+/// `/*! ... */` and `/*M! ... */` are no comments: the engine runs what stands in them.
+fn is_executable(rest: &[u8]) -> bool {
+    rest.starts_with(b"/*!") || rest.starts_with(b"/*M!")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &[(&str, u64, bool)] = &[
+        ("KILL 2147483653", 2_147_483_653, false),
+        ("kill 7", 7, false),
+        ("KILL QUERY 7", 7, true),
+        ("KILL CONNECTION 7", 7, false),
+        ("kill /*c*/ query 7", 7, true),
+        ("KILL HARD 7", 7, false),
+        ("KILL SOFT QUERY 7", 7, true),
+        ("KILL HARD CONNECTION 7;", 7, false),
+        ("/* ApplicationName=x */ KILL QUERY 7", 7, true),
+        ("-- note\nKILL 7", 7, false),
+        ("# note\n  KILL\t\n7 ; \n", 7, false),
+        ("KILL/**/7", 7, false),
+        ("KILL/* a *//* b */QUERY/**/7/**/", 7, true),
+        ("KILL 7 -- bye", 7, false),
+        ("KILL 007", 7, false),
+        ("KILL 18446744073709551615", u64::MAX, false),
+    ];
+
+    const OTHER: &[&str] = &[
+        "",
+        ";",
+        "SELECT 1",
+        "KILL",
+        "KILL QUERY",
+        "KILL USER root",
+        "KILL QUERY ID 7",
+        "KILL TIDB 7",
+        "KILL (7)",
+        "KILL 7+1",
+        "KILL -7",
+        "KILL 7.0",
+        "KILL 7a",
+        "KILL 0x7",
+        "KILL7",
+        "KILLQUERY 7",
+        "KILL QUERY7",
+        "KILL HARD SOFT 7",
+        "KILL QUERY CONNECTION 7",
+        "KILL @id",
+        "KILL ?",
+        "KILL 7; SELECT 1",
+        "KILL 7;;",
+        "KILL 7 8",
+        "/*! KILL 7 */",
+        "/*!50000 KILL */ 7",
+        "/*M! KILL */ 7",
+        "KILL /*! QUERY */ 7",
+        "KILL 7 /*! +1 */",
+        "KILL /* 7",
+        "KILL --7",
+        "KILL\u{a0}7",
+        "KILL 18446744073709551616",
+        "XKILL 7",
+        "/KILL 7",
+    ];
+
+    #[test]
+    fn case_72_plain_forms_are_read() {
+        for (text, id, query) in PLAIN {
+            let kill = parse(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((kill.id, kill.query), (*id, *query), "{text}");
+        }
+    }
+
+    #[test]
+    fn case_72_other_forms_are_left_alone() {
+        for text in OTHER {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+            assert_eq!(rewrite(text.as_bytes(), 1), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn case_72_only_the_number_is_rewritten() {
+        assert_eq!(rewrite(b"/* 7 */ kill query 2147483655 -- 7", 12), b"/* 7 */ kill query 12 -- 7");
+    }
+
+    /// Whatever is cut off, a plain KILL is never taken for another statement too early.
+    #[test]
+    fn case_72_every_beginning_of_a_plain_form_is_a_prospect() {
+        for (text, ..) in PLAIN {
+            for cut in 0..=text.len() {
+                assert_eq!(prospect(&text.as_bytes()[..cut]), Prospect::Kill, "{text} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_statements_are_seen_through_at_once() {
+        let others: &[&[u8]] =
+            &[b"S", b"COMMIT", b"KIND", b"KILLER 1", b"/*! KILL 1 */", b"/* c */ SELECT", b"/+ ", b"--x"];
+        for text in others {
+            assert_eq!(prospect(text), Prospect::Other, "{}", String::from_utf8_lossy(text));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Every bound of this room, with its reason.
+
+/// The one clear-text packet. An SSLRequest has 32 bytes; a login with attributes that was sent by mistake, and gets
+/// its 3159, has seldom more than a few hundred.
+pub const PRE_TLS_PACKET_MAX: usize = 64 * 1024;
+/// A login packet inside TLS. libmysqlclient sends at most 64 KB of attributes; other drivers know no bound.
+pub const LOGIN_PACKET_MAX: usize = 1024 * 1024;
+/// Attributes looked at in a clear-text login, to name the mend for that client.
+pub const ATTRIBUTES_MAX: usize = 64;
+/// Columns of an administrative result set.
+pub const ADMIN_COLUMNS_MAX: usize = 64;
+/// Rows of an administrative result set: accounts of a cluster, processes of an engine.
+pub const ADMIN_ROWS_MAX: usize = 100_000;
+/// Bytes of an administrative result set.
+pub const ADMIN_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -1,0 +1,176 @@
+//! Text queries of an administrative connection: COM_QUERY out, one result set in, within bounds.
+//!
+//! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response.html>
+
+use crate::capabilities::Capabilities;
+use crate::limits::{ADMIN_BYTES_MAX, ADMIN_COLUMNS_MAX, ADMIN_ROWS_MAX};
+use crate::packet::{PAYLOAD_MAX, Packet, write_packet};
+use crate::reader::{Malformed, Reader};
+use crate::response::{ErrPacket, OkPacket};
+
+/// COM_QUERY.
+const QUERY: u8 = 3;
+
+/// A row of columns; `None` is NULL.
+pub type Row = Vec<Option<Vec<u8>>>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Rows(Vec<Row>),
+    Done(OkPacket),
+    Refused(ErrPacket),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    #[error("malformed result")]
+    Malformed,
+    #[error("a result larger than an administrative connection reads")]
+    TooLarge,
+}
+
+impl From<Malformed> for QueryError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// A statement as packets.
+pub fn encode(sql: &str) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(sql.len() + 1);
+    payload.push(QUERY);
+    payload.extend_from_slice(sql.as_bytes());
+    let mut out = Vec::with_capacity(payload.len() + 4);
+    write_packet(&mut 0, &payload, &mut out);
+    out
+}
+
+enum State {
+    First,
+    Columns { left: usize, all: usize },
+    EofOfColumns { all: usize },
+    Rows { columns: usize },
+}
+
+/// Reads the answer to one statement.
+pub struct ResultReader {
+    deprecate_eof: bool,
+    state: State,
+    rows: Vec<Row>,
+    bytes: usize,
+}
+
+impl ResultReader {
+    pub fn new(capabilities: Capabilities) -> Self {
+        let deprecate_eof = capabilities.contains(Capabilities::DEPRECATE_EOF);
+        Self { deprecate_eof, state: State::First, rows: Vec::new(), bytes: 0 }
+    }
+
+    /// `Some` once the answer is whole.
+    pub fn on_packet(&mut self, packet: &Packet) -> Result<Option<Outcome>, QueryError> {
+        let payload = packet.payload.as_slice();
+        self.bytes = self.bytes.saturating_add(payload.len());
+        if self.bytes > ADMIN_BYTES_MAX || payload.len() >= PAYLOAD_MAX {
+            return Err(QueryError::TooLarge);
+        }
+        if payload.first() == Some(&0xFF) {
+            return Ok(Some(Outcome::Refused(ErrPacket::parse(payload)?)));
+        }
+        match self.state {
+            State::First => self.on_first(payload),
+            State::Columns { left, all } => {
+                self.state = match left {
+                    2.. => State::Columns { left: left - 1, all },
+                    _ if self.deprecate_eof => State::Rows { columns: all },
+                    _ => State::EofOfColumns { all },
+                };
+                Ok(None)
+            }
+            State::EofOfColumns { all } => {
+                self.state = State::Rows { columns: all };
+                Ok(None)
+            }
+            State::Rows { columns } => self.on_row(payload, columns),
+        }
+    }
+
+    fn on_first(&mut self, payload: &[u8]) -> Result<Option<Outcome>, QueryError> {
+        match payload.first() {
+            Some(0) => Ok(Some(Outcome::Done(OkPacket::parse(payload)?))),
+            // LOCAL INFILE: nothing of ours asks for it.
+            Some(0xFB) | None => Err(QueryError::Malformed),
+            Some(_) => {
+                let all = usize::try_from(Reader::new(payload).lenenc()?).map_err(|_| QueryError::TooLarge)?;
+                if all == 0 || all > ADMIN_COLUMNS_MAX {
+                    return Err(QueryError::TooLarge);
+                }
+                self.state = State::Columns { left: all, all };
+                Ok(None)
+            }
+        }
+    }
+
+    fn on_row(&mut self, payload: &[u8], columns: usize) -> Result<Option<Outcome>, QueryError> {
+        // The end is an EOF (5 bytes) or an OK with this header; a row that starts so is 16 MB long.
+        if payload.first() == Some(&0xFE) {
+            return Ok(Some(Outcome::Rows(std::mem::take(&mut self.rows))));
+        }
+        if self.rows.len() >= ADMIN_ROWS_MAX {
+            return Err(QueryError::TooLarge);
+        }
+        let mut r = Reader::new(payload);
+        let row: Result<Row, Malformed> = (0..columns).map(|_| r.column().map(|c| c.map(<[u8]>::to_vec))).collect();
+        self.rows.push(row?);
+        Ok(None)
+    }
+}
+
+/// A string literal that means these characters under any sql_mode: backslashes are not escapes in
+/// NO_BACKSLASH_ESCAPES, so the text is written as hex.
+pub fn literal(text: &str) -> String {
+    let hex: String = text.bytes().map(|b| format!("{b:02X}")).collect();
+    format!("_utf8mb4 X'{hex}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(payload: &[u8]) -> Packet {
+        Packet { seq: 1, payload: payload.to_vec() }
+    }
+
+    fn read(deprecate: bool, packets: &[&[u8]]) -> Option<Outcome> {
+        let caps = if deprecate { Capabilities::DEPRECATE_EOF } else { Capabilities(0) };
+        let mut reader = ResultReader::new(caps);
+        packets.iter().find_map(|p| reader.on_packet(&packet(p)).unwrap())
+    }
+
+    #[test]
+    fn rows_come_out_with_and_without_eof_packets() {
+        let want = Some(Outcome::Rows(vec![vec![Some(b"ab".to_vec()), None]]));
+        let row = &b"\x02ab\xFB"[..];
+        assert_eq!(read(true, &[b"\x02", b"def1", b"def2", row, b"\xFE\0\0\x02\0\0\0"]), want);
+        let eof = &b"\xFE\0\0\x02\0"[..];
+        assert_eq!(read(false, &[b"\x02", b"def1", b"def2", eof, row, eof]), want);
+    }
+
+    #[test]
+    fn errors_end_a_result_at_any_place() {
+        let err = &b"\xFF\x28\x04#42000no"[..];
+        assert!(matches!(read(true, &[err]), Some(Outcome::Refused(e)) if e.code == 1064));
+        assert!(matches!(read(true, &[b"\x01", b"def", err]), Some(Outcome::Refused(_))));
+    }
+
+    #[test]
+    fn a_result_out_of_bounds_is_refused() {
+        let mut reader = ResultReader::new(Capabilities(0));
+        assert_eq!(reader.on_packet(&packet(b"\xFC\xFF\xFF")), Err(QueryError::TooLarge));
+        assert_eq!(reader.on_packet(&packet(b"\xFBfile")), Err(QueryError::Malformed));
+    }
+
+    #[test]
+    fn a_literal_has_nothing_that_could_end_it() {
+        assert_eq!(literal("a'\\"), "_utf8mb4 X'61275C'");
+    }
+}

@@ -1,0 +1,1 @@
+//! The relay core and its tracker.

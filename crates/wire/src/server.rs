@@ -1,0 +1,296 @@
+//! The server's half of the connection phase, inside TLS, as a machine without IO.
+//!
+//! Our greeting named `caching_sha2_password`. What a client answers is decided by the plugin's name, not by the length
+//! of what it sent; at most one AuthSwitch follows, since old libraries can't do a second.
+
+use crate::auth::{CACHING_SHA2, NATIVE, switch_to_native};
+use crate::capabilities::Capabilities;
+use crate::handshake_response::HandshakeResponse;
+use crate::packet::{Packet, write_packet};
+use zeroize::{Zeroize, Zeroizing};
+
+/// AuthMoreData: perform full authentication, that is, send the password in clear inside TLS.
+const FULL_AUTHENTICATION: [u8; 2] = [1, 4];
+
+/// What a client has brought as proof.
+pub enum Credential {
+    Clear(Zeroizing<Vec<u8>>),
+    /// The answer of `mysql_native_password` to our salt.
+    NativeToken(Zeroizing<[u8; 20]>),
+    Empty,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Clear(_) => "Clear(..)",
+            Self::NativeToken(_) => "NativeToken(..)",
+            Self::Empty => "Empty",
+        })
+    }
+}
+
+#[derive(Debug)]
+pub struct Login {
+    pub user: Vec<u8>,
+    pub database: Option<Vec<u8>>,
+    /// What both sides have agreed on: ours and the client's.
+    pub capabilities: Capabilities,
+    pub collation: u8,
+    pub max_packet: u32,
+    pub attributes: Vec<u8>,
+    pub credential: Credential,
+    /// The sequence number of the answer.
+    pub next_seq: u8,
+}
+
+#[derive(Debug)]
+pub enum LoginStep {
+    /// These packets go to the client; then its next packet comes here.
+    Send(Vec<u8>),
+    Credential(Box<Login>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    #[error("packets out of order")]
+    OutOfOrder,
+    #[error("a protocol older than MySQL 4.1")]
+    OldProtocol,
+    #[error("the client can use none of the authentication methods")]
+    UnsupportedAuth,
+    #[error("malformed login")]
+    Malformed,
+}
+
+enum State {
+    /// The login itself: the second packet of the connection, after the SSLRequest.
+    Response,
+    /// Full authentication: the clear password and its NUL.
+    Clear(Box<HandshakeResponse>),
+    /// After the switch: a token of 20 bytes, or nothing.
+    Switched(Box<HandshakeResponse>),
+    Over,
+}
+
+pub struct ServerLogin {
+    salt: [u8; 20],
+    offered: Capabilities,
+    expected_seq: u8,
+    state: State,
+}
+
+impl ServerLogin {
+    /// For a login whose SSLRequest was packet 1, so that the next is 2.
+    pub fn new(salt: [u8; 20], offered: Capabilities) -> Self {
+        Self { salt, offered, expected_seq: 2, state: State::Response }
+    }
+
+    pub fn on_packet(&mut self, packet: Packet) -> Result<LoginStep, LoginError> {
+        if packet.seq != self.expected_seq {
+            return Err(LoginError::OutOfOrder);
+        }
+        self.expected_seq = packet.seq.wrapping_add(2);
+        let next_seq = packet.seq.wrapping_add(1);
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Response => self.on_response(&packet.payload, next_seq),
+            State::Clear(response) => {
+                let credential = clear_password(&packet.payload)?;
+                Ok(self.done(&response, credential, next_seq))
+            }
+            State::Switched(response) => {
+                let credential = native_answer(&packet.payload)?;
+                Ok(self.done(&response, credential, next_seq))
+            }
+            State::Over => Err(LoginError::OutOfOrder),
+        }
+    }
+
+    fn on_response(&mut self, payload: &[u8], next_seq: u8) -> Result<LoginStep, LoginError> {
+        let old = payload.get(..2).is_some_and(|b| b.get(1).is_some_and(|high| high & 2 == 0));
+        if old {
+            return Err(LoginError::OldProtocol);
+        }
+        let response = Box::new(HandshakeResponse::parse(payload).map_err(|_| LoginError::Malformed)?);
+        // Not PLUGIN_AUTH, or a name we don't check (libmariadb without the plugin says `dummy_fallback_auth`): switch.
+        match response.plugin.as_deref() {
+            Some(CACHING_SHA2) => self.on_caching_sha2(response, next_seq),
+            Some(NATIVE) if response.auth_response.is_empty() => Ok(self.done(&response, Credential::Empty, next_seq)),
+            Some(NATIVE) if response.auth_response.len() == 20 => {
+                let credential = native_answer(&response.auth_response)?;
+                Ok(self.done(&response, credential, next_seq))
+            }
+            _ => {
+                let request = switch_to_native(&self.salt);
+                self.state = State::Switched(response);
+                Ok(send(&request, next_seq))
+            }
+        }
+    }
+
+    fn on_caching_sha2(&mut self, response: Box<HandshakeResponse>, next_seq: u8) -> Result<LoginStep, LoginError> {
+        match response.auth_response.as_slice() {
+            [] | [0] => Ok(self.done(&response, Credential::Empty, next_seq)),
+            _ => {
+                self.state = State::Clear(response);
+                Ok(send(&FULL_AUTHENTICATION, next_seq))
+            }
+        }
+    }
+
+    fn done(&self, response: &HandshakeResponse, credential: Credential, next_seq: u8) -> LoginStep {
+        LoginStep::Credential(Box::new(Login {
+            user: response.user.clone(),
+            database: response.database.clone(),
+            capabilities: self.offered.intersect(response.capabilities),
+            collation: response.collation,
+            max_packet: response.max_packet,
+            attributes: response.attributes.clone(),
+            credential,
+            next_seq,
+        }))
+    }
+}
+
+fn send(payload: &[u8], mut seq: u8) -> LoginStep {
+    let mut out = Vec::with_capacity(payload.len() + 4);
+    write_packet(&mut seq, payload, &mut out);
+    LoginStep::Send(out)
+}
+
+/// The password and its NUL. A single 0x02 asks for our RSA key, which nobody needs inside TLS.
+fn clear_password(payload: &[u8]) -> Result<Credential, LoginError> {
+    match payload {
+        [2] => Err(LoginError::UnsupportedAuth),
+        [] | [0] => Ok(Credential::Empty),
+        [password @ .., 0] => Ok(Credential::Clear(Zeroizing::new(password.to_vec()))),
+        // Without the NUL: some drivers leave it out.
+        password => Ok(Credential::Clear(Zeroizing::new(password.to_vec()))),
+    }
+}
+
+fn native_answer(payload: &[u8]) -> Result<Credential, LoginError> {
+    if matches!(payload, [] | [0]) {
+        return Ok(Credential::Empty);
+    }
+    let mut token: [u8; 20] = payload.try_into().map_err(|_| LoginError::UnsupportedAuth)?;
+    let credential = Credential::NativeToken(Zeroizing::new(token));
+    token.zeroize();
+    Ok(credential)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capabilities::OFFERED;
+
+    fn response(plugin: Option<&[u8]>, auth: &[u8]) -> Packet {
+        let mut capabilities = OFFERED;
+        if plugin.is_none() {
+            capabilities = capabilities.without(Capabilities::PLUGIN_AUTH);
+        }
+        let response = HandshakeResponse {
+            capabilities,
+            max_packet: 1 << 24,
+            collation: 45,
+            user: b"p.u".to_vec(),
+            auth_response: auth.to_vec(),
+            database: None,
+            plugin: plugin.map(<[u8]>::to_vec),
+            attributes: Vec::new(),
+        };
+        Packet { seq: 2, payload: response.encode() }
+    }
+
+    fn run(packets: Vec<Packet>) -> Result<(usize, Credential), LoginError> {
+        let mut machine = ServerLogin::new([9; 20], OFFERED);
+        let mut sent = 0;
+        for packet in packets {
+            match machine.on_packet(packet)? {
+                LoginStep::Send(_) => sent += 1,
+                LoginStep::Credential(login) => return Ok((sent, login.credential)),
+            }
+        }
+        panic!("the login did not end");
+    }
+
+    fn packet(seq: u8, payload: &[u8]) -> Packet {
+        Packet { seq, payload: payload.to_vec() }
+    }
+
+    #[test]
+    fn case_30_caching_sha2_is_asked_for_the_clear_password() {
+        let (sent, c) = run(vec![response(Some(CACHING_SHA2), &[1; 32]), packet(4, b"secret\0")]).unwrap();
+        assert_eq!(sent, 1);
+        assert!(matches!(c, Credential::Clear(p) if *p == b"secret"));
+    }
+
+    #[test]
+    fn case_30_a_request_for_the_rsa_key_is_refused() {
+        let got = run(vec![response(Some(CACHING_SHA2), &[1; 32]), packet(4, &[2])]);
+        assert_eq!(got.err(), Some(LoginError::UnsupportedAuth));
+    }
+
+    #[test]
+    fn case_28_and_29_empty_data_is_the_empty_password() {
+        for auth in [&[][..], &[0]] {
+            let (sent, c) = run(vec![response(Some(CACHING_SHA2), auth)]).unwrap();
+            assert!(matches!((sent, c), (0, Credential::Empty)));
+        }
+        let (sent, c) = run(vec![response(Some(b"dummy_fallback_auth"), b""), packet(4, b"")]).unwrap();
+        assert!(matches!((sent, c), (1, Credential::Empty)));
+    }
+
+    #[test]
+    fn case_27_and_34_whoever_has_another_plugin_or_none_gets_exactly_one_switch() {
+        for plugin in [None, Some(&b"dummy_fallback_auth"[..]), Some(b"sha256_password"), Some(b"")] {
+            let (sent, c) = run(vec![response(plugin, &[3; 20]), packet(4, &[5; 20])]).unwrap();
+            assert_eq!(sent, 1, "{plugin:?}");
+            assert!(matches!(c, Credential::NativeToken(t) if *t == [5; 20]));
+        }
+    }
+
+    #[test]
+    fn case_33_a_native_answer_to_our_salt_needs_no_switch() {
+        let (sent, c) = run(vec![response(Some(NATIVE), &[5; 20])]).unwrap();
+        assert!(matches!((sent, c), (0, Credential::NativeToken(_))));
+    }
+
+    #[test]
+    fn case_33_the_switch_carries_our_salt() {
+        let mut machine = ServerLogin::new([9; 20], OFFERED);
+        let Ok(LoginStep::Send(bytes)) = machine.on_packet(response(None, b"")) else { panic!() };
+        assert_eq!(bytes[3], 3);
+        assert_eq!(&bytes[4..], [b"\xFEmysql_native_password\0", &[9; 20][..], b"\0"].concat());
+    }
+
+    #[test]
+    fn case_11_a_wrong_sequence_number_ends_the_login() {
+        let mut p = response(Some(NATIVE), &[5; 20]);
+        p.seq = 1;
+        assert_eq!(run(vec![p]).err(), Some(LoginError::OutOfOrder));
+        let got = run(vec![response(None, b""), packet(3, &[5; 20])]);
+        assert_eq!(got.err(), Some(LoginError::OutOfOrder));
+    }
+
+    #[test]
+    fn case_26_granted_is_what_both_sides_have() {
+        let mut p = HandshakeResponse::parse(&response(Some(NATIVE), &[5; 20]).payload).unwrap();
+        p.capabilities = p.capabilities.union(Capabilities::COMPRESS).without(Capabilities::DEPRECATE_EOF);
+        let mut machine = ServerLogin::new([9; 20], OFFERED);
+        let step = machine.on_packet(Packet { seq: 2, payload: p.encode() }).unwrap();
+        let LoginStep::Credential(login) = step else { panic!() };
+        assert!(!login.capabilities.contains(Capabilities::COMPRESS));
+        assert!(!login.capabilities.contains(Capabilities::DEPRECATE_EOF));
+        assert!(login.capabilities.contains(Capabilities::SESSION_TRACK));
+    }
+
+    #[test]
+    fn an_ssl_request_inside_tls_is_no_login() {
+        let mut payload = OFFERED.0.to_le_bytes().to_vec();
+        payload.resize(32, 0);
+        assert_eq!(run(vec![packet(2, &payload)]).err(), Some(LoginError::Malformed));
+        assert_eq!(run(vec![packet(2, &[1])]).err(), Some(LoginError::Malformed));
+        assert_eq!(run(vec![packet(2, &[])]).err(), Some(LoginError::Malformed));
+    }
+}
