@@ -1,4 +1,5 @@
 //! Whole handshakes against the public server profile, over memory. Never the network.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! ClientHellos written by hand, older than what we speak: each is refused with an alert, and no ServerHello is
 //! ever sent. Never a TLS library on the client's side.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
 
 use rustls::ServerConnection;
 use tidegate_tls::{Identity, TlsSettings};

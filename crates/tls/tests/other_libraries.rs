@@ -1,5 +1,6 @@
 //! What other TLS libraries make of our chain: OpenSSL's command line with `-x509_strict`, and Python's `ssl`
 //! with VERIFY_X509_STRICT, its default from 3.13 on. Never a library of ours on the client's side.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
 
 use rustls::{ServerConnection, Stream};
 use std::io::{Read, Write};
