@@ -1,0 +1,100 @@
+//! The help page of each refusal, in Markdown, from the row in `model`, what is known of its cause, and the
+//! table of clients. Never written here: the caller compares or saves it.
+
+use crate::ConnectError;
+use crate::render::{Endpoint, render};
+use crate::table::{causes, clients};
+use std::fmt::Write;
+use std::path::PathBuf;
+use tidegate_model::refusal::Entry;
+use tidegate_model::{Blame, RefusalKind, Retry, Trust};
+
+const MADE: &str = "<!-- Made from the table of refusals; change it there. -->\n";
+
+/// The page of one refusal.
+pub fn refusal_page(entry: &Entry) -> String {
+    let Entry { code, sqlstate, text, hint, .. } = entry;
+    let whose = match entry.blame {
+        Blame::Client => "the client",
+        Blame::Cluster => "the cluster",
+        Blame::Gateway => "the gateway",
+    };
+    let again = match entry.retry {
+        Retry::Never => "the same again ends the same",
+        Retry::Soon => "may help",
+    };
+    let cause = causes().get(entry.slug);
+    let mut page = format!(
+        "{MADE}\n# {text}\n\n```text\nERROR {code} ({sqlstate}): {text} {hint}.\n```\n\n\
+         | | |\n| --- | --- |\n| Code | {code} |\n| SQLSTATE | {sqlstate} |\n| Lies with | {whose} |\n| Trying again | {again} |\n"
+    );
+    if let Some(cause) = cause {
+        let _ = write!(page, "\n## Cause\n\n{}\n", cause.cause.trim());
+    }
+    let _ = write!(page, "\n## Mend\n\n{hint}.\n");
+    if cause.is_some_and(|cause| cause.lines) {
+        page.push_str(&lines());
+    }
+    page.push_str("\n[All refusals](README.md)\n");
+    page
+}
+
+/// The right line of each client, with its password asked for.
+fn lines() -> String {
+    let example = Endpoint {
+        host: "HOST".to_owned(),
+        port: 4000,
+        user: "PREFIX.USER".to_owned(),
+        database: "test".to_owned(),
+        trust: Trust::Local(PathBuf::from("ca.pem")),
+    };
+    let mut out = String::from(
+        "\nThese lines use TLS and verify the server, its chain and its name. `tidegate connect NAME` prints them \
+         filled in; `ca.pem` lies in the server's data folder.\n",
+    );
+    for client in clients() {
+        // Only a client of the table is asked for, so there is always a line.
+        let rendered: Result<_, ConnectError> = render(&client.id, &example, None);
+        if let Ok(snippet) = rendered {
+            let _ =
+                write!(out, "\n{}, from {} on:\n\n```sh\n{}\n```\n", client.name, client.minimum_version, snippet.text);
+        }
+    }
+    out
+}
+
+/// The list of all pages.
+pub fn refusal_index() -> String {
+    let mut page = format!(
+        "{MADE}\n# Refusals\n\nEvery error that the gateway itself sends. All others come from the engine.\n\n\
+         | Code | SQLSTATE | Text | Lies with |\n| --- | --- | --- | --- |\n"
+    );
+    for kind in RefusalKind::ALL {
+        let Entry { slug, code, sqlstate, text, blame, .. } = kind.entry();
+        let whose = format!("{blame:?}").to_lowercase();
+        let _ = writeln!(page, "| {code} | {sqlstate} | [{text}]({slug}.md) | {whose} |");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_refusal_has_a_cause_and_no_cause_is_left_over() {
+        let rows: BTreeSet<_> = RefusalKind::ALL.iter().map(|kind| kind.entry().slug).collect();
+        let known: BTreeSet<_> = causes().keys().map(String::as_str).collect();
+        assert_eq!(rows, known);
+    }
+
+    #[test]
+    fn the_page_of_3159_shows_the_line_of_every_client() {
+        let page = refusal_page(&RefusalKind::InsecureTransport.entry());
+        for client in clients() {
+            assert!(page.contains(&client.name), "{}", client.name);
+        }
+        assert!(page.contains("ERROR 3159 (HY000): Connections using insecure transport are prohibited"));
+    }
+}
