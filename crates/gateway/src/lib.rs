@@ -1,1 +1,17 @@
-//! One client connection from accept to goodbye.
+//! One client connection from accept to goodbye: admission, the stages of a login, the relay.
+//!
+//! Never the store, processes or HTTP: who exists is asked of a `Directory`, who runs of a `Waker`.
+
+mod decoy;
+mod engine_login;
+mod error_packet;
+mod gateway;
+pub mod limits;
+mod relay;
+mod settings;
+mod source;
+mod stages;
+mod verdict;
+
+pub use gateway::{Deps, Gateway, RandomError};
+pub use settings::{GatewaySettings, Network, NetworkError};

@@ -1,0 +1,231 @@
+//! The gateway: what all connections share, the accept loop, and the one line each connection ends in.
+
+use crate::decoy::{Decoy, Rereads};
+use crate::limits;
+use crate::settings::GatewaySettings;
+use crate::source::Sources;
+use crate::stages::Facts;
+use crate::stages::accepted::{Accepted, Arrival};
+use futures_util::FutureExt;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tidegate_model::journal::{ConnectionClosed, Ending};
+use tidegate_model::{Directory, Event, Journal, SessionGuard, SessionId, Sessions, Waker};
+use tidegate_wire::capabilities;
+use tidegate_wire::greeting::{Greeting, salt_from_random};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// `utf8mb4_general_ci`: what a greeting names is a default that every client overrides.
+const COLLATION: u8 = 45;
+/// SERVER_STATUS_AUTOCOMMIT.
+const STATUS: u16 = 2;
+
+/// What the gateway needs of the other rooms.
+pub struct Deps {
+    pub directory: Arc<dyn Directory>,
+    pub waker: Arc<dyn Waker>,
+    pub journal: Arc<dyn Journal>,
+    pub sessions: Sessions,
+    pub tls: Arc<rustls::ServerConfig>,
+}
+
+pub(crate) struct Shared {
+    pub settings: GatewaySettings,
+    pub directory: Arc<dyn Directory>,
+    pub waker: Arc<dyn Waker>,
+    pub journal: Arc<dyn Journal>,
+    pub sessions: Sessions,
+    pub tls: Arc<rustls::ServerConfig>,
+    pub sources: Arc<Sources>,
+    pub decoy: Decoy,
+    pub rereads: Rereads,
+    /// Set when the server stops: sessions end at their next boundary.
+    pub stop: CancellationToken,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the system's random source gave nothing")]
+pub struct RandomError;
+
+impl Shared {
+    pub fn salt(&self) -> Result<[u8; 20], RandomError> {
+        let mut random = [0; 20];
+        getrandom::fill(&mut random).map_err(|_| RandomError)?;
+        Ok(salt_from_random(random))
+    }
+
+    pub fn greeting(&self, id: SessionId, salt: [u8; 20]) -> Greeting {
+        Greeting {
+            version: self.settings.server_version.clone().into_bytes(),
+            connection_id: id.0,
+            salt,
+            capabilities: capabilities::OFFERED,
+            collation: COLLATION,
+            status: STATUS,
+            plugin: b"caching_sha2_password".to_vec(),
+        }
+    }
+}
+
+/// Cheap to clone; one for all listeners.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+}
+
+impl Gateway {
+    pub fn new(settings: GatewaySettings, deps: Deps) -> Result<Self, RandomError> {
+        let sources = Sources::new(settings.unproven_per_source, settings.unproven_total);
+        let shared = Shared {
+            settings,
+            directory: deps.directory,
+            waker: deps.waker,
+            journal: deps.journal,
+            sessions: deps.sessions,
+            tls: deps.tls,
+            sources,
+            decoy: Decoy::new().map_err(|_| RandomError)?,
+            rereads: Rereads::default(),
+            stop: CancellationToken::new(),
+        };
+        Ok(Self { shared: Arc::new(shared), tasks: TaskTracker::new() })
+    }
+
+    /// Accepts until `until` is cancelled. Never ends by itself: a failed accept pauses and goes on.
+    pub async fn serve(&self, listener: TcpListener, until: CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = until.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((tcp, peer)) => self.take(tcp, peer),
+                Err(e) => {
+                    tracing::warn!(error = %e, "accept failed");
+                    tokio::time::sleep(limits::ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, tcp: TcpStream, peer: SocketAddr) {
+        let accepted = Instant::now();
+        let Ok(local) = tcp.local_addr() else { return };
+        prepare(&tcp);
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn(async move {
+            let arrival = Arrival { tcp, peer, local, accepted };
+            connection(shared, arrival).await;
+        });
+    }
+
+    /// Tells every session that the server stops, and waits until the last has ended. Bounded by the grace for busy
+    /// sessions and the linger of those that were told.
+    pub async fn stop(&self) {
+        self.shared.stop.cancel();
+        self.tasks.close();
+        let most = self.shared.settings.stop_grace + limits::LINGER + limits::REFUSAL_WRITE;
+        if tokio::time::timeout(most, self.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "sessions cut at the end of the grace");
+        }
+    }
+
+    pub fn sessions(&self) -> &Sessions {
+        &self.shared.sessions
+    }
+}
+
+/// Small packets leave at once; a peer that is gone behind a NAT is noticed.
+fn prepare(tcp: &TcpStream) {
+    use rustix::net::sockopt;
+    let _ = tcp.set_nodelay(true);
+    let _ = sockopt::set_socket_keepalive(tcp, true);
+    let _ = sockopt::set_tcp_keepidle(tcp, limits::KEEPALIVE_IDLE);
+    let _ = sockopt::set_tcp_keepintvl(tcp, limits::KEEPALIVE_INTERVAL);
+    let _ = sockopt::set_tcp_keepcnt(tcp, limits::KEEPALIVE_PROBES);
+}
+
+async fn connection(shared: Arc<Shared>, mut arrival: Arrival) {
+    let (peer, accepted) = (arrival.peer, arrival.accepted);
+    let mut facts = Facts::default();
+    let client = match arrival.client(&shared).await {
+        Ok(client) => client,
+        Err(ending) => {
+            let guard = shared.sessions.open(peer);
+            let closed = closed_line(guard.id(), peer, None, accepted, facts, ending);
+            shared.journal.record(Event::ConnectionClosed(Box::new(closed)));
+            return;
+        }
+    };
+    let guard = shared.sessions.open(client);
+    let id = guard.id();
+    // A panic is a bug of ours; it ends this connection, not the server.
+    let run = AssertUnwindSafe(stages(Arc::clone(&shared), arrival, client, guard, &mut facts)).catch_unwind();
+    let ending = run.await.unwrap_or(Ending::Panicked);
+    let via = (client != peer).then_some(peer);
+    let closed = closed_line(id, client, via, accepted, facts, ending);
+    shared.journal.record(Event::ConnectionClosed(Box::new(closed)));
+}
+
+async fn stages(
+    shared: Arc<Shared>,
+    arrival: Arrival,
+    client: SocketAddr,
+    guard: SessionGuard,
+    facts: &mut Facts,
+) -> Ending {
+    let stop = shared.stop.clone();
+    let login = async {
+        let accepted = Accepted::admit(arrival, client, shared, guard).await?;
+        let greeted = accepted.greet(facts).await?;
+        let secured = greeted.secure(facts).await?;
+        let identified = secured.identify(facts).await?;
+        let authenticated = identified.authenticate(facts).await?;
+        let attached = authenticated.attach(facts).await?;
+        attached.relay(facts).await
+    };
+    let relaying = tokio::select! {
+        biased;
+        relaying = Box::pin(login) => relaying,
+        () = stop.cancelled() => return Ending::Shutdown,
+    };
+    match relaying {
+        Ok(relaying) => Box::pin(relaying.run(facts)).await,
+        Err(ending) => ending,
+    }
+}
+
+fn closed_line(
+    session: SessionId,
+    client: SocketAddr,
+    via: Option<SocketAddr>,
+    accepted: Instant,
+    facts: Facts,
+    end: Ending,
+) -> ConnectionClosed {
+    ConnectionClosed {
+        session,
+        client,
+        via,
+        cluster: facts.cluster,
+        cluster_name: facts.cluster_name,
+        user: facts.user,
+        tls: facts.tls.map(str::to_owned),
+        cipher: facts.cipher,
+        sni: facts.sni,
+        greeting_to_tls: facts.greeting_to_tls,
+        tls_to_login: facts.tls_to_login,
+        login_to_attached: facts.login_to_attached,
+        woken: facts.woken,
+        open: accepted.elapsed(),
+        bytes_from_client: facts.bytes_from_client,
+        bytes_to_client: facts.bytes_to_client,
+        end,
+    }
+}

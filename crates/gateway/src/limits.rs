@@ -1,0 +1,52 @@
+//! Every bound of this room, with its reason.
+
+use std::time::Duration;
+
+/// From accept until the credential is proved. MySQL's own `connect_timeout` default.
+pub const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
+/// From accept until attached to a running engine ...
+pub const ATTACH_AFTER_ACCEPT: Duration = Duration::from_secs(12);
+/// ... or this long after the proof, whichever is later: below the 15 s that clients are told to wait.
+pub const ATTACH_AFTER_PROOF: Duration = Duration::from_secs(4);
+/// A credential waits this long from accept for the recovery pass after a start.
+pub const READY_AFTER_ACCEPT: Duration = Duration::from_secs(8);
+/// A fresh reading of the accounts must be in by then, or the login ends in "try again".
+pub const REREAD_PATIENCE: Duration = Duration::from_secs(1);
+/// Every no is answered at a multiple of this after the credential came, so that its cause has no time of its own.
+pub const DENIAL_TICK: Duration = Duration::from_millis(200);
+/// Accounts compared per login at least, real or made up: unknown names cost what known ones cost.
+pub const CANDIDATES_MIN: usize = 4;
+/// Accounts compared per login at most; nobody needs more host patterns for one name.
+pub const CANDIDATES_MAX: usize = 32;
+/// Connections of one source that have not proved a password yet. sslscan opens 93 in ten seconds.
+pub const UNPROVEN_PER_SOURCE: u32 = 256;
+/// The same over all sources: each may hold a TLS handshake's worth of memory (about 30 KB).
+pub const UNPROVEN_TOTAL: u32 = 8192;
+/// A PROXY header must be whole within this.
+pub const PROXY_HEADER_DEADLINE: Duration = Duration::from_secs(3);
+/// Header v2 with TLVs; the specification's v1 ends at 107 bytes.
+pub const PROXY_HEADER_MAX: usize = 1024;
+/// What a driver reads at once from either side. One per worker thread, not per session.
+pub const SCRATCH: usize = 64 * 1024;
+/// TLS records waiting for a slow client. A read of `SCRATCH` from the engine is sealed whole before the next.
+pub const TLS_OUT_MAX: usize = 160 * 1024;
+/// After 4031 the client may still be sending: read and discard, so that no reset destroys the error.
+pub const LINGER: Duration = Duration::from_secs(5);
+/// Bytes read and discarded in that time.
+pub const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// Sessions that are busy when the server stops get this long to finish.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+/// An error packet to a client that doesn't read is given up after this.
+pub const REFUSAL_WRITE: Duration = Duration::from_secs(2);
+/// rustls seals at most 2^24 records under one AES-GCM key in TLS 1.2 and then loses the write: recycle before.
+pub const TLS12_RECORDS_MAX: u64 = (1 << 24) - (1 << 20);
+/// Silence of the network after which the kernel probes a peer, and how often it tries.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+pub const KEEPALIVE_PROBES: u32 = 4;
+/// Pause after a failed accept (out of descriptors): the listener never ends, and never spins.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Pause before the next try when an engine's backlog is full.
+pub const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
+/// Between two looks at whether a client that waits for its cluster is still there, once it has sent something.
+pub const PEEK_PAUSE: Duration = Duration::from_millis(250);

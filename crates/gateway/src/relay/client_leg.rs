@@ -1,0 +1,180 @@
+//! The leg to the client: a TLS session over TCP, driven without tokio's TLS stream, so that plain bytes pass
+//! through the thread's scratch buffers and nothing is held per session.
+
+use crate::limits;
+use rustls::{ProtocolVersion, ServerConnection};
+use std::io::{self, IoSlice, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// rustls cuts plain text into records of at most this.
+const RECORD: u64 = 16 * 1024;
+
+pub(crate) struct ClientLeg {
+    tcp: TcpStream,
+    tls: ServerConnection,
+    /// Records sealed under a key that is never renewed (TLS 1.2); stays 0 in TLS 1.3.
+    records: u64,
+    counts_records: bool,
+    closed: bool,
+}
+
+/// What a read from the client brought.
+pub(crate) enum Arrived {
+    /// This many plain bytes in the scratch buffer (0: only TLS's own messages came).
+    Plain(usize),
+    /// The client closed its side.
+    End,
+}
+
+impl ClientLeg {
+    pub fn new(tcp: TcpStream, mut tls: ServerConnection) -> Self {
+        tls.set_buffer_limit(Some(limits::TLS_OUT_MAX));
+        let counts_records = tls.protocol_version() == Some(ProtocolVersion::TLSv1_2);
+        Self { tcp, tls, records: 0, counts_records, closed: false }
+    }
+
+    pub fn records_sealed(&self) -> u64 {
+        self.records
+    }
+
+    /// Seals plain bytes for the client. They leave with the next flush.
+    pub fn seal(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.counts_records {
+            self.records += (bytes.len() as u64).div_ceil(RECORD);
+        }
+        self.tls.writer().write_all(bytes)
+    }
+
+    /// Writes what is sealed. Pending: the client does not read.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.tls.wants_write() {
+            let mut out = TcpOut { tcp: &mut self.tcp, cx };
+            match self.tls.write_tls(&mut out) {
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Plain bytes that arrived together with the login, before the relay began.
+    pub fn buffered(&mut self, plain: &mut [u8]) -> io::Result<usize> {
+        self.drain(plain, 0)
+    }
+
+    /// Reads once from the socket and opens what came.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        cipher: &mut [u8],
+        plain: &mut [u8],
+    ) -> Poll<io::Result<Arrived>> {
+        // A read may open slightly more than it brought (a record's first part came earlier): leave room for that.
+        let room = cipher.len().saturating_sub(2 * RECORD as usize);
+        let mut buf = ReadBuf::new(cipher.get_mut(..room).unwrap_or_default());
+        match Pin::new(&mut self.tcp).poll_read(cx, &mut buf) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+            Poll::Ready(Ok(())) => {}
+        }
+        if buf.filled().is_empty() {
+            return Poll::Ready(Ok(Arrived::End));
+        }
+        let mut sealed = buf.filled();
+        let mut opened = 0;
+        while !sealed.is_empty() {
+            self.tls.read_tls(&mut sealed)?;
+            match self.tls.process_new_packets() {
+                Ok(state) => self.closed |= state.peer_has_closed(),
+                Err(e) => {
+                    // The alert that tells the client why leaves with the last flush.
+                    let _ = self.poll_flush(cx);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, e)));
+                }
+            }
+            opened = self.drain(plain, opened)?;
+        }
+        if opened == 0 && self.closed {
+            return Poll::Ready(Ok(Arrived::End));
+        }
+        Poll::Ready(Ok(Arrived::Plain(opened)))
+    }
+
+    /// Moves opened bytes behind the first `at` of `plain`; gives how many lie there now.
+    fn drain(&mut self, plain: &mut [u8], mut at: usize) -> io::Result<usize> {
+        loop {
+            let room = plain.get_mut(at..).unwrap_or_default();
+            if room.is_empty() {
+                return Err(io::Error::other("more plain bytes than a read can bring"));
+            }
+            match self.tls.reader().read(room) {
+                Ok(0) => return Ok(at),
+                Ok(n) => at += n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(at),
+                // Closed without close_notify: MySQL clients do so all the time after COM_QUIT.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(at),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Says goodbye: what is sealed, close_notify, write shutdown; then reads and discards for a while, so that no
+    /// reset destroys the last error on its way.
+    pub async fn close(mut self, linger: bool) {
+        self.tls.send_close_notify();
+        let until = Instant::now() + limits::REFUSAL_WRITE;
+        let flushed = tokio::time::timeout_at(until, std::future::poll_fn(|cx| self.poll_flush(cx))).await;
+        if !matches!(flushed, Ok(Ok(()))) || self.tcp.shutdown().await.is_err() || !linger {
+            return;
+        }
+        let until = Instant::now() + limits::LINGER;
+        let mut discarded = 0;
+        while discarded < limits::LINGER_BYTES {
+            match tokio::time::timeout_at(until, self.tcp.readable()).await {
+                Ok(Ok(())) => {}
+                _ => return,
+            }
+            let read = super::SCRATCH.with_borrow_mut(|s| self.tcp.try_read(&mut s.cipher));
+            match read {
+                Ok(0) => return,
+                Ok(n) => discarded += n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Lets rustls write straight into the socket, many records in one call.
+struct TcpOut<'a, 'c> {
+    tcp: &'a mut TcpStream,
+    cx: &'a mut Context<'c>,
+}
+
+impl TcpOut<'_, '_> {
+    fn done(poll: Poll<io::Result<usize>>) -> io::Result<usize> {
+        match poll {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Write for TcpOut<'_, '_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Self::done(Pin::new(&mut *self.tcp).poll_write(self.cx, buf))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        Self::done(Pin::new(&mut *self.tcp).poll_write_vectored(self.cx, bufs))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! Authenticated: the gateway believes the password. Only now is anything woken.
+
+use super::attached::Attached;
+use super::identified::Identified;
+use super::{Facts, refuse};
+use crate::engine_login::{self, EngineLogin, LoginFailure};
+use crate::limits;
+use crate::verdict::Proven;
+use tidegate_model::journal::Ending;
+use tidegate_model::{AttachError, Lease, Refusal, RefusalKind};
+use tidegate_wire::packet::write_packet;
+use tidegate_wire::response::ErrPacket;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout_at};
+
+pub(crate) struct Authenticated {
+    pub identified: Identified,
+    pub proven: Box<Proven>,
+    pub proved: Instant,
+}
+
+/// Why there is no session at the engine.
+enum NotAttached {
+    Refused(Refusal),
+    /// The engine's own no, passed on: the client has proved who it is.
+    Engine(ErrPacket),
+    /// The engine knows another password than we remember.
+    Denied,
+    /// The client left while it waited.
+    ClientLeft,
+}
+
+impl Authenticated {
+    pub async fn attach(mut self, facts: &mut Facts) -> Result<Attached, Ending> {
+        let secured = &self.identified.secured;
+        let tenant = &self.proven.tenant;
+        let tls = facts.tls.unwrap_or("TLS");
+        let seq = self.identified.login.next_seq;
+        if secured.guard.admit(tenant.cluster, &self.proven.user, tls, tenant.limits.connections_max).is_err() {
+            let tls = &mut *self.identified.secured.tls;
+            return Err(refuse(tls, seq, RefusalKind::TooManyConnections.into()).await);
+        }
+        let deadline = self.proved + limits::ATTACH_AFTER_PROOF;
+        let deadline = deadline.max(secured.accepted + limits::ATTACH_AFTER_ACCEPT);
+        facts.woken = tenant.settled;
+        match self.attach_by(deadline).await {
+            Ok((lease, login)) => {
+                facts.login_to_attached = Some(self.proved.elapsed());
+                Ok(Attached { authenticated: self, lease, login })
+            }
+            Err(NotAttached::Refused(refusal)) => Err(refuse(&mut *self.identified.secured.tls, seq, refusal).await),
+            Err(NotAttached::Engine(err)) => Err(self.pass_on(seq, &err).await),
+            Err(NotAttached::Denied) => {
+                let refusal = Refusal::because(RefusalKind::AccessDenied, "the engine knows another password");
+                Err(self.identified.deny(refusal).await)
+            }
+            Err(NotAttached::ClientLeft) => Err(Ending::ClientGone("left while its cluster was waking".to_owned())),
+        }
+    }
+
+    /// Attaches and logs in. An engine that closes while we log in is tried once more, unseen by the client.
+    async fn attach_by(&mut self, deadline: Instant) -> Result<(Lease, EngineLogin), NotAttached> {
+        let mut tries_left = 1;
+        loop {
+            let lease = self.lease(deadline).await?;
+            let secured = &self.identified.secured;
+            let who = engine_login::Who {
+                client: secured.client,
+                local: secured.local,
+                login: &self.identified.login,
+                user: &self.proven.user,
+                stage1: self.proven.stage1.as_ref(),
+            };
+            match timeout_at(deadline, engine_login::log_in(&lease.socket, &who)).await {
+                Ok(Ok(login)) => return Ok((lease, login)),
+                Ok(Err(LoginFailure::Refused(err))) if err.code == 1045 => return Err(NotAttached::Denied),
+                Ok(Err(LoginFailure::Refused(err))) => return Err(NotAttached::Engine(err)),
+                Ok(Err(LoginFailure::Broken(_))) if tries_left > 0 => tries_left -= 1,
+                Ok(Err(LoginFailure::Broken(why))) => {
+                    return Err(NotAttached::Refused(Refusal::because(RefusalKind::EngineLost, why)));
+                }
+                Err(_) => return Err(NotAttached::Refused(RefusalKind::WakeDeadline.into())),
+            }
+        }
+    }
+
+    /// Waits for the running engine. A client that leaves meanwhile frees its place at once.
+    async fn lease(&mut self, deadline: Instant) -> Result<Lease, NotAttached> {
+        let shared = self.identified.secured.shared.clone();
+        let attach = shared.waker.attach(self.proven.tenant.cluster, deadline.into_std());
+        let (tcp, _) = self.identified.secured.tls.get_ref();
+        let result = tokio::select! {
+            biased;
+            result = timeout_at(deadline, attach) => result,
+            () = gone(tcp) => return Err(NotAttached::ClientLeft),
+        };
+        let refusal = match result {
+            Ok(Ok(lease)) => return Ok(lease),
+            Err(_) | Ok(Err(AttachError::Deadline)) => Refusal::new(RefusalKind::WakeDeadline),
+            Ok(Err(AttachError::Failed(why))) => Refusal::because(RefusalKind::EngineFailed, why),
+            Ok(Err(AttachError::Gone)) => return Err(NotAttached::Denied),
+            Ok(Err(AttachError::Stopping)) => Refusal::new(RefusalKind::ServerStopping),
+        };
+        Err(NotAttached::Refused(refusal))
+    }
+
+    async fn pass_on(&mut self, mut seq: u8, err: &ErrPacket) -> Ending {
+        let detail = Some(format!("the engine refused the login: {} {}", err.code, err.message_lossy()));
+        let mut out = Vec::new();
+        write_packet(&mut seq, &err.encode(), &mut out);
+        let until = Instant::now() + limits::REFUSAL_WRITE;
+        let tls = &mut *self.identified.secured.tls;
+        let _ = timeout_at(until, async {
+            tls.write_all(&out).await?;
+            tls.flush().await?;
+            tls.shutdown().await
+        })
+        .await;
+        Ending::Refused { kind: RefusalKind::AccessDenied, blame: tidegate_model::Blame::Client, detail }
+    }
+}
+
+/// Ends when the peer has closed. Bytes that merely arrived (a client that speaks before it was answered) do not.
+async fn gone(tcp: &tokio::net::TcpStream) {
+    let mut byte = [0];
+    loop {
+        match tcp.peek(&mut byte).await {
+            Ok(0) | Err(_) => return,
+            // TLS 1.3 clients may have sent more; look again later, not in a spin.
+            Ok(_) => tokio::time::sleep(limits::PEEK_PAUSE).await,
+        }
+    }
+}

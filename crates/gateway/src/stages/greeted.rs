@@ -1,0 +1,125 @@
+//! Greeted: exactly one packet is read in clear text, and it must ask for TLS.
+//!
+//! Never more than that packet: whatever follows it belongs to the TLS engine, and nothing of the clear-text packet
+//! is used later.
+
+use super::accepted::Accepted;
+use super::secured::Secured;
+use super::{Facts, refuse};
+use std::io;
+use tidegate_model::journal::Ending;
+use tidegate_model::{Refusal, RefusalKind};
+use tidegate_wire::first_packet::FirstPacket;
+use tidegate_wire::limits::PRE_TLS_PACKET_MAX;
+use tidegate_wire::packet::{HEADER_LEN, Header};
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+/// Header and body of an SSLRequest: a first read asks for no more, so nothing behind it can be swallowed.
+const SSL_REQUEST: usize = HEADER_LEN + 32;
+
+pub(crate) struct Greeted {
+    pub accepted: Accepted,
+    pub salt: [u8; 20],
+    pub greeted: Instant,
+}
+
+enum First {
+    Packet { seq: u8, payload: Vec<u8> },
+    TooLarge,
+    Closed { any: bool },
+}
+
+impl Greeted {
+    pub async fn secure(mut self, facts: &mut Facts) -> Result<Secured, Ending> {
+        let deadline = self.accepted.deadline();
+        let first = match timeout_at(deadline, self.read_first()).await {
+            Ok(Ok(first)) => first,
+            Ok(Err(_)) => return Err(Ending::ClientClosed),
+            Err(_) => return Err(self.refuse(RefusalKind::LoginTimeout).await),
+        };
+        let (seq, payload) = match first {
+            First::Packet { seq, payload } => (seq, payload),
+            First::TooLarge => return Err(self.refuse(RefusalKind::PacketTooLarge).await),
+            First::Closed { any: false } => return Err(Ending::ClientClosed),
+            First::Closed { any: true } => return Err(Ending::ClientGone("closed in its first packet".to_owned())),
+        };
+        if seq != 1 {
+            return Err(self.refuse(RefusalKind::PacketsOutOfOrder).await);
+        }
+        match FirstPacket::parse(&payload) {
+            FirstPacket::SslRequest { .. } => {}
+            FirstPacket::Plain { .. } => return Err(self.refuse(RefusalKind::InsecureTransport).await),
+            FirstPacket::Quit => return Err(Ending::Quit),
+            FirstPacket::OldProtocol => return Err(self.refuse(RefusalKind::OldProtocol).await),
+            FirstPacket::Malformed => return Err(self.refuse(RefusalKind::BadHandshake).await),
+        }
+        let acceptor = TlsAcceptor::from(self.accepted.shared.tls.clone());
+        let Accepted { tcp, shared, guard, client, local, accepted, place } = self.accepted;
+        let tls = match timeout_at(deadline, acceptor.accept(tcp)).await {
+            Ok(Ok(tls)) => tls,
+            Ok(Err(e)) => return Err(Ending::TlsFailed(e.to_string())),
+            Err(_) => return Err(Ending::TlsFailed("not finished within the deadline".to_owned())),
+        };
+        let (tcp, session) = tls.get_ref();
+        let _ = tcp;
+        facts.tls = session.protocol_version().map(version_name);
+        facts.cipher = session.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite()));
+        facts.sni = session.server_name().map(str::to_owned);
+        facts.greeting_to_tls = Some(self.greeted.elapsed());
+        Ok(Secured {
+            tls: Box::new(tls),
+            shared,
+            guard,
+            client,
+            local,
+            accepted,
+            place,
+            salt: self.salt,
+            secured: Instant::now(),
+        })
+    }
+
+    async fn refuse(&mut self, kind: RefusalKind) -> Ending {
+        refuse(&mut self.accepted.tcp, 2, Refusal::new(kind)).await
+    }
+
+    async fn read_first(&mut self) -> io::Result<First> {
+        let tcp = &mut self.accepted.tcp;
+        let mut buf = vec![0; SSL_REQUEST];
+        let mut have = 0;
+        let header = loop {
+            let n = tcp.read(buf.get_mut(have..).unwrap_or_default()).await?;
+            if n == 0 {
+                return Ok(First::Closed { any: have > 0 });
+            }
+            have += n;
+            if let Some(header) = buf.get(..have).and_then(Header::parse) {
+                break header;
+            }
+        };
+        let whole = HEADER_LEN + header.len as usize;
+        if header.len as usize > PRE_TLS_PACKET_MAX {
+            return Ok(First::TooLarge);
+        }
+        buf.resize(whole.max(have), 0);
+        while have < whole {
+            let n = tcp.read(buf.get_mut(have..whole).unwrap_or_default()).await?;
+            if n == 0 {
+                return Ok(First::Closed { any: true });
+            }
+            have += n;
+        }
+        let payload = buf.get(HEADER_LEN..whole).unwrap_or_default().to_vec();
+        Ok(First::Packet { seq: header.seq, payload })
+    }
+}
+
+fn version_name(version: rustls::ProtocolVersion) -> &'static str {
+    match version {
+        rustls::ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        _ => "TLS",
+    }
+}

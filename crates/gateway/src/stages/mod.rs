@@ -1,0 +1,53 @@
+//! The life of a connection, a type and a file per stage, each consuming the one before. The file listing reads like
+//! the protocol: accepted, greeted, secured, identified, authenticated, attached, relaying.
+//!
+//! A stage that can't go on tells the client why and ends in an [`Ending`].
+
+pub(crate) mod accepted;
+pub(crate) mod attached;
+pub(crate) mod authenticated;
+pub(crate) mod greeted;
+pub(crate) mod identified;
+pub(crate) mod relaying;
+pub(crate) mod secured;
+
+use crate::error_packet::err_packet;
+use crate::limits;
+use std::time::Duration;
+use tidegate_model::Refusal;
+use tidegate_model::journal::Ending;
+use tidegate_wire::packet::write_packet;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
+
+/// What is learned of a connection on its way, for the one line it ends in.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub cluster: Option<tidegate_model::ClusterId>,
+    pub cluster_name: Option<String>,
+    pub user: Option<String>,
+    pub tls: Option<&'static str>,
+    pub cipher: Option<String>,
+    pub sni: Option<String>,
+    pub greeting_to_tls: Option<Duration>,
+    pub tls_to_login: Option<Duration>,
+    pub login_to_attached: Option<Duration>,
+    pub woken: bool,
+    pub bytes_from_client: u64,
+    pub bytes_to_client: u64,
+}
+
+/// Sends a refusal as the packet with this sequence number, and ends.
+pub(crate) async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, mut seq: u8, refusal: Refusal) -> Ending {
+    let mut out = Vec::new();
+    write_packet(&mut seq, &err_packet(&refusal).encode(), &mut out);
+    let until = Instant::now() + limits::REFUSAL_WRITE;
+    let _ = tokio::time::timeout_at(until, async {
+        stream.write_all(&out).await?;
+        stream.flush().await?;
+        stream.shutdown().await
+    })
+    .await;
+    let entry = refusal.kind.entry();
+    Ending::Refused { kind: refusal.kind, blame: entry.blame, detail: refusal.detail }
+}

@@ -1,0 +1,103 @@
+//! Relaying: bytes flow until one side ends it, the cluster sleeps, somebody kills the session, or the server stops.
+
+use super::Facts;
+use crate::gateway::Shared;
+use crate::relay::Driver;
+use std::future::poll_fn;
+use std::sync::Arc;
+use tidegate_model::journal::Ending;
+use tidegate_model::{Lease, Refusal, RefusalKind, SessionGuard, Verdict, YieldRequest};
+use tokio::time::Instant;
+
+pub(crate) struct Relaying {
+    pub driver: Driver,
+    pub lease: Lease,
+    pub guard: SessionGuard,
+    pub shared: Arc<Shared>,
+}
+
+enum Event {
+    Ended(Ending),
+    Killed,
+    Yield(Option<YieldRequest>),
+    Stop,
+    GraceOver,
+}
+
+impl Relaying {
+    pub async fn run(mut self, facts: &mut Facts) -> Ending {
+        let ending = self.until_end().await;
+        facts.bytes_from_client = self.driver.bytes_from_client;
+        facts.bytes_to_client = self.driver.bytes_to_client;
+        self.say_goodbye(ending).await
+    }
+
+    async fn until_end(&mut self) -> Ending {
+        let stop = self.shared.stop.clone();
+        let mut leased = true;
+        let mut grace: Option<Instant> = None;
+        loop {
+            let stopping = grace.is_some();
+            let event = tokio::select! {
+                biased;
+                ending = poll_fn(|cx| self.driver.poll_relay(cx)) => Event::Ended(ending),
+                () = self.guard.killed() => Event::Killed,
+                request = self.lease.yield_request(), if leased => Event::Yield(request),
+                () = stop.cancelled(), if !stopping => Event::Stop,
+                () = sleep_until(grace), if stopping => Event::GraceOver,
+            };
+            match event {
+                Event::Ended(ending) => return ending,
+                Event::Killed => return Ending::Killed,
+                // The engine is stopping or dead: its leg will close by itself.
+                Event::Yield(None) => leased = false,
+                Event::Yield(Some(request)) if self.driver.may_yield(request.past_idle_transaction) => {
+                    if request.yes().await == Verdict::Evicted {
+                        return Ending::Evicted;
+                    }
+                }
+                Event::Yield(Some(request)) => request.no(),
+                Event::Stop => {
+                    self.driver.stopping = true;
+                    grace = Some(Instant::now() + self.shared.settings.stop_grace);
+                }
+                Event::GraceOver => return Ending::Shutdown,
+            }
+        }
+    }
+
+    /// The last words, where there are any and they fit into the stream; then the close. The lease and the leg to
+    /// the engine are let go first: nobody waits for a client that lingers.
+    async fn say_goodbye(self, ending: Ending) -> Ending {
+        let Self { mut driver, lease, guard, shared } = self;
+        let outstanding = !driver.at_boundary();
+        if outstanding && matches!(ending, Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown) {
+            shared.waker.end_session(lease.cluster, lease.run, driver.engine_session());
+        }
+        let words = match &ending {
+            Ending::Evicted => Some(RefusalKind::ClusterSleeps),
+            Ending::Killed => Some(RefusalKind::SessionKilled),
+            Ending::Shutdown => Some(RefusalKind::ServerStopping),
+            Ending::EngineClosed | Ending::EngineGone(_) => Some(RefusalKind::EngineLost),
+            Ending::Refused { kind, .. } => Some(*kind),
+            _ => None,
+        };
+        let speaks = words.filter(|_| driver.may_speak());
+        if let Some(kind) = speaks {
+            driver.seal_error(&Refusal::new(kind));
+        }
+        let Driver { client, engine, .. } = driver;
+        drop(engine);
+        drop(lease);
+        drop(guard);
+        client.close(speaks.is_some()).await;
+        ending
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
