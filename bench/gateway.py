@@ -1,0 +1,110 @@
+"""The figures that only Tidegate has: memory of idle sessions, waking, creating, and how long a refusal takes."""
+
+import time
+
+from figures import median, percentile, spread
+from proc import BenchError, memory_kb, say
+
+# What an idle session has fetched once: larger than any small buffer, so that one kept for it would show.
+FETCH = "SELECT REPEAT('x', 16000)"
+IDLE_CLUSTERS = 10
+
+
+def idle(client, tidegate, plan):
+    names = [f"idle-{n}" for n in range(IDLE_CLUSTERS)]
+    clusters = [tidegate.create(name) for name in names]
+    logins = [c.login() for c in clusters]
+    one_each = {"work": "idle", "sessions": len(logins), "query": FETCH}
+    with client.hold(clusters[0], one_each, logins):
+        pass
+    time.sleep(plan.settle_seconds)
+    before = memory_kb(tidegate.pid)
+    with client.hold(clusters[0], one_each | {"sessions": plan.idle_sessions}, logins) as opened:
+        time.sleep(plan.settle_seconds)
+        during = memory_kb(tidegate.pid)
+    time.sleep(plan.settle_seconds)
+    after = memory_kb(tidegate.pid)
+    for name in names:
+        tidegate.sleep(name)
+        tidegate.delete(name)
+    each = {key: (during[key] - before[key]) / plan.idle_sessions for key in before}
+    say(f"  {plan.idle_sessions} idle sessions: {each['pss']:.1f} KB each")
+    return {"sessions": plan.idle_sessions, "clusters": IDLE_CLUSTERS, "kb_each": each, "before_kb": before,
+            "during_kb": during, "after_kb": after, "opened_in_seconds": opened["seconds"]}
+
+
+def wake(client, tidegate, plan):
+    """From TCP connect of a client that verifies to its first row, the engine not running."""
+    target = tidegate.create("wake")
+    whole, login = [], []
+    for _ in range(plan.wakes):
+        tidegate.sleep("wake")
+        # What the stop left to write is not the next start's to wait for.
+        time.sleep(plan.pause_seconds)
+        if tidegate.state("wake") != "asleep":
+            raise BenchError("the cluster that was put to sleep did not stay asleep")
+        got = client.ask(target, {"work": "first_row", "query": "SELECT 1"})
+        whole.append(got["micros"] / 1e3)
+        login.append(got["connect_micros"] / 1e3)
+    tidegate.sleep("wake")
+    tidegate.delete("wake")
+    figures = spread(whole)
+    say(f"  {plan.wakes} wakes: p50 {figures['p50']:.0f} ms, p99 {figures['p99']:.0f} ms")
+    return figures | {"login_p50": median(login), "each": whole, "tls": got["tls"]}
+
+
+def create(client, tidegate, plan):
+    """From the request (a command of its own) to the first row of a client that verifies."""
+    whole, command = [], []
+    for n in range(plan.creates):
+        began = time.monotonic()
+        target = tidegate.create(f"made-{n}")
+        command.append((time.monotonic() - began) * 1e3)
+        got = client.ask(target, {"work": "first_row", "query": "SELECT 1"})
+        whole.append(command[-1] + got["micros"] / 1e3)
+    for n in range(plan.creates):
+        tidegate.sleep(f"made-{n}")
+        tidegate.delete(f"made-{n}")
+    figures = spread(whole)
+    say(f"  {plan.creates} creates: p50 {figures['p50']:.0f} ms")
+    return figures | {"command_p50": median(command), "each": whole}
+
+
+def wrong_logins(target):
+    """Three ways to be wrong, alike in every length."""
+    prefix, _, user = target.user.partition(".")
+    other = "".join({"a": "b"}.get(c, "a") if n == 1 else c for n, c in enumerate(prefix))
+    wrong = "x" * len(target.password)
+    return [target.login(label="unknown prefix") | {"user": f"{other}.{user}", "password": wrong},
+            target.login(label="unknown user") | {"user": f"{prefix}.{user[::-1]}", "password": wrong},
+            target.login(label="wrong password") | {"password": wrong}]
+
+
+def verdicts(client, target, plan):
+    work = {"work": "verdict", "each": plan.verdicts, "threads": plan.verdict_threads}
+    answer = client.ask(target, work, wrong_logins(target), timeout=600)
+    kinds = {}
+    for label, kind in answer["kinds"].items():
+        ms = [m / 1e3 for m in kind["micros"]]
+        # Two halves of one kind differ by chance: what two kinds may differ by as well.
+        halves = abs(median(ms[::2]) - median(ms[1::2]))
+        kinds[label] = {"median": median(ms), "p95": percentile(ms, 95), "p99": percentile(ms, 99), "max": max(ms),
+                        "count": len(ms), "codes": kind["codes"], "by_chance": halves}
+    middles = [k["median"] for k in kinds.values()]
+    ends = [k["p95"] for k in kinds.values()]
+    return {"kinds": kinds, "median_apart": max(middles) - min(middles), "p95_apart": max(ends) - min(ends),
+            "codes": sorted({code for k in kinds.values() for code in k["codes"]})}
+
+
+def login(client, tidegate, plan):
+    target = tidegate.create("login")
+    client.ask(target, {"work": "first_row", "query": "SELECT 1"})
+    out = {}
+    for state in ("asleep", "awake"):
+        (tidegate.sleep if state == "asleep" else tidegate.wake)("login")
+        out[state] = verdicts(client, target, plan)
+        out[state]["state_after"] = tidegate.state("login")
+        say(f"  refusals, {state}: medians {out[state]['median_apart']:.3f} ms apart")
+    tidegate.sleep("login")
+    tidegate.delete("login")
+    return out

@@ -1,0 +1,174 @@
+"""Processes and what the kernel tells about them: started and stopped by their own id, never by a name."""
+
+import contextlib
+import json
+import os
+import random
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+# A server that does not stop by itself within this is killed.
+STOP_SECONDS = 20
+# Above the slowest start seen: the first one builds the template that clusters are copied from.
+READY_SECONDS = 90
+
+
+class BenchError(Exception):
+    """A measurement that can't be had; its text is for the person who ran it."""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def raise_descriptor_limit():
+    """A thousand idle sessions need more descriptors than the usual soft limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def cpu_seconds(pid):
+    """User and system time of a process with all its threads, the ended ones too."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory_kb(pid):
+    found = {}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        match = re.match(r"(Rss|Pss|Private_Dirty):\s+(\d+) kB", line)
+        if match:
+            found[match[1].lower()] = int(match[2])
+    return found
+
+
+def argv_of(pid):
+    try:
+        return [a.decode() for a in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def engines_below(folder):
+    """Ids of the mariadbd processes whose data directory lies below a folder."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            argv = argv_of(entry.name)
+            if argv and Path(argv[0]).name.startswith("mariadbd"):
+                if any(a.startswith("--datadir=") and Path(a[10:]).is_relative_to(folder) for a in argv):
+                    found.add(int(entry.name))
+    return found
+
+
+def free_port():
+    """Below the range that outgoing connections take theirs from, or a busy client could sit on it."""
+    for _ in range(200):
+        port = random.randint(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise BenchError("no free port between 20000 and 32000 on 127.0.0.1")
+
+
+class Server:
+    """A process we started and will stop."""
+
+    def __init__(self, argv, log, cwd=None, env=None):
+        self.log = log
+        with open(log, "ab") as out:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd, env=env,
+                                            start_new_session=True)
+        self.pid = self.process.pid
+
+    def wait_for_port(self, port):
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise BenchError(f"a server ended at once; its log says:\n{self.log_tail()}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+            time.sleep(0.05)
+        raise BenchError(f"nothing listens on port {port} after {READY_SECONDS} s:\n{self.log_tail()}")
+
+    def log_tail(self):
+        return "\n".join(Path(self.log).read_text(errors="replace").splitlines()[-15:])
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                say(f"note: process {self.pid} had to be killed")
+                self.process.kill()
+                self.process.wait()
+
+
+def run(argv, timeout=120, **more):
+    """Runs a program to its end; its output, or an error with what it said."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, **more)
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"{Path(argv[0]).name} did not end within {timeout} s") from error
+    except FileNotFoundError as error:
+        raise BenchError(f"{argv[0]} is not installed") from error
+    if done.returncode != 0:
+        said = (done.stderr + done.stdout).strip()[-1500:]
+        raise BenchError(f"{Path(argv[0]).name} failed ({done.returncode}): {said}")
+    return done.stdout
+
+
+class Client:
+    """The lean client. A job goes in by its standard input, so that no password stands in an argument list."""
+
+    def __init__(self, program):
+        self.program = str(program)
+
+    @staticmethod
+    def job(target, work, logins=None, post_quantum=False):
+        endpoint = {"addr": f"{target.host}:{target.port}", "server_name": target.host, "ca": str(target.ca),
+                    "post_quantum": post_quantum}
+        return json.dumps({"endpoint": endpoint, "logins": logins or [target.login()], **work}) + "\n"
+
+    def ask(self, target, work, logins=None, timeout=180):
+        return json.loads(run([self.program], timeout, input=self.job(target, work, logins)))
+
+    @contextlib.contextmanager
+    def hold(self, target, work, logins, timeout=120):
+        """Sessions that stay open as long as the block runs."""
+        with subprocess.Popen([self.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                process.stdin.write(self.job(target, work, logins))
+                process.stdin.flush()
+                os.set_blocking(process.stdout.fileno(), False)
+                yield json.loads(self._line(process, timeout))
+            finally:
+                process.stdin.close()
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+    @staticmethod
+    def _line(process, timeout):
+        deadline = time.monotonic() + timeout
+        text = ""
+        while time.monotonic() < deadline:
+            text += process.stdout.read() or ""
+            if text.endswith("\n"):
+                return text
+            if process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise BenchError("the sessions could not be opened")

@@ -1,0 +1,156 @@
+"""The table that people read and the JSON that programs read. Names the machine by its parts, never by name or path."""
+
+import json
+import os
+import platform
+import re
+import time
+from pathlib import Path
+
+from figures import rows
+from proc import run
+
+# What each figure means, beside the table it stands in.
+NOTES = """Ratios are what counts: all targets ran in one run on one machine with the same engine options and the same
+client, in turns, and each figure is the median of its rounds. Client, proxy and engine share the cores. CPU is user and
+system time of the process from `/proc`, divided by queries or connections. *Direct* and *HAProxy* are the same engine
+with the TLS of MariaDB itself (OpenSSL, a P-256 certificate of the same chain); HAProxy passes TLS on unopened. sysbench
+links libmariadb with OpenSSL; new connections, wakes and verdicts are taken by the lean client in `bench/client` (rustls,
+full handshakes, X25519)."""
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) / 2**20
+    try:
+        system = re.search(r'PRETTY_NAME="(.*)"', Path("/etc/os-release").read_text())[1]
+    except (OSError, TypeError):
+        system = "unknown"
+    return {"cpu": cpu[1] if cpu else platform.machine(), "cores": len(os.sched_getaffinity(0)),
+            "memory_gb": round(memory), "system": system, "kernel": platform.release().split("-")[0],
+            "load_before": round(os.getloadavg()[0], 2)}
+
+
+def commit(root):
+    short = run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]).strip()
+    # What the tests, pages and results hold can't change what was measured.
+    dirty = run(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "--", "crates", "Cargo.toml",
+                 "Cargo.lock", "bench/client"]).strip()
+    return short, bool(dirty)
+
+
+def table(head, lines):
+    out = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join(out + ["| " + " | ".join(str(c) for c in line) + " |" for line in lines])
+
+
+def targets_table(results):
+    return table(["target of the first issue", "measured", "target", "met"],
+                 [[r["what"], r["text"], r["target"], "pass" if r["met"] else "**miss**"] for r in rows(results)])
+
+
+def cell(figures, key, places=1):
+    return f"{figures[key]:.{places}f}" if key in figures else "-"
+
+
+def shares(by, key):
+    base = by.get("direct", {}).get(key)
+    return {label: f"{figures[key] / base:.2f}" if base else "-" for label, figures in by.items()}
+
+
+def qps_table(found):
+    lines = []
+    for threads, by in found.items():
+        of_direct = shares(by, "qps")
+        for label, f in by.items():
+            lines.append([threads, label, f"{f['qps']:.0f}", f"{f['low']:.0f}-{f['high']:.0f}", of_direct[label],
+                          cell(f, "p95_ms", 2), cell(f, "proxy_cpu_us"), cell(f, "engine_cpu_us")])
+    return table(["threads", "target", "queries/s", "rounds", "of direct", "p95 ms", "proxy CPU us/query",
+                  "engine CPU us/query"], lines)
+
+
+def connect_table(found):
+    lines = []
+    for threads, by in found.items():
+        if threads == "tls":
+            continue
+        of_direct = shares(by, "per_second")
+        for label, f in by.items():
+            lines.append([threads, label, f"{f['per_second']:.0f}", f"{f['low']:.0f}-{f['high']:.0f}", of_direct[label],
+                          cell(f, "median_ms", 2), cell(f, "p95_ms", 2), cell(f, "proxy_cpu_us", 0),
+                          cell(f, "engine_cpu_us", 0)])
+    agreed = "; ".join(f"{label}: {tls}" for label, tls in found["tls"].items())
+    return table(["threads", "target", "new connections/s", "rounds", "of direct", "median ms", "p95 ms",
+                  "proxy CPU us", "engine CPU us"], lines) + f"\n\nAgreed: {agreed}."
+
+
+def gateway_tables(results):
+    out = []
+    if "idle" in results:
+        found = results["idle"]
+        each = ", ".join(f"{name.upper()} {kb:.1f} KB" for name, kb in found["kb_each"].items())
+        out.append(f"## Memory of idle sessions\n\n{found['sessions']} TLS sessions over {found['clusters']} clusters, "
+                   f"each having fetched 16 KB once: {each} each (growth of the gateway's process).\n\n" +
+                   table(["gateway process", "RSS KB", "PSS KB"],
+                         [[when, found[key]["rss"], found[key]["pss"]] for when, key in
+                          (("before", "before_kb"), ("with all sessions", "during_kb"), ("after they left", "after_kb"))]))
+    lines = [[what, f["count"], *(f"{f[k]:.0f}" for k in ("p50", "p95", "p99", "max"))] for what, f in
+             (("wake: TCP connect to first row, cluster asleep", results.get("wake")),
+              ("create: request to first row", results.get("create"))) if f]
+    if lines:
+        out.append("## Waking and creating\n\n" + table(["ms", "runs", "p50", "p95", "p99", "max"], lines))
+    if "login" in results:
+        lines = []
+        for state, found in results["login"].items():
+            lines += [[state, kind, k["count"], *(f"{k[p]:.3f}" for p in ("median", "p95", "p99", "by_chance")),
+                       " ".join(k["codes"])] for kind, k in found["kinds"].items()]
+            lines.append([state, "farthest apart", "", f"{found['median_apart']:.3f}", f"{found['p95_apart']:.3f}", "",
+                          "", ""])
+        out.append("## How long a wrong login takes\n\nFrom the credential sent to the verdict read, in ms. *By chance* is how far "
+                   "the medians of two halves of the same kind lie apart.\n\n" +
+                   table(["cluster", "login", "logins", "median", "p95", "p99", "by chance", "codes"], lines))
+    return out
+
+
+def text(results, about):
+    m, v = about["machine"], about["versions"]
+    dirty = " with uncommitted changes" if about["uncommitted"] else ""
+    head = (f"# Measured {about['date']}, commit {about['commit']}{dirty}\n\n"
+            f"{m['cores']} cores ({m['cpu']}), {m['memory_gb']} GB, {m['system']}, Linux {m['kernel']}, load "
+            f"{m['load_before']} when it began; took {about['seconds']} s"
+            f"{', a quick run: it shows that everything works, not how fast it is' if about['quick'] else ''}.\n"
+            f"{v['tidegate']}, MariaDB {v['mariadb']}, {v['haproxy']}, {v['sysbench']}, {v['rustc']}.")
+    parts = [head, NOTES]
+    if rows(results):
+        parts.append("## Targets\n\n" + targets_table(results))
+    if "qps" in results:
+        parts.append(f"## Point select over TLS\n\nsysbench, {about['rows']} rows, median of {about['rounds']} round(s).\n\n" +
+                     qps_table(results["qps"]))
+    if "conn" in results:
+        parts.append("## New connections\n\nTCP, TLS, login, one query, goodbye.\n\n" + connect_table(results["conn"]))
+    parts += gateway_tables(results)
+    if about.get("options"):
+        parts.append("## Engine options\n\nTaken from the engine that Tidegate started and given to the direct one:\n\n```\n" +
+                     "\n".join(about["options"]) + "\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def write(results, about, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{about['date']}-{about['commit']}"
+    (folder / f"{name}.md").write_text(text(results, about))
+    (folder / f"{name}.json").write_text(json.dumps({"about": about, "targets": rows(results), "results": results},
+                                                    indent=1) + "\n")
+    return name
+
+
+def about(root, plan, versions, options):
+    short, dirty = commit(root)
+    return {"date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": short, "uncommitted": dirty,
+            "machine": machine(), "versions": versions, "quick": plan.quick, "rounds": plan.rounds,
+            "rows": f"{plan.tables} x {plan.rows}", "options": shareable(options)}
+
+
+def shareable(options):
+    """Without those that would tell where things lie on this machine."""
+    return sorted(o for o in options if not re.search(r"=/", o))
