@@ -73,7 +73,7 @@ pub(crate) fn prospect(beginning: &[u8]) -> Prospect {
     match (word, rest.get(word)) {
         // The end of what is here, in the middle of the word or right behind it, or in the first byte of a comment.
         (_, None) => Prospect::Kill,
-        (0, Some(b'/' | b'-')) if rest.len() <= 2 => Prospect::Kill,
+        (0, _) if matches!(rest, b"/" | b"-" | b"--") => Prospect::Kill,
         (4, Some(b)) if is_space(*b) || matches!(b, b'/' | b'-' | b'#') => Prospect::Kill,
         _ => Prospect::Other,
     }

@@ -8,9 +8,8 @@ pub const OUTSTANDING_MAX: usize = 256;
 /// comment with a trace id in front; what is longer goes to the engine unread.
 pub const KILL_TEXT_MAX: usize = 1024;
 
-/// The longest COM_CHANGE_USER that is held, the same as for a login's packet: attributes may fill 64 KiB, a kind
-/// client no more than that.
-pub const CHANGE_USER_MAX: usize = 1 << 20;
+/// The longest COM_CHANGE_USER that is held: it carries what a login carries.
+pub const CHANGE_USER_MAX: usize = crate::limits::LOGIN_PACKET_MAX;
 
 /// As many bytes of an engine's packet as are ever read: an OK header, two length-encoded integers of nine bytes, and
 /// the status flags.

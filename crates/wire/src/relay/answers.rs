@@ -1,0 +1,370 @@
+//! The engine's side: walks packet headers and the first bytes that matter, and so knows where each answer ends.
+//! Never changes a byte, never keeps one longer than it takes to read the head of a packet.
+
+use super::limits::{HEAD_MAX, OUTSTANDING_MAX};
+use crate::capabilities::Capabilities;
+use crate::command::Reply;
+use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX};
+use crate::reader::Reader;
+use crate::response::status;
+use std::collections::VecDeque;
+
+const OK: u8 = 0x00;
+const AUTH_MORE_DATA: u8 = 0x01;
+const LOCAL_INFILE: u8 = 0xFB;
+const EOF: u8 = 0xFE;
+const ERR: u8 = 0xFF;
+/// An EOF packet of five bytes; a row that begins with the same byte is never as short as nine.
+const EOF_BELOW: u32 = 9;
+/// MariaDB's progress reports look like an error with this code.
+const PROGRESS: u16 = 0xFFFF;
+
+/// A command that the engine has yet to answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outstanding {
+    pub reply: Reply,
+    /// The sequence number of its last packet.
+    pub seq: u8,
+    /// STMT_EXECUTE asked for a cursor: the rows may come by STMT_FETCH instead.
+    pub cursor: bool,
+}
+
+/// Where in the answer to the first outstanding command the engine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The next packet decides what this result is.
+    Head,
+    Columns(u32),
+    ColumnsEnd,
+    Rows,
+    /// Definitions of a prepared statement, and their EOFs.
+    Definitions(u32),
+    /// The client sends a file; then OK or ERR.
+    File,
+}
+
+#[derive(Debug)]
+pub(super) struct Answers {
+    deprecate_eof: bool,
+    status: u16,
+    outstanding: VecDeque<Outstanding>,
+    stage: Stage,
+    /// A packet of the current answer has been seen.
+    begun: bool,
+    /// Bytes of the current packet that are still to come.
+    body_left: u32,
+    /// The current packet is full: the next one goes on with it and has no first byte of its own.
+    continued: bool,
+    head: [u8; HEADER_LEN + HEAD_MAX],
+    head_len: u8,
+    /// What came made no sense to us. Everything still passes; nothing can be said about it any more.
+    lost: bool,
+    unasked_error: bool,
+    /// The engine has asked for a file: the client's next packets are data up to an empty one.
+    pub wants_file: bool,
+    /// A command without an answer went out while another one was outstanding.
+    silent_behind: bool,
+    /// The last command was such a one.
+    silent_last: bool,
+    state_changed: bool,
+}
+
+impl Answers {
+    pub fn new(capabilities: Capabilities, status: u16) -> Self {
+        Self {
+            deprecate_eof: capabilities.contains(Capabilities::DEPRECATE_EOF),
+            status,
+            outstanding: VecDeque::new(),
+            stage: Stage::Head,
+            begun: false,
+            body_left: 0,
+            continued: false,
+            head: [0; HEADER_LEN + HEAD_MAX],
+            head_len: 0,
+            lost: false,
+            unasked_error: false,
+            wants_file: false,
+            silent_behind: false,
+            silent_last: false,
+            state_changed: false,
+        }
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    pub fn in_transaction(&self) -> bool {
+        self.status & status::IN_TRANS != 0
+    }
+
+    pub fn state_changed(&self) -> bool {
+        self.state_changed
+    }
+
+    /// Nothing outstanding, and no packet half passed.
+    pub fn is_quiet(&self) -> bool {
+        self.outstanding.is_empty() && !self.mid_packet() && !self.lost && !self.wants_file
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.outstanding.len() < OUTSTANDING_MAX
+    }
+
+    pub fn in_dialogue(&self) -> bool {
+        self.outstanding.back().is_some_and(|o| o.reply == Reply::Dialogue)
+    }
+
+    /// Whether a packet of ours may stand before the engine's next one.
+    pub fn error_fits(&self) -> bool {
+        !self.lost && !self.mid_packet() && !self.begun && !self.unasked_error
+    }
+
+    /// The sequence number such a packet needs.
+    pub fn error_sequence(&self) -> u8 {
+        self.outstanding.front().map_or(0, |o| o.seq.wrapping_add(1))
+    }
+
+    pub fn asked(&mut self, command: Outstanding) {
+        self.silent_last = command.reply == Reply::None;
+        if self.silent_last {
+            self.silent_behind |= !self.outstanding.is_empty();
+        } else if !self.lost {
+            self.outstanding.push_back(command);
+        }
+    }
+
+    /// A further packet of the last command.
+    pub fn asked_more(&mut self, seq: u8) {
+        if let Some(last) = self.outstanding.back_mut().filter(|_| !self.silent_last) {
+            last.seq = seq;
+        }
+    }
+
+    /// From here on everything passes unread.
+    pub fn lose(&mut self) {
+        self.lost = true;
+        self.outstanding = VecDeque::new();
+    }
+
+    fn mid_packet(&self) -> bool {
+        self.head_len > 0 || self.body_left > 0 || self.continued
+    }
+
+    pub fn walk(&mut self, mut input: &[u8]) {
+        while !input.is_empty() && !self.lost {
+            if self.body_left > 0 {
+                let now = input.len().min(self.body_left as usize);
+                self.body_left -= u32::try_from(now).unwrap_or(self.body_left);
+                input = input.get(now..).unwrap_or_default();
+                continue;
+            }
+            input = if self.head_len > 0 { self.gather(input) } else { self.packet(input) };
+        }
+    }
+
+    /// At the start of a packet: passes its header and head, or keeps what there is of them.
+    #[inline]
+    fn packet<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+        let Some(wanted) = self.wanted(input).filter(|wanted| *wanted <= input.len()) else {
+            return self.gather(input);
+        };
+        let (seen, rest) = input.split_at_checked(wanted).unwrap_or((input, &[]));
+        self.pass(seen);
+        rest
+    }
+
+    /// The slow way, for a head in pieces.
+    fn gather<'a>(&mut self, mut input: &'a [u8]) -> &'a [u8] {
+        while let Some((byte, rest)) = input.split_first() {
+            let at = usize::from(self.head_len);
+            if let Some(to) = self.head.get_mut(at) {
+                *to = *byte;
+                self.head_len += 1;
+            }
+            input = rest;
+            let head = self.head;
+            let seen = head.get(..=at).unwrap_or_default();
+            if self.wanted(seen) == Some(seen.len()) {
+                self.head_len = 0;
+                self.pass(seen);
+                break;
+            }
+        }
+        input
+    }
+
+    /// How many bytes of this packet must be seen, header included; None: not even that can be told yet.
+    #[inline]
+    fn wanted(&self, packet: &[u8]) -> Option<usize> {
+        let len = Header::parse(packet)?.len as usize;
+        if self.continued || len == 0 {
+            return Some(HEADER_LEN);
+        }
+        let first = *packet.get(HEADER_LEN)?;
+        let passing = matches!(self.stage, Stage::Rows | Stage::Columns(_) | Stage::Definitions(_));
+        Some(HEADER_LEN + if passing && first < EOF { 1 } else { len.min(HEAD_MAX) })
+    }
+
+    #[inline]
+    fn pass(&mut self, seen: &[u8]) {
+        let Some(header) = Header::parse(seen) else { return };
+        let head = seen.get(HEADER_LEN..).unwrap_or_default();
+        let continuation = self.continued;
+        self.body_left = header.len - u32::try_from(head.len()).unwrap_or(header.len);
+        self.continued = header.len as usize == PAYLOAD_MAX;
+        if !continuation {
+            self.read(header.len, head);
+        }
+    }
+
+    /// The head of one packet.
+    fn read(&mut self, len: u32, head: &[u8]) {
+        let Some(asked) = self.outstanding.front().copied() else {
+            self.unasked_error |= head.first() == Some(&ERR);
+            return if head.first() != Some(&ERR) {
+                self.lose()
+            };
+        };
+        self.begun = true;
+        if asked.reply == Reply::Text {
+            return self.answered();
+        }
+        let Some(&first) = head.first() else {
+            // Only a row of no columns would be empty, and there is none.
+            return self.lose();
+        };
+        if first == ERR {
+            if code(head) != Some(PROGRESS) {
+                self.answered();
+            }
+            return;
+        }
+        match self.stage {
+            Stage::Head => self.read_first(asked, first, len, head),
+            Stage::Columns(1) => self.stage = if self.deprecate_eof { Stage::Rows } else { Stage::ColumnsEnd },
+            Stage::Columns(left) => self.stage = Stage::Columns(left - 1),
+            Stage::ColumnsEnd => match eof_status(head) {
+                Some(flags) if asked.cursor && flags & status::CURSOR_EXISTS != 0 => self.end_result(flags),
+                Some(flags) => {
+                    self.status = flags;
+                    self.stage = Stage::Rows;
+                }
+                None => self.lose(),
+            },
+            Stage::Rows if first == EOF && self.ends_rows(len) => self.read_end(asked, head),
+            Stage::Rows => {}
+            Stage::Definitions(1) => self.answered(),
+            Stage::Definitions(left) => self.stage = Stage::Definitions(left - 1),
+            Stage::File if first == OK => self.read_ok(head),
+            Stage::File => self.lose(),
+        }
+    }
+
+    fn read_first(&mut self, asked: Outstanding, first: u8, len: u32, head: &[u8]) {
+        match asked.reply {
+            Reply::Results => match first {
+                OK => self.read_ok(head),
+                // What the client sent behind its LOAD DATA has become the file.
+                LOCAL_INFILE if self.outstanding.len() > 1 || self.silent_behind => self.lose(),
+                LOCAL_INFILE => {
+                    self.wants_file = true;
+                    self.stage = Stage::File;
+                }
+                _ => match Reader::new(head).lenenc().ok().and_then(|n| u32::try_from(n).ok()) {
+                    Some(columns) if first != EOF && columns > 0 => self.stage = Stage::Columns(columns),
+                    _ => self.lose(),
+                },
+            },
+            Reply::Prepared => match definitions(head, self.deprecate_eof) {
+                Some(0) => self.answered(),
+                Some(packets) => self.stage = Stage::Definitions(packets),
+                None => self.lose(),
+            },
+            Reply::Rows if first == EOF && self.ends_rows(len) => self.read_end(asked, head),
+            Reply::Rows => self.stage = Stage::Rows,
+            // Definitions begin with the length of "def".
+            Reply::Fields if first == EOF => self.read_end(asked, head),
+            Reply::Fields => {}
+            Reply::Dialogue if matches!(first, EOF | AUTH_MORE_DATA) => {}
+            Reply::One if first == EOF => self.read_end(asked, head),
+            Reply::One | Reply::Dialogue if first == OK => self.read_ok(head),
+            _ => self.lose(),
+        }
+    }
+
+    fn ends_rows(&self, len: u32) -> bool {
+        if self.deprecate_eof { (len as usize) < PAYLOAD_MAX } else { len < EOF_BELOW }
+    }
+
+    /// The packet that ends rows: an EOF, or with DEPRECATE_EOF an OK that begins with the EOF's byte.
+    fn read_end(&mut self, asked: Outstanding, head: &[u8]) {
+        let flags = if self.deprecate_eof && head.len() > 5 { ok_status(head) } else { eof_status(head) };
+        match flags {
+            Some(flags) if asked.reply == Reply::Results => self.end_result(flags),
+            Some(flags) => self.answered_with(flags),
+            None => self.lose(),
+        }
+    }
+
+    fn read_ok(&mut self, head: &[u8]) {
+        let one = self.outstanding.front().is_some_and(|o| o.reply != Reply::Results);
+        match ok_status(head) {
+            Some(flags) if one => self.answered_with(flags),
+            Some(flags) => self.end_result(flags),
+            None => self.lose(),
+        }
+    }
+
+    fn end_result(&mut self, flags: u16) {
+        if flags & status::MORE_RESULTS_EXISTS == 0 {
+            return self.answered_with(flags);
+        }
+        self.note(flags);
+        self.stage = Stage::Head;
+    }
+
+    fn answered_with(&mut self, flags: u16) {
+        self.note(flags);
+        self.answered();
+    }
+
+    fn note(&mut self, flags: u16) {
+        self.status = flags;
+        self.state_changed |= flags & status::SESSION_STATE_CHANGED != 0;
+    }
+
+    fn answered(&mut self) {
+        self.outstanding.pop_front();
+        self.stage = Stage::Head;
+        self.begun = false;
+        self.silent_behind &= !self.outstanding.is_empty();
+    }
+}
+
+fn code(head: &[u8]) -> Option<u16> {
+    let [_, a, b, ..] = *head else { return None };
+    Some(u16::from_le_bytes([a, b]))
+}
+
+/// OK: 0x00 or 0xFE, affected rows, last insert id, status flags.
+fn ok_status(head: &[u8]) -> Option<u16> {
+    let mut r = Reader::new(head.get(1..)?);
+    r.lenenc().ok()?;
+    r.lenenc().ok()?;
+    r.u16().ok()
+}
+
+/// EOF: 0xFE, warnings, status flags.
+fn eof_status(head: &[u8]) -> Option<u16> {
+    let [EOF, _, _, a, b, ..] = *head else { return None };
+    Some(u16::from_le_bytes([a, b]))
+}
+
+/// The packets that follow the OK of a prepared statement: 0x00, statement id, columns, parameters.
+fn definitions(head: &[u8], deprecate_eof: bool) -> Option<u32> {
+    let [OK, _, _, _, _, c0, c1, p0, p1, ..] = *head else { return None };
+    let counts = [u16::from_le_bytes([c0, c1]), u16::from_le_bytes([p0, p1])];
+    let list = |n: u16| if n == 0 { 0 } else { u32::from(n) + u32::from(!deprecate_eof) };
+    Some(counts.into_iter().map(list).sum())
+}
