@@ -136,6 +136,11 @@ impl Gateway {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     pub fn sessions(&self) -> &Sessions {
         &self.shared.sessions
     }

@@ -140,3 +140,7 @@ impl Judge<'_> {
 fn proven(tenant: Tenant, found: Match) -> Verdict {
     Verdict::Proven(Box::new(Proven { tenant, user: found.user, stage1: found.stage1 }))
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
