@@ -86,6 +86,9 @@ pub fn make_authority(now: OffsetDateTime, permitted: &Permitted) -> Result<Zero
     let root = CertifiedIssuer::self_signed(ca_params(now, &format!("Tidegate Local Root {mark}"), 1), root_key)?;
     let mut params = ca_params(now, &format!("Tidegate Local Issuing CA {mark}"), 0);
     params.use_authority_key_identifier_extension = true;
+    // Names constrain no certificate that carries none: without this a stolen issuing key could sign programs
+    // for whoever put the root into the machine's store.
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     // Here and not in the root: Java ignores constraints in a root and honours them in an intermediate.
     params.name_constraints =
         Some(NameConstraints { permitted_subtrees: permitted.to_subtrees(), excluded_subtrees: Vec::new() });

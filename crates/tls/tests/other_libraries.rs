@@ -47,29 +47,45 @@ fn openssl_verifies_the_chain_strictly_for_each_name() {
     }
 }
 
+/// What a thief of the data folder can make: a certificate signed by the issuing CA's key.
+fn forge(folder: &Path, names: &[&str], usage: rcgen::ExtendedKeyUsagePurpose) -> PathBuf {
+    let authority = std::fs::read_to_string(folder.join("tls/authority.pem")).unwrap();
+    let parts: Vec<&str> = authority.split_inclusive("-----END CERTIFICATE-----\n").collect();
+    let issuer = rcgen::Issuer::from_ca_cert_pem(parts[1], rcgen::KeyPair::from_pem(parts[2]).unwrap()).unwrap();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(names).unwrap();
+    params.is_ca = rcgen::IsCa::ExplicitNoCa;
+    params.use_authority_key_identifier_extension = true;
+    params.not_before = time::OffsetDateTime::now_utc() - time::Duration::hours(1);
+    params.not_after = time::OffsetDateTime::now_utc() + time::Duration::days(1);
+    params.extended_key_usages = vec![usage];
+    let forged = params.signed_by(&rcgen::KeyPair::generate().unwrap(), &issuer).unwrap();
+    let path = folder.join("forged.pem");
+    std::fs::write(&path, forged.pem()).unwrap();
+    path
+}
+
 #[test]
 fn openssl_refuses_a_name_that_the_stolen_issuing_key_signs_outside_its_constraints() {
     let folder = tempfile::tempdir().unwrap();
-    chain(folder.path());
-    let at = |name: &str| folder.path().join(name);
-    // What a thief of the data folder has: the issuing CA and its key.
-    let authority = std::fs::read_to_string(at("tls/authority.pem")).unwrap();
-    let parts: Vec<&str> = authority.split_inclusive("-----END CERTIFICATE-----\n").collect();
-    let issuer = rcgen::Issuer::from_ca_cert_pem(parts[1], rcgen::KeyPair::from_pem(parts[2]).unwrap()).unwrap();
+    let (_identity, _, issuing) = chain(folder.path());
     for (name, verifies) in [("good.internal", true), ("bank.example.com", false), ("8.8.8.8", false)] {
-        let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
-        params.is_ca = rcgen::IsCa::ExplicitNoCa;
-        params.use_authority_key_identifier_extension = true;
-        params.not_before = time::OffsetDateTime::now_utc() - time::Duration::hours(1);
-        params.not_after = time::OffsetDateTime::now_utc() + time::Duration::days(1);
-        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-        let forged = params.signed_by(&rcgen::KeyPair::generate().unwrap(), &issuer).unwrap();
-        std::fs::write(at("forged.pem"), forged.pem()).unwrap();
-        let output = openssl_verify(&at("ca.pem"), &at("forged.pem"), &at("issuing.pem"), &[]);
+        let forged = forge(folder.path(), &[name], rcgen::ExtendedKeyUsagePurpose::ServerAuth);
+        let output = openssl_verify(&folder.path().join("ca.pem"), &forged, &issuing, &[]);
         let says = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.success(), verifies, "{name}: {says}");
         assert!(verifies || says.contains("permitted subtree violation"), "{name}: {says}");
     }
+}
+
+#[test]
+fn openssl_refuses_any_purpose_but_a_server_s_from_the_stolen_issuing_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_identity, _, issuing) = chain(folder.path());
+    let forged = forge(folder.path(), &[], rcgen::ExtendedKeyUsagePurpose::ClientAuth);
+    let output = openssl_verify(&folder.path().join("ca.pem"), &forged, &issuing, &["-purpose", "sslclient"]);
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && says.contains("certificate purpose"), "{says}");
 }
 
 /// Serves one connection: a handshake, then one byte each way.
