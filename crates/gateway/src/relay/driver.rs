@@ -91,7 +91,7 @@ impl Driver {
         if !self.started {
             self.started = true;
             let n = self.client.buffered(&mut scratch.plain).map_err(client_gone)?;
-            self.from_client(cx, scratch.plain.get(..n).unwrap_or_default())?;
+            self.take_from_client(cx, scratch.plain.get(..n).unwrap_or_default())?;
         }
         loop {
             let mut moved = false;
@@ -124,7 +124,7 @@ impl Driver {
         self.bytes_to_client += n as u64;
         if !self.stash.is_empty() {
             let stash = std::mem::take(&mut self.stash);
-            self.from_client(cx, &stash)?;
+            self.take_from_client(cx, &stash)?;
         }
         Ok(true)
     }
@@ -136,13 +136,13 @@ impl Driver {
             Poll::Ready(Err(e)) => Err(client_gone(e)),
             Poll::Ready(Ok(Arrived::Plain(n))) => {
                 self.bytes_from_client += n as u64;
-                self.from_client(cx, scratch.plain.get(..n).unwrap_or_default())?;
+                self.take_from_client(cx, scratch.plain.get(..n).unwrap_or_default())?;
                 Ok(true)
             }
         }
     }
 
-    fn from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), Ending> {
+    fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), Ending> {
         while !bytes.is_empty() {
             let taken = match self.core.from_client(bytes).map_err(|e| Ending::ClientGone(e.to_string()))? {
                 FromClient::Forward(n) => {
