@@ -7,6 +7,7 @@ use crate::event::TlsEvent;
 use crate::limits::SETTLED_READS;
 use crate::source::{Look, Served, Source, Tell};
 use crate::state;
+use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use sha2::{Digest, Sha256};
 use std::os::unix::fs::PermissionsExt;
@@ -30,6 +31,8 @@ pub struct Files {
     key: PathBuf,
     ca: Option<PathBuf>,
     provider: Arc<CryptoProvider>,
+    /// The roots that everybody has.
+    public: RootCertStore,
     /// The pair in use.
     taken: Option<Fingerprint>,
     /// What was last said about a pair that was not taken. It is judged again at every look (it may become
@@ -48,6 +51,7 @@ impl Files {
             key: key.to_path_buf(),
             ca: ca.map(Path::to_path_buf),
             provider,
+            public: mozilla_roots(),
             taken: None,
             refused: None,
             seen: None,
@@ -69,7 +73,7 @@ impl Files {
     /// Reads and judges a pair, whatever its dates.
     fn judge(&self, pair: &Pair, now: OffsetDateTime) -> Result<Served, TlsError> {
         let chain = Chain::from_pem(&pair.certificate, &pair.key, &self.certificate)?;
-        if chain.verify(&mozilla_roots(), &self.provider, now).is_ok() {
+        if chain.verify(&self.public, &self.provider, now).is_ok() {
             return Ok(Served { chain, trust: Trust::Public });
         }
         if let Some(ca) = &self.ca {
@@ -152,5 +156,55 @@ impl Files {
     fn refuse(&mut self, said: Option<(Fingerprint, String)>, error: TlsError) -> Look {
         self.refused = said;
         Look::Reject(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::{TestCa, write_pair};
+
+    /// Files whose certificate is publicly trusted, by a public CA that is ours.
+    fn public(folder: &Path, ca: &TestCa, with_company_ca: bool) -> (Files, Served) {
+        let (certificate, key, file) = write_pair(folder, ca, &ca.leaf(&["db.test"], -1, 30));
+        let company = with_company_ca.then_some(file.as_path());
+        let mut files = Files::new(&certificate, &key, company, crate::profile::provider());
+        files.public = roots(ca.pem().as_bytes(), &file).unwrap();
+        let served = files.open(OffsetDateTime::now_utc(), &|_| {}).unwrap();
+        (files, served)
+    }
+
+    #[test]
+    fn a_publicly_trusted_chain_is_public_wherever_it_came_from() {
+        let folder = tempfile::tempdir().unwrap();
+        for with_company_ca in [false, true] {
+            let (_, served) = public(folder.path(), &TestCa::new("public"), with_company_ca);
+            assert_eq!(served.trust, Trust::Public);
+        }
+    }
+
+    #[test]
+    fn a_chain_of_nobody_known_is_private_without_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = TestCa::new("company");
+        let (certificate, key, _) = write_pair(folder.path(), &ca, &ca.leaf(&["db.test"], -1, 30));
+        let mut files = Files::new(&certificate, &key, None, crate::profile::provider());
+        let served = files.open(OffsetDateTime::now_utc(), &|_| {}).unwrap();
+        assert_eq!(served.trust, Trust::Private(None));
+    }
+
+    #[test]
+    fn a_public_chain_gives_way_to_a_public_one_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = TestCa::new("public");
+        let (mut files, served) = public(folder.path(), &ca, false);
+        let mut look = |pair: &(String, String)| {
+            write_pair(folder.path(), &ca, pair);
+            let now = OffsetDateTime::now_utc();
+            (0..SETTLED_READS).map(|_| files.look(now, &served, &|_| {})).last().unwrap()
+        };
+        let private = TestCa::new("company").leaf(&["db.test"], -1, 60);
+        assert!(matches!(look(&private), Look::Reject(TlsError::TrustWouldFall(_))));
+        assert!(matches!(look(&ca.leaf(&["db.test"], -1, 60)), Look::Replace(Served { trust: Trust::Public, .. })));
     }
 }

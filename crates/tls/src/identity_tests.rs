@@ -3,14 +3,11 @@
 use super::*;
 use crate::limits::{LEAF_DAYS, SETTLED_READS};
 use crate::profile::{Roots, client_config};
+use crate::support::{TestCa, leaf_seen, shake, write_pair};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use time::Duration;
-
-#[path = "../tests/support/mod.rs"]
-mod support;
-use support::{TestCa, leaf_seen, shake, write_pair};
 
 /// An identity with its events and a clock that can be put forward.
 struct Bench {

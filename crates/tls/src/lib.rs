@@ -18,6 +18,9 @@ mod reach;
 mod settings;
 mod source;
 mod state;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 pub use error::TlsError;
 pub use event::TlsEvent;
