@@ -141,12 +141,12 @@ impl Relay {
             if rest.is_empty() {
                 return Ok(FromClient::Forward(at));
             }
-            if self.client.mid_packet() || self.answers.wants_file || self.answers.in_dialogue() {
-                at += self.pass_data(rest);
+            if self.answers.is_lost() && !self.client.continued {
+                at += self.pass_untracked(rest);
                 continue;
             }
-            if self.answers.is_lost() {
-                at += self.pass_untracked(rest);
+            if self.client.mid_packet() || self.answers.wants_file || self.answers.in_dialogue() {
+                at += self.pass_data(rest);
                 continue;
             }
             match look(rest)? {

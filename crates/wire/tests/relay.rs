@@ -1,0 +1,320 @@
+//! The relay core against scripted conversations, one protocol case each. Never opens a socket.
+
+mod relay_script;
+
+use relay_script::*;
+use tidegate_wire::packet::PAYLOAD_MAX;
+use tidegate_wire::relay::Intercepted;
+
+#[test]
+fn case_51_commands_with_one_packet_end_with_it() {
+    for capabilities in [OLD, NEW] {
+        let mut s = Session::new(capabilities);
+        let ok_commands: [&[u8]; 6] = [b"\x02test", b"\x07\x01", b"\x0e", b"\x1f", b"\x1a\x01\0\0\0", b"\x15abc"];
+        for sent in ok_commands {
+            assert_eq!(s.client(&packet(0, sent)), Busy, "{sent:x?}");
+            assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle, "{sent:x?}");
+        }
+        // SET_OPTION and DEBUG: EOF.
+        for sent in [&b"\x1b\x00\x00"[..], b"\x0d"] {
+            assert_eq!(s.client(&packet(0, sent)), Busy);
+            assert_eq!(s.engine(&end(capabilities, 1, AUTOCOMMIT)), Idle);
+            assert_eq!(s.client(&packet(0, sent)), Busy);
+            assert_eq!(s.engine(&eof(1, AUTOCOMMIT)), Idle);
+        }
+        // An unknown byte, the byte of MULTI, and an empty packet, which MariaDB takes for COM_SLEEP.
+        for sent in [&b"\x77"[..], b"\xfe\x01\0\0\0\x0e", b""] {
+            assert_eq!(s.client(&packet(0, sent)), Busy);
+            assert_eq!(s.engine(&err(1, 1047)), Idle);
+        }
+    }
+}
+
+#[test]
+fn case_51_statistics_is_a_bare_string_whatever_it_begins_with() {
+    let mut s = Session::new(NEW);
+    for text in [&b"Uptime: 1"[..], b"\x00", b"\xFE....", b"\xFB", b""] {
+        s.client(&command(9, b""));
+        assert_eq!(s.engine(&packet(1, text)), Idle, "{text:x?}");
+    }
+}
+
+#[test]
+fn case_51_field_list_and_process_info() {
+    for capabilities in [OLD, NEW] {
+        let mut s = Session::new(capabilities);
+        s.client(&command(4, b"t\0%"));
+        assert_eq!(s.engine(&column(1)), Busy);
+        assert_eq!(s.engine(&column(2)), Busy);
+        assert_eq!(s.engine(&end(capabilities, 3, AUTOCOMMIT)), Idle);
+        s.client(&command(4, b"none\0%"));
+        assert_eq!(s.engine(&err(1, 1146)), Idle);
+        s.client(&command(10, b""));
+        assert_eq!(s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT)), Idle);
+    }
+}
+
+#[test]
+fn case_51_an_endless_stream_is_busy_and_passes() {
+    let dump = command(0x12, b"\x04\0\0\0\0\0\x01\0\0\0");
+    for cut in 1..9 {
+        let mut s = Session::new(NEW);
+        s.client(&dump);
+        assert_eq!(s.engine(&err(1, 1227)), Idle, "refused, it is an answer like any other");
+        s.client(&dump);
+        assert_eq!(s.engine(&packet(1, b"\0event")), Busy);
+        assert_eq!(s.engine(&end(NEW, 2, AUTOCOMMIT)), Busy);
+        assert!(!s.relay.error_fits());
+        s.client(&query("KILL 2147483653"));
+        assert!(s.to_engine.ends_with(b"KILL 2147483653"), "nothing is rewritten where nothing can be followed");
+        let change = command(0x11, b"root\0");
+        let (head, tail) = change.split_at(cut);
+        let refused = s.relay.from_client(head).is_err() || s.relay.from_client(tail).is_err();
+        assert!(refused, "a change of user never passes, cut at {cut}");
+    }
+}
+
+#[test]
+fn case_52_commands_without_reply() {
+    let mut s = Session::new(OLD);
+    assert_eq!(s.client(&command(0x18, b"\x01\0\0\0\0\0data")), Idle);
+    assert_eq!(s.client(&command(0x18, b"\x01\0\0\0\x01\0data")), Idle);
+    assert_eq!(s.client(&command(0x19, b"\x02\0\0\0")), Idle);
+    assert_eq!(s.client(&command(0x17, b"\x01\0\0\0\0\x01\0\0\0")), Busy);
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    assert!(!s.relay.quit_seen());
+    s.client(&query("SELECT 1"));
+    s.client(&command(0x01, b"extra"));
+    assert!(s.relay.quit_seen() && s.relay.at_boundary());
+}
+
+#[test]
+fn case_53_answers_to_a_batch_are_counted_off_in_order() {
+    let mut s = Session::new(NEW);
+    let mut batch = command(0x16, b"SELECT ?");
+    batch.extend(command(0x17, b"\xff\xff\xff\xff\x00\x01\0\0\0\0\x01\x08\0\x01\0\0\0\0\0\0\0"));
+    batch.extend(command(0x19, b"\x01\0\0\0"));
+    batch.extend(command(0x0e, b""));
+    assert_eq!(s.client(&batch), Busy);
+    assert_eq!(s.to_engine, batch);
+    let mut prepared = packet(1, b"\0\x01\0\0\0\x01\0\x01\0\0\0\0");
+    prepared.extend(column(2));
+    prepared.extend(column(3));
+    assert_eq!(s.engine(&prepared), Busy);
+    assert!(s.relay.error_fits(), "EXECUTE is not answered yet");
+    assert_eq!(s.engine(&result(NEW, &[b"\0\0\x01\0\0\0"], AUTOCOMMIT)), Busy);
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT | IN_TRANS)), InTransaction);
+}
+
+#[test]
+fn case_53_what_is_too_much_to_count_waits_and_then_goes_on() {
+    let mut s = Session::new(NEW);
+    let ping = command(0x0e, b"");
+    let all = ping.repeat(1000);
+    assert_eq!(s.client(&all), Busy);
+    assert!(s.waits());
+    assert_eq!(s.to_engine.len(), ping.len() * 256);
+    for _ in 0..999 {
+        assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Busy);
+    }
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    assert_eq!(s.to_engine, all);
+}
+
+#[test]
+fn case_53_an_intercepted_packet_waits_for_the_answers_before_it() {
+    let mut s = Session::new(NEW);
+    let mut batch = query("SELECT 1");
+    batch.extend(command(0x11, b"root\0"));
+    batch.extend(query("SELECT 2"));
+    assert_eq!(s.client(&batch), Busy);
+    assert_eq!(s.to_engine, query("SELECT 1"));
+    let one = result(NEW, &[b"\x011"], AUTOCOMMIT);
+    let (first, last) = one.split_at(one.len() - 1);
+    assert_eq!(s.engine(first), Busy);
+    assert!(s.seen.is_empty(), "the last byte of the answer before it is still to come");
+    assert_eq!(s.engine(last), Busy);
+    assert_eq!(s.seen, [Intercepted::ChangeUser]);
+    assert_eq!(s.to_client, [one, packet(1, b"\xff\x51\x04#HY000no")].concat());
+    assert_eq!(s.to_engine, [query("SELECT 1"), query("SELECT 2")].concat(), "nothing of it reaches the engine");
+}
+
+#[test]
+fn case_54_full_packets_are_continued() {
+    for len in [PAYLOAD_MAX - 1, PAYLOAD_MAX, PAYLOAD_MAX + 1, 2 * PAYLOAD_MAX, 64 << 20] {
+        let mut s = Session::new(OLD);
+        let mut payload = vec![0x11; len];
+        payload[0] = 3;
+        let sent = packet(0, &payload);
+        for chunk in sent.chunks(1 << 22) {
+            assert_eq!(s.client(chunk), Busy);
+        }
+        assert_eq!(s.to_engine.len(), sent.len());
+        assert!(!s.relay.client_mid_packet(), "{len}");
+        let packets = u8::try_from(len / PAYLOAD_MAX).unwrap() + 1;
+        assert_eq!(s.relay.error_sequence(), packets);
+        assert_eq!(s.engine(&ok(packets, AUTOCOMMIT)), Idle, "{len}");
+    }
+}
+
+#[test]
+fn case_54_an_error_to_a_client_still_sending() {
+    let mut s = Session::new(OLD);
+    let sent = packet(0, &[&[3][..], &vec![b'x'; PAYLOAD_MAX]].concat());
+    let (first, rest) = sent.split_at(1000);
+    s.client(first);
+    assert_eq!(s.engine(&err(1, 1153)), Busy, "the client is in the middle of its packet");
+    assert_eq!(s.client(rest), Idle);
+}
+
+#[test]
+fn case_59_the_clients_packets_are_a_file_up_to_an_empty_one() {
+    let mut s = Session::new(NEW);
+    let kill_as_data = query("KILL 2147483653");
+    for file in [&[][..], &[b"1\n".to_vec()], &[kill_as_data[4..].to_vec(), b"\x11root\0".to_vec(), b"\x01".to_vec()]] {
+        s.client(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t; SELECT 1"));
+        assert_eq!(s.engine(&packet(1, b"\xfbf")), Busy);
+        for (seq, data) in (2..).zip(file) {
+            assert_eq!(s.client(&packet(seq, data)), Busy);
+        }
+        assert_eq!(s.client(&packet(9, b"")), Busy);
+        assert_eq!(s.engine(&ok(10, AUTOCOMMIT | MORE)), Busy);
+        assert_eq!(s.engine(&result(NEW, &[], AUTOCOMMIT)), Idle);
+    }
+    assert!(s.seen.is_empty());
+    assert!(s.client(&query("SELECT 1")) == Busy && s.engine(&ok(1, AUTOCOMMIT)) == Idle, "commands again");
+}
+
+#[test]
+fn case_59_a_full_packet_of_a_file_does_not_end_it() {
+    let mut s = Session::new(OLD);
+    s.client(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t"));
+    s.engine(&packet(1, b"\xfbf"));
+    assert_eq!(s.client(&packet(2, &vec![b'1'; PAYLOAD_MAX])), Busy);
+    assert_eq!(s.client(&packet(4, b"\x03more")), Busy);
+    assert_eq!(s.client(&packet(5, b"")), Busy);
+    assert_eq!(s.engine(&ok(6, AUTOCOMMIT)), Idle);
+}
+
+#[test]
+fn case_59_an_early_error_leaves_the_rest_of_the_file_a_file() {
+    let mut s = Session::new(OLD);
+    s.client(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t"));
+    s.engine(&packet(1, b"\xfbf"));
+    assert_eq!(s.engine(&err(2, 1148)), Busy);
+    assert_eq!(s.client(&packet(2, b"\x03KILL 2147483653")), Busy);
+    assert_eq!(s.client(&packet(3, b"")), Idle);
+    assert!(s.seen.is_empty());
+}
+
+#[test]
+fn case_59_what_was_sent_behind_a_load_is_its_file_and_can_not_be_followed() {
+    for behind in [command(0x0e, b""), command(0x19, b"\x01\0\0\0")] {
+        let mut s = Session::new(OLD);
+        s.client(&[query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t"), behind].concat());
+        assert_eq!(s.engine(&packet(1, b"\xfbf")), Busy);
+        s.client(&packet(2, b""));
+        assert_eq!(s.engine(&ok(3, AUTOCOMMIT)), Busy, "busy is the careful answer");
+    }
+}
+
+#[test]
+fn case_62_a_progress_report_is_no_error() {
+    let mut s = Session::new(NEW);
+    s.client(&query("ALTER TABLE t ENGINE=Aria"));
+    let progress = packet(1, b"\xff\xff\xff\x01\x01\x02\x10\x27\x00\x05stage");
+    assert_eq!(s.engine(&progress), Busy);
+    assert_eq!(s.engine(&progress), Busy);
+    assert!(!s.relay.error_fits());
+    assert_eq!(s.engine(&ok(3, AUTOCOMMIT)), Idle);
+}
+
+#[test]
+fn case_72_kill_by_query_and_by_command() {
+    let mut s = Session::new(NEW);
+    s.client(&query("/* c */ KILL QUERY 2147483653"));
+    assert_eq!(s.to_engine, query("/* c */ KILL QUERY 5"));
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    s.to_engine.clear();
+    s.client(&command(0x0c, &(OURS | 5).to_le_bytes()));
+    assert_eq!(s.to_engine, command(0x0c, &5u32.to_le_bytes()));
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    s.to_engine.clear();
+    assert_eq!(
+        s.seen,
+        [Intercepted::Kill { id: (1 << 31) + 5, query: true }, Intercepted::ProcessKill { id: OURS + 5 }]
+    );
+    for foreign in [query("KILL 5"), query("KILL USER root"), command(0x0c, b"\x05\0\0\0"), command(0x0c, b"\x05")] {
+        s.to_engine.clear();
+        assert_eq!(s.client(&foreign), Busy);
+        assert_eq!(s.to_engine, foreign);
+        assert_eq!(s.engine(&err(1, 1094)), Idle);
+    }
+}
+
+#[test]
+fn case_72_a_kill_in_pieces_is_held_and_anything_else_is_not() {
+    let kill = query("kill /* now */ 2147483653;");
+    for cut in 1..kill.len() {
+        let mut s = Session::new(NEW);
+        assert_eq!(s.client(&kill[..cut]), Busy);
+        assert!(s.to_engine.is_empty() && s.relay.client_mid_packet() && !s.relay.at_boundary());
+        s.client(&kill[cut..]);
+        assert_eq!(s.to_engine, query("kill /* now */ 5;"), "cut at {cut}");
+        assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    }
+    let mut s = Session::new(NEW);
+    let select = query("SELECT 'KILL 2147483653'");
+    s.client(&select[..6]);
+    assert_eq!(s.to_engine, select[..6], "its first letter is enough");
+    let mut s = Session::new(NEW);
+    let long = query(&format!("KILL /* {} */ 2147483653", "x".repeat(1024)));
+    s.client(&long[..9]);
+    assert_eq!(s.to_engine, long[..9], "too long to be looked at");
+}
+
+#[test]
+fn case_77_an_error_nobody_asked_for_passes() {
+    for (login, rest) in [(AUTOCOMMIT, Idle), (AUTOCOMMIT | IN_TRANS, InTransaction)] {
+        let mut s = Session::new(NEW);
+        s.client(&query("BEGIN"));
+        s.engine(&ok(1, login));
+        assert!(s.relay.error_fits());
+        assert_eq!(s.relay.error_sequence(), 0);
+        let shutdown = err(0, 1053);
+        s.to_client.clear();
+        assert_eq!(s.engine(&shutdown[..7]), Busy);
+        assert!(!s.relay.error_fits());
+        assert_eq!(s.engine(&shutdown[7..]), rest);
+        assert_eq!(s.to_client, shutdown);
+        assert!(!s.relay.error_fits(), "it has had its last words");
+    }
+}
+
+#[test]
+fn an_error_of_ours_fits_where_no_response_has_begun() {
+    let mut s = Session::new(NEW);
+    s.client(&query("SELECT 1"));
+    assert!(s.relay.error_fits());
+    assert_eq!(s.relay.error_sequence(), 1);
+    s.engine(&[1]);
+    assert!(!s.relay.error_fits());
+    s.engine(&[0, 0, 1, 1]);
+    assert!(!s.relay.error_fits());
+}
+
+#[test]
+fn what_makes_no_sense_is_busy_for_good_and_still_passes() {
+    let nonsense = [packet(1, b"\xfe12345678"), packet(1, b""), packet(1, b"\xfc"), packet(1, b"\x00")];
+    for sent in nonsense {
+        let mut s = Session::new(NEW);
+        s.client(&query("SELECT 1"));
+        assert_eq!(s.engine(&sent), Busy);
+        s.engine(b"whatever");
+        s.client(b"else");
+        assert!(s.to_client.ends_with(b"whatever") && s.to_engine.ends_with(b"else"));
+        assert_eq!(s.state(), Busy);
+    }
+    let mut s = Session::new(NEW);
+    assert_eq!(s.engine(&ok(0, AUTOCOMMIT)), Busy, "an OK that answers nothing");
+}
