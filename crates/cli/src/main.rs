@@ -2,7 +2,9 @@
 //! alone never does.
 
 mod args;
+mod card;
 mod commands;
+mod compose;
 mod config;
 mod failure;
 #[cfg(test)]
@@ -11,6 +13,7 @@ mod holder;
 mod journal;
 mod logging;
 mod paths;
+mod proof;
 mod screen;
 mod signals;
 mod terminal;
@@ -19,6 +22,10 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before any thread exists: this process is about to wall itself in and become an engine.
+    if std::env::args_os().nth(1).is_some_and(|word| word == tidegate_engine::EXEC_COMMAND) {
+        tidegate_engine::engine_exec_main();
+    }
     let cli = args::Cli::parse();
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,

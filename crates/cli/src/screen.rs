@@ -27,6 +27,11 @@ impl Paint {
         Self { on: std::io::stderr().is_terminal() && colours() }
     }
 
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self { on: false }
+    }
+
     pub fn bold(self, text: &str) -> String {
         self.with("1", text)
     }

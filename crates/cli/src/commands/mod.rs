@@ -1,11 +1,19 @@
 //! The commands, one file per group. Here only the way to them.
 
+pub mod cluster;
 mod config;
+mod connect;
+mod serve;
+mod session;
+mod sql;
+mod up;
 
 use crate::args::{Cli, Command, Global};
+use crate::failure::Failure;
 use crate::paths;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::path::PathBuf;
+use tidegate_console::{Client, ClientError};
 
 /// What every command has: the global options and where the data lies.
 #[derive(Debug)]
@@ -14,12 +22,66 @@ pub struct Context {
     pub data: PathBuf,
 }
 
+impl Context {
+    /// The running server on this data directory.
+    pub fn client(&self) -> Client {
+        Client::new(&self.data)
+    }
+
+    /// A command for the person to type next, which finds the same server.
+    pub fn next(&self, command: &str) -> String {
+        match &self.global.data {
+            Some(_) => format!("tidegate {command} --data {}", shell_word(&self.data.display().to_string())),
+            None => format!("tidegate {command}"),
+        }
+    }
+}
+
 pub fn run(cli: Cli) -> Result<()> {
     let root = rustix::process::geteuid().is_root();
     let data = paths::data_dir(cli.global.data.clone(), root, |name| std::env::var_os(name))?;
     let context = Context { global: cli.global, data };
     match cli.command {
+        Command::Serve(args) => serve::run(&context, &args, serve::Mode::Serve),
+        Command::Up(args) => serve::run(&context, &args, serve::Mode::Up),
+        Command::Cluster(command) => cluster::run(&context, &command),
+        Command::Session(command) => session::run(&context, &command),
+        Command::Connect(args) => connect::run(&context, &args),
+        Command::Sql(args) => sql::run(&context, &args),
         Command::Config(command) => config::run(&context, &command),
-        _ => anyhow::bail!("not built yet"),
+    }
+}
+
+/// Runs one conversation with the server, on this thread.
+fn ask<T>(conversation: impl Future<Output = Result<T, ClientError>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    Ok(runtime.block_on(conversation).map_err(refused)?)
+}
+
+/// What the server or the way to it said.
+fn refused(error: ClientError) -> Failure {
+    let failure = Failure::new(error.to_string(), error.hint());
+    Failure { usage: error.code() == Some("bad_name"), ..failure }
+}
+
+/// As one word of a shell line.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_survives_the_shell() {
+        for (text, want) in [("/a/b-c", "/a/b-c"), ("/a b", "'/a b'"), ("it's", "'it'\\''s'"), ("", "''")] {
+            assert_eq!(shell_word(text), want);
+        }
     }
 }

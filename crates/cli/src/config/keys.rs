@@ -7,6 +7,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Section {
     pub name: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the example file is made from it, in a test"))]
     pub doc: &'static str,
     pub keys: &'static [Key],
 }
@@ -17,6 +18,7 @@ pub struct Key {
     /// As it would stand in the file.
     pub default: &'static str,
     pub kind: Kind,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the example file is made from it, in a test"))]
     pub doc: &'static str,
 }
 

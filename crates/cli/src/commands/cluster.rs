@@ -1,0 +1,169 @@
+//! `tidegate cluster ...`: asks the running server over its control socket and prints the answer. It keeps nothing.
+
+use super::{Context, ask, refused};
+use crate::args::ClusterCommand;
+use crate::card::Card;
+use crate::failure::Failure;
+use crate::screen::{self, Paint, Step};
+use crate::terminal;
+use anyhow::Result;
+use std::path::PathBuf;
+use tidegate_connect::Endpoint;
+use tidegate_console::Client;
+use tidegate_console::types::{Cluster, CreateCluster, Server};
+use tidegate_model::Trust;
+
+pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
+    let client = context.client();
+    match command {
+        ClusterCommand::Create { name } => {
+            let wanted = CreateCluster { name: Some(name.clone()), ..CreateCluster::default() };
+            let step = Step::begin("creating the cluster");
+            let cluster = ask(client.create(&wanted))?;
+            step.done("");
+            login(context, &client, &cluster)
+        }
+        ClusterCommand::Password { name } => {
+            let step = Step::begin("setting a new password");
+            let cluster = ask(client.password(name))?;
+            step.done("");
+            login(context, &client, &cluster)
+        }
+        ClusterCommand::List => list(context, &ask(client.clusters())?),
+        ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
+        ClusterCommand::Sleep { name } => show(context, &ask(client.sleep(name))?),
+        ClusterCommand::Wake { name } => show(context, &ask(client.wake(name))?),
+        ClusterCommand::Delete { name, yes } => delete(context, &client, name, *yes),
+    }
+}
+
+/// A login that has just got its password, with the lines that use it.
+fn login(context: &Context, client: &Client, cluster: &Cluster) -> Result<()> {
+    if context.global.json {
+        return screen::print_json(cluster);
+    }
+    let lines = super::connect::lines(&endpoint_of(cluster, &ask(client.server())?));
+    screen::print(&card(context, cluster, lines, None).render(Paint::stdout()))
+}
+
+/// The facts of a cluster as a person reads them.
+pub fn card<'a>(
+    context: &Context,
+    cluster: &'a Cluster,
+    lines: Vec<(String, String)>,
+    verified: Option<String>,
+) -> Card<'a> {
+    Card {
+        endpoint: format!("{}:{}", bracketed(&cluster.host), cluster.port),
+        user: &cluster.user,
+        password: cluster.password.as_ref().map(|p| p.reveal()),
+        database: &cluster.database,
+        ca: cluster.ca.clone(),
+        new_password: context.next(&format!("cluster password {}", cluster.name)),
+        verified,
+        lines,
+    }
+}
+
+fn list(context: &Context, clusters: &[Cluster]) -> Result<()> {
+    if context.global.json {
+        return screen::print_json(&clusters);
+    }
+    if clusters.is_empty() {
+        screen::say(&format!("no clusters yet; {} makes one", context.next("cluster create NAME")));
+        return Ok(());
+    }
+    let row = |c: &Cluster| {
+        vec![c.name.clone(), c.state.to_string(), c.sessions.to_string(), c.user.clone(), c.created_at.clone()]
+    };
+    let rows: Vec<_> = clusters.iter().map(row).collect();
+    screen::print(&screen::table(&["NAME", "STATE", "SESSIONS", "USER", "CREATED"], &rows))
+}
+
+fn show(context: &Context, cluster: &Cluster) -> Result<()> {
+    if context.global.json {
+        return screen::print_json(cluster);
+    }
+    let mut rows = vec![
+        ("name", cluster.name.clone()),
+        ("state", cluster.state.to_string()),
+        ("endpoint", format!("{}:{}", bracketed(&cluster.host), cluster.port)),
+        ("user", cluster.user.clone()),
+        ("database", cluster.database.clone()),
+        ("ca", cluster.ca.clone().unwrap_or_else(|| "none needed".to_owned())),
+        ("sessions", format!("{} of {}", cluster.sessions, cluster.limits.connections_max)),
+        ("created", cluster.created_at.clone()),
+    ];
+    if let Some(failure) = &cluster.failure {
+        rows.insert(2, ("failure", failure.clone()));
+    }
+    screen::print(&rows.iter().map(|(label, value)| format!("{label:<9}  {value}\n")).collect::<String>())
+}
+
+fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<()> {
+    if !yes {
+        if !terminal::is_there() {
+            return Err(Failure::usage(
+                format!("deleting {name} was not confirmed, and there is no terminal to ask"),
+                "add --yes",
+            )
+            .into());
+        }
+        // So that nobody says yes to a slip of the pen.
+        let cluster = ask(client.cluster(name))?;
+        let question = format!("Delete {} and all its data, with {} open sessions?", cluster.name, cluster.sessions);
+        if !terminal::yes(&question)? {
+            return Err(Failure::new("nothing was deleted", "").into());
+        }
+    }
+    ask(client.delete(name))?;
+    if context.global.json {
+        return screen::print_json(&serde_json::json!({ "name": name, "deleted": true }));
+    }
+    screen::say(&format!("deleted {name}"));
+    Ok(())
+}
+
+/// Where a user of a cluster connects, as the running server tells it.
+pub fn endpoint(context: &Context, name: &str, user: &str) -> Result<Endpoint> {
+    let client = context.client();
+    ask(async {
+        let (cluster, server) = (client.cluster(name).await?, client.server().await?);
+        let mut endpoint = endpoint_of(&cluster, &server);
+        endpoint.user = format!("{}.{user}", cluster.prefix);
+        Ok(endpoint)
+    })
+}
+
+pub fn endpoint_of(cluster: &Cluster, server: &Server) -> Endpoint {
+    let ca = cluster.ca.as_ref().map(PathBuf::from);
+    let trust = match (server.trust.as_str(), ca) {
+        ("public", _) => Trust::Public,
+        ("local", Some(ca)) => Trust::Local(ca),
+        (_, ca) => Trust::Private(ca),
+    };
+    Endpoint {
+        host: cluster.host.clone(),
+        port: cluster.port,
+        user: cluster.user.clone(),
+        database: cluster.database.clone(),
+        trust,
+    }
+}
+
+/// An IPv6 address needs brackets before a port.
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// The cluster `up` shows: the one that is there, or a new one.
+pub async fn first(client: &Client, name: &str) -> Result<Cluster> {
+    match client.cluster(name).await {
+        Ok(cluster) => Ok(cluster),
+        Err(error) if error.code() == Some("not_found") => {
+            let wanted = CreateCluster { name: Some(name.to_owned()), ..CreateCluster::default() };
+            Ok(client.create(&wanted).await.map_err(refused)?)
+        }
+        Err(error) => Err(refused(error).into()),
+    }
+}

@@ -1,0 +1,116 @@
+//! `tidegate serve` and the life that `up` shares with it: start, say so, wait for a signal, stop in order. It
+//! holds no state of its own.
+
+use super::{Context, up};
+use crate::args::ServeArgs;
+use crate::compose::Server;
+use crate::config::Config;
+use crate::signals::Signals;
+use crate::{logging, screen};
+use anyhow::{Context as _, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sd_notify::NotifyState;
+use std::time::Duration;
+
+/// After the ordered stop nothing should still run; what does, a blocked file system say, is left after this.
+const RUNTIME_STOP_MAX: Duration = Duration::from_secs(2);
+
+/// Which of the two commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Serve,
+    Up,
+}
+
+pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
+    let config = super::config::load(context, args)?;
+    // The lock first: whoever is refused leaves no trace, not even a line in the other's log.
+    let dir = crate::compose::lock(&context.data)?;
+    match mode {
+        Mode::Serve => logging::to_stderr(&config)?,
+        Mode::Up => logging::to_file(&config, dir.root())?,
+    }
+    raise_descriptor_limit();
+    panics_to_the_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
+    let ended = runtime.block_on(life(context, &config, dir, mode));
+    runtime.shutdown_timeout(RUNTIME_STOP_MAX);
+    ended
+}
+
+async fn life(context: &Context, config: &Config, dir: tidegate_control::DataDir, mode: Mode) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    let starting = Server::start(dir, config, mode == Mode::Up);
+    let server = tokio::select! {
+        started = starting => started?,
+        why = signals.stop() => {
+            screen::say(&format!("{why} while starting: stopped"));
+            return Ok(());
+        }
+    };
+    let greeted = tokio::select! {
+        greeted = greet(context, &server, mode) => greeted,
+        _ = signals.stop() => Ok(Greeted::Interrupted),
+    };
+    let ended = match greeted {
+        Ok(Greeted::Done) => {
+            let _ = sd_notify::notify(&[NotifyState::Ready]);
+            let why = signals.stop().await;
+            tracing::info!(signal = why, "stopping");
+            Ok(())
+        }
+        Ok(Greeted::Interrupted) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    if mode == Mode::Up && ended.is_ok() {
+        screen::say("\nstopping: sessions first, engines last (Ctrl-C again leaves at once)");
+    }
+    signals.leave_at_the_next();
+    server.stop().await;
+    if mode == Mode::Up && ended.is_ok() {
+        screen::say("stopped; `tidegate up` starts it again with the same data");
+    }
+    ended
+}
+
+enum Greeted {
+    Done,
+    Interrupted,
+}
+
+async fn greet(context: &Context, server: &Server, mode: Mode) -> Result<Greeted> {
+    match mode {
+        Mode::Up => up::greet(context, server).await?,
+        Mode::Serve => announce(context, server)?,
+    }
+    Ok(Greeted::Done)
+}
+
+fn announce(context: &Context, server: &Server) -> Result<()> {
+    let listen: Vec<String> = server.listening().iter().map(ToString::to_string).collect();
+    tracing::info!(listen = listen.join(", "), data = %context.data.display(), pid = std::process::id(), "ready");
+    if context.global.json {
+        let line = serde_json::json!({ "ready": true, "listen": listen, "pid": std::process::id() });
+        screen::print(&format!("{line}\n"))?;
+    }
+    Ok(())
+}
+
+/// A session takes two descriptors; the usual soft limit of 1024 would end at 500 of them.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
+}
+
+/// A panic ends one connection; its trace belongs into the log like everything else.
+fn panics_to_the_log() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string);
+        let what = info.payload_as_str().unwrap_or("no message");
+        tracing::error!(place, what, "panic");
+    }));
+}

@@ -1,0 +1,67 @@
+//! `tidegate session list|kill`: asks the running server. A session is ended by the server, never from here.
+
+use super::{Context, ask};
+use crate::args::SessionCommand;
+use crate::config::value::write_duration;
+use crate::screen;
+use anyhow::Result;
+use std::time::Duration;
+use tidegate_console::types::Session;
+
+pub fn run(context: &Context, command: &SessionCommand) -> Result<()> {
+    let client = context.client();
+    match command {
+        SessionCommand::List { cluster } => list(context, &ask(client.sessions(cluster.as_deref()))?),
+        SessionCommand::Kill { id } => {
+            ask(client.kill_session(u64::from(*id)))?;
+            if context.global.json {
+                return screen::print_json(&serde_json::json!({ "id": id, "killed": true }));
+            }
+            screen::say(&format!("session {id} was told to end"));
+            Ok(())
+        }
+    }
+}
+
+fn list(context: &Context, sessions: &[Session]) -> Result<()> {
+    if context.global.json {
+        return screen::print_json(&sessions);
+    }
+    if sessions.is_empty() {
+        screen::say("no sessions");
+        return Ok(());
+    }
+    let row = |s: &Session| {
+        let cluster = s.cluster.clone().unwrap_or_else(|| "-".to_owned());
+        vec![s.id.to_string(), cluster, s.user.clone(), s.client.clone(), s.tls.clone(), age(s.age_seconds)]
+    };
+    let rows: Vec<_> = sessions.iter().map(row).collect();
+    screen::print(&screen::table(&["ID", "CLUSTER", "USER", "CLIENT", "TLS", "AGE"], &rows))
+}
+
+/// In the largest unit that says enough.
+fn age(seconds: f64) -> String {
+    let whole = Duration::try_from_secs_f64(seconds.floor()).unwrap_or_default().as_secs();
+    let unit = match whole {
+        0..120 => 1,
+        120..7_200 => 60,
+        7_200..172_800 => 3_600,
+        _ => 86_400,
+    };
+    match whole / unit * unit {
+        0 => "0s".to_owned(),
+        rounded => write_duration(Duration::from_secs(rounded)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_say_enough() {
+        for (seconds, want) in [(0.4, "0s"), (59.9, "59s"), (150.0, "2m"), (7300.0, "2h"), (200_000.0, "2d")] {
+            assert_eq!(age(seconds), want);
+        }
+    }
+}

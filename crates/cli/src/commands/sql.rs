@@ -1,0 +1,164 @@
+//! `tidegate sql`: becomes the machine's own client with the flags that verify the server. The password goes
+//! through a private file in memory; never into an argument, an environment or a file on disk.
+
+use super::Context;
+use crate::args::SqlArgs;
+use crate::failure::Failure;
+use crate::terminal;
+use anyhow::Result;
+use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use zeroize::Zeroizing;
+
+/// The password, where no terminal can be asked.
+const PASSWORD_ENV: &str = "TIDEGATE_PASSWORD";
+
+/// A client on this machine, and which one of the table it is.
+struct Installed {
+    program: PathBuf,
+    id: &'static str,
+}
+
+pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
+    let endpoint = super::cluster::endpoint(context, &args.name, &args.user)?;
+    let client = installed(std::env::var_os("PATH").as_deref())?;
+    let password = password(args, &endpoint.user)?;
+    let options = options_file(&password)?;
+    drop(password);
+    let mut flags = tidegate_connect::argv(client.id, &endpoint)?.into_iter();
+    // argv's first word is the program's own name.
+    let _ = flags.next();
+    let mut command = Command::new(&client.program);
+    // Only this file: a ~/.my.cnf with other TLS options or another password would win over an extra one.
+    command.arg(format!("--defaults-file=/proc/self/fd/{}", options.as_raw_fd()));
+    command.args(flags.filter(|flag| flag != "-p"));
+    if let Some(sql) = &args.execute {
+        command.arg("-e").arg(sql);
+    }
+    // mysql reads a login path after every other file, even after --defaults-file.
+    command.env("MYSQL_TEST_LOGIN_FILE", "/dev/null").env_remove(PASSWORD_ENV).env_remove("MYSQL_PWD");
+    let error = command.exec();
+    Err(Failure::new(
+        format!("{} can't be run: {error}", client.program.display()),
+        "check that it is installed whole and that this user may run it",
+    )
+    .into())
+}
+
+/// `mariadb` before `mysql`, since on many machines the second is a link to the first.
+fn installed(path: Option<&OsStr>) -> Result<Installed> {
+    let find =
+        |name: &str| std::env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(name)).find(|p| is_program(p));
+    if let Some(program) = find("mariadb") {
+        return Ok(Installed { program, id: "mariadb" });
+    }
+    if let Some(program) = find("mysql") {
+        let said = Command::new(&program).arg("--version").output();
+        let mariadb = said.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("MariaDB"));
+        return Ok(Installed { program, id: if mariadb { "mariadb" } else { "mysql" } });
+    }
+    Err(Failure::new(
+        "neither `mariadb` nor `mysql` is on PATH",
+        "install one (Debian, Ubuntu: `apt install mariadb-client-core`), or connect with another client: \
+         `tidegate connect NAME`",
+    )
+    .into())
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+fn password(args: &SqlArgs, user: &str) -> Result<Zeroizing<String>> {
+    if let Some(file) = &args.password_file {
+        let text = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
+            Failure::new(
+                format!("the password file {} can't be read: {e}", file.display()),
+                "check the path and its permissions",
+            )
+        })?;
+        return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
+    }
+    if let Ok(password) = std::env::var(PASSWORD_ENV) {
+        return Ok(Zeroizing::new(password));
+    }
+    terminal::password(&format!("Password for {user}: ")).map_err(|e| {
+        Failure::new(
+            format!("there is no terminal to ask for the password: {e}"),
+            format!("give it with --password-file FILE, or in ${PASSWORD_ENV}"),
+        )
+        .into()
+    })
+}
+
+/// An option file in memory that the client inherits and nobody else can open.
+fn options_file(password: &str) -> Result<File> {
+    let fd = memfd_create("tidegate-sql", MemfdFlags::CLOEXEC)?;
+    // The clients ignore an option file that others may write.
+    fchmod(&fd, Mode::RUSR | Mode::WUSR)?;
+    let mut file = File::from(fd);
+    let line = Zeroizing::new(format!("[client]\npassword=\"{}\"\n", *escaped(password)));
+    file.write_all(line.as_bytes())?;
+    file.rewind()?;
+    fcntl_setfd(&file, FdFlags::empty())?;
+    Ok(file)
+}
+
+/// As MySQL's option files want it within double quotes.
+fn escaped(password: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(password.len() * 2));
+    for c in password.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_option_file_is_private_and_escapes_what_it_must() {
+        let mut file = options_file("a\"b\\c#d e'f").unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "[client]\npassword=\"a\\\"b\\\\c#d e'f\"\n");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn the_real_client_reads_that_very_password() {
+        let Ok(found) = installed(std::env::var_os("PATH").as_deref()) else { return };
+        for password in ["plain", "a\"b", "c\\d", "e#f", " g ", "h'i;j", "k\\n", "\u{e4}\u{20ac}"] {
+            let file = options_file(password).unwrap();
+            let out = Command::new(&found.program)
+                .arg(format!("--defaults-file=/proc/self/fd/{}", file.as_raw_fd()))
+                // Printed as the client read it; newer ones mask it, which this then can't compare.
+                .arg("--print-defaults")
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            assert!(text.contains("--password="), "{text}");
+            if !text.contains("--password=*") {
+                assert!(text.contains(&format!("--password={password}")), "{password:?} became {text}");
+            }
+        }
+    }
+}

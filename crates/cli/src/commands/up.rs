@@ -1,0 +1,59 @@
+//! `tidegate up`: the first cluster and the one calm screen, printed only after a login through our own port by a
+//! client that verifies. It makes nothing that `cluster create` could not make.
+
+use super::{Context, cluster};
+use crate::compose::Server;
+use crate::proof::{self, Door, Proof};
+use crate::screen::{self, Paint, Step};
+use anyhow::{Context as _, Result};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tidegate_console::types::Cluster;
+use tidegate_tls::{Roots, client_config};
+
+/// The first cluster's name.
+const FIRST: &str = "demo";
+
+pub async fn greet(context: &Context, server: &Server) -> Result<()> {
+    let client = context.client();
+    let step = Step::begin("cluster");
+    let demo = cluster::first(&client, FIRST).await?;
+    step.done(FIRST);
+    let step = Step::begin("proof");
+    let proof = prove(server, &demo).await.context("the server could not be proved from outside")?;
+    step.done(&proof.to_string());
+    if context.global.json {
+        let mut json = serde_json::to_value(&demo)?;
+        if let Some(object) = json.as_object_mut() {
+            object.insert("verified".into(), proof.to_string().into());
+        }
+        return screen::print_json(&json);
+    }
+    let facts = client.server().await.map_err(super::refused)?;
+    let lines = super::connect::lines(&cluster::endpoint_of(&demo, &facts));
+    let card = cluster::card(context, &demo, lines, Some(proof.to_string()));
+    screen::print(&format!("\n{}\n", card.render(Paint::stdout())))?;
+    screen::say("ready; Ctrl-C stops it");
+    Ok(())
+}
+
+/// With the password where we have it just now; without, what can be proved without it.
+async fn prove(server: &Server, demo: &Cluster) -> Result<Proof> {
+    let face = server.face();
+    let first = server.listening().first().copied().context("no listener")?;
+    let tls = client_config(Roots::for_trust(&face.trust))?;
+    let door = Door { host: &face.host, address: reachable(first), tls };
+    match &demo.password {
+        Some(password) => proof::first_row(&door, &demo.user, password.reveal(), &demo.database).await,
+        None => proof::identity(&door).await,
+    }
+}
+
+/// A listener on all addresses is reached by loopback.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}

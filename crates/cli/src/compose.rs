@@ -1,0 +1,245 @@
+//! The composition: opens the rooms in order, joins them, and stops them in the opposite order. It decides nothing
+//! about packets, clusters or certificates.
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::holder;
+use crate::journal::LogJournal;
+use crate::screen::Step;
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tidegate_console::{Api, ControlSocket, PublicFace};
+use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
+use tidegate_engine::{EngineSettings, Walls};
+use tidegate_gateway::{Deps, Gateway, GatewaySettings};
+use tidegate_model::journal::Event;
+use tidegate_model::{ClusterLimits, Journal, Sessions};
+use tidegate_tls::{Identity, TlsEvent, TlsSettings};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections that the kernel keeps until they are accepted: a pool of a large application connects at once.
+const BACKLOG: u32 = 4096;
+
+/// Takes the data directory, or names who holds it.
+pub fn lock(data: &Path) -> Result<DataDir> {
+    DataDir::lock(data).map_err(|e| Failure::new(e.to_string(), e.hint()).into())
+}
+
+/// A running server. Not stopped by dropping: call [`Server::stop`].
+pub struct Server {
+    control: Control,
+    gateway: Gateway,
+    identity: Identity,
+    listening: Vec<SocketAddr>,
+    face: watch::Sender<PublicFace>,
+    /// No more connections, of clients or of commands.
+    closing: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Opens everything. Listeners accept when this returns; clusters that need recovery get it in the background.
+    pub async fn start(dir: DataDir, config: &Config, steps: bool) -> Result<Self> {
+        let root = dir.root().to_owned();
+        let wanted = config.addresses("gateway.listen")?;
+        check_walls(&wanted)?;
+        // Bound first: a port that is taken is found out before anything slow is done.
+        let listeners = wanted.iter().map(|a| bind(*a)).collect::<Result<Vec<_>>>()?;
+        let listening = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
+
+        let step = steps.then(|| Step::begin("certificate"));
+        let journal: Arc<dyn Journal> = Arc::new(LogJournal);
+        let swapped = Arc::new(Notify::new());
+        let identity = open_identity(config, &root, Arc::clone(&journal), Arc::clone(&swapped))?;
+        let host = {
+            let (identity, listening) = (identity.clone(), listening.clone());
+            tokio::task::spawn_blocking(move || identity.primary_host(&listening)).await?
+        };
+        if let Some(step) = step {
+            step.done(&identity.names().join(", "));
+        }
+
+        let step = steps.then(|| Step::begin("engine"));
+        let sessions = Sessions::default();
+        let settings = ControlSettings { engine: engine_settings(config, &root)?, limits: cluster_limits(config)? };
+        let control =
+            Control::open(dir, settings, sessions.clone(), Arc::clone(&journal)).await.map_err(control_failed)?;
+        if let Some(step) = step {
+            step.done("");
+        }
+
+        let control_socket = ControlSocket::bind(&root).map_err(|e| {
+            let cause = format!("the control socket in {} can't be opened: {e}", root.display());
+            Failure::new(cause, "check the directory's permissions; a shorter path with --data DIR always works")
+        })?;
+        let deps = Deps {
+            directory: Arc::new(control.clone()),
+            waker: Arc::new(control.engines().clone()),
+            journal,
+            sessions,
+            tls: identity.server_config(),
+        };
+        let gateway = Gateway::new(gateway_settings(config)?, deps)?;
+        let face = PublicFace {
+            host,
+            port: listening.first().map_or(0, SocketAddr::port),
+            trust: identity.trust(),
+            names: identity.names(),
+            listeners: listening.clone(),
+        };
+        let (face, _) = watch::channel(face);
+        let server = Self {
+            control,
+            gateway,
+            identity,
+            listening,
+            face,
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        server.open_doors(listeners, control_socket, swapped);
+        Ok(server)
+    }
+
+    fn open_doors(&self, listeners: Vec<TcpListener>, control_socket: ControlSocket, swapped: Arc<Notify>) {
+        for listener in listeners {
+            let (gateway, closing) = (self.gateway.clone(), self.closing.clone());
+            self.tasks.spawn(async move { gateway.serve(listener, closing).await });
+        }
+        let api = Api { control: self.control.clone(), face: self.face.subscribe() };
+        let closing = self.closing.clone().cancelled_owned();
+        self.tasks.spawn(async move {
+            if let Err(error) = control_socket.serve(api, closing).await {
+                tracing::error!(%error, "the control socket ended");
+            }
+        });
+        let (identity, closing, face) = (self.identity.clone(), self.closing.clone(), self.face.clone());
+        let refresh = async move {
+            let mut watch = std::pin::pin!(identity.watch());
+            loop {
+                tokio::select! {
+                    () = &mut watch => return,
+                    () = closing.cancelled() => return,
+                    () = swapped.notified() => face.send_modify(|face| {
+                        face.trust = identity.trust();
+                        face.names = identity.names();
+                    }),
+                }
+            }
+        };
+        self.tasks.spawn(refresh);
+    }
+
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    pub fn face(&self) -> PublicFace {
+        self.face.borrow().clone()
+    }
+
+    /// In order: no new connections, sessions told, commands ended, engines last. Each part is bounded by its room.
+    pub async fn stop(self) {
+        self.closing.cancel();
+        self.gateway.stop().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.control.shutdown().await;
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // So that a restart needs not wait for old connections to fade; it never shares a port with a listener.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().map_err(|error| holder::explain(address, &error).into())
+}
+
+/// A tenant is an administrator inside its engine. Without walls round that process only people of this machine
+/// may come in.
+fn check_walls(listen: &[SocketAddr]) -> Result<()> {
+    let walls = Walls::look();
+    if walls.keep_tenants_in() {
+        return Ok(());
+    }
+    match listen.iter().find(|a| !holder::is_loopback(a.ip())) {
+        Some(open) => Err(Failure::new(
+            format!(
+                "listening on {open} is refused: nothing here keeps an engine's user inside its engine ({})",
+                walls.missing().join("; ")
+            ),
+            "run as root (each cluster then gets a user of its own), or on a kernel with Landlock (5.13 or later);\n\
+             listening on 127.0.0.1 works as it is",
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
+fn open_identity(config: &Config, data: &Path, journal: Arc<dyn Journal>, swapped: Arc<Notify>) -> Result<Identity> {
+    let mut settings = TlsSettings::new(data);
+    settings.names = config.names("tls.names")?;
+    settings.certificate = config.file("tls.certificate")?;
+    settings.key = config.file("tls.key")?;
+    settings.ca = config.file("tls.ca")?;
+    let on_event = move |event| {
+        if matches!(event, TlsEvent::Swapped { .. }) {
+            swapped.notify_one();
+        }
+        tell(&*journal, event);
+    };
+    Identity::open(settings, on_event).context("the certificate can't be served")
+}
+
+/// Events that the journal has a place for go there; the others are told where they are: in the log.
+fn tell(journal: &dyn Journal, event: TlsEvent) {
+    match event {
+        TlsEvent::Swapped { names, not_after_unix } => {
+            journal.record(Event::CertificateSwapped { names, not_after_unix });
+        }
+        TlsEvent::Rejected { reason } => journal.record(Event::CertificateRejected { reason }),
+        TlsEvent::CaCreated { .. } => tracing::info!("{event}"),
+        other => tracing::warn!("{other}"),
+    }
+}
+
+fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
+    let mut settings = EngineSettings::new(data.to_owned());
+    settings.mariadbd = config.file("engine.mariadbd")?;
+    settings.tzinfo_to_sql = config.file("engine.tzinfo_to_sql")?;
+    Ok(settings)
+}
+
+fn gateway_settings(config: &Config) -> Result<GatewaySettings> {
+    let networks = config.networks("gateway.proxy_networks")?;
+    Ok(GatewaySettings {
+        proxy_networks: networks.iter().map(|(ip, bits)| format!("{ip}/{bits}").parse()).collect::<Result<_, _>>()?,
+        login_deadline: config.duration("gateway.login_deadline")?,
+        unproven_per_source: u32::try_from(config.count("gateway.unproven_per_source")?)?,
+        unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
+        stop_grace: config.duration("gateway.stop_grace")?,
+        ..GatewaySettings::default()
+    })
+}
+
+/// What a new cluster may use.
+fn cluster_limits(config: &Config) -> Result<ClusterLimits> {
+    Ok(ClusterLimits {
+        connections_max: u32::try_from(config.count("cluster.connections_max")?)?,
+        sleep_after: config.duration("cluster.sleep_after")?,
+        transaction_idle_max: config.duration("cluster.transaction_idle_max")?,
+    })
+}
+
+fn control_failed(error: ControlError) -> Failure {
+    Failure::new(error.message, error.hint)
+}
