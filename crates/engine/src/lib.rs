@@ -1,1 +1,39 @@
-//! How a cluster is created, started, reached, put to sleep, removed.
+//! How a cluster is created, started, reached, put to sleep, removed. Never client sockets, the store, HTTP, or a
+//! driver crate.
+
+mod accounts;
+mod admin;
+mod copy;
+mod drain;
+mod driver;
+mod engines;
+mod error;
+mod exec;
+mod folder;
+mod init_sql;
+mod ledger;
+mod lifecycle;
+mod limits;
+mod local;
+mod options;
+mod process;
+mod program;
+mod readings;
+mod secret;
+mod seed;
+mod settings;
+mod socket;
+mod spawner;
+mod status;
+mod supervisor;
+mod template;
+mod tzinfo;
+mod walls;
+
+pub use engines::{ClusterSpec, Engines};
+pub use error::EngineError;
+pub use exec::{COMMAND as EXEC_COMMAND, engine_exec_main};
+pub use ledger::{Ledger, LedgerError};
+pub use settings::{EngineSettings, Helper};
+pub use template::Progress;
+pub use walls::Walls;

@@ -1,0 +1,110 @@
+//! Copies a directory tree with its holes, so that an empty cluster costs 3 MB and 15 ms instead of 16 MB. Never
+//! follows links; the template has none.
+
+use rustix::fs::{SeekFrom, copy_file_range, ftruncate, seek};
+use rustix::io::Errno;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// `from` must be a folder, `to` an existing empty one. All of it is on disk when this returns.
+pub fn tree(from: &Path, to: &Path) -> io::Result<()> {
+    copy_dir(from, to)?;
+    // One flush of the whole filesystem costs less than one per file (94 of them: 25 ms).
+    rustix::fs::syncfs(File::open(to)?)?;
+    Ok(())
+}
+
+fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            crate::folder::make_dir(&target, 0o700)?;
+            copy_dir(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            copy_file(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let source = File::open(from)?;
+    let target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    let length = source.metadata()?.len();
+    ftruncate(&target, length)?;
+    let mut at = 0;
+    while at < length {
+        let start = match seek(&source, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            // Nothing but hole up to the end.
+            Err(Errno::NXIO) => break,
+            Err(e) => return Err(e.into()),
+        };
+        let end = seek(&source, SeekFrom::Hole(start))?.min(length);
+        copy_range(&source, &target, start, end)?;
+        at = end;
+    }
+    Ok(())
+}
+
+fn copy_range(source: &File, target: &File, start: u64, end: u64) -> io::Result<()> {
+    let (mut read_at, mut write_at) = (start, start);
+    while read_at < end {
+        let left = usize::try_from(end - read_at).unwrap_or(usize::MAX);
+        match copy_file_range(source, Some(&mut read_at), target, Some(&mut write_at), left) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            // Between two filesystems, or one that can't: by hand.
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                return copy_by_hand(source, target, read_at, end);
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
+fn copy_by_hand(source: &File, target: &File, mut at: u64, end: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let mut buffer = vec![0u8; 64 << 10];
+    while at < end {
+        let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let got = source.read_at(buffer.get_mut(..want).unwrap_or_default(), at)?;
+        if got == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        target.write_all_at(buffer.get(..got).unwrap_or_default(), at)?;
+        at += got as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    #[test]
+    fn a_copy_has_the_same_bytes_and_keeps_its_holes() {
+        let temp = tempfile::tempdir().unwrap();
+        let (from, to) = (temp.path().join("a"), temp.path().join("b"));
+        fs::create_dir_all(from.join("sub")).unwrap();
+        fs::create_dir(&to).unwrap();
+        let file = File::create(from.join("sub/sparse")).unwrap();
+        file.set_len(8 << 20).unwrap();
+        file.write_all_at(b"begin", 0).unwrap();
+        file.write_all_at(b"middle", 3 << 20).unwrap();
+        fs::write(from.join("plain"), b"plain").unwrap();
+        fs::write(from.join("empty"), b"").unwrap();
+        tree(&from, &to).unwrap();
+        for name in ["sub/sparse", "plain", "empty"] {
+            assert_eq!(fs::read(from.join(name)).unwrap(), fs::read(to.join(name)).unwrap(), "{name}");
+        }
+        let blocks = fs::metadata(to.join("sub/sparse")).unwrap().blocks() * 512;
+        assert!(blocks < 1 << 20, "{blocks} bytes on disk");
+    }
+}

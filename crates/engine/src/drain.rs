@@ -1,0 +1,91 @@
+//! Putting an engine to sleep: ask every session, tell the idle ones, wait for quiet, read the accounts, stop, note
+//! it. Never stops an engine under a session that said no, unless told to.
+
+use crate::driver::Run;
+use crate::ledger::Ledger;
+use crate::limits::{DETACH_MAX, FORGET_MAX, YIELD_PATIENCE};
+use futures_util::future::join_all;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tidegate_model::{AccountBook, Activity, ClusterId, LeaseHandle, RunEpoch, Verdict};
+
+pub struct Drain {
+    pub cluster: ClusterId,
+    pub epoch: RunEpoch,
+    pub run: Arc<dyn Run>,
+    pub leases: Vec<LeaseHandle>,
+    pub ledger: Arc<dyn Ledger>,
+    /// Counts drains, so that an answer can't be taken for that to another.
+    pub number: u64,
+    /// Idle for longer than this, an open transaction may be ended.
+    pub transaction_idle_max: Duration,
+    /// End it whatever the sessions say.
+    pub anyway: bool,
+}
+
+pub enum DrainEnd {
+    /// Somebody said no: everything is as it was.
+    Refused { leases: Vec<LeaseHandle> },
+    /// The engine is gone. `book`: cleanly, with its accounts.
+    Stopped { book: Option<Arc<AccountBook>>, evicted: usize },
+}
+
+pub async fn drain(order: Drain) -> DrainEnd {
+    let (number, idle_max) = (order.number, order.transaction_idle_max);
+    let ask = async |lease: &LeaseHandle| {
+        let (activity, since) = lease.activity();
+        let past_idle = activity == Activity::InTransaction && since.elapsed() >= idle_max;
+        lease.ask(number, past_idle, tokio::time::sleep(YIELD_PATIENCE)).await
+    };
+    let answers = join_all(order.leases.iter().map(&ask)).await;
+    if !order.anyway && answers.iter().any(Result::is_err) {
+        for verdict in answers.into_iter().flatten().flatten() {
+            let _ = verdict.send(Verdict::Resume);
+        }
+        return DrainEnd::Refused { leases: order.leases };
+    }
+    let mut evicted = 0;
+    let mut agreed = Vec::with_capacity(order.leases.len());
+    for (lease, answer) in order.leases.into_iter().zip(answers) {
+        // Who said no, and is not asked, learns it by the closed channel of the dropped handle.
+        let Ok(answer) = answer else { continue };
+        if let Some(verdict) = answer {
+            evicted += usize::from(verdict.send(Verdict::Evicted).is_ok());
+        }
+        agreed.push(lease);
+    }
+    let quiet = tokio::time::timeout(DETACH_MAX, join_all(agreed.iter().map(LeaseHandle::detached))).await;
+    if quiet.is_err() {
+        tracing::warn!(cluster = %order.cluster, "sessions that agreed to end are still attached; the engine stops without them");
+    }
+    let book = stop(order.cluster, order.epoch, order.run.as_ref(), order.ledger.as_ref()).await;
+    DrainEnd::Stopped { book, evicted }
+}
+
+/// The book of the accounts as they were after the last session, or nothing if that could not be known.
+async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn Ledger) -> Option<Arc<AccountBook>> {
+    let book = last_reading(epoch, run).await;
+    if let Err(reason) = &book {
+        tracing::warn!(%cluster, reason, "the engine stops without a last reading of its accounts");
+    }
+    if !run.stop().await {
+        tracing::warn!(%cluster, "the engine did not stop in time and was killed; it recovers at its next start");
+    }
+    let book = Arc::new(book.ok()?);
+    match ledger.end_run(cluster, epoch, Arc::clone(&book)).await {
+        Ok(()) => Some(book),
+        Err(e) => {
+            tracing::error!(%cluster, error = %e, "the end of a run could not be noted");
+            None
+        }
+    }
+}
+
+async fn last_reading(epoch: RunEpoch, run: &dyn Run) -> Result<AccountBook, String> {
+    if !run.settle(FORGET_MAX).await.map_err(|e| e.to_string())? {
+        return Err("a session does not end".to_owned());
+    }
+    let began = Instant::now();
+    let accounts = run.accounts().await.map_err(|e| e.to_string())?;
+    Ok(AccountBook { accounts, run: epoch, read_began: Some(began) })
+}

@@ -1,0 +1,55 @@
+//! What a kind of engine is to this room: one driver behind these two traits. Never knows leases, waiters or ledgers.
+
+use crate::error::StartError;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_model::{Account, BoxFuture, EngineSessionId};
+
+/// The engine of one cluster, running or not.
+pub trait Driver: Send + Sync + 'static {
+    /// Starts it and proves our login to it; at the first time its root is made. Dropping the future gives the start
+    /// up and leaves no process.
+    fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>>;
+
+    /// Where sessions connect, over all runs.
+    fn socket(&self) -> PathBuf;
+
+    /// Deletes everything. Only called when no run is alive.
+    fn remove(&self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// One run. Dropped, the engine is killed.
+pub trait Run: Send + Sync + 'static {
+    /// Ends when the engine has, with how.
+    fn ended(&self) -> BoxFuture<'_, String>;
+
+    /// All accounts people may log in with: no roles, and not the engine's and the gateway's own.
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<Account>, RunError>>;
+
+    /// Of the account `user@host`, by SHA1(SHA1(password)).
+    fn set_password<'a>(
+        &'a self,
+        user: &'a str,
+        host: &'a str,
+        stage2: [u8; 20],
+    ) -> BoxFuture<'a, Result<(), RunError>>;
+
+    fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
+
+    /// Waits until the engine knows no session but ours; ends with KILL those that stay. False if some still do.
+    fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>>;
+
+    /// Orderly, then not. True if it ended by itself in time.
+    fn stop(&self) -> BoxFuture<'_, bool>;
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RunError {
+    /// The engine said no; the connection is good.
+    #[error("{0}")]
+    Refused(String),
+    /// The administrative connection is gone, and with it the engine.
+    #[error("the administrative connection is lost: {0}")]
+    Lost(String),
+}

@@ -1,0 +1,305 @@
+//! All engines of this server: the one thing other rooms hold. Never decides when an engine runs; each cluster's
+//! supervisor does.
+
+use crate::error::EngineError;
+use crate::folder::{Folder, check_reach, make_dir};
+use crate::init_sql::RootSeed;
+use crate::ledger::Ledger;
+use crate::limits::{COMMANDS_MAX, KILLS_AT_ONCE_MAX, OPERATION_MAX, SHUTDOWN_MAX};
+use crate::local::{Local, LocalDriver};
+use crate::program::Program;
+use crate::settings::EngineSettings;
+use crate::socket::SocketFolder;
+use crate::spawner::Spawner;
+use crate::status::Shared;
+use crate::supervisor::{Command, Common, Supervisor};
+use crate::template::{self, Progress};
+use crate::walls::Walls;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use tidegate_model::{
+    AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterState, EngineSessionId, Journal,
+    Lease, RunEpoch, Waker,
+};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+
+/// The administrator that a new cluster begins with.
+const FIRST_USER: &str = "root";
+/// From where that user may come: the gateway has judged the address before.
+const ANY_HOST: &str = "%";
+
+/// A cluster as the store knows it.
+#[derive(Debug, Clone)]
+pub struct ClusterSpec {
+    pub id: ClusterId,
+    /// For logs.
+    pub name: ClusterName,
+    /// The engine's own user, where this server is root.
+    pub uid: Option<u32>,
+    pub limits: ClusterLimits,
+}
+
+/// Cheap to clone. When the last clone is dropped, every engine ends.
+#[derive(Clone)]
+pub struct Engines {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    local: Arc<Local>,
+    sockets: SocketFolder,
+    common: Common,
+    walls: Walls,
+    clusters: RwLock<HashMap<ClusterId, Cluster>>,
+    /// The template is built by one at a time.
+    template: Mutex<Option<PathBuf>>,
+    kills: Arc<Semaphore>,
+}
+
+#[derive(Clone)]
+struct Cluster {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Engines {
+    /// Finds the server's program and makes this room's folders. Starts nothing.
+    pub async fn open(
+        settings: EngineSettings,
+        ledger: Arc<dyn Ledger>,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, EngineError> {
+        let walls = Walls::look();
+        for missing in walls.missing() {
+            tracing::warn!("engines run without {missing}");
+        }
+        let program = Program::find(&settings)?;
+        let run = make_folders(&settings.folder, walls)?;
+        let helper = settings.helper.clone();
+        let spawner = Spawner::new(helper).map_err(|e| EngineError::Start(format!("no spawner thread: {e}")))?;
+        let starts = Arc::new(Semaphore::new(settings.wakes_at_once_max.max(1)));
+        let inner = Inner {
+            local: Arc::new(Local { settings, program, spawner }),
+            sockets: SocketFolder::open(&run)?,
+            common: Common { ledger, journal, starts },
+            walls,
+            clusters: RwLock::default(),
+            template: Mutex::new(None),
+            kills: Arc::new(Semaphore::new(KILLS_AT_ONCE_MAX)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub fn walls(&self) -> Walls {
+        self.inner.walls
+    }
+
+    /// As in `10.11.19-MariaDB`.
+    pub fn version(&self) -> &str {
+        &self.inner.local.program.version
+    }
+
+    /// Builds the template if this version of the engine has none yet. Otherwise the first creation does.
+    pub async fn prepare(&self, progress: Progress<'_>) -> Result<(), EngineError> {
+        self.template(progress).await.map(drop)
+    }
+
+    async fn template(&self, progress: Progress<'_>) -> Result<PathBuf, EngineError> {
+        let mut ready = self.inner.template.lock().await;
+        if let Some(path) = ready.as_ref() {
+            return Ok(path.clone());
+        }
+        let path = template::ensure(&self.inner.local, &self.inner.sockets, progress).await?;
+        *ready = Some(path.clone());
+        Ok(path)
+    }
+
+    /// Makes a new cluster, asleep. `stage2`: SHA1(SHA1(password)) of its `root`.
+    pub async fn create(&self, spec: ClusterSpec, stage2: [u8; 20]) -> Result<(), EngineError> {
+        let template = self.template(&|_| {}).await?;
+        let folder = self.folder(&spec);
+        let seed = RootSeed { user: FIRST_USER.to_owned(), stage2 };
+        let copied = tokio::task::spawn_blocking(move || template::copy(&template, &folder, &seed)).await;
+        copied.map_err(|e| EngineError::Template(e.to_string()))??;
+        self.adopt(spec, true).await
+    }
+
+    /// Registers a cluster that stands on disk. `clean`: its last run ended with an orderly sleep.
+    #[expect(clippy::unused_async, reason = "registering a remote engine will ask it something")]
+    pub async fn adopt(&self, spec: ClusterSpec, clean: bool) -> Result<(), EngineError> {
+        let driver = LocalDriver {
+            local: Arc::clone(&self.inner.local),
+            folder: self.folder(&spec),
+            listener: self.inner.sockets.listen(&format!("engine-{}.sock", spec.id))?,
+            connections_max: spec.limits.connections_max,
+        };
+        let shared = Arc::new(Shared::new(spec.id, clean));
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let common = self.inner.common.clone();
+        Supervisor::spawn(Arc::clone(&shared), Arc::new(driver), common, spec.limits, inbox);
+        let mut clusters = self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner);
+        clusters.insert(spec.id, Cluster { shared, commands });
+        Ok(())
+    }
+
+    fn folder(&self, spec: &ClusterSpec) -> Folder {
+        let uid = spec.uid.filter(|_| self.inner.walls.own_uids);
+        Folder::new(self.inner.local.settings.folder.join("engines").join(spec.id.to_string()), uid)
+    }
+
+    /// Brings a cluster that was not cleanly asleep up, so that its accounts are known; it sleeps again by itself.
+    pub async fn recover(&self, id: ClusterId) -> Result<(), EngineError> {
+        if self.cluster(id)?.shared.clean() {
+            return Ok(());
+        }
+        self.wake(id).await
+    }
+
+    pub fn state(&self, id: ClusterId) -> Option<ClusterState> {
+        Some(self.cluster(id).ok()?.shared.status.borrow().state)
+    }
+
+    /// Why the last start failed, if it did.
+    pub fn failure(&self, id: ClusterId) -> Option<String> {
+        let status = self.cluster(id).ok()?.shared.status.subscribe();
+        let status = status.borrow();
+        (status.state == ClusterState::Failed).then(|| status.failure.as_deref().unwrap_or_default().to_owned())
+    }
+
+    /// The accounts as a reading saw them that began after `not_before`; of a clean sleeper the last there was.
+    pub async fn accounts(&self, id: ClusterId, not_before: Instant) -> Result<Arc<AccountBook>, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(id, Command::Accounts { not_before, reply }).await?;
+        answer.await.map_err(|_| EngineError::Stopping)?.map_err(EngineError::Admin)
+    }
+
+    /// Ends when the engine runs.
+    pub async fn wake(&self, id: ClusterId) -> Result<(), EngineError> {
+        let cluster = self.cluster(id)?;
+        within(id, cluster.shared.awake()).await
+    }
+
+    /// Puts it to sleep now. Fails if a session is busy.
+    pub async fn sleep(&self, id: ClusterId) -> Result<(), EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(id, Command::Sleep(reply)).await?;
+        answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// Wakes it, changes the password of `user@'%'`, and reads the accounts again. `stage2`: SHA1(SHA1(password)).
+    pub async fn set_password(&self, id: ClusterId, user: &str, stage2: [u8; 20]) -> Result<(), EngineError> {
+        let cluster = self.cluster(id)?;
+        // A lease like a session's, busy by birth: the cluster stays awake until we are done.
+        let lease = within(id, cluster.shared.attach()).await?;
+        let gone = || EngineError::Admin("the engine ended meanwhile; try again".to_owned());
+        let run = cluster.shared.run(lease.run).ok_or_else(gone)?;
+        // Dropping this future in the middle must not tear a statement: the work runs to its end beside it.
+        let user = user.to_owned();
+        let work = tokio::spawn(async move { run.set_password(&user, ANY_HOST, stage2).await });
+        let done = work.await.map_err(|e| EngineError::Admin(e.to_string()))?;
+        done.map_err(|e| EngineError::Admin(e.to_string()))?;
+        self.accounts(id, Instant::now()).await.map(drop)
+    }
+
+    /// Stops its engine whatever its sessions do, and deletes its directory.
+    pub async fn remove(&self, id: ClusterId) -> Result<(), EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(id, Command::End { remove: true, reply }).await?;
+        let answer = answer.await.map_err(|_| EngineError::Stopping)?;
+        self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        answer
+    }
+
+    /// Ends all engines: asks them all at once, and waits for all.
+    pub async fn shutdown(&self) {
+        let all: Vec<_> = {
+            let mut clusters = self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner);
+            clusters.drain().map(|(_, cluster)| cluster).collect()
+        };
+        let end = |cluster: Cluster| async move {
+            let (reply, answer) = oneshot::channel();
+            if cluster.commands.send(Command::End { remove: false, reply }).await.is_ok() {
+                let _ = answer.await;
+            }
+        };
+        let ended = futures_util::future::join_all(all.into_iter().map(end));
+        if tokio::time::timeout(SHUTDOWN_MAX, ended).await.is_err() {
+            tracing::error!("some engines did not end in time; they are killed, and recover at the next start");
+        }
+    }
+
+    fn cluster(&self, id: ClusterId) -> Result<Cluster, EngineError> {
+        let clusters = self.inner.clusters.read().unwrap_or_else(PoisonError::into_inner);
+        clusters.get(&id).cloned().ok_or(EngineError::Unknown(id))
+    }
+
+    async fn send(&self, id: ClusterId, command: Command) -> Result<(), EngineError> {
+        self.cluster(id)?.commands.send(command).await.map_err(|_| EngineError::Stopping)
+    }
+}
+
+impl Waker for Engines {
+    fn attach(&self, id: ClusterId, deadline: Instant) -> BoxFuture<'_, Result<Lease, AttachError>> {
+        Box::pin(async move {
+            let cluster = self.cluster(id).map_err(|_| AttachError::Gone)?;
+            let attached = tokio::time::timeout_at(deadline.into(), cluster.shared.attach()).await;
+            attached.unwrap_or(Err(AttachError::Deadline))
+        })
+    }
+
+    fn end_session(&self, id: ClusterId, run: RunEpoch, session: EngineSessionId) {
+        let Ok(cluster) = self.cluster(id) else { return };
+        let Some(run) = cluster.shared.run(run) else { return };
+        let Ok(permit) = Arc::clone(&self.inner.kills).try_acquire_owned() else {
+            tracing::warn!(cluster = %id, "too many sessions end at once; this one's work runs to its end");
+            return;
+        };
+        tokio::spawn(async move {
+            // It may have ended by itself meanwhile, which is what was wanted.
+            let _ = run.end_session(session).await;
+            drop(permit);
+        });
+    }
+}
+
+/// An operator's request, which has no deadline of its own.
+async fn within<T>(id: ClusterId, attach: impl Future<Output = Result<T, AttachError>>) -> Result<T, EngineError> {
+    let done = tokio::time::timeout(OPERATION_MAX, attach).await;
+    done.unwrap_or(Err(AttachError::Deadline)).map_err(|e| match e {
+        AttachError::Failed(reason) => EngineError::Start(reason),
+        AttachError::Deadline => EngineError::Start("it was not up in time".to_owned()),
+        AttachError::Gone => EngineError::Unknown(id),
+        AttachError::Stopping => EngineError::Stopping,
+    })
+}
+
+/// The folder of sockets. As root, others must be able to pass through those above the engines' data; nothing in
+/// them may be listed.
+fn make_folders(folder: &Path, walls: Walls) -> Result<PathBuf, EngineError> {
+    let passage = if walls.own_uids { 0o711 } else { 0o700 };
+    let engines = folder.join("engines");
+    for dir in [folder, &engines] {
+        make_dir(dir, passage).map_err(EngineError::file("making", dir))?;
+    }
+    template::make_home(folder, passage)?;
+    if walls.own_uids {
+        check_reach(&engines)?;
+    }
+    clear_leftovers(&engines);
+    let run = folder.join("run");
+    make_dir(&run, 0o700).map_err(EngineError::file("making", &run))?;
+    Ok(run)
+}
+
+/// Half-made and half-removed directories of a server that was killed.
+fn clear_leftovers(engines: &Path) {
+    for entry in std::fs::read_dir(engines).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let leftover = path.extension().is_some_and(|e| e == "creating" || e == "removing");
+        if leftover && let Err(e) = std::fs::remove_dir_all(&path) {
+            tracing::warn!(path = %path.display(), error = %e, "a leftover could not be removed");
+        }
+    }
+}

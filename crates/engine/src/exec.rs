@@ -1,0 +1,219 @@
+//! The helper that becomes an engine: it runs in a process of its own that has one thread, builds the walls round
+//! itself and then executes the server. Never returns, never starts a thread, never reads the network.
+
+use crate::walls::{files, seccomp};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::process::{Resource, Rlimit, Signal};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What `main` dispatches on before any thread exists.
+pub const COMMAND: &str = "engine-exec";
+
+/// systemd's protocol for handed-over sockets: they start at this descriptor.
+const LISTEN_FD: RawFd = 3;
+/// Where the cluster's lock lives in the engine; nobody looks for it, it only has to stay open.
+const LOCK_FD: RawFd = 4;
+
+/// Threads one engine may have, where its uid is its own: one per connection at the very most of any limit.
+const THREADS_MAX: u64 = 4096;
+/// Descriptors one engine may have.
+const FILES_MAX: u64 = 32_768;
+
+/// What the helper is told, as arguments.
+#[derive(Debug, Clone, Default)]
+pub struct Orders {
+    /// The process that must still be our parent when the death signal is set.
+    pub parent: u32,
+    /// The uid and gid to become.
+    pub uid: Option<u32>,
+    pub write: Vec<PathBuf>,
+    pub read: Vec<PathBuf>,
+    pub landlock_abi_max: Option<u8>,
+    pub address_space_max: u64,
+    /// Standard input is SQL for `--bootstrap`, no socket, and there is no lock.
+    pub bootstrap: bool,
+    pub program: PathBuf,
+    pub program_args: Vec<OsString>,
+}
+
+impl Orders {
+    pub fn to_args(&self) -> Vec<OsString> {
+        let join = |key: &str, value: &OsStr| {
+            let mut out = OsString::from(key);
+            out.push(value);
+            out
+        };
+        let mut out = vec![
+            join("parent=", self.parent.to_string().as_ref()),
+            join("memory=", self.address_space_max.to_string().as_ref()),
+        ];
+        out.extend(self.uid.map(|uid| join("uid=", uid.to_string().as_ref())));
+        out.extend(self.landlock_abi_max.map(|abi| join("abi=", abi.to_string().as_ref())));
+        out.extend(self.write.iter().map(|p| join("write=", p.as_os_str())));
+        out.extend(self.read.iter().map(|p| join("read=", p.as_os_str())));
+        if self.bootstrap {
+            out.push("bootstrap=1".into());
+        }
+        out.push(join("program=", self.program.as_os_str()));
+        out.push("--".into());
+        out.extend(self.program_args.iter().cloned());
+        out
+    }
+
+    fn from_args(mut args: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        use std::os::unix::ffi::{OsStrExt, OsStringExt};
+        let mut out = Self::default();
+        for arg in args.by_ref() {
+            if arg == "--" {
+                break;
+            }
+            let bytes = arg.as_bytes();
+            let split = bytes.iter().position(|b| *b == b'=').ok_or("an argument without =")?;
+            let (key, value) = (bytes.get(..split).unwrap_or_default(), bytes.get(split + 1..).unwrap_or_default());
+            let path = || PathBuf::from(OsString::from_vec(value.to_vec()));
+            match key {
+                b"parent" => out.parent = number(value)?,
+                b"memory" => out.address_space_max = number(value)?,
+                b"uid" => out.uid = Some(number(value)?),
+                b"abi" => out.landlock_abi_max = Some(number(value)?),
+                b"write" => out.write.push(path()),
+                b"read" => out.read.push(path()),
+                b"bootstrap" => out.bootstrap = true,
+                b"program" => out.program = path(),
+                _ => return Err(format!("unknown argument {arg:?}")),
+            }
+        }
+        out.program_args = args.collect();
+        Ok(out)
+    }
+}
+
+fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, String> {
+    std::str::from_utf8(value).ok().and_then(|v| v.parse().ok()).ok_or_else(|| "not a number".to_owned())
+}
+
+/// Becomes an engine, or says on standard error (the engine's log) why not.
+pub fn engine_exec_main() -> ! {
+    let args = std::env::args_os().skip_while(|a| a != COMMAND).skip(1);
+    let reason = match Orders::from_args(args).and_then(|orders| become_engine(&orders)) {
+        Ok(never) => match never {},
+        Err(reason) => reason,
+    };
+    eprintln!("[ERROR] {COMMAND}: {reason}");
+    std::process::exit(126)
+}
+
+fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
+    let because = |what: &'static str| move |e: std::io::Error| format!("{what}: {e}");
+    place_descriptors(orders.bootstrap).map_err(because("descriptors"))?;
+    limit(orders).map_err(|e| because("limits")(e.into()))?;
+    if let Some(uid) = orders.uid {
+        drop_uid(uid).map_err(|e| format!("becoming uid {uid}: {e}"))?;
+    }
+    // Changing the uid clears the death signal, so it comes after; and the parent may have died before it was set.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|e| because("death signal")(e.into()))?;
+    let parent = rustix::process::getppid().map(|p| p.as_raw_nonzero().get().unsigned_abs());
+    if parent != Some(orders.parent) {
+        return Err("the server that asked for this engine is gone".to_owned());
+    }
+    rustix::thread::set_no_new_privs(true).map_err(|e| because("no_new_privs")(e.into()))?;
+    let reach = files::Reach {
+        program: &orders.program,
+        write: &orders.write,
+        read: &orders.read,
+        abi_max: orders.landlock_abi_max,
+    };
+    files::confine(&reach).map_err(|e| format!("Landlock: {e}"))?;
+    seccomp::apply().map_err(|e| format!("seccomp: {e}"))?;
+    let mut command = Command::new(&orders.program);
+    command.args(&orders.program_args).env_clear();
+    // Time zone names of the system's own zone, nothing else of our environment.
+    command.env("LC_ALL", "C");
+    if !orders.bootstrap {
+        command.env("LISTEN_FDS", "1").env("LISTEN_PID", std::process::id().to_string());
+    }
+    Err(format!("{}: {}", orders.program.display(), command.exec()))
+}
+
+/// Moves socket and lock to where the engine wants them, and closes whatever else was inherited.
+fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
+    let inherited: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > 2)
+        .collect();
+    for fd in inherited {
+        // The directory's own descriptor is closed already: EBADF is no news.
+        let _ = nix::unistd::close(fd);
+    }
+    if !bootstrap {
+        for (from, to) in [(std::io::stdin().as_raw_fd(), LISTEN_FD), (std::io::stdout().as_raw_fd(), LOCK_FD)] {
+            let copy = match from {
+                0 => fcntl_dupfd_cloexec(std::io::stdin(), to)?,
+                _ => fcntl_dupfd_cloexec(std::io::stdout(), to)?,
+            };
+            if copy.as_raw_fd() != to {
+                return Err(std::io::Error::other("a descriptor was not free"));
+            }
+            fcntl_setfd(&copy, FdFlags::empty())?;
+            // Stays open over the exec, which is the point.
+            let _ = copy.into_raw_fd();
+        }
+        rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    }
+    rustix::stdio::dup2_stdout(std::io::stderr())?;
+    Ok(())
+}
+
+fn limit(orders: &Orders) -> rustix::io::Result<()> {
+    let set = |resource, max: u64| {
+        let hard = rustix::process::getrlimit(resource).maximum.map_or(max, |hard| hard.min(max));
+        rustix::process::setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) })
+    };
+    // A core would hold the tenant's rows and our account's hash.
+    set(Resource::Core, 0)?;
+    set(Resource::Nofile, FILES_MAX)?;
+    if orders.address_space_max > 0 {
+        set(Resource::As, orders.address_space_max)?;
+    }
+    if orders.uid.is_some() {
+        set(Resource::Nproc, THREADS_MAX)?;
+    }
+    Ok(())
+}
+
+fn drop_uid(uid: u32) -> nix::Result<()> {
+    use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    setgroups(&[])?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_survive_the_way_through_arguments() {
+        let orders = Orders {
+            parent: 7,
+            uid: Some(600_001),
+            write: vec!["/a b/data".into(), "/c=d".into()],
+            read: vec!["/r".into()],
+            landlock_abi_max: Some(2),
+            address_space_max: 9,
+            bootstrap: true,
+            program: "/usr/sbin/mariadbd".into(),
+            program_args: vec!["--x=1".into(), "--".into()],
+        };
+        let back = Orders::from_args(orders.to_args().into_iter()).unwrap();
+        assert_eq!(format!("{back:?}"), format!("{orders:?}"));
+        assert!(Orders::from_args(["nonsense".into()].into_iter()).is_err());
+    }
+}

@@ -1,0 +1,207 @@
+//! A cluster's directory: what lies where, and who may do what with it. Never follows a link a tenant could have made:
+//! what the engine can write is only ever walked by `copy`, read by nobody, and deleted.
+
+use crate::error::EngineError;
+use crate::limits::LOG_MAX;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// `data` and `tmp` are the engine's own; the rest it may read at most.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    root: PathBuf,
+    uid: Option<u32>,
+}
+
+impl Folder {
+    pub fn new(root: PathBuf, uid: Option<u32>) -> Self {
+        Self { root, uid }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    pub fn uid(&self) -> Option<u32> {
+        self.uid
+    }
+    pub fn data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+    pub fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+    pub fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+    pub fn plugins(&self) -> PathBuf {
+        self.root.join("plugins")
+    }
+    pub fn files(&self) -> PathBuf {
+        self.root.join("files")
+    }
+    pub fn init_sql(&self) -> PathBuf {
+        self.run().join("init.sql")
+    }
+    pub fn log(&self) -> PathBuf {
+        self.root.join("engine.log")
+    }
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+    /// The version of the engine that last ran here.
+    pub fn version(&self) -> PathBuf {
+        self.root.join("version")
+    }
+
+    /// Makes the empty rooms of a cluster's directory.
+    pub fn furnish(&self) -> io::Result<()> {
+        make_dir(&self.root, self.outer_mode())?;
+        self.give_group(&self.root)?;
+        for dir in [self.run(), self.plugins(), self.files()] {
+            make_dir(&dir, self.outer_mode())?;
+            self.give_group(&dir)?;
+        }
+        for dir in [self.data(), self.tmp()] {
+            make_dir(&dir, 0o700)?;
+            self.give(&dir)?;
+        }
+        Ok(())
+    }
+
+    /// Ours, with passage for the engine's group where it has one of its own.
+    fn outer_mode(&self) -> u32 {
+        if self.uid.is_some() { 0o750 } else { 0o700 }
+    }
+
+    fn give(&self, path: &Path) -> io::Result<()> {
+        match self.uid {
+            Some(uid) => std::os::unix::fs::lchown(path, Some(uid), Some(uid)),
+            None => Ok(()),
+        }
+    }
+
+    fn give_group(&self, path: &Path) -> io::Result<()> {
+        match self.uid {
+            Some(gid) => std::os::unix::fs::lchown(path, None, Some(gid)),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives everything below `data` to the engine's own user.
+    pub fn give_data(&self) -> io::Result<()> {
+        if self.uid.is_none() {
+            return Ok(());
+        }
+        let mut stack = vec![self.data()];
+        while let Some(dir) = stack.pop() {
+            self.give(&dir)?;
+            for entry in fs::read_dir(&dir)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    stack.push(entry.path());
+                } else {
+                    self.give(&entry.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Throws away what the last run left in `tmp`.
+    pub fn empty_tmp(&self) -> io::Result<()> {
+        for entry in fs::read_dir(self.tmp())? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the engine runs at its start: readable for it, not writable.
+    pub fn write_init_sql(&self, sql: &str) -> io::Result<()> {
+        let path = self.init_sql();
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mode = if self.uid.is_some() { 0o640 } else { 0o600 };
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
+        self.give_group(&path)?;
+        file.write_all(sql.as_bytes())
+    }
+
+    /// The log to append to, and how long it was: what follows belongs to this run.
+    pub fn open_log(&self) -> io::Result<(File, u64)> {
+        let path = self.log();
+        if fs::metadata(&path).is_ok_and(|m| m.len() > LOG_MAX) {
+            fs::rename(&path, self.root.join("engine.log.1"))?;
+        }
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        let length = file.metadata()?.len();
+        Ok((file, length))
+    }
+
+    pub fn open_lock(&self) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(self.lock())
+    }
+}
+
+/// A folder with exactly this mode, whether it was there or not and whatever the umask.
+pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+/// As root the engines run as others, who must be able to pass through every folder above theirs.
+pub fn check_reach(path: &Path) -> Result<(), EngineError> {
+    let full = path.canonicalize().map_err(EngineError::file("opening", path))?;
+    for above in full.ancestors() {
+        let mode = fs::metadata(above).map_err(EngineError::file("looking at", above))?.mode();
+        if mode & 0o001 == 0 {
+            return Err(EngineError::Unreachable { path: full.clone(), obstacle: above.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Makes a rename or a new entry in this folder durable.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_engine_may_not_write_is_not_its_own() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::new(temp.path().join("c"), None);
+        folder.furnish().unwrap();
+        folder.write_init_sql("SELECT 1;").unwrap();
+        folder.write_init_sql("SELECT 2;").unwrap();
+        let mode = |p: PathBuf| fs::metadata(p).unwrap().mode() & 0o777;
+        assert_eq!(mode(folder.init_sql()), 0o600);
+        assert_eq!(mode(folder.data()), 0o700);
+        assert_eq!(mode(folder.run()), 0o700);
+        assert_eq!(fs::read_to_string(folder.init_sql()).unwrap(), "SELECT 2;");
+    }
+
+    #[test]
+    fn a_folder_others_cannot_pass_is_named() {
+        let temp = tempfile::tempdir().unwrap();
+        let inner = temp.path().join("inner");
+        make_dir(&inner, 0o711).unwrap();
+        fs::set_permissions(temp.path(), Permissions::from_mode(0o700)).unwrap();
+        let Err(EngineError::Unreachable { obstacle, .. }) = check_reach(&inner) else { panic!("reachable") };
+        assert_eq!(obstacle, temp.path().canonicalize().unwrap());
+    }
+}

@@ -1,0 +1,83 @@
+//! What the engine runs at each start: the gateway's own account, and at the first start the cluster's root. Never
+//! holds a password: hashes only.
+
+use crate::secret::AdminSecret;
+use std::fmt::Write as _;
+
+/// The gateway's account. It is refused at the front door by not being in any account book.
+pub const ADMIN_USER: &str = "tidegate.admin";
+/// Locked, and the definer of the engine's own views.
+pub const SYSTEM_USER: &str = "mariadb.sys";
+
+/// The first administrator of a cluster.
+#[derive(Clone)]
+pub struct RootSeed {
+    pub user: String,
+    /// SHA1(SHA1(password)).
+    pub stage2: [u8; 20],
+}
+
+impl std::fmt::Debug for RootSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RootSeed").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// `*` and forty hex digits: how `mysql_native_password` writes stage 2.
+pub fn native_hash(stage2: &[u8; 20]) -> String {
+    let mut out = String::with_capacity(41);
+    out.push('*');
+    for byte in stage2 {
+        // Writing to a String can't fail.
+        let _ = write!(out, "{byte:02X}");
+    }
+    out
+}
+
+/// As a string literal, safe under every SQL mode that NO_BACKSLASH_ESCAPES is not part of and under that one too:
+/// what would need an escape is refused.
+pub fn literal(text: &str) -> Option<String> {
+    let harmless = !text.contains(['\\', '\'', '\0', '\n', '\r']);
+    harmless.then(|| format!("'{text}'"))
+}
+
+/// `seed` is given until the cluster is provisioned.
+pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> {
+    let mut out = String::new();
+    // OR REPLACE: whatever a tenant did to the account in the last run is undone.
+    let _ = writeln!(
+        out,
+        "CREATE OR REPLACE USER '{ADMIN_USER}'@'localhost' IDENTIFIED VIA mysql_native_password USING '{}';",
+        native_hash(&admin.stage2())
+    );
+    let _ = writeln!(out, "GRANT SELECT, PROCESS, CREATE USER, CONNECTION ADMIN ON *.* TO '{ADMIN_USER}'@'localhost';");
+    if let Some(seed) = seed {
+        let user = literal(&seed.user)?;
+        let hash = native_hash(&seed.stage2);
+        let _ = writeln!(
+            out,
+            "CREATE USER IF NOT EXISTS {user}@'%' IDENTIFIED VIA mysql_native_password USING '{hash}';\n\
+             GRANT PROCESS, RELOAD, SHOW DATABASES, CREATE USER, BINLOG MONITOR, SLAVE MONITOR, SET USER ON *.* TO {user}@'%' WITH GRANT OPTION;\n\
+             GRANT ALL ON `%`.* TO {user}@'%' WITH GRANT OPTION;\n\
+             GRANT SELECT ON mysql.* TO {user}@'%' WITH GRANT OPTION;"
+        );
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_holds_hashes_and_no_password() {
+        let admin = AdminSecret::random().unwrap();
+        let seed = RootSeed { user: "root".into(), stage2: [0xAB; 20] };
+        let sql = init_sql(&admin, Some(&seed)).unwrap();
+        assert!(!sql.contains(admin.password()));
+        assert!(sql.contains(&format!("'*{}'", "AB".repeat(20))));
+        assert!(!init_sql(&admin, None).unwrap().contains("root"));
+        assert!(init_sql(&admin, Some(&RootSeed { user: "a'b".into(), stage2: [0; 20] })).is_none());
+        assert!(!format!("{seed:?}").contains("171"), "a seed never prints its hash");
+    }
+}

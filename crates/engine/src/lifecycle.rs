@@ -1,0 +1,231 @@
+//! The life of a cluster as a pure machine: events in, actions out. Never waits, never looks at a clock, a process or
+//! a file; the supervisor does what it says.
+
+use crate::limits::{DEATHS_MAX, START_TRIES};
+use tidegate_model::ClusterState;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody wants in. `may_retry`: the backoff after the last failure is over.
+    Wanted { may_retry: bool },
+    /// The engine is up and our login to it is proven.
+    Ready,
+    /// It did not come up. `killed`: somebody ended it, so another try may help.
+    StartFailed { killed: bool },
+    /// It ended by itself. `settled`: after a run long enough not to be a crash loop.
+    Died { settled: bool },
+    /// Nobody has done anything for `sleep_after`, or an operator asks for sleep.
+    SleepDue,
+    /// A session said no.
+    DrainRefused,
+    /// The engine has stopped. `clean`: its accounts were read last and the ledger knows.
+    Stopped { clean: bool, queued: bool },
+    /// The server stops, or the cluster is removed.
+    EndAsked,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Start,
+    /// Give out leases.
+    Open,
+    /// Give out no more, and drop those that are out.
+    Close,
+    /// Ask the sessions to yield, then stop the engine.
+    Drain,
+    /// The same, whatever the sessions say.
+    DrainAnyway,
+    /// Give up a start that is under way.
+    AbortStart,
+    /// Tell the waiters why it failed, and set the backoff.
+    TellFailure,
+    /// The supervisor's work is done.
+    Finish,
+}
+
+#[derive(Debug, Clone)]
+pub struct Lifecycle {
+    state: ClusterState,
+    tries: u32,
+    deaths: u32,
+    ending: bool,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self { state: ClusterState::Asleep, tries: 0, deaths: 0, ending: false }
+    }
+}
+
+impl Lifecycle {
+    pub fn state(&self) -> ClusterState {
+        self.state
+    }
+
+    pub fn on(&mut self, event: Event) -> Vec<Action> {
+        use ClusterState::{Asleep, Awake, Draining, Failed, Waking};
+        match (self.state, event) {
+            (Asleep, Event::Wanted { .. }) | (Failed, Event::Wanted { may_retry: true }) if !self.ending => {
+                self.tries = 1;
+                self.go(Waking, &[Action::Start])
+            }
+            (Failed, Event::Wanted { may_retry: false }) => vec![Action::TellFailure],
+            (Waking, Event::Ready) => self.go(Awake, &[Action::Open]),
+            (Waking, Event::StartFailed { killed: true }) if self.tries < START_TRIES => {
+                self.tries += 1;
+                vec![Action::Start]
+            }
+            (Waking, Event::StartFailed { .. }) => self.go(Failed, &[Action::TellFailure]),
+            (Awake, Event::Died { settled }) => {
+                self.deaths = if settled { 1 } else { self.deaths + 1 };
+                if self.deaths >= DEATHS_MAX {
+                    self.deaths = 0;
+                    return self.go(Failed, &[Action::Close, Action::TellFailure]);
+                }
+                self.tries = 1;
+                self.go(Waking, &[Action::Close, Action::Start])
+            }
+            (Awake, Event::SleepDue) => self.go(Draining, &[Action::Drain]),
+            (Draining, Event::DrainRefused) if self.ending => vec![Action::DrainAnyway],
+            (Draining, Event::DrainRefused) => self.go(Awake, &[Action::Open]),
+            (Draining, Event::Stopped { .. }) if self.ending => self.go(Asleep, &[Action::Finish]),
+            (Draining, Event::Stopped { clean, queued }) => {
+                if clean {
+                    self.deaths = 0;
+                }
+                // An engine that did not stop cleanly is recovered at once: no login is judged by stale accounts.
+                if queued || !clean {
+                    self.tries = 1;
+                    return self.go(Waking, &[Action::Start]);
+                }
+                self.go(Asleep, &[])
+            }
+            (state, Event::EndAsked) => {
+                self.ending = true;
+                match state {
+                    Asleep | Failed => vec![Action::Finish],
+                    Waking => self.go(Asleep, &[Action::AbortStart, Action::Finish]),
+                    Awake => self.go(Draining, &[Action::DrainAnyway]),
+                    Draining => vec![],
+                }
+            }
+            _ => vec![],
+        }
+    }
+
+    fn go(&mut self, state: ClusterState, actions: &[Action]) -> Vec<Action> {
+        self.state = state;
+        actions.to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Action as A;
+    use ClusterState::{Asleep, Awake, Draining, Failed, Waking};
+    use Event as E;
+
+    const WANTED: Event = E::Wanted { may_retry: true };
+    const KNOCK: Event = E::Wanted { may_retry: false };
+    const KILLED: Event = E::StartFailed { killed: true };
+    const BROKEN: Event = E::StartFailed { killed: false };
+    const CRASH: Event = E::Died { settled: false };
+    const DEATH: Event = E::Died { settled: true };
+    const SLEPT: Event = E::Stopped { clean: true, queued: false };
+    const QUEUED: Event = E::Stopped { clean: true, queued: true };
+    const UNCLEAN: Event = E::Stopped { clean: false, queued: false };
+
+    /// Each row is a life: event, then the actions it must cause and the state after it.
+    #[test]
+    fn lives() {
+        let lives: &[&[(Event, &[Action], ClusterState)]] = &[
+            // A plain day; more waiters cause no second start.
+            &[
+                (WANTED, &[A::Start], Waking),
+                (WANTED, &[], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (WANTED, &[], Awake),
+                (E::SleepDue, &[A::Drain], Draining),
+                (WANTED, &[], Draining),
+                (SLEPT, &[], Asleep),
+            ],
+            // Somebody knocked while it went to sleep.
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (E::SleepDue, &[A::Drain], Draining),
+                (QUEUED, &[A::Start], Waking),
+            ],
+            // One no, and it stays awake.
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (E::SleepDue, &[A::Drain], Draining),
+                (E::DrainRefused, &[A::Open], Awake),
+            ],
+            // Killed while starting: once more unseen, then failed; the backoff holds, then a new try.
+            &[
+                (WANTED, &[A::Start], Waking),
+                (KILLED, &[A::Start], Waking),
+                (KILLED, &[A::TellFailure], Failed),
+                (KNOCK, &[A::TellFailure], Failed),
+                (WANTED, &[A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+            ],
+            &[(WANTED, &[A::Start], Waking), (BROKEN, &[A::TellFailure], Failed)],
+            // Died: recovered by itself. Three times in a row: failed.
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (CRASH, &[A::Close, A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (CRASH, &[A::Close, A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (CRASH, &[A::Close, A::TellFailure], Failed),
+            ],
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (CRASH, &[A::Close, A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (DEATH, &[A::Close, A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (CRASH, &[A::Close, A::Start], Waking),
+            ],
+            // An unclean stop is recovered at once.
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (E::SleepDue, &[A::Drain], Draining),
+                (UNCLEAN, &[A::Start], Waking),
+            ],
+            // The end, from each state; nothing starts after it.
+            &[(E::EndAsked, &[A::Finish], Asleep), (WANTED, &[], Asleep)],
+            &[(WANTED, &[A::Start], Waking), (E::EndAsked, &[A::AbortStart, A::Finish], Asleep)],
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (E::EndAsked, &[A::DrainAnyway], Draining),
+                (QUEUED, &[A::Finish], Asleep),
+            ],
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (E::SleepDue, &[A::Drain], Draining),
+                (E::EndAsked, &[], Draining),
+                (E::DrainRefused, &[A::DrainAnyway], Draining),
+                (UNCLEAN, &[A::Finish], Asleep),
+            ],
+            // What is out of place changes nothing.
+            &[(E::Ready, &[], Asleep), (E::SleepDue, &[], Asleep), (CRASH, &[], Asleep), (SLEPT, &[], Asleep)],
+        ];
+        for (n, life) in lives.iter().enumerate() {
+            let mut machine = Lifecycle::default();
+            for (step, (event, actions, state)) in life.iter().enumerate() {
+                assert_eq!(machine.on(*event), actions.to_vec(), "life {n} step {step}");
+                assert_eq!(machine.state(), *state, "life {n} step {step}");
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Every bound of this room, with its reason. Never a setting: what an operator may change stands in `settings.rs`.
+
+use std::time::Duration;
+
+/// Connections that may wait in the engine's socket before it accepts. The kernel caps it at `somaxconn` (4096 on
+/// Linux since 5.4); a full backlog refuses a connect at once, so it is as long as the kernel gives.
+pub const BACKLOG: i32 = 4096;
+
+/// From spawn to greeting. Recovery of a large, badly killed data directory may take minutes; an engine that died is
+/// noticed at once by its pidfd, so this bounds a hang only.
+pub const START_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// From the greeting to the proven login: a few packets on a Unix socket.
+pub const ADMIN_LOGIN_MAX: Duration = Duration::from_secs(10);
+
+/// How long a start waits for the lock of an engine that outlived its server (PDEATHSIG is sent at once, but a process
+/// with much memory takes a moment to go).
+pub const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// Between two tries for the lock. flock has no way to wait with a deadline and without a thread.
+pub const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// From SIGTERM to SIGKILL. A clean stop takes 20-70 ms (measured); a tenant with SUPER can make it 2 s
+/// (`innodb_fast_shutdown=0`), and may not hold us longer than this.
+pub const TERM_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a session may take to answer a request to yield; silence counts as no.
+pub const YIELD_PATIENCE: Duration = Duration::from_secs(1);
+
+/// From the verdict to the last detached lease: the gateway writes one error packet and closes the engine leg.
+pub const DETACH_MAX: Duration = Duration::from_secs(5);
+
+/// How long a drain waits for the engine to forget closed sessions, once by itself and once more after KILL.
+pub const FORGET_MAX: Duration = Duration::from_secs(1);
+/// Between two looks at the process list meanwhile; a session goes within a millisecond or two.
+pub const FORGET_LOOK: Duration = Duration::from_millis(5);
+
+/// The engine's own bound on one reading of the accounts; it aborts the statement and the connection stays good. A
+/// tenant can lock `mysql.global_priv`; a login waits at most one second for a reading anyway.
+pub const READING_MAX_SECONDS: u32 = 5;
+
+/// Any one statement on the administrative connection. Twice what the engine bounds itself: past this the connection
+/// is lost, and with it the engine.
+pub const ADMIN_STATEMENT_MAX: Duration = Duration::from_secs(12);
+
+/// Accounts one cluster may have for us to judge logins by. Far above any real use; a tenant must not fill our memory.
+pub const ACCOUNTS_MAX: usize = 20_000;
+
+/// KILLs on their way at once over all clusters. Above it the session's work runs to its own end.
+pub const KILLS_AT_ONCE_MAX: usize = 256;
+
+/// Commands to one cluster's supervisor (sleep, password, readings, remove) that may wait. Each holds one operator's
+/// or one login's request; more wait in their own tasks.
+pub const COMMANDS_MAX: usize = 64;
+
+/// Reports of a supervisor's own tasks: one start or drain, one reading, one password at a time.
+pub const REPORTS_MAX: usize = 8;
+
+/// Jobs for the spawner thread. Starts are bounded by `wakes_at_once_max` before they come here.
+pub const SPAWN_QUEUE_MAX: usize = 64;
+
+/// An engine that died while starting is started once more unseen: somebody killed it, or memory was short.
+pub const START_TRIES: u32 = 2;
+
+/// Deaths in a row (each within [`SETTLED_AFTER`] of its start) after which a cluster counts as failed instead of being
+/// started again by itself.
+pub const DEATHS_MAX: u32 = 3;
+/// A run that lived this long was no crash loop.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(60);
+
+/// Backoff of a cluster that failed to start: doubles from the first to the last. While it lasts the next attach gets
+/// the old reason at once, so that a broken cluster can't burn the machine's cores by being knocked at.
+pub const RETRY_FIRST: Duration = Duration::from_secs(1);
+pub const RETRY_LAST: Duration = Duration::from_secs(60);
+
+/// After a refused drain, before the next: a tenth of a `sleep_after`, within these.
+pub const DRAIN_AGAIN_MIN: Duration = Duration::from_millis(50);
+pub const DRAIN_AGAIN_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes of the engine's log that a failure's reason may carry.
+pub const REASON_MAX: usize = 800;
+/// A log larger than this is put aside (one old copy is kept) before the next start.
+pub const LOG_MAX: u64 = 4 << 20;
+
+/// The end of all engines when the server stops: each has its own bounds, this one is for what they missed.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
+
+/// One run of the program that turns zoneinfo into SQL, and one bootstrap of the template: a second each on a quiet
+/// machine, far more on a loaded one.
+pub const TEMPLATE_STEP_MAX: Duration = Duration::from_secs(180);
+
+/// SQL that describes the time zones: about 6 MB with tzdata of 2025.
+pub const TZ_SQL_MAX: u64 = 64 << 20;
+
+/// Above the cluster's own limit of connections: ours, and a margin so that the gateway's refusal comes first.
+pub const CONNECTIONS_SPARE: u32 = 10;
+
+/// An operator's wake or password change. Recovery of a large data directory may take minutes.
+pub const OPERATION_MAX: Duration = Duration::from_secs(10 * 60);

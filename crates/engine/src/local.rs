@@ -1,0 +1,329 @@
+//! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never TCP, never two
+//! processes on one data directory.
+
+use crate::accounts::account;
+use crate::admin::Admin;
+use crate::driver::{Driver, Run, RunError};
+use crate::error::StartError;
+use crate::exec::Orders;
+use crate::folder::Folder;
+use crate::init_sql::{RootSeed, init_sql, literal, native_hash};
+use crate::limits::{
+    ACCOUNTS_MAX, ADMIN_LOGIN_MAX, FORGET_LOOK, LOCK_RETRY, LOCK_WAIT, READING_MAX_SECONDS, REASON_MAX, START_MAX,
+};
+use crate::process::{End, Process};
+use crate::program::{Program, major};
+use crate::secret::AdminSecret;
+use crate::settings::EngineSettings;
+use crate::socket::Listener;
+use crate::spawner::{Luggage, Spawner};
+use crate::{options, seed};
+use rustix::fs::FlockOperation;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tidegate_model::{Account, BoxFuture, EngineSessionId};
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+
+/// What all local engines of this server share.
+pub struct Local {
+    pub settings: EngineSettings,
+    pub program: Program,
+    pub spawner: Spawner,
+}
+
+pub struct LocalDriver {
+    pub local: Arc<Local>,
+    pub folder: Folder,
+    pub listener: Listener,
+    pub connections_max: u32,
+}
+
+impl Driver for LocalDriver {
+    fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>> {
+        Box::pin(async move { Ok(Arc::new(self.start_run().await?) as Arc<dyn Run>) })
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.listener.path.clone()
+    }
+
+    fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            if self.folder.root().exists() {
+                // An engine that was just killed may still be on its way out.
+                let lock = self.lock().await.map_err(|e| e.reason)?;
+                let root = self.folder.root().to_owned();
+                let away = root.with_extension("removing");
+                std::fs::rename(&root, &away).map_err(|e| format!("{}: {e}", root.display()))?;
+                drop(lock);
+                let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&away)).await;
+                removed.map_err(|e| e.to_string())?.map_err(|e| format!("{}: {e}", root.display()))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl LocalDriver {
+    async fn start_run(&self) -> Result<LocalRun, StartError> {
+        self.check_version()?;
+        let failed = |what: &'static str| move |e: io::Error| StartError::new(format!("{what}: {e}"));
+        let lock = self.lock().await?;
+        self.folder.empty_tmp().map_err(failed("emptying its folder for temporary files"))?;
+        let secret = AdminSecret::random().map_err(|e| StartError::new(format!("no randomness: {e}")))?;
+        let root = seed::read(&self.folder).map_err(failed("reading the first password's hash"))?;
+        let sql =
+            init_sql(&secret, root.as_ref()).ok_or_else(|| StartError::new("the first user's name is unusable"))?;
+        self.folder.write_init_sql(&sql).map_err(failed("writing init.sql"))?;
+        let (log, log_start) = self.folder.open_log().map_err(failed("opening its log"))?;
+        // Before the engine exists, so that ours is the first connection it accepts and its greeting says "ready".
+        let stream = UnixStream::connect(&self.listener.path).await.map_err(failed("its socket"))?;
+        let listener = self.listener.fd.try_clone().map_err(failed("its socket"))?;
+        let luggage = Luggage { stdin: listener, stdout: lock.into(), stderr: log.into() };
+        let process =
+            Process::spawn(&self.local.spawner, &self.orders(), luggage).await.map_err(failed("starting a process"))?;
+        let admin = tokio::select! {
+            admin = first_login(stream, &secret) => admin,
+            end = process.ended() => return Err(self.explain(&end, log_start)),
+        };
+        let admin = match admin {
+            Ok(admin) => admin,
+            // Its end and the lost connection come together: the end explains more.
+            Err(reason) => match tokio::time::timeout(LOCK_RETRY, process.ended()).await {
+                Ok(end) => return Err(self.explain(&end, log_start)),
+                Err(_) => return Err(StartError::new(format!("{reason}; {}", self.log_tail(log_start)))),
+            },
+        };
+        let run = LocalRun { process, admin: Mutex::new(admin) };
+        self.settle_first_run(&run, root.as_ref()).await?;
+        Ok(run)
+    }
+
+    /// The root of a new cluster is in the engine before its seed is forgotten.
+    async fn settle_first_run(&self, run: &LocalRun, root: Option<&RootSeed>) -> Result<(), StartError> {
+        if let Some(root) = root {
+            let accounts = run.read_accounts().await.map_err(|e| StartError::new(e.to_string()))?;
+            if !accounts.iter().any(|a| a.user == root.user) {
+                return Err(StartError::new("its first user could not be made; the engine's log says why"));
+            }
+            seed::forget(&self.folder).map_err(|e| StartError::new(format!("the first password's hash: {e}")))?;
+        }
+        if std::fs::read_to_string(self.folder.version()).ok().as_deref() != Some(&self.local.program.version) {
+            let written = std::fs::write(self.folder.version(), &self.local.program.version);
+            written.map_err(|e| StartError::new(format!("noting the engine's version: {e}")))?;
+        }
+        Ok(())
+    }
+
+    /// Data of another major version are not touched: an older server would refuse or harm them, a newer one would
+    /// change them for good.
+    fn check_version(&self) -> Result<(), StartError> {
+        let last = std::fs::read_to_string(self.folder.version()).unwrap_or_default();
+        let (Some(last_major), Some(now)) = (major(&last), self.local.program.major()) else { return Ok(()) };
+        if last_major == now {
+            return Ok(());
+        }
+        Err(StartError::new(format!(
+            "its data were last used by MariaDB {last}, and {} is MariaDB {}; set engine.mariadbd to a server of version {}.{}",
+            self.local.program.binary.display(),
+            self.local.program.version,
+            last_major.0,
+            last_major.1
+        )))
+    }
+
+    /// The cluster's own lock, which the engine inherits: never two of them on one data directory.
+    async fn lock(&self) -> Result<File, StartError> {
+        let file = self.folder.open_lock().map_err(|e| StartError::new(format!("its lock: {e}")))?;
+        let until = Instant::now() + LOCK_WAIT;
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
+                    tokio::time::sleep(LOCK_RETRY).await;
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(StartError::new(format!(
+                        "another engine still runs on {}; end it, then try again",
+                        self.folder.root().display()
+                    )));
+                }
+                Err(e) => return Err(StartError::new(format!("its lock: {e}"))),
+            }
+        }
+    }
+
+    fn orders(&self) -> Orders {
+        let (local, folder) = (&self.local, &self.folder);
+        orders(local, folder, options::run(&local.settings, &local.program, folder, self.connections_max))
+    }
+
+    fn explain(&self, end: &End, log_start: u64) -> StartError {
+        let reason = format!("{}: {}", end.text, self.log_tail(log_start));
+        StartError { reason, killed: end.signal == Some(9) }
+    }
+
+    fn log_tail(&self, start: u64) -> String {
+        log_tail(&self.folder, start)
+    }
+}
+
+/// How every engine process is called.
+pub fn orders(local: &Local, folder: &Folder, program_args: Vec<std::ffi::OsString>) -> Orders {
+    Orders {
+        parent: std::process::id(),
+        uid: folder.uid(),
+        write: vec![folder.data(), folder.tmp()],
+        read: vec![folder.run(), folder.plugins(), folder.files(), local.program.share.clone()],
+        landlock_abi_max: local.settings.landlock_abi_max,
+        address_space_max: local.settings.address_space_max_bytes,
+        bootstrap: false,
+        program: local.program.binary.clone(),
+        program_args,
+    }
+}
+
+/// The errors an engine logged from here on, or its last words if it named none.
+pub fn log_tail(folder: &Folder, start: u64) -> String {
+    let mut text = Vec::new();
+    let read = File::open(folder.log()).and_then(|mut f| {
+        f.seek(SeekFrom::Start(start))?;
+        // Much more than is kept: the first errors are the cause, the later ones follow from it.
+        f.take(256 << 10).read_to_end(&mut text)
+    });
+    if let Err(e) = read {
+        return format!("its log can't be read: {e}");
+    }
+    let text = String::from_utf8_lossy(&text);
+    let errors: Vec<_> = text.lines().filter(|l| l.contains("[ERROR]")).collect();
+    let lines = if errors.is_empty() { text.lines().rev().take(3).collect() } else { errors };
+    let mut out = lines.join(" | ");
+    if out.is_empty() {
+        "it logged nothing".clone_into(&mut out);
+    }
+    let mut end = out.len().min(REASON_MAX);
+    while !out.is_char_boundary(end) {
+        end -= 1;
+    }
+    out.truncate(end);
+    format!("{out} (log: {})", folder.log().display())
+}
+
+async fn first_login(stream: UnixStream, secret: &AdminSecret) -> Result<Admin, String> {
+    let ready = tokio::time::timeout(START_MAX, Admin::greeting(stream)).await;
+    let greeted = ready.map_err(|_| "no greeting came in time".to_owned())??;
+    let login = tokio::time::timeout(ADMIN_LOGIN_MAX, greeted.login(secret.password())).await;
+    let mut admin = login.map_err(|_| "the gateway's own login took too long".to_owned())??;
+    // Ours is idle for as long as the cluster is awake.
+    admin.run("SET SESSION wait_timeout=31536000").await.map_err(|e| e.to_string())?;
+    Ok(admin)
+}
+
+/// One running engine.
+pub struct LocalRun {
+    process: Process,
+    admin: Mutex<Admin>,
+}
+
+impl LocalRun {
+    /// A lost administrative connection is the end of the run: what is in there can't be known any more.
+    async fn query(&self, sql: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>, RunError> {
+        let mut admin = self.admin.lock().await;
+        let result = admin.run(sql).await;
+        if let Err(RunError::Lost(_)) = &result {
+            self.process.kill();
+        }
+        result
+    }
+
+    async fn read_accounts(&self) -> Result<Vec<Account>, RunError> {
+        // The engine bounds it itself, so that a tenant who locks the table costs a reading and not the connection.
+        let sql = format!(
+            "SET STATEMENT max_statement_time={READING_MAX_SECONDS}, lock_wait_timeout={READING_MAX_SECONDS} FOR \
+             SELECT Host, User, Priv FROM mysql.global_priv LIMIT {}",
+            ACCOUNTS_MAX + 1
+        );
+        let rows = self.query(&sql).await?;
+        if rows.len() > ACCOUNTS_MAX {
+            return Err(RunError::Refused(format!("it has more than {ACCOUNTS_MAX} accounts")));
+        }
+        let text = |cell: Option<&Option<Vec<u8>>>| String::from_utf8(cell?.clone()?).ok();
+        let read = |row: &Vec<_>| account(&text(row.first())?, &text(row.get(1))?, &text(row.get(2))?);
+        Ok(rows.iter().filter_map(read).collect())
+    }
+
+    /// Sessions of people, by id. The engine's own threads are not counted.
+    async fn others(&self) -> Result<Vec<u64>, RunError> {
+        let rows = self
+            .query(
+                "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() \
+                 AND COMMAND <> 'Daemon' AND USER NOT IN ('system user', 'event_scheduler')",
+            )
+            .await?;
+        let id = |row: &Vec<Option<Vec<u8>>>| std::str::from_utf8(row.first()?.as_deref()?).ok()?.parse().ok();
+        Ok(rows.iter().filter_map(id).collect())
+    }
+
+    async fn wait_for_quiet(&self, patience: Duration) -> Result<Vec<u64>, RunError> {
+        let until = Instant::now() + patience;
+        loop {
+            let others = self.others().await?;
+            if others.is_empty() || Instant::now() >= until {
+                return Ok(others);
+            }
+            tokio::time::sleep(FORGET_LOOK).await;
+        }
+    }
+}
+
+impl Run for LocalRun {
+    fn ended(&self) -> BoxFuture<'_, String> {
+        Box::pin(async move { self.process.ended().await.text })
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<Account>, RunError>> {
+        Box::pin(self.read_accounts())
+    }
+
+    fn set_password<'a>(
+        &'a self,
+        user: &'a str,
+        host: &'a str,
+        stage2: [u8; 20],
+    ) -> BoxFuture<'a, Result<(), RunError>> {
+        Box::pin(async move {
+            let (Some(user), Some(host)) = (literal(user), literal(host)) else {
+                return Err(RunError::Refused("the name can't be written in SQL".to_owned()));
+            };
+            let hash = native_hash(&stage2);
+            let sql = format!("ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}'");
+            self.query(&sql).await.map(drop)
+        })
+    }
+
+    fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
+        Box::pin(async move { self.query(&format!("KILL CONNECTION {}", session.0)).await.map(drop) })
+    }
+
+    fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>> {
+        Box::pin(async move {
+            let stay = self.wait_for_quiet(patience).await?;
+            for session in &stay {
+                // Gone meanwhile, or a thread that can't be killed: the second look tells.
+                match self.query(&format!("KILL CONNECTION {session}")).await {
+                    Err(RunError::Lost(e)) => return Err(RunError::Lost(e)),
+                    Ok(_) | Err(RunError::Refused(_)) => {}
+                }
+            }
+            Ok(stay.is_empty() || self.wait_for_quiet(patience).await?.is_empty())
+        })
+    }
+
+    fn stop(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async move { self.process.stop().await.signal != Some(9) })
+    }
+}

@@ -1,0 +1,87 @@
+//! The engine's program on this machine: where it is, which version, and the files that come with it.
+
+use crate::error::EngineError;
+use crate::settings::EngineSettings;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub binary: PathBuf,
+    /// Messages, character sets and the SQL that makes the system tables.
+    pub share: PathBuf,
+    /// As in `10.11.19-MariaDB`.
+    pub version: String,
+}
+
+impl Program {
+    pub fn find(settings: &EngineSettings) -> Result<Self, EngineError> {
+        let binary = match &settings.mariadbd {
+            Some(path) => path.clone(),
+            None => on_path(&["mariadbd"], Some(Path::new("/usr/sbin/mariadbd")))
+                .ok_or_else(|| EngineError::NoServer("neither /usr/sbin/mariadbd nor one on PATH".to_owned()))?,
+        };
+        let output = Command::new(&binary)
+            .args(["--no-defaults", "--version"])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|e| EngineError::NoServer(format!("{}: {e}", binary.display())))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = parse_version(&text)
+            .ok_or_else(|| EngineError::NoServer(format!("{} --version says {:?}", binary.display(), text.trim())))?;
+        let beside = binary.parent().and_then(Path::parent).map(|p| p.join("share/mysql"));
+        let share = [beside, Some("/usr/share/mysql".into()), Some("/usr/share/mariadb".into())]
+            .into_iter()
+            .flatten()
+            .find(|p| p.join("mysql_system_tables.sql").is_file())
+            .ok_or_else(|| {
+                EngineError::NoServer("mysql_system_tables.sql is not where the server's files are".into())
+            })?;
+        Ok(Self { binary, share, version })
+    }
+
+    /// `(10, 11)`: data directories are compatible within it.
+    pub fn major(&self) -> Option<(u32, u32)> {
+        major(&self.version)
+    }
+}
+
+pub fn major(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split(['.', '-']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu ...`: up to and including the word MariaDB.
+fn parse_version(text: &str) -> Option<String> {
+    let word = text.split_whitespace().skip_while(|w| *w != "Ver").nth(1)?;
+    let mut parts = word.split('-');
+    let number = parts.next()?;
+    major(number)?;
+    Some(match parts.next() {
+        Some(name) => format!("{number}-{name}"),
+        None => number.to_owned(),
+    })
+}
+
+/// The first of these programs that exists: the preferred place, then PATH.
+pub fn on_path(names: &[&str], preferred: Option<&Path>) -> Option<PathBuf> {
+    if let Some(path) = preferred.filter(|p| p.is_file()) {
+        return Some(path.to_owned());
+    }
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    names.iter().flat_map(|name| folders.iter().map(move |f| f.join(name))).find(|p| p.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_line_is_read_as_debian_writes_it() {
+        let line = "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)";
+        assert_eq!(parse_version(line).unwrap(), "10.11.19-MariaDB");
+        assert_eq!(major("10.11.19-MariaDB"), Some((10, 11)));
+        assert_eq!(parse_version("nonsense"), None);
+    }
+}

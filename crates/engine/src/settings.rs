@@ -1,0 +1,61 @@
+//! What an operator may choose about engines, with the defaults and why. Never read from a file here: `cli` merges.
+
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// How our own binary is called to become an engine.
+#[derive(Debug, Clone)]
+pub struct Helper {
+    pub program: PathBuf,
+    pub args: Vec<OsString>,
+}
+
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// The data directory. `engines/`, `templates/` and `run/` below it are this room's.
+    pub folder: PathBuf,
+    /// The engine's program. Default: `/usr/sbin/mariadbd`, then `mariadbd` on PATH.
+    pub mariadbd: Option<PathBuf>,
+    /// What fills the named time zones when the template is built. Default: `$TIDEGATE_TZINFO_TO_SQL`, then
+    /// `mariadb-tzinfo-to-sql` or `mysql_tzinfo_to_sql` on PATH; without one there are no named zones.
+    pub tzinfo_to_sql: Option<PathBuf>,
+    /// The helper. Default: this very program with the argument `engine-exec`.
+    pub helper: Option<Helper>,
+    /// Engines that start at the same moment. A start costs 60 ms of one core, so more than twice the cores only
+    /// make everybody wait longer.
+    pub wakes_at_once_max: usize,
+    /// As root, each cluster's engine runs under a uid of its own from this range, which distributions leave free.
+    pub uids: RangeInclusive<u32>,
+    /// InnoDB's buffer pool at the start of an engine; small, since a cluster that sleeps has filled nothing.
+    pub buffer_pool_bytes: u64,
+    /// What the pool may be grown to while the engine runs.
+    pub buffer_pool_max_bytes: u64,
+    /// Redo log: the measured middle between write speed and the time of a recovery (about 130 ms after kill -9).
+    pub redo_log_bytes: u64,
+    pub max_allowed_packet_bytes: u64,
+    /// Address space of one engine. A tenant may ask its engine for any buffer size; the machine is shared.
+    pub address_space_max_bytes: u64,
+    /// For tests of the wall: use no Landlock above this version.
+    pub landlock_abi_max: Option<u8>,
+}
+
+impl EngineSettings {
+    pub fn new(folder: PathBuf) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            folder,
+            mariadbd: None,
+            tzinfo_to_sql: None,
+            helper: None,
+            wakes_at_once_max: cores * 2,
+            uids: 600_000..=665_535,
+            buffer_pool_bytes: 16 << 20,
+            buffer_pool_max_bytes: 512 << 20,
+            redo_log_bytes: 16 << 20,
+            max_allowed_packet_bytes: 64 << 20,
+            address_space_max_bytes: 8 << 30,
+            landlock_abi_max: None,
+        }
+    }
+}

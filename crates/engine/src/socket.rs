@@ -1,0 +1,88 @@
+//! The listening socket of a cluster, owned by this room and kept over the engine's runs, so that nothing is refused
+//! in between. Never accepts: that is the engine's.
+
+use crate::error::EngineError;
+use crate::limits::BACKLOG;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Longest path a Unix socket's address holds, without its closing NUL (unix(7)).
+const PATH_MAX: usize = 107;
+
+/// A folder of sockets that can be named shortly however deep it lies.
+#[derive(Debug, Clone)]
+pub struct SocketFolder {
+    path: PathBuf,
+    /// Open for as long as short names through it may be in use.
+    handle: Arc<File>,
+}
+
+#[derive(Debug)]
+pub struct Listener {
+    pub fd: OwnedFd,
+    /// What to connect to: valid in this process.
+    pub path: PathBuf,
+    file: PathBuf,
+    _folder: SocketFolder,
+}
+
+impl SocketFolder {
+    pub fn open(path: &Path) -> Result<Self, EngineError> {
+        let handle = File::open(path).map_err(EngineError::file("opening", path))?;
+        Ok(Self { path: path.to_owned(), handle: Arc::new(handle) })
+    }
+
+    fn short(&self, name: &str) -> PathBuf {
+        let full = self.path.join(name);
+        if full.as_os_str().len() <= PATH_MAX {
+            return full;
+        }
+        PathBuf::from(format!("/proc/self/fd/{}", self.handle.as_raw_fd())).join(name)
+    }
+
+    /// Binds afresh: a socket file left by another run of the server is nobody's, since one server owns this folder.
+    pub fn listen(&self, name: &str) -> Result<Listener, EngineError> {
+        let file = self.path.join(name);
+        let path = self.short(name);
+        let bind = || -> io::Result<OwnedFd> {
+            match std::fs::remove_file(&file) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+            let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            rustix::net::bind(&fd, &SocketAddrUnix::new(&path)?)?;
+            rustix::net::listen(&fd, BACKLOG)?;
+            Ok(fd)
+        };
+        let fd = bind().map_err(EngineError::file("listening on", &file))?;
+        Ok(Listener { fd, path, file, _folder: self.clone() })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_too_long_for_a_socket_works_and_a_stale_file_is_no_obstacle() {
+        let temp = tempfile::tempdir().unwrap();
+        let deep = temp.path().join("x".repeat(90)).join("y".repeat(90));
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::write(deep.join("7.sock"), b"stale").unwrap();
+        let folder = SocketFolder::open(&deep).unwrap();
+        let listener = folder.listen("7.sock").unwrap();
+        std::os::unix::net::UnixStream::connect(&listener.path).unwrap();
+        drop(listener);
+        assert!(!deep.join("7.sock").exists());
+    }
+}

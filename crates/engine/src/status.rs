@@ -1,0 +1,229 @@
+//! What everybody may see of one cluster, and the gate through which sessions come in. Never decides anything: the
+//! supervisor opens and closes.
+
+use crate::driver::Run;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+use tidegate_model::{AccountBook, Activity, AttachError, ClusterId, ClusterState, Lease, LeaseHandle, RunEpoch};
+use tokio::sync::{Notify, watch};
+
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub state: ClusterState,
+    pub failure: Option<Arc<str>>,
+    /// Until then the failure is told again instead of a new try.
+    pub retry_at: Option<Instant>,
+    /// Counts failures told, so that a waiter knows one that came after it.
+    pub told: u64,
+    pub gone: bool,
+    pub stopping: bool,
+}
+
+/// Where leases are made. Behind one lock, so that closing it and taking the leases is one step.
+#[derive(Debug, Default)]
+pub struct Gate {
+    open: Option<(RunEpoch, PathBuf)>,
+    leases: Vec<LeaseHandle>,
+    /// The newest sign of life of leases that are gone.
+    newest: Option<Instant>,
+    /// Look for detached leases when this many are held.
+    prune_at: usize,
+}
+
+const PRUNE_FIRST: usize = 32;
+
+impl Gate {
+    pub fn open(&mut self, run: RunEpoch, socket: PathBuf) {
+        self.open = Some((run, socket));
+        self.newest = Some(Instant::now());
+        self.prune_at = PRUNE_FIRST;
+    }
+
+    pub fn reopen(&mut self, run: RunEpoch, socket: PathBuf, leases: Vec<LeaseHandle>) {
+        self.open = Some((run, socket));
+        self.leases.extend(leases);
+    }
+
+    /// No more leases; those that are out are the caller's.
+    pub fn close(&mut self) -> Vec<LeaseHandle> {
+        self.open = None;
+        self.prune();
+        std::mem::take(&mut self.leases)
+    }
+
+    fn lease(&mut self, cluster: ClusterId) -> Option<Lease> {
+        let (run, socket) = self.open.clone()?;
+        if self.leases.len() >= self.prune_at {
+            self.prune();
+            self.prune_at = (self.leases.len() * 2).max(PRUNE_FIRST);
+        }
+        let (lease, handle) = LeaseHandle::pair(cluster, run, socket);
+        self.leases.push(handle);
+        Some(lease)
+    }
+
+    fn prune(&mut self) {
+        let mut newest = self.newest;
+        self.leases.retain(|lease| {
+            if !lease.is_detached() {
+                return true;
+            }
+            // One that left busy left just now, as far as we can tell.
+            let (activity, since) = lease.activity();
+            let last = if activity == Activity::Idle { since } else { Instant::now() };
+            newest = newest.max(Some(last));
+            false
+        });
+        self.newest = newest;
+    }
+
+    /// What sleep is decided by: whether any session holds the cluster awake, and the newest sign of life.
+    pub fn look(&mut self, transaction_idle_max: std::time::Duration) -> (bool, Instant) {
+        self.prune();
+        let now = Instant::now();
+        let mut held = false;
+        let mut newest = self.newest.unwrap_or(now);
+        for lease in &self.leases {
+            let (activity, since) = lease.activity();
+            held |= match activity {
+                Activity::Idle => false,
+                Activity::Busy => true,
+                Activity::InTransaction => now.saturating_duration_since(since) < transaction_idle_max,
+            };
+            newest = newest.max(since);
+        }
+        (held, newest)
+    }
+}
+
+/// Shared between the supervisor and everybody who asks.
+pub struct Shared {
+    pub id: ClusterId,
+    pub status: watch::Sender<Status>,
+    pub gate: Mutex<Gate>,
+    /// The newest reading; none before the first of this server's life.
+    pub book: Mutex<Option<Arc<AccountBook>>>,
+    /// The last run ended cleanly, or there was none: the next start is no recovery.
+    clean: AtomicBool,
+    /// The run that is alive, for what goes past the supervisor.
+    pub run: Mutex<Option<(RunEpoch, Weak<dyn Run>)>>,
+    /// Somebody came to wait.
+    pub wanted: Notify,
+    waiting: AtomicUsize,
+}
+
+/// A waiter's place; dropped, it is free.
+struct Place<'a>(&'a Shared);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Shared {
+    pub fn new(id: ClusterId, clean: bool) -> Self {
+        let status = Status {
+            state: ClusterState::Asleep,
+            failure: None,
+            retry_at: None,
+            told: 0,
+            gone: false,
+            stopping: false,
+        };
+        Self {
+            id,
+            status: watch::Sender::new(status),
+            gate: Mutex::default(),
+            book: Mutex::new(None),
+            clean: AtomicBool::new(clean),
+            run: Mutex::new(None),
+            wanted: Notify::new(),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    pub fn gate(&self) -> MutexGuard<'_, Gate> {
+        // Every critical section leaves the gate consistent, so a poisoned lock is still good.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn book(&self) -> Option<Arc<AccountBook>> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_book(&self, book: Option<Arc<AccountBook>>) {
+        *self.book.lock().unwrap_or_else(PoisonError::into_inner) = book;
+    }
+
+    pub fn clean(&self) -> bool {
+        self.clean.load(Ordering::Acquire)
+    }
+
+    pub fn set_clean(&self, clean: bool) {
+        self.clean.store(clean, Ordering::Release);
+    }
+
+    pub fn set_run(&self, run: Option<(RunEpoch, Weak<dyn Run>)>) {
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = run;
+    }
+
+    /// The engine of this run, if it still is the one.
+    pub fn run(&self, epoch: RunEpoch) -> Option<Arc<dyn Run>> {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        run.as_ref().filter(|(e, _)| *e == epoch).and_then(|(_, run)| run.upgrade())
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// A lease, when there is an engine to give one for.
+    pub async fn attach(&self) -> Result<Lease, AttachError> {
+        self.until(|| self.gate().lease(self.id)).await
+    }
+
+    /// Ends when the engine runs.
+    pub async fn awake(&self) -> Result<(), AttachError> {
+        self.until(|| (self.status.borrow().state == ClusterState::Awake).then_some(())).await
+    }
+
+    async fn until<T>(&self, get: impl Fn() -> Option<T>) -> Result<T, AttachError> {
+        let mut status = self.status.subscribe();
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let _place = Place(self);
+        let told = {
+            let now = status.borrow_and_update();
+            // A broken cluster that is knocked at must not burn the machine's cores.
+            if let (ClusterState::Failed, Some(at), Some(why)) = (now.state, now.retry_at, &now.failure)
+                && Instant::now() < at
+            {
+                return Err(AttachError::Failed(why.to_string()));
+            }
+            now.told
+        };
+        self.wanted.notify_one();
+        loop {
+            {
+                let now = status.borrow_and_update();
+                if now.gone {
+                    return Err(AttachError::Gone);
+                }
+                if now.stopping {
+                    return Err(AttachError::Stopping);
+                }
+                if let (true, Some(why)) = (now.told > told, &now.failure) {
+                    return Err(AttachError::Failed(why.to_string()));
+                }
+            }
+            if let Some(got) = get() {
+                return Ok(got);
+            }
+            if status.changed().await.is_err() {
+                return Err(AttachError::Gone);
+            }
+        }
+    }
+}

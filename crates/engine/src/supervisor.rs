@@ -1,0 +1,459 @@
+//! One task per cluster: feeds the lifecycle machine and does what it says. Never blocks: starts, drains and readings
+//! run beside it and report back.
+
+use crate::drain::{Drain, DrainEnd, drain};
+use crate::driver::{Driver, Run};
+use crate::error::{EngineError, StartError};
+use crate::ledger::Ledger;
+use crate::lifecycle::{Action, Event, Lifecycle};
+use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, REPORTS_MAX, RETRY_FIRST, RETRY_LAST, SETTLED_AFTER};
+use crate::readings::{Answer, Readings, Reply as BookReply};
+use crate::status::Shared;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tidegate_model::{AccountBook, ClusterLimits, ClusterState, Journal, RunEpoch, journal};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+pub enum Command {
+    Sleep(oneshot::Sender<Result<(), EngineError>>),
+    Accounts {
+        not_before: Instant,
+        reply: BookReply,
+    },
+    /// Ends the cluster's engine for good, and its data if it is removed.
+    End {
+        remove: bool,
+        reply: oneshot::Sender<Result<(), EngineError>>,
+    },
+}
+
+/// What a supervisor's own tasks bring back.
+pub enum Report {
+    Started(Result<Started, StartError>),
+    Drained(DrainEnd),
+    Read(Answer),
+}
+
+pub struct Started {
+    run: Arc<dyn Run>,
+    epoch: RunEpoch,
+    took: Duration,
+    recovery: bool,
+    /// Read because the last run did not end cleanly, or no reading is known here.
+    book: Option<Arc<AccountBook>>,
+}
+
+/// What all supervisors share.
+#[derive(Clone)]
+pub struct Common {
+    pub ledger: Arc<dyn Ledger>,
+    pub journal: Arc<dyn Journal>,
+    /// Starts at once; each costs 60 ms of a core.
+    pub starts: Arc<Semaphore>,
+}
+
+struct Alive {
+    run: Arc<dyn Run>,
+    epoch: RunEpoch,
+    since: Instant,
+}
+
+pub struct Supervisor {
+    shared: Arc<Shared>,
+    driver: Arc<dyn Driver>,
+    common: Common,
+    limits: ClusterLimits,
+    machine: Lifecycle,
+    alive: Option<Alive>,
+    start: Option<JoinHandle<()>>,
+    readings: Readings,
+    /// The task of the one that runs.
+    reading: Option<JoinHandle<()>>,
+    reports: mpsc::Sender<Report>,
+    sleepers: Vec<oneshot::Sender<Result<(), EngineError>>>,
+    backoff: Duration,
+    drains: u64,
+    /// After a refusal, no drain before this.
+    drain_again: Instant,
+    end: Option<(bool, oneshot::Sender<Result<(), EngineError>>)>,
+}
+
+impl Supervisor {
+    pub fn spawn(
+        shared: Arc<Shared>,
+        driver: Arc<dyn Driver>,
+        common: Common,
+        limits: ClusterLimits,
+        commands: mpsc::Receiver<Command>,
+    ) -> JoinHandle<()> {
+        let (reports, inbox) = mpsc::channel(REPORTS_MAX);
+        let supervisor = Self {
+            shared,
+            driver,
+            common,
+            limits,
+            machine: Lifecycle::default(),
+            alive: None,
+            start: None,
+            readings: Readings::default(),
+            reading: None,
+            reports,
+            sleepers: Vec::new(),
+            backoff: RETRY_FIRST,
+            drains: 0,
+            drain_again: Instant::now(),
+            end: None,
+        };
+        tokio::spawn(supervisor.live(commands, inbox))
+    }
+
+    async fn live(mut self, mut commands: mpsc::Receiver<Command>, mut inbox: mpsc::Receiver<Report>) {
+        let mut going = true;
+        while going {
+            let awake = self.machine.state() == ClusterState::Awake;
+            let look = if awake { Some(self.next_look()) } else { None };
+            let run = self.alive.as_ref().filter(|_| awake).map(|a| Arc::clone(&a.run));
+            let shared = Arc::clone(&self.shared);
+            going = tokio::select! {
+                Some(report) = inbox.recv() => self.report(report).await,
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command).await,
+                    // Everybody who could ask is gone.
+                    None => self.feed(Event::EndAsked).await,
+                },
+                () = shared.wanted.notified() => self.wanted().await,
+                how = ended(run.as_deref()) => self.died(&how).await,
+                () = at(look) => self.look().await,
+            };
+            self.serve();
+        }
+    }
+
+    async fn wanted(&mut self) -> bool {
+        if self.shared.waiting() == 0 {
+            return true;
+        }
+        let may_retry = self.shared.status.borrow().retry_at.is_none_or(|at| Instant::now() >= at);
+        self.feed(Event::Wanted { may_retry }).await
+    }
+
+    async fn died(&mut self, how: &str) -> bool {
+        let Some(alive) = self.alive.take() else { return true };
+        self.common.journal.record(journal::Event::EngineDied {
+            cluster: self.shared.id,
+            run: alive.epoch,
+            status: how.to_owned(),
+        });
+        self.remember_failure(&format!("it died again and again, last: {how}"));
+        self.feed(Event::Died { settled: alive.since.elapsed() >= SETTLED_AFTER }).await
+    }
+
+    /// When to look at the sessions again: at the moment sleep may be due, or soon if somebody is busy.
+    fn next_look(&self) -> Instant {
+        let now = Instant::now();
+        let (held, newest) = self.shared.gate().look(self.limits.transaction_idle_max);
+        let due = newest + self.limits.sleep_after;
+        if held || due <= now {
+            // Busy: a tenth of the time it may sleep after is exact enough.
+            (now + (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX)).max(self.drain_again)
+        } else {
+            due.max(self.drain_again)
+        }
+    }
+
+    async fn look(&mut self) -> bool {
+        let (held, newest) = self.shared.gate().look(self.limits.transaction_idle_max);
+        let due = newest.elapsed() >= self.limits.sleep_after && Instant::now() >= self.drain_again;
+        if held || !due || self.shared.waiting() > 0 {
+            return true;
+        }
+        self.feed(Event::SleepDue).await
+    }
+
+    async fn command(&mut self, command: Command) -> bool {
+        match command {
+            Command::Sleep(reply) => {
+                self.sleepers.push(reply);
+                true
+            }
+            Command::Accounts { not_before, reply } => {
+                self.readings.ask(not_before, reply);
+                true
+            }
+            Command::End { remove, reply } => {
+                self.end = Some((remove, reply));
+                let removed = remove;
+                self.shared.status.send_modify(|s| if removed { s.gone = true } else { s.stopping = true });
+                self.feed(Event::EndAsked).await
+            }
+        }
+    }
+
+    async fn report(&mut self, report: Report) -> bool {
+        match report {
+            Report::Started(Ok(started)) => self.started(started).await,
+            Report::Started(Err(e)) => {
+                self.start = None;
+                self.remember_failure(&e.reason);
+                self.feed(Event::StartFailed { killed: e.killed }).await
+            }
+            Report::Drained(DrainEnd::Refused { leases }) => {
+                let again = (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX);
+                self.drain_again = Instant::now() + again;
+                if let Some(alive) = &self.alive {
+                    self.shared.gate().reopen(alive.epoch, self.driver.socket(), leases);
+                }
+                let sleepers = std::mem::take(&mut self.sleepers);
+                let going = self.feed(Event::DrainRefused).await;
+                for sleeper in sleepers {
+                    let _ = sleeper.send(Err(EngineError::Busy));
+                }
+                going
+            }
+            Report::Drained(DrainEnd::Stopped { book, evicted }) => self.stopped(book, evicted).await,
+            Report::Read(answer) => {
+                self.reading = None;
+                if let Ok(book) = &answer {
+                    self.shared.set_book(Some(Arc::clone(book)));
+                }
+                self.readings.done(&answer);
+                true
+            }
+        }
+    }
+
+    async fn started(&mut self, started: Started) -> bool {
+        self.start = None;
+        if let Some(book) = started.book {
+            self.shared.set_book(Some(book));
+        }
+        self.backoff = RETRY_FIRST;
+        self.shared.set_run(Some((started.epoch, Arc::downgrade(&started.run))));
+        self.common.journal.record(journal::Event::EngineStarted {
+            cluster: self.shared.id,
+            run: started.epoch,
+            took: started.took,
+            recovery: started.recovery,
+        });
+        self.shared.gate().open(started.epoch, self.driver.socket());
+        self.alive = Some(Alive { run: started.run, epoch: started.epoch, since: Instant::now() });
+        self.shared.status.send_modify(|s| {
+            s.failure = None;
+            s.retry_at = None;
+        });
+        self.feed(Event::Ready).await
+    }
+
+    async fn stopped(&mut self, book: Option<Arc<AccountBook>>, evicted: usize) -> bool {
+        let clean = book.is_some();
+        self.shared.set_run(None);
+        if book.is_some() {
+            self.shared.set_book(book);
+        }
+        if let Some(alive) = self.alive.take() {
+            self.common.journal.record(journal::Event::EngineSlept {
+                cluster: self.shared.id,
+                run: alive.epoch,
+                sessions_evicted: evicted,
+            });
+        }
+        self.shared.set_clean(clean);
+        let sleepers = std::mem::take(&mut self.sleepers);
+        let queued = self.shared.waiting() > 0;
+        let going = self.feed(Event::Stopped { clean, queued }).await;
+        // Told last: who asks for the state next sees it.
+        for sleeper in sleepers {
+            let _ = sleeper.send(Ok(()));
+        }
+        going
+    }
+
+    /// Kept until it is told; told only if the machine says so.
+    fn remember_failure(&mut self, reason: &str) {
+        let retry_at = Instant::now() + self.backoff;
+        self.shared.status.send_modify(|s| {
+            s.failure = Some(reason.into());
+            s.retry_at = Some(retry_at);
+        });
+    }
+
+    /// One event into the machine, its actions done. False when the work is over.
+    async fn feed(&mut self, event: Event) -> bool {
+        let actions = self.machine.on(event);
+        let state = self.machine.state();
+        // Before the actions, so that who is told of a failure finds the state that goes with it.
+        self.shared.status.send_modify(|s| s.state = state);
+        let mut going = true;
+        for action in &actions {
+            match action {
+                Action::Start => self.begin_start(),
+                // The gate was opened with the run, or again with the leases, before the state says so.
+                Action::Open => {}
+                Action::Close => {
+                    self.shared.set_run(None);
+                    drop(self.shared.gate().close());
+                }
+                Action::Drain => self.begin_drain(false),
+                Action::DrainAnyway => self.begin_drain(true),
+                Action::AbortStart => {
+                    if let Some(start) = self.start.take() {
+                        start.abort();
+                        let _ = start.await;
+                    }
+                }
+                Action::TellFailure => self.tell_failure(event),
+                Action::Finish => {
+                    going = false;
+                }
+            }
+        }
+        if !going {
+            self.finish().await;
+        }
+        going
+    }
+
+    fn tell_failure(&mut self, event: Event) {
+        if !matches!(event, Event::Wanted { .. }) {
+            self.backoff = (self.backoff * 2).min(RETRY_LAST);
+            let reason = self.shared.status.borrow().failure.as_deref().unwrap_or_default().to_owned();
+            self.common.journal.record(journal::Event::EngineFailed { cluster: self.shared.id, reason });
+        }
+        self.shared.status.send_modify(|s| s.told += 1);
+    }
+
+    fn begin_start(&mut self) {
+        let (driver, common, shared) = (Arc::clone(&self.driver), self.common.clone(), Arc::clone(&self.shared));
+        let reports = self.reports.clone();
+        self.start = Some(tokio::spawn(async move {
+            let result = start(driver.as_ref(), &common, &shared).await;
+            let _ = reports.send(Report::Started(result)).await;
+        }));
+    }
+
+    fn begin_drain(&mut self, anyway: bool) {
+        let Some(alive) = &self.alive else { return };
+        self.drains += 1;
+        let order = Drain {
+            cluster: self.shared.id,
+            epoch: alive.epoch,
+            run: Arc::clone(&alive.run),
+            leases: self.shared.gate().close(),
+            ledger: Arc::clone(&self.common.ledger),
+            number: self.drains,
+            transaction_idle_max: self.limits.transaction_idle_max,
+            anyway,
+        };
+        let (reports, reading) = (self.reports.clone(), self.reading.take());
+        tokio::spawn(async move {
+            // Else its older accounts could be noted after the last ones.
+            if let Some(reading) = reading {
+                let _ = reading.await;
+            }
+            let end = drain(order).await;
+            let _ = reports.send(Report::Drained(end)).await;
+        });
+    }
+
+    /// What waits for a state: operators who asked for sleep, logins who asked for a reading.
+    fn serve(&mut self) {
+        let state = self.machine.state();
+        let status = self.shared.status.borrow().clone();
+        match state {
+            ClusterState::Awake => {
+                let Some(alive) = &self.alive else { return };
+                if let Some(began) = self.readings.begin() {
+                    let (run, epoch, reports) = (Arc::clone(&alive.run), alive.epoch, self.reports.clone());
+                    let (shared, common) = (Arc::clone(&self.shared), self.common.clone());
+                    self.reading = Some(tokio::spawn(async move {
+                        let answer = read(&shared, &common, run.as_ref(), (epoch, began)).await;
+                        let _ = reports.send(Report::Read(answer)).await;
+                    }));
+                }
+                if !self.sleepers.is_empty() {
+                    // Fed as an event of its own, so that the machine stays the only judge.
+                    self.begin_asked_sleep();
+                }
+            }
+            ClusterState::Asleep | ClusterState::Failed => {
+                let answer = match (state, self.shared.clean()) {
+                    (ClusterState::Asleep, true) => {
+                        self.shared.book().ok_or_else(|| "its accounts are those in the store".to_owned())
+                    }
+                    (ClusterState::Asleep, false) => Err("the engine has not been recovered yet".to_owned()),
+                    _ => Err(status.failure.as_deref().unwrap_or("it failed to start").to_owned()),
+                };
+                self.readings.answer_all(&answer);
+                for sleeper in self.sleepers.drain(..) {
+                    let _ = sleeper.send(Ok(()));
+                }
+            }
+            ClusterState::Waking | ClusterState::Draining => {}
+        }
+    }
+
+    fn begin_asked_sleep(&mut self) {
+        for action in self.machine.on(Event::SleepDue) {
+            if action == Action::Drain {
+                self.begin_drain(false);
+            }
+        }
+        let state = self.machine.state();
+        self.shared.status.send_modify(|s| s.state = state);
+    }
+
+    async fn finish(&mut self) {
+        self.alive = None;
+        self.readings.answer_all(&Err("the server is stopping".to_owned()));
+        if let Some((remove, reply)) = self.end.take() {
+            let result = if remove { self.driver.remove().await.map_err(EngineError::Admin) } else { Ok(()) };
+            let _ = reply.send(result);
+        }
+    }
+}
+
+async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
+    let _permit = common.starts.acquire().await.map_err(|_| StartError::new("the server is stopping"))?;
+    let recovery = !shared.clean();
+    let began = Instant::now();
+    let ledger = |e: crate::ledger::LedgerError| StartError::new(format!("the ledger: {e}"));
+    let epoch = common.ledger.begin_run(shared.id).await.map_err(ledger)?;
+    shared.set_clean(false);
+    let run = driver.start().await?;
+    let took = began.elapsed();
+    let mut book = None;
+    if recovery || shared.book().is_none() {
+        // Before anybody is let in: no login is judged by stale accounts.
+        let read_began = Instant::now();
+        let accounts = run.accounts().await.map_err(|e| StartError::new(format!("its accounts: {e}")))?;
+        let read = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(read_began) });
+        common.ledger.save_accounts(shared.id, Arc::clone(&read)).await.map_err(ledger)?;
+        book = Some(read);
+    }
+    Ok(Started { run, epoch, took, recovery, book })
+}
+
+/// One reading that logins wait for, kept before it is told. Only a changed one costs a write.
+async fn read(shared: &Shared, common: &Common, run: &dyn Run, (epoch, began): (RunEpoch, Instant)) -> Answer {
+    let accounts = run.accounts().await.map_err(|e| e.to_string())?;
+    let book = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(began) });
+    if shared.book().is_none_or(|old| old.accounts != book.accounts) {
+        common.ledger.save_accounts(shared.id, Arc::clone(&book)).await.map_err(|e| e.to_string())?;
+    }
+    Ok(book)
+}
+
+async fn ended(run: Option<&dyn Run>) -> String {
+    match run {
+        Some(run) => run.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when.into()).await,
+        None => std::future::pending().await,
+    }
+}

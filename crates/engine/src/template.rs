@@ -1,0 +1,165 @@
+//! The prepared data directory that each new cluster is a copy of. Built once per engine version, aside, and moved
+//! into place whole; never changed afterwards.
+
+use crate::driver::Driver;
+use crate::error::EngineError;
+use crate::folder::{Folder, make_dir, sync_dir};
+use crate::limits::TEMPLATE_STEP_MAX;
+use crate::local::{Local, LocalDriver, log_tail, orders};
+use crate::options;
+use crate::process::Process;
+use crate::program::on_path;
+use crate::socket::SocketFolder;
+use crate::spawner::Luggage;
+use crate::tzinfo;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Counted up whenever what this file or the shared options make of a template changes.
+const REVISION: u32 = 1;
+
+/// Told what is being done, for people who wait.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
+
+/// The files of the server that make its system tables, in the order its own installer uses.
+const SYSTEM_SQL: &[&str] = &[
+    "mysql_system_tables.sql",
+    "mysql_performance_tables.sql",
+    "mysql_system_tables_data.sql",
+    "fill_help_tables.sql",
+    "maria_add_gis_sp_bootstrap.sql",
+];
+
+/// No account but the engine's own locked one: the stock ones have no password. `test` is what clients expect.
+const LAST_SQL: &str = "
+DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';
+DELETE FROM mysql.proxies_priv;
+DELETE FROM mysql.db;
+CREATE DATABASE test;
+";
+
+/// The template's data directory, built if it is not there yet.
+pub async fn ensure(
+    local: &Arc<Local>,
+    sockets: &SocketFolder,
+    progress: Progress<'_>,
+) -> Result<PathBuf, EngineError> {
+    let settings = &local.settings;
+    let tz_tool = settings
+        .tzinfo_to_sql
+        .clone()
+        .or_else(|| std::env::var_os("TIDEGATE_TZINFO_TO_SQL").map(PathBuf::from))
+        .or_else(|| on_path(&["mariadb-tzinfo-to-sql", "mysql_tzinfo_to_sql"], None));
+    let home = settings.folder.join("templates");
+    let zones = if tz_tool.is_some() { "-tz" } else { "" };
+    let key = format!("{}-r{REVISION}-{}{zones}", local.program.version, settings.redo_log_bytes >> 20);
+    let done = home.join(&key);
+    if done.join("data").is_dir() {
+        return Ok(done.join("data"));
+    }
+    let building = home.join(format!("{key}.building"));
+    match fs::remove_dir_all(&building) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(EngineError::file("clearing", &building)(e));
+        }
+        _ => {}
+    }
+    // As root, under the last uid of the range: the template is nobody's cluster.
+    let uid = rustix::process::geteuid().is_root().then_some(*settings.uids.end());
+    let folder = Folder::new(building.clone(), uid);
+    folder.furnish().map_err(EngineError::file("making", &building))?;
+    progress("preparing the first data directory (once per engine version)");
+    bootstrap(local, &folder, tz_tool.as_deref(), progress).await?;
+    progress("starting it once");
+    rehearse(local, folder, sockets).await?;
+    fs::rename(&building, &done).map_err(EngineError::file("moving into place", &building))?;
+    sync_dir(&home).map_err(EngineError::file("syncing", &home))?;
+    Ok(done.join("data"))
+}
+
+async fn bootstrap(
+    local: &Local,
+    folder: &Folder,
+    tz_tool: Option<&Path>,
+    progress: Progress<'_>,
+) -> Result<(), EngineError> {
+    let path = folder.root().join("bootstrap.sql");
+    let file_error = |e| EngineError::file("writing", &path)(e);
+    let mut sql = File::create(&path).map_err(file_error)?;
+    sql.write_all(b"CREATE DATABASE mysql;\nUSE mysql;\n").map_err(file_error)?;
+    for name in SYSTEM_SQL {
+        let part = local.program.share.join(name);
+        let text = fs::read(&part).map_err(EngineError::file("reading", &part))?;
+        sql.write_all(&text).and_then(|()| sql.write_all(b"\n")).map_err(file_error)?;
+    }
+    match tz_tool {
+        Some(tool) => {
+            progress("reading the named time zones");
+            let zones =
+                tzinfo::sql(tool).await.map_err(|e| EngineError::Template(format!("{}: {e}", tool.display())))?;
+            sql.write_all(&zones).map_err(file_error)?;
+        }
+        None => tracing::warn!(
+            "no mariadb-tzinfo-to-sql was found, so new clusters have no named time zones; install mariadb-client or set engine.tzinfo_to_sql"
+        ),
+    }
+    sql.write_all(LAST_SQL.as_bytes()).map_err(file_error)?;
+    drop(sql);
+    let input = File::open(&path).map_err(file_error)?;
+    let null = File::open("/dev/null").map_err(EngineError::file("opening", Path::new("/dev/null")))?;
+    let (log, start) = folder.open_log().map_err(|e| EngineError::file("opening", &folder.log())(e))?;
+    let mut order = orders(local, folder, options::bootstrap(&local.settings, &local.program, folder));
+    order.bootstrap = true;
+    let luggage = Luggage { stdin: input.into(), stdout: null.into(), stderr: log.into() };
+    let process = Process::spawn(&local.spawner, &order, luggage)
+        .await
+        .map_err(|e| EngineError::Template(format!("starting {}: {e}", local.program.binary.display())))?;
+    let end = tokio::time::timeout(TEMPLATE_STEP_MAX, process.ended()).await;
+    let end = end.map_err(|_| EngineError::Template("the bootstrap took too long".to_owned()))?;
+    if !end.success {
+        return Err(EngineError::Template(format!("{}: {}", end.text, log_tail(folder, start))));
+    }
+    fs::remove_file(&path).map_err(EngineError::file("removing", &path))
+}
+
+/// One start and stop: proves the template, and leaves it as a clean stop leaves a cluster.
+async fn rehearse(local: &Arc<Local>, folder: Folder, sockets: &SocketFolder) -> Result<(), EngineError> {
+    let listener = sockets.listen("template.sock")?;
+    let driver = LocalDriver { local: Arc::clone(local), folder, listener, connections_max: 1 };
+    let run = driver.start().await.map_err(|e| EngineError::Template(e.reason))?;
+    if !run.stop().await {
+        return Err(EngineError::Template("the engine did not stop by itself".to_owned()));
+    }
+    driver.folder.empty_tmp().map_err(EngineError::file("emptying", &driver.folder.tmp()))
+}
+
+/// A new cluster's directory, whole or not at all.
+pub fn copy(template: &Path, folder: &Folder, seed: &crate::init_sql::RootSeed) -> Result<(), EngineError> {
+    let root = folder.root();
+    if root.exists() {
+        return Err(EngineError::file("making", root)(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let building = root.with_extension("creating");
+    let half = Folder::new(building.clone(), folder.uid());
+    let work = || -> std::io::Result<()> {
+        match fs::remove_dir_all(&building) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        half.furnish()?;
+        crate::seed::write(&half, seed)?;
+        crate::copy::tree(template, &half.data())?;
+        half.give_data()?;
+        fs::rename(&building, root)?;
+        root.parent().map_or(Ok(()), sync_dir)
+    };
+    work().map_err(EngineError::file("making", root))
+}
+
+/// The folder of templates, made if it is missing.
+pub fn make_home(folder: &Path, mode: u32) -> Result<(), EngineError> {
+    let home = folder.join("templates");
+    make_dir(&home, mode).map_err(EngineError::file("making", &home))
+}

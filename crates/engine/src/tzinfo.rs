@@ -1,0 +1,37 @@
+//! Named time zones as SQL, by the program that MariaDB brings for it. Never run as anything but a child that reads
+//! the system's zone files and writes to a pipe.
+
+use crate::limits::{TEMPLATE_STEP_MAX, TZ_SQL_MAX};
+use std::path::Path;
+use std::process::Stdio;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+/// What names a zone, whatever the columns' quoting.
+const MARK: &[u8] = b"INSERT INTO time_zone_name";
+const ZONES: &str = "/usr/share/zoneinfo";
+
+pub async fn sql(tool: &Path) -> Result<Vec<u8>, String> {
+    let mut child = Command::new(tool)
+        // The statements for replication in a Galera cluster are of no use in a bootstrap.
+        .args(["--skip-write-binlog", ZONES])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // It warns of every file that is no zone.
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| e.to_string())?;
+    let stdout = child.stdout.take().ok_or("no output")?;
+    let mut out = Vec::new();
+    let read = async {
+        stdout.take(TZ_SQL_MAX).read_to_end(&mut out).await.map_err(|e| e.to_string())?;
+        child.wait().await.map_err(|e| e.to_string())
+    };
+    let status = tokio::time::timeout(TEMPLATE_STEP_MAX, read).await.map_err(|_| "it took too long")??;
+    if !status.success() || !out.windows(MARK.len()).any(|w| w == MARK) {
+        return Err(format!("{status}, {} bytes of SQL without a named zone; is tzdata installed?", out.len()));
+    }
+    out.push(b'\n');
+    Ok(out)
+}

@@ -1,0 +1,377 @@
+//! A cluster's life with the real engine: made, woken, put to sleep, killed, mended, removed.
+
+mod common;
+
+use common::{Client, House, eventually, kill_9, spec, stage2};
+use std::time::{Duration, Instant};
+use tidegate_model::{Activity, AttachError, ClusterLimits, ClusterState, Event, Verdict, Verifier, Waker};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.run("CREATE TABLE test.t (a INT PRIMARY KEY, b TEXT)").await;
+    root.run("INSERT INTO test.t VALUES (1, 'kept')").await;
+    drop((root, lease));
+    house.engines.sleep(id).await.unwrap();
+    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(house.pid(id), None, "no process stays");
+    let row = house.memory.row(id);
+    assert!(!row.awake);
+    let names: Vec<_> = row.book.unwrap().accounts.iter().map(|a| format!("{}@{}", a.user, a.host)).collect();
+    assert_eq!(names, ["root@%"], "the gateway's own account is nobody's");
+
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT b FROM test.t").await, "kept");
+    assert_eq!(lease.run.0, 2);
+    house.engines.shutdown().await;
+    assert_eq!(house.pid(id), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_number_of_waiters_cause_one_start_and_one_who_leaves_frees_its_place() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let far = Instant::now() + Duration::from_secs(60);
+    let leaves = house.engines.clone();
+    let leaver = tokio::spawn(async move { leaves.attach(id, far).await });
+    let waiters: Vec<_> = (0..50)
+        .map(|_| {
+            let engines = house.engines.clone();
+            tokio::spawn(async move { engines.attach(id, far).await })
+        })
+        .collect();
+    leaver.abort();
+    let mut leases = Vec::new();
+    for waiter in waiters {
+        leases.push(waiter.await.unwrap().unwrap());
+    }
+    assert_eq!(house.memory.starts(), 1);
+    assert!(leases.iter().all(|l| l.run.0 == 1));
+    house.engines.shutdown().await;
+    let after = house.engines.attach(id, far).await;
+    assert_eq!(after.unwrap_err(), AttachError::Gone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_passed_ends_the_wait_and_not_the_start() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    assert_eq!(house.engines.attach(id, Instant::now()).await.unwrap_err(), AttachError::Deadline);
+    house.attach(id).await;
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
+    let house = House::open().await;
+    let limits = ClusterLimits { sleep_after: Duration::from_millis(200), ..ClusterLimits::default() };
+    let id = house.create_with(spec(1, limits)).await;
+    let mut lease = house.attach(id).await;
+    let root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    lease.report(Activity::Idle);
+    let request = lease.yield_request().await.unwrap();
+    assert_eq!(request.yes().await, Verdict::Evicted);
+    drop((root, lease));
+    eventually("asleep", async || house.engines.state(id) == Some(ClusterState::Asleep)).await;
+    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineSlept { sessions_evicted: 1, .. })), 1);
+    assert!(!house.memory.row(id).awake);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_session_or_an_open_transaction_holds_a_cluster_awake() {
+    let house = House::open().await;
+    let limits = ClusterLimits {
+        sleep_after: Duration::from_millis(100),
+        transaction_idle_max: Duration::from_millis(600),
+        ..ClusterLimits::default()
+    };
+    let id = house.create_with(spec(1, limits)).await;
+    let mut lease = house.attach(id).await;
+    // Busy from birth: nobody asks, and an operator is told so.
+    assert!(tokio::time::timeout(Duration::from_millis(400), lease.yield_request()).await.is_err());
+    let engines = house.engines.clone();
+    let operator = tokio::spawn(async move { engines.sleep(id).await });
+    lease.yield_request().await.unwrap().no();
+    let refused = operator.await.unwrap().unwrap_err();
+    assert!(refused.to_string().contains("busy"), "{refused}");
+    assert_eq!(house.engines.state(id), Some(ClusterState::Awake));
+    // In a transaction: only until it has been idle for too long.
+    let begun = Instant::now();
+    lease.report(Activity::InTransaction);
+    let request = lease.yield_request().await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(600), "asked after {:?}", begun.elapsed());
+    assert!(request.past_idle_transaction);
+    drop(request);
+    drop(lease);
+    eventually("asleep", async || house.engines.state(id) == Some(ClusterState::Asleep)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_no_among_many_resumes_everybody() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let (mut willing, mut busy) = (house.attach(id).await, house.attach(id).await);
+    willing.report(Activity::Idle);
+    let engines = house.engines.clone();
+    let operator = tokio::spawn(async move { engines.sleep(id).await });
+    let (yes, no) = tokio::join!(willing.yield_request(), busy.yield_request());
+    let verdict = tokio::spawn(yes.unwrap().yes());
+    no.unwrap().no();
+    assert_eq!(verdict.await.unwrap(), Verdict::Resume);
+    assert!(operator.await.unwrap().is_err());
+    let mut root = Client::login(&willing.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT 1").await, "1", "the engine never noticed");
+    assert_eq!(house.memory.starts(), 1);
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_knocks_while_it_goes_to_sleep_is_served_by_the_next_run() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let mut lease = house.attach(id).await;
+    lease.report(Activity::Idle);
+    let engines = house.engines.clone();
+    let operator = tokio::spawn(async move { engines.sleep(id).await });
+    let request = lease.yield_request().await.unwrap();
+    assert_eq!(house.engines.state(id), Some(ClusterState::Draining));
+    let engines = house.engines.clone();
+    let knock = tokio::spawn(async move { engines.attach(id, Instant::now() + Duration::from_secs(30)).await });
+    assert_eq!(request.yes().await, Verdict::Evicted);
+    drop(lease);
+    operator.await.unwrap().unwrap();
+    let next = knock.await.unwrap().unwrap();
+    let mut root = Client::login(&next.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT 1").await, "1");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by_itself() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let mut lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.run("CREATE TABLE test.t (a INT PRIMARY KEY)").await;
+    for n in 0..100 {
+        root.run(&format!("INSERT INTO test.t VALUES ({n})")).await;
+    }
+    root.run("CREATE USER app@'%' IDENTIFIED BY 'secret'").await;
+    kill_9(house.pid(id).unwrap());
+    assert!(lease.yield_request().await.is_none(), "the lease learns that its engine is gone");
+    eventually("up again", async || house.memory.starts() == 2).await;
+    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineDied { .. })), 1);
+    let book = house.memory.row(id).book.unwrap();
+    assert!(book.accounts.iter().any(|a| a.user == "app"), "read again before anybody was let in");
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT COUNT(*) FROM test.t").await, "100");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let engines = house.engines.clone();
+    let waiter = tokio::spawn(async move { engines.attach(id, Instant::now() + Duration::from_secs(30)).await });
+    eventually("a process", async || house.pid(id).is_some()).await;
+    if let Some(pid) = house.pid(id) {
+        kill_9(pid);
+    }
+    let lease = waiter.await.unwrap().unwrap();
+    // Killed before or after it was ready, depending on the machine; either way the next login works.
+    let mut tries = 0;
+    eventually("a login", async || {
+        tries += 1;
+        let socket = lease.socket.clone();
+        Client::login(&socket, "root", "first").await.is_ok()
+    })
+    .await;
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_kill_9_of_the_server_no_engine_stays_and_the_next_server_recovers() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    // A server of its own process, which holds the cluster awake until it is killed.
+    let mut server = common::holder(&house);
+    let engine = house.pid(id).expect("its engine runs");
+    let socket = house.settings.folder.join("run/engine-1.sock");
+    let mut root = Client::login(&socket, "root", "first").await.unwrap();
+    root.run("CREATE TABLE test.t (a INT)").await;
+    root.run("INSERT INTO test.t VALUES (7)").await;
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // The next server starts at once; it waits for the lock of what may still be dying.
+    let House { memory, settings, temp, engines } = house;
+    engines.shutdown().await;
+    let engines = House::engines(&settings, &memory).await;
+    engines.adopt(spec(1, ClusterLimits::default()), false).await.unwrap();
+    engines.recover(id).await.unwrap();
+    let house = House { engines, memory, settings, temp };
+    assert!(!std::path::Path::new(&format!("/proc/{engine}/exe")).exists(), "no orphan");
+    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineStarted { recovery: true, .. })), 1);
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT a FROM test.t").await, "7");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_engine_on_one_data_directory_is_impossible() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    // Another server with the same data directory, as if its own lock had not held.
+    let other = std::sync::Arc::new(common::Memory::default());
+    let mut settings = house.settings.clone();
+    let engines_folder = house.settings.folder.join("engines");
+    settings.folder = house.temp.path().join("other");
+    std::fs::create_dir(&settings.folder).unwrap();
+    std::os::unix::fs::symlink(engines_folder, settings.folder.join("engines")).unwrap();
+    let second = House::engines(&settings, &other).await;
+    second.adopt(spec(1, ClusterLimits::default()), true).await.unwrap();
+    let refused = second.wake(id).await.unwrap_err().to_string();
+    assert!(refused.contains("another engine still runs"), "{refused}");
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT 1").await, "1", "the first is unharmed");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.run("CREATE USER app@'10.%' IDENTIFIED BY 'one'").await;
+    let asked = Instant::now();
+    let book = house.engines.accounts(id, asked).await.unwrap();
+    assert!(book.read_began.unwrap() > asked);
+    let app = book.accounts.iter().find(|a| a.user == "app").unwrap();
+    assert_eq!((app.host.as_str(), &app.verifiers[..]), ("10.%", &[Verifier::Native(stage2("one"))][..]));
+    root.run("ALTER USER app@'10.%' IDENTIFIED BY 'two'").await;
+    drop((root, lease));
+    house.engines.sleep(id).await.unwrap();
+    let book = house.memory.row(id).book.unwrap();
+    let app = book.accounts.iter().find(|a| a.user == "app").unwrap();
+    assert_eq!(app.verifiers, [Verifier::Native(stage2("two"))]);
+    let asleep = house.engines.accounts(id, Instant::now()).await.unwrap();
+    assert_eq!(asleep.accounts, book.accounts);
+    assert_eq!(house.memory.starts(), 1, "nobody woke for it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_wakes_the_cluster_and_holds() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    house.engines.set_password(id, "root", stage2("second")).await.unwrap();
+    let book = house.memory.row(id).book.unwrap();
+    assert_eq!(book.accounts[0].verifiers, [Verifier::Native(stage2("second"))]);
+    let lease = house.attach(id).await;
+    assert!(Client::login(&lease.socket, "root", "first").await.is_err());
+    Client::login(&lease.socket, "root", "second").await.unwrap();
+    drop(lease);
+    house.engines.sleep(id).await.unwrap();
+    let lease = house.attach(id).await;
+    Client::login(&lease.socket, "root", "second").await.unwrap();
+    let unknown = house.engines.set_password(id, "nobody", stage2("x")).await.unwrap_err().to_string();
+    assert!(unknown.contains("nobody"), "{unknown}");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_whose_client_is_gone_is_ended_in_the_engine() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
+    let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
+    let mut look = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let count = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID={session} AND INFO LIKE '%600%'");
+    eventually("at work", async || look.one(&count).await == "1").await;
+    house.engines.end_session(id, tidegate_model::RunEpoch(99), tidegate_model::EngineSessionId(session));
+    house.engines.end_session(id, lease.run, tidegate_model::EngineSessionId(session));
+    assert!(work.await.unwrap().is_err());
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_leaves_nothing_and_tells_those_who_wait() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let mut lease = house.attach(id).await;
+    let pid = house.pid(id).unwrap();
+    house.engines.remove(id).await.unwrap();
+    assert!(!house.folder(id).exists());
+    assert!(!std::path::Path::new(&format!("/proc/{pid}/exe")).exists());
+    // Asked, did not answer, and was not waited for.
+    while lease.yield_request().await.is_some() {}
+    assert_eq!(house.engines.state(id), None);
+    assert_eq!(std::fs::read_dir(house.settings.folder.join("engines")).unwrap().count(), 0);
+    assert_eq!(house.engines.attach(id, Instant::now()).await.unwrap_err(), AttachError::Gone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_mended() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let file = house.folder(id).join("data/ibdata1");
+    let good = std::fs::read(&file).unwrap();
+    std::fs::write(&file, b"not a tablespace").unwrap();
+    let far = Instant::now() + Duration::from_secs(60);
+    let AttachError::Failed(reason) = house.engines.attach(id, far).await.unwrap_err() else { panic!("started") };
+    assert!(reason.contains("ibdata1") && reason.contains("engine.log"), "{reason}");
+    assert_eq!(house.engines.state(id), Some(ClusterState::Failed));
+    assert_eq!(house.engines.failure(id).unwrap(), reason);
+    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineFailed { .. })), 1);
+    // While the backoff lasts the same is told again, and nothing is started.
+    assert_eq!(house.engines.attach(id, far).await.unwrap_err(), AttachError::Failed(reason));
+    assert!(house.engines.accounts(id, Instant::now()).await.is_err());
+    std::fs::write(&file, good).unwrap();
+    eventually("mended", async || house.engines.attach(id, far).await.is_ok()).await;
+    assert_eq!(house.engines.failure(id), None);
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_another_major_version_are_not_touched() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    std::fs::write(house.folder(id).join("version"), "11.8.6-MariaDB").unwrap();
+    let refused = house.engines.wake(id).await.unwrap_err().to_string();
+    assert!(refused.contains("11.8.6"), "{refused}");
+    assert_eq!(house.pid(id), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT USER()").await, "root@203.0.113.9", "the engine knows the client's address");
+    let got = root
+        .query("SELECT @@character_set_server, @@collation_server, @@sql_mode LIKE '%STRICT_TRANS_TABLES%', @@max_allowed_packet >= 64*1024*1024, @@local_infile, @@max_connections, @@port + @@skip_networking")
+        .await
+        .unwrap();
+    assert_eq!(got[0][..6], ["utf8mb4", "utf8mb4_general_ci", "1", "1", "1", "210"]);
+    assert!(root.one("SHOW CREATE DATABASE test").await == "test");
+    root.run("CREATE DATABASE app; ").await;
+    root.run("CREATE TABLE app.t (t TEXT)").await;
+    root.run("INSERT INTO app.t VALUES ('\u{1F30A}')").await;
+    assert_eq!(root.one("SELECT t FROM app.t").await, "\u{1F30A}");
+    root.run("CREATE USER other@'%' IDENTIFIED BY 'x'").await;
+    root.run("GRANT SELECT ON app.* TO other@'%'").await;
+    let users = root.query("SELECT user FROM mysql.global_priv ORDER BY user").await.unwrap();
+    assert_eq!(users.into_iter().flatten().collect::<Vec<_>>(), ["mariadb.sys", "other", "root", "tidegate.admin"]);
+    house.engines.shutdown().await;
+}
