@@ -115,7 +115,7 @@ def carry_out(asked, plan, stack):
             results["conn"] = measure.connect(client, targets, plan)
         if "profile" in asked.parts:
             import profiling
-            profiling.profile(targets, loaded, plan, folder)
+            profiling.profile(targets, loaded, folder, work)
         if tidegate:
             tidegate.sleep("bench")
     for part in GATEWAY_PARTS:

@@ -1,0 +1,77 @@
+"""Where the gateway's time goes: system calls per query by perf's counters, and the functions that take the most samples."""
+
+import subprocess
+import time
+
+from measure import read_sysbench
+from proc import BenchError, run, say
+
+PROFILE_SECONDS = 6
+THREADS = (1, 8, 32)
+# Off the timer's own rhythm, and rare enough not to be what is measured.
+SAMPLES_PER_SECOND = 997
+# What a proxy may call per query; to watch every call there is takes perf longer to set up than the load lasts.
+CALLS = ("read write readv writev recvfrom sendto recvmsg sendmsg epoll_wait epoll_pwait epoll_ctl futex sched_yield "
+         "clock_gettime getrandom madvise mmap munmap brk").split()
+# The load goes on for this long behind the watcher's end, so that the watcher sees nothing but load.
+TAIL_SECONDS = 4
+FUNCTIONS_SHOWN = 45
+
+
+def perf():
+    """Debian keeps one perf per kernel version; any of them will do here."""
+    try:
+        run(["perf", "stat", "-e", "syscalls:sys_enter_read", "true"])
+    except BenchError as error:
+        raise BenchError(f"perf can't count system calls here (root, and a kernel that allows it): {error}") from error
+
+
+def under_load(argv, threads, folder, watch):
+    """Runs one watcher in the middle of a load: what the load reached, what the watcher said."""
+    argv = [a for a in argv if not a.startswith("--threads=")]
+    argv += [f"--threads={threads}", f"--time={PROFILE_SECONDS + TAIL_SECONDS}", "run"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=folder) as load:
+        time.sleep(1)
+        done = subprocess.run(watch, capture_output=True, text=True, timeout=PROFILE_SECONDS + 60, check=False)
+        out, _ = load.communicate(timeout=PROFILE_SECONDS + 60)
+    return read_sysbench(out), done.stdout, done.stderr
+
+
+def count_calls(target, argv, threads, folder):
+    events = [f"syscalls:sys_enter_{call}" for call in CALLS] + ["context-switches", "cpu-migrations"]
+    watch = ["perf", "stat", "-x,", *(word for event in events for word in ("-e", event)), "-p", str(target.proxy_pid),
+             "--", "sleep", str(PROFILE_SECONDS)]
+    load, _, counted = under_load(argv, threads, folder, watch)
+    queries = load["qps"] * PROFILE_SECONDS
+    print(f"\n{target.label}, {threads} threads, {load['qps']:.0f} queries/s while counted; per query:")
+    counts = []
+    for line in counted.splitlines():
+        fields = line.split(",")
+        if len(fields) > 2 and fields[0].isdigit() and int(fields[0]) / queries >= 0.005:
+            counts.append((int(fields[0]) / queries, fields[2].replace("syscalls:sys_enter_", "")))
+    for each, name in sorted(counts, reverse=True):
+        print(f"  {each:6.3f} {name}")
+
+
+def sample(target, argv, threads, folder, work):
+    data = work / f"perf-{target.label}-{threads}.data"
+    watch = ["perf", "record", "-q", "-F", str(SAMPLES_PER_SECOND), "-g", "-o", str(data), "-p", str(target.proxy_pid),
+             "--", "sleep", str(PROFILE_SECONDS)]
+    load, _, _ = under_load(argv, threads, folder, watch)
+    print(f"\n{target.label}, {threads} threads, {load['qps']:.0f} queries/s while sampled; share of samples, callees left out:")
+    text = run(["perf", "report", "-i", str(data), "--no-children", "-g", "none", "--percent-limit", "0.4", "--stdio",
+                "--sort", "dso,symbol"])
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    print("\n".join(lines[:FUNCTIONS_SHOWN]))
+
+
+def profile(targets, loaded, folder, work):
+    perf()
+    say("-- profile")
+    for target in targets:
+        if not target.proxy_pid:
+            continue
+        for threads in THREADS:
+            count_calls(target, loaded[target.label], threads, folder)
+        if target.label == "tidegate":
+            sample(target, loaded[target.label], 8, folder, work)
