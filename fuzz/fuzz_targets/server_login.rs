@@ -1,0 +1,35 @@
+//! A client's login, packet by packet: it ends within two packets, grants nothing that was not offered, and what it
+//! passes on to the engine can be read back.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use tidegate_fuzz::packets;
+use tidegate_wire::capabilities::{Capabilities, OFFERED};
+use tidegate_wire::handshake_response::HandshakeResponse;
+use tidegate_wire::packet::HEADER_LEN;
+use tidegate_wire::server::{LoginStep, ServerLogin};
+
+fuzz_target!(|stream: &[u8]| {
+    let mut machine = ServerLogin::new(*b"abcdefghijklmnopqrst", OFFERED);
+    let mut answers = 0;
+    for packet in packets(stream) {
+        if let Ok(response) = HandshakeResponse::parse(&packet.payload) {
+            let again = HandshakeResponse::parse(&response.encode()).expect("what we write can be read");
+            assert_eq!((&again.user, &again.auth_response), (&response.user, &response.auth_response));
+            assert_eq!((&again.database, &again.plugin), (&response.database, &response.plugin));
+            assert_eq!(again.attributes, response.attributes);
+        }
+        let seq = packet.seq;
+        match machine.on_packet(packet) {
+            Ok(LoginStep::Send(bytes)) => {
+                answers += 1;
+                assert!(answers == 1 && bytes.len() > HEADER_LEN && bytes[3] == seq.wrapping_add(1));
+            }
+            Ok(LoginStep::Credential(login)) => {
+                assert_eq!(login.capabilities.without(OFFERED), Capabilities(0));
+                assert_eq!(login.next_seq, seq.wrapping_add(1));
+                return;
+            }
+            Err(_) => return,
+        }
+    }
+});
