@@ -119,16 +119,8 @@ impl Probe {
 
     /// One command.
     pub fn command(&mut self, payload: &[u8]) {
-        let mut rest = payload;
-        let mut seq = 0u8;
-        loop {
-            let part = &rest[..rest.len().min(0xff_ffff)];
+        for (part, seq) in parts(payload).into_iter().zip(0u8..) {
             self.write(seq, part);
-            rest = &rest[part.len()..];
-            seq = seq.wrapping_add(1);
-            if part.len() < 0xff_ffff {
-                return;
-            }
         }
     }
 
@@ -232,4 +224,18 @@ pub fn try_login(addr: SocketAddr, ca: &std::path::Path, user: &str, password: &
     let mut probe = Probe::secured(addr, tls::verified(ca, tls::BOTH));
     let verdict = probe.login(&Response::new(user), password);
     (probe, verdict)
+}
+
+/// A payload cut as packets carry it, the empty one after a full one included.
+pub fn parts(payload: &[u8]) -> Vec<&[u8]> {
+    let mut parts: Vec<&[u8]> = payload.chunks(0xff_ffff).collect();
+    if payload.len().is_multiple_of(0xff_ffff) {
+        parts.push(&[]);
+    }
+    parts
+}
+
+/// A command's bytes, all packets of it.
+pub fn frames(payload: &[u8]) -> Vec<u8> {
+    parts(payload).iter().zip(0u8..).flat_map(|(part, seq)| frame(seq, part)).collect()
 }

@@ -28,6 +28,9 @@ kill "$killer" 2>/dev/null
 echo "$code"
 "#;
 
+/// A loopback address that every server here listens on and no certificate carries.
+pub const WRONG_HOST: &str = "127.0.0.2";
+
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The configuration file's text.
@@ -153,6 +156,8 @@ impl Server {
         command.args(["-c", KEEPER, "sh"]).arg(&self.folder).arg(STOP_WAIT_SECONDS.to_string());
         command.arg(binary()).args(["serve", "--data"]).arg(self.data()).arg("--config").arg(&config);
         command.args(["--listen", &self.addr().to_string()]);
+        // Not in the certificate: a wrong host that answers all the same.
+        command.args(["--listen", &format!("{WRONG_HOST}:{}", self.port)]);
         for name in &self.options.names {
             command.args(["--name", name]);
         }

@@ -1,0 +1,273 @@
+//! The command line as scripts and people meet it: JSON, exit codes, refusals with a mend, and what `up` promises.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use rustix::process::Signal;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+use tidegate_e2e::limits::{READY_WAIT, soon, within};
+use tidegate_e2e::server::{binary, free_port};
+use tidegate_e2e::{Cluster, Server, clients, processes};
+
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+fn err(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+#[test]
+fn create_prints_one_object_and_show_the_same_without_the_password() {
+    let created = SERVER.json(&["cluster", "create", "shop"]);
+    for key in ["name", "prefix", "host", "user", "password", "database", "ca", "state"] {
+        assert!(created[key].is_string(), "{key}: {created}");
+    }
+    assert_eq!(created["name"], "shop");
+    assert_eq!(created["host"], "127.0.0.1");
+    assert_eq!(created["port"], SERVER.port);
+    assert_eq!(created["database"], "test");
+    let prefix = created["prefix"].as_str().unwrap();
+    assert_eq!(prefix.len(), 12);
+    assert!(prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{prefix}");
+    assert_eq!(created["user"], format!("{prefix}.root"));
+    assert!(created["password"].as_str().unwrap().len() >= 16);
+    let states = ["asleep", "waking", "awake", "draining", "failed"];
+    assert!(states.contains(&created["state"].as_str().unwrap()), "{created}");
+    let shown = SERVER.json(&["cluster", "show", "shop"]);
+    assert!(shown.get("password").is_none(), "{shown}");
+    for key in ["name", "prefix", "host", "port", "user", "database", "ca"] {
+        assert_eq!(shown[key], created[key], "{key}");
+    }
+    let list = SERVER.json(&["cluster", "list"]);
+    assert!(list.to_string().contains("\"shop\""), "{list}");
+}
+
+#[test]
+fn exit_codes_and_errors_with_a_cause_and_a_mend() {
+    for (args, code) in [
+        (&["nonsense"][..], 2),
+        (&["cluster", "create"], 2),
+        (&["cluster", "create", "Not_A_Name!"], 0),
+        (&["cluster", "show", "nosuch"], 1),
+        (&["cluster", "sleep", "nosuch"], 1),
+        (&["connect", "nosuch"], 1),
+        (&["session", "kill", "1"], 1),
+        (&["--help"], 0),
+        (&["cluster", "--help"], 0),
+    ] {
+        let out =
+            Command::new(binary()).args(args).arg("--data").arg(SERVER.data()).stdin(Stdio::null()).output().unwrap();
+        if code == 0 && args.last() != Some(&"--help") {
+            // A name out of bounds is wrong usage or a failure, and never a success.
+            assert!(matches!(out.status.code(), Some(1 | 2)), "{args:?}: {out:?}");
+        } else {
+            assert_eq!(out.status.code(), Some(code), "{args:?}: {out:?}");
+        }
+        if out.status.code() != Some(0) {
+            assert!(out.stdout.is_empty(), "{args:?}: errors go to standard error");
+            assert!(err(&out).lines().count() >= 2, "{args:?}: a cause and a mend: {}", err(&out));
+        }
+    }
+}
+
+#[test]
+fn twice_the_same_name_is_refused() {
+    SERVER.create("once");
+    let out = SERVER.cli(&["cluster", "create", "once"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(err(&out).contains("once"), "{}", err(&out));
+}
+
+#[test]
+fn delete_asks_for_yes_and_leaves_nothing() {
+    let cluster = SERVER.create("gone");
+    assert_eq!(clients::mariadb(&cluster, "SELECT 1").expect(), "1");
+    assert_ne!(SERVER.cli(&["cluster", "delete", "gone"]).status.code(), Some(0), "nobody said yes");
+    soon("deleted", || SERVER.cli(&["cluster", "delete", "gone", "--yes"]).status.success().then_some(()));
+    assert_eq!(SERVER.cli(&["cluster", "show", "gone"]).status.code(), Some(1));
+    let said = clients::mariadb(&cluster, "SELECT 1");
+    assert!(said.err.contains("1045"), "as if it had never been: {said:?}");
+}
+
+#[test]
+fn the_data_directory_is_private() {
+    SERVER.create("private");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut folders = vec![SERVER.data()];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        // An engine's user must pass through what lies above its own folder, and see nothing there.
+        assert_eq!(mode(&folder) & 0o066, 0, "{}: {:o}", folder.display(), mode(&folder));
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() && path.file_name().is_some_and(|n| n.to_string_lossy().ends_with(".key")) {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+                files += 1;
+            }
+        }
+    }
+    println!("{files} key files");
+}
+
+#[test]
+fn a_second_server_on_the_data_directory_is_refused_with_the_firsts_pid() {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let out = SERVER.command(&["serve", "--listen", &listen]).output().unwrap();
+    assert_eq!(out.status.code(), Some(1), "{out:?}");
+    assert!(err(&out).contains(&SERVER.pid().to_string()), "{}", err(&out));
+}
+
+#[test]
+fn a_taken_port_names_its_holder_and_is_never_left_silently() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = listener.local_addr().unwrap().to_string();
+    for command in ["serve", "up"] {
+        let out = Command::new(binary())
+            .args([command, "--listen", &listen, "--data"])
+            .arg(folder.path().join("data"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(1), "{out:?}");
+        let text = err(&out);
+        assert!(text.contains(&std::process::id().to_string()), "the holder, this process: {text}");
+        assert!(text.contains("--listen"), "another is suggested: {text}");
+    }
+}
+
+#[test]
+fn a_path_too_long_for_a_socket_works_or_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let long = folder.path().join("d".repeat(120)).join("e".repeat(60));
+    std::fs::create_dir_all(&long).unwrap();
+    std::fs::set_permissions(long.parent().unwrap(), PermissionsExt::from_mode(0o711)).unwrap();
+    let mut server = Server::at(long, tidegate_e2e::Options::default());
+    let cluster = server.create("deep");
+    assert_eq!(clients::mariadb(&cluster, "SELECT 9").expect(), "9");
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn connect_prints_lines_that_run() {
+    let cluster = SERVER.create("lines");
+    let lines = SERVER.json(&["connect", "lines"]).to_string();
+    assert!(!lines.contains(&cluster.password), "never a password");
+    let out = SERVER.cli(&["connect", "lines", "--client", "mariadb"]);
+    let text = String::from_utf8(out.stdout).unwrap();
+    let line =
+        text.lines().map(str::trim).find(|l| l.starts_with("mariadb ") || l.starts_with("mysql ")).expect("a line");
+    // The password prompt is answered by the environment.
+    let line = line.replace(" -p", "");
+    let run = Command::new("sh")
+        .args(["-c", &format!("{line} -N -B -e 'SELECT 11'")])
+        .env("MYSQL_PWD", &cluster.password)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&run.stdout).trim(), "11", "{line}: {run:?}");
+}
+
+#[test]
+fn sql_runs_the_machines_client_and_the_password_is_in_no_argument() {
+    let cluster = SERVER.create("sql");
+    let mut child = SERVER
+        .command(&["sql", "sql", "-e", "SELECT SLEEP(30), 'here'"])
+        .env("TIDEGATE_PASSWORD", &cluster.password)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let marker = "SELECT SLEEP(30)";
+    soon("the client runs", || {
+        lines_with(marker).iter().any(|l| l.contains("--ssl") || l.contains("defaults")).then_some(())
+    });
+    for line in lines_with(marker) {
+        assert!(!line.contains(&cluster.password), "{line}");
+    }
+    processes::kill(child.id(), Signal::TERM);
+    child.wait().unwrap();
+    let out = SERVER
+        .command(&["sql", "sql", "-e", "SELECT 12"])
+        .env("TIDEGATE_PASSWORD", &cluster.password)
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&out.stdout).contains("12"), "{out:?}");
+    let wrong = SERVER.command(&["sql", "sql", "-e", "SELECT 12"]).env("TIDEGATE_PASSWORD", "wrong").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
+}
+
+/// Command lines of all processes that contain this text.
+fn lines_with(text: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter_map(|e| std::fs::read(e.path().join("cmdline")).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "))
+        .filter(|line| line.contains(text))
+        .collect()
+}
+
+/// `tidegate up` until its screen shows this; its output so far.
+fn up(folder: &std::path::Path, listen: &str, shows: &str) -> (u32, std::process::Child, String) {
+    let log = folder.join("up.out");
+    let out = std::fs::File::create(&log).unwrap();
+    let child = Command::new(binary())
+        .args(["up", "--listen", listen, "--data"])
+        .arg(folder.join("data"))
+        .stdin(Stdio::null())
+        .stdout(out.try_clone().unwrap())
+        .stderr(out)
+        .spawn()
+        .unwrap();
+    let text = within(READY_WAIT, &format!("`up` shows {shows:?}"), || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        assert!(processes::alive(child.id()), "`up` ended: {text}");
+        text.contains(shows).then_some(text)
+    });
+    (child.id(), child, text)
+}
+
+#[test]
+fn up_prints_what_one_needs_and_again_without_the_password() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let (pid, mut child, text) = up(folder.path(), &listen, "verified: TLS 1.3");
+    for word in ["demo", "--ssl-mode=VERIFY_IDENTITY", "--ssl-verify-server-cert", "first row in", &listen] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let show = |args: &[&str]| {
+        let out = Command::new(binary()).args(args).arg("--data").arg(folder.path().join("data")).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap_or_else(|e| panic!("{e}: {out:?}"))
+    };
+    let mut shown = show(&["cluster", "show", "demo", "--json"]);
+    let prefix = shown["prefix"].as_str().unwrap().to_owned();
+    let user = format!("{prefix}.root");
+    assert!(text.contains(&user), "{text}");
+    // The password is a word of the screen: find the one that logs in.
+    let password = text.split_whitespace().find(|word| {
+        word.len() >= 16 && !word.contains(['/', '.', ':', '=']) && {
+            shown["password"] = (*word).into();
+            clients::mariadb(&Cluster::from_json(&shown), "SELECT 1").ok
+        }
+    });
+    let password = password.unwrap_or_else(|| panic!("no word of it logs in: {text}")).to_owned();
+    processes::kill(pid, Signal::INT);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(processes::engines_of(folder.path()), Vec::<u32>::new());
+    let (pid, mut child, again) = up(folder.path(), &listen, "demo");
+    let again = soon("how to make a new password", || {
+        let text = std::fs::read_to_string(folder.path().join("up.out")).unwrap_or(again.clone());
+        text.contains("cluster password demo").then_some(text)
+    });
+    assert!(!again.contains(&password), "shown once: {again}");
+    shown["password"] = password.into();
+    assert_eq!(clients::mariadb(&Cluster::from_json(&shown), "SELECT 2").expect(), "2");
+    processes::kill(pid, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(processes::engines_of(folder.path()), Vec::<u32>::new());
+}

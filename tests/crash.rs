@@ -1,0 +1,206 @@
+//! kill -9 at any moment: no committed row is lost, the next login works, no process stays, never two engines on one
+//! data directory.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use rustix::process::Signal;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tidegate_e2e::limits::soon;
+use tidegate_e2e::session::{Outcome, Session};
+use tidegate_e2e::wire::{self, Refused};
+use tidegate_e2e::{Cluster, Server, processes};
+
+/// Logs in; while the cluster recovers it may be told to try again, and nothing else.
+fn login_soon(cluster: &Cluster) -> Session {
+    soon("a login after the crash", || {
+        match Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
+            Ok(session) => Some(session),
+            Err(refused) => {
+                assert_eq!(refused.code, 1040, "only `try again` is allowed meanwhile: {refused:?}");
+                None
+            }
+        }
+    })
+}
+
+/// Inserts 1, 2, 3 ... each committed by itself, until told to stop or cut off; counts what was acknowledged.
+fn write_until(cluster: &Cluster, acknowledged: &AtomicU64, stop: &AtomicBool) {
+    let Ok(mut session) = Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY) else { return };
+    while !stop.load(Ordering::Relaxed) {
+        let next = acknowledged.load(Ordering::Relaxed) + 1;
+        match session.try_query(&format!("INSERT INTO t VALUES ({next})")) {
+            Ok(Outcome::Ok { .. }) => acknowledged.store(next, Ordering::Relaxed),
+            // Written, but its acknowledgement was lost in an earlier round.
+            Ok(Outcome::Refused(refused)) if refused.code == 1062 => acknowledged.store(next, Ordering::Relaxed),
+            _ => return,
+        }
+    }
+}
+
+/// Every acknowledged row is there, without a gap, and the tables are sound.
+fn all_there(cluster: &Cluster, acknowledged: u64) {
+    let mut session = login_soon(cluster);
+    let rows = session.query("SELECT COUNT(*), COALESCE(MAX(n), 0) FROM t").text();
+    let (count, max): (u64, u64) = (rows[0][0].parse().unwrap(), rows[0][1].parse().unwrap());
+    assert_eq!(count, max, "a gap");
+    assert!(max == acknowledged || max == acknowledged + 1, "{max} rows, {acknowledged} acknowledged");
+    assert_eq!(session.query("CHECK TABLE t").text()[0][3], "OK");
+}
+
+/// Writes, and in the middle of it does `harm`; then everything acknowledged must be there.
+fn harmed(server: &mut Server, rounds: u32, harm: fn(&mut Server)) {
+    let cluster = server.create("crash");
+    Session::open(&cluster).run("CREATE TABLE t (n BIGINT PRIMARY KEY)");
+    let acknowledged = AtomicU64::new(0);
+    for round in 0..rounds {
+        let stop = AtomicBool::new(false);
+        let before = acknowledged.load(Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| write_until(&cluster, &acknowledged, &stop));
+            let enough = before + 20 + u64::from(round) * 13;
+            soon("some rows", || (acknowledged.load(Ordering::Relaxed) >= enough).then_some(()));
+            harm(server);
+            stop.store(true, Ordering::Relaxed);
+            writer.join().expect("the writer");
+        });
+        all_there(&cluster, acknowledged.load(Ordering::Relaxed));
+        assert_eq!(server.engines().len(), 1, "one engine: {}", server.log());
+    }
+}
+
+#[test]
+fn kill_9_of_the_engine_loses_no_committed_row() {
+    let mut server = Server::start();
+    harmed(&mut server, 4, |server| processes::kill9(server.engine()));
+    assert_eq!(server.stop(), 0);
+    assert_eq!(server.engines(), Vec::<u32>::new());
+}
+
+#[test]
+fn kill_9_of_the_server_takes_its_engines_along_and_loses_nothing() {
+    let mut server = Server::start();
+    harmed(&mut server, 3, |server| {
+        server.kill9();
+        soon("engines end with their server", || server.engines().is_empty().then_some(()));
+        server.run();
+    });
+}
+
+#[test]
+fn kill_9_of_both_loses_nothing() {
+    let mut server = Server::start();
+    harmed(&mut server, 3, |server| {
+        let engine = server.engine();
+        processes::kill9(engine);
+        server.kill9();
+        // At once: the dead engine's files must not stand in the way.
+        server.run();
+    });
+}
+
+#[test]
+fn kill_9_while_an_engine_starts_leaves_one_engine_that_works() {
+    let server = Server::start();
+    let cluster = server.create("young");
+    Session::open(&cluster).run("CREATE TABLE t (n INT PRIMARY KEY)");
+    Session::open(&cluster).run("INSERT INTO t VALUES (1)");
+    for round in 0..5u64 {
+        server.sleep("young");
+        let waker = {
+            let cluster = cluster.clone();
+            std::thread::spawn(move || {
+                Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY).is_ok()
+            })
+        };
+        let engine = soon("an engine that starts", || server.engines().first().copied());
+        // Not asserted on: it only spreads the kill over the start.
+        std::thread::sleep(Duration::from_millis(round * 12));
+        processes::kill9(engine);
+        let _ = waker.join();
+        assert_eq!(login_soon(&cluster).value("SELECT n FROM t"), "1");
+        assert_eq!(server.engines().len(), 1);
+    }
+}
+
+#[test]
+fn case_71_a_session_whose_engine_dies_between_commands_is_told() {
+    let server = Server::start();
+    let cluster = server.create("told");
+    let mut session = Session::open(&cluster);
+    session.value("SELECT 1");
+    processes::kill9(server.engine());
+    let notice = Refused::parse(&session.probe.expect()).expect("an error packet");
+    assert!([1053, 1105].contains(&notice.code), "{notice:?}");
+    session.probe.until_closed();
+}
+
+#[test]
+fn case_71_a_session_whose_engine_dies_in_a_query_is_closed() {
+    let server = Server::start();
+    let cluster = server.create("amid");
+    let mut session = Session::open(&cluster);
+    session.send("SELECT SLEEP(1000)");
+    soon("the query runs", || {
+        let mut other = Session::open(&cluster);
+        let n = other.value("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(1000)'");
+        (n == "1").then_some(())
+    });
+    processes::kill9(server.engine());
+    // An error packet or the plain end: both are prompt, neither is a row.
+    match session.probe.payload() {
+        Ok(Some(packet)) => assert!(Refused::parse(&packet).is_some(), "{packet:?}"),
+        Ok(None) => {}
+        Err(e) => assert!(!matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{e}"),
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_stop_everything_in_order() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = Server::start();
+        let cluster = server.create("order");
+        let mut idle = Session::open(&cluster);
+        idle.run("CREATE TABLE t (n INT)");
+        let engine = server.engine();
+        processes::kill(server.pid(), signal);
+        let notice = Refused::parse(&idle.probe.expect()).expect("sessions are told");
+        assert_eq!(notice.code, 1053, "{notice:?}");
+        soon("the engine's end", || (!processes::alive(engine)).then_some(()));
+        assert_eq!(server.stop(), 0, "{}", server.log());
+        server.run();
+        assert_eq!(login_soon(&cluster).query("SELECT * FROM t").text().len(), 0);
+    }
+}
+
+#[test]
+fn an_engine_that_cannot_start_says_so_to_client_and_log() {
+    let server = Server::start();
+    let cluster = server.create("broken");
+    Session::open(&cluster).run("CREATE TABLE t (n INT)");
+    server.sleep("broken");
+    // Wherever the files are: the system tablespace of the one cluster there is, not of the template.
+    let mut spoiled = 0;
+    let mut folders = vec![server.data()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = path.to_string_lossy().into_owned();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(path);
+            } else if name.ends_with("/ibdata1") && !name.contains("template") {
+                std::fs::write(&path, [0xa5; 65536]).unwrap();
+                spoiled += 1;
+            }
+        }
+    }
+    assert_eq!(spoiled, 1, "system tablespaces under {}", server.data().display());
+    let refused = Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY).err().expect("no engine");
+    assert!([1105, 1040].contains(&refused.code), "{refused:?}");
+    server.wait_state("broken", "failed");
+    let refused = Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY).err().expect("no engine");
+    assert_eq!(refused.code, 1105, "{refused:?}");
+    assert!(refused.message.contains("can't start"), "{refused:?}");
+    assert!(server.log().to_lowercase().contains("innodb") || server.log().contains("ibdata1"), "{}", server.log());
+    assert_eq!(server.engines(), Vec::<u32>::new());
+}
