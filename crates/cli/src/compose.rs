@@ -47,7 +47,7 @@ impl Server {
     pub async fn start(dir: DataDir, config: &Config, steps: bool) -> Result<Self> {
         let root = dir.root().to_owned();
         let wanted = config.addresses("gateway.listen")?;
-        check_walls(&wanted)?;
+        check_walls(Walls::look(), &wanted)?;
         // Bound first: a port that is taken is found out before anything slow is done.
         let listeners = wanted.iter().map(|a| bind(*a)).collect::<Result<Vec<_>>>()?;
         let listening = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
@@ -166,8 +166,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
 
 /// A tenant is an administrator inside its engine. Without walls round that process only people of this machine
 /// may come in.
-fn check_walls(listen: &[SocketAddr]) -> Result<()> {
-    let walls = Walls::look();
+fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
     if walls.keep_tenants_in() {
         return Ok(());
     }
@@ -242,4 +241,42 @@ fn cluster_limits(config: &Config) -> Result<ClusterLimits> {
 
 fn control_failed(error: ControlError) -> Failure {
     Failure::new(error.message, error.hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_walls_only_loopback_may_be_listened_on() {
+        let listen = |text: &str| vec![text.parse().unwrap()];
+        let none = Walls { own_uids: false, landlock: false, seccomp: true };
+        for open in ["0.0.0.0:4000", "192.0.2.1:4000", "[::]:4000"] {
+            let error = check_walls(none, &listen(open)).unwrap_err();
+            let failure = error.downcast::<Failure>().unwrap();
+            assert!(failure.cause.contains("Landlock") && failure.cause.contains(open), "{}", failure.cause);
+            assert!(!failure.mend.is_empty());
+            assert!(check_walls(Walls { landlock: true, ..none }, &listen(open)).is_ok());
+            assert!(check_walls(Walls { own_uids: true, ..none }, &listen(open)).is_ok());
+        }
+        for closed in ["127.0.0.1:4000", "127.8.0.1:1", "[::1]:4000", "[::ffff:127.0.0.1]:4000"] {
+            assert!(check_walls(none, &listen(closed)).is_ok(), "{closed}");
+        }
+    }
+
+    #[test]
+    fn defaults_of_the_gateway_are_the_rooms_own() {
+        let (ours, room) = (gateway_settings(&Config::defaults().unwrap()).unwrap(), GatewaySettings::default());
+        assert_eq!(ours.login_deadline, room.login_deadline);
+        assert_eq!(ours.unproven_per_source, room.unproven_per_source);
+        assert_eq!(ours.unproven_total, room.unproven_total);
+        assert_eq!(ours.stop_grace, room.stop_grace);
+        assert_eq!(ours.proxy_networks, room.proxy_networks);
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_never_shared() {
+        let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert!(bind(first.local_addr().unwrap()).is_err());
+    }
 }

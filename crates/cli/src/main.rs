@@ -24,6 +24,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // Before any thread exists: this process is about to wall itself in and become an engine.
     if std::env::args_os().nth(1).is_some_and(|word| word == tidegate_engine::EXEC_COMMAND) {
+        // A session of its own: Ctrl-C at the server's terminal reaches the server alone, which stops engines in order.
+        let _ = rustix::process::setsid();
         tidegate_engine::engine_exec_main();
     }
     let cli = args::Cli::parse();

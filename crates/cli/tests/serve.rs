@@ -9,13 +9,16 @@
 )]
 
 use serde_json::Value;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 struct Server {
-    data: TempDir,
+    data: PathBuf,
+    _outer: TempDir,
     child: Child,
     ready: Value,
 }
@@ -28,14 +31,24 @@ fn tidegate(data: &Path) -> Command {
 
 impl Server {
     fn start() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let (child, ready) = Self::spawn(data.path(), &["serve", "--json", "--listen", "127.0.0.1:0"]);
-        Self { data, child, ready }
+        Self::start_with("")
+    }
+
+    fn start_with(config: &str) -> Self {
+        let outer = tempfile::tempdir().unwrap();
+        let data = outer.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        std::fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(data.join("tidegate.toml"), config).unwrap();
+        let (child, ready) = Self::spawn(&data, &["serve", "--json", "--listen", "127.0.0.1:0"]);
+        Self { data, _outer: outer, child, ready }
     }
 
     /// Starts it and reads the JSON that says it is ready.
     fn spawn(data: &Path, args: &[&str]) -> (Child, Value) {
-        let mut child = tidegate(data).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        std::fs::create_dir_all(data).unwrap();
+        let log = File::create(log_of(data)).unwrap();
+        let mut child = tidegate(data).args(args).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         while serde_json::from_str::<Value>(&text).is_err() {
@@ -45,7 +58,7 @@ impl Server {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        tidegate(self.data.path()).args(args).output().unwrap()
+        tidegate(&self.data).args(args).output().unwrap()
     }
 
     fn json(&self, args: &[&str]) -> Value {
@@ -54,11 +67,27 @@ impl Server {
         serde_json::from_slice(&out.stdout).unwrap()
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(log_of(&self.data)).unwrap()
+    }
+
     fn stop(mut self) {
         signal(&self.child, "TERM");
         assert!(self.child.wait().unwrap().success());
-        assert_eq!(engines_of(self.data.path()), Vec::<String>::new());
+        assert_eq!(engines_of(&self.data), Vec::<String>::new());
     }
+}
+
+/// Runs SQL with the password of a cluster that was just made.
+fn sql_as(server: &Server, name: &str, made: &Value, sql: &str) -> Output {
+    let mut command = tidegate(&server.data);
+    command.args(["sql", name, "-e", sql]).env("TIDEGATE_PASSWORD", made["password"].as_str().unwrap());
+    command.output().unwrap()
+}
+
+/// Beside the data directory, which must be closed to others and is the server's own.
+fn log_of(data: &Path) -> PathBuf {
+    data.with_extension("log")
 }
 
 impl Drop for Server {
@@ -101,7 +130,7 @@ fn the_first_row_flows_and_the_stop_leaves_nothing() {
     assert!(Path::new(made["ca"].as_str().unwrap()).is_file());
 
     let sql = |password: &str, sql: &str| {
-        let mut command = tidegate(server.data.path());
+        let mut command = tidegate(&server.data);
         command.args(["sql", "shop", "-e", sql]).env("TIDEGATE_PASSWORD", password).output().unwrap()
     };
     let row = sql(made["password"].as_str().unwrap(), "SELECT 6 * 7 AS answer");
@@ -147,12 +176,13 @@ fn one_server_per_data_directory_and_a_taken_port_names_its_holder() {
 
 #[test]
 fn up_proves_itself_and_keeps_its_data() {
-    let data = tempfile::tempdir().unwrap();
+    let outer = tempfile::tempdir().unwrap();
+    let data = outer.path().join("data");
     let up = |args: &[&str]| {
-        let (mut child, json) = Server::spawn(data.path(), &[&["up", "--listen", "127.0.0.1:0"], args].concat());
+        let (mut child, json) = Server::spawn(&data, &[&["up", "--listen", "127.0.0.1:0"], args].concat());
         signal(&child, "INT");
         assert!(child.wait().unwrap().success());
-        assert_eq!(engines_of(data.path()), Vec::<String>::new());
+        assert_eq!(engines_of(&data), Vec::<String>::new());
         json
     };
     let first = up(&["--json"]);
@@ -164,7 +194,7 @@ fn up_proves_itself_and_keeps_its_data() {
     assert_eq!(again["user"], first["user"]);
     assert!(again.get("password").is_none());
     assert!(again["verified"].as_str().unwrap().contains("not logged in"), "{again}");
-    assert!(data.path().join("log/tidegate.log").is_file());
+    assert!(data.join("log/tidegate.log").is_file());
 }
 
 #[test]
@@ -190,4 +220,104 @@ fn the_screen_of_up_has_all_that_is_needed() {
         assert!(screen.contains(part), "{part} in {screen}");
     }
     assert!(!screen.contains('\u{1b}') && !seen.contains('\u{1b}'), "no colours into a pipe");
+}
+
+#[test]
+fn a_long_data_directory_works() {
+    let outer = tempfile::tempdir().unwrap();
+    let data = outer.path().join("a-rather-long-name-that-no-socket-address-holds".repeat(3));
+    let (mut child, _) = Server::spawn(&data, &["serve", "--json", "--listen", "127.0.0.1:0"]);
+    let made = tidegate(&data).args(["cluster", "create", "deep", "--json"]).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let row = tidegate(&data)
+        .args(["sql", "deep", "-e", "SELECT 'far' AS place"])
+        .env("TIDEGATE_PASSWORD", made["password"].as_str().unwrap())
+        .output()
+        .unwrap();
+    signal(&child, "TERM");
+    assert!(child.wait().unwrap().success());
+    assert_eq!(text(&row.stdout), "place\nfar\n", "{}", text(&row.stderr));
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_at_once_and_takes_the_engines_along() {
+    let mut server = Server::start_with("[gateway]\nstop_grace = \"300s\"\n");
+    let made = server.json(&["cluster", "create", "busy", "--json"]);
+    let mut sql = tidegate(&server.data)
+        .args(["sql", "busy", "-e", "SELECT SLEEP(1000)"])
+        .env("TIDEGATE_PASSWORD", made["password"].as_str().unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let seen = |count: &Output| text(&count.stdout).trim().ends_with('1');
+    let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(1000)'";
+    while !seen(&sql_as(&server, "busy", &made, count)) {}
+    signal(&server.child, "INT");
+    // The second one counts only once the first has been taken; the log says when.
+    while !server.log().contains("\"stopping\"") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    signal(&server.child, "INT");
+    assert_eq!(server.child.wait().unwrap().code(), Some(130));
+    let _ = sql.wait();
+    while !engines_of(&server.data).is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn ctrl_c_at_a_terminal_reaches_the_server_alone() {
+    let server = Server::start();
+    let made = server.json(&["cluster", "create", "shop", "--json"]);
+    assert_eq!(made["state"], "asleep");
+    assert_eq!(server.json(&["cluster", "wake", "shop", "--json"])["state"], "awake");
+    let group = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap().to_owned()
+    };
+    let engine = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()))
+        .find(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.contains("mariadbd") && line.contains(server.data.to_str().unwrap())
+        })
+        .unwrap();
+    assert_ne!(group(&engine), group(&server.child.id().to_string()));
+    server.stop();
+}
+
+#[test]
+fn connect_prints_a_line_per_client_and_sessions_are_listed_and_ended() {
+    let server = Server::start();
+    let made = server.json(&["cluster", "create", "shop", "--json"]);
+    let lines = server.json(&["connect", "shop", "--user", "app", "--json"]);
+    let app = format!("{}.app", made["prefix"].as_str().unwrap());
+    for client in ["mysql", "mariadb"] {
+        assert!(lines[client].as_str().unwrap().contains(&app), "{lines}");
+    }
+    let unknown = server.run(&["connect", "shop", "--client", "nosuch"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let mut sql = tidegate(&server.data)
+        .args(["sql", "shop", "-e", "SELECT SLEEP(1000)"])
+        .env("TIDEGATE_PASSWORD", made["password"].as_str().unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let id = loop {
+        let sessions = server.json(&["session", "list", "--cluster", "shop", "--json"]);
+        if let Some(session) = sessions.as_array().unwrap().first() {
+            assert_eq!(session["user"], "root");
+            break session["id"].to_string();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(server.run(&["session", "kill", &id]).status.success());
+    assert!(!sql.wait().unwrap().success(), "its session was ended");
+    assert_eq!(server.run(&["session", "kill", "1"]).status.code(), Some(1));
+    server.stop();
 }

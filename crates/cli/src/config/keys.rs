@@ -115,7 +115,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "cluster",
-        doc: "What each cluster may use.",
+        doc: "What a cluster may use that is created from now on; those that exist keep theirs.",
         keys: &[
             Key {
                 name: "sleep_after",
