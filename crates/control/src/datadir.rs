@@ -41,13 +41,13 @@ impl DataDirError {
 }
 
 impl DataDir {
-    /// Makes the directory if it is missing (0700, as are those below it) and takes its lock.
+    /// Makes the directory if it is missing, closed to others, and takes its lock.
     pub fn lock(root: &Path) -> Result<Self, DataDirError> {
         let io = |what, path: &Path| {
             let path = path.to_owned();
             move |source| DataDirError::Io { what, path, source }
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io("can't make", root))?;
+        DirBuilder::new().recursive(true).mode(mode()).create(root).map_err(io("can't make", root))?;
         // Absolute, so that nothing changes if the process changes directory.
         let root = root.canonicalize().map_err(io("can't open", root))?;
         close_to_others(&root)?;
@@ -68,11 +68,7 @@ impl DataDir {
         file.set_len(0).map_err(io("can't write", &path))?;
         writeln!(file, "{}", std::process::id()).map_err(io("can't write", &path))?;
         file.sync_all().map_err(io("can't write", &path))?;
-        let dir = Self { root, _lock: file };
-        for folder in [dir.clusters(), dir.run()] {
-            DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io("can't make", &folder))?;
-        }
-        Ok(dir)
+        Ok(Self { root, _lock: file })
     }
 
     /// The pid of the server that holds a data directory, if one does. Takes nothing.
@@ -88,14 +84,9 @@ impl DataDir {
         &self.root
     }
 
-    /// One directory per cluster, by its number.
-    pub fn clusters(&self) -> PathBuf {
-        self.root.join("clusters")
-    }
-
-    /// Sockets and files that mean nothing once the server has stopped.
-    pub fn run(&self) -> PathBuf {
-        self.root.join("run")
+    /// The room `engine`'s: one directory per cluster, by its number.
+    pub fn engines(&self) -> PathBuf {
+        self.root.join("engines")
     }
 
     pub fn store(&self) -> PathBuf {
@@ -122,15 +113,23 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
 /// `--data /tmp`.
 fn close_to_others(root: &Path) -> Result<(), DataDirError> {
     let io = |source| DataDirError::Io { what: "can't open", path: root.to_owned(), source };
-    let mode = root.metadata().map_err(io)?.mode();
-    if mode & 0o077 == 0 {
+    let now = root.metadata().map_err(io)?.mode() & 0o777;
+    if now == mode() {
         return Ok(());
     }
     let ours = root.join("store.sqlite").exists() || root.join("lock").exists();
-    if !ours && std::fs::read_dir(root).map_err(io)?.next().is_some() {
-        return Err(DataDirError::Foreign { root: root.to_owned() });
+    if ours || std::fs::read_dir(root).map_err(io)?.next().is_none() {
+        return std::fs::set_permissions(root, Permissions::from_mode(mode())).map_err(io);
     }
-    std::fs::set_permissions(root, Permissions::from_mode(0o700)).map_err(io)
+    let too_open = now & 0o077 & !mode() != 0;
+    if too_open { Err(DataDirError::Foreign { root: root.to_owned() }) } else { Ok(()) }
+}
+
+/// As root each engine has a user of its own, who must pass through (but not look) to reach its directory. What
+/// lies beside is closed by its own mode.
+fn mode() -> u32 {
+    let root = std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);
+    if root { 0o711 } else { 0o700 }
 }
 
 fn held(root: PathBuf) -> DataDirError {
@@ -159,7 +158,7 @@ fn read_pid(root: &Path) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn mode(path: &Path) -> u32 {
+    fn mode_of(path: &Path) -> u32 {
         path.metadata().unwrap().mode() & 0o777
     }
 
@@ -181,10 +180,8 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         let root = tmp.path().join("data");
         let dir = DataDir::lock(&root).unwrap();
-        assert_eq!(mode(dir.root()), 0o700);
-        assert_eq!(mode(&dir.clusters()), 0o700);
-        assert_eq!(mode(&dir.run()), 0o700);
-        assert_eq!(mode(&dir.root().join("lock")), 0o600);
+        assert_eq!(mode_of(dir.root()), mode());
+        assert_eq!(mode_of(&dir.root().join("lock")), 0o600);
     }
 
     #[test]
@@ -195,15 +192,15 @@ mod tests {
         std::fs::write(foreign.join("letters.txt"), "x").unwrap();
         std::fs::set_permissions(&foreign, Permissions::from_mode(0o755)).unwrap();
         assert!(matches!(DataDir::lock(&foreign), Err(DataDirError::Foreign { .. })));
-        assert_eq!(mode(&foreign), 0o755);
+        assert_eq!(mode_of(&foreign), 0o755);
 
         let empty = tmp.path().join("empty");
         std::fs::create_dir(&empty).unwrap();
         std::fs::set_permissions(&empty, Permissions::from_mode(0o755)).unwrap();
         drop(DataDir::lock(&empty).unwrap());
-        assert_eq!(mode(&empty), 0o700);
+        assert_eq!(mode_of(&empty), mode());
         std::fs::set_permissions(&empty, Permissions::from_mode(0o755)).unwrap();
         drop(DataDir::lock(&empty).unwrap());
-        assert_eq!(mode(&empty), 0o700);
+        assert_eq!(mode_of(&empty), mode());
     }
 }

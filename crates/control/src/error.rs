@@ -8,6 +8,7 @@ use tidegate_model::{ClusterName, id};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     BadName,
+    BadLimits,
     NotFound,
     Exists,
     Busy,
@@ -20,6 +21,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     pub const ALL: &'static [Self] = &[
         Self::BadName,
+        Self::BadLimits,
         Self::NotFound,
         Self::Exists,
         Self::Busy,
@@ -32,6 +34,7 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadName => "bad_name",
+            Self::BadLimits => "bad_limits",
             Self::NotFound => "not_found",
             Self::Exists => "exists",
             Self::Busy => "busy",

@@ -1,10 +1,21 @@
 //! What exists: the store, and operations on clusters. Never packets, and never HTTP types.
 
+mod control;
 pub mod datadir;
+mod directory;
 pub mod error;
 pub mod limits;
+mod names;
+mod operations;
 mod password;
+mod register;
 pub mod store;
+mod views;
 
+pub use control::{Control, ControlSettings};
 pub use datadir::{DataDir, DataDirError};
 pub use error::{ControlError, ErrorCode};
+pub use operations::ROOT;
+pub use views::{ClusterView, NewCluster, SessionView, WithPassword};
+// So that a program made from this room alone can become an engine, as `tidegate` itself does.
+pub use tidegate_engine::engine_exec_main;

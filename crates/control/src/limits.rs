@@ -1,5 +1,6 @@
 //! Every bound of this room, with its reason. Never a value that is computed at run time.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// How long SQLite waits for a lock somebody else holds. Nobody should: one server per data directory. This
@@ -32,3 +33,13 @@ pub const PID_READ_PAUSE: Duration = Duration::from_millis(10);
 
 /// Tries at the lock itself: a command that only looks who holds it takes it for some microseconds.
 pub const LOCK_TRIES: u32 = 3;
+
+/// What a cluster's limits may be set to. One session is the least that is of use; 10,000 is far above what one
+/// engine process serves well.
+pub const CONNECTIONS: RangeInclusive<u32> = 1..=10_000;
+
+/// Shorter, and a cluster falls asleep between two statements of a script; longer than a year is never.
+pub const SLEEP_AFTER: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(366 * 24 * 3600);
+
+/// As [`SLEEP_AFTER`].
+pub const TRANSACTION_IDLE: RangeInclusive<Duration> = SLEEP_AFTER;

@@ -29,7 +29,7 @@ pub fn generate() -> Result<Zeroizing<String>, RandomError> {
 }
 
 fn fits(password: &str) -> bool {
-    let has = |class: fn(&u8) -> bool| password.as_bytes().iter().any(|b| class(b));
+    let has = |class: fn(&u8) -> bool| password.as_bytes().iter().any(class);
     let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     has(u8::is_ascii_uppercase)
         && has(u8::is_ascii_lowercase)

@@ -1,0 +1,114 @@
+//! How an error becomes an answer: a status, and one JSON body of four fields whatever went wrong. Never a bare text.
+
+use crate::limits;
+use crate::types::ErrorBody;
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header::HeaderName};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tidegate_control::{ControlError, ErrorCode};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a handler returns. Its body is written by [`finish`], which knows the request's id.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    hint: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), hint: hint.into() }
+    }
+
+    /// For errors that axum found before a handler of ours was reached.
+    fn foreign(status: StatusCode, text: &str) -> Self {
+        let or = |default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
+        let see = "docs/openapi.json describes every request";
+        match status {
+            StatusCode::NOT_FOUND => Self::new(status, "no_route", "there is nothing at this path", see),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::new(status, "no_method", "this path does not know that method", see)
+            }
+            s if s.is_client_error() => Self::new(status, "bad_request", or("the request can't be read"), see),
+            _ => Self::new(status, "internal", or("the server failed"), "the server's log tells more"),
+        }
+    }
+
+    fn timed_out() -> Self {
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "timeout",
+            "the operation took too long",
+            "it goes on in the server; `tidegate cluster list` shows what came of it",
+        )
+    }
+}
+
+impl From<ControlError> for ApiError {
+    fn from(e: ControlError) -> Self {
+        let status = match e.code {
+            ErrorCode::BadName | ErrorCode::BadLimits => StatusCode::BAD_REQUEST,
+            ErrorCode::NotFound => StatusCode::NOT_FOUND,
+            ErrorCode::Exists | ErrorCode::Busy => StatusCode::CONFLICT,
+            ErrorCode::NoPlace | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::EngineFailed => StatusCode::BAD_GATEWAY,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, e.code.as_str(), e.message, e.hint)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Around every request: its id, its bound in time, its line in the log, and the body of its error.
+pub async fn finish(request: Request, next: Next) -> Response {
+    let (id, began) = (next_id(), Instant::now());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let answered = tokio::time::timeout(limits::REQUEST_MAX, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| ApiError::timed_out().into_response());
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        let error = match response.extensions_mut().remove::<ApiError>() {
+            Some(error) => error,
+            None => ApiError::foreign(status, &text_of(response).await),
+        };
+        tracing::info!(request = id, %method, path, status = status.as_u16(), code = error.code, error = error.message, took = ?began.elapsed(), "api");
+        let ApiError { code, message, hint, .. } = error;
+        let body = ErrorBody { code: code.to_owned(), message, hint, request_id: id.clone() };
+        response = (status, Json(body)).into_response();
+    } else {
+        tracing::info!(request = id, %method, path, status = status.as_u16(), took = ?began.elapsed(), "api");
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+async fn text_of(response: Response) -> String {
+    match axum::body::to_bytes(response.into_body(), limits::FOREIGN_ERROR_MAX).await {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Unique within a log: when this process took its first request, and how many came since.
+fn next_id() -> String {
+    static EPOCH: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let epoch = EPOCH.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+    format!("{epoch:x}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,246 @@
+//! The routes under `/v1/`. Each handler reads typed values, calls one operation and writes typed values; none
+//! decides anything.
+
+use crate::errors::{self, ApiError};
+use crate::face::PublicFace;
+use crate::limits;
+use crate::types::{
+    Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LimitsWanted, Secret, Server, Session,
+    SessionList,
+};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::StatusCode;
+use axum::{Json, Router};
+use serde::Deserialize;
+use std::time::Duration;
+use tidegate_control::{ClusterView, Control, NewCluster, ROOT, SessionView, WithPassword};
+use tidegate_model::ClusterLimits;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::watch;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Description;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What every handler has at hand.
+#[derive(Clone)]
+pub struct Api {
+    pub control: Control,
+    /// Changes when a certificate is swapped.
+    pub face: watch::Receiver<PublicFace>,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Tidegate",
+    version = "1",
+    description = "Clusters behind a TLS-only endpoint: make them, look at them, wake them, end their sessions.",
+    license(name = "Apache-2.0", identifier = "Apache-2.0")
+))]
+struct Info;
+
+/// The routes and their description, before a server stands behind them.
+fn parts() -> (Router<Api>, Description) {
+    OpenApiRouter::with_openapi(Info::openapi())
+        .routes(routes!(list_clusters, create_cluster))
+        .routes(routes!(show_cluster, delete_cluster))
+        .routes(routes!(sleep_cluster))
+        .routes(routes!(wake_cluster))
+        .routes(routes!(new_password))
+        .routes(routes!(list_sessions))
+        .routes(routes!(kill_session))
+        .routes(routes!(show_server))
+        .split_for_parts()
+}
+
+/// The API's description.
+pub fn description() -> Description {
+    parts().1
+}
+
+/// The API as a service.
+pub fn router(api: Api) -> Router {
+    parts()
+        .0
+        .with_state(api)
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX))
+        .layer(axum::middleware::from_fn(errors::finish))
+}
+
+/// All clusters, by name.
+#[utoipa::path(get, path = "/v1/clusters", tag = "clusters", responses(
+    (status = 200, body = ClusterList),
+    (status = "default", body = ErrorBody)
+))]
+async fn list_clusters(State(api): State<Api>) -> Json<ClusterList> {
+    let clusters = api.control.clusters().into_iter().map(|view| api.show(view, None)).collect();
+    Json(ClusterList { clusters })
+}
+
+/// Makes a cluster. The answer holds its password, which is kept nowhere.
+#[utoipa::path(post, path = "/v1/clusters", tag = "clusters", request_body = CreateCluster, responses(
+    (status = 201, body = Cluster),
+    (status = 409, description = "the name is taken", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+async fn create_cluster(
+    State(api): State<Api>,
+    Json(wanted): Json<CreateCluster>,
+) -> Result<(StatusCode, Json<Cluster>), ApiError> {
+    let limits = limits_of(&wanted.limits, api.control.default_limits());
+    let made = api.control.create_cluster(NewCluster { name: wanted.name, limits: Some(limits) }).await?;
+    Ok((StatusCode::CREATED, Json(api.show_once(made))))
+}
+
+/// One cluster.
+#[utoipa::path(get, path = "/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)), responses(
+    (status = 200, body = Cluster),
+    (status = 404, description = "no such cluster", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+async fn show_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(api.show(api.control.cluster(&name)?, None)))
+}
+
+/// Ends a cluster's sessions and removes it with all its data.
+#[utoipa::path(delete, path = "/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)), responses(
+    (status = 204),
+    (status = 404, description = "no such cluster", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+async fn delete_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    api.control.delete_cluster(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Puts a cluster to sleep now; idle sessions are disconnected. Refused while one is busy.
+#[utoipa::path(post, path = "/v1/clusters/{name}/sleep", tag = "clusters", params(("name" = String, Path)), responses(
+    (status = 200, body = Cluster),
+    (status = 409, description = "a session is busy", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+async fn sleep_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(api.show(api.control.sleep_cluster(&name).await?, None)))
+}
+
+/// Wakes a cluster and answers when it is awake.
+#[utoipa::path(post, path = "/v1/clusters/{name}/wake", tag = "clusters", params(("name" = String, Path)), responses(
+    (status = 200, body = Cluster),
+    (status = "default", body = ErrorBody)
+))]
+async fn wake_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(api.show(api.control.wake_cluster(&name).await?, None)))
+}
+
+/// Gives the cluster's root a new password, and the old one ends. The answer holds it; it is kept nowhere.
+#[utoipa::path(post, path = "/v1/clusters/{name}/password", tag = "clusters", params(("name" = String, Path)), responses(
+    (status = 200, body = Cluster),
+    (status = "default", body = ErrorBody)
+))]
+async fn new_password(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(api.show_once(api.control.new_password(&name).await?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SessionFilter {
+    cluster: Option<String>,
+}
+
+/// Sessions that have logged in.
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions",
+    params(("cluster" = Option<String>, Query, description = "only those of this cluster")),
+    responses((status = 200, body = SessionList), (status = "default", body = ErrorBody))
+)]
+async fn list_sessions(
+    State(api): State<Api>,
+    Query(filter): Query<SessionFilter>,
+) -> Result<Json<SessionList>, ApiError> {
+    let sessions = api.control.session_list(filter.cluster.as_deref())?.into_iter().map(session).collect();
+    Ok(Json(SessionList { sessions }))
+}
+
+/// Ends a session.
+#[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "sessions", params(("id" = u64, Path)), responses(
+    (status = 204),
+    (status = 404, description = "no such session", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+async fn kill_session(State(api): State<Api>, Path(id): Path<u64>) -> Result<StatusCode, ApiError> {
+    api.control.kill_session(id)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The server itself.
+#[utoipa::path(get, path = "/v1/server", tag = "server", responses(
+    (status = 200, body = Server),
+    (status = "default", body = ErrorBody)
+))]
+async fn show_server(State(api): State<Api>) -> Json<Server> {
+    let face = api.face.borrow().clone();
+    Json(Server {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        listeners: face.listeners.iter().map(ToString::to_string).collect(),
+        trust: face.trust_word().to_owned(),
+        ca: face.ca(),
+        names: face.names,
+        host: face.host,
+        port: face.port,
+        ready: api.control.is_recovered(),
+    })
+}
+
+impl Api {
+    fn show(&self, view: ClusterView, password: Option<Secret>) -> Cluster {
+        let face = self.face.borrow();
+        let created = OffsetDateTime::from_unix_timestamp(view.created_unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        Cluster {
+            user: format!("{}.{ROOT}", view.prefix),
+            name: view.name.into(),
+            prefix: view.prefix.into(),
+            host: face.host.clone(),
+            port: face.port,
+            password,
+            database: DATABASE.to_owned(),
+            ca: face.ca(),
+            state: view.state,
+            failure: view.failure,
+            created_at: created.format(&Rfc3339).unwrap_or_default(),
+            sessions: view.sessions,
+            limits: Limits {
+                connections_max: view.limits.connections_max,
+                sleep_after_seconds: view.limits.sleep_after.as_secs_f64(),
+                transaction_idle_max_seconds: view.limits.transaction_idle_max.as_secs_f64(),
+            },
+        }
+    }
+
+    fn show_once(&self, made: WithPassword) -> Cluster {
+        self.show(made.cluster, Some(Secret::new(made.password)))
+    }
+}
+
+fn session(view: SessionView) -> Session {
+    Session {
+        id: view.id.0,
+        cluster: view.cluster.map(String::from),
+        user: view.user,
+        client: view.client.to_string(),
+        tls: view.tls.to_owned(),
+        age_seconds: view.age.as_secs_f64(),
+    }
+}
+
+/// The defaults with what was asked for on top. What makes no sense is refused by the operation.
+fn limits_of(wanted: &LimitsWanted, default: ClusterLimits) -> ClusterLimits {
+    // A number no duration can hold becomes zero, which is refused as too short.
+    let seconds =
+        |s: Option<f64>, or: Duration| s.map_or(or, |s| Duration::try_from_secs_f64(s).unwrap_or(Duration::ZERO));
+    ClusterLimits {
+        connections_max: wanted.connections_max.unwrap_or(default.connections_max),
+        sleep_after: seconds(wanted.sleep_after_seconds, default.sleep_after),
+        transaction_idle_max: seconds(wanted.transaction_idle_max_seconds, default.transaction_idle_max),
+    }
+}

@@ -1,0 +1,53 @@
+//! The API on the control socket. Never on the network: that is another listener's work.
+
+use crate::routes::{Api, router};
+use crate::{limits, socket};
+use std::io;
+use std::path::{Path, PathBuf};
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+
+/// The bound control socket. Dropped, its file is removed.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    file: Removed,
+}
+
+/// Removes the file when dropped.
+#[derive(Debug)]
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl ControlSocket {
+    /// Only for the holder of the data directory's lock.
+    pub fn bind(data: &Path) -> io::Result<Self> {
+        Ok(Self { listener: socket::bind(data)?, file: Removed(socket::path(data)) })
+    }
+
+    /// Serves until `stop`; then no new request is taken, and open ones have a moment to end.
+    pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let (stopping, mut stopped) = watch::channel(false);
+        let stop = async move {
+            stop.await;
+            stopping.send_replace(true);
+        };
+        let serving = axum::serve(self.listener, router(api)).with_graceful_shutdown(stop);
+        let patience = async {
+            // The sender lives in the other future until it has sent.
+            let _ = stopped.wait_for(|s| *s).await;
+            tokio::time::sleep(limits::GOODBYE_MAX).await;
+        };
+        let result = tokio::select! {
+            result = serving => result,
+            () = patience => Ok(()),
+        };
+        drop(self.file);
+        result
+    }
+}

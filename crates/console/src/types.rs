@@ -1,0 +1,191 @@
+//! What the API's requests and answers look like, for server and client alike. A password stands in here only on
+//! its way out, and no `Debug` prints it.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use tidegate_model::ClusterState;
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+/// The database a fresh cluster has.
+pub const DATABASE: &str = "test";
+
+/// A password on its way to the person who asked for it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+/// A cluster and how it is reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Cluster {
+    #[schema(example = "demo")]
+    pub name: String,
+    /// What every login of this cluster begins with.
+    #[schema(example = "k7m2q9x4w3tz")]
+    pub prefix: String,
+    /// A name or address that reaches the listener and that its certificate carries.
+    #[schema(example = "127.0.0.1")]
+    pub host: String,
+    #[schema(example = 4000)]
+    pub port: u16,
+    /// The full login of the cluster's administrator.
+    #[schema(example = "k7m2q9x4w3tz.root")]
+    pub user: String,
+    /// Only in the answer that made it; kept nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub password: Option<Secret>,
+    #[schema(example = "test")]
+    pub database: String,
+    /// The CA file a client needs; null where the certificate is publicly trusted.
+    #[schema(example = "/var/lib/tidegate/ca.pem")]
+    pub ca: Option<String>,
+    #[schema(value_type = State)]
+    pub state: ClusterState,
+    /// Why it stands in `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failure: Option<String>,
+    /// RFC 3339, UTC.
+    #[schema(example = "2026-01-31T12:00:00Z")]
+    pub created_at: String,
+    /// Sessions open now.
+    pub sessions: u32,
+    pub limits: Limits,
+}
+
+/// Where a cluster stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum State {
+    Asleep,
+    Waking,
+    Awake,
+    Draining,
+    Failed,
+}
+
+/// What a cluster may use.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Limits {
+    /// Sessions at once.
+    #[schema(example = 200)]
+    pub connections_max: u32,
+    /// It goes to sleep after this long without a busy session or an open transaction.
+    #[schema(example = 300.0)]
+    pub sleep_after_seconds: f64,
+    /// A transaction idle for longer no longer holds it awake.
+    #[schema(example = 3600.0)]
+    pub transaction_idle_max_seconds: f64,
+}
+
+/// Limits that differ from the server's defaults.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsWanted {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sleep_after_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_idle_max_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreateCluster {
+    /// 1 to 63 characters of a-z, 0-9 and `-`, starting with a letter; generated if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "demo")]
+    pub name: Option<String>,
+    pub limits: LimitsWanted,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterList {
+    pub clusters: Vec<Cluster>,
+}
+
+/// A session that has logged in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// As the client's own connection id.
+    #[schema(example = 2_147_483_655_u32)]
+    pub id: u32,
+    /// Null for one that is ending because its cluster was deleted.
+    pub cluster: Option<String>,
+    /// The user as the engine knows it.
+    #[schema(example = "root")]
+    pub user: String,
+    #[schema(example = "203.0.113.9:51234")]
+    pub client: String,
+    #[schema(example = "TLS 1.3")]
+    pub tls: String,
+    pub age_seconds: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SessionList {
+    pub sessions: Vec<Session>,
+}
+
+/// The server itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Server {
+    pub version: String,
+    pub pid: u32,
+    /// Addresses that MySQL clients connect to.
+    pub listeners: Vec<String>,
+    /// `local`, `private` or `public`.
+    #[schema(example = "local")]
+    pub trust: String,
+    /// Names and addresses the certificate carries.
+    pub names: Vec<String>,
+    pub ca: Option<String>,
+    pub host: String,
+    pub port: u16,
+    /// False while clusters that were not cleanly asleep at the start are being recovered; logins wait for it.
+    pub ready: bool,
+}
+
+/// What every error looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// For programs; never changes its meaning.
+    #[schema(example = "not_found")]
+    pub code: String,
+    #[schema(example = "there is no cluster \"demo\"")]
+    pub message: String,
+    /// What to do about it.
+    #[schema(example = "`tidegate cluster list` shows those that exist")]
+    pub hint: String,
+    /// The same as in the server's log.
+    pub request_id: String,
+}

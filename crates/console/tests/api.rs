@@ -1,0 +1,196 @@
+//! The API over real clusters: as a function, and over its socket by its own client. A test program with a `main` of
+//! its own, since it is also the program that becomes an engine.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tidegate_console::types::{CreateCluster, LimitsWanted};
+use tidegate_console::{Api, Client, ClientError, ControlSocket, PublicFace, router, socket};
+use tidegate_control::{Control, ControlSettings, DataDir};
+use tidegate_model::{ClusterState, Event, Journal, Sessions, Trust};
+use tokio::sync::{oneshot, watch};
+
+fn main() {
+    if std::env::args().nth(1).is_some_and(|arg| arg == "engine-exec") {
+        tidegate_control::engine_exec_main();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tmp = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o711)).tempdir().unwrap();
+        // Longer than a socket's address.
+        let data = tmp.path().join("d".repeat(60)).join("e".repeat(60));
+        let server = Server::start(&data).await;
+        as_a_function(&server).await;
+        println!("test the_router_answers_as_a_function ... ok");
+        let server = over_the_socket(server, &tmp).await;
+        println!("test the_client_does_everything_over_the_socket ... ok");
+        server.control.shutdown().await;
+    });
+}
+
+struct Silent;
+
+impl Journal for Silent {
+    fn record(&self, _event: Event) {}
+}
+
+struct Server {
+    control: Control,
+    sessions: Sessions,
+    face: watch::Sender<PublicFace>,
+}
+
+impl Server {
+    async fn start(data: &Path) -> Self {
+        let dir = DataDir::lock(data).unwrap();
+        // Every folder that was made on the way must let engines with users of their own pass.
+        for folder in data.ancestors().take(2) {
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
+        }
+        let settings = ControlSettings::new(&dir);
+        let sessions = Sessions::default();
+        let control = Control::open(dir, settings, sessions.clone(), Arc::new(Silent)).await.unwrap();
+        let face = PublicFace {
+            host: "127.0.0.1".to_owned(),
+            port: 4000,
+            trust: Trust::Local("/somewhere/ca.pem".into()),
+            names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
+            listeners: vec!["127.0.0.1:4000".parse().unwrap()],
+        };
+        Self { control, sessions, face: watch::Sender::new(face) }
+    }
+
+    fn api(&self) -> Api {
+        Api { control: self.control.clone(), face: self.face.subscribe() }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<&str>) -> (StatusCode, Value) {
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let request = request.body(Body::from(body.unwrap_or_default().to_owned())).unwrap();
+        let response = TowerToHyperService::new(router(self.api())).call(request).await.unwrap();
+        let status = response.status();
+        let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        if status.is_client_error() || status.is_server_error() {
+            let mut fields: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+            fields.sort();
+            assert_eq!(fields, ["code", "hint", "message", "request_id"]);
+            assert_eq!(value["request_id"], id.as_str());
+            assert!(!value["hint"].as_str().unwrap().is_empty());
+        }
+        (status, value)
+    }
+
+    /// Status and code of an error.
+    async fn error(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
+        let (status, value) = self.ask(method, path, body).await;
+        (status.as_u16(), value["code"].as_str().unwrap_or_default().to_owned())
+    }
+}
+
+async fn as_a_function(server: &Server) {
+    assert_eq!(server.ask("GET", "/v1/clusters", None).await, (StatusCode::OK, json!({"clusters": []})));
+    let (status, made) = server.ask("POST", "/v1/clusters", Some(r#"{"name":"demo"}"#)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let prefix = made["prefix"].as_str().unwrap();
+    assert_eq!(made["user"], format!("{prefix}.root"));
+    assert_eq!(made["password"].as_str().unwrap().len(), 16);
+    for (field, want) in [
+        ("name", json!("demo")),
+        ("host", json!("127.0.0.1")),
+        ("port", json!(4000)),
+        ("database", json!("test")),
+        ("ca", json!("/somewhere/ca.pem")),
+        ("state", json!("asleep")),
+        ("sessions", json!(0)),
+    ] {
+        assert_eq!(made[field], want, "{field}");
+    }
+    assert!(made["created_at"].as_str().unwrap().ends_with('Z'), "{}", made["created_at"]);
+
+    let (_, shown) = server.ask("GET", "/v1/clusters/demo", None).await;
+    let mut expected = made.clone();
+    expected.as_object_mut().unwrap().remove("password");
+    assert_eq!(shown, expected, "the same without its password");
+
+    // What is no request of ours gets the same shape of error as everything else.
+    let error = async |method, path, body| server.error(method, path, body).await;
+    let is = |status: u16, code: &str| (status, code.to_owned());
+    assert_eq!(error("POST", "/v1/clusters", Some(r#"{"name":"demo"}"#)).await, is(409, "exists"));
+    assert_eq!(error("POST", "/v1/clusters", Some(r#"{"name":"A b"}"#)).await, is(400, "bad_name"));
+    assert_eq!(error("POST", "/v1/clusters", Some(r#"{"nmae":"x"}"#)).await, is(422, "bad_request"));
+    assert_eq!(error("POST", "/v1/clusters", Some("{")).await, is(400, "bad_request"));
+    let limits = r#"{"limits":{"sleep_after_seconds":-1}}"#;
+    assert_eq!(error("POST", "/v1/clusters", Some(limits)).await, is(400, "bad_limits"));
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
+    assert_eq!(error("POST", "/v1/clusters", Some(&large)).await, is(413, "bad_request"));
+    assert_eq!(error("GET", "/v1/clusters/nobody", None).await, is(404, "not_found"));
+    assert_eq!(error("GET", "/v1/nothing", None).await, is(404, "no_route"));
+    assert_eq!(error("PUT", "/v1/clusters", None).await, is(405, "no_method"));
+    assert_eq!(error("DELETE", "/v1/sessions/abc", None).await, is(400, "bad_request"));
+    assert_eq!(error("DELETE", "/v1/sessions/2147483655", None).await, is(404, "not_found"));
+
+    // A swapped certificate changes what is told, at once.
+    server.face.send_modify(|face| face.trust = Trust::Public);
+    let (_, shown) = server.ask("GET", "/v1/clusters/demo", None).await;
+    assert!(shown.as_object().unwrap().contains_key("ca") && shown["ca"].is_null());
+    assert_eq!(server.ask("GET", "/v1/server", None).await.1["trust"], "public");
+}
+
+async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
+    let data = server.control.data().root().to_owned();
+    assert!(socket::path(&data).as_os_str().len() > 107);
+    let client = Client::new(&data);
+    assert!(matches!(client.server().await, Err(ClientError::NoServer { .. })));
+    assert!(matches!(Client::new(tmp.path()).server().await, Err(ClientError::NoServer { .. })));
+
+    // A socket that a dead server left is no obstacle.
+    std::fs::write(socket::path(&data), "").unwrap();
+    let bound = ControlSocket::bind(&data).unwrap();
+    assert_eq!(socket::path(&data).metadata().unwrap().mode() & 0o777, 0o600);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(bound.serve(server.api(), async move { drop(stopped.await) }));
+
+    let facts = client.server().await.unwrap();
+    assert_eq!((facts.pid, facts.port, facts.listeners), (std::process::id(), 4000, vec!["127.0.0.1:4000".to_owned()]));
+    let limits = LimitsWanted { connections_max: Some(7), sleep_after_seconds: Some(1.5), ..LimitsWanted::default() };
+    let made = client.create(&CreateCluster { name: None, limits }).await.unwrap();
+    assert_eq!((made.limits.connections_max, made.limits.sleep_after_seconds), (7, 1.5));
+    let first = made.password.clone().unwrap();
+    assert!(!format!("{made:?}").contains(first.reveal()));
+    assert_eq!(client.cluster(&made.name).await.unwrap().password, None);
+
+    assert_eq!(client.wake(&made.name).await.unwrap().state, ClusterState::Awake);
+    let second = client.password(&made.name).await.unwrap().password.unwrap();
+    assert_ne!(first.reveal(), second.reveal());
+    assert_eq!(client.sleep(&made.name).await.unwrap().state, ClusterState::Asleep);
+
+    let id = server.control.cluster(&made.name).unwrap().id;
+    let mut session = server.sessions.open("127.0.0.1:9".parse().unwrap());
+    session.admit(id, "root", "TLS 1.3", 10).unwrap();
+    let listed = client.sessions(Some(&made.name)).await.unwrap();
+    assert_eq!((listed[0].id, listed[0].cluster.as_deref()), (session.id().0, Some(made.name.as_str())));
+    assert!(client.sessions(Some("demo")).await.unwrap().is_empty());
+    client.kill_session(u64::from(session.id().0)).await.unwrap();
+    session.killed().await;
+
+    client.delete(&made.name).await.unwrap();
+    let gone = client.cluster(&made.name).await.unwrap_err();
+    assert_eq!(gone.code(), Some("not_found"));
+    assert!(gone.hint().contains("cluster list"));
+    assert_eq!(client.cluster("../server").await.unwrap_err().code(), Some("not_found"));
+    assert_eq!(client.clusters().await.unwrap().len(), 1);
+
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    assert!(!socket::path(&data).exists());
+    assert!(matches!(client.server().await, Err(ClientError::NoServer { .. })));
+    server
+}

@@ -1,0 +1,249 @@
+//! The whole of what exists, opened once per server: store, register and engines, and the recovery pass of a
+//! start. Operations stand in `operations`.
+
+use crate::datadir::DataDir;
+use crate::error::{ControlError, ErrorCode};
+use crate::limits;
+use crate::register::Register;
+use crate::store::{ClusterRow, Phase, SqliteStore, Store, Strays};
+use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tidegate_engine::{ClusterSpec, EngineError, EngineSettings, Engines, Walls};
+use tidegate_model::{
+    AccountBook, ClusterId, ClusterLimits, ClusterName, Journal, Prefix, RunEpoch, Sessions, id::RandomError,
+};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What an operator may choose here.
+#[derive(Debug, Clone)]
+pub struct ControlSettings {
+    pub engine: EngineSettings,
+    /// What a cluster gets that asked for nothing else.
+    pub limits: ClusterLimits,
+}
+
+impl ControlSettings {
+    pub fn new(dir: &DataDir) -> Self {
+        Self { engine: EngineSettings::new(dir.root().to_owned()), limits: ClusterLimits::default() }
+    }
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: DataDir,
+    store: Arc<dyn Store>,
+    register: Arc<Register>,
+    engines: Engines,
+    sessions: Sessions,
+    uids: Option<RangeInclusive<u32>>,
+    strays: Strays,
+    limits: ClusterLimits,
+    recovered: watch::Receiver<bool>,
+    stopping: AtomicBool,
+}
+
+impl Control {
+    /// Opens what stands in the data directory, sweeps what a crash left half-made, and begins the recovery pass
+    /// in the background ([`Control::recovered`] tells its end).
+    pub async fn open(
+        dir: DataDir,
+        settings: ControlSettings,
+        sessions: Sessions,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, ControlError> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.store()).await?);
+        let rows = store.load().await?;
+        let strays = find_strays(&dir.engines(), &rows);
+        let uids = Walls::look().own_uids.then(|| settings.engine.uids.clone());
+        let register = Arc::new(Register::new(Arc::clone(&store), decoy()?));
+        let engines =
+            Engines::open(settings.engine, Arc::clone(&register) as _, journal).await.map_err(engine_failed)?;
+        let (done, recovered) = watch::channel(false);
+        let inner = Inner {
+            dir,
+            store,
+            register,
+            engines,
+            sessions,
+            uids,
+            strays,
+            limits: settings.limits,
+            recovered,
+            stopping: false.into(),
+        };
+        let control = Self { inner: Arc::new(inner) };
+        let unclean = control.take_in(rows).await?;
+        tokio::spawn(recover(control.inner.engines.clone(), unclean, done));
+        Ok(control)
+    }
+
+    /// Live clusters into register and engines; the others away. Returns those that need recovery.
+    async fn take_in(&self, rows: Vec<ClusterRow>) -> Result<Vec<ClusterId>, ControlError> {
+        let mut unclean = Vec::new();
+        for row in rows {
+            match row.phase {
+                Phase::Live => {
+                    let (id, clean) = (row.id, !row.awake);
+                    self.inner.engines.adopt(spec(&row), clean).await.map_err(engine_failed)?;
+                    self.inner.register.insert(row);
+                    if !clean {
+                        unclean.push(id);
+                    }
+                }
+                Phase::Creating | Phase::Deleting => {
+                    tracing::info!(cluster = %row.id, phase = ?row.phase, "sweeping what an interrupted operation left");
+                    if let Err(e) = self.sweep(&row).await {
+                        // It stays invisible, and the next start tries again.
+                        tracing::warn!(cluster = %row.id, error = %e, "its files could not be removed");
+                    }
+                }
+                Phase::Gone => {}
+            }
+        }
+        Ok(unclean)
+    }
+
+    async fn sweep(&self, row: &ClusterRow) -> Result<(), ControlError> {
+        // No name to a cluster from here on, whatever happens below.
+        self.inner.store.begin_delete(row.id).await?;
+        self.inner.engines.adopt(spec(row), true).await.map_err(engine_failed)?;
+        self.inner.engines.remove(row.id).await.map_err(engine_failed)?;
+        self.inner.store.bury(row.id).await?;
+        Ok(())
+    }
+
+    /// Ends when every cluster that was found without a clean sleep has been recovered, or has failed to be.
+    pub async fn recovered(&self) {
+        let mut recovered = self.inner.recovered.clone();
+        // A dropped sender is a recovery task that is gone; nothing more will happen, so nobody waits for it.
+        let _ = recovered.wait_for(|done| *done).await;
+    }
+
+    /// Whether that has happened already.
+    pub fn is_recovered(&self) -> bool {
+        *self.inner.recovered.borrow()
+    }
+
+    pub fn default_limits(&self) -> ClusterLimits {
+        self.inner.limits
+    }
+
+    /// Stops every engine in order, then closes the store. Operations are refused from here on.
+    pub async fn shutdown(&self) {
+        self.inner.stopping.store(true, Ordering::Release);
+        self.inner.engines.shutdown().await;
+        self.inner.store.close().await;
+    }
+
+    /// The engines, as the gateway's `Waker`.
+    pub fn engines(&self) -> &Engines {
+        &self.inner.engines
+    }
+
+    pub fn data(&self) -> &DataDir {
+        &self.inner.dir
+    }
+
+    /// How many lookups logins have caused: the same for a stranger and for a tenant, which a test holds.
+    pub fn lookups(&self) -> u64 {
+        self.inner.register.lookups()
+    }
+
+    pub(crate) fn register(&self) -> &Register {
+        &self.inner.register
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
+    pub(crate) fn uids(&self) -> Option<RangeInclusive<u32>> {
+        self.inner.uids.clone()
+    }
+
+    pub(crate) fn strays(&self) -> &Strays {
+        &self.inner.strays
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::Acquire)
+    }
+}
+
+async fn recover(engines: Engines, unclean: Vec<ClusterId>, done: watch::Sender<bool>) {
+    let mut running = JoinSet::new();
+    for id in unclean {
+        while running.len() >= limits::RECOVERIES_AT_ONCE {
+            running.join_next().await;
+        }
+        let engines = engines.clone();
+        running.spawn(async move {
+            // The engine's journal has told how it went; a failure shows in the cluster's state.
+            if let Err(error) = engines.recover(id).await {
+                tracing::warn!(cluster = %id, %error, "a cluster that was not cleanly asleep could not be recovered");
+            }
+        });
+    }
+    while running.join_next().await.is_some() {}
+    done.send_replace(true);
+}
+
+pub(crate) fn spec(row: &ClusterRow) -> ClusterSpec {
+    ClusterSpec { id: row.id, name: row.name.clone(), uid: row.uid, limits: row.limits }
+}
+
+pub(crate) fn now_unix() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn engine_failed(e: EngineError) -> ControlError {
+    ControlError::new(ErrorCode::EngineFailed, e.to_string(), "the server's log tells more")
+}
+
+/// Directories that no row accounts for: an older store's, or somebody's copy. Left alone, but their numbers and
+/// owners are not given out.
+fn find_strays(engines: &Path, rows: &[ClusterRow]) -> Strays {
+    let mut strays = Strays::default();
+    for entry in std::fs::read_dir(engines).into_iter().flatten().flatten() {
+        let id = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+        let Some(id) = id.filter(|id| !rows.iter().any(|row| row.id.0 == *id)) else { continue };
+        tracing::warn!(path = %entry.path().display(), "this directory belongs to no cluster; it is left alone");
+        strays.id_max = strays.id_max.max(id);
+        if let Ok(meta) = entry.metadata() {
+            strays.uids.insert(meta.uid());
+        }
+    }
+    strays
+}
+
+/// A cluster nobody has, with one account, for lookups that miss.
+fn decoy() -> Result<ClusterRow, RandomError> {
+    let name = ClusterName::parse("nobody").map_err(|_| RandomError)?;
+    Ok(ClusterRow {
+        id: ClusterId(0),
+        name,
+        prefix: Prefix::random()?,
+        created_unix: 0,
+        uid: None,
+        limits: ClusterLimits::default(),
+        phase: Phase::Gone,
+        run: RunEpoch(0),
+        awake: false,
+        book: AccountBook { accounts: Vec::new(), run: RunEpoch(0), read_began: None },
+    })
+}

@@ -1,0 +1,281 @@
+//! Operations on clusters and sessions, as plain async functions. Each runs to its end even if the caller goes
+//! away in the middle, so no cluster is left half-changed by a closed connection.
+
+use crate::control::{Control, engine_failed, now_unix, spec};
+use crate::error::{ControlError, ErrorCode};
+use crate::limits;
+use crate::register::Entry;
+use crate::store::{ClusterRow, Reservation, StoreError};
+use crate::views::{ClusterView, NewCluster, SessionView, WithPassword};
+use crate::{names, password};
+use std::sync::Arc;
+use std::time::Instant;
+use tidegate_engine::EngineError;
+use tidegate_model::{
+    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Prefix, RunEpoch, SessionId, Verifier,
+};
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout;
+
+/// The administrator of each cluster.
+pub const ROOT: &str = "root";
+
+type Answer<T> = Result<T, ControlError>;
+
+impl Control {
+    /// Makes a cluster, asleep, with a fresh password that is kept nowhere.
+    pub async fn create_cluster(&self, new: NewCluster) -> Answer<WithPassword> {
+        let this = self.clone();
+        self.to_its_end(async move { this.create(new).await }).await
+    }
+
+    /// All clusters by name.
+    pub fn clusters(&self) -> Vec<ClusterView> {
+        self.register().all().iter().map(|entry| self.view(entry)).collect()
+    }
+
+    pub fn cluster(&self, name: &str) -> Answer<ClusterView> {
+        Ok(self.view(&*self.entry(name)?))
+    }
+
+    /// Ends its sessions, stops its engine and removes its files.
+    pub async fn delete_cluster(&self, name: &str) -> Answer<()> {
+        let (this, name) = (self.clone(), name.to_owned());
+        self.to_its_end(async move { this.delete(&name).await }).await
+    }
+
+    /// Puts it to sleep now. Refused while a session of it is busy.
+    pub async fn sleep_cluster(&self, name: &str) -> Answer<ClusterView> {
+        let (this, name) = (self.clone(), name.to_owned());
+        self.to_its_end(async move {
+            let (entry, _held) = this.exclusive(&name).await?;
+            this.engines().sleep(entry.id).await.map_err(|e| engine_error(e, &entry.name))?;
+            Ok(this.view(&entry))
+        })
+        .await
+    }
+
+    /// Wakes it and waits until it is awake.
+    pub async fn wake_cluster(&self, name: &str) -> Answer<ClusterView> {
+        let (this, name) = (self.clone(), name.to_owned());
+        self.to_its_end(async move {
+            let (entry, _held) = this.exclusive(&name).await?;
+            this.engines().wake(entry.id).await.map_err(|e| engine_error(e, &entry.name))?;
+            Ok(this.view(&entry))
+        })
+        .await
+    }
+
+    /// Gives its root a new password. It is returned only once the engine has it and a fresh reading shows it.
+    pub async fn new_password(&self, name: &str) -> Answer<WithPassword> {
+        let (this, name) = (self.clone(), name.to_owned());
+        self.to_its_end(async move { this.change_password(&name).await }).await
+    }
+
+    /// Sessions that have logged in; of one cluster or of all.
+    pub fn session_list(&self, cluster: Option<&str>) -> Answer<Vec<SessionView>> {
+        let only = cluster.map(|name| self.entry(name)).transpose()?.map(|entry| entry.id);
+        let view = |s: tidegate_model::SessionInfo| SessionView {
+            id: s.id,
+            client: s.client,
+            cluster: self.register().by_id(s.cluster).map(|entry| entry.name.clone()),
+            user: s.user,
+            tls: s.tls,
+            age: s.age,
+        };
+        Ok(self.sessions().list(only).into_iter().map(view).collect())
+    }
+
+    /// Asks one session to end.
+    pub fn kill_session(&self, id: u64) -> Answer<()> {
+        match SessionId::is_ours(id) {
+            Some(session) if self.sessions().kill(session) => Ok(()),
+            _ => Err(ControlError::new(
+                ErrorCode::NotFound,
+                format!("there is no session {id}"),
+                "`tidegate session list` shows those that are open",
+            )),
+        }
+    }
+
+    async fn create(&self, new: NewCluster) -> Answer<WithPassword> {
+        let limits = new.limits.unwrap_or(self.default_limits());
+        check(&limits)?;
+        let password = password::generate()?;
+        let stage2 = password::stage2(&password);
+        // 1. On record before anything stands on disk. 2. The files. 3. Visible. Whoever finds an end after 1 or 2
+        // sweeps it at the next start.
+        let row = self.reserve(new.name.as_deref(), limits).await?;
+        let made = async {
+            self.engines().create(spec(&row), stage2).await.map_err(|e| engine_error(e, &row.name))?;
+            Ok(self.store().publish(row.id, &seed(stage2)).await?)
+        };
+        let row = match made.await {
+            Ok(row) => row,
+            Err(e) => {
+                self.discard(&row).await;
+                return Err(e);
+            }
+        };
+        let entry = self.register().insert(row);
+        Ok(WithPassword { cluster: self.view(&entry), password })
+    }
+
+    async fn reserve(&self, given: Option<&str>, limits: ClusterLimits) -> Answer<ClusterRow> {
+        let given = match given {
+            Some(text) => Some(ClusterName::parse(text).map_err(|_| ControlError::bad_name(text))?),
+            None => None,
+        };
+        for _ in 0..limits::DRAWS_MAX {
+            let name = match &given {
+                Some(name) => name.clone(),
+                None => names::generate()?,
+            };
+            let wanted = Reservation { name, prefix: Prefix::random()?, created_unix: now_unix(), limits };
+            match self.store().reserve(&wanted, self.uids(), self.strays()).await {
+                Err(StoreError::PrefixTaken) => {}
+                Err(StoreError::NameTaken(_)) if given.is_none() => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(ControlError::internal("no free name or prefix was drawn"))
+    }
+
+    /// After a creation that failed. What can't be removed now is swept at the next start.
+    async fn discard(&self, row: &ClusterRow) {
+        let files = match self.engines().remove(row.id).await {
+            Ok(()) | Err(EngineError::Unknown(_)) => Ok(()),
+            Err(e) => Err(e.to_string()),
+        };
+        let done = match files {
+            Ok(()) => self.store().bury(row.id).await.map_err(|e| e.to_string()),
+            Err(e) => self.store().begin_delete(row.id).await.map_err(|e| e.to_string()).and(Err(e)),
+        };
+        if let Err(error) = done {
+            tracing::warn!(cluster = %row.id, error, "a cluster that could not be created is not wholly removed");
+        }
+    }
+
+    async fn delete(&self, name: &str) -> Answer<()> {
+        let (entry, _held) = self.exclusive(name).await?;
+        self.store().begin_delete(entry.id).await?;
+        self.register().remove(&entry);
+        self.end_sessions(&entry);
+        self.engines().remove(entry.id).await.map_err(|e| {
+            let error = engine_error(e, &entry.name);
+            let hint = "it is deleted all the same; its files are removed at the server's next start";
+            ControlError::new(error.code, error.message, hint)
+        })?;
+        // Those that logged in between the two.
+        self.end_sessions(&entry);
+        self.store().bury(entry.id).await?;
+        Ok(())
+    }
+
+    fn end_sessions(&self, entry: &Entry) {
+        for session in self.sessions().list(Some(entry.id)) {
+            self.sessions().kill(session.id);
+        }
+    }
+
+    async fn change_password(&self, name: &str) -> Answer<WithPassword> {
+        let (entry, _held) = self.exclusive(name).await?;
+        let password = password::generate()?;
+        let stage2 = password::stage2(&password);
+        let failed = |e| engine_error(e, &entry.name);
+        self.engines().set_password(entry.id, ROOT, stage2).await.map_err(failed)?;
+        let book = self.engines().accounts(entry.id, Instant::now()).await.map_err(failed)?;
+        entry.learn(&book);
+        let has_it = |a: &Account| a.user == ROOT && !a.locked && a.verifiers.contains(&Verifier::Native(stage2));
+        if !book.accounts.iter().any(has_it) {
+            return Err(ControlError::new(
+                ErrorCode::EngineFailed,
+                format!("the engine of cluster {name:?} did not take the new password"),
+                "try again; the server's log tells more",
+            ));
+        }
+        Ok(WithPassword { cluster: self.view(&entry), password })
+    }
+
+    fn view(&self, entry: &Entry) -> ClusterView {
+        // A cluster that is being deleted under a reader's hands has no engine any more.
+        let state = self.engines().state(entry.id).unwrap_or(ClusterState::Asleep);
+        ClusterView {
+            id: entry.id,
+            name: entry.name.clone(),
+            prefix: entry.prefix.clone(),
+            state,
+            failure: (state == ClusterState::Failed).then(|| self.engines().failure(entry.id)).flatten(),
+            created_unix: entry.created_unix,
+            sessions: self.sessions().count(entry.id),
+            limits: entry.limits,
+        }
+    }
+
+    fn entry(&self, name: &str) -> Answer<Arc<Entry>> {
+        // A name that could not exist does not exist.
+        let parsed = ClusterName::parse(name).map_err(|_| ControlError::not_found(name))?;
+        self.register().by_name(&parsed).ok_or_else(|| ControlError::not_found(name))
+    }
+
+    /// The cluster, with nobody else changing it.
+    async fn exclusive(&self, name: &str) -> Answer<(Arc<Entry>, OwnedMutexGuard<()>)> {
+        let entry = self.entry(name)?;
+        let lock = Arc::clone(&entry.operation).lock_owned();
+        let held = timeout(limits::OPERATION_WAIT, lock).await.map_err(|_| ControlError::busy(&entry.name))?;
+        // The one we waited for may have deleted it.
+        let now = self.entry(name)?;
+        if now.id != entry.id {
+            return Err(ControlError::not_found(name));
+        }
+        Ok((entry, held))
+    }
+
+    async fn to_its_end<T: Send + 'static>(&self, work: impl Future<Output = Answer<T>> + Send + 'static) -> Answer<T> {
+        if self.stopping() {
+            return Err(stopping());
+        }
+        tokio::spawn(work).await.unwrap_or_else(|e| Err(ControlError::internal(e)))
+    }
+}
+
+fn check(wanted: &ClusterLimits) -> Answer<()> {
+    let bad = |what: &str, hint: String| Err(ControlError::new(ErrorCode::BadLimits, what, hint));
+    if !limits::CONNECTIONS.contains(&wanted.connections_max) {
+        return bad("connections_max is out of range", format!("give a number from {:?}", limits::CONNECTIONS));
+    }
+    if !limits::SLEEP_AFTER.contains(&wanted.sleep_after) {
+        return bad("sleep_after is out of range", format!("give a time from {:?}", limits::SLEEP_AFTER));
+    }
+    if !limits::TRANSACTION_IDLE.contains(&wanted.transaction_idle_max) {
+        return bad("transaction_idle_max is out of range", format!("give a time from {:?}", limits::TRANSACTION_IDLE));
+    }
+    Ok(())
+}
+
+/// What a cluster is born with: root from anywhere.
+fn seed(stage2: [u8; 20]) -> AccountBook {
+    let root = Account {
+        user: ROOT.to_owned(),
+        host: "%".to_owned(),
+        verifiers: vec![Verifier::Native(stage2)],
+        locked: false,
+    };
+    AccountBook { accounts: vec![root], run: RunEpoch(0), read_began: None }
+}
+
+fn stopping() -> ControlError {
+    ControlError::new(ErrorCode::Stopping, "the server is stopping", "start it again, then repeat this")
+}
+
+fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {
+    match e {
+        EngineError::Busy => ControlError::new(
+            ErrorCode::Busy,
+            format!("a session of cluster {:?} is busy", name.as_str()),
+            "wait until it is done, or end it: `tidegate session list` and `tidegate session kill ID`",
+        ),
+        EngineError::Stopping => stopping(),
+        other => engine_failed(other),
+    }
+}

@@ -1,0 +1,191 @@
+//! The clusters in memory, kept equal to the store: what a login looks at. Never read from disk after the start.
+
+use crate::store::{ClusterRow, Store};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tidegate_engine::{Ledger, LedgerError};
+use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch, Tenant};
+
+/// One live cluster.
+pub struct Entry {
+    pub id: ClusterId,
+    pub name: ClusterName,
+    pub prefix: Prefix,
+    pub created_unix: i64,
+    pub limits: ClusterLimits,
+    accounts: Mutex<Accounts>,
+    /// Held by the operation that changes this cluster.
+    pub operation: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct Accounts {
+    book: Arc<AccountBook>,
+    /// The last run that was begun here.
+    run: RunEpoch,
+    /// That run has ended cleanly, and `book` was read at its end.
+    clean: bool,
+}
+
+impl Entry {
+    pub fn new(row: ClusterRow) -> Self {
+        let accounts = Accounts { book: Arc::new(row.book), run: row.run, clean: !row.awake };
+        Self {
+            id: row.id,
+            name: row.name,
+            prefix: row.prefix,
+            created_unix: row.created_unix,
+            limits: row.limits,
+            accounts: Mutex::new(accounts),
+            operation: Arc::default(),
+        }
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        // Each critical section is one plain assignment after another, so a poisoned lock is still good.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `asleep` is what the engine said, and it must have been asked before this is called: a run that began
+    /// meanwhile has taken `clean` away.
+    pub fn tenant(&self, asleep: bool) -> Tenant {
+        let accounts = self.accounts();
+        Tenant {
+            cluster: self.id,
+            name: self.name.clone(),
+            prefix: self.prefix.clone(),
+            accounts: Arc::clone(&accounts.book),
+            settled: asleep && accounts.clean,
+            limits: self.limits,
+        }
+    }
+
+    /// Takes a reading unless a later one is here already.
+    pub fn learn(&self, book: &Arc<AccountBook>) {
+        let mut accounts = self.accounts();
+        if (book.run, book.read_began) >= (accounts.book.run, accounts.book.read_began) {
+            accounts.book = Arc::clone(book);
+        }
+    }
+}
+
+/// All live clusters, and the engine's [`Ledger`].
+pub struct Register {
+    store: Arc<dyn Store>,
+    maps: RwLock<Maps>,
+    /// Stands in for whoever does not exist, so that a miss does what a hit does.
+    decoy: Arc<Entry>,
+    lookups: AtomicU64,
+}
+
+#[derive(Default)]
+struct Maps {
+    by_id: HashMap<ClusterId, Arc<Entry>>,
+    by_prefix: HashMap<Prefix, Arc<Entry>>,
+    by_name: HashMap<ClusterName, Arc<Entry>>,
+}
+
+impl Register {
+    /// `decoy` is a row like any other, of a cluster that does not exist.
+    pub fn new(store: Arc<dyn Store>, decoy: ClusterRow) -> Self {
+        Self { store, maps: RwLock::default(), decoy: Arc::new(Entry::new(decoy)), lookups: AtomicU64::new(0) }
+    }
+
+    pub fn insert(&self, row: ClusterRow) -> Arc<Entry> {
+        let entry = Arc::new(Entry::new(row));
+        let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
+        maps.by_id.insert(entry.id, Arc::clone(&entry));
+        maps.by_prefix.insert(entry.prefix.clone(), Arc::clone(&entry));
+        maps.by_name.insert(entry.name.clone(), Arc::clone(&entry));
+        entry
+    }
+
+    pub fn remove(&self, entry: &Entry) {
+        let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
+        maps.by_id.remove(&entry.id);
+        maps.by_prefix.remove(&entry.prefix);
+        maps.by_name.remove(&entry.name);
+    }
+
+    pub fn by_id(&self, id: ClusterId) -> Option<Arc<Entry>> {
+        self.maps.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+    }
+
+    pub fn by_name(&self, name: &ClusterName) -> Option<Arc<Entry>> {
+        self.maps.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned()
+    }
+
+    /// By name, for a list.
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = maps.by_id.values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// The entry and whether it is real. One lookup, counted.
+    pub fn knock(&self, prefix: &Prefix) -> (Arc<Entry>, bool) {
+        self.lookups.fetch_add(1, Ordering::Relaxed);
+        let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
+        let found = maps.by_prefix.get(prefix);
+        (Arc::clone(found.unwrap_or(&self.decoy)), found.is_some())
+    }
+
+    /// How many lookups logins have caused so far.
+    pub fn lookups(&self) -> u64 {
+        self.lookups.load(Ordering::Relaxed)
+    }
+}
+
+impl Ledger for Register {
+    fn begin_run(&self, cluster: ClusterId) -> BoxFuture<'_, Result<RunEpoch, LedgerError>> {
+        Box::pin(async move {
+            let entry = self.by_id(cluster);
+            // First, so that no login is judged by this copy from here on; undone only if no run has begun.
+            let was = entry.as_ref().map(|e| std::mem::replace(&mut e.accounts().clean, false));
+            match self.store.begin_run(cluster).await {
+                Ok(run) => {
+                    if let Some(e) = entry {
+                        e.accounts().run = run;
+                    }
+                    Ok(run)
+                }
+                Err(error) => {
+                    if let (Some(e), Some(was)) = (entry, was) {
+                        e.accounts().clean = was;
+                    }
+                    Err(LedgerError(error.to_string()))
+                }
+            }
+        })
+    }
+
+    fn end_run(
+        &self,
+        cluster: ClusterId,
+        run: RunEpoch,
+        accounts: Arc<AccountBook>,
+    ) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(async move {
+            self.store.end_run(cluster, run, &accounts).await.map_err(|e| LedgerError(e.to_string()))?;
+            if let Some(entry) = self.by_id(cluster) {
+                let mut mine = entry.accounts();
+                if mine.run == run {
+                    mine.book = accounts;
+                    mine.clean = true;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn save_accounts(&self, cluster: ClusterId, accounts: Arc<AccountBook>) -> BoxFuture<'_, Result<(), LedgerError>> {
+        Box::pin(async move {
+            self.store.save_accounts(cluster, &accounts).await.map_err(|e| LedgerError(e.to_string()))?;
+            if let Some(entry) = self.by_id(cluster) {
+                entry.learn(&accounts);
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! What an operation answers. Plain values; a password stands in two of them only, and only once.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use tidegate_model::{ClusterId, ClusterLimits, ClusterName, ClusterState, Prefix, SessionId};
+use zeroize::Zeroizing;
+
+/// A cluster as people see it.
+#[derive(Debug, Clone)]
+pub struct ClusterView {
+    pub id: ClusterId,
+    pub name: ClusterName,
+    pub prefix: Prefix,
+    pub state: ClusterState,
+    /// Why it stands in `failed`.
+    pub failure: Option<String>,
+    pub created_unix: i64,
+    pub sessions: u32,
+    pub limits: ClusterLimits,
+}
+
+/// With its password, to be shown once.
+pub struct WithPassword {
+    pub cluster: ClusterView,
+    pub password: Zeroizing<String>,
+}
+
+/// What a cluster is to be.
+#[derive(Debug, Clone, Default)]
+pub struct NewCluster {
+    /// Generated if missing.
+    pub name: Option<String>,
+    /// The server's defaults if missing.
+    pub limits: Option<ClusterLimits>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    pub id: SessionId,
+    pub client: SocketAddr,
+    /// `None` for one that is about to end because its cluster was deleted.
+    pub cluster: Option<ClusterName>,
+    pub user: String,
+    pub tls: &'static str,
+    pub age: Duration,
+}

@@ -1,0 +1,174 @@
+//! A server without a network for tests, and a test runner small enough to share its `main` with the engine's
+//! helper.
+
+use sha1::{Digest, Sha1};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tempfile::TempDir;
+use tidegate_control::{Control, ControlSettings, DataDir};
+use tidegate_model::{AccountBook, Event, Journal, Sessions, Verifier};
+
+pub struct Test {
+    name: &'static str,
+    body: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+pub fn test<F: Future<Output = ()> + 'static>(name: &'static str, body: impl Fn() -> F + 'static) -> Test {
+    Test { name, body: Box::new(move || Box::pin(body())) }
+}
+
+/// Runs what the arguments select by parts of names, one after another. Leaves with 101 if one fails, as any other
+/// test program does.
+pub fn run(tests: Vec<Test>) {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.iter().any(|a| a == "--list") {
+        tests.iter().for_each(|t| println!("{}: test", t.name));
+        return;
+    }
+    let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with('-')).collect();
+    let chosen = tests.iter().filter(|t| wanted.is_empty() || wanted.iter().any(|w| t.name.contains(w.as_str())));
+    let mut failed = Vec::new();
+    for t in chosen {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let body = std::panic::AssertUnwindSafe(|| runtime.block_on((t.body)()));
+        let ok = std::panic::catch_unwind(body).is_ok();
+        println!("test {} ... {}", t.name, if ok { "ok" } else { "FAILED" });
+        if !ok {
+            failed.push(t.name);
+        }
+    }
+    if !failed.is_empty() {
+        eprintln!("failed: {failed:?}");
+        std::process::exit(101);
+    }
+}
+
+struct Silent;
+
+impl Journal for Silent {
+    fn record(&self, event: Event) {
+        if std::env::var_os("SHOW_EVENTS").is_some() {
+            eprintln!("{event:?}");
+        }
+    }
+}
+
+pub struct Server {
+    pub control: Control,
+    pub sessions: Sessions,
+    root: TempDir,
+}
+
+impl Server {
+    /// On a fresh directory.
+    pub async fn start() -> Self {
+        // Engines with users of their own must pass through.
+        let root = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o711)).tempdir().unwrap();
+        let server = Self::open(root).await;
+        keep_templates(server.root());
+        server
+    }
+
+    /// On one that another server has left.
+    pub async fn open(root: TempDir) -> Self {
+        lend_templates(root.path());
+        let dir = DataDir::lock(root.path()).unwrap();
+        let settings = ControlSettings::new(&dir);
+        let sessions = Sessions::default();
+        let control = Control::open(dir, settings, sessions.clone(), Arc::new(Silent)).await.unwrap();
+        Self { control, sessions, root }
+    }
+
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub async fn stop(self) {
+        drop(self.stop_and_keep().await);
+    }
+
+    /// Stops in order and leaves the directory.
+    pub async fn stop_and_keep(self) -> TempDir {
+        let Self { control, root, .. } = self;
+        control.shutdown().await;
+        drop(control);
+        until("the data directory is let go", || DataDir::lock(root.path()).is_ok()).await;
+        keep_templates(root.path());
+        root
+    }
+
+    pub async fn restart(self) -> Self {
+        Self::open(self.stop_and_keep().await).await
+    }
+}
+
+/// Building the engine's template takes seconds; one is enough for all tests of this program.
+static TEMPLATES: OnceLock<TempDir> = OnceLock::new();
+
+fn keep_templates(root: &Path) {
+    let from = root.join("templates");
+    let built = std::fs::read_dir(&from).is_ok_and(|mut d| d.next().is_some());
+    if TEMPLATES.get().is_none() && built {
+        let keep = tempfile::tempdir().unwrap();
+        copy(&from, &keep.path().join("templates"));
+        let _ = TEMPLATES.set(keep);
+    }
+}
+
+fn lend_templates(root: &Path) {
+    if let Some(keep) = TEMPLATES.get()
+        && !root.join("templates").exists()
+    {
+        copy(&keep.path().join("templates"), &root.join("templates"));
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let done = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(done.success());
+}
+
+/// Waits for what happens by itself soon. The bound only ends a test that would hang.
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..6_000 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("not in 30 s: {what}");
+}
+
+pub fn stage2(password: &str) -> [u8; 20] {
+    Sha1::digest(Sha1::digest(password.as_bytes())).into()
+}
+
+/// Whether root may log in with this password by this book.
+pub fn seen(book: &AccountBook, password: &str) -> bool {
+    let hash = Verifier::Native(stage2(password));
+    book.accounts.iter().any(|a| a.user == "root" && a.verifiers.contains(&hash))
+}
+
+/// The files below a directory that hold these bytes.
+pub fn find_bytes(root: &Path, needle: &[u8]) -> Vec<String> {
+    let mut hits = Vec::new();
+    let mut stack: Vec<PathBuf> = vec![root.to_owned()];
+    while let Some(dir) = stack.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                stack.push(entry.path());
+            } else if kind.is_file() {
+                let bytes = std::fs::read(entry.path()).unwrap_or_default();
+                if bytes.windows(needle.len()).any(|w| w == needle) {
+                    hits.push(entry.path().display().to_string());
+                }
+            }
+        }
+    }
+    hits
+}

@@ -1,0 +1,247 @@
+//! Operations over real engines. A test program with a `main` of its own, since it is also the program that becomes
+//! an engine: its first argument says so.
+
+mod common;
+
+use common::{Server, find_bytes, seen};
+use std::time::Instant;
+use tidegate_control::store::{Phase, Reservation, SqliteStore, Store, Strays};
+use tidegate_control::{DataDir, ErrorCode, NewCluster};
+use tidegate_model::{ClusterLimits, ClusterName, ClusterState, Directory, Prefix, SessionId, Verifier};
+
+fn main() {
+    if std::env::args().nth(1).is_some_and(|arg| arg == "engine-exec") {
+        tidegate_engine::engine_exec_main();
+    }
+    common::run(vec![
+        common::test("a_new_cluster_is_asleep_and_known_by_its_hash_only", || a_new_cluster()),
+        common::test("names_and_limits_that_will_not_do_are_refused", || refused()),
+        common::test("a_lookup_costs_the_same_for_a_stranger", || lookups()),
+        common::test("what_was_made_is_there_after_a_restart", || restart()),
+        common::test("a_new_password_is_read_back_and_the_old_one_ends", || password()),
+        common::test("no_password_ever_lies_on_the_disk", || no_clear_password()),
+        common::test("an_interrupted_creation_or_deletion_is_swept_at_start", || swept()),
+        common::test("a_run_without_an_end_is_recovered_before_ready", || recovered()),
+        common::test("a_deleted_cluster_leaves_nothing", || deleted()),
+        common::test("an_operation_ends_although_its_caller_left", || left()),
+        common::test("a_directory_of_no_cluster_is_left_alone_and_its_number_avoided", || strays()),
+    ]);
+}
+
+fn named(name: &str) -> NewCluster {
+    NewCluster { name: Some(name.to_owned()), ..NewCluster::default() }
+}
+
+async fn a_new_cluster() {
+    let server = Server::start().await;
+    let made = server.control.create_cluster(named("demo")).await.unwrap();
+    assert_eq!((made.cluster.state, made.cluster.sessions), (ClusterState::Asleep, 0));
+    assert_eq!(made.password.len(), 16);
+    let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    assert!(tenant.settled);
+    let root: Vec<_> = tenant.accounts.candidates("root", "203.0.113.9".parse().unwrap()).collect();
+    assert_eq!(root.len(), 1);
+    assert_eq!(root[0].verifiers, [Verifier::Native(common::stage2(&made.password))]);
+
+    let other = server.control.create_cluster(NewCluster::default()).await.unwrap();
+    assert_ne!(other.cluster.prefix, made.cluster.prefix);
+    assert_ne!(*other.password, *made.password);
+    let names: Vec<_> = server.control.clusters().into_iter().map(|c| c.name).collect();
+    assert!(names.is_sorted() && names.len() == 2, "{names:?}");
+    server.stop().await;
+}
+
+async fn refused() {
+    let server = Server::start().await;
+    let control = &server.control;
+    control.create_cluster(named("demo")).await.unwrap();
+    let code = |r: Result<_, tidegate_control::ControlError>| r.map(|_: ()| ()).unwrap_err().code;
+    let create = async |new| control.create_cluster(new).await.map(drop);
+    assert_eq!(code(create(named("demo")).await), ErrorCode::Exists);
+    assert_eq!(code(create(named("../demo")).await), ErrorCode::BadName);
+    let none = ClusterLimits { connections_max: 0, ..ClusterLimits::default() };
+    assert_eq!(code(create(NewCluster { name: None, limits: Some(none) }).await), ErrorCode::BadLimits);
+    for missing in ["nobody", "../demo", ""] {
+        assert_eq!(code(control.cluster(missing).map(drop)), ErrorCode::NotFound);
+        assert_eq!(code(control.wake_cluster(missing).await.map(drop)), ErrorCode::NotFound);
+        assert_eq!(code(control.delete_cluster(missing).await), ErrorCode::NotFound);
+    }
+    assert_eq!(code(control.kill_session(7)), ErrorCode::NotFound);
+    assert_eq!(code(control.kill_session(u64::from(SessionId::new(7).0))), ErrorCode::NotFound);
+    assert_eq!(control.clusters().len(), 1);
+    server.stop().await;
+}
+
+async fn lookups() {
+    let server = Server::start().await;
+    let made = server.control.create_cluster(named("demo")).await.unwrap();
+    let before = server.control.lookups();
+    assert!(server.control.find(&made.cluster.prefix).await.unwrap().is_some());
+    let known = server.control.lookups() - before;
+    assert!(server.control.find(&Prefix::random().unwrap()).await.unwrap().is_none());
+    let unknown = server.control.lookups() - before - known;
+    assert_eq!((known, unknown), (1, 1));
+    server.stop().await;
+}
+
+async fn restart() {
+    let server = Server::start().await;
+    let made = server.control.create_cluster(named("demo")).await.unwrap();
+    let server = server.restart().await;
+    let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    assert!(tenant.settled);
+    assert_eq!(tenant.accounts.accounts[0].verifiers, [Verifier::Native(common::stage2(&made.password))]);
+    assert_eq!(server.control.cluster("demo").unwrap().created_unix, made.cluster.created_unix);
+    server.stop().await;
+}
+
+async fn password() {
+    let server = Server::start().await;
+    let control = &server.control;
+    let made = control.create_cluster(named("demo")).await.unwrap();
+    let fresh = control.new_password("demo").await.unwrap();
+    assert_ne!(*fresh.password, *made.password);
+    let tenant = control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    assert!(!tenant.settled, "awake: a mismatch is no verdict");
+    let book = control.refresh(tenant.cluster, Instant::now()).await.unwrap();
+    assert!(seen(&book, &fresh.password) && !seen(&book, &made.password));
+    assert_eq!(book.run.0, 1);
+
+    let slept = control.sleep_cluster("demo").await.unwrap();
+    assert_eq!(slept.state, ClusterState::Asleep);
+    let tenant = control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    assert!(tenant.settled && seen(&tenant.accounts, &fresh.password));
+    assert_eq!(control.wake_cluster("demo").await.unwrap().state, ClusterState::Awake);
+    // And again after a restart, which stops the engine in order.
+    let server = server.restart().await;
+    let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    assert!(tenant.settled && seen(&tenant.accounts, &fresh.password) && !seen(&tenant.accounts, &made.password));
+    assert_eq!(tenant.accounts.run.0, 2);
+    server.stop().await;
+}
+
+async fn no_clear_password() {
+    let server = Server::start().await;
+    let first = server.control.create_cluster(named("demo")).await.unwrap();
+    let second = server.control.new_password("demo").await.unwrap();
+    for password in [&first.password, &second.password] {
+        assert_eq!(find_bytes(server.root(), password.as_bytes()), Vec::<String>::new(), "while awake");
+    }
+    let root = server.stop_and_keep().await;
+    for password in [&first.password, &second.password] {
+        assert_eq!(find_bytes(root.path(), password.as_bytes()), Vec::<String>::new(), "after the stop");
+    }
+    // The search itself can find something.
+    assert!(!find_bytes(root.path(), first.cluster.prefix.as_str().as_bytes()).is_empty());
+}
+
+async fn swept() {
+    let server = Server::start().await;
+    let kept = server.control.create_cluster(named("kept")).await.unwrap();
+    let doomed = server.control.create_cluster(named("doomed")).await.unwrap();
+    let root = server.stop_and_keep().await;
+    let half = {
+        let dir = DataDir::lock(root.path()).unwrap();
+        let store = SqliteStore::open(&dir.store()).await.unwrap();
+        // A server that died before the files were whole, and one that died before they were all gone.
+        let wanted = Reservation {
+            name: ClusterName::parse("half").unwrap(),
+            prefix: Prefix::random().unwrap(),
+            created_unix: 0,
+            limits: ClusterLimits::default(),
+        };
+        let half = store.reserve(&wanted, None, &Strays::default()).await.unwrap();
+        std::fs::create_dir(dir.engines().join(half.id.to_string())).unwrap();
+        std::fs::write(dir.engines().join(half.id.to_string()).join("part"), "x").unwrap();
+        store.begin_delete(doomed.cluster.id).await.unwrap();
+        store.close().await;
+        half
+    };
+    let server = Server::open(root).await;
+    let names: Vec<String> = server.control.clusters().into_iter().map(|c| c.name.into()).collect();
+    assert_eq!(names, ["kept"]);
+    let folder = |id: tidegate_model::ClusterId| server.control.data().engines().join(id.to_string());
+    assert!(!folder(half.id).exists() && !folder(doomed.cluster.id).exists() && folder(kept.cluster.id).exists());
+    assert!(server.control.find(&half.prefix).await.unwrap().is_none());
+    assert!(server.control.find(&doomed.cluster.prefix).await.unwrap().is_none());
+    let again = server.control.create_cluster(named("half")).await.unwrap();
+    assert!(again.cluster.id > half.id, "the number is not given out again");
+    server.stop().await;
+}
+
+async fn recovered() {
+    let server = Server::start().await;
+    let made = server.control.create_cluster(named("demo")).await.unwrap();
+    let id = made.cluster.id;
+    server.control.wake_cluster("demo").await.unwrap();
+    let root = server.stop_and_keep().await;
+    {
+        // As kill -9 leaves it: a run begun, none ended.
+        let dir = DataDir::lock(root.path()).unwrap();
+        let store = SqliteStore::open(&dir.store()).await.unwrap();
+        assert_eq!(store.begin_run(id).await.unwrap().0, 2);
+        store.close().await;
+    }
+    let server = Server::open(root).await;
+    let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    assert!(!tenant.settled, "no login is judged by what may be stale");
+    server.control.ready().await;
+    let book = server.control.refresh(id, Instant::now()).await.unwrap();
+    assert!(seen(&book, &made.password));
+    assert_eq!(book.run.0, 3, "recovery is a run of its own");
+    server.control.sleep_cluster("demo").await.unwrap();
+    assert!(server.control.find(&made.cluster.prefix).await.unwrap().unwrap().settled);
+    server.stop().await;
+}
+
+async fn deleted() {
+    let server = Server::start().await;
+    let control = &server.control;
+    let made = control.create_cluster(named("demo")).await.unwrap();
+    let mut session = server.sessions.open("127.0.0.1:9".parse().unwrap());
+    session.admit(made.cluster.id, "root", "TLS 1.3", 10).unwrap();
+    assert_eq!(control.cluster("demo").unwrap().sessions, 1);
+    let listed = control.session_list(Some("demo")).unwrap();
+    assert_eq!(listed[0].cluster.as_ref().map(ClusterName::as_str), Some("demo"));
+
+    let folder = control.data().engines().join(made.cluster.id.to_string());
+    assert!(folder.exists());
+    control.delete_cluster("demo").await.unwrap();
+    session.killed().await;
+    assert!(!folder.exists());
+    assert!(control.find(&made.cluster.prefix).await.unwrap().is_none());
+    assert_eq!(control.cluster("demo").unwrap_err().code, ErrorCode::NotFound);
+    let again = control.create_cluster(named("demo")).await.unwrap();
+    assert!(again.cluster.id > made.cluster.id && again.cluster.prefix != made.cluster.prefix);
+    drop(session);
+    let root = server.stop_and_keep().await;
+    let store = SqliteStore::open(&root.path().join("store.sqlite")).await.unwrap();
+    assert!(store.load().await.unwrap().iter().all(|row| row.phase == Phase::Live));
+    store.close().await;
+}
+
+async fn left() {
+    let server = Server::start().await;
+    let control = &server.control;
+    {
+        let mut creating = Box::pin(control.create_cluster(named("demo")));
+        // Once asked, it is on its way; then its caller goes.
+        let first = std::future::poll_fn(|cx| std::task::Poll::Ready(creating.as_mut().poll(cx).is_ready())).await;
+        assert!(!first, "too quick to be left in the middle");
+    }
+    common::until("the cluster is made", || control.cluster("demo").is_ok()).await;
+    assert_eq!(control.new_password("demo").await.unwrap().password.len(), 16);
+    server.stop().await;
+}
+
+async fn strays() {
+    let server = Server::start().await;
+    let root = server.stop_and_keep().await;
+    let foreign = root.path().join("engines/41");
+    std::fs::create_dir_all(&foreign).unwrap();
+    let server = Server::open(root).await;
+    let made = server.control.create_cluster(named("demo")).await.unwrap();
+    assert_eq!(made.cluster.id.0, 42);
+    assert!(foreign.exists());
+    server.stop().await;
+}
