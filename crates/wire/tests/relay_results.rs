@@ -105,6 +105,17 @@ fn case_57_a_cursor_flag_means_nothing_to_who_asked_for_none() {
     }
 }
 
+/// As MariaDB 10.11 answers a CALL that was asked for a cursor, when the procedure has one of its own.
+#[test]
+fn case_57_a_cursor_inside_a_procedure_is_none_of_the_clients() {
+    let mut s = Session::new(OLD);
+    s.client(&command(0x17, b"\x01\0\0\0\x01\x01\0\0\0"));
+    assert_eq!(s.engine(&columns(OLD, 1, AUTOCOMMIT | CURSOR | MORE)), Busy);
+    assert_eq!(s.engine(&packet(4, b"\0\0\x01")), Busy);
+    assert_eq!(s.engine(&eof(5, AUTOCOMMIT | CURSOR | MORE)), Busy);
+    assert_eq!(s.engine(&ok(6, AUTOCOMMIT)), Idle);
+}
+
 #[test]
 fn case_58_several_results_are_one_answer() {
     for capabilities in [OLD, NEW] {

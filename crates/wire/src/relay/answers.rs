@@ -245,7 +245,7 @@ impl Answers {
             Stage::Columns(1) => self.stage = if self.deprecate_eof { Stage::Rows } else { Stage::ColumnsEnd },
             Stage::Columns(left) => self.stage = Stage::Columns(left - 1),
             Stage::ColumnsEnd => match eof_status(head) {
-                Some(flags) if asked.cursor && flags & status::CURSOR_EXISTS != 0 => self.end_result(flags),
+                Some(flags) if asked.cursor && opens_cursor(flags) => self.answered_with(flags),
                 Some(flags) => {
                     self.status = flags;
                     self.stage = Stage::Rows;
@@ -359,6 +359,12 @@ fn ok_status(head: &[u8]) -> Option<u16> {
 fn eof_status(head: &[u8]) -> Option<u16> {
     let [EOF, _, _, a, b, ..] = *head else { return None };
     Some(u16::from_le_bytes([a, b]))
+}
+
+/// In a procedure that uses a cursor of its own, MariaDB leaves CURSOR_EXISTS set before rows that do follow. There
+/// MORE_RESULTS_EXISTS is set as well, which a cursor of the client's never has.
+fn opens_cursor(flags: u16) -> bool {
+    flags & (status::CURSOR_EXISTS | status::MORE_RESULTS_EXISTS) == status::CURSOR_EXISTS
 }
 
 /// The packets that follow the OK of a prepared statement: 0x00, statement id, columns, parameters.

@@ -1,0 +1,229 @@
+//! The relay between a hand-written client and a real MariaDB server: each command is followed by a probe that shows
+//! whether the relay was right about where the answer ended and whether a transaction is open.
+
+mod relay_engine;
+mod relay_script;
+
+use relay_engine::*;
+use relay_script::*;
+
+#[test]
+fn case_51_and_72_every_simple_command() {
+    let engine = Engine::start("simple");
+    for capabilities in both() {
+        let mut other = Peer::login(&engine, capabilities);
+        let mut peer = Peer::login(&engine, capabilities);
+        peer.sql("CREATE DATABASE IF NOT EXISTS test");
+        assert_eq!(error_code(&peer.run(&command(2, b"test"))), None);
+        peer.sql("CREATE OR REPLACE TABLE t (a INT, b TEXT)");
+        for sent in [
+            &b"\x04t\0%"[..],
+            b"\x04t\0",
+            b"\x07\x01",
+            b"\x09",
+            b"\x0a",
+            b"\x0d",
+            b"\x0e",
+            b"\x1b\0\0",
+            b"\x1b\x01\0",
+            b"\x1f",
+        ] {
+            let answer = peer.run(&packet(0, sent));
+            let refused = error_code(&answer);
+            // CREATE DATABASE and such stay as they are; the reset has left the schema.
+            assert!(matches!(refused, None | Some(1046 | 1047)), "{sent:x?}: {}", String::from_utf8_lossy(&answer));
+        }
+        for sent in [
+            &b"\x77"[..],
+            b"\x00",
+            b"\x0b",
+            b"\x0f",
+            b"\x20",
+            b"\xfe\x01\0\0\0\x0e",
+            b"",
+            b"\x04none\0",
+            b"\x1a\x63\0\0\0",
+        ] {
+            let answer = peer.run(&packet(0, sent));
+            assert!(error_code(&answer).is_some(), "{sent:x?}: {answer:x?}");
+        }
+        assert_eq!(error_code(&peer.run(&query("KILL 1234567"))), Some(1094));
+        assert_eq!(error_code(&peer.run(&command(0x0c, &1_234_567u32.to_le_bytes()))), Some(1094));
+        assert_eq!(error_code(&peer.run(&query(&format!("KILL QUERY {}", OURS | other.connection_id)))), None);
+        assert_eq!(error_code(&peer.run(&command(0x0c, &(OURS | other.connection_id).to_le_bytes()))), None);
+        assert!(other.is_closed(), "it was the other one that was killed");
+    }
+}
+
+#[test]
+fn case_52_53_56_57_prepared_statements() {
+    let engine = Engine::start("prepared");
+    for capabilities in both() {
+        let mut peer = Peer::login(&engine, capabilities);
+        peer.sql("CREATE DATABASE IF NOT EXISTS test");
+        peer.sql("USE test");
+        peer.sql("CREATE OR REPLACE TABLE t (a INT, b LONGTEXT)");
+        for text in [
+            "SELECT 1",
+            "SELECT ?, ?, ?",
+            "DO 1",
+            "DO ?",
+            "SELECT a, b FROM t WHERE a = ?",
+            "INSERT INTO t VALUES (?, ?)",
+        ] {
+            peer.run(&command(0x16, text.as_bytes()));
+        }
+        assert!(error_code(&peer.run(&command(0x16, b"SELEC"))).is_some());
+        // Rows, none and some; autocommit off opens a transaction, as a prepared statement too.
+        let select = statement(&peer.run(&command(0x16, b"SELECT a, b FROM t")));
+        let execute = |id: [u8; 4], flags: u8| command(0x17, &[&id[..], &[flags, 1, 0, 0, 0]].concat());
+        peer.run(&execute(select, 0));
+        peer.sql("INSERT INTO t SELECT seq, REPEAT('x', seq) FROM seq_1_to_500");
+        let answer = peer.run(&execute(select, 0));
+        assert!(answer.len() > 125_000);
+        peer.sql("SET autocommit=0");
+        peer.run(&execute(select, 0));
+        peer.sql("COMMIT");
+        peer.sql("SET autocommit=1");
+        // Case 57: a cursor, fetched in parts, with something else in between, then closed.
+        peer.run(&execute(select, 1));
+        let fetch = |n: u32| command(0x1c, &[&select[..], &n.to_le_bytes()].concat());
+        for n in [1, 100, 300] {
+            assert!(peer.run(&fetch(n)).len() > 4);
+        }
+        peer.run(&fetch(1000));
+        assert!(error_code(&peer.run(&fetch(1))).is_some(), "the cursor is at its end");
+        peer.run(&execute(select, 1));
+        peer.run(&command(0x1a, &select));
+        peer.run(&command(0x19, &select));
+        assert!(error_code(&peer.run(&execute(select, 0))).is_some(), "unknown statement");
+        // A cursor over nothing, over one row, and asked of a statement that has no rows.
+        for text in ["SELECT a FROM t WHERE a < 0", "SELECT 1", "DO 1"] {
+            let id = statement(&peer.run(&command(0x16, text.as_bytes())));
+            peer.run(&execute(id, 1));
+            peer.run(&command(0x1c, &[&id[..], &[5, 0, 0, 0]].concat()));
+        }
+        // Case 53: PREPARE and EXECUTE at once, and no reply in between.
+        let mut batch = command(0x16, b"SELECT a FROM t");
+        batch.extend(execute([0xFF; 4], 0));
+        batch.extend(command(0x19, &[0xFF; 4]));
+        batch.extend(query("SELECT 2"));
+        batch.extend(command(0x0e, b""));
+        peer.run(&batch);
+        peer.run(&[command(0x16, b"oops"), execute([0xFF; 4], 0), query("oops"), query("BEGIN")].concat());
+        assert_eq!(peer.session.state(), InTransaction);
+        peer.sql("ROLLBACK");
+        peer.run(&query("SELECT 3").repeat(300));
+    }
+}
+
+#[test]
+fn case_58_several_results() {
+    let engine = Engine::start("results");
+    for capabilities in both() {
+        let mut peer = Peer::login(&engine, capabilities);
+        peer.sql("CREATE DATABASE IF NOT EXISTS test");
+        peer.sql("USE test");
+        peer.sql("CREATE OR REPLACE TABLE t (a INT)");
+        peer.sql("INSERT INTO t VALUES (1), (2), (3)");
+        peer.sql("CREATE OR REPLACE PROCEDURE p(OUT n INT) BEGIN SELECT 1; SELECT a FROM t; SET n = 7; SELECT 3 WHERE 0; END");
+        peer.sql(
+            "CREATE OR REPLACE PROCEDURE c() BEGIN DECLARE x INT; DECLARE k CURSOR FOR SELECT a FROM t; \
+             OPEN k; FETCH k INTO x; SELECT x; SELECT a FROM t; CLOSE k; SELECT 4; END",
+        );
+        peer.sql("CREATE OR REPLACE PROCEDURE e() BEGIN SELECT 1; SIGNAL SQLSTATE '45000'; SELECT 2; END");
+        for text in [
+            "SELECT 1; SELECT 2; DO 1; SELECT 3",
+            "DO 1; DO 2; DO 3",
+            "BEGIN; INSERT INTO t VALUES (4); SELECT * FROM t",
+            "COMMIT; SELECT 1",
+            "SELECT 1; oops; SELECT 2",
+            "SELECT 1; SELECT * FROM none; SELECT 2",
+            "CALL p(@n); SELECT @n",
+            "CALL c()",
+            "CALL e()",
+            "CALL c(); CALL e(); SELECT 1",
+            "XA START 'x'; SELECT 1",
+            "XA END 'x'; XA ROLLBACK 'x'; SELECT 1",
+            "SET autocommit=0; INSERT INTO t VALUES (5)",
+            "ROLLBACK; SET autocommit=1; START TRANSACTION READ ONLY",
+            "COMMIT",
+            "SELECT 1;",
+            ";",
+            "",
+        ] {
+            peer.run(&query(text));
+        }
+        for text in ["CALL p(?)", "CALL c()", "CALL e()"] {
+            for flags in [0, 1] {
+                let answer = peer.run(&command(0x16, text.as_bytes()));
+                let id = statement(&answer);
+                let parameters: &[u8] = if text.contains('?') { &[0, 1, 3, 0, 1, 0, 0, 0] } else { &[] };
+                peer.run(&command(0x17, &[&id[..], &[flags, 1, 0, 0, 0], parameters].concat()));
+            }
+        }
+    }
+}
+
+#[test]
+fn case_54_55_59_large_packets_and_files() {
+    let engine = Engine::start("large");
+    for capabilities in both() {
+        let mut peer = Peer::login(&engine, capabilities);
+        peer.sql("CREATE DATABASE IF NOT EXISTS test");
+        peer.sql("USE test");
+        peer.sql("CREATE OR REPLACE TABLE t (a LONGTEXT)");
+        // Rows round one and two full packets, of bytes that look like errors and ends; as text and as binary row.
+        let full = 0xFF_FFFF;
+        for len in [full - 10, full - 9, full - 4, full - 1, full, full + 1, 2 * full - 9, 2 * full] {
+            for byte in ["0xFF", "0xFE"] {
+                let sql = format!("SELECT REPEAT(_binary {byte}, {len}) UNION ALL SELECT NULL UNION ALL SELECT 1");
+                assert!(peer.sql(&sql).len() > len);
+            }
+        }
+        let id = statement(&peer.run(&command(0x16, b"SELECT REPEAT(_binary 0xFE, 16777210), 1")));
+        peer.run(&command(0x17, &[&id[..], &[0, 1, 0, 0, 0]].concat()));
+        // Parameters: commands of one full packet exactly, and of more.
+        for len in [full - 1, full, full + 5, 2 * full, 40 << 20] {
+            let head = b"INSERT INTO t VALUES ('";
+            let fill = len - 1 - head.len() - 2;
+            peer.run(&packet(0, &[&[3], &head[..], &vec![b'x'; fill], b"')"].concat()));
+        }
+        let insert = statement(&peer.run(&command(0x16, b"INSERT INTO t VALUES (?)")));
+        for _ in 0..3 {
+            peer.send(&command(0x18, &[&insert[..], &[0, 0], &vec![b'y'; 17 << 20]].concat()));
+            assert_eq!(peer.session.state(), Idle);
+        }
+        peer.run(&command(0x17, &[&insert[..], &[0, 1, 0, 0, 0, 0, 1, 0xFC, 0]].concat()));
+        assert!(error_code(&peer.run(&packet(0, &[&b"\x03SELECT '"[..], &vec![b'x'; 17 << 20]].concat()))).is_some());
+        // Case 59: empty, small and large files, one inside several statements, an error in the middle, and none at all.
+        peer.sql("CREATE OR REPLACE TABLE n (a INT PRIMARY KEY)");
+        let load = "LOAD DATA LOCAL INFILE 'f' INTO TABLE n";
+        // One line, so that the engine has little to do.
+        let large = vec![b'7'; full + 9];
+        for (text, file) in [
+            (load.to_owned(), &[][..]),
+            (load.to_owned(), &[b"1\n2\n".to_vec(), b"3\n".to_vec()]),
+            (format!("SELECT 1; {load}; SELECT 2"), &[b"4\n".to_vec()]),
+            (format!("BEGIN; {load}"), &[b"KILL 5\nnonsense\n".to_vec(), b"6\n".to_vec()]),
+            (format!("COMMIT; {load}"), &[large]),
+        ] {
+            peer.send(&query(&text));
+            let asked = loop {
+                let answer = peer.receive();
+                if answer.ends_with(b"\xfbf") {
+                    break answer;
+                }
+            };
+            assert_eq!(peer.session.state(), Busy);
+            let mut seq = asked[asked.len() - 3];
+            for data in file {
+                peer.send(&packet(seq.wrapping_add(1), data));
+                seq = seq.wrapping_add(u8::try_from(data.len() / full + 1).unwrap());
+            }
+            assert_eq!(peer.session.state(), Busy);
+            peer.run(&packet(seq.wrapping_add(1), b""));
+        }
+        assert!(error_code(&peer.run(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE none"))).is_some());
+    }
+}
