@@ -2,7 +2,7 @@
 //! supervisor does.
 
 use crate::error::EngineError;
-use crate::folder::{Folder, check_reach, make_dir};
+use crate::folder::{Folder, add_passage, check_reach, make_dir};
 use crate::init_sql::RootSeed;
 use crate::ledger::Ledger;
 use crate::limits::{COMMANDS_MAX, KILLS_AT_ONCE_MAX, OPERATION_MAX, SHUTDOWN_MAX};
@@ -279,10 +279,16 @@ async fn within<T>(id: ClusterId, attach: impl Future<Output = Result<T, AttachE
 /// them may be listed.
 fn make_folders(folder: &Path, walls: Walls) -> Result<PathBuf, EngineError> {
     let passage = if walls.own_uids { 0o711 } else { 0o700 };
-    let engines = folder.join("engines");
-    for dir in [folder, &engines] {
-        make_dir(dir, passage).map_err(EngineError::file("making", dir))?;
+    if folder.exists() {
+        // Somebody else's mode, but for the passage.
+        if walls.own_uids {
+            add_passage(folder).map_err(EngineError::file("changing the mode of", folder))?;
+        }
+    } else {
+        make_dir(folder, passage).map_err(EngineError::file("making", folder))?;
     }
+    let engines = folder.join("engines");
+    make_dir(&engines, passage).map_err(EngineError::file("making", &engines))?;
     template::make_home(folder, passage)?;
     if walls.own_uids {
         check_reach(&engines)?;

@@ -160,6 +160,12 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
+/// Others may pass through this folder, and see nothing in it.
+pub fn add_passage(path: &Path) -> io::Result<()> {
+    let mode = fs::metadata(path)?.mode() & 0o7777;
+    if mode & 0o011 == 0o011 { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(mode | 0o011)) }
+}
+
 /// As root the engines run as others, who must be able to pass through every folder above theirs.
 pub fn check_reach(path: &Path) -> Result<(), EngineError> {
     let full = path.canonicalize().map_err(EngineError::file("opening", path))?;

@@ -96,3 +96,7 @@ pub const CONNECTIONS_SPARE: u32 = 10;
 
 /// An operator's wake or password change. Recovery of a large data directory may take minutes.
 pub const OPERATION_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How long a recovered engine stays up for somebody to come. Logins that waited for the recovery come at once; a
+/// thousand recovered clusters must not all be awake together.
+pub const RECOVERED_STAY: Duration = Duration::from_secs(2);

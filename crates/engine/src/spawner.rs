@@ -21,7 +21,20 @@ pub struct Spawner {
 #[derive(Debug)]
 struct Job {
     command: Command,
-    reply: oneshot::Sender<io::Result<Child>>,
+    reply: oneshot::Sender<io::Result<Fresh>>,
+}
+
+/// A child on its way to who asked for it. Lost on that way, it must not stay behind unowned.
+#[derive(Debug)]
+struct Fresh(Option<Child>);
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 /// The three descriptors that travel to the helper.
@@ -41,12 +54,7 @@ impl Spawner {
         let (jobs, queue) = sync_channel::<Job>(SPAWN_QUEUE_MAX);
         std::thread::Builder::new().name("engine-spawner".to_owned()).spawn(move || {
             for mut job in queue {
-                let child = job.command.spawn();
-                // Nobody waits any more: the child must not stay behind unowned.
-                if let Err(Ok(mut child)) = job.reply.send(child) {
-                    let _ = child.kill();
-                    let _ = child.wait();
-                }
+                let _ = job.reply.send(job.command.spawn().map(|child| Fresh(Some(child))));
             }
         })?;
         Ok(Self { jobs, helper: Arc::new(helper) })
@@ -63,6 +71,7 @@ impl Spawner {
         command.current_dir("/");
         let (reply, child) = oneshot::channel();
         self.jobs.try_send(Job { command, reply }).map_err(|_| io::Error::other("too many engines start at once"))?;
-        child.await.map_err(|_| io::Error::other("the spawner thread is gone"))?
+        let gone = || io::Error::other("the spawner thread is gone");
+        child.await.map_err(|_| gone())??.0.take().ok_or_else(gone)
     }
 }

@@ -35,9 +35,10 @@ pub struct Gate {
 const PRUNE_FIRST: usize = 32;
 
 impl Gate {
-    pub fn open(&mut self, run: RunEpoch, socket: PathBuf) {
+    /// `newest`: what counts as the last sign of life until somebody comes.
+    pub fn open(&mut self, run: RunEpoch, socket: PathBuf, newest: Instant) {
         self.open = Some((run, socket));
-        self.newest = Some(Instant::now());
+        self.newest = Some(newest);
         self.prune_at = PRUNE_FIRST;
     }
 

@@ -6,7 +6,9 @@ use crate::driver::{Driver, Run};
 use crate::error::{EngineError, StartError};
 use crate::ledger::Ledger;
 use crate::lifecycle::{Action, Event, Lifecycle};
-use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, REPORTS_MAX, RETRY_FIRST, RETRY_LAST, SETTLED_AFTER};
+use crate::limits::{
+    DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, REPORTS_MAX, RETRY_FIRST, RETRY_LAST, SETTLED_AFTER,
+};
 use crate::readings::{Answer, Readings, Reply as BookReply};
 use crate::status::Shared;
 use std::sync::Arc;
@@ -236,7 +238,11 @@ impl Supervisor {
             took: started.took,
             recovery: started.recovery,
         });
-        self.shared.gate().open(started.epoch, self.driver.socket());
+        // One that was recovered was wanted by nobody yet: it may sleep soon.
+        let now = Instant::now();
+        let early = self.limits.sleep_after.saturating_sub(RECOVERED_STAY);
+        let newest = if started.recovery { now.checked_sub(early).unwrap_or(now) } else { now };
+        self.shared.gate().open(started.epoch, self.driver.socket(), newest);
         self.alive = Some(Alive { run: started.run, epoch: started.epoch, since: Instant::now() });
         self.shared.status.send_modify(|s| {
             s.failure = None;
@@ -252,10 +258,12 @@ impl Supervisor {
             self.shared.set_book(book);
         }
         if let Some(alive) = self.alive.take() {
-            self.common.journal.record(journal::Event::EngineSlept {
-                cluster: self.shared.id,
-                run: alive.epoch,
-                sessions_evicted: evicted,
+            let (cluster, run) = (self.shared.id, alive.epoch);
+            self.common.journal.record(if clean {
+                journal::Event::EngineSlept { cluster, run, sessions_evicted: evicted }
+            } else {
+                let status = "it was stopped without a last reading of its accounts".to_owned();
+                journal::Event::EngineDied { cluster, run, status }
             });
         }
         self.shared.set_clean(clean);

@@ -1,5 +1,7 @@
 //! A cluster's life with the real engine: made, woken, put to sleep, killed, mended, removed.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+
 mod common;
 
 use common::{Client, House, eventually, kill_9, spec, stage2};

@@ -1,0 +1,68 @@
+//! How long creating, waking and sleeping take, through this room's own interface. Prints medians; asserts nothing.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use common::{Client, House};
+use std::time::{Duration, Instant};
+use tidegate_model::Waker;
+
+const ROUNDS: u64 = 30;
+
+fn main() {
+    let args: Vec<_> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|a| a == tidegate_engine::EXEC_COMMAND) {
+        tidegate_engine::engine_exec_main()
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else { return };
+    runtime.block_on(measure());
+}
+
+#[expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
+async fn measure() {
+    let house = House::open().await;
+    let (mut create, mut first, mut wake, mut sleep, mut killed) = (vec![], vec![], vec![], vec![], vec![]);
+    for n in 1..=ROUNDS {
+        let begun = Instant::now();
+        let id = house.create(n).await;
+        create.push(begun.elapsed());
+        first.push(begun.elapsed() + row(&house, id).await);
+        let begun = Instant::now();
+        house.engines.sleep(id).await.unwrap();
+        sleep.push(begun.elapsed());
+        wake.push(row(&house, id).await);
+        common::kill_9(house.pid(id).unwrap());
+        let begun = Instant::now();
+        common::eventually("up again", async || {
+            house.engines.attach(id, begun + Duration::from_secs(60)).await.is_ok_and(|l| l.run.0 == 3)
+        })
+        .await;
+        killed.push(begun.elapsed());
+        house.engines.remove(id).await.unwrap();
+    }
+    for (name, times) in [
+        ("create", create),
+        ("create to first row", first),
+        ("wake to first row", wake),
+        ("sleep", sleep),
+        ("kill -9 to next lease", killed),
+    ] {
+        report(name, times);
+    }
+    house.engines.shutdown().await;
+}
+
+#[expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
+async fn row(house: &House, id: tidegate_model::ClusterId) -> Duration {
+    let begun = Instant::now();
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.query("SELECT 1").await.unwrap();
+    begun.elapsed()
+}
+
+fn report(name: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default().as_secs_f64() * 1000.0;
+    println!("{name:24} p50 {:6.1} ms   p95 {:6.1} ms", at(50), at(95));
+}
