@@ -215,12 +215,12 @@ fn case_58_a_procedure_with_several_results() {
 #[test]
 fn case_59_local_infile_of_every_size() {
     let mut session = Session::open(&CLUSTER);
-    session.run("CREATE OR REPLACE TABLE infile (line LONGTEXT)");
+    session.run("CREATE OR REPLACE TABLE loaded (line LONGTEXT)");
     let lines = |n: usize| "row\n".repeat(n).into_bytes();
     let huge = [vec![b'h'; 17 << 20], vec![b'\n']].concat();
     for (chunks, rows) in [(vec![lines(3)], 3), (vec![], 0), (vec![lines(1000), lines(1000)], 2000), (vec![huge], 1)] {
-        session.run("TRUNCATE infile");
-        let wants = session.query("LOAD DATA LOCAL INFILE 'mine.txt' INTO TABLE infile");
+        session.run("TRUNCATE loaded");
+        let wants = session.query("LOAD DATA LOCAL INFILE 'mine.txt' INTO TABLE loaded");
         assert_eq!(wants, Outcome::WantsFile("mine.txt".into()));
         let mut seq = session.probe.seq;
         for chunk in chunks {
