@@ -75,6 +75,23 @@ fn case_51_an_endless_stream_is_busy_and_passes() {
 }
 
 #[test]
+fn case_50_a_change_of_user_is_answered_by_us_and_bounded() {
+    let change = command(0x11, &vec![b'x'; (1 << 20) - 1]);
+    let mut s = Session::new(NEW);
+    for chunk in change.chunks(16_384) {
+        assert!(s.to_client.is_empty());
+        s.client(chunk);
+    }
+    assert!(s.to_engine.is_empty());
+    assert_eq!(s.to_client, packet(1, b"\xff\x51\x04#HY000no"));
+    assert_eq!(s.state(), Idle);
+    s.client(&query("SELECT 1"));
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle, "the session goes on");
+    let longer = command(0x11, &vec![b'x'; 1 << 20]);
+    assert!(s.relay.from_client(&longer[..5]).is_err(), "refused by its declared length");
+}
+
+#[test]
 fn case_52_commands_without_reply() {
     let mut s = Session::new(OLD);
     assert_eq!(s.client(&command(0x18, b"\x01\0\0\0\0\0data")), Idle);

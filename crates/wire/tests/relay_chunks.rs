@@ -133,4 +133,27 @@ proptest! {
             prop_assert!(relay.from_engine(&engine).is_ok());
         }
     }
+
+    /// Whole packets of any content in any order: what the relay makes of them, every byte passes, in order.
+    #[test]
+    fn any_packets_pass_as_they_came(
+        packets in prop::collection::vec((any::<bool>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..30)), 0..60),
+    ) {
+        let mut session = Session::new(NEW);
+        let (mut from_client, mut from_engine) = (Vec::new(), Vec::new());
+        for (client, first, rest) in packets {
+            let sent = packet(0, &[&[first & 0x1F], &rest[..]].concat());
+            if client && first & 0x1F != 0x11 {
+                session.client(&sent);
+                from_client.extend(sent);
+            } else if !client {
+                session.engine(&packet(1, &[&[first | 0xF0], &rest[..]].concat()));
+                from_engine.extend(packet(1, &[&[first | 0xF0], &rest[..]].concat()));
+            }
+        }
+        let ours = session.seen.iter().any(|c| matches!(c, tidegate_wire::relay::Intercepted::ProcessKill { .. }));
+        prop_assert!(ours || from_client.starts_with(&session.to_engine));
+        prop_assert!(session.waits() || session.to_engine.len() == from_client.len());
+        prop_assert_eq!(session.to_client, from_engine);
+    }
 }
