@@ -1,6 +1,13 @@
 //! The API over real clusters: as a function, and over its socket by its own client. A test program with a `main` of
 //! its own, since it is also the program that becomes an engine.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test program: a panic is its verdict"
+)]
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use hyper::service::Service;

@@ -1,6 +1,13 @@
 //! The API's description stands in the repository, so that a change of the API is seen in review.
 //! `UPDATE=1 cargo test -p tidegate-console` writes it anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test program: a panic is its verdict"
+)]
+
 use std::path::Path;
 
 #[test]

@@ -189,3 +189,69 @@ impl Ledger for Register {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Phase, Reservation, SqliteStore, Strays};
+    use std::time::Instant;
+    use tidegate_model::Account;
+
+    fn book(run: u64, user: &str, read_began: Option<Instant>) -> Arc<AccountBook> {
+        let account = Account { user: user.to_owned(), host: "%".to_owned(), verifiers: vec![], locked: false };
+        Arc::new(AccountBook { accounts: vec![account], run: RunEpoch(run), read_began })
+    }
+
+    async fn one() -> (tempfile::TempDir, Register, Arc<Entry>) {
+        let tmp = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&tmp.path().join("store.sqlite")).await.unwrap();
+        let wanted = Reservation {
+            name: ClusterName::parse("demo").unwrap(),
+            prefix: Prefix::random().unwrap(),
+            created_unix: 0,
+            limits: ClusterLimits::default(),
+        };
+        let row = store.reserve(&wanted, None, &Strays::default()).await.unwrap();
+        let decoy = ClusterRow { phase: Phase::Gone, prefix: Prefix::random().unwrap(), ..row.clone() };
+        let row = store.publish(row.id, &book(0, "root", None)).await.unwrap();
+        let register = Register::new(Arc::new(store), decoy);
+        let entry = register.insert(row);
+        (tmp, register, entry)
+    }
+
+    #[tokio::test]
+    async fn a_mismatch_is_a_verdict_only_between_runs() {
+        let (_tmp, register, entry) = one().await;
+        assert!(entry.tenant(true).settled && !entry.tenant(false).settled);
+        let run = register.begin_run(entry.id).await.unwrap();
+        assert!(!entry.tenant(true).settled, "whoever asked the engine before the run began learns it here");
+        register.save_accounts(entry.id, book(run.0, "seen", Some(Instant::now()))).await.unwrap();
+        assert!(!entry.tenant(true).settled);
+        assert_eq!(entry.tenant(true).accounts.accounts[0].user, "seen");
+        register.end_run(entry.id, run, book(run.0, "last", Some(Instant::now()))).await.unwrap();
+        let tenant = entry.tenant(true);
+        assert!(tenant.settled);
+        assert_eq!(tenant.accounts.accounts[0].user, "last");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_could_not_be_noted_has_not_begun() {
+        let (_tmp, register, entry) = one().await;
+        register.store.close().await;
+        assert!(register.begin_run(entry.id).await.is_err());
+        assert!(entry.tenant(true).settled);
+    }
+
+    #[tokio::test]
+    async fn an_older_reading_never_replaces_a_later_one() {
+        let (_tmp, _register, entry) = one().await;
+        let early = Instant::now();
+        let late = early + std::time::Duration::from_millis(1);
+        let user = |entry: &Entry| entry.tenant(true).accounts.accounts[0].user.clone();
+        entry.learn(&book(1, "late", Some(late)));
+        entry.learn(&book(1, "early", Some(early)));
+        assert_eq!(user(&entry), "late");
+        entry.learn(&book(2, "next", Some(early)));
+        assert_eq!(user(&entry), "next", "a later run goes before a later reading");
+    }
+}

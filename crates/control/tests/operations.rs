@@ -1,6 +1,13 @@
 //! Operations over real engines. A test program with a `main` of its own, since it is also the program that becomes
 //! an engine: its first argument says so.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test program: a panic is its verdict"
+)]
+
 mod common;
 
 use common::{Server, find_bytes, seen};
@@ -14,17 +21,17 @@ fn main() {
         tidegate_engine::engine_exec_main();
     }
     common::run(vec![
-        common::test("a_new_cluster_is_asleep_and_known_by_its_hash_only", || a_new_cluster()),
-        common::test("names_and_limits_that_will_not_do_are_refused", || refused()),
-        common::test("a_lookup_costs_the_same_for_a_stranger", || lookups()),
-        common::test("what_was_made_is_there_after_a_restart", || restart()),
-        common::test("a_new_password_is_read_back_and_the_old_one_ends", || password()),
-        common::test("no_password_ever_lies_on_the_disk", || no_clear_password()),
-        common::test("an_interrupted_creation_or_deletion_is_swept_at_start", || swept()),
-        common::test("a_run_without_an_end_is_recovered_before_ready", || recovered()),
-        common::test("a_deleted_cluster_leaves_nothing", || deleted()),
-        common::test("an_operation_ends_although_its_caller_left", || left()),
-        common::test("a_directory_of_no_cluster_is_left_alone_and_its_number_avoided", || strays()),
+        common::test("a_new_cluster_is_asleep_and_known_by_its_hash_only", a_new_cluster),
+        common::test("names_and_limits_that_will_not_do_are_refused", refused),
+        common::test("a_lookup_costs_the_same_for_a_stranger", lookups),
+        common::test("what_was_made_is_there_after_a_restart", restart),
+        common::test("a_new_password_is_read_back_and_the_old_one_ends", password),
+        common::test("no_password_ever_lies_on_the_disk", no_clear_password),
+        common::test("an_interrupted_creation_or_deletion_is_swept_at_start", swept),
+        common::test("a_run_without_an_end_is_recovered_before_ready", recovered),
+        common::test("a_deleted_cluster_leaves_nothing", deleted),
+        common::test("an_operation_ends_although_its_caller_left", left),
+        common::test("a_directory_of_no_cluster_is_left_alone_and_its_number_avoided", strays),
     ]);
 }
 
@@ -90,6 +97,10 @@ async fn restart() {
     let server = server.restart().await;
     let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
     assert!(tenant.settled);
+    let book = server.control.refresh(made.cluster.id, Instant::now()).await.unwrap();
+    assert!(seen(&book, &made.password));
+    let state = server.control.cluster("demo").unwrap().state;
+    assert_eq!(state, ClusterState::Asleep, "reading a sleeper's accounts wakes nobody");
     assert_eq!(tenant.accounts.accounts[0].verifiers, [Verifier::Native(common::stage2(&made.password))]);
     assert_eq!(server.control.cluster("demo").unwrap().created_unix, made.cluster.created_unix);
     server.stop().await;

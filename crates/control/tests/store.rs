@@ -1,5 +1,12 @@
 //! The store alone: what it keeps across reopening, and what it never gives out twice.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test program: a panic is its verdict"
+)]
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
