@@ -85,6 +85,7 @@ fn ending(end: &Ending) -> (&'static str, Option<String>) {
         Ending::Killed => ("killed", None),
         Ending::Shutdown => ("server stopped", None),
         Ending::Refused { kind, detail, .. } => (kind.entry().slug, detail.clone()),
+        Ending::EngineRefused { code, message } => ("refused by the engine", Some(format!("{code} {message}"))),
         Ending::TlsFailed(why) => ("tls failed", Some(why.clone())),
         Ending::Panicked => ("panicked", None),
     }

@@ -32,6 +32,8 @@ pub const SCRATCH: usize = 64 * 1024;
 pub const TLS_OUT_MAX: usize = 160 * 1024;
 /// After 4031 the client may still be sending: read and discard, so that no reset destroys the error.
 pub const LINGER: Duration = Duration::from_secs(5);
+/// The same when the whole server stops: what was sent has long arrived on any network that is up.
+pub const LINGER_AT_STOP: Duration = Duration::from_millis(300);
 /// Bytes read and discarded in that time.
 pub const LINGER_BYTES: usize = 16 * 1024 * 1024;
 /// Sessions that are busy when the server stops get this long to finish.

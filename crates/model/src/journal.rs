@@ -87,6 +87,8 @@ pub enum Ending {
         blame: Blame,
         detail: Option<String>,
     },
+    /// The engine refused a login that we had believed: no such database, too many connections ...
+    EngineRefused { code: u16, message: String },
     TlsFailed(String),
     Panicked,
 }

@@ -6,6 +6,7 @@ use rustls::{ProtocolVersion, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -125,14 +126,15 @@ impl ClientLeg {
 
     /// Says goodbye: what is sealed, close_notify, write shutdown; then reads and discards for a while, so that no
     /// reset destroys the last error on its way.
-    pub async fn close(mut self, linger: bool) {
+    pub async fn close(mut self, linger: Option<Duration>) {
         self.tls.send_close_notify();
         let until = Instant::now() + limits::REFUSAL_WRITE;
         let flushed = tokio::time::timeout_at(until, std::future::poll_fn(|cx| self.poll_flush(cx))).await;
-        if !matches!(flushed, Ok(Ok(()))) || self.tcp.shutdown().await.is_err() || !linger {
+        if !matches!(flushed, Ok(Ok(()))) || self.tcp.shutdown().await.is_err() {
             return;
         }
-        let until = Instant::now() + limits::LINGER;
+        let Some(linger) = linger else { return };
+        let until = Instant::now() + linger;
         let mut discarded = 0;
         while discarded < limits::LINGER_BYTES {
             match tokio::time::timeout_at(until, self.tcp.readable()).await {

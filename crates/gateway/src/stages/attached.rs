@@ -39,8 +39,6 @@ impl Attached {
         if !matches!(sent, Ok(Ok(()))) {
             return Err(Ending::ClientGone("left before it was told that it is in".to_owned()));
         }
-        // Proven: from here on this connection counts for its cluster, no longer for its source.
-        drop(secured.place);
         let engine_session = EngineSessionId(self.login.session);
         secured.guard.attached(engine_session);
         let (tcp, tls) = secured.tls.into_inner();

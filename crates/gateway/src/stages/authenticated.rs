@@ -32,6 +32,8 @@ enum NotAttached {
 
 impl Authenticated {
     pub async fn attach(mut self, facts: &mut Facts) -> Result<Attached, Ending> {
+        // Proven: from here on this connection counts for its cluster, no longer for its source.
+        drop(self.identified.secured.place.take());
         let secured = &self.identified.secured;
         let tenant = &self.proven.tenant;
         let tls = facts.tls.unwrap_or("TLS");
@@ -105,7 +107,6 @@ impl Authenticated {
     }
 
     async fn pass_on(&mut self, mut seq: u8, err: &ErrPacket) -> Ending {
-        let detail = Some(format!("the engine refused the login: {} {}", err.code, err.message_lossy()));
         let mut out = Vec::new();
         write_packet(&mut seq, &err.encode(), &mut out);
         let until = Instant::now() + limits::REFUSAL_WRITE;
@@ -116,7 +117,7 @@ impl Authenticated {
             tls.shutdown().await
         })
         .await;
-        Ending::Refused { kind: RefusalKind::AccessDenied, blame: tidegate_model::Blame::Client, detail }
+        Ending::EngineRefused { code: err.code, message: err.message_lossy() }
     }
 }
 

@@ -75,7 +75,7 @@ impl Greeted {
             client,
             local,
             accepted,
-            place,
+            place: Some(place),
             salt: self.salt,
             secured: Instant::now(),
         })

@@ -2,6 +2,7 @@
 
 use super::Facts;
 use crate::gateway::Shared;
+use crate::limits;
 use crate::relay::Driver;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -90,7 +91,13 @@ impl Relaying {
         drop(engine);
         drop(lease);
         drop(guard);
-        client.close(speaks.is_some()).await;
+        let linger = match (&ending, speaks) {
+            (_, None) => None,
+            // Nobody who stops a server waits for its idle clients.
+            (Ending::Shutdown, _) => Some(limits::LINGER_AT_STOP),
+            _ => Some(limits::LINGER),
+        };
+        client.close(linger).await;
         ending
     }
 }

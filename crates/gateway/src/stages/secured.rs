@@ -24,7 +24,8 @@ pub(crate) struct Secured {
     pub client: SocketAddr,
     pub local: SocketAddr,
     pub accepted: Instant,
-    pub place: Place,
+    /// Held until the credential is proved.
+    pub place: Option<Place>,
     pub salt: [u8; 20],
     pub secured: Instant,
 }
