@@ -238,6 +238,7 @@ def write_session(name, said):
     for side, d in said[ok + 1 :]:
         script += struct.pack("<BH", side, len(d)) + d
     save("relay", name, script)
+    save("relay_engine", name, script)
     answers, asked = [], False
     for side, d in said[ok + 1 :]:
         if side == 0 and d[4:5] == b"\x03":

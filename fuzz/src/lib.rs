@@ -1,6 +1,8 @@
 //! What the fuzz targets share: a stream of bytes read as packets, as the server reads it before a login.
 
+pub mod engine;
 pub mod script;
+pub mod session;
 
 use tidegate_wire::packet::{Packet, PacketReader};
 

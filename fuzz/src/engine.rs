@@ -1,0 +1,217 @@
+//! An engine that keeps to the protocol: it answers each packet with one of the shapes that MariaDB answers with, which
+//! one the packet's last byte says. It stops at what a relay must never pass on.
+
+use crate::script::Script;
+use crate::session::is_ours;
+use tidegate_wire::capabilities::Capabilities;
+use tidegate_wire::command::{Command, Reply};
+use tidegate_wire::kill;
+use tidegate_wire::packet::{HEADER_LEN, Header, write_packet};
+use tidegate_wire::relay::limits::KILL_TEXT_MAX;
+use tidegate_wire::response::{ErrPacket, OkPacket, status};
+
+const ROW: &[u8] = b"\x01x";
+const DEFINITION: &[u8] = b"\x03def\0\0\0\x01a\0\x0c\x08\0\x01\0\0\0\xfd\0\0\0\0\0";
+
+#[derive(Debug)]
+pub struct Engine {
+    capabilities: Capabilities,
+    map_kills: bool,
+    input: Vec<u8>,
+    /// The client is sending a file.
+    file: bool,
+    /// A file was asked for while the client had already sent something else, which so became the file: nobody can
+    /// tell from outside.
+    pub file_from_pipeline: bool,
+    pub in_transaction: bool,
+    /// It was told goodbye.
+    pub gone: bool,
+}
+
+impl Engine {
+    pub fn new(script: &Script<'_>) -> Self {
+        Self {
+            capabilities: script.capabilities,
+            map_kills: script.map_kills,
+            input: Vec::new(),
+            file: false,
+            file_from_pipeline: false,
+            in_transaction: script.status & status::IN_TRANS != 0,
+            gone: false,
+        }
+    }
+
+    pub fn receive(&mut self, bytes: &mut Vec<u8>) {
+        self.input.append(bytes);
+    }
+
+    /// Nothing of the client's is half here, and nothing is waited for.
+    pub fn has_all(&self) -> bool {
+        self.input.is_empty() && !self.file
+    }
+
+    /// Answers one packet; None if no whole one is there.
+    pub fn answer(&mut self) -> Option<Vec<u8>> {
+        let header = Header::parse(&self.input)?;
+        let end = HEADER_LEN + header.len as usize;
+        if self.gone || self.input.len() < end {
+            return None;
+        }
+        let payload: Vec<u8> = self.input.drain(..end).skip(HEADER_LEN).collect();
+        let mut out = Answer { engine: self, seq: header.seq.wrapping_add(1), bytes: Vec::new() };
+        let choice = payload.last().copied().unwrap_or(0);
+        if out.engine.file {
+            if payload.is_empty() {
+                out.engine.file = false;
+                out.ok(choice, 0);
+            }
+            return Some(out.bytes);
+        }
+        let command = Command(payload.first().copied().unwrap_or(0));
+        out.engine.check(header, command, payload.get(1..).unwrap_or_default());
+        match command.reply() {
+            Reply::None => out.engine.gone = command == Command::QUIT,
+            Reply::One => out.ok(choice, 0),
+            Reply::Text => out.packet(b"Uptime: 1"),
+            Reply::Results if command == Command::STMT_EXECUTE && payload.get(5).is_some_and(|flags| *flags != 0) => {
+                out.cursor(choice);
+            }
+            Reply::Results => out.results(choice),
+            Reply::Prepared => out.prepared(choice),
+            Reply::Rows | Reply::Fields => {
+                let of = if command.reply() == Reply::Rows { ROW } else { DEFINITION };
+                (0..choice & 7).for_each(|_| out.packet(of));
+                out.end(choice, 0);
+            }
+            Reply::Dialogue | Reply::Untracked => out.error(),
+        }
+        Some(out.bytes)
+    }
+
+    fn check(&self, header: Header, command: Command, body: &[u8]) {
+        // A command with another sequence number is refused by any engine.
+        assert!(command != Command::CHANGE_USER || header.seq != 0, "a change of user was passed on");
+        if !self.map_kills || self.file_from_pipeline || body.len() > KILL_TEXT_MAX {
+            return;
+        }
+        let killed = match (command, body) {
+            (Command::QUERY, text) => kill::parse(text).map_or(0, |kill| kill.id),
+            (Command::PROCESS_KILL, [a, b, c, d, ..]) => u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
+            _ => 0,
+        };
+        assert!(!is_ours(killed), "a KILL of {killed} was passed on");
+    }
+}
+
+struct Answer<'a> {
+    engine: &'a mut Engine,
+    seq: u8,
+    bytes: Vec<u8>,
+}
+
+impl Answer<'_> {
+    fn packet(&mut self, payload: &[u8]) {
+        write_packet(&mut self.seq, payload, &mut self.bytes);
+    }
+
+    fn status(&mut self, choice: u8, more: u16) -> u16 {
+        self.engine.in_transaction = choice & 0x40 != 0;
+        status::AUTOCOMMIT | (u16::from(self.engine.in_transaction) * status::IN_TRANS) | more
+    }
+
+    fn ok(&mut self, choice: u8, more: u16) {
+        let affected_rows = u64::from(choice) << (choice & 63);
+        let ok = OkPacket { affected_rows, last_insert_id: 0, status: self.status(choice, more), warnings: 0 };
+        let payload = ok.encode(self.engine.capabilities);
+        self.packet(&payload);
+    }
+
+    fn error(&mut self) {
+        let payload = ErrPacket::new(1064, "42000", "no").encode();
+        self.packet(&payload);
+    }
+
+    fn deprecates_eof(&self) -> bool {
+        self.engine.capabilities.contains(Capabilities::DEPRECATE_EOF)
+    }
+
+    /// The end of rows, by an EOF or by an OK in its place.
+    fn end(&mut self, choice: u8, more: u16) {
+        if self.deprecates_eof() {
+            let at = self.bytes.len() + HEADER_LEN;
+            self.ok(choice, more);
+            self.bytes[at] = 0xFE;
+        } else {
+            self.eof(choice, more);
+        }
+    }
+
+    fn eof(&mut self, choice: u8, more: u16) {
+        let [low, high] = self.status(choice, more).to_le_bytes();
+        self.packet(&[0xFE, 0, 0, low, high]);
+    }
+
+    fn columns(&mut self, choice: u8) {
+        let columns = 1 + (choice >> 6);
+        self.packet(&[columns]);
+        (0..columns).for_each(|_| self.packet(DEFINITION));
+    }
+
+    fn rows(&mut self, choice: u8, more: u16) {
+        self.columns(choice);
+        if !self.deprecates_eof() {
+            self.eof(choice, more);
+        }
+        (0..choice >> 3 & 7).for_each(|_| self.packet(ROW));
+        self.end(choice, more);
+    }
+
+    fn results(&mut self, choice: u8) {
+        match choice & 7 {
+            0 => self.ok(choice, 0),
+            1 => self.error(),
+            2 => self.rows(choice, 0),
+            3 => {
+                self.ok(!choice, status::MORE_RESULTS_EXISTS);
+                self.ok(choice, 0);
+            }
+            4 => {
+                self.engine.file = true;
+                self.engine.file_from_pipeline |= !self.engine.input.is_empty();
+                self.packet(b"\xFBfile");
+            }
+            5 => {
+                self.rows(choice, status::MORE_RESULTS_EXISTS);
+                self.error();
+            }
+            6 => {
+                // A progress report, then rows that are cut short by an error.
+                self.packet(b"\xFF\xFF\xFF\x01\x01\x01\0\0\0\x01x");
+                self.columns(choice);
+                self.error();
+            }
+            _ => {
+                self.rows(!choice, status::MORE_RESULTS_EXISTS);
+                self.rows(choice, status::MORE_RESULTS_EXISTS);
+                self.ok(choice, 0);
+            }
+        }
+    }
+
+    /// Columns only: the rows are fetched.
+    fn cursor(&mut self, choice: u8) {
+        self.columns(choice);
+        self.end(choice, status::CURSOR_EXISTS);
+    }
+
+    fn prepared(&mut self, choice: u8) {
+        let counts = [choice & 3, choice >> 2 & 3];
+        self.packet(&[0, 1, 0, 0, 0, counts[1], 0, counts[0], 0, 0, 0, 0]);
+        for count in counts.into_iter().filter(|n| *n > 0) {
+            (0..count).for_each(|_| self.packet(DEFINITION));
+            if !self.deprecates_eof() {
+                self.packet(&[0xFE, 0, 0, if self.engine.in_transaction { 3 } else { 2 }, 0]);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A session under a relay as a driver sees it: what the client has sent, what has gone on, and what is held. Every
+//! answer of the relay is checked as it comes.
+
+use crate::script::Script;
+use tidegate_wire::packet::HEADER_LEN;
+use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayError};
+use tidegate_wire::response::ErrPacket;
+
+/// An id of an engine, as a KILL gets it.
+pub const ENGINE_ID: u32 = 77;
+
+/// Whether a KILL means a session by an id of ours.
+pub fn is_ours(id: u64) -> bool {
+    u32::try_from(id).is_ok_and(|id| id & 1 << 31 != 0)
+}
+
+pub struct Session {
+    pub relay: Relay,
+    pub map_kills: bool,
+    pub to_engine: Vec<u8>,
+    pub to_client: Vec<u8>,
+    pub pending: Vec<u8>,
+    pub held: Vec<u8>,
+}
+
+impl Session {
+    pub fn new(script: &Script<'_>) -> Self {
+        Self {
+            relay: Relay::new(script.capabilities, script.status),
+            map_kills: script.map_kills,
+            to_engine: Vec::new(),
+            to_client: Vec::new(),
+            pending: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+
+    /// Offers what the client has sent so far, until the relay wants no more of it.
+    pub fn pump(&mut self) -> Result<(), RelayError> {
+        while !self.pending.is_empty() {
+            match self.relay.from_client(&self.pending)? {
+                FromClient::Forward(n) => {
+                    assert!(n > 0 && self.held.is_empty(), "nothing may overtake a held packet");
+                    self.to_engine.extend(self.pending.drain(..n));
+                }
+                FromClient::Hold(n) => {
+                    assert_eq!(n, self.pending.len(), "what is held short is still in need of more");
+                    self.held.append(&mut self.pending);
+                    assert!(self.relay.client_mid_packet() && !self.relay.at_boundary());
+                }
+                FromClient::Command { consumed, command } => {
+                    self.held.extend(self.pending.drain(..consumed));
+                    self.decide(command);
+                }
+                FromClient::Wait => {
+                    // What follows a goodbye may wait for ever.
+                    let owed = !self.relay.at_boundary() || self.relay.quit_seen();
+                    assert!(owed, "waits for an answer that nobody owes");
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, command: Intercepted) {
+        let held = std::mem::take(&mut self.held);
+        let id = match command {
+            Intercepted::ChangeUser => {
+                let before = self.to_client.len();
+                self.relay.answer_held(&ErrPacket::new(1235, "42000", "no"), &mut self.to_client);
+                assert_eq!(self.to_client[before + 3], held[3].wrapping_add(1), "the answer's sequence number");
+                return;
+            }
+            Intercepted::Kill { id, .. } => id,
+            Intercepted::ProcessKill { id } => u64::from(id),
+        };
+        let before = self.to_engine.len();
+        if self.map_kills && is_ours(id) {
+            self.relay.release_held(Some(ENGINE_ID), &mut self.to_engine);
+            let packet = &self.to_engine[before..];
+            let len = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]) as usize;
+            assert_eq!((packet.len(), packet[3]), (HEADER_LEN + len, held[3]), "a mapped KILL is one whole packet");
+        } else {
+            self.relay.release_held(None, &mut self.to_engine);
+            assert_eq!(&self.to_engine[before..], held, "what is released is what was held");
+        }
+    }
+}
