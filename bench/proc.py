@@ -6,6 +6,7 @@ import os
 import random
 import re
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -91,15 +92,20 @@ class Server:
                                             start_new_session=True)
         self.pid = self.process.pid
 
-    def wait_for_port(self, port):
+    def wait_for(self, ready):
+        """Until this works at last; a server that has ended will never be ready."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise BenchError(f"a server ended at once; its log says:\n{self.log_tail()}")
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            with contextlib.suppress(OSError, BenchError):
+                ready()
                 return
-            time.sleep(0.05)
-        raise BenchError(f"nothing listens on port {port} after {READY_SECONDS} s:\n{self.log_tail()}")
+            time.sleep(0.1)
+        raise BenchError(f"a server is not ready after {READY_SECONDS} s:\n{self.log_tail()}")
+
+    def wait_for_port(self, port):
+        self.wait_for(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close())
 
     def log_tail(self):
         return "\n".join(Path(self.log).read_text(errors="replace").splitlines()[-15:])
@@ -151,7 +157,6 @@ class Client:
             try:
                 process.stdin.write(self.job(target, work, logins))
                 process.stdin.flush()
-                os.set_blocking(process.stdout.fileno(), False)
                 yield json.loads(self._line(process, timeout))
             finally:
                 process.stdin.close()
@@ -162,13 +167,9 @@ class Client:
 
     @staticmethod
     def _line(process, timeout):
-        deadline = time.monotonic() + timeout
-        text = ""
-        while time.monotonic() < deadline:
-            text += process.stdout.read() or ""
-            if text.endswith("\n"):
-                return text
-            if process.poll() is not None:
-                break
-            time.sleep(0.02)
-        raise BenchError("the sessions could not be opened")
+        readable, _, _ = select.select([process.stdout], [], [], timeout)
+        # The client prints one whole line or nothing.
+        line = process.stdout.readline() if readable else ""
+        if not line:
+            raise BenchError("the sessions could not be opened")
+        return line

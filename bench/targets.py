@@ -140,7 +140,7 @@ class Tidegate:
         self.server = Server([self.program, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"],
                              work / "tidegate.log", env=self.env)
         stack.callback(self.server.stop)
-        self.server.wait_for_port(self.port)
+        self.server.wait_for(lambda: self.call("cluster", "list"))
 
     @property
     def pid(self):
