@@ -11,14 +11,21 @@
 mod common;
 
 use common::{Server, find_bytes, seen};
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
 use tidegate_control::store::{Phase, Reservation, SqliteStore, Store, Strays};
-use tidegate_control::{DataDir, ErrorCode, NewCluster};
-use tidegate_model::{ClusterLimits, ClusterName, ClusterState, Directory, Prefix, SessionId, Verifier};
+use tidegate_control::{Control, ControlSettings, DataDir, ErrorCode, NewCluster};
+use tidegate_model::{ClusterLimits, ClusterName, ClusterState, Directory, Prefix, SessionId, Sessions, Verifier};
 
 fn main() {
     if std::env::args().nth(1).is_some_and(|arg| arg == "engine-exec") {
         tidegate_engine::engine_exec_main();
+    }
+    if let [_, what, root] = std::env::args().collect::<Vec<_>>().as_slice()
+        && what == "create-until-killed"
+    {
+        return common::block_on(create_until_killed(root.into()));
     }
     common::run(vec![
         common::test("a_new_cluster_is_asleep_and_known_by_its_hash_only", a_new_cluster),
@@ -28,6 +35,7 @@ fn main() {
         common::test("a_new_password_is_read_back_and_the_old_one_ends", password),
         common::test("no_password_ever_lies_on_the_disk", no_clear_password),
         common::test("an_interrupted_creation_or_deletion_is_swept_at_start", swept),
+        common::test("a_server_killed_while_creating_leaves_whole_clusters_only", killed_while_creating),
         common::test("a_run_without_an_end_is_recovered_before_ready", recovered),
         common::test("a_deleted_cluster_leaves_nothing", deleted),
         common::test("an_operation_ends_although_its_caller_left", left),
@@ -178,6 +186,48 @@ async fn swept() {
     let again = server.control.create_cluster(named("half")).await.unwrap();
     assert!(again.cluster.id > half.id, "the number is not given out again");
     server.stop().await;
+}
+
+/// The part of the server that the next test kills.
+async fn create_until_killed(root: std::path::PathBuf) {
+    let dir = DataDir::lock(&root).unwrap();
+    let settings = ControlSettings::new(&dir);
+    let control = Control::open(dir, settings, Sessions::default(), common::silent()).await.unwrap();
+    loop {
+        let made = control.create_cluster(NewCluster::default()).await.unwrap();
+        println!("{}", made.cluster.name);
+    }
+}
+
+async fn killed_while_creating() {
+    let mut root = Server::start().await.stop_and_keep().await;
+    let mut told = Vec::new();
+    for round in 1..=6 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([std::ffi::OsStr::new("create-until-killed"), root.path().as_os_str()])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Each time it has told of one, it is at work on the next.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        told.extend(lines.by_ref().take(2).map(Result::unwrap));
+        // Somewhere in the next creation, elsewhere in each round.
+        std::thread::sleep(Duration::from_millis(round * 5));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Not before: a broken pipe would have ended it more gently.
+        drop(lines);
+
+        let server = Server::open(root).await;
+        let names: BTreeSet<String> = server.control.clusters().into_iter().map(|c| c.name.into()).collect();
+        assert!(told.iter().all(|name| names.contains(name)), "one that was told of is gone");
+        let folders = std::fs::read_dir(server.control.data().engines()).unwrap().count();
+        assert_eq!(folders, names.len(), "a folder without a cluster, or a cluster without a folder");
+        // The one that nobody was told of, if it came that far, is as good as any.
+        let newest = server.control.clusters().into_iter().max_by_key(|c| c.id).unwrap();
+        assert_eq!(server.control.new_password(newest.name.as_str()).await.unwrap().password.len(), 16);
+        root = server.stop_and_keep().await;
+    }
 }
 
 async fn recovered() {

@@ -32,8 +32,7 @@ pub fn run(tests: Vec<Test>) {
     let chosen = tests.iter().filter(|t| wanted.is_empty() || wanted.iter().any(|w| t.name.contains(w.as_str())));
     let mut failed = Vec::new();
     for t in chosen {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let body = std::panic::AssertUnwindSafe(|| runtime.block_on((t.body)()));
+        let body = std::panic::AssertUnwindSafe(|| block_on((t.body)()));
         let ok = std::panic::catch_unwind(body).is_ok();
         println!("test {} ... {}", t.name, if ok { "ok" } else { "FAILED" });
         if !ok {
@@ -44,6 +43,14 @@ pub fn run(tests: Vec<Test>) {
         eprintln!("failed: {failed:?}");
         std::process::exit(101);
     }
+}
+
+pub fn block_on<T>(body: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(body)
+}
+
+pub fn silent() -> Arc<dyn Journal> {
+    Arc::new(Silent)
 }
 
 struct Silent;
@@ -74,11 +81,11 @@ impl Server {
 
     /// On one that another server has left.
     pub async fn open(root: TempDir) -> Self {
-        lend_templates(root.path());
         let dir = DataDir::lock(root.path()).unwrap();
+        lend_templates(root.path());
         let settings = ControlSettings::new(&dir);
         let sessions = Sessions::default();
-        let control = Control::open(dir, settings, sessions.clone(), Arc::new(Silent)).await.unwrap();
+        let control = Control::open(dir, settings, sessions.clone(), silent()).await.unwrap();
         Self { control, sessions, root }
     }
 
