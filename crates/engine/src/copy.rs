@@ -1,7 +1,7 @@
 //! Copies a directory tree with its holes, so that an empty cluster costs 3 MB and 15 ms instead of 16 MB. Never
 //! follows links; the template has none.
 
-use rustix::fs::{SeekFrom, copy_file_range, ftruncate, seek};
+use rustix::fs::{FallocateFlags, SeekFrom, copy_file_range, fallocate, ftruncate, seek};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -83,6 +83,52 @@ fn copy_by_hand(source: &File, target: &File, mut at: u64, end: u64) -> io::Resu
     Ok(())
 }
 
+/// What a filesystem allocates at least; a hole is made of whole ones.
+const BLOCK: usize = 4096;
+/// Read at once while looking for zeros.
+const CHUNK: usize = 256 * BLOCK;
+
+/// Gives the blocks of zeros in a tree back to the filesystem: the engine writes its files out in full, and each copy
+/// would pay for that.
+pub fn dig_holes(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            dig_holes(&entry.path())?;
+        } else if kind.is_file() {
+            dig_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn dig_file(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut buffer = vec![0u8; CHUNK];
+    let mut at = 0u64;
+    loop {
+        let got = file.read_at(&mut buffer, at)?;
+        if got == 0 {
+            return Ok(());
+        }
+        let mut offset = at;
+        for block in buffer.get(..got).unwrap_or_default().chunks(BLOCK) {
+            if block.len() == BLOCK && block.iter().all(|b| *b == 0) {
+                let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+                match fallocate(&file, flags, offset, BLOCK as u64) {
+                    // A filesystem without holes: the template is larger, and right.
+                    Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(()),
+                    other => other?,
+                }
+            }
+            offset += block.len() as u64;
+        }
+        at += got as u64;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +152,19 @@ mod tests {
         }
         let blocks = fs::metadata(to.join("sub/sparse")).unwrap().blocks() * 512;
         assert!(blocks < 1 << 20, "{blocks} bytes on disk");
+    }
+
+    #[test]
+    fn digging_changes_no_byte_and_frees_the_zeros() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("full");
+        let mut bytes = vec![0u8; 4 << 20];
+        bytes[1_000_000] = 7;
+        bytes.extend_from_slice(b"tail");
+        fs::write(&path, &bytes).unwrap();
+        File::open(&path).unwrap().sync_all().unwrap();
+        dig_holes(temp.path()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        assert!(fs::metadata(&path).unwrap().blocks() * 512 < 1 << 20);
     }
 }

@@ -52,6 +52,8 @@ fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<
             "--innodb-fast-shutdown=1",
             "--key-buffer-size=64K",
             "--aria-pagecache-buffer-size=1M",
+            // The log of the system tables; by default it grows to 1 GB before it is looked through.
+            "--aria-log-file-size=8M",
             "--query-cache-type=0",
             "--query-cache-size=0",
         ]

@@ -223,7 +223,7 @@ async fn a_neighbour_is_out_of_reach() {
     for sql in [
         format!("SET GLOBAL socket = '{socket}'"),
         format!("CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (SOCKET '{socket}')"),
-        format!("CREATE TABLE f (a TEXT) ENGINE=FEDERATED CONNECTION='mysql://root@localhost/test/private'"),
+        "CREATE TABLE f (a TEXT) ENGINE=FEDERATED CONNECTION='mysql://root@localhost/test/private'".to_owned(),
     ] {
         siege.try_it(&sql).await;
     }
