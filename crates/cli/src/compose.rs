@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::holder;
 use crate::journal::LogJournal;
 use crate::screen::Step;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -196,7 +196,11 @@ fn open_identity(config: &Config, data: &Path, journal: Arc<dyn Journal>, swappe
         }
         tell(&*journal, event);
     };
-    Identity::open(settings, on_event).context("the certificate can't be served")
+    Identity::open(settings, on_event).map_err(|error| {
+        let mend = "mend tls.certificate and tls.key (`tidegate config show` tells where they were set), or leave both \
+                    out: a local CA then makes a certificate";
+        anyhow::Error::from(error).context(Failure::new("the certificate can't be served", mend))
+    })
 }
 
 /// Events that the journal has a place for go there; the others are told where they are: in the log.

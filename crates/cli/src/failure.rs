@@ -33,7 +33,9 @@ impl std::error::Error for Failure {}
 
 /// The text for standard error and the exit code.
 pub fn report(error: &anyhow::Error) -> (String, ExitCode) {
-    let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+    // As the outermost context first (which the chain can't be asked for by type), then as a cause.
+    let failure =
+        error.downcast_ref::<Failure>().or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<Failure>()));
     let mut text = String::new();
     let mut said = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -66,6 +68,14 @@ mod tests {
         let error = Err::<(), _>(Failure::new("port 4000 is taken", "choose another")).context("can't serve");
         let (text, _) = report(&error.unwrap_err());
         assert_eq!(text, "error: can't serve\n  because: port 4000 is taken\n  try: choose another\n");
+    }
+
+    #[test]
+    fn a_failure_as_context_keeps_its_mend() {
+        let error = anyhow::anyhow!("no such file").context(Failure::usage("can't serve", "mend the path"));
+        let (text, code) = report(&error);
+        assert_eq!(text, "error: can't serve\n  because: no such file\n  try: mend the path\n");
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
     }
 
     #[test]

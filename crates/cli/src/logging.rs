@@ -49,7 +49,7 @@ pub fn to_file(config: &Config, data: &Path) -> Result<()> {
         .with_ansi(terminal && crate::screen::colours())
         .without_time()
         .with_target(false)
-        .with_writer(std::io::stderr)
+        .with_writer(|| crate::screen::BesideSpinner)
         .with_filter(LevelFilter::WARN);
     tracing_subscriber::registry().with(layer.with_filter(filter(config)?)).with(screen).try_init().context("the log")
 }

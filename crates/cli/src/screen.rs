@@ -3,6 +3,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a spinner moves: often enough to look alive.
@@ -49,6 +50,31 @@ impl Paint {
     }
 }
 
+/// The spinner that is on the screen now: other lines step aside for it.
+static SPINNING: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+fn spinning() -> MutexGuard<'static, Option<ProgressBar>> {
+    SPINNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Standard error for lines that may come while a spinner turns.
+#[derive(Debug, Clone, Copy)]
+pub struct BesideSpinner;
+
+impl Write for BesideSpinner {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let bar = spinning().clone();
+        match bar {
+            Some(bar) => bar.suspend(|| std::io::stderr().write(bytes)),
+            None => std::io::stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// One step of something that takes a while.
 #[derive(Debug)]
 pub struct Step {
@@ -67,16 +93,22 @@ impl Step {
             }
             bar.set_message(text.to_owned());
             bar.enable_steady_tick(TICK);
+            *spinning() = Some(bar.clone());
             bar
         });
         Self { text: text.to_owned(), began: Instant::now(), spinner }
     }
 
-    /// Ends it well, with what came out of it.
-    pub fn done(mut self, result: &str) {
+    fn clear(&mut self) {
         if let Some(bar) = self.spinner.take() {
             bar.finish_and_clear();
+            *spinning() = None;
         }
+    }
+
+    /// Ends it well, with what came out of it.
+    pub fn done(mut self, result: &str) {
+        self.clear();
         let paint = Paint::stderr();
         let took = self.began.elapsed();
         let took =
@@ -89,9 +121,7 @@ impl Step {
 impl Drop for Step {
     /// Left by an error: the spinner goes, the error says the rest.
     fn drop(&mut self) {
-        if let Some(bar) = self.spinner.take() {
-            bar.finish_and_clear();
-        }
+        self.clear();
     }
 }
 

@@ -11,16 +11,61 @@
 use serde_json::Value;
 use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, Read};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// Bounds a hang; nothing is asserted about time.
+const HANGS_AFTER: Duration = Duration::from_secs(60);
+
+/// Asks until it is so.
+fn soon(what: &str, so: impl Fn() -> bool) {
+    let end = Instant::now() + HANGS_AFTER;
+    while !so() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Ended with the test, however that ends.
+struct Running(Child);
+
+impl Deref for Running {
+    type Target = Child;
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 struct Server {
     data: PathBuf,
     _outer: TempDir,
-    child: Child,
+    child: Running,
     ready: Value,
+}
+
+/// As root, engines run as users of their own, who must be able to pass through to their folders.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
+    folder
 }
 
 fn tidegate(data: &Path) -> Command {
@@ -35,7 +80,7 @@ impl Server {
     }
 
     fn start_with(config: &str) -> Self {
-        let outer = tempfile::tempdir().unwrap();
+        let outer = folder();
         let data = outer.path().join("data");
         std::fs::create_dir(&data).unwrap();
         std::fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
@@ -45,10 +90,10 @@ impl Server {
     }
 
     /// Starts it and reads the JSON that says it is ready.
-    fn spawn(data: &Path, args: &[&str]) -> (Child, Value) {
+    fn spawn(data: &Path, args: &[&str]) -> (Running, Value) {
         std::fs::create_dir_all(data).unwrap();
         let log = File::create(log_of(data)).unwrap();
-        let mut child = tidegate(data).args(args).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut child = Running(tidegate(data).args(args).stdout(Stdio::piped()).stderr(log).spawn().unwrap());
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         while serde_json::from_str::<Value>(&text).is_err() {
@@ -88,13 +133,6 @@ fn sql_as(server: &Server, name: &str, made: &Value, sql: &str) -> Output {
 /// Beside the data directory, which must be closed to others and is the server's own.
 fn log_of(data: &Path) -> PathBuf {
     data.with_extension("log")
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn signal(child: &Child, name: &str) {
@@ -165,7 +203,7 @@ fn one_server_per_data_directory_and_a_taken_port_names_its_holder() {
     assert_eq!(second.status.code(), Some(1));
     assert!(text(&second.stderr).contains(&format!("pid {pid}")), "{}", text(&second.stderr));
 
-    let other = tempfile::tempdir().unwrap();
+    let other = folder();
     let listen = server.ready["listen"][0].as_str().unwrap();
     let taken = tidegate(other.path()).args(["serve", "--listen", listen]).output().unwrap();
     assert_eq!(taken.status.code(), Some(1));
@@ -176,7 +214,7 @@ fn one_server_per_data_directory_and_a_taken_port_names_its_holder() {
 
 #[test]
 fn up_proves_itself_and_keeps_its_data() {
-    let outer = tempfile::tempdir().unwrap();
+    let outer = folder();
     let data = outer.path().join("data");
     let up = |args: &[&str]| {
         let (mut child, json) = Server::spawn(&data, &[&["up", "--listen", "127.0.0.1:0"], args].concat());
@@ -199,13 +237,10 @@ fn up_proves_itself_and_keeps_its_data() {
 
 #[test]
 fn the_screen_of_up_has_all_that_is_needed() {
-    let data = tempfile::tempdir().unwrap();
-    let mut child = tidegate(data.path())
-        .args(["up", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let data = folder();
+    let mut command = tidegate(data.path());
+    command.args(["up", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Running(command.spawn().unwrap());
     let (mut seen, mut err) = (String::new(), BufReader::new(child.stderr.take().unwrap()));
     while !seen.contains("ready; Ctrl-C stops it") {
         assert_ne!(err.read_line(&mut seen).unwrap(), 0, "{seen}");
@@ -224,7 +259,7 @@ fn the_screen_of_up_has_all_that_is_needed() {
 
 #[test]
 fn a_long_data_directory_works() {
-    let outer = tempfile::tempdir().unwrap();
+    let outer = folder();
     let data = outer.path().join("a-rather-long-name-that-no-socket-address-holds".repeat(3));
     let (mut child, _) = Server::spawn(&data, &["serve", "--json", "--listen", "127.0.0.1:0"]);
     let made = tidegate(&data).args(["cluster", "create", "deep", "--json"]).output().unwrap();
@@ -252,18 +287,14 @@ fn a_second_ctrl_c_leaves_at_once_and_takes_the_engines_along() {
         .unwrap();
     let seen = |count: &Output| text(&count.stdout).trim().ends_with('1');
     let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(1000)'";
-    while !seen(&sql_as(&server, "busy", &made, count)) {}
+    soon("the query runs", || seen(&sql_as(&server, "busy", &made, count)));
     signal(&server.child, "INT");
     // The second one counts only once the first has been taken; the log says when.
-    while !server.log().contains("\"stopping\"") {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    soon("the first one is taken", || server.log().contains("\"stopping\""));
     signal(&server.child, "INT");
     assert_eq!(server.child.wait().unwrap().code(), Some(130));
     let _ = sql.wait();
-    while !engines_of(&server.data).is_empty() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    soon("the engines end", || engines_of(&server.data).is_empty());
 }
 
 #[test]
@@ -308,16 +339,37 @@ fn connect_prints_a_line_per_client_and_sessions_are_listed_and_ended() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let id = loop {
-        let sessions = server.json(&["session", "list", "--cluster", "shop", "--json"]);
-        if let Some(session) = sessions.as_array().unwrap().first() {
-            assert_eq!(session["user"], "root");
-            break session["id"].to_string();
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    };
+    let sessions = || server.json(&["session", "list", "--cluster", "shop", "--json"]);
+    soon("the session is listed", || !sessions().as_array().unwrap().is_empty());
+    let session = &sessions()[0];
+    assert_eq!(session["user"], "root");
+    let id = session["id"].to_string();
     assert!(server.run(&["session", "kill", &id]).status.success());
     assert!(!sql.wait().unwrap().success(), "its session was ended");
     assert_eq!(server.run(&["session", "kill", "1"]).status.code(), Some(1));
     server.stop();
+}
+
+#[test]
+fn a_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
+    let outer = folder();
+    let socket = outer.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(HANGS_AFTER)).unwrap();
+    let told = |wanted: &str| {
+        let mut buffer = [0; 256];
+        loop {
+            let len = manager.recv(&mut buffer).unwrap();
+            if text(&buffer[..len]).trim() == wanted {
+                return;
+            }
+        }
+    };
+    let mut command = tidegate(&outer.path().join("data"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("NOTIFY_SOCKET", &socket);
+    let mut server = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    told("READY=1");
+    signal(&server, "TERM");
+    told("STOPPING=1");
+    assert!(server.wait().unwrap().success());
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on panics with what it saw")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 fn tidegate(args: &[&str]) -> Output {
@@ -80,4 +82,25 @@ fn config_show_and_check_work_without_a_server() {
     let out = tidegate(&["config", "check", "--data", data]);
     assert_eq!(out.status.code(), Some(2));
     assert!(text(&out.stderr).contains("did you mean `sleep_after`?"), "{}", text(&out.stderr));
+    std::fs::write(dir.path().join("tidegate.toml"), "[tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\n")
+        .unwrap();
+    let out = tidegate(&["config", "check", "--data", data]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("tls.certificate"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn a_server_that_cannot_start_fails_with_1_a_cause_and_a_mend() {
+    for (config, cause, mend) in [
+        ("[tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\n", "the certificate can't be served", "config show"),
+        ("[engine]\nmariadbd = \"/nowhere\"\n", "no MariaDB server", "engine.mariadbd"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(dir.path().join("tidegate.toml"), config).unwrap();
+        let out = tidegate(&["serve", "--listen", "127.0.0.1:0", "--data", dir.path().to_str().unwrap()]);
+        assert_eq!(out.status.code(), Some(1));
+        let error = text(&out.stderr);
+        assert!(error.contains(&format!("error: {cause}")) && error.contains(mend), "{error}");
+    }
 }

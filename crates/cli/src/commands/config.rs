@@ -2,13 +2,18 @@
 
 use super::Context;
 use crate::args::{ConfigCommand, ServeArgs};
+use crate::config::value::Value;
 use crate::config::{Config, show};
+use crate::failure::Failure;
 use crate::screen;
 use anyhow::Result;
 
 pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
     let config = load(context, &ServeArgs::default())?;
     let file = config.file.as_deref();
+    if let ConfigCommand::Check = command {
+        files_are_there(&config)?;
+    }
     match command {
         ConfigCommand::Check if context.global.json => {
             screen::print_json(&serde_json::json!({ "ok": true, "file": file }))
@@ -35,4 +40,16 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
 
 pub fn load(context: &Context, flags: &ServeArgs) -> Result<Config> {
     Config::load(&context.global, &context.data, flags, |name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+}
+
+/// A path may be right in form and lead nowhere; the server would find out later.
+fn files_are_there(config: &Config) -> Result<()> {
+    for (name, setting) in &config.settings {
+        let Value::File(Some(path)) = &setting.value else { continue };
+        if let Err(error) = std::fs::File::open(path) {
+            let cause = format!("{name} ({}) names {}, which can't be opened: {error}", setting.origin, path.display());
+            return Err(Failure::usage(cause, "mend the path, or let this user read the file").into());
+        }
+    }
+    Ok(())
 }

@@ -69,7 +69,7 @@ async fn life(context: &Context, config: &Config, dir: tidegate_control::DataDir
     signals.leave_at_the_next();
     server.stop().await;
     if mode == Mode::Up && ended.is_ok() {
-        screen::say("stopped; `tidegate up` starts it again with the same data");
+        screen::say(&format!("stopped; `{}` starts it again with the same data", context.next("up")));
     }
     ended
 }

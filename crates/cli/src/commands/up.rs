@@ -3,6 +3,7 @@
 
 use super::{Context, cluster};
 use crate::compose::Server;
+use crate::failure::Failure;
 use crate::proof::{self, Door, Proof};
 use crate::screen::{self, Paint, Step};
 use anyhow::{Context as _, Result};
@@ -19,7 +20,11 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let demo = cluster::first(&client, FIRST).await?;
     step.done(FIRST);
     let step = Step::begin("proof");
-    let proof = prove(server, &demo).await.context("the server could not be proved from outside")?;
+    let proof = prove(server, &demo).await.map_err(|error| {
+        // Its password was never shown, so the way to a new one belongs to the error.
+        let mend = format!("look into the log, then `{}` for a password", context.next("cluster password demo"));
+        error.context(Failure::new("the login through our own port failed", mend))
+    })?;
     step.done(&proof.to_string());
     if context.global.json {
         let mut json = serde_json::to_value(&demo)?;
