@@ -124,6 +124,17 @@ def by_hand():
     for name, address in addresses.items():
         for i, pattern in enumerate([b"%", b"203.0.113._", b"203.0.113.0/255.255.255.0", b"localhost", b"2001:db8::%"]):
             save("login_name", f"{name}-{i}", address + pattern)
+    done = struct.pack("<BH", 1, 4) + b"\x02" * 4
+    for name, said in {
+        "kill": [packet(0, b"\x03kill query 2147483649"), packet(0, b"\x0c\x01\0\0\x80")],
+        "kill-in-pieces": [packet(0, b"\x03/* x */ KILL 2147483649")[:9], packet(0, b"\x03/* x */ KILL 2147483649")[9:]],
+        "change-user": [packet(0, b"\x11root\0\0test\0\x2d\0mysql_native_password\0\0"), packet(0, b"\x0e")],
+        "cursor": [packet(0, b"\x16select 1\x05"), packet(0, b"\x17\1\0\0\0\1\1\0\0\0"), packet(0, b"\x1c\1\0\0\0\2\0\0\0")],
+        "file": [packet(0, b"\x03load data\x04"), packet(2, b"1\n"), packet(3, b""), packet(0, b"\x03begin\x40")],
+    }.items():
+        script = b"".join(struct.pack("<BH", 0, len(d)) + d + done for d in said)
+        save("relay_engine", name, b"\x08" + script)
+        save("relay_engine", name + "-with-eof", b"\x09" + script)
     for name, data in {"routed": b"abcdefghjkmn.root", "two-dots": b"abcdefghjkmn.a.b", "none": b"root"}.items():
         save("login_name", name, data)
 
@@ -241,10 +252,13 @@ def write_session(name, said):
     save("relay_engine", name, script)
     answers, asked = [], False
     for side, d in said[ok + 1 :]:
-        if side == 0 and d[4:5] == b"\x03":
-            answers.append(b"")
-        elif side == 1 and answers:
+        if side == 0:
+            asked = d[4:5] == b"\x03"
+            answers += [b""] if asked else []
+        elif asked:
             answers[-1] += d
+    # Our administrative connection never asks for a file.
+    answers = [answer for answer in answers if answer[4:5] != b"\xfb"]
     for i, answer in enumerate(sorted(set(answers), key=len)[-4:]):
         save("query_result", f"{name}-{i}", bytes([1 if granted & DEPRECATE_EOF else 0]) + answer)
 
