@@ -59,10 +59,17 @@ def sample(target, argv, threads, folder, work):
              "--", "sleep", str(PROFILE_SECONDS)]
     load, _, _ = under_load(argv, threads, folder, watch)
     print(f"\n{target.label}, {threads} threads, {load['qps']:.0f} queries/s while sampled; share of samples, callees left out:")
-    text = run(["perf", "report", "-i", str(data), "--no-children", "-g", "none", "--percent-limit", "0.4", "--stdio",
-                "--sort", "dso,symbol"])
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    print("\n".join(lines[:FUNCTIONS_SHOWN]))
+    for sort, least, lines in (("dso", "0.5", 8), ("dso,symbol", "0.4", FUNCTIONS_SHOWN)):
+        show(run(["perf", "report", "-i", str(data), "--no-children", "-g", "none", "--percent-limit", least, "--stdio",
+                  "--sort", sort]), lines)
+    print("within the program alone:")
+    show(run(["perf", "report", "-i", str(data), "--no-children", "-g", "none", "--percentage", "relative", "--dso",
+              "tidegate", "--percent-limit", "0.8", "--stdio", "--sort", "symbol"]), FUNCTIONS_SHOWN)
+
+
+def show(report, most):
+    lines = [line.rstrip(" -") for line in report.splitlines() if line.strip() and not line.startswith("#")]
+    print("\n".join(lines[:most]) + "\n")
 
 
 def profile(targets, loaded, folder, work):
