@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::holder;
 use crate::journal::LogJournal;
+use crate::limits;
 use crate::screen::Step;
 use anyhow::Result;
 use std::net::SocketAddr;
@@ -21,9 +22,6 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// Connections that the kernel keeps until they are accepted: a pool of a large application connects at once.
-const BACKLOG: u32 = 4096;
 
 /// Takes the data directory, or names who holds it.
 pub fn lock(data: &Path) -> Result<DataDir> {
@@ -159,7 +157,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
         // So that a restart needs not wait for old connections to fade; it never shares a port with a listener.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        socket.listen(BACKLOG)
+        socket.listen(limits::BACKLOG)
     };
     open().map_err(|error| holder::explain(address, &error).into())
 }

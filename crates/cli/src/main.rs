@@ -11,6 +11,7 @@ mod failure;
 mod help_pages;
 mod holder;
 mod journal;
+mod limits;
 mod logging;
 mod paths;
 mod proof;

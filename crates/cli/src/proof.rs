@@ -2,6 +2,7 @@
 //! `up` prints nothing that was not tried. It never trusts what it knows from inside: address, name and CA are the
 //! ones it prints.
 
+use crate::limits;
 use anyhow::{Context, Result, bail};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -20,10 +21,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
-/// Clients are told to wait this long for a sleeping cluster; the proof does not wait longer.
-const PROOF_MAX: Duration = Duration::from_secs(15);
-/// No packet of this conversation is longer.
-const PACKET_MAX: usize = 64 * 1024;
 /// Fixed part of a handshake response, which alone is the request for TLS.
 const SSL_REQUEST_LEN: usize = 32;
 const COM_QUIT: u8 = 1;
@@ -68,7 +65,7 @@ pub async fn first_row(door: &Door<'_>, user: &str, password: &str, database: &s
         let _ = stream.shutdown().await;
         Ok(proof)
     };
-    tokio::time::timeout(PROOF_MAX, work).await.context("no row within 15 s")?
+    tokio::time::timeout(limits::PROOF_MAX, work).await.context("no row within 15 s")?
 }
 
 /// Connects and verifies chain and name.
@@ -79,7 +76,7 @@ pub async fn identity(door: &Door<'_>) -> Result<Proof> {
         let _ = stream.shutdown().await;
         Ok(proof)
     };
-    tokio::time::timeout(PROOF_MAX, work).await.context("no TLS within 15 s")?
+    tokio::time::timeout(limits::PROOF_MAX, work).await.context("no TLS within 15 s")?
 }
 
 async fn secure(door: &Door<'_>) -> Result<(Greeting, TlsStream<TcpStream>)> {
@@ -168,7 +165,7 @@ async fn send<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, payload: &[u8]) ->
 
 /// One packet and not a byte more: what follows the greeting belongs to TLS.
 async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Packet> {
-    let mut reader = PacketReader::new(PACKET_MAX);
+    let mut reader = PacketReader::new(limits::PROOF_PACKET_MAX);
     loop {
         let byte = stream.read_u8().await.context("the connection ended")?;
         if let (_, Some(packet)) = reader.feed(&[byte])? {

@@ -1,13 +1,11 @@
 //! Asking a person at the terminal: yes or no, and a password that is not shown. It never asks where no terminal
 //! is: the caller then says which flag answers.
 
+use crate::limits;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use zeroize::Zeroizing;
-
-/// Longest answer that is read: no password or name is longer, and a terminal's own line ends at 4096.
-const ANSWER_MAX: usize = 4096;
 
 pub fn is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
@@ -19,7 +17,7 @@ pub fn yes(question: &str) -> io::Result<bool> {
     write!(err, "{question} [y/N] ")?;
     err.flush()?;
     let mut answer = String::new();
-    io::stdin().lock().take(ANSWER_MAX as u64).read_line(&mut answer)?;
+    io::stdin().lock().take(limits::ANSWER_MAX as u64).read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -27,7 +25,7 @@ pub fn yes(question: &str) -> io::Result<bool> {
 pub fn password(prompt: &str) -> io::Result<Zeroizing<String>> {
     let tty = File::options().read(true).write(true).open("/dev/tty")?;
     // In the terminal's line mode one read is one line; no buffered reader, whose copy would stay behind.
-    let mut line = Zeroizing::new([0u8; ANSWER_MAX]);
+    let mut line = Zeroizing::new([0u8; limits::ANSWER_MAX]);
     let read = {
         let _silent = Silence::begin(&tty)?;
         write!(&tty, "{prompt}")?;

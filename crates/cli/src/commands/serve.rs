@@ -6,14 +6,10 @@ use crate::args::ServeArgs;
 use crate::compose::Server;
 use crate::config::Config;
 use crate::signals::Signals;
-use crate::{logging, screen};
+use crate::{limits, logging, screen};
 use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use std::time::Duration;
-
-/// After the ordered stop nothing should still run; what does, a blocked file system say, is left after this.
-const RUNTIME_STOP_MAX: Duration = Duration::from_secs(2);
 
 /// Which of the two commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +30,7 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     panics_to_the_log();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
     let ended = runtime.block_on(life(context, &config, dir, mode));
-    runtime.shutdown_timeout(RUNTIME_STOP_MAX);
+    runtime.shutdown_timeout(limits::RUNTIME_STOP_MAX);
     ended
 }
 
