@@ -135,6 +135,13 @@ impl Folder {
         file.write_all(sql.as_bytes())
     }
 
+    /// Notes which version of the engine runs here.
+    pub fn write_version(&self, version: &str) -> io::Result<()> {
+        let path = self.version();
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(version.as_bytes())
+    }
+
     /// The log to append to, and how long it was: what follows belongs to this run.
     pub fn open_log(&self) -> io::Result<(File, u64)> {
         let path = self.log();

@@ -26,6 +26,7 @@ mod socket;
 mod spawner;
 mod status;
 mod supervisor;
+mod tasks;
 mod template;
 mod tzinfo;
 mod walls;

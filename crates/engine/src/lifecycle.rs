@@ -164,9 +164,10 @@ mod tests {
                 (E::SleepDue, &[A::Drain], Draining),
                 (E::DrainRefused, &[A::Open], Awake),
             ],
-            // Killed while starting: once more unseen, then failed; the backoff holds, then a new try.
+            // Killed while starting: again unseen, then failed; the backoff holds, then a new try.
             &[
                 (WANTED, &[A::Start], Waking),
+                (KILLED, &[A::Start], Waking),
                 (KILLED, &[A::Start], Waking),
                 (KILLED, &[A::TellFailure], Failed),
                 (KNOCK, &[A::TellFailure], Failed),
@@ -174,24 +175,13 @@ mod tests {
                 (E::Ready, &[A::Open], Awake),
             ],
             &[(WANTED, &[A::Start], Waking), (BROKEN, &[A::TellFailure], Failed)],
-            // Died: recovered by itself. Three times in a row: failed.
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (CRASH, &[A::Close, A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (CRASH, &[A::Close, A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (CRASH, &[A::Close, A::TellFailure], Failed),
-            ],
+            // Died: recovered by itself.
             &[
                 (WANTED, &[A::Start], Waking),
                 (E::Ready, &[A::Open], Awake),
                 (CRASH, &[A::Close, A::Start], Waking),
                 (E::Ready, &[A::Open], Awake),
                 (DEATH, &[A::Close, A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (CRASH, &[A::Close, A::Start], Waking),
             ],
             // An unclean stop is recovered at once.
             &[
@@ -227,5 +217,24 @@ mod tests {
                 assert_eq!(machine.state(), *state, "life {n} step {step}");
             }
         }
+    }
+
+    #[test]
+    fn a_crash_loop_ends_in_failure_and_a_settled_run_forgives() {
+        let mut machine = Lifecycle::default();
+        machine.on(WANTED);
+        let mut crash = |event| {
+            machine.on(E::Ready);
+            machine.on(event)
+        };
+        for _ in 1..DEATHS_MAX {
+            assert_eq!(crash(CRASH), [A::Close, A::Start]);
+        }
+        assert_eq!(crash(DEATH), [A::Close, A::Start], "it had lived for long");
+        for _ in 2..DEATHS_MAX {
+            assert_eq!(crash(CRASH), [A::Close, A::Start]);
+        }
+        assert_eq!(crash(CRASH), [A::Close, A::TellFailure]);
+        assert_eq!(machine.state(), Failed);
     }
 }

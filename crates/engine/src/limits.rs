@@ -58,14 +58,15 @@ pub const REPORTS_MAX: usize = 8;
 /// Jobs for the spawner thread. Starts are bounded by `wakes_at_once_max` before they come here.
 pub const SPAWN_QUEUE_MAX: usize = 64;
 
-/// An engine that died while starting is started once more unseen: somebody killed it, or memory was short.
-pub const START_TRIES: u32 = 2;
+/// An engine that was killed while starting is started again unseen, this often in all: somebody killed it, or memory was short.
+pub const START_TRIES: u32 = 3;
 
 /// Deaths in a row (each within [`SETTLED_AFTER`] of its start) after which a cluster counts as failed instead of being
 /// started again by itself.
-pub const DEATHS_MAX: u32 = 3;
+/// Generous: whoever kills engines by hand should meet a recovered one each time, and ten starts burn a second or two.
+pub const DEATHS_MAX: u32 = 10;
 /// A run that lived this long was no crash loop.
-pub const SETTLED_AFTER: Duration = Duration::from_secs(60);
+pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Backoff of a cluster that failed to start: doubles from the first to the last. While it lasts the next attach gets
 /// the old reason at once, so that a broken cluster can't burn the machine's cores by being knocked at.

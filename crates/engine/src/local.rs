@@ -113,7 +113,7 @@ impl LocalDriver {
             seed::forget(&self.folder).map_err(|e| StartError::new(format!("the first password's hash: {e}")))?;
         }
         if std::fs::read_to_string(self.folder.version()).ok().as_deref() != Some(&self.local.program.version) {
-            let written = std::fs::write(self.folder.version(), &self.local.program.version);
+            let written = self.folder.write_version(&self.local.program.version);
             written.map_err(|e| StartError::new(format!("noting the engine's version: {e}")))?;
         }
         Ok(())

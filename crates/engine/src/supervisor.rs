@@ -11,6 +11,7 @@ use crate::limits::{
 };
 use crate::readings::{Answer, Readings, Reply as BookReply};
 use crate::status::Shared;
+use crate::tasks::{Started, at, ended, read, start};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{AccountBook, ClusterLimits, ClusterState, Journal, RunEpoch, journal};
@@ -35,15 +36,6 @@ pub enum Report {
     Started(Result<Started, StartError>),
     Drained(DrainEnd),
     Read(Answer),
-}
-
-pub struct Started {
-    run: Arc<dyn Run>,
-    epoch: RunEpoch,
-    took: Duration,
-    recovery: bool,
-    /// Read because the last run did not end cleanly, or no reading is known here.
-    book: Option<Arc<AccountBook>>,
 }
 
 /// What all supervisors share.
@@ -129,6 +121,9 @@ impl Supervisor {
                 () = at(look) => self.look().await,
             };
             self.serve();
+            if going && !self.sleepers.is_empty() {
+                going = self.feed(Event::SleepDue).await;
+            }
         }
     }
 
@@ -185,8 +180,7 @@ impl Supervisor {
             }
             Command::End { remove, reply } => {
                 self.end = Some((remove, reply));
-                let removed = remove;
-                self.shared.status.send_modify(|s| if removed { s.gone = true } else { s.stopping = true });
+                self.shared.status.send_modify(|s| if remove { s.gone = true } else { s.stopping = true });
                 self.feed(Event::EndAsked).await
             }
         }
@@ -311,9 +305,7 @@ impl Supervisor {
                     }
                 }
                 Action::TellFailure => self.tell_failure(event),
-                Action::Finish => {
-                    going = false;
-                }
+                Action::Finish => going = false,
             }
         }
         if !going {
@@ -379,10 +371,6 @@ impl Supervisor {
                         let _ = reports.send(Report::Read(answer)).await;
                     }));
                 }
-                if !self.sleepers.is_empty() {
-                    // Fed as an event of its own, so that the machine stays the only judge.
-                    self.begin_asked_sleep();
-                }
             }
             ClusterState::Asleep | ClusterState::Failed => {
                 let answer = match (state, self.shared.clean()) {
@@ -401,16 +389,6 @@ impl Supervisor {
         }
     }
 
-    fn begin_asked_sleep(&mut self) {
-        for action in self.machine.on(Event::SleepDue) {
-            if action == Action::Drain {
-                self.begin_drain(false);
-            }
-        }
-        let state = self.machine.state();
-        self.shared.status.send_modify(|s| s.state = state);
-    }
-
     async fn finish(&mut self) {
         self.alive = None;
         self.readings.answer_all(&Err("the server is stopping".to_owned()));
@@ -418,50 +396,5 @@ impl Supervisor {
             let result = if remove { self.driver.remove().await.map_err(EngineError::Admin) } else { Ok(()) };
             let _ = reply.send(result);
         }
-    }
-}
-
-async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
-    let _permit = common.starts.acquire().await.map_err(|_| StartError::new("the server is stopping"))?;
-    let recovery = !shared.clean();
-    let began = Instant::now();
-    let ledger = |e: crate::ledger::LedgerError| StartError::new(format!("the ledger: {e}"));
-    let epoch = common.ledger.begin_run(shared.id).await.map_err(ledger)?;
-    shared.set_clean(false);
-    let run = driver.start().await?;
-    let took = began.elapsed();
-    let mut book = None;
-    if recovery || shared.book().is_none() {
-        // Before anybody is let in: no login is judged by stale accounts.
-        let read_began = Instant::now();
-        let accounts = run.accounts().await.map_err(|e| StartError::new(format!("its accounts: {e}")))?;
-        let read = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(read_began) });
-        common.ledger.save_accounts(shared.id, Arc::clone(&read)).await.map_err(ledger)?;
-        book = Some(read);
-    }
-    Ok(Started { run, epoch, took, recovery, book })
-}
-
-/// One reading that logins wait for, kept before it is told. Only a changed one costs a write.
-async fn read(shared: &Shared, common: &Common, run: &dyn Run, (epoch, began): (RunEpoch, Instant)) -> Answer {
-    let accounts = run.accounts().await.map_err(|e| e.to_string())?;
-    let book = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(began) });
-    if shared.book().is_none_or(|old| old.accounts != book.accounts) {
-        common.ledger.save_accounts(shared.id, Arc::clone(&book)).await.map_err(|e| e.to_string())?;
-    }
-    Ok(book)
-}
-
-async fn ended(run: Option<&dyn Run>) -> String {
-    match run {
-        Some(run) => run.ended().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn at(when: Option<Instant>) {
-    match when {
-        Some(when) => tokio::time::sleep_until(when.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -12,8 +12,9 @@ use crate::program::on_path;
 use crate::socket::SocketFolder;
 use crate::spawner::Luggage;
 use crate::tzinfo;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -89,7 +90,7 @@ async fn bootstrap(
 ) -> Result<(), EngineError> {
     let path = folder.root().join("bootstrap.sql");
     let file_error = |e| EngineError::file("writing", &path)(e);
-    let mut sql = File::create(&path).map_err(file_error)?;
+    let mut sql = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(file_error)?;
     sql.write_all(b"CREATE DATABASE mysql;\nUSE mysql;\n").map_err(file_error)?;
     for name in SYSTEM_SQL {
         let part = local.program.share.join(name);

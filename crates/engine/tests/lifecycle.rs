@@ -177,6 +177,42 @@ async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.run("CREATE TABLE test.t (a INT PRIMARY KEY)").await;
+    drop((root, lease));
+    let mut acknowledged = 0u64;
+    // Each round dies at another moment of a login or of a write.
+    for round in 0u64..6 {
+        let run = {
+            let lease = house.attach(id).await;
+            let pid = house.pid(id).expect("it is awake");
+            let killer = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(3 + round * 17)).await;
+                kill_9(pid);
+            });
+            if let Ok(mut root) = Client::login(&lease.socket, "root", "first").await {
+                // A row that was written and not acknowledged may be there already.
+                while root.query(&format!("INSERT IGNORE INTO test.t VALUES ({acknowledged})")).await.is_ok() {
+                    acknowledged += 1;
+                }
+            }
+            killer.await.unwrap();
+            lease.run
+        };
+        eventually("the next run", async || house.attach(id).await.run > run).await;
+    }
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let kept: u64 = root.one(&format!("SELECT COUNT(*) FROM test.t WHERE a < {acknowledged}")).await.parse().unwrap();
+    assert_eq!(kept, acknowledged);
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
     let house = House::open().await;
     let id = house.create(1).await;
