@@ -2,7 +2,7 @@
 //! passes on to the engine can be read back.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use tidegate_fuzz::packets;
+use tidegate_fuzz::{are_pairs, packets};
 use tidegate_wire::capabilities::{Capabilities, OFFERED};
 use tidegate_wire::handshake_response::HandshakeResponse;
 use tidegate_wire::packet::HEADER_LEN;
@@ -17,6 +17,7 @@ fuzz_target!(|stream: &[u8]| {
             assert_eq!((&again.user, &again.auth_response), (&response.user, &response.auth_response));
             assert_eq!((&again.database, &again.plugin), (&response.database, &response.plugin));
             assert_eq!(again.attributes, response.attributes);
+            assert!(are_pairs(&response.attributes).is_some(), "an engine would refuse these attributes");
         }
         let seq = packet.seq;
         match machine.on_packet(packet) {

@@ -5,6 +5,7 @@ pub mod script;
 pub mod session;
 
 use tidegate_wire::packet::{Packet, PacketReader};
+use tidegate_wire::reader::Reader;
 
 /// Larger than any input the fuzzer makes, and than any seed.
 const PAYLOAD_MAX: usize = 1 << 20;
@@ -17,4 +18,15 @@ pub fn packets(mut stream: &[u8]) -> impl Iterator<Item = Packet> {
         stream = &stream[taken..];
         packet
     })
+}
+
+/// Whether these are connection attributes as an engine reads them: nothing, or a length and whole pairs to its end.
+pub fn are_pairs(attributes: &[u8]) -> Option<()> {
+    let mut outer = Reader::new(attributes);
+    let mut pairs = Reader::new(if attributes.is_empty() { &[] } else { outer.lenenc_bytes().ok()? });
+    while !pairs.is_empty() {
+        pairs.lenenc_bytes().ok()?;
+        pairs.lenenc_bytes().ok()?;
+    }
+    outer.is_empty().then_some(())
 }
