@@ -12,12 +12,12 @@ use tidegate_e2e::wire::{self, Refused};
 use tidegate_e2e::{Cluster, Server, processes};
 
 /// Logs in; while the cluster recovers it may be told to try again, and nothing else.
-fn login_soon(cluster: &Cluster) -> Session {
+fn login_soon(server: &Server, cluster: &Cluster) -> Session {
     soon("a login after the crash", || {
         match Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
             Ok(session) => Some(session),
             Err(refused) => {
-                assert_eq!(refused.code, 1040, "only `try again` is allowed meanwhile: {refused:?}");
+                assert_eq!(refused.code, 1040, "only `try again` is allowed meanwhile: {refused:?}\n{}", server.log());
                 None
             }
         }
@@ -39,8 +39,8 @@ fn write_until(cluster: &Cluster, acknowledged: &AtomicU64, stop: &AtomicBool) {
 }
 
 /// Every acknowledged row is there, without a gap, and the tables are sound.
-fn all_there(cluster: &Cluster, acknowledged: u64) {
-    let mut session = login_soon(cluster);
+fn all_there(server: &Server, cluster: &Cluster, acknowledged: u64) {
+    let mut session = login_soon(server, cluster);
     let rows = session.query("SELECT COUNT(*), COALESCE(MAX(n), 0) FROM t").text();
     let (count, max): (u64, u64) = (rows[0][0].parse().unwrap(), rows[0][1].parse().unwrap());
     assert_eq!(count, max, "a gap");
@@ -64,7 +64,7 @@ fn harmed(server: &mut Server, rounds: u32, harm: fn(&mut Server)) {
             stop.store(true, Ordering::Relaxed);
             writer.join().expect("the writer");
         });
-        all_there(&cluster, acknowledged.load(Ordering::Relaxed));
+        all_there(server, &cluster, acknowledged.load(Ordering::Relaxed));
         assert_eq!(server.engines().len(), 1, "one engine: {}", server.log());
     }
 }
@@ -118,7 +118,7 @@ fn kill_9_while_an_engine_starts_leaves_one_engine_that_works() {
         std::thread::sleep(Duration::from_millis(round * 12));
         processes::kill9(engine);
         let _ = waker.join();
-        assert_eq!(login_soon(&cluster).value("SELECT n FROM t"), "1");
+        assert_eq!(login_soon(&server, &cluster).value("SELECT n FROM t"), "1");
         assert_eq!(server.engines().len(), 1);
     }
 }
@@ -169,7 +169,7 @@ fn sigterm_and_sigint_stop_everything_in_order() {
         soon("the engine's end", || (!processes::alive(engine)).then_some(()));
         assert_eq!(server.stop(), 0, "{}", server.log());
         server.run();
-        assert_eq!(login_soon(&cluster).query("SELECT * FROM t").text().len(), 0);
+        assert_eq!(login_soon(&server, &cluster).query("SELECT * FROM t").text().len(), 0);
     }
 }
 

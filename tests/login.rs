@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use tidegate_e2e::clients::mariadb;
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::probe::{Probe, Verdict, try_login};
-use tidegate_e2e::session::Session;
+use tidegate_e2e::session::{Session, almighty};
 use tidegate_e2e::wire::{self, NATIVE, Refused, Response, native_scramble};
 use tidegate_e2e::{Cluster, Options, Server, processes, tls};
 
@@ -298,4 +298,44 @@ fn the_password_command_changes_it() {
     assert_ne!(password, cluster.password);
     assert_eq!(refused(&cluster, &cluster.user, &cluster.password).code, 1045);
     Session::login(&cluster, &cluster.user, password, wire::ORDINARY).unwrap();
+}
+
+#[test]
+fn case_43_an_engine_that_is_full_at_its_greeting_is_told_in_full() {
+    let cluster = SERVER.create("packed");
+    // Beyond the gateway's own limit: the tenant has narrowed the engine behind its back.
+    almighty(&cluster).run("SET GLOBAL max_connections = 10");
+    let mut open = Vec::new();
+    let refused = loop {
+        assert!(open.len() < 30, "the engine took them all");
+        match Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
+            Ok(session) => open.push(session),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"), "{refused:?}");
+}
+
+#[test]
+fn the_log_has_one_line_per_connection_and_no_secret() {
+    let server = Server::start();
+    let cluster = server.create("noted");
+    let mut session = Session::open(&cluster);
+    let id = session.probe.greeting.id.to_string();
+    session.value("SELECT 1");
+    session.quit();
+    refused(&cluster, &cluster.user, "a-wrong-password");
+    let line = soon("the line of the session", || {
+        let log = server.log();
+        let lines: Vec<_> = log.lines().filter(|l| l.contains(&id) && l.contains("connection closed")).collect();
+        assert!(lines.len() <= 1, "{lines:?}");
+        lines.first().map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"))
+    });
+    let text = line.to_string();
+    for word in ["noted", "root", "TLSv1_3", "bytes_in", "bytes_out"] {
+        let spelled = text.contains(word) || (word == "TLSv1_3" && text.contains("TLS 1.3"));
+        assert!(spelled, "{word}: {text}");
+    }
+    let log = server.log();
+    assert!(!log.contains(&cluster.password) && !log.contains("a-wrong-password"), "{log}");
 }

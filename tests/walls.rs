@@ -6,30 +6,10 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use tidegate_e2e::session::{Outcome, Session};
-use tidegate_e2e::wire;
-use tidegate_e2e::{Cluster, Server};
+use tidegate_e2e::Server;
+use tidegate_e2e::session::{Outcome, Session, almighty};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
-
-/// A session of an account that has everything the engine can give. How a tenant gets there is no secret: whoever may
-/// create users can write the table of accounts in the end.
-fn almighty(cluster: &Cluster) -> Session {
-    let mut root = Session::open(cluster);
-    root.run("CREATE USER evil@'%' IDENTIFIED BY 'pw'");
-    root.run("GRANT ALL ON `%`.* TO evil@'%' WITH GRANT OPTION");
-    root.run("GRANT RELOAD ON *.* TO evil@'%'");
-    let login = || Session::login(cluster, &cluster.login("evil"), "pw", wire::ORDINARY).unwrap();
-    let mut evil = login();
-    evil.query("UPDATE mysql.global_priv SET priv = JSON_SET(priv, '$.access', 549755813887) WHERE user = 'evil'");
-    evil.query("FLUSH PRIVILEGES");
-    let mut evil = login();
-    let grants = evil.query("SHOW GRANTS").text();
-    let all =
-        grants[0][0].contains("ALL PRIVILEGES") || (grants[0][0].contains("SUPER") && grants[0][0].contains("FILE"));
-    assert!(all, "this test needs SUPER and FILE in hand to prove anything: {grants:?}");
-    evil
-}
 
 #[test]
 fn root_administers_its_cluster_and_no_more() {

@@ -9,6 +9,7 @@
     reason = "a test that can't go on panics with what it saw"
 )]
 
+pub mod certificates;
 pub mod clients;
 pub mod limits;
 pub mod probe;

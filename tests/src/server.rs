@@ -182,6 +182,11 @@ impl Server {
         within(READY_WAIT, "the control socket", || self.cli(&["cluster", "list"]).status.success().then_some(()));
     }
 
+    /// For the next start.
+    pub fn change(&mut self, options: Options) {
+        self.options = options;
+    }
+
     /// SIGTERM, and its exit code. The folder stays.
     pub fn stop(&mut self) -> i32 {
         let mut running = self.running.take().expect("the server runs");

@@ -1,0 +1,101 @@
+//! What the gateway does that few clients ever see: used-up keys, PROXY headers, too many from one place.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use std::io::Write;
+use std::net::TcpStream;
+use tidegate_e2e::probe::{Probe, Verdict, dial};
+use tidegate_e2e::session::Session;
+use tidegate_e2e::wire::{self, Refused, Response};
+use tidegate_e2e::{Options, Server, tls};
+
+fn with(config: &str) -> Server {
+    Server::with(Options { config: config.into(), ..Options::default() })
+}
+
+/// Queries over this TLS version until something else than a row's packets comes, or `most` went well.
+fn queries_until_the_end(
+    server: &Server,
+    version: &'static rustls::SupportedProtocolVersion,
+    most: u32,
+) -> Option<Refused> {
+    let cluster = server.create(if version == &rustls::version::TLS12 { "old" } else { "new" });
+    let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
+    assert!(matches!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In));
+    let mut session = Session { probe, capabilities: wire::ORDINARY };
+    for _ in 0..most {
+        session.send("SELECT 1");
+        let packet = session.probe.expect();
+        if packet[0] == 0xff {
+            return Refused::parse(&packet);
+        }
+        // The rest of the result: a column, an EOF, a row, an EOF.
+        (0..4).for_each(|_| drop(session.probe.expect()));
+    }
+    None
+}
+
+#[test]
+fn a_tls_12_session_ends_in_order_before_its_key_is_used_up_and_tls_13_goes_on() {
+    let server = with("[gateway]\ntls12_records_max = 100\n");
+    let notice = queries_until_the_end(&server, &rustls::version::TLS12, 300).expect("an end");
+    assert_eq!((notice.code, notice.state.as_str()), (4031, "HY000"));
+    assert_eq!(queries_until_the_end(&server, &rustls::version::TLS13, 300), None);
+}
+
+/// A greeting behind a PROXY header, if there is one.
+fn greeted(server: &Server, header: &[u8]) -> bool {
+    let mut tcp: TcpStream = dial(server.addr());
+    tcp.write_all(header).expect("written");
+    let mut first = [0];
+    matches!(std::io::Read::read(&mut tcp, &mut first), Ok(1))
+}
+
+#[test]
+fn case_12_where_a_proxy_header_is_required_nothing_is_said_without_one() {
+    let server = with("[gateway]\nproxy_networks = [\"127.0.0.0/8\"]\n");
+    assert!(greeted(&server, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"));
+    assert!(greeted(&server, b"PROXY UNKNOWN\r\n"));
+    assert!(greeted(&server, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"));
+    for bad in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PROXY TCP4 a b c d\r\n", b"\r\n\r\n\0\r\nQUIT\n\x31\0\0\0"] {
+        assert!(!greeted(&server, bad), "{bad:?}");
+    }
+}
+
+#[test]
+fn case_13_the_log_has_the_address_of_the_header_and_that_of_the_balancer() {
+    let server = with("[gateway]\nproxy_networks = [\"127.0.0.0/8\"]\n");
+    assert!(greeted(&server, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"));
+    tidegate_e2e::limits::soon("the log line", || server.log().contains("203.0.113.9:4711").then_some(()));
+    let log = server.log();
+    let line = log.lines().find(|l| l.contains("203.0.113.9:4711")).expect("a line");
+    assert!(line.contains("\"via\":\"127.0.0.1:"), "{line}");
+}
+
+#[test]
+fn case_12_elsewhere_a_proxy_header_is_no_login() {
+    let server = Server::start();
+    let mut probe = Probe::connect(server.addr());
+    probe.raw(b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n").expect("written");
+    let rest = probe.until_closed();
+    assert!(rest.is_empty() || rest.get(4) == Some(&0xff), "an error or the end, never more: {rest:?}");
+    assert!(!server.log().contains("203.0.113.9"));
+}
+
+#[test]
+fn more_unproven_connections_than_one_source_may_hold_get_1040() {
+    let server = with("[gateway]\nunproven_per_source = 3\n");
+    let cluster = server.create("few");
+    let _held: Vec<_> = (0..3).map(|_| Probe::connect(server.addr())).collect();
+    let mut tcp = dial(server.addr());
+    let mut packet = Vec::new();
+    std::io::Read::read_to_end(&mut tcp, &mut packet).expect("readable");
+    let refused = Refused::parse(&packet[4..]).expect("an error instead of a greeting");
+    assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"));
+    drop(_held);
+    tidegate_e2e::limits::soon("a place", || {
+        let mut probe =
+            std::panic::catch_unwind(|| Probe::secured(cluster.addr(), tls::verified(&cluster.ca, tls::BOTH))).ok()?;
+        matches!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In).then_some(())
+    });
+}
