@@ -96,6 +96,8 @@ def gateway_tables(results):
                           (("before", "before_kb"), ("with all sessions", "during_kb"), ("after they left", "after_kb"))]))
     lines = [[what, f["count"], *(f"{f[k]:.0f}" for k in ("p50", "p95", "p99", "max"))] for what, f in
              (("wake: TCP connect to first row, cluster asleep", results.get("wake")),
+              ("of it from the password sent to the login's OK", results.get("wake", {}).get("verdict")),
+              ("of it the engine's start, by the server's log", results.get("wake", {}).get("engine")),
               ("create: request to first row", results.get("create"))) if f]
     if lines:
         out.append("## Waking and creating\n\n" + table(["ms", "runs", "p50", "p95", "p99", "max"], lines))

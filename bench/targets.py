@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -183,6 +184,10 @@ class Tidegate:
             if time.monotonic() > deadline:
                 raise BenchError(f"{name} is {state} and not {wanted}")
             time.sleep(0.05)
+
+    def engine_starts(self):
+        """How long each start of an engine took, in ms, by the server's own log."""
+        return [float(n) for n in re.findall(r'"engine started".*?"took_ms":([\d.]+)', Path(self.server.log).read_text())]
 
     def engines(self):
         return engines_below(self.data)
