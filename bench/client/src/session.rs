@@ -75,6 +75,17 @@ fn tcp(target: &Target, from: Option<Ipv4Addr>) -> Result<TcpStream, Error> {
     Ok(stream)
 }
 
+/// The cryptography seeds its random source once per thread, which takes tens of milliseconds. A client that lives
+/// longer than one connection has paid that long before.
+pub fn warm_up(target: &Target) -> Result<(), Error> {
+    let provider = target.tls.crypto_provider();
+    provider.secure_random.fill(&mut [0; 32]).map_err(|_| Error::Protocol("no random bytes"))?;
+    for group in &provider.kx_groups {
+        group.start()?;
+    }
+    Ok(())
+}
+
 impl Session {
     /// Everything up to the verdict. `from` is the loopback address to come from.
     pub fn try_login(target: &Target, login: &Login, from: Option<Ipv4Addr>) -> Result<Outcome, Error> {

@@ -3,13 +3,15 @@
 use crate::error::Error;
 use crate::job::{Answer, Job, Kind, Login, Work};
 use crate::limits;
-use crate::session::{Outcome, Session, Target, micros};
+use crate::session::{Outcome, Session, Target, micros, warm_up};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 pub fn run(job: &Job) -> Result<(Answer, Vec<Session>), Error> {
     let target = Target::new(&job.endpoint)?;
+    warm_up(&target)?;
     let first = job.logins.first().ok_or_else(|| Error::Job("no login".into()))?;
     let answer = match &job.work {
         Work::Connect { threads, seconds, query } => {
@@ -49,9 +51,14 @@ fn connect(target: &Target, login: &Login, threads: usize, time: Duration, query
     let tls = session.tls();
     session.query(query)?;
     session.goodbye()?;
-    let began = Instant::now();
+    // All threads are warm before the first one begins.
+    let start = Barrier::new(threads);
     let taken = on_threads(threads, |_| {
         let mut taken = Vec::new();
+        let warm = warm_up(target);
+        start.wait();
+        warm?;
+        let began = Instant::now();
         while began.elapsed() < time {
             let this = Instant::now();
             let mut session = Session::open(target, login, None)?;
@@ -59,10 +66,10 @@ fn connect(target: &Target, login: &Login, threads: usize, time: Duration, query
             session.goodbye()?;
             taken.push(micros(this));
         }
-        Ok(taken)
+        Ok((taken, began.elapsed().as_secs_f64()))
     })?;
-    let seconds = began.elapsed().as_secs_f64();
-    let mut all: Vec<u64> = taken.into_iter().flatten().collect();
+    let seconds = taken.iter().fold(0.0, |most: f64, (_, seconds)| most.max(*seconds));
+    let mut all: Vec<u64> = taken.into_iter().flat_map(|(micros, _)| micros).collect();
     all.sort_unstable();
     let connections = u64::try_from(all.len()).unwrap_or(u64::MAX);
     let at = |per_cent: usize| all.get(all.len() * per_cent / 100).copied().unwrap_or_default();
@@ -95,6 +102,7 @@ fn idle(target: &Target, job: &Job, sessions: usize, query: &str) -> Result<(Ans
 fn verdict(target: &Target, logins: &[Login], each: usize, threads: usize) -> Result<Answer, Error> {
     let parts = on_threads(threads, |thread| {
         // An address of its own per thread: what is counted per source must not be what is measured.
+        warm_up(target)?;
         let from = Ipv4Addr::new(127, 9, 0, u8::try_from(thread + 1).unwrap_or(u8::MAX));
         let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
         for round in (thread..each).step_by(threads) {
