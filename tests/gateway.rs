@@ -43,9 +43,29 @@ fn a_tls_12_session_ends_in_order_before_its_key_is_used_up_and_tls_13_goes_on()
     assert_eq!(queries_until_the_end(&server, &rustls::version::TLS13, 300), None);
 }
 
-/// A greeting behind a PROXY header, if there is one.
+/// The balancer: only connections from this loopback address must, and may, begin with a PROXY header.
+const BALANCER: &str = "127.0.0.3";
+
+fn behind_a_balancer() -> Server {
+    with(&format!("[gateway]\nproxy_networks = [\"{BALANCER}\"]\n"))
+}
+
+fn from_the_balancer(server: &Server) -> TcpStream {
+    let connect = async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(format!("{BALANCER}:0").parse().expect("an address"))?;
+        socket.connect(server.addr()).await?.into_std()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let tcp = runtime.block_on(connect).expect("connected");
+    tcp.set_nonblocking(false).expect("blocking");
+    tcp.set_read_timeout(Some(tidegate_e2e::limits::READY_WAIT)).expect("a bound");
+    tcp
+}
+
+/// Whether a greeting follows this header.
 fn greeted(server: &Server, header: &[u8]) -> bool {
-    let mut tcp: TcpStream = dial(server.addr());
+    let mut tcp = from_the_balancer(server);
     tcp.write_all(header).expect("written");
     let mut first = [0];
     matches!(std::io::Read::read(&mut tcp, &mut first), Ok(1))
@@ -53,7 +73,7 @@ fn greeted(server: &Server, header: &[u8]) -> bool {
 
 #[test]
 fn case_12_where_a_proxy_header_is_required_nothing_is_said_without_one() {
-    let server = with("[gateway]\nproxy_networks = [\"127.0.0.0/8\"]\n");
+    let server = behind_a_balancer();
     assert!(greeted(&server, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"));
     assert!(greeted(&server, b"PROXY UNKNOWN\r\n"));
     assert!(greeted(&server, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"));
@@ -64,12 +84,12 @@ fn case_12_where_a_proxy_header_is_required_nothing_is_said_without_one() {
 
 #[test]
 fn case_13_the_log_has_the_address_of_the_header_and_that_of_the_balancer() {
-    let server = with("[gateway]\nproxy_networks = [\"127.0.0.0/8\"]\n");
+    let server = behind_a_balancer();
     assert!(greeted(&server, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"));
     tidegate_e2e::limits::soon("the log line", || server.log().contains("203.0.113.9:4711").then_some(()));
     let log = server.log();
     let line = log.lines().find(|l| l.contains("203.0.113.9:4711")).expect("a line");
-    assert!(line.contains("\"via\":\"127.0.0.1:"), "{line}");
+    assert!(line.contains("\"via\":\"127.0.0.3:"), "{line}");
 }
 
 #[test]

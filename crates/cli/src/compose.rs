@@ -82,7 +82,7 @@ impl Server {
             sessions,
             tls: identity.server_config(),
         };
-        let gateway = Gateway::new(gateway_settings(config)?, deps)?;
+        let gateway = Gateway::new(gateway_settings(config, control.engines().version())?, deps)?;
         let face = PublicFace {
             host,
             port: listening.first().map_or(0, SocketAddr::port),
@@ -220,7 +220,10 @@ fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
     Ok(settings)
 }
 
-fn gateway_settings(config: &Config) -> Result<GatewaySettings> {
+/// `version` is the engine's, such as 10.11.19-MariaDB: its number goes into the greeting, its name must not, since
+/// r2dbc-mysql takes a server with that name for one too old for TLS 1.2.
+fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
+    let number = version.split('-').next().unwrap_or_default();
     let networks = config.networks("gateway.proxy_networks")?;
     Ok(GatewaySettings {
         proxy_networks: networks.iter().map(|(ip, bits)| format!("{ip}/{bits}").parse()).collect::<Result<_, _>>()?,
@@ -228,7 +231,8 @@ fn gateway_settings(config: &Config) -> Result<GatewaySettings> {
         unproven_per_source: u32::try_from(config.count("gateway.unproven_per_source")?)?,
         unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
         stop_grace: config.duration("gateway.stop_grace")?,
-        ..GatewaySettings::default()
+        tls12_records_max: config.count("gateway.tls12_records_max")?,
+        server_version: format!("8.0.2-Tidegate-{number}"),
     })
 }
 
@@ -268,11 +272,14 @@ mod tests {
 
     #[test]
     fn defaults_of_the_gateway_are_the_rooms_own() {
-        let (ours, room) = (gateway_settings(&Config::defaults().unwrap()).unwrap(), GatewaySettings::default());
+        let (ours, room) =
+            (gateway_settings(&Config::defaults().unwrap(), "10.11.19-MariaDB").unwrap(), GatewaySettings::default());
+        assert_eq!(ours.server_version, "8.0.2-Tidegate-10.11.19");
         assert_eq!(ours.login_deadline, room.login_deadline);
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);
         assert_eq!(ours.unproven_total, room.unproven_total);
         assert_eq!(ours.stop_grace, room.stop_grace);
+        assert_eq!(ours.tls12_records_max, room.tls12_records_max);
         assert_eq!(ours.proxy_networks, room.proxy_networks);
     }
 

@@ -32,9 +32,7 @@ impl DataDirError {
         match self {
             Self::Held { pid, .. } => format!("stop it (`kill {pid}`), or use another directory with --data DIR"),
             Self::HeldByUnknown { .. } => "stop that server, or use another directory with --data DIR".to_owned(),
-            Self::Foreign { root } => {
-                format!("use an empty directory with --data DIR, or `chmod 700 {}`", root.display())
-            }
+            Self::Foreign { .. } => "use an empty or a new directory with --data DIR".to_owned(),
             Self::Io { .. } => "check the path and its permissions, or use another with --data DIR".to_owned(),
         }
     }

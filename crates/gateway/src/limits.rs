@@ -41,7 +41,7 @@ pub const STOP_GRACE: Duration = Duration::from_secs(5);
 /// An error packet to a client that doesn't read is given up after this.
 pub const REFUSAL_WRITE: Duration = Duration::from_secs(2);
 /// rustls seals at most 2^24 records under one AES-GCM key in TLS 1.2 and then loses the write: recycle before.
-pub const TLS12_RECORDS_MAX: u64 = (1 << 24) - (1 << 20);
+pub const TLS12_RECORDS_MAX: u64 = 15 << 20;
 /// Silence of the network after which the kernel probes a peer, and how often it tries.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);

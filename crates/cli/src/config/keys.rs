@@ -63,6 +63,12 @@ pub const SECTIONS: &[Section] = &[
                 doc: "When the server stops, busy sessions get this long to finish.",
             },
             Key {
+                name: "tls12_records_max",
+                default: "15728640",
+                kind: Kind::Count { min: 100, max: 16_000_000 },
+                doc: "TLS 1.2 can't renew a key: after this many records a session is ended when idle (error 4031).",
+            },
+            Key {
                 name: "proxy_networks",
                 default: "[]",
                 kind: Kind::Networks,
