@@ -115,7 +115,8 @@ fn close_to_others(root: &Path) -> Result<(), DataDirError> {
     if now == mode() {
         return Ok(());
     }
-    let ours = root.join("store.sqlite").exists() || root.join("lock").exists();
+    // A configuration file may have been laid there before the first start.
+    let ours = ["store.sqlite", "lock", "tidegate.toml"].iter().any(|name| root.join(name).exists());
     if ours || std::fs::read_dir(root).map_err(io)?.next().is_none() {
         return std::fs::set_permissions(root, Permissions::from_mode(mode())).map_err(io);
     }

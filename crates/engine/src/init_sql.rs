@@ -5,7 +5,7 @@ use crate::secret::AdminSecret;
 use std::fmt::Write as _;
 
 /// The gateway's account. It is refused at the front door by not being in any account book.
-pub const ADMIN_USER: &str = "tidegate.admin";
+pub const ADMIN_USER: &str = tidegate_model::account::GATEWAY_USER;
 /// Locked, and the definer of the engine's own views.
 pub const SYSTEM_USER: &str = "mariadb.sys";
 

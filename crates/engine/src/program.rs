@@ -23,6 +23,8 @@ impl Program {
         };
         let output = Command::new(&binary)
             .args(["--no-defaults", "--version"])
+            // It would tell our own service manager (NOTIFY_SOCKET) that "the server is down".
+            .env_clear()
             .stdin(Stdio::null())
             .output()
             .map_err(|e| EngineError::NoServer(format!("{}: {e}", binary.display())))?;

@@ -22,6 +22,7 @@ pub async fn sql(tool: &Path) -> Result<Vec<u8>, String> {
     let mut child = Command::new(tool)
         // The statements for replication in a Galera cluster are of no use in a bootstrap.
         .args(["--skip-write-binlog", ZONES])
+        .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         // It warns of every file that is no zone.

@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 
 /// The gateway's own account inside each engine: for readings of the accounts and for KILL, over the engine's own
 /// socket only. Nobody logs in with it from outside.
-pub const GATEWAY_USER: &str = "tidegate.gateway";
+pub const GATEWAY_USER: &str = "tidegate.admin";
 
 /// How an account proves itself.
 #[derive(Clone, PartialEq, Eq)]
