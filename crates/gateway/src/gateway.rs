@@ -98,6 +98,7 @@ impl Gateway {
 
     /// Accepts until `until` is cancelled. Never ends by itself: a failed accept pauses and goes on.
     pub async fn serve(&self, listener: TcpListener, until: CancellationToken) {
+        prepare(&listener);
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -117,7 +118,6 @@ impl Gateway {
     fn take(&self, tcp: TcpStream, peer: SocketAddr) {
         let accepted = Instant::now();
         let Ok(local) = tcp.local_addr() else { return };
-        prepare(&tcp);
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
             let arrival = Arrival { tcp, peer, local, accepted };
@@ -146,14 +146,20 @@ impl Gateway {
     }
 }
 
-/// Small packets leave at once; a peer that is gone behind a NAT is noticed.
-fn prepare(tcp: &TcpStream) {
+/// Small packets leave at once; a peer that is gone behind a NAT is noticed. Set on the listener, whose connections
+/// inherit it (tcp(7)): five system calls less for each.
+fn prepare(listener: &TcpListener) {
     use rustix::net::sockopt;
-    let _ = tcp.set_nodelay(true);
-    let _ = sockopt::set_socket_keepalive(tcp, true);
-    let _ = sockopt::set_tcp_keepidle(tcp, limits::KEEPALIVE_IDLE);
-    let _ = sockopt::set_tcp_keepintvl(tcp, limits::KEEPALIVE_INTERVAL);
-    let _ = sockopt::set_tcp_keepcnt(tcp, limits::KEEPALIVE_PROBES);
+    let set = [
+        sockopt::set_tcp_nodelay(listener, true),
+        sockopt::set_socket_keepalive(listener, true),
+        sockopt::set_tcp_keepidle(listener, limits::KEEPALIVE_IDLE),
+        sockopt::set_tcp_keepintvl(listener, limits::KEEPALIVE_INTERVAL),
+        sockopt::set_tcp_keepcnt(listener, limits::KEEPALIVE_PROBES),
+    ];
+    if let Some(error) = set.into_iter().find_map(Result::err) {
+        tracing::warn!(%error, "a socket option was refused");
+    }
 }
 
 async fn connection(shared: Arc<Shared>, mut arrival: Arrival) {

@@ -88,7 +88,10 @@ pub enum Ending {
         detail: Option<String>,
     },
     /// The engine refused a login that we had believed: no such database, too many connections ...
-    EngineRefused { code: u16, message: String },
+    EngineRefused {
+        code: u16,
+        message: String,
+    },
     TlsFailed(String),
     Panicked,
 }

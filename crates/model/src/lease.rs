@@ -1,14 +1,14 @@
 //! A session's hold on a running engine. It is all that the rooms `engine` and `gateway` know of each other.
 //!
 //! The gateway holds the [`Lease`]; the engine's supervisor keeps the [`LeaseHandle`]. Dropping the lease
-//! detaches: the supervisor sees the closed channel, and an open yield request counts as answered yes.
+//! detaches: the supervisor hears of it, and an open yield request counts as answered yes.
 
 use crate::id::{ClusterId, RunEpoch};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 /// What a session is doing, as far as it matters for sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,17 +22,32 @@ pub enum Activity {
     InTransaction = 2,
 }
 
-/// Activity and the moment it began, in one word: written on every command, so it must cost nothing.
+/// What both ends share. One small allocation per session: a channel would bring a block of 32 places.
 #[derive(Debug)]
-struct ActivityCell {
+struct Shared {
     origin: Instant,
-    /// Milliseconds since `origin`, shifted left by two; the activity in the low two bits.
+    /// Activity and the moment it began, in one word: milliseconds since `origin`, shifted left by two; the activity in
+    /// the low two bits. Written on every command, so it must cost nothing.
     word: AtomicU64,
+    /// The one open request; whoever takes it out answers it.
+    request: Mutex<Option<YieldRequest>>,
+    asked: Notify,
+    left: Notify,
+    lease_gone: AtomicBool,
+    handle_gone: AtomicBool,
 }
 
-impl ActivityCell {
+impl Shared {
     fn new(activity: Activity) -> Self {
-        Self { origin: Instant::now(), word: AtomicU64::new(activity as u64) }
+        Self {
+            origin: Instant::now(),
+            word: AtomicU64::new(activity as u64),
+            request: Mutex::new(None),
+            asked: Notify::new(),
+            left: Notify::new(),
+            lease_gone: AtomicBool::new(false),
+            handle_gone: AtomicBool::new(false),
+        }
     }
 
     fn set(&self, activity: Activity) {
@@ -48,6 +63,10 @@ impl ActivityCell {
             _ => Activity::Busy,
         };
         (activity, self.origin + Duration::from_millis(word >> 2))
+    }
+
+    fn request(&self) -> MutexGuard<'_, Option<YieldRequest>> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,30 +110,46 @@ pub struct Lease {
     pub run: RunEpoch,
     /// The engine's Unix socket. Every connection to it starts with a PROXY v2 header.
     pub socket: PathBuf,
-    activity: Arc<ActivityCell>,
-    yields: mpsc::Receiver<YieldRequest>,
+    shared: Arc<Shared>,
 }
 
 impl Lease {
     /// Called on every change; one atomic store.
     pub fn report(&self, activity: Activity) {
-        self.activity.set(activity);
+        self.shared.set(activity);
     }
 
     /// What the relay's driver writes to, so that the lease itself can wait for yield requests.
     pub fn reporter(&self) -> Reporter {
-        Reporter(Arc::clone(&self.activity))
+        Reporter(Arc::clone(&self.shared))
     }
 
     /// The next request to yield. `None` when the engine has let go of this lease: it is stopping or dead.
     pub async fn yield_request(&mut self) -> Option<YieldRequest> {
-        self.yields.recv().await
+        loop {
+            if let Some(request) = self.shared.request().take() {
+                return Some(request);
+            }
+            if self.shared.handle_gone.load(Ordering::Acquire) {
+                return None;
+            }
+            self.shared.asked.notified().await;
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.shared.lease_gone.store(true, Ordering::Release);
+        // An open request is dropped with its answer's sender: the supervisor hears of it at once.
+        drop(self.shared.request().take());
+        self.shared.left.notify_one();
     }
 }
 
 /// Writes a lease's activity.
 #[derive(Debug)]
-pub struct Reporter(Arc<ActivityCell>);
+pub struct Reporter(Arc<Shared>);
 
 impl Reporter {
     pub fn report(&self, activity: Activity) {
@@ -125,31 +160,39 @@ impl Reporter {
 /// The supervisor's end.
 #[derive(Debug)]
 pub struct LeaseHandle {
-    activity: Arc<ActivityCell>,
-    yields: mpsc::Sender<YieldRequest>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for LeaseHandle {
+    fn drop(&mut self) {
+        self.shared.handle_gone.store(true, Ordering::Release);
+        self.shared.asked.notify_one();
+    }
 }
 
 impl LeaseHandle {
     /// A lease begins busy: somebody is logging in with it.
     pub fn pair(cluster: ClusterId, run: RunEpoch, socket: PathBuf) -> (Lease, LeaseHandle) {
-        let activity = Arc::new(ActivityCell::new(Activity::Busy));
-        let (tx, rx) = mpsc::channel(1);
-        let lease = Lease { cluster, run, socket, activity: Arc::clone(&activity), yields: rx };
-        (lease, LeaseHandle { activity, yields: tx })
+        let shared = Arc::new(Shared::new(Activity::Busy));
+        (Lease { cluster, run, socket, shared: Arc::clone(&shared) }, LeaseHandle { shared })
     }
 
     /// What the session does, and since when.
     pub fn activity(&self) -> (Activity, Instant) {
-        self.activity.get()
+        self.shared.get()
     }
 
     pub fn is_detached(&self) -> bool {
-        self.yields.is_closed()
+        self.shared.lease_gone.load(Ordering::Acquire)
     }
 
     /// Ends when the lease has been dropped.
     pub async fn detached(&self) {
-        self.yields.closed().await;
+        while !self.is_detached() {
+            self.shared.left.notified().await;
+        }
+        // One permit only is kept: pass it on to whoever else waits.
+        self.shared.left.notify_one();
     }
 
     /// Asks the session to yield. `Ok(None)`: it is gone already, which counts as yes.
@@ -165,22 +208,25 @@ impl LeaseHandle {
         let (answer_tx, answer_rx) = oneshot::channel();
         let (verdict_tx, verdict_rx) = oneshot::channel();
         let request = YieldRequest { epoch, past_idle_transaction, answer: answer_tx, verdict: verdict_rx };
-        if self.yields.try_send(request).is_err() {
-            return if self.yields.is_closed() { Ok(None) } else { Err(Refused) };
+        // A request that was never taken out is replaced: whoever asked it has long given up.
+        *self.shared.request() = Some(request);
+        self.shared.asked.notify_one();
+        // After the request: a lease that went before it was there could not drop it.
+        if self.is_detached() {
+            return Ok(None);
         }
-        let mut sleep = std::pin::pin!(patience);
+        let mut patience = std::pin::pin!(patience);
         let mut answer_rx = std::pin::pin!(answer_rx);
         std::future::poll_fn(|cx| {
             use std::task::Poll;
             if let Poll::Ready(answer) = answer_rx.as_mut().poll(cx) {
                 return Poll::Ready(match answer {
                     Ok(true) => Ok(true),
-                    Ok(false) => Err(Refused),
-                    Err(_) if self.yields.is_closed() => Ok(false),
-                    Err(_) => Err(Refused),
+                    Err(_) if self.is_detached() => Ok(false),
+                    Ok(false) | Err(_) => Err(Refused),
                 });
             }
-            match sleep.as_mut().poll(cx) {
+            match patience.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(Err(Refused)),
                 Poll::Pending => Poll::Pending,
             }
@@ -194,3 +240,59 @@ impl LeaseHandle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session is busy")]
 pub struct Refused;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn pair() -> (Lease, LeaseHandle) {
+        LeaseHandle::pair(ClusterId(1), RunEpoch(1), PathBuf::new())
+    }
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_request_is_answered_and_its_verdict_arrives() {
+        let (mut lease, handle) = pair();
+        let mut ask = pin!(handle.ask(7, false, pending()));
+        assert!(poll(ask.as_mut()).is_pending());
+        let Poll::Ready(Some(request)) = poll(pin!(lease.yield_request())) else { panic!("no request") };
+        assert_eq!(request.epoch, 7);
+        let mut yes = pin!(request.yes());
+        assert!(poll(yes.as_mut()).is_pending());
+        let Poll::Ready(Ok(Some(verdict))) = poll(ask) else { panic!("no answer") };
+        verdict.send(Verdict::Resume).unwrap();
+        assert_eq!(poll(yes), Poll::Ready(Verdict::Resume));
+    }
+
+    #[test]
+    fn no_silence_and_a_lease_that_is_gone_each_have_their_meaning() {
+        let (mut lease, handle) = pair();
+        let mut ask = pin!(handle.ask(1, false, pending()));
+        assert!(poll(ask.as_mut()).is_pending());
+        let Poll::Ready(Some(request)) = poll(pin!(lease.yield_request())) else { panic!("no request") };
+        request.no();
+        assert!(matches!(poll(ask), Poll::Ready(Err(Refused))));
+        assert!(matches!(poll(pin!(handle.ask(2, false, ready(())))), Poll::Ready(Err(Refused))), "silence is no");
+        let mut ask = pin!(handle.ask(3, false, pending()));
+        assert!(poll(ask.as_mut()).is_pending());
+        drop(lease);
+        assert!(matches!(poll(ask), Poll::Ready(Ok(None))), "gone while asked is yes");
+        assert!(matches!(poll(pin!(handle.ask(4, false, pending()))), Poll::Ready(Ok(None))), "gone before is yes");
+        assert!(poll(pin!(handle.detached())).is_ready());
+        assert!(poll(pin!(handle.detached())).is_ready(), "as often as one asks");
+    }
+
+    #[test]
+    fn a_lease_learns_that_its_engine_is_gone() {
+        let (mut lease, handle) = pair();
+        assert!(poll(pin!(lease.yield_request())).is_pending());
+        drop(handle);
+        assert!(matches!(poll(pin!(lease.yield_request())), Poll::Ready(None)));
+    }
+}

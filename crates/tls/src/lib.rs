@@ -25,5 +25,5 @@ mod support;
 pub use error::TlsError;
 pub use event::TlsEvent;
 pub use identity::Identity;
-pub use profile::{Roots, client_config};
+pub use profile::{Roots, client_config, warm_thread};
 pub use settings::TlsSettings;

@@ -39,6 +39,13 @@ impl Roots {
     }
 }
 
+/// AWS-LC seeds a random generator per thread at its first use, which takes tens of milliseconds on a busy machine:
+/// done when a worker starts, no handshake waits for it.
+pub fn warm_thread() {
+    // If it gives nothing now, the first handshake asks again and reports it.
+    let _ = provider().secure_random.fill(&mut [0]);
+}
+
 /// The provider of both profiles. Its TLS 1.2 suites are all ECDHE with an AEAD.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())

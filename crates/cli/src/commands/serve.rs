@@ -28,7 +28,11 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     }
     raise_descriptor_limit();
     panics_to_the_log();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_start(tidegate_tls::warm_thread)
+        .build()
+        .context("starting threads")?;
     let ended = runtime.block_on(life(context, &config, dir, mode));
     runtime.shutdown_timeout(limits::RUNTIME_STOP_MAX);
     ended

@@ -30,7 +30,8 @@ impl Relaying {
         let ending = self.until_end().await;
         facts.bytes_from_client = self.driver.bytes_from_client;
         facts.bytes_to_client = self.driver.bytes_to_client;
-        self.say_goodbye(ending).await
+        // Boxed: its future is large, and an idle session should not hold room for its goodbye.
+        Box::pin(self.say_goodbye(ending)).await
     }
 
     async fn until_end(&mut self) -> Ending {
