@@ -34,8 +34,8 @@ pub const TLS_OUT_MAX: usize = 160 * 1024;
 pub const LINGER: Duration = Duration::from_secs(5);
 /// The same when the whole server stops: what was sent has long arrived on any network that is up.
 pub const LINGER_AT_STOP: Duration = Duration::from_millis(300);
-/// Bytes read and discarded in that time.
-pub const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes read and discarded in that time: a client may be in the middle of the largest packet there is (1 GB).
+pub const LINGER_BYTES: usize = 2 << 30;
 /// Sessions that are busy when the server stops get this long to finish.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
 /// An error packet to a client that doesn't read is given up after this.

@@ -11,43 +11,58 @@ pub(crate) struct EngineLeg {
     /// What the engine did not take yet. Holds no memory while empty.
     pending: Vec<u8>,
     sent: usize,
+    /// It takes no more, but what it said last (1153, say) may still be there to be read.
+    deaf: bool,
 }
 
 impl EngineLeg {
     pub fn new(stream: UnixStream) -> Self {
-        Self { stream, pending: Vec::new(), sent: 0 }
+        Self { stream, pending: Vec::new(), sent: 0, deaf: false }
     }
 
     pub fn is_drained(&self) -> bool {
         self.pending.is_empty()
     }
 
+    /// Whether the engine has closed its ear. Nothing sent now arrives; what it said can still be read.
+    pub fn is_deaf(&self) -> bool {
+        self.deaf
+    }
+
+    fn turn_deaf(&mut self) {
+        self.deaf = true;
+        self.pending = Vec::new();
+        self.sent = 0;
+    }
+
     /// Sends at once what the engine takes; keeps the rest for `poll_flush`.
-    pub fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> io::Result<()> {
-        while self.pending.is_empty() && !bytes.is_empty() {
+    pub fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) {
+        while self.pending.is_empty() && !bytes.is_empty() && !self.deaf {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Ready(Ok(n)) => bytes = bytes.get(n..).unwrap_or_default(),
-                Poll::Ready(Err(e)) => return Err(e),
+                Poll::Ready(Err(_)) => self.turn_deaf(),
                 Poll::Pending => break,
             }
         }
-        self.pending.extend_from_slice(bytes);
-        Ok(())
+        if !self.deaf {
+            self.pending.extend_from_slice(bytes);
+        }
     }
 
-    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Whether all has been sent.
+    pub fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         while let Some(rest) = self.pending.get(self.sent..).filter(|r| !r.is_empty()) {
             match Pin::new(&mut self.stream).poll_write(cx, rest) {
                 Poll::Ready(Ok(n)) => self.sent += n,
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => self.turn_deaf(),
+                Poll::Pending => return false,
             }
         }
         if self.sent > 0 {
             self.pending = Vec::new();
             self.sent = 0;
         }
-        Poll::Ready(Ok(()))
+        true
     }
 
     /// Reads once. `Ok(0)`: the engine closed.

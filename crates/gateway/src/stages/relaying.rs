@@ -93,6 +93,8 @@ impl Relaying {
         drop(lease);
         drop(guard);
         let linger = match (&ending, speaks) {
+            // The last word may be the engine's own, said to a client that is still sending.
+            (Ending::EngineClosed | Ending::EngineGone(_), _) => Some(limits::LINGER),
             (_, None) => None,
             // Nobody who stops a server waits for its idle clients.
             (Ending::Shutdown, _) => Some(limits::LINGER_AT_STOP),
