@@ -2,12 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
+use rustix::process::Signal;
 use std::io::Write;
 use std::net::TcpStream;
 use tidegate_e2e::probe::{Probe, Verdict, dial};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
-use tidegate_e2e::{Options, Server, tls};
+use tidegate_e2e::{Options, Server, processes, tls};
 
 fn with(config: &str) -> Server {
     Server::with(Options { config: config.into(), ..Options::default() })
@@ -118,4 +119,36 @@ fn more_unproven_connections_than_one_source_may_hold_get_1040() {
             std::panic::catch_unwind(|| Probe::secured(cluster.addr(), tls::verified(&cluster.ca, tls::BOTH))).ok()?;
         matches!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In).then_some(())
     });
+}
+
+/// A login in a thread of its own, whose leg to the engine hangs: the engine is stopped, not dead.
+fn login_while_stopped(server: &Server, name: &str) -> (u32, std::thread::JoinHandle<String>) {
+    let cluster = server.create(name);
+    assert_eq!(Session::open(&cluster).value("SELECT 1"), "1");
+    let engine = server.engine();
+    processes::kill(engine, Signal::STOP);
+    let login =
+        std::thread::spawn(move || match Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
+            Ok(mut session) => session.value("SELECT 41 + 1"),
+            Err(refused) => format!("{} {}", refused.code, refused.state),
+        });
+    // Until the leg is there: the engine's socket has a peer that was accepted by nobody yet.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    (engine, login)
+}
+
+#[test]
+fn case_48_an_engine_that_closes_during_a_login_is_tried_once_more_unseen() {
+    let server = Server::start();
+    let (engine, login) = login_while_stopped(&server, "broken");
+    processes::kill9(engine);
+    assert_eq!(login.join().expect("the client's thread"), "42");
+}
+
+#[test]
+fn case_48_an_engine_that_never_greets_ends_in_a_retryable_error_at_the_deadline() {
+    let server = Server::start();
+    let (engine, login) = login_while_stopped(&server, "hung");
+    assert_eq!(login.join().expect("the client's thread"), "1040 08004");
+    processes::kill(engine, Signal::CONT);
 }
