@@ -74,6 +74,7 @@ impl Session {
             }
             Intercepted::Kill { id, .. } => id,
             Intercepted::ProcessKill { id } => u64::from(id),
+            Intercepted::Other => 0,
         };
         let before = self.to_engine.len();
         if self.map_kills && is_ours(id) {

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::screen::Step;
 use anyhow::Result;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
@@ -216,8 +216,16 @@ fn tell(journal: &dyn Journal, event: TlsEvent) {
 fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
     let mut settings = EngineSettings::new(data.to_owned());
     settings.mariadbd = config.file("engine.mariadbd")?;
-    settings.tzinfo_to_sql = config.file("engine.tzinfo_to_sql")?;
+    settings.tzinfo_to_sql = config.file("engine.tzinfo_to_sql")?.or_else(unpacked_tzinfo);
     Ok(settings)
+}
+
+/// Where `script/setup` unpacks it, since Debian's package of it would bring a whole set of programs.
+fn unpacked_tzinfo() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    let tool = cache.join("tidegate/tzinfo/usr/bin/mariadb-tzinfo-to-sql");
+    tool.is_file().then_some(tool)
 }
 
 /// `version` is the engine's, such as 10.11.19-MariaDB: its number goes into the greeting, its name must not, since

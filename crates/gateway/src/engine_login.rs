@@ -6,10 +6,11 @@
 use crate::limits;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::limits::LOGIN_PACKET_MAX;
-use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
+use tidegate_wire::packet::{Packet, PacketReader};
 use tidegate_wire::proxy;
 use tidegate_wire::response::{ErrPacket, OkPacket};
 use tidegate_wire::server::Login;
@@ -57,12 +58,12 @@ pub(crate) async fn log_in(socket: &Path, who: &Who<'_>) -> Result<EngineLogin, 
         max_packet: who.login.max_packet,
         attributes: who.login.attributes.clone(),
     });
+    let mut packets = Packets::new(stream);
     loop {
-        let packet = read_packet(&mut stream).await?;
-        match machine.on_packet(packet) {
-            Ok(ClientStep::Send(bytes)) => stream.write_all(&bytes).await?,
+        match machine.on_packet(packets.next().await?) {
+            Ok(ClientStep::Send(bytes)) => packets.stream.write_all(&bytes).await?,
             Ok(ClientStep::Done { ok, connection_id, .. }) => {
-                return Ok(EngineLogin { stream, session: connection_id, ok });
+                return Ok(EngineLogin { stream: packets.into_stream()?, session: connection_id, ok });
             }
             Ok(ClientStep::Refused(err)) => return Err(LoginFailure::Refused(err)),
             Err(e) => return Err(LoginFailure::Broken(e.to_string())),
@@ -80,16 +81,44 @@ async fn connect(socket: &Path) -> io::Result<UnixStream> {
     }
 }
 
-/// One packet and not a byte more: what follows belongs to the relay.
-async fn read_packet(stream: &mut UnixStream) -> Result<Packet, LoginFailure> {
-    let mut head = [0; HEADER_LEN];
-    stream.read_exact(&mut head).await?;
-    let header = Header::parse(&head).ok_or_else(|| LoginFailure::Broken("no header".to_owned()))?;
-    let len = header.len as usize;
-    if len > LOGIN_PACKET_MAX {
-        return Err(LoginFailure::Broken("a packet too large for a login".to_owned()));
+/// The engine's packets during the login. It speaks only when it was spoken to, so a read may take all there is: half
+/// as many system calls as a header and a payload at a time.
+struct Packets {
+    stream: UnixStream,
+    reader: PacketReader,
+    buffer: [u8; READ],
+    ahead: Range<usize>,
+}
+
+/// A greeting has about 100 bytes, an OK or an error less than 600.
+const READ: usize = 1024;
+
+impl Packets {
+    fn new(stream: UnixStream) -> Self {
+        Self { stream, reader: PacketReader::new(LOGIN_PACKET_MAX), buffer: [0; READ], ahead: 0..0 }
     }
-    let mut payload = vec![0; len];
-    stream.read_exact(&mut payload).await?;
-    Ok(Packet { seq: header.seq, payload })
+
+    async fn next(&mut self) -> Result<Packet, LoginFailure> {
+        loop {
+            let bytes = self.buffer.get(self.ahead.clone()).unwrap_or_default();
+            let (taken, packet) = self.reader.feed(bytes).map_err(|e| LoginFailure::Broken(e.to_string()))?;
+            self.ahead.start += taken;
+            if let Some(packet) = packet {
+                return Ok(packet);
+            }
+            let n = self.stream.read(&mut self.buffer).await?;
+            if n == 0 {
+                return Err(LoginFailure::Broken("closed during the login".to_owned()));
+            }
+            self.ahead = 0..n;
+        }
+    }
+
+    /// The stream, from which the relay reads on.
+    fn into_stream(self) -> Result<UnixStream, LoginFailure> {
+        match self.ahead.is_empty() {
+            true => Ok(self.stream),
+            false => Err(LoginFailure::Broken("spoke before it was asked".to_owned())),
+        }
+    }
 }

@@ -115,7 +115,7 @@ pub const SECTIONS: &[Section] = &[
                 name: "tzinfo_to_sql",
                 default: "\"\"",
                 kind: Kind::File,
-                doc: "mariadb-tzinfo-to-sql, which fills the named time zones. Empty: looked for on PATH.",
+                doc: "mariadb-tzinfo-to-sql, which fills the named time zones. Empty: from script/setup, then on PATH.",
             },
         ],
     },

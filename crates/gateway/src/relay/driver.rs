@@ -171,6 +171,8 @@ impl Driver {
         let id = match command {
             Intercepted::Kill { id, .. } => id,
             Intercepted::ProcessKill { id } => u64::from(id),
+            // No id at all is mapped to none.
+            Intercepted::Other => 0,
             Intercepted::ChangeUser => {
                 let refusal = Refusal::new(RefusalKind::ChangeUser);
                 let mut out = Vec::new();

@@ -33,8 +33,7 @@ pub enum FromClient {
 /// A packet the driver is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intercepted {
-    /// One plain KILL. Id 0, which no engine ever gives out, also stands for a packet that came in pieces, was held,
-    /// and turned out to be something else: like any id that is not ours it is released as it came.
+    /// One plain KILL.
     Kill {
         id: u64,
         query: bool,
@@ -43,10 +42,9 @@ pub enum Intercepted {
         id: u32,
     },
     ChangeUser,
+    /// A packet that came in pieces, was held, and turned out to be something else: it is released as it came.
+    Other,
 }
-
-/// A held packet that is none of ours after all.
-const NOT_OURS: Intercepted = Intercepted::Kill { id: 0, query: false };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelayActivity {
@@ -175,7 +173,7 @@ impl Relay {
                         return Ok(FromClient::Hold(consumed));
                     }
                 }
-                Look::Passes(_) => return Ok(FromClient::Command { consumed, command: NOT_OURS }),
+                Look::Passes(_) => return Ok(FromClient::Command { consumed, command: Intercepted::Other }),
                 Look::Ours(command) => return Ok(FromClient::Command { consumed, command }),
             }
         }

@@ -65,6 +65,7 @@ impl Session {
         let id = match command {
             Intercepted::Kill { id, .. } => u32::try_from(id).ok(),
             Intercepted::ProcessKill { id } => Some(id),
+            Intercepted::Other => None,
             Intercepted::ChangeUser => {
                 return self.relay.answer_held(&ErrPacket::new(1105, "HY000", "no"), &mut self.to_client);
             }
