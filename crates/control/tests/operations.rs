@@ -259,7 +259,7 @@ async fn deleted() {
     let server = Server::start().await;
     let control = &server.control;
     let made = control.create_cluster(named("demo")).await.unwrap();
-    let mut session = server.sessions.open("127.0.0.1:9".parse().unwrap());
+    let session = server.sessions.open("127.0.0.1:9".parse().unwrap());
     session.admit(made.cluster.id, "root", "TLS 1.3", 10).unwrap();
     assert_eq!(control.cluster("demo").unwrap().sessions, 1);
     let listed = control.session_list(Some("demo")).unwrap();
@@ -268,7 +268,11 @@ async fn deleted() {
     let folder = control.data().engines().join(made.cluster.id.to_string());
     assert!(folder.exists());
     control.delete_cluster("demo").await.unwrap();
-    session.killed().await;
+    std::future::poll_fn(|cx| match session.poll_asked(cx).killed {
+        true => std::task::Poll::Ready(()),
+        false => std::task::Poll::Pending,
+    })
+    .await;
     assert!(!folder.exists());
     assert!(control.find(&made.cluster.prefix).await.unwrap().is_none());
     assert_eq!(control.cluster("demo").unwrap_err().code, ErrorCode::NotFound);

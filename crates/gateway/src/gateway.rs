@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub sources: Arc<Sources>,
     pub decoy: Decoy,
     pub rereads: Rereads,
-    /// Set when the server stops: sessions end at their next boundary.
+    /// Set when the server stops: logins under way end. Sessions that relay are told by the registry.
     pub stop: CancellationToken,
 }
 
@@ -129,6 +129,7 @@ impl Gateway {
     /// sessions and the linger of those that were told.
     pub async fn stop(&self) {
         self.shared.stop.cancel();
+        self.shared.sessions.stop_all();
         self.tasks.close();
         let most = self.shared.settings.stop_grace + limits::LINGER + limits::REFUSAL_WRITE;
         if tokio::time::timeout(most, self.tasks.wait()).await.is_err() {

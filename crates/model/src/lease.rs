@@ -4,9 +4,11 @@
 //! detaches: the supervisor hears of it, and an open yield request counts as answered yes.
 
 use crate::id::{ClusterId, RunEpoch};
+use futures_util::task::AtomicWaker;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
@@ -31,7 +33,9 @@ struct Shared {
     word: AtomicU64,
     /// The one open request; whoever takes it out answers it.
     request: Mutex<Option<YieldRequest>>,
-    asked: Notify,
+    asked: AtomicWaker,
+    /// Whether `request` is worth its lock.
+    has_request: AtomicBool,
     left: Notify,
     lease_gone: AtomicBool,
     handle_gone: AtomicBool,
@@ -43,7 +47,8 @@ impl Shared {
             origin: Instant::now(),
             word: AtomicU64::new(activity as u64),
             request: Mutex::new(None),
-            asked: Notify::new(),
+            asked: AtomicWaker::new(),
+            has_request: AtomicBool::new(false),
             left: Notify::new(),
             lease_gone: AtomicBool::new(false),
             handle_gone: AtomicBool::new(false),
@@ -126,14 +131,20 @@ impl Lease {
 
     /// The next request to yield. `None` when the engine has let go of this lease: it is stopping or dead.
     pub async fn yield_request(&mut self) -> Option<YieldRequest> {
-        loop {
-            if let Some(request) = self.shared.request().take() {
-                return Some(request);
-            }
-            if self.shared.handle_gone.load(Ordering::Acquire) {
-                return None;
-            }
-            self.shared.asked.notified().await;
+        std::future::poll_fn(|cx| self.poll_yield_request(cx)).await
+    }
+
+    /// As [`Self::yield_request`], for a driver that polls: after every wake-up of a session, so it takes no lock.
+    pub fn poll_yield_request(&mut self, cx: &mut Context<'_>) -> Poll<Option<YieldRequest>> {
+        self.shared.asked.register(cx.waker());
+        if self.shared.has_request.swap(false, Ordering::AcqRel)
+            && let Some(request) = self.shared.request().take()
+        {
+            return Poll::Ready(Some(request));
+        }
+        match self.shared.handle_gone.load(Ordering::Acquire) {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
         }
     }
 }
@@ -166,7 +177,7 @@ pub struct LeaseHandle {
 impl Drop for LeaseHandle {
     fn drop(&mut self) {
         self.shared.handle_gone.store(true, Ordering::Release);
-        self.shared.asked.notify_one();
+        self.shared.asked.wake();
     }
 }
 
@@ -210,7 +221,8 @@ impl LeaseHandle {
         let request = YieldRequest { epoch, past_idle_transaction, answer: answer_tx, verdict: verdict_rx };
         // A request that was never taken out is replaced: whoever asked it has long given up.
         *self.shared.request() = Some(request);
-        self.shared.asked.notify_one();
+        self.shared.has_request.store(true, Ordering::Release);
+        self.shared.asked.wake();
         // After the request: a lease that went before it was there could not drop it.
         if self.is_detached() {
             return Ok(None);
@@ -218,7 +230,6 @@ impl LeaseHandle {
         let mut patience = std::pin::pin!(patience);
         let mut answer_rx = std::pin::pin!(answer_rx);
         std::future::poll_fn(|cx| {
-            use std::task::Poll;
             if let Poll::Ready(answer) = answer_rx.as_mut().poll(cx) {
                 return Poll::Ready(match answer {
                     Ok(true) => Ok(true),
@@ -246,7 +257,7 @@ mod tests {
     use super::*;
     use std::future::{pending, ready};
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::task::Waker;
 
     fn pair() -> (Lease, LeaseHandle) {
         LeaseHandle::pair(ClusterId(1), RunEpoch(1), PathBuf::new())

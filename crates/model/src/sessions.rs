@@ -4,11 +4,13 @@
 //! instead of behind a port with one implementation.
 
 use crate::id::{ClusterId, EngineSessionId, SessionId};
+use futures_util::task::AtomicWaker;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// The registry. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -16,8 +18,36 @@ pub struct Sessions {
     inner: Arc<Mutex<Inner>>,
 }
 
+/// What is asked of a session from outside. Looked at after every wake-up of the session, so it takes no lock and shares
+/// nothing with other sessions.
+#[derive(Debug, Default)]
+struct Signal {
+    flags: AtomicU8,
+    waker: AtomicWaker,
+}
+
+impl Signal {
+    const KILL: u8 = 1;
+    const STOP: u8 = 2;
+
+    fn raise(&self, flag: u8) {
+        self.flags.fetch_or(flag, Ordering::AcqRel);
+        self.waker.wake();
+    }
+}
+
+/// What has been asked of a session so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// To end now.
+    pub killed: bool,
+    /// To end at its next boundary: the server stops.
+    pub stopping: bool,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
+    stopping: bool,
     next: u32,
     sessions: HashMap<SessionId, Entry>,
     per_cluster: HashMap<ClusterId, u32>,
@@ -29,7 +59,7 @@ struct Entry {
     opened: Instant,
     identity: Option<Identity>,
     engine: Option<EngineSessionId>,
-    kill: watch::Sender<bool>,
+    signal: Arc<Signal>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +94,7 @@ impl Sessions {
 
     /// Registers a connection and gives it an id no open session has.
     pub fn open(&self, client: SocketAddr) -> SessionGuard {
-        let (kill, killed) = watch::channel(false);
+        let signal = Arc::new(Signal::default());
         let mut inner = self.lock();
         let id = loop {
             inner.next = inner.next.wrapping_add(1) & !SessionId::BIT;
@@ -73,8 +103,14 @@ impl Sessions {
                 break id;
             }
         };
-        inner.sessions.insert(id, Entry { client, opened: Instant::now(), identity: None, engine: None, kill });
-        SessionGuard { sessions: self.clone(), id, killed }
+        inner.sessions.insert(
+            id,
+            Entry { client, opened: Instant::now(), identity: None, engine: None, signal: Arc::clone(&signal) },
+        );
+        if inner.stopping {
+            signal.raise(Signal::STOP);
+        }
+        SessionGuard { sessions: self.clone(), id, signal }
     }
 
     /// Sessions that have logged in, by id; of one cluster or of all.
@@ -104,9 +140,19 @@ impl Sessions {
     pub fn kill(&self, id: SessionId) -> bool {
         let inner = self.lock();
         match inner.sessions.get(&id) {
-            Some(e) if e.identity.is_some() => e.kill.send(true).is_ok(),
+            Some(e) if e.identity.is_some() => {
+                e.signal.raise(Signal::KILL);
+                true
+            }
             _ => false,
         }
+    }
+
+    /// Asks every session, and every one still to come, to end at its next boundary.
+    pub fn stop_all(&self) {
+        let mut inner = self.lock();
+        inner.stopping = true;
+        inner.sessions.values().for_each(|e| e.signal.raise(Signal::STOP));
     }
 
     /// The engine's id of a session, if it belongs to this cluster and this user: the only mapping KILL gets.
@@ -128,7 +174,7 @@ impl Sessions {
 pub struct SessionGuard {
     sessions: Sessions,
     id: SessionId,
-    killed: watch::Receiver<bool>,
+    signal: Arc<Signal>,
 }
 
 impl SessionGuard {
@@ -159,17 +205,11 @@ impl SessionGuard {
         }
     }
 
-    /// Ends when somebody asked for this session's end.
-    pub async fn killed(&mut self) {
-        if self.killed.wait_for(|k| *k).await.is_err() {
-            // The sender lives in the registry as long as this guard: unreachable, so never ends.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// A receiver of its own for a driver that polls.
-    pub fn kill_signal(&self) -> watch::Receiver<bool> {
-        self.killed.clone()
+    /// What has been asked of this session; the task is woken when that changes.
+    pub fn poll_asked(&self, cx: &mut Context<'_>) -> Asked {
+        self.signal.waker.register(cx.waker());
+        let flags = self.signal.flags.load(Ordering::Acquire);
+        Asked { killed: flags & Signal::KILL != 0, stopping: flags & Signal::STOP != 0 }
     }
 }
 

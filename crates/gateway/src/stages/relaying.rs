@@ -5,16 +5,24 @@ use crate::gateway::Shared;
 use crate::limits;
 use crate::relay::Driver;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
 use tidegate_model::{Lease, Refusal, RefusalKind, SessionGuard, Verdict, YieldRequest};
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 pub(crate) struct Relaying {
     pub driver: Driver,
     pub lease: Lease,
     pub guard: SessionGuard,
     pub shared: Arc<Shared>,
+}
+
+/// What else than bytes a session still waits for.
+struct Waits {
+    leased: bool,
+    grace: Option<Pin<Box<Sleep>>>,
 }
 
 enum Event {
@@ -35,24 +43,13 @@ impl Relaying {
     }
 
     async fn until_end(&mut self) -> Ending {
-        let stop = self.shared.stop.clone();
-        let mut leased = true;
-        let mut grace: Option<Instant> = None;
+        let mut waits = Waits { leased: true, grace: None };
         loop {
-            let stopping = grace.is_some();
-            let event = tokio::select! {
-                biased;
-                ending = poll_fn(|cx| self.driver.poll_relay(cx)) => Event::Ended(ending),
-                () = self.guard.killed() => Event::Killed,
-                request = self.lease.yield_request(), if leased => Event::Yield(request),
-                () = stop.cancelled(), if !stopping => Event::Stop,
-                () = sleep_until(grace), if stopping => Event::GraceOver,
-            };
-            match event {
+            match poll_fn(|cx| self.poll_event(cx, &mut waits)).await {
                 Event::Ended(ending) => return ending,
                 Event::Killed => return Ending::Killed,
                 // The engine is stopping or dead: its leg will close by itself.
-                Event::Yield(None) => leased = false,
+                Event::Yield(None) => waits.leased = false,
                 Event::Yield(Some(request)) if self.driver.may_yield(request.past_idle_transaction) => {
                     if request.yes().await == Verdict::Evicted {
                         return Ending::Evicted;
@@ -61,10 +58,32 @@ impl Relaying {
                 Event::Yield(Some(request)) => request.no(),
                 Event::Stop => {
                     self.driver.stopping = true;
-                    grace = Some(Instant::now() + self.shared.settings.stop_grace);
+                    waits.grace = Some(Box::pin(tokio::time::sleep(self.shared.settings.stop_grace)));
                 }
                 Event::GraceOver => return Ending::Shutdown,
             }
+        }
+    }
+
+    /// Bytes first. What is asked from outside is looked at after every wake-up: nothing here takes a lock or is shared
+    /// between sessions.
+    fn poll_event(&mut self, cx: &mut Context<'_>, waits: &mut Waits) -> Poll<Event> {
+        if let Poll::Ready(ending) = self.driver.poll_relay(cx) {
+            return Poll::Ready(Event::Ended(ending));
+        }
+        let asked = self.guard.poll_asked(cx);
+        if asked.killed {
+            return Poll::Ready(Event::Killed);
+        }
+        if waits.leased
+            && let Poll::Ready(request) = self.lease.poll_yield_request(cx)
+        {
+            return Poll::Ready(Event::Yield(request));
+        }
+        match &mut waits.grace {
+            None if asked.stopping => Poll::Ready(Event::Stop),
+            None => Poll::Pending,
+            Some(grace) => grace.as_mut().poll(cx).map(|()| Event::GraceOver),
         }
     }
 
@@ -102,12 +121,5 @@ impl Relaying {
         };
         client.close(linger).await;
         ending
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
