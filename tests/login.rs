@@ -260,6 +260,17 @@ fn a_password_changed_while_awake_counts_at_once() {
 }
 
 #[test]
+fn a_verdict_does_not_wait_behind_a_tenants_queries() {
+    let cluster = SERVER.create("hogs");
+    // More than the engine's pool has threads for, none of them ever waiting for anything.
+    let mut hogs: Vec<_> = (0..6).map(|_| Session::open(&cluster)).collect();
+    hogs.iter_mut().for_each(|hog| hog.send("SELECT BENCHMARK(4000000000, SHA1('hog'))"));
+    // A mismatch while awake needs a reading of the accounts; one that is late ends in 1040.
+    assert_eq!(refused(&cluster, &cluster.user, "wrong").code, 1045);
+    hogs.into_iter().for_each(|hog| hog.probe.vanish());
+}
+
+#[test]
 fn a_password_changed_just_before_sleep_counts() {
     let cluster = SERVER.create("evening");
     Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
