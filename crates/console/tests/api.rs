@@ -180,7 +180,7 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
     assert_eq!(client.sleep(&made.name).await.unwrap().state, ClusterState::Asleep);
 
     let id = server.control.cluster(&made.name).unwrap().id;
-    let mut session = server.sessions.open("127.0.0.1:9".parse().unwrap());
+    let session = server.sessions.open("127.0.0.1:9".parse().unwrap());
     session.admit(id, "root", "TLS 1.3", 10).unwrap();
     let listed = client.sessions(Some(&made.name)).await.unwrap();
     assert_eq!((listed[0].id, listed[0].cluster.as_deref()), (session.id().0, Some(made.name.as_str())));

@@ -268,11 +268,7 @@ async fn deleted() {
     let folder = control.data().engines().join(made.cluster.id.to_string());
     assert!(folder.exists());
     control.delete_cluster("demo").await.unwrap();
-    std::future::poll_fn(|cx| match session.poll_asked(cx).killed {
-        true => std::task::Poll::Ready(()),
-        false => std::task::Poll::Pending,
-    })
-    .await;
+    session.killed().await;
     assert!(!folder.exists());
     assert!(control.find(&made.cluster.prefix).await.unwrap().is_none());
     assert_eq!(control.cluster("demo").unwrap_err().code, ErrorCode::NotFound);

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// The registry. Cheap to clone.
@@ -203,6 +203,15 @@ impl SessionGuard {
         if let Some(entry) = self.sessions.lock().sessions.get_mut(&self.id) {
             entry.engine = Some(engine);
         }
+    }
+
+    /// Ends when somebody asked for this session's end.
+    pub async fn killed(&self) {
+        std::future::poll_fn(|cx| match self.poll_asked(cx).killed {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
     }
 
     /// What has been asked of this session; the task is woken when that changes.
