@@ -141,10 +141,6 @@ impl Gateway {
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
-
-    pub fn sessions(&self) -> &Sessions {
-        &self.shared.sessions
-    }
 }
 
 /// Small packets leave at once; a peer that is gone behind a NAT is noticed. Set on the listener, whose connections

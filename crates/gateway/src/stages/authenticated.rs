@@ -2,15 +2,13 @@
 
 use super::attached::Attached;
 use super::identified::Identified;
-use super::{Facts, refuse};
+use super::{Facts, refuse, send_last};
 use crate::engine_login::{self, EngineLogin, LoginFailure};
 use crate::limits;
 use crate::verdict::Proven;
 use tidegate_model::journal::Ending;
 use tidegate_model::{AttachError, Lease, Refusal, RefusalKind};
-use tidegate_wire::packet::write_packet;
 use tidegate_wire::response::ErrPacket;
-use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) struct Authenticated {
@@ -51,7 +49,10 @@ impl Authenticated {
                 Ok(Attached { authenticated: self, lease, login })
             }
             Err(NotAttached::Refused(refusal)) => Err(refuse(&mut *self.identified.secured.tls, seq, refusal).await),
-            Err(NotAttached::Engine(err)) => Err(self.pass_on(seq, &err).await),
+            Err(NotAttached::Engine(err)) => {
+                send_last(&mut *self.identified.secured.tls, seq, &err).await;
+                Err(Ending::EngineRefused { code: err.code, message: err.message_lossy() })
+            }
             Err(NotAttached::Denied) => {
                 let refusal = Refusal::because(RefusalKind::AccessDenied, "the engine knows another password");
                 Err(self.identified.deny(refusal).await)
@@ -104,20 +105,6 @@ impl Authenticated {
             Ok(Err(AttachError::Stopping)) => Refusal::new(RefusalKind::ServerStopping),
         };
         Err(NotAttached::Refused(refusal))
-    }
-
-    async fn pass_on(&mut self, mut seq: u8, err: &ErrPacket) -> Ending {
-        let mut out = Vec::new();
-        write_packet(&mut seq, &err.encode(), &mut out);
-        let until = Instant::now() + limits::REFUSAL_WRITE;
-        let tls = &mut *self.identified.secured.tls;
-        let _ = timeout_at(until, async {
-            tls.write_all(&out).await?;
-            tls.flush().await?;
-            tls.shutdown().await
-        })
-        .await;
-        Ending::EngineRefused { code: err.code, message: err.message_lossy() }
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use tidegate_model::Refusal;
 use tidegate_model::journal::Ending;
 use tidegate_wire::packet::write_packet;
+use tidegate_wire::response::ErrPacket;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
@@ -38,9 +39,16 @@ pub(crate) struct Facts {
 }
 
 /// Sends a refusal as the packet with this sequence number, and ends.
-pub(crate) async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, mut seq: u8, refusal: Refusal) -> Ending {
+pub(crate) async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, refusal: Refusal) -> Ending {
+    send_last(stream, seq, &err_packet(&refusal)).await;
+    let entry = refusal.kind.entry();
+    Ending::Refused { kind: refusal.kind, blame: entry.blame, detail: refusal.detail }
+}
+
+/// Sends an error as the last packet of a connection, and closes it. Bounded: the client may not read.
+pub(crate) async fn send_last<S: AsyncWrite + Unpin>(stream: &mut S, mut seq: u8, err: &ErrPacket) {
     let mut out = Vec::new();
-    write_packet(&mut seq, &err_packet(&refusal).encode(), &mut out);
+    write_packet(&mut seq, &err.encode(), &mut out);
     let until = Instant::now() + limits::REFUSAL_WRITE;
     let _ = tokio::time::timeout_at(until, async {
         stream.write_all(&out).await?;
@@ -48,6 +56,4 @@ pub(crate) async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, mut seq: u8, r
         stream.shutdown().await
     })
     .await;
-    let entry = refusal.kind.entry();
-    Ending::Refused { kind: refusal.kind, blame: entry.blame, detail: refusal.detail }
 }
