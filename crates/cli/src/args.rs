@@ -86,9 +86,11 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Session(SessionCommand),
 
-    /// Print the lines that connect to a cluster
+    /// Print the string that connects your client to a cluster
     ///
-    /// Each line makes its client verify the server: the certificate's chain and its name.
+    /// Choose a client with --with (`connect --list` shows all) and an operating system with --os. Each string
+    /// makes its client use TLS and verify the server: the certificate's chain and its name. Without --with it
+    /// prints the lines of the two command-line clients.
     Connect(ConnectArgs),
 
     /// Talk SQL to a cluster with this machine's own client
@@ -160,13 +162,35 @@ pub enum SessionCommand {
 #[derive(Debug, Args)]
 pub struct ConnectArgs {
     /// The cluster
-    pub name: String,
-    /// Only this client's line (mysql, mariadb)
-    #[arg(long, value_name = "CLIENT")]
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// Your client, such as mysql, pymysql, go, connectorj
+    #[arg(long = "with", value_name = "CLIENT", alias = "client")]
     pub client: Option<String>,
+    /// Where the client runs, such as debian, macos, alpine, windows [default: debian]
+    #[arg(long, value_name = "OS")]
+    pub os: Option<String>,
+    /// The oldest TLS version that the client shall accept
+    #[arg(long, value_name = "VERSION", value_parser = ["1.2", "1.3"], default_value = "1.2")]
+    pub tls: String,
+    /// text: all forms and notes; url: only a connection URL; env: lines for an .env file; json: everything
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json", "env", "url"], default_value = "text")]
+    pub format: String,
     /// The user inside the cluster
     #[arg(long, value_name = "USER", default_value = "root")]
     pub user: String,
+    /// Another name or address of this endpoint, if the client reaches it by one
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Another port of this endpoint
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Where the client's machine has the CA: a file, or `system` for its own store of roots
+    #[arg(long, value_name = "FILE|system")]
+    pub ca: Option<String>,
+    /// Show which clients and operating systems there are
+    #[arg(long, conflicts_with = "name")]
+    pub list: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,8 @@
 //! The help page of each refusal, in Markdown, from the row in `model`, what is known of its cause, and the
 //! table of clients. Never written here: the caller compares or saves it.
 
-use crate::ConnectError;
-use crate::render::{Endpoint, render};
+use crate::endpoint::{Endpoint, Wish};
+use crate::render::{Rendered, render};
 use crate::table::{causes, clients};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub fn refusal_page(entry: &Entry) -> String {
     page
 }
 
-/// The right line of each client, with its password asked for.
+/// The right string of each client; none holds a password.
 fn lines() -> String {
     let example = Endpoint {
         host: "HOST".to_owned(),
@@ -49,16 +49,16 @@ fn lines() -> String {
         trust: Trust::Local(PathBuf::from("ca.pem")),
     };
     let mut out = String::from(
-        "\nThese lines use TLS and verify the server, its chain and its name. `tidegate connect NAME` prints them \
-         filled in; `ca.pem` lies in the server's data folder.\n",
+        "\n## By client\n\nThese strings use TLS and verify the server, its chain and its name. `tidegate connect NAME --with CLIENT` prints \
+         them filled in; `ca.pem` lies in the server's data folder.\n",
     );
     for client in clients() {
-        // Only a client of the table is asked for, so there is always a line.
-        let rendered: Result<_, ConnectError> = render(&client.id, &example, None);
-        if let Ok(snippet) = rendered {
-            let _ =
-                write!(out, "\n{}, from {} on:\n\n```sh\n{}\n```\n", client.name, client.minimum_version, snippet.text);
-        }
+        // Only a client of the table is asked for, so there is always a string.
+        let Ok(rendered) = render(&client.id, &example, Wish::default()) else { continue };
+        let Some(form) = rendered.forms.first() else { continue };
+        let Rendered { name, minimum_version, .. } = &rendered;
+        let fence = form.syntax.fence();
+        let _ = write!(out, "\n### {name}\n\nFrom {minimum_version} on:\n\n```{fence}\n{}\n```\n", form.text);
     }
     out
 }

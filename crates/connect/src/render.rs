@@ -1,199 +1,250 @@
-//! From the table and an endpoint to a line that verifies the server. Never weakens a line, and never holds a
-//! password: clients ask for it.
+//! From the table and an endpoint to the strings a person copies. Never weakens one; and a password stands only in
+//! the literal forms.
 
 use crate::ConnectError;
-use crate::shell::{quote, quote_always};
-use crate::table::{CaNeed, Client, When, client, platform};
+use crate::endpoint::{Endpoint, TlsMinimum, Wish};
+use crate::quote::Syntax;
+use crate::table::{
+    CaNeed, Client, Fails, FormTemplate, Format, PasswordFrom, Platform, Setting, Verifies, client, platform,
+};
+use crate::template::fill;
+use minijinja::value::Value;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use tidegate_model::Trust;
 
-/// What to connect to, and as whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    pub host: String,
-    pub port: u16,
-    /// The full login, `<prefix>.<user>`.
-    pub user: String,
-    pub database: String,
-    pub trust: Trust,
-}
+/// The environment variable that the first form of most clients reads the password from.
+pub const PASSWORD_VARIABLE: &str = "TIDEGATE_PASSWORD";
 
-/// What a person pastes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snippet {
-    /// Quoted for a POSIX shell.
-    pub text: String,
-    /// What is good to know beside it.
+/// What stands in a literal form for a password that is not known.
+const PASSWORD_PLACEHOLDER: &str = "<your_password>";
+
+/// All there is to show for one client: the same for a terminal, for JSON and for a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rendered {
+    pub client: &'static str,
+    pub name: &'static str,
+    pub language: &'static str,
+    pub install: &'static str,
+    pub minimum_version: &'static str,
+    pub platform: &'static str,
+    /// `public`, `private` or `local`.
+    pub trust: &'static str,
+    /// The oldest TLS version that the strings accept.
+    pub tls: String,
+    /// The CA file that the strings name, if any.
+    pub ca: Option<String>,
+    pub verifies: Verifies,
+    pub no_form_verifies: Option<&'static str>,
+    pub not_run: Option<&'static str>,
+    /// To be done once, before.
+    pub setup: Option<Block>,
+    /// The strings, the best first.
+    pub forms: Vec<Form>,
     pub notes: Vec<String>,
+    pub fails: &'static [Fails],
 }
 
-/// The line of a client, for people. `os` is a platform's id; it decides where the roots lie if the server is
-/// publicly trusted.
+/// A piece of text in some language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Block {
+    pub syntax: Syntax,
+    pub text: String,
+}
+
+/// One string to copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Form {
+    pub id: String,
+    pub title: String,
+    pub syntax: Syntax,
+    pub format: Format,
+    pub password: PasswordFrom,
+    pub text: String,
+}
+
+/// Everything about one client for this endpoint.
 ///
 /// # Errors
-/// If client or platform is unknown, or the path of the CA file is no text.
-pub fn render(client_id: &str, endpoint: &Endpoint, os: Option<&str>) -> Result<Snippet, ConnectError> {
+/// If client or platform is unknown, a value can't stand in a string, or TLS 1.3 is asked of a client whose string
+/// can't say so.
+pub fn render(client_id: &str, endpoint: &Endpoint, wish: Wish<'_>) -> Result<Rendered, ConnectError> {
     let client = client(client_id)?;
-    let words: Vec<String> = words(client, endpoint, os)?
-        .into_iter()
-        .map(|(template, word)| if template == "{user}" { quote_always(&word) } else { quote(&word) })
-        .collect();
-    let mut notes = client.notes.clone();
-    if matches!(endpoint.trust, Trust::Local(_) | Trust::Private(Some(_))) {
-        notes.push("On another machine, copy the CA file there and give its path instead.".to_owned());
+    let platform = platform(wish.os)?;
+    endpoint.refuse_control_characters()?;
+    if wish.tls == TlsMinimum::Tls13 && !client.tls13 {
+        return Err(ConnectError::NoTlsMinimum { client: client.name.clone() });
     }
-    Ok(Snippet { text: words.join(" "), notes })
+    let ca = ca_file(client, endpoint, platform)?;
+    let values = values(endpoint, ca.as_deref(), platform, wish.tls);
+    let setup = client.setup.as_ref().map(|setup| {
+        let text = fill(setup.syntax, &setup.text, &values).map_err(|error| bad_template(client, &error))?;
+        Ok((!text.is_empty()).then_some(Block { syntax: setup.syntax, text }))
+    });
+    let mut forms = Vec::new();
+    for template in &client.forms {
+        for &from in &template.password {
+            forms.push(form(client, template, from, &values, wish.password)?);
+        }
+    }
+    Ok(Rendered {
+        client: &client.id,
+        name: &client.name,
+        language: &client.language,
+        install: &client.install,
+        minimum_version: &client.minimum_version,
+        platform: &platform.id,
+        trust: trust_name(&endpoint.trust),
+        tls: wish.tls.to_string(),
+        notes: notes(client, endpoint, platform, ca.as_deref()),
+        ca,
+        verifies: client.verifies,
+        no_form_verifies: client.no_form_verifies.as_deref(),
+        not_run: client.not_run.as_deref(),
+        setup: setup.transpose()?.flatten(),
+        forms,
+        fails: &client.fails,
+    })
 }
 
-/// The words of the same line for `exec` on this machine, the program's name first. The client asks for the
-/// password (`-p`): none is ever among the words.
+/// The words of a command-line client's first form for `exec` on this machine, the program's name first. The client
+/// asks for the password (`-p`): none is ever among the words.
 ///
 /// # Errors
-/// As [`render`].
+/// As [`render`]; and if this client is no command line.
 pub fn argv(client_id: &str, endpoint: &Endpoint) -> Result<Vec<String>, ConnectError> {
-    Ok(words(client(client_id)?, endpoint, None)?.into_iter().map(|(_, word)| word).collect())
+    let rendered = render(client_id, endpoint, Wish::default())?;
+    rendered
+        .forms
+        .iter()
+        .find(|form| form.syntax == Syntax::Sh && form.password == PasswordFrom::Asked)
+        .and_then(|form| shlex::split(&form.text))
+        .ok_or_else(|| ConnectError::NoCommandLine { client: rendered.name.to_owned() })
 }
 
-/// Each word, beside the template it was made from.
-fn words<'a>(
-    client: &'a Client,
+fn form(
+    client: &Client,
+    template: &FormTemplate,
+    from: PasswordFrom,
+    values: &BTreeMap<&'static str, Value>,
+    password: Option<&str>,
+) -> Result<Form, ConnectError> {
+    let mut values = values.clone();
+    values.insert("env", Value::from(from == PasswordFrom::Env));
+    match from {
+        PasswordFrom::Literal => {
+            values.insert("password", Value::from(password.unwrap_or(PASSWORD_PLACEHOLDER)));
+        }
+        PasswordFrom::Env => {
+            if let Some(expression) = &template.env_password {
+                values.insert("password", Value::from_safe_string(expression.clone()));
+            }
+        }
+        PasswordFrom::Asked => {}
+    }
+    let text = fill(template.syntax, &template.text, &values).map_err(|error| bad_template(client, &error))?;
+    let suffix = match from {
+        PasswordFrom::Literal if template.password.len() > 1 => "-literal",
+        _ => "",
+    };
+    Ok(Form {
+        id: format!("{}{suffix}", template.id),
+        title: template.title.clone(),
+        syntax: template.syntax,
+        format: template.format,
+        password: from,
+        text,
+    })
+}
+
+fn bad_template(client: &Client, error: &minijinja::Error) -> ConnectError {
+    ConnectError::BadTemplate { client: client.id.clone(), reason: error.to_string() }
+}
+
+/// What a template may name.
+fn values(
     endpoint: &Endpoint,
-    os: Option<&str>,
-) -> Result<Vec<(&'a str, String)>, ConnectError> {
-    let ca = ca_file(client, endpoint, os)?;
-    let port = endpoint.port.to_string();
-    let fill = |template: &str| match template {
-        // Whole words only, or one value behind `=`: what is filled in is never searched for placeholders.
-        "{user}" => endpoint.user.clone(),
-        "{host}" => endpoint.host.clone(),
-        "{port}" => port.clone(),
-        "{database}" => endpoint.database.clone(),
-        _ => match template.strip_suffix("{ca}") {
-            Some(option) => format!("{option}{}", ca.as_deref().unwrap_or_default()),
-            None => template.to_owned(),
-        },
-    };
-    let holds = |when: Option<When>| match when {
-        None => true,
-        Some(When::Localhost) => endpoint.host == "localhost",
-        Some(When::Ca) => ca.is_some(),
-    };
-    let parts = client.command.iter().filter(|part| holds(part.when));
-    Ok(parts.flat_map(|part| &part.words).map(|template| (template.as_str(), fill(template))).collect())
+    ca: Option<&str>,
+    platform: &Platform,
+    tls: TlsMinimum,
+) -> BTreeMap<&'static str, Value> {
+    let mut values = BTreeMap::from([
+        ("host", Value::from(endpoint.host.as_str())),
+        // An IPv6 address stands in brackets before a port, and in URLs.
+        ("authority", Value::from(bracketed(&endpoint.host))),
+        ("port", Value::from(endpoint.port)),
+        ("user", Value::from(endpoint.user.as_str())),
+        ("database", Value::from(endpoint.database.as_str())),
+        ("os", Value::from(platform.id.as_str())),
+        ("tls13", Value::from(tls == TlsMinimum::Tls13)),
+        ("is_address", Value::from(endpoint.host.parse::<std::net::IpAddr>().is_ok())),
+    ]);
+    if let Some(ca) = ca {
+        values.insert("ca", Value::from(ca));
+    }
+    values
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// The CA file to name, if one has to be.
-fn ca_file(client: &Client, endpoint: &Endpoint, os: Option<&str>) -> Result<Option<String>, ConnectError> {
-    // Asked for even where it is not needed: a mistyped platform is told about under any trust.
-    let platform = platform(os)?;
-    match &endpoint.trust {
-        Trust::Local(path) | Trust::Private(Some(path)) => {
-            let text = path.to_str().ok_or_else(|| ConnectError::PathNotText(path.display().to_string()))?;
-            Ok(Some(text.to_owned()))
-        }
-        // A company's CA whose file nobody named is taken to be in the machine's own store.
-        Trust::Public | Trust::Private(None) => Ok((client.ca == CaNeed::Always).then(|| platform.ca.clone())),
+fn ca_file(client: &Client, endpoint: &Endpoint, platform: &Platform) -> Result<Option<String>, ConnectError> {
+    let file = endpoint.ca_file()?;
+    Ok(match client.ca {
+        CaNeed::Always => Some(file.unwrap_or(&platform.ca).to_owned()),
+        CaNeed::Private => file.map(str::to_owned),
+        CaNeed::Store => None,
+    })
+}
+
+fn trust_name(trust: &Trust) -> &'static str {
+    match trust {
+        Trust::Public => "public",
+        Trust::Private(_) => "private",
+        Trust::Local(_) => "local",
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::table::clients;
-    use std::ffi::OsString;
-    use std::os::unix::ffi::OsStringExt;
-    use std::path::PathBuf;
-
-    fn endpoint(trust: Trust) -> Endpoint {
-        Endpoint {
-            host: "127.0.0.1".to_owned(),
-            port: 4000,
-            user: "abcdefghjkmn.root".to_owned(),
-            database: "test".to_owned(),
-            trust,
-        }
+fn notes(client: &Client, endpoint: &Endpoint, platform: &Platform, ca: Option<&str>) -> Vec<String> {
+    let mut notes = client.notes.clone();
+    let own_ca = matches!(endpoint.trust, Trust::Local(_) | Trust::Private(Some(_)));
+    if own_ca && client.ca == CaNeed::Store {
+        notes.push(
+            "It takes no CA file: put the CA into the machine's own store first (on the server's machine, \
+             `tidegate trust install`)."
+                .to_owned(),
+        );
+    } else if own_ca {
+        notes.push("On another machine, copy the CA file there and give its path instead.".to_owned());
+    } else if ca.is_some() {
+        notes.extend(platform.note.clone());
     }
-
-    fn local(path: &str) -> Endpoint {
-        endpoint(Trust::Local(PathBuf::from(path)))
+    if client.forms.iter().any(|form| form.password.contains(&PasswordFrom::Env)) {
+        notes.push(format!(
+            "The password is read from the environment variable {PASSWORD_VARIABLE}; in the literal form it stands in the text."
+        ));
     }
-
-    fn text(id: &str, endpoint: &Endpoint, os: Option<&str>) -> String {
-        render(id, endpoint, os).unwrap().text
-    }
-
-    #[test]
-    fn mysql_verifies_identity_in_each_trust() {
-        let head = "mysql --connect-timeout 15 -u 'abcdefghjkmn.root' -h 127.0.0.1 -P 4000 --ssl-mode=VERIFY_IDENTITY";
-        let line = |ca: &str| format!("{head} --ssl-ca={ca} -D test -p");
-        assert_eq!(text("mysql", &local("/data/ca.pem"), None), line("/data/ca.pem"));
-        let company = endpoint(Trust::Private(Some(PathBuf::from("/etc/company.pem"))));
-        assert_eq!(text("mysql", &company, None), line("/etc/company.pem"));
-        let public = endpoint(Trust::Public);
-        assert_eq!(text("mysql", &public, None), line("/etc/ssl/certs/ca-certificates.crt"));
-        assert_eq!(text("mysql", &public, Some("macos")), line("/etc/ssl/cert.pem"));
-        assert_eq!(
-            text("mysql", &endpoint(Trust::Private(None)), Some("redhat")),
-            line("/etc/pki/tls/certs/ca-bundle.crt")
+    if !client.tls13 {
+        notes.push(
+            "Its string can't insist on TLS 1.3; both sides agree on it by themselves where both can.".to_owned(),
         );
     }
+    if let Ok(true) = endpoint.host.parse::<std::net::IpAddr>().map(|_| !client.verifies.address) {
+        notes.push("It does not check an IP address against the certificate: connect by a name.".to_owned());
+    }
+    notes
+}
 
-    #[test]
-    fn mariadb_verifies_and_names_a_ca_only_where_the_store_lacks_it() {
-        let head = "mariadb -u 'abcdefghjkmn.root' -h 127.0.0.1 -P 4000";
-        let tail = "--ssl-verify-server-cert -D test -p";
-        assert_eq!(text("mariadb", &local("/data/ca.pem"), None), format!("{head} --ssl-ca=/data/ca.pem {tail}"));
-        assert_eq!(text("mariadb", &endpoint(Trust::Public), None), format!("{head} {tail}"));
+impl Rendered {
+    /// The first form of this kind.
+    pub fn first(&self, format: Format) -> Option<&Form> {
+        self.forms.iter().find(|form| form.format == format)
     }
 
-    #[test]
-    fn localhost_is_spoken_to_over_tcp() {
-        for id in ["mysql", "mariadb"] {
-            let mut named = local("/data/ca.pem");
-            assert!(!text(id, &named, None).contains("--protocol"));
-            named.host = "localhost".to_owned();
-            assert!(text(id, &named, None).contains(" -P 4000 --protocol=tcp "), "{id}");
-        }
-    }
-
-    #[test]
-    fn a_shell_reads_each_line_as_the_words_of_argv() {
-        let mut odd = local("/data dir/it's \"$HOME\"/ca.pem");
-        odd.user = "abcdefghjkmn.o'brien {ca}".to_owned();
-        odd.database = "my `db`".to_owned();
-        for client in clients() {
-            let line = text(&client.id, &odd, None);
-            let script = format!("printf '%s\\n' {line}");
-            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-            let read: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-            assert_eq!(read, argv(&client.id, &odd).unwrap(), "{line}");
-        }
-    }
-
-    #[test]
-    fn no_placeholder_is_left_and_no_line_lets_verification_go() {
-        for client in clients() {
-            for trust in [Trust::Public, Trust::Private(None), Trust::Local(PathBuf::from("/ca.pem"))] {
-                let line = text(&client.id, &endpoint(trust), None);
-                assert!(!line.contains(['{', '}']), "{line}");
-                assert!(line.ends_with(" -p"), "the password is asked for: {line}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_rendered_says_why() {
-        let unknown = render("psql", &local("/ca.pem"), None).unwrap_err();
-        assert!(unknown.to_string().contains("mysql, mariadb"), "{unknown}");
-        let nowhere = render("mysql", &local("/ca.pem"), Some("beos")).unwrap_err();
-        assert!(nowhere.to_string().contains("debian"), "{nowhere}");
-        let bytes = PathBuf::from(OsString::from_vec(vec![b'/', 0xff]));
-        assert!(matches!(argv("mysql", &endpoint(Trust::Local(bytes))), Err(ConnectError::PathNotText(_))));
-    }
-
-    #[test]
-    fn a_ca_file_of_ours_comes_with_the_advice_to_copy_it() {
-        let notes = |trust| render("mysql", &endpoint(trust), None).unwrap().notes;
-        assert!(notes(Trust::Local(PathBuf::from("/ca.pem"))).iter().any(|note| note.contains("copy the CA file")));
-        assert!(!notes(Trust::Public).iter().any(|note| note.contains("copy the CA file")));
+    /// How the client shows that setting, if the table knows it.
+    pub fn looks(&self, setting: Setting) -> Option<&'static str> {
+        self.fails.iter().find(|fails| fails.setting == setting).map(|fails| fails.looks.as_str())
     }
 }

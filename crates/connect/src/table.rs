@@ -1,7 +1,8 @@
 //! The tables as they stand in the data files. Never renders anything.
 
 use crate::ConnectError;
-use serde::Deserialize;
+use crate::quote::Syntax;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -16,62 +17,151 @@ pub struct Client {
     order: u32,
     pub name: String,
     pub language: String,
+    /// What to install, as a command or in words.
     pub install: String,
     /// The oldest version that verifies as said here.
     pub minimum_version: String,
     pub ca: CaNeed,
-    /// What to add to insist on TLS 1.3.
-    pub tls13: Vec<String>,
-    pub notes: Vec<String>,
+    /// Whether its string can insist on TLS 1.3.
+    pub tls13: bool,
+    /// What the string given really checks, as the runs of `tests/clients` saw it.
     pub verifies: Verifies,
-    pub command: Vec<Part>,
+    /// Where no form of this client verifies: which client does.
+    pub no_form_verifies: Option<String>,
+    /// Why it was not run by its real program; absent where it was.
+    pub not_run: Option<String>,
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// How this client shows what goes wrong.
+    #[serde(default)]
+    pub fails: Vec<Fails>,
+    /// What has to be done once before the string works.
+    pub setup: Option<Setup>,
+    #[serde(rename = "form")]
+    pub forms: Vec<FormTemplate>,
+    /// How the gateway recognises it: the start of `_client_name` in its connection attributes.
+    #[serde(default)]
+    pub attributes: Vec<String>,
+    /// In one phrase, for the refusal that this client gets without TLS.
+    pub mend: Option<String>,
 }
 
 /// When a client has to be told where the roots lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaNeed {
     /// It never looks into the system's store.
     Always,
-    /// Only for a CA that the system's store does not have.
+    /// Only for a CA that the system's store (or its own list) does not have.
     Private,
+    /// It reads the system's store and takes no path.
+    Store,
 }
 
-/// What the line given really checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What the string given really checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verifies {
+    /// That a CA it trusts has signed.
     pub chain: bool,
+    /// That the certificate names the host, where a DNS name is connected to.
     pub dns_name: bool,
+    /// The same where an IP address is connected to.
     pub address: bool,
 }
 
-/// Some words of a command line, with `{placeholders}`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// A setting that goes wrong, and how the client shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
-    pub words: Vec<String>,
-    /// Left out when this does not hold.
-    pub when: Option<When>,
+pub struct Fails {
+    pub setting: Setting,
+    /// A piece of the error's text, as the client really prints it.
+    pub looks: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// TLS is switched off.
+    Off,
+    /// A server whose certificate another CA has signed.
+    Impostor,
+    /// The certificate does not carry the DNS name.
+    WrongName,
+    /// The certificate does not carry the IP address.
+    WrongAddress,
+    /// The CA is given nowhere.
+    NoCa,
+    /// The client insists on TLS 1.3, the server has only 1.2.
+    OnlyTls12,
+}
+
+/// A template of something done once.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    pub syntax: Syntax,
+    /// Renders to nothing where nothing is to be done.
+    pub text: String,
+}
+
+/// A template of a string to copy.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormTemplate {
+    pub id: String,
+    pub title: String,
+    pub syntax: Syntax,
+    #[serde(default)]
+    pub format: Format,
+    /// In which ways it has its password, the best first.
+    pub password: Vec<PasswordFrom>,
+    /// The expression that reads the password from the environment, in this language.
+    pub env_password: Option<String>,
+    pub text: String,
+}
+
+/// Which kind of output a form is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum When {
-    /// The host is `localhost`.
-    Localhost,
-    /// A CA file has to be named.
-    Ca,
+pub enum Format {
+    #[default]
+    Text,
+    Url,
+    Env,
+}
+
+/// Where a string has its password from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordFrom {
+    /// From the environment variable `TIDEGATE_PASSWORD`.
+    Env,
+    /// It stands in the string.
+    Literal,
+    /// The client asks for it, or it is typed into a field.
+    Asked,
 }
 
 /// One platform and its roots.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {
     pub id: String,
     pub name: String,
-    /// The PEM file with the roots it trusts.
+    /// The PEM file with the roots it trusts, as clients are told it.
     pub ca: String,
+    /// Where else it may lie.
+    #[serde(default)]
+    pub alternatives: Vec<String>,
+    /// Whether its paths are Linux paths, which Go's and OpenSSL's lists must know.
+    #[serde(default)]
+    pub linux: bool,
+    /// `true` where a client read this very file in a test; else it is from documentation.
+    #[serde(default)]
+    pub run: bool,
+    /// What to know or do first.
+    pub note: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -100,10 +190,10 @@ const fn file_stem(path: &str) -> &str {
     }
 }
 
-#[expect(clippy::expect_used, reason = "the files are part of the program, and a test reads each")]
+#[expect(clippy::panic, reason = "the files are part of the program, and a test reads each")]
 static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
     let read = |(id, text): &(&str, &str)| {
-        let mut client: Client = toml::from_str(text).expect("a client file that the tests have read");
+        let mut client: Client = toml::from_str(text).unwrap_or_else(|error| panic!("clients/{id}.toml: {error}"));
         client.id = (*id).to_owned();
         client
     };
@@ -147,6 +237,10 @@ pub fn causes() -> &'static BTreeMap<String, Cause> {
     &CAUSES
 }
 
+/// The client of this id.
+///
+/// # Errors
+/// If there is none.
 pub fn client(id: &str) -> Result<&'static Client, ConnectError> {
     let known = || clients().iter().map(|client| client.id.as_str()).collect::<Vec<_>>().join(", ");
     clients()
@@ -156,44 +250,13 @@ pub fn client(id: &str) -> Result<&'static Client, ConnectError> {
 }
 
 /// The platform of this id; the first where none is named.
+///
+/// # Errors
+/// If there is none of that id.
 pub fn platform(id: Option<&str>) -> Result<&'static Platform, ConnectError> {
     let known = || platforms().iter().map(|platform| platform.id.as_str()).collect::<Vec<_>>().join(", ");
     platforms()
         .iter()
         .find(|platform| id.is_none_or(|id| platform.id == id))
         .ok_or_else(|| ConnectError::UnknownPlatform { given: id.unwrap_or_default().to_owned(), known: known() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_file_reads_and_ids_are_unique() {
-        let ids: BTreeSet<_> = clients().iter().map(|client| client.id.as_str()).collect();
-        assert_eq!(ids.len(), CLIENT_FILES.len());
-        assert!(ids.contains("mysql") && ids.contains("mariadb"), "{ids:?}");
-        let platforms_seen: BTreeSet<_> = platforms().iter().map(|platform| platform.id.as_str()).collect();
-        assert_eq!(platforms_seen.len(), platforms().len());
-    }
-
-    #[test]
-    fn every_line_verifies_chain_and_host_name() {
-        for client in clients() {
-            assert!(client.verifies.chain && client.verifies.dns_name, "{}", client.id);
-        }
-    }
-
-    #[test]
-    fn the_platforms_are_those_of_the_guide() {
-        let path = |id| platform(Some(id)).unwrap().ca.as_str();
-        assert_eq!(path("macos"), "/etc/ssl/cert.pem");
-        assert_eq!(path("debian"), "/etc/ssl/certs/ca-certificates.crt");
-        assert_eq!(path("redhat"), "/etc/pki/tls/certs/ca-bundle.crt");
-        assert_eq!(path("alpine"), "/etc/ssl/cert.pem");
-        assert_eq!(path("opensuse"), "/etc/ssl/ca-bundle.pem");
-        assert_eq!(platform(None).unwrap().id, "debian");
-        assert!(matches!(platform(Some("beos")), Err(ConnectError::UnknownPlatform { .. })));
-    }
 }

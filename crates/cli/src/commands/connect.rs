@@ -1,32 +1,182 @@
-//! `tidegate connect NAME`: prints the lines that connect. The lines themselves are the room `connect`'s.
+//! `tidegate connect`: prints strings that connect, and which clients there are. The strings themselves are the room
+//! `connect`'s; nothing is added to them here.
 
 use super::Context;
 use crate::args::ConnectArgs;
 use crate::failure::Failure;
 use crate::screen::{self, Paint};
 use anyhow::Result;
-use tidegate_connect::{Endpoint, clients, render};
+use std::fmt::Write;
+use std::path::PathBuf;
+use tidegate_connect::{
+    ConnectError, Endpoint, Format, PasswordFrom, Rendered, TlsMinimum, Verifies, Wish, clients, platforms, render,
+};
+use tidegate_model::Trust;
+
+/// Without `--with`, and on the screens of `up` and `cluster create`: what most machines have.
+const COMMAND_LINES: [&str; 2] = ["mysql", "mariadb"];
+
+/// The client whose `.env` lines serve any program.
+const GENERAL: &str = "general";
 
 pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
-    let known: Vec<&str> = clients().iter().map(|c| c.id.as_str()).collect();
-    if let Some(client) = args.client.as_deref().filter(|c| !known.contains(c)) {
-        let cause = format!("no client is known as {client:?}");
-        return Err(Failure::usage(cause, format!("choose one of: {}", known.join(", "))).into());
+    let json = context.global.json || args.format == "json";
+    let Some(name) = args.name.as_deref().filter(|_| !args.list) else { return list(json) };
+    let wish = Wish {
+        os: args.os.as_deref(),
+        tls: if args.tls == "1.3" { TlsMinimum::Tls13 } else { TlsMinimum::Tls12 },
+        password: None,
+    };
+    // A mistyped client or platform is told about before the server is asked.
+    if let Some(client) = &args.client {
+        tidegate_connect::client(client).map_err(wrong)?;
     }
-    let endpoint = super::cluster::endpoint(context, &args.name, &args.user)?;
-    let lines = lines(&endpoint);
-    let wanted = |id: &str| args.client.as_deref().is_none_or(|c| c == id);
-    let lines: Vec<_> = lines.into_iter().filter(|(id, _)| wanted(id)).collect();
-    if context.global.json {
+    tidegate_connect::platform(wish.os).map_err(wrong)?;
+    let endpoint = seen_from_client(super::cluster::endpoint(context, name, &args.user)?, args);
+    let format = match args.format.as_str() {
+        "url" => Some(Format::Url),
+        "env" => Some(Format::Env),
+        _ => None,
+    };
+    if let Some(format) = format.filter(|_| !json) {
+        return screen::print(&only(args.client.as_deref(), &endpoint, wish, format)?);
+    }
+    if let Some(client) = &args.client {
+        let rendered = render(client, &endpoint, wish).map_err(wrong)?;
+        return if json { screen::print_json(&rendered) } else { screen::print(&page(&rendered, Paint::stdout())) };
+    }
+    let lines = command_lines(&endpoint, wish).map_err(wrong)?;
+    if json {
         let object: serde_json::Map<_, _> = lines.into_iter().map(|(id, line)| (id, line.into())).collect();
         return screen::print_json(&object);
     }
     let paint = Paint::stdout();
     let text: Vec<_> = lines.iter().map(|(id, line)| format!("{}\n{line}\n", paint.dim(&format!("# {id}")))).collect();
-    screen::print(&text.join("\n"))
+    screen::print(&text.join("\n"))?;
+    screen::say("other clients: `tidegate connect --list`, then `tidegate connect NAME --with CLIENT --os OS`");
+    Ok(())
 }
 
-/// One line per client, by its id. A client that can't reach this endpoint is left out.
+/// The endpoint by the name, port and CA that the client will use.
+fn seen_from_client(mut endpoint: Endpoint, args: &ConnectArgs) -> Endpoint {
+    if let Some(host) = &args.host {
+        endpoint.host.clone_from(host);
+    }
+    endpoint.port = args.port.unwrap_or(endpoint.port);
+    match args.ca.as_deref() {
+        Some("system") => endpoint.trust = Trust::Public,
+        Some(file) => endpoint.trust = Trust::Private(Some(PathBuf::from(file))),
+        None => {}
+    }
+    endpoint
+}
+
+/// The command lines of the clients that most machines have, by id. One that can't be made is left out.
 pub fn lines(endpoint: &Endpoint) -> Vec<(String, String)> {
-    clients().iter().filter_map(|c| Some((c.id.clone(), render(&c.id, endpoint, None).ok()?.text))).collect()
+    command_lines(endpoint, Wish::default()).unwrap_or_default()
+}
+
+fn command_lines(endpoint: &Endpoint, wish: Wish<'_>) -> Result<Vec<(String, String)>, ConnectError> {
+    let mut lines = Vec::new();
+    for id in COMMAND_LINES {
+        let form = render(id, endpoint, wish)?.forms.into_iter().next();
+        lines.extend(form.map(|form| (id.to_owned(), form.text)));
+    }
+    Ok(lines)
+}
+
+/// Nothing but the one string, for a script or a file.
+fn only(client: Option<&str>, endpoint: &Endpoint, wish: Wish<'_>, format: Format) -> Result<String> {
+    // Variables serve any client; a URL only its own.
+    let client = client.unwrap_or(GENERAL);
+    let mut found = render(client, endpoint, wish).map_err(wrong)?;
+    if found.first(format).is_none() && format == Format::Env {
+        found = render(GENERAL, endpoint, wish).map_err(wrong)?;
+    }
+    if let Some(form) = found.first(format) {
+        return Ok(format!("{}\n", form.text));
+    }
+    let have = |c: &&tidegate_connect::Client| c.forms.iter().any(|form| form.format == format);
+    let others: Vec<_> = clients().iter().filter(have).map(|c| c.id.as_str()).collect();
+    let cause = format!("{} is not given its connection as a URL", found.name);
+    Err(Failure::usage(cause, format!("leave --format out, or choose one of: {}", others.join(", "))).into())
+}
+
+fn wrong(error: ConnectError) -> anyhow::Error {
+    let mend = match &error {
+        ConnectError::UnknownClient { .. } | ConnectError::UnknownPlatform { .. } => {
+            "`tidegate connect --list` shows all"
+        }
+        ConnectError::NoTlsMinimum { .. } => "leave --tls out",
+        _ => "choose another name or path",
+    };
+    Failure::usage(error.to_string(), mend).into()
+}
+
+/// Everything about one client, for people.
+fn page(rendered: &Rendered, paint: Paint) -> String {
+    let mut out = String::new();
+    let Rendered { name, language, minimum_version, install, .. } = rendered;
+    let _ = writeln!(out, "{} ({language}), from {minimum_version} on", paint.bold(name));
+    let _ = writeln!(out, "{}", paint.dim(&format!("install   {install}")));
+    let _ = writeln!(out, "{}", paint.dim(&format!("verifies  {}", verified(rendered.verifies))));
+    if let Some(text) = rendered.no_form_verifies {
+        let _ = writeln!(out, "{}", paint.bold(text));
+    }
+    if let Some(why) = rendered.not_run {
+        let _ = writeln!(out, "{}", paint.dim(&format!("not run   {why}")));
+    }
+    if let Some(setup) = &rendered.setup {
+        let _ = write!(out, "\n{}\n{}\n", paint.dim("# once, before"), setup.text);
+    }
+    for form in &rendered.forms {
+        let password = match form.password {
+            PasswordFrom::Env => ", password from the environment",
+            PasswordFrom::Literal => ", password in the text",
+            PasswordFrom::Asked => "",
+        };
+        let _ = write!(out, "\n{}\n{}\n", paint.dim(&format!("# {}{password}", form.title)), form.text);
+    }
+    if !rendered.notes.is_empty() {
+        out.push('\n');
+    }
+    for note in &rendered.notes {
+        let _ = writeln!(out, "{}", paint.dim(&format!("- {note}")));
+    }
+    out
+}
+
+fn verified(verifies: Verifies) -> String {
+    let Verifies { chain, dns_name, address } = verifies;
+    let checked: Vec<_> = [(chain, "chain"), (dns_name, "host name"), (address, "IP address")]
+        .into_iter()
+        .filter_map(|(yes, what)| yes.then_some(what))
+        .collect();
+    if checked.is_empty() { "nothing".to_owned() } else { checked.join(", ") }
+}
+
+/// Which clients and platforms there are.
+fn list(json: bool) -> Result<()> {
+    if json {
+        let clients: Vec<_> = clients()
+            .iter()
+            .map(|c| {
+                serde_json::json!({"id": c.id, "name": c.name, "language": c.language, "minimum_version": c.minimum_version,
+                    "verifies": c.verifies, "not_run": c.not_run, "no_form_verifies": c.no_form_verifies})
+            })
+            .collect();
+        return screen::print_json(&serde_json::json!({"clients": clients, "platforms": platforms()}));
+    }
+    let paint = Paint::stdout();
+    let mut out = format!("{}\n", paint.bold("Clients (--with)"));
+    let width = clients().iter().map(|c| c.id.len()).max().unwrap_or_default();
+    for client in clients() {
+        let mark = if client.no_form_verifies.is_some() { "; does not verify the host name" } else { "" };
+        let _ = writeln!(out, "  {:width$}  {} ({}){mark}", client.id, client.name, client.language);
+    }
+    let _ = write!(out, "\n{}\n", paint.bold("Operating systems (--os)"));
+    for platform in platforms() {
+        let _ = writeln!(out, "  {:width$}  {}", platform.id, platform.name);
+    }
+    screen::print(&out)
 }

@@ -1,0 +1,155 @@
+//! A value as a literal of the language it is written into, so that whatever stands in it stays one value. Never
+//! knows what a value means.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The language of a string that a person copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Syntax {
+    /// A POSIX shell.
+    Sh,
+    Python,
+    /// JavaScript and TypeScript.
+    Js,
+    Java,
+    Go,
+    Rust,
+    C,
+    Csharp,
+    Php,
+    Ruby,
+    Perl,
+    Yaml,
+    /// `.env` files.
+    Env,
+    /// Java's `.properties`, and other `key=value` lines.
+    Properties,
+    /// As it is: for people, and for URLs whose parts the template encodes.
+    Text,
+}
+
+impl Syntax {
+    /// The name that Markdown's fenced blocks know.
+    pub fn fence(self) -> &'static str {
+        match self {
+            Self::Sh => "sh",
+            Self::Python => "python",
+            Self::Js => "js",
+            Self::Java => "java",
+            Self::Go => "go",
+            Self::Rust => "rust",
+            Self::C => "c",
+            Self::Csharp => "csharp",
+            Self::Php => "php",
+            Self::Ruby => "ruby",
+            Self::Perl => "perl",
+            Self::Yaml => "yaml",
+            Self::Env => "sh",
+            Self::Properties => "properties",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// The literal of a value. Control characters never come here.
+pub fn literal(syntax: Syntax, value: &str) -> String {
+    match syntax {
+        Syntax::Sh => shlex::try_quote(value).map_or_else(|_| always(value), Cow::into_owned),
+        Syntax::Python
+        | Syntax::Js
+        | Syntax::Java
+        | Syntax::Go
+        | Syntax::Rust
+        | Syntax::C
+        | Syntax::Csharp
+        | Syntax::Yaml => {
+            format!("\"{}\"", backslashed(value, &['\\', '"']))
+        }
+        Syntax::Php | Syntax::Ruby | Syntax::Perl => format!("'{}'", backslashed(value, &['\\', '\''])),
+        Syntax::Env => format!("\"{}\"", backslashed(value, &['\\', '"', '$', '`'])),
+        Syntax::Properties => backslashed(value, &['\\']),
+        Syntax::Text => value.to_owned(),
+    }
+}
+
+/// A shell word in quotes, whether it needs them or not.
+pub fn always(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn backslashed(value: &str, special: &[char]) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        if special.contains(&c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A value as a part of a URL: all but the unreserved characters of RFC 3986, section 2.3, as %XX.
+pub fn percent(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ODD: &str = r#"a b'"\$`#{x}%;&"#;
+
+    #[test]
+    fn a_shell_reads_back_what_was_written() {
+        for value in [ODD, "", "plain", "~/x", "--ssl-ca=/a b"] {
+            for word in [literal(Syntax::Sh, value), always(value)] {
+                assert_eq!(shlex::split(&word), Some(vec![value.to_owned()]), "{word}");
+            }
+        }
+        assert_eq!(literal(Syntax::Sh, "/a/ca.pem"), "/a/ca.pem");
+        assert_eq!(always("x.root"), "'x.root'");
+    }
+
+    #[test]
+    fn python_reads_back_what_was_written() {
+        let said = std::process::Command::new("python3")
+            .args(["-c", &format!("print({}, end='')", literal(Syntax::Python, ODD))])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(said.stdout).unwrap(), ODD);
+    }
+
+    #[test]
+    fn perl_reads_back_what_was_written() {
+        let said = std::process::Command::new("perl")
+            .args(["-e", &format!("print {}", literal(Syntax::Perl, ODD))])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(said.stdout).unwrap(), ODD);
+    }
+
+    #[test]
+    fn json_reads_back_what_was_written_for_javascript_and_yaml() {
+        for syntax in [Syntax::Js, Syntax::Yaml] {
+            assert_eq!(serde_json::from_str::<String>(&literal(syntax, ODD)).unwrap(), ODD);
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_url_holds_no_delimiter() {
+        assert_eq!(percent("a@b:c/d?e#f g%"), "a%40b%3Ac%2Fd%3Fe%23f%20g%25");
+        assert_eq!(percent("Az09-._~"), "Az09-._~");
+        assert_eq!(percent("ü"), "%C3%BC");
+    }
+}
