@@ -3,8 +3,8 @@
 # client then prints "not run", never "passed".
 
 CARGO_DENY_VERSION=0.20.2
-# What is pinned stands beside the client that uses it: tests/clients/{python,java,go,rust}.
-CLIENTS="$ROOT/tests/clients"
+# What is pinned stands beside the client that uses it: tests/drivers/{python,java,go,rust}.
+CLIENTS="$ROOT/tests/drivers"
 
 need_test() {
   need_build
