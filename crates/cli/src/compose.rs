@@ -17,7 +17,7 @@ use tidegate_engine::{EngineSettings, Walls};
 use tidegate_gateway::{Deps, Gateway, GatewaySettings};
 use tidegate_model::journal::Event;
 use tidegate_model::{ClusterLimits, Journal, Sessions};
-use tidegate_tls::{Identity, TlsEvent, TlsSettings};
+use tidegate_tls::{Identity, TlsEvent, TlsSettings, Versions};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -188,6 +188,11 @@ fn open_identity(config: &Config, data: &Path, journal: Arc<dyn Journal>, swappe
     settings.certificate = config.file("tls.certificate")?;
     settings.key = config.file("tls.key")?;
     settings.ca = config.file("tls.ca")?;
+    settings.versions = match config.text("tls.versions")? {
+        "1.2" => Versions::Only12,
+        "1.3" => Versions::Only13,
+        _ => Versions::Both,
+    };
     let on_event = move |event| {
         if matches!(event, TlsEvent::Swapped { .. }) {
             swapped.notify_one();

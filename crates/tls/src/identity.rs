@@ -84,7 +84,7 @@ impl Identity {
         };
         let served = source.open(clock(), &on_event)?;
         let resolver = Arc::new(Resolver { served: ArcSwap::from_pointee(served) });
-        let server = profile::server_config(provider, resolver.clone())?;
+        let server = profile::server_config(provider, resolver.clone(), settings.versions)?;
         let (source, on_event, clock) = (Mutex::new(source), Box::new(on_event), Box::new(clock));
         Ok(Self { inner: Arc::new(Inner { settings, source, resolver, server, on_event, clock }) })
     }

@@ -26,4 +26,4 @@ pub use error::TlsError;
 pub use event::TlsEvent;
 pub use identity::Identity;
 pub use profile::{Roots, client_config, warm_thread};
-pub use settings::TlsSettings;
+pub use settings::{TlsSettings, Versions};

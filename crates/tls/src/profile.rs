@@ -4,12 +4,13 @@
 use crate::chain::{mozilla_roots, roots};
 use crate::error::TlsError;
 use crate::limits::TLS13_TICKETS;
+use crate::settings::Versions;
 use crate::state;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::Trust;
@@ -51,13 +52,19 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The public server: TLS 1.2 and 1.3, no client certificates, no early data.
+/// The public server: TLS 1.2 and 1.3 (or the one of them that is wanted), no client certificates, no early data.
 pub fn server_config(
     provider: Arc<CryptoProvider>,
     resolver: Arc<dyn ResolvesServerCert>,
+    versions: Versions,
 ) -> Result<Arc<ServerConfig>, TlsError> {
+    let versions: &[&SupportedProtocolVersion] = match versions {
+        Versions::Both => &[&TLS13, &TLS12],
+        Versions::Only12 => &[&TLS12],
+        Versions::Only13 => &[&TLS13],
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_cert_resolver(resolver);
     // MySQL clients send no ALPN, which is accepted; a browser always sends one and is stopped by alert 120

@@ -14,14 +14,25 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
     /// The company's CA file that clients need for `certificate`. Default: none.
     pub ca: Option<PathBuf>,
+    /// Which TLS versions are spoken. Default: both.
+    pub versions: Versions,
     /// The data folder: `ca.pem` lies directly in it, keys under `tls/`.
     pub data: PathBuf,
+}
+
+/// The TLS versions that the endpoint speaks; nothing older is ever spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Versions {
+    #[default]
+    Both,
+    Only12,
+    Only13,
 }
 
 impl TlsSettings {
     /// The defaults: a local CA under `data`, no extra names.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { names: Vec::new(), certificate: None, key: None, ca: None, data: data.into() }
+        Self { names: Vec::new(), certificate: None, key: None, ca: None, versions: Versions::Both, data: data.into() }
     }
 
     /// Where the local CA's root certificate lies.

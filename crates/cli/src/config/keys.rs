@@ -99,6 +99,12 @@ pub const SECTIONS: &[Section] = &[
                 kind: Kind::File,
                 doc: "The CA file that clients need for it, where it is not publicly trusted.",
             },
+            Key {
+                name: "versions",
+                default: "\"both\"",
+                kind: Kind::Choice(&["both", "1.2", "1.3"]),
+                doc: "TLS versions: 1.2 and 1.3, or only one of them. Nothing older is ever spoken.",
+            },
         ],
     },
     Section {
