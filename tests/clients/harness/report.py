@@ -1,0 +1,86 @@
+"""What was seen, as lines for the test script and as the page docs/verification.md. It judges nothing."""
+
+import subprocess
+from datetime import date
+
+from . import settings
+
+CHECKED = {True: "yes", False: "**no**"}
+
+
+def line(name, version, outcomes):
+    failed = [o for o in outcomes if o.result == "failed"]
+    head = f"client {name} {version}".rstrip()
+    if failed:
+        said = "".join(f"\n  {o.setting}: " + o.why.replace("\n", "\n      ")[:4000] for o in failed)
+        print(f"{head}: FAILED in {', '.join(o.setting for o in failed)}{said}", flush=True)
+        return
+    passed = sum(o.result == "passed" for o in outcomes)
+    rest = [f"{o.setting} ({o.why})" for o in outcomes if o.result == "not run"]
+    print(f"{head}: passed in {passed} settings{'; not run: ' + ', '.join(rest) if rest else ''}", flush=True)
+
+
+def write(path, table, results, tidegate):
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=path.parent, capture_output=True, text=True)
+    ran = {name: (version, {o.setting: o for o in outcomes}) for name, version, outcomes in results}
+    out = [
+        "# Which clients verify what", "",
+        "Most MySQL clients can be made to verify the server; few do so by themselves, and some that look as if they did",
+        "check nothing. This table was not read anywhere: each string that `tidegate connect` gives was run by its real",
+        "client, against a server that was right, one whose certificate another CA had signed, and one that was reached",
+        "by a DNS name or an address that its certificate does not carry. *Yes* means that the client refused.", "",
+        f"Run on {date.today().isoformat()} by `tests/clients/run --all --write`, commit {commit.stdout.strip()}.", "",
+        "| client | language | version | chain | DNS name | IP address | TLS 1.2 | TLS 1.3 | settings passed | failed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, client in table.items():
+        version, outcomes = ran.get(name, ("", {}))
+        if not any(o.result == "passed" for o in outcomes.values()):
+            continue
+        out.append(row(client, version, outcomes))
+    out += ["", "## What each setting means", ""] + [f"- `{s.name}`: {meaning(s)}" for s in settings.ALL]
+    out += ["", "## Not run", ""]
+    for name, client in table.items():
+        version, outcomes = ran.get(name, ("", {}))
+        if not any(o.result == "passed" for o in outcomes.values()):
+            why = next((o.why for o in outcomes.values()), client.get("not_run") or "it has no program in tests/clients")
+            out.append(f"- {client['name']}: {why}")
+    path.write_text("\n".join(out) + "\n")
+
+
+def row(client, version, outcomes):
+    def refused(setting):
+        seen = outcomes.get(setting)
+        return "not run" if seen is None or seen.connected is None else CHECKED[not seen.connected]
+
+    def connected(setting):
+        seen = outcomes.get(setting)
+        return "not run" if seen is None or seen.result == "not run" else CHECKED[bool(seen.connected)]
+
+    passed = sum(o.result == "passed" for o in outcomes.values())
+    failed = ", ".join(o.setting for o in outcomes.values() if o.result == "failed") or "none"
+    cells = [client["name"], client["language"], version, refused("impostor"), refused("wrong-name"),
+             refused("wrong-address"), connected("tls12"), connected("given"), str(passed), failed]
+    return "| " + " | ".join(cells) + " |"
+
+
+MEANINGS = {
+    "asleep": "the string as given, while the cluster sleeps",
+    "given": "the string as given, by DNS name; over TLS 1.3",
+    "literal": "the form that has the password in its text",
+    "address": "the endpoint by its IP address",
+    "tls12": "a server that speaks TLS 1.2 only",
+    "tls13": "the string that insists on TLS 1.3",
+    "only-tls12": "the same against a server that speaks TLS 1.2 only: refused",
+    "impostor": "a server with the same names and accounts, whose certificate another CA has signed",
+    "wrong-name": "a DNS name that the certificate does not carry",
+    "wrong-address": "an IP address that the certificate does not carry",
+    "off": "TLS switched off: the server's error 3159 and its text are shown",
+    "public": "the string for a publicly trusted server, the CA being in the machine's store",
+    "public-without": "the same, the CA being in no store: refused",
+    "seed": "the example of the guide that this service follows, placeholders filled and nothing else changed",
+}
+
+
+def meaning(setting):
+    return MEANINGS[setting.name]

@@ -1,0 +1,141 @@
+"""Runs one client in its settings and judges what came of it against the table. It knows no client by name."""
+
+import os
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+
+from . import endpoint
+
+# The slowest, a program that is compiled first, takes 40 s on two busy cores.
+CLIENT_SECONDS = 240
+ROW = re.compile(r"^row 42$", re.MULTILINE)
+VERSION = re.compile(r"^version v?(.+)$", re.MULTILINE)
+PLACEHOLDER = "<your_password>"
+# As the programs' own placeholders are called in the examples of the old guide; one of them is misspelt there.
+SEED = {"username": "user", "usename": "user", "host": "host", "your_password": "password", "CA_root_path": "ca"}
+
+
+@dataclass
+class Outcome:
+    setting: str
+    # passed, failed or not run
+    result: str
+    why: str = ""
+    connected: bool | None = None
+
+
+class Client:
+    def __init__(self, folder, table, endpoints, store, work):
+        self.id, self.folder, self.table = folder.name, folder, table
+        self.endpoints, self.store, self.work = endpoints, store, work / f"run-{folder.name}"
+        self.work.mkdir()
+        self.cluster = endpoints.clusters[self.id]
+        self.version = ""
+        self.logged = 0
+
+    def run(self, settings):
+        return [self._setting(setting) for setting in settings]
+
+    def _setting(self, setting):
+        if setting.name in ("tls13", "only-tls12") and not self.table["tls13"]:
+            return Outcome(setting.name, "not run", "its string can't insist on TLS 1.3")
+        try:
+            text, rendered = self._string(setting)
+        except LookupError as error:
+            return Outcome(setting.name, "not run", str(error))
+        if setting.asleep:
+            state = self.endpoints.good.json("cluster", "show", endpoint.cluster_name(self.id))["state"]
+            if state != "asleep":
+                return Outcome(setting.name, "failed", f"the cluster is {state}")
+        said = self._program(setting, text, rendered)
+        return self._judge(setting, said, rendered)
+
+    def _string(self, setting):
+        rendered = self.endpoints.render(self.id, **setting.options)
+        if setting.form == "seed":
+            return self._seed(rendered), rendered
+        forms = [form for form in rendered["forms"] if setting.form != "literal" or form["password"] == "literal"]
+        if not forms:
+            raise LookupError("it has no form with the password in the text")
+        self.form = forms[0]
+        return self.form["text"].replace(PLACEHOLDER, self.cluster["password"]), rendered
+
+    def _seed(self, rendered):
+        file = self.folder / "seed.txt"
+        if not file.exists():
+            raise LookupError("the old guide has no example of it")
+        self.form = {"id": "seed", "password": "literal"}
+        values = {"user": self.cluster["user"], "password": self.cluster["password"], "host": endpoint.HOST,
+                  "ca": rendered["ca"] or "/etc/ssl/certs/ca-certificates.crt"}
+        text = file.read_text()
+        for placeholder, name in SEED.items():
+            text = text.replace(f"<{placeholder}>", values[name])
+        return text
+
+    def _program(self, setting, text, rendered):
+        work = self.work / setting.name
+        work.mkdir()
+        string, setup = work / "string", work / "setup"
+        string.write_text(text + "\n")
+        setup.write_text((rendered.get("setup") or {"text": ""})["text"] + "\n")
+        environment = {
+            **os.environ, **(self.store.environment() if setting.store else {}),
+            "TG_SETTING": setting.name, "TG_STRING": str(string), "TG_SETUP": str(setup), "TG_FORM": self.form["id"],
+            "TG_HOST": endpoint.HOST, "TG_PORT": str(endpoint.PORT), "TG_USER": self.cluster["user"],
+            "TG_PASSWORD": self.cluster["password"], "TG_DATABASE": "test", "TG_CA": rendered["ca"] or "",
+        }
+        if self.form["password"] == "env":
+            environment["TIDEGATE_PASSWORD"] = self.cluster["password"]
+        command = [str(self.folder / "run")]
+        if setting.store:
+            command = self.store.command(command)
+        process = subprocess.Popen(
+            command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+        )
+        try:
+            said, _ = process.communicate(timeout=CLIENT_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said = process.communicate()[0] + f"\nit took longer than {CLIENT_SECONDS} s"
+        found = VERSION.search(said)
+        self.version = self.version or (found.group(1).strip() if found else "")
+        self.exit = process.returncode
+        return said
+
+    def _judge(self, setting, said, rendered):
+        connected = bool(ROW.search(said)) and self.exit == 0
+        fail = lambda why: Outcome(setting.name, "failed", f"{why}\n{said.strip()}", connected)
+        wanted = self._wanted(setting)
+        if connected != wanted:
+            return fail("it connected, and should not have" if connected else "it did not connect")
+        if not connected and not said.strip():
+            return fail("it said nothing")
+        looks = next((f["looks"] for f in rendered["fails"] if f["setting"] == setting.name), setting.shows)
+        if not connected and looks and looks not in said:
+            return fail(f"it should have said: {looks}")
+        if not connected and setting.shows and setting.shows not in said:
+            return fail(f"it does not show the server's text: {setting.shows}")
+        if connected and setting.tls and (wrong := self._agreed(setting)):
+            return fail(wrong)
+        return Outcome(setting.name, "passed", connected=connected)
+
+    def _wanted(self, setting):
+        if setting.refused_if is None:
+            return True
+        if setting.refused_if == "never":
+            return False
+        return not self.table["verifies"][setting.refused_if]
+
+    def _agreed(self, setting):
+        """Why the connection's TLS version in the server's log is not the wanted one, if so."""
+        server = self.endpoints.tls12 if setting.options["port"] == endpoint.TLS12_PORT else self.endpoints.good
+        for _ in range(50):
+            found = server.connections(endpoint.cluster_name(self.id))
+            if found:
+                got = found[-1].get("tls")
+                return None if got == setting.tls else f"the log says {got}"
+            subprocess.run(["sleep", "0.1"], check=True)
+        return "the log says nothing of the connection"
