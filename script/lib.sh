@@ -10,6 +10,8 @@ TZINFO_TO_SQL="$CACHE/tzinfo/usr/bin/mariadb-tzinfo-to-sql"
 MYSQL9="$CACHE/mysql9/mysql9"
 PYTHON="$CACHE/python/bin/python"
 JARS="$CACHE/jars"
+# What the clients of the Connect table need, one folder per language.
+CLIENT_CACHE="$CACHE/clients"
 
 # One call of a registry may hang for ever on a bad network; this is far above what the slowest step took (cargo-deny, 6 min).
 REGISTRY_WAIT_SECONDS=1200

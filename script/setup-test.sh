@@ -3,6 +3,8 @@
 # client then prints "not run", never "passed".
 
 CARGO_DENY_VERSION=0.20.2
+# The ACME server of the tests. Debian 12's own is 2.4.0, which knows neither renewal information nor profiles.
+PEBBLE_VERSION=2.10.1
 # What is pinned stands beside the client that uses it: tests/drivers/{python,java,go,rust}.
 CLIENTS="$ROOT/tests/drivers"
 
@@ -18,12 +20,41 @@ need_test() {
   have mvn || plan_package maven "fetches the Java clients" "40 MB"
   [ -x "$TOOLS/bin/cargo-deny" ] || have cargo-deny ||
     plan optional_cargo_deny "cargo-deny $CARGO_DENY_VERSION" "checks licences, sources and bans" "15 MB, 6 min"
+  [ -x "$TOOLS/bin/pebble" ] || ! have go ||
+    plan optional_pebble "pebble $PEBBLE_VERSION (Go module)" "the ACME server of the tests" "23 MB, 1 min"
   [ -x "$MYSQL9" ] || ! debian_sid_possible ||
     plan optional_mysql9 "mysql 9.x (unpacked from Debian sid)" "Oracle's command-line client" "111 MB"
   up_to_date "$CACHE/python" "$CLIENTS/python/requirements.txt" ||
     plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a folder of their own" "60 MB"
   up_to_date "$JARS" "$CLIENTS/java/versions" ||
     plan optional_jars "Connector/J, r2dbc-mysql (Maven)" "Java clients, old and new" "30 MB"
+  local language
+  for language in "$ROOT"/tests/clients/install/*.sh; do
+    "need_clients_$(basename "$language" .sh)"
+  done
+  [ ${#CLIENT_STEPS[@]} = 0 ] || PLAN_STEPS+=(install_clients)
+}
+
+# --- the clients of the Connect table: one file per language, each with need_clients_LANGUAGE, which plans Debian
+# packages and, where something is missing, says plan_clients INSTALL "what" "why" "how large" ---
+
+CLIENT_STEPS=()
+for language in "$ROOT"/tests/clients/install/*.sh; do
+  . "$language"
+done
+
+plan_clients() {
+  CLIENT_STEPS+=("$1")
+  PLAN_LINES+=("$(printf '  %-34s %-46s %s' "$2" "$3" "$4")")
+}
+
+# Side by side: each waits mostly for its registry.
+install_clients() {
+  local step
+  for step in "${CLIENT_STEPS[@]}"; do
+    optional "what $step installs" "$step" &
+  done
+  wait
 }
 
 # A folder made from a pinning file is good as long as the copy of that file inside it is the same.
@@ -46,6 +77,14 @@ optional_cargo_deny() { optional cargo-deny install_cargo_deny; }
 install_cargo_deny() {
   say "-- building cargo-deny $CARGO_DENY_VERSION"
   timeout "$REGISTRY_WAIT_SECONDS" cargo install -q --locked cargo-deny --version "$CARGO_DENY_VERSION" --root "$TOOLS"
+}
+
+optional_pebble() { optional Pebble install_pebble; }
+install_pebble() {
+  say "-- building Pebble $PEBBLE_VERSION"
+  local module=github.com/letsencrypt/pebble/v2/cmd
+  GOBIN="$TOOLS/bin" timeout "$REGISTRY_WAIT_SECONDS" go install \
+    "$module/pebble@v$PEBBLE_VERSION" "$module/pebble-challtestsrv@v$PEBBLE_VERSION"
 }
 
 optional_python() { optional "PyMySQL and SQLAlchemy" install_python; }
