@@ -100,6 +100,10 @@ pub enum Command {
     /// private file, never in its arguments.
     Sql(SqlArgs),
 
+    /// Let this machine trust the local CA, or no longer; make a new one
+    #[command(subcommand, arg_required_else_help = true)]
+    Trust(TrustCommand),
+
     /// Check and show the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -124,6 +128,17 @@ pub enum ClusterCommand {
     Create {
         /// Its name: a-z, 0-9 and '-', starting with a letter
         name: String,
+
+    /// Get a certificate that everybody trusts for this name, by ACME; may be given several times
+    ///
+    /// From Let's Encrypt, if the configuration names no other CA. The name must lead to this machine, and the
+    /// CA must reach its port 80. Until the certificate is there, the local CA's serves.
+    #[arg(long, value_name = "NAME")]
+    pub domain: Vec<String>,
+
+    /// Where the CA may write to about the certificates of --domain
+    #[arg(long, value_name = "ADDRESS")]
+    pub acme_email: Option<String>,
     },
     /// List all clusters
     List,

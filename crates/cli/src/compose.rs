@@ -1,6 +1,7 @@
 //! The composition: opens the rooms in order, joins them, and stops them in the opposite order. It decides nothing
 //! about packets, clusters or certificates.
 
+use crate::acme;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::holder;
@@ -54,10 +55,7 @@ impl Server {
         let journal: Arc<dyn Journal> = Arc::new(LogJournal);
         let swapped = Arc::new(Notify::new());
         let identity = open_identity(config, &root, Arc::clone(&journal), Arc::clone(&swapped))?;
-        let host = {
-            let (identity, listening) = (identity.clone(), listening.clone());
-            tokio::task::spawn_blocking(move || identity.primary_host(&listening)).await?
-        };
+        let host = primary_host(&identity, &listening).await?;
         if let Some(step) = step {
             step.done(&identity.names().join(", "));
         }
@@ -109,7 +107,7 @@ impl Server {
             let (gateway, closing) = (self.gateway.clone(), self.closing.clone());
             self.tasks.spawn(async move { gateway.serve(listener, closing).await });
         }
-        let api = Api { control: self.control.clone(), face: self.face.subscribe() };
+        let api = Api { control: self.control.clone(), face: self.face.subscribe(), identity: self.identity.clone() };
         let closing = self.closing.clone().cancelled_owned();
         self.tasks.spawn(async move {
             if let Err(error) = control_socket.serve(api, closing).await {
@@ -117,16 +115,22 @@ impl Server {
             }
         });
         let (identity, closing, face) = (self.identity.clone(), self.closing.clone(), self.face.clone());
+        let listening = self.listening.clone();
         let refresh = async move {
             let mut watch = std::pin::pin!(identity.watch());
             loop {
                 tokio::select! {
                     () = &mut watch => return,
                     () = closing.cancelled() => return,
-                    () = swapped.notified() => face.send_modify(|face| {
-                        face.trust = identity.trust();
-                        face.names = identity.names();
-                    }),
+                    () = swapped.notified() => {
+                        // The name that connect lines had may not be in the new certificate.
+                        let host = primary_host(&identity, &listening).await;
+                        face.send_modify(|face| {
+                            face.trust = identity.trust();
+                            face.names = identity.names();
+                            face.host = host.unwrap_or_else(|_| face.host.clone());
+                        });
+                    }
                 }
             }
         };
@@ -149,6 +153,11 @@ impl Server {
         self.tasks.wait().await;
         self.control.shutdown().await;
     }
+}
+
+async fn primary_host(identity: &Identity, listening: &[SocketAddr]) -> Result<String> {
+    let (identity, listening) = (identity.clone(), listening.to_owned());
+    Ok(tokio::task::spawn_blocking(move || identity.primary_host(&listening)).await?)
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener> {
@@ -193,6 +202,7 @@ fn open_identity(config: &Config, data: &Path, journal: Arc<dyn Journal>, swappe
         "1.3" => Versions::Only13,
         _ => Versions::Both,
     };
+    settings.acme = acme::settings(config)?;
     let on_event = move |event| {
         if matches!(event, TlsEvent::Swapped { .. }) {
             swapped.notify_one();
@@ -212,6 +222,7 @@ fn tell(journal: &dyn Journal, event: TlsEvent) {
         TlsEvent::Swapped { names, not_after_unix } => {
             journal.record(Event::CertificateSwapped { names, not_after_unix });
         }
+        TlsEvent::Alarm { what } => journal.record(Event::CertificateAlarm { what }),
         TlsEvent::Rejected { reason } => journal.record(Event::CertificateRejected { reason }),
         TlsEvent::CaCreated { .. } => tracing::info!("{event}"),
         other => tracing::warn!("{other}"),

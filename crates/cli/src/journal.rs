@@ -24,6 +24,7 @@ impl Journal for LogJournal {
             Event::CertificateSwapped { names, not_after_unix } => {
                 info!(names = names.join(","), not_after_unix, "certificate swapped");
             }
+            Event::CertificateAlarm { what } => error!(what, "certificate alarm"),
             Event::CertificateRejected { reason } => warn!(reason, "new certificate rejected, the old one stays"),
         }
     }

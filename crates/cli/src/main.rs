@@ -1,6 +1,7 @@
 //! The `tidegate` binary: config, commands, composition. What joins two rooms stands here; what one room can do
 //! alone never does.
 
+mod acme;
 mod args;
 mod card;
 mod commands;
@@ -18,6 +19,7 @@ mod proof;
 mod screen;
 mod signals;
 mod terminal;
+mod trust;
 
 use clap::Parser;
 use std::process::ExitCode;

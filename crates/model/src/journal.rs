@@ -41,6 +41,10 @@ pub enum Event {
     CertificateRejected {
         reason: String,
     },
+    /// No new certificate can be had: somebody must look before the one that is served ends.
+    CertificateAlarm {
+        what: String,
+    },
 }
 
 #[derive(Debug, Clone)]

@@ -21,6 +21,8 @@ pub enum TlsEvent {
     ServingInvalid { reason: String },
     /// Others than the owner may read the key file.
     KeyExposed { key: PathBuf, mode: u32 },
+    /// No new certificate can be had, or the one that was got may not be served: somebody must look.
+    Alarm { what: String },
 }
 
 impl fmt::Display for TlsEvent {
@@ -33,6 +35,7 @@ impl fmt::Display for TlsEvent {
             Self::CaRestored { ca } => write!(f, "wrote {} again: it was missing or changed", ca.display()),
             Self::Swapped { names, .. } => write!(f, "new certificate in use for {}", names.join(", ")),
             Self::Rejected { reason } => write!(f, "new certificate not taken, the old one stays: {reason}"),
+            Self::Alarm { what } => f.write_str(what),
             Self::NameLeftOut { name } => write!(
                 f,
                 "the certificate does not carry `{name}`: the local CA was made without it; \

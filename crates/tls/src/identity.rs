@@ -1,6 +1,7 @@
 //! What we serve at this moment, and the task that keeps it fresh. Never drops a connection: a swap is seen by
 //! new handshakes only.
 
+use crate::acme::{Acme, Manager};
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::files::Files;
@@ -21,6 +22,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tidegate_model::Trust;
 use time::OffsetDateTime;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 /// The one resolver. Whatever name a client asks for, and most ask for none, it gets the one certificate there
@@ -45,6 +48,7 @@ type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 struct Inner {
     settings: TlsSettings,
+    manager: Option<Arc<Manager>>,
     source: Mutex<Box<dyn Source>>,
     resolver: Arc<Resolver>,
     server: Arc<ServerConfig>,
@@ -75,18 +79,28 @@ impl Identity {
         clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
         let provider = profile::provider();
+        let manager = match &settings.acme {
+            Some(acme) => Some(Arc::new(Manager::open(&settings, acme, provider.clone())?)),
+            None => None,
+        };
         let mut source: Box<dyn Source> = match settings.pair() {
             Some((certificate, key)) => {
                 Box::new(Files::new(certificate, key, settings.ca.as_deref(), provider.clone()))
             }
             None if settings.certificate.is_some() || settings.key.is_some() => return Err(TlsError::HalfPair),
-            None => Box::new(LocalCa::new(&settings, provider.clone())?),
+            None => {
+                let local = LocalCa::new(&settings, provider.clone())?;
+                match &manager {
+                    Some(manager) => Box::new(Acme { manager: manager.clone(), until_then: local }),
+                    None => Box::new(local),
+                }
+            }
         };
         let served = source.open(clock(), &on_event)?;
         let resolver = Arc::new(Resolver { served: ArcSwap::from_pointee(served) });
         let server = profile::server_config(provider, resolver.clone(), settings.versions)?;
         let (source, on_event, clock) = (Mutex::new(source), Box::new(on_event), Box::new(clock));
-        Ok(Self { inner: Arc::new(Inner { settings, source, resolver, server, on_event, clock }) })
+        Ok(Self { inner: Arc::new(Inner { settings, manager, source, resolver, server, on_event, clock }) })
     }
 
     /// The public server profile. One for the life of the process: swaps happen behind it.
@@ -124,7 +138,9 @@ impl Identity {
     pub fn primary_host(&self, listen: &[SocketAddr]) -> String {
         let carried = self.names();
         let carries = |name: &str| carried.iter().any(|there| covers(there, name));
-        let configured: Vec<String> = self.inner.settings.names.iter().filter_map(|name| spelled(name)).collect();
+        let settings = &self.inner.settings;
+        let domains = settings.acme.iter().flat_map(|acme| &acme.domains);
+        let configured: Vec<String> = domains.chain(&settings.names).filter_map(|name| spelled(name)).collect();
         let configured = || configured.iter().map(String::as_str).filter(|name| concrete(name) && carries(name));
         let others = || carried.iter().map(String::as_str).filter(|name| concrete(name));
         let loopback = || std::iter::once("127.0.0.1").filter(|name| carries(name));
@@ -139,8 +155,9 @@ impl Identity {
 
     /// Keeps what is served fresh, until dropped: certificate files that change, a local leaf that grows old.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
-        let identity = self.clone();
+        let (identity, ordering) = (self.clone(), self.order_when_due());
         async move {
+            let _ordering = ordering;
             let mut ticks = tokio::time::interval(POLL_EVERY);
             // After a suspended night one look is enough.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -151,6 +168,31 @@ impl Identity {
                 drop(tokio::task::spawn_blocking(move || identity.look()).await);
             }
         }
+    }
+
+    /// What orders certificates runs until the answer is dropped, on a thread of its own: it writes to the disk and
+    /// makes keys, and no session shall wait for that.
+    fn order_when_due(&self) -> Option<oneshot::Sender<()>> {
+        let manager = self.inner.manager.clone()?;
+        let (going, gone) = oneshot::channel();
+        let (identity, runtime) = (self.clone(), Handle::current());
+        drop(tokio::task::spawn_blocking(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = manager.run(&identity) => {}
+                    _ = gone => {}
+                }
+            });
+        }));
+        Some(going)
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        (self.inner.clock)()
+    }
+
+    pub(crate) fn tell(&self, event: TlsEvent) {
+        (self.inner.on_event)(event);
     }
 
     /// One look at the source.

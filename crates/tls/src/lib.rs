@@ -1,9 +1,10 @@
-//! Who we are: certificate sources (files, local CA) behind one hot-swapped resolver, one public server
+//! Who we are: certificate sources (files, local CA, ACME) behind one hot-swapped resolver, one public server
 //! profile and one verifying client profile. Never packets, never clusters, never a client certificate.
 //!
 //! [`Identity::open`] loads or makes what is served; [`Identity::watch`] keeps it fresh while the server runs.
-//! A further source (ACME) is one more file that implements `source::Source`; nothing else changes.
+//! A further source is one more file that implements `source::Source`; nothing else changes.
 
+mod acme;
 mod chain;
 mod error;
 mod event;
@@ -23,6 +24,7 @@ mod state;
 mod support;
 
 pub use error::TlsError;
+pub use acme::{AcmeSettings, CaSettings, ChallengeKind, LETS_ENCRYPT};
 pub use event::TlsEvent;
 pub use identity::Identity;
 pub use profile::{Roots, client_config, warm_thread};

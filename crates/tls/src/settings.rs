@@ -1,5 +1,6 @@
 //! What an operator may set about certificates. Never read from anywhere here: the composition fills it in.
 
+use crate::acme::AcmeSettings;
 use std::path::{Path, PathBuf};
 
 /// The settings of this room. Only `data` has no default.
@@ -14,9 +15,11 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
     /// The company's CA file that clients need for `certificate`. Default: none.
     pub ca: Option<PathBuf>,
+    /// Certificates by ACME; then `certificate` and `key` must be none. Default: none.
+    pub acme: Option<AcmeSettings>,
     /// Which TLS versions are spoken. Default: both.
     pub versions: Versions,
-    /// The data folder: `ca.pem` lies directly in it, keys under `tls/`.
+    /// The data folder: `ca.pem` lies directly in it, keys under `tls/`, those of ACME under `acme/`.
     pub data: PathBuf,
 }
 
@@ -32,7 +35,15 @@ pub enum Versions {
 impl TlsSettings {
     /// The defaults: a local CA under `data`, no extra names.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { names: Vec::new(), certificate: None, key: None, ca: None, versions: Versions::Both, data: data.into() }
+        Self {
+            names: Vec::new(),
+            certificate: None,
+            key: None,
+            ca: None,
+            acme: None,
+            versions: Versions::Both,
+            data: data.into(),
+        }
     }
 
     /// Where the local CA's root certificate lies.

@@ -26,6 +26,28 @@ const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
+/// What is set per CA.
+const EMAIL: Key =
+    Key { name: "email", default: "\"\"", kind: Kind::Text, doc: "Where the CA may write to. Flag: --acme-email." };
+const DIRECTORY_CA: Key = Key {
+    name: "directory_ca",
+    default: "\"\"",
+    kind: Kind::File,
+    doc: "The CA file that the directory's own TLS is verified with. Empty: Mozilla's list.",
+};
+const ROOTS: Key = Key {
+    name: "roots",
+    default: "\"\"",
+    kind: Kind::File,
+    doc: "The roots that issued chains must end in; others are kept back. Empty: Mozilla's list.",
+};
+const PROFILE: Key = Key {
+    name: "profile",
+    default: "\"\"",
+    kind: Kind::Text,
+    doc: "The profile to ask for. Empty: the CA's own choice.",
+};
+
 /// In the order of the example file.
 pub const SECTIONS: &[Section] = &[
     Section {
@@ -104,6 +126,34 @@ pub const SECTIONS: &[Section] = &[
                 default: "\"both\"",
                 kind: Kind::Choice(&["both", "1.2", "1.3"]),
                 doc: "TLS versions: 1.2 and 1.3, or only one of them. Nothing older is ever spoken.",
+            },
+        ],
+    },
+    Section {
+        name: "acme",
+        doc: "Certificates that everybody trusts, got and renewed by ACME (docs/certificates.md).",
+        keys: &[
+            Key {
+                name: "domains",
+                default: "[]",
+                kind: Kind::Names,
+                doc: "Names and addresses the certificate shall carry. Empty: no ACME. Flag: --domain.",
+            },
+            Key {
+                name: "directory",
+                default: "\"https://acme-v02.api.letsencrypt.org/directory\"",
+                kind: Kind::Text,
+                doc: "The CA: the URL of its directory. The default is Let's Encrypt.",
+            },
+            EMAIL,
+            DIRECTORY_CA,
+            ROOTS,
+            PROFILE,
+            Key {
+                name: "http_listen",
+                default: "[\"0.0.0.0:80\", \"[::]:80\"]",
+                kind: Kind::Addresses,
+                doc: "Where the CA's HTTP-01 question is answered, while an order is under way. CAs ask port 80.",
             },
         ],
     },

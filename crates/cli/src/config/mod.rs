@@ -95,6 +95,12 @@ impl Config {
         if !flags.name.is_empty() {
             config.set("tls.names", Value::Names(flags.name.clone()), Origin::Flag("--name"));
         }
+        if !flags.domain.is_empty() {
+            config.set("acme.domains", Value::Names(flags.domain.clone()), Origin::Flag("--domain"));
+        }
+        if let Some(email) = &flags.acme_email {
+            config.set("acme.email", Value::Text(email.clone()), Origin::Flag("--acme-email"));
+        }
         config.check_pairs()?;
         Ok(config)
     }
@@ -149,6 +155,13 @@ impl Config {
             return Err(Failure::usage(
                 format!("tls.{has} is set, tls.{lacks} is not"),
                 "set both, or neither (then a local CA makes the certificate)",
+            )
+            .into());
+        }
+        if certificate.is_some() && !self.names("acme.domains")?.is_empty() {
+            return Err(Failure::usage(
+                "both tls.certificate and acme.domains (--domain) are set",
+                "keep one: certificates are either yours or got by ACME",
             )
             .into());
         }

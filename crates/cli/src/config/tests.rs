@@ -40,7 +40,7 @@ fn file_beats_default_environment_beats_file_flag_beats_all() {
     let dir = tempfile::tempdir().unwrap();
     let text = "[gateway]\nlisten = [\"127.0.0.1:1\"]\n[log]\nlevel = \"warn\"\n[cluster]\nsleep_after = \"2s\"\n";
     std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
-    let flags = ServeArgs { listen: vec!["127.0.0.1:2".parse().unwrap()], name: vec![] };
+    let flags = ServeArgs { listen: vec!["127.0.0.1:2".parse().unwrap()], ..ServeArgs::default() };
     let env = |name: &str| (name == "TIDEGATE_LOG").then(|| "debug".to_owned());
     let config = Config::load(&global(None), dir.path(), &flags, env).unwrap();
     assert_eq!(config.addresses("gateway.listen").unwrap(), flags.listen);

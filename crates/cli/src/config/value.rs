@@ -25,6 +25,8 @@ pub enum Kind {
     /// A file; the empty text means none.
     File,
     Choice(&'static [&'static str]),
+    /// Any text; may be empty.
+    Text,
     /// A filter of the log.
     Filter,
 }
@@ -81,6 +83,14 @@ impl Kind {
                 } else {
                     Err(format!("must be one of {all}"))
                 }
+            }
+            Self::Text => {
+                let value = text(raw, "a text")?;
+                // What goes into requests and file names must fit on a line.
+                if value.len() > 1024 || value.contains(char::is_control) {
+                    return Err("must be one line of at most 1024 bytes".into());
+                }
+                Ok(Value::Text(value.to_owned()))
             }
             Self::Filter => filter(text(raw, "a level such as \"info\"")?).map(Value::Text),
         }

@@ -1,0 +1,83 @@
+//! The way to a CA: one verified HTTPS request per connection, bounded in time and size. Never follows a redirect
+//! and never speaks plain HTTP.
+
+use crate::acme::limits::{HTTP_BODY_MAX, HTTP_MAX, RETRY_AFTER_MAX};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+type Other = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the CA last said about when to come back; instant-acme does not pass it on.
+pub type Patience = Arc<Mutex<Option<Duration>>>;
+
+pub struct Https {
+    pub tls: Arc<ClientConfig>,
+    pub patience: Patience,
+}
+
+impl HttpClient for Https {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+        let (tls, patience) = (self.tls.clone(), self.patience.clone());
+        Box::pin(async move {
+            let said = match tokio::time::timeout(HTTP_MAX, exchange(tls, request)).await {
+                Ok(said) => said.map_err(Error::Other)?,
+                Err(_) => return Err(Error::Other(format!("no answer within {} s", HTTP_MAX.as_secs()).into())),
+            };
+            if matches!(said.parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+                let wait = said.parts.headers.get(RETRY_AFTER).and_then(seconds);
+                *patience.lock().unwrap_or_else(PoisonError::into_inner) = wait;
+            }
+            Ok(said)
+        })
+    }
+}
+
+/// CAs send seconds; the other form, a date, is read as nothing said.
+fn seconds(value: &HeaderValue) -> Option<Duration> {
+    let seconds = value.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+async fn exchange(tls: Arc<ClientConfig>, mut request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Other> {
+    let uri = request.uri().clone();
+    if uri.scheme_str() != Some("https") {
+        return Err(format!("{uri} is not https").into());
+    }
+    let authority = uri.authority().ok_or("the URL names no host")?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let port = authority.port_u16().unwrap_or(443);
+    let name = ServerName::try_from(host.to_owned())?;
+    let tcp = TcpStream::connect((host, port)).await.map_err(|error| format!("{host}:{port}: {error}"))?;
+    let stream = TlsConnector::from(tls).connect(name, tcp).await.map_err(|error| format!("{host}:{port}: {error}"))?;
+    request.headers_mut().insert(HOST, HeaderValue::from_str(authority.as_str())?);
+    *request.uri_mut() = uri.path_and_query().map_or(Uri::from_static("/"), |path| Uri::from(path.clone()));
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let talk = async {
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        let body = Limited::new(body, HTTP_BODY_MAX).collect().await?.to_bytes();
+        Ok(BytesResponse { parts, body: Box::new(body) })
+    };
+    // The connection moves the bytes while the talk goes on; it never ends an answer that is still coming.
+    let (mut connection, mut talk) = (std::pin::pin!(connection), std::pin::pin!(talk));
+    tokio::select! {
+        answer = &mut talk => answer,
+        ended = &mut connection => {
+            ended?;
+            talk.await
+        }
+    }
+}

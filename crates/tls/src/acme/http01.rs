@@ -1,0 +1,191 @@
+//! HTTP-01: a listener that exists while an order is under way and answers nothing but its challenges. It never
+//! serves a file, never redirects and never sees a connection once the order has ended.
+
+use crate::acme::limits::{CHALLENGE_CONNECTIONS_MAX, CHALLENGE_HEAD_MAX, CHALLENGE_REQUEST_MAX};
+use rustix::net::sockopt::set_ipv6_v6only;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+const PATH: &str = "/.well-known/acme-challenge/";
+
+/// Tokens and what is answered to them.
+pub type Answers = Arc<Mutex<HashMap<String, String>>>;
+
+/// The open listener. Closed when dropped, with every connection it took.
+pub struct Http01 {
+    answers: Answers,
+    _serving: JoinSet<()>,
+}
+
+impl Http01 {
+    /// Opens all addresses; those of a family that this machine lacks may fail as long as one is open.
+    pub fn open(addresses: &[SocketAddr]) -> io::Result<Self> {
+        let answers = Answers::default();
+        let mut serving = JoinSet::new();
+        let mut refused = None;
+        for address in addresses {
+            match listen(*address) {
+                Ok(listener) => drop(serving.spawn(serve(listener, answers.clone()))),
+                Err(error) if lacks_family(&error) && addresses.len() > 1 => refused = Some((*address, error)),
+                Err(error) => return Err(named(*address, &error)),
+            }
+        }
+        match refused {
+            Some((address, error)) if serving.is_empty() => Err(named(address, &error)),
+            _ => Ok(Self { answers, _serving: serving }),
+        }
+    }
+
+    pub fn answer(&self, token: &str, with: &str) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.insert(token.to_owned(), with.to_owned());
+    }
+}
+
+fn named(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("listening on {address}: {error}"))
+}
+
+fn lacks_family(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::PROTONOSUPPORT))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => {
+            let socket = TcpSocket::new_v6()?;
+            // So that `0.0.0.0:80` and `[::]:80` can stand side by side.
+            set_ipv6_v6only(&socket, true)?;
+            socket
+        }
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(u32::try_from(CHALLENGE_CONNECTIONS_MAX).unwrap_or(u32::MAX))
+}
+
+async fn serve(listener: TcpListener, answers: Answers) {
+    let places = Arc::new(Semaphore::new(CHALLENGE_CONNECTIONS_MAX));
+    let mut open = JoinSet::new();
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        while open.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answers = answers.clone();
+                open.spawn(async move {
+                    let _ = tokio::time::timeout(CHALLENGE_REQUEST_MAX, one(stream, &answers)).await;
+                    drop(place);
+                });
+            }
+            // Out of descriptors, say: the validator comes again.
+            Err(_) => tokio::time::sleep(crate::acme::limits::LOOK_MIN).await,
+        }
+    }
+}
+
+async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut piece = [0; 1024];
+        let read = stream.read(&mut piece).await?;
+        if read == 0 || head.len() + read > CHALLENGE_HEAD_MAX {
+            return Ok(());
+        }
+        head.extend_from_slice(piece.get(..read).unwrap_or_default());
+    }
+    let found = token(&head).and_then(|token| {
+        let answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(token).cloned()
+    });
+    let answer = match found {
+        Some(found) => format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{found}",
+            found.len()
+        ),
+        None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+    };
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// The token of a request's first line, if that is what is asked for.
+fn token(head: &[u8]) -> Option<&str> {
+    let line = head.split(|byte| *byte == b'\r').next()?;
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let asked = method == "GET" && version.starts_with("HTTP/1.") && words.next().is_none();
+    let path = target.split('?').next()?;
+    asked.then(|| path.strip_prefix(PATH)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask(port: u16, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer
+    }
+
+    fn free_port() -> u16 {
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    }
+
+    #[tokio::test]
+    async fn it_answers_its_challenges_and_nothing_else() {
+        let port = free_port();
+        let http = Http01::open(&[format!("127.0.0.1:{port}").parse().unwrap()]).unwrap();
+        http.answer("tok-1", "tok-1.print");
+        let good = ask(port, b"GET /.well-known/acme-challenge/tok-1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(good.starts_with("HTTP/1.1 200") && good.ends_with("\r\n\r\ntok-1.print"), "{good}");
+        for other in [
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET /.well-known/acme-challenge/tok-2 HTTP/1.1\r\n\r\n",
+            "GET /.well-known/acme-challenge/../acme-challenge/tok-1 HTTP/1.1\r\n\r\n",
+            "POST /.well-known/acme-challenge/tok-1 HTTP/1.1\r\n\r\n",
+            "GET /.well-known/acme-challenge/tok-1\r\n\r\n",
+        ] {
+            let answer = ask(port, other.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 404"), "{other:?}: {answer}");
+        }
+        let endless = ask(port, &vec![b'a'; CHALLENGE_HEAD_MAX + 1]).await;
+        assert_eq!(endless, "", "closed without a word");
+    }
+
+    #[tokio::test]
+    async fn it_is_closed_when_the_order_has_ended() {
+        let port = free_port();
+        let http = Http01::open(&[format!("127.0.0.1:{port}").parse().unwrap()]).unwrap();
+        drop(http);
+        tokio::task::yield_now().await;
+        let mut tries = 0;
+        while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            tries += 1;
+            assert!(tries < 100, "still open");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn both_families_stand_side_by_side_and_a_taken_port_is_named() {
+        let port = free_port();
+        let both = [format!("0.0.0.0:{port}").parse().unwrap(), format!("[::]:{port}").parse().unwrap()];
+        let first = Http01::open(&both).unwrap();
+        let error = Http01::open(&both).err().unwrap().to_string();
+        assert!(error.contains(&format!("0.0.0.0:{port}")), "{error}");
+        drop(first);
+    }
+}

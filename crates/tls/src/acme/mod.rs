@@ -1,0 +1,30 @@
+//! Certificates by ACME: who orders them, when, and how control of a name is proved. Everything here happens beside
+//! the handshakes, never in them.
+
+mod account;
+mod failure;
+mod http;
+mod http01;
+mod judge;
+mod key;
+pub mod limits;
+mod manager;
+mod order;
+mod record;
+mod schedule;
+mod settings;
+mod solve;
+mod source;
+mod store;
+
+pub use manager::Manager;
+pub use settings::{AcmeSettings, CaSettings, ChallengeKind, LETS_ENCRYPT};
+pub use source::Acme;
+
+/// Between 0 and 1. Nothing secret depends on it.
+fn random() -> f64 {
+    let mut bytes = [0; 4];
+    // Without randomness there is no jitter, and worse to worry about.
+    let _ = crate::profile::provider().secure_random.fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+}

@@ -1,0 +1,169 @@
+//! One order at one CA: from the account to a chain with its key. It keeps nothing on disk itself, reuses no key,
+//! and leaves no challenge answered behind.
+
+use crate::acme::failure::{ERROR_PREFIX, Failure, Step};
+use crate::acme::key;
+use crate::acme::limits::{BAD_NONCE_TRIES, FIRST_POLL, ISSUING_MAX, VALIDATION_MAX};
+use crate::acme::settings::ChallengeKind;
+use crate::acme::solve::Solver;
+use crate::names::Name;
+use instant_acme::{
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder, Order,
+    OrderStatus, RetryPolicy,
+};
+
+/// What is wanted.
+pub struct Wish<'a> {
+    pub names: &'a [String],
+    pub profile: Option<&'a str>,
+    /// The certificate that this one takes the place of, if the CA is told.
+    pub replaces: Option<CertificateIdentifier<'static>>,
+    /// The way to prove control of the names.
+    pub challenge: ChallengeKind,
+}
+
+/// Repeats a request that was refused for its nonce alone: it changed nothing.
+macro_rules! again {
+    ($call:expr) => {{
+        let mut tries = 0;
+        loop {
+            match $call.await {
+                Err(error) if is_problem(&error, "badNonce") && tries < BAD_NONCE_TRIES => tries += 1,
+                other => break other,
+            }
+        }
+    }};
+}
+pub(super) use again;
+
+/// Whether the CA's answer is this one of RFC 8555's error types.
+pub fn is_problem(error: &Error, kind: &str) -> bool {
+    let Error::Api(problem) = error else { return false };
+    problem.r#type.as_deref().and_then(|urn| urn.strip_prefix(ERROR_PREFIX)) == Some(kind)
+}
+
+/// Places an order. A CA that will have nothing of `replaces` (the old certificate is replaced already, is not its
+/// own, was got by another account) is asked again without: that word is a courtesy, no condition.
+pub async fn place(account: &Account, wish: &Wish<'_>) -> Result<Order, Failure> {
+    let identifiers = wish.names.iter().map(|name| identifier(name)).collect::<Result<Vec<_>, _>>()?;
+    let plain = || {
+        let order = NewOrder::new(&identifiers);
+        match wish.profile {
+            Some(profile) => order.profile(profile),
+            None => order,
+        }
+    };
+    if let Some(replaces) = &wish.replaces {
+        let order = plain().replaces(replaces.clone());
+        match again!(account.new_order(&order)) {
+            Ok(order) => return Ok(order),
+            // These are not about `replaces`, and a second request would be one more of the same.
+            Err(error) if is_problem(&error, "rateLimited") || !was_answered(&error) => {
+                return Err(Failure::said(Step::Order)(error));
+            }
+            Err(_) => {}
+        }
+    }
+    again!(account.new_order(&plain())).map_err(Failure::said(Step::Order))
+}
+
+/// Whether the CA gave an answer, of whatever kind.
+fn was_answered(error: &Error) -> bool {
+    !matches!(error, Error::Other(inner) if !inner.to_string().starts_with("replaces"))
+}
+
+fn identifier(name: &str) -> Result<Identifier, Failure> {
+    match Name::parse(name).map_err(Failure::at(Step::Order))? {
+        Name::Dns(dns) => Ok(Identifier::Dns(dns)),
+        Name::Ip(address) => Ok(Identifier::Ip(address)),
+    }
+}
+
+/// Carries an order to its end, from wherever it stands: the chain as the CA gave it.
+pub async fn carry_out(
+    order: &mut Order,
+    wish: &Wish<'_>,
+    key_pem: &str,
+    solver: &mut Solver,
+) -> Result<String, Failure> {
+    if order.state().status == OrderStatus::Pending {
+        let proved = prove(order, wish.challenge, solver).await;
+        solver.clean_up().await;
+        proved?;
+    }
+    if order.state().status == OrderStatus::Ready {
+        let request = key::request(wish.names, key_pem, wish.profile.is_none())?;
+        again!(order.finalize_csr(&request)).map_err(Failure::said(Step::Finalize))?;
+    }
+    let patience = RetryPolicy::new().initial_delay(FIRST_POLL).backoff(1.5).timeout(ISSUING_MAX);
+    again!(order.poll_certificate(&patience)).map_err(Failure::said(Step::Finalize))
+}
+
+async fn prove(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> Result<(), Failure> {
+    answer_all(order, kind, solver).await?;
+    let patience = RetryPolicy::new().initial_delay(FIRST_POLL).backoff(1.5).timeout(VALIDATION_MAX);
+    match again!(order.poll_ready(&patience)) {
+        Ok(OrderStatus::Ready) => Ok(()),
+        Ok(status) => Err(Failure::new(Step::Challenge, why_not(order, &format!("the order is {status:?}")).await)),
+        Err(error) => Err(Failure::new(Step::Challenge, why_not(order, &error.to_string()).await)),
+    }
+}
+
+async fn answer_all(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> Result<(), Failure> {
+    let wanted = match kind {
+        ChallengeKind::Http01 => ChallengeType::Http01,
+    };
+    let mut ready = Vec::new();
+    let mut authorizations = order.authorizations();
+    while let Some(found) = authorizations.next().await {
+        let mut authorization = match found {
+            Ok(authorization) => authorization,
+            // A nonce of before: the order is read anew by the caller's next attempt.
+            Err(error) => return Err(Failure::new(Step::Challenge, error)),
+        };
+        if authorization.status == AuthorizationStatus::Valid {
+            continue;
+        }
+        let name = authorization.identifier().to_string();
+        let Some(challenge) = authorization.challenge(wanted.clone()) else {
+            let reason = format!("the CA does not offer {} for {name}", kind.as_str());
+            return Err(Failure::new(Step::Challenge, reason));
+        };
+        let identifier = match challenge.identifier().identifier {
+            Identifier::Dns(dns) => dns.clone(),
+            other => other.authorized(false).to_string(),
+        };
+        solver.answer(&identifier, &challenge.token, &challenge.key_authorization()).await?;
+        ready.push(challenge.url.clone());
+    }
+    solver.settle().await?;
+    let mut authorizations = order.authorizations();
+    while let Some(found) = authorizations.next().await {
+        let mut authorization = found.map_err(Failure::at(Step::Challenge))?;
+        if let Some(mut challenge) = authorization.challenge(wanted.clone())
+            && ready.contains(&challenge.url)
+        {
+            again!(challenge.set_ready()).map_err(Failure::at(Step::Challenge))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the CA says of each challenge that failed: the one thing that helps whoever must mend it.
+async fn why_not(order: &mut Order, otherwise: &str) -> String {
+    let mut reasons = Vec::new();
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        if again!(async { authorization.refresh().await.map(drop) }).is_err() {
+            continue;
+        }
+        let name = authorization.identifier().to_string();
+        for challenge in &authorization.challenges {
+            if let Some(error) = &challenge.error {
+                let detail = error.detail.as_deref().or(error.r#type.as_deref()).unwrap_or("no reason given");
+                reasons.push(format!("{name}: {detail}"));
+            }
+        }
+    }
+    if reasons.is_empty() { otherwise.to_owned() } else { reasons.join("; ") }
+}

@@ -1,0 +1,169 @@
+//! When to ask a CA for a certificate, and when not to: pure functions of the clock, the pair and the record. Never
+//! does anything.
+
+use crate::acme::limits::{BACKOFF_SECONDS, CLOCK_FLOOR, JITTER, SHORT_LIFE_SECONDS, UNPLANNED_PER_WEEK};
+use crate::acme::record::Record;
+
+const WEEK: i64 = 7 * 86_400;
+
+/// What of the pair that is kept matters here. Seconds of the Unix clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    pub not_before: i64,
+    pub not_after: i64,
+    /// Whether it carries all wanted names.
+    pub fits: bool,
+}
+
+/// Why an order is placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its time has come. That can't happen often.
+    Age,
+    /// None, or for other names, or somebody asked: that could happen in a circle, and is counted.
+    Need,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing before this moment.
+    Wait(i64),
+    Order(Why),
+    /// The clock can't be right.
+    WrongClock,
+    /// Too many were ordered this week; the moment when one more may be.
+    Enough(i64),
+}
+
+/// What to do now.
+pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Decision {
+    if now < CLOCK_FLOOR {
+        return Decision::WrongClock;
+    }
+    let why = match pair {
+        Some(life) if life.fits && !asked => {
+            let due = due(life, record);
+            if now < due {
+                return Decision::Wait(due);
+            }
+            Why::Age
+        }
+        _ => Why::Need,
+    };
+    // A clock that ran ahead for a while must not hold attempts back for longer than the longest wait.
+    let attempt = record.next_attempt.min(now + longest());
+    if now < attempt && !asked {
+        return Decision::Wait(attempt);
+    }
+    // An order that stands is carried on, not placed anew.
+    if why == Why::Need && record.pending.is_none() {
+        let recent: Vec<i64> = recent(&record.unplanned, now).collect();
+        if recent.len() >= UNPLANNED_PER_WEEK {
+            let free = recent.iter().rev().nth(UNPLANNED_PER_WEEK - 1).map_or(now, |at| at + WEEK);
+            return Decision::Enough(free);
+        }
+    }
+    Decision::Order(why)
+}
+
+/// When the pair is to be renewed: the time that was chosen, but never so late that less than a twentieth is left.
+pub fn due(life: Life, record: &Record) -> i64 {
+    let whole = life.not_after - life.not_before;
+    let floor = life.not_after - whole / 20;
+    record.renew_at.unwrap_or_else(|| by_age(life)).min(floor)
+}
+
+/// Two thirds of a life, half of a short one.
+pub fn by_age(life: Life) -> i64 {
+    let whole = life.not_after - life.not_before;
+    life.not_before + if whole < SHORT_LIFE_SECONDS { whole / 2 } else { whole / 3 * 2 }
+}
+
+/// Orders of the last week. One from the future, by a clock that was wrong, counts as well: it may be recent.
+pub fn recent(unplanned: &[i64], now: i64) -> impl Iterator<Item = i64> {
+    unplanned.iter().copied().filter(move |at| *at > now - WEEK)
+}
+
+/// The wait after so many failures in a row.
+pub fn backoff(failures: u32) -> i64 {
+    let at = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
+    BACKOFF_SECONDS.get(at).or(BACKOFF_SECONDS.last()).copied().unwrap_or(SHORT_LIFE_SECONDS)
+}
+
+/// `seconds`, a part of it more or less by `random`, which lies between 0 and 1.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "days in seconds")]
+pub fn jittered(seconds: i64, random: f64) -> i64 {
+    (seconds as f64 * (1.0 + JITTER * (2.0 * random - 1.0))) as i64
+}
+
+/// What a record's next attempt can be away at most.
+fn longest() -> i64 {
+    let retry_after = i64::try_from(crate::acme::limits::RETRY_AFTER_MAX.as_secs()).unwrap_or(WEEK);
+    jittered(BACKOFF_SECONDS.iter().copied().max().unwrap_or(0).max(retry_after), 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = CLOCK_FLOOR + 1_000_000_000;
+    const DAY: i64 = 86_400;
+
+    fn life(from_days: i64, to_days: i64) -> Option<Life> {
+        Some(Life { not_before: NOW + from_days * DAY, not_after: NOW + to_days * DAY, fits: true })
+    }
+
+    #[test]
+    fn a_valid_pair_is_never_ordered_again() {
+        let Decision::Wait(until) = decide(NOW, life(-1, 89), &Record::default(), false) else { panic!() };
+        assert_eq!(until, NOW - DAY + 60 * DAY, "two thirds of ninety days");
+        let Decision::Wait(until) = decide(NOW, life(-1, 5), &Record::default(), false) else { panic!() };
+        assert_eq!(until, NOW + 2 * DAY, "half of six days");
+    }
+
+    #[test]
+    fn an_old_an_ended_a_missing_and_an_unfit_pair_are_ordered() {
+        let fresh = Record::default();
+        assert_eq!(decide(NOW, life(-61, 29), &fresh, false), Decision::Order(Why::Age));
+        assert_eq!(decide(NOW, life(-90, -1), &fresh, false), Decision::Order(Why::Age));
+        assert_eq!(decide(NOW, None, &fresh, false), Decision::Order(Why::Need));
+        let unfit = life(-1, 89).map(|life| Life { fits: false, ..life });
+        assert_eq!(decide(NOW, unfit, &fresh, false), Decision::Order(Why::Need));
+        assert_eq!(decide(NOW, life(-1, 89), &fresh, true), Decision::Order(Why::Need), "asked for");
+    }
+
+    #[test]
+    fn a_chosen_time_counts_but_never_past_the_last_twentieth() {
+        let at = |renew_at| Record { renew_at: Some(renew_at), ..Record::default() };
+        assert_eq!(decide(NOW, life(-1, 89), &at(NOW - 1), false), Decision::Order(Why::Age));
+        assert_eq!(decide(NOW, life(-10, 10), &at(NOW + 100 * DAY), false), Decision::Wait(NOW + 9 * DAY));
+    }
+
+    #[test]
+    fn a_crash_loop_asks_no_more_often_than_its_record_allows() {
+        let waiting = Record { failures: 3, next_attempt: NOW + 300, ..Record::default() };
+        assert_eq!(decide(NOW, None, &waiting, false), Decision::Wait(NOW + 300));
+        assert_eq!(decide(NOW + 300, None, &waiting, false), Decision::Order(Why::Need));
+        let spent = Record { unplanned: vec![NOW - 8 * DAY, NOW - 3, NOW - 2, NOW - 1, NOW], ..Record::default() };
+        assert_eq!(decide(NOW, None, &spent, false), Decision::Enough(NOW - 3 + WEEK));
+        assert_eq!(decide(NOW, None, &spent, true), Decision::Enough(NOW - 3 + WEEK), "nor by command");
+        assert_eq!(decide(NOW, life(-61, 29), &spent, false), Decision::Order(Why::Age), "age is no circle");
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_does_not_hold_attempts_back_for_years() {
+        assert_eq!(decide(CLOCK_FLOOR - 1, None, &Record::default(), false), Decision::WrongClock);
+        let from_the_future = Record { next_attempt: NOW + 3000 * DAY, ..Record::default() };
+        let Decision::Wait(until) = decide(NOW, None, &from_the_future, false) else { panic!() };
+        assert!(until <= NOW + 3 * DAY);
+    }
+
+    #[test]
+    fn waits_grow_and_vary() {
+        let waits: Vec<i64> = (1..=12).map(backoff).collect();
+        assert!(waits.is_sorted() && waits[0] == 60 && waits[11] == 21_600, "{waits:?}");
+        assert_eq!((jittered(100, 0.0), jittered(100, 0.5), jittered(100, 1.0)), (80, 100, 120));
+        // The fifth attempt comes after the hour in which Let's Encrypt allows five failures.
+        assert!(waits[..4].iter().map(|wait| jittered(*wait, 0.0)).sum::<i64>() > 3_600);
+    }
+}

@@ -1,0 +1,136 @@
+//! `DATA/acme`: accounts, pairs, records. Everything in it is private, and every file is whole or not there at all.
+
+use crate::acme::key::KeyKind;
+use crate::acme::record::Record;
+use crate::chain::Chain;
+use crate::error::TlsError;
+use crate::state::{self, SECRET_MODE};
+use instant_acme::AccountCredentials;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A pair as it lies on disk.
+pub struct Pair {
+    pub chain: Chain,
+}
+
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    pub fn new(data: &Path) -> Self {
+        Self { folder: data.join("acme") }
+    }
+
+    fn file(&self, kind: KeyKind, what: &str) -> PathBuf {
+        self.folder.join(format!("{}.{what}", kind.as_str()))
+    }
+
+    /// What is remembered. A record that can't be read is taken for one failure just now: whatever it said, a CA is
+    /// not asked at once.
+    pub fn record(&self, kind: KeyKind, now: i64) -> Record {
+        match state::read_if_there(&self.file(kind, "json")) {
+            Ok(None) => Record::default(),
+            Ok(Some(bytes)) => serde_json::from_slice(&bytes).unwrap_or_else(|_| lost(now)),
+            Err(_) => lost(now),
+        }
+    }
+
+    /// Remembers. An attempt begins with this: a storage that takes no record would take no certificate either.
+    pub fn remember(&self, kind: KeyKind, record: &Record) -> Result<(), TlsError> {
+        state::private_folder(&self.folder)?;
+        let text = serde_json::to_vec_pretty(record).map_err(|error| TlsError::Certificate(error.to_string()))?;
+        state::write_whole(&self.file(kind, "json"), &text, SECRET_MODE)
+    }
+
+    /// The pair that is kept: none if none was ever there or its files are lost.
+    pub fn pair(&self, kind: KeyKind) -> Result<Option<Pair>, TlsError> {
+        self.read_pair(kind, "pem")
+    }
+
+    /// A pair that may not be served as long as there is a better one.
+    pub fn held(&self, kind: KeyKind) -> Result<Option<Pair>, TlsError> {
+        self.read_pair(kind, "held.pem")
+    }
+
+    fn read_pair(&self, kind: KeyKind, what: &str) -> Result<Option<Pair>, TlsError> {
+        let path = self.file(kind, what);
+        let Some(bytes) = state::read_if_there(&path)? else { return Ok(None) };
+        Ok(Some(Pair { chain: Chain::from_pem(&bytes, &bytes, &path)? }))
+    }
+
+    /// Chain and key in one file: no crash can leave a key beside another's certificate.
+    pub fn keep(&self, kind: KeyKind, chain: &str, key: &str) -> Result<(), TlsError> {
+        self.write_pair(kind, "pem", chain, key)?;
+        self.forget(kind, "held.pem")
+    }
+
+    pub fn hold(&self, kind: KeyKind, chain: &str, key: &str) -> Result<(), TlsError> {
+        self.write_pair(kind, "held.pem", chain, key)
+    }
+
+    /// Puts the pair that was kept back in the place of the one before.
+    pub fn promote_held(&self, kind: KeyKind) -> Result<(), TlsError> {
+        let (from, to) = (self.file(kind, "held.pem"), self.file(kind, "pem"));
+        std::fs::rename(&from, &to).map_err(TlsError::io("renaming into place", &to))
+    }
+
+    fn write_pair(&self, kind: KeyKind, what: &str, chain: &str, key: &str) -> Result<(), TlsError> {
+        let mut whole = Zeroizing::new(String::with_capacity(chain.len() + 1 + key.len()));
+        whole.push_str(chain);
+        if !chain.ends_with('\n') {
+            whole.push('\n');
+        }
+        whole.push_str(key);
+        state::write_whole(&self.file(kind, what), whole.as_bytes(), SECRET_MODE)
+    }
+
+    /// The key of an order under way.
+    pub fn pending_key(&self, kind: KeyKind) -> Result<Option<Zeroizing<String>>, TlsError> {
+        let bytes = state::read_if_there(&self.file(kind, "pending.pem"))?;
+        Ok(bytes.and_then(|bytes| Some(Zeroizing::new(std::str::from_utf8(&bytes).ok()?.to_owned()))))
+    }
+
+    pub fn keep_pending_key(&self, kind: KeyKind, key: &str) -> Result<(), TlsError> {
+        state::write_whole(&self.file(kind, "pending.pem"), key.as_bytes(), SECRET_MODE)
+    }
+
+    pub fn forget_pending_key(&self, kind: KeyKind) -> Result<(), TlsError> {
+        self.forget(kind, "pending.pem")
+    }
+
+    fn forget(&self, kind: KeyKind, what: &str) -> Result<(), TlsError> {
+        let path = self.file(kind, what);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TlsError::io("removing", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// One account per CA, by its directory's URL.
+    fn account_file(&self, directory: &str) -> PathBuf {
+        let hash = Sha256::digest(directory.as_bytes());
+        let mark: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("account-{mark}.json"))
+    }
+
+    pub fn account(&self, directory: &str) -> Result<Option<AccountCredentials>, TlsError> {
+        let Some(bytes) = state::read_if_there(&self.account_file(directory))? else { return Ok(None) };
+        // One that can't be read is no account: a new one is made.
+        Ok(serde_json::from_slice(&bytes).ok())
+    }
+
+    pub fn keep_account(&self, directory: &str, account: &AccountCredentials) -> Result<(), TlsError> {
+        state::private_folder(&self.folder)?;
+        let text =
+            Zeroizing::new(serde_json::to_vec(account).map_err(|error| TlsError::Certificate(error.to_string()))?);
+        state::write_whole(&self.account_file(directory), &text, SECRET_MODE)
+    }
+}
+
+fn lost(now: i64) -> Record {
+    Record { failures: 1, next_attempt: now + crate::acme::schedule::backoff(1), ..Record::default() }
+}
