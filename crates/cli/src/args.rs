@@ -32,7 +32,7 @@ const ENVIRONMENT: &str = "First steps:
 Environment:
   TIDEGATE_DATA       the data directory, where --data is not given
   TIDEGATE_LOG        the log's level: error, warn, info, debug, trace
-  TIDEGATE_PASSWORD   the password for `tidegate sql`, where no terminal can be asked
+  TIDEGATE_PASSWORD   the password for `tidegate sql` and `tidegate check --user`
   NO_COLOR            no colours, whatever the terminal
 
 Exit codes:
@@ -107,6 +107,14 @@ pub enum Command {
     /// Check and show the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
+
+    /// Judge any MySQL endpoint from outside: is it safe on a public network?
+    ///
+    /// Tests TLS, certificate, name, old protocols, clear text and more at any server or service of the MySQL
+    /// protocol, and says of each finding what was seen and what to do: docs/check.md explains them all. It opens
+    /// about twenty connections, takes about 15 seconds and needs no account. Exit code 0: nothing failed;
+    /// 1: something failed; 2: wrong usage.
+    Check(CheckArgs),
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -221,6 +229,29 @@ pub struct SqlArgs {
     /// Read the password from this file (its first line)
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The endpoint; without a port, 4000
+    #[arg(value_name = "HOST:PORT")]
+    pub endpoint: tidegate_check::Endpoint,
+    /// The name that the certificate must carry [default: HOST]
+    #[arg(long, value_name = "N")]
+    pub name: Option<String>,
+    /// Trust these roots too, such as a local `ca.pem`
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Log in too, and try one wrong password and one unknown user
+    ///
+    /// The password comes from $TIDEGATE_PASSWORD, else it is asked for. It is sent only over TLS whose
+    /// certificate has been verified.
+    #[arg(long, value_name = "U")]
+    pub user: Option<String>,
+    /// Check again every so many seconds and print what changes [default: 300]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
+    #[arg(value_parser = clap::value_parser!(u64).range(30..=86_400))]
+    pub watch: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

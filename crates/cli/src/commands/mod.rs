@@ -1,5 +1,6 @@
 //! The commands, one file per group. Here only the way to them.
 
+mod check;
 pub mod cluster;
 mod config;
 mod connect;
@@ -49,6 +50,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Connect(args) => connect::run(&context, &args),
         Command::Sql(args) => sql::run(&context, &args),
         Command::Config(command) => config::run(&context, &command),
+        Command::Check(args) => check::run(&context, &args),
     }
 }
 

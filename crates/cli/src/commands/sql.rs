@@ -18,7 +18,7 @@ use std::process::Command;
 use zeroize::Zeroizing;
 
 /// The password, where no terminal can be asked.
-const PASSWORD_ENV: &str = "TIDEGATE_PASSWORD";
+pub const PASSWORD_ENV: &str = "TIDEGATE_PASSWORD";
 
 /// A client on this machine, and which one of the table it is.
 struct Installed {

@@ -1,0 +1,253 @@
+//! Facts of a chain as it was sent, and whether it may be believed. It sees certificates only, never a socket.
+
+use crate::limits::{CHAIN_MAX, RSA_BITS_MIN};
+use crate::settings::Roots;
+use crate::text::hex;
+use rustls::RootCertStore;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use rustls::server::ParsedCertificate;
+use std::net::IpAddr;
+use std::time::Duration;
+use time::OffsetDateTime;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::X509Name;
+
+/// What one certificate says about itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub subject: String,
+    pub issuer: String,
+    subject_der: Vec<u8>,
+    issuer_der: Vec<u8>,
+    pub names: Vec<String>,
+    pub not_before: OffsetDateTime,
+    pub not_after: OffsetDateTime,
+    pub key: KeyFacts,
+    /// The algorithm's object identifier.
+    signature: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyFacts {
+    Rsa(usize),
+    Ec(usize),
+    Other(String),
+}
+
+/// The chain as sent, leaf first.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    certificates: Vec<CertificateDer<'static>>,
+    pub facts: Vec<Facts>,
+}
+
+/// How the sent certificates hang together.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Whole {
+        certificates: usize,
+        top: String,
+    },
+    /// All that is needed is there, but not only that, or not in order.
+    Untidy(String),
+    /// Nobody who was sent, and no root, has this name.
+    Missing(String),
+}
+
+pub(crate) enum Trust {
+    Public,
+    Private,
+    None(String),
+}
+
+pub(crate) fn mozilla() -> RootCertStore {
+    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+}
+
+impl Chain {
+    pub fn read(certificates: Vec<CertificateDer<'static>>) -> Result<Self, String> {
+        if certificates.is_empty() {
+            return Err("no certificate was sent".to_owned());
+        }
+        let facts = certificates.iter().take(CHAIN_MAX).map(Facts::read).collect::<Result<_, _>>()?;
+        Ok(Self { certificates, facts })
+    }
+
+    pub fn leaf(&self) -> Option<&Facts> {
+        self.facts.first()
+    }
+
+    pub fn shape(&self, roots: &[&RootCertStore]) -> Shape {
+        let Some(mut top) = self.leaf() else { return Shape::Missing("a leaf".to_owned()) };
+        let mut walked = vec![0];
+        while !top.is_self_issued() {
+            let above =
+                self.facts.iter().enumerate().find(|(i, f)| f.subject_der == top.issuer_der && !walked.contains(i));
+            let Some((index, facts)) = above else { break };
+            walked.push(index);
+            top = facts;
+        }
+        let known = |der: &[u8]| roots.iter().any(|s| s.roots.iter().any(|r| same_name(r, der)));
+        if !top.is_self_issued() && !known(&top.issuer_der) {
+            return Shape::Missing(top.issuer.clone());
+        }
+        if walked.len() < self.certificates.len() {
+            return Shape::Untidy(format!("{} of {} certificates are needed", walked.len(), self.certificates.len()));
+        }
+        if !walked.is_sorted() {
+            return Shape::Untidy("the issuers are not in order".to_owned());
+        }
+        Shape::Whole {
+            certificates: walked.len(),
+            top: if top.is_self_issued() { top.subject.clone() } else { top.issuer.clone() },
+        }
+    }
+
+    pub fn trust(&self, private: Option<&Roots>, now: OffsetDateTime) -> Trust {
+        let public = self.verify(&mozilla(), now);
+        let Err(reason) = public else { return Trust::Public };
+        match private.map(|roots| self.verify(&roots.store, now)) {
+            Some(Ok(())) => Trust::Private,
+            Some(Err(private)) => Trust::None(private),
+            None => Trust::None(reason),
+        }
+    }
+
+    /// By these anchors alone. An expired leaf is asked about its last moment: its dates are another finding.
+    pub fn verify(&self, roots: &RootCertStore, now: OffsetDateTime) -> Result<(), String> {
+        let (Some(leaf), Some(facts)) = (self.certificates.first(), self.leaf()) else {
+            return Err("no certificate was sent".to_owned());
+        };
+        if facts.is_self_issued() && self.certificates.len() == 1 {
+            return Err("it is signed by itself".to_owned());
+        }
+        let within = now.min(facts.not_after - time::Duration::SECOND).max(facts.not_before);
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(within.unix_timestamp().try_into().unwrap_or(0)));
+        let parsed = ParsedCertificate::try_from(leaf).map_err(|e| e.to_string())?;
+        let above = self.certificates.get(1..self.certificates.len().min(CHAIN_MAX)).unwrap_or_default();
+        let algorithms = crate::tls::provider().signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&parsed, roots, above, at, algorithms).map_err(|e| reason(&e))
+    }
+
+    pub fn is_for(&self, name: &ServerName<'_>) -> bool {
+        let leaf = self.certificates.first().map(ParsedCertificate::try_from);
+        matches!(leaf, Some(Ok(leaf)) if verify_server_name(&leaf, name).is_ok())
+    }
+
+    /// The certificates that Let's Encrypt had a hand in.
+    pub fn is_lets_encrypt(&self) -> bool {
+        self.facts.iter().any(|f| f.issuer.contains("Let's Encrypt") || f.issuer.contains("ISRG"))
+    }
+}
+
+fn reason(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
+            "no trusted root stands above it".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// webpki keeps names without the outer sequence header.
+fn same_name(root: &TrustAnchor<'_>, der: &[u8]) -> bool {
+    let subject: &[u8] = root.subject.as_ref();
+    der == subject
+        || der
+            .strip_suffix(subject)
+            .is_some_and(|head| matches!(head, [0x30, _] | [0x30, 0x81, _] | [0x30, 0x82, _, _]))
+}
+
+impl Facts {
+    fn read(der: &CertificateDer<'static>) -> Result<Self, String> {
+        let (_, cert) =
+            x509_parser::parse_x509_certificate(der).map_err(|e| format!("a certificate can't be read: {e}"))?;
+        Ok(Self {
+            subject: named(cert.subject()),
+            issuer: named(cert.issuer()),
+            subject_der: cert.subject().as_raw().to_vec(),
+            issuer_der: cert.issuer().as_raw().to_vec(),
+            names: alternative_names(&cert),
+            not_before: cert.validity().not_before.to_datetime(),
+            not_after: cert.validity().not_after.to_datetime(),
+            key: key(&cert),
+            signature: cert.signature_algorithm.algorithm.to_id_string(),
+        })
+    }
+
+    pub fn is_self_issued(&self) -> bool {
+        self.subject_der == self.issuer_der
+    }
+
+    /// SHA-1 and MD5 by RSA, DSA and ECDSA.
+    pub fn has_weak_signature(&self) -> bool {
+        const WEAK: &[&str] = &[
+            "1.2.840.113549.1.1.2",
+            "1.2.840.113549.1.1.4",
+            "1.2.840.113549.1.1.5",
+            "1.3.14.3.2.29",
+            "1.2.840.10040.4.3",
+            "1.2.840.10045.4.1",
+        ];
+        WEAK.contains(&self.signature.as_str())
+    }
+}
+
+impl KeyFacts {
+    pub fn is_weak(&self) -> bool {
+        match self {
+            Self::Rsa(bits) => *bits < RSA_BITS_MIN,
+            Self::Ec(bits) => *bits < 256,
+            Self::Other(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for KeyFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rsa(bits) => write!(f, "RSA {bits}"),
+            Self::Ec(bits) => write!(f, "EC {bits}"),
+            Self::Other(name) => f.write_str(name),
+        }
+    }
+}
+
+fn key(cert: &X509Certificate<'_>) -> KeyFacts {
+    let algorithm = cert.public_key().algorithm.algorithm.to_id_string();
+    match cert.public_key().parsed() {
+        Ok(PublicKey::RSA(rsa)) => KeyFacts::Rsa(rsa.key_size()),
+        Ok(PublicKey::EC(point)) => KeyFacts::Ec(point.key_size()),
+        _ if algorithm == "1.3.101.112" => KeyFacts::Other("Ed25519".to_owned()),
+        _ => KeyFacts::Other(algorithm),
+    }
+}
+
+/// The common name, else the whole of it.
+fn named(name: &X509Name<'_>) -> String {
+    let common = name.iter_common_name().next().and_then(|cn| cn.as_str().ok()).map(str::to_owned);
+    let organisation = name.iter_organization().next().and_then(|o| o.as_str().ok());
+    match (common, organisation) {
+        (Some(common), Some(organisation)) => format!("{common} ({organisation})"),
+        (Some(common), None) => common,
+        _ if name.iter().next().is_none() => "(no name)".to_owned(),
+        _ => name.to_string(),
+    }
+}
+
+fn alternative_names(cert: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = cert.subject_alternative_name() else { return Vec::new() };
+    let text = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(dns) => Some((*dns).to_owned()),
+        GeneralName::IPAddress(octets) => Some(address(octets).map_or_else(|| hex(octets), |ip| ip.to_string())),
+        _ => None,
+    };
+    extension.value.general_names.iter().filter_map(text).take(100).collect()
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(octets).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+}

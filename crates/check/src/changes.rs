@@ -1,0 +1,70 @@
+//! What is new since the last report, for a monitor. It compares verdicts, not evidence: days left change every day.
+
+use crate::finding::{Kind, Verdict};
+use crate::report::{Finding, Report};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A finding whose verdict is another than before; in the first report every one is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Change {
+    pub at: String,
+    pub endpoint: String,
+    pub was: Option<Verdict>,
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// The last verdict of each finding.
+#[derive(Debug, Default)]
+pub struct History(BTreeMap<Kind, Verdict>);
+
+impl History {
+    /// What has changed. One that could not be judged this time keeps the verdict that it had.
+    pub fn take(&mut self, report: &Report) -> Vec<Change> {
+        let mut found = Vec::new();
+        for finding in &report.findings {
+            let was = self.0.get(&finding.kind).copied();
+            let same = was == Some(finding.verdict) || (was.is_some() && finding.verdict == Verdict::Skip);
+            if same {
+                continue;
+            }
+            self.0.insert(finding.kind, finding.verdict);
+            let (at, endpoint) = (report.at.clone(), report.endpoint.clone());
+            found.push(Change { at, endpoint, was, finding: finding.clone() });
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Counts;
+
+    fn report(verdict: Verdict, evidence: &str) -> Report {
+        let finding = Finding { kind: Kind::Validity, verdict, evidence: evidence.to_owned() };
+        Report {
+            at: String::new(),
+            endpoint: String::new(),
+            name: String::new(),
+            verdict,
+            counts: Counts::default(),
+            connections: 0,
+            seconds: 0.0,
+            findings: vec![finding],
+        }
+    }
+
+    #[test]
+    fn only_another_verdict_is_a_change_and_a_skip_is_none() {
+        let mut history = History::default();
+        let mut seen = |verdict, evidence: &str| history.take(&report(verdict, evidence)).len();
+        assert_eq!(seen(Verdict::Pass, "60 days"), 1, "the first is all change");
+        assert_eq!(seen(Verdict::Pass, "59 days"), 0);
+        assert_eq!(seen(Verdict::Skip, "no connection"), 0);
+        assert_eq!(seen(Verdict::Pass, "58 days"), 0, "a skip forgets nothing");
+        assert_eq!(seen(Verdict::Fail, "expired"), 1);
+        assert_eq!(seen(Verdict::Pass, "90 days"), 1);
+    }
+}

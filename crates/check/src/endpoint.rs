@@ -1,0 +1,84 @@
+//! HOST:PORT as a person writes it. It never looks a name up.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The port of the contract, where none is written.
+pub const PORT: u16 = 4000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub host: String,
+    pub port: u16,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum EndpointError {
+    #[error("write HOST:PORT, such as db.example.com:4000 or [::1]:4000")]
+    Form,
+    #[error("{0:?} is no port: write a number from 1 to 65535")]
+    Port(String),
+    #[error("{0:?} is no host name and no address")]
+    Host(String),
+}
+
+impl std::str::FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, rest) = rest.split_once(']').ok_or(EndpointError::Form)?;
+                let port =
+                    if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or(EndpointError::Form)?) };
+                (host, port)
+            }
+            // More than one colon without brackets is an IPv6 address alone.
+            None if text.matches(':').count() > 1 => (text, None),
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+        };
+        let port = match port {
+            None => PORT,
+            Some(port) => match port.parse() {
+                Ok(number) if number != 0 && port.bytes().all(|b| b.is_ascii_digit()) => number,
+                _ => return Err(EndpointError::Port(port.to_owned())),
+            },
+        };
+        if host.parse::<IpAddr>().is_err() && rustls::pki_types::DnsName::try_from(host).is_err() {
+            return Err(if host.is_empty() { EndpointError::Form } else { EndpointError::Host(host.to_owned()) });
+        }
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_ports_are_read_as_written() {
+        for (text, want) in [
+            ("db.example.com:4000", "db.example.com:4000"),
+            ("db.example.com", "db.example.com:4000"),
+            ("127.0.0.1:3306", "127.0.0.1:3306"),
+            ("[::1]:4001", "[::1]:4001"),
+            ("[::1]", "[::1]:4000"),
+            ("::1", "[::1]:4000"),
+        ] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), want, "{text}");
+        }
+        for text in ["", ":4000", "h:0", "h:65536", "h:", "h:+1", "a b:1", "[::1", "[::1]x", "-:1", "mysql://h:1"] {
+            assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! ClientHellos written by hand, for what no modern TLS library would still send, and the first bytes of the answer. It
+//! never finishes a handshake.
+
+use crate::link::{End, Link};
+use crate::text::hex;
+use std::io::Write;
+
+/// What one hello claims.
+#[derive(Debug, Clone)]
+pub(crate) struct Hello<'a> {
+    /// Of the record and of the hello itself: 0x0302 is TLS 1.1.
+    pub version: u16,
+    pub suites: &'a [u16],
+    /// As OpenSSL leaves it out below TLS 1.2.
+    pub signature_algorithms: bool,
+    /// In the extension of TLS 1.3; empty leaves it out.
+    pub supported_versions: &'a [u16],
+}
+
+/// CBC suites of TLS 1.0, all key exchanges, and the broken ones too: what an old client had.
+pub(crate) const OLD_SUITES: &[u16] = &[
+    0xc00a, 0xc014, 0xc009, 0xc013, 0x0039, 0x0033, 0x0035, 0x002f, 0xc008, 0xc012, 0x0016, 0x000a, 0x0005, 0x0004,
+    0x00ff,
+];
+
+/// NULL, export, RC4, DES, 3DES, and anonymous key exchange.
+pub(crate) const BROKEN_SUITES: &[u16] = &[
+    0x0001, 0x0002, 0x003b, 0xc006, 0xc010, 0xc015, 0x0003, 0x0006, 0x0008, 0x0014, 0x0004, 0x0005, 0xc007, 0xc011,
+    0x0009, 0x0015, 0x000a, 0x0016, 0xc008, 0xc012, 0x0018, 0x001b, 0x0034, 0x003a, 0x006c, 0x006d, 0x00a6, 0x00a7,
+    0xc017, 0xc018, 0xc019,
+];
+
+/// Static RSA, finite-field DHE, and CBC.
+pub(crate) const LEGACY_SUITES: &[u16] = &[
+    0x009c, 0x009d, 0x003c, 0x003d, 0x002f, 0x0035, 0x009e, 0x009f, 0xccaa, 0x0067, 0x006b, 0x0033, 0x0039, 0xc023,
+    0xc024, 0xc027, 0xc028, 0xc009, 0xc00a, 0xc013, 0xc014,
+];
+
+/// The server's first answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Alert(u8),
+    ServerHello {
+        version: u16,
+        suite: u16,
+    },
+    /// A hello of SSL 2.
+    OldServerHello,
+    Ended(End),
+    /// Bytes that are no TLS.
+    Other(Vec<u8>),
+}
+
+fn vector16(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend(u16::try_from(bytes.len()).unwrap_or(0).to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn words(list: &[u16]) -> Vec<u8> {
+    list.iter().flat_map(|w| w.to_be_bytes()).collect()
+}
+
+impl Hello<'_> {
+    /// The whole record.
+    pub fn record(&self, random: [u8; 32]) -> Vec<u8> {
+        let mut body = self.version.to_be_bytes().to_vec();
+        body.extend(random);
+        body.push(0);
+        vector16(&mut body, &words(self.suites));
+        // One compression method: none.
+        body.extend([1, 0]);
+        if self.version > 0x0300 {
+            vector16(&mut body, &self.extensions());
+        }
+        let mut message = vec![1, 0];
+        vector16(&mut message, &body);
+        let mut record = vec![22, 3, if self.version > 0x0300 { 1 } else { 0 }];
+        vector16(&mut record, &message);
+        record
+    }
+
+    fn extensions(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut extension = |id: u16, bytes: &[u8]| {
+            out.extend(id.to_be_bytes());
+            vector16(&mut out, bytes);
+        };
+        // X25519, P-256, P-384, P-521; uncompressed points.
+        extension(10, &[0, 8, 0, 29, 0, 23, 0, 24, 0, 25]);
+        extension(11, &[1, 0]);
+        if self.signature_algorithms {
+            let mut list = Vec::new();
+            vector16(&mut list, &words(&[0x0403, 0x0503, 0x0804, 0x0805, 0x0401, 0x0501, 0x0203, 0x0201]));
+            extension(13, &list);
+        }
+        if !self.supported_versions.is_empty() {
+            let list = words(self.supported_versions);
+            let mut bytes = vec![u8::try_from(list.len()).unwrap_or(0)];
+            bytes.extend(list);
+            extension(43, &bytes);
+        }
+        out
+    }
+
+    /// Sends it and reads the first answer.
+    pub fn ask(&self, link: &mut Link) -> Answer {
+        ask(link, &self.record(random()))
+    }
+}
+
+/// A hello of SSL 2, for three of its suites.
+pub(crate) fn ask_ssl2(link: &mut Link) -> Answer {
+    let suites = [0x01, 0x00, 0x80, 0x07, 0x00, 0xc0, 0x03, 0x00, 0x80];
+    let challenge: Vec<u8> = random().into_iter().take(16).collect();
+    let mut body = vec![1, 0, 2, 0, 9, 0, 0, 0, 16];
+    body.extend(suites);
+    body.extend(challenge);
+    let mut record = (0x8000 | u16::try_from(body.len()).unwrap_or(0)).to_be_bytes().to_vec();
+    record.extend(body);
+    ask(link, &record)
+}
+
+fn ask(link: &mut Link, record: &[u8]) -> Answer {
+    if let Err(error) = link.write_all(record).and_then(|()| link.flush()) {
+        return Answer::Ended(End::of(&error));
+    }
+    // An alert has 7 bytes; version, random, session id and suite of a ServerHello end within 80.
+    let (bytes, end) = gather(link);
+    answer(&bytes, end)
+}
+
+/// Reads until the answer can be told, or nothing more comes.
+fn gather(link: &mut Link) -> (Vec<u8>, End) {
+    let (mut bytes, mut end) = link.gather(7);
+    if end == End::Full && bytes.starts_with(&[22, 3]) {
+        let (more, last) = link.gather(80);
+        bytes.extend(more);
+        end = last;
+    }
+    (bytes, end)
+}
+
+pub(crate) fn answer(bytes: &[u8], end: End) -> Answer {
+    match bytes {
+        [] => Answer::Ended(end),
+        [21, 3, _, _, _, _level, description, ..] => Answer::Alert(*description),
+        [22, 3, _, _, _, 2, rest @ ..] => server_hello(rest).unwrap_or_else(|| Answer::Other(bytes.to_vec())),
+        // Two bytes of length with the high bit, message 4.
+        [128..=255, _, 4, ..] => Answer::OldServerHello,
+        other => Answer::Other(other.to_vec()),
+    }
+}
+
+/// After the message's type: length, version, random, session id, suite.
+fn server_hello(rest: &[u8]) -> Option<Answer> {
+    let (_, rest) = rest.split_at_checked(3)?;
+    let (version, rest) = rest.split_first_chunk::<2>()?;
+    let (_, rest) = rest.split_at_checked(32)?;
+    let (length, rest) = rest.split_first()?;
+    let (_, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (suite, _) = rest.split_first_chunk::<2>()?;
+    Some(Answer::ServerHello { version: u16::from_be_bytes(*version), suite: u16::from_be_bytes(*suite) })
+}
+
+pub(crate) fn version_name(version: u16) -> &'static str {
+    match version {
+        0x0300 => "SSL 3",
+        0x0301 => "TLS 1.0",
+        0x0302 => "TLS 1.1",
+        0x0303 => "TLS 1.2",
+        _ => "an unknown version",
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Alert(number) => write!(f, "alert {number} ({})", alert_name(*number)),
+            Self::ServerHello { version, suite } => {
+                write!(f, "a ServerHello in {} with suite {suite:04x}", version_name(*version))
+            }
+            Self::OldServerHello => f.write_str("a ServerHello of SSL 2"),
+            Self::Ended(end) => f.write_str(end.words()),
+            Self::Other(bytes) => write!(f, "bytes that are no TLS: {}", hex(bytes)),
+        }
+    }
+}
+
+pub(crate) fn alert_name(number: u8) -> &'static str {
+    match number {
+        0 => "close_notify",
+        10 => "unexpected_message",
+        20 => "bad_record_mac",
+        22 => "record_overflow",
+        40 => "handshake_failure",
+        42 => "bad_certificate",
+        47 => "illegal_parameter",
+        48 => "unknown_ca",
+        49 => "access_denied",
+        50 => "decode_error",
+        70 => "protocol_version",
+        71 => "insufficient_security",
+        80 => "internal_error",
+        86 => "inappropriate_fallback",
+        109 => "missing_extension",
+        112 => "unrecognized_name",
+        116 => "certificate_required",
+        120 => "no_application_protocol",
+        _ => "unknown",
+    }
+}
+
+/// Of a hello that is never finished: without randomness from the system it is still a hello.
+fn random() -> [u8; 32] {
+    let mut bytes = [0x5a; 32];
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}

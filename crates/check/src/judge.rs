@@ -1,0 +1,127 @@
+//! Runs the probes in order and closes the report. What one probe needs from another is handed on here; no probe knows
+//! another.
+
+use crate::endpoint::Endpoint;
+use crate::finding::Kind;
+use crate::limits::{ADDRESSES_MAX, CONNECT_MAX};
+use crate::link::Visitor;
+use crate::probes::{self, Place};
+use crate::report::{Counts, Report, Sheet};
+use crate::settings::Settings;
+use rustls::pki_types::ServerName;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Instant;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Tests one endpoint. Takes some twenty seconds at most where everything answers.
+pub fn check(settings: &Settings) -> Report {
+    let began = Instant::now();
+    let at = OffsetDateTime::now_utc().replace_nanosecond(0).ok().and_then(|t| t.format(&Rfc3339).ok());
+    let visitor = Visitor::default();
+    let mut sheet = Sheet::default();
+    port(settings, &mut sheet);
+    let reason = judge(settings, &visitor, &mut sheet);
+    let findings = sheet.close(reason);
+    let counts = Counts::of(&findings);
+    Report {
+        at: at.unwrap_or_default(),
+        endpoint: settings.endpoint.to_string(),
+        name: settings.name.clone(),
+        verdict: counts.verdict(),
+        counts,
+        connections: visitor.opened(),
+        seconds: began.elapsed().as_secs_f64(),
+        findings,
+    }
+}
+
+/// Gives the reason why what is still open was not judged.
+fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static str {
+    let Ok(name) = ServerName::try_from(settings.name.clone()) else { return "the name to verify is no host name" };
+    let addresses = match resolve(&settings.endpoint) {
+        Ok(found) => found,
+        Err(error) => {
+            sheet.fail(Kind::Addresses, format!("{} can't be resolved: {error}", settings.endpoint.host));
+            return "no address";
+        }
+    };
+    let Some(address) = reach(&addresses, visitor, sheet) else { return "no connection" };
+    let place = Place { visitor, address, name, settings };
+    let (greeting, held) = match probes::greeting::meet(&place, sheet) {
+        Ok(met) => met,
+        Err(reason) => return reason,
+    };
+    std::thread::scope(|scope| {
+        // Watched while everything else runs: it waits, mostly.
+        let watch = scope.spawn(|| probes::silence::watch(&place, held, &greeting));
+        probes::plaintext::judge(&place, &greeting, sheet);
+        let reason = if probes::greeting::offers_tls(&greeting) {
+            secure(&place, sheet);
+            "not reached"
+        } else {
+            "the server offers no TLS"
+        };
+        probes::web::judge(&place, sheet);
+        match watch.join() {
+            Ok((verdict, evidence)) => sheet.put(Kind::Silent, verdict, evidence),
+            Err(_) => sheet.skip(Kind::Silent, "the watcher failed"),
+        }
+        reason
+    })
+}
+
+fn secure(place: &Place<'_>, sheet: &mut Sheet) {
+    let chain = probes::handshake::judge(place, sheet);
+    probes::versions::judge(place, sheet);
+    let verified = match chain {
+        Some(chain) => {
+            let verified = probes::certificate::judge(place, &chain, sheet);
+            probes::sni::judge(place, &chain, sheet);
+            verified
+        }
+        None => false,
+    };
+    probes::account::judge(place, verified, sheet);
+}
+
+fn port(settings: &Settings, sheet: &mut Sheet) {
+    match settings.endpoint.port {
+        4000 => sheet.pass(Kind::Port, "4000"),
+        other => sheet.warn(Kind::Port, other.to_string()),
+    }
+}
+
+fn resolve(endpoint: &Endpoint) -> std::io::Result<Vec<SocketAddr>> {
+    let mut addresses: Vec<_> = (endpoint.host.as_str(), endpoint.port).to_socket_addrs()?.collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    // IPv4 first: the probes go to one address, and that family works nearly everywhere.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    if addresses.is_empty() { Err(std::io::Error::other("it has no address")) } else { Ok(addresses) }
+}
+
+/// Connects to each address; gives the first that answers.
+fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Option<SocketAddr> {
+    let tested = addresses.get(..addresses.len().min(ADDRESSES_MAX)).unwrap_or_default();
+    // A single address is met by the first probe; a connection only to knock would be one too many.
+    if let [only] = tested {
+        return Some(*only);
+    }
+    let mut good = Vec::new();
+    let mut bad = Vec::new();
+    for address in tested {
+        visitor.count();
+        match TcpStream::connect_timeout(address, CONNECT_MAX) {
+            Ok(_) => good.push(*address),
+            Err(error) => bad.push(format!("{}: {error}", address.ip())),
+        }
+    }
+    let names = good.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", ");
+    match (good.first(), bad.is_empty()) {
+        (Some(_), true) => sheet.pass(Kind::Addresses, names),
+        (Some(_), false) => sheet.warn(Kind::Addresses, format!("{names}; not {}", bad.join(", "))),
+        (None, _) => sheet.fail(Kind::Addresses, bad.join(", ")),
+    }
+    good.first().copied()
+}

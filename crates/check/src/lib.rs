@@ -1,0 +1,29 @@
+//! Does HOST:PORT keep the contract? Opens a few bounded connections to any MySQL-protocol endpoint and judges what it
+//! sees, finding by finding. It shares no code with what it judges, and never sends a password over TLS that it has
+//! not verified.
+
+mod chain;
+mod changes;
+mod endpoint;
+mod finding;
+mod hello;
+mod judge;
+pub mod limits;
+mod link;
+mod login;
+mod packet;
+mod page;
+mod probes;
+mod report;
+mod settings;
+mod text;
+mod tls;
+
+pub use changes::{Change, History};
+pub use endpoint::{Endpoint, EndpointError};
+pub use finding::{Entry, Kind, Verdict};
+pub use judge::check;
+pub use page::page;
+pub use report::{Counts, Finding, Report};
+pub use settings::{Account, Roots, RootsError, Settings};
+pub use text::{Style, text};

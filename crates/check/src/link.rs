@@ -1,0 +1,153 @@
+//! One TCP connection with a deadline over all of it and a bound on what it may bring; and the visitor, who opens and
+//! counts them. It never waits without an end.
+
+use crate::limits::{CONNECT_MAX, CONNECTION_BYTES_MAX};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How much of the other side's first bytes is remembered for evidence.
+const FIRST_BYTES: usize = 16;
+
+/// Opens the connections of one check.
+#[derive(Debug, Default)]
+pub(crate) struct Visitor {
+    opened: AtomicUsize,
+}
+
+impl Visitor {
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// One more, that was opened elsewhere.
+    pub fn count(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn open(&self, address: SocketAddr, lifetime: Duration) -> io::Result<Link> {
+        self.count();
+        let began = Instant::now();
+        let stream = TcpStream::connect_timeout(&address, CONNECT_MAX.min(lifetime))?;
+        stream.set_nodelay(true)?;
+        Ok(Link { stream, began, deadline: began + lifetime, left: CONNECTION_BYTES_MAX, first: Vec::new() })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    stream: TcpStream,
+    pub began: Instant,
+    deadline: Instant,
+    left: usize,
+    first: Vec<u8>,
+}
+
+impl Link {
+    /// From now on, another deadline.
+    pub fn end_in(&mut self, lifetime: Duration) {
+        self.deadline = Instant::now() + lifetime;
+    }
+
+    /// Forgets the first bytes: the next ones are remembered instead.
+    pub fn mark(&mut self) {
+        self.first.clear();
+    }
+
+    /// What came first since the mark.
+    pub fn first(&self) -> &[u8] {
+        &self.first
+    }
+
+    fn time_left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+
+    /// Reads what comes next, at most `max` bytes; nothing at the end, and what came before an error.
+    pub fn gather(&mut self, max: usize) -> (Vec<u8>, End) {
+        let mut all = Vec::new();
+        let mut piece = [0; 1024];
+        while all.len() < max {
+            let want = piece.len().min(max - all.len());
+            match self.read(piece.get_mut(..want).unwrap_or_default()) {
+                Ok(0) => return (all, End::Closed),
+                Ok(n) => all.extend_from_slice(piece.get(..n).unwrap_or_default()),
+                Err(e) => return (all, End::of(&e)),
+            }
+        }
+        (all, End::Full)
+    }
+}
+
+/// How reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Closed,
+    Reset,
+    /// Nothing within the time.
+    Silent,
+    /// As much as was asked for.
+    Full,
+}
+
+impl End {
+    pub fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Silent,
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            _ => Self::Reset,
+        }
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Closed => "the connection was closed",
+            Self::Reset => "the connection was reset",
+            Self::Silent => "nothing came in time",
+            Self::Full => "it went on",
+        }
+    }
+}
+
+impl Read for Link {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other(format!("more than {CONNECTION_BYTES_MAX} bytes came")));
+        }
+        let room = buffer.len().min(self.left);
+        self.stream.set_read_timeout(Some(self.time_left()?))?;
+        let buffer = buffer.get_mut(..room).unwrap_or_default();
+        let n = loop {
+            match self.stream.read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // What a socket's own timeout is called differs between systems.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+                other => break other?,
+            }
+        };
+        self.left -= n;
+        let more = FIRST_BYTES.saturating_sub(self.first.len()).min(n);
+        self.first.extend_from_slice(buffer.get(..more).unwrap_or_default());
+        Ok(n)
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.time_left()?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // An orderly end is the polite one; a connection that is gone already is no fault.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}

@@ -1,0 +1,139 @@
+//! The login exchange inside TLS, and one query. The clear password is given only where the server asks for it on a
+//! stream that the caller has verified; proofs of it are wiped.
+
+use crate::limits::PACKETS_MAX;
+use crate::packet::{self, ErrPacket, Greeting, Login, ORDINARY, SSL};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use std::io::{self, Read, Write};
+use zeroize::Zeroizing;
+
+/// How a login ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    In,
+    Refused(ErrPacket),
+}
+
+/// A login's course: the packets that came, by kind, and the end.
+#[derive(Debug)]
+pub(crate) struct Course {
+    pub steps: Vec<String>,
+    pub outcome: Outcome,
+}
+
+/// Logs in with sequence numbers that follow the TLS request. `stream` must be verified TLS.
+pub(crate) fn login(
+    stream: &mut (impl Read + Write),
+    greeting: &Greeting,
+    user: &str,
+    password: &str,
+    database: Option<&str>,
+) -> io::Result<Course> {
+    let proof = proof(&greeting.plugin, password, &greeting.salt).unwrap_or_default();
+    let login = Login { capabilities: ORDINARY | SSL, user, proof: &proof, database, plugin: &greeting.plugin };
+    packet::write(stream, 2, &login.bytes())?;
+    let mut steps = Vec::new();
+    for _ in 0..PACKETS_MAX {
+        let (sequence, payload) = packet::read(stream)?;
+        let answer = match payload.as_slice() {
+            [0x00, ..] => return Ok(Course { steps, outcome: Outcome::In }),
+            [0xff, ..] => {
+                let error = ErrPacket::parse(&payload).ok_or_else(|| strange("an error packet that can't be read"))?;
+                return Ok(Course { steps, outcome: Outcome::Refused(error) });
+            }
+            [0xfe, rest @ ..] => {
+                let (plugin, salt) = switch(rest).ok_or_else(|| strange("a request for a password of before 4.1"))?;
+                steps.push(format!("switch to {plugin}"));
+                let clear = || Some(clear(password));
+                let known = proof_or(&plugin, password, salt, clear);
+                known.ok_or_else(|| strange(&format!("the plugin {plugin}, which this check does not know")))?
+            }
+            [0x01, 0x03] => {
+                steps.push("known".to_owned());
+                continue;
+            }
+            [0x01, 0x04] => {
+                steps.push("asked for the password".to_owned());
+                clear(password)
+            }
+            _ => return Err(strange("an answer to a login that is none")),
+        };
+        packet::write(stream, sequence.wrapping_add(1), &answer)?;
+    }
+    Err(strange("a login without end"))
+}
+
+fn strange(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
+fn switch(rest: &[u8]) -> Option<(String, &[u8])> {
+    let end = rest.iter().position(|b| *b == 0)?;
+    let (name, salt) = rest.split_at_checked(end)?;
+    let salt = salt.get(1..)?;
+    Some((packet::lossy(name), salt.strip_suffix(&[0]).filter(|s| s.len() == 20).unwrap_or(salt)))
+}
+
+fn clear(password: &str) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(password.len() + 1));
+    out.extend_from_slice(password.as_bytes());
+    out.push(0);
+    out
+}
+
+/// A hash of the password, for the plugins that have one.
+fn proof(plugin: &str, password: &str, salt: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    if !matches!(plugin, "mysql_native_password" | "caching_sha2_password") {
+        return None;
+    }
+    if password.is_empty() {
+        return Some(Zeroizing::default());
+    }
+    let password = password.as_bytes();
+    Some(Zeroizing::new(if plugin == "mysql_native_password" {
+        let once = Zeroizing::new(Sha1::digest(password).to_vec());
+        let mask = Sha1::new().chain_update(salt).chain_update(Sha1::digest(&*once)).finalize();
+        once.iter().zip(mask).map(|(a, b)| a ^ b).collect()
+    } else {
+        let once = Zeroizing::new(Sha256::digest(password).to_vec());
+        let mask = Sha256::new().chain_update(Sha256::digest(&*once)).chain_update(salt).finalize();
+        once.iter().zip(mask).map(|(a, b)| a ^ b).collect()
+    }))
+}
+
+fn proof_or(
+    plugin: &str,
+    password: &str,
+    salt: &[u8],
+    clear: impl Fn() -> Option<Zeroizing<Vec<u8>>>,
+) -> Option<Zeroizing<Vec<u8>>> {
+    match plugin {
+        "mysql_clear_password" | "sha256_password" => clear(),
+        _ => proof(plugin, password, salt),
+    }
+}
+
+/// `SELECT 1`: whether a row with 1 came.
+pub(crate) fn select_one(stream: &mut (impl Read + Write)) -> io::Result<Result<(), ErrPacket>> {
+    packet::write(stream, 0, b"\x03SELECT 1")?;
+    for _ in 0..PACKETS_MAX {
+        let (_, payload) = packet::read(stream)?;
+        match payload.as_slice() {
+            [0xff, ..] => {
+                let error = ErrPacket::parse(&payload).ok_or_else(|| strange("an error packet that can't be read"))?;
+                return Ok(Err(error));
+            }
+            // A row of one column with one character.
+            [1, b'1'] => return Ok(Ok(())),
+            // The count of columns, the column, and the end of the columns.
+            _ => {}
+        }
+    }
+    Err(strange("a result without end"))
+}
+
+pub(crate) fn quit(stream: &mut impl Write) {
+    // Whether a goodbye arrives is not waited for.
+    let _ = packet::write(stream, 0, &[1]);
+}

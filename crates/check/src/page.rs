@@ -1,0 +1,74 @@
+//! The help page `docs/check.md`, made from the table of findings. It reads no file.
+
+use crate::finding::Kind;
+use std::fmt::Write;
+
+const HEAD: &str = "<!-- Made from the table of findings (crates/check/src/finding.rs); change it there. -->
+
+# `tidegate check`: the judge
+
+```sh
+tidegate check db.example.com:4000
+tidegate check 127.0.0.1:4000 --ca ca.pem --user PREFIX.root
+```
+
+Tests any endpoint of the MySQL protocol from outside, Tidegate or not, and needs nothing but its address. It looks at
+what an eavesdropper, an old driver or a stranger without a password would meet. Each finding has a verdict, the
+evidence, and what to do.
+
+| Verdict | means |
+| --- | --- |
+| pass | as promised |
+| warn | it works, but somebody will be hurt by it one day |
+| fail | a promise is broken |
+| skip | could not be judged; the evidence says why |
+
+Exit code 0: nothing failed (warnings are allowed). 1: something failed. 2: wrong usage.
+
+It opens about twenty connections, most of them one after the other, each with a deadline and a bound on what is read.
+With `--user` it logs in once, then once with a made-up password and once as a
+made-up user. The password comes from `$TIDEGATE_PASSWORD` or a hidden prompt, and is sent only over TLS whose
+certificate has been verified. `--json` prints one object; `--watch [SECONDS]` checks again and again and prints what
+changed (JSON: one line per change).
+
+The promises (C1 to C11) are those that Tidegate makes for its own endpoint:
+
+| | |
+| --- | --- |
+| C1 | A connection that does not upgrade to TLS is refused, and told why |
+| C2 | TLS 1.2 and 1.3, nothing older |
+| C3 | A trusted certificate, served with its whole chain, renewed in time |
+| C5 | Host-name verification passes for the right name and fails for a wrong one, with or without SNI |
+| C6 | One-way TLS: no client certificate is asked for |
+| C8 | The root of the platform's CA file is the right one |
+| C9 | Port 4000, database `test`, login `<prefix>.<user>` |
+| C10 | A sleeping cluster answers inside 15 s |
+| C11 | Nobody without the password learns that a cluster exists, or slows those who have it |
+
+C4 (no CA download with a public certificate) follows from `trust` without `--ca`; C7 (the lines of the Connect dialog)
+can't be seen from outside.
+";
+
+pub fn page() -> String {
+    let mut out = String::from(HEAD);
+    out.push_str("\n## The findings\n");
+    for kind in Kind::ALL {
+        let entry = kind.entry();
+        let promise = if entry.promise == "-" { String::new() } else { format!(" ({})", entry.promise) };
+        // Writing to a String can't fail.
+        let _ = write!(
+            out,
+            "\n### `{}`\n\n{}{promise}. {}\n\n**What to do:** {}\n",
+            entry.id,
+            capitalised(entry.title),
+            entry.rule,
+            entry.mend
+        );
+    }
+    out
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}

@@ -1,0 +1,129 @@
+//! The chain that was sent: whole, trusted, for this name, valid, strong. It opens no connection.
+
+use super::Place;
+use crate::chain::{Chain, Facts, Shape, Trust, mozilla};
+use crate::finding::{Kind, Verdict};
+use crate::limits::LIFE_LEFT_WISHED;
+use crate::report::Sheet;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use time::OffsetDateTime;
+
+/// How many of a certificate's names are shown.
+const NAMES_SHOWN: usize = 5;
+
+/// Whether a client that verifies everything would go on.
+pub(crate) fn judge(place: &Place<'_>, chain: &[CertificateDer<'static>], sheet: &mut Sheet) -> bool {
+    let chain = match Chain::read(chain.to_vec()) {
+        Ok(chain) => chain,
+        Err(why) => {
+            sheet.fail(Kind::ChainSent, why);
+            return false;
+        }
+    };
+    let Some(leaf) = chain.leaf() else { return false };
+    let now = OffsetDateTime::now_utc();
+    shape(place, &chain, sheet);
+    let trusted = trust(place, &chain, now, sheet);
+    let named = name(place, &chain, leaf, sheet);
+    let (verdict, evidence) = validity(leaf, now);
+    sheet.put(Kind::Validity, verdict, evidence);
+    let (strong, evidence) = strength(&chain);
+    sheet.put(Kind::Key, strong, evidence);
+    let (verdict, evidence) = pinned(&chain, &x1(), now);
+    sheet.put(Kind::Pinned, verdict, evidence);
+    trusted && named && validity(leaf, now).0 != Verdict::Fail
+}
+
+fn shape(place: &Place<'_>, chain: &Chain, sheet: &mut Sheet) {
+    let public = mozilla();
+    let private = place.settings.roots.as_ref().map(|r| &r.store);
+    let roots: Vec<&RootCertStore> = std::iter::once(&public).chain(private).collect();
+    match chain.shape(&roots) {
+        Shape::Whole { certificates: 1, top } => sheet.pass(Kind::ChainSent, format!("1 certificate, under {top}")),
+        Shape::Whole { certificates, top } => {
+            sheet.pass(Kind::ChainSent, format!("{certificates} certificates, up to {top}"));
+        }
+        Shape::Untidy(how) => sheet.warn(Kind::ChainSent, how),
+        Shape::Missing(issuer) => {
+            sheet.fail(Kind::ChainSent, format!("the issuer `{issuer}` was not sent, and is no known root"));
+        }
+    }
+}
+
+fn trust(place: &Place<'_>, chain: &Chain, now: OffsetDateTime, sheet: &mut Sheet) -> bool {
+    let roots = place.settings.roots.as_ref();
+    match chain.trust(roots, now) {
+        Trust::Public if roots.is_some() => sheet.pass(Kind::Trust, "public: the CA file is not needed"),
+        Trust::Public => sheet.pass(Kind::Trust, "public: a root of Mozilla's list"),
+        Trust::Private => {
+            let file = roots.map(|r| r.file.display().to_string()).unwrap_or_default();
+            sheet.pass(Kind::Trust, format!("private: a root of {file}"));
+        }
+        Trust::None(why) => {
+            sheet.fail(Kind::Trust, why);
+            return false;
+        }
+    }
+    true
+}
+
+fn name(place: &Place<'_>, chain: &Chain, leaf: &Facts, sheet: &mut Sheet) -> bool {
+    let mut names: Vec<&str> = leaf.names.iter().map(String::as_str).collect();
+    let more = names.len().saturating_sub(NAMES_SHOWN);
+    names.truncate(NAMES_SHOWN);
+    let mut text = if names.is_empty() { format!("no alternative names; {}", leaf.subject) } else { names.join(", ") };
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    if chain.is_for(&place.name) {
+        sheet.pass(Kind::Name, text);
+        true
+    } else {
+        sheet.fail(Kind::Name, format!("not for {}: {text}", place.settings.name));
+        false
+    }
+}
+
+fn validity(leaf: &Facts, now: OffsetDateTime) -> (Verdict, String) {
+    if now < leaf.not_before {
+        return (Verdict::Fail, format!("valid only from {}", leaf.not_before.date()));
+    }
+    if now >= leaf.not_after {
+        return (Verdict::Fail, format!("expired on {}", leaf.not_after.date()));
+    }
+    let left = leaf.not_after - now;
+    let life = leaf.not_after - leaf.not_before;
+    let evidence = format!("{} of {} days left", left.whole_days(), life.whole_days());
+    let share = left.as_seconds_f64() / life.as_seconds_f64();
+    (if share < LIFE_LEFT_WISHED { Verdict::Warn } else { Verdict::Pass }, evidence)
+}
+
+fn strength(chain: &Chain) -> (Verdict, String) {
+    for facts in &chain.facts {
+        if facts.key.is_weak() {
+            return (Verdict::Fail, format!("{} has {}", facts.subject, facts.key));
+        }
+        // Nobody checks a root's signature on itself.
+        if facts.has_weak_signature() && !facts.is_self_issued() {
+            return (Verdict::Fail, format!("{} is signed with SHA-1 or MD5", facts.subject));
+        }
+    }
+    (Verdict::Pass, chain.facts.iter().map(|f| f.key.to_string()).collect::<Vec<_>>().join(", "))
+}
+
+fn x1() -> RootCertStore {
+    let is_x1 = |subject: &[u8]| subject.windows(12).any(|w| w == b"ISRG Root X1");
+    let anchors = webpki_roots::TLS_SERVER_ROOTS.iter().filter(|root| is_x1(root.subject.as_ref()));
+    RootCertStore { roots: anchors.cloned().collect() }
+}
+
+fn pinned(chain: &Chain, x1: &RootCertStore, now: OffsetDateTime) -> (Verdict, String) {
+    if !chain.is_lets_encrypt() {
+        return (Verdict::Skip, "not a chain of Let's Encrypt".to_owned());
+    }
+    match chain.verify(x1, now) {
+        Ok(()) => (Verdict::Pass, "it verifies with ISRG Root X1 alone".to_owned()),
+        Err(why) => (Verdict::Warn, format!("with ISRG Root X1 alone: {why}")),
+    }
+}

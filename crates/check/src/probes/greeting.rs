@@ -1,0 +1,94 @@
+//! The first packet: is it MySQL, does it offer TLS, what do old drivers make of its version. It sends nothing.
+
+use super::Place;
+use crate::finding::Kind;
+use crate::limits::PROBE_MAX;
+use crate::link::{End, Link};
+use crate::packet::{ErrPacket, Greeting, SSL};
+use crate::report::Sheet;
+use crate::text::shown;
+
+/// Bytes that are read where no MySQL speaks: enough to tell what does.
+const SAMPLE: usize = 64;
+
+/// Gives the greeting and the connection it came on, which is left silent.
+/// Else the reason why nothing more can be judged.
+pub(crate) fn meet(place: &Place<'_>, sheet: &mut Sheet) -> Result<(Greeting, Link), &'static str> {
+    let mut link = match place.visitor.open(place.address, PROBE_MAX) {
+        Ok(link) => link,
+        Err(error) => {
+            sheet.fail(Kind::Addresses, format!("{}: {error}", place.address));
+            return Err("no connection");
+        }
+    };
+    let ip = place.address.ip();
+    let took = link.began.elapsed().as_millis();
+    if place.settings.endpoint.host != ip.to_string() {
+        // More than one address has been reported already.
+        sheet.pass_if_open(Kind::Addresses, format!("{ip}, connected in {took} ms"));
+    } else {
+        sheet.pass(Kind::Addresses, format!("connected in {took} ms"));
+    }
+    match first_packet(&mut link) {
+        Ok(payload) => greeting(&payload, sheet).map(|g| (g, link)).ok_or("no MySQL greeting"),
+        Err(evidence) => {
+            sheet.fail(Kind::Greeting, evidence);
+            Err("no MySQL greeting")
+        }
+    }
+}
+
+fn first_packet(link: &mut Link) -> Result<Vec<u8>, String> {
+    link.mark();
+    crate::packet::read(link).map(|(_, payload)| payload).map_err(|error| match link.first() {
+        [] => End::of(&error).words().to_owned(),
+        // What is no packet is often text.
+        some => {
+            let mut bytes = some.to_vec();
+            link.end_in(std::time::Duration::from_millis(200));
+            bytes.extend(link.gather(SAMPLE).0);
+            format!("no MySQL packet: {}", shown(&bytes))
+        }
+    })
+}
+
+fn greeting(payload: &[u8], sheet: &mut Sheet) -> Option<Greeting> {
+    if let Some(error) = ErrPacket::parse(payload) {
+        sheet.fail(Kind::Greeting, error.to_string());
+        return None;
+    }
+    let parsed = Greeting::parse(payload).filter(|g| g.protocol == 10);
+    let Some(greeting) = parsed else {
+        sheet.fail(Kind::Greeting, format!("no greeting of protocol 10: {}", shown(payload)));
+        return None;
+    };
+    sheet.pass(Kind::Greeting, format!("{}, {}", greeting.version, greeting.plugin));
+    if offers_tls(&greeting) {
+        sheet.pass(Kind::TlsOffered, "CLIENT_SSL is set");
+    } else {
+        sheet.fail(Kind::TlsOffered, format!("capabilities {:08x} lack CLIENT_SSL", greeting.capabilities));
+    }
+    version(&greeting, sheet);
+    Some(greeting)
+}
+
+pub(crate) fn offers_tls(greeting: &Greeting) -> bool {
+    greeting.capabilities & SSL != 0
+}
+
+/// As Connector/J up to 8.0.19 reads it.
+fn version(greeting: &Greeting, sheet: &mut Sheet) {
+    let new_enough = match greeting.number() {
+        Some((5, 6, patch)) => patch >= 46,
+        Some(number) => number >= (5, 7, 28),
+        None => {
+            sheet.warn(Kind::Version, format!("{} is no version number", greeting.version));
+            return;
+        }
+    };
+    if new_enough {
+        sheet.pass(Kind::Version, &greeting.version);
+    } else {
+        sheet.warn(Kind::Version, format!("{} counts as older than 5.7.28", greeting.version));
+    }
+}

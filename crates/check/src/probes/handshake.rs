@@ -1,0 +1,166 @@
+//! What modern clients do: TLS 1.3 and 1.2, tickets, a split hello, ALPN. It gives the chain that was sent, and never
+//! sends a login.
+
+use super::Place;
+use crate::finding::Kind;
+use crate::limits::{BYTE_PAUSE, SPLIT_PAUSE, TICKET_WAIT};
+use crate::link::Link;
+use crate::packet;
+use crate::report::Sheet;
+use crate::text::hex;
+use crate::tls::{self, BOTH, Client, ONLY_12, ONLY_13, Offer, Shaken};
+use rustls::pki_types::CertificateDer;
+use std::io::{self, Read, Write};
+use std::thread::sleep;
+
+type Chain = Vec<CertificateDer<'static>>;
+
+/// What browsers offer.
+const WEB_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
+
+/// RFC 7301's alert for an offer that nobody wants.
+const NO_APPLICATION_PROTOCOL: u8 = 120;
+
+pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
+    let newest = tls13(place, sheet);
+    let older = tls12(place, sheet);
+    split(place, sheet);
+    alpn(place, sheet);
+    newest.or(older)
+}
+
+fn client(versions: &'static [&'static rustls::SupportedProtocolVersion]) -> Option<Client> {
+    Client::new(&Offer { versions, sni: true, alpn: &[] }).ok()
+}
+
+/// The handshake, the tickets after it, and a second one that may use them.
+fn tls13(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
+    let client = client(ONLY_13)?;
+    match place.shake(&client, &place.name) {
+        Ok(mut shaken) => {
+            sheet.pass(Kind::Tls13, shaken.facts());
+            quiet(shaken.stream.sock.first(), sheet);
+            take_tickets(&mut shaken);
+            goodbye(shaken);
+            resumption(place, &client, sheet);
+        }
+        Err((error, link)) => {
+            sheet.fail(Kind::Tls13, tls::reason(&error));
+            quiet(link.as_ref().map_or(&[], Link::first), sheet);
+        }
+    }
+    asked_for_certificate(&client, sheet);
+    Some(client.chain()).filter(|chain| !chain.is_empty())
+}
+
+fn tls12(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
+    let client = client(ONLY_12)?;
+    match place.shake(&client, &place.name) {
+        Ok(shaken) => {
+            sheet.pass(Kind::Tls12, shaken.facts());
+            goodbye(shaken);
+        }
+        Err((error, _)) => sheet.fail(Kind::Tls12, tls::reason(&error)),
+    }
+    asked_for_certificate(&client, sheet);
+    Some(client.chain()).filter(|chain| !chain.is_empty())
+}
+
+/// The first byte after the TLS request must be a TLS record's: a handshake message or an alert.
+fn quiet(first: &[u8], sheet: &mut Sheet) {
+    match first {
+        [22 | 21, 3, ..] => sheet.pass(Kind::Quiet, "the first byte is a TLS record's"),
+        [] => sheet.skip(Kind::Quiet, "nothing came"),
+        other => sheet.fail(Kind::Quiet, format!("bytes that are no TLS: {}", hex(other))),
+    }
+}
+
+fn asked_for_certificate(client: &Client, sheet: &mut Sheet) {
+    if client.was_asked_for_certificate() {
+        sheet.fail(Kind::ClientCertificate, "a CertificateRequest came");
+    } else if !client.chain().is_empty() {
+        sheet.pass_if_open(Kind::ClientCertificate, "no CertificateRequest came");
+    }
+}
+
+/// They come with or right after the server's last flight; nothing else may come yet.
+fn take_tickets(shaken: &mut Shaken) {
+    shaken.stream.sock.end_in(TICKET_WAIT);
+    let _ = shaken.stream.read(&mut [0]);
+}
+
+/// Ends TLS in order, so that the server need not wonder.
+fn goodbye(mut shaken: Shaken) {
+    shaken.stream.sock.end_in(TICKET_WAIT);
+    shaken.stream.conn.send_close_notify();
+    let _ = shaken.stream.flush();
+}
+
+fn resumption(place: &Place<'_>, client: &Client, sheet: &mut Sheet) {
+    let tickets = client.tickets();
+    match client.early_data() {
+        0 if tickets == 0 => sheet.pass(Kind::EarlyData, "no tickets"),
+        0 => sheet.pass(Kind::EarlyData, format!("none of {tickets} allows early data")),
+        bytes => sheet.fail(Kind::EarlyData, format!("a ticket allows {bytes} bytes of early data")),
+    }
+    if tickets == 0 {
+        sheet.pass(Kind::Resumption, "no tickets: every handshake is a full one");
+        return;
+    }
+    match place.shake(client, &place.name) {
+        Ok(shaken) => {
+            let taken = shaken.resumed();
+            goodbye(shaken);
+            if taken {
+                sheet.pass(Kind::Resumption, format!("resumed with one of {tickets}"));
+            } else {
+                sheet.warn(Kind::Resumption, format!("{tickets} given, but a full handshake followed"));
+            }
+        }
+        Err((error, _)) => sheet.warn(Kind::Resumption, format!("with a ticket: {}", tls::reason(&error))),
+    }
+}
+
+fn split(place: &Place<'_>, sheet: &mut Sheet) {
+    match split_shake(place) {
+        Ok(shaken) => {
+            sheet.pass(Kind::SplitHello, format!("36 single bytes and two halves: {}", shaken.facts()));
+            goodbye(shaken);
+        }
+        Err(error) => sheet.fail(Kind::SplitHello, tls::reason(&error)),
+    }
+}
+
+fn split_shake(place: &Place<'_>) -> io::Result<Shaken> {
+    let client = Client::new(&Offer { versions: BOTH, sni: true, alpn: &[] }).map_err(io::Error::other)?;
+    let mut connection = client.begin(&place.name).map_err(io::Error::other)?;
+    let mut link = place.greeted()?;
+    for byte in packet::frame(1, &packet::ssl_request()) {
+        link.write_all(&[byte])?;
+        sleep(BYTE_PAUSE);
+    }
+    let mut hello = Vec::new();
+    connection.write_tls(&mut hello)?;
+    let (one, two) = hello.split_at(hello.len() / 2);
+    link.write_all(one)?;
+    sleep(SPLIT_PAUSE);
+    link.write_all(two)?;
+    tls::shake(connection, link).map_err(|(error, _)| error)
+}
+
+fn alpn(place: &Place<'_>, sheet: &mut Sheet) {
+    let Ok(client) = Client::new(&Offer { versions: BOTH, sni: true, alpn: WEB_PROTOCOLS }) else { return };
+    match place.shake(&client, &place.name) {
+        Ok(shaken) => match shaken.stream.conn.alpn_protocol().map(<[u8]>::to_vec) {
+            Some(chosen) => sheet.fail(Kind::Alpn, format!("it chose {}", packet::lossy(&chosen))),
+            None => {
+                goodbye(shaken);
+                sheet.warn(Kind::Alpn, "the offer of h2 and http/1.1 is ignored");
+            }
+        },
+        Err((error, _)) if tls::alert(&error) == Some(NO_APPLICATION_PROTOCOL) => {
+            sheet.pass(Kind::Alpn, tls::reason(&error));
+        }
+        Err((error, _)) => sheet.pass(Kind::Alpn, format!("refused: {}", tls::reason(&error))),
+    }
+}

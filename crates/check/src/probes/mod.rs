@@ -1,0 +1,57 @@
+//! The probes, one file per topic: each opens its own connections at one place and writes its own findings. None looks
+//! at another's.
+
+pub(crate) mod account;
+pub(crate) mod certificate;
+pub(crate) mod greeting;
+pub(crate) mod handshake;
+pub(crate) mod plaintext;
+pub(crate) mod silence;
+pub(crate) mod sni;
+pub(crate) mod versions;
+pub(crate) mod web;
+
+use crate::limits::PROBE_MAX;
+use crate::link::{Link, Visitor};
+use crate::packet;
+use crate::settings::Settings;
+use crate::tls::{self, Client, Shaken};
+use rustls::pki_types::ServerName;
+use std::io;
+use std::net::SocketAddr;
+
+/// Where all probes of one check go.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub visitor: &'a Visitor,
+    pub address: SocketAddr,
+    pub name: ServerName<'static>,
+    pub settings: &'a Settings,
+}
+
+impl Place<'_> {
+    /// A connection whose greeting has been read.
+    pub fn greeted(&self) -> io::Result<Link> {
+        let mut link = self.visitor.open(self.address, PROBE_MAX)?;
+        let (_, payload) = packet::read(&mut link)?;
+        match packet::ErrPacket::parse(&payload) {
+            Some(error) => Err(io::Error::other(error.to_string())),
+            None => Ok(link),
+        }
+    }
+
+    /// A connection that has asked for TLS.
+    pub fn asked(&self) -> io::Result<Link> {
+        let mut link = self.greeted()?;
+        packet::write(&mut link, 1, &packet::ssl_request())?;
+        link.mark();
+        Ok(link)
+    }
+
+    /// A whole handshake; the link comes back where it failed, for its first bytes.
+    pub fn shake(&self, client: &Client, name: &ServerName<'static>) -> Result<Shaken, (io::Error, Option<Link>)> {
+        let link = self.asked().map_err(|e| (e, None))?;
+        let connection = client.begin(name).map_err(|e| (io::Error::other(e), None))?;
+        tls::shake(connection, link).map_err(|(e, link)| (e, Some(link)))
+    }
+}

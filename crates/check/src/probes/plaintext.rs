@@ -1,0 +1,152 @@
+//! What a client in clear text meets: refused before anything of it is judged, or not. It sends made-up users and
+//! random proofs only.
+
+use super::Place;
+use crate::finding::Kind;
+use crate::hello;
+use crate::limits::REFUSAL_MAX;
+use crate::link::{End, Link};
+use crate::packet::{self, ErrPacket, Greeting, Login, ORDINARY, SSL};
+use crate::report::Sheet;
+use crate::text::shown;
+use std::io::Write;
+
+/// Nobody's login name, and honest about who knocks.
+const NOBODY: &str = "tidegate-check";
+
+/// Longest refusal that is read.
+const ANSWER_MAX: usize = 1024;
+
+/// What came back on something that must not be accepted.
+enum Answer {
+    Error(ErrPacket),
+    /// OK, a request for another proof, or a result: it was taken for a login or a command.
+    Taken(String),
+    Alert(u8),
+    Ended(End),
+    Strange(Vec<u8>),
+}
+
+pub(crate) fn judge(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
+    plaintext(place, greeting, sheet);
+    // Without TLS on offer a server may ignore the bit: the finding above has said all.
+    if greeting.capabilities & SSL != 0 {
+        refused(sheet, Kind::TlsBit, ask(place, &packet::frame(1, &login(greeting, ORDINARY | SSL))));
+        let mut bytes = packet::frame(1, &packet::ssl_request());
+        bytes.extend(packet::frame(2, &login(greeting, ORDINARY)));
+        bytes.extend(packet::frame(0, b"\x03SELECT 'tidegate-check'"));
+        refused(sheet, Kind::Injection, ask(place, &bytes));
+    }
+}
+
+fn login(greeting: &Greeting, capabilities: u32) -> Vec<u8> {
+    let mut proof = [0x5a; 20];
+    let _ = getrandom::fill(&mut proof);
+    let long = [proof, proof].concat();
+    // The length that the plugin wants, or it would be refused for its form.
+    let proof = if greeting.plugin == "caching_sha2_password" { long.get(..32) } else { long.get(..20) };
+    let proof = proof.unwrap_or_default();
+    Login { capabilities, user: NOBODY, proof, database: None, plugin: &greeting.plugin }.bytes()
+}
+
+fn ask(place: &Place<'_>, bytes: &[u8]) -> Result<Answer, String> {
+    let mut link = place.greeted().map_err(|e| format!("no greeting: {e}"))?;
+    link.end_in(REFUSAL_MAX);
+    if let Err(error) = link.write_all(bytes).and_then(|()| link.flush()) {
+        return Ok(Answer::Ended(End::of(&error)));
+    }
+    Ok(read(&mut link))
+}
+
+/// The first packet or alert. A packet in pieces is put together until the time is over.
+fn read(link: &mut Link) -> Answer {
+    let (mut bytes, mut end) = link.gather(7);
+    if bytes.starts_with(&[21, 3]) {
+        return bytes.get(6).map_or(Answer::Ended(end), |alert| Answer::Alert(*alert));
+    }
+    if let [a, b, 0, _, rest @ ..] = bytes.as_slice() {
+        let length = usize::from(u16::from_le_bytes([*a, *b])).min(ANSWER_MAX);
+        if end == End::Full {
+            let (more, last) = link.gather(length.saturating_sub(rest.len()));
+            end = last;
+            bytes.extend(more);
+        }
+    }
+    match bytes.as_slice() {
+        [] => Answer::Ended(end),
+        [_, _, _, _, payload @ ..] => packet_answer(payload).unwrap_or_else(|| Answer::Strange(bytes.clone())),
+        _ => Answer::Strange(bytes),
+    }
+}
+
+fn packet_answer(payload: &[u8]) -> Option<Answer> {
+    Some(match payload.first()? {
+        0xff => Answer::Error(ErrPacket::parse(payload)?),
+        0x00 => Answer::Taken("an OK packet".to_owned()),
+        0xfe => Answer::Taken("a request for another proof (AuthSwitch)".to_owned()),
+        0x01 => Answer::Taken(format!("more of a login or a result: {}", shown(payload))),
+        _ => return None,
+    })
+}
+
+/// A password was looked at, or a user: the door was open.
+fn was_judged(error: &ErrPacket) -> bool {
+    matches!(error.code, 1044 | 1045 | 1049 | 1524 | 1698 | 1820 | 3118 | 4151)
+}
+
+fn names_tls(error: &ErrPacket) -> bool {
+    let text = error.text.to_lowercase();
+    error.code == 3159 || ["tls", "ssl", "secure transport", "insecure"].iter().any(|word| text.contains(word))
+}
+
+fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
+    let unexplained = "no MySQL error says that TLS is missing";
+    match ask(place, &packet::frame(1, &login(greeting, ORDINARY))) {
+        Ok(Answer::Error(error)) if error.says_busy() => {
+            sheet.skip(Kind::Plaintext, error.to_string());
+            sheet.skip(Kind::PlaintextText, error.to_string());
+        }
+        Ok(Answer::Error(error)) if was_judged(&error) => {
+            sheet.fail(Kind::Plaintext, format!("the login was judged in clear text: {error}"));
+            sheet.skip(Kind::PlaintextText, "it was not refused");
+        }
+        Ok(Answer::Error(error)) => {
+            sheet.pass(Kind::Plaintext, format!("error {}", error.code));
+            let verdict = if names_tls(&error) { Sheet::pass } else { Sheet::warn };
+            verdict(sheet, Kind::PlaintextText, error.to_string());
+        }
+        Ok(Answer::Taken(what)) => {
+            sheet.fail(Kind::Plaintext, format!("answered with {what}"));
+            sheet.skip(Kind::PlaintextText, "it was not refused");
+        }
+        Ok(Answer::Ended(End::Silent)) => {
+            sheet.warn(Kind::Plaintext, "no answer within 3 s");
+            sheet.warn(Kind::PlaintextText, unexplained);
+        }
+        Ok(Answer::Ended(end)) => {
+            sheet.pass(Kind::Plaintext, end.words());
+            sheet.warn(Kind::PlaintextText, format!("{}: {unexplained}", end.words()));
+        }
+        Ok(Answer::Alert(alert)) => {
+            sheet.pass(Kind::Plaintext, format!("alert {alert} ({})", hello::alert_name(alert)));
+            sheet.warn(Kind::PlaintextText, unexplained);
+        }
+        Ok(Answer::Strange(bytes)) => sheet.fail(Kind::Plaintext, format!("a strange answer: {}", shown(&bytes))),
+        Err(why) => sheet.skip(Kind::Plaintext, why),
+    }
+}
+
+/// For what may be refused in any way, silence included: the server then waits for TLS.
+fn refused(sheet: &mut Sheet, kind: Kind, answer: Result<Answer, String>) {
+    match answer {
+        Ok(Answer::Error(error)) if error.says_busy() => sheet.skip(kind, error.to_string()),
+        Ok(Answer::Error(error)) if was_judged(&error) => sheet.fail(kind, format!("it was judged: {error}")),
+        Ok(Answer::Error(error)) => sheet.pass(kind, error.to_string()),
+        Ok(Answer::Taken(what)) => sheet.fail(kind, format!("answered with {what}")),
+        Ok(Answer::Alert(alert)) => sheet.pass(kind, format!("alert {alert} ({})", hello::alert_name(alert))),
+        Ok(Answer::Ended(End::Silent)) => sheet.pass(kind, "no answer: it waits for TLS"),
+        Ok(Answer::Ended(end)) => sheet.pass(kind, end.words()),
+        Ok(Answer::Strange(bytes)) => sheet.fail(kind, format!("a strange answer: {}", shown(&bytes))),
+        Err(why) => sheet.skip(kind, why),
+    }
+}

@@ -1,0 +1,61 @@
+//! Clients that send no name, and clients that ask for another. It reads certificates and sends no login.
+
+use super::Place;
+use crate::chain::{Chain, Trust};
+use crate::finding::Kind;
+use crate::report::Sheet;
+use crate::tls::{self, BOTH, Client, Offer};
+use rustls::pki_types::{CertificateDer, ServerName};
+use time::OffsetDateTime;
+
+/// Reserved by RFC 2606: nobody can own it.
+const MADE_UP: &str = "wrong-name.tidegate-check.invalid";
+
+pub(crate) fn judge(place: &Place<'_>, chain: &[CertificateDer<'static>], sheet: &mut Sheet) {
+    wrong_name(place, sheet);
+    no_sni(place, chain, sheet);
+}
+
+fn wrong_name(place: &Place<'_>, sheet: &mut Sheet) {
+    let Ok(client) = Client::new(&Offer { versions: BOTH, sni: true, alpn: &[] }) else { return };
+    let Ok(name) = ServerName::try_from(MADE_UP) else { return };
+    if let Err((error, _)) = place.shake(&client, &name) {
+        sheet.pass(Kind::WrongName, format!("an unknown SNI is refused: {}", tls::reason(&error)));
+        return;
+    }
+    let Ok(chain) = Chain::read(client.chain()) else { return };
+    let trusted = !matches!(chain.trust(place.settings.roots.as_ref(), OffsetDateTime::now_utc()), Trust::None(_));
+    if chain.is_for(&name) && trusted {
+        sheet.fail(Kind::WrongName, format!("a trusted certificate for {MADE_UP} came"));
+    } else {
+        sheet.pass(Kind::WrongName, "an unknown SNI gets a certificate that is not for it");
+    }
+}
+
+fn no_sni(place: &Place<'_>, with_sni: &[CertificateDer<'static>], sheet: &mut Sheet) {
+    if matches!(place.name, ServerName::IpAddress(_)) {
+        // An address is never sent as SNI: the handshakes before had none.
+        return verdict(place, with_sni, with_sni, sheet);
+    }
+    let Ok(client) = Client::new(&Offer { versions: BOTH, sni: false, alpn: &[] }) else { return };
+    match place.shake(&client, &place.name) {
+        Ok(_) => verdict(place, &client.chain(), with_sni, sheet),
+        Err((error, _)) => sheet.fail(Kind::NoSni, tls::reason(&error)),
+    }
+}
+
+fn verdict(
+    place: &Place<'_>,
+    without: &[CertificateDer<'static>],
+    with_sni: &[CertificateDer<'static>],
+    sheet: &mut Sheet,
+) {
+    // Whether that one is right is another finding.
+    if without == with_sni {
+        sheet.pass(Kind::NoSni, "the same certificate as with SNI");
+    } else if Chain::read(without.to_vec()).is_ok_and(|chain| chain.is_for(&place.name)) {
+        sheet.pass(Kind::NoSni, "another certificate, also for this name");
+    } else {
+        sheet.fail(Kind::NoSni, "a certificate that is not for this name");
+    }
+}

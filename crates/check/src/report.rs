@@ -1,0 +1,131 @@
+//! What came out: one finding per line of the table, never two. It knows no socket.
+
+use crate::finding::{Kind, Verdict};
+use crate::text::clean;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub kind: Kind,
+    pub verdict: Verdict,
+    /// What was seen: an alert, a packet, facts of a certificate. Control characters are gone.
+    pub evidence: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    pub pass: usize,
+    pub warn: usize,
+    pub fail: usize,
+    pub skip: usize,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// When the check began, RFC 3339.
+    pub at: String,
+    pub endpoint: String,
+    pub name: String,
+    pub verdict: Verdict,
+    pub counts: Counts,
+    /// TCP connections that were opened for all of this.
+    pub connections: usize,
+    pub seconds: f64,
+    pub findings: Vec<Finding>,
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            id: &'a str,
+            promise: Option<&'a str>,
+            title: &'a str,
+            verdict: Verdict,
+            evidence: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            mend: Option<&'a str>,
+        }
+        let entry = self.kind.entry();
+        Shown {
+            id: entry.id,
+            promise: (entry.promise != "-").then_some(entry.promise),
+            title: entry.title,
+            verdict: self.verdict,
+            evidence: &self.evidence,
+            mend: self.mend(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl Finding {
+    /// What to do about it, where there is something to do.
+    pub fn mend(&self) -> Option<&'static str> {
+        matches!(self.verdict, Verdict::Warn | Verdict::Fail).then(|| self.kind.entry().mend)
+    }
+}
+
+/// The findings while they are collected.
+#[derive(Debug, Default)]
+pub(crate) struct Sheet(BTreeMap<Kind, (Verdict, String)>);
+
+impl Sheet {
+    pub fn put(&mut self, kind: Kind, verdict: Verdict, evidence: impl AsRef<str>) {
+        self.0.insert(kind, (verdict, clean(evidence.as_ref())));
+    }
+
+    pub fn pass(&mut self, kind: Kind, evidence: impl AsRef<str>) {
+        self.put(kind, Verdict::Pass, evidence);
+    }
+
+    /// Unless somebody has judged it already.
+    pub fn pass_if_open(&mut self, kind: Kind, evidence: impl AsRef<str>) {
+        if !self.0.contains_key(&kind) {
+            self.pass(kind, evidence);
+        }
+    }
+
+    pub fn warn(&mut self, kind: Kind, evidence: impl AsRef<str>) {
+        self.put(kind, Verdict::Warn, evidence);
+    }
+
+    pub fn fail(&mut self, kind: Kind, evidence: impl AsRef<str>) {
+        self.put(kind, Verdict::Fail, evidence);
+    }
+
+    pub fn skip(&mut self, kind: Kind, evidence: impl AsRef<str>) {
+        self.put(kind, Verdict::Skip, evidence);
+    }
+
+    /// In the table's order; what was never judged is skipped for `reason`.
+    pub fn close(mut self, reason: &str) -> Vec<Finding> {
+        let take = |kind: &Kind| {
+            let (verdict, evidence) = self.0.remove(kind).unwrap_or_else(|| (Verdict::Skip, reason.to_owned()));
+            Finding { kind: *kind, verdict, evidence }
+        };
+        Kind::ALL.iter().map(take).collect()
+    }
+}
+
+impl Counts {
+    pub fn of(findings: &[Finding]) -> Self {
+        let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
+        Self {
+            pass: count(Verdict::Pass),
+            warn: count(Verdict::Warn),
+            fail: count(Verdict::Fail),
+            skip: count(Verdict::Skip),
+        }
+    }
+
+    /// Skips leave the rest's verdict alone.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self { fail: 1.., .. } => Verdict::Fail,
+            Self { warn: 1.., .. } => Verdict::Warn,
+            _ => Verdict::Pass,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What a check is told: where, for which name, by which roots, as whom. It holds the one secret, wiped when dropped.
+
+use crate::endpoint::Endpoint;
+use crate::limits;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+#[derive(Debug)]
+pub struct Settings {
+    pub endpoint: Endpoint,
+    /// The name that the certificate must carry, and that is sent as SNI.
+    pub name: String,
+    /// Beside the public roots.
+    pub roots: Option<Roots>,
+    pub account: Option<Account>,
+    /// Whether two logins that must fail are tried too. A monitor leaves them out: they count against its address.
+    pub failing_logins: bool,
+    /// How long a silent connection is watched.
+    pub silence_max: Duration,
+    /// Where a web console of the same host would be.
+    pub web_port: u16,
+}
+
+pub struct Account {
+    pub user: String,
+    pub password: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// The certificates of a CA file.
+#[derive(Debug, Clone)]
+pub struct Roots {
+    pub store: RootCertStore,
+    pub certificates: Vec<CertificateDer<'static>>,
+    pub file: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    #[error("the CA file {} can't be read: {source}", file.display())]
+    Read { file: PathBuf, source: std::io::Error },
+    #[error("the CA file {} has no certificate that can be used, in PEM", .0.display())]
+    NoPem(PathBuf),
+}
+
+impl Settings {
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            name: endpoint.host.clone(),
+            endpoint,
+            roots: None,
+            account: None,
+            failing_logins: true,
+            silence_max: limits::SILENCE_MAX,
+            web_port: 443,
+        }
+    }
+}
+
+impl Roots {
+    pub fn read(file: &Path) -> Result<Self, RootsError> {
+        let mut pem = Vec::new();
+        std::fs::File::open(file)
+            .and_then(|opened| opened.take(limits::CA_FILE_MAX).read_to_end(&mut pem))
+            .map_err(|source| RootsError::Read { file: file.to_owned(), source })?;
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+        let mut store = RootCertStore::empty();
+        let (taken, _) = store.add_parsable_certificates(certificates.iter().cloned());
+        if taken == 0 {
+            return Err(RootsError::NoPem(file.to_owned()));
+        }
+        Ok(Self { store, certificates, file: file.to_owned() })
+    }
+}

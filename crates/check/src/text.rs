@@ -1,0 +1,119 @@
+//! The report for people: one line per finding, mends below those that need one. What the other side said never
+//! reaches the terminal with its control characters.
+
+use crate::finding::Verdict;
+use crate::limits::EVIDENCE_MAX;
+use crate::report::{Finding, Report};
+use std::fmt::Write;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    pub colours: bool,
+    /// What has nothing to do is cut to this many columns.
+    pub width: usize,
+}
+
+/// Columns before the evidence: two blanks, the verdict, two blanks, the id.
+const EVIDENCE_COLUMN: usize = 28;
+
+/// A narrower terminal wraps.
+const EVIDENCE_COLUMNS_MIN: usize = 30;
+
+pub fn text(report: &Report, style: Style) -> String {
+    let mut out = format!("{} as {}\n\n", report.endpoint, report.name);
+    for finding in report.findings.iter().filter(|f| f.verdict != Verdict::Skip) {
+        line(&mut out, finding, style);
+    }
+    skipped(&mut out, report, style);
+    let counts = report.counts;
+    // Writing to a String can't fail.
+    let _ = write!(
+        out,
+        "\n{} passed, {} warned, {} failed, {} skipped; {} connections, {:.1} s\n",
+        counts.pass, counts.warn, counts.fail, counts.skip, report.connections, report.seconds
+    );
+    out
+}
+
+fn line(out: &mut String, finding: &Finding, style: Style) {
+    let word = paint(style, finding.verdict, finding.verdict.word());
+    let room = style.width.saturating_sub(EVIDENCE_COLUMN).max(EVIDENCE_COLUMNS_MIN);
+    // Where there is something to do, nothing is cut.
+    let room = if finding.mend().is_some() { usize::MAX } else { room };
+    let entry = finding.kind.entry();
+    let _ = writeln!(out, "  {word}  {:<18}  {}", entry.id, cut(&finding.evidence, room));
+    if let Some(mend) = finding.mend() {
+        let _ = writeln!(out, "  {:>4}  {:<18}  {mend}", "", "  do:");
+    }
+}
+
+/// Skips of one reason share a line.
+fn skipped(out: &mut String, report: &Report, style: Style) {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for finding in report.findings.iter().filter(|f| f.verdict == Verdict::Skip) {
+        let id = finding.kind.entry().id;
+        match reasons.iter_mut().find(|(reason, _)| *reason == finding.evidence) {
+            Some((_, ids)) => ids.push(id),
+            None => reasons.push((&finding.evidence, vec![id])),
+        }
+    }
+    for (reason, ids) in reasons {
+        let _ = writeln!(out, "  {}  {}: {reason}", paint(style, Verdict::Skip, "skip"), ids.join(", "));
+    }
+}
+
+fn paint(style: Style, verdict: Verdict, word: &str) -> String {
+    let code = match verdict {
+        Verdict::Pass => "32",
+        Verdict::Skip => "2",
+        Verdict::Warn => "33",
+        Verdict::Fail => "1;31",
+    };
+    if style.colours { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
+}
+
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    text.chars().take(room.saturating_sub(3)).chain("...".chars()).collect()
+}
+
+/// One line without control characters, of bounded length: whatever the other side wrote.
+pub fn clean(text: &str) -> String {
+    let safe: String = text.chars().map(|c| if is_safe(c) { c } else { '\u{fffd}' }).collect();
+    cut(safe.trim(), EVIDENCE_MAX * 2)
+}
+
+/// No control characters, and nothing that turns the direction of writing or hides.
+fn is_safe(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Bytes of the other side as evidence: text where it is text, else hexadecimal.
+pub fn shown(bytes: &[u8]) -> String {
+    let some = bytes.get(..bytes.len().min(EVIDENCE_MAX)).unwrap_or_default();
+    match std::str::from_utf8(some) {
+        Ok(text) if !text.is_empty() && text.chars().all(|c| !c.is_control()) => clean(&format!("{text:?}")),
+        _ => hex(some),
+    }
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    let some = bytes.get(..bytes.len().min(32)).unwrap_or_default();
+    some.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_other_side_wrote_cannot_steer_a_terminal() {
+        assert_eq!(clean("8.0\x1b[2J\u{202e}x\r\n"), "8.0\u{fffd}[2J\u{fffd}x\u{fffd}\u{fffd}");
+        assert_eq!(shown(b"\x1b]0;x"), "1b 5d 30 3b 78");
+        assert_eq!(shown(b"HTTP/1.1 400"), "\"HTTP/1.1 400\"");
+        assert!(clean(&"x".repeat(10_000)).len() <= EVIDENCE_MAX * 2);
+    }
+}

@@ -1,0 +1,110 @@
+//! `tidegate check`: judges an endpoint and prints what was found, once or again and again. It talks to no server of
+//! ours: the room `check` does all of it.
+
+use super::Context;
+use super::sql::PASSWORD_ENV;
+use crate::args::CheckArgs;
+use crate::failure::Failure;
+use crate::screen;
+use crate::terminal;
+use anyhow::Result;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+use tidegate_check::{Account, Change, Endpoint, History, Report, Roots, Settings, Style, Verdict};
+use zeroize::Zeroizing;
+
+/// Where no terminal says how wide it is: as wide as the help texts.
+const PLAIN_COLUMNS: usize = 100;
+
+pub fn run(context: &Context, args: &CheckArgs) -> Result<()> {
+    let mut settings = settings(args)?;
+    if let Some(seconds) = args.watch {
+        return watch(context, &mut settings, Duration::from_secs(seconds));
+    }
+    let report = check(&settings);
+    if context.global.json {
+        screen::print_json(&report)?;
+    } else {
+        screen::print(&tidegate_check::text(&report, style()))?;
+    }
+    let failed = report.counts.fail;
+    if failed == 0 {
+        return Ok(());
+    }
+    let findings = if failed == 1 { "finding" } else { "findings" };
+    Err(Failure::new(format!("{} fails {failed} {findings}", settings.endpoint), "").into())
+}
+
+fn settings(args: &CheckArgs) -> Result<Settings> {
+    let mut settings = Settings::new(args.endpoint.clone());
+    if let Some(name) = &args.name {
+        // Read as an endpoint's host is: what can't be verified is refused here.
+        let host = if name.contains(':') { format!("[{name}]") } else { name.clone() };
+        let read: Result<Endpoint, _> = host.parse();
+        let read = read.map_err(|e| Failure::usage(e.to_string(), "--name takes a host name or an address"))?;
+        settings.name = read.host;
+    }
+    if let Some(file) = &args.ca {
+        let roots = Roots::read(file).map_err(|e| Failure::usage(e.to_string(), "--ca takes a PEM file"))?;
+        settings.roots = Some(roots);
+    }
+    if let Some(user) = &args.user {
+        settings.account = Some(Account { user: user.clone(), password: password(user)? });
+    }
+    Ok(settings)
+}
+
+fn password(user: &str) -> Result<Zeroizing<String>> {
+    if let Ok(password) = std::env::var(PASSWORD_ENV) {
+        return Ok(Zeroizing::new(password));
+    }
+    terminal::password(&format!("Password for {user}: ")).map_err(|e| {
+        let cause = format!("there is no terminal to ask for the password: {e}");
+        Failure::usage(cause, format!("give it in ${PASSWORD_ENV}")).into()
+    })
+}
+
+/// With a spinner, that is gone when the report comes.
+fn check(settings: &Settings) -> Report {
+    let _spinner = screen::Step::begin(&format!("checking {}", settings.endpoint));
+    tidegate_check::check(settings)
+}
+
+fn style() -> Style {
+    let terminal = std::io::stdout().is_terminal();
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| terminal && size.ws_col > 0);
+    Style { colours: terminal && screen::colours(), width: size.map_or(PLAIN_COLUMNS, |size| size.ws_col.into()) }
+}
+
+/// Until it is stopped, or nobody reads any more.
+fn watch(context: &Context, settings: &mut Settings, pause: Duration) -> Result<()> {
+    let mut history = History::default();
+    let mut out = std::io::stdout();
+    loop {
+        let report = check(settings);
+        let first = settings.failing_logins;
+        settings.failing_logins = false;
+        let changes = history.take(&report);
+        let mut text = String::new();
+        if context.global.json {
+            for change in &changes {
+                text.push_str(&serde_json::to_string(change)?);
+                text.push('\n');
+            }
+        } else if first {
+            text = tidegate_check::text(&report, style());
+        } else {
+            text.extend(changes.iter().map(line));
+        }
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            return if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error.into()) };
+        }
+        std::thread::sleep(pause);
+    }
+}
+
+fn line(change: &Change) -> String {
+    let finding = &change.finding;
+    let was = change.was.map(|v: Verdict| format!(" (was {})", v.word())).unwrap_or_default();
+    format!("{}  {}{was}  {}  {}\n", change.at, finding.verdict.word(), finding.kind.entry().id, finding.evidence)
+}
