@@ -5,6 +5,7 @@
 //! `exec`.
 
 mod endpoint;
+mod explain;
 mod quote;
 mod refusal;
 mod render;
@@ -12,6 +13,7 @@ mod table;
 mod template;
 
 pub use endpoint::{Endpoint, TlsMinimum, Wish};
+pub use explain::{Answer, Ask, Checks, EXPLAIN_MAX, ExplainError, Explanation, Mend, explain};
 pub use quote::Syntax;
 pub use refusal::{refusal_index, refusal_page};
 pub use render::{Block, Form, PASSWORD_VARIABLE, Rendered, argv, render};

@@ -1,6 +1,6 @@
 //! What the strings of every client must be, whatever stands in the table.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic; that is how it fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
