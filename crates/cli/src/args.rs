@@ -128,14 +128,6 @@ pub struct ServeArgs {
     /// Clients verify the name they connect to. localhost, 127.0.0.1 and ::1 are always carried.
     #[arg(long, value_name = "N")]
     pub name: Vec<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ClusterCommand {
-    /// Make a cluster and print its login, with the password (once)
-    Create {
-        /// Its name: a-z, 0-9 and '-', starting with a letter
-        name: String,
 
     /// Get a certificate that everybody trusts for this name, by ACME; may be given several times
     ///
@@ -147,6 +139,14 @@ pub enum ClusterCommand {
     /// Where the CA may write to about the certificates of --domain
     #[arg(long, value_name = "ADDRESS")]
     pub acme_email: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Make a cluster and print its login, with the password (once)
+    Create {
+        /// Its name: a-z, 0-9 and '-', starting with a letter
+        name: String,
     },
     /// List all clusters
     List,
@@ -252,6 +252,35 @@ pub struct CheckArgs {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
     #[arg(value_parser = clap::value_parser!(u64).range(30..=86_400))]
     pub watch: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TrustCommand {
+    /// Put the local CA into this machine's own stores
+    ///
+    /// The system's store of roots and that of every Java found here. Programs that read them then verify this
+    /// server without being given a file. An older CA of the same data directory is taken out. Needs root.
+    Install,
+    /// Take the local CA out of this machine's stores again
+    ///
+    /// The one of now and older ones of the same data directory, with everything that `trust install` made. Needs
+    /// root.
+    Remove {
+        /// The local CAs of all data directories, those that no longer exist as well
+        #[arg(long)]
+        all: bool,
+    },
+    /// Make a whole new local CA, for the names that the server has now
+    ///
+    /// The server swaps to it at once; one that doesn't run, at its next start. Open sessions go on, and every
+    /// client needs the new ca.pem. Where this machine's stores have the old CA, the new one takes its place.
+    Renew {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Show which of this machine's stores trust the local CA
+    Status,
 }
 
 #[derive(Debug, Subcommand)]

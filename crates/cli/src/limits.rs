@@ -16,3 +16,16 @@ pub const RUNTIME_STOP_MAX: Duration = Duration::from_secs(2);
 
 /// Longest answer that is read: no password or name is longer, and a terminal's own line ends at 4096.
 pub const ANSWER_MAX: usize = 4096;
+
+/// A store's own tool. Debian's runs every hook, and Java's takes seconds on a small machine; a package manager that
+/// holds its lock lets a hook wait.
+pub const STORE_TOOL_MAX: Duration = Duration::from_secs(180);
+
+/// What a store's tool may say: the whole of Java's store in PEM is a third of a megabyte.
+pub const TOOL_OUTPUT_MAX: u64 = 16 * 1024 * 1024;
+
+/// A file of a store: the bundle of all roots is a quarter of a megabyte.
+pub const STORE_FILE_MAX: u64 = 16 * 1024 * 1024;
+
+/// Entries of a folder of roots that are looked at; Debian has some 450.
+pub const STORE_ENTRIES_MAX: usize = 100_000;

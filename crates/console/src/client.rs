@@ -1,6 +1,6 @@
 //! The typed client of the control socket, for the command line. Never retries: a creation is not asked for twice.
 
-use crate::types::{Cluster, ClusterList, CreateCluster, ErrorBody, Server, Session, SessionList};
+use crate::types::{Cluster, ClusterList, CreateCluster, ErrorBody, LocalCa, Server, Session, SessionList};
 use crate::{limits, socket};
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -67,6 +67,10 @@ impl Client {
 
     pub async fn server(&self) -> Answer<Server> {
         self.ask(Method::GET, "/v1/server", NOTHING).await
+    }
+
+    pub async fn renew_ca(&self) -> Answer<LocalCa> {
+        self.ask(Method::POST, "/v1/server/ca", NOTHING).await
     }
 
     pub async fn clusters(&self) -> Answer<Vec<Cluster>> {

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tidegate_control::{ControlError, ErrorCode};
+use tidegate_tls::TlsError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -41,6 +42,16 @@ impl ApiError {
         }
     }
 
+    /// A task of ours that did not come to its end: a bug.
+    pub fn panicked(error: tokio::task::JoinError) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            format!("the server failed: {error}"),
+            "the server's log tells more",
+        )
+    }
+
     fn timed_out() -> Self {
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,
@@ -62,6 +73,20 @@ impl From<ControlError> for ApiError {
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, e.code.as_str(), e.message, e.hint)
+    }
+}
+
+impl From<TlsError> for ApiError {
+    fn from(error: TlsError) -> Self {
+        let (status, code, hint) = match error {
+            TlsError::NoLocalCa => (
+                StatusCode::CONFLICT,
+                "no_local_ca",
+                "certificates of files or of ACME are renewed where they come from",
+            ),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "mend that and ask again"),
+        };
+        Self::new(status, code, error.to_string(), hint)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::errors::{self, ApiError};
 use crate::face::PublicFace;
 use crate::limits;
 use crate::types::{
-    Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LimitsWanted, Secret, Server, Session,
+    Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LimitsWanted, LocalCa, Secret, Server, Session,
     SessionList,
 };
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::{ClusterView, Control, NewCluster, ROOT, SessionView, WithPassword};
 use tidegate_model::ClusterLimits;
+use tidegate_tls::Identity;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
@@ -29,6 +30,7 @@ pub struct Api {
     pub control: Control,
     /// Changes when a certificate is swapped.
     pub face: watch::Receiver<PublicFace>,
+    pub identity: Identity,
 }
 
 #[derive(OpenApi)]
@@ -51,6 +53,7 @@ fn parts() -> (Router<Api>, Description) {
         .routes(routes!(list_sessions))
         .routes(routes!(kill_session))
         .routes(routes!(show_server))
+        .routes(routes!(renew_ca))
         .split_for_parts()
 }
 
@@ -190,6 +193,19 @@ async fn show_server(State(api): State<Api>) -> Json<Server> {
         port: face.port,
         ready: api.control.is_recovered(),
     })
+}
+
+/// Makes a whole new local CA and serves a certificate of it. Open sessions go on; every client then needs the new file.
+#[utoipa::path(post, path = "/v1/server/ca", tag = "server", responses(
+    (status = 200, body = LocalCa),
+    (status = 409, description = "the certificate is not a local CA's", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+async fn renew_ca(State(api): State<Api>) -> Result<Json<LocalCa>, ApiError> {
+    let identity = api.identity;
+    let renewed = move || identity.renew_ca().map(|()| (identity.ca_path(), identity.names()));
+    let (ca, names) = tokio::task::spawn_blocking(renewed).await.map_err(ApiError::panicked)??;
+    Ok(Json(LocalCa { ca: ca.map(|path| path.display().to_string()).unwrap_or_default(), names }))
 }
 
 impl Api {

@@ -175,6 +175,16 @@ pub struct Server {
     pub ready: bool,
 }
 
+/// The local CA that clients must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LocalCa {
+    /// Its file, for clients.
+    #[schema(example = "/var/lib/tidegate/ca.pem")]
+    pub ca: String,
+    /// Names and addresses the certificate carries.
+    pub names: Vec<String>,
+}
+
 /// What every error looks like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {

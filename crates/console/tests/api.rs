@@ -21,6 +21,7 @@ use tidegate_console::types::{CreateCluster, LimitsWanted};
 use tidegate_console::{Api, Client, ClientError, ControlSocket, PublicFace, router, socket};
 use tidegate_control::{Control, ControlSettings, DataDir};
 use tidegate_model::{ClusterState, Event, Journal, Sessions, Trust};
+use tidegate_tls::{Identity, TlsSettings};
 use tokio::sync::{oneshot, watch};
 
 fn main() {
@@ -51,6 +52,7 @@ struct Server {
     control: Control,
     sessions: Sessions,
     face: watch::Sender<PublicFace>,
+    identity: Identity,
 }
 
 impl Server {
@@ -70,11 +72,12 @@ impl Server {
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             listeners: vec!["127.0.0.1:4000".parse().unwrap()],
         };
-        Self { control, sessions, face: watch::Sender::new(face) }
+        let identity = Identity::open(TlsSettings::new(data), |_| {}).unwrap();
+        Self { control, sessions, face: watch::Sender::new(face), identity }
     }
 
     fn api(&self) -> Api {
-        Api { control: self.control.clone(), face: self.face.subscribe() }
+        Api { control: self.control.clone(), face: self.face.subscribe(), identity: self.identity.clone() }
     }
 
     async fn ask(&self, method: &str, path: &str, body: Option<&str>) -> (StatusCode, Value) {
@@ -194,6 +197,12 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
     assert!(gone.hint().contains("cluster list"));
     assert_eq!(client.cluster("../server").await.unwrap_err().code(), Some("not_found"));
     assert_eq!(client.clusters().await.unwrap().len(), 1);
+
+    let before = std::fs::read(data.join("ca.pem")).unwrap();
+    let renewed = client.renew_ca().await.unwrap();
+    assert_eq!(renewed.ca, data.join("ca.pem").display().to_string());
+    assert_eq!(renewed.names, ["localhost", "127.0.0.1", "::1"]);
+    assert_ne!(std::fs::read(data.join("ca.pem")).unwrap(), before);
 
     stop.send(()).unwrap();
     serving.await.unwrap().unwrap();

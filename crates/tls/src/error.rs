@@ -32,6 +32,10 @@ pub enum TlsError {
     BadName(String),
     #[error("more than {0} names for one certificate")]
     TooManyNames(usize),
+    #[error("{} holds something else than the root of a local CA", .0.display())]
+    ForeignRoot(PathBuf),
+    #[error("what is served is no certificate of a local CA, so there is no such CA to renew")]
+    NoLocalCa,
     #[error("making a certificate: {0}")]
     Issue(#[from] rcgen::Error),
     #[error("TLS settings: {0}")]

@@ -204,13 +204,28 @@ impl Identity {
         match source.look((inner.clock)(), &served, tell) {
             Look::Same => {}
             Look::Reject(error) => tell(TlsEvent::Rejected { reason: error.to_string() }),
-            Look::Replace(fresh) => {
-                let names = fresh.chain.names.clone();
-                let not_after_unix = fresh.chain.not_after.unix_timestamp();
-                inner.resolver.served.store(Arc::new(fresh));
-                tell(TlsEvent::Swapped { names, not_after_unix });
-            }
+            Look::Replace(fresh) => self.serve(fresh),
         }
+    }
+
+    fn serve(&self, fresh: Served) {
+        let names = fresh.chain.names.clone();
+        let not_after_unix = fresh.chain.not_after.unix_timestamp();
+        self.inner.resolver.served.store(Arc::new(fresh));
+        self.tell(TlsEvent::Swapped { names, not_after_unix });
+    }
+
+    /// Makes a whole new local CA that may speak for all names of these settings, and serves a leaf of it from now on.
+    /// Every client then needs the new `ca.pem`. Blocks on the disk.
+    ///
+    /// # Errors
+    /// If no local CA serves, or the disk takes none; once `ca.pem` is the new one, asking again mends what is left.
+    pub fn renew_ca(&self) -> Result<(), TlsError> {
+        let inner = &self.inner;
+        let mut source = inner.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = source.renew_ca((inner.clock)(), &*inner.on_event)?;
+        self.serve(fresh);
+        Ok(())
     }
 }
 

@@ -19,6 +19,9 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::extensions::GeneralName;
 use zeroize::{Zeroize, Zeroizing};
 
+/// What the common name of every local root begins with; a mark of its own follows.
+pub const ROOT_NAME: &str = "Tidegate Local Root";
+
 /// The longest CN there may be (X.520, ub-common-name).
 const COMMON_NAME_MAX: usize = 64;
 const CERTIFICATE_END: &str = "-----END CERTIFICATE-----\n";
@@ -83,7 +86,7 @@ pub fn make_authority(now: OffsetDateTime, permitted: &Permitted) -> Result<Zero
     let issuing_key = WipedKey::generate()?;
     // Stores tell CAs apart by subject: two machines' CAs in one store must not share it.
     let mark: String = root_key.0.public_key_raw().iter().rev().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let root = CertifiedIssuer::self_signed(ca_params(now, &format!("Tidegate Local Root {mark}"), 1), root_key)?;
+    let root = CertifiedIssuer::self_signed(ca_params(now, &format!("{ROOT_NAME} {mark}"), 1), root_key)?;
     let mut params = ca_params(now, &format!("Tidegate Local Issuing CA {mark}"), 0);
     params.use_authority_key_identifier_extension = true;
     // Names constrain no certificate that carries none: without this a stolen issuing key could sign programs

@@ -35,3 +35,7 @@ pub const RENEW_RETRY: Duration = Duration::from_secs(10 * 60);
 /// TLS 1.3 tickets per handshake. Drivers keep one session per pool; each ticket costs an encryption and
 /// some 250 bytes.
 pub const TLS13_TICKETS: usize = 1;
+
+/// Former local roots that are remembered, so that a machine's store can be cleaned of them. A new CA is made by hand
+/// and seldom; who makes more than these has long cleaned the first.
+pub const FORMER_MAX: usize = 64;

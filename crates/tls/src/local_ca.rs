@@ -7,14 +7,34 @@ use crate::event::TlsEvent;
 use crate::issue::{Authority, make_authority};
 use crate::limits::{NAMES_MAX, RENEW_RETRY};
 use crate::names::{Name, Permitted, machine};
+use crate::root::keep_former;
 use crate::settings::TlsSettings;
 use crate::source::{Look, Served, Source, Tell};
 use crate::state::{self, PUBLIC_MODE, SECRET_MODE};
 use rustls::crypto::CryptoProvider;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::Trust;
 use time::OffsetDateTime;
+
+/// Why a CA that could be used was replaced all the same.
+const ASKED_FOR: &str = "as `tidegate trust renew` asked for";
+
+/// Says to the next start that it shall make a new CA; its presence is all of it.
+fn mark(keys: &Path) -> PathBuf {
+    keys.join("renew")
+}
+
+/// Lets the next start on this data folder make a whole new local CA. For a server that doesn't run: one that does is
+/// asked by [`crate::Identity::renew_ca`].
+///
+/// # Errors
+/// If the folder can't be written.
+pub fn renew_at_next_start(data: &Path) -> Result<(), TlsError> {
+    let keys = TlsSettings::new(data).key_folder();
+    state::private_folder(&keys)?;
+    state::write_whole(&mark(&keys), b"", SECRET_MODE)
+}
 
 pub struct LocalCa {
     folder: PathBuf,
@@ -97,11 +117,33 @@ impl LocalCa {
     fn make(&self, now: OffsetDateTime) -> Result<Authority, TlsError> {
         let text = make_authority(now, &Permitted::at_first_start(machine(), &self.names))?;
         let made = Authority::parse(text.as_bytes(), &self.provider, now, &self.authority)?;
+        keep_former(&self.folder, &self.ca)?;
         // The key first: until `ca.pem` is there nobody trusts anything, and after a crash in between the next
         // start writes it from this file.
         state::write_whole(&self.authority, text.as_bytes(), SECRET_MODE)?;
         state::write_whole(&self.ca, made.root_pem.as_bytes(), PUBLIC_MODE)?;
         Ok(made)
+    }
+
+    /// A new CA in the place of one that could still be used.
+    fn remake(&self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Authority, TlsError> {
+        let there = self.ca.exists();
+        let made = self.make(now)?;
+        let ca = self.ca.clone();
+        tell(if there { TlsEvent::CaRemade { ca, reason: ASKED_FOR.to_owned() } } else { TlsEvent::CaCreated { ca } });
+        Ok(made)
+    }
+
+    /// What was asked for while no server ran. The mark goes last: a crash before that makes one CA more, which no
+    /// client has seen yet.
+    fn remake_if_asked(&self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Option<Authority>, TlsError> {
+        let mark = mark(&self.folder);
+        if !mark.exists() {
+            return Ok(None);
+        }
+        let made = self.remake(now, tell)?;
+        std::fs::remove_file(&mark).map_err(TlsError::io("removing", &mark))?;
+        Ok(Some(made))
     }
 
     /// The names this CA may give, the others told about.
@@ -154,7 +196,10 @@ fn renew_at(served: &Served) -> OffsetDateTime {
 impl Source for LocalCa {
     fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
         state::private_folder(&self.folder)?;
-        let authority = self.load_or_make(now, tell)?;
+        let authority = match self.remake_if_asked(now, tell)? {
+            Some(made) => made,
+            None => self.load_or_make(now, tell)?,
+        };
         let names = self.permitted(&authority, tell);
         match self.kept_leaf(&authority, &names, now) {
             Some(kept) => Ok(kept),
@@ -176,5 +221,10 @@ impl Source for LocalCa {
                 Look::Reject(error)
             }
         }
+    }
+
+    fn renew_ca(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
+        let authority = self.remake(now, tell)?;
+        self.new_leaf(&authority, &self.permitted(&authority, tell), now)
     }
 }

@@ -7,6 +7,7 @@ mod connect;
 mod serve;
 mod session;
 mod sql;
+mod trust;
 mod up;
 
 use crate::args::{Cli, Command, Global};
@@ -49,6 +50,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Session(command) => session::run(&context, &command),
         Command::Connect(args) => connect::run(&context, &args),
         Command::Sql(args) => sql::run(&context, &args),
+        Command::Trust(command) => trust::run(&context, &command),
         Command::Config(command) => config::run(&context, &command),
         Command::Check(args) => check::run(&context, &args),
     }

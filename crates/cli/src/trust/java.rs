@@ -1,0 +1,191 @@
+//! The stores of the Java installations on this machine, through their own `keytool`. It takes out only this very
+//! certificate under a name that is ours or that the system's store gave it, and knows no other entry.
+
+use super::tool::{self, Ran};
+use super::{NAME, Store, files, store_name};
+use crate::failure::Failure;
+use anyhow::{Context, Result};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tidegate_tls::LocalRoot;
+
+/// Where Java lies that is on no $PATH.
+const HOMES: [&str; 3] = ["/usr/lib/jvm", "/opt/java", "/Library/Java/JavaVirtualMachines"];
+
+/// The store in a Java home; the second is that of Java 8 with its development kit.
+const STORES: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];
+
+/// keytool reads the store's password here, so that it is in no argument.
+const PASSWORD: &str = "TIDEGATE_JAVA_STORE_PASSWORD";
+
+/// Of every store that nobody gave another one.
+const USUAL_PASSWORD: &str = "changeit";
+
+/// What Debian's hook calls the roots of the system's store.
+const DEBIAN: &str = "debian:";
+
+pub struct JavaStore {
+    keytool: PathBuf,
+    file: PathBuf,
+}
+
+impl JavaStore {
+    /// Every store once, however many ways lead to it.
+    pub fn find() -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        for home in homes() {
+            let keytool = home.join("bin/keytool");
+            let store = STORES.iter().find_map(|store| home.join(store).canonicalize().ok());
+            let Some(file) = store.filter(|file| keytool.is_file() && found.iter().all(|old| old.file != *file)) else {
+                continue;
+            };
+            found.push(Self { keytool, file });
+        }
+        found
+    }
+
+    fn keytool(&self, args: &[&str]) -> Result<Ran> {
+        let file = self.file.to_string_lossy();
+        let store = ["-J-Duser.language=en", "-keystore", &file, "-storepass:env", PASSWORD];
+        let set = std::env::var(PASSWORD).unwrap_or_else(|_| USUAL_PASSWORD.to_owned());
+        tool::run(&self.keytool, &[args, &store].concat(), &[(PASSWORD, &set)])
+    }
+
+    fn must(&self, args: &[&str]) -> Result<Vec<u8>> {
+        let ran = self.keytool(args)?;
+        if ran.ok {
+            return Ok(ran.out);
+        }
+        let cause = format!("keytool could not use {}: {}", self.file.display(), ran.said);
+        Err(Failure::new(cause, format!("if it has a password of its own, give it in ${PASSWORD}")).into())
+    }
+
+    /// All entries, each as keytool prints it.
+    fn entries(&self) -> Result<Vec<Entry>> {
+        let listed = self.must(&["-list", "-rfc"])?;
+        Ok(split(&String::from_utf8_lossy(&listed)))
+    }
+
+    fn aliases(&self, root: &LocalRoot) -> Result<Vec<String>> {
+        let entries = self.entries()?;
+        Ok(entries.into_iter().filter(|e| root.is_in(e.text.as_bytes())).map(|e| e.alias).collect())
+    }
+}
+
+struct Entry {
+    alias: String,
+    text: String,
+}
+
+fn split(listed: &str) -> Vec<Entry> {
+    let blocks = listed.split("Alias name: ").skip(1);
+    let entry = |block: &str| {
+        let (alias, text) = block.split_once('\n')?;
+        Some(Entry { alias: alias.trim().to_owned(), text: text.to_owned() })
+    };
+    blocks.filter_map(entry).collect()
+}
+
+/// Whether we put it there, or the system's store did for a file of ours.
+fn is_ours(alias: &str) -> bool {
+    alias.strip_prefix(DEBIAN).unwrap_or(alias).starts_with(NAME)
+}
+
+fn homes() -> Vec<PathBuf> {
+    let set = std::env::var_os("JAVA_HOME").map(PathBuf::from);
+    let on_path = tool::find(Path::new("/"), "keytool").and_then(|keytool| keytool.canonicalize().ok());
+    let on_path = on_path.and_then(|keytool| Some(keytool.parent()?.parent()?.to_owned()));
+    let listed = HOMES.iter().flat_map(|folder| files::entries(Path::new(folder)).unwrap_or_default());
+    let listed = listed.flat_map(|home| [home.join("Contents/Home"), home]);
+    set.into_iter().chain(on_path).chain(listed).filter(|home| home.is_dir()).collect()
+}
+
+impl Store for JavaStore {
+    fn title(&self) -> String {
+        "Java's store".to_owned()
+    }
+
+    fn place(&self) -> PathBuf {
+        self.file.clone()
+    }
+
+    fn trusts(&self, root: &LocalRoot) -> Result<bool> {
+        Ok(!self.aliases(root)?.is_empty())
+    }
+
+    fn ours(&self) -> Result<Vec<LocalRoot>> {
+        let mut found: Vec<LocalRoot> = Vec::new();
+        for entry in self.entries()?.iter().filter(|entry| is_ours(&entry.alias)) {
+            let root = LocalRoot::parse(entry.text.as_bytes(), &self.file).ok();
+            found.extend(root.filter(|root| !found.contains(root)));
+        }
+        Ok(found)
+    }
+
+    fn install(&self, root: &LocalRoot) -> Result<Vec<String>> {
+        // keytool reads a file, and the one in the data directory may be changed meanwhile: what was looked at counts.
+        let mut copy = Temporary::new(root)?;
+        copy.file.write_all(root.pem.as_bytes()).context("writing a copy for keytool")?;
+        let (name, path) = (store_name(root), copy.path.to_string_lossy().into_owned());
+        self.must(&["-importcert", "-noprompt", "-alias", &name, "-file", &path])?;
+        Ok(vec![format!("keytool imported it as {name}")])
+    }
+
+    fn remove(&self, roots: &[LocalRoot]) -> Result<Vec<String>> {
+        let entries = self.entries()?;
+        let mut lines = Vec::new();
+        for entry in entries.iter().filter(|e| roots.iter().any(|root| root.is_in(e.text.as_bytes()))) {
+            let alias = &entry.alias;
+            if is_ours(alias) {
+                self.must(&["-delete", "-alias", alias])?;
+                lines.push(format!("keytool deleted {alias}"));
+            } else {
+                lines.push(format!("left {alias}, which somebody put there by hand: `keytool -delete` takes it out"));
+            }
+        }
+        Ok(lines)
+    }
+}
+
+/// A file that goes when dropped.
+struct Temporary {
+    path: PathBuf,
+    file: std::fs::File,
+}
+
+impl Temporary {
+    fn new(root: &LocalRoot) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("{}-{}.pem", store_name(root), std::process::id()));
+        // Never one that is there: it may be a link of somebody else's.
+        let file = std::fs::File::create_new(&path).with_context(|| format!("making {}", path.display()))?;
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_told_apart_by_their_aliases() {
+        let listed = "Keystore type: JKS\n\nAlias name: debian:a.pem\nCreation date: x\n\nBEGIN a\n\n\n\
+                      Alias name: tidegate-local-0011\nCreation date: y\n\nBEGIN b\n";
+        let entries = split(listed);
+        let aliases: Vec<_> = entries.iter().map(|e| e.alias.as_str()).collect();
+        assert_eq!(aliases, ["debian:a.pem", "tidegate-local-0011"]);
+        assert!(entries[0].text.contains("BEGIN a") && !entries[0].text.contains("BEGIN b"));
+        assert!(split("Keystore type: JKS\n").is_empty());
+    }
+
+    #[test]
+    fn only_our_names_and_debians_for_them_are_ours() {
+        assert!(is_ours("tidegate-local-0011") && is_ours("debian:tidegate-local-0011.pem"));
+        assert!(!is_ours("debian:isrg_root_x1.pem") && !is_ours("mine") && !is_ours("x-tidegate-local-0011"));
+    }
+}

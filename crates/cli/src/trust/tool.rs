@@ -1,0 +1,89 @@
+//! Running a store's own tool: found, bounded in time and output, in a plain language. Never through a shell.
+
+use crate::failure::Failure;
+use crate::limits::{STORE_TOOL_MAX, TOOL_OUTPUT_MAX};
+use anyhow::{Context, Result};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+
+/// Where tools for administrators lie, whatever sudo or a service made of $PATH.
+const MORE_FOLDERS: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"];
+
+/// What a tool did.
+pub struct Ran {
+    pub ok: bool,
+    pub out: Vec<u8>,
+    /// Its last words, for people.
+    pub said: String,
+}
+
+/// A program by name, under `root` where that is not the machine itself.
+pub fn find(root: &Path, name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(MORE_FOLDERS.iter().map(PathBuf::from));
+    folders.map(|folder| files_under(root, &folder).join(name)).find(|program| program.is_file())
+}
+
+/// A path of the machine, seen from `root`.
+pub fn files_under(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Runs it to its end.
+pub fn run<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -> Result<Ran> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let mut command = Command::new(program);
+    command.args(args).envs(env.iter().copied()).env("LC_ALL", "C").kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ended = runtime.block_on(async { tokio::time::timeout(STORE_TOOL_MAX, to_end(command)).await });
+    let late = |_| Failure::new(format!("{} had not ended after {STORE_TOOL_MAX:?}", program.display()), "try again");
+    ended.map_err(late)?.with_context(|| format!("running {}", program.display()))
+}
+
+/// As [`run`], but a tool that fails is an error with its last words.
+pub fn must<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -> Result<Vec<u8>> {
+    let ran = run(program, args, env)?;
+    if ran.ok {
+        return Ok(ran.out);
+    }
+    let cause = format!("{} failed: {}", program.display(), ran.said);
+    Err(Failure::new(cause, "mend that, then run the same command again: what is done already is kept").into())
+}
+
+async fn to_end(mut command: Command) -> std::io::Result<Ran> {
+    let mut child = command.spawn()?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (out, err, status) = tokio::join!(read(out), read(err), child.wait());
+    let (out, err) = (out?, err?);
+    // Some tools complain on standard output.
+    let words = [&out, &err].map(|text| String::from_utf8_lossy(text).trim().to_owned());
+    let said = words.iter().rev().find(|text| !text.is_empty()).and_then(|text| text.lines().last());
+    Ok(Ran { ok: status?.success(), said: said.unwrap_or("no word why").to_owned(), out })
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if let Some(mut pipe) = pipe {
+        (&mut pipe).take(TOOL_OUTPUT_MAX).read_to_end(&mut text).await?;
+        // What is beyond the bound is read and dropped, or the tool would hang.
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_fails_is_quoted_with_its_last_words() {
+        let shell = Path::new("/bin/sh");
+        assert_eq!(must(shell, &["-c", "echo $A"], &[("A", "yes")]).unwrap(), b"yes\n");
+        let error = must(shell, &["-c", "echo one; echo two >&2; exit 3"], &[]).unwrap_err().to_string();
+        assert_eq!(error, "/bin/sh failed: two");
+        assert!(run(Path::new("/nowhere/tool"), &[""; 0], &[]).is_err());
+    }
+}
