@@ -4,6 +4,8 @@
 //! the truth; then `wire`'s client half speaks, with exactly the capabilities granted to the client.
 
 use crate::limits;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -46,9 +48,8 @@ impl From<io::Error> for LoginFailure {
 }
 
 pub(crate) async fn log_in(socket: &Path, who: &Who<'_>) -> Result<EngineLogin, LoginFailure> {
-    let mut stream = connect(socket).await?;
     let header = proxy::encode_v2(Some((who.client, who.local)));
-    stream.write_all(&header).await?;
+    let stream = connect(socket, &header).await?;
     let mut machine = ClientLogin::new(ClientIdentity {
         user: who.user.as_bytes().to_vec(),
         stage1: who.stage1.cloned(),
@@ -71,13 +72,25 @@ pub(crate) async fn log_in(socket: &Path, who: &Who<'_>) -> Result<EngineLogin, 
     }
 }
 
-/// Connects. A full backlog shows as EAGAIN on a Unix socket that doesn't block; the caller's deadline ends the wait.
-async fn connect(socket: &Path) -> io::Result<UnixStream> {
+/// Connects and says who comes. A Unix socket is connected when the call returns and takes a few bytes at once, so
+/// nothing is waited for but a full backlog, which shows as EAGAIN; the caller's deadline ends that wait.
+async fn connect(path: &Path, header: &[u8]) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     loop {
-        match UnixStream::connect(socket).await {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(limits::BACKLOG_PAUSE).await,
-            result => return result,
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) => {}
+            Err(Errno::AGAIN | Errno::INTR) => {
+                tokio::time::sleep(limits::BACKLOG_PAUSE).await;
+                continue;
+            }
+            Err(e) => return Err(e.into()),
         }
+        let sent = rustix::net::send(&socket, header, SendFlags::NOSIGNAL)?;
+        let mut stream = UnixStream::from_std(socket.into())?;
+        stream.write_all(header.get(sent..).unwrap_or_default()).await?;
+        return Ok(stream);
     }
 }
 

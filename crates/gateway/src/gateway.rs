@@ -99,6 +99,8 @@ impl Gateway {
     /// Accepts until `until` is cancelled. Never ends by itself: a failed accept pauses and goes on.
     pub async fn serve(&self, listener: TcpListener, until: CancellationToken) {
         prepare(&listener);
+        // A listener on one address needs not ask each connection where it came in.
+        let local = listener.local_addr().ok().filter(|a| !a.ip().is_unspecified());
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -106,7 +108,7 @@ impl Gateway {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((tcp, peer)) => self.take(tcp, peer),
+                Ok((tcp, peer)) => self.take(tcp, peer, local),
                 Err(e) => {
                     tracing::warn!(error = %e, "accept failed");
                     tokio::time::sleep(limits::ACCEPT_PAUSE).await;
@@ -115,9 +117,9 @@ impl Gateway {
         }
     }
 
-    fn take(&self, tcp: TcpStream, peer: SocketAddr) {
+    fn take(&self, tcp: TcpStream, peer: SocketAddr, local: Option<SocketAddr>) {
         let accepted = Instant::now();
-        let Ok(local) = tcp.local_addr() else { return };
+        let Some(local) = local.or_else(|| tcp.local_addr().ok()) else { return };
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
             let arrival = Arrival { tcp, peer, local, accepted };

@@ -11,6 +11,7 @@ mod relay;
 mod settings;
 mod source;
 mod stages;
+mod tls_stream;
 mod verdict;
 
 pub use gateway::{Deps, Gateway, RandomError};

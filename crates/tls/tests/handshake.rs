@@ -7,7 +7,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, CipherSuite, Error, HandshakeKind, ProtocolVersion};
 use std::path::Path;
 use std::sync::Arc;
-use support::{TestCa, only, shake, write_pair};
+use support::{TestCa, only, shake, with_suite, write_pair};
 use tidegate_tls::{Identity, Roots, TlsSettings, client_config};
 
 fn local(folder: &Path) -> (Identity, String) {
@@ -38,6 +38,28 @@ fn every_suite_offered_is_ecdhe_with_an_aead() {
         assert!(name.contains("GCM") || name.contains("CHACHA20_POLY1305"), "{name}");
     }
     assert_eq!(config.max_early_data_size, 0);
+}
+
+#[test]
+fn the_lighter_suite_is_chosen_where_the_client_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, ca) = local(folder.path());
+    let cases = [
+        (&TLS13, CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS13_AES_256_GCM_SHA384),
+        (
+            &TLS12,
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        ),
+    ];
+    for (version, light, strong) in cases {
+        // rustls' own client names AES-256 first.
+        let shaken = shake(only(version, &ca), identity.server_config(), "localhost").unwrap();
+        assert_eq!(shaken.client.negotiated_cipher_suite().unwrap().suite(), light);
+        let picky = with_suite(version, &ca, strong);
+        let shaken = shake(picky, identity.server_config(), "localhost").unwrap();
+        assert_eq!(shaken.client.negotiated_cipher_suite().unwrap().suite(), strong, "it offers nothing else");
+    }
 }
 
 #[test]

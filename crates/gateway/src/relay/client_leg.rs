@@ -2,12 +2,13 @@
 //! through the thread's scratch buffers and nothing is held per session.
 
 use crate::limits;
+use crate::tls_stream::poll_write_tls;
 use rustls::{ProtocolVersion, ServerConnection};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -20,7 +21,10 @@ pub(crate) struct ClientLeg {
     /// Records sealed under a key that is never renewed (TLS 1.2); stays 0 in TLS 1.3.
     records: u64,
     counts_records: bool,
+    /// The client has said close_notify.
     closed: bool,
+    /// The client has closed its side of the connection itself.
+    ended: bool,
 }
 
 /// What a read from the client brought.
@@ -35,7 +39,7 @@ impl ClientLeg {
     pub fn new(tcp: TcpStream, mut tls: ServerConnection) -> Self {
         tls.set_buffer_limit(Some(limits::TLS_OUT_MAX));
         let counts_records = tls.protocol_version() == Some(ProtocolVersion::TLSv1_2);
-        Self { tcp, tls, records: 0, counts_records, closed: false }
+        Self { tcp, tls, records: 0, counts_records, closed: false, ended: false }
     }
 
     pub fn records_sealed(&self) -> u64 {
@@ -52,15 +56,7 @@ impl ClientLeg {
 
     /// Writes what is sealed. Pending: the client does not read.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.tls.wants_write() {
-            let mut out = TcpOut { tcp: &mut self.tcp, cx };
-            match self.tls.write_tls(&mut out) {
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-                Err(e) => return Poll::Ready(Err(e)),
-            }
-        }
-        Poll::Ready(Ok(()))
+        poll_write_tls(&mut self.tcp, &mut self.tls, cx)
     }
 
     /// Plain bytes that arrived together with the login, before the relay began.
@@ -84,6 +80,7 @@ impl ClientLeg {
             Poll::Ready(Ok(())) => {}
         }
         if buf.filled().is_empty() {
+            self.ended = true;
             return Poll::Ready(Ok(Arrived::End));
         }
         let mut sealed = buf.filled();
@@ -127,6 +124,10 @@ impl ClientLeg {
     /// Says goodbye: what is sealed, close_notify, write shutdown; then reads and discards for a while, so that no
     /// reset destroys the last error on its way.
     pub async fn close(mut self, linger: Option<Duration>) {
+        if linger.is_none() && self.ended && !self.tls.wants_write() {
+            // Nothing is left to say, and after a client's own close only a reset would answer our goodbye.
+            return;
+        }
         self.tls.send_close_notify();
         let until = Instant::now() + limits::REFUSAL_WRITE;
         let flushed = tokio::time::timeout_at(until, std::future::poll_fn(|cx| self.poll_flush(cx))).await;
@@ -149,34 +150,5 @@ impl ClientLeg {
                 Err(_) => return,
             }
         }
-    }
-}
-
-/// Lets rustls write straight into the socket, many records in one call.
-struct TcpOut<'a, 'c> {
-    tcp: &'a mut TcpStream,
-    cx: &'a mut Context<'c>,
-}
-
-impl TcpOut<'_, '_> {
-    fn done(poll: Poll<io::Result<usize>>) -> io::Result<usize> {
-        match poll {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-impl Write for TcpOut<'_, '_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Self::done(Pin::new(&mut *self.tcp).poll_write(self.cx, buf))
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        Self::done(Pin::new(&mut *self.tcp).poll_write_vectored(self.cx, bufs))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

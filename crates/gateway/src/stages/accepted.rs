@@ -5,12 +5,14 @@ use super::{Facts, refuse};
 use crate::gateway::Shared;
 use crate::limits;
 use crate::source::Place;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tidegate_model::journal::Ending;
 use tidegate_model::{Refusal, RefusalKind, SessionGuard};
 use tidegate_wire::proxy;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -95,9 +97,14 @@ impl Accepted {
         let mut out = Vec::with_capacity(128);
         let mut seq = 0;
         tidegate_wire::packet::write_packet(&mut seq, &greeting.encode(), &mut out);
-        let sent =
-            tokio::time::timeout_at(self.deadline(), tokio::io::AsyncWriteExt::write_all(&mut self.tcp, &out)).await;
-        match sent {
+        // A new connection's buffer is empty: no need to hear first that it can be written to.
+        let at_once = match rustix::net::send(&self.tcp, &out, SendFlags::NOSIGNAL) {
+            Ok(n) => n,
+            Err(Errno::WOULDBLOCK | Errno::INTR) => 0,
+            Err(_) => return Err(Ending::ClientClosed),
+        };
+        let rest = out.get(at_once..).unwrap_or_default();
+        match tokio::time::timeout_at(self.deadline(), self.tcp.write_all(rest)).await {
             Ok(Ok(())) => Ok(Greeted { accepted: self, salt, greeted: Instant::now() }),
             Ok(Err(_)) => Err(Ending::ClientClosed),
             Err(_) => Err(Ending::ClientGone("did not read the greeting".to_owned())),

@@ -41,7 +41,7 @@ impl Attached {
         }
         let engine_session = EngineSessionId(self.login.session);
         secured.guard.attached(engine_session);
-        let (tcp, tls) = secured.tls.into_inner();
+        let (tcp, tls) = secured.tls.into_parts();
         let peers = Peers {
             cluster: proven.tenant.cluster,
             user: proven.user.clone(),

@@ -91,7 +91,7 @@ impl Authenticated {
     async fn lease(&mut self, deadline: Instant) -> Result<Lease, NotAttached> {
         let shared = self.identified.secured.shared.clone();
         let attach = shared.waker.attach(self.proven.tenant.cluster, deadline.into_std());
-        let (tcp, _) = self.identified.secured.tls.get_ref();
+        let tcp = self.identified.secured.tls.tcp();
         let result = tokio::select! {
             biased;
             result = timeout_at(deadline, attach) => result,

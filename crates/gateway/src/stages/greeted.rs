@@ -6,6 +6,7 @@
 use super::accepted::Accepted;
 use super::secured::Secured;
 use super::{Facts, refuse};
+use crate::tls_stream::TlsStream;
 use std::io;
 use tidegate_model::journal::Ending;
 use tidegate_model::{Refusal, RefusalKind};
@@ -14,7 +15,6 @@ use tidegate_wire::limits::PRE_TLS_PACKET_MAX;
 use tidegate_wire::packet::{HEADER_LEN, Header};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsAcceptor;
 
 /// Header and body of an SSLRequest: a first read asks for no more, so nothing behind it can be swallowed.
 const SSL_REQUEST: usize = HEADER_LEN + 32;
@@ -55,15 +55,13 @@ impl Greeted {
             FirstPacket::OldProtocol => return Err(self.refuse(RefusalKind::OldProtocol).await),
             FirstPacket::Malformed => return Err(self.refuse(RefusalKind::BadHandshake).await),
         }
-        let acceptor = TlsAcceptor::from(self.accepted.shared.tls.clone());
         let Accepted { tcp, shared, guard, client, local, accepted, place } = self.accepted;
-        let tls = match timeout_at(deadline, acceptor.accept(tcp)).await {
+        let tls = match timeout_at(deadline, TlsStream::accept(tcp, shared.tls.clone())).await {
             Ok(Ok(tls)) => tls,
             Ok(Err(e)) => return Err(Ending::TlsFailed(e.to_string())),
             Err(_) => return Err(Ending::TlsFailed("not finished within the deadline".to_owned())),
         };
-        let (tcp, session) = tls.get_ref();
-        let _ = tcp;
+        let session = tls.session();
         facts.tls = session.protocol_version().map(version_name);
         facts.cipher = session.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite()));
         facts.sni = session.server_name().map(str::to_owned);

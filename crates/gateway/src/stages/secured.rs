@@ -4,6 +4,7 @@ use super::identified::Identified;
 use super::{Facts, refuse};
 use crate::gateway::Shared;
 use crate::source::Place;
+use crate::tls_stream::TlsStream;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,12 +14,10 @@ use tidegate_wire::limits::LOGIN_PACKET_MAX;
 use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
 use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::server::TlsStream;
 
 pub(crate) struct Secured {
-    pub tls: Box<TlsStream<TcpStream>>,
+    pub tls: Box<TlsStream>,
     pub shared: Arc<Shared>,
     pub guard: SessionGuard,
     pub client: SocketAddr,

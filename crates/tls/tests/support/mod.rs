@@ -101,10 +101,28 @@ pub fn leaf_seen(shaken: &Shaken) -> Vec<u8> {
 
 /// A client that insists on one version.
 pub fn only(version: &'static rustls::SupportedProtocolVersion, ca_pem: &str) -> Arc<ClientConfig> {
+    client(version, ca_pem, rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// A client that offers one version and one suite.
+pub fn with_suite(
+    version: &'static rustls::SupportedProtocolVersion,
+    ca_pem: &str,
+    suite: rustls::CipherSuite,
+) -> Arc<ClientConfig> {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|offered| offered.suite() == suite);
+    client(version, ca_pem, provider)
+}
+
+fn client(
+    version: &'static rustls::SupportedProtocolVersion,
+    ca_pem: &str,
+    provider: rustls::crypto::CryptoProvider,
+) -> Arc<ClientConfig> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&[version]).unwrap();
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
 }

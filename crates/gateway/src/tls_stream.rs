@@ -1,0 +1,170 @@
+//! The client's TLS session until it relays: a handshake, then a stream of plain bytes. Never more system calls than
+//! there are turns of the conversation, and never a byte in clear text.
+//!
+//! Unlike tokio-rustls' stream it holds what need not leave at once: the ticket that ends a handshake of TLS 1.3
+//! travels with the next packet, and what is written leaves with the flush.
+
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use std::io::{self, IoSlice, Read, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+pub(crate) struct TlsStream {
+    tcp: TcpStream,
+    tls: ServerConnection,
+}
+
+impl TlsStream {
+    pub async fn accept(tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        let mut stream = Self { tcp, tls };
+        std::future::poll_fn(|cx| stream.poll_handshake(cx)).await?;
+        Ok(stream)
+    }
+
+    pub fn tcp(&self) -> &TcpStream {
+        &self.tcp
+    }
+
+    pub fn session(&self) -> &ServerConnection {
+        &self.tls
+    }
+
+    /// The parts that the relay goes on with. Nothing sealed is lost: it leaves with the relay's first flush.
+    pub fn into_parts(self) -> (TcpStream, ServerConnection) {
+        (self.tcp, self.tls)
+    }
+
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let shaken = !self.tls.is_handshaking();
+            // What is left after a handshake of TLS 1.3 is its ticket, which nobody waits for. TLS 1.2 ends with our
+            // Finished, without which the client says nothing.
+            if !shaken || self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_2) {
+                ready!(poll_write_tls(&mut self.tcp, &mut self.tls, cx))?;
+            }
+            if shaken {
+                return Poll::Ready(Ok(()));
+            }
+            if ready!(self.poll_read_tls(cx))? == 0 {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed in the TLS handshake")));
+            }
+        }
+    }
+
+    /// Reads once from the socket and opens what came; 0: the client closed its side.
+    fn poll_read_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = match self.tls.read_tls(&mut TcpIo { tcp: &mut self.tcp, cx }) {
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            Err(e) => return Poll::Ready(Err(e)),
+        };
+        if let Err(e) = self.tls.process_new_packets() {
+            // The alert that tells the client why.
+            let _ = poll_write_tls(&mut self.tcp, &mut self.tls, cx);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, e)));
+        }
+        Poll::Ready(Ok(read))
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            match self.tls.reader().read(buf.initialize_unfilled()) {
+                Ok(n) => {
+                    buf.advance(n);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+            // The end of the stream shows at the next turn, by what the reader says of it.
+            ready!(self.poll_read_tls(cx))?;
+        }
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    /// Seals; the flush sends. What rustls holds is bounded by its own limit, and a full buffer is written first.
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let sealed = this.tls.writer().write(bytes)?;
+        if sealed > 0 || bytes.is_empty() {
+            return Poll::Ready(Ok(sealed));
+        }
+        ready!(poll_write_tls(&mut this.tcp, &mut this.tls, cx))?;
+        Poll::Ready(this.tls.writer().write(bytes))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        poll_write_tls(&mut this.tcp, &mut this.tls, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        // Once said it is not said again, however often this is polled.
+        this.tls.send_close_notify();
+        ready!(poll_write_tls(&mut this.tcp, &mut this.tls, cx))?;
+        Pin::new(&mut this.tcp).poll_shutdown(cx)
+    }
+}
+
+/// Writes what is sealed, many records in one call. Pending: the client does not read.
+pub(crate) fn poll_write_tls(
+    tcp: &mut TcpStream,
+    tls: &mut ServerConnection,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    while tls.wants_write() {
+        match tls.write_tls(&mut TcpIo { tcp: &mut *tcp, cx: &mut *cx }) {
+            Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            Err(e) => return Poll::Ready(Err(e)),
+        }
+    }
+    Poll::Ready(Ok(()))
+}
+
+/// Lets rustls read and write the socket itself: no copy between.
+struct TcpIo<'a, 'c> {
+    tcp: &'a mut TcpStream,
+    cx: &'a mut Context<'c>,
+}
+
+fn done<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl Read for TcpIo<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut buf = ReadBuf::new(into);
+        done(Pin::new(&mut *self.tcp).poll_read(self.cx, &mut buf))?;
+        Ok(buf.filled().len())
+    }
+}
+
+impl Write for TcpIo<'_, '_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        done(Pin::new(&mut *self.tcp).poll_write(self.cx, buf))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        done(Pin::new(&mut *self.tcp).poll_write_vectored(self.cx, bufs))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
