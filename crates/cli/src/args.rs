@@ -185,7 +185,7 @@ pub enum SessionCommand {
 #[derive(Debug, Args)]
 pub struct ConnectArgs {
     /// The cluster
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present_any = ["list", "explain"])]
     pub name: Option<String>,
     /// Your client, such as mysql, pymysql, go, connectorj
     #[arg(long = "with", value_name = "CLIENT", alias = "client")]
@@ -214,6 +214,14 @@ pub struct ConnectArgs {
     /// Show which clients and operating systems there are
     #[arg(long, conflicts_with = "name")]
     pub list: bool,
+    /// Say what a connection string verifies, and give one that does; - reads it
+    ///
+    /// Any URL, DSN, JDBC URL, keys and values, or command line. Its password is never printed. A string with a
+    /// password is better given on standard input (`--explain -`): what stands in a command is kept in the shell's
+    /// history and seen by other users of this machine. Ends with 0 if the string makes its client verify chain
+    /// and name, 1 if not, 2 if it can't be read.
+    #[arg(long, value_name = "STRING", conflicts_with_all = ["name", "list"])]
+    pub explain: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -21,12 +21,15 @@ const GENERAL: &str = "general";
 
 pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
     let json = context.global.json || args.format == "json";
-    let Some(name) = args.name.as_deref().filter(|_| !args.list) else { return list(json) };
     let wish = Wish {
         os: args.os.as_deref(),
         tls: if args.tls == "1.3" { TlsMinimum::Tls13 } else { TlsMinimum::Tls12 },
         password: None,
     };
+    if let Some(text) = &args.explain {
+        return super::explain::run(context, args, text, wish);
+    }
+    let Some(name) = args.name.as_deref().filter(|_| !args.list) else { return list(json) };
     // A mistyped client or platform is told about before the server is asked.
     if let Some(client) = &args.client {
         tidegate_connect::client(client).map_err(wrong)?;

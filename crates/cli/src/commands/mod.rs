@@ -4,6 +4,7 @@ mod check;
 pub mod cluster;
 mod config;
 mod connect;
+mod explain;
 mod serve;
 mod session;
 mod sql;
