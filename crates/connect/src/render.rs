@@ -84,7 +84,11 @@ pub fn render(client_id: &str, endpoint: &Endpoint, wish: Wish<'_>) -> Result<Re
     let mut forms = Vec::new();
     for template in &client.forms {
         for &from in &template.password {
-            forms.push(form(client, template, from, &values, wish.password)?);
+            let form = form(client, template, from, &values, wish.password)?;
+            // A template that has nothing to say for this endpoint, such as a short form that could not verify it.
+            if !form.text.is_empty() {
+                forms.push(form);
+            }
         }
     }
     Ok(Rendered {

@@ -118,6 +118,7 @@ pub struct FormTemplate {
     pub password: Vec<PasswordFrom>,
     /// The expression that reads the password from the environment, in this language.
     pub env_password: Option<String>,
+    /// Renders to nothing where the form would not verify the endpoint.
     pub text: String,
 }
 
