@@ -58,7 +58,7 @@ fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static 
         probes::plaintext::judge(&place, &greeting, sheet);
         let reason = if probes::greeting::offers_tls(&greeting) {
             secure(&place, sheet);
-            "not reached"
+            "no handshake of TLS 1.3 or 1.2 ended well"
         } else {
             "the server offers no TLS"
         };
@@ -77,7 +77,9 @@ fn secure(place: &Place<'_>, sheet: &mut Sheet) {
     let verified = match chain {
         Some(chain) => {
             let verified = probes::certificate::judge(place, &chain, sheet);
-            probes::sni::judge(place, &chain, sheet);
+            if sheet.has_passed(Kind::Tls13) || sheet.has_passed(Kind::Tls12) {
+                probes::sni::judge(place, &chain, sheet);
+            }
             verified
         }
         None => false,

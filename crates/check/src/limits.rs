@@ -5,8 +5,8 @@ use std::time::Duration;
 /// To connect to one address: beyond it a person has given up.
 pub const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// One connection from its greeting to the end of its handshake; slower is broken for every client's own timeout.
-pub const PROBE_MAX: Duration = Duration::from_secs(10);
+/// One connection from its greeting to the end of its handshake: six round trips at the worst, by satellite too.
+pub const PROBE_MAX: Duration = Duration::from_secs(6);
 
 /// For the answer to something no server may accept. Some answer with silence, and that is not waited for longer.
 pub const REFUSAL_MAX: Duration = Duration::from_secs(3);

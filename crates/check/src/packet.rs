@@ -182,6 +182,11 @@ pub(crate) fn ssl_request() -> Vec<u8> {
     head(ORDINARY | SSL)
 }
 
+/// Before a login with a database: some servers read the capabilities here and never again.
+pub(crate) fn ssl_request_for(database: Option<&str>) -> Vec<u8> {
+    head(ORDINARY | SSL | if database.is_some() { CONNECT_WITH_DB } else { 0 })
+}
+
 /// A login packet.
 #[derive(Debug)]
 pub(crate) struct Login<'a> {

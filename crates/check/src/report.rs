@@ -87,6 +87,10 @@ impl Sheet {
         }
     }
 
+    pub fn has_passed(&self, kind: Kind) -> bool {
+        self.0.get(&kind).is_some_and(|(verdict, _)| *verdict == Verdict::Pass)
+    }
+
     pub fn warn(&mut self, kind: Kind, evidence: impl AsRef<str>) {
         self.put(kind, Verdict::Warn, evidence);
     }

@@ -39,7 +39,7 @@ pub(crate) fn judge(place: &Place<'_>, verified: bool, sheet: &mut Sheet) {
 }
 
 /// A connection on which a verifying client would send its login now, with the greeting of its salt.
-fn secured(place: &Place<'_>) -> io::Result<(Stream, Greeting, Instant)> {
+fn secured(place: &Place<'_>, database: Option<&str>) -> io::Result<(Stream, Greeting, Instant)> {
     let mut link = place.visitor.open(place.address, LOGIN_MAX)?;
     let began = link.began;
     let (_, payload) = packet::read(&mut link)?;
@@ -47,7 +47,7 @@ fn secured(place: &Place<'_>) -> io::Result<(Stream, Greeting, Instant)> {
         return Err(io::Error::other(error.to_string()));
     }
     let greeting = Greeting::parse(&payload).ok_or_else(|| io::Error::other("no greeting"))?;
-    packet::write(&mut link, 1, &packet::ssl_request())?;
+    packet::write(&mut link, 1, &packet::ssl_request_for(database))?;
     let client = Client::new(&Offer { versions: BOTH, sni: true, alpn: &[] }).map_err(io::Error::other)?;
     let connection = client.begin(&place.name).map_err(io::Error::other)?;
     let shaken = tls::shake(connection, link).map_err(|(error, _)| io::Error::other(tls::reason(&error)))?;
@@ -92,7 +92,7 @@ impl From<io::Error> for Failed {
 
 /// From the connect to the first row.
 fn first_row(place: &Place<'_>, account: &Account, database: Option<&str>) -> Result<Duration, Failed> {
-    let (mut stream, greeting, began) = secured(place)?;
+    let (mut stream, greeting, began) = secured(place, database)?;
     let course = login::login(&mut stream, &greeting, &account.user, &account.password, database)?;
     if let Outcome::Refused(error) = course.outcome {
         return Err(Failed::Refused(error));
@@ -171,7 +171,7 @@ fn denial(place: &Place<'_>, account: &Account, sheet: &mut Sheet) {
 
 /// A login with a password that nobody has.
 fn denied(place: &Place<'_>, user: &str) -> Result<Denied, String> {
-    let (mut stream, greeting, _) = secured(place).map_err(|e| tls::reason(&e))?;
+    let (mut stream, greeting, _) = secured(place, None).map_err(|e| tls::reason(&e))?;
     let password = made_up_password();
     let began = Instant::now();
     let course = login::login(&mut stream, &greeting, user, &password, None).map_err(|e| tls::reason(&e))?;

@@ -24,8 +24,11 @@ const NO_APPLICATION_PROTOCOL: u8 = 120;
 pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
     let newest = tls13(place, sheet);
     let older = tls12(place, sheet);
-    split(place, sheet);
-    alpn(place, sheet);
+    // Where neither works, the others would wait for the same end.
+    if sheet.has_passed(Kind::Tls13) || sheet.has_passed(Kind::Tls12) {
+        split(place, sheet);
+        alpn(place, sheet);
+    }
     newest.or(older)
 }
 

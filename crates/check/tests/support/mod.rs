@@ -1,0 +1,94 @@
+//! What the tests of this room share: accused endpoints, real ones and crooked ones, and how a report is asked. Nothing
+//! here knows how the judge works.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test binary uses its part")]
+
+pub mod certificates;
+pub mod crooked;
+pub mod mariadb;
+
+use std::path::Path;
+use std::time::Duration;
+use tidegate_check::{Account, Report, Roots, Settings, Verdict, check};
+
+/// Most accused hold a silent connection for ever: long enough to see it, short enough for a test.
+pub const SILENCE: Duration = Duration::from_secs(1);
+
+/// For an endpoint on this machine, by a name that no address is.
+pub fn settings(port: u16) -> Settings {
+    let mut settings = Settings::new(format!("127.0.0.1:{port}").parse().unwrap());
+    settings.name = "localhost".to_owned();
+    settings.silence_max = SILENCE;
+    // Nobody listens on port 1; what this machine has on 443 is no concern of a test.
+    settings.web_port = 1;
+    settings
+}
+
+pub fn trusting(port: u16, ca: &Path) -> Settings {
+    Settings { roots: Some(Roots::read(ca).unwrap()), ..settings(port) }
+}
+
+pub fn as_user(settings: Settings, user: &str, password: &str) -> Settings {
+    let account = Account { user: user.to_owned(), password: password.to_owned().into() };
+    Settings { account: Some(account), ..settings }
+}
+
+pub fn judge(settings: &Settings) -> Judged {
+    Judged(check(settings))
+}
+
+/// Most accused only let the judge wait: they are judged at the same time.
+pub fn each<T: Send, const N: usize>(cases: [T; N], test: impl Fn(T) + Sync) {
+    let test = &test;
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || test(case));
+        }
+    });
+}
+
+pub struct Judged(pub Report);
+
+impl Judged {
+    fn finding(&self, id: &str) -> (Verdict, &str) {
+        let found = self.0.findings.iter().find(|f| f.kind.entry().id == id);
+        let found = found.unwrap_or_else(|| panic!("no finding {id}"));
+        (found.verdict, &found.evidence)
+    }
+
+    /// This verdict, and evidence with these words.
+    #[track_caller]
+    pub fn is(&self, id: &str, verdict: Verdict, words: &str) -> &Self {
+        let (seen, evidence) = self.finding(id);
+        assert_eq!(seen, verdict, "{id}: {evidence}\n{}", self.text());
+        assert!(evidence.contains(words), "{id}: {evidence:?} lacks {words:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn passes(&self, ids: &[&str]) -> &Self {
+        for id in ids {
+            self.is(id, Verdict::Pass, "");
+        }
+        self
+    }
+
+    #[track_caller]
+    pub fn fails(&self, id: &str, words: &str) -> &Self {
+        self.is(id, Verdict::Fail, words)
+    }
+
+    #[track_caller]
+    pub fn warns(&self, id: &str, words: &str) -> &Self {
+        self.is(id, Verdict::Warn, words)
+    }
+
+    #[track_caller]
+    pub fn skips(&self, id: &str, words: &str) -> &Self {
+        self.is(id, Verdict::Skip, words)
+    }
+
+    pub fn text(&self) -> String {
+        tidegate_check::text(&self.0, tidegate_check::Style { colours: false, width: 200 })
+    }
+}
