@@ -80,8 +80,10 @@ class Client:
         string, setup = work / "string", work / "setup"
         string.write_text(text + "\n")
         setup.write_text((rendered.get("setup") or {"text": ""})["text"] + "\n")
+        # A client that takes no path finds the local CA in the store, or nowhere.
+        store = setting.store or (rendered["trust"] == "local" and rendered["ca"] is None)
         environment = {
-            **os.environ, **(self.store.environment() if setting.store else {}),
+            **os.environ, **(self.store.environment() if store else {}),
             "TG_SETTING": setting.name, "TG_STRING": str(string), "TG_SETUP": str(setup), "TG_FORM": self.form["id"],
             "TG_HOST": endpoint.HOST, "TG_PORT": str(endpoint.PORT), "TG_USER": self.cluster["user"],
             "TG_PASSWORD": self.cluster["password"], "TG_DATABASE": "test", "TG_CA": rendered["ca"] or "",
@@ -89,7 +91,7 @@ class Client:
         if self.form["password"] == "env":
             environment["TIDEGATE_PASSWORD"] = self.cluster["password"]
         command = [str(self.folder / "run")]
-        if setting.store:
+        if store:
             command = self.store.command(command)
         process = subprocess.Popen(
             command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
