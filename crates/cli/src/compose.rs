@@ -17,7 +17,7 @@ use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
 use tidegate_engine::{EngineSettings, Walls};
 use tidegate_gateway::{Deps, Gateway, GatewaySettings};
 use tidegate_model::journal::Event;
-use tidegate_model::{ClusterLimits, Journal, Sessions};
+use tidegate_model::{ClusterLimits, Journal, Sessions, Wording};
 use tidegate_tls::{Identity, TlsEvent, TlsSettings, Versions};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, watch};
@@ -257,6 +257,7 @@ fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
         stop_grace: config.duration("gateway.stop_grace")?,
         tls12_records_max: config.count("gateway.tls12_records_max")?,
         server_version: format!("8.0.2-Tidegate-{number}"),
+        wording: Arc::new(Wording::new(config.text("gateway.help_base")?, tidegate_connect::mends())?),
     })
 }
 
@@ -276,6 +277,7 @@ fn control_failed(error: ControlError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_model::{Refusal, RefusalKind};
 
     #[test]
     fn without_walls_only_loopback_may_be_listened_on() {
@@ -305,6 +307,18 @@ mod tests {
         assert_eq!(ours.stop_grace, room.stop_grace);
         assert_eq!(ours.tls12_records_max, room.tls12_records_max);
         assert_eq!(ours.proxy_networks, room.proxy_networks);
+    }
+
+    #[test]
+    fn each_error_text_links_to_a_page_that_is_there() {
+        let settings = gateway_settings(&Config::defaults().unwrap(), "10.11.19-MariaDB").unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for kind in RefusalKind::ALL {
+            let text = settings.wording.text(&Refusal::new(*kind), None);
+            let (_, link) = text.rsplit_once(" See ").unwrap();
+            let file = link.strip_prefix(concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/")).unwrap();
+            assert!(root.join(file).is_file(), "{link}");
+        }
     }
 
     #[tokio::test]

@@ -5,7 +5,9 @@
 //! `exec`.
 
 mod endpoint;
+mod guide;
 mod explain;
+mod mends;
 mod quote;
 mod refusal;
 mod render;
@@ -13,7 +15,9 @@ mod table;
 mod template;
 
 pub use endpoint::{Endpoint, TlsMinimum, Wish};
+pub use guide::guide;
 pub use explain::{Answer, Ask, Checks, EXPLAIN_MAX, ExplainError, Explanation, Mend, explain};
+pub use mends::mends;
 pub use quote::Syntax;
 pub use refusal::{refusal_index, refusal_page};
 pub use render::{Block, Form, PASSWORD_VARIABLE, Rendered, argv, render};

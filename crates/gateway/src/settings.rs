@@ -2,7 +2,9 @@
 
 use crate::limits;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tidegate_model::Wording;
 
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
@@ -16,6 +18,8 @@ pub struct GatewaySettings {
     pub unproven_total: u32,
     pub tls12_records_max: u64,
     pub stop_grace: Duration,
+    /// Where error texts link to, and what they say to which client.
+    pub wording: Arc<Wording>,
 }
 
 impl Default for GatewaySettings {
@@ -28,6 +32,7 @@ impl Default for GatewaySettings {
             unproven_total: limits::UNPROVEN_TOTAL,
             tls12_records_max: limits::TLS12_RECORDS_MAX,
             stop_grace: limits::STOP_GRACE,
+            wording: Arc::default(),
         }
     }
 }

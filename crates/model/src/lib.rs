@@ -14,6 +14,7 @@ pub mod refusal;
 pub mod sessions;
 pub mod state;
 pub mod trust;
+pub mod wording;
 
 pub use account::{Account, AccountBook, Verifier};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
@@ -26,3 +27,4 @@ pub use refusal::{Blame, Refusal, RefusalKind, Retry};
 pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use state::ClusterState;
 pub use trust::Trust;
+pub use wording::{Mend, Wording};

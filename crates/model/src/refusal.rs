@@ -55,7 +55,7 @@ refusals! {
     /// The first packet asked for no TLS.
     InsecureTransport = "insecure-transport", 3159, "HY000", Client, Never,
         "Connections using insecure transport are prohibited on this endpoint.",
-        "Set your client to use TLS and to verify the server: --ssl-mode=VERIFY_IDENTITY --ssl-ca=FILE (mysql), --ssl-ca=FILE --ssl-verify-server-cert (mariadb), sslMode=VERIFY_IDENTITY (JDBC), tls=true or a registered config (Go), an ssl option elsewhere. If a password was sent with this login, it was not read, but it did travel unprotected: change it";
+        "Set your client to use TLS and to verify the server: --ssl-mode=VERIFY_IDENTITY (mysql), --ssl-verify-server-cert (mariadb), sslMode=VERIFY_IDENTITY (JDBC), tls=true (Go). If a password was sent with this login, it travelled unprotected: change it";
     /// The login name has no dot.
     MissingPrefix = "missing-prefix", 1045, "28000", Client, Never,
         "Missing user name prefix.",
@@ -143,7 +143,7 @@ impl Refusal {
         Self { kind, detail: Some(detail.into()) }
     }
 
-    /// What the client reads.
+    /// What the client reads, but for the link to the help page (see [`crate::wording`]).
     pub fn message(&self) -> String {
         let entry = self.kind.entry();
         format!("{} {}.", entry.text, entry.hint)

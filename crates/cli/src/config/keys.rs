@@ -96,6 +96,12 @@ pub const SECTIONS: &[Section] = &[
                 kind: Kind::Networks,
                 doc: "From these networks a PROXY v1 or v2 header is required; from all others it is refused.",
             },
+            Key {
+                name: "help_base",
+                default: concat!("\"", env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/refusals\""),
+                kind: Kind::HelpBase,
+                doc: "Each error text links to its help page in this folder. Empty: no links.",
+            },
         ],
     },
     Section {

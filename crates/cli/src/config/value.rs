@@ -27,6 +27,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Any text; may be empty.
     Text,
+    /// Where help pages lie: the address of a folder; empty means nowhere.
+    HelpBase,
     /// A filter of the log.
     Filter,
 }
@@ -90,6 +92,12 @@ impl Kind {
                 if value.len() > 1024 || value.contains(char::is_control) {
                     return Err("must be one line of at most 1024 bytes".into());
                 }
+                Ok(Value::Text(value.to_owned()))
+            }
+            Self::HelpBase => {
+                let value = text(raw, "an address")?;
+                let wrong = |wrong: tidegate_model::wording::WrongHelpBase| wrong.to_string();
+                tidegate_model::Wording::new(value, Vec::new()).map_err(wrong)?;
                 Ok(Value::Text(value.to_owned()))
             }
             Self::Filter => filter(text(raw, "a level such as \"info\"")?).map(Value::Text),

@@ -7,20 +7,22 @@ use super::client_leg::Arrived;
 use super::{ClientLeg, EngineLeg, SCRATCH, Scratch};
 use crate::error_packet::err_packet;
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
-use tidegate_model::{Activity, Blame, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions};
+use tidegate_model::{Activity, Blame, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions, Wording};
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity};
 
 /// A COM_QUIT packet, for an engine whose client left without a word.
 const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
 
-/// Who talks to whom: all that mapping a KILL needs.
+/// Who talks to whom, for mapping a KILL; and in which words we speak ourselves.
 pub(crate) struct Peers {
     pub cluster: ClusterId,
     pub user: String,
     pub engine_session: EngineSessionId,
     pub sessions: Sessions,
+    pub wording: Arc<Wording>,
 }
 
 pub(crate) struct Driver {
@@ -176,7 +178,7 @@ impl Driver {
             Intercepted::ChangeUser => {
                 let refusal = Refusal::new(RefusalKind::ChangeUser);
                 let mut out = Vec::new();
-                self.core.answer_held(&err_packet(&refusal), &mut out);
+                self.core.answer_held(&err_packet(&refusal, &self.peers.wording, None), &mut out);
                 return self.client.seal(&out).map_err(client_gone);
             }
         };
@@ -243,7 +245,11 @@ impl Driver {
     pub fn seal_error(&mut self, refusal: &Refusal) {
         let mut out = Vec::new();
         let mut seq = self.core.error_sequence();
-        tidegate_wire::packet::write_packet(&mut seq, &err_packet(refusal).encode(), &mut out);
+        tidegate_wire::packet::write_packet(
+            &mut seq,
+            &err_packet(refusal, &self.peers.wording, None).encode(),
+            &mut out,
+        );
         let _ = self.client.seal(&out);
     }
 

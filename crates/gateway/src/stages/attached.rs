@@ -6,6 +6,7 @@ use super::relaying::Relaying;
 use crate::engine_login::EngineLogin;
 use crate::limits;
 use crate::relay::{ClientLeg, Driver, EngineLeg, Peers};
+use std::sync::Arc;
 use tidegate_model::journal::Ending;
 use tidegate_model::{EngineSessionId, Lease};
 use tidegate_wire::packet::write_packet;
@@ -47,6 +48,7 @@ impl Attached {
             user: proven.user.clone(),
             engine_session,
             sessions: secured.shared.sessions.clone(),
+            wording: Arc::clone(&secured.shared.settings.wording),
         };
         let core = Relay::new(login.capabilities, self.login.ok.status);
         let driver = Driver::new(

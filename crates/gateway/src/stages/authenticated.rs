@@ -37,8 +37,7 @@ impl Authenticated {
         let tls = facts.tls.unwrap_or("TLS");
         let seq = self.identified.login.next_seq;
         if secured.guard.admit(tenant.cluster, &self.proven.user, tls, tenant.limits.connections_max).is_err() {
-            let tls = &mut *self.identified.secured.tls;
-            return Err(refuse(tls, seq, RefusalKind::TooManyConnections.into()).await);
+            return Err(self.refuse(RefusalKind::TooManyConnections.into()).await);
         }
         let deadline = self.proved + limits::ATTACH_AFTER_PROOF;
         let deadline = deadline.max(secured.accepted + limits::ATTACH_AFTER_ACCEPT);
@@ -48,7 +47,7 @@ impl Authenticated {
                 facts.login_to_attached = Some(self.proved.elapsed());
                 Ok(Attached { authenticated: self, lease, login })
             }
-            Err(NotAttached::Refused(refusal)) => Err(refuse(&mut *self.identified.secured.tls, seq, refusal).await),
+            Err(NotAttached::Refused(refusal)) => Err(self.refuse(refusal).await),
             Err(NotAttached::Engine(err)) => {
                 send_last(&mut *self.identified.secured.tls, seq, &err).await;
                 Err(Ending::EngineRefused { code: err.code, message: err.message_lossy() })
@@ -59,6 +58,11 @@ impl Authenticated {
             }
             Err(NotAttached::ClientLeft) => Err(Ending::ClientGone("left while its cluster was waking".to_owned())),
         }
+    }
+
+    async fn refuse(&mut self, refusal: Refusal) -> Ending {
+        let secured = &mut self.identified.secured;
+        refuse(&mut *secured.tls, self.identified.login.next_seq, refusal, &secured.shared.settings.wording).await
     }
 
     /// Attaches and logs in. An engine that closes while we log in is tried once more, unseen by the client.

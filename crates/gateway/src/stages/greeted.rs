@@ -5,12 +5,12 @@
 
 use super::accepted::Accepted;
 use super::secured::Secured;
-use super::{Facts, refuse};
+use super::{Facts, refuse, refuse_client};
 use crate::tls_stream::TlsStream;
 use std::io;
 use tidegate_model::journal::Ending;
 use tidegate_model::{Refusal, RefusalKind};
-use tidegate_wire::first_packet::FirstPacket;
+use tidegate_wire::first_packet::{ClientHint, FirstPacket};
 use tidegate_wire::limits::PRE_TLS_PACKET_MAX;
 use tidegate_wire::packet::{HEADER_LEN, Header};
 use tokio::io::AsyncReadExt;
@@ -50,7 +50,7 @@ impl Greeted {
         }
         match FirstPacket::parse(&payload) {
             FirstPacket::SslRequest { .. } => {}
-            FirstPacket::Plain { .. } => return Err(self.refuse(RefusalKind::InsecureTransport).await),
+            FirstPacket::Plain { client } => return Err(self.refuse_plain(client).await),
             FirstPacket::Quit => return Err(Ending::Quit),
             FirstPacket::OldProtocol => return Err(self.refuse(RefusalKind::OldProtocol).await),
             FirstPacket::Malformed => return Err(self.refuse(RefusalKind::BadHandshake).await),
@@ -80,7 +80,14 @@ impl Greeted {
     }
 
     async fn refuse(&mut self, kind: RefusalKind) -> Ending {
-        refuse(&mut self.accepted.tcp, 2, Refusal::new(kind)).await
+        refuse(&mut self.accepted.tcp, 2, Refusal::new(kind), &self.accepted.shared.settings.wording).await
+    }
+
+    /// What the client calls itself chooses the mend that it reads, and nothing else.
+    async fn refuse_plain(&mut self, client: Option<ClientHint>) -> Ending {
+        let Accepted { tcp, shared, .. } = &mut self.accepted;
+        let name = client.as_ref().map(|client| client.name.as_str());
+        refuse_client(tcp, 2, RefusalKind::InsecureTransport.into(), &shared.settings.wording, name).await
     }
 
     async fn read_first(&mut self) -> io::Result<First> {

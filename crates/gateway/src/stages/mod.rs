@@ -14,8 +14,8 @@ pub(crate) mod secured;
 use crate::error_packet::err_packet;
 use crate::limits;
 use std::time::Duration;
-use tidegate_model::Refusal;
 use tidegate_model::journal::Ending;
+use tidegate_model::{Refusal, Wording};
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::response::ErrPacket;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -39,8 +39,24 @@ pub(crate) struct Facts {
 }
 
 /// Sends a refusal as the packet with this sequence number, and ends.
-pub(crate) async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, refusal: Refusal) -> Ending {
-    send_last(stream, seq, &err_packet(&refusal)).await;
+pub(crate) async fn refuse<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    seq: u8,
+    refusal: Refusal,
+    wording: &Wording,
+) -> Ending {
+    refuse_client(stream, seq, refusal, wording, None).await
+}
+
+/// The same to a client that has said what it is.
+pub(crate) async fn refuse_client<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    seq: u8,
+    refusal: Refusal,
+    wording: &Wording,
+    client: Option<&str>,
+) -> Ending {
+    send_last(stream, seq, &err_packet(&refusal, wording, client)).await;
     let entry = refusal.kind.entry();
     Ending::Refused { kind: refusal.kind, blame: entry.blame, detail: refusal.detail }
 }

@@ -41,14 +41,26 @@ impl Secured {
         let login = match timeout_at(deadline, self.read_login()).await {
             Ok(Ok(login)) => login,
             Ok(Err(Unread::Closed)) => return Err(Ending::ClientClosed),
-            Ok(Err(Unread::Refused(kind, seq))) => return Err(refuse(&mut *self.tls, seq, kind.into()).await),
-            Err(_) => return Err(refuse(&mut *self.tls, 3, RefusalKind::LoginTimeout.into()).await),
+            Ok(Err(Unread::Refused(kind, seq))) => {
+                return Err(refuse(&mut *self.tls, seq, kind.into(), &self.shared.settings.wording).await);
+            }
+            Err(_) => {
+                return Err(
+                    refuse(&mut *self.tls, 3, RefusalKind::LoginTimeout.into(), &self.shared.settings.wording).await
+                );
+            }
         };
         let credential_came = Instant::now();
         facts.tls_to_login = Some(self.secured.elapsed());
         let name = LoginName::parse(&login.user);
         if name == LoginName::NoPrefix {
-            return Err(refuse(&mut *self.tls, login.next_seq, Refusal::new(RefusalKind::MissingPrefix)).await);
+            return Err(refuse(
+                &mut *self.tls,
+                login.next_seq,
+                Refusal::new(RefusalKind::MissingPrefix),
+                &self.shared.settings.wording,
+            )
+            .await);
         }
         Ok(Identified { secured: self, login, name, credential_came })
     }
