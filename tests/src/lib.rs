@@ -12,6 +12,7 @@
 pub mod certificates;
 pub mod clients;
 pub mod limits;
+pub mod machine;
 pub mod pebble;
 pub mod probe;
 pub mod processes;

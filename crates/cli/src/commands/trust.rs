@@ -186,8 +186,7 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
         yes,
         "Make a new local CA? Every client that has the old ca.pem refuses this server until it gets the new one.",
     )?;
-    let stores = trust::stores();
-    let held = stores.iter().any(|store| store.trusts(&old).unwrap_or(false));
+    let held = trust::stores().iter().any(|store| store.trusts(&old).unwrap_or(false));
     if !running {
         return at_next_start(context, held);
     }
@@ -203,8 +202,9 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
         && (yes || terminal::yes("Put the new one into this machine's stores, in the place of the old one?")?)
     {
         let former = LocalRoot::former(&context.data);
-        for store in &stores {
-            report.add(&**store, swap(&**store, &root, &former), "has it already");
+        // Looked for anew: what was read of them is from before.
+        for store in trust::stores() {
+            report.add(&*store, swap(&*store, &root, &former), "has it already");
         }
     }
     report.end(context, Some(&root))

@@ -5,8 +5,10 @@ use super::tool::{self, Ran};
 use super::{NAME, Store, files, store_name};
 use crate::failure::Failure;
 use anyhow::{Context, Result};
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use tidegate_tls::LocalRoot;
 
 /// Where Java lies that is on no $PATH.
@@ -27,6 +29,9 @@ const DEBIAN: &str = "debian:";
 pub struct JavaStore {
     keytool: PathBuf,
     file: PathBuf,
+    /// What was read last: each start of a Java takes a second. Forgotten with every change of ours; one that the
+    /// system's tool makes is not seen, so look at that store first.
+    read: RefCell<Option<Rc<[Entry]>>>,
 }
 
 impl JavaStore {
@@ -39,7 +44,7 @@ impl JavaStore {
             let Some(file) = store.filter(|file| keytool.is_file() && found.iter().all(|old| old.file != *file)) else {
                 continue;
             };
-            found.push(Self { keytool, file });
+            found.push(Self { keytool, file, read: RefCell::new(None) });
         }
         found
     }
@@ -61,14 +66,24 @@ impl JavaStore {
     }
 
     /// All entries, each as keytool prints it.
-    fn entries(&self) -> Result<Vec<Entry>> {
+    fn entries(&self) -> Result<Rc<[Entry]>> {
+        if let Some(read) = self.read.borrow().as_ref() {
+            return Ok(Rc::clone(read));
+        }
         let listed = self.must(&["-list", "-rfc"])?;
-        Ok(split(&String::from_utf8_lossy(&listed)))
+        let entries: Rc<[Entry]> = split(&String::from_utf8_lossy(&listed)).into();
+        *self.read.borrow_mut() = Some(Rc::clone(&entries));
+        Ok(entries)
+    }
+
+    fn change(&self, args: &[&str]) -> Result<()> {
+        *self.read.borrow_mut() = None;
+        self.must(args).map(drop)
     }
 
     fn aliases(&self, root: &LocalRoot) -> Result<Vec<String>> {
         let entries = self.entries()?;
-        Ok(entries.into_iter().filter(|e| root.is_in(e.text.as_bytes())).map(|e| e.alias).collect())
+        Ok(entries.iter().filter(|e| root.is_in(e.text.as_bytes())).map(|e| e.alias.clone()).collect())
     }
 }
 
@@ -127,7 +142,7 @@ impl Store for JavaStore {
         let mut copy = Temporary::new(root)?;
         copy.file.write_all(root.pem.as_bytes()).context("writing a copy for keytool")?;
         let (name, path) = (store_name(root), copy.path.to_string_lossy().into_owned());
-        self.must(&["-importcert", "-noprompt", "-alias", &name, "-file", &path])?;
+        self.change(&["-importcert", "-noprompt", "-alias", &name, "-file", &path])?;
         Ok(vec![format!("keytool imported it as {name}")])
     }
 
@@ -137,7 +152,7 @@ impl Store for JavaStore {
         for entry in entries.iter().filter(|e| roots.iter().any(|root| root.is_in(e.text.as_bytes()))) {
             let alias = &entry.alias;
             if is_ours(alias) {
-                self.must(&["-delete", "-alias", alias])?;
+                self.change(&["-delete", "-alias", alias])?;
                 lines.push(format!("keytool deleted {alias}"));
             } else {
                 lines.push(format!("left {alias}, which somebody put there by hand: `keytool -delete` takes it out"));
