@@ -57,6 +57,9 @@ findings! {
     Addresses "addresses" "-" "the name resolves and every address answers"
         "Fails when the name has no address or none accepts a TCP connection; warns when only some do."
         "Mend the DNS records, the listener or the firewall; remove the record of an address that serves nothing.";
+    EveryAddress "every-address" "C5" "every address of the name serves a right certificate"
+        "Fails when one of the other addresses gives no TLS, or a certificate that does not verify: one client in so many fails. Skipped where there is one address only."
+        "Put the same certificate on every machine behind the name.";
     Greeting "greeting" "-" "a MySQL server speaks first, in protocol 10"
         "Fails when nothing is said, when the connection closes, and when what comes is no MySQL greeting."
         "Check host and port; if a proxy that expects a PROXY header stands there, test from where it is trusted.";

@@ -1,7 +1,6 @@
 //! Runs the probes in order and closes the report. What one probe needs from another is handed on here; no probe knows
 //! another.
 
-use crate::endpoint::Endpoint;
 use crate::finding::Kind;
 use crate::limits::{ADDRESSES_MAX, CONNECT_MAX};
 use crate::link::Visitor;
@@ -39,15 +38,16 @@ pub fn check(settings: &Settings) -> Report {
 /// Gives the reason why what is still open was not judged.
 fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static str {
     let Ok(name) = ServerName::try_from(settings.name.clone()) else { return "the name to verify is no host name" };
-    let addresses = match resolve(&settings.endpoint) {
+    let addresses = match resolve(settings) {
         Ok(found) => found,
         Err(error) => {
             sheet.fail(Kind::Addresses, format!("{} can't be resolved: {error}", settings.endpoint.host));
             return "no address";
         }
     };
-    let Some(address) = reach(&addresses, visitor, sheet) else { return "no connection" };
-    let place = Place { visitor, address, name, settings };
+    let good = reach(&addresses, visitor, sheet);
+    let Some((address, others)) = good.split_first() else { return "no connection" };
+    let place = Place { visitor, address: *address, name, settings };
     let (greeting, held) = match probes::greeting::meet(&place, sheet) {
         Ok(met) => met,
         Err(reason) => return reason,
@@ -58,6 +58,7 @@ fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static 
         probes::plaintext::judge(&place, &greeting, sheet);
         let reason = if probes::greeting::offers_tls(&greeting) {
             secure(&place, sheet);
+            probes::certificate::elsewhere(&place, others, sheet);
             "no handshake of TLS 1.3 or 1.2 ended well"
         } else {
             "the server offers no TLS"
@@ -94,7 +95,11 @@ fn port(settings: &Settings, sheet: &mut Sheet) {
     }
 }
 
-fn resolve(endpoint: &Endpoint) -> std::io::Result<Vec<SocketAddr>> {
+fn resolve(settings: &Settings) -> std::io::Result<Vec<SocketAddr>> {
+    if !settings.addresses.is_empty() {
+        return Ok(settings.addresses.clone());
+    }
+    let endpoint = &settings.endpoint;
     let mut addresses: Vec<_> = (endpoint.host.as_str(), endpoint.port).to_socket_addrs()?.collect();
     addresses.sort_unstable();
     addresses.dedup();
@@ -103,12 +108,12 @@ fn resolve(endpoint: &Endpoint) -> std::io::Result<Vec<SocketAddr>> {
     if addresses.is_empty() { Err(std::io::Error::other("it has no address")) } else { Ok(addresses) }
 }
 
-/// Connects to each address; gives the first that answers.
-fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Option<SocketAddr> {
+/// Connects to each address; gives those that answer.
+fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<SocketAddr> {
     let tested = addresses.get(..addresses.len().min(ADDRESSES_MAX)).unwrap_or_default();
     // A single address is met by the first probe; a connection only to knock would be one too many.
     if let [only] = tested {
-        return Some(*only);
+        return vec![*only];
     }
     let mut good = Vec::new();
     let mut bad = Vec::new();
@@ -125,5 +130,5 @@ fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Opti
         (Some(_), false) => sheet.warn(Kind::Addresses, format!("{names}; not {}", bad.join(", "))),
         (None, _) => sheet.fail(Kind::Addresses, bad.join(", ")),
     }
-    good.first().copied()
+    good
 }

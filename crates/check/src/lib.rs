@@ -13,6 +13,8 @@ mod link;
 mod login;
 mod packet;
 mod page;
+#[cfg(test)]
+mod parser_tests;
 mod probes;
 mod report;
 mod settings;

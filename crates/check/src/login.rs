@@ -83,7 +83,7 @@ fn clear(password: &str) -> Zeroizing<Vec<u8>> {
 }
 
 /// A hash of the password, for the plugins that have one.
-fn proof(plugin: &str, password: &str, salt: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn proof(plugin: &str, password: &str, salt: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if !matches!(plugin, "mysql_native_password" | "caching_sha2_password") {
         return None;
     }

@@ -6,6 +6,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -13,6 +14,8 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct Settings {
     pub endpoint: Endpoint,
+    /// In place of those that the host's name has; none: it is looked up.
+    pub addresses: Vec<SocketAddr>,
     /// The name that the certificate must carry, and that is sent as SNI.
     pub name: String,
     /// Beside the public roots.
@@ -58,6 +61,7 @@ impl Settings {
         Self {
             name: endpoint.host.clone(),
             endpoint,
+            addresses: Vec::new(),
             roots: None,
             account: None,
             failing_logins: true,

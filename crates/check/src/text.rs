@@ -16,6 +16,9 @@ pub struct Style {
 /// Columns before the evidence: two blanks, the verdict, two blanks, the id.
 const EVIDENCE_COLUMN: usize = 28;
 
+/// More of one reason are counted instead of named.
+const SKIPPED_NAMED_MAX: usize = 6;
+
 /// A narrower terminal wraps.
 const EVIDENCE_COLUMNS_MIN: usize = 30;
 
@@ -29,8 +32,14 @@ pub fn text(report: &Report, style: Style) -> String {
     // Writing to a String can't fail.
     let _ = write!(
         out,
-        "\n{} passed, {} warned, {} failed, {} skipped; {} connections, {:.1} s\n",
-        counts.pass, counts.warn, counts.fail, counts.skip, report.connections, report.seconds
+        "\n{} passed, {} warned, {} failed, {} skipped; {} connection{}, {:.1} s\n",
+        counts.pass,
+        counts.warn,
+        counts.fail,
+        counts.skip,
+        report.connections,
+        if report.connections == 1 { "" } else { "s" },
+        report.seconds
     );
     out
 }
@@ -58,7 +67,8 @@ fn skipped(out: &mut String, report: &Report, style: Style) {
         }
     }
     for (reason, ids) in reasons {
-        let _ = writeln!(out, "  {}  {}: {reason}", paint(style, Verdict::Skip, "skip"), ids.join(", "));
+        let what = if ids.len() > SKIPPED_NAMED_MAX { format!("{} findings", ids.len()) } else { ids.join(", ") };
+        let _ = writeln!(out, "  {}  {what}: {reason}", paint(style, Verdict::Skip, "skip"));
     }
 }
 

@@ -343,3 +343,20 @@ fn a_console_on_the_same_host() {
     let proper = "HTTP/1.1 301 Moved\r\nStrict-Transport-Security: max-age=1\r\n\r\n";
     ask(&web(&["console.example"], proper)).is("web", Verdict::Pass, "301");
 }
+
+#[test]
+fn every_address_of_a_name_is_judged() {
+    let pki = Pki::new();
+    let good = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
+    let stale = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["localhost"], 100, 90))));
+    let other = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["other.example"], 10, 90))));
+    let at = |ports: &[u16]| {
+        let addresses = ports.iter().map(|port| ([127, 0, 0, 1], *port).into()).collect();
+        judge(&Settings { addresses, ..trusting(good.port, &pki.ca()) })
+    };
+    at(&[good.port]).skips("every-address", "one address");
+    at(&[good.port, good.port]).passes(&["addresses", "every-address"]);
+    at(&[good.port, stale.port]).fails("every-address", "expired on").passes(&["addresses", "validity"]);
+    at(&[good.port, other.port]).fails("every-address", "not for this name");
+    at(&[good.port, 1]).warns("addresses", "not 127.0.0.1: Connection refused").skips("every-address", "");
+}

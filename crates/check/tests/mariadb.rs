@@ -141,3 +141,41 @@ fn haproxy_in_front_changes_no_verdict() {
         assert_eq!((a.kind, a.verdict), (b.kind, b.verdict), "{} / {}", a.evidence, b.evidence);
     }
 }
+
+/// What `openssl s_client` says of the same server.
+fn openssl(port: u16, options: &[&str]) -> String {
+    let out = Command::new("openssl")
+        .args(["s_client", "-starttls", "mysql", "-servername", "localhost", "-connect", &format!("127.0.0.1:{port}")])
+        .args(options)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
+}
+
+#[test]
+fn openssl_agrees_where_both_look() {
+    let pki = Pki::new();
+    let ca = pki.ca();
+    let old = ["--tls-version=TLSv1.1,TLSv1.2", "--ssl-cipher=ALL:@SECLEVEL=0"];
+    for (served, options) in [
+        (pki.good(), &[][..]),
+        (pki.good(), &old[..]),
+        (pki.leaf(&["localhost"], 100, 90), &[]),
+        (pki.leaf(&["other.example"], 10, 90), &[]),
+    ] {
+        let server = MariaDb::secured(&served, options, "");
+        let judged = judge(&trusting(server.port, &ca));
+        let passed = |id: &str| judged.0.findings.iter().any(|f| f.kind.entry().id == id && f.verdict == Verdict::Pass);
+        let shaken = |options: &[&str]| {
+            openssl(server.port, options).contains("Cipher is ")
+                && !openssl(server.port, options).contains("Cipher is (NONE)")
+        };
+        assert_eq!(passed("tls13"), shaken(&["-tls1_3"]), "{}", judged.text());
+        assert_eq!(passed("tls12"), shaken(&["-tls1_2"]), "{}", judged.text());
+        assert_eq!(!passed("old-tls"), shaken(&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]), "{}", judged.text());
+        let verify = ["-CAfile", ca.to_str().unwrap(), "-verify_hostname", "localhost"];
+        let verified = openssl(server.port, &verify).contains("Verify return code: 0 (ok)");
+        assert_eq!(passed("trust") && passed("name") && passed("validity"), verified, "{}", judged.text());
+    }
+}

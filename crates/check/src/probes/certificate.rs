@@ -1,12 +1,15 @@
-//! The chain that was sent: whole, trusted, for this name, valid, strong. It opens no connection.
+//! The chain that was sent: whole, trusted, for this name, valid, strong; and whether the name's other addresses send a
+//! good one too. It sends no login.
 
 use super::Place;
 use crate::chain::{Chain, Facts, Shape, Trust, mozilla};
 use crate::finding::{Kind, Verdict};
 use crate::limits::LIFE_LEFT_WISHED;
 use crate::report::Sheet;
+use crate::tls::{self, BOTH, Client, Offer};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
+use std::net::SocketAddr;
 use time::OffsetDateTime;
 
 /// How many of a certificate's names are shown.
@@ -33,6 +36,41 @@ pub(crate) fn judge(place: &Place<'_>, chain: &[CertificateDer<'static>], sheet:
     let (verdict, evidence) = pinned(&chain, &x1(), now);
     sheet.put(Kind::Pinned, verdict, evidence);
     trusted && named && validity(leaf, now).0 != Verdict::Fail
+}
+
+/// What a verifying client would say at the other addresses of the name, after one handshake each.
+pub(crate) fn elsewhere(place: &Place<'_>, others: &[SocketAddr], sheet: &mut Sheet) {
+    if others.is_empty() {
+        return sheet.skip(Kind::EveryAddress, "one address only");
+    }
+    let faults: Vec<_> = others.iter().filter_map(|address| Some((address, fault(place, *address)?))).collect();
+    if faults.is_empty() {
+        return sheet.pass(Kind::EveryAddress, format!("the other {} verify too", others.len()));
+    }
+    let words: Vec<_> = faults.iter().map(|(address, why)| format!("{address}: {why}")).collect();
+    sheet.fail(Kind::EveryAddress, words.join("; "));
+}
+
+fn fault(place: &Place<'_>, address: SocketAddr) -> Option<String> {
+    let there = Place { address, name: place.name.clone(), ..*place };
+    let client = match Client::new(&Offer { versions: BOTH, sni: true, alpn: &[] }) {
+        Ok(client) => client,
+        Err(error) => return Some(error.to_string()),
+    };
+    if let Err((error, _)) = there.shake(&client, &there.name) {
+        return Some(tls::reason(&error));
+    }
+    let chain = match Chain::read(client.chain()) {
+        Ok(chain) => chain,
+        Err(why) => return Some(why),
+    };
+    let now = OffsetDateTime::now_utc();
+    let (verdict, dates) = chain.leaf().map(|leaf| validity(leaf, now))?;
+    match chain.trust(place.settings.roots.as_ref(), now) {
+        Trust::None(why) => Some(why),
+        _ if !chain.is_for(&place.name) => Some("not for this name".to_owned()),
+        _ => (verdict == Verdict::Fail).then_some(dates),
+    }
 }
 
 fn shape(place: &Place<'_>, chain: &Chain, sheet: &mut Sheet) {
