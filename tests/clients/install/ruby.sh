@@ -1,0 +1,6 @@
+# Ruby's clients of the Connect table: Debian's own packages, on MariaDB's library. Sourced by script/setup-test.sh.
+
+need_clients_ruby() {
+  plan_package ruby-mysql2 "Ruby's mysql2" "50 MB"
+  plan_package ruby-activerecord "Rails' database layer" "5 MB"
+}
