@@ -2,20 +2,25 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::path::{Path, PathBuf};
-use tidegate_e2e::limits::soon;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tidegate_e2e::limits::{soon, within};
 use tidegate_e2e::pebble::{Pebble, Wanted};
-use tidegate_e2e::probe::Probe;
+use tidegate_e2e::probe::{Probe, Verdict};
+use tidegate_e2e::session::Session;
+use tidegate_e2e::wire::Response;
 use tidegate_e2e::{Options, Server, tls, wire};
 
 const DOMAIN: &str = "db.example.com";
 
-/// The section of one CA; roots are Pebble's where `roots` names a file.
+/// The section of one CA (without a profile Pebble picks one at random); roots are Pebble's where `roots` names a file.
 fn config(pebble: &Pebble, roots: Option<&Path>) -> String {
     let roots = roots.map_or(String::new(), |file| format!("roots = \"{}\"\n", file.display()));
     format!(
         "[cluster]\nconnections_max = 400\n[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\n\
-         directory_ca = \"{}\"\nhttp_listen = [\"127.0.0.1:{}\"]\n{roots}",
+         directory_ca = \"{}\"\nprofile = \"default\"\nhttp_listen = [\"127.0.0.1:{}\"]\n{roots}",
         pebble.directory(),
         pebble.directory_ca().display(),
         pebble.http
@@ -75,6 +80,74 @@ fn a_certificate_is_got_served_and_kept_across_restarts() {
         assert_eq!(login(&bench.server, &bench.roots).unwrap(), leaf, "the one that was kept");
     }
     assert_eq!((bench.pebble.orders(), bench.pebble.issued()), (1, 1), "a valid pair is never ordered again");
+}
+
+/// A logged-in session that verified the domain's certificate.
+fn session(server: &Server, cluster: &tidegate_e2e::Cluster, roots: &Path) -> Session {
+    let mut probe = Probe::connect(server.addr());
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(tls::verified(roots, tls::BOTH), DOMAIN).expect("the TLS handshake");
+    let response = Response { capabilities: wire::ORDINARY, ..Response::new(&cluster.user) };
+    assert_eq!(probe.login(&response, &cluster.password), Verdict::In);
+    Session { probe, capabilities: wire::ORDINARY }
+}
+
+#[test]
+fn ten_renewals_under_load_drop_nothing_though_the_issuer_changes() {
+    const SESSIONS: usize = 200;
+    let wanted = Wanted { life: 24, bad_nonces: 5, ..Wanted::default() };
+    let Some(mut bench) = bench(wanted) else { return };
+    bench.wait_certificate();
+    let cluster = bench.server.create("load");
+    let (stop, queries) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..SESSIONS {
+            let mut session = session(&bench.server, &cluster, &bench.roots);
+            let (stop, queries) = (&stop, &queries);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(session.value("SELECT 1"), "1");
+                    queries.fetch_add(1, Ordering::Relaxed);
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                }
+            });
+        }
+        // Whatever happens below, the sessions end, and with them the test.
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| renew_ten_times(&mut bench)));
+        let before = queries.load(Ordering::Relaxed);
+        soon("the load goes on", || (queries.load(Ordering::Relaxed) > before + 400).then_some(()));
+        stop.store(true, Ordering::Relaxed);
+        if ended.is_err() {
+            let log = bench.server.log();
+            let told: Vec<_> = log.lines().filter(|line| line.contains("certificate")).collect();
+            eprintln!("{}\n{}", told.join("\n"), bench.pebble.log());
+        }
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+}
+
+/// Each new leaf on disk must be what new handshakes see; the slowest is told.
+fn renew_ten_times(bench: &mut Bench) {
+    let mut seen = login(&bench.server, &bench.roots).unwrap();
+    let mut slowest = std::time::Duration::ZERO;
+    for renewal in 0..10 {
+        let leaf = within(std::time::Duration::from_secs(120), "the next certificate", || {
+            let leaf = CertificateDer::from_pem_file(bench.pair()).ok()?.to_vec();
+            (leaf != seen).then_some(leaf)
+        });
+        let since = std::time::Instant::now();
+        soon("new handshakes see it", || (login(&bench.server, &bench.roots).unwrap() == leaf).then_some(()));
+        slowest = slowest.max(since.elapsed());
+        seen = leaf;
+        if renewal == 4 {
+            // Another root, another issuer, and a CA that has forgotten our account and its certificates.
+            bench.pebble.stop();
+            bench.pebble.run();
+            let both = std::fs::read_to_string(&bench.roots).unwrap() + &bench.pebble.root();
+            std::fs::write(&bench.roots, both).unwrap();
+        }
+    }
+    println!("new handshakes saw a new leaf within {slowest:?} of its being on disk");
 }
 
 #[test]

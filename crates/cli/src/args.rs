@@ -104,6 +104,10 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Trust(TrustCommand),
 
+    /// Show, renew, import and check the certificate
+    #[command(subcommand, arg_required_else_help = true)]
+    Cert(CertCommand),
+
     /// Check and show the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -260,6 +264,27 @@ pub struct CheckArgs {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
     #[arg(value_parser = clap::value_parser!(u64).range(30..=86_400))]
     pub watch: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CertCommand {
+    /// Show what is served, until when, how the next one stands, and every alarm
+    Status,
+    /// Get a new certificate from the CA now, and wait for what comes of it
+    ///
+    /// Renewal happens by itself; this is for after something was mended. The week's limit on orders holds.
+    Renew,
+    /// Take a certificate that was got elsewhere for the same names; it is renewed by ACME in time
+    Import {
+        /// Its chain, PEM, leaf first
+        #[arg(value_name = "CHAIN")]
+        chain: PathBuf,
+        /// Its private key, PEM
+        #[arg(value_name = "KEY")]
+        key: PathBuf,
+    },
+    /// Look whether the next order could succeed, without ordering anything
+    Check,
 }
 
 #[derive(Debug, Subcommand)]

@@ -29,3 +29,9 @@ pub const STORE_FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// Entries of a folder of roots that are looked at; Debian has some 450.
 pub const STORE_ENTRIES_MAX: usize = 100_000;
+
+/// How long `cert renew` waits for what comes of it: above the bound of one order at one CA.
+pub const RENEWAL_MAX: Duration = Duration::from_secs(11 * 60);
+
+/// Between two looks of `cert renew`.
+pub const RENEWAL_LOOK: Duration = Duration::from_millis(300);

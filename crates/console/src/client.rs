@@ -1,5 +1,6 @@
 //! The typed client of the control socket, for the command line. Never retries: a creation is not asked for twice.
 
+use crate::certificate::{Certificate, CheckResult, Pair};
 use crate::types::{Cluster, ClusterList, CreateCluster, ErrorBody, LocalCa, Server, Session, SessionList};
 use crate::{limits, socket};
 use axum::body::Bytes;
@@ -71,6 +72,22 @@ impl Client {
 
     pub async fn renew_ca(&self) -> Answer<LocalCa> {
         self.ask(Method::POST, "/v1/server/ca", NOTHING).await
+    }
+
+    pub async fn certificate(&self) -> Answer<Certificate> {
+        self.ask(Method::GET, "/v1/certificate", NOTHING).await
+    }
+
+    pub async fn renew_certificate(&self) -> Answer<()> {
+        self.send(Method::POST, "/v1/certificate/renew", NOTHING).await.map(drop)
+    }
+
+    pub async fn import_certificate(&self, pair: &Pair) -> Answer<Certificate> {
+        self.ask(Method::POST, "/v1/certificate/import", Some(pair)).await
+    }
+
+    pub async fn check_certificate(&self) -> Answer<CheckResult> {
+        self.ask(Method::POST, "/v1/certificate/check", NOTHING).await
     }
 
     pub async fn clusters(&self) -> Answer<Vec<Cluster>> {

@@ -1,6 +1,7 @@
 //! The API over the control socket: routes, their description, and the client of the command line. Never packets or
 //! processes.
 
+pub mod certificate;
 pub mod client;
 mod errors;
 mod face;

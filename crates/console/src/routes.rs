@@ -1,6 +1,7 @@
 //! The routes under `/v1/`. Each handler reads typed values, calls one operation and writes typed values; none
 //! decides anything.
 
+use crate::certificate;
 use crate::errors::{self, ApiError};
 use crate::face::PublicFace;
 use crate::limits;
@@ -54,6 +55,10 @@ fn parts() -> (Router<Api>, Description) {
         .routes(routes!(kill_session))
         .routes(routes!(show_server))
         .routes(routes!(renew_ca))
+        .routes(routes!(certificate::show_certificate))
+        .routes(routes!(certificate::renew_certificate))
+        .routes(routes!(certificate::import_certificate))
+        .routes(routes!(certificate::check_certificate))
         .split_for_parts()
 }
 

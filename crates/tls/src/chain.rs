@@ -23,6 +23,8 @@ use zeroize::Zeroize;
 #[derive(Debug, Clone)]
 pub struct Chain {
     pub certified: Arc<CertifiedKey>,
+    /// A second pair with an RSA key, for clients that take no ECDSA.
+    pub rsa: Option<Arc<CertifiedKey>>,
     /// As the leaf's subject alternative names have them, in their order.
     pub names: Vec<String>,
     pub not_before: OffsetDateTime,
@@ -55,6 +57,7 @@ impl Chain {
         }
         Ok(Self {
             certified: Arc::new(certified),
+            rsa: None,
             names: facts.names,
             not_before: facts.not_before,
             not_after: facts.not_after,

@@ -36,6 +36,12 @@ pub enum TlsError {
     ForeignRoot(PathBuf),
     #[error("what is served is no certificate of a local CA, so there is no such CA to renew")]
     NoLocalCa,
+    #[error("certificates here are not got by ACME")]
+    NoAcme,
+    #[error("an order is under way; try again when it has ended")]
+    OrderUnderWay,
+    #[error("the pair is not taken: {0}")]
+    NotTaken(String),
     #[error("making a certificate: {0}")]
     Issue(#[from] rcgen::Error),
     #[error("TLS settings: {0}")]

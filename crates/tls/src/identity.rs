@@ -1,7 +1,7 @@
 //! What we serve at this moment, and the task that keeps it fresh. Never drops a connection: a swap is seen by
 //! new handshakes only.
 
-use crate::acme::{Acme, Manager};
+use crate::acme::{Acme, Finding, Manager};
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::files::Files;
@@ -27,14 +27,20 @@ use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 /// The one resolver. Whatever name a client asks for, and most ask for none, it gets the one certificate there
-/// is: the client judges whether it is the right one.
+/// is (of two keys the one it can verify): the client judges whether it is the right one.
 struct Resolver {
     served: ArcSwap<Served>,
 }
 
 impl ResolvesServerCert for Resolver {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.served.load().chain.certified.clone())
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let served = self.served.load();
+        match &served.chain.rsa {
+            Some(rsa) if served.chain.certified.key.choose_scheme(hello.signature_schemes()).is_none() => {
+                Some(rsa.clone())
+            }
+            _ => Some(served.chain.certified.clone()),
+        }
     }
 }
 
@@ -177,14 +183,48 @@ impl Identity {
         let (going, gone) = oneshot::channel();
         let (identity, runtime) = (self.clone(), Handle::current());
         drop(tokio::task::spawn_blocking(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    () = manager.run(&identity) => {}
-                    _ = gone => {}
-                }
-            });
+            let mut gone = gone;
+            // A panic there is a bug of ours; it must not be the end of renewals.
+            while !runtime.block_on(manager.run_until(&identity, &mut gone)) {
+                identity
+                    .tell(TlsEvent::Alarm { what: "ordering certificates failed unexpectedly; going on".to_owned() });
+            }
         }));
         Some(going)
+    }
+
+    /// A new certificate from the CA, soon; [`Identity::status`] tells what came of it.
+    ///
+    /// # Errors
+    /// If certificates do not come by ACME.
+    pub fn renew(&self) -> Result<(), TlsError> {
+        self.manager().ok_or(TlsError::NoAcme)?.ask();
+        Ok(())
+    }
+
+    /// Takes a pair that was got elsewhere, PEM, as if the CA had issued it. Blocks on the disk.
+    ///
+    /// # Errors
+    /// If certificates do not come by ACME, the pair may not be served, or the disk does not take it.
+    pub fn import(&self, chain: &str, key: &str) -> Result<(), TlsError> {
+        self.manager().ok_or(TlsError::NoAcme)?.import(chain, key, self)
+    }
+
+    /// Whether an order could succeed now. Orders nothing.
+    ///
+    /// # Errors
+    /// If certificates do not come by ACME.
+    pub async fn check(&self) -> Result<Vec<Finding>, TlsError> {
+        let manager = self.manager().ok_or(TlsError::NoAcme)?.clone();
+        Ok(manager.check(self).await)
+    }
+
+    pub(crate) fn manager(&self) -> Option<&Arc<Manager>> {
+        self.inner.manager.as_ref()
+    }
+
+    pub(crate) fn served(&self) -> Arc<Served> {
+        self.inner.resolver.served.load_full()
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {

@@ -20,15 +20,18 @@ mod root;
 mod settings;
 mod source;
 mod state;
+mod status;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+pub use acme::{AcmeStatus, Finding, KeptStatus, Slip};
+pub use acme::{AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT};
 pub use error::TlsError;
-pub use acme::{AcmeSettings, CaSettings, ChallengeKind, LETS_ENCRYPT};
 pub use event::TlsEvent;
 pub use identity::Identity;
 pub use local_ca::renew_at_next_start;
 pub use profile::{Roots, client_config, warm_thread};
 pub use root::LocalRoot;
 pub use settings::{TlsSettings, Versions};
+pub use status::{CertificateStatus, LeafStatus};

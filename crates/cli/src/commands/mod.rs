@@ -1,6 +1,7 @@
 //! The commands, one file per group. Here only the way to them.
 
 mod check;
+mod cert;
 pub mod cluster;
 mod config;
 mod connect;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Session(command) => session::run(&context, &command),
         Command::Connect(args) => connect::run(&context, &args),
         Command::Sql(args) => sql::run(&context, &args),
+        Command::Cert(command) => cert::run(&context, &command),
         Command::Trust(command) => trust::run(&context, &command),
         Command::Config(command) => config::run(&context, &command),
         Command::Check(args) => check::run(&context, &args),

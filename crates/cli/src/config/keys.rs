@@ -48,6 +48,25 @@ const PROFILE: Key = Key {
     doc: "The profile to ask for. Empty: the CA's own choice.",
 };
 
+const EAB_KEY_ID: Key = Key {
+    name: "eab_key_id",
+    default: "\"\"",
+    kind: Kind::Text,
+    doc: "The key id of an external account, where the CA wants one.",
+};
+const EAB_KEY_FILE: Key = Key {
+    name: "eab_key_file",
+    default: "\"\"",
+    kind: Kind::File,
+    doc: "The file with that external account's key, base64url as the CA shows it.",
+};
+const NO_DIRECTORY: Key = Key {
+    name: "directory",
+    default: "\"\"",
+    kind: Kind::Text,
+    doc: "The URL of its directory. Empty: there is no such CA.",
+};
+
 /// In the order of the example file.
 pub const SECTIONS: &[Section] = &[
     Section {
@@ -155,13 +174,63 @@ pub const SECTIONS: &[Section] = &[
             DIRECTORY_CA,
             ROOTS,
             PROFILE,
+            EAB_KEY_ID,
+            EAB_KEY_FILE,
+            Key {
+                name: "rsa",
+                default: "\"no\"",
+                kind: Kind::Choice(&["no", "yes"]),
+                doc: "A second certificate with an RSA key, for clients that take no ECDSA.",
+            },
+            Key {
+                name: "challenges",
+                default: "[\"http-01\"]",
+                kind: Kind::Names,
+                doc: "How control of the names is proved, best first: http-01, tls-alpn-01, dns-01 (also for *.names).",
+            },
             Key {
                 name: "http_listen",
                 default: "[\"0.0.0.0:80\", \"[::]:80\"]",
                 kind: Kind::Addresses,
-                doc: "Where the CA's HTTP-01 question is answered, while an order is under way. CAs ask port 80.",
+                doc: "Where the CA's http-01 question is answered, while an order is under way. CAs ask port 80.",
+            },
+            Key {
+                name: "alpn_listen",
+                default: "[\"0.0.0.0:443\", \"[::]:443\"]",
+                kind: Kind::Addresses,
+                doc: "The same for tls-alpn-01. CAs ask port 443.",
+            },
+            Key {
+                name: "dns_server",
+                default: "\"\"",
+                kind: Kind::Text,
+                doc: "For dns-01: ADDRESS:PORT of the name server that takes signed updates (RFC 2136).",
+            },
+            Key { name: "dns_zone", default: "\"\"", kind: Kind::Text, doc: "The zone there that holds the names." },
+            Key { name: "dns_key_name", default: "\"\"", kind: Kind::Text, doc: "The name of the updates' key." },
+            Key {
+                name: "dns_key_file",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "The file with that key, base64, for HMAC-SHA256.",
+            },
+            Key {
+                name: "dns_hook",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "For dns-01, instead of a server: a program, run as PROGRAM present|cleanup RECORD VALUE.",
             },
         ],
+    },
+    Section {
+        name: "acme_fallback",
+        doc: "A second CA, asked when the first one gives no certificate.",
+        keys: &[NO_DIRECTORY, EMAIL, DIRECTORY_CA, ROOTS, PROFILE, EAB_KEY_ID, EAB_KEY_FILE],
+    },
+    Section {
+        name: "acme_fallback_2",
+        doc: "A third CA, asked when neither of the first two gives one.",
+        keys: &[NO_DIRECTORY, EMAIL, DIRECTORY_CA, ROOTS, PROFILE, EAB_KEY_ID, EAB_KEY_FILE],
     },
     Section {
         name: "engine",

@@ -1,14 +1,14 @@
 //! HTTP-01: a listener that exists while an order is under way and answers nothing but its challenges. It never
 //! serves a file, never redirects and never sees a connection once the order has ended.
 
-use crate::acme::limits::{CHALLENGE_CONNECTIONS_MAX, CHALLENGE_HEAD_MAX, CHALLENGE_REQUEST_MAX};
-use rustix::net::sockopt::set_ipv6_v6only;
+use crate::acme::limits::{CHALLENGE_CONNECTIONS_MAX, CHALLENGE_HEAD_MAX, CHALLENGE_REQUEST_MAX, LOOK_MIN};
+use crate::acme::listen;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -24,53 +24,19 @@ pub struct Http01 {
 }
 
 impl Http01 {
-    /// Opens all addresses; those of a family that this machine lacks may fail as long as one is open.
     pub fn open(addresses: &[SocketAddr]) -> io::Result<Self> {
         let answers = Answers::default();
         let mut serving = JoinSet::new();
-        let mut refused = None;
-        for address in addresses {
-            match listen(*address) {
-                Ok(listener) => drop(serving.spawn(serve(listener, answers.clone()))),
-                Err(error) if lacks_family(&error) && addresses.len() > 1 => refused = Some((*address, error)),
-                Err(error) => return Err(named(*address, &error)),
-            }
+        for listener in listen::open_all(addresses)? {
+            serving.spawn(serve(listener, answers.clone()));
         }
-        match refused {
-            Some((address, error)) if serving.is_empty() => Err(named(address, &error)),
-            _ => Ok(Self { answers, _serving: serving }),
-        }
+        Ok(Self { answers, _serving: serving })
     }
 
     pub fn answer(&self, token: &str, with: &str) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.insert(token.to_owned(), with.to_owned());
     }
-}
-
-fn named(address: SocketAddr, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("listening on {address}: {error}"))
-}
-
-fn lacks_family(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::PROTONOSUPPORT))
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => {
-            let socket = TcpSocket::new_v6()?;
-            // So that `0.0.0.0:80` and `[::]:80` can stand side by side.
-            set_ipv6_v6only(&socket, true)?;
-            socket
-        }
-    };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(u32::try_from(CHALLENGE_CONNECTIONS_MAX).unwrap_or(u32::MAX))
 }
 
 async fn serve(listener: TcpListener, answers: Answers) {
@@ -88,7 +54,7 @@ async fn serve(listener: TcpListener, answers: Answers) {
                 });
             }
             // Out of descriptors, say: the validator comes again.
-            Err(_) => tokio::time::sleep(crate::acme::limits::LOOK_MIN).await,
+            Err(_) => tokio::time::sleep(LOOK_MIN).await,
         }
     }
 }
@@ -177,15 +143,5 @@ mod tests {
             assert!(tries < 100, "still open");
             tokio::task::yield_now().await;
         }
-    }
-
-    #[tokio::test]
-    async fn both_families_stand_side_by_side_and_a_taken_port_is_named() {
-        let port = free_port();
-        let both = [format!("0.0.0.0:{port}").parse().unwrap(), format!("[::]:{port}").parse().unwrap()];
-        let first = Http01::open(&both).unwrap();
-        let error = Http01::open(&both).err().unwrap().to_string();
-        assert!(error.contains(&format!("0.0.0.0:{port}")), "{error}");
-        drop(first);
     }
 }

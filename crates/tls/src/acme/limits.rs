@@ -66,3 +66,30 @@ pub const CHALLENGE_REQUEST_MAX: Duration = Duration::from_secs(10);
 
 /// Validators ask from a handful of networks at once; the rest are strangers, and wait.
 pub const CHALLENGE_CONNECTIONS_MAX: usize = 64;
+
+/// The answer to DNS-01 must be seen at the server that took it by then; servers answer at once, hidden primaries
+/// within seconds.
+pub const DNS_SETTLE_MAX: Duration = Duration::from_secs(120);
+
+/// Between two looks for it.
+pub const DNS_LOOK: Duration = Duration::from_millis(500);
+
+/// One exchange with a name server.
+pub const DNS_MAX: Duration = Duration::from_secs(10);
+
+/// A user's hook program: providers' interfaces are slow, and some of them wait until the record is seen.
+pub const HOOK_MAX: Duration = Duration::from_secs(300);
+
+/// The life of a record in the DNS: it is looked up once.
+pub const DNS_TTL: u32 = 60;
+
+/// How often the CA is asked for its renewal window at most and at least (RFC 9773 wants at least twice a day).
+pub const WINDOW_EVERY_MIN: i64 = 3600;
+pub const WINDOW_EVERY_MAX: i64 = 12 * 3600;
+
+/// After a failed question for the window: it is a courtesy, and age renews without it.
+pub const WINDOW_RETRY: i64 = 6 * 3600;
+
+/// A certificate younger than this part of its life is renewed at a CA's suggestion only as often as by command: a
+/// CA whose every window lies in the past must not be asked in a circle.
+pub const EARLY_PART: i64 = 3;

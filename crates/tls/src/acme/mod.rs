@@ -2,12 +2,18 @@
 //! the handshakes, never in them.
 
 mod account;
+mod alpn01;
+mod attempt;
+mod control;
+mod dns01;
+mod dns_update;
 mod failure;
 mod http;
 mod http01;
 mod judge;
 mod key;
 pub mod limits;
+mod listen;
 mod manager;
 mod order;
 mod record;
@@ -17,8 +23,10 @@ mod solve;
 mod source;
 mod store;
 
+pub use control::{AcmeStatus, Finding, KeptStatus};
 pub use manager::Manager;
-pub use settings::{AcmeSettings, CaSettings, ChallengeKind, LETS_ENCRYPT};
+pub use record::Slip;
+pub use settings::{AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT};
 pub use source::Acme;
 
 /// Between 0 and 1. Nothing secret depends on it.

@@ -112,6 +112,8 @@ async fn prove(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> R
 async fn answer_all(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> Result<(), Failure> {
     let wanted = match kind {
         ChallengeKind::Http01 => ChallengeType::Http01,
+        ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        ChallengeKind::Dns01 => ChallengeType::Dns01,
     };
     let mut ready = Vec::new();
     let mut authorizations = order.authorizations();

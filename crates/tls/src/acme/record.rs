@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Record {
     /// Attempts in a row that brought nothing. Raised before an attempt, so that one that kills the process counts.
     pub failures: u32,
+    /// How many of them ended in a certificate that may not be served.
+    pub held: u32,
     /// No attempt before this.
     pub next_attempt: i64,
     pub last_error: Option<Slip>,
@@ -18,6 +20,12 @@ pub struct Record {
     pub issuer: Option<String>,
     /// When the pair is to be renewed.
     pub renew_at: Option<i64>,
+    /// The window that the CA suggested for that, by which `renew_at` was chosen.
+    pub window: Option<(i64, i64)>,
+    /// When the CA is to be asked for a window again.
+    pub ask_window_at: i64,
+    /// The way of proof that worked last, as RFC 8555 spells it.
+    pub challenge: Option<String>,
     /// An order that was placed and has not been carried to its end.
     pub pending: Option<PendingOrder>,
 }
@@ -36,4 +44,11 @@ pub struct PendingOrder {
     pub directory: String,
     pub url: String,
     pub names: Vec<String>,
+}
+
+impl Record {
+    /// After a certificate came: nothing failed, nothing is under way, no window is known.
+    pub fn settled(&self) -> Self {
+        Self { unplanned: self.unplanned.clone(), challenge: self.challenge.clone(), ..Self::default() }
+    }
 }

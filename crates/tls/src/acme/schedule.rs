@@ -1,7 +1,9 @@
 //! When to ask a CA for a certificate, and when not to: pure functions of the clock, the pair and the record. Never
 //! does anything.
 
-use crate::acme::limits::{BACKOFF_SECONDS, CLOCK_FLOOR, JITTER, SHORT_LIFE_SECONDS, UNPLANNED_PER_WEEK};
+use crate::acme::limits::{
+    BACKOFF_SECONDS, CLOCK_FLOOR, EARLY_PART, JITTER, LOOK_MAX, SHORT_LIFE_SECONDS, UNPLANNED_PER_WEEK,
+};
 use crate::acme::record::Record;
 
 const WEEK: i64 = 7 * 86_400;
@@ -42,11 +44,14 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
     }
     let why = match pair {
         Some(life) if life.fits && !asked => {
-            let due = due(life, record);
+            let (due, early) = (due(life, record), life.not_before + life.whole() / EARLY_PART);
             if now < due {
                 return Decision::Wait(due);
             }
-            Why::Age
+            if now < early && record.pending.is_none() && spent(record, now).is_some() {
+                return Decision::Wait(early);
+            }
+            if now < early { Why::Need } else { Why::Age }
         }
         _ => Why::Need,
     };
@@ -56,32 +61,63 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
         return Decision::Wait(attempt);
     }
     // An order that stands is carried on, not placed anew.
-    if why == Why::Need && record.pending.is_none() {
-        let recent: Vec<i64> = recent(&record.unplanned, now).collect();
-        if recent.len() >= UNPLANNED_PER_WEEK {
-            let free = recent.iter().rev().nth(UNPLANNED_PER_WEEK - 1).map_or(now, |at| at + WEEK);
-            return Decision::Enough(free);
-        }
+    if (why == Why::Need || record.held > 0)
+        && record.pending.is_none()
+        && let Some(free) = spent(record, now)
+    {
+        return Decision::Enough(free);
     }
     Decision::Order(why)
 }
 
-/// When the pair is to be renewed: the time that was chosen, but never so late that less than a twentieth is left.
+/// When one more may be ordered, if this week's are spent.
+fn spent(record: &Record, now: i64) -> Option<i64> {
+    let recent: Vec<i64> = recent(&record.unplanned, now).collect();
+    let oldest = recent.iter().rev().nth(UNPLANNED_PER_WEEK - 1)?;
+    Some(oldest + WEEK)
+}
+
+impl Life {
+    fn whole(self) -> i64 {
+        self.not_after - self.not_before
+    }
+}
+
+/// When the pair is to be renewed: the time that was chosen, but never so late that less than a twentieth is left, or
+/// than five looks of this manager (of a very short life, than a third).
 pub fn due(life: Life, record: &Record) -> i64 {
-    let whole = life.not_after - life.not_before;
-    let floor = life.not_after - whole / 20;
-    record.renew_at.unwrap_or_else(|| by_age(life)).min(floor)
+    let looks = 5 * i64::try_from(LOOK_MAX.as_secs()).unwrap_or(0);
+    let left = (life.whole() / 20).max(looks.min(life.whole() / 3));
+    record.renew_at.unwrap_or_else(|| by_age(life)).min(life.not_after - left)
 }
 
 /// Two thirds of a life, half of a short one.
 pub fn by_age(life: Life) -> i64 {
-    let whole = life.not_after - life.not_before;
+    let whole = life.whole();
     life.not_before + if whole < SHORT_LIFE_SECONDS { whole / 2 } else { whole / 3 * 2 }
 }
 
 /// Orders of the last week. One from the future, by a clock that was wrong, counts as well: it may be recent.
 pub fn recent(unplanned: &[i64], now: i64) -> impl Iterator<Item = i64> {
     unplanned.iter().copied().filter(move |at| *at > now - WEEK)
+}
+
+/// The wait after so many failures in a row, where the certificate that is served lives so long and ends then: several
+/// attempts shall fit into what is left, but a long life's end is no reason to storm a CA.
+pub fn wait(failures: u32, now: i64, life: Option<Life>) -> i64 {
+    let wait = backoff(failures);
+    match life {
+        Some(life) if life.fits && now < life.not_after => {
+            wait.min(((life.not_after - now) / 8).max(life.whole() / 1000).max(1))
+        }
+        _ => wait,
+    }
+}
+
+/// Somewhere in the window that a CA suggests, by `random`, which lies between 0 and 1.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a span of days in seconds")]
+pub fn within((start, end): (i64, i64), random: f64) -> i64 {
+    start + ((end - start).max(0) as f64 * random) as i64
 }
 
 /// The wait after so many failures in a row.
@@ -135,7 +171,7 @@ mod tests {
     #[test]
     fn a_chosen_time_counts_but_never_past_the_last_twentieth() {
         let at = |renew_at| Record { renew_at: Some(renew_at), ..Record::default() };
-        assert_eq!(decide(NOW, life(-1, 89), &at(NOW - 1), false), Decision::Order(Why::Age));
+        assert_eq!(decide(NOW, life(-40, 50), &at(NOW - 1), false), Decision::Order(Why::Age));
         assert_eq!(decide(NOW, life(-10, 10), &at(NOW + 100 * DAY), false), Decision::Wait(NOW + 9 * DAY));
     }
 
@@ -156,6 +192,35 @@ mod tests {
         let from_the_future = Record { next_attempt: NOW + 3000 * DAY, ..Record::default() };
         let Decision::Wait(until) = decide(NOW, None, &from_the_future, false) else { panic!() };
         assert!(until <= NOW + 3 * DAY);
+    }
+
+    #[test]
+    fn a_ca_whose_windows_lie_in_the_past_is_not_asked_in_a_circle() {
+        let at_once = |unplanned| Record { renew_at: Some(NOW - 1), unplanned, ..Record::default() };
+        assert_eq!(decide(NOW, life(-1, 89), &at_once(vec![]), false), Decision::Order(Why::Need), "counted");
+        let spent = at_once(vec![NOW; UNPLANNED_PER_WEEK]);
+        assert_eq!(decide(NOW, life(-1, 89), &spent, false), Decision::Wait(NOW + 29 * DAY));
+        assert_eq!(decide(NOW, life(-30, 60), &spent, false), Decision::Order(Why::Age));
+    }
+
+    #[test]
+    fn chains_that_are_kept_back_are_counted_even_when_their_time_had_come() {
+        let held = Record { held: 1, unplanned: vec![NOW; UNPLANNED_PER_WEEK], ..Record::default() };
+        assert_eq!(decide(NOW, life(-61, 29), &held, false), Decision::Enough(NOW + WEEK));
+    }
+
+    #[test]
+    fn several_attempts_fit_into_what_is_left() {
+        let short = Life { not_before: NOW - 8, not_after: NOW + 8, fits: true };
+        assert_eq!(wait(1, NOW, Some(short)), 1);
+        assert_eq!(wait(7, NOW, life(-89, 1)), 10_800, "an eighth of the last day");
+        assert_eq!(wait(7, NOW, Some(Life { not_after: NOW + 1, ..life(-90, 0).unwrap() })), 7_776, "no storm");
+        assert_eq!(wait(7, NOW, None), 21_600);
+    }
+
+    #[test]
+    fn a_moment_within_the_window_is_chosen() {
+        assert_eq!((within((100, 200), 0.0), within((100, 200), 1.0), within((100, 50), 0.5)), (100, 200, 100));
     }
 
     #[test]

@@ -15,8 +15,33 @@ pub struct AcmeSettings {
     pub authorities: Vec<CaSettings>,
     /// How control of the names is proved, best first.
     pub challenges: Vec<ChallengeKind>,
+    /// Whether a second certificate with an RSA key is got, for clients that take no ECDSA.
+    pub rsa: bool,
     /// Where HTTP-01 is answered. Default: port 80 of every address, which is where CAs ask.
     pub http_listen: Vec<SocketAddr>,
+    /// Where TLS-ALPN-01 is answered. Default: port 443 of every address, which is where CAs ask.
+    pub alpn_listen: Vec<SocketAddr>,
+    /// How the answers to DNS-01 get into the DNS. Default: not at all.
+    pub dns: Option<DnsSettings>,
+}
+
+/// Who writes into the DNS for us.
+#[derive(Debug, Clone)]
+pub enum DnsSettings {
+    /// A name server that takes updates (RFC 2136), signed by a shared key (RFC 8945).
+    Update(DnsUpdate),
+    /// A program of the user's: `PROGRAM present|cleanup RECORD VALUE`.
+    Hook(PathBuf),
+}
+
+#[derive(Debug, Clone)]
+pub struct DnsUpdate {
+    pub server: SocketAddr,
+    /// The zone that the records lie in.
+    pub zone: String,
+    pub key_name: String,
+    /// A file with the shared key, base64. HMAC-SHA256.
+    pub key_file: PathBuf,
 }
 
 /// One CA.
@@ -32,19 +57,34 @@ pub struct CaSettings {
     pub roots: Option<PathBuf>,
     /// The profile to ask for. Default: none, the CA's own choice.
     pub profile: Option<String>,
+    /// What ties our account to one that exists at the CA, where it wants that. Default: none.
+    pub eab: Option<ExternalAccount>,
+}
+
+/// An external account binding, as a CA gives it out.
+#[derive(Debug, Clone)]
+pub struct ExternalAccount {
+    pub key_id: String,
+    /// A file with its key, base64url as CAs show it.
+    pub key_file: PathBuf,
 }
 
 impl CaSettings {
     /// A CA with every default.
     pub fn new(directory: impl Into<String>) -> Self {
-        Self { directory: directory.into(), email: None, directory_ca: None, roots: None, profile: None }
+        Self { directory: directory.into(), email: None, directory_ca: None, roots: None, profile: None, eab: None }
     }
 }
 
 /// A way to prove control of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeKind {
+    /// The CA asks port 80.
     Http01,
+    /// The CA asks port 443, by TLS.
+    TlsAlpn01,
+    /// The CA asks the DNS; the only one for wildcards.
+    Dns01,
 }
 
 impl ChallengeKind {
@@ -52,6 +92,8 @@ impl ChallengeKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http01 => "http-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+            Self::Dns01 => "dns-01",
         }
     }
 }

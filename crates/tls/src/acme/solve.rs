@@ -1,5 +1,7 @@
 //! Answers challenges while one order is under way, by whichever way was chosen. Never talks to the CA.
 
+use crate::acme::alpn01::Alpn01;
+use crate::acme::dns01::Dns01;
 use crate::acme::failure::{Failure, Step};
 use crate::acme::http01::Http01;
 use crate::acme::settings::{AcmeSettings, ChallengeKind};
@@ -8,6 +10,8 @@ use instant_acme::KeyAuthorization;
 /// One way, open for one order. Dropped, nothing is answered any more.
 pub enum Solver {
     Http01(Http01),
+    Alpn01(Alpn01),
+    Dns01(Dns01),
 }
 
 impl Solver {
@@ -16,30 +20,38 @@ impl Solver {
             ChallengeKind::Http01 => {
                 Http01::open(&settings.http_listen).map(Self::Http01).map_err(Failure::at(Step::Challenge))
             }
+            ChallengeKind::TlsAlpn01 => Alpn01::open(&settings.alpn_listen).map(Self::Alpn01),
+            ChallengeKind::Dns01 => Dns01::open(settings.dns.as_ref()).map(Self::Dns01),
         }
     }
 
     /// Makes the answer for one name.
-    pub async fn answer(&mut self, _name: &str, token: &str, with: &KeyAuthorization) -> Result<(), Failure> {
+    pub async fn answer(&mut self, name: &str, token: &str, with: &KeyAuthorization) -> Result<(), Failure> {
         match self {
             Self::Http01(http) => {
                 http.answer(token, with.as_str());
                 Ok(())
             }
+            Self::Alpn01(alpn) => {
+                let digest = <[u8; 32]>::try_from(with.digest().as_ref());
+                alpn.answer(name, &digest.map_err(Failure::at(Step::Challenge))?)
+            }
+            Self::Dns01(dns) => dns.answer(name, &with.dns_value()).await,
         }
     }
 
     /// Waits until all answers can be seen from outside.
     pub async fn settle(&mut self) -> Result<(), Failure> {
         match self {
-            Self::Http01(_) => Ok(()),
+            Self::Http01(_) | Self::Alpn01(_) => Ok(()),
+            Self::Dns01(dns) => dns.settle().await,
         }
     }
 
     /// Takes back what is not taken back by dropping.
     pub async fn clean_up(&mut self) {
-        match self {
-            Self::Http01(_) => {}
+        if let Self::Dns01(dns) = self {
+            dns.clean_up().await;
         }
     }
 }

@@ -46,6 +46,14 @@ impl Store {
         state::write_whole(&self.file(kind, "json"), &text, SECRET_MODE)
     }
 
+    /// Whether a file could be written now.
+    pub fn probe(&self) -> Result<(), TlsError> {
+        state::private_folder(&self.folder)?;
+        let path = self.folder.join("probe");
+        state::write_whole(&path, b"", SECRET_MODE)?;
+        std::fs::remove_file(&path).map_err(TlsError::io("removing", &path))
+    }
+
     /// The pair that is kept: none if none was ever there or its files are lost.
     pub fn pair(&self, kind: KeyKind) -> Result<Option<Pair>, TlsError> {
         self.read_pair(kind, "pem")

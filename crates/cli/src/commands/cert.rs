@@ -1,0 +1,129 @@
+//! `tidegate cert status|renew|import|check`: asks the running server about its certificate. It never talks to a CA
+//! and never reads what the server keeps.
+
+use super::{Context, ask, refused};
+use crate::args::CertCommand;
+use crate::failure::Failure;
+use crate::{limits, screen};
+use anyhow::{Context as _, Result};
+use std::path::Path;
+use tidegate_console::certificate::{Certificate, Kept, Leaf, Pair};
+use tidegate_console::types::Secret;
+use zeroize::Zeroizing;
+
+pub fn run(context: &Context, command: &CertCommand) -> Result<()> {
+    match command {
+        CertCommand::Status => show(context, &ask(context.client().certificate())?),
+        CertCommand::Renew => renew(context),
+        CertCommand::Import { chain, key } => import(context, chain, key),
+        CertCommand::Check => check(context),
+    }
+}
+
+fn show(context: &Context, certificate: &Certificate) -> Result<()> {
+    if context.global.json {
+        return screen::print_json(certificate);
+    }
+    screen::print(&text(certificate))
+}
+
+fn text(certificate: &Certificate) -> String {
+    let mut out = format!("source   {}\ntrust    {}\n", certificate.source, certificate.trust);
+    out += &leaf("served", &certificate.served);
+    if let Some(rsa) = &certificate.served_rsa {
+        out += &leaf("and", rsa);
+    }
+    for kept in certificate.acme.iter().flat_map(|acme| &acme.certificates) {
+        let when = kept.renew_at.as_deref().map_or("as soon as may be".to_owned(), |at| format!("at {at}"));
+        out += &format!(
+            "renewal  {} {when}{}\n",
+            kept.key,
+            kept.issued_by.as_deref().map_or(String::new(), |ca| format!(" ({ca})"))
+        );
+    }
+    for alarm in &certificate.alarms {
+        out += &format!("ALARM    {alarm}\n");
+    }
+    out
+}
+
+fn leaf(word: &str, leaf: &Leaf) -> String {
+    let Leaf { key, names, serial, issuer, not_before, not_after } = leaf;
+    format!(
+        "{word:<8} {}\n         {key}, serial {serial}\n         issued by {issuer}\n         from {not_before} to {not_after}\n",
+        names.join(", ")
+    )
+}
+
+/// Asks, then looks until the first kind of key has a new certificate or a new error.
+fn renew(context: &Context) -> Result<()> {
+    let client = context.client();
+    let ended = ask(async {
+        let before = client.certificate().await?;
+        client.renew_certificate().await?;
+        let end = tokio::time::Instant::now() + limits::RENEWAL_MAX;
+        loop {
+            tokio::time::sleep(limits::RENEWAL_LOOK).await;
+            let now = client.certificate().await?;
+            let late = tokio::time::Instant::now() >= end;
+            if late || first(&now).is_some_and(|kept| first(&before).is_none_or(|was| changed(was, kept))) {
+                return Ok(now);
+            }
+            // Nothing was ordered: the week's orders are spent, say.
+            if now.alarms != before.alarms && first(&now).is_some_and(|kept| kept.failures == 0) {
+                return Ok(now);
+            }
+        }
+    })?;
+    let failed = first(&ended).and_then(|kept| kept.last_error.as_ref());
+    if let Some(error) = failed {
+        let mend =
+            format!("`{}` tells what an order needs; the old certificate is still served", context.next("cert check"));
+        return Err(Failure::new(format!("no new certificate from {}: {}", error.directory, error.reason), mend).into());
+    }
+    if let Some(alarm) = ended.alarms.first() {
+        return Err(
+            Failure::new(alarm.clone(), format!("`{}` tells how it stands", context.next("cert status"))).into()
+        );
+    }
+    show(context, &ended)
+}
+
+fn first(certificate: &Certificate) -> Option<&Kept> {
+    certificate.acme.as_ref()?.certificates.first()
+}
+
+fn changed(was: &Kept, kept: &Kept) -> bool {
+    let serial = |kept: &Kept| kept.certificate.as_ref().map(|leaf| leaf.serial.clone());
+    serial(was) != serial(kept) || (was.failures < kept.failures && was.last_error != kept.last_error)
+}
+
+fn import(context: &Context, chain: &Path, key: &Path) -> Result<()> {
+    let read = |path: &Path| -> Result<Zeroizing<String>> {
+        let text = std::fs::read_to_string(path).map(Zeroizing::new);
+        Ok(text
+            .map_err(|error| Failure::usage(format!("{}: {error}", path.display()), "give the path of a PEM file"))?)
+    };
+    let pair = Pair { chain: read(chain)?.to_string(), key: Secret::new(read(key)?) };
+    show(context, &ask(context.client().import_certificate(&pair))?)
+}
+
+fn check(context: &Context) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let result = runtime.block_on(context.client().check_certificate()).map_err(refused)?;
+    if context.global.json {
+        screen::print_json(&result)?;
+    } else {
+        let row = |f: &tidegate_console::certificate::CheckFinding| {
+            vec![if f.good { "good" } else { "BAD" }.to_owned(), f.what.clone(), f.detail.clone()]
+        };
+        let rows: Vec<_> = result.findings.iter().map(row).collect();
+        screen::print(&screen::table(&["", "WHAT", "FOUND"], &rows))?;
+    }
+    let bad: Vec<&str> = result.findings.iter().filter(|f| !f.good).map(|f| f.what.as_str()).collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("an order would fail: {}", bad.join(", ")), "docs/certificates.md tells what each needs")
+        .into())
+}

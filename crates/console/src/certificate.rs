@@ -1,0 +1,216 @@
+//! The routes of the certificate and what they answer. A key stands in here only on its way in, and no `Debug`
+//! prints it.
+
+use crate::errors::ApiError;
+use crate::routes::Api;
+use crate::types::{ErrorBody, Secret};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tidegate_model::Trust;
+use tidegate_tls::{AcmeStatus, CertificateStatus, KeptStatus, LeafStatus};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::ToSchema;
+
+/// The certificate that new connections get, and how the next one stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Certificate {
+    /// `acme`, `files` or `local`: where certificates come from.
+    #[schema(example = "acme")]
+    pub source: String,
+    /// `local`, `private` or `public`.
+    #[schema(example = "public")]
+    pub trust: String,
+    pub served: Leaf,
+    /// The second one, for clients that take RSA only.
+    pub served_rsa: Option<Leaf>,
+    /// Null where certificates do not come by ACME.
+    pub acme: Option<Acme>,
+    /// What somebody must look at; empty if all is well.
+    pub alarms: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Leaf {
+    #[schema(example = "ecdsa")]
+    pub key: String,
+    pub names: Vec<String>,
+    pub serial: String,
+    pub issuer: String,
+    /// RFC 3339, UTC.
+    pub not_before: String,
+    pub not_after: String,
+}
+
+/// How ACME stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Acme {
+    /// The names a certificate shall carry.
+    pub domains: Vec<String>,
+    /// One per kind of key.
+    pub certificates: Vec<Kept>,
+}
+
+/// One kind of key, and its certificate that is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Kept {
+    #[schema(example = "ecdsa")]
+    pub key: String,
+    pub certificate: Option<Leaf>,
+    /// The directory of the CA that issued it; null for one that was imported.
+    pub issued_by: Option<String>,
+    pub renew_at: Option<String>,
+    /// Attempts in a row that brought nothing.
+    pub failures: u32,
+    /// Set while attempts fail.
+    pub next_attempt: Option<String>,
+    pub last_error: Option<AcmeError>,
+    /// A newer certificate is kept back, since clients could not verify it.
+    pub held: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AcmeError {
+    pub at: String,
+    /// The CA's directory.
+    pub directory: String,
+    /// `storage`, `directory`, `account`, `order`, `challenge`, `finalize` or `judge`.
+    #[schema(example = "challenge")]
+    pub step: String,
+    pub reason: String,
+}
+
+/// A pair that was got elsewhere, PEM.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// The chain, leaf first.
+    pub chain: String,
+    #[schema(value_type = String)]
+    pub key: Secret,
+}
+
+/// What an order needs, and whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckResult {
+    pub findings: Vec<CheckFinding>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckFinding {
+    #[schema(example = "http-01")]
+    pub what: String,
+    pub good: bool,
+    #[schema(example = "listening on 0.0.0.0:80: Permission denied")]
+    pub detail: String,
+}
+
+/// The certificate.
+#[utoipa::path(get, path = "/v1/certificate", tag = "certificate", responses(
+    (status = 200, body = Certificate),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate>, ApiError> {
+    let identity = api.identity;
+    let status = tokio::task::spawn_blocking(move || identity.status()).await.map_err(ApiError::panicked)??;
+    Ok(Json(Certificate::from(status)))
+}
+
+/// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all the same.
+#[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate", responses(
+    (status = 202, description = "the order will be placed"),
+    (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn renew_certificate(State(api): State<Api>) -> Result<StatusCode, ApiError> {
+    api.identity.renew()?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and renewed in time.
+#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", request_body = Pair, responses(
+    (status = 200, body = Certificate),
+    (status = 400, description = "the pair may not be served", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn import_certificate(State(api): State<Api>, Json(pair): Json<Pair>) -> Result<Json<Certificate>, ApiError> {
+    let identity = api.identity;
+    let import = move || identity.import(&pair.chain, pair.key.reveal()).and_then(|()| identity.status());
+    let status = tokio::task::spawn_blocking(import).await.map_err(ApiError::panicked)??;
+    Ok(Json(Certificate::from(status)))
+}
+
+/// Looks whether the next order could succeed. Nothing is ordered.
+#[utoipa::path(post, path = "/v1/certificate/check", tag = "certificate", responses(
+    (status = 200, body = CheckResult),
+    (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn check_certificate(State(api): State<Api>) -> Result<Json<CheckResult>, ApiError> {
+    let found = api.identity.check().await?;
+    let show = |f: tidegate_tls::Finding| CheckFinding { what: f.what, good: f.good, detail: f.detail };
+    Ok(Json(CheckResult { findings: found.into_iter().map(show).collect() }))
+}
+
+fn date(unix: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default()
+}
+
+impl From<CertificateStatus> for Certificate {
+    fn from(status: CertificateStatus) -> Self {
+        let trust = match status.trust {
+            Trust::Public => "public",
+            Trust::Private(_) => "private",
+            Trust::Local(_) => "local",
+        };
+        Self {
+            source: status.source.to_owned(),
+            trust: trust.to_owned(),
+            served: status.served.into(),
+            served_rsa: status.served_rsa.map(Leaf::from),
+            acme: status.acme.map(Acme::from),
+            alarms: status.alarms,
+        }
+    }
+}
+
+impl From<LeafStatus> for Leaf {
+    fn from(leaf: LeafStatus) -> Self {
+        Self {
+            key: leaf.key.to_owned(),
+            names: leaf.names,
+            serial: leaf.serial,
+            issuer: leaf.issuer,
+            not_before: date(leaf.not_before),
+            not_after: date(leaf.not_after),
+        }
+    }
+}
+
+impl From<AcmeStatus> for Acme {
+    fn from(status: AcmeStatus) -> Self {
+        Self { domains: status.domains, certificates: status.certificates.into_iter().map(Kept::from).collect() }
+    }
+}
+
+impl From<KeptStatus> for Kept {
+    fn from(kept: KeptStatus) -> Self {
+        Self {
+            key: kept.key.to_owned(),
+            certificate: kept.leaf.map(Leaf::from),
+            issued_by: kept.issued_by,
+            renew_at: kept.renew_at.map(date),
+            failures: kept.failures,
+            next_attempt: kept.next_attempt.map(date),
+            last_error: kept.last_error.map(|slip| AcmeError {
+                at: date(slip.at),
+                directory: slip.directory,
+                step: slip.step,
+                reason: slip.reason,
+            }),
+            held: kept.held,
+        }
+    }
+}

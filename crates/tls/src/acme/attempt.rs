@@ -1,0 +1,219 @@
+//! One attempt to get one certificate: every CA in turn, until one gives a chain that may be served. It writes down
+//! that it tries before it tries: whoever dies in the middle finds that, and waits or carries on.
+
+use crate::acme::failure::{Failure, Step};
+use crate::acme::http::Patience;
+use crate::acme::key::KeyKind;
+use crate::acme::limits::{ORDER_MAX, STORAGE_RETRY};
+use crate::acme::manager::{Manager, date, locked, seconds};
+use crate::acme::order::{Wish, carry_out, place};
+use crate::acme::record::{PendingOrder, Record, Slip};
+use crate::acme::schedule::{self, Why};
+use crate::acme::settings::{CaSettings, ChallengeKind};
+use crate::acme::solve::Solver;
+use crate::acme::store::Pair;
+use crate::acme::{account, random};
+use crate::chain::Chain;
+use crate::identity::Identity;
+use instant_acme::{Account, CertificateIdentifier, Order, OrderStatus};
+use std::path::Path;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+/// What an attempt starts from.
+pub struct Attempt {
+    pub kind: KeyKind,
+    pub why: Why,
+    pub pair: Option<Pair>,
+    pub record: Record,
+    pub now: OffsetDateTime,
+}
+
+impl Manager {
+    /// How long nothing is to be done after it.
+    pub(super) async fn attempt(&self, mut attempt: Attempt, identity: &Identity) -> Duration {
+        if let Err(failure) = self.begin(&mut attempt) {
+            self.alarm(identity, failure.to_string());
+            return STORAGE_RETRY;
+        }
+        locked(&self.asked).retain(|asked| *asked != attempt.kind);
+        for ca in &self.settings.authorities {
+            let patience = Patience::default();
+            let challenge = self.challenge(&attempt.record);
+            let tried = timeout(ORDER_MAX, self.order(ca, challenge, &mut attempt, &patience)).await;
+            let tried = tried.unwrap_or_else(|_| Err(Failure::new(Step::Order, "it took too long")));
+            match tried {
+                Ok(()) => return self.install(ca, challenge, attempt, identity),
+                Err(failure) => self.failed(ca, &mut attempt, &failure, &patience, identity),
+            }
+        }
+        seconds(attempt.record.next_attempt - identity.now().unix_timestamp())
+    }
+
+    /// Counts the attempt as failed, until it is not.
+    fn begin(&self, attempt: &mut Attempt) -> Result<(), Failure> {
+        let at = attempt.now.unix_timestamp();
+        let life = attempt.pair.as_ref().map(|pair| self.life(&pair.chain));
+        let record = &mut attempt.record;
+        record.failures = record.failures.saturating_add(1);
+        let wait = schedule::wait(record.failures, at, life);
+        record.next_attempt = at + schedule::jittered(wait, random()).max(1);
+        record.unplanned = schedule::recent(&record.unplanned, at).collect();
+        if attempt.why == Why::Need && record.pending.is_none() {
+            record.unplanned.push(at);
+        }
+        self.store.remember(attempt.kind, record).map_err(Failure::at(Step::Storage))
+    }
+
+    /// The way of proof that worked last; after a failure the next one.
+    fn challenge(&self, record: &Record) -> ChallengeKind {
+        let ways = &self.settings.challenges;
+        let worked = record.challenge.as_deref().and_then(|last| ways.iter().position(|way| way.as_str() == last));
+        let turn = usize::try_from(record.failures.saturating_sub(1)).unwrap_or(0);
+        let at = (worked.unwrap_or(0) + turn) % ways.len().max(1);
+        ways.get(at).copied().unwrap_or(ChallengeKind::Http01)
+    }
+
+    async fn order(
+        &self,
+        ca: &CaSettings,
+        challenge: ChallengeKind,
+        attempt: &mut Attempt,
+        patience: &Patience,
+    ) -> Result<(), Failure> {
+        let mut account = account::open(ca, &self.store, patience).await?;
+        let names = &self.settings.domains;
+        let wish = Wish { names, profile: ca.profile.as_deref(), replaces: replaced(ca, attempt), challenge };
+        let (mut order, key) = match self.resume(ca, attempt, &account).await {
+            Some(pending) => pending,
+            None => {
+                let mut placed = place(&account, &wish).await;
+                // A CA that has lost us (a test CA that was restarted, an account that was closed) gets a new account.
+                if placed.as_ref().is_err_and(lost_account) {
+                    account = account::create(ca, &self.store, patience).await?;
+                    placed = place(&account, &wish).await;
+                }
+                self.stand(ca, attempt, placed?)?
+            }
+        };
+        let carried = match Solver::open(challenge, &self.settings) {
+            Ok(mut solver) => carry_out(&mut order, &wish, &key, &mut solver).await,
+            Err(failure) => Err(failure),
+        };
+        // Whatever came of it, this order is at its end; only a crash leaves it to be resumed.
+        attempt.record.pending = None;
+        self.judged(ca, attempt, &carried?, &key)
+    }
+
+    /// An order that an earlier process left behind.
+    async fn resume(
+        &self,
+        ca: &CaSettings,
+        attempt: &Attempt,
+        account: &Account,
+    ) -> Option<(Order, Zeroizing<String>)> {
+        let pending = attempt.record.pending.as_ref()?;
+        if pending.directory != ca.directory || pending.names != self.settings.domains {
+            return None;
+        }
+        let key = self.store.pending_key(attempt.kind).ok()??;
+        let mut order = account.order(pending.url.clone()).await.ok()?;
+        (order.state().status != OrderStatus::Invalid).then_some((order, key))
+    }
+
+    /// Writes down a placed order and the key of its certificate.
+    fn stand(
+        &self,
+        ca: &CaSettings,
+        attempt: &mut Attempt,
+        order: Order,
+    ) -> Result<(Order, Zeroizing<String>), Failure> {
+        let key = attempt.kind.generate()?;
+        self.store.keep_pending_key(attempt.kind, &key).map_err(Failure::at(Step::Storage))?;
+        let (directory, url) = (ca.directory.clone(), order.url().to_owned());
+        attempt.record.pending = Some(PendingOrder { directory, url, names: self.settings.domains.clone() });
+        self.store.remember(attempt.kind, &attempt.record).map_err(Failure::at(Step::Storage))?;
+        Ok((order, key))
+    }
+
+    fn judged(&self, ca: &CaSettings, attempt: &mut Attempt, chain_pem: &str, key: &str) -> Result<(), Failure> {
+        let chain = Chain::from_pem(chain_pem.as_bytes(), key.as_bytes(), Path::new(&ca.directory))
+            .map_err(Failure::at(Step::Judge))?;
+        // By the clock of now: an order takes its time.
+        let now =
+            attempt.now.max(chain.not_before.min(attempt.now + time::Duration::seconds_f64(ORDER_MAX.as_secs_f64())));
+        match self.judge.judge(&chain, ca, &self.settings.domains, now) {
+            Ok(_) => self.store.keep(attempt.kind, chain_pem, key).map_err(Failure::at(Step::Storage)),
+            Err(failure) => {
+                // It cost one of the CA's few: counted, and kept for the day when it may be served.
+                let record = &mut attempt.record;
+                if attempt.why == Why::Age {
+                    record.unplanned.push(attempt.now.unix_timestamp());
+                }
+                record.held = record.held.saturating_add(1);
+                record.issuer = Some(ca.directory.clone());
+                self.store.hold(attempt.kind, chain_pem, key).map_err(Failure::at(Step::Storage))?;
+                Err(failure)
+            }
+        }
+    }
+
+    fn install(&self, ca: &CaSettings, challenge: ChallengeKind, attempt: Attempt, identity: &Identity) -> Duration {
+        let kept = self.store.pair(attempt.kind).ok().flatten();
+        let life = kept.map(|pair| self.life(&pair.chain));
+        let record = Record {
+            issuer: Some(ca.directory.clone()),
+            renew_at: life.map(schedule::by_age),
+            challenge: Some(challenge.as_str().to_owned()),
+            ..attempt.record.settled()
+        };
+        // Served first: whatever the disk says now, the pair is on it.
+        let served = self.serve_stored(identity);
+        let kept = served.and_then(|()| self.store.remember(attempt.kind, &record));
+        if let Err(error) = kept.and_then(|()| self.store.forget_pending_key(attempt.kind)) {
+            self.alarm(identity, Failure::new(Step::Storage, error).to_string());
+        }
+        // At once: the CA may be asked for its window.
+        Duration::ZERO
+    }
+
+    fn failed(
+        &self,
+        ca: &CaSettings,
+        attempt: &mut Attempt,
+        failure: &Failure,
+        patience: &Patience,
+        identity: &Identity,
+    ) {
+        let now = identity.now().unix_timestamp();
+        let record = &mut attempt.record;
+        let asked_for = locked(patience).map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(0));
+        record.next_attempt = record.next_attempt.max(now + asked_for);
+        record.last_error = Some(Slip {
+            at: now,
+            directory: ca.directory.clone(),
+            step: failure.step.as_str().to_owned(),
+            reason: failure.to_string(),
+        });
+        let again = date(record.next_attempt);
+        // Each attempt is told of: they are rare.
+        *locked(&self.said) = None;
+        self.alarm(identity, format!("no certificate from {}: {failure}; next attempt at {again}", ca.directory));
+        if let Err(error) = self.store.remember(attempt.kind, record) {
+            self.alarm(identity, Failure::new(Step::Storage, error).to_string());
+        }
+    }
+}
+
+/// What the new certificate takes the place of, as far as this CA knows it.
+fn replaced(ca: &CaSettings, attempt: &Attempt) -> Option<CertificateIdentifier<'static>> {
+    let pair = attempt.pair.as_ref().filter(|_| attempt.record.issuer.as_ref() == Some(&ca.directory))?;
+    let leaf = pair.chain.certified.end_entity_cert().ok()?;
+    CertificateIdentifier::try_from(leaf).ok().map(CertificateIdentifier::into_owned)
+}
+
+fn lost_account(failure: &Failure) -> bool {
+    matches!(failure.problem.as_deref(), Some("accountDoesNotExist" | "unauthorized"))
+}

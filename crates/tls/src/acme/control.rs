@@ -1,0 +1,175 @@
+//! What an operator may ask of the manager: how it stands, a new certificate now, a pair of one's own to begin with,
+//! and whether the next order could succeed. Never gives out a key.
+
+use crate::acme::account;
+use crate::acme::key::KeyKind;
+use crate::acme::limits::{CLOCK_FLOOR, DNS_MAX, HTTP_MAX};
+use crate::acme::manager::{Manager, date, locked};
+use crate::acme::record::{Record, Slip};
+use crate::acme::schedule;
+use crate::acme::settings::ChallengeKind;
+use crate::acme::solve::Solver;
+use crate::chain::Chain;
+use crate::error::TlsError;
+use crate::identity::Identity;
+use crate::names::Name;
+use crate::status::{LeafStatus, leaf};
+use rustls::SignatureAlgorithm;
+use std::path::Path;
+use tokio::time::timeout;
+
+/// How ACME stands. Times are seconds of the Unix clock.
+#[derive(Debug, Clone)]
+pub struct AcmeStatus {
+    pub domains: Vec<String>,
+    pub certificates: Vec<KeptStatus>,
+    pub alarms: Vec<String>,
+}
+
+/// One kind of key and its certificate.
+#[derive(Debug, Clone)]
+pub struct KeptStatus {
+    pub key: &'static str,
+    pub leaf: Option<LeafStatus>,
+    /// The directory of the CA that issued it.
+    pub issued_by: Option<String>,
+    pub renew_at: Option<i64>,
+    pub failures: u32,
+    pub next_attempt: Option<i64>,
+    pub last_error: Option<Slip>,
+    /// Whether a newer one is kept back.
+    pub held: bool,
+}
+
+/// One thing that an order needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub what: String,
+    pub good: bool,
+    pub detail: String,
+}
+
+impl Manager {
+    pub fn status(&self, now: i64) -> AcmeStatus {
+        let certificates: Vec<_> = self.kinds().iter().map(|kind| self.kept(*kind, now)).collect();
+        let mut alarms: Vec<String> = certificates.iter().flat_map(alarms).collect();
+        // What was said last and is in no record: a storage that can't be written, a clock.
+        if let Some(said) = locked(&self.said).clone().filter(|_| alarms.is_empty()) {
+            alarms.push(said);
+        }
+        AcmeStatus { domains: self.settings.domains.clone(), certificates, alarms }
+    }
+
+    fn kept(&self, kind: KeyKind, now: i64) -> KeptStatus {
+        let record = self.store.record(kind, now);
+        let pair = self.store.pair(kind).ok().flatten();
+        let due = pair.as_ref().map(|pair| schedule::due(self.life(&pair.chain), &record));
+        KeptStatus {
+            key: kind.as_str(),
+            leaf: pair.and_then(|pair| leaf(&pair.chain).ok()),
+            issued_by: record.issuer,
+            renew_at: due,
+            failures: record.failures,
+            next_attempt: (record.failures > 0).then_some(record.next_attempt),
+            last_error: record.last_error,
+            held: matches!(self.store.held(kind), Ok(Some(_))),
+        }
+    }
+
+    /// A new certificate of every kind, as soon as the manager looks; the CA's limits hold all the same.
+    pub fn ask(&self) {
+        *locked(&self.asked) = self.kinds().to_vec();
+        self.wake.notify_one();
+    }
+
+    /// Takes a pair that was got elsewhere, as if a CA of ours had issued it: it is judged alike, and renewed when its
+    /// time comes.
+    pub fn import(&self, chain_pem: &str, key_pem: &str, identity: &Identity) -> Result<(), TlsError> {
+        let Ok(_busy) = self.busy.try_lock() else { return Err(TlsError::OrderUnderWay) };
+        let chain = Chain::from_pem(chain_pem.as_bytes(), key_pem.as_bytes(), Path::new("the given file"))?;
+        let kind = match chain.certified.key.algorithm() {
+            SignatureAlgorithm::RSA => KeyKind::Rsa,
+            _ => KeyKind::Ecdsa,
+        };
+        if !self.kinds().contains(&kind) {
+            return Err(TlsError::NotTaken("its key is RSA and acme.rsa is not set".to_owned()));
+        }
+        let now = identity.now();
+        let mut refused = None;
+        let taken = self.settings.authorities.iter().any(|ca| {
+            match self.judge.judge(&chain, ca, &self.settings.domains, now) {
+                Ok(_) => true,
+                Err(failure) => {
+                    refused = Some(failure.reason);
+                    false
+                }
+            }
+        });
+        if !taken {
+            return Err(TlsError::NotTaken(refused.unwrap_or_default()));
+        }
+        let record = self.store.record(kind, now.unix_timestamp());
+        let renew_at = Some(schedule::by_age(self.life(&chain)));
+        self.store.remember(kind, &Record { renew_at, ..record.settled() })?;
+        self.store.keep(kind, chain_pem, key_pem)?;
+        self.serve_stored(identity)
+    }
+
+    /// Whether the next order could succeed, as far as that can be seen from here. Orders nothing.
+    pub async fn check(&self, identity: &Identity) -> Vec<Finding> {
+        let now = identity.now().unix_timestamp();
+        let mut found = vec![
+            finding("clock", if now < CLOCK_FLOOR { Err(date(now)) } else { Ok(date(now)) }),
+            finding("storage", self.store.probe().map(|()| "writable".to_owned()).map_err(|error| error.to_string())),
+        ];
+        for ca in &self.settings.authorities {
+            let answered = timeout(HTTP_MAX, account::directory(ca)).await;
+            let answered = answered.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+            found.push(finding(&format!("CA {}", ca.directory), answered));
+        }
+        for kind in &self.settings.challenges {
+            let opened = match self.busy.try_lock() {
+                Ok(_busy) => Solver::open(*kind, &self.settings).map_err(|failure| failure.reason).map(drop),
+                // The order under way has it.
+                Err(_) => Ok(()),
+            };
+            found.push(finding(kind.as_str(), opened.map(|()| "can be answered".to_owned())));
+        }
+        for domain in &self.settings.domains {
+            found.push(finding(&format!("name {domain}"), self.resolves(domain).await));
+        }
+        found
+    }
+
+    /// Whether a CA could ask this name at all.
+    async fn resolves(&self, domain: &str) -> Result<String, String> {
+        let by_dns_only = self.settings.challenges == [ChallengeKind::Dns01];
+        if by_dns_only || matches!(Name::parse(domain), Ok(Name::Ip(_))) {
+            return Ok("needs no address".to_owned());
+        }
+        let found = timeout(DNS_MAX, tokio::net::lookup_host((domain, 80))).await.map_err(|_| "no answer in time")?;
+        let found: Vec<String> = found.map_err(|error| error.to_string())?.map(|at| at.ip().to_string()).collect();
+        if found.is_empty() { Err("no address".to_owned()) } else { Ok(found.join(", ")) }
+    }
+}
+
+fn finding(what: &str, result: Result<String, String>) -> Finding {
+    let good = result.is_ok();
+    Finding { what: what.to_owned(), good, detail: result.unwrap_or_else(|detail| detail) }
+}
+
+fn alarms(kept: &KeptStatus) -> Vec<String> {
+    let mut alarms = Vec::new();
+    if let Some(slip) = kept.last_error.as_ref().filter(|_| kept.failures > 0) {
+        let next = kept.next_attempt.map_or(String::new(), |at| format!("; next attempt at {}", date(at)));
+        let (key, times) = (kept.key, kept.failures);
+        alarms.push(format!(
+            "no new {key} certificate after {times} attempts, last from {}: {}{next}",
+            slip.directory, slip.reason
+        ));
+    }
+    if kept.held {
+        alarms.push(format!("a newer {} certificate is kept back: clients could not verify it", kept.key));
+    }
+    alarms
+}

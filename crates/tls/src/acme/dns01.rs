@@ -1,0 +1,149 @@
+//! DNS-01: the answer as a TXT record, written by a signed update or by the user's own program. What was written is
+//! taken back when the order has ended, as far as whoever writes it does as told.
+
+use crate::acme::dns_update::Zone;
+use crate::acme::failure::{Failure, Step};
+use crate::acme::limits::{DNS_LOOK, DNS_SETTLE_MAX, HOOK_MAX};
+use crate::acme::settings::DnsSettings;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+/// Of what a hook says on standard error, so much is repeated in the alarm.
+const HOOK_WORDS_MAX: u64 = 1024;
+
+enum Writer {
+    Zone(Zone),
+    Hook(PathBuf),
+}
+
+pub struct Dns01 {
+    writer: Writer,
+    written: Vec<(String, String)>,
+}
+
+impl Dns01 {
+    pub fn open(settings: Option<&DnsSettings>) -> Result<Self, Failure> {
+        let writer = match settings {
+            Some(DnsSettings::Update(update)) => Writer::Zone(Zone::open(update)?),
+            Some(DnsSettings::Hook(program)) => Writer::Hook(program.clone()),
+            None => {
+                let reason = "dns-01 needs acme.dns_server with its key, or acme.dns_hook";
+                return Err(Failure::new(Step::Challenge, reason));
+            }
+        };
+        Ok(Self { writer, written: Vec::new() })
+    }
+
+    pub async fn answer(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        let record = format!("_acme-challenge.{name}");
+        // Noted first: one that is half written is taken back as well.
+        self.written.push((record.clone(), value.to_owned()));
+        match &self.writer {
+            Writer::Zone(zone) => zone.add(&record, value).await,
+            Writer::Hook(program) => hook(program, ["present", &record, value]).await,
+        }
+    }
+
+    /// A hook has done its waiting itself.
+    pub async fn settle(&self) -> Result<(), Failure> {
+        let Writer::Zone(zone) = &self.writer else { return Ok(()) };
+        let seen = async {
+            for (record, value) in &self.written {
+                while !zone.shows(record, value).await? {
+                    sleep(DNS_LOOK).await;
+                }
+            }
+            Ok(())
+        };
+        let late = |_| Failure::new(Step::Challenge, "the name server took the record and does not show it");
+        timeout(DNS_SETTLE_MAX, seen).await.map_err(late)?
+    }
+
+    /// Records that can't be taken back do no harm: nobody asks for them again.
+    pub async fn clean_up(&mut self) {
+        for (record, value) in std::mem::take(&mut self.written) {
+            let _ = match &self.writer {
+                Writer::Zone(zone) => zone.remove(&record, &value).await,
+                Writer::Hook(program) => hook(program, ["cleanup", &record, &value]).await,
+            };
+        }
+    }
+}
+
+/// Runs the user's program to its end.
+async fn hook(program: &Path, arguments: [&str; 3]) -> Result<(), Failure> {
+    let told = |what: String| Failure::new(Step::Challenge, format!("{} {}: {what}", program.display(), arguments[0]));
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(|error| told(error.to_string()))?;
+    let words = child.stderr.take();
+    let ended = timeout(HOOK_MAX, async {
+        let mut said = Vec::new();
+        if let Some(words) = words {
+            let mut words = words.take(HOOK_WORDS_MAX);
+            words.read_to_end(&mut said).await?;
+            // The rest is read and dropped, or the program would wait for a reader.
+            tokio::io::copy(&mut words.into_inner(), &mut tokio::io::sink()).await?;
+        }
+        Ok::<_, std::io::Error>((child.wait().await?, said))
+    });
+    let ended = ended.await.map_err(|_| told(format!("not done within {} s", HOOK_MAX.as_secs())))?;
+    let (status, said) = ended.map_err(|error| told(error.to_string()))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(told(format!("{status}: {}", String::from_utf8_lossy(&said).trim())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn program(folder: &Path, text: &str) -> PathBuf {
+        let path = folder.join("hook");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[tokio::test]
+    async fn a_hook_is_told_what_to_write_and_what_to_take_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let hook = program(folder.path(), &format!("#!/bin/sh\necho \"$@\" >>{}\n", log.display()));
+        let mut dns = Dns01::open(Some(&DnsSettings::Hook(hook))).unwrap();
+        dns.answer("example.com", "one").await.unwrap();
+        dns.answer("example.com", "two").await.unwrap();
+        dns.settle().await.unwrap();
+        dns.clean_up().await;
+        dns.clean_up().await;
+        let said = std::fs::read_to_string(log).unwrap();
+        let record = "_acme-challenge.example.com";
+        assert_eq!(
+            said.lines().collect::<Vec<_>>(),
+            [
+                format!("present {record} one"),
+                format!("present {record} two"),
+                format!("cleanup {record} one"),
+                format!("cleanup {record} two"),
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_failing_hook_says_is_repeated_and_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "#!/bin/sh\necho no such zone >&2\nhead -c 100000 /dev/zero | tr '\\0' x >&2\nexit 3\n";
+        let hook = program(folder.path(), text);
+        let mut dns = Dns01::open(Some(&DnsSettings::Hook(hook))).unwrap();
+        let reason = dns.answer("example.com", "one").await.unwrap_err().reason;
+        assert!(reason.contains("no such zone") && reason.contains("exit status: 3"), "{reason}");
+        assert!(reason.len() < 2048);
+        let missing = Dns01::open(Some(&DnsSettings::Hook("/nowhere".into()))).unwrap().answer("a", "b").await;
+        assert!(missing.unwrap_err().reason.contains("/nowhere"));
+    }
+}

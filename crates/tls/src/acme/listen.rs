@@ -1,0 +1,64 @@
+//! Listeners that exist while an order is under way. Never shares a port with anybody.
+
+use crate::acme::limits::CHALLENGE_CONNECTIONS_MAX;
+use rustix::io::Errno;
+use rustix::net::sockopt::set_ipv6_v6only;
+use std::io;
+use std::net::SocketAddr;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Opens all addresses; those of a family that this machine lacks may fail as long as one is open.
+pub fn open_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    let mut open = Vec::new();
+    let mut refused = None;
+    for address in addresses {
+        match listen(*address) {
+            Ok(listener) => open.push(listener),
+            Err(error) if lacks_family(&error) => refused = Some(named(*address, &error)),
+            Err(error) => return Err(named(*address, &error)),
+        }
+    }
+    match refused {
+        Some(error) if open.is_empty() => Err(error),
+        _ => Ok(open),
+    }
+}
+
+fn named(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("listening on {address}: {error}"))
+}
+
+fn lacks_family(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::PROTONOSUPPORT))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => {
+            let socket = TcpSocket::new_v6()?;
+            // So that `0.0.0.0:80` and `[::]:80` can stand side by side.
+            set_ipv6_v6only(&socket, true)?;
+            socket
+        }
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(u32::try_from(CHALLENGE_CONNECTIONS_MAX).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn both_families_stand_side_by_side_and_a_taken_port_is_named() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let both = [format!("0.0.0.0:{port}").parse().unwrap(), format!("[::]:{port}").parse().unwrap()];
+        let first = open_all(&both).unwrap();
+        let error = open_all(&both).err().unwrap().to_string();
+        assert!(error.contains(&format!("0.0.0.0:{port}")), "{error}");
+        drop(first);
+    }
+}

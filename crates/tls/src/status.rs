@@ -1,0 +1,119 @@
+//! What an operator may know of the certificate: what is served, until when, and what is wrong. Never a key.
+
+use crate::acme::AcmeStatus;
+use crate::chain::Chain;
+use crate::error::TlsError;
+use crate::identity::Identity;
+use rustls::SignatureAlgorithm;
+use tidegate_model::Trust;
+
+/// The part of a life below which an operator should have seen a renewal: a fifth.
+const LATE_PART: i64 = 5;
+
+/// One leaf, as it is served or kept. Times are seconds of the Unix clock.
+#[derive(Debug, Clone)]
+pub struct LeafStatus {
+    /// `ecdsa`, `rsa` or another.
+    pub key: &'static str,
+    pub names: Vec<String>,
+    /// As people compare it: hex, colons between bytes.
+    pub serial: String,
+    pub issuer: String,
+    pub not_before: i64,
+    pub not_after: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct CertificateStatus {
+    /// `acme`, `files` or `local`: where certificates come from.
+    pub source: &'static str,
+    pub trust: Trust,
+    pub served: LeafStatus,
+    /// The second leaf, where there is one.
+    pub served_rsa: Option<LeafStatus>,
+    pub acme: Option<AcmeStatus>,
+    /// What somebody must look at; empty if all is well.
+    pub alarms: Vec<String>,
+}
+
+impl Identity {
+    /// Reads what ACME remembers, so it may block on the disk.
+    ///
+    /// # Errors
+    /// If the leaf that is served can't be read.
+    pub fn status(&self) -> Result<CertificateStatus, TlsError> {
+        let served = self.served();
+        let now = self.now().unix_timestamp();
+        let leaf = leaf(&served.chain)?;
+        let rsa = served.chain.rsa.as_ref().map(|rsa| {
+            let chain = Chain { certified: rsa.clone(), rsa: None, ..served.chain.clone() };
+            self::leaf(&chain)
+        });
+        let mut alarms = age_alarm(&leaf, now).into_iter().collect::<Vec<_>>();
+        let acme = self.manager().map(|manager| manager.status(now));
+        if let Some(acme) = &acme {
+            alarms.extend(acme.alarms.iter().cloned());
+        }
+        let source = match (&acme, &served.trust) {
+            (Some(_), _) => "acme",
+            (None, Trust::Local(_)) => "local",
+            (None, _) => "files",
+        };
+        let trust = served.trust.clone();
+        Ok(CertificateStatus { source, trust, served: leaf, served_rsa: rsa.transpose()?, acme, alarms })
+    }
+}
+
+fn age_alarm(leaf: &LeafStatus, now: i64) -> Option<String> {
+    let left = leaf.not_after - now;
+    if left <= 0 {
+        return Some("the certificate that is served has ended: clients refuse it".to_owned());
+    }
+    if now < leaf.not_before {
+        return Some("the certificate that is served is not valid yet: is this machine's clock right?".to_owned());
+    }
+    let late = left < (leaf.not_after - leaf.not_before) / LATE_PART;
+    late.then(|| format!("the certificate that is served ends in {} hours and has not been renewed", left / 3600))
+}
+
+pub fn leaf(chain: &Chain) -> Result<LeafStatus, TlsError> {
+    let unreadable = |error: &dyn std::fmt::Display| TlsError::Certificate(error.to_string());
+    let der = chain.certified.end_entity_cert()?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(der).map_err(|error| unreadable(&error))?;
+    Ok(LeafStatus {
+        key: match chain.certified.key.algorithm() {
+            SignatureAlgorithm::ECDSA => "ecdsa",
+            SignatureAlgorithm::RSA => "rsa",
+            SignatureAlgorithm::ED25519 => "ed25519",
+            _ => "other",
+        },
+        names: chain.names.clone(),
+        serial: parsed.raw_serial_as_string(),
+        issuer: parsed.issuer().to_string(),
+        not_before: parsed.validity().not_before.timestamp(),
+        not_after: parsed.validity().not_after.timestamp(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_should_have_been_renewed_raises_an_alarm() {
+        let at = |not_before, not_after| LeafStatus {
+            key: "ecdsa",
+            names: vec![],
+            serial: String::new(),
+            issuer: String::new(),
+            not_before,
+            not_after,
+        };
+        let day = 86_400;
+        assert_eq!(age_alarm(&at(-60 * day, 30 * day), 0), None);
+        for (from, to, word) in [(-80 * day, 10 * day, "240 hours"), (-90 * day, 0, "has ended"), (5, day, "clock")] {
+            let said = age_alarm(&at(from, to), 0).unwrap();
+            assert!(said.contains(word), "{said}");
+        }
+    }
+}
