@@ -1,6 +1,7 @@
 //! The gateway: what all connections share, the accept loop, and the one line each connection ends in.
 
 use crate::decoy::{Decoy, Rereads};
+use crate::failures::Failures;
 use crate::limits;
 use crate::settings::GatewaySettings;
 use crate::source::Sources;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub sessions: Sessions,
     pub tls: Arc<rustls::ServerConfig>,
     pub sources: Arc<Sources>,
+    pub failures: Failures,
     pub decoy: Decoy,
     pub rereads: Rereads,
     /// Set when the server stops: logins under way end. Sessions that relay are told by the registry.
@@ -89,6 +91,7 @@ impl Gateway {
             sessions: deps.sessions,
             tls: deps.tls,
             sources,
+            failures: Failures::default(),
             decoy: Decoy::new().map_err(|_| RandomError)?,
             rereads: Rereads::default(),
             stop: CancellationToken::new(),

@@ -5,6 +5,7 @@
 mod decoy;
 mod engine_login;
 mod error_packet;
+mod failures;
 mod gateway;
 pub mod limits;
 mod relay;

@@ -14,6 +14,19 @@ pub const READY_AFTER_ACCEPT: Duration = Duration::from_secs(8);
 pub const REREAD_PATIENCE: Duration = Duration::from_secs(1);
 /// Every no is answered at a multiple of this after the credential came, so that its cause has no time of its own.
 pub const DENIAL_TICK: Duration = Duration::from_millis(200);
+/// Failed logins of one source under one name that cost nothing but the tick: people mistype.
+pub const FAILURES_FREE: u32 = 3;
+/// The same of one source under all names together: an office or a cluster of machines may be behind one address.
+pub const FAILURES_FREE_OF_SOURCE: u32 = 20;
+/// Seconds after which what failed counts half.
+pub const FAILURES_HALF_LIFE: u32 = 60;
+/// A no is said after this many ticks at the latest (4.8 s): before clients give up (5 s and more) and would report a
+/// network that is not at fault. With half of a source's places for noes that wait, it gets 27 guesses per second.
+pub const LATE_TICKS_MAX: u32 = 24;
+/// Sets of four entries of 16 bytes in each of the two tables of failures: 512 KB a table, whatever comes.
+pub const FAILURES_SETS: usize = 8192;
+/// The share of a source's places that noes may wait in: who logs in rightly from there finds the others.
+pub const LATE_SHARE: u32 = 2;
 /// Accounts compared per login at least, real or made up: unknown names cost what known ones cost.
 pub const CANDIDATES_MIN: usize = 4;
 /// Accounts compared per login at most; nobody needs more host patterns for one name.

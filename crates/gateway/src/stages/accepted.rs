@@ -79,10 +79,13 @@ impl Accepted {
         shared: Arc<Shared>,
         guard: SessionGuard,
     ) -> Result<Self, Ending> {
-        let Some(place) = shared.sources.admit(client.ip()) else {
-            // An error instead of a greeting: drivers report it as they report MySQL's own 1040.
-            let refusal = Refusal::new(RefusalKind::TooManyFromAddress);
-            return Err(refuse(&mut arrival.tcp, 0, refusal, &shared.settings.wording).await);
+        let place = match shared.sources.admit(client.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                let refusal = Refusal::because(RefusalKind::TooManyFromAddress, full.to_string());
+                // An error instead of a greeting: drivers report it as they report MySQL's own 1040.
+                return Err(refuse(&mut arrival.tcp, 0, refusal, &shared.settings.wording).await);
+            }
         };
         Ok(Self { tcp: arrival.tcp, shared, guard, client, local: arrival.local, accepted: arrival.accepted, place })
     }
