@@ -300,7 +300,7 @@ fn separator() -> impl Strategy<Value = String> {
         "jdbc:mysql://",
         "@tcp(",
         "@/",
-        "mysql:host=",
+        "mysql:host=", "dbi:mysql:port=1;host=", "dbi:mariadb:host=",
         "\", ",
         "', '",
         " -p ",

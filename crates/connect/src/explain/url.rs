@@ -129,9 +129,10 @@ fn parameters(query: &str, separators: &[char], seen: &mut Seen) {
 pub(super) fn is_ambiguous(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let count = |piece: &str| lower.matches(piece).count();
+    let sources = count("mysql:") - count("mysql://") + count("dbi:mariadb:");
     let urls = count("://") - count("https://") - count("http://");
     let forms =
-        urls + NETS.iter().filter(|net| net.ends_with('(')).map(|net| count(net)).sum::<usize>() + count("mysql:host=");
+        urls + NETS.iter().filter(|net| net.ends_with('(')).map(|net| count(net)).sum::<usize>() + sources;
     let address = ["://", "mysql:", "dbi:"].iter().filter_map(|head| lower.find(head)).min().unwrap_or(0);
     forms > 1 || lower.get(..address).is_some_and(|before| has_bare_strings(before) || has_login(before))
 }
