@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import endpoint
 
@@ -35,8 +35,17 @@ class Client:
         self.version = ""
         self.logged = 0
 
-    def run(self, settings):
-        return [self._setting(setting) for setting in settings]
+    def run(self, settings, other_forms=()):
+        return [self._setting(setting) for setting in [*settings, *self._further(other_forms)]]
+
+    def _further(self, settings):
+        """The settings for each form that the others do not run: neither the first nor the literal one they take."""
+        if not settings:
+            return []
+        forms = self.endpoints.render(self.id, **settings[0].options)["forms"]
+        literal = [form["id"] for form in forms if form["password"] == "literal"][:1]
+        further = [form["id"] for form in forms[1:] if form["id"] not in literal]
+        return [replace(setting, name=f"{setting.name}-{form}", form=form) for form in further for setting in settings]
 
     def _setting(self, setting):
         if setting.name in ("tls13", "only-tls12") and not self.table["tls13"]:
@@ -56,7 +65,8 @@ class Client:
         rendered = self.endpoints.render(self.id, **setting.options)
         if setting.form == "seed":
             return self._seed(rendered), rendered
-        forms = [form for form in rendered["forms"] if setting.form != "literal" or form["password"] == "literal"]
+        wanted = {"first": lambda form: True, "literal": lambda form: form["password"] == "literal"}
+        forms = list(filter(wanted.get(setting.form, lambda form: form["id"] == setting.form), rendered["forms"]))
         if not forms:
             raise LookupError("it has no form with the password in the text")
         self.form = forms[0]
@@ -102,6 +112,7 @@ class Client:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             said = process.communicate()[0] + f"\nit took longer than {CLIENT_SECONDS} s"
+        (work / "said").write_text(said)
         found = VERSION.search(said)
         self.version = self.version or (found.group(1).strip() if found else "")
         self.exit = process.returncode

@@ -49,6 +49,13 @@ ALL = [
     Setting("seed", NAME | SYSTEM, store=True, form="seed"),
 ]
 
+# What each further form has to show, in all settings only. Short ones know the machine's store and nothing else.
+OTHER_FORMS = [
+    Setting("given", NAME | SYSTEM, store=True),
+    Setting("impostor", IMPOSTOR.options | SYSTEM, store=True, refused_if="chain"),
+    Setting("wrong-name", {"host": endpoint.WRONG_HOST, "port": endpoint.PORT} | SYSTEM, store=True, refused_if="dns_name"),
+]
+
 # What script/test does with every client, beside those that it runs in all settings.
 FEW = [GIVEN, IMPOSTOR]
 IN_ALL = ["mysql", "mycli", "connectorj", "mysqlclient", "go", "node-mysql2", "mariadb", "pymysql", "rust-mysql-async"]
