@@ -3,7 +3,7 @@
 
 use crate::ConnectError;
 use crate::endpoint::{Endpoint, TlsMinimum, Wish};
-use crate::quote::Syntax;
+use crate::quote::{Syntax, percent};
 use crate::table::{
     CaNeed, Client, Fails, FormTemplate, Format, PasswordFrom, Platform, Setting, Verifies, client, platform,
 };
@@ -146,7 +146,11 @@ fn form(
         }
         PasswordFrom::Asked => {}
     }
-    let text = fill(template.syntax, &template.text, &values).map_err(|error| bad_template(client, &error))?;
+    let mut text = fill(template.syntax, &template.text, &values).map_err(|error| bad_template(client, &error))?;
+    if password.is_none() {
+        // It is for people to replace, so in a URL too it stays readable.
+        text = text.replace(&percent(PASSWORD_PLACEHOLDER), PASSWORD_PLACEHOLDER);
+    }
     let suffix = match from {
         PasswordFrom::Literal if template.password.len() > 1 => "-literal",
         _ => "",

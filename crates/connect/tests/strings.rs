@@ -168,6 +168,16 @@ fn a_form_that_is_a_url_is_one_line() {
 }
 
 #[test]
+fn a_password_that_is_not_known_is_named_the_same_in_every_form() {
+    for client in clients() {
+        let forms = render(&client.id, &local("/ca.pem"), Wish::default()).unwrap().forms;
+        for form in forms.iter().filter(|form| form.password == PasswordFrom::Literal) {
+            assert!(form.text.contains("<your_password>"), "{}: {}", client.id, form.text);
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_rendered_says_why() {
     let unknown = render("psql", &local("/ca.pem"), Wish::default()).unwrap_err();
     assert!(unknown.to_string().contains("mysql"), "{unknown}");
