@@ -1,0 +1,57 @@
+# What the runs of Java clients share: a string is put unchanged into a program (its imports on top, the rest into
+# main), which is compiled and run as it is. Sourced after script/lib.sh by a folder's run and have.
+
+CLASSES="$CLIENT_CACHE/java/$(basename "$(cd "$(dirname "$0")" && pwd)")"
+
+java_have() {
+  have javac || { echo "no JDK is installed"; exit 1; }
+  [ -e "$CLASSES/.made-from" ] || { echo "its libraries were not to be had from Maven"; exit 1; }
+}
+
+# The version in the name of a library's file.
+java_version() {
+  local file
+  for file in "$CLASSES/$1"-[0-9]*.jar; do
+    file=${file##*/"$1"-}
+    echo "version ${file%.jar}"
+  done
+}
+
+# java_run TEXT AFTER: both stand in main, one after the other.
+java_run() {
+  {
+    grep '^import ' <<<"$1" || true
+    echo 'public class Main {'
+    echo 'public static void main(String[] arguments) throws Exception {'
+    grep -v '^import ' <<<"$1"
+    echo "$2"
+    echo '}'
+    echo '}'
+  } >Main.java
+  # Short programs: the second compiler would only cost time.
+  java -XX:TieredStopAtLevel=1 -cp "$CLASSES/*:." Main.java
+}
+
+# For a java.sql.Connection named connection.
+JDBC_ROW='try (var rows = connection.createStatement().executeQuery("SELECT 6 * 7")) {
+  rows.next();
+  System.out.println("row " + rows.getInt(1));
+}
+connection.close();'
+# The string is a URL, to be given to the driver as it stands.
+JDBC_URL='var connection = java.sql.DriverManager.getConnection(
+    java.nio.file.Files.readString(java.nio.file.Path.of(System.getenv("TG_STRING"))).strip());'
+# jdbc_off URL: logs in with the user's name and password.
+jdbc_off() {
+  echo "var connection = java.sql.DriverManager.getConnection(\"$1\", System.getenv(\"TG_USER\"), System.getenv(\"TG_PASSWORD\"));"
+}
+
+# For an io.r2dbc.spi.ConnectionFactory named connections.
+R2DBC_ROW='var row = reactor.core.publisher.Mono.from(connections.create())
+    .flatMapMany(connection -> connection.createStatement("SELECT 6 * 7").execute())
+    .flatMap(result -> result.map((columns, about) -> columns.get(0, Integer.class)))
+    .blockFirst(java.time.Duration.ofSeconds(60));
+System.out.println("row " + row);
+System.exit(0);'
+R2DBC_URL='var connections = io.r2dbc.spi.ConnectionFactories.get(
+    java.nio.file.Files.readString(java.nio.file.Path.of(System.getenv("TG_STRING"))).strip());'
