@@ -12,6 +12,7 @@ need_test() {
   need_build
   need_run
   plan_package openssl "offers TLS 1.0 and 1.1 to the endpoint" "1 MB"
+  plan_package knot "a name server that takes signed updates" "5 MB"
   plan_package procps "looks for processes left behind" "1 MB"
   python3 -c 'import venv, ensurepip' 2>/dev/null || plan_package python3-venv "a folder of its own for Python clients" "2 MB"
   # Go is not installed here: the driver wants 1.24, Debian 12 and Ubuntu 24.04 package older ones. Without it the Go
@@ -141,16 +142,23 @@ debian_sid_possible() { [ -r "$SID_KEYRING" ] && grep -q '^ID=debian' /etc/os-re
 
 optional_mysql9() { optional "mysql 9.x" install_mysql9; }
 
-# A private apt root (own state, cache, sources, an empty dpkg status) downloads the package with all it needs; each is
-# unpacked by tar into one folder and run by that folder's own dynamic loader, so neither libraries nor apt's view of
-# this machine change.
 install_mysql9() {
   say "-- unpacking mysql-client-core from Debian sid"
+  rm -rf "$CACHE/mysql9"
+  unpack_from_sid "$CACHE/mysql9/root" mysql-client-core
+  write_mysql9_wrapper "$CACHE/mysql9/root"
+  "$MYSQL9" --version >&2
+}
+
+# unpack_from_sid FOLDER PACKAGE: a private apt root (own state, cache, sources, an empty dpkg status) downloads the
+# package with all it needs; each is unpacked by tar into one folder and run by that folder's own dynamic loader, so
+# neither libraries nor apt's view of this machine change.
+unpack_from_sid() {
+  local root=$1 package=$2 apt="$1-apt" mirror deb
   apt_update_once
-  local mirror apt="$CACHE/mysql9-apt" root="$CACHE/mysql9/root"
   mirror=$(debian_mirror)
   [ -n "$mirror" ] || die "no Debian mirror among the package sources" "run apt-get update, then this again"
-  rm -rf "$apt" "$CACHE/mysql9"
+  rm -rf "$apt" "$root"
   mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,etc/preferences.d} "$root"
   : >"$apt/status"
   echo "deb [signed-by=$SID_KEYRING] $mirror sid main" >"$apt/sources.list"
@@ -160,14 +168,11 @@ install_mysql9() {
     -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Acquire::Languages=none -o Debug::NoLocking=1
   )
   timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" update >/dev/null
-  timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" -y --download-only install mysql-client-core >/dev/null
-  local deb
+  timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" -y --download-only install "$package" >/dev/null
   for deb in "$apt"/cache/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --no-same-owner
   done
   rm -rf "$apt"
-  write_mysql9_wrapper "$root"
-  "$MYSQL9" --version >&2
 }
 
 write_mysql9_wrapper() {
