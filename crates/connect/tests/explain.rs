@@ -316,7 +316,7 @@ fn separator() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A password of marked pieces and any separators between them, raw or percent-encoded, in any form.
     #[test]

@@ -52,29 +52,29 @@ macro_rules! families {
 }
 
 families! {
-    Mysql, "MySQL's command-line client", ["mysql", "libmysqlclient", "c-libmysqlclient", "c-mysql"], ["sslmode", "sslca", "skipssl", "ssl", "tlsversion"];
-    Mariadb, "MariaDB's command-line client", ["mariadb", "libmariadb", "c-libmariadb", "c", "c-mariadb"], ["ssl", "sslca", "sslverifyservercert", "skipssl", "tlsversion", "disablessl", "skipsslverifyservercert", "disablesslverifyservercert"];
+    Mysql, "MySQL's command-line client", ["mysql", "libmysqlclient"], ["sslmode", "sslca", "skipssl", "ssl", "tlsversion"];
+    Mariadb, "MariaDB's command-line client", ["mariadb", "libmariadb"], ["ssl", "sslca", "sslverifyservercert", "skipssl", "tlsversion", "disablessl", "skipsslverifyservercert", "disablesslverifyservercert"];
     Mycli, "MyCLI", ["mycli"], ["ssl", "sslmode", "sslca", "sslverifyservercert", "tlsversion", "nossl"];
-    Pymysql, "PyMySQL", ["pymysql", "sqlalchemy", "sqlalchemy-pymysql", "django"], ["ssl", "ca", "sslca", "sslverifycert", "sslverifyidentity", "ssldisabled", "checkhostname", "verifymode"];
-    Mysqlclient, "mysqlclient", ["mysqlclient", "django", "sqlalchemy-mysqlclient"], ["ssl", "ca", "sslmode", "sslca"];
-    ConnectorPython, "MySQL Connector/Python", ["connector-python", "mysql-connector-python", "connectorpython", "mysqlconnector"], ["sslca", "sslverifycert", "sslverifyidentity", "ssldisabled", "tlsversions"];
+    Pymysql, "PyMySQL", ["pymysql", "sqlalchemy"], ["ssl", "ca", "sslca", "sslverifycert", "sslverifyidentity", "ssldisabled", "checkhostname", "verifymode"];
+    Mysqlclient, "mysqlclient", ["mysqlclient", "django"], ["ssl", "ca", "sslmode", "sslca"];
+    ConnectorPython, "MySQL Connector/Python", ["connector-python"], ["sslca", "sslverifycert", "sslverifyidentity", "ssldisabled", "tlsversions"];
     AsyncPython, "asyncmy or aiomysql", ["asyncmy", "aiomysql"], ["ssl", "ca"];
-    Go, "Go-MySQL-Driver", ["go", "go-sql-driver", "gorm"], ["tls"];
-    NodeMysql2, "Node mysql2", ["mysql2", "node-mysql2", "sequelize", "typeorm", "drizzle", "knex"], ["ssl", "ca", "rejectunauthorized", "verifyidentity", "minversion"];
-    NodeMariadb, "MariaDB's connector for Node", ["mariadb-node", "node-mariadb", "prisma"], ["ssl", "ca", "rejectunauthorized", "minversion"];
+    Go, "Go-MySQL-Driver", ["go", "gorm"], ["tls"];
+    NodeMysql2, "Node mysql2", ["node-mysql2", "sequelize", "typeorm", "drizzle"], ["ssl", "ca", "rejectunauthorized", "verifyidentity", "minversion"];
+    NodeMariadb, "MariaDB's connector for Node", ["node-mariadb"], ["ssl", "ca", "rejectunauthorized", "minversion"];
     Prisma, "Prisma up to 6", ["prisma"], ["sslaccept", "sslcert", "sslidentity", "sslpassword"];
-    ConnectorJ, "MySQL Connector/J", ["connectorj", "connector-j", "jdbc", "java", "hibernate", "spring", "spring-boot"], ["sslmode", "usessl", "requiressl", "verifyservercertificate", "enabledtlsprotocols", "tlsversions", "trustcertificatekeystoreurl"];
-    MariadbJ, "MariaDB Connector/J", ["mariadb-connectorj", "mariadb-connector-j", "mariadb-java", "mariadb-j", "connectorj-mariadb"], ["sslmode", "serversslcert", "usessl", "trustservercertificate", "disablesslhostnameverification", "enabledsslprotocolsuites", "truststore"];
-    R2dbcMysql, "r2dbc-mysql", ["r2dbc", "r2dbc-mysql"], ["sslmode", "sslca", "tlsversion", "ssl"];
-    R2dbcMariadb, "r2dbc-mariadb", ["r2dbc-mariadb", "r2dbc"], ["sslmode", "serversslcert", "ssltunneldisablehostverification", "tlsprotocol"];
-    Sqlx, "sqlx (Rust)", ["sqlx", "rust-sqlx", "rust"], ["sslmode", "sslca"];
-    MysqlAsync, "mysql and mysql_async (Rust)", ["mysql-async", "mysql_async", "rust-mysql-async", "rust-mysql"], ["requiressl", "verifyca", "verifyidentity", "builtinroots"];
-    PhpPdo, "PHP PDO", ["pdo", "php-pdo", "laravel"], ["mysqlattrsslca", "mysqlattrsslverifyservercert", "attrsslca", "attrsslverifyservercert"];
-    Mysqli, "mysqli or WordPress", ["mysqli", "php-mysqli", "wordpress"], ["mysqlclientflags"];
-    Ruby, "Ruby mysql2", ["ruby-mysql2", "ruby", "rails"], ["sslmode", "sslca", "sslcapath", "tlsversion"];
-    Dotnet, "MySqlConnector (.NET)", ["mysqlconnector", "dotnet", "mysqlconnector-dotnet", "dotnet-mysqlconnector", "ado-net"], ["sslmode", "sslca", "cacertificatefile", "tlsversion"];
-    Odbc, "ODBC", ["odbc", "odbc-mariadb"], ["sslmode", "sslca", "sslverify", "forcetls", "tlsversion"];
-    PerlMariadb, "Perl DBD::MariaDB", ["dbd-mariadb", "perl", "perl-dbd-mariadb"], ["mariadbssl", "mariadbsslcafile", "mariadbsslverifyservercert", "mysqlssl", "mysqlsslcafile", "mysqlsslverifyservercert", "mysqlssloptional"];
+    ConnectorJ, "MySQL Connector/J", ["connectorj", "hibernate", "spring-boot", "dbeaver"], ["sslmode", "usessl", "requiressl", "verifyservercertificate", "enabledtlsprotocols", "tlsversions", "trustcertificatekeystoreurl"];
+    MariadbJ, "MariaDB Connector/J", ["mariadb-connectorj"], ["sslmode", "serversslcert", "usessl", "trustservercertificate", "disablesslhostnameverification", "enabledsslprotocolsuites", "truststore"];
+    R2dbcMysql, "r2dbc-mysql", ["r2dbc-mysql"], ["sslmode", "sslca", "tlsversion", "ssl"];
+    R2dbcMariadb, "r2dbc-mariadb", ["r2dbc-mariadb"], ["sslmode", "serversslcert", "ssltunneldisablehostverification", "tlsprotocol"];
+    Sqlx, "sqlx (Rust)", ["rust-sqlx"], ["sslmode", "sslca"];
+    MysqlAsync, "mysql and mysql_async (Rust)", ["rust-mysql-async"], ["requiressl", "verifyca", "verifyidentity", "builtinroots"];
+    PhpPdo, "PHP PDO", ["php-pdo", "laravel"], ["mysqlattrsslca", "mysqlattrsslverifyservercert", "attrsslca", "attrsslverifyservercert"];
+    Mysqli, "mysqli or WordPress", ["mysqli", "wordpress"], ["mysqlclientflags"];
+    Ruby, "Ruby mysql2", ["ruby-mysql2", "rails"], ["sslmode", "sslca", "sslcapath", "tlsversion"];
+    Dotnet, "MySqlConnector (.NET)", ["dotnet-mysqlconnector"], ["sslmode", "sslca", "cacertificatefile", "tlsversion"];
+    Odbc, "ODBC", ["odbc"], ["sslmode", "sslca", "sslverify", "forcetls", "tlsversion"];
+    PerlMariadb, "Perl DBD::MariaDB", ["dbd-mariadb"], ["mariadbssl", "mariadbsslcafile", "mariadbsslverifyservercert", "mysqlssl", "mysqlsslcafile", "mysqlsslverifyservercert", "mysqlssloptional"];
     AnyUrl, "a client that takes a mysql:// address", [], [];
     Unknown, "a client that the string does not name", [], [];
 }

@@ -142,7 +142,7 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
         verifies: [checks.tls, checks.chain, checks.dns_name].iter().all(|check| *check == Answer::Yes),
         why,
         notes: notes(&seen),
-        mend: mend(asked.or_else(|| known(family)).unwrap_or(GENERAL), &seen, ask)?,
+        mend: mend(asked.or_else(|| shown(family, &seen)).unwrap_or(GENERAL), &seen, ask)?,
     })
 }
 
@@ -272,6 +272,12 @@ fn notes(seen: &Seen) -> Vec<&'static str> {
         notes.push("Many clients take `localhost` for a Unix socket: write 127.0.0.1, or tell the client to use TCP.");
     }
     notes
+}
+
+/// The client whose string is shown: SQLAlchemy's own where it was SQLAlchemy's.
+fn shown(family: Family, seen: &Seen) -> Option<&'static str> {
+    let orm = clients().iter().find(|client| client.id == "sqlalchemy" && seen.has("sqlalchemy"));
+    orm.map(|client| client.id.as_str()).or_else(|| known(family))
 }
 
 /// The first client of a family that the table has.

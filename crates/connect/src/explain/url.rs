@@ -131,8 +131,7 @@ pub(super) fn is_ambiguous(text: &str) -> bool {
     let count = |piece: &str| lower.matches(piece).count();
     let sources = count("mysql:") - count("mysql://") + count("dbi:mariadb:");
     let urls = count("://") - count("https://") - count("http://");
-    let forms =
-        urls + NETS.iter().filter(|net| net.ends_with('(')).map(|net| count(net)).sum::<usize>() + sources;
+    let forms = urls + NETS.iter().filter(|net| net.ends_with('(')).map(|net| count(net)).sum::<usize>() + sources;
     let address = ["://", "mysql:", "dbi:"].iter().filter_map(|head| lower.find(head)).min().unwrap_or(0);
     forms > 1 || lower.get(..address).is_some_and(|before| has_bare_strings(before) || has_login(before))
 }
@@ -170,7 +169,9 @@ pub(super) fn go_dsn(text: &str, seen: &mut Seen) -> bool {
     let short = found.is_some_and(|(_, net)| !net.ends_with('('));
     let user = login.split(':').next().unwrap_or_default();
     let strings = code.replace("\"mysql\",", "").matches(QUOTES).count();
-    if leads_to_secret(code) || strings > 1 || (short && !code.is_empty()) || !is_plain_user(user) {
+    // Lines and words are of YAML or of keys and values.
+    let words = login.contains('\n') || (short && (login.contains(' ') || leads_to_secret(login)));
+    if words || leads_to_secret(code) || strings > 1 || (short && !code.is_empty()) || !is_plain_user(user) {
         return false;
     }
     match login.split_once(':') {
