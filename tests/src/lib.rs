@@ -11,6 +11,7 @@
 
 pub mod certificates;
 pub mod clients;
+pub mod knot;
 pub mod limits;
 pub mod machine;
 pub mod pebble;

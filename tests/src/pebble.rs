@@ -23,13 +23,15 @@ pub struct Wanted {
     pub bad_nonces: u32,
     /// Validators wait this long at most before they look.
     pub delay: u32,
+    /// Another DNS server than Pebble's own.
+    pub dns: Option<u16>,
     /// Key ids and their keys (base64url), where an account needs one.
     pub eab: Option<(String, String)>,
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { life: 7_776_000, bad_nonces: 0, delay: 0, eab: None }
+        Self { life: 7_776_000, bad_nonces: 0, delay: 0, dns: None, eab: None }
     }
 }
 
@@ -78,7 +80,8 @@ impl Pebble {
         company.leaf(VALID).write(folder.path());
         std::fs::write(folder.path().join("ca.pem"), company.pem()).expect("our own folder");
         let ports: [u16; 6] = std::array::from_fn(|_| free_port());
-        let [acme, management, http, alpn, dns, dns_management] = ports;
+        let [acme, management, http, alpn, own_dns, dns_management] = ports;
+        let dns = wanted.dns.unwrap_or(own_dns);
         let dns_kept = kept(
             &folder.path().join("dns.log"),
             &dns_program,
@@ -94,7 +97,7 @@ impl Pebble {
                 "-defaultIPv6",
                 "",
                 "-dnsserver",
-                &format!("127.0.0.1:{dns}"),
+                &format!("127.0.0.1:{own_dns}"),
                 "-management",
                 &format!("127.0.0.1:{dns_management}"),
             ],
@@ -191,7 +194,7 @@ impl Pebble {
     pub fn set_renewal_info(&self, certificate: &str, answer: &str) {
         let body = serde_json::json!({ "certificate": certificate, "ariResponse": answer }).to_string();
         let request = format!(
-            "POST /set-renewal-info/ HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /set-renewal-info/ HTTP/1.0\r\nHost: localhost\r\nUser-Agent: tests\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.ask(self.management, &request).expect("the management takes it");

@@ -31,17 +31,22 @@ pub fn verified(ca: &Path, versions: &[&'static SupportedProtocolVersion]) -> Ar
 
 /// Takes any certificate.
 pub fn unverified() -> Arc<ClientConfig> {
+    unverified_with(provider().signature_verification_algorithms.supported_schemes())
+}
+
+/// Takes any certificate, and says that it can verify these signatures only.
+pub fn unverified_with(schemes: Vec<SignatureScheme>) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(BOTH)
         .expect("versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anything))
+        .with_custom_certificate_verifier(Arc::new(Anything(schemes)))
         .with_no_client_auth();
     Arc::new(config)
 }
 
 #[derive(Debug)]
-struct Anything;
+struct Anything(Vec<SignatureScheme>);
 
 impl ServerCertVerifier for Anything {
     fn verify_server_cert(
@@ -74,6 +79,6 @@ impl ServerCertVerifier for Anything {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
+        self.0.clone()
     }
 }

@@ -3,9 +3,16 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use anyhow::Result;
+use std::path::PathBuf;
 use tidegate_tls::{AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount};
 
 const CHALLENGES: [ChallengeKind; 3] = [ChallengeKind::Http01, ChallengeKind::TlsAlpn01, ChallengeKind::Dns01];
+
+/// A secret that the service manager hands over, if it does.
+pub fn credential(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(name);
+    path.is_file().then_some(path)
+}
 
 /// None where no domain is configured.
 pub fn settings(config: &Config) -> Result<Option<AcmeSettings>> {

@@ -17,7 +17,7 @@ use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
 use tidegate_engine::{EngineSettings, Walls};
 use tidegate_gateway::{Deps, Gateway, GatewaySettings};
 use tidegate_model::journal::Event;
-use tidegate_model::{ClusterLimits, Journal, Sessions, Wording};
+use tidegate_model::{ClusterLimits, Journal, Sessions, Trust, Wording};
 use tidegate_tls::{Identity, TlsEvent, TlsSettings, Versions};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, watch};
@@ -141,6 +141,20 @@ impl Server {
         &self.listening
     }
 
+    pub fn orders_certificates(&self) -> bool {
+        self.identity.status().is_ok_and(|status| status.acme.is_some())
+    }
+
+    /// Whether a certificate of ACME is served; an error if one could not be had.
+    pub fn certificate_alarm(&self) -> std::result::Result<bool, String> {
+        // By what connect lines say, which follows a swap by a moment.
+        if !matches!(self.face.borrow().trust, Trust::Local(_)) {
+            return Ok(true);
+        }
+        let Ok(status) = self.identity.status() else { return Ok(false) };
+        status.alarms.into_iter().next().map_or(Ok(false), Err)
+    }
+
     pub fn face(&self) -> PublicFace {
         self.face.borrow().clone()
     }
@@ -203,6 +217,7 @@ fn open_identity(config: &Config, data: &Path, journal: Arc<dyn Journal>, swappe
         _ => Versions::Both,
     };
     settings.acme = acme::settings(config)?;
+    settings.master_key = acme::credential("master.key");
     let on_event = move |event| {
         if matches!(event, TlsEvent::Swapped { .. }) {
             swapped.notify_one();

@@ -42,6 +42,8 @@ pub enum TlsError {
     OrderUnderWay,
     #[error("the pair is not taken: {0}")]
     NotTaken(String),
+    #[error("{} is no master key: it must be 32 random bytes; without it a new one is made, and what it sealed is lost", .0.display())]
+    MasterKey(PathBuf),
     #[error("making a certificate: {0}")]
     Issue(#[from] rcgen::Error),
     #[error("TLS settings: {0}")]

@@ -7,11 +7,13 @@ use crate::event::TlsEvent;
 use crate::files::Files;
 use crate::limits::POLL_EVERY;
 use crate::local_ca::LocalCa;
+use crate::master::Master;
 use crate::names::Name;
 use crate::reach::reaches;
 use crate::settings::TlsSettings;
 use crate::source::{Look, Served, Source};
-use crate::{profile, source};
+use crate::tickets::Tickets;
+use crate::{profile, source, state};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -55,6 +57,7 @@ type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 struct Inner {
     settings: TlsSettings,
     manager: Option<Arc<Manager>>,
+    tickets: Arc<Tickets>,
     source: Mutex<Box<dyn Source>>,
     resolver: Arc<Resolver>,
     server: Arc<ServerConfig>,
@@ -85,8 +88,9 @@ impl Identity {
         clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
         let provider = profile::provider();
+        let master = Master::open(&settings.master_key_path(), provider.secure_random)?;
         let manager = match &settings.acme {
-            Some(acme) => Some(Arc::new(Manager::open(&settings, acme, provider.clone())?)),
+            Some(acme) => Some(Arc::new(Manager::open(&settings, acme, provider.clone(), master.clone())?)),
             None => None,
         };
         let mut source: Box<dyn Source> = match settings.pair() {
@@ -104,9 +108,12 @@ impl Identity {
         };
         let served = source.open(clock(), &on_event)?;
         let resolver = Arc::new(Resolver { served: ArcSwap::from_pointee(served) });
-        let server = profile::server_config(provider, resolver.clone(), settings.versions)?;
+        state::private_folder(&settings.key_folder())?;
+        let file = settings.key_folder().join("tickets.sealed");
+        let tickets = Arc::new(Tickets::open(file, master, provider.secure_random, clock())?);
+        let server = profile::server_config(provider, resolver.clone(), settings.versions, tickets.clone())?;
         let (source, on_event, clock) = (Mutex::new(source), Box::new(on_event), Box::new(clock));
-        Ok(Self { inner: Arc::new(Inner { settings, manager, source, resolver, server, on_event, clock }) })
+        Ok(Self { inner: Arc::new(Inner { settings, manager, tickets, source, resolver, server, on_event, clock }) })
     }
 
     /// The public server profile. One for the life of the process: swaps happen behind it.
@@ -239,6 +246,8 @@ impl Identity {
     pub(crate) fn look(&self) {
         let inner = &self.inner;
         let mut source = inner.source.lock().unwrap_or_else(PoisonError::into_inner);
+        // A key that can't be kept only does not outlive us.
+        let _ = inner.tickets.rotate_if_due((inner.clock)());
         let served = inner.resolver.served.load_full();
         let tell: source::Tell<'_> = &*inner.on_event;
         match source.look((inner.clock)(), &served, tell) {

@@ -89,6 +89,10 @@ fn keys_are_for_their_owner_only_and_the_root_key_is_nowhere() {
     for entry in std::fs::read_dir(folder.path().join("tls")).unwrap() {
         let path = entry.unwrap().path();
         assert_eq!(mode(&path), 0o600, "{}", path.display());
+        // In a sealed file nothing is in clear.
+        if path.extension().is_some_and(|end| end == "sealed") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         let key = rcgen::KeyPair::from_pem(&text[text.find("-----BEGIN PRIVATE").unwrap()..]).unwrap();
         let root = std::fs::read(folder.path().join("ca.pem")).unwrap();

@@ -13,6 +13,7 @@ mod identity;
 mod issue;
 pub mod limits;
 mod local_ca;
+mod master;
 mod names;
 mod profile;
 mod reach;
@@ -21,6 +22,7 @@ mod settings;
 mod source;
 mod state;
 mod status;
+mod tickets;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;

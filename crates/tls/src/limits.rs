@@ -39,3 +39,9 @@ pub const TLS13_TICKETS: usize = 1;
 /// Former local roots that are remembered, so that a machine's store can be cleaned of them. A new CA is made by hand
 /// and seldom; who makes more than these has long cleaned the first.
 pub const FORMER_MAX: usize = 64;
+
+/// A ticket key seals this long, in seconds: who steals one later opens no session of before or after.
+pub const TICKET_KEY_ROTATE: i64 = 6 * 3600;
+
+/// Tickets of a key are taken this long after it was made. Pools come back within hours; longer helps thieves only.
+pub const TICKET_KEY_TAKEN: i64 = 12 * 3600;

@@ -8,7 +8,7 @@ use crate::settings::Versions;
 use crate::state;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, ClientConfig, ServerConfig, SupportedProtocolVersion};
 use std::path::{Path, PathBuf};
@@ -70,6 +70,7 @@ pub fn server_config(
     provider: Arc<CryptoProvider>,
     resolver: Arc<dyn ResolvesServerCert>,
     versions: Versions,
+    tickets: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let versions: &[&SupportedProtocolVersion] = match versions {
         Versions::Both => &[&TLS13, &TLS12],
@@ -85,8 +86,7 @@ pub fn server_config(
     // MySQL clients send no ALPN, which is accepted; a browser always sends one and is stopped by alert 120
     // before its request could be taken for a packet.
     config.alpn_protocols = vec![b"mysql".to_vec()];
-    // Keys live in memory and change with each start; what they sealed is then a full handshake again.
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.ticketer = tickets;
     // Tickets keep the state at the client: no session is stored here, for either version.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // Sent with the end of the handshake, so before any reply: some drivers take later bytes for a broken session.

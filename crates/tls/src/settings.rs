@@ -19,6 +19,8 @@ pub struct TlsSettings {
     pub acme: Option<AcmeSettings>,
     /// Which TLS versions are spoken. Default: both.
     pub versions: Versions,
+    /// The key that seals ticket keys and accounts, made if it is not there. Default: `master.key` in the data folder.
+    pub master_key: Option<PathBuf>,
     /// The data folder: `ca.pem` lies directly in it, keys under `tls/`, those of ACME under `acme/`.
     pub data: PathBuf,
 }
@@ -41,6 +43,7 @@ impl TlsSettings {
             key: None,
             ca: None,
             acme: None,
+            master_key: None,
             versions: Versions::Both,
             data: data.into(),
         }
@@ -54,6 +57,10 @@ impl TlsSettings {
     /// Where the local CA's keys lie.
     pub(crate) fn key_folder(&self) -> PathBuf {
         self.data.join("tls")
+    }
+
+    pub(crate) fn master_key_path(&self) -> PathBuf {
+        self.master_key.clone().unwrap_or_else(|| self.data.join("master.key"))
     }
 
     /// Both paths of the configured pair, if there is one.

@@ -3,8 +3,14 @@
 
 mod support;
 
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
+};
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{AlertDescription, CertificateError, CipherSuite, Error, HandshakeKind, ProtocolVersion};
+use rustls::{
+    AlertDescription, CertificateError, CipherSuite, ClientConfig, Error, HandshakeKind, NamedGroup, ProtocolVersion,
+};
 use std::path::Path;
 use std::sync::Arc;
 use support::{TestCa, only, shake, with_suite, write_pair};
@@ -158,8 +164,57 @@ fn a_client_set_up_with_a_certificate_is_never_asked_for_it() {
     }
 }
 
+/// A client's store that mixes up names: it offers any name's ticket to every name.
+#[derive(Debug)]
+struct Confused(ClientSessionMemoryCache);
+
+fn one_name() -> ServerName<'static> {
+    ServerName::try_from("localhost").unwrap()
+}
+
+impl ClientSessionStore for Confused {
+    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(one_name(), group);
+    }
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(&one_name())
+    }
+    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
+        self.0.set_tls12_session(one_name(), value);
+    }
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(&one_name())
+    }
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        self.0.remove_tls12_session(&one_name());
+    }
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(one_name(), value);
+    }
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(&one_name())
+    }
+}
+
 #[test]
-fn case_15_a_ticket_resumes_and_after_a_restart_it_is_a_full_handshake() {
+fn case_15_the_server_itself_refuses_a_ticket_of_another_name() {
+    for version in [&TLS12, &TLS13] {
+        let folder = tempfile::tempdir().unwrap();
+        let (identity, ca) = local(folder.path());
+        let mut client = ClientConfig::clone(&only(version, &ca));
+        client.resumption = Resumption::store(Arc::new(Confused(ClientSessionMemoryCache::new(8))));
+        let client = Arc::new(client);
+        let kind =
+            |host| shake(client.clone(), identity.server_config(), host).map(|s| s.server.handshake_kind().unwrap());
+        assert_ne!(kind("localhost").unwrap(), HandshakeKind::Resumed);
+        assert_eq!(kind("localhost").unwrap(), HandshakeKind::Resumed, "the store works");
+        // A full handshake, or an end: never a session of the other name.
+        assert!(kind("db.test").map_or(true, |kind| kind != HandshakeKind::Resumed));
+    }
+}
+
+#[test]
+fn case_15_a_ticket_resumes_over_a_restart_and_never_for_another_name() {
     for version in [&TLS12, &TLS13] {
         let folder = tempfile::tempdir().unwrap();
         let (identity, ca) = local(folder.path());
@@ -173,8 +228,10 @@ fn case_15_a_ticket_resumes_and_after_a_restart_it_is_a_full_handshake() {
         assert_eq!(kind(&identity, "localhost"), (HandshakeKind::Resumed, HandshakeKind::Resumed));
         assert!(full(kind(&identity, "db.test")), "another name does not resume it");
         let (restarted, _) = local(folder.path());
-        assert!(full(kind(&restarted, "localhost")), "fresh keys per start");
-        assert_eq!(kind(&restarted, "localhost").1, HandshakeKind::Resumed);
+        assert_eq!(kind(&restarted, "localhost").1, HandshakeKind::Resumed, "ticket keys are kept");
+        std::fs::remove_file(folder.path().join("master.key")).unwrap();
+        let (bare, _) = local(folder.path());
+        assert!(full(kind(&bare, "localhost")), "without the master key they are lost, and nothing else");
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{Context, cluster};
 use crate::compose::Server;
 use crate::failure::Failure;
+use crate::limits;
 use crate::proof::{self, Door, Proof};
 use crate::screen::{self, Paint, Step};
 use anyhow::{Context as _, Result};
@@ -19,6 +20,7 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let step = Step::begin("cluster");
     let demo = cluster::first(&client, FIRST).await?;
     step.done(FIRST);
+    wait_certificate(server).await;
     let step = Step::begin("proof");
     let proof = prove(server, &demo).await.map_err(|error| {
         // Its password was never shown, so the way to a new one belongs to the error.
@@ -39,6 +41,27 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     screen::print(&format!("\n{}\n", card.render(Paint::stdout())))?;
     screen::say("ready; Ctrl-C stops it");
     Ok(())
+}
+
+/// Where ACME shall bring a certificate, its first order is waited for. What comes of it is told; the local CA serves
+/// until there is one.
+async fn wait_certificate(server: &Server) {
+    if !server.orders_certificates() {
+        return;
+    }
+    let step = Step::begin("order");
+    let end = tokio::time::Instant::now() + limits::RENEWAL_MAX;
+    while tokio::time::Instant::now() < end {
+        match server.certificate_alarm() {
+            Ok(false) => tokio::time::sleep(limits::RENEWAL_LOOK).await,
+            Ok(true) => return step.done("certificate by ACME"),
+            Err(alarm) => {
+                step.done("none yet");
+                return screen::say(&alarm);
+            }
+        }
+    }
+    step.done("none yet");
 }
 
 /// With the password where we have it just now; without, what can be proved without it.

@@ -15,6 +15,7 @@ use crate::chain::Chain;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::identity::Identity;
+use crate::master::Master;
 use crate::names::Name;
 use crate::settings::TlsSettings;
 use crate::source::Served;
@@ -35,6 +36,8 @@ pub struct Manager {
     fresh: Mutex<Option<Served>>,
     /// Kinds of which a new certificate was asked for.
     pub(super) asked: Mutex<Vec<KeyKind>>,
+    /// Whether windows were asked for since the start: then they are, whatever was agreed before.
+    asked_windows: Mutex<bool>,
     /// What was last alarmed of, so that the same is not said at every look.
     pub(super) said: Mutex<Option<String>>,
     /// Held while files under `acme/` change.
@@ -43,7 +46,12 @@ pub struct Manager {
 }
 
 impl Manager {
-    pub fn open(tls: &TlsSettings, acme: &AcmeSettings, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+    pub fn open(
+        tls: &TlsSettings,
+        acme: &AcmeSettings,
+        provider: Arc<CryptoProvider>,
+        master: Master,
+    ) -> Result<Self, TlsError> {
         let mut settings = acme.clone();
         let canonical = |name: &String| Name::parse(name).map(|name| name.to_string());
         settings.domains = acme.domains.iter().map(canonical).collect::<Result<_, _>>()?;
@@ -52,10 +60,11 @@ impl Manager {
         }
         Ok(Self {
             settings,
-            store: Store::new(&tls.data),
+            store: Store::new(&tls.data, master),
             judge: Judge::new(provider),
             fresh: Mutex::default(),
             asked: Mutex::default(),
+            asked_windows: Mutex::default(),
             said: Mutex::default(),
             busy: tokio::sync::Mutex::default(),
             wake: Notify::new(),
@@ -161,7 +170,8 @@ impl Manager {
     /// one, changes nothing: age renews as well.
     async fn ask_window(&self, kind: KeyKind, pair: &Pair, record: &mut Record, now: i64) {
         // A clock set back must not stop the questions either.
-        if now < record.ask_window_at.min(now + WINDOW_EVERY_MAX) || now < record.next_attempt {
+        let first = !std::mem::replace(&mut *locked(&self.asked_windows), true);
+        if !first && now < record.ask_window_at.min(now + WINDOW_EVERY_MAX) || now < record.next_attempt {
             return;
         }
         let Some(ca) = self.issuer(record) else { return };

@@ -4,6 +4,7 @@ use crate::acme::key::KeyKind;
 use crate::acme::record::Record;
 use crate::chain::Chain;
 use crate::error::TlsError;
+use crate::master::Master;
 use crate::state::{self, SECRET_MODE};
 use instant_acme::AccountCredentials;
 use sha2::{Digest, Sha256};
@@ -15,14 +16,15 @@ pub struct Pair {
     pub chain: Chain,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     folder: PathBuf,
+    master: Master,
 }
 
 impl Store {
-    pub fn new(data: &Path) -> Self {
-        Self { folder: data.join("acme") }
+    pub fn new(data: &Path, master: Master) -> Self {
+        Self { folder: data.join("acme"), master }
     }
 
     fn file(&self, kind: KeyKind, what: &str) -> PathBuf {
@@ -122,20 +124,23 @@ impl Store {
     fn account_file(&self, directory: &str) -> PathBuf {
         let hash = Sha256::digest(directory.as_bytes());
         let mark: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("account-{mark}.json"))
+        self.folder.join(format!("account-{mark}.sealed"))
     }
 
     pub fn account(&self, directory: &str) -> Result<Option<AccountCredentials>, TlsError> {
         let Some(bytes) = state::read_if_there(&self.account_file(directory))? else { return Ok(None) };
         // One that can't be read is no account: a new one is made.
-        Ok(serde_json::from_slice(&bytes).ok())
+        let text = self.master.unseal(directory, &bytes);
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
     pub fn keep_account(&self, directory: &str, account: &AccountCredentials) -> Result<(), TlsError> {
         state::private_folder(&self.folder)?;
         let text =
             Zeroizing::new(serde_json::to_vec(account).map_err(|error| TlsError::Certificate(error.to_string()))?);
-        state::write_whole(&self.account_file(directory), &text, SECRET_MODE)
+        let sealed =
+            self.master.seal(directory, &text).ok_or_else(|| TlsError::Certificate("sealing failed".to_owned()))?;
+        state::write_whole(&self.account_file(directory), &sealed, SECRET_MODE)
     }
 }
 

@@ -1,0 +1,90 @@
+//! The one key that seals what we keep for ourselves: ticket keys and ACME accounts. Never leaves the machine, and
+//! never seals two kinds of things alike.
+
+use crate::error::TlsError;
+use crate::state::{self, SECRET_MODE};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use rustls::crypto::SecureRandom;
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+const KEY_LENGTH: usize = 32;
+
+/// Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Master(Arc<RandomizedNonceKey>);
+
+impl Master {
+    /// Reads the key, or makes it where there is none.
+    pub fn open(path: &Path, random: &dyn SecureRandom) -> Result<Self, TlsError> {
+        let unusable = || TlsError::MasterKey(path.to_path_buf());
+        let bytes = match state::read_if_there(path)? {
+            Some(bytes) => bytes,
+            None => {
+                let mut fresh = Zeroizing::new(vec![0; KEY_LENGTH]);
+                random.fill(&mut fresh).map_err(|_| unusable())?;
+                if let Some(folder) = path.parent() {
+                    state::private_folder(folder)?;
+                }
+                state::write_whole(path, &fresh, SECRET_MODE)?;
+                fresh
+            }
+        };
+        if bytes.len() != KEY_LENGTH {
+            return Err(unusable());
+        }
+        RandomizedNonceKey::new(&AES_256_GCM, &bytes).map(|key| Self(Arc::new(key))).map_err(|_| unusable())
+    }
+
+    /// `purpose` is bound to what is sealed: nothing opens it under another.
+    pub fn seal(&self, purpose: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        seal(&self.0, purpose.as_bytes(), plain)
+    }
+
+    pub fn unseal(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        unseal(&self.0, purpose.as_bytes(), sealed)
+    }
+}
+
+/// A random nonce, then what it sealed.
+pub fn seal(key: &RandomizedNonceKey, bound: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+    // Room for the tag: a buffer that grows would leave the plain text behind.
+    let mut sealed = Vec::with_capacity(plain.len() + key.algorithm().tag_len());
+    sealed.extend_from_slice(plain);
+    let nonce = key.seal_in_place_append_tag(Aad::from(bound), &mut sealed).ok()?;
+    Some([nonce.as_ref().as_slice(), &sealed].concat())
+}
+
+pub fn unseal(key: &RandomizedNonceKey, bound: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, rest) = sealed.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut rest = Zeroizing::new(rest.to_vec());
+    let length = key.open_in_place(nonce, Aad::from(bound), &mut rest).ok()?.len();
+    rest.truncate(length);
+    Some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::provider;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_is_sealed_opens_with_the_same_key_for_the_same_purpose_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let provider = provider();
+        let open = |name: &str| Master::open(&folder.path().join(name), provider.secure_random).unwrap();
+        let sealed = open("one").seal("tickets", b"secret").unwrap();
+        assert!(!sealed.windows(6).any(|part| part == b"secret"));
+        assert_eq!(open("one").unseal("tickets", &sealed).unwrap().as_slice(), b"secret", "across restarts");
+        assert!(open("one").unseal("account", &sealed).is_none());
+        assert!(open("two").unseal("tickets", &sealed).is_none());
+        assert!(open("one").unseal("tickets", &sealed[..20]).is_none());
+        let mode = std::fs::metadata(folder.path().join("one")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        std::fs::write(folder.path().join("bad"), "short").unwrap();
+        assert!(Master::open(&folder.path().join("bad"), provider.secure_random).is_err());
+    }
+}

@@ -1,0 +1,306 @@
+//! Ways to a certificate and away from one: other challenges, other CAs, RSA, windows, crashes, bad disks, commands.
+//! Against a real ACME server; where Pebble is missing a test says "not run" and passes.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use rustls::SignatureScheme;
+use std::path::{Path, PathBuf};
+use tidegate_e2e::knot::Knot;
+use tidegate_e2e::limits::soon;
+use tidegate_e2e::pebble::{Pebble, Wanted};
+use tidegate_e2e::probe::Probe;
+use tidegate_e2e::server::write;
+use tidegate_e2e::{Options, Server, tls, wire};
+
+const DOMAIN: &str = "db.example.com";
+
+/// Everything of `[acme]` but where Pebble is.
+fn ca(pebble: &Pebble, roots: &Path) -> String {
+    let (directory, own) = (pebble.directory(), pebble.directory_ca());
+    format!(
+        "directory = \"{directory}\"\ndirectory_ca = \"{}\"\nroots = \"{}\"\nprofile = \"default\"\n",
+        own.display(),
+        roots.display()
+    )
+}
+
+struct Bench {
+    server: Server,
+    pebble: Pebble,
+    roots: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+/// `more` goes into `[acme]`; CONFIG in it is replaced by Pebble's own keys, which else stand before it.
+fn bench(pebble: Pebble, domains: &str, more: &str) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let roots = write(folder.path(), "roots.pem", &pebble.root());
+    let own = ca(&pebble, &roots);
+    let listen = format!("http_listen = [\"127.0.0.1:{}\"]\n", pebble.http);
+    let more = if more.contains("CONFIG") { more.replace("CONFIG", &own) } else { format!("{own}{more}") };
+    let config = format!("[acme]\ndomains = {domains}\n{listen}{more}");
+    let server = Server::with(Options { config, ..Options::default() });
+    Bench { server, pebble, roots, _folder: folder }
+}
+
+fn ordinary(wanted: Wanted, more: &str) -> Option<Bench> {
+    Some(bench(Pebble::start(wanted)?, &format!("[\"{DOMAIN}\"]"), more))
+}
+
+impl Bench {
+    fn login(&self, name: &str) -> Result<Vec<u8>, String> {
+        let mut probe = Probe::connect(self.server.addr());
+        probe.write(1, &wire::ssl_request(wire::ORDINARY));
+        probe.upgrade(tls::verified(&self.roots, tls::BOTH), name).map_err(|e| e.to_string())?;
+        Ok(probe.tls().peer_certificates().unwrap()[0].to_vec())
+    }
+
+    fn wait(&self) -> Vec<u8> {
+        soon(&format!("a certificate\n{}", self.server.log()), || self.login(DOMAIN).ok())
+    }
+
+    fn wait_log(&self, words: &str) {
+        soon(&format!("{words:?} in the log"), || self.server.log().contains(words).then_some(()));
+    }
+
+    /// What the manager remembers.
+    fn record(&self) -> String {
+        std::fs::read_to_string(self.server.data().join("acme/ecdsa.json")).unwrap_or_default()
+    }
+
+    fn status(&self) -> serde_json::Value {
+        self.server.json(&["cert", "status"])
+    }
+
+    fn serial(&self) -> String {
+        self.status()["served"]["serial"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn tls_alpn_01_proves_a_name() {
+    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let more = format!("challenges = [\"tls-alpn-01\"]\nalpn_listen = [\"127.0.0.1:{}\"]\n", pebble.alpn);
+    let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
+    bench.wait();
+    assert!(bench.record().contains("tls-alpn-01"), "{}", bench.record());
+}
+
+#[test]
+fn dns_01_by_signed_update_proves_a_wildcard() {
+    let Some(knot) = Knot::start() else { return };
+    let Some(pebble) = Pebble::start(Wanted { dns: Some(knot.port), ..Wanted::default() }) else { return };
+    let more = format!("challenges = [\"dns-01\"]\n{}", knot.config("tidegate"));
+    let bench = bench(pebble, "[\"*.example.com\", \"example.com\"]", &more);
+    bench.wait();
+    bench.login("other.example.com").expect("the wildcard covers it");
+    bench.login("a.b.example.com").expect_err("it covers one label");
+    assert!(knot.log().contains("DDNS"), "{}", knot.log());
+    let findings = bench.server.json(&["cert", "check"]);
+    assert!(findings["findings"].as_array().unwrap().iter().all(|f| f["good"] == true), "{findings}");
+}
+
+#[test]
+fn an_update_by_a_foreign_key_is_refused_and_told() {
+    let Some(knot) = Knot::start() else { return };
+    let Some(pebble) = Pebble::start(Wanted { dns: Some(knot.port), ..Wanted::default() }) else { return };
+    let more = format!("challenges = [\"dns-01\"]\n{}", knot.config("stranger"));
+    let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
+    bench.wait_log("it refused the update");
+}
+
+#[test]
+fn dns_01_by_the_users_program_proves_a_name() {
+    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "#!/usr/bin/env python3\nimport sys,json,urllib.request as r\ndo,name,value=sys.argv[1:]\n\
+         path='set-txt' if do=='present' else 'clear-txt'\n\
+         r.urlopen('http://127.0.0.1:{}/'+path,json.dumps(dict(host=name+'.',value=value)).encode())\n",
+        pebble.dns_management()
+    );
+    let hook = write(folder.path(), "hook", &text);
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let more = format!("challenges = [\"dns-01\"]\ndns_hook = \"{}\"\n", hook.display());
+    bench(pebble, &format!("[\"{DOMAIN}\"]"), &more).wait();
+}
+
+#[test]
+fn the_next_ca_is_asked_with_its_external_account() {
+    let key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+    let Some(pebble) = Pebble::start(Wanted { eab: Some(("kid-1".into(), key.into())), ..Wanted::default() }) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let key = write(folder.path(), "eab", &format!("{key}\n"));
+    let more = format!(
+        "directory = \"https://127.0.0.1:1/dir\"\n[acme_fallback]\nCONFIGeab_key_id = \"kid-1\"\neab_key_file = \"{}\"\n",
+        key.display()
+    );
+    let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
+    bench.wait();
+    bench.wait_log("no certificate from https://127.0.0.1:1/dir");
+    assert_eq!(bench.status()["acme"]["certificates"][0]["issued_by"], bench.pebble.directory());
+}
+
+#[test]
+fn a_client_that_takes_rsa_only_gets_the_rsa_leaf() {
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+    let Some(bench) = ordinary(Wanted::default(), "rsa = \"yes\"\n") else { return };
+    let is_rsa = |leaf: &[u8]| leaf.windows(RSA.len()).any(|part| part == RSA);
+    let rsa_only = || {
+        let mut probe = Probe::connect(bench.server.addr());
+        probe.write(1, &wire::ssl_request(wire::ORDINARY));
+        let schemes = vec![SignatureScheme::RSA_PSS_SHA256, SignatureScheme::RSA_PKCS1_SHA256];
+        probe.upgrade(tls::unverified_with(schemes), DOMAIN).ok()?;
+        Some(probe.tls().peer_certificates().unwrap()[0].to_vec())
+    };
+    let leaf = soon("an RSA leaf", rsa_only);
+    assert!(is_rsa(&leaf));
+    assert!(!is_rsa(&bench.wait()), "others get ECDSA");
+    assert_eq!(bench.status()["served_rsa"]["key"], "rsa");
+}
+
+#[test]
+fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
+    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    bench.wait();
+    let old = bench.serial();
+    let pair = bench.server.data().join("acme/ecdsa.pem");
+    let kept = std::fs::read_to_string(&pair).unwrap();
+    let leaf = kept.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
+    let past = r#"{"suggestedWindow":{"start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}}"#;
+    bench.pebble.set_renewal_info(leaf, past);
+    assert_eq!(bench.server.stop(), 0);
+    bench.server.run();
+    soon("the renewal", || (bench.serial() != old).then_some(()));
+    // Somebody puts a backup back: the CA has seen that certificate replaced already.
+    let newer = bench.serial();
+    assert_eq!(bench.server.stop(), 0);
+    std::fs::write(&pair, &kept).unwrap();
+    bench.server.run();
+    soon("the renewal of the backup", || {
+        let now = bench.serial();
+        (now != newer && now != old).then_some(())
+    });
+    assert!(bench.pebble.issued() >= 3);
+}
+
+#[test]
+fn a_crash_loop_costs_one_order() {
+    let Some(mut bench) = ordinary(Wanted { delay: 12, ..Wanted::default() }, "") else { return };
+    for _ in 0..3 {
+        soon("the order is written down", || bench.record().contains("my-order").then_some(()));
+        bench.server.kill9();
+        bench.server.run();
+    }
+    bench.wait_log("ready");
+    assert_eq!(bench.pebble.orders(), 1);
+    // By command the wait is left out; what stands at the CA is carried on.
+    let out = bench.server.cli(&["cert", "renew"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    bench.wait();
+    assert_eq!((bench.pebble.orders(), bench.pebble.issued()), (1, 1));
+}
+
+#[test]
+fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
+    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    let leaf = bench.wait();
+    assert_eq!(bench.status()["alarms"].as_array().unwrap().len(), 0);
+    bench.pebble.stop();
+    let out = bench.server.cli(&["cert", "renew"]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && said.contains("can't be reached"), "{said}");
+    assert_eq!(bench.login(DOMAIN).unwrap(), leaf);
+    let status = bench.status();
+    assert!(status["alarms"][0].as_str().unwrap().contains("no new ecdsa certificate"), "{status}");
+    assert_eq!(status["acme"]["certificates"][0]["last_error"]["step"], "directory", "{status}");
+    let text = bench.server.cli(&["cert", "status"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("ALARM"));
+    let check = bench.server.cli(&["cert", "check", "--json"]);
+    assert!(!check.status.success());
+    // Waits are kept over restarts: no attempt is made before its time.
+    assert_eq!(bench.server.stop(), 0);
+    bench.pebble.run();
+    let before = bench.pebble.orders();
+    bench.server.run();
+    assert_eq!(bench.login(DOMAIN).unwrap(), leaf);
+    assert_eq!(bench.status()["acme"]["certificates"][0]["failures"], 1);
+    assert_eq!(bench.pebble.orders(), before);
+}
+
+#[test]
+fn nothing_is_ordered_without_a_disk_to_keep_it_on() {
+    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().unwrap().keep();
+    let acme = folder.join("data/acme");
+    std::fs::create_dir_all(&acme).unwrap();
+    std::fs::set_permissions(folder.join("data"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k", "none"]).arg(&acme).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("not run: no file system can be mounted here");
+        return;
+    }
+    let mounted = Mounted(acme.clone());
+    // Full: not a byte more.
+    while std::fs::write(acme.join(format!("fill-{}", rand())), [0; 4096]).is_ok() {}
+    let roots = write(&folder, "roots.pem", &pebble.root());
+    let own = ca(&pebble, &roots);
+    let config = format!("[acme]\ndomains = [\"{DOMAIN}\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
+    let server = Server::at(folder.clone(), Options { config, ..Options::default() });
+    let told = || server.log().contains("the storage can't be used").then_some(());
+    soon("the alarm of a full disk", told);
+    let remount = |how: &str| std::process::Command::new("mount").args(["-o", how]).arg(&acme).status();
+    let ordered = pebble.orders();
+    let _ = remount("remount,ro,size=16k");
+    let renewed = server.cli(&["cert", "renew"]);
+    let after = pebble.orders();
+    let read_only = server.json(&["cert", "status"]);
+    drop(mounted);
+    assert_eq!((ordered, after), (0, 0), "no order on a full disk nor on one that is read-only");
+    assert!(!renewed.status.success());
+    assert!(read_only["alarms"][0].as_str().unwrap().contains("storage"), "{read_only}");
+}
+
+/// Unmounted before the server's folder goes, whatever a test says.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn rand() -> u64 {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+#[test]
+fn a_pair_from_elsewhere_is_imported_judged_and_served() {
+    let Some(bench) = ordinary(Wanted::default(), "") else { return };
+    let leaf = bench.wait();
+    let text = std::fs::read_to_string(bench.server.data().join("acme/ecdsa.pem")).unwrap();
+    let (chain, key) = text.split_at(text.find("-----BEGIN PRIVATE").unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (write(folder.path(), "chain.pem", chain), write(folder.path(), "key.pem", key));
+    let config = format!(
+        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://127.0.0.1:1/dir\"\nroots = \"{}\"\n",
+        bench.roots.display()
+    );
+    let other = Server::with(Options { config, ..Options::default() });
+    let import =
+        |chain: &Path, key: &Path| other.cli(&["cert", "import", chain.to_str().unwrap(), key.to_str().unwrap()]);
+    let wrong = write(folder.path(), "wrong.pem", &tidegate_e2e::certificates::Company::new().leaf((2020, 2100)).key);
+    soon("the first attempt has ended", || other.log().contains("no certificate from").then_some(()));
+    let out = import(&chain, &wrong);
+    assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains("belong together"), "{out:?}");
+    let out = import(&chain, &key);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let mut probe = Probe::connect(other.addr());
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(tls::verified(&bench.roots, tls::BOTH), DOMAIN).unwrap();
+    assert_eq!(probe.tls().peer_certificates().unwrap()[0].to_vec(), leaf);
+}

@@ -1,0 +1,71 @@
+//! A real name server of the tests' own: Knot, authoritative for one zone that takes signed updates. `None` where it
+//! is not installed.
+
+use crate::limits::soon;
+use crate::server::free_port;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// Ends its program when standard input closes, however this process ends.
+const KEEPER: &str = r#""$@" </dev/null >>"$LOG" 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid""#;
+
+/// Base64 of 32 bytes, for HMAC-SHA256.
+const KEY: &str = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=";
+
+pub struct Knot {
+    folder: tempfile::TempDir,
+    pub port: u16,
+    kept: Child,
+}
+
+impl Knot {
+    /// For `example.com`, with an address for every name in it.
+    pub fn start() -> Option<Self> {
+        let program = ["/usr/sbin/knotd", "/usr/bin/knotd"].into_iter().find(|p| PathBuf::from(p).is_file());
+        let Some(program) = program else {
+            eprintln!("not run: knotd is not installed (script/setup test)");
+            return None;
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let (at, port) = (folder.path().display().to_string(), free_port());
+        let zone = "$TTL 5\n@ SOA ns.example.com. root.example.com. 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\n@ A 127.0.0.1\n* A 127.0.0.1\n";
+        std::fs::write(folder.path().join("example.com.zone"), zone).expect("our own folder");
+        let config = format!(
+            "server:\n  listen: 127.0.0.1@{port}\n  rundir: \"{at}\"\ndatabase:\n  storage: \"{at}\"\n\
+             log:\n - target: stderr\n   any: info\nkey:\n - id: tidegate\n   algorithm: hmac-sha256\n   secret: {KEY}\n\
+             acl:\n - id: update\n   key: tidegate\n   action: update\n\
+             zone:\n - domain: example.com\n   storage: \"{at}\"\n   file: example.com.zone\n   acl: update\n"
+        );
+        let file = folder.path().join("knot.conf");
+        std::fs::write(&file, config).expect("our own folder");
+        std::fs::write(folder.path().join("key"), KEY).expect("our own folder");
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEPER, "sh", program, "-c"]).arg(&file).env("LOG", folder.path().join("log"));
+        let kept = command.stdin(Stdio::piped()).spawn().expect("sh runs");
+        let knot = Self { folder, port, kept };
+        soon("Knot listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+        Some(knot)
+    }
+
+    /// The lines of `[acme]` that make it our name server.
+    pub fn config(&self, key_name: &str) -> String {
+        let key = self.folder.path().join("key");
+        format!(
+            "dns_server = \"127.0.0.1:{}\"\ndns_zone = \"example.com\"\ndns_key_name = \"{key_name}\"\ndns_key_file = \"{}\"\n",
+            self.port,
+            key.display()
+        )
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Knot {
+    fn drop(&mut self) {
+        drop(self.kept.stdin.take());
+        let _ = self.kept.wait();
+    }
+}
