@@ -46,7 +46,7 @@ impl Wording {
         let base = help_base.trim_end_matches('/');
         let is_address = base.starts_with("https://") || base.starts_with("http://");
         let fits = base.len() <= HELP_BASE_MAX && base.bytes().all(|b| b.is_ascii_graphic());
-        if !base.is_empty() && !(is_address && fits) {
+        if !(base.is_empty() || is_address && fits) {
             return Err(WrongHelpBase);
         }
         let printable = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
