@@ -260,7 +260,8 @@ fn unpacked_tzinfo() -> Option<PathBuf> {
 }
 
 /// `version` is the engine's, such as 10.11.19-MariaDB: its number goes into the greeting, its name must not, since
-/// r2dbc-mysql takes a server with that name for one too old for TLS 1.2.
+/// r2dbc-mysql takes a server with that name for one too old for TLS 1.2. `-maria-` tells it to MariaDB's own library
+/// all the same: its ODBC driver would else ask for a variable that only MySQL has, and fail.
 fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
     let number = version.split('-').next().unwrap_or_default();
     let networks = config.networks("gateway.proxy_networks")?;
@@ -271,7 +272,7 @@ fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
         unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
         stop_grace: config.duration("gateway.stop_grace")?,
         tls12_records_max: config.count("gateway.tls12_records_max")?,
-        server_version: format!("8.0.2-Tidegate-{number}"),
+        server_version: format!("8.0.2-Tidegate-maria-{number}"),
         wording: Arc::new(Wording::new(config.text("gateway.help_base")?, tidegate_connect::mends())?),
     })
 }
@@ -315,7 +316,7 @@ mod tests {
     fn defaults_of_the_gateway_are_the_rooms_own() {
         let (ours, room) =
             (gateway_settings(&Config::defaults().unwrap(), "10.11.19-MariaDB").unwrap(), GatewaySettings::default());
-        assert_eq!(ours.server_version, "8.0.2-Tidegate-10.11.19");
+        assert_eq!(ours.server_version, "8.0.2-Tidegate-maria-10.11.19");
         assert_eq!(ours.login_deadline, room.login_deadline);
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);
         assert_eq!(ours.unproven_total, room.unproven_total);

@@ -25,7 +25,7 @@ pub struct GatewaySettings {
 impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
-            server_version: "8.0.2-Tidegate-10.11".to_owned(),
+            server_version: "8.0.2-Tidegate-maria-10.11".to_owned(),
             proxy_networks: Vec::new(),
             login_deadline: limits::LOGIN_DEADLINE,
             unproven_per_source: limits::UNPROVEN_PER_SOURCE,
