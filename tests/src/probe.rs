@@ -58,7 +58,11 @@ pub fn frame(seq: u8, payload: &[u8]) -> Vec<u8> {
 impl Probe {
     /// Connects and reads the greeting.
     pub fn connect(addr: SocketAddr) -> Self {
-        let mut stream = dial(addr);
+        Self::over(dial(addr))
+    }
+
+    /// Reads the greeting from a connection that is there already.
+    pub fn over(mut stream: TcpStream) -> Self {
         let (seq, payload) = read_frame(&mut stream).expect("a greeting").expect("a greeting");
         assert_eq!(seq, 0, "the greeting is packet 0");
         Self { stream: Stream::Plain(stream), greeting: Greeting::parse(&payload), seq }
@@ -83,6 +87,14 @@ impl Probe {
         }
         self.stream = Stream::Tls(Box::new(StreamOwned::new(tls, tcp)));
         Ok(())
+    }
+
+    /// New keys for what we send, in the middle of a session.
+    pub fn update_keys(&mut self) {
+        match &mut self.stream {
+            Stream::Tls(stream) => stream.conn.refresh_traffic_keys().expect("TLS 1.3"),
+            Stream::Plain(_) => panic!("not secured"),
+        }
     }
 
     pub fn tls(&self) -> &ClientConnection {

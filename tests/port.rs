@@ -1,0 +1,351 @@
+//! What a public port meets: balancers and their headers, guessed passwords, odd names in the handshake, tickets of
+//! other names, client certificates, records of every size.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use rustls::client::Tls13ClientSessionValue;
+use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, HandshakeKind, NamedGroup, SupportedProtocolVersion};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+use tidegate_e2e::certificates::{Company, EXPIRED};
+use tidegate_e2e::clients::mariadb_command;
+use tidegate_e2e::limits::{READ_WAIT, soon};
+use tidegate_e2e::probe::{Probe, Verdict, try_login};
+use tidegate_e2e::session::Session;
+use tidegate_e2e::wire::{self, Refused, Response};
+use tidegate_e2e::{Cluster, Options, Server, tls};
+
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+/// From this loopback address a PROXY header is required.
+const BALANCER: &str = "127.0.0.3";
+
+fn behind_a_balancer(more: &str) -> Server {
+    let config = format!("[gateway]\nproxy_networks = [\"{BALANCER}\"]\n{more}");
+    Server::with(Options { config, ..Options::default() })
+}
+
+fn from_the_balancer(server: &Server) -> TcpStream {
+    let connect = async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(format!("{BALANCER}:0").parse().expect("an address"))?;
+        socket.connect(server.addr()).await?.into_std()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let tcp = runtime.block_on(connect).expect("connected");
+    tcp.set_nonblocking(false).expect("blocking");
+    tcp.set_nodelay(true).expect("nodelay");
+    tcp.set_read_timeout(Some(READ_WAIT)).expect("a bound");
+    tcp
+}
+
+/// As a client at this address reaches us through the balancer.
+fn from(server: &Server, source: &str) -> TcpStream {
+    let mut tcp = from_the_balancer(server);
+    let (family, here) = if source.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
+    tcp.write_all(format!("PROXY {family} {source} {here} 4711 4000\r\n").as_bytes()).expect("written");
+    tcp
+}
+
+fn login_from(server: &Server, source: &str, cluster: &Cluster, user: &str, password: &str) -> Verdict {
+    let mut probe = Probe::over(from(server, source));
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").expect("the TLS handshake");
+    probe.login(&Response::new(user), password)
+}
+
+/// A v2 header: this client, and what follows its addresses.
+fn v2(ip: [u8; 16], port: u16, tlvs: &[u8]) -> Vec<u8> {
+    let mut out = b"\r\n\r\n\0\r\nQUIT\n\x21\x21".to_vec();
+    out.extend_from_slice(&u16::try_from(36 + tlvs.len()).unwrap().to_be_bytes());
+    out.extend_from_slice(&ip);
+    out.extend_from_slice(&std::net::Ipv6Addr::LOCALHOST.octets());
+    out.extend_from_slice(&port.to_be_bytes());
+    out.extend_from_slice(&4000_u16.to_be_bytes());
+    out.extend_from_slice(tlvs);
+    out
+}
+
+#[test]
+fn case_12_a_header_with_ipv6_and_tlvs_may_come_byte_by_byte() {
+    let server = behind_a_balancer("");
+    let mut tcp = from_the_balancer(&server);
+    let client: std::net::Ipv6Addr = "2001:db8::9".parse().unwrap();
+    // PP2_TYPE_AUTHORITY, and one nobody knows.
+    for byte in v2(client.octets(), 4711, b"\x02\0\x04name\xee\0\x01x") {
+        tcp.write_all(&[byte]).unwrap();
+    }
+    drop(Probe::over(tcp));
+    soon("the log line", || server.log().contains("[2001:db8::9]:4711").then_some(()));
+}
+
+#[test]
+fn case_12_half_a_header_is_waited_for_in_bounds_and_never_greeted() {
+    let server = behind_a_balancer("");
+    for half in [&b"PROXY TCP4 203.0.113.9 "[..], b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0", b""] {
+        let mut tcp = from_the_balancer(&server);
+        tcp.write_all(half).unwrap();
+        let mut said = Vec::new();
+        // The bound of this read is far above that of the wait, and its end would be an error.
+        tcp.read_to_end(&mut said).unwrap_or_else(|e| panic!("{half:?}: {e}"));
+        assert_eq!(said, b"", "{half:?}");
+    }
+    let long = v2([0; 16], 1, &[0; 2000]);
+    let mut tcp = from_the_balancer(&server);
+    let _ = tcp.write_all(&long);
+    let mut said = Vec::new();
+    let _ = tcp.read_to_end(&mut said);
+    assert_eq!(said, b"", "longer than the bound");
+}
+
+/// Whether the client at this address is greeted; with its connection, which holds its place.
+fn greeted(server: &Server, source: &str) -> Result<TcpStream, Refused> {
+    let mut tcp = from(server, source);
+    let mut head = [0; 5];
+    tcp.read_exact(&mut head).expect("a packet");
+    if head[4] != 0xff {
+        return Ok(tcp);
+    }
+    let mut rest = vec![0xff];
+    tcp.read_to_end(&mut rest).expect("an error, then the end");
+    Err(Refused::parse(&rest).expect("an error packet"))
+}
+
+#[test]
+fn case_13_places_are_counted_by_the_address_in_the_header() {
+    let server = behind_a_balancer("unproven_per_source = 1\nunproven_total = 4\n");
+    let one = greeted(&server, "203.0.113.9").expect("the first of its source");
+    assert_eq!(greeted(&server, "203.0.113.9").unwrap_err().code, 1040);
+    let _two = greeted(&server, "203.0.113.10").expect("another source, the same balancer");
+    let _six = greeted(&server, "2001:db8:1:1::1").expect("a third");
+    assert_eq!(greeted(&server, "2001:db8:1:1:ffff::2").unwrap_err().code, 1040, "the same /64");
+    let _next = greeted(&server, "2001:db8:1:2::1").expect("the next /64");
+    let full = greeted(&server, "198.51.100.1").unwrap_err();
+    assert_eq!((full.code, full.state.as_str()), (1040, "08004"), "four in all");
+    drop(one);
+    soon("a free place", || greeted(&server, "198.51.100.1").ok().map(drop));
+}
+
+#[test]
+fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
+    let server = behind_a_balancer("");
+    let cluster = server.create("guessed");
+    let wrong = |source: &str, user: &str| {
+        let began = Instant::now();
+        let refused = login_from(&server, source, &cluster, user, "not it").refused();
+        (refused, began.elapsed())
+    };
+    // A name that exists and one that does not: one text, and both wait.
+    let (first, _) = wrong("203.0.113.9", &cluster.user);
+    for user in [&*cluster.user, "zzzzzzzzzzzz.root"] {
+        let mut took = Duration::ZERO;
+        for _ in 0..6 {
+            let (refused, this) = wrong("203.0.113.9", user);
+            assert_eq!(refused, first, "{user}");
+            took = this;
+        }
+        // A lower bound only: no machine is too slow for it.
+        assert!(took >= Duration::from_millis(1_400), "{user}: the sixth no came after {took:?}");
+    }
+    let (_, took) = wrong("203.0.113.10", &cluster.user);
+    assert!(took >= Duration::from_millis(100), "{took:?}");
+    std::thread::scope(|scope| {
+        let guesses: Vec<_> = (0..8).map(|_| scope.spawn(|| wrong("203.0.113.9", &cluster.user))).collect();
+        // Whoever knows the password comes in while they wait: from elsewhere, and from the same source.
+        let mut before = 0;
+        for source in ["198.51.100.7", "203.0.113.9"] {
+            assert_eq!(login_from(&server, source, &cluster, &cluster.user, &cluster.password), Verdict::In);
+            before += guesses.iter().filter(|guess| !guess.is_finished()).count();
+        }
+        println!("{before} noes were still waiting");
+        for guess in guesses {
+            assert_eq!(guess.join().unwrap().0, first);
+        }
+    });
+}
+
+/// `openssl s_client` over the MySQL greeting: its output.
+fn s_client(cluster: &Cluster, args: &[&str]) -> String {
+    let out = Command::new("openssl")
+        .args(["s_client", "-connect", &cluster.addr().to_string(), "-starttls", "mysql", "-CAfile"])
+        .arg(&cluster.ca)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("openssl is installed");
+    String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
+}
+
+#[test]
+fn case_17_unknown_names_and_addresses_get_the_certificate_and_the_prefix_decides() {
+    let (one, two) = (SERVER.create("sni-one"), SERVER.create("sni-two"));
+    for name in ["127.0.0.1", "unknown.test", &two.prefix, "a.b.c.d.e.test"] {
+        let said = s_client(&one, &["-servername", name]);
+        assert!(said.contains("BEGIN CERTIFICATE"), "{name}: {said}");
+    }
+    // The name of another cluster in the handshake, our own in the login.
+    let mut probe = Probe::connect(one.addr());
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(tls::unverified(), &format!("{}.test", two.prefix)).expect("the TLS handshake");
+    assert_eq!(probe.login(&Response::new(&one.user), &one.password), Verdict::In);
+}
+
+#[test]
+fn case_18_names_in_any_spelling_get_the_certificate() {
+    let cluster = SERVER.create("spelled");
+    for name in ["LOCALHOST", "LocalHost", "localhost.", "*.localhost"] {
+        for version in ["-tls1_2", "-tls1_3"] {
+            let said = s_client(&cluster, &["-servername", name, version, "-verify_hostname", "localhost"]);
+            assert!(said.contains("Verify return code: 0 (ok)"), "{name} {version}: {said}");
+        }
+    }
+}
+
+/// Tickets of all names in one heap, as a client with a bug would keep them.
+#[derive(Debug)]
+struct Heap(ClientSessionMemoryCache);
+
+fn anybody() -> ServerName<'static> {
+    ServerName::try_from("anybody.test").expect("a name")
+}
+
+impl ClientSessionStore for Heap {
+    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(anybody(), group);
+    }
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(&anybody())
+    }
+    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
+        self.0.set_tls12_session(anybody(), value);
+    }
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(&anybody())
+    }
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        self.0.remove_tls12_session(&anybody());
+    }
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(anybody(), value);
+    }
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(&anybody())
+    }
+}
+
+/// A login under this name: how its handshake went. Its tickets are read on the way.
+fn handshake(cluster: &Cluster, config: &Arc<ClientConfig>, name: &str) -> HandshakeKind {
+    let mut probe = Probe::connect(cluster.addr());
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(Arc::clone(config), name).expect("the TLS handshake");
+    let kind = probe.tls().handshake_kind().expect("it has ended");
+    assert_eq!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
+    kind
+}
+
+#[test]
+fn case_15_a_ticket_of_one_name_never_resumes_under_another() {
+    let names = vec!["one.internal".to_owned(), "two.internal".to_owned()];
+    let server = Server::with(Options { names, ..Options::default() });
+    let cluster = server.create("tickets");
+    let versions: [&'static SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+    for version in versions {
+        let mut config = (*tls::verified(&cluster.ca, &[version])).clone();
+        config.resumption = Resumption::store(Arc::new(Heap(ClientSessionMemoryCache::new(8))));
+        let config = Arc::new(config);
+        assert_eq!(handshake(&cluster, &config, "one.internal"), HandshakeKind::Full);
+        assert_eq!(handshake(&cluster, &config, "one.internal"), HandshakeKind::Resumed, "the heap works");
+        assert_eq!(handshake(&cluster, &config, "two.internal"), HandshakeKind::Full);
+        assert_eq!(handshake(&cluster, &config, "two.internal"), HandshakeKind::Resumed);
+    }
+}
+
+#[test]
+fn case_22_a_client_certificate_is_never_looked_at_even_an_expired_one() {
+    let cluster = SERVER.create("late-client");
+    let folder = tempfile::tempdir().unwrap();
+    Company::new().leaf(EXPIRED).write(folder.path());
+    let flag = |name: &str, file: &str| format!("--{name}={}", folder.path().join(file).display());
+    let flags = [flag("ssl-cert", "chain.pem"), flag("ssl-key", "key.pem")];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let out = mariadb_command(&cluster, &flags).args(["-e", "SELECT 5"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), "5", "{out:?}");
+}
+
+#[test]
+fn case_22_an_account_that_requires_a_certificate_ends_in_the_documented_error() {
+    let cluster = SERVER.create("x509");
+    let mut root = Session::open(&cluster);
+    for (user, require) in [("cert", "X509"), ("subject", "SUBJECT '/CN=me'"), ("cipher", "CIPHER 'x'")] {
+        root.run(&format!("CREATE USER {user}@'%' IDENTIFIED BY 'pw' REQUIRE {require}"));
+        let refused = try_login(cluster.addr(), &cluster.ca, &cluster.login(user), "pw").1.refused();
+        assert_eq!((refused.code, refused.state.as_str()), (1045, "28000"), "{require}: {refused:?}");
+    }
+    assert!(root.ping(), "and nobody else minds");
+}
+
+#[test]
+fn case_25_records_of_every_size_carry_the_same_bytes() {
+    let cluster = SERVER.create("records");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let mut config = (*tls::verified(&cluster.ca, &[version])).clone();
+        // The smallest that rustls sends by itself: 27 bytes of ours in each record.
+        config.max_fragment_size = Some(32);
+        let mut probe = Probe::secured(cluster.addr(), Arc::new(config));
+        assert_eq!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
+        let mut session = Session { probe, capabilities: wire::ORDINARY };
+        for length in [1, 16_383, 16_384, 16_385, 70_000] {
+            let text: String = (0..length).map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap())).collect();
+            assert_eq!(session.value(&format!("SELECT '{text}'")), text, "{length} {version:?}");
+        }
+    }
+}
+
+#[test]
+fn case_25_one_byte_records_and_full_ones_pass_alike() {
+    let cluster = SERVER.create("bytes");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
+        assert_eq!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
+        let mut session = Session { probe, capabilities: wire::ORDINARY };
+        let mut command = vec![3];
+        command.extend_from_slice(b"SELECT 'a byte a record', 17");
+        for byte in tidegate_e2e::probe::frames(&command) {
+            session.probe.raw(&[byte]).unwrap();
+        }
+        let rows = session.outcome().unwrap().text();
+        assert_eq!(rows, [["a byte a record", "17"]]);
+        // A packet that ends where a record does, and one byte to either side of it.
+        for spare in [0, 1, 2] {
+            let text = "x".repeat(16_384 - 4 - 1 - "SELECT ''".len() - spare);
+            assert_eq!(session.value(&format!("SELECT '{text}'")), text);
+        }
+    }
+}
+
+#[test]
+fn case_25_keys_may_change_in_the_middle_of_a_session() {
+    let cluster = SERVER.create("rekeyed");
+    let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[&rustls::version::TLS13]));
+    assert_eq!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
+    let mut session = Session { probe, capabilities: wire::ORDINARY };
+    for _ in 0..20 {
+        session.probe.update_keys();
+        assert_eq!(session.value("SELECT REPEAT('k', 20000)").len(), 20_000);
+    }
+    assert!(session.ping());
+}
+
+#[test]
+fn case_25_a_client_that_asks_for_short_records_is_served() {
+    let cluster = SERVER.create("short");
+    for length in ["512", "4096"] {
+        let said = s_client(&cluster, &["-maxfraglen", length]);
+        assert!(said.contains("Verify return code: 0 (ok)"), "{length}: {said}");
+    }
+}
