@@ -78,6 +78,37 @@ impl Bench {
 }
 
 #[test]
+fn up_waits_for_its_certificate_and_connects_by_the_name() {
+    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    let roots = write(folder.path(), "roots.pem", &pebble.root());
+    let own = ca(&pebble, &roots);
+    let text = format!("[acme]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
+    let config = write(folder.path(), "test.toml", &text);
+    let listen = format!("127.0.0.1:{}", tidegate_e2e::server::free_port());
+    let said = folder.path().join("said");
+    let mut up = std::process::Command::new(tidegate_e2e::server::binary())
+        .args(["up", "--json", "--domain", DOMAIN, "--acme-email", "me@example.com", "--listen", &listen, "--data"])
+        .arg(folder.path().join("data"))
+        .arg("--config")
+        .arg(&config)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::fs::File::create(&said).unwrap())
+        .spawn()
+        .unwrap();
+    let card = tidegate_e2e::limits::within(tidegate_e2e::limits::READY_WAIT, "the card", || {
+        serde_json::from_str::<serde_json::Value>(&std::fs::read_to_string(&said).ok()?).ok()
+    });
+    tidegate_e2e::processes::kill(up.id(), rustix::process::Signal::TERM);
+    assert!(up.wait().unwrap().success());
+    assert_eq!(card["host"], DOMAIN, "{card}");
+    assert_eq!(card["ca"], roots.display().to_string(), "a private CA's file is named: {card}");
+    assert!(card["verified"].as_str().is_some_and(|proof| proof.contains("TLS")), "{card}");
+    assert_eq!(pebble.issued(), 1);
+}
+
+#[test]
 fn tls_alpn_01_proves_a_name() {
     let Some(pebble) = Pebble::start(Wanted::default()) else { return };
     let more = format!("challenges = [\"tls-alpn-01\"]\nalpn_listen = [\"127.0.0.1:{}\"]\n", pebble.alpn);
