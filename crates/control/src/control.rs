@@ -62,6 +62,7 @@ impl Control {
         journal: Arc<dyn Journal>,
     ) -> Result<Self, ControlError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.store()).await?);
+        store.ensure_operator(crate::access::OPERATOR, now_unix()).await?;
         let rows = store.load().await?;
         let strays = find_strays(&dir.engines(), &rows);
         let uids = Walls::look().own_uids.then(|| settings.engine.uids.clone());

@@ -15,6 +15,8 @@ pub enum ErrorCode {
     NoPlace,
     EngineFailed,
     Stopping,
+    /// A link, a session or a key that does not hold (any more).
+    NotAuthorized,
     Internal,
 }
 
@@ -28,6 +30,7 @@ impl ErrorCode {
         Self::NoPlace,
         Self::EngineFailed,
         Self::Stopping,
+        Self::NotAuthorized,
         Self::Internal,
     ];
 
@@ -41,6 +44,7 @@ impl ErrorCode {
             Self::NoPlace => "no_place",
             Self::EngineFailed => "engine_failed",
             Self::Stopping => "stopping",
+            Self::NotAuthorized => "not_authorized",
             Self::Internal => "internal",
         }
     }
@@ -114,6 +118,12 @@ impl From<StoreError> for ControlError {
                 "every system user number that clusters may have is in use",
                 "delete a cluster, or give the engine a larger range of user numbers in the config",
             ),
+            StoreError::KeyNameTaken => {
+                Self::new(ErrorCode::Exists, e.to_string(), "choose another name, or revoke that key first")
+            }
+            StoreError::TooManyKeys => {
+                Self::new(ErrorCode::NoPlace, e.to_string(), "revoke one that nobody uses: `tidegate key list`")
+            }
             other => Self::new(
                 ErrorCode::Internal,
                 format!("the store could not be used: {other}"),

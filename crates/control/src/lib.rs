@@ -1,5 +1,6 @@
 //! What exists: the store, and operations on clusters. Never packets, and never HTTP types.
 
+mod access;
 mod control;
 pub mod datadir;
 mod directory;
@@ -10,8 +11,10 @@ mod operations;
 mod password;
 mod register;
 pub mod store;
+mod token;
 mod views;
 
+pub use access::{ApiKey, OPERATOR, WebSession, WithToken};
 pub use control::{Control, ControlSettings};
 pub use datadir::{DataDir, DataDirError};
 pub use error::{ControlError, ErrorCode};

@@ -43,3 +43,30 @@ pub const SLEEP_AFTER: RangeInclusive<Duration> = Duration::from_millis(100)..=D
 
 /// As [`SLEEP_AFTER`].
 pub const TRANSACTION_IDLE: RangeInclusive<Duration> = SLEEP_AFTER;
+
+/// How long a sign-in link holds: long enough to copy it into a browser, too short to be found later in a scrollback.
+pub const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// Links that wait to be used. Each is printed for a person; the oldest goes when one more is made.
+pub const LINKS_MAX: i64 = 16;
+
+/// A web session ends when nobody used it for this long: a working day.
+pub const WEB_IDLE: Duration = Duration::from_secs(8 * 3600);
+
+/// And this long after sign-in, however much it is used.
+pub const WEB_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Web sessions at once; the one that was used longest ago goes. Operators are few.
+pub const WEB_SESSIONS_MAX: i64 = 64;
+
+/// Use of a session or key is noted at most this often: reading a page must not be a write to the disk.
+pub const SEEN_EVERY: Duration = Duration::from_secs(60);
+
+/// API keys: one per program that uses the API.
+pub const KEYS_MAX: i64 = 1_000;
+
+/// Characters of a key's name: a line of a table.
+pub const KEY_NAME_MAX: usize = 64;
+
+/// The longest life a key may be given: longer is for ever.
+pub const KEY_LIFE_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);

@@ -4,7 +4,10 @@ use super::{StoreError, StoreResult};
 use sqlx::{Row, SqlitePool};
 
 /// In order; a file is never changed once a release has carried it.
-const SQLITE: &[&str] = &[include_str!("../../migrations/sqlite/0001_clusters.sql")];
+const SQLITE: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_clusters.sql"),
+    include_str!("../../migrations/sqlite/0002_access.sql"),
+];
 
 pub async fn sqlite(pool: &SqlitePool) -> StoreResult<()> {
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;

@@ -1,12 +1,14 @@
-//! What must survive the server: clusters, the runs of their engines, and the copy of their accounts. Never a
-//! password, and never anything about a session.
+//! What must survive the server: clusters, the runs of their engines, the copy of their accounts, and who may use
+//! console and API. Never a password or a token, and never anything about a session of a cluster.
 //!
 //! One trait, so that a MySQL-compatible database can stand behind it when several gateways share their facts.
 
+mod access;
 mod codec;
 mod migrate;
 mod sqlite;
 
+pub use access::{AccessStore, Hash, KeyRow, WebSessionRow};
 pub use sqlite::SqliteStore;
 
 use std::collections::BTreeSet;
@@ -65,6 +67,10 @@ pub struct Strays {
 pub enum StoreError {
     #[error("the name {0} is taken")]
     NameTaken(ClusterName),
+    #[error("there is a key of that name already")]
+    KeyNameTaken,
+    #[error("there are as many keys as there may be")]
+    TooManyKeys,
     #[error("the prefix is taken")]
     PrefixTaken,
     #[error("no user number is left")]
@@ -84,7 +90,7 @@ pub enum StoreError {
 pub type StoreResult<T> = Result<T, StoreError>;
 
 /// Every method is durable when it returns.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: AccessStore + Send + Sync + 'static {
     /// Everything that is not a tombstone.
     fn load(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterRow>>>;
 

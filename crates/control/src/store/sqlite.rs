@@ -15,7 +15,7 @@ use tidegate_model::{Account, AccountBook, BoxFuture, ClusterId, ClusterLimits, 
 /// See [`Store`].
 #[derive(Debug)]
 pub struct SqliteStore {
-    pool: SqlitePool,
+    pub(super) pool: SqlitePool,
 }
 
 impl SqliteStore {

@@ -1,0 +1,67 @@
+//! Tokens of links, web sessions and API keys: made here, given out once, kept only as their SHA-256. Each has 256
+//! random bits, so nobody finds one by its hash, and looking a hash up tells nothing by its time.
+
+use crate::store::Hash;
+use sha2::{Digest, Sha256};
+use tidegate_model::id::RandomError;
+use zeroize::Zeroizing;
+
+const BYTES: usize = 32;
+
+/// What is written before a key, so that people and scanners know one when they see it.
+pub const KEY_MARK: &str = "tg_";
+
+/// Hexadecimal: stands unescaped in a URL, a header and a cookie.
+pub fn generate(mark: &str) -> Result<Zeroizing<String>, RandomError> {
+    let mut bytes = Zeroizing::new([0u8; BYTES]);
+    getrandom::fill(&mut *bytes).map_err(|_| RandomError)?;
+    let mut text = Zeroizing::new(String::with_capacity(mark.len() + 2 * BYTES));
+    text.push_str(mark);
+    push_hex(&mut text, &*bytes);
+    Ok(text)
+}
+
+pub fn hash(token: &str) -> Hash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// What a form must bring back, from what only the session's holder has. Another hash, so that neither gives away
+/// the other, and nothing more to keep.
+pub fn csrf(token: &str) -> Zeroizing<String> {
+    let digest = Sha256::new().chain_update(b"csrf of ").chain_update(token.as_bytes()).finalize();
+    let mut text = Zeroizing::new(String::with_capacity(2 * BYTES));
+    push_hex(&mut text, &digest);
+    text
+}
+
+/// A name for the log and for lists, that opens nothing.
+pub fn public_id(hash: &Hash) -> String {
+    let mut text = String::with_capacity(12);
+    push_hex(&mut text, hash.get(..6).unwrap_or_default());
+    text
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for nibble in bytes.iter().flat_map(|b| [b >> 4, b & 15]) {
+        text.extend(DIGITS.get(usize::from(nibble)).copied().map(char::from));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_differ_and_their_derivatives_open_nothing() {
+        let (a, b) = (generate("").unwrap(), generate(KEY_MARK).unwrap());
+        assert_eq!((a.len(), b.len()), (64, 67));
+        assert!(b.starts_with("tg_") && !b.ends_with(&**a));
+        assert_ne!(hash(&a), hash(&b));
+        assert_ne!(*csrf(&a), *csrf(&b));
+        let mut hashed = String::new();
+        push_hex(&mut hashed, &hash(&a));
+        assert_ne!(*csrf(&a), hashed, "who reads the store can't make a form");
+        assert!(hashed.starts_with(&public_id(&hash(&a))));
+    }
+}
