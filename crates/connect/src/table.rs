@@ -26,6 +26,9 @@ pub struct Client {
     pub tls13: bool,
     /// What the string given really checks, as the runs of `tests/clients` saw it.
     pub verifies: Verifies,
+    /// Whether it logs in in clear text where a server, or somebody in between, offers no TLS.
+    #[serde(default)]
+    pub plain_text: bool,
     /// Where no form of this client verifies: which client does.
     pub no_form_verifies: Option<String>,
     /// Why it was not run by its real program; absent where it was.

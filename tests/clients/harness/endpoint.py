@@ -1,11 +1,15 @@
-"""The endpoints that the strings are run against: ours, the same with TLS 1.2 only, and an impostor that has the same
-accounts but another CA. It starts and stops real servers and renders strings by the real command line."""
+"""The endpoints that the strings are run against: ours, the same with TLS 1.2 only, an impostor that has the same
+accounts but another CA, and one that offers no TLS. It starts and stops real servers and renders strings by the real
+command line."""
 
 import json
 import os
 import shutil
 import signal
+import socketserver
+import struct
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +21,7 @@ WRONG_ADDRESS = "127.0.0.2"
 PORT = 4000
 TLS12_PORT = 4012
 IMPOSTOR_PORT = 4666
+BARE_PORT = 4777
 
 # The first start makes a template with time zones.
 START_SECONDS = 120
@@ -86,8 +91,58 @@ class Server:
         return found
 
 
+CLIENT_SSL = 0x800
+# Those of MySQL 8.0 with PLUGIN_AUTH and SECURE_CONNECTION, less SSL.
+BARE_CAPABILITIES = 0x002FA60F & ~CLIENT_SSL
+# The longest first packet that has no login in it: header and SSL request.
+SSL_REQUEST_BYTES = 36
+BARE_SECONDS = 10
+
+
+def bare_greeting():
+    body = b"\x0a8.0.36\0" + struct.pack("<I", 7) + b"abcdefgh\0" + struct.pack("<H", BARE_CAPABILITIES & 0xFFFF)
+    body += b"\xff\x02\0" + struct.pack("<HB", BARE_CAPABILITIES >> 16, 21) + bytes(10) + b"ijklmnopqrst\0"
+    return packet(0, body + b"mysql_native_password\0")
+
+
+def packet(number, body):
+    return struct.pack("<I", len(body))[:3] + bytes([number]) + body
+
+
+class Bare(socketserver.ThreadingTCPServer):
+    """What somebody in between would be who takes TLS out of the greeting: it listens for who logs in all the same."""
+
+    daemon_threads = allow_reuse_address = True
+
+    def __init__(self):
+        super().__init__(("", BARE_PORT), BareHandler)
+        self.first_packets = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def was_told(self, user):
+        return any(user.encode() in said for said in self.first_packets)
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
+
+
+class BareHandler(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.settimeout(BARE_SECONDS)
+        try:
+            self.request.sendall(bare_greeting())
+            said = self.request.recv(4096)
+            if len(said) > SSL_REQUEST_BYTES:
+                self.server.first_packets.append(said)
+                self.request.sendall(packet(2, b"\xff" + struct.pack("<H", 1045) + b"#28000no"))
+        except OSError:
+            # The client has gone, which is as it should be.
+            pass
+
+
 class Endpoints:
-    """All three, with one cluster per client, so that clients run side by side."""
+    """All of them, with one cluster per client, so that clients run side by side."""
 
     def __init__(self, tidegate, work, clients):
         # Engines run under users of their own and must reach their folders below this one.
@@ -105,6 +160,7 @@ class Endpoints:
         # It makes itself a CA of its own, for the same names.
         shutil.rmtree(self.impostor.data / "tls")
         (self.impostor.data / "ca.pem").unlink()
+        self.bare = Bare()
         try:
             for server in (self.good, self.tls12, self.impostor):
                 server.start()
@@ -118,7 +174,7 @@ class Endpoints:
         return Server(tidegate, target, port, versions)
 
     def stop(self):
-        for server in (self.good, self.tls12, self.impostor):
+        for server in (self.good, self.tls12, self.impostor, self.bare):
             server.stop()
 
     def render(self, client, **options):

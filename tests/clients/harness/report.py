@@ -28,10 +28,13 @@ def write(path, table, results, tidegate):
         "Most MySQL clients can be made to verify the server; few do so by themselves, and some that look as if they did",
         "check nothing. This table was not read anywhere: each string that `tidegate connect` gives was run by its real",
         "client, against a server that was right, one whose certificate another CA had signed, and one that was reached",
-        "by a DNS name or an address that its certificate does not carry. *Yes* means that the client refused.", "",
+        "by a DNS name or an address that its certificate does not carry. *Yes* means that the client refused. *Never in",
+        "clear text* is about somebody in between who says that the server has no TLS: does the client then keep its login",
+        "to itself?", "",
         f"Run on {date.today().isoformat()} by `tests/clients/run --all --write`, commit {commit.stdout.strip()}.", "",
-        "| client | language | version | chain | DNS name | IP address | TLS 1.2 | TLS 1.3 | settings passed | failed |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| client | language | version | chain | DNS name | IP address | never in clear text | TLS 1.2 | TLS 1.3 "
+        "| settings passed | failed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, client in table.items():
         version, outcomes = ran.get(name, ("", {}))
@@ -57,10 +60,11 @@ def row(client, version, outcomes):
         seen = outcomes.get(setting)
         return "not run" if seen is None or seen.result == "not run" else CHECKED[bool(seen.connected)]
 
+    silent = "not run" if "no-tls-offered" not in outcomes else CHECKED[not client["plain_text"]]
     passed = sum(o.result == "passed" for o in outcomes.values())
     failed = ", ".join(o.setting for o in outcomes.values() if o.result == "failed") or "none"
     cells = [client["name"], client["language"], version, refused("impostor"), refused("wrong-name"),
-             refused("wrong-address"), connected("tls12"), connected("given"), str(passed), failed]
+             refused("wrong-address"), silent, connected("tls12"), connected("given"), str(passed), failed]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -75,6 +79,7 @@ MEANINGS = {
     "impostor": "a server with the same names and accounts, whose certificate another CA has signed",
     "wrong-name": "a DNS name that the certificate does not carry",
     "wrong-address": "an IP address that the certificate does not carry",
+    "no-tls-offered": "a server, or somebody in between, that offers no TLS: it must not be told user or password",
     "off": "TLS switched off: the server's error 3159 and its text are shown",
     "public": "the string for a publicly trusted server, the CA being in the machine's store",
     "public-without": "the same, the CA being in no store: refused",

@@ -129,6 +129,8 @@ class Client:
         looks = next((f["looks"] for f in rendered["fails"] if f["setting"] == setting.name), setting.shows)
         if not connected and looks and looks not in said:
             return fail(f"it should have said: {looks}")
+        if setting.name == "no-tls-offered" and self.endpoints.bare.was_told(self.cluster["user"]) != self.table["plain_text"]:
+            return fail("its file and what it does with a server that offers no TLS differ: plain_text")
         if not connected and setting.shows and setting.shows not in said:
             return fail(f"it does not show the server's text: {setting.shows}")
         if connected and setting.tls and (wrong := self._agreed(setting)):

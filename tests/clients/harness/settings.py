@@ -43,6 +43,7 @@ ALL = [
     IMPOSTOR,
     Setting("wrong-name", {"host": endpoint.WRONG_HOST, "port": endpoint.PORT}, refused_if="dns_name"),
     Setting("wrong-address", {"host": endpoint.WRONG_ADDRESS, "port": endpoint.PORT}, refused_if="address"),
+    Setting("no-tls-offered", {"host": endpoint.HOST, "port": endpoint.BARE_PORT}, refused_if="never"),
     Setting("off", NAME, off=True, refused_if="never", shows="insecure transport"),
     Setting("public", NAME | SYSTEM, store=True),
     Setting("public-without", NAME | SYSTEM, refused_if="never"),
