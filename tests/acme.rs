@@ -1,6 +1,6 @@
 //! Certificates by ACME, against a real ACME server. Where Pebble is missing a test says "not run" and passes.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;

@@ -1,7 +1,7 @@
 //! Ways to a certificate and away from one: other challenges, other CAs, RSA, windows, crashes, bad disks, commands.
 //! Against a real ACME server; where Pebble is missing a test says "not run" and passes.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use rustls::SignatureScheme;
 use std::path::{Path, PathBuf};

@@ -88,9 +88,11 @@ impl From<TlsError> for ApiError {
                 (StatusCode::CONFLICT, "no_acme", "start the server with --domain, or set acme.domains")
             }
             TlsError::OrderUnderWay => (StatusCode::CONFLICT, "busy", "orders take seconds, seldom minutes"),
-            TlsError::NotTaken(_) | TlsError::NotPem { .. } | TlsError::Pair(_) | TlsError::NoNames => {
-                (StatusCode::BAD_REQUEST, "not_taken", "give the whole chain, leaf first, for all of acme.domains, and its key")
-            }
+            TlsError::NotTaken(_) | TlsError::NotPem { .. } | TlsError::Pair(_) | TlsError::NoNames => (
+                StatusCode::BAD_REQUEST,
+                "not_taken",
+                "give the whole chain, leaf first, for all of acme.domains, and its key",
+            ),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "mend that and ask again"),
         };
         Self::new(status, code, error.to_string(), hint)

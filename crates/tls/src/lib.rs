@@ -22,13 +22,13 @@ mod settings;
 mod source;
 mod state;
 mod status;
-mod tickets;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
+mod tickets;
 
-pub use acme::{AcmeStatus, Finding, KeptStatus, Slip};
 pub use acme::{AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT};
+pub use acme::{AcmeStatus, Finding, KeptStatus, Slip};
 pub use error::TlsError;
 pub use event::TlsEvent;
 pub use identity::Identity;

@@ -1,7 +1,7 @@
 //! The commands, one file per group. Here only the way to them.
 
-mod check;
 mod cert;
+mod check;
 pub mod cluster;
 mod config;
 mod connect;

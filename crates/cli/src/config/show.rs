@@ -69,6 +69,8 @@ fn bounds(kind: super::value::Kind) -> Option<String> {
         Kind::Duration { min, max } => Some(format!("From {} to {}.", write_duration(min), write_duration(max))),
         Kind::Count { min, max } => Some(format!("From {min} to {max}.")),
         Kind::Choice(choices) => Some(format!("One of {}.", choices.join(", "))),
-        Kind::Addresses | Kind::Networks | Kind::Names | Kind::File | Kind::Text | Kind::HelpBase | Kind::Filter => None,
+        Kind::Addresses | Kind::Networks | Kind::Names | Kind::File | Kind::Text | Kind::HelpBase | Kind::Filter => {
+            None
+        }
     }
 }
