@@ -102,7 +102,7 @@ fn page(told: &Explanation, paint: Paint) -> String {
 
 fn paragraphs<'a>(out: &mut String, lines: impl Iterator<Item = &'a str>) {
     for (i, line) in lines.enumerate() {
-        let _ = write!(out, "{}- {line}\n", if i == 0 { "\n" } else { "" });
+        let _ = writeln!(out, "{}- {line}", if i == 0 { "\n" } else { "" });
     }
 }
 
