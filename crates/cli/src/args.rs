@@ -100,6 +100,10 @@ pub enum Command {
     /// private file, never in its arguments.
     Sql(SqlArgs),
 
+    /// Run the server as a service of systemd, or no longer
+    #[command(subcommand, arg_required_else_help = true)]
+    Service(ServiceCommand),
+
     /// Let this machine trust the local CA, or no longer; make a new one
     #[command(subcommand, arg_required_else_help = true)]
     Trust(TrustCommand),
@@ -285,6 +289,50 @@ pub enum CertCommand {
     },
     /// Look whether the next order could succeed, without ordering anything
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ServiceCommand {
+    /// Write a hardened unit, a user for it, and start it
+    ///
+    /// What is given here of --listen, --name, --domain and --acme-email becomes part of the unit; all else comes
+    /// from the configuration file in the data directory, /var/lib/tidegate if --data names no other folder
+    /// of /var/lib. Run again, it writes the unit anew and restarts the service. Needs root.
+    Install(ServiceInstall),
+    /// Stop the service and take out its unit
+    ///
+    /// The data directory and the user that it belongs to stay; the commands that delete them are printed. Needs root.
+    Remove(ServiceRemove),
+}
+
+#[derive(Debug, Args)]
+pub struct ServiceInstall {
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Only print the unit
+    #[arg(long)]
+    pub print: bool,
+    /// The user to run as; root gives each cluster a user of its own
+    ///
+    /// As any other user the engines of all clusters run as that user, and Landlock keeps them apart.
+    #[arg(long, value_name = "USER", default_value = "tidegate")]
+    pub user: String,
+    /// The program's path in the unit [default: where this program lies]
+    #[arg(long, value_name = "FILE")]
+    pub program: Option<PathBuf>,
+    /// Install into this system's root folder instead of the running system, and start nothing
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServiceRemove {
+    /// Only print what would be removed
+    #[arg(long)]
+    pub print: bool,
+    /// Remove from this system's root folder instead of the running system
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

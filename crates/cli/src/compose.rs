@@ -137,6 +137,13 @@ impl Server {
         self.tasks.spawn(refresh);
     }
 
+    /// Now, instead of with the next regular look.
+    pub async fn look_for_certificate(&self) {
+        let identity = self.identity.clone();
+        // A look that panics is a bug of ours; the certificate served stays.
+        drop(tokio::task::spawn_blocking(move || identity.look()).await);
+    }
+
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
     }

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 fn is_json(config: &Config, terminal: bool) -> Result<bool> {
     Ok(match config.text("log.format")? {
@@ -25,19 +25,31 @@ fn filter(config: &Config) -> Result<EnvFilter> {
     Ok(config.text("log.level")?.parse()?)
 }
 
+/// What is worth a line can be changed while the server runs.
+#[derive(Debug)]
+pub struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl Level {
+    pub fn set(&self, config: &Config) -> Result<()> {
+        self.0.reload(filter(config)?).context("setting the log's level")
+    }
+}
+
 /// All of the log on standard error.
-pub fn to_stderr(config: &Config) -> Result<()> {
+pub fn to_stderr(config: &Config) -> Result<Level> {
     let terminal = std::io::stderr().is_terminal();
     let layer = if is_json(config, terminal)? {
         fmt::layer().json().with_writer(std::io::stderr).boxed()
     } else {
         fmt::layer().with_ansi(terminal && crate::screen::colours()).with_writer(std::io::stderr).boxed()
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter(config)?)).try_init().context("the log")
+    let (filter, level) = reload::Layer::new(filter(config)?);
+    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().context("the log")?;
+    Ok(Level(level))
 }
 
 /// All of it in a file; on the screen only what needs a person.
-pub fn to_file(config: &Config, data: &Path) -> Result<()> {
+pub fn to_file(config: &Config, data: &Path) -> Result<Level> {
     let file = open(&data.join("log"), "tidegate.log")?;
     let layer = if is_json(config, false)? {
         fmt::layer().json().with_writer(Mutex::new(file)).boxed()
@@ -51,7 +63,9 @@ pub fn to_file(config: &Config, data: &Path) -> Result<()> {
         .with_target(false)
         .with_writer(|| crate::screen::BesideSpinner)
         .with_filter(LevelFilter::WARN);
-    tracing_subscriber::registry().with(layer.with_filter(filter(config)?)).with(screen).try_init().context("the log")
+    let (filter, level) = reload::Layer::new(filter(config)?);
+    tracing_subscriber::registry().with(layer.with_filter(filter)).with(screen).try_init().context("the log")?;
+    Ok(Level(level))
 }
 
 fn open(dir: &Path, name: &str) -> Result<File> {

@@ -350,26 +350,65 @@ fn connect_prints_a_line_per_client_and_sessions_are_listed_and_ended() {
     server.stop();
 }
 
+/// A service manager of our own: what it has been told, up to a message with this line.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn told(&self, line: &str) -> String {
+        let mut buffer = [0; 1024];
+        loop {
+            let len = self.0.recv(&mut buffer).unwrap();
+            let message = text(&buffer[..len]);
+            if message.lines().any(|l| l == line) {
+                return message.to_owned();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
     let outer = folder();
     let socket = outer.path().join("notify");
-    let manager = UnixDatagram::bind(&socket).unwrap();
-    manager.set_read_timeout(Some(HANGS_AFTER)).unwrap();
-    let told = |wanted: &str| {
-        let mut buffer = [0; 256];
-        loop {
-            let len = manager.recv(&mut buffer).unwrap();
-            if text(&buffer[..len]).trim() == wanted {
-                return;
-            }
-        }
-    };
+    let manager = Manager(UnixDatagram::bind(&socket).unwrap());
+    manager.0.set_read_timeout(Some(HANGS_AFTER)).unwrap();
     let mut command = tidegate(&outer.path().join("data"));
     command.args(["serve", "--listen", "127.0.0.1:0"]).env("NOTIFY_SOCKET", &socket);
     let mut server = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    told("READY=1");
+    manager.told("READY=1");
     signal(&server, "TERM");
-    told("STOPPING=1");
+    manager.told("STOPPING=1");
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn a_reload_tells_the_service_manager_what_waits_for_a_restart() {
+    let outer = folder();
+    let (socket, data) = (outer.path().join("notify"), outer.path().join("data"));
+    let config = outer.path().join("test.toml");
+    std::fs::write(&config, "").unwrap();
+    let manager = Manager(UnixDatagram::bind(&socket).unwrap());
+    manager.0.set_read_timeout(Some(HANGS_AFTER)).unwrap();
+    let log = File::create(log_of(&data)).unwrap();
+    let mut command = tidegate(&data);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).env("NOTIFY_SOCKET", &socket);
+    let mut server = Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    assert!(manager.told("READY=1").contains("STATUS=listening on 127.0.0.1:"));
+    let reload = |with: &str| {
+        std::fs::write(&config, with).unwrap();
+        signal(&server, "HUP");
+        let begun = manager.told("RELOADING=1");
+        assert!(begun.contains("MONOTONIC_USEC="), "{begun}");
+        manager.told("READY=1")
+    };
+    assert!(reload("").contains("STATUS=reloaded\n"));
+    let waiting = reload("[gateway]\nunproven_total = 9\n[log]\nlevel = \"debug\"\n");
+    assert!(waiting.contains("STATUS=reloaded; for a restart wait: gateway.unproven_total\n"), "{waiting}");
+    let wrong = reload("[gateway]\nunproven_total = \"many\"\n");
+    assert!(wrong.contains("STATUS=not reloaded: ") && wrong.contains("unproven_total"), "{wrong}");
+    let said = std::fs::read_to_string(log_of(&data)).unwrap();
+    assert!(said.contains("\"level\":\"ERROR\"") && said.contains("all settings stay"), "{said}");
+    signal(&server, "TERM");
+    assert!(manager.told("STOPPING=1").contains("STATUS=stopping"));
     assert!(server.wait().unwrap().success());
 }

@@ -242,8 +242,8 @@ impl Identity {
         (self.inner.on_event)(event);
     }
 
-    /// One look at the source.
-    pub(crate) fn look(&self) {
+    /// One look at the source, now. Blocks on the disk.
+    pub fn look(&self) {
         let inner = &self.inner;
         let mut source = inner.source.lock().unwrap_or_else(PoisonError::into_inner);
         // A key that can't be kept only does not outlive us.

@@ -7,6 +7,7 @@ mod config;
 mod connect;
 mod explain;
 mod serve;
+mod service;
 mod session;
 mod sql;
 mod trust;
@@ -16,6 +17,7 @@ use crate::args::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::paths;
 use anyhow::{Context as _, Result};
+pub use config::load as load_config;
 use std::path::PathBuf;
 use tidegate_console::{Client, ClientError};
 
@@ -53,6 +55,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Connect(args) => connect::run(&context, &args),
         Command::Sql(args) => sql::run(&context, &args),
         Command::Cert(command) => cert::run(&context, &command),
+        Command::Service(command) => service::run(&context, &command),
         Command::Trust(command) => trust::run(&context, &command),
         Command::Config(command) => config::run(&context, &command),
         Command::Check(args) => check::run(&context, &args),

@@ -4,8 +4,8 @@
 use super::{Context, up};
 use crate::args::ServeArgs;
 use crate::compose::Server;
-use crate::config::Config;
-use crate::signals::Signals;
+use crate::reload::Reload;
+use crate::signals::{Asked, Hangup, Signals};
 use crate::{limits, logging, screen};
 use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,10 +22,10 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     let config = super::config::load(context, args)?;
     // The lock first: whoever is refused leaves no trace, not even a line in the other's log.
     let dir = crate::compose::lock(&context.data)?;
-    match mode {
+    let level = match mode {
         Mode::Serve => logging::to_stderr(&config)?,
         Mode::Up => logging::to_file(&config, dir.root())?,
-    }
+    };
     raise_descriptor_limit();
     panics_to_the_log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -33,14 +33,17 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
         .on_thread_start(tidegate_tls::warm_thread)
         .build()
         .context("starting threads")?;
-    let ended = runtime.block_on(life(context, &config, dir, mode));
+    let reload = Reload { context, flags: args, started: &config, level };
+    let ended = runtime.block_on(life(&reload, dir, mode));
     runtime.shutdown_timeout(limits::RUNTIME_STOP_MAX);
     ended
 }
 
-async fn life(context: &Context, config: &Config, dir: tidegate_control::DataDir, mode: Mode) -> Result<()> {
-    let mut signals = Signals::listen()?;
-    let starting = Server::start(dir, config, mode == Mode::Up);
+async fn life(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -> Result<()> {
+    let context = reload.context;
+    let mut signals = Signals::listen(if mode == Mode::Up { Hangup::Stops } else { Hangup::Reloads })?;
+    let _ = sd_notify::notify(&[NotifyState::Status("starting")]);
+    let starting = Server::start(dir, reload.started, mode == Mode::Up);
     let server = tokio::select! {
         started = starting => started?,
         why = signals.stop() => {
@@ -54,15 +57,14 @@ async fn life(context: &Context, config: &Config, dir: tidegate_control::DataDir
     };
     let ended = match greeted {
         Ok(Greeted::Done) => {
-            let _ = sd_notify::notify(&[NotifyState::Ready]);
-            let why = signals.stop().await;
+            let why = serving(&mut signals, reload, &server).await;
             tracing::info!(signal = why, "stopping");
             Ok(())
         }
         Ok(Greeted::Interrupted) => Ok(()),
         Err(error) => Err(error),
     };
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    let _ = sd_notify::notify(&[NotifyState::Stopping, NotifyState::Status("stopping: sessions first, engines last")]);
     if mode == Mode::Up && ended.is_ok() {
         screen::say("\nstopping: sessions first, engines last (Ctrl-C again leaves at once)");
     }
@@ -72,6 +74,19 @@ async fn life(context: &Context, config: &Config, dir: tidegate_control::DataDir
         screen::say(&format!("stopped; `{}` starts it again with the same data", context.next("up")));
     }
     ended
+}
+
+/// Until a stop is asked for.
+async fn serving(signals: &mut Signals, reload: &Reload<'_>, server: &Server) -> &'static str {
+    let listen: Vec<String> = server.listening().iter().map(ToString::to_string).collect();
+    let status = format!("listening on {}", listen.join(", "));
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    loop {
+        match signals.next().await {
+            Asked::Stop(why) => return why,
+            Asked::Reload => reload.run(server).await,
+        }
+    }
 }
 
 enum Greeted {

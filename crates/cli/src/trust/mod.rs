@@ -6,7 +6,7 @@ mod folder;
 mod java;
 mod kinds;
 mod macos;
-mod tool;
+pub mod tool;
 
 use anyhow::Result;
 use std::path::{Path, PathBuf};

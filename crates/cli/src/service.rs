@@ -1,0 +1,185 @@
+//! The systemd unit of a server, as text: what it runs, and what is taken from it that neither the gateway nor an engine
+//! needs. Pure; it writes nothing.
+
+use std::path::{Path, PathBuf};
+
+/// The first line of each file that is ours: no other is ever overwritten or deleted.
+pub const MARK: &str = "# Made by `tidegate service install`; changes belong into `systemctl edit`.";
+
+/// Where a service's data lies: systemd makes the folder and gives it to the user.
+pub const STATE_ROOT: &str = "/var/lib";
+
+/// The one user under whom each cluster gets a user of its own.
+pub const ROOT: &str = "root";
+
+/// What root needs to give engines users of their own: to become them, to hand them their folders, to read those, and
+/// to end them.
+const ROOT_CAPABILITIES: &str = "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL";
+const PORT_CAPABILITY: &str = "CAP_NET_BIND_SERVICE";
+
+#[derive(Debug, Clone)]
+pub struct Unit {
+    pub program: PathBuf,
+    /// After the program.
+    pub args: Vec<String>,
+    pub user: String,
+    /// Under [`STATE_ROOT`].
+    pub state: String,
+    /// It listens on a port below 1024.
+    pub low_port: bool,
+}
+
+impl Unit {
+    pub fn text(&self) -> String {
+        let words: Vec<String> = std::iter::once(self.program.display().to_string())
+            .chain(self.args.iter().cloned())
+            .map(|word| exec_word(&word))
+            .collect();
+        let Self { user, state, .. } = self;
+        let mut out = format!("{MARK}\n\n{HEAD}ExecStart={}\n{LIFE}User={user}\nGroup={user}\n", words.join(" "));
+        let (mode, mask) = self.file_modes();
+        out.push_str(&format!("StateDirectory={state}\nStateDirectoryMode={mode}\nUMask={mask}\n"));
+        out.push_str(&self.capabilities());
+        out.push_str(WALLS);
+        if self.user != ROOT {
+            out.push_str("SystemCallFilter=~@privileged @raw-io @reboot @swap\n");
+        }
+        out.push_str(INSTALL);
+        out
+    }
+
+    /// Engines that are other users must be able to pass through to their own folders.
+    fn file_modes(&self) -> (&'static str, &'static str) {
+        if self.user == ROOT { ("0711", "0022") } else { ("0700", "0077") }
+    }
+
+    fn capabilities(&self) -> String {
+        let port = if self.low_port { PORT_CAPABILITY } else { "" };
+        match self.user == ROOT {
+            true => format!("CapabilityBoundingSet={}\n", [ROOT_CAPABILITIES, port].join(" ").trim_end()),
+            false => format!("CapabilityBoundingSet={port}\nAmbientCapabilities={port}\n"),
+        }
+    }
+
+    /// For `systemd-sysusers`. `None` for root, who is there.
+    pub fn user_file(&self) -> Option<String> {
+        let home = Path::new(STATE_ROOT).join(&self.state);
+        (self.user != ROOT).then(|| format!("{MARK}\nu {} - \"Tidegate\" {}\n", self.user, home.display()))
+    }
+}
+
+const HEAD: &str = "[Unit]
+Description=Tidegate, a TLS-only endpoint for MySQL-compatible clusters
+Documentation=https://github.com/tidegate/tidegate
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+";
+
+/// How it starts, reloads, stops, and what is not held against it.
+const LIFE: &str = "ExecReload=/bin/kill -HUP $MAINPID
+Restart=on-failure
+RestartSec=2s
+# The first start prepares an engine's files.
+TimeoutStartSec=180s
+# SIGTERM to the server alone: it stops sessions first and engines last.
+KillMode=mixed
+TimeoutStopSec=60s
+# An engine that takes too much memory ends alone.
+OOMPolicy=continue
+LimitNOFILE=524288
+LimitCORE=0
+# Engines have a thread for each session.
+TasksMax=infinity
+";
+
+/// No `ProcSubset=pid`: engines read /proc/cpuinfo and /proc/meminfo, and the server /proc/sys/kernel/seccomp. The filter
+/// keeps the calls of Landlock and seccomp (newer systemd's `@sandbox`, unknown to Debian 12's), and `@resources`: an
+/// engine's limits are set before it starts.
+const WALLS: &str = "NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallErrorNumber=EPERM
+SystemCallFilter=@system-service seccomp
+SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self
+";
+
+const INSTALL: &str = "
+[Install]
+WantedBy=multi-user.target
+";
+
+/// As one word of an Exec line: quotes, and no meaning for $ and % (systemd.service(5), systemd.unit(5)).
+fn exec_word(word: &str) -> String {
+    let escaped: String = word
+        .chars()
+        .flat_map(|c| match c {
+            '%' => vec!['%', '%'],
+            '$' => vec!['$', '$'],
+            '"' | '\\' => vec!['\\', c],
+            c => vec![c],
+        })
+        .collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%$+,[]".contains(c);
+    if !word.is_empty() && escaped.chars().all(plain) { escaped } else { format!("\"{escaped}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(user: &str, low_port: bool) -> Unit {
+        Unit {
+            program: "/usr/local/bin/tidegate".into(),
+            args: vec!["serve".into(), "--name".into(), "a b%c$d\"e".into()],
+            user: user.into(),
+            state: "tidegate".into(),
+            low_port,
+        }
+    }
+
+    #[test]
+    fn no_capability_is_kept_but_for_a_low_port() {
+        let text = unit("tidegate", false).text();
+        assert!(text.contains("\nCapabilityBoundingSet=\nAmbientCapabilities=\n"), "{text}");
+        let text = unit("tidegate", true).text();
+        assert!(
+            text.contains("\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n")
+        );
+    }
+
+    #[test]
+    fn root_keeps_what_it_takes_to_give_engines_users_and_no_more() {
+        let text = unit(ROOT, false).text();
+        assert!(text.contains(&format!("\nCapabilityBoundingSet={ROOT_CAPABILITIES}\n")), "{text}");
+        assert!(!text.contains("AmbientCapabilities") && !text.contains("~@privileged"), "{text}");
+        assert_eq!(unit(ROOT, false).user_file(), None);
+        assert!(unit(ROOT, true).text().contains("CAP_KILL CAP_NET_BIND_SERVICE\n"));
+    }
+
+    #[test]
+    fn words_of_a_command_have_no_meaning_for_systemd() {
+        let text = unit("tidegate", false).text();
+        assert!(text.contains("ExecStart=/usr/local/bin/tidegate serve --name \"a b%%c$$d\\\"e\"\n"), "{text}");
+        assert_eq!(exec_word(""), "\"\"");
+        assert_eq!(exec_word("[::]:4000"), "[::]:4000");
+    }
+}
