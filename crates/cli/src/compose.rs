@@ -12,6 +12,7 @@ use anyhow::Result;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tidegate_console::events::Events;
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
 use tidegate_engine::{EngineSettings, Walls};
@@ -35,6 +36,7 @@ pub struct Server {
     gateway: Gateway,
     identity: Identity,
     listening: Vec<SocketAddr>,
+    events: Events,
     face: watch::Sender<PublicFace>,
     /// No more connections, of clients or of commands.
     closing: CancellationToken,
@@ -94,6 +96,7 @@ impl Server {
             gateway,
             identity,
             listening,
+            events: Events::default(),
             face,
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -107,7 +110,13 @@ impl Server {
             let (gateway, closing) = (self.gateway.clone(), self.closing.clone());
             self.tasks.spawn(async move { gateway.serve(listener, closing).await });
         }
-        let api = Api { control: self.control.clone(), face: self.face.subscribe(), identity: self.identity.clone() };
+        let api = Api {
+            control: self.control.clone(),
+            face: self.face.subscribe(),
+            identity: self.identity.clone(),
+            events: self.events.clone(),
+            prober: Arc::new(tidegate_console::probe::NoProber),
+        };
         let closing = self.closing.clone().cancelled_owned();
         self.tasks.spawn(async move {
             if let Err(error) = control_socket.serve(api, closing).await {

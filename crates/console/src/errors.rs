@@ -3,8 +3,10 @@
 use crate::limits;
 use crate::types::ErrorBody;
 use axum::Json;
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header::HeaderName};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +54,15 @@ impl ApiError {
         )
     }
 
+    pub fn not_authorized() -> Self {
+        let hint = "send `Authorization: Bearer KEY`; `tidegate key create NAME` on the server makes one";
+        Self::new(StatusCode::UNAUTHORIZED, "not_authorized", "there is no API key in this request that holds", hint)
+    }
+
+    pub fn too_many(why: &str, seconds: u64) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", why, format!("try again in {seconds} s"))
+    }
+
     fn timed_out() -> Self {
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,
@@ -68,6 +79,7 @@ impl From<ControlError> for ApiError {
             ErrorCode::BadName | ErrorCode::BadLimits => StatusCode::BAD_REQUEST,
             ErrorCode::NotFound => StatusCode::NOT_FOUND,
             ErrorCode::Exists | ErrorCode::Busy => StatusCode::CONFLICT,
+            ErrorCode::NotAuthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::NoPlace | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::EngineFailed => StatusCode::BAD_GATEWAY,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -117,12 +129,20 @@ pub async fn finish(request: Request, next: Next) -> Response {
     if status.is_client_error() || status.is_server_error() {
         let error = match response.extensions_mut().remove::<ApiError>() {
             Some(error) => error,
-            None => ApiError::foreign(status, &text_of(response).await),
+            None => {
+                let body = std::mem::take(response.body_mut());
+                ApiError::foreign(status, &text_of(body).await)
+            }
         };
         tracing::info!(request = id, %method, path, status = status.as_u16(), code = error.code, error = error.message, took = ?began.elapsed(), "api");
         let ApiError { code, message, hint, .. } = error;
         let body = ErrorBody { code: code.to_owned(), message, hint, request_id: id.clone() };
+        // Headers that belong to the error (when to come again) stay; those of a body that is replaced go.
+        let mut headers = std::mem::take(response.headers_mut());
+        headers.remove(CONTENT_TYPE);
+        headers.remove(CONTENT_LENGTH);
         response = (status, Json(body)).into_response();
+        response.headers_mut().extend(headers);
     } else {
         tracing::info!(request = id, %method, path, status = status.as_u16(), took = ?began.elapsed(), "api");
     }
@@ -132,8 +152,8 @@ pub async fn finish(request: Request, next: Next) -> Response {
     response
 }
 
-async fn text_of(response: Response) -> String {
-    match axum::body::to_bytes(response.into_body(), limits::FOREIGN_ERROR_MAX).await {
+async fn text_of(body: Body) -> String {
+    match axum::body::to_bytes(body, limits::FOREIGN_ERROR_MAX).await {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(_) => String::new(),
     }

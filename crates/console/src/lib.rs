@@ -1,15 +1,20 @@
-//! The API over the control socket: routes, their description, and the client of the command line. Never packets or
-//! processes.
+//! The API over the control socket and over HTTPS, the web console, and the client of the command line. Never packets
+//! or processes.
 
+pub mod auth;
 pub mod certificate;
 pub mod client;
 mod errors;
+pub mod events;
 mod face;
 mod limits;
+mod pages;
+pub mod probe;
 mod routes;
 mod serve;
 pub mod socket;
 pub mod types;
+pub mod web;
 
 pub use client::{Client, ClientError};
 pub use face::PublicFace;

@@ -29,3 +29,40 @@ pub const GOODBYE_MAX: Duration = Duration::from_secs(5);
 
 /// Longest path a Unix socket's address holds (108 bytes with the final NUL, unix(7)).
 pub const SOCKET_PATH_MAX: usize = 107;
+
+/// Clusters whose recent events are remembered: as many as a list of clusters is made for.
+pub const EVENT_CLUSTERS_MAX: usize = 10_000;
+
+/// Events of a kind per cluster: what a page shows without scrolling for long.
+pub const EVENTS_MAX: usize = 20;
+
+/// Characters of an engine's own error text that are remembered.
+pub const EVENT_TEXT_MAX: usize = 300;
+
+/// Sign-in attempts, and wrong API keys, per source: so many at once, and as many again within the time. Nobody finds
+/// 256 random bits; this only keeps the store's disk free for others.
+pub const WRONG_PER_SOURCE: (u32, Duration) = (20, Duration::from_secs(60));
+
+/// Sources remembered for that: a megabyte.
+pub const SOURCES_MAX: usize = 10_000;
+
+/// Requests of one API key: ten a second on average, a minute's worth at once.
+pub const REQUESTS_PER_KEY: (u32, Duration) = (600, Duration::from_secs(60));
+
+/// Keys counted at once: as many as there may be.
+pub const KEYS_COUNTED_MAX: usize = 1_000;
+
+/// Connections to the console at once: a browser opens six, and this is for people.
+pub const WEB_CONNECTIONS_MAX: usize = 1_024;
+
+/// A TLS handshake with the console, on a slow line.
+pub const WEB_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// The head of a request; also how long a connection may idle between two.
+pub const WEB_HEAD_MAX: Duration = Duration::from_secs(30);
+
+/// Headers of a request: a browser sends about twenty.
+pub const WEB_HEADERS_MAX: usize = 64;
+
+/// After a failed accept (no file descriptor is free, say), so that the loop does not spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

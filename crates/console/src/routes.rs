@@ -1,18 +1,24 @@
 //! The routes under `/v1/`. Each handler reads typed values, calls one operation and writes typed values; none
 //! decides anything.
 
+use crate::auth::keyed;
 use crate::certificate;
 use crate::errors::{self, ApiError};
+use crate::events::Events;
 use crate::face::PublicFace;
 use crate::limits;
+use crate::probe::Prober;
 use crate::types::{
     Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LimitsWanted, LocalCa, Secret, Server, Session,
     SessionList,
 };
+use crate::web::Web;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 use serde::Deserialize;
+use std::sync::Arc;
 use std::time::Duration;
 use tidegate_control::{ClusterView, Control, NewCluster, ROOT, SessionView, WithPassword};
 use tidegate_model::ClusterLimits;
@@ -32,6 +38,8 @@ pub struct Api {
     /// Changes when a certificate is swapped.
     pub face: watch::Receiver<PublicFace>,
     pub identity: Identity,
+    pub events: Events,
+    pub prober: Arc<dyn Prober>,
 }
 
 #[derive(OpenApi)]
@@ -67,13 +75,17 @@ pub fn description() -> Description {
     parts().1
 }
 
-/// The API as a service.
+/// The API as a service, for whoever may reach the control socket.
 pub fn router(api: Api) -> Router {
-    parts()
-        .0
-        .with_state(api)
-        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX))
-        .layer(axum::middleware::from_fn(errors::finish))
+    let routes = parts().0.with_state(api);
+    routes.layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX)).layer(from_fn(errors::finish))
+}
+
+/// The same for holders of an API key; refusals of the guard look like the API's own.
+pub(crate) fn keyed(web: &Web) -> Router {
+    let guard = from_fn_with_state(web.clone(), keyed::require_key);
+    let routes = parts().0.with_state(web.api.clone()).layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX));
+    routes.layer(guard).layer(from_fn(errors::finish))
 }
 
 /// All clusters, by name.

@@ -17,6 +17,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
+use tidegate_console::events::Events;
+use tidegate_console::probe::NoProber;
 use tidegate_console::types::{CreateCluster, LimitsWanted};
 use tidegate_console::{Api, Client, ClientError, ControlSocket, PublicFace, router, socket};
 use tidegate_control::{Control, ControlSettings, DataDir};
@@ -77,7 +79,13 @@ impl Server {
     }
 
     fn api(&self) -> Api {
-        Api { control: self.control.clone(), face: self.face.subscribe(), identity: self.identity.clone() }
+        Api {
+            control: self.control.clone(),
+            face: self.face.subscribe(),
+            identity: self.identity.clone(),
+            events: Events::default(),
+            prober: Arc::new(NoProber),
+        }
     }
 
     async fn ask(&self, method: &str, path: &str, body: Option<&str>) -> (StatusCode, Value) {

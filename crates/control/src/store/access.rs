@@ -43,12 +43,7 @@ pub trait AccessStore {
     ) -> BoxFuture<'a, StoreResult<()>>;
 
     /// A link that still holds becomes a session; both or neither. `None` if it does not hold.
-    fn redeem<'a>(
-        &'a self,
-        link: &'a Hash,
-        session: &'a Hash,
-        now: i64,
-    ) -> BoxFuture<'a, StoreResult<Option<String>>>;
+    fn redeem<'a>(&'a self, link: &'a Hash, session: &'a Hash, now: i64) -> BoxFuture<'a, StoreResult<Option<String>>>;
 
     fn web_session<'a>(&'a self, hash: &'a Hash) -> BoxFuture<'a, StoreResult<Option<WebSessionRow>>>;
     fn saw_web_session<'a>(&'a self, hash: &'a Hash, now: i64) -> BoxFuture<'a, StoreResult<()>>;
@@ -95,12 +90,7 @@ impl AccessStore for SqliteStore {
         })
     }
 
-    fn redeem<'a>(
-        &'a self,
-        link: &'a Hash,
-        session: &'a Hash,
-        now: i64,
-    ) -> BoxFuture<'a, StoreResult<Option<String>>> {
+    fn redeem<'a>(&'a self, link: &'a Hash, session: &'a Hash, now: i64) -> BoxFuture<'a, StoreResult<Option<String>>> {
         Box::pin(async move {
             let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
             let sql = "DELETE FROM sign_in_links WHERE hash = ? AND expires_unix > ? RETURNING operator";

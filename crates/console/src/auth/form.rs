@@ -1,0 +1,48 @@
+//! A form that a signed-in operator sent from a page of ours. Nothing of it is read before origin and token fit.
+
+use super::{SignedIn, origin};
+use crate::limits;
+use crate::types::Secret;
+use crate::web::Web;
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq;
+
+/// The operator, and the fields without `csrf`. `T` must not deny unknown fields.
+pub struct Form<T> {
+    pub who: SignedIn,
+    pub fields: T,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    csrf: Secret,
+}
+
+impl<T: DeserializeOwned> FromRequest<Web> for Form<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let who = SignedIn::from_request_parts(&mut parts, web).await?;
+        let refuse = |status: StatusCode, why: &'static str| (status, why).into_response();
+        if !origin::is_ours(&parts.headers) {
+            return Err(refuse(StatusCode::FORBIDDEN, "this form was not sent by a page of this console"));
+        }
+        let body = to_bytes(body, limits::REQUEST_BODY_MAX).await;
+        let body = body.map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "this form is too long"))?;
+        let sent = serde_urlencoded::from_bytes::<Token>(&body);
+        let fits = sent.is_ok_and(|sent| bool::from(sent.csrf.reveal().as_bytes().ct_eq(who.csrf().as_bytes())));
+        if !fits {
+            return Err(refuse(StatusCode::FORBIDDEN, "this page is older than your session: load it anew"));
+        }
+        // What serde says may quote a field.
+        let fields = serde_urlencoded::from_bytes(&body)
+            .map_err(|_| refuse(StatusCode::BAD_REQUEST, "a field of this form is missing or can't be read"))?;
+        Ok(Self { who, fields })
+    }
+}

@@ -1,0 +1,66 @@
+//! Who may use `/v1` over the network: the holder of an API key, as often as a key may ask. The cookie of the pages
+//! opens nothing here, so no page of another site can use it. Never on the control socket, which is the owner's.
+
+use super::{Left, Source};
+use crate::errors::ApiError;
+use crate::web::Web;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Around every request to `/v1` over HTTPS.
+pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Ok(source) = Source::from_request_parts(&mut parts, &web).await;
+    let key = match holder(&web, source, &parts.headers).await {
+        Ok(key) => key,
+        Err(response) => return response,
+    };
+    let (left, mut response) = match web.quotas.take(key) {
+        Ok(left) => (left, next.run(Request::from_parts(parts, body)).await),
+        Err(left) => (left, too_many(left, "this key has asked too often")),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in
+        [(LIMIT, left.limit.into()), (REMAINING, left.remaining.into()), (RESET, HeaderValue::from(left.reset_seconds))]
+    {
+        headers.insert(name, value);
+    }
+    response
+}
+
+/// The id of the key, or the answer to somebody without one.
+async fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<String, Response> {
+    let none = || {
+        let mut response = ApiError::not_authorized().into_response();
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidegate\""));
+        response
+    };
+    let Some(token) = bearer(headers) else { return Err(none()) };
+    match web.api.control.key_of(token).await {
+        Ok(Some(key)) => Ok(key.id),
+        // Each wrong one counts; who has a right one is never held up by others at the same address.
+        Ok(None) => match web.wrong_keys.take(source) {
+            Ok(_) => Err(none()),
+            Err(left) => Err(too_many(left, "too many wrong keys came from this address")),
+        },
+        Err(error) => Err(ApiError::from(error).into_response()),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn too_many(left: Left, why: &str) -> Response {
+    let mut response = ApiError::too_many(why, left.reset_seconds).into_response();
+    response.headers_mut().insert(RETRY_AFTER, left.reset_seconds.into());
+    response
+}

@@ -1,0 +1,108 @@
+//! Who asks: the signed-in operator of a page, and the checks of what a browser sends. Never the cookie on `/v1`, and
+//! never a key here: each way in has its own credential.
+
+mod bucket;
+mod cookie;
+mod form;
+pub mod keyed;
+mod origin;
+
+pub use bucket::{Buckets, Left};
+pub use form::Form;
+pub use origin::SameOrigin;
+
+use crate::web::Web;
+use axum::extract::FromRequestParts;
+use axum::http::HeaderValue;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Redirect, Response};
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr};
+use tidegate_control::{ControlError, ErrorCode, WebSession};
+
+/// Where a page that needs a session sends those who have none.
+pub const SIGN_IN: &str = "/sign-in";
+
+/// The operator whose session the request carries. Without one the answer is a redirect to [`SIGN_IN`].
+#[derive(Clone)]
+pub struct SignedIn {
+    session: WebSession,
+}
+
+impl SignedIn {
+    pub fn operator(&self) -> &str {
+        &self.session.operator
+    }
+
+    /// For the log; opens nothing.
+    pub fn session_id(&self) -> &str {
+        &self.session.id
+    }
+
+    /// Goes into each form as the hidden field `csrf`, which [`Form`] checks.
+    pub fn csrf(&self) -> &str {
+        &self.session.csrf
+    }
+}
+
+impl FromRequestParts<Web> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        let to_sign_in = || Redirect::to(SIGN_IN).into_response();
+        let token = cookie::read(&parts.headers).ok_or_else(to_sign_in)?;
+        match web.api.control.web_session(token).await {
+            Ok(Some(session)) => Ok(Self { session }),
+            Ok(None) => Err(to_sign_in()),
+            Err(error) => {
+                tracing::error!(%error, "a web session could not be looked up");
+                Err(axum::http::StatusCode::SERVICE_UNAVAILABLE.into_response())
+            }
+        }
+    }
+}
+
+/// Where a request came from, as the limits count it: an IPv4 address, or an IPv6 /64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source(pub IpAddr);
+
+impl Source {
+    pub fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V6(ip) => Self(IpAddr::V6(Ipv6Addr::from(u128::from(ip) >> 64 << 64))),
+            v4 => Self(v4),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Source {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        // The listener puts it there; a router called as a function has no peer.
+        let nobody = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(nobody))
+    }
+}
+
+/// Turns a link's token into a session; the value is for `Set-Cookie`. Whatever cookie the browser had before is
+/// overwritten, and its session has nothing in common with the new one.
+pub async fn redeem(web: &Web, source: Source, token: &str) -> Result<HeaderValue, ControlError> {
+    if let Err(left) = web.attempts.take(source) {
+        return Err(ControlError::new(
+            ErrorCode::Busy,
+            "too many attempts to sign in from this address",
+            format!("try again in {} s", left.reset_seconds),
+        ));
+    }
+    let made = web.api.control.redeem_link(token).await?;
+    tracing::info!(operator = made.made.operator, session = made.made.id, source = %source.0, "signed in");
+    cookie::set(&made.token)
+}
+
+/// Ends the session; the value is for `Set-Cookie`.
+pub async fn sign_out(web: &Web, who: &SignedIn) -> Result<HeaderValue, ControlError> {
+    web.api.control.end_web_session(&who.session).await?;
+    tracing::info!(operator = who.operator(), session = who.session_id(), "signed out");
+    Ok(cookie::clear())
+}
