@@ -281,7 +281,8 @@ fn case_22_a_client_certificate_is_never_looked_at_even_an_expired_one() {
 fn case_22_an_account_that_requires_a_certificate_ends_in_the_documented_error() {
     let cluster = SERVER.create("x509");
     let mut root = Session::open(&cluster);
-    for (user, require) in [("cert", "X509"), ("subject", "SUBJECT '/CN=me'"), ("cipher", "CIPHER 'x'")] {
+    for (user, require) in [("tls", "SSL"), ("cert", "X509"), ("subject", "SUBJECT '/CN=me'"), ("cipher", "CIPHER 'x'")]
+    {
         root.run(&format!("CREATE USER {user}@'%' IDENTIFIED BY 'pw' REQUIRE {require}"));
         let refused = try_login(cluster.addr(), &cluster.ca, &cluster.login(user), "pw").1.refused();
         assert_eq!((refused.code, refused.state.as_str()), (1045, "28000"), "{require}: {refused:?}");
