@@ -1,0 +1,69 @@
+//! What surrounds every page: title, place in the menu, who is signed in, and one notice. Never a password.
+
+use super::assets;
+
+/// The frame of one page.
+pub struct Frame {
+    pub title: String,
+    /// The entry of the menu that this page belongs to.
+    pub place: &'static str,
+    /// Who is signed in, if anybody.
+    pub operator: Option<String>,
+    pub csrf: String,
+    pub notice: Option<Notice>,
+    /// Whether the page stays fresh by itself.
+    pub live: bool,
+}
+
+impl Frame {
+    pub fn new(title: impl Into<String>, place: &'static str) -> Self {
+        Self { title: title.into(), place, operator: None, csrf: String::new(), notice: None, live: false }
+    }
+
+    pub fn asset(&self, name: &str) -> String {
+        assets::address(name)
+    }
+
+    pub fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}
+
+/// What came of what was just asked.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    pub kind: NoticeKind,
+    pub text: String,
+    /// What to do about it; may be empty.
+    pub hint: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKind {
+    Done,
+    Refused,
+}
+
+impl NoticeKind {
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Done => "good",
+            Self::Refused => "bad",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "Done",
+            Self::Refused => "That did not work",
+        }
+    }
+
+    /// A refusal is told at once, anything else when there is a pause.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Done => "status",
+            Self::Refused => "alert",
+        }
+    }
+}

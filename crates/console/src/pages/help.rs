@@ -1,0 +1,62 @@
+//! The help pages of refusals: public, since who needs one could not log in. Made from the same tables as
+//! `docs/refusals`.
+
+use super::frame::Frame;
+use super::views::{HelpPage, HelpRow, LineView, RefusalPage};
+use tidegate_connect::refusal_help;
+use tidegate_model::refusal::Entry;
+use tidegate_model::{Blame, RefusalKind, Retry};
+
+/// The list of all.
+pub fn index(frame: Frame) -> HelpPage {
+    HelpPage { frame, rows: RefusalKind::ALL.iter().map(|kind| row(&kind.entry())).collect() }
+}
+
+/// The page of one; `None` if there is none of that name.
+pub fn refusal(frame: Frame, slug: &str) -> Option<RefusalPage> {
+    let entry = RefusalKind::ALL.iter().map(|kind| kind.entry()).find(|entry| entry.slug == slug)?;
+    let help = refusal_help(&entry);
+    let lines = help.lines.into_iter().enumerate().map(|(i, line)| LineView {
+        dom_id: format!("line-{}", i + 1),
+        name: line.name,
+        minimum_version: line.minimum_version,
+        form: line.form,
+    });
+    let frame = Frame { title: entry.text.trim_end_matches('.').to_owned(), ..frame };
+    Some(RefusalPage { frame, row: row(&entry), cause: help.cause, lines: lines.collect() })
+}
+
+fn row(entry: &Entry) -> HelpRow {
+    HelpRow {
+        slug: entry.slug,
+        code: entry.code,
+        sqlstate: entry.sqlstate,
+        text: entry.text,
+        hint: entry.hint,
+        whose: match entry.blame {
+            Blame::Client => "the client",
+            Blame::Cluster => "the cluster",
+            Blame::Gateway => "the gateway",
+        },
+        again: match entry.retry {
+            Retry::Never => "the same again ends the same",
+            Retry::Soon => "may help",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use askama::Template;
+
+    #[test]
+    fn every_refusal_has_a_page() {
+        for kind in RefusalKind::ALL {
+            let entry = kind.entry();
+            let page = refusal(Frame::new("", "help"), entry.slug).unwrap().render().unwrap();
+            assert!(page.contains(&format!("ERROR {} ({})", entry.code, entry.sqlstate)), "{}", entry.slug);
+        }
+        assert!(refusal(Frame::new("", "help"), "../nothing").is_none());
+    }
+}

@@ -1,0 +1,253 @@
+//! Every page with made-up facts, full and empty. `TIDEGATE_PAGES=DIR cargo test -p tidegate-console --lib samples`
+//! writes them as files, to be looked at.
+
+use super::frame::{Frame, Notice, NoticeKind};
+use super::views::*;
+use super::words::Moment;
+use crate::types::Secret;
+use askama::Template;
+use tidegate_connect::{Endpoint, TlsMinimum, Wish};
+use tidegate_model::{ClusterState, Trust};
+use zeroize::Zeroizing;
+
+fn frame(title: &str, place: &'static str) -> Frame {
+    Frame {
+        operator: Some("admin".to_owned()),
+        csrf: "c5f3".to_owned(),
+        live: place == "clusters",
+        ..Frame::new(title, place)
+    }
+}
+
+fn row(name: &str, state: ClusterState, sessions: u32) -> ClusterRow {
+    ClusterRow {
+        name: name.to_owned(),
+        state,
+        failure: (state == ClusterState::Failed).then(|| "no space left on device".to_owned()),
+        login: "k7m2q9x4w3tz.root".to_owned(),
+        sessions,
+        sessions_max: 200,
+        created: Moment::from_unix(1_795_376_042),
+    }
+}
+
+fn clusters(rows: Vec<ClusterRow>, notice: Option<Notice>) -> String {
+    let page = ClustersPage {
+        frame: Frame { notice, ..frame("Clusters", "clusters") },
+        endpoint: "db.example.com:4000".to_owned(),
+        trust: "public",
+        ready: true,
+        rows,
+        wanted: String::new(),
+    };
+    page.render().unwrap()
+}
+
+fn cluster(state: ClusterState, full: bool) -> String {
+    let at = |s: i64| Moment::from_unix(1_795_376_042 + s);
+    let session = |id, client: &str, age: &str| SessionRow {
+        id,
+        user: "root".to_owned(),
+        client: client.to_owned(),
+        tls: "TLS 1.3".to_owned(),
+        age: age.to_owned(),
+    };
+    let wake = |s: i64, ms, recovery| WakeRow { at: at(s), ms, recovery };
+    let refusal = |s: i64, kind: tidegate_model::RefusalKind| {
+        let entry = kind.entry();
+        RefusalRow { at: at(s), client: "203.0.113.9".to_owned(), slug: entry.slug, text: entry.text, code: entry.code }
+    };
+    let page = ClusterPage {
+        frame: frame("shop", "clusters"),
+        row: row("shop", state, 2),
+        endpoint: "db.example.com:4000".to_owned(),
+        database: "test",
+        sessions: if full {
+            vec![
+                session(2_147_483_655, "203.0.113.9:51234", "4 min 10 s"),
+                session(2_147_483_661, "[2001:db8::17]:40022", "12 s"),
+            ]
+        } else {
+            Vec::new()
+        },
+        wakes: if full { vec![wake(90, 84, false), wake(40, 101, false), wake(3, 640, true)] } else { Vec::new() },
+        wakes_max: 640,
+        refusals: if full {
+            vec![
+                refusal(80, tidegate_model::RefusalKind::AccessDenied),
+                refusal(20, tidegate_model::RefusalKind::TooManyConnections),
+            ]
+        } else {
+            Vec::new()
+        },
+        sleep_after: "5 min".to_owned(),
+        transaction_idle_max: "1 h".to_owned(),
+        deleting: full,
+    };
+    page.render().unwrap()
+}
+
+fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> String {
+    let local = matches!(trust, Trust::Local(_));
+    let endpoint = Endpoint {
+        host: "db.example.com".to_owned(),
+        port: 4000,
+        user: "k7m2q9x4w3tz.root".to_owned(),
+        database: "test".to_owned(),
+        trust,
+    };
+    let strings =
+        tidegate_connect::render(with, &endpoint, Wish { os: Some("debian"), tls: TlsMinimum::Tls12, password });
+    let strings = strings.map_err(|e| e.to_string());
+    let step = |name: &str, ok, ms, detail: &str| StepView { name: name.to_owned(), ok, ms, detail: detail.to_owned() };
+    let page = ConnectPage {
+        frame: frame("Connect to shop", "clusters"),
+        row: row("shop", ClusterState::Asleep, 0),
+        wish: Chosen { with: with.to_owned(), os: "debian".to_owned(), tls: "1.2".to_owned() },
+        clients: super::views::groups(),
+        platforms: tidegate_connect::platforms(),
+        forms: strings.as_ref().map(|s| s.forms.iter().map(FormView::from).collect()).unwrap_or_default(),
+        fails: strings.as_ref().map(|s| s.fails.iter().map(FailsView::from).collect()).unwrap_or_default(),
+        strings,
+        password: password.map(|p| Secret::new(Zeroizing::new(p.to_owned()))),
+        fresh,
+        trust: if local { "local" } else { "public" },
+        ca_offered: local,
+        steps: match password {
+            None => Vec::new(),
+            Some(_) => vec![
+                step("Reach the endpoint", true, Some(1), "127.0.0.1:4000"),
+                step("TLS", true, Some(4), "TLS 1.3, chain and name verified"),
+                step("Log in", true, Some(88), "the cluster was woken"),
+                step("First row", false, None, "refused with 1040: The cluster is still waking up."),
+            ],
+        },
+    };
+    page.render().unwrap()
+}
+
+fn certificate(full: bool) -> String {
+    let leaf = LeafView {
+        heading: "Served now",
+        key: "ecdsa".to_owned(),
+        names: vec!["db.example.com".to_owned(), "console.example.com".to_owned()],
+        issuer: "C=US, O=Let's Encrypt, CN=E7".to_owned(),
+        serial: "04:9c:71:2f:6a:8b:cc:10:5e:97:3d:2b:a4:f0:1c:88:de:5a".to_owned(),
+        not_before: Moment::from_unix(1_792_000_000),
+        not_after: Moment::from_unix(1_799_776_000),
+        spent: 43,
+        left: "51 days left".to_owned(),
+        renewal: "about 13 Dec 2026, by ACME".to_owned(),
+    };
+    let link = |role, subject: &str, ends: &str| ChainLink { role, subject: subject.to_owned(), ends: ends.to_owned() };
+    let page = CertificatePage {
+        frame: frame("Certificate", "certificate"),
+        trust_line: "Publicly trusted: clients need no file of yours.",
+        ca_offered: !full,
+        alarms: if full {
+            vec!["The last two orders failed: connection refused on port 80.".to_owned()]
+        } else {
+            Vec::new()
+        },
+        leaves: vec![leaf],
+        chain: if full {
+            vec![
+                link("Certificate", "CN=db.example.com", "12 Jan 2027"),
+                link("Issuer", "C=US, O=Let's Encrypt, CN=E7", "12 Mar 2027"),
+            ]
+        } else {
+            Vec::new()
+        },
+        history: if full {
+            vec![HistoryRow {
+                at: Moment::from_unix(1_795_376_042),
+                what: "A new certificate is served".to_owned(),
+                class: "good",
+            }]
+        } else {
+            Vec::new()
+        },
+    };
+    page.render().unwrap()
+}
+
+fn pages() -> Vec<(&'static str, String)> {
+    use ClusterState::{Asleep, Awake, Draining, Failed, Waking};
+    let refused = Notice {
+        kind: NoticeKind::Refused,
+        text: "there is already a cluster \"shop\"".to_owned(),
+        hint: "`tidegate cluster list` shows those that exist".to_owned(),
+    };
+    let all = vec![
+        row("shop", Awake, 2),
+        row("blog-comments", Asleep, 0),
+        row("ledger", Waking, 0),
+        row("metrics", Draining, 0),
+        row("old", Failed, 0),
+    ];
+    let local = || Trust::Local("/var/lib/tidegate/ca.pem".into());
+    let door = |title: &str| Frame::new(title, "");
+    vec![
+        ("sign-in", SignInPage { frame: door("Sign in") }.render().unwrap()),
+        ("link", LinkPage { frame: door("Sign in"), action: "/link/abc".to_owned() }.render().unwrap()),
+        ("empty", clusters(Vec::new(), None)),
+        ("clusters", clusters(all, Some(refused))),
+        ("cluster", cluster(Awake, true)),
+        ("cluster-asleep", cluster(Asleep, false)),
+        ("cluster-failed", cluster(Failed, false)),
+        ("connect", connect("mysql", None, Trust::Public, false)),
+        ("connect-new", connect("general", None, local(), true)),
+        ("connect-password", connect("pymysql", Some("Wm4qL9-xT2vKc7Rd"), local(), false)),
+        ("certificate", certificate(true)),
+        ("certificate-fresh", certificate(false)),
+        ("help", super::help::index(door("Help")).render().unwrap()),
+        ("refusal", super::help::refusal(door("x"), "insecure-transport").unwrap().render().unwrap()),
+        (
+            "problem",
+            ProblemPage {
+                frame: door("Not found"),
+                status: 404,
+                heading: "There is nothing here".to_owned(),
+                text: "The address may be mistyped, or what it named was deleted.".to_owned(),
+            }
+            .render()
+            .unwrap(),
+        ),
+    ]
+}
+
+#[test]
+fn every_page_is_whole_and_brings_nothing_inline() {
+    let folder = std::env::var_os("TIDEGATE_PAGES").map(std::path::PathBuf::from);
+    for (name, html) in pages() {
+        if let Some(folder) = &folder {
+            std::fs::write(folder.join(format!("{name}.html")), &html).unwrap();
+        }
+        assert_eq!(html.matches("<h1").count(), 1, "{name}");
+        assert!(html.contains("<html lang=\"en\">") && html.trim_end().ends_with("</html>"), "{name}");
+        assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains(" onclick="), "{name}");
+        assert_eq!(html.matches("<script").count(), 1, "{name}: one, by its address");
+        assert!(html.len() < 60_000, "{name}: {}", html.len());
+    }
+}
+
+#[test]
+fn every_form_that_changes_something_carries_its_csrf_field() {
+    for (name, html) in pages() {
+        // The link itself is the proof there: nobody is signed in yet.
+        if name == "link" {
+            continue;
+        }
+        for form in html.split("<form").skip(1) {
+            let form = form.split("</form>").next().unwrap();
+            assert_eq!(form.contains("method=\"post\""), form.contains("name=\"csrf\""), "{name}: {form}");
+        }
+    }
+}
+
+#[test]
+fn what_is_shown_is_escaped() {
+    let odd = row("<b>x</b>", ClusterState::Awake, 0);
+    let html = clusters(vec![odd], None);
+    assert!(!html.contains("<b>x</b>"));
+}

@@ -1,0 +1,136 @@
+//! Dates, durations and `code` in sentences, as pages show them. Pure functions.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// A moment, in UTC.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// For `<time datetime>`.
+    pub iso: String,
+    at: OffsetDateTime,
+}
+
+impl Moment {
+    pub fn from_unix(unix: i64) -> Self {
+        let at = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let iso = at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+        Self { iso, at }
+    }
+
+    pub fn day(&self) -> String {
+        self.at.format(format_description!("[day padding:none] [month repr:short] [year]")).unwrap_or_default()
+    }
+
+    pub fn minute(&self) -> String {
+        self.at
+            .format(format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC"))
+            .unwrap_or_default()
+    }
+
+    pub fn second(&self) -> String {
+        self.at
+            .format(format_description!("[day padding:none] [month repr:short], [hour]:[minute]:[second]"))
+            .unwrap_or_default()
+    }
+}
+
+/// A length of time in its largest two units.
+pub fn span(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) if length.subsec_millis() != 0 && seconds < 10 => format!("{:.1} s", length.as_secs_f64()),
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, m) if seconds % 60 == 0 => format!("{m} min"),
+        (0, 0, m) => format!("{m} min {} s", seconds % 60),
+        (0, h, 0) => format!("{h} h"),
+        (0, h, m) => format!("{h} h {m} min"),
+        (1, _, _) => "1 day".to_owned(),
+        (d, _, _) => format!("{d} days"),
+    }
+}
+
+/// A sentence in which `code` stands between backticks, as HTML. Everything else is text.
+pub struct Prose<'a>(pub &'a str);
+
+impl fmt::Display for Prose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<_> = self.0.split('`').collect();
+        // A backtick without its fellow is a backtick.
+        let paired = parts.len() % 2 == 1;
+        for (i, part) in parts.iter().enumerate() {
+            match (i % 2 == 1, paired) {
+                (true, true) => {
+                    f.write_str("<code>")?;
+                    escape(part, f)?;
+                    f.write_str("</code>")?;
+                }
+                (_, false) if i > 0 => {
+                    f.write_char('`')?;
+                    escape(part, f)?;
+                }
+                _ => escape(part, f)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for c in text.chars() {
+        match c {
+            '<' => f.write_str("&lt;")?,
+            '>' => f.write_str("&gt;")?,
+            '&' => f.write_str("&amp;")?,
+            '"' => f.write_str("&quot;")?,
+            '\'' => f.write_str("&#39;")?,
+            other => f.write_char(other)?,
+        }
+    }
+    Ok(())
+}
+
+/// What templates call by name.
+pub mod filters {
+    use super::Prose;
+    use askama::{Result, Values};
+    use std::fmt::Display;
+
+    /// See [`Prose`].
+    #[askama::filter_fn]
+    pub fn prose(text: impl Display, _: &dyn Values) -> Result<String> {
+        Ok(Prose(&text.to_string()).to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_sets_code_and_lets_no_markup_through() {
+        assert_eq!(Prose("a `b<c>` & d").to_string(), "a <code>b&lt;c&gt;</code> &amp; d");
+        assert_eq!(Prose("one ` tick").to_string(), "one ` tick");
+        assert_eq!(Prose("<script>").to_string(), "&lt;script&gt;");
+    }
+
+    #[test]
+    fn spans_read_well() {
+        let s = Duration::from_secs;
+        let cases =
+            [(s(5), "5 s"), (s(300), "5 min"), (s(90), "1 min 30 s"), (s(3600), "1 h"), (s(86_400 * 3), "3 days")];
+        for (length, words) in cases {
+            assert_eq!(span(length), words);
+        }
+        assert_eq!(span(Duration::from_millis(1500)), "1.5 s");
+    }
+
+    #[test]
+    fn moments_are_utc() {
+        let moment = Moment::from_unix(1_795_376_042);
+        assert_eq!((moment.iso.as_str(), moment.day().as_str()), ("2026-11-22T19:34:02Z", "22 Nov 2026"));
+    }
+}
