@@ -19,7 +19,7 @@ pub use guide::guide;
 pub use explain::{Answer, Ask, Checks, EXPLAIN_MAX, ExplainError, Explanation, Mend, explain};
 pub use mends::mends;
 pub use quote::Syntax;
-pub use refusal::{refusal_index, refusal_page};
+pub use refusal::{ClientLine, RefusalHelp, refusal_help, refusal_index, refusal_page};
 pub use render::{Block, Form, PASSWORD_VARIABLE, Rendered, argv, render};
 pub use table::{
     CaNeed, Client, Fails, Format, PasswordFrom, Platform, Setting, Verifies, client, clients, platform, platforms,

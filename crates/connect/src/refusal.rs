@@ -2,8 +2,8 @@
 //! table of clients. Never written here: the caller compares or saves it.
 
 use crate::endpoint::{Endpoint, Wish};
-use crate::render::{Rendered, render};
-use crate::table::{causes, clients};
+use crate::render::{Form, Rendered, render};
+use crate::table::{Client, causes, clients};
 use std::fmt::Write;
 use std::path::PathBuf;
 use tidegate_model::refusal::Entry;
@@ -39,8 +39,33 @@ pub fn refusal_page(entry: &Entry) -> String {
     page
 }
 
-/// The right string of each client; none holds a password.
-fn lines() -> String {
+/// The parts of that page, for whoever sets it in another form than Markdown.
+#[derive(Debug, Clone)]
+pub struct RefusalHelp {
+    /// Paragraphs, with code between backticks; empty if nothing is known beyond the row.
+    pub cause: Vec<&'static str>,
+    /// The right string of each client, where a client's setting is the mend; none holds a password.
+    pub lines: Vec<ClientLine>,
+}
+
+/// A client's first string, for an endpoint that is not yet known.
+#[derive(Debug, Clone)]
+pub struct ClientLine {
+    pub name: &'static str,
+    pub minimum_version: &'static str,
+    pub form: Form,
+}
+
+/// What is known of a refusal beyond its row.
+pub fn refusal_help(entry: &Entry) -> RefusalHelp {
+    let cause = causes().get(entry.slug);
+    RefusalHelp {
+        cause: cause.map(|cause| cause.cause.trim().split("\n\n").collect()).unwrap_or_default(),
+        lines: if cause.is_some_and(|cause| cause.lines) { client_lines() } else { Vec::new() },
+    }
+}
+
+fn client_lines() -> Vec<ClientLine> {
     let example = Endpoint {
         host: "HOST".to_owned(),
         port: 4000,
@@ -48,15 +73,21 @@ fn lines() -> String {
         database: "test".to_owned(),
         trust: Trust::Local(PathBuf::from("ca.pem")),
     };
+    let line = |client: &'static Client| {
+        // Only a client of the table is asked for, so there is always a string.
+        let Rendered { name, minimum_version, forms, .. } = render(&client.id, &example, Wish::default()).ok()?;
+        Some(ClientLine { name, minimum_version, form: forms.into_iter().next()? })
+    };
+    clients().iter().filter_map(line).collect()
+}
+
+/// The right string of each client, in Markdown.
+fn lines() -> String {
     let mut out = String::from(
         "\n## By client\n\nThese strings use TLS and verify the server, its chain and its name. `tidegate connect NAME --with CLIENT` prints \
          them filled in; `ca.pem` lies in the server's data folder.\n",
     );
-    for client in clients() {
-        // Only a client of the table is asked for, so there is always a string.
-        let Ok(rendered) = render(&client.id, &example, Wish::default()) else { continue };
-        let Some(form) = rendered.forms.first() else { continue };
-        let Rendered { name, minimum_version, .. } = &rendered;
+    for ClientLine { name, minimum_version, form } in client_lines() {
         let fence = form.syntax.fence();
         let _ = write!(out, "\n### {name}\n\nFrom {minimum_version} on:\n\n```{fence}\n{}\n```\n", form.text);
     }
