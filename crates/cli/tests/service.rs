@@ -157,13 +157,83 @@ fn a_unit_of_somebody_else_is_neither_overwritten_nor_deleted() {
     assert_eq!(fs::read_to_string(&unit).unwrap(), "[Service]\nExecStart=/bin/true\n");
 }
 
+/// Of the real installation: a copy where services can see it, and data of its own.
+const COPY: &str = "/usr/local/bin/tidegate-service-test";
+const DATA: &str = "/var/lib/tidegate-service-test";
+
+fn systemd_runs() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+fn run(program: &str, args: &[&str]) -> String {
+    let out = Command::new(program).args(args).env("NO_COLOR", "1").output().unwrap();
+    assert!(out.status.success(), "{program} {args:?}: {}", text(&out.stderr));
+    text(&out.stdout)
+}
+
+/// Takes everything out again, however the test ends: also the user, where there was none before.
+struct Installed {
+    had_user: bool,
+}
+
+impl Installed {
+    fn new() -> Self {
+        Self { had_user: Command::new("id").arg("tidegate").output().unwrap().status.success() }
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        let _ = Command::new(COPY).args(["service", "remove", "--data", DATA]).output();
+        let _ = fs::remove_dir_all(DATA);
+        let _ = fs::remove_file(COPY);
+        if !self.had_user {
+            let _ = Command::new("userdel").arg("tidegate").output();
+        }
+    }
+}
+
+/// Install, a cluster whose engine wakes inside the unit's walls, reload, removal: as this user.
+fn lives_as(user: &str) {
+    let _installed = Installed::new();
+    fs::copy(env!("CARGO_BIN_EXE_tidegate"), COPY).unwrap();
+    run(COPY, &["service", "install", "--data", DATA, "--listen", "127.0.0.1:0", "--user", user]);
+    let show = |what: &str| run("systemctl", &["show", "tidegate", "--value", "-p", what]).trim().to_owned();
+    assert_eq!((show("ActiveState"), show("User")), ("active".to_owned(), user.to_owned()));
+    assert!(show("StatusText").starts_with("listening on 127.0.0.1:"));
+    run(COPY, &["cluster", "create", "shop", "--data", DATA]);
+    let woken = run(COPY, &["cluster", "wake", "shop", "--json", "--data", DATA]);
+    assert!(woken.contains("\"awake\""), "{woken}");
+    run("systemctl", &["reload", "tidegate"]);
+    assert_eq!(show("ActiveState"), "active");
+    let said = run(COPY, &["service", "remove", "--data", DATA]);
+    assert!(said.contains(DATA), "{said}");
+    assert_eq!((show("ActiveState"), show("LoadState")), ("inactive".to_owned(), "not-found".to_owned()));
+    assert!(Path::new(DATA).join("store.sqlite").is_file(), "data stays");
+}
+
+#[test]
+fn a_real_service_is_installed_lives_and_is_removed() {
+    let why = match () {
+        () if !systemd_runs() => "systemd is not process 1 here",
+        () if !has("systemd-sysusers") => "systemd-sysusers is not here",
+        () if !rustix::process::geteuid().is_root() => "it takes root",
+        () if Path::new("/etc/systemd/system/tidegate.service").exists() => "a service of that name is installed",
+        () => "",
+    };
+    if !why.is_empty() {
+        println!("not run: installing and removing for real: {why}");
+        return;
+    }
+    ["tidegate", "root"].into_iter().for_each(lives_as);
+}
+
 #[test]
 fn where_systemd_does_not_run_that_is_said() {
-    if Path::new("/run/systemd/system").is_dir() {
+    if systemd_runs() {
         println!("not run: systemd runs here");
         return;
     }
-    println!("not run: installing and removing for real, since systemd is not process 1 here");
     let out = tidegate(&["service", "install"]);
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stderr).contains("not run by systemd"), "{}", text(&out.stderr));
