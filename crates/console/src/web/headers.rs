@@ -16,8 +16,9 @@ pub async fn secure(request: Request, next: Next) -> Response {
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, CSP),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // A sign-in link must not travel on in a Referer.
-        (REFERRER_POLICY, "no-referrer"),
+        // A sign-in link must not travel on in a Referer. (Under `no-referrer`, browsers send `Origin: null` with our own
+        // forms too.)
+        (REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
