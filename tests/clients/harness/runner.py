@@ -133,6 +133,8 @@ class Client:
             return fail("its file and what it does with a server that offers no TLS differ: plain_text")
         if not connected and setting.shows and setting.shows not in said:
             return fail(f"it does not show the server's text: {setting.shows}")
+        if setting.off and self.table["attributes"] and self.table["mend"] not in said:
+            return fail(f"it names itself, and should have been told its own mend: {self.table['mend']}")
         if connected and setting.tls and (wrong := self._agreed(setting)):
             return fail(wrong)
         return Outcome(setting.name, "passed", connected=connected)

@@ -165,8 +165,8 @@ fn list(json: bool) -> Result<()> {
             .iter()
             .map(|c| {
                 serde_json::json!({"id": c.id, "name": c.name, "language": c.language, "minimum_version": c.minimum_version,
-                    "verifies": c.verifies, "plain_text": c.plain_text, "tls13": c.tls13, "not_run": c.not_run,
-                    "no_form_verifies": c.no_form_verifies})
+                    "verifies": c.verifies, "plain_text": c.plain_text, "tls13": c.tls13, "attributes": c.attributes,
+                    "mend": c.mend, "not_run": c.not_run, "no_form_verifies": c.no_form_verifies})
             })
             .collect();
         return screen::print_json(&serde_json::json!({"clients": clients, "platforms": platforms()}));
