@@ -122,6 +122,8 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     if parent != Some(orders.parent) {
         return Err("the server that asked for this engine is gone".to_owned());
     }
+    // A service manager may have given the server the right to low ports; what it runs has no use for any.
+    rustix::thread::clear_ambient_capability_set().map_err(|e| because("ambient capabilities")(e.into()))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| because("no_new_privs")(e.into()))?;
     let reach = files::Reach {
         program: &orders.program,
