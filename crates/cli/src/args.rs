@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// paste; `tidegate serve` is the same server for a service manager; all other commands talk to the running
 /// server through a socket in its data directory.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, propagate_version = false, max_term_width = 100, after_help = FIRST_STEPS)]
+#[command(name = "tidegate", version, propagate_version = false, max_term_width = 100)]
 #[command(after_long_help = ENVIRONMENT)]
 pub struct Cli {
     #[command(flatten)]
@@ -18,11 +18,6 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
-
-const FIRST_STEPS: &str = "First steps:
-  tidegate up                     start here: a server, a cluster, a line to paste
-  tidegate cluster create shop    one more cluster, from another terminal
-  tidegate sql shop               talk SQL to it";
 
 const ENVIRONMENT: &str = "First steps:
   tidegate up                     start here: a server, a cluster, a line to paste
@@ -112,6 +107,14 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Cert(CertCommand),
 
+    /// Print a link to sign in to the web console
+    #[command(subcommand, arg_required_else_help = true)]
+    Operator(OperatorCommand),
+
+    /// Make, list and revoke keys for the API
+    #[command(subcommand, arg_required_else_help = true)]
+    Key(KeyCommand),
+
     /// Check and show the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -147,6 +150,36 @@ pub struct ServeArgs {
     /// Where the CA may write to about the certificates of --domain
     #[arg(long, value_name = "ADDRESS")]
     pub acme_email: Option<String>,
+
+    /// Serve the console and the API here, over HTTPS [default: 127.0.0.1:4443]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    pub console: Vec<SocketAddr>,
+
+    /// The console's own name, not the database's; with --domain it gets a certificate of its own
+    #[arg(long, value_name = "NAME")]
+    pub console_domain: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OperatorCommand {
+    /// Print a link that signs a browser in to the console: once, within 15 minutes
+    Link,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key for the API and print it (once)
+    Create {
+        /// What it is for
+        name: String,
+        /// It ends after so many days [default: only when it is revoked]
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u32>,
+    },
+    /// List the keys, without themselves
+    List,
+    /// Revoke a key, by its name or id
+    Revoke { key: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 
 use crate::acme;
 use crate::config::Config;
+use crate::console::{self, Doors, FanOut, OwnDoor};
 use crate::failure::Failure;
 use crate::holder;
 use crate::journal::LogJournal;
@@ -13,6 +14,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_console::events::Events;
+use tidegate_console::metrics::{Metrics, Watched};
+use tidegate_console::web::{Web, WebListener};
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
 use tidegate_engine::{EngineSettings, Walls};
@@ -37,6 +40,9 @@ pub struct Server {
     identity: Identity,
     listening: Vec<SocketAddr>,
     events: Events,
+    metrics: Metrics,
+    /// The console's, if it has one of its own.
+    web_identity: Identity,
     face: watch::Sender<PublicFace>,
     /// No more connections, of clients or of commands.
     closing: CancellationToken,
@@ -53,11 +59,17 @@ impl Server {
         let listeners = wanted.iter().map(|a| bind(*a)).collect::<Result<Vec<_>>>()?;
         let listening = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
 
+        let doors = Doors::bind(config, bind)?;
+
         let step = steps.then(|| Step::begin("certificate"));
-        let journal: Arc<dyn Journal> = Arc::new(LogJournal);
+        let (events, metrics) = (Events::default(), Metrics::new()?);
+        let all: Vec<Arc<dyn Journal>> =
+            vec![Arc::new(LogJournal), Arc::new(events.clone()), Arc::new(metrics.clone())];
+        let journal: Arc<dyn Journal> = Arc::new(FanOut(all));
         let swapped = Arc::new(Notify::new());
         let identity = open_identity(config, &root, Arc::clone(&journal), Arc::clone(&swapped))?;
         let host = primary_host(&identity, &listening).await?;
+        let web_identity = console::identity(config, &root, &identity, &doors)?;
         if let Some(step) = step {
             step.done(&identity.names().join(", "));
         }
@@ -89,6 +101,7 @@ impl Server {
             trust: identity.trust(),
             names: identity.names(),
             listeners: listening.clone(),
+            console: doors.base(config, &web_identity)?,
         };
         let (face, _) = watch::channel(face);
         let server = Self {
@@ -96,13 +109,53 @@ impl Server {
             gateway,
             identity,
             listening,
-            events: Events::default(),
+            events,
+            metrics,
+            web_identity,
             face,
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         server.open_doors(listeners, control_socket, swapped);
+        server.open_console(doors)?;
         Ok(server)
+    }
+
+    fn api(&self) -> Api {
+        Api {
+            control: self.control.clone(),
+            face: self.face.subscribe(),
+            identity: self.identity.clone(),
+            events: self.events.clone(),
+            prober: Arc::new(OwnDoor { face: self.face.subscribe() }),
+        }
+    }
+
+    fn open_console(&self, doors: Doors) -> Result<()> {
+        let tls = self.web_identity.web_config()?;
+        let web = WebListener::new(Web::new(self.api()), tls);
+        for listener in doors.console {
+            self.tasks.spawn(web.clone().serve(listener, self.closing.clone()));
+        }
+        if let Some(listener) = doors.metrics {
+            let watched = Watched {
+                metrics: self.metrics.clone(),
+                control: self.control.clone(),
+                identity: self.identity.clone(),
+                events: self.events.clone(),
+            };
+            self.tasks.spawn(watched.serve(listener, self.closing.clone()));
+        }
+        if !self.web_identity.is_same(&self.identity) {
+            let (watch, closing) = (self.web_identity.watch(), self.closing.clone());
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = watch => {}
+                    () = closing.cancelled() => {}
+                }
+            });
+        }
+        Ok(())
     }
 
     fn open_doors(&self, listeners: Vec<TcpListener>, control_socket: ControlSocket, swapped: Arc<Notify>) {
@@ -110,13 +163,7 @@ impl Server {
             let (gateway, closing) = (self.gateway.clone(), self.closing.clone());
             self.tasks.spawn(async move { gateway.serve(listener, closing).await });
         }
-        let api = Api {
-            control: self.control.clone(),
-            face: self.face.subscribe(),
-            identity: self.identity.clone(),
-            events: self.events.clone(),
-            prober: Arc::new(tidegate_console::probe::NoProber),
-        };
+        let api = self.api();
         let closing = self.closing.clone().cancelled_owned();
         self.tasks.spawn(async move {
             if let Err(error) = control_socket.serve(api, closing).await {
@@ -224,6 +271,11 @@ fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
 fn open_identity(config: &Config, data: &Path, journal: Arc<dyn Journal>, swapped: Arc<Notify>) -> Result<Identity> {
     let mut settings = TlsSettings::new(data);
     settings.names = config.names("tls.names")?;
+    // Where a local CA signs, it signs for both.
+    let console = config.text("console.domain")?;
+    if !console.is_empty() && config.names("acme.domains")?.is_empty() {
+        settings.names.push(console.to_owned());
+    }
     settings.certificate = config.file("tls.certificate")?;
     settings.key = config.file("tls.key")?;
     settings.ca = config.file("tls.ca")?;

@@ -7,6 +7,7 @@ mod card;
 mod commands;
 mod compose;
 mod config;
+mod console;
 mod failure;
 #[cfg(test)]
 mod help_pages;

@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tidegate_console::probe::{ProbeStep, Step};
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::greeting::{Greeting, Opening};
 use tidegate_wire::handshake_response::HandshakeResponse;
@@ -68,6 +69,56 @@ pub async fn first_row(door: &Door<'_>, user: &str, password: &str, database: &s
     tokio::time::timeout(limits::PROOF_MAX, work).await.context("no row within 15 s")?
 }
 
+/// The same in steps, each with its time; the one that fails is the last. Without a password it ends before the login.
+pub async fn steps(door: &Door<'_>, user: &str, password: Option<&str>, database: &str) -> Vec<ProbeStep> {
+    let mut steps = Vec::new();
+    let bound = tokio::time::timeout(limits::PROOF_MAX, walk(door, user, password, database, &mut steps)).await;
+    if bound.is_err() {
+        let step = match steps.len() {
+            0 => Step::Tcp,
+            1 => Step::Tls,
+            2 => Step::Login,
+            _ => Step::FirstRow,
+        };
+        let failure = Some("no answer within 15 s".to_owned());
+        steps.push(ProbeStep { step, took: limits::PROOF_MAX, detail: String::new(), failure });
+    }
+    steps
+}
+
+async fn walk(door: &Door<'_>, user: &str, password: Option<&str>, database: &str, steps: &mut Vec<ProbeStep>) {
+    let mut began = Instant::now();
+    let mut note = |step: Step, came: Result<String>| {
+        let (took, going) = (began.elapsed(), came.is_ok());
+        began = Instant::now();
+        let (detail, failure) = match came {
+            Ok(detail) => (detail, None),
+            Err(error) => (String::new(), Some(format!("{error:#}"))),
+        };
+        steps.push(ProbeStep { step, took, detail, failure });
+        going
+    };
+    let (greeting, tcp) = match greeted(door).await {
+        Ok(both) => both,
+        Err(error) => return drop(note(Step::Tcp, Err(error))),
+    };
+    note(Step::Tcp, Ok(door.address.to_string()));
+    let mut stream = match upgraded(door, &greeting, tcp).await {
+        Ok(stream) => stream,
+        Err(error) => return drop(note(Step::Tls, Err(error))),
+    };
+    note(Step::Tls, Ok(format!("{}, chain and name verified", version(&stream))));
+    if let Some(password) = password {
+        let came = login(&mut stream, &greeting, user, password, database).await;
+        if note(Step::Login, came.map(|()| user.to_owned())) {
+            let came = read_one(&mut stream).await;
+            note(Step::FirstRow, came.map(|()| "SELECT 1".to_owned()));
+        }
+        let _ = send(&mut stream, 0, &[COM_QUIT]).await;
+    }
+    let _ = stream.shutdown().await;
+}
+
 /// Connects and verifies chain and name.
 pub async fn identity(door: &Door<'_>) -> Result<Proof> {
     let work = async {
@@ -80,19 +131,27 @@ pub async fn identity(door: &Door<'_>) -> Result<Proof> {
 }
 
 async fn secure(door: &Door<'_>) -> Result<(Greeting, TlsStream<TcpStream>)> {
+    let (greeting, tcp) = greeted(door).await?;
+    let stream = upgraded(door, &greeting, tcp).await?;
+    Ok((greeting, stream))
+}
+
+async fn greeted(door: &Door<'_>) -> Result<(Greeting, TcpStream)> {
     let mut tcp = TcpStream::connect(door.address).await.with_context(|| format!("connecting to {}", door.address))?;
     tcp.set_nodelay(true)?;
-    let greeting = match Opening::parse(&read(&mut tcp).await?.payload).context("reading the greeting")? {
-        Opening::Greeting(greeting) => greeting,
-        Opening::Error(error) => return Err(refused(&error)),
-    };
-    let request = response(&greeting, "", "", None).encode();
+    match Opening::parse(&read(&mut tcp).await?.payload).context("reading the greeting")? {
+        Opening::Greeting(greeting) => Ok((greeting, tcp)),
+        Opening::Error(error) => Err(refused(&error)),
+    }
+}
+
+async fn upgraded(door: &Door<'_>, greeting: &Greeting, mut tcp: TcpStream) -> Result<TlsStream<TcpStream>> {
+    let request = response(greeting, "", "", None).encode();
     send(&mut tcp, 1, request.get(..SSL_REQUEST_LEN).unwrap_or_default()).await?;
     let name =
         ServerName::try_from(door.host.to_owned()).with_context(|| format!("{:?} as a server's name", door.host))?;
     let connector = TlsConnector::from(Arc::clone(&door.tls));
-    let stream = connector.connect(name, tcp).await.with_context(|| format!("verifying {}", door.host))?;
-    Ok((greeting, stream))
+    connector.connect(name, tcp).await.with_context(|| format!("verifying {}", door.host))
 }
 
 fn response(greeting: &Greeting, user: &str, password: &str, database: Option<&str>) -> HandshakeResponse {

@@ -154,7 +154,7 @@ pub async fn check_certificate(State(api): State<Api>) -> Result<Json<CheckResul
     Ok(Json(CheckResult { findings: found.into_iter().map(show).collect() }))
 }
 
-fn date(unix: i64) -> String {
+pub fn date(unix: i64) -> String {
     OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default()
 }
 

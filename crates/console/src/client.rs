@@ -1,7 +1,10 @@
 //! The typed client of the control socket, for the command line. Never retries: a creation is not asked for twice.
 
 use crate::certificate::{Certificate, CheckResult, Pair};
-use crate::types::{Cluster, ClusterList, CreateCluster, ErrorBody, LocalCa, Server, Session, SessionList};
+use crate::types::{
+    Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList, LocalCa, Server, Session, SessionList,
+    SignInLink,
+};
 use crate::{limits, socket};
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -128,6 +131,22 @@ impl Client {
 
     pub async fn kill_session(&self, id: u64) -> Answer<()> {
         self.send(Method::DELETE, &format!("/v1/sessions/{id}"), NOTHING).await.map(drop)
+    }
+
+    pub async fn sign_in_link(&self) -> Answer<SignInLink> {
+        self.ask(Method::POST, "/v1/operator/link", NOTHING).await
+    }
+
+    pub async fn keys(&self) -> Answer<Vec<Key>> {
+        self.ask::<KeyList>(Method::GET, "/v1/keys", NOTHING).await.map(|list| list.keys)
+    }
+
+    pub async fn create_key(&self, wanted: &CreateKey) -> Answer<Key> {
+        self.ask(Method::POST, "/v1/keys", Some(wanted)).await
+    }
+
+    pub async fn revoke_key(&self, key: &str) -> Answer<()> {
+        self.send(Method::DELETE, &format!("/v1/keys/{}", encoded(key)), NOTHING).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Answer<T> {

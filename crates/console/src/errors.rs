@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tidegate_connect::ConnectError;
 use tidegate_control::{ControlError, ErrorCode};
 use tidegate_tls::TlsError;
 
@@ -54,6 +55,26 @@ impl ApiError {
         )
     }
 
+    pub fn bad_request(message: &str, hint: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message, hint)
+    }
+
+    pub fn no_console() -> Self {
+        let hint = "set console.listen, or start the server with --console ADDR";
+        Self::new(StatusCode::CONFLICT, "no_console", "this server has no console", hint)
+    }
+
+    /// Of the owner's socket alone.
+    pub fn only_local() -> Self {
+        let hint = "run the command on the server itself";
+        Self::new(StatusCode::FORBIDDEN, "only_local", "this is done on the server's own socket only", hint)
+    }
+
+    pub fn unwritable() -> Self {
+        let hint = "the server's log tells more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an answer could not be written", hint)
+    }
+
     pub fn not_authorized() -> Self {
         let hint = "send `Authorization: Bearer KEY`; `tidegate key create NAME` on the server makes one";
         Self::new(StatusCode::UNAUTHORIZED, "not_authorized", "there is no API key in this request that holds", hint)
@@ -73,18 +94,38 @@ impl ApiError {
     }
 }
 
+/// What the code of an operation's error is in HTTP.
+pub fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::BadName | ErrorCode::BadLimits => StatusCode::BAD_REQUEST,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Exists | ErrorCode::Busy => StatusCode::CONFLICT,
+        ErrorCode::NotAuthorized => StatusCode::UNAUTHORIZED,
+        ErrorCode::NoPlace | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::EngineFailed => StatusCode::BAD_GATEWAY,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
 impl From<ControlError> for ApiError {
     fn from(e: ControlError) -> Self {
-        let status = match e.code {
-            ErrorCode::BadName | ErrorCode::BadLimits => StatusCode::BAD_REQUEST,
-            ErrorCode::NotFound => StatusCode::NOT_FOUND,
-            ErrorCode::Exists | ErrorCode::Busy => StatusCode::CONFLICT,
-            ErrorCode::NotAuthorized => StatusCode::UNAUTHORIZED,
-            ErrorCode::NoPlace | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            ErrorCode::EngineFailed => StatusCode::BAD_GATEWAY,
-            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let status = status_of(e.code);
         Self::new(status, e.code.as_str(), e.message, e.hint)
+    }
+}
+
+impl From<ConnectError> for ApiError {
+    fn from(error: ConnectError) -> Self {
+        let (code, hint) = match &error {
+            ConnectError::UnknownClient { .. } => ("unknown_client", "GET /v1/connect lists them"),
+            ConnectError::UnknownPlatform { .. } => ("unknown_platform", "GET /v1/connect lists them"),
+            ConnectError::NoTlsMinimum { .. } => ("no_tls_minimum", "leave tls out"),
+            ConnectError::NoCommandLine { .. }
+            | ConnectError::PathNotText(_)
+            | ConnectError::ControlCharacter(_)
+            | ConnectError::BadTemplate { .. } => ("no_string", "choose another name or path"),
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, error.to_string(), hint)
     }
 }
 

@@ -13,6 +13,8 @@ pub struct PublicFace {
     /// What the certificate carries.
     pub names: Vec<String>,
     pub listeners: Vec<SocketAddr>,
+    /// Where the console is, such as `https://127.0.0.1:4443`, if there is one.
+    pub console: Option<String>,
 }
 
 impl PublicFace {

@@ -1,13 +1,17 @@
 //! The API over the control socket and over HTTPS, the web console, and the client of the command line. Never packets
 //! or processes.
 
+mod access;
+mod activity;
 pub mod auth;
 pub mod certificate;
 pub mod client;
+mod dialog;
 mod errors;
 pub mod events;
 mod face;
 mod limits;
+pub mod metrics;
 mod pages;
 pub mod probe;
 mod routes;

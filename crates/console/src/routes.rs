@@ -2,7 +2,6 @@
 //! decides anything.
 
 use crate::auth::keyed;
-use crate::certificate;
 use crate::errors::{self, ApiError};
 use crate::events::Events;
 use crate::face::PublicFace;
@@ -13,6 +12,7 @@ use crate::types::{
     SessionList,
 };
 use crate::web::Web;
+use crate::{access, activity, certificate, dialog};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -67,6 +67,13 @@ fn parts() -> (Router<Api>, Description) {
         .routes(routes!(certificate::renew_certificate))
         .routes(routes!(certificate::import_certificate))
         .routes(routes!(certificate::check_certificate))
+        .routes(routes!(activity::cluster_events))
+        .routes(routes!(dialog::list_clients))
+        .routes(routes!(dialog::connect_strings))
+        .routes(routes!(dialog::test_connection))
+        .routes(routes!(access::list_keys, access::create_key))
+        .routes(routes!(access::revoke_key))
+        .routes(routes!(access::create_link))
         .split_for_parts()
 }
 
@@ -208,6 +215,7 @@ async fn show_server(State(api): State<Api>) -> Json<Server> {
         names: face.names,
         host: face.host,
         port: face.port,
+        console: face.console,
         ready: api.control.is_recovered(),
     })
 }

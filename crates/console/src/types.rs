@@ -171,6 +171,9 @@ pub struct Server {
     pub ca: Option<String>,
     pub host: String,
     pub port: u16,
+    /// Where the web console is; null if there is none.
+    #[schema(example = "https://127.0.0.1:4443")]
+    pub console: Option<String>,
     /// False while clusters that were not cleanly asleep at the start are being recovered; logins wait for it.
     pub ready: bool,
 }
@@ -198,4 +201,168 @@ pub struct ErrorBody {
     pub hint: String,
     /// The same as in the server's log.
     pub request_id: String,
+}
+
+/// A link that signs a browser in, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignInLink {
+    #[schema(value_type = String, example = "https://127.0.0.1:4443/link/5f2c...")]
+    pub url: Secret,
+    /// RFC 3339, UTC.
+    pub expires_at: String,
+}
+
+/// An API key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Key {
+    #[schema(example = "k7m2q9x4w3tz")]
+    pub id: String,
+    #[schema(example = "terraform")]
+    pub name: String,
+    /// Only in the answer that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub key: Option<Secret>,
+    pub created_at: String,
+    /// Null for one that ends only when it is revoked.
+    pub expires_at: Option<String>,
+    /// To the minute; null if never.
+    pub used_at: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyList {
+    pub keys: Vec<Key>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKey {
+    /// 1 to 64 characters; what it is for.
+    #[schema(example = "terraform")]
+    pub name: String,
+    /// At most ten years; missing: only when it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after_seconds: Option<f64>,
+}
+
+/// Clients and operating systems that there are strings for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClientList {
+    pub clients: Vec<KnownClient>,
+    pub platforms: Vec<KnownPlatform>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KnownClient {
+    #[schema(example = "mysql")]
+    pub id: String,
+    pub name: String,
+    pub language: String,
+    /// Whether its strings can insist on TLS 1.3.
+    pub tls13: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KnownPlatform {
+    #[schema(example = "debian")]
+    pub id: String,
+    pub name: String,
+}
+
+/// The strings of one client. More fields than these may come.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the description of what the room `connect` writes")]
+pub struct ConnectStrings {
+    pub client: String,
+    pub name: String,
+    pub language: String,
+    pub install: String,
+    pub minimum_version: String,
+    pub platform: String,
+    /// `local`, `private` or `public`.
+    pub trust: String,
+    pub tls: String,
+    pub ca: Option<String>,
+    /// The strings, the best first.
+    pub forms: Vec<ConnectForm>,
+    pub notes: Vec<String>,
+}
+
+/// One string to copy.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "as ConnectStrings")]
+pub struct ConnectForm {
+    pub id: String,
+    pub title: String,
+    pub syntax: String,
+    pub format: String,
+    /// `env`, `literal` or `asked`.
+    pub password: String,
+    pub text: String,
+}
+
+/// Whom to log in as.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TestConnection {
+    /// Inside the cluster; `root` if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Without it the test ends before the login. Kept nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub password: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+}
+
+/// How a test went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TestResult {
+    pub ok: bool,
+    /// In order; the one that failed is the last.
+    pub steps: Vec<TestStep>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TestStep {
+    /// `tcp`, `tls`, `login` or `first_row`.
+    #[schema(example = "tls")]
+    pub step: String,
+    pub took_ms: f64,
+    #[schema(example = "TLS 1.3")]
+    pub detail: String,
+    /// Why it failed; null if it did not.
+    pub failure: Option<String>,
+}
+
+/// What lately happened to a cluster, latest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Activity {
+    pub refusals: Vec<RecentRefusal>,
+    pub wakes: Vec<RecentWake>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecentRefusal {
+    pub at: String,
+    #[schema(example = "203.0.113.9")]
+    pub client: String,
+    /// As the client saw it.
+    #[schema(example = 1045)]
+    pub code: u16,
+    /// The name of its help page; null where the engine refused.
+    #[schema(example = "access-denied")]
+    pub reason: Option<String>,
+    pub meaning: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RecentWake {
+    pub at: String,
+    pub took_ms: f64,
+    /// It had not slept cleanly.
+    pub recovery: bool,
 }

@@ -73,6 +73,7 @@ impl Server {
             trust: Trust::Local("/somewhere/ca.pem".into()),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             listeners: vec!["127.0.0.1:4000".parse().unwrap()],
+            console: None,
         };
         let identity = Identity::open(TlsSettings::new(data), |_| {}).unwrap();
         Self { control, sessions, face: watch::Sender::new(face), identity }

@@ -121,6 +121,19 @@ impl Identity {
         self.inner.server.clone()
     }
 
+    /// Whether both are clones of one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// The console's server profile, over the same certificate. Swaps happen behind it too.
+    ///
+    /// # Errors
+    /// If the provider knows neither of the two TLS versions, which it does.
+    pub fn web_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        profile::web_config(profile::provider(), self.inner.resolver.clone())
+    }
+
     /// Why a client may believe us, judged from the chain served now.
     pub fn trust(&self) -> Trust {
         self.inner.resolver.served.load().trust.clone()

@@ -96,6 +96,23 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
+/// The console's server: HTTP/1.1 by ALPN and nothing else, so that no request can be sent on to a MySQL port and no
+/// packet here. Nothing is resumed: a ticket of one protocol must not open the other.
+pub fn web_config(
+    provider: Arc<CryptoProvider>,
+    resolver: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(lightest_first(&provider)))
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
+    Ok(Arc::new(config))
+}
+
 /// The verifying client: chain and name, TLS 1.2 and 1.3, no certificate of its own, every handshake in full.
 pub fn client_config(believed: Roots) -> Result<Arc<ClientConfig>, TlsError> {
     let believed = match &believed {

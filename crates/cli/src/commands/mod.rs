@@ -6,6 +6,8 @@ pub mod cluster;
 mod config;
 mod connect;
 mod explain;
+mod key;
+mod operator;
 mod serve;
 mod service;
 mod session;
@@ -57,6 +59,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Cert(command) => cert::run(&context, &command),
         Command::Service(command) => service::run(&context, &command),
         Command::Trust(command) => trust::run(&context, &command),
+        Command::Operator(command) => operator::run(&context, &command),
+        Command::Key(command) => key::run(&context, &command),
         Command::Config(command) => config::run(&context, &command),
         Command::Check(args) => check::run(&context, &args),
     }

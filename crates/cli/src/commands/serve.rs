@@ -105,8 +105,10 @@ async fn greet(context: &Context, server: &Server, mode: Mode) -> Result<Greeted
 fn announce(context: &Context, server: &Server) -> Result<()> {
     let listen: Vec<String> = server.listening().iter().map(ToString::to_string).collect();
     tracing::info!(listen = listen.join(", "), data = %context.data.display(), pid = std::process::id(), "ready");
+    let console = server.face().console;
     if context.global.json {
-        let line = serde_json::json!({ "ready": true, "listen": listen, "pid": std::process::id() });
+        let line =
+            serde_json::json!({ "ready": true, "listen": listen, "console": console, "pid": std::process::id() });
         screen::print(&format!("{line}\n"))?;
     }
     Ok(())

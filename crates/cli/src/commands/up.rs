@@ -3,12 +3,12 @@
 
 use super::{Context, cluster};
 use crate::compose::Server;
+use crate::console::reachable;
 use crate::failure::Failure;
 use crate::limits;
 use crate::proof::{self, Door, Proof};
 use crate::screen::{self, Paint, Step};
 use anyhow::{Context as _, Result};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tidegate_console::types::Cluster;
 use tidegate_tls::{Roots, client_config};
 
@@ -28,10 +28,15 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
         error.context(Failure::new("the login through our own port failed", mend))
     })?;
     step.done(&proof.to_string());
+    let link = match server.face().console {
+        Some(_) => Some(client.sign_in_link().await.map_err(super::refused)?),
+        None => None,
+    };
     if context.global.json {
         let mut json = serde_json::to_value(&demo)?;
         if let Some(object) = json.as_object_mut() {
             object.insert("verified".into(), proof.to_string().into());
+            object.insert("console".into(), link.as_ref().map(|link| link.url.reveal()).into());
         }
         return screen::print_json(&json);
     }
@@ -39,6 +44,10 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let lines = super::connect::lines(&cluster::endpoint_of(&demo, &facts));
     let card = cluster::card(context, &demo, lines, Some(proof.to_string()));
     screen::print(&format!("\n{}\n", card.render(Paint::stdout())))?;
+    if let Some(link) = link {
+        let title = Paint::stdout().dim("# the console, in a browser: this link signs in once, within 15 minutes");
+        screen::print(&format!("  {title}\n  {}\n\n", link.url.reveal()))?;
+    }
     screen::say("ready; Ctrl-C stops it");
     Ok(())
 }
@@ -74,14 +83,4 @@ async fn prove(server: &Server, demo: &Cluster) -> Result<Proof> {
         Some(password) => proof::first_row(&door, &demo.user, password.reveal(), &demo.database).await,
         None => proof::identity(&door).await,
     }
-}
-
-/// A listener on all addresses is reached by loopback.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }

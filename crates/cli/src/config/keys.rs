@@ -275,6 +275,47 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "console",
+        doc: "The web console and the API, over HTTPS. A link to sign in: `tidegate operator link`.",
+        keys: &[
+            Key {
+                name: "enabled",
+                default: "\"yes\"",
+                kind: Kind::Choice(&["yes", "no"]),
+                doc: "Whether there is a console at all.",
+            },
+            Key {
+                name: "listen",
+                default: "[\"127.0.0.1:4443\"]",
+                kind: Kind::Addresses,
+                doc: "Where it listens. If the default is taken the server runs without it. Flag: --console.",
+            },
+            Key {
+                name: "domain",
+                default: "\"\"",
+                kind: Kind::Text,
+                doc: "Its own name, not the database's. With [acme] it gets a certificate of its own. Flag: --console-domain.",
+            },
+            Key {
+                name: "certificate",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "A certificate of its own with its chain (PEM). Empty: by [acme] for its domain, else the database's.",
+            },
+            Key { name: "key", default: "\"\"", kind: Kind::File, doc: "That certificate's private key (PEM)." },
+        ],
+    },
+    Section {
+        name: "metrics",
+        doc: "Metrics for Prometheus, health and readiness: plain HTTP without a password, for a private address only.",
+        keys: &[Key {
+            name: "listen",
+            default: "\"\"",
+            kind: Kind::Text,
+            doc: "Where it listens, such as \"127.0.0.1:9104\". Empty: nowhere.",
+        }],
+    },
+    Section {
         name: "log",
         doc: "What is logged on standard error.",
         keys: &[

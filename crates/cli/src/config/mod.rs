@@ -101,6 +101,12 @@ impl Config {
         if let Some(email) = &flags.acme_email {
             config.set("acme.email", Value::Text(email.clone()), Origin::Flag("--acme-email"));
         }
+        if !flags.console.is_empty() {
+            config.set("console.listen", Value::Addresses(flags.console.clone()), Origin::Flag("--console"));
+        }
+        if let Some(domain) = &flags.console_domain {
+            config.set("console.domain", Value::Text(domain.clone()), Origin::Flag("--console-domain"));
+        }
         config.check_pairs()?;
         Ok(config)
     }
@@ -165,6 +171,10 @@ impl Config {
             )
             .into());
         }
+        if self.file("console.certificate")?.is_some() != self.file("console.key")?.is_some() {
+            let mend = "set both, or neither";
+            return Err(Failure::usage("of console.certificate and console.key only one is set", mend).into());
+        }
         if self.file("tls.ca")?.is_some() && certificate.is_none() {
             return Err(Failure::usage(
                 "tls.ca is set without tls.certificate",
@@ -177,6 +187,11 @@ impl Config {
 
     fn value(&self, key: &str) -> Result<&Value> {
         self.settings.get(key).map(|s| &s.value).with_context(|| format!("no setting {key}"))
+    }
+
+    /// Whether somebody chose this value.
+    pub fn is_chosen(&self, key: &str) -> bool {
+        self.settings.get(key).is_some_and(|setting| setting.origin != Origin::Default)
     }
 
     pub fn duration(&self, key: &str) -> Result<Duration> {

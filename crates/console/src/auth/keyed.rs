@@ -14,6 +14,9 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
+/// Routes that no key opens: who holds one must not make themselves an operator.
+const ONLY_LOCAL: &str = "/v1/operator/";
+
 /// Around every request to `/v1` over HTTPS.
 pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
@@ -23,6 +26,7 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
         Err(response) => return response,
     };
     let (left, mut response) = match web.quotas.take(key) {
+        Ok(left) if parts.uri.path().starts_with(ONLY_LOCAL) => (left, ApiError::only_local().into_response()),
         Ok(left) => (left, next.run(Request::from_parts(parts, body)).await),
         Err(left) => (left, too_many(left, "this key has asked too often")),
     };

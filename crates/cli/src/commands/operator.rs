@@ -1,0 +1,21 @@
+//! `tidegate operator link`: asks the running server for a link that signs a browser in. The link is printed and kept
+//! nowhere.
+
+use super::{Context, ask};
+use crate::args::OperatorCommand;
+use crate::screen;
+use anyhow::Result;
+
+pub fn run(context: &Context, command: &OperatorCommand) -> Result<()> {
+    match command {
+        OperatorCommand::Link => {
+            let link = ask(context.client().sign_in_link())?;
+            if context.global.json {
+                return screen::print_json(&link);
+            }
+            screen::print(&format!("{}\n", link.url.reveal()))?;
+            screen::say("open it in a browser within 15 minutes; it signs in once");
+            Ok(())
+        }
+    }
+}

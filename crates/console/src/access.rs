@@ -1,0 +1,75 @@
+//! The routes of sign-in links and API keys. A token stands in here only on its way out, and no `Debug` prints it.
+
+use crate::certificate::date;
+use crate::errors::ApiError;
+use crate::routes::Api;
+use crate::types::{CreateKey, ErrorBody, Key, KeyList, Secret, SignInLink};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use std::time::Duration;
+use tidegate_control::ApiKey;
+use zeroize::Zeroizing;
+
+/// Makes a link that signs a browser in to the console, once. Only on the control socket: a key makes no operator.
+#[utoipa::path(post, path = "/v1/operator/link", tag = "access", responses(
+    (status = 201, body = SignInLink),
+    (status = 409, description = "there is no console", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn create_link(State(api): State<Api>) -> Result<(StatusCode, Json<SignInLink>), ApiError> {
+    let Some(base) = api.face.borrow().console.clone() else { return Err(ApiError::no_console()) };
+    let made = api.control.new_sign_in_link().await?;
+    let url = Zeroizing::new(format!("{base}/link/{}", *made.token));
+    Ok((StatusCode::CREATED, Json(SignInLink { url: Secret::new(url), expires_at: date(made.made) })))
+}
+
+/// All keys, without themselves.
+#[utoipa::path(get, path = "/v1/keys", tag = "access", responses(
+    (status = 200, body = KeyList),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError> {
+    let keys = api.control.keys().await?.into_iter().map(|key| show(key, None)).collect();
+    Ok(Json(KeyList { keys }))
+}
+
+/// Makes a key. The answer holds it; only its hash is kept.
+#[utoipa::path(post, path = "/v1/keys", tag = "access", request_body = CreateKey, responses(
+    (status = 201, body = Key),
+    (status = 409, description = "the name is taken", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn create_key(
+    State(api): State<Api>,
+    Json(wanted): Json<CreateKey>,
+) -> Result<(StatusCode, Json<Key>), ApiError> {
+    // A number no duration can hold becomes zero, which is refused.
+    let life = wanted.expires_after_seconds.map(|s| Duration::try_from_secs_f64(s).unwrap_or_default());
+    let made = api.control.create_key(&wanted.name, life).await?;
+    tracing::info!(key = made.made.id, name = made.made.name, "an API key was made");
+    Ok((StatusCode::CREATED, Json(show(made.made, Some(Secret::new(made.token))))))
+}
+
+/// Revokes a key, by id or name. It opens nothing from now on.
+#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "access", params(("key" = String, Path)), responses(
+    (status = 204),
+    (status = 404, description = "no such key", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn revoke_key(State(api): State<Api>, Path(key): Path<String>) -> Result<StatusCode, ApiError> {
+    api.control.revoke_key(&key).await?;
+    tracing::info!(key, "an API key was revoked");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn show(key: ApiKey, token: Option<Secret>) -> Key {
+    Key {
+        id: key.id,
+        name: key.name,
+        key: token,
+        created_at: date(key.created_unix),
+        expires_at: key.expires_unix.map(date),
+        used_at: key.used_unix.map(date),
+    }
+}

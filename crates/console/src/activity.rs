@@ -1,0 +1,45 @@
+//! The route of what lately happened to a cluster. What a refusal means is the table's own text.
+
+use crate::certificate::date;
+use crate::errors::ApiError;
+use crate::events::{Refused, RefusedBy, Woken};
+use crate::routes::Api;
+use crate::types::{Activity, ErrorBody, RecentRefusal, RecentWake};
+use axum::Json;
+use axum::extract::{Path, State};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Recent refusals of logins to this cluster, and its last wakes; latest first, since the server's start.
+#[utoipa::path(get, path = "/v1/clusters/{name}/events", tag = "clusters", params(("name" = String, Path)), responses(
+    (status = 200, body = Activity),
+    (status = 404, description = "no such cluster", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn cluster_events(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Activity>, ApiError> {
+    let recent = api.events.of(api.control.cluster(&name)?.id);
+    Ok(Json(Activity {
+        refusals: recent.refusals.iter().map(refusal).collect(),
+        wakes: recent.wakes.iter().map(wake).collect(),
+    }))
+}
+
+fn refusal(refused: &Refused) -> RecentRefusal {
+    let (code, reason, meaning, hint) = match &refused.what {
+        RefusedBy::Gateway(kind) => {
+            let entry = kind.entry();
+            (entry.code, Some(entry.slug.to_owned()), entry.text.to_owned(), Some(entry.hint.to_owned()))
+        }
+        RefusedBy::Engine { code, message } => (*code, None, message.clone(), None),
+    };
+    RecentRefusal { at: unix(refused.at), client: refused.client.to_string(), code, reason, meaning, hint }
+}
+
+fn wake(woken: &Woken) -> RecentWake {
+    let took_ms = (woken.took.as_secs_f64() * 10_000.0).round() / 10.0;
+    RecentWake { at: unix(woken.at), took_ms, recovery: woken.recovery }
+}
+
+fn unix(at: SystemTime) -> String {
+    let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    date(i64::try_from(seconds).unwrap_or(i64::MAX))
+}

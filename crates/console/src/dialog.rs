@@ -1,0 +1,140 @@
+//! The routes of the Connect dialog: which clients there are, their strings, and the test of a connection. The strings
+//! are the room `connect`'s, byte for byte what the command line prints; nothing is added to them here.
+
+use crate::errors::ApiError;
+use crate::probe::{ProbeLogin, ProbeStep};
+use crate::routes::Api;
+use crate::types::{
+    ClientList, ConnectStrings, DATABASE, ErrorBody, KnownClient, KnownPlatform, TestConnection, TestResult, TestStep,
+};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tidegate_connect::{ConnectError, Endpoint, Rendered, TlsMinimum, Wish, clients, platforms, render};
+use tidegate_control::{ClusterView, ROOT};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    with: String,
+    os: Option<String>,
+    tls: Option<String>,
+    user: Option<String>,
+}
+
+/// Clients and operating systems that there are strings for.
+#[utoipa::path(get, path = "/v1/connect", tag = "connect", responses(
+    (status = 200, body = ClientList),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn list_clients() -> Json<ClientList> {
+    let client = |c: &tidegate_connect::Client| KnownClient {
+        id: c.id.clone(),
+        name: c.name.clone(),
+        language: c.language.clone(),
+        tls13: c.tls13,
+    };
+    let platform = |p: &tidegate_connect::Platform| KnownPlatform { id: p.id.clone(), name: p.name.clone() };
+    let (clients, platforms) = (clients().iter().map(client).collect(), platforms().iter().map(platform).collect());
+    Json(ClientList { clients, platforms })
+}
+
+/// The strings that connect one client: the very bytes of `tidegate connect NAME --with CLIENT --json`.
+#[utoipa::path(get, path = "/v1/clusters/{name}/connect", tag = "connect",
+    params(
+        ("name" = String, Path),
+        ("with" = String, Query, description = "a client's id"),
+        ("os" = Option<String>, Query, description = "an operating system's id"),
+        ("tls" = Option<String>, Query, description = "the oldest TLS version to accept: 1.2 or 1.3"),
+        ("user" = Option<String>, Query, description = "the user inside the cluster; root if missing"),
+    ),
+    responses(
+        (status = 200, body = ConnectStrings),
+        (status = 400, description = "no such client or operating system", body = ErrorBody),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn connect_strings(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, ApiError> {
+    let tls = match asked.tls.as_deref() {
+        None | Some("1.2") => TlsMinimum::Tls12,
+        Some("1.3") => TlsMinimum::Tls13,
+        Some(_) => return Err(ApiError::bad_request("tls is neither 1.2 nor 1.3", "leave it out for 1.2")),
+    };
+    let view = api.control.cluster(&name)?;
+    let wish = Wish { os: asked.os.as_deref(), tls, password: None };
+    let rendered = api.strings(&view, asked.user.as_deref(), &asked.with, wish)?;
+    let mut text = serde_json::to_string_pretty(&rendered).map_err(|_| ApiError::unwritable())?;
+    text.push('\n');
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// Logs in through the public endpoint like a client that verifies, and tells each step with its time. It wakes the
+/// cluster. Without a password it ends before the login.
+#[utoipa::path(post, path = "/v1/clusters/{name}/test", tag = "connect", params(("name" = String, Path)),
+    request_body = TestConnection,
+    responses(
+        (status = 200, description = "how it went, well or not", body = TestResult),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn test_connection(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Json(asked): Json<TestConnection>,
+) -> Result<Json<TestResult>, ApiError> {
+    let view = api.control.cluster(&name)?;
+    let steps = api.test(&view, &asked).await;
+    let ok = steps.iter().all(|step| step.failure.is_none());
+    Ok(Json(TestResult { ok, steps: steps.into_iter().map(shown).collect() }))
+}
+
+impl Api {
+    /// Where this cluster is reached, as connect strings need it.
+    pub(crate) fn endpoint(&self, view: &ClusterView, user: Option<&str>) -> Endpoint {
+        let face = self.face.borrow();
+        Endpoint {
+            host: face.host.clone(),
+            port: face.port,
+            user: format!("{}.{}", view.prefix, user.unwrap_or(ROOT)),
+            database: DATABASE.to_owned(),
+            trust: face.trust.clone(),
+        }
+    }
+
+    /// What pages and API show of one client.
+    pub(crate) fn strings(
+        &self,
+        view: &ClusterView,
+        user: Option<&str>,
+        client: &str,
+        wish: Wish<'_>,
+    ) -> Result<Rendered, ConnectError> {
+        render(client, &self.endpoint(view, user), wish)
+    }
+
+    pub(crate) async fn test(&self, view: &ClusterView, asked: &TestConnection) -> Vec<ProbeStep> {
+        let login = ProbeLogin {
+            user: format!("{}.{}", view.prefix, asked.user.as_deref().unwrap_or(ROOT)),
+            password: asked.password.clone(),
+            database: asked.database.clone().unwrap_or_else(|| DATABASE.to_owned()),
+        };
+        self.prober.probe(login).await
+    }
+}
+
+fn shown(step: ProbeStep) -> TestStep {
+    TestStep {
+        step: step.step.as_str().to_owned(),
+        took_ms: (step.took.as_secs_f64() * 10_000.0).round() / 10.0,
+        detail: step.detail,
+        failure: step.failure,
+    }
+}

@@ -1,0 +1,238 @@
+//! The private listener: metrics for Prometheus, health and readiness. Labels come from closed sets only, never from a
+//! client or a tenant, and nothing here is secret; still it is for a private address.
+
+use crate::events::Events;
+use crate::limits;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{TEXT_FORMAT, TextEncoder};
+use std::sync::Arc;
+use tidegate_control::Control;
+use tidegate_model::journal::{ConnectionClosed, Ending};
+use tidegate_model::{ClusterState, Event, Journal, RefusalKind};
+use tidegate_tls::Identity;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Counts events. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Registry,
+    handshakes: IntCounterVec,
+    refusals: IntCounterVec,
+    wakes: IntCounterVec,
+    wake_seconds: Histogram,
+    engine_failures: IntCounter,
+    bytes: IntCounterVec,
+    sessions: IntGauge,
+    clusters: IntGaugeVec,
+    not_after: IntGauge,
+    ready: IntGauge,
+}
+
+/// What a look at the server adds to what events have counted.
+#[derive(Clone)]
+pub struct Watched {
+    pub metrics: Metrics,
+    pub control: Control,
+    pub identity: Identity,
+    pub events: Events,
+}
+
+const STATES: [ClusterState; 5] =
+    [ClusterState::Asleep, ClusterState::Waking, ClusterState::Awake, ClusterState::Draining, ClusterState::Failed];
+
+/// The suites that the public profile speaks; another one would be a bug and is counted as such.
+const CIPHERS: [&str; 9] = [
+    "TLS13_AES_256_GCM_SHA384",
+    "TLS13_AES_128_GCM_SHA256",
+    "TLS13_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+];
+
+impl Metrics {
+    /// # Errors
+    /// If two metrics have one name, which a test rules out.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("tidegate".to_owned()), None)?;
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let made = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let gauge = |name: &str, help: &str| {
+            let made = IntGauge::new(name, help)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let handshakes = "TLS handshakes, counted when their connection ends";
+        let handshakes = counters("handshakes_total", handshakes, &["version", "cipher", "outcome"])?;
+        let refusals = counters("refusals_total", "Connections refused, by the slug of the help page", &["reason"])?;
+        let wakes = counters("wakes_total", "Engines started", &["kind"])?;
+        let bytes = counters("bytes_total", "Bytes of ended connections", &["direction"])?;
+        let options = HistogramOpts::new("wake_seconds", "From asleep to awake").buckets(WAKE_SECONDS.to_vec());
+        let wake_seconds = Histogram::with_opts(options)?;
+        registry.register(Box::new(wake_seconds.clone()))?;
+        let engine_failures = IntCounter::new("engine_failures_total", "Engines that died or could not start")?;
+        registry.register(Box::new(engine_failures.clone()))?;
+        let clusters = IntGaugeVec::new(Opts::new("clusters", "Clusters, by state"), &["state"])?;
+        registry.register(Box::new(clusters.clone()))?;
+        let inner = Inner {
+            handshakes,
+            refusals,
+            wakes,
+            wake_seconds,
+            engine_failures,
+            bytes,
+            clusters,
+            sessions: gauge("sessions", "Sessions that have logged in")?,
+            not_after: gauge("certificate_not_after_seconds", "When the served certificate ends, Unix time")?,
+            ready: gauge("ready", "1 once recovery after the start has ended")?,
+            registry,
+        };
+        for kind in RefusalKind::ALL {
+            // So that a first refusal is a step from zero.
+            inner.refusals.with_label_values(&[kind.entry().slug]);
+        }
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    fn closed(&self, closed: &ConnectionClosed) {
+        let (version, cipher) = (version(closed.tls.as_deref()), cipher(closed.cipher.as_deref()));
+        let outcome = match (&closed.end, &closed.tls) {
+            (Ending::TlsFailed(_), _) => Some("failed"),
+            (Ending::Refused { kind: RefusalKind::InsecureTransport, .. }, _) => Some("not_asked_for"),
+            (_, Some(_)) => Some("done"),
+            (_, None) => None,
+        };
+        if let Some(outcome) = outcome {
+            self.inner.handshakes.with_label_values(&[version, cipher, outcome]).inc();
+        }
+        if let Ending::Refused { kind, .. } = &closed.end {
+            self.inner.refusals.with_label_values(&[kind.entry().slug]).inc();
+        } else if matches!(closed.end, Ending::EngineRefused { .. }) {
+            self.inner.refusals.with_label_values(&["engine"]).inc();
+        }
+        self.inner.bytes.with_label_values(&["from_client"]).inc_by(closed.bytes_from_client);
+        self.inner.bytes.with_label_values(&["to_client"]).inc_by(closed.bytes_to_client);
+    }
+}
+
+/// The target is 80 ms, the deadline 12 s.
+const WAKE_SECONDS: [f64; 10] = [0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0, 12.0];
+
+fn version(tls: Option<&str>) -> &'static str {
+    match tls {
+        Some("TLS 1.3") => "1.3",
+        Some("TLS 1.2") => "1.2",
+        Some(_) => "other",
+        None => "none",
+    }
+}
+
+fn cipher(name: Option<&str>) -> &'static str {
+    match name {
+        Some(name) => CIPHERS.into_iter().find(|known| *known == name).unwrap_or("other"),
+        None => "none",
+    }
+}
+
+impl Journal for Metrics {
+    fn record(&self, event: Event) {
+        match event {
+            Event::ConnectionClosed(closed) => self.closed(&closed),
+            Event::EngineStarted { took, recovery, .. } => {
+                let kind = if recovery { "recovery" } else { "wake" };
+                self.inner.wakes.with_label_values(&[kind]).inc();
+                self.inner.wake_seconds.observe(took.as_secs_f64());
+            }
+            Event::EngineDied { .. } | Event::EngineFailed { .. } => self.inner.engine_failures.inc(),
+            Event::EngineSlept { .. }
+            | Event::CertificateSwapped { .. }
+            | Event::CertificateRejected { .. }
+            | Event::CertificateAlarm { .. } => {}
+        }
+    }
+}
+
+impl Watched {
+    /// Until `stop`.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        let served = axum::serve(listener, self.router()).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let patience = async {
+            stop.cancelled().await;
+            tokio::time::sleep(limits::GOODBYE_MAX).await;
+        };
+        tokio::select! {
+            ended = served => if let Err(error) = ended { tracing::error!(%error, "the metrics listener ended") },
+            () = patience => {}
+        }
+    }
+
+    fn router(self) -> Router {
+        Router::new()
+            .route("/metrics", get(scrape))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .with_state(self)
+    }
+
+    fn look(&self) {
+        let (inner, views) = (&self.metrics.inner, self.control.clusters());
+        for state in STATES {
+            let count = views.iter().filter(|view| view.state == state).count();
+            inner.clusters.with_label_values(&[&state.to_string()]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        inner.sessions.set(views.iter().map(|view| i64::from(view.sessions)).sum());
+        inner.not_after.set(self.identity.not_after().unix_timestamp());
+        inner.ready.set(i64::from(self.control.is_recovered()));
+        self.events.keep_only(|id| views.iter().any(|view| view.id == id));
+    }
+}
+
+async fn scrape(State(watched): State<Watched>) -> Response {
+    watched.look();
+    let mut text = Vec::new();
+    match TextEncoder::new().encode(&watched.metrics.inner.registry.gather(), &mut text) {
+        Ok(()) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// Whether logins are served: not while clusters are recovered after a start.
+async fn ready(State(watched): State<Watched>) -> Response {
+    if watched.control.is_recovered() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "recovering\n").into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_its_own_and_labels_are_closed() {
+        Metrics::new().unwrap();
+        assert_eq!(cipher(Some("TLS13_AES_128_GCM_SHA256")), "TLS13_AES_128_GCM_SHA256");
+        assert_eq!((cipher(Some("{evil}")), version(Some("{evil}"))), ("other", "other"));
+    }
+}
