@@ -29,41 +29,10 @@ impl Frame {
     }
 }
 
-/// What came of what was just asked.
+/// Why what was just asked was not done.
 #[derive(Debug, Clone)]
 pub struct Notice {
-    pub kind: NoticeKind,
     pub text: String,
     /// What to do about it; may be empty.
     pub hint: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoticeKind {
-    Done,
-    Refused,
-}
-
-impl NoticeKind {
-    pub fn class(self) -> &'static str {
-        match self {
-            Self::Done => "good",
-            Self::Refused => "bad",
-        }
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Done => "Done",
-            Self::Refused => "That did not work",
-        }
-    }
-
-    /// A refusal is told at once, anything else when there is a pause.
-    pub fn role(self) -> &'static str {
-        match self {
-            Self::Done => "status",
-            Self::Refused => "alert",
-        }
-    }
 }

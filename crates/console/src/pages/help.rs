@@ -1,11 +1,28 @@
 //! The help pages of refusals: public, since who needs one could not log in. Made from the same tables as
 //! `docs/refusals`.
 
+use super::answer::{Visitor, not_found, page};
 use super::frame::Frame;
 use super::views::{HelpPage, HelpRow, LineView, RefusalPage};
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
 use tidegate_connect::refusal_help;
 use tidegate_model::refusal::Entry;
 use tidegate_model::{Blame, RefusalKind, Retry};
+
+pub async fn list(visitor: Visitor) -> Response {
+    page(StatusCode::OK, &index(Frame::for_visitor(&visitor, "Help", "help")))
+}
+
+pub async fn show(visitor: Visitor, Path(slug): Path<String>) -> Response {
+    // The address that refusals and the pages in the repository name ends as a file's name does.
+    let slug = slug.trim_end_matches(".md");
+    match refusal(Frame::for_visitor(&visitor, "Help", "help"), slug) {
+        Some(shown) => page(StatusCode::OK, &shown),
+        None => not_found(),
+    }
+}
 
 /// The list of all.
 pub fn index(frame: Frame) -> HelpPage {

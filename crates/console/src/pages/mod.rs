@@ -1,7 +1,12 @@
 //! The pages of the console, set on the server. They work without a script, but for copying and for staying fresh.
 //! Never a decision: each handler calls one operation and shows what came of it.
 
+mod answer;
 mod assets;
+mod certificate;
+mod clusters;
+mod connect;
+mod door;
 mod frame;
 mod help;
 mod platform;
@@ -10,3 +15,42 @@ mod words;
 
 #[cfg(test)]
 mod samples;
+
+use crate::web::Web;
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+
+/// Every page, at `/`.
+pub fn router(web: Web) -> Router {
+    Router::new()
+        .route("/", get(clusters::list))
+        .route("/clusters", get(|| async { Redirect::to("/") }).post(clusters::create))
+        .route("/clusters/{name}", get(clusters::show))
+        .route("/clusters/{name}/sleep", post(clusters::sleep))
+        .route("/clusters/{name}/wake", post(clusters::wake))
+        .route("/clusters/{name}/delete", post(clusters::delete))
+        .route("/clusters/{name}/sessions/{id}/end", post(clusters::end_session))
+        .route("/clusters/{name}/connect", get(connect::show).post(connect::show_again))
+        // Whoever comes back to the address of an answer that held a password gets the page without it.
+        .route("/clusters/{name}/connect/password", get(connect::back).post(connect::new_password))
+        .route("/clusters/{name}/connect/test", get(connect::back).post(connect::test))
+        .route("/certificate", get(certificate::show))
+        .route("/ca.pem", get(certificate::ca_file))
+        .route("/help", get(help::list))
+        .route("/help/refusals/{slug}", get(help::show))
+        .route("/sign-in", get(door::sign_in))
+        .route("/link/{token}", get(door::link).post(door::redeem))
+        .route("/sign-out", post(door::sign_out))
+        .route("/assets/{file}", get(asset))
+        .fallback(|| async { answer::not_found() })
+        .with_state(web)
+        .layer(map_response(answer::dress))
+}
+
+async fn asset(Path(file): Path<String>) -> Response {
+    assets::serve(&file).unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+}

@@ -1,7 +1,7 @@
 //! Every page with made-up facts, full and empty. `TIDEGATE_PAGES=DIR cargo test -p tidegate-console --lib samples`
 //! writes them as files, to be looked at.
 
-use super::frame::{Frame, Notice, NoticeKind};
+use super::frame::{Frame, Notice};
 use super::views::*;
 use super::words::Moment;
 use crate::types::Secret;
@@ -55,7 +55,13 @@ fn cluster(state: ClusterState, full: bool) -> String {
     let wake = |s: i64, ms, recovery| WakeRow { at: at(s), ms, recovery };
     let refusal = |s: i64, kind: tidegate_model::RefusalKind| {
         let entry = kind.entry();
-        RefusalRow { at: at(s), client: "203.0.113.9".to_owned(), slug: entry.slug, text: entry.text, code: entry.code }
+        RefusalRow {
+            at: at(s),
+            client: "203.0.113.9".to_owned(),
+            slug: Some(entry.slug),
+            text: entry.text.to_owned(),
+            code: entry.code,
+        }
     };
     let page = ClusterPage {
         frame: frame("shop", "clusters"),
@@ -174,9 +180,8 @@ fn certificate(full: bool) -> String {
 fn pages() -> Vec<(&'static str, String)> {
     use ClusterState::{Asleep, Awake, Draining, Failed, Waking};
     let refused = Notice {
-        kind: NoticeKind::Refused,
-        text: "there is already a cluster \"shop\"".to_owned(),
-        hint: "`tidegate cluster list` shows those that exist".to_owned(),
+        text: "There is already a cluster \"shop\".".to_owned(),
+        hint: "`tidegate cluster list` shows those that exist.".to_owned(),
     };
     let all = vec![
         row("shop", Awake, 2),
@@ -189,7 +194,7 @@ fn pages() -> Vec<(&'static str, String)> {
     let door = |title: &str| Frame::new(title, "");
     vec![
         ("sign-in", SignInPage { frame: door("Sign in") }.render().unwrap()),
-        ("link", LinkPage { frame: door("Sign in"), action: "/link/abc".to_owned() }.render().unwrap()),
+        ("link", LinkPage { frame: door("Sign in") }.render().unwrap()),
         ("empty", clusters(Vec::new(), None)),
         ("clusters", clusters(all, Some(refused))),
         ("cluster", cluster(Awake, true)),

@@ -18,8 +18,6 @@ pub struct SignInPage {
 #[template(path = "link.html")]
 pub struct LinkPage {
     pub frame: Frame,
-    /// Where the button goes: the link's own address.
-    pub action: String,
 }
 
 #[derive(Template)]
@@ -92,8 +90,9 @@ pub struct WakeRow {
 pub struct RefusalRow {
     pub at: Moment,
     pub client: String,
-    pub slug: &'static str,
-    pub text: &'static str,
+    /// Of its help page; the engine's own errors have none.
+    pub slug: Option<&'static str>,
+    pub text: String,
     pub code: u16,
 }
 

@@ -44,13 +44,22 @@ pub fn span(length: Duration) -> String {
     match (days, hours, minutes) {
         (0, 0, 0) if length.subsec_millis() != 0 && seconds < 10 => format!("{:.1} s", length.as_secs_f64()),
         (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, m) if seconds % 60 == 0 => format!("{m} min"),
+        (0, 0, m) if seconds.is_multiple_of(60) => format!("{m} min"),
         (0, 0, m) => format!("{m} min {} s", seconds % 60),
         (0, h, 0) => format!("{h} h"),
         (0, h, m) => format!("{h} h {m} min"),
         (1, _, _) => "1 day".to_owned(),
         (d, _, _) => format!("{d} days"),
     }
+}
+
+/// A message of a log's manners as a sentence: a capital, and a full stop.
+pub fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), chars.as_str())
 }
 
 /// A sentence in which `code` stands between backticks, as HTML. Everything else is text.
@@ -60,7 +69,7 @@ impl fmt::Display for Prose<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<_> = self.0.split('`').collect();
         // A backtick without its fellow is a backtick.
-        let paired = parts.len() % 2 == 1;
+        let paired = !parts.len().is_multiple_of(2);
         for (i, part) in parts.iter().enumerate() {
             match (i % 2 == 1, paired) {
                 (true, true) => {
@@ -115,6 +124,13 @@ mod tests {
         assert_eq!(Prose("a `b<c>` & d").to_string(), "a <code>b&lt;c&gt;</code> &amp; d");
         assert_eq!(Prose("one ` tick").to_string(), "one ` tick");
         assert_eq!(Prose("<script>").to_string(), "&lt;script&gt;");
+    }
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(sentence("there is no cluster"), "There is no cluster.");
+        assert_eq!(sentence("`tidegate` does it."), "`tidegate` does it.");
+        assert_eq!(sentence(""), "");
     }
 
     #[test]

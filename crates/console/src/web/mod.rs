@@ -1,12 +1,12 @@
 //! The console over HTTPS: pages at `/`, the API at `/v1/`, one listener. Never MySQL, and never HTTP without TLS.
 
-mod door;
 mod headers;
 mod listener;
 
 pub use listener::WebListener;
 
 use crate::auth::{Buckets, Source};
+use crate::pages;
 use crate::limits;
 use crate::routes::{self, Api};
 use axum::Router;
@@ -44,8 +44,7 @@ impl Web {
 /// Everything that the HTTPS listener serves.
 pub fn app(web: Web) -> Router {
     let v1 = routes::keyed(&web);
-    // `pages::router` takes its place.
-    door::router(web).layer(from_fn_with_state(v1, dispatch)).layer(from_fn(headers::secure))
+    pages::router(web).layer(from_fn_with_state(v1, dispatch)).layer(from_fn(headers::secure))
 }
 
 /// Beside the pages and not among them: neither's fallback, layers or credential reach the other.

@@ -1,0 +1,116 @@
+//! From a page or an error to an answer. Every error is a page too, whoever found it. Never a bare text.
+
+use super::frame::{Frame, Notice};
+use super::views::ProblemPage;
+use super::words::sentence;
+use crate::auth::SignedIn;
+use crate::limits;
+use crate::web::Web;
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use std::convert::Infallible;
+use tidegate_control::{ControlError, ErrorCode};
+
+/// Who looks, on pages that anybody may see.
+pub struct Visitor(pub Option<SignedIn>);
+
+impl FromRequestParts<Web> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Infallible> {
+        Ok(Self(SignedIn::from_request_parts(parts, web).await.ok()))
+    }
+}
+
+impl Frame {
+    /// The frame of somebody's page.
+    pub fn of(who: &SignedIn, title: impl Into<String>, place: &'static str) -> Self {
+        let (operator, csrf) = (Some(who.operator().to_owned()), who.csrf().to_owned());
+        Self { operator, csrf, ..Self::new(title, place) }
+    }
+
+    /// The frame of a page that anybody may see.
+    pub fn for_visitor(visitor: &Visitor, title: &str, place: &'static str) -> Self {
+        match &visitor.0 {
+            Some(who) => Self::of(who, title, place),
+            None => Self::new(title, place),
+        }
+    }
+}
+
+impl From<&ControlError> for Notice {
+    fn from(error: &ControlError) -> Self {
+        Self { text: sentence(&error.message), hint: sentence(&error.hint) }
+    }
+}
+
+/// The page as an answer.
+pub fn page(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be set");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The status that tells what an operation's error means.
+pub fn status_of(error: &ControlError) -> StatusCode {
+    match error.code {
+        // 401 would ask the browser for a password of its own.
+        ErrorCode::NotAuthorized => StatusCode::FORBIDDEN,
+        code => crate::errors::status_of(code),
+    }
+}
+
+/// An error that leaves no page to show it on.
+pub fn problem(error: &ControlError) -> Response {
+    let heading = match error.code {
+        ErrorCode::NotFound => "There is nothing here",
+        ErrorCode::NotAuthorized => "This link opens nothing",
+        _ => "That did not work",
+    };
+    problem_page(status_of(error), heading, format!("{} {}", sentence(&error.message), sentence(&error.hint)))
+}
+
+pub fn not_found() -> Response {
+    let text = "The address may be mistyped, or what it named was deleted.";
+    problem_page(StatusCode::NOT_FOUND, "There is nothing here", text.to_owned())
+}
+
+fn problem_page(status: StatusCode, heading: &str, text: String) -> Response {
+    let frame = Frame::new(heading, "");
+    page(status, &ProblemPage { frame, status: status.as_u16(), heading: heading.to_owned(), text })
+}
+
+/// Around every page: an error that was found before a handler of ours was reached becomes a page as well.
+pub async fn dress(response: Response) -> Response {
+    let status = response.status();
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    let bare = response.headers().get(CONTENT_TYPE) != Some(&html);
+    if !bare || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, limits::FOREIGN_ERROR_MAX).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let (heading, else_text) = match status {
+        StatusCode::NOT_FOUND => return not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => ("Not this way", "This address takes no such request."),
+        s if s.is_client_error() => ("That can't be done", "The request can't be read."),
+        _ => ("The server failed", "Its log tells more."),
+    };
+    let text = if said.is_empty() { else_text.to_owned() } else { sentence(&said) };
+    let mut dressed = problem_page(status, heading, text);
+    for (name, value) in &parts.headers {
+        if name != CONTENT_TYPE && name != axum::http::header::CONTENT_LENGTH {
+            dressed.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    dressed
+}

@@ -1,0 +1,100 @@
+//! The certificate that clients of the endpoint see, and the CA file where they need one. Never a key.
+
+use super::answer::{self, Visitor, page};
+use super::frame::Frame;
+use super::views::{CertificatePage, LeafView};
+use super::words::{Moment, sentence, span};
+use crate::auth::SignedIn;
+use crate::web::Web;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use tidegate_model::Trust;
+use tidegate_tls::{CertificateStatus, LeafStatus};
+
+pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
+    let identity = web.api.identity.clone();
+    // It may read what is remembered on disk.
+    let status = match tokio::task::spawn_blocking(move || identity.status()).await {
+        Ok(Ok(status)) => status,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the certificate can't be read");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    let trust_line = match &status.trust {
+        Trust::Public => "Publicly trusted: clients need no file of yours.",
+        Trust::Private(Some(_)) => "Signed by a CA of your organisation: clients need its file.",
+        Trust::Private(None) => "Signed by a CA of your organisation, which clients are taken to know.",
+        Trust::Local(_) => "Signed by this server's own CA: clients need its file.",
+    };
+    let mut leaves = vec![leaf("Served now", &status.served, &status)];
+    leaves.extend(status.served_rsa.as_ref().map(|rsa| leaf("For clients that know RSA only", rsa, &status)));
+    let shown = CertificatePage {
+        frame: Frame::of(&who, "Certificate", "certificate"),
+        trust_line,
+        ca_offered: ca_path(&status.trust).is_some(),
+        alarms: status.alarms.iter().map(|alarm| sentence(alarm)).collect(),
+        leaves,
+        chain: Vec::new(),
+        history: Vec::new(),
+    };
+    page(StatusCode::OK, &shown)
+}
+
+fn leaf(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatus) -> LeafView {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let (life, lived) = (leaf.not_after - leaf.not_before, now - leaf.not_before);
+    let left = u64::try_from(leaf.not_after - now).unwrap_or_default();
+    LeafView {
+        heading,
+        key: leaf.key.to_owned(),
+        names: leaf.names.clone(),
+        issuer: leaf.issuer.clone(),
+        serial: leaf.serial.clone(),
+        not_before: Moment::from_unix(leaf.not_before),
+        not_after: Moment::from_unix(leaf.not_after),
+        spent: u8::try_from((lived.saturating_mul(100) / life.max(1)).clamp(0, 100)).unwrap_or(100),
+        left: if left == 0 { "ended".to_owned() } else { format!("{} left", span(Duration::from_secs(left))) },
+        renewal: renewal(leaf, status),
+    }
+}
+
+/// When the next one comes, and from where.
+fn renewal(leaf: &LeafStatus, status: &CertificateStatus) -> String {
+    let kept = status.acme.as_ref().and_then(|acme| acme.certificates.iter().find(|kept| kept.key == leaf.key));
+    match (status.source, kept.and_then(|kept| kept.renew_at)) {
+        (_, Some(at)) => format!("about {}, by ACME", Moment::from_unix(at).day()),
+        ("acme", None) => "as soon as the CA answers".to_owned(),
+        ("local", _) => {
+            // The local CA renews at two thirds of the leaf's life.
+            let at = leaf.not_before + (leaf.not_after - leaf.not_before) / 3 * 2;
+            format!("about {}, by itself", Moment::from_unix(at).day())
+        }
+        _ => "when its files change".to_owned(),
+    }
+}
+
+fn ca_path(trust: &Trust) -> Option<&PathBuf> {
+    match trust {
+        Trust::Local(path) | Trust::Private(Some(path)) => Some(path),
+        Trust::Public | Trust::Private(None) => None,
+    }
+}
+
+/// The CA that clients must have: a public file, for anybody who can reach the console. Not there in public trust.
+pub async fn ca_file(State(web): State<Web>, _: Visitor) -> Response {
+    let Some(path) = ca_path(&web.api.identity.trust()).cloned() else { return answer::not_found() };
+    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
+        Ok(Ok(pem)) => {
+            let kind = (CONTENT_TYPE, "application/x-pem-file");
+            ([kind, (CONTENT_DISPOSITION, "attachment; filename=\"tidegate-ca.pem\"")], pem).into_response()
+        }
+        _ => answer::not_found(),
+    }
+}

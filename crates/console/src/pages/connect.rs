@@ -1,0 +1,170 @@
+//! The Connect page: a client's strings, a new password, the test of the connection. A password stands only in answers
+//! to a POST, never in an address, and no copy of it is kept.
+
+use super::answer::{self, page, status_of};
+use super::clusters::row;
+use super::frame::{Frame, Notice};
+use super::platform;
+use super::views::{Chosen, ConnectPage, FailsView, FormView, StepView, groups};
+use super::words::sentence;
+use crate::auth::{Form, SignedIn};
+use crate::probe::{ProbeStep, Step};
+use crate::types::{Secret, TestConnection};
+use crate::web::Web;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use tidegate_connect::{TlsMinimum, Wish, clients, platforms};
+use tidegate_control::ControlError;
+use tidegate_model::Trust;
+
+/// What was chosen, and what a form of this page carries along.
+#[derive(Deserialize)]
+pub struct Fields {
+    with: Option<String>,
+    os: Option<String>,
+    tls: Option<String>,
+    /// The cluster was just made.
+    new: Option<String>,
+    /// The password that a former answer showed; its form sends it back so that it stays filled in.
+    password: Option<Secret>,
+    /// One that was typed for the test; it is not shown.
+    typed: Option<Secret>,
+}
+
+impl Fields {
+    /// With this visitor's own platform where none is named.
+    fn chosen(&self, headers: &HeaderMap) -> Chosen {
+        let first = clients().first().map(|client| client.id.clone()).unwrap_or_default();
+        Chosen {
+            with: self.with.clone().unwrap_or(first),
+            os: self.os.clone().unwrap_or_else(|| platform::guess(headers).to_owned()),
+            tls: if self.tls.as_deref() == Some("1.3") { "1.3" } else { "1.2" }.to_owned(),
+        }
+    }
+
+    /// A `GET` may not bring one: addresses end up in histories and logs.
+    fn without_password(self) -> Self {
+        Self { password: None, typed: None, ..self }
+    }
+}
+
+/// What an answer shows beyond the choice.
+#[derive(Default)]
+struct Extra {
+    password: Option<Secret>,
+    fresh: bool,
+    steps: Vec<StepView>,
+    notice: Option<Notice>,
+}
+
+pub async fn show(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    who: SignedIn,
+    Query(fields): Query<Fields>,
+    headers: HeaderMap,
+) -> Response {
+    let fields = fields.without_password();
+    let extra = Extra { fresh: fields.new.is_some(), ..Extra::default() };
+    answered(StatusCode::OK, connect(&web, &who, &name, fields.chosen(&headers), extra))
+}
+
+pub async fn show_again(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    form: Form<Fields>,
+) -> Response {
+    let chosen = form.fields.chosen(&headers);
+    let extra = Extra { password: form.fields.password, ..Extra::default() };
+    answered(StatusCode::OK, connect(&web, &form.who, &name, chosen, extra))
+}
+
+pub async fn back(State(web): State<Web>, Path(name): Path<String>, _who: SignedIn) -> Response {
+    match web.api.control.cluster(&name) {
+        Ok(view) => Redirect::to(&format!("/clusters/{}/connect", view.name)).into_response(),
+        Err(error) => answer::problem(&error),
+    }
+}
+
+pub async fn new_password(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    form: Form<Fields>,
+) -> Response {
+    let chosen = form.fields.chosen(&headers);
+    let (status, extra) = match web.api.control.new_password(&name).await {
+        Ok(made) => (StatusCode::OK, Extra { password: Some(Secret::new(made.password)), ..Extra::default() }),
+        Err(error) => (status_of(&error), Extra { notice: Some(Notice::from(&error)), ..Extra::default() }),
+    };
+    answered(status, connect(&web, &form.who, &name, chosen, extra))
+}
+
+pub async fn test(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    form: Form<Fields>,
+) -> Response {
+    let chosen = form.fields.chosen(&headers);
+    let Fields { password, typed, .. } = form.fields;
+    let view = match web.api.control.cluster(&name) {
+        Ok(view) => view,
+        Err(error) => return answer::problem(&error),
+    };
+    let given = password.clone().or(typed).filter(|secret| !secret.reveal().is_empty());
+    let asked = TestConnection { password: given, ..TestConnection::default() };
+    let steps = web.api.test(&view, &asked).await.into_iter().map(step).collect();
+    answered(StatusCode::OK, connect(&web, &form.who, &name, chosen, Extra { password, steps, ..Extra::default() }))
+}
+
+fn answered(status: StatusCode, shown: Result<ConnectPage, ControlError>) -> Response {
+    match shown {
+        Ok(shown) => page(status, &shown),
+        Err(error) => answer::problem(&error),
+    }
+}
+
+fn connect(web: &Web, who: &SignedIn, name: &str, chosen: Chosen, extra: Extra) -> Result<ConnectPage, ControlError> {
+    let view = web.api.control.cluster(name)?;
+    let (trust, ca_offered) = {
+        let face = web.api.face.borrow();
+        (face.trust_word(), matches!(face.trust, Trust::Local(_) | Trust::Private(Some(_))))
+    };
+    let wish = Wish {
+        os: Some(&chosen.os),
+        tls: if chosen.tls == "1.3" { TlsMinimum::Tls13 } else { TlsMinimum::Tls12 },
+        password: extra.password.as_ref().map(Secret::reveal),
+    };
+    let strings = web.api.strings(&view, None, &chosen.with, wish).map_err(|error| sentence(&error.to_string()));
+    Ok(ConnectPage {
+        frame: Frame { notice: extra.notice, ..Frame::of(who, format!("Connect to {name}"), "clusters") },
+        row: row(&view),
+        clients: groups(),
+        platforms: platforms(),
+        forms: strings.as_ref().map(|s| s.forms.iter().map(FormView::from).collect()).unwrap_or_default(),
+        fails: strings.as_ref().map(|s| s.fails.iter().map(FailsView::from).collect()).unwrap_or_default(),
+        strings,
+        wish: chosen,
+        password: extra.password,
+        fresh: extra.fresh,
+        trust,
+        ca_offered,
+        steps: extra.steps,
+    })
+}
+
+fn step(step: ProbeStep) -> StepView {
+    let name = match step.step {
+        Step::Tcp => "Reach the endpoint",
+        Step::Tls => "TLS, chain and name",
+        Step::Login => "Log in",
+        Step::FirstRow => "First row",
+    };
+    let ms = u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX);
+    let ok = step.failure.is_none();
+    StepView { name: name.to_owned(), ok, ms: ok.then_some(ms), detail: step.failure.unwrap_or(step.detail) }
+}
