@@ -4,9 +4,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// Pages that a whole run of the clients writes; until the first one they may be missing.
-const WRITTEN_BY_RUNS: &[&str] = &["docs/verification.md"];
-
 fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -60,8 +57,7 @@ fn every_link_to_a_page_of_ours_leads_somewhere() {
             }
             checked += 1;
             let target = page.parent().unwrap().join(file);
-            let later = WRITTEN_BY_RUNS.iter().any(|written| target == root.join(written));
-            assert!(later || target.exists(), "{}: dead link {link}", page.display());
+            assert!(target.exists(), "{}: dead link {link}", page.display());
         }
     }
     assert!(checked > 20, "only {checked} links were found: does this test still read them?");
