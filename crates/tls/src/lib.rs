@@ -36,4 +36,4 @@ pub use local_ca::renew_at_next_start;
 pub use profile::{Roots, client_config, warm_thread};
 pub use root::LocalRoot;
 pub use settings::{TlsSettings, Versions};
-pub use status::{CertificateStatus, LeafStatus};
+pub use status::{CertificateStatus, LeafStatus, LinkStatus};

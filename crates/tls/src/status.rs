@@ -29,11 +29,21 @@ pub struct CertificateStatus {
     pub source: &'static str,
     pub trust: Trust,
     pub served: LeafStatus,
+    /// The certificates that clients are sent, leaf first; the root stays with them.
+    pub chain: Vec<LinkStatus>,
     /// The second leaf, where there is one.
     pub served_rsa: Option<LeafStatus>,
     pub acme: Option<AcmeStatus>,
     /// What somebody must look at; empty if all is well.
     pub alarms: Vec<String>,
+}
+
+/// One certificate of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkStatus {
+    pub subject: String,
+    pub issuer: String,
+    pub not_after: i64,
 }
 
 impl Identity {
@@ -60,7 +70,8 @@ impl Identity {
             (None, _) => "files",
         };
         let trust = served.trust.clone();
-        Ok(CertificateStatus { source, trust, served: leaf, served_rsa: rsa.transpose()?, acme, alarms })
+        let chain = links(&served.chain);
+        Ok(CertificateStatus { source, trust, served: leaf, chain, served_rsa: rsa.transpose()?, acme, alarms })
     }
 }
 
@@ -74,6 +85,19 @@ fn age_alarm(leaf: &LeafStatus, now: i64) -> Option<String> {
     }
     let late = left < (leaf.not_after - leaf.not_before) / LATE_PART;
     late.then(|| format!("the certificate that is served ends in {} hours and has not been renewed", left / 3600))
+}
+
+/// What can't be read is left out: it was served all the same, and clients judge it.
+fn links(chain: &Chain) -> Vec<LinkStatus> {
+    let link = |der: &rustls::pki_types::CertificateDer<'_>| {
+        let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
+        Some(LinkStatus {
+            subject: parsed.subject().to_string(),
+            issuer: parsed.issuer().to_string(),
+            not_after: parsed.validity().not_after.timestamp(),
+        })
+    };
+    chain.certified.cert.iter().filter_map(link).collect()
 }
 
 pub fn leaf(chain: &Chain) -> Result<LeafStatus, TlsError> {

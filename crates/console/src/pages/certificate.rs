@@ -2,9 +2,10 @@
 
 use super::answer::{self, Visitor, page};
 use super::frame::Frame;
-use super::views::{CertificatePage, LeafView};
+use super::views::{CertificatePage, ChainLink, HistoryRow, LeafView};
 use super::words::{Moment, sentence, span};
 use crate::auth::SignedIn;
+use crate::events::{CertificateChange, CertificateEvent};
 use crate::web::Web;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -40,8 +41,8 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
         ca_offered: ca_path(&status.trust).is_some(),
         alarms: status.alarms.iter().map(|alarm| sentence(alarm)).collect(),
         leaves,
-        chain: Vec::new(),
-        history: Vec::new(),
+        chain: links(&status),
+        history: web.api.events.certificates().iter().map(event).collect(),
     };
     page(StatusCode::OK, &shown)
 }
@@ -78,6 +79,34 @@ fn renewal(leaf: &LeafStatus, status: &CertificateStatus) -> String {
         }
         _ => "when its files change".to_owned(),
     }
+}
+
+fn links(status: &CertificateStatus) -> Vec<ChainLink> {
+    let links = status.chain.iter().enumerate().map(|(i, link)| ChainLink {
+        role: if i == 0 { "Certificate" } else { "Issuer" },
+        subject: if link.subject.is_empty() { "no subject; its names count".to_owned() } else { link.subject.clone() },
+        ends: format!("ends {}", Moment::from_unix(link.not_after).day()),
+    });
+    let root = status.chain.last().map(|link| ChainLink {
+        role: "Root",
+        subject: link.issuer.clone(),
+        ends: "not sent: clients have it".to_owned(),
+    });
+    links.chain(root).collect()
+}
+
+fn event(event: &CertificateEvent) -> HistoryRow {
+    let (what, class) = match &event.what {
+        CertificateChange::Swapped { names, not_after_unix } => {
+            let ends = Moment::from_unix(*not_after_unix).day();
+            (format!("A new certificate is served, for {}, until {ends}.", names.join(", ")), "good")
+        }
+        CertificateChange::Rejected(reason) => {
+            (format!("A new certificate was not taken: {}", sentence(reason)), "bad")
+        }
+        CertificateChange::Alarm(what) => (sentence(what), "bad"),
+    };
+    HistoryRow { at: Moment::from_system(event.at), what, class }
 }
 
 fn ca_path(trust: &Trust) -> Option<&PathBuf> {

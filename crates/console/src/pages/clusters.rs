@@ -14,7 +14,6 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use std::time::SystemTime;
 use tidegate_control::{ClusterView, ControlError, NewCluster, ROOT, SessionView};
 
 pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
@@ -159,7 +158,7 @@ fn session(view: SessionView) -> SessionRow {
 
 fn wake_row(woken: &Woken) -> WakeRow {
     let ms = u64::try_from(woken.took.as_millis()).unwrap_or(u64::MAX);
-    WakeRow { at: moment(woken.at), ms, recovery: woken.recovery }
+    WakeRow { at: Moment::from_system(woken.at), ms, recovery: woken.recovery }
 }
 
 fn refusal(refused: &Refused) -> RefusalRow {
@@ -170,12 +169,7 @@ fn refusal(refused: &Refused) -> RefusalRow {
         }
         RefusedBy::Engine { code, message } => (None, message.clone(), *code),
     };
-    RefusalRow { at: moment(refused.at), client: refused.client.to_string(), slug, text, code }
-}
-
-fn moment(at: SystemTime) -> Moment {
-    let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    Moment::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX))
+    RefusalRow { at: Moment::from_system(refused.at), client: refused.client.to_string(), slug, text, code }
 }
 
 /// An IPv6 address stands in brackets before a port.

@@ -1,7 +1,7 @@
 //! Dates, durations and `code` in sentences, as pages show them. Pure functions.
 
 use std::fmt::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -18,6 +18,11 @@ impl Moment {
         let at = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let iso = at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
         Self { iso, at }
+    }
+
+    pub fn from_system(at: SystemTime) -> Self {
+        let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
     pub fn day(&self) -> String {
