@@ -51,6 +51,8 @@ plan_clients() {
 
 # Side by side: each waits mostly for its registry.
 install_clients() {
+  # Some take Debian's packages apart; two at once would fight for apt's lock.
+  apt_update_once
   local step
   for step in "${CLIENT_STEPS[@]}"; do
     optional "what $step installs" "$step" &
