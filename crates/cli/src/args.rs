@@ -27,6 +27,7 @@ const ENVIRONMENT: &str = "First steps:
 Environment:
   TIDEGATE_DATA       the data directory, where --data is not given
   TIDEGATE_LOG        the log's level: error, warn, info, debug, trace
+  TIDEGATE_API_KEY    the key for `--server URL` and `tidegate profile add`
   TIDEGATE_PASSWORD   the password for `tidegate sql` and `tidegate check --user`
   NO_COLOR            no colours, whatever the terminal
 
@@ -51,6 +52,13 @@ pub struct Global {
     /// value that counts and where it came from.
     #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     pub config: Option<PathBuf>,
+
+    /// Ask a server elsewhere: a profile's name, or its URL
+    ///
+    /// Over HTTPS, with an API key: `tidegate profile add` keeps both. For a URL without a profile the key is
+    /// $TIDEGATE_API_KEY.
+    #[arg(long, global = true, value_name = "PROFILE", help_heading = "Global options")]
+    pub server: Option<String>,
 
     /// Print the answer as JSON
     #[arg(long, global = true, help_heading = "Global options")]
@@ -115,6 +123,10 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Key(KeyCommand),
 
+    /// Keep addresses and keys of servers elsewhere, for --server
+    #[command(subcommand, arg_required_else_help = true)]
+    Profile(ProfileCommand),
+
     /// Check and show the configuration
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
@@ -164,6 +176,24 @@ pub struct ServeArgs {
 pub enum OperatorCommand {
     /// Print a link that signs a browser in to the console: once, within 15 minutes
     Link,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Keep a server's address and key; the key comes from standard input or $TIDEGATE_API_KEY
+    Add {
+        name: String,
+        /// Its console, such as https://console.example.com or https://192.0.2.7:4443
+        #[arg(value_name = "URL")]
+        url: String,
+        /// The CA that its certificate is verified with, where it is not publicly trusted
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+    },
+    /// List the profiles, without their keys
+    List,
+    /// Forget a profile and its key
+    Remove { name: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,6 +16,7 @@ mod journal;
 mod limits;
 mod logging;
 mod paths;
+mod profiles;
 mod proof;
 mod reload;
 mod screen;

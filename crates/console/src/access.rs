@@ -2,6 +2,7 @@
 
 use crate::certificate::date;
 use crate::errors::ApiError;
+use crate::object::Object;
 use crate::routes::Api;
 use crate::types::{CreateKey, ErrorBody, Key, KeyList, Secret, SignInLink};
 use axum::Json;
@@ -42,7 +43,7 @@ pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError
 ))]
 pub async fn create_key(
     State(api): State<Api>,
-    Json(wanted): Json<CreateKey>,
+    Object(wanted): Object<CreateKey>,
 ) -> Result<(StatusCode, Json<Key>), ApiError> {
     // A number no duration can hold becomes zero, which is refused.
     let life = wanted.expires_after_seconds.map(|s| Duration::try_from_secs_f64(s).unwrap_or_default());

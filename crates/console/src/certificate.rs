@@ -2,6 +2,7 @@
 //! prints it.
 
 use crate::errors::ApiError;
+use crate::object::Object;
 use crate::routes::Api;
 use crate::types::{ErrorBody, Secret};
 use axum::Json;
@@ -135,7 +136,10 @@ pub async fn renew_certificate(State(api): State<Api>) -> Result<StatusCode, Api
     (status = 400, description = "the pair may not be served", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn import_certificate(State(api): State<Api>, Json(pair): Json<Pair>) -> Result<Json<Certificate>, ApiError> {
+pub async fn import_certificate(
+    State(api): State<Api>,
+    Object(pair): Object<Pair>,
+) -> Result<Json<Certificate>, ApiError> {
     let identity = api.identity;
     let import = move || identity.import(&pair.chain, pair.key.reveal()).and_then(|()| identity.status());
     let status = tokio::task::spawn_blocking(import).await.map_err(ApiError::panicked)??;

@@ -1,21 +1,30 @@
-//! The typed client of the control socket, for the command line. Never retries: a creation is not asked for twice.
+//! The typed client of the API, for the command line: over the control socket, or over HTTPS with a key. Never retries:
+//! a creation is not asked for twice.
 
 use crate::certificate::{Certificate, CheckResult, Pair};
 use crate::types::{
-    Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList, LocalCa, Server, Session, SessionList,
-    SignInLink,
+    Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList, LocalCa, Secret, Server, Session,
+    SessionList, SignInLink,
 };
 use crate::{limits, socket};
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fmt, io};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use zeroize::Zeroizing;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -23,6 +32,10 @@ pub enum ClientError {
     NoServer { data: PathBuf },
     #[error("the control socket of {data} can't be reached: {source}", data = data.display())]
     Unreachable { data: PathBuf, source: io::Error },
+    #[error("{server} can't be reached: {reason}")]
+    RemoteUnreachable { server: String, reason: String },
+    #[error("{url:?} is no address of a console")]
+    BadServer { url: String },
     /// The server said no, in its own words.
     #[error("{}", .0.message)]
     Refused(ErrorBody),
@@ -41,6 +54,10 @@ impl ClientError {
                 "run this as the user that runs the server".to_owned()
             }
             Self::Unreachable { .. } => "check the path given with --data".to_owned(),
+            Self::RemoteUnreachable { .. } => {
+                "check address, network and CA file: `tidegate profile list` shows what is set".to_owned()
+            }
+            Self::BadServer { .. } => "write it as https://HOST:PORT".to_owned(),
             Self::Refused(body) => body.hint.clone(),
             Self::Lost(_) => "look at the server's log, then at `tidegate cluster list`".to_owned(),
             Self::BadAnswer(_) => "use the same version of tidegate as the server's".to_owned(),
@@ -58,15 +75,52 @@ impl ClientError {
 
 type Answer<T> = Result<T, ClientError>;
 
-/// A client of the server on one data directory. Each call is a connection of its own.
+/// A client of one server. Each call is a connection of its own.
 #[derive(Debug, Clone)]
 pub struct Client {
-    data: PathBuf,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// The server on this data directory.
+    Socket(PathBuf),
+    Https(Remote),
+}
+
+#[derive(Clone)]
+struct Remote {
+    /// `HOST:PORT`, as it stands in the URL.
+    authority: String,
+    host: String,
+    port: u16,
+    key: Secret,
+    tls: Arc<ClientConfig>,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.authority)
+    }
 }
 
 impl Client {
     pub fn new(data: &Path) -> Self {
-        Self { data: data.to_owned() }
+        Self { way: Way::Socket(data.to_owned()) }
+    }
+
+    /// A server elsewhere. The key is sent to nobody whose certificate `tls` does not believe.
+    ///
+    /// # Errors
+    /// If `url` is anything but `https://HOST[:PORT]`.
+    pub fn https(url: &str, key: Secret, tls: Arc<ClientConfig>) -> Answer<Self> {
+        let bad = || ClientError::BadServer { url: url.to_owned() };
+        let uri: Uri = url.parse().map_err(|_| bad())?;
+        let plain = uri.scheme_str() == Some("https") && uri.path_and_query().is_none_or(|rest| rest == "/");
+        let authority = uri.authority().filter(|a| plain && !a.as_str().contains('@')).ok_or_else(bad)?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = authority.port_u16().unwrap_or(443);
+        Ok(Self { way: Way::Https(Remote { authority: authority.to_string(), host, port, key, tls }) })
     }
 
     pub async fn server(&self) -> Answer<Server> {
@@ -162,19 +216,16 @@ impl Client {
             Some(value) => serde_json::to_vec(value).map_err(|e| bad(&e))?,
             None => Vec::new(),
         };
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, "tidegate")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(bytes)))
-            .map_err(|e| bad(&e))?;
-        let stream = match timeout(limits::CONNECT_MAX, socket::connect(&self.data)).await {
-            Ok(connected) => connected.map_err(|e| self.unreachable(e))?,
-            Err(_) => return Err(self.unreachable(io::ErrorKind::TimedOut.into())),
+        let mut request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
+        request = match &self.way {
+            Way::Socket(_) => request.header(HOST, "tidegate"),
+            Way::Https(remote) => request.header(HOST, &remote.authority).header(AUTHORIZATION, remote.bearer()?),
         };
-        let exchange = timeout(limits::ANSWER_MAX, exchange(stream, request));
-        let (status, bytes) = exchange.await.map_err(|_| ClientError::Lost("no answer in time".to_owned()))??;
+        let request = request.body(Full::new(Bytes::from(bytes))).map_err(|e| bad(&e))?;
+        let (status, bytes) = match &self.way {
+            Way::Socket(data) => bounded(exchange(connect(data).await?, request)).await?,
+            Way::Https(remote) => bounded(exchange(remote.connect().await?, request)).await?,
+        };
         if status.is_success() {
             return Ok(bytes);
         }
@@ -183,19 +234,53 @@ impl Client {
             Err(_) => ClientError::BadAnswer(format!("status {status} without a reason")),
         })
     }
+}
 
-    fn unreachable(&self, source: io::Error) -> ClientError {
-        let data = self.data.clone();
+impl Remote {
+    fn bearer(&self) -> Answer<HeaderValue> {
+        let text = Zeroizing::new(format!("Bearer {}", self.key.reveal()));
+        let bad = |_| ClientError::BadAnswer("the key holds characters that no key has".to_owned());
+        let mut value = HeaderValue::from_str(&text).map_err(bad)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    async fn connect(&self) -> Answer<TlsStream<TcpStream>> {
+        let failed = |reason: String| ClientError::RemoteUnreachable { server: self.authority.clone(), reason };
+        let way = async {
+            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
+            TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await
+        };
+        let came = timeout(limits::REMOTE_CONNECT_MAX, way).await;
+        came.map_err(|_| failed("no answer in time".to_owned()))?.map_err(|e| failed(e.to_string()))
+    }
+}
+
+async fn connect(data: &Path) -> Answer<UnixStream> {
+    let unreachable = |source: io::Error| {
+        let data = data.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoServer { data },
             _ => ClientError::Unreachable { data, source },
         }
+    };
+    match timeout(limits::CONNECT_MAX, socket::connect(data)).await {
+        Ok(connected) => connected.map_err(unreachable),
+        Err(_) => Err(unreachable(io::ErrorKind::TimedOut.into())),
     }
+}
+
+async fn bounded<T>(exchange: impl Future<Output = Answer<T>>) -> Answer<T> {
+    timeout(limits::ANSWER_MAX, exchange).await.map_err(|_| ClientError::Lost("no answer in time".to_owned()))?
 }
 
 const NOTHING: Option<&()> = None;
 
-async fn exchange(stream: tokio::net::UnixStream, request: Request<Full<Bytes>>) -> Answer<(StatusCode, Bytes)> {
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Answer<(StatusCode, Bytes)>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let lost = |e: hyper::Error| ClientError::Lost(e.to_string());
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
     let talk = async {
@@ -244,6 +329,18 @@ mod tests {
         assert_eq!(cluster_path("demo-2", "/wake"), "/v1/clusters/demo-2/wake");
         assert_eq!(cluster_path("../server", ""), "/v1/clusters/%2E%2E%2Fserver");
         assert_eq!(encoded("a b?x=1&ä"), "a%20b%3Fx%3D1%26%C3%A4");
+    }
+
+    #[test]
+    fn only_an_address_over_https_is_one() {
+        let tls = tidegate_tls::client_config(tidegate_tls::Roots::Mozilla).unwrap();
+        let client = |url: &str| Client::https(url, Secret::new("k".to_owned().into()), Arc::clone(&tls));
+        for good in ["https://db.example", "https://127.0.0.1:4443", "https://[::1]:4443/"] {
+            assert!(client(good).is_ok(), "{good}");
+        }
+        for bad in ["http://db.example", "db.example:4443", "https://a@db.example", "https://db.example/x", ""] {
+            assert!(matches!(client(bad), Err(ClientError::BadServer { .. })), "{bad}");
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! are the room `connect`'s, byte for byte what the command line prints; nothing is added to them here.
 
 use crate::errors::ApiError;
+use crate::object::Object;
 use crate::probe::{ProbeLogin, ProbeStep};
 use crate::routes::Api;
 use crate::types::{
@@ -14,14 +15,24 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tidegate_connect::{ConnectError, Endpoint, Rendered, TlsMinimum, Wish, clients, platforms, render};
 use tidegate_control::{ClusterView, ROOT};
+use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     with: String,
     os: Option<String>,
-    tls: Option<String>,
+    tls: Option<OldestTls>,
     user: Option<String>,
+}
+
+/// The oldest TLS version that a client shall accept.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+pub enum OldestTls {
+    #[serde(rename = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    Tls13,
 }
 
 /// Clients and operating systems that there are strings for.
@@ -47,13 +58,14 @@ pub async fn list_clients() -> Json<ClientList> {
         ("name" = String, Path),
         ("with" = String, Query, description = "a client's id"),
         ("os" = Option<String>, Query, description = "an operating system's id"),
-        ("tls" = Option<String>, Query, description = "the oldest TLS version to accept: 1.2 or 1.3"),
-        ("user" = Option<String>, Query, description = "the user inside the cluster; root if missing"),
+        ("tls" = Option<OldestTls>, Query, description = "the oldest TLS version to accept; 1.2 if missing"),
+        ("user" = Option<String>, Query, description = "the user inside the cluster; root if missing",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"),
     ),
     responses(
         (status = 200, body = ConnectStrings),
-        (status = 400, description = "no such client or operating system", body = ErrorBody),
-        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = 404, description = "no such cluster, client or operating system", body = ErrorBody),
+        (status = 409, description = "this client's strings can't insist on TLS 1.3", body = ErrorBody),
         (status = "default", body = ErrorBody)
     )
 )]
@@ -62,10 +74,9 @@ pub async fn connect_strings(
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, ApiError> {
-    let tls = match asked.tls.as_deref() {
-        None | Some("1.2") => TlsMinimum::Tls12,
-        Some("1.3") => TlsMinimum::Tls13,
-        Some(_) => return Err(ApiError::bad_request("tls is neither 1.2 nor 1.3", "leave it out for 1.2")),
+    let tls = match asked.tls {
+        None | Some(OldestTls::Tls12) => TlsMinimum::Tls12,
+        Some(OldestTls::Tls13) => TlsMinimum::Tls13,
     };
     let view = api.control.cluster(&name)?;
     let wish = Wish { os: asked.os.as_deref(), tls, password: None };
@@ -88,7 +99,7 @@ pub async fn connect_strings(
 pub async fn test_connection(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Json(asked): Json<TestConnection>,
+    Object(asked): Object<TestConnection>,
 ) -> Result<Json<TestResult>, ApiError> {
     let view = api.control.cluster(&name)?;
     let steps = api.test(&view, &asked).await;

@@ -116,16 +116,20 @@ impl From<ControlError> for ApiError {
 
 impl From<ConnectError> for ApiError {
     fn from(error: ConnectError) -> Self {
-        let (code, hint) = match &error {
-            ConnectError::UnknownClient { .. } => ("unknown_client", "GET /v1/connect lists them"),
-            ConnectError::UnknownPlatform { .. } => ("unknown_platform", "GET /v1/connect lists them"),
-            ConnectError::NoTlsMinimum { .. } => ("no_tls_minimum", "leave tls out"),
+        let (status, code, hint) = match &error {
+            ConnectError::UnknownClient { .. } => {
+                (StatusCode::NOT_FOUND, "unknown_client", "GET /v1/connect lists them")
+            }
+            ConnectError::UnknownPlatform { .. } => {
+                (StatusCode::NOT_FOUND, "unknown_platform", "GET /v1/connect lists them")
+            }
+            ConnectError::NoTlsMinimum { .. } => (StatusCode::CONFLICT, "no_tls_minimum", "leave tls out"),
             ConnectError::NoCommandLine { .. }
             | ConnectError::PathNotText(_)
             | ConnectError::ControlCharacter(_)
-            | ConnectError::BadTemplate { .. } => ("no_string", "choose another name or path"),
+            | ConnectError::BadTemplate { .. } => (StatusCode::BAD_REQUEST, "no_string", "choose another name or path"),
         };
-        Self::new(StatusCode::BAD_REQUEST, code, error.to_string(), hint)
+        Self::new(status, code, error.to_string(), hint)
     }
 }
 

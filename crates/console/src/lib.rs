@@ -12,6 +12,7 @@ pub mod events;
 mod face;
 mod limits;
 pub mod metrics;
+mod object;
 mod pages;
 pub mod probe;
 mod routes;

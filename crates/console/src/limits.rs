@@ -15,6 +15,9 @@ pub const FOREIGN_ERROR_MAX: usize = 4 << 10;
 /// How long the client waits for the server to take its connection: it is on the same machine.
 pub const CONNECT_MAX: Duration = Duration::from_secs(5);
 
+/// The same for a server elsewhere, TLS included: over a slow line.
+pub const REMOTE_CONNECT_MAX: Duration = Duration::from_secs(15);
+
 /// How long the client waits for an answer: longer than the server takes, so that the server's own error arrives.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10 * 60 + 10);
 

@@ -6,6 +6,7 @@ use crate::errors::{self, ApiError};
 use crate::events::Events;
 use crate::face::PublicFace;
 use crate::limits;
+use crate::object::Object;
 use crate::probe::Prober;
 use crate::types::{
     Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LimitsWanted, LocalCa, Secret, Server, Session,
@@ -26,8 +27,9 @@ use tidegate_tls::Identity;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -43,13 +45,24 @@ pub struct Api {
 }
 
 #[derive(OpenApi)]
-#[openapi(info(
+#[openapi(modifiers(&Bearer), security(("key" = [])), info(
     title = "Tidegate",
     version = "1",
     description = "Clusters behind a TLS-only endpoint: make them, look at them, wake them, end their sessions.",
     license(name = "Apache-2.0", identifier = "Apache-2.0")
 ))]
 struct Info;
+
+/// Over HTTPS; the control socket asks for no key.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut Description) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("an API key")).build();
+        let parts = openapi.components.get_or_insert_default();
+        parts.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
 
 /// The routes and their description, before a server stands behind them.
 fn parts() -> (Router<Api>, Description) {
@@ -113,7 +126,7 @@ async fn list_clusters(State(api): State<Api>) -> Json<ClusterList> {
 ))]
 async fn create_cluster(
     State(api): State<Api>,
-    Json(wanted): Json<CreateCluster>,
+    Object(wanted): Object<CreateCluster>,
 ) -> Result<(StatusCode, Json<Cluster>), ApiError> {
     let limits = limits_of(&wanted.limits, api.control.default_limits());
     let made = api.control.create_cluster(NewCluster { name: wanted.name, limits: Some(limits) }).await?;

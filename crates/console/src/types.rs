@@ -1,6 +1,7 @@
 //! What the API's requests and answers look like, for server and client alike. A password stands in here only on
 //! its way out, and no `Debug` prints it.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use tidegate_model::ClusterState;
@@ -111,10 +112,13 @@ pub struct Limits {
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsWanted {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000)]
     pub connections_max: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 31_622_400.0)]
     pub sleep_after_seconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 31_622_400.0)]
     pub transaction_idle_max_seconds: Option<f64>,
 }
 
@@ -123,9 +127,16 @@ pub struct LimitsWanted {
 pub struct CreateCluster {
     /// 1 to 63 characters of a-z, 0-9 and `-`, starting with a letter; generated if missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "demo")]
+    #[schema(example = "demo", pattern = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
     pub name: Option<String>,
+    #[serde(deserialize_with = "object")]
     pub limits: LimitsWanted,
+}
+
+/// serde takes a list for a struct too, field by field; the API's description does not.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Result<T, D::Error> {
+    let map = serde_json::Map::deserialize(d)?;
+    serde_json::from_value(map.into()).map_err(serde::de::Error::custom)
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -238,11 +249,15 @@ pub struct KeyList {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
-    /// 1 to 64 characters; what it is for.
-    #[schema(example = "terraform")]
+    /// What it is for: 1 to 64 characters, none of them a control character, no space at either end.
+    #[schema(
+        example = "terraform",
+        pattern = r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]{0,62}[^\s\u0000-\u001f\u007f-\u009f])?$"
+    )]
     pub name: String,
     /// At most ten years; missing: only when it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1.0, maximum = 316_224_000.0)]
     pub expires_after_seconds: Option<f64>,
 }
 

@@ -131,6 +131,10 @@ pub fn endpoint(context: &Context, name: &str, user: &str) -> Result<Endpoint> {
         let (cluster, server) = (client.cluster(name).await?, client.server().await?);
         let mut endpoint = endpoint_of(&cluster, &server);
         endpoint.user = format!("{}.{user}", cluster.prefix);
+        // The file that the server names lies there and not here.
+        if let (Trust::Local(_) | Trust::Private(Some(_)), Some(remote)) = (&endpoint.trust, &context.remote) {
+            endpoint.trust = Trust::Private(remote.ca.clone());
+        }
         Ok(endpoint)
     })
 }

@@ -8,6 +8,7 @@ mod connect;
 mod explain;
 mod key;
 mod operator;
+mod profile;
 mod serve;
 mod service;
 mod session;
@@ -18,6 +19,7 @@ mod up;
 use crate::args::{Cli, Command, Global};
 use crate::failure::Failure;
 use crate::paths;
+use crate::profiles::Remote;
 use anyhow::{Context as _, Result};
 pub use config::load as load_config;
 use std::path::PathBuf;
@@ -28,19 +30,25 @@ use tidegate_console::{Client, ClientError};
 pub struct Context {
     pub global: Global,
     pub data: PathBuf,
+    /// The server that --server names.
+    pub remote: Option<Remote>,
 }
 
 impl Context {
-    /// The running server on this data directory.
+    /// The running server: the one that --server names, else the one on this data directory.
     pub fn client(&self) -> Client {
-        Client::new(&self.data)
+        match &self.remote {
+            Some(remote) => remote.client.clone(),
+            None => Client::new(&self.data),
+        }
     }
 
     /// A command for the person to type next, which finds the same server.
     pub fn next(&self, command: &str) -> String {
-        match &self.global.data {
-            Some(_) => format!("tidegate {command} --data {}", shell_word(&self.data.display().to_string())),
-            None => format!("tidegate {command}"),
+        match (&self.global.data, &self.global.server) {
+            (_, Some(server)) => format!("tidegate {command} --server {}", shell_word(server)),
+            (Some(_), None) => format!("tidegate {command} --data {}", shell_word(&self.data.display().to_string())),
+            (None, None) => format!("tidegate {command}"),
         }
     }
 }
@@ -48,7 +56,15 @@ impl Context {
 pub fn run(cli: Cli) -> Result<()> {
     let root = rustix::process::geteuid().is_root();
     let data = paths::data_dir(cli.global.data.clone(), root, |name| std::env::var_os(name))?;
-    let context = Context { global: cli.global, data };
+    let remote = match cli.global.server.as_deref().filter(|_| !matches!(cli.command, Command::Profile(_))) {
+        Some(server) => Some(Remote::open(server, |name| std::env::var_os(name))?),
+        None => None,
+    };
+    if remote.is_some() && !asks_a_server(&cli.command) {
+        let mend = "leave --server out, or run it on that machine";
+        return Err(Failure::usage("this command is about this machine, not about a server elsewhere", mend).into());
+    }
+    let context = Context { global: cli.global, data, remote };
     match cli.command {
         Command::Serve(args) => serve::run(&context, &args, serve::Mode::Serve),
         Command::Up(args) => serve::run(&context, &args, serve::Mode::Up),
@@ -59,10 +75,30 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Cert(command) => cert::run(&context, &command),
         Command::Service(command) => service::run(&context, &command),
         Command::Trust(command) => trust::run(&context, &command),
+        Command::Profile(command) => profile::run(&context, &command),
         Command::Operator(command) => operator::run(&context, &command),
         Command::Key(command) => key::run(&context, &command),
         Command::Config(command) => config::run(&context, &command),
         Command::Check(args) => check::run(&context, &args),
+    }
+}
+
+fn asks_a_server(command: &Command) -> bool {
+    match command {
+        Command::Cluster(_)
+        | Command::Session(_)
+        | Command::Connect(_)
+        | Command::Sql(_)
+        | Command::Cert(_)
+        | Command::Operator(_)
+        | Command::Key(_) => true,
+        Command::Serve(_)
+        | Command::Up(_)
+        | Command::Service(_)
+        | Command::Trust(_)
+        | Command::Profile(_)
+        | Command::Config(_)
+        | Command::Check(_) => false,
     }
 }
 

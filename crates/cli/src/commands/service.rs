@@ -110,7 +110,7 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
 }
 
 fn unit(context: &Context, args: &ServiceInstall, data: &Path) -> Result<Unit> {
-    let config = load_config(&Context { global: context.global.clone(), data: data.to_owned() }, &args.serve)?;
+    let config = load_config(&Context { global: context.global.clone(), data: data.to_owned(), remote: None }, &args.serve)?;
     let program = match &args.program {
         Some(program) => program.clone(),
         None => std::env::current_exe().context("where this program lies")?,
@@ -296,7 +296,7 @@ mod tests {
         let low = |text: &str| {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("tidegate.toml"), text).unwrap();
-            let global = crate::args::Global { data: None, config: None, json: false };
+            let global = crate::args::Global { data: None, config: None, server: None, json: false };
             low_port(&Config::load(&global, folder.path(), &ServeArgs::default(), |_| None).unwrap()).unwrap()
         };
         assert!(!low(""));

@@ -3,7 +3,7 @@
 use super::*;
 
 fn global(config: Option<&Path>) -> Global {
-    Global { data: None, config: config.map(Path::to_owned), json: false }
+    Global { data: None, config: config.map(Path::to_owned), server: None, json: false }
 }
 
 fn load_text(text: &str) -> Result<Config> {

@@ -6,7 +6,7 @@ use crate::errors::ApiError;
 use crate::web::Web;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -26,7 +26,9 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
         Err(response) => return response,
     };
     let (left, mut response) = match web.quotas.take(key) {
-        Ok(left) if parts.uri.path().starts_with(ONLY_LOCAL) => (left, ApiError::only_local().into_response()),
+        Ok(left) if parts.method == Method::POST && parts.uri.path().starts_with(ONLY_LOCAL) => {
+            (left, ApiError::only_local().into_response())
+        }
         Ok(left) => (left, next.run(Request::from_parts(parts, body)).await),
         Err(left) => (left, too_many(left, "this key has asked too often")),
     };

@@ -1,0 +1,30 @@
+//! A request's body: a JSON object and nothing else. Its errors look like all others of the API.
+
+use crate::errors::ApiError;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, http::StatusCode};
+use serde::de::DeserializeOwned;
+
+/// serde takes a list for a struct too, field by field; this takes an object only.
+pub struct Object<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Object<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if kind != "application/json" {
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body must be application/json").into_response());
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::bad_request("the body must be a JSON object", "docs/openapi.json describes it")
+                .into_response());
+        }
+        Json::from_bytes(&bytes).map(|Json(value)| Self(value)).map_err(IntoResponse::into_response)
+    }
+}
