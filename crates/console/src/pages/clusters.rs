@@ -14,7 +14,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use std::time::Duration;
 use tidegate_control::{ClusterView, ControlError, NewCluster, ROOT, SessionView};
+
+/// A wake as it should be fills less than half of its bar.
+const WAKE_SCALE_MIN: Duration = Duration::from_millis(300);
 
 pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
     page(StatusCode::OK, &clusters(&web, &who, None, ""))
@@ -60,14 +64,14 @@ fn cluster(web: &Web, who: &SignedIn, name: &str, notice: Option<Notice>) -> Res
     let view = control.cluster(name)?;
     let recent = web.api.events.of(view.id);
     let face = web.api.face.borrow().clone();
-    let wakes: Vec<_> = recent.wakes.iter().map(wake_row).collect();
+    let slowest = recent.wakes.iter().map(|woken| woken.took).max().unwrap_or_default();
+    let scale = slowest.max(WAKE_SCALE_MIN);
     Ok(ClusterPage {
         frame: Frame { live: true, notice, ..Frame::of(who, name, "clusters") },
         endpoint: authority(&face.host, face.port),
         database: DATABASE,
         sessions: control.session_list(Some(name))?.into_iter().map(session).collect(),
-        wakes_max: wakes.iter().map(|wake| wake.ms).max().unwrap_or(1).max(1),
-        wakes,
+        wakes: recent.wakes.iter().map(|woken| wake_row(woken, scale)).collect(),
         refusals: recent.refusals.iter().map(refusal).collect(),
         sleep_after: span(view.limits.sleep_after),
         transaction_idle_max: span(view.limits.transaction_idle_max),
@@ -152,13 +156,14 @@ fn session(view: SessionView) -> SessionRow {
         client: view.client.to_string(),
         tls: view.tls.to_owned(),
         // Whole seconds, or the page would change at every look.
-        age: span(std::time::Duration::from_secs(view.age.as_secs())),
+        age: span(Duration::from_secs(view.age.as_secs())),
     }
 }
 
-fn wake_row(woken: &Woken) -> WakeRow {
+fn wake_row(woken: &Woken, scale: Duration) -> WakeRow {
     let ms = u64::try_from(woken.took.as_millis()).unwrap_or(u64::MAX);
-    WakeRow { at: Moment::from_system(woken.at), ms, recovery: woken.recovery }
+    let part = u64::try_from(woken.took.as_millis() * 100 / scale.as_millis().max(1)).unwrap_or(100);
+    WakeRow { at: Moment::from_system(woken.at), ms, part, recovery: woken.recovery }
 }
 
 fn refusal(refused: &Refused) -> RefusalRow {

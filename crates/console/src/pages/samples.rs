@@ -52,7 +52,7 @@ fn cluster(state: ClusterState, full: bool) -> String {
         tls: "TLS 1.3".to_owned(),
         age: age.to_owned(),
     };
-    let wake = |s: i64, ms, recovery| WakeRow { at: at(s), ms, recovery };
+    let wake = |s: i64, ms, recovery| WakeRow { at: at(s), ms, part: ms * 100 / 640, recovery };
     let refusal = |s: i64, kind: tidegate_model::RefusalKind| {
         let entry = kind.entry();
         RefusalRow {
@@ -77,7 +77,6 @@ fn cluster(state: ClusterState, full: bool) -> String {
             Vec::new()
         },
         wakes: if full { vec![wake(90, 84, false), wake(40, 101, false), wake(3, 640, true)] } else { Vec::new() },
-        wakes_max: 640,
         refusals: if full {
             vec![
                 refusal(80, tidegate_model::RefusalKind::AccessDenied),

@@ -84,6 +84,8 @@ pub struct SessionRow {
 pub struct WakeRow {
     pub at: Moment,
     pub ms: u64,
+    /// Of the scale, in percent.
+    pub part: u64,
     pub recovery: bool,
 }
 
@@ -105,8 +107,6 @@ pub struct ClusterPage {
     pub database: &'static str,
     pub sessions: Vec<SessionRow>,
     pub wakes: Vec<WakeRow>,
-    /// The end of the scale that wakes are drawn on.
-    pub wakes_max: u64,
     pub refusals: Vec<RefusalRow>,
     pub sleep_after: String,
     pub transaction_idle_max: String,
