@@ -22,7 +22,7 @@ def line(name, version, outcomes):
 
 def write(path, table, results, tidegate):
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=path.parent, capture_output=True, text=True)
-    ran = {name: (version, {o.setting: o for o in outcomes}) for name, version, outcomes in results}
+    ran = {name: (version, {o.setting: o for o in outcomes}) for name, version, outcomes, _ in results}
     out = [
         "# Which clients verify what", "",
         "Most MySQL clients can be made to verify the server; few do so by themselves, and some that look as if they did",
@@ -41,6 +41,7 @@ def write(path, table, results, tidegate):
         if not any(o.result == "passed" for o in outcomes.values()):
             continue
         out.append(row(client, version, outcomes))
+    out += short_forms(table, {name: shorts for name, _, _, shorts in results})
     out += ["", "## What each setting means", ""] + [f"- `{s.name}`: {meaning(s)}" for s in settings.ALL]
     out += ["", "## Not run", ""]
     for name, client in table.items():
@@ -49,6 +50,28 @@ def write(path, table, results, tidegate):
             why = next((o.why for o in outcomes.values()), client.get("not_run") or "it has no program in tests/clients")
             out.append(f"- {client['name']}: {why}")
     path.write_text("\n".join(out) + "\n")
+
+
+def short_forms(table, shorts):
+    out = [
+        "", "## Forms that look safe", "",
+        "Short forms that are common in the wild. They were run in the same way, with the CA that signed in the",
+        "machine's store, as a public one would be; FILE is the store's bundle. *Yes* means that the client refused the",
+        "wrong server. Where a cell says **no**, whoever is in between with such a certificate reads and changes everything;",
+        "**no TLS** means that the form logs in in clear text, which this endpoint refuses and others do not.", "",
+        "| client | form | chain | DNS name | IP address | why |", "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, client in table.items():
+        for form in shorts.get(name, []):
+            seen = [cell(form, word) for word in ("chain", "dns_name", "address")]
+            out.append("| " + " | ".join([client["name"], form.title.replace("|", "\\|"), *seen, form.why]) + " |")
+    return out
+
+
+def cell(form, word):
+    if form.clear_text:
+        return "**no TLS**"
+    return {None: "not run", **CHECKED}[form.refused(word)]
 
 
 def row(client, version, outcomes):

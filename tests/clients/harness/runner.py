@@ -84,6 +84,14 @@ class Client:
             text = text.replace(f"<{placeholder}>", values[name])
         return text
 
+    def try_text(self, name, setting, text, rendered):
+        """Runs any text under a name of its own: what was said, and whether a row was read."""
+        said = self._program(replace(setting, name=name), text, rendered)
+        return said, self._connected(said)
+
+    def _connected(self, said):
+        return bool(ROW.search(said)) and self.exit == 0
+
     def _program(self, setting, text, rendered):
         work = self.work / setting.name
         work.mkdir()
@@ -119,7 +127,7 @@ class Client:
         return said
 
     def _judge(self, setting, said, rendered):
-        connected = bool(ROW.search(said)) and self.exit == 0
+        connected = self._connected(said)
         fail = lambda why: Outcome(setting.name, "failed", f"{why}\n{said.strip()}", connected)
         wanted = self._wanted(setting)
         if connected != wanted:
