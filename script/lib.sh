@@ -10,6 +10,8 @@ TZINFO_TO_SQL="$CACHE/tzinfo/usr/bin/mariadb-tzinfo-to-sql"
 MYSQL9="$CACHE/mysql9/mysql9"
 PYTHON="$CACHE/python/bin/python"
 JARS="$CACHE/jars"
+# Playwright and axe-core, for the test of the console.
+BROWSER="$CACHE/browser"
 # What the clients of the Connect table need, one folder per language.
 CLIENT_CACHE="$CACHE/clients"
 

@@ -29,6 +29,12 @@ need_test() {
     plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a folder of their own" "60 MB"
   up_to_date "$JARS" "$CLIENTS/java/versions" ||
     plan optional_jars "Connector/J, r2dbc-mysql (Maven)" "Java clients, old and new" "30 MB"
+  [ -x /usr/bin/chromium ] || plan_package chromium "looks at the console as people do" "390 MB"
+  plan_package fonts-inter "sets the console's pages in pictures" "8 MB"
+  plan_package fonts-jetbrains-mono "the same for its strings" "5 MB"
+  have npm || plan_package npm "fetches axe-core, which judges accessibility" "60 MB"
+  up_to_date "$BROWSER" "$ROOT/tests/browser/versions" ||
+    plan optional_browser "playwright (pip), axe-core (npm)" "drive the browser, in a folder of their own" "150 MB"
   local language
   for language in "$ROOT"/tests/clients/install/*.sh; do
     "need_clients_$(basename "$language" .sh)"
@@ -97,6 +103,20 @@ install_python() {
   python3 -m venv "$CACHE/python"
   timeout "$REGISTRY_WAIT_SECONDS" "$PYTHON" -m pip install -q --disable-pip-version-check -r "$CLIENTS/python/requirements.txt"
   cp "$CLIENTS/python/requirements.txt" "$CACHE/python/.made-from"
+}
+
+optional_browser() { optional "playwright or axe-core" install_browser; }
+install_browser() {
+  say "-- installing playwright and axe-core"
+  local versions="$ROOT/tests/browser/versions" playwright axe
+  playwright=$(awk '$1 == "playwright" { print $2 }' "$versions")
+  axe=$(awk '$1 == "axe-core" { print $2 }' "$versions")
+  rm -rf "$BROWSER"
+  mkdir -p "$BROWSER"
+  python3 -m venv "$BROWSER/venv"
+  timeout "$REGISTRY_WAIT_SECONDS" "$BROWSER/venv/bin/python" -m pip install -q --disable-pip-version-check "playwright==$playwright"
+  timeout "$REGISTRY_WAIT_SECONDS" npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$BROWSER" "axe-core@$axe"
+  cp "$versions" "$BROWSER/.made-from"
 }
 
 optional_jars() { optional "the Java clients" install_jars; }

@@ -1,0 +1,448 @@
+"""A person's way through the console, in Debian's Chromium, against a server of its own and with a real client.
+Prints one line per step, "browser NAME: passed" or "browser NAME: FAILED why"; ends with 1 when one failed.
+Never a mock: the strings that are copied are run as they are."""
+
+import base64
+import hashlib
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+TIDEGATE = os.environ["TIDEGATE"]
+CHROMIUM = os.environ["TIDEGATE_CHROMIUM"]
+AXE = Path(os.environ["TIDEGATE_AXE"]).read_text()
+# Where the README's picture goes; without it none is made.
+PICTURE = os.environ.get("TIDEGATE_PICTURE")
+# Where a picture of every page goes, for people to look at.
+SHOTS = os.environ.get("TIDEGATE_SHOTS")
+
+# Bounds of waits, far above what was measured: a first start builds the engine's template.
+START_SECONDS = 120
+ANSWER_SECONDS = 20
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+FIRST_PAINT_MAX = 100_000
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """`tidegate up` as a person runs it."""
+
+    def __init__(self, folder):
+        self.data = folder / "data"
+        self.port, self.console_port = free_port(), free_port()
+        self.log = open(folder / "log", "w+b")
+        command = [TIDEGATE, "up", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        command += ["--console", f"127.0.0.1:{self.console_port}"]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
+        self.link = self.printed_link()
+
+    def printed_link(self):
+        out, end = b"", time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if select.select([self.process.stdout], [], [], 1)[0]:
+                piece = os.read(self.process.stdout.fileno(), 65536)
+                out += piece
+                found = re.search(rb"https://\S+/link/\S+", out)
+                if found:
+                    return found.group().decode()
+                if not piece:
+                    break
+        self.log.seek(0)
+        raise RuntimeError(f"no link was printed: {out.decode()} {self.log.read().decode()[-3000:]}")
+
+    def run(self, *words):
+        done = subprocess.run([TIDEGATE, *words, "--data", str(self.data)], capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise RuntimeError(f"{words}: {done.stderr}")
+        return done.stdout
+
+    def pin(self):
+        """The console's key, read over a connection that ca.pem verifies: the browser then takes this key and no other."""
+        context = ssl.create_default_context(cafile=self.data / "ca.pem")
+        with socket.create_connection(("127.0.0.1", self.console_port), timeout=ANSWER_SECONDS) as tcp:
+            with context.wrap_socket(tcp, server_hostname="127.0.0.1") as tls:
+                der = tls.getpeercert(binary_form=True)
+        key = subprocess.run(["openssl", "x509", "-inform", "der", "-pubkey", "-noout"], input=der, capture_output=True, check=True)
+        key = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key.stdout, capture_output=True, check=True)
+        return base64.b64encode(hashlib.sha256(key.stdout).digest()).decode()
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Terminal:
+    """A shell line at a terminal of its own, as a person types it."""
+
+    def __init__(self, line):
+        self.text = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvp("sh", ["sh", "-c", line])
+
+    def wait_for(self, pattern):
+        end = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < end:
+            if re.search(pattern, self.text):
+                return
+            if select.select([self.fd], [], [], 0.5)[0]:
+                try:
+                    self.text += os.read(self.fd, 65536).decode(errors="replace")
+                except OSError:
+                    break
+        raise AssertionError(f"{pattern!r} did not come; the client said: {self.text[-800:]}")
+
+    def type(self, text):
+        self.text = ""
+        os.write(self.fd, text.encode() + b"\n")
+
+    def close(self):
+        os.close(self.fd)
+        os.waitpid(self.pid, 0)
+
+
+class Way:
+    """The steps, in the order a person takes them."""
+
+    def __init__(self, browser, server):
+        self.browser, self.server = browser, server
+        self.base = f"https://127.0.0.1:{server.console_port}"
+        self.context = self.new_context()
+        self.page = self.new_page(self.context)
+        self.errors = []
+        self.client = None
+
+    def new_context(self, **options):
+        options = {"viewport": {"width": 1280, "height": 820}, **options}
+        context = self.browser.new_context(**options)
+        if options.get("java_script_enabled", True):
+            context.grant_permissions(["clipboard-read", "clipboard-write"], origin=self.base)
+        context.set_default_timeout(ANSWER_SECONDS * 1000)
+        return context
+
+    def new_page(self, context):
+        page = context.new_page()
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        return page
+
+    def no_errors(self):
+        # A status of 4xx is an error to the browser's console; those that a step asks for are its own business.
+        errors = [e for e in self.errors if "Failed to load resource" not in e]
+        self.errors.clear()
+        assert not errors, errors
+
+    def tab_to(self, selector):
+        for _ in range(60):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("s => document.activeElement?.matches(s)", selector):
+                outline = self.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert outline != "none", f"{selector} shows no focus"
+                return
+        raise AssertionError(f"no Tab leads to {selector}")
+
+    # --- the steps ---
+
+    def step_stranger_is_sent_to_sign_in(self):
+        for path in ["/", "/clusters/demo", "/clusters/demo/connect", "/certificate"]:
+            self.page.goto(self.base + path)
+            assert self.page.url == f"{self.base}/sign-in", self.page.url
+        expect(self.page.locator("code#sign-in-command")).to_have_text("tidegate operator link")
+        self.no_errors()
+
+    def step_sign_in_by_the_printed_link(self):
+        self.page.goto(self.server.link)
+        # A scanner's look does not use the link up.
+        self.page.goto(self.server.link)
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()
+        cookie, = self.context.cookies()
+        assert cookie["name"] == "__Host-tidegate" and cookie["secure"] and cookie["httpOnly"] and cookie["sameSite"] == "Strict"
+        self.no_errors()
+
+    def step_a_link_works_once(self):
+        with_nobody = self.new_context()
+        page = with_nobody.new_page()
+        page.goto(self.server.link)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading")).to_contain_text("opens nothing")
+        page.goto(self.base)
+        assert page.url.endswith("/sign-in")
+        with_nobody.close()
+
+    def step_create_a_cluster_by_keyboard(self):
+        self.page.goto(self.base)
+        self.tab_to("#name")
+        self.page.keyboard.type("shop")
+        self.page.keyboard.press("Enter")
+        expect(self.page.get_by_role("heading", name="Connect to shop")).to_be_visible()
+        self.no_errors()
+
+    def step_refused_names_are_explained(self):
+        self.page.goto(self.base)
+        # The browser's own check is switched off, as a script of somebody's may.
+        self.page.evaluate("document.querySelector('.create').noValidate = true")
+        self.page.locator("#name").fill("shop")
+        self.page.get_by_role("button", name="Create cluster").click()
+        expect(self.page.get_by_role("alert")).to_contain_text("shop")
+        expect(self.page.locator("#name")).to_have_value("shop")
+        self.errors.clear()
+
+    def step_generate_a_password(self):
+        self.page.goto(f"{self.base}/clusters/shop/connect?new=1&os=debian")
+        self.tab_to(".primary")
+        self.page.keyboard.press("Enter")
+        shown = self.page.locator("#password")
+        expect(shown).to_be_visible()
+        self.password = shown.text_content()
+        assert re.fullmatch(r"\S{16}", self.password), self.password
+        assert self.password not in self.page.url
+        expect(self.page.locator("[data-strings]")).to_contain_text(self.password)
+        self.no_errors()
+
+    def step_another_client_keeps_the_password(self):
+        self.page.get_by_label("Connect with").select_option("pymysql")
+        expect(self.page.locator("[data-strings] h2")).to_have_text("PyMySQL")
+        expect(self.page.locator("#form-connect-literal")).to_contain_text(self.password)
+        self.page.get_by_label("1.3 only").check()
+        expect(self.page.locator("#form-connect-literal")).to_contain_text("TLSv1_3")
+        assert self.password not in self.page.url
+        if PICTURE:
+            self.page.locator("h1").click()
+            self.page.screenshot(path=PICTURE)
+        self.no_errors()
+
+    def step_strings_are_those_of_the_command_line(self):
+        for client in ["mariadb", "pymysql", "go"]:
+            self.page.goto(f"{self.base}/clusters/shop/connect?with={client}&os=debian")
+            told = json.loads(self.server.run("connect", "shop", "--with", client, "--os", "debian", "--json"))
+            for form in told["forms"]:
+                assert self.page.locator(f"#form-{form['id']}").text_content() == form["text"], form["id"]
+        self.no_errors()
+
+    def step_copy_the_string_and_run_it(self):
+        self.page.goto(f"{self.base}/clusters/shop/connect?with=mariadb&os=debian")
+        self.page.locator("article.form .copy").first.click()
+        expect(self.page.locator("article.form .copy").first).to_contain_text("Copied")
+        line = self.page.evaluate("navigator.clipboard.readText()")
+        told = json.loads(self.server.run("connect", "shop", "--with", "mariadb", "--os", "debian", "--json"))
+        assert line == told["forms"][0]["text"], line
+        self.client = Terminal(line)
+        self.client.wait_for("(?i)password: ")
+        self.client.type(self.password)
+        self.client.wait_for(r"\[test\]> ")
+        self.client.type("SELECT 6 * 7;")
+        self.client.wait_for(r"\b42\b")
+        self.no_errors()
+
+    def step_see_the_session(self):
+        self.page.goto(f"{self.base}/clusters/shop")
+        expect(self.page.get_by_role("status").first).to_contain_text("awake")
+        row = self.page.locator("[data-part=sessions] tbody tr")
+        expect(row).to_have_count(1)
+        expect(row).to_contain_text("127.0.0.1:")
+        expect(row).to_contain_text("TLS 1.")
+        self.no_errors()
+
+    def step_sleep_and_see_it_wake(self):
+        page = self.page
+        page.get_by_role("button", name="Sleep now").click()
+        expect(page.get_by_role("status").first).to_contain_text("asleep")
+        expect(page.locator("[data-part=sessions]")).to_contain_text("Nobody is connected")
+        wakes = page.locator(".wakes li").count()
+        # The client first shows that it was disconnected, and connects again with a later command; a person types it
+        # again. Nobody reloads the page.
+        for _ in range(4):
+            self.client.type("SELECT 7 * 6;")
+            self.client.wait_for(r"\b42\b|ERROR \d+")
+            if "ERROR" not in self.client.text:
+                break
+        self.client.wait_for(r"\b42\b")
+        expect(page.get_by_role("status").first).to_contain_text("awake", timeout=ANSWER_SECONDS * 1000)
+        expect(page.locator(".wakes li")).to_have_count(wakes + 1)
+        expect(page.locator("[data-part=sessions] tbody tr")).to_have_count(1)
+        self.no_errors()
+
+    def step_end_the_session(self):
+        self.page.get_by_role("button", name="End session").click()
+        expect(self.page.locator("[data-part=sessions]")).to_contain_text("Nobody is connected")
+        self.client.close()
+        self.no_errors()
+
+    def step_a_refusal_shows_with_its_meaning(self):
+        told = json.loads(self.server.run("connect", "shop", "--with", "mariadb", "--os", "debian", "--json"))
+        wrong = Terminal(told["forms"][0]["text"])
+        wrong.wait_for("(?i)password: ")
+        wrong.type("not-the-password")
+        wrong.wait_for("1045")
+        wrong.close()
+        link = self.page.locator(".refusals").get_by_role("link", name="Access denied.")
+        expect(link.first).to_be_visible()
+        link.first.click()
+        expect(self.page.get_by_role("heading", name="Mend")).to_be_visible()
+        self.no_errors()
+
+    def step_test_this_connection(self):
+        self.page.goto(f"{self.base}/clusters/shop/connect")
+        self.page.locator("#test-password").fill(self.password)
+        self.page.get_by_role("button", name="Test", exact=True).click()
+        steps = self.page.locator(".steps li")
+        expect(steps).to_have_count(4)
+        assert self.page.locator(".steps li.bad").count() == 0, self.page.locator(".steps").inner_text()
+        assert self.password not in self.page.content(), "what was typed for the test is not shown again"
+        self.no_errors()
+
+    def step_the_ca_is_offered_where_it_is_needed(self):
+        with self.page.expect_download() as download:
+            self.page.get_by_role("link", name="Download ca.pem").click()
+        assert Path(download.value.path()).read_bytes() == (self.server.data / "ca.pem").read_bytes()
+
+    def step_without_scripts(self):
+        plain = self.new_context(java_script_enabled=False)
+        plain.add_cookies(self.context.cookies())
+        page = plain.new_page()
+        page.goto(f"{self.base}/clusters/shop/connect")
+        page.get_by_label("Connect with").select_option("go")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("[data-strings] h2")).to_have_text("Go-MySQL-Driver")
+        assert page.locator(".copy:visible").count() == 0, "no button that does nothing"
+        page.get_by_text("Reset password", exact=True).click()
+        page.get_by_role("button", name="Reset password now").click()
+        self.password = page.locator("#password").text_content()
+        page.get_by_role("button", name="Test", exact=True).click()
+        expect(page.locator(".steps li")).to_have_count(4)
+        assert page.locator(".steps li.bad").count() == 0
+        page.goto(f"{self.base}/clusters/shop")
+        page.get_by_role("button", name="Sleep now").click()
+        expect(page.get_by_role("status").first).to_contain_text("asleep")
+        page.get_by_role("button", name="Wake now").click()
+        expect(page.get_by_role("status").first).to_contain_text("awake")
+        plain.close()
+
+    def step_every_page_reads_well_for_everybody(self):
+        found = []
+        for scheme in ["light", "dark"]:
+            for width in [390, 1280]:
+                context = self.new_context(color_scheme=scheme, viewport={"width": width, "height": 820})
+                context.add_cookies(self.context.cookies())
+                found += self.look(context, scheme, width)
+                context.close()
+        nobody = self.new_context()
+        found += self.look(nobody, "light", 1280, ["/sign-in", "/link/x", "/help"])
+        nobody.close()
+        assert not found, found
+
+    def look(self, context, scheme, width, paths=None):
+        found, page = [], context.new_page()
+        signed_in = ["/", "/clusters/shop", "/clusters/shop/connect", "/clusters/shop/connect?with=libmysqlclient", "/certificate"]
+        for path in paths or [*signed_in, "/help", "/help/refusals/insecure-transport", "/nothing"]:
+            page.goto(self.base + path)
+            page.evaluate(AXE)
+            result = page.evaluate("rules => axe.run(document, { runOnly: rules })", AXE_RULES)
+            assert result["passes"], "axe looked at nothing"
+            found += [(path, scheme, width, v["id"], v["nodes"][0]["target"]) for v in result["violations"]]
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            if wide > width:
+                found.append((path, scheme, width, f"{wide} px wide"))
+            if SHOTS:
+                name = re.sub(r"\W+", "-", path).strip("-") or "home"
+                page.screenshot(path=f"{SHOTS}/{name}-{width}-{scheme}.png", full_page=True)
+        return found
+
+    def step_a_first_look_is_light(self):
+        fresh = self.new_context()
+        fresh.add_cookies(self.context.cookies())
+        for path in ["/", "/clusters/shop/connect"]:
+            # A page of its own each time, with nothing in any cache.
+            page, answers = fresh.new_page(), []
+            page.on("response", lambda answer, kept=answers: kept.append(answer))
+            page.goto(self.base + path, wait_until="networkidle" if path != "/" else "load")
+            size = sum(len(answer.body()) for answer in list(answers))
+            assert len(answers) > 2 and size < FIRST_PAINT_MAX, (path, size, len(answers))
+            names = page.evaluate("performance.getEntriesByType('resource').map(r => r.name)")
+            assert all(name.startswith(self.base) for name in names), names
+            page.close()
+        fresh.close()
+
+    def step_delete_asks_first(self):
+        self.page.goto(f"{self.base}/clusters/shop")
+        self.page.get_by_text("Delete this cluster").click()
+        self.page.locator("#confirm").fill("shoq")
+        self.page.get_by_role("button", name="Delete shop").click()
+        expect(self.page.get_by_role("alert")).to_contain_text("Nothing was deleted")
+        self.page.locator("#confirm").fill("shop")
+        self.page.get_by_role("button", name="Delete shop").click()
+        expect(self.page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()
+        assert self.page.get_by_role("link", name="shop", exact=True).count() == 0
+        self.errors.clear()
+
+    def step_sign_out(self):
+        cookies = self.context.cookies()
+        self.page.get_by_role("button", name="Sign out").click()
+        assert self.page.url.endswith("/sign-in")
+        # The cookie is worth nothing any more, wherever a copy of it lies.
+        self.context.add_cookies(cookies)
+        self.page.goto(self.base)
+        assert self.page.url.endswith("/sign-in")
+
+
+def walk(way):
+    failed = 0
+    steps = [name for name in vars(Way) if name.startswith("step_")]
+    for number, name in enumerate(steps):
+        title = name.removeprefix("step_").replace("_", " ")
+        try:
+            getattr(way, name)()
+            print(f"browser {title}: passed", flush=True)
+        except Exception as error:
+            failed += 1
+            print(f"browser {title}: FAILED {str(error).splitlines()[0] if str(error) else repr(error)}", flush=True)
+            traceback.print_exc()
+            if SHOTS:
+                way.page.screenshot(path=f"{SHOTS}/failed-{number}.png", full_page=True)
+    return failed
+
+
+def main():
+    folder = Path(tempfile.mkdtemp(prefix="tg-"))
+    # Engines run under users of their own and must reach their folders below this one.
+    folder.chmod(0o711)
+    server = Server(folder)
+    try:
+        with sync_playwright() as playwright:
+            # As root, Chromium's own walls can't be had; the pages are ours.
+            walls = ["--no-sandbox"] if os.getuid() == 0 else []
+            pin = f"--ignore-certificate-errors-spki-list={server.pin()}"
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[pin, *walls])
+            failed = walk(Way(browser, server))
+            browser.close()
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if failed else 0)
+
+
+main()
