@@ -12,6 +12,7 @@ need_test() {
   need_build
   need_run
   plan_package openssl "offers TLS 1.0 and 1.1 to the endpoint" "1 MB"
+  plan_package curl "asks the console and the API" "1 MB"
   plan_package knot "a name server that takes signed updates" "5 MB"
   plan_package procps "looks for processes left behind" "1 MB"
   python3 -c 'import venv, ensurepip' 2>/dev/null || plan_package python3-venv "a folder of its own for Python clients" "2 MB"
@@ -27,6 +28,8 @@ need_test() {
     plan optional_mysql9 "mysql 9.x (unpacked from Debian sid)" "Oracle's command-line client" "111 MB"
   up_to_date "$CACHE/python" "$CLIENTS/python/requirements.txt" ||
     plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a folder of their own" "60 MB"
+  up_to_date "$CACHE/schemathesis" "$ROOT/tests/api/requirements.txt" ||
+    plan optional_schemathesis "schemathesis (pip)" "tests the API by its description" "90 MB"
   up_to_date "$JARS" "$CLIENTS/java/versions" ||
     plan optional_jars "Connector/J, r2dbc-mysql (Maven)" "Java clients, old and new" "30 MB"
   [ -x /usr/bin/chromium ] || plan_package chromium "looks at the console as people do" "390 MB"
@@ -117,6 +120,16 @@ install_browser() {
   timeout "$REGISTRY_WAIT_SECONDS" "$BROWSER/venv/bin/python" -m pip install -q --disable-pip-version-check "playwright==$playwright"
   timeout "$REGISTRY_WAIT_SECONDS" npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$BROWSER" "axe-core@$axe"
   cp "$versions" "$BROWSER/.made-from"
+}
+
+optional_schemathesis() { optional schemathesis install_schemathesis; }
+install_schemathesis() {
+  say "-- installing schemathesis"
+  rm -rf "$CACHE/schemathesis"
+  python3 -m venv "$CACHE/schemathesis"
+  timeout "$REGISTRY_WAIT_SECONDS" "$CACHE/schemathesis/bin/pip" install -q --disable-pip-version-check \
+    -r "$ROOT/tests/api/requirements.txt"
+  cp "$ROOT/tests/api/requirements.txt" "$CACHE/schemathesis/.made-from"
 }
 
 optional_jars() { optional "the Java clients" install_jars; }

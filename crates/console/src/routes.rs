@@ -45,7 +45,7 @@ pub struct Api {
 }
 
 #[derive(OpenApi)]
-#[openapi(modifiers(&Bearer), security(("key" = [])), info(
+#[openapi(modifiers(&Bearer), security(("key" = [])), components(schemas(dialog::OldestTls)), info(
     title = "Tidegate",
     version = "1",
     description = "Clusters behind a TLS-only endpoint: make them, look at them, wake them, end their sessions.",
