@@ -287,7 +287,6 @@ pub struct KnownPlatform {
 
 /// The strings of one client. More fields than these may come.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "the description of what the room `connect` writes")]
 pub struct ConnectStrings {
     pub client: String,
     pub name: String,
@@ -306,7 +305,6 @@ pub struct ConnectStrings {
 
 /// One string to copy.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "as ConnectStrings")]
 pub struct ConnectForm {
     pub id: String,
     pub title: String,
