@@ -100,12 +100,18 @@ async fn walk(door: &Door<'_>, user: &str, password: Option<&str>, database: &st
     };
     let (greeting, tcp) = match greeted(door).await {
         Ok(both) => both,
-        Err(error) => return drop(note(Step::Tcp, Err(error))),
+        Err(error) => {
+            note(Step::Tcp, Err(error));
+            return;
+        }
     };
     note(Step::Tcp, Ok(door.address.to_string()));
     let mut stream = match upgraded(door, &greeting, tcp).await {
         Ok(stream) => stream,
-        Err(error) => return drop(note(Step::Tls, Err(error))),
+        Err(error) => {
+            note(Step::Tls, Err(error));
+            return;
+        }
     };
     note(Step::Tls, Ok(format!("{}, chain and name verified", version(&stream))));
     if let Some(password) = password {

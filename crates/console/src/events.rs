@@ -26,7 +26,10 @@ pub struct CertificateEvent {
 #[derive(Debug, Clone)]
 pub enum CertificateChange {
     /// Another one is served from here on.
-    Swapped { names: Vec<String>, not_after_unix: i64 },
+    Swapped {
+        names: Vec<String>,
+        not_after_unix: i64,
+    },
     /// A new one was not taken; the old one stays.
     Rejected(String),
     Alarm(String),

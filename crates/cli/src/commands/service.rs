@@ -110,7 +110,8 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
 }
 
 fn unit(context: &Context, args: &ServiceInstall, data: &Path) -> Result<Unit> {
-    let config = load_config(&Context { global: context.global.clone(), data: data.to_owned(), remote: None }, &args.serve)?;
+    let config =
+        load_config(&Context { global: context.global.clone(), data: data.to_owned(), remote: None }, &args.serve)?;
     let program = match &args.program {
         Some(program) => program.clone(),
         None => std::env::current_exe().context("where this program lies")?,

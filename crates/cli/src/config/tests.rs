@@ -64,7 +64,10 @@ fn an_unknown_key_is_an_error_that_names_line_and_nearest() {
     let (_, mend) = failure("listen = 1\n");
     assert_eq!(mend, "the key `listen` belongs under [gateway]");
     let (_, mend) = failure("[quux]\n");
-    assert_eq!(mend, "the sections are: gateway, tls, acme, acme_fallback, acme_fallback_2, engine, cluster, console, metrics, log");
+    assert_eq!(
+        mend,
+        "the sections are: gateway, tls, acme, acme_fallback, acme_fallback_2, engine, cluster, console, metrics, log"
+    );
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod listener;
 pub use listener::WebListener;
 
 use crate::auth::{Buckets, Source};
-use crate::pages;
 use crate::limits;
+use crate::pages;
 use crate::routes::{self, Api};
 use axum::Router;
 use axum::extract::{Request, State};
