@@ -81,7 +81,8 @@ fn section(client: &Client) -> String {
     // Only a client of the table is asked for, so there is always a string.
     let Ok(rendered) = render(&client.id, &example(Trust::Public), Wish::default()) else { return String::new() };
     let Rendered { name, language, install, minimum_version, .. } = rendered;
-    let mut out = format!("\n### {name}\n\n`--with {}`, {language}, from {minimum_version} on. Install: {install}\n", client.id);
+    let mut out =
+        format!("\n### {name}\n\n`--with {}`, {language}, from {minimum_version} on. Install: {install}\n", client.id);
     if let Some(text) = rendered.no_form_verifies {
         let _ = write!(out, "\n**{text}**\n");
     }

@@ -5,8 +5,8 @@
 //! `exec`.
 
 mod endpoint;
-mod guide;
 mod explain;
+mod guide;
 mod mends;
 mod quote;
 mod refusal;
@@ -15,8 +15,8 @@ mod table;
 mod template;
 
 pub use endpoint::{Endpoint, TlsMinimum, Wish};
-pub use guide::guide;
 pub use explain::{Answer, Ask, Checks, EXPLAIN_MAX, ExplainError, Explanation, Mend, explain};
+pub use guide::guide;
 pub use mends::mends;
 pub use quote::Syntax;
 pub use refusal::{ClientLine, RefusalHelp, refusal_help, refusal_index, refusal_page};

@@ -1,6 +1,11 @@
 //! What is said of strings that people paste, and that no piece of a password is ever among it.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic; that is how it fails"
+)]
 
 use proptest::prelude::*;
 use tidegate_connect::{Answer, Ask, EXPLAIN_MAX, ExplainError, Explanation, explain};
@@ -300,7 +305,9 @@ fn separator() -> impl Strategy<Value = String> {
         "jdbc:mysql://",
         "@tcp(",
         "@/",
-        "mysql:host=", "dbi:mysql:port=1;host=", "dbi:mariadb:host=",
+        "mysql:host=",
+        "dbi:mysql:port=1;host=",
+        "dbi:mariadb:host=",
         "\", ",
         "', '",
         " -p ",
