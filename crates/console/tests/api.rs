@@ -64,6 +64,8 @@ impl Server {
         for folder in data.ancestors().take(2) {
             std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
         }
+        // As in the server: whoever makes `master.key` closes the folder, and the engines' room opens it for them again.
+        let identity = Identity::open(TlsSettings::new(data), |_| {}).unwrap();
         let settings = ControlSettings::new(&dir);
         let sessions = Sessions::default();
         let control = Control::open(dir, settings, sessions.clone(), Arc::new(Silent)).await.unwrap();
@@ -75,7 +77,6 @@ impl Server {
             listeners: vec!["127.0.0.1:4000".parse().unwrap()],
             console: None,
         };
-        let identity = Identity::open(TlsSettings::new(data), |_| {}).unwrap();
         Self { control, sessions, face: watch::Sender::new(face), identity }
     }
 
