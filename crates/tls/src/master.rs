@@ -24,7 +24,8 @@ impl Master {
             None => {
                 let mut fresh = Zeroizing::new(vec![0; KEY_LENGTH]);
                 random.fill(&mut fresh).map_err(|_| unusable())?;
-                if let Some(folder) = path.parent() {
+                // One that is there keeps its mode: engines with a uid of their own pass through the data folder.
+                if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
                     state::private_folder(folder)?;
                 }
                 state::write_whole(path, &fresh, SECRET_MODE)?;

@@ -109,20 +109,26 @@ async fn prove(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> R
     }
 }
 
+async fn read_authorizations(order: &mut Order) -> Result<(), Error> {
+    let mut authorizations = order.authorizations();
+    while let Some(found) = authorizations.next().await {
+        let _ = found?;
+    }
+    Ok(())
+}
+
 async fn answer_all(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> Result<(), Failure> {
     let wanted = match kind {
         ChallengeKind::Http01 => ChallengeType::Http01,
         ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
         ChallengeKind::Dns01 => ChallengeType::Dns01,
     };
+    // What is read once stays read, so that a bad nonce among many names costs one request and not the order.
+    again!(read_authorizations(order)).map_err(Failure::at(Step::Challenge))?;
     let mut ready = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(found) = authorizations.next().await {
-        let mut authorization = match found {
-            Ok(authorization) => authorization,
-            // A nonce of before: the order is read anew by the caller's next attempt.
-            Err(error) => return Err(Failure::new(Step::Challenge, error)),
-        };
+        let mut authorization = found.map_err(Failure::at(Step::Challenge))?;
         if authorization.status == AuthorizationStatus::Valid {
             continue;
         }
