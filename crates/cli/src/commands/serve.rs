@@ -28,15 +28,23 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     };
     raise_descriptor_limit();
     panics_to_the_log();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .on_thread_start(tidegate_tls::warm_thread)
-        .build()
-        .context("starting threads")?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // tokio's own variable counts first.
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        builder.worker_threads(workers());
+    }
+    let runtime =
+        builder.enable_all().on_thread_start(tidegate_tls::warm_thread).build().context("starting threads")?;
     let reload = Reload { context, flags: args, started: &config, level };
     let ended = runtime.block_on(life(&reload, dir, mode));
     runtime.shutdown_timeout(limits::RUNTIME_STOP_MAX);
     ended
+}
+
+/// Half the cores: the engines need the other half, and fewer workers wake one another less often, which was measured
+/// as a third less work per query on two cores (docs/decisions/0013-workers.md).
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 async fn life(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -> Result<()> {
