@@ -41,8 +41,8 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     ended
 }
 
-/// Half the cores: the engines need the other half, and fewer workers wake one another less often, which was measured
-/// as a third less work per query on two cores (docs/decisions/0013-workers.md).
+/// Half the cores: the engines need the other half, and fewer workers wake one another less often. What that gives and
+/// costs was measured (docs/decisions/0013-workers.md).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
