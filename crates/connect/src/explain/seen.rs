@@ -149,7 +149,11 @@ impl Seen {
         self.one(&self.user).filter(|name| is_plain_user(name))
     }
 
+    /// A host that is empty or can't be read was cut at a wrong place, and what follows it may be a password's rest.
     pub fn database_name(&self) -> Option<&str> {
+        if self.host().is_none() && !self.host.is_empty() {
+            return None;
+        }
         self.one(&self.database).filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_$".contains(c)))
     }
 

@@ -61,6 +61,8 @@ fn is_before_program(word: &str) -> bool {
 fn arguments(words: &[String], client: &str, seen: &mut Seen) {
     let mut bare = Vec::new();
     let mut typed = seen.password;
+    // What stands after `-p` or `--password` may be a piece of a password that was typed with blanks in it.
+    let mut asked = false;
     let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
         if let Some(long) = word.strip_prefix("--") {
@@ -69,12 +71,14 @@ fn arguments(words: &[String], client: &str, seen: &mut Seen) {
             let next = words.peek().filter(|next| !next.starts_with('-') && LONG.contains(&key.as_str())).is_some();
             let value = value.or_else(|| if next { words.next() } else { None });
             typed |= key.contains("pass") && value.is_some();
+            asked |= key.contains("pass");
             seen.put(&key, value.unwrap_or_default());
         } else if let Some(short) = word.strip_prefix('-') {
             let mut letters = short.chars();
             let letter = letters.next().unwrap_or_default();
             let inline = Some(letters.as_str()).filter(|rest| !rest.is_empty());
             if letter == 'p' {
+                asked = true;
                 // After `-p` alone mysql expects no password, mycli does, and many people think that mysql does.
                 let next = words.peek().is_some_and(|next| !next.starts_with('-'));
                 let password = inline.or_else(|| if next { words.next() } else { None });
@@ -84,13 +88,13 @@ fn arguments(words: &[String], client: &str, seen: &mut Seen) {
                 seen.put(key, inline.or_else(|| words.next()).unwrap_or_default());
             }
         } else {
-            bare.push(word);
+            bare.push((word, asked));
         }
     }
-    for word in bare {
+    for (word, asked) in bare {
         if let Some(found) = url::find(word) {
             url::read(word, &found, seen);
-        } else if !typed {
+        } else if !typed && !asked {
             seen.database(word);
         }
     }
