@@ -2,7 +2,6 @@
 //! validator, and says nothing after that.
 
 use crate::acme::failure::{Failure, Step};
-use crate::acme::limits::{CHALLENGE_CONNECTIONS_MAX, CHALLENGE_REQUEST_MAX, LOOK_MIN};
 use crate::acme::listen;
 use crate::profile;
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
@@ -15,8 +14,6 @@ use rustls::version::{TLS12, TLS13};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -54,7 +51,9 @@ impl Alpn01 {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let mut serving = JoinSet::new();
         for listener in listen::open_all(addresses).map_err(at)? {
-            serving.spawn(serve(listener, acceptor.clone()));
+            let acceptor = acceptor.clone();
+            // The certificate is the whole answer.
+            serving.spawn(listen::serve(listener, move |stream| acceptor.accept(stream)));
         }
         Ok(Self { answers, _serving: serving })
     }
@@ -76,24 +75,4 @@ fn challenge_certificate(name: &str, digest: &[u8; 32]) -> Result<CertifiedKey, 
     let der = PrivateKeyDer::try_from(key.serialize_der())
         .map_err(|error| crate::TlsError::Certificate((*error).to_owned()))?;
     Ok(CertifiedKey::new(vec![certificate.der().clone()], any_ecdsa_type(&der)?))
-}
-
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor) {
-    let places = Arc::new(Semaphore::new(CHALLENGE_CONNECTIONS_MAX));
-    let mut open = JoinSet::new();
-    loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        while open.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let handshake = acceptor.accept(stream);
-                open.spawn(async move {
-                    // The certificate is the whole answer.
-                    let _ = tokio::time::timeout(CHALLENGE_REQUEST_MAX, handshake).await;
-                    drop(place);
-                });
-            }
-            Err(_) => tokio::time::sleep(LOOK_MIN).await,
-        }
-    }
 }

@@ -1,15 +1,14 @@
 //! HTTP-01: a listener that exists while an order is under way and answers nothing but its challenges. It never
 //! serves a file, never redirects and never sees a connection once the order has ended.
 
-use crate::acme::limits::{CHALLENGE_CONNECTIONS_MAX, CHALLENGE_HEAD_MAX, CHALLENGE_REQUEST_MAX, LOOK_MIN};
+use crate::acme::limits::CHALLENGE_HEAD_MAX;
 use crate::acme::listen;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 const PATH: &str = "/.well-known/acme-challenge/";
@@ -28,7 +27,11 @@ impl Http01 {
         let answers = Answers::default();
         let mut serving = JoinSet::new();
         for listener in listen::open_all(addresses)? {
-            serving.spawn(serve(listener, answers.clone()));
+            let answers = answers.clone();
+            serving.spawn(listen::serve(listener, move |stream| {
+                let answers = answers.clone();
+                async move { one(stream, &answers).await }
+            }));
         }
         Ok(Self { answers, _serving: serving })
     }
@@ -36,26 +39,6 @@ impl Http01 {
     pub fn answer(&self, token: &str, with: &str) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.insert(token.to_owned(), with.to_owned());
-    }
-}
-
-async fn serve(listener: TcpListener, answers: Answers) {
-    let places = Arc::new(Semaphore::new(CHALLENGE_CONNECTIONS_MAX));
-    let mut open = JoinSet::new();
-    loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        while open.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let answers = answers.clone();
-                open.spawn(async move {
-                    let _ = tokio::time::timeout(CHALLENGE_REQUEST_MAX, one(stream, &answers)).await;
-                    drop(place);
-                });
-            }
-            // Out of descriptors, say: the validator comes again.
-            Err(_) => tokio::time::sleep(LOOK_MIN).await,
-        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Listeners that exist while an order is under way. Never shares a port with anybody.
 
-use crate::acme::limits::CHALLENGE_CONNECTIONS_MAX;
+use crate::acme::limits::{CHALLENGE_CONNECTIONS_MAX, CHALLENGE_REQUEST_MAX, LOOK_MIN};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_ipv6_v6only;
 use std::io;
 use std::net::SocketAddr;
-use tokio::net::{TcpListener, TcpSocket};
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Opens all addresses; those of a family that this machine lacks may fail as long as one is open.
 pub fn open_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
@@ -21,6 +24,30 @@ pub fn open_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     match refused {
         Some(error) if open.is_empty() => Err(error),
         _ => Ok(open),
+    }
+}
+
+/// Answers whoever comes, a bounded number at a time and each within a bound, until it is dropped.
+pub async fn serve<A>(listener: TcpListener, answer: impl Fn(TcpStream) -> A)
+where
+    A: Future<Output: Send> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(CHALLENGE_CONNECTIONS_MAX));
+    let mut open = JoinSet::new();
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        while open.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answered = answer(stream);
+                open.spawn(async move {
+                    let _ = tokio::time::timeout(CHALLENGE_REQUEST_MAX, answered).await;
+                    drop(place);
+                });
+            }
+            // Out of descriptors, say: the validator comes again.
+            Err(_) => tokio::time::sleep(LOOK_MIN).await,
+        }
     }
 }
 
