@@ -7,33 +7,25 @@ use crate::table::{Client, causes, clients};
 use std::fmt::Write;
 use std::path::PathBuf;
 use tidegate_model::refusal::Entry;
-use tidegate_model::{Blame, RefusalKind, Retry, Trust};
+use tidegate_model::{RefusalKind, Trust};
 
 const MADE: &str = "<!-- Made from the table of refusals; change it there. -->\n";
 
 /// The page of one refusal.
 pub fn refusal_page(entry: &Entry) -> String {
     let Entry { code, sqlstate, text, hint, .. } = entry;
-    let whose = match entry.blame {
-        Blame::Client => "the client",
-        Blame::Cluster => "the cluster",
-        Blame::Gateway => "the gateway",
-    };
-    let again = match entry.retry {
-        Retry::Never => "the same again ends the same",
-        Retry::Soon => "may help",
-    };
-    let cause = causes().get(entry.slug);
+    let (whose, again) = (entry.blame.words(), entry.retry.words());
+    let help = refusal_help(entry);
     let mut page = format!(
         "{MADE}\n# {text}\n\n```text\nERROR {code} ({sqlstate}): {text} {hint}.\n```\n\n\
          | | |\n| --- | --- |\n| Code | {code} |\n| SQLSTATE | {sqlstate} |\n| Lies with | {whose} |\n| Trying again | {again} |\n"
     );
-    if let Some(cause) = cause {
-        let _ = write!(page, "\n## Cause\n\n{}\n", cause.cause.trim());
+    if !help.cause.is_empty() {
+        let _ = write!(page, "\n## Cause\n\n{}\n", help.cause.join("\n\n"));
     }
     let _ = write!(page, "\n## Mend\n\n{hint}.\n");
-    if cause.is_some_and(|cause| cause.lines) {
-        page.push_str(&lines());
+    if !help.lines.is_empty() {
+        page.push_str(&lines(help.lines));
     }
     page.push_str("\n[All refusals](README.md)\n");
     page
@@ -82,12 +74,12 @@ fn client_lines() -> Vec<ClientLine> {
 }
 
 /// The right string of each client, in Markdown.
-fn lines() -> String {
+fn lines(lines: Vec<ClientLine>) -> String {
     let mut out = String::from(
         "\n## By client\n\nThese strings use TLS and verify the server, its chain and its name. `tidegate connect NAME --with CLIENT` prints \
          them filled in; `ca.pem` lies in the server's data folder.\n",
     );
-    for ClientLine { name, minimum_version, form } in client_lines() {
+    for ClientLine { name, minimum_version, form } in lines {
         let fence = form.syntax.fence();
         let _ = write!(out, "\n### {name}\n\nFrom {minimum_version} on:\n\n```{fence}\n{}\n```\n", form.text);
     }

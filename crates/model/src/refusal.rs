@@ -13,11 +13,32 @@ pub enum Blame {
     Gateway,
 }
 
+impl Blame {
+    /// As help pages say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Client => "the client",
+            Self::Cluster => "the cluster",
+            Self::Gateway => "the gateway",
+        }
+    }
+}
+
 /// Whether trying the same again may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {
     Never,
     Soon,
+}
+
+impl Retry {
+    /// As help pages say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Never => "the same again ends the same",
+            Self::Soon => "may help",
+        }
+    }
 }
 
 macro_rules! refusals {

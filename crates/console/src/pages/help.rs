@@ -8,8 +8,8 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use tidegate_connect::refusal_help;
+use tidegate_model::RefusalKind;
 use tidegate_model::refusal::Entry;
-use tidegate_model::{Blame, RefusalKind, Retry};
 
 pub async fn list(visitor: Visitor) -> Response {
     page(StatusCode::OK, &index(Frame::for_visitor(&visitor, "Help", "help")))
@@ -50,15 +50,8 @@ fn row(entry: &Entry) -> HelpRow {
         sqlstate: entry.sqlstate,
         text: entry.text,
         hint: entry.hint,
-        whose: match entry.blame {
-            Blame::Client => "the client",
-            Blame::Cluster => "the cluster",
-            Blame::Gateway => "the gateway",
-        },
-        again: match entry.retry {
-            Retry::Never => "the same again ends the same",
-            Retry::Soon => "may help",
-        },
+        whose: entry.blame.words(),
+        again: entry.retry.words(),
     }
 }
 
