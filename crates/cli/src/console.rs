@@ -58,7 +58,7 @@ impl Doors {
             "" => listening.ip().to_string(),
             domain => domain.to_owned(),
         };
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let host = tidegate_connect::bracketed(&host);
         let port = if listening.port() == 443 { String::new() } else { format!(":{}", listening.port()) };
         Ok(Some(format!("https://{host}{port}")))
     }

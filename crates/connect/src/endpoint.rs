@@ -42,6 +42,11 @@ impl fmt::Display for TlsMinimum {
     }
 }
 
+/// A host as it stands before a port and in URLs: an IPv6 address needs brackets there.
+pub fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
 impl Endpoint {
     /// The path of the CA file that clients have to be given, if the trust needs one.
     pub fn ca_file(&self) -> Result<Option<&str>, ConnectError> {

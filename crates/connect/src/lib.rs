@@ -14,7 +14,7 @@ mod render;
 mod table;
 mod template;
 
-pub use endpoint::{Endpoint, TlsMinimum, Wish};
+pub use endpoint::{Endpoint, TlsMinimum, Wish, bracketed};
 pub use explain::{Answer, Ask, Checks, EXPLAIN_MAX, ExplainError, Explanation, Mend, explain};
 pub use guide::guide;
 pub use mends::mends;

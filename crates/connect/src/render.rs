@@ -2,7 +2,7 @@
 //! the literal forms.
 
 use crate::ConnectError;
-use crate::endpoint::{Endpoint, TlsMinimum, Wish};
+use crate::endpoint::{Endpoint, TlsMinimum, Wish, bracketed};
 use crate::quote::{Syntax, percent};
 use crate::table::{
     CaNeed, Client, Fails, FormTemplate, Format, PasswordFrom, Platform, Setting, Verifies, client, platform,
@@ -178,7 +178,6 @@ fn values(
 ) -> BTreeMap<&'static str, Value> {
     let mut values = BTreeMap::from([
         ("host", Value::from(endpoint.host.as_str())),
-        // An IPv6 address stands in brackets before a port, and in URLs.
         ("authority", Value::from(bracketed(&endpoint.host))),
         ("port", Value::from(endpoint.port)),
         ("user", Value::from(endpoint.user.as_str())),
@@ -191,10 +190,6 @@ fn values(
         values.insert("ca", Value::from(ca));
     }
     values
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// The CA file to name, if one has to be.

@@ -8,7 +8,7 @@ use crate::screen::{self, Paint, Step};
 use crate::terminal;
 use anyhow::Result;
 use std::path::PathBuf;
-use tidegate_connect::Endpoint;
+use tidegate_connect::{Endpoint, bracketed};
 use tidegate_console::Client;
 use tidegate_console::types::{Cluster, CreateCluster, Server};
 use tidegate_model::Trust;
@@ -153,11 +153,6 @@ pub fn endpoint_of(cluster: &Cluster, server: &Server) -> Endpoint {
         database: cluster.database.clone(),
         trust,
     }
-}
-
-/// An IPv6 address needs brackets before a port.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// The cluster `up` shows: the one that is there, or a new one.

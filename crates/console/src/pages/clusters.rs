@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
+use tidegate_connect::bracketed;
 use tidegate_control::{ClusterView, ControlError, NewCluster, ROOT, SessionView};
 
 /// A wake as it should be fills less than half of its bar.
@@ -28,7 +29,7 @@ fn clusters(web: &Web, who: &SignedIn, notice: Option<Notice>, wanted: &str) -> 
     let face = web.api.face.borrow().clone();
     ClustersPage {
         frame: Frame { live: true, notice, ..Frame::of(who, "Clusters", "clusters") },
-        endpoint: authority(&face.host, face.port),
+        endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         trust: face.trust_word(),
         ready: web.api.control.is_recovered(),
         rows: web.api.control.clusters().iter().map(row).collect(),
@@ -68,7 +69,7 @@ fn cluster(web: &Web, who: &SignedIn, name: &str, notice: Option<Notice>) -> Res
     let scale = slowest.max(WAKE_SCALE_MIN);
     Ok(ClusterPage {
         frame: Frame { live: true, notice, ..Frame::of(who, name, "clusters") },
-        endpoint: authority(&face.host, face.port),
+        endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         database: DATABASE,
         sessions: control.session_list(Some(name))?.into_iter().map(session).collect(),
         wakes: recent.wakes.iter().map(|woken| wake_row(woken, scale)).collect(),
@@ -175,9 +176,4 @@ fn refusal(refused: &Refused) -> RefusalRow {
         RefusedBy::Engine { code, message } => (None, message.clone(), *code),
     };
     RefusalRow { at: Moment::from_system(refused.at), client: refused.client.to_string(), slug, text, code }
-}
-
-/// An IPv6 address stands in brackets before a port.
-pub fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
