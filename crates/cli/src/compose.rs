@@ -303,10 +303,10 @@ fn open_identity(config: &Config, data: &Path, journal: Arc<dyn Journal>, swappe
 fn tell(journal: &dyn Journal, event: TlsEvent) {
     match event {
         TlsEvent::Swapped { names, not_after_unix } => {
-            journal.record(Event::CertificateSwapped { names, not_after_unix });
+            journal.record(&Event::CertificateSwapped { names, not_after_unix });
         }
-        TlsEvent::Alarm { what } => journal.record(Event::CertificateAlarm { what }),
-        TlsEvent::Rejected { reason } => journal.record(Event::CertificateRejected { reason }),
+        TlsEvent::Alarm { what } => journal.record(&Event::CertificateAlarm { what }),
+        TlsEvent::Rejected { reason } => journal.record(&Event::CertificateRejected { reason }),
         TlsEvent::CaCreated { .. } => tracing::info!("{event}"),
         other => tracing::warn!("{other}"),
     }

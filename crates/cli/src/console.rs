@@ -99,9 +99,9 @@ pub fn identity(config: &Config, data: &Path, database: &Identity, doors: &Doors
 pub struct FanOut(pub Vec<Arc<dyn Journal>>);
 
 impl Journal for FanOut {
-    fn record(&self, event: Event) {
+    fn record(&self, event: &Event) {
         for journal in &self.0 {
-            journal.record(event.clone());
+            journal.record(event);
         }
     }
 }

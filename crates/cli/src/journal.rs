@@ -10,11 +10,11 @@ use tracing::{error, info, warn};
 pub struct LogJournal;
 
 impl Journal for LogJournal {
-    fn record(&self, event: Event) {
+    fn record(&self, event: &Event) {
         match event {
-            Event::ConnectionClosed(closed) => connection(&closed),
+            Event::ConnectionClosed(closed) => connection(closed),
             Event::EngineStarted { cluster, run, took, recovery } => {
-                info!(%cluster, run = run.0, took_ms = ms(took), recovery, "engine started");
+                info!(%cluster, run = run.0, took_ms = ms(*took), recovery, "engine started");
             }
             Event::EngineSlept { cluster, run, sessions_evicted } => {
                 info!(%cluster, run = run.0, sessions_evicted, "engine asleep");
@@ -136,7 +136,7 @@ mod tests {
             end,
         };
         tracing::subscriber::with_default(subscriber, || {
-            LogJournal.record(Event::ConnectionClosed(Box::new(closed)));
+            LogJournal.record(&Event::ConnectionClosed(Box::new(closed)));
         });
         let bytes = sink.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();

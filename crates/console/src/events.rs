@@ -110,23 +110,28 @@ fn refused(closed: &ConnectionClosed) -> Option<RefusedBy> {
 }
 
 impl Journal for Events {
-    fn record(&self, event: Event) {
+    fn record(&self, event: &Event) {
         let at = SystemTime::now();
         match event {
             Event::ConnectionClosed(closed) => {
-                if let (Some(cluster), Some(what)) = (closed.cluster, refused(&closed)) {
+                if let (Some(cluster), Some(what)) = (closed.cluster, refused(closed)) {
                     let client = closed.client.ip();
                     self.note(cluster, |recent| push(&mut recent.refusals, Refused { at, client, what }));
                 }
             }
-            Event::EngineStarted { cluster, took, recovery, .. } => {
+            &Event::EngineStarted { cluster, took, recovery, .. } => {
                 self.note(cluster, |recent| push(&mut recent.wakes, Woken { at, took, recovery }));
             }
             Event::CertificateSwapped { names, not_after_unix } => {
-                self.note_certificate(at, CertificateChange::Swapped { names, not_after_unix });
+                self.note_certificate(
+                    at,
+                    CertificateChange::Swapped { names: names.clone(), not_after_unix: *not_after_unix },
+                );
             }
-            Event::CertificateRejected { reason } => self.note_certificate(at, CertificateChange::Rejected(reason)),
-            Event::CertificateAlarm { what } => self.note_certificate(at, CertificateChange::Alarm(what)),
+            Event::CertificateRejected { reason } => {
+                self.note_certificate(at, CertificateChange::Rejected(reason.clone()))
+            }
+            Event::CertificateAlarm { what } => self.note_certificate(at, CertificateChange::Alarm(what.clone())),
             _ => {}
         }
     }

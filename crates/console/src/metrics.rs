@@ -152,11 +152,11 @@ fn cipher(name: Option<&str>) -> &'static str {
 }
 
 impl Journal for Metrics {
-    fn record(&self, event: Event) {
+    fn record(&self, event: &Event) {
         match event {
-            Event::ConnectionClosed(closed) => self.closed(&closed),
+            Event::ConnectionClosed(closed) => self.closed(closed),
             Event::EngineStarted { took, recovery, .. } => {
-                let kind = if recovery { "recovery" } else { "wake" };
+                let kind = if *recovery { "recovery" } else { "wake" };
                 self.inner.wakes.with_label_values(&[kind]).inc();
                 self.inner.wake_seconds.observe(took.as_secs_f64());
             }

@@ -47,7 +47,7 @@ fn main() {
 struct Silent;
 
 impl Journal for Silent {
-    fn record(&self, _event: Event) {}
+    fn record(&self, _event: &Event) {}
 }
 
 struct Server {

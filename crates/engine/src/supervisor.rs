@@ -137,7 +137,7 @@ impl Supervisor {
 
     async fn died(&mut self, how: &str) -> bool {
         let Some(alive) = self.alive.take() else { return true };
-        self.common.journal.record(journal::Event::EngineDied {
+        self.common.journal.record(&journal::Event::EngineDied {
             cluster: self.shared.id,
             run: alive.epoch,
             status: how.to_owned(),
@@ -226,7 +226,7 @@ impl Supervisor {
         }
         self.backoff = RETRY_FIRST;
         self.shared.set_run(Some((started.epoch, Arc::downgrade(&started.run))));
-        self.common.journal.record(journal::Event::EngineStarted {
+        self.common.journal.record(&journal::Event::EngineStarted {
             cluster: self.shared.id,
             run: started.epoch,
             took: started.took,
@@ -253,7 +253,7 @@ impl Supervisor {
         }
         if let Some(alive) = self.alive.take() {
             let (cluster, run) = (self.shared.id, alive.epoch);
-            self.common.journal.record(if clean {
+            self.common.journal.record(&if clean {
                 journal::Event::EngineSlept { cluster, run, sessions_evicted: evicted }
             } else {
                 let status = "it was stopped without a last reading of its accounts".to_owned();
@@ -318,7 +318,7 @@ impl Supervisor {
         if !matches!(event, Event::Wanted { .. }) {
             self.backoff = (self.backoff * 2).min(RETRY_LAST);
             let reason = self.shared.status.borrow().failure.as_deref().unwrap_or_default().to_owned();
-            self.common.journal.record(journal::Event::EngineFailed { cluster: self.shared.id, reason });
+            self.common.journal.record(&journal::Event::EngineFailed { cluster: self.shared.id, reason });
         }
         self.shared.status.send_modify(|s| s.told += 1);
     }

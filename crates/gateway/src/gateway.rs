@@ -172,7 +172,7 @@ async fn connection(shared: Arc<Shared>, mut arrival: Arrival) {
         Err(ending) => {
             let guard = shared.sessions.open(peer);
             let closed = closed_line(guard.id(), peer, None, accepted, facts, ending);
-            shared.journal.record(Event::ConnectionClosed(Box::new(closed)));
+            shared.journal.record(&Event::ConnectionClosed(Box::new(closed)));
             return;
         }
     };
@@ -183,7 +183,7 @@ async fn connection(shared: Arc<Shared>, mut arrival: Arrival) {
     let ending = run.await.unwrap_or(Ending::Panicked);
     let via = (client != peer).then_some(peer);
     let closed = closed_line(id, client, via, accepted, facts, ending);
-    shared.journal.record(Event::ConnectionClosed(Box::new(closed)));
+    shared.journal.record(&Event::ConnectionClosed(Box::new(closed)));
 }
 
 async fn stages(

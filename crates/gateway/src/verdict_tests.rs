@@ -58,7 +58,7 @@ impl Waker for Nobody {
 }
 
 impl Journal for Nobody {
-    fn record(&self, _: Event) {}
+    fn record(&self, _: &Event) {}
 }
 
 fn book(accounts: &[(&str, &str, Verifier)]) -> AccountBook {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Takes events. Must be quick: it is called from connection tasks.
 pub trait Journal: Send + Sync + 'static {
-    fn record(&self, event: Event);
+    fn record(&self, event: &Event);
 }
 
 #[derive(Debug, Clone)]

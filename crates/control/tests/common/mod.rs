@@ -56,7 +56,7 @@ pub fn silent() -> Arc<dyn Journal> {
 struct Silent;
 
 impl Journal for Silent {
-    fn record(&self, event: Event) {
+    fn record(&self, event: &Event) {
         if std::env::var_os("SHOW_EVENTS").is_some() {
             eprintln!("{event:?}");
         }

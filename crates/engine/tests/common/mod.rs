@@ -75,8 +75,8 @@ impl Ledger for Memory {
 }
 
 impl Journal for Memory {
-    fn record(&self, event: Event) {
-        self.events.lock().unwrap().push(event);
+    fn record(&self, event: &Event) {
+        self.events.lock().unwrap().push(event.clone());
     }
 }
 
