@@ -138,29 +138,32 @@ install_jars() {
   say "-- fetching the Java clients"
   rm -rf "$JARS"
   mkdir -p "$JARS"
-  local set coordinates pom
+  local set coordinates
   while read -r set coordinates; do
     case "$set" in '' | '#'*) continue ;; esac
-    pom="$JARS/$set.pom.xml"
-    java_pom "$coordinates" >"$pom"
-    timeout "$REGISTRY_WAIT_SECONDS" mvn -q -B -f "$pom" dependency:copy-dependencies -DincludeScope=runtime \
-      -DoutputDirectory="$JARS/$set" </dev/null
+    maven_fetch "$JARS/$set" <<<"$coordinates"
   done <"$CLIENTS/java/versions"
   cp "$CLIENTS/java/versions" "$JARS/.made-from"
 }
 
-java_pom() {
+# maven_fetch FOLDER: the libraries that are read (one group:artifact:version a line), with all they need, into a folder
+# that is a class path.
+maven_fetch() {
+  mkdir -p "$1"
+  maven_pom >"$1/pom.xml"
+  timeout "$REGISTRY_WAIT_SECONDS" mvn -q -B -f "$1/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+    -DoutputDirectory="$1" </dev/null
+}
+
+maven_pom() {
   local group artifact version
-  IFS=: read -r group artifact version <<<"$1"
-  cat <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>tidegate.tests</groupId><artifactId>$artifact-only</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>
-  </dependencies>
-</project>
-POM
+  echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+  echo '<groupId>tidegate.tests</groupId><artifactId>client</artifactId><version>1</version><packaging>pom</packaging>'
+  echo '<dependencies>'
+  while IFS=: read -r group artifact version; do
+    echo "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>"
+  done
+  echo '</dependencies></project>'
 }
 
 # --- Oracle's mysql client, from Debian sid, without touching the system ---

@@ -20,21 +20,7 @@ install_clients_java() {
     folder=$(java_class_path "$file")
     ! up_to_date "$folder" "$file" || continue
     rm -rf "$folder"
-    mkdir -p "$folder"
-    pom_of_java_clients <"$file" >"$folder/pom.xml"
-    timeout "$REGISTRY_WAIT_SECONDS" mvn -q -B -f "$folder/pom.xml" dependency:copy-dependencies \
-      -DincludeScope=runtime -DoutputDirectory="$folder" </dev/null
+    maven_fetch "$folder" <"$file"
     cp "$file" "$folder/.made-from"
   done
-}
-
-pom_of_java_clients() {
-  local group artifact version
-  echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
-  echo '<groupId>tidegate.tests</groupId><artifactId>client</artifactId><version>1</version><packaging>pom</packaging>'
-  echo '<dependencies>'
-  while IFS=: read -r group artifact version; do
-    echo "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>"
-  done
-  echo '</dependencies></project>'
 }
