@@ -4,7 +4,7 @@
 
 use rustix::process::Signal;
 use std::io::Write;
-use std::net::TcpStream;
+use tidegate_e2e::balancer::{behind_a_balancer, from_the_balancer};
 use tidegate_e2e::probe::{Probe, Verdict, dial};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
@@ -44,26 +44,6 @@ fn a_tls_12_session_ends_in_order_before_its_key_is_used_up_and_tls_13_goes_on()
     assert_eq!(queries_until_the_end(&server, &rustls::version::TLS13, 300), None);
 }
 
-/// The balancer: only connections from this loopback address must, and may, begin with a PROXY header.
-const BALANCER: &str = "127.0.0.3";
-
-fn behind_a_balancer() -> Server {
-    with(&format!("[gateway]\nproxy_networks = [\"{BALANCER}\"]\n"))
-}
-
-fn from_the_balancer(server: &Server) -> TcpStream {
-    let connect = async {
-        let socket = tokio::net::TcpSocket::new_v4()?;
-        socket.bind(format!("{BALANCER}:0").parse().expect("an address"))?;
-        socket.connect(server.addr()).await?.into_std()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let tcp = runtime.block_on(connect).expect("connected");
-    tcp.set_nonblocking(false).expect("blocking");
-    tcp.set_read_timeout(Some(tidegate_e2e::limits::READY_WAIT)).expect("a bound");
-    tcp
-}
-
 /// Whether a greeting follows this header.
 fn greeted(server: &Server, header: &[u8]) -> bool {
     let mut tcp = from_the_balancer(server);
@@ -74,7 +54,7 @@ fn greeted(server: &Server, header: &[u8]) -> bool {
 
 #[test]
 fn case_12_where_a_proxy_header_is_required_nothing_is_said_without_one() {
-    let server = behind_a_balancer();
+    let server = behind_a_balancer("");
     assert!(greeted(&server, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"));
     assert!(greeted(&server, b"PROXY UNKNOWN\r\n"));
     assert!(greeted(&server, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"));
@@ -85,7 +65,7 @@ fn case_12_where_a_proxy_header_is_required_nothing_is_said_without_one() {
 
 #[test]
 fn case_13_the_log_has_the_address_of_the_header_and_that_of_the_balancer() {
-    let server = behind_a_balancer();
+    let server = behind_a_balancer("");
     assert!(greeted(&server, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"));
     tidegate_e2e::limits::soon("the log line", || server.log().contains("203.0.113.9:4711").then_some(()));
     let log = server.log();

@@ -9,40 +9,18 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind, NamedGroup, SupportedProtocolVersion};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
+use tidegate_e2e::balancer::{behind_a_balancer, from_the_balancer};
 use tidegate_e2e::certificates::{Company, EXPIRED};
-use tidegate_e2e::clients::mariadb_command;
-use tidegate_e2e::limits::{READ_WAIT, soon};
+use tidegate_e2e::clients::{mariadb_command, s_client};
+use tidegate_e2e::limits::soon;
 use tidegate_e2e::probe::{Probe, Verdict, try_login};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Cluster, Options, Server, tls};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
-
-/// From this loopback address a PROXY header is required.
-const BALANCER: &str = "127.0.0.3";
-
-fn behind_a_balancer(more: &str) -> Server {
-    let config = format!("[gateway]\nproxy_networks = [\"{BALANCER}\"]\n{more}");
-    Server::with(Options { config, ..Options::default() })
-}
-
-fn from_the_balancer(server: &Server) -> TcpStream {
-    let connect = async {
-        let socket = tokio::net::TcpSocket::new_v4()?;
-        socket.bind(format!("{BALANCER}:0").parse().expect("an address"))?;
-        socket.connect(server.addr()).await?.into_std()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let tcp = runtime.block_on(connect).expect("connected");
-    tcp.set_nonblocking(false).expect("blocking");
-    tcp.set_nodelay(true).expect("nodelay");
-    tcp.set_read_timeout(Some(READ_WAIT)).expect("a bound");
-    tcp
-}
 
 /// As a client at this address reaches us through the balancer.
 fn from(server: &Server, source: &str) -> TcpStream {
@@ -167,18 +145,6 @@ fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
             assert_eq!(guess.join().unwrap().0, first);
         }
     });
-}
-
-/// `openssl s_client` over the MySQL greeting: its output.
-fn s_client(cluster: &Cluster, args: &[&str]) -> String {
-    let out = Command::new("openssl")
-        .args(["s_client", "-connect", &cluster.addr().to_string(), "-starttls", "mysql", "-CAfile"])
-        .arg(&cluster.ca)
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .expect("openssl is installed");
-    String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
 }
 
 #[test]

@@ -3,9 +3,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
-use tidegate_e2e::clients::{mariadb_command, mysql9_command, mysql9_program};
+use tidegate_e2e::clients::{mariadb_command, mysql9_command, mysql9_program, s_client};
 use tidegate_e2e::probe::{Probe, Verdict, dial, frame};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
@@ -200,21 +200,10 @@ fn case_14_tls_12_and_13_pass_each_alone() {
     }
 }
 
-/// `openssl s_client` over the MySQL greeting: its output.
-fn s_client(args: &[&str]) -> String {
-    let out = Command::new("openssl")
-        .args(["s_client", "-connect", &CLUSTER.addr().to_string(), "-starttls", "mysql"])
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .expect("openssl is installed");
-    String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
-}
-
 #[test]
 fn case_14_older_versions_and_weak_ciphers_are_refused_in_the_handshake() {
     for version in ["-tls1", "-tls1_1"] {
-        let said = s_client(&[version, "-cipher", "ALL:@SECLEVEL=0"]);
+        let said = s_client(&CLUSTER, &[version, "-cipher", "ALL:@SECLEVEL=0"]);
         // Which alert depends on what else such an old ClientHello lacks (signature algorithms).
         assert!(
             said.contains("alert protocol version") || said.contains("alert handshake failure"),
@@ -223,13 +212,13 @@ fn case_14_older_versions_and_weak_ciphers_are_refused_in_the_handshake() {
         assert!(!said.contains("BEGIN CERTIFICATE"), "{version}: {said}");
     }
     for cipher in ["AES128-SHA", "ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384", "AES256-GCM-SHA384"] {
-        let said = s_client(&["-tls1_2", "-cipher", &format!("{cipher}:@SECLEVEL=0")]);
+        let said = s_client(&CLUSTER, &["-tls1_2", "-cipher", &format!("{cipher}:@SECLEVEL=0")]);
         assert!(said.contains("handshake failure"), "{cipher}: {said}");
     }
     for (version, cipher) in
         [("-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256"), ("-tls1_2", "ECDHE-ECDSA-CHACHA20-POLY1305")]
     {
-        let said = s_client(&[version, "-cipher", cipher]);
+        let said = s_client(&CLUSTER, &[version, "-cipher", cipher]);
         assert!(said.contains("BEGIN CERTIFICATE"), "{cipher}: {said}");
     }
 }
@@ -254,7 +243,7 @@ fn case_14_ssl_3_is_refused_in_the_handshake() {
 #[test]
 fn no_client_certificate_is_asked_for() {
     for version in ["-tls1_2", "-tls1_3"] {
-        let said = s_client(&[version]);
+        let said = s_client(&CLUSTER, &[version]);
         assert!(said.contains("No client certificate CA names sent"), "{version}: {said}");
         assert!(!said.contains("Requested Signature Algorithms"), "{version}: {said}");
     }

@@ -1,4 +1,5 @@
-//! The two command-line clients, as a person starts them: verified TLS, the password never in the arguments.
+//! The two command-line clients, as a person starts them: verified TLS, the password never in the arguments; and
+//! `openssl s_client`, which looks no further than the handshake.
 
 use crate::Cluster;
 use std::path::PathBuf;
@@ -57,4 +58,16 @@ pub fn mysql9_command(cluster: &Cluster, flags: &[&str]) -> Option<Command> {
     command.args(["-h", &cluster.host, "-P", &cluster.port.to_string(), "-u", &cluster.user, "-D", &cluster.database]);
     command.env("MYSQL_PWD", &cluster.password).stdin(Stdio::null());
     Some(command)
+}
+
+/// `openssl s_client` over the MySQL greeting: its output.
+pub fn s_client(cluster: &Cluster, args: &[&str]) -> String {
+    let out = Command::new("openssl")
+        .args(["s_client", "-connect", &cluster.addr().to_string(), "-starttls", "mysql", "-CAfile"])
+        .arg(&cluster.ca)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("openssl is installed");
+    String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
 }
