@@ -8,6 +8,8 @@ CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate"
 TOOLS="$CACHE/tools"
 TZINFO_TO_SQL="$CACHE/tzinfo/usr/bin/mariadb-tzinfo-to-sql"
 MYSQL9="$CACHE/mysql9/mysql9"
+# With mysqlrouter beside it.
+MYSQLD9="$CACHE/mysql9-servers/mysqld"
 PYTHON="$CACHE/python/bin/python"
 JARS="$CACHE/jars"
 # Playwright and axe-core, for the test of the console.

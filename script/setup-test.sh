@@ -14,6 +14,8 @@ need_test() {
   plan_package openssl "offers TLS 1.0 and 1.1 to the endpoint" "1 MB"
   plan_package curl "asks the console and the API" "1 MB"
   plan_package knot "a name server that takes signed updates" "5 MB"
+  plan_package haproxy "is judged in front of MariaDB" "5 MB"
+  plan_package sslscan "is asked whether it agrees with the judge" "1 MB"
   plan_package procps "looks for processes left behind" "1 MB"
   python3 -c 'import venv, ensurepip' 2>/dev/null || plan_package python3-venv "a folder of its own for Python clients" "2 MB"
   # Go is not installed here: the driver wants 1.24, Debian 12 and Ubuntu 24.04 package older ones. Without it the Go
@@ -26,6 +28,8 @@ need_test() {
     plan optional_pebble "pebble $PEBBLE_VERSION (Go module)" "the ACME server of the tests" "23 MB, 1 min"
   [ -x "$MYSQL9" ] || ! debian_sid_possible ||
     plan optional_mysql9 "mysql 9.x (unpacked from Debian sid)" "Oracle's command-line client" "111 MB"
+  [ -x "$MYSQLD9" ] || ! debian_sid_possible ||
+    plan optional_mysqld9 "mysqld, mysqlrouter 9.x (from sid)" "servers that the judge is tried on" "360 MB, 15 s"
   up_to_date "$CACHE/python" "$CLIENTS/python/requirements.txt" ||
     plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a folder of their own" "60 MB"
   up_to_date "$CACHE/schemathesis" "$ROOT/tests/api/requirements.txt" ||
@@ -166,7 +170,7 @@ maven_pom() {
   echo '</dependencies></project>'
 }
 
-# --- Oracle's mysql client, from Debian sid, without touching the system ---
+# --- Oracle's programs, from Debian sid, without touching the system ---
 
 SID_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -184,15 +188,33 @@ install_mysql9() {
   say "-- unpacking mysql-client-core from Debian sid"
   rm -rf "$CACHE/mysql9"
   unpack_from_sid "$CACHE/mysql9/root" mysql-client-core
-  write_mysql9_wrapper "$CACHE/mysql9/root"
+  # --no-defaults must come first.
+  write_sid_wrapper "$MYSQL9" "$CACHE/mysql9/root" usr/bin/mysql --no-defaults
   "$MYSQL9" --version >&2
 }
 
-# unpack_from_sid FOLDER PACKAGE: a private apt root (own state, cache, sources, an empty dpkg status) downloads the
-# package with all it needs; each is unpacked by tar into one folder and run by that folder's own dynamic loader, so
+optional_mysqld9() { optional "mysqld and mysqlrouter 9.x" install_mysqld9; }
+
+install_mysqld9() {
+  say "-- unpacking mysql-server-core and mysql-router from Debian sid"
+  local folder root
+  folder=$(dirname "$MYSQLD9")
+  root="$folder/root"
+  rm -rf "$folder"
+  unpack_from_sid "$root" mysql-server-core mysql-router
+  write_sid_wrapper "$folder/mysqlrouter" "$root" usr/bin/mysqlrouter
+  "$folder/mysqlrouter" --version >&2
+  # Last: its presence says that all of it is there. --no-defaults must come first.
+  write_sid_wrapper "$MYSQLD9" "$root" usr/sbin/mysqld "--no-defaults --basedir='$root/usr'"
+  "$MYSQLD9" --version >&2
+}
+
+# unpack_from_sid FOLDER PACKAGE ...: a private apt root (own state, cache, sources, an empty dpkg status) downloads the
+# packages with all they need; each is unpacked by tar into one folder and run by that folder's own dynamic loader, so
 # neither libraries nor apt's view of this machine change.
 unpack_from_sid() {
-  local root=$1 package=$2 apt="$1-apt" mirror deb
+  local root=$1 apt="$1-apt" mirror deb
+  shift
   apt_update_once
   mirror=$(debian_mirror)
   [ -n "$mirror" ] || die "no Debian mirror among the package sources" "run apt-get update, then this again"
@@ -206,23 +228,23 @@ unpack_from_sid() {
     -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Acquire::Languages=none -o Debug::NoLocking=1
   )
   timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" update >/dev/null
-  timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" -y --download-only install "$package" >/dev/null
+  timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" -y --download-only install "$@" >/dev/null
   for deb in "$apt"/cache/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --no-same-owner
   done
   rm -rf "$apt"
 }
 
-write_mysql9_wrapper() {
-  local root=$1 loader libraries
+# write_sid_wrapper FILE ROOT PROGRAM [OPTIONS]: a program of the unpacked ROOT, run with its own loader and libraries.
+write_sid_wrapper() {
+  local file=$1 root=$2 program=$3 options=${4:-} loader libraries
   loader=$(find "$root" -name 'ld-linux-*.so.*' | head -n 1)
   libraries=$(find "$root" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)
   [ -n "$loader" ] || return 1
-  cat >"$MYSQL9.new" <<WRAPPER
+  cat >"$file.new" <<WRAPPER
 #!/bin/sh
-# Oracle's mysql client with its own libraries. --no-defaults must come first.
-exec '$loader' --library-path '$libraries' '$root/usr/bin/mysql' --no-defaults "\$@"
+exec '$loader' --library-path '$libraries' '$root/$program' $options "\$@"
 WRAPPER
-  chmod 755 "$MYSQL9.new"
-  mv "$MYSQL9.new" "$MYSQL9"
+  chmod 755 "$file.new"
+  mv "$file.new" "$file"
 }
