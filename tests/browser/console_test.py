@@ -167,7 +167,7 @@ class Way:
     # --- the steps ---
 
     def step_stranger_is_sent_to_sign_in(self):
-        for path in ["/", "/clusters/demo", "/clusters/demo/connect", "/certificate"]:
+        for path in ["/", "/clusters/demo", "/clusters/demo/connect", "/certificate", "/keys"]:
             self.page.goto(self.base + path)
             assert self.page.url == f"{self.base}/sign-in", self.page.url
         expect(self.page.locator("code#sign-in-command")).to_have_text("tidegate operator link")
@@ -320,6 +320,43 @@ class Way:
             self.page.get_by_role("link", name="Download ca.pem").click()
         assert Path(download.value.path()).read_bytes() == (self.server.data / "ca.pem").read_bytes()
 
+    def step_make_a_key_and_use_it_as_the_page_says(self):
+        page = self.page
+        page.get_by_role("link", name="API keys").click()
+        expect(page.get_by_text("There is no key yet")).to_be_visible()
+        self.tab_to("#key-name")
+        page.keyboard.type("backup job")
+        page.get_by_label("It ends").select_option("30")
+        page.get_by_role("button", name="Create key").click()
+        key = page.locator("#key").text_content()
+        assert re.fullmatch(r"tg_[0-9a-f]{64}", key), key
+        expect(page.get_by_text("Shown once.")).to_be_visible()
+        lines = [page.locator(f"#{name}").text_content() for name in ["use-profile", "use-server", "use-curl"]]
+        profile, server, curl = lines
+        with tempfile.TemporaryDirectory() as home:
+            shutil.copy(self.server.data / "ca.pem", Path(home) / "tidegate-ca.pem")
+            environment = {"HOME": home, "PATH": f"{Path(TIDEGATE).parent}:{os.environ['PATH']}", "TIDEGATE_API_KEY": key}
+
+            def shell(line, **more):
+                done = subprocess.run(line, shell=True, cwd=home, env={**environment, **more}, capture_output=True, text=True, timeout=60)
+                return done.stdout + done.stderr
+
+            told = shell(curl)
+            assert {cluster["name"] for cluster in json.JSONDecoder().raw_decode(told)[0]["clusters"]} == {"demo", "shop"}, told
+            assert "kept" in shell(profile)
+            # From here on the key comes from the profile.
+            assert "shop" in shell(server, TIDEGATE_API_KEY="")
+            page.goto(f"{self.base}/keys")
+            assert key not in page.content(), "shown once"
+            row = page.locator("tbody tr").filter(has_text="backup job")
+            expect(row.locator("td[data-label='Last used'] time")).to_be_visible()
+            row.get_by_text("Revoke backup job").click()
+            row.get_by_role("button", name="Revoke now").click()
+            expect(page.get_by_text("There is no key yet")).to_be_visible()
+            assert "not_authorized" in shell(curl) and "not_authorized" not in shell(server)
+            assert "holds" in shell(server), "the command line says so in words"
+        self.no_errors()
+
     def step_without_scripts(self):
         plain = self.new_context(java_script_enabled=False)
         plain.add_cookies(self.context.cookies())
@@ -357,7 +394,7 @@ class Way:
 
     def look(self, context, scheme, width, paths=None):
         found, page = [], context.new_page()
-        signed_in = ["/", "/clusters/shop", "/clusters/shop/connect", "/clusters/shop/connect?with=libmysqlclient", "/certificate"]
+        signed_in = ["/", "/clusters/shop", "/clusters/shop/connect", "/clusters/shop/connect?with=libmysqlclient", "/certificate", "/keys"]
         for path in paths or [*signed_in, "/help", "/help/refusals/insecure-transport", "/nothing"]:
             page.goto(self.base + path)
             page.evaluate(AXE)

@@ -9,6 +9,7 @@ mod connect;
 mod door;
 mod frame;
 mod help;
+mod keys;
 mod platform;
 mod views;
 mod words;
@@ -38,6 +39,8 @@ pub fn router(web: Web) -> Router {
         // Whoever comes back to the address of an answer that held a password gets the page without it.
         .route("/clusters/{name}/connect/password", get(connect::back).post(connect::new_password))
         .route("/clusters/{name}/connect/test", get(connect::back).post(connect::test))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{id}/revoke", post(keys::revoke))
         .route("/certificate", get(certificate::show))
         .route("/ca.pem", get(certificate::ca_file))
         .route("/help", get(help::list))

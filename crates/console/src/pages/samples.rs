@@ -176,6 +176,38 @@ fn certificate(full: bool) -> String {
     page.render().unwrap()
 }
 
+fn keys(full: bool) -> String {
+    let moment = |s: i64| Moment::from_unix(1_795_376_042 + s);
+    let key = |id: &str, name: &str, expires: Option<i64>, used: Option<i64>| KeyRow {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        created: moment(0),
+        expires: expires.map(moment),
+        ended: expires.is_some_and(|s| s < 0),
+        used: used.map(moment),
+    };
+    let long = "nightly copy of the shop's orders into the company's reports";
+    let made = || MadeKey { name: "terraform".to_owned(), key: Secret::new(Zeroizing::new("tg_5f2c".repeat(9))) };
+    let page = KeysPage {
+        frame: frame("API keys", "keys"),
+        rows: if full {
+            vec![
+                key("k7m2q9x4w3tz", "terraform", None, None),
+                key("k7m2q9x4w3ty", "old", Some(-90_000), Some(-99_000)),
+                key("k7m2q9x4w3tx", long, Some(7_776_000), Some(-600)),
+            ]
+        } else {
+            Vec::new()
+        },
+        made: full.then(made),
+        wanted: String::new(),
+        ca_offered: full,
+        profile: super::keys::profile_line("https://console.example.com", full),
+        curl: super::keys::curl_line("https://console.example.com", full),
+    };
+    page.render().unwrap()
+}
+
 fn pages() -> Vec<(&'static str, String)> {
     use ClusterState::{Asleep, Awake, Draining, Failed, Waking};
     let refused = Notice {
@@ -204,6 +236,8 @@ fn pages() -> Vec<(&'static str, String)> {
         ("connect-password", connect("pymysql", Some("Wm4qL9-xT2vKc7Rd"), local(), false)),
         ("certificate", certificate(true)),
         ("certificate-fresh", certificate(false)),
+        ("keys", keys(true)),
+        ("keys-empty", keys(false)),
         ("help", super::help::index(door("Help")).render().unwrap()),
         ("refusal", super::help::refusal(door("x"), "insecure-transport").unwrap().render().unwrap()),
         (

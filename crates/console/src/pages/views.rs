@@ -249,6 +249,35 @@ pub struct CertificatePage {
     pub history: Vec<HistoryRow>,
 }
 
+pub struct KeyRow {
+    pub id: String,
+    pub name: String,
+    pub created: Moment,
+    /// `None`: when it is revoked.
+    pub expires: Option<Moment>,
+    pub ended: bool,
+    pub used: Option<Moment>,
+}
+
+/// A key in the one answer that shows it.
+pub struct MadeKey {
+    pub name: String,
+    pub key: Secret,
+}
+
+#[derive(Template)]
+#[template(path = "keys.html")]
+pub struct KeysPage {
+    pub frame: Frame,
+    pub rows: Vec<KeyRow>,
+    pub made: Option<MadeKey>,
+    /// What was typed as a name and refused.
+    pub wanted: String,
+    pub ca_offered: bool,
+    pub profile: String,
+    pub curl: String,
+}
+
 pub struct HelpRow {
     pub slug: &'static str,
     pub code: u16,

@@ -25,6 +25,10 @@ impl Moment {
         Self::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
+    pub fn now_unix() -> i64 {
+        OffsetDateTime::now_utc().unix_timestamp()
+    }
+
     pub fn day(&self) -> String {
         self.at.format(format_description!("[day padding:none] [month repr:short] [year]")).unwrap_or_default()
     }

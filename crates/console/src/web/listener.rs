@@ -10,13 +10,12 @@ use hyper::service::Service;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tidegate_tls::WebDoor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,15 +23,15 @@ use tokio_util::task::TaskTracker;
 #[derive(Clone)]
 pub struct WebListener {
     app: Router,
-    acceptor: TlsAcceptor,
+    door: WebDoor,
     places: Arc<Semaphore>,
 }
 
 impl WebListener {
-    /// `tls` must offer `http/1.1` by ALPN and nothing of MySQL.
-    pub fn new(web: Web, tls: Arc<ServerConfig>) -> Self {
+    /// The door must offer `http/1.1` by ALPN and nothing of MySQL.
+    pub fn new(web: Web, door: WebDoor) -> Self {
         let places = Arc::new(Semaphore::new(limits::WEB_CONNECTIONS_MAX));
-        Self { app: app(web), acceptor: TlsAcceptor::from(tls), places }
+        Self { app: app(web), door, places }
     }
 
     /// Until `stop`; then open requests have a moment to end.
@@ -65,8 +64,9 @@ impl WebListener {
 
     async fn one(self, tcp: TcpStream, peer: SocketAddr, stop: CancellationToken) {
         let _ = tcp.set_nodelay(true);
-        let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.acceptor.accept(tcp)).await {
-            Ok(Ok(tls)) => tls,
+        let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp)).await {
+            Ok(Ok(Some(tls))) => tls,
+            Ok(Ok(None)) => return tracing::debug!(%peer, "console: a CA's validator was answered"),
             Ok(Err(error)) => return tracing::debug!(%peer, %error, "console: no TLS"),
             Err(_) => return tracing::debug!(%peer, "console: no TLS in time"),
         };

@@ -1,0 +1,125 @@
+//! The keys of the API: which there are, a new one, an end to one. A key stands only in the answer that made it; what
+//! is kept opens nothing.
+
+use super::answer::{self, page, status_of};
+use super::door::Nothing;
+use super::frame::{Frame, Notice};
+use super::views::{KeyRow, KeysPage, MadeKey};
+use super::words::Moment;
+use crate::auth::{Form, SignedIn};
+use crate::types::Secret;
+use crate::web::Web;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use std::time::Duration;
+use tidegate_control::{ApiKey, ControlError};
+use tidegate_model::Trust;
+
+const DAY_SECONDS: u64 = 86_400;
+
+#[derive(Deserialize)]
+pub struct Create {
+    #[serde(default)]
+    name: String,
+    /// Empty: it ends only when it is revoked.
+    #[serde(default)]
+    days: String,
+}
+
+pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
+    answered(StatusCode::OK, keys(&web, &who, Extra::default()).await)
+}
+
+pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
+    let Create { name, days } = &form.fields;
+    let life = (!days.is_empty()).then(|| {
+        // What is no number becomes zero, which is refused.
+        Duration::from_secs(days.parse::<u64>().unwrap_or_default().saturating_mul(DAY_SECONDS))
+    });
+    let (status, extra) = match web.api.control.create_key(name.trim(), life).await {
+        Ok(made) => {
+            tracing::info!(key = made.made.id, operator = form.who.operator(), "an API key was made");
+            let made = MadeKey { name: made.made.name, key: Secret::new(made.token) };
+            (StatusCode::OK, Extra { made: Some(made), ..Extra::default() })
+        }
+        Err(error) => {
+            let extra = Extra { notice: Some(Notice::from(&error)), wanted: name.clone(), ..Extra::default() };
+            (status_of(&error), extra)
+        }
+    };
+    answered(status, keys(&web, &form.who, extra).await)
+}
+
+pub async fn revoke(State(web): State<Web>, Path(id): Path<String>, form: Form<Nothing>) -> Response {
+    match web.api.control.revoke_key(&id).await {
+        Ok(()) => {
+            tracing::info!(key = id, operator = form.who.operator(), "an API key was revoked");
+            Redirect::to("/keys").into_response()
+        }
+        Err(error) => {
+            let extra = Extra { notice: Some(Notice::from(&error)), ..Extra::default() };
+            answered(status_of(&error), keys(&web, &form.who, extra).await)
+        }
+    }
+}
+
+/// What an answer shows beyond the list.
+#[derive(Default)]
+struct Extra {
+    made: Option<MadeKey>,
+    notice: Option<Notice>,
+    wanted: String,
+}
+
+fn answered(status: StatusCode, shown: Result<KeysPage, ControlError>) -> Response {
+    match shown {
+        Ok(shown) => page(status, &shown),
+        Err(error) => answer::problem(&error),
+    }
+}
+
+async fn keys(web: &Web, who: &SignedIn, extra: Extra) -> Result<KeysPage, ControlError> {
+    let rows = web.api.control.keys().await?.into_iter().map(row).collect();
+    let (server, ca) = {
+        let face = web.api.face.borrow();
+        let ca = matches!(face.trust, Trust::Local(_) | Trust::Private(Some(_)));
+        (face.console.clone().unwrap_or_default(), ca)
+    };
+    let Extra { made, notice, wanted } = extra;
+    Ok(KeysPage {
+        frame: Frame { notice, ..Frame::of(who, "API keys", "keys") },
+        profile: profile_line(&server, ca),
+        curl: curl_line(&server, ca),
+        ca_offered: ca,
+        rows,
+        made,
+        wanted,
+    })
+}
+
+/// Where the file lies that this page offers.
+const CA_FILE: &str = "tidegate-ca.pem";
+
+/// For the command line on another machine, which then asks for the key.
+pub fn profile_line(server: &str, ca: bool) -> String {
+    let ca = if ca { format!(" --ca {CA_FILE}") } else { String::new() };
+    format!("tidegate profile add console {server}{ca}")
+}
+
+pub fn curl_line(server: &str, ca: bool) -> String {
+    let ca = if ca { format!(" --cacert {CA_FILE}") } else { String::new() };
+    format!("curl{ca} -H \"Authorization: Bearer $TIDEGATE_API_KEY\" {server}/v1/clusters")
+}
+
+fn row(key: ApiKey) -> KeyRow {
+    KeyRow {
+        id: key.id,
+        name: key.name,
+        created: Moment::from_unix(key.created_unix),
+        expires: key.expires_unix.map(Moment::from_unix),
+        ended: key.expires_unix.is_some_and(|end| end <= Moment::now_unix()),
+        used: key.used_unix.map(Moment::from_unix),
+    }
+}
