@@ -15,8 +15,8 @@ import gateway
 import measure
 import report
 from proc import BenchError, Client, raise_descriptor_limit, say
-from targets import (PLAIN_OPTIONS, Tidegate, load, options_of, start_direct, start_haproxy, start_tidegate_target,
-                     versions)
+from targets import (PLAIN_OPTIONS, Tidegate, load, options_of, start_bare, start_direct, start_haproxy,
+                     start_tidegate_target, versions)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_PARTS = ("qps", "conn")
@@ -48,14 +48,15 @@ QUICK = Plan(quick=True, rows=10_000, rounds=1, warm_seconds=1, qps_seconds=2, c
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="script/bench", description="Compares direct TLS, HAProxy and Tidegate.")
+    parser = argparse.ArgumentParser(prog="script/bench", description="Compares direct TLS, HAProxy, a bare relay and Tidegate.")
     parser.add_argument("parts", nargs="*", metavar="PART",
                         help=f"{', '.join(SHARED_PARTS + GATEWAY_PARTS)} or profile; all but profile when none is named")
     parser.add_argument("--quick", action="store_true", help="a few seconds of each: does it work, not how fast it is")
-    parser.add_argument("--without", action="append", default=[], choices=("haproxy", "tidegate"),
+    parser.add_argument("--without", action="append", default=[], choices=("haproxy", "bare", "tidegate"),
                         help="leave a target out")
     parser.add_argument("--out", type=Path, help="where the results go; a full run writes into bench/results by itself")
     parser.add_argument("--tidegate", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--bare", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--client", type=Path, required=True, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     known = SHARED_PARTS + GATEWAY_PARTS
@@ -74,6 +75,8 @@ def start_shared(asked, plan, work, stack, tidegate):
     targets = [direct]
     if "haproxy" not in asked.without:
         targets.append(start_haproxy(work, stack, direct))
+    if "bare" not in asked.without:
+        targets.append(start_bare(work, stack, direct, asked.bare))
     folder = work / "sysbench"
     folder.mkdir()
     for name, source in (("client-cert.pem", "client.pem"), ("client-key.pem", "client.key")):
@@ -84,9 +87,9 @@ def start_shared(asked, plan, work, stack, tidegate):
         targets.append(ours)
     loaded = {}
     for target in targets:
-        if target.label == "haproxy":
-            # It stands before the engine that is loaded already: the same command, another port.
-            loaded["haproxy"] = [a.replace(f"--mysql-port={direct.port}", f"--mysql-port={target.port}")
+        if target.label in ("haproxy", "bare"):
+            # They stand before the engine that is loaded already: the same command, another port.
+            loaded[target.label] = [a.replace(f"--mysql-port={direct.port}", f"--mysql-port={target.port}")
                                  for a in loaded["direct"]]
         else:
             say(f"-- loading {plan.tables} x {plan.rows} rows: {target.label}")

@@ -55,6 +55,18 @@ def connect_rows(results):
             for n in ("1", "8") if {"direct", "tidegate"} <= results["conn"][n].keys()]
 
 
+def distance_rows(results):
+    """How far from a relay that has nothing of a product in it. No target has a number for it: it is to be read."""
+    out = []
+    for part, key, of in (("qps", "qps", "point selects"), ("conn", "per_second", "new connections")):
+        for threads, by in results.get(part, {}).items():
+            if threads != "tls" and {"bare", "tidegate"} <= by.keys():
+                out.append({"what": f"{of}, {threads} thread{'s' if threads != '1' else ''}",
+                            "rate": by["tidegate"][key] / by["bare"][key],
+                            "cpu": by["tidegate"]["proxy_cpu_us"] - by["bare"]["proxy_cpu_us"]})
+    return out
+
+
 def login_rows(results):
     out = []
     for state, got in results["login"].items():

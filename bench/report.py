@@ -7,14 +7,15 @@ import re
 import time
 from pathlib import Path
 
-from figures import rows
+from figures import distance_rows, rows
 from proc import run
 
 # What each figure means, beside the table it stands in.
 NOTES = """Ratios are what counts: all targets ran in one run on one machine with the same engine options and the same
 client, in turns, and each figure is the median of its rounds. Client, proxy and engine share the cores. CPU is user and
 system time of the process from `/proc`, divided by queries or connections. *Direct* and *HAProxy* are the same engine
-with the TLS of MariaDB itself (OpenSSL, a P-256 certificate of the same chain); HAProxy passes TLS on unopened. sysbench
+with the TLS of MariaDB itself (OpenSSL, a P-256 certificate of the same chain); HAProxy passes TLS on unopened. *Bare* ends
+TLS with rustls before the same engine's Unix socket and copies bytes, nothing else (`bench/bare`). sysbench
 links libmariadb with OpenSSL; new connections, wakes and verdicts are taken by the lean client in `bench/client` (rustls,
 full handshakes, X25519)."""
 
@@ -47,6 +48,11 @@ def table(head, lines):
 def targets_table(results):
     return table(["target of the first issue", "measured", "target", "met"],
                  [[r["what"], r["text"], r["target"], "pass" if r["met"] else "**miss**"] for r in rows(results)])
+
+
+def distance_table(results):
+    return table(["Tidegate beside the bare relay", "rate, of the bare relay's", "CPU more each, us"],
+                 [[r["what"], f"{r['rate']:.2f}", f"{r['cpu']:.1f}"] for r in distance_rows(results)])
 
 
 def cell(figures, key, places=1):
@@ -125,6 +131,8 @@ def text(results, about):
     parts = [head, NOTES]
     if rows(results):
         parts.append("## Targets\n\n" + targets_table(results))
+    if distance_rows(results):
+        parts.append("## The price of our own work\n\n" + distance_table(results))
     if "qps" in results:
         parts.append(f"## Point select over TLS\n\nsysbench, {about['rows']} rows, median of {about['rounds']} round(s).\n\n" +
                      qps_table(results["qps"]))

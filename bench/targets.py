@@ -1,4 +1,4 @@
-"""What is compared: the engine by itself over TLS, HAProxy before it, and Tidegate. Each has the same engine options."""
+"""What is compared: the engine by itself over TLS, HAProxy and a bare relay before it, and Tidegate. All with the same engine options."""
 
 import json
 import os
@@ -124,6 +124,20 @@ def start_haproxy(work, stack, direct):
     stack.callback(server.stop)
     server.wait_for_port(port)
     return Target("haproxy", port, direct.user, direct.password, direct.ca, proxy_pid=server.pid,
+                  engine_pid=direct.engine_pid)
+
+
+def start_bare(work, stack, direct, program):
+    """TLS in, the engine's Unix socket out, with as many workers as the gateway takes by itself."""
+    port = free_port()
+    folder = work / "direct"
+    workers = os.environ.get("TOKIO_WORKER_THREADS") or str(max(1, len(os.sched_getaffinity(0)) // 2))
+    server = Server([str(program), str(port), str(folder / "tmp" / "s"), str(folder / "tls" / "chain.pem"),
+                     str(folder / "tls" / "leaf.key")], work / "bare.log",
+                    env=os.environ | {"TOKIO_WORKER_THREADS": workers})
+    stack.callback(server.stop)
+    server.wait_for_port(port)
+    return Target("bare", port, direct.user, direct.password, direct.ca, proxy_pid=server.pid,
                   engine_pid=direct.engine_pid)
 
 

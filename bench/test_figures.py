@@ -33,6 +33,13 @@ class Figures(unittest.TestCase):
         self.assertFalse(met["throughput, 32 threads, of direct TLS"])
         self.assertTrue(met["latency of one session, of HAProxy's"])
 
+    def test_the_distance_to_a_bare_relay_is_told_for_each_number_of_threads(self):
+        conn = {"1": {"bare": {"per_second": 100.0, "proxy_cpu_us": 200.0},
+                      "tidegate": {"per_second": 90.0, "proxy_cpu_us": 230.0}},
+                "tls": {"bare": "TLSv1_3", "tidegate": "TLSv1_3"}}
+        told = figures.distance_rows({"conn": conn})
+        self.assertEqual(told, [{"what": "new connections, 1 thread", "rate": 0.9, "cpu": 30.0}])
+
     def test_a_woken_engine_or_a_telling_code_is_a_miss(self):
         state = {"median_apart": 0.1, "codes": ["1045", "1046"], "state_after": "awake"}
         met = {r["what"]: r["met"] for r in figures.rows({"login": {"asleep": state}})}

@@ -1,5 +1,6 @@
 //! Every bound of the lean client, with its reason. Never a setting of what is measured.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// No packet before or during login comes near this; a larger one is not MySQL.
@@ -14,3 +15,6 @@ pub const AUTH_ROUNDS_MAX: usize = 6;
 pub const THREADS_MAX: usize = 128;
 /// Sessions held open by one job; the descriptors of one process.
 pub const SESSIONS_MAX: usize = 16_000;
+/// Where wrong logins come from, and how many addresses that is: 127.9.0.0/16, which is loopback and nobody's default.
+pub const FIRST_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 9, 0, 0);
+pub const SOURCES: u32 = 1 << 16;

@@ -99,13 +99,19 @@ fn idle(target: &Target, job: &Job, sessions: usize, query: &str) -> Result<(Ans
     Ok((Answer::Idle { sessions, seconds: began.elapsed().as_secs_f64() }, open))
 }
 
+/// An address of its own per round: who fails often from one is made to wait, which is not what is measured.
+fn source(round: usize) -> Result<Ipv4Addr, Error> {
+    let offset = u32::try_from(round).ok().filter(|round| *round < limits::SOURCES);
+    let offset = offset.ok_or_else(|| Error::Job(format!("at most {} logins of each kind", limits::SOURCES)))?;
+    Ok(Ipv4Addr::from(u32::from(limits::FIRST_SOURCE) + offset))
+}
+
 fn verdict(target: &Target, logins: &[Login], each: usize, threads: usize) -> Result<Answer, Error> {
     let parts = on_threads(threads, |thread| {
-        // An address of its own per thread: what is counted per source must not be what is measured.
         warm_up(target)?;
-        let from = Ipv4Addr::new(127, 9, 0, u8::try_from(thread + 1).unwrap_or(u8::MAX));
         let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
         for round in (thread..each).step_by(threads) {
+            let from = source(round)?;
             for n in 0..logins.len() {
                 // The kinds take turns at being first, so that none of them always follows the same one.
                 let Some(login) = logins.get((n + round) % logins.len()) else { continue };
