@@ -37,6 +37,8 @@ pub struct Options {
     pub config: String,
     /// More names for the certificate.
     pub names: Vec<String>,
+    /// More flags of `serve`.
+    pub flags: Vec<String>,
     /// In the environment of the server alone.
     pub env: Vec<(String, String)>,
 }
@@ -161,6 +163,7 @@ impl Server {
         for name in &self.options.names {
             command.args(["--name", name]);
         }
+        command.args(&self.options.flags);
         command.envs(self.options.env.iter().cloned());
         let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh runs");
         let mut said = BufReader::new(keeper.stdout.take().expect("piped"));

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use anyhow::Result;
 use std::path::PathBuf;
-use tidegate_tls::{AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount};
+use tidegate_tls::{AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount};
 
 const CHALLENGES: [ChallengeKind; 3] = [ChallengeKind::Http01, ChallengeKind::TlsAlpn01, ChallengeKind::Dns01];
 
@@ -14,12 +14,18 @@ pub fn credential(name: &str) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-/// None where no domain is configured.
-pub fn settings(config: &Config) -> Result<Option<AcmeSettings>> {
-    let domains = config.names("acme.domains")?;
-    if domains.is_empty() {
+/// What the certificates of endpoint and console share; none where no domain is configured.
+pub fn shared(config: &Config) -> Result<Option<AcmeShared>> {
+    if config.names("acme.domains")?.is_empty() {
         return Ok(None);
     }
+    Ok(Some(AcmeShared::new(config.addresses("acme.http_listen")?, config.addresses("acme.alpn_listen")?)?))
+}
+
+/// Those of the endpoint.
+pub fn settings(config: &Config, shared: Option<&AcmeShared>) -> Result<Option<AcmeSettings>> {
+    let Some(shared) = shared else { return Ok(None) };
+    let domains = config.names("acme.domains")?;
     let mut authorities = vec![authority(config, "acme")?];
     for section in ["acme_fallback", "acme_fallback_2"] {
         if text(config, section, "directory")?.is_some() {
@@ -40,8 +46,7 @@ pub fn settings(config: &Config) -> Result<Option<AcmeSettings>> {
         authorities,
         challenges,
         rsa: config.text("acme.rsa")? == "yes",
-        http_listen: config.addresses("acme.http_listen")?,
-        alpn_listen: config.addresses("acme.alpn_listen")?,
+        shared: shared.clone(),
         dns,
     }))
 }

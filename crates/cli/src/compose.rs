@@ -3,9 +3,10 @@
 
 use crate::acme;
 use crate::config::Config;
-use crate::console::{self, Doors, FanOut, OwnDoor};
+use crate::console::{Doors, FanOut, OwnDoor};
 use crate::failure::Failure;
 use crate::holder;
+use crate::identity::{self, Beside};
 use crate::journal::LogJournal;
 use crate::limits;
 use crate::screen::Step;
@@ -20,9 +21,8 @@ use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
 use tidegate_engine::{EngineSettings, Walls};
 use tidegate_gateway::{Deps, Gateway, GatewaySettings};
-use tidegate_model::journal::Event;
 use tidegate_model::{ClusterLimits, Journal, Sessions, Trust, Wording};
-use tidegate_tls::{Identity, TlsEvent, TlsSettings, Versions};
+use tidegate_tls::{AcmeShared, Identity, WebDoor};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -67,9 +67,13 @@ impl Server {
             vec![Arc::new(LogJournal), Arc::new(events.clone()), Arc::new(metrics.clone())];
         let journal: Arc<dyn Journal> = Arc::new(FanOut(all));
         let swapped = Arc::new(Notify::new());
-        let identity = open_identity(config, &root, Arc::clone(&journal), Arc::clone(&swapped))?;
+        let shared = acme::shared(config)?;
+        let identity =
+            identity::database(config, &root, shared.as_ref(), (Arc::clone(&journal), Arc::clone(&swapped)))?;
         let host = primary_host(&identity, &listening).await?;
-        let web_identity = console::identity(config, &root, &identity, &doors)?;
+        let beside =
+            Beside { data: &root, database: &identity, shared: shared.as_ref(), journal: Arc::clone(&journal) };
+        let web_identity = identity::console(config, &doors.console, beside)?;
         if let Some(step) = step {
             step.done(&identity.names().join(", "));
         }
@@ -117,7 +121,7 @@ impl Server {
             tasks: TaskTracker::new(),
         };
         server.open_doors(listeners, control_socket, swapped);
-        server.open_console(doors)?;
+        server.open_console(doors, shared.as_ref())?;
         Ok(server)
     }
 
@@ -131,9 +135,10 @@ impl Server {
         }
     }
 
-    fn open_console(&self, doors: Doors) -> Result<()> {
-        let tls = self.web_identity.web_config()?;
-        let web = WebListener::new(Web::new(self.api()), tls);
+    fn open_console(&self, doors: Doors, shared: Option<&AcmeShared>) -> Result<()> {
+        let at = doors.console.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
+        let door = WebDoor::new(self.web_identity.web_config()?, shared, &at);
+        let web = WebListener::new(Web::new(self.api()), door);
         for listener in doors.console {
             self.tasks.spawn(web.clone().serve(listener, self.closing.clone()));
         }
@@ -195,9 +200,10 @@ impl Server {
 
     /// Now, instead of with the next regular look.
     pub async fn look_for_certificate(&self) {
-        let identity = self.identity.clone();
-        // A look that panics is a bug of ours; the certificate served stays.
-        drop(tokio::task::spawn_blocking(move || identity.look()).await);
+        for identity in [self.identity.clone(), self.web_identity.clone()] {
+            // A look that panics is a bug of ours; the certificate served stays.
+            drop(tokio::task::spawn_blocking(move || identity.look()).await);
+        }
     }
 
     pub fn listening(&self) -> &[SocketAddr] {
@@ -265,50 +271,6 @@ fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
         )
         .into()),
         None => Ok(()),
-    }
-}
-
-fn open_identity(config: &Config, data: &Path, journal: Arc<dyn Journal>, swapped: Arc<Notify>) -> Result<Identity> {
-    let mut settings = TlsSettings::new(data);
-    settings.names = config.names("tls.names")?;
-    // Where a local CA signs, it signs for both.
-    let console = config.text("console.domain")?;
-    if !console.is_empty() && config.names("acme.domains")?.is_empty() {
-        settings.names.push(console.to_owned());
-    }
-    settings.certificate = config.file("tls.certificate")?;
-    settings.key = config.file("tls.key")?;
-    settings.ca = config.file("tls.ca")?;
-    settings.versions = match config.text("tls.versions")? {
-        "1.2" => Versions::Only12,
-        "1.3" => Versions::Only13,
-        _ => Versions::Both,
-    };
-    settings.acme = acme::settings(config)?;
-    settings.master_key = acme::credential("master.key");
-    let on_event = move |event| {
-        if matches!(event, TlsEvent::Swapped { .. }) {
-            swapped.notify_one();
-        }
-        tell(&*journal, event);
-    };
-    Identity::open(settings, on_event).map_err(|error| {
-        let mend = "mend tls.certificate and tls.key (`tidegate config show` tells where they were set), or leave both \
-                    out: a local CA then makes a certificate";
-        anyhow::Error::from(error).context(Failure::new("the certificate can't be served", mend))
-    })
-}
-
-/// Events that the journal has a place for go there; the others are told where they are: in the log.
-fn tell(journal: &dyn Journal, event: TlsEvent) {
-    match event {
-        TlsEvent::Swapped { names, not_after_unix } => {
-            journal.record(&Event::CertificateSwapped { names, not_after_unix });
-        }
-        TlsEvent::Alarm { what } => journal.record(&Event::CertificateAlarm { what }),
-        TlsEvent::Rejected { reason } => journal.record(&Event::CertificateRejected { reason }),
-        TlsEvent::CaCreated { .. } => tracing::info!("{event}"),
-        other => tracing::warn!("{other}"),
     }
 }
 

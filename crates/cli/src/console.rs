@@ -1,20 +1,15 @@
-//! What opens the console and the private listener: addresses, the console's own certificate, and the adapters that
-//! join it to the other rooms. It shows nothing and answers no request.
+//! What opens the console and the private listener: addresses, and the adapters that join it to the other rooms. It shows nothing and answers no request.
 
-use crate::acme;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::holder;
 use crate::proof::{self, Door};
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::sync::Arc;
 use tidegate_console::PublicFace;
 use tidegate_console::probe::{ProbeLogin, ProbeStep, Prober, Step};
-use tidegate_model::{BoxFuture, Event, Journal, Trust};
-use tidegate_tls::{Identity, Roots, TlsSettings, client_config};
+use tidegate_model::{BoxFuture, Event, Journal};
+use tidegate_tls::{Identity, Roots, client_config};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -62,37 +57,6 @@ impl Doors {
         let port = if listening.port() == 443 { String::new() } else { format!(":{}", listening.port()) };
         Ok(Some(format!("https://{host}{port}")))
     }
-}
-
-/// The console's own certificate, or on loopback and with a local CA the database's.
-pub fn identity(config: &Config, data: &Path, database: &Identity, doors: &Doors) -> Result<Identity> {
-    let domain = config.text("console.domain")?;
-    let mut settings = TlsSettings::new(data.join("console"));
-    settings.certificate = config.file("console.certificate")?;
-    settings.key = config.file("console.key")?;
-    if settings.certificate.is_none() && !domain.is_empty() {
-        settings.acme = acme::settings(config)?.map(|acme| {
-            let domains = vec![domain.to_owned()];
-            tidegate_tls::AcmeSettings { domains, ..acme }
-        });
-    }
-    if settings.certificate.is_none() && settings.acme.is_none() {
-        let open = doors.console.iter().filter_map(|l| l.local_addr().ok()).find(|a| !holder::is_loopback(a.ip()));
-        return match open {
-            Some(address) if !matches!(database.trust(), Trust::Local(_)) => Err(Failure::usage(
-                format!("the console on {address} would have the database's name and certificate"),
-                "give it a name of its own: --console-domain NAME with --domain, or console.certificate",
-            )
-            .into()),
-            _ => Ok(database.clone()),
-        };
-    }
-    settings.master_key = Some(acme::credential("master.key").unwrap_or_else(|| data.join("master.key")));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.data)?;
-    Identity::open(settings, |event| tracing::info!("console: {event}")).map_err(|error| {
-        let mend = "mend console.certificate and console.key, or leave both out";
-        anyhow::Error::from(error).context(Failure::new("the console's certificate can't be served", mend))
-    })
 }
 
 /// Hands each event to all.

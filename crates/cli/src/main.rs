@@ -12,6 +12,7 @@ mod failure;
 #[cfg(test)]
 mod help_pages;
 mod holder;
+mod identity;
 mod journal;
 mod limits;
 mod logging;

@@ -6,6 +6,7 @@
 
 mod acme;
 mod chain;
+mod door;
 mod error;
 mod event;
 mod files;
@@ -27,8 +28,11 @@ mod status;
 mod support;
 mod tickets;
 
-pub use acme::{AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT};
+pub use acme::{
+    AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT,
+};
 pub use acme::{AcmeStatus, Finding, KeptStatus, Slip};
+pub use door::WebDoor;
 pub use error::TlsError;
 pub use event::TlsEvent;
 pub use identity::Identity;

@@ -21,6 +21,8 @@ pub struct TlsSettings {
     pub versions: Versions,
     /// The key that seals ticket keys and accounts, made if it is not there. Default: `master.key` in the data folder.
     pub master_key: Option<PathBuf>,
+    /// Where accounts at CAs lie. Default: `acme` in the data folder.
+    pub accounts: Option<PathBuf>,
     /// The data folder: `ca.pem` lies directly in it, keys under `tls/`, those of ACME under `acme/`.
     pub data: PathBuf,
 }
@@ -44,6 +46,7 @@ impl TlsSettings {
             ca: None,
             acme: None,
             master_key: None,
+            accounts: None,
             versions: Versions::Both,
             data: data.into(),
         }
@@ -57,6 +60,11 @@ impl TlsSettings {
     /// Where the local CA's keys lie.
     pub(crate) fn key_folder(&self) -> PathBuf {
         self.data.join("tls")
+    }
+
+    /// Where accounts at CAs lie.
+    pub(crate) fn account_folder(&self) -> PathBuf {
+        self.accounts.clone().unwrap_or_else(|| self.data.join("acme"))
     }
 
     pub(crate) fn master_key_path(&self) -> PathBuf {

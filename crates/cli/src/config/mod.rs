@@ -175,6 +175,7 @@ impl Config {
             let mend = "set both, or neither";
             return Err(Failure::usage("of console.certificate and console.key only one is set", mend).into());
         }
+        self.check_console_name()?;
         if self.file("tls.ca")?.is_some() && certificate.is_none() {
             return Err(Failure::usage(
                 "tls.ca is set without tls.certificate",
@@ -183,6 +184,22 @@ impl Config {
             .into());
         }
         Ok(())
+    }
+
+    /// One certificate for both would let a stream of one protocol be sent on to the other's port.
+    fn check_console_name(&self) -> Result<()> {
+        let console = self.text("console.domain")?.to_ascii_lowercase();
+        let above = console.split_once('.').map(|(_, above)| format!("*.{above}"));
+        let domains = self.names("acme.domains")?;
+        let shared = domains.iter().map(|domain| domain.to_ascii_lowercase());
+        match shared.filter(|_| !console.is_empty()).find(|name| *name == console || Some(name) == above.as_ref()) {
+            Some(name) => Err(Failure::usage(
+                format!("console.domain (--console-domain) is {console:?}, which the database's {name:?} covers"),
+                "give the console a name of its own that no certificate of the database carries",
+            )
+            .into()),
+            None => Ok(()),
+        }
     }
 
     fn value(&self, key: &str) -> Result<&Value> {

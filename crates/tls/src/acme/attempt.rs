@@ -83,7 +83,10 @@ impl Manager {
         attempt: &mut Attempt,
         patience: &Patience,
     ) -> Result<(), Failure> {
-        let mut account = account::open(ca, &self.store, patience).await?;
+        let mut account = {
+            let _one = self.settings.shared.one_account().await;
+            account::open(ca, &self.store, patience).await?
+        };
         let names = &self.settings.domains;
         let wish = Wish { names, profile: ca.profile.as_deref(), replaces: replaced(ca, attempt), challenge };
         let (mut order, key) = match self.resume(ca, attempt, &account).await {
@@ -92,13 +95,14 @@ impl Manager {
                 let mut placed = place(&account, &wish).await;
                 // A CA that has lost us (a test CA that was restarted, an account that was closed) gets a new account.
                 if placed.as_ref().is_err_and(lost_account) {
+                    let _one = self.settings.shared.one_account().await;
                     account = account::create(ca, &self.store, patience).await?;
                     placed = place(&account, &wish).await;
                 }
                 self.stand(ca, attempt, placed?)?
             }
         };
-        let carried = match Solver::open(challenge, &self.settings) {
+        let carried = match Solver::open(challenge, &self.settings).await {
             Ok(mut solver) => carry_out(&mut order, &wish, &key, &mut solver).await,
             Err(failure) => Err(failure),
         };

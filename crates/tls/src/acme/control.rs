@@ -129,7 +129,7 @@ impl Manager {
         }
         for kind in &self.settings.challenges {
             let opened = match self.busy.try_lock() {
-                Ok(_busy) => Solver::open(*kind, &self.settings).map_err(|failure| failure.reason).map(drop),
+                Ok(_busy) => Solver::open(*kind, &self.settings).await.map_err(|failure| failure.reason).map(drop),
                 // The order under way has it.
                 Err(_) => Ok(()),
             };

@@ -1,45 +1,53 @@
-//! HTTP-01: a listener that exists while an order is under way and answers nothing but its challenges. It never
-//! serves a file, never redirects and never sees a connection once the order has ended.
+//! HTTP-01: a listener that exists while orders are under way and answers nothing but their challenges. It never
+//! serves a file, never redirects and never sees a connection once the orders have ended.
 
 use crate::acme::limits::CHALLENGE_HEAD_MAX;
 use crate::acme::listen;
+use crate::acme::shared::Open;
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::net::{TcpListener, TcpStream};
 
 const PATH: &str = "/.well-known/acme-challenge/";
 
 /// Tokens and what is answered to them.
 pub type Answers = Arc<Mutex<HashMap<String, String>>>;
 
-/// The open listener. Closed when dropped, with every connection it took.
+/// The answers of one order. Dropped, they are gone, and with the last order's the listeners.
 pub struct Http01 {
     answers: Answers,
-    _serving: JoinSet<()>,
+    tokens: Vec<String>,
+    _open: Arc<Open>,
 }
 
 impl Http01 {
-    pub fn open(addresses: &[SocketAddr]) -> io::Result<Self> {
-        let answers = Answers::default();
-        let mut serving = JoinSet::new();
-        for listener in listen::open_all(addresses)? {
-            let answers = answers.clone();
-            serving.spawn(listen::serve(listener, move |stream| {
-                let answers = answers.clone();
-                async move { one(stream, &answers).await }
-            }));
-        }
-        Ok(Self { answers, _serving: serving })
+    pub fn new(answers: Answers, open: Arc<Open>) -> Self {
+        Self { answers, tokens: Vec::new(), _open: open }
     }
 
-    pub fn answer(&self, token: &str, with: &str) {
+    pub fn answer(&mut self, token: &str, with: &str) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.insert(token.to_owned(), with.to_owned());
+        self.tokens.push(token.to_owned());
     }
+}
+
+impl Drop for Http01 {
+    fn drop(&mut self) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.retain(|token, _| !self.tokens.contains(token));
+    }
+}
+
+/// Until dropped.
+pub async fn serve(listener: TcpListener, answers: Answers) {
+    let answer = |stream| {
+        let answers = answers.clone();
+        async move { one(stream, &answers).await }
+    };
+    listen::serve(listener, answer).await;
 }
 
 async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
@@ -80,6 +88,12 @@ fn token(head: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acme::AcmeShared;
+
+    async fn open(port: u16) -> Http01 {
+        let at = format!("127.0.0.1:{port}").parse().unwrap();
+        AcmeShared::new(vec![at], vec![]).unwrap().http().await.unwrap()
+    }
 
     async fn ask(port: u16, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -96,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn it_answers_its_challenges_and_nothing_else() {
         let port = free_port();
-        let http = Http01::open(&[format!("127.0.0.1:{port}").parse().unwrap()]).unwrap();
+        let mut http = open(port).await;
         http.answer("tok-1", "tok-1.print");
         let good = ask(port, b"GET /.well-known/acme-challenge/tok-1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
         assert!(good.starts_with("HTTP/1.1 200") && good.ends_with("\r\n\r\ntok-1.print"), "{good}");
@@ -117,7 +131,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_closed_when_the_order_has_ended() {
         let port = free_port();
-        let http = Http01::open(&[format!("127.0.0.1:{port}").parse().unwrap()]).unwrap();
+        let http = open(port).await;
         drop(http);
         tokio::task::yield_now().await;
         let mut tries = 0;

@@ -67,6 +67,10 @@ pub const CHALLENGE_REQUEST_MAX: Duration = Duration::from_secs(10);
 /// Validators ask from a handful of networks at once; the rest are strangers, and wait.
 pub const CHALLENGE_CONNECTIONS_MAX: usize = 64;
 
+/// A challenge's port that is taken is tried this often, [`LOOK_MIN`] apart: the listeners of an order that has just
+/// ended close a moment later.
+pub const PORT_TRIES: u32 = 10;
+
 /// The answer to DNS-01 must be seen at the server that took it by then; servers answer at once, hidden primaries
 /// within seconds.
 pub const DNS_SETTLE_MAX: Duration = Duration::from_secs(120);

@@ -1,4 +1,4 @@
-//! Listeners that exist while an order is under way. Never shares a port with anybody.
+//! Listeners that exist while an order is under way. Never shares a port with a stranger.
 
 use crate::acme::limits::{CHALLENGE_CONNECTIONS_MAX, CHALLENGE_REQUEST_MAX, LOOK_MIN};
 use rustix::io::Errno;
@@ -10,13 +10,15 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Opens all addresses; those of a family that this machine lacks may fail as long as one is open.
-pub fn open_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+/// Opens all addresses; those of a family that this machine lacks may fail as long as one is open. Taken ones that
+/// lie at a door of our own are that door's.
+pub fn open_all(addresses: &[SocketAddr], doors: &[u16]) -> io::Result<Vec<TcpListener>> {
     let mut open = Vec::new();
     let mut refused = None;
     for address in addresses {
         match listen(*address) {
             Ok(listener) => open.push(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && doors.contains(&address.port()) => {}
             Err(error) if lacks_family(&error) => refused = Some(named(*address, &error)),
             Err(error) => return Err(named(*address, &error)),
         }
@@ -83,8 +85,8 @@ mod tests {
     async fn both_families_stand_side_by_side_and_a_taken_port_is_named() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let both = [format!("0.0.0.0:{port}").parse().unwrap(), format!("[::]:{port}").parse().unwrap()];
-        let first = open_all(&both).unwrap();
-        let error = open_all(&both).err().unwrap().to_string();
+        let first = open_all(&both, &[]).unwrap();
+        let error = open_all(&both, &[]).err().unwrap().to_string();
         assert!(error.contains(&format!("0.0.0.0:{port}")), "{error}");
         drop(first);
     }

@@ -60,7 +60,7 @@ impl Manager {
         }
         Ok(Self {
             settings,
-            store: Store::new(&tls.data, master),
+            store: Store::new(tls, master),
             judge: Judge::new(provider),
             fresh: Mutex::default(),
             asked: Mutex::default(),

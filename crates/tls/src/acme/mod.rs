@@ -2,7 +2,7 @@
 //! the handshakes, never in them.
 
 mod account;
-mod alpn01;
+pub(crate) mod alpn01;
 mod attempt;
 mod control;
 mod dns01;
@@ -19,6 +19,7 @@ mod order;
 mod record;
 mod schedule;
 mod settings;
+mod shared;
 mod solve;
 mod source;
 mod store;
@@ -27,6 +28,7 @@ pub use control::{AcmeStatus, Finding, KeptStatus};
 pub use manager::Manager;
 pub use record::Slip;
 pub use settings::{AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT};
+pub use shared::AcmeShared;
 pub use source::Acme;
 
 /// Between 0 and 1. Nothing secret depends on it.

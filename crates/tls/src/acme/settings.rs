@@ -1,5 +1,6 @@
 //! What an operator may set about ACME. Never read from anywhere here: the composition fills it in.
 
+use crate::acme::shared::AcmeShared;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -17,10 +18,8 @@ pub struct AcmeSettings {
     pub challenges: Vec<ChallengeKind>,
     /// Whether a second certificate with an RSA key is got, for clients that take no ECDSA.
     pub rsa: bool,
-    /// Where HTTP-01 is answered. Default: port 80 of every address, which is where CAs ask.
-    pub http_listen: Vec<SocketAddr>,
-    /// Where TLS-ALPN-01 is answered. Default: port 443 of every address, which is where CAs ask.
-    pub alpn_listen: Vec<SocketAddr>,
+    /// What it shares with the other certificates of this server.
+    pub shared: AcmeShared,
     /// How the answers to DNS-01 get into the DNS. Default: not at all.
     pub dns: Option<DnsSettings>,
 }

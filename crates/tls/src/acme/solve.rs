@@ -15,12 +15,11 @@ pub enum Solver {
 }
 
 impl Solver {
-    pub fn open(kind: ChallengeKind, settings: &AcmeSettings) -> Result<Self, Failure> {
+    pub async fn open(kind: ChallengeKind, settings: &AcmeSettings) -> Result<Self, Failure> {
+        let at = Failure::at(Step::Challenge);
         match kind {
-            ChallengeKind::Http01 => {
-                Http01::open(&settings.http_listen).map(Self::Http01).map_err(Failure::at(Step::Challenge))
-            }
-            ChallengeKind::TlsAlpn01 => Alpn01::open(&settings.alpn_listen).map(Self::Alpn01),
+            ChallengeKind::Http01 => settings.shared.http().await.map(Self::Http01).map_err(at),
+            ChallengeKind::TlsAlpn01 => settings.shared.alpn().await.map(Self::Alpn01).map_err(at),
             ChallengeKind::Dns01 => Dns01::open(settings.dns.as_ref()).map(Self::Dns01),
         }
     }

@@ -5,10 +5,11 @@ use crate::acme::record::Record;
 use crate::chain::Chain;
 use crate::error::TlsError;
 use crate::master::Master;
+use crate::settings::TlsSettings;
 use crate::state::{self, SECRET_MODE};
 use instant_acme::AccountCredentials;
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// A pair as it lies on disk.
@@ -19,12 +20,13 @@ pub struct Pair {
 #[derive(Clone)]
 pub struct Store {
     folder: PathBuf,
+    accounts: PathBuf,
     master: Master,
 }
 
 impl Store {
-    pub fn new(data: &Path, master: Master) -> Self {
-        Self { folder: data.join("acme"), master }
+    pub fn new(settings: &TlsSettings, master: Master) -> Self {
+        Self { folder: settings.data.join("acme"), accounts: settings.account_folder(), master }
     }
 
     fn file(&self, kind: KeyKind, what: &str) -> PathBuf {
@@ -124,7 +126,7 @@ impl Store {
     fn account_file(&self, directory: &str) -> PathBuf {
         let hash = Sha256::digest(directory.as_bytes());
         let mark: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("account-{mark}.sealed"))
+        self.accounts.join(format!("account-{mark}.sealed"))
     }
 
     pub fn account(&self, directory: &str) -> Result<Option<AccountCredentials>, TlsError> {
@@ -135,7 +137,7 @@ impl Store {
     }
 
     pub fn keep_account(&self, directory: &str, account: &AccountCredentials) -> Result<(), TlsError> {
-        state::private_folder(&self.folder)?;
+        state::private_folder(&self.accounts)?;
         let text =
             Zeroizing::new(serde_json::to_vec(account).map_err(|error| TlsError::Certificate(error.to_string()))?);
         let sealed =

@@ -1,0 +1,190 @@
+//! What all certificates of one server share where CAs are concerned: the ports on which challenges are answered, and
+//! one account per CA. Two orders of two certificates stand side by side; neither closes the other's port.
+
+use crate::acme::alpn01::{self, Alpn01};
+use crate::acme::http01::{self, Http01};
+use crate::acme::limits::{LOOK_MIN, PORT_TRIES};
+use crate::acme::listen;
+use crate::error::TlsError;
+use rustls::ServerConfig;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::net::TcpListener;
+use tokio::sync;
+use tokio::task::JoinSet;
+
+/// Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct AcmeShared {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http_listen: Vec<SocketAddr>,
+    alpn_listen: Vec<SocketAddr>,
+    http: http01::Answers,
+    alpn: Arc<alpn01::Answers>,
+    alpn_config: Arc<ServerConfig>,
+    http_open: sync::Mutex<Weak<Open>>,
+    alpn_open: sync::Mutex<Weak<Open>>,
+    /// Ports that this server listens on all the time and where whoever listens answers TLS-ALPN-01 too.
+    doors: Mutex<Vec<u16>>,
+    /// Held while an account is looked up or made, so that two managers make one.
+    accounts: sync::Mutex<()>,
+}
+
+/// Open listeners. They close a moment after the last order that needs them has let go.
+pub struct Open {
+    _serving: JoinSet<()>,
+}
+
+impl fmt::Debug for AcmeShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { http_listen, alpn_listen, .. } = &*self.inner;
+        f.debug_struct("AcmeShared").field("http_listen", http_listen).field("alpn_listen", alpn_listen).finish()
+    }
+}
+
+impl AcmeShared {
+    /// `http_listen` is where HTTP-01 is answered, `alpn_listen` where TLS-ALPN-01 is. CAs ask ports 80 and 443.
+    ///
+    /// # Errors
+    /// If the provider knows neither of the two TLS versions, which it does.
+    pub fn new(http_listen: Vec<SocketAddr>, alpn_listen: Vec<SocketAddr>) -> Result<Self, TlsError> {
+        let alpn = Arc::new(alpn01::Answers::default());
+        let alpn_config = alpn01::server_config(alpn.clone())?;
+        let inner = Inner {
+            http_listen,
+            alpn_listen,
+            http: http01::Answers::default(),
+            alpn,
+            alpn_config,
+            http_open: sync::Mutex::default(),
+            alpn_open: sync::Mutex::default(),
+            doors: Mutex::default(),
+            accounts: sync::Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(super) async fn http(&self) -> io::Result<Http01> {
+        let inner = &self.inner;
+        let open = self
+            .open(&inner.http_open, &inner.http_listen, &[], |listener| http01::serve(listener, inner.http.clone()));
+        Ok(Http01::new(inner.http.clone(), open.await?))
+    }
+
+    pub(super) async fn alpn(&self) -> io::Result<Alpn01> {
+        let inner = &self.inner;
+        let doors = inner.doors().clone();
+        let open = self.open(&inner.alpn_open, &inner.alpn_listen, &doors, |listener| {
+            alpn01::serve(listener, inner.alpn_config.clone())
+        });
+        Ok(Alpn01::new(inner.alpn.clone(), open.await?))
+    }
+
+    /// The listeners that are open already, or new ones.
+    async fn open<S>(
+        &self,
+        slot: &sync::Mutex<Weak<Open>>,
+        addresses: &[SocketAddr],
+        doors: &[u16],
+        serve: impl Fn(TcpListener) -> S,
+    ) -> io::Result<Arc<Open>>
+    where
+        S: Future<Output = ()> + Send + 'static,
+    {
+        let mut slot = slot.lock().await;
+        if let Some(open) = slot.upgrade() {
+            return Ok(open);
+        }
+        let mut tries = 1;
+        let listeners = loop {
+            match listen::open_all(addresses, doors) {
+                // Most likely by the last order, whose listeners close behind its back.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(LOOK_MIN).await;
+                }
+                opened => break opened?,
+            }
+        };
+        let mut serving = JoinSet::new();
+        for listener in listeners {
+            serving.spawn(serve(listener));
+        }
+        let open = Arc::new(Open { _serving: serving });
+        *slot = Arc::downgrade(&open);
+        Ok(open)
+    }
+
+    /// From here on whoever listens on these addresses hands validators on ([`crate::WebDoor`]).
+    pub(crate) fn answered_at(&self, listening: &[SocketAddr]) {
+        self.inner.doors().extend(listening.iter().map(SocketAddr::port));
+    }
+
+    /// With what a validator is answered, whether a challenge is open or not.
+    pub(crate) fn alpn_config(&self) -> Arc<ServerConfig> {
+        self.inner.alpn_config.clone()
+    }
+
+    /// Until it is dropped nobody else looks for an account or makes one.
+    pub(super) async fn one_account(&self) -> sync::MutexGuard<'_, ()> {
+        self.inner.accounts.lock().await
+    }
+}
+
+impl Inner {
+    fn doors(&self) -> MutexGuard<'_, Vec<u16>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    fn free() -> SocketAddr {
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    async fn ask(at: SocketAddr, token: &str) -> String {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        let request = format!("GET /.well-known/acme-challenge/{token} HTTP/1.1\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer
+    }
+
+    #[tokio::test]
+    async fn two_orders_share_a_port_and_the_first_to_end_does_not_close_it() {
+        let at = free();
+        let shared = AcmeShared::new(vec![at], vec![]).unwrap();
+        let (mut one, mut two) = (shared.http().await.unwrap(), shared.http().await.unwrap());
+        one.answer("tok-1", "print-1");
+        two.answer("tok-2", "print-2");
+        assert!(ask(at, "tok-1").await.ends_with("print-1"));
+        assert!(ask(at, "tok-2").await.ends_with("print-2"));
+        drop(one);
+        assert!(ask(at, "tok-1").await.starts_with("HTTP/1.1 404"), "its answers went with its order");
+        assert!(ask(at, "tok-2").await.ends_with("print-2"));
+        drop(two);
+        // What was just let go may be taken again at once.
+        drop(shared.http().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_port_that_a_door_of_ours_has_is_left_to_it_and_a_strangers_is_an_error() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = taken.local_addr().unwrap();
+        let shared = AcmeShared::new(vec![], vec![at]).unwrap();
+        assert_eq!(shared.alpn().await.err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
+        shared.answered_at(&[at]);
+        shared.alpn().await.unwrap();
+    }
+}

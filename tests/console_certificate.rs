@@ -1,0 +1,179 @@
+//! The console in public: its own name, its own certificate, beside the database's, by ACME and from files, on a port
+//! 443 that it shares with a CA's validators. Where Pebble is missing a test says "not run" and passes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tidegate_e2e::certificates::{Company, VALID};
+use tidegate_e2e::limits::{soon, within};
+use tidegate_e2e::pebble::{Pebble, Wanted};
+use tidegate_e2e::probe::Probe;
+use tidegate_e2e::server::{free_port, write};
+use tidegate_e2e::{Options, Server, tls, wire};
+
+const DATABASE: &str = "db.example.com";
+const CONSOLE: &str = "console.example.com";
+
+struct Bench {
+    server: Server,
+    pebble: Pebble,
+    roots: PathBuf,
+    console: u16,
+    _folder: tempfile::TempDir,
+}
+
+/// `serve` as in public, the console on this port, `more` in `[acme]`.
+fn bench(pebble: Pebble, console: u16, more: &str) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let roots = write(folder.path(), "roots.pem", &pebble.root());
+    let (directory, own) = (pebble.directory(), pebble.directory_ca());
+    let config = format!(
+        "[acme]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\nroots = \"{}\"\nprofile = \"default\"\n\
+         http_listen = [\"127.0.0.1:{}\"]\n{more}",
+        own.display(),
+        roots.display(),
+        pebble.http
+    );
+    let at = format!("127.0.0.1:{console}");
+    let flags = ["--domain", DATABASE, "--console-domain", CONSOLE, "--console", &at];
+    let flags = flags.map(str::to_owned).to_vec();
+    let server = Server::with(Options { config, flags, ..Options::default() });
+    Bench { server, pebble, roots, console, _folder: folder }
+}
+
+impl Bench {
+    /// The leaf of the database's port, verified for this name.
+    fn database(&self, name: &str) -> Result<Vec<u8>, String> {
+        let mut probe = Probe::connect(self.server.addr());
+        probe.write(1, &wire::ssl_request(wire::ORDINARY));
+        probe.upgrade(tls::verified(&self.roots, tls::BOTH), name).map_err(|e| e.to_string())?;
+        Ok(probe.tls().peer_certificates().unwrap()[0].to_vec())
+    }
+
+    /// The leaf of the console, verified for this name; its page must come too.
+    fn console(&self, name: &str) -> Result<Vec<u8>, String> {
+        https(self.console, name, tls::verified(&self.roots, tls::BOTH))
+    }
+
+    fn wait(&self) -> (Vec<u8>, Vec<u8>) {
+        soon(&format!("both certificates\n{}", self.server.log()), || {
+            Some((self.database(DATABASE).ok()?, self.console(CONSOLE).ok()?))
+        })
+    }
+}
+
+fn https(port: u16, name: &str, config: Arc<ClientConfig>) -> Result<Vec<u8>, String> {
+    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|e| e.to_string())?;
+    let client = ClientConnection::new(config, ServerName::try_from(name.to_owned()).unwrap()).unwrap();
+    let mut stream = StreamOwned::new(client, tcp);
+    let request = format!("GET /sign-in HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(|e| e.to_string())?;
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    Ok(stream.conn.peer_certificates().unwrap()[0].to_vec())
+}
+
+fn accounts(folder: &Path) -> usize {
+    let Ok(files) = std::fs::read_dir(folder) else { return 0 };
+    files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("account-")).count()
+}
+
+#[test]
+fn both_names_get_a_certificate_of_their_own_and_both_are_renewed() {
+    let Some(pebble) = Pebble::start(Wanted { life: 40, ..Wanted::default() }) else { return };
+    let bench = bench(pebble, free_port(), "");
+    let (database, console) = bench.wait();
+    assert_ne!(database, console);
+    bench.console(DATABASE).expect_err("the console's certificate is not the database's");
+    bench.database(CONSOLE).expect_err("nor the other way round");
+    let data = bench.server.data();
+    assert_eq!((accounts(&data.join("acme")), accounts(&data.join("console/acme"))), (1, 0), "one account for both");
+    let long = std::time::Duration::from_secs(120);
+    within(long, "the database's renewal", || (bench.database(DATABASE).ok()? != database).then_some(()));
+    within(long, "the console's renewal", || (bench.console(CONSOLE).ok()? != console).then_some(()));
+    let url = bench.server.json(&["operator", "link"])["url"].as_str().unwrap().to_owned();
+    assert!(url.starts_with(&format!("https://{CONSOLE}:{}/", bench.console)), "{url}");
+}
+
+#[test]
+fn the_console_shares_port_443_with_validators() {
+    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let port = pebble.alpn;
+    let more = format!("challenges = [\"tls-alpn-01\"]\nalpn_listen = [\"127.0.0.1:{port}\"]\n");
+    let mut bench = bench(pebble, port, &more);
+    let (_, console) = bench.wait();
+    let record = std::fs::read_to_string(bench.server.data().join("console/acme/ecdsa.json")).unwrap();
+    assert!(record.contains("tls-alpn-01"), "{record}");
+    // No challenge is open: a validator's hello gets nothing, browsers get the console.
+    let mut validator = Arc::unwrap_or_clone(tls::unverified());
+    validator.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+    https(port, CONSOLE, Arc::new(validator)).expect_err("there is no answer");
+    let mut browser = Arc::unwrap_or_clone(tls::verified(&bench.roots, tls::BOTH));
+    browser.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    assert_eq!(https(port, CONSOLE, Arc::new(browser)).unwrap(), console);
+    // Over a restart nothing is ordered, and a renewal goes the same way.
+    assert_eq!(bench.server.stop(), 0);
+    bench.server.run();
+    let (database, kept) = bench.wait();
+    assert_eq!((kept, bench.pebble.issued()), (console, 2));
+    let out = bench.server.cli(&["cert", "renew"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_ne!(bench.database(DATABASE).unwrap(), database);
+}
+
+#[test]
+fn a_console_certificate_from_files_stands_beside_the_database_s() {
+    let (folder, console) = (tempfile::tempdir().unwrap(), free_port());
+    let company = Company::new();
+    company.leaf(VALID).write(folder.path());
+    let ca = write(folder.path(), "ca.pem", &company.pem());
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!(
+        "[console]\nlisten = [\"127.0.0.1:{console}\"]\ncertificate = \"{}\"\nkey = \"{}\"\n",
+        file("chain.pem"),
+        file("key.pem")
+    );
+    let server = Server::with(Options { config, ..Options::default() });
+    let trusting = || tls::verified(&ca, tls::BOTH);
+    let first = soon("the console", || https(console, "localhost", trusting()).ok());
+    let cluster = server.create("beside");
+    let mut probe = Probe::connect(server.addr());
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").expect("the database's own, by the local CA");
+    // Watched like the database's.
+    let next = company.leaf(VALID);
+    next.write(folder.path());
+    soon("the next leaf", || (https(console, "localhost", trusting()).ok()? == next.der).then_some(()));
+    assert_ne!(first, next.der);
+}
+
+#[test]
+fn one_name_for_both_is_refused() {
+    for (domain, covered) in [("console.example.com", "console.example.com"), ("*.example.com", "*.example.com")] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = write(folder.path(), "test.toml", "[acme]\nchallenges = [\"dns-01\"]\ndns_hook = \"/bin/true\"\n");
+        let out = std::process::Command::new(tidegate_e2e::server::binary())
+            .args(["config", "check", "--data"])
+            .arg(folder.path())
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap();
+        assert!(out.status.success());
+        let out = std::process::Command::new(tidegate_e2e::server::binary())
+            .args(["serve", "--domain", domain, "--console-domain", CONSOLE, "--data"])
+            .arg(folder.path())
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(2) && said.contains(covered), "{said}");
+    }
+}
