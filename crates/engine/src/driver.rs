@@ -15,6 +15,9 @@ pub trait Driver: Send + Sync + 'static {
     /// Where sessions connect, over all runs.
     fn socket(&self) -> PathBuf;
 
+    /// Sessions that the next run shall take.
+    fn set_connections_max(&self, max: u32);
+
     /// Deletes everything. Only called when no run is alive.
     fn remove(&self) -> BoxFuture<'_, Result<(), String>>;
 }
@@ -34,6 +37,9 @@ pub trait Run: Send + Sync + 'static {
         host: &'a str,
         stage2: [u8; 20],
     ) -> BoxFuture<'a, Result<(), RunError>>;
+
+    /// Sessions that this run takes from now on.
+    fn set_connections_max(&self, max: u32) -> BoxFuture<'_, Result<(), RunError>>;
 
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
 

@@ -3,6 +3,7 @@
 
 use crate::error::EngineError;
 use crate::folder::{Folder, add_passage, check_reach, make_dir};
+use crate::hears::Command;
 use crate::init_sql::RootSeed;
 use crate::ledger::Ledger;
 use crate::limits::{COMMANDS_MAX, KILLS_AT_ONCE_MAX, OPERATION_MAX, SHUTDOWN_MAX};
@@ -12,7 +13,8 @@ use crate::settings::EngineSettings;
 use crate::socket::SocketFolder;
 use crate::spawner::Spawner;
 use crate::status::Shared;
-use crate::supervisor::{Command, Common, Supervisor};
+use crate::supervisor::Supervisor;
+use crate::tasks::Common;
 use crate::template::{self, Progress};
 use crate::walls::Walls;
 use std::collections::HashMap;
@@ -133,7 +135,7 @@ impl Engines {
             local: Arc::clone(&self.inner.local),
             folder: self.folder(&spec),
             listener: self.inner.sockets.listen(&format!("engine-{}.sock", spec.id))?,
-            connections_max: spec.limits.connections_max,
+            connections_max: spec.limits.connections_max.into(),
         };
         let shared = Arc::new(Shared::new(spec.id, clean));
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
@@ -186,6 +188,11 @@ impl Engines {
         let (reply, answer) = oneshot::channel();
         self.send(id, Command::Sleep(reply)).await?;
         answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// What it may use from now on, running or not.
+    pub async fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> Result<(), EngineError> {
+        self.send(id, Command::Limits(limits)).await
     }
 
     /// Wakes it, changes the password of `user@'%'`, and reads the accounts again. `stage2`: SHA1(SHA1(password)).

@@ -10,6 +10,7 @@ mod engines;
 mod error;
 mod exec;
 mod folder;
+mod hears;
 mod init_sql;
 mod ledger;
 mod lifecycle;

@@ -23,6 +23,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tidegate_model::{Account, BoxFuture, EngineSessionId};
 use tokio::net::UnixStream;
@@ -39,7 +40,8 @@ pub struct LocalDriver {
     pub local: Arc<Local>,
     pub folder: Folder,
     pub listener: Listener,
-    pub connections_max: u32,
+    /// For the next start.
+    pub connections_max: AtomicU32,
 }
 
 impl Driver for LocalDriver {
@@ -49,6 +51,10 @@ impl Driver for LocalDriver {
 
     fn socket(&self) -> PathBuf {
         self.listener.path.clone()
+    }
+
+    fn set_connections_max(&self, max: u32) {
+        self.connections_max.store(max, Ordering::Release);
     }
 
     fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -159,7 +165,8 @@ impl LocalDriver {
 
     fn orders(&self) -> Orders {
         let (local, folder) = (&self.local, &self.folder);
-        orders(local, folder, options::run(&local.settings, &local.program, folder, self.connections_max))
+        let connections_max = self.connections_max.load(Ordering::Acquire);
+        orders(local, folder, options::run(&local.settings, &local.program, folder, connections_max))
     }
 
     fn explain(&self, end: &End, log_start: u64) -> StartError {
@@ -302,6 +309,13 @@ impl Run for LocalRun {
             let hash = native_hash(&stage2);
             let sql = format!("ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}'");
             self.query(&sql).await.map(drop)
+        })
+    }
+
+    fn set_connections_max(&self, max: u32) -> BoxFuture<'_, Result<(), RunError>> {
+        Box::pin(async move {
+            let with_ours = options::with_spare(max);
+            self.query(&format!("SET GLOBAL max_connections = {with_ours}")).await.map(drop)
         })
     }
 

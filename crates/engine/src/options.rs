@@ -62,6 +62,11 @@ fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<
     out
 }
 
+/// The engine's own limit for a cluster's.
+pub fn with_spare(connections_max: u32) -> u32 {
+    connections_max.saturating_add(CONNECTIONS_SPARE)
+}
+
 /// One run behind the gateway.
 pub fn run(settings: &EngineSettings, program: &Program, folder: &Folder, connections_max: u32) -> Vec<OsString> {
     let mut out = common(settings, program, folder);
@@ -69,7 +74,7 @@ pub fn run(settings: &EngineSettings, program: &Program, folder: &Folder, connec
     // Nothing listens there: it keeps `MASTER_HOST='localhost'` from meaning the machine's own MariaDB.
     out.push(path("--socket=", &folder.tmp().join("none.sock")));
     out.push(path("--pid-file=", &folder.tmp().join("engine.pid")));
-    out.push(format!("--max-connections={}", connections_max.saturating_add(CONNECTIONS_SPARE)).into());
+    out.push(format!("--max-connections={}", with_spare(connections_max)).into());
     out.push(format!("--max-allowed-packet={}", settings.max_allowed_packet_bytes).into());
     out.extend(
         [

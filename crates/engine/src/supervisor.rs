@@ -3,49 +3,20 @@
 
 use crate::drain::{Drain, DrainEnd, drain};
 use crate::driver::{Driver, Run};
-use crate::error::{EngineError, StartError};
-use crate::ledger::Ledger;
+use crate::error::EngineError;
+use crate::hears::{Command, Report};
 use crate::lifecycle::{Action, Event, Lifecycle};
 use crate::limits::{
     DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, REPORTS_MAX, RETRY_FIRST, RETRY_LAST, SETTLED_AFTER,
 };
-use crate::readings::{Answer, Readings, Reply as BookReply};
+use crate::readings::Readings;
 use crate::status::Shared;
-use crate::tasks::{Started, at, ended, read, start};
+use crate::tasks::{Common, Started, at, ended, read, start};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{AccountBook, ClusterLimits, ClusterState, Journal, RunEpoch, journal};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tidegate_model::{AccountBook, ClusterLimits, ClusterState, RunEpoch, journal};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-
-pub enum Command {
-    Sleep(oneshot::Sender<Result<(), EngineError>>),
-    Accounts {
-        not_before: Instant,
-        reply: BookReply,
-    },
-    /// Ends the cluster's engine for good, and its data if it is removed.
-    End {
-        remove: bool,
-        reply: oneshot::Sender<Result<(), EngineError>>,
-    },
-}
-
-/// What a supervisor's own tasks bring back.
-pub enum Report {
-    Started(Result<Started, StartError>),
-    Drained(DrainEnd),
-    Read(Answer),
-}
-
-/// What all supervisors share.
-#[derive(Clone)]
-pub struct Common {
-    pub ledger: Arc<dyn Ledger>,
-    pub journal: Arc<dyn Journal>,
-    /// Starts at once; each costs 60 ms of a core.
-    pub starts: Arc<Semaphore>,
-}
 
 struct Alive {
     run: Arc<dyn Run>,
@@ -70,6 +41,8 @@ pub struct Supervisor {
     drains: u64,
     /// After a refusal, no drain before this.
     drain_again: Instant,
+    /// The limit of connections changed during a start.
+    raise_late: bool,
     end: Option<(bool, oneshot::Sender<Result<(), EngineError>>)>,
 }
 
@@ -97,6 +70,7 @@ impl Supervisor {
             backoff: RETRY_FIRST,
             drains: 0,
             drain_again: Instant::now(),
+            raise_late: false,
             end: None,
         };
         tokio::spawn(supervisor.live(commands, inbox))
@@ -146,6 +120,20 @@ impl Supervisor {
         self.feed(Event::Died { settled: alive.since.elapsed() >= SETTLED_AFTER }).await
     }
 
+    /// Tells the running engine its new limit of connections. One that starts just now may have been called with the
+    /// old one, and is told when it is up.
+    fn raise(&mut self) {
+        self.raise_late = self.start.is_some();
+        let Some(run) = self.alive.as_ref().map(|alive| Arc::clone(&alive.run)) else { return };
+        let (cluster, max) = (self.shared.id, self.limits.connections_max);
+        tokio::spawn(async move {
+            // The gateway's limit counts anyway; the engine's comes with its next start.
+            if let Err(error) = run.set_connections_max(max).await {
+                tracing::warn!(%cluster, %error, "the running engine did not take the new limit of connections");
+            }
+        });
+    }
+
     /// When to look at the sessions again: at the moment sleep may be due, or soon if somebody is busy.
     fn next_look(&self) -> Instant {
         let now = Instant::now();
@@ -176,6 +164,12 @@ impl Supervisor {
             }
             Command::Accounts { not_before, reply } => {
                 self.readings.ask(not_before, reply);
+                true
+            }
+            Command::Limits(limits) => {
+                self.limits = limits;
+                self.driver.set_connections_max(limits.connections_max);
+                self.raise();
                 true
             }
             Command::End { remove, reply } => {
@@ -238,6 +232,9 @@ impl Supervisor {
         let newest = if started.recovery { now.checked_sub(early).unwrap_or(now) } else { now };
         self.shared.gate().open(started.epoch, self.driver.socket(), newest);
         self.alive = Some(Alive { run: started.run, epoch: started.epoch, since: Instant::now() });
+        if std::mem::take(&mut self.raise_late) {
+            self.raise();
+        }
         self.shared.status.send_modify(|s| {
             s.failure = None;
             s.retry_at = None;

@@ -2,12 +2,22 @@
 
 use crate::driver::{Driver, Run};
 use crate::error::StartError;
+use crate::ledger::Ledger;
 use crate::readings::Answer;
 use crate::status::Shared;
-use crate::supervisor::Common;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{AccountBook, RunEpoch};
+use tidegate_model::{AccountBook, Journal, RunEpoch};
+use tokio::sync::Semaphore;
+
+/// What all supervisors share.
+#[derive(Clone)]
+pub struct Common {
+    pub ledger: Arc<dyn Ledger>,
+    pub journal: Arc<dyn Journal>,
+    /// Starts at once; each costs 60 ms of a core.
+    pub starts: Arc<Semaphore>,
+}
 
 /// An engine that is up, with our login to it proven.
 pub struct Started {

@@ -130,7 +130,7 @@ async fn bootstrap(
 /// One start and stop: proves the template, and leaves it as a clean stop leaves a cluster.
 async fn rehearse(local: &Arc<Local>, folder: Folder, sockets: &SocketFolder) -> Result<(), EngineError> {
     let listener = sockets.listen("template.sock")?;
-    let driver = LocalDriver { local: Arc::clone(local), folder, listener, connections_max: 1 };
+    let driver = LocalDriver { local: Arc::clone(local), folder, listener, connections_max: 1.into() };
     let run = driver.start().await.map_err(|e| EngineError::Template(e.reason))?;
     if !run.stop().await {
         return Err(EngineError::Template("the engine did not stop by itself".to_owned()));

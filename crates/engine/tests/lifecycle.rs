@@ -422,3 +422,28 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
     assert_eq!(users.into_iter().flatten().collect::<Vec<_>>(), ["mariadb.sys", "other", "root", "tidegate.admin"]);
     house.engines.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_limits_reach_the_running_engine_and_the_next_one() {
+    let house = House::open().await;
+    let id = house.create_with(spec(1, ClusterLimits { connections_max: 5, ..ClusterLimits::default() })).await;
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT @@max_connections").await, "15");
+    let more = ClusterLimits { connections_max: 50, ..ClusterLimits::default() };
+    house.engines.set_limits(id, more).await.unwrap();
+    eventually("the running engine takes more", async || root.one("SELECT @@max_connections").await == "60").await;
+    lease.report(Activity::Idle);
+    drop((root, lease));
+    house.engines.sleep(id).await.unwrap();
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT @@max_connections").await, "60", "the next run begins with it");
+    lease.report(Activity::Idle);
+    // Its present patience would hold it awake for five minutes.
+    let soon = ClusterLimits { sleep_after: Duration::from_millis(200), ..more };
+    house.engines.set_limits(id, soon).await.unwrap();
+    drop((root, lease));
+    eventually("it falls asleep", async || house.engines.state(id) == Some(ClusterState::Asleep)).await;
+    house.engines.shutdown().await;
+}
