@@ -1,7 +1,9 @@
 //! What a person types: the command line's grammar and its help texts. It decides nothing and reads no file.
 
+mod cluster;
 mod host;
 
+pub use cluster::{ClusterCommand, LimitArgs};
 pub use host::{CertCommand, ServiceCommand, ServiceInstall, ServiceRemove, TrustCommand};
 
 use clap::{Args, Parser, Subcommand};
@@ -214,32 +216,6 @@ pub enum KeyCommand {
     List,
     /// Revoke a key, by its name or id
     Revoke { key: String },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ClusterCommand {
-    /// Make a cluster and print its login, with the password (once)
-    Create {
-        /// Its name: a-z, 0-9 and '-', starting with a letter
-        name: String,
-    },
-    /// List all clusters
-    List,
-    /// Show one cluster: login, endpoint, state
-    Show { name: String },
-    /// Delete a cluster and all its data
-    Delete {
-        name: String,
-        /// Do not ask
-        #[arg(long, short)]
-        yes: bool,
-    },
-    /// Put a cluster to sleep now, if no session is busy
-    Sleep { name: String },
-    /// Wake a cluster now
-    Wake { name: String },
-    /// Make a new password for a cluster's root and print it (once)
-    Password { name: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidegate_model::Trust;
-use tidegate_tls::{AcmeStatus, CertificateStatus, KeptStatus, LeafStatus};
+use tidegate_tls::{AcmeStatus, CertificateStatus, Happening, HistoryEntry, KeptStatus, LeafStatus, TlsError};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
@@ -31,6 +31,29 @@ pub struct Certificate {
     pub acme: Option<Acme>,
     /// What somebody must look at; empty if all is well.
     pub alarms: Vec<String>,
+    /// What happened to it, latest first, over restarts; bounded.
+    pub history: Vec<Change>,
+    /// The console's own, where it has one.
+    #[schema(no_recursion)]
+    pub console: Option<Box<Certificate>>,
+}
+
+/// One thing that happened to a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Change {
+    /// RFC 3339, UTC.
+    pub at: String,
+    /// `served`, `rejected` or `alarm`.
+    #[schema(example = "served")]
+    pub what: String,
+    /// Of one that is served from here on.
+    pub key: Option<String>,
+    pub names: Vec<String>,
+    pub serial: Option<String>,
+    pub issuer: Option<String>,
+    pub not_after: Option<String>,
+    /// Why one was not taken, or what somebody must look at.
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -114,9 +137,12 @@ pub struct CheckFinding {
     (status = "default", body = ErrorBody)
 ))]
 pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate>, ApiError> {
-    let identity = api.identity;
-    let status = tokio::task::spawn_blocking(move || identity.status()).await.map_err(ApiError::panicked)??;
-    Ok(Json(Certificate::from(status)))
+    let look = move || {
+        let console = api.console_identity.map(|identity| identity.status()).transpose()?;
+        let console = console.map(|status| Box::new(Certificate::from(status)));
+        Ok::<_, TlsError>(Certificate { console, ..Certificate::from(api.identity.status()?) })
+    };
+    Ok(Json(tokio::task::spawn_blocking(look).await.map_err(ApiError::panicked)??))
 }
 
 /// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all the same.
@@ -175,7 +201,36 @@ impl From<CertificateStatus> for Certificate {
             served: status.served.into(),
             served_rsa: status.served_rsa.map(Leaf::from),
             acme: status.acme.map(Acme::from),
-            alarms: status.alarms,
+            alarms: status.alarms.into_iter().map(|alarm| alarm.what).collect(),
+            history: status.history.into_iter().map(Change::from).collect(),
+            console: None,
+        }
+    }
+}
+
+impl From<HistoryEntry> for Change {
+    fn from(entry: HistoryEntry) -> Self {
+        let happened = |what: &str, reason: Option<String>| Self {
+            at: date(entry.at),
+            what: what.to_owned(),
+            key: None,
+            names: Vec::new(),
+            serial: None,
+            issuer: None,
+            not_after: None,
+            reason,
+        };
+        match entry.what {
+            Happening::Served { key, names, serial, issuer, not_after } => Self {
+                key: Some(key),
+                names,
+                serial: Some(serial),
+                issuer: Some(issuer),
+                not_after: Some(date(not_after)),
+                ..happened("served", None)
+            },
+            Happening::Rejected { reason } => happened("rejected", Some(reason)),
+            Happening::Alarm { reason, .. } => happened("alarm", Some(reason)),
         }
     }
 }

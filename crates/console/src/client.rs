@@ -3,8 +3,8 @@
 
 use crate::certificate::{Certificate, CheckResult, Pair};
 use crate::types::{
-    Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList, LocalCa, Secret, Server, Session,
-    SessionList, SignInLink,
+    ChangeCluster, Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList, LocalCa, Secret, Server,
+    Session, SessionList, SignInLink,
 };
 use crate::{limits, socket};
 use axum::body::Bytes;
@@ -157,6 +157,10 @@ impl Client {
 
     pub async fn cluster(&self, name: &str) -> Answer<Cluster> {
         self.ask(Method::GET, &cluster_path(name, ""), NOTHING).await
+    }
+
+    pub async fn change(&self, name: &str, change: &ChangeCluster) -> Answer<Cluster> {
+        self.ask(Method::PATCH, &cluster_path(name, ""), Some(change)).await
     }
 
     pub async fn delete(&self, name: &str) -> Answer<()> {

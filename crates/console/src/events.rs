@@ -13,26 +13,6 @@ use tidegate_model::{ClusterId, Event, Journal, RefusalKind};
 #[derive(Debug, Clone, Default)]
 pub struct Events {
     clusters: Arc<Mutex<HashMap<ClusterId, Recent>>>,
-    certificates: Arc<Mutex<VecDeque<CertificateEvent>>>,
-}
-
-/// What happened to the endpoint's certificate.
-#[derive(Debug, Clone)]
-pub struct CertificateEvent {
-    pub at: SystemTime,
-    pub what: CertificateChange,
-}
-
-#[derive(Debug, Clone)]
-pub enum CertificateChange {
-    /// Another one is served from here on.
-    Swapped {
-        names: Vec<String>,
-        not_after_unix: i64,
-    },
-    /// A new one was not taken; the old one stays.
-    Rejected(String),
-    Alarm(String),
 }
 
 /// Of one cluster, latest first.
@@ -68,15 +48,6 @@ pub struct Woken {
 impl Events {
     pub fn of(&self, cluster: ClusterId) -> Recent {
         self.clusters.lock().unwrap_or_else(PoisonError::into_inner).get(&cluster).cloned().unwrap_or_default()
-    }
-
-    /// What happened to the certificate since the server's start, latest first.
-    pub fn certificates(&self) -> VecDeque<CertificateEvent> {
-        self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note_certificate(&self, at: SystemTime, what: CertificateChange) {
-        push(&mut self.certificates.lock().unwrap_or_else(PoisonError::into_inner), CertificateEvent { at, what });
     }
 
     /// Forgets clusters that are gone.
@@ -122,16 +93,6 @@ impl Journal for Events {
             &Event::EngineStarted { cluster, took, recovery, .. } => {
                 self.note(cluster, |recent| push(&mut recent.wakes, Woken { at, took, recovery }));
             }
-            Event::CertificateSwapped { names, not_after_unix } => {
-                self.note_certificate(
-                    at,
-                    CertificateChange::Swapped { names: names.clone(), not_after_unix: *not_after_unix },
-                );
-            }
-            Event::CertificateRejected { reason } => {
-                self.note_certificate(at, CertificateChange::Rejected(reason.clone()))
-            }
-            Event::CertificateAlarm { what } => self.note_certificate(at, CertificateChange::Alarm(what.clone())),
             _ => {}
         }
     }

@@ -16,6 +16,7 @@ mod object;
 mod pages;
 pub mod probe;
 mod routes;
+mod secret;
 mod serve;
 pub mod socket;
 pub mod types;

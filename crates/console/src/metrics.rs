@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tidegate_control::Control;
 use tidegate_model::journal::{ConnectionClosed, Ending};
 use tidegate_model::{ClusterState, Event, Journal, RefusalKind};
-use tidegate_tls::Identity;
+use tidegate_tls::{AlarmKind, Identity};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,8 @@ struct Inner {
     bytes: IntCounterVec,
     sessions: IntGauge,
     clusters: IntGaugeVec,
-    not_after: IntGauge,
+    not_after: IntGaugeVec,
+    alarms: IntGaugeVec,
     ready: IntGauge,
 }
 
@@ -45,6 +46,8 @@ pub struct Watched {
     pub metrics: Metrics,
     pub control: Control,
     pub identity: Identity,
+    /// The console's own certificate, where it has one.
+    pub console_identity: Option<Identity>,
     pub events: Events,
 }
 
@@ -89,8 +92,16 @@ impl Metrics {
         registry.register(Box::new(wake_seconds.clone()))?;
         let engine_failures = IntCounter::new("engine_failures_total", "Engines that died or could not start")?;
         registry.register(Box::new(engine_failures.clone()))?;
-        let clusters = IntGaugeVec::new(Opts::new("clusters", "Clusters, by state"), &["state"])?;
-        registry.register(Box::new(clusters.clone()))?;
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            let made = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let not_after = "When the served certificate ends, Unix time";
+        let not_after = gauges("certificate_not_after_seconds", not_after, &["certificate"])?;
+        let alarms = "1 while somebody must look at a certificate, by why";
+        let alarms = gauges("certificate_alarms", alarms, &["certificate", "kind"])?;
+        let clusters = gauges("clusters", "Clusters, by state", &["state"])?;
         let inner = Inner {
             handshakes,
             refusals,
@@ -100,7 +111,8 @@ impl Metrics {
             bytes,
             clusters,
             sessions: gauge("sessions", "Sessions that have logged in")?,
-            not_after: gauge("certificate_not_after_seconds", "When the served certificate ends, Unix time")?,
+            not_after,
+            alarms,
             ready: gauge("ready", "1 once recovery after the start has ended")?,
             registry,
         };
@@ -109,6 +121,16 @@ impl Metrics {
             inner.refusals.with_label_values(&[kind.entry().slug]);
         }
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// May block on the disk.
+    fn certificate(&self, which: &str, identity: &Identity) {
+        self.inner.not_after.with_label_values(&[which]).set(identity.not_after().unix_timestamp());
+        let alarms = identity.status().map(|status| status.alarms).unwrap_or_default();
+        for kind in AlarmKind::ALL {
+            let raised = alarms.iter().any(|alarm| alarm.kind == kind);
+            self.inner.alarms.with_label_values(&[which, kind.as_str()]).set(i64::from(raised));
+        }
     }
 
     fn closed(&self, closed: &ConnectionClosed) {
@@ -198,14 +220,19 @@ impl Watched {
             inner.clusters.with_label_values(&[&state.to_string()]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         inner.sessions.set(views.iter().map(|view| i64::from(view.sessions)).sum());
-        inner.not_after.set(self.identity.not_after().unix_timestamp());
+        self.metrics.certificate("database", &self.identity);
+        if let Some(identity) = &self.console_identity {
+            self.metrics.certificate("console", identity);
+        }
         inner.ready.set(i64::from(self.control.is_recovered()));
         self.events.keep_only(|id| views.iter().any(|view| view.id == id));
     }
 }
 
 async fn scrape(State(watched): State<Watched>) -> Response {
-    watched.look();
+    let look = watched.clone();
+    // It reads what is remembered of certificates. A look that panics leaves the numbers of the one before.
+    drop(tokio::task::spawn_blocking(move || look.look()).await);
     let mut text = Vec::new();
     match TextEncoder::new().encode(&watched.metrics.inner.registry.gather(), &mut text) {
         Ok(()) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),

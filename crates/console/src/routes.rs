@@ -9,7 +9,7 @@ use crate::limits;
 use crate::object::Object;
 use crate::probe::Prober;
 use crate::types::{
-    Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LimitsWanted, LocalCa, Secret, Server, Session,
+    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LocalCa, Secret, Server, Session,
     SessionList,
 };
 use crate::web::Web;
@@ -20,9 +20,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::Duration;
 use tidegate_control::{ClusterView, Control, NewCluster, ROOT, SessionView, WithPassword};
-use tidegate_model::ClusterLimits;
 use tidegate_tls::Identity;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -40,6 +38,8 @@ pub struct Api {
     /// Changes when a certificate is swapped.
     pub face: watch::Receiver<PublicFace>,
     pub identity: Identity,
+    /// The console's own certificate, where it has one.
+    pub console_identity: Option<Identity>,
     pub events: Events,
     pub prober: Arc<dyn Prober>,
 }
@@ -68,7 +68,7 @@ impl Modify for Bearer {
 fn parts() -> (Router<Api>, Description) {
     OpenApiRouter::with_openapi(Info::openapi())
         .routes(routes!(list_clusters, create_cluster))
-        .routes(routes!(show_cluster, delete_cluster))
+        .routes(routes!(show_cluster, change_cluster, delete_cluster))
         .routes(routes!(sleep_cluster))
         .routes(routes!(wake_cluster))
         .routes(routes!(new_password))
@@ -128,7 +128,7 @@ async fn create_cluster(
     State(api): State<Api>,
     Object(wanted): Object<CreateCluster>,
 ) -> Result<(StatusCode, Json<Cluster>), ApiError> {
-    let limits = limits_of(&wanted.limits, api.control.default_limits());
+    let limits = wanted.limits.change().of(api.control.default_limits());
     let made = api.control.create_cluster(NewCluster { name: wanted.name, limits: Some(limits) }).await?;
     Ok((StatusCode::CREATED, Json(api.show_once(made))))
 }
@@ -141,6 +141,23 @@ async fn create_cluster(
 ))]
 async fn show_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
     Ok(Json(api.show(api.control.cluster(&name)?, None)))
+}
+
+/// Changes what a cluster may use, asleep or awake. What is missing stays as it is; open sessions go on.
+#[utoipa::path(patch, path = "/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)),
+    request_body = ChangeCluster,
+    responses(
+        (status = 200, body = Cluster),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+async fn change_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Object(wanted): Object<ChangeCluster>,
+) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(api.show(api.control.change_limits(&name, wanted.limits.change()).await?, None)))
 }
 
 /// Ends a cluster's sessions and removes it with all its data.
@@ -284,17 +301,5 @@ fn session(view: SessionView) -> Session {
         client: view.client.to_string(),
         tls: view.tls.to_owned(),
         age_seconds: view.age.as_secs_f64(),
-    }
-}
-
-/// The defaults with what was asked for on top. What makes no sense is refused by the operation.
-fn limits_of(wanted: &LimitsWanted, default: ClusterLimits) -> ClusterLimits {
-    // A number no duration can hold becomes zero, which is refused as too short.
-    let seconds =
-        |s: Option<f64>, or: Duration| s.map_or(or, |s| Duration::try_from_secs_f64(s).unwrap_or(Duration::ZERO));
-    ClusterLimits {
-        connections_max: wanted.connections_max.unwrap_or(default.connections_max),
-        sleep_after: seconds(wanted.sleep_after_seconds, default.sleep_after),
-        transaction_idle_max: seconds(wanted.transaction_idle_max_seconds, default.transaction_idle_max),
     }
 }

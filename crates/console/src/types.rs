@@ -2,46 +2,16 @@
 //! its way out, and no `Debug` prints it.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::time::Duration;
+use tidegate_control::LimitsChange;
 use tidegate_model::ClusterState;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
+
+pub use crate::secret::Secret;
 
 /// The database a fresh cluster has.
 pub const DATABASE: &str = "test";
-
-/// A password on its way to the person who asked for it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    pub fn new(text: Zeroizing<String>) -> Self {
-        Self(text)
-    }
-
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d).map(|text| Self(Zeroizing::new(text)))
-    }
-}
 
 /// A cluster and how it is reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -107,7 +77,7 @@ pub struct Limits {
     pub transaction_idle_max_seconds: f64,
 }
 
-/// Limits that differ from the server's defaults.
+/// Limits that differ: in a creation from the server's defaults, in a change from the cluster's own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsWanted {
@@ -122,6 +92,18 @@ pub struct LimitsWanted {
     pub transaction_idle_max_seconds: Option<f64>,
 }
 
+impl LimitsWanted {
+    pub(crate) fn change(&self) -> LimitsChange {
+        // A number no duration can hold becomes zero, which the operation refuses as too short.
+        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::ZERO);
+        LimitsChange {
+            connections_max: self.connections_max,
+            sleep_after: self.sleep_after_seconds.map(seconds),
+            transaction_idle_max: self.transaction_idle_max_seconds.map(seconds),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CreateCluster {
@@ -129,6 +111,14 @@ pub struct CreateCluster {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "demo", pattern = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
     pub name: Option<String>,
+    #[serde(deserialize_with = "object")]
+    pub limits: LimitsWanted,
+}
+
+/// What shall be otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangeCluster {
     #[serde(deserialize_with = "object")]
     pub limits: LimitsWanted,
 }

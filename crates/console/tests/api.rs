@@ -85,6 +85,7 @@ impl Server {
             control: self.control.clone(),
             face: self.face.subscribe(),
             identity: self.identity.clone(),
+            console_identity: None,
             events: Events::default(),
             prober: Arc::new(NoProber),
         }
@@ -156,6 +157,17 @@ async fn as_a_function(server: &Server) {
     assert_eq!(error("PUT", "/v1/clusters", None).await, is(405, "no_method"));
     assert_eq!(error("DELETE", "/v1/sessions/abc", None).await, is(400, "bad_request"));
     assert_eq!(error("DELETE", "/v1/sessions/2147483655", None).await, is(404, "not_found"));
+
+    // Limits change one by one, and a list is no object.
+    let (status, changed) = server.ask("PATCH", "/v1/clusters/demo", Some(r#"{"limits":{"connections_max":7}}"#)).await;
+    assert_eq!((status, &changed["limits"]["connections_max"]), (StatusCode::OK, &json!(7)));
+    assert_eq!(changed["limits"]["sleep_after_seconds"], made["limits"]["sleep_after_seconds"]);
+    let patch = async |body| server.error("PATCH", "/v1/clusters/demo", Some(body)).await;
+    assert_eq!(patch(r#"{"limits":{"connections_max":0}}"#).await, is(400, "bad_limits"));
+    assert_eq!(patch(r#"{"limits":{"sleep_after_seconds":1e300}}"#).await, is(400, "bad_limits"));
+    assert_eq!(patch(r#"{"limits":[7]}"#).await, is(422, "bad_request"));
+    assert_eq!(patch(r#"{"name":"other"}"#).await, is(422, "bad_request"));
+    assert_eq!(server.ask("GET", "/v1/clusters/demo", None).await.1["limits"]["connections_max"], 7);
 
     // A swapped certificate changes what is told, at once.
     server.face.send_modify(|face| face.trust = Trust::Public);

@@ -19,6 +19,6 @@ pub use control::{Control, ControlSettings};
 pub use datadir::{DataDir, DataDirError};
 pub use error::{ControlError, ErrorCode};
 pub use operations::ROOT;
-pub use views::{ClusterView, NewCluster, SessionView, WithPassword};
+pub use views::{ClusterView, LimitsChange, NewCluster, SessionView, WithPassword};
 // So that a program made from this room alone can become an engine, as `tidegate` itself does.
 pub use tidegate_engine::engine_exec_main;

@@ -6,10 +6,11 @@ use crate::error::{ControlError, ErrorCode};
 use crate::limits;
 use crate::register::Entry;
 use crate::store::{ClusterRow, Reservation, StoreError};
-use crate::views::{ClusterView, NewCluster, SessionView, WithPassword};
+use crate::views::{ClusterView, LimitsChange, NewCluster, SessionView, WithPassword};
 use crate::{names, password};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tidegate_engine::EngineError;
 use tidegate_model::{
     Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Prefix, RunEpoch, SessionId, Verifier,
@@ -70,6 +71,21 @@ impl Control {
     pub async fn new_password(&self, name: &str) -> Answer<WithPassword> {
         let (this, name) = (self.clone(), name.to_owned());
         self.to_its_end(async move { this.change_password(&name).await }).await
+    }
+
+    /// Changes what it may use, asleep or awake; sessions that are open stay.
+    pub async fn change_limits(&self, name: &str, change: LimitsChange) -> Answer<ClusterView> {
+        let (this, name) = (self.clone(), name.to_owned());
+        self.to_its_end(async move {
+            let (entry, _held) = this.exclusive(&name).await?;
+            let limits = change.of(entry.limits());
+            check(&limits)?;
+            this.store().set_limits(entry.id, limits).await?;
+            entry.set_limits(limits);
+            this.engines().set_limits(entry.id, limits).await.map_err(|e| engine_error(e, &entry.name))?;
+            Ok(this.view(&entry))
+        })
+        .await
     }
 
     /// Sessions that have logged in; of one cluster or of all.
@@ -208,7 +224,7 @@ impl Control {
             failure: (state == ClusterState::Failed).then(|| self.engines().failure(entry.id)).flatten(),
             created_unix: entry.created_unix,
             sessions: self.sessions().count(entry.id),
-            limits: entry.limits,
+            limits: entry.limits(),
         }
     }
 
@@ -241,14 +257,20 @@ impl Control {
 
 fn check(wanted: &ClusterLimits) -> Answer<()> {
     let bad = |what: &str, hint: String| Err(ControlError::new(ErrorCode::BadLimits, what, hint));
+    let (least, most) = limits::CONNECTIONS.into_inner();
     if !limits::CONNECTIONS.contains(&wanted.connections_max) {
-        return bad("connections_max is out of range", format!("give a number from {:?}", limits::CONNECTIONS));
+        return bad("connections_max is out of range", format!("give a number from {least} to {most}"));
     }
+    let time = |what: &str, range: RangeInclusive<Duration>| {
+        let (least, most) = range.into_inner();
+        let days = most.as_secs() / 86_400;
+        bad(what, format!("give a time from {} s to {days} days", least.as_secs_f64()))
+    };
     if !limits::SLEEP_AFTER.contains(&wanted.sleep_after) {
-        return bad("sleep_after is out of range", format!("give a time from {:?}", limits::SLEEP_AFTER));
+        return time("sleep_after is out of range", limits::SLEEP_AFTER);
     }
     if !limits::TRANSACTION_IDLE.contains(&wanted.transaction_idle_max) {
-        return bad("transaction_idle_max is out of range", format!("give a time from {:?}", limits::TRANSACTION_IDLE));
+        return time("transaction_idle_max is out of range", limits::TRANSACTION_IDLE);
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub struct Entry {
     pub name: ClusterName,
     pub prefix: Prefix,
     pub created_unix: i64,
-    pub limits: ClusterLimits,
+    limits: Mutex<ClusterLimits>,
     accounts: Mutex<Accounts>,
     /// Held by the operation that changes this cluster.
     pub operation: Arc<tokio::sync::Mutex<()>>,
@@ -35,10 +35,19 @@ impl Entry {
             name: row.name,
             prefix: row.prefix,
             created_unix: row.created_unix,
-            limits: row.limits,
+            limits: Mutex::new(row.limits),
             accounts: Mutex::new(accounts),
             operation: Arc::default(),
         }
+    }
+
+    pub fn limits(&self) -> ClusterLimits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logins and lists see them from here on.
+    pub fn set_limits(&self, limits: ClusterLimits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     fn accounts(&self) -> MutexGuard<'_, Accounts> {
@@ -56,7 +65,7 @@ impl Entry {
             prefix: self.prefix.clone(),
             accounts: Arc::clone(&accounts.book),
             settled: asleep && accounts.clean,
-            limits: self.limits,
+            limits: self.limits(),
         }
     }
 

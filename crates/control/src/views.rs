@@ -34,6 +34,25 @@ pub struct NewCluster {
     pub limits: Option<ClusterLimits>,
 }
 
+/// Limits of a cluster that shall be others; those missing stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LimitsChange {
+    pub connections_max: Option<u32>,
+    pub sleep_after: Option<Duration>,
+    pub transaction_idle_max: Option<Duration>,
+}
+
+impl LimitsChange {
+    /// On top of these.
+    pub fn of(self, now: ClusterLimits) -> ClusterLimits {
+        ClusterLimits {
+            connections_max: self.connections_max.unwrap_or(now.connections_max),
+            sleep_after: self.sleep_after.unwrap_or(now.sleep_after),
+            transaction_idle_max: self.transaction_idle_max.unwrap_or(now.transaction_idle_max),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct SessionView {
     pub id: SessionId,

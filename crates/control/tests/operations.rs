@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 use tidegate_control::store::{Phase, Reservation, SqliteStore, Store, Strays};
-use tidegate_control::{Control, ControlSettings, DataDir, ErrorCode, NewCluster};
+use tidegate_control::{Control, ControlSettings, DataDir, ErrorCode, LimitsChange, NewCluster};
 use tidegate_model::{ClusterLimits, ClusterName, ClusterState, Directory, Prefix, SessionId, Sessions, Verifier};
 
 fn main() {
@@ -30,6 +30,7 @@ fn main() {
     common::run(vec![
         common::test("a_new_cluster_is_asleep_and_known_by_its_hash_only", a_new_cluster),
         common::test("names_and_limits_that_will_not_do_are_refused", refused),
+        common::test("limits_change_for_lookups_and_for_the_next_start", new_limits),
         common::test("a_lookup_costs_the_same_for_a_stranger", lookups),
         common::test("what_was_made_is_there_after_a_restart", restart),
         common::test("a_new_password_is_read_back_and_the_old_one_ends", password),
@@ -84,6 +85,26 @@ async fn refused() {
     assert_eq!(code(control.kill_session(7)), ErrorCode::NotFound);
     assert_eq!(code(control.kill_session(u64::from(SessionId::new(7).0))), ErrorCode::NotFound);
     assert_eq!(control.clusters().len(), 1);
+    server.stop().await;
+}
+
+async fn new_limits() {
+    let server = Server::start().await;
+    let control = &server.control;
+    let made = control.create_cluster(named("demo")).await.unwrap().cluster;
+    let minute = Duration::from_secs(60);
+    let change = LimitsChange { sleep_after: Some(minute), ..LimitsChange::default() };
+    let shown = control.change_limits("demo", change).await.unwrap();
+    let want = ClusterLimits { sleep_after: minute, ..made.limits };
+    assert_eq!(shown.limits, want, "what is not named stays");
+    assert_eq!(control.find(&made.prefix).await.unwrap().unwrap().limits, want);
+    let none = LimitsChange { connections_max: Some(0), sleep_after: Some(minute * 2), ..LimitsChange::default() };
+    let refused = control.change_limits("demo", none).await.unwrap_err();
+    assert_eq!((refused.code, refused.hint.as_str()), (ErrorCode::BadLimits, "give a number from 1 to 10000"));
+    assert_eq!(control.cluster("demo").unwrap().limits, want, "all or nothing");
+    assert_eq!(control.change_limits("nobody", change).await.unwrap_err().code, ErrorCode::NotFound);
+    let server = Server::open(server.stop_and_keep().await).await;
+    assert_eq!(server.control.cluster("demo").unwrap().limits, want);
     server.stop().await;
 }
 

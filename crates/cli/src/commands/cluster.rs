@@ -1,23 +1,25 @@
 //! `tidegate cluster ...`: asks the running server over its control socket and prints the answer. It keeps nothing.
 
 use super::{Context, ask, refused};
-use crate::args::ClusterCommand;
+use crate::args::{ClusterCommand, LimitArgs};
 use crate::card::Card;
+use crate::config::value::write_duration;
 use crate::failure::Failure;
 use crate::screen::{self, Paint, Step};
 use crate::terminal;
 use anyhow::Result;
 use std::path::PathBuf;
+use std::time::Duration;
 use tidegate_connect::{Endpoint, bracketed};
 use tidegate_console::Client;
-use tidegate_console::types::{Cluster, CreateCluster, Server};
+use tidegate_console::types::{ChangeCluster, Cluster, CreateCluster, LimitsWanted, Server};
 use tidegate_model::Trust;
 
 pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
     let client = context.client();
     match command {
-        ClusterCommand::Create { name } => {
-            let wanted = CreateCluster { name: Some(name.clone()), ..CreateCluster::default() };
+        ClusterCommand::Create { name, limits } => {
+            let wanted = CreateCluster { name: Some(name.clone()), limits: wanted(*limits) };
             let step = Step::begin("creating the cluster");
             let cluster = ask(client.create(&wanted))?;
             step.done("");
@@ -31,9 +33,25 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
         }
         ClusterCommand::List => list(context, &ask(client.clusters())?),
         ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
+        ClusterCommand::Set { name, limits } => {
+            let limits = wanted(*limits);
+            if limits == LimitsWanted::default() {
+                let mend = "give --connections-max, --sleep-after or --transaction-idle-max";
+                return Err(Failure::usage("nothing was named that shall change", mend).into());
+            }
+            show(context, &ask(client.change(name, &ChangeCluster { limits }))?)
+        }
         ClusterCommand::Sleep { name } => show(context, &ask(client.sleep(name))?),
         ClusterCommand::Wake { name } => show(context, &ask(client.wake(name))?),
         ClusterCommand::Delete { name, yes } => delete(context, &client, name, *yes),
+    }
+}
+
+fn wanted(limits: LimitArgs) -> LimitsWanted {
+    LimitsWanted {
+        connections_max: limits.connections_max,
+        sleep_after_seconds: limits.sleep_after.map(|time| time.as_secs_f64()),
+        transaction_idle_max_seconds: limits.transaction_idle_max.map(|time| time.as_secs_f64()),
     }
 }
 
@@ -92,12 +110,18 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
         ("database", cluster.database.clone()),
         ("ca", cluster.ca.clone().unwrap_or_else(|| "none needed".to_owned())),
         ("sessions", format!("{} of {}", cluster.sessions, cluster.limits.connections_max)),
+        ("sleeps", format!("after {} without work", time(cluster.limits.sleep_after_seconds))),
+        ("", format!("or {} of an idle transaction", time(cluster.limits.transaction_idle_max_seconds))),
         ("created", cluster.created_at.clone()),
     ];
     if let Some(failure) = &cluster.failure {
         rows.insert(2, ("failure", failure.clone()));
     }
     screen::print(&rows.iter().map(|(label, value)| format!("{label:<9}  {value}\n")).collect::<String>())
+}
+
+fn time(seconds: f64) -> String {
+    write_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<()> {

@@ -111,7 +111,7 @@ fn ask<T>(conversation: impl Future<Output = Result<T, ClientError>>) -> Result<
 /// What the server or the way to it said.
 fn refused(error: ClientError) -> Failure {
     let failure = Failure::new(error.to_string(), error.hint());
-    Failure { usage: error.code() == Some("bad_name"), ..failure }
+    Failure { usage: matches!(error.code(), Some("bad_name" | "bad_limits")), ..failure }
 }
 
 /// As one word of a shell line.

@@ -252,7 +252,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "cluster",
-        doc: "What a cluster may use that is created from now on; those that exist keep theirs.",
+        doc: "What a cluster may use that is created from now on; those that exist keep theirs (`tidegate cluster set`).",
         keys: &[
             Key {
                 name: "sleep_after",

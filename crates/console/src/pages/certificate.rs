@@ -5,7 +5,6 @@ use super::frame::Frame;
 use super::views::{CertificatePage, ChainLink, HistoryRow, LeafView};
 use super::words::{Moment, sentence, span};
 use crate::auth::SignedIn;
-use crate::events::{CertificateChange, CertificateEvent};
 use crate::web::Web;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,12 +13,13 @@ use axum::response::{IntoResponse, Response};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tidegate_model::Trust;
-use tidegate_tls::{CertificateStatus, LeafStatus};
+use tidegate_tls::{CertificateStatus, Happening, HistoryEntry, LeafStatus, TlsError};
 
 pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
-    let identity = web.api.identity.clone();
+    let (identity, own) = (web.api.identity.clone(), web.api.console_identity.clone());
+    let look = move || Ok::<_, TlsError>((identity.status()?, own.map(|identity| identity.status()).transpose()?));
     // It may read what is remembered on disk.
-    let status = match tokio::task::spawn_blocking(move || identity.status()).await {
+    let (status, console) = match tokio::task::spawn_blocking(look).await {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => {
             tracing::error!(%error, "the certificate can't be read");
@@ -35,14 +35,22 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
     };
     let mut leaves = vec![leaf("Served now", &status.served, &status)];
     leaves.extend(status.served_rsa.as_ref().map(|rsa| leaf("For clients that know RSA only", rsa, &status)));
+    let mut alarms: Vec<String> = status.alarms.iter().map(|alarm| sentence(&alarm.what)).collect();
+    let mut history: Vec<(i64, HistoryRow)> = status.history.iter().map(|entry| (entry.at, row("", entry))).collect();
+    if let Some(console) = &console {
+        leaves.push(leaf("Of this console", &console.served, console));
+        alarms.extend(console.alarms.iter().map(|alarm| format!("This console: {}", sentence(&alarm.what))));
+        history.extend(console.history.iter().map(|entry| (entry.at, row("This console: ", entry))));
+        history.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    }
     let shown = CertificatePage {
         frame: Frame::of(&who, "Certificate", "certificate"),
         trust_line,
         ca_offered: ca_path(&status.trust).is_some(),
-        alarms: status.alarms.iter().map(|alarm| sentence(alarm)).collect(),
+        alarms,
         leaves,
         chain: links(&status),
-        history: web.api.events.certificates().iter().map(event).collect(),
+        history: history.into_iter().map(|(_, row)| row).collect(),
     };
     page(StatusCode::OK, &shown)
 }
@@ -95,18 +103,16 @@ fn links(status: &CertificateStatus) -> Vec<ChainLink> {
     links.chain(root).collect()
 }
 
-fn event(event: &CertificateEvent) -> HistoryRow {
-    let (what, class) = match &event.what {
-        CertificateChange::Swapped { names, not_after_unix } => {
-            let ends = Moment::from_unix(*not_after_unix).day();
-            (format!("A new certificate is served, for {}, until {ends}.", names.join(", ")), "good")
+fn row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
+    let (what, class) = match &entry.what {
+        Happening::Served { key, names, not_after, .. } => {
+            let ends = Moment::from_unix(*not_after).day();
+            (format!("A new {key} certificate is served, for {}, until {ends}.", names.join(", ")), "good")
         }
-        CertificateChange::Rejected(reason) => {
-            (format!("A new certificate was not taken: {}", sentence(reason)), "bad")
-        }
-        CertificateChange::Alarm(what) => (sentence(what), "bad"),
+        Happening::Rejected { reason } => (format!("A new certificate was not taken: {}", sentence(reason)), "bad"),
+        Happening::Alarm { reason, .. } => (sentence(reason), "bad"),
     };
-    HistoryRow { at: Moment::from_system(event.at), what, class }
+    HistoryRow { at: Moment::from_unix(entry.at), what: format!("{whose}{what}"), class }
 }
 
 fn ca_path(trust: &Trust) -> Option<&PathBuf> {

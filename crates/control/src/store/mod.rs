@@ -105,6 +105,9 @@ pub trait Store: AccessStore + Send + Sync + 'static {
     /// `Creating` becomes `Live`, with its first accounts unless a run has read some already.
     fn publish<'a>(&'a self, id: ClusterId, seed: &'a AccountBook) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
+    /// What a live cluster may use from now on.
+    fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>>;
+
     /// Frees the name; keeps number, prefix and user until [`Store::bury`].
     fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
 

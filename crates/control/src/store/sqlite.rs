@@ -127,6 +127,19 @@ impl Store for SqliteStore {
         })
     }
 
+    fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(async move {
+            let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, transaction_idle_max_ms = ? \
+                       WHERE id = ? AND phase = 'live'";
+            let change = sqlx::query(sql)
+                .bind(i64::from(limits.connections_max))
+                .bind(to_ms(limits.sleep_after))
+                .bind(to_ms(limits.transaction_idle_max))
+                .bind(to_i64(id.0));
+            touched(change.execute(&self.pool).await?.rows_affected(), id)
+        })
+    }
+
     fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(async move {
             let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND phase <> 'gone'";
