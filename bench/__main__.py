@@ -16,7 +16,7 @@ import measure
 import report
 from proc import BenchError, Client, raise_descriptor_limit, say
 from targets import (PLAIN_OPTIONS, Tidegate, load, options_of, start_bare, start_direct, start_haproxy,
-                     start_tidegate_target, versions)
+                     start_router, start_tidegate_target, versions)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_PARTS = ("qps", "conn")
@@ -48,15 +48,16 @@ QUICK = Plan(quick=True, rows=10_000, rounds=1, warm_seconds=1, qps_seconds=2, c
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="script/bench", description="Compares direct TLS, HAProxy, a bare relay and Tidegate.")
+    parser = argparse.ArgumentParser(prog="script/bench", description="Compares direct TLS, HAProxy, MySQL Router, a bare relay and Tidegate.")
     parser.add_argument("parts", nargs="*", metavar="PART",
                         help=f"{', '.join(SHARED_PARTS + GATEWAY_PARTS)} or profile; all but profile when none is named")
     parser.add_argument("--quick", action="store_true", help="a few seconds of each: does it work, not how fast it is")
-    parser.add_argument("--without", action="append", default=[], choices=("haproxy", "bare", "tidegate"),
+    parser.add_argument("--without", action="append", default=[], choices=("haproxy", "router", "bare", "tidegate"),
                         help="leave a target out")
     parser.add_argument("--out", type=Path, help="where the results go; a full run writes into bench/results by itself")
     parser.add_argument("--tidegate", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--bare", type=Path, required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--oracle", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--client", type=Path, required=True, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     known = SHARED_PARTS + GATEWAY_PARTS
@@ -75,6 +76,11 @@ def start_shared(asked, plan, work, stack, tidegate):
     targets = [direct]
     if "haproxy" not in asked.without:
         targets.append(start_haproxy(work, stack, direct))
+    if "router" not in asked.without:
+        if (asked.oracle / "mysqlrouter").exists():
+            targets.append(start_router(work, stack, direct, asked.oracle))
+        else:
+            say("note: MySQL Router could not be had and is left out")
     if "bare" not in asked.without:
         targets.append(start_bare(work, stack, direct, asked.bare))
     folder = work / "sysbench"
@@ -87,7 +93,7 @@ def start_shared(asked, plan, work, stack, tidegate):
         targets.append(ours)
     loaded = {}
     for target in targets:
-        if target.label in ("haproxy", "bare"):
+        if target is not direct and target is not ours:
             # They stand before the engine that is loaded already: the same command, another port.
             loaded[target.label] = [a.replace(f"--mysql-port={direct.port}", f"--mysql-port={target.port}")
                                  for a in loaded["direct"]]
@@ -134,7 +140,8 @@ def main():
     raise_descriptor_limit()
     # Ends by the same way as everything else, so that nothing is left running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    about = report.about(ROOT, plan, versions(None if "tidegate" in asked.without else asked.tidegate), [])
+    program = None if "tidegate" in asked.without else asked.tidegate
+    about = report.about(ROOT, plan, versions(program, asked.oracle), [])
     began = time.monotonic()
     try:
         with contextlib.ExitStack() as stack:

@@ -41,6 +41,9 @@ def qps_rows(results):
                     row(f"throughput, {threads} threads, of HAProxy", ours["qps"] / haproxy["qps"], 1.0),
                     row(f"gateway CPU per query, {threads} threads, of HAProxy's",
                         ours["proxy_cpu_us"] / haproxy["proxy_cpu_us"], 1.0, most=True)]
+        if {"router", "tidegate"} <= by.keys():
+            out.append(row(f"throughput, {threads} threads, of MySQL Router", by["tidegate"]["qps"] / by["router"]["qps"],
+                           1.3))
     by = results["qps"]["1"]
     if {"haproxy", "tidegate"} <= by.keys():
         # One thread asks again as soon as it has its answer: its mean latency is one over its throughput.

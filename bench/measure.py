@@ -3,7 +3,7 @@
 import re
 import time
 
-from proc import cpu_seconds, run, say
+from proc import BenchError, cpu_seconds, run, say
 from figures import median
 
 # Threads that a person at a keyboard, an application and a busy pool look like.
@@ -62,6 +62,21 @@ def middle(rounds):
     return out
 
 
+def medians(taken, targets, all_threads):
+    return {str(n): {t.label: middle(taken[n, t.label]) for t in targets if (n, t.label) in taken} for n in all_threads}
+
+
+def taken_or_none(target, measure):
+    """Somebody else's proxy that fails is a finding; anything of ours that fails is the end of the run."""
+    try:
+        return measure()
+    except BenchError as error:
+        if target.label != "router":
+            raise
+        say(f"  {target.label} failed, this round is left out: {error}")
+        return None
+
+
 def qps(targets, loaded, plan, folder):
     """Rounds of all targets interleaved, so that a change of the machine's mood meets all of them."""
     taken = {}
@@ -70,11 +85,13 @@ def qps(targets, loaded, plan, folder):
     for turn in range(plan.rounds):
         for threads in QPS_THREADS:
             for target in rotated(targets, turn):
-                got = one_qps(target, loaded[target.label], threads, plan.qps_seconds, folder)
+                got = taken_or_none(target, lambda: one_qps(target, loaded[target.label], threads, plan.qps_seconds, folder))
+                if not got:
+                    continue
                 say(f"  point select, round {turn + 1}, {threads:2} threads, {target.label:8} "
                     f"{got['qps']:8.0f} queries/s, p95 {got['p95_ms']:.2f} ms")
                 taken.setdefault((threads, target.label), []).append(got)
-    return {str(n): {t.label: middle(taken[n, t.label]) for t in targets} for n in QPS_THREADS}
+    return medians(taken, targets, QPS_THREADS)
 
 
 def one_connect(client, target, threads, seconds):
@@ -90,11 +107,13 @@ def connect(client, targets, plan):
     for turn in range(plan.rounds):
         for threads in CONNECT_THREADS:
             for target in rotated(targets, turn):
-                got, agreed[target.label] = one_connect(client, target, threads, plan.connect_seconds)
+                got = taken_or_none(target, lambda: one_connect(client, target, threads, plan.connect_seconds))
+                if not got:
+                    continue
+                got, agreed[target.label] = got
                 say(f"  new connections, round {turn + 1}, {threads} threads, {target.label:8} "
                     f"{got['per_second']:7.0f} per s")
                 taken.setdefault((threads, target.label), []).append(got)
                 # Connections that are being put away belong to the one that made them.
                 time.sleep(plan.pause_seconds)
-    figures = {str(n): {t.label: middle(taken[n, t.label]) for t in targets} for n in CONNECT_THREADS}
-    return figures | {"tls": agreed}
+    return medians(taken, targets, CONNECT_THREADS) | {"tls": agreed}

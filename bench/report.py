@@ -14,10 +14,11 @@ from proc import run
 NOTES = """Ratios are what counts: all targets ran in one run on one machine with the same engine options and the same
 client, in turns, and each figure is the median of its rounds. Client, proxy and engine share the cores. CPU is user and
 system time of the process from `/proc`, divided by queries or connections. *Direct* and *HAProxy* are the same engine
-with the TLS of MariaDB itself (OpenSSL, a P-256 certificate of the same chain); HAProxy passes TLS on unopened. *Bare* ends
-TLS with rustls before the same engine's Unix socket and copies bytes, nothing else (`bench/bare`). sysbench
-links libmariadb with OpenSSL; new connections, wakes and verdicts are taken by the lean client in `bench/client` (rustls,
-full handshakes, X25519)."""
+with the TLS of MariaDB itself (OpenSSL, a P-256 certificate of the same chain); HAProxy passes TLS on unopened. *Router*
+is MySQL Router with one static route: it ends TLS and asks the same engine over the loopback in clear text. *Bare* ends TLS
+with rustls before the same engine's Unix socket and copies bytes, nothing else (`bench/bare`). sysbench links libmariadb
+with OpenSSL; new connections, wakes and verdicts are taken by the lean client in `bench/client` (rustls, full handshakes,
+X25519)."""
 
 
 def machine():
@@ -36,7 +37,7 @@ def commit(root):
     short = run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]).strip()
     # What the tests, pages and results hold can't change what was measured.
     dirty = run(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "--", "crates", "Cargo.toml",
-                 "Cargo.lock", "bench/client"]).strip()
+                 "Cargo.lock", "bench/client", "bench/bare"]).strip()
     return short, bool(dirty)
 
 
@@ -127,7 +128,7 @@ def text(results, about):
             f"{m['cores']} cores ({m['cpu']}), {m['memory_gb']} GB, {m['system']}, Linux {m['kernel']}, load "
             f"{m['load_before']} when it began; took {about['seconds']} s"
             f"{', a quick run: it shows that everything works, not how fast it is' if about['quick'] else ''}.\n"
-            f"{v['tidegate']}, MariaDB {v['mariadb']}, {v['haproxy']}, {v['sysbench']}, {v['rustc']}.")
+            f"{v['tidegate']}, MariaDB {v['mariadb']}, {v['haproxy']}, {v['router']}, {v['sysbench']}, {v['rustc']}.")
     parts = [head, NOTES]
     if rows(results):
         parts.append("## Targets\n\n" + targets_table(results))

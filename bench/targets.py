@@ -1,5 +1,6 @@
-"""What is compared: the engine by itself over TLS, HAProxy and a bare relay before it, and Tidegate. All with the same engine options."""
+"""What is compared: the engine by itself over TLS, three proxies before it, and Tidegate. All with the same engine options."""
 
+import getpass
 import json
 import os
 import re
@@ -127,6 +128,26 @@ def start_haproxy(work, stack, direct):
                   engine_pid=direct.engine_pid)
 
 
+def start_router(work, stack, direct, programs):
+    """MySQL Router with one static route: TLS ends there, the engine is asked over the loopback in clear text."""
+    port = free_port()
+    folder = work / "router"
+    folder.mkdir(mode=0o700)
+    config = folder / "router.conf"
+    config.write_text(f"[DEFAULT]\nplugin_folder={programs / 'root/usr/lib/mysqlrouter/plugin'}\n"
+                      f"runtime_folder={folder}\ndata_folder={folder}\nmax_total_connections=4096\n"
+                      f"[routing:engine]\nbind_address=127.0.0.1\nbind_port={port}\n"
+                      f"destinations=127.0.0.1:{direct.port}\nrouting_strategy=first-available\nprotocol=classic\n"
+                      "max_connections=2048\nclient_ssl_mode=REQUIRED\nclient_ssl_curves=X25519\nserver_ssl_mode=DISABLED\n"
+                      f"client_ssl_cert={work / 'direct' / 'tls' / 'chain.pem'}\n"
+                      f"client_ssl_key={work / 'direct' / 'tls' / 'leaf.key'}\n")
+    server = Server([str(programs / "mysqlrouter"), "-c", str(config), f"--user={getpass.getuser()}"], work / "router.log")
+    stack.callback(server.stop)
+    server.wait_for_port(port)
+    return Target("router", port, direct.user, direct.password, direct.ca, proxy_pid=server.pid,
+                  engine_pid=direct.engine_pid)
+
+
 def start_bare(work, stack, direct, program):
     """TLS in, the engine's Unix socket out, with as many workers as the gateway takes by itself."""
     port = free_port()
@@ -232,7 +253,7 @@ def load(target, tables, rows, folder):
     return argv
 
 
-def versions(program):
+def versions(program, oracle):
     """What was compared, in words without a path or a name of this machine."""
     def first(*argv):
         try:
@@ -242,5 +263,6 @@ def versions(program):
             return "unknown"
     engine = first(MARIADBD, "--no-defaults", "--version").partition("Ver ")[2].split(" for ")[0]
     return {"tidegate": first(str(program), "--version") if program else "Tidegate left out", "mariadb": engine,
-            "haproxy": first("haproxy", "-v").split(" - ")[0], "sysbench": first("sysbench", "--version"),
-            "rustc": first("rustc", "--version")}
+            "haproxy": first("haproxy", "-v").split(" - ")[0],
+            "router": "MySQL Router " + first(str(oracle / "mysqlrouter"), "--version").partition("Ver ")[2].split(" ")[0],
+            "sysbench": first("sysbench", "--version"), "rustc": first("rustc", "--version")}

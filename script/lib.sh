@@ -121,3 +121,16 @@ apt_install() {
 }
 
 rust_channel() { sed -n 's/^channel *= *"\(.*\)"/\1/p' "$ROOT/rust-toolchain.toml"; }
+
+# A step that may fail without stopping the rest: its part of the tests then says "not run".
+optional() {
+  local what=$1
+  shift
+  # A shell of its own keeps `set -e` at work inside (a function called in a condition loses it).
+  local status=0
+  set +e
+  (set -e; "$@")
+  status=$?
+  set -e
+  [ $status = 0 ] || say "note: $what could not be had; what needs it will be printed as not run"
+}

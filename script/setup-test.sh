@@ -1,6 +1,7 @@
 # What only the tests need: clients of the real world, each from its own registry by package name, none of them mixed
 # into the system. Sourced by script/setup. A registry that can't be reached leaves its client out: the test of that
 # client then prints "not run", never "passed".
+. "$ROOT/script/sid.sh"
 
 CARGO_DENY_VERSION=0.20.2
 # The ACME server of the tests. Debian 12's own is 2.4.0, which knows neither renewal information nor profiles.
@@ -28,8 +29,7 @@ need_test() {
     plan optional_pebble "pebble $PEBBLE_VERSION (Go module)" "the ACME server of the tests" "23 MB, 1 min"
   [ -x "$MYSQL9" ] || ! debian_sid_possible ||
     plan optional_mysql9 "mysql 9.x (unpacked from Debian sid)" "Oracle's command-line client" "111 MB"
-  [ -x "$MYSQLD9" ] || ! debian_sid_possible ||
-    plan optional_mysqld9 "mysqld, mysqlrouter 9.x (from sid)" "servers that the judge is tried on" "360 MB, 15 s"
+  need_mysqld9 "servers that the judge is tried on"
   up_to_date "$CACHE/python" "$CLIENTS/python/requirements.txt" ||
     plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a folder of their own" "60 MB"
   up_to_date "$CACHE/schemathesis" "$ROOT/tests/api/requirements.txt" ||
@@ -75,19 +75,6 @@ install_clients() {
 
 # A folder made from a pinning file is good as long as the copy of that file inside it is the same.
 up_to_date() { cmp -s "$1/.made-from" "$2"; }
-
-# A step that may fail without stopping the rest: its part of the tests then says "not run".
-optional() {
-  local what=$1
-  shift
-  # A shell of its own keeps `set -e` at work inside (a function called in a condition loses it).
-  local status=0
-  set +e
-  (set -e; "$@")
-  status=$?
-  set -e
-  [ $status = 0 ] || say "note: $what could not be had; what needs it will be printed as not run"
-}
 
 optional_cargo_deny() { optional cargo-deny install_cargo_deny; }
 install_cargo_deny() {
@@ -168,83 +155,4 @@ maven_pom() {
     echo "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>"
   done
   echo '</dependencies></project>'
-}
-
-# --- Oracle's programs, from Debian sid, without touching the system ---
-
-SID_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
-
-# The mirror this machine already takes Debian from; its pool has sid's packages as well.
-debian_mirror() {
-  apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(COMPONENT)' 2>/dev/null |
-    awk '$1 == "Debian" && $2 !~ /security/ && $3 == "main" { print $2; exit }'
-}
-
-debian_sid_possible() { [ -r "$SID_KEYRING" ] && grep -q '^ID=debian' /etc/os-release; }
-
-optional_mysql9() { optional "mysql 9.x" install_mysql9; }
-
-install_mysql9() {
-  say "-- unpacking mysql-client-core from Debian sid"
-  rm -rf "$CACHE/mysql9"
-  unpack_from_sid "$CACHE/mysql9/root" mysql-client-core
-  # --no-defaults must come first.
-  write_sid_wrapper "$MYSQL9" "$CACHE/mysql9/root" usr/bin/mysql --no-defaults
-  "$MYSQL9" --version >&2
-}
-
-optional_mysqld9() { optional "mysqld and mysqlrouter 9.x" install_mysqld9; }
-
-install_mysqld9() {
-  say "-- unpacking mysql-server-core and mysql-router from Debian sid"
-  local folder root
-  folder=$(dirname "$MYSQLD9")
-  root="$folder/root"
-  rm -rf "$folder"
-  unpack_from_sid "$root" mysql-server-core mysql-router
-  write_sid_wrapper "$folder/mysqlrouter" "$root" usr/bin/mysqlrouter
-  "$folder/mysqlrouter" --version >&2
-  # Last: its presence says that all of it is there. --no-defaults must come first.
-  write_sid_wrapper "$MYSQLD9" "$root" usr/sbin/mysqld "--no-defaults --basedir='$root/usr'"
-  "$MYSQLD9" --version >&2
-}
-
-# unpack_from_sid FOLDER PACKAGE ...: a private apt root (own state, cache, sources, an empty dpkg status) downloads the
-# packages with all they need; each is unpacked by tar into one folder and run by that folder's own dynamic loader, so
-# neither libraries nor apt's view of this machine change.
-unpack_from_sid() {
-  local root=$1 apt="$1-apt" mirror deb
-  shift
-  apt_update_once
-  mirror=$(debian_mirror)
-  [ -n "$mirror" ] || die "no Debian mirror among the package sources" "run apt-get update, then this again"
-  rm -rf "$apt" "$root"
-  mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,etc/preferences.d} "$root"
-  : >"$apt/status"
-  echo "deb [signed-by=$SID_KEYRING] $mirror sid main" >"$apt/sources.list"
-  local options=(
-    -q -o "Dir::State=$apt/state" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o "Dir::Etc=$apt/etc"
-    -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o Acquire::Languages=none -o Debug::NoLocking=1
-  )
-  timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" update >/dev/null
-  timeout "$REGISTRY_WAIT_SECONDS" apt-get "${options[@]}" -y --download-only install "$@" >/dev/null
-  for deb in "$apt"/cache/archives/*.deb; do
-    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --no-same-owner
-  done
-  rm -rf "$apt"
-}
-
-# write_sid_wrapper FILE ROOT PROGRAM [OPTIONS]: a program of the unpacked ROOT, run with its own loader and libraries.
-write_sid_wrapper() {
-  local file=$1 root=$2 program=$3 options=${4:-} loader libraries
-  loader=$(find "$root" -name 'ld-linux-*.so.*' | head -n 1)
-  libraries=$(find "$root" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)
-  [ -n "$loader" ] || return 1
-  cat >"$file.new" <<WRAPPER
-#!/bin/sh
-exec '$loader' --library-path '$libraries' '$root/$program' $options "\$@"
-WRAPPER
-  chmod 755 "$file.new"
-  mv "$file.new" "$file"
 }
