@@ -74,7 +74,7 @@ findings! {
         "Make the server or proxy send nothing in clear text after its greeting.";
     Plaintext "plaintext" "C1" "a login without TLS is refused"
         "Fails when it is accepted, or judged, or answered with an exchange: any of them asks for a password in the open. Warns when nothing comes at all."
-        "Require TLS for everybody: `require_secure_transport=ON`, or a TLS-only endpoint in front.";
+        "Put an endpoint in front that takes TLS only. `require_secure_transport=ON` is not all: MySQL and MariaDB refuse only after they have asked for the proof.";
     PlaintextText "plaintext-text" "C1" "the refusal says why"
         "Warns unless the refusal is a MySQL error that names TLS (code 3159): people otherwise look for a network fault."
         "Answer with error 3159 and a text that says which option to set.";
@@ -96,10 +96,10 @@ findings! {
     Ssl "ssl" "C2" "SSL 3 and 2 are refused"
         "Fails when a hello of SSL 3 or SSL 2 is answered with one."
         "Replace the TLS library: none that is maintained still speaks SSL.";
-    WeakSuites "weak-suites" "C2" "broken TLS 1.2 suites are refused"
+    WeakSuites "weak-suites" "C2" "broken suites are refused"
         "Fails when the server takes a suite without encryption, without authentication, with RC4, DES, 3DES or export keys."
         "Take these suites off the server's list (OpenSSL: `HIGH:!aNULL:!eNULL:!3DES`).";
-    LegacySuites "legacy-suites" "C2" "TLS 1.2 keeps to forward secrecy and AEAD"
+    LegacySuites "legacy-suites" "C2" "below TLS 1.3, ECDHE and AEAD only"
         "Warns when a suite with CBC, static RSA or finite-field DHE is taken: past traffic falls with the key, or padding attacks return."
         "Offer ECDHE with AES-GCM or ChaCha20 only, unless a client you know needs more.";
     SplitHello "split-hello" "C2" "messages split over many segments are put together"
@@ -143,9 +143,9 @@ findings! {
         "Serve the CA's default chain, whole as delivered.";
     Silent "silent" "C11" "a silent connection is closed"
         "Warns when a client that says nothing, or stops after its TLS request, still holds its place after 16 s."
-        "Set a deadline over the whole login (MySQL, MariaDB: `connect_timeout=10`).";
+        "Set a deadline over the whole login (MariaDB: `connect_timeout`; MySQL's does not cover the TLS handshake, so bound it in front).";
     Port "port" "C9" "the port is 4000"
-        "Warns on another port: people and firewalls expect 4000."
+        "Warns on another port: people and firewalls expect 4000. Skipped on 3306, which is MySQL's own."
         "Listen on 4000, or tell your users.";
     Login "login" "C9" "the login works over verified TLS"
         "Fails when the user of --user is not let in. Skipped without --user, and where the certificate does not verify: no password is risked then."
@@ -157,7 +157,7 @@ findings! {
         "Fails when the first row of `SELECT 1` takes more than 15 s from the connect on; warns beyond 5 s, where some clients give up."
         "Look at what a wake-up costs, and at the machine's load.";
     Denial "denial" "C11" "a wrong password and an unknown user look alike"
-        "Fails when code, text or packets differ: they tell who exists. Warns when the times are more than 0.4 s apart. Skipped without --user."
+        "Fails when code, text or packets differ: they tell who exists. Warns when the times are more than 0.4 s apart. Where the packets differ, a few more unknown users are tried: MySQL gives them this exchange or that. Skipped without --user."
         "Answer both with one text, after the same work.";
     Web "web" "-" "a web server on port 443 does not share the database's name"
         "Warns when port 443 of the same host serves a certificate for this name, or no HSTS. Skipped where nothing answers there."

@@ -30,10 +30,13 @@ pub(crate) const BROKEN_SUITES: &[u16] = &[
     0xc017, 0xc018, 0xc019,
 ];
 
-/// Static RSA, finite-field DHE, and CBC.
+/// All that is neither broken nor ECDHE with an AEAD: static RSA, finite-field DHE, and CBC, of AES, Camellia, ARIA,
+/// SEED and IDEA.
 pub(crate) const LEGACY_SUITES: &[u16] = &[
     0x009c, 0x009d, 0x003c, 0x003d, 0x002f, 0x0035, 0x009e, 0x009f, 0xccaa, 0x0067, 0x006b, 0x0033, 0x0039, 0xc023,
-    0xc024, 0xc027, 0xc028, 0xc009, 0xc00a, 0xc013, 0xc014,
+    0xc024, 0xc027, 0xc028, 0xc009, 0xc00a, 0xc013, 0xc014, 0xc09c, 0xc09d, 0xc09e, 0xc09f, 0xc0a0, 0xc0a1, 0xc0a2,
+    0xc0a3, 0xc050, 0xc051, 0xc052, 0xc053, 0x0041, 0x0084, 0x0045, 0x0088, 0x00ba, 0x00c0, 0x00be, 0x00c4, 0xc072,
+    0xc073, 0xc076, 0xc077, 0x0096, 0x009a, 0x0007,
 ];
 
 /// The server's first answer.
@@ -172,12 +175,62 @@ pub(crate) fn version_name(version: u16) -> &'static str {
     }
 }
 
+/// As IANA writes it, for those that are met; a number for the others.
+pub(crate) fn suite_name(suite: u16) -> String {
+    let named = NAMES.iter().find(|(number, _)| *number == suite);
+    named.map_or_else(|| format!("suite {suite:04x}"), |(_, name)| (*name).to_owned())
+}
+
+/// What OpenSSL, the usual library of these servers, still takes once somebody asks it to.
+const NAMES: &[(u16, &str)] = &[
+    (0x0002, "RSA_WITH_NULL_SHA"),
+    (0x0004, "RSA_WITH_RC4_128_MD5"),
+    (0x0005, "RSA_WITH_RC4_128_SHA"),
+    (0x000a, "RSA_WITH_3DES_EDE_CBC_SHA"),
+    (0x0016, "DHE_RSA_WITH_3DES_EDE_CBC_SHA"),
+    (0x0018, "DH_anon_WITH_RC4_128_MD5"),
+    (0x001b, "DH_anon_WITH_3DES_EDE_CBC_SHA"),
+    (0x002f, "RSA_WITH_AES_128_CBC_SHA"),
+    (0x0033, "DHE_RSA_WITH_AES_128_CBC_SHA"),
+    (0x0034, "DH_anon_WITH_AES_128_CBC_SHA"),
+    (0x0035, "RSA_WITH_AES_256_CBC_SHA"),
+    (0x0039, "DHE_RSA_WITH_AES_256_CBC_SHA"),
+    (0x003a, "DH_anon_WITH_AES_256_CBC_SHA"),
+    (0x003b, "RSA_WITH_NULL_SHA256"),
+    (0x003c, "RSA_WITH_AES_128_CBC_SHA256"),
+    (0x003d, "RSA_WITH_AES_256_CBC_SHA256"),
+    (0x0067, "DHE_RSA_WITH_AES_128_CBC_SHA256"),
+    (0x006b, "DHE_RSA_WITH_AES_256_CBC_SHA256"),
+    (0x009c, "RSA_WITH_AES_128_GCM_SHA256"),
+    (0x009d, "RSA_WITH_AES_256_GCM_SHA384"),
+    (0x009e, "DHE_RSA_WITH_AES_128_GCM_SHA256"),
+    (0x009f, "DHE_RSA_WITH_AES_256_GCM_SHA384"),
+    (0x00a6, "DH_anon_WITH_AES_128_GCM_SHA256"),
+    (0x00a7, "DH_anon_WITH_AES_256_GCM_SHA384"),
+    (0xc006, "ECDHE_ECDSA_WITH_NULL_SHA"),
+    (0xc008, "ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA"),
+    (0xc009, "ECDHE_ECDSA_WITH_AES_128_CBC_SHA"),
+    (0xc00a, "ECDHE_ECDSA_WITH_AES_256_CBC_SHA"),
+    (0xc010, "ECDHE_RSA_WITH_NULL_SHA"),
+    (0xc012, "ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"),
+    (0xc013, "ECDHE_RSA_WITH_AES_128_CBC_SHA"),
+    (0xc014, "ECDHE_RSA_WITH_AES_256_CBC_SHA"),
+    (0xc015, "ECDH_anon_WITH_NULL_SHA"),
+    (0xc018, "ECDH_anon_WITH_AES_128_CBC_SHA"),
+    (0xc019, "ECDH_anon_WITH_AES_256_CBC_SHA"),
+    (0xc023, "ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"),
+    (0xc024, "ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"),
+    (0xc027, "ECDHE_RSA_WITH_AES_128_CBC_SHA256"),
+    (0xc028, "ECDHE_RSA_WITH_AES_256_CBC_SHA384"),
+    (0xccaa, "DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+];
+
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Alert(number) => write!(f, "alert {number} ({})", alert_name(*number)),
             Self::ServerHello { version, suite } => {
-                write!(f, "a ServerHello in {} with suite {suite:04x}", version_name(*version))
+                write!(f, "a ServerHello in {} with {}", version_name(*version), suite_name(*suite))
             }
             Self::OldServerHello => f.write_str("a ServerHello of SSL 2"),
             Self::Ended(end) => f.write_str(end.words()),

@@ -32,6 +32,10 @@ pub const BYTE_PAUSE: Duration = Duration::from_millis(1);
 /// Denials whose times differ by more than this tell users apart; less is the network's noise in a sample of one each.
 pub const DENIAL_BAND: Duration = Duration::from_millis(400);
 
+/// Unknown users that are tried where their exchange differs from the known one's: MySQL has two to choose from, so that
+/// five agree by chance once in sixteen times; each is a failed login that counts against this address.
+pub const STRANGERS_MAX: usize = 5;
+
 /// Addresses of one name that are tested; more are named and left alone.
 pub const ADDRESSES_MAX: usize = 8;
 

@@ -177,7 +177,7 @@ fn one_version_alone_and_the_greeting_of_an_old_server() {
 #[test]
 fn hellos_of_ssl_that_are_answered() {
     let cases = [
-        (b"\x16\x03\x00", ssl3_server_hello(), "SSL 3 with suite 000a"),
+        (b"\x16\x03\x00", ssl3_server_hello(), "SSL 3 with RSA_WITH_3DES"),
         (b"\x80\x22\x01", b"\x80\x0b\x04\x00\x01\x00\x02\x00\x00\x00\x00\x00\x00".to_vec(), "a hello of SSL 2"),
     ];
     each(cases, |(hello, answer, words)| {

@@ -5,10 +5,11 @@
 
 mod support;
 
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 use support::certificates::{Pki, Served, self_signed};
-use support::mariadb::{MariaDb, free_port};
+use support::haproxy::HaProxy;
+use support::mariadb::MariaDb;
 use support::{as_user, judge, settings, trusting};
 use tidegate_check::{Settings, Verdict};
 
@@ -38,7 +39,7 @@ fn tls_beside_clear_text_fails_for_the_clear_text() {
     // MariaDB asks always, and takes none for an answer.
     judged.fails("client-certificate", "CertificateRequest");
     judged.passes(&["login", "database", "first-row", "denial", "silent", "early-data"]);
-    judged.warns("legacy-suites", "TLS 1.2 with suite").warns("alpn", "ignored");
+    judged.warns("legacy-suites", "TLS 1.2 with ").warns("alpn", "ignored");
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn required_tls_is_seen_and_old_protocols_with_broken_suites_are_found() {
     ];
     let server = MariaDb::secured(&served, &options, "");
     let judged = judge(&settings(server.port));
-    judged.fails("old-tls", "TLS 1.1 with suite").fails("weak-suites", "TLS 1.2 with suite");
+    judged.fails("old-tls", "TLS 1.1 with ").fails("weak-suites", "TLS 1.2 with ");
     judged.fails("key", "RSA 1024").fails("trust", "signed by itself").passes(&["ssl"]);
     // It asks for the password first and refuses only then: too late for a secret.
     judged.fails("plaintext", "");
@@ -106,76 +107,13 @@ fn logins_that_go_wrong() {
     judge(&as_user(accused(), "slow", "wrong")).fails("login", "1045").passes(&["denial"]);
 }
 
-struct HaProxy(Child);
-
-impl Drop for HaProxy {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn haproxy_in_front_changes_no_verdict() {
-    if !std::path::Path::new("/usr/sbin/haproxy").exists() {
-        println!("not run: haproxy is not installed");
-        return;
-    }
     let pki = Pki::new();
     let server = MariaDb::secured(&pki.good(), &[], "");
-    let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
-    let file = folder.path().join("haproxy.cfg");
-    let text = format!(
-        "defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
-         listen db\n bind 127.0.0.1:{port}\n server one 127.0.0.1:{}\n",
-        server.port
-    );
-    std::fs::write(&file, text).unwrap();
-    let run = Command::new("/usr/sbin/haproxy").arg("-db").arg("-f").arg(&file).stderr(Stdio::null()).spawn().unwrap();
-    let _haproxy = HaProxy(run);
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let (behind, direct) = (judge(&trusting(port, &pki.ca())), judge(&trusting(server.port, &pki.ca())));
+    let Some(proxy) = HaProxy::start(server.port) else { return };
+    let (behind, direct) = (judge(&trusting(proxy.port, &pki.ca())), judge(&trusting(server.port, &pki.ca())));
     for (a, b) in behind.0.findings.iter().zip(&direct.0.findings) {
         assert_eq!((a.kind, a.verdict), (b.kind, b.verdict), "{} / {}", a.evidence, b.evidence);
-    }
-}
-
-/// What `openssl s_client` says of the same server.
-fn openssl(port: u16, options: &[&str]) -> String {
-    let out = Command::new("openssl")
-        .args(["s_client", "-starttls", "mysql", "-servername", "localhost", "-connect", &format!("127.0.0.1:{port}")])
-        .args(options)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
-}
-
-#[test]
-fn openssl_agrees_where_both_look() {
-    let pki = Pki::new();
-    let ca = pki.ca();
-    let old = ["--tls-version=TLSv1.1,TLSv1.2", "--ssl-cipher=ALL:@SECLEVEL=0"];
-    for (served, options) in [
-        (pki.good(), &[][..]),
-        (pki.good(), &old[..]),
-        (pki.leaf(&["localhost"], 100, 90), &[]),
-        (pki.leaf(&["other.example"], 10, 90), &[]),
-    ] {
-        let server = MariaDb::secured(&served, options, "");
-        let judged = judge(&trusting(server.port, &ca));
-        let passed = |id: &str| judged.0.findings.iter().any(|f| f.kind.entry().id == id && f.verdict == Verdict::Pass);
-        let shaken = |options: &[&str]| {
-            openssl(server.port, options).contains("Cipher is ")
-                && !openssl(server.port, options).contains("Cipher is (NONE)")
-        };
-        assert_eq!(passed("tls13"), shaken(&["-tls1_3"]), "{}", judged.text());
-        assert_eq!(passed("tls12"), shaken(&["-tls1_2"]), "{}", judged.text());
-        assert_eq!(!passed("old-tls"), shaken(&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]), "{}", judged.text());
-        let verify = ["-CAfile", ca.to_str().unwrap(), "-verify_hostname", "localhost"];
-        let verified = openssl(server.port, &verify).contains("Verify return code: 0 (ok)");
-        assert_eq!(passed("trust") && passed("name") && passed("validity"), verified, "{}", judged.text());
     }
 }

@@ -1,11 +1,11 @@
-//! With --user: a login to the first row, and two that must fail alike. No password, nor a proof of one, is sent unless
-//! the certificate has been verified, again on that very connection.
+//! With --user: a login to the first row. No password, nor a proof of one, is sent unless the certificate has been
+//! verified, again on that very connection.
 
-use super::Place;
+use super::{Place, denial};
 use crate::chain::{Chain, Trust};
 use crate::finding::Kind;
-use crate::limits::{DENIAL_BAND, FIRST_ROW_WISHED, LOGIN_MAX};
-use crate::login::{self, Course, Outcome};
+use crate::limits::{FIRST_ROW_WISHED, LOGIN_MAX};
+use crate::login::{self, Outcome};
 use crate::packet::{self, ErrPacket, Greeting};
 use crate::report::Sheet;
 use crate::settings::Account;
@@ -13,7 +13,6 @@ use crate::tls::{self, BOTH, Client, Offer, Stream};
 use std::io;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 /// The database of the contract.
 const DATABASE: &str = "test";
@@ -32,14 +31,14 @@ pub(crate) fn judge(place: &Place<'_>, verified: bool, sheet: &mut Sheet) {
     // The real login first: a server may slow down whoever has just failed.
     real(place, account, sheet);
     if place.settings.failing_logins {
-        denial(place, account, sheet);
+        denial::judge(place, account, sheet);
     } else {
         sheet.skip(Kind::Denial, "no failing logins while watching");
     }
 }
 
 /// A connection on which a verifying client would send its login now, with the greeting of its salt.
-fn secured(place: &Place<'_>, database: Option<&str>) -> io::Result<(Stream, Greeting, Instant)> {
+pub(super) fn secured(place: &Place<'_>, database: Option<&str>) -> io::Result<(Stream, Greeting, Instant)> {
     let mut link = place.visitor.open(place.address, LOGIN_MAX)?;
     let began = link.began;
     let (_, payload) = packet::read(&mut link)?;
@@ -128,86 +127,5 @@ fn report(result: Result<Duration, Failed>, account: &Account, sheet: &mut Sheet
             }
             false
         }
-    }
-}
-
-struct Denied {
-    course: Vec<String>,
-    error: ErrPacket,
-    took: Duration,
-}
-
-fn denial(place: &Place<'_>, account: &Account, sheet: &mut Sheet) {
-    let stranger = stranger(&account.user);
-    let known = denied(place, &account.user);
-    let unknown = denied(place, &stranger);
-    let (known, unknown) = match (known, unknown) {
-        (Ok(known), Ok(unknown)) => (known, unknown),
-        (Err(why), _) | (_, Err(why)) => return sheet.skip(Kind::Denial, why),
-    };
-    // Each text may name its own user.
-    let text = |denied: &Denied, user: &str| denied.error.text.replace(user, "USER");
-    let (one, two) = (text(&known, &account.user), text(&unknown, &stranger));
-    let apart = known.took.abs_diff(unknown.took);
-    if known.error.says_busy() || unknown.error.says_busy() {
-        sheet.skip(Kind::Denial, if known.error.says_busy() { known.error } else { unknown.error }.to_string());
-    } else if (known.error.code, one) != (unknown.error.code, two) {
-        sheet.fail(Kind::Denial, format!("known user: {}; unknown: {}", known.error, unknown.error));
-    } else if known.course != unknown.course {
-        let course = |d: &Denied| if d.course.is_empty() { "at once".to_owned() } else { d.course.join(", ") };
-        sheet.fail(Kind::Denial, format!("known user: {}; unknown: {}", course(&known), course(&unknown)));
-    } else {
-        let evidence = format!(
-            "both {} ({}), after {} and {} ms",
-            known.error.code,
-            known.error.state,
-            known.took.as_millis(),
-            unknown.took.as_millis()
-        );
-        let verdict = if apart > DENIAL_BAND { Sheet::warn } else { Sheet::pass };
-        verdict(sheet, Kind::Denial, evidence);
-    }
-}
-
-/// A login with a password that nobody has.
-fn denied(place: &Place<'_>, user: &str) -> Result<Denied, String> {
-    let (mut stream, greeting, _) = secured(place, None).map_err(|e| tls::reason(&e))?;
-    let password = made_up_password();
-    let began = Instant::now();
-    let course = login::login(&mut stream, &greeting, user, &password, None).map_err(|e| tls::reason(&e))?;
-    let Course { steps, outcome } = course;
-    match outcome {
-        Outcome::Refused(error) => Ok(Denied { course: steps, error, took: began.elapsed() }),
-        Outcome::In => Err(format!("{user} was let in with a made-up password")),
-    }
-}
-
-fn made_up_password() -> Zeroizing<String> {
-    let mut bytes = [0x5a; 12];
-    let _ = getrandom::fill(&mut bytes);
-    Zeroizing::new(bytes.iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// A user of the same shape and length that nobody has: the prefix turned round, or the whole name.
-fn stranger(user: &str) -> String {
-    let (changed, kept) = user.find('.').map_or((user, ""), |dot| user.split_at(dot));
-    let turn = |c: char| match c {
-        'a'..='y' | 'A'..='Y' | '2'..='8' => char::from_u32(u32::from(c) + 1).unwrap_or(c),
-        'z' => 'b',
-        'Z' => 'B',
-        '9' => '3',
-        other => other,
-    };
-    changed.chars().map(turn).chain(kept.chars()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stranger_looks_like_the_user_but_is_another() {
-        assert_eq!(stranger("abcz29.root"), "bcdb33.root");
-        assert_eq!(stranger("root"), "sppu");
     }
 }

@@ -132,7 +132,7 @@ fn validity(leaf: &Facts, now: OffsetDateTime) -> (Verdict, String) {
     }
     let left = leaf.not_after - now;
     let life = leaf.not_after - leaf.not_before;
-    let evidence = format!("{} of {} days left", left.whole_days(), life.whole_days());
+    let evidence = format!("{} of {} days left, until {}", left.whole_days(), life.whole_days(), leaf.not_after.date());
     let share = left.as_seconds_f64() / life.as_seconds_f64();
     (if share < LIFE_LEFT_WISHED { Verdict::Warn } else { Verdict::Pass }, evidence)
 }

@@ -41,18 +41,23 @@ fn tls13(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
     let client = client(ONLY_13)?;
     match place.shake(&client, &place.name) {
         Ok(mut shaken) => {
-            sheet.pass(Kind::Tls13, shaken.facts());
             quiet(shaken.stream.sock.first(), sheet);
-            take_tickets(&mut shaken);
-            goodbye(shaken);
-            resumption(place, &client, sheet);
+            // In TLS 1.3 a server says no only after the client believes that all is done.
+            match take_tickets(&mut shaken) {
+                Some(error) => sheet.fail(Kind::Tls13, tls::reason(&error)),
+                None => {
+                    sheet.pass(Kind::Tls13, shaken.facts());
+                    goodbye(shaken);
+                    resumption(place, &client, sheet);
+                }
+            }
         }
         Err((error, link)) => {
             sheet.fail(Kind::Tls13, tls::reason(&error));
             quiet(link.as_ref().map_or(&[], Link::first), sheet);
         }
     }
-    asked_for_certificate(&client, sheet);
+    asked_for_certificate(&client, Kind::Tls13, sheet);
     Some(client.chain()).filter(|chain| !chain.is_empty())
 }
 
@@ -65,7 +70,7 @@ fn tls12(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
         }
         Err((error, _)) => sheet.fail(Kind::Tls12, tls::reason(&error)),
     }
-    asked_for_certificate(&client, sheet);
+    asked_for_certificate(&client, Kind::Tls12, sheet);
     Some(client.chain()).filter(|chain| !chain.is_empty())
 }
 
@@ -78,18 +83,20 @@ fn quiet(first: &[u8], sheet: &mut Sheet) {
     }
 }
 
-fn asked_for_certificate(client: &Client, sheet: &mut Sheet) {
+/// `kind` is the handshake's own finding: it tells whether the server went on without one.
+fn asked_for_certificate(client: &Client, kind: Kind, sheet: &mut Sheet) {
     if client.was_asked_for_certificate() {
-        sheet.fail(Kind::ClientCertificate, "a CertificateRequest came");
+        let then = if sheet.has_passed(kind) { "none was needed" } else { "without one the handshake failed" };
+        sheet.fail(Kind::ClientCertificate, format!("a CertificateRequest came; {then}"));
     } else if !client.chain().is_empty() {
         sheet.pass_if_open(Kind::ClientCertificate, "no CertificateRequest came");
     }
 }
 
-/// They come with or right after the server's last flight; nothing else may come yet.
-fn take_tickets(shaken: &mut Shaken) {
+/// They come with or right after the server's last flight; nothing else may come yet, but for an alert, which is given.
+fn take_tickets(shaken: &mut Shaken) -> Option<io::Error> {
     shaken.stream.sock.end_in(TICKET_WAIT);
-    let _ = shaken.stream.read(&mut [0]);
+    shaken.stream.read(&mut [0]).err().filter(|error| tls::alert(error).is_some())
 }
 
 /// Ends TLS in order, so that the server need not wonder.

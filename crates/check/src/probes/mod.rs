@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod certificate;
+pub(crate) mod denial;
 pub(crate) mod greeting;
 pub(crate) mod handshake;
 pub(crate) mod plaintext;

@@ -74,7 +74,12 @@ fn read(link: &mut Link) -> Answer {
     }
     match bytes.as_slice() {
         [] => Answer::Ended(end),
-        [_, _, _, _, payload @ ..] => packet_answer(payload).unwrap_or_else(|| Answer::Strange(bytes.clone())),
+        [a, b, c, _, payload @ ..] => {
+            // What follows the first packet is none of its own.
+            let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
+            let payload = payload.get(..length).unwrap_or(payload);
+            packet_answer(payload).unwrap_or_else(|| Answer::Strange(bytes.clone()))
+        }
         _ => Answer::Strange(bytes),
     }
 }
@@ -83,10 +88,17 @@ fn packet_answer(payload: &[u8]) -> Option<Answer> {
     Some(match payload.first()? {
         0xff => Answer::Error(ErrPacket::parse(payload)?),
         0x00 => Answer::Taken("an OK packet".to_owned()),
-        0xfe => Answer::Taken("a request for another proof (AuthSwitch)".to_owned()),
+        0xfe => Answer::Taken(format!("a request for another proof: {}", plugin(payload))),
+        0x01 if payload == [1, 4] => Answer::Taken("a request for the password itself".to_owned()),
         0x01 => Answer::Taken(format!("more of a login or a result: {}", shown(payload))),
         _ => return None,
     })
+}
+
+/// What an AuthSwitch names; before 4.1 it had no name.
+fn plugin(payload: &[u8]) -> String {
+    let name = payload.get(1..).and_then(|rest| rest.split(|b| *b == 0).next());
+    name.filter(|name| !name.is_empty()).map_or_else(|| "the old password".to_owned(), packet::lossy)
 }
 
 /// A password was looked at, or a user: the door was open.

@@ -3,7 +3,7 @@
 
 use super::Place;
 use crate::finding::{Kind, Verdict};
-use crate::hello::{Answer, BROKEN_SUITES, Hello, LEGACY_SUITES, OLD_SUITES, ask_ssl2, version_name};
+use crate::hello::{Answer, BROKEN_SUITES, Hello, LEGACY_SUITES, OLD_SUITES, ask_ssl2, suite_name, version_name};
 use crate::limits::REFUSAL_MAX;
 use crate::link::{End, Link};
 use crate::report::Sheet;
@@ -35,7 +35,7 @@ fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<Answer, String>], ta
     for answer in answers {
         let (verdict, text) = match answer {
             Ok(Answer::ServerHello { version, suite }) => {
-                (taken, format!("{} with suite {suite:04x} was accepted", version_name(*version)))
+                (taken, format!("{} with {} was accepted", version_name(*version), suite_name(*suite)))
             }
             Ok(Answer::OldServerHello) => (taken, "a hello of SSL 2 was answered".to_owned()),
             Ok(Answer::Alert(_) | Answer::Ended(End::Closed | End::Reset)) => (Verdict::Pass, words_of(answer)),

@@ -1,27 +1,14 @@
 //! A real MariaDB server on a TCP port of its own, in a temp folder. It ends with the value, by its pid.
 
 use super::certificates::Served;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use super::process::{Process, free_port, me};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// A start that takes longer has failed.
-const START_MAX: Duration = Duration::from_secs(60);
+use std::process::Command;
 
 pub struct MariaDb {
-    process: Child,
     pub port: u16,
-    folder: tempfile::TempDir,
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-fn me() -> String {
-    let name = Command::new("id").arg("-un").output().unwrap().stdout;
-    format!("--user={}", String::from_utf8_lossy(&name).trim())
+    _process: Process,
+    _folder: tempfile::TempDir,
 }
 
 /// An installed data directory, made once per build folder.
@@ -53,8 +40,8 @@ impl MariaDb {
         assert!(copied.success());
         std::fs::write(path("init.sql"), sql).unwrap();
         let port = free_port();
-        let log = std::fs::File::create(path("log")).unwrap();
-        let process = Command::new("/usr/sbin/mariadbd")
+        let mut command = Command::new("/usr/sbin/mariadbd");
+        command
             .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", &me()])
             .args(["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M", "--max-connect-errors=100000"])
             .arg(format!("--port={port}"))
@@ -63,20 +50,9 @@ impl MariaDb {
             .arg(format!("--socket={}", path("s")))
             .arg(format!("--pid-file={}", path("pid")))
             .arg(format!("--init-file={}", path("init.sql")))
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut server = Self { process, port, folder };
-        let end = Instant::now() + START_MAX;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            let ended = server.process.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < end, "{}", server.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server
+            .args(options);
+        let process = Process::start(&mut command, port, folder.path());
+        Self { port, _process: process, _folder: folder }
     }
 
     /// With a certificate.
@@ -87,16 +63,5 @@ impl MariaDb {
         let key = format!("--ssl-key={}", files.path().join("key.pem").display());
         // Read at the start; the files may go once it has answered.
         Self::start(&[&[certificate.as_str(), key.as_str()], options].concat(), sql)
-    }
-
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for MariaDb {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

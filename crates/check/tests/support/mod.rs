@@ -5,7 +5,11 @@
 
 pub mod certificates;
 pub mod crooked;
+pub mod haproxy;
 pub mod mariadb;
+pub mod mysql9;
+pub mod process;
+pub mod scan;
 
 use std::path::Path;
 use std::time::Duration;
@@ -47,10 +51,16 @@ pub fn each<T: Send, const N: usize>(cases: [T; N], test: impl Fn(T) + Sync) {
     });
 }
 
+/// Past the test's captured output: what did not run is seen where all else passed.
+pub fn not_run(why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "not run: {why}");
+}
+
 pub struct Judged(pub Report);
 
 impl Judged {
-    fn finding(&self, id: &str) -> (Verdict, &str) {
+    pub fn finding(&self, id: &str) -> (Verdict, &str) {
         let found = self.0.findings.iter().find(|f| f.kind.entry().id == id);
         let found = found.unwrap_or_else(|| panic!("no finding {id}"));
         (found.verdict, &found.evidence)

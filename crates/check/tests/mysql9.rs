@@ -1,0 +1,109 @@
+//! Oracle's MySQL 9 and MySQL Router accused: the real ones, as the set-up unpacks them. Where it could not, each test
+//! says "not run" and why.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod support;
+
+use support::certificates::Pki;
+use support::mariadb::MariaDb;
+use support::mysql9::{Mysql9, Router, programs};
+use support::{as_user, judge, settings, trusting};
+
+/// Users with passwords, and a database for them.
+const SHOP: &str = "CREATE DATABASE test;\nCREATE USER shop@'%' IDENTIFIED BY 'sesame';\nGRANT ALL ON test.* TO shop@'%';\nCREATE USER old@'%' IDENTIFIED WITH sha256_password BY 'sesame';\n";
+
+/// What every OpenSSL of today gets right by itself.
+const SOUND: &[&str] = &[
+    "greeting",
+    "tls-offered",
+    "version",
+    "quiet",
+    "tls-bit",
+    "injection",
+    "tls13",
+    "tls12",
+    "old-tls",
+    "ssl",
+    "weak-suites",
+    "split-hello",
+    "early-data",
+    "resumption",
+    "wrong-name",
+    "no-sni",
+    "key",
+];
+
+#[test]
+fn mysql_9_as_it_comes_takes_clear_text_and_has_a_certificate_for_nobody() {
+    let Some(programs) = programs() else { return };
+    let server = Mysql9::start(&programs, &[], SHOP);
+    let judged = judge(&as_user(trusting(server.port, &server.data.join("ca.pem")), "shop", "sesame"));
+    judged.is("greeting", tidegate_check::Verdict::Pass, "9.").passes(SOUND).passes(&["chain", "trust", "validity"]);
+    judged.fails("plaintext", "").skips("plaintext-text", "not refused");
+    judged.fails("name", "no alternative names; MySQL_Server_9").skips("login", "no login was sent");
+    judged.fails("client-certificate", "none was needed").warns("legacy-suites", "DHE_RSA").warns("alpn", "ignored");
+    // The CA that it made for itself is nobody's.
+    judge(&settings(server.port)).fails("trust", "no trusted root");
+}
+
+#[test]
+fn mysql_9_that_requires_tls_still_asks_for_a_proof_in_clear_text() {
+    let Some(programs) = programs() else { return };
+    let pki = Pki::new();
+    let options = ["--require-secure-transport=ON", "--auto-generate-certs=OFF", "--tls-version=TLSv1.3"];
+    let server = Mysql9::secured(&programs, &pki.good(), &options, SHOP);
+    let accused = |user| judge(&as_user(trusting(server.port, &pki.ca()), user, "sesame"));
+    let judged = accused("shop");
+    // Its own error 3159 comes only to those who have the right password.
+    judged.fails("plaintext", "");
+    judged.fails("tls12", "alert 70").is("weak-suites", tidegate_check::Verdict::Pass, "alert 70");
+    judged.passes(&["tls13", "old-tls", "legacy-suites", "chain", "trust", "name", "validity", "no-sni"]);
+    // The password in full, inside TLS: caching_sha2 knows no hash of it yet.
+    judged.passes(&["login", "database", "first-row", "denial"]);
+    // A user whose plugin is another than the greeting's; strangers are given any plugin by their names.
+    accused("old").passes(&["login"]).warns("database", "1044").passes(&["denial"]);
+}
+
+#[test]
+fn a_router_that_requires_tls_of_clients_keeps_the_promise_that_its_server_breaks() {
+    let Some(programs) = programs() else { return };
+    let pki = Pki::new();
+    let server = Mysql9::start(&programs, &[], SHOP);
+    let judged_with = |mode: &str| {
+        let router = Router::start(&programs, &pki.good(), mode, server.port);
+        judge(&as_user(trusting(router.port, &pki.ca()), "shop", "sesame"))
+    };
+    let judged = judged_with("REQUIRED");
+    judged.is("greeting", tidegate_check::Verdict::Pass, "-router").passes(SOUND);
+    judged.is("plaintext", tidegate_check::Verdict::Pass, "error 2026");
+    judged.is("plaintext-text", tidegate_check::Verdict::Pass, "SSL is required from client");
+    judged.passes(&["chain", "trust", "name", "validity", "client-certificate", "legacy-suites"]);
+    judged.passes(&["login", "database", "first-row"]).warns("alpn", "ignored").warns("silent", "still open");
+    assert_eq!(judged.0.counts.fail, 0, "{}", judged.text());
+
+    let judged = judged_with("PREFERRED");
+    judged.fails("plaintext", "").passes(SOUND).passes(&["chain", "trust", "name", "login"]);
+    assert_eq!(judged.0.counts.fail, 1, "{}", judged.text());
+}
+
+#[test]
+fn a_router_in_front_of_mariadb() {
+    let Some(programs) = programs() else { return };
+    let pki = Pki::new();
+    let sql = "CREATE DATABASE test;\nCREATE USER shop@'%' IDENTIFIED BY 'sesame';\nGRANT ALL ON test.* TO shop@'%';\n";
+    let server = MariaDb::start(&["--skip-ssl"], sql);
+    let router = Router::start(&programs, &pki.good(), "REQUIRED", server.port);
+    let judged = judge(&as_user(trusting(router.port, &pki.ca()), "shop", "sesame"));
+    judged.passes(&[
+        "plaintext",
+        "plaintext-text",
+        "tls13",
+        "tls12",
+        "trust",
+        "name",
+        "login",
+        "database",
+        "first-row",
+    ]);
+}

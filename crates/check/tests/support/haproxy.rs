@@ -1,0 +1,31 @@
+//! A real HAProxy in TCP mode in front of a server: it passes TLS through unopened. It ends with the value.
+
+use super::process::{Process, free_port};
+use std::path::Path;
+use std::process::Command;
+
+pub struct HaProxy {
+    pub port: u16,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl HaProxy {
+    /// None, said aloud, where it is not installed.
+    pub fn start(destination: u16) -> Option<Self> {
+        let program = Path::new("/usr/sbin/haproxy");
+        if !program.exists() {
+            super::not_run("haproxy is not installed: script/setup test does it");
+            return None;
+        }
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let file = folder.path().join("haproxy.cfg");
+        let text = format!(
+            "defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\
+             listen db\n bind 127.0.0.1:{port}\n server one 127.0.0.1:{destination}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let process = Process::start(Command::new(program).arg("-db").arg("-f").arg(&file), port, folder.path());
+        Some(Self { port, _process: process, _folder: folder })
+    }
+}

@@ -1,0 +1,114 @@
+//! Oracle's MySQL 9 and its router, where the set-up could unpack them. Each has a TCP port and a temp folder of its own
+//! and ends with the value; neither touches the system's files.
+
+use super::certificates::Served;
+use super::process::{Process, free_port, me};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub struct Mysql9 {
+    pub port: u16,
+    /// With the certificates that it made for itself, where it was given none.
+    pub data: PathBuf,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+pub struct Router {
+    pub port: u16,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+/// The folder of both programs; None, said aloud, where the set-up could not have them.
+pub fn programs() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")))?;
+    let folder = cache.join("tidegate/mysql9-servers");
+    if folder.join("mysqld").exists() {
+        return Some(folder);
+    }
+    super::not_run("mysqld 9 is not here: script/setup test unpacks it from Debian sid");
+    None
+}
+
+/// A data directory with MySQL's own certificates, made once per build folder.
+fn template(programs: &Path) -> PathBuf {
+    let wanted = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check-mysql9-template");
+    if !wanted.is_dir() {
+        let making = tempfile::Builder::new().prefix("making-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let data = making.path().join("data");
+        let made = Command::new(programs.join("mysqld"))
+            .args(["--initialize-insecure", "--skip-log-bin", "--secure-file-priv=NULL", &me()])
+            .arg("--innodb-redo-log-capacity=8M")
+            .arg(format!("--datadir={}", data.display()))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // Another test may have been faster.
+        let _ = std::fs::rename(&data, &wanted);
+    }
+    wanted
+}
+
+impl Mysql9 {
+    /// With these options, and the SQL run by root before anybody else comes.
+    pub fn start(programs: &Path, options: &[&str], sql: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let copied = Command::new("cp").arg("-r").arg(template(programs)).arg(path("data")).status().unwrap();
+        assert!(copied.success());
+        // Two servers of one identity would be one to the router.
+        let _ = std::fs::remove_file(folder.path().join("data/auto.cnf"));
+        std::fs::write(path("init.sql"), sql).unwrap();
+        let port = free_port();
+        let mut command = Command::new(programs.join("mysqld"));
+        command
+            .args(["--bind-address=127.0.0.1", "--mysqlx=OFF", "--skip-log-bin", "--secure-file-priv=NULL", &me()])
+            .args(["--innodb-buffer-pool-size=16M", "--performance-schema=OFF"])
+            .arg(format!("--port={port}"))
+            .arg(format!("--datadir={}", path("data")))
+            .arg(format!("--socket={}", path("s")))
+            .arg(format!("--pid-file={}", path("pid")))
+            .arg(format!("--init-file={}", path("init.sql")))
+            .args(options);
+        let process = Process::start(&mut command, port, folder.path());
+        Self { port, data: folder.path().join("data"), _process: process, _folder: folder }
+    }
+
+    /// With a certificate of ours, and no CA for clients.
+    pub fn secured(programs: &Path, served: &Served, options: &[&str], sql: &str) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        served.write(files.path());
+        let certificate = format!("--ssl-cert={}", files.path().join("chain.pem").display());
+        let key = format!("--ssl-key={}", files.path().join("key.pem").display());
+        Self::start(programs, &[&[certificate.as_str(), key.as_str()], options].concat(), sql)
+    }
+}
+
+impl Router {
+    /// In front of the server at `destination`; TLS ends here, wanted of clients by `mode`, and begins anew behind it.
+    pub fn start(programs: &Path, served: &Served, mode: &str, destination: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        served.write(folder.path());
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let port = free_port();
+        let plugins = programs.join("root/usr/lib/mysqlrouter/plugin");
+        let text = format!(
+            "[DEFAULT]\nplugin_folder={}\nruntime_folder={here}\ndata_folder={here}\n\
+             [routing:one]\nbind_address=127.0.0.1\nbind_port={port}\ndestinations=127.0.0.1:{destination}\n\
+             routing_strategy=first-available\nprotocol=classic\nserver_ssl_mode=PREFERRED\n\
+             client_ssl_mode={mode}\nclient_ssl_cert={}\nclient_ssl_key={}\n",
+            plugins.display(),
+            path("chain.pem"),
+            path("key.pem"),
+            here = folder.path().display(),
+        );
+        std::fs::write(path("router.conf"), text).unwrap();
+        let mut command = Command::new(programs.join("mysqlrouter"));
+        command.arg("-c").arg(path("router.conf")).arg(me());
+        let process = Process::start(&mut command, port, folder.path());
+        Self { port, _process: process, _folder: folder }
+    }
+}

@@ -1,0 +1,52 @@
+//! A server that a test has started: it ends with the value, by its pid. What it wrote goes to a file.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A start that takes longer has failed.
+const START_MAX: Duration = Duration::from_secs(60);
+
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Who runs this test: servers refuse to guess where it is root.
+pub fn me() -> String {
+    let name = Command::new("id").arg("-un").output().unwrap().stdout;
+    format!("--user={}", String::from_utf8_lossy(&name).trim())
+}
+
+impl Process {
+    /// Started, and listening on this port.
+    pub fn start(command: &mut Command, port: u16, folder: &Path) -> Self {
+        let log = folder.join("log");
+        let file = std::fs::File::create(&log).unwrap();
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let mut process = Self { child: command.spawn().unwrap(), log };
+        let end = Instant::now() + START_MAX;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            let ended = process.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < end, "{}", process.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        process
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
