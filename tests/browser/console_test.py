@@ -320,6 +320,30 @@ class Way:
             self.page.get_by_role("link", name="Download ca.pem").click()
         assert Path(download.value.path()).read_bytes() == (self.server.data / "ca.pem").read_bytes()
 
+    def step_change_the_limits(self):
+        page = self.page
+        page.goto(f"{self.base}/clusters/shop")
+        page.get_by_text("Change limits").click()
+        expect(page.locator("#sleep_after")).to_have_value("5")
+        page.locator("#sleep_after").fill("2")
+        page.get_by_label("Sleeps after: unit").select_option("hours")
+        page.get_by_label("Sessions at once").fill("12")
+        page.get_by_role("button", name="Save limits").click()
+        facts = page.locator("#limits .facts")
+        expect(facts).to_contain_text("2 h idle")
+        expect(facts).to_contain_text("12")
+        told = json.loads(self.server.run("cluster", "show", "shop", "--json"))["limits"]
+        assert (told["connections_max"], told["sleep_after_seconds"]) == (12, 7200.0), told
+        # What is refused stays in the form, and nothing is changed.
+        page.get_by_text("Change limits").click()
+        page.get_by_label("Sleeps after: unit").select_option("days")
+        page.locator("#sleep_after").fill("4000")
+        page.get_by_role("button", name="Save limits").click()
+        expect(page.get_by_role("alert")).to_contain_text("from 0.1 s to 366 days")
+        expect(page.locator("#sleep_after")).to_have_value("4000")
+        assert json.loads(self.server.run("cluster", "show", "shop", "--json"))["limits"] == told
+        self.errors.clear()
+
     def step_make_a_key_and_use_it_as_the_page_says(self):
         page = self.page
         page.get_by_role("link", name="API keys").click()

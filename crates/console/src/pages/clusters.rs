@@ -4,6 +4,7 @@
 use super::answer::{self, page, status_of};
 use super::door::Nothing;
 use super::frame::{Frame, Notice};
+use super::limits;
 use super::views::{ClusterPage, ClusterRow, ClustersPage, RefusalRow, SessionRow, WakeRow};
 use super::words::{Moment, span};
 use crate::auth::{Form, SignedIn};
@@ -60,7 +61,8 @@ pub async fn show(State(web): State<Web>, Path(name): Path<String>, who: SignedI
     }
 }
 
-fn cluster(web: &Web, who: &SignedIn, name: &str, notice: Option<Notice>) -> Result<ClusterPage, ControlError> {
+/// The page of one cluster, with what went wrong.
+pub fn cluster(web: &Web, who: &SignedIn, name: &str, notice: Option<Notice>) -> Result<ClusterPage, ControlError> {
     let control = &web.api.control;
     let view = control.cluster(name)?;
     let recent = web.api.events.of(view.id);
@@ -76,6 +78,7 @@ fn cluster(web: &Web, who: &SignedIn, name: &str, notice: Option<Notice>) -> Res
         refusals: recent.refusals.iter().map(refusal).collect(),
         sleep_after: span(view.limits.sleep_after),
         transaction_idle_max: span(view.limits.transaction_idle_max),
+        limits: limits::form(view.limits),
         deleting: false,
         row: row(&view),
     })

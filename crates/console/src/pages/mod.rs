@@ -10,6 +10,7 @@ mod door;
 mod frame;
 mod help;
 mod keys;
+mod limits;
 mod platform;
 mod views;
 mod words;
@@ -33,6 +34,7 @@ pub fn router(web: Web) -> Router {
         .route("/clusters/{name}", get(clusters::show))
         .route("/clusters/{name}/sleep", post(clusters::sleep))
         .route("/clusters/{name}/wake", post(clusters::wake))
+        .route("/clusters/{name}/limits", post(limits::change))
         .route("/clusters/{name}/delete", post(clusters::delete))
         .route("/clusters/{name}/sessions/{id}/end", post(clusters::end_session))
         .route("/clusters/{name}/connect", get(connect::show).post(connect::show_again))

@@ -87,6 +87,12 @@ fn cluster(state: ClusterState, full: bool) -> String {
         },
         sleep_after: "5 min".to_owned(),
         transaction_idle_max: "1 h".to_owned(),
+        limits: LimitsForm {
+            connections_max: "200".to_owned(),
+            sleep_after: Length { number: "5".to_owned(), unit: "m" },
+            transaction_idle_max: Length { number: "1".to_owned(), unit: "h" },
+            open: full,
+        },
         deleting: full,
     };
     page.render().unwrap()

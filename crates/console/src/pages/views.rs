@@ -98,6 +98,21 @@ pub struct RefusalRow {
     pub code: u16,
 }
 
+/// A length of time as a form has it.
+pub struct Length {
+    pub number: String,
+    /// `s`, `m`, `h` or `d`.
+    pub unit: &'static str,
+}
+
+pub struct LimitsForm {
+    pub connections_max: String,
+    pub sleep_after: Length,
+    pub transaction_idle_max: Length,
+    /// Whether it stands open, because something in it was refused.
+    pub open: bool,
+}
+
 #[derive(Template)]
 #[template(path = "cluster.html")]
 pub struct ClusterPage {
@@ -110,6 +125,7 @@ pub struct ClusterPage {
     pub refusals: Vec<RefusalRow>,
     pub sleep_after: String,
     pub transaction_idle_max: String,
+    pub limits: LimitsForm,
     /// Whether the deletion stands open, because its confirmation was wrong.
     pub deleting: bool,
 }

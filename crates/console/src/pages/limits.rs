@@ -1,0 +1,108 @@
+//! What a cluster may use, as a form: numbers with their units. Whether they will do is the operation's to say.
+
+use super::answer::{self, page, status_of};
+use super::clusters::cluster;
+use super::frame::Notice;
+use super::views::{ClusterPage, Length, LimitsForm};
+use crate::auth::Form;
+use crate::web::Web;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use std::time::Duration;
+use tidegate_control::LimitsChange;
+use tidegate_model::ClusterLimits;
+
+/// As they were typed.
+#[derive(Deserialize)]
+pub struct Typed {
+    connections_max: String,
+    sleep_after: String,
+    sleep_after_unit: String,
+    transaction_idle_max: String,
+    transaction_idle_max_unit: String,
+}
+
+/// The units that a length may have, and their seconds.
+const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+
+pub async fn change(State(web): State<Web>, Path(name): Path<String>, form: Form<Typed>) -> Response {
+    let typed = &form.fields;
+    // What can't be read becomes zero, which the operation refuses as out of range.
+    let change = LimitsChange {
+        connections_max: Some(typed.connections_max.trim().parse().unwrap_or(0)),
+        sleep_after: Some(length(&typed.sleep_after, &typed.sleep_after_unit)),
+        transaction_idle_max: Some(length(&typed.transaction_idle_max, &typed.transaction_idle_max_unit)),
+    };
+    match web.api.control.change_limits(&name, change).await {
+        Ok(view) => Redirect::to(&format!("/clusters/{}#limits", view.name)).into_response(),
+        Err(error) => match cluster(&web, &form.who, &name, Some(Notice::from(&error))) {
+            Ok(shown) => page(status_of(&error), &ClusterPage { limits: again(typed), ..shown }),
+            Err(gone) => answer::problem(&gone),
+        },
+    }
+}
+
+/// What was typed, to be mended.
+fn again(typed: &Typed) -> LimitsForm {
+    let unit = |sent: &str| UNITS.iter().find(|(unit, _)| *unit == sent).map_or("m", |(unit, _)| *unit);
+    LimitsForm {
+        connections_max: typed.connections_max.clone(),
+        sleep_after: Length { number: typed.sleep_after.clone(), unit: unit(&typed.sleep_after_unit) },
+        transaction_idle_max: Length {
+            number: typed.transaction_idle_max.clone(),
+            unit: unit(&typed.transaction_idle_max_unit),
+        },
+        open: true,
+    }
+}
+
+fn length(number: &str, unit: &str) -> Duration {
+    let seconds = UNITS.iter().find(|(name, _)| *name == unit).map_or(0, |(_, seconds)| *seconds);
+    let number: f64 = number.trim().parse().unwrap_or(0.0);
+    Duration::try_from_secs_f64(Duration::from_secs(seconds).as_secs_f64() * number).unwrap_or_default()
+}
+
+/// The form as a cluster's present limits fill it in.
+pub fn form(limits: ClusterLimits) -> LimitsForm {
+    LimitsForm {
+        connections_max: limits.connections_max.to_string(),
+        sleep_after: shown(limits.sleep_after),
+        transaction_idle_max: shown(limits.transaction_idle_max),
+        open: false,
+    }
+}
+
+/// In the largest unit that keeps it whole.
+fn shown(time: Duration) -> Length {
+    let whole = |seconds: u64| time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(seconds);
+    let fits = UNITS.iter().rev().find(|(_, seconds)| whole(*seconds));
+    match fits {
+        Some((unit, seconds)) => Length { number: (time.as_secs() / seconds).to_string(), unit },
+        None => Length { number: time.as_secs_f64().to_string(), unit: "s" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_comes_back_as_it_was_shown() {
+        for (ms, number, unit) in [
+            (300_000, "5", "m"),
+            (3_600_000, "1", "h"),
+            (90_000, "90", "s"),
+            (1_500, "1.5", "s"),
+            (172_800_000, "2", "d"),
+        ] {
+            let time = Duration::from_millis(ms);
+            let length_of = shown(time);
+            assert_eq!((length_of.number.as_str(), length_of.unit), (number, unit));
+            assert_eq!(length(&length_of.number, length_of.unit), time);
+        }
+        for (number, unit) in [("", "m"), ("-1", "m"), ("1e300", "d"), ("NaN", "s"), ("1", "year"), ("inf", "s")] {
+            assert_eq!(length(number, unit), Duration::ZERO, "{number} {unit}");
+        }
+    }
+}
