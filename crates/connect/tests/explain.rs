@@ -8,7 +8,6 @@
 )]
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use tidegate_connect::{Answer, Ask, EXPLAIN_MAX, ExplainError, Explanation, explain};
 
 fn told(text: &str) -> Explanation {
@@ -324,10 +323,8 @@ fn separator() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// From one seed, so that a run says the same each time. Other seeds still find contrived passwords (two `@`, quotes
-    /// and commas, a second form inside) of which a piece is shown as a host or a database: known, and not yet mended.
     /// A password of marked pieces and any separators between them, raw or percent-encoded, in any form.
     #[test]
     fn no_piece_of_any_password_is_shown(

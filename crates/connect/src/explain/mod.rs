@@ -1,12 +1,15 @@
-//! What a connection string that somebody pasted verifies, what it does not and why, and the string that would. It
-//! reads the string and shows only what it has understood: never the string itself, never its password, and where it
-//! can't be told what is password and what is not, neither.
+//! What a connection string that somebody pasted verifies, what it does not and why, and the string that would. First
+//! everything is taken out of it that any reading could take for a password (`secrets`); what is shown is read from what
+//! remains. Never shows the string itself, and no piece of its password.
 
 mod family;
 mod judge;
 mod judge_more;
 mod judge_python;
+mod keys;
+mod notes;
 mod pairs;
+mod secrets;
 mod seen;
 mod url;
 mod words;
@@ -72,6 +75,8 @@ pub struct Explanation {
     pub port: Option<u16>,
     pub user: Option<String>,
     pub database: Option<String>,
+    /// Those of these four that stand in it and are not shown, since another reading takes them for a password.
+    pub withheld: Vec<&'static str>,
     /// Whether a password stands in it. What it is, is not said.
     pub holds_password: bool,
     pub checks: Checks,
@@ -118,36 +123,123 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
         return Err(ExplainError::Empty);
     }
     let asked = ask.client.map(|id| crate::client(id).map(|client| client.id.as_str())).transpose()?;
-    let mut seen = Seen::default();
-    let (form, found) = read(text, &mut seen)?;
-    if url::is_ambiguous(text) {
-        seen.withhold();
-    }
-    let family = asked.map_or(found, |id| Family::of(id).unwrap_or(found));
-    let verdict = judge::judge(family, &seen);
-    let checks = verdict.checks;
-    let mut why: Vec<String> = verdict.why.iter().map(|&reason| reason.to_owned()).collect();
-    why.extend(foreign(family, &seen));
+    let hidden = secrets::hide(text);
+    let readings = Readings::of(text, &hidden.text)?;
+    let shown = Shown::of(&readings, &hidden);
+    let family = asked.and_then(Family::of).unwrap_or_else(|| readings.family());
+    let (checks, why) = readings.judge(family);
     let candidates = if asked.is_none() { candidates(family) } else { Vec::new() };
+    let client = asked.or_else(|| known_of(family, &readings.clear.seen)).unwrap_or(GENERAL);
     Ok(Explanation {
-        form,
+        form: readings.clear.form,
         client: family.facts().name,
         candidates,
-        host: seen.host().map(str::to_owned),
-        port: seen.port(),
-        user: seen.user_name().map(str::to_owned),
-        database: seen.database_name().map(str::to_owned),
-        holds_password: seen.password,
+        holds_password: shown.password,
         checks,
         verifies: [checks.tls, checks.chain, checks.dns_name].iter().all(|check| *check == Answer::Yes),
         why,
-        notes: notes(&seen),
-        mend: mend(asked.or_else(|| shown(family, &seen)).unwrap_or(GENERAL), &seen, ask)?,
+        notes: notes::notes(&shown, hidden.unencoded),
+        mend: mend(client, &shown, ask)?,
+        host: shown.host,
+        port: shown.port,
+        user: shown.user,
+        database: shown.database,
+        withheld: shown.withheld,
     })
 }
 
-/// Reads the string by its form.
-fn read(text: &str, seen: &mut Seen) -> Result<(&'static str, Family), ExplainError> {
+/// What a text says, read by its form.
+#[derive(Debug, Clone)]
+struct Reading {
+    form: &'static str,
+    family: Family,
+    seen: Seen,
+}
+
+/// The text without what may be secret, from which all is taken that is shown; and as it is, which may only change what
+/// is said of the checks.
+#[derive(Debug)]
+struct Readings {
+    clear: Reading,
+    raw: Reading,
+}
+
+impl Readings {
+    fn of(raw: &str, clear: &str) -> Result<Self, ExplainError> {
+        match (read(raw), read(clear)) {
+            (None, None) => Err(ExplainError::NotRecognised),
+            (Some(raw), Some(clear)) if raw.form == clear.form => Ok(Self { clear, raw }),
+            // Only what was taken out made it look like another form.
+            (_, Some(clear)) => Ok(Self { raw: clear.clone(), clear }),
+            (Some(raw), None) => {
+                Ok(Self { clear: Reading { form: raw.form, family: raw.family, seen: Seen::default() }, raw })
+            }
+        }
+    }
+
+    fn family(&self) -> Family {
+        let named = !matches!(self.clear.family, Family::AnyUrl | Family::Unknown);
+        if named { self.clear.family } else { self.raw.family }
+    }
+
+    /// What both readings agree on; the rest depends.
+    fn judge(&self, family: Family) -> (Checks, Vec<String>) {
+        let (clear, raw) = (judge::judge(family, &self.clear.seen), judge::judge(family, &self.raw.seen));
+        let both = |one: Answer, other: Answer| if one == other { one } else { Answer::Depends };
+        let checks = Checks {
+            tls: both(clear.checks.tls, raw.checks.tls),
+            chain: both(clear.checks.chain, raw.checks.chain),
+            dns_name: both(clear.checks.dns_name, raw.checks.dns_name),
+            address: both(clear.checks.address, raw.checks.address),
+        };
+        let doubt = (clear.checks != raw.checks).then_some(notes::TWO_READINGS);
+        let why = doubt.into_iter().chain(raw.why).map(str::to_owned);
+        (checks, why.chain(foreign(family, &self.raw.seen)).collect())
+    }
+}
+
+/// All of a string's values that may be shown.
+#[derive(Debug, Default)]
+struct Shown {
+    host: Option<String>,
+    port: Option<u16>,
+    user: Option<String>,
+    database: Option<String>,
+    ca: Option<String>,
+    password: bool,
+    /// What stands in the string and may be a piece of a password.
+    withheld: Vec<&'static str>,
+}
+
+impl Shown {
+    fn of(readings: &Readings, hidden: &secrets::Hidden) -> Self {
+        let seen = &readings.clear.seen;
+        let clear = |value: Option<&str>| value.filter(|value| !hidden.took(value)).map(str::to_owned);
+        let mut shown = Self {
+            host: clear(seen.host()),
+            port: seen.port().filter(|port| !hidden.took(&port.to_string())),
+            user: clear(seen.user_name()),
+            database: clear(seen.database_name()),
+            ca: clear(seen.ca()),
+            password: readings.raw.seen.password || readings.clear.seen.password || hidden.password,
+            withheld: Vec::new(),
+        };
+        let is_shown = [shown.host.is_some(), shown.port.is_some(), shown.user.is_some(), shown.database.is_some()];
+        let named = readings.raw.seen.parts().into_iter().zip(is_shown);
+        shown.withheld =
+            named.filter(|((_, named), is_shown)| *named && !is_shown).map(|((part, _), _)| part).collect();
+        shown
+    }
+}
+
+/// Reads a text by its form; nothing where it is no connection string.
+fn read(text: &str) -> Option<Reading> {
+    let mut seen = Seen::default();
+    let (form, family) = read_into(text, &mut seen)?;
+    Some(Reading { form, family, seen })
+}
+
+fn read_into(text: &str, seen: &mut Seen) -> Option<(&'static str, Family)> {
     if let Some(program) = words::read(text, seen) {
         let family = match program {
             "mycli" => Family::Mycli,
@@ -155,7 +247,7 @@ fn read(text: &str, seen: &mut Seen) -> Result<(&'static str, Family), ExplainEr
             "mysql" if !seen.has("sslverifyservercert") => Family::Mysql,
             _ => Family::Mariadb,
         };
-        return Ok(("a command line", family));
+        return Some(("a command line", family));
     }
     if let Some(found) = url::find(text) {
         let (before, after) = url::read(text, &found, seen);
@@ -170,28 +262,26 @@ fn read(text: &str, seen: &mut Seen) -> Result<(&'static str, Family), ExplainEr
             scheme if scheme.contains('+') => "an SQLAlchemy URL",
             _ => "a URL",
         };
-        return Ok((form, family::of_scheme(&found.scheme, seen)));
+        return Some((form, family::of_scheme(&found.scheme, seen)));
     }
     if let Some(family) = data_source(text, seen) {
-        return Ok(("a PDO or DBI data source", family));
+        return Some(("a PDO or DBI data source", family));
     }
     if url::go_dsn(text, seen) {
-        return Ok(("a Go DSN", Family::Go));
+        return Some(("a Go DSN", Family::Go));
     }
     let first = text.split_once(';').filter(|_| !text.contains('\n')).map(|(first, _)| first);
     if first.is_some_and(|first| first.matches('=').count() == 1 && !first.contains('(')) {
         pairs::semicolons(text, seen);
-        return Ok(("a list of keys and values", family::of_semicolons(seen)));
+        return Some(("a list of keys and values", family::of_semicolons(seen)));
     }
     pairs::read(text, seen);
     // WordPress: define("MYSQL_CLIENT_FLAGS", ...).
     if text.contains("MYSQL_CLIENT_FLAGS") {
         seen.option("mysqlclientflags", text);
     }
-    if seen.options().next().is_none() && seen.host().is_none() && !seen.password {
-        return Err(ExplainError::NotRecognised);
-    }
-    Ok(("keys and values", family::of_pairs(text, seen)))
+    let nothing = seen.options().next().is_none() && seen.host().is_none() && !seen.password;
+    (!nothing).then(|| ("keys and values", family::of_pairs(text, seen)))
 }
 
 /// `mysql:host=h;port=1;dbname=d` of PDO and `DBI:MariaDB:...` of Perl, with the code round it.
@@ -200,19 +290,14 @@ fn data_source(text: &str, seen: &mut Seen) -> Option<Family> {
     let heads =
         [("dbi:mariadb:", Family::PerlMariadb), ("dbi:mysql:", Family::PerlMariadb), ("mysql:", Family::PhpPdo)];
     let (at, head, family) = heads.iter().find_map(|(head, family)| Some((lower.find(head)?, *head, *family)))?;
-    if text.get(..at).is_none_or(seen::leads_to_secret) {
-        return None;
-    }
     let rest = text.get(at + head.len()..)?;
-    if !["host=", "port=", "dbname=", "database=", "unix_socket=", "charset="].iter().any(|key| rest.starts_with(key)) {
+    if !secrets::SOURCE_KEYS.iter().any(|key| rest.starts_with(key)) {
         return None;
     }
     let end = rest.find(['"', '\'', '\n', ',']).unwrap_or(rest.len());
     let (source, after) = rest.split_at_checked(end)?;
     pairs::semicolons(source, seen);
     pairs::read(after.trim_start_matches(['"', '\'']), seen);
-    // User and password stand behind it, one by one: neither is shown.
-    seen.password |= after.contains(['"', '\'']);
     Some(family)
 }
 
@@ -247,35 +332,8 @@ fn foreign(family: Family, seen: &Seen) -> Vec<String> {
         .collect()
 }
 
-fn notes(seen: &Seen) -> Vec<&'static str> {
-    let mut notes = Vec::new();
-    if seen.broken {
-        notes.push(
-            "Its password holds characters that end a part of an address (@ : / ? #): clients may cut it at the wrong \
-             place. Write them percent-encoded. What may be a piece of the password was not read.",
-        );
-    }
-    if seen.withheld {
-        notes.push("What in it is password and what is not can't be told for certain: nothing of it is shown.");
-    }
-    if seen.password {
-        notes.push("A password stands in it. Better: let the client ask, or read it from the environment.");
-    }
-    if seen.user_name().is_some_and(|user| !user.contains('.')) {
-        notes
-            .push("Its user name has no prefix: here a login is `<prefix>.<user>`, and one without is refused (1045).");
-    }
-    if seen.port() == Some(3306) || (seen.port().is_none() && seen.host().is_some()) {
-        notes.push("It goes to port 3306, MySQL's default: Tidegate listens on 4000 unless it was told otherwise.");
-    }
-    if seen.host() == Some("localhost") {
-        notes.push("Many clients take `localhost` for a Unix socket: write 127.0.0.1, or tell the client to use TCP.");
-    }
-    notes
-}
-
 /// The client whose string is shown: SQLAlchemy's own where it was SQLAlchemy's.
-fn shown(family: Family, seen: &Seen) -> Option<&'static str> {
+fn known_of(family: Family, seen: &Seen) -> Option<&'static str> {
     let orm = clients().iter().find(|client| client.id == "sqlalchemy" && seen.has("sqlalchemy"));
     orm.map(|client| client.id.as_str()).or_else(|| known(family))
 }
@@ -293,13 +351,14 @@ fn candidates(family: Family) -> Vec<&'static str> {
 }
 
 /// The string that verifies; the general list of values where the client is not known.
-fn mend(client: &str, seen: &Seen, ask: &Ask<'_>) -> Result<Mend, ConnectError> {
+fn mend(client: &str, shown: &Shown, ask: &Ask<'_>) -> Result<Mend, ConnectError> {
+    let or = |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
     let endpoint = Endpoint {
-        host: seen.host().unwrap_or("HOST").to_owned(),
-        port: seen.port().filter(|port| *port != 3306).unwrap_or(4000),
-        user: seen.user_name().unwrap_or("PREFIX.USER").to_owned(),
-        database: seen.database_name().unwrap_or("test").to_owned(),
-        trust: ask.trust.cloned().unwrap_or_else(|| match seen.ca() {
+        host: or(&shown.host, "HOST"),
+        port: shown.port.filter(|port| *port != 3306).unwrap_or(4000),
+        user: or(&shown.user, "PREFIX.USER"),
+        database: or(&shown.database, "test"),
+        trust: ask.trust.cloned().unwrap_or_else(|| match &shown.ca {
             Some(path) => Trust::Private(Some(PathBuf::from(path))),
             None => Trust::Public,
         }),

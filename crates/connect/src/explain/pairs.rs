@@ -1,7 +1,9 @@
 //! Reads the forms that are keys and values: arguments, objects and arrays of any language, `.env` lines, YAML,
 //! properties, and the `;` forms of ADO.NET, ODBC, PDO and DBI. Never understands code: what follows no key is nothing.
 
-use super::seen::{Seen, is_secret, normal};
+use super::keys::normal;
+use super::secrets::is_quote;
+use super::seen::Seen;
 
 /// Keys and values in code or in lines, at any depth. An object counts as its key's value; its members are keys too.
 pub(super) fn read(text: &str, seen: &mut Seen) {
@@ -39,10 +41,7 @@ fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
         put(key, text, seen);
         return rest;
     }
-    // On a line of its own a password may hold anything.
-    let line = !code && is_secret(&normal(key));
-    let end = if line { value.find('\n').unwrap_or(value.len()) } else { bare_end(value) };
-    let (text, rest) = value.split_at_checked(end).unwrap_or((value, ""));
+    let (text, rest) = value.split_at_checked(bare_end(value)).unwrap_or((value, ""));
     let text = text.trim().trim_start_matches(':');
     if ["dict(", "array("].iter().any(|open| text.starts_with(open)) {
         seen.option(&normal(key), "object");
@@ -60,10 +59,6 @@ fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
 fn put(key: &str, value: &str, seen: &mut Seen) {
     // Django's.
     if key == "NAME" { seen.database(value) } else { seen.put(key, value) }
-}
-
-fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '\'' | '`')
 }
 
 /// What stands between the quote here and its other half, and what follows.

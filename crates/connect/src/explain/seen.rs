@@ -1,6 +1,8 @@
-//! What was read out of a pasted string: its endpoint, its options, its secrets. Never shows a value that holds a
-//! secret, or that does not look like what it should be.
+//! What was read out of a pasted string: its endpoint and its options. Never gives a value that does not look like what
+//! it should be, nor one of which a piece was taken out.
 
+use super::keys::{Role, normal, role};
+use super::secrets::HIDDEN;
 use std::net::Ipv6Addr;
 
 /// The most options that are kept of one string; nobody's has more than a few dozen.
@@ -10,7 +12,7 @@ const OPTIONS_MAX: usize = 256;
 const SHOWN_MAX: usize = 253;
 
 /// What a reader has found. Nothing here is printed but through the methods that check it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Seen {
     host: Vec<String>,
     port: Vec<String>,
@@ -18,38 +20,7 @@ pub(super) struct Seen {
     database: Vec<String>,
     /// Normalised key and trimmed value, in the order of the string.
     options: Vec<(String, String)>,
-    secrets: Vec<String>,
     pub password: bool,
-    /// The password has characters that end a part of an address.
-    pub broken: bool,
-    /// What is endpoint and what is password can't be told, so neither is shown.
-    pub withheld: bool,
-}
-
-/// What a key stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Host,
-    Port,
-    User,
-    Database,
-    Password,
-    Option,
-}
-
-/// A key as all languages spell it: `sslMode`, `ssl-mode`, `ssl_mode` and `SSL Mode` are one.
-pub(super) fn normal(key: &str) -> String {
-    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).take(64).collect()
-}
-
-/// Whether this normalised key's value is one. Rather one too many is taken for a secret than one too few.
-pub(super) fn is_secret(key: &str) -> bool {
-    ["pass", "pwd", "secret", "token", "credential", "privatekey"].iter().any(|word| key.contains(word))
-}
-
-/// Whether what follows this text on its line may be a password, so that nothing in it is what it seems.
-pub(super) fn leads_to_secret(before: &str) -> bool {
-    is_secret(&before.rsplit('\n').next().unwrap_or_default().to_ascii_lowercase())
 }
 
 /// Of which user names here are made.
@@ -57,23 +28,17 @@ pub(super) fn is_plain_user(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
 }
 
-fn role(key: &str) -> Role {
-    if is_secret(key) {
-        return Role::Password;
-    }
-    if key.starts_with("ssl") || key.starts_with("tls") || key.contains("ssl") {
-        return Role::Option;
-    }
-    match key {
-        "server" | "servername" | "datasource" | "address" | "addr" | "hostname" | "networkaddress" => Role::Host,
-        "uid" | "userid" | "username" => Role::User,
-        "db" | "dbname" | "database" | "databasename" | "schema" | "initialcatalog" => Role::Database,
-        _ if key.ends_with("host") => Role::Host,
-        _ if key.ends_with("port") => Role::Port,
-        _ if key.ends_with("user") || key.ends_with("username") => Role::User,
-        _ if key.ends_with("database") => Role::Database,
-        _ => Role::Option,
-    }
+fn is_plain_database(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "-_$".contains(c))
+}
+
+fn is_plain_host(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c))
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
+}
+
+fn is_port(text: &str) -> bool {
+    text.trim().parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 impl Seen {
@@ -97,11 +62,7 @@ impl Seen {
     }
 
     pub fn secret(&mut self, value: &str) {
-        if !value.is_empty() {
-            self.password = true;
-            self.secrets.push(decoded(value));
-            self.secrets.push(value.to_owned());
-        }
+        self.password |= !value.is_empty();
     }
 
     pub fn user(&mut self, value: &str) {
@@ -130,31 +91,31 @@ impl Seen {
         }
     }
 
-    /// Forgets the endpoint and the user: they may be pieces of a password.
-    pub fn withhold(&mut self) {
-        self.withheld = true;
-    }
-
     pub fn host(&self) -> Option<&str> {
-        let host = self.one(&self.host)?;
-        let plain = |c: char| c.is_ascii_alphanumeric() || ".-:".contains(c);
-        (host.chars().all(plain) && host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')).then_some(host)
+        one(&self.host).filter(|host| is_plain_host(host))
     }
 
     pub fn port(&self) -> Option<u16> {
-        self.one(&self.port)?.trim().parse().ok().filter(|port| *port != 0)
+        one(&self.port)?.trim().parse().ok().filter(|port| *port != 0)
     }
 
     pub fn user_name(&self) -> Option<&str> {
-        self.one(&self.user).filter(|name| is_plain_user(name))
+        one(&self.user).filter(|name| is_plain_user(name))
     }
 
-    /// A host that is empty or can't be read was cut at a wrong place, and what follows it may be a password's rest.
     pub fn database_name(&self) -> Option<&str> {
-        if self.host().is_none() && !self.host.is_empty() {
-            return None;
-        }
-        self.one(&self.database).filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_$".contains(c)))
+        one(&self.database).filter(|name| is_plain_database(name))
+    }
+
+    /// The parts that this reading names, whatever it calls them.
+    pub fn parts(&self) -> [(&'static str, bool); 4] {
+        let some = |values: &[String], plain: fn(&str) -> bool| values.iter().any(|v| !v.is_empty() && plain(v));
+        [
+            ("host", some(&self.host, is_plain_host)),
+            ("port", some(&self.port, is_port)),
+            ("user", some(&self.user, is_plain_user)),
+            ("database", some(&self.database, is_plain_database)),
+        ]
     }
 
     /// The CA file it names, if that is a plain path.
@@ -162,20 +123,7 @@ impl Seen {
         let keys = ["sslca", "ssl.ca", "serversslcert", "mysqlattrsslca", "sslcapath", "sslcert", "mysqlsslcafile"];
         let path = keys.iter().find_map(|key| self.get(key))?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-~\\: ".contains(c);
-        (path.contains(['/', '\\', '.']) && path.chars().all(plain))
-            .then_some(path)
-            .filter(|path| !self.withheld && self.harmless(path))
-    }
-
-    /// The one value that was given. Two that differ are none: one of them may be a piece of a password.
-    fn one<'a>(&self, values: &'a [String]) -> Option<&'a str> {
-        let mut named = values.iter().filter(|value| !value.is_empty());
-        let first = named.next()?;
-        (!self.withheld && named.all(|other| other == first) && self.harmless(first)).then_some(first.as_str())
-    }
-
-    fn harmless(&self, value: &str) -> bool {
-        value.len() <= SHOWN_MAX && !self.secrets.iter().any(|secret| value.contains(secret.as_str()))
+        (path.contains(['/', '\\', '.']) && path.chars().all(plain)).then_some(path)
     }
 
     /// The value of the last option of this normalised key, in lower case where it is a word.
@@ -212,6 +160,13 @@ impl Seen {
     pub fn options(&self) -> impl Iterator<Item = &str> {
         self.options.iter().map(|(key, _)| key.as_str())
     }
+}
+
+/// The one value that was given. Two that differ are none; one that was taken out is not counted.
+fn one(values: &[String]) -> Option<&str> {
+    let mut named = values.iter().filter(|value| !value.is_empty() && !value.contains(HIDDEN));
+    let first = named.next()?;
+    (first.len() <= SHOWN_MAX && named.all(|other| other == first)).then_some(first.as_str())
 }
 
 /// Percent-decoded; what is no valid encoding stays.

@@ -1,8 +1,9 @@
-//! Reads a command line of mysql, mariadb, mycli and their kin. Never takes a word for a database that may be a
-//! piece of a password.
+//! Reads a command line of mysql, mariadb, mycli and their kin. Never splits a word where a shell would not.
 
-use super::seen::{Seen, normal};
+use super::keys::normal;
+use super::seen::Seen;
 use super::url;
+use std::ops::Range;
 
 /// The programs that are known, and whose options they take.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -19,10 +20,10 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Options of one letter that take a value.
-const SHORT: &[(char, &str)] = &[('u', "user"), ('h', "host"), ('P', "port"), ('D', "database")];
+pub(super) const SHORT: &[(char, &str)] = &[('u', "user"), ('h', "host"), ('P', "port"), ('D', "database")];
 
 /// Long options whose value may be the next word.
-const LONG: &[&str] = &[
+pub(super) const LONG: &[&str] = &[
     "user",
     "host",
     "port",
@@ -36,67 +37,98 @@ const LONG: &[&str] = &[
     "sslcipher",
 ];
 
-/// Reads a command line and tells whose it is; nothing where it is none.
-pub(super) fn read(text: &str, seen: &mut Seen) -> Option<&'static str> {
-    let line = text.trim_start().trim_start_matches("$ ").replace("\\\n", " ");
-    let words: Vec<String> =
-        shlex::split(&line).unwrap_or_else(|| line.split_whitespace().map(str::to_owned).collect());
-    let at = words.iter().position(|word| !is_before_program(word))?;
-    let program = words.get(at)?.rsplit('/').next()?;
-    let (_, client) = PROGRAMS.iter().find(|(name, _)| *name == program)?;
-    for assignment in words.get(..at)?.iter().filter_map(|word| word.split_once('=')) {
-        seen.put(assignment.0, assignment.1);
+/// The words of a text as a shell splits them; nothing where a quote stays open.
+pub(super) fn split(text: &str) -> Option<Vec<Range<usize>>> {
+    let mut words = Vec::new();
+    let mut start = None;
+    let mut open = None;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' && open != Some('\'') {
+            let joins = chars.next_if(|(_, next)| *next == '\n').is_some();
+            if !joins {
+                start = start.or(Some(at));
+                chars.next();
+            }
+        } else if open == Some(c) {
+            open = None;
+        } else if open.is_none() && c.is_whitespace() {
+            words.extend(start.take().map(|start| start..at));
+        } else {
+            start = start.or(Some(at));
+            open = open.or_else(|| Some(c).filter(|c| matches!(c, '"' | '\'')));
+        }
     }
-    arguments(words.get(at + 1..)?, client, seen);
-    Some(client)
+    words.extend(start.map(|start| start..text.len()));
+    open.is_none().then_some(words)
 }
 
-/// `MYSQL_PWD=x`, `sudo`, `exec`.
+/// The same at blanks alone.
+pub(super) fn blanks(text: &str) -> Vec<Range<usize>> {
+    let starts = text.split_whitespace().scan(0, |from, word| {
+        let start = *from + text.get(*from..)?.find(word)?;
+        *from = start + word.len();
+        Some(start..*from)
+    });
+    starts.collect()
+}
+
+/// The words, where the program stands among them, and whose options it takes; nothing where this is no command line.
+pub(super) fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
+    let words = split(text).unwrap_or_else(|| blanks(text));
+    let word = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+    let at = words.iter().position(|range| !is_before_program(word(range)))?;
+    let name = word(words.get(at)?).rsplit('/').next()?;
+    let (_, client) = PROGRAMS.iter().find(|(program, _)| *program == name)?;
+    Some((words, at, client))
+}
+
+/// `$`, `sudo`, `exec`, `MYSQL_PWD=x`.
 fn is_before_program(word: &str) -> bool {
     let name =
         |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit());
-    ["sudo", "exec", "env"].contains(&word) || word.split_once('=').is_some_and(|(key, _)| name(key))
+    ["$", "sudo", "exec", "env"].contains(&word) || word.split_once('=').is_some_and(|(key, _)| name(key))
 }
 
-fn arguments(words: &[String], client: &str, seen: &mut Seen) {
-    let mut bare = Vec::new();
-    let mut typed = seen.password;
-    // What stands after `-p` or `--password` may be a piece of a password that was typed with blanks in it.
-    let mut asked = false;
+/// Reads a command line and tells whose it is; nothing where it is none.
+pub(super) fn read(text: &str, seen: &mut Seen) -> Option<&'static str> {
+    let (words, at, client) = program(text)?;
+    let words: Vec<String> = words.into_iter().map(|range| unquoted(text.get(range).unwrap_or_default())).collect();
+    for (key, value) in words.get(..at)?.iter().filter_map(|word| word.split_once('=')) {
+        seen.put(key, value);
+    }
+    arguments(words.get(at + 1..)?, seen);
+    Some(client)
+}
+
+/// One word without its quotes.
+fn unquoted(word: &str) -> String {
+    shlex::split(word).and_then(|words| words.into_iter().next()).unwrap_or_else(|| word.to_owned())
+}
+
+fn arguments(words: &[String], seen: &mut Seen) {
     let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
+        let value_follows = words.peek().is_some_and(|next| !next.starts_with('-'));
         if let Some(long) = word.strip_prefix("--") {
             let (key, value) = long.split_once('=').map_or((long, None), |(key, value)| (key, Some(value)));
-            let key = normal(key);
-            let next = words.peek().filter(|next| !next.starts_with('-') && LONG.contains(&key.as_str())).is_some();
+            let next = value_follows && LONG.contains(&normal(key).as_str());
             let value = value.or_else(|| if next { words.next() } else { None });
-            typed |= key.contains("pass") && value.is_some();
-            asked |= key.contains("pass");
-            seen.put(&key, value.unwrap_or_default());
+            seen.put(key, value.unwrap_or_default());
         } else if let Some(short) = word.strip_prefix('-') {
             let mut letters = short.chars();
             let letter = letters.next().unwrap_or_default();
             let inline = Some(letters.as_str()).filter(|rest| !rest.is_empty());
+            // After `-p` alone mysql expects no password, mycli does, and many people think that mysql does.
             if letter == 'p' {
-                asked = true;
-                // After `-p` alone mysql expects no password, mycli does, and many people think that mysql does.
-                let next = words.peek().is_some_and(|next| !next.starts_with('-'));
-                let password = inline.or_else(|| if next { words.next() } else { None });
-                typed |= password.is_some();
-                seen.secret(password.unwrap_or_default());
+                seen.secret(inline.or_else(|| if value_follows { words.next() } else { None }).unwrap_or_default());
             } else if let Some((_, key)) = SHORT.iter().find(|(short, _)| *short == letter) {
                 seen.put(key, inline.or_else(|| words.next()).unwrap_or_default());
             }
-        } else {
-            bare.push((word, asked));
-        }
-    }
-    for (word, asked) in bare {
-        if let Some(found) = url::find(word) {
+        } else if let Some(found) = url::find(word) {
             url::read(word, &found, seen);
-        } else if !typed && !asked {
+        } else {
             seen.database(word);
         }
     }
-    let _ = client;
 }

@@ -1,0 +1,38 @@
+//! What often goes wrong beside TLS. Never repeats a value.
+
+use super::Shown;
+
+/// Why a check that depends on the reading does so.
+pub(super) const TWO_READINGS: &str = "The string can be read in more than one way, and what is verified depends on which: percent-encode the password in an \
+     address, or put it in quotes elsewhere, and ask again.";
+
+/// In the order in which they help.
+pub(super) fn notes(shown: &Shown, unencoded: bool) -> Vec<&'static str> {
+    let mut notes = Vec::new();
+    if unencoded {
+        notes.push(
+            "Its password holds characters that end a part of an address (@ : / ? #): clients may cut it at the wrong \
+             place. Write them percent-encoded.",
+        );
+    }
+    if !shown.withheld.is_empty() {
+        notes.push(
+            "Some of it can be read in more than one way, and may be a piece of the password: that is not shown. In an \
+             address write the password percent-encoded, elsewhere in quotes.",
+        );
+    }
+    if shown.password {
+        notes.push("A password stands in it. Better: let the client ask, or read it from the environment.");
+    }
+    if shown.user.as_ref().is_some_and(|user| !user.contains('.')) {
+        notes
+            .push("Its user name has no prefix: here a login is `<prefix>.<user>`, and one without is refused (1045).");
+    }
+    if shown.port == Some(3306) || (shown.port.is_none() && shown.host.is_some() && !shown.withheld.contains(&"port")) {
+        notes.push("It goes to port 3306, MySQL's default: Tidegate listens on 4000 unless it was told otherwise.");
+    }
+    if shown.host.as_deref() == Some("localhost") {
+        notes.push("Many clients take `localhost` for a Unix socket: write 127.0.0.1, or tell the client to use TCP.");
+    }
+    notes
+}

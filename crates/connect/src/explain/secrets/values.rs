@@ -1,0 +1,127 @@
+//! Values of keys whose names say that they are secret, and bare strings behind a comma, as code gives a user and a
+//! password to a function. Never leaves a piece of such a value because of what stands in it.
+
+use super::super::keys::{SECRET, is_known};
+use super::is_quote;
+use super::rest;
+use std::ops::Range;
+
+/// The most such values of one line; behind the last, the line is taken whole.
+const VALUES_MAX: usize = 64;
+
+/// Where a value begins, and whether it is one by its look only.
+type Start = (usize, bool);
+
+/// The stretches of this line of the text that may be secret; whether a password is among them.
+pub(super) fn find(text: &str, line: Range<usize>, out: &mut Vec<Range<usize>>) -> bool {
+    let mut at = line.start;
+    let mut is_password = false;
+    for count in 0.. {
+        let keyed = behind_secret_key(text, at..line.end).map(|start| (start, false));
+        let Some((start, other)) = keyed.into_iter().chain(string_of_a_list(text, at..line.end)).min() else { break };
+        is_password |= !other && start < line.end;
+        let value = text.get(start..line.end).unwrap_or_default();
+        let Some(end) = value_end(value).filter(|_| count < VALUES_MAX && !is_of_line(text, &line, start)) else {
+            out.push(start..line.end);
+            break;
+        };
+        out.push(start..start + end);
+        let empty = || value.chars().next().map_or(1, char::len_utf8);
+        at = start + if end > 0 { end } else { empty() };
+    }
+    is_password
+}
+
+/// Where the first value in this range begins whose key names a secret.
+fn behind_secret_key(text: &str, range: Range<usize>) -> Option<usize> {
+    let lower = text.get(range.clone())?.to_ascii_lowercase();
+    let mut from = 0;
+    loop {
+        let rest = lower.get(from..)?;
+        let word = SECRET.iter().filter_map(|word| rest.find(word)).min()?;
+        let rest = rest.get(word..)?;
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_.-$".contains(c));
+        let sign = after.strip_prefix(is_quote).unwrap_or(after).trim_start_matches([']', ' ', '\t']);
+        let value = sign.trim_start_matches(['=', ':', '>', '(']);
+        if value.len() < sign.len() {
+            return Some(range.end - value.trim_start_matches([' ', '\t']).len());
+        }
+        from = lower.len() - after.len();
+    }
+}
+
+/// Where the first string in this range begins that follows a comma and is no key; behind a key that is not known, its
+/// value.
+fn string_of_a_list(text: &str, range: Range<usize>) -> Option<Start> {
+    let mut from = range.start;
+    loop {
+        let at = from + text.get(from..range.end)?.find(is_quote)?;
+        let before = text.get(..at)?.trim_end();
+        from = at + 1;
+        let Some(before) = before.strip_suffix(',') else { continue };
+        // Go's sql.Open("mysql", DSN).
+        if ["\"mysql\"", "'mysql'", "`mysql`"].iter().any(|driver| before.ends_with(driver)) {
+            continue;
+        }
+        let quote = text.get(at..)?.chars().next()?;
+        let Some((key, after)) = text.get(from..range.end)?.split_once(quote) else { return Some((at, false)) };
+        let sign = after.trim_start();
+        let value = sign.trim_start_matches([':', '=', '>']);
+        if value.len() == sign.len() || key.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            return Some((at, false));
+        }
+        if !is_known(key) {
+            return Some((range.end - value.trim_start().len(), true));
+        }
+        from += key.len() + 1;
+    }
+}
+
+/// Whether the value that begins here is all that its line is for, as in `.env` files and YAML: it may hold anything.
+fn is_of_line(text: &str, line: &Range<usize>, start: usize) -> bool {
+    let key = text.get(line.start..start).unwrap_or_default().trim_start_matches("export ");
+    let key = key.trim_end().trim_end_matches([':', '=']);
+    let bare = !text.get(start..).unwrap_or_default().starts_with(|c: char| is_quote(c) || c == '{');
+    bare && text.contains('\n') && !key.contains([':', '=', ',', ';', '&', '?', '(', '{', '"', '\''])
+}
+
+/// Where this value ends, if the rest of its line leaves no doubt.
+fn value_end(value: &str) -> Option<usize> {
+    let first = value.chars().next()?;
+    let end = match first {
+        '{' => value.find('}')?,
+        _ if is_quote(first) => 1 + closing(value.get(1..)?, first)?,
+        _ => bare_end(value),
+    };
+    let after = if is_quote(first) || first == '{' { end + 1 } else { end };
+    rest::is_regular(value.get(after..)?).then_some(after)
+}
+
+/// Where a quoted text ends.
+fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    text.char_indices().find_map(|(at, c)| {
+        let closes = c == quote && !escaped;
+        escaped = c == '\\' && !escaped;
+        closes.then_some(at)
+    })
+}
+
+/// Where a bare value ends; `os.environ["NAME"]` and `getenv("NAME")` are one.
+fn bare_end(value: &str) -> usize {
+    let end = value.find(|c: char| ",;&)}]".contains(c) || c.is_whitespace() || is_quote(c)).unwrap_or(value.len());
+    lookup_end(value, end).unwrap_or(end)
+}
+
+fn lookup_end(value: &str, at: usize) -> Option<usize> {
+    let close = match value.get(..at)?.chars().next_back()? {
+        '(' => ')',
+        '[' => ']',
+        _ => return None,
+    };
+    let quoted = value.get(at..)?;
+    let quote = quoted.chars().next().filter(|c| is_quote(*c))?;
+    let (name, after) = quoted.get(1..)?.split_once(quote)?;
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (plain && after.starts_with(close)).then_some(at + name.len() + 3)
+}
