@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use rustls::SignatureScheme;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use tidegate_e2e::knot::Knot;
 use tidegate_e2e::limits::soon;
@@ -236,8 +237,11 @@ fn a_crash_loop_costs_one_order() {
 
 #[test]
 fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
-    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    let metrics = tidegate_e2e::server::free_port();
+    let more = format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n");
+    let Some(mut bench) = ordinary(Wanted::default(), &more) else { return };
     let leaf = bench.wait();
+    assert_eq!(alarms(metrics), Vec::<String>::new());
     assert_eq!(bench.status()["alarms"].as_array().unwrap().len(), 0);
     bench.pebble.stop();
     let out = bench.server.cli(&["cert", "renew"]);
@@ -247,6 +251,7 @@ fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
     let status = bench.status();
     assert!(status["alarms"][0].as_str().unwrap().contains("no new ecdsa certificate"), "{status}");
     assert_eq!(status["acme"]["certificates"][0]["last_error"]["step"], "directory", "{status}");
+    assert_eq!(alarms(metrics), ["failed"]);
     let text = bench.server.cli(&["cert", "status"]);
     assert!(String::from_utf8_lossy(&text.stdout).contains("ALARM"));
     let check = bench.server.cli(&["cert", "check", "--json"]);
@@ -259,6 +264,52 @@ fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
     assert_eq!(bench.login(DOMAIN).unwrap(), leaf);
     assert_eq!(bench.status()["acme"]["certificates"][0]["failures"], 1);
     assert_eq!(bench.pebble.orders(), before);
+    assert_eq!(alarms(metrics), ["failed"], "a restart mends nothing");
+}
+
+/// The kinds of alarm that the metrics show for the database's certificate.
+fn alarms(metrics: u16) -> Vec<String> {
+    let raised = |line: &str| {
+        let labels = line.strip_prefix("tidegate_certificate_alarms{")?.strip_suffix("} 1")?;
+        Some(labels.strip_prefix("certificate=\"database\",kind=\"")?.trim_end_matches('"').to_owned())
+    };
+    let text = soon("the metrics", || {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", metrics)).ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        text.contains("tidegate_certificate_alarms").then_some(text)
+    });
+    text.lines().filter_map(raised).collect()
+}
+
+#[test]
+fn the_history_survives_restarts() {
+    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    bench.wait();
+    let out = bench.server.cli(&["cert", "renew"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    bench.pebble.stop();
+    assert!(!bench.server.cli(&["cert", "renew"]).status.success());
+    let history = bench.status()["history"].clone();
+    let words = |history: &serde_json::Value| -> Vec<String> {
+        history.as_array().unwrap().iter().map(|change| change["what"].as_str().unwrap().to_owned()).collect()
+    };
+    // Latest first: the CA that is down, its two certificates, and the local CA's before them.
+    assert_eq!(words(&history), ["alarm", "served", "served", "served"], "{history}");
+    assert_eq!(history[1]["serial"], bench.serial());
+    assert_ne!(history[1]["serial"], history[2]["serial"]);
+    assert!(history[0]["reason"].as_str().unwrap().contains("can't be reached"), "{history}");
+    for _ in 0..2 {
+        assert_eq!(bench.server.stop(), 0);
+        bench.server.run();
+        assert_eq!(bench.status()["history"], history, "a restart is no news");
+    }
+    let file = bench.server.data().join("tls/history.json");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let text = bench.server.cli(&["cert", "status"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("history  "), "{text:?}");
 }
 
 #[test]

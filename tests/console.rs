@@ -285,7 +285,9 @@ fn the_private_listener_counts_and_has_closed_labels() {
     assert!(number(&metrics, done) >= 1.0);
     assert!(number(&metrics, "tidegate_wakes_total{kind=\"wake\"}") >= 1.0);
     assert!(number(&metrics, "tidegate_wake_seconds_count") >= 1.0);
-    assert!(number(&metrics, "tidegate_certificate_not_after_seconds") > 1.7e9);
+    assert!(number(&metrics, "tidegate_certificate_not_after_seconds{certificate=\"database\"}") > 1.7e9);
+    let alarms: Vec<_> = metrics.lines().filter(|l| l.starts_with("tidegate_certificate_alarms{")).collect();
+    assert!(alarms.len() > 5 && alarms.iter().all(|line| line.ends_with(" 0")), "{alarms:?}");
     assert!(number(&metrics, "tidegate_bytes_total{direction=\"to_client\"}") > 0.0);
     for tenant in ["tallied", &cluster.prefix, "127.0.0.1"] {
         assert!(!metrics.contains(tenant), "{tenant} stands among the metrics");

@@ -79,6 +79,28 @@ fn https(port: u16, name: &str, config: Arc<ClientConfig>) -> Result<Vec<u8>, St
     Ok(stream.conn.peer_certificates().unwrap()[0].to_vec())
 }
 
+/// The certificate's page, as whoever signs in by a link sees it.
+fn page(bench: &Bench) -> String {
+    let link = bench.server.json(&["operator", "link"])["url"].as_str().unwrap().to_owned();
+    let (jar, at) = (bench.server.folder.join("cookies"), format!("{CONSOLE}:{}:127.0.0.1", bench.console));
+    let curl = |more: &[&str]| {
+        let mut command = std::process::Command::new("curl");
+        command
+            .args(["-sS", "--resolve", &at, "--cacert"])
+            .arg(&bench.roots)
+            .args(["-b"])
+            .arg(&jar)
+            .args(["-c"])
+            .arg(&jar);
+        let out = command.args(more).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let base = format!("https://{CONSOLE}:{}", bench.console);
+    curl(&["-X", "POST", "-H", &format!("Origin: {base}"), &link]);
+    curl(&[&format!("{base}/certificate")])
+}
+
 fn accounts(folder: &Path) -> usize {
     let Ok(files) = std::fs::read_dir(folder) else { return 0 };
     files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("account-")).count()
@@ -97,6 +119,16 @@ fn both_names_get_a_certificate_of_their_own_and_both_are_renewed() {
     let long = std::time::Duration::from_secs(120);
     within(long, "the database's renewal", || (bench.database(DATABASE).ok()? != database).then_some(()));
     within(long, "the console's renewal", || (bench.console(CONSOLE).ok()? != console).then_some(()));
+    assert!(page(&bench).contains("Of this console"), "the page shows both");
+    let status = bench.server.json(&["cert", "status"]);
+    assert_eq!(
+        (&status["served"]["names"][0], &status["console"]["served"]["names"][0]),
+        (&DATABASE.into(), &CONSOLE.into())
+    );
+    assert_eq!(status["console"]["source"], "acme", "{status}");
+    assert!(status["console"]["history"].as_array().unwrap().len() >= 2, "{status}");
+    let text = bench.server.cli(&["cert", "status"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("The console's own:"), "{text:?}");
     let url = bench.server.json(&["operator", "link"])["url"].as_str().unwrap().to_owned();
     assert!(url.starts_with(&format!("https://{CONSOLE}:{}/", bench.console)), "{url}");
 }

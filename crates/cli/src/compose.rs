@@ -130,9 +130,15 @@ impl Server {
             control: self.control.clone(),
             face: self.face.subscribe(),
             identity: self.identity.clone(),
+            console_identity: self.console_identity(),
             events: self.events.clone(),
             prober: Arc::new(OwnDoor { face: self.face.subscribe() }),
         }
+    }
+
+    /// The console's own certificate, if it has one.
+    fn console_identity(&self) -> Option<Identity> {
+        Some(self.web_identity.clone()).filter(|own| !own.is_same(&self.identity))
     }
 
     fn open_console(&self, doors: Doors, shared: Option<&AcmeShared>) -> Result<()> {
@@ -147,12 +153,13 @@ impl Server {
                 metrics: self.metrics.clone(),
                 control: self.control.clone(),
                 identity: self.identity.clone(),
+                console_identity: self.console_identity(),
                 events: self.events.clone(),
             };
             self.tasks.spawn(watched.serve(listener, self.closing.clone()));
         }
-        if !self.web_identity.is_same(&self.identity) {
-            let (watch, closing) = (self.web_identity.watch(), self.closing.clone());
+        if let Some(identity) = self.console_identity() {
+            let (watch, closing) = (identity.watch(), self.closing.clone());
             self.tasks.spawn(async move {
                 tokio::select! {
                     () = watch => {}
@@ -221,7 +228,7 @@ impl Server {
             return Ok(true);
         }
         let Ok(status) = self.identity.status() else { return Ok(false) };
-        status.alarms.into_iter().next().map_or(Ok(false), Err)
+        status.alarms.into_iter().next().map_or(Ok(false), |alarm| Err(alarm.what))
     }
 
     pub fn face(&self) -> PublicFace {

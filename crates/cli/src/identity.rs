@@ -57,7 +57,7 @@ fn tell(journal: &dyn Journal, event: TlsEvent) {
         TlsEvent::Swapped { names, not_after_unix } => {
             journal.record(&Event::CertificateSwapped { names, not_after_unix });
         }
-        TlsEvent::Alarm { what } => journal.record(&Event::CertificateAlarm { what }),
+        TlsEvent::Alarm { what, .. } => journal.record(&Event::CertificateAlarm { what }),
         TlsEvent::Rejected { reason } => journal.record(&Event::CertificateRejected { reason }),
         TlsEvent::CaCreated { .. } => tracing::info!("{event}"),
         other => tracing::warn!("{other}"),
@@ -109,7 +109,9 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
 /// As the endpoint's events, with a word about whose they are.
 fn tell_console(journal: &dyn Journal, event: TlsEvent) {
     match event {
-        TlsEvent::Alarm { what } => journal.record(&Event::CertificateAlarm { what: format!("console: {what}") }),
+        TlsEvent::Alarm { what, .. } => {
+            journal.record(&Event::CertificateAlarm { what: format!("console: {what}") });
+        }
         TlsEvent::Rejected { reason } => {
             journal.record(&Event::CertificateRejected { reason: format!("console: {reason}") });
         }

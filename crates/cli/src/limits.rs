@@ -35,3 +35,6 @@ pub const RENEWAL_MAX: Duration = Duration::from_secs(11 * 60);
 
 /// Between two looks of `cert renew`.
 pub const RENEWAL_LOOK: Duration = Duration::from_millis(300);
+
+/// Lines of a certificate's history on a terminal: one screen; `--json` has them all.
+pub const HISTORY_SHOWN: usize = 5;

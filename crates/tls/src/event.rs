@@ -1,5 +1,6 @@
 //! What this room tells about itself. Never decides where it is written.
 
+use crate::alarm::AlarmKind;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -22,7 +23,7 @@ pub enum TlsEvent {
     /// Others than the owner may read the key file.
     KeyExposed { key: PathBuf, mode: u32 },
     /// No new certificate can be had, or the one that was got may not be served: somebody must look.
-    Alarm { what: String },
+    Alarm { kind: AlarmKind, what: String },
 }
 
 impl fmt::Display for TlsEvent {
@@ -35,7 +36,7 @@ impl fmt::Display for TlsEvent {
             Self::CaRestored { ca } => write!(f, "wrote {} again: it was missing or changed", ca.display()),
             Self::Swapped { names, .. } => write!(f, "new certificate in use for {}", names.join(", ")),
             Self::Rejected { reason } => write!(f, "new certificate not taken, the old one stays: {reason}"),
-            Self::Alarm { what } => f.write_str(what),
+            Self::Alarm { what, .. } => f.write_str(what),
             Self::NameLeftOut { name } => write!(
                 f,
                 "the certificate does not carry `{name}`: the local CA was made without it; \

@@ -150,6 +150,14 @@ impl Source for Files {
             }
         }
     }
+
+    fn trouble(&self) -> Option<String> {
+        if self.unreadable {
+            return Some("the certificate files can't be read; the pair read before is served".to_owned());
+        }
+        let (_, reason) = self.refused.as_ref()?;
+        Some(format!("the certificate files hold a pair that is not taken, the old one stays: {reason}"))
+    }
 }
 
 impl Files {

@@ -2,9 +2,11 @@
 //! new handshakes only.
 
 use crate::acme::{Acme, Finding, Manager};
+use crate::alarm::AlarmKind;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::files::Files;
+use crate::history::{History, HistoryEntry};
 use crate::limits::POLL_EVERY;
 use crate::local_ca::LocalCa;
 use crate::master::Master;
@@ -61,8 +63,9 @@ struct Inner {
     source: Mutex<Box<dyn Source>>,
     resolver: Arc<Resolver>,
     server: Arc<ServerConfig>,
+    history: Arc<History>,
     on_event: Box<dyn Fn(TlsEvent) + Send + Sync>,
-    clock: Clock,
+    clock: Arc<Clock>,
 }
 
 /// Who we are. Cheap to clone; all clones are one.
@@ -106,14 +109,23 @@ impl Identity {
                 }
             }
         };
-        let served = source.open(clock(), &on_event)?;
-        let resolver = Arc::new(Resolver { served: ArcSwap::from_pointee(served) });
         state::private_folder(&settings.key_folder())?;
+        let history = Arc::new(History::open(settings.key_folder().join("history.json")));
+        let (clock, noted): (Arc<Clock>, _) = (Arc::new(Box::new(clock)), history.clone());
+        let now = clock.clone();
+        let on_event = move |event: TlsEvent| {
+            noted.note(now().unix_timestamp(), &event);
+            on_event(event);
+        };
+        let served = source.open(clock(), &on_event)?;
+        history.note_served(clock().unix_timestamp(), &served);
+        let resolver = Arc::new(Resolver { served: ArcSwap::from_pointee(served) });
         let file = settings.key_folder().join("tickets.sealed");
         let tickets = Arc::new(Tickets::open(file, master, provider.secure_random, clock())?);
         let server = profile::server_config(provider, resolver.clone(), settings.versions, tickets.clone())?;
-        let (source, on_event, clock) = (Mutex::new(source), Box::new(on_event), Box::new(clock));
-        Ok(Self { inner: Arc::new(Inner { settings, manager, tickets, source, resolver, server, on_event, clock }) })
+        let (source, on_event) = (Mutex::new(source), Box::new(on_event));
+        let inner = Inner { settings, manager, tickets, source, resolver, server, history, on_event, clock };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The public server profile. One for the life of the process: swaps happen behind it.
@@ -206,8 +218,8 @@ impl Identity {
             let mut gone = gone;
             // A panic there is a bug of ours; it must not be the end of renewals.
             while !runtime.block_on(manager.run_until(&identity, &mut gone)) {
-                identity
-                    .tell(TlsEvent::Alarm { what: "ordering certificates failed unexpectedly; going on".to_owned() });
+                let what = "ordering certificates failed unexpectedly; going on".to_owned();
+                manager.alarm(&identity, AlarmKind::Fault, what);
             }
         }));
         Some(going)
@@ -251,6 +263,15 @@ impl Identity {
         (self.inner.clock)()
     }
 
+    pub(crate) fn history(&self) -> Vec<HistoryEntry> {
+        self.inner.history.entries()
+    }
+
+    /// What is wrong with the source at this moment.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.inner.source.lock().unwrap_or_else(PoisonError::into_inner).trouble()
+    }
+
     pub(crate) fn tell(&self, event: TlsEvent) {
         (self.inner.on_event)(event);
     }
@@ -273,7 +294,9 @@ impl Identity {
     fn serve(&self, fresh: Served) {
         let names = fresh.chain.names.clone();
         let not_after_unix = fresh.chain.not_after.unix_timestamp();
-        self.inner.resolver.served.store(Arc::new(fresh));
+        let fresh = Arc::new(fresh);
+        self.inner.resolver.served.store(fresh.clone());
+        self.inner.history.note_served(self.now().unix_timestamp(), &fresh);
         self.tell(TlsEvent::Swapped { names, not_after_unix });
     }
 

@@ -94,6 +94,10 @@ fn keys_are_for_their_owner_only_and_the_root_key_is_nowhere() {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
+        if path.extension().is_some_and(|end| end == "json") {
+            assert!(!text.contains("PRIVATE"), "{text}");
+            continue;
+        }
         let key = rcgen::KeyPair::from_pem(&text[text.find("-----BEGIN PRIVATE").unwrap()..]).unwrap();
         let root = std::fs::read(folder.path().join("ca.pem")).unwrap();
         let (_, root) = x509_parser::pem::parse_x509_pem(&root).unwrap();

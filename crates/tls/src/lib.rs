@@ -5,11 +5,13 @@
 //! A further source is one more file that implements `source::Source`; nothing else changes.
 
 mod acme;
+mod alarm;
 mod chain;
 mod door;
 mod error;
 mod event;
 mod files;
+mod history;
 mod identity;
 mod issue;
 pub mod limits;
@@ -32,9 +34,11 @@ pub use acme::{
     AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT,
 };
 pub use acme::{AcmeStatus, Finding, KeptStatus, Slip};
+pub use alarm::{Alarm, AlarmKind};
 pub use door::WebDoor;
 pub use error::TlsError;
 pub use event::TlsEvent;
+pub use history::{Happening, HistoryEntry};
 pub use identity::Identity;
 pub use local_ca::renew_at_next_start;
 pub use profile::{Roots, client_config, warm_thread};

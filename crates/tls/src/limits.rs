@@ -36,6 +36,13 @@ pub const RENEW_RETRY: Duration = Duration::from_secs(10 * 60);
 /// some 250 bytes.
 pub const TLS13_TICKETS: usize = 1;
 
+/// Certificates that were served, and as many other things that happened to them, that are remembered: four years of a
+/// certificate of sixty days with an RSA one beside it, and a week of attempts at a CA that is down.
+pub const HISTORY_MAX: usize = 50;
+
+/// Characters of a reason that are remembered.
+pub const HISTORY_TEXT_MAX: usize = 500;
+
 /// Former local roots that are remembered, so that a machine's store can be cleaned of them. A new CA is made by hand
 /// and seldom; who makes more than these has long cleaned the first.
 pub const FORMER_MAX: usize = 64;

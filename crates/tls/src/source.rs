@@ -33,6 +33,11 @@ pub trait Source: Send {
     /// Looks for a better chain than the one served.
     fn look(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> Look;
 
+    /// What is wrong with it at this moment, beside what is served.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Makes a whole new CA, where this source has one of its own, and a chain of it.
     fn renew_ca(&mut self, _now: OffsetDateTime, _tell: Tell<'_>) -> Result<Served, TlsError> {
         Err(TlsError::NoLocalCa)

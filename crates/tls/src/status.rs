@@ -1,8 +1,10 @@
 //! What an operator may know of the certificate: what is served, until when, and what is wrong. Never a key.
 
 use crate::acme::AcmeStatus;
+use crate::alarm::{Alarm, AlarmKind};
 use crate::chain::Chain;
 use crate::error::TlsError;
+use crate::history::HistoryEntry;
 use crate::identity::Identity;
 use rustls::SignatureAlgorithm;
 use tidegate_model::Trust;
@@ -35,7 +37,9 @@ pub struct CertificateStatus {
     pub served_rsa: Option<LeafStatus>,
     pub acme: Option<AcmeStatus>,
     /// What somebody must look at; empty if all is well.
-    pub alarms: Vec<String>,
+    pub alarms: Vec<Alarm>,
+    /// What happened to it, latest first, over restarts.
+    pub history: Vec<HistoryEntry>,
 }
 
 /// One certificate of a chain.
@@ -64,6 +68,7 @@ impl Identity {
         if let Some(acme) = &acme {
             alarms.extend(acme.alarms.iter().cloned());
         }
+        alarms.extend(self.trouble().map(|what| Alarm::new(AlarmKind::Rejected, what)));
         let source = match (&acme, &served.trust) {
             (Some(_), _) => "acme",
             (None, Trust::Local(_)) => "local",
@@ -71,20 +76,23 @@ impl Identity {
         };
         let trust = served.trust.clone();
         let chain = links(&served.chain);
-        Ok(CertificateStatus { source, trust, served: leaf, chain, served_rsa: rsa.transpose()?, acme, alarms })
+        let (served_rsa, history) = (rsa.transpose()?, self.history());
+        Ok(CertificateStatus { source, trust, served: leaf, chain, served_rsa, acme, alarms, history })
     }
 }
 
-fn age_alarm(leaf: &LeafStatus, now: i64) -> Option<String> {
+fn age_alarm(leaf: &LeafStatus, now: i64) -> Option<Alarm> {
     let left = leaf.not_after - now;
     if left <= 0 {
-        return Some("the certificate that is served has ended: clients refuse it".to_owned());
+        return Some(Alarm::new(AlarmKind::Ended, "the certificate that is served has ended: clients refuse it"));
     }
     if now < leaf.not_before {
-        return Some("the certificate that is served is not valid yet: is this machine's clock right?".to_owned());
+        let what = "the certificate that is served is not valid yet: is this machine's clock right?";
+        return Some(Alarm::new(AlarmKind::NotYetValid, what));
     }
     let late = left < (leaf.not_after - leaf.not_before) / LATE_PART;
-    late.then(|| format!("the certificate that is served ends in {} hours and has not been renewed", left / 3600))
+    let what = || format!("the certificate that is served ends in {} hours and has not been renewed", left / 3600);
+    late.then(|| Alarm::new(AlarmKind::EndsSoon, what()))
 }
 
 /// What can't be read is left out: it was served all the same, and clients judge it.
@@ -135,9 +143,13 @@ mod tests {
         };
         let day = 86_400;
         assert_eq!(age_alarm(&at(-60 * day, 30 * day), 0), None);
-        for (from, to, word) in [(-80 * day, 10 * day, "240 hours"), (-90 * day, 0, "has ended"), (5, day, "clock")] {
+        for (from, to, kind, word) in [
+            (-80 * day, 10 * day, AlarmKind::EndsSoon, "240 hours"),
+            (-90 * day, 0, AlarmKind::Ended, "has ended"),
+            (5, day, AlarmKind::NotYetValid, "clock"),
+        ] {
             let said = age_alarm(&at(from, to), 0).unwrap();
-            assert!(said.contains(word), "{said}");
+            assert!(said.kind == kind && said.what.contains(word), "{said:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::{limits, screen};
 use anyhow::{Context as _, Result};
 use std::path::Path;
-use tidegate_console::certificate::{Certificate, Kept, Leaf, Pair};
+use tidegate_console::certificate::{Certificate, Change, Kept, Leaf, Pair};
 use tidegate_console::types::Secret;
 use zeroize::Zeroizing;
 
@@ -44,7 +44,25 @@ fn text(certificate: &Certificate) -> String {
     for alarm in &certificate.alarms {
         out += &format!("ALARM    {alarm}\n");
     }
+    for change in certificate.history.iter().take(limits::HISTORY_SHOWN) {
+        out += &format!("history  {} {}\n", change.at, happened(change));
+    }
+    if let Some(console) = &certificate.console {
+        out += &format!("\nThe console's own:\n{}", text(console));
+    }
     out
+}
+
+fn happened(change: &Change) -> String {
+    match &change.reason {
+        Some(reason) => format!("{}: {reason}", change.what),
+        None => format!(
+            "{}: {}, serial {}",
+            change.what,
+            change.key.as_deref().unwrap_or_default(),
+            change.serial.as_deref().unwrap_or_default()
+        ),
+    }
 }
 
 fn leaf(word: &str, leaf: &Leaf) -> String {

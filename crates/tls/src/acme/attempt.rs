@@ -13,6 +13,7 @@ use crate::acme::settings::{CaSettings, ChallengeKind};
 use crate::acme::solve::Solver;
 use crate::acme::store::Pair;
 use crate::acme::{account, random};
+use crate::alarm::AlarmKind;
 use crate::chain::Chain;
 use crate::identity::Identity;
 use instant_acme::{Account, CertificateIdentifier, Order, OrderStatus};
@@ -35,7 +36,7 @@ impl Manager {
     /// How long nothing is to be done after it.
     pub(super) async fn attempt(&self, mut attempt: Attempt, identity: &Identity) -> Duration {
         if let Err(failure) = self.begin(&mut attempt) {
-            self.alarm(identity, failure.to_string());
+            self.alarm(identity, AlarmKind::Storage, failure.to_string());
             return STORAGE_RETRY;
         }
         locked(&self.asked).retain(|asked| *asked != attempt.kind);
@@ -177,7 +178,7 @@ impl Manager {
         let served = self.serve_stored(identity);
         let kept = served.and_then(|()| self.store.remember(attempt.kind, &record));
         if let Err(error) = kept.and_then(|()| self.store.forget_pending_key(attempt.kind)) {
-            self.alarm(identity, Failure::new(Step::Storage, error).to_string());
+            self.alarm(identity, AlarmKind::Storage, Failure::new(Step::Storage, error).to_string());
         }
         // At once: the CA may be asked for its window.
         Duration::ZERO
@@ -204,9 +205,10 @@ impl Manager {
         let again = date(record.next_attempt);
         // Each attempt is told of: they are rare.
         *locked(&self.said) = None;
-        self.alarm(identity, format!("no certificate from {}: {failure}; next attempt at {again}", ca.directory));
+        let what = format!("no certificate from {}: {failure}; next attempt at {again}", ca.directory);
+        self.alarm(identity, AlarmKind::Failed, what);
         if let Err(error) = self.store.remember(attempt.kind, record) {
-            self.alarm(identity, Failure::new(Step::Storage, error).to_string());
+            self.alarm(identity, AlarmKind::Storage, Failure::new(Step::Storage, error).to_string());
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::acme::record::{Record, Slip};
 use crate::acme::schedule;
 use crate::acme::settings::ChallengeKind;
 use crate::acme::solve::Solver;
+use crate::alarm::{Alarm, AlarmKind};
 use crate::chain::Chain;
 use crate::error::TlsError;
 use crate::identity::Identity;
@@ -23,7 +24,7 @@ use tokio::time::timeout;
 pub struct AcmeStatus {
     pub domains: Vec<String>,
     pub certificates: Vec<KeptStatus>,
-    pub alarms: Vec<String>,
+    pub alarms: Vec<Alarm>,
 }
 
 /// One kind of key and its certificate.
@@ -52,9 +53,9 @@ pub struct Finding {
 impl Manager {
     pub fn status(&self, now: i64) -> AcmeStatus {
         let certificates: Vec<_> = self.kinds().iter().map(|kind| self.kept(*kind, now)).collect();
-        let mut alarms: Vec<String> = certificates.iter().flat_map(alarms).collect();
+        let mut alarms: Vec<Alarm> = certificates.iter().flat_map(alarms).collect();
         // What was said last and is in no record: a storage that can't be written, a clock.
-        if let Some(said) = locked(&self.said).clone().filter(|_| alarms.is_empty()) {
+        if let Some(said) = locked(&self.said).clone().filter(|said| alarms.iter().all(|it| it.kind != said.kind)) {
             alarms.push(said);
         }
         AcmeStatus { domains: self.settings.domains.clone(), certificates, alarms }
@@ -158,18 +159,20 @@ fn finding(what: &str, result: Result<String, String>) -> Finding {
     Finding { what: what.to_owned(), good, detail: result.unwrap_or_else(|detail| detail) }
 }
 
-fn alarms(kept: &KeptStatus) -> Vec<String> {
+fn alarms(kept: &KeptStatus) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     if let Some(slip) = kept.last_error.as_ref().filter(|_| kept.failures > 0) {
         let next = kept.next_attempt.map_or(String::new(), |at| format!("; next attempt at {}", date(at)));
         let (key, times) = (kept.key, kept.failures);
-        alarms.push(format!(
+        let what = format!(
             "no new {key} certificate after {times} attempts, last from {}: {}{next}",
             slip.directory, slip.reason
-        ));
+        );
+        alarms.push(Alarm::new(AlarmKind::Failed, what));
     }
     if kept.held {
-        alarms.push(format!("a newer {} certificate is kept back: clients could not verify it", kept.key));
+        let what = format!("a newer {} certificate is kept back: clients could not verify it", kept.key);
+        alarms.push(Alarm::new(AlarmKind::Held, what));
     }
     alarms
 }

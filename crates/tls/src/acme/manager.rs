@@ -11,6 +11,7 @@ use crate::acme::schedule::{self, Decision, Life};
 use crate::acme::settings::{AcmeSettings, CaSettings};
 use crate::acme::store::{Pair, Store};
 use crate::acme::{account, random};
+use crate::alarm::{Alarm, AlarmKind};
 use crate::chain::Chain;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
@@ -39,7 +40,7 @@ pub struct Manager {
     /// Whether windows were asked for since the start: then they are, whatever was agreed before.
     asked_windows: Mutex<bool>,
     /// What was last alarmed of, so that the same is not said at every look.
-    pub(super) said: Mutex<Option<String>>,
+    pub(super) said: Mutex<Option<Alarm>>,
     /// Held while files under `acme/` change.
     pub(super) busy: tokio::sync::Mutex<()>,
     pub(super) wake: Notify,
@@ -127,7 +128,7 @@ impl Manager {
         let unix = now.unix_timestamp();
         let mut record = self.store.record(kind, unix);
         let pair = self.store.pair(kind).unwrap_or_else(|error| {
-            self.alarm(identity, format!("the certificate that was kept is lost: {error}"));
+            self.alarm(identity, AlarmKind::Lost, format!("the certificate that was kept is lost: {error}"));
             None
         });
         if self.promote_held(kind, &record, identity) {
@@ -139,15 +140,21 @@ impl Manager {
         }
         let asked = locked(&self.asked).contains(&kind);
         match schedule::decide(unix, life, &record, asked) {
-            Decision::Wait(until) => seconds(until - unix),
+            Decision::Wait(until) => {
+                // Whatever they were about is over.
+                locked(&self.said).take_if(|said| matches!(said.kind, AlarmKind::Clock | AlarmKind::Limit));
+                seconds(until - unix)
+            }
             Decision::WrongClock => {
-                self.alarm(identity, format!("this machine's clock says {now}, which can't be: nothing is ordered"));
+                // By the day: the same is not to be said at every look.
+                let what = format!("this machine's clock says {}, which can't be: nothing is ordered", now.date());
+                self.alarm(identity, AlarmKind::Clock, what);
                 LOOK_MAX
             }
             Decision::Enough(until) => {
                 locked(&self.asked).retain(|asked| *asked != kind);
                 let what = "too many certificates were ordered this week, for other reasons than age";
-                self.alarm(identity, format!("{what}; the next one not before {}", date(until)));
+                self.alarm(identity, AlarmKind::Limit, format!("{what}; the next one not before {}", date(until)));
                 seconds(until - unix)
             }
             Decision::Order(why) => self.attempt(Attempt { kind, why, pair, record, now }, identity).await,
@@ -218,18 +225,19 @@ impl Manager {
         let renew_at = Some(schedule::by_age(self.life(&chain)));
         let record = Record { renew_at, issuer: record.issuer.clone(), ..record.settled() };
         if let Err(error) = self.store.remember(kind, &record).and_then(|()| self.serve_stored(identity)) {
-            self.alarm(identity, error.to_string());
+            self.alarm(identity, AlarmKind::Storage, error.to_string());
         }
         true
     }
 
     /// Says it once until something else is to be said.
-    pub(super) fn alarm(&self, identity: &Identity, what: String) {
+    pub fn alarm(&self, identity: &Identity, kind: AlarmKind, what: String) {
+        let alarm = Alarm { kind, what };
         let mut said = locked(&self.said);
-        if said.as_ref() != Some(&what) {
-            *said = Some(what.clone());
+        if said.as_ref() != Some(&alarm) {
+            *said = Some(alarm.clone());
             drop(said);
-            identity.tell(TlsEvent::Alarm { what });
+            identity.tell(TlsEvent::Alarm { kind, what: alarm.what });
         }
     }
 }

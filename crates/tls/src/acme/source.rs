@@ -2,6 +2,7 @@
 //! certificate is there, the local CA serves. Never talks to a CA itself.
 
 use crate::acme::manager::Manager;
+use crate::alarm::AlarmKind;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::local_ca::LocalCa;
@@ -26,7 +27,10 @@ impl Source for Acme {
                 return Ok(served);
             }
             Ok(None) => {}
-            Err(error) => tell(TlsEvent::Alarm { what: format!("the certificate that was kept is lost: {error}") }),
+            Err(error) => {
+                let what = format!("the certificate that was kept is lost: {error}");
+                tell(TlsEvent::Alarm { kind: AlarmKind::Lost, what });
+            }
         }
         self.until_then.open(now, tell)
     }

@@ -1,0 +1,152 @@
+//! What became of the certificate, over restarts: which ones were served, which were not taken, every alarm. Bounded,
+//! and never in the way: a disk that takes nothing costs the memory of it, not the certificate.
+
+use crate::chain::Chain;
+use crate::event::TlsEvent;
+use crate::limits::{HISTORY_MAX, HISTORY_TEXT_MAX};
+use crate::source::Served;
+use crate::state::{self, SECRET_MODE};
+use crate::status::leaf;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One thing that happened. `at` is seconds of the Unix clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    pub at: i64,
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Happening {
+    /// New handshakes get this certificate from here on.
+    Served { key: String, names: Vec<String>, serial: String, issuer: String, not_after: i64 },
+    /// A new one was not taken.
+    Rejected { reason: String },
+    /// Somebody must look.
+    Alarm { kind: String, reason: String },
+}
+
+pub struct History {
+    path: PathBuf,
+    /// Latest first.
+    entries: Mutex<VecDeque<HistoryEntry>>,
+}
+
+impl History {
+    /// What can't be read is forgotten: nothing depends on it.
+    pub fn open(path: PathBuf) -> Self {
+        let read = state::read_if_there(&path).ok().flatten();
+        let entries = read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { path, entries: Mutex::new(entries) }
+    }
+
+    /// Latest first.
+    pub fn entries(&self) -> Vec<HistoryEntry> {
+        self.lock().iter().cloned().collect()
+    }
+
+    /// What this event says about the certificate, if anything.
+    pub fn note(&self, at: i64, event: &TlsEvent) {
+        let what = match event {
+            TlsEvent::Rejected { reason } => Happening::Rejected { reason: short(reason) },
+            TlsEvent::Alarm { kind, what } => Happening::Alarm { kind: kind.as_str().to_owned(), reason: short(what) },
+            _ => return,
+        };
+        self.add(HistoryEntry { at, what });
+    }
+
+    /// The leaves that are served from here on; those that were the last of their kind before are no news.
+    pub fn note_served(&self, at: i64, served: &Served) {
+        let rsa = served.chain.rsa.as_ref();
+        let rsa = rsa.map(|rsa| Chain { certified: rsa.clone(), rsa: None, ..served.chain.clone() });
+        for leaf in [leaf(&served.chain).ok(), rsa.and_then(|rsa| leaf(&rsa).ok())].into_iter().flatten() {
+            let is_known = self.lock().iter().find_map(|entry| match &entry.what {
+                Happening::Served { key, serial, .. } if *key == leaf.key => Some(*serial == leaf.serial),
+                _ => None,
+            });
+            if is_known == Some(true) {
+                continue;
+            }
+            let (key, serial, issuer) = (leaf.key.to_owned(), leaf.serial, short(&leaf.issuer));
+            let what = Happening::Served { key, names: leaf.names, serial, issuer, not_after: leaf.not_after };
+            self.add(HistoryEntry { at, what });
+        }
+    }
+
+    fn add(&self, entry: HistoryEntry) {
+        let mut entries = self.lock();
+        entries.push_front(entry);
+        // Counted apart, so that no number of alarms pushes a certificate out.
+        let (mut served, mut others) = (0, 0);
+        entries.retain(|entry| {
+            let count = if matches!(entry.what, Happening::Served { .. }) { &mut served } else { &mut others };
+            *count += 1;
+            *count <= HISTORY_MAX
+        });
+        if let Ok(text) = serde_json::to_vec(&*entries) {
+            // Written again with the next entry; until then the memory has it.
+            let _ = state::write_whole(&self.path, &text, SECRET_MODE);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<HistoryEntry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(HISTORY_TEXT_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarm::AlarmKind;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn alarm(what: &str) -> TlsEvent {
+        TlsEvent::Alarm { kind: AlarmKind::Failed, what: what.to_owned() }
+    }
+
+    #[test]
+    fn it_survives_a_restart_is_private_and_alarms_push_no_certificate_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.json");
+        let history = History::open(path.clone());
+        let what = Happening::Served {
+            key: "ecdsa".into(),
+            names: vec!["db.test".into()],
+            serial: "01".into(),
+            issuer: "CN=a".into(),
+            not_after: 9,
+        };
+        let first = HistoryEntry { at: 1, what };
+        history.add(first.clone());
+        for at in 0..2 * i64::try_from(HISTORY_MAX).unwrap() {
+            history.note(at, &alarm(&"x".repeat(2 * HISTORY_TEXT_MAX)));
+        }
+        history.note(7, &TlsEvent::Swapped { names: vec![], not_after_unix: 0 });
+        let kept = History::open(path.clone()).entries();
+        assert_eq!(kept, history.entries());
+        assert_eq!((kept.len(), kept.last()), (HISTORY_MAX + 1, Some(&first)));
+        let Happening::Alarm { reason, .. } = &kept[0].what else { panic!() };
+        assert_eq!(reason.len(), HISTORY_TEXT_MAX);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_can_t_be_read_or_written_loses_the_past_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.json");
+        std::fs::write(&path, "rubbish").unwrap();
+        assert_eq!(History::open(path).entries(), vec![]);
+        let nowhere = History::open(folder.path().join("no/such/folder/history.json"));
+        nowhere.note(1, &alarm("full"));
+        assert_eq!(nowhere.entries().len(), 1);
+    }
+}
