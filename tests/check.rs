@@ -3,6 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
+#[path = "../crates/check/tests/support/scan.rs"]
+mod scan;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -87,6 +90,27 @@ fn a_judge_without_the_password_wakes_nothing() {
     assert_eq!(server.engines(), Vec::<u32>::new());
     // The same address under its right name.
     let out = run(&cluster, WRONG_HOST, &["--name", "localhost"]);
+    assert_eq!(out.status.code(), Some(0), "{:?}", not_passed(&json(&out)));
+}
+
+#[test]
+fn sslscan_and_openssl_agree_about_the_product_and_no_limit_is_in_their_way() {
+    let server = Server::start();
+    let cluster = server.create("scanned");
+    let report = json(&run(&cluster, "localhost", &[]));
+    let ask = |id: &str| {
+        let found = report["findings"].as_array().unwrap().iter().find(|f| f["id"] == id).unwrap();
+        (found["verdict"].as_str().unwrap().to_owned(), found["evidence"].as_str().unwrap().to_owned())
+    };
+    scan::openssl_agrees(cluster.port, &cluster.ca, &ask);
+    // Each opens some ninety connections from one address; then the door must be as open as before.
+    for _ in 0..2 {
+        match scan::Scan::of(cluster.port, "localhost") {
+            Some(scan) => scan::agree(&scan, &ask),
+            None => return eprintln!("not run: sslscan is not installed (script/setup test)"),
+        }
+    }
+    let out = run(&cluster, "localhost", &["--user", &cluster.user]);
     assert_eq!(out.status.code(), Some(0), "{:?}", not_passed(&json(&out)));
 }
 

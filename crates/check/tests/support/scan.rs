@@ -1,6 +1,7 @@
 //! Second opinions: what sslscan and OpenSSL's own client see of an endpoint, and whether a report agrees where they
 //! overlap. Both are run as programs; nothing of the judge is used. Also read by the end-to-end tests.
 
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 /// What sslscan found.
@@ -99,6 +100,9 @@ pub fn agree(scan: &Scan, ask: Ask<'_>) {
 
 fn same_certificate(scan: &Scan, ask: Ask<'_>) {
     let names = scan.certificate("altnames").unwrap().replace("DNS:", "").replace("IP Address:", "");
+    // It writes out an IPv6 address in full.
+    let names = names.split(", ").map(|n| n.parse::<IpAddr>().map_or_else(|_| n.to_owned(), |ip| ip.to_string()));
+    let names = names.collect::<Vec<_>>().join(", ");
     let (_, evidence) = ask("name");
     assert!(evidence.ends_with(&names), "{evidence}: {names}");
     let until = date(&scan.certificate("not-valid-after").unwrap());
