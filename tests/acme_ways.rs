@@ -176,6 +176,55 @@ fn the_next_ca_is_asked_with_its_external_account() {
 }
 
 #[test]
+fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
+    let (Some(pebble), Some(stage)) = (Pebble::start(Wanted::default()), Pebble::start(Wanted::default())) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let text = |pebble: &Pebble| std::fs::read_to_string(pebble.directory_ca()).unwrap();
+    let both = write(folder.path(), "directories.pem", &(text(&pebble) + &text(&stage)));
+    let roots = write(folder.path(), "roots.pem", &pebble.root());
+    let config = |ports: &[u16]| {
+        let listen: Vec<_> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        format!(
+            "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\nstaging = \"{}\"\ndirectory_ca = \"{}\"\n\
+             roots = \"{}\"\nprofile = \"default\"\nhttp_listen = [{}]\n",
+            pebble.directory(),
+            stage.directory(),
+            both.display(),
+            roots.display(),
+            listen.join(", ")
+        )
+    };
+    // Nobody answers where the validators ask.
+    let elsewhere = config(&[tidegate_e2e::server::free_port()]);
+    let mut server = Server::with(Options { config: elsewhere, ..Options::default() });
+    soon("the first attempt has failed", || server.log().contains("no certificate from").then_some(()));
+    let failures = |server: &Server| server.json(&["cert", "status"])["acme"]["certificates"][0]["failures"].clone();
+    for failed in 2..=6 {
+        let out = server.cli(&["cert", "renew"]);
+        assert!(!out.status.success());
+        assert_eq!(failures(&server), failed, "{out:?}");
+        // The third to the fifth are rehearsed and go no further; the sixth goes to the CA without.
+        let rehearsed = usize::try_from(failed).unwrap().clamp(2, 5) - 2;
+        let expected = if failed == 6 { 3 } else { 2 };
+        assert_eq!((pebble.orders(), stage.orders()), (expected, rehearsed), "{}", server.log());
+        assert_eq!(String::from_utf8_lossy(&out.stderr).contains("in a rehearsal"), (3..=5).contains(&failed));
+    }
+    let alarms = server.json(&["cert", "status"])["alarms"].to_string();
+    assert!(!alarms.contains("this week"), "{alarms}");
+    // Mended: the rehearsal goes well, and the CA is asked once.
+    assert_eq!(server.stop(), 0);
+    server.change(Options { config: config(&[pebble.http, stage.http]), ..Options::default() });
+    server.run();
+    let out = server.cli(&["cert", "renew"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!((pebble.orders(), stage.orders()), (4, 4));
+    assert_eq!((pebble.issued(), stage.issued()), (1, 1));
+    assert_eq!(server.json(&["cert", "status"])["acme"]["certificates"][0]["issued_by"], pebble.directory());
+}
+
+#[test]
 fn a_client_that_takes_rsa_only_gets_the_rsa_leaf() {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
     let Some(bench) = ordinary(Wanted::default(), "rsa = \"yes\"\n") else { return };

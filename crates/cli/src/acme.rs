@@ -74,6 +74,7 @@ fn authority(config: &Config, section: &str) -> Result<CaSettings> {
         }
     };
     Ok(CaSettings {
+        staging: staging(config, section, &directory)?,
         directory,
         email: text("email")?,
         directory_ca: file("directory_ca")?,
@@ -81,6 +82,19 @@ fn authority(config: &Config, section: &str) -> Result<CaSettings> {
         profile: text("profile")?,
         eab,
     })
+}
+
+/// Where orders at this CA are rehearsed, if anywhere.
+fn staging(config: &Config, section: &str, directory: &str) -> Result<Option<String>> {
+    match text(config, section, "staging")? {
+        None => Ok(CaSettings::new(directory).staging),
+        Some(word) if word == "none" => Ok(None),
+        Some(url) if url.starts_with("https://") => Ok(Some(url)),
+        Some(url) => {
+            let cause = format!("{section}.staging is {url:?}, which is no https URL");
+            Err(Failure::usage(cause, "set it to the URL of the CA's staging directory, or to \"none\"").into())
+        }
+    }
 }
 
 fn challenges(config: &Config, domains: &[String]) -> Result<Vec<ChallengeKind>> {

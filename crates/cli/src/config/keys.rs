@@ -29,6 +29,12 @@ const fn seconds(n: u64) -> Duration {
 /// What is set per CA.
 const EMAIL: Key =
     Key { name: "email", default: "\"\"", kind: Kind::Text, doc: "Where the CA may write to. Flag: --acme-email." };
+const STAGING: Key = Key {
+    name: "staging",
+    default: "\"\"",
+    kind: Kind::Text,
+    doc: "Where orders are rehearsed after two failures. Empty: Let's Encrypt's for Let's Encrypt, else nowhere, as \"none\".",
+};
 const DIRECTORY_CA: Key = Key {
     name: "directory_ca",
     default: "\"\"",
@@ -170,6 +176,7 @@ pub const SECTIONS: &[Section] = &[
                 kind: Kind::Text,
                 doc: "The CA: the URL of its directory. The default is Let's Encrypt.",
             },
+            STAGING,
             EMAIL,
             DIRECTORY_CA,
             ROOTS,
@@ -225,12 +232,12 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "acme_fallback",
         doc: "A second CA, asked when the first one gives no certificate.",
-        keys: &[NO_DIRECTORY, EMAIL, DIRECTORY_CA, ROOTS, PROFILE, EAB_KEY_ID, EAB_KEY_FILE],
+        keys: &[NO_DIRECTORY, STAGING, EMAIL, DIRECTORY_CA, ROOTS, PROFILE, EAB_KEY_ID, EAB_KEY_FILE],
     },
     Section {
         name: "acme_fallback_2",
         doc: "A third CA, asked when neither of the first two gives one.",
-        keys: &[NO_DIRECTORY, EMAIL, DIRECTORY_CA, ROOTS, PROFILE, EAB_KEY_ID, EAB_KEY_FILE],
+        keys: &[NO_DIRECTORY, STAGING, EMAIL, DIRECTORY_CA, ROOTS, PROFILE, EAB_KEY_ID, EAB_KEY_FILE],
     },
     Section {
         name: "engine",

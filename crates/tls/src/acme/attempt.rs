@@ -12,7 +12,7 @@ use crate::acme::schedule::{self, Why};
 use crate::acme::settings::{CaSettings, ChallengeKind};
 use crate::acme::solve::Solver;
 use crate::acme::store::Pair;
-use crate::acme::{account, random};
+use crate::acme::{account, random, rehearse};
 use crate::alarm::AlarmKind;
 use crate::chain::Chain;
 use crate::identity::Identity;
@@ -30,6 +30,8 @@ pub struct Attempt {
     pub pair: Option<Pair>,
     pub record: Record,
     pub now: OffsetDateTime,
+    /// Whether a CA may have issued something that is not served.
+    pub spent: bool,
 }
 
 impl Manager {
@@ -43,13 +45,24 @@ impl Manager {
         for ca in &self.settings.authorities {
             let patience = Patience::default();
             let challenge = self.challenge(&attempt.record);
+            if let Some(stage) = rehearse::stage(ca, &attempt.record) {
+                let tried = timeout(ORDER_MAX, self.rehearse(&stage, challenge, attempt.kind, &patience)).await;
+                if let Ok(Err(failure)) = tried {
+                    self.failed(&stage, &mut attempt, &failure, &patience, identity);
+                    continue;
+                }
+                // What the staging directory said of waiting is about itself.
+                locked(&patience).take();
+            }
             let tried = timeout(ORDER_MAX, self.order(ca, challenge, &mut attempt, &patience)).await;
-            let tried = tried.unwrap_or_else(|_| Err(Failure::new(Step::Order, "it took too long")));
+            // How far it came is not known.
+            let tried = tried.unwrap_or_else(|_| Err(Failure::new(Step::Finalize, "it took too long")));
             match tried {
                 Ok(()) => return self.install(ca, challenge, attempt, identity),
                 Err(failure) => self.failed(ca, &mut attempt, &failure, &patience, identity),
             }
         }
+        self.give_back(&mut attempt, identity);
         seconds(attempt.record.next_attempt - identity.now().unix_timestamp())
     }
 
@@ -66,6 +79,19 @@ impl Manager {
             record.unplanned.push(at);
         }
         self.store.remember(attempt.kind, record).map_err(Failure::at(Step::Storage))
+    }
+
+    /// What is counted of an attempt is certificates. Where no CA can have issued one, the next attempt depends on its
+    /// wait alone: a name that leads nowhere yet must not use up the week.
+    fn give_back(&self, attempt: &mut Attempt, identity: &Identity) {
+        let at = attempt.now.unix_timestamp();
+        let counted = attempt.record.unplanned.iter().rposition(|counted| *counted == at);
+        if let Some(counted) = counted.filter(|_| !attempt.spent) {
+            attempt.record.unplanned.remove(counted);
+            if let Err(error) = self.store.remember(attempt.kind, &attempt.record) {
+                self.alarm(identity, AlarmKind::Storage, Failure::new(Step::Storage, error).to_string());
+            }
+        }
     }
 
     /// The way of proof that worked last; after a failure the next one.
@@ -94,8 +120,8 @@ impl Manager {
             Some(pending) => pending,
             None => {
                 let mut placed = place(&account, &wish).await;
-                // A CA that has lost us (a test CA that was restarted, an account that was closed) gets a new account.
-                if placed.as_ref().is_err_and(lost_account) {
+                // A CA that has lost us gets a new account.
+                if placed.as_ref().is_err_and(Failure::lost_account) {
                     let _one = self.settings.shared.one_account().await;
                     account = account::create(ca, &self.store, patience).await?;
                     placed = place(&account, &wish).await;
@@ -193,6 +219,7 @@ impl Manager {
         identity: &Identity,
     ) {
         let now = identity.now().unix_timestamp();
+        attempt.spent |= !failure.cost_nothing();
         let record = &mut attempt.record;
         let asked_for = locked(patience).map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(0));
         record.next_attempt = record.next_attempt.max(now + asked_for);
@@ -218,8 +245,4 @@ fn replaced(ca: &CaSettings, attempt: &Attempt) -> Option<CertificateIdentifier<
     let pair = attempt.pair.as_ref().filter(|_| attempt.record.issuer.as_ref() == Some(&ca.directory))?;
     let leaf = pair.chain.certified.end_entity_cert().ok()?;
     CertificateIdentifier::try_from(leaf).ok().map(CertificateIdentifier::into_owned)
-}
-
-fn lost_account(failure: &Failure) -> bool {
-    matches!(failure.problem.as_deref(), Some("accountDoesNotExist" | "unauthorized"))
 }

@@ -64,6 +64,16 @@ impl Failure {
         Self { step, reason: reason.to_string(), retry_after: None, problem: None }
     }
 
+    /// Whether the CA has lost our account: a test CA that was restarted, an account that was closed.
+    pub fn lost_account(&self) -> bool {
+        matches!(self.problem.as_deref(), Some("accountDoesNotExist" | "unauthorized"))
+    }
+
+    /// Whether the attempt ended before the CA could have issued anything.
+    pub fn cost_nothing(&self) -> bool {
+        matches!(self.step, Step::Directory | Step::Account | Step::Order | Step::Challenge)
+    }
+
     /// For `map_err`, keeping the CA's error type.
     pub fn said(step: Step) -> impl Fn(Error) -> Self {
         move |error| {

@@ -28,6 +28,13 @@ pub const FIRST_POLL: Duration = Duration::from_millis(250);
 /// a request that changed nothing.
 pub const BAD_NONCE_TRIES: u32 = 8;
 
+/// Failed attempts in a row after which the next ones are rehearsed at the CA's staging directory.
+pub const REHEARSE_AFTER: u32 = 2;
+
+/// So many attempts in a row may end with a failed rehearsal; then one goes to the CA without. By then waits are hours
+/// long, and Let's Encrypt allows five failures in one.
+pub const REHEARSALS_IN_A_ROW: u32 = 3;
+
 /// Names one order may have: what public CAs take.
 pub const DOMAINS_MAX: usize = 100;
 

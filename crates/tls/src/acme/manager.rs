@@ -157,7 +157,9 @@ impl Manager {
                 self.alarm(identity, AlarmKind::Limit, format!("{what}; the next one not before {}", date(until)));
                 seconds(until - unix)
             }
-            Decision::Order(why) => self.attempt(Attempt { kind, why, pair, record, now }, identity).await,
+            Decision::Order(why) => {
+                self.attempt(Attempt { kind, why, pair, record, now, spent: false }, identity).await
+            }
         }
     }
 

@@ -17,6 +17,7 @@ mod listen;
 mod manager;
 mod order;
 mod record;
+mod rehearse;
 mod schedule;
 mod settings;
 mod shared;

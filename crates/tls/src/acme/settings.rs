@@ -7,6 +7,9 @@ use std::path::PathBuf;
 /// Let's Encrypt, the default CA.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
+/// Where Let's Encrypt lets one rehearse.
+const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+
 /// How certificates are got by ACME.
 #[derive(Debug, Clone)]
 pub struct AcmeSettings {
@@ -48,9 +51,12 @@ pub struct DnsUpdate {
 pub struct CaSettings {
     /// The URL of its directory.
     pub directory: String,
+    /// The URL of its staging directory, where orders are rehearsed after failures. Default: Let's Encrypt's for Let's
+    /// Encrypt, none for others.
+    pub staging: Option<String>,
     /// The address it may write to. Default: none.
     pub email: Option<String>,
-    /// The CA file that its own TLS is verified with. Default: Mozilla's list.
+    /// The CA file that the TLS of both directories is verified with. Default: Mozilla's list.
     pub directory_ca: Option<PathBuf>,
     /// The roots that what it issues must end in. Default: Mozilla's list.
     pub roots: Option<PathBuf>,
@@ -71,7 +77,9 @@ pub struct ExternalAccount {
 impl CaSettings {
     /// A CA with every default.
     pub fn new(directory: impl Into<String>) -> Self {
-        Self { directory: directory.into(), email: None, directory_ca: None, roots: None, profile: None, eab: None }
+        let directory = directory.into();
+        let staging = (directory == LETS_ENCRYPT).then(|| LETS_ENCRYPT_STAGING.to_owned());
+        Self { directory, staging, email: None, directory_ca: None, roots: None, profile: None, eab: None }
     }
 }
 
