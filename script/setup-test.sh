@@ -14,6 +14,7 @@ need_test() {
   need_run
   plan_package openssl "offers TLS 1.0 and 1.1 to the endpoint" "1 MB"
   plan_package curl "asks the console and the API" "1 MB"
+  plan_package libfaketime "tells the server a wrong time" "1 MB"
   plan_package knot "a name server that takes signed updates" "5 MB"
   plan_package haproxy "is judged in front of MariaDB" "5 MB"
   plan_package sslscan "is asked whether it agrees with the judge" "1 MB"
