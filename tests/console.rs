@@ -4,86 +4,15 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
 use serde_json::{Value, json};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
-use tidegate_e2e::limits::{READY_WAIT, soon, within};
-use tidegate_e2e::server::{Options, binary, free_port};
-use tidegate_e2e::{Server, processes};
+use tidegate_e2e::console::Console;
+use tidegate_e2e::limits::soon;
+use tidegate_e2e::processes;
+use tidegate_e2e::server::binary;
 
-struct Console {
-    server: Server,
-    port: u16,
-    metrics: u16,
-}
-
-static CONSOLE: LazyLock<Console> = LazyLock::new(Console::start);
-
-/// Status, head and body.
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        let line = |line: &'_ str| line.split_once(':').is_some_and(|(n, _)| n.eq_ignore_ascii_case(name));
-        self.head.lines().find(|l| line(l)).and_then(|l| l.split_once(':')).map(|(_, value)| value.trim())
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
-    }
-}
-
-impl Console {
-    fn start() -> Self {
-        let (port, metrics) = (free_port(), free_port());
-        let config =
-            format!("[console]\nlisten = [\"127.0.0.1:{port}\"]\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n");
-        let server = Server::with(Options { config, ..Options::default() });
-        within(READY_WAIT, "the console", || TcpStream::connect(("127.0.0.1", port)).ok());
-        Self { server, port, metrics }
-    }
-
-    fn base(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port)
-    }
-
-    fn ask(&self, path: &str, more: &[&str]) -> Answer {
-        let ca = self.server.data().join("ca.pem");
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base()) };
-        let out = Command::new("curl").args(["-sS", "-i", "--cacert"]).arg(ca).args(more).arg(url).output().unwrap();
-        assert!(out.status.success(), "curl {path}: {}", String::from_utf8_lossy(&out.stderr));
-        let text = String::from_utf8(out.stdout).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
-    }
-
-    fn with_key(&self, key: &str, path: &str, more: &[&str]) -> Answer {
-        let header = format!("Authorization: Bearer {key}");
-        self.ask(path, &[&["-H", &header], more].concat())
-    }
-
-    fn key(&self, name: &str) -> String {
-        self.server.json(&["key", "create", name])["key"].as_str().unwrap().to_owned()
-    }
-
-    fn link(&self) -> String {
-        self.server.json(&["operator", "link"])["url"].as_str().unwrap().to_owned()
-    }
-
-    /// The cookie of a fresh session, as a browser sends it.
-    fn sign_in(&self) -> String {
-        let answer = self.ask(&self.link(), &["-X", "POST", "-H", &format!("Origin: {}", self.base())]);
-        assert_eq!(answer.status, 303, "{}", answer.head);
-        let cookie = answer.header("set-cookie").unwrap();
-        cookie.split(';').next().unwrap().to_owned()
-    }
-}
+static CONSOLE: LazyLock<Console> = LazyLock::new(|| Console::start(""));
 
 fn text(out: &Output) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr)

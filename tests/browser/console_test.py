@@ -462,8 +462,18 @@ class Way:
 
     def step_sign_out(self):
         cookies = self.context.cookies()
+        left_open = self.context.new_page()
+        left_open.goto(f"{self.base}/clusters/demo")
         self.page.get_by_role("button", name="Sign out").click()
         assert self.page.url.endswith("/sign-in")
+        # A page that is open elsewhere says so and offers the way back; what it shows stays.
+        told = left_open.get_by_role("alert")
+        expect(told).to_contain_text("You are signed out")
+        expect(left_open.locator("[data-live-note]")).to_have_text("Not live: signed out")
+        expect(left_open.get_by_role("heading", name="demo")).to_be_visible()
+        told.get_by_role("link", name="Sign in").click()
+        assert left_open.url.endswith("/sign-in")
+        left_open.close()
         # The cookie is worth nothing any more, wherever a copy of it lies.
         self.context.add_cookies(cookies)
         self.page.goto(self.base)

@@ -3,7 +3,7 @@
 
 use crate::acme;
 use crate::config::Config;
-use crate::console::{Doors, FanOut, OwnDoor};
+use crate::console::{Doors, FanOut, OwnDoor, session_life};
 use crate::failure::Failure;
 use crate::holder;
 use crate::identity::{self, Beside};
@@ -80,7 +80,8 @@ impl Server {
 
         let step = steps.then(|| Step::begin("engine"));
         let sessions = Sessions::default();
-        let settings = ControlSettings { engine: engine_settings(config, &root)?, limits: cluster_limits(config)? };
+        let (engine, limits) = (engine_settings(config, &root)?, cluster_limits(config)?);
+        let settings = ControlSettings { engine, limits, web: session_life(config)? };
         let control =
             Control::open(dir, settings, sessions.clone(), Arc::clone(&journal)).await.map_err(control_failed)?;
         if let Some(step) = step {
@@ -144,7 +145,7 @@ impl Server {
     fn open_console(&self, doors: Doors, shared: Option<&AcmeShared>) -> Result<()> {
         let at = doors.console.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
         let door = WebDoor::new(self.web_identity.web_config()?, shared, &at);
-        let web = WebListener::new(Web::new(self.api()), door);
+        let web = WebListener::new(Web::new(self.api(), doors.attempts_per_minute), door);
         for listener in doors.console {
             self.tasks.spawn(web.clone().serve(listener, self.closing.clone()));
         }
@@ -154,7 +155,6 @@ impl Server {
                 control: self.control.clone(),
                 identity: self.identity.clone(),
                 console_identity: self.console_identity(),
-                events: self.events.clone(),
             };
             self.tasks.spawn(watched.serve(listener, self.closing.clone()));
         }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tidegate_console::PublicFace;
 use tidegate_console::probe::{ProbeLogin, ProbeStep, Prober, Step};
+use tidegate_control::WebSessionLife;
 use tidegate_model::{BoxFuture, Event, Journal};
 use tidegate_tls::{Identity, Roots, client_config};
 use tokio::net::TcpListener;
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 pub struct Doors {
     pub console: Vec<TcpListener>,
     pub metrics: Option<TcpListener>,
+    /// Sign-ins, and wrong keys, of one source.
+    pub attempts_per_minute: u32,
 }
 
 impl Doors {
@@ -41,7 +44,8 @@ impl Doors {
                 Failure::usage(cause, "write such as \"127.0.0.1:9104\", or \"\" for none")
             })?)?),
         };
-        Ok(Self { console, metrics })
+        let attempts_per_minute = u32::try_from(config.count("console.attempts_per_minute")?)?;
+        Ok(Self { console, metrics, attempts_per_minute })
     }
 
     /// The address that people open.
@@ -57,6 +61,12 @@ impl Doors {
         let port = if listening.port() == 443 { String::new() } else { format!(":{}", listening.port()) };
         Ok(Some(format!("https://{host}{port}")))
     }
+}
+
+/// When a signed-in browser must sign in again.
+pub fn session_life(config: &Config) -> Result<WebSessionLife> {
+    let (idle, most) = (config.duration("console.session_idle")?, config.duration("console.session_life")?);
+    Ok(WebSessionLife { idle, most })
 }
 
 /// Hands each event to all.

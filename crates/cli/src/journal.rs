@@ -4,7 +4,7 @@
 use std::time::Duration;
 use tidegate_model::journal::{ConnectionClosed, Ending};
 use tidegate_model::{Blame, Event, Journal};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 #[derive(Debug, Default)]
 pub struct LogJournal;
@@ -13,6 +13,8 @@ impl Journal for LogJournal {
     fn record(&self, event: &Event) {
         match event {
             Event::ConnectionClosed(closed) => connection(closed),
+            Event::Secured { version, cipher } => debug!(version, cipher, "handshake done"),
+            Event::ClusterDeleted { cluster } => info!(%cluster, "cluster deleted"),
             Event::EngineStarted { cluster, run, took, recovery } => {
                 info!(%cluster, run = run.0, took_ms = ms(*took), recovery, "engine started");
             }

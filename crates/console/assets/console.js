@@ -77,6 +77,7 @@ function say(live) {
 async function refresh() {
   if (document.hidden) return true;
   const answer = await fetch(location.pathname, { headers: { "x-tidegate-live": "1" } });
+  if (answer.status === 401) { ended(); return false; }
   if (answer.redirected || answer.status === 404) { location.reload(); return false; }
   if (!answer.ok) throw new Error(answer.statusText);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -91,9 +92,15 @@ async function refresh() {
   }
   return true;
 }
+// Nobody is sent away from what they read; the page says what it is now.
+function ended() {
+  document.querySelector("[data-ended]").hidden = false;
+  note.classList.add("off");
+  note.textContent = "Not live: signed out";
+}
 async function live() {
   let more = true;
-  try { more = await refresh(); say(true); } catch { say(false); }
+  try { more = await refresh(); if (more) say(true); } catch { say(false); }
   if (more) setTimeout(live, LIVE_EVERY_MS);
 }
 if (document.querySelector("[data-live]")) { say(true); setTimeout(live, LIVE_EVERY_MS); }

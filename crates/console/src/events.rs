@@ -10,9 +10,16 @@ use tidegate_model::journal::{ConnectionClosed, Ending};
 use tidegate_model::{ClusterId, Event, Journal, RefusalKind};
 
 /// Cheap to clone; all clones are one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Events {
+    since: SystemTime,
     clusters: Arc<Mutex<HashMap<ClusterId, Recent>>>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { since: SystemTime::now(), clusters: Arc::default() }
+    }
 }
 
 /// Of one cluster, latest first.
@@ -45,20 +52,29 @@ pub struct Woken {
     pub recovery: bool,
 }
 
+impl Recent {
+    fn latest(&self) -> Option<SystemTime> {
+        let (refusal, wake) = (self.refusals.front().map(|r| r.at), self.wakes.front().map(|w| w.at));
+        refusal.max(wake)
+    }
+}
+
 impl Events {
     pub fn of(&self, cluster: ClusterId) -> Recent {
         self.clusters.lock().unwrap_or_else(PoisonError::into_inner).get(&cluster).cloned().unwrap_or_default()
     }
 
-    /// Forgets clusters that are gone.
-    pub fn keep_only(&self, known: impl Fn(ClusterId) -> bool) {
-        self.clusters.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| known(*id));
+    /// Since when there is anything to tell.
+    pub fn since(&self) -> SystemTime {
+        self.since
     }
 
     fn note(&self, cluster: ClusterId, put: impl FnOnce(&mut Recent)) {
         let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
         if !clusters.contains_key(&cluster) && clusters.len() >= limits::EVENT_CLUSTERS_MAX {
-            return;
+            // The one that nothing happened to for longest.
+            let quietest = clusters.iter().min_by_key(|(_, recent)| recent.latest()).map(|(id, _)| *id);
+            quietest.map(|id| clusters.remove(&id));
         }
         put(clusters.entry(cluster).or_default());
     }
@@ -93,7 +109,44 @@ impl Journal for Events {
             &Event::EngineStarted { cluster, took, recovery, .. } => {
                 self.note(cluster, |recent| push(&mut recent.wakes, Woken { at, took, recovery }));
             }
+            Event::ClusterDeleted { cluster } => {
+                self.clusters.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+            }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::RunEpoch;
+
+    fn started(cluster: u64) -> Event {
+        let took = Duration::from_millis(80);
+        Event::EngineStarted { cluster: ClusterId(cluster), run: RunEpoch(1), took, recovery: false }
+    }
+
+    #[test]
+    fn a_deleted_cluster_is_forgotten_at_once() {
+        let events = Events::default();
+        events.record(&started(1));
+        events.record(&started(2));
+        assert_eq!(events.of(ClusterId(1)).wakes.len(), 1);
+        events.record(&Event::ClusterDeleted { cluster: ClusterId(1) });
+        assert!(events.of(ClusterId(1)).wakes.is_empty());
+        assert_eq!(events.of(ClusterId(2)).wakes.len(), 1);
+        assert_eq!(events.clusters.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_new_cluster_takes_the_place_of_the_quietest() {
+        let (events, most) = (Events::default(), u64::try_from(limits::EVENT_CLUSTERS_MAX).unwrap());
+        (1..=most).for_each(|id| events.record(&started(id)));
+        events.record(&started(1));
+        events.record(&started(most + 1));
+        assert_eq!(events.clusters.lock().unwrap().len(), limits::EVENT_CLUSTERS_MAX);
+        assert_eq!(events.of(ClusterId(most + 1)).wakes.len(), 1, "the newcomer has a history");
+        assert_eq!(events.of(ClusterId(1)).wakes.len(), 2, "who was heard of just now keeps its own");
     }
 }

@@ -33,7 +33,8 @@ pub const GOODBYE_MAX: Duration = Duration::from_secs(5);
 /// Longest path a Unix socket's address holds (108 bytes with the final NUL, unix(7)).
 pub const SOCKET_PATH_MAX: usize = 107;
 
-/// Clusters whose recent events are remembered: as many as a list of clusters is made for.
+/// Clusters whose recent events are remembered: as many as a list of clusters is made for. One more, and the one that
+/// nothing happened to for longest is forgotten.
 pub const EVENT_CLUSTERS_MAX: usize = 10_000;
 
 /// Events of a kind per cluster: what a page shows without scrolling for long.
@@ -42,9 +43,9 @@ pub const EVENTS_MAX: usize = 20;
 /// Characters of an engine's own error text that are remembered.
 pub const EVENT_TEXT_MAX: usize = 300;
 
-/// Sign-in attempts, and wrong API keys, per source: so many at once, and as many again within the time. Nobody finds
-/// 256 random bits; this only keeps the store's disk free for others.
-pub const WRONG_PER_SOURCE: (u32, Duration) = (20, Duration::from_secs(60));
+/// Sign-in attempts, and wrong API keys, per source: so many at once (a setting), and as many again within this time.
+/// Nobody finds 256 random bits; this only keeps the store's disk free for others.
+pub const ATTEMPTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Sources remembered for that: a megabyte.
 pub const SOURCES_MAX: usize = 10_000;

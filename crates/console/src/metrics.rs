@@ -1,7 +1,6 @@
 //! The private listener: metrics for Prometheus, health and readiness. Labels come from closed sets only, never from a
 //! client or a tenant, and nothing here is secret; still it is for a private address.
 
-use crate::events::Events;
 use crate::limits;
 use axum::Router;
 use axum::extract::State;
@@ -48,7 +47,6 @@ pub struct Watched {
     pub identity: Identity,
     /// The console's own certificate, where it has one.
     pub console_identity: Option<Identity>,
-    pub events: Events,
 }
 
 const STATES: [ClusterState; 5] =
@@ -82,7 +80,7 @@ impl Metrics {
             registry.register(Box::new(made.clone()))?;
             Ok::<_, prometheus::Error>(made)
         };
-        let handshakes = "TLS handshakes, counted when their connection ends";
+        let handshakes = "TLS handshakes with the endpoint, counted when they end";
         let handshakes = counters("handshakes_total", handshakes, &["version", "cipher", "outcome"])?;
         let refusals = counters("refusals_total", "Connections refused, by the slug of the help page", &["reason"])?;
         let wakes = counters("wakes_total", "Engines started", &["kind"])?;
@@ -135,11 +133,11 @@ impl Metrics {
 
     fn closed(&self, closed: &ConnectionClosed) {
         let (version, cipher) = (version(closed.tls.as_deref()), cipher(closed.cipher.as_deref()));
-        let outcome = match (&closed.end, &closed.tls) {
-            (Ending::TlsFailed(_), _) => Some("failed"),
-            (Ending::Refused { kind: RefusalKind::InsecureTransport, .. }, _) => Some("not_asked_for"),
-            (_, Some(_)) => Some("done"),
-            (_, None) => None,
+        let outcome = match &closed.end {
+            Ending::TlsFailed(_) => Some("failed"),
+            Ending::Refused { kind: RefusalKind::InsecureTransport, .. } => Some("not_asked_for"),
+            // Those that are done were counted then.
+            _ => None,
         };
         if let Some(outcome) = outcome {
             self.inner.handshakes.with_label_values(&[version, cipher, outcome]).inc();
@@ -177,13 +175,18 @@ impl Journal for Metrics {
     fn record(&self, event: &Event) {
         match event {
             Event::ConnectionClosed(closed) => self.closed(closed),
+            Event::Secured { version, cipher } => {
+                let labels = [self::version(Some(version)), self::cipher(*cipher), "done"];
+                self.inner.handshakes.with_label_values(&labels).inc();
+            }
             Event::EngineStarted { took, recovery, .. } => {
                 let kind = if *recovery { "recovery" } else { "wake" };
                 self.inner.wakes.with_label_values(&[kind]).inc();
                 self.inner.wake_seconds.observe(took.as_secs_f64());
             }
             Event::EngineDied { .. } | Event::EngineFailed { .. } => self.inner.engine_failures.inc(),
-            Event::EngineSlept { .. }
+            Event::ClusterDeleted { .. }
+            | Event::EngineSlept { .. }
             | Event::CertificateSwapped { .. }
             | Event::CertificateRejected { .. }
             | Event::CertificateAlarm { .. } => {}
@@ -225,7 +228,6 @@ impl Watched {
             self.metrics.certificate("console", identity);
         }
         inner.ready.set(i64::from(self.control.is_recovered()));
-        self.events.keep_only(|id| views.iter().any(|view| view.id == id));
     }
 }
 

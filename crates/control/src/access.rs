@@ -21,6 +21,15 @@ pub struct WithToken<T> {
     pub token: Zeroizing<String>,
 }
 
+/// Who looks a session up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// A person does something.
+    Use,
+    /// A page keeps itself fresh.
+    Alone,
+}
+
 /// A signed-in browser.
 #[derive(Clone)]
 pub struct WebSession {
@@ -58,7 +67,7 @@ impl Control {
     pub async fn redeem_link(&self, link: &str) -> Answer<WithToken<WebSession>> {
         let token = token::generate("")?;
         let hash = token::hash(&token);
-        match self.store().redeem(&token::hash(link), &hash, now_unix()).await? {
+        match self.store().redeem(&token::hash(link), &hash, now_unix(), self.web()).await? {
             Some(operator) => Ok(WithToken { made: session(operator, &token, hash), token }),
             None => Err(ControlError::new(
                 ErrorCode::NotAuthorized,
@@ -68,17 +77,19 @@ impl Control {
         }
     }
 
-    /// The session of a cookie, if it holds.
-    pub async fn web_session(&self, token: &str) -> Answer<Option<WebSession>> {
+    /// The session of a cookie, if it holds. A look by itself keeps no session alive.
+    pub async fn web_session(&self, token: &str, look: Look) -> Answer<Option<WebSession>> {
         let hash = token::hash(token);
         let Some(row) = self.store().web_session(&hash).await? else { return Ok(None) };
         let now = now_unix();
         let over = |since: i64, life: Duration| now.saturating_sub(since) >= secs(life);
-        if over(row.seen_unix, limits::WEB_IDLE) || over(row.created_unix, limits::WEB_LIFE) {
+        let life = self.web();
+        if over(row.seen_unix, life.idle) || over(row.created_unix, life.most) {
             self.store().end_web_session(&hash).await?;
             return Ok(None);
         }
-        if over(row.seen_unix, limits::SEEN_EVERY) {
+        // Often enough that a short life is not shorter still.
+        if look == Look::Use && over(row.seen_unix, limits::SEEN_EVERY.min(life.idle / 10)) {
             self.store().saw_web_session(&hash, now).await?;
         }
         Ok(Some(session(row.operator, token, hash)))

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_engine::{ClusterSpec, EngineError, EngineSettings, Engines, Walls};
 use tidegate_model::{
     AccountBook, ClusterId, ClusterLimits, ClusterName, Journal, Prefix, RunEpoch, Sessions, id::RandomError,
@@ -25,11 +25,28 @@ pub struct ControlSettings {
     pub engine: EngineSettings,
     /// What a cluster gets that asked for nothing else.
     pub limits: ClusterLimits,
+    pub web: WebSessionLife,
 }
 
 impl ControlSettings {
     pub fn new(dir: &DataDir) -> Self {
-        Self { engine: EngineSettings::new(dir.root().to_owned()), limits: ClusterLimits::default() }
+        let engine = EngineSettings::new(dir.root().to_owned());
+        Self { engine, limits: ClusterLimits::default(), web: WebSessionLife::default() }
+    }
+}
+
+/// When a signed-in browser must sign in again.
+#[derive(Debug, Clone, Copy)]
+pub struct WebSessionLife {
+    /// After this long without use.
+    pub idle: Duration,
+    /// And after this long whatever its use.
+    pub most: Duration,
+}
+
+impl Default for WebSessionLife {
+    fn default() -> Self {
+        Self { idle: limits::WEB_IDLE, most: limits::WEB_LIFE }
     }
 }
 
@@ -48,6 +65,8 @@ struct Inner {
     uids: Option<RangeInclusive<u32>>,
     strays: Strays,
     limits: ClusterLimits,
+    web: WebSessionLife,
+    journal: Arc<dyn Journal>,
     recovered: watch::Receiver<bool>,
     stopping: AtomicBool,
 }
@@ -67,8 +86,9 @@ impl Control {
         let strays = find_strays(&dir.engines(), &rows);
         let uids = Walls::look().own_uids.then(|| settings.engine.uids.clone());
         let register = Arc::new(Register::new(Arc::clone(&store), decoy()?));
-        let engines =
-            Engines::open(settings.engine, Arc::clone(&register) as _, journal).await.map_err(engine_failed)?;
+        let engines = Engines::open(settings.engine, Arc::clone(&register) as _, Arc::clone(&journal))
+            .await
+            .map_err(engine_failed)?;
         let (done, recovered) = watch::channel(false);
         let inner = Inner {
             dir,
@@ -79,6 +99,8 @@ impl Control {
             uids,
             strays,
             limits: settings.limits,
+            web: settings.web,
+            journal,
             recovered,
             stopping: false.into(),
         };
@@ -166,6 +188,14 @@ impl Control {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.inner.store
+    }
+
+    pub(crate) fn web(&self) -> WebSessionLife {
+        self.inner.web
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &*self.inner.journal
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

@@ -14,8 +14,8 @@ pub mod store;
 mod token;
 mod views;
 
-pub use access::{ApiKey, OPERATOR, WebSession, WithToken};
-pub use control::{Control, ControlSettings};
+pub use access::{ApiKey, Look, OPERATOR, WebSession, WithToken};
+pub use control::{Control, ControlSettings, WebSessionLife};
 pub use datadir::{DataDir, DataDirError};
 pub use error::{ControlError, ErrorCode};
 pub use operations::ROOT;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_engine::EngineError;
 use tidegate_model::{
-    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Prefix, RunEpoch, SessionId, Verifier,
+    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Event, Prefix, RunEpoch, SessionId, Verifier,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -177,6 +177,7 @@ impl Control {
         self.store().begin_delete(entry.id).await?;
         self.register().remove(&entry);
         self.end_sessions(&entry);
+        self.journal().record(&Event::ClusterDeleted { cluster: entry.id });
         self.engines().remove(entry.id).await.map_err(|e| {
             let error = engine_error(e, &entry.name);
             let hint = "it is deleted all the same; its files are removed at the server's next start";

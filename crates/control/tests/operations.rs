@@ -11,11 +11,12 @@
 mod common;
 
 use common::{Server, find_bytes, seen};
+use sha2::Digest;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
-use tidegate_control::store::{Phase, Reservation, SqliteStore, Store, Strays};
-use tidegate_control::{Control, ControlSettings, DataDir, ErrorCode, LimitsChange, NewCluster};
+use tidegate_control::store::{AccessStore, Phase, Reservation, SqliteStore, Store, Strays};
+use tidegate_control::{Control, ControlSettings, DataDir, ErrorCode, LimitsChange, Look, NewCluster, WebSessionLife};
 use tidegate_model::{ClusterLimits, ClusterName, ClusterState, Directory, Prefix, SessionId, Sessions, Verifier};
 
 fn main() {
@@ -31,6 +32,7 @@ fn main() {
         common::test("a_new_cluster_is_asleep_and_known_by_its_hash_only", a_new_cluster),
         common::test("names_and_limits_that_will_not_do_are_refused", refused),
         common::test("limits_change_for_lookups_and_for_the_next_start", new_limits),
+        common::test("a_web_session_lives_by_use_and_ends_by_idleness", web_sessions),
         common::test("a_lookup_costs_the_same_for_a_stranger", lookups),
         common::test("what_was_made_is_there_after_a_restart", restart),
         common::test("a_new_password_is_read_back_and_the_old_one_ends", password),
@@ -105,6 +107,34 @@ async fn new_limits() {
     assert_eq!(control.change_limits("nobody", change).await.unwrap_err().code, ErrorCode::NotFound);
     let server = Server::open(server.stop_and_keep().await).await;
     assert_eq!(server.control.cluster("demo").unwrap().limits, want);
+    server.stop().await;
+}
+
+async fn web_sessions() {
+    let server = Server::start().await;
+    let (control, life) = (&server.control, WebSessionLife::default());
+    let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap();
+    let store = SqliteStore::open(&control.data().store()).await.unwrap();
+    let sign_in = async || {
+        let link = control.new_sign_in_link().await.unwrap();
+        let token = control.redeem_link(&link.token).await.ok().unwrap().token;
+        let hash: tidegate_control::store::Hash = sha2::Sha256::digest(token.as_bytes()).into();
+        (token, hash)
+    };
+    let holds = async |token: &str, look| control.web_session(token, look).await.unwrap().is_some();
+    let seen = async |hash| store.web_session(hash).await.unwrap().map(|row| row.seen_unix);
+    let (token, hash) = sign_in().await;
+    let began = seen(&hash).await.unwrap();
+    let long_ago = began - seconds(life.idle) + 600;
+    store.saw_web_session(&hash, long_ago).await.unwrap();
+    assert!(holds(&token, Look::Alone).await);
+    assert_eq!(seen(&hash).await, Some(long_ago), "a page that keeps itself fresh is no use");
+    assert!(holds(&token, Look::Use).await);
+    assert!(seen(&hash).await.unwrap() >= began, "a person's use is");
+    store.saw_web_session(&hash, began - seconds(life.idle)).await.unwrap();
+    assert!(!holds(&token, Look::Use).await, "too late");
+    assert_eq!(seen(&hash).await, None, "nothing of it is kept");
+    store.close().await;
     server.stop().await;
 }
 

@@ -14,6 +14,15 @@ pub trait Journal: Send + Sync + 'static {
 pub enum Event {
     /// The one line each connection ends in.
     ConnectionClosed(Box<ConnectionClosed>),
+    /// A client's TLS handshake is done; its connection goes on. Those that fail end theirs.
+    Secured {
+        version: &'static str,
+        cipher: Option<&'static str>,
+    },
+    /// It is gone for good, and its number never comes back.
+    ClusterDeleted {
+        cluster: ClusterId,
+    },
     EngineStarted {
         cluster: ClusterId,
         run: RunEpoch,

@@ -310,6 +310,24 @@ pub const SECTIONS: &[Section] = &[
                 doc: "A certificate of its own with its chain (PEM). Empty: by [acme] for its domain, else the database's.",
             },
             Key { name: "key", default: "\"\"", kind: Kind::File, doc: "That certificate's private key (PEM)." },
+            Key {
+                name: "session_idle",
+                default: "\"8h\"",
+                kind: Kind::Duration { min: seconds(1), max: seconds(30 * 86_400) },
+                doc: "A browser that was not used for this long must sign in again. An open page alone is no use.",
+            },
+            Key {
+                name: "session_life",
+                default: "\"7d\"",
+                kind: Kind::Duration { min: seconds(1), max: seconds(365 * 86_400) },
+                doc: "And after this long, however much it is used.",
+            },
+            Key {
+                name: "attempts_per_minute",
+                default: "20",
+                kind: Kind::Count { min: 1, max: 100_000 },
+                doc: "Sign-ins, and wrong API keys, from one source (an IPv4 address, an IPv6 /64).",
+            },
         ],
     },
     Section {
@@ -345,49 +363,4 @@ pub const SECTIONS: &[Section] = &[
 /// All keys as `section.key`.
 pub fn all() -> impl Iterator<Item = (String, &'static Key)> {
     SECTIONS.iter().flat_map(|s| s.keys.iter().map(move |k| (format!("{}.{}", s.name, k.name), k)))
-}
-
-/// The one a person most likely meant: the nearest by edits, if it is near at all.
-pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|k| (edits(word, k), k))
-        .filter(|(distance, k)| *distance <= k.len().max(word.len()).div_ceil(3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, k)| k)
-}
-
-/// Levenshtein's distance. Words come from a file of ours, so quadratic is fine.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for ((cb, above_left), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            let left = next.last().copied().unwrap_or(0);
-            let swap = above_left + usize::from(ca != *cb);
-            next.push(swap.min(above + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edits_count_insert_delete_and_replace() {
-        for (a, b, want) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("listen", "listne", 2)] {
-            assert_eq!(edits(a, b), want, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn the_nearest_key_is_offered_and_nonsense_gets_none() {
-        let known = || ["sleep_after", "connections_max"].into_iter();
-        assert_eq!(nearest("sleep_afer", known()), Some("sleep_after"));
-        assert_eq!(nearest("max_connections", known()), None);
-        assert_eq!(nearest("zzz", known()), None);
-    }
 }

@@ -2,6 +2,7 @@
 //! It never guesses: an unknown key, a wrong type or a value out of bounds is an error that names line and mend.
 
 pub mod keys;
+mod nearest;
 pub mod show;
 pub mod value;
 
@@ -269,7 +270,7 @@ fn section_suggestion(word: &str) -> String {
 }
 
 fn suggestion<'a, I: Iterator<Item = &'a str>>(word: &str, known: impl Fn() -> I, what: &str) -> String {
-    match keys::nearest(word, known()) {
+    match nearest::nearest(word, known()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("the {what} are: {}", known().collect::<Vec<_>>().join(", ")),
     }

@@ -13,17 +13,21 @@ pub use origin::SameOrigin;
 
 use crate::web::Web;
 use axum::extract::FromRequestParts;
-use axum::http::HeaderValue;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
-use tidegate_control::{ControlError, ErrorCode, WebSession};
+use tidegate_control::{ControlError, Look, WebSession};
 
 /// Where a page that needs a session sends those who have none.
 pub const SIGN_IN: &str = "/sign-in";
 
-/// The operator whose session the request carries. Without one the answer is a redirect to [`SIGN_IN`].
+/// Sent by a page that keeps itself fresh: nobody need sit before it, so it keeps no session alive.
+const LIVE: HeaderName = HeaderName::from_static("x-tidegate-live");
+
+/// The operator whose session the request carries. Without one the answer is a redirect to [`SIGN_IN`], or to a page
+/// that keeps itself fresh a plain 401, which it shows as what it is.
 #[derive(Clone)]
 pub struct SignedIn {
     session: WebSession,
@@ -49,14 +53,17 @@ impl FromRequestParts<Web> for SignedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        let to_sign_in = || Redirect::to(SIGN_IN).into_response();
+        let (look, to_sign_in): (_, fn() -> Response) = match parts.headers.contains_key(LIVE) {
+            true => (Look::Alone, || (StatusCode::UNAUTHORIZED, "this session has ended").into_response()),
+            false => (Look::Use, || Redirect::to(SIGN_IN).into_response()),
+        };
         let token = cookie::read(&parts.headers).ok_or_else(to_sign_in)?;
-        match web.api.control.web_session(token).await {
+        match web.api.control.web_session(token, look).await {
             Ok(Some(session)) => Ok(Self { session }),
             Ok(None) => Err(to_sign_in()),
             Err(error) => {
                 tracing::error!(%error, "a web session could not be looked up");
-                Err(axum::http::StatusCode::SERVICE_UNAVAILABLE.into_response())
+                Err(StatusCode::SERVICE_UNAVAILABLE.into_response())
             }
         }
     }
@@ -85,19 +92,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Source {
     }
 }
 
+/// Why nobody was signed in.
+pub enum NotSignedIn {
+    /// This source has tried too often.
+    TooMany(Left),
+    Refused(ControlError),
+}
+
 /// Turns a link's token into a session; the value is for `Set-Cookie`. Whatever cookie the browser had before is
 /// overwritten, and its session has nothing in common with the new one.
-pub async fn redeem(web: &Web, source: Source, token: &str) -> Result<HeaderValue, ControlError> {
-    if let Err(left) = web.attempts.take(source) {
-        return Err(ControlError::new(
-            ErrorCode::Busy,
-            "too many attempts to sign in from this address",
-            format!("try again in {} s", left.reset_seconds),
-        ));
-    }
-    let made = web.api.control.redeem_link(token).await?;
+pub async fn redeem(web: &Web, source: Source, token: &str) -> Result<HeaderValue, NotSignedIn> {
+    web.attempts.take(source).map_err(NotSignedIn::TooMany)?;
+    let made = web.api.control.redeem_link(token).await.map_err(NotSignedIn::Refused)?;
     tracing::info!(operator = made.made.operator, session = made.made.id, source = %source.0, "signed in");
-    cookie::set(&made.token)
+    cookie::set(&made.token).map_err(NotSignedIn::Refused)
 }
 
 /// Ends the session; the value is for `Set-Cookie`.

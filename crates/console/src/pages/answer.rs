@@ -8,7 +8,7 @@ use crate::limits;
 use crate::web::Web;
 use askama::Template;
 use axum::extract::FromRequestParts;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
@@ -76,6 +76,16 @@ pub fn problem(error: &ControlError) -> Response {
         _ => "That did not work",
     };
     problem_page(status_of(error), heading, format!("{} {}", sentence(&error.message), sentence(&error.hint)))
+}
+
+/// To somebody who has tried too often.
+pub fn too_many(seconds: u64) -> Response {
+    let text = format!(
+        "Too many attempts to sign in came from this address. Your link is not used up: try again in {seconds} s."
+    );
+    let mut response = problem_page(StatusCode::TOO_MANY_REQUESTS, "One moment", text);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response
 }
 
 pub fn not_found() -> Response {

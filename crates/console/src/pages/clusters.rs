@@ -78,6 +78,7 @@ pub fn cluster(web: &Web, who: &SignedIn, name: &str, notice: Option<Notice>) ->
         refusals: recent.refusals.iter().map(refusal).collect(),
         sleep_after: span(view.limits.sleep_after),
         transaction_idle_max: span(view.limits.transaction_idle_max),
+        since: Moment::from_system(web.api.events.since()),
         limits: limits::form(view.limits),
         deleting: false,
         row: row(&view),

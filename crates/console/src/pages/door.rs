@@ -3,7 +3,7 @@
 use super::answer::{self, Visitor};
 use super::frame::Frame;
 use super::views::{LinkPage, SignInPage};
-use crate::auth::{self, SameOrigin, Source};
+use crate::auth::{self, NotSignedIn, SameOrigin, Source};
 use crate::web::Web;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -25,7 +25,8 @@ pub async fn link() -> Response {
 pub async fn redeem(State(web): State<Web>, _: SameOrigin, source: Source, Path(token): Path<String>) -> Response {
     match auth::redeem(&web, source, &token).await {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
-        Err(error) => answer::problem(&error),
+        Err(NotSignedIn::TooMany(left)) => answer::too_many(left.reset_seconds),
+        Err(NotSignedIn::Refused(error)) => answer::problem(&error),
     }
 }
 

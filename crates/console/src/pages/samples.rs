@@ -87,6 +87,7 @@ fn cluster(state: ClusterState, full: bool) -> String {
         },
         sleep_after: "5 min".to_owned(),
         transaction_idle_max: "1 h".to_owned(),
+        since: at(-86_400),
         limits: LimitsForm {
             connections_max: "200".to_owned(),
             sleep_after: Length { number: "5".to_owned(), unit: "m" },

@@ -125,6 +125,8 @@ pub struct ClusterPage {
     pub refusals: Vec<RefusalRow>,
     pub sleep_after: String,
     pub transaction_idle_max: String,
+    /// Wakes and refusals are told from here on.
+    pub since: Moment,
     pub limits: LimitsForm,
     /// Whether the deletion stands open, because its confirmation was wrong.
     pub deleting: bool,

@@ -39,6 +39,12 @@ impl Moment {
             .unwrap_or_default()
     }
 
+    pub fn short(&self) -> String {
+        self.at
+            .format(format_description!("[day padding:none] [month repr:short], [hour]:[minute] UTC"))
+            .unwrap_or_default()
+    }
+
     pub fn second(&self) -> String {
         self.at
             .format(format_description!("[day padding:none] [month repr:short], [hour]:[minute]:[second]"))

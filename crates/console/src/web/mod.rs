@@ -30,11 +30,9 @@ pub struct Web {
 }
 
 impl Web {
-    pub fn new(api: Api) -> Self {
-        let per_source = || {
-            let (size, fills_in) = limits::WRONG_PER_SOURCE;
-            Arc::new(Buckets::new(size, fills_in, limits::SOURCES_MAX))
-        };
+    /// `attempts_per_minute`: sign-ins, and wrong keys, of one source.
+    pub fn new(api: Api, attempts_per_minute: u32) -> Self {
+        let per_source = || Arc::new(Buckets::new(attempts_per_minute, limits::ATTEMPTS_WITHIN, limits::SOURCES_MAX));
         let (size, fills_in) = limits::REQUESTS_PER_KEY;
         let quotas = Arc::new(Buckets::new(size, fills_in, limits::KEYS_COUNTED_MAX));
         Self { api, attempts: per_source(), wrong_keys: per_source(), quotas }

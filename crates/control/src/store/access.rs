@@ -2,6 +2,7 @@
 
 use super::sqlite::SqliteStore;
 use super::{StoreError, StoreResult};
+use crate::control::WebSessionLife;
 use crate::limits;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -43,7 +44,13 @@ pub trait AccessStore {
     ) -> BoxFuture<'a, StoreResult<()>>;
 
     /// A link that still holds becomes a session; both or neither. `None` if it does not hold.
-    fn redeem<'a>(&'a self, link: &'a Hash, session: &'a Hash, now: i64) -> BoxFuture<'a, StoreResult<Option<String>>>;
+    fn redeem<'a>(
+        &'a self,
+        link: &'a Hash,
+        session: &'a Hash,
+        now: i64,
+        life: WebSessionLife,
+    ) -> BoxFuture<'a, StoreResult<Option<String>>>;
 
     fn web_session<'a>(&'a self, hash: &'a Hash) -> BoxFuture<'a, StoreResult<Option<WebSessionRow>>>;
     fn saw_web_session<'a>(&'a self, hash: &'a Hash, now: i64) -> BoxFuture<'a, StoreResult<()>>;
@@ -90,7 +97,13 @@ impl AccessStore for SqliteStore {
         })
     }
 
-    fn redeem<'a>(&'a self, link: &'a Hash, session: &'a Hash, now: i64) -> BoxFuture<'a, StoreResult<Option<String>>> {
+    fn redeem<'a>(
+        &'a self,
+        link: &'a Hash,
+        session: &'a Hash,
+        now: i64,
+        life: WebSessionLife,
+    ) -> BoxFuture<'a, StoreResult<Option<String>>> {
         Box::pin(async move {
             let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
             let sql = "DELETE FROM sign_in_links WHERE hash = ? AND expires_unix > ? RETURNING operator";
@@ -98,7 +111,7 @@ impl AccessStore for SqliteStore {
                 return Ok(None);
             };
             let operator: i64 = row.try_get("operator")?;
-            forget_old_sessions(&mut tx, now).await?;
+            forget_old_sessions(&mut tx, now, life).await?;
             let sql = "INSERT INTO web_sessions (hash, operator, created_unix, seen_unix) VALUES (?, ?, ?, ?)";
             sqlx::query(sql).bind(&session[..]).bind(operator).bind(now).bind(now).execute(&mut *tx).await?;
             let sql = "SELECT name FROM operators WHERE id = ?";
@@ -195,11 +208,11 @@ impl AccessStore for SqliteStore {
     }
 }
 
-async fn forget_old_sessions(db: &mut SqliteConnection, now: i64) -> StoreResult<()> {
+async fn forget_old_sessions(db: &mut SqliteConnection, now: i64, life: WebSessionLife) -> StoreResult<()> {
     let ago = |life: std::time::Duration| now.saturating_sub(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
     sqlx::query("DELETE FROM web_sessions WHERE seen_unix <= ? OR created_unix <= ?")
-        .bind(ago(limits::WEB_IDLE))
-        .bind(ago(limits::WEB_LIFE))
+        .bind(ago(life.idle))
+        .bind(ago(life.most))
         .execute(&mut *db)
         .await?;
     let sql = "DELETE FROM web_sessions WHERE hash NOT IN \

@@ -9,7 +9,7 @@ use super::{Facts, refuse, refuse_client};
 use crate::tls_stream::TlsStream;
 use std::io;
 use tidegate_model::journal::Ending;
-use tidegate_model::{Refusal, RefusalKind};
+use tidegate_model::{Event, Refusal, RefusalKind};
 use tidegate_wire::first_packet::{ClientHint, FirstPacket};
 use tidegate_wire::limits::PRE_TLS_PACKET_MAX;
 use tidegate_wire::packet::{HEADER_LEN, Header};
@@ -63,9 +63,11 @@ impl Greeted {
         };
         let session = tls.session();
         facts.tls = session.protocol_version().map(version_name);
-        facts.cipher = session.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite()));
+        let cipher = session.negotiated_cipher_suite().and_then(|s| s.suite().as_str());
+        facts.cipher = cipher.map(str::to_owned);
         facts.sni = session.server_name().map(str::to_owned);
         facts.greeting_to_tls = Some(self.greeted.elapsed());
+        shared.journal.record(&Event::Secured { version: facts.tls.unwrap_or("TLS"), cipher });
         Ok(Secured {
             tls: Box::new(tls),
             shared,

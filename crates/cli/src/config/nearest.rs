@@ -1,0 +1,46 @@
+//! The word that somebody most likely meant. Pure.
+
+/// The one a person most likely meant: the nearest by edits, if it is near at all.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|k| (edits(word, k), k))
+        .filter(|(distance, k)| *distance <= k.len().max(word.len()).div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k)
+}
+
+/// Levenshtein's distance. Words come from a file of ours, so quadratic is fine.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((cb, above_left), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or(0);
+            let swap = above_left + usize::from(ca != *cb);
+            next.push(swap.min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_count_insert_delete_and_replace() {
+        for (a, b, want) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("listen", "listne", 2)] {
+            assert_eq!(edits(a, b), want, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_key_is_offered_and_nonsense_gets_none() {
+        let known = || ["sleep_after", "connections_max"].into_iter();
+        assert_eq!(nearest("sleep_afer", known()), Some("sleep_after"));
+        assert_eq!(nearest("max_connections", known()), None);
+        assert_eq!(nearest("zzz", known()), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! A running server's console, asked by curl as anybody outside would. Never by the code that answers.
+
+use crate::Server;
+use crate::limits::{READY_WAIT, within};
+use crate::server::{Options, free_port};
+use serde_json::Value;
+use std::net::TcpStream;
+use std::process::Command;
+
+/// A server with a console and a private listener.
+pub struct Console {
+    pub server: Server,
+    pub port: u16,
+    pub metrics: u16,
+}
+
+/// Status, head and body.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let line = |line: &'_ str| line.split_once(':').is_some_and(|(n, _)| n.eq_ignore_ascii_case(name));
+        self.head.lines().find(|l| line(l)).and_then(|l| l.split_once(':')).map(|(_, value)| value.trim())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+}
+
+impl Console {
+    /// `more` belongs to `[console]`.
+    pub fn start(more: &str) -> Self {
+        let (port, metrics) = (free_port(), free_port());
+        let config = format!(
+            "[console]\nlisten = [\"127.0.0.1:{port}\"]\n{more}\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"
+        );
+        let server = Server::with(Options { config, ..Options::default() });
+        within(READY_WAIT, "the console", || TcpStream::connect(("127.0.0.1", port)).ok());
+        Self { server, port, metrics }
+    }
+
+    pub fn base(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// By curl, which verifies.
+    pub fn ask(&self, path: &str, more: &[&str]) -> Answer {
+        let ca = self.server.data().join("ca.pem");
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base()) };
+        let out = Command::new("curl")
+            .args(["-sS", "-i", "--cacert"])
+            .arg(ca)
+            .args(more)
+            .arg(url)
+            .output()
+            .expect("curl gives an answer");
+        assert!(out.status.success(), "curl {path}: {}", String::from_utf8_lossy(&out.stderr));
+        let text = String::from_utf8(out.stdout).expect("curl gives an answer");
+        let (head, body) = text.split_once("\r\n\r\n").expect("curl gives an answer");
+        let status =
+            head.split_whitespace().nth(1).expect("curl gives an answer").parse().expect("curl gives an answer");
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    pub fn with_key(&self, key: &str, path: &str, more: &[&str]) -> Answer {
+        let header = format!("Authorization: Bearer {key}");
+        self.ask(path, &[&["-H", &header], more].concat())
+    }
+
+    pub fn key(&self, name: &str) -> String {
+        self.server.json(&["key", "create", name])["key"].as_str().expect("curl gives an answer").to_owned()
+    }
+
+    pub fn link(&self) -> String {
+        self.server.json(&["operator", "link"])["url"].as_str().expect("curl gives an answer").to_owned()
+    }
+
+    /// The cookie of a fresh session, as a browser sends it.
+    pub fn sign_in(&self) -> String {
+        let answer = self.ask(&self.link(), &["-X", "POST", "-H", &format!("Origin: {}", self.base())]);
+        assert_eq!(answer.status, 303, "{}", answer.head);
+        let cookie = answer.header("set-cookie").expect("curl gives an answer");
+        cookie.split(';').next().expect("curl gives an answer").to_owned()
+    }
+}
