@@ -83,27 +83,24 @@ impl Chain {
     pub fn shape(&self, roots: &[&RootCertStore]) -> Shape {
         let Some(mut top) = self.leaf() else { return Shape::Missing("a leaf".to_owned()) };
         let mut walked = vec![0];
+        let mut root = top.root_above(roots);
         while !top.is_self_issued() {
             let above =
                 self.facts.iter().enumerate().find(|(i, f)| f.subject_der == top.issuer_der && !walked.contains(i));
             let Some((index, facts)) = above else { break };
             walked.push(index);
             top = facts;
+            // Public chains go on above a known root to older ones that somebody may still have.
+            root = top.root_above(roots).or(root);
         }
-        let known = |der: &[u8]| roots.iter().any(|s| s.roots.iter().any(|r| same_name(r, der)));
-        if !top.is_self_issued() && !known(&top.issuer_der) {
-            return Shape::Missing(top.issuer.clone());
-        }
+        let Some(root) = root else { return Shape::Missing(top.issuer.clone()) };
         if walked.len() < self.certificates.len() {
             return Shape::Untidy(format!("{} of {} certificates are needed", walked.len(), self.certificates.len()));
         }
         if !walked.is_sorted() {
             return Shape::Untidy("the issuers are not in order".to_owned());
         }
-        Shape::Whole {
-            certificates: walked.len(),
-            top: if top.is_self_issued() { top.subject.clone() } else { top.issuer.clone() },
-        }
+        Shape::Whole { certificates: walked.len(), top: root }
     }
 
     pub fn trust(&self, private: Option<&Roots>, now: OffsetDateTime) -> Trust {
@@ -176,6 +173,16 @@ impl Facts {
             key: key(&cert),
             signature: cert.signature_algorithm.algorithm.to_id_string(),
         })
+    }
+
+    /// The name of a root that has signed this, itself included.
+    fn root_above(&self, roots: &[&RootCertStore]) -> Option<String> {
+        let known = || roots.iter().any(|store| store.roots.iter().any(|r| same_name(r, &self.issuer_der)));
+        (self.is_self_issued() || known()).then(|| self.issuer.clone())
+    }
+
+    pub fn is_named_in(&self, roots: &RootCertStore) -> bool {
+        roots.roots.iter().any(|root| same_name(root, &self.subject_der))
     }
 
     pub fn is_self_issued(&self) -> bool {

@@ -77,7 +77,8 @@ fn secure(place: &Place<'_>, sheet: &mut Sheet) {
     probes::versions::judge(place, sheet);
     let verified = match chain {
         Some(chain) => {
-            let verified = probes::certificate::judge(place, &chain, sheet);
+            let verified =
+                probes::certificate::judge(place.settings, &place.name, &chain, OffsetDateTime::now_utc(), sheet);
             if sheet.has_passed(Kind::Tls13) || sheet.has_passed(Kind::Tls12) {
                 probes::sni::judge(place, &chain, sheet);
             }

@@ -3,7 +3,11 @@
 //! not verified.
 
 mod chain;
+#[cfg(test)]
+mod chain_tests;
 mod changes;
+#[cfg(feature = "fuzzing")]
+pub mod doors;
 mod endpoint;
 mod finding;
 mod hello;

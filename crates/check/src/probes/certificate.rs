@@ -6,18 +6,25 @@ use crate::chain::{Chain, Facts, Shape, Trust, mozilla};
 use crate::finding::{Kind, Verdict};
 use crate::limits::LIFE_LEFT_WISHED;
 use crate::report::Sheet;
+use crate::settings::{Roots, Settings};
 use crate::tls::{self, BOTH, Client, Offer};
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName};
 use std::net::SocketAddr;
 use time::OffsetDateTime;
 
 /// How many of a certificate's names are shown.
 const NAMES_SHOWN: usize = 5;
 
-/// Whether a client that verifies everything would go on.
-pub(crate) fn judge(place: &Place<'_>, chain: &[CertificateDer<'static>], sheet: &mut Sheet) -> bool {
-    let chain = match Chain::read(chain.to_vec()) {
+/// Whether a client that verifies everything would go on at this moment.
+pub(crate) fn judge(
+    settings: &Settings,
+    name: &ServerName<'_>,
+    sent: &[CertificateDer<'static>],
+    now: OffsetDateTime,
+    sheet: &mut Sheet,
+) -> bool {
+    let chain = match Chain::read(sent.to_vec()) {
         Ok(chain) => chain,
         Err(why) => {
             sheet.fail(Kind::ChainSent, why);
@@ -25,17 +32,17 @@ pub(crate) fn judge(place: &Place<'_>, chain: &[CertificateDer<'static>], sheet:
         }
     };
     let Some(leaf) = chain.leaf() else { return false };
-    let now = OffsetDateTime::now_utc();
-    shape(place, &chain, sheet);
-    let trusted = trust(place, &chain, now, sheet);
-    let named = name(place, &chain, leaf, sheet);
-    let (verdict, evidence) = validity(leaf, now);
-    sheet.put(Kind::Validity, verdict, evidence);
+    let roots = settings.roots.as_ref();
+    shape(roots, &chain, sheet);
+    let trusted = trust(roots, &chain, now, sheet);
+    let named = names(name, &chain, leaf, sheet);
+    let (valid, evidence) = validity(leaf, now);
+    sheet.put(Kind::Validity, valid, evidence);
     let (strong, evidence) = strength(&chain);
     sheet.put(Kind::Key, strong, evidence);
     let (verdict, evidence) = pinned(&chain, &x1(), now);
     sheet.put(Kind::Pinned, verdict, evidence);
-    trusted && named && validity(leaf, now).0 != Verdict::Fail
+    trusted && named && valid != Verdict::Fail
 }
 
 /// What a verifying client would say at the other addresses of the name, after one handshake each.
@@ -73,10 +80,9 @@ fn fault(place: &Place<'_>, address: SocketAddr) -> Option<String> {
     }
 }
 
-fn shape(place: &Place<'_>, chain: &Chain, sheet: &mut Sheet) {
+fn shape(private: Option<&Roots>, chain: &Chain, sheet: &mut Sheet) {
     let public = mozilla();
-    let private = place.settings.roots.as_ref().map(|r| &r.store);
-    let roots: Vec<&RootCertStore> = std::iter::once(&public).chain(private).collect();
+    let roots: Vec<&RootCertStore> = std::iter::once(&public).chain(private.map(|r| &r.store)).collect();
     match chain.shape(&roots) {
         Shape::Whole { certificates: 1, top } => sheet.pass(Kind::ChainSent, format!("1 certificate, under {top}")),
         Shape::Whole { certificates, top } => {
@@ -89,8 +95,7 @@ fn shape(place: &Place<'_>, chain: &Chain, sheet: &mut Sheet) {
     }
 }
 
-fn trust(place: &Place<'_>, chain: &Chain, now: OffsetDateTime, sheet: &mut Sheet) -> bool {
-    let roots = place.settings.roots.as_ref();
+fn trust(roots: Option<&Roots>, chain: &Chain, now: OffsetDateTime, sheet: &mut Sheet) -> bool {
     match chain.trust(roots, now) {
         Trust::Public if roots.is_some() => sheet.pass(Kind::Trust, "public: the CA file is not needed"),
         Trust::Public => sheet.pass(Kind::Trust, "public: a root of Mozilla's list"),
@@ -106,7 +111,7 @@ fn trust(place: &Place<'_>, chain: &Chain, now: OffsetDateTime, sheet: &mut Shee
     true
 }
 
-fn name(place: &Place<'_>, chain: &Chain, leaf: &Facts, sheet: &mut Sheet) -> bool {
+fn names(name: &ServerName<'_>, chain: &Chain, leaf: &Facts, sheet: &mut Sheet) -> bool {
     let mut names: Vec<&str> = leaf.names.iter().map(String::as_str).collect();
     let more = names.len().saturating_sub(NAMES_SHOWN);
     names.truncate(NAMES_SHOWN);
@@ -114,11 +119,11 @@ fn name(place: &Place<'_>, chain: &Chain, leaf: &Facts, sheet: &mut Sheet) -> bo
     if more > 0 {
         text.push_str(&format!(" and {more} more"));
     }
-    if chain.is_for(&place.name) {
+    if chain.is_for(name) {
         sheet.pass(Kind::Name, text);
         true
     } else {
-        sheet.fail(Kind::Name, format!("not for {}: {text}", place.settings.name));
+        sheet.fail(Kind::Name, format!("not for {}: {text}", name.to_str()));
         false
     }
 }
@@ -138,12 +143,13 @@ fn validity(leaf: &Facts, now: OffsetDateTime) -> (Verdict, String) {
 }
 
 fn strength(chain: &Chain) -> (Verdict, String) {
+    let public = mozilla();
     for facts in &chain.facts {
         if facts.key.is_weak() {
             return (Verdict::Fail, format!("{} has {}", facts.subject, facts.key));
         }
-        // Nobody checks a root's signature on itself.
-        if facts.has_weak_signature() && !facts.is_self_issued() {
+        // Nobody checks a root's signature, be it its own or that of an older root.
+        if facts.has_weak_signature() && !facts.is_self_issued() && !facts.is_named_in(&public) {
             return (Verdict::Fail, format!("{} is signed with SHA-1 or MD5", facts.subject));
         }
     }

@@ -18,7 +18,8 @@ const NOBODY: &str = "tidegate-check";
 const ANSWER_MAX: usize = 1024;
 
 /// What came back on something that must not be accepted.
-enum Answer {
+#[derive(Debug)]
+pub(crate) enum Answer {
     Error(ErrPacket),
     /// OK, a request for another proof, or a result: it was taken for a login or a command.
     Taken(String),
@@ -61,26 +62,30 @@ fn ask(place: &Place<'_>, bytes: &[u8]) -> Result<Answer, String> {
 /// The first packet or alert. A packet in pieces is put together until the time is over.
 fn read(link: &mut Link) -> Answer {
     let (mut bytes, mut end) = link.gather(7);
-    if bytes.starts_with(&[21, 3]) {
-        return bytes.get(6).map_or(Answer::Ended(end), |alert| Answer::Alert(*alert));
-    }
-    if let [a, b, 0, _, rest @ ..] = bytes.as_slice() {
+    if let [a, b, 0, _, rest @ ..] = bytes.as_slice()
+        && end == End::Full
+    {
         let length = usize::from(u16::from_le_bytes([*a, *b])).min(ANSWER_MAX);
-        if end == End::Full {
-            let (more, last) = link.gather(length.saturating_sub(rest.len()));
-            end = last;
-            bytes.extend(more);
-        }
+        let (more, last) = link.gather(length.saturating_sub(rest.len()));
+        end = last;
+        bytes.extend(more);
     }
-    match bytes.as_slice() {
+    answer(&bytes, end)
+}
+
+/// What these bytes are, after which reading ended so.
+pub(crate) fn answer(bytes: &[u8], end: End) -> Answer {
+    match bytes {
         [] => Answer::Ended(end),
+        [21, 3, _, _, _, _level, alert, ..] => Answer::Alert(*alert),
+        [21, 3, ..] => Answer::Ended(end),
         [a, b, c, _, payload @ ..] => {
             // What follows the first packet is none of its own.
             let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
             let payload = payload.get(..length).unwrap_or(payload);
-            packet_answer(payload).unwrap_or_else(|| Answer::Strange(bytes.clone()))
+            packet_answer(payload).unwrap_or_else(|| Answer::Strange(bytes.to_vec()))
         }
-        _ => Answer::Strange(bytes),
+        other => Answer::Strange(other.to_vec()),
     }
 }
 

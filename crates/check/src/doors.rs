@@ -1,0 +1,96 @@
+//! The parsers' doors for the fuzzer, behind the feature `fuzzing`: what a hostile server may say, given to everything
+//! that reads it. It opens no connection; nothing of the product calls it.
+
+use crate::hello;
+use crate::link::End;
+use crate::login;
+use crate::packet::{self, ErrPacket, Greeting};
+use crate::probes::{certificate, plaintext};
+use crate::report::Sheet;
+use crate::settings::Settings;
+use crate::text::{clean, shown};
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::io::{self, Cursor, Read, Write};
+use time::OffsetDateTime;
+
+/// What the judge would print must never steer a terminal.
+fn print(text: &str) {
+    assert!(clean(text).chars().all(|c| !c.is_control()), "{text:?}");
+}
+
+/// A first packet, an error, and an answer to a login in clear text.
+pub fn packets(bytes: &[u8]) {
+    print(&shown(bytes));
+    if let Some(greeting) = Greeting::parse(bytes) {
+        let _ = greeting.number();
+        print(&greeting.version);
+        print(&greeting.plugin);
+        assert!(greeting.salt.len() <= 20);
+    }
+    if let Some(error) = ErrPacket::parse(bytes) {
+        print(&error.to_string());
+    }
+    let _ = packet::read(&mut Cursor::new(bytes));
+    print(&format!("{:?}", plaintext::answer(bytes, End::Closed)));
+}
+
+/// An answer to a ClientHello.
+pub fn hello(bytes: &[u8]) {
+    for end in [End::Closed, End::Reset, End::Silent, End::Full] {
+        print(&hello::answer(bytes, end).to_string());
+    }
+}
+
+/// Says what it was given, and keeps what it hears.
+struct Server<'a> {
+    says: Cursor<&'a [u8]>,
+    heard: Vec<u8>,
+}
+
+impl Read for Server<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.says.read(buffer)
+    }
+}
+
+impl Write for Server<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.heard.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A login and a query at a server that says this. The password goes only to who asks for it by name or by 0x01 0x04.
+pub fn login(bytes: &[u8]) {
+    const PASSWORD: &str = "the password of a fuzzer";
+    let greeting = Greeting {
+        protocol: 10,
+        version: "9.7.4".to_owned(),
+        capabilities: packet::ORDINARY | packet::SSL,
+        salt: vec![7; 20],
+        plugin: "caching_sha2_password".to_owned(),
+    };
+    let mut server = Server { says: Cursor::new(bytes), heard: Vec::new() };
+    if login::login(&mut server, &greeting, "p.root", PASSWORD, Some("test")).is_ok() {
+        let _ = login::select_one(&mut server);
+    }
+    let said = |words: &[u8]| bytes.windows(words.len()).any(|w| w == words);
+    let asked = said(b"\x01\x04") || said(b"mysql_clear_password\0") || said(b"sha256_password\0");
+    let told = server.heard.windows(PASSWORD.len()).any(|w| w == PASSWORD.as_bytes());
+    assert!(asked || !told, "the password was sent to a server that did not ask for it");
+}
+
+/// A chain of certificates, leaf first.
+pub fn chain(certificates: &[&[u8]]) {
+    let sent: Vec<_> = certificates.iter().map(|c| CertificateDer::from(c.to_vec())).collect();
+    let (Ok(endpoint), Ok(name)) = ("localhost:4000".parse(), ServerName::try_from("localhost")) else { return };
+    let mut sheet = Sheet::default();
+    certificate::judge(&Settings::new(endpoint), &name, &sent, OffsetDateTime::now_utc(), &mut sheet);
+    for finding in sheet.close("not judged") {
+        assert!(finding.evidence.chars().all(|c| !c.is_control()), "{:?}", finding.evidence);
+    }
+}

@@ -1,0 +1,5 @@
+//! A hostile server before the judge: answers to a ClientHello.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| tidegate_check::doors::hello(bytes));
