@@ -194,6 +194,45 @@ fn what_often_goes_wrong_is_noted() {
 }
 
 #[test]
+fn what_another_reading_takes_for_a_password_is_withheld_and_told_so() {
+    for (text, withheld) in [
+        // Two places where the login may end.
+        ("mysql://abc.root:p@a.example/w@h.example:4000/test", vec!["host"]),
+        ("mysql://abc.root:pw@h.example:4000/test?email=a@b.example", vec!["host", "port", "database"]),
+        // A quote inside the quotes.
+        (r#"host="h.example", user="abc.root", password="a"b", database="test""#, vec![]),
+        // Keys inside a value that stands bare.
+        ("Server=h.example;Uid=abc.root;Pwd=host=x;Database=test", vec!["database"]),
+        // A word too many.
+        ("mysql -u abc.root -pp w -h h.example -D test '", vec!["host", "database"]),
+    ] {
+        let told = told(text);
+        assert_eq!(told.withheld, withheld, "{text}");
+        let notes = told.notes.join(" ");
+        assert!(notes.contains("more than one way") && notes.contains("percent-encoded"), "{text}: {notes}");
+    }
+}
+
+#[test]
+fn another_form_inside_a_password_hides_nothing_else() {
+    for inside in ["mysql://x:y@z/q", "mysql:host=x", "jdbc:mysql://x:1/y", "@tcp(x:1)/y", "a, b=c", "host='x'", "@/"] {
+        let told = told(&format!("abc.root:{inside}@tcp(db.example.com:4100)/app?tls=true"));
+        assert_eq!((told.form, told.verifies), ("a Go DSN", true), "{inside}");
+        assert_eq!((told.host.as_deref(), told.port), (Some("db.example.com"), Some(4100)), "{inside}");
+        assert_eq!((told.user.as_deref(), told.database.as_deref()), (Some("abc.root"), Some("app")), "{inside}");
+    }
+}
+
+#[test]
+fn a_check_that_hangs_on_the_reading_depends() {
+    let regular = r#"MySQLdb.connect(host="h", password=pw, ssl_mode="VERIFY_IDENTITY", ssl={"ca": "f"})"#;
+    assert_eq!(answers(regular), "yyy");
+    let twofold = regular.replace("pw", "p w");
+    assert_eq!(answers(&twofold), "ddd");
+    assert!(!told(&twofold).verifies && told(&twofold).why[0].contains("more than one way"));
+}
+
+#[test]
 fn a_client_that_is_named_decides() {
     let ask = Ask { client: Some("mariadb"), ..Ask::default() };
     let told = explain("--host=h.example --ssl-mode=VERIFY_IDENTITY", &ask);
@@ -257,6 +296,45 @@ const HOLES: &[&str] = &[
     "'host' => 'h.example', 'username' => 'root', 'password' => '{}', 'database' => 'test'",
     "mysqli_real_connect($c, \"h.example\", \"root\", \"{}\", \"test\")",
     "host=h.example user=root password={} dbname=test",
+    "user:{}@tcp(db.example.com:4000)/test",
+    "DSN=root:{}@tcp(db.example.com:4000)/test?tls=true",
+    "dsn: 'root:{}@tcp(db.example.com:4000)/test'",
+    "url: mysql://root:{}@db.example.com/test",
+    "{\"host\":\"h.example\",\"user\":\"root\",\"password\":\"{}\",\"database\":\"test\"}",
+    "{\"charset\": \"utf8\", \"pw_max\": 1, \"passwd\": \"{}\", \"host\": \"h.example\"}",
+    "{host:'h.example',user:'root',password:'{}',database:'test'}",
+    "$db['hostname'] = 'h.example';\n$db['password'] = '{}';\n$db['database'] = 'test';",
+    "ds.setUrl(\"jdbc:mysql://h.example/test\"); ds.setPassword(\"{}\");",
+    "props.put(\"user\", \"root\"); props.put(\"password\", \"{}\");",
+    "password := \"{}\"; dsn := \"root@tcp(h.example:4000)/test\"",
+    "<user>root</user><password>{}</password><host>h.example</host>",
+    "mysql.Config{User: \"root\", Passwd: \"{}\", Net: \"tcp\", Addr: \"h.example:4000\", DBName: \"test\"}",
+    "mysql -u root --password '{}' -h db.example.com test --ssl-mode=REQUIRED",
+    "MYSQL_PWD='{}' mysql -u root -h db.example.com",
+    "mysqldump -h db.example.com -u root -p\"{}\" test > f.sql",
+    "jdbc:mysql://(host=h.example,port=4000,user=root,password={})/test",
+    "mysql://db.example.com:4000/test?user=root&password={}",
+    "mysql://db.example.com/test?password={}&ssl-mode=REQUIRED",
+    "{'ENGINE': 'django.db.backends.mysql', 'NAME': 'test', 'PASSWORD': '{}', 'HOST': 'h.example'}",
+];
+
+/// Strings with values that are all marked, as a password that was made to deceive would hold.
+const INNER: &[&str] = &[
+    "mysql://qZx:{}@qZx.qZx:4000/qZx",
+    "jdbc:mysql://qZx.qZx:4000/qZx",
+    "mysql+pymysql://qZx@qZx/qZx?ssl_ca=/qZx/qZx.pem",
+    "qZx:{}@tcp(qZx:4000)/qZx?tls=true",
+    "qZx:{}@/qZx",
+    "mysql:host=qZx;dbname=qZx",
+    "DBI:MariaDB:host=qZx;database=qZx",
+    "mysql -h qZx -u qZx -p{} qZx",
+    "', 'mysql://qZx@qZx/qZx', '{}",
+    "\", \"qZx@tcp(qZx)/qZx",
+    "\", \"qZx\": \"mysql://qZx/qZx\", \"x\": \"{}",
+    "@qZx:4000/qZx",
+    "@tcp(qZx:4000)/qZx?x=",
+    "/qZx?qZx=qZx@qZx",
+    "://qZx:qZx@qZx/qZx",
 ];
 
 /// Pieces of a password carry this, and nothing that is printed by itself does.
@@ -267,7 +345,8 @@ fn nothing_of_it(text: &str, secret: &str) {
         match explain(text, &Ask { client, ..Ask::default() }) {
             Ok(told) => {
                 let shown = format!("{}\n{told:?}", serde_json::to_string(&told).unwrap());
-                assert!(!shown.contains(MARK), "{secret:?} in {text:?}: {shown}");
+                let parts = (&told.host, &told.port, &told.user, &told.database);
+                assert!(!shown.contains(MARK), "{secret:?} in {text:?}: {parts:?}");
             }
             Err(error) => assert!(!error.to_string().contains(MARK), "{text}: {error}"),
         }
@@ -297,48 +376,97 @@ fn no_piece_of_a_password_is_shown_of_any_form() {
     }
 }
 
-/// What may stand between the pieces; some of it looks like a piece of another form.
+/// What may stand between the pieces; some of it is a piece of another form, or ends one.
 fn separator() -> impl Strategy<Value = String> {
     const WORDS: &[&str] = &[
         "://",
         "mysql://",
         "jdbc:mysql://",
+        "r2dbc:mysql://",
+        "jdbc:mysql:loadbalance://",
         "@tcp(",
+        ":4000)/",
         "@/",
+        "@db.example.com:4000/",
+        "@qZx.example:4000/",
+        "4000/",
         "mysql:host=",
         "dbi:mysql:port=1;host=",
         "dbi:mariadb:host=",
         "\", ",
         "', '",
+        "\"), (\"",
+        "\", \"mysql://",
+        "\", \"qZx:",
+        "'; \"",
+        "\\\"",
+        "\\",
+        "\\\\\"",
         " -p ",
+        " -p",
+        "' '",
         " -- ",
         " := \"",
         "=>",
+        "\" => \"",
+        "\": \"",
+        ", \"x\": \"mysql://",
         "dict(",
+        "?password=",
+        "&password=",
+        ";password=",
+        "\", password=\"",
+        "{{",
+        "}}",
+        "%40",
+        "%3A%2F%2F",
+        "${x}:",
+        "\u{a0}",
+        "é",
+        "\t",
+        "\u{fffc}",
+        "user:",
+        "root:",
+        "mysql:",
+        "::",
+        ": ",
     ];
     prop_oneof![
         3 => "[-@:/?#&=;,%\"'` \\\\(){}\\[\\]<>.|+!$*^~]{0,3}",
-        1 => proptest::sample::select(WORDS).prop_map(str::to_owned),
+        2 => proptest::sample::select(WORDS).prop_map(str::to_owned),
     ]
+}
+
+/// A password of marked pieces and separators, raw or percent-encoded.
+fn secret() -> impl Strategy<Value = String> {
+    let code = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("%{:02x}", u32::from(c)) };
+    (proptest::collection::vec(separator(), 1..6), any::<bool>(), any::<bool>()).prop_map(
+        move |(parts, marked, encoded)| {
+            let raw: String = parts.iter().flat_map(|part| [part.as_str(), MARK]).collect();
+            let raw = if marked { format!("{MARK}{raw}") } else { raw };
+            if encoded && raw.is_ascii() { raw.chars().map(code).collect() } else { raw }
+        },
+    )
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A password of marked pieces and any separators between them, raw or percent-encoded, in any form.
+    /// Whatever the password holds, in any form, alone or with text round it.
     #[test]
-    fn no_piece_of_any_password_is_shown(
-        hole in proptest::sample::select(HOLES),
-        separators in proptest::collection::vec(separator(), 1..6),
-        encoded in any::<bool>(),
-    ) {
-        let raw: String = separators.iter().flat_map(|s| [s.as_str(), MARK]).collect();
-        let secret: String = if encoded {
-            raw.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("%{:02x}", u32::from(c)) }).collect()
-        } else {
-            raw
-        };
+    fn no_piece_of_any_password_is_shown(hole in proptest::sample::select(HOLES), secret in secret()) {
         nothing_of_it(&hole.replace("{}", &secret), &secret);
+    }
+
+    /// A password that is itself a string of another form, with a password of its own.
+    #[test]
+    fn no_piece_of_a_string_inside_a_string_is_shown(
+        outer in proptest::sample::select(HOLES),
+        inner in proptest::sample::select(INNER),
+        secret in secret(),
+    ) {
+        let secret = inner.replace("{}", &secret);
+        nothing_of_it(&outer.replace("{}", &secret), &secret);
     }
 
     /// Any text at all is read to its end.

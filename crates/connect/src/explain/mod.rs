@@ -138,7 +138,7 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
         checks,
         verifies: [checks.tls, checks.chain, checks.dns_name].iter().all(|check| *check == Answer::Yes),
         why,
-        notes: notes::notes(&shown, hidden.unencoded),
+        notes: notes::notes(&shown, &hidden),
         mend: mend(client, &shown, ask)?,
         host: shown.host,
         port: shown.port,

@@ -1,21 +1,22 @@
 //! What often goes wrong beside TLS. Never repeats a value.
 
 use super::Shown;
+use super::secrets::Hidden;
 
 /// Why a check that depends on the reading does so.
 pub(super) const TWO_READINGS: &str = "The string can be read in more than one way, and what is verified depends on which: percent-encode the password in an \
      address, or put it in quotes elsewhere, and ask again.";
 
 /// In the order in which they help.
-pub(super) fn notes(shown: &Shown, unencoded: bool) -> Vec<&'static str> {
+pub(super) fn notes(shown: &Shown, hidden: &Hidden) -> Vec<&'static str> {
     let mut notes = Vec::new();
-    if unencoded {
+    if hidden.unencoded {
         notes.push(
             "Its password holds characters that end a part of an address (@ : / ? #): clients may cut it at the wrong \
              place. Write them percent-encoded.",
         );
     }
-    if !shown.withheld.is_empty() {
+    if hidden.doubt || !shown.withheld.is_empty() {
         notes.push(
             "Some of it can be read in more than one way, and may be a piece of the password: that is not shown. In an \
              address write the password percent-encoded, elsewhere in quotes.",

@@ -4,26 +4,27 @@
 
 use super::super::keys::{Role, normal, role};
 use super::super::words::{self, LONG, SHORT};
+use super::Hidden;
 use std::ops::Range;
 
 /// Short options that take no value, or one that is never shown.
 const FLAGS: &str = "ABCEGNefnqstv";
 
 /// The stretches of a command line that may be secret.
-pub(super) fn find(text: &str, out: &mut Vec<Range<usize>>) {
+pub(super) fn find(text: &str, out: &mut Hidden) {
     let Some((words, program, _)) = words::program(text) else { return };
     let mut arguments = Arguments { text, out, first: None, odd: words::split(text).is_none() };
     let (before, after) = words.split_at_checked(program).unwrap_or_default();
     arguments.read(before);
     arguments.read(after.get(1..).unwrap_or_default());
     if let (Some(first), true) = (arguments.first, arguments.odd) {
-        out.push(first..text.len());
+        out.take(first..text.len());
     }
 }
 
 struct Arguments<'a> {
     text: &'a str,
-    out: &'a mut Vec<Range<usize>>,
+    out: &'a mut Hidden,
     /// Where the first secret begins.
     first: Option<usize>,
     /// Behind it stands what is no option.
@@ -71,7 +72,8 @@ impl Arguments<'_> {
 
     fn hide(&mut self, stretch: Range<usize>) {
         self.first.get_or_insert(stretch.start);
-        self.out.push(stretch);
+        self.out.password |= !stretch.is_empty();
+        self.out.take(stretch);
     }
 }
 

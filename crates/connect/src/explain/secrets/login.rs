@@ -3,7 +3,7 @@
 
 use super::super::keys::{is_known, is_of_address};
 use super::super::url::NETS;
-use super::is_quote;
+use super::{Hidden, is_quote};
 use std::ops::Range;
 
 /// Schemes of addresses, up to their `+`.
@@ -16,19 +16,32 @@ pub(in super::super) const SOURCE_KEYS: [&str; 6] =
 /// Classes whose constants stand beside connection strings.
 const CLASSES: [&str; 4] = ["PDO", "Pdo", "Mysql", "Mysql2"];
 
-pub(super) struct Login {
-    pub at: Range<usize>,
-    pub unencoded: bool,
+/// Places in a line.
+struct Login {
+    password: Range<usize>,
+    /// What follows its `@`, where that may be a password's too.
+    doubtful: Range<usize>,
+    unencoded: bool,
 }
 
-/// The stretch of a line that may be a login's password.
-pub(super) fn find(line: &str) -> Option<Login> {
+/// The stretches of this line that may be a login's password.
+pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
+    let Some(login) = text.get(line.clone()).and_then(login) else { return };
+    let of_text = |at: &Range<usize>| line.start + at.start..line.start + at.end;
+    out.password = true;
+    out.unencoded |= login.unencoded;
+    out.doubt |= !login.doubtful.is_empty();
+    out.take(of_text(&login.password));
+    out.take(of_text(&login.doubtful));
+}
+
+fn login(line: &str) -> Option<Login> {
     let last = line.rfind('@')?;
     let colon = line.match_indices(':').map(|(at, _)| at).take_while(|at| *at < last).find(|at| ends_a_user(line, *at));
     let Some(colon) = colon else { return without_colon(line) };
-    let (head, user) = user_before(line, colon);
+    let (head, _) = user_before(line, colon);
     if !head.ends_with("//") {
-        return Some(Login { at: colon + 1..last, unencoded: false });
+        return Some(Login { password: colon + 1..last, doubtful: 0..0, unencoded: false });
     }
     if has_login_in_parameters(line, head.len(), last) {
         return None;
@@ -37,8 +50,9 @@ pub(super) fn find(line: &str) -> Option<Login> {
     let authority = password.find(['/', '?', '#']).and_then(|end| password.get(..end)).unwrap_or(password);
     let unencoded = line.get(colon + 1..last).is_some_and(|inside| inside.contains(['@', ':', '/', '?', '#', ' ']));
     // By the standard an address ends its login at one `@`, by its look at another: then nothing behind it is certain.
-    let twofold = authority.rfind('@').is_some_and(|at| colon + 1 + at != last) || user.contains('%');
-    Some(Login { at: colon + 1..if twofold { line.len() } else { last }, unencoded })
+    let twofold = authority.rfind('@').is_some_and(|at| colon + 1 + at != last);
+    let doubtful = if twofold { last + 1..line.len() } else { 0..0 };
+    Some(Login { password: colon + 1..last, doubtful, unencoded })
 }
 
 /// What stands before the name that ends here, and the name.
@@ -134,5 +148,5 @@ fn without_colon(line: &str) -> Option<Login> {
         }
         None => address.contains('@'),
     };
-    odd.then_some(Login { at: start..start + end, unencoded: true })
+    odd.then_some(Login { password: start..start + end, doubtful: 0..0, unencoded: true })
 }

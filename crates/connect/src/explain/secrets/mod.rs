@@ -22,14 +22,35 @@ use std::ops::Range;
 pub(super) const HIDDEN: char = '\u{FFFC}';
 
 /// A text without what may be secret.
+#[derive(Debug, Default)]
 pub(super) struct Hidden {
     pub text: String,
-    /// The login of an address holds characters that should have been percent-encoded.
-    pub unencoded: bool,
     /// A password is among what was taken out.
     pub password: bool,
+    /// The login of an address holds characters that should have been percent-encoded.
+    pub unencoded: bool,
+    /// More was taken out than the password, since where that ends can't be told.
+    pub doubt: bool,
+    stretches: Vec<Range<usize>>,
     /// What was taken out, as it stood and percent-decoded.
     taken: Vec<String>,
+}
+
+/// Takes out what may be secret.
+pub(super) fn hide(text: &str) -> Hidden {
+    let mut hidden = Hidden::default();
+    let is_command = words::program(text).is_some();
+    if is_command {
+        command::find(text, &mut hidden);
+    }
+    for line in lines(text) {
+        login::find(text, line.clone(), &mut hidden);
+        if !is_command {
+            values::find(text, line, &mut hidden);
+        }
+    }
+    hidden.cut(text);
+    hidden
 }
 
 impl Hidden {
@@ -37,46 +58,29 @@ impl Hidden {
     pub fn took(&self, value: &str) -> bool {
         self.taken.iter().any(|secret| value.contains(secret.as_str()))
     }
-}
 
-/// Takes out what may be secret.
-pub(super) fn hide(text: &str) -> Hidden {
-    let is_command = words::program(text).is_some();
-    let mut stretches = Vec::new();
-    if is_command {
-        command::find(text, &mut stretches);
-    }
-    let (mut unencoded, mut password) = (false, !stretches.is_empty());
-    for line in lines(text) {
-        let Some(inside) = text.get(line.clone()) else { continue };
-        if let Some(found) = login::find(inside) {
-            unencoded |= found.unencoded;
-            password = true;
-            stretches.push(line.start + found.at.start..line.start + found.at.end);
-        }
-        if !is_command {
-            password |= values::find(text, line, &mut stretches);
+    fn take(&mut self, stretch: Range<usize>) {
+        if !stretch.is_empty() {
+            self.stretches.push(stretch);
         }
     }
-    stretches.retain(|stretch| !stretch.is_empty());
-    stretches.sort_by_key(|stretch| stretch.start);
-    let taken = stretches.iter().filter_map(|stretch| text.get(stretch.clone()));
-    let taken = taken.map(|secret| secret.trim_matches(is_quote)).filter(|secret| !secret.is_empty());
-    let taken = taken.flat_map(|secret| [secret.to_owned(), decoded(secret)]).collect();
-    Hidden { text: without(text, &stretches), unencoded, password, taken }
-}
 
-fn without(text: &str, stretches: &[Range<usize>]) -> String {
-    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
-    for stretch in stretches {
-        if stretch.start >= at {
-            out.push_str(text.get(at..stretch.start).unwrap_or_default());
-            out.push(HIDDEN);
+    fn cut(&mut self, text: &str) {
+        self.stretches.sort_by_key(|stretch| stretch.start);
+        let mut at = 0;
+        for stretch in &self.stretches {
+            if stretch.start >= at {
+                self.text.push_str(text.get(at..stretch.start).unwrap_or_default());
+                self.text.push(HIDDEN);
+            }
+            at = at.max(stretch.end);
+            let secret = text.get(stretch.clone()).unwrap_or_default().trim_matches(is_quote);
+            if !secret.is_empty() {
+                self.taken.extend([secret.to_owned(), decoded(secret)]);
+            }
         }
-        at = at.max(stretch.end);
+        self.text.push_str(text.get(at..).unwrap_or_default());
     }
-    out.push_str(text.get(at..).unwrap_or_default());
-    out
 }
 
 /// Lines, where one that ends in a backslash goes on.

@@ -2,8 +2,8 @@
 //! password to a function. Never leaves a piece of such a value because of what stands in it.
 
 use super::super::keys::{SECRET, is_known};
-use super::is_quote;
 use super::rest;
+use super::{Hidden, is_quote};
 use std::ops::Range;
 
 /// The most such values of one line; behind the last, the line is taken whole.
@@ -12,24 +12,24 @@ const VALUES_MAX: usize = 64;
 /// Where a value begins, and whether it is one by its look only.
 type Start = (usize, bool);
 
-/// The stretches of this line of the text that may be secret; whether a password is among them.
-pub(super) fn find(text: &str, line: Range<usize>, out: &mut Vec<Range<usize>>) -> bool {
+/// The stretches of this line of the text that may be secret.
+pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
     let mut at = line.start;
-    let mut is_password = false;
     for count in 0.. {
         let keyed = behind_secret_key(text, at..line.end).map(|start| (start, false));
         let Some((start, other)) = keyed.into_iter().chain(string_of_a_list(text, at..line.end)).min() else { break };
-        is_password |= !other && start < line.end;
+        out.password |= !other && start < line.end;
         let value = text.get(start..line.end).unwrap_or_default();
-        let Some(end) = value_end(value).filter(|_| count < VALUES_MAX && !is_of_line(text, &line, start)) else {
-            out.push(start..line.end);
+        let all_of_line = is_of_line(text, &line, start);
+        let Some(end) = value_end(value).filter(|_| count < VALUES_MAX && !all_of_line) else {
+            out.doubt |= !all_of_line && value.contains(['=', ':']);
+            out.take(start..line.end);
             break;
         };
-        out.push(start..start + end);
+        out.take(start..start + end);
         let empty = || value.chars().next().map_or(1, char::len_utf8);
         at = start + if end > 0 { end } else { empty() };
     }
-    is_password
 }
 
 /// Where the first value in this range begins whose key names a secret.
@@ -93,7 +93,12 @@ fn value_end(value: &str) -> Option<usize> {
         _ if is_quote(first) => 1 + closing(value.get(1..)?, first)?,
         _ => bare_end(value),
     };
-    let after = if is_quote(first) || first == '{' { end + 1 } else { end };
+    // A bare value with the signs of keys in it may be a whole string of some form.
+    let bare = !is_quote(first) && first != '{';
+    if bare && value.get(..end)?.trim_end_matches('=').contains(['=', ':']) {
+        return None;
+    }
+    let after = if bare { end } else { end + 1 };
     rest::is_regular(value.get(after..)?).then_some(after)
 }
 
