@@ -81,6 +81,10 @@ fn the_command_line_of_the_unit_is_what_was_asked_for() {
         "serve --data /var/lib/tidegate --listen 0.0.0.0:4000 --domain db.example.com --acme-email me@example.com\n";
     assert!(unit.contains(wanted), "{unit}");
     assert!(unit.contains("AmbientCapabilities=CAP_NET_BIND_SERVICE\n"), "port 80 for the CA: {unit}");
+    let console = ["--console", "0.0.0.0:443", "--console-domain", "console.example.com"];
+    let unit = printed(&console);
+    assert!(unit.contains("--console 0.0.0.0:443 --console-domain console.example.com\n"), "{unit}");
+    assert!(unit.contains("AmbientCapabilities=CAP_NET_BIND_SERVICE\n"), "{unit}");
     assert!(printed(&[]).contains("AmbientCapabilities=\n"));
     assert!(printed(&["--data", "/var/lib/a/b"]).contains("StateDirectory=a/b\n"));
     let out = tidegate(&["service", "install", "--print", "--data", "/srv/data"]);

@@ -12,7 +12,7 @@ pub enum CertCommand {
     /// Get a new certificate from the CA now, and wait for what comes of it
     ///
     /// Renewal happens by itself; this is for after something was mended. The week's limit on orders holds.
-    Renew,
+    Renew(CertOf),
     /// Take a certificate that was got elsewhere for the same names; it is renewed by ACME in time
     Import {
         /// Its chain, PEM, leaf first
@@ -21,18 +21,27 @@ pub enum CertCommand {
         /// Its private key, PEM
         #[arg(value_name = "KEY")]
         key: PathBuf,
+        #[command(flatten)]
+        of: CertOf,
     },
     /// Look whether the next order could succeed, without ordering anything
-    Check,
+    Check(CertOf),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CertOf {
+    /// The console's own certificate instead of the database's
+    #[arg(long)]
+    pub console: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ServiceCommand {
     /// Write a hardened unit, a user for it, and start it
     ///
-    /// What is given here of --listen, --name, --domain and --acme-email becomes part of the unit; all else comes
-    /// from the configuration file in the data directory, /var/lib/tidegate if --data names no other folder
-    /// of /var/lib. Run again, it writes the unit anew and restarts the service. Needs root.
+    /// What is given here of --listen, --name, --domain, --acme-email, --console and --console-domain becomes part of
+    /// the unit; all else comes from the configuration file in the data directory, /var/lib/tidegate if --data
+    /// names no other folder of /var/lib. Run again, it writes the unit anew and restarts the service. Needs root.
     Install(ServiceInstall),
     /// Stop the service and take out its unit
     ///

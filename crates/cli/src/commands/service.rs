@@ -140,10 +140,14 @@ fn command_line(context: &Context, serve: &ServeArgs, data: &Path) -> Result<Vec
     if let Some(config) = &context.global.config {
         add("--config", std::path::absolute(config)?.display().to_string());
     }
-    serve.listen.iter().for_each(|address| add("--listen", address.to_string()));
-    serve.name.iter().for_each(|name| add("--name", name.clone()));
-    serve.domain.iter().for_each(|name| add("--domain", name.clone()));
-    serve.acme_email.iter().for_each(|email| add("--acme-email", email.clone()));
+    // Taken apart, so that no flag to come is forgotten here.
+    let ServeArgs { listen, name, domain, acme_email, console, console_domain } = serve;
+    listen.iter().for_each(|address| add("--listen", address.to_string()));
+    name.iter().for_each(|name| add("--name", name.clone()));
+    domain.iter().for_each(|name| add("--domain", name.clone()));
+    acme_email.iter().for_each(|email| add("--acme-email", email.clone()));
+    console.iter().for_each(|address| add("--console", address.to_string()));
+    console_domain.iter().for_each(|name| add("--console-domain", name.clone()));
     Ok(out)
 }
 
@@ -170,7 +174,8 @@ fn low_port(config: &Config) -> Result<bool> {
         Ok(config.addresses(key)?.iter().map(SocketAddr::port).any(|port| port > 0 && port < FIRST_FREE_PORT))
     };
     let acme = !config.names("acme.domains")?.is_empty();
-    Ok(low("gateway.listen")? || acme && (low("acme.http_listen")? || low("acme.alpn_listen")?))
+    let console = config.text("console.enabled")? == "yes" && low("console.listen")?;
+    Ok(low("gateway.listen")? || console || acme && (low("acme.http_listen")? || low("acme.alpn_listen")?))
 }
 
 /// The program must be where the service can see it.
@@ -302,6 +307,8 @@ mod tests {
         };
         assert!(!low(""));
         assert!(low("[gateway]\nlisten = [\"0.0.0.0:443\"]\n"));
+        assert!(low("[console]\nlisten = [\"0.0.0.0:443\"]\n"));
+        assert!(!low("[console]\nenabled = \"no\"\nlisten = [\"0.0.0.0:443\"]\n"));
         assert!(low("[acme]\ndomains = [\"db.example.com\"]\n"), "the CA asks port 80");
         assert!(!low(
             "[acme]\ndomains = [\"db.example.com\"]\nhttp_listen = [\"0.0.0.0:8080\"]\nalpn_listen = [\"0.0.0.0:8443\"]\n"
