@@ -153,10 +153,33 @@ fn the_console_shares_port_443_with_validators() {
     assert_eq!(bench.server.stop(), 0);
     bench.server.run();
     let (database, kept) = bench.wait();
-    assert_eq!((kept, bench.pebble.issued()), (console, 2));
+    assert_eq!((kept, bench.pebble.issued()), (console.clone(), 2));
     let out = bench.server.cli(&["cert", "renew"]);
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     assert_ne!(bench.database(DATABASE).unwrap(), database);
+    assert_eq!(bench.console(CONSOLE).unwrap(), console, "the console's stays");
+    let out = bench.server.cli(&["cert", "renew", "--console"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_ne!(bench.console(CONSOLE).unwrap(), console);
+    // Here the name leads nowhere, which is found.
+    let check = bench.server.cli(&["cert", "check", "--console"]);
+    assert!(String::from_utf8_lossy(&check.stdout).contains(&format!("name {CONSOLE}")), "{check:?}");
+}
+
+#[test]
+fn the_console_refuses_who_wants_another_host() {
+    let console = free_port();
+    let config = format!("[tls]\nnames = [\"console.test\"]\n[console]\nlisten = [\"127.0.0.1:{console}\"]\n");
+    let server = Server::with(Options { config, ..Options::default() });
+    let ca = server.data().join("ca.pem");
+    let trusting = || tls::verified(&ca, tls::BOTH);
+    for name in ["console.test", "CONSOLE.test", "localhost", "127.0.0.1"] {
+        https(console, name, trusting()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    for name in ["db.example.com", "test", "x.console.test"] {
+        let error = https(console, name, tls::unverified()).unwrap_err();
+        assert!(error.contains("AccessDenied"), "{name}: {error}");
+    }
 }
 
 #[test]

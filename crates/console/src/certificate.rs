@@ -6,11 +6,13 @@ use crate::object::Object;
 use crate::routes::Api;
 use crate::types::{ErrorBody, Secret};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidegate_model::Trust;
-use tidegate_tls::{AcmeStatus, CertificateStatus, Happening, HistoryEntry, KeptStatus, LeafStatus, TlsError};
+use tidegate_tls::{
+    AcmeStatus, CertificateStatus, Happening, HistoryEntry, Identity, KeptStatus, LeafStatus, TlsError,
+};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
@@ -131,6 +133,22 @@ pub struct CheckFinding {
     pub detail: String,
 }
 
+/// Which of the two certificates.
+#[derive(Debug, Deserialize)]
+pub struct Of {
+    #[serde(default)]
+    console: bool,
+}
+
+impl Of {
+    fn identity(&self, api: Api) -> Result<Identity, ApiError> {
+        if !self.console {
+            return Ok(api.identity);
+        }
+        Ok(api.console_identity.ok_or(TlsError::NoAcme)?)
+    }
+}
+
 /// The certificate.
 #[utoipa::path(get, path = "/v1/certificate", tag = "certificate", responses(
     (status = 200, body = Certificate),
@@ -146,40 +164,47 @@ pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate
 }
 
 /// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all the same.
-#[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate", responses(
+#[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate",
+    params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
+    responses(
     (status = 202, description = "the order will be placed"),
     (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn renew_certificate(State(api): State<Api>) -> Result<StatusCode, ApiError> {
-    api.identity.renew()?;
+pub async fn renew_certificate(State(api): State<Api>, Query(of): Query<Of>) -> Result<StatusCode, ApiError> {
+    of.identity(api)?.renew()?;
     Ok(StatusCode::ACCEPTED)
 }
 
 /// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and renewed in time.
-#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", request_body = Pair, responses(
+#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", request_body = Pair,
+    params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
+    responses(
     (status = 200, body = Certificate),
     (status = 400, description = "the pair may not be served", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
 pub async fn import_certificate(
     State(api): State<Api>,
+    Query(of): Query<Of>,
     Object(pair): Object<Pair>,
 ) -> Result<Json<Certificate>, ApiError> {
-    let identity = api.identity;
+    let identity = of.identity(api)?;
     let import = move || identity.import(&pair.chain, pair.key.reveal()).and_then(|()| identity.status());
     let status = tokio::task::spawn_blocking(import).await.map_err(ApiError::panicked)??;
     Ok(Json(Certificate::from(status)))
 }
 
 /// Looks whether the next order could succeed. Nothing is ordered.
-#[utoipa::path(post, path = "/v1/certificate/check", tag = "certificate", responses(
+#[utoipa::path(post, path = "/v1/certificate/check", tag = "certificate",
+    params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
+    responses(
     (status = 200, body = CheckResult),
     (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn check_certificate(State(api): State<Api>) -> Result<Json<CheckResult>, ApiError> {
-    let found = api.identity.check().await?;
+pub async fn check_certificate(State(api): State<Api>, Query(of): Query<Of>) -> Result<Json<CheckResult>, ApiError> {
+    let found = of.identity(api)?.check().await?;
     let show = |f: tidegate_tls::Finding| CheckFinding { what: f.what, good: f.good, detail: f.detail };
     Ok(Json(CheckResult { findings: found.into_iter().map(show).collect() }))
 }

@@ -135,16 +135,19 @@ impl Client {
         self.ask(Method::GET, "/v1/certificate", NOTHING).await
     }
 
-    pub async fn renew_certificate(&self) -> Answer<()> {
-        self.send(Method::POST, "/v1/certificate/renew", NOTHING).await.map(drop)
+    pub async fn renew_certificate(&self, console: bool) -> Answer<()> {
+        let path = format!("/v1/certificate/renew?console={console}");
+        self.send(Method::POST, &path, NOTHING).await.map(drop)
     }
 
-    pub async fn import_certificate(&self, pair: &Pair) -> Answer<Certificate> {
-        self.ask(Method::POST, "/v1/certificate/import", Some(pair)).await
+    pub async fn import_certificate(&self, pair: &Pair, console: bool) -> Answer<Certificate> {
+        let path = format!("/v1/certificate/import?console={console}");
+        self.ask(Method::POST, &path, Some(pair)).await
     }
 
-    pub async fn check_certificate(&self) -> Answer<CheckResult> {
-        self.ask(Method::POST, "/v1/certificate/check", NOTHING).await
+    pub async fn check_certificate(&self, console: bool) -> Answer<CheckResult> {
+        let path = format!("/v1/certificate/check?console={console}");
+        self.ask(Method::POST, &path, NOTHING).await
     }
 
     pub async fn clusters(&self) -> Answer<Vec<Cluster>> {

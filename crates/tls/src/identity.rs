@@ -54,6 +54,27 @@ impl fmt::Debug for Resolver {
     }
 }
 
+/// The console's: a browser always says whom it wants, and one that wants another host was sent here by somebody
+/// between. Who says nothing, a client by address, gets the certificate.
+#[derive(Debug)]
+struct WebResolver {
+    resolver: Arc<Resolver>,
+    /// Names that the certificate is to carry, though it may not yet.
+    wanted: Vec<String>,
+}
+
+impl ResolvesServerCert for WebResolver {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(asked) = hello.server_name() {
+            let asked = asked.to_ascii_lowercase();
+            let served = self.resolver.served.load();
+            let mut ours = served.chain.names.iter().chain(&self.wanted);
+            ours.find(|name| covers(name, &asked))?;
+        }
+        self.resolver.resolve(hello)
+    }
+}
+
 type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 struct Inner {
@@ -143,7 +164,11 @@ impl Identity {
     /// # Errors
     /// If the provider knows neither of the two TLS versions, which it does.
     pub fn web_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        profile::web_config(profile::provider(), self.inner.resolver.clone())
+        let settings = &self.inner.settings;
+        let wanted = settings.acme.iter().flat_map(|acme| &acme.domains).chain(&settings.names);
+        let wanted = wanted.filter_map(|name| spelled(name)).collect();
+        let resolver = WebResolver { resolver: self.inner.resolver.clone(), wanted };
+        profile::web_config(profile::provider(), Arc::new(resolver))
     }
 
     /// Why a client may believe us, judged from the chain served now.

@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 pub fn run(context: &Context, command: &CertCommand) -> Result<()> {
     match command {
         CertCommand::Status => show(context, &ask(context.client().certificate())?),
-        CertCommand::Renew => renew(context),
-        CertCommand::Import { chain, key } => import(context, chain, key),
-        CertCommand::Check => check(context),
+        CertCommand::Renew(of) => renew(context, of.console),
+        CertCommand::Import { chain, key, of } => import(context, chain, key, of.console),
+        CertCommand::Check(of) => check(context, of.console),
     }
 }
 
@@ -74,15 +74,19 @@ fn leaf(word: &str, leaf: &Leaf) -> String {
 }
 
 /// Asks, then looks until the first kind of key has a new certificate or a new error.
-fn renew(context: &Context) -> Result<()> {
+fn renew(context: &Context, console: bool) -> Result<()> {
     let client = context.client();
+    let own = |whole: Certificate| match whole.console {
+        Some(console_s) if console => *console_s,
+        _ => whole,
+    };
     let ended = ask(async {
-        let before = client.certificate().await?;
-        client.renew_certificate().await?;
+        let before = own(client.certificate().await?);
+        client.renew_certificate(console).await?;
         let end = tokio::time::Instant::now() + limits::RENEWAL_MAX;
         loop {
             tokio::time::sleep(limits::RENEWAL_LOOK).await;
-            let now = client.certificate().await?;
+            let now = own(client.certificate().await?);
             let late = tokio::time::Instant::now() >= end;
             if late || first(&now).is_some_and(|kept| first(&before).is_none_or(|was| changed(was, kept))) {
                 return Ok(now);
@@ -116,19 +120,19 @@ fn changed(was: &Kept, kept: &Kept) -> bool {
     serial(was) != serial(kept) || (was.failures < kept.failures && was.last_error != kept.last_error)
 }
 
-fn import(context: &Context, chain: &Path, key: &Path) -> Result<()> {
+fn import(context: &Context, chain: &Path, key: &Path, console: bool) -> Result<()> {
     let read = |path: &Path| -> Result<Zeroizing<String>> {
         let text = std::fs::read_to_string(path).map(Zeroizing::new);
         Ok(text
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display()), "give the path of a PEM file"))?)
     };
     let pair = Pair { chain: read(chain)?.to_string(), key: Secret::new(read(key)?) };
-    show(context, &ask(context.client().import_certificate(&pair))?)
+    show(context, &ask(context.client().import_certificate(&pair, console))?)
 }
 
-fn check(context: &Context) -> Result<()> {
+fn check(context: &Context, console: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    let result = runtime.block_on(context.client().check_certificate()).map_err(refused)?;
+    let result = runtime.block_on(context.client().check_certificate(console)).map_err(refused)?;
     if context.global.json {
         screen::print_json(&result)?;
     } else {
