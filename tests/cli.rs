@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
 use rustix::process::Signal;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
@@ -138,6 +139,43 @@ fn a_taken_port_names_its_holder_and_is_never_left_silently() {
         assert!(text.contains(&std::process::id().to_string()), "the holder, this process: {text}");
         assert!(text.contains("--listen"), "another is suggested: {text}");
     }
+}
+
+/// Whoever holds the console's own port, this process or another server of the machine: the database runs without it.
+#[test]
+fn up_says_that_the_console_is_not_there_and_how_to_have_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
+    let _held = TcpListener::bind("127.0.0.1:4443");
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut up = Command::new(binary())
+        .args(["up", "--listen", &listen, "--data"])
+        .arg(folder.path().join("data"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(up.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.by_ref().take_while(|line| !line.contains("ready; Ctrl-C")).collect();
+    processes::kill(up.id(), Signal::TERM);
+    assert!(up.wait().unwrap().success());
+    let said = said.join("\n");
+    assert!(said.contains("no console: port 4443 on 127.0.0.1 is taken by process"), "{said}");
+    assert!(said.contains("--console 127.0.0.1:"), "another is suggested: {said}");
+}
+
+#[test]
+fn metrics_are_not_served_to_the_public() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("tidegate.toml");
+    std::fs::write(&config, "[metrics]\nlisten = \"0.0.0.0:0\"\n").unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut serve = Command::new(binary());
+    serve.args(["serve", "--listen", &listen, "--console", "127.0.0.1:0", "--config"]).arg(&config);
+    let out = serve.arg("--data").arg(folder.path().join("data")).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(out.status.code(), Some(2), "{out:?}");
+    assert!(err(&out).contains("without a password") && err(&out).contains("127.0.0.1:9104"), "{}", err(&out));
 }
 
 #[test]

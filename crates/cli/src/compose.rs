@@ -43,6 +43,7 @@ pub struct Server {
     metrics: Metrics,
     /// The console's, if it has one of its own.
     web_identity: Identity,
+    no_console: Option<Failure>,
     face: watch::Sender<PublicFace>,
     /// No more connections, of clients or of commands.
     closing: CancellationToken,
@@ -56,10 +57,10 @@ impl Server {
         let wanted = config.addresses("gateway.listen")?;
         check_walls(Walls::look(), &wanted)?;
         // Bound first: a port that is taken is found out before anything slow is done.
-        let listeners = wanted.iter().map(|a| bind(*a)).collect::<Result<Vec<_>>>()?;
+        let listeners = wanted.iter().map(|a| bind(*a, "--listen")).collect::<Result<Vec<_>, _>>()?;
         let listening = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
 
-        let doors = Doors::bind(config, bind)?;
+        let mut doors = Doors::bind(config, bind)?;
 
         let step = steps.then(|| Step::begin("certificate"));
         let (events, metrics) = (Events::default(), Metrics::new()?);
@@ -117,6 +118,7 @@ impl Server {
             events,
             metrics,
             web_identity,
+            no_console: doors.no_console.take(),
             face,
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -231,6 +233,11 @@ impl Server {
         status.alarms.into_iter().next().map_or(Ok(false), |alarm| Err(alarm.what))
     }
 
+    /// Why there is no console, if there could have been one.
+    pub fn no_console(&self) -> Option<&Failure> {
+        self.no_console.as_ref()
+    }
+
     pub fn face(&self) -> PublicFace {
         self.face.borrow().clone()
     }
@@ -250,7 +257,7 @@ async fn primary_host(identity: &Identity, listening: &[SocketAddr]) -> Result<S
     Ok(tokio::task::spawn_blocking(move || identity.primary_host(&listening)).await?)
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener> {
+fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
     let open = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // So that a restart needs not wait for old connections to fade; it never shares a port with a listener.
@@ -258,7 +265,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener> {
         socket.bind(address)?;
         socket.listen(limits::BACKLOG)
     };
-    open().map_err(|error| holder::explain(address, &error).into())
+    open().map_err(|error: std::io::Error| holder::explain(address, &error, setting))
 }
 
 /// A tenant is an administrator inside its engine. Without walls round that process only people of this machine
@@ -376,7 +383,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_in_use_is_never_shared() {
-        let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        assert!(bind(first.local_addr().unwrap()).is_err());
+        let first = bind("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
+        assert!(bind(first.local_addr().unwrap(), "--listen").is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! What opens the console and the private listener: addresses, and the adapters that join it to the other rooms. It shows nothing and answers no request.
+//! What opens the console and the private listener: addresses, and the adapters that join it to the other rooms. It
+//! shows nothing and answers no request.
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -18,34 +19,34 @@ use tokio::sync::watch;
 pub struct Doors {
     pub console: Vec<TcpListener>,
     pub metrics: Option<TcpListener>,
+    /// Why there is no console, if there could have been one.
+    pub no_console: Option<Failure>,
     /// Sign-ins, and wrong keys, of one source.
     pub attempts_per_minute: u32,
 }
 
 impl Doors {
     /// A default address that is taken leaves the console out; one that somebody chose is an error.
-    pub fn bind(config: &Config, bind: impl Fn(SocketAddr) -> Result<TcpListener>) -> Result<Self> {
-        let mut console = Vec::new();
+    pub fn bind(config: &Config, bind: impl Fn(SocketAddr, &str) -> Result<TcpListener, Failure>) -> Result<Self> {
+        let (mut console, mut no_console) = (Vec::new(), None);
         if config.text("console.enabled")? == "yes" {
             for address in config.addresses("console.listen")? {
-                match bind(address) {
+                match bind(address, "--console") {
                     Ok(listener) => console.push(listener),
-                    Err(error) if !config.is_chosen("console.listen") => {
-                        tracing::warn!(%address, error = format!("{error:#}"), "no console: set console.listen, or --console");
+                    Err(failure) if !config.is_chosen("console.listen") => {
+                        tracing::warn!(error = failure.cause, mend = failure.mend, "no console");
+                        no_console = Some(failure);
                     }
-                    Err(error) => return Err(error),
+                    Err(failure) => return Err(failure.into()),
                 }
             }
         }
         let metrics = match config.text("metrics.listen")? {
             "" => None,
-            text => Some(bind(text.parse().map_err(|_| {
-                let cause = format!("metrics.listen is {text:?}, which is no ADDRESS:PORT");
-                Failure::usage(cause, "write such as \"127.0.0.1:9104\", or \"\" for none")
-            })?)?),
+            text => Some(bind(private(text)?, "metrics.listen")?),
         };
         let attempts_per_minute = u32::try_from(config.count("console.attempts_per_minute")?)?;
-        Ok(Self { console, metrics, attempts_per_minute })
+        Ok(Self { console, metrics, no_console, attempts_per_minute })
     }
 
     /// The address that people open.
@@ -60,6 +61,32 @@ impl Doors {
         let host = tidegate_connect::bracketed(&host);
         let port = if listening.port() == 443 { String::new() } else { format!(":{}", listening.port()) };
         Ok(Some(format!("https://{host}{port}")))
+    }
+}
+
+/// Where metrics may be served: they ask for no password, so the address must be one that strangers can't reach.
+fn private(text: &str) -> Result<SocketAddr, Failure> {
+    let mend = "write such as \"127.0.0.1:9104\" or an address of a private network, or \"\" for none";
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| Failure::usage(format!("metrics.listen is {text:?}, which is no ADDRESS:PORT"), mend))?;
+    let why = match address.ip().to_canonical() {
+        ip if ip.is_unspecified() => "stands for every address of this machine, public ones too",
+        ip if is_private(ip) => return Ok(address),
+        _ => "is a public address",
+    };
+    let cause = format!("metrics are served without a password, and {} in metrics.listen {why}", address.ip());
+    Err(Failure::usage(cause, mend))
+}
+
+/// Loopback, link-local, RFC 1918, RFC 4193, and the carriers' RFC 6598.
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = matches!(ip.octets(), [100, 64..=127, ..]);
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -117,4 +144,30 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_served_where_strangers_do_not_come() {
+        for good in
+            ["127.0.0.1:9104", "10.1.2.3:1", "192.168.0.9:1", "172.31.0.1:1", "100.100.1.1:1", "[::1]:1", "[fd00::1]:1"]
+        {
+            assert_eq!(private(good).unwrap(), good.parse().unwrap());
+        }
+        for (bad, why) in [
+            ("0.0.0.0:9104", "every address"),
+            ("[::]:9104", "every address"),
+            ("[::ffff:0.0.0.0]:1", "every address"),
+            ("203.0.113.9:1", "public"),
+            ("172.32.0.1:1", "public"),
+            ("[2001:db8::1]:1", "public"),
+            ("9104", "no ADDRESS:PORT"),
+        ] {
+            let failure = private(bad).unwrap_err();
+            assert!(failure.usage && failure.cause.contains(why), "{bad}: {}", failure.cause);
+        }
+    }
 }

@@ -54,27 +54,25 @@ fn free_port(address: SocketAddr) -> Option<u16> {
         .find(|port| TcpListener::bind(SocketAddr::new(address.ip(), *port)).is_ok())
 }
 
-/// What to tell whose listener can't be opened.
-pub fn explain(address: SocketAddr, error: &std::io::Error) -> Failure {
+/// What to tell whose listener can't be opened; `setting` is the flag or the key that chooses another.
+pub fn explain(address: SocketAddr, error: &std::io::Error, setting: &str) -> Failure {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
             let by = holder(address).map_or("by a program this user can't see".to_owned(), |(pid, command)| {
                 format!("by process {pid} ({command})")
             });
             let other = free_port(address).map_or_else(
-                || "choose another with --listen ADDRESS:PORT".to_owned(),
+                || format!("choose another with {setting} ADDRESS:PORT"),
                 |port| {
-                    format!(
-                        "end that program, or choose another port: --listen {}",
-                        SocketAddr::new(address.ip(), port)
-                    )
+                    let other = SocketAddr::new(address.ip(), port);
+                    format!("end that program, or choose another port: {setting} {other}")
                 },
             );
             Failure::new(format!("port {} on {} is taken {by}", address.port(), address.ip()), other)
         }
         std::io::ErrorKind::PermissionDenied => Failure::new(
             format!("this user may not listen on {address}"),
-            "choose a port from 1024 up: --listen ADDRESS:PORT",
+            format!("choose a port from 1024 up: {setting} ADDRESS:PORT"),
         ),
         std::io::ErrorKind::AddrNotAvailable => Failure::new(
             format!("this machine has no address {}", address.ip()),
@@ -99,7 +97,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         assert_eq!(holder(address).map(|(pid, _)| pid), Some(std::process::id()));
         let error = TcpListener::bind(address).unwrap_err();
-        let failure = explain(address, &error);
+        let failure = explain(address, &error, "--listen");
         assert!(failure.cause.contains(&format!("process {}", std::process::id())), "{}", failure.cause);
         assert!(failure.mend.contains("--listen 127.0.0.1:"), "{}", failure.mend);
         assert!(!failure.mend.contains(&address.to_string()));

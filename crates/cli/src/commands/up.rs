@@ -48,6 +48,9 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
         let title = Paint::stdout().dim("# the console, in a browser: this link signs in once, within 15 minutes");
         screen::print(&format!("  {title}\n  {}\n\n", link.url.reveal()))?;
     }
+    if let Some(missing) = server.no_console() {
+        screen::say(&format!("no console: {}\n  try: {}\n", missing.cause, missing.mend));
+    }
     screen::say("ready; Ctrl-C stops it");
     Ok(())
 }

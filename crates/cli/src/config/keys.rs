@@ -332,7 +332,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "metrics",
-        doc: "Metrics for Prometheus, health and readiness: plain HTTP without a password, for a private address only.",
+        doc: "Metrics for Prometheus, health and readiness: plain HTTP without a password, on a private address only.",
         keys: &[Key {
             name: "listen",
             default: "\"\"",
