@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TIDEGATE = os.environ["TIDEGATE"]
 CHROMIUM = os.environ["TIDEGATE_CHROMIUM"]
 AXE = Path(os.environ["TIDEGATE_AXE"]).read_text()
+# Whether files and network are this test's alone, so that the server may use its own defaults.
+OWN_MACHINE = bool(os.environ.get("TIDEGATE_OWN_MACHINE"))
 # Where the README's picture goes; without it none is made.
 PICTURE = os.environ.get("TIDEGATE_PICTURE")
 # Where a picture of every page goes, for people to look at.
@@ -47,11 +49,14 @@ class Server:
     """`tidegate up` as a person runs it."""
 
     def __init__(self, folder):
-        self.data = folder / "data"
-        self.port, self.console_port = free_port(), free_port()
+        if OWN_MACHINE:
+            self.data, self.port, self.console_port, self.at, flags = Path("/var/lib/tidegate"), 4000, 4443, [], []
+        else:
+            self.data, self.port, self.console_port = folder / "data", free_port(), free_port()
+            self.at = ["--data", str(self.data)]
+            flags = ["--listen", f"127.0.0.1:{self.port}", "--console", f"127.0.0.1:{self.console_port}"]
         self.log = open(folder / "log", "w+b")
-        command = [TIDEGATE, "up", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
-        command += ["--console", f"127.0.0.1:{self.console_port}"]
+        command = [TIDEGATE, "up", *self.at, *flags]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
         self.link = self.printed_link()
 
@@ -70,7 +75,7 @@ class Server:
         raise RuntimeError(f"no link was printed: {out.decode()} {self.log.read().decode()[-3000:]}")
 
     def run(self, *words):
-        done = subprocess.run([TIDEGATE, *words, "--data", str(self.data)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([TIDEGATE, *words, *self.at], capture_output=True, text=True, timeout=60)
         if done.returncode:
             raise RuntimeError(f"{words}: {done.stderr}")
         return done.stdout
