@@ -11,7 +11,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Name;
 
@@ -28,6 +29,8 @@ pub(crate) struct Facts {
     pub key: KeyFacts,
     /// The algorithm's object identifier.
     signature: String,
+    /// Names a place where its issuer can be fetched, as public CAs' certificates do.
+    issuer_is_published: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub(crate) enum Shape {
     Untidy(String),
     /// Nobody who was sent, and no root, has this name.
     Missing(String),
+    /// The same, where nothing says that the issuer was ever published: a private CA's root need not be sent.
+    Unknown(String),
 }
 
 pub(crate) enum Trust {
@@ -93,7 +98,10 @@ impl Chain {
             // Public chains go on above a known root to older ones that somebody may still have.
             root = top.root_above(roots).or(root);
         }
-        let Some(root) = root else { return Shape::Missing(top.issuer.clone()) };
+        let Some(root) = root else {
+            let issuer = top.issuer.clone();
+            return if top.issuer_is_published { Shape::Missing(issuer) } else { Shape::Unknown(issuer) };
+        };
         if walked.len() < self.certificates.len() {
             return Shape::Untidy(format!("{} of {} certificates are needed", walked.len(), self.certificates.len()));
         }
@@ -172,6 +180,7 @@ impl Facts {
             not_after: cert.validity().not_after.to_datetime(),
             key: key(&cert),
             signature: cert.signature_algorithm.algorithm.to_id_string(),
+            issuer_is_published: is_issuer_published(&cert),
         })
     }
 
@@ -253,6 +262,16 @@ fn alternative_names(cert: &X509Certificate<'_>) -> Vec<String> {
         _ => None,
     };
     extension.value.general_names.iter().filter_map(text).take(100).collect()
+}
+
+fn is_issuer_published(cert: &X509Certificate<'_>) -> bool {
+    cert.extensions().iter().any(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityInfoAccess(access) => access
+            .accessdescs
+            .iter()
+            .any(|description| description.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS),
+        _ => false,
+    })
 }
 
 fn address(octets: &[u8]) -> Option<IpAddr> {

@@ -77,6 +77,7 @@ pub fn login(bytes: &[u8]) {
     let mut server = Server { says: Cursor::new(bytes), heard: Vec::new() };
     if login::login(&mut server, &greeting, "p.root", PASSWORD, Some("test")).is_ok() {
         let _ = login::select_one(&mut server);
+        let _ = login::tls_version(&mut server).as_deref().map(print);
     }
     let said = |words: &[u8]| bytes.windows(words.len()).any(|w| w == words);
     let asked = said(b"\x01\x04") || said(b"mysql_clear_password\0") || said(b"sha256_password\0");

@@ -55,7 +55,7 @@ macro_rules! findings {
 
 findings! {
     Addresses "addresses" "-" "the name resolves and every address answers"
-        "Fails when the name has no address or none accepts a TCP connection; warns when only some do."
+        "Fails when the name has no address or none accepts a TCP connection; warns when only some do. An address that this machine has no way to (IPv6, say) is named, not blamed."
         "Mend the DNS records, the listener or the firewall; remove the record of an address that serves nothing.";
     EveryAddress "every-address" "C5" "every address of the name serves a right certificate"
         "Fails when one of the other addresses gives no TLS, or a certificate that does not verify: one client in so many fails. Skipped where there is one address only."
@@ -116,9 +116,9 @@ findings! {
         "Share ticket keys between all processes and hosts behind this address, or give no tickets.";
     ClientCertificate "client-certificate" "C6" "no client certificate is asked for"
         "Fails when the server sends a CertificateRequest: one-way TLS is the promise."
-        "Stop asking for client certificates (no `ssl_ca` for clients, `verify none`).";
+        "Stop asking (`verify none`). MySQL and MariaDB always ask, and take none for an answer: only an endpoint in front keeps the promise.";
     ChainSent "chain" "C3" "the chain is sent whole and in order"
-        "Fails when a certificate between the leaf and a root is missing; warns when it is out of order or has foreign certificates."
+        "Fails when a certificate between the leaf and a root is missing; warns when it is out of order or has foreign certificates. Skipped for a private CA without --ca."
         "Serve the full chain file (leaf first, then each issuer), not the leaf alone.";
     Trust "trust" "C3" "the chain ends in a trusted root"
         "Fails unless the chain as sent leads to a root of Mozilla's list, or to one of --ca."
@@ -141,9 +141,9 @@ findings! {
     Pinned "pinned-root" "C8" "a Let's Encrypt chain also ends in ISRG Root X1"
         "Warns when a chain of Let's Encrypt does not verify with ISRG Root X1 alone, which many clients have as a file. Skipped for other CAs."
         "Serve the CA's default chain, whole as delivered.";
-    Silent "silent" "C11" "a silent connection is closed"
-        "Warns when a client that says nothing, or stops after its TLS request, still holds its place after 16 s."
-        "Set a deadline over the whole login (MariaDB: `connect_timeout`; MySQL's does not cover the TLS handshake, so bound it in front).";
+    Silent "silent" "C11" "a silent or dripping connection is closed"
+        "Warns when a client that says nothing, stops after its TLS request, or sends a byte at a time still holds its place after 16 s."
+        "Set one deadline over the whole login, TLS included. `connect_timeout` of MySQL and MariaDB begins anew with every byte: bound it in front.";
     Port "port" "C9" "the port is 4000"
         "Warns on another port: people and firewalls expect 4000. Skipped on 3306, which is MySQL's own."
         "Listen on 4000, or tell your users.";
@@ -160,7 +160,7 @@ findings! {
         "Fails when code, text or packets differ: they tell who exists. Warns when the times are more than 0.4 s apart. Where the packets differ, a few more unknown users are tried: MySQL gives them this exchange or that. Skipped without --user."
         "Answer both with one text, after the same work.";
     Web "web" "-" "a web server on port 443 does not share the database's name"
-        "Warns when port 443 of the same host serves a certificate for this name, or no HSTS. Skipped where nothing answers there."
+        "Warns when port 443 of the same host serves a certificate for this name, or a web page without HSTS. Skipped where nothing answers there."
         "Give console and database a host name and a certificate each, and the console HSTS.";
 }
 

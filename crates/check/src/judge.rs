@@ -1,13 +1,14 @@
 //! Runs the probes in order and closes the report. What one probe needs from another is handed on here; no probe knows
 //! another.
 
-use crate::finding::Kind;
+use crate::finding::{Kind, Verdict};
 use crate::limits::{ADDRESSES_MAX, CONNECT_MAX};
 use crate::link::Visitor;
 use crate::probes::{self, Place};
 use crate::report::{Counts, Report, Sheet};
 use crate::settings::Settings;
 use rustls::pki_types::ServerName;
+use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Instant;
 use time::OffsetDateTime;
@@ -98,7 +99,7 @@ fn port(settings: &Settings, sheet: &mut Sheet) {
     }
 }
 
-fn resolve(settings: &Settings) -> std::io::Result<Vec<SocketAddr>> {
+fn resolve(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
     if !settings.addresses.is_empty() {
         return Ok(settings.addresses.clone());
     }
@@ -108,7 +109,7 @@ fn resolve(settings: &Settings) -> std::io::Result<Vec<SocketAddr>> {
     addresses.dedup();
     // IPv4 first: the probes go to one address, and that family works nearly everywhere.
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    if addresses.is_empty() { Err(std::io::Error::other("it has no address")) } else { Ok(addresses) }
+    if addresses.is_empty() { Err(io::Error::other("it has no address")) } else { Ok(addresses) }
 }
 
 /// Connects to each address; gives those that answer.
@@ -118,20 +119,67 @@ fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<
     if let [only] = tested {
         return vec![*only];
     }
-    let mut good = Vec::new();
-    let mut bad = Vec::new();
-    for address in tested {
-        visitor.count();
-        match TcpStream::connect_timeout(address, CONNECT_MAX) {
-            Ok(_) => good.push(*address),
-            Err(error) => bad.push(format!("{}: {error}", address.ip())),
+    let tried: Vec<_> = tested
+        .iter()
+        .map(|address| {
+            visitor.count();
+            (*address, TcpStream::connect_timeout(address, CONNECT_MAX).err())
+        })
+        .collect();
+    let (verdict, evidence) = reached(&tried);
+    sheet.put(Kind::Addresses, verdict, evidence);
+    tried.iter().filter(|(_, error)| error.is_none()).map(|(address, _)| *address).collect()
+}
+
+/// What connecting to several addresses says of them. None is blamed for a way that this machine does not have.
+fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
+    let list = |wanted: &dyn Fn(Option<&io::Error>) -> bool| {
+        tried.iter().filter(|(_, error)| wanted(error.as_ref())).map(|(a, _)| a.ip().to_string()).collect::<Vec<_>>()
+    };
+    let (good, ours) = (list(&|e| e.is_none()), list(&|e| e.is_some_and(has_no_way)));
+    let blamed = tried.iter().filter_map(|(address, error)| Some((address.ip(), error.as_ref()?)));
+    let bad: Vec<_> =
+        blamed.filter(|(_, error)| !has_no_way(error)).map(|(ip, error)| format!("{ip}: {error}")).collect();
+    let mut evidence = good.join(", ");
+    for (words, some) in [("not ", &bad), ("no way from here to ", &ours)] {
+        if !some.is_empty() {
+            let between = if evidence.is_empty() { "" } else { "; " };
+            evidence = format!("{evidence}{between}{words}{}", some.join(", "));
         }
     }
-    let names = good.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", ");
-    match (good.first(), bad.is_empty()) {
-        (Some(_), true) => sheet.pass(Kind::Addresses, names),
-        (Some(_), false) => sheet.warn(Kind::Addresses, format!("{names}; not {}", bad.join(", "))),
-        (None, _) => sheet.fail(Kind::Addresses, bad.join(", ")),
+    let verdict = match (good.is_empty(), bad.is_empty()) {
+        (true, _) => Verdict::Fail,
+        (false, false) => Verdict::Warn,
+        (false, true) => Verdict::Pass,
+    };
+    (verdict, evidence)
+}
+
+/// As where a machine has no IPv6.
+fn has_no_way(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_not_blamed_for_a_way_that_this_machine_does_not_have() {
+        let tried = |errors: &[Option<io::ErrorKind>]| {
+            let all: Vec<_> = errors
+                .iter()
+                .zip(["192.0.2.1:4000", "[2001:db8::1]:4000"])
+                .map(|(kind, address)| (address.parse().unwrap(), kind.map(io::Error::from)))
+                .collect();
+            reached(&all)
+        };
+        let (refused, no_way) = (Some(io::ErrorKind::ConnectionRefused), Some(io::ErrorKind::NetworkUnreachable));
+        assert_eq!(tried(&[None, None]), (Verdict::Pass, "192.0.2.1, 2001:db8::1".to_owned()));
+        assert_eq!(tried(&[None, no_way]), (Verdict::Pass, "192.0.2.1; no way from here to 2001:db8::1".to_owned()));
+        let (verdict, evidence) = tried(&[None, refused]);
+        assert!(verdict == Verdict::Warn && evidence.starts_with("192.0.2.1; not 2001:db8::1: "), "{evidence}");
+        assert_eq!(tried(&[refused, no_way]).0, Verdict::Fail);
+        assert_eq!(tried(&[no_way, no_way]).0, Verdict::Fail);
     }
-    good
 }

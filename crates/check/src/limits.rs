@@ -14,6 +14,10 @@ pub const REFUSAL_MAX: Duration = Duration::from_secs(3);
 /// How long a silent connection may stay open before it is named: MySQL's `connect_timeout` is 10 s, and a little more.
 pub const SILENCE_MAX: Duration = Duration::from_secs(16);
 
+/// Between the bytes of a client that drips: shorter than any deadline that is counted from byte to byte, and so long
+/// that its packet does not end before it is cut.
+pub const DRIP_PAUSE: Duration = Duration::from_millis(700);
+
 /// From the first packet to the first row of a login: the contract's connect timeout.
 pub const LOGIN_MAX: Duration = Duration::from_secs(15);
 

@@ -114,23 +114,53 @@ fn proof_or(
     }
 }
 
-/// `SELECT 1`: whether a row with 1 came.
-pub(crate) fn select_one(stream: &mut (impl Read + Write)) -> io::Result<Result<(), ErrPacket>> {
-    packet::write(stream, 0, b"\x03SELECT 1")?;
-    for _ in 0..PACKETS_MAX {
+/// A query of which a few rows are wanted, to the end of its result.
+fn query(stream: &mut (impl Read + Write), sql: &str) -> io::Result<Result<Vec<Vec<u8>>, ErrPacket>> {
+    packet::write(stream, 0, format!("\x03{sql}").as_bytes())?;
+    let mut rows = Vec::new();
+    let mut ends = 0;
+    for nth in 0..PACKETS_MAX {
         let (_, payload) = packet::read(stream)?;
         match payload.as_slice() {
             [0xff, ..] => {
                 let error = ErrPacket::parse(&payload).ok_or_else(|| strange("an error packet that can't be read"))?;
                 return Ok(Err(error));
             }
-            // A row of one column with one character.
-            [1, b'1'] => return Ok(Ok(())),
-            // The count of columns, the column, and the end of the columns.
+            [0x00, ..] if nth == 0 => return Ok(Ok(rows)),
+            // After the columns, and after the rows.
+            [0xfe, rest @ ..] if rest.len() < 8 => ends += 1,
+            _ if ends == 1 => rows.push(payload),
+            // The count of columns, and each of them.
             _ => {}
+        }
+        if ends == 2 {
+            return Ok(Ok(rows));
         }
     }
     Err(strange("a result without end"))
+}
+
+/// `SELECT 1`: whether a row with 1 came.
+pub(crate) fn select_one(stream: &mut (impl Read + Write)) -> io::Result<Result<(), ErrPacket>> {
+    match query(stream, "SELECT 1")? {
+        Err(error) => Ok(Err(error)),
+        // A row of one column with one character.
+        Ok(rows) if rows == [b"\x011"] => Ok(Ok(())),
+        Ok(_) => Err(strange("SELECT 1 brought something else")),
+    }
+}
+
+/// The TLS version that the server itself sees; empty where TLS ends in front of it, None where it does not say.
+pub(crate) fn tls_version(stream: &mut (impl Read + Write)) -> Option<String> {
+    let rows = query(stream, "SHOW SESSION STATUS LIKE 'Ssl_version'").ok()?.ok()?;
+    second(rows.first()?)
+}
+
+/// The second of two short texts.
+fn second(row: &[u8]) -> Option<String> {
+    let (name, rest) = row.split_first()?;
+    let (value, rest) = rest.get(usize::from(*name)..)?.split_first()?;
+    Some(packet::lossy(rest.get(..usize::from(*value))?))
 }
 
 pub(crate) fn quit(stream: &mut impl Write) {

@@ -340,6 +340,7 @@ fn a_console_on_the_same_host() {
     };
     let ask = |web: &Crooked| judge(&Settings { web_port: web.port, ..trusting(database.port, &pki.ca()) });
     ask(&web(&["localhost"], "HTTP/1.1 200 OK\r\n\r\n")).warns("web", "is for localhost too, no Strict");
+    ask(&web(&["console.example"], "SSH-2.0-x\r\n\r\n")).is("web", Verdict::Pass, "no web page");
     let proper = "HTTP/1.1 301 Moved\r\nStrict-Transport-Security: max-age=1\r\n\r\n";
     ask(&web(&["console.example"], proper)).is("web", Verdict::Pass, "301");
 }
@@ -359,4 +360,34 @@ fn every_address_of_a_name_is_judged() {
     at(&[good.port, stale.port]).fails("every-address", "expired on").passes(&["addresses", "validity"]);
     at(&[good.port, other.port]).fails("every-address", "not for this name");
     at(&[good.port, 1]).warns("addresses", "not 127.0.0.1: Connection refused").skips("every-address", "");
+}
+
+/// Any bytes after a greeting that offers TLS, or in its place, and then the end.
+fn hostile(said: Vec<u8>, greets: bool) -> Crooked {
+    Crooked::start(move |mut stream| {
+        if greets {
+            let _ = stream.write_all(&greeting("8.0.36", true));
+            let _ = packet(&mut stream);
+        }
+        let _ = stream.write_all(&said);
+    })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+
+    #[test]
+    fn whatever_a_server_says_the_report_is_whole_and_safe(
+        said in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        head in proptest::sample::select(vec![vec![], vec![22, 3, 3], vec![21, 3, 3, 0, 2], vec![0x20, 0, 0, 2, 0xff]]),
+        greets in proptest::bool::ANY,
+    ) {
+        let server = hostile([head, said].concat(), greets);
+        let judged = judge(&settings(server.port));
+        let counts = judged.0.counts;
+        let all = counts.pass + counts.warn + counts.fail + counts.skip;
+        proptest::prop_assert_eq!(all, tidegate_check::Kind::ALL.len());
+        proptest::prop_assert!(counts.fail > 0, "nobody passes by saying {:?}", judged.text());
+        proptest::prop_assert!(judged.text().chars().all(|c| c == '\n' || !c.is_control()), "{:?}", judged.text());
+    }
 }

@@ -89,8 +89,15 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// From the connect to the first row.
-fn first_row(place: &Place<'_>, account: &Account, database: Option<&str>) -> Result<Duration, Failed> {
+/// A login that worked.
+struct In {
+    /// From the connect to the first row.
+    took: Duration,
+    /// What the server behind the endpoint sees.
+    tls: Option<String>,
+}
+
+fn first_row(place: &Place<'_>, account: &Account, database: Option<&str>) -> Result<In, Failed> {
     let (mut stream, greeting, began) = secured(place, database)?;
     let course = login::login(&mut stream, &greeting, &account.user, &account.password, database)?;
     if let Outcome::Refused(error) = course.outcome {
@@ -98,15 +105,21 @@ fn first_row(place: &Place<'_>, account: &Account, database: Option<&str>) -> Re
     }
     login::select_one(&mut stream)?.map_err(Failed::Refused)?;
     let took = began.elapsed();
+    let tls = login::tls_version(&mut stream);
     login::quit(&mut stream);
-    Ok(took)
+    Ok(In { took, tls })
 }
 
 /// Whether the login worked.
-fn report(result: Result<Duration, Failed>, account: &Account, sheet: &mut Sheet) -> bool {
+fn report(result: Result<In, Failed>, account: &Account, sheet: &mut Sheet) -> bool {
     match result {
-        Ok(took) => {
-            sheet.pass(Kind::Login, format!("as {}, and SELECT 1", account.user));
+        Ok(In { took, tls }) => {
+            let seen = match tls.as_deref() {
+                Some("") => "; TLS ends in front of the server",
+                Some(version) => &format!("; the server sees {version}"),
+                None => "",
+            };
+            sheet.pass(Kind::Login, format!("as {}, and SELECT 1{seen}", account.user));
             let evidence = format!("{:.3} s from the connect on", took.as_secs_f64());
             let verdict = if took > FIRST_ROW_WISHED { Sheet::warn } else { Sheet::pass };
             verdict(sheet, Kind::FirstRow, evidence);

@@ -89,7 +89,10 @@ fn shape(private: Option<&Roots>, chain: &Chain, sheet: &mut Sheet) {
             sheet.pass(Kind::ChainSent, format!("{certificates} certificates, up to {top}"));
         }
         Shape::Untidy(how) => sheet.warn(Kind::ChainSent, how),
-        Shape::Missing(issuer) => {
+        Shape::Unknown(issuer) if private.is_none() => {
+            sheet.skip(Kind::ChainSent, format!("`{issuer}` is no public CA: its file can be given with --ca"));
+        }
+        Shape::Missing(issuer) | Shape::Unknown(issuer) => {
             sheet.fail(Kind::ChainSent, format!("the issuer `{issuer}` was not sent, and is no known root"));
         }
     }

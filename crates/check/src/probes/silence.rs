@@ -1,46 +1,68 @@
-//! Two connections that fall silent, one after the greeting and one after its TLS request, and how long they may hold
-//! their places. It sends nothing that anybody would have to work for.
+//! Three connections that waste time: silent after the greeting, silent after the TLS request, and one that sends a
+//! packet a byte at a time; how long may each hold its place? It sends nothing that anybody would have to work for.
 
 use super::Place;
 use crate::finding::Verdict;
+use crate::limits::DRIP_PAUSE;
 use crate::link::{End, Link};
-use crate::packet::Greeting;
+use crate::packet::{self, Greeting};
 use crate::probes::greeting::offers_tls;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 /// More than a goodbye in clear text or an alert is not read.
 const GOODBYE_MAX: usize = 4096;
 
-/// Watches both at once; `held` has been greeted already.
+/// Watches all at once; `held` has been greeted already.
 pub(crate) fn watch(place: &Place<'_>, held: Link, greeting: &Greeting) -> (Verdict, String) {
+    let wait = place.settings.silence_max;
     let stalled = if offers_tls(greeting) { place.asked().ok() } else { None };
+    let dripping = place.greeted().ok();
     std::thread::scope(|scope| {
-        let second = scope.spawn(|| stalled.map(|link| wait(place, link)));
-        let first = wait(place, held);
-        let second = second.join().unwrap_or_default();
-        verdict(place, first, second)
+        let stalled = stalled.map(|link| scope.spawn(move || silent(link, wait)));
+        let dripping = dripping.map(|link| scope.spawn(move || drip(link, wait)));
+        let mut seen = vec![("idle", silent(held, wait))];
+        // A watcher that could not watch says nothing.
+        let others = [("idle after the TLS request", stalled), ("dripping", dripping)];
+        seen.extend(others.into_iter().filter_map(|(what, one)| Some((what, one?.join().ok()?))));
+        verdict(&seen, wait)
     })
 }
 
 /// Seconds until it was closed; None if it was not.
-fn wait(place: &Place<'_>, mut link: Link) -> Option<u64> {
-    let began = std::time::Instant::now();
-    link.end_in(place.settings.silence_max);
+fn silent(mut link: Link, wait: Duration) -> Option<u64> {
+    let began = Instant::now();
+    link.end_in(wait);
+    is_over(&mut link).then(|| began.elapsed().as_secs())
+}
+
+/// Gives each byte a pause; who counts from byte to byte is held for ever.
+fn drip(mut link: Link, wait: Duration) -> Option<u64> {
+    let began = Instant::now();
+    let request = packet::frame(1, &packet::ssl_request());
+    for byte in request.iter().cycle() {
+        let left = wait.checked_sub(began.elapsed())?;
+        link.end_in(left.min(DRIP_PAUSE));
+        if link.write_all(&[*byte]).is_err() || is_over(&mut link) {
+            break;
+        }
+    }
+    Some(began.elapsed().as_secs())
+}
+
+/// Whether the other side ended it, within the link's time.
+fn is_over(link: &mut Link) -> bool {
     match link.gather(GOODBYE_MAX).1 {
-        End::Silent | End::Full => None,
-        End::Closed | End::Reset => Some(began.elapsed().as_secs()),
+        End::Silent | End::Full => false,
+        End::Closed | End::Reset => true,
     }
 }
 
-fn verdict(place: &Place<'_>, first: Option<u64>, second: Option<Option<u64>>) -> (Verdict, String) {
-    let limit = place.settings.silence_max.as_secs();
-    let words = |what: &str, after: Option<u64>| match after {
-        Some(seconds) => format!("{what} closed after {seconds} s"),
-        None => format!("{what} still open after {limit} s"),
+fn verdict(seen: &[(&str, Option<u64>)], wait: Duration) -> (Verdict, String) {
+    let words = |(what, after): &(&str, Option<u64>)| match after {
+        Some(seconds) => format!("{what}: closed after {seconds} s"),
+        None => format!("{what}: still open after {} s", wait.as_secs()),
     };
-    let mut evidence = words("after the greeting:", first);
-    if let Some(second) = second {
-        evidence.push_str(&words("; after the TLS request:", second));
-    }
-    let good = first.is_some() && second.is_none_or(|s| s.is_some());
-    (if good { Verdict::Pass } else { Verdict::Warn }, evidence)
+    let evidence = seen.iter().map(words).collect::<Vec<_>>().join("; ");
+    (if seen.iter().all(|(_, after)| after.is_some()) { Verdict::Pass } else { Verdict::Warn }, evidence)
 }

@@ -27,17 +27,19 @@ pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
     };
     let shared = Chain::read(client.chain()).is_ok_and(|chain| chain.is_for(&place.name));
     let head = head(&mut stream, &place.settings.name);
+    // What does not speak HTTP there is no console.
+    let is_web = head.starts_with("HTTP/");
     let hsts = head.to_ascii_lowercase().contains("\nstrict-transport-security:");
     let status = head.lines().next().map(clean).unwrap_or_default();
     let mut faults = Vec::new();
     if shared {
         faults.push(format!("its certificate is for {} too", place.settings.name));
     }
-    if !hsts {
+    if is_web && !hsts {
         faults.push("no Strict-Transport-Security".to_owned());
     }
     if faults.is_empty() {
-        sheet.pass(Kind::Web, format!("another name, HSTS; {status}"));
+        sheet.pass(Kind::Web, if is_web { format!("another name, HSTS; {status}") } else { "no web page".to_owned() });
     } else {
         sheet.warn(Kind::Web, format!("{}; {status}", faults.join(", ")));
     }

@@ -25,7 +25,7 @@ impl HaProxy {
              listen db\n bind 127.0.0.1:{port}\n server one 127.0.0.1:{destination}\n"
         );
         std::fs::write(&file, text).unwrap();
-        let process = Process::start(Command::new(program).arg("-db").arg("-f").arg(&file), port, folder.path());
+        let process = Process::start(Command::new(program).arg("-db").arg("-f").arg(&file), port, folder.path(), None);
         Some(Self { port, _process: process, _folder: folder })
     }
 }

@@ -51,7 +51,7 @@ impl MariaDb {
             .arg(format!("--pid-file={}", path("pid")))
             .arg(format!("--init-file={}", path("init.sql")))
             .args(options);
-        let process = Process::start(&mut command, port, folder.path());
+        let process = Process::start(&mut command, port, folder.path(), Some("ready for connections"));
         Self { port, _process: process, _folder: folder }
     }
 

@@ -73,7 +73,7 @@ impl Mysql9 {
             .arg(format!("--pid-file={}", path("pid")))
             .arg(format!("--init-file={}", path("init.sql")))
             .args(options);
-        let process = Process::start(&mut command, port, folder.path());
+        let process = Process::start(&mut command, port, folder.path(), Some("ready for connections"));
         Self { port, data: folder.path().join("data"), _process: process, _folder: folder }
     }
 
@@ -108,7 +108,7 @@ impl Router {
         std::fs::write(path("router.conf"), text).unwrap();
         let mut command = Command::new(programs.join("mysqlrouter"));
         command.arg("-c").arg(path("router.conf")).arg(me());
-        let process = Process::start(&mut command, port, folder.path());
+        let process = Process::start(&mut command, port, folder.path(), None);
         Self { port, _process: process, _folder: folder }
     }
 }

@@ -24,14 +24,15 @@ pub fn me() -> String {
 }
 
 impl Process {
-    /// Started, and listening on this port.
-    pub fn start(command: &mut Command, port: u16, folder: &Path) -> Self {
+    /// Started, listening on this port, and, where it says so in its log, ready: a server may listen long before.
+    pub fn start(command: &mut Command, port: u16, folder: &Path, ready: Option<&str>) -> Self {
         let log = folder.join("log");
         let file = std::fs::File::create(&log).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         let mut process = Self { child: command.spawn().unwrap(), log };
         let end = Instant::now() + START_MAX;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        let says = |process: &Self| ready.is_none_or(|words| process.log().contains(words));
+        while !says(&process) || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let ended = process.child.try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < end, "{}", process.log());
             std::thread::sleep(Duration::from_millis(20));
