@@ -386,6 +386,31 @@ class Way:
             assert "holds" in shell(server), "the command line says so in words"
         self.no_errors()
 
+    def step_find_one_among_many(self):
+        self.page.goto(self.base)
+        assert self.page.locator("#find").count() == 0, "two need no search"
+        self.long = "a-name-as-long-as-a-name-may-be-so-that-no-page-is-broken-by-it"
+        for name in [self.long, *[f"team-{number}" for number in range(10)]]:
+            self.server.run("cluster", "create", name)
+        login = json.loads(self.server.run("cluster", "show", "team-7", "--json"))["user"]
+        page = self.page
+        page.goto(self.base)
+        rows = page.locator("table.clusters tbody tr")
+        expect(rows).to_have_count(13)
+        page.get_by_label("Find a cluster").fill(login)
+        page.get_by_role("button", name="Find").click()
+        expect(rows).to_have_count(1)
+        expect(rows).to_contain_text("team-7")
+        # The page keeps itself fresh, and stays with what was looked for.
+        with page.expect_response(lambda answer: answer.request.headers.get("x-tidegate-live") == "1") as fresh:
+            pass
+        assert "find=" in fresh.value.url and "team-7" in fresh.value.text() and "team-6" not in fresh.value.text()
+        page.goto(f"{self.base}/?find=%3Cb%3Enothing")
+        expect(page.locator("[data-part=rows]")).to_contain_text("holds \u201c<b>nothing\u201d")
+        page.get_by_role("link", name="Show all").click()
+        expect(rows).to_have_count(13)
+        self.no_errors()
+
     def step_without_scripts(self):
         plain = self.new_context(java_script_enabled=False)
         plain.add_cookies(self.context.cookies())
@@ -424,6 +449,7 @@ class Way:
     def look(self, context, scheme, width, paths=None):
         found, page = [], context.new_page()
         signed_in = ["/", "/clusters/shop", "/clusters/shop/connect", "/clusters/shop/connect?with=libmysqlclient", "/certificate", "/keys"]
+        signed_in += ["/?find=team", f"/clusters/{self.long}/connect", f"/clusters/{self.long}"]
         for path in paths or [*signed_in, "/help", "/help/refusals/insecure-transport", "/nothing"]:
             page.goto(self.base + path)
             page.evaluate(AXE)

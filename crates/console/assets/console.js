@@ -76,7 +76,7 @@ function say(live) {
 }
 async function refresh() {
   if (document.hidden) return true;
-  const answer = await fetch(location.pathname, { headers: { "x-tidegate-live": "1" } });
+  const answer = await fetch(location.pathname + location.search, { headers: { "x-tidegate-live": "1" } });
   if (answer.status === 401) { ended(); return false; }
   if (answer.redirected || answer.status === 404) { location.reload(); return false; }
   if (!answer.ok) throw new Error(answer.statusText);

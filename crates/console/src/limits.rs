@@ -70,3 +70,12 @@ pub const WEB_HEADERS_MAX: usize = 64;
 
 /// After a failed accept (no file descriptor is free, say), so that the loop does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Clusters on a page of their list, which asks for itself every two seconds: 50 KB.
+pub const ROWS_PER_PAGE: usize = 100;
+
+/// Sessions on a cluster's page: what leaves its other parts in sight.
+pub const SESSIONS_SHOWN: usize = 20;
+
+/// The same where all are asked for: what a browser lays out at once.
+pub const SESSIONS_SHOWN_MAX: usize = 1_000;

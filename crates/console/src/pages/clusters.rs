@@ -4,37 +4,63 @@
 use super::answer::{self, page, status_of};
 use super::door::Nothing;
 use super::frame::{Frame, Notice};
-use super::limits;
-use super::views::{ClusterPage, ClusterRow, ClustersPage, RefusalRow, SessionRow, WakeRow};
+use super::limits::form as limits_form;
+use super::views::{ClusterPage, ClusterRow, ClustersPage, Pages, RefusalRow, SessionRow, WakeRow};
 use super::words::{Moment, span};
 use crate::auth::{Form, SignedIn};
 use crate::events::{Refused, RefusedBy, Woken};
+use crate::limits;
 use crate::types::DATABASE;
 use crate::web::Web;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
 use tidegate_connect::bracketed;
 use tidegate_control::{ClusterView, ControlError, NewCluster, ROOT, SessionView};
+use tidegate_model::ClusterState;
 
 /// A wake as it should be fills less than half of its bar.
 const WAKE_SCALE_MIN: Duration = Duration::from_millis(300);
 
-pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
-    page(StatusCode::OK, &clusters(&web, &who, None, ""))
+/// Which of many are shown.
+#[derive(Default, Deserialize)]
+pub struct Part {
+    /// In a name or a login.
+    #[serde(default)]
+    find: String,
+    /// From 1 on.
+    page: Option<usize>,
 }
 
-fn clusters(web: &Web, who: &SignedIn, notice: Option<Notice>, wanted: &str) -> ClustersPage {
+pub async fn list(State(web): State<Web>, who: SignedIn, Query(part): Query<Part>) -> Response {
+    page(StatusCode::OK, &clusters(&web, &who, &part))
+}
+
+fn clusters(web: &Web, who: &SignedIn, part: &Part) -> ClustersPage {
     let face = web.api.face.borrow().clone();
+    let (all, find) = (web.api.control.clusters(), part.find.trim().to_lowercase());
+    let (total, awake) = (all.len(), all.iter().filter(|view| view.state == ClusterState::Awake).count());
+    let found: Vec<ClusterRow> =
+        all.iter().map(row).filter(|row| row.name.contains(&find) || row.login.contains(&find)).collect();
+    let pages = found.len().div_ceil(limits::ROWS_PER_PAGE).max(1);
+    let number = part.page.unwrap_or(1).clamp(1, pages);
+    let to = |number: usize| {
+        let fields = [("find", part.find.trim()), ("page", &number.to_string())];
+        (1..=pages).contains(&number).then(|| serde_urlencoded::to_string(fields).unwrap_or_default())
+    };
     ClustersPage {
-        frame: Frame { live: true, notice, ..Frame::of(who, "Clusters", "clusters") },
+        frame: Frame { live: true, ..Frame::of(who, "Clusters", "clusters") },
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         trust: face.trust_word(),
         ready: web.api.control.is_recovered(),
-        rows: web.api.control.clusters().iter().map(row).collect(),
-        wanted: wanted.to_owned(),
+        total,
+        awake,
+        find: part.find.trim().to_owned(),
+        pages: Pages { number, of: pages, before: to(number - 1), after: to(number + 1) },
+        rows: found.into_iter().skip((number - 1) * limits::ROWS_PER_PAGE).take(limits::ROWS_PER_PAGE).collect(),
+        wanted: String::new(),
     }
 }
 
@@ -50,12 +76,30 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
     let wanted = NewCluster { name: (!name.is_empty()).then(|| name.to_owned()), limits: None };
     match web.api.control.create_cluster(wanted).await {
         Ok(made) => Redirect::to(&format!("/clusters/{}/connect?new=1", made.cluster.name)).into_response(),
-        Err(error) => page(status_of(&error), &clusters(&web, &form.who, Some(Notice::from(&error)), name)),
+        Err(error) => {
+            let mut shown = clusters(&web, &form.who, &Part::default());
+            shown.frame.notice = Some(Notice::from(&error));
+            page(status_of(&error), &ClustersPage { wanted: name.to_owned(), ..shown })
+        }
     }
 }
 
-pub async fn show(State(web): State<Web>, Path(name): Path<String>, who: SignedIn) -> Response {
-    match cluster(&web, &who, &name, None) {
+/// How many of a cluster's sessions are shown.
+#[derive(Deserialize)]
+pub struct Shown {
+    /// `all`, or a first look.
+    sessions: Option<String>,
+}
+
+pub async fn show(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    who: SignedIn,
+    Query(wanted): Query<Shown>,
+) -> Response {
+    let most =
+        if wanted.sessions.as_deref() == Some("all") { limits::SESSIONS_SHOWN_MAX } else { limits::SESSIONS_SHOWN };
+    match with_sessions(&web, &who, &name, (None, most)) {
         Ok(shown) => page(StatusCode::OK, &shown),
         Err(error) => answer::problem(&error),
     }
@@ -63,23 +107,34 @@ pub async fn show(State(web): State<Web>, Path(name): Path<String>, who: SignedI
 
 /// The page of one cluster, with what went wrong.
 pub fn cluster(web: &Web, who: &SignedIn, name: &str, notice: Option<Notice>) -> Result<ClusterPage, ControlError> {
+    with_sessions(web, who, name, (notice, limits::SESSIONS_SHOWN))
+}
+
+fn with_sessions(
+    web: &Web,
+    who: &SignedIn,
+    name: &str,
+    (notice, most): (Option<Notice>, usize),
+) -> Result<ClusterPage, ControlError> {
     let control = &web.api.control;
     let view = control.cluster(name)?;
     let recent = web.api.events.of(view.id);
     let face = web.api.face.borrow().clone();
+    let sessions: Vec<_> = control.session_list(Some(name))?.into_iter().map(session).collect();
     let slowest = recent.wakes.iter().map(|woken| woken.took).max().unwrap_or_default();
     let scale = slowest.max(WAKE_SCALE_MIN);
     Ok(ClusterPage {
         frame: Frame { live: true, notice, ..Frame::of(who, name, "clusters") },
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         database: DATABASE,
-        sessions: control.session_list(Some(name))?.into_iter().map(session).collect(),
+        sessions_open: sessions.len(),
+        sessions: sessions.into_iter().take(most).collect(),
         wakes: recent.wakes.iter().map(|woken| wake_row(woken, scale)).collect(),
         refusals: recent.refusals.iter().map(refusal).collect(),
         sleep_after: span(view.limits.sleep_after),
         transaction_idle_max: span(view.limits.transaction_idle_max),
         since: Moment::from_system(web.api.events.since()),
-        limits: limits::form(view.limits),
+        limits: limits_form(view.limits),
         deleting: false,
         row: row(&view),
     })

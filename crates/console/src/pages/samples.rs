@@ -37,6 +37,10 @@ fn clusters(rows: Vec<ClusterRow>, notice: Option<Notice>) -> String {
         endpoint: "db.example.com:4000".to_owned(),
         trust: "public",
         ready: true,
+        total: rows.len(),
+        awake: rows.iter().filter(|row| row.state == ClusterState::Awake).count(),
+        find: String::new(),
+        pages: Pages { number: 1, of: 2, before: None, after: Some("find=&page=2".to_owned()) },
         rows,
         wanted: String::new(),
     };
@@ -68,6 +72,7 @@ fn cluster(state: ClusterState, full: bool) -> String {
         row: row("shop", state, 2),
         endpoint: "db.example.com:4000".to_owned(),
         database: "test",
+        sessions_open: if full { 2 } else { 0 },
         sessions: if full {
             vec![
                 session(2_147_483_655, "203.0.113.9:51234", "4 min 10 s"),

@@ -61,6 +61,15 @@ impl ClusterRow {
     }
 }
 
+/// Where in a long list this is.
+pub struct Pages {
+    pub number: usize,
+    pub of: usize,
+    /// Addresses' queries.
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
 #[derive(Template)]
 #[template(path = "clusters.html")]
 pub struct ClustersPage {
@@ -68,6 +77,12 @@ pub struct ClustersPage {
     pub endpoint: String,
     pub trust: &'static str,
     pub ready: bool,
+    /// Of all clusters, whatever is shown.
+    pub total: usize,
+    pub awake: usize,
+    /// What was looked for; empty: nothing.
+    pub find: String,
+    pub pages: Pages,
     pub rows: Vec<ClusterRow>,
     /// What was typed as a name and refused.
     pub wanted: String,
@@ -120,6 +135,8 @@ pub struct ClusterPage {
     pub row: ClusterRow,
     pub endpoint: String,
     pub database: &'static str,
+    /// All of them; those below may be fewer.
+    pub sessions_open: usize,
     pub sessions: Vec<SessionRow>,
     pub wakes: Vec<WakeRow>,
     pub refusals: Vec<RefusalRow>,
