@@ -32,4 +32,4 @@ pub use judge::check;
 pub use page::page;
 pub use report::{Counts, Finding, Report};
 pub use settings::{Account, Roots, RootsError, Settings};
-pub use text::{Style, text};
+pub use text::{Style, change_line, text};

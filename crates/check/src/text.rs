@@ -1,6 +1,7 @@
 //! The report for people: one line per finding, mends below those that need one. What the other side said never
 //! reaches the terminal with its control characters.
 
+use crate::changes::Change;
 use crate::finding::Verdict;
 use crate::limits::EVIDENCE_MAX;
 use crate::report::{Finding, Report};
@@ -42,6 +43,15 @@ pub fn text(report: &Report, style: Style) -> String {
         report.seconds
     );
     out
+}
+
+/// One line of a monitor: when, what it is now, what it was, and what to do where it got worse.
+pub fn change_line(change: &Change, style: Style) -> String {
+    let finding = &change.finding;
+    let word = paint(style, finding.verdict, finding.verdict.word());
+    let was = change.was.map(|v| format!(" (was {})", v.word())).unwrap_or_default();
+    let mend = finding.mend().map(|mend| format!("  do: {mend}")).unwrap_or_default();
+    format!("{}  {word}{was}  {}  {}{mend}\n", change.at, finding.kind.entry().id, finding.evidence)
 }
 
 fn line(out: &mut String, finding: &Finding, style: Style) {
@@ -118,6 +128,18 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_one_line_and_says_what_to_do_where_it_got_worse() {
+        let line = |verdict, was| {
+            let finding = Finding { kind: crate::Kind::Validity, verdict, evidence: "3 days".to_owned() };
+            let change = Change { at: "NOW".to_owned(), endpoint: String::new(), was, finding };
+            change_line(&change, Style { colours: false, width: 80 })
+        };
+        assert_eq!(line(Verdict::Pass, Some(Verdict::Warn)), "NOW  pass (was warn)  validity  3 days\n");
+        let worse = line(Verdict::Warn, Some(Verdict::Pass));
+        assert!(worse.starts_with("NOW  warn (was pass)  validity  3 days  do: Renew it"), "{worse}");
+    }
 
     #[test]
     fn what_the_other_side_wrote_cannot_steer_a_terminal() {

@@ -5,12 +5,12 @@ use super::Context;
 use super::sql::PASSWORD_ENV;
 use crate::args::CheckArgs;
 use crate::failure::Failure;
-use crate::screen;
+use crate::screen::{self, Paint};
 use crate::terminal;
 use anyhow::Result;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
-use tidegate_check::{Account, Change, Endpoint, History, Report, Roots, Settings, Style, Verdict};
+use tidegate_check::{Account, Endpoint, History, Report, Roots, Settings, Style};
 use zeroize::Zeroizing;
 
 /// Where no terminal says how wide it is: as wide as the help texts.
@@ -94,17 +94,16 @@ fn watch(context: &Context, settings: &mut Settings, pause: Duration) -> Result<
         } else if first {
             text = tidegate_check::text(&report, style());
         } else {
-            text.extend(changes.iter().map(line));
+            text.extend(changes.iter().map(|change| tidegate_check::change_line(change, style())));
         }
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             return if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error.into()) };
         }
+        if first && std::io::stderr().is_terminal() {
+            let seconds = pause.as_secs();
+            let words = format!("again every {seconds} s; from now on only changes are printed (Ctrl-C ends it)");
+            screen::say(&Paint::stderr().dim(&words));
+        }
         std::thread::sleep(pause);
     }
-}
-
-fn line(change: &Change) -> String {
-    let finding = &change.finding;
-    let was = change.was.map(|v: Verdict| format!(" (was {})", v.word())).unwrap_or_default();
-    format!("{}  {}{was}  {}  {}\n", change.at, finding.verdict.word(), finding.kind.entry().id, finding.evidence)
 }
