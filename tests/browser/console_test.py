@@ -2,131 +2,28 @@
 Prints one line per step, "browser NAME: passed" or "browser NAME: FAILED why"; ends with 1 when one failed.
 Never a mock: the strings that are copied are run as they are."""
 
-import base64
-import hashlib
 import json
 import os
-import pty
 import re
-import select
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 
+from host import ANSWER_SECONDS, TIDEGATE, Server, Terminal, the_own_folder
 from playwright.sync_api import expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
-TIDEGATE = os.environ["TIDEGATE"]
 CHROMIUM = os.environ["TIDEGATE_CHROMIUM"]
 AXE = Path(os.environ["TIDEGATE_AXE"]).read_text()
-# Whether files and network are this test's alone, so that the server may use its own defaults.
-OWN_MACHINE = bool(os.environ.get("TIDEGATE_OWN_MACHINE"))
 # Where the README's picture goes; without it none is made.
 PICTURE = os.environ.get("TIDEGATE_PICTURE")
 # Where a picture of every page goes, for people to look at.
 SHOTS = os.environ.get("TIDEGATE_SHOTS")
 
-# Bounds of waits, far above what was measured: a first start builds the engine's template.
-START_SECONDS = 120
-ANSWER_SECONDS = 20
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FIRST_PAINT_MAX = 100_000
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Server:
-    """`tidegate up` as a person runs it."""
-
-    def __init__(self, folder):
-        if OWN_MACHINE:
-            self.data, self.port, self.console_port, self.at, flags = Path("/var/lib/tidegate"), 4000, 4443, [], []
-        else:
-            self.data, self.port, self.console_port = folder / "data", free_port(), free_port()
-            self.at = ["--data", str(self.data)]
-            flags = ["--listen", f"127.0.0.1:{self.port}", "--console", f"127.0.0.1:{self.console_port}"]
-        self.log = open(folder / "log", "w+b")
-        command = [TIDEGATE, "up", *self.at, *flags]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
-        self.link = self.printed_link()
-
-    def printed_link(self):
-        out, end = b"", time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            if select.select([self.process.stdout], [], [], 1)[0]:
-                piece = os.read(self.process.stdout.fileno(), 65536)
-                out += piece
-                found = re.search(rb"https://\S+/link/\S+", out)
-                if found:
-                    return found.group().decode()
-                if not piece:
-                    break
-        self.log.seek(0)
-        raise RuntimeError(f"no link was printed: {out.decode()} {self.log.read().decode()[-3000:]}")
-
-    def run(self, *words):
-        done = subprocess.run([TIDEGATE, *words, *self.at], capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            raise RuntimeError(f"{words}: {done.stderr}")
-        return done.stdout
-
-    def pin(self):
-        """The console's key, read over a connection that ca.pem verifies: the browser then takes this key and no other."""
-        context = ssl.create_default_context(cafile=self.data / "ca.pem")
-        with socket.create_connection(("127.0.0.1", self.console_port), timeout=ANSWER_SECONDS) as tcp:
-            with context.wrap_socket(tcp, server_hostname="127.0.0.1") as tls:
-                der = tls.getpeercert(binary_form=True)
-        key = subprocess.run(["openssl", "x509", "-inform", "der", "-pubkey", "-noout"], input=der, capture_output=True, check=True)
-        key = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key.stdout, capture_output=True, check=True)
-        return base64.b64encode(hashlib.sha256(key.stdout).digest()).decode()
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-class Terminal:
-    """A shell line at a terminal of its own, as a person types it."""
-
-    def __init__(self, line):
-        self.text = ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execvp("sh", ["sh", "-c", line])
-
-    def wait_for(self, pattern):
-        end = time.monotonic() + ANSWER_SECONDS
-        while time.monotonic() < end:
-            if re.search(pattern, self.text):
-                return
-            if select.select([self.fd], [], [], 0.5)[0]:
-                try:
-                    self.text += os.read(self.fd, 65536).decode(errors="replace")
-                except OSError:
-                    break
-        raise AssertionError(f"{pattern!r} did not come; the client said: {self.text[-800:]}")
-
-    def type(self, text):
-        self.text = ""
-        os.write(self.fd, text.encode() + b"\n")
-
-    def close(self):
-        os.close(self.fd)
-        os.waitpid(self.pid, 0)
 
 
 class Way:
@@ -529,9 +426,7 @@ def walk(way):
 
 
 def main():
-    folder = Path(tempfile.mkdtemp(prefix="tg-"))
-    # Engines run under users of their own and must reach their folders below this one.
-    folder.chmod(0o711)
+    folder = the_own_folder()
     server = Server(folder)
     try:
         with sync_playwright() as playwright:
