@@ -38,6 +38,7 @@ need_test() {
   up_to_date "$JARS" "$CLIENTS/java/versions" ||
     plan optional_jars "Connector/J, r2dbc-mysql (Maven)" "Java clients, old and new" "30 MB"
   [ -x /usr/bin/chromium ] || plan_package chromium "looks at the console as people do" "390 MB"
+  [ "$(system)" != debian-12 ] || plan_package firefox-esr "the same in another engine" "260 MB"
   plan_package fonts-inter "sets the console's pages in pictures" "8 MB"
   plan_package fonts-jetbrains-mono "the same for its strings" "5 MB"
   have npm || plan_package npm "fetches axe-core, which judges accessibility" "60 MB"
