@@ -1,82 +1,17 @@
-//! Ways to a certificate and away from one: other challenges, other CAs, RSA, windows, crashes, bad disks, commands.
-//! Against a real ACME server; where Pebble is missing a test says "not run" and passes.
+//! Ways to a certificate: challenges, CAs, RSA, windows, rehearsals, a pair from elsewhere. Against a real ACME server;
+//! where Pebble is missing a test says "not run" and passes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use rustls::SignatureScheme;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use tidegate_e2e::acme::{DOMAIN, bench, ca, ordinary};
 use tidegate_e2e::knot::Knot;
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::write;
 use tidegate_e2e::{Options, Server, tls, wire};
-
-const DOMAIN: &str = "db.example.com";
-
-/// Everything of `[acme]` but where Pebble is.
-fn ca(pebble: &Pebble, roots: &Path) -> String {
-    let (directory, own) = (pebble.directory(), pebble.directory_ca());
-    format!(
-        "directory = \"{directory}\"\ndirectory_ca = \"{}\"\nroots = \"{}\"\nprofile = \"default\"\n",
-        own.display(),
-        roots.display()
-    )
-}
-
-struct Bench {
-    server: Server,
-    pebble: Pebble,
-    roots: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-/// `more` goes into `[acme]`; CONFIG in it is replaced by Pebble's own keys, which else stand before it.
-fn bench(pebble: Pebble, domains: &str, more: &str) -> Bench {
-    let folder = tempfile::tempdir().unwrap();
-    let roots = write(folder.path(), "roots.pem", &pebble.root());
-    let own = ca(&pebble, &roots);
-    let listen = format!("http_listen = [\"127.0.0.1:{}\"]\n", pebble.http);
-    let more = if more.contains("CONFIG") { more.replace("CONFIG", &own) } else { format!("{own}{more}") };
-    let config = format!("[acme]\ndomains = {domains}\n{listen}{more}");
-    let server = Server::with(Options { config, ..Options::default() });
-    Bench { server, pebble, roots, _folder: folder }
-}
-
-fn ordinary(wanted: Wanted, more: &str) -> Option<Bench> {
-    Some(bench(Pebble::start(wanted)?, &format!("[\"{DOMAIN}\"]"), more))
-}
-
-impl Bench {
-    fn login(&self, name: &str) -> Result<Vec<u8>, String> {
-        let mut probe = Probe::connect(self.server.addr());
-        probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(tls::verified(&self.roots, tls::BOTH), name).map_err(|e| e.to_string())?;
-        Ok(probe.tls().peer_certificates().unwrap()[0].to_vec())
-    }
-
-    fn wait(&self) -> Vec<u8> {
-        soon(&format!("a certificate\n{}", self.server.log()), || self.login(DOMAIN).ok())
-    }
-
-    fn wait_log(&self, words: &str) {
-        soon(&format!("{words:?} in the log"), || self.server.log().contains(words).then_some(()));
-    }
-
-    /// What the manager remembers.
-    fn record(&self) -> String {
-        std::fs::read_to_string(self.server.data().join("acme/ecdsa.json")).unwrap_or_default()
-    }
-
-    fn status(&self) -> serde_json::Value {
-        self.server.json(&["cert", "status"])
-    }
-
-    fn serial(&self) -> String {
-        self.status()["served"]["serial"].as_str().unwrap().to_owned()
-    }
-}
 
 #[test]
 fn up_waits_for_its_certificate_and_connects_by_the_name() {
@@ -265,148 +200,6 @@ fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
         (now != newer && now != old).then_some(())
     });
     assert!(bench.pebble.issued() >= 3);
-}
-
-#[test]
-fn a_crash_loop_costs_one_order() {
-    let Some(mut bench) = ordinary(Wanted { delay: 12, ..Wanted::default() }, "") else { return };
-    for _ in 0..3 {
-        soon("the order is written down", || bench.record().contains("my-order").then_some(()));
-        bench.server.kill9();
-        bench.server.run();
-    }
-    bench.wait_log("ready");
-    assert_eq!(bench.pebble.orders(), 1);
-    // By command the wait is left out; what stands at the CA is carried on.
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    bench.wait();
-    assert_eq!((bench.pebble.orders(), bench.pebble.issued()), (1, 1));
-}
-
-#[test]
-fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
-    let metrics = tidegate_e2e::server::free_port();
-    let more = format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n");
-    let Some(mut bench) = ordinary(Wanted::default(), &more) else { return };
-    let leaf = bench.wait();
-    assert_eq!(alarms(metrics), Vec::<String>::new());
-    assert_eq!(bench.status()["alarms"].as_array().unwrap().len(), 0);
-    bench.pebble.stop();
-    let out = bench.server.cli(&["cert", "renew"]);
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!out.status.success() && said.contains("can't be reached"), "{said}");
-    assert_eq!(bench.login(DOMAIN).unwrap(), leaf);
-    let status = bench.status();
-    assert!(status["alarms"][0].as_str().unwrap().contains("no new ecdsa certificate"), "{status}");
-    assert_eq!(status["acme"]["certificates"][0]["last_error"]["step"], "directory", "{status}");
-    assert_eq!(alarms(metrics), ["failed"]);
-    let text = bench.server.cli(&["cert", "status"]);
-    assert!(String::from_utf8_lossy(&text.stdout).contains("ALARM"));
-    let check = bench.server.cli(&["cert", "check", "--json"]);
-    assert!(!check.status.success());
-    // Waits are kept over restarts: no attempt is made before its time.
-    assert_eq!(bench.server.stop(), 0);
-    bench.pebble.run();
-    let before = bench.pebble.orders();
-    bench.server.run();
-    assert_eq!(bench.login(DOMAIN).unwrap(), leaf);
-    assert_eq!(bench.status()["acme"]["certificates"][0]["failures"], 1);
-    assert_eq!(bench.pebble.orders(), before);
-    assert_eq!(alarms(metrics), ["failed"], "a restart mends nothing");
-}
-
-/// The kinds of alarm that the metrics show for the database's certificate.
-fn alarms(metrics: u16) -> Vec<String> {
-    let raised = |line: &str| {
-        let labels = line.strip_prefix("tidegate_certificate_alarms{")?.strip_suffix("} 1")?;
-        Some(labels.strip_prefix("certificate=\"database\",kind=\"")?.trim_end_matches('"').to_owned())
-    };
-    let text = soon("the metrics", || {
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", metrics)).ok()?;
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        text.contains("tidegate_certificate_alarms").then_some(text)
-    });
-    text.lines().filter_map(raised).collect()
-}
-
-#[test]
-fn the_history_survives_restarts() {
-    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
-    bench.wait();
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    bench.pebble.stop();
-    assert!(!bench.server.cli(&["cert", "renew"]).status.success());
-    let history = bench.status()["history"].clone();
-    let words = |history: &serde_json::Value| -> Vec<String> {
-        history.as_array().unwrap().iter().map(|change| change["what"].as_str().unwrap().to_owned()).collect()
-    };
-    // Latest first: the CA that is down, its two certificates, and the local CA's before them.
-    assert_eq!(words(&history), ["alarm", "served", "served", "served"], "{history}");
-    assert_eq!(history[1]["serial"], bench.serial());
-    assert_ne!(history[1]["serial"], history[2]["serial"]);
-    assert!(history[0]["reason"].as_str().unwrap().contains("can't be reached"), "{history}");
-    for _ in 0..2 {
-        assert_eq!(bench.server.stop(), 0);
-        bench.server.run();
-        assert_eq!(bench.status()["history"], history, "a restart is no news");
-    }
-    let file = bench.server.data().join("tls/history.json");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600);
-    let text = bench.server.cli(&["cert", "status"]);
-    assert!(String::from_utf8_lossy(&text.stdout).contains("history  "), "{text:?}");
-}
-
-#[test]
-fn nothing_is_ordered_without_a_disk_to_keep_it_on() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
-    let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().unwrap().keep();
-    let acme = folder.join("data/acme");
-    std::fs::create_dir_all(&acme).unwrap();
-    std::fs::set_permissions(folder.join("data"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    let mounted =
-        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k", "none"]).arg(&acme).status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!("not run: no file system can be mounted here");
-        return;
-    }
-    let mounted = Mounted(acme.clone());
-    // Full: not a byte more.
-    while std::fs::write(acme.join(format!("fill-{}", rand())), [0; 4096]).is_ok() {}
-    let roots = write(&folder, "roots.pem", &pebble.root());
-    let own = ca(&pebble, &roots);
-    let config = format!("[acme]\ndomains = [\"{DOMAIN}\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
-    let server = Server::at(folder.clone(), Options { config, ..Options::default() });
-    let told = || server.log().contains("the storage can't be used").then_some(());
-    soon("the alarm of a full disk", told);
-    let remount = |how: &str| std::process::Command::new("mount").args(["-o", how]).arg(&acme).status();
-    let ordered = pebble.orders();
-    let _ = remount("remount,ro,size=16k");
-    let renewed = server.cli(&["cert", "renew"]);
-    let after = pebble.orders();
-    let read_only = server.json(&["cert", "status"]);
-    drop(mounted);
-    assert_eq!((ordered, after), (0, 0), "no order on a full disk nor on one that is read-only");
-    assert!(!renewed.status.success());
-    assert!(read_only["alarms"][0].as_str().unwrap().contains("storage"), "{read_only}");
-}
-
-/// Unmounted before the server's folder goes, whatever a test says.
-struct Mounted(PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-fn rand() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
 #[test]

@@ -9,6 +9,7 @@
     reason = "a test that can't go on panics with what it saw"
 )]
 
+pub mod acme;
 pub mod balancer;
 pub mod certificates;
 pub mod clients;

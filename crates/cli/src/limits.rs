@@ -33,6 +33,10 @@ pub const STORE_ENTRIES_MAX: usize = 100_000;
 /// How long `cert renew` waits for what comes of it: above the bound of one order at one CA.
 pub const RENEWAL_MAX: Duration = Duration::from_secs(11 * 60);
 
+/// After so many looks of `cert renew` an order that was not begun is not to come, if an alarm stands: begun, it shows
+/// within one or two.
+pub const RENEWAL_LOOKS: u32 = 20;
+
 /// Between two looks of `cert renew`.
 pub const RENEWAL_LOOK: Duration = Duration::from_millis(300);
 

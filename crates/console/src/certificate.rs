@@ -77,6 +77,8 @@ pub struct Acme {
     pub domains: Vec<String>,
     /// One per kind of key.
     pub certificates: Vec<Kept>,
+    /// A CA is being asked at this moment.
+    pub under_way: bool,
 }
 
 /// One kind of key, and its certificate that is kept.
@@ -275,7 +277,8 @@ impl From<LeafStatus> for Leaf {
 
 impl From<AcmeStatus> for Acme {
     fn from(status: AcmeStatus) -> Self {
-        Self { domains: status.domains, certificates: status.certificates.into_iter().map(Kept::from).collect() }
+        let certificates = status.certificates.into_iter().map(Kept::from).collect();
+        Self { domains: status.domains, certificates, under_way: status.under_way }
     }
 }
 

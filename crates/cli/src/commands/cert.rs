@@ -84,15 +84,22 @@ fn renew(context: &Context, console: bool) -> Result<()> {
         let before = own(client.certificate().await?);
         client.renew_certificate(console).await?;
         let end = tokio::time::Instant::now() + limits::RENEWAL_MAX;
+        let mut looks = 0;
         loop {
             tokio::time::sleep(limits::RENEWAL_LOOK).await;
             let now = own(client.certificate().await?);
-            let late = tokio::time::Instant::now() >= end;
-            if late || first(&now).is_some_and(|kept| first(&before).is_none_or(|was| changed(was, kept))) {
+            if tokio::time::Instant::now() >= end {
                 return Ok(now);
             }
-            // Nothing was ordered: the week's orders are spent, say.
-            if now.alarms != before.alarms && first(&now).is_some_and(|kept| kept.failures == 0) {
+            if now.acme.as_ref().is_some_and(|acme| acme.under_way) {
+                continue;
+            }
+            if first(&now).is_some_and(|kept| first(&before).is_none_or(|was| changed(was, kept))) {
+                return Ok(now);
+            }
+            looks += 1;
+            // Nothing was ordered: the week's orders are spent, say, or the disk is full, which may be told already.
+            if now.alarms != before.alarms || !now.alarms.is_empty() && looks >= limits::RENEWAL_LOOKS {
                 return Ok(now);
             }
         }

@@ -18,6 +18,7 @@ use crate::chain::Chain;
 use crate::identity::Identity;
 use instant_acme::{Account, CertificateIdentifier, Order, OrderStatus};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -41,6 +42,7 @@ impl Manager {
             self.alarm(identity, AlarmKind::Storage, failure.to_string());
             return STORAGE_RETRY;
         }
+        self.under_way.store(true, Ordering::Relaxed);
         locked(&self.asked).retain(|asked| *asked != attempt.kind);
         for ca in &self.settings.authorities {
             let patience = Patience::default();
@@ -230,11 +232,12 @@ impl Manager {
             reason: failure.to_string(),
         });
         let again = date(record.next_attempt);
+        let written = self.store.remember(attempt.kind, record);
         // Each attempt is told of: they are rare.
         *locked(&self.said) = None;
         let what = format!("no certificate from {}: {failure}; next attempt at {again}", ca.directory);
         self.alarm(identity, AlarmKind::Failed, what);
-        if let Err(error) = self.store.remember(attempt.kind, record) {
+        if let Err(error) = written {
             self.alarm(identity, AlarmKind::Storage, Failure::new(Step::Storage, error).to_string());
         }
     }

@@ -17,6 +17,7 @@ use crate::names::Name;
 use crate::status::{LeafStatus, leaf};
 use rustls::SignatureAlgorithm;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use tokio::time::timeout;
 
 /// How ACME stands. Times are seconds of the Unix clock.
@@ -24,6 +25,8 @@ use tokio::time::timeout;
 pub struct AcmeStatus {
     pub domains: Vec<String>,
     pub certificates: Vec<KeptStatus>,
+    /// Whether a CA is being asked at this moment.
+    pub under_way: bool,
     pub alarms: Vec<Alarm>,
 }
 
@@ -58,7 +61,8 @@ impl Manager {
         if let Some(said) = locked(&self.said).clone().filter(|said| alarms.iter().all(|it| it.kind != said.kind)) {
             alarms.push(said);
         }
-        AcmeStatus { domains: self.settings.domains.clone(), certificates, alarms }
+        let under_way = self.under_way.load(Ordering::Relaxed);
+        AcmeStatus { domains: self.settings.domains.clone(), certificates, under_way, alarms }
     }
 
     fn kept(&self, kind: KeyKind, now: i64) -> KeptStatus {

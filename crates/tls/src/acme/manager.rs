@@ -24,6 +24,7 @@ use futures_util::FutureExt;
 use instant_acme::CertificateIdentifier;
 use rustls::crypto::CryptoProvider;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -41,6 +42,8 @@ pub struct Manager {
     asked_windows: Mutex<bool>,
     /// What was last alarmed of, so that the same is not said at every look.
     pub(super) said: Mutex<Option<Alarm>>,
+    /// Whether a CA is being asked at this moment.
+    pub(super) under_way: AtomicBool,
     /// Held while files under `acme/` change.
     pub(super) busy: tokio::sync::Mutex<()>,
     pub(super) wake: Notify,
@@ -67,6 +70,7 @@ impl Manager {
             asked: Mutex::default(),
             asked_windows: Mutex::default(),
             said: Mutex::default(),
+            under_way: AtomicBool::default(),
             busy: tokio::sync::Mutex::default(),
             wake: Notify::new(),
         })
@@ -158,7 +162,10 @@ impl Manager {
                 seconds(until - unix)
             }
             Decision::Order(why) => {
-                self.attempt(Attempt { kind, why, pair, record, now, spent: false }, identity).await
+                let attempt = Attempt { kind, why, pair, record, now, spent: false };
+                let wait = self.attempt(attempt, identity).await;
+                self.under_way.store(false, Ordering::Relaxed);
+                wait
             }
         }
     }
