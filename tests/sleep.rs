@@ -7,7 +7,7 @@ use tidegate_e2e::clients::mariadb;
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::probe::Probe;
 use tidegate_e2e::session::{Outcome, Session};
-use tidegate_e2e::wire::{Refused, Response};
+use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Options, Server, tls};
 
 /// Clusters here sleep after a second, so each test has one of its own.
@@ -110,4 +110,27 @@ fn a_thousand_rows_survive_many_sleeps() {
         CALM.sleep("often");
     }
     assert_eq!(mariadb(&cluster, "SELECT COUNT(*), SUM(n) FROM t").expect(), "1000\t499500");
+}
+
+#[test]
+fn new_limits_count_for_the_next_login_and_for_sleep() {
+    let cluster = CALM.create("limited");
+    let login = || Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY);
+    let mut first = Session::open(&cluster);
+    assert!(CALM.cli(&["cluster", "set", "limited", "--connections-max", "1"]).status.success());
+    let refused = login().err().expect("one place, and it is taken");
+    assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"), "{refused:?}");
+    assert_eq!(first.value("SELECT 1"), "1", "who is in stays");
+    assert!(CALM.cli(&["cluster", "set", "limited", "--connections-max", "2"]).status.success());
+    assert_eq!(login().expect("a second place").value("SELECT 2"), "2");
+    // Five minutes were its patience until now.
+    let shown = CALM.json(&["cluster", "set", "limited", "--sleep-after", "1s"]);
+    assert_eq!(
+        (&shown["limits"]["sleep_after_seconds"], &shown["limits"]["connections_max"]),
+        (&1.0.into(), &2.into())
+    );
+    CALM.wait_state("limited", "asleep");
+    let nothing = CALM.cli(&["cluster", "set", "limited"]);
+    assert_eq!(nothing.status.code(), Some(2), "nothing named is a slip");
+    assert_eq!(CALM.cli(&["cluster", "set", "limited", "--connections-max", "0"]).status.code(), Some(2));
 }
