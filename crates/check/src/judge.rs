@@ -53,6 +53,9 @@ fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static 
         Ok(met) => met,
         Err(reason) => return reason,
     };
+    if settings.again && settings.account.is_none() && probes::greeting::offers_tls(&greeting) {
+        return probes::again::judge(&place, &greeting, held, sheet);
+    }
     std::thread::scope(|scope| {
         // Watched while everything else runs: it waits, mostly.
         let watch = scope.spawn(|| probes::silence::watch(&place, held, &greeting));

@@ -21,8 +21,10 @@ pub struct Settings {
     /// Beside the public roots.
     pub roots: Option<Roots>,
     pub account: Option<Account>,
-    /// Whether two logins that must fail are tried too. A monitor leaves them out: they count against its address.
-    pub failing_logins: bool,
+    /// A later round of a watch. With an account the two logins that must fail are left out: they count against this
+    /// address. Without one all is left out but one connection: MySQL and MariaDB count those that end before a login,
+    /// and block an address that has made a hundred.
+    pub again: bool,
     /// How long a silent connection is watched.
     pub silence_max: Duration,
     /// Where a web console of the same host would be.
@@ -64,7 +66,7 @@ impl Settings {
             addresses: Vec::new(),
             roots: None,
             account: None,
-            failing_logins: true,
+            again: false,
             silence_max: limits::SILENCE_MAX,
             web_port: 443,
         }

@@ -8,7 +8,8 @@ mod support;
 use support::certificates::Pki;
 use support::mariadb::MariaDb;
 use support::mysql9::{Mysql9, Router, programs};
-use support::{as_user, judge, settings, trusting};
+use support::{as_user, judge, not_run, settings, trusting};
+use tidegate_check::Settings;
 
 /// Users with passwords, and a database for them.
 const SHOP: &str = "CREATE DATABASE test;\nCREATE USER shop@'%' IDENTIFIED BY 'sesame';\nGRANT ALL ON test.* TO shop@'%';\nCREATE USER old@'%' IDENTIFIED WITH sha256_password BY 'sesame';\n";
@@ -106,4 +107,32 @@ fn a_router_in_front_of_mariadb() {
         "database",
         "first-row",
     ]);
+}
+
+/// An address of this machine that is not its loopback, which MySQL never blocks.
+fn own_address() -> Option<std::net::IpAddr> {
+    let all = std::process::Command::new("hostname").arg("-I").output().ok()?.stdout;
+    String::from_utf8_lossy(&all).split_whitespace().next()?.parse().ok()
+}
+
+#[test]
+fn watching_without_an_account_never_gets_its_address_blocked() {
+    let Some(programs) = programs() else { return };
+    let Some(address) = own_address() else { return not_run("this machine has only its loopback") };
+    let pki = Pki::new();
+    let options = ["--bind-address=*", "--max-connect-errors=2", "--auto-generate-certs=OFF"];
+    let server = Mysql9::secured(&programs, &pki.good(), &options, SHOP);
+    let accused = |again| {
+        let mut settings = Settings { again, ..trusting(server.port, &pki.ca()) };
+        settings.endpoint = format!("{address}:{}", server.port).parse().unwrap();
+        judge(&settings)
+    };
+    for _ in 0..5 {
+        let judged = accused(true);
+        judged.passes(&["greeting", "tls13", "trust", "name", "validity"]).skips("old-tls", "first round of a watch");
+        assert_eq!(judged.0.connections, 1);
+    }
+    // A whole round makes more than two such connections: the server has had enough, and says so.
+    accused(false);
+    accused(true).fails("greeting", "error 1129");
 }

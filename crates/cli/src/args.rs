@@ -308,6 +308,9 @@ pub struct CheckArgs {
     #[arg(long, value_name = "U")]
     pub user: Option<String>,
     /// Check again every so many seconds and print what changes [default: 300]
+    ///
+    /// Without --user the later rounds look at TLS and certificate only, by one connection each: MySQL and MariaDB
+    /// block an address whose connections end before a login, and the user's login starts that count anew.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
     #[arg(value_parser = clap::value_parser!(u64).range(30..=86_400))]
     pub watch: Option<u64>,

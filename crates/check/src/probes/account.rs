@@ -30,10 +30,10 @@ pub(crate) fn judge(place: &Place<'_>, verified: bool, sheet: &mut Sheet) {
     }
     // The real login first: a server may slow down whoever has just failed.
     real(place, account, sheet);
-    if place.settings.failing_logins {
-        denial::judge(place, account, sheet);
-    } else {
+    if place.settings.again {
         sheet.skip(Kind::Denial, "no failing logins while watching");
+    } else {
+        denial::judge(place, account, sheet);
     }
 }
 

@@ -99,7 +99,7 @@ fn denied(place: &Place<'_>, user: &str) -> Result<Denied, String> {
     }
 }
 
-fn made_up_password() -> Zeroizing<String> {
+pub(super) fn made_up_password() -> Zeroizing<String> {
     let mut bytes = [0x5a; 12];
     let _ = getrandom::fill(&mut bytes);
     Zeroizing::new(bytes.iter().map(|b| format!("{b:02x}")).collect())

@@ -2,6 +2,7 @@
 //! at another's.
 
 pub(crate) mod account;
+pub(crate) mod again;
 pub(crate) mod certificate;
 pub(crate) mod denial;
 pub(crate) mod greeting;

@@ -12,7 +12,7 @@ use crate::text::shown;
 use std::io::Write;
 
 /// Nobody's login name, and honest about who knocks.
-const NOBODY: &str = "tidegate-check";
+pub(super) const NOBODY: &str = "tidegate-check";
 
 /// Longest refusal that is read.
 const ANSWER_MAX: usize = 1024;

@@ -82,8 +82,8 @@ fn watch(context: &Context, settings: &mut Settings, pause: Duration) -> Result<
     let mut out = std::io::stdout();
     loop {
         let report = check(settings);
-        let first = settings.failing_logins;
-        settings.failing_logins = false;
+        let first = !settings.again;
+        settings.again = true;
         let changes = history.take(&report);
         let mut text = String::new();
         if context.global.json {

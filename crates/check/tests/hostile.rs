@@ -1,0 +1,39 @@
+//! Servers that say anything at all: the judge ends, its report is whole, and nothing in it steers a terminal.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod support;
+
+use std::io::Write;
+use support::crooked::{Crooked, greeting, packet};
+use support::{judge, settings};
+
+/// Any bytes after a greeting that offers TLS, or in its place, and then the end.
+fn hostile(said: Vec<u8>, greets: bool) -> Crooked {
+    Crooked::start(move |mut stream| {
+        if greets {
+            let _ = stream.write_all(&greeting("8.0.36", true));
+            let _ = packet(&mut stream);
+        }
+        let _ = stream.write_all(&said);
+    })
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(24))]
+
+    #[test]
+    fn whatever_a_server_says_the_report_is_whole_and_safe(
+        said in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        head in proptest::sample::select(vec![vec![], vec![22, 3, 3], vec![21, 3, 3, 0, 2], vec![0x20, 0, 0, 2, 0xff]]),
+        greets in proptest::bool::ANY,
+    ) {
+        let server = hostile([head, said].concat(), greets);
+        let judged = judge(&settings(server.port));
+        let counts = judged.0.counts;
+        let all = counts.pass + counts.warn + counts.fail + counts.skip;
+        proptest::prop_assert_eq!(all, tidegate_check::Kind::ALL.len());
+        proptest::prop_assert!(counts.fail > 0, "nobody passes by saying {:?}", judged.text());
+        proptest::prop_assert!(judged.text().chars().all(|c| c == '\n' || !c.is_control()), "{:?}", judged.text());
+    }
+}
