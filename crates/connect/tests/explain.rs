@@ -368,6 +368,7 @@ fn no_piece_of_a_password_is_shown_of_any_form() {
         "$(qZx)",
         "{qZx}",
         "qZx)qZx",
+        "\"), (\"dbi:mysql:port=1;host=qZx",
     ];
     for hole in HOLES {
         for secret in plain.iter().chain(&odd) {

@@ -65,7 +65,8 @@ fn page(told: &Explanation, paint: Paint) -> String {
         ("database", told.database.as_deref()),
     ];
     for (name, value) in parts {
-        let withheld = told.withheld.contains(&name).then_some("(not shown: the string can be read in more than one way)");
+        let withheld =
+            told.withheld.contains(&name).then_some("(not shown: the string can be read in more than one way)");
         if let Some(value) = value.or(withheld) {
             let _ = writeln!(out, "{} {value}", paint.dim(&format!("{name:10}")));
         }

@@ -77,10 +77,11 @@ fn word(text: &str) -> &str {
     }
 }
 
-/// What follows the string that is open here, if nothing in it is of another quoting or another form.
+/// What follows the string that is open here, if nothing in it is of another quoting, and none of the signs that no
+/// connection string is without.
 fn string(text: &str, quote: char) -> Option<&str> {
     let (inside, after) = text.split_once(quote)?;
-    let odd = inside.contains(|c: char| is_quote(c) || c == '@') || inside.contains("://");
+    let odd = inside.contains(|c: char| is_quote(c) || c == '@' || c == '=') || inside.contains("://");
     (!odd).then_some(after)
 }
 
