@@ -61,6 +61,17 @@ impl Crooked {
         })
     }
 
+    /// Upright up to the login, which gets this answer by its user; what the client then says gets error 1045.
+    pub fn judging(config: Arc<ServerConfig>, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start(move |mut stream| {
+            let _ = stream.write_all(&greeting("8.0.36", true));
+            if packet(&mut stream).is_ok_and(|first| first.len() == 32) {
+                let mut tls = ServerConnection::new(config.clone()).unwrap();
+                let _ = logins(&mut rustls::Stream::new(&mut tls, &mut stream), &answer);
+            }
+        })
+    }
+
     /// With a new TLS configuration for every connection.
     pub fn with_each_tls(config: impl Fn() -> Arc<ServerConfig> + Send + Sync + 'static) -> Self {
         Self::start(move |stream| {
@@ -109,7 +120,7 @@ pub fn error(sequence: u8, code: u16, text: &str) -> Vec<u8> {
 pub const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
 
 /// One packet, as it comes.
-pub fn packet(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+pub fn packet(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
     let mut header = [0; 4];
     stream.read_exact(&mut header)?;
     let mut payload = vec![0; usize::from(u16::from_le_bytes([header[0], header[1]]))];
@@ -128,6 +139,15 @@ fn upright<F: Fn() -> Arc<ServerConfig>>(mut stream: TcpStream, config: F) -> st
         return stream.write_all(&error(2, 3159, "insecure transport"));
     }
     shake(stream, config())
+}
+
+fn logins(stream: &mut (impl Read + Write), answer: &dyn Fn(&str) -> Vec<u8>) -> std::io::Result<()> {
+    let login = packet(stream)?;
+    // After the head of a login its user stands, and a NUL.
+    let user = login.get(32..).and_then(|rest| rest.split(|b| *b == 0).next()).unwrap_or_default();
+    stream.write_all(&answer(&String::from_utf8_lossy(user)))?;
+    packet(stream)?;
+    stream.write_all(&error(5, 1045, "Access denied"))
 }
 
 /// The handshake, and then silence.
