@@ -54,6 +54,34 @@ fn tls_alpn_01_proves_a_name() {
 }
 
 #[test]
+fn an_address_gets_a_short_lived_certificate_renewed_at_half_its_life() {
+    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let roots = write(folder.path(), "roots.pem", &pebble.root());
+    let own = ca(&pebble, &roots).replace("\"default\"", "\"shortlived\"");
+    let config = format!("[acme]\ndomains = [\"127.0.0.1\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
+    let server = Server::with(Options { config, ..Options::default() });
+    soon(&format!("a certificate\n{}", server.log()), || {
+        let mut probe = Probe::connect(server.addr());
+        probe.write(1, &wire::ssl_request(wire::ORDINARY));
+        probe.upgrade(tls::verified(&roots, tls::BOTH), "127.0.0.1").ok()
+    });
+    let record = soon("the record", || {
+        let text = std::fs::read_to_string(server.data().join("acme/ecdsa.json")).ok()?;
+        let record: serde_json::Value = serde_json::from_str(&text).ok()?;
+        record["renew_at"].as_i64()
+    });
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let days = (record - i64::try_from(now).unwrap()) as f64 / 86_400.0;
+    assert!((2.9..3.1).contains(&days), "six days of life, renewed after {days}");
+    let status = server.json(&["cert", "status"]);
+    assert_eq!(status["served"]["names"], serde_json::json!(["127.0.0.1"]), "{status}");
+    // After a swap a client of ours looks at the port, as anybody would.
+    soon("the look from outside", || server.log().contains("verified at our own port").then_some(()));
+    assert_eq!(status["alarms"].as_array().unwrap().len(), 0, "{status}");
+}
+
+#[test]
 fn dns_01_by_signed_update_proves_a_wildcard() {
     let Some(knot) = Knot::start() else { return };
     let Some(pebble) = Pebble::start(Wanted { dns: Some(knot.port), ..Wanted::default() }) else { return };

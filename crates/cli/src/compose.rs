@@ -10,6 +10,7 @@ use crate::identity::{self, Beside};
 use crate::journal::LogJournal;
 use crate::limits;
 use crate::screen::Step;
+use crate::seen;
 use anyhow::Result;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,8 @@ pub struct Server {
     /// No more connections, of clients or of commands.
     closing: CancellationToken,
     tasks: TaskTracker,
+    /// Whether our own port lets us in without a PROXY header.
+    looks: bool,
 }
 
 impl Server {
@@ -122,6 +125,7 @@ impl Server {
             face,
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            looks: config.networks("gateway.proxy_networks")?.is_empty(),
         };
         server.open_doors(listeners, control_socket, swapped);
         server.open_console(doors, shared.as_ref())?;
@@ -185,7 +189,7 @@ impl Server {
             }
         });
         let (identity, closing, face) = (self.identity.clone(), self.closing.clone(), self.face.clone());
-        let listening = self.listening.clone();
+        let (listening, tasks, looks) = (self.listening.clone(), self.tasks.clone(), self.looks);
         let refresh = async move {
             let mut watch = std::pin::pin!(identity.watch());
             loop {
@@ -200,6 +204,15 @@ impl Server {
                             face.names = identity.names();
                             face.host = host.unwrap_or_else(|_| face.host.clone());
                         });
+                        if looks {
+                            let (identity, face, closing) = (identity.clone(), face.borrow().clone(), closing.clone());
+                            tasks.spawn(async move {
+                                tokio::select! {
+                                    () = seen::check(&identity, &face) => {}
+                                    () = closing.cancelled() => {}
+                                }
+                            });
+                        }
                     }
                 }
             }

@@ -8,6 +8,11 @@ pub const BACKLOG: u32 = 4096;
 /// Clients are told to wait this long for a sleeping cluster; the proof does not wait longer.
 pub const PROOF_MAX: Duration = Duration::from_secs(15);
 
+/// A swap is looked at from outside so often before its absence is an alarm, and this long apart: a port where all
+/// places are taken for a moment is no reason for one.
+pub const SEEN_TRIES: u32 = 3;
+pub const SEEN_PAUSE: Duration = Duration::from_secs(1);
+
 /// No packet of this conversation is longer.
 pub const PROOF_PACKET_MAX: usize = 64 * 1024;
 

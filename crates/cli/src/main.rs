@@ -21,6 +21,7 @@ mod profiles;
 mod proof;
 mod reload;
 mod screen;
+mod seen;
 mod service;
 mod signals;
 mod terminal;

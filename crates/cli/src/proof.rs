@@ -136,6 +136,18 @@ pub async fn identity(door: &Door<'_>) -> Result<Proof> {
     tokio::time::timeout(limits::PROOF_MAX, work).await.context("no TLS within 15 s")?
 }
 
+/// The leaf that is served there, its chain and name verified.
+pub async fn leaf(door: &Door<'_>) -> Result<Vec<u8>> {
+    let work = async {
+        let (_, mut stream) = secure(door).await?;
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let leaf = chain.first().context("no certificate")?.to_vec();
+        let _ = stream.shutdown().await;
+        Ok(leaf)
+    };
+    tokio::time::timeout(limits::PROOF_MAX, work).await.context("no TLS within 15 s")?
+}
+
 async fn secure(door: &Door<'_>) -> Result<(Greeting, TlsStream<TcpStream>)> {
     let (greeting, tcp) = greeted(door).await?;
     let stream = upgraded(door, &greeting, tcp).await?;

@@ -23,12 +23,14 @@ pub enum AlarmKind {
     Limit,
     /// What was kept can't be read.
     Lost,
+    /// A client at our own port does not get what should be served.
+    Unseen,
     /// A bug of ours.
     Fault,
 }
 
 impl AlarmKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Ended,
         Self::NotYetValid,
         Self::EndsSoon,
@@ -39,6 +41,7 @@ impl AlarmKind {
         Self::Clock,
         Self::Limit,
         Self::Lost,
+        Self::Unseen,
         Self::Fault,
     ];
 
@@ -54,6 +57,7 @@ impl AlarmKind {
             Self::Clock => "clock",
             Self::Limit => "limit",
             Self::Lost => "lost",
+            Self::Unseen => "unseen",
             Self::Fault => "fault",
         }
     }

@@ -23,7 +23,7 @@ use rustls::sign::CertifiedKey;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidegate_model::Trust;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
@@ -85,6 +85,8 @@ struct Inner {
     resolver: Arc<Resolver>,
     server: Arc<ServerConfig>,
     history: Arc<History>,
+    /// What a client at our own port met instead of the certificate in use.
+    unseen: Mutex<Option<String>>,
     on_event: Box<dyn Fn(TlsEvent) + Send + Sync>,
     clock: Arc<Clock>,
 }
@@ -145,7 +147,18 @@ impl Identity {
         let tickets = Arc::new(Tickets::open(file, master, provider.secure_random, clock())?);
         let server = profile::server_config(provider, resolver.clone(), settings.versions, tickets.clone())?;
         let (source, on_event) = (Mutex::new(source), Box::new(on_event));
-        let inner = Inner { settings, manager, tickets, source, resolver, server, history, on_event, clock };
+        let inner = Inner {
+            settings,
+            manager,
+            tickets,
+            source,
+            resolver,
+            server,
+            history,
+            unseen: Mutex::default(),
+            on_event,
+            clock,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -286,6 +299,29 @@ impl Identity {
 
     pub(crate) fn now(&self) -> OffsetDateTime {
         (self.inner.clock)()
+    }
+
+    /// Whether this leaf is served now, for whichever key.
+    pub fn is_served(&self, leaf: &[u8]) -> bool {
+        let chain = &self.served().chain;
+        let mut pairs = std::iter::once(&chain.certified).chain(&chain.rsa);
+        pairs.any(|pair| pair.end_entity_cert().is_ok_and(|served| served.as_ref() == leaf))
+    }
+
+    /// What came of a look at our own port from outside: none if the certificate in use was seen there.
+    pub fn note_unseen(&self, unseen: Option<String>) {
+        let mut noted = self.unseen();
+        if *noted != unseen {
+            noted.clone_from(&unseen);
+            drop(noted);
+            if let Some(what) = unseen {
+                self.tell(TlsEvent::Alarm { kind: AlarmKind::Unseen, what });
+            }
+        }
+    }
+
+    pub(crate) fn unseen(&self) -> MutexGuard<'_, Option<String>> {
+        self.inner.unseen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn history(&self) -> Vec<HistoryEntry> {

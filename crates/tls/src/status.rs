@@ -68,6 +68,7 @@ impl Identity {
         if let Some(acme) = &acme {
             alarms.extend(acme.alarms.iter().cloned());
         }
+        alarms.extend(self.unseen().clone().map(|what| Alarm::new(AlarmKind::Unseen, what)));
         alarms.extend(self.trouble().map(|what| Alarm::new(AlarmKind::Rejected, what)));
         let source = match (&acme, &served.trust) {
             (Some(_), _) => "acme",
