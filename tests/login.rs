@@ -312,6 +312,36 @@ fn the_password_command_changes_it() {
 }
 
 #[test]
+fn what_an_account_requires_beside_its_password_is_told_to_whoever_has_it() {
+    let cluster = SERVER.create("require");
+    let mut root = Session::open(&cluster);
+    let denied = refused(&cluster, &cluster.login("nobody"), "right");
+    for (user, clause, text) in [
+        ("tls", "REQUIRE SSL", "made with REQUIRE SSL, which"),
+        ("cert", "REQUIRE X509", "REQUIRE X509, ISSUER, SUBJECT or CIPHER"),
+        ("subject", "REQUIRE SUBJECT '/CN=x'", "REQUIRE X509, ISSUER, SUBJECT or CIPHER"),
+        ("cipher", "REQUIRE CIPHER 'TLS_AES_256_GCM_SHA384'", "REQUIRE X509, ISSUER, SUBJECT or CIPHER"),
+    ] {
+        root.run(&format!("CREATE USER {user}@'%' IDENTIFIED BY 'right' {clause}"));
+        assert_eq!(refused(&cluster, &cluster.login(user), "wrong"), denied, "{user}");
+        let login =
+            Cluster { user: cluster.login(user), password: "right".into(), database: String::new(), ..cluster.clone() };
+        let said = mariadb(&login, "SELECT 1");
+        assert!(!said.ok && said.err.contains("ERROR 1045") && said.err.contains(text), "{user}: {said:?}");
+        assert!(said.err.contains("ALTER USER ... REQUIRE NONE"), "{user}: {said:?}");
+        root.run(&format!("ALTER USER {user}@'%' REQUIRE NONE"));
+        assert_eq!(mariadb(&login, "SELECT 1").expect(), "1", "{user}");
+    }
+    // Known from before, and asked for since; then the other way round, by whoever has no other user.
+    root.run("ALTER USER root@'%' REQUIRE SSL");
+    assert!(mariadb(&cluster, "SELECT 1").err.contains("made with REQUIRE SSL, which"));
+    assert_eq!(refused(&cluster, &cluster.user, "wrong"), denied);
+    let renewed = SERVER.json(&["cluster", "password", "require"]);
+    let password = renewed["password"].as_str().unwrap().to_owned();
+    assert_eq!(mariadb(&Cluster { password, ..cluster }, "SELECT 1").expect(), "1");
+}
+
+#[test]
 fn case_43_an_engine_that_is_full_at_its_greeting_is_told_in_full() {
     let cluster = SERVER.create("packed");
     // Beyond the gateway's own limit: the tenant has narrowed the engine behind its back.

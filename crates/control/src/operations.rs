@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_engine::EngineError;
 use tidegate_model::{
-    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Event, Prefix, RunEpoch, SessionId, Verifier,
+    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Event, Prefix, Requirement, RunEpoch, SessionId,
+    Verifier,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -283,6 +284,7 @@ fn seed(stage2: [u8; 20]) -> AccountBook {
         host: "%".to_owned(),
         verifiers: vec![Verifier::Native(stage2)],
         locked: false,
+        requires: Requirement::None,
     };
     AccountBook { accounts: vec![root], run: RunEpoch(0), read_began: None }
 }

@@ -204,10 +204,16 @@ mod tests {
     use super::*;
     use crate::store::{Phase, Reservation, SqliteStore, Strays};
     use std::time::Instant;
-    use tidegate_model::Account;
+    use tidegate_model::{Account, Requirement};
 
     fn book(run: u64, user: &str, read_began: Option<Instant>) -> Arc<AccountBook> {
-        let account = Account { user: user.to_owned(), host: "%".to_owned(), verifiers: vec![], locked: false };
+        let account = Account {
+            user: user.to_owned(),
+            host: "%".to_owned(),
+            verifiers: vec![],
+            locked: false,
+            requires: Requirement::None,
+        };
         Arc::new(AccountBook { accounts: vec![account], run: RunEpoch(run), read_began })
     }
 

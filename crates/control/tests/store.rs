@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tidegate_control::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, StoreError, Strays};
-use tidegate_model::{Account, AccountBook, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch, Verifier};
+use tidegate_model::{
+    Account, AccountBook, ClusterId, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch, Verifier,
+};
 
 fn wanted(name: &str) -> Reservation {
     Reservation {
@@ -29,8 +31,15 @@ fn book(run: u64, user: &str) -> AccountBook {
             host: "%".to_owned(),
             verifiers: vec![Verifier::Native([9; 20]), Verifier::Unsupported("ed25519".to_owned())],
             locked: false,
+            requires: Requirement::None,
         },
-        Account { user: user.to_owned(), host: "10.%".to_owned(), verifiers: vec![Verifier::Empty], locked: true },
+        Account {
+            user: user.to_owned(),
+            host: "10.%".to_owned(),
+            verifiers: vec![Verifier::Empty],
+            locked: true,
+            requires: Requirement::None,
+        },
     ];
     AccountBook { accounts, run: RunEpoch(run), read_began: None }
 }

@@ -2,7 +2,8 @@
 
 use crate::init_sql::{ADMIN_USER, SYSTEM_USER};
 use serde::Deserialize;
-use tidegate_model::{Account, Verifier};
+use serde_json::Value;
+use tidegate_model::{Account, Requirement, Verifier};
 
 /// What one row says. Fields that a login does not depend on are left alone.
 #[derive(Deserialize)]
@@ -18,6 +19,9 @@ struct Priv {
     account_locked: bool,
     #[serde(default)]
     is_role: bool,
+    /// 1 for SSL, 2 for X509, 3 for what names subject, issuer or cipher.
+    #[serde(default)]
+    ssl_type: Value,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +53,12 @@ pub fn account(host: &str, user: &str, privileges: &str) -> Option<Account> {
     if verifiers.is_empty() {
         verifiers.push(main());
     }
-    Some(Account { user: user.to_owned(), host: host.to_owned(), verifiers, locked: row.account_locked })
+    let requires = match row.ssl_type.as_u64() {
+        None | Some(0) => Requirement::None,
+        Some(1) => Requirement::Tls,
+        Some(_) => Requirement::Certificate,
+    };
+    Some(Account { user: user.to_owned(), host: host.to_owned(), verifiers, locked: row.account_locked, requires })
 }
 
 fn verifier(plugin: &str, hash: &str) -> Verifier {
@@ -98,6 +107,20 @@ mod tests {
         assert_eq!(account("%", "b", empty).unwrap().verifiers, vec![Verifier::Empty]);
         let odd = r#"{"plugin":"ed25519","authentication_string":"x"}"#;
         assert_eq!(account("%", "c", odd).unwrap().verifiers, vec![Verifier::Unsupported("ed25519".into())]);
+    }
+
+    #[test]
+    fn what_a_row_requires_is_read_and_its_lack_is_nothing() {
+        for (text, want) in [
+            ("{}", Requirement::None),
+            (r#"{"ssl_type":0}"#, Requirement::None),
+            (r#"{"ssl_type":1}"#, Requirement::Tls),
+            (r#"{"ssl_type":2}"#, Requirement::Certificate),
+            (r#"{"ssl_type":3,"x509_subject":"/CN=x"}"#, Requirement::Certificate),
+            (r#"{"ssl_type":"x"}"#, Requirement::None),
+        ] {
+            assert_eq!(account("%", "a", text).unwrap().requires, want, "{text}");
+        }
     }
 
     #[test]

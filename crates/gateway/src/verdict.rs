@@ -3,7 +3,9 @@
 use crate::gateway::Shared;
 use crate::limits;
 use std::net::IpAddr;
-use tidegate_model::{AccountBook, ClusterId, LoginName, Prefix, Tenant, Verifier};
+use tidegate_model::{
+    Account, AccountBook, ClusterId, LoginName, Prefix, Refusal, RefusalKind, Requirement, Tenant, Verifier,
+};
 use tidegate_wire::auth;
 use tidegate_wire::server::{Credential, Login};
 use tokio::time::{Instant, timeout_at};
@@ -45,6 +47,8 @@ pub(crate) struct Detail {
 struct Match {
     user: String,
     stage1: Option<Zeroizing<[u8; 20]>>,
+    /// The most that an account asks which this password fits.
+    requires: Requirement,
 }
 
 impl Judge<'_> {
@@ -98,12 +102,28 @@ impl Judge<'_> {
         }
     }
 
+    /// What to tell a client whose proof the engine did not take. The engine's accounts are read anew: it may know
+    /// another password than we remember, and only whoever has the right one is told what else it asks.
+    pub async fn refused_by_engine(&self, cluster: ClusterId, name: &LoginName, login: &Login) -> Refusal {
+        let now = Instant::now();
+        let reread = self.shared.directory.refresh(cluster, now.into_std());
+        let Ok(Ok(book)) = timeout_at(now + limits::REREAD_PATIENCE, reread).await else {
+            return Refusal::because(RefusalKind::AccessDenied, "the engine said no; its accounts could not be read");
+        };
+        let kind = match self.look(Some(&book), name, &login.credential).map(|found| found.requires) {
+            Some(Requirement::Tls) => RefusalKind::RequiresTls,
+            Some(Requirement::Certificate) => RefusalKind::RequiresCertificate,
+            Some(Requirement::None) | None => RefusalKind::AccessDenied,
+        };
+        Refusal::because(kind, "the engine did not take what was proved")
+    }
+
     /// Compares the credential with every account that may be meant, filled up with made-up ones: the number of
     /// hashes tells nothing.
     fn look(&self, book: Option<&AccountBook>, name: &LoginName, credential: &Credential) -> Option<Match> {
-        let mut users: Vec<Option<&str>> = Vec::with_capacity(limits::CANDIDATES_MIN);
+        let mut owners: Vec<Option<&Account>> = Vec::with_capacity(limits::CANDIDATES_MIN);
         let mut stages: Vec<[u8; 20]> = Vec::with_capacity(limits::CANDIDATES_MIN);
-        let mut empty: Option<&str> = None;
+        let mut empty: Vec<&Account> = Vec::new();
         if let (Some(book), LoginName::Routed { user, whole, .. }) = (book, name) {
             let reserved = |n: &str| RESERVED.iter().any(|r| r.eq_ignore_ascii_case(n));
             // The very name first: an account may have been created in SQL with its prefix.
@@ -112,29 +132,38 @@ impl Judge<'_> {
                 for verifier in &account.verifiers {
                     match verifier {
                         Verifier::Native(stage2) if stages.len() < limits::CANDIDATES_MAX => {
-                            users.push(Some(&account.user));
+                            owners.push(Some(account));
                             stages.push(*stage2);
                         }
-                        Verifier::Empty => empty = empty.or(Some(&account.user)),
+                        Verifier::Empty => empty.push(account),
                         Verifier::Native(_) | Verifier::Unsupported(_) => {}
                     }
                 }
             }
         }
         while stages.len() < limits::CANDIDATES_MIN {
-            users.push(None);
+            owners.push(None);
             stages.push(self.shared.decoy.stage2(stages.len()));
         }
         let (at, stage1) = match credential {
             Credential::Empty => {
-                return empty.map(|user| Match { user: user.to_owned(), stage1: None });
+                return matched(empty.into_iter(), None);
             }
             Credential::Clear(password) => auth::check_clear(password, &stages)?,
             Credential::NativeToken(token) => auth::check_native(token, self.salt, &stages)?,
         };
-        let user = users.get(at).copied().flatten()?;
-        Some(Match { user: user.to_owned(), stage1: Some(stage1) })
+        let stage2 = stages.get(at)?;
+        let fitting = owners.iter().zip(&stages).skip(at).filter(|(_, stage)| *stage == stage2);
+        matched(fitting.filter_map(|(owner, _)| *owner), Some(stage1))
     }
+}
+
+/// The first of the accounts that the password fits, and what it or its namesakes ask beside it.
+fn matched<'a>(mut accounts: impl Iterator<Item = &'a Account>, stage1: Option<Zeroizing<[u8; 20]>>) -> Option<Match> {
+    let first = accounts.next()?;
+    let namesakes = accounts.filter(|account| account.user == first.user).map(|account| account.requires);
+    let requires = namesakes.chain([first.requires]).max().unwrap_or_default();
+    Some(Match { user: first.user.clone(), stage1, requires })
 }
 
 fn proven(tenant: Tenant, found: Match) -> Verdict {

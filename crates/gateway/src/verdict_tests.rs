@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant as StdInstant;
 use tidegate_model::{
     Account, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory, DirectoryError, EngineSessionId, Event,
-    Journal, Lease, RunEpoch, Sessions, Waker,
+    Journal, Lease, Requirement, RunEpoch, Sessions, Waker,
 };
 use tidegate_wire::capabilities::OFFERED;
 
@@ -67,6 +67,7 @@ fn book(accounts: &[(&str, &str, Verifier)]) -> AccountBook {
         host: (*host).to_owned(),
         verifiers: vec![verifier.clone()],
         locked: false,
+        requires: if user.starts_with("tls") { Requirement::Tls } else { Requirement::None },
     });
     AccountBook { accounts: accounts.collect(), run: RunEpoch(1), read_began: None }
 }
@@ -81,7 +82,7 @@ fn directory(settled: bool) -> Arc<OneCluster> {
         ("abcdefghjkmn.app", "%", native("app")),
         ("open", "%", Verifier::Empty),
     ]);
-    let fresh = book(&[("root", "%", native("changed"))]);
+    let fresh = book(&[("root", "%", native("changed")), ("tls", "%", native("tls")), ("tls", "%", native("other"))]);
     Arc::new(OneCluster { settled, finds: 0.into(), refreshes: 0.into(), remembered: accounts, fresh })
 }
 
@@ -182,6 +183,26 @@ async fn a_mismatch_is_a_verdict_only_where_nobody_can_have_changed_the_accounts
     let (verdict, ..) = judged(&asleep, "abcdefghjkmn.root", clear("changed")).await;
     assert!(matches!(verdict, Verdict::Denied(_)));
     assert_eq!(asleep.refreshes.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_an_account_requires_is_told_by_a_fresh_reading_and_to_nobody_without_its_password() {
+    let directory = directory(true);
+    for (user, password, want) in [
+        ("abcdefghjkmn.tls", "tls", RefusalKind::RequiresTls),
+        ("abcdefghjkmn.tls", "wrong", RefusalKind::AccessDenied),
+        ("abcdefghjkmn.nobody", "tls", RefusalKind::AccessDenied),
+        // Remembered, and changed since.
+        ("abcdefghjkmn.root", "secret", RefusalKind::AccessDenied),
+        ("abcdefghjkmn.root", "changed", RefusalKind::AccessDenied),
+    ] {
+        let gateway = gateway(Arc::clone(&directory));
+        let login = login(user, clear(password));
+        let judge = Judge { shared: gateway.shared(), salt: &SALT, client: "203.0.113.9".parse().unwrap() };
+        let refusal = judge.refused_by_engine(ClusterId(1), &LoginName::parse(&login.user), &login).await;
+        assert_eq!(refusal.kind, want, "{user} {password}");
+    }
+    assert_eq!(directory.refreshes.load(Ordering::Relaxed), 5);
 }
 
 #[tokio::test]

@@ -38,6 +38,18 @@ impl Drop for Verifier {
     }
 }
 
+/// What an account asks of its connection beside the password (`CREATE USER ... REQUIRE ...`). The engine sees a plain
+/// socket of ours, so it finds any of these unmet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Requirement {
+    #[default]
+    None,
+    /// `REQUIRE SSL`: every connection here is that, but not as the engine sees it.
+    Tls,
+    /// `REQUIRE X509`, `SUBJECT`, `ISSUER` or `CIPHER`: no client is asked for a certificate here.
+    Certificate,
+}
+
 /// One row of the engine's `global_priv` that is no role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -47,6 +59,8 @@ pub struct Account {
     /// Any one of these will do (`IDENTIFIED VIA a OR b`).
     pub verifiers: Vec<Verifier>,
     pub locked: bool,
+    /// As a reading saw it. It decides nothing but which no is told, so no store keeps it.
+    pub requires: Requirement,
 }
 
 impl Account {
@@ -129,7 +143,7 @@ mod tests {
     use super::*;
 
     fn account(host: &str) -> Account {
-        Account { user: "u".into(), host: host.into(), verifiers: vec![], locked: false }
+        Account { user: "u".into(), host: host.into(), verifiers: vec![], locked: false, requires: Requirement::None }
     }
 
     #[test]

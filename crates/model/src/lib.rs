@@ -16,7 +16,7 @@ pub mod state;
 pub mod trust;
 pub mod wording;
 
-pub use account::{Account, AccountBook, Verifier};
+pub use account::{Account, AccountBook, Requirement, Verifier};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
 pub use journal::{Event, Journal};
 pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};

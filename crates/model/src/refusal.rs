@@ -85,6 +85,14 @@ refusals! {
     AccessDenied = "access-denied", 1045, "28000", Client, Never,
         "Access denied.",
         "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password NAME` makes a new one";
+    /// The password was right; the engine asks for TLS on its own leg. Told to nobody without the password.
+    RequiresTls = "requires-tls", 1045, "28000", Client, Never,
+        "The password is right, but the account was made with REQUIRE SSL, which its engine can't see kept.",
+        "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another user. For root, `tidegate cluster password NAME` does so";
+    /// The same, of an account that asks for a client certificate or a cipher.
+    RequiresCertificate = "requires-certificate", 1045, "28000", Client, Never,
+        "The password is right, but the account was made with REQUIRE X509, ISSUER, SUBJECT or CIPHER, and no client is asked for a certificate here.",
+        "Run ALTER USER ... REQUIRE NONE as another user, with a long password. For root, `tidegate cluster password NAME` does so";
     /// The credential could not be judged in time.
     NotJudged = "not-judged", 1040, "08004", Cluster, Soon,
         "The login could not be checked just now.",

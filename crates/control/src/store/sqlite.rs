@@ -10,7 +10,9 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
-use tidegate_model::{Account, AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
+use tidegate_model::{
+    Account, AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch,
+};
 
 /// See [`Store`].
 #[derive(Debug)]
@@ -273,6 +275,7 @@ async fn read_book(db: &mut SqliteConnection, cluster: i64, run: RunEpoch) -> St
             host: row.try_get("host")?,
             verifiers: verifiers_from_text(&text).map_err(|what| StoreError::Corrupt { cluster, what })?,
             locked: row.try_get::<i64, _>("locked")? != 0,
+            requires: Requirement::None,
         });
     }
     Ok(AccountBook { accounts, run, read_began: None })

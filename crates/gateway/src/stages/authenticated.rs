@@ -5,7 +5,7 @@ use super::identified::Identified;
 use super::{Facts, refuse, send_last};
 use crate::engine_login::{self, EngineLogin, LoginFailure};
 use crate::limits;
-use crate::verdict::Proven;
+use crate::verdict::{Judge, Proven};
 use tidegate_model::journal::Ending;
 use tidegate_model::{AttachError, Lease, Refusal, RefusalKind};
 use tidegate_wire::response::ErrPacket;
@@ -22,7 +22,7 @@ enum NotAttached {
     Refused(Refusal),
     /// The engine's own no, passed on: the client has proved who it is.
     Engine(ErrPacket),
-    /// The engine knows another password than we remember.
+    /// The engine knows another password than we remember, or asks for more than that.
     Denied,
     /// The client left while it waited.
     ClientLeft,
@@ -53,7 +53,9 @@ impl Authenticated {
                 Err(Ending::EngineRefused { code: err.code, message: err.message_lossy() })
             }
             Err(NotAttached::Denied) => {
-                let refusal = Refusal::because(RefusalKind::AccessDenied, "the engine knows another password");
+                let Identified { secured, login, name, .. } = &self.identified;
+                let judge = Judge { shared: &secured.shared, salt: &secured.salt, client: secured.client.ip() };
+                let refusal = judge.refused_by_engine(self.proven.tenant.cluster, name, login).await;
                 Err(self.identified.deny(refusal).await)
             }
             Err(NotAttached::ClientLeft) => Err(Ending::ClientGone("left while its cluster was waking".to_owned())),
