@@ -9,8 +9,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use tidegate_e2e::console::Console;
 use tidegate_e2e::limits::soon;
-use tidegate_e2e::processes;
+use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::binary;
+use tidegate_e2e::{processes, tls};
 
 static CONSOLE: LazyLock<Console> = LazyLock::new(|| Console::start(""));
 
@@ -218,6 +219,15 @@ fn the_private_listener_counts_and_has_closed_labels() {
     let alarms: Vec<_> = metrics.lines().filter(|l| l.starts_with("tidegate_certificate_alarms{")).collect();
     assert!(alarms.len() > 5 && alarms.iter().all(|line| line.ends_with(" 0")), "{alarms:?}");
     assert!(number(&metrics, "tidegate_bytes_total{direction=\"to_client\"}") > 0.0);
+    // Counted when it ends, not when its connection does; nobody else here speaks TLS 1.2 with the database.
+    let old = "tidegate_handshakes_total{cipher=\"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\",outcome=\"done\",version=\"1.2\"}";
+    let before = if metrics.contains(old) { number(&metrics, old) } else { 0.0 };
+    let open = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[&rustls::version::TLS12]));
+    soon("the open connection's handshake", || {
+        let metrics = private("/metrics");
+        (metrics.contains(old) && number(&metrics, old) == before + 1.0).then_some(())
+    });
+    drop(open);
     for tenant in ["tallied", &cluster.prefix, "127.0.0.1"] {
         assert!(!metrics.contains(tenant), "{tenant} stands among the metrics");
     }
