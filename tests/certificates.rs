@@ -123,11 +123,17 @@ fn case_19_a_pair_that_does_not_fit_never_replaces_a_good_one() {
             (new.contains("WARN") || new.contains("ERROR")).then_some(())
         });
         assert_eq!(served(&bench.server), good, "{what}");
+        let alarms = bench.server.json(&["cert", "status"])["alarms"].to_string();
+        assert!(alarms.contains("not taken"), "{what}: {alarms}");
         login(&cluster, &cluster.ca).unwrap_or_else(|e| panic!("{what}: {e}"));
     }
     let last = bench.company.leaf(VALID);
     last.write(&bench.files);
     soon("a good pair is taken again", || (served(&bench.server) == last.der).then_some(()));
+    let status = bench.server.json(&["cert", "status"]);
+    assert_eq!(status["alarms"], serde_json::json!([]), "{status}");
+    let served = status["history"].as_array().unwrap().iter().filter(|change| change["what"] == "served").count();
+    assert_eq!(served, 2, "the first one and the last: {status}");
 }
 
 #[test]

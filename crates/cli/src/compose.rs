@@ -206,12 +206,8 @@ impl Server {
                         });
                         if looks {
                             let (identity, face, closing) = (identity.clone(), face.borrow().clone(), closing.clone());
-                            tasks.spawn(async move {
-                                tokio::select! {
-                                    () = seen::check(&identity, &face) => {}
-                                    () = closing.cancelled() => {}
-                                }
-                            });
+                            let look = async move { seen::check(&identity, &face).await };
+                            tasks.spawn(closing.run_until_cancelled_owned(look));
                         }
                     }
                 }
