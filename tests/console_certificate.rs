@@ -183,6 +183,32 @@ fn the_console_refuses_who_wants_another_host() {
 }
 
 #[test]
+fn a_console_order_that_fails_holds_nobody_up_and_raises_its_own_alarm() {
+    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    // The console's name leads elsewhere.
+    let host = format!("{CONSOLE}.");
+    pebble.tell_dns("add-a", &serde_json::json!({ "host": host, "addresses": ["127.0.0.9"] }));
+    let metrics = free_port();
+    let bench = bench(pebble, free_port(), &format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"));
+    soon(&format!("the database's\n{}", bench.server.log()), || bench.database(DATABASE).ok());
+    let status = soon("the console's alarm", || {
+        let status = bench.server.json(&["cert", "status"]);
+        (!status["console"]["alarms"].as_array().unwrap().is_empty()).then_some(status)
+    });
+    assert_eq!(status["alarms"], serde_json::json!([]), "the database's is well: {status}");
+    assert!(bench.server.log().contains("console: no certificate from"), "{}", bench.server.log());
+    let out = std::process::Command::new("curl").args(["-sS", &format!("http://127.0.0.1:{metrics}/metrics")]).output();
+    let text = String::from_utf8(out.unwrap().stdout).unwrap();
+    let raised = |line: &&str| line.starts_with("tidegate_certificate_alarms{") && line.ends_with(" 1");
+    let raised: Vec<_> = text.lines().filter(raised).collect();
+    assert_eq!(raised, ["tidegate_certificate_alarms{certificate=\"console\",kind=\"failed\"} 1"]);
+    bench.pebble.tell_dns("clear-a", &serde_json::json!({ "host": host }));
+    let out = bench.server.cli(&["cert", "renew", "--console"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    bench.console(CONSOLE).expect("its own, at last");
+}
+
+#[test]
 fn a_console_certificate_from_files_stands_beside_the_database_s() {
     let (folder, console) = (tempfile::tempdir().unwrap(), free_port());
     let company = Company::new();

@@ -179,6 +179,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_challenge_is_answered_over_both_families() {
+        let four = free();
+        let six = format!("[::1]:{}", four.port()).parse().unwrap();
+        let shared = AcmeShared::new(vec![four, six], vec![]).unwrap();
+        let mut order = shared.http().await.unwrap();
+        order.answer("tok", "print");
+        for at in [four, six] {
+            if std::net::TcpListener::bind((at.ip(), 0)).is_err() {
+                println!("not run: this machine lacks {}", at.ip());
+                continue;
+            }
+            assert!(ask(at, "tok").await.ends_with("print"), "{at}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_port_that_a_door_of_ours_has_is_left_to_it_and_a_strangers_is_an_error() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let at = taken.local_addr().unwrap();
