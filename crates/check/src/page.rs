@@ -28,7 +28,7 @@ Exit code 0: nothing failed (warnings are allowed). 1: something failed. 2: wron
 It opens about twenty connections, most of them one after the other, each with a deadline and a bound on what is read.
 With `--user` it logs in once, then once with a made-up password and once as a made-up user. The password comes from
 `$TIDEGATE_PASSWORD` or a hidden prompt, and is sent only over TLS whose certificate has been verified. `--json` prints
-one object; `--watch [SECONDS]` checks again and again and prints what changed (JSON: one line per change).
+one object with all evidence (on a terminal too low for the whole report, what passed is only named); `--watch [SECONDS]` checks again and again and prints what changed (JSON: one line per change).
 
 MySQL and MariaDB count the connections that end before a login, and block an address after `max_connect_errors` (100)
 of them, for all its clients. One round makes about seventeen; any good login from that address, such as that of

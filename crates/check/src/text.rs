@@ -12,6 +12,8 @@ pub struct Style {
     pub colours: bool,
     /// What has nothing to do is cut to this many columns.
     pub width: usize,
+    /// A report with more lines tells what passed without its evidence; None where no screen ends.
+    pub rows: Option<usize>,
 }
 
 /// Columns before the evidence: two blanks, the verdict, two blanks, the id.
@@ -24,8 +26,20 @@ const SKIPPED_NAMED_MAX: usize = 6;
 const EVIDENCE_COLUMNS_MIN: usize = 30;
 
 pub fn text(report: &Report, style: Style) -> String {
+    let plain = written(report, Style { colours: false, ..style }, false);
+    let wrapped = |line: &str| line.chars().count().div_ceil(style.width.max(1)).max(1);
+    let rows: usize = plain.lines().map(wrapped).sum();
+    // The shell's next prompt needs a line too.
+    written(report, style, style.rows.is_some_and(|room| rows >= room))
+}
+
+fn written(report: &Report, style: Style, short: bool) -> String {
     let mut out = format!("{} as {}\n\n", report.endpoint, report.name);
-    for finding in report.findings.iter().filter(|f| f.verdict != Verdict::Skip) {
+    if short {
+        passed(&mut out, report, style);
+    }
+    let is_told = |verdict| verdict != Verdict::Skip && !(short && verdict == Verdict::Pass);
+    for finding in report.findings.iter().filter(|f| is_told(f.verdict)) {
         line(&mut out, finding, style);
     }
     skipped(&mut out, report, style);
@@ -57,13 +71,58 @@ pub fn change_line(change: &Change, style: Style) -> String {
 fn line(out: &mut String, finding: &Finding, style: Style) {
     let word = paint(style, finding.verdict, finding.verdict.word());
     let room = style.width.saturating_sub(EVIDENCE_COLUMN).max(EVIDENCE_COLUMNS_MIN);
+    let id = finding.kind.entry().id;
     // Where there is something to do, nothing is cut.
-    let room = if finding.mend().is_some() { usize::MAX } else { room };
-    let entry = finding.kind.entry();
-    let _ = writeln!(out, "  {word}  {:<18}  {}", entry.id, cut(&finding.evidence, room));
-    if let Some(mend) = finding.mend() {
-        let _ = writeln!(out, "  {:>4}  {:<18}  {mend}", "", "  do:");
+    let Some(mend) = finding.mend() else {
+        let _ = writeln!(out, "  {word}  {id:<18}  {}", cut(&finding.evidence, room));
+        return;
+    };
+    // Who reads it by a program wants one line of each.
+    let room = if style.rows.is_some() { room } else { usize::MAX };
+    let _ = writeln!(out, "  {word}  {id:<18}  {}", broken(&finding.evidence, room));
+    let _ = writeln!(out, "  {:>4}  {:<18}  {}", "", "  do:", broken(mend, room));
+}
+
+/// Lines of at most so many columns where words allow it, all but the first under the evidence.
+fn broken(text: &str, room: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > room {
+            let _ = write!(out, "\n{:EVIDENCE_COLUMN$}", "");
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
     }
+    out
+}
+
+/// The names of what passed, as many to a line as fit.
+fn passed(out: &mut String, report: &Report, style: Style) {
+    const INDENT: usize = 8;
+    let mut word = paint(style, Verdict::Pass, Verdict::Pass.word());
+    let mut line = String::new();
+    let mut end = |line: &mut String| {
+        if !line.is_empty() {
+            let _ = writeln!(out, "  {word}  {line}");
+            word = " ".repeat(Verdict::Pass.word().len());
+            line.clear();
+        }
+    };
+    for finding in report.findings.iter().filter(|f| f.verdict == Verdict::Pass) {
+        let id = finding.kind.entry().id;
+        if INDENT + line.len() + id.len() + 2 > style.width {
+            end(&mut line);
+        }
+        line.push_str(if line.is_empty() { "" } else { ", " });
+        line.push_str(id);
+    }
+    end(&mut line);
 }
 
 /// Skips of one reason share a line.
@@ -134,11 +193,42 @@ mod tests {
         let line = |verdict, was| {
             let finding = Finding { kind: crate::Kind::Validity, verdict, evidence: "3 days".to_owned() };
             let change = Change { at: "NOW".to_owned(), endpoint: String::new(), was, finding };
-            change_line(&change, Style { colours: false, width: 80 })
+            change_line(&change, Style { colours: false, width: 80, rows: None })
         };
         assert_eq!(line(Verdict::Pass, Some(Verdict::Warn)), "NOW  pass (was warn)  validity  3 days\n");
         let worse = line(Verdict::Warn, Some(Verdict::Pass));
         assert!(worse.starts_with("NOW  warn (was pass)  validity  3 days  do: Renew it"), "{worse}");
+    }
+
+    #[test]
+    fn a_report_that_is_longer_than_the_screen_names_what_passed_and_tells_the_rest_in_full() {
+        let findings: Vec<_> = crate::Kind::ALL
+            .iter()
+            .map(|kind| {
+                let verdict = if *kind == crate::Kind::Plaintext { Verdict::Fail } else { Verdict::Pass };
+                Finding { kind: *kind, verdict, evidence: "seen".to_owned() }
+            })
+            .collect();
+        let counts = crate::Counts::of(&findings);
+        let report = Report {
+            at: String::new(),
+            endpoint: "h:1".to_owned(),
+            name: "h".to_owned(),
+            verdict: counts.verdict(),
+            counts,
+            connections: 1,
+            seconds: 1.0,
+            findings,
+        };
+        let on = |rows| text(&report, Style { colours: false, width: 80, rows });
+        assert!(on(None).lines().count() > 36 && on(Some(100)).lines().count() > 36);
+        let short = on(Some(24));
+        assert!(short.lines().count() < 24, "{short}");
+        assert!(short.contains("  fail  plaintext           seen\n") && short.contains("do:"), "{short}");
+        let named = |id: &str| short.replace(['\n', ','], " ").split(' ').any(|word| word == id);
+        assert!(crate::Kind::ALL.iter().all(|kind| named(kind.entry().id)), "{short}");
+        assert!(short.lines().all(|l| l.chars().count() <= 80), "{short}");
+        assert!(on(None).lines().any(|l| l.len() > 80), "who reads it by a program gets one line of each");
     }
 
     #[test]

@@ -270,6 +270,12 @@ fn chains_that_are_incomplete_untidy_old_or_foreign() {
     let server = Crooked::with_tls(Arc::new(ordinary(&alone)));
     judge(&trusting(server.port, &pki.ca())).fails("chain", "`middle (a company)` was not sent").fails("trust", "");
 
+    // Nobody said that a private CA stands above it: what is missing can't be told.
+    let server = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
+    judge(&settings(server.port))
+        .skips("chain", "`root (a company)` is no public CA")
+        .fails("trust", "no trusted root");
+
     let mut untidy = pki.good();
     untidy.chain.push(Pki::of("another").root_pem());
     let server = Crooked::with_tls(Arc::new(ordinary(&untidy)));

@@ -99,6 +99,6 @@ impl Judged {
     }
 
     pub fn text(&self) -> String {
-        tidegate_check::text(&self.0, tidegate_check::Style { colours: false, width: 200 })
+        tidegate_check::text(&self.0, tidegate_check::Style { colours: false, width: 200, rows: None })
     }
 }

@@ -73,7 +73,11 @@ fn check(settings: &Settings) -> Report {
 fn style() -> Style {
     let terminal = std::io::stdout().is_terminal();
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| terminal && size.ws_col > 0);
-    Style { colours: terminal && screen::colours(), width: size.map_or(PLAIN_COLUMNS, |size| size.ws_col.into()) }
+    Style {
+        colours: terminal && screen::colours(),
+        width: size.map_or(PLAIN_COLUMNS, |size| size.ws_col.into()),
+        rows: size.map(|size| size.ws_row.into()).filter(|rows| *rows > 0),
+    }
 }
 
 /// Until it is stopped, or nobody reads any more.
