@@ -197,6 +197,35 @@ fn a_lost_pair_is_got_anew_and_a_lost_record_orders_nothing() {
 }
 
 #[test]
+fn a_certificate_that_ended_while_the_server_was_off_is_served_until_the_next_is_there() {
+    let Some(mut bench) = ordinary(Wanted { life: 8, ..Wanted::default() }, "") else { return };
+    bench.wait();
+    assert_eq!(bench.server.stop(), 0);
+    bench.pebble.stop();
+    let pair = bench.server.data().join("acme/ecdsa.pem");
+    let kept = || std::fs::read(&pair).unwrap();
+    let ended = kept();
+    std::thread::sleep(std::time::Duration::from_secs(9));
+    bench.server.run();
+    // Clients that verify name the cause themselves.
+    let error = bench.login(DOMAIN).unwrap_err();
+    assert!(error.contains("xpired"), "{error}");
+    let status = soon("the alarms", || {
+        let status = bench.status();
+        (status["alarms"].as_array().unwrap().len() == 2).then_some(status)
+    });
+    let alarms = status["alarms"].to_string();
+    assert!(alarms.contains("has ended") && alarms.contains("can't be reached"), "{alarms}");
+    assert_eq!(kept(), ended, "it stays as long as there is no better one");
+    bench.pebble.run();
+    let both = std::fs::read_to_string(&bench.roots).unwrap() + &bench.pebble.root();
+    std::fs::write(&bench.roots, both).unwrap();
+    let out = bench.server.cli(&["cert", "renew"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    bench.wait();
+}
+
+#[test]
 fn every_certificate_has_a_key_of_its_own() {
     let Some(bench) = ordinary(Wanted::default(), "") else { return };
     bench.wait();

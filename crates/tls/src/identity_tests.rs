@@ -161,6 +161,29 @@ fn a_clock_that_runs_behind_costs_nobody_the_ca() {
 }
 
 #[test]
+fn a_ca_and_a_leaf_that_ended_while_the_server_was_off_are_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    open(TlsSettings::new(folder.path()));
+    let ca = || std::fs::read(folder.path().join("ca.pem")).unwrap();
+    let first = ca();
+    let open_in = |days: i64| {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let (sink, later) = (events.clone(), move || OffsetDateTime::now_utc() + Duration::days(days));
+        let tell = move |event| sink.lock().unwrap().push(event);
+        let identity = Identity::open_at(TlsSettings::new(folder.path()), tell, later).unwrap();
+        let status = identity.status().unwrap();
+        assert_eq!(status.alarms, [], "what is served is valid then");
+        let events = events.lock().unwrap().clone();
+        (events, status.served.serial)
+    };
+    let (events, leaf) = open_in(crate::limits::LEAF_DAYS + 10);
+    assert_eq!((events, ca()), (vec![], first.clone()), "the CA lives on");
+    let (events, next) = open_in(crate::limits::CA_DAYS + 10);
+    assert!(matches!(events[..], [TlsEvent::CaRemade { .. }]), "{events:?}");
+    assert_ne!((ca(), leaf), (first, next));
+}
+
+#[test]
 fn names_given_later_are_added_or_left_out_with_the_mend() {
     let folder = tempfile::tempdir().unwrap();
     let at_first = TlsSettings { names: vec!["DB.example.com".to_owned()], ..TlsSettings::new(folder.path()) };
