@@ -15,7 +15,9 @@ fn an_open_page_does_not_keep_a_session_that_nobody_uses() {
     let told = soon("the session's end", || Some(live()).filter(|answer| answer.status != 200));
     assert_eq!((told.status, told.header("location")), (401, None), "told as what it is, not sent away");
     let asked = c.ask("/", &["-H", &cookie]);
-    assert_eq!((asked.status, asked.header("location")), (303, Some("/sign-in")));
+    assert_eq!((asked.status, asked.header("location")), (303, Some("/sign-in?ended=1")));
+    assert!(c.ask("/sign-in?ended=1", &[]).body.contains("Your session has ended"));
+    assert!(!c.ask("/sign-in", &[]).body.contains("Your session has ended"));
     assert_eq!(c.ask("/", &["-H", &format!("Cookie: {}", c.sign_in())]).status, 200, "a new link opens a new one");
 }
 

@@ -339,7 +339,7 @@ class Way:
                 found += self.look(context, scheme, width)
                 context.close()
         nobody = self.new_context()
-        found += self.look(nobody, "light", 1280, ["/sign-in", "/link/x", "/help"])
+        found += self.look(nobody, "light", 1280, ["/sign-in", "/sign-in?ended=1", "/link/x", "/help"])
         nobody.close()
         assert not found, found
 
@@ -376,6 +376,13 @@ class Way:
             page.close()
         fresh.close()
 
+    def step_a_wrong_address_keeps_the_menu(self):
+        for path in ["/nothing", "/clusters/nobody", "/help/refusals/nothing"]:
+            self.page.goto(self.base + path)
+            expect(self.page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+            expect(self.page.get_by_role("link", name="API keys")).to_be_visible()
+        self.errors.clear()
+
     def step_delete_asks_first(self):
         self.page.goto(f"{self.base}/clusters/shop")
         self.page.get_by_text("Delete this cluster").click()
@@ -405,7 +412,8 @@ class Way:
         # The cookie is worth nothing any more, wherever a copy of it lies.
         self.context.add_cookies(cookies)
         self.page.goto(self.base)
-        assert self.page.url.endswith("/sign-in")
+        assert self.page.url.endswith("/sign-in?ended=1")
+        expect(self.page.get_by_text("Your session has ended")).to_be_visible()
 
 
 def walk(way):

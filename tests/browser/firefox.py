@@ -101,10 +101,17 @@ class Firefox:
         return self.run("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
 
     def wait_for(self, selector, text):
-        end = time.monotonic() + ANSWER_SECONDS
-        while text not in self.text(selector):
-            assert time.monotonic() < end, f"{selector} never held {text!r}, but {self.text(selector)!r}"
+        end, found = time.monotonic() + ANSWER_SECONDS, ""
+        while time.monotonic() < end:
+            try:
+                found = self.text(selector) or ""
+            except RuntimeError:
+                # The page goes while it is looked at.
+                found = ""
+            if text in found:
+                return
             time.sleep(0.1)
+        raise AssertionError(f"{selector} never held {text!r}, but {found!r}")
 
     def size(self, width, height):
         self.ask("WebDriver:SetWindowRect", {"width": width, "height": height})

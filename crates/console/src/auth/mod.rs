@@ -23,6 +23,9 @@ use tidegate_control::{ControlError, Look, WebSession};
 /// Where a page that needs a session sends those who have none.
 pub const SIGN_IN: &str = "/sign-in";
 
+/// The same, for those who had one.
+pub const SIGN_IN_AGAIN: &str = "/sign-in?ended=1";
+
 /// Sent by a page that keeps itself fresh: nobody need sit before it, so it keeps no session alive.
 const LIVE: HeaderName = HeaderName::from_static("x-tidegate-live");
 
@@ -57,10 +60,14 @@ impl FromRequestParts<Web> for SignedIn {
             true => (Look::Alone, || (StatusCode::UNAUTHORIZED, "this session has ended").into_response()),
             false => (Look::Use, || Redirect::to(SIGN_IN).into_response()),
         };
+        let to_sign_in_again: fn() -> Response = match look {
+            Look::Alone => to_sign_in,
+            Look::Use => || Redirect::to(SIGN_IN_AGAIN).into_response(),
+        };
         let token = cookie::read(&parts.headers).ok_or_else(to_sign_in)?;
         match web.api.control.web_session(token, look).await {
             Ok(Some(session)) => Ok(Self { session }),
-            Ok(None) => Err(to_sign_in()),
+            Ok(None) => Err(to_sign_in_again()),
             Err(error) => {
                 tracing::error!(%error, "a web session could not be looked up");
                 Err(StatusCode::SERVICE_UNAVAILABLE.into_response())

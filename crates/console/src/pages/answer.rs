@@ -68,14 +68,23 @@ pub fn status_of(error: &ControlError) -> StatusCode {
     }
 }
 
-/// An error that leaves no page to show it on.
-pub fn problem(error: &ControlError) -> Response {
+/// An error that leaves no page to show it on, to whoever is signed in.
+pub fn problem(who: &SignedIn, error: &ControlError) -> Response {
+    problem_in(Frame::of(who, "", ""), error)
+}
+
+/// The same to anybody.
+pub fn problem_at_the_door(error: &ControlError) -> Response {
+    problem_in(Frame::new("", ""), error)
+}
+
+fn problem_in(frame: Frame, error: &ControlError) -> Response {
     let heading = match error.code {
         ErrorCode::NotFound => "There is nothing here",
         ErrorCode::NotAuthorized => "This link opens nothing",
         _ => "That did not work",
     };
-    problem_page(status_of(error), heading, format!("{} {}", sentence(&error.message), sentence(&error.hint)))
+    problem_page(frame, status_of(error), heading, format!("{} {}", sentence(&error.message), sentence(&error.hint)))
 }
 
 /// To somebody who has tried too often.
@@ -83,18 +92,18 @@ pub fn too_many(seconds: u64) -> Response {
     let text = format!(
         "Too many attempts to sign in came from this address. Your link is not used up: try again in {seconds} s."
     );
-    let mut response = problem_page(StatusCode::TOO_MANY_REQUESTS, "One moment", text);
+    let mut response = problem_page(Frame::new("", ""), StatusCode::TOO_MANY_REQUESTS, "One moment", text);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
     response
 }
 
-pub fn not_found() -> Response {
+pub fn not_found(visitor: &Visitor) -> Response {
     let text = "The address may be mistyped, or what it named was deleted.";
-    problem_page(StatusCode::NOT_FOUND, "There is nothing here", text.to_owned())
+    problem_page(Frame::for_visitor(visitor, "", ""), StatusCode::NOT_FOUND, "There is nothing here", text.to_owned())
 }
 
-fn problem_page(status: StatusCode, heading: &str, text: String) -> Response {
-    let frame = Frame::new(heading, "");
+fn problem_page(frame: Frame, status: StatusCode, heading: &str, text: String) -> Response {
+    let frame = Frame { title: heading.to_owned(), ..frame };
     page(status, &ProblemPage { frame, status: status.as_u16(), heading: heading.to_owned(), text })
 }
 
@@ -110,13 +119,13 @@ pub async fn dress(response: Response) -> Response {
     let said = axum::body::to_bytes(body, limits::FOREIGN_ERROR_MAX).await.unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let (heading, else_text) = match status {
-        StatusCode::NOT_FOUND => return not_found(),
+        StatusCode::NOT_FOUND => return not_found(&Visitor(None)),
         StatusCode::METHOD_NOT_ALLOWED => ("Not this way", "This address takes no such request."),
         s if s.is_client_error() => ("That can't be done", "The request can't be read."),
         _ => ("The server failed", "Its log tells more."),
     };
     let text = if said.is_empty() { else_text.to_owned() } else { sentence(&said) };
-    let mut dressed = problem_page(status, heading, text);
+    let mut dressed = problem_page(Frame::new("", ""), status, heading, text);
     for (name, value) in &parts.headers {
         if name != CONTENT_TYPE && name != axum::http::header::CONTENT_LENGTH {
             dressed.headers_mut().append(name.clone(), value.clone());

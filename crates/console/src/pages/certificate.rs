@@ -123,13 +123,13 @@ fn ca_path(trust: &Trust) -> Option<&PathBuf> {
 }
 
 /// The CA that clients must have: a public file, for anybody who can reach the console. Not there in public trust.
-pub async fn ca_file(State(web): State<Web>, _: Visitor) -> Response {
-    let Some(path) = ca_path(&web.api.identity.trust()).cloned() else { return answer::not_found() };
+pub async fn ca_file(State(web): State<Web>, visitor: Visitor) -> Response {
+    let Some(path) = ca_path(&web.api.identity.trust()).cloned() else { return answer::not_found(&visitor) };
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
         Ok(Ok(pem)) => {
             let kind = (CONTENT_TYPE, "application/x-pem-file");
             ([kind, (CONTENT_DISPOSITION, "attachment; filename=\"tidegate-ca.pem\"")], pem).into_response()
         }
-        _ => answer::not_found(),
+        _ => answer::not_found(&visitor),
     }
 }

@@ -101,7 +101,7 @@ pub async fn show(
         if wanted.sessions.as_deref() == Some("all") { limits::SESSIONS_SHOWN_MAX } else { limits::SESSIONS_SHOWN };
     match with_sessions(&web, &who, &name, (None, most)) {
         Ok(shown) => page(StatusCode::OK, &shown),
-        Err(error) => answer::problem(&error),
+        Err(error) => answer::problem(&who, &error),
     }
 }
 
@@ -170,7 +170,7 @@ fn back_to(web: &Web, who: &SignedIn, name: &str, done: Result<(), ControlError>
     };
     match cluster(web, who, name, Some(Notice::from(&error))) {
         Ok(shown) => page(status_of(&error), &shown),
-        Err(gone) => answer::problem(&gone),
+        Err(gone) => answer::problem(who, &gone),
     }
 }
 
@@ -187,7 +187,7 @@ pub async fn delete(State(web): State<Web>, Path(name): Path<String>, form: Form
         };
         return match cluster(&web, &form.who, &name, Some(notice)) {
             Ok(shown) => page(StatusCode::UNPROCESSABLE_ENTITY, &ClusterPage { deleting: true, ..shown }),
-            Err(error) => answer::problem(&error),
+            Err(error) => answer::problem(&form.who, &error),
         };
     }
     match web.api.control.delete_cluster(&name).await {

@@ -68,7 +68,7 @@ pub async fn show(
 ) -> Response {
     let fields = fields.without_password();
     let extra = Extra { fresh: fields.new.is_some(), ..Extra::default() };
-    answered(StatusCode::OK, connect(&web, &who, &name, fields.chosen(&headers), extra))
+    answered(&who, StatusCode::OK, connect(&web, &who, &name, fields.chosen(&headers), extra))
 }
 
 pub async fn show_again(
@@ -79,13 +79,13 @@ pub async fn show_again(
 ) -> Response {
     let chosen = form.fields.chosen(&headers);
     let extra = Extra { password: form.fields.password, ..Extra::default() };
-    answered(StatusCode::OK, connect(&web, &form.who, &name, chosen, extra))
+    answered(&form.who, StatusCode::OK, connect(&web, &form.who, &name, chosen, extra))
 }
 
-pub async fn back(State(web): State<Web>, Path(name): Path<String>, _who: SignedIn) -> Response {
+pub async fn back(State(web): State<Web>, Path(name): Path<String>, who: SignedIn) -> Response {
     match web.api.control.cluster(&name) {
         Ok(view) => Redirect::to(&format!("/clusters/{}/connect", view.name)).into_response(),
-        Err(error) => answer::problem(&error),
+        Err(error) => answer::problem(&who, &error),
     }
 }
 
@@ -100,7 +100,7 @@ pub async fn new_password(
         Ok(made) => (StatusCode::OK, Extra { password: Some(Secret::new(made.password)), ..Extra::default() }),
         Err(error) => (status_of(&error), Extra { notice: Some(Notice::from(&error)), ..Extra::default() }),
     };
-    answered(status, connect(&web, &form.who, &name, chosen, extra))
+    answered(&form.who, status, connect(&web, &form.who, &name, chosen, extra))
 }
 
 pub async fn test(
@@ -113,18 +113,22 @@ pub async fn test(
     let Fields { password, typed, .. } = form.fields;
     let view = match web.api.control.cluster(&name) {
         Ok(view) => view,
-        Err(error) => return answer::problem(&error),
+        Err(error) => return answer::problem(&form.who, &error),
     };
     let given = password.clone().or(typed).filter(|secret| !secret.reveal().is_empty());
     let asked = TestConnection { password: given, ..TestConnection::default() };
     let steps = web.api.test(&view, &asked).await.into_iter().map(step).collect();
-    answered(StatusCode::OK, connect(&web, &form.who, &name, chosen, Extra { password, steps, ..Extra::default() }))
+    answered(
+        &form.who,
+        StatusCode::OK,
+        connect(&web, &form.who, &name, chosen, Extra { password, steps, ..Extra::default() }),
+    )
 }
 
-fn answered(status: StatusCode, shown: Result<ConnectPage, ControlError>) -> Response {
+fn answered(who: &SignedIn, status: StatusCode, shown: Result<ConnectPage, ControlError>) -> Response {
     match shown {
         Ok(shown) => page(status, &shown),
-        Err(error) => answer::problem(&error),
+        Err(error) => answer::problem(who, &error),
     }
 }
 

@@ -5,16 +5,25 @@ use super::frame::Frame;
 use super::views::{LinkPage, SignInPage};
 use crate::auth::{self, NotSignedIn, SameOrigin, Source};
 use crate::web::Web;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-pub async fn sign_in(Visitor(who): Visitor) -> Response {
+#[derive(Deserialize)]
+pub struct Why {
+    /// There was a session.
+    ended: Option<String>,
+}
+
+pub async fn sign_in(Visitor(who): Visitor, Query(why): Query<Why>) -> Response {
     match who {
         Some(_) => Redirect::to("/").into_response(),
-        None => answer::page(StatusCode::OK, &SignInPage { frame: Frame::new("Sign in", "") }),
+        None => {
+            let shown = SignInPage { frame: Frame::new("Sign in", ""), ended: why.ended.is_some() };
+            answer::page(StatusCode::OK, &shown)
+        }
     }
 }
 
@@ -26,7 +35,7 @@ pub async fn redeem(State(web): State<Web>, _: SameOrigin, source: Source, Path(
     match auth::redeem(&web, source, &token).await {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
         Err(NotSignedIn::TooMany(left)) => answer::too_many(left.reset_seconds),
-        Err(NotSignedIn::Refused(error)) => answer::problem(&error),
+        Err(NotSignedIn::Refused(error)) => answer::problem_at_the_door(&error),
     }
 }
 
@@ -37,6 +46,6 @@ pub struct Nothing {}
 pub async fn sign_out(State(web): State<Web>, form: auth::Form<Nothing>) -> Response {
     match auth::sign_out(&web, &form.who).await {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to(auth::SIGN_IN)).into_response(),
-        Err(error) => answer::problem(&error),
+        Err(error) => answer::problem(&form.who, &error),
     }
 }

@@ -20,7 +20,7 @@ pub async fn show(visitor: Visitor, Path(slug): Path<String>) -> Response {
     let slug = slug.trim_end_matches(".md");
     match refusal(Frame::for_visitor(&visitor, "Help", "help"), slug) {
         Some(shown) => page(StatusCode::OK, &shown),
-        None => not_found(),
+        None => not_found(&visitor),
     }
 }
 

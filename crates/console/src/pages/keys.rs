@@ -29,7 +29,7 @@ pub struct Create {
 }
 
 pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
-    answered(StatusCode::OK, keys(&web, &who, Extra::default()).await)
+    answered(&who, StatusCode::OK, keys(&web, &who, Extra::default()).await)
 }
 
 pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
@@ -49,7 +49,7 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
             (status_of(&error), extra)
         }
     };
-    answered(status, keys(&web, &form.who, extra).await)
+    answered(&form.who, status, keys(&web, &form.who, extra).await)
 }
 
 pub async fn revoke(State(web): State<Web>, Path(id): Path<String>, form: Form<Nothing>) -> Response {
@@ -60,7 +60,7 @@ pub async fn revoke(State(web): State<Web>, Path(id): Path<String>, form: Form<N
         }
         Err(error) => {
             let extra = Extra { notice: Some(Notice::from(&error)), ..Extra::default() };
-            answered(status_of(&error), keys(&web, &form.who, extra).await)
+            answered(&form.who, status_of(&error), keys(&web, &form.who, extra).await)
         }
     }
 }
@@ -73,10 +73,10 @@ struct Extra {
     wanted: String,
 }
 
-fn answered(status: StatusCode, shown: Result<KeysPage, ControlError>) -> Response {
+fn answered(who: &SignedIn, status: StatusCode, shown: Result<KeysPage, ControlError>) -> Response {
     match shown {
         Ok(shown) => page(status, &shown),
-        Err(error) => answer::problem(&error),
+        Err(error) => answer::problem(who, &error),
     }
 }
 

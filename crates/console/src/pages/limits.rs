@@ -38,7 +38,7 @@ pub async fn change(State(web): State<Web>, Path(name): Path<String>, form: Form
         Ok(view) => Redirect::to(&format!("/clusters/{}#limits", view.name)).into_response(),
         Err(error) => match cluster(&web, &form.who, &name, Some(Notice::from(&error))) {
             Ok(shown) => page(status_of(&error), &ClusterPage { limits: again(typed), ..shown }),
-            Err(gone) => answer::problem(&gone),
+            Err(gone) => answer::problem(&form.who, &gone),
         },
     }
 }

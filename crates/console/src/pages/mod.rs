@@ -51,7 +51,7 @@ pub fn router(web: Web) -> Router {
         .route("/link/{token}", get(door::link).post(door::redeem))
         .route("/sign-out", post(door::sign_out))
         .route("/assets/{file}", get(asset))
-        .fallback(|| async { answer::not_found() })
+        .fallback(|visitor: answer::Visitor| async move { answer::not_found(&visitor) })
         .with_state(web)
         .layer(map_response(answer::dress))
 }

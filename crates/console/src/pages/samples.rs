@@ -236,7 +236,7 @@ fn pages() -> Vec<(&'static str, String)> {
     let local = || Trust::Local("/var/lib/tidegate/ca.pem".into());
     let door = |title: &str| Frame::new(title, "");
     vec![
-        ("sign-in", SignInPage { frame: door("Sign in") }.render().unwrap()),
+        ("sign-in", SignInPage { frame: door("Sign in"), ended: true }.render().unwrap()),
         ("link", LinkPage { frame: door("Sign in") }.render().unwrap()),
         ("empty", clusters(Vec::new(), None)),
         ("clusters", clusters(all, Some(refused))),

@@ -12,6 +12,8 @@ use tidegate_model::ClusterState;
 #[template(path = "sign_in.html")]
 pub struct SignInPage {
     pub frame: Frame,
+    /// Whether there was a session that has ended.
+    pub ended: bool,
 }
 
 #[derive(Template)]
