@@ -53,7 +53,8 @@ fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
     if !(code && names && text.parse::<u16>().is_err()) {
         put(key, text, seen);
     }
-    rest
+    // `pool = createPool({...})`: what a call is given is read, too.
+    if text.contains('(') { value.split_once('(').map_or(rest, |(_, inside)| inside) } else { rest }
 }
 
 fn put(key: &str, value: &str, seen: &mut Seen) {

@@ -36,9 +36,10 @@ impl Arguments<'_> {
         let mut words = words.iter().cloned().peekable();
         while let Some(at) = words.next() {
             let word = self.text.get(at.clone()).unwrap_or_default();
-            self.odd |= self.first.is_some() && !is_plain(word);
+            let word_is = Word::of(word);
+            self.odd |= self.first.is_some() && !is_plain(word) && !matches!(word_is, Word::End);
             let value_follows = words.peek().is_some_and(|next| !self.at(next).starts_with('-'));
-            let takes_next = match Word::of(word) {
+            let takes_next = match word_is {
                 Word::Secret(skip) => {
                     self.hide(at.start + skip..at.end);
                     skip == word.len() && value_follows
@@ -54,6 +55,11 @@ impl Arguments<'_> {
                         self.hide(at);
                     }
                     false
+                }
+                // Whatever stands behind it is no option of this program.
+                Word::End => {
+                    self.out.take(at.start..self.text.len());
+                    return;
                 }
                 Word::Other => {
                     self.odd |= self.first.is_some();
@@ -84,12 +90,17 @@ enum Word {
         takes_value: bool,
     },
     Bare,
+    /// The shell's own: what follows is another file or program.
+    End,
     /// What should not be there.
     Other,
 }
 
 impl Word {
     fn of(word: &str) -> Self {
+        if ["<", ">", "|", "&&", ";"].contains(&word) {
+            return Self::End;
+        }
         let name_end = word.find('=').unwrap_or(word.len());
         let name = word.get(..name_end).unwrap_or_default();
         let secret = role(&normal(name)) == Role::Password;

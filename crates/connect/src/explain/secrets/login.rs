@@ -24,15 +24,16 @@ struct Login {
     unencoded: bool,
 }
 
-/// The stretches of this line that may be a login's password.
-pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
-    let Some(login) = text.get(line.clone()).and_then(login) else { return };
+/// Takes out what may be a login's password on this line, and tells where that is.
+pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<Range<usize>> {
+    let login = text.get(line.clone()).and_then(login)?;
     let of_text = |at: &Range<usize>| line.start + at.start..line.start + at.end;
     out.password = true;
     out.unencoded |= login.unencoded;
     out.doubt |= !login.doubtful.is_empty();
     out.take(of_text(&login.password));
     out.take(of_text(&login.doubtful));
+    Some(of_text(&login.password))
 }
 
 fn login(line: &str) -> Option<Login> {

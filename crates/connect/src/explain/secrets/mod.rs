@@ -21,6 +21,9 @@ use std::ops::Range;
 /// Stands where something was taken out. It is in no host, user, database or path that is shown.
 pub(super) const HIDDEN: char = '\u{FFFC}';
 
+/// A shorter password stands in many a name by chance, and is not told by it.
+const CHANCE_MIN: usize = 3;
+
 /// A text without what may be secret.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
@@ -44,9 +47,16 @@ pub(super) fn hide(text: &str) -> Hidden {
         command::find(text, &mut hidden);
     }
     for line in lines(text) {
-        login::find(text, line.clone(), &mut hidden);
+        let login = login::find(text, line.clone(), &mut hidden);
         if !is_command {
-            values::find(text, line, &mut hidden);
+            let mark = hidden.stretches.len();
+            values::find(text, line.clone(), &mut hidden);
+            let mixed = |login: &Range<usize>| hidden.has_from(mark, login);
+            // A login and a key's value in one another: of the two readings each ends where the other goes on.
+            if let Some(login) = login.filter(mixed) {
+                hidden.doubt = true;
+                hidden.take(login.start..line.end);
+            }
         }
     }
     hidden.cut(text);
@@ -56,7 +66,13 @@ pub(super) fn hide(text: &str) -> Hidden {
 impl Hidden {
     /// Whether this is, or holds, a secret by chance: `app:app@host/app`.
     pub fn took(&self, value: &str) -> bool {
-        self.taken.iter().any(|secret| value.contains(secret.as_str()))
+        let holds = |secret: &str| secret.len() >= CHANCE_MIN && value.contains(secret);
+        self.taken.iter().any(|secret| value == secret || holds(secret))
+    }
+
+    /// Whether one of the stretches from this one on has a part in this one.
+    fn has_from(&self, mark: usize, other: &Range<usize>) -> bool {
+        self.stretches.iter().skip(mark).any(|stretch| stretch.start < other.end && other.start < stretch.end)
     }
 
     fn take(&mut self, stretch: Range<usize>) {

@@ -36,7 +36,9 @@ pub(super) fn is_regular(rest: &str) -> bool {
             ')' | ']' | '}' => (After::Value, next),
             '{' | '[' | '(' if state == After::Separator || state == After::Sign => (After::Separator, next),
             '(' if ended => (After::Separator, next),
-            '=' | ':' if state == After::Word => (After::Sign, next.strip_prefix('>').unwrap_or(next)),
+            '=' | ':' if state == After::Word && !next.starts_with("//") => {
+                (After::Sign, next.strip_prefix('>').unwrap_or(next))
+            }
             // Ruby's `ssl_mode: :verify_identity`.
             ':' if state == After::Sign => (After::Sign, next),
             _ if is_quote(c) && ended && outer && ends_a_string(next) => {

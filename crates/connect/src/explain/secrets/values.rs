@@ -9,16 +9,13 @@ use std::ops::Range;
 /// The most such values of one line; behind the last, the line is taken whole.
 const VALUES_MAX: usize = 64;
 
-/// Where a value begins, and whether it is one by its look only.
-type Start = (usize, bool);
-
 /// The stretches of this line of the text that may be secret.
 pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
     let mut at = line.start;
     for count in 0.. {
-        let keyed = behind_secret_key(text, at..line.end).map(|start| (start, false));
-        let Some((start, other)) = keyed.into_iter().chain(string_of_a_list(text, at..line.end)).min() else { break };
-        out.password |= !other && start < line.end;
+        let keyed = behind_secret_key(text, at..line.end);
+        let Some(start) = keyed.into_iter().chain(string_of_a_list(text, at..line.end)).min() else { break };
+        out.password |= start < line.end;
         let value = text.get(start..line.end).unwrap_or_default();
         let all_of_line = is_of_line(text, &line, start);
         let Some(end) = value_end(value).filter(|_| count < VALUES_MAX && !all_of_line) else {
@@ -50,9 +47,8 @@ fn behind_secret_key(text: &str, range: Range<usize>) -> Option<usize> {
     }
 }
 
-/// Where the first string in this range begins that follows a comma and is no key; behind a key that is not known, its
-/// value.
-fn string_of_a_list(text: &str, range: Range<usize>) -> Option<Start> {
+/// Where the first string in this range begins that follows a comma and is no key.
+fn string_of_a_list(text: &str, range: Range<usize>) -> Option<usize> {
     let mut from = range.start;
     loop {
         let at = from + text.get(from..range.end)?.find(is_quote)?;
@@ -64,17 +60,30 @@ fn string_of_a_list(text: &str, range: Range<usize>) -> Option<Start> {
             continue;
         }
         let quote = text.get(at..)?.chars().next()?;
-        let Some((key, after)) = text.get(from..range.end)?.split_once(quote) else { return Some((at, false)) };
-        let sign = after.trim_start();
-        let value = sign.trim_start_matches([':', '=', '>']);
-        if value.len() == sign.len() || key.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-            return Some((at, false));
-        }
-        if !is_known(key) {
-            return Some((range.end - value.trim_start().len(), true));
+        let Some((key, after)) = text.get(from..range.end)?.split_once(quote) else { return Some(at) };
+        // What looks like a key is one among others, or by its name; alone it may be a password's beginning.
+        let named = is_named(key) && after.trim_start().starts_with([':', '=']);
+        if !named || !(is_known(key) || ends_in_a_pair(before)) {
+            return Some(at);
         }
         from += key.len() + 1;
     }
+}
+
+fn is_named(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Whether the last item of a list is a key with its value.
+fn ends_in_a_pair(before: &str) -> bool {
+    let item = before.rsplit([',', '{', '[', '(']).next().unwrap_or_default().trim_start();
+    let key = item.strip_prefix(is_quote).unwrap_or(item);
+    let after = key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    let closed = after.strip_prefix(is_quote);
+    let signed = closed.unwrap_or(after).trim_start().starts_with([':', '=']);
+    signed
+        && is_named(key.get(..key.len() - after.len()).unwrap_or_default())
+        && item.starts_with(is_quote) == closed.is_some()
 }
 
 /// Whether the value that begins here is all that its line is for, as in `.env` files and YAML: it may hold anything.
