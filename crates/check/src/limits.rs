@@ -36,9 +36,9 @@ pub const BYTE_PAUSE: Duration = Duration::from_millis(1);
 /// Denials whose times differ by more than this tell users apart; less is the network's noise in a sample of one each.
 pub const DENIAL_BAND: Duration = Duration::from_millis(400);
 
-/// Unknown users that are tried where their exchange differs from the known one's: MySQL has two to choose from, so that
-/// five agree by chance once in sixteen times; each is a failed login that counts against this address.
-pub const STRANGERS_MAX: usize = 5;
+/// Unknown users that are tried where their exchange differs from the known one's, until one has it too. MySQL gives each
+/// one of two by chance: in one check of four thousand all of these would differ.
+pub const STRANGERS_MAX: usize = 12;
 
 /// Addresses of one name that are tested; more are named and left alone.
 pub const ADDRESSES_MAX: usize = 8;
