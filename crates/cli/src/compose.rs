@@ -3,11 +3,10 @@
 
 use crate::acme;
 use crate::config::Config;
-use crate::console::{Doors, FanOut, OwnDoor, session_life};
+use crate::console::{self, Doors, OwnDoor, session_life};
 use crate::failure::Failure;
 use crate::holder;
 use crate::identity::{self, Beside};
-use crate::journal::LogJournal;
 use crate::limits;
 use crate::screen::Step;
 use crate::seen;
@@ -22,7 +21,7 @@ use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
 use tidegate_engine::{EngineSettings, Walls};
 use tidegate_gateway::{Deps, Gateway, GatewaySettings};
-use tidegate_model::{ClusterLimits, Journal, Sessions, Trust, Wording};
+use tidegate_model::{ClusterLimits, Sessions, Trust, Wording};
 use tidegate_tls::{AcmeShared, Identity, WebDoor};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, watch};
@@ -67,9 +66,7 @@ impl Server {
 
         let step = steps.then(|| Step::begin("certificate"));
         let (events, metrics) = (Events::default(), Metrics::new()?);
-        let all: Vec<Arc<dyn Journal>> =
-            vec![Arc::new(LogJournal), Arc::new(events.clone()), Arc::new(metrics.clone())];
-        let journal: Arc<dyn Journal> = Arc::new(FanOut(all));
+        let journal = console::journal(&events, &metrics);
         let swapped = Arc::new(Notify::new());
         let shared = acme::shared(config)?;
         let identity =
@@ -92,10 +89,7 @@ impl Server {
             step.done("");
         }
 
-        let control_socket = ControlSocket::bind(&root).map_err(|e| {
-            let cause = format!("the control socket in {} can't be opened: {e}", root.display());
-            Failure::new(cause, "check the directory's permissions; a shorter path with --data DIR always works")
-        })?;
+        let control_socket = control_socket(&root)?;
         let deps = Deps {
             directory: Arc::new(control.clone()),
             waker: Arc::new(control.engines().clone()),
@@ -259,6 +253,13 @@ impl Server {
         self.tasks.wait().await;
         self.control.shutdown().await;
     }
+}
+
+fn control_socket(data: &Path) -> Result<ControlSocket> {
+    Ok(ControlSocket::bind(data).map_err(|e| {
+        let cause = format!("the control socket in {} can't be opened: {e}", data.display());
+        Failure::new(cause, "check the directory's permissions; a shorter path with --data DIR always works")
+    })?)
 }
 
 async fn primary_host(identity: &Identity, listening: &[SocketAddr]) -> Result<String> {

@@ -3,11 +3,14 @@
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::journal::LogJournal;
 use crate::proof::{self, Door};
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tidegate_console::PublicFace;
+use tidegate_console::events::Events;
+use tidegate_console::metrics::Metrics;
 use tidegate_console::probe::{ProbeLogin, ProbeStep, Prober, Step};
 use tidegate_control::WebSessionLife;
 use tidegate_model::{BoxFuture, Event, Journal};
@@ -96,8 +99,14 @@ pub fn session_life(config: &Config) -> Result<WebSessionLife> {
     Ok(WebSessionLife { idle, most })
 }
 
+/// Everybody who takes events.
+pub fn journal(events: &Events, metrics: &Metrics) -> Arc<dyn Journal> {
+    let all: Vec<Arc<dyn Journal>> = vec![Arc::new(LogJournal), Arc::new(events.clone()), Arc::new(metrics.clone())];
+    Arc::new(FanOut(all))
+}
+
 /// Hands each event to all.
-pub struct FanOut(pub Vec<Arc<dyn Journal>>);
+struct FanOut(Vec<Arc<dyn Journal>>);
 
 impl Journal for FanOut {
     fn record(&self, event: &Event) {

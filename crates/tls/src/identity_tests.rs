@@ -62,6 +62,9 @@ fn is_rejection(events: &[TlsEvent]) -> bool {
     matches!(events, [TlsEvent::Rejected { .. }])
 }
 
+#[path = "identity_clock_tests.rs"]
+mod by_the_clock;
+
 #[test]
 fn a_first_start_makes_a_ca_that_a_second_start_keeps() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,39 +154,6 @@ fn a_crash_between_the_key_and_ca_pem_loses_nothing() {
 }
 
 #[test]
-fn a_clock_that_runs_behind_costs_nobody_the_ca() {
-    let folder = tempfile::tempdir().unwrap();
-    open(TlsSettings::new(folder.path()));
-    let ca = std::fs::read(folder.path().join("ca.pem")).unwrap();
-    let behind = || OffsetDateTime::now_utc() - Duration::days(400);
-    Identity::open_at(TlsSettings::new(folder.path()), |_| {}, behind).unwrap();
-    assert_eq!(std::fs::read(folder.path().join("ca.pem")).unwrap(), ca);
-}
-
-#[test]
-fn a_ca_and_a_leaf_that_ended_while_the_server_was_off_are_made_anew() {
-    let folder = tempfile::tempdir().unwrap();
-    open(TlsSettings::new(folder.path()));
-    let ca = || std::fs::read(folder.path().join("ca.pem")).unwrap();
-    let first = ca();
-    let open_in = |days: i64| {
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let (sink, later) = (events.clone(), move || OffsetDateTime::now_utc() + Duration::days(days));
-        let tell = move |event| sink.lock().unwrap().push(event);
-        let identity = Identity::open_at(TlsSettings::new(folder.path()), tell, later).unwrap();
-        let status = identity.status().unwrap();
-        assert_eq!(status.alarms, [], "what is served is valid then");
-        let events = events.lock().unwrap().clone();
-        (events, status.served.serial)
-    };
-    let (events, leaf) = open_in(crate::limits::LEAF_DAYS + 10);
-    assert_eq!((events, ca()), (vec![], first.clone()), "the CA lives on");
-    let (events, next) = open_in(crate::limits::CA_DAYS + 10);
-    assert!(matches!(events[..], [TlsEvent::CaRemade { .. }]), "{events:?}");
-    assert_ne!((ca(), leaf), (first, next));
-}
-
-#[test]
 fn names_given_later_are_added_or_left_out_with_the_mend() {
     let folder = tempfile::tempdir().unwrap();
     let at_first = TlsSettings { names: vec!["DB.example.com".to_owned()], ..TlsSettings::new(folder.path()) };
@@ -209,33 +179,6 @@ fn a_name_that_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let settings = TlsSettings { names: vec!["https://db.test".to_owned()], ..TlsSettings::new(folder.path()) };
     assert!(matches!(try_open(settings), Err(TlsError::BadName(_))));
-}
-
-#[test]
-fn a_local_leaf_is_renewed_at_two_thirds_while_sessions_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let bench = open(TlsSettings::new(folder.path()));
-    let ca = folder.path().join("ca.pem");
-    let client = || client_config(Roots::file(&ca)).unwrap();
-    let mut session = shake(client(), bench.identity.server_config(), "localhost").unwrap();
-    let first = bench.served();
-    bench.take_events();
-
-    bench.days.store(LEAF_DAYS * 2 / 3 - 1, Ordering::SeqCst);
-    bench.identity.look();
-    assert_eq!(bench.served(), first);
-    bench.days.store(LEAF_DAYS * 2 / 3 + 1, Ordering::SeqCst);
-    bench.identity.look();
-    assert_ne!(bench.served(), first);
-    assert!(matches!(bench.take_events()[..], [TlsEvent::Swapped { .. }]));
-    assert!(bench.identity.not_after() > OffsetDateTime::now_utc() + Duration::days(LEAF_DAYS + 50));
-
-    // The open session still talks.
-    std::io::Write::write_all(&mut session.client.writer(), b"still here").unwrap();
-    let mut wire = Vec::new();
-    session.client.write_tls(&mut wire).unwrap();
-    session.server.read_tls(&mut wire.as_slice()).unwrap();
-    assert_eq!(session.server.process_new_packets().unwrap().plaintext_bytes_to_read(), 10);
 }
 
 #[test]
