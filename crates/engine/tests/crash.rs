@@ -1,0 +1,118 @@
+//! Engines and servers that are killed, with the real engine: no committed row is lost and nothing is left behind.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+
+mod common;
+
+use common::{Client, House, eventually, kill_9, spec};
+use std::time::{Duration, Instant};
+use tidegate_model::{ClusterLimits, Event, Waker};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by_itself() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let mut lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.run("CREATE TABLE test.t (a INT PRIMARY KEY)").await;
+    for n in 0..100 {
+        root.run(&format!("INSERT INTO test.t VALUES ({n})")).await;
+    }
+    root.run("CREATE USER app@'%' IDENTIFIED BY 'secret'").await;
+    kill_9(house.pid(id).unwrap());
+    assert!(lease.yield_request().await.is_none(), "the lease learns that its engine is gone");
+    eventually("up again", async || house.memory.starts() == 2).await;
+    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineDied { .. })), 1);
+    let book = house.memory.row(id).book.unwrap();
+    assert!(book.accounts.iter().any(|a| a.user == "app"), "read again before anybody was let in");
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT COUNT(*) FROM test.t").await, "100");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.run("CREATE TABLE test.t (a INT PRIMARY KEY)").await;
+    drop((root, lease));
+    let mut acknowledged = 0u64;
+    // Each round dies at another moment of a login or of a write.
+    for round in 0u64..6 {
+        let run = {
+            let lease = house.attach(id).await;
+            let pid = house.pid(id).expect("it is awake");
+            let killer = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(3 + round * 17)).await;
+                kill_9(pid);
+            });
+            if let Ok(mut root) = Client::login(&lease.socket, "root", "first").await {
+                // A row that was written and not acknowledged may be there already.
+                while root.query(&format!("INSERT IGNORE INTO test.t VALUES ({acknowledged})")).await.is_ok() {
+                    acknowledged += 1;
+                }
+            }
+            killer.await.unwrap();
+            lease.run
+        };
+        eventually("the next run", async || house.attach(id).await.run > run).await;
+    }
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let kept: u64 = root.one(&format!("SELECT COUNT(*) FROM test.t WHERE a < {acknowledged}")).await.parse().unwrap();
+    assert_eq!(kept, acknowledged);
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let engines = house.engines.clone();
+    let waiter = tokio::spawn(async move { engines.attach(id, Instant::now() + Duration::from_secs(30)).await });
+    eventually("a process", async || house.pid(id).is_some()).await;
+    if let Some(pid) = house.pid(id) {
+        kill_9(pid);
+    }
+    let lease = waiter.await.unwrap().unwrap();
+    // Killed before or after it was ready, depending on the machine; either way the next login works.
+    let mut tries = 0;
+    eventually("a login", async || {
+        tries += 1;
+        let socket = lease.socket.clone();
+        Client::login(&socket, "root", "first").await.is_ok()
+    })
+    .await;
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_kill_9_of_the_server_no_engine_stays_and_the_next_server_recovers() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    // A server of its own process, which holds the cluster awake until it is killed.
+    let mut server = common::holder(&house);
+    let engine = house.pid(id).expect("its engine runs");
+    let socket = house.settings.folder.join("run/engine-1.sock");
+    let mut root = Client::login(&socket, "root", "first").await.unwrap();
+    root.run("CREATE TABLE test.t (a INT)").await;
+    root.run("INSERT INTO test.t VALUES (7)").await;
+    server.kill().unwrap();
+    server.wait().unwrap();
+    // The next server starts at once; it waits for the lock of what may still be dying.
+    let House { memory, settings, temp, engines } = house;
+    engines.shutdown().await;
+    let engines = House::engines(&settings, &memory).await;
+    engines.adopt(spec(1, ClusterLimits::default()), false).await.unwrap();
+    engines.recover(id).await.unwrap();
+    let house = House { engines, memory, settings, temp };
+    assert!(!std::path::Path::new(&format!("/proc/{engine}/exe")).exists(), "no orphan");
+    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineStarted { recovery: true, .. })), 1);
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    assert_eq!(root.one("SELECT a FROM test.t").await, "7");
+    house.engines.shutdown().await;
+}
