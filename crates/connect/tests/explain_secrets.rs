@@ -125,6 +125,8 @@ fn no_piece_of_a_password_is_shown_of_any_form() {
         "qZx': DBI:MariaDB:host=qZx;database=qZx",
         "qZx;mysql://qZx/qZx",
         "qZx@&qZx/qZx",
+        "=,,user:qZx",
+        "@}}&4000/qZxqZx",
     ];
     for hole in HOLES {
         for secret in plain.iter().chain(&odd) {

@@ -24,7 +24,7 @@ struct Login {
     unencoded: bool,
 }
 
-/// Takes out what may be a login's password on this line, and tells where that is.
+/// Takes out what may be a login's password on this line, and tells where that stands.
 pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<Range<usize>> {
     let login = text.get(line.clone()).and_then(login)?;
     let of_text = |at: &Range<usize>| line.start + at.start..line.start + at.end;
@@ -33,7 +33,9 @@ pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<R
     out.doubt |= !login.doubtful.is_empty();
     out.take(of_text(&login.password));
     out.take(of_text(&login.doubtful));
-    Some(of_text(&login.password))
+    // With its `@`, where another reading may begin.
+    let password = of_text(&login.password);
+    Some(password.start..password.end + 1)
 }
 
 fn login(line: &str) -> Option<Login> {

@@ -16,9 +16,11 @@ enum After {
     Sign,
 }
 
-/// Whether this reads without remainder.
-pub(super) fn is_regular(rest: &str) -> bool {
+/// Whether this reads without remainder. The keys beside the secret's own have the same sign behind them, where that is
+/// known (`=`, `:`, or `>` for `=>`); those inside further brackets may have any.
+pub(super) fn is_regular(rest: &str, sign: Option<char>) -> bool {
     let mut rest = rest;
+    let mut depth = 0_usize;
     let mut state = After::Value;
     // The quote that stands round a whole connection string may close once.
     let mut outer = true;
@@ -33,11 +35,20 @@ pub(super) fn is_regular(rest: &str) -> bool {
                 spaced_keys = c == ';';
                 (After::Separator, next)
             }
-            ')' | ']' | '}' => (After::Value, next),
-            '{' | '[' | '(' if state == After::Separator || state == After::Sign => (After::Separator, next),
-            '(' if ended => (After::Separator, next),
+            ')' | ']' | '}' => {
+                depth = depth.saturating_sub(1);
+                (After::Value, next)
+            }
+            '{' | '[' | '(' if !ended || c == '(' => {
+                depth += 1;
+                (After::Separator, next)
+            }
             '=' | ':' if state == After::Word && !next.starts_with("//") => {
-                (After::Sign, next.strip_prefix('>').unwrap_or(next))
+                let arrow = next.strip_prefix('>');
+                if depth == 0 && sign.is_some_and(|sign| sign != arrow.map_or(c, |_| '>')) {
+                    return false;
+                }
+                (After::Sign, arrow.unwrap_or(next))
             }
             // Ruby's `ssl_mode: :verify_identity`.
             ':' if state == After::Sign => (After::Sign, next),

@@ -18,7 +18,8 @@ pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
         out.password |= start < line.end;
         let value = text.get(start..line.end).unwrap_or_default();
         let all_of_line = is_of_line(text, &line, start);
-        let Some(end) = value_end(value).filter(|_| count < VALUES_MAX && !all_of_line) else {
+        let Some(end) = value_end(value, sign_before(text, start)).filter(|_| count < VALUES_MAX && !all_of_line)
+        else {
             out.doubt |= !all_of_line && value.contains(['=', ':']);
             out.take(start..line.end);
             break;
@@ -95,7 +96,7 @@ fn is_of_line(text: &str, line: &Range<usize>, start: usize) -> bool {
 }
 
 /// Where this value ends, if the rest of its line leaves no doubt.
-fn value_end(value: &str) -> Option<usize> {
+fn value_end(value: &str, sign: Option<char>) -> Option<usize> {
     let first = value.chars().next()?;
     let end = match first {
         '{' => value.find('}')?,
@@ -108,7 +109,12 @@ fn value_end(value: &str) -> Option<usize> {
         return None;
     }
     let after = if bare { end } else { end + 1 };
-    rest::is_regular(value.get(after..)?).then_some(after)
+    rest::is_regular(value.get(after..)?, sign).then_some(after)
+}
+
+/// What stands between the key and the value that begins here: `=`, `:`, or `>` for an arrow.
+fn sign_before(text: &str, start: usize) -> Option<char> {
+    text.get(..start)?.trim_end().chars().next_back().filter(|c| "=:>".contains(*c))
 }
 
 /// Where a quoted text ends.
