@@ -7,13 +7,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
-import traceback
 from pathlib import Path
 
-from host import ANSWER_SECONDS, TIDEGATE, Server, Terminal, the_own_folder
+from host import ANSWER_SECONDS, TIDEGATE, Terminal
 from playwright.sync_api import expect, sync_playwright
+from walk import steps, with_a_server
 
 CHROMIUM = os.environ["TIDEGATE_CHROMIUM"]
 AXE = Path(os.environ["TIDEGATE_AXE"]).read_text()
@@ -56,6 +55,9 @@ class Way:
         errors = [e for e in self.errors if "Failed to load resource" not in e]
         self.errors.clear()
         assert not errors, errors
+
+    def picture_of_failure(self, number):
+        self.page.screenshot(path=f"{SHOTS}/failed-{number}.png", full_page=True)
 
     def tab_to(self, selector):
         for _ in range(60):
@@ -416,38 +418,16 @@ class Way:
         expect(self.page.get_by_text("Your session has ended")).to_be_visible()
 
 
-def walk(way):
-    failed = 0
-    steps = [name for name in vars(Way) if name.startswith("step_")]
-    for number, name in enumerate(steps):
-        title = name.removeprefix("step_").replace("_", " ")
-        try:
-            getattr(way, name)()
-            print(f"browser {title}: passed", flush=True)
-        except Exception as error:
-            failed += 1
-            print(f"browser {title}: FAILED {str(error).splitlines()[0] if str(error) else repr(error)}", flush=True)
-            traceback.print_exc()
-            if SHOTS:
-                way.page.screenshot(path=f"{SHOTS}/failed-{number}.png", full_page=True)
-    return failed
+def walk(server):
+    with sync_playwright() as playwright:
+        # As root, Chromium's own walls can't be had; the pages are ours.
+        walls = ["--no-sandbox"] if os.getuid() == 0 else []
+        pin = f"--ignore-certificate-errors-spki-list={server.pin()}"
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[pin, *walls])
+        way = Way(browser, server)
+        failed = steps(way, "browser", way.picture_of_failure if SHOTS else None)
+        browser.close()
+        return failed
 
 
-def main():
-    folder = the_own_folder()
-    server = Server(folder)
-    try:
-        with sync_playwright() as playwright:
-            # As root, Chromium's own walls can't be had; the pages are ours.
-            walls = ["--no-sandbox"] if os.getuid() == 0 else []
-            pin = f"--ignore-certificate-errors-spki-list={server.pin()}"
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[pin, *walls])
-            failed = walk(Way(browser, server))
-            browser.close()
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(1 if failed else 0)
-
-
-main()
+with_a_server(walk)

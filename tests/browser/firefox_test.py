@@ -4,12 +4,10 @@ itself. Prints one line per step, "browser firefox NAME: passed" or "... FAILED 
 import json
 import os
 import re
-import shutil
-import sys
-import traceback
 
 from firefox import Firefox
-from host import Server, Terminal, the_own_folder
+from host import Terminal
+from walk import steps, with_a_server
 
 SHOTS = os.environ.get("TIDEGATE_SHOTS")
 
@@ -110,28 +108,12 @@ class Way:
         assert self.firefox.url().endswith("/sign-in")
 
 
-def main():
-    folder, failed = the_own_folder(), 0
-    server = Server(folder)
+def walk(server):
+    firefox = Firefox()
     try:
-        firefox = Firefox()
-        try:
-            way = Way(firefox, server)
-            for name in [name for name in vars(Way) if name.startswith("step_")]:
-                title = name.removeprefix("step_").replace("_", " ")
-                try:
-                    getattr(way, name)()
-                    print(f"browser firefox {title}: passed", flush=True)
-                except Exception as error:
-                    failed += 1
-                    print(f"browser firefox {title}: FAILED {str(error).splitlines()[0] if str(error) else repr(error)}", flush=True)
-                    traceback.print_exc()
-        finally:
-            firefox.close()
+        return steps(Way(firefox, server), "browser firefox")
     finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(1 if failed else 0)
+        firefox.close()
 
 
-main()
+with_a_server(walk)
