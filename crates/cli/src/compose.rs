@@ -71,6 +71,8 @@ impl Server {
         let shared = acme::shared(config)?;
         let identity =
             identity::database(config, &root, shared.as_ref(), (Arc::clone(&journal), Arc::clone(&swapped)))?;
+        // Before the host: what comes in between is told by `swapped`, and changes all three.
+        let (trust, names) = (identity.trust(), identity.names());
         let host = primary_host(&identity, &listening).await?;
         let beside =
             Beside { data: &root, database: &identity, shared: shared.as_ref(), journal: Arc::clone(&journal) };
@@ -101,8 +103,8 @@ impl Server {
         let face = PublicFace {
             host,
             port: listening.first().map_or(0, SocketAddr::port),
-            trust: identity.trust(),
-            names: identity.names(),
+            trust,
+            names,
             listeners: listening.clone(),
             console: doors.base(config, &web_identity)?,
         };

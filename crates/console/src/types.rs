@@ -1,7 +1,7 @@
 //! What the API's requests and answers look like, for server and client alike. A password stands in here only on
 //! its way out, and no `Debug` prints it.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 use tidegate_control::LimitsChange;
@@ -81,7 +81,7 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsWanted {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 10_000)]
     pub connections_max: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +121,17 @@ pub struct CreateCluster {
 pub struct ChangeCluster {
     #[serde(deserialize_with = "object")]
     pub limits: LimitsWanted,
+}
+
+/// 41.0 is an integer to JSON Schema, and so to the API's description; to serde it is none.
+fn whole<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(d)? else { return Ok(None) };
+    let expected =
+        || serde::de::Error::invalid_value(Unexpected::Float(number), &"a whole number from 0 to 4294967295");
+    if number.fract() != 0.0 {
+        return Err(expected());
+    }
+    format!("{number:.0}").parse().map(Some).map_err(|_| expected())
 }
 
 /// serde takes a list for a struct too, field by field; the API's description does not.
@@ -368,4 +379,21 @@ pub struct RecentWake {
     pub took_ms: f64,
     /// It had not slept cleanly.
     pub recovery: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LimitsWanted;
+
+    #[test]
+    fn a_whole_number_may_have_a_point_and_no_other_may() {
+        let read = |text: &str| serde_json::from_str::<LimitsWanted>(text).ok().map(|limits| limits.connections_max);
+        assert_eq!(read(r#"{"connections_max": 41.0}"#), Some(Some(41)));
+        assert_eq!(read(r#"{"connections_max": 41}"#), Some(Some(41)));
+        assert_eq!(read(r#"{"connections_max": null}"#), Some(None));
+        assert_eq!(read("{}"), Some(None));
+        for wrong in ["41.5", "-1", "4294967296", "1e300", "\"41\"", "true"] {
+            assert_eq!(read(&format!(r#"{{"connections_max": {wrong}}}"#)), None, "{wrong}");
+        }
+    }
 }

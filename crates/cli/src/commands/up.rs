@@ -17,10 +17,11 @@ const FIRST: &str = "demo";
 
 pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let client = context.client();
+    // First: what is said of the cluster goes by the certificate.
+    wait_certificate(server).await;
     let step = Step::begin("cluster");
     let demo = cluster::first(&client, FIRST).await?;
     step.done(FIRST);
-    wait_certificate(server).await;
     let step = Step::begin("proof");
     let proof = prove(server, &demo).await.map_err(|error| {
         // Its password was never shown, so the way to a new one belongs to the error.

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::{ApiKey, ControlError};
 use tidegate_model::Trust;
+use tidegate_tls::Identity;
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -84,7 +85,9 @@ async fn keys(web: &Web, who: &SignedIn, extra: Extra) -> Result<KeysPage, Contr
     let rows = web.api.control.keys().await?.into_iter().map(row).collect();
     let (server, ca) = {
         let face = web.api.face.borrow();
-        let ca = matches!(face.trust, Trust::Local(_) | Trust::Private(Some(_)));
+        // The certificate that these lines meet is the console's, which may be another than the database's.
+        let trust = web.api.console_identity.as_ref().map_or_else(|| face.trust.clone(), Identity::trust);
+        let ca = matches!(trust, Trust::Local(_) | Trust::Private(Some(_)));
         (face.console.clone().unwrap_or_default(), ca)
     };
     let Extra { made, notice, wanted } = extra;
