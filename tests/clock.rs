@@ -93,7 +93,7 @@ fn replace(path: &Path, text: &str) {
 #[test]
 fn by_a_clock_of_the_past_nothing_is_ordered_and_the_certificate_stays() {
     let Some(bench) = bench() else { return };
-    let leaf = soon("a certificate", || bench.login().ok());
+    let leaf = within(LOOK, "a certificate", || bench.login().ok());
     bench.set("-3000d");
     let out = bench.server.cli(&["cert", "renew"]);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
@@ -114,7 +114,7 @@ fn by_a_clock_of_the_past_nothing_is_ordered_and_the_certificate_stays() {
 #[test]
 fn by_a_clock_of_the_future_the_ca_is_not_stormed_and_the_certificate_stays() {
     let Some(bench) = bench() else { return };
-    let leaf = soon("a certificate", || bench.login().ok());
+    let leaf = within(LOOK, "a certificate", || bench.login().ok());
     bench.set("+4000d");
     within(LOOK, "an attempt that failed", || {
         (!bench.status()["acme"]["certificates"][0]["last_error"].is_null()).then_some(())

@@ -109,12 +109,12 @@ fn goodbye(mut shaken: Shaken) {
 fn resumption(place: &Place<'_>, client: &Client, sheet: &mut Sheet) {
     let tickets = client.tickets();
     match client.early_data() {
-        0 if tickets == 0 => sheet.pass(Kind::EarlyData, "no tickets"),
+        0 if tickets == 0 => sheet.pass(Kind::EarlyData, "no tickets came before a login"),
         0 => sheet.pass(Kind::EarlyData, format!("none of {tickets} allows early data")),
         bytes => sheet.fail(Kind::EarlyData, format!("a ticket allows {bytes} bytes of early data")),
     }
     if tickets == 0 {
-        sheet.pass(Kind::Resumption, "no tickets: every handshake is a full one");
+        sheet.pass(Kind::Resumption, "no tickets came before a login");
         return;
     }
     match place.shake(client, &place.name) {
