@@ -112,22 +112,13 @@ impl Manager {
         attempt: &mut Attempt,
         patience: &Patience,
     ) -> Result<(), Failure> {
-        let mut account = {
-            let _one = self.settings.shared.one_account().await;
-            account::open(ca, &self.store, patience).await?
-        };
+        let mut account = self.account(ca, patience).await?;
         let names = &self.settings.domains;
         let wish = Wish { names, profile: ca.profile.as_deref(), replaces: replaced(ca, attempt), challenge };
         let (mut order, key) = match self.resume(ca, attempt, &account).await {
             Some(pending) => pending,
             None => {
-                let mut placed = place(&account, &wish).await;
-                // A CA that has lost us gets a new account.
-                if placed.as_ref().is_err_and(Failure::lost_account) {
-                    let _one = self.settings.shared.one_account().await;
-                    account = account::create(ca, &self.store, patience).await?;
-                    placed = place(&account, &wish).await;
-                }
+                let placed = self.place_anew(&mut account, ca, &wish, patience).await;
                 self.stand(ca, attempt, placed?)?
             }
         };
@@ -138,6 +129,29 @@ impl Manager {
         // Whatever came of it, this order is at its end; only a crash leaves it to be resumed.
         attempt.record.pending = None;
         self.judged(ca, attempt, &carried?, &key)
+    }
+
+    pub(super) async fn account(&self, ca: &CaSettings, patience: &Patience) -> Result<Account, Failure> {
+        let _one = self.settings.shared.one_account().await;
+        account::open(ca, &self.store, patience).await
+    }
+
+    /// A CA that has lost us gets a new account.
+    pub(super) async fn place_anew(
+        &self,
+        account: &mut Account,
+        ca: &CaSettings,
+        wish: &Wish<'_>,
+        patience: &Patience,
+    ) -> Result<Order, Failure> {
+        match place(account, wish).await {
+            Err(failure) if failure.lost_account() => {
+                let _one = self.settings.shared.one_account().await;
+                *account = account::create(ca, &self.store, patience).await?;
+                place(account, wish).await
+            }
+            placed => placed,
+        }
     }
 
     /// An order that an earlier process left behind.

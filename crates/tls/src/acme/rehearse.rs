@@ -1,13 +1,12 @@
 //! A dry run at a CA's staging directory, once attempts have failed: what is wrong with the names or the ports shows
 //! there, where it costs none of the failures that the CA allows. What is issued there is thrown away.
 
-use crate::acme::account;
 use crate::acme::failure::{Failure, Step};
 use crate::acme::http::Patience;
 use crate::acme::key::KeyKind;
 use crate::acme::limits::{REHEARSALS_IN_A_ROW, REHEARSE_AFTER};
 use crate::acme::manager::Manager;
-use crate::acme::order::{Wish, carry_out, place};
+use crate::acme::order::{Wish, carry_out};
 use crate::acme::record::Record;
 use crate::acme::settings::{CaSettings, ChallengeKind};
 use crate::acme::solve::Solver;
@@ -48,19 +47,10 @@ impl Manager {
         kind: KeyKind,
         patience: &Patience,
     ) -> Result<(), Failure> {
-        let account = {
-            let _one = self.settings.shared.one_account().await;
-            account::open(stage, &self.store, patience).await?
-        };
+        let mut account = self.account(stage, patience).await?;
         // A staging CA may not know the profile, and what it would replace it has never seen.
         let wish = Wish { names: &self.settings.domains, profile: None, replaces: None, challenge };
-        let mut order = match place(&account, &wish).await {
-            Err(failure) if failure.lost_account() => {
-                let _one = self.settings.shared.one_account().await;
-                place(&account::create(stage, &self.store, patience).await?, &wish).await?
-            }
-            placed => placed?,
-        };
+        let mut order = self.place_anew(&mut account, stage, &wish, patience).await?;
         let mut solver = Solver::open(challenge, &self.settings).await?;
         carry_out(&mut order, &wish, &kind.generate()?, &mut solver).await.map(drop)
     }
