@@ -113,6 +113,14 @@ def start_direct(work, stack, options):
     return Target("direct", port, "bench", password, ca, engine_pid=server.pid)
 
 
+def in_front(direct, label, port, server, stack):
+    """The direct engine as it is seen through a proxy that has just been started."""
+    stack.callback(server.stop)
+    server.wait_for_port(port)
+    return Target(label, port, direct.user, direct.password, direct.ca, proxy_pid=server.pid,
+                  engine_pid=direct.engine_pid)
+
+
 def start_haproxy(work, stack, direct):
     """TCP mode as its manual begins: bytes in, bytes out, TLS never opened."""
     port = free_port()
@@ -122,10 +130,7 @@ def start_haproxy(work, stack, direct):
                       f"    bind 127.0.0.1:{port}\n    default_backend engine\n"
                       f"backend engine\n    server engine 127.0.0.1:{direct.port}\n")
     server = Server(["haproxy", "-db", "-f", str(config)], work / "haproxy.log")
-    stack.callback(server.stop)
-    server.wait_for_port(port)
-    return Target("haproxy", port, direct.user, direct.password, direct.ca, proxy_pid=server.pid,
-                  engine_pid=direct.engine_pid)
+    return in_front(direct, "haproxy", port, server, stack)
 
 
 def start_router(work, stack, direct, programs):
@@ -142,10 +147,7 @@ def start_router(work, stack, direct, programs):
                       f"client_ssl_cert={work / 'direct' / 'tls' / 'chain.pem'}\n"
                       f"client_ssl_key={work / 'direct' / 'tls' / 'leaf.key'}\n")
     server = Server([str(programs / "mysqlrouter"), "-c", str(config), f"--user={getpass.getuser()}"], work / "router.log")
-    stack.callback(server.stop)
-    server.wait_for_port(port)
-    return Target("router", port, direct.user, direct.password, direct.ca, proxy_pid=server.pid,
-                  engine_pid=direct.engine_pid)
+    return in_front(direct, "router", port, server, stack)
 
 
 def start_bare(work, stack, direct, program):
@@ -156,10 +158,7 @@ def start_bare(work, stack, direct, program):
     server = Server([str(program), str(port), str(folder / "tmp" / "s"), str(folder / "tls" / "chain.pem"),
                      str(folder / "tls" / "leaf.key")], work / "bare.log",
                     env=os.environ | {"TOKIO_WORKER_THREADS": workers})
-    stack.callback(server.stop)
-    server.wait_for_port(port)
-    return Target("bare", port, direct.user, direct.password, direct.ca, proxy_pid=server.pid,
-                  engine_pid=direct.engine_pid)
+    return in_front(direct, "bare", port, server, stack)
 
 
 class Tidegate:
