@@ -1,16 +1,14 @@
 //! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never TCP, never two
 //! processes on one data directory.
 
-use crate::accounts::account;
-use crate::admin::Admin;
-use crate::driver::{Driver, Run, RunError};
+use crate::driver::{Driver, Run};
+use crate::engine_log::log_tail;
 use crate::error::StartError;
 use crate::exec::Orders;
 use crate::folder::Folder;
-use crate::init_sql::{RootSeed, init_sql, literal, native_hash};
-use crate::limits::{
-    ACCOUNTS_MAX, ADMIN_LOGIN_MAX, FORGET_LOOK, LOCK_RETRY, LOCK_WAIT, READING_MAX_SECONDS, REASON_MAX, START_MAX,
-};
+use crate::init_sql::{RootSeed, init_sql};
+use crate::limits::{LOCK_RETRY, LOCK_WAIT};
+use crate::local_run::{LocalRun, first_login};
 use crate::process::{End, Process};
 use crate::program::{Program, major};
 use crate::secret::AdminSecret;
@@ -20,14 +18,13 @@ use crate::spawner::{Luggage, Spawner};
 use crate::{options, seed};
 use rustix::fs::FlockOperation;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
-use tidegate_model::{Account, BoxFuture, EngineSessionId};
+use std::time::Instant;
+use tidegate_model::BoxFuture;
 use tokio::net::UnixStream;
-use tokio::sync::Mutex;
 
 /// What all local engines of this server share.
 pub struct Local {
@@ -104,7 +101,7 @@ impl LocalDriver {
                 Err(_) => return Err(StartError::new(format!("{reason}; {}", self.log_tail(log_start)))),
             },
         };
-        let run = LocalRun { process, admin: Mutex::new(admin) };
+        let run = LocalRun::new(process, admin);
         self.settle_first_run(&run, root.as_ref()).await?;
         Ok(run)
     }
@@ -191,155 +188,5 @@ pub fn orders(local: &Local, folder: &Folder, program_args: Vec<std::ffi::OsStri
         bootstrap: false,
         program: local.program.binary.clone(),
         program_args,
-    }
-}
-
-/// The errors an engine logged from here on, or its last words if it named none.
-pub fn log_tail(folder: &Folder, start: u64) -> String {
-    let mut text = Vec::new();
-    let read = File::open(folder.log()).and_then(|mut f| {
-        f.seek(SeekFrom::Start(start))?;
-        // Much more than is kept: the first errors are the cause, the later ones follow from it.
-        f.take(256 << 10).read_to_end(&mut text)
-    });
-    if let Err(e) = read {
-        return format!("its log can't be read: {e}");
-    }
-    let text = String::from_utf8_lossy(&text);
-    let errors: Vec<_> = text.lines().filter(|l| l.contains("[ERROR]")).collect();
-    let lines = if errors.is_empty() { text.lines().rev().take(3).collect() } else { errors };
-    let mut out = lines.join(" | ");
-    if out.is_empty() {
-        "it logged nothing".clone_into(&mut out);
-    }
-    let mut end = out.len().min(REASON_MAX);
-    while !out.is_char_boundary(end) {
-        end -= 1;
-    }
-    out.truncate(end);
-    format!("{out} (log: {})", folder.log().display())
-}
-
-async fn first_login(stream: UnixStream, secret: &AdminSecret) -> Result<Admin, String> {
-    let ready = tokio::time::timeout(START_MAX, Admin::greeting(stream)).await;
-    let greeted = ready.map_err(|_| "no greeting came in time".to_owned())??;
-    let login = tokio::time::timeout(ADMIN_LOGIN_MAX, greeted.login(secret.password())).await;
-    let mut admin = login.map_err(|_| "the gateway's own login took too long".to_owned())??;
-    // Ours is idle for as long as the cluster is awake.
-    admin.run("SET SESSION wait_timeout=31536000").await.map_err(|e| e.to_string())?;
-    Ok(admin)
-}
-
-/// One running engine.
-pub struct LocalRun {
-    process: Process,
-    admin: Mutex<Admin>,
-}
-
-impl LocalRun {
-    /// A lost administrative connection is the end of the run: what is in there can't be known any more.
-    async fn query(&self, sql: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>, RunError> {
-        let mut admin = self.admin.lock().await;
-        let result = admin.run(sql).await;
-        if let Err(RunError::Lost(_)) = &result {
-            self.process.kill();
-        }
-        result
-    }
-
-    async fn read_accounts(&self) -> Result<Vec<Account>, RunError> {
-        // The engine bounds it itself, so that a tenant who locks the table costs a reading and not the connection.
-        let sql = format!(
-            "SET STATEMENT max_statement_time={READING_MAX_SECONDS}, lock_wait_timeout={READING_MAX_SECONDS} FOR \
-             SELECT Host, User, Priv FROM mysql.global_priv LIMIT {}",
-            ACCOUNTS_MAX + 1
-        );
-        let rows = self.query(&sql).await?;
-        if rows.len() > ACCOUNTS_MAX {
-            return Err(RunError::Refused(format!("it has more than {ACCOUNTS_MAX} accounts")));
-        }
-        let text = |cell: Option<&Option<Vec<u8>>>| String::from_utf8(cell?.clone()?).ok();
-        let read = |row: &Vec<_>| account(&text(row.first())?, &text(row.get(1))?, &text(row.get(2))?);
-        Ok(rows.iter().filter_map(read).collect())
-    }
-
-    /// Sessions of people, by id. The engine's own threads are not counted.
-    async fn others(&self) -> Result<Vec<u64>, RunError> {
-        let rows = self
-            .query(
-                "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() \
-                 AND COMMAND <> 'Daemon' AND USER NOT IN ('system user', 'event_scheduler')",
-            )
-            .await?;
-        let id = |row: &Vec<Option<Vec<u8>>>| std::str::from_utf8(row.first()?.as_deref()?).ok()?.parse().ok();
-        Ok(rows.iter().filter_map(id).collect())
-    }
-
-    async fn wait_for_quiet(&self, patience: Duration) -> Result<Vec<u64>, RunError> {
-        let until = Instant::now() + patience;
-        loop {
-            let others = self.others().await?;
-            if others.is_empty() || Instant::now() >= until {
-                return Ok(others);
-            }
-            tokio::time::sleep(FORGET_LOOK).await;
-        }
-    }
-}
-
-impl Run for LocalRun {
-    fn ended(&self) -> BoxFuture<'_, String> {
-        Box::pin(async move { self.process.ended().await.text })
-    }
-
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<Account>, RunError>> {
-        Box::pin(self.read_accounts())
-    }
-
-    fn set_password<'a>(
-        &'a self,
-        user: &'a str,
-        host: &'a str,
-        stage2: [u8; 20],
-    ) -> BoxFuture<'a, Result<(), RunError>> {
-        Box::pin(async move {
-            let (Some(user), Some(host)) = (literal(user), literal(host)) else {
-                return Err(RunError::Refused("the name can't be written in SQL".to_owned()));
-            };
-            let hash = native_hash(&stage2);
-            // With a requirement that can't be met here, the new password would let nobody in.
-            let sql =
-                format!("ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}' REQUIRE NONE");
-            self.query(&sql).await.map(drop)
-        })
-    }
-
-    fn set_connections_max(&self, max: u32) -> BoxFuture<'_, Result<(), RunError>> {
-        Box::pin(async move {
-            let with_ours = options::with_spare(max);
-            self.query(&format!("SET GLOBAL max_connections = {with_ours}")).await.map(drop)
-        })
-    }
-
-    fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
-        Box::pin(async move { self.query(&format!("KILL CONNECTION {}", session.0)).await.map(drop) })
-    }
-
-    fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>> {
-        Box::pin(async move {
-            let stay = self.wait_for_quiet(patience).await?;
-            for session in &stay {
-                // Gone meanwhile, or a thread that can't be killed: the second look tells.
-                match self.query(&format!("KILL CONNECTION {session}")).await {
-                    Err(RunError::Lost(e)) => return Err(RunError::Lost(e)),
-                    Ok(_) | Err(RunError::Refused(_)) => {}
-                }
-            }
-            Ok(stay.is_empty() || self.wait_for_quiet(patience).await?.is_empty())
-        })
-    }
-
-    fn stop(&self) -> BoxFuture<'_, bool> {
-        Box::pin(async move { self.process.stop().await.signal != Some(9) })
     }
 }

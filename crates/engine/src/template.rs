@@ -2,10 +2,11 @@
 //! into place whole; never changed afterwards.
 
 use crate::driver::Driver;
+use crate::engine_log::log_tail;
 use crate::error::EngineError;
 use crate::folder::{Folder, make_dir, sync_dir};
 use crate::limits::TEMPLATE_STEP_MAX;
-use crate::local::{Local, LocalDriver, log_tail, orders};
+use crate::local::{Local, LocalDriver, orders};
 use crate::options;
 use crate::process::Process;
 use crate::program::on_path;

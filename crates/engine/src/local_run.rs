@@ -1,0 +1,125 @@
+//! One running local engine and the statements this room sends to it. Starting one is `local`'s.
+
+use crate::admin::Admin;
+use crate::driver::{Run, RunError};
+use crate::init_sql::{literal, native_hash};
+use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, START_MAX};
+use crate::options;
+use crate::process::Process;
+use crate::secret::AdminSecret;
+use std::time::{Duration, Instant};
+use tidegate_model::{Account, BoxFuture, EngineSessionId};
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+
+pub async fn first_login(stream: UnixStream, secret: &AdminSecret) -> Result<Admin, String> {
+    let ready = tokio::time::timeout(START_MAX, Admin::greeting(stream)).await;
+    let greeted = ready.map_err(|_| "no greeting came in time".to_owned())??;
+    let login = tokio::time::timeout(ADMIN_LOGIN_MAX, greeted.login(secret.password())).await;
+    let mut admin = login.map_err(|_| "the gateway's own login took too long".to_owned())??;
+    // Ours is idle for as long as the cluster is awake.
+    admin.run("SET SESSION wait_timeout=31536000").await.map_err(|e| e.to_string())?;
+    Ok(admin)
+}
+
+/// One running engine.
+pub struct LocalRun {
+    process: Process,
+    admin: Mutex<Admin>,
+}
+
+impl LocalRun {
+    pub fn new(process: Process, admin: Admin) -> Self {
+        Self { process, admin: Mutex::new(admin) }
+    }
+
+    /// A lost administrative connection is the end of the run: what is in there can't be known any more.
+    pub async fn query(&self, sql: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>, RunError> {
+        let mut admin = self.admin.lock().await;
+        let result = admin.run(sql).await;
+        if let Err(RunError::Lost(_)) = &result {
+            self.process.kill();
+        }
+        result
+    }
+
+    /// Sessions of people, by id. The engine's own threads are not counted.
+    async fn others(&self) -> Result<Vec<u64>, RunError> {
+        let rows = self
+            .query(
+                "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() \
+                 AND COMMAND <> 'Daemon' AND USER NOT IN ('system user', 'event_scheduler')",
+            )
+            .await?;
+        let id = |row: &Vec<Option<Vec<u8>>>| std::str::from_utf8(row.first()?.as_deref()?).ok()?.parse().ok();
+        Ok(rows.iter().filter_map(id).collect())
+    }
+
+    async fn wait_for_quiet(&self, patience: Duration) -> Result<Vec<u64>, RunError> {
+        let until = Instant::now() + patience;
+        loop {
+            let others = self.others().await?;
+            if others.is_empty() || Instant::now() >= until {
+                return Ok(others);
+            }
+            tokio::time::sleep(FORGET_LOOK).await;
+        }
+    }
+}
+
+impl Run for LocalRun {
+    fn ended(&self) -> BoxFuture<'_, String> {
+        Box::pin(async move { self.process.ended().await.text })
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<Account>, RunError>> {
+        Box::pin(self.read_accounts())
+    }
+
+    fn set_password<'a>(
+        &'a self,
+        user: &'a str,
+        host: &'a str,
+        stage2: [u8; 20],
+    ) -> BoxFuture<'a, Result<(), RunError>> {
+        Box::pin(async move {
+            let (Some(user), Some(host)) = (literal(user), literal(host)) else {
+                return Err(RunError::Refused("the name can't be written in SQL".to_owned()));
+            };
+            let hash = native_hash(&stage2);
+            // With a requirement that can't be met here, the new password would let nobody in.
+            let sql =
+                format!("ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}' REQUIRE NONE");
+            self.query(&sql).await.map(drop)
+        })
+    }
+
+    fn set_connections_max(&self, max: u32) -> BoxFuture<'_, Result<(), RunError>> {
+        Box::pin(async move {
+            let with_ours = options::with_spare(max);
+            self.query(&format!("SET GLOBAL max_connections = {with_ours}")).await.map(drop)
+        })
+    }
+
+    fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
+        Box::pin(async move { self.query(&format!("KILL CONNECTION {}", session.0)).await.map(drop) })
+    }
+
+    fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>> {
+        Box::pin(async move {
+            let stay = self.wait_for_quiet(patience).await?;
+            for session in &stay {
+                // Gone meanwhile, or a thread that can't be killed: the second look tells.
+                match self.query(&format!("KILL CONNECTION {session}")).await {
+                    Err(RunError::Lost(e)) => return Err(RunError::Lost(e)),
+                    Ok(_) | Err(RunError::Refused(_)) => {}
+                }
+            }
+            Ok(stay.is_empty() || self.wait_for_quiet(patience).await?.is_empty())
+        })
+    }
+
+    fn stop(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async move { self.process.stop().await.signal != Some(9) })
+    }
+}
