@@ -339,6 +339,10 @@ fn cluster_limits(config: &Config) -> Result<ClusterLimits> {
         connections_max: u32::try_from(config.count("cluster.connections_max")?)?,
         sleep_after: config.duration("cluster.sleep_after")?,
         transaction_idle_max: config.duration("cluster.transaction_idle_max")?,
+        memory_max_bytes: config.size("cluster.memory_max")?,
+        disk_max_bytes: config.size("cluster.disk_max")?,
+        cpu_weight: u32::try_from(config.count("cluster.cpu_weight")?)?,
+        tasks_max: u32::try_from(config.count("cluster.tasks_max")?)?,
     })
 }
 

@@ -100,6 +100,7 @@ impl LimitsWanted {
             connections_max: self.connections_max,
             sleep_after: self.sleep_after_seconds.map(seconds),
             transaction_idle_max: self.transaction_idle_max_seconds.map(seconds),
+            ..LimitsChange::default()
         }
     }
 }

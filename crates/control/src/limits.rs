@@ -44,6 +44,18 @@ pub const SLEEP_AFTER: RangeInclusive<Duration> = Duration::from_millis(100)..=D
 /// As [`SLEEP_AFTER`].
 pub const TRANSACTION_IDLE: RangeInclusive<Duration> = SLEEP_AFTER;
 
+/// Memory of a cluster. Under 128 MB an engine with its caches can't start; 64 TB is more than a machine has.
+pub const MEMORY: RangeInclusive<u64> = 128 << 20..=64 << 40;
+
+/// Disk of a cluster. A fresh one occupies about 60 MB, and its redo log and temporary files need room beside it.
+pub const DISK: RangeInclusive<u64> = 256 << 20..=1 << 50;
+
+/// CPU weight, with the bounds that cgroup v2 has.
+pub const CPU_WEIGHT: RangeInclusive<u32> = 1..=10_000;
+
+/// Tasks of an engine. An idle one has about 20 threads; each session may need one more.
+pub const TASKS: RangeInclusive<u32> = 64..=65_536;
+
 /// How long a sign-in link holds: long enough to copy it into a browser, too short to be found later in a scrollback.
 pub const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tidegate_engine::EngineError;
 use tidegate_model::{
     Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Event, Prefix, Requirement, RunEpoch, SessionId,
-    Verifier,
+    Size, Verifier,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -274,7 +274,36 @@ fn check(wanted: &ClusterLimits) -> Answer<()> {
     if !limits::TRANSACTION_IDLE.contains(&wanted.transaction_idle_max) {
         return time("transaction_idle_max is out of range", limits::TRANSACTION_IDLE);
     }
-    Ok(())
+    check_machine(wanted)
+}
+
+/// Limits of what the engine may use of the machine.
+fn check_machine(wanted: &ClusterLimits) -> Answer<()> {
+    let size = |name: &str, value: u64, range: RangeInclusive<u64>, why: &str| {
+        let (least, most) = range.clone().into_inner();
+        if range.contains(&value) {
+            return Ok(());
+        }
+        let (message, hint) = match value < least {
+            true => {
+                (format!("{name} of {} is too small: {why}", Size(value)), format!("give at least {}", Size(least)))
+            }
+            false => (format!("{name} of {} is too large", Size(value)), format!("give at most {}", Size(most))),
+        };
+        Err(ControlError::new(ErrorCode::BadLimits, message, hint))
+    };
+    let number = |name: &str, value: u32, range: RangeInclusive<u32>| {
+        if range.contains(&value) {
+            return Ok(());
+        }
+        let (least, most) = range.into_inner();
+        let hint = format!("give a number from {least} to {most}");
+        Err(ControlError::new(ErrorCode::BadLimits, format!("{name} of {value} is out of range"), hint))
+    };
+    size("memory_max", wanted.memory_max_bytes, limits::MEMORY, "the engine can't start with it")?;
+    size("disk_max", wanted.disk_max_bytes, limits::DISK, "a cluster without data nearly fills it")?;
+    number("cpu_weight", wanted.cpu_weight, limits::CPU_WEIGHT)?;
+    number("tasks_max", wanted.tasks_max, limits::TASKS)
 }
 
 /// What a cluster is born with: root from anywhere.

@@ -40,6 +40,10 @@ pub struct LimitsChange {
     pub connections_max: Option<u32>,
     pub sleep_after: Option<Duration>,
     pub transaction_idle_max: Option<Duration>,
+    pub memory_max_bytes: Option<u64>,
+    pub disk_max_bytes: Option<u64>,
+    pub cpu_weight: Option<u32>,
+    pub tasks_max: Option<u32>,
 }
 
 impl LimitsChange {
@@ -49,6 +53,10 @@ impl LimitsChange {
             connections_max: self.connections_max.unwrap_or(now.connections_max),
             sleep_after: self.sleep_after.unwrap_or(now.sleep_after),
             transaction_idle_max: self.transaction_idle_max.unwrap_or(now.transaction_idle_max),
+            memory_max_bytes: self.memory_max_bytes.unwrap_or(now.memory_max_bytes),
+            disk_max_bytes: self.disk_max_bytes.unwrap_or(now.disk_max_bytes),
+            cpu_weight: self.cpu_weight.unwrap_or(now.cpu_weight),
+            tasks_max: self.tasks_max.unwrap_or(now.tasks_max),
         }
     }
 }

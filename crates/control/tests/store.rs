@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 use tidegate_control::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, StoreError, Strays};
 use tidegate_model::{
     Account, AccountBook, ClusterId, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch, Verifier,
@@ -73,6 +74,56 @@ async fn a_cluster_comes_back_whole_after_reopening() {
     assert!(back.awake, "a run that did not end is not a clean sleep");
     assert_eq!((back.run, back.book.run), (RunEpoch(1), RunEpoch(1)));
     assert_eq!(back.book.accounts, book(1, "app").accounts);
+}
+
+#[tokio::test]
+async fn limits_come_back_as_they_were_set() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let small = ClusterLimits {
+        connections_max: 3,
+        sleep_after: Duration::from_millis(1_500),
+        transaction_idle_max: Duration::from_secs(7),
+        memory_max_bytes: 256 << 20,
+        disk_max_bytes: 9 << 40,
+        cpu_weight: 7,
+        tasks_max: 65,
+    };
+    let row = store.reserve(&Reservation { limits: small, ..wanted("demo") }, None, &Strays::default()).await.unwrap();
+    store.publish(row.id, &book(0, "root")).await.unwrap();
+    assert_eq!(store.load().await.unwrap()[0].limits, small);
+    let other =
+        ClusterLimits { memory_max_bytes: 3 << 30, disk_max_bytes: 1 << 30, cpu_weight: 9, tasks_max: 99, ..small };
+    store.set_limits(row.id, other).await.unwrap();
+    store.close().await;
+    assert_eq!(open(tmp.path()).await.load().await.unwrap()[0].limits, other);
+}
+
+/// The schema of the first release, with one cluster in it.
+#[tokio::test]
+async fn a_store_of_an_older_version_gets_the_default_limits() {
+    let tmp = tempfile::tempdir().unwrap();
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(tmp.path().join("store.sqlite")).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    for sql in [
+        include_str!("../migrations/sqlite/0001_clusters.sql"),
+        include_str!("../migrations/sqlite/0002_access.sql"),
+        "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (1), (2)",
+        "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, connections_max, sleep_after_ms, \
+         transaction_idle_max_ms, phase) VALUES (1, 'demo', 'demo', 'k7m2q9x4w3tz', 0, 5, 1000, 2000, 'live')",
+    ] {
+        sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let limits = open(tmp.path()).await.load().await.unwrap()[0].limits;
+    let want = ClusterLimits {
+        connections_max: 5,
+        sleep_after: Duration::from_secs(1),
+        transaction_idle_max: Duration::from_secs(2),
+        ..ClusterLimits::default()
+    };
+    assert_eq!(limits, want);
 }
 
 #[tokio::test]

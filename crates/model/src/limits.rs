@@ -1,4 +1,4 @@
-//! What one cluster may use. Units stand in the names.
+//! Limits of one cluster. The names carry the units.
 
 use std::time::Duration;
 
@@ -8,8 +8,16 @@ pub struct ClusterLimits {
     pub connections_max: u32,
     /// Asleep after this long without a busy session or an open transaction.
     pub sleep_after: Duration,
-    /// A transaction that has been idle for longer no longer holds the cluster awake.
+    /// A transaction that has been idle for longer no longer keeps the cluster awake.
     pub transaction_idle_max: Duration,
+    /// Memory of the engine: its anonymous memory and its page cache together.
+    pub memory_max_bytes: u64,
+    /// Soft limit of the cluster's files. Above it, the engine is read-only.
+    pub disk_max_bytes: u64,
+    /// Share of the processor when engines compete for it, as in cgroup v2: 1 to 10,000.
+    pub cpu_weight: u32,
+    /// Processes and threads of the engine.
+    pub tasks_max: u32,
 }
 
 impl Default for ClusterLimits {
@@ -18,6 +26,10 @@ impl Default for ClusterLimits {
             connections_max: 200,
             sleep_after: Duration::from_secs(5 * 60),
             transaction_idle_max: Duration::from_secs(60 * 60),
+            memory_max_bytes: 1 << 30,
+            disk_max_bytes: 4 << 30,
+            cpu_weight: 100,
+            tasks_max: 512,
         }
     }
 }

@@ -226,6 +226,14 @@ impl Config {
         }
     }
 
+    /// In bytes.
+    pub fn size(&self, key: &str) -> Result<u64> {
+        match self.value(key)? {
+            Value::Size(size) => Ok(size.0),
+            _ => anyhow::bail!("{key} is no size"),
+        }
+    }
+
     pub fn addresses(&self, key: &str) -> Result<Vec<SocketAddr>> {
         match self.value(key)? {
             Value::Addresses(a) => Ok(a.clone()),

@@ -68,6 +68,10 @@ fn bounds(kind: super::value::Kind) -> Option<String> {
     match kind {
         Kind::Duration { min, max } => Some(format!("From {} to {}.", write_duration(min), write_duration(max))),
         Kind::Count { min, max } => Some(format!("From {min} to {max}.")),
+        Kind::Size { min, max } => {
+            let size = tidegate_model::Size;
+            Some(format!("From {} to {}.", size(min), size(max)))
+        }
         Kind::Choice(choices) => Some(format!("One of {}.", choices.join(", "))),
         Kind::Addresses | Kind::Networks | Kind::Names | Kind::File | Kind::Text | Kind::HelpBase | Kind::Filter => {
             None

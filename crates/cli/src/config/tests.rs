@@ -33,6 +33,10 @@ fn defaults_agree_with_the_rooms() {
     assert_eq!(config.duration("cluster.sleep_after").unwrap(), limits.sleep_after);
     assert_eq!(config.duration("cluster.transaction_idle_max").unwrap(), limits.transaction_idle_max);
     assert_eq!(config.count("cluster.connections_max").unwrap(), u64::from(limits.connections_max));
+    assert_eq!(config.size("cluster.memory_max").unwrap(), limits.memory_max_bytes);
+    assert_eq!(config.size("cluster.disk_max").unwrap(), limits.disk_max_bytes);
+    assert_eq!(config.count("cluster.cpu_weight").unwrap(), u64::from(limits.cpu_weight));
+    assert_eq!(config.count("cluster.tasks_max").unwrap(), u64::from(limits.tasks_max));
 }
 
 #[test]
@@ -78,6 +82,10 @@ fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
         ("[cluster]\nsleep_after = \"0s\"\n", "must lie between 1s and 30d"),
         ("[cluster]\nconnections_max = -1\n", "must be a whole number"),
         ("[cluster]\nconnections_max = 0\n", "must lie between 1 and 10000; it is 0"),
+        ("[cluster]\nmemory_max = \"512\"\n", "must be a whole number with a unit"),
+        ("[cluster]\nmemory_max = 512\n", "must be a size such as"),
+        ("[cluster]\nmemory_max = \"1M\"\n", "must lie between 128M and 64T; it is 1M"),
+        ("[cluster]\ndisk_max = \"0G\"\n", "must lie between 256M and 1024T; it is 0"),
         ("[gateway]\nlisten = \"127.0.0.1:4000\"\n", "must be a list of"),
         ("[gateway]\nlisten = []\n", "must name at least one"),
         ("[gateway]\nlisten = [\"localhost\"]\n", "not ADDRESS:PORT"),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+use tidegate_model::Size;
 use toml::de::DeValue;
 
 /// What a setting may hold.
@@ -14,6 +15,11 @@ pub enum Kind {
         max: Duration,
     },
     Count {
+        min: u64,
+        max: u64,
+    },
+    /// Bytes with a unit, such as `512M`.
+    Size {
         min: u64,
         max: u64,
     },
@@ -37,6 +43,7 @@ pub enum Kind {
 pub enum Value {
     Duration(Duration),
     Count(u64),
+    Size(Size),
     Addresses(Vec<SocketAddr>),
     Networks(Vec<(IpAddr, u8)>),
     Names(Vec<String>),
@@ -59,6 +66,10 @@ impl Kind {
                 };
                 let value = number.ok_or("must be a whole number, not negative")?;
                 within(value, min, max, ToString::to_string).map(Value::Count)
+            }
+            Self::Size { min, max } => {
+                let value = Size::parse(text(raw, "a size such as \"512M\" or \"4G\"")?).map_err(|e| e.to_string())?;
+                within(value, Size(min), Size(max), ToString::to_string).map(Value::Size)
             }
             Self::Addresses => {
                 let list = list(raw, "ADDRESS:PORT texts such as [\"127.0.0.1:4000\"]")?;
@@ -184,6 +195,7 @@ impl fmt::Display for Value {
         f.write_str(&match self {
             Self::Duration(d) => quote(write_duration(*d)),
             Self::Count(n) => n.to_string(),
+            Self::Size(size) => quote(size.to_string()),
             Self::Addresses(a) => list(a.iter().map(ToString::to_string).collect()),
             Self::Networks(n) => list(n.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect()),
             Self::Names(n) => list(n.clone()),
@@ -201,6 +213,7 @@ impl Value {
         match self {
             Self::Duration(d) => write_duration(*d).into(),
             Self::Count(n) => (*n).into(),
+            Self::Size(size) => size.to_string().into(),
             Self::Addresses(a) => list(a.iter().map(ToString::to_string).collect()),
             Self::Networks(n) => list(n.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect()),
             Self::Names(n) => list(n.clone()),

@@ -33,6 +33,7 @@ pub async fn change(State(web): State<Web>, Path(name): Path<String>, form: Form
         connections_max: Some(typed.connections_max.trim().parse().unwrap_or(0)),
         sleep_after: Some(length(&typed.sleep_after, &typed.sleep_after_unit)),
         transaction_idle_max: Some(length(&typed.transaction_idle_max, &typed.transaction_idle_max_unit)),
+        ..LimitsChange::default()
     };
     match web.api.control.change_limits(&name, change).await {
         Ok(view) => Redirect::to(&format!("/clusters/{}#limits", view.name)).into_response(),

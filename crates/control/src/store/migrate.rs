@@ -7,6 +7,7 @@ use sqlx::{Row, SqlitePool};
 const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_clusters.sql"),
     include_str!("../../migrations/sqlite/0002_access.sql"),
+    include_str!("../../migrations/sqlite/0003_limits.sql"),
 ];
 
 pub async fn sqlite(pool: &SqlitePool) -> StoreResult<()> {

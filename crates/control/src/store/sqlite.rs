@@ -81,8 +81,9 @@ impl SqliteStore {
             None => None,
         };
         sqlx::query(
-            "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, uid, connections_max, \
-             sleep_after_ms, transaction_idle_max_ms, phase) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating')",
+            "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, uid, connections_max, sleep_after_ms, \
+             transaction_idle_max_ms, memory_max_bytes, disk_max_bytes, cpu_weight, tasks_max, phase) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating')",
         )
         .bind(to_i64(id))
         .bind(wanted.name.as_str())
@@ -93,6 +94,10 @@ impl SqliteStore {
         .bind(i64::from(wanted.limits.connections_max))
         .bind(to_ms(wanted.limits.sleep_after))
         .bind(to_ms(wanted.limits.transaction_idle_max))
+        .bind(to_i64(wanted.limits.memory_max_bytes))
+        .bind(to_i64(wanted.limits.disk_max_bytes))
+        .bind(i64::from(wanted.limits.cpu_weight))
+        .bind(i64::from(wanted.limits.tasks_max))
         .execute(&mut *tx)
         .await?;
         let row = read_one(&mut tx, ClusterId(id)).await?;
@@ -131,12 +136,17 @@ impl Store for SqliteStore {
 
     fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(async move {
-            let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, transaction_idle_max_ms = ? \
+            let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, transaction_idle_max_ms = ?, \
+                       memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ? \
                        WHERE id = ? AND phase = 'live'";
             let change = sqlx::query(sql)
                 .bind(i64::from(limits.connections_max))
                 .bind(to_ms(limits.sleep_after))
                 .bind(to_ms(limits.transaction_idle_max))
+                .bind(to_i64(limits.memory_max_bytes))
+                .bind(to_i64(limits.disk_max_bytes))
+                .bind(i64::from(limits.cpu_weight))
+                .bind(i64::from(limits.tasks_max))
                 .bind(to_i64(id.0));
             touched(change.execute(&self.pool).await?.rows_affected(), id)
         })
@@ -232,7 +242,6 @@ async fn read_row(db: &mut SqliteConnection, row: &SqliteRow) -> StoreResult<Clu
     let id: i64 = row.try_get("id")?;
     let corrupt = |what: &str| StoreError::Corrupt { cluster: id, what: what.to_owned() };
     let int = |column: &str| row.try_get::<i64, _>(column);
-    let ms = |column: &str| int(column).map(|v| Duration::from_millis(v.unsigned_abs()));
     let name: String = row.try_get("name")?;
     let prefix: String = row.try_get("prefix")?;
     let phase = match row.try_get::<String, _>("phase")?.as_str() {
@@ -252,15 +261,30 @@ async fn read_row(db: &mut SqliteConnection, row: &SqliteRow) -> StoreResult<Clu
         prefix: Prefix::parse(&prefix).ok_or_else(|| corrupt("bad prefix"))?,
         created_unix: int("created_unix")?,
         uid,
-        limits: ClusterLimits {
-            connections_max: u32::try_from(int("connections_max")?).map_err(|_| corrupt("bad connections_max"))?,
-            sleep_after: ms("sleep_after_ms")?,
-            transaction_idle_max: ms("transaction_idle_max_ms")?,
-        },
+        limits: read_limits(row).map_err(|error| match error {
+            sqlx::Error::ColumnDecode { index, .. } => corrupt(&format!("bad {index}")),
+            other => other.into(),
+        })?,
         phase,
         run: RunEpoch(int("run")?.unsigned_abs()),
         awake: int("awake")? != 0,
         book: read_book(db, id, RunEpoch(int("accounts_run")?.unsigned_abs())).await?,
+    })
+}
+
+fn read_limits(row: &SqliteRow) -> Result<ClusterLimits, sqlx::Error> {
+    let ms = |column: &str| row.try_get::<i64, _>(column).map(|v| Duration::from_millis(v.unsigned_abs()));
+    // Narrower than the column, so that a value out of range is an error of that column.
+    let number = |column: &str| row.try_get::<u32, _>(column);
+    let bytes = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
+    Ok(ClusterLimits {
+        connections_max: number("connections_max")?,
+        sleep_after: ms("sleep_after_ms")?,
+        transaction_idle_max: ms("transaction_idle_max_ms")?,
+        memory_max_bytes: bytes("memory_max_bytes")?,
+        disk_max_bytes: bytes("disk_max_bytes")?,
+        cpu_weight: number("cpu_weight")?,
+        tasks_max: number("tasks_max")?,
     })
 }
 
