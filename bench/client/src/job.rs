@@ -47,6 +47,9 @@ pub enum Work {
     Verdict { each: usize, threads: usize },
     /// Statements for the first login.
     Execute { statements: Vec<String> },
+    /// Sessions spread over the logins that ask at a steady pace, as an application does. A failure is counted, and the
+    /// session opened again; it never ends the measurement.
+    Paced { sessions: usize, seconds: f64, pause_ms: u64, queries_per_login: u64, query: String },
 }
 
 #[derive(Serialize)]
@@ -57,6 +60,17 @@ pub enum Answer {
     Idle { sessions: usize, seconds: f64 },
     Verdict { kinds: BTreeMap<String, Kind> },
     Execute { rows: Vec<u64> },
+    Paced { queries: Timing, logins: Timing, failures: BTreeMap<String, u64> },
+}
+
+/// Quantiles of what succeeded, in microseconds.
+#[derive(Serialize)]
+pub struct Timing {
+    pub count: usize,
+    pub p50: u64,
+    pub p95: u64,
+    pub p99: u64,
+    pub max: u64,
 }
 
 /// All verdicts of one kind of login.

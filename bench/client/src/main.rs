@@ -4,6 +4,7 @@
 mod error;
 mod job;
 mod limits;
+mod paced;
 mod packet;
 mod session;
 mod work;

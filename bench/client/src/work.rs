@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::job::{Answer, Job, Kind, Login, Work};
 use crate::limits;
+use crate::paced::{self, Pace};
 use crate::session::{Outcome, Session, Target, micros, warm_up};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -23,6 +24,15 @@ pub fn run(job: &Job) -> Result<(Answer, Vec<Session>), Error> {
         Work::Verdict { each, threads } => {
             verdict(&target, &job.logins, *each, bounded(*threads, limits::THREADS_MAX)?)?
         }
+        Work::Paced { sessions, seconds, pause_ms, queries_per_login, query } => {
+            let pace = Pace {
+                sessions: bounded(*sessions, limits::THREADS_MAX)?,
+                time: Duration::try_from_secs_f64(*seconds).map_err(|e| Error::Job(e.to_string()))?,
+                pause: Duration::from_millis(*pause_ms),
+                queries_per_login: *queries_per_login,
+            };
+            paced::run(&target, &job.logins, &pace, query)?
+        }
         Work::Execute { statements } => {
             let mut session = Session::open(&target, first, None)?;
             let rows = statements.iter().map(|sql| session.query(sql)).collect::<Result<_, _>>()?;
@@ -38,7 +48,7 @@ fn bounded(asked: usize, most: usize) -> Result<usize, Error> {
 }
 
 /// Runs the same work on several threads and gathers what they bring.
-fn on_threads<T: Send>(threads: usize, work: impl Fn(usize) -> Result<T, Error> + Sync) -> Result<Vec<T>, Error> {
+pub fn on_threads<T: Send>(threads: usize, work: impl Fn(usize) -> Result<T, Error> + Sync) -> Result<Vec<T>, Error> {
     std::thread::scope(|scope| {
         let work = &work;
         let handles: Vec<_> = (0..threads).map(|n| scope.spawn(move || work(n))).collect();

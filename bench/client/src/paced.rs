@@ -1,0 +1,97 @@
+//! Sessions that ask at a steady pace and count what fails: the good clients of the hostile run.
+
+use crate::error::Error;
+use crate::job::{Answer, Login, Timing};
+use crate::session::{Session, Target, micros, warm_up};
+use crate::work::on_threads;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How often, and for how long.
+pub struct Pace {
+    pub sessions: usize,
+    pub time: Duration,
+    /// Between the answer to one query and the next query.
+    pub pause: Duration,
+    /// A session says goodbye and logs in anew after this many.
+    pub queries_per_login: u64,
+}
+
+#[derive(Default)]
+struct Seen {
+    queries: Vec<u64>,
+    logins: Vec<u64>,
+    failures: BTreeMap<String, u64>,
+}
+
+/// Runs all sessions on threads of their own and gathers what each saw.
+pub fn run(target: &Target, logins: &[Login], pace: &Pace, query: &str) -> Result<Answer, Error> {
+    let parts = on_threads(pace.sessions, |n| {
+        warm_up(target)?;
+        let login = logins.get(n % logins.len()).ok_or_else(|| Error::Job("no login".into()))?;
+        Ok(one_client(target, login, pace, query))
+    })?;
+    let mut all = Seen::default();
+    for part in parts {
+        all.queries.extend(part.queries);
+        all.logins.extend(part.logins);
+        for (what, count) in part.failures {
+            *all.failures.entry(what).or_default() += count;
+        }
+    }
+    Ok(Answer::Paced { queries: timing(all.queries), logins: timing(all.logins), failures: all.failures })
+}
+
+fn one_client(target: &Target, login: &Login, pace: &Pace, query: &str) -> Seen {
+    let mut seen = Seen::default();
+    let began = Instant::now();
+    while began.elapsed() < pace.time {
+        if let Err(error) = one_session(target, login, pace, query, began, &mut seen) {
+            *seen.failures.entry(error.to_string()).or_default() += 1;
+            std::thread::sleep(pace.pause);
+        }
+    }
+    seen
+}
+
+fn one_session(
+    target: &Target,
+    login: &Login,
+    pace: &Pace,
+    query: &str,
+    began: Instant,
+    seen: &mut Seen,
+) -> Result<(), Error> {
+    let this = Instant::now();
+    let mut session = Session::open(target, login, None)?;
+    seen.logins.push(micros(this));
+    for _ in 0..pace.queries_per_login {
+        if began.elapsed() >= pace.time {
+            break;
+        }
+        let this = Instant::now();
+        session.query(query)?;
+        seen.queries.push(micros(this));
+        std::thread::sleep(pace.pause);
+    }
+    session.goodbye()
+}
+
+fn timing(mut all: Vec<u64>) -> Timing {
+    all.sort_unstable();
+    let at = |per_cent: usize| all.get(all.len() * per_cent / 100).or(all.last()).copied().unwrap_or_default();
+    Timing { count: all.len(), p50: at(50), p95: at(95), p99: at(99), max: at(100) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_come_from_what_was_measured() {
+        let found = timing((1..=200).rev().collect());
+        assert_eq!((found.count, found.p50, found.p95, found.p99, found.max), (200, 101, 191, 199, 200));
+        let none = timing(Vec::new());
+        assert_eq!((none.count, none.p99, none.max), (0, 0, 0));
+    }
+}

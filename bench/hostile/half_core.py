@@ -1,0 +1,41 @@
+"""A control group of half a processor core: what attackers may burn on the machine that they attack."""
+
+import contextlib
+import os
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+PERIOD_MICROS = 100_000
+
+
+class HalfCore:
+    """The group, on v2 or v1; `describe` says which, or why there is none."""
+
+    def __init__(self):
+        name = f"tidegate-hostile-{os.getpid()}"
+        self.group, self.described = None, "nothing (control groups need root)"
+        quota = PERIOD_MICROS // 2
+        for version, parent, file, value in (("v2", ROOT, "cpu.max", f"{quota} {PERIOD_MICROS}"),
+                                             ("v1", ROOT / "cpu", "cpu.cfs_quota_us", str(quota))):
+            # Where both versions are mounted, the parent of v2 is a plain folder that would take any file.
+            if not (parent / "cgroup.procs").exists():
+                continue
+            group = parent / name
+            try:
+                group.mkdir()
+                (group / file).write_text(value)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    group.rmdir()
+                continue
+            self.group, self.described = group, f"half a core ({version} control group)"
+            return
+
+    def take(self, pid):
+        if self.group:
+            (self.group / "cgroup.procs").write_text(str(pid))
+
+    def remove(self):
+        if self.group:
+            with contextlib.suppress(OSError):
+                self.group.rmdir()
