@@ -108,6 +108,30 @@ fn case_05_a_login_packet_of_16_mb_inside_tls_is_refused_by_its_header() {
 }
 
 #[test]
+fn case_05_a_login_with_a_megabyte_of_attributes_is_let_in() {
+    // One pair: a key of 1 byte, and a value that fills the packet up to the largest that is taken.
+    let mut response = Response::new(&CLUSTER.user);
+    response.capabilities |= wire::CONNECT_ATTRS;
+    let room = (1 << 20) - response.bytes().len() - 4;
+    let lenenc = |n: usize| [&[0xfd], &u32::try_from(n).unwrap().to_le_bytes()[..3]].concat();
+    let value = vec![b'v'; room - 2 - 4];
+    response.tail = [lenenc(room), b"\x01k".to_vec(), lenenc(value.len()), value].concat();
+    assert_eq!(response.bytes().len(), 1 << 20);
+    let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, tls::BOTH));
+    assert_eq!(probe.login(&response, &CLUSTER.password), Verdict::In);
+}
+
+#[test]
+fn case_05_a_user_without_an_end_is_refused_before_the_whole_packet_has_come() {
+    let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, tls::BOTH));
+    let mut packet = vec![0xff, 0xff, 0x0f, 2];
+    packet.extend_from_slice(&wire::ssl_request(wire::ORDINARY));
+    packet.resize(4 + (16 << 10), b'a');
+    probe.raw(&packet).unwrap();
+    assert_eq!(Refused::parse(&probe.expect()).unwrap().code, 1153);
+}
+
+#[test]
 fn case_06_empty_packets_neither_hang_nor_panic() {
     let mut probe = Probe::connect(CLUSTER.addr());
     probe.write(1, &[]);

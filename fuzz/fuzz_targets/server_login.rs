@@ -19,6 +19,17 @@ fuzz_target!(|stream: &[u8]| {
             assert_eq!(again.attributes, response.attributes);
             assert!(are_pairs(&response.attributes).is_some(), "an engine would refuse these attributes");
         }
+        // The same login with its end dropped: shorter attributes, or an error, and nothing else is different.
+        let kept = packet.payload.len() / 2;
+        let dropped = packet.payload.len() - kept;
+        if let (Some(start), Ok(whole)) = (packet.payload.get(..kept), HandshakeResponse::parse(&packet.payload))
+            && dropped > 0
+            && let Ok(cut) = HandshakeResponse::parse_cut(start, dropped)
+        {
+            assert_eq!((&cut.user, &cut.auth_response), (&whole.user, &whole.auth_response));
+            assert_eq!((&cut.database, &cut.plugin), (&whole.database, &whole.plugin));
+            assert!(are_pairs(&cut.attributes).is_some(), "an engine would refuse these attributes");
+        }
         let seq = packet.seq;
         match machine.on_packet(packet) {
             Ok(LoginStep::Send(bytes)) => {

@@ -8,6 +8,7 @@ mod error_packet;
 mod failures;
 mod gateway;
 pub mod limits;
+mod login_read;
 mod relay;
 mod settings;
 mod source;

@@ -35,6 +35,11 @@ pub struct ClientHint {
 
 impl FirstPacket {
     pub fn parse(payload: &[u8]) -> Self {
+        Self::parse_cut(payload, 0)
+    }
+
+    /// Parses a packet whose last `dropped` bytes were not kept.
+    pub fn parse_cut(payload: &[u8], dropped: usize) -> Self {
         if payload == [1] {
             return Self::Quit;
         }
@@ -49,15 +54,15 @@ impl FirstPacket {
             // A whole login with the TLS bit set is no SSLRequest: a client that sends one has spoken in clear text.
             return match payload.len() {
                 SSL_REQUEST_LEN => Self::SslRequest { capabilities },
-                n if n > SSL_REQUEST_LEN => Self::plain(payload),
+                n if n > SSL_REQUEST_LEN => Self::plain(payload, dropped),
                 _ => Self::Malformed,
             };
         }
-        if payload.len() <= SSL_REQUEST_LEN { Self::Malformed } else { Self::plain(payload) }
+        if payload.len() <= SSL_REQUEST_LEN { Self::Malformed } else { Self::plain(payload, dropped) }
     }
 
-    fn plain(payload: &[u8]) -> Self {
-        let client = HandshakeResponse::parse(payload).ok().and_then(|r| hint(&r.attributes));
+    fn plain(payload: &[u8], dropped: usize) -> Self {
+        let client = HandshakeResponse::parse_cut(payload, dropped).ok().and_then(|r| hint(&r.attributes));
         Self::Plain { client }
     }
 }

@@ -38,7 +38,17 @@ impl Drop for HandshakeResponse {
 
 impl HandshakeResponse {
     pub fn parse(payload: &[u8]) -> Result<Self, Malformed> {
+        Self::parse_cut(payload, 0)
+    }
+
+    /// Parses a login whose last `dropped` bytes were not kept. Only the attributes may reach into them: of those, the
+    /// pairs that were kept whole are returned.
+    pub fn parse_cut(payload: &[u8], dropped: usize) -> Result<Self, Malformed> {
         let mut r = Reader::new(payload);
+        // The end of what was kept is not the end of the payload, so it ends no string.
+        fn text<'a>(r: &mut Reader<'a>, dropped: usize) -> Result<&'a [u8], Malformed> {
+            if dropped == 0 { Ok(r.until_nul_or_end()) } else { r.until_nul() }
+        }
         let capabilities = Capabilities(r.u32()?);
         if !capabilities.contains(Capabilities::PROTOCOL_41) {
             return Err(Malformed);
@@ -46,21 +56,24 @@ impl HandshakeResponse {
         let max_packet = r.u32()?;
         let collation = r.u8()?;
         r.bytes(23)?;
-        let user = r.until_nul_or_end().to_vec();
+        let user = text(&mut r, dropped)?.to_vec();
         let auth_response = if capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) {
             r.lenenc_bytes()?.to_vec()
         } else if capabilities.contains(Capabilities::SECURE_CONNECTION) {
             let n = usize::from(r.u8()?);
             r.bytes(n)?.to_vec()
         } else {
-            r.until_nul_or_end().to_vec()
+            text(&mut r, dropped)?.to_vec()
         };
         // Old JDBC drivers send the NUL of a database they did not announce (case 39): never read then.
-        let database = (capabilities.contains(Capabilities::CONNECT_WITH_DB)).then(|| r.until_nul_or_end().to_vec());
-        let database = database.filter(|d| !d.is_empty());
-        let plugin = (capabilities.contains(Capabilities::PLUGIN_AUTH)).then(|| r.until_nul_or_end().to_vec());
+        let mut announced = |flag| match capabilities.contains(flag) {
+            true => text(&mut r, dropped).map(|text| Some(text.to_vec())),
+            false => Ok(None),
+        };
+        let database = announced(Capabilities::CONNECT_WITH_DB)?.filter(|d| !d.is_empty());
+        let plugin = announced(Capabilities::PLUGIN_AUTH)?;
         let attributes = match capabilities.contains(Capabilities::CONNECT_ATTRS) {
-            true => attributes(r.rest()),
+            true => attributes(r.rest(), dropped),
             false => Vec::new(),
         };
         Ok(Self { capabilities, max_packet, collation, user, auth_response, database, plugin, attributes })
@@ -91,20 +104,38 @@ impl HandshakeResponse {
 }
 
 /// The attributes as they came, if their outer length is sound. A broken tail is dropped rather than passed on: the
-/// engine would refuse the whole login for it (MySQL bug 79612 clients exist).
-fn attributes(rest: &[u8]) -> Vec<u8> {
+/// engine would refuse the whole login for it (MySQL bug 79612 clients exist). Where the last `dropped` bytes of the
+/// payload were not kept, the pairs before them are returned, under a length of their own.
+fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
     let mut r = Reader::new(rest);
-    match r.lenenc_bytes() {
-        Ok(inner) => {
-            let mut pairs = Reader::new(inner);
-            while !pairs.is_empty() {
-                if pairs.lenenc_bytes().is_err() || pairs.lenenc_bytes().is_err() {
-                    return Vec::new();
-                }
-            }
-            rest.get(..rest.len() - r.rest().len()).unwrap_or_default().to_vec()
+    let Some(len) = r.lenenc().ok().and_then(|len| usize::try_from(len).ok()) else { return Vec::new() };
+    if let Ok(inner) = r.bytes(len) {
+        return match pairs(inner) == inner.len() {
+            true => rest.get(..rest.len() - r.rest().len()).unwrap_or_default().to_vec(),
+            false => Vec::new(),
+        };
+    }
+    let kept = r.rest();
+    if len > kept.len().saturating_add(dropped) {
+        return Vec::new();
+    }
+    let whole = kept.get(..pairs(kept)).unwrap_or_default();
+    let mut out = Vec::new();
+    if !whole.is_empty() {
+        out.reserve_exact(whole.len() + 9);
+        put_lenenc_bytes(whole, &mut out);
+    }
+    out
+}
+
+/// Returns the length of the whole pairs of keys and values that these bytes start with.
+fn pairs(bytes: &[u8]) -> usize {
+    let mut r = Reader::new(bytes);
+    loop {
+        let at = bytes.len() - r.rest().len();
+        if r.is_empty() || r.lenenc_bytes().is_err() || r.lenenc_bytes().is_err() {
+            return at;
         }
-        Err(Malformed) => Vec::new(),
     }
 }
 
@@ -145,6 +176,43 @@ mod tests {
             let parsed = HandshakeResponse::parse(&r.encode()).unwrap();
             assert!(parsed.attributes.is_empty(), "{broken:?}");
             assert_eq!(parsed.user, r.user);
+        }
+    }
+
+    #[test]
+    fn attributes_past_the_kept_bytes_are_cut_to_whole_pairs() {
+        let mut r = response();
+        let mut inner = Vec::new();
+        for _ in 0..100 {
+            put_lenenc_bytes(b"key", &mut inner);
+            put_lenenc_bytes(&[b'v'; 300], &mut inner);
+        }
+        r.attributes.clear();
+        put_lenenc_bytes(&inner, &mut r.attributes);
+        let bytes = r.encode();
+        let fixed = bytes.len() - r.attributes.len();
+        for kept in [fixed + 2, fixed + 3, fixed + 309, fixed + 310, fixed + 5_000] {
+            let parsed = HandshakeResponse::parse_cut(&bytes[..kept], bytes.len() - kept).unwrap();
+            assert_eq!((&parsed.user, &parsed.database, &parsed.plugin), (&r.user, &r.database, &r.plugin));
+            let whole = kept.saturating_sub(fixed + 3) / 307;
+            let mut want = Vec::new();
+            if whole > 0 {
+                put_lenenc_bytes(&inner[..whole * 307], &mut want);
+            }
+            assert_eq!(parsed.attributes, want, "{kept}");
+        }
+        // A length that even the dropped bytes don't bear out is broken.
+        let parsed = HandshakeResponse::parse_cut(&bytes[..fixed + 400], 10).unwrap();
+        assert_eq!(parsed.attributes, b"");
+    }
+
+    #[test]
+    fn no_other_field_may_reach_into_what_was_dropped() {
+        let mut r = response();
+        r.attributes = Vec::new();
+        let bytes = r.encode();
+        for kept in 0..bytes.len() {
+            assert_eq!(HandshakeResponse::parse_cut(&bytes[..kept], bytes.len() - kept), Err(Malformed), "{kept}");
         }
     }
 

@@ -3,8 +3,13 @@
 /// The one clear-text packet. An SSLRequest has 32 bytes; a login with attributes that was sent by mistake, and gets
 /// its 3159, has seldom more than a few hundred.
 pub const PRE_TLS_PACKET_MAX: usize = 64 * 1024;
+/// Bytes kept of the clear-text packet: what a login needs to name its client. The rest is read and dropped.
+pub const PRE_TLS_KEPT_MAX: usize = 4 * 1024;
 /// A login packet inside TLS. libmysqlclient sends at most 64 KB of attributes; other drivers know no bound.
 pub const LOGIN_PACKET_MAX: usize = 1024 * 1024;
+/// Bytes kept of a login packet. User, proof, database and plugin must lie within them; attributes past them are read
+/// and dropped as they come.
+pub const LOGIN_KEPT_MAX: usize = 16 * 1024;
 /// Attributes looked at in a clear-text login, to name the mend for that client.
 pub const ATTRIBUTES_MAX: usize = 64;
 /// Columns of an administrative result set.

@@ -61,6 +61,8 @@ pub enum LoginError {
     UnsupportedAuth,
     #[error("malformed login")]
     Malformed,
+    #[error("a login whose user, proof, database or plugin is longer than any")]
+    TooLarge,
 }
 
 enum State {
@@ -87,13 +89,19 @@ impl ServerLogin {
     }
 
     pub fn on_packet(&mut self, packet: Packet) -> Result<LoginStep, LoginError> {
+        self.on_cut_packet(packet, 0)
+    }
+
+    /// Takes a packet whose last `dropped` bytes were not kept. Only a login's attributes may be cut.
+    pub fn on_cut_packet(&mut self, packet: Packet, dropped: usize) -> Result<LoginStep, LoginError> {
         if packet.seq != self.expected_seq {
             return Err(LoginError::OutOfOrder);
         }
         self.expected_seq = packet.seq.wrapping_add(2);
         let next_seq = packet.seq.wrapping_add(1);
         match std::mem::replace(&mut self.state, State::Over) {
-            State::Response => self.on_response(&packet.payload, next_seq),
+            State::Response => self.on_response(&packet.payload, dropped, next_seq),
+            State::Clear(_) | State::Switched(_) if dropped > 0 => Err(LoginError::TooLarge),
             State::Clear(response) => {
                 let credential = clear_password(&packet.payload)?;
                 Ok(self.done(&response, credential, next_seq))
@@ -106,12 +114,15 @@ impl ServerLogin {
         }
     }
 
-    fn on_response(&mut self, payload: &[u8], next_seq: u8) -> Result<LoginStep, LoginError> {
+    fn on_response(&mut self, payload: &[u8], dropped: usize, next_seq: u8) -> Result<LoginStep, LoginError> {
         let old = payload.get(..2).is_some_and(|b| b.get(1).is_some_and(|high| high & 2 == 0));
         if old {
             return Err(LoginError::OldProtocol);
         }
-        let response = Box::new(HandshakeResponse::parse(payload).map_err(|_| LoginError::Malformed)?);
+        let response = HandshakeResponse::parse_cut(payload, dropped);
+        // A whole packet that can't be read is malformed; of a cut one, the kept part is too short for its fields.
+        let malformed = if dropped > 0 { LoginError::TooLarge } else { LoginError::Malformed };
+        let response = Box::new(response.map_err(|_| malformed)?);
         // Not PLUGIN_AUTH, or a name we don't check (libmariadb without the plugin says `dummy_fallback_auth`): switch.
         match response.plugin.as_deref() {
             Some(CACHING_SHA2) => self.on_caching_sha2(response, next_seq),
@@ -283,6 +294,20 @@ mod tests {
         assert!(!login.capabilities.contains(Capabilities::COMPRESS));
         assert!(!login.capabilities.contains(Capabilities::DEPRECATE_EOF));
         assert!(login.capabilities.contains(Capabilities::SESSION_TRACK));
+    }
+
+    #[test]
+    fn case_05_a_cut_packet_is_taken_for_its_attributes_and_for_nothing_else() {
+        let mut p = HandshakeResponse::parse(&response(Some(CACHING_SHA2), &[1; 32]).payload).unwrap();
+        p.attributes = b"\xFD\x00\x00\x10\x03key\x03val".to_vec();
+        let cut = |payload: Vec<u8>| Packet { seq: 2, payload };
+        let mut machine = ServerLogin::new([9; 20], OFFERED);
+        assert!(matches!(machine.on_cut_packet(cut(p.encode()), 0x10_0000 - 8), Ok(LoginStep::Send(_))));
+        let password = machine.on_cut_packet(packet(4, b"secret"), 1);
+        assert_eq!(password.err(), Some(LoginError::TooLarge));
+        let mut machine = ServerLogin::new([9; 20], OFFERED);
+        let endless = p.encode()[..40].to_vec();
+        assert_eq!(machine.on_cut_packet(cut(endless), 1).err(), Some(LoginError::TooLarge));
     }
 
     #[test]

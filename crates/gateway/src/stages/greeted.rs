@@ -6,12 +6,13 @@
 use super::accepted::Accepted;
 use super::secured::Secured;
 use super::{Facts, refuse, refuse_client};
+use crate::login_read::{discard, read_kept};
 use crate::tls_stream::TlsStream;
 use std::io;
 use tidegate_model::journal::Ending;
 use tidegate_model::{Event, Refusal, RefusalKind};
 use tidegate_wire::first_packet::{ClientHint, FirstPacket};
-use tidegate_wire::limits::PRE_TLS_PACKET_MAX;
+use tidegate_wire::limits::{PRE_TLS_KEPT_MAX, PRE_TLS_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
@@ -26,9 +27,16 @@ pub(crate) struct Greeted {
 }
 
 enum First {
-    Packet { seq: u8, payload: Vec<u8> },
+    /// The payload's start, and how many bytes of it were dropped.
+    Packet {
+        seq: u8,
+        payload: Vec<u8>,
+        dropped: usize,
+    },
     TooLarge,
-    Closed { any: bool },
+    Closed {
+        any: bool,
+    },
 }
 
 impl Greeted {
@@ -39,8 +47,8 @@ impl Greeted {
             Ok(Err(_)) => return Err(Ending::ClientClosed),
             Err(_) => return Err(self.refuse(RefusalKind::LoginTimeout).await),
         };
-        let (seq, payload) = match first {
-            First::Packet { seq, payload } => (seq, payload),
+        let (seq, payload, dropped) = match first {
+            First::Packet { seq, payload, dropped } => (seq, payload, dropped),
             First::TooLarge => return Err(self.refuse(RefusalKind::PacketTooLarge).await),
             First::Closed { any: false } => return Err(Ending::ClientClosed),
             First::Closed { any: true } => return Err(Ending::ClientGone("closed in its first packet".to_owned())),
@@ -48,7 +56,7 @@ impl Greeted {
         if seq != 1 {
             return Err(self.refuse(RefusalKind::PacketsOutOfOrder).await);
         }
-        match FirstPacket::parse(&payload) {
+        match FirstPacket::parse_cut(&payload, dropped) {
             FirstPacket::SslRequest { .. } => {}
             FirstPacket::Plain { client } => return Err(self.refuse_plain(client).await),
             FirstPacket::Quit => return Err(Ending::Quit),
@@ -94,7 +102,7 @@ impl Greeted {
 
     async fn read_first(&mut self) -> io::Result<First> {
         let tcp = &mut self.accepted.tcp;
-        let mut buf = vec![0; SSL_REQUEST];
+        let mut buf = [0; SSL_REQUEST];
         let mut have = 0;
         let header = loop {
             let n = tcp.read(buf.get_mut(have..).unwrap_or_default()).await?;
@@ -106,20 +114,22 @@ impl Greeted {
                 break header;
             }
         };
-        let whole = HEADER_LEN + header.len as usize;
-        if header.len as usize > PRE_TLS_PACKET_MAX {
+        let len = header.len as usize;
+        if len > PRE_TLS_PACKET_MAX {
             return Ok(First::TooLarge);
         }
-        buf.resize(whole.max(have), 0);
-        while have < whole {
-            let n = tcp.read(buf.get_mut(have..whole).unwrap_or_default()).await?;
-            if n == 0 {
-                return Ok(First::Closed { any: true });
-            }
-            have += n;
+        let mut payload = buf.get(HEADER_LEN..have).unwrap_or_default().to_vec();
+        payload.truncate(len);
+        let kept = len.min(PRE_TLS_KEPT_MAX);
+        let rest = async {
+            read_kept(tcp, &mut payload, kept).await?;
+            discard(tcp, len - kept).await
+        };
+        match rest.await {
+            Ok(()) => Ok(First::Packet { seq: header.seq, payload, dropped: len - kept }),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(First::Closed { any: true }),
+            Err(e) => Err(e),
         }
-        let payload = buf.get(HEADER_LEN..whole).unwrap_or_default().to_vec();
-        Ok(First::Packet { seq: header.seq, payload })
     }
 }
 

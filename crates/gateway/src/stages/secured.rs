@@ -3,17 +3,17 @@
 use super::identified::Identified;
 use super::{Facts, refuse};
 use crate::gateway::Shared;
+use crate::login_read::{discard, read_kept};
 use crate::source::Place;
 use crate::tls_stream::TlsStream;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tidegate_model::journal::Ending;
 use tidegate_model::{LoginName, Refusal, RefusalKind, SessionGuard};
-use tidegate_wire::limits::LOGIN_PACKET_MAX;
+use tidegate_wire::limits::{LOGIN_KEPT_MAX, LOGIN_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
 use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) struct Secured {
@@ -68,17 +68,33 @@ impl Secured {
     async fn read_login(&mut self) -> Result<Login, Unread> {
         let mut machine = ServerLogin::new(self.salt, tidegate_wire::capabilities::OFFERED);
         loop {
-            let packet = read_packet(&mut *self.tls, LOGIN_PACKET_MAX).await?;
-            let seq = packet.seq.wrapping_add(1);
-            match machine.on_packet(packet) {
-                Ok(LoginStep::Credential(login)) => return Ok(*login),
-                Ok(LoginStep::Send(bytes)) => {
+            let header = self.read_header().await?;
+            let len = header.len as usize;
+            let next_seq = header.seq.wrapping_add(1);
+            if len > LOGIN_PACKET_MAX {
+                return Err(Unread::Refused(RefusalKind::PacketTooLarge, next_seq));
+            }
+            let mut packet = Packet { seq: header.seq, payload: Vec::new() };
+            let kept = len.min(LOGIN_KEPT_MAX);
+            read_kept(&mut *self.tls, &mut packet.payload, kept).await.map_err(|_| Unread::Closed)?;
+            // Judged by the kept part: a login that can't be valid is refused before the rest has come.
+            let step =
+                machine.on_cut_packet(packet, len - kept).map_err(|e| Unread::Refused(refusal_of(&e), next_seq))?;
+            discard(&mut *self.tls, len - kept).await.map_err(|_| Unread::Closed)?;
+            match step {
+                LoginStep::Credential(login) => return Ok(*login),
+                LoginStep::Send(bytes) => {
                     self.tls.write_all(&bytes).await.map_err(|_| Unread::Closed)?;
                     self.tls.flush().await.map_err(|_| Unread::Closed)?;
                 }
-                Err(e) => return Err(Unread::Refused(refusal_of(&e), seq)),
             }
         }
+    }
+
+    async fn read_header(&mut self) -> Result<Header, Unread> {
+        let mut head = [0; HEADER_LEN];
+        self.tls.read_exact(&mut head).await.map_err(|_| Unread::Closed)?;
+        Header::parse(&head).ok_or(Unread::Closed)
     }
 }
 
@@ -88,20 +104,6 @@ fn refusal_of(error: &LoginError) -> RefusalKind {
         LoginError::OldProtocol => RefusalKind::OldProtocol,
         LoginError::UnsupportedAuth => RefusalKind::UnsupportedAuth,
         LoginError::Malformed => RefusalKind::BadHandshake,
+        LoginError::TooLarge => RefusalKind::PacketTooLarge,
     }
-}
-
-/// One packet and not a byte more. The declared length is judged before anything is allocated for it.
-async fn read_packet<S: AsyncRead + Unpin>(stream: &mut S, max: usize) -> Result<Packet, Unread> {
-    let closed = |_: io::Error| Unread::Closed;
-    let mut head = [0; HEADER_LEN];
-    stream.read_exact(&mut head).await.map_err(closed)?;
-    let header = Header::parse(&head).ok_or(Unread::Closed)?;
-    let len = header.len as usize;
-    if len > max {
-        return Err(Unread::Refused(RefusalKind::PacketTooLarge, header.seq.wrapping_add(1)));
-    }
-    let mut payload = vec![0; len];
-    stream.read_exact(&mut payload).await.map_err(closed)?;
-    Ok(Packet { seq: header.seq, payload })
 }
