@@ -4,6 +4,7 @@
 //! where a port carries a conversation; they move values between tasks and touch nothing outside.)
 
 pub mod account;
+pub mod admission;
 pub mod id;
 pub mod journal;
 pub mod lease;
@@ -18,6 +19,7 @@ pub mod trust;
 pub mod wording;
 
 pub use account::{Account, AccountBook, Requirement, Verifier};
+pub use admission::{Admission, AdmissionLimits, Place, Source};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
 pub use journal::{Event, Journal};
 pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};

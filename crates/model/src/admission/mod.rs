@@ -1,0 +1,223 @@
+//! Admission of connections that have not proved who they are: how many each network may hold, and how much memory all of
+//! them may take. Used by every public listener. Pure bookkeeping: the caller reads sockets and clocks.
+
+mod fair_queue;
+mod network;
+mod pool;
+mod proven;
+
+pub use fair_queue::FairQueue;
+pub use network::{Network, Path, Source};
+pub use pool::{Full, Shares};
+
+use futures_util::task::AtomicWaker;
+use pool::Pool;
+use proven::ProvenSources;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// One part in so many of all places and of all memory is kept for sources that proved a password lately.
+const RESERVE_PART: u32 = 8;
+/// A source may fill this part of its places with delayed denials.
+const LATE_PART: u32 = 2;
+
+/// Bounds of one listener's unproven connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdmissionLimits {
+    /// Connections of one source: an IPv4 address or an IPv6 /64.
+    pub per_source: u32,
+    /// Connections of all sources.
+    pub total: u32,
+    /// Bytes that all of them may cost.
+    pub memory: u64,
+}
+
+/// Register of the unproven connections of a listener. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    late_max: u32,
+    began: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    strangers: Pool,
+    /// Places of sources that proved a password lately: no stranger ends them.
+    reserve: Pool,
+    proven: ProvenSources,
+}
+
+impl State {
+    fn pool(&mut self, reserved: bool) -> &mut Pool {
+        if reserved { &mut self.reserve } else { &mut self.strangers }
+    }
+}
+
+impl Admission {
+    pub fn new(limits: AdmissionLimits) -> Self {
+        let AdmissionLimits { per_source, total, memory } = limits;
+        let (reserved, reserved_memory) = (total / RESERVE_PART, memory / u64::from(RESERVE_PART));
+        let state = State {
+            strangers: Pool::new(Shares::new(per_source, total - reserved), memory - reserved_memory),
+            reserve: Pool::new(Shares::new(per_source.min(reserved / RESERVE_PART).max(1), reserved), reserved_memory),
+            proven: ProvenSources::new(),
+        };
+        let late_max = (per_source / LATE_PART).max(1);
+        Self { inner: Arc::new(Inner { late_max, began: Instant::now(), state: Mutex::new(state) }) }
+    }
+
+    /// Returns a place for one connection that costs this many bytes for now. Where a share is used up, the oldest
+    /// connection of its largest holder is told to end; the newcomer is refused if that holder is its own source and has
+    /// nothing that waits for long.
+    pub fn admit(&self, address: IpAddr, bytes: u64) -> Result<Place, Full> {
+        self.admit_at(address, bytes, Instant::now())
+    }
+
+    fn admit_at(&self, address: IpAddr, bytes: u64, now: Instant) -> Result<Place, Full> {
+        let path = Path::of(address);
+        let signal = Arc::new(Signal::default());
+        let seconds = self.inner.seconds(now);
+        let mut state = self.inner.lock();
+        let known = state.proven.contains(&path, seconds);
+        let reserved = match known {
+            true => state.reserve.admit(&path, bytes, now, &signal).ok(),
+            false => None,
+        };
+        let id = match reserved {
+            Some(id) => id,
+            None => state.strangers.admit(&path, bytes, now, &signal)?,
+        };
+        drop(state);
+        let reserved = reserved.is_some();
+        Ok(Place { admission: self.clone(), path, id, bytes, reserved, known, late: false, signal })
+    }
+
+    /// Returns how many connections are open and what they cost: those that were told to end are counted until they have.
+    pub fn used(&self) -> (u32, u64) {
+        let state = self.inner.lock();
+        let (strangers, reserve) = (state.strangers.used(), state.reserve.used());
+        (strangers.0 + reserve.0, strangers.1 + reserve.1)
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seconds(&self, now: Instant) -> u32 {
+        u32::try_from(now.saturating_duration_since(self.began).as_secs()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Tells a connection that its place is given to another.
+#[derive(Debug, Default)]
+struct Signal {
+    raised: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Signal {
+    fn raise(&self) {
+        self.raised.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Acquire)
+    }
+}
+
+/// Place of one unproven connection: held until its credential is proved or it ends.
+#[derive(Debug)]
+pub struct Place {
+    admission: Admission,
+    path: Path,
+    id: u64,
+    bytes: u64,
+    reserved: bool,
+    known: bool,
+    late: bool,
+    signal: Arc<Signal>,
+}
+
+impl Place {
+    /// Sets what the connection costs from now on. Over the budget, connections of the largest network are told to end;
+    /// this one may be among them.
+    pub fn charge(&mut self, bytes: u64) {
+        let mut state = self.admission.inner.lock();
+        state.pool(self.reserved).charge(&self.path, self.id, self.bytes, bytes);
+        self.bytes = bytes;
+    }
+
+    /// Whether the source proved a password lately.
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Networks that the source lies in.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Ready once the connection has to end. One task at a time is woken.
+    pub fn poll_evicted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.signal.is_raised() {
+            return Poll::Ready(());
+        }
+        self.signal.waker.register(cx.waker());
+        if self.signal.is_raised() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Ends once the connection has to end.
+    pub async fn evicted(&self) {
+        std::future::poll_fn(|cx| self.poll_evicted(cx)).await;
+    }
+
+    /// Whether the connection has to end.
+    pub fn is_evicted(&self) -> bool {
+        self.signal.is_raised()
+    }
+
+    /// Marks that a denial waits here for its time: it counts against the source until the place is dropped, even if the
+    /// connection is gone.
+    pub fn wait_late(&mut self) {
+        if !std::mem::replace(&mut self.late, true) {
+            self.admission.inner.lock().pool(self.reserved).wait_late(&self.path, self.id);
+        }
+    }
+
+    /// Whether so many of the source's places hold a delayed denial that no more may.
+    pub fn late_full(&self) -> bool {
+        let mut state = self.admission.inner.lock();
+        let source = self.path.source();
+        let late = state.pool(false).late(source) + state.pool(true).late(source);
+        late >= self.admission.inner.late_max
+    }
+
+    /// Gives the place back: the connection has proved who it is, and its source is remembered for that.
+    pub fn prove(self) {
+        let seconds = self.admission.inner.seconds(Instant::now());
+        self.admission.inner.lock().proven.insert(&self.path, seconds);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.admission.inner.lock();
+        state.pool(self.reserved).remove(&self.path, self.id, self.bytes, self.late);
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
