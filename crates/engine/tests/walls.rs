@@ -321,3 +321,21 @@ async fn a_tenant_can_slow_its_own_stop_only_so_far() {
     assert_eq!(root.one("SELECT @@max_connections").await, "210", "what was set is gone with the run");
     house.engines.shutdown().await;
 }
+
+/// These give a table's new file the mode, owner and time of the old one, by calls that have no effect in the walls.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_every_kind_are_repaired_inside_the_walls() {
+    let mut siege = Siege::begin(None).await;
+    for engine in ["MyISAM", "Aria", "InnoDB"] {
+        siege.tenant.run(&format!("CREATE TABLE r_{engine} (a INT, b TEXT, KEY (a)) ENGINE={engine}")).await;
+        siege.tenant.run(&format!("INSERT INTO r_{engine} SELECT seq, 'x' FROM seq_1_to_1000")).await;
+        siege.tenant.run(&format!("DELETE FROM r_{engine} WHERE a % 2")).await;
+        for sql in ["REPAIR TABLE", "OPTIMIZE TABLE", "CHECK TABLE", "ANALYZE TABLE"] {
+            let rows = siege.tenant.query(&format!("{sql} r_{engine}")).await.unwrap();
+            assert!(rows.iter().all(|row| row[2] != "Error" && row[2] != "error"), "{engine}: {sql}: {rows:?}");
+        }
+        siege.tenant.run(&format!("ALTER TABLE r_{engine} ADD c INT, ALGORITHM=COPY")).await;
+        assert_eq!(siege.tenant.one(&format!("SELECT COUNT(*) FROM r_{engine}")).await, "500");
+    }
+    siege.house.engines.shutdown().await;
+}
