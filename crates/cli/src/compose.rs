@@ -10,7 +10,7 @@ use crate::identity::{self, Beside};
 use crate::limits;
 use crate::screen::Step;
 use crate::seen;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,10 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// Purpose of the key by which unknown prefixes get their behaviour. It is derived from `master.key`, so that a name
+/// behaves alike before and after a restart.
+const DECOY_KEY: &str = "behaviour of unknown prefixes";
 
 /// Takes the data directory, or names who holds it.
 pub fn lock(data: &Path) -> Result<DataDir> {
@@ -98,6 +102,7 @@ impl Server {
             journal,
             sessions,
             tls: identity.server_config(),
+            decoy_key: identity.derive_key(DECOY_KEY).context("the system's cryptography derives no key")?,
         };
         let gateway = Gateway::new(gateway_settings(config, control.engines().version())?, deps)?;
         let face = PublicFace {

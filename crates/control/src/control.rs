@@ -4,7 +4,8 @@
 use crate::datadir::DataDir;
 use crate::error::{ControlError, ErrorCode};
 use crate::limits;
-use crate::register::Register;
+use crate::recovery::recover_all;
+use crate::register::{Entry, Register};
 use crate::store::{ClusterRow, Phase, SqliteStore, Store, Strays};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
@@ -13,11 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_engine::{ClusterSpec, EngineError, EngineSettings, Engines, Walls};
-use tidegate_model::{
-    AccountBook, ClusterId, ClusterLimits, ClusterName, Journal, Prefix, RunEpoch, Sessions, id::RandomError,
-};
+use tidegate_model::{ClusterLimits, Journal, Sessions};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// What an operator may choose here.
 #[derive(Debug, Clone)]
@@ -73,7 +71,7 @@ struct Inner {
 
 impl Control {
     /// Opens what stands in the data directory, sweeps what a crash left half-made, and begins the recovery pass
-    /// in the background ([`Control::recovered`] tells its end).
+    /// in the background ([`Control::is_recovered`] tells its end).
     pub async fn open(
         dir: DataDir,
         settings: ControlSettings,
@@ -85,7 +83,7 @@ impl Control {
         let rows = store.load().await?;
         let strays = find_strays(&dir.engines(), &rows);
         let uids = Walls::look().own_uids.then(|| settings.engine.uids.clone());
-        let register = Arc::new(Register::new(Arc::clone(&store), decoy()?));
+        let register = Arc::new(Register::new(Arc::clone(&store)));
         let engines = Engines::open(settings.engine, Arc::clone(&register) as _, Arc::clone(&journal))
             .await
             .map_err(engine_failed)?;
@@ -106,21 +104,21 @@ impl Control {
         };
         let control = Self { inner: Arc::new(inner) };
         let unclean = control.take_in(rows).await?;
-        tokio::spawn(recover(control.inner.engines.clone(), unclean, done));
+        tokio::spawn(recover_all(control.inner.engines.clone(), unclean, done));
         Ok(control)
     }
 
     /// Live clusters into register and engines; the others away. Returns those that need recovery.
-    async fn take_in(&self, rows: Vec<ClusterRow>) -> Result<Vec<ClusterId>, ControlError> {
+    async fn take_in(&self, rows: Vec<ClusterRow>) -> Result<Vec<Arc<Entry>>, ControlError> {
         let mut unclean = Vec::new();
         for row in rows {
             match row.phase {
                 Phase::Live => {
-                    let (id, clean) = (row.id, !row.awake);
+                    let clean = !row.awake;
                     self.inner.engines.adopt(spec(&row), clean).await.map_err(engine_failed)?;
-                    self.inner.register.insert(row);
+                    let entry = self.inner.register.insert(row);
                     if !clean {
-                        unclean.push(id);
+                        unclean.push(entry);
                     }
                 }
                 Phase::Creating | Phase::Deleting => {
@@ -145,14 +143,7 @@ impl Control {
         Ok(())
     }
 
-    /// Ends when every cluster that was found without a clean sleep has been recovered, or has failed to be.
-    pub async fn recovered(&self) {
-        let mut recovered = self.inner.recovered.clone();
-        // A dropped sender is a recovery task that is gone; nothing more will happen, so nobody waits for it.
-        let _ = recovered.wait_for(|done| *done).await;
-    }
-
-    /// Whether that has happened already.
+    /// Whether every cluster that was found without a clean sleep has been recovered, or has failed to be.
     pub fn is_recovered(&self) -> bool {
         *self.inner.recovered.borrow()
     }
@@ -215,24 +206,6 @@ impl Control {
     }
 }
 
-async fn recover(engines: Engines, unclean: Vec<ClusterId>, done: watch::Sender<bool>) {
-    let mut running = JoinSet::new();
-    for id in unclean {
-        while running.len() >= limits::RECOVERIES_AT_ONCE {
-            running.join_next().await;
-        }
-        let engines = engines.clone();
-        running.spawn(async move {
-            // The engine's journal has told how it went; a failure shows in the cluster's state.
-            if let Err(error) = engines.recover(id).await {
-                tracing::warn!(cluster = %id, %error, "a cluster that was not cleanly asleep could not be recovered");
-            }
-        });
-    }
-    while running.join_next().await.is_some() {}
-    done.send_replace(true);
-}
-
 pub(crate) fn spec(row: &ClusterRow) -> ClusterSpec {
     ClusterSpec { id: row.id, name: row.name.clone(), uid: row.uid, limits: row.limits }
 }
@@ -260,21 +233,4 @@ fn find_strays(engines: &Path, rows: &[ClusterRow]) -> Strays {
         }
     }
     strays
-}
-
-/// A cluster nobody has, with one account, for lookups that miss.
-fn decoy() -> Result<ClusterRow, RandomError> {
-    let name = ClusterName::parse("nobody").map_err(|_| RandomError)?;
-    Ok(ClusterRow {
-        id: ClusterId(0),
-        name,
-        prefix: Prefix::random()?,
-        created_unix: 0,
-        uid: None,
-        limits: ClusterLimits::default(),
-        phase: Phase::Gone,
-        run: RunEpoch(0),
-        awake: false,
-        book: AccountBook { accounts: Vec::new(), run: RunEpoch(0), read_began: None },
-    })
 }

@@ -24,8 +24,19 @@ pub const DRAWS_MAX: usize = 8;
 /// Length of a generated password: 16 of 64 characters are 95 bits.
 pub const PASSWORD_LEN: usize = 16;
 
-/// How many engines recover at once at start: recovery is IO-bound, and logins wait for the whole pass.
+/// How many engines recover at once at start: recovery is IO-bound, and each cluster's logins wait for their own.
 pub const RECOVERIES_AT_ONCE: usize = 4;
+
+/// A recovery that takes longer goes on, but the next one begins beside it: four stuck engines must not keep the
+/// others from their turn.
+pub const RECOVERY_TURN: Duration = Duration::from_secs(3);
+
+/// Readings of a cluster that unknown prefixes imitate: the last ones, so that a change of pace shows soon.
+pub const READING_SAMPLES: usize = 8;
+
+/// An unknown prefix that finds its twin's last reading older than this causes one reading, so that what is imitated
+/// is what a real name would meet. One reading takes about a millisecond of the engine.
+pub const READING_SAMPLE_LIFE: Duration = Duration::from_secs(5);
 
 /// Tries at reading the pid out of a lock that somebody holds: it is written right after the lock is taken.
 pub const PID_READS_MAX: u32 = 20;

@@ -1,11 +1,15 @@
 //! The clusters in memory, kept equal to the store: what a login looks at. Never read from disk after the start.
 
+use crate::imitation::{Samples, choose_twin};
+use crate::recovery::Recovery;
 use crate::store::{ClusterRow, Store};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tidegate_engine::{Ledger, LedgerError};
-use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch, Tenant};
+use tidegate_model::{
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, PrefixTag, RunEpoch, Tenant,
+};
 
 /// One live cluster.
 pub struct Entry {
@@ -15,6 +19,9 @@ pub struct Entry {
     pub created_unix: i64,
     limits: Mutex<ClusterLimits>,
     accounts: Mutex<Accounts>,
+    pub recovery: Recovery,
+    /// How its last readings went.
+    pub samples: Samples,
     /// Held by the operation that changes this cluster.
     pub operation: Arc<tokio::sync::Mutex<()>>,
 }
@@ -29,6 +36,7 @@ struct Accounts {
 
 impl Entry {
     pub fn new(row: ClusterRow) -> Self {
+        let recovery = Recovery::new(!row.awake);
         let accounts = Accounts { book: Arc::new(row.book), run: row.run, clean: !row.awake };
         Self {
             id: row.id,
@@ -37,6 +45,8 @@ impl Entry {
             created_unix: row.created_unix,
             limits: Mutex::new(row.limits),
             accounts: Mutex::new(accounts),
+            recovery,
+            samples: Samples::default(),
             operation: Arc::default(),
         }
     }
@@ -65,6 +75,7 @@ impl Entry {
             prefix: self.prefix.clone(),
             accounts: Arc::clone(&accounts.book),
             settled: asleep && accounts.clean,
+            recovering: !self.recovery.is_done(),
             limits: self.limits(),
         }
     }
@@ -78,12 +89,19 @@ impl Entry {
     }
 }
 
+/// Who has a prefix.
+pub enum Knock {
+    Cluster(Arc<Entry>),
+    /// Nobody; this cluster's behaviour is imitated.
+    Twin(Arc<Entry>),
+    /// Nobody, and there is no cluster at all.
+    Empty,
+}
+
 /// All live clusters, and the engine's [`Ledger`].
 pub struct Register {
     store: Arc<dyn Store>,
     maps: RwLock<Maps>,
-    /// Stands in for whoever does not exist, so that a miss does what a hit does.
-    decoy: Arc<Entry>,
     lookups: AtomicU64,
 }
 
@@ -92,18 +110,21 @@ struct Maps {
     by_id: HashMap<ClusterId, Arc<Entry>>,
     by_prefix: HashMap<Prefix, Arc<Entry>>,
     by_name: HashMap<ClusterName, Arc<Entry>>,
+    /// The keys of `by_id` in one piece of memory: every login goes through all of them.
+    ids: Vec<ClusterId>,
 }
 
 impl Register {
-    /// `decoy` is a row like any other, of a cluster that does not exist.
-    pub fn new(store: Arc<dyn Store>, decoy: ClusterRow) -> Self {
-        Self { store, maps: RwLock::default(), decoy: Arc::new(Entry::new(decoy)), lookups: AtomicU64::new(0) }
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, maps: RwLock::default(), lookups: AtomicU64::new(0) }
     }
 
     pub fn insert(&self, row: ClusterRow) -> Arc<Entry> {
         let entry = Arc::new(Entry::new(row));
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
-        maps.by_id.insert(entry.id, Arc::clone(&entry));
+        if maps.by_id.insert(entry.id, Arc::clone(&entry)).is_none() {
+            maps.ids.push(entry.id);
+        }
         maps.by_prefix.insert(entry.prefix.clone(), Arc::clone(&entry));
         maps.by_name.insert(entry.name.clone(), Arc::clone(&entry));
         entry
@@ -112,6 +133,7 @@ impl Register {
     pub fn remove(&self, entry: &Entry) {
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
         maps.by_id.remove(&entry.id);
+        maps.ids.retain(|id| *id != entry.id);
         maps.by_prefix.remove(&entry.prefix);
         maps.by_name.remove(&entry.name);
     }
@@ -132,12 +154,16 @@ impl Register {
         all
     }
 
-    /// The entry and whether it is real. One lookup, counted.
-    pub fn knock(&self, prefix: &Prefix) -> (Arc<Entry>, bool) {
+    /// One lookup, counted. The twin is chosen in both cases, so that both take the same time.
+    pub fn knock(&self, prefix: &Prefix, tag: PrefixTag) -> Knock {
         self.lookups.fetch_add(1, Ordering::Relaxed);
         let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
-        let found = maps.by_prefix.get(prefix);
-        (Arc::clone(found.unwrap_or(&self.decoy)), found.is_some())
+        let twin = choose_twin(tag, &maps.ids).and_then(|id| maps.by_id.get(&id));
+        match (maps.by_prefix.get(prefix), twin) {
+            (Some(entry), _) => Knock::Cluster(Arc::clone(entry)),
+            (None, Some(twin)) => Knock::Twin(Arc::clone(twin)),
+            (None, None) => Knock::Empty,
+        }
     }
 
     /// How many lookups logins have caused so far.
@@ -202,7 +228,7 @@ impl Ledger for Register {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Phase, Reservation, SqliteStore, Strays};
+    use crate::store::{Reservation, SqliteStore, Strays};
     use std::time::Instant;
     use tidegate_model::{Account, Requirement};
 
@@ -227,9 +253,8 @@ mod tests {
             limits: ClusterLimits::default(),
         };
         let row = store.reserve(&wanted, None, &Strays::default()).await.unwrap();
-        let decoy = ClusterRow { phase: Phase::Gone, prefix: Prefix::random().unwrap(), ..row.clone() };
         let row = store.publish(row.id, &book(0, "root", None)).await.unwrap();
-        let register = Register::new(Arc::new(store), decoy);
+        let register = Register::new(Arc::new(store));
         let entry = register.insert(row);
         (tmp, register, entry)
     }

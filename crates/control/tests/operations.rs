@@ -17,7 +17,10 @@ use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 use tidegate_control::store::{AccessStore, Phase, Reservation, SqliteStore, Store, Strays};
 use tidegate_control::{Control, ControlSettings, DataDir, ErrorCode, LimitsChange, Look, NewCluster, WebSessionLife};
-use tidegate_model::{ClusterLimits, ClusterName, ClusterState, Directory, Prefix, SessionId, Sessions, Verifier};
+use tidegate_model::{
+    ClusterLimits, ClusterName, ClusterState, Directory, Found, Prefix, PrefixTag, SessionId, Sessions, Tenant,
+    Verifier,
+};
 
 fn main() {
     if std::env::args().nth(1).is_some_and(|arg| arg == "engine-exec") {
@@ -55,7 +58,7 @@ async fn a_new_cluster() {
     let made = server.control.create_cluster(named("demo")).await.unwrap();
     assert_eq!((made.cluster.state, made.cluster.sessions), (ClusterState::Asleep, 0));
     assert_eq!(made.password.len(), 16);
-    let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(tenant.settled);
     let root: Vec<_> = tenant.accounts.candidates("root", "203.0.113.9".parse().unwrap()).collect();
     assert_eq!(root.len(), 1);
@@ -99,7 +102,7 @@ async fn new_limits() {
     let shown = control.change_limits("demo", change).await.unwrap();
     let want = ClusterLimits { sleep_after: minute, ..made.limits };
     assert_eq!(shown.limits, want, "what is not named stays");
-    assert_eq!(control.find(&made.prefix).await.unwrap().unwrap().limits, want);
+    assert_eq!(find(control, &made.prefix).await.unwrap().limits, want);
     let none = LimitsChange { connections_max: Some(0), sleep_after: Some(minute * 2), ..LimitsChange::default() };
     let refused = control.change_limits("demo", none).await.unwrap_err();
     assert_eq!((refused.code, refused.hint.as_str()), (ErrorCode::BadLimits, "give a number from 1 to 10000"));
@@ -142,9 +145,9 @@ async fn lookups() {
     let server = Server::start().await;
     let made = server.control.create_cluster(named("demo")).await.unwrap();
     let before = server.control.lookups();
-    assert!(server.control.find(&made.cluster.prefix).await.unwrap().is_some());
+    assert!(find(&server.control, &made.cluster.prefix).await.is_some());
     let known = server.control.lookups() - before;
-    assert!(server.control.find(&Prefix::random().unwrap()).await.unwrap().is_none());
+    assert!(find(&server.control, &Prefix::random().unwrap()).await.is_none());
     let unknown = server.control.lookups() - before - known;
     assert_eq!((known, unknown), (1, 1));
     server.stop().await;
@@ -154,7 +157,7 @@ async fn restart() {
     let server = Server::start().await;
     let made = server.control.create_cluster(named("demo")).await.unwrap();
     let server = server.restart().await;
-    let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(tenant.settled);
     let book = server.control.refresh(made.cluster.id, Instant::now()).await.unwrap();
     assert!(seen(&book, &made.password));
@@ -171,7 +174,7 @@ async fn password() {
     let made = control.create_cluster(named("demo")).await.unwrap();
     let fresh = control.new_password("demo").await.unwrap();
     assert_ne!(*fresh.password, *made.password);
-    let tenant = control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    let tenant = find(control, &made.cluster.prefix).await.unwrap();
     assert!(!tenant.settled, "awake: a mismatch is no verdict");
     let book = control.refresh(tenant.cluster, Instant::now()).await.unwrap();
     assert!(seen(&book, &fresh.password) && !seen(&book, &made.password));
@@ -179,12 +182,12 @@ async fn password() {
 
     let slept = control.sleep_cluster("demo").await.unwrap();
     assert_eq!(slept.state, ClusterState::Asleep);
-    let tenant = control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    let tenant = find(control, &made.cluster.prefix).await.unwrap();
     assert!(tenant.settled && seen(&tenant.accounts, &fresh.password));
     assert_eq!(control.wake_cluster("demo").await.unwrap().state, ClusterState::Awake);
     // And again after a restart, which stops the engine in order.
     let server = server.restart().await;
-    let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(tenant.settled && seen(&tenant.accounts, &fresh.password) && !seen(&tenant.accounts, &made.password));
     assert_eq!(tenant.accounts.run.0, 2);
     server.stop().await;
@@ -232,8 +235,8 @@ async fn swept() {
     assert_eq!(names, ["kept"]);
     let folder = |id: tidegate_model::ClusterId| server.control.data().engines().join(id.to_string());
     assert!(!folder(half.id).exists() && !folder(doomed.cluster.id).exists() && folder(kept.cluster.id).exists());
-    assert!(server.control.find(&half.prefix).await.unwrap().is_none());
-    assert!(server.control.find(&doomed.cluster.prefix).await.unwrap().is_none());
+    assert!(find(&server.control, &half.prefix).await.is_none());
+    assert!(find(&server.control, &doomed.cluster.prefix).await.is_none());
     let again = server.control.create_cluster(named("half")).await.unwrap();
     assert!(again.cluster.id > half.id, "the number is not given out again");
     server.stop().await;
@@ -281,6 +284,10 @@ async fn killed_while_creating() {
     }
 }
 
+async fn find(control: &Control, prefix: &Prefix) -> Option<Tenant> {
+    control.find(prefix, PrefixTag(7)).await.unwrap().tenant().cloned()
+}
+
 async fn recovered() {
     let server = Server::start().await;
     let made = server.control.create_cluster(named("demo")).await.unwrap();
@@ -295,14 +302,20 @@ async fn recovered() {
         store.close().await;
     }
     let server = Server::open(root).await;
-    let tenant = server.control.find(&made.cluster.prefix).await.unwrap().unwrap();
+    let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(!tenant.settled, "no login is judged by what may be stale");
-    server.control.ready().await;
+    assert!(tenant.recovering);
+    let Found::Nobody(Some(twin)) = server.control.find(&Prefix::random().unwrap(), PrefixTag(7)).await.unwrap() else {
+        panic!("nobody has this prefix");
+    };
+    assert!(twin.recovering && !twin.settled, "an unknown prefix waits as the one cluster does");
+    server.control.recovered(id).await;
+    assert!(!find(&server.control, &made.cluster.prefix).await.unwrap().recovering);
     let book = server.control.refresh(id, Instant::now()).await.unwrap();
     assert!(seen(&book, &made.password));
     assert_eq!(book.run.0, 3, "recovery is a run of its own");
     server.control.sleep_cluster("demo").await.unwrap();
-    assert!(server.control.find(&made.cluster.prefix).await.unwrap().unwrap().settled);
+    assert!(find(&server.control, &made.cluster.prefix).await.unwrap().settled);
     server.stop().await;
 }
 
@@ -321,7 +334,7 @@ async fn deleted() {
     control.delete_cluster("demo").await.unwrap();
     session.killed().await;
     assert!(!folder.exists());
-    assert!(control.find(&made.cluster.prefix).await.unwrap().is_none());
+    assert!(find(control, &made.cluster.prefix).await.is_none());
     assert_eq!(control.cluster("demo").unwrap_err().code, ErrorCode::NotFound);
     let again = control.create_cluster(named("demo")).await.unwrap();
     assert!(again.cluster.id > made.cluster.id && again.cluster.prefix != made.cluster.prefix);

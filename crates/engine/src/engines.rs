@@ -183,6 +183,15 @@ impl Engines {
         within(id, cluster.shared.awake()).await
     }
 
+    /// Ends when the engine neither starts nor goes to sleep: then a reading of its accounts can begin.
+    pub async fn steady(&self, id: ClusterId) {
+        let Ok(cluster) = self.cluster(id) else { return };
+        let mut status = cluster.shared.status.subscribe();
+        let moving = |state| matches!(state, ClusterState::Waking | ClusterState::Draining);
+        // A supervisor that is gone changes nothing any more.
+        let _ = status.wait_for(|now| !moving(now.state)).await;
+    }
+
     /// Puts it to sleep now. Fails if a session is busy.
     pub async fn sleep(&self, id: ClusterId) -> Result<(), EngineError> {
         let (reply, answer) = oneshot::channel();

@@ -1,12 +1,12 @@
-//! Failed logins of late: the more there were, the later the next no is said.
+//! Failed logins of late: the more there were, the later the next refusal is sent.
 //!
-//! Counted per source and per source with the login name as it was written. Never delays a yes, and never knows whether
-//! a name exists.
+//! Counted per source and per source with the login name as it was written, and in the same way for the networks that
+//! the source lies in: whoever has a whole network must not begin anew with each of its addresses. Never delays a right password, and never knows whether a name exists.
 
 use crate::limits::{FAILURES_FREE, FAILURES_FREE_OF_SOURCE, FAILURES_HALF_LIFE, FAILURES_SETS, LATE_TICKS_MAX};
-use crate::source::Source;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 /// Entries that a key may lie in. A new one takes the place of the one that counts least.
@@ -18,45 +18,50 @@ pub(crate) struct Failures {
     keys: RandomState,
     began: Instant,
     /// Apart from one another, so that a flood of names can't make a source forgotten.
-    sources: Mutex<Table>,
-    names: Mutex<Table>,
+    sources: Table,
+    names: Table,
 }
 
 impl Default for Failures {
     fn default() -> Self {
-        Self {
-            keys: RandomState::new(),
-            began: Instant::now(),
-            sources: Mutex::new(Table::new()),
-            names: Mutex::new(Table::new()),
-        }
+        Self { keys: RandomState::new(), began: Instant::now(), sources: Table::new(), names: Table::new() }
     }
 }
 
 impl Failures {
-    /// A no under this name: after how many ticks it is said.
-    pub fn no(&self, source: Source, name: &[u8]) -> u32 {
+    /// Counts a mismatch under this name. Returns after how many ticks its refusal is sent.
+    pub fn add(&self, client: IpAddr, name: &[u8]) -> u32 {
         let now = self.now();
-        let of_source = self.add(&self.sources, self.keys.hash_one(source), now);
-        let of_name = self.add(&self.names, self.keys.hash_one((source, name)), now);
-        ticks(of_source, FAILURES_FREE_OF_SOURCE).max(ticks(of_name, FAILURES_FREE))
+        let free = FAILURES_FREE_OF_SOURCE.into_iter().zip(FAILURES_FREE);
+        let late = networks(client).zip(free).map(|(network, (free_of_source, free))| {
+            let of_source = self.sources.add(self.keys.hash_one(network), now);
+            let of_name = self.names.add(self.keys.hash_one((network, name)), now);
+            ticks(of_source, free_of_source).max(ticks(of_name, free))
+        });
+        late.max().unwrap_or(1)
     }
 
-    /// A yes: what this source mistyped under this name is forgotten, what it tried under others is not.
-    pub fn yes(&self, source: Source, name: &[u8]) {
-        let tag = self.keys.hash_one((source, name));
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).forget(tag);
+    /// Takes one mismatch back: it was none.
+    pub fn take_back(&self, client: IpAddr, name: &[u8]) {
+        let now = self.now();
+        for network in networks(client) {
+            self.sources.take_back(self.keys.hash_one(network), now);
+            self.names.take_back(self.keys.hash_one((network, name)), now);
+        }
+    }
+
+    /// Forgets what this source mistyped under a name whose password it has, and nothing that it tried under others.
+    pub fn forgive(&self, client: IpAddr, name: &[u8]) {
+        if let Some(source) = networks(client).next() {
+            self.names.forget(self.keys.hash_one((source, name)));
+        }
     }
 
     /// Whether this source has failed under this name more often than people mistype.
-    pub fn suspected(&self, source: Source, name: &[u8]) -> bool {
-        let tag = self.keys.hash_one((source, name));
-        let count = self.names.lock().unwrap_or_else(PoisonError::into_inner).count(tag, self.now());
-        count > FAILURES_FREE
-    }
-
-    fn add(&self, table: &Mutex<Table>, tag: u64, now: u32) -> u32 {
-        table.lock().unwrap_or_else(PoisonError::into_inner).add(tag, now)
+    pub fn suspected(&self, client: IpAddr, name: &[u8]) -> bool {
+        let [free, ..] = FAILURES_FREE;
+        let count = |source| self.names.count(self.keys.hash_one((source, name)), self.now());
+        networks(client).next().is_some_and(|source| count(source) > free)
     }
 
     /// Seconds of our life.
@@ -65,12 +70,21 @@ impl Failures {
     }
 }
 
+/// The networks that an address is counted in, from the narrowest: base, and number of bits.
+fn networks(client: IpAddr) -> impl Iterator<Item = (u128, u8)> {
+    let (address, width, bits): (u128, u8, &'static [u8]) = match client.to_canonical() {
+        IpAddr::V4(address) => (u32::from(address).into(), 32, &[32, 24]),
+        IpAddr::V6(address) => (address.into(), 128, &[64, 56, 48]),
+    };
+    bits.iter().map(move |bits| (address >> (width - bits), *bits))
+}
+
 /// One for the free ones, then doubling.
 fn ticks(failures: u32, free: u32) -> u32 {
     1_u32.checked_shl(failures.saturating_sub(free)).unwrap_or(LATE_TICKS_MAX).min(LATE_TICKS_MAX)
 }
 
-/// 16 bytes: that of a whole table is what `FAILURES_SETS` says.
+/// 16 bytes; the size of a whole table is in the comment of `FAILURES_SETS`.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     tag: u64,
@@ -86,24 +100,27 @@ impl Entry {
     }
 }
 
-/// Of a fixed size from the start, whatever comes.
+type Set = [Entry; WAYS];
+
+/// Of a fixed size from the start, whatever comes. Each set has its own lock, and no operation reads more than one set.
 #[derive(Debug)]
-struct Table(Vec<[Entry; WAYS]>);
+struct Table(Vec<Mutex<Set>>);
 
 impl Table {
     fn new() -> Self {
-        Self(vec![[Entry::default(); WAYS]; FAILURES_SETS])
+        Self((0..FAILURES_SETS).map(|_| Mutex::default()).collect())
     }
 
-    fn set(&mut self, tag: u64) -> &mut [Entry] {
-        let sets = self.0.len().max(1) as u64;
-        let at = usize::try_from(tag % sets).unwrap_or(0);
-        self.0.get_mut(at).map_or(&mut [], |set| set.as_mut_slice())
+    fn set(&self, tag: u64) -> Option<MutexGuard<'_, Set>> {
+        let at = tag % self.0.len().max(1) as u64;
+        let set = self.0.get(usize::try_from(at).ok()?)?;
+        Some(set.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn add(&mut self, tag: u64, now: u32) -> u32 {
-        let set = self.set(tag);
-        let at = set.iter().position(|e| e.tag == tag && e.count > 0).or_else(|| {
+    fn add(&self, tag: u64, now: u32) -> u32 {
+        let Some(mut set) = self.set(tag) else { return 1 };
+        let known = set.iter().position(|e| e.tag == tag && e.count > 0);
+        let at = known.or_else(|| {
             let least = set.iter().enumerate().min_by_key(|(_, e)| (e.left(now), e.at));
             least.map(|(at, _)| at)
         });
@@ -113,12 +130,21 @@ impl Table {
         entry.count
     }
 
-    fn count(&mut self, tag: u64, now: u32) -> u32 {
-        self.set(tag).iter().find(|e| e.tag == tag).map_or(0, |e| e.left(now))
+    fn take_back(&self, tag: u64, now: u32) {
+        let Some(mut set) = self.set(tag) else { return };
+        if let Some(entry) = set.iter_mut().find(|e| e.tag == tag) {
+            *entry = Entry { tag, count: entry.left(now).saturating_sub(1), at: now };
+        }
     }
 
-    fn forget(&mut self, tag: u64) {
-        if let Some(entry) = self.set(tag).iter_mut().find(|e| e.tag == tag) {
+    fn count(&self, tag: u64, now: u32) -> u32 {
+        let Some(set) = self.set(tag) else { return 0 };
+        set.iter().find(|e| e.tag == tag).map_or(0, |e| e.left(now))
+    }
+
+    fn forget(&self, tag: u64) {
+        let Some(mut set) = self.set(tag) else { return };
+        if let Some(entry) = set.iter_mut().find(|e| e.tag == tag) {
             *entry = Entry::default();
         }
     }

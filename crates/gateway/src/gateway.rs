@@ -1,8 +1,9 @@
 //! The gateway: what all connections share, the accept loop, and the one line each connection ends in.
 
-use crate::decoy::{Decoy, Rereads};
+use crate::decoy::Decoy;
 use crate::failures::Failures;
 use crate::limits;
+use crate::reading_turns::ReadingTurns;
 use crate::settings::GatewaySettings;
 use crate::source::Sources;
 use crate::stages::Facts;
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 /// `utf8mb4_general_ci`: what a greeting names is a default that every client overrides.
 const COLLATION: u8 = 45;
@@ -32,6 +34,9 @@ pub struct Deps {
     pub journal: Arc<dyn Journal>,
     pub sessions: Sessions,
     pub tls: Arc<rustls::ServerConfig>,
+    /// Key of the behaviour of unknown prefixes. Must survive restarts: a name that behaves otherwise after one does
+    /// not exist.
+    pub decoy_key: Zeroizing<[u8; 32]>,
 }
 
 pub(crate) struct Shared {
@@ -44,7 +49,7 @@ pub(crate) struct Shared {
     pub sources: Arc<Sources>,
     pub failures: Failures,
     pub decoy: Decoy,
-    pub rereads: Rereads,
+    pub reading_turns: ReadingTurns,
     /// Set when the server stops: logins under way end. Sessions that relay are told by the registry.
     pub stop: CancellationToken,
 }
@@ -92,8 +97,8 @@ impl Gateway {
             tls: deps.tls,
             sources,
             failures: Failures::default(),
-            decoy: Decoy::new().map_err(|_| RandomError)?,
-            rereads: Rereads::default(),
+            decoy: Decoy::new(deps.decoy_key).map_err(|_| RandomError)?,
+            reading_turns: ReadingTurns::default(),
             stop: CancellationToken::new(),
         };
         Ok(Self { shared: Arc::new(shared), tasks: TaskTracker::new() })

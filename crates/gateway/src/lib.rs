@@ -2,6 +2,7 @@
 //!
 //! Never the store, processes or HTTP: who exists is asked of a `Directory`, who runs of a `Waker`.
 
+mod attempt;
 mod decoy;
 mod engine_login;
 mod error_packet;
@@ -9,6 +10,7 @@ mod failures;
 mod gateway;
 pub mod limits;
 mod login_read;
+mod reading_turns;
 mod relay;
 mod settings;
 mod source;

@@ -8,22 +8,29 @@ pub const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
 pub const ATTACH_AFTER_ACCEPT: Duration = Duration::from_secs(12);
 /// ... or this long after the proof, whichever is later: below the 15 s that clients are told to wait.
 pub const ATTACH_AFTER_PROOF: Duration = Duration::from_secs(4);
-/// A credential waits this long from accept for the recovery pass after a start.
-pub const READY_AFTER_ACCEPT: Duration = Duration::from_secs(8);
+/// A credential waits this long from accept for the recovery of its own cluster, if that was not cleanly asleep when
+/// the server started.
+pub const RECOVERED_AFTER_ACCEPT: Duration = Duration::from_secs(8);
 /// A fresh reading of the accounts must be in by then, or the login ends in "try again".
 pub const REREAD_PATIENCE: Duration = Duration::from_secs(1);
+/// Between two readings that wrong passwords cause at one cluster: at most ten a second, about 1 ms of the engine each.
+/// Half a tick, so that waiting for a turn doesn't show.
+pub const READING_TURN: Duration = Duration::from_millis(100);
+/// Slots of the turns of readings, 8 bytes each, over all prefixes.
+pub const READING_TURN_SLOTS: usize = 4096;
 /// Every no is answered at a multiple of this after the credential came, so that its cause has no time of its own.
 pub const DENIAL_TICK: Duration = Duration::from_millis(200);
-/// Failed logins of one source under one name that cost nothing but the tick: people mistype.
-pub const FAILURES_FREE: u32 = 3;
-/// The same of one source under all names together: an office or a cluster of machines may be behind one address.
-pub const FAILURES_FREE_OF_SOURCE: u32 = 20;
+/// Failed logins under one name that cost nothing but the tick, of one source and of the networks round it (IPv4 /24,
+/// IPv6 /56 and /48): people mistype.
+pub const FAILURES_FREE: [u32; 3] = [3, 9, 27];
+/// The same under all names together: an office or a cluster of machines may be behind one address.
+pub const FAILURES_FREE_OF_SOURCE: [u32; 3] = [20, 80, 320];
 /// Seconds after which what failed counts half.
 pub const FAILURES_HALF_LIFE: u32 = 60;
 /// A no is said after this many ticks at the latest (4.8 s): before clients give up (5 s and more) and would report a
 /// network that is not at fault. With half of a source's places for noes that wait, it gets 27 guesses per second.
 pub const LATE_TICKS_MAX: u32 = 24;
-/// Sets of four entries of 16 bytes in each of the two tables of failures: 512 KB a table, whatever comes.
+/// Sets of four entries of 16 bytes and a lock in each of the two tables of failures: 576 KB a table, whatever comes.
 pub const FAILURES_SETS: usize = 8192;
 /// The share of a source's places that noes may wait in: who logs in rightly from there finds the others.
 pub const LATE_SHARE: u32 = 2;

@@ -1,10 +1,12 @@
 //! Judges a credential against what the directory knows, with the same work for every no.
 
+use crate::attempt::Attempt;
 use crate::gateway::Shared;
 use crate::limits;
 use std::net::IpAddr;
 use tidegate_model::{
-    Account, AccountBook, ClusterId, LoginName, Prefix, Refusal, RefusalKind, Requirement, Tenant, Verifier,
+    Account, AccountBook, ClusterId, Found, LoginName, Prefix, PrefixTag, Refusal, RefusalKind, Requirement, Tenant,
+    Twin, Verifier,
 };
 use tidegate_wire::auth;
 use tidegate_wire::server::{Credential, Login};
@@ -52,53 +54,79 @@ struct Match {
 }
 
 impl Judge<'_> {
-    pub async fn judge(&self, name: &LoginName, login: &Login, came: Instant) -> (Verdict, Detail) {
-        let decoy;
-        let prefix: &Prefix = match name {
-            LoginName::Routed { prefix, .. } => prefix,
-            _ => {
-                decoy = self.shared.decoy.prefix();
-                &decoy
-            }
+    /// Judges a login. An unknown prefix is answered as its twin would answer a wrong password at this moment.
+    pub async fn judge(&self, name: &LoginName, login: &Login, attempt: &mut Attempt<'_>) -> (Verdict, Detail) {
+        let prefix = match name {
+            LoginName::Routed { prefix, .. } => Some(prefix),
+            _ => None,
         };
-        let tenant = match self.shared.directory.find(prefix).await {
-            Ok(tenant) => tenant,
-            Err(e) => return (Verdict::NotJudged(e.to_string()), Detail::default()),
+        let tag = self.shared.decoy.tag(prefix);
+        let prefix = prefix.cloned().unwrap_or_else(|| self.shared.decoy.prefix());
+        let (found, detail) = match self.find(&prefix, tag, attempt.recovered_by).await {
+            Ok(found) => found,
+            Err((why, detail)) => return (Verdict::NotJudged(why), detail),
         };
-        let mut detail = Detail::default();
-        if let Some(t) = &tenant {
-            detail.cluster = Some(t.cluster);
-            detail.cluster_name = Some(t.name.to_string());
+        if attempt.goes_unjudged() {
+            return (Verdict::NotJudged("too many failed logins wait".to_owned()), detail);
         }
-        (self.judge_tenant(tenant, name, login, came).await, detail)
+        (self.judge_found(found, tag, name, login, attempt).await, detail)
     }
 
-    async fn judge_tenant(&self, tenant: Option<Tenant>, name: &LoginName, login: &Login, came: Instant) -> Verdict {
-        let first = self.look(tenant.as_ref().map(|t| &*t.accounts), name, &login.credential);
-        if let (Some(tenant), Some(found)) = (&tenant, first) {
-            return proven(tenant.clone(), found);
-        }
-        // A mismatch. What we remember is no verdict while somebody may have changed it since: read again.
-        let unsettled = tenant.as_ref().filter(|t| !t.settled);
-        let Some(tenant) = unsettled else {
-            // The same second look, and the same rate of "try again", as a cluster that is awake would give.
-            let _ = self.look(None, name, &login.credential);
-            if self.shared.rereads.decoy_failed() {
-                tokio::time::sleep_until(came + limits::REREAD_PATIENCE).await;
-                return Verdict::NotJudged("as often as readings fail".to_owned());
+    /// The cluster of a prefix or its twin, as soon as that one is recovered.
+    async fn find(&self, prefix: &Prefix, tag: PrefixTag, by: Instant) -> Result<(Found, Detail), (String, Detail)> {
+        let directory = &self.shared.directory;
+        loop {
+            let found = directory.find(prefix, tag).await.map_err(|e| (e.to_string(), Detail::default()))?;
+            let detail = found.tenant().map_or_else(Detail::default, |t| Detail {
+                cluster: Some(t.cluster),
+                cluster_name: Some(t.name.to_string()),
+            });
+            let Some(Twin { cluster, recovering: true, .. }) = found.standing() else { return Ok((found, detail)) };
+            if timeout_at(by, directory.recovered(cluster)).await.is_err() {
+                return Err(("its recovery has not ended".to_owned(), detail));
             }
-            return Verdict::Denied(if tenant.is_some() { "wrong user or password" } else { "no such prefix" });
+        }
+    }
+
+    async fn judge_found(
+        &self,
+        found: Found,
+        tag: PrefixTag,
+        name: &LoginName,
+        login: &Login,
+        attempt: &mut Attempt<'_>,
+    ) -> Verdict {
+        let tenant = found.tenant();
+        let first = self.look(tenant.map(|t| &*t.accounts), name, &login.credential);
+        if let (Some(tenant), Some(matched)) = (tenant, first) {
+            return proven(tenant.clone(), matched);
+        }
+        attempt.count_mismatch();
+        let denied = || Verdict::Denied(if tenant.is_some() { "wrong user or password" } else { "no such prefix" });
+        // What we remember is no verdict while somebody may have changed it since: read again.
+        let Some(Twin { cluster, settled: false, .. }) = found.standing() else {
+            // As many hashes as where the accounts are read again.
+            let _ = self.look(None, name, &login.credential);
+            return denied();
         };
-        let reread = self.shared.directory.refresh(tenant.cluster, came.into_std());
-        let book = timeout_at(came + limits::REREAD_PATIENCE, reread).await;
-        self.shared.rereads.record(matches!(book, Ok(Ok(_))));
-        match book {
-            Ok(Ok(book)) => match self.look(Some(&book), name, &login.credential) {
-                Some(found) => proven(tenant.clone(), found),
-                None => Verdict::Denied("wrong user or password"),
-            },
-            Ok(Err(e)) => Verdict::NotJudged(e.to_string()),
-            Err(_) => Verdict::NotJudged("the accounts were not read in time".to_owned()),
+        let fresh = async {
+            tokio::time::sleep_until(self.shared.reading_turns.next(tag)).await;
+            match tenant {
+                Some(_) => self.shared.directory.refresh(cluster, attempt.came.into_std()).await.map(Some),
+                None => self.shared.directory.imitate_refresh(cluster).await.map(|()| None),
+            }
+        };
+        let book = match timeout_at(attempt.came + limits::REREAD_PATIENCE, fresh).await {
+            Ok(Ok(book)) => book,
+            Ok(Err(e)) => return Verdict::NotJudged(e.to_string()),
+            Err(_) => return Verdict::NotJudged("the accounts were not read in time".to_owned()),
+        };
+        match (tenant, self.look(book.as_deref(), name, &login.credential)) {
+            (Some(tenant), Some(matched)) => {
+                attempt.take_back();
+                proven(tenant.clone(), matched)
+            }
+            _ => denied(),
         }
     }
 

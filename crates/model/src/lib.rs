@@ -25,7 +25,7 @@ pub use journal::{Event, Journal};
 pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};
 pub use limits::ClusterLimits;
 pub use login::LoginName;
-pub use ports::{AttachError, BoxFuture, Directory, DirectoryError, Tenant, Waker};
+pub use ports::{AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Twin, Waker};
 pub use refusal::{Blame, Refusal, RefusalKind, Retry};
 pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use size::{Size, WrongSize};

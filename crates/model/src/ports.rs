@@ -18,16 +18,63 @@ pub struct Tenant {
     pub name: ClusterName,
     pub prefix: Prefix,
     pub accounts: Arc<AccountBook>,
-    /// True only while the engine is cleanly asleep: then nobody can have changed an account since the
-    /// reading, and a mismatch is a verdict. Otherwise a mismatch waits for [`Directory::refresh`].
+    /// True while the engine is cleanly asleep (nobody can have changed an account since the reading) or has failed
+    /// (nothing newer can be known): a mismatch is then a verdict. Otherwise a mismatch waits for
+    /// [`Directory::refresh`].
     pub settled: bool,
+    /// Found without a clean sleep at this start, and not recovered yet: `accounts` may be out of date, so no
+    /// password is judged before [`Directory::recovered`] ends.
+    pub recovering: bool,
     pub limits: ClusterLimits,
+}
+
+/// Keyed hash of a login's prefix: the same for the same prefix, over restarts too, and unpredictable from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PrefixTag(pub u64);
+
+/// The cluster whose delays and refusals an unknown prefix imitates. Contains nothing that a password could be
+/// judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Twin {
+    pub cluster: ClusterId,
+    /// As [`Tenant::settled`].
+    pub settled: bool,
+    /// As [`Tenant::recovering`].
+    pub recovering: bool,
+}
+
+/// Answer of the directory to a prefix.
+#[derive(Debug, Clone)]
+pub enum Found {
+    Cluster(Tenant),
+    /// No cluster has the prefix. The twin is missing only while there is no cluster at all.
+    Nobody(Option<Twin>),
+}
+
+impl Found {
+    /// The cluster that has the prefix.
+    pub fn tenant(&self) -> Option<&Tenant> {
+        match self {
+            Self::Cluster(tenant) => Some(tenant),
+            Self::Nobody(_) => None,
+        }
+    }
+
+    /// State by which a mismatch is answered: that of the cluster itself or of the twin.
+    pub fn standing(&self) -> Option<Twin> {
+        match self {
+            Self::Cluster(Tenant { cluster, settled, recovering, .. }) => {
+                Some(Twin { cluster: *cluster, settled: *settled, recovering: *recovering })
+            }
+            Self::Nobody(twin) => *twin,
+        }
+    }
 }
 
 /// Who exists. Implemented in `control`.
 pub trait Directory: Send + Sync + 'static {
-    /// The cluster behind a prefix. The same work is done whether it exists or not.
-    fn find<'a>(&'a self, prefix: &'a Prefix) -> BoxFuture<'a, Result<Option<Tenant>, DirectoryError>>;
+    /// The cluster behind a prefix, or the twin that `tag` chooses. The same work is done whether it exists or not.
+    fn find<'a>(&'a self, prefix: &'a Prefix, tag: PrefixTag) -> BoxFuture<'a, Result<Found, DirectoryError>>;
 
     /// The accounts as a reading saw them that **began after** `not_before`. Off the login's own path: at most
     /// one reading runs and one is queued per cluster, however many ask.
@@ -37,8 +84,12 @@ pub trait Directory: Send + Sync + 'static {
         not_before: Instant,
     ) -> BoxFuture<'_, Result<Arc<AccountBook>, DirectoryError>>;
 
-    /// Ends when the recovery pass of this start has ended. Until then no credential is judged.
-    fn ready(&self) -> BoxFuture<'_, ()>;
+    /// Takes as long as [`Directory::refresh`] of this cluster would take, and fails as often. For unknown prefixes:
+    /// the engine itself is asked only if its last reading is too old to imitate, at a rate that has a bound.
+    fn imitate_refresh(&self, cluster: ClusterId) -> BoxFuture<'_, Result<(), DirectoryError>>;
+
+    /// Ends when the recovery of this one cluster has ended, successfully or not.
+    fn recovered(&self, cluster: ClusterId) -> BoxFuture<'_, ()>;
 }
 
 #[derive(Debug, Clone, thiserror::Error)]

@@ -29,6 +29,7 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
+use zeroize::Zeroizing;
 
 /// The one resolver. Whatever name a client asks for, and most ask for none, it gets the one certificate there
 /// is (of two keys the one it can verify): the client judges whether it is the right one.
@@ -79,6 +80,7 @@ type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 struct Inner {
     settings: TlsSettings,
+    master: Master,
     manager: Option<Arc<Manager>>,
     tickets: Arc<Tickets>,
     source: Mutex<Box<dyn Source>>,
@@ -144,11 +146,12 @@ impl Identity {
         history.note_served(clock().unix_timestamp(), &served);
         let resolver = Arc::new(Resolver { served: ArcSwap::from_pointee(served) });
         let file = settings.key_folder().join("tickets.sealed");
-        let tickets = Arc::new(Tickets::open(file, master, provider.secure_random, clock())?);
+        let tickets = Arc::new(Tickets::open(file, master.clone(), provider.secure_random, clock())?);
         let server = profile::server_config(provider, resolver.clone(), settings.versions, tickets.clone())?;
         let (source, on_event) = (Mutex::new(source), Box::new(on_event));
         let inner = Inner {
             settings,
+            master,
             manager,
             tickets,
             source,
@@ -160,6 +163,11 @@ impl Identity {
             clock,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Returns a key for another purpose, the same as long as `master.key` is.
+    pub fn derive_key(&self, purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
+        self.inner.master.derive(purpose)
     }
 
     /// The public server profile. One for the life of the process: swaps happen behind it.

@@ -4,6 +4,7 @@
 use crate::error::TlsError;
 use crate::state::{self, SECRET_MODE};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use rustls::crypto::SecureRandom;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,9 +12,24 @@ use zeroize::Zeroizing;
 
 const KEY_LENGTH: usize = 32;
 
+/// Salt of the keys that are derived from the master key (RFC 5869). It separates them from the key itself.
+const DERIVE_SALT: &[u8] = b"tidegate derived key";
+
 /// Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub struct Master(Arc<RandomizedNonceKey>);
+pub struct Master {
+    sealing: Arc<RandomizedNonceKey>,
+    deriving: Prk,
+}
+
+/// Length of a derived key.
+struct DerivedLength;
+
+impl KeyType for DerivedLength {
+    fn len(&self) -> usize {
+        KEY_LENGTH
+    }
+}
 
 impl Master {
     /// Reads the key, or makes it where there is none.
@@ -35,16 +51,25 @@ impl Master {
         if bytes.len() != KEY_LENGTH {
             return Err(unusable());
         }
-        RandomizedNonceKey::new(&AES_256_GCM, &bytes).map(|key| Self(Arc::new(key))).map_err(|_| unusable())
+        let sealing = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| unusable())?;
+        let deriving = Salt::new(HKDF_SHA256, DERIVE_SALT).extract(&bytes);
+        Ok(Self { sealing: Arc::new(sealing), deriving })
+    }
+
+    /// Returns a key for another room: the same for the same purpose as long as the master key is the same.
+    pub fn derive(&self, purpose: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
+        let mut key = Zeroizing::new([0; KEY_LENGTH]);
+        self.deriving.expand(&[purpose.as_bytes()], DerivedLength).ok()?.fill(&mut *key).ok()?;
+        Some(key)
     }
 
     /// `purpose` is bound to what is sealed: nothing opens it under another.
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Option<Vec<u8>> {
-        seal(&self.0, purpose.as_bytes(), plain)
+        seal(&self.sealing, purpose.as_bytes(), plain)
     }
 
     pub fn unseal(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        unseal(&self.0, purpose.as_bytes(), sealed)
+        unseal(&self.sealing, purpose.as_bytes(), sealed)
     }
 }
 
@@ -83,6 +108,11 @@ mod tests {
         assert!(open("one").unseal("account", &sealed).is_none());
         assert!(open("two").unseal("tickets", &sealed).is_none());
         assert!(open("one").unseal("tickets", &sealed[..20]).is_none());
+        let derived = open("one").derive("names").unwrap();
+        assert_eq!(derived, open("one").derive("names").unwrap(), "across restarts");
+        assert_ne!(derived, open("one").derive("other").unwrap());
+        assert_ne!(derived, open("two").derive("names").unwrap());
+        assert_ne!(derived.as_slice(), std::fs::read(folder.path().join("one")).unwrap());
         let mode = std::fs::metadata(folder.path().join("one")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::write(folder.path().join("bad"), "short").unwrap();

@@ -45,6 +45,8 @@ impl Authenticated {
         match self.attach_by(deadline).await {
             Ok((lease, login)) => {
                 facts.login_to_attached = Some(self.proved.elapsed());
+                // Not before the engine took the password: one that was changed must not forgive guesses.
+                self.identified.forgive();
                 Ok(Attached { authenticated: self, lease, login })
             }
             Err(NotAttached::Refused(refusal)) => Err(self.refuse(refusal).await),
@@ -56,6 +58,7 @@ impl Authenticated {
                 let Identified { secured, login, name, .. } = &self.identified;
                 let judge = Judge { shared: &secured.shared, salt: &secured.salt, client: secured.client.ip() };
                 let refusal = judge.refused_by_engine(self.proven.tenant.cluster, name, login).await;
+                self.identified.count_mismatch();
                 Err(self.identified.deny(refusal).await)
             }
             Err(NotAttached::ClientLeft) => Err(Ending::ClientGone("left while its cluster was waking".to_owned())),

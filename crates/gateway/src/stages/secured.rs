@@ -62,7 +62,7 @@ impl Secured {
             )
             .await);
         }
-        Ok(Identified { secured: self, login, name, credential_came })
+        Ok(Identified { secured: self, login, name, credential_came, late: 0 })
     }
 
     async fn read_login(&mut self) -> Result<Login, Unread> {
