@@ -19,7 +19,7 @@ use tidegate_console::metrics::{Metrics, Watched};
 use tidegate_console::web::{Web, WebListener};
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
-use tidegate_engine::{EngineSettings, Walls};
+use tidegate_engine::{CgroupChoice, EngineSettings, Walls};
 use tidegate_gateway::{Deps, Gateway, GatewaySettings};
 use tidegate_model::{ClusterLimits, Sessions, Trust, Wording};
 use tidegate_tls::{AcmeShared, Identity, WebDoor};
@@ -309,6 +309,7 @@ fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
     let mut settings = EngineSettings::new(data.to_owned());
     settings.mariadbd = config.file("engine.mariadbd")?;
     settings.tzinfo_to_sql = config.file("engine.tzinfo_to_sql")?.or_else(unpacked_tzinfo);
+    settings.cgroup = CgroupChoice::parse(config.text("engine.cgroup")?).map_err(anyhow::Error::msg)?;
     Ok(settings)
 }
 

@@ -93,9 +93,13 @@ LimitNOFILE=524288
 LimitCORE=0
 # Engines have a thread for each session.
 TasksMax=infinity
+# The server makes a group for each engine below its own, with limits of memory, CPU and tasks.
+Delegate=cpu memory pids
 ";
 
-/// No `ProcSubset=pid`: engines read /proc/cpuinfo and /proc/meminfo, and the server /proc/sys/kernel/seccomp. The filter
+/// No `ProcSubset=pid`: engines read /proc/cpuinfo and /proc/meminfo, and the server /proc/sys/kernel/seccomp.
+/// No `ProtectControlGroups=yes`: it would make the groups that `Delegate=` gives read-only. Engines are kept from them by
+/// their own walls. `RestrictNamespaces=yes` stays: groups need no namespace. The filter
 /// keeps the calls of Landlock and seccomp (newer systemd's `@sandbox`, unknown to Debian 12's), and `@resources`: an
 /// engine's limits are set before it starts.
 const WALLS: &str = "NoNewPrivileges=yes
@@ -106,7 +110,6 @@ PrivateDevices=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
-ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
 ProtectProc=invisible
@@ -173,6 +176,15 @@ mod tests {
         assert!(!text.contains("AmbientCapabilities") && !text.contains("~@privileged"), "{text}");
         assert_eq!(unit(ROOT, false).user_file(), None);
         assert!(unit(ROOT, true).text().contains("CAP_KILL CAP_NET_BIND_SERVICE\n"));
+    }
+
+    #[test]
+    fn the_groups_that_are_given_can_be_written() {
+        for user in [ROOT, "tidegate"] {
+            let text = unit(user, false).text();
+            assert!(text.contains("\nDelegate=cpu memory pids\n"), "{text}");
+            assert!(!text.contains("ProtectControlGroups"), "{text}");
+        }
     }
 
     #[test]

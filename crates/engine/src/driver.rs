@@ -1,10 +1,11 @@
 //! What a kind of engine is to this room: one driver behind these two traits. Never knows leases, waiters or ledgers.
 
 use crate::error::StartError;
+use crate::process_usage::RunUsage;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::{Account, BoxFuture, EngineSessionId};
+use tidegate_model::{Account, BoxFuture, ClusterLimits, ClusterUsage, EngineSessionId};
 
 /// The engine of one cluster, running or not.
 pub trait Driver: Send + Sync + 'static {
@@ -15,8 +16,11 @@ pub trait Driver: Send + Sync + 'static {
     /// Where sessions connect, over all runs.
     fn socket(&self) -> PathBuf;
 
-    /// Sessions that the next run shall take.
-    fn set_connections_max(&self, max: u32);
+    /// Sets the limits of the next run.
+    fn set_limits(&self, limits: &ClusterLimits);
+
+    /// Measured use of the cluster. `run`: the engine that is alive.
+    fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage>;
 
     /// Deletes everything. Only called when no run is alive.
     fn remove(&self) -> BoxFuture<'_, Result<(), String>>;
@@ -38,8 +42,11 @@ pub trait Run: Send + Sync + 'static {
         stage2: [u8; 20],
     ) -> BoxFuture<'a, Result<(), RunError>>;
 
-    /// Sessions that this run takes from now on.
-    fn set_connections_max(&self, max: u32) -> BoxFuture<'_, Result<(), RunError>>;
+    /// Sets the limits of this run from now on, but for those that a process can only be started with.
+    fn set_limits(&self, limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>>;
+
+    /// Measured use of this run. Cheap: reads a few small files of the kernel.
+    fn usage(&self) -> BoxFuture<'_, RunUsage>;
 
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
 

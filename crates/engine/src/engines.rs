@@ -1,9 +1,12 @@
 //! All engines of this server: the one thing other rooms hold. Never decides when an engine runs; each cluster's
 //! supervisor does.
 
+use crate::cgroup::CgroupHome;
+use crate::driver::Driver;
 use crate::error::EngineError;
 use crate::folder::{Folder, add_passage, check_reach, make_dir};
 use crate::hears::Command;
+use crate::in_force::LimitsInForce;
 use crate::init_sql::RootSeed;
 use crate::ledger::Ledger;
 use crate::limits::{COMMANDS_MAX, KILLS_AT_ONCE_MAX, OPERATION_MAX, SHUTDOWN_MAX};
@@ -22,8 +25,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 use tidegate_model::{
-    AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterState, EngineSessionId, Journal,
-    Lease, RunEpoch, Waker,
+    AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterState, ClusterUsage,
+    EngineSessionId, Journal, Lease, RunEpoch, Waker,
 };
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
@@ -64,6 +67,7 @@ struct Inner {
 struct Cluster {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
+    driver: Arc<dyn Driver>,
 }
 
 impl Engines {
@@ -81,9 +85,13 @@ impl Engines {
         let run = make_folders(&settings.folder, walls)?;
         let helper = settings.helper.clone();
         let spawner = Spawner::new(helper).map_err(|e| EngineError::Start(format!("no spawner thread: {e}")))?;
+        let cgroups = CgroupHome::open(&settings.cgroup, &run);
+        for missing in LimitsInForce::of(&cgroups, walls).missing() {
+            tracing::warn!("not in force for engines: the limit of {missing}");
+        }
         let starts = Arc::new(Semaphore::new(settings.wakes_at_once_max.max(1)));
         let inner = Inner {
-            local: Arc::new(Local { settings, program, spawner }),
+            local: Arc::new(Local { settings, program, spawner, cgroups: Arc::new(cgroups) }),
             sockets: SocketFolder::open(&run)?,
             common: Common { ledger, journal, starts },
             walls,
@@ -96,6 +104,17 @@ impl Engines {
 
     pub fn walls(&self) -> Walls {
         self.inner.walls
+    }
+
+    /// Which limits this machine enforces for this server's engines, and by which means.
+    pub fn limits_in_force(&self) -> LimitsInForce {
+        LimitsInForce::of(&self.inner.local.cgroups, self.inner.walls)
+    }
+
+    /// Measured use of a cluster. Cheap; it never wakes one.
+    pub async fn usage(&self, id: ClusterId) -> Result<ClusterUsage, EngineError> {
+        let cluster = self.cluster(id)?;
+        Ok(cluster.driver.usage(cluster.shared.any_run()).await)
     }
 
     /// As in `10.11.19-MariaDB`.
@@ -131,18 +150,16 @@ impl Engines {
     /// Registers a cluster that stands on disk. `clean`: its last run ended with an orderly sleep.
     #[expect(clippy::unused_async, reason = "registering a remote engine will ask it something")]
     pub async fn adopt(&self, spec: ClusterSpec, clean: bool) -> Result<(), EngineError> {
-        let driver = LocalDriver {
-            local: Arc::clone(&self.inner.local),
-            folder: self.folder(&spec),
-            listener: self.inner.sockets.listen(&format!("engine-{}.sock", spec.id))?,
-            connections_max: spec.limits.connections_max.into(),
-        };
+        let local = Arc::clone(&self.inner.local);
+        let listener = self.inner.sockets.listen(&format!("engine-{}.sock", spec.id))?;
+        let driver = LocalDriver::new(local, self.folder(&spec), listener, (spec.id, spec.limits));
+        let driver: Arc<dyn Driver> = Arc::new(driver);
         let shared = Arc::new(Shared::new(spec.id, clean));
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let common = self.inner.common.clone();
-        Supervisor::spawn(Arc::clone(&shared), Arc::new(driver), common, spec.limits, inbox);
+        Supervisor::spawn(Arc::clone(&shared), Arc::clone(&driver), common, spec.limits, inbox);
         let mut clusters = self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner);
-        clusters.insert(spec.id, Cluster { shared, commands });
+        clusters.insert(spec.id, Cluster { shared, commands, driver });
         Ok(())
     }
 

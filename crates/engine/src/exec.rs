@@ -1,6 +1,7 @@
 //! The helper that becomes an engine: it runs in a process of its own that has one thread, builds the walls round
 //! itself and then executes the server. Never returns, never starts a thread, never reads the network.
 
+use crate::cgroup;
 use crate::walls::{files, seccomp};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, Signal};
@@ -24,6 +25,10 @@ const THREADS_MAX: u64 = 4096;
 /// Descriptors one engine may have.
 const FILES_MAX: u64 = 32_768;
 
+/// Share of all memory, in thousandths, that the kernel adds to an engine's own when it looks for a process to end
+/// (proc_pid_oom_score_adj(5)).
+const OOM_SCORE: i32 = 500;
+
 /// What the helper is told, as arguments.
 #[derive(Debug, Clone, Default)]
 pub struct Orders {
@@ -35,6 +40,12 @@ pub struct Orders {
     pub read: Vec<PathBuf>,
     pub landlock_abi_max: Option<u8>,
     pub address_space_max: u64,
+    /// Files of control groups to enter before anything else, so that no process of the engine is ever outside.
+    pub enter: Vec<PathBuf>,
+    /// Private memory the engine may ask for. 0: no limit.
+    pub data_max: u64,
+    /// Processes and threads of the engine's own user. 0: the room's bound.
+    pub tasks_max: u32,
     /// Standard input is SQL for `--bootstrap`, no socket, and there is no lock.
     pub bootstrap: bool,
     pub program: PathBuf,
@@ -52,6 +63,13 @@ impl Orders {
             join("parent=", self.parent.to_string().as_ref()),
             join("memory=", self.address_space_max.to_string().as_ref()),
         ];
+        if self.data_max > 0 {
+            out.push(join("data=", self.data_max.to_string().as_ref()));
+        }
+        if self.tasks_max > 0 {
+            out.push(join("tasks=", self.tasks_max.to_string().as_ref()));
+        }
+        out.extend(self.enter.iter().map(|p| join("enter=", p.as_os_str())));
         out.extend(self.uid.map(|uid| join("uid=", uid.to_string().as_ref())));
         out.extend(self.landlock_abi_max.map(|abi| join("abi=", abi.to_string().as_ref())));
         out.extend(self.write.iter().map(|p| join("write=", p.as_os_str())));
@@ -79,6 +97,9 @@ impl Orders {
             match key {
                 b"parent" => out.parent = number(value)?,
                 b"memory" => out.address_space_max = number(value)?,
+                b"data" => out.data_max = number(value)?,
+                b"tasks" => out.tasks_max = number(value)?,
+                b"enter" => out.enter.push(path()),
                 b"uid" => out.uid = Some(number(value)?),
                 b"abi" => out.landlock_abi_max = Some(number(value)?),
                 b"write" => out.write.push(path()),
@@ -110,6 +131,13 @@ pub fn engine_exec_main() -> ! {
 
 fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     let because = |what: &'static str| move |e: std::io::Error| format!("{what}: {e}");
+    // Before this process can start another, and while it still has the rights to.
+    for entrance in &orders.enter {
+        cgroup::files::write_value(entrance, "0").map_err(|e| format!("entering its control group: {e}"))?;
+    }
+    if !orders.bootstrap {
+        raise_oom_score().map_err(because("oom_score_adj"))?;
+    }
     place_descriptors(orders.bootstrap).map_err(because("descriptors"))?;
     limit(orders).map_err(|e| because("limits")(e.into()))?;
     if let Some(uid) = orders.uid {
@@ -172,6 +200,15 @@ fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
     Ok(())
 }
 
+/// When the machine's memory is short, the kernel ends an engine before the gateway, which inherits its own value from
+/// whoever started it. An engine that ends is recovered; the gateway's end would cut everybody.
+fn raise_oom_score() -> std::io::Result<()> {
+    let path = "/proc/self/oom_score_adj";
+    let inherited: i32 = std::fs::read_to_string(path)?.trim().parse().unwrap_or_default();
+    // Raising needs no right; a value that is higher already is kept.
+    if inherited < OOM_SCORE { std::fs::write(path, OOM_SCORE.to_string()) } else { Ok(()) }
+}
+
 fn limit(orders: &Orders) -> rustix::io::Result<()> {
     let set = |resource, max: u64| {
         let hard = rustix::process::getrlimit(resource).maximum.map_or(max, |hard| hard.min(max));
@@ -183,8 +220,12 @@ fn limit(orders: &Orders) -> rustix::io::Result<()> {
     if orders.address_space_max > 0 {
         set(Resource::As, orders.address_space_max)?;
     }
+    if orders.data_max > 0 {
+        set(Resource::Data, orders.data_max)?;
+    }
     if orders.uid.is_some() {
-        set(Resource::Nproc, THREADS_MAX)?;
+        let own = u64::from(orders.tasks_max);
+        set(Resource::Nproc, if own > 0 { own } else { THREADS_MAX })?;
     }
     Ok(())
 }
@@ -210,6 +251,9 @@ mod tests {
             read: vec!["/r".into()],
             landlock_abi_max: Some(2),
             address_space_max: 9,
+            enter: vec!["/sys/fs/cgroup/a b/cgroup.procs".into(), "/x/cgroup.procs".into()],
+            data_max: 10,
+            tasks_max: 11,
             bootstrap: true,
             program: "/usr/sbin/mariadbd".into(),
             program_args: vec!["--x=1".into(), "--".into()],

@@ -101,3 +101,12 @@ pub const OPERATION_MAX: Duration = Duration::from_secs(10 * 60);
 /// How long a recovered engine stays up for somebody to come. Logins that waited for the recovery come at once; a
 /// thousand recovered clusters must not all be awake together.
 pub const RECOVERED_STAY: Duration = Duration::from_secs(2);
+
+/// Bytes read of one file of the cgroup file system. `memory.stat` has 2 KB; a list of 512 processes 4 KB.
+pub const CGROUP_FILE_MAX: u64 = 1 << 20;
+/// How long the end of a group's last process is awaited after it was killed. One with a gigabyte to free takes 100 ms.
+pub const GROUP_EMPTY_MAX: Duration = Duration::from_secs(2);
+/// Between two readings of a group's list of processes meanwhile.
+pub const GROUP_EMPTY_RETRY: Duration = Duration::from_millis(2);
+/// Readings of a group's list of processes without `cgroup.kill`. With a freezer, one kills all.
+pub const GROUP_KILL_ROUNDS: u32 = 100;

@@ -1,6 +1,7 @@
 //! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never TCP, never two
 //! processes on one data directory.
 
+use crate::cgroup::{CgroupHome, EngineGroup, GroupLimits};
 use crate::driver::{Driver, Run};
 use crate::engine_log::log_tail;
 use crate::error::StartError;
@@ -9,7 +10,8 @@ use crate::folder::Folder;
 use crate::init_sql::{RootSeed, init_sql};
 use crate::limits::{LOCK_RETRY, LOCK_WAIT};
 use crate::local_run::{LocalRun, first_login};
-use crate::process::{End, Process};
+use crate::process::{End, Process, RunGroup};
+use crate::process_usage::RunUsage;
 use crate::program::{Program, major};
 use crate::secret::AdminSecret;
 use crate::settings::EngineSettings;
@@ -20,10 +22,10 @@ use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tidegate_model::BoxFuture;
+use tidegate_model::{BoxFuture, ClusterId, ClusterLimits, ClusterUsage};
 use tokio::net::UnixStream;
 
 /// What all local engines of this server share.
@@ -31,14 +33,18 @@ pub struct Local {
     pub settings: EngineSettings,
     pub program: Program,
     pub spawner: Spawner,
+    pub cgroups: Arc<CgroupHome>,
 }
 
 pub struct LocalDriver {
     pub local: Arc<Local>,
     pub folder: Folder,
     pub listener: Listener,
-    /// For the next start.
-    pub connections_max: AtomicU32,
+    pub cluster: ClusterId,
+    /// Limits of the next start.
+    pub limits: Mutex<ClusterLimits>,
+    /// CPU time of this cluster's runs that have ended.
+    pub spent: Arc<AtomicU64>,
 }
 
 impl Driver for LocalDriver {
@@ -50,8 +56,24 @@ impl Driver for LocalDriver {
         self.listener.path.clone()
     }
 
-    fn set_connections_max(&self, max: u32) {
-        self.connections_max.store(max, Ordering::Release);
+    fn set_limits(&self, limits: &ClusterLimits) {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = *limits;
+    }
+
+    fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {
+        Box::pin(async move {
+            let now = match run {
+                Some(run) => run.usage().await,
+                None => RunUsage { memory_bytes: Some(0), cpu_micros: Some(0), tasks: Some(0) },
+            };
+            let spent = self.spent.load(Ordering::Acquire);
+            ClusterUsage {
+                disk_bytes: None,
+                memory_bytes: now.memory_bytes,
+                cpu_micros: now.cpu_micros.map(|micros| micros.saturating_add(spent)),
+                tasks: now.tasks,
+            }
+        })
     }
 
     fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -72,6 +94,11 @@ impl Driver for LocalDriver {
 }
 
 impl LocalDriver {
+    pub fn new(local: Arc<Local>, folder: Folder, listener: Listener, cluster: (ClusterId, ClusterLimits)) -> Self {
+        let (cluster, limits) = (cluster.0, cluster.1.into());
+        Self { local, folder, listener, cluster, limits, spent: Arc::default() }
+    }
+
     async fn start_run(&self) -> Result<LocalRun, StartError> {
         self.check_version()?;
         let failed = |what: &'static str| move |e: io::Error| StartError::new(format!("{what}: {e}"));
@@ -87,8 +114,11 @@ impl LocalDriver {
         let stream = UnixStream::connect(&self.listener.path).await.map_err(failed("its socket"))?;
         let listener = self.listener.fd.try_clone().map_err(failed("its socket"))?;
         let luggage = Luggage { stdin: listener, stdout: lock.into(), stderr: log.into() };
-        let process =
-            Process::spawn(&self.local.spawner, &self.orders(), luggage).await.map_err(failed("starting a process"))?;
+        let group = self.make_group().await.map_err(failed("making its control group"))?;
+        let orders = self.orders(group.as_ref());
+        let group = group.map(|group| RunGroup { group, spent: Arc::clone(&self.spent) });
+        let process = Process::spawn(&self.local.spawner, &orders, luggage, group).await;
+        let process = process.map_err(failed("starting a process"))?;
         let admin = tokio::select! {
             admin = first_login(stream, &secret) => admin,
             end = process.ended() => return Err(self.explain(&end, log_start)),
@@ -160,10 +190,30 @@ impl LocalDriver {
         }
     }
 
-    fn orders(&self) -> Orders {
-        let (local, folder) = (&self.local, &self.folder);
-        let connections_max = self.connections_max.load(Ordering::Acquire);
-        orders(local, folder, options::run(&local.settings, &local.program, folder, connections_max))
+    fn limits(&self) -> ClusterLimits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The group of the next run, after everything that earlier runs left behind is dead.
+    async fn make_group(&self) -> io::Result<Option<EngineGroup>> {
+        let (cgroups, cluster, limits) = (Arc::clone(&self.local.cgroups), self.cluster, self.limits());
+        let made = tokio::task::spawn_blocking(move || {
+            if !cgroups.kill_cluster(cluster) {
+                return Err(io::Error::other("a process of an earlier run can't be killed"));
+            }
+            cgroups.make_group(cluster, GroupLimits::from(&limits))
+        });
+        made.await.map_err(io::Error::other)?
+    }
+
+    fn orders(&self, group: Option<&EngineGroup>) -> Orders {
+        let (local, folder, limits) = (&self.local, &self.folder, self.limits());
+        let args = options::run(&local.settings, &local.program, folder, limits.connections_max);
+        let mut orders = orders(local, folder, args);
+        orders.enter = group.map(EngineGroup::entrances).unwrap_or_default();
+        orders.data_max = data_max(limits.memory_max_bytes);
+        orders.tasks_max = limits.tasks_max;
+        orders
     }
 
     fn explain(&self, end: &End, log_start: u64) -> StartError {
@@ -176,6 +226,13 @@ impl LocalDriver {
     }
 }
 
+/// Private memory that an engine may ask for under a memory limit. Slightly below it, so that a query gets an error
+/// where the group's killer would end the engine. What is asked for is more than what is used (66 MB at the start,
+/// stacks for the most part), and page tables and the page cache take the difference.
+fn data_max(memory_max_bytes: u64) -> u64 {
+    memory_max_bytes - memory_max_bytes / 32
+}
+
 /// How every engine process is called.
 pub fn orders(local: &Local, folder: &Folder, program_args: Vec<std::ffi::OsString>) -> Orders {
     Orders {
@@ -185,8 +242,8 @@ pub fn orders(local: &Local, folder: &Folder, program_args: Vec<std::ffi::OsStri
         read: vec![folder.run(), folder.plugins(), folder.files(), local.program.share.clone()],
         landlock_abi_max: local.settings.landlock_abi_max,
         address_space_max: local.settings.address_space_max_bytes,
-        bootstrap: false,
         program: local.program.binary.clone(),
         program_args,
+        ..Orders::default()
     }
 }

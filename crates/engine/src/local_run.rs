@@ -1,14 +1,16 @@
 //! One running local engine and the statements this room sends to it. Starting one is `local`'s.
 
 use crate::admin::Admin;
+use crate::cgroup::GroupLimits;
 use crate::driver::{Run, RunError};
 use crate::init_sql::{literal, native_hash};
 use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, START_MAX};
 use crate::options;
 use crate::process::Process;
+use crate::process_usage::RunUsage;
 use crate::secret::AdminSecret;
 use std::time::{Duration, Instant};
-use tidegate_model::{Account, BoxFuture, EngineSessionId};
+use tidegate_model::{Account, BoxFuture, ClusterLimits, EngineSessionId};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
@@ -94,11 +96,17 @@ impl Run for LocalRun {
         })
     }
 
-    fn set_connections_max(&self, max: u32) -> BoxFuture<'_, Result<(), RunError>> {
+    fn set_limits(&self, limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>> {
+        let limits = *limits;
         Box::pin(async move {
-            let with_ours = options::with_spare(max);
+            self.process.set_limits(GroupLimits::from(&limits)).await.map_err(RunError::Refused)?;
+            let with_ours = options::with_spare(limits.connections_max);
             self.query(&format!("SET GLOBAL max_connections = {with_ours}")).await.map(drop)
         })
+    }
+
+    fn usage(&self) -> BoxFuture<'_, RunUsage> {
+        Box::pin(self.process.usage())
     }
 
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {

@@ -1,7 +1,9 @@
 //! A running engine as a process: told apart by its pidfd, never by its number. Never reads or writes its data.
 
+use crate::cgroup::{EngineGroup, GroupLimits};
 use crate::exec::Orders;
 use crate::limits::TERM_PATIENCE;
+use crate::process_usage::{self, RunUsage};
 use crate::spawner::{Luggage, Spawner};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
@@ -9,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -22,21 +25,43 @@ pub struct End {
     pub success: bool,
 }
 
+/// The control group of one run, and the CPU time that its cluster has used before.
+#[derive(Debug)]
+pub struct RunGroup {
+    pub group: EngineGroup,
+    pub spent: Arc<AtomicU64>,
+}
+
 /// Dropped, the process is killed.
 #[derive(Debug)]
 pub struct Process {
+    pid: u32,
+    group: Option<EngineGroup>,
     pidfd: Arc<OwnedFd>,
     end: watch::Receiver<Option<End>>,
 }
 
 impl Process {
-    pub async fn spawn(spawner: &Spawner, orders: &Orders, luggage: Luggage) -> io::Result<Self> {
-        let child = spawner.spawn(orders, luggage).await?;
-        Self::watch(child)
+    /// Starts the helper with these orders. `group`: the control group that they make it enter.
+    pub async fn spawn(
+        spawner: &Spawner,
+        orders: &Orders,
+        luggage: Luggage,
+        group: Option<RunGroup>,
+    ) -> io::Result<Self> {
+        match spawner.spawn(orders, luggage).await {
+            Ok(child) => Self::watch(child, group),
+            Err(e) => {
+                if let Some(unused) = group {
+                    unused.group.remove();
+                }
+                Err(e)
+            }
+        }
     }
 
     /// Until somebody waits for the child its number can't be given to another, so this names the right one.
-    fn watch(mut child: Child) -> io::Result<Self> {
+    fn watch(mut child: Child, group: Option<RunGroup>) -> io::Result<Self> {
         let pid = child.id();
         let opened = i32::try_from(pid)
             .ok()
@@ -49,16 +74,20 @@ impl Process {
             Err(e) => {
                 let _ = child.kill();
                 let _ = child.wait();
+                end_group(group);
                 return Err(e);
             }
         };
+        let own_group = group.as_ref().map(|run| run.group.clone());
         let (tell, end) = watch::channel(None);
         tokio::spawn(async move {
             let _ = ready.readable().await;
             let status = child.wait();
+            // Told after everything that the engine started has ended too: its uid and its lock are free then.
+            let _ = tokio::task::spawn_blocking(move || end_group(group)).await;
             tell.send_replace(Some(describe(status)));
         });
-        Ok(Self { pidfd, end })
+        Ok(Self { pid, group: own_group, pidfd, end })
     }
 
     /// Ends when the process has, with how.
@@ -68,6 +97,20 @@ impl Process {
             Ok(Some(end)) => end,
             _ => End { text: "its watcher is gone".to_owned(), signal: None, success: false },
         }
+    }
+
+    pub async fn usage(&self) -> RunUsage {
+        let (pid, group) = (self.pid, self.group.clone());
+        // Files of the kernel, but files: a group of a thousand tasks takes a millisecond to add up.
+        let read = tokio::task::spawn_blocking(move || process_usage::measure(pid, group.as_ref()));
+        read.await.unwrap_or_default()
+    }
+
+    /// Sets the limits of its group, if it has one.
+    pub async fn set_limits(&self, limits: GroupLimits) -> Result<(), String> {
+        let Some(group) = self.group.clone() else { return Ok(()) };
+        let set = tokio::task::spawn_blocking(move || group.set_limits(limits)).await;
+        set.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
     }
 
     pub fn kill(&self) {
@@ -90,6 +133,16 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Kills what an engine left running, and removes its group.
+fn end_group(run: Option<RunGroup>) {
+    let Some(RunGroup { group, spent }) = run else { return };
+    if !group.is_empty() && !group.kill() {
+        tracing::warn!("processes that an engine started can't be killed; its next start tries again");
+    }
+    spent.fetch_add(group.usage().cpu_micros.unwrap_or_default(), Ordering::AcqRel);
+    group.remove();
 }
 
 #[expect(deprecated, reason = "what replaces it is unsafe for types whose descriptor may change; an OwnedFd's can't")]

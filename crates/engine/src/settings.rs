@@ -11,6 +11,29 @@ pub struct Helper {
     pub args: Vec<OsString>,
 }
 
+/// Where the engines' control groups are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CgroupChoice {
+    /// Below the server's own group in each hierarchy.
+    Auto,
+    /// Nowhere: limits that need groups are not in force.
+    Off,
+    /// Below this group in each hierarchy, such as `/tidegate`. It is made if need be.
+    Under(PathBuf),
+}
+
+impl CgroupChoice {
+    /// Reads `auto`, `off`, or the path of a group.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            path if path.starts_with('/') && !path.split('/').any(|part| part == "..") => Ok(Self::Under(path.into())),
+            _ => Err("must be \"auto\", \"off\" or the absolute path of a group such as \"/tidegate\""),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// The data directory. `engines/`, `templates/` and `run/` below it are this room's.
@@ -36,6 +59,8 @@ pub struct EngineSettings {
     pub max_allowed_packet_bytes: u64,
     /// Address space of one engine. A tenant may ask its engine for any buffer size; the machine is shared.
     pub address_space_max_bytes: u64,
+    /// Where the engines' control groups are made.
+    pub cgroup: CgroupChoice,
     /// For tests of the wall: use no Landlock above this version.
     pub landlock_abi_max: Option<u8>,
 }
@@ -55,6 +80,7 @@ impl EngineSettings {
             redo_log_bytes: 16 << 20,
             max_allowed_packet_bytes: 64 << 20,
             address_space_max_bytes: 8 << 30,
+            cgroup: CgroupChoice::Auto,
             landlock_abi_max: None,
         }
     }

@@ -177,6 +177,12 @@ impl Shared {
         run.as_ref().filter(|(e, _)| *e == epoch).and_then(|(_, run)| run.upgrade())
     }
 
+    /// The engine that is alive, whichever run it is.
+    pub fn any_run(&self) -> Option<Arc<dyn Run>> {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        run.as_ref().and_then(|(_, run)| run.upgrade())
+    }
+
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Acquire)
     }

@@ -125,11 +125,11 @@ impl Supervisor {
     fn raise(&mut self) {
         self.raise_late = self.start.is_some();
         let Some(run) = self.alive.as_ref().map(|alive| Arc::clone(&alive.run)) else { return };
-        let (cluster, max) = (self.shared.id, self.limits.connections_max);
+        let (cluster, limits) = (self.shared.id, self.limits);
         tokio::spawn(async move {
-            // The gateway's limit counts anyway; the engine's comes with its next start.
-            if let Err(error) = run.set_connections_max(max).await {
-                tracing::warn!(%cluster, %error, "the running engine did not take the new limit of connections");
+            // The gateway's limit of connections is valid anyway; the engine's are set at its next start.
+            if let Err(error) = run.set_limits(&limits).await {
+                tracing::warn!(%cluster, %error, "the running engine did not take its new limits");
             }
         });
     }
@@ -168,7 +168,7 @@ impl Supervisor {
             }
             Command::Limits(limits) => {
                 self.limits = limits;
-                self.driver.set_connections_max(limits.connections_max);
+                self.driver.set_limits(&limits);
                 self.raise();
                 true
             }

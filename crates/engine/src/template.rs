@@ -18,9 +18,13 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tidegate_model::{ClusterId, ClusterLimits};
 
 /// Counted up whenever what this file or the shared options make of a template changes.
 const REVISION: u32 = 4;
+
+/// The id under which the template itself runs once. Ids of clusters begin at 1.
+const TEMPLATE_CLUSTER: ClusterId = ClusterId(0);
 
 /// Told what is being done, for people who wait.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
@@ -117,7 +121,7 @@ async fn bootstrap(
     let mut order = orders(local, folder, options::bootstrap(&local.settings, &local.program, folder));
     order.bootstrap = true;
     let luggage = Luggage { stdin: input.into(), stdout: null.into(), stderr: log.into() };
-    let process = Process::spawn(&local.spawner, &order, luggage)
+    let process = Process::spawn(&local.spawner, &order, luggage, None)
         .await
         .map_err(|e| EngineError::Template(format!("starting {}: {e}", local.program.binary.display())))?;
     let end = tokio::time::timeout(TEMPLATE_STEP_MAX, process.ended()).await;
@@ -131,7 +135,8 @@ async fn bootstrap(
 /// One start and stop: proves the template, and leaves it as a clean stop leaves a cluster.
 async fn rehearse(local: &Arc<Local>, folder: Folder, sockets: &SocketFolder) -> Result<(), EngineError> {
     let listener = sockets.listen("template.sock")?;
-    let driver = LocalDriver { local: Arc::clone(local), folder, listener, connections_max: 1.into() };
+    let limits = ClusterLimits { connections_max: 1, ..ClusterLimits::default() };
+    let driver = LocalDriver::new(Arc::clone(local), folder, listener, (TEMPLATE_CLUSTER, limits));
     let run = driver.start().await.map_err(|e| EngineError::Template(e.reason))?;
     if !run.stop().await {
         return Err(EngineError::Template("the engine did not stop by itself".to_owned()));

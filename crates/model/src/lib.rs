@@ -16,6 +16,7 @@ pub mod sessions;
 pub mod size;
 pub mod state;
 pub mod trust;
+pub mod usage;
 pub mod wording;
 
 pub use account::{Account, AccountBook, Requirement, Verifier};
@@ -31,4 +32,5 @@ pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use size::{Size, WrongSize};
 pub use state::ClusterState;
 pub use trust::Trust;
+pub use usage::ClusterUsage;
 pub use wording::{Mend, Wording};

@@ -255,6 +255,12 @@ pub const SECTIONS: &[Section] = &[
                 kind: Kind::File,
                 doc: "mariadb-tzinfo-to-sql, which fills the named time zones. Empty: from script/setup, then on PATH.",
             },
+            Key {
+                name: "cgroup",
+                default: "\"auto\"",
+                kind: Kind::Cgroup,
+                doc: "Where the engines' control groups are made: auto (below the server's own), off, or a group such as \"/tidegate\".",
+            },
         ],
     },
     Section {

@@ -73,8 +73,13 @@ fn bounds(kind: super::value::Kind) -> Option<String> {
             Some(format!("From {} to {}.", size(min), size(max)))
         }
         Kind::Choice(choices) => Some(format!("One of {}.", choices.join(", "))),
-        Kind::Addresses | Kind::Networks | Kind::Names | Kind::File | Kind::Text | Kind::HelpBase | Kind::Filter => {
-            None
-        }
+        Kind::Addresses
+        | Kind::Networks
+        | Kind::Names
+        | Kind::File
+        | Kind::Text
+        | Kind::HelpBase
+        | Kind::Cgroup
+        | Kind::Filter => None,
     }
 }

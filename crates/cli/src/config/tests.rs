@@ -91,6 +91,8 @@ fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
         ("[gateway]\nlisten = [\"localhost\"]\n", "not ADDRESS:PORT"),
         ("[gateway]\nproxy_networks = [\"10.0.0.0/33\"]\n", "not ADDRESS/BITS"),
         ("[log]\nformat = \"xml\"\n", "must be one of auto, human, json"),
+        ("[engine]\ncgroup = \"relative/path\"\n", "must be \"auto\", \"off\""),
+        ("[engine]\ncgroup = \"/a/../b\"\n", "must be \"auto\", \"off\""),
         ("[log]\nlevel = \"loud\"\n", "must be error, warn"),
         ("[tls]\ncertificate = \"/x\"\n", "tls.key is not"),
         ("[tls]\nca = \"/x\"\n", "without tls.certificate"),

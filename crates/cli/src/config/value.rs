@@ -35,6 +35,8 @@ pub enum Kind {
     Text,
     /// Where help pages lie: the address of a folder; empty means nowhere.
     HelpBase,
+    /// The place of the engines' control groups.
+    Cgroup,
     /// A filter of the log.
     Filter,
 }
@@ -109,6 +111,11 @@ impl Kind {
                 let value = text(raw, "an address")?;
                 let wrong = |wrong: tidegate_model::wording::WrongHelpBase| wrong.to_string();
                 tidegate_model::Wording::new(value, Vec::new()).map_err(wrong)?;
+                Ok(Value::Text(value.to_owned()))
+            }
+            Self::Cgroup => {
+                let value = text(raw, "auto, off or the path of a group")?;
+                tidegate_engine::CgroupChoice::parse(value)?;
                 Ok(Value::Text(value.to_owned()))
             }
             Self::Filter => filter(text(raw, "a level such as \"info\"")?).map(Value::Text),

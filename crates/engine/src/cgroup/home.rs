@@ -1,0 +1,306 @@
+//! The place of this server's groups: which hierarchy gives which limit here, and the parent of all engines' groups in
+//! each. Never leaves a hierarchy half set up: what can't be used is reported with its reason.
+
+use super::files::{make_group, read_text, remove_group, write_value};
+use super::group::{EngineGroup, GroupLimits};
+use super::hierarchy::{Hierarchy, Version, parse_hierarchies};
+use super::leftovers;
+use crate::settings::CgroupChoice;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use tidegate_model::ClusterId;
+
+/// The group that the server moves itself into where the kernel allows no processes beside child groups (v2).
+const SERVER_GROUP: &str = "tidegate-server";
+/// The beginning of the names of all groups that contain engines.
+pub const GROUP_PREFIX: &str = "tidegate-";
+
+/// A facility of the kernel that a limit, a measurement or a kill needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Controller {
+    Memory,
+    Cpu,
+    /// Accounting of CPU time: on v2 a part of `cpu`, on v1 `cpuacct`.
+    CpuTime,
+    Pids,
+    Freezer,
+    /// `cgroup.kill` (v2, Linux 5.14).
+    Kill,
+}
+
+impl Controller {
+    const V1: [(Self, &'static str); 5] = [
+        (Self::Memory, "memory"),
+        (Self::Cpu, "cpu"),
+        (Self::CpuTime, "cpuacct"),
+        (Self::Pids, "pids"),
+        (Self::Freezer, "freezer"),
+    ];
+    const V2: [(Self, &'static str); 3] = [(Self::Memory, "memory"), (Self::Cpu, "cpu"), (Self::Pids, "pids")];
+}
+
+/// The parent of all engines' groups in one hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    pub version: Version,
+    pub dir: PathBuf,
+    controllers: Vec<Controller>,
+}
+
+impl Parent {
+    /// For a group that another server made: by which means it can be killed is read from its files.
+    pub fn of_leftover(dir: &Path) -> Self {
+        let by_kernel = dir.join("cgroup.kill").exists();
+        let freezer = dir.join("freezer.state").exists();
+        let controllers = match (by_kernel, freezer) {
+            (true, _) => vec![Controller::Kill],
+            (false, true) => vec![Controller::Freezer],
+            (false, false) => Vec::new(),
+        };
+        let version = if by_kernel { Version::V2 } else { Version::V1 };
+        Self { version, dir: dir.to_owned(), controllers }
+    }
+
+    #[cfg(test)]
+    pub fn forget(&mut self, controllers: &[Controller]) {
+        self.controllers.retain(|c| !controllers.contains(c));
+    }
+
+    pub fn has(&self, controller: Controller) -> bool {
+        self.controllers.contains(&controller)
+    }
+}
+
+/// Dropped, it removes its empty groups.
+#[derive(Debug, Default)]
+pub struct CgroupHome {
+    parents: Vec<Parent>,
+    /// Why a controller is not used.
+    missing: BTreeMap<Controller, String>,
+    runs: AtomicU64,
+}
+
+impl CgroupHome {
+    /// Sets up the parents for the server with this data directory, and kills what an earlier server left behind.
+    /// `run`: the folder in it that only the server can write. Never fails: see [`CgroupHome::missing`].
+    pub fn open(choice: &CgroupChoice, run: &Path) -> Self {
+        leftovers::clear_recorded(run);
+        let mut this = Self::set_up(choice, &leftovers::group_name(run), Moving::Allowed);
+        if let Err(e) = leftovers::record(run, this.parents.iter().map(|parent| parent.dir.as_path())) {
+            tracing::warn!(error = %e, "the engines' groups could not be noted: after a crash they stay behind");
+        }
+        for parent in &this.parents {
+            leftovers::clear_siblings(&parent.dir);
+        }
+        this.parents.sort_by_key(|parent| parent.version == Version::V1);
+        this
+    }
+
+    /// Reports what [`CgroupHome::open`] would find, and leaves nothing behind.
+    pub fn probe(choice: &CgroupChoice) -> Self {
+        Self::set_up(choice, &format!("{GROUP_PREFIX}probe-{}", std::process::id()), Moving::ProbedOnly)
+    }
+
+    fn set_up(choice: &CgroupChoice, name: &str, moving: Moving) -> Self {
+        let mut this = Self::default();
+        if *choice == CgroupChoice::Off {
+            this.miss_all("engine.cgroup is \"off\"");
+            return this;
+        }
+        let found = parse_hierarchies(
+            &read_text(Path::new("/proc/self/mountinfo")).unwrap_or_default(),
+            &read_text(Path::new("/proc/self/cgroup")).unwrap_or_default(),
+        );
+        this.miss_all("the kernel has no such controller mounted; hint: mount cgroup2 at /sys/fs/cgroup");
+        // v2 first: a controller is in one hierarchy only, and kill by the kernel is better than by a list.
+        for hierarchy in found.iter().filter(|h| h.version == Version::V2) {
+            this.add_v2(hierarchy, choice, name, moving);
+        }
+        for hierarchy in found.iter().filter(|h| h.version == Version::V1) {
+            this.add_v1(hierarchy, choice, name);
+        }
+        this
+    }
+
+    fn miss_all(&mut self, reason: &str) {
+        for (controller, _) in Controller::V1 {
+            self.missing.insert(controller, reason.to_owned());
+        }
+        self.missing.insert(Controller::Kill, reason.to_owned());
+    }
+
+    fn add(&mut self, version: Version, dir: PathBuf, controllers: Vec<Controller>) {
+        for controller in &controllers {
+            self.missing.remove(controller);
+        }
+        self.parents.push(Parent { version, dir, controllers });
+    }
+
+    fn add_v1(&mut self, hierarchy: &Hierarchy, choice: &CgroupChoice, name: &str) {
+        let wanted: Vec<Controller> = Controller::V1
+            .into_iter()
+            .filter(|(controller, word)| {
+                // The freezer is the substitute for cgroup.kill.
+                let needless = *controller == Controller::Freezer && !self.missing.contains_key(&Controller::Kill);
+                hierarchy.controllers.iter().any(|c| c == word) && self.missing.contains_key(controller) && !needless
+            })
+            .map(|(controller, _)| controller)
+            .collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let dir = base(hierarchy, choice).join(name);
+        match make_parents(&dir) {
+            Ok(()) => self.add(Version::V1, dir, wanted),
+            Err(e) => self.miss(&wanted, &format!("{e}; hint: run the server as root, or let its user write there")),
+        }
+    }
+
+    fn add_v2(&mut self, hierarchy: &Hierarchy, choice: &CgroupChoice, name: &str, moving: Moving) {
+        let base = base(hierarchy, choice);
+        let offered = read_text(&base.join("cgroup.controllers")).unwrap_or_default();
+        let wanted: Vec<_> =
+            Controller::V2.into_iter().filter(|(_, word)| offered.split_whitespace().any(|o| o == *word)).collect();
+        let mut controllers: Vec<Controller> = wanted.iter().map(|(controller, _)| *controller).collect();
+        let words: Vec<String> = wanted.iter().map(|(_, word)| format!("+{word}")).collect();
+        let dir = base.join(name);
+        let given = if words.is_empty() { Ok(()) } else { enable(&base, &dir, &words.join(" "), moving) };
+        if let Err(e) = given {
+            let hint = "hint: give the service its own group (systemd: Delegate=yes), or set engine.cgroup";
+            self.miss(&controllers, &format!("{e}; {hint}"));
+            controllers.clear();
+        }
+        if let Err(e) = make_parents(&dir) {
+            self.miss(&[Controller::Kill], &e.to_string());
+            return;
+        }
+        if controllers.contains(&Controller::Cpu) {
+            controllers.push(Controller::CpuTime);
+        }
+        if dir.join("cgroup.kill").exists() {
+            controllers.push(Controller::Kill);
+        } else {
+            self.miss(&[Controller::Kill], "the kernel is older than 5.14");
+        }
+        self.add(Version::V2, dir, controllers);
+    }
+
+    fn miss(&mut self, controllers: &[Controller], reason: &str) {
+        for controller in controllers {
+            self.missing.insert(*controller, reason.to_owned());
+        }
+    }
+
+    #[cfg(test)]
+    pub fn parents(&self) -> &[Parent] {
+        &self.parents
+    }
+
+    /// The version of the hierarchy that gives this, or why none does.
+    pub fn enforcer(&self, controller: Controller) -> Result<Version, &str> {
+        match self.parents.iter().find(|parent| parent.has(controller)) {
+            Some(parent) => Ok(parent.version),
+            None => Err(self.missing.get(&controller).map_or("not available", String::as_str)),
+        }
+    }
+
+    /// A new group for one run of a cluster's engine, or none where there are no groups at all.
+    pub fn make_group(&self, cluster: ClusterId, limits: GroupLimits) -> io::Result<Option<EngineGroup>> {
+        if self.parents.is_empty() {
+            return Ok(None);
+        }
+        // A name for each run: removing the last one's group may be under way.
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        let group = EngineGroup::make(&self.parents, &format!("{cluster}-{run}"))?;
+        if let Err(e) = group.set_limits(limits) {
+            group.remove();
+            return Err(e);
+        }
+        Ok(Some(group))
+    }
+
+    /// Kills everything that earlier runs of a cluster's engine left running, and removes their groups. False if
+    /// something still lives. Blocks for a bounded time.
+    pub fn kill_cluster(&self, cluster: ClusterId) -> bool {
+        let prefix = format!("{cluster}-");
+        leftovers::clear_groups(&self.parents, |name| name.starts_with(&prefix))
+    }
+}
+
+impl Drop for CgroupHome {
+    fn drop(&mut self) {
+        leftovers::clear_groups(&self.parents, |_| true);
+        for parent in &self.parents {
+            remove_group(&parent.dir);
+        }
+    }
+}
+
+/// Whether the server may be moved into a group of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moving {
+    Allowed,
+    ProbedOnly,
+}
+
+/// The group below which ours are made: the server's own, so that limits of the server as a whole include its
+/// engines', unless the operator chose another.
+fn base(hierarchy: &Hierarchy, choice: &CgroupChoice) -> PathBuf {
+    match choice {
+        CgroupChoice::Under(path) => hierarchy.mount.join(path.strip_prefix("/").unwrap_or(path)),
+        CgroupChoice::Auto | CgroupChoice::Off => {
+            // A server that moved itself (a restart by exec, a second start in one process) finds itself in the child.
+            let own = &hierarchy.own;
+            let moved = own.file_name().is_some_and(|name| name == SERVER_GROUP);
+            if moved { own.parent().unwrap_or(own).to_owned() } else { own.clone() }
+        }
+    }
+}
+
+fn make_parents(dir: &Path) -> io::Result<()> {
+    if let Some(base) = dir.parent().filter(|base| !base.exists()) {
+        make_group(base)?;
+    }
+    make_group(dir)
+}
+
+/// Gives the engines' parent its controllers (v2). The kernel allows that only where no process is beside child
+/// groups, so the server moves into a child first; others' processes are never moved.
+fn enable(base: &Path, dir: &Path, controllers: &str, moving: Moving) -> io::Result<()> {
+    let switch = base.join("cgroup.subtree_control");
+    let enabled = read_text(&switch)?;
+    let missing = |word: &str| !enabled.split_whitespace().any(|e| word.strip_prefix('+') == Some(e));
+    if controllers.split(' ').any(missing) {
+        let ours = own_in(base);
+        if moving == Moving::ProbedOnly {
+            let alone = super::files::processes(base).len() <= usize::from(ours);
+            let writable = rustix::fs::access(&switch, rustix::fs::Access::WRITE_OK).is_ok();
+            let is_root = !base.join("cgroup.type").exists();
+            return if writable && (alone || is_root) { Ok(()) } else { Err(io::Error::other(not_delegated(base))) };
+        }
+        if ours && base.join("cgroup.type").exists() {
+            let server = base.join(SERVER_GROUP);
+            make_group(&server)?;
+            write_value(&server.join("cgroup.procs"), "0")?;
+        }
+        if let Err(e) = write_value(&switch, controllers) {
+            if ours {
+                let _ = write_value(&base.join("cgroup.procs"), "0");
+                remove_group(&base.join(SERVER_GROUP));
+            }
+            return Err(io::Error::new(e.kind(), format!("{}: {e}", not_delegated(base))));
+        }
+    }
+    make_group(dir)?;
+    write_value(&dir.join("cgroup.subtree_control"), controllers)
+}
+
+fn not_delegated(base: &Path) -> String {
+    format!("the group {} is not this server's alone", base.display())
+}
+
+fn own_in(group: &Path) -> bool {
+    i32::try_from(std::process::id()).is_ok_and(|own| super::files::processes(group).contains(&own))
+}
