@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 use tidegate_e2e::limits::soon;
+use tidegate_e2e::probe::frame;
 use tidegate_e2e::session::{Outcome, Row, Session};
 use tidegate_e2e::wire::{self, lenenc};
 use tidegate_e2e::{Cluster, Server, processes};
@@ -244,6 +245,80 @@ fn case_59_local_infile_the_server_refuses_early() {
     let refused = session.query("LOAD DATA LOCAL INFILE 'x' INTO TABLE no_such_table").refused();
     assert_eq!(refused.code, 1146);
     assert!(session.ping());
+}
+
+/// MariaDB answers a file out of order at once and goes on with commands, at a place in the stream that only it knows.
+#[test]
+fn case_59_a_file_out_of_order_is_refused_and_ends_the_session() {
+    let cluster = SERVER.create("order");
+    let mut watcher = Session::open(&cluster);
+    watcher.run("CREATE TABLE loaded (line TEXT)");
+    watcher.run("CREATE USER other IDENTIFIED BY 'pw'");
+    let change_user = [&b"\x11other\0"[..], &[0, 0]].concat();
+    for wrong in [&[][..], b"1\n2\n", &change_user] {
+        let mut session = Session::open(&cluster);
+        let wants = session.query("LOAD DATA LOCAL INFILE 'mine.txt' INTO TABLE loaded");
+        assert_eq!(wants, Outcome::WantsFile("mine.txt".into()));
+        session.probe.write(session.probe.seq.wrapping_add(1), b"1\n");
+        session.probe.write(0, wrong);
+        let refused = session.outcome().unwrap().refused();
+        assert_eq!(refused.code, 1156, "{refused:?}");
+        assert!(refused.message.contains("packets-out-of-order"), "{refused:?}");
+        assert!(session.try_query("SELECT 1").is_err(), "it has ended");
+    }
+    // A command behind the load, which the engine reads as the file.
+    let mut session = Session::open(&cluster);
+    let load = [&b"\x03"[..], b"LOAD DATA LOCAL INFILE 'mine.txt' INTO TABLE loaded"].concat();
+    session.probe.raw(&[frame(0, &load), frame(0, &change_user)].concat()).unwrap();
+    assert_eq!(session.outcome().unwrap(), Outcome::WantsFile("mine.txt".into()));
+    assert_eq!(session.outcome().unwrap().refused().code, 1156);
+    assert_eq!(watcher.value("SELECT COUNT(*) FROM loaded"), "0", "nothing of it was loaded");
+    drop(watcher);
+    SERVER.sleep("order");
+}
+
+/// The chunk's number is that of a command after 254 others, and its first byte is that of a change of user.
+#[test]
+fn case_59_a_file_of_many_chunks_is_loaded_whole() {
+    let mut session = Session::open(&CLUSTER);
+    session.run("CREATE OR REPLACE TABLE chunks (line TEXT)");
+    let wants = session.query("LOAD DATA LOCAL INFILE 'mine.txt' INTO TABLE chunks");
+    assert_eq!(wants, Outcome::WantsFile("mine.txt".into()));
+    let mut seq = session.probe.seq;
+    for _ in 0..600 {
+        seq = seq.wrapping_add(1);
+        session.probe.write(seq, b"\x11root\0\0\n");
+    }
+    session.probe.write(seq.wrapping_add(1), &[]);
+    assert!(matches!(session.outcome().unwrap(), Outcome::Ok { affected: 600, .. }));
+    assert!(session.ping());
+}
+
+/// Both ways of leaving: one waits for the engine's close, the other is gone at once.
+#[test]
+fn case_52_a_statement_before_a_quit_is_finished_before_its_cluster_sleeps() {
+    let cluster = SERVER.create("quitting");
+    let mut lock = Session::open(&cluster);
+    lock.run("CREATE TABLE late (a INT)");
+    for close in [false, true] {
+        lock.run("LOCK TABLES late WRITE");
+        let mut leaver = Session::open(&cluster);
+        let insert = frame(0, b"\x03INSERT INTO late VALUES (1)");
+        leaver.probe.raw(&[insert, frame(0, b"\x01")].concat()).unwrap();
+        if close {
+            leaver.probe.tcp().shutdown(std::net::Shutdown::Write).unwrap();
+        }
+        let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT INTO late%'";
+        soon("the statement waits for its table", || (lock.value(waiting) == "1").then_some(()));
+        let asked = SERVER.cli(&["cluster", "sleep", "quitting"]);
+        assert!(!asked.status.success(), "a statement is running: {asked:?}");
+        assert_eq!(lock.value(waiting), "1", "it was not cut");
+        lock.run("UNLOCK TABLES");
+        soon("the statement is done", || (lock.value(waiting) == "0").then_some(()));
+    }
+    assert_eq!(lock.value("SELECT COUNT(*) FROM late"), "2");
+    lock.quit();
+    SERVER.sleep("quitting");
 }
 
 /// Bytes of the large result: more than all buffers on its way together, little enough for a small machine.

@@ -102,7 +102,30 @@ fn case_52_commands_without_reply() {
     assert!(!s.relay.quit_seen());
     s.client(&query("SELECT 1"));
     s.client(&command(0x01, b"extra"));
-    assert!(s.relay.quit_seen() && s.relay.at_boundary());
+    assert!(s.relay.quit_seen() && !s.relay.at_boundary(), "the query before it is still running");
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    assert!(s.relay.at_boundary());
+}
+
+#[test]
+fn case_52_what_follows_a_quit_is_no_command() {
+    let mut s = Session::new(NEW);
+    s.client(&query("INSERT INTO t VALUES (1)"));
+    let behind = [command(0x01, b""), query("SELECT 1"), command(0x11, b"root\0"), query("KILL 2147483653")].concat();
+    assert_eq!(s.client(&behind), Busy, "the query before it is still running");
+    assert!(s.seen.is_empty() && s.to_engine.ends_with(&behind), "the engine doesn't read behind COM_QUIT");
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    assert!(s.relay.quit_seen());
+}
+
+#[test]
+fn case_52_a_quit_in_a_transaction_or_behind_several_commands() {
+    let mut s = Session::new(OLD);
+    s.client(&query("BEGIN"));
+    s.engine(&ok(1, AUTOCOMMIT | IN_TRANS));
+    assert_eq!(s.client(&[query("SELECT 1; DO 1"), command(0x19, b"\x01\0\0\0"), command(0x01, b"")].concat()), Busy);
+    assert_eq!(s.engine(&result(OLD, &[b"\x011"], AUTOCOMMIT | IN_TRANS | MORE)), Busy);
+    assert_eq!(s.engine(&ok(9, AUTOCOMMIT | IN_TRANS)), InTransaction);
 }
 
 #[test]
@@ -182,57 +205,6 @@ fn case_54_an_error_to_a_client_still_sending() {
     s.client(first);
     assert_eq!(s.engine(&err(1, 1153)), Busy, "the client is in the middle of its packet");
     assert_eq!(s.client(rest), Idle);
-}
-
-#[test]
-fn case_59_the_clients_packets_are_a_file_up_to_an_empty_one() {
-    let mut s = Session::new(NEW);
-    let kill_as_data = query("KILL 2147483653");
-    for file in [&[][..], &[b"1\n".to_vec()], &[kill_as_data[4..].to_vec(), b"\x11root\0".to_vec(), b"\x01".to_vec()]] {
-        s.client(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t; SELECT 1"));
-        assert_eq!(s.engine(&packet(1, b"\xfbf")), Busy);
-        for (seq, data) in (2..).zip(file) {
-            assert_eq!(s.client(&packet(seq, data)), Busy);
-        }
-        assert_eq!(s.client(&packet(9, b"")), Busy);
-        assert_eq!(s.engine(&ok(10, AUTOCOMMIT | MORE)), Busy);
-        assert_eq!(s.engine(&result(NEW, &[], AUTOCOMMIT)), Idle);
-    }
-    assert!(s.seen.is_empty());
-    assert!(s.client(&query("SELECT 1")) == Busy && s.engine(&ok(1, AUTOCOMMIT)) == Idle, "commands again");
-}
-
-#[test]
-fn case_59_a_full_packet_of_a_file_does_not_end_it() {
-    let mut s = Session::new(OLD);
-    s.client(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t"));
-    s.engine(&packet(1, b"\xfbf"));
-    assert_eq!(s.client(&packet(2, &vec![b'1'; PAYLOAD_MAX])), Busy);
-    assert_eq!(s.client(&packet(4, b"\x03more")), Busy);
-    assert_eq!(s.client(&packet(5, b"")), Busy);
-    assert_eq!(s.engine(&ok(6, AUTOCOMMIT)), Idle);
-}
-
-#[test]
-fn case_59_an_early_error_leaves_the_rest_of_the_file_a_file() {
-    let mut s = Session::new(OLD);
-    s.client(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t"));
-    s.engine(&packet(1, b"\xfbf"));
-    assert_eq!(s.engine(&err(2, 1148)), Busy);
-    assert_eq!(s.client(&packet(2, b"\x03KILL 2147483653")), Busy);
-    assert_eq!(s.client(&packet(3, b"")), Idle);
-    assert!(s.seen.is_empty());
-}
-
-#[test]
-fn case_59_what_was_sent_behind_a_load_is_its_file_and_can_not_be_followed() {
-    for behind in [command(0x0e, b""), command(0x19, b"\x01\0\0\0")] {
-        let mut s = Session::new(OLD);
-        s.client(&[query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t"), behind].concat());
-        assert_eq!(s.engine(&packet(1, b"\xfbf")), Busy);
-        s.client(&packet(2, b""));
-        assert_eq!(s.engine(&ok(3, AUTOCOMMIT)), Busy, "busy is the careful answer");
-    }
 }
 
 #[test]

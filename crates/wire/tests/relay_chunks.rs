@@ -48,6 +48,10 @@ fn conversation(capabilities: Capabilities) -> Vec<Step> {
         Engine(packet(1, b"\xfbf")),
         Client([packet(2, b"\x03KILL 2147483653"), packet(3, b"\x11"), packet(4, b"")].concat()),
         Engine(ok(5, AUTOCOMMIT)),
+        Client(query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t")),
+        Engine(packet(1, b"\xfbf")),
+        Client(packet(2, b"\x11root\0")),
+        Engine(err(3, 1030)),
         Client(command(0x11, b"root\0\0test\0")),
         Client([command(9, b""), command(4, b"t\0%"), command(0x0d, b""), packet(0, b"")].concat()),
         Engine([packet(1, b"Uptime"), column(1), end(capabilities, 2, AUTOCOMMIT)].concat()),
@@ -55,6 +59,8 @@ fn conversation(capabilities: Capabilities) -> Vec<Step> {
         Client(query("/* trace */ -- x\n ALTER TABLE t")),
         Engine([packet(1, b"\xff\xff\xff\x01\x01\x02\x10\x27\x00\x05stage"), ok(2, AUTOCOMMIT)].concat()),
         Engine(err(0, 1053)),
+        Client([query("DO 1"), command(0x01, b"")].concat()),
+        Engine(ok(1, AUTOCOMMIT)),
     ]
 }
 
@@ -89,8 +95,8 @@ fn the_whole_conversation_is_followed() {
             let wanted = match (i, step) {
                 (3 | 5, _) => InTransaction,
                 // A file is asked for, a change of user is answered by us, a batch is half answered.
-                (15 | 20, _) => Busy,
-                (18, _) | (_, Step::Engine(_)) => Idle,
+                (15 | 19 | 24, _) => Busy,
+                (22, _) | (_, Step::Engine(_)) => Idle,
                 (_, Step::Client(_)) => Busy,
             };
             assert_eq!(*state, wanted, "step {i}, {capabilities:?}");
@@ -130,7 +136,9 @@ proptest! {
                 Ok(FromClient::Wait) | Err(_) => break,
             };
             rest = &rest[taken..];
-            prop_assert!(relay.from_engine(&engine).is_ok());
+            if relay.from_engine(&engine).is_err() {
+                break;
+            }
         }
     }
 
@@ -143,6 +151,8 @@ proptest! {
         let (mut from_client, mut from_engine) = (Vec::new(), Vec::new());
         for (client, first, rest) in packets {
             let sent = packet(0, &[&[first & 0x1F], &rest[..]].concat());
+            // The request for a file is tested in `relay_files.rs`: these packets would be no file.
+            let first = if first | 0xF0 == 0xFB { 0xF0 } else { first };
             if client && first & 0x1F != 0x11 {
                 session.client(&sent);
                 from_client.extend(sent);

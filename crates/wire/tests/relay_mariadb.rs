@@ -230,3 +230,88 @@ fn case_54_55_59_large_packets_and_files() {
         assert!(error_code(&peer.run(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE none"))).is_some());
     }
 }
+
+/// How the engine reads a file whose packets are out of order, and what a relay that let them pass would miss.
+#[test]
+fn case_59_the_engine_loses_its_place_in_a_file_out_of_order() {
+    let engine = Engine::start("order");
+    let load = query("LOAD DATA LOCAL INFILE 'f' INTO TABLE test.t");
+    let mut peer = Peer::login(&engine, both()[1]);
+    peer.sql("CREATE DATABASE IF NOT EXISTS test");
+    peer.sql("USE test");
+    peer.sql("CREATE OR REPLACE TABLE test.t (a TEXT)");
+    // The relay refuses such a packet, so it is sent past it.
+    peer.send(&load);
+    assert!(peer.receive().ends_with(b"\xfbf"));
+    peer.send(&packet(2, b"1\n"));
+    // The engine takes the body of four bytes for a header, and refuses that as well.
+    peer.send_unseen(&packet(7, b"abc\n"));
+    let answer = peer.receive();
+    assert_eq!(error_code(&answer), Some(1156), "answered before the file's end");
+    assert_eq!(peer.session.state(), Idle);
+    peer.probe();
+}
+
+/// The relay and the engine agree that a packet with another sequence number than 0 is no command.
+#[test]
+fn case_59_the_engine_executes_no_command_out_of_order() {
+    let engine = Engine::start("number");
+    for sent in [command(0x0e, b""), query("CREATE DATABASE hidden"), command(0x11, b"root\0\0\0"), command(0x01, b"")]
+    {
+        let mut peer = Peer::login(&engine, both()[0]);
+        let mut sent = sent;
+        sent[3] = 5;
+        peer.send(&sent);
+        assert_eq!(error_code(&peer.answer()), Some(1156), "{sent:x?}");
+        assert!(peer.is_closed(), "{sent:x?}");
+        assert!(peer.session.seen.is_empty() && !peer.session.relay.quit_seen());
+    }
+    let mut peer = Peer::login(&engine, both()[0]);
+    assert_eq!(error_code(&peer.run(&command(2, b"hidden"))), Some(1049), "it was not created");
+}
+
+/// A long file passes the sequence number of a command twice, each time with a chunk that begins like one.
+#[test]
+fn case_59_a_file_of_many_chunks() {
+    let engine = Engine::start("chunks");
+    for capabilities in both() {
+        let mut peer = Peer::login(&engine, capabilities);
+        peer.sql("CREATE DATABASE IF NOT EXISTS test");
+        peer.sql("USE test");
+        peer.sql("CREATE OR REPLACE TABLE test.t (a TEXT)");
+        // A command without an answer before the load: still nothing behind it.
+        let id = statement(&peer.run(&command(0x16, b"DO 1")));
+        peer.send(&[query("DO 1"), command(0x19, &id), query("LOAD DATA LOCAL INFILE 'f' INTO TABLE test.t")].concat());
+        while !peer.receive().ends_with(b"\xfbf") {}
+        let mut seq = 2u8;
+        for _ in 0..600 {
+            peer.send(&packet(seq, b"\x11root\0\0\n"));
+            seq = seq.wrapping_add(1);
+        }
+        peer.run(&packet(seq, b""));
+        assert!(peer.session.seen.is_empty());
+        let counted = peer.sql("SELECT COUNT(*) FROM test.t WHERE a LIKE '\x11root%'");
+        assert!(counted.windows(4).any(|w| w == b"\x03600"), "{}", String::from_utf8_lossy(&counted));
+    }
+}
+
+#[test]
+fn case_52_a_quit_behind_a_running_statement_leaves_it_running() {
+    let engine = Engine::start("quit");
+    let mut peer = Peer::login(&engine, both()[0]);
+    peer.sql("CREATE DATABASE IF NOT EXISTS test");
+    peer.sql("USE test");
+    peer.sql("CREATE OR REPLACE TABLE test.t (a INT)");
+    peer.sql("LOCK TABLES test.t WRITE");
+    let mut other = Peer::login(&engine, both()[0]);
+    other.sql("USE test");
+    other.send(&[query("INSERT INTO test.t VALUES (1)"), command(0x01, b"")].concat());
+    assert!(other.session.relay.quit_seen());
+    assert_eq!(other.session.state(), Busy, "the statement waits for the table");
+    peer.sql("UNLOCK TABLES");
+    assert_eq!(error_code(&other.answer()), None);
+    assert_eq!(other.session.state(), Idle);
+    assert!(other.is_closed());
+    let counted = peer.sql("SELECT COUNT(*) FROM test.t");
+    assert!(counted.windows(2).any(|w| w == b"\x011"));
+}

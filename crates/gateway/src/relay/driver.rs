@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
 use tidegate_model::{Activity, Blame, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions, Wording};
-use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity};
+use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
 
 /// A COM_QUIT packet, for an engine whose client left without a word.
 const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
@@ -35,6 +35,8 @@ pub(crate) struct Driver {
     /// Client bytes that must wait until the responses before them have ended.
     stash: Vec<u8>,
     records_max: u64,
+    /// The client closed behind its COM_QUIT: the engine finishes what was sent before, and nobody reads its answers.
+    unread: bool,
     pub bytes_from_client: u64,
     pub bytes_to_client: u64,
     /// Set when the server stops: the session ends at its next boundary.
@@ -60,6 +62,7 @@ impl Driver {
             reported: Activity::Busy,
             stash: Vec::new(),
             records_max,
+            unread: false,
             bytes_from_client: 0,
             bytes_to_client: 0,
             stopping: false,
@@ -97,12 +100,12 @@ impl Driver {
         }
         loop {
             let mut moved = false;
-            let client_drained = self.client.poll_flush(cx).map_err(client_gone)?.is_ready();
+            let client_drained = self.unread || self.client.poll_flush(cx).map_err(client_gone)?.is_ready();
             let engine_drained = self.engine.flush(cx);
             if client_drained {
                 moved |= self.step_engine(cx, scratch)?;
             }
-            if engine_drained && self.stash.is_empty() && !self.engine.is_deaf() {
+            if engine_drained && self.stash.is_empty() && !self.engine.is_deaf() && !self.unread {
                 moved |= self.step_client(cx, scratch)?;
             }
             self.report();
@@ -121,9 +124,12 @@ impl Driver {
             Poll::Ready(Err(e)) => return Err(self.engine_gone(&e)),
         };
         let bytes = scratch.engine.get(..n).unwrap_or_default();
-        self.core.from_engine(bytes).map_err(|e| Ending::EngineGone(e.to_string()))?;
-        self.client.seal(bytes).map_err(client_gone)?;
-        self.bytes_to_client += n as u64;
+        let followed = self.core.from_engine(bytes);
+        if !self.unread {
+            self.client.seal(bytes).map_err(client_gone)?;
+            self.bytes_to_client += n as u64;
+        }
+        followed.map_err(refused)?;
         if !self.stash.is_empty() {
             let stash = std::mem::take(&mut self.stash);
             self.take_from_client(cx, &stash)?;
@@ -134,6 +140,10 @@ impl Driver {
     fn step_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Ending> {
         match self.client.poll_read(cx, &mut scratch.cipher, &mut scratch.plain) {
             Poll::Pending => Ok(false),
+            Poll::Ready(Ok(Arrived::End)) if self.core.quit_seen() && !self.at_boundary() => {
+                self.unread = true;
+                Ok(true)
+            }
             Poll::Ready(Ok(Arrived::End)) => Err(self.client_closed(cx)),
             Poll::Ready(Err(e)) => Err(client_gone(e)),
             Poll::Ready(Ok(Arrived::Plain(n))) => {
@@ -146,7 +156,7 @@ impl Driver {
 
     fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), Ending> {
         while !bytes.is_empty() {
-            let taken = match self.core.from_client(bytes).map_err(|e| Ending::ClientGone(e.to_string()))? {
+            let taken = match self.core.from_client(bytes).map_err(refused)? {
                 FromClient::Forward(n) => {
                     let forward = bytes.get(..n).unwrap_or_default();
                     self.engine.send(cx, forward);
@@ -257,6 +267,15 @@ impl Driver {
     pub fn may_speak(&self) -> bool {
         self.core.error_fits()
     }
+}
+
+/// A client that broke the protocol is told so, where an error packet fits into its stream.
+fn refused(error: RelayError) -> Ending {
+    let kind = match error {
+        RelayError::ChangeUserTooLong(_) | RelayError::ChangeUserUntracked => RefusalKind::ChangeUser,
+        RelayError::FileOutOfOrder { .. } | RelayError::CommandBehindFile => RefusalKind::PacketsOutOfOrder,
+    };
+    Ending::Refused { kind, blame: Blame::Client, detail: Some(error.to_string()) }
 }
 
 fn client_gone(e: io::Error) -> Ending {

@@ -92,7 +92,8 @@ impl Relaying {
     async fn say_goodbye(self, ending: Ending) -> Ending {
         let Self { mut driver, lease, guard, shared } = self;
         let outstanding = !driver.at_boundary();
-        if outstanding && matches!(ending, Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown) {
+        let cut = matches!(ending, Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown | Ending::Refused { .. });
+        if outstanding && cut {
             shared.waker.end_session(lease.cluster, lease.run, driver.engine_session());
         }
         let words = match &ending {

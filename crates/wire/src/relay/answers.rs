@@ -39,7 +39,7 @@ enum Stage {
     Rows,
     /// Definitions of a prepared statement, and their EOFs.
     Definitions(u32),
-    /// The client sends a file; then OK or ERR.
+    /// The client sends a file; then OK or ERR follows.
     File,
 }
 
@@ -60,11 +60,11 @@ pub(super) struct Answers {
     /// What came made no sense to us. Everything still passes; nothing can be said about it any more.
     lost: bool,
     unasked_error: bool,
-    /// The engine has asked for a file: the client's next packets are data up to an empty one.
-    pub wants_file: bool,
-    /// A command without an answer went out while another one was outstanding.
-    silent_behind: bool,
-    /// The last command was such a one.
+    /// Sequence number of the next packet of the file that the engine has asked for. None: the engine reads commands.
+    file_sequence: Option<u8>,
+    /// The client sent a command behind a LOAD DATA, where the engine reads the file.
+    command_behind_file: bool,
+    /// The last command has no answer.
     silent_last: bool,
     state_changed: bool,
 }
@@ -83,8 +83,8 @@ impl Answers {
             head_len: 0,
             lost: false,
             unasked_error: false,
-            wants_file: false,
-            silent_behind: false,
+            file_sequence: None,
+            command_behind_file: false,
             silent_last: false,
             state_changed: false,
         }
@@ -104,7 +104,27 @@ impl Answers {
 
     /// Nothing outstanding, and no packet half passed.
     pub fn is_quiet(&self) -> bool {
-        self.outstanding.is_empty() && !self.mid_packet() && !self.lost && !self.wants_file
+        self.outstanding.is_empty() && !self.mid_packet() && !self.lost && self.file_sequence.is_none()
+    }
+
+    /// The client's next packets are a file, up to an empty one.
+    pub fn wants_file(&self) -> bool {
+        self.file_sequence.is_some()
+    }
+
+    pub fn command_behind_file(&self) -> bool {
+        self.command_behind_file
+    }
+
+    /// Books a packet of the file. False: its sequence number is not the next one. MariaDB reads the header of such a
+    /// packet and takes its body for the next header, so from there on nobody knows where its packets begin.
+    #[must_use]
+    pub fn file_packet(&mut self, header: Header, continuation: bool) -> bool {
+        let Some(expected) = self.file_sequence else { return true };
+        let in_order = header.seq == expected;
+        let ends = in_order && header.len == 0 && !continuation;
+        self.file_sequence = (!ends).then(|| header.seq.wrapping_add(1));
+        in_order
     }
 
     pub fn has_room(&self) -> bool {
@@ -115,21 +135,23 @@ impl Answers {
         self.outstanding.back().is_some_and(|o| o.reply == Reply::Dialogue)
     }
 
-    /// Whether a packet of ours may stand before the engine's next one.
+    /// Whether an error packet of ours may be put before the engine's next packet.
     pub fn error_fits(&self) -> bool {
-        !self.lost && !self.mid_packet() && !self.begun && !self.unasked_error
+        let expected = !self.begun || self.stage == Stage::File;
+        expected && !self.lost && !self.mid_packet() && !self.unasked_error
     }
 
-    /// The sequence number such a packet needs.
+    /// Sequence number of such a packet.
     pub fn error_sequence(&self) -> u8 {
-        self.outstanding.front().map_or(0, |o| o.seq.wrapping_add(1))
+        match self.file_sequence {
+            Some(next) => next,
+            None => self.outstanding.front().map_or(0, |o| o.seq.wrapping_add(1)),
+        }
     }
 
     pub fn asked(&mut self, command: Outstanding) {
         self.silent_last = command.reply == Reply::None;
-        if self.silent_last {
-            self.silent_behind |= !self.outstanding.is_empty();
-        } else if !self.lost {
+        if !self.silent_last && !self.lost {
             self.outstanding.push_back(command);
         }
     }
@@ -214,12 +236,13 @@ impl Answers {
         self.body_left = header.len - u32::try_from(head.len()).unwrap_or(header.len);
         self.continued = header.len as usize == PAYLOAD_MAX;
         if !continuation {
-            self.read(header.len, head);
+            self.read(header, head);
         }
     }
 
     /// The head of one packet.
-    fn read(&mut self, len: u32, head: &[u8]) {
+    fn read(&mut self, header: Header, head: &[u8]) {
+        let len = header.len;
         let Some(asked) = self.outstanding.front().copied() else {
             self.unasked_error |= head.first() == Some(&ERR);
             return if head.first() != Some(&ERR) {
@@ -241,7 +264,7 @@ impl Answers {
             return;
         }
         match self.stage {
-            Stage::Head => self.read_first(asked, first, len, head),
+            Stage::Head => self.read_first(asked, header, first, head),
             Stage::Columns(1) => self.stage = if self.deprecate_eof { Stage::Rows } else { Stage::ColumnsEnd },
             Stage::Columns(left) => self.stage = Stage::Columns(left - 1),
             Stage::ColumnsEnd => match eof_status(head) {
@@ -256,19 +279,22 @@ impl Answers {
             Stage::Rows => {}
             Stage::Definitions(1) => self.answered(),
             Stage::Definitions(left) => self.stage = Stage::Definitions(left - 1),
-            Stage::File if first == OK => self.read_ok(head),
+            Stage::File if first == OK => {
+                self.file_sequence = None;
+                self.read_ok(head);
+            }
             Stage::File => self.lose(),
         }
     }
 
-    fn read_first(&mut self, asked: Outstanding, first: u8, len: u32, head: &[u8]) {
+    fn read_first(&mut self, asked: Outstanding, header: Header, first: u8, head: &[u8]) {
+        let len = header.len;
         match asked.reply {
             Reply::Results => match first {
                 OK => self.read_ok(head),
-                // What the client sent behind its LOAD DATA has become the file.
-                LOCAL_INFILE if self.outstanding.len() > 1 || self.silent_behind => self.lose(),
                 LOCAL_INFILE => {
-                    self.wants_file = true;
+                    self.command_behind_file = self.outstanding.len() > 1 || self.silent_last;
+                    self.file_sequence = Some(header.seq.wrapping_add(1));
                     self.stage = Stage::File;
                 }
                 _ => match Reader::new(head).lenenc().ok().and_then(|n| u32::try_from(n).ok()) {
@@ -338,7 +364,9 @@ impl Answers {
         self.outstanding.pop_front();
         self.stage = Stage::Head;
         self.begun = false;
-        self.silent_behind &= !self.outstanding.is_empty();
+        // After an error the engine reads commands again, also where the file's end is still to come: it has refused a
+        // packet of the file, or never read one.
+        self.file_sequence = None;
     }
 }
 

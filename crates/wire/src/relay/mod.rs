@@ -69,6 +69,10 @@ pub enum RelayError {
     ChangeUserTooLong(usize),
     #[error("a change of user in a stream that can't be followed")]
     ChangeUserUntracked,
+    #[error("a packet of a LOAD DATA file has the sequence number {found} instead of {expected}")]
+    FileOutOfOrder { found: u8, expected: u8 },
+    #[error("a command was sent behind a LOAD DATA LOCAL INFILE, before the engine's request for the file")]
+    CommandBehindFile,
 }
 
 #[derive(Debug)]
@@ -143,11 +147,16 @@ impl Relay {
                 at += self.pass_untracked(rest);
                 continue;
             }
-            if self.client.mid_packet() || self.answers.wants_file || self.answers.in_dialogue() {
-                at += self.pass_data(rest);
+            let data = self.answers.wants_file() || self.answers.in_dialogue() || self.quit_seen;
+            if data || self.client.mid_packet() {
+                at += self.pass_data(rest)?;
                 continue;
             }
-            match look(rest)? {
+            // A refused packet's header is kept: the error that answers it needs its sequence number.
+            let seen = look(rest).inspect_err(|_| {
+                self.held.fill(HEADER_LEN, rest);
+            });
+            match seen? {
                 Look::Passes(start) if self.answers.has_room() => {
                     self.begin(start, 0);
                     at += HEADER_LEN;
@@ -179,17 +188,19 @@ impl Relay {
         }
     }
 
-    /// A packet that begins no command: the continuation of one, a piece of a file, or an authentication answer.
-    fn pass_data(&mut self, input: &[u8]) -> usize {
+    /// Passes the header of a packet that begins no command: the continuation of one, a piece of a file, an
+    /// authentication answer, or anything behind COM_QUIT, which the engine doesn't read.
+    fn pass_data(&mut self, input: &[u8]) -> Result<usize, RelayError> {
         let continuation = self.client.continued;
         let (taken, header) = self.client.pass_header(input);
         if let Some(header) = header {
-            self.answers.asked_more(header.seq);
-            if header.len == 0 && !continuation {
-                self.answers.wants_file = false;
+            let expected = self.answers.error_sequence();
+            if !self.answers.file_packet(header, continuation) {
+                return Err(RelayError::FileOutOfOrder { found: header.seq, expected });
             }
+            self.answers.asked_more(header.seq);
         }
-        taken
+        Ok(taken)
     }
 
     /// A header in a stream that can't be followed any more.
@@ -212,7 +223,7 @@ impl Relay {
     /// Books a command whose header and `seen` bytes of body have gone to the engine.
     fn begin(&mut self, start: Start, seen: usize) {
         self.client.enter(start.header, seen);
-        self.quit_seen = start.command == Command::QUIT;
+        self.quit_seen |= start.command == Command::QUIT;
         self.prepared = match start.command {
             Command::STMT_PREPARE => true,
             Command::RESET_CONNECTION | Command::CHANGE_USER => false,
@@ -222,10 +233,13 @@ impl Relay {
         self.answers.asked(Outstanding { reply, seq: start.header.seq, cursor: start.cursor });
     }
 
-    /// Reads bytes of the engine, all of which go to the client as they are.
+    /// Reads bytes of the engine, all of which go to the client as they are, also those of an error.
+    ///
+    /// # Errors
+    /// If the engine reads a command of the client's as a file: from there on its packets begin elsewhere than ours.
     pub fn from_engine(&mut self, input: &[u8]) -> Result<(), RelayError> {
         self.answers.walk(input);
-        Ok(())
+        if self.answers.command_behind_file() { Err(RelayError::CommandBehindFile) } else { Ok(()) }
     }
 
     /// Lets the held packet go to the engine, with another id if there is one.
@@ -276,12 +290,13 @@ impl Relay {
         self.client.mid_packet() || !self.held.0.is_empty()
     }
 
-    /// No byte of a command is outstanding either way, and nothing is held.
+    /// No byte of a command is outstanding either way, and nothing is held. Commands before a COM_QUIT are answered
+    /// like all others: the engine reads it when it is done with them.
     pub fn at_boundary(&self) -> bool {
-        (self.answers.is_quiet() || self.quit_seen) && !self.client_mid_packet()
+        self.answers.is_quiet() && !self.client_mid_packet()
     }
 
-    /// The last command was COM_QUIT.
+    /// The client has sent COM_QUIT.
     pub fn quit_seen(&self) -> bool {
         self.quit_seen
     }

@@ -34,6 +34,10 @@ pub(super) fn look(packet: &[u8]) -> Result<Look, RelayError> {
     let len = header.len as usize;
     let whole = HEADER_LEN + len;
     let start = |command, cursor| Look::Passes(Start { header, command, cursor });
+    if header.seq != 0 {
+        // No command: the rest of a file whose LOAD DATA has failed, say. MariaDB refuses it with 1156 and closes.
+        return Ok(start(Command::SLEEP, false));
+    }
     if len == 0 {
         // MariaDB takes an empty packet for COM_SLEEP, and answers it.
         return Ok(start(Command::SLEEP, false));

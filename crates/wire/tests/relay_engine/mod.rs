@@ -132,11 +132,21 @@ impl Peer {
         }
     }
 
+    /// Sends past the relay.
+    pub fn send_unseen(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
     /// Whatever the engine has to say next.
     pub fn receive(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 1 << 16];
         let sent = String::from_utf8_lossy(&self.sent);
-        let n = self.stream.read(&mut buffer).unwrap_or_else(|e| panic!("no answer to {sent:?}: {e}"));
+        let n = loop {
+            match self.stream.read(&mut buffer) {
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read.unwrap_or_else(|e| panic!("no answer to {sent:?}: {e}")),
+            }
+        };
         assert!(n > 0, "the engine has closed after {sent:?}");
         buffer.truncate(n);
         self.session.engine(&buffer);
@@ -147,8 +157,11 @@ impl Peer {
     }
 
     pub fn is_closed(&mut self) -> bool {
-        let mut byte = [0];
-        self.stream.read(&mut byte).unwrap() == 0
+        // An engine that closes with unread bytes resets the connection.
+        match self.stream.read(&mut [0]) {
+            Ok(n) => n == 0,
+            Err(e) => e.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 
     /// Reads until the relay says that nothing is outstanding.
