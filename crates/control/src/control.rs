@@ -173,6 +173,16 @@ impl Control {
         self.inner.register.lookups()
     }
 
+    /// Bytes of account books in memory.
+    pub fn books_memory(&self) -> usize {
+        self.inner.register.books().memory()
+    }
+
+    /// How many books logins have read from the store.
+    pub fn book_reads(&self) -> u64 {
+        self.inner.register.books().reads_made()
+    }
+
     pub(crate) fn register(&self) -> &Register {
         &self.inner.register
     }

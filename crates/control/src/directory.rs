@@ -1,53 +1,70 @@
-//! Who exists, for those who knock. Never waits for the store, and does the same work for a stranger.
+//! Who exists, for those who knock. Does the same work for a stranger.
 
 use crate::control::Control;
-use crate::register::{Entry, Knock};
-use std::sync::Arc;
+use crate::operations::ROOT;
+use crate::register::{Entry, Knock, Register};
+use std::net::Ipv4Addr;
 use std::time::Instant;
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterState, Directory, DirectoryError, Found, Prefix, PrefixTag, Tenant,
+    Account, BoxFuture, Claim, ClusterId, ClusterState, Directory, DirectoryError, Found, Prefix, PrefixTag, Tenant,
 };
 
 impl Control {
-    /// The cluster as a login meets it now.
-    fn tenant(&self, entry: &Entry) -> Tenant {
+    /// The cluster as a login with this claim meets it now.
+    async fn tenant(&self, entry: &Entry, claim: &Claim) -> Result<Tenant, DirectoryError> {
         // In this order: a run that begins between the two takes `settled` away.
         let state = self.engines().state(entry.id);
-        let mut tenant = entry.tenant(state == Some(ClusterState::Asleep));
+        let tenant = self.register().tenant(entry, state == Some(ClusterState::Asleep), claim).await;
+        let mut tenant = tenant.map_err(|e| DirectoryError::Store(e.to_string()))?;
         // An engine that can't start tells nothing newer than the last book.
         tenant.settled |= state == Some(ClusterState::Failed);
-        tenant
+        Ok(tenant)
     }
 
-    async fn read_accounts(&self, entry: &Entry, not_before: Instant) -> Result<Arc<AccountBook>, DirectoryError> {
+    fn is_settled(&self, entry: &Entry) -> bool {
+        let state = self.engines().state(entry.id);
+        state == Some(ClusterState::Failed) || Register::is_settled(entry, state == Some(ClusterState::Asleep))
+    }
+
+    async fn read_accounts(
+        &self,
+        entry: &Entry,
+        claim: &Claim,
+        not_before: Instant,
+    ) -> Result<Vec<Account>, DirectoryError> {
         // While it starts or goes to sleep no reading can begin.
         self.engines().steady(entry.id).await;
-        let now = self.tenant(entry);
-        if now.settled || now.accounts.read_began.is_some_and(|began| began > not_before) {
-            return Ok(now.accounts);
+        // Of a clean sleeper the copy is the truth at this moment, which is after `not_before`.
+        if self.is_settled(entry) {
+            return Ok(self.tenant(entry, claim).await?.accounts);
         }
         let measured = entry.samples.measure();
-        let book = self.engines().accounts(entry.id, not_before).await;
+        let book = self.engines().accounts(entry.id, claim.names.clone(), not_before).await;
         measured.done(book.is_err());
-        match book {
-            Ok(book) => {
-                entry.learn(&book);
-                Ok(book)
-            }
+        let book = match book {
+            Ok(book) => book,
             Err(error) => {
-                // It may have failed while we waited.
-                let now = self.tenant(entry);
-                if now.settled { Ok(now.accounts) } else { Err(unreadable(&error)) }
+                // It may have failed or gone to sleep while we waited.
+                let now = self.tenant(entry, claim).await?;
+                return if now.settled { Ok(now.accounts) } else { Err(unreadable(&error)) };
             }
+        };
+        self.register().books().learn(entry.id, &claim.names, &book);
+        let accounts = book.accounts.candidates(claim);
+        if accounts.is_empty() && !book.accounts.is_complete() {
+            return Err(unreadable(&"there are too many accounts of these users"));
         }
+        Ok(accounts)
     }
 
     async fn imitate_reading(&self, entry: &Entry) -> Result<(), DirectoryError> {
         if entry.samples.are_old() {
-            return self.read_accounts(entry, Instant::now()).await.map(drop);
+            // Not the names that a stranger wrote: the twin's tenant can see what its engine is asked.
+            let claim = Claim { names: vec![ROOT.to_owned()], client: Ipv4Addr::LOCALHOST.into() };
+            return self.read_accounts(entry, &claim, Instant::now()).await.map(drop);
         }
         self.engines().steady(entry.id).await;
-        if self.tenant(entry).settled {
+        if self.is_settled(entry) {
             return Ok(());
         }
         let Some(sample) = entry.samples.draw() else { return Ok(()) };
@@ -57,33 +74,35 @@ impl Control {
 }
 
 impl Directory for Control {
-    fn find<'a>(&'a self, prefix: &'a Prefix, tag: PrefixTag) -> BoxFuture<'a, Result<Found, DirectoryError>> {
+    fn find<'a>(
+        &'a self,
+        prefix: &'a Prefix,
+        tag: PrefixTag,
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Found, DirectoryError>> {
         Box::pin(async move {
             let (entry, real) = match self.register().knock(prefix, tag) {
                 Knock::Cluster(entry) => (entry, true),
                 Knock::Twin(entry) => (entry, false),
                 Knock::Empty => return Ok(Found::Nobody(None)),
             };
-            let found = Found::Cluster(self.tenant(&entry));
+            // Of the twin too, so that both cost the same search and the same read of the store.
+            let found = Found::Cluster(self.tenant(&entry, claim).await?);
             Ok(if real { found } else { Found::Nobody(found.standing()) })
         })
     }
 
-    fn refresh(
-        &self,
+    fn refresh<'a>(
+        &'a self,
         cluster: ClusterId,
+        claim: &'a Claim,
         not_before: Instant,
-    ) -> BoxFuture<'_, Result<Arc<AccountBook>, DirectoryError>> {
+    ) -> BoxFuture<'a, Result<Vec<Account>, DirectoryError>> {
         Box::pin(async move {
             let Some(entry) = self.register().by_id(cluster) else {
                 return Err(unreadable(&"the cluster was deleted"));
             };
-            // Of a clean sleeper the copy is the truth at this moment, which is after `not_before`.
-            let now = self.tenant(&entry);
-            if now.settled {
-                return Ok(now.accounts);
-            }
-            self.read_accounts(&entry, not_before).await
+            self.read_accounts(&entry, claim, not_before).await
         })
     }
 
@@ -92,7 +111,7 @@ impl Directory for Control {
             let Some(entry) = self.register().by_id(cluster) else {
                 return Err(unreadable(&"the cluster was deleted"));
             };
-            if self.tenant(&entry).settled { Ok(()) } else { self.imitate_reading(&entry).await }
+            if self.is_settled(&entry) { Ok(()) } else { self.imitate_reading(&entry).await }
         })
     }
 

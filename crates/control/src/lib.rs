@@ -1,6 +1,7 @@
 //! What exists: the store, and operations on clusters. Never packets, and never HTTP types.
 
 mod access;
+mod books;
 mod control;
 pub mod datadir;
 mod directory;

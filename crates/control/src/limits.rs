@@ -14,6 +14,15 @@ pub const STORE_CONNECTIONS: u32 = 1;
 /// error comes first.
 pub const STORE_WAIT: Duration = Duration::from_secs(10);
 
+/// Bytes of account books in memory, over all clusters. The others are read from the store when a login needs them.
+pub const BOOKS_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes that a book in memory costs beside its accounts: itself, and its places in two maps.
+pub const BOOK_OVERHEAD: usize = 256;
+
+/// Books that are read from the store at once. Each may take three times its 2 MB for a moment.
+pub const BOOK_READS_AT_ONCE: usize = 2;
+
 /// How long an operation waits for another one on the same cluster before it says "busy".
 pub const OPERATION_WAIT: Duration = Duration::from_secs(20);
 

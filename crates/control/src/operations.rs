@@ -10,7 +10,7 @@ use crate::views::{ClusterView, LimitsChange, NewCluster, SessionView, WithPassw
 use crate::{names, password};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tidegate_engine::EngineError;
 use tidegate_model::{
     Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Event, Prefix, Requirement, RunEpoch, SessionId,
@@ -201,10 +201,10 @@ impl Control {
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
         let failed = |e| engine_error(e, &entry.name);
-        self.engines().set_password(entry.id, ROOT, stage2).await.map_err(failed)?;
-        let book = self.engines().accounts(entry.id, Instant::now()).await.map_err(failed)?;
-        entry.learn(&book);
-        let has_it = |a: &Account| a.user == ROOT && !a.locked && a.verifiers.contains(&Verifier::Native(stage2));
+        // Of root only: it must work whatever the other accounts are.
+        let book = self.engines().set_password(entry.id, ROOT, stage2).await.map_err(failed)?;
+        self.register().books().learn(entry.id, &[ROOT.to_owned()], &book);
+        let has_it = |a: Account| a.user == ROOT && !a.locked && a.verifiers.contains(&Verifier::Native(stage2));
         if !book.accounts.iter().any(has_it) {
             return Err(ControlError::new(
                 ErrorCode::EngineFailed,
@@ -315,7 +315,7 @@ fn seed(stage2: [u8; 20]) -> AccountBook {
         locked: false,
         requires: Requirement::None,
     };
-    AccountBook { accounts: vec![root], run: RunEpoch(0), read_began: None }
+    AccountBook { accounts: [root].into_iter().collect(), run: RunEpoch(0), read_began: None }
 }
 
 fn stopping() -> ControlError {

@@ -1,14 +1,15 @@
-//! The clusters in memory, kept equal to the store: what a login looks at. Never read from disk after the start.
+//! The clusters in memory, kept equal to the store. Their accounts are in [`Books`].
 
+use crate::books::Books;
 use crate::imitation::{Samples, choose_twin};
 use crate::recovery::Recovery;
-use crate::store::{ClusterRow, Store};
+use crate::store::{ClusterRow, Store, StoreResult};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tidegate_engine::{Ledger, LedgerError};
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, PrefixTag, RunEpoch, Tenant,
+    AccountBook, BoxFuture, Claim, ClusterId, ClusterLimits, ClusterName, Prefix, PrefixTag, RunEpoch, Tenant,
 };
 
 /// One live cluster.
@@ -26,18 +27,20 @@ pub struct Entry {
     pub operation: Arc<tokio::sync::Mutex<()>>,
 }
 
+#[derive(Clone, Copy)]
 struct Accounts {
-    book: Arc<AccountBook>,
+    /// The run that the stored book was read in.
+    book_run: RunEpoch,
     /// The last run that was begun here.
     run: RunEpoch,
-    /// That run has ended cleanly, and `book` was read at its end.
+    /// That run has ended cleanly, and the stored book was read at its end.
     clean: bool,
 }
 
 impl Entry {
     pub fn new(row: ClusterRow) -> Self {
         let recovery = Recovery::new(!row.awake);
-        let accounts = Accounts { book: Arc::new(row.book), run: row.run, clean: !row.awake };
+        let accounts = Accounts { book_run: row.accounts_run, run: row.run, clean: !row.awake };
         Self {
             id: row.id,
             name: row.name,
@@ -64,29 +67,6 @@ impl Entry {
         // Each critical section is one plain assignment after another, so a poisoned lock is still good.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// `asleep` is what the engine said, and it must have been asked before this is called: a run that began
-    /// meanwhile has taken `clean` away.
-    pub fn tenant(&self, asleep: bool) -> Tenant {
-        let accounts = self.accounts();
-        Tenant {
-            cluster: self.id,
-            name: self.name.clone(),
-            prefix: self.prefix.clone(),
-            accounts: Arc::clone(&accounts.book),
-            settled: asleep && accounts.clean,
-            recovering: !self.recovery.is_done(),
-            limits: self.limits(),
-        }
-    }
-
-    /// Takes a reading unless a later one is here already.
-    pub fn learn(&self, book: &Arc<AccountBook>) {
-        let mut accounts = self.accounts();
-        if (book.run, book.read_began) >= (accounts.book.run, accounts.book.read_began) {
-            accounts.book = Arc::clone(book);
-        }
-    }
 }
 
 /// Who has a prefix.
@@ -101,6 +81,7 @@ pub enum Knock {
 /// All live clusters, and the engine's [`Ledger`].
 pub struct Register {
     store: Arc<dyn Store>,
+    books: Books,
     maps: RwLock<Maps>,
     lookups: AtomicU64,
 }
@@ -116,7 +97,8 @@ struct Maps {
 
 impl Register {
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, maps: RwLock::default(), lookups: AtomicU64::new(0) }
+        let books = Books::new(Arc::clone(&store));
+        Self { store, books, maps: RwLock::default(), lookups: AtomicU64::new(0) }
     }
 
     pub fn insert(&self, row: ClusterRow) -> Arc<Entry> {
@@ -136,6 +118,7 @@ impl Register {
         maps.ids.retain(|id| *id != entry.id);
         maps.by_prefix.remove(&entry.prefix);
         maps.by_name.remove(&entry.name);
+        self.books.forget(entry.id);
     }
 
     pub fn by_id(&self, id: ClusterId) -> Option<Arc<Entry>> {
@@ -164,6 +147,33 @@ impl Register {
             (None, Some(twin)) => Knock::Twin(Arc::clone(twin)),
             (None, None) => Knock::Empty,
         }
+    }
+
+    /// As [`Tenant::settled`]. `asleep` as for [`Register::tenant`].
+    pub fn is_settled(entry: &Entry, asleep: bool) -> bool {
+        asleep && entry.accounts().clean
+    }
+
+    /// The cluster as a login with this claim meets it. `asleep` is the engine's answer, and the engine must have been
+    /// asked before this is called: a run that began meanwhile has taken `clean` away.
+    pub async fn tenant(&self, entry: &Entry, asleep: bool, claim: &Claim) -> StoreResult<Tenant> {
+        let known = *entry.accounts();
+        // A book that is newer than `known` is as good: it was the truth at a later moment of this login.
+        let book = self.books.get(entry.id, known.book_run).await?;
+        Ok(Tenant {
+            cluster: entry.id,
+            name: entry.name.clone(),
+            prefix: entry.prefix.clone(),
+            accounts: book.accounts.candidates(claim),
+            settled: asleep && known.clean,
+            recovering: !entry.recovery.is_done(),
+            limits: entry.limits(),
+        })
+    }
+
+    /// Accounts in memory.
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     /// How many lookups logins have caused so far.
@@ -204,11 +214,10 @@ impl Ledger for Register {
         Box::pin(async move {
             self.store.end_run(cluster, run, &accounts).await.map_err(|e| LedgerError(e.to_string()))?;
             if let Some(entry) = self.by_id(cluster) {
+                self.books.put(cluster, accounts);
                 let mut mine = entry.accounts();
-                if mine.run == run {
-                    mine.book = accounts;
-                    mine.clean = true;
-                }
+                mine.book_run = run;
+                mine.clean |= mine.run == run;
             }
             Ok(())
         })
@@ -218,7 +227,8 @@ impl Ledger for Register {
         Box::pin(async move {
             self.store.save_accounts(cluster, &accounts).await.map_err(|e| LedgerError(e.to_string()))?;
             if let Some(entry) = self.by_id(cluster) {
-                entry.learn(&accounts);
+                entry.accounts().book_run = accounts.run;
+                self.books.put(cluster, accounts);
             }
             Ok(())
         })
@@ -232,7 +242,7 @@ mod tests {
     use std::time::Instant;
     use tidegate_model::{Account, Requirement};
 
-    fn book(run: u64, user: &str, read_began: Option<Instant>) -> Arc<AccountBook> {
+    fn book(run: u64, user: &str) -> Arc<AccountBook> {
         let account = Account {
             user: user.to_owned(),
             host: "%".to_owned(),
@@ -240,7 +250,8 @@ mod tests {
             locked: false,
             requires: Requirement::None,
         };
-        Arc::new(AccountBook { accounts: vec![account], run: RunEpoch(run), read_began })
+        let accounts = [account].into_iter().collect();
+        Arc::new(AccountBook { accounts, run: RunEpoch(run), read_began: Some(Instant::now()) })
     }
 
     async fn one() -> (tempfile::TempDir, Register, Arc<Entry>) {
@@ -253,45 +264,57 @@ mod tests {
             limits: ClusterLimits::default(),
         };
         let row = store.reserve(&wanted, None, &Strays::default()).await.unwrap();
-        let row = store.publish(row.id, &book(0, "root", None)).await.unwrap();
+        let row = store.publish(row.id, &book(0, "root")).await.unwrap();
         let register = Register::new(Arc::new(store));
         let entry = register.insert(row);
         (tmp, register, entry)
     }
 
+    fn claim() -> Claim {
+        let names = ["root", "seen", "last"].map(str::to_owned).to_vec();
+        Claim { names, client: "203.0.113.9".parse().unwrap() }
+    }
+
     #[tokio::test]
     async fn a_mismatch_is_a_verdict_only_between_runs() {
         let (_tmp, register, entry) = one().await;
-        assert!(entry.tenant(true).settled && !entry.tenant(false).settled);
+        let tenant = async |asleep| register.tenant(&entry, asleep, &claim()).await.unwrap();
+        assert!(tenant(true).await.settled && !tenant(false).await.settled);
         let run = register.begin_run(entry.id).await.unwrap();
-        assert!(!entry.tenant(true).settled, "whoever asked the engine before the run began learns it here");
-        register.save_accounts(entry.id, book(run.0, "seen", Some(Instant::now()))).await.unwrap();
-        assert!(!entry.tenant(true).settled);
-        assert_eq!(entry.tenant(true).accounts.accounts[0].user, "seen");
-        register.end_run(entry.id, run, book(run.0, "last", Some(Instant::now()))).await.unwrap();
-        let tenant = entry.tenant(true);
+        assert!(!tenant(true).await.settled, "whoever asked the engine before the run began learns it here");
+        register.save_accounts(entry.id, book(run.0, "seen")).await.unwrap();
+        assert!(!tenant(true).await.settled);
+        assert_eq!(tenant(true).await.accounts[0].user, "seen");
+        register.end_run(entry.id, run, book(run.0, "last")).await.unwrap();
+        let tenant = tenant(true).await;
         assert!(tenant.settled);
-        assert_eq!(tenant.accounts.accounts[0].user, "last");
+        assert_eq!(tenant.accounts[0].user, "last");
     }
 
     #[tokio::test]
     async fn a_run_that_could_not_be_noted_has_not_begun() {
         let (_tmp, register, entry) = one().await;
+        assert!(register.tenant(&entry, true, &claim()).await.unwrap().settled);
         register.store.close().await;
         assert!(register.begin_run(entry.id).await.is_err());
-        assert!(entry.tenant(true).settled);
+        assert!(register.tenant(&entry, true, &claim()).await.unwrap().settled);
     }
 
     #[tokio::test]
-    async fn an_older_reading_never_replaces_a_later_one() {
-        let (_tmp, _register, entry) = one().await;
-        let early = Instant::now();
-        let late = early + std::time::Duration::from_millis(1);
-        let user = |entry: &Entry| entry.tenant(true).accounts.accounts[0].user.clone();
-        entry.learn(&book(1, "late", Some(late)));
-        entry.learn(&book(1, "early", Some(early)));
-        assert_eq!(user(&entry), "late");
-        entry.learn(&book(2, "next", Some(early)));
-        assert_eq!(user(&entry), "next", "a later run goes before a later reading");
+    async fn a_book_is_read_from_the_store_once_and_again_when_a_later_run_has_replaced_it() {
+        let (_tmp, register, entry) = one().await;
+        let reads = async || {
+            register.tenant(&entry, true, &claim()).await.unwrap();
+            register.books().reads_made()
+        };
+        assert_eq!((reads().await, reads().await), (1, 1));
+        register.books().forget(entry.id);
+        assert_eq!((reads().await, reads().await), (2, 2));
+        // As if the store were ahead of the memory.
+        let run = register.begin_run(entry.id).await.unwrap();
+        register.store.end_run(entry.id, run, &book(run.0, "last")).await.unwrap();
+        entry.accounts().book_run = run;
+        assert_eq!(reads().await, 3);
+        assert_eq!(register.tenant(&entry, true, &claim()).await.unwrap().accounts[0].user, "last");
     }
 }

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Server, find_bytes, seen};
+use common::{Server, find_bytes, root_claim, seen};
 use sha2::Digest;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -60,9 +60,8 @@ async fn a_new_cluster() {
     assert_eq!(made.password.len(), 16);
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(tenant.settled);
-    let root: Vec<_> = tenant.accounts.candidates("root", "203.0.113.9".parse().unwrap()).collect();
-    assert_eq!(root.len(), 1);
-    assert_eq!(root[0].verifiers, [Verifier::Native(common::stage2(&made.password))]);
+    assert_eq!(tenant.accounts.len(), 1);
+    assert_eq!(tenant.accounts[0].verifiers, [Verifier::Native(common::stage2(&made.password))]);
 
     let other = server.control.create_cluster(NewCluster::default()).await.unwrap();
     assert_ne!(other.cluster.prefix, made.cluster.prefix);
@@ -159,11 +158,11 @@ async fn restart() {
     let server = server.restart().await;
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(tenant.settled);
-    let book = server.control.refresh(made.cluster.id, Instant::now()).await.unwrap();
+    let book = server.control.refresh(made.cluster.id, &root_claim(), Instant::now()).await.unwrap();
     assert!(seen(&book, &made.password));
     let state = server.control.cluster("demo").unwrap().state;
     assert_eq!(state, ClusterState::Asleep, "reading a sleeper's accounts wakes nobody");
-    assert_eq!(tenant.accounts.accounts[0].verifiers, [Verifier::Native(common::stage2(&made.password))]);
+    assert_eq!(tenant.accounts[0].verifiers, [Verifier::Native(common::stage2(&made.password))]);
     assert_eq!(server.control.cluster("demo").unwrap().created_unix, made.cluster.created_unix);
     server.stop().await;
 }
@@ -176,9 +175,8 @@ async fn password() {
     assert_ne!(*fresh.password, *made.password);
     let tenant = find(control, &made.cluster.prefix).await.unwrap();
     assert!(!tenant.settled, "awake: a mismatch is no verdict");
-    let book = control.refresh(tenant.cluster, Instant::now()).await.unwrap();
+    let book = control.refresh(tenant.cluster, &root_claim(), Instant::now()).await.unwrap();
     assert!(seen(&book, &fresh.password) && !seen(&book, &made.password));
-    assert_eq!(book.run.0, 1);
 
     let slept = control.sleep_cluster("demo").await.unwrap();
     assert_eq!(slept.state, ClusterState::Asleep);
@@ -189,7 +187,6 @@ async fn password() {
     let server = server.restart().await;
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(tenant.settled && seen(&tenant.accounts, &fresh.password) && !seen(&tenant.accounts, &made.password));
-    assert_eq!(tenant.accounts.run.0, 2);
     server.stop().await;
 }
 
@@ -285,7 +282,7 @@ async fn killed_while_creating() {
 }
 
 async fn find(control: &Control, prefix: &Prefix) -> Option<Tenant> {
-    control.find(prefix, PrefixTag(7)).await.unwrap().tenant().cloned()
+    control.find(prefix, PrefixTag(7), &root_claim()).await.unwrap().tenant().cloned()
 }
 
 async fn recovered() {
@@ -305,15 +302,16 @@ async fn recovered() {
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(!tenant.settled, "no login is judged by what may be stale");
     assert!(tenant.recovering);
-    let Found::Nobody(Some(twin)) = server.control.find(&Prefix::random().unwrap(), PrefixTag(7)).await.unwrap() else {
+    let (stranger, claim) = (Prefix::random().unwrap(), root_claim());
+    let unknown = server.control.find(&stranger, PrefixTag(7), &claim).await.unwrap();
+    let Found::Nobody(Some(twin)) = unknown else {
         panic!("nobody has this prefix");
     };
     assert!(twin.recovering && !twin.settled, "an unknown prefix waits as the one cluster does");
     server.control.recovered(id).await;
     assert!(!find(&server.control, &made.cluster.prefix).await.unwrap().recovering);
-    let book = server.control.refresh(id, Instant::now()).await.unwrap();
+    let book = server.control.refresh(id, &root_claim(), Instant::now()).await.unwrap();
     assert!(seen(&book, &made.password));
-    assert_eq!(book.run.0, 3, "recovery is a run of its own");
     server.control.sleep_cluster("demo").await.unwrap();
     assert!(find(&server.control, &made.cluster.prefix).await.unwrap().settled);
     server.stop().await;

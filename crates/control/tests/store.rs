@@ -13,7 +13,8 @@ use std::path::Path;
 use std::time::Duration;
 use tidegate_control::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, StoreError, Strays};
 use tidegate_model::{
-    Account, AccountBook, ClusterId, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch, Verifier,
+    Account, AccountBook, Accounts, ClusterId, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch, Unsupported,
+    Verifier,
 };
 
 fn wanted(name: &str) -> Reservation {
@@ -30,7 +31,7 @@ fn book(run: u64, user: &str) -> AccountBook {
         Account {
             user: user.to_owned(),
             host: "%".to_owned(),
-            verifiers: vec![Verifier::Native([9; 20]), Verifier::Unsupported("ed25519".to_owned())],
+            verifiers: vec![Verifier::Native([9; 20]), Verifier::Unsupported(Unsupported::Ed25519)],
             locked: false,
             requires: Requirement::None,
         },
@@ -42,7 +43,7 @@ fn book(run: u64, user: &str) -> AccountBook {
             requires: Requirement::None,
         },
     ];
-    AccountBook { accounts, run: RunEpoch(run), read_began: None }
+    AccountBook { accounts: accounts.into_iter().collect(), run: RunEpoch(run), read_began: None }
 }
 
 async fn open(dir: &Path) -> SqliteStore {
@@ -72,8 +73,52 @@ async fn a_cluster_comes_back_whole_after_reopening() {
     assert_eq!((back.phase, back.uid, back.created_unix), (Phase::Live, Some(600_000), 1_700_000_000));
     assert_eq!(back.limits, ClusterLimits::default());
     assert!(back.awake, "a run that did not end is not a clean sleep");
-    assert_eq!((back.run, back.book.run), (RunEpoch(1), RunEpoch(1)));
-    assert_eq!(back.book.accounts, book(1, "app").accounts);
+    assert_eq!((back.run, back.accounts_run), (RunEpoch(1), RunEpoch(1)));
+    let kept = open(tmp.path()).await.book(made.id).await.unwrap();
+    assert_eq!((kept.run, &kept.accounts), (RunEpoch(1), &book(1, "app").accounts));
+}
+
+#[tokio::test]
+async fn an_incomplete_book_comes_back_incomplete_and_a_changed_flag_alone_is_kept() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let id = live(&store, "demo").await.id;
+    for (run, complete) in [(1, true), (2, false), (3, true)] {
+        let accounts = Accounts::from_bytes(book(1, "app").accounts.as_bytes().to_vec(), complete).unwrap();
+        store.save_accounts(id, &AccountBook { accounts, run: RunEpoch(run), read_began: None }).await.unwrap();
+        let back = store.book(id).await.unwrap();
+        assert_eq!((back.run, back.accounts.is_complete(), back.accounts.len()), (RunEpoch(run), complete, 2));
+    }
+    let nobody = store.book(ClusterId(99)).await.unwrap();
+    assert!(nobody.accounts.is_empty() && !nobody.accounts.is_complete());
+}
+
+#[tokio::test]
+async fn damage_of_one_cluster_keeps_no_other_from_loading() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let (bad_book, bad_row, good) =
+        (live(&store, "bad-book").await, live(&store, "bad-row").await, live(&store, "good").await);
+    store.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(tmp.path().join("store.sqlite"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let book = "UPDATE books SET accounts = x'FFFFFF' WHERE cluster = ?";
+    sqlx::query(book).bind(bad_book.id.0.cast_signed()).execute(&pool).await.unwrap();
+    let row = "UPDATE clusters SET prefix = 'NO PREFIX' WHERE id = ?";
+    sqlx::query(row).bind(bad_row.id.0.cast_signed()).execute(&pool).await.unwrap();
+    pool.close().await;
+
+    let store = open(tmp.path()).await;
+    let loaded: Vec<_> = store.load().await.unwrap().into_iter().map(|row| row.id).collect();
+    assert_eq!(loaded, [bad_book.id, good.id]);
+    assert!(matches!(store.book(bad_book.id).await, Err(StoreError::Corrupt { .. })));
+    assert_eq!(store.book(good.id).await.unwrap().accounts.len(), 2);
+    store.save_accounts(bad_book.id, &crate::book(5, "app")).await.unwrap();
+    assert_eq!(store.book(bad_book.id).await.unwrap().accounts.len(), 2, "a new reading replaces the damaged copy");
+}
+
+async fn users(store: &SqliteStore, id: ClusterId) -> Vec<String> {
+    store.book(id).await.unwrap().accounts.iter().map(|a| a.user).collect()
 }
 
 #[tokio::test]
@@ -135,11 +180,11 @@ async fn only_the_run_that_ends_makes_the_sleep_clean() {
     let second = store.begin_run(id).await.unwrap();
     assert!(store.end_run(id, first, &book(1, "old")).await.is_err(), "an older run is not the one that is on");
     assert!(store.load().await.unwrap()[0].awake);
-    assert_eq!(store.load().await.unwrap()[0].book.accounts[0].user, "root", "both or neither");
+    assert_eq!(users(&store, id).await[0], "root", "both or neither");
     store.end_run(id, second, &book(2, "new")).await.unwrap();
     let row = store.load().await.unwrap().remove(0);
     assert!(!row.awake);
-    assert_eq!(row.book.accounts[0].user, "new");
+    assert_eq!((row.accounts_run, users(&store, id).await[0].as_str()), (RunEpoch(2), "new"));
 }
 
 #[tokio::test]
@@ -179,7 +224,7 @@ async fn a_buried_cluster_leaves_no_hash_in_the_file() {
     let id = live(&store, "demo").await.id;
     store.bury(id).await.unwrap();
     store.close().await;
-    let needle = "09".repeat(20).into_bytes();
+    let needle = [9; 20];
     for entry in std::fs::read_dir(tmp.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(needle.len()).any(|w| w == needle));

@@ -1,62 +1,170 @@
-//! Rows of the engine's `global_priv` as accounts. A tenant can write anything there, so nothing here trusts its form.
+//! Rows of the engine's `global_priv` as accounts. A tenant can write anything there, so nothing here trusts its form,
+//! and no row costs more than a small multiple of [`PRIV_BYTES_MAX`].
 
 use crate::init_sql::{ADMIN_USER, SYSTEM_USER};
-use serde::Deserialize;
-use serde_json::Value;
-use tidegate_model::{Account, Requirement, Verifier};
+use crate::limits::PRIV_BYTES_MAX;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use tidegate_model::limits::METHODS_MAX;
+use tidegate_model::{Account, Requirement, Unsupported, Verifier};
 
-/// What one row says. Fields that a login does not depend on are left alone.
-#[derive(Deserialize)]
-struct Priv {
-    #[serde(default)]
-    plugin: String,
-    #[serde(default)]
-    authentication_string: String,
-    /// Alternatives; an empty object stands for the plugin above.
-    #[serde(default)]
-    auth_or: Vec<Way>,
+/// The privileges column of one row, as far as a login depends on it. Borrows from the row; the engine's other fields
+/// are skipped.
+#[derive(serde::Deserialize)]
+struct Priv<'a> {
+    #[serde(borrow, default)]
+    plugin: Text<'a>,
+    #[serde(borrow, default)]
+    authentication_string: Text<'a>,
+    #[serde(borrow, default)]
+    auth_or: Methods<'a>,
     #[serde(default)]
     account_locked: bool,
     #[serde(default)]
     is_role: bool,
-    /// 1 for SSL, 2 for X509, 3 for what names subject, issuer or cipher.
     #[serde(default)]
-    ssl_type: Value,
+    ssl_type: SslType,
 }
 
-#[derive(Deserialize)]
-struct Way {
-    plugin: Option<String>,
-    #[serde(default)]
-    authentication_string: String,
+#[derive(serde::Deserialize)]
+struct Method<'a> {
+    /// Missing in an empty object, which stands for the plugin of the row.
+    #[serde(borrow)]
+    plugin: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    authentication_string: Text<'a>,
 }
 
-/// The account of one row; `None` for roles, for the engine's own and the gateway's, and for rows that make no sense
-/// (the engine does not let those in either).
-pub fn account(host: &str, user: &str, privileges: &str) -> Option<Account> {
+/// Text that is copied only if it contains an escape.
+#[derive(Default, serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The first alternatives. Those beyond the bound are counted and not kept.
+#[derive(Default)]
+struct Methods<'a> {
+    first: Vec<Method<'a>>,
+    too_many: bool,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Methods<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(MethodsVisitor)
+    }
+}
+
+struct MethodsVisitor;
+
+impl<'de> Visitor<'de> for MethodsVisitor {
+    type Value = Methods<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("alternatives")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Methods<'de>, A::Error> {
+        let mut methods = Methods::default();
+        while methods.first.len() < METHODS_MAX {
+            let Some(method) = seq.next_element()? else { return Ok(methods) };
+            methods.first.push(method);
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {
+            methods.too_many = true;
+        }
+        Ok(methods)
+    }
+}
+
+/// 1 for SSL, 2 for X509, 3 if subject, issuer or cipher are named; anything else requires nothing.
+#[derive(Default)]
+struct SslType(u64);
+
+impl<'de> Deserialize<'de> for SslType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SslTypeVisitor)
+    }
+}
+
+struct SslTypeVisitor;
+
+impl<'de> Visitor<'de> for SslTypeVisitor {
+    type Value = SslType;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<SslType, E> {
+        Ok(SslType(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<SslType, E> {
+        Ok(SslType(0))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<SslType, E> {
+        Ok(SslType(0))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<SslType, E> {
+        Ok(SslType(0))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<SslType, E> {
+        Ok(SslType(0))
+    }
+
+    fn visit_unit<E>(self) -> Result<SslType, E> {
+        Ok(SslType(0))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<SslType, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(SslType(0))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SslType, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(SslType(0))
+    }
+}
+
+/// The account of one row. `None` for roles and for the engine's own account and the gateway's. A row that makes no
+/// sense, or that is larger than the bound, is an account that can't be judged here.
+///
+/// `privileges`: the JSON, or `None` if the engine found it too large to be sent.
+pub fn account(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Account> {
     if user == ADMIN_USER || user == SYSTEM_USER {
         return None;
     }
-    let row: Priv = serde_json::from_str(privileges).ok()?;
+    let unjudged = |why| {
+        let verifiers = vec![Verifier::Unsupported(why)];
+        Some(Account { user: user.into(), host: host.into(), verifiers, locked: false, requires: Requirement::None })
+    };
+    let Some(json) = privileges.filter(|json| json.len() <= PRIV_BYTES_MAX) else {
+        return unjudged(Unsupported::TooLarge);
+    };
+    // Depth is bounded by the parser (128) and by the length.
+    let Ok(row) = serde_json::from_slice::<Priv<'_>>(json) else { return unjudged(Unsupported::Unreadable) };
     if row.is_role {
         return None;
     }
-    let main = || verifier(&row.plugin, &row.authentication_string);
-    let mut verifiers: Vec<Verifier> = row
-        .auth_or
-        .iter()
-        .map(|way| match &way.plugin {
-            Some(plugin) => verifier(plugin, &way.authentication_string),
-            None => main(),
-        })
-        .collect();
+    if row.auth_or.too_many {
+        return unjudged(Unsupported::TooManyMethods);
+    }
+    let main = || verifier(&row.plugin.0, &row.authentication_string.0);
+    let of = |method: &Method<'_>| match &method.plugin {
+        Some(plugin) => verifier(&plugin.0, &method.authentication_string.0),
+        None => main(),
+    };
+    let mut verifiers: Vec<Verifier> = row.auth_or.first.iter().map(of).collect();
     if verifiers.is_empty() {
         verifiers.push(main());
     }
-    let requires = match row.ssl_type.as_u64() {
-        None | Some(0) => Requirement::None,
-        Some(1) => Requirement::Tls,
-        Some(_) => Requirement::Certificate,
+    let requires = match row.ssl_type.0 {
+        0 => Requirement::None,
+        1 => Requirement::Tls,
+        _ => Requirement::Certificate,
     };
     Some(Account { user: user.to_owned(), host: host.to_owned(), verifiers, locked: row.account_locked, requires })
 }
@@ -66,9 +174,9 @@ fn verifier(plugin: &str, hash: &str) -> Verifier {
         ("" | "mysql_native_password", "") => Verifier::Empty,
         ("" | "mysql_native_password", hash) => match stage2(hash) {
             Some(stage2) => Verifier::Native(stage2),
-            None => Verifier::Unsupported("mysql_native_password with a broken hash".to_owned()),
+            None => Verifier::Unsupported(Unsupported::BrokenHash),
         },
-        (other, _) => Verifier::Unsupported(other.to_owned()),
+        (other, _) => Verifier::Unsupported(Unsupported::plugin(other)),
     }
 }
 
@@ -90,27 +198,37 @@ mod tests {
     use super::*;
     use crate::init_sql::native_hash;
 
+    fn read(host: &str, user: &str, json: &str) -> Option<Account> {
+        account(host, user, Some(json.as_bytes()))
+    }
+
+    fn method(json: &str) -> Verifier {
+        let [method] = &read("%", "x", json).unwrap().verifiers[..] else { panic!("one method: {json}") };
+        method.clone()
+    }
+
     #[test]
     fn rows_are_read_as_the_engine_writes_them() {
         let hash = native_hash(&[0x1F; 20]);
         let native = format!(r#"{{"access":1,"plugin":"mysql_native_password","authentication_string":"{hash}"}}"#);
-        let got = account("%", "root", &native).unwrap();
+        let got = read("%", "root", &native).unwrap();
         assert_eq!(got.verifiers, vec![Verifier::Native([0x1F; 20])]);
         assert!(!got.locked);
         let either = format!(
             r#"{{"plugin":"mysql_native_password","authentication_string":"{hash}","auth_or":[{{}},{{"plugin":"unix_socket"}}],"account_locked":true}}"#
         );
-        let got = account("%", "a", &either).unwrap();
-        assert_eq!(got.verifiers, vec![Verifier::Native([0x1F; 20]), Verifier::Unsupported("unix_socket".into())]);
+        let got = read("%", "a", &either).unwrap();
+        assert_eq!(got.verifiers, vec![Verifier::Native([0x1F; 20]), Verifier::Unsupported(Unsupported::UnixSocket)]);
         assert!(got.locked);
-        let empty = r#"{"plugin":"mysql_native_password","authentication_string":""}"#;
-        assert_eq!(account("%", "b", empty).unwrap().verifiers, vec![Verifier::Empty]);
+        assert_eq!(method(r#"{"plugin":"mysql_native_password","authentication_string":""}"#), Verifier::Empty);
         let odd = r#"{"plugin":"ed25519","authentication_string":"x"}"#;
-        assert_eq!(account("%", "c", odd).unwrap().verifiers, vec![Verifier::Unsupported("ed25519".into())]);
+        assert_eq!(method(odd), Verifier::Unsupported(Unsupported::Ed25519));
+        let escaped = r#"{"plugin":"mysql_native\u005fpassword","authentication_string":""}"#;
+        assert_eq!(method(escaped), Verifier::Empty, "an escape is text like any other");
     }
 
     #[test]
-    fn what_a_row_requires_is_read_and_its_lack_is_nothing() {
+    fn a_requirement_of_the_row_is_read_and_anything_else_requires_nothing() {
         for (text, want) in [
             ("{}", Requirement::None),
             (r#"{"ssl_type":0}"#, Requirement::None),
@@ -118,19 +236,46 @@ mod tests {
             (r#"{"ssl_type":2}"#, Requirement::Certificate),
             (r#"{"ssl_type":3,"x509_subject":"/CN=x"}"#, Requirement::Certificate),
             (r#"{"ssl_type":"x"}"#, Requirement::None),
+            (r#"{"ssl_type":[1,[2]],"account_locked":false}"#, Requirement::None),
+            (r#"{"ssl_type":{"a":1},"account_locked":false}"#, Requirement::None),
+            (r#"{"ssl_type":null}"#, Requirement::None),
+            (r#"{"ssl_type":-1}"#, Requirement::None),
         ] {
-            assert_eq!(account("%", "a", text).unwrap().requires, want, "{text}");
+            let got = read("%", "a", text).unwrap();
+            assert_eq!(got.requires, want, "{text}");
+            assert_eq!(got.verifiers, [Verifier::Empty], "{text}");
         }
     }
 
     #[test]
-    fn roles_broken_rows_and_our_own_are_nobody() {
-        assert!(account("", "r", r#"{"is_role":true}"#).is_none());
-        assert!(account("%", "x", "not json").is_none());
-        assert!(account("%", "x", r#"{"plugin":7}"#).is_none());
-        assert!(account("localhost", ADMIN_USER, "{}").is_none());
-        assert!(account("localhost", SYSTEM_USER, "{}").is_none());
+    fn roles_and_our_own_accounts_are_nobody() {
+        assert!(read("", "r", r#"{"is_role":true}"#).is_none());
+        assert!(read("localhost", ADMIN_USER, "{}").is_none());
+        assert!(account("localhost", ADMIN_USER, None).is_none());
+        assert!(read("localhost", SYSTEM_USER, "{}").is_none());
+    }
+
+    #[test]
+    fn rows_that_make_no_sense_are_accounts_that_cannot_be_judged() {
+        for text in ["not json", r#"{"plugin":7}"#, r#"{"plugin":"a","plugin":"b"}"#, "[]", "", "{}{}", "\u{0}"] {
+            assert_eq!(method(text), Verifier::Unsupported(Unsupported::Unreadable), "{text}");
+        }
+        assert_eq!(account("%", "x", Some(b"\xFF")).unwrap().verifiers.len(), 1);
+        let deep = format!(r#"{{"default_role":{}}}"#, "[".repeat(1000));
+        assert_eq!(method(&deep), Verifier::Unsupported(Unsupported::Unreadable));
         let short = r#"{"plugin":"mysql_native_password","authentication_string":"*12"}"#;
-        assert!(matches!(account("%", "x", short).unwrap().verifiers[..], [Verifier::Unsupported(_)]));
+        assert_eq!(method(short), Verifier::Unsupported(Unsupported::BrokenHash));
+    }
+
+    #[test]
+    fn rows_over_a_bound_are_accounts_that_cannot_be_judged() {
+        let methods =
+            |n: usize| format!(r#"{{"plugin":"{}","auth_or":[{{}}{}]}}"#, "a".repeat(50), ",{}".repeat(n - 1));
+        assert_eq!(read("%", "x", &methods(METHODS_MAX)).unwrap().verifiers.len(), METHODS_MAX);
+        assert_eq!(method(&methods(METHODS_MAX + 1)), Verifier::Unsupported(Unsupported::TooManyMethods));
+        let large = format!(r#"{{"plugin":"{}"}}"#, "a".repeat(PRIV_BYTES_MAX));
+        assert_eq!(method(&large), Verifier::Unsupported(Unsupported::TooLarge));
+        let unsent = account("%", "x", None).unwrap();
+        assert_eq!(unsent.verifiers, [Verifier::Unsupported(Unsupported::TooLarge)]);
     }
 }

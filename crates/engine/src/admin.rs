@@ -7,7 +7,8 @@ use crate::limits::ADMIN_STATEMENT_MAX;
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
-use tidegate_wire::packet::{PAYLOAD_MAX, Packet, PacketReader};
+use tidegate_wire::limits::ENGINE_PACKET_MAX;
+use tidegate_wire::packet::{Packet, PacketReader};
 use tidegate_wire::proxy;
 use tidegate_wire::query::{self, Outcome, ResultReader, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,7 +37,7 @@ struct Stream {
 
 impl Stream {
     async fn packet(&mut self) -> Result<Packet, String> {
-        let mut reader = PacketReader::new(PAYLOAD_MAX);
+        let mut reader = PacketReader::new(ENGINE_PACKET_MAX);
         loop {
             let bytes = self.buffer.get(self.at..).unwrap_or_default();
             let (taken, packet) = reader.feed(bytes).map_err(|e| e.to_string())?;

@@ -26,8 +26,8 @@ pub struct Drain {
 pub enum DrainEnd {
     /// Somebody said no: everything is as it was.
     Refused { leases: Vec<LeaseHandle> },
-    /// The engine is gone. `book`: cleanly, with its accounts.
-    Stopped { book: Option<Arc<AccountBook>>, evicted: usize },
+    /// The engine is gone. `clean`: its accounts were read last, and the end is noted with them.
+    Stopped { clean: bool, evicted: usize },
 }
 
 pub async fn drain(order: Drain) -> DrainEnd {
@@ -58,12 +58,12 @@ pub async fn drain(order: Drain) -> DrainEnd {
     if quiet.is_err() {
         tracing::warn!(cluster = %order.cluster, "sessions that agreed to end are still attached; the engine stops without them");
     }
-    let book = stop(order.cluster, order.epoch, order.run.as_ref(), order.ledger.as_ref()).await;
-    DrainEnd::Stopped { book, evicted }
+    let clean = stop(order.cluster, order.epoch, order.run.as_ref(), order.ledger.as_ref()).await;
+    DrainEnd::Stopped { clean, evicted }
 }
 
-/// The book of the accounts as they were after the last session, or nothing if that could not be known.
-async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn Ledger) -> Option<Arc<AccountBook>> {
+/// Stops the engine. True if its end is noted with the accounts as they were after the last session.
+async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn Ledger) -> bool {
     let book = last_reading(epoch, run).await;
     if let Err(reason) = &book {
         tracing::warn!(%cluster, reason, "the engine stops without a last reading of its accounts");
@@ -71,14 +71,12 @@ async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn L
     if !run.stop().await {
         tracing::warn!(%cluster, "the engine did not stop in time and was killed; it recovers at its next start");
     }
-    let book = Arc::new(book.ok()?);
-    match ledger.end_run(cluster, epoch, Arc::clone(&book)).await {
-        Ok(()) => Some(book),
-        Err(e) => {
-            tracing::error!(%cluster, error = %e, "the end of a run could not be noted");
-            None
-        }
+    let Ok(book) = book else { return false };
+    let ended = ledger.end_run(cluster, epoch, Arc::new(book)).await;
+    if let Err(error) = &ended {
+        tracing::error!(%cluster, %error, "the end of a run could not be noted");
     }
+    ended.is_ok()
 }
 
 async fn last_reading(epoch: RunEpoch, run: &dyn Run) -> Result<AccountBook, String> {

@@ -5,7 +5,7 @@ use crate::process_usage::RunUsage;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::{Account, BoxFuture, ClusterLimits, ClusterUsage, EngineSessionId};
+use tidegate_model::{Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineSessionId};
 
 /// The engine of one cluster, running or not.
 pub trait Driver: Send + Sync + 'static {
@@ -31,8 +31,12 @@ pub trait Run: Send + Sync + 'static {
     /// Ends when the engine has, with how.
     fn ended(&self) -> BoxFuture<'_, String>;
 
-    /// All accounts people may log in with: no roles, and not the engine's and the gateway's own.
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<Account>, RunError>>;
+    /// All accounts people may log in with: no roles, and not the engine's and the gateway's own. Incomplete if there
+    /// are more than a book has room for.
+    fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>>;
+
+    /// Those of these users only.
+    fn accounts_of<'a>(&'a self, users: &'a [String]) -> BoxFuture<'a, Result<Accounts, RunError>>;
 
     /// Of the account `user@host`, by SHA1(SHA1(password)).
     fn set_password<'a>(

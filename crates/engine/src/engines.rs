@@ -7,7 +7,7 @@ use crate::error::EngineError;
 use crate::folder::{Folder, add_passage, check_reach, make_dir};
 use crate::hears::Command;
 use crate::in_force::LimitsInForce;
-use crate::init_sql::RootSeed;
+use crate::init_sql::{FIRST_USER, RootSeed};
 use crate::ledger::Ledger;
 use crate::limits::{COMMANDS_MAX, KILLS_AT_ONCE_MAX, OPERATION_MAX, SHUTDOWN_MAX};
 use crate::local::{Local, LocalDriver};
@@ -30,8 +30,6 @@ use tidegate_model::{
 };
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
-/// The administrator that a new cluster begins with.
-const FIRST_USER: &str = "root";
 /// From where that user may come: the gateway has judged the address before.
 const ANY_HOST: &str = "%";
 
@@ -187,10 +185,16 @@ impl Engines {
         (status.state == ClusterState::Failed).then(|| status.failure.as_deref().unwrap_or_default().to_owned())
     }
 
-    /// The accounts as a reading saw them that began after `not_before`; of a clean sleeper the last there was.
-    pub async fn accounts(&self, id: ClusterId, not_before: Instant) -> Result<Arc<AccountBook>, EngineError> {
+    /// The accounts of these users as a reading of the running engine saw them that began after `not_before`. An error
+    /// if the cluster sleeps: its accounts are those that were noted at its last sleep.
+    pub async fn accounts(
+        &self,
+        id: ClusterId,
+        users: Vec<String>,
+        not_before: Instant,
+    ) -> Result<Arc<AccountBook>, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.send(id, Command::Accounts { not_before, reply }).await?;
+        self.send(id, Command::Accounts { not_before, users, reply }).await?;
         answer.await.map_err(|_| EngineError::Stopping)?.map_err(EngineError::Admin)
     }
 
@@ -221,19 +225,26 @@ impl Engines {
         self.send(id, Command::Limits(limits)).await
     }
 
-    /// Wakes it, changes the password of `user@'%'`, and reads the accounts again. `stage2`: SHA1(SHA1(password)).
-    pub async fn set_password(&self, id: ClusterId, user: &str, stage2: [u8; 20]) -> Result<(), EngineError> {
+    /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they are then. `stage2`:
+    /// SHA1(SHA1(password)).
+    pub async fn set_password(
+        &self,
+        id: ClusterId,
+        user: &str,
+        stage2: [u8; 20],
+    ) -> Result<Arc<AccountBook>, EngineError> {
         let cluster = self.cluster(id)?;
         // A lease like a session's, busy by birth: the cluster stays awake until we are done.
         let lease = within(id, cluster.shared.attach()).await?;
         let gone = || EngineError::Admin("the engine ended meanwhile; try again".to_owned());
         let run = cluster.shared.run(lease.run).ok_or_else(gone)?;
         // Dropping this future in the middle must not tear a statement: the work runs to its end beside it.
+        let users = vec![user.to_owned()];
         let user = user.to_owned();
         let work = tokio::spawn(async move { run.set_password(&user, ANY_HOST, stage2).await });
         let done = work.await.map_err(|e| EngineError::Admin(e.to_string()))?;
         done.map_err(|e| EngineError::Admin(e.to_string()))?;
-        self.accounts(id, Instant::now()).await.map(drop)
+        self.accounts(id, users, Instant::now()).await
     }
 
     /// Stops its engine whatever its sessions do, and deletes its directory.

@@ -14,6 +14,7 @@ pub enum Command {
     Sleep(oneshot::Sender<Result<(), EngineError>>),
     Accounts {
         not_before: Instant,
+        users: Vec<String>,
         reply: BookReply,
     },
     /// Ends the cluster's engine for good, and its data if it is removed.

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 /// The gateway's account. It is refused at the front door by not being in any account book.
 pub const ADMIN_USER: &str = tidegate_model::account::GATEWAY_USER;
+/// The administrator that a new cluster begins with.
+pub const FIRST_USER: &str = "root";
 /// Locked, and the definer of the engine's own views.
 pub const SYSTEM_USER: &str = "mariadb.sys";
 

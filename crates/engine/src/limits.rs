@@ -31,6 +31,8 @@ pub const DETACH_MAX: Duration = Duration::from_secs(5);
 
 /// How long a drain waits for the engine to forget closed sessions, once by itself and once more after KILL.
 pub const FORGET_MAX: Duration = Duration::from_secs(1);
+/// Sessions that one look at the process list returns. A drain ends those and looks again.
+pub const OTHERS_MAX: usize = 10_000;
 /// Between two looks at the process list meanwhile; a session goes within a millisecond or two.
 pub const FORGET_LOOK: Duration = Duration::from_millis(5);
 
@@ -42,8 +44,29 @@ pub const READING_MAX_SECONDS: u32 = 5;
 /// is lost, and with it the engine.
 pub const ADMIN_STATEMENT_MAX: Duration = Duration::from_secs(12);
 
-/// Accounts one cluster may have for us to judge logins by. Far above any real use; a tenant must not fill our memory.
-pub const ACCOUNTS_MAX: usize = 20_000;
+/// Bytes of one account's privileges (JSON) that are read. MariaDB writes about 250; X509 names and alternatives add a
+/// few hundred. The engine itself does not send more.
+pub const PRIV_BYTES_MAX: usize = 2048;
+
+/// Characters of a host pattern, as the engine's own table has them.
+pub const HOST_CHARS_MAX: usize = 255;
+
+/// Rows of one page of a reading. At most 1 MB is held at once beside the book: 256 rows of 2 KB of privileges and up
+/// to 1.5 KB of names.
+pub const PAGE_ROWS: usize = 256;
+
+/// Pages of one reading: 200,000 rows, far more than a book has room for. A tenant can put a view without an end in the
+/// place of its account table.
+pub const READING_PAGES_MAX: usize = 800;
+
+/// Bytes of rows of one reading. 50,000 ordinary accounts are 13 MB.
+pub const READING_BYTES_MAX: usize = 32 << 20;
+
+/// Users that one reading for logins names. More wait for the next: a second one begins as soon as the first is done.
+pub const USERS_PER_READING: usize = 32;
+
+/// Memory of the accounts of those users.
+pub const USERS_BYTES_MAX: usize = 64 << 10;
 
 /// KILLs on their way at once over all clusters. Above it the session's work runs to its own end.
 pub const KILLS_AT_ONCE_MAX: usize = 256;

@@ -139,8 +139,9 @@ impl LocalDriver {
     /// The root of a new cluster is in the engine before its seed is forgotten.
     async fn settle_first_run(&self, run: &LocalRun, root: Option<&RootSeed>) -> Result<(), StartError> {
         if let Some(root) = root {
-            let accounts = run.read_accounts().await.map_err(|e| StartError::new(e.to_string()))?;
-            if !accounts.iter().any(|a| a.user == root.user) {
+            let user = std::slice::from_ref(&root.user);
+            let accounts = run.read_users(user).await.map_err(|e| StartError::new(e.to_string()))?;
+            if !accounts.has_user(&root.user) {
                 return Err(StartError::new("its first user could not be made; the engine's log says why"));
             }
             seed::forget(&self.folder).map_err(|e| StartError::new(format!("the first password's hash: {e}")))?;

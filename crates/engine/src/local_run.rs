@@ -4,13 +4,13 @@ use crate::admin::Admin;
 use crate::cgroup::GroupLimits;
 use crate::driver::{Run, RunError};
 use crate::init_sql::{literal, native_hash};
-use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, START_MAX};
+use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, OTHERS_MAX, START_MAX};
 use crate::options;
 use crate::process::Process;
 use crate::process_usage::RunUsage;
 use crate::secret::AdminSecret;
 use std::time::{Duration, Instant};
-use tidegate_model::{Account, BoxFuture, ClusterLimits, EngineSessionId};
+use tidegate_model::{Accounts, BoxFuture, ClusterLimits, EngineSessionId};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
@@ -48,10 +48,10 @@ impl LocalRun {
     /// Sessions of people, by id. The engine's own threads are not counted.
     async fn others(&self) -> Result<Vec<u64>, RunError> {
         let rows = self
-            .query(
+            .query(&format!(
                 "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() \
-                 AND COMMAND <> 'Daemon' AND USER NOT IN ('system user', 'event_scheduler')",
-            )
+                 AND COMMAND <> 'Daemon' AND USER NOT IN ('system user', 'event_scheduler') LIMIT {OTHERS_MAX}"
+            ))
             .await?;
         let id = |row: &Vec<Option<Vec<u8>>>| std::str::from_utf8(row.first()?.as_deref()?).ok()?.parse().ok();
         Ok(rows.iter().filter_map(id).collect())
@@ -74,8 +74,12 @@ impl Run for LocalRun {
         Box::pin(async move { self.process.ended().await.text })
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<Account>, RunError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
         Box::pin(self.read_accounts())
+    }
+
+    fn accounts_of<'a>(&'a self, users: &'a [String]) -> BoxFuture<'a, Result<Accounts, RunError>> {
+        Box::pin(self.read_users(users))
     }
 
     fn set_password<'a>(
@@ -89,9 +93,10 @@ impl Run for LocalRun {
                 return Err(RunError::Refused("the name can't be written in SQL".to_owned()));
             };
             let hash = native_hash(&stage2);
-            // With a requirement that can't be met here, the new password would let nobody in.
-            let sql =
-                format!("ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}' REQUIRE NONE");
+            // With a requirement that can't be met here, or locked, the new password would let nobody in.
+            let sql = format!(
+                "ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}' REQUIRE NONE ACCOUNT UNLOCK"
+            );
             self.query(&sql).await.map(drop)
         })
     }

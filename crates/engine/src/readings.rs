@@ -1,6 +1,9 @@
-//! Readings of the accounts that logins wait for: at most one runs and one is queued, however many ask. Never reads by
-//! itself; the supervisor does when told that one is due.
+//! Readings of accounts that logins wait for: at most one runs, and all who came meanwhile share the next, however many
+//! ask. A reading is of the users that its waiters named. Never reads by itself; the supervisor does when told that one
+//! is due.
 
+use crate::limits::USERS_PER_READING;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::AccountBook;
@@ -11,41 +14,74 @@ pub type Reply = oneshot::Sender<Answer>;
 
 #[derive(Default)]
 pub struct Readings {
-    /// When the running one began, and who is content with it.
-    running: Option<(Instant, Vec<Reply>)>,
+    running: Option<Running>,
     /// Who waits for the next. Callers are logins and operators, each bounded where they come in.
-    queued: Vec<Reply>,
+    queued: Vec<Waiter>,
+}
+
+struct Running {
+    began: Instant,
+    users: BTreeSet<String>,
+    waiters: Vec<Reply>,
+}
+
+struct Waiter {
+    users: Vec<String>,
+    reply: Reply,
+}
+
+/// Reading that is due.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Due {
+    pub began: Instant,
+    pub users: Vec<String>,
 }
 
 impl Readings {
-    pub fn ask(&mut self, not_before: Instant, reply: Reply) {
+    /// Asks for the accounts of these users as of a moment after `not_before`.
+    pub fn ask(&mut self, not_before: Instant, users: Vec<String>, reply: Reply) {
         match &mut self.running {
-            Some((began, waiters)) if *began > not_before => waiters.push(reply),
-            _ => self.queued.push(reply),
+            Some(running) if running.began > not_before && users.iter().all(|user| running.users.contains(user)) => {
+                running.waiters.push(reply);
+            }
+            _ => self.queued.push(Waiter { users, reply }),
         }
     }
 
-    /// The moment a reading begins, if one is due: the caller must run it and call [`Self::done`].
-    pub fn begin(&mut self) -> Option<Instant> {
-        self.queued.retain(|reply| !reply.is_closed());
+    /// The reading that begins now, if one is due: the caller must run it and call [`Self::done`].
+    pub fn begin(&mut self) -> Option<Due> {
+        self.queued.retain(|waiter| !waiter.reply.is_closed());
         if self.running.is_some() || self.queued.is_empty() {
             return None;
         }
+        let mut users = BTreeSet::new();
+        let mut waiters = Vec::new();
+        for waiter in std::mem::take(&mut self.queued) {
+            let fresh = waiter.users.iter().filter(|user| !users.contains(*user)).count();
+            // The first is taken whatever it names, so that the queue always moves.
+            if waiters.is_empty() || users.len() + fresh <= USERS_PER_READING {
+                users.extend(waiter.users);
+                waiters.push(waiter.reply);
+            } else {
+                self.queued.push(waiter);
+            }
+        }
         let began = Instant::now();
-        self.running = Some((began, std::mem::take(&mut self.queued)));
-        Some(began)
+        let named = users.iter().cloned().collect();
+        self.running = Some(Running { began, users, waiters });
+        Some(Due { began, users: named })
     }
 
     pub fn done(&mut self, answer: &Answer) {
-        for reply in self.running.take().map(|(_, waiters)| waiters).unwrap_or_default() {
+        for reply in self.running.take().map(|running| running.waiters).unwrap_or_default() {
             let _ = reply.send(answer.clone());
         }
     }
 
     /// The engine is not running: everybody who waits for a next reading gets this.
     pub fn answer_all(&mut self, answer: &Answer) {
-        for reply in self.queued.drain(..) {
-            let _ = reply.send(answer.clone());
+        for waiter in self.queued.drain(..) {
+            let _ = waiter.reply.send(answer.clone());
         }
     }
 }
@@ -53,32 +89,31 @@ impl Readings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_model::{Accounts, RunEpoch};
+
+    type Waiting = oneshot::Receiver<Answer>;
 
     fn book() -> Arc<AccountBook> {
-        Arc::new(AccountBook { accounts: vec![], run: tidegate_model::RunEpoch(1), read_began: None })
+        Arc::new(AccountBook { accounts: Accounts::default(), run: RunEpoch(1), read_began: None })
+    }
+
+    fn ask(readings: &mut Readings, not_before: Instant, users: &[&str]) -> Waiting {
+        let (reply, answer) = oneshot::channel();
+        readings.ask(not_before, users.iter().map(|u| (*u).to_owned()).collect(), reply);
+        answer
     }
 
     #[test]
     fn many_who_ask_cause_one_running_and_one_queued_reading() {
         let mut readings = Readings::default();
         let before = Instant::now();
-        let mut early: Vec<_> = (0..5)
-            .map(|_| oneshot::channel())
-            .map(|(tx, rx)| {
-                readings.ask(before, tx);
-                rx
-            })
-            .collect();
-        let began = readings.begin().expect("one is due");
+        let mut early: Vec<_> = (0..5).map(|_| ask(&mut readings, before, &["app"])).collect();
+        let due = readings.begin().expect("one is due");
+        assert_eq!(due.users, ["app"]);
         assert!(readings.begin().is_none(), "one runs already");
         // Asked after it began: its result would be too old for them.
-        let mut late: Vec<_> = (0..5)
-            .map(|_| oneshot::channel())
-            .map(|(tx, rx)| {
-                readings.ask(Instant::now().max(began), tx);
-                rx
-            })
-            .collect();
+        let now = Instant::now().max(due.began);
+        let mut late: Vec<_> = (0..5).map(|_| ask(&mut readings, now, &["app"])).collect();
         readings.done(&Ok(book()));
         assert!(early.iter_mut().all(|rx| rx.try_recv().unwrap().is_ok()));
         assert!(late.iter_mut().all(|rx| rx.try_recv().is_err()));
@@ -89,11 +124,37 @@ mod tests {
     }
 
     #[test]
+    fn a_running_reading_serves_those_whose_users_it_names() {
+        let mut readings = Readings::default();
+        let before = Instant::now();
+        let mut first = ask(&mut readings, before, &["app", "x.app"]);
+        readings.begin().unwrap();
+        let mut same = ask(&mut readings, before, &["app"]);
+        let mut other = ask(&mut readings, before, &["root"]);
+        readings.done(&Ok(book()));
+        assert!(first.try_recv().is_ok() && same.try_recv().is_ok() && other.try_recv().is_err());
+        assert_eq!(readings.begin().unwrap().users, ["root"]);
+    }
+
+    #[test]
+    fn one_reading_names_a_bounded_number_of_users_and_the_others_come_later() {
+        let mut readings = Readings::default();
+        let before = Instant::now();
+        let names: Vec<String> = (0..USERS_PER_READING * 2 + 3).map(|n| format!("u{n:05}")).collect();
+        let _waiting: Vec<_> = names.iter().map(|name| ask(&mut readings, before, &[name])).collect();
+        let mut read = Vec::new();
+        while let Some(due) = readings.begin() {
+            assert!(due.users.len() <= USERS_PER_READING);
+            read.extend(due.users);
+            readings.done(&Ok(book()));
+        }
+        assert_eq!(read, names, "each once, in the order in which they came");
+    }
+
+    #[test]
     fn who_left_causes_no_reading() {
         let mut readings = Readings::default();
-        let (tx, rx) = oneshot::channel();
-        readings.ask(Instant::now(), tx);
-        drop(rx);
+        drop(ask(&mut readings, Instant::now(), &["app"]));
         assert!(readings.begin().is_none());
     }
 }

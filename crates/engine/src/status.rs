@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
-use tidegate_model::{AccountBook, Activity, AttachError, ClusterId, ClusterState, Lease, LeaseHandle, RunEpoch};
+use tidegate_model::{Activity, AttachError, ClusterId, ClusterState, Lease, LeaseHandle, RunEpoch};
 use tokio::sync::{Notify, watch};
 
 #[derive(Debug, Clone)]
@@ -104,8 +104,6 @@ pub struct Shared {
     pub id: ClusterId,
     pub status: watch::Sender<Status>,
     pub gate: Mutex<Gate>,
-    /// The newest reading; none before the first of this server's life.
-    pub book: Mutex<Option<Arc<AccountBook>>>,
     /// The last run ended cleanly, or there was none: the next start is no recovery.
     clean: AtomicBool,
     /// The run that is alive, for what goes past the supervisor.
@@ -138,7 +136,6 @@ impl Shared {
             id,
             status: watch::Sender::new(status),
             gate: Mutex::default(),
-            book: Mutex::new(None),
             clean: AtomicBool::new(clean),
             run: Mutex::new(None),
             wanted: Notify::new(),
@@ -149,14 +146,6 @@ impl Shared {
     pub fn gate(&self) -> MutexGuard<'_, Gate> {
         // Every critical section leaves the gate consistent, so a poisoned lock is still good.
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn book(&self) -> Option<Arc<AccountBook>> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub fn set_book(&self, book: Option<Arc<AccountBook>>) {
-        *self.book.lock().unwrap_or_else(PoisonError::into_inner) = book;
     }
 
     pub fn clean(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::status::Shared;
 use crate::tasks::{Common, Started, at, ended, read, start};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{AccountBook, ClusterLimits, ClusterState, RunEpoch, journal};
+use tidegate_model::{ClusterLimits, ClusterState, RunEpoch, journal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -162,8 +162,8 @@ impl Supervisor {
                 self.sleepers.push(reply);
                 true
             }
-            Command::Accounts { not_before, reply } => {
-                self.readings.ask(not_before, reply);
+            Command::Accounts { not_before, users, reply } => {
+                self.readings.ask(not_before, users, reply);
                 true
             }
             Command::Limits(limits) => {
@@ -201,12 +201,9 @@ impl Supervisor {
                 }
                 going
             }
-            Report::Drained(DrainEnd::Stopped { book, evicted }) => self.stopped(book, evicted).await,
+            Report::Drained(DrainEnd::Stopped { clean, evicted }) => self.stopped(clean, evicted).await,
             Report::Read(answer) => {
                 self.reading = None;
-                if let Ok(book) = &answer {
-                    self.shared.set_book(Some(Arc::clone(book)));
-                }
                 self.readings.done(&answer);
                 true
             }
@@ -215,9 +212,6 @@ impl Supervisor {
 
     async fn started(&mut self, started: Started) -> bool {
         self.start = None;
-        if let Some(book) = started.book {
-            self.shared.set_book(Some(book));
-        }
         self.backoff = RETRY_FIRST;
         self.shared.set_run(Some((started.epoch, Arc::downgrade(&started.run))));
         self.common.journal.record(&journal::Event::EngineStarted {
@@ -242,12 +236,8 @@ impl Supervisor {
         self.feed(Event::Ready).await
     }
 
-    async fn stopped(&mut self, book: Option<Arc<AccountBook>>, evicted: usize) -> bool {
-        let clean = book.is_some();
+    async fn stopped(&mut self, clean: bool, evicted: usize) -> bool {
         self.shared.set_run(None);
-        if book.is_some() {
-            self.shared.set_book(book);
-        }
         if let Some(alive) = self.alive.take() {
             let (cluster, run) = (self.shared.id, alive.epoch);
             self.common.journal.record(&if clean {
@@ -360,20 +350,17 @@ impl Supervisor {
         match state {
             ClusterState::Awake => {
                 let Some(alive) = &self.alive else { return };
-                if let Some(began) = self.readings.begin() {
+                if let Some(due) = self.readings.begin() {
                     let (run, epoch, reports) = (Arc::clone(&alive.run), alive.epoch, self.reports.clone());
-                    let (shared, common) = (Arc::clone(&self.shared), self.common.clone());
                     self.reading = Some(tokio::spawn(async move {
-                        let answer = read(&shared, &common, run.as_ref(), (epoch, began)).await;
+                        let answer = read(run.as_ref(), epoch, &due).await;
                         let _ = reports.send(Report::Read(answer)).await;
                     }));
                 }
             }
             ClusterState::Asleep | ClusterState::Failed => {
                 let answer = match (state, self.shared.clean()) {
-                    (ClusterState::Asleep, true) => {
-                        self.shared.book().ok_or_else(|| "its accounts are those in the store".to_owned())
-                    }
+                    (ClusterState::Asleep, true) => Err("it sleeps: its accounts are those in the store".to_owned()),
                     (ClusterState::Asleep, false) => Err("the engine has not been recovered yet".to_owned()),
                     _ => Err(status.failure.as_deref().unwrap_or("it failed to start").to_owned()),
                 };

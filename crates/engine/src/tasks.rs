@@ -3,11 +3,11 @@
 use crate::driver::{Driver, Run};
 use crate::error::StartError;
 use crate::ledger::Ledger;
-use crate::readings::Answer;
+use crate::readings::{Answer, Due};
 use crate::status::Shared;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{AccountBook, Journal, RunEpoch};
+use tidegate_model::{AccountBook, ClusterId, Journal, RunEpoch};
 use tokio::sync::Semaphore;
 
 /// What all supervisors share.
@@ -25,8 +25,6 @@ pub struct Started {
     pub epoch: RunEpoch,
     pub took: Duration,
     pub recovery: bool,
-    /// Read because the last run did not end cleanly, or no reading is known here.
-    pub book: Option<Arc<AccountBook>>,
 }
 
 pub async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
@@ -38,26 +36,25 @@ pub async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Res
     shared.set_clean(false);
     let run = driver.start().await?;
     let took = began.elapsed();
-    let mut book = None;
-    if recovery || shared.book().is_none() {
-        // Before anybody is let in: no login is judged by stale accounts.
-        let read_began = Instant::now();
-        let accounts = run.accounts().await.map_err(|e| StartError::new(format!("its accounts: {e}")))?;
-        let read = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(read_began) });
-        common.ledger.save_accounts(shared.id, Arc::clone(&read)).await.map_err(ledger)?;
-        book = Some(read);
+    if recovery && let Err(error) = note_accounts(common, shared.id, epoch, run.as_ref()).await {
+        // A start never depends on a reading: while the engine runs, a mismatch with the older accounts asks it anyway.
+        tracing::warn!(cluster = %shared.id, error, "the accounts could not be read after a recovery; the older copy stays");
     }
-    Ok(Started { run, epoch, took, recovery, book })
+    Ok(Started { run, epoch, took, recovery })
 }
 
-/// One reading that logins wait for, kept before it is told. Only a changed one costs a write.
-pub async fn read(shared: &Shared, common: &Common, run: &dyn Run, (epoch, began): (RunEpoch, Instant)) -> Answer {
+/// Reads all accounts of a recovered engine, before anybody is let in.
+async fn note_accounts(common: &Common, cluster: ClusterId, epoch: RunEpoch, run: &dyn Run) -> Result<(), String> {
+    let began = Instant::now();
     let accounts = run.accounts().await.map_err(|e| e.to_string())?;
     let book = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(began) });
-    if shared.book().is_none_or(|old| old.accounts != book.accounts) {
-        common.ledger.save_accounts(shared.id, Arc::clone(&book)).await.map_err(|e| e.to_string())?;
-    }
-    Ok(book)
+    common.ledger.save_accounts(cluster, book).await.map_err(|e| e.to_string())
+}
+
+/// One reading that logins wait for, of the users that they name.
+pub async fn read(run: &dyn Run, epoch: RunEpoch, due: &Due) -> Answer {
+    let accounts = run.accounts_of(&due.users).await.map_err(|e| e.to_string())?;
+    Ok(Arc::new(AccountBook { accounts, run: epoch, read_began: Some(due.began) }))
 }
 
 pub async fn ended(run: Option<&dyn Run>) -> String {

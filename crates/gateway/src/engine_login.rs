@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
-use tidegate_wire::limits::LOGIN_PACKET_MAX;
+use tidegate_wire::limits::ENGINE_PACKET_MAX;
 use tidegate_wire::packet::{Packet, PacketReader};
 use tidegate_wire::proxy;
 use tidegate_wire::response::{ErrPacket, OkPacket};
@@ -108,7 +108,7 @@ const READ: usize = 1024;
 
 impl Packets {
     fn new(stream: UnixStream) -> Self {
-        Self { stream, reader: PacketReader::new(LOGIN_PACKET_MAX), buffer: [0; READ], ahead: 0..0 }
+        Self { stream, reader: PacketReader::new(ENGINE_PACKET_MAX), buffer: [0; READ], ahead: 0..0 }
     }
 
     async fn next(&mut self) -> Result<Packet, LoginFailure> {

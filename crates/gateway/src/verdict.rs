@@ -5,8 +5,8 @@ use crate::gateway::Shared;
 use crate::limits;
 use std::net::IpAddr;
 use tidegate_model::{
-    Account, AccountBook, ClusterId, Found, LoginName, Prefix, PrefixTag, Refusal, RefusalKind, Requirement, Tenant,
-    Twin, Verifier,
+    Account, Claim, ClusterId, Found, LoginName, Prefix, PrefixTag, Refusal, RefusalKind, Requirement, Tenant, Twin,
+    Verifier,
 };
 use tidegate_wire::auth;
 use tidegate_wire::server::{Credential, Login};
@@ -45,7 +45,7 @@ pub(crate) struct Detail {
     pub cluster_name: Option<String>,
 }
 
-/// A match within one look.
+/// A match within one comparison.
 struct Match {
     user: String,
     stage1: Option<Zeroizing<[u8; 20]>>,
@@ -62,21 +62,39 @@ impl Judge<'_> {
         };
         let tag = self.shared.decoy.tag(prefix);
         let prefix = prefix.cloned().unwrap_or_else(|| self.shared.decoy.prefix());
-        let (found, detail) = match self.find(&prefix, tag, attempt.recovered_by).await {
+        let claim = self.claim(name);
+        let (found, detail) = match self.find(&prefix, tag, &claim, attempt.recovered_by).await {
             Ok(found) => found,
             Err((why, detail)) => return (Verdict::NotJudged(why), detail),
         };
         if attempt.goes_unjudged() {
             return (Verdict::NotJudged("too many failed logins wait".to_owned()), detail);
         }
-        (self.judge_found(found, tag, name, login, attempt).await, detail)
+        (self.judge_found(found, tag, &claim, login, attempt).await, detail)
+    }
+
+    /// Accounts that this login may mean.
+    fn claim(&self, name: &LoginName) -> Claim {
+        let names = match name {
+            // The very name first: an account may have been created in SQL with its prefix.
+            LoginName::Routed { whole, user, .. } => vec![whole.clone(), user.clone()],
+            _ => Vec::new(),
+        };
+        let reserved = |name: &String| RESERVED.iter().any(|r| r.eq_ignore_ascii_case(name));
+        Claim { names: names.into_iter().filter(|name| !reserved(name)).collect(), client: self.client }
     }
 
     /// The cluster of a prefix or its twin, as soon as that one is recovered.
-    async fn find(&self, prefix: &Prefix, tag: PrefixTag, by: Instant) -> Result<(Found, Detail), (String, Detail)> {
+    async fn find(
+        &self,
+        prefix: &Prefix,
+        tag: PrefixTag,
+        claim: &Claim,
+        by: Instant,
+    ) -> Result<(Found, Detail), (String, Detail)> {
         let directory = &self.shared.directory;
         loop {
-            let found = directory.find(prefix, tag).await.map_err(|e| (e.to_string(), Detail::default()))?;
+            let found = directory.find(prefix, tag, claim).await.map_err(|e| (e.to_string(), Detail::default()))?;
             let detail = found.tenant().map_or_else(Detail::default, |t| Detail {
                 cluster: Some(t.cluster),
                 cluster_name: Some(t.name.to_string()),
@@ -92,12 +110,12 @@ impl Judge<'_> {
         &self,
         found: Found,
         tag: PrefixTag,
-        name: &LoginName,
+        claim: &Claim,
         login: &Login,
         attempt: &mut Attempt<'_>,
     ) -> Verdict {
         let tenant = found.tenant();
-        let first = self.look(tenant.map(|t| &*t.accounts), name, &login.credential);
+        let first = self.compare(tenant.map(|t| &*t.accounts), &login.credential);
         if let (Some(tenant), Some(matched)) = (tenant, first) {
             return proven(tenant.clone(), matched);
         }
@@ -106,22 +124,22 @@ impl Judge<'_> {
         // What we remember is no verdict while somebody may have changed it since: read again.
         let Some(Twin { cluster, settled: false, .. }) = found.standing() else {
             // As many hashes as where the accounts are read again.
-            let _ = self.look(None, name, &login.credential);
+            let _ = self.compare(None, &login.credential);
             return denied();
         };
         let fresh = async {
             tokio::time::sleep_until(self.shared.reading_turns.next(tag)).await;
             match tenant {
-                Some(_) => self.shared.directory.refresh(cluster, attempt.came.into_std()).await.map(Some),
+                Some(_) => self.shared.directory.refresh(cluster, claim, attempt.came.into_std()).await.map(Some),
                 None => self.shared.directory.imitate_refresh(cluster).await.map(|()| None),
             }
         };
-        let book = match timeout_at(attempt.came + limits::REREAD_PATIENCE, fresh).await {
-            Ok(Ok(book)) => book,
+        let accounts = match timeout_at(attempt.came + limits::REREAD_PATIENCE, fresh).await {
+            Ok(Ok(accounts)) => accounts,
             Ok(Err(e)) => return Verdict::NotJudged(e.to_string()),
             Err(_) => return Verdict::NotJudged("the accounts were not read in time".to_owned()),
         };
-        match (tenant, self.look(book.as_deref(), name, &login.credential)) {
+        match (tenant, self.compare(accounts.as_deref(), &login.credential)) {
             (Some(tenant), Some(matched)) => {
                 attempt.take_back();
                 proven(tenant.clone(), matched)
@@ -134,11 +152,12 @@ impl Judge<'_> {
     /// another password than we remember, and only whoever has the right one is told what else it asks.
     pub async fn refused_by_engine(&self, cluster: ClusterId, name: &LoginName, login: &Login) -> Refusal {
         let now = Instant::now();
-        let reread = self.shared.directory.refresh(cluster, now.into_std());
-        let Ok(Ok(book)) = timeout_at(now + limits::REREAD_PATIENCE, reread).await else {
+        let claim = self.claim(name);
+        let reread = self.shared.directory.refresh(cluster, &claim, now.into_std());
+        let Ok(Ok(accounts)) = timeout_at(now + limits::REREAD_PATIENCE, reread).await else {
             return Refusal::because(RefusalKind::AccessDenied, "the engine said no; its accounts could not be read");
         };
-        let kind = match self.look(Some(&book), name, &login.credential).map(|found| found.requires) {
+        let kind = match self.compare(Some(&accounts), &login.credential).map(|found| found.requires) {
             Some(Requirement::Tls) => RefusalKind::RequiresTls,
             Some(Requirement::Certificate) => RefusalKind::RequiresCertificate,
             Some(Requirement::None) | None => RefusalKind::AccessDenied,
@@ -148,24 +167,19 @@ impl Judge<'_> {
 
     /// Compares the credential with every account that may be meant, filled up with made-up ones: the number of
     /// hashes tells nothing.
-    fn look(&self, book: Option<&AccountBook>, name: &LoginName, credential: &Credential) -> Option<Match> {
+    fn compare(&self, accounts: Option<&[Account]>, credential: &Credential) -> Option<Match> {
         let mut owners: Vec<Option<&Account>> = Vec::with_capacity(limits::CANDIDATES_MIN);
         let mut stages: Vec<[u8; 20]> = Vec::with_capacity(limits::CANDIDATES_MIN);
         let mut empty: Vec<&Account> = Vec::new();
-        if let (Some(book), LoginName::Routed { user, whole, .. }) = (book, name) {
-            let reserved = |n: &str| RESERVED.iter().any(|r| r.eq_ignore_ascii_case(n));
-            // The very name first: an account may have been created in SQL with its prefix.
-            let names = [whole.as_str(), user.as_str()].into_iter().filter(|n| !reserved(n));
-            for account in names.flat_map(|n| book.candidates(n, self.client)) {
-                for verifier in &account.verifiers {
-                    match verifier {
-                        Verifier::Native(stage2) if stages.len() < limits::CANDIDATES_MAX => {
-                            owners.push(Some(account));
-                            stages.push(*stage2);
-                        }
-                        Verifier::Empty => empty.push(account),
-                        Verifier::Native(_) | Verifier::Unsupported(_) => {}
+        for account in accounts.unwrap_or_default() {
+            for verifier in &account.verifiers {
+                match verifier {
+                    Verifier::Native(stage2) if stages.len() < limits::CANDIDATES_MAX => {
+                        owners.push(Some(account));
+                        stages.push(*stage2);
                     }
+                    Verifier::Empty => empty.push(account),
+                    Verifier::Native(_) | Verifier::Unsupported(_) => {}
                 }
             }
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as StdInstant};
 use tidegate_model::{
-    Account, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory, DirectoryError, EngineSessionId, Event,
-    Journal, Lease, Requirement, RunEpoch, Sessions, Waker,
+    Account, Accounts, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory, DirectoryError, EngineSessionId,
+    Event, Journal, Lease, Requirement, RunEpoch, Sessions, Waker,
 };
 use tidegate_wire::capabilities::OFFERED;
 
@@ -25,18 +25,23 @@ struct OneCluster {
     imitations: AtomicU64,
     finds: AtomicU64,
     refreshes: AtomicU64,
-    remembered: AccountBook,
-    fresh: AccountBook,
+    remembered: Accounts,
+    fresh: Accounts,
 }
 
 impl Directory for OneCluster {
-    fn find<'a>(&'a self, prefix: &'a Prefix, _: PrefixTag) -> BoxFuture<'a, Result<Found, DirectoryError>> {
+    fn find<'a>(
+        &'a self,
+        prefix: &'a Prefix,
+        _: PrefixTag,
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Found, DirectoryError>> {
         self.finds.fetch_add(1, Ordering::Relaxed);
         let found = Found::Cluster(Tenant {
             cluster: ClusterId(1),
             name: ClusterName::parse("demo").unwrap(),
             prefix: prefix.clone(),
-            accounts: Arc::new(self.remembered.clone()),
+            accounts: self.remembered.candidates(claim),
             settled: self.settled,
             recovering: self.recovering.load(Ordering::Relaxed),
             limits: ClusterLimits::default(),
@@ -45,11 +50,16 @@ impl Directory for OneCluster {
         Box::pin(async move { Ok(if real { found } else { Found::Nobody(found.standing()) }) })
     }
 
-    fn refresh(&self, _: ClusterId, _: StdInstant) -> BoxFuture<'_, Result<Arc<AccountBook>, DirectoryError>> {
+    fn refresh<'a>(
+        &'a self,
+        _: ClusterId,
+        claim: &'a Claim,
+        _: StdInstant,
+    ) -> BoxFuture<'a, Result<Vec<Account>, DirectoryError>> {
         self.refreshes.fetch_add(1, Ordering::Relaxed);
         Box::pin(async {
             tokio::time::sleep(self.reading).await;
-            Ok(Arc::new(self.fresh.clone()))
+            Ok(self.fresh.candidates(claim))
         })
     }
 
@@ -82,7 +92,7 @@ impl Journal for Nobody {
     fn record(&self, _: &Event) {}
 }
 
-fn book(accounts: &[(&str, &str, Verifier)]) -> AccountBook {
+fn book(accounts: &[(&str, &str, Verifier)]) -> Accounts {
     let accounts = accounts.iter().map(|(user, host, verifier)| Account {
         user: (*user).to_owned(),
         host: (*host).to_owned(),
@@ -90,7 +100,7 @@ fn book(accounts: &[(&str, &str, Verifier)]) -> AccountBook {
         locked: false,
         requires: if user.starts_with("tls") { Requirement::Tls } else { Requirement::None },
     });
-    AccountBook { accounts: accounts.collect(), run: RunEpoch(1), read_began: None }
+    accounts.collect()
 }
 
 fn native(password: &str) -> Verifier {

@@ -1,8 +1,6 @@
-//! Accounts as the engine keeps them, and the copy that lets a password be judged while it sleeps.
+//! Accounts as the engine keeps them.
 
-use crate::id::RunEpoch;
 use std::net::IpAddr;
-use std::time::Instant;
 use zeroize::Zeroize;
 
 /// The gateway's own account inside each engine: for readings of the accounts and for KILL, over the engine's own
@@ -16,8 +14,70 @@ pub enum Verifier {
     Native([u8; 20]),
     /// `mysql_native_password` with an empty hash: logs in with the empty password only.
     Empty,
-    /// A plugin the gateway can't check (ed25519, unix_socket, old passwords ...), by its name.
-    Unsupported(String),
+    /// A proof that the gateway can't check.
+    Unsupported(Unsupported),
+}
+
+/// Why the gateway can't check a proof. Never text of the tenant's: that could be of any length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsupported {
+    /// An authentication plugin that the gateway does not implement.
+    Ed25519,
+    Parsec,
+    CachingSha2,
+    UnixSocket,
+    OldPassword,
+    Pam,
+    Gssapi,
+    OtherPlugin,
+    /// `mysql_native_password` with something else than a hash.
+    BrokenHash,
+    /// The row of the account table is no account.
+    Unreadable,
+    /// The row of the account table is larger than the gateway reads.
+    TooLarge,
+    /// More alternatives (`IDENTIFIED VIA a OR b ...`) than the gateway keeps.
+    TooManyMethods,
+}
+
+impl Unsupported {
+    /// In the order of their codes in a stored book; new ones go to the end.
+    const ALL: [Self; 12] = [
+        Self::Ed25519,
+        Self::Parsec,
+        Self::CachingSha2,
+        Self::UnixSocket,
+        Self::OldPassword,
+        Self::Pam,
+        Self::Gssapi,
+        Self::OtherPlugin,
+        Self::BrokenHash,
+        Self::Unreadable,
+        Self::TooLarge,
+        Self::TooManyMethods,
+    ];
+
+    /// The reason for an authentication plugin of this name.
+    pub fn plugin(name: &str) -> Self {
+        match name {
+            "ed25519" => Self::Ed25519,
+            "parsec" => Self::Parsec,
+            "caching_sha2_password" => Self::CachingSha2,
+            "unix_socket" => Self::UnixSocket,
+            "mysql_old_password" => Self::OldPassword,
+            "pam" => Self::Pam,
+            "gssapi" => Self::Gssapi,
+            _ => Self::OtherPlugin,
+        }
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        Self::ALL.iter().zip(0..).find(|(why, _)| **why == self).map_or(0, |(_, code)| code)
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
 }
 
 impl std::fmt::Debug for Verifier {
@@ -25,7 +85,7 @@ impl std::fmt::Debug for Verifier {
         match self {
             Self::Native(_) => f.write_str("Native(..)"),
             Self::Empty => f.write_str("Empty"),
-            Self::Unsupported(plugin) => write!(f, "Unsupported({plugin:?})"),
+            Self::Unsupported(why) => write!(f, "Unsupported({why:?})"),
         }
     }
 }
@@ -59,23 +119,27 @@ pub struct Account {
     /// Any one of these will do (`IDENTIFIED VIA a OR b`).
     pub verifiers: Vec<Verifier>,
     pub locked: bool,
-    /// As a reading saw it. It decides nothing but which no is told, so no store keeps it.
+    /// Decides only which refusal is told.
     pub requires: Requirement,
 }
 
 impl Account {
-    /// Whether the host pattern covers this client. `localhost` covers loopback addresses, as it does in the
-    /// engine behind a PROXY header (measured).
+    /// Whether the host pattern covers this client.
     pub fn admits(&self, client: IpAddr) -> bool {
-        let client = client.to_canonical();
-        if self.host.eq_ignore_ascii_case("localhost") {
-            return client.is_loopback();
-        }
-        let text = client.to_string();
-        match self.host.split_once('/') {
-            Some((net, mask)) => within_mask(net, mask, client),
-            None => like(self.host.as_bytes(), text.as_bytes()),
-        }
+        admits(&self.host, client)
+    }
+}
+
+/// Whether a host pattern covers this client. `localhost` covers loopback addresses, as it does in the engine behind a
+/// PROXY header (measured).
+pub(crate) fn admits(host: &str, client: IpAddr) -> bool {
+    let client = client.to_canonical();
+    if host.eq_ignore_ascii_case("localhost") {
+        return client.is_loopback();
+    }
+    match host.split_once('/') {
+        Some((net, mask)) => within_mask(net, mask, client),
+        None => host == "%" || like(host.as_bytes(), client.to_string().as_bytes()),
     }
 }
 
@@ -120,24 +184,6 @@ fn like(pattern: &[u8], text: &[u8]) -> bool {
     pattern.get(p..).unwrap_or_default().iter().all(|&b| b == b'%')
 }
 
-/// All accounts of a cluster as one reading saw them.
-#[derive(Debug, Clone)]
-pub struct AccountBook {
-    pub accounts: Vec<Account>,
-    /// The run of the engine they were read in; 0 before the first.
-    pub run: RunEpoch,
-    /// When that reading began. `None` for a copy that came from the store.
-    pub read_began: Option<Instant>,
-}
-
-impl AccountBook {
-    /// The rows that may speak for this login from this address: the name as written (an account created in
-    /// SQL with its prefix) before the stripped one, locked rows left out.
-    pub fn candidates<'a>(&'a self, name: &'a str, client: IpAddr) -> impl Iterator<Item = &'a Account> {
-        self.accounts.iter().filter(move |a| !a.locked && a.user == name && a.admits(client))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +212,14 @@ mod tests {
         ] {
             assert_eq!(account(pattern).admits(v4(client)), want, "{pattern} {client}");
         }
+    }
+
+    #[test]
+    fn every_reason_has_a_code_of_its_own() {
+        for (why, code) in Unsupported::ALL.iter().zip(0..) {
+            assert_eq!((why.code(), Unsupported::from_code(code)), (code, Some(*why)));
+        }
+        assert_eq!(Unsupported::from_code(12), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admission;
+mod book;
 pub mod id;
 pub mod journal;
 pub mod lease;
@@ -19,8 +20,9 @@ pub mod trust;
 pub mod usage;
 pub mod wording;
 
-pub use account::{Account, AccountBook, Requirement, Verifier};
+pub use account::{Account, Requirement, Unsupported, Verifier};
 pub use admission::{Admission, AdmissionLimits, Place, Source};
+pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
 pub use journal::{Event, Journal};
 pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};

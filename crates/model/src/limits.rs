@@ -2,6 +2,20 @@
 
 use std::time::Duration;
 
+/// Memory of the book of one cluster's accounts, index included: more than 50,000 ordinary accounts. Accounts beyond it
+/// are not known while the engine sleeps.
+pub const BOOK_BYTES_MAX: usize = 2 << 20;
+
+/// Methods of one account (`IDENTIFIED VIA a OR b ...`). People use two; each costs a comparison per login.
+pub const METHODS_MAX: usize = 8;
+
+/// Accounts of one user name (one per host pattern) that a login is compared with, from the first. Bounds the work of
+/// matching patterns that a tenant wrote.
+pub const HOSTS_PER_USER_MAX: usize = 256;
+
+/// Accounts that one login may mean: those of its names whose host pattern covers the client.
+pub const CANDIDATES_MAX: usize = 32;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClusterLimits {
     /// Sessions at once. The gateway refuses above it; the engine's own limit is set 10 higher.

@@ -1,11 +1,11 @@
 //! The ports: what one room needs of another without knowing it.
 
-use crate::account::AccountBook;
+use crate::account::Account;
+use crate::book::Claim;
 use crate::id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch};
 use crate::lease::Lease;
 use crate::limits::ClusterLimits;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// A boxed future, so that ports can be trait objects.
@@ -17,7 +17,8 @@ pub struct Tenant {
     pub cluster: ClusterId,
     pub name: ClusterName,
     pub prefix: Prefix,
-    pub accounts: Arc<AccountBook>,
+    /// Accounts that this login may mean. Never the whole book: a session keeps this for as long as it lasts.
+    pub accounts: Vec<Account>,
     /// True while the engine is cleanly asleep (nobody can have changed an account since the reading) or has failed
     /// (nothing newer can be known): a mismatch is then a verdict. Otherwise a mismatch waits for
     /// [`Directory::refresh`].
@@ -73,16 +74,24 @@ impl Found {
 
 /// Who exists. Implemented in `control`.
 pub trait Directory: Send + Sync + 'static {
-    /// The cluster behind a prefix, or the twin that `tag` chooses. The same work is done whether it exists or not.
-    fn find<'a>(&'a self, prefix: &'a Prefix, tag: PrefixTag) -> BoxFuture<'a, Result<Found, DirectoryError>>;
+    /// The cluster behind a prefix with the accounts that `claim` may mean, or the twin that `tag` chooses. The same
+    /// work is done whether it exists or not. Reads the store if the book of the cluster, or of the twin, is not in
+    /// memory.
+    fn find<'a>(
+        &'a self,
+        prefix: &'a Prefix,
+        tag: PrefixTag,
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Found, DirectoryError>>;
 
-    /// The accounts as a reading saw them that **began after** `not_before`. Off the login's own path: at most
-    /// one reading runs and one is queued per cluster, however many ask.
-    fn refresh(
-        &self,
+    /// The accounts that `claim` may mean, as a reading saw them that **began after** `not_before`. Off the login's own
+    /// path: at most one reading runs and one is queued per cluster, however many ask.
+    fn refresh<'a>(
+        &'a self,
         cluster: ClusterId,
+        claim: &'a Claim,
         not_before: Instant,
-    ) -> BoxFuture<'_, Result<Arc<AccountBook>, DirectoryError>>;
+    ) -> BoxFuture<'a, Result<Vec<Account>, DirectoryError>>;
 
     /// Takes as long as [`Directory::refresh`] of this cluster would take, and fails as often. For unknown prefixes:
     /// the engine itself is asked only if its last reading is too old to imitate, at a rate that has a bound.

@@ -4,6 +4,7 @@ use crate::auth::{self, NATIVE};
 use crate::capabilities::Capabilities;
 use crate::greeting::{Greeting, Opening};
 use crate::handshake_response::HandshakeResponse;
+use crate::limits::PLUGIN_TEXT_MAX;
 use crate::packet::{Packet, write_packet};
 use crate::reader::{Malformed, Reader};
 use crate::response::{ErrPacket, OkPacket};
@@ -136,7 +137,8 @@ impl ClientLogin {
         }
         let plugin = r.until_nul_or_end();
         if plugin != NATIVE {
-            return Err(ClientError::Plugin(String::from_utf8_lossy(plugin).into_owned()));
+            let shown = plugin.get(..PLUGIN_TEXT_MAX).unwrap_or(plugin);
+            return Err(ClientError::Plugin(String::from_utf8_lossy(shown).into_owned()));
         }
         // With or without a trailing NUL.
         let salt: [u8; 20] = r.array()?;

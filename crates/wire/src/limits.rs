@@ -14,7 +14,16 @@ pub const LOGIN_KEPT_MAX: usize = 16 * 1024;
 pub const ATTRIBUTES_MAX: usize = 64;
 /// Columns of an administrative result set.
 pub const ADMIN_COLUMNS_MAX: usize = 64;
-/// Rows of an administrative result set: accounts of a cluster, processes of an engine.
-pub const ADMIN_ROWS_MAX: usize = 100_000;
-/// Bytes of an administrative result set.
-pub const ADMIN_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// One packet of an engine's answer to an administrative connection, and to the gateway's login for a client: a row of
+/// an account is the largest (8 KB), a greeting or an error has less than 1 KB. A tenant's engine can send anything.
+pub const ENGINE_PACKET_MAX: usize = 64 * 1024;
+/// Rows of an administrative result set: a page of accounts, sessions of an engine.
+pub const ADMIN_ROWS_MAX: usize = 16_384;
+/// Memory of an administrative result set, allocations included.
+pub const ADMIN_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Memory that a row and each of its columns cost beside their text.
+pub const ADMIN_OVERHEAD: usize = 40;
+/// Bytes of an error's message that are kept where we read it. MariaDB's own end at 512.
+pub const ERROR_TEXT_MAX: usize = 1024;
+/// Bytes of a plugin's name that an error quotes.
+pub const PLUGIN_TEXT_MAX: usize = 64;

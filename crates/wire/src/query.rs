@@ -3,7 +3,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response.html>
 
 use crate::capabilities::Capabilities;
-use crate::limits::{ADMIN_BYTES_MAX, ADMIN_COLUMNS_MAX, ADMIN_ROWS_MAX};
+use crate::limits::{ADMIN_BYTES_MAX, ADMIN_COLUMNS_MAX, ADMIN_OVERHEAD, ADMIN_ROWS_MAX};
 use crate::packet::{PAYLOAD_MAX, Packet, write_packet};
 use crate::reader::{Malformed, Reader};
 use crate::response::{ErrPacket, OkPacket};
@@ -57,6 +57,7 @@ pub struct ResultReader {
     deprecate_eof: bool,
     state: State,
     rows: Vec<Row>,
+    /// Memory of the rows, and bytes of what was no row.
     bytes: usize,
 }
 
@@ -115,7 +116,8 @@ impl ResultReader {
         if payload.first() == Some(&0xFE) {
             return Ok(Some(Outcome::Rows(std::mem::take(&mut self.rows))));
         }
-        if self.rows.len() >= ADMIN_ROWS_MAX {
+        self.bytes = self.bytes.saturating_add((columns + 1) * ADMIN_OVERHEAD);
+        if self.rows.len() >= ADMIN_ROWS_MAX || self.bytes > ADMIN_BYTES_MAX {
             return Err(QueryError::TooLarge);
         }
         let mut r = Reader::new(payload);
@@ -167,6 +169,15 @@ mod tests {
         let mut reader = ResultReader::new(Capabilities(0));
         assert_eq!(reader.on_packet(&packet(b"\xFC\xFF\xFF")), Err(QueryError::TooLarge));
         assert_eq!(reader.on_packet(&packet(b"\xFBfile")), Err(QueryError::Malformed));
+        // Rows without end: empty ones, whose memory is all overhead, and large ones.
+        for (row, most) in [(vec![0], ADMIN_ROWS_MAX), ([vec![0xFC, 0, 0xF0], vec![b'x'; 0xF000]].concat(), 40)] {
+            let mut reader = ResultReader::new(Capabilities::DEPRECATE_EOF);
+            for head in [&b"\x01"[..], b"def"] {
+                assert_eq!(reader.on_packet(&packet(head)), Ok(None));
+            }
+            let taken = (0..).take_while(|_| reader.on_packet(&packet(&row)) == Ok(None)).count();
+            assert!((1..=most).contains(&taken), "{taken}");
+        }
     }
 
     #[test]

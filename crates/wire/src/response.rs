@@ -3,6 +3,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_response_packets.html>
 
 use crate::capabilities::Capabilities;
+use crate::limits::ERROR_TEXT_MAX;
 use crate::reader::{Malformed, Reader, put_lenenc};
 
 /// Server status flags.
@@ -87,7 +88,9 @@ impl ErrPacket {
             }
             _ => sqlstate_of(code),
         };
-        Ok(Self { code, sqlstate, message: r.rest().to_vec() })
+        // A tenant's engine can send a message of any length, and ours goes into logs and to clients.
+        let message = r.rest().get(..ERROR_TEXT_MAX).unwrap_or(r.rest());
+        Ok(Self { code, sqlstate, message: message.to_vec() })
     }
 
     pub fn message_lossy(&self) -> String {
@@ -117,6 +120,12 @@ mod tests {
         assert_eq!(OkPacket::parse(&ok.encode(Capabilities(0))), Ok(ok));
         let err = ErrPacket::new(3159, "HY000", "no");
         assert_eq!(ErrPacket::parse(&err.encode()), Ok(err));
+    }
+
+    #[test]
+    fn a_message_without_end_is_cut() {
+        let err = ErrPacket::new(1045, "28000", &"x".repeat(1 << 20));
+        assert_eq!(ErrPacket::parse(&err.encode()).unwrap().message.len(), ERROR_TEXT_MAX);
     }
 
     #[test]

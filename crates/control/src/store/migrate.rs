@@ -1,5 +1,6 @@
 //! Brings a store's schema up to what this version knows. Never down: a newer store is refused.
 
+use super::migrate_books::accounts_to_books;
 use super::{StoreError, StoreResult};
 use sqlx::{Row, SqlitePool};
 
@@ -8,9 +9,18 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_clusters.sql"),
     include_str!("../../migrations/sqlite/0002_access.sql"),
     include_str!("../../migrations/sqlite/0003_limits.sql"),
+    include_str!("../../migrations/sqlite/0004_books.sql"),
 ];
 
+/// The last version that had a row per account.
+pub const BEFORE_BOOKS: i64 = 3;
+
 pub async fn sqlite(pool: &SqlitePool) -> StoreResult<()> {
+    to_version(pool, i64::MAX).await
+}
+
+/// As far as this version, for tests of what follows.
+pub async fn to_version(pool: &SqlitePool, last: i64) -> StoreResult<()> {
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)").execute(&mut *tx).await?;
     let row =
@@ -20,8 +30,11 @@ pub async fn sqlite(pool: &SqlitePool) -> StoreResult<()> {
     if found > known {
         return Err(StoreError::Newer { found, known });
     }
-    for (version, sql) in (1i64..).zip(SQLITE).filter(|(version, _)| *version > found) {
+    for (version, sql) in (1i64..).zip(SQLITE).filter(|(version, _)| *version > found && *version <= last) {
         sqlx::raw_sql(*sql).execute(&mut *tx).await?;
+        if version == BEFORE_BOOKS + 1 {
+            accounts_to_books(&mut tx).await?;
+        }
         sqlx::query("INSERT INTO schema_version (version) VALUES (?)").bind(version).execute(&mut *tx).await?;
     }
     tx.commit().await?;

@@ -4,8 +4,10 @@
 //! One trait, so that a MySQL-compatible database can stand behind it when several gateways share their facts.
 
 mod access;
+mod books;
 mod codec;
 mod migrate;
+mod migrate_books;
 mod sqlite;
 
 pub use access::{AccessStore, Hash, KeyRow, WebSessionRow};
@@ -42,7 +44,8 @@ pub struct ClusterRow {
     pub run: RunEpoch,
     /// A run was begun and has not ended cleanly.
     pub awake: bool,
-    pub book: AccountBook,
+    /// The run that its stored accounts were read in.
+    pub accounts_run: RunEpoch,
 }
 
 /// What a new cluster is made from.
@@ -81,6 +84,8 @@ pub enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("row of cluster {cluster}: {what}")]
     Corrupt { cluster: i64, what: String },
+    #[error("the store is closed")]
+    Closed,
     #[error("{0}")]
     Database(#[from] sqlx::Error),
     #[error("{0}")]
@@ -91,7 +96,8 @@ pub type StoreResult<T> = Result<T, StoreError>;
 
 /// Every method is durable when it returns.
 pub trait Store: AccessStore + Send + Sync + 'static {
-    /// Everything that is not a tombstone.
+    /// Everything that is not a tombstone, without the accounts. A row that can't be read is left out and logged: one
+    /// cluster's damage must not keep the others from starting.
     fn load(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterRow>>>;
 
     /// Gives out number, name, prefix and (from `uids`, if any) the system user, in phase `Creating`.
@@ -119,6 +125,9 @@ pub trait Store: AccessStore + Send + Sync + 'static {
 
     /// The accounts as read last in that run, and the note that it ended cleanly; both or neither.
     fn end_run<'a>(&'a self, id: ClusterId, run: RunEpoch, book: &'a AccountBook) -> BoxFuture<'a, StoreResult<()>>;
+
+    /// The copy of a cluster's accounts; empty and incomplete if there is none, also of a cluster that does not exist.
+    fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>>;
 
     fn save_accounts<'a>(&'a self, id: ClusterId, book: &'a AccountBook) -> BoxFuture<'a, StoreResult<()>>;
 

@@ -1,6 +1,7 @@
 //! The store in one SQLite file. Never used by two servers at once: the lock of the data directory sees to that.
 
-use super::codec::{to_i64, to_ms, verifiers_from_text, verifiers_to_text};
+use super::books::{read_book, write_book};
+use super::codec::{to_i64, to_ms};
 use super::{ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, Strays, migrate};
 use crate::limits;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
@@ -10,9 +11,7 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
-use tidegate_model::{
-    Account, AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch,
-};
+use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
 /// See [`Store`].
 #[derive(Debug)]
@@ -47,7 +46,11 @@ impl SqliteStore {
         let rows = sqlx::query("SELECT * FROM clusters WHERE phase <> 'gone' ORDER BY id").fetch_all(&mut *tx).await?;
         let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
-            out.push(read_row(&mut tx, row).await?);
+            match read_row(row) {
+                Ok(row) => out.push(row),
+                // Its number, prefix and user stay taken in the store.
+                Err(error) => tracing::error!(%error, "a cluster is left out: its row in the store is damaged"),
+            }
         }
         Ok(out)
     }
@@ -123,7 +126,7 @@ impl Store for SqliteStore {
     fn publish<'a>(&'a self, id: ClusterId, seed: &'a AccountBook) -> BoxFuture<'a, StoreResult<ClusterRow>> {
         Box::pin(async move {
             let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            if read_one(&mut tx, id).await?.book.accounts.is_empty() {
+            if read_book(&mut tx, id).await?.accounts.is_empty() {
                 write_book(&mut tx, id, seed).await?;
             }
             let sql = "UPDATE clusters SET phase = 'live' WHERE id = ? AND phase = 'creating'";
@@ -162,7 +165,7 @@ impl Store for SqliteStore {
     fn bury(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(async move {
             let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            sqlx::query("DELETE FROM accounts WHERE cluster = ?").bind(to_i64(id.0)).execute(&mut *tx).await?;
+            sqlx::query("DELETE FROM books WHERE cluster = ?").bind(to_i64(id.0)).execute(&mut *tx).await?;
             let sql = "UPDATE clusters SET phase = 'gone', name_taken = NULL, uid = NULL, awake = 0 WHERE id = ?";
             sqlx::query(sql).bind(to_i64(id.0)).execute(&mut *tx).await?;
             tx.commit().await?;
@@ -194,6 +197,10 @@ impl Store for SqliteStore {
             tx.commit().await?;
             Ok(())
         })
+    }
+
+    fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>> {
+        Box::pin(async move { read_book(&mut *self.pool.acquire().await?, id).await })
     }
 
     fn save_accounts<'a>(&'a self, id: ClusterId, book: &'a AccountBook) -> BoxFuture<'a, StoreResult<()>> {
@@ -233,12 +240,12 @@ async fn free_uid(db: &mut SqliteConnection, range: RangeInclusive<u32>, strays:
 async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<ClusterRow> {
     let row = sqlx::query("SELECT * FROM clusters WHERE id = ?").bind(to_i64(id.0)).fetch_optional(&mut *db).await?;
     match row {
-        Some(row) => read_row(db, &row).await,
+        Some(row) => read_row(&row),
         None => Err(StoreError::Unknown(id)),
     }
 }
 
-async fn read_row(db: &mut SqliteConnection, row: &SqliteRow) -> StoreResult<ClusterRow> {
+fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
     let id: i64 = row.try_get("id")?;
     let corrupt = |what: &str| StoreError::Corrupt { cluster: id, what: what.to_owned() };
     let int = |column: &str| row.try_get::<i64, _>(column);
@@ -268,7 +275,7 @@ async fn read_row(db: &mut SqliteConnection, row: &SqliteRow) -> StoreResult<Clu
         phase,
         run: RunEpoch(int("run")?.unsigned_abs()),
         awake: int("awake")? != 0,
-        book: read_book(db, id, RunEpoch(int("accounts_run")?.unsigned_abs())).await?,
+        accounts_run: RunEpoch(int("accounts_run")?.unsigned_abs()),
     })
 }
 
@@ -286,42 +293,4 @@ fn read_limits(row: &SqliteRow) -> Result<ClusterLimits, sqlx::Error> {
         cpu_weight: number("cpu_weight")?,
         tasks_max: number("tasks_max")?,
     })
-}
-
-async fn read_book(db: &mut SqliteConnection, cluster: i64, run: RunEpoch) -> StoreResult<AccountBook> {
-    let sql = "SELECT user, host, verifiers, locked FROM accounts WHERE cluster = ? ORDER BY position";
-    let rows = sqlx::query(sql).bind(cluster).fetch_all(db).await?;
-    let mut accounts = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let text: String = row.try_get("verifiers")?;
-        accounts.push(Account {
-            user: row.try_get("user")?,
-            host: row.try_get("host")?,
-            verifiers: verifiers_from_text(&text).map_err(|what| StoreError::Corrupt { cluster, what })?,
-            locked: row.try_get::<i64, _>("locked")? != 0,
-            requires: Requirement::None,
-        });
-    }
-    Ok(AccountBook { accounts, run, read_began: None })
-}
-
-async fn write_book(db: &mut SqliteConnection, id: ClusterId, book: &AccountBook) -> StoreResult<()> {
-    let cluster = to_i64(id.0);
-    sqlx::query("DELETE FROM accounts WHERE cluster = ?").bind(cluster).execute(&mut *db).await?;
-    for (position, account) in (0i64..).zip(&book.accounts) {
-        let text = verifiers_to_text(&account.verifiers).map_err(|what| StoreError::Corrupt { cluster, what })?;
-        let sql = "INSERT INTO accounts (cluster, position, user, host, verifiers, locked) VALUES (?, ?, ?, ?, ?, ?)";
-        sqlx::query(sql)
-            .bind(cluster)
-            .bind(position)
-            .bind(&account.user)
-            .bind(&account.host)
-            .bind(text.as_str())
-            .bind(i64::from(account.locked))
-            .execute(&mut *db)
-            .await?;
-    }
-    let sql = "UPDATE clusters SET accounts_run = ? WHERE id = ?";
-    let done = sqlx::query(sql).bind(to_i64(book.run.0)).bind(cluster).execute(&mut *db).await?;
-    touched(done.rows_affected(), id)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 use tidegate_control::{Control, ControlSettings, DataDir};
-use tidegate_model::{AccountBook, Event, Journal, Sessions, Verifier};
+use tidegate_model::{Account, Claim, Event, Journal, Sessions, Verifier};
 
 pub struct Test {
     name: &'static str,
@@ -153,10 +153,15 @@ pub fn stage2(password: &str) -> [u8; 20] {
     Sha1::digest(Sha1::digest(password.as_bytes())).into()
 }
 
-/// Whether root may log in with this password by this book.
-pub fn seen(book: &AccountBook, password: &str) -> bool {
+/// What root claims at a login.
+pub fn root_claim() -> Claim {
+    Claim { names: vec!["root".to_owned()], client: "203.0.113.9".parse().unwrap() }
+}
+
+/// Whether root may log in with this password by these accounts.
+pub fn seen(accounts: &[Account], password: &str) -> bool {
     let hash = Verifier::Native(stage2(password));
-    book.accounts.iter().any(|a| a.user == "root" && a.verifiers.contains(&hash))
+    accounts.iter().any(|a| a.user == "root" && a.verifiers.contains(&hash))
 }
 
 /// The files below a directory that hold these bytes.
