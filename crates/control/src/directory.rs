@@ -1,6 +1,7 @@
 //! Who exists, for those who knock. Does the same work for a stranger.
 
 use crate::control::Control;
+use crate::imitation::{Imitation, Measured, Sample};
 use crate::operations::ROOT;
 use crate::register::{Entry, Knock, Register};
 use std::net::Ipv4Addr;
@@ -21,7 +22,10 @@ impl Control {
         Ok(tenant)
     }
 
-    fn is_settled(&self, entry: &Entry) -> bool {
+    /// Whether the book as it was stored is the truth, once the engine neither starts nor goes to sleep.
+    async fn is_settled(&self, entry: &Entry) -> bool {
+        // Before that no reading can begin.
+        self.engines().steady(entry.id).await;
         let state = self.engines().state(entry.id);
         state == Some(ClusterState::Failed) || Register::is_settled(entry, state == Some(ClusterState::Asleep))
     }
@@ -31,14 +35,8 @@ impl Control {
         entry: &Entry,
         claim: &Claim,
         not_before: Instant,
+        measured: Measured<'_>,
     ) -> Result<Vec<Account>, DirectoryError> {
-        // While it starts or goes to sleep no reading can begin.
-        self.engines().steady(entry.id).await;
-        // Of a clean sleeper the copy is the truth at this moment, which is after `not_before`.
-        if self.is_settled(entry) {
-            return Ok(self.tenant(entry, claim).await?.accounts);
-        }
-        let measured = entry.samples.measure();
         let book = self.engines().accounts(entry.id, claim.names.clone(), not_before).await;
         measured.done(book.is_err());
         let book = match book {
@@ -58,18 +56,20 @@ impl Control {
     }
 
     async fn imitate_reading(&self, entry: &Entry) -> Result<(), DirectoryError> {
-        if entry.samples.are_old() {
-            // Not the names that a stranger wrote: the twin's tenant can see what its engine is asked.
-            let claim = Claim { names: vec![ROOT.to_owned()], client: Ipv4Addr::LOCALHOST.into() };
-            return self.read_accounts(entry, &claim, Instant::now()).await.map(drop);
-        }
-        self.engines().steady(entry.id).await;
-        if self.is_settled(entry) {
+        if self.is_settled(entry).await {
             return Ok(());
         }
-        let Some(sample) = entry.samples.draw() else { return Ok(()) };
-        tokio::time::sleep(sample.took).await;
-        if sample.failed { Err(unreadable(&"as a late reading of the imitated cluster")) } else { Ok(()) }
+        match entry.samples.imitate().await {
+            Imitation::Read(measured) => {
+                // Not the names that a stranger wrote: the twin's tenant can see what its engine is asked.
+                let claim = Claim { names: vec![ROOT.to_owned()], client: Ipv4Addr::LOCALHOST.into() };
+                self.read_accounts(entry, &claim, Instant::now(), measured).await.map(drop)
+            }
+            Imitation::Like(Sample { took, failed }) => {
+                tokio::time::sleep(took).await;
+                if failed { Err(unreadable(&"as a late reading of the imitated cluster")) } else { Ok(()) }
+            }
+        }
     }
 }
 
@@ -102,7 +102,11 @@ impl Directory for Control {
             let Some(entry) = self.register().by_id(cluster) else {
                 return Err(unreadable(&"the cluster was deleted"));
             };
-            self.read_accounts(&entry, claim, not_before).await
+            // Of a clean sleeper the copy is the truth at this moment, which is after `not_before`.
+            if self.is_settled(&entry).await {
+                return Ok(self.tenant(&entry, claim).await?.accounts);
+            }
+            self.read_accounts(&entry, claim, not_before, entry.samples.measure()).await
         })
     }
 
@@ -111,7 +115,7 @@ impl Directory for Control {
             let Some(entry) = self.register().by_id(cluster) else {
                 return Err(unreadable(&"the cluster was deleted"));
             };
-            if self.is_settled(&entry) { Ok(()) } else { self.imitate_reading(&entry).await }
+            self.imitate_reading(&entry).await
         })
     }
 

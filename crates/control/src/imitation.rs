@@ -3,8 +3,10 @@
 
 use crate::limits;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tidegate_model::{ClusterId, PrefixTag};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Chooses the twin of a prefix by rendezvous hashing: each cluster is chosen by an equal share of all prefixes, and a
 /// cluster that comes or goes changes the twins of its own share only.
@@ -29,52 +31,94 @@ pub struct Sample {
 
 /// The last readings of one cluster.
 #[derive(Debug, Default)]
-pub struct Samples(Mutex<Ring>);
+pub struct Samples {
+    ring: Mutex<Ring>,
+    /// A reading has ended.
+    ended: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Ring {
-    last: Vec<Sample>,
-    next: usize,
-    /// When the newest one began.
-    newest: Option<Instant>,
+    /// With the moments at which they ended.
+    last: Vec<(Sample, Instant)>,
+    /// Where the newest of them is.
+    newest: usize,
+    under_way: usize,
+}
+
+/// What an unknown prefix does instead of a reading of its own.
+pub enum Imitation<'a> {
+    /// Reads the twin's accounts: nobody has for a while, or ever.
+    Read(Measured<'a>),
+    /// Takes as long as this reading took, and ends as it did.
+    Like(Sample),
 }
 
 impl Samples {
     /// Notes how long a reading takes from now until [`Measured::done`], or until its caller gives up.
     pub fn measure(&self) -> Measured<'_> {
-        let began = Instant::now();
-        self.lock().newest = Some(began);
-        Measured { samples: self, began, failed: true }
+        self.lock().under_way += 1;
+        self.begin()
     }
 
-    /// Whether the newest sample is too old to imitate.
-    pub fn are_old(&self) -> bool {
-        self.lock().newest.is_none_or(|newest| newest.elapsed() >= limits::READING_SAMPLE_LIFE)
+    fn begin(&self) -> Measured<'_> {
+        Measured { samples: self, began: Instant::now(), failed: true }
     }
 
-    /// One of the last readings, chosen by chance.
-    pub fn draw(&self) -> Option<Sample> {
-        let mut random = [0];
-        // Without random bytes the oldest of them is as good.
-        let _ = getrandom::fill(&mut random);
-        let [random] = random;
+    /// Waits for a reading that is under way, as a real one would, and else takes one of the last ones, by chance. Of
+    /// many that come when the last one is too old, one alone reads.
+    pub async fn imitate(&self) -> Imitation<'_> {
+        let ended = self.ended.notified();
+        {
+            let mut ring = self.lock();
+            if ring.under_way == 0 {
+                let now = Instant::now();
+                let fresh = |at: Instant| now.saturating_duration_since(at) < limits::READING_SAMPLE_LIFE;
+                let fresh: Vec<Sample> =
+                    ring.last.iter().filter(|(_, at)| fresh(*at)).map(|(sample, _)| *sample).collect();
+                if let Some(sample) = draw(&fresh) {
+                    return Imitation::Like(sample);
+                }
+                ring.under_way = 1;
+                return Imitation::Read(self.begin());
+            }
+        }
+        ended.await;
         let ring = self.lock();
-        ring.last.get(usize::from(random).checked_rem(ring.last.len())?).copied()
+        let newest = ring.last.get(ring.newest).map(|(sample, _)| *sample);
+        // It has just ended, so there is one.
+        Imitation::Like(newest.unwrap_or(Sample { took: Duration::ZERO, failed: true }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self, sample: Sample) {
         let mut ring = self.lock();
-        let next = ring.next;
-        ring.next = (next + 1) % limits::READING_SAMPLES;
-        match ring.last.get_mut(next) {
-            Some(old) => *old = sample,
-            None => ring.last.push(sample),
+        ring.under_way = ring.under_way.saturating_sub(1);
+        let new = (sample, Instant::now());
+        if ring.last.len() < limits::READING_SAMPLES {
+            ring.last.push(new);
+            ring.newest = ring.last.len() - 1;
+        } else {
+            ring.newest = (ring.newest + 1) % limits::READING_SAMPLES;
+            let newest = ring.newest;
+            if let Some(oldest) = ring.last.get_mut(newest) {
+                *oldest = new;
+            }
         }
+        drop(ring);
+        self.ended.notify_waiters();
     }
+}
+
+fn draw(samples: &[Sample]) -> Option<Sample> {
+    let mut random = [0];
+    // Without random bytes the first of them is as good.
+    let _ = getrandom::fill(&mut random);
+    let [random] = random;
+    samples.get(usize::from(random).checked_rem(samples.len())?).copied()
 }
 
 /// A reading under way. Dropped before its end, it counts as failed after the time it has taken.
@@ -122,20 +166,41 @@ mod tests {
         assert_eq!(choose_twin(tags[0], &[]), None);
     }
 
-    #[test]
-    fn samples_are_the_last_readings_and_one_given_up_counts_as_failed() {
+    async fn like(samples: &Samples) -> Sample {
+        match samples.imitate().await {
+            Imitation::Like(sample) => sample,
+            Imitation::Read(_) => panic!("it was read just now"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unknown_prefixes_imitate_the_last_readings_and_one_given_up_counts_as_failed() {
         let samples = Samples::default();
-        assert!(samples.are_old());
-        assert_eq!(samples.draw(), None);
         samples.measure().done(false);
-        assert!(!samples.are_old());
-        assert!(!samples.draw().unwrap().failed);
+        assert!(!like(&samples).await.failed);
         for _ in 0..limits::READING_SAMPLES {
-            drop(samples.measure());
+            let given_up = samples.measure();
+            tokio::time::advance(Duration::from_millis(10)).await;
+            drop(given_up);
         }
         for _ in 0..50 {
-            assert!(samples.draw().unwrap().failed);
+            assert_eq!(like(&samples).await, Sample { took: Duration::from_millis(10), failed: true });
         }
         assert_eq!(samples.lock().last.len(), limits::READING_SAMPLES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_alone_reads_when_the_last_reading_is_old_and_the_others_wait_for_it() {
+        let samples = Samples::default();
+        let Imitation::Read(reading) = samples.imitate().await else { panic!("nothing to imitate yet") };
+        let second = samples.imitate();
+        tokio::pin!(second);
+        assert!(tokio::time::timeout(Duration::ZERO, &mut second).await.is_err(), "it waits as a real one would");
+        tokio::time::advance(Duration::from_millis(700)).await;
+        reading.done(false);
+        assert!(matches!(second.await, Imitation::Like(s) if s.took == Duration::from_millis(700) && !s.failed));
+        assert!(!like(&samples).await.failed);
+        tokio::time::advance(limits::READING_SAMPLE_LIFE).await;
+        assert!(matches!(samples.imitate().await, Imitation::Read(_)));
     }
 }

@@ -40,12 +40,12 @@ pub const RECOVERIES_AT_ONCE: usize = 4;
 /// others from their turn.
 pub const RECOVERY_TURN: Duration = Duration::from_secs(3);
 
-/// Readings of a cluster that unknown prefixes imitate: the last ones, so that a change of pace shows soon.
+/// Readings of a cluster that unknown prefixes imitate: enough to vary as real ones do.
 pub const READING_SAMPLES: usize = 8;
 
 /// An unknown prefix that finds its twin's last reading older than this causes one reading, so that what is imitated
-/// is what a real name would meet. One reading takes about a millisecond of the engine.
-pub const READING_SAMPLE_LIFE: Duration = Duration::from_secs(5);
+/// is what a real name would meet. One reading takes about a millisecond of the engine, less than the login itself.
+pub const READING_SAMPLE_LIFE: Duration = Duration::from_secs(1);
 
 /// Tries at reading the pid out of a lock that somebody holds: it is written right after the lock is taken.
 pub const PID_READS_MAX: u32 = 20;
