@@ -1,5 +1,6 @@
 //! What a kind of engine is to this room: one driver behind these two traits. Never knows leases, waiters or ledgers.
 
+use crate::disk::DiskGuard;
 use crate::error::StartError;
 use crate::process_usage::RunUsage;
 use std::path::PathBuf;
@@ -18,6 +19,12 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Sets the limits of the next run.
     fn set_limits(&self, limits: &ClusterLimits);
+
+    /// Judges whether an engine may start now. Called before anything is recorded of the start.
+    fn admit(&self) -> BoxFuture<'_, Result<(), StartError>>;
+
+    /// The guard of the cluster's disk limit.
+    fn disk(&self) -> Arc<DiskGuard>;
 
     /// Measured use of the cluster. `run`: the engine that is alive.
     fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage>;
@@ -51,6 +58,15 @@ pub trait Run: Send + Sync + 'static {
 
     /// Measured use of this run. Cheap: reads a few small files of the kernel.
     fn usage(&self) -> BoxFuture<'_, RunUsage>;
+
+    /// Processes of this run, as far as the server sees them.
+    fn processes(&self) -> Vec<i32>;
+
+    /// Refuses writes to everybody without the right to write all the same, or allows them again.
+    fn set_read_only(&self, read_only: bool) -> BoxFuture<'_, Result<(), RunError>>;
+
+    /// Ends it now. `reason` is reported as its end.
+    fn kill_because(&self, reason: String);
 
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
 

@@ -23,7 +23,7 @@ use crate::walls::Walls;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tidegate_model::{
     AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterState, ClusterUsage,
     EngineSessionId, Journal, Lease, RunEpoch, Waker,
@@ -225,6 +225,21 @@ impl Engines {
         self.send(id, Command::Limits(limits)).await
     }
 
+    /// Allows a cluster at its disk limit to write for this long, so that rows can be deleted and tables dropped or
+    /// truncated: a read-only engine refuses that too. Growing is not allowed beyond the room that deleting takes.
+    pub async fn allow_shrink(&self, id: ClusterId, time: Duration) -> Result<(), EngineError> {
+        let cluster = self.cluster(id)?;
+        let root = &self.inner.local.settings.folder;
+        cluster
+            .driver
+            .disk()
+            .allow_shrink(time)
+            .await
+            .map_err(EngineError::file("measuring the cluster below", root))?;
+        cluster.shared.forget_refusal();
+        Ok(())
+    }
+
     /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they are then. `stage2`:
     /// SHA1(SHA1(password)).
     pub async fn set_password(
@@ -313,6 +328,7 @@ async fn within<T>(id: ClusterId, attach: impl Future<Output = Result<T, AttachE
     let done = tokio::time::timeout(OPERATION_MAX, attach).await;
     done.unwrap_or(Err(AttachError::Deadline)).map_err(|e| match e {
         AttachError::Failed(reason) => EngineError::Start(reason),
+        AttachError::Refused { kind, reason } => EngineError::Refused { kind, reason },
         AttachError::Deadline => EngineError::Start("it was not up in time".to_owned()),
         AttachError::Gone => EngineError::Unknown(id),
         AttachError::Stopping => EngineError::Stopping,

@@ -1,6 +1,7 @@
 //! What can go wrong with engines, in words that name the mend. Never carries a secret.
 
 use std::path::{Path, PathBuf};
+use tidegate_model::RefusalKind;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -14,6 +15,8 @@ pub enum EngineError {
     Template(String),
     #[error("the engine can't start: {0}")]
     Start(String),
+    #[error("the engine may not start now: {reason}")]
+    Refused { kind: RefusalKind, reason: String },
     #[error("cluster {0} is not known here")]
     Unknown(tidegate_model::ClusterId),
     #[error("a session of the cluster is busy; it will sleep when the session is done")]
@@ -40,10 +43,16 @@ pub struct StartError {
     pub reason: String,
     /// The process was ended by a signal: likely not its own fault, so worth one more try at once.
     pub killed: bool,
+    /// The machine or a limit refuses the start, not the engine: what a login is refused with. The cluster has not failed.
+    pub refusal: Option<RefusalKind>,
 }
 
 impl StartError {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), killed: false }
+        Self { reason: reason.into(), killed: false, refusal: None }
+    }
+
+    pub(crate) fn refused(kind: RefusalKind, reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), killed: false, refusal: Some(kind) }
     }
 }

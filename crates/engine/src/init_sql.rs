@@ -52,7 +52,11 @@ pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> 
         "CREATE OR REPLACE USER '{ADMIN_USER}'@'localhost' IDENTIFIED VIA mysql_native_password USING '{}';",
         native_hash(&admin.stage2())
     );
-    let _ = writeln!(out, "GRANT SELECT, PROCESS, CREATE USER, CONNECTION ADMIN ON *.* TO '{ADMIN_USER}'@'localhost';");
+    // READ ONLY ADMIN sets a cluster at its disk limit read-only, and changes a password in it all the same.
+    let _ = writeln!(
+        out,
+        "GRANT SELECT, PROCESS, CREATE USER, CONNECTION ADMIN, READ_ONLY ADMIN ON *.* TO '{ADMIN_USER}'@'localhost';"
+    );
     if let Some(seed) = seed {
         let user = literal(&seed.user)?;
         let hash = native_hash(&seed.stage2);

@@ -5,6 +5,7 @@ mod accounts;
 mod admin;
 mod cgroup;
 mod copy;
+mod disk;
 mod drain;
 mod driver;
 mod engine_log;

@@ -12,6 +12,8 @@ pub enum Event {
     Ready,
     /// It did not come up. `killed`: somebody ended it, so another try may help.
     StartFailed { killed: bool },
+    /// A limit or the machine has no place for it now. Nothing is wrong with the cluster.
+    StartRefused,
     /// It ended by itself. `settled`: after a run long enough not to be a crash loop.
     Died { settled: bool },
     /// Nobody has done anything for `sleep_after`, or an operator asks for sleep.
@@ -39,6 +41,8 @@ pub enum Action {
     AbortStart,
     /// Tell the waiters why it failed, and set the backoff.
     TellFailure,
+    /// Tell the waiters why it may not start now.
+    TellRefusal,
     /// The supervisor's work is done.
     Finish,
 }
@@ -75,6 +79,7 @@ impl Lifecycle {
                 self.tries += 1;
                 vec![Action::Start]
             }
+            (Waking, Event::StartRefused) => self.go(Asleep, &[Action::TellRefusal]),
             (Waking, Event::StartFailed { .. }) => self.go(Failed, &[Action::TellFailure]),
             (Awake, Event::Died { settled }) => {
                 self.deaths = if settled { 1 } else { self.deaths + 1 };
@@ -175,6 +180,14 @@ mod tests {
                 (E::Ready, &[A::Open], Awake),
             ],
             &[(WANTED, &[A::Start], Waking), (BROKEN, &[A::TellFailure], Failed)],
+            // Refused: asleep as before, and the next who comes tries again.
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::StartRefused, &[A::TellRefusal], Asleep),
+                (KNOCK, &[A::Start], Waking),
+                (E::StartRefused, &[A::TellRefusal], Asleep),
+                (E::StartRefused, &[], Asleep),
+            ],
             // Died: recovered by itself.
             &[
                 (WANTED, &[A::Start], Waking),

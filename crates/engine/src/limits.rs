@@ -133,3 +133,24 @@ pub const GROUP_EMPTY_MAX: Duration = Duration::from_secs(2);
 pub const GROUP_EMPTY_RETRY: Duration = Duration::from_millis(2);
 /// Readings of a group's list of processes without `cgroup.kill`. With a freezer, one kills all.
 pub const GROUP_KILL_ROUNDS: u32 = 100;
+
+/// Entries of a cluster's folder that are looked at to measure it. About a second; MariaDB has two files for a table.
+pub const DISK_ENTRIES_MAX: u64 = 1_000_000;
+/// Depth of a cluster's folder. MariaDB's own is 2.
+pub const DISK_DEPTH_MAX: u32 = 8;
+/// Part of the soft disk limit, as a divisor, that the hard limit is above it, and the least of it. For redo, temporary
+/// files and recovery.
+pub const DISK_HARD_DIVISOR: u64 = 10;
+pub const DISK_HARD_MIN: u64 = 256 << 20;
+/// Part of the soft limit, as a divisor, by which the use must fall below it before the engine may write again.
+pub const DISK_FALL_BACK_DIVISOR: u64 = 50;
+/// Bytes that an engine is assumed to write in a second at most, to find out when to measure next.
+pub const DISK_RATE_MAX: u64 = 256 << 20;
+/// Between two measurements of a running cluster's disk use.
+pub const DISK_PAUSE_MIN: Duration = Duration::from_millis(500);
+pub const DISK_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// How long setting an engine read-only may wait for the tenant's statements and table locks.
+pub const READ_ONLY_WAIT_SECONDS: u32 = 2;
+
+/// A start that a limit refused is not tried again for this many times as long as it took to find out.
+pub const REFUSAL_TOLD_TIMES: u32 = 20;

@@ -2,6 +2,7 @@
 //! processes on one data directory.
 
 use crate::cgroup::{CgroupHome, EngineGroup, GroupLimits};
+use crate::disk::{DiskGuard, DiskLevel};
 use crate::driver::{Driver, Run};
 use crate::engine_log::log_tail;
 use crate::error::StartError;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tidegate_model::{BoxFuture, ClusterId, ClusterLimits, ClusterUsage};
+use tidegate_model::{BoxFuture, ClusterId, ClusterLimits, ClusterUsage, RefusalKind};
 use tokio::net::UnixStream;
 
 /// What all local engines of this server share.
@@ -43,6 +44,7 @@ pub struct LocalDriver {
     pub cluster: ClusterId,
     /// Limits of the next start.
     pub limits: Mutex<ClusterLimits>,
+    pub disk: Arc<DiskGuard>,
     /// CPU time of this cluster's runs that have ended.
     pub spent: Arc<AtomicU64>,
 }
@@ -58,6 +60,21 @@ impl Driver for LocalDriver {
 
     fn set_limits(&self, limits: &ClusterLimits) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = *limits;
+        self.disk.set_limit(limits.disk_max_bytes);
+    }
+
+    fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
+        Box::pin(async move {
+            match self.disk.level_at_start().await {
+                Ok(DiskLevel::Closed) => Err(StartError::refused(RefusalKind::DiskLimit, self.disk.closed_reason())),
+                Ok(_) => Ok(()),
+                Err(e) => Err(StartError::new(format!("measuring its disk use: {e}"))),
+            }
+        })
+    }
+
+    fn disk(&self) -> Arc<DiskGuard> {
+        Arc::clone(&self.disk)
     }
 
     fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {
@@ -68,7 +85,7 @@ impl Driver for LocalDriver {
             };
             let spent = self.spent.load(Ordering::Acquire);
             ClusterUsage {
-                disk_bytes: None,
+                disk_bytes: self.disk.used().await.map(|used| used.bytes),
                 memory_bytes: now.memory_bytes,
                 cpu_micros: now.cpu_micros.map(|micros| micros.saturating_add(spent)),
                 tasks: now.tasks,
@@ -95,8 +112,9 @@ impl Driver for LocalDriver {
 
 impl LocalDriver {
     pub fn new(local: Arc<Local>, folder: Folder, listener: Listener, cluster: (ClusterId, ClusterLimits)) -> Self {
-        let (cluster, limits) = (cluster.0, cluster.1.into());
-        Self { local, folder, listener, cluster, limits, spent: Arc::default() }
+        let (cluster, limits) = cluster;
+        let disk = Arc::new(DiskGuard::new(cluster, &folder, limits.disk_max_bytes));
+        Self { local, folder, listener, cluster, limits: limits.into(), disk, spent: Arc::default() }
     }
 
     async fn start_run(&self) -> Result<LocalRun, StartError> {
@@ -209,7 +227,10 @@ impl LocalDriver {
 
     fn orders(&self, group: Option<&EngineGroup>) -> Orders {
         let (local, folder, limits) = (&self.local, &self.folder, self.limits());
-        let args = options::run(&local.settings, &local.program, folder, limits.connections_max);
+        let mut args = options::run(&local.settings, &local.program, folder, limits.connections_max);
+        if self.disk.started_read_only() {
+            args.push("--read-only=1".into());
+        }
         let mut orders = orders(local, folder, args);
         orders.enter = group.map(EngineGroup::entrances).unwrap_or_default();
         orders.data_max = data_max(limits.memory_max_bytes);
@@ -219,7 +240,7 @@ impl LocalDriver {
 
     fn explain(&self, end: &End, log_start: u64) -> StartError {
         let reason = format!("{}: {}", end.text, self.log_tail(log_start));
-        StartError { reason, killed: end.signal == Some(9) }
+        StartError { reason, killed: end.signal == Some(9), refusal: None }
     }
 
     fn log_tail(&self, start: u64) -> String {

@@ -4,11 +4,12 @@ use crate::admin::Admin;
 use crate::cgroup::GroupLimits;
 use crate::driver::{Run, RunError};
 use crate::init_sql::{literal, native_hash};
-use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, OTHERS_MAX, START_MAX};
+use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, OTHERS_MAX, READ_ONLY_WAIT_SECONDS, START_MAX};
 use crate::options;
 use crate::process::Process;
 use crate::process_usage::RunUsage;
 use crate::secret::AdminSecret;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tidegate_model::{Accounts, BoxFuture, ClusterLimits, EngineSessionId};
 use tokio::net::UnixStream;
@@ -28,11 +29,13 @@ pub async fn first_login(stream: UnixStream, secret: &AdminSecret) -> Result<Adm
 pub struct LocalRun {
     process: Process,
     admin: Mutex<Admin>,
+    /// Why this server ended it.
+    killed_because: OnceLock<String>,
 }
 
 impl LocalRun {
     pub fn new(process: Process, admin: Admin) -> Self {
-        Self { process, admin: Mutex::new(admin) }
+        Self { process, admin: Mutex::new(admin), killed_because: OnceLock::new() }
     }
 
     /// A lost administrative connection is the end of the run: what is in there can't be known any more.
@@ -71,7 +74,10 @@ impl LocalRun {
 
 impl Run for LocalRun {
     fn ended(&self) -> BoxFuture<'_, String> {
-        Box::pin(async move { self.process.ended().await.text })
+        Box::pin(async move {
+            let end = self.process.ended().await;
+            self.killed_because.get().cloned().unwrap_or(end.text)
+        })
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
@@ -112,6 +118,34 @@ impl Run for LocalRun {
 
     fn usage(&self) -> BoxFuture<'_, RunUsage> {
         Box::pin(self.process.usage())
+    }
+
+    fn processes(&self) -> Vec<i32> {
+        self.process.processes()
+    }
+
+    fn set_read_only(&self, read_only: bool) -> BoxFuture<'_, Result<(), RunError>> {
+        Box::pin(async move {
+            let rows = self.query("SELECT @@GLOBAL.read_only").await?;
+            let now = rows.first().and_then(|row| row.first()?.as_deref()).map(|cell| cell == b"1");
+            if now == Some(read_only) {
+                return Ok(());
+            }
+            // Setting it waits for statements and table locks of the tenant, by default for a day.
+            let set = format!(
+                "SET SESSION lock_wait_timeout = {READ_ONLY_WAIT_SECONDS}, GLOBAL read_only = {}",
+                u8::from(read_only)
+            );
+            let done = self.query(&set).await.map(drop);
+            self.query("SET SESSION lock_wait_timeout = DEFAULT").await?;
+            done
+        })
+    }
+
+    fn kill_because(&self, reason: String) {
+        // The first reason is the cause.
+        let _ = self.killed_because.set(reason);
+        self.process.kill();
     }
 
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {

@@ -99,6 +99,14 @@ impl Process {
         }
     }
 
+    /// Its own process, and where there is a group, all that it started.
+    pub fn processes(&self) -> Vec<i32> {
+        match &self.group {
+            Some(group) => group.processes(),
+            None => i32::try_from(self.pid).into_iter().collect(),
+        }
+    }
+
     pub async fn usage(&self) -> RunUsage {
         let (pid, group) = (self.pid, self.group.clone());
         // Files of the kernel, but files: a group of a thousand tasks takes a millisecond to add up.

@@ -6,19 +6,32 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
-use tidegate_model::{Activity, AttachError, ClusterId, ClusterState, Lease, LeaseHandle, RunEpoch};
+use tidegate_model::{Activity, AttachError, ClusterId, ClusterState, Lease, LeaseHandle, RefusalKind, RunEpoch};
 use tokio::sync::{Notify, watch};
 
 #[derive(Debug, Clone)]
 pub struct Status {
     pub state: ClusterState,
     pub failure: Option<Arc<str>>,
+    /// The failure is a refusal of this kind, and the cluster sleeps as before.
+    pub refusal: Option<RefusalKind>,
     /// Until then the failure is told again instead of a new try.
     pub retry_at: Option<Instant>,
     /// Counts failures told, so that a waiter knows one that came after it.
     pub told: u64,
     pub gone: bool,
     pub stopping: bool,
+}
+
+impl Status {
+    /// Why nobody can attach, if the last start came to nothing.
+    fn why(&self) -> Option<AttachError> {
+        let reason = self.failure.as_ref()?.to_string();
+        Some(match self.refusal {
+            Some(kind) => AttachError::Refused { kind, reason },
+            None => AttachError::Failed(reason),
+        })
+    }
 }
 
 /// Where leases are made. Behind one lock, so that closing it and taking the leases is one step.
@@ -127,6 +140,7 @@ impl Shared {
         let status = Status {
             state: ClusterState::Asleep,
             failure: None,
+            refusal: None,
             retry_at: None,
             told: 0,
             gone: false,
@@ -172,6 +186,17 @@ impl Shared {
         run.as_ref().and_then(|(_, run)| run.upgrade())
     }
 
+    /// Forgets a refusal, so that the next who comes causes a new try.
+    pub fn forget_refusal(&self) {
+        self.status.send_if_modified(|status| {
+            let refused = status.refusal.take().is_some();
+            if refused {
+                (status.failure, status.retry_at) = (None, None);
+            }
+            refused
+        });
+    }
+
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Acquire)
     }
@@ -193,10 +218,11 @@ impl Shared {
         let told = {
             let now = status.borrow_and_update();
             // A broken cluster that is knocked at must not burn the machine's cores.
-            if let (ClusterState::Failed, Some(at), Some(why)) = (now.state, now.retry_at, &now.failure)
+            let told_already = now.state == ClusterState::Failed || now.refusal.is_some();
+            if let (true, Some(at), Some(why)) = (told_already, now.retry_at, now.why())
                 && Instant::now() < at
             {
-                return Err(AttachError::Failed(why.to_string()));
+                return Err(why);
             }
             now.told
         };
@@ -210,8 +236,8 @@ impl Shared {
                 if now.stopping {
                     return Err(AttachError::Stopping);
                 }
-                if let (true, Some(why)) = (now.told > told, &now.failure) {
-                    return Err(AttachError::Failed(why.to_string()));
+                if let (true, Some(why)) = (now.told > told, now.why()) {
+                    return Err(why);
                 }
             }
             if let Some(got) = get() {

@@ -7,14 +7,15 @@ use crate::error::EngineError;
 use crate::hears::{Command, Report};
 use crate::lifecycle::{Action, Event, Lifecycle};
 use crate::limits::{
-    DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, REPORTS_MAX, RETRY_FIRST, RETRY_LAST, SETTLED_AFTER,
+    DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, REFUSAL_TOLD_TIMES, REPORTS_MAX, RETRY_FIRST, RETRY_LAST,
+    SETTLED_AFTER,
 };
 use crate::readings::Readings;
 use crate::status::Shared;
-use crate::tasks::{Common, Started, at, ended, read, start};
+use crate::tasks::{Beside, Common, Started, at, ended, read, start};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{ClusterLimits, ClusterState, RunEpoch, journal};
+use tidegate_model::{ClusterLimits, ClusterState, RefusalKind, RunEpoch, journal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -22,6 +23,8 @@ struct Alive {
     run: Arc<dyn Run>,
     epoch: RunEpoch,
     since: Instant,
+    /// Watches its disk use.
+    _disk: Beside,
 }
 
 pub struct Supervisor {
@@ -32,6 +35,7 @@ pub struct Supervisor {
     machine: Lifecycle,
     alive: Option<Alive>,
     start: Option<JoinHandle<()>>,
+    start_began: Instant,
     readings: Readings,
     /// The task of the one that runs.
     reading: Option<JoinHandle<()>>,
@@ -63,6 +67,7 @@ impl Supervisor {
             machine: Lifecycle::default(),
             alive: None,
             start: None,
+            start_began: Instant::now(),
             readings: Readings::default(),
             reading: None,
             reports,
@@ -169,6 +174,7 @@ impl Supervisor {
             Command::Limits(limits) => {
                 self.limits = limits;
                 self.driver.set_limits(&limits);
+                self.shared.forget_refusal();
                 self.raise();
                 true
             }
@@ -185,6 +191,10 @@ impl Supervisor {
             Report::Started(Ok(started)) => self.started(started).await,
             Report::Started(Err(e)) => {
                 self.start = None;
+                if let Some(kind) = e.refusal {
+                    self.remember_refusal(kind, &e.reason);
+                    return self.feed(Event::StartRefused).await;
+                }
                 self.remember_failure(&e.reason);
                 self.feed(Event::StartFailed { killed: e.killed }).await
             }
@@ -225,12 +235,14 @@ impl Supervisor {
         let early = self.limits.sleep_after.saturating_sub(RECOVERED_STAY);
         let newest = if started.recovery { now.checked_sub(early).unwrap_or(now) } else { now };
         self.shared.gate().open(started.epoch, self.driver.socket(), newest);
-        self.alive = Some(Alive { run: started.run, epoch: started.epoch, since: Instant::now() });
+        let disk = Beside::spawn(self.driver.disk().watch(Arc::downgrade(&started.run)));
+        self.alive = Some(Alive { run: started.run, epoch: started.epoch, since: Instant::now(), _disk: disk });
         if std::mem::take(&mut self.raise_late) {
             self.raise();
         }
         self.shared.status.send_modify(|s| {
             s.failure = None;
+            s.refusal = None;
             s.retry_at = None;
         });
         self.feed(Event::Ready).await
@@ -263,6 +275,18 @@ impl Supervisor {
         let retry_at = Instant::now() + self.backoff;
         self.shared.status.send_modify(|s| {
             s.failure = Some(reason.into());
+            s.refusal = None;
+            s.retry_at = Some(retry_at);
+        });
+    }
+
+    /// The refusal is told again for a moment, longer if it took long to find out.
+    fn remember_refusal(&mut self, kind: RefusalKind, reason: &str) {
+        let retry_at = Instant::now() + RETRY_FIRST.max(self.start_began.elapsed() * REFUSAL_TOLD_TIMES);
+        tracing::warn!(cluster = %self.shared.id, kind = kind.entry().slug, reason, "the engine may not start now");
+        self.shared.status.send_modify(|s| {
+            s.failure = Some(reason.into());
+            s.refusal = Some(kind);
             s.retry_at = Some(retry_at);
         });
     }
@@ -292,6 +316,7 @@ impl Supervisor {
                     }
                 }
                 Action::TellFailure => self.tell_failure(event),
+                Action::TellRefusal => self.shared.status.send_modify(|s| s.told += 1),
                 Action::Finish => going = false,
             }
         }
@@ -313,6 +338,7 @@ impl Supervisor {
     fn begin_start(&mut self) {
         let (driver, common, shared) = (Arc::clone(&self.driver), self.common.clone(), Arc::clone(&self.shared));
         let reports = self.reports.clone();
+        self.start_began = Instant::now();
         self.start = Some(tokio::spawn(async move {
             let result = start(driver.as_ref(), &common, &shared).await;
             let _ = reports.send(Report::Started(result)).await;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{AccountBook, ClusterId, Journal, RunEpoch};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 /// What all supervisors share.
 #[derive(Clone)]
@@ -17,6 +18,21 @@ pub struct Common {
     pub journal: Arc<dyn Journal>,
     /// Starts at once; each costs 60 ms of a core.
     pub starts: Arc<Semaphore>,
+}
+
+/// A task that is ended when this value is dropped.
+pub struct Beside(JoinHandle<()>);
+
+impl Beside {
+    pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// An engine that is up, with our login to it proven.
@@ -29,6 +45,7 @@ pub struct Started {
 
 pub async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
     let _permit = common.starts.acquire().await.map_err(|_| StartError::new("the server is stopping"))?;
+    driver.admit().await?;
     let recovery = !shared.clean();
     let began = Instant::now();
     let ledger = |e: crate::ledger::LedgerError| StartError::new(format!("the ledger: {e}"));

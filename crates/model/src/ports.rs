@@ -5,6 +5,7 @@ use crate::book::Claim;
 use crate::id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch};
 use crate::lease::Lease;
 use crate::limits::ClusterLimits;
+use crate::refusal::RefusalKind;
 use std::pin::Pin;
 use std::time::Instant;
 
@@ -126,6 +127,9 @@ pub enum AttachError {
     Deadline,
     #[error("the engine can't start: {0}")]
     Failed(String),
+    /// A limit or the machine has no place for the engine now; nothing is wrong with the cluster.
+    #[error("{reason}")]
+    Refused { kind: RefusalKind, reason: String },
     #[error("the cluster does not exist any more")]
     Gone,
     #[error("the server is stopping")]

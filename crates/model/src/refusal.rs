@@ -105,6 +105,18 @@ refusals! {
     EngineFailed = "engine-failed", 1105, "HY000", Cluster, Soon,
         "The cluster's engine can't start.",
         "The operator finds the reason in the server's log and in `tidegate cluster show NAME`";
+    /// The cluster's files are above its hard disk limit.
+    DiskLimit = "disk-limit", 1021, "HY000", Cluster, Never,
+        "The cluster has reached its disk limit.",
+        "The operator can allow deleting for a time (`tidegate cluster set NAME --allow-shrink 10m`) or raise the limit (`--disk-max 8G`)";
+    /// No memory is left for one more engine, and all that are awake are busy.
+    AwakeBudget = "awake-budget", 1040, "08004", Gateway, Soon,
+        "The server has no memory left to wake this cluster: all clusters that are awake are busy.",
+        "Try again in a moment. The operator can raise engine.awake_memory_percent";
+    /// The file system of the data directory is full.
+    DiskFull = "disk-full", 1021, "HY000", Gateway, Soon,
+        "The server's disk is full, so the cluster can't be woken.",
+        "Try again when the operator has freed space: `tidegate status` shows the data directory";
     TooManyConnections = "too-many-connections", 1040, "08004", Cluster, Soon,
         "Too many connections to this cluster.",
         "Close some, or use a smaller pool";

@@ -152,6 +152,10 @@ impl EngineGroup {
         }
     }
 
+    pub fn processes(&self) -> Vec<i32> {
+        self.dirs.first().map(|(_, dir)| processes(dir)).unwrap_or_default()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.dirs.iter().all(|(_, dir)| processes(dir).is_empty())
     }

@@ -110,6 +110,7 @@ impl Authenticated {
             Ok(Ok(lease)) => return Ok(lease),
             Err(_) | Ok(Err(AttachError::Deadline)) => Refusal::new(RefusalKind::WakeDeadline),
             Ok(Err(AttachError::Failed(why))) => Refusal::because(RefusalKind::EngineFailed, why),
+            Ok(Err(AttachError::Refused { kind, reason })) => Refusal::because(kind, reason),
             Ok(Err(AttachError::Gone)) => return Err(NotAttached::Denied),
             Ok(Err(AttachError::Stopping)) => Refusal::new(RefusalKind::ServerStopping),
         };

@@ -1,0 +1,153 @@
+//! The guard of one cluster's disk limit: measures, and tells the running engine. One per cluster, over all runs.
+
+use super::level::{DiskLevel, DiskState, DiskUse};
+use super::measure::measure;
+use crate::driver::Run;
+use crate::folder::Folder;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tidegate_model::{ClusterId, Size};
+use tokio::sync::Notify;
+
+#[derive(Debug)]
+pub struct DiskGuard {
+    cluster: ClusterId,
+    data: PathBuf,
+    /// Emptied before each start.
+    tmp: PathBuf,
+    state: Mutex<DiskState>,
+    /// A limit changed, or deleting was allowed.
+    changed: Notify,
+}
+
+impl DiskGuard {
+    pub fn new(cluster: ClusterId, folder: &Folder, soft: u64) -> Self {
+        let state = Mutex::new(DiskState::new(soft));
+        Self { cluster, data: folder.data(), tmp: folder.tmp(), state, changed: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, DiskState> {
+        // Every critical section is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn set_limit(&self, soft: u64) {
+        self.state().set_limit(soft);
+        self.changed.notify_one();
+    }
+
+    /// Allows the cluster to write for this long although it has reached its limit, so that it can delete.
+    pub async fn allow_shrink(&self, time: Duration) -> io::Result<()> {
+        if self.state().used().is_none() {
+            self.measure(Vec::new()).await?;
+        }
+        // Measured asleep or a moment ago; what is added meanwhile makes the ceiling lower, not higher.
+        self.state().allow_shrink(Instant::now() + time);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// The last measurement, or a new one if there is none.
+    pub async fn used(&self) -> Option<DiskUse> {
+        if self.state().used().is_none() {
+            self.measure(Vec::new()).await.ok()?;
+        }
+        self.state().used()
+    }
+
+    /// Measures the cluster's folder, and deleted files that these processes keep open.
+    pub async fn measure(&self, processes: Vec<i32>) -> io::Result<DiskLevel> {
+        self.measure_folders(vec![self.data.clone(), self.tmp.clone()], processes).await
+    }
+
+    async fn measure_folders(&self, folders: Vec<PathBuf>, processes: Vec<i32>) -> io::Result<DiskLevel> {
+        let used = tokio::task::spawn_blocking(move || measure(&folders, &processes)).await;
+        let used = used.map_err(io::Error::other)??;
+        let mut state = self.state();
+        state.set_used(used);
+        Ok(state.level(Instant::now()))
+    }
+
+    /// The level at which the next run would start. Measures if need be: a cluster below its limit can't have grown
+    /// asleep.
+    pub async fn level_at_start(&self) -> io::Result<DiskLevel> {
+        let known = self.state().used().is_some();
+        let mut level = self.state().level(Instant::now());
+        if !known || level != DiskLevel::Free {
+            level = self.measure_folders(vec![self.data.clone()], Vec::new()).await?;
+        }
+        self.state().set_started(level);
+        Ok(level)
+    }
+
+    pub fn started_read_only(&self) -> bool {
+        self.state().started() == DiskLevel::ReadOnly
+    }
+
+    /// Reason for people why no engine may run.
+    pub fn closed_reason(&self) -> String {
+        let state = self.state();
+        let hard = Size(state.hard()).rounded();
+        match state.used() {
+            Some(used) if used.complete => {
+                format!("its files take {}, above its hard limit of {hard}", Size(used.bytes).rounded())
+            }
+            Some(used) => format!("its folder has more than {} entries, or is deeper than any engine's", used.entries),
+            None => format!("its hard limit is {hard}"),
+        }
+    }
+
+    /// Watches a run until its end.
+    pub async fn watch(self: Arc<Self>, run: Weak<dyn Run>) {
+        let mut told = self.state().started();
+        let mut took = Duration::ZERO;
+        loop {
+            // The end of a permission to delete is noticed by the next measurement.
+            let pause = self.state().pause(took);
+            let _ = tokio::time::timeout(pause, self.changed.notified()).await;
+            let began = Instant::now();
+            let Some(alive) = run.upgrade() else { return };
+            let level = match self.measure(alive.processes()).await {
+                Ok(level) => level,
+                Err(error) => {
+                    tracing::warn!(cluster = %self.cluster, %error, "the cluster's disk use can't be measured");
+                    told
+                }
+            };
+            if level == DiskLevel::Closed {
+                let reason = self.closed_reason();
+                tracing::warn!(cluster = %self.cluster, reason, "the engine is stopped: its cluster reached the hard disk limit");
+                alive.kill_because(reason);
+                return;
+            }
+            if self.apply(alive.as_ref(), level, told).await {
+                told = level;
+            }
+            took = began.elapsed();
+        }
+    }
+
+    /// Tells the engine, at every turn while it is read-only: a tenant can make itself an administrator and write again.
+    async fn apply(&self, run: &dyn Run, level: DiskLevel, told: DiskLevel) -> bool {
+        let read_only = level == DiskLevel::ReadOnly;
+        if !read_only && told == level {
+            return true;
+        }
+        let changes = told != level;
+        match run.set_read_only(read_only).await {
+            Ok(()) if changes => {
+                let used = self.state().used().map_or(0, |used| used.bytes);
+                tracing::info!(cluster = %self.cluster, read_only, used, "the cluster's disk level changed");
+                true
+            }
+            Ok(()) => true,
+            // A statement or LOCK TABLES of the tenant is in the way: the hard limit stays.
+            Err(error) => {
+                tracing::warn!(cluster = %self.cluster, %error, read_only, "the engine did not take its disk level");
+                false
+            }
+        }
+    }
+}

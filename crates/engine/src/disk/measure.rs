@@ -1,0 +1,116 @@
+//! Measuring a folder that a tenant can write. Follows no link, stays within bounds of entries and depth, and finds
+//! files that are deleted but still open.
+
+use super::level::DiskUse;
+use crate::limits::{DISK_DEPTH_MAX, DISK_ENTRIES_MAX};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes of a block as stat(2) counts them, whatever the file system's own size is.
+const BLOCK: u64 = 512;
+
+/// Adds up the blocks of everything below these folders, and of deleted files that these processes keep open. Blocks.
+pub fn measure(folders: &[PathBuf], processes: &[i32]) -> io::Result<DiskUse> {
+    let mut total = DiskUse { bytes: 0, entries: 0, complete: true };
+    for folder in folders {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::open(folder, flags, Mode::empty())?;
+        walk(root, &mut total)?;
+    }
+    for pid in processes {
+        add_deleted(Path::new(&format!("/proc/{pid}/fd")), &mut total);
+    }
+    Ok(total)
+}
+
+/// Walks with descriptors, not paths: a folder that is exchanged for a link meanwhile leads nowhere else.
+fn walk(root: OwnedFd, total: &mut DiskUse) -> io::Result<()> {
+    let mut stack = vec![(root, 0)];
+    while let Some((folder, depth)) = stack.pop() {
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_bytes() == b"." || name.to_bytes() == b".." {
+                continue;
+            }
+            if total.entries >= DISK_ENTRIES_MAX {
+                total.complete = false;
+                return Ok(());
+            }
+            total.entries += 1;
+            // Removed meanwhile: its space is free, or it is found among the open ones.
+            let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            total.bytes = total.bytes.saturating_add(u64::try_from(stat.st_blocks).unwrap_or_default() * BLOCK);
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                match openat(&folder, name, flags, Mode::empty()) {
+                    Ok(inner) if depth < DISK_DEPTH_MAX => stack.push((inner, depth + 1)),
+                    // MariaDB's folders are two deep.
+                    Ok(_) => total.complete = false,
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Temporary files of MariaDB have no name from the beginning.
+fn add_deleted(descriptors: &Path, total: &mut DiskUse) {
+    for entry in std::fs::read_dir(descriptors).into_iter().flatten().flatten() {
+        if total.entries >= DISK_ENTRIES_MAX {
+            total.complete = false;
+            return;
+        }
+        total.entries += 1;
+        let Ok(meta) = std::fs::metadata(entry.path()) else { continue };
+        if meta.is_file() && meta.nlink() == 0 {
+            total.bytes = total.bytes.saturating_add(meta.blocks() * BLOCK);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Write;
+
+    #[test]
+    fn blocks_are_counted_links_are_not_followed_and_deleted_files_are_found() {
+        let (temp, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (data, tmp) = (temp.path().join("data"), temp.path().join("tmp"));
+        fs::create_dir_all(data.join("db")).unwrap();
+        fs::create_dir(&tmp).unwrap();
+        let folders = [data.clone(), tmp.clone()];
+        let empty = measure(&folders, &[]).unwrap();
+        fs::write(data.join("db/t.ibd"), vec![7; 1 << 20]).unwrap();
+        fs::write(outside.path().join("big"), vec![7; 8 << 20]).unwrap();
+        std::os::unix::fs::symlink(outside.path(), data.join("link")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("big"), data.join("db/link")).unwrap();
+        // A hole takes no blocks.
+        fs::File::create(data.join("sparse")).unwrap().set_len(1 << 40).unwrap();
+        let full = measure(&folders, &[]).unwrap();
+        let added = full.bytes - empty.bytes;
+        assert!((1 << 20..2 << 20).contains(&added), "{added}");
+        assert_eq!((full.entries - empty.entries, full.complete), (4, true));
+        let mut open = fs::File::create(tmp.join("sort")).unwrap();
+        open.write_all(&vec![7; 4 << 20]).unwrap();
+        fs::remove_file(tmp.join("sort")).unwrap();
+        assert_eq!(measure(&folders, &[]).unwrap().bytes, full.bytes);
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(measure(&folders, &[own]).unwrap().bytes >= full.bytes + (4 << 20));
+        assert!(measure(&[data.join("link")], &[]).is_err(), "a root that is a link is not opened");
+    }
+
+    #[test]
+    fn a_folder_deeper_than_any_engine_makes_is_incomplete() {
+        let temp = tempfile::tempdir().unwrap();
+        let deep = (0..=DISK_DEPTH_MAX + 1).fold(temp.path().to_owned(), |path, n| path.join(n.to_string()));
+        fs::create_dir_all(&deep).unwrap();
+        assert!(!measure(&[temp.path().to_owned()], &[]).unwrap().complete);
+    }
+}

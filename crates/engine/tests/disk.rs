@@ -1,0 +1,141 @@
+//! The disk limit of a cluster, with real engines: read-only above the soft limit, stopped above the hard one, and the
+//! ways back.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+
+mod common;
+
+use common::{Client, House, eventually, spec};
+use std::time::{Duration, Instant};
+use tidegate_model::{AttachError, ClusterId, ClusterLimits, ClusterState, RefusalKind, Waker};
+
+const MB: u64 = 1 << 20;
+const SHRINK: Duration = Duration::from_secs(600);
+
+/// The hard limit is 256 MB above this.
+fn limits(soft: u64) -> ClusterLimits {
+    ClusterLimits { disk_max_bytes: soft, ..ClusterLimits::default() }
+}
+
+async fn login(house: &House, id: ClusterId) -> Client {
+    let lease = house.attach(id).await;
+    let mut client = Client::login(&lease.socket, "root", "first").await.unwrap();
+    client.run("USE test").await;
+    client
+}
+
+/// Adds about 16 MB.
+async fn grow(client: &mut Client) -> Result<Vec<Vec<String>>, String> {
+    client.query("INSERT INTO t SELECT REPEAT('x', 8000) FROM seq_1_to_2000").await
+}
+
+async fn grow_until_refused(client: &mut Client) -> String {
+    let until = Instant::now() + Duration::from_secs(120);
+    loop {
+        if let Err(refused) = grow(client).await {
+            return refused;
+        }
+        assert!(Instant::now() < until, "nothing stopped it");
+    }
+}
+
+async fn used(house: &House, id: ClusterId) -> u64 {
+    house.engines.usage(id).await.unwrap().disk_bytes.unwrap()
+}
+
+async fn try_attach(house: &House, id: ClusterId) -> Result<(), AttachError> {
+    house.engines.attach(id, Instant::now() + Duration::from_secs(30)).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_at_its_soft_limit_is_read_only_until_it_has_deleted() {
+    let house = House::open().await;
+    let id = house.create_with(spec(1, limits(64 * MB))).await;
+    let neighbour = house.create(2).await;
+    assert!(used(&house, id).await < 64 * MB, "an empty cluster is below the limit");
+    let mut client = login(&house, id).await;
+    let mut other = login(&house, neighbour).await;
+    client.run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB").await;
+    let refused = grow_until_refused(&mut client).await;
+    assert!(refused.contains("read-only") && refused.contains("(1290)"), "{refused}");
+    assert!(used(&house, id).await > 64 * MB);
+    assert_ne!(client.one("SELECT COUNT(*) FROM t").await, "0", "reading works");
+    assert!(client.query("DROP TABLE t").await.unwrap_err().contains("1290"), "deleting does not");
+    other.run("CREATE TABLE t (a INT)").await;
+    // The operator's password change is no matter of the tenant's limit.
+    house.engines.set_password(id, "root", common::stage2("second")).await.unwrap();
+    house.engines.set_password(id, "root", common::stage2("first")).await.unwrap();
+    // Asleep and awake again it is read-only from its start.
+    drop(client);
+    eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
+    let mut client = login(&house, id).await;
+    assert!(client.query("TRUNCATE t").await.unwrap_err().contains("1290"));
+    house.engines.allow_shrink(id, SHRINK).await.unwrap();
+    eventually("it may write", async || client.one("SELECT @@read_only").await == "0").await;
+    client.run("DROP TABLE t").await;
+    eventually("its use falls", async || used(&house, id).await < 60 * MB).await;
+    assert_eq!(house.memory.count(|e| matches!(e, tidegate_model::Event::EngineDied { .. })), 0);
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raised_limit_is_valid_for_a_running_engine_and_a_lowered_one_too() {
+    let house = House::open().await;
+    let id = house.create_with(spec(1, limits(1 << 40))).await;
+    let mut client = login(&house, id).await;
+    client.run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB").await;
+    for _ in 0..3 {
+        grow(&mut client).await.unwrap();
+    }
+    house.engines.set_limits(id, limits(32 * MB)).await.unwrap();
+    eventually("read-only", async || client.one("SELECT @@read_only").await == "1").await;
+    house.engines.set_limits(id, limits(1 << 40)).await.unwrap();
+    eventually("writable", async || client.one("SELECT @@read_only").await == "0").await;
+    house.engines.shutdown().await;
+}
+
+/// Makes root an administrator of everything, who may write to a read-only engine. Its rights to the system tables are
+/// enough for that.
+async fn climb(house: &House, id: ClusterId) -> Client {
+    let mut root = login(house, id).await;
+    root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
+    root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
+    let lease = house.attach(id).await;
+    let mut climber = Client::login(&lease.socket, "climber", "up").await.unwrap();
+    climber
+        .run("UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 18446744073709551615) WHERE User = 'root'")
+        .await;
+    root.run("FLUSH PRIVILEGES").await;
+    login(house, id).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can_come_back() {
+    let house = House::open().await;
+    let id = house.create_with(spec(1, limits(64 * MB))).await;
+    let mut client = climb(&house, id).await;
+    client.run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB").await;
+    let refused = grow_until_refused(&mut client).await;
+    assert!(!refused.contains("1290"), "an administrator of the engine is stopped by its process only: {refused}");
+    eventually("asleep, not failed", async || house.engines.state(id) == Some(ClusterState::Asleep)).await;
+    let hard = 64 * MB + 256 * MB;
+    let died = |e: &tidegate_model::Event| matches!(e, tidegate_model::Event::EngineDied { status, .. } if status.contains("hard limit"));
+    assert_eq!(house.memory.count(died), 1);
+    // A disk that writes faster than the measurements are apart may be over it by that much.
+    assert!(used(&house, id).await < 3 * hard, "{}", used(&house, id).await);
+    for _ in 0..3 {
+        let Err(AttachError::Refused { kind, reason }) = try_attach(&house, id).await else { panic!("let in") };
+        assert!(kind == RefusalKind::DiskLimit && reason.contains("hard limit"), "{reason}");
+    }
+    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(house.memory.starts(), 1, "no engine was started for a refused login");
+    // The way back.
+    house.engines.allow_shrink(id, SHRINK).await.unwrap();
+    let mut client = login(&house, id).await;
+    client.run("DROP TABLE t").await;
+    drop(client);
+    eventually("its use falls", async || used(&house, id).await < 64 * MB).await;
+    eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
+    try_attach(&house, id).await.unwrap();
+    house.engines.shutdown().await;
+}
