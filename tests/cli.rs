@@ -9,8 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use tidegate_e2e::limits::{READY_WAIT, soon, within};
-use tidegate_e2e::server::{binary, free_port};
-use tidegate_e2e::{Cluster, Server, clients, processes};
+use tidegate_e2e::server::{Options, binary, free_port};
+use tidegate_e2e::session::Session;
+use tidegate_e2e::{Cluster, Server, clients, processes, wire};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
@@ -78,6 +79,44 @@ fn twice_the_same_name_is_refused() {
     let out = SERVER.cli(&["cluster", "create", "once"]);
     assert_eq!(out.status.code(), Some(1));
     assert!(err(&out).contains("once"), "{}", err(&out));
+}
+
+/// No byte here but text and line ends: nothing that a terminal would obey.
+fn assert_plain(what: &str, shown: &[u8]) {
+    let text = std::str::from_utf8(shown).unwrap_or_else(|e| panic!("{what}: {e}: {shown:?}"));
+    let obeyed = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{2028}'..='\u{202e}'));
+    assert!(!text.contains(obeyed), "{what}: {text:?}");
+}
+
+#[test]
+fn names_that_a_tenant_chose_move_nothing_on_a_screen_and_stay_whole_in_json() {
+    let options = Options { config: "[log]\nformat = \"human\"\n".into(), ..Options::default() };
+    let server = Server::with(options);
+    let cluster = server.create("named");
+    let mut root = Session::open(&cluster);
+    let hostile = "a\x1b]0;x\x07\n9  root\u{9b}1m\u{202e}x";
+    root.run(&format!("CREATE USER '{hostile}' IDENTIFIED BY 'pw'"));
+    root.run(&format!("GRANT ALL ON test.* TO '{hostile}'"));
+    let own = Session::login(&cluster, &cluster.login(hostile), "pw", wire::ORDINARY).unwrap();
+    let listed = server.cli(&["session", "list"]);
+    assert!(listed.status.success());
+    assert_plain("session list", &listed.stdout);
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert_eq!(text.lines().count(), 3, "a head and two sessions: {text}");
+    assert!(text.contains(r"a\x1b]0;x\x07\n9  root\u{9b}1m\u{202e}x"), "{text}");
+    let json = server.json(&["session", "list"]);
+    let users: Vec<_> = json.as_array().unwrap().iter().map(|s| s["user"].as_str().unwrap()).collect();
+    assert!(users.contains(&hostile), "{users:?}");
+    own.quit();
+    soon("the log has its line", || server.log().contains(r"a\u{1b}]0;x\u{7}").then_some(()));
+    assert_plain("the log", server.log().as_bytes());
+    // An argument is only as trusted as where it was pasted from.
+    for args in [&["cluster", "show", "x\x1b[2J"][..], &["session", "list", "x\x1b[2J"], &["key", "revoke", "\x1b[2J"]]
+    {
+        let out = server.cli(args);
+        assert!(!out.status.success());
+        assert_plain(&format!("{args:?}"), &[out.stdout, out.stderr].concat());
+    }
 }
 
 #[test]

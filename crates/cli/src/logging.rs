@@ -8,7 +8,11 @@ use std::io::IsTerminal;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
+use tidegate_model::printable;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
@@ -23,6 +27,19 @@ fn is_json(config: &Config, terminal: bool) -> Result<bool> {
 
 fn filter(config: &Config) -> Result<EnvFilter> {
     Ok(config.text("log.level")?.parse()?)
+}
+
+/// Returns the format of a line's message and fields for people, in which text of others can neither begin a line of its
+/// own nor move the cursor. JSON escapes what it must by itself.
+fn human_fields() -> impl for<'w> FormatFields<'w> + 'static {
+    debug_fn(|out, field, value| {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => write!(out, "{}", printable(&text)),
+            name => write!(out, "{name}={}", printable(&text)),
+        }
+    })
+    .delimited(" ")
 }
 
 /// What is worth a line can be changed while the server runs.
@@ -41,7 +58,8 @@ pub fn to_stderr(config: &Config) -> Result<Level> {
     let layer = if is_json(config, terminal)? {
         fmt::layer().json().with_writer(std::io::stderr).boxed()
     } else {
-        fmt::layer().with_ansi(terminal && crate::screen::colours()).with_writer(std::io::stderr).boxed()
+        let colours = terminal && crate::screen::colours();
+        fmt::layer().fmt_fields(human_fields()).with_ansi(colours).with_writer(std::io::stderr).boxed()
     };
     let (filter, level) = reload::Layer::new(filter(config)?);
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().context("the log")?;
@@ -54,10 +72,11 @@ pub fn to_file(config: &Config, data: &Path) -> Result<Level> {
     let layer = if is_json(config, false)? {
         fmt::layer().json().with_writer(Mutex::new(file)).boxed()
     } else {
-        fmt::layer().with_ansi(false).with_writer(Mutex::new(file)).boxed()
+        fmt::layer().fmt_fields(human_fields()).with_ansi(false).with_writer(Mutex::new(file)).boxed()
     };
     let terminal = std::io::stderr().is_terminal();
     let screen = fmt::layer()
+        .fmt_fields(human_fields())
         .with_ansi(terminal && crate::screen::colours())
         .without_time()
         .with_target(false)
@@ -82,4 +101,39 @@ fn open(dir: &Path, name: &str) -> Result<File> {
         .mode(0o600)
         .open(&path)
         .with_context(|| format!("opening the log {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::Arc;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_for_people_stays_one_line_whatever_its_fields_hold() {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let layer = fmt::layer().fmt_fields(human_fields()).with_ansi(false).with_writer(move || writer.clone());
+        let hostile = "a\x1b]0;x\x07\n2026-11-30 ERROR forged \u{202e}\u{9b}31m";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::info!(user = hostile, shown = %hostile, debug = ?hostile, "message {hostile}");
+        });
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.chars().all(|c| c == '\n' || c.is_ascii_graphic() || c == ' '), "{text:?}");
+        assert!(text.contains("message a\\x1b]0;x") && text.contains("shown=a\\x1b]0;x"), "{text}");
+    }
 }

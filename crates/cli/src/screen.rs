@@ -5,6 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tidegate_model::escape::{escape, printable};
 
 /// How often a spinner moves: often enough to look alive.
 const TICK: Duration = Duration::from_millis(90);
@@ -12,6 +13,9 @@ const TICK: Duration = Duration::from_millis(90);
 pub fn colours() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
+
+/// All that `Paint` writes behind an ESC.
+const PAINT_CODES: [&str; 4] = ["[0m", "[1m", "[2m", "[32m"];
 
 /// Paints for one stream: not where it is no terminal or the person wants no colours.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +95,7 @@ impl Step {
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
-            bar.set_message(text.to_owned());
+            bar.set_message(printable(text).into_owned());
             bar.enable_steady_tick(TICK);
             *spinning() = Some(bar.clone());
             bar
@@ -113,7 +117,7 @@ impl Step {
         let took = self.began.elapsed();
         let took =
             if took >= Duration::from_secs(1) { format!("  {:.1} s", took.as_secs_f64()) } else { String::new() };
-        let result = if result.is_empty() { String::new() } else { format!(": {result}") };
+        let result = if result.is_empty() { String::new() } else { format!(": {}", printable(result)) };
         say(&format!("  {} {}{result}{}", paint.green("ok"), self.text, paint.dim(&took)));
     }
 }
@@ -127,11 +131,30 @@ impl Drop for Step {
 
 /// A line for the person. A closed standard error is no reason to fail.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", readable(line, Paint::stderr()));
 }
 
-/// Data for standard output. A reader that went away (`| head`) is no failure.
+/// Text for a person, on standard output.
 pub fn print(text: &str) -> anyhow::Result<()> {
+    print_raw(&readable(text, Paint::stdout()))
+}
+
+/// Escapes what a terminal would obey, but for line feeds, tabs and the codes of `paint`. Whoever prints text of others
+/// puts it through `printable` first, which leaves no line feed of theirs; this is the net below that.
+fn readable(text: &str, paint: Paint) -> String {
+    let keep = |c: char| matches!(c, '\n' | '\t');
+    let mut parts = text.split('\x1b');
+    let mut out = escape(parts.next().unwrap_or_default(), keep).into_owned();
+    for part in parts {
+        let ours = paint.on && PAINT_CODES.iter().any(|code| part.starts_with(code));
+        out.push_str(if ours { "\x1b" } else { "\\x1b" });
+        out.push_str(&escape(part, keep));
+    }
+    out
+}
+
+/// Data for standard output, as it is. A reader that went away (`| head`) is no failure.
+pub fn print_raw(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -141,11 +164,14 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 
 /// One JSON value on a line of its own.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    print_raw(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// Columns as wide as their widest cell, two blanks between, no blanks at the end.
+/// Columns as wide as their widest cell, two blanks between, no blanks at the end. Cells are escaped.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<_>> =
+        rows.iter().map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()).collect();
+    let rows = rows.as_slice();
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
     let mut widths: Vec<usize> = vec![0; head.len()];
     for row in std::iter::once(&head).chain(rows) {
@@ -170,5 +196,19 @@ mod tests {
     fn tables_line_up_and_end_without_blanks() {
         let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), String::new()]];
         assert_eq!(table(&["NAME", "N"], &rows), "NAME  N\na     1\nlong\n");
+    }
+
+    #[test]
+    fn a_cell_stays_in_its_row() {
+        let rows = [vec!["a\x1b]0;x\x07\nroot".to_owned(), "1".to_owned()]];
+        assert_eq!(table(&["USER", "N"], &rows), "USER                 N\na\\x1b]0;x\\x07\\nroot  1\n");
+    }
+
+    #[test]
+    fn a_screen_obeys_our_colours_only() {
+        let painted = Paint { on: true };
+        let text = format!("{}\n{}", painted.bold("x"), "\x1b[31mred\x1b]0;t\x07\u{202e}");
+        assert_eq!(readable(&text, painted), "\x1b[1mx\x1b[0m\n\\x1b[31mred\\x1b]0;t\\x07\\u{202e}");
+        assert_eq!(readable("\x1b[1mx", Paint::none()), "\\x1b[1mx", "no colours, no codes");
     }
 }

@@ -5,6 +5,7 @@ use crate::limits;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use tidegate_model::printable;
 use zeroize::Zeroizing;
 
 pub fn is_there() -> bool {
@@ -14,7 +15,7 @@ pub fn is_there() -> bool {
 /// Asks on standard error, reads a line from standard input. Only `y` or `yes` is a yes.
 pub fn yes(question: &str) -> io::Result<bool> {
     let mut err = io::stderr().lock();
-    write!(err, "{question} [y/N] ")?;
+    write!(err, "{} [y/N] ", printable(question))?;
     err.flush()?;
     let mut answer = String::new();
     io::stdin().lock().take(limits::ANSWER_MAX as u64).read_line(&mut answer)?;
@@ -28,7 +29,7 @@ pub fn password(prompt: &str) -> io::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new([0u8; limits::ANSWER_MAX]);
     let read = {
         let _silent = Silence::begin(&tty)?;
-        write!(&tty, "{prompt}")?;
+        write!(&tty, "{}", printable(prompt))?;
         (&tty).flush()?;
         (&tty).read(line.as_mut_slice())
     };

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod admission;
 mod book;
+pub mod escape;
 pub mod id;
 pub mod journal;
 pub mod lease;
@@ -23,6 +24,7 @@ pub mod wording;
 pub use account::{Account, Requirement, Unsupported, Verifier};
 pub use admission::{Admission, AdmissionLimits, Place, Source};
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
+pub use escape::{printable, printable_lines};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
 pub use journal::{Event, Journal};
 pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};

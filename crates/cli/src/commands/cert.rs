@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use std::path::Path;
 use tidegate_console::certificate::{Certificate, Change, Kept, Leaf, Pair};
 use tidegate_console::types::Secret;
+use tidegate_model::printable;
 use zeroize::Zeroizing;
 
 pub fn run(context: &Context, command: &CertCommand) -> Result<()> {
@@ -28,7 +29,7 @@ fn show(context: &Context, certificate: &Certificate) -> Result<()> {
 }
 
 fn text(certificate: &Certificate) -> String {
-    let mut out = format!("source   {}\ntrust    {}\n", certificate.source, certificate.trust);
+    let mut out = format!("source   {}\ntrust    {}\n", printable(&certificate.source), printable(&certificate.trust));
     out += &leaf("served", &certificate.served);
     if let Some(rsa) = &certificate.served_rsa {
         out += &leaf("and", rsa);
@@ -38,11 +39,11 @@ fn text(certificate: &Certificate) -> String {
         out += &format!(
             "renewal  {} {when}{}\n",
             kept.key,
-            kept.issued_by.as_deref().map_or(String::new(), |ca| format!(" ({ca})"))
+            kept.issued_by.as_deref().map_or(String::new(), |ca| format!(" ({})", printable(ca)))
         );
     }
     for alarm in &certificate.alarms {
-        out += &format!("ALARM    {alarm}\n");
+        out += &format!("ALARM    {}\n", printable(alarm));
     }
     for change in certificate.history.iter().take(limits::HISTORY_SHOWN) {
         out += &format!("history  {} {}\n", change.at, happened(change));
@@ -55,7 +56,7 @@ fn text(certificate: &Certificate) -> String {
 
 fn happened(change: &Change) -> String {
     match &change.reason {
-        Some(reason) => format!("{}: {reason}", change.what),
+        Some(reason) => format!("{}: {}", change.what, printable(reason)),
         None => format!(
             "{}: {}, serial {}",
             change.what,
@@ -69,7 +70,8 @@ fn leaf(word: &str, leaf: &Leaf) -> String {
     let Leaf { key, names, serial, issuer, not_before, not_after } = leaf;
     format!(
         "{word:<8} {}\n         {key}, serial {serial}\n         issued by {issuer}\n         from {not_before} to {not_after}\n",
-        names.join(", ")
+        printable(&names.join(", ")),
+        issuer = printable(issuer),
     )
 }
 

@@ -25,7 +25,8 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<()> {
     if context.global.json {
         screen::print_json(&report)?;
     } else {
-        screen::print(&tidegate_check::text(&report, style()))?;
+        // The room `check` has cleaned it: it knows no other room.
+        screen::print_raw(&tidegate_check::text(&report, style()))?;
     }
     let failed = report.counts.fail;
     if failed == 0 {

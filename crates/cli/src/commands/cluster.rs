@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidegate_connect::{Endpoint, bracketed};
 use tidegate_console::Client;
 use tidegate_console::types::{ChangeCluster, Cluster, CreateCluster, LimitsWanted, Server};
-use tidegate_model::Trust;
+use tidegate_model::{Trust, printable_lines};
 
 pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
     let client = context.client();
@@ -117,7 +117,12 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     if let Some(failure) = &cluster.failure {
         rows.insert(2, ("failure", failure.clone()));
     }
-    screen::print(&rows.iter().map(|(label, value)| format!("{label:<9}  {value}\n")).collect::<String>())
+    screen::print(&labelled(&rows))
+}
+
+/// One line per value. The further lines of a value, of an engine's log say, are indented below it.
+fn labelled(rows: &[(&str, String)]) -> String {
+    rows.iter().map(|(label, value)| format!("{label:<9}  {}\n", printable_lines(value, 11))).collect()
 }
 
 fn time(seconds: f64) -> String {
@@ -188,5 +193,17 @@ pub async fn first(client: &Client, name: &str) -> Result<Cluster> {
             Ok(client.create(&wanted).await.map_err(refused)?)
         }
         Err(error) => Err(refused(error).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engines_words_stay_behind_their_label() {
+        let rows = [("failure", "[ERROR] \x1b]0;x\x07\nstate      awake".to_owned()), ("state", "failed".to_owned())];
+        let want = "failure    [ERROR] \\x1b]0;x\\x07\n           state      awake\nstate      failed\n";
+        assert_eq!(labelled(&rows), want);
     }
 }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use tidegate_connect::{Answer, Ask, EXPLAIN_MAX, ExplainError, Explanation, PasswordFrom, Wish, explain};
-use tidegate_model::Trust;
+use tidegate_model::{Trust, printable};
 use zeroize::Zeroizing;
 
 pub fn run(context: &Context, args: &ConnectArgs, text: &str, wish: Wish<'_>) -> Result<()> {
@@ -68,7 +68,7 @@ fn page(told: &Explanation, paint: Paint) -> String {
         let withheld =
             told.withheld.contains(&name).then_some("(not shown: the string can be read in more than one way)");
         if let Some(value) = value.or(withheld) {
-            let _ = writeln!(out, "{} {value}", paint.dim(&format!("{name:10}")));
+            let _ = writeln!(out, "{} {}", paint.dim(&format!("{name:10}")), printable(value));
         }
     }
     let checks = told.checks;
@@ -104,7 +104,7 @@ fn page(told: &Explanation, paint: Paint) -> String {
 
 fn paragraphs<'a>(out: &mut String, lines: impl Iterator<Item = &'a str>) {
     for (i, line) in lines.enumerate() {
-        let _ = writeln!(out, "{}- {line}", if i == 0 { "\n" } else { "" });
+        let _ = writeln!(out, "{}- {}", if i == 0 { "\n" } else { "" }, printable(line));
     }
 }
 

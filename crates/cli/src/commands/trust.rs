@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt;
 use tidegate_console::ClientError;
+use tidegate_model::printable;
 use tidegate_tls::LocalRoot;
 
 pub fn run(context: &Context, command: &TrustCommand) -> Result<()> {
@@ -67,11 +68,11 @@ impl Report {
         match done {
             Ok(lines) => {
                 let said = if lines.is_empty() { vec![idle.to_owned()] } else { lines.clone() };
-                said.iter().for_each(|line| screen::say(&format!("  {line}")));
+                said.iter().for_each(|line| screen::say(&format!("  {}", printable(line))));
                 self.stores.push(json!({ "store": title, "path": place, "changed": !lines.is_empty(), "did": lines }));
             }
             Err(error) => {
-                screen::say(&format!("  failed: {error}"));
+                screen::say(&format!("  failed: {}", printable(&error.to_string())));
                 self.stores.push(json!({ "store": title, "path": place, "failed": error.to_string() }));
                 self.failed.get_or_insert(error);
             }

@@ -10,6 +10,7 @@ use crate::proof::{self, Door, Proof};
 use crate::screen::{self, Paint, Step};
 use anyhow::{Context as _, Result};
 use tidegate_console::types::Cluster;
+use tidegate_model::printable;
 use tidegate_tls::{Roots, client_config};
 
 /// The first cluster's name.
@@ -70,7 +71,7 @@ async fn wait_certificate(server: &Server) {
             Ok(true) => return step.done("certificate by ACME"),
             Err(alarm) => {
                 step.done("none yet");
-                return screen::say(&alarm);
+                return screen::say(&printable(&alarm));
             }
         }
     }

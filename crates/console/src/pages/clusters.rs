@@ -19,7 +19,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use tidegate_connect::bracketed;
 use tidegate_control::{ClusterView, ControlError, NewCluster, ROOT, SessionView};
-use tidegate_model::ClusterState;
+use tidegate_model::{ClusterState, printable};
 
 /// A wake as it should be fills less than half of its bar.
 const WAKE_SCALE_MIN: Duration = Duration::from_millis(300);
@@ -201,7 +201,7 @@ pub fn row(view: &ClusterView) -> ClusterRow {
     ClusterRow {
         name: view.name.to_string(),
         state: view.state,
-        failure: view.failure.clone(),
+        failure: view.failure.as_deref().map(|text| printable(text).into_owned()),
         login: format!("{}.{ROOT}", view.prefix.as_str()),
         sessions: view.sessions,
         sessions_max: view.limits.connections_max,
@@ -212,7 +212,7 @@ pub fn row(view: &ClusterView) -> ClusterRow {
 fn session(view: SessionView) -> SessionRow {
     SessionRow {
         id: view.id.0,
-        user: view.user,
+        user: printable(&view.user).into_owned(),
         client: view.client.to_string(),
         tls: view.tls.to_owned(),
         // Whole seconds, or the page would change at every look.
@@ -232,7 +232,7 @@ fn refusal(refused: &Refused) -> RefusalRow {
             let entry = kind.entry();
             (Some(entry.slug), entry.text.to_owned(), entry.code)
         }
-        RefusedBy::Engine { code, message } => (None, message.clone(), *code),
+        RefusedBy::Engine { code, message } => (None, printable(message).into_owned(), *code),
     };
     RefusalRow { at: Moment::from_system(refused.at), client: refused.client.to_string(), slug, text, code }
 }

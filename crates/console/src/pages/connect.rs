@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tidegate_connect::{TlsMinimum, Wish, clients, platforms};
 use tidegate_control::ControlError;
-use tidegate_model::Trust;
+use tidegate_model::{Trust, printable};
 
 /// What was chosen, and what a form of this page carries along.
 #[derive(Deserialize)]
@@ -170,5 +170,6 @@ fn step(step: ProbeStep) -> StepView {
     };
     let ms = u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX);
     let ok = step.failure.is_none();
-    StepView { name: name.to_owned(), ok, ms: ok.then_some(ms), detail: step.failure.unwrap_or(step.detail) }
+    let said = step.failure.unwrap_or(step.detail);
+    StepView { name: name.to_owned(), ok, ms: ok.then_some(ms), detail: printable(&said).into_owned() }
 }

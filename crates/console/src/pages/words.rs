@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
+use tidegate_model::printable;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -70,7 +71,7 @@ pub fn span(length: Duration) -> String {
 
 /// A message of a log's manners as a sentence: a capital, and a full stop.
 pub fn sentence(text: &str) -> String {
-    let text = text.trim();
+    let text = printable(text.trim());
     let mut chars = text.chars();
     let Some(first) = chars.next() else { return String::new() };
     let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
