@@ -2,7 +2,7 @@
 
 use crate::limits::READ_WAIT;
 use crate::{Options, Server};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 /// Only connections from this loopback address must, and may, begin with a PROXY header.
 const BALANCER: &str = "127.0.0.3";
@@ -15,10 +15,15 @@ pub fn behind_a_balancer(more: &str) -> Server {
 
 /// A connection as the balancer makes it.
 pub fn from_the_balancer(server: &Server) -> TcpStream {
+    dial_from(BALANCER, server.addr())
+}
+
+/// A connection from this loopback address: any of 127.0.0.0/8 stands for a client elsewhere.
+pub fn dial_from(source: &str, to: SocketAddr) -> TcpStream {
     let connect = async {
         let socket = tokio::net::TcpSocket::new_v4()?;
-        socket.bind(format!("{BALANCER}:0").parse().expect("an address"))?;
-        socket.connect(server.addr()).await?.into_std()
+        socket.bind(format!("{source}:0").parse().expect("an address"))?;
+        socket.connect(to).await?.into_std()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let tcp = runtime.block_on(connect).expect("connected");

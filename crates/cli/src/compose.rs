@@ -332,6 +332,7 @@ fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
         login_deadline: config.duration("gateway.login_deadline")?,
         unproven_per_source: u32::try_from(config.count("gateway.unproven_per_source")?)?,
         unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
+        unproven_memory: config.count("gateway.unproven_memory_mb")?.saturating_mul(1 << 20),
         stop_grace: config.duration("gateway.stop_grace")?,
         tls12_records_max: config.count("gateway.tls12_records_max")?,
         server_version: format!("8.0.2-Tidegate-maria-{number}"),
@@ -386,6 +387,7 @@ mod tests {
         assert_eq!(ours.login_deadline, room.login_deadline);
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);
         assert_eq!(ours.unproven_total, room.unproven_total);
+        assert_eq!(ours.unproven_memory, room.unproven_memory);
         assert_eq!(ours.stop_grace, room.stop_grace);
         assert_eq!(ours.tls12_records_max, room.tls12_records_max);
         assert_eq!(ours.proxy_networks, room.proxy_networks);

@@ -1,6 +1,7 @@
 //! One login on its way to a verdict: what its source failed with before, and what a mismatch costs it now.
 
 use crate::failures::Failures;
+use crate::limits;
 use crate::source::Place;
 use std::net::IpAddr;
 use tokio::time::Instant;
@@ -34,7 +35,8 @@ impl Attempt<'_> {
         if self.late > 1
             && let Some(place) = &mut self.place
         {
-            place.wait_late();
+            let until = self.came + limits::DENIAL_TICK.saturating_mul(self.late);
+            place.wait_late(until.into_std());
         }
     }
 

@@ -5,18 +5,20 @@ use crate::failures::Failures;
 use crate::limits;
 use crate::reading_turns::ReadingTurns;
 use crate::settings::GatewaySettings;
-use crate::source::Sources;
-use crate::stages::Facts;
+use crate::source::{self, Admission};
 use crate::stages::accepted::{Accepted, Arrival};
+use crate::stages::{self, Facts};
 use futures_util::FutureExt;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tidegate_model::journal::{ConnectionClosed, Ending};
 use tidegate_model::{Directory, Event, Journal, SessionGuard, SessionId, Sessions, Waker};
+use tidegate_tls::Handshakes;
 use tidegate_wire::capabilities;
 use tidegate_wire::greeting::{Greeting, salt_from_random};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,7 +48,10 @@ pub(crate) struct Shared {
     pub journal: Arc<dyn Journal>,
     pub sessions: Sessions,
     pub tls: Arc<rustls::ServerConfig>,
-    pub sources: Arc<Sources>,
+    pub admission: Admission,
+    pub handshakes: Handshakes,
+    /// For connections whose PROXY header is waited for.
+    pub headers: Semaphore,
     pub failures: Failures,
     pub decoy: Decoy,
     pub reading_turns: ReadingTurns,
@@ -87,7 +92,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(settings: GatewaySettings, deps: Deps) -> Result<Self, RandomError> {
-        let sources = Sources::new(settings.unproven_per_source, settings.unproven_total);
+        let admission = source::admission(&settings);
         let shared = Shared {
             settings,
             directory: deps.directory,
@@ -95,13 +100,20 @@ impl Gateway {
             journal: deps.journal,
             sessions: deps.sessions,
             tls: deps.tls,
-            sources,
+            admission,
+            handshakes: Handshakes::default(),
+            headers: Semaphore::new(limits::PROXY_WAITING_MAX),
             failures: Failures::default(),
             decoy: Decoy::new(deps.decoy_key).map_err(|_| RandomError)?,
             reading_turns: ReadingTurns::default(),
             stop: CancellationToken::new(),
         };
         Ok(Self { shared: Arc::new(shared), tasks: TaskTracker::new() })
+    }
+
+    /// Returns the turns that TLS handshakes take beside this gateway's sessions: other listeners' take part in them.
+    pub fn handshakes(&self) -> Handshakes {
+        self.shared.handshakes.clone()
     }
 
     /// Accepts until `until` is cancelled. Never ends by itself: a failed accept pauses and goes on.
@@ -199,8 +211,12 @@ async fn stages(
     facts: &mut Facts,
 ) -> Ending {
     let stop = shared.stop.clone();
+    let accepted = match Accepted::admit(arrival, client, shared, guard).await {
+        Ok(accepted) => accepted,
+        Err(ending) => return ending,
+    };
+    let eviction = accepted.place.eviction();
     let login = async {
-        let accepted = Accepted::admit(arrival, client, shared, guard).await?;
         let greeted = accepted.greet(facts).await?;
         let secured = greeted.secure(facts).await?;
         let identified = secured.identify(facts).await?;
@@ -212,6 +228,8 @@ async fn stages(
         biased;
         relaying = Box::pin(login) => relaying,
         () = stop.cancelled() => return Ending::Shutdown,
+        // Stages that can say so to the client have done it; in all others the connection just ends.
+        () = eviction.wait() => return stages::evicted(),
     };
     match relaying {
         Ok(relaying) => Box::pin(relaying.run(facts)).await,

@@ -40,8 +40,19 @@ pub const CANDIDATES_MIN: usize = 4;
 pub const CANDIDATES_MAX: usize = 32;
 /// Connections of one source that have not proved a password yet. sslscan opens 93 in ten seconds.
 pub const UNPROVEN_PER_SOURCE: u32 = 256;
-/// The same over all sources: each may hold a TLS handshake's worth of memory (about 30 KB).
+/// The same over all sources.
 pub const UNPROVEN_TOTAL: u32 = 8192;
+/// Memory that all of them may cost together.
+pub const UNPROVEN_MEMORY: u64 = 64 << 20;
+/// What a connection is taken to cost before TLS: its task, socket, and the kept part of a first packet.
+pub const COST_GREETED: u64 = 8 << 10;
+/// The same from its TLS handshake on: a session of rustls, the most that it buffers of either a handshake or a record,
+/// and the kept part of a login.
+pub const COST_SECURED: u64 = 56 << 10;
+/// Bytes of records that a client may send in its handshake. A ClientHello with a post-quantum key share has 2 KB.
+pub const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
+/// Connections of balancers whose PROXY header has not come yet.
+pub const PROXY_WAITING_MAX: usize = 1024;
 /// A PROXY header must be whole within this.
 pub const PROXY_HEADER_DEADLINE: Duration = Duration::from_secs(3);
 /// Header v2 with TLVs; the specification's v1 ends at 107 bytes.

@@ -16,6 +16,8 @@ pub struct GatewaySettings {
     pub login_deadline: Duration,
     pub unproven_per_source: u32,
     pub unproven_total: u32,
+    /// Bytes.
+    pub unproven_memory: u64,
     pub tls12_records_max: u64,
     pub stop_grace: Duration,
     /// Where error texts link to, and what they say to which client.
@@ -30,6 +32,7 @@ impl Default for GatewaySettings {
             login_deadline: limits::LOGIN_DEADLINE,
             unproven_per_source: limits::UNPROVEN_PER_SOURCE,
             unproven_total: limits::UNPROVEN_TOTAL,
+            unproven_memory: limits::UNPROVEN_MEMORY,
             tls12_records_max: limits::TLS12_RECORDS_MAX,
             stop_grace: limits::STOP_GRACE,
             wording: Arc::default(),

@@ -4,23 +4,31 @@
 //! Unlike tokio-rustls' stream it holds what need not leave at once: the ticket that ends a handshake of TLS 1.3
 //! travels with the next packet, and what is written leaves with the flush.
 
+use crate::limits::HANDSHAKE_BYTES_MAX;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use tidegate_tls::Turns;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 pub(crate) struct TlsStream {
     tcp: TcpStream,
     tls: ServerConnection,
+    turns: Turns,
+    /// Bytes that were read and wait for a turn to be processed.
+    unprocessed: usize,
+    /// Bytes of the client's side of the handshake so far.
+    handshake_bytes: usize,
 }
 
 impl TlsStream {
-    pub async fn accept(tcp: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+    /// Whatever the client makes TLS compute, up to the relay, waits for its turn among all unproven connections.
+    pub async fn accept(tcp: TcpStream, config: Arc<ServerConfig>, turns: Turns) -> io::Result<Self> {
         let tls = ServerConnection::new(config).map_err(io::Error::other)?;
-        let mut stream = Self { tcp, tls };
+        let mut stream = Self { tcp, tls, turns, unprocessed: 0, handshake_bytes: 0 };
         std::future::poll_fn(|cx| stream.poll_handshake(cx)).await?;
         Ok(stream)
     }
@@ -57,12 +65,34 @@ impl TlsStream {
 
     /// Reads once from the socket and opens what came; 0: the client closed its side.
     fn poll_read_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let read = match self.tls.read_tls(&mut TcpIo { tcp: &mut self.tcp, cx }) {
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
-            Err(e) => return Poll::Ready(Err(e)),
+        if self.unprocessed == 0 {
+            if self.handshake_bytes == 0 {
+                // A read allocates before it finds that there is nothing. Later ones give back what a large record took.
+                ready!(self.tcp.poll_read_ready(cx))?;
+            }
+            let read = match self.tls.read_tls(&mut TcpIo { tcp: &mut self.tcp, cx }) {
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(e) => return Poll::Ready(Err(e)),
+            };
+            if self.tls.is_handshaking() {
+                self.handshake_bytes += read;
+                if self.handshake_bytes > HANDSHAKE_BYTES_MAX {
+                    let error = format!("a handshake of more than {HANDSHAKE_BYTES_MAX} bytes");
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+                }
+            }
+            if read == 0 {
+                // The end costs nothing to process, and nobody need wait for it.
+                return Poll::Ready(self.tls.process_new_packets().map(|_| 0).map_err(io::Error::other));
+            }
+            self.unprocessed = read;
+        }
+        let Some(turn) = ready!(self.turns.poll_turn(cx)) else {
+            return Poll::Ready(Err(io::Error::other("the server stops")));
         };
-        if let Err(e) = self.tls.process_new_packets() {
+        let read = std::mem::take(&mut self.unprocessed);
+        if let Err(e) = turn.run(|| self.tls.process_new_packets()) {
             // The alert that tells the client why.
             let _ = poll_write_tls(&mut self.tcp, &mut self.tls, cx);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, e)));

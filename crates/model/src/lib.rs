@@ -22,7 +22,7 @@ pub mod usage;
 pub mod wording;
 
 pub use account::{Account, Requirement, Unsupported, Verifier};
-pub use admission::{Admission, AdmissionLimits, Place, Source};
+pub use admission::{Admission, AdmissionLimits, Eviction, Place, Source};
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
 pub use escape::{printable, printable_lines};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};

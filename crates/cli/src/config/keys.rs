@@ -104,6 +104,12 @@ pub const SECTIONS: &[Section] = &[
                 doc: "The same over all sources.",
             },
             Key {
+                name: "unproven_memory_mb",
+                default: "64",
+                kind: Kind::Count { min: 1, max: 1_000_000 },
+                doc: "Memory that all of them may take together, in MB. At 80 % the largest network's oldest one is ended.",
+            },
+            Key {
                 name: "stop_grace",
                 default: "\"5s\"",
                 kind: Kind::Duration { min: seconds(0), max: seconds(300) },

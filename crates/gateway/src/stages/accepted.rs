@@ -41,6 +41,9 @@ impl Arrival {
         if !shared.settings.proxy_networks.iter().any(|n| n.contains(self.peer.ip())) {
             return Ok(self.peer);
         }
+        let Ok(_waiting) = shared.headers.try_acquire() else {
+            return Err(Ending::ClientGone("PROXY header: too many connections wait for theirs".to_owned()));
+        };
         let until = self.accepted + limits::PROXY_HEADER_DEADLINE;
         match tokio::time::timeout_at(until, read_proxy_header(&mut self.tcp)).await {
             Ok(Ok(source)) => Ok(source.unwrap_or(self.peer)),
@@ -79,7 +82,7 @@ impl Accepted {
         shared: Arc<Shared>,
         guard: SessionGuard,
     ) -> Result<Self, Ending> {
-        let place = match shared.sources.admit(client.ip()) {
+        let place = match shared.admission.admit(client.ip(), limits::COST_GREETED) {
             Ok(place) => place,
             Err(full) => {
                 let refusal = Refusal::because(RefusalKind::TooManyFromAddress, full.to_string());

@@ -59,6 +59,7 @@ impl Attached {
             self.lease.reporter(),
             secured.shared.settings.tls12_records_max,
         );
-        Ok(Relaying { driver, lease: self.lease, guard: secured.guard, shared: secured.shared })
+        let running = secured.shared.handshakes.session();
+        Ok(Relaying { driver, lease: self.lease, guard: secured.guard, shared: secured.shared, _running: running })
     }
 }

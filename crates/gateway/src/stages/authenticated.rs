@@ -31,7 +31,9 @@ enum NotAttached {
 impl Authenticated {
     pub async fn attach(mut self, facts: &mut Facts) -> Result<Attached, Ending> {
         // Proven: from here on this connection counts for its cluster, no longer for its source.
-        drop(self.identified.secured.place.take());
+        if let Some(place) = self.identified.secured.place.take() {
+            place.prove();
+        }
         let secured = &self.identified.secured;
         let tenant = &self.proven.tenant;
         let tls = facts.tls.unwrap_or("TLS");

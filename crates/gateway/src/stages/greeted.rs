@@ -5,17 +5,19 @@
 
 use super::accepted::Accepted;
 use super::secured::Secured;
-use super::{Facts, refuse, refuse_client};
+use super::{Facts, Interrupted, evicted, refuse, refuse_client, refuse_evicted, unproven};
+use crate::limits;
 use crate::login_read::{discard, read_kept};
 use crate::tls_stream::TlsStream;
 use std::io;
 use tidegate_model::journal::Ending;
 use tidegate_model::{Event, Refusal, RefusalKind};
+use tidegate_tls::Turns;
 use tidegate_wire::first_packet::{ClientHint, FirstPacket};
 use tidegate_wire::limits::{PRE_TLS_KEPT_MAX, PRE_TLS_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header};
 use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// Header and body of an SSLRequest: a first read asks for no more, so nothing behind it can be swallowed.
 const SSL_REQUEST: usize = HEADER_LEN + 32;
@@ -42,10 +44,15 @@ enum First {
 impl Greeted {
     pub async fn secure(mut self, facts: &mut Facts) -> Result<Secured, Ending> {
         let deadline = self.accepted.deadline();
-        let first = match timeout_at(deadline, self.read_first()).await {
+        let eviction = self.accepted.place.eviction();
+        let first = match unproven(eviction.clone(), deadline, self.read_first()).await {
             Ok(Ok(first)) => first,
             Ok(Err(_)) => return Err(Ending::ClientClosed),
-            Err(_) => return Err(self.refuse(RefusalKind::LoginTimeout).await),
+            Err(Interrupted::Deadline) => return Err(self.refuse(RefusalKind::LoginTimeout).await),
+            Err(Interrupted::Evicted) => {
+                let Accepted { tcp, shared, .. } = &mut self.accepted;
+                return Err(refuse_evicted(tcp, 2, &shared.settings.wording).await);
+            }
         };
         let (seq, payload, dropped) = match first {
             First::Packet { seq, payload, dropped } => (seq, payload, dropped),
@@ -63,11 +70,16 @@ impl Greeted {
             FirstPacket::OldProtocol => return Err(self.refuse(RefusalKind::OldProtocol).await),
             FirstPacket::Malformed => return Err(self.refuse(RefusalKind::BadHandshake).await),
         }
-        let Accepted { tcp, shared, guard, client, local, accepted, place } = self.accepted;
-        let tls = match timeout_at(deadline, TlsStream::accept(tcp, shared.tls.clone())).await {
+        let Accepted { tcp, shared, guard, client, local, accepted, mut place } = self.accepted;
+        place.charge(limits::COST_SECURED);
+        let turns = Turns::new(shared.handshakes.clone(), *place.path(), place.is_known());
+        let tls = match unproven(eviction, deadline, TlsStream::accept(tcp, shared.tls.clone(), turns)).await {
             Ok(Ok(tls)) => tls,
             Ok(Err(e)) => return Err(Ending::TlsFailed(e.to_string())),
-            Err(_) => return Err(Ending::TlsFailed("not finished within the deadline".to_owned())),
+            Err(Interrupted::Deadline) => {
+                return Err(Ending::TlsFailed("not finished within the deadline".to_owned()));
+            }
+            Err(Interrupted::Evicted) => return Err(evicted()),
         };
         let session = tls.session();
         facts.tls = session.protocol_version().map(version_name);

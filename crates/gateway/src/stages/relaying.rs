@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
 use tidegate_model::{Lease, Refusal, RefusalKind, SessionGuard, Verdict, YieldRequest};
+use tidegate_tls::RunningSession;
 use tokio::time::Sleep;
 
 pub(crate) struct Relaying {
@@ -17,6 +18,8 @@ pub(crate) struct Relaying {
     pub lease: Lease,
     pub guard: SessionGuard,
     pub shared: Arc<Shared>,
+    /// Strangers' handshakes leave this session its time.
+    pub _running: RunningSession,
 }
 
 /// What else than bytes a session still waits for.
@@ -90,7 +93,7 @@ impl Relaying {
     /// The last words, where there are any and they fit into the stream; then the close. The lease and the leg to
     /// the engine are let go first: nobody waits for a client that lingers.
     async fn say_goodbye(self, ending: Ending) -> Ending {
-        let Self { mut driver, lease, guard, shared } = self;
+        let Self { mut driver, lease, guard, shared, _running } = self;
         let outstanding = !driver.at_boundary();
         let cut = matches!(ending, Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown | Ending::Refused { .. });
         if outstanding && cut {

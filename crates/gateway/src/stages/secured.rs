@@ -1,7 +1,7 @@
 //! Secured: inside TLS the login is read afresh, by a parser that has never seen a clear-text byte.
 
 use super::identified::Identified;
-use super::{Facts, refuse};
+use super::{Facts, Interrupted, refuse, refuse_evicted, unproven};
 use crate::gateway::Shared;
 use crate::login_read::{discard, read_kept};
 use crate::source::Place;
@@ -14,7 +14,7 @@ use tidegate_wire::limits::{LOGIN_KEPT_MAX, LOGIN_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
 use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 pub(crate) struct Secured {
     pub tls: Box<TlsStream>,
@@ -38,13 +38,17 @@ enum Unread {
 impl Secured {
     pub async fn identify(mut self, facts: &mut Facts) -> Result<Identified, Ending> {
         let deadline = self.accepted + self.shared.settings.login_deadline;
-        let login = match timeout_at(deadline, self.read_login()).await {
+        let Some(eviction) = self.place.as_ref().map(Place::eviction) else { return Err(Ending::ClientClosed) };
+        let login = match unproven(eviction, deadline, self.read_login()).await {
             Ok(Ok(login)) => login,
             Ok(Err(Unread::Closed)) => return Err(Ending::ClientClosed),
             Ok(Err(Unread::Refused(kind, seq))) => {
                 return Err(refuse(&mut *self.tls, seq, kind.into(), &self.shared.settings.wording).await);
             }
-            Err(_) => {
+            Err(Interrupted::Evicted) => {
+                return Err(refuse_evicted(&mut *self.tls, 3, &self.shared.settings.wording).await);
+            }
+            Err(Interrupted::Deadline) => {
                 return Err(
                     refuse(&mut *self.tls, 3, RefusalKind::LoginTimeout.into(), &self.shared.settings.wording).await
                 );

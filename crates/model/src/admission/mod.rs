@@ -13,16 +13,18 @@ pub use pool::{Full, Shares};
 use futures_util::task::AtomicWaker;
 use pool::Pool;
 use proven::ProvenSources;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Instant;
 
+/// Delayed denials of ended connections that are remembered until their time: 200 KB.
+const DEBTS_MAX: usize = 4096;
 /// One part in so many of all places and of all memory is kept for sources that proved a password lately.
 const RESERVE_PART: u32 = 8;
-/// A source may fill this part of its places with delayed denials.
-const LATE_PART: u32 = 2;
 
 /// Bounds of one listener's unproven connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct AdmissionLimits {
     pub total: u32,
     /// Bytes that all of them may cost.
     pub memory: u64,
+    /// Places of one source that may hold a delayed denial.
+    pub late_max: u32,
 }
 
 /// Register of the unproven connections of a listener. Cheap to clone; all clones are one.
@@ -54,9 +58,21 @@ struct State {
     /// Places of sources that proved a password lately: no stranger ends them.
     reserve: Pool,
     proven: ProvenSources,
+    /// Delayed denials whose connection has ended: when they no longer count, whose they are, and in which pool.
+    debts: BinaryHeap<Reverse<(Instant, Path, bool)>>,
 }
 
 impl State {
+    fn forget_debts(&mut self, now: Instant) {
+        while let Some(Reverse((until, path, reserved))) = self.debts.peek().copied() {
+            if until > now {
+                return;
+            }
+            self.debts.pop();
+            self.pool(reserved).forget_late(&path);
+        }
+    }
+
     fn pool(&mut self, reserved: bool) -> &mut Pool {
         if reserved { &mut self.reserve } else { &mut self.strangers }
     }
@@ -64,14 +80,14 @@ impl State {
 
 impl Admission {
     pub fn new(limits: AdmissionLimits) -> Self {
-        let AdmissionLimits { per_source, total, memory } = limits;
+        let AdmissionLimits { per_source, total, memory, late_max } = limits;
         let (reserved, reserved_memory) = (total / RESERVE_PART, memory / u64::from(RESERVE_PART));
         let state = State {
             strangers: Pool::new(Shares::new(per_source, total - reserved), memory - reserved_memory),
             reserve: Pool::new(Shares::new(per_source.min(reserved / RESERVE_PART).max(1), reserved), reserved_memory),
             proven: ProvenSources::new(),
+            debts: BinaryHeap::new(),
         };
-        let late_max = (per_source / LATE_PART).max(1);
         Self { inner: Arc::new(Inner { late_max, began: Instant::now(), state: Mutex::new(state) }) }
     }
 
@@ -87,6 +103,7 @@ impl Admission {
         let signal = Arc::new(Signal::default());
         let seconds = self.inner.seconds(now);
         let mut state = self.inner.lock();
+        state.forget_debts(now);
         let known = state.proven.contains(&path, seconds);
         let reserved = match known {
             true => state.reserve.admit(&path, bytes, now, &signal).ok(),
@@ -98,7 +115,7 @@ impl Admission {
         };
         drop(state);
         let reserved = reserved.is_some();
-        Ok(Place { admission: self.clone(), path, id, bytes, reserved, known, late: false, signal })
+        Ok(Place { admission: self.clone(), path, id, bytes, reserved, known, late_until: None, signal })
     }
 
     /// Returns how many connections are open and what they cost: those that were told to end are counted until they have.
@@ -146,8 +163,26 @@ pub struct Place {
     bytes: u64,
     reserved: bool,
     known: bool,
-    late: bool,
+    late_until: Option<Instant>,
     signal: Arc<Signal>,
+}
+
+/// Tells when a place is given to another. Outlives the place, whose connection then has nothing to fear.
+#[derive(Debug, Clone)]
+pub struct Eviction(Arc<Signal>);
+
+impl Eviction {
+    /// Ends once the connection has to end.
+    pub async fn wait(&self) {
+        std::future::poll_fn(|cx| {
+            if self.0.is_raised() {
+                return Poll::Ready(());
+            }
+            self.0.waker.register(cx.waker());
+            if self.0.is_raised() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
 }
 
 impl Place {
@@ -169,18 +204,9 @@ impl Place {
         &self.path
     }
 
-    /// Ready once the connection has to end. One task at a time is woken.
-    pub fn poll_evicted(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.signal.is_raised() {
-            return Poll::Ready(());
-        }
-        self.signal.waker.register(cx.waker());
-        if self.signal.is_raised() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Ends once the connection has to end.
-    pub async fn evicted(&self) {
-        std::future::poll_fn(|cx| self.poll_evicted(cx)).await;
+    /// Returns what tells when the connection has to end. One task at a time is woken by it.
+    pub fn eviction(&self) -> Eviction {
+        Eviction(Arc::clone(&self.signal))
     }
 
     /// Whether the connection has to end.
@@ -188,10 +214,10 @@ impl Place {
         self.signal.is_raised()
     }
 
-    /// Marks that a denial waits here for its time: it counts against the source until the place is dropped, even if the
-    /// connection is gone.
-    pub fn wait_late(&mut self) {
-        if !std::mem::replace(&mut self.late, true) {
+    /// Marks that a denial waits here until this time: it counts against the source until the place is dropped and, if the
+    /// connection was told to end, until then in any case.
+    pub fn wait_late(&mut self, until: Instant) {
+        if self.late_until.replace(until).is_none() {
             self.admission.inner.lock().pool(self.reserved).wait_late(&self.path, self.id);
         }
     }
@@ -199,6 +225,7 @@ impl Place {
     /// Whether so many of the source's places hold a delayed denial that no more may.
     pub fn late_full(&self) -> bool {
         let mut state = self.admission.inner.lock();
+        state.forget_debts(Instant::now());
         let source = self.path.source();
         let late = state.pool(false).late(source) + state.pool(true).late(source);
         late >= self.admission.inner.late_max
@@ -214,7 +241,13 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.admission.inner.lock();
-        state.pool(self.reserved).remove(&self.path, self.id, self.bytes, self.late);
+        state.pool(self.reserved).remove(&self.path, self.id, self.bytes);
+        let Some(until) = self.late_until else { return };
+        if self.signal.is_raised() && state.debts.len() < DEBTS_MAX {
+            state.debts.push(Reverse((until, self.path, self.reserved)));
+        } else {
+            state.pool(self.reserved).forget_late(&self.path);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// Networks of an address: IPv4 /24 and /32, IPv6 /48, /56 and /64. Providers give a customer a /56 or a /48 of IPv6, so
 /// that addresses and /64s cost nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
     levels: [Network; DEPTH],
     len: usize,

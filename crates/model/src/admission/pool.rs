@@ -2,13 +2,14 @@
 
 use super::Signal;
 use super::network::{Network, Path};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A newcomer replaces an older connection of its own source only if that has been unproven for this long. A source that
 /// logs in faster than the server can follow would otherwise cut its own logins, and none would ever end.
-const OWN_PATIENCE: Duration = Duration::from_secs(1);
+const OWN_PATIENCE: Duration = Duration::from_secs(3);
 /// Share of the memory, in percent, above which connections are told to end. What they hold until they have is above it.
 const MEMORY_PERCENT: u64 = 80;
 /// Places above the total for connections that were told to end and have not yet: this part of it, and this many.
@@ -63,9 +64,12 @@ pub(super) struct Pool {
     leaving: Used,
     next_id: u64,
     nodes: HashMap<Network, Node>,
-    /// The widest networks, by what they cost.
-    widest: BTreeSet<(u64, Network)>,
+    /// The widest networks.
+    widest: Holders,
 }
+
+/// Networks by what they cost; of those that cost the same, the one heard of first is the last.
+type Holders = BTreeSet<(u64, Reverse<u64>, Network)>;
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Used {
@@ -79,8 +83,10 @@ struct Node {
     used: Used,
     /// Delayed denials of a source, those of ended connections included.
     late: u32,
-    /// Networks in this one, by what they cost.
-    inner: BTreeSet<(u64, Network)>,
+    /// When it was first heard of, as a number that grows.
+    born: u64,
+    /// Networks in this one.
+    inner: Holders,
     /// Connections of a source, the oldest first.
     open: BTreeMap<u64, Held>,
     /// Connections that only wait for the time of a denial.
@@ -116,7 +122,7 @@ impl Pool {
             leaving: Used::default(),
             next_id: 0,
             nodes: HashMap::new(),
-            widest: BTreeSet::new(),
+            widest: Holders::new(),
         }
     }
 
@@ -173,12 +179,12 @@ impl Pool {
     fn oldest_of_largest(&self, within: Option<Network>) -> Option<(Network, u64, Instant)> {
         let mut network = match within {
             Some(network) => network,
-            None => self.widest.last()?.1,
+            None => self.widest.last()?.2,
         };
         loop {
             let node = self.nodes.get(&network)?;
             match node.inner.last() {
-                Some((_, largest)) => network = *largest,
+                Some((_, _, largest)) => network = *largest,
                 None => {
                     let oldest = node.open.first_key_value().or_else(|| node.denied.first_key_value());
                     return oldest.map(|(id, held)| (network, *id, held.since));
@@ -219,7 +225,7 @@ impl Pool {
         }
     }
 
-    pub fn remove(&mut self, path: &Path, id: u64, bytes: u64, late: bool) {
+    pub fn remove(&mut self, path: &Path, id: u64, bytes: u64) {
         match self.take(path.source(), id) {
             Some(_) => self.count(path, -1, bytes, 0),
             None => {
@@ -227,7 +233,11 @@ impl Pool {
                 self.leaving.bytes = self.leaving.bytes.saturating_sub(bytes);
             }
         }
-        if late && let Some(node) = self.nodes.get_mut(&path.source()) {
+    }
+
+    /// A delayed denial no longer counts.
+    pub fn forget_late(&mut self, path: &Path) {
+        if let Some(node) = self.nodes.get_mut(&path.source()) {
             node.late = node.late.saturating_sub(1);
             self.forget_empty(path);
         }
@@ -252,19 +262,20 @@ impl Pool {
             used.bytes = used.bytes.saturating_sub(before) + after;
         };
         change(&mut self.live);
+        let next_id = self.next_id;
         let mut outer: Option<Network> = None;
         for network in path.levels() {
-            let node = self.nodes.entry(*network).or_default();
-            let old = node.used.bytes;
+            let node = self.nodes.entry(*network).or_insert_with(|| Node { born: next_id, ..Node::default() });
+            let (old, born) = (node.used.bytes, Reverse(node.born));
             change(&mut node.used);
             let now = node.used;
             let siblings = match outer.replace(*network) {
                 None => &mut self.widest,
                 Some(outer) => &mut self.nodes.entry(outer).or_default().inner,
             };
-            siblings.remove(&(old, *network));
+            siblings.remove(&(old, born, *network));
             if now.places > 0 {
-                siblings.insert((now.bytes, *network));
+                siblings.insert((now.bytes, born, *network));
             }
         }
         self.forget_empty(path);

@@ -1,0 +1,343 @@
+//! Turns at the processor for connections that have proved nothing: TLS handshakes, and whatever else strangers make TLS
+//! compute. Beside running sessions all of it together gets half a core, and networks take turns for it.
+
+use rustix::time::{ClockId, clock_gettime};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tidegate_model::admission::{FairQueue, Path};
+use tokio::sync::oneshot;
+
+/// Nanoseconds of real time per nanosecond of processor time beside running sessions: half a core.
+const REAL_PER_WORK: i64 = 2;
+/// Processor time that may be used at once after a pause: about fifty handshakes, so that a pool's start waits for
+/// nothing and a session waits for no more than this.
+const BURST: Duration = Duration::from_millis(10);
+/// A session that is this old is one to protect. Clients that connect, ask and leave don't slow each other's handshakes.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+/// First guess of what a turn takes, and the least that is taken for granted (measured: 20 to 300 us).
+const TYPICAL_TURN: Duration = Duration::from_micros(100);
+const SHORTEST_TURN: Duration = Duration::from_micros(5);
+/// Time between two distributions of turns while somebody waits: what timers can do.
+const PACE: Duration = Duration::from_millis(1);
+
+/// Cheap to clone; all clones share one budget.
+#[derive(Debug, Clone, Default)]
+pub struct Handshakes {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Nanoseconds of processor time that may be used now.
+    balance: i64,
+    filled_at: Instant,
+    /// What a turn takes, as an average.
+    typical: i64,
+    queue: FairQueue<oneshot::Sender<Turn>>,
+    /// A task that distributes turns is running.
+    distributing: bool,
+    /// Running sessions, the oldest first, with the time of their start.
+    sessions: BTreeMap<u64, Instant>,
+    next_session: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            balance: nanos(BURST),
+            filled_at: Instant::now(),
+            typical: nanos(TYPICAL_TURN),
+            queue: FairQueue::default(),
+            distributing: false,
+            sessions: BTreeMap::new(),
+            next_session: 0,
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+impl State {
+    fn fill(&mut self, now: Instant) {
+        let passed = nanos(now.saturating_duration_since(self.filled_at));
+        self.filled_at = now;
+        self.balance = (self.balance + passed / REAL_PER_WORK).clamp(-nanos(BURST), nanos(BURST));
+    }
+
+    /// Takes a turn's typical time from the balance, if there is any or nobody is to be protected.
+    fn grant(&mut self, now: Instant) -> Option<i64> {
+        self.fill(now);
+        let oldest = self.sessions.first_key_value().map(|(_, since)| *since);
+        let protects = oldest.is_some_and(|since| now.saturating_duration_since(since) >= SETTLED_AFTER);
+        if protects && self.balance <= 0 {
+            return None;
+        }
+        self.balance -= self.typical;
+        Some(self.typical)
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handshakes {
+    /// Counts a running session until the guard is dropped.
+    pub fn session(&self) -> RunningSession {
+        let mut state = self.inner.lock();
+        let id = state.next_session;
+        state.next_session += 1;
+        state.sessions.insert(id, Instant::now());
+        RunningSession { handshakes: self.clone(), id }
+    }
+
+    /// Asks for a turn. Must be called on a runtime's thread.
+    fn ask(&self, path: &Path, known: bool) -> Result<Turn, oneshot::Receiver<Turn>> {
+        let mut state = self.inner.lock();
+        if state.queue.is_empty()
+            && let Some(taken) = state.grant(Instant::now())
+        {
+            return Ok(Turn { handshakes: self.clone(), taken });
+        }
+        let (sender, receiver) = oneshot::channel();
+        state.queue.push(path, known, sender);
+        if !std::mem::replace(&mut state.distributing, true) {
+            tokio::spawn(self.clone().distribute());
+        }
+        Err(receiver)
+    }
+
+    /// Gives out turns until nobody waits.
+    async fn distribute(self) {
+        loop {
+            while let Some((sender, taken)) = self.next() {
+                // Comes back, and is given back, if the connection has ended meanwhile.
+                drop(sender.send(Turn { handshakes: self.clone(), taken }));
+            }
+            if self.ends_distribution() {
+                return;
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    fn ends_distribution(&self) -> bool {
+        let mut state = self.inner.lock();
+        let ends = state.queue.is_empty();
+        state.distributing = !ends;
+        ends
+    }
+
+    fn next(&self) -> Option<(oneshot::Sender<Turn>, i64)> {
+        let mut state = self.inner.lock();
+        if state.queue.is_empty() {
+            return None;
+        }
+        let taken = state.grant(Instant::now())?;
+        loop {
+            match state.queue.pop() {
+                // Whoever has left needs no turn.
+                Some(sender) if sender.is_closed() => {}
+                Some(sender) => return Some((sender, taken)),
+                None => {
+                    state.balance += taken;
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn settle(&self, taken: i64, used: Option<Duration>) {
+        let mut state = self.inner.lock();
+        state.balance += taken;
+        if let Some(used) = used.map(nanos) {
+            state.balance -= used;
+            state.typical = ((state.typical * 15 + used) / 16).max(nanos(SHORTEST_TURN));
+        }
+    }
+}
+
+/// A session that handshakes must not slow.
+#[derive(Debug)]
+pub struct RunningSession {
+    handshakes: Handshakes,
+    id: u64,
+}
+
+impl Drop for RunningSession {
+    fn drop(&mut self) {
+        self.handshakes.inner.lock().sessions.remove(&self.id);
+    }
+}
+
+/// Permission to compute once. Dropped unused, it is given back.
+#[derive(Debug)]
+pub struct Turn {
+    handshakes: Handshakes,
+    taken: i64,
+}
+
+impl Turn {
+    /// Does the work and charges the processor time that it took on this thread.
+    pub fn run<T>(mut self, work: impl FnOnce() -> T) -> T {
+        let before = thread_time();
+        let done = work();
+        self.handshakes.settle(std::mem::take(&mut self.taken), Some(thread_time().saturating_sub(before)));
+        done
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.taken > 0 {
+            self.handshakes.settle(self.taken, None);
+        }
+    }
+}
+
+fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+/// The turns of one connection.
+#[derive(Debug)]
+pub struct Turns {
+    handshakes: Handshakes,
+    path: Path,
+    known: bool,
+    waiting: Option<oneshot::Receiver<Turn>>,
+}
+
+impl Turns {
+    /// `known`: the source proved a password lately.
+    pub fn new(handshakes: Handshakes, path: Path, known: bool) -> Self {
+        Self { handshakes, path, known, waiting: None }
+    }
+
+    /// Ready with a turn; with none if the runtime stops.
+    pub fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Turn>> {
+        if self.waiting.is_none() {
+            match self.handshakes.ask(&self.path, self.known) {
+                Ok(turn) => return Poll::Ready(Some(turn)),
+                Err(receiver) => self.waiting = Some(receiver),
+            }
+        }
+        let Some(waiting) = &mut self.waiting else { return Poll::Ready(None) };
+        let turn = std::task::ready!(std::pin::Pin::new(waiting).poll(cx)).ok();
+        self.waiting = None;
+        Poll::Ready(turn)
+    }
+
+    pub async fn turn(&mut self) -> Option<Turn> {
+        std::future::poll_fn(|cx| self.poll_turn(cx)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(handshakes: &Handshakes, address: &str) -> Turns {
+        Turns::new(handshakes.clone(), Path::of(address.parse().unwrap()), false)
+    }
+
+    /// As if a session had run for long, and the budget were used up.
+    fn busy() -> (Handshakes, RunningSession) {
+        let handshakes = Handshakes::default();
+        let session = handshakes.session();
+        let mut state = handshakes.inner.lock();
+        let long_ago = Instant::now().checked_sub(SETTLED_AFTER * 2).unwrap();
+        state.sessions.values_mut().for_each(|since| *since = long_ago);
+        state.balance = -nanos(BURST);
+        drop(state);
+        (handshakes, session)
+    }
+
+    fn burn(duration: Duration) {
+        let until = thread_time() + duration;
+        while thread_time() < until {
+            std::hint::black_box(());
+        }
+    }
+
+    #[tokio::test]
+    async fn work_is_charged_by_the_processor_time_it_took() {
+        let handshakes = Handshakes::default();
+        let before = handshakes.inner.lock().balance;
+        turns(&handshakes, "203.0.113.9").turn().await.unwrap().run(|| burn(Duration::from_millis(3)));
+        let state = handshakes.inner.lock();
+        assert!(before - state.balance >= nanos(Duration::from_millis(3)) - nanos(PACE), "{}", state.balance);
+        assert!(state.typical > nanos(TYPICAL_TURN));
+    }
+
+    #[tokio::test]
+    async fn an_unused_turn_is_given_back() {
+        let handshakes = Handshakes::default();
+        let full = handshakes.inner.lock().balance;
+        drop(turns(&handshakes, "203.0.113.9").turn().await);
+        assert!(handshakes.inner.lock().balance >= full);
+    }
+
+    #[tokio::test]
+    async fn beside_a_running_session_work_takes_half_of_the_time() {
+        let (handshakes, session) = busy();
+        handshakes.inner.lock().balance = 0;
+        let (began, used) = (Instant::now(), thread_time());
+        for _ in 0..20 {
+            turns(&handshakes, "203.0.113.9").turn().await.unwrap().run(|| burn(Duration::from_millis(2)));
+        }
+        let (took, worked) = (began.elapsed(), thread_time() - used);
+        // A lower bound only: the last turn is not yet paid for, and waiting itself is work too.
+        assert!(took + Duration::from_millis(6) >= Duration::from_millis(80), "40 ms of work took {took:?}");
+        assert!(worked >= Duration::from_millis(40));
+        drop(session);
+        handshakes.inner.lock().balance = -nanos(BURST);
+        assert!(turns(&handshakes, "203.0.113.9").ask_now().is_some(), "with nobody to protect there is no waiting");
+    }
+
+    #[tokio::test]
+    async fn networks_take_turns_and_whoever_left_is_skipped() {
+        let (handshakes, _session) = busy();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        let mut flood = |name: &'static str, address: &str| {
+            let (mut turns, order) = (turns(&handshakes, address), Arc::clone(&order));
+            tasks.push(tokio::spawn(async move {
+                let turn = turns.turn().await.unwrap();
+                order.lock().unwrap().push(name);
+                turn.run(|| burn(Duration::from_micros(200)));
+            }));
+        };
+        (0..50).for_each(|_| flood("flood", "203.0.113.9"));
+        flood("other", "198.51.100.1");
+        tokio::task::yield_now().await;
+        // One that has left in the meantime.
+        let mut left = turns(&handshakes, "192.0.2.1");
+        assert!(tokio::time::timeout(Duration::ZERO, left.turn()).await.is_err());
+        drop(left);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let order = order.lock().unwrap();
+        let place = order.iter().position(|name| *name == "other").unwrap();
+        assert!(place <= 2, "{place}");
+        assert_eq!(order.len(), 51);
+    }
+
+    impl Turns {
+        fn ask_now(&self) -> Option<Turn> {
+            self.handshakes.ask(&self.path, self.known).ok()
+        }
+    }
+}

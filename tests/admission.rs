@@ -1,0 +1,121 @@
+//! Strangers in numbers: what they may hold of places and memory, and who gets in meanwhile. Loopback addresses in
+//! several /24s stand for networks.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use std::io::Read;
+use std::net::TcpStream;
+use tidegate_e2e::balancer::dial_from;
+use tidegate_e2e::probe::{Probe, Verdict};
+use tidegate_e2e::wire::{self, Refused, Response};
+use tidegate_e2e::{Cluster, Options, Server, tls};
+
+fn with(config: &str) -> Server {
+    Server::with(Options { config: format!("[gateway]\n{config}"), ..Options::default() })
+}
+
+fn login_from(source: &str, cluster: &Cluster) -> Verdict {
+    let mut probe = secured_from(source, cluster);
+    probe.login(&Response::new(&cluster.user), &cluster.password)
+}
+
+fn secured_from(source: &str, cluster: &Cluster) -> Probe {
+    let mut probe = Probe::over(dial_from(source, cluster.addr()));
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").expect("the TLS handshake");
+    probe
+}
+
+/// Connections that say nothing; whether each was greeted is not looked at.
+fn stalled(server: &Server, sources: impl Iterator<Item = String>, each: usize) -> Vec<TcpStream> {
+    sources.flat_map(|source| (0..each).map(move |_| source.clone())).map(|s| dial_from(&s, server.addr())).collect()
+}
+
+#[test]
+fn a_flood_from_one_network_leaves_others_able_to_log_in() {
+    let server = with("unproven_per_source = 16\nunproven_total = 64\n");
+    let cluster = server.create("flooded");
+    // Ten addresses of one /24 ask for 160 places; a /24 may hold 64, and strangers together 56.
+    let flood = stalled(&server, (1..=10).map(|n| format!("127.0.1.{n}")), 16);
+    for n in 0..20 {
+        assert_eq!(login_from(&format!("127.0.2.{n}"), &cluster), Verdict::In, "{n}");
+    }
+    assert_eq!(login_from("127.0.1.200", &cluster), Verdict::In, "a neighbour in the crowded network");
+    drop(flood);
+}
+
+#[test]
+fn a_source_that_proved_a_password_lately_gets_in_while_all_places_are_taken() {
+    let server = with("unproven_per_source = 2\nunproven_total = 16\n");
+    let cluster = server.create("known");
+    assert_eq!(login_from("127.0.9.9", &cluster), Verdict::In);
+    // 14 places are for strangers; each of these has a network of its own, and every next one ends one of them.
+    let strangers = stalled(&server, (20..60).map(|n| format!("127.0.{n}.1")), 1);
+    let mut known = secured_from("127.0.9.9", &cluster);
+    let more = stalled(&server, (60..100).map(|n| format!("127.0.{n}.1")), 1);
+    let verdict = known.login(&Response::new(&cluster.user), &cluster.password);
+    assert_eq!(verdict, Verdict::In, "no stranger ended it");
+    drop((strangers, more));
+}
+
+#[test]
+fn whoever_loses_its_place_is_told_so_and_so_is_the_log() {
+    let server = with("unproven_per_source = 1\nunproven_total = 4\n");
+    let greeted = |n: u8| Probe::over(dial_from(&format!("127.0.{n}.1"), server.addr()));
+    let held: Vec<_> = (1..=4).map(greeted).collect();
+    // Newcomers of other networks: whoever came first leaves first.
+    let _more: Vec<_> = (11..=14).map(greeted).collect();
+    for mut probe in held {
+        let refused = Refused::parse(&probe.expect()).expect("an error packet");
+        assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"));
+    }
+    tidegate_e2e::limits::soon("the log line", || server.log().contains("ended for a newcomer").then_some(()));
+}
+
+/// Anonymous memory of a process, in KB.
+fn rss_anon(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("RssAnon");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+}
+
+/// A valid login of a megabyte, all of it attributes, up to its last bytes.
+fn large_login(cluster: &Cluster) -> Vec<u8> {
+    let mut response = Response::new(&cluster.user);
+    response.capabilities |= wire::CONNECT_ATTRS;
+    let room = (1 << 20) - response.bytes().len() - 4;
+    response.tail = [&[0xfd], &u32::try_from(room).unwrap().to_le_bytes()[..3]].concat();
+    while response.tail.len() < room {
+        response.tail.extend_from_slice(b"\x04some\x3c");
+        response.tail.extend_from_slice(&[b'v'; 0x3c]);
+    }
+    let mut packet = response.bytes();
+    packet.truncate((1 << 20) - 8);
+    [&[0, 0, 0x10, 2], &packet[..]].concat()
+}
+
+#[test]
+fn five_hundred_logins_of_a_megabyte_cost_less_than_20_mb() {
+    let server = with("unproven_per_source = 250\nlogin_deadline = \"60s\"\n");
+    let cluster = server.create("large");
+    let login = large_login(&cluster);
+    assert_eq!(login_from("127.0.3.1", &cluster), Verdict::In);
+    let before = rss_anon(server.pid());
+    let mut held = Vec::new();
+    for n in 0..500 {
+        let mut probe = secured_from(&format!("127.0.{}.1", 1 + n % 2), &cluster);
+        probe.raw(&login).expect("the server reads all of it");
+        held.push(probe);
+    }
+    let at_most = rss_anon(server.pid()).saturating_sub(before);
+    println!("500 logins of 1 MB: {at_most} KB more than {before} KB");
+    assert!(at_most < 20 << 10, "{at_most} KB");
+    let ended = held.iter().filter(|probe| {
+        probe.tcp().set_nonblocking(true).expect("a flag");
+        let mut tcp = probe.tcp();
+        tcp.read(&mut [0]).is_ok()
+    });
+    assert_eq!(ended.count(), 0, "all of them were still open");
+    held.clear();
+    assert_eq!(login_from("127.0.1.1", &cluster), Verdict::In);
+}
