@@ -126,7 +126,7 @@ fn an_engine_runs_under_its_own_user_and_holds_nothing_of_ours() {
     };
     let uids: Vec<u32> = engines.iter().map(uid).collect();
     assert_ne!(uids[0], uids[1]);
-    assert!(uids.iter().all(|u| (600_000..=665_535).contains(u)), "{uids:?}");
+    assert!(uids.iter().all(|u| (1_879_048_192..=2_147_352_575).contains(u)), "{uids:?}");
     for pid in engines {
         for fd in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
             let Ok(target) = fs::read_link(fd.path()) else { continue };

@@ -19,7 +19,7 @@ use tidegate_console::metrics::{Metrics, Watched};
 use tidegate_console::web::{Web, WebListener};
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
-use tidegate_engine::{CgroupChoice, EngineSettings, Walls};
+use tidegate_engine::{CgroupChoice, EngineSettings, UidChoice, Walls};
 use tidegate_gateway::{Deps, Gateway, GatewaySettings};
 use tidegate_model::{ClusterLimits, Sessions, Trust, Wording};
 use tidegate_tls::{AcmeShared, Identity, WebDoor};
@@ -88,7 +88,8 @@ impl Server {
         let step = steps.then(|| Step::begin("engine"));
         let sessions = Sessions::default();
         let (engine, limits) = (engine_settings(config, &root)?, cluster_limits(config)?);
-        let settings = ControlSettings { engine, limits, web: session_life(config)? };
+        let uids = UidChoice::parse(config.text("engine.uids")?).map_err(anyhow::Error::msg)?;
+        let settings = ControlSettings { engine, uids, limits, web: session_life(config)? };
         let control =
             Control::open(dir, settings, sessions.clone(), Arc::clone(&journal)).await.map_err(control_failed)?;
         if let Some(step) = step {

@@ -7,13 +7,13 @@ use crate::limits;
 use crate::recovery::recover_all;
 use crate::register::{Entry, Register};
 use crate::store::{ClusterRow, Phase, SqliteStore, Store, Strays};
-use std::ops::RangeInclusive;
+use crate::uids::Uids;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidegate_engine::{ClusterSpec, EngineError, EngineSettings, Engines, Walls};
+use tidegate_engine::{ClusterSpec, EngineError, EngineSettings, Engines, UidChoice, Walls};
 use tidegate_model::{ClusterLimits, Journal, Sessions};
 use tokio::sync::watch;
 
@@ -21,6 +21,8 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct ControlSettings {
     pub engine: EngineSettings,
+    /// The numbers of the engines' own users, where the server is root.
+    pub uids: UidChoice,
     /// What a cluster gets that asked for nothing else.
     pub limits: ClusterLimits,
     pub web: WebSessionLife,
@@ -29,7 +31,7 @@ pub struct ControlSettings {
 impl ControlSettings {
     pub fn new(dir: &DataDir) -> Self {
         let engine = EngineSettings::new(dir.root().to_owned());
-        Self { engine, limits: ClusterLimits::default(), web: WebSessionLife::default() }
+        Self { engine, uids: UidChoice::Auto, limits: ClusterLimits::default(), web: WebSessionLife::default() }
     }
 }
 
@@ -60,7 +62,7 @@ struct Inner {
     register: Arc<Register>,
     engines: Engines,
     sessions: Sessions,
-    uids: Option<RangeInclusive<u32>>,
+    uids: Option<Uids>,
     strays: Strays,
     limits: ClusterLimits,
     web: WebSessionLife,
@@ -80,13 +82,20 @@ impl Control {
     ) -> Result<Self, ControlError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.store()).await?);
         store.ensure_operator(crate::access::OPERATOR, now_unix()).await?;
-        let rows = store.load().await?;
+        let mut rows = store.load().await?;
+        let mut engine = settings.engine;
+        let uids = match Walls::look().own_uids {
+            true => Some(Uids::claim(&settings.uids, &rows, dir.root().to_owned())?),
+            false => None,
+        };
+        if let Some(uids) = &uids {
+            uids.move_in(&*store, &mut rows).await?;
+            engine.uid_claim = Some(uids.range());
+        }
         let strays = find_strays(&dir.engines(), &rows);
-        let uids = Walls::look().own_uids.then(|| settings.engine.uids.clone());
         let register = Arc::new(Register::new(Arc::clone(&store)));
-        let engines = Engines::open(settings.engine, Arc::clone(&register) as _, Arc::clone(&journal))
-            .await
-            .map_err(engine_failed)?;
+        let engines =
+            Engines::open(engine, Arc::clone(&register) as _, Arc::clone(&journal)).await.map_err(engine_failed)?;
         let (done, recovered) = watch::channel(false);
         let inner = Inner {
             dir,
@@ -203,8 +212,9 @@ impl Control {
         &self.inner.sessions
     }
 
-    pub(crate) fn uids(&self) -> Option<RangeInclusive<u32>> {
-        self.inner.uids.clone()
+    /// Where the server is root.
+    pub(crate) fn uids(&self) -> Option<&Uids> {
+        self.inner.uids.as_ref()
     }
 
     pub(crate) fn strays(&self) -> &Strays {

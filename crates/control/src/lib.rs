@@ -15,6 +15,7 @@ mod recovery;
 mod register;
 pub mod store;
 mod token;
+mod uids;
 mod views;
 
 pub use access::{ApiKey, Look, OPERATOR, WebSession, WithToken};

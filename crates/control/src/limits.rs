@@ -102,3 +102,7 @@ pub const KEY_NAME_MAX: usize = 64;
 
 /// The longest life a key may be given: longer is for ever.
 pub const KEY_LIFE_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
+/// User numbers that are looked through at once, and kept for the clusters to come. A look reads every process of the
+/// machine, and for numbers that a cluster had before every file of the data directory.
+pub const UIDS_READY_MAX: usize = 64;

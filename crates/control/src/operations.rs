@@ -149,7 +149,11 @@ impl Control {
                 None => names::generate()?,
             };
             let wanted = Reservation { name, prefix: Prefix::random()?, created_unix: now_unix(), limits };
-            match self.store().reserve(&wanted, self.uids(), self.strays()).await {
+            let reserved = match self.uids() {
+                Some(uids) => uids.reserve(self.store(), &wanted, self.strays()).await,
+                None => self.store().reserve(&wanted, None, self.strays()).await,
+            };
+            match reserved {
                 Err(StoreError::PrefixTaken) => {}
                 Err(StoreError::NameTaken(_)) if given.is_none() => {}
                 other => return Ok(other?),

@@ -37,6 +37,7 @@ mod supervisor;
 mod tasks;
 mod template;
 mod tzinfo;
+mod uids;
 mod walls;
 
 pub use engines::{ClusterSpec, Engines};
@@ -46,4 +47,5 @@ pub use in_force::{Enforcer, InForce, LimitsInForce};
 pub use ledger::{Ledger, LedgerError};
 pub use settings::{CgroupChoice, EngineSettings, Helper};
 pub use template::Progress;
+pub use uids::{Candidate, ClaimError, UidChoice, UidClaim, free_uids};
 pub use walls::Walls;

@@ -154,3 +154,17 @@ pub const READ_ONLY_WAIT_SECONDS: u32 = 2;
 
 /// A start that a limit refused is not tried again for this many times as long as it took to find out.
 pub const REFUSAL_TOLD_TIMES: u32 = 20;
+
+/// Blocks of user numbers that are drawn before a server gives up. There are 4,094; each draw fails only if another
+/// server of this machine has the very block.
+pub const UID_DRAWS_MAX: usize = 64;
+
+/// Levels of folders that a walk through a tenant's files goes down. The engine makes two; each level costs a
+/// descriptor.
+pub const WALK_DEPTH_MAX: usize = 32;
+
+/// Rounds in which the processes of one user are killed. A process that is killed goes at once, unless the kernel waits
+/// for a device on its behalf.
+pub const KILL_ROUNDS_MAX: u32 = 200;
+/// Between two rounds.
+pub const KILL_ROUND: Duration = Duration::from_millis(10);

@@ -18,6 +18,7 @@ use crate::secret::AdminSecret;
 use crate::settings::EngineSettings;
 use crate::socket::Listener;
 use crate::spawner::{Luggage, Spawner};
+use crate::uids::{kill_processes, settle_ownership};
 use crate::{options, seed};
 use rustix::fs::FlockOperation;
 use std::fs::File;
@@ -96,6 +97,7 @@ impl Driver for LocalDriver {
     fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
             if self.folder.root().exists() {
+                self.kill_own_processes().await?;
                 // An engine that was just killed may still be on its way out.
                 let lock = self.lock().await.map_err(|e| e.reason)?;
                 let root = self.folder.root().to_owned();
@@ -121,6 +123,7 @@ impl LocalDriver {
         self.check_version()?;
         let failed = |what: &'static str| move |e: io::Error| StartError::new(format!("{what}: {e}"));
         let lock = self.lock().await?;
+        self.settle_ownership().await?;
         self.folder.empty_tmp().map_err(failed("emptying its folder for temporary files"))?;
         let secret = AdminSecret::random().map_err(|e| StartError::new(format!("no randomness: {e}")))?;
         let root = seed::read(&self.folder).map_err(failed("reading the first password's hash"))?;
@@ -152,6 +155,28 @@ impl LocalDriver {
         let run = LocalRun::new(process, admin);
         self.settle_first_run(&run, root.as_ref()).await?;
         Ok(run)
+    }
+
+    /// Hands the files over if the cluster has got another user since it last ran.
+    async fn settle_ownership(&self) -> Result<(), StartError> {
+        let folder = self.folder.clone();
+        let settled = tokio::task::spawn_blocking(move || settle_ownership(&folder)).await;
+        let moved = settled.map_err(|e| StartError::new(e.to_string()))?;
+        if moved.map_err(|e| StartError::new(format!("giving its files to the engine's user: {e}")))? {
+            tracing::info!(folder = %self.folder.root().display(), "a cluster's files belong to another user now");
+        }
+        Ok(())
+    }
+
+    /// Ends every process of the cluster's user, where no other server has that user. The filter of system calls lets
+    /// an engine start no process; this is the second wall.
+    async fn kill_own_processes(&self) -> Result<(), String> {
+        let claim = self.local.settings.uid_claim.as_ref();
+        let Some(uid) = self.folder.uid().filter(|uid| claim.is_some_and(|claim| claim.contains(*uid))) else {
+            return Ok(());
+        };
+        let killed = tokio::task::spawn_blocking(move || kill_processes(uid)).await;
+        killed.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
     }
 
     /// The root of a new cluster is in the engine before its seed is forgotten.
@@ -192,10 +217,15 @@ impl LocalDriver {
     async fn lock(&self) -> Result<File, StartError> {
         let file = self.folder.open_lock().map_err(|e| StartError::new(format!("its lock: {e}")))?;
         let until = Instant::now() + LOCK_WAIT;
+        let mut killed = false;
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(file),
                 Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
+                    if !std::mem::replace(&mut killed, true) {
+                        // One that outlived its server, since this is called only when no run is alive.
+                        self.kill_own_processes().await.map_err(StartError::new)?;
+                    }
                     tokio::time::sleep(LOCK_RETRY).await;
                 }
                 Err(rustix::io::Errno::WOULDBLOCK) => {

@@ -1,8 +1,9 @@
 //! What an operator may choose about engines, with the defaults and why. Never read from a file here: `cli` merges.
 
+use crate::uids::UidClaim;
 use std::ffi::OsString;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How our own binary is called to become an engine.
 #[derive(Debug, Clone)]
@@ -34,6 +35,9 @@ impl CgroupChoice {
     }
 }
 
+/// The template's user without a claim: the last number that a claim could have.
+const NO_CLAIM_UID: u32 = 2_147_352_575;
+
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// The data directory. `engines/`, `templates/` and `run/` below it are this room's.
@@ -48,8 +52,9 @@ pub struct EngineSettings {
     /// Engines that start at the same moment. A start costs 60 ms of one core, so more than twice the cores only
     /// make everybody wait longer.
     pub wakes_at_once_max: usize,
-    /// As root, each cluster's engine runs under a uid of its own from this range, which distributions leave free.
-    pub uids: RangeInclusive<u32>,
+    /// As root, each cluster's engine runs under a uid of its own. The user numbers that this server has for itself;
+    /// without a claim no process is ended because of its user.
+    pub uid_claim: Option<Arc<UidClaim>>,
     /// InnoDB's buffer pool at the start of an engine; small, since a cluster that sleeps has filled nothing.
     pub buffer_pool_bytes: u64,
     /// What the pool may be grown to while the engine runs.
@@ -74,7 +79,7 @@ impl EngineSettings {
             tzinfo_to_sql: None,
             helper: None,
             wakes_at_once_max: cores * 2,
-            uids: 600_000..=665_535,
+            uid_claim: None,
             buffer_pool_bytes: 16 << 20,
             buffer_pool_max_bytes: 512 << 20,
             redo_log_bytes: 16 << 20,
@@ -83,5 +88,10 @@ impl EngineSettings {
             cgroup: CgroupChoice::Auto,
             landlock_abi_max: None,
         }
+    }
+
+    /// The user that builds the template, as root: nobody's cluster.
+    pub(crate) fn template_uid(&self) -> u32 {
+        self.uid_claim.as_ref().map_or(NO_CLAIM_UID, |claim| *claim.range().end())
     }
 }

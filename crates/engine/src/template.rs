@@ -72,8 +72,7 @@ pub async fn ensure(
         }
         _ => {}
     }
-    // As root, under the last uid of the range: the template is nobody's cluster.
-    let uid = rustix::process::geteuid().is_root().then_some(*settings.uids.end());
+    let uid = rustix::process::geteuid().is_root().then(|| settings.template_uid());
     let folder = Folder::new(building.clone(), uid);
     folder.furnish().map_err(EngineError::file("making", &building))?;
     progress("preparing the first data directory (once per engine version)");

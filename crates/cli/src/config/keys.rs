@@ -267,6 +267,12 @@ pub const SECTIONS: &[Section] = &[
                 kind: Kind::Cgroup,
                 doc: "Where the engines' control groups are made: auto (below the server's own), off, or a group such as \"/tidegate\".",
             },
+            Key {
+                name: "uids",
+                default: "\"auto\"",
+                kind: Kind::Uids,
+                doc: "User numbers of the engines, where the server is root: auto (a range that no other server here has), or FIRST-LAST.",
+            },
         ],
     },
     Section {

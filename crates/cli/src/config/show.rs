@@ -80,6 +80,7 @@ fn bounds(kind: super::value::Kind) -> Option<String> {
         | Kind::Text
         | Kind::HelpBase
         | Kind::Cgroup
+        | Kind::Uids
         | Kind::Filter => None,
     }
 }

@@ -37,6 +37,8 @@ pub enum Kind {
     HelpBase,
     /// The place of the engines' control groups.
     Cgroup,
+    /// The user numbers of engines.
+    Uids,
     /// A filter of the log.
     Filter,
 }
@@ -116,6 +118,11 @@ impl Kind {
             Self::Cgroup => {
                 let value = text(raw, "auto, off or the path of a group")?;
                 tidegate_engine::CgroupChoice::parse(value)?;
+                Ok(Value::Text(value.to_owned()))
+            }
+            Self::Uids => {
+                let value = text(raw, "\"auto\", or FIRST-LAST")?;
+                tidegate_engine::UidChoice::parse(value)?;
                 Ok(Value::Text(value.to_owned()))
             }
             Self::Filter => filter(text(raw, "a level such as \"info\"")?).map(Value::Text),

@@ -10,6 +10,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0002_access.sql"),
     include_str!("../../migrations/sqlite/0003_limits.sql"),
     include_str!("../../migrations/sqlite/0004_books.sql"),
+    include_str!("../../migrations/sqlite/0005_freed_uids.sql"),
 ];
 
 /// The last version that had a row per account.

@@ -9,9 +9,11 @@ mod codec;
 mod migrate;
 mod migrate_books;
 mod sqlite;
+mod uids;
 
 pub use access::{AccessStore, Hash, KeyRow, WebSessionRow};
 pub use sqlite::SqliteStore;
+pub use uids::UidStore;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -95,7 +97,7 @@ pub enum StoreError {
 pub type StoreResult<T> = Result<T, StoreError>;
 
 /// Every method is durable when it returns.
-pub trait Store: AccessStore + Send + Sync + 'static {
+pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
     /// Everything that is not a tombstone, without the accounts. A row that can't be read is left out and logged: one
     /// cluster's damage must not keep the others from starting.
     fn load(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterRow>>>;

@@ -1,5 +1,6 @@
 //! A server without a network for tests, and a test runner small enough to share its `main` with the engine's
 //! helper.
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use sha1::{Digest, Sha1};
 use std::os::unix::fs::PermissionsExt;
@@ -72,18 +73,25 @@ pub struct Server {
 impl Server {
     /// On a fresh directory.
     pub async fn start() -> Self {
-        // Engines with users of their own must pass through.
-        let root = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o711)).tempdir().unwrap();
-        let server = Self::open(root).await;
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut ControlSettings)) -> Self {
+        let server = Self::open_with(empty_dir(), change).await;
         keep_templates(server.root());
         server
     }
 
     /// On one that another server has left.
     pub async fn open(root: TempDir) -> Self {
+        Self::open_with(root, |_| {}).await
+    }
+
+    pub async fn open_with(root: TempDir, change: impl FnOnce(&mut ControlSettings)) -> Self {
         let dir = DataDir::lock(root.path()).unwrap();
         lend_templates(root.path());
-        let settings = ControlSettings::new(&dir);
+        let mut settings = ControlSettings::new(&dir);
+        change(&mut settings);
         let sessions = Sessions::default();
         let control = Control::open(dir, settings, sessions.clone(), silent()).await.unwrap();
         Self { control, sessions, root }
@@ -110,6 +118,11 @@ impl Server {
     pub async fn restart(self) -> Self {
         Self::open(self.stop_and_keep().await).await
     }
+}
+
+/// A directory that engines with users of their own can pass through.
+pub fn empty_dir() -> TempDir {
+    tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o711)).tempdir().unwrap()
 }
 
 /// Building the engine's template takes seconds; one is enough for all tests of this program.

@@ -1,0 +1,100 @@
+//! User numbers for clusters, where the server is root. Never gives one out while anything of its former cluster is
+//! left: a process, or a file under the data directory.
+
+use crate::error::{ControlError, ErrorCode};
+use crate::limits::UIDS_READY_MAX;
+use crate::store::{ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, Strays};
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tidegate_engine::{UidChoice, UidClaim, free_uids};
+use tokio::sync::Mutex;
+
+/// Source of user numbers.
+pub struct Uids {
+    claim: Arc<UidClaim>,
+    /// The data directory.
+    root: PathBuf,
+    /// Numbers that were found free, in the order to give them out. The lock is kept over a whole reservation, so that
+    /// two never get the same one.
+    ready: Mutex<VecDeque<u32>>,
+}
+
+impl Uids {
+    /// Claims numbers that no other server of this machine has.
+    pub fn claim(choice: &UidChoice, rows: &[ClusterRow], root: PathBuf) -> Result<Self, ControlError> {
+        let in_use: Vec<u32> = rows.iter().filter_map(|row| row.uid).collect();
+        let owner = format!("the server on {}, pid {}", root.display(), std::process::id());
+        let claim = UidClaim::take(choice, &in_use, &owner)
+            .map_err(|e| ControlError::new(ErrorCode::NoPlace, e.to_string(), e.hint()))?;
+        tracing::debug!(range = ?claim.range(), "user numbers of engines");
+        Ok(Self { claim: Arc::new(claim), root, ready: Mutex::default() })
+    }
+
+    pub fn range(&self) -> Arc<UidClaim> {
+        Arc::clone(&self.claim)
+    }
+
+    /// Reserves a cluster with the number that was freed longest ago of those that are free.
+    pub async fn reserve(&self, store: &dyn Store, wanted: &Reservation, strays: &Strays) -> StoreResult<ClusterRow> {
+        let mut ready = self.ready.lock().await;
+        loop {
+            self.fill(store, &mut ready, 1).await?;
+            let uid = *ready.front().ok_or(StoreError::NoUidLeft)?;
+            match store.reserve(wanted, Some(uid..=uid), strays).await {
+                // Of a directory that no row accounts for.
+                Err(StoreError::NoUidLeft) => drop(ready.pop_front()),
+                Err(e) => return Err(e),
+                Ok(row) => {
+                    ready.pop_front();
+                    return Ok(row);
+                }
+            }
+        }
+    }
+
+    /// Gives numbers of the claimed range to clusters that have none or another: those of a server that was not root, or
+    /// that had another range. Their files follow at the next start of each engine.
+    pub async fn move_in(&self, store: &dyn Store, rows: &mut [ClusterRow]) -> Result<(), ControlError> {
+        let ours = self.claim.for_clusters();
+        let is_out = |row: &ClusterRow| row.phase == Phase::Live && row.uid.is_none_or(|uid| !ours.contains(&uid));
+        let mut moving: Vec<&mut ClusterRow> = rows.iter_mut().filter(|row| is_out(row)).collect();
+        if moving.is_empty() {
+            return Ok(());
+        }
+        let mut ready = self.ready.lock().await;
+        match self.fill(store, &mut ready, moving.len()).await {
+            // The start does not fail for it: they go on with what they have.
+            Err(StoreError::NoUidLeft) => tracing::warn!(
+                clusters = moving.len(),
+                "engine.uids has too few numbers for all clusters; some keep those of another range"
+            ),
+            other => other?,
+        }
+        let given = ready.len().min(moving.len());
+        let numbers: Vec<u32> = ready.drain(..given).collect();
+        store.set_uids(moving.iter().map(|row| row.id).zip(numbers.iter().copied()).collect()).await?;
+        for (row, uid) in moving.iter_mut().zip(numbers) {
+            row.uid = Some(uid);
+        }
+        tracing::info!(clusters = given, "clusters get user numbers of another range, each with its next start");
+        Ok(())
+    }
+
+    /// Finds free numbers until `wanted` are ready.
+    async fn fill(&self, store: &dyn Store, ready: &mut VecDeque<u32>, wanted: usize) -> StoreResult<()> {
+        let mut tried: BTreeSet<u32> = ready.iter().copied().collect();
+        while ready.len() < wanted {
+            let limit = wanted.max(UIDS_READY_MAX);
+            let candidates = store.uid_candidates(self.claim.for_clusters(), limit, &tried).await?;
+            if candidates.is_empty() {
+                return Err(StoreError::NoUidLeft);
+            }
+            tried.extend(candidates.iter().map(|candidate| candidate.uid));
+            let root = self.root.clone();
+            let free = tokio::task::spawn_blocking(move || free_uids(&candidates, &root)).await;
+            ready.extend(free.map_err(|e| std::io::Error::other(e.to_string()))??);
+        }
+        Ok(())
+    }
+}

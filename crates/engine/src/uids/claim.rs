@@ -1,0 +1,286 @@
+//! The range of user numbers that a server claims. Two servers on one machine never have the same numbers: each block
+//! of [`BLOCK`] numbers has a lock file, and a claim keeps the locks of all blocks that it touches.
+
+use crate::limits::UID_DRAWS_MAX;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::ops::RangeInclusive;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Numbers of one claim by default, and of one lock.
+const BLOCK: u32 = 65_536;
+
+/// Numbers that no distribution and no container manager gives out by itself (systemd.io/UIDS-GIDS: the ranges above
+/// that of systemd-nspawn, which ends at 1879048191).
+const POOL: RangeInclusive<u32> = 1_879_048_192..=2_147_352_575;
+
+/// Directory of the lock files. It outlives every server: a lock file that is deleted while somebody has it locked
+/// would let a second server lock another file of the same name.
+const LOCKS: &str = "/run/tidegate";
+
+/// What an operator chose.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum UidChoice {
+    /// A block that no other server has: the one that the clusters have numbers of, else one drawn at random, so that
+    /// servers that never run at the same time seldom share one either.
+    #[default]
+    Auto,
+    Range(RangeInclusive<u32>),
+}
+
+impl UidChoice {
+    /// Reads `auto` or `FIRST-LAST`. The error is a sentence's end: "must be ...".
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let wrong = || "must be \"auto\", or FIRST-LAST such as \"1879048192-1879113727\"".to_owned();
+        let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+        let number = |part: &str| part.parse::<u32>().map_err(|_| wrong());
+        let (first, last) = (number(first)?, number(last)?);
+        // Below are the system's own users, above is the number that means "none".
+        if first < 1000 || last > u32::MAX - 2 {
+            return Err("must lie between 1000 and 4294967293".to_owned());
+        }
+        if last.saturating_sub(first) < 1 || last - first >= 1 << 24 {
+            return Err("must have 2 to 16777216 numbers".to_owned());
+        }
+        Ok(Self::Range(first..=last))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    #[error("the user numbers {}-{} of engine.uids are in use by {holder}", range.start(), range.end())]
+    Held { range: RangeInclusive<u32>, holder: String },
+    #[error("no range of user numbers is free for engines: other servers have those that were tried")]
+    NoneFree,
+    #[error("this user namespace has no user numbers {}-{}", .0.start(), .0.end())]
+    Unmapped(RangeInclusive<u32>),
+    #[error("the lock of engine.uids, {path}, can't be used: {source}", path = path.display())]
+    Lock { path: PathBuf, source: io::Error },
+}
+
+impl ClaimError {
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Held { .. } => {
+                "stop that server, or give this one other numbers: engine.uids = \"auto\" finds free ones".to_owned()
+            }
+            Self::NoneFree => "give this server numbers of its own: engine.uids = \"FIRST-LAST\"".to_owned(),
+            Self::Unmapped(_) => {
+                "give engine.uids numbers that /proc/self/uid_map has (second column: outside), or run as an ordinary user"
+                    .to_owned()
+            }
+            Self::Lock { path, .. } => format!(
+                "make {} writable for root (a systemd unit: RuntimeDirectory=tidegate), or run as an ordinary user",
+                path.parent().unwrap_or(path).display()
+            ),
+        }
+    }
+}
+
+/// Range of user numbers that no other server of this machine has, for as long as this value lives.
+pub struct UidClaim {
+    range: RangeInclusive<u32>,
+    _locks: Vec<File>,
+}
+
+impl fmt::Debug for UidClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UidClaim").field(&self.range).finish()
+    }
+}
+
+impl UidClaim {
+    /// Claims what was chosen. `in_use`: the numbers that clusters have already. `owner`: names this server to others.
+    pub fn take(choice: &UidChoice, in_use: &[u32], owner: &str) -> Result<Self, ClaimError> {
+        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        take_in(Path::new(LOCKS), &map, choice, in_use, owner)
+    }
+
+    /// Numbers for clusters. The last of the range is the template's.
+    pub fn for_clusters(&self) -> RangeInclusive<u32> {
+        *self.range.start()..=self.range.end().saturating_sub(1)
+    }
+
+    pub fn range(&self) -> RangeInclusive<u32> {
+        self.range.clone()
+    }
+
+    pub fn contains(&self, uid: u32) -> bool {
+        self.range.contains(&uid)
+    }
+}
+
+fn take_in(locks: &Path, map: &str, choice: &UidChoice, in_use: &[u32], owner: &str) -> Result<UidClaim, ClaimError> {
+    match choice {
+        UidChoice::Range(range) if !is_mapped(map, range) => Err(ClaimError::Unmapped(range.clone())),
+        UidChoice::Range(range) => claim(locks, range, owner),
+        UidChoice::Auto if !is_mapped(map, &POOL) => Err(ClaimError::Unmapped(POOL)),
+        UidChoice::Auto => {
+            for range in used_blocks(in_use).into_iter().chain((0..UID_DRAWS_MAX).filter_map(|_| random_block())) {
+                match claim(locks, &range, owner) {
+                    Err(ClaimError::Held { range, holder }) => {
+                        tracing::debug!(?range, holder, "these user numbers are another server's");
+                    }
+                    other => return other,
+                }
+            }
+            Err(ClaimError::NoneFree)
+        }
+    }
+}
+
+/// Blocks of the pool that clusters have numbers of, the one with most first.
+fn used_blocks(in_use: &[u32]) -> Vec<RangeInclusive<u32>> {
+    let mut blocks: BTreeMap<u32, usize> = BTreeMap::new();
+    for uid in in_use.iter().filter(|uid| POOL.contains(uid)) {
+        *blocks.entry(uid - uid % BLOCK).or_default() += 1;
+    }
+    let mut blocks: Vec<_> = blocks.into_iter().collect();
+    blocks.sort_by_key(|(_, clusters)| std::cmp::Reverse(*clusters));
+    blocks.into_iter().map(|(first, _)| block(first)).collect()
+}
+
+fn block(first: u32) -> RangeInclusive<u32> {
+    first..=first + (BLOCK - 1)
+}
+
+fn random_block() -> Option<RangeInclusive<u32>> {
+    let blocks = (POOL.end() - POOL.start()) / BLOCK + 1;
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(block(POOL.start() + u32::from_le_bytes(bytes) % blocks * BLOCK))
+}
+
+/// Whether every number of the range exists in this user namespace. Lines are: inside, outside, count.
+fn is_mapped(map: &str, range: &RangeInclusive<u32>) -> bool {
+    map.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        let [inside, _, count] = numbers.as_slice() else { return false };
+        u64::from(*range.start()) >= *inside && u64::from(*range.end()) < inside.saturating_add(*count)
+    })
+}
+
+fn claim(locks: &Path, range: &RangeInclusive<u32>, owner: &str) -> Result<UidClaim, ClaimError> {
+    match DirBuilder::new().mode(0o755).create(locks) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(ClaimError::Lock { path: locks.join("lock"), source: e });
+        }
+        _ => {}
+    }
+    let first_block = range.start() - range.start() % BLOCK;
+    let mut held = Vec::new();
+    for first in (first_block..=*range.end()).step_by(BLOCK as usize) {
+        let path = locks.join(format!("uids-{first}.lock"));
+        match lock_block(&path, owner) {
+            Ok(Some(file)) => held.push(file),
+            Ok(None) => return Err(ClaimError::Held { range: range.clone(), holder: read_owner(&path) }),
+            Err(source) => return Err(ClaimError::Lock { path, source }),
+        }
+    }
+    Ok(UidClaim { range: range.clone(), _locks: held })
+}
+
+/// The file with its lock, or nothing if another server has it. Closed to others, since whoever can open a file can
+/// lock it.
+fn lock_block(path: &Path, owner: &str) -> io::Result<Option<File>> {
+    let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(e)) => return Err(e),
+    }
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{owner}")?;
+    Ok(Some(file))
+}
+
+fn read_owner(path: &Path) -> String {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|f| f.take(512).read_to_string(&mut text));
+    match (read, text.trim()) {
+        (Ok(_), owner) if !owner.is_empty() => owner.to_owned(),
+        _ => "another server".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As in a machine's first namespace.
+    const ALL: &str = "         0          0 4294967295\n";
+
+    fn take(locks: &Path, choice: &UidChoice, in_use: &[u32]) -> Result<UidClaim, ClaimError> {
+        take_in(locks, ALL, choice, in_use, "the server on /data, pid 7")
+    }
+
+    #[test]
+    fn two_servers_never_have_a_number_in_common() {
+        let temp = tempfile::tempdir().unwrap();
+        let locks = temp.path().join("run");
+        let mut claims: Vec<UidClaim> = Vec::new();
+        for _ in 0..50 {
+            let claim = take(&locks, &UidChoice::Auto, &[]).unwrap();
+            assert!(POOL.contains(claim.range().start()) && POOL.contains(claim.range().end()));
+            assert_eq!(claim.range().count(), 65_536);
+            assert!(!claims.iter().any(|other| other.contains(*claim.range().start())), "{claims:?}");
+            claims.push(claim);
+        }
+    }
+
+    #[test]
+    fn a_server_gets_the_block_of_its_clusters_again_unless_another_has_it() {
+        let temp = tempfile::tempdir().unwrap();
+        // One left from an older range, two of one block, one of another.
+        let in_use = [600_003, 1_879_113_728, 1_879_179_264 + 5, 1_879_179_264 + 9];
+        let first = take(temp.path(), &UidChoice::Auto, &in_use).unwrap();
+        assert_eq!(first.range(), 1_879_179_264..=1_879_244_799);
+        // A copy of its data directory on the same machine.
+        let second = take(temp.path(), &UidChoice::Auto, &in_use).unwrap();
+        assert_eq!(second.range(), 1_879_113_728..=1_879_179_263);
+        let third = take(temp.path(), &UidChoice::Auto, &in_use).unwrap();
+        assert!(!first.contains(*third.range().start()) && !second.contains(*third.range().start()));
+        drop(first);
+        assert_eq!(take(temp.path(), &UidChoice::Auto, &in_use).unwrap().range(), 1_879_179_264..=1_879_244_799);
+    }
+
+    #[test]
+    fn a_range_that_touches_anothers_block_is_refused_by_name() {
+        let temp = tempfile::tempdir().unwrap();
+        let range = |first: u32, last: u32| UidChoice::Range(first..=last);
+        let _first = take(temp.path(), &range(600_000, 665_535), &[]).unwrap();
+        for taken in [range(600_000, 665_535), range(650_000, 650_007), range(665_535, 700_000)] {
+            let error = take(temp.path(), &taken, &[]).unwrap_err();
+            assert!(error.to_string().contains("the server on /data, pid 7"), "{error}");
+            assert!(error.hint().contains("auto"), "{}", error.hint());
+        }
+        take(temp.path(), &range(720_896, 720_903), &[]).unwrap();
+    }
+
+    #[test]
+    fn numbers_that_the_namespace_lacks_are_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let rootless = "0 1000 1\n1 100000 65536\n";
+        let refused = |choice| take_in(temp.path(), rootless, &choice, &[], "x");
+        assert!(matches!(refused(UidChoice::Auto), Err(ClaimError::Unmapped(_))));
+        assert!(matches!(refused(UidChoice::Range(60_000..=70_000)), Err(ClaimError::Unmapped(_))));
+        assert!(refused(UidChoice::Range(30_000..=40_000)).is_ok());
+    }
+
+    #[test]
+    fn a_choice_is_read_or_refused_with_what_it_must_be() {
+        assert_eq!(UidChoice::parse("auto"), Ok(UidChoice::Auto));
+        assert_eq!(UidChoice::parse("600000-665535"), Ok(UidChoice::Range(600_000..=665_535)));
+        for bad in ["", "yes", "1", "5-9", "600000-600000", "9000-8000", "-1-5", "600000-4294967295", "1000-4000000000"]
+        {
+            assert!(UidChoice::parse(bad).unwrap_err().starts_with("must "), "{bad}");
+        }
+    }
+}
