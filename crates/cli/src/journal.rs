@@ -22,6 +22,9 @@ impl Journal for LogJournal {
                 info!(%cluster, run = run.0, sessions_evicted, "engine asleep");
             }
             Event::EngineDied { cluster, run, status } => error!(%cluster, run = run.0, status, "engine died"),
+            Event::EngineFrozen { cluster, run, silent } => {
+                error!(%cluster, run = run.0, silent_s = silent.as_secs_f64(), "engine frozen, it is killed");
+            }
             Event::EngineFailed { cluster, reason } => error!(%cluster, reason, "engine can't start"),
             Event::CertificateSwapped { names, not_after_unix } => {
                 info!(names = names.join(","), not_after_unix, "certificate swapped");

@@ -185,7 +185,9 @@ impl Journal for Metrics {
                 self.inner.wake_seconds.observe(took.as_secs_f64());
             }
             Event::EngineDied { .. } | Event::EngineFailed { .. } => self.inner.engine_failures.inc(),
-            Event::ClusterDeleted { .. }
+            // Its death is an event of its own.
+            Event::EngineFrozen { .. }
+            | Event::ClusterDeleted { .. }
             | Event::EngineSlept { .. }
             | Event::CertificateSwapped { .. }
             | Event::CertificateRejected { .. }

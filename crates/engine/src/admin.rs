@@ -1,15 +1,13 @@
 //! The administrative connection to one engine: the client's half of `wire` on a stream that this room connected.
 //! Text queries only; never shared by two statements at once.
 
-use crate::driver::RunError;
 use crate::init_sql::ADMIN_USER;
-use crate::limits::ADMIN_STATEMENT_MAX;
+use crate::limits::{ADMIN_STATEMENT_MAX, READING_MAX_SECONDS};
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::limits::ENGINE_PACKET_MAX;
 use tidegate_wire::packet::{Packet, PacketReader};
-use tidegate_wire::proxy;
 use tidegate_wire::query::{self, Outcome, ResultReader, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -68,33 +66,52 @@ pub struct Greeted {
 
 pub struct Admin {
     stream: Stream,
-    /// A statement was left half-read: nothing that follows could be trusted.
-    broken: bool,
+    /// The engine's own number of this session.
+    pub session: u32,
+}
+
+/// Why a statement has no result.
+#[derive(Debug)]
+pub enum StatementError {
+    /// The engine said no; the connection stays good.
+    Refused(String),
+    /// The engine closed the connection.
+    Closed(String),
+    /// No answer in time. The connection can't be used any more.
+    Late,
 }
 
 impl Admin {
     /// Waits for the engine's greeting on a connection that may still lie in the backlog.
     pub async fn greeting(inner: UnixStream) -> Result<Greeted, String> {
+        // No PROXY header: the engine takes this connection for one of `localhost`, also where a tenant has changed the
+        // networks that headers are taken from.
         let mut stream = Stream { inner, buffer: Vec::new(), at: 0 };
-        // This one speaks for itself: LOCAL, so that the engine takes it for `localhost`.
-        stream.send(&proxy::encode_v2(None)).await?;
         let greeting = stream.packet().await?;
         Ok(Greeted { stream, greeting })
     }
 
-    /// One statement, one answer. Cancelled in the middle, the connection is lost.
-    pub async fn run(&mut self, sql: &str) -> Result<Vec<Row>, RunError> {
-        if std::mem::replace(&mut self.broken, true) {
-            return Err(RunError::Lost("a statement before this one was not finished".to_owned()));
-        }
+    /// Sends one statement and waits for its answer. After any error but a refusal the connection must be dropped.
+    pub async fn run(&mut self, sql: &str) -> Result<Vec<Row>, StatementError> {
         let answer = tokio::time::timeout(ADMIN_STATEMENT_MAX, self.exchange(sql)).await;
-        let outcome = answer.map_err(|_| RunError::Lost("a statement took too long".to_owned()))?;
-        let outcome = outcome.map_err(RunError::Lost)?;
-        self.broken = false;
-        match outcome {
+        match answer.map_err(|_| StatementError::Late)?.map_err(StatementError::Closed)? {
             Outcome::Rows(rows) => Ok(rows),
             Outcome::Done(_) => Ok(Vec::new()),
-            Outcome::Refused(e) => Err(RunError::Refused(format!("{} ({})", e.message_lossy(), e.code))),
+            Outcome::Refused(e) => Err(StatementError::Refused(format!("{} ({})", e.message_lossy(), e.code))),
+        }
+    }
+
+    /// Sets what a tenant may have set for all sessions. Ours is idle for as long as the cluster is awake; its
+    /// statements end by themselves before we give them up.
+    async fn settle_session(&mut self) -> Result<(), String> {
+        let sql = format!(
+            "SET SESSION wait_timeout=31536000, max_statement_time={READING_MAX_SECONDS}, \
+             lock_wait_timeout={READING_MAX_SECONDS}, innodb_lock_wait_timeout={READING_MAX_SECONDS}, autocommit=1"
+        );
+        match self.run(&sql).await {
+            Ok(_) => Ok(()),
+            Err(StatementError::Refused(reason) | StatementError::Closed(reason)) => Err(reason),
+            Err(StatementError::Late) => Err("its first statement took too long".to_owned()),
         }
     }
 
@@ -111,6 +128,7 @@ impl Admin {
 }
 
 impl Greeted {
+    /// Logs in as the gateway's account.
     pub async fn login(mut self, password: &str) -> Result<Admin, String> {
         let mut login = ClientLogin::new(ClientIdentity {
             user: ADMIN_USER.as_bytes().to_vec(),
@@ -125,7 +143,11 @@ impl Greeted {
         loop {
             match login.on_packet(packet).map_err(|e| e.to_string())? {
                 ClientStep::Send(bytes) => self.stream.send(&bytes).await?,
-                ClientStep::Done { .. } => return Ok(Admin { stream: self.stream, broken: false }),
+                ClientStep::Done { connection_id, .. } => {
+                    let mut admin = Admin { stream: self.stream, session: connection_id };
+                    admin.settle_session().await?;
+                    return Ok(admin);
+                }
                 ClientStep::Refused(e) => return Err(format!("the gateway's own login failed: {}", e.message_lossy())),
             }
             packet = self.stream.packet().await?;

@@ -38,6 +38,12 @@ pub trait Run: Send + Sync + 'static {
     /// Ends when the engine has, with how.
     fn ended(&self) -> BoxFuture<'_, String>;
 
+    /// Ends when the engine has given no sign of life for as long as `patience`.
+    fn frozen(&self, patience: Duration) -> BoxFuture<'_, ()>;
+
+    /// Ends it now, whatever it does.
+    fn kill(&self);
+
     /// All accounts people may log in with: no roles, and not the engine's and the gateway's own. Incomplete if there
     /// are more than a book has room for.
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>>;
@@ -82,7 +88,7 @@ pub enum RunError {
     /// The engine said no; the connection is good.
     #[error("{0}")]
     Refused(String),
-    /// The administrative connection is gone, and with it the engine.
+    /// There is no administrative connection at the moment. The engine may be well.
     #[error("the administrative connection is lost: {0}")]
     Lost(String),
 }

@@ -13,7 +13,7 @@ use crate::limits::{COMMANDS_MAX, KILLS_AT_ONCE_MAX, OPERATION_MAX, SHUTDOWN_MAX
 use crate::local::{Local, LocalDriver};
 use crate::program::Program;
 use crate::settings::EngineSettings;
-use crate::socket::SocketFolder;
+use crate::socket::{ClusterSockets, SocketFolder};
 use crate::spawner::Spawner;
 use crate::status::Shared;
 use crate::supervisor::Supervisor;
@@ -88,10 +88,11 @@ impl Engines {
             tracing::warn!("not in force for engines: the limit of {missing}");
         }
         let starts = Arc::new(Semaphore::new(settings.wakes_at_once_max.max(1)));
+        let frozen_after = settings.frozen_after;
         let inner = Inner {
             local: Arc::new(Local { settings, program, spawner, cgroups: Arc::new(cgroups) }),
             sockets: SocketFolder::open(&run)?,
-            common: Common { ledger, journal, starts },
+            common: Common { ledger, journal, starts, frozen_after },
             walls,
             clusters: RwLock::default(),
             template: Mutex::new(None),
@@ -149,8 +150,8 @@ impl Engines {
     #[expect(clippy::unused_async, reason = "registering a remote engine will ask it something")]
     pub async fn adopt(&self, spec: ClusterSpec, clean: bool) -> Result<(), EngineError> {
         let local = Arc::clone(&self.inner.local);
-        let listener = self.inner.sockets.listen(&format!("engine-{}.sock", spec.id))?;
-        let driver = LocalDriver::new(local, self.folder(&spec), listener, (spec.id, spec.limits));
+        let sockets = ClusterSockets::new(self.inner.sockets.clone(), &spec.id.to_string());
+        let driver = LocalDriver::new(local, self.folder(&spec), sockets, (spec.id, spec.limits));
         let driver: Arc<dyn Driver> = Arc::new(driver);
         let shared = Arc::new(Shared::new(spec.id, clean));
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);

@@ -2,6 +2,7 @@
 //! itself and then executes the server. Never returns, never starts a thread, never reads the network.
 
 use crate::cgroup;
+use crate::handover;
 use crate::walls::{files, seccomp};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, Signal};
@@ -15,10 +16,13 @@ use std::process::Command;
 /// What `main` dispatches on before any thread exists.
 pub const COMMAND: &str = "engine-exec";
 
-/// systemd's protocol for handed-over sockets: they start at this descriptor.
+/// First descriptor of handed-over sockets (sd_listen_fds(3)).
 const LISTEN_FD: RawFd = 3;
-/// Where the cluster's lock lives in the engine; nobody looks for it, it only has to stay open.
-const LOCK_FD: RawFd = 4;
+/// Names of the handed-over sockets, in order. MariaDB takes one named `extra` for its extra port: connections there
+/// get a thread each and have a limit of their own, so they pass a thread pool full of a tenant's queries.
+const LISTEN_NAMES: &str = "sessions:extra";
+/// Descriptor of the cluster's lock in the engine. Nothing reads it; it only has to stay open.
+const LOCK_FD: RawFd = 5;
 
 /// Threads one engine may have, where its uid is its own: one per connection at the very most of any limit.
 const THREADS_MAX: u64 = 4096;
@@ -46,7 +50,7 @@ pub struct Orders {
     pub data_max: u64,
     /// Processes and threads of the engine's own user. 0: the room's bound.
     pub tasks_max: u32,
-    /// Standard input is SQL for `--bootstrap`, no socket, and there is no lock.
+    /// Standard input is SQL for `--bootstrap`, and no sockets are handed over.
     pub bootstrap: bool,
     pub program: PathBuf,
     pub program_args: Vec<OsString>,
@@ -166,12 +170,13 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     // Time zone names of the system's own zone, nothing else of our environment.
     command.env("LC_ALL", "C");
     if !orders.bootstrap {
-        command.env("LISTEN_FDS", "1").env("LISTEN_PID", std::process::id().to_string());
+        command.env("LISTEN_FDS", handover::SOCKETS.to_string()).env("LISTEN_FDNAMES", LISTEN_NAMES);
+        command.env("LISTEN_PID", std::process::id().to_string());
     }
     Err(format!("{}: {}", orders.program.display(), command.exec()))
 }
 
-/// Moves socket and lock to where the engine wants them, and closes whatever else was inherited.
+/// Moves sockets and lock to where the engine expects them, and closes whatever else was inherited.
 fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
     let inherited: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -182,20 +187,18 @@ fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
         let _ = nix::unistd::close(fd);
     }
     if !bootstrap {
-        for (from, to) in [(std::io::stdin().as_raw_fd(), LISTEN_FD), (std::io::stdout().as_raw_fd(), LOCK_FD)] {
-            let copy = match from {
-                0 => fcntl_dupfd_cloexec(std::io::stdin(), to)?,
-                _ => fcntl_dupfd_cloexec(std::io::stdout(), to)?,
-            };
-            if copy.as_raw_fd() != to {
-                return Err(std::io::Error::other("a descriptor was not free"));
+        for (socket, to) in handover::unpack(std::io::stdin())?.into_iter().zip(LISTEN_FD..) {
+            if socket.as_raw_fd() != to {
+                return Err(std::io::Error::other("a socket's descriptor was not free"));
             }
-            fcntl_setfd(&copy, FdFlags::empty())?;
-            // Stays open over the exec, which is the point.
-            let _ = copy.into_raw_fd();
+            // Stays open over the exec.
+            let _ = socket.into_raw_fd();
         }
         rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     }
+    let lock = fcntl_dupfd_cloexec(std::io::stdout(), LOCK_FD)?;
+    fcntl_setfd(&lock, FdFlags::empty())?;
+    let _ = lock.into_raw_fd();
     rustix::stdio::dup2_stdout(std::io::stderr())?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::error::{EngineError, StartError};
 use crate::readings::{Answer, Reply as BookReply};
 use crate::tasks::Started;
 use std::time::Instant;
-use tidegate_model::ClusterLimits;
+use tidegate_model::{ClusterLimits, RunEpoch};
 use tokio::sync::oneshot;
 
 pub enum Command {
@@ -29,4 +29,6 @@ pub enum Report {
     Started(Result<Started, StartError>),
     Drained(DrainEnd),
     Read(Answer),
+    /// The engine of this run gives no sign of life.
+    Frozen(RunEpoch),
 }

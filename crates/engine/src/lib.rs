@@ -3,6 +3,7 @@
 
 mod accounts;
 mod admin;
+mod admin_line;
 mod cgroup;
 mod copy;
 mod disk;
@@ -13,6 +14,8 @@ mod engines;
 mod error;
 mod exec;
 mod folder;
+mod handover;
+mod health;
 mod hears;
 mod in_force;
 mod init_sql;
@@ -27,6 +30,7 @@ mod process;
 mod process_usage;
 mod program;
 mod readings;
+mod repair;
 mod secret;
 mod seed;
 mod settings;

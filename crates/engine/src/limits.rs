@@ -10,7 +10,7 @@ pub const BACKLOG: i32 = 4096;
 /// noticed at once by its pidfd, so this bounds a hang only.
 pub const START_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// From the greeting to the proven login: a few packets on a Unix socket.
+/// From the greeting to the proven first login: a few packets on a Unix socket.
 pub const ADMIN_LOGIN_MAX: Duration = Duration::from_secs(10);
 
 /// How long a start waits for the lock of an engine that outlived its server (PDEATHSIG is sent at once, but a process
@@ -41,7 +41,7 @@ pub const FORGET_LOOK: Duration = Duration::from_millis(5);
 pub const READING_MAX_SECONDS: u32 = 5;
 
 /// Any one statement on the administrative connection. Twice what the engine bounds itself: past this the connection
-/// is lost, and with it the engine.
+/// is given up and the next statement opens another.
 pub const ADMIN_STATEMENT_MAX: Duration = Duration::from_secs(12);
 
 /// Bytes of one account's privileges (JSON) that are read. MariaDB writes about 250; X509 names and alternatives add a
@@ -115,8 +115,22 @@ pub const TEMPLATE_STEP_MAX: Duration = Duration::from_secs(180);
 /// SQL that describes the time zones: about 6 MB with tzdata of 2025.
 pub const TZ_SQL_MAX: u64 = 64 << 20;
 
-/// Above the cluster's own limit of connections: ours, and a margin so that the gateway's refusal comes first.
-pub const CONNECTIONS_SPARE: u32 = 10;
+/// Connections to the engine's extra socket, which only this server reaches: the administrative one, the next one
+/// while the engine has not forgotten it, and probes of the engine's health.
+pub const EXTRA_CONNECTIONS: u32 = 16;
+
+/// From a lost administrative connection to the next one's proven login. The extra socket passes the tenant's
+/// queries, so this only needs a share of a core.
+pub const ADMIN_CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// Sessions that were given up in the middle of a statement and wait to be ended by the next connection.
+pub const LATE_SESSIONS_MAX: usize = 16;
+
+/// One repair of the engine's own tables: 0.5 s on a quiet machine, of an engine that may have to recover first.
+pub const REPAIR_MAX: Duration = Duration::from_secs(60);
+
+/// Parts of the time after which a silent engine is taken for frozen; each must be silent by itself.
+pub const HEALTH_SLICES: u32 = 10;
 
 /// An operator's wake or password change. Recovery of a large data directory may take minutes.
 pub const OPERATION_MAX: Duration = Duration::from_secs(10 * 60);

@@ -1,14 +1,15 @@
 //! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never TCP, never two
 //! processes on one data directory.
 
+use crate::admin_line::AdminLine;
 use crate::cgroup::{CgroupHome, EngineGroup, GroupLimits};
 use crate::disk::{DiskGuard, DiskLevel};
 use crate::driver::{Driver, Run};
 use crate::engine_log::log_tail;
-use crate::error::StartError;
+use crate::error::{EngineError, StartError};
 use crate::exec::Orders;
 use crate::folder::Folder;
-use crate::init_sql::{RootSeed, init_sql};
+use crate::init_sql::{FIRST_USER, RootSeed, init_sql};
 use crate::limits::{LOCK_RETRY, LOCK_WAIT};
 use crate::local_run::{LocalRun, first_login};
 use crate::process::{End, Process, RunGroup};
@@ -16,13 +17,14 @@ use crate::process_usage::RunUsage;
 use crate::program::{Program, major};
 use crate::secret::AdminSecret;
 use crate::settings::EngineSettings;
-use crate::socket::Listener;
+use crate::socket::{ClusterSockets, Listener};
 use crate::spawner::{Luggage, Spawner};
 use crate::uids::{kill_processes, settle_ownership};
-use crate::{options, seed};
+use crate::{handover, options, repair, seed};
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,10 +40,11 @@ pub struct Local {
     pub cgroups: Arc<CgroupHome>,
 }
 
+/// Driver of one cluster.
 pub struct LocalDriver {
     pub local: Arc<Local>,
     pub folder: Folder,
-    pub listener: Listener,
+    pub sockets: ClusterSockets,
     pub cluster: ClusterId,
     /// Limits of the next start.
     pub limits: Mutex<ClusterLimits>,
@@ -56,7 +59,7 @@ impl Driver for LocalDriver {
     }
 
     fn socket(&self) -> PathBuf {
-        self.listener.path.clone()
+        self.sockets.path()
     }
 
     fn set_limits(&self, limits: &ClusterLimits) {
@@ -112,49 +115,91 @@ impl Driver for LocalDriver {
     }
 }
 
+/// Why an engine is not up.
+struct NotUp {
+    error: StartError,
+    /// The engine's own tables may be the cause: a tenant can change them.
+    own_tables: bool,
+}
+
+impl From<StartError> for NotUp {
+    fn from(error: StartError) -> Self {
+        Self { error, own_tables: false }
+    }
+}
+
 impl LocalDriver {
-    pub fn new(local: Arc<Local>, folder: Folder, listener: Listener, cluster: (ClusterId, ClusterLimits)) -> Self {
+    pub fn new(
+        local: Arc<Local>,
+        folder: Folder,
+        sockets: ClusterSockets,
+        cluster: (ClusterId, ClusterLimits),
+    ) -> Self {
         let (cluster, limits) = cluster;
         let disk = Arc::new(DiskGuard::new(cluster, &folder, limits.disk_max_bytes));
-        Self { local, folder, listener, cluster, limits: limits.into(), disk, spent: Arc::default() }
+        Self { local, folder, sockets, cluster, limits: limits.into(), disk, spent: Arc::default() }
     }
 
     async fn start_run(&self) -> Result<LocalRun, StartError> {
         self.check_version()?;
-        let failed = |what: &'static str| move |e: io::Error| StartError::new(format!("{what}: {e}"));
         let lock = self.lock().await?;
         self.settle_ownership().await?;
-        self.folder.empty_tmp().map_err(failed("emptying its folder for temporary files"))?;
-        let secret = AdminSecret::random().map_err(|e| StartError::new(format!("no randomness: {e}")))?;
         let root = seed::read(&self.folder).map_err(failed("reading the first password's hash"))?;
-        let sql =
-            init_sql(&secret, root.as_ref()).ok_or_else(|| StartError::new("the first user's name is unusable"))?;
+        let run = match self.launch(&lock, root.as_ref()).await {
+            Ok(run) => run,
+            Err(NotUp { error, own_tables: false }) => return Err(error),
+            Err(NotUp { error, own_tables: true }) => {
+                let folder = self.folder.root().display();
+                tracing::warn!(%folder, reason = error.reason, "the engine's own tables are repaired");
+                let group = self.make_group().await.map_err(failed("making its control group"))?;
+                let group = group.map(|group| RunGroup { group, spent: Arc::clone(&self.spent) });
+                repair::system_tables(&self.local, &self.folder, &lock, group).await?;
+                // Where its root is lost, it comes back with a password that nobody has.
+                let lost = RootSeed { user: FIRST_USER.to_owned(), stage2: random_secret()?.stage2() };
+                self.launch(&lock, Some(root.as_ref().unwrap_or(&lost))).await.map_err(|e| e.error)?
+            }
+        };
+        self.settle_first_run(&run, root.as_ref()).await?;
+        Ok(run)
+    }
+
+    /// Starts the process and logs in to it. `root` is made in the engine if it is not there.
+    async fn launch(&self, lock: &File, root: Option<&RootSeed>) -> Result<LocalRun, NotUp> {
+        self.folder.empty_tmp().map_err(failed("emptying its folder for temporary files"))?;
+        let secret = random_secret()?;
+        let sql = init_sql(&secret, root).ok_or_else(|| StartError::new("the first user's name is unusable"))?;
         self.folder.write_init_sql(&sql).map_err(failed("writing init.sql"))?;
         let (log, log_start) = self.folder.open_log().map_err(failed("opening its log"))?;
-        // Before the engine exists, so that ours is the first connection it accepts and its greeting says "ready".
-        let stream = UnixStream::connect(&self.listener.path).await.map_err(failed("its socket"))?;
-        let listener = self.listener.fd.try_clone().map_err(failed("its socket"))?;
-        let luggage = Luggage { stdin: listener, stdout: lock.into(), stderr: log.into() };
+        let sessions = self.sockets.sessions().map_err(unbound)?;
+        let extra = self.sockets.extra().map_err(unbound)?;
+        // Before the engine exists, so that its greeting to this connection says "ready".
+        let stream = UnixStream::connect(&extra.file.path).await.map_err(failed("its extra socket"))?;
+        let parcel = handover::pack([sessions.fd.as_fd(), extra.fd.as_fd()]).map_err(failed("its sockets"))?;
+        let lock = lock.try_clone().map_err(failed("its lock"))?;
+        let luggage = Luggage { stdin: parcel, stdout: lock.into(), stderr: log.into() };
         let group = self.make_group().await.map_err(failed("making its control group"))?;
         let orders = self.orders(group.as_ref());
         let group = group.map(|group| RunGroup { group, spent: Arc::clone(&self.spent) });
         let process = Process::spawn(&self.local.spawner, &orders, luggage, group).await;
         let process = process.map_err(failed("starting a process"))?;
+        // Ours is closed, so that a connection to an engine that is gone fails instead of waiting for ever.
+        let Listener { fd, file } = extra;
+        drop(fd);
         let admin = tokio::select! {
             admin = first_login(stream, &secret) => admin,
             end = process.ended() => return Err(self.explain(&end, log_start)),
         };
-        let admin = match admin {
-            Ok(admin) => admin,
+        match admin {
+            Ok(admin) => Ok(LocalRun::new(process, AdminLine::new(file.path.clone(), secret, admin), file)),
             // Its end and the lost connection come together: the end explains more.
             Err(reason) => match tokio::time::timeout(LOCK_RETRY, process.ended()).await {
-                Ok(end) => return Err(self.explain(&end, log_start)),
-                Err(_) => return Err(StartError::new(format!("{reason}; {}", self.log_tail(log_start)))),
+                Ok(end) => Err(self.explain(&end, log_start)),
+                Err(_) => Err(NotUp {
+                    error: StartError::new(format!("{reason}; {}", self.log_tail(log_start))),
+                    own_tables: true,
+                }),
             },
-        };
-        let run = LocalRun::new(process, admin);
-        self.settle_first_run(&run, root.as_ref()).await?;
-        Ok(run)
+        }
     }
 
     /// Hands the files over if the cluster has got another user since it last ran.
@@ -268,9 +313,12 @@ impl LocalDriver {
         orders
     }
 
-    fn explain(&self, end: &End, log_start: u64) -> StartError {
+    fn explain(&self, end: &End, log_start: u64) -> NotUp {
         let reason = format!("{}: {}", end.text, self.log_tail(log_start));
-        StartError { reason, killed: end.signal == Some(9), refusal: None }
+        let killed = end.signal == Some(9);
+        // Some of its tables end it with an error, others with a crash.
+        let own_tables = !killed && (end.signal.is_some() || reason.contains(repair::UNUSABLE));
+        NotUp { error: StartError { reason, killed, refusal: None }, own_tables }
     }
 
     fn log_tail(&self, start: u64) -> String {
@@ -283,6 +331,18 @@ impl LocalDriver {
 /// stacks for the most part), and page tables and the page cache take the difference.
 fn data_max(memory_max_bytes: u64) -> u64 {
     memory_max_bytes - memory_max_bytes / 32
+}
+
+fn failed(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |e| StartError::new(format!("{what}: {e}"))
+}
+
+fn unbound(e: EngineError) -> StartError {
+    StartError::new(format!("its socket: {e}"))
+}
+
+fn random_secret() -> Result<AdminSecret, StartError> {
+    AdminSecret::random().map_err(|e| StartError::new(format!("no randomness: {e}")))
 }
 
 /// How every engine process is called.

@@ -1,51 +1,47 @@
 //! One running local engine and the statements this room sends to it. Starting one is `local`'s.
 
 use crate::admin::Admin;
+use crate::admin_line::AdminLine;
 use crate::cgroup::GroupLimits;
 use crate::driver::{Run, RunError};
+use crate::health;
 use crate::init_sql::{literal, native_hash};
 use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, OTHERS_MAX, READ_ONLY_WAIT_SECONDS, START_MAX};
-use crate::options;
 use crate::process::Process;
 use crate::process_usage::RunUsage;
 use crate::secret::AdminSecret;
+use crate::socket::SocketFile;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tidegate_model::{Accounts, BoxFuture, ClusterLimits, EngineSessionId};
+use tidegate_wire::query::Row;
 use tokio::net::UnixStream;
-use tokio::sync::Mutex;
 
+/// Waits for the engine's greeting and logs in.
 pub async fn first_login(stream: UnixStream, secret: &AdminSecret) -> Result<Admin, String> {
     let ready = tokio::time::timeout(START_MAX, Admin::greeting(stream)).await;
     let greeted = ready.map_err(|_| "no greeting came in time".to_owned())??;
     let login = tokio::time::timeout(ADMIN_LOGIN_MAX, greeted.login(secret.password())).await;
-    let mut admin = login.map_err(|_| "the gateway's own login took too long".to_owned())??;
-    // Ours is idle for as long as the cluster is awake.
-    admin.run("SET SESSION wait_timeout=31536000").await.map_err(|e| e.to_string())?;
-    Ok(admin)
+    login.map_err(|_| "the gateway's own login took too long".to_owned())?
 }
 
 /// One running engine.
 pub struct LocalRun {
     process: Process,
-    admin: Mutex<Admin>,
+    admin: AdminLine,
+    extra: SocketFile,
     /// Why this server ended it.
     killed_because: OnceLock<String>,
 }
 
 impl LocalRun {
-    pub fn new(process: Process, admin: Admin) -> Self {
-        Self { process, admin: Mutex::new(admin), killed_because: OnceLock::new() }
+    pub fn new(process: Process, admin: AdminLine, extra: SocketFile) -> Self {
+        Self { process, admin, extra, killed_because: OnceLock::new() }
     }
 
-    /// A lost administrative connection is the end of the run: what is in there can't be known any more.
-    pub async fn query(&self, sql: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>, RunError> {
-        let mut admin = self.admin.lock().await;
-        let result = admin.run(sql).await;
-        if let Err(RunError::Lost(_)) = &result {
-            self.process.kill();
-        }
-        result
+    /// Runs one statement as the administrator. A lost connection costs the statement only.
+    pub async fn query(&self, sql: &str) -> Result<Vec<Row>, RunError> {
+        self.admin.run(sql).await
     }
 
     /// Sessions of people, by id. The engine's own threads are not counted.
@@ -80,6 +76,14 @@ impl Run for LocalRun {
         })
     }
 
+    fn frozen(&self, patience: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(health::frozen(&self.extra.path, || self.process.cpu_time(), patience))
+    }
+
+    fn kill(&self) {
+        self.process.kill();
+    }
+
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
         Box::pin(self.read_accounts())
     }
@@ -111,8 +115,7 @@ impl Run for LocalRun {
         let limits = *limits;
         Box::pin(async move {
             self.process.set_limits(GroupLimits::from(&limits)).await.map_err(RunError::Refused)?;
-            let with_ours = options::with_spare(limits.connections_max);
-            self.query(&format!("SET GLOBAL max_connections = {with_ours}")).await.map(drop)
+            self.query(&format!("SET GLOBAL max_connections = {}", limits.connections_max)).await.map(drop)
         })
     }
 

@@ -2,7 +2,7 @@
 //! (`--no-defaults`), since the machine's own MariaDB may have one.
 
 use crate::folder::Folder;
-use crate::limits::CONNECTIONS_SPARE;
+use crate::limits::EXTRA_CONNECTIONS;
 use crate::program::Program;
 use crate::settings::EngineSettings;
 use std::ffi::OsString;
@@ -62,11 +62,6 @@ fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<
     out
 }
 
-/// The engine's own limit for a cluster's.
-pub fn with_spare(connections_max: u32) -> u32 {
-    connections_max.saturating_add(CONNECTIONS_SPARE)
-}
-
 /// One run behind the gateway.
 pub fn run(settings: &EngineSettings, program: &Program, folder: &Folder, connections_max: u32) -> Vec<OsString> {
     let mut out = common(settings, program, folder);
@@ -74,7 +69,9 @@ pub fn run(settings: &EngineSettings, program: &Program, folder: &Folder, connec
     // Nothing listens there: it keeps `MASTER_HOST='localhost'` from meaning the machine's own MariaDB.
     out.push(path("--socket=", &folder.tmp().join("none.sock")));
     out.push(path("--pid-file=", &folder.tmp().join("engine.pid")));
-    out.push(format!("--max-connections={}", with_spare(connections_max)).into());
+    // The cluster's own limit, so that `@@max_connections` tells it: ours are at the extra socket and not among them.
+    out.push(format!("--max-connections={connections_max}").into());
+    out.push(format!("--extra-max-connections={EXTRA_CONNECTIONS}").into());
     out.push(format!("--max-allowed-packet={}", settings.max_allowed_packet_bytes).into());
     out.extend(
         [
@@ -88,8 +85,8 @@ pub fn run(settings: &EngineSettings, program: &Program, folder: &Folder, connec
             "--table-open-cache=400",
             "--table-definition-cache=400",
             // The pool: a gateway, its clients and a thread per connection crowd the same cores; measured behind this
-            // gateway at 32 sessions it answers a third more queries. A tenant's long queries can hold up our own
-            // reading of the accounts until the pool notices its stall: after 10 ms here, instead of its 500.
+            // gateway at 32 sessions it answers a third more queries. A tenant's long queries hold up its others until
+            // the pool notices its stall: after 10 ms here, instead of its 500.
             "--thread-handling=pool-of-threads",
             "--thread-pool-stall-limit=10",
             "--log-warnings=1",

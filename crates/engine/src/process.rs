@@ -121,6 +121,14 @@ impl Process {
         set.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
     }
 
+    /// Returns the CPU time used so far by all its threads, in clock ticks (proc_pid_stat(5)); none once it has ended.
+    pub fn cpu_time(&self) -> Option<u64> {
+        if self.end.borrow().is_some() {
+            return None;
+        }
+        parse_cpu_time(&std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?)
+    }
+
     pub fn kill(&self) {
         // ESRCH: it has ended already.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
@@ -158,6 +166,14 @@ fn pollable(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
+/// User and system time. The second field is the program's name in brackets, which may contain anything.
+fn parse_cpu_time(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    Some(next()? + next()?)
+}
+
 fn describe(status: io::Result<ExitStatus>) -> End {
     match status {
         Ok(status) => End {
@@ -170,5 +186,19 @@ fn describe(status: io::Result<ExitStatus>) -> End {
             success: status.success(),
         },
         Err(e) => End { text: format!("its end can't be read: {e}"), signal: None, success: false },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_read_behind_any_name() {
+        let stat = "7 (a) b ) S 1 7 7 0 -1 4194560 1 2 3 4 120 34 0 0 20 0 1 0 99 1 2";
+        assert_eq!(parse_cpu_time(stat), Some(154));
+        assert_eq!(parse_cpu_time("7 (x) S 1"), None);
+        let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(parse_cpu_time(&own).is_some());
     }
 }

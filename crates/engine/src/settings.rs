@@ -4,6 +4,7 @@ use crate::uids::UidClaim;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How our own binary is called to become an engine.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub struct EngineSettings {
     pub address_space_max_bytes: u64,
     /// Where the engines' control groups are made.
     pub cgroup: CgroupChoice,
+    /// An awake engine that gives no greeting and uses no CPU time for this long is frozen: it is killed and recovered.
+    pub frozen_after: Duration,
     /// For tests of the wall: use no Landlock above this version.
     pub landlock_abi_max: Option<u8>,
 }
@@ -86,6 +89,7 @@ impl EngineSettings {
             max_allowed_packet_bytes: 64 << 20,
             address_space_max_bytes: 8 << 30,
             cgroup: CgroupChoice::Auto,
+            frozen_after: Duration::from_secs(30),
             landlock_abi_max: None,
         }
     }

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Longest path a Unix socket's address holds, without its closing NUL (unix(7)).
 const PATH_MAX: usize = 107;
@@ -21,10 +21,17 @@ pub struct SocketFolder {
     handle: Arc<File>,
 }
 
+/// A bound and listening socket.
 #[derive(Debug)]
 pub struct Listener {
     pub fd: OwnedFd,
-    /// What to connect to: valid in this process.
+    pub file: SocketFile,
+}
+
+/// The file of a bound socket, removed when this is dropped.
+#[derive(Debug)]
+pub struct SocketFile {
+    /// Path to connect to: valid in this process.
     pub path: PathBuf,
     file: PathBuf,
     _folder: SocketFolder,
@@ -59,11 +66,52 @@ impl SocketFolder {
             Ok(fd)
         };
         let fd = bind().map_err(EngineError::file("listening on", &file))?;
-        Ok(Listener { fd, path, file, _folder: self.clone() })
+        Ok(Listener { fd, file: SocketFile { path, file, _folder: self.clone() } })
     }
 }
 
-impl Drop for Listener {
+/// Sockets of one cluster: that of its sessions is bound once and kept over all runs, so that a client that connects
+/// between two runs waits for the next; each run gets an extra one for administration.
+#[derive(Debug)]
+pub struct ClusterSockets {
+    folder: SocketFolder,
+    name: String,
+    sessions: Mutex<Option<Arc<Listener>>>,
+}
+
+impl ClusterSockets {
+    /// `name` is unique in the folder.
+    pub fn new(folder: SocketFolder, name: &str) -> Self {
+        Self { folder, name: name.to_owned(), sessions: Mutex::default() }
+    }
+
+    /// Returns the path at which sessions connect, bound or not.
+    pub fn path(&self) -> PathBuf {
+        self.folder.short(&self.sessions_name())
+    }
+
+    fn sessions_name(&self) -> String {
+        format!("engine-{}.sock", self.name)
+    }
+
+    /// Returns the socket of sessions, bound if it is not yet.
+    pub fn sessions(&self) -> Result<Arc<Listener>, EngineError> {
+        let mut bound = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listener) = &*bound {
+            return Ok(Arc::clone(listener));
+        }
+        let listener = Arc::new(self.folder.listen(&self.sessions_name())?);
+        *bound = Some(Arc::clone(&listener));
+        Ok(listener)
+    }
+
+    /// Binds the extra socket of one run.
+    pub fn extra(&self) -> Result<Listener, EngineError> {
+        self.folder.listen(&format!("extra-{}.sock", self.name))
+    }
+}
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.file);
     }
@@ -81,7 +129,7 @@ mod tests {
         std::fs::write(deep.join("7.sock"), b"stale").unwrap();
         let folder = SocketFolder::open(&deep).unwrap();
         let listener = folder.listen("7.sock").unwrap();
-        std::os::unix::net::UnixStream::connect(&listener.path).unwrap();
+        std::os::unix::net::UnixStream::connect(&listener.file.path).unwrap();
         drop(listener);
         assert!(!deep.join("7.sock").exists());
     }

@@ -37,7 +37,7 @@ impl Drop for Fresh {
     }
 }
 
-/// The three descriptors that travel to the helper.
+/// Standard descriptors of the helper: what [`crate::handover`] packed or SQL, the cluster's lock, the log.
 #[derive(Debug)]
 pub struct Luggage {
     pub stdin: OwnedFd,

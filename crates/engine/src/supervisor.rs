@@ -12,19 +12,23 @@ use crate::limits::{
 };
 use crate::readings::Readings;
 use crate::status::Shared;
-use crate::tasks::{Beside, Common, Started, at, ended, read, start};
+use crate::tasks::{Beside, Common, Started, at, ended, read, start, watch_health};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterLimits, ClusterState, RefusalKind, RunEpoch, journal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+/// How a frozen engine died.
+const FROZEN: &str = "it was frozen (no greeting and no CPU time used) and was killed";
+
 struct Alive {
     run: Arc<dyn Run>,
     epoch: RunEpoch,
     since: Instant,
-    /// Watches its disk use.
-    _disk: Beside,
+    frozen: bool,
+    /// Watch its health and its disk use.
+    _watches: [Beside; 2],
 }
 
 pub struct Supervisor {
@@ -116,6 +120,7 @@ impl Supervisor {
 
     async fn died(&mut self, how: &str) -> bool {
         let Some(alive) = self.alive.take() else { return true };
+        let how = if alive.frozen { FROZEN } else { how };
         self.common.journal.record(&journal::Event::EngineDied {
             cluster: self.shared.id,
             run: alive.epoch,
@@ -212,6 +217,10 @@ impl Supervisor {
                 going
             }
             Report::Drained(DrainEnd::Stopped { clean, evicted }) => self.stopped(clean, evicted).await,
+            Report::Frozen(epoch) => {
+                self.frozen(epoch);
+                true
+            }
             Report::Read(answer) => {
                 self.reading = None;
                 self.readings.done(&answer);
@@ -235,8 +244,10 @@ impl Supervisor {
         let early = self.limits.sleep_after.saturating_sub(RECOVERED_STAY);
         let newest = if started.recovery { now.checked_sub(early).unwrap_or(now) } else { now };
         self.shared.gate().open(started.epoch, self.driver.socket(), newest);
+        let health = watch_health(Arc::clone(&started.run), started.epoch, &self.common, self.reports.clone());
         let disk = Beside::spawn(self.driver.disk().watch(Arc::downgrade(&started.run)));
-        self.alive = Some(Alive { run: started.run, epoch: started.epoch, since: Instant::now(), _disk: disk });
+        let (run, epoch) = (started.run, started.epoch);
+        self.alive = Some(Alive { run, epoch, since: now, frozen: false, _watches: [health, disk] });
         if std::mem::take(&mut self.raise_late) {
             self.raise();
         }
@@ -246,6 +257,15 @@ impl Supervisor {
             s.retry_at = None;
         });
         self.feed(Event::Ready).await
+    }
+
+    /// Its end is noticed as any other.
+    fn frozen(&mut self, epoch: RunEpoch) {
+        let Some(alive) = self.alive.as_mut().filter(|alive| alive.epoch == epoch) else { return };
+        alive.frozen = true;
+        let (cluster, silent) = (self.shared.id, self.common.frozen_after);
+        self.common.journal.record(&journal::Event::EngineFrozen { cluster, run: epoch, silent });
+        alive.run.kill();
     }
 
     async fn stopped(&mut self, clean: bool, evicted: usize) -> bool {

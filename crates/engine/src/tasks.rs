@@ -2,13 +2,14 @@
 
 use crate::driver::{Driver, Run};
 use crate::error::StartError;
+use crate::hears::Report;
 use crate::ledger::Ledger;
 use crate::readings::{Answer, Due};
 use crate::status::Shared;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{AccountBook, ClusterId, Journal, RunEpoch};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// What all supervisors share.
@@ -18,6 +19,8 @@ pub struct Common {
     pub journal: Arc<dyn Journal>,
     /// Starts at once; each costs 60 ms of a core.
     pub starts: Arc<Semaphore>,
+    /// Silence after which an engine is taken for frozen.
+    pub frozen_after: Duration,
 }
 
 /// A task that is ended when this value is dropped.
@@ -33,6 +36,15 @@ impl Drop for Beside {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Reports the run when it freezes.
+pub fn watch_health(run: Arc<dyn Run>, epoch: RunEpoch, common: &Common, reports: mpsc::Sender<Report>) -> Beside {
+    let patience = common.frozen_after;
+    Beside::spawn(async move {
+        run.frozen(patience).await;
+        let _ = reports.send(Report::Frozen(epoch)).await;
+    })
 }
 
 /// An engine that is up, with our login to it proven.

@@ -10,7 +10,7 @@ use crate::local::{Local, LocalDriver, orders};
 use crate::options;
 use crate::process::Process;
 use crate::program::on_path;
-use crate::socket::SocketFolder;
+use crate::socket::{ClusterSockets, SocketFolder};
 use crate::spawner::Luggage;
 use crate::tzinfo;
 use std::fs::{self, File, OpenOptions};
@@ -133,9 +133,9 @@ async fn bootstrap(
 
 /// One start and stop: proves the template, and leaves it as a clean stop leaves a cluster.
 async fn rehearse(local: &Arc<Local>, folder: Folder, sockets: &SocketFolder) -> Result<(), EngineError> {
-    let listener = sockets.listen("template.sock")?;
+    let sockets = ClusterSockets::new(sockets.clone(), "template");
     let limits = ClusterLimits { connections_max: 1, ..ClusterLimits::default() };
-    let driver = LocalDriver::new(Arc::clone(local), folder, listener, (TEMPLATE_CLUSTER, limits));
+    let driver = LocalDriver::new(Arc::clone(local), folder, sockets, (TEMPLATE_CLUSTER, limits));
     let run = driver.start().await.map_err(|e| EngineError::Template(e.reason))?;
     if !run.stop().await {
         return Err(EngineError::Template("the engine did not stop by itself".to_owned()));

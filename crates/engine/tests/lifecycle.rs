@@ -293,7 +293,7 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
         .query("SELECT @@character_set_server, @@collation_server, @@sql_mode LIKE '%STRICT_TRANS_TABLES%', @@max_allowed_packet >= 64*1024*1024, @@local_infile, @@max_connections, @@port + @@skip_networking")
         .await
         .unwrap();
-    assert_eq!(got[0][..6], ["utf8mb4", "utf8mb4_general_ci", "1", "1", "1", "210"]);
+    assert_eq!(got[0][..6], ["utf8mb4", "utf8mb4_general_ci", "1", "1", "1", "200"]);
     assert!(root.one("SHOW CREATE DATABASE test").await == "test");
     root.run("CREATE DATABASE app; ").await;
     root.run("CREATE TABLE app.t (t TEXT)").await;
@@ -306,7 +306,7 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
         let summer = root.one("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')").await;
         assert_eq!(summer, "2026-07-01 14:00:00");
         let crash_safe = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'time_zone%' AND CREATE_OPTIONS LIKE '%transactional=1%'";
-        assert_eq!(root.one(crash_safe).await, "5");
+        assert_eq!(root.one(crash_safe).await, "15");
     } else {
         eprintln!("named time zones: not run, TIDEGATE_TZINFO_TO_SQL is not set");
     }
@@ -318,19 +318,19 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn new_limits_reach_the_running_engine_and_the_next_one() {
     let house = House::open().await;
-    let id = house.create_with(spec(1, ClusterLimits { connections_max: 5, ..ClusterLimits::default() })).await;
+    let id = house.create_with(spec(1, ClusterLimits { connections_max: 15, ..ClusterLimits::default() })).await;
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
     assert_eq!(root.one("SELECT @@max_connections").await, "15");
     let more = ClusterLimits { connections_max: 50, ..ClusterLimits::default() };
     house.engines.set_limits(id, more).await.unwrap();
-    eventually("the running engine takes more", async || root.one("SELECT @@max_connections").await == "60").await;
+    eventually("the running engine takes more", async || root.one("SELECT @@max_connections").await == "50").await;
     lease.report(Activity::Idle);
     drop((root, lease));
     house.engines.sleep(id).await.unwrap();
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
-    assert_eq!(root.one("SELECT @@max_connections").await, "60", "the next run begins with it");
+    assert_eq!(root.one("SELECT @@max_connections").await, "50", "the next run begins with it");
     lease.report(Activity::Idle);
     // Its present patience would hold it awake for five minutes.
     let soon = ClusterLimits { sleep_after: Duration::from_millis(200), ..more };

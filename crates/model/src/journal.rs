@@ -39,6 +39,12 @@ pub enum Event {
         run: RunEpoch,
         status: String,
     },
+    /// It gave no sign of life for this long and used no CPU time. It is killed and recovered.
+    EngineFrozen {
+        cluster: ClusterId,
+        run: RunEpoch,
+        silent: Duration,
+    },
     EngineFailed {
         cluster: ClusterId,
         reason: String,

@@ -293,6 +293,23 @@ impl Client {
     }
 }
 
+/// Turns root into everything, by a second user whose rights cover the system tables by pattern, and logs it in.
+pub async fn almighty(socket: &Path) -> Client {
+    let mut root = Client::login(socket, "root", "first").await.unwrap();
+    root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
+    root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
+    let mut climber = Client::login(socket, "climber", "up").await.unwrap();
+    climber
+        .run("UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 18446744073709551615) WHERE User = 'root'")
+        .await;
+    root.run("FLUSH PRIVILEGES").await;
+    root.run("DROP USER climber@'%'").await;
+    let mut tenant = Client::login(socket, "root", "first").await.unwrap();
+    let grants = tenant.one("SHOW GRANTS").await;
+    assert!(grants.contains("ALL PRIVILEGES ON *.*"), "the siege needs its weapon: {grants}");
+    tenant
+}
+
 /// Another server, in a process of its own, that has cluster 1 awake. Killed by the test.
 pub fn holder(house: &House) -> std::process::Child {
     use std::io::{BufRead, BufReader};
