@@ -1,24 +1,31 @@
 //! How much somebody may ask for: a bucket per asker that fills evenly. Bounded in memory; never a task of its own.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A bucket per key.
+/// Buckets that an asker's may be one of. All others of a full set must be emptier than one that is forgotten.
+const WAYS: usize = 8;
+
+/// A bucket per key, in sets of a fixed size with a lock each: no request reads more than one set, however many askers
+/// there are.
 #[derive(Debug)]
 pub struct Buckets<K> {
     /// Holds this many.
     size: u32,
     /// An empty one is full again after this long.
     fills_in: Duration,
-    /// Askers remembered at once.
-    askers_max: usize,
-    buckets: Mutex<HashMap<K, Bucket>>,
+    /// Random per start: nobody outside can choose askers that meet in one set.
+    keys: RandomState,
+    sets: Vec<Mutex<[Option<Bucket>; WAYS]>>,
+    askers: PhantomData<fn(K)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
+    /// Hash of the asker.
+    tag: u64,
     taken: f64,
     at: Instant,
 }
@@ -32,9 +39,11 @@ pub struct Left {
     pub reset_seconds: u64,
 }
 
-impl<K: Eq + Hash + Clone> Buckets<K> {
+impl<K: Hash> Buckets<K> {
+    /// `askers_max`: those that are remembered at once, rounded up to a multiple of eight.
     pub fn new(size: u32, fills_in: Duration, askers_max: usize) -> Self {
-        Self { size, fills_in, askers_max, buckets: Mutex::default() }
+        let sets = (0..askers_max.div_ceil(WAYS).max(1)).map(|_| Mutex::default()).collect();
+        Self { size, fills_in, keys: RandomState::new(), sets, askers: PhantomData }
     }
 
     /// Takes one, or says when there is one.
@@ -43,27 +52,45 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
     }
 
     fn take_at(&self, key: K, now: Instant) -> Result<Left, Left> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= self.askers_max && !buckets.contains_key(&key) {
-            // A full bucket is as good as none; if none is full, the one that is nearest to it goes.
-            buckets.retain(|_, bucket| self.taken_now(bucket, now) > 0.0);
-            let least = |a: &f64, b: &f64| a.total_cmp(b);
-            let nearest = buckets.iter().map(|(k, b)| (self.taken_now(b, now), k)).min_by(|a, b| least(&a.0, &b.0));
-            let nearest = nearest.map(|(_, k)| k.clone()).filter(|_| buckets.len() >= self.askers_max);
-            nearest.map(|k| buckets.remove(&k));
-        }
-        let bucket = buckets.entry(key).or_insert(Bucket { taken: 0.0, at: now });
-        let (taken, size) = (self.taken_now(bucket, now), f64::from(self.size));
+        let tag = self.keys.hash_one(&key);
+        let before = self.bucket(tag, now, |bucket| {
+            let taken = self.taken_now(bucket, now);
+            let fits = taken + 1.0 <= f64::from(self.size);
+            *bucket = Bucket { tag, taken: if fits { taken + 1.0 } else { taken }, at: now };
+            taken
+        });
+        let (taken, size) = (before.unwrap_or(0.0), f64::from(self.size));
         let per_second = size / self.fills_in.as_secs_f64();
         let fits = taken + 1.0 <= size;
-        *bucket = Bucket { taken: if fits { taken + 1.0 } else { taken }, at: now };
-        let wait = if fits { bucket.taken / per_second } else { (taken + 1.0 - size) / per_second };
+        let after = if fits { taken + 1.0 } else { taken };
+        let wait = if fits { after / per_second } else { (taken + 1.0 - size) / per_second };
         let left = Left {
             limit: self.size,
-            remaining: whole(size - bucket.taken),
+            remaining: whole(size - after),
             reset_seconds: u64::from(whole(wait.ceil())).max(1),
         };
         if fits { Ok(left) } else { Err(left) }
+    }
+
+    /// Changes the bucket of this asker. A new one takes a free place, or else that of the bucket that is nearest to
+    /// full: who asked most is remembered longest.
+    fn bucket<T>(&self, tag: u64, now: Instant, change: impl FnOnce(&mut Bucket) -> T) -> Option<T> {
+        let at = usize::try_from(tag % self.sets.len() as u64).ok()?;
+        let mut set = self.sets.get(at)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = set.iter().position(|place| place.is_some_and(|bucket| bucket.tag == tag));
+        let least = || {
+            let taken = |place: &Option<Bucket>| place.map_or(-1.0, |bucket| self.taken_now(&bucket, now));
+            let places = set.iter().map(taken).enumerate();
+            places.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
+        };
+        let at = known.or_else(least)?;
+        let place = set.get_mut(at)?;
+        let fresh = Bucket { tag, taken: 0.0, at: now };
+        let bucket = match place {
+            Some(bucket) if bucket.tag == tag => bucket,
+            _ => place.insert(fresh),
+        };
+        Some(change(bucket))
     }
 
     fn taken_now(&self, bucket: &Bucket, now: Instant) -> f64 {
@@ -103,10 +130,26 @@ mod tests {
         for _ in 0..3 {
             let _ = buckets.take_at(0, now);
         }
-        for asker in 1..100 {
+        for asker in 1..1_000 {
             assert!(buckets.take_at(asker, now).is_ok());
         }
-        assert!(buckets.buckets.lock().unwrap().len() <= 4);
+        assert_eq!(buckets.sets.len(), 1);
         assert!(buckets.take_at(0, now).is_err(), "who asked most is remembered longest");
+        let many = Buckets::<u32>::new(2, Duration::from_secs(60), 10_000);
+        assert!(many.sets.len() * std::mem::size_of_val(&many.sets[0]) < 1 << 20, "as the bound's comment says");
+    }
+
+    #[test]
+    fn a_full_table_makes_nobody_wait_for_another_ones_lock() {
+        let buckets = Buckets::<u32>::new(2, Duration::from_secs(60), 64);
+        for asker in 0..10_000 {
+            let _ = buckets.take(asker);
+        }
+        // Somebody is in the middle of a request in one set; the others go on.
+        let _held = buckets.sets[0].lock().unwrap();
+        let elsewhere = |asker: &u32| !buckets.keys.hash_one(asker).is_multiple_of(buckets.sets.len() as u64);
+        for asker in (20_000..21_000).filter(elsewhere) {
+            assert!(buckets.take(asker).is_ok());
+        }
     }
 }
