@@ -310,6 +310,7 @@ fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
     let mut settings = EngineSettings::new(data.to_owned());
     settings.mariadbd = config.file("engine.mariadbd")?;
     settings.tzinfo_to_sql = config.file("engine.tzinfo_to_sql")?.or_else(unpacked_tzinfo);
+    settings.awake_memory_max_bytes = EngineSettings::part_of_memory(config.count("engine.awake_memory_percent")?);
     settings.cgroup = CgroupChoice::parse(config.text("engine.cgroup")?).map_err(anyhow::Error::msg)?;
     Ok(settings)
 }

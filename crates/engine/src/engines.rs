@@ -1,6 +1,7 @@
 //! All engines of this server: the one thing other rooms hold. Never decides when an engine runs; each cluster's
 //! supervisor does.
 
+use crate::budget::AwakeBudget;
 use crate::cgroup::CgroupHome;
 use crate::driver::Driver;
 use crate::error::EngineError;
@@ -87,12 +88,13 @@ impl Engines {
         for missing in LimitsInForce::of(&cgroups, walls).missing() {
             tracing::warn!("not in force for engines: the limit of {missing}");
         }
+        let budget = Arc::new(AwakeBudget::new(settings.awake_memory_max_bytes));
         let starts = Arc::new(Semaphore::new(settings.wakes_at_once_max.max(1)));
         let frozen_after = settings.frozen_after;
         let inner = Inner {
             local: Arc::new(Local { settings, program, spawner, cgroups: Arc::new(cgroups) }),
             sockets: SocketFolder::open(&run)?,
-            common: Common { ledger, journal, starts, frozen_after },
+            common: Common { ledger, journal, starts, budget, frozen_after },
             walls,
             clusters: RwLock::default(),
             template: Mutex::new(None),
@@ -158,6 +160,7 @@ impl Engines {
         let common = self.inner.common.clone();
         Supervisor::spawn(Arc::clone(&shared), Arc::clone(&driver), common, spec.limits, inbox);
         let mut clusters = self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner);
+        self.inner.common.budget.join(Arc::clone(&shared), commands.clone());
         clusters.insert(spec.id, Cluster { shared, commands, driver });
         Ok(())
     }
@@ -269,6 +272,7 @@ impl Engines {
         self.send(id, Command::End { remove: true, reply }).await?;
         let answer = answer.await.map_err(|_| EngineError::Stopping)?;
         self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.inner.common.budget.leave(id);
         answer
     }
 

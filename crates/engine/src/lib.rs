@@ -4,6 +4,7 @@
 mod accounts;
 mod admin;
 mod admin_line;
+mod budget;
 mod cgroup;
 mod copy;
 mod disk;
@@ -25,6 +26,7 @@ mod limits;
 mod local;
 mod local_accounts;
 mod local_run;
+mod machine;
 mod options;
 mod process;
 mod process_usage;

@@ -182,3 +182,19 @@ pub const WALK_DEPTH_MAX: usize = 32;
 pub const KILL_ROUNDS_MAX: u32 = 200;
 /// Between two rounds.
 pub const KILL_ROUND: Duration = Duration::from_millis(10);
+
+/// A cluster that is to sleep only after this long is always on: it is never put to sleep to make room. The longest time
+/// that can be set.
+pub const ALWAYS_ON: Duration = Duration::from_secs(30 * 86_400);
+/// Anonymous memory that a start is expected to take while no engine runs that could be measured, and the least that is
+/// ever expected. Measured after a start: 32 MB.
+pub const BUDGET_WAKE_FIRST: u64 = 40 << 20;
+pub const BUDGET_WAKE_MIN: u64 = 16 << 20;
+/// Age of a measurement of all engines by which the next start may be judged.
+pub const MEMORY_FRESH_FOR: Duration = Duration::from_secs(1);
+/// One measurement of all engines: a thousand take 20 ms.
+pub const BUDGET_MEASURED_FOR: Duration = Duration::from_secs(2);
+/// A cluster used within this time is not put to sleep to make room: it would be woken again at once.
+pub const BUDGET_IDLE_MIN: Duration = Duration::from_secs(1);
+/// How long a start waits for those that are put to sleep for it. A sleep takes 100 ms; a login waits for up to 12 s.
+pub const BUDGET_SLEEP_MAX: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! What an operator may choose about engines, with the defaults and why. Never read from a file here: `cli` merges.
 
+use crate::machine;
 use crate::uids::UidClaim;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -65,6 +66,8 @@ pub struct EngineSettings {
     pub max_allowed_packet_bytes: u64,
     /// Address space of one engine. A tenant may ask its engine for any buffer size; the machine is shared.
     pub address_space_max_bytes: u64,
+    /// Anonymous memory of all awake engines together. Default: 70 % of the machine's.
+    pub awake_memory_max_bytes: u64,
     /// Where the engines' control groups are made.
     pub cgroup: CgroupChoice,
     /// An awake engine that gives no greeting and uses no CPU time for this long is frozen: it is killed and recovered.
@@ -73,7 +76,17 @@ pub struct EngineSettings {
     pub landlock_abi_max: Option<u8>,
 }
 
+/// Part of the machine's memory that awake engines may use. The rest is for the gateway, the page cache, which keeps
+/// sleeping clusters warm, and everything else on the machine.
+const AWAKE_PERCENT: u64 = 70;
+
 impl EngineSettings {
+    /// Part of the memory that this machine, or the control group it runs in, gives to the server. Everything if that
+    /// can't be read.
+    pub fn part_of_memory(percent: u64) -> u64 {
+        machine::memory_bytes().map_or(u64::MAX, |bytes| bytes / 100 * percent)
+    }
+
     pub fn new(folder: PathBuf) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -88,6 +101,7 @@ impl EngineSettings {
             redo_log_bytes: 16 << 20,
             max_allowed_packet_bytes: 64 << 20,
             address_space_max_bytes: 8 << 30,
+            awake_memory_max_bytes: Self::part_of_memory(AWAKE_PERCENT),
             cgroup: CgroupChoice::Auto,
             frozen_after: Duration::from_secs(30),
             landlock_abi_max: None,

@@ -2,11 +2,14 @@
 //! supervisor opens and closes.
 
 use crate::driver::Run;
+use crate::limits::ALWAYS_ON;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
-use tidegate_model::{Activity, AttachError, ClusterId, ClusterState, Lease, LeaseHandle, RefusalKind, RunEpoch};
+use tidegate_model::{
+    Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, LeaseHandle, RefusalKind, RunEpoch,
+};
 use tokio::sync::{Notify, watch};
 
 #[derive(Debug, Clone)]
@@ -93,6 +96,13 @@ impl Gate {
         self.newest = newest;
     }
 
+    /// Number of sessions and the newest sign of life, if no session is busy or in a transaction.
+    pub fn idle(&mut self) -> Option<(usize, Instant)> {
+        // However long a transaction has been idle: only its own limit ends it.
+        let (held, newest) = self.look(std::time::Duration::MAX);
+        (!held).then_some((self.leases.len(), newest))
+    }
+
     /// What sleep is decided by: whether any session holds the cluster awake, and the newest sign of life.
     pub fn look(&mut self, transaction_idle_max: std::time::Duration) -> (bool, Instant) {
         self.prune();
@@ -119,6 +129,8 @@ pub struct Shared {
     pub gate: Mutex<Gate>,
     /// The last run ended cleanly, or there was none: the next start is no recovery.
     clean: AtomicBool,
+    /// Its limits never let it sleep by itself for lack of use.
+    always_on: AtomicBool,
     /// The run that is alive, for what goes past the supervisor.
     pub run: Mutex<Option<(RunEpoch, Weak<dyn Run>)>>,
     /// Somebody came to wait.
@@ -151,6 +163,7 @@ impl Shared {
             status: watch::Sender::new(status),
             gate: Mutex::default(),
             clean: AtomicBool::new(clean),
+            always_on: AtomicBool::new(false),
             run: Mutex::new(None),
             wanted: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -168,6 +181,14 @@ impl Shared {
 
     pub fn set_clean(&self, clean: bool) {
         self.clean.store(clean, Ordering::Release);
+    }
+
+    pub fn always_on(&self) -> bool {
+        self.always_on.load(Ordering::Acquire)
+    }
+
+    pub fn set_always_on(&self, limits: &ClusterLimits) {
+        self.always_on.store(limits.sleep_after >= ALWAYS_ON, Ordering::Release);
     }
 
     pub fn set_run(&self, run: Option<(RunEpoch, Weak<dyn Run>)>) {

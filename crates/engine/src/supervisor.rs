@@ -63,6 +63,7 @@ impl Supervisor {
         commands: mpsc::Receiver<Command>,
     ) -> JoinHandle<()> {
         let (reports, inbox) = mpsc::channel(REPORTS_MAX);
+        shared.set_always_on(&limits);
         let supervisor = Self {
             shared,
             driver,
@@ -179,6 +180,7 @@ impl Supervisor {
             Command::Limits(limits) => {
                 self.limits = limits;
                 self.driver.set_limits(&limits);
+                self.shared.set_always_on(&limits);
                 self.shared.forget_refusal();
                 self.raise();
                 true

@@ -1,5 +1,6 @@
 //! What a supervisor lets run beside itself: a start, a reading, and what it waits for. Never decides what follows.
 
+use crate::budget::AwakeBudget;
 use crate::driver::{Driver, Run};
 use crate::error::StartError;
 use crate::hears::Report;
@@ -21,6 +22,8 @@ pub struct Common {
     pub starts: Arc<Semaphore>,
     /// Silence after which an engine is taken for frozen.
     pub frozen_after: Duration,
+    /// Memory of all awake engines.
+    pub budget: Arc<AwakeBudget>,
 }
 
 /// A task that is ended when this value is dropped.
@@ -56,8 +59,10 @@ pub struct Started {
 }
 
 pub async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
-    let _permit = common.starts.acquire().await.map_err(|_| StartError::new("the server is stopping"))?;
+    // Before the permit: one that waits for room, or gets none, delays no other start.
     driver.admit().await?;
+    let _place = common.budget.admit(shared.id).await?;
+    let _permit = common.starts.acquire().await.map_err(|_| StartError::new("the server is stopping"))?;
     let recovery = !shared.clean();
     let began = Instant::now();
     let ledger = |e: crate::ledger::LedgerError| StartError::new(format!("the ledger: {e}"));

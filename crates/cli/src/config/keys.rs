@@ -262,6 +262,12 @@ pub const SECTIONS: &[Section] = &[
                 doc: "mariadb-tzinfo-to-sql, which fills the named time zones. Empty: from script/setup, then on PATH.",
             },
             Key {
+                name: "awake_memory_percent",
+                default: "70",
+                kind: Kind::Count { min: 1, max: 100 },
+                doc: "Part of the machine's memory that all awake engines may use. Above it, idle clusters sleep first.",
+            },
+            Key {
                 name: "cgroup",
                 default: "\"auto\"",
                 kind: Kind::Cgroup,

@@ -12,5 +12,19 @@ pub use group::{EngineGroup, GroupLimits};
 pub use hierarchy::Version;
 pub use home::{CgroupHome, Controller};
 
+/// Returns the lowest memory limit of the groups that a process is in. `process`: its directory in /proc.
+pub fn memory_limit(process: &std::path::Path) -> Option<u64> {
+    let mounts = files::read_text(&process.join("mountinfo")).ok()?;
+    let own = files::read_text(&process.join("cgroup")).ok()?;
+    let limits = hierarchy::parse_hierarchies(&mounts, &own).into_iter().filter_map(|found| match found.version {
+        Version::V1 => files::read_field(&found.own.join("memory.stat"), "hierarchical_memory_limit"),
+        Version::V2 => {
+            let above = found.own.ancestors().take_while(|dir| dir.starts_with(&found.mount));
+            above.filter_map(|dir| files::read_number(&dir.join("memory.max"))).min()
+        }
+    });
+    limits.min()
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,233 @@
+//! The awake budget: the memory that all awake engines together may use. Before a start that would exceed it, clusters
+//! that nobody uses are put to sleep. Never touches one that is busy, in a transaction or always on.
+
+use crate::error::StartError;
+use crate::hears::Command;
+use crate::limits::{
+    BUDGET_IDLE_MIN, BUDGET_MEASURED_FOR, BUDGET_SLEEP_MAX, BUDGET_WAKE_FIRST, BUDGET_WAKE_MIN, MEMORY_FRESH_FOR,
+};
+use crate::status::Shared;
+use futures_util::future::join_all;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tidegate_model::{ClusterId, ClusterState, RefusalKind, Size};
+use tokio::sync::{mpsc, oneshot};
+
+/// A cluster that may be put to sleep.
+#[derive(Clone)]
+struct Member {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+}
+
+/// One measurement of all engines.
+struct Measured {
+    at: Instant,
+    awake: Vec<(ClusterId, u64)>,
+}
+
+#[derive(Default)]
+struct State {
+    members: HashMap<ClusterId, Member>,
+    /// Starts that were admitted and are not over.
+    starting: u64,
+    /// Starts that ended since the last measurement, which it therefore lacks.
+    started_since: u64,
+    /// Clusters that did not fall asleep when asked, and when.
+    stayed: HashMap<ClusterId, Instant>,
+}
+
+pub struct AwakeBudget {
+    max_bytes: u64,
+    state: Arc<Mutex<State>>,
+    /// The last measurement. Held while one start is judged, so that two never count on the same room.
+    judging: tokio::sync::Mutex<Option<Measured>>,
+}
+
+/// A start's place in the budget, until its engine is measured like the others. Dropped, it is free.
+pub struct Place(Arc<Mutex<State>>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0);
+        state.starting -= 1;
+        state.started_since += 1;
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // Every critical section leaves the counts consistent.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl AwakeBudget {
+    pub fn new(max_bytes: u64) -> Self {
+        Self { max_bytes, state: Arc::default(), judging: tokio::sync::Mutex::new(None) }
+    }
+
+    pub fn join(&self, shared: Arc<Shared>, commands: mpsc::Sender<Command>) {
+        lock(&self.state).members.insert(shared.id, Member { shared, commands });
+    }
+
+    pub fn leave(&self, cluster: ClusterId) {
+        let mut state = lock(&self.state);
+        state.members.remove(&cluster);
+        state.stayed.remove(&cluster);
+    }
+
+    /// Admits the start of a cluster's engine, after room was made for it. The refusal says why there is none.
+    pub async fn admit(&self, cluster: ClusterId) -> Result<Place, StartError> {
+        let mut judging = self.judging.lock().await;
+        if let Some(recent) = judging.as_ref().filter(|recent| recent.at.elapsed() < MEMORY_FRESH_FOR)
+            && self.with_one_more(recent) <= self.max_bytes
+        {
+            return Ok(self.place());
+        }
+        let measured = self.measure().await;
+        let (used, expected) = (self.with_one_more(&measured), expected_of_a_wake(&measured.awake));
+        if used <= self.max_bytes {
+            *judging = Some(measured);
+            return Ok(self.place());
+        }
+        *judging = None;
+        let freed = self.make_room(cluster, &measured.awake, used - self.max_bytes).await;
+        if used.saturating_sub(freed) <= self.max_bytes {
+            return Ok(self.place());
+        }
+        Err(StartError::refused(
+            RefusalKind::AwakeBudget,
+            format!(
+                "awake engines use {} and this one would use about {}, which is over the budget of {}; all others are busy",
+                Size(used - expected).rounded(),
+                Size(expected).rounded(),
+                Size(self.max_bytes).rounded()
+            ),
+        ))
+    }
+
+    /// Memory that all use when one more runs.
+    fn with_one_more(&self, measured: &Measured) -> u64 {
+        let unmeasured = {
+            let state = lock(&self.state);
+            state.starting + state.started_since + 1
+        };
+        let awake: u64 = measured.awake.iter().map(|(_, bytes)| bytes).sum();
+        awake.saturating_add(expected_of_a_wake(&measured.awake).saturating_mul(unmeasured))
+    }
+
+    fn place(&self) -> Place {
+        lock(&self.state).starting += 1;
+        Place(Arc::clone(&self.state))
+    }
+
+    /// Memory of each awake engine. One that can't be measured counts as an ordinary wake.
+    async fn measure(&self) -> Measured {
+        let awake: Vec<Member> = {
+            let mut state = lock(&self.state);
+            // From here on. A start that ends meanwhile may be counted twice, for a second.
+            state.started_since = 0;
+            let awake = state.members.values().filter(|m| m.shared.status.borrow().state != ClusterState::Asleep);
+            awake.cloned().collect()
+        };
+        let one = async |member: &Member| {
+            let run = member.shared.any_run()?;
+            Some((member.shared.id, run.usage().await.memory_bytes.unwrap_or(BUDGET_WAKE_FIRST)))
+        };
+        let measured = tokio::time::timeout(BUDGET_MEASURED_FOR, join_all(awake.iter().map(one))).await;
+        Measured { at: Instant::now(), awake: measured.unwrap_or_default().into_iter().flatten().collect() }
+    }
+
+    /// Puts clusters to sleep until this much is free, those without a session first. Returns the memory of those that
+    /// did. Clusters that are asked together fall asleep together: one that is slow delays no other.
+    async fn make_room(&self, but: ClusterId, awake: &[(ClusterId, u64)], need: u64) -> u64 {
+        let mut freed = 0u64;
+        let mut candidates = self.candidates(but).into_iter();
+        while freed < need {
+            let mut asked = Vec::new();
+            let mut hoped = freed;
+            for member in candidates.by_ref() {
+                let bytes = awake.iter().find(|(id, _)| *id == member.shared.id).map_or(0, |(_, bytes)| *bytes);
+                hoped = hoped.saturating_add(bytes);
+                asked.push((member, bytes));
+                if hoped >= need {
+                    break;
+                }
+            }
+            if asked.is_empty() {
+                break;
+            }
+            let slept = join_all(asked.iter().map(|(member, bytes)| self.put_to_sleep(member, *bytes))).await;
+            freed = slept.into_iter().fold(freed, u64::saturating_add);
+        }
+        freed
+    }
+
+    /// Clusters that nobody uses at the moment: without a session first, then the one idle longest.
+    fn candidates(&self, but: ClusterId) -> Vec<Member> {
+        let mut state = lock(&self.state);
+        state.stayed.retain(|_, at| at.elapsed() < BUDGET_SLEEP_MAX * 4);
+        let mut idle: Vec<_> = state
+            .members
+            .values()
+            .filter(|member| member.shared.id != but && !state.stayed.contains_key(&member.shared.id))
+            .filter_map(|member| {
+                let shared = &member.shared;
+                let may =
+                    shared.status.borrow().state == ClusterState::Awake && shared.waiting() == 0 && !shared.always_on();
+                let (sessions, since) = may.then(|| shared.gate().idle()).flatten()?;
+                // One that is used once in a second would be woken again at once.
+                (since.elapsed() >= BUDGET_IDLE_MIN).then(|| ((sessions > 0, since), member.clone()))
+            })
+            .collect();
+        idle.sort_by_key(|(order, _)| *order);
+        idle.into_iter().map(|(_, member)| member).collect()
+    }
+
+    /// Asks one, whose sessions can still say no. Returns its memory if it sleeps.
+    async fn put_to_sleep(&self, member: &Member, bytes: u64) -> u64 {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            member.commands.send(Command::Sleep(reply)).await.ok()?;
+            answer.await.ok()?.ok()
+        };
+        let id = member.shared.id;
+        if let Ok(Some(())) = tokio::time::timeout(BUDGET_SLEEP_MAX, asked).await {
+            tracing::info!(cluster = %id, bytes, "put to sleep to make room in the awake budget");
+            return bytes;
+        }
+        lock(&self.state).stayed.insert(id, Instant::now());
+        0
+    }
+}
+
+/// Memory that one more engine will use: the median of those that are awake.
+fn expected_of_a_wake(awake: &[(ClusterId, u64)]) -> u64 {
+    let mut sizes: Vec<u64> = awake.iter().map(|(_, bytes)| *bytes).collect();
+    sizes.sort_unstable();
+    sizes.get(sizes.len() / 2).map_or(BUDGET_WAKE_FIRST, |median| (*median).max(BUDGET_WAKE_MIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_is_expected_to_be_like_the_others() {
+        let sizes = |mb: &[u64]| mb.iter().map(|mb| (ClusterId(*mb), mb << 20)).collect::<Vec<_>>();
+        assert_eq!(expected_of_a_wake(&[]), BUDGET_WAKE_FIRST);
+        assert_eq!(expected_of_a_wake(&sizes(&[300, 40, 50])), 50 << 20);
+        assert_eq!(expected_of_a_wake(&sizes(&[1, 2])), BUDGET_WAKE_MIN);
+    }
+
+    #[tokio::test]
+    async fn starts_that_are_under_way_take_their_place() {
+        let budget = AwakeBudget::new(2 * BUDGET_WAKE_FIRST);
+        let first = budget.admit(ClusterId(1)).await.unwrap();
+        let _second = budget.admit(ClusterId(2)).await.unwrap();
+        let refused = budget.admit(ClusterId(3)).await.err().unwrap();
+        assert_eq!(refused.refusal, Some(RefusalKind::AwakeBudget));
+        drop(first);
+        assert!(budget.admit(ClusterId(3)).await.is_ok());
+    }
+}
