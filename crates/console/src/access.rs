@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use std::time::Duration;
-use tidegate_control::ApiKey;
+use tidegate_control::{ApiKey, Scopes};
 use zeroize::Zeroizing;
 
 /// Makes a link that signs a browser in to the console, once. Only on the control socket: a key makes no operator.
@@ -31,7 +31,7 @@ pub async fn create_link(State(api): State<Api>) -> Result<(StatusCode, Json<Sig
     (status = "default", body = ErrorBody)
 ))]
 pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError> {
-    let keys = api.control.keys().await?.into_iter().map(|key| show(key, None)).collect();
+    let keys = api.control.keys().into_iter().map(|key| show(key, None)).collect();
     Ok(Json(KeyList { keys }))
 }
 
@@ -47,7 +47,7 @@ pub async fn create_key(
 ) -> Result<(StatusCode, Json<Key>), ApiError> {
     // A number no duration can hold becomes zero, which is refused.
     let life = wanted.expires_after_seconds.map(|s| Duration::try_from_secs_f64(s).unwrap_or_default());
-    let made = api.control.create_key(&wanted.name, life).await?;
+    let made = api.control.create_key(&wanted.name, Scopes::all(), life).await?;
     tracing::info!(key = made.made.id, name = made.made.name, "an API key was made");
     Ok((StatusCode::CREATED, Json(show(made.made, Some(Secret::new(made.token))))))
 }

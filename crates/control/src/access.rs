@@ -4,7 +4,8 @@
 use crate::control::{Control, now_unix};
 use crate::error::{ControlError, ErrorCode};
 use crate::limits;
-use crate::store::{Hash, KeyRow};
+use crate::scope::{Scopes, WrongScope};
+use crate::store::{Hash, KeyRow, LinkRow, StoreError};
 use crate::token;
 use std::time::Duration;
 use tidegate_model::Prefix;
@@ -46,6 +47,7 @@ pub struct WebSession {
 pub struct ApiKey {
     pub id: String,
     pub name: String,
+    pub scopes: Scopes,
     pub created_unix: i64,
     /// `None` for one that ends only when it is revoked.
     pub expires_unix: Option<i64>,
@@ -54,97 +56,134 @@ pub struct ApiKey {
 }
 
 impl Control {
-    /// A link's token, and when it ends.
+    /// A link's token, and when it expires.
     pub async fn new_sign_in_link(&self) -> Answer<WithToken<i64>> {
         let token = token::generate("")?;
         let now = now_unix();
-        let expires = now.saturating_add(secs(limits::LINK_LIFE));
-        self.store().add_link(&token::hash(&token), OPERATOR, now, expires).await?;
-        Ok(WithToken { made: expires, token })
+        let expires_unix = now.saturating_add(secs(limits::LINK_LIFE));
+        let _changing = self.credentials().changing.lock().await;
+        self.store().add_link(LinkRow { hash: token::hash(&token), expires_unix }, OPERATOR, now).await?;
+        self.reload_credentials().await?;
+        Ok(WithToken { made: expires_unix, token })
     }
 
     /// Turns a link's token into a session's, once. The new one shares nothing with any the browser had before.
     pub async fn redeem_link(&self, link: &str) -> Answer<WithToken<WebSession>> {
+        let (link, now) = (token::hash(link), now_unix());
+        let expired = || {
+            let hint = "`tidegate operator link` prints a new one";
+            Err(ControlError::new(ErrorCode::NotAuthorized, "link expired or already used", hint))
+        };
+        // A made-up link must not reach the store.
+        if !self.credentials().has_link(&link, now) {
+            return expired();
+        }
         let token = token::generate("")?;
         let hash = token::hash(&token);
-        match self.store().redeem(&token::hash(link), &hash, now_unix(), self.web()).await? {
-            Some(operator) => Ok(WithToken { made: session(operator, &token, hash), token }),
-            None => Err(ControlError::new(
-                ErrorCode::NotAuthorized,
-                "this link was used already, or is older than 15 minutes",
-                "`tidegate operator link` prints a new one",
-            )),
-        }
+        let _changing = self.credentials().changing.lock().await;
+        let Some(operator) = self.store().redeem(link, hash, now, self.web()).await? else { return expired() };
+        self.reload_credentials().await?;
+        Ok(WithToken { made: session(operator, &token, hash), token })
     }
 
-    /// The session of a cookie, if it holds. A look by itself keeps no session alive.
-    pub async fn web_session(&self, token: &str, look: Look) -> Answer<Option<WebSession>> {
+    /// The session of a cookie, if it is valid. A page that refreshes itself keeps no session alive.
+    pub fn web_session(&self, token: &str, look: Look) -> Option<WebSession> {
         let hash = token::hash(token);
-        let Some(row) = self.store().web_session(&hash).await? else { return Ok(None) };
+        let row = self.credentials().session(&hash)?;
         let now = now_unix();
         let over = |since: i64, life: Duration| now.saturating_sub(since) >= secs(life);
         let life = self.web();
+        let this = self.clone();
         if over(row.seen_unix, life.idle) || over(row.created_unix, life.most) {
-            self.store().end_web_session(&hash).await?;
-            return Ok(None);
+            self.credentials().forget_session(&hash);
+            tokio::spawn(async move { tell(this.store().end_web_session(hash).await) });
+            return None;
         }
         // Often enough that a short life is not shorter still.
         if look == Look::Use && over(row.seen_unix, limits::SEEN_EVERY.min(life.idle / 10)) {
-            self.store().saw_web_session(&hash, now).await?;
+            self.credentials().saw_session(&hash, now);
+            tokio::spawn(async move { tell(this.store().saw_web_session(hash, now).await) });
         }
-        Ok(Some(session(row.operator, token, hash)))
+        Some(session(row.operator, token, hash))
     }
 
     pub async fn end_web_session(&self, session: &WebSession) -> Answer<()> {
-        Ok(self.store().end_web_session(&session.hash).await?)
+        let _changing = self.credentials().changing.lock().await;
+        // First in memory: whatever happens to the store, the cookie opens nothing from here on.
+        self.credentials().forget_session(&session.hash);
+        Ok(self.store().end_web_session(session.hash).await?)
     }
 
     /// Makes a key. Its token is in the answer and nowhere else.
-    pub async fn create_key(&self, name: &str, life: Option<Duration>) -> Answer<WithToken<ApiKey>> {
+    pub async fn create_key(&self, name: &str, scopes: Scopes, life: Option<Duration>) -> Answer<WithToken<ApiKey>> {
         check_name(name)?;
         if life.is_some_and(|life| life.is_zero() || life > limits::KEY_LIFE_MAX) {
             let hint = "give at least a second and at most ten years, or no end at all";
             return Err(ControlError::new(ErrorCode::BadLimits, "a key can't live for that long", hint));
         }
         let now = now_unix();
+        let token = token::generate(token::KEY_MARK)?;
         let row = KeyRow {
             id: Prefix::random()?.into(),
             name: name.to_owned(),
+            hash: token::hash(&token),
+            scopes: scopes.to_string(),
             created_unix: now,
             // A part of a second counts as a whole one.
             expires_unix: life.map(|life| now.saturating_add(secs(life).max(1))),
             used_unix: None,
         };
-        let token = token::generate(token::KEY_MARK)?;
-        self.store().add_key(&token::hash(&token), &row).await?;
-        Ok(WithToken { made: row.into(), token })
+        let _changing = self.credentials().changing.lock().await;
+        self.store().add_key(row.clone()).await?;
+        self.reload_credentials().await?;
+        let made = ApiKey::try_from(row).map_err(ControlError::internal)?;
+        Ok(WithToken { made, token })
     }
 
-    pub async fn keys(&self) -> Answer<Vec<ApiKey>> {
-        Ok(self.store().keys().await?.into_iter().map(ApiKey::from).collect())
+    /// All keys by name.
+    pub fn keys(&self) -> Vec<ApiKey> {
+        self.credentials().keys().into_iter().filter_map(|row| ApiKey::try_from(row).ok()).collect()
     }
 
     /// By id or name.
     pub async fn revoke_key(&self, key: &str) -> Answer<()> {
-        if self.store().revoke_key(key).await? {
-            return Ok(());
-        }
-        let shown: String = key.chars().take(limits::KEY_NAME_MAX).collect();
-        let message = format!("there is no key {shown:?}");
-        Err(ControlError::new(ErrorCode::NotFound, message, "`tidegate key list` shows those that exist"))
+        let _changing = self.credentials().changing.lock().await;
+        let Some(row) = self.credentials().find_key(key) else {
+            let shown: String = key.chars().take(limits::KEY_NAME_MAX).collect();
+            let message = format!("there is no key {shown:?}");
+            return Err(ControlError::new(ErrorCode::NotFound, message, "`tidegate key list` shows those that exist"));
+        };
+        self.store().remove_key(row.id).await?;
+        self.reload_credentials().await
     }
 
-    /// The key of a token, if it holds.
-    pub async fn key_of(&self, token: &str) -> Answer<Option<ApiKey>> {
-        let Some(row) = self.store().key(&token::hash(token)).await? else { return Ok(None) };
+    /// The key of a token, if it is valid.
+    pub fn key_of(&self, token: &str) -> Option<ApiKey> {
+        let hash = token::hash(token);
+        let row = self.credentials().key(&hash)?;
         let now = now_unix();
         if row.expires_unix.is_some_and(|end| end <= now) {
-            return Ok(None);
+            return None;
         }
         if row.used_unix.is_none_or(|used| now.saturating_sub(used) >= secs(limits::SEEN_EVERY)) {
-            self.store().saw_key(&row.id, now).await?;
+            self.credentials().saw_key(&hash, now);
+            let (this, id) = (self.clone(), row.id.clone());
+            tokio::spawn(async move { tell(this.store().saw_key(id, now).await) });
         }
-        Ok(Some(row.into()))
+        ApiKey::try_from(row).ok()
+    }
+
+    /// What the store has into memory.
+    pub(crate) async fn reload_credentials(&self) -> Answer<()> {
+        self.credentials().load(self.store().load_access().await?);
+        Ok(())
+    }
+}
+
+/// Says that a time of use could not be kept. Nobody waits for it.
+fn tell(done: Result<(), StoreError>) {
+    if let Err(error) = done {
+        tracing::debug!(%error, "the use of a session or key could not be noted");
     }
 }
 
@@ -165,9 +204,11 @@ fn check_name(name: &str) -> Answer<()> {
     Err(ControlError::new(ErrorCode::BadName, "that can't be the name of a key", hint))
 }
 
-impl From<KeyRow> for ApiKey {
-    fn from(row: KeyRow) -> Self {
-        let KeyRow { id, name, created_unix, expires_unix, used_unix } = row;
-        Self { id, name, created_unix, expires_unix, used_unix }
+impl TryFrom<KeyRow> for ApiKey {
+    type Error = WrongScope;
+
+    fn try_from(row: KeyRow) -> Result<Self, WrongScope> {
+        let KeyRow { id, name, scopes, created_unix, expires_unix, used_unix, .. } = row;
+        Ok(Self { id, name, scopes: Scopes::parse(&scopes)?, created_unix, expires_unix, used_unix })
     }
 }

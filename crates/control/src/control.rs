@@ -1,6 +1,7 @@
 //! The whole of what exists, opened once per server: store, register and engines, and the recovery pass of a
 //! start. Operations stand in `operations`.
 
+use crate::credentials::Credentials;
 use crate::datadir::DataDir;
 use crate::error::{ControlError, ErrorCode};
 use crate::limits;
@@ -59,6 +60,7 @@ pub struct Control {
 struct Inner {
     dir: DataDir,
     store: Arc<dyn Store>,
+    credentials: Credentials,
     register: Arc<Register>,
     engines: Engines,
     sessions: Sessions,
@@ -100,6 +102,7 @@ impl Control {
         let inner = Inner {
             dir,
             store,
+            credentials: Credentials::default(),
             register,
             engines,
             sessions,
@@ -112,6 +115,8 @@ impl Control {
             stopping: false.into(),
         };
         let control = Self { inner: Arc::new(inner) };
+        control.reload_credentials().await?;
+        control.tell_of_wide_keys();
         let unclean = control.take_in(rows).await?;
         tokio::spawn(recover_all(control.inner.engines.clone(), unclean, done));
         Ok(control)
@@ -141,6 +146,17 @@ impl Control {
             }
         }
         Ok(unclean)
+    }
+
+    /// Said at one start only: the one that gave them their scope.
+    fn tell_of_wide_keys(&self) {
+        let keys = self.inner.store.keys_widened();
+        if keys > 0 {
+            tracing::warn!(
+                keys,
+                "API keys have scopes now; those that existed keep full access (scope all): `tidegate key list` shows them"
+            );
+        }
     }
 
     async fn sweep(&self, row: &ClusterRow) -> Result<(), ControlError> {
@@ -198,6 +214,15 @@ impl Control {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.inner.store
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.inner.credentials
+    }
+
+    /// Whether what clusters must note waits for room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        self.inner.store.is_disk_full()
     }
 
     pub(crate) fn web(&self) -> WebSessionLife {

@@ -124,6 +124,14 @@ impl From<StoreError> for ControlError {
             StoreError::TooManyKeys => {
                 Self::new(ErrorCode::NoPlace, e.to_string(), "revoke one that nobody uses: `tidegate key list`")
             }
+            StoreError::DiskFull => Self::new(
+                ErrorCode::NoPlace,
+                "the disk of the data directory is full",
+                "free room on it, or delete a cluster",
+            ),
+            StoreError::Closed => {
+                Self::new(ErrorCode::Stopping, "the server is stopping", "start it again, then repeat this")
+            }
             other => Self::new(
                 ErrorCode::Internal,
                 format!("the store could not be used: {other}"),

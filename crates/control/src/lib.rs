@@ -3,6 +3,7 @@
 mod access;
 mod books;
 mod control;
+mod credentials;
 pub mod datadir;
 mod directory;
 pub mod error;
@@ -13,6 +14,7 @@ mod operations;
 mod password;
 mod recovery;
 mod register;
+mod scope;
 pub mod store;
 mod token;
 mod uids;
@@ -23,6 +25,7 @@ pub use control::{Control, ControlSettings, WebSessionLife};
 pub use datadir::{DataDir, DataDirError};
 pub use error::{ControlError, ErrorCode};
 pub use operations::ROOT;
+pub use scope::{NamePattern, Scope, Scopes, WrongScope};
 pub use views::{ClusterView, LimitsChange, NewCluster, SessionView, WithPassword};
 // So that a program made from this room alone can become an engine, as `tidegate` itself does.
 pub use tidegate_engine::engine_exec_main;

@@ -212,7 +212,7 @@ impl Ledger for Register {
         accounts: Arc<AccountBook>,
     ) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
-            self.store.end_run(cluster, run, &accounts).await.map_err(|e| LedgerError(e.to_string()))?;
+            self.store.end_run(cluster, run, Arc::clone(&accounts)).await.map_err(|e| LedgerError(e.to_string()))?;
             if let Some(entry) = self.by_id(cluster) {
                 self.books.put(cluster, accounts);
                 let mut mine = entry.accounts();
@@ -225,7 +225,7 @@ impl Ledger for Register {
 
     fn save_accounts(&self, cluster: ClusterId, accounts: Arc<AccountBook>) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
-            self.store.save_accounts(cluster, &accounts).await.map_err(|e| LedgerError(e.to_string()))?;
+            self.store.save_accounts(cluster, Arc::clone(&accounts)).await.map_err(|e| LedgerError(e.to_string()))?;
             if let Some(entry) = self.by_id(cluster) {
                 entry.accounts().book_run = accounts.run;
                 self.books.put(cluster, accounts);
@@ -239,6 +239,7 @@ impl Ledger for Register {
 mod tests {
     use super::*;
     use crate::store::{Reservation, SqliteStore, Strays};
+    use futures_util::future::join_all;
     use std::time::Instant;
     use tidegate_model::{Account, Requirement};
 
@@ -300,6 +301,56 @@ mod tests {
         assert!(register.tenant(&entry, true, &claim()).await.unwrap().settled);
     }
 
+    /// The stop of a large server: all awake clusters end their runs at once.
+    #[tokio::test]
+    async fn two_thousand_runs_end_together_in_a_few_transactions() {
+        const CLUSTERS: usize = 2_000;
+        let tmp = tempfile::tempdir().unwrap();
+        let file = tmp.path().join("store.sqlite");
+        let store = Arc::new(SqliteStore::open(&file).await.unwrap());
+        let make = async |n: usize| {
+            let wanted = Reservation {
+                name: ClusterName::parse(&format!("c{n}")).unwrap(),
+                prefix: Prefix::random().unwrap(),
+                created_unix: 0,
+                limits: ClusterLimits::default(),
+            };
+            let row = store.reserve(&wanted, None, &Strays::default()).await.unwrap();
+            store.publish(row.id, &book(0, "root")).await.unwrap()
+        };
+        let rows = join_all((0..CLUSTERS).map(make)).await;
+        let register = Register::new(Arc::clone(&store) as _);
+        let ids: Vec<_> = rows.into_iter().map(|row| register.insert(row).id).collect();
+        let runs = join_all(ids.iter().map(|id| register.begin_run(*id))).await;
+        let before = store.commits();
+        // Every tenth has new accounts, and one has as many as may be.
+        let read = |n: usize| match n {
+            7 => {
+                let one = book(1, "app").accounts.iter().next().unwrap();
+                let accounts = vec![one; 20_000].into_iter().collect();
+                Arc::new(AccountBook { accounts, run: RunEpoch(1), read_began: None })
+            }
+            n if n % 10 == 0 => book(1, "app"),
+            _ => book(1, "root"),
+        };
+        let ends = ids.iter().zip(&runs).enumerate();
+        let ends = ends.map(|(n, (id, run))| register.end_run(*id, run.clone().unwrap(), read(n)));
+        assert!(join_all(ends).await.iter().all(Result::is_ok));
+        let commits = store.commits() - before;
+        assert!(commits <= 20, "{commits} transactions for {CLUSTERS} runs");
+        for id in &ids {
+            let entry = register.by_id(*id).unwrap();
+            assert!(register.tenant(&entry, true, &claim()).await.unwrap().settled, "{id}");
+        }
+        store.close().await;
+        let store = SqliteStore::open(&file).await.unwrap();
+        let rows = store.load().await.unwrap();
+        assert_eq!((rows.len(), rows.iter().filter(|row| row.awake).count()), (CLUSTERS, 0));
+        let first = async |n: usize| store.book(ids[n]).await.unwrap().accounts.iter().next().unwrap().user;
+        assert_eq!(store.book(ids[7]).await.unwrap().accounts.len(), 20_000);
+        assert_eq!((first(10).await.as_str(), first(11).await.as_str()), ("app", "root"));
+    }
+
     #[tokio::test]
     async fn a_book_is_read_from_the_store_once_and_again_when_a_later_run_has_replaced_it() {
         let (_tmp, register, entry) = one().await;
@@ -312,7 +363,7 @@ mod tests {
         assert_eq!((reads().await, reads().await), (2, 2));
         // As if the store were ahead of the memory.
         let run = register.begin_run(entry.id).await.unwrap();
-        register.store.end_run(entry.id, run, &book(run.0, "last")).await.unwrap();
+        register.store.end_run(entry.id, run, book(run.0, "last")).await.unwrap();
         entry.accounts().book_run = run;
         assert_eq!(reads().await, 3);
         assert_eq!(register.tenant(&entry, true, &claim()).await.unwrap().accounts[0].user, "last");

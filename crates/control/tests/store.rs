@@ -8,10 +8,15 @@
 )]
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tidegate_control::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, StoreError, Strays};
+use tidegate_control::store::{
+    AccessStore, ClusterRow, KeyRow, Phase, Reservation, SqliteStore, Store, StoreError, Strays,
+};
 use tidegate_model::{
     Account, AccountBook, Accounts, ClusterId, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch, Unsupported,
     Verifier,
@@ -64,7 +69,7 @@ async fn a_cluster_comes_back_whole_after_reopening() {
     let made = store.publish(row.id, &book(0, "root")).await.unwrap();
     let run = store.begin_run(row.id).await.unwrap();
     assert_eq!(run, RunEpoch(1));
-    store.save_accounts(row.id, &book(1, "app")).await.unwrap();
+    store.save_accounts(row.id, Arc::new(book(1, "app"))).await.unwrap();
     store.close().await;
 
     let rows = open(tmp.path()).await.load().await.unwrap();
@@ -85,7 +90,10 @@ async fn an_incomplete_book_comes_back_incomplete_and_a_changed_flag_alone_is_ke
     let id = live(&store, "demo").await.id;
     for (run, complete) in [(1, true), (2, false), (3, true)] {
         let accounts = Accounts::from_bytes(book(1, "app").accounts.as_bytes().to_vec(), complete).unwrap();
-        store.save_accounts(id, &AccountBook { accounts, run: RunEpoch(run), read_began: None }).await.unwrap();
+        store
+            .save_accounts(id, Arc::new(AccountBook { accounts, run: RunEpoch(run), read_began: None }))
+            .await
+            .unwrap();
         let back = store.book(id).await.unwrap();
         assert_eq!((back.run, back.accounts.is_complete(), back.accounts.len()), (RunEpoch(run), complete, 2));
     }
@@ -113,7 +121,7 @@ async fn damage_of_one_cluster_keeps_no_other_from_loading() {
     assert_eq!(loaded, [bad_book.id, good.id]);
     assert!(matches!(store.book(bad_book.id).await, Err(StoreError::Corrupt { .. })));
     assert_eq!(store.book(good.id).await.unwrap().accounts.len(), 2);
-    store.save_accounts(bad_book.id, &crate::book(5, "app")).await.unwrap();
+    store.save_accounts(bad_book.id, Arc::new(crate::book(5, "app"))).await.unwrap();
     assert_eq!(store.book(bad_book.id).await.unwrap().accounts.len(), 2, "a new reading replaces the damaged copy");
 }
 
@@ -178,10 +186,13 @@ async fn only_the_run_that_ends_makes_the_sleep_clean() {
     let id = live(&store, "demo").await.id;
     let first = store.begin_run(id).await.unwrap();
     let second = store.begin_run(id).await.unwrap();
-    assert!(store.end_run(id, first, &book(1, "old")).await.is_err(), "an older run is not the one that is on");
+    assert!(
+        store.end_run(id, first, Arc::new(book(1, "old"))).await.is_err(),
+        "an older run is not the one that is on"
+    );
     assert!(store.load().await.unwrap()[0].awake);
     assert_eq!(users(&store, id).await[0], "root", "both or neither");
-    store.end_run(id, second, &book(2, "new")).await.unwrap();
+    store.end_run(id, second, Arc::new(book(2, "new"))).await.unwrap();
     let row = store.load().await.unwrap().remove(0);
     assert!(!row.awake);
     assert_eq!((row.accounts_run, users(&store, id).await[0].as_str()), (RunEpoch(2), "new"));
@@ -253,4 +264,160 @@ async fn a_store_of_a_newer_version_is_refused() {
     pool.close().await;
     let e = SqliteStore::open(&tmp.path().join("store.sqlite")).await.unwrap_err();
     assert!(matches!(e, StoreError::Newer { found: 99, .. }), "{e}");
+}
+
+/// A book of so many accounts.
+fn long_book(run: RunEpoch, accounts: usize) -> Arc<AccountBook> {
+    let account = |n| Account {
+        user: format!("user{n}"),
+        host: "%".to_owned(),
+        verifiers: vec![Verifier::Native([9; 20])],
+        locked: false,
+        requires: Requirement::None,
+    };
+    Arc::new(AccountBook { accounts: (0..accounts).map(account).collect(), run, read_began: None })
+}
+
+#[tokio::test]
+async fn a_login_that_wakes_passes_a_thousand_books() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let id = live(&store, "demo").await.id;
+    let saved = AtomicUsize::new(0);
+    let book = long_book(RunEpoch(0), 1_000);
+    // Each differs from the one before, or it would cost nothing.
+    let other = long_book(RunEpoch(0), 999);
+    let save = async |n: usize| {
+        store.save_accounts(id, Arc::clone(if n.is_multiple_of(2) { &book } else { &other })).await.unwrap();
+        saved.fetch_add(1, Ordering::SeqCst);
+    };
+    let saves = (0..1_000).map(save);
+    let begin = async {
+        store.begin_run(id).await.unwrap();
+        saved.load(Ordering::SeqCst)
+    };
+    let (_, before) = tokio::join!(futures_util::future::join_all(saves), begin);
+    assert!(before < 500, "{before} of 1000 books went before the run");
+}
+
+/// A file system of its own and of few megabytes, mounted while this value lives.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(megabytes: u64) -> Option<Self> {
+        let disk = Self(tempfile::tempdir().unwrap());
+        let size = format!("size={megabytes}m");
+        let mut mount = std::process::Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", &size, "none"]).arg(disk.0.path()).status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            eprintln!("not run: no file system can be mounted here");
+            return None;
+        }
+        Some(disk)
+    }
+
+    /// Takes all the room there is. The file that [`SmallDisk::free`] removes.
+    fn fill(&self) {
+        let mut file = std::fs::File::options().append(true).create(true).open(self.0.path().join("filler")).unwrap();
+        while file.write_all(&[1; 4096]).is_ok() {}
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.path().join("filler")).unwrap();
+    }
+
+    fn reserve(&self) -> bool {
+        self.0.path().join("store.reserve").exists()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..3_000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what} did not come about");
+}
+
+#[tokio::test]
+async fn a_sleep_on_a_full_disk_is_recorded_from_the_reserve_or_waits_for_room() {
+    let Some(disk) = SmallDisk::mount(48) else { return };
+    let store = Arc::new(open(disk.0.path()).await);
+    until("the reserve", || disk.reserve()).await;
+    let id = live(&store, "demo").await.id;
+    let row = async || store.load().await.unwrap().remove(0);
+    let mut run = store.begin_run(id).await.unwrap();
+    disk.fill();
+    // Accounts that were not there before: they need room in the journal.
+    store.end_run(id, run, long_book(run, 5_000)).await.unwrap();
+    assert!(!row().await.awake && !disk.reserve(), "the reserve was used");
+    assert!(!store.is_disk_full(), "nothing waits");
+
+    // The reserve is gone, and this book needs more than what it left.
+    let accounts = 40_000;
+    run = store.begin_run(id).await.unwrap();
+    disk.fill();
+    let (ending, book) = (Arc::clone(&store), long_book(run, accounts));
+    let waiting = tokio::spawn(async move { ending.end_run(id, run, book).await });
+    until("a full disk", || store.is_disk_full()).await;
+    assert!(row().await.awake, "what could not be written has not happened");
+    let key = KeyRow {
+        id: "k".to_owned(),
+        name: "n".repeat(64),
+        hash: [1; 32],
+        scopes: "all".to_owned(),
+        created_unix: 0,
+        expires_unix: None,
+        used_unix: None,
+    };
+    let add = store.add_key(key.clone());
+    assert!(!waiting.is_finished());
+    disk.free();
+    waiting.await.unwrap().unwrap();
+    add.await.unwrap();
+    let row = row().await;
+    assert_eq!((row.awake, row.run, row.accounts_run), (false, run, run));
+    until("the end of it", || !store.is_disk_full() && disk.reserve()).await;
+    store.close().await;
+    assert_eq!(open(disk.0.path()).await.book(id).await.unwrap().accounts.len(), accounts);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_to_operators_and_spoils_no_connection() {
+    let Some(disk) = SmallDisk::mount(32) else { return };
+    let store = open(disk.0.path()).await;
+    until("the reserve", || disk.reserve()).await;
+    disk.fill();
+    let name = |n: usize| format!("{n:064}");
+    let key = |n: usize| KeyRow {
+        id: name(n),
+        name: name(n),
+        hash: [u8::try_from(n % 251).unwrap(); 32].map(|b| b ^ u8::try_from(n / 251).unwrap()),
+        scopes: "all".to_owned(),
+        created_unix: 0,
+        expires_unix: None,
+        used_unix: None,
+    };
+    let mut made = 0;
+    let refused = loop {
+        match store.add_key(key(made)).await {
+            Ok(()) => made += 1,
+            Err(refused) => break refused,
+        }
+        disk.fill();
+    };
+    assert!(matches!(refused, StoreError::DiskFull), "{refused:?} after {made}");
+    assert!(disk.reserve(), "it is kept for sleeps");
+    assert!(matches!(store.add_key(key(made)).await, Err(StoreError::DiskFull)), "again");
+    disk.free();
+    store.add_key(key(made)).await.unwrap();
+    assert_eq!(store.load_access().await.unwrap().keys.len(), made + 1, "none by halves");
 }

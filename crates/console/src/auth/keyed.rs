@@ -21,7 +21,7 @@ const ONLY_LOCAL: &str = "/v1/operator/";
 pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(source) = Source::from_request_parts(&mut parts, &web).await;
-    let key = match holder(&web, source, &parts.headers).await {
+    let key = match holder(&web, source, &parts.headers) {
         Ok(key) => key,
         Err(response) => return response,
     };
@@ -42,21 +42,21 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
 }
 
 /// The id of the key, or the answer to somebody without one.
-async fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<String, Response> {
+#[expect(clippy::result_large_err, reason = "the error is the answer, and is sent as it is")]
+fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<String, Response> {
     let none = || {
         let mut response = ApiError::not_authorized().into_response();
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidegate\""));
         response
     };
     let Some(token) = bearer(headers) else { return Err(none()) };
-    match web.api.control.key_of(token).await {
-        Ok(Some(key)) => Ok(key.id),
+    match web.api.control.key_of(token) {
+        Some(key) => Ok(key.id),
         // Each wrong one counts; who has a right one is never held up by others at the same address.
-        Ok(None) => match web.wrong_keys.take(source) {
+        None => match web.wrong_keys.take(source) {
             Ok(_) => Err(none()),
             Err(left) => Err(too_many(left, "too many wrong keys came from this address")),
         },
-        Err(error) => Err(ApiError::from(error).into_response()),
     }
 }
 

@@ -65,14 +65,8 @@ impl FromRequestParts<Web> for SignedIn {
             Look::Use => || Redirect::to(SIGN_IN_AGAIN).into_response(),
         };
         let token = cookie::read(&parts.headers).ok_or_else(to_sign_in)?;
-        match web.api.control.web_session(token, look).await {
-            Ok(Some(session)) => Ok(Self { session }),
-            Ok(None) => Err(to_sign_in_again()),
-            Err(error) => {
-                tracing::error!(%error, "a web session could not be looked up");
-                Err(StatusCode::SERVICE_UNAVAILABLE.into_response())
-            }
-        }
+        let session = web.api.control.web_session(token, look).ok_or_else(to_sign_in_again)?;
+        Ok(Self { session })
     }
 }
 

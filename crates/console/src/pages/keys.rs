@@ -1,7 +1,7 @@
 //! The keys of the API: which there are, a new one, an end to one. A key stands only in the answer that made it; what
 //! is kept opens nothing.
 
-use super::answer::{self, page, status_of};
+use super::answer::{page, status_of};
 use super::door::Nothing;
 use super::frame::{Frame, Notice};
 use super::views::{KeyRow, KeysPage, MadeKey};
@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
-use tidegate_control::{ApiKey, ControlError};
+use tidegate_control::{ApiKey, Scopes};
 use tidegate_model::Trust;
 use tidegate_tls::Identity;
 
@@ -30,7 +30,7 @@ pub struct Create {
 }
 
 pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
-    answered(&who, StatusCode::OK, keys(&web, &who, Extra::default()).await)
+    page(StatusCode::OK, &keys(&web, &who, Extra::default()))
 }
 
 pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
@@ -39,7 +39,7 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
         // What is no number becomes zero, which is refused.
         Duration::from_secs(days.parse::<u64>().unwrap_or_default().saturating_mul(DAY_SECONDS))
     });
-    let (status, extra) = match web.api.control.create_key(name.trim(), life).await {
+    let (status, extra) = match web.api.control.create_key(name.trim(), Scopes::all(), life).await {
         Ok(made) => {
             tracing::info!(key = made.made.id, operator = form.who.operator(), "an API key was made");
             let made = MadeKey { name: made.made.name, key: Secret::new(made.token) };
@@ -50,7 +50,7 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
             (status_of(&error), extra)
         }
     };
-    answered(&form.who, status, keys(&web, &form.who, extra).await)
+    page(status, &keys(&web, &form.who, extra))
 }
 
 pub async fn revoke(State(web): State<Web>, Path(id): Path<String>, form: Form<Nothing>) -> Response {
@@ -61,7 +61,7 @@ pub async fn revoke(State(web): State<Web>, Path(id): Path<String>, form: Form<N
         }
         Err(error) => {
             let extra = Extra { notice: Some(Notice::from(&error)), ..Extra::default() };
-            answered(&form.who, status_of(&error), keys(&web, &form.who, extra).await)
+            page(status_of(&error), &keys(&web, &form.who, extra))
         }
     }
 }
@@ -74,15 +74,8 @@ struct Extra {
     wanted: String,
 }
 
-fn answered(who: &SignedIn, status: StatusCode, shown: Result<KeysPage, ControlError>) -> Response {
-    match shown {
-        Ok(shown) => page(status, &shown),
-        Err(error) => answer::problem(who, &error),
-    }
-}
-
-async fn keys(web: &Web, who: &SignedIn, extra: Extra) -> Result<KeysPage, ControlError> {
-    let rows = web.api.control.keys().await?.into_iter().map(row).collect();
+fn keys(web: &Web, who: &SignedIn, extra: Extra) -> KeysPage {
+    let rows = web.api.control.keys().into_iter().map(row).collect();
     let (server, ca) = {
         let face = web.api.face.borrow();
         // The certificate that these lines meet is the console's, which may be another than the database's.
@@ -91,7 +84,7 @@ async fn keys(web: &Web, who: &SignedIn, extra: Extra) -> Result<KeysPage, Contr
         (face.console.clone().unwrap_or_default(), ca)
     };
     let Extra { made, notice, wanted } = extra;
-    Ok(KeysPage {
+    KeysPage {
         frame: Frame { notice, ..Frame::of(who, "API keys", "keys") },
         profile: profile_line(&server, ca),
         curl: curl_line(&server, ca),
@@ -99,7 +92,7 @@ async fn keys(web: &Web, who: &SignedIn, extra: Extra) -> Result<KeysPage, Contr
         rows,
         made,
         wanted,
-    })
+    }
 }
 
 /// Where the file lies that this page offers.

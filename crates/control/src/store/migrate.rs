@@ -11,17 +11,27 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0003_limits.sql"),
     include_str!("../../migrations/sqlite/0004_books.sql"),
     include_str!("../../migrations/sqlite/0005_freed_uids.sql"),
+    include_str!("../../migrations/sqlite/0006_key_scopes.sql"),
 ];
 
 /// The last version that had a row per account.
 pub const BEFORE_BOOKS: i64 = 3;
 
-pub async fn sqlite(pool: &SqlitePool) -> StoreResult<()> {
+/// Version that gave keys their scopes.
+const KEY_SCOPES: i64 = 6;
+
+/// Effects of a migration that an operator must know of.
+pub struct Migrated {
+    /// API keys that existed before there were scopes, and now have all of them.
+    pub keys_widened: u64,
+}
+
+pub async fn sqlite(pool: &SqlitePool) -> StoreResult<Migrated> {
     to_version(pool, i64::MAX).await
 }
 
 /// As far as this version, for tests of what follows.
-pub async fn to_version(pool: &SqlitePool, last: i64) -> StoreResult<()> {
+pub async fn to_version(pool: &SqlitePool, last: i64) -> StoreResult<Migrated> {
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)").execute(&mut *tx).await?;
     let row =
@@ -38,6 +48,10 @@ pub async fn to_version(pool: &SqlitePool, last: i64) -> StoreResult<()> {
         }
         sqlx::query("INSERT INTO schema_version (version) VALUES (?)").bind(version).execute(&mut *tx).await?;
     }
+    let keys_widened = match found < KEY_SCOPES && KEY_SCOPES <= last {
+        true => sqlx::query("SELECT COUNT(*) AS n FROM api_keys").fetch_one(&mut *tx).await?.try_get::<i64, _>("n")?,
+        false => 0,
+    };
     tx.commit().await?;
-    Ok(())
+    Ok(Migrated { keys_widened: keys_widened.unsigned_abs() })
 }

@@ -5,18 +5,23 @@
 
 mod access;
 mod books;
+mod changes;
 mod codec;
 mod migrate;
 mod migrate_books;
+mod reserve;
+mod runs;
 mod sqlite;
 mod uids;
+mod writer;
 
-pub use access::{AccessStore, Hash, KeyRow, WebSessionRow};
+pub use access::{AccessRows, AccessStore, Hash, KeyRow, LinkRow, WebSessionRow};
 pub use sqlite::SqliteStore;
 pub use uids::UidStore;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
 /// How far a cluster has come. Only `Live` ones are ever shown.
@@ -86,8 +91,14 @@ pub enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("row of cluster {cluster}: {what}")]
     Corrupt { cluster: i64, what: String },
+    #[error("there is no such operator")]
+    NoOperator,
+    #[error("the disk is full")]
+    DiskFull,
     #[error("the store is closed")]
     Closed,
+    #[error("{0}")]
+    Failed(String),
     #[error("{0}")]
     Database(#[from] sqlx::Error),
     #[error("{0}")]
@@ -122,16 +133,21 @@ pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
     /// Called once no file of it is left: frees the user, forgets the accounts.
     fn bury(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// Counts the run up and notes that the engine may be running.
+    /// Counts the run up and notes that the engine may be running. Waits while the disk is full.
     fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<RunEpoch>>;
 
-    /// The accounts as read last in that run, and the note that it ended cleanly; both or neither.
-    fn end_run<'a>(&'a self, id: ClusterId, run: RunEpoch, book: &'a AccountBook) -> BoxFuture<'a, StoreResult<()>>;
+    /// The accounts as read last in that run, and the note that it ended cleanly; both or neither. Waits while the disk
+    /// is full.
+    fn end_run(&self, id: ClusterId, run: RunEpoch, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>>;
 
     /// The copy of a cluster's accounts; empty and incomplete if there is none, also of a cluster that does not exist.
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>>;
 
-    fn save_accounts<'a>(&'a self, id: ClusterId, book: &'a AccountBook) -> BoxFuture<'a, StoreResult<()>>;
+    /// Waits while the disk is full.
+    fn save_accounts(&self, id: ClusterId, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>>;
+
+    /// Whether a change waits for room on the disk.
+    fn is_disk_full(&self) -> bool;
 
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -1,7 +1,11 @@
 //! The store in one SQLite file. Never used by two servers at once: the lock of the data directory sees to that.
 
-use super::books::{read_book, write_book};
-use super::codec::{to_i64, to_ms};
+use super::books::read_book;
+use super::changes::{BeginDelete, BuryCluster, PublishCluster, ReserveCluster, SetLimits};
+use super::codec::to_i64;
+use super::reserve::Reserve;
+use super::runs::{BeginRun, EndRun, SaveAccounts};
+use super::writer::{Writer, is_full};
 use super::{ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, Strays, migrate};
 use crate::limits;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
@@ -10,18 +14,35 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
-/// See [`Store`].
+/// See [`Store`]. Readers have connections of their own (WAL), so none waits for a writer or makes one wait.
 #[derive(Debug)]
 pub struct SqliteStore {
-    pub(super) pool: SqlitePool,
+    pub(super) reads: SqlitePool,
+    pub(super) writer: Writer,
+    writes: SqlitePool,
+    /// API keys that got the scope `all` when the store was opened, since keys had no scopes before.
+    pub(super) keys_widened: u64,
 }
 
 impl SqliteStore {
     /// Opens or makes the file, 0600. SQLite gives its journal files the mode of the file itself.
     pub async fn open(file: &Path) -> StoreResult<Self> {
+        let reserve = Reserve::beside(file);
+        match Self::open_with(file, &reserve).await {
+            // Opening writes a little, and a server that can't start can't free anything.
+            Err(StoreError::Database(error)) if is_full(&error) && reserve.release() => {
+                tracing::warn!("the disk of the data directory is full; the store uses its reserve");
+                Self::open_with(file, &reserve).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open_with(file: &Path, reserve: &Reserve) -> StoreResult<Self> {
         std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
@@ -32,17 +53,21 @@ impl SqliteStore {
             .busy_timeout(limits::STORE_BUSY)
             // What is deleted (hashes of former passwords) is overwritten.
             .pragma("secure_delete", "ON");
-        let pool = SqlitePoolOptions::new()
-            .max_connections(limits::STORE_CONNECTIONS)
-            .acquire_timeout(limits::STORE_WAIT)
-            .connect_with(options)
-            .await?;
-        migrate::sqlite(&pool).await?;
-        Ok(Self { pool })
+        let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(limits::STORE_WAIT);
+        let writes = pool(1).connect_with(options.clone()).await?;
+        let keys_widened = migrate::sqlite(&writes).await?.keys_widened;
+        let reads = pool(limits::STORE_READERS).connect_with(options.pragma("query_only", "ON")).await?;
+        let writer = Writer::spawn(writes.clone(), reserve.clone());
+        Ok(Self { reads, writer, writes, keys_widened })
+    }
+
+    /// Transactions that were committed since the store was opened.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
     }
 
     async fn load_rows(&self) -> StoreResult<Vec<ClusterRow>> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.reads.begin().await?;
         let rows = sqlx::query("SELECT * FROM clusters WHERE phase <> 'gone' ORDER BY id").fetch_all(&mut *tx).await?;
         let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -53,59 +78,6 @@ impl SqliteStore {
             }
         }
         Ok(out)
-    }
-
-    async fn insert(
-        &self,
-        wanted: &Reservation,
-        uids: Option<RangeInclusive<u32>>,
-        strays: &Strays,
-    ) -> StoreResult<ClusterRow> {
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let taken: i64 = sqlx::query("SELECT COUNT(*) AS n FROM clusters WHERE name_taken = ?")
-            .bind(wanted.name.as_str())
-            .fetch_one(&mut *tx)
-            .await?
-            .try_get("n")?;
-        if taken > 0 {
-            return Err(StoreError::NameTaken(wanted.name.clone()));
-        }
-        let taken: i64 = sqlx::query("SELECT COUNT(*) AS n FROM clusters WHERE prefix = ?")
-            .bind(wanted.prefix.as_str())
-            .fetch_one(&mut *tx)
-            .await?
-            .try_get("n")?;
-        if taken > 0 {
-            return Err(StoreError::PrefixTaken);
-        }
-        let id = next_id(&mut tx, strays).await?;
-        let uid = match uids {
-            Some(range) => Some(free_uid(&mut tx, range, strays).await?),
-            None => None,
-        };
-        sqlx::query(
-            "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, uid, connections_max, sleep_after_ms, \
-             transaction_idle_max_ms, memory_max_bytes, disk_max_bytes, cpu_weight, tasks_max, phase) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating')",
-        )
-        .bind(to_i64(id))
-        .bind(wanted.name.as_str())
-        .bind(wanted.name.as_str())
-        .bind(wanted.prefix.as_str())
-        .bind(wanted.created_unix)
-        .bind(uid.map(i64::from))
-        .bind(i64::from(wanted.limits.connections_max))
-        .bind(to_ms(wanted.limits.sleep_after))
-        .bind(to_ms(wanted.limits.transaction_idle_max))
-        .bind(to_i64(wanted.limits.memory_max_bytes))
-        .bind(to_i64(wanted.limits.disk_max_bytes))
-        .bind(i64::from(wanted.limits.cpu_weight))
-        .bind(i64::from(wanted.limits.tasks_max))
-        .execute(&mut *tx)
-        .await?;
-        let row = read_one(&mut tx, ClusterId(id)).await?;
-        tx.commit().await?;
-        Ok(row)
     }
 }
 
@@ -120,114 +92,66 @@ impl Store for SqliteStore {
         uids: Option<RangeInclusive<u32>>,
         strays: &'a Strays,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>> {
-        Box::pin(self.insert(wanted, uids, strays))
+        let change = ReserveCluster { wanted: wanted.clone(), uids, strays: strays.clone() };
+        Box::pin(self.writer.write(change))
     }
 
     fn publish<'a>(&'a self, id: ClusterId, seed: &'a AccountBook) -> BoxFuture<'a, StoreResult<ClusterRow>> {
-        Box::pin(async move {
-            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            if read_book(&mut tx, id).await?.accounts.is_empty() {
-                write_book(&mut tx, id, seed).await?;
-            }
-            let sql = "UPDATE clusters SET phase = 'live' WHERE id = ? AND phase = 'creating'";
-            touched(sqlx::query(sql).bind(to_i64(id.0)).execute(&mut *tx).await?.rows_affected(), id)?;
-            let row = read_one(&mut tx, id).await?;
-            tx.commit().await?;
-            Ok(row)
-        })
+        Box::pin(self.writer.write(PublishCluster { cluster: id, seed: seed.clone() }))
     }
 
     fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(async move {
-            let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, transaction_idle_max_ms = ?, \
-                       memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ? \
-                       WHERE id = ? AND phase = 'live'";
-            let change = sqlx::query(sql)
-                .bind(i64::from(limits.connections_max))
-                .bind(to_ms(limits.sleep_after))
-                .bind(to_ms(limits.transaction_idle_max))
-                .bind(to_i64(limits.memory_max_bytes))
-                .bind(to_i64(limits.disk_max_bytes))
-                .bind(i64::from(limits.cpu_weight))
-                .bind(i64::from(limits.tasks_max))
-                .bind(to_i64(id.0));
-            touched(change.execute(&self.pool).await?.rows_affected(), id)
-        })
+        Box::pin(self.writer.write(SetLimits { cluster: id, limits }))
     }
 
     fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(async move {
-            let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND phase <> 'gone'";
-            touched(sqlx::query(sql).bind(to_i64(id.0)).execute(&self.pool).await?.rows_affected(), id)
-        })
+        Box::pin(self.writer.write(BeginDelete(id)))
     }
 
     fn bury(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(async move {
-            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            sqlx::query("DELETE FROM books WHERE cluster = ?").bind(to_i64(id.0)).execute(&mut *tx).await?;
-            let sql = "UPDATE clusters SET phase = 'gone', name_taken = NULL, uid = NULL, awake = 0 WHERE id = ?";
-            sqlx::query(sql).bind(to_i64(id.0)).execute(&mut *tx).await?;
-            tx.commit().await?;
-            Ok(())
-        })
+        Box::pin(self.writer.write(BuryCluster(id)))
     }
 
     fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<RunEpoch>> {
-        Box::pin(async move {
-            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            let sql = "UPDATE clusters SET run = run + 1, awake = 1 WHERE id = ? AND phase IN ('creating', 'live')";
-            touched(sqlx::query(sql).bind(to_i64(id.0)).execute(&mut *tx).await?.rows_affected(), id)?;
-            let row =
-                sqlx::query("SELECT run FROM clusters WHERE id = ?").bind(to_i64(id.0)).fetch_one(&mut *tx).await?;
-            let run: i64 = row.try_get("run")?;
-            tx.commit().await?;
-            Ok(RunEpoch(run.unsigned_abs()))
-        })
+        Box::pin(self.writer.write(BeginRun(id)))
     }
 
-    fn end_run<'a>(&'a self, id: ClusterId, run: RunEpoch, book: &'a AccountBook) -> BoxFuture<'a, StoreResult<()>> {
-        Box::pin(async move {
-            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            write_book(&mut tx, id, book).await?;
-            // A later run that has begun meanwhile is not over.
-            let sql = "UPDATE clusters SET awake = 0 WHERE id = ? AND run = ?";
-            let done = sqlx::query(sql).bind(to_i64(id.0)).bind(to_i64(run.0)).execute(&mut *tx).await?;
-            touched(done.rows_affected(), id)?;
-            tx.commit().await?;
-            Ok(())
-        })
+    fn end_run(&self, id: ClusterId, run: RunEpoch, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(EndRun { cluster: id, run, book }))
     }
 
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>> {
-        Box::pin(async move { read_book(&mut *self.pool.acquire().await?, id).await })
+        Box::pin(async move { read_book(&mut *self.reads.acquire().await?, id).await })
     }
 
-    fn save_accounts<'a>(&'a self, id: ClusterId, book: &'a AccountBook) -> BoxFuture<'a, StoreResult<()>> {
-        Box::pin(async move {
-            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            write_book(&mut tx, id, book).await?;
-            tx.commit().await?;
-            Ok(())
-        })
+    fn save_accounts(&self, id: ClusterId, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(SaveAccounts { cluster: id, book }))
+    }
+
+    fn is_disk_full(&self) -> bool {
+        self.writer.is_disk_full()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.pool.close())
+        Box::pin(async move {
+            self.writer.close().await;
+            self.reads.close().await;
+            self.writes.close().await;
+        })
     }
 }
 
-fn touched(rows: u64, id: ClusterId) -> StoreResult<()> {
+pub fn touched(rows: u64, id: ClusterId) -> StoreResult<()> {
     if rows == 1 { Ok(()) } else { Err(StoreError::Unknown(id)) }
 }
 
-async fn next_id(db: &mut SqliteConnection, strays: &Strays) -> StoreResult<u64> {
+pub async fn next_id(db: &mut SqliteConnection, strays: &Strays) -> StoreResult<u64> {
     let row = sqlx::query("SELECT COALESCE(MAX(id), 0) AS id FROM clusters").fetch_one(db).await?;
     let highest: i64 = row.try_get("id")?;
     Ok(highest.unsigned_abs().max(strays.id_max).saturating_add(1))
 }
 
-async fn free_uid(db: &mut SqliteConnection, range: RangeInclusive<u32>, strays: &Strays) -> StoreResult<u32> {
+pub async fn free_uid(db: &mut SqliteConnection, range: RangeInclusive<u32>, strays: &Strays) -> StoreResult<u32> {
     let rows = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL").fetch_all(db).await?;
     let mut taken = BTreeSet::new();
     for row in &rows {
@@ -237,7 +161,7 @@ async fn free_uid(db: &mut SqliteConnection, range: RangeInclusive<u32>, strays:
     range.into_iter().find(free).ok_or(StoreError::NoUidLeft)
 }
 
-async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<ClusterRow> {
+pub async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<ClusterRow> {
     let row = sqlx::query("SELECT * FROM clusters WHERE id = ?").bind(to_i64(id.0)).fetch_optional(&mut *db).await?;
     match row {
         Some(row) => read_row(&row),

@@ -2,8 +2,9 @@
 
 use super::codec::to_i64;
 use super::sqlite::SqliteStore;
+use super::writer::Change;
 use super::{StoreError, StoreResult};
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use tidegate_engine::Candidate;
@@ -32,7 +33,7 @@ impl UidStore for SqliteStore {
         skip: &'a BTreeSet<u32>,
     ) -> BoxFuture<'a, StoreResult<Vec<Candidate>>> {
         Box::pin(async move {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.reads.begin().await?;
             let taken = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL").fetch_all(&mut *tx).await?;
             let freed = sqlx::query("SELECT uid FROM freed_uids ORDER BY freed").fetch_all(&mut *tx).await?;
             let uids = |rows: &[sqlx::sqlite::SqliteRow]| -> StoreResult<Vec<u32>> {
@@ -51,17 +52,23 @@ impl UidStore for SqliteStore {
     }
 
     fn set_uids(&self, changes: Vec<(ClusterId, u32)>) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(async move {
-            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            for (id, uid) in changes {
-                let sql = "UPDATE clusters SET uid = ? WHERE id = ? AND phase <> 'gone'";
-                let done = sqlx::query(sql).bind(i64::from(uid)).bind(to_i64(id.0)).execute(&mut *tx).await?;
-                if done.rows_affected() != 1 {
-                    return Err(StoreError::Unknown(id));
-                }
+        Box::pin(self.writer.write(SetUids(changes)))
+    }
+}
+
+struct SetUids(Vec<(ClusterId, u32)>);
+
+impl Change for SetUids {
+    type Out = ();
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+        for (id, uid) in &self.0 {
+            let sql = "UPDATE clusters SET uid = ? WHERE id = ? AND phase <> 'gone'";
+            let done = sqlx::query(sql).bind(i64::from(*uid)).bind(to_i64(id.0)).execute(&mut *db).await?;
+            if done.rows_affected() != 1 {
+                return Err(StoreError::Unknown(*id));
             }
-            tx.commit().await?;
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,150 @@
+//! Changes that operators make to clusters.
+
+use super::books::{read_book, write_book};
+use super::codec::{to_i64, to_ms};
+use super::sqlite::{free_uid, next_id, read_one, touched};
+use super::writer::{Change, Class};
+use super::{ClusterRow, Reservation, StoreError, StoreResult, Strays};
+use sqlx::{Row, SqliteConnection};
+use std::ops::RangeInclusive;
+use tidegate_model::{AccountBook, ClusterId, ClusterLimits};
+
+pub struct ReserveCluster {
+    pub wanted: Reservation,
+    pub uids: Option<RangeInclusive<u32>>,
+    pub strays: Strays,
+}
+
+impl Change for ReserveCluster {
+    type Out = ClusterRow;
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<ClusterRow> {
+        let Self { wanted, uids, strays } = self;
+        if is_taken(db, "name_taken", wanted.name.as_str()).await? {
+            return Err(StoreError::NameTaken(wanted.name.clone()));
+        }
+        if is_taken(db, "prefix", wanted.prefix.as_str()).await? {
+            return Err(StoreError::PrefixTaken);
+        }
+        let id = next_id(db, strays).await?;
+        let uid = match uids {
+            Some(range) => Some(free_uid(db, range.clone(), strays).await?),
+            None => None,
+        };
+        sqlx::query(
+            "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, uid, connections_max, sleep_after_ms, \
+             transaction_idle_max_ms, memory_max_bytes, disk_max_bytes, cpu_weight, tasks_max, phase) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating')",
+        )
+        .bind(to_i64(id))
+        .bind(wanted.name.as_str())
+        .bind(wanted.name.as_str())
+        .bind(wanted.prefix.as_str())
+        .bind(wanted.created_unix)
+        .bind(uid.map(i64::from))
+        .bind(i64::from(wanted.limits.connections_max))
+        .bind(to_ms(wanted.limits.sleep_after))
+        .bind(to_ms(wanted.limits.transaction_idle_max))
+        .bind(to_i64(wanted.limits.memory_max_bytes))
+        .bind(to_i64(wanted.limits.disk_max_bytes))
+        .bind(i64::from(wanted.limits.cpu_weight))
+        .bind(i64::from(wanted.limits.tasks_max))
+        .execute(&mut *db)
+        .await?;
+        read_one(db, ClusterId(id)).await
+    }
+}
+
+/// `column` is a name of ours, never input.
+async fn is_taken(db: &mut SqliteConnection, column: &'static str, value: &str) -> StoreResult<bool> {
+    let sql = match column {
+        "prefix" => "SELECT COUNT(*) AS n FROM clusters WHERE prefix = ?",
+        _ => "SELECT COUNT(*) AS n FROM clusters WHERE name_taken = ?",
+    };
+    let taken: i64 = sqlx::query(sql).bind(value).fetch_one(db).await?.try_get("n")?;
+    Ok(taken > 0)
+}
+
+pub struct PublishCluster {
+    pub cluster: ClusterId,
+    pub seed: AccountBook,
+}
+
+impl Change for PublishCluster {
+    type Out = ClusterRow;
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<ClusterRow> {
+        let id = self.cluster;
+        if read_book(db, id).await?.accounts.is_empty() {
+            write_book(db, id, &self.seed).await?;
+        }
+        let sql = "UPDATE clusters SET phase = 'live' WHERE id = ? AND phase = 'creating'";
+        touched(sqlx::query(sql).bind(to_i64(id.0)).execute(&mut *db).await?.rows_affected(), id)?;
+        read_one(db, id).await
+    }
+}
+
+pub struct SetLimits {
+    pub cluster: ClusterId,
+    pub limits: ClusterLimits,
+}
+
+impl Change for SetLimits {
+    type Out = ();
+
+    /// More disk for a full cluster must be recorded on a full machine too.
+    fn class(&self) -> Class {
+        Class::Vital
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+        let limits = self.limits;
+        let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, transaction_idle_max_ms = ?, \
+                   memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ? \
+                   WHERE id = ? AND phase = 'live'";
+        let change = sqlx::query(sql)
+            .bind(i64::from(limits.connections_max))
+            .bind(to_ms(limits.sleep_after))
+            .bind(to_ms(limits.transaction_idle_max))
+            .bind(to_i64(limits.memory_max_bytes))
+            .bind(to_i64(limits.disk_max_bytes))
+            .bind(i64::from(limits.cpu_weight))
+            .bind(i64::from(limits.tasks_max))
+            .bind(to_i64(self.cluster.0));
+        touched(change.execute(db).await?.rows_affected(), self.cluster)
+    }
+}
+
+pub struct BeginDelete(pub ClusterId);
+
+impl Change for BeginDelete {
+    type Out = ();
+
+    /// A deletion frees room.
+    fn class(&self) -> Class {
+        Class::Vital
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+        let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND phase <> 'gone'";
+        touched(sqlx::query(sql).bind(to_i64(self.0.0)).execute(db).await?.rows_affected(), self.0)
+    }
+}
+
+pub struct BuryCluster(pub ClusterId);
+
+impl Change for BuryCluster {
+    type Out = ();
+
+    fn class(&self) -> Class {
+        Class::Vital
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+        let cluster = to_i64(self.0.0);
+        sqlx::query("DELETE FROM books WHERE cluster = ?").bind(cluster).execute(&mut *db).await?;
+        let sql = "UPDATE clusters SET phase = 'gone', name_taken = NULL, uid = NULL, awake = 0 WHERE id = ?";
+        sqlx::query(sql).bind(cluster).execute(db).await?;
+        Ok(())
+    }
+}

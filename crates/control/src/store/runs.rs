@@ -1,0 +1,75 @@
+//! Changes that the engines' runs make: begin, end, and readings of the accounts.
+
+use super::books::write_book;
+use super::codec::to_i64;
+use super::sqlite::touched;
+use super::writer::{Change, Class};
+use super::{StoreError, StoreResult};
+use sqlx::{Row, SqliteConnection};
+use std::sync::Arc;
+use tidegate_model::{AccountBook, ClusterId, RunEpoch};
+
+pub struct BeginRun(pub ClusterId);
+
+impl Change for BeginRun {
+    type Out = RunEpoch;
+
+    fn class(&self) -> Class {
+        Class::Begin
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<RunEpoch> {
+        let sql = "UPDATE clusters SET run = run + 1, awake = 1 WHERE id = ? AND phase IN ('creating', 'live') \
+                   RETURNING run";
+        let row = sqlx::query(sql).bind(to_i64(self.0.0)).fetch_optional(db).await?;
+        let run: i64 = row.ok_or(StoreError::Unknown(self.0))?.try_get("run")?;
+        Ok(RunEpoch(run.unsigned_abs()))
+    }
+}
+
+pub struct EndRun {
+    pub cluster: ClusterId,
+    pub run: RunEpoch,
+    pub book: Arc<AccountBook>,
+}
+
+impl Change for EndRun {
+    type Out = ();
+
+    fn class(&self) -> Class {
+        Class::Ledger
+    }
+
+    fn bytes(&self) -> usize {
+        self.book.accounts.as_bytes().len()
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+        // A later run that has begun meanwhile is not over.
+        let sql = "UPDATE clusters SET awake = 0 WHERE id = ? AND run = ?";
+        let done = sqlx::query(sql).bind(to_i64(self.cluster.0)).bind(to_i64(self.run.0)).execute(&mut *db).await?;
+        touched(done.rows_affected(), self.cluster)?;
+        write_book(db, self.cluster, &self.book).await
+    }
+}
+
+pub struct SaveAccounts {
+    pub cluster: ClusterId,
+    pub book: Arc<AccountBook>,
+}
+
+impl Change for SaveAccounts {
+    type Out = ();
+
+    fn class(&self) -> Class {
+        Class::Ledger
+    }
+
+    fn bytes(&self) -> usize {
+        self.book.accounts.as_bytes().len()
+    }
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+        write_book(db, self.cluster, &self.book).await
+    }
+}

@@ -1,0 +1,374 @@
+//! Writer of the store: one task that owns the one connection that writes. Changes that wait at the same time share a
+//! transaction, so a thousand clusters that fall asleep together cost a few syncs of the disk, not a thousand.
+//!
+//! A change is durable before its caller is answered. Changes that begin a run go first, because a login waits for
+//! each; all others keep their order.
+
+use super::reserve::Reserve;
+use super::{StoreError, StoreResult};
+use crate::limits;
+use sqlx::{SqliteConnection, SqlitePool};
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tidegate_model::BoxFuture;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Treatment of a change, above all on a full disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Begin of a run: goes first, and waits for room.
+    Begin,
+    /// End of a run or a reading of accounts: may use the reserve, and waits for room.
+    Ledger,
+    /// Operator's change that can free room or that must not be lost: may use the reserve once.
+    Vital,
+    /// Any other: fails at once on a full disk.
+    Plain,
+}
+
+/// One change of the store. All of it happens or nothing.
+pub trait Change: Send + Sync + 'static {
+    type Out: Send + 'static;
+
+    fn class(&self) -> Class {
+        Class::Plain
+    }
+
+    /// Bytes of accounts that it may write: the measure of its length.
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    /// May be called again after a failure; it must then do the same.
+    fn apply(&self, db: &mut SqliteConnection) -> impl Future<Output = StoreResult<Self::Out>> + Send;
+}
+
+/// Handle to the writer's task.
+#[derive(Debug)]
+pub struct Writer {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+    closing: watch::Sender<bool>,
+    disk_full: Arc<AtomicBool>,
+    commits: Arc<AtomicU64>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// `db` must have one connection that nobody else uses.
+    pub fn spawn(db: SqlitePool, reserve: Reserve) -> Self {
+        let (jobs, inbox) = mpsc::channel(limits::WRITES_WAITING_MAX);
+        let (closing, closed) = watch::channel(false);
+        let disk_full = Arc::new(AtomicBool::new(false));
+        let commits = Arc::new(AtomicU64::new(0));
+        let task = Task {
+            db,
+            reserve,
+            inbox,
+            closed,
+            waiting: VecDeque::new(),
+            disk_full: Arc::clone(&disk_full),
+            commits: Arc::clone(&commits),
+        };
+        let task = tokio::spawn(task.run());
+        Self { jobs, closing, disk_full, commits, task: Mutex::new(Some(task)) }
+    }
+
+    /// Returns when the change is on disk, or has failed.
+    pub async fn write<C: Change>(&self, change: C) -> StoreResult<C::Out> {
+        if *self.closing.borrow() {
+            return Err(StoreError::Closed);
+        }
+        let (reply, answer) = oneshot::channel();
+        let job = Typed { change, out: None, reply };
+        self.jobs.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Whether a change waits for room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Relaxed)
+    }
+
+    /// Transactions that were committed since the start.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Ends after all changes that wait have been tried.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        if let Some(task) = self.task.lock().await.take() {
+            drop(task.await);
+        }
+    }
+}
+
+/// A [`Change`] of any type, with its caller.
+trait Job: Send {
+    fn class(&self) -> Class;
+    fn bytes(&self) -> usize;
+    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, StoreResult<()>>;
+    /// Tells the caller.
+    fn finish(self: Box<Self>, result: StoreResult<()>);
+}
+
+struct Typed<C: Change> {
+    change: C,
+    out: Option<C::Out>,
+    reply: oneshot::Sender<StoreResult<C::Out>>,
+}
+
+impl<C: Change> Job for Typed<C> {
+    fn class(&self) -> Class {
+        self.change.class()
+    }
+
+    fn bytes(&self) -> usize {
+        self.change.bytes()
+    }
+
+    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, StoreResult<()>> {
+        Box::pin(async move {
+            self.out = Some(self.change.apply(db).await?);
+            Ok(())
+        })
+    }
+
+    fn finish(self: Box<Self>, result: StoreResult<()>) {
+        let Self { out, reply, .. } = *self;
+        // The caller may have left; the change is made all the same.
+        let _ = reply.send(result.and_then(|()| out.ok_or(StoreError::Closed)));
+    }
+}
+
+/// Reason why a pause is over.
+enum Pause {
+    Over,
+    Job(Box<dyn Job>),
+    Closing,
+}
+
+type Jobs = Vec<Box<dyn Job>>;
+
+struct Task {
+    db: SqlitePool,
+    reserve: Reserve,
+    inbox: mpsc::Receiver<Box<dyn Job>>,
+    closed: watch::Receiver<bool>,
+    waiting: VecDeque<Box<dyn Job>>,
+    disk_full: Arc<AtomicBool>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        self.restore_reserve();
+        let mut check = Instant::now() + limits::RESERVE_CHECK;
+        while self.next().await {
+            let batch = self.take_batch();
+            self.write_batch(batch).await;
+            if Instant::now() >= check {
+                self.restore_reserve();
+                check = Instant::now() + limits::RESERVE_CHECK;
+            }
+        }
+    }
+
+    /// Fills [`Task::waiting`]. False once the store is closed and nothing waits.
+    async fn next(&mut self) -> bool {
+        while self.waiting.is_empty() {
+            let closing = *self.closed.borrow();
+            if closing {
+                self.inbox.close();
+            }
+            tokio::select! {
+                job = self.inbox.recv() => match job {
+                    Some(job) => self.waiting.push_back(job),
+                    None => return false,
+                },
+                _ = self.closed.changed(), if !closing => {}
+                () = tokio::time::sleep(limits::RESERVE_CHECK), if !self.reserve.is_whole() => self.restore_reserve(),
+            }
+        }
+        while self.waiting.len() < limits::WRITES_WAITING_MAX
+            && let Ok(job) = self.inbox.try_recv()
+        {
+            self.waiting.push_back(job);
+        }
+        true
+    }
+
+    /// All begins of runs, then the others in their order, up to the bounds of one transaction.
+    fn take_batch(&mut self) -> Jobs {
+        let (mut batch, mut later) = (Jobs::new(), VecDeque::new());
+        let mut bytes = 0;
+        let (begins, others): (Vec<_>, Vec<_>) =
+            mem::take(&mut self.waiting).into_iter().partition(|job| job.class() == Class::Begin);
+        for job in begins.into_iter().chain(others) {
+            let fits = batch.is_empty() || bytes + job.bytes() <= limits::BATCH_BYTES_MAX;
+            if later.is_empty() && batch.len() < limits::BATCH_MAX && fits {
+                bytes += job.bytes();
+                batch.push(job);
+            } else {
+                later.push_back(job);
+            }
+        }
+        self.waiting = later;
+        batch
+    }
+
+    async fn write_batch(&mut self, batch: Jobs) {
+        let Err((mut batch, error)) = self.try_together(batch).await else { return };
+        tracing::debug!(%error, changes = batch.len(), "a transaction failed; its changes are tried one by one");
+        let (mut pause, mut told) = (limits::FULL_RETRY_FIRST, None::<Instant>);
+        loop {
+            batch = self.try_each(batch).await;
+            if batch.is_empty() {
+                break;
+            }
+            self.disk_full.store(true, Ordering::Relaxed);
+            if told.is_none_or(|told| told.elapsed() >= limits::FULL_TOLD_EVERY) {
+                tracing::error!(
+                    changes = batch.len(),
+                    "the disk of the data directory is full; what clusters must note waits for room"
+                );
+                told = Some(Instant::now());
+            }
+            match self.pause(pause).await {
+                // It may be one that can use the reserve, so it is not kept behind those that can't.
+                Pause::Job(job) => batch.push(job),
+                Pause::Over => pause = (pause * 2).min(limits::FULL_RETRY_LAST),
+                Pause::Closing => return self.give_up(batch).await,
+            }
+            while batch.len() < limits::WRITES_WAITING_MAX
+                && let Ok(job) = self.inbox.try_recv()
+            {
+                batch.push(job);
+            }
+        }
+        if self.disk_full.swap(false, Ordering::Relaxed) {
+            tracing::info!("the disk of the data directory has room again; nothing waits any more");
+            self.restore_reserve();
+        }
+    }
+
+    async fn pause(&mut self, time: Duration) -> Pause {
+        if *self.closed.borrow() {
+            return Pause::Closing;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(time) => Pause::Over,
+            job = self.inbox.recv() => job.map_or(Pause::Closing, Pause::Job),
+            _ = self.closed.changed() => Pause::Closing,
+        }
+    }
+
+    /// One last attempt before the store closes.
+    async fn give_up(&mut self, batch: Jobs) {
+        for job in self.try_each(batch).await {
+            job.finish(Err(StoreError::DiskFull));
+        }
+    }
+
+    /// Each in a transaction of its own. Returns those that wait for room.
+    async fn try_each(&mut self, batch: Jobs) -> Jobs {
+        let mut left = Jobs::new();
+        // Begins last: what a sleep records must not lack the room that a wake took.
+        let (begins, others): (Jobs, Jobs) = batch.into_iter().partition(|job| job.class() == Class::Begin);
+        for job in others.into_iter().chain(begins) {
+            let class = job.class();
+            let Err((jobs, error)) = self.try_together(vec![job]).await else { continue };
+            let full = is_full(&error);
+            let may_use_reserve = full && matches!(class, Class::Ledger | Class::Vital);
+            let (jobs, error) = if may_use_reserve && self.reserve.release() {
+                tracing::warn!("the disk of the data directory is full; the store uses its reserve");
+                match self.try_together(jobs).await {
+                    Ok(()) => continue,
+                    Err(failed) => failed,
+                }
+            } else {
+                (jobs, error)
+            };
+            if is_full(&error) && matches!(class, Class::Ledger | Class::Begin) {
+                left.extend(jobs);
+                continue;
+            }
+            for job in jobs {
+                job.finish(Err(if is_full(&error) {
+                    StoreError::DiskFull
+                } else {
+                    StoreError::Failed(error.to_string())
+                }));
+            }
+        }
+        left
+    }
+
+    /// All in one transaction, and their callers told; or none, and they come back.
+    async fn try_together(&mut self, mut batch: Jobs) -> Result<(), (Jobs, sqlx::Error)> {
+        match transaction(&self.db, &mut batch).await {
+            Ok(results) => {
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                for (job, result) in batch.into_iter().zip(results) {
+                    job.finish(result);
+                }
+                Ok(())
+            }
+            Err(error) => Err((batch, error)),
+        }
+    }
+
+    fn restore_reserve(&self) {
+        if let Err(error) = self.reserve.restore() {
+            tracing::warn!(%error, "the store's reserve file can't be made");
+        }
+    }
+}
+
+async fn transaction(db: &SqlitePool, batch: &mut Jobs) -> Result<Vec<StoreResult<()>>, sqlx::Error> {
+    let mut db = db.acquire().await?;
+    // As plain statements: SQLite ends a transaction by itself when the disk is full, and the library's own count of
+    // open transactions would be wrong from then on.
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *db).await?;
+    let done = apply_all(&mut db, batch).await;
+    let done = match done {
+        Ok(results) => sqlx::raw_sql("COMMIT").execute(&mut *db).await.map(|_| results),
+        Err(error) => Err(error),
+    };
+    if done.is_err() {
+        // Fails if SQLite has done it already.
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *db).await;
+    }
+    done
+}
+
+/// One result for each. A failure of the database itself fails all.
+async fn apply_all(db: &mut SqliteConnection, batch: &mut Jobs) -> Result<Vec<StoreResult<()>>, sqlx::Error> {
+    let mut results = Vec::with_capacity(batch.len());
+    for job in batch {
+        sqlx::raw_sql("SAVEPOINT change").execute(&mut *db).await?;
+        match job.apply(db).await {
+            Ok(()) => {
+                sqlx::raw_sql("RELEASE change").execute(&mut *db).await?;
+                results.push(Ok(()));
+            }
+            Err(StoreError::Database(error)) => return Err(error),
+            Err(refused) => {
+                sqlx::raw_sql("ROLLBACK TO change; RELEASE change").execute(&mut *db).await?;
+                results.push(Err(refused));
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// Whether the disk had no room. A quota that is used up, and a journal that can't grow, are told as input/output
+/// errors (<https://sqlite.org/rescode.html>): 778 WRITE, 1034 FSYNC, 4874 SHMSIZE.
+pub fn is_full(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(&*code, "13" | "778" | "1034" | "4874"))
+}
