@@ -26,8 +26,18 @@ pub struct Drain {
 pub enum DrainEnd {
     /// Somebody said no: everything is as it was.
     Refused { leases: Vec<LeaseHandle> },
-    /// The engine is gone. `clean`: its accounts were read last, and the end is noted with them.
-    Stopped { clean: bool, evicted: usize },
+    /// The engine has ended.
+    Stopped { end: RunEnd, evicted: usize },
+}
+
+/// What is known of a run that was stopped.
+pub enum RunEnd {
+    /// Its accounts were read last, and the end is noted with them.
+    Noted,
+    /// Its accounts were read last, and the ledger could not note it.
+    Unnoted { run: RunEpoch, book: Arc<AccountBook> },
+    /// Its accounts may have changed after they were read.
+    Unclean,
 }
 
 pub async fn drain(order: Drain) -> DrainEnd {
@@ -58,12 +68,12 @@ pub async fn drain(order: Drain) -> DrainEnd {
     if quiet.is_err() {
         tracing::warn!(cluster = %order.cluster, "sessions that agreed to end are still attached; the engine stops without them");
     }
-    let clean = stop(order.cluster, order.epoch, order.run.as_ref(), order.ledger.as_ref()).await;
-    DrainEnd::Stopped { clean, evicted }
+    let end = stop(order.cluster, order.epoch, order.run.as_ref(), order.ledger.as_ref()).await;
+    DrainEnd::Stopped { end, evicted }
 }
 
-/// Stops the engine. True if its end is noted with the accounts as they were after the last session.
-async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn Ledger) -> bool {
+/// Stops the engine, and notes its end with the accounts as they were after the last session.
+async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn Ledger) -> RunEnd {
     let book = last_reading(epoch, run).await;
     if let Err(reason) = &book {
         tracing::warn!(%cluster, reason, "the engine stops without a last reading of its accounts");
@@ -71,12 +81,14 @@ async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn L
     if !run.stop().await {
         tracing::warn!(%cluster, "the engine did not stop in time and was killed; it recovers at its next start");
     }
-    let Ok(book) = book else { return false };
-    let ended = ledger.end_run(cluster, epoch, Arc::new(book)).await;
-    if let Err(error) = &ended {
-        tracing::error!(%cluster, %error, "the end of a run could not be noted");
+    let Ok(book) = book.map(Arc::new) else { return RunEnd::Unclean };
+    match ledger.end_run(cluster, epoch, Arc::clone(&book)).await {
+        Ok(()) => RunEnd::Noted,
+        Err(error) => {
+            tracing::error!(%cluster, %error, "the end of a run could not be noted; trying again");
+            RunEnd::Unnoted { run: epoch, book }
+        }
     }
-    ended.is_ok()
 }
 
 async fn last_reading(epoch: RunEpoch, run: &dyn Run) -> Result<AccountBook, String> {

@@ -23,6 +23,9 @@ pub trait Driver: Send + Sync + 'static {
     /// Judges whether an engine may start now. Called before anything is recorded of the start.
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>>;
 
+    /// Why the file system has no space to start an engine, if it has none.
+    fn lacks_space(&self) -> Option<String>;
+
     /// The guard of the cluster's disk limit.
     fn disk(&self) -> Arc<DiskGuard>;
 

@@ -31,4 +31,6 @@ pub enum Report {
     Read(Answer),
     /// The engine of this run gives no sign of life.
     Frozen(RunEpoch),
+    /// The end of this run was noted late.
+    Noted(RunEpoch),
 }

@@ -37,6 +37,7 @@ mod secret;
 mod seed;
 mod settings;
 mod socket;
+mod space;
 mod spawner;
 mod status;
 mod supervisor;

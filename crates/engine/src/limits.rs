@@ -198,3 +198,12 @@ pub const BUDGET_MEASURED_FOR: Duration = Duration::from_secs(2);
 pub const BUDGET_IDLE_MIN: Duration = Duration::from_secs(1);
 /// How long a start waits for those that are put to sleep for it. A sleep takes 100 ms; a login waits for up to 12 s.
 pub const BUDGET_SLEEP_MAX: Duration = Duration::from_secs(5);
+
+/// Free space below which no engine is started. An engine that runs out of space for its log and its temporary
+/// tablespace while it starts waits for a minute, then ends.
+pub const START_FREE_MIN: u64 = 32 << 20;
+/// The same of inodes: the engine makes a few files at each start.
+pub const START_INODES_MIN: u64 = 64;
+/// Between two tries to note the end of a run: doubles from the first to the last.
+pub const NOTE_AGAIN_FIRST: Duration = Duration::from_secs(1);
+pub const NOTE_AGAIN_LAST: Duration = Duration::from_secs(30);

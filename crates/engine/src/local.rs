@@ -20,7 +20,7 @@ use crate::settings::EngineSettings;
 use crate::socket::{ClusterSockets, Listener};
 use crate::spawner::{Luggage, Spawner};
 use crate::uids::{kill_processes, settle_ownership};
-use crate::{handover, options, repair, seed};
+use crate::{handover, options, repair, seed, space};
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;
@@ -69,12 +69,19 @@ impl Driver for LocalDriver {
 
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
         Box::pin(async move {
+            if let Some(lack) = self.lacks_space() {
+                return Err(StartError::refused(RefusalKind::DiskFull, lack));
+            }
             match self.disk.level_at_start().await {
                 Ok(DiskLevel::Closed) => Err(StartError::refused(RefusalKind::DiskLimit, self.disk.closed_reason())),
                 Ok(_) => Ok(()),
                 Err(e) => Err(StartError::new(format!("measuring its disk use: {e}"))),
             }
         })
+    }
+
+    fn lacks_space(&self) -> Option<String> {
+        space::lack_below(&self.local.settings.folder)
     }
 
     fn disk(&self) -> Arc<DiskGuard> {

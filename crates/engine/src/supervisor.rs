@@ -1,7 +1,7 @@
 //! One task per cluster: feeds the lifecycle machine and does what it says. Never blocks: starts, drains and readings
 //! run beside it and report back.
 
-use crate::drain::{Drain, DrainEnd, drain};
+use crate::drain::{Drain, DrainEnd, RunEnd, drain};
 use crate::driver::{Driver, Run};
 use crate::error::EngineError;
 use crate::hears::{Command, Report};
@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::readings::Readings;
 use crate::status::Shared;
-use crate::tasks::{Beside, Common, Started, at, ended, read, start, watch_health};
+use crate::tasks::{Beside, Common, Started, at, ended, note_end, read, start, watch_health};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterLimits, ClusterState, RefusalKind, RunEpoch, journal};
@@ -49,6 +49,8 @@ pub struct Supervisor {
     drains: u64,
     /// After a refusal, no drain before this.
     drain_again: Instant,
+    /// Notes the end of the last run late.
+    noting: Option<(RunEpoch, Beside)>,
     /// The limit of connections changed during a start.
     raise_late: bool,
     end: Option<(bool, oneshot::Sender<Result<(), EngineError>>)>,
@@ -80,6 +82,7 @@ impl Supervisor {
             backoff: RETRY_FIRST,
             drains: 0,
             drain_again: Instant::now(),
+            noting: None,
             raise_late: false,
             end: None,
         };
@@ -218,7 +221,14 @@ impl Supervisor {
                 }
                 going
             }
-            Report::Drained(DrainEnd::Stopped { clean, evicted }) => self.stopped(clean, evicted).await,
+            Report::Drained(DrainEnd::Stopped { end, evicted }) => self.stopped(end, evicted).await,
+            Report::Noted(run) => {
+                // Not if a start has given it up meanwhile.
+                if self.noting.take_if(|(noting, _)| *noting == run).is_some() {
+                    self.shared.set_clean(true);
+                }
+                true
+            }
             Report::Frozen(epoch) => {
                 self.frozen(epoch);
                 true
@@ -270,7 +280,9 @@ impl Supervisor {
         alive.run.kill();
     }
 
-    async fn stopped(&mut self, clean: bool, evicted: usize) -> bool {
+    async fn stopped(&mut self, end: RunEnd, evicted: usize) -> bool {
+        // An end that is not noted yet needs no recovery while this server lives.
+        let clean = !matches!(end, RunEnd::Unclean);
         self.shared.set_run(None);
         if let Some(alive) = self.alive.take() {
             let (cluster, run) = (self.shared.id, alive.epoch);
@@ -281,7 +293,10 @@ impl Supervisor {
                 journal::Event::EngineDied { cluster, run, status }
             });
         }
-        self.shared.set_clean(clean);
+        self.shared.set_clean(matches!(end, RunEnd::Noted));
+        if let RunEnd::Unnoted { run, book } = end {
+            self.noting = Some((run, note_end(self.shared.id, run, book, &self.common, self.reports.clone())));
+        }
         let sleepers = std::mem::take(&mut self.sleepers);
         let queued = self.shared.waiting() > 0;
         let going = self.feed(Event::Stopped { clean, queued }).await;
@@ -361,6 +376,8 @@ impl Supervisor {
         let (driver, common, shared) = (Arc::clone(&self.driver), self.common.clone(), Arc::clone(&self.shared));
         let reports = self.reports.clone();
         self.start_began = Instant::now();
+        // The new run's beginning replaces the note of the old one's end.
+        self.noting = None;
         self.start = Some(tokio::spawn(async move {
             let result = start(driver.as_ref(), &common, &shared).await;
             let _ = reports.send(Report::Started(result)).await;

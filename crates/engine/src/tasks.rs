@@ -5,11 +5,13 @@ use crate::driver::{Driver, Run};
 use crate::error::StartError;
 use crate::hears::Report;
 use crate::ledger::Ledger;
+use crate::limits::{NOTE_AGAIN_FIRST, NOTE_AGAIN_LAST};
 use crate::readings::{Answer, Due};
+use crate::space;
 use crate::status::Shared;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{AccountBook, ClusterId, Journal, RunEpoch};
+use tidegate_model::{AccountBook, ClusterId, Journal, RefusalKind, RunEpoch};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
@@ -50,6 +52,30 @@ pub fn watch_health(run: Arc<dyn Run>, epoch: RunEpoch, common: &Common, reports
     })
 }
 
+/// Notes the end of a run that could not be noted at once, however often it takes: a full disk is not full for ever.
+/// While it is not noted, a start of the server takes the cluster for one to recover, which is safe.
+pub fn note_end(
+    cluster: ClusterId,
+    run: RunEpoch,
+    book: Arc<AccountBook>,
+    common: &Common,
+    reports: mpsc::Sender<Report>,
+) -> Beside {
+    let ledger = Arc::clone(&common.ledger);
+    Beside::spawn(async move {
+        let mut pause = NOTE_AGAIN_FIRST;
+        loop {
+            tokio::time::sleep(pause).await;
+            match ledger.end_run(cluster, run, Arc::clone(&book)).await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(%cluster, %error, "the end of a run could still not be noted"),
+            }
+            pause = (pause * 2).min(NOTE_AGAIN_LAST);
+        }
+        let _ = reports.send(Report::Noted(run)).await;
+    })
+}
+
 /// An engine that is up, with our login to it proven.
 pub struct Started {
     pub run: Arc<dyn Run>,
@@ -58,7 +84,18 @@ pub struct Started {
     pub recovery: bool,
 }
 
+/// Starts an engine. A start that fails for want of space on the disk is a refusal, not a failure of the cluster.
 pub async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
+    let result = try_start(driver, common, shared).await;
+    match result {
+        Err(e) if e.refusal.is_none() && (space::is_lack(&e.reason) || driver.lacks_space().is_some()) => {
+            Err(StartError::refused(RefusalKind::DiskFull, e.reason))
+        }
+        result => result,
+    }
+}
+
+async fn try_start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
     // Before the permit: one that waits for room, or gets none, delays no other start.
     driver.admit().await?;
     let _place = common.budget.admit(shared.id).await?;

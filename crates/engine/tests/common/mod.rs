@@ -7,6 +7,7 @@ use sha1::{Digest, Sha1};
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -26,6 +27,8 @@ use tokio::net::UnixStream;
 pub struct Memory {
     pub rows: Mutex<HashMap<ClusterId, Row>>,
     pub events: Mutex<Vec<Event>>,
+    /// Ends of runs that can't be noted, as if the disk were full.
+    pub ends_refused: AtomicUsize,
 }
 
 #[derive(Default, Clone)]
@@ -60,6 +63,9 @@ impl Ledger for Memory {
     }
 
     fn end_run(&self, id: ClusterId, run: RunEpoch, book: Arc<AccountBook>) -> BoxFuture<'_, Result<(), LedgerError>> {
+        if self.ends_refused.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok() {
+            return Box::pin(async { Err(LedgerError("database or disk is full".into())) });
+        }
         let mut rows = self.rows.lock().unwrap();
         let row = rows.entry(id).or_default();
         assert_eq!(row.run, run.0, "only the newest run can end");
