@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 use tidegate_model::journal::{ConnectionClosed, Ending};
-use tidegate_model::{Blame, Event, Journal};
+use tidegate_model::{Blame, Event, Journal, LogBudget};
 use tracing::{debug, error, info, warn};
 
 #[derive(Debug, Default)]
@@ -12,8 +12,14 @@ pub struct LogJournal;
 impl Journal for LogJournal {
     fn record(&self, event: &Event) {
         match event {
+            // Strangers share a budget of lines; what is left out is counted.
+            Event::ConnectionClosed(closed) if closed.user.is_none() && !LogBudget::of_process().take() => {}
             Event::ConnectionClosed(closed) => connection(closed),
-            Event::Secured { version, cipher } => debug!(version, cipher, "handshake done"),
+            Event::Secured { version, cipher } => {
+                if tracing::enabled!(tracing::Level::DEBUG) && LogBudget::of_process().take() {
+                    debug!(version, cipher, "handshake done");
+                }
+            }
             Event::ClusterDeleted { cluster } => info!(%cluster, "cluster deleted"),
             Event::EngineStarted { cluster, run, took, recovery } => {
                 info!(%cluster, run = run.0, took_ms = ms(*took), recovery, "engine started");

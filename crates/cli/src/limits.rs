@@ -47,3 +47,19 @@ pub const RENEWAL_LOOK: Duration = Duration::from_millis(300);
 
 /// Lines of a certificate's history on a terminal: one screen; `--json` has them all.
 pub const HISTORY_SHOWN: usize = 5;
+
+/// Bytes of lines that wait for a log's reader: some 2,000 of one connection each.
+pub const LOG_QUEUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often the thread that writes looks for withheld lines while nothing is logged.
+pub const LOG_LOOK: Duration = Duration::from_secs(1);
+
+/// Pause before the next try at a full pipe that somebody made non-blocking.
+pub const LOG_RETRY: Duration = Duration::from_millis(10);
+
+/// At its end the server waits so long for its last lines to be read.
+pub const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
+
+/// Size at which the log file of `up` is rotated, and how many former ones are kept.
+pub const LOG_FILE_MAX: u64 = 10 * 1024 * 1024;
+pub const LOG_FILES_KEPT: u32 = 3;

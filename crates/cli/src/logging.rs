@@ -1,13 +1,12 @@
-//! Where log lines go: standard error for `serve`, a file for `up`. It decides format and level, and never what is
-//! worth a line.
+//! Where log lines go: standard error for `serve`, a file for `up`, through a queue that never makes anybody wait. It
+//! decides format and level, and never what is worth a line.
 
 use crate::config::Config;
+use crate::log_file::LogFile;
+use crate::log_queue::LogQueue;
 use anyhow::{Context, Result};
-use std::fs::{File, OpenOptions};
 use std::io::IsTerminal;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Mutex;
 use tidegate_model::printable;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::LevelFilter;
@@ -55,11 +54,12 @@ impl Level {
 /// All of the log on standard error.
 pub fn to_stderr(config: &Config) -> Result<Level> {
     let terminal = std::io::stderr().is_terminal();
+    let (writer, _) = crate::screen::queue()?;
     let layer = if is_json(config, terminal)? {
-        fmt::layer().json().with_writer(std::io::stderr).boxed()
+        fmt::layer().json().with_writer(writer.clone()).boxed()
     } else {
         let colours = terminal && crate::screen::colours();
-        fmt::layer().fmt_fields(human_fields()).with_ansi(colours).with_writer(std::io::stderr).boxed()
+        fmt::layer().fmt_fields(human_fields()).with_ansi(colours).with_writer(writer.clone()).boxed()
     };
     let (filter, level) = reload::Layer::new(filter(config)?);
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().context("the log")?;
@@ -67,47 +67,34 @@ pub fn to_stderr(config: &Config) -> Result<Level> {
 }
 
 /// All of it in a file; on the screen only what needs a person.
-pub fn to_file(config: &Config, data: &Path) -> Result<Level> {
-    let file = open(&data.join("log"), "tidegate.log")?;
+pub fn to_file(config: &Config, data: &Path) -> Result<(Level, LogQueue)> {
+    let dir = data.join("log");
+    let file = LogFile::open(&dir, "tidegate.log").with_context(|| format!("opening the log in {}", dir.display()))?;
+    let writer = LogQueue::start("log-file", file).context("starting the log's thread")?;
     let layer = if is_json(config, false)? {
-        fmt::layer().json().with_writer(Mutex::new(file)).boxed()
+        fmt::layer().json().with_writer(writer.clone()).boxed()
     } else {
-        fmt::layer().fmt_fields(human_fields()).with_ansi(false).with_writer(Mutex::new(file)).boxed()
+        fmt::layer().fmt_fields(human_fields()).with_ansi(false).with_writer(writer.clone()).boxed()
     };
     let terminal = std::io::stderr().is_terminal();
+    let (screen, _) = crate::screen::queue()?;
     let screen = fmt::layer()
         .fmt_fields(human_fields())
         .with_ansi(terminal && crate::screen::colours())
         .without_time()
         .with_target(false)
-        .with_writer(|| crate::screen::BesideSpinner)
+        .with_writer(screen.clone())
         .with_filter(LevelFilter::WARN);
     let (filter, level) = reload::Layer::new(filter(config)?);
     tracing_subscriber::registry().with(layer.with_filter(filter)).with(screen).try_init().context("the log")?;
-    Ok(Level(level))
-}
-
-fn open(dir: &Path, name: &str) -> Result<File> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("making {}", dir.display()))?;
-    let path = dir.join(name);
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("opening the log {}", path.display()))
+    Ok((Level(level), writer))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);

@@ -15,6 +15,8 @@ mod holder;
 mod identity;
 mod journal;
 mod limits;
+mod log_file;
+mod log_queue;
 mod logging;
 mod paths;
 mod profiles;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let (text, code) = failure::report(&error);
             screen::say(text.trim_end());
+            screen::flush();
             code
         }
     }

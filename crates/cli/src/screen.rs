@@ -1,9 +1,11 @@
 //! What a person sees while something works: steps on standard error, a spinner on a terminal and plain lines
 //! elsewhere, colours unless NO_COLOR is set. Data never goes through here: that is standard output's.
 
+use crate::limits::LOG_FLUSH_MAX;
+use crate::log_queue::LogQueue;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tidegate_model::escape::{escape, printable};
 
@@ -131,7 +133,33 @@ impl Drop for Step {
 
 /// A line for the person. A closed standard error is no reason to fail.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", readable(line, Paint::stderr()));
+    let line = format!("{}\n", readable(line, Paint::stderr()));
+    match QUEUES.get() {
+        Some((stderr, _)) => stderr.push(line.as_bytes()),
+        None => {
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+}
+
+/// Queues of standard error and standard output of a server: nobody who prints waits for a terminal or a pipe.
+static QUEUES: OnceLock<(LogQueue, LogQueue)> = OnceLock::new();
+
+/// Returns these queues. From the first call on, all that is printed goes through them.
+pub fn queue() -> std::io::Result<&'static (LogQueue, LogQueue)> {
+    if QUEUES.get().is_none() {
+        let stderr = LogQueue::start("standard-error", BesideSpinner)?;
+        let _ = QUEUES.set((stderr, LogQueue::start("standard-output", std::io::stdout())?));
+    }
+    QUEUES.get().ok_or_else(|| std::io::Error::other("no queue for the output"))
+}
+
+/// Waits, but not for ever, until what was printed is written.
+pub fn flush() {
+    if let Some((stderr, stdout)) = QUEUES.get() {
+        stdout.flush(LOG_FLUSH_MAX);
+        stderr.flush(LOG_FLUSH_MAX);
+    }
 }
 
 /// Text for a person, on standard output.
@@ -155,6 +183,10 @@ fn readable(text: &str, paint: Paint) -> String {
 
 /// Data for standard output, as it is. A reader that went away (`| head`) is no failure.
 pub fn print_raw(text: &str) -> anyhow::Result<()> {
+    if let Some((_, stdout)) = QUEUES.get() {
+        stdout.push(text.as_bytes());
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

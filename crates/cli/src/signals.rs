@@ -68,6 +68,7 @@ impl Signals {
         tokio::spawn(async move {
             let _ = self.interrupt.recv().await;
             crate::screen::say("left at once; the clusters recover at the next start");
+            crate::screen::flush();
             std::process::exit(EXIT_INTERRUPTED);
         });
     }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tidegate_connect::ConnectError;
 use tidegate_control::{ControlError, ErrorCode};
+use tidegate_model::LogBudget;
 use tidegate_tls::TlsError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -179,7 +180,10 @@ pub async fn finish(request: Request, next: Next) -> Response {
                 ApiError::foreign(status, &text_of(body).await)
             }
         };
-        tracing::info!(request = id, %method, path, status = status.as_u16(), code = error.code, error = error.message, took = ?began.elapsed(), "api");
+        // Whoever has no key can cause these as well.
+        if status.is_server_error() || LogBudget::of_process().take() {
+            tracing::info!(request = id, %method, path, status = status.as_u16(), code = error.code, error = error.message, took = ?began.elapsed(), "api");
+        }
         let ApiError { code, message, hint, .. } = error;
         let body = ErrorBody { code: code.to_owned(), message, hint, request_id: id.clone() };
         // Headers that belong to the error (when to come again) stay; those of a body that is replaced go.

@@ -13,7 +13,7 @@ use prometheus::{TEXT_FORMAT, TextEncoder};
 use std::sync::Arc;
 use tidegate_control::Control;
 use tidegate_model::journal::{ConnectionClosed, Ending};
-use tidegate_model::{ClusterState, Event, Journal, RefusalKind};
+use tidegate_model::{ClusterState, Event, Journal, LogBudget, RefusalKind};
 use tidegate_tls::{AlarmKind, Identity};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,8 @@ struct Inner {
     not_after: IntGaugeVec,
     alarms: IntGaugeVec,
     ready: IntGauge,
+    log_lines_dropped: IntCounter,
+    log_lines_withheld: IntCounter,
 }
 
 /// What a look at the server adds to what events have counted.
@@ -80,6 +82,11 @@ impl Metrics {
             registry.register(Box::new(made.clone()))?;
             Ok::<_, prometheus::Error>(made)
         };
+        let counter = |name: &str, help: &str| {
+            let made = IntCounter::new(name, help)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
         let handshakes = "TLS handshakes with the endpoint, counted when they end";
         let handshakes = counters("handshakes_total", handshakes, &["version", "cipher", "outcome"])?;
         let refusals = counters("refusals_total", "Connections refused, by the slug of the help page", &["reason"])?;
@@ -111,6 +118,14 @@ impl Metrics {
             sessions: gauge("sessions", "Sessions that have logged in")?,
             not_after,
             alarms,
+            log_lines_dropped: counter(
+                "log_lines_dropped_total",
+                "Log lines lost: the log was not read or written in time",
+            )?,
+            log_lines_withheld: counter(
+                "log_lines_withheld_total",
+                "Log lines about connections that proved no password, left out beyond their budget",
+            )?,
             ready: gauge("ready", "1 once recovery after the start has ended")?,
             registry,
         };
@@ -119,6 +134,13 @@ impl Metrics {
             inner.refusals.with_label_values(&[kind.entry().slug]);
         }
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Brings the counters of log lines up to those of the process.
+    fn log_lines(&self, budget: &LogBudget) {
+        let Inner { log_lines_dropped, log_lines_withheld, .. } = &*self.inner;
+        log_lines_dropped.inc_by(budget.dropped().saturating_sub(log_lines_dropped.get()));
+        log_lines_withheld.inc_by(budget.withheld().saturating_sub(log_lines_withheld.get()));
     }
 
     /// May block on the disk.
@@ -230,6 +252,7 @@ impl Watched {
             self.metrics.certificate("console", identity);
         }
         inner.ready.set(i64::from(self.control.is_recovered()));
+        self.metrics.log_lines(LogBudget::of_process());
     }
 }
 
@@ -264,6 +287,12 @@ mod tests {
     fn every_name_is_its_own_and_labels_are_closed() {
         Metrics::new().unwrap();
         assert_eq!(cipher(Some("TLS13_AES_128_GCM_SHA256")), "TLS13_AES_128_GCM_SHA256");
+        let (budget, metrics) = (LogBudget::default(), Metrics::new().unwrap());
+        budget.drop_lines(3);
+        (0..2).for_each(|_| metrics.log_lines(&budget));
+        budget.drop_lines(2);
+        metrics.log_lines(&budget);
+        assert_eq!(metrics.inner.log_lines_dropped.get(), 5, "counted once");
         assert_eq!((cipher(Some("{evil}")), version(Some("{evil}"))), ("other", "other"));
     }
 }

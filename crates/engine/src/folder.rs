@@ -2,7 +2,6 @@
 //! what the engine can write is only ever walked by `copy`, read by nobody, and deleted.
 
 use crate::error::EngineError;
-use crate::limits::LOG_MAX;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -145,9 +144,8 @@ impl Folder {
     /// The log to append to, and how long it was: what follows belongs to this run.
     pub fn open_log(&self) -> io::Result<(File, u64)> {
         let path = self.log();
-        if fs::metadata(&path).is_ok_and(|m| m.len() > LOG_MAX) {
-            fs::rename(&path, self.root.join("engine.log.1"))?;
-        }
+        // A log that can't be rotated is no reason not to start; the watch tries again.
+        let _ = crate::engine_log::rotate(self);
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
         let length = file.metadata()?.len();
         Ok((file, length))

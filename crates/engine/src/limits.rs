@@ -102,8 +102,13 @@ pub const DRAIN_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes of the engine's log that a failure's reason may carry.
 pub const REASON_MAX: usize = 800;
-/// A log larger than this is put aside (one old copy is kept) before the next start.
-pub const LOG_MAX: u64 = 4 << 20;
+/// Size beyond which an engine's log is rotated, and how many former ones are kept. A tenant decides how much its engine
+/// logs.
+pub const LOG_MAX: u64 = 10 << 20;
+pub const LOGS_KEPT: u32 = 3;
+/// How often the log of a running engine is looked at: what an engine can log in between is all that it may have beyond
+/// `LOG_MAX`.
+pub const LOG_LOOK: Duration = Duration::from_secs(1);
 
 /// The end of all engines when the server stops: each has its own bounds, this one is for what they missed.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use crate::admin_line::AdminLine;
 use crate::cgroup::{CgroupHome, EngineGroup, GroupLimits};
 use crate::disk::{DiskGuard, DiskLevel};
 use crate::driver::{Driver, Run};
-use crate::engine_log::log_tail;
+use crate::engine_log::{self, log_tail};
 use crate::error::{EngineError, StartError};
 use crate::exec::Orders;
 use crate::folder::Folder;
@@ -19,6 +19,7 @@ use crate::secret::AdminSecret;
 use crate::settings::EngineSettings;
 use crate::socket::{ClusterSockets, Listener};
 use crate::spawner::{Luggage, Spawner};
+use crate::tasks::Beside;
 use crate::uids::{kill_processes, settle_ownership};
 use crate::{handover, options, repair, seed, space};
 use rustix::fs::FlockOperation;
@@ -177,6 +178,7 @@ impl LocalDriver {
         let sql = init_sql(&secret, root).ok_or_else(|| StartError::new("the first user's name is unusable"))?;
         self.folder.write_init_sql(&sql).map_err(failed("writing init.sql"))?;
         let (log, log_start) = self.folder.open_log().map_err(failed("opening its log"))?;
+        let log_watch = Beside::spawn(engine_log::watch(self.folder.clone()));
         let sessions = self.sockets.sessions().map_err(unbound)?;
         let extra = self.sockets.extra().map_err(unbound)?;
         // Before the engine exists, so that its greeting to this connection says "ready".
@@ -197,7 +199,10 @@ impl LocalDriver {
             end = process.ended() => return Err(self.explain(&end, log_start)),
         };
         match admin {
-            Ok(admin) => Ok(LocalRun::new(process, AdminLine::new(file.path.clone(), secret, admin), file)),
+            Ok(admin) => {
+                let admin = AdminLine::new(file.path.clone(), secret, admin);
+                Ok(LocalRun::new(process, admin, file, log_watch))
+            }
             // Its end and the lost connection come together: the end explains more.
             Err(reason) => match tokio::time::timeout(LOCK_RETRY, process.ended()).await {
                 Ok(end) => Err(self.explain(&end, log_start)),

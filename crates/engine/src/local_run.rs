@@ -11,6 +11,7 @@ use crate::process::Process;
 use crate::process_usage::RunUsage;
 use crate::secret::AdminSecret;
 use crate::socket::SocketFile;
+use crate::tasks::Beside;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tidegate_model::{Accounts, BoxFuture, ClusterLimits, EngineSessionId};
@@ -30,13 +31,15 @@ pub struct LocalRun {
     process: Process,
     admin: AdminLine,
     extra: SocketFile,
+    /// Rotates the engine's log.
+    _log_watch: Beside,
     /// Why this server ended it.
     killed_because: OnceLock<String>,
 }
 
 impl LocalRun {
-    pub fn new(process: Process, admin: AdminLine, extra: SocketFile) -> Self {
-        Self { process, admin, extra, killed_because: OnceLock::new() }
+    pub fn new(process: Process, admin: AdminLine, extra: SocketFile, log_watch: Beside) -> Self {
+        Self { process, admin, extra, _log_watch: log_watch, killed_because: OnceLock::new() }
     }
 
     /// Runs one statement as the administrator. A lost connection costs the statement only.

@@ -11,6 +11,7 @@ pub mod id;
 pub mod journal;
 pub mod lease;
 pub mod limits;
+pub mod log_budget;
 pub mod login;
 pub mod ports;
 pub mod refusal;
@@ -29,6 +30,7 @@ pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionI
 pub use journal::{Event, Journal};
 pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};
 pub use limits::ClusterLimits;
+pub use log_budget::LogBudget;
 pub use login::LoginName;
 pub use ports::{AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Twin, Waker};
 pub use refusal::{Blame, Refusal, RefusalKind, Retry};

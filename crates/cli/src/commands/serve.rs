@@ -22,9 +22,9 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     let config = super::config::load(context, args)?;
     // The lock first: whoever is refused leaves no trace, not even a line in the other's log.
     let dir = crate::compose::lock(&context.data)?;
-    let level = match mode {
-        Mode::Serve => logging::to_stderr(&config)?,
-        Mode::Up => logging::to_file(&config, dir.root())?,
+    let (level, file) = match mode {
+        Mode::Serve => (logging::to_stderr(&config)?, None),
+        Mode::Up => logging::to_file(&config, dir.root()).map(|(level, file)| (level, Some(file)))?,
     };
     raise_descriptor_limit();
     panics_to_the_log();
@@ -38,6 +38,8 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     let reload = Reload { context, flags: args, started: &config, level };
     let ended = runtime.block_on(life(&reload, dir, mode));
     runtime.shutdown_timeout(limits::RUNTIME_STOP_MAX);
+    file.iter().for_each(|file| file.flush(limits::LOG_FLUSH_MAX));
+    screen::flush();
     ended
 }
 

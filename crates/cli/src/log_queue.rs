@@ -1,0 +1,215 @@
+//! Bounded queue before a file, a pipe or a terminal, with a thread of its own that writes. Whoever has a line never
+//! waits: the threads that log are the threads that relay, and a reader that stalls must not stall them.
+
+use crate::limits::{LOG_LOOK, LOG_QUEUE_BYTES_MAX, LOG_RETRY};
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tidegate_model::LogBudget;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Cheap to clone; all clones are one queue.
+#[derive(Clone)]
+pub struct LogQueue(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// A line has come.
+    filled: Condvar,
+    /// All that had come is written.
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    /// Lines that found no room since the last that did.
+    dropped: u64,
+    writing: bool,
+}
+
+/// Where a queue's lines go.
+pub trait Sink: Send + 'static {
+    /// Writes whole lines. May block for as long as it takes.
+    fn write_lines(&mut self, lines: &[u8]) -> io::Result<()>;
+}
+
+impl<W: Write + Send + 'static> Sink for W {
+    fn write_lines(&mut self, mut lines: &[u8]) -> io::Result<()> {
+        while !lines.is_empty() {
+            match self.write(lines) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => lines = lines.get(n..).unwrap_or_default(),
+                // Somebody else made the pipe non-blocking: it is theirs too.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(LOG_RETRY),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.flush()
+    }
+}
+
+impl LogQueue {
+    /// Starts the thread that writes.
+    pub fn start(name: &str, sink: impl Sink) -> io::Result<Self> {
+        let queue = Self(Arc::default());
+        let own = Self(Arc::clone(&queue.0));
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || own.write_forever(sink))?;
+        Ok(queue)
+    }
+
+    /// Takes a line, or several that belong together, or counts it as lost if there is no room.
+    pub fn push(&self, line: &[u8]) {
+        let mut state = self.0.lock();
+        if state.waiting.len() + line.len() > LOG_QUEUE_BYTES_MAX {
+            state.dropped += 1;
+            LogBudget::of_process().drop_lines(1);
+            return;
+        }
+        state.waiting.extend_from_slice(line);
+        drop(state);
+        self.0.filled.notify_one();
+    }
+
+    /// Waits until all is written, but no longer than this.
+    pub fn flush(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        let mut state = self.0.lock();
+        while !state.waiting.is_empty() || state.writing {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.0.written.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn write_forever(self, mut sink: impl Sink) {
+        loop {
+            let (lines, dropped) = self.take();
+            if lines.is_empty() {
+                tell_withheld();
+                continue;
+            }
+            if sink.write_lines(&lines).is_err() {
+                let lost = lines.iter().filter(|byte| **byte == b'\n').count();
+                LogBudget::of_process().drop_lines(lost as u64);
+            }
+            drop(lines);
+            self.0.lock().writing = false;
+            self.0.written.notify_all();
+            if dropped > 0 {
+                // Into this queue too, which has room again.
+                tracing::warn!(
+                    lines = dropped,
+                    "{dropped} log lines were dropped: the log was not read or written in time"
+                );
+            }
+        }
+    }
+
+    /// Waits for lines, but not for long: a withheld line is told although nothing else happens.
+    fn take(&self) -> (Vec<u8>, u64) {
+        let state = self.0.lock();
+        let idle = |state: &mut State| state.waiting.is_empty();
+        let waited = self.0.filled.wait_timeout_while(state, LOG_LOOK, idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.writing = !state.waiting.is_empty();
+        (std::mem::take(&mut state.waiting), std::mem::take(&mut state.dropped))
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every critical section leaves whole lines.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell_withheld() {
+    let lines = LogBudget::of_process().take_untold();
+    if lines > 0 {
+        tracing::info!(lines, "{lines} log lines about connections that proved no password were left out");
+    }
+}
+
+/// One line: the log's format gives each event in one write.
+pub struct Line<'a>(&'a LogQueue);
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogQueue {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::sync::mpsc;
+
+    #[test]
+    fn whoever_logs_never_waits_for_a_reader_and_hears_what_was_lost() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let queue = LogQueue::start("test-log", writer).unwrap();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(queue.clone()).finish();
+        // For the thread that writes as well: it tells what was dropped. No other test of this program sets it.
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        let before = LogBudget::of_process().dropped();
+        let text = "x".repeat(1000);
+        // Four times the room, at a pipe that nobody reads. That this ends is the proof.
+        let pushed = 4 * LOG_QUEUE_BYTES_MAX / 1000;
+        (0..pushed).for_each(|i| tracing::info!(i, "{text}"));
+        let dropped = LogBudget::of_process().dropped() - before;
+        assert!(dropped > pushed as u64 / 2, "{dropped}");
+        let (told, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(reader).lines().map_while(Result::ok) {
+                let _ = told.send(line);
+            }
+        });
+        let mut lines = 0u64;
+        let summary = loop {
+            let line = heard.recv_timeout(Duration::from_secs(60)).unwrap();
+            if line.contains("log lines were dropped") {
+                break line;
+            }
+            // Other tests may log too.
+            lines += u64::from(line.contains(&text));
+        };
+        assert!(summary.contains(" log lines were dropped"), "{summary}");
+        let all = lines + dropped;
+        assert!((pushed as u64..pushed as u64 + 100).contains(&all), "each line was written or counted: {all}");
+        tracing::info!("afterwards");
+        while !heard.recv_timeout(Duration::from_secs(60)).unwrap().contains("afterwards") {}
+    }
+
+    #[test]
+    fn a_flush_waits_for_what_came_before_and_not_for_ever() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let queue = LogQueue::start("test-flush", writer).unwrap();
+        queue.push(b"one\n");
+        queue.flush(Duration::from_secs(60));
+        let mut read = [0; 4];
+        io::Read::read_exact(&mut reader, &mut read).unwrap();
+        assert_eq!(&read, b"one\n");
+        queue.push(&vec![b'x'; 1 << 19]);
+        queue.flush(Duration::from_millis(50));
+        assert!(queue.0.lock().writing, "it is stuck, and the flush came back");
+    }
+}

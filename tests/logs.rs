@@ -1,0 +1,173 @@
+//! Logs that nobody reads, that strangers fill, and that an engine floods. Nothing of it may reach a session.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::Signal;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tidegate_e2e::limits::{READY_WAIT, soon, within};
+use tidegate_e2e::server::{binary, free_port};
+use tidegate_e2e::session::Session;
+use tidegate_e2e::{Cluster, Server, processes};
+
+/// A server whose standard error is a full pipe.
+struct Muted {
+    child: Child,
+    folder: PathBuf,
+    addr: SocketAddr,
+    reader: std::io::PipeReader,
+}
+
+impl Muted {
+    fn start(command: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().expect("a folder").keep();
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let flags = fcntl_getfl(&writer).unwrap();
+        fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+        while writer.write(&[b'.'; 4096]).is_ok() {}
+        while writer.write(b".").is_ok() {}
+        // The server must meet a pipe that blocks.
+        fcntl_setfl(&writer, flags).unwrap();
+        let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let config = folder.join("test.toml");
+        std::fs::write(&config, "[console]\nenabled = \"no\"\n").unwrap();
+        let child = Command::new(binary())
+            .args([command, "--data"])
+            .arg(folder.join("data"))
+            .arg("--config")
+            .arg(&config)
+            .args(["--listen", &addr.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        let muted = Self { child, folder, addr, reader };
+        within(READY_WAIT, "the control socket", || muted.cli(&["cluster", "list"]).map(drop));
+        muted
+    }
+
+    fn cli(&self, args: &[&str]) -> Option<Vec<u8>> {
+        let mut command = Command::new(binary());
+        command.args(args).arg("--data").arg(self.folder.join("data"));
+        let out = command.output().unwrap();
+        out.status.success().then_some(out.stdout)
+    }
+
+    fn create(&self, name: &str) -> Cluster {
+        let json = self.cli(&["cluster", "create", name, "--json"]).expect("created");
+        Cluster::from_json(&serde_json::from_slice(&json).unwrap())
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Muted {
+    fn drop(&mut self) {
+        let pid = self.pid();
+        processes::kill(pid, Signal::TERM);
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn bare(addr: SocketAddr) {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(READY_WAIT)).unwrap();
+    // A whole greeting, then gone.
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).expect("a greeting");
+    stream.read_exact(&mut vec![0; usize::from(header[0])]).unwrap();
+}
+
+#[test]
+fn sessions_go_on_while_nobody_reads_the_log() {
+    for command in ["serve", "up"] {
+        let muted = Muted::start(command);
+        let cluster = muted.create("calm");
+        let mut session = Session::open(&cluster);
+        for _ in 0..256 {
+            bare(muted.addr);
+        }
+        assert!(session.ping(), "{command}");
+        assert_eq!(Session::open(&cluster).value("SELECT 1"), "1", "{command}");
+    }
+}
+
+/// What was kept while nobody read comes when somebody does, and what strangers caused beyond their budget is counted.
+#[test]
+fn a_log_that_is_read_again_says_what_it_lacks() {
+    let mut muted = Muted::start("serve");
+    let cluster = muted.create("counted");
+    for _ in 0..400 {
+        bare(muted.addr);
+    }
+    Session::open(&cluster).quit();
+    let reader = muted.reader.try_clone().unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(reader).lines().map_while(Result::ok) {
+            let _ = told.send(line);
+        }
+    });
+    let (mut closed, mut withheld, mut proven) = (0, 0, 0);
+    while closed + withheld < 400 || proven == 0 {
+        let line = heard.recv_timeout(READY_WAIT).unwrap_or_else(|e| panic!("{e}: {closed} + {withheld}, {proven}"));
+        let Some(json) = line.find('{').and_then(|at| serde_json::from_str::<serde_json::Value>(&line[at..]).ok())
+        else {
+            continue;
+        };
+        let fields = &json["fields"];
+        match fields["message"].as_str().unwrap_or_default() {
+            "connection closed" if fields["user"].is_string() => proven += 1,
+            "connection closed" => closed += 1,
+            text if text.ends_with("were left out") => withheld += fields["lines"].as_u64().unwrap(),
+            _ => {}
+        }
+    }
+    assert!(withheld > 0, "the budget of strangers was reached");
+    // The readiness probes of this test are strangers too.
+    assert!((400..=410).contains(&(closed + withheld)), "{closed} + {withheld}");
+    // Still stopped by a signal, with the pipe full or not.
+    processes::kill(muted.pid(), Signal::TERM);
+    assert!(muted.child.wait().unwrap().success());
+}
+
+/// Lengths of an engine's logs, the one it writes first.
+fn logs(folder: &Path) -> Vec<u64> {
+    let name = |n: u32| if n == 0 { "engine.log".to_owned() } else { format!("engine.log.{n}") };
+    (0..9).map_while(|n| std::fs::metadata(folder.join(name(n))).ok()).map(|m| m.len()).collect()
+}
+
+#[test]
+fn an_engine_that_floods_its_log_fills_no_disk_and_blocks_nobody() {
+    let server = Server::start();
+    let (cluster, other) = (server.create("flooder"), server.create("neighbour"));
+    let mut session = Session::open(&cluster);
+    let mut neighbour = Session::open(&other);
+    let folder = PathBuf::from(session.value("SELECT @@datadir")).parent().unwrap().to_owned();
+    let path = folder.join("engine.log");
+    // As the engine writes: to the same file, at its end.
+    let mut flood = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let lines = "[Warning] a line of the flood\n".repeat(100_000);
+    for _ in 0..5 {
+        for _ in 0..7 {
+            flood.write_all(lines.as_bytes()).unwrap();
+        }
+        soon("the log is emptied", || (logs(&folder)[0] < 1 << 20).then_some(()));
+        assert_eq!(neighbour.value("SELECT 1"), "1");
+    }
+    let kept = logs(&folder);
+    assert_eq!(kept.len(), 4, "{kept:?}");
+    assert!(kept.iter().all(|length| *length <= 10 << 20), "{kept:?}");
+    // The engine itself writes on, from the start of the emptied file.
+    flood.write_all(b"end\n").unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20);
+    assert!(session.ping());
+}
