@@ -83,3 +83,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
 /// Between two looks at whether a client that waits for its cluster is still there, once it has sent something.
 pub const PEEK_PAUSE: Duration = Duration::from_millis(250);
+
+/// How long a login is repeated at an engine that is full. The engine's limit is the cluster's own, and it forgets a
+/// session some milliseconds after we do.
+pub const ENGINE_FULL_MAX: Duration = Duration::from_secs(1);
+pub const ENGINE_FULL_PAUSE: Duration = Duration::from_millis(10);

@@ -119,6 +119,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Whether the run it was given for still knows of it. False for good once that run has ended: what was begun with
+    /// this lease since then may have reached the next run.
+    pub fn is_current(&self) -> bool {
+        !self.shared.handle_gone.load(Ordering::Acquire)
+    }
+
     /// Called on every change; one atomic store.
     pub fn report(&self, activity: Activity) {
         self.shared.set(activity);
@@ -303,7 +309,9 @@ mod tests {
     fn a_lease_learns_that_its_engine_is_gone() {
         let (mut lease, handle) = pair();
         assert!(poll(pin!(lease.yield_request())).is_pending());
+        assert!(lease.is_current());
         drop(handle);
+        assert!(!lease.is_current());
         assert!(matches!(poll(pin!(lease.yield_request())), Poll::Ready(None)));
     }
 }

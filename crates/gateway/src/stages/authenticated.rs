@@ -17,6 +17,9 @@ pub(crate) struct Authenticated {
     pub proved: Instant,
 }
 
+/// ER_CON_COUNT_ERROR.
+const ENGINE_FULL: u16 = 1040;
+
 /// Why there is no session at the engine.
 enum NotAttached {
     Refused(Refusal),
@@ -75,6 +78,7 @@ impl Authenticated {
     /// Attaches and logs in. An engine that closes while we log in is tried once more, unseen by the client.
     async fn attach_by(&mut self, deadline: Instant) -> Result<(Lease, EngineLogin), NotAttached> {
         let mut tries_left = 1;
+        let full_until = Instant::now() + limits::ENGINE_FULL_MAX;
         loop {
             let lease = self.lease(deadline).await?;
             let secured = &self.identified.secured;
@@ -86,7 +90,14 @@ impl Authenticated {
                 stage1: self.proven.stage1.as_ref(),
             };
             match timeout_at(deadline, engine_login::log_in(&lease.socket, &who)).await {
-                Ok(Ok(login)) => return Ok((lease, login)),
+                Ok(Ok(login)) if lease.is_current() => return Ok((lease, login)),
+                // Its engine ended meanwhile, and the login waited in the socket for the next run: nothing there knows
+                // of this session, so a sleep would cut it in the middle of a query.
+                Ok(Ok(_)) => {}
+                // Sessions that have ended here may not have ended there yet.
+                Ok(Err(LoginFailure::Refused(err))) if err.code == ENGINE_FULL && Instant::now() < full_until => {
+                    tokio::time::sleep(limits::ENGINE_FULL_PAUSE).await;
+                }
                 Ok(Err(LoginFailure::Refused(err))) if err.code == 1045 => return Err(NotAttached::Denied),
                 Ok(Err(LoginFailure::Refused(err))) => return Err(NotAttached::Engine(err)),
                 Ok(Err(LoginFailure::Broken(_))) if tries_left > 0 => tries_left -= 1,
