@@ -2,9 +2,9 @@
 //! bounded; never anything about a connection that named no cluster, so a stranger can't push anything out.
 
 use crate::limits;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tidegate_model::journal::{ConnectionClosed, Ending};
 use tidegate_model::{ClusterId, Event, Journal, RefusalKind};
@@ -13,7 +13,39 @@ use tidegate_model::{ClusterId, Event, Journal, RefusalKind};
 #[derive(Debug, Clone)]
 pub struct Events {
     since: SystemTime,
-    clusters: Arc<Mutex<HashMap<ClusterId, Recent>>>,
+    clusters: Arc<Mutex<Clusters>>,
+}
+
+/// Histories, and the order in which something last happened to each: the quietest is found without a search.
+#[derive(Debug, Default)]
+struct Clusters {
+    recent: HashMap<ClusterId, (u64, Recent)>,
+    by_last: BTreeMap<u64, ClusterId>,
+    next: u64,
+}
+
+impl Clusters {
+    fn forget(&mut self, cluster: ClusterId) {
+        if let Some((last, _)) = self.recent.remove(&cluster) {
+            self.by_last.remove(&last);
+        }
+    }
+
+    fn note(&mut self, cluster: ClusterId, put: impl FnOnce(&mut Recent)) {
+        if !self.recent.contains_key(&cluster)
+            && self.recent.len() >= limits::EVENT_CLUSTERS_MAX
+            && let Some((_, quietest)) = self.by_last.pop_first()
+        {
+            self.recent.remove(&quietest);
+        }
+        let now = self.next;
+        self.next += 1;
+        let (last, recent) = self.recent.entry(cluster).or_insert_with(|| (now, Recent::default()));
+        self.by_last.remove(last);
+        *last = now;
+        self.by_last.insert(now, cluster);
+        put(recent);
+    }
 }
 
 impl Default for Events {
@@ -52,31 +84,19 @@ pub struct Woken {
     pub recovery: bool,
 }
 
-impl Recent {
-    fn latest(&self) -> Option<SystemTime> {
-        let (refusal, wake) = (self.refusals.front().map(|r| r.at), self.wakes.front().map(|w| w.at));
-        refusal.max(wake)
-    }
-}
-
 impl Events {
+    fn lock(&self) -> MutexGuard<'_, Clusters> {
+        // A half-kept history misleads nobody, so a poisoned lock is still good.
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn of(&self, cluster: ClusterId) -> Recent {
-        self.clusters.lock().unwrap_or_else(PoisonError::into_inner).get(&cluster).cloned().unwrap_or_default()
+        self.lock().recent.get(&cluster).map(|(_, recent)| recent.clone()).unwrap_or_default()
     }
 
     /// Since when there is anything to tell.
     pub fn since(&self) -> SystemTime {
         self.since
-    }
-
-    fn note(&self, cluster: ClusterId, put: impl FnOnce(&mut Recent)) {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
-        if !clusters.contains_key(&cluster) && clusters.len() >= limits::EVENT_CLUSTERS_MAX {
-            // The one that nothing happened to for longest.
-            let quietest = clusters.iter().min_by_key(|(_, recent)| recent.latest()).map(|(id, _)| *id);
-            quietest.map(|id| clusters.remove(&id));
-        }
-        put(clusters.entry(cluster).or_default());
     }
 }
 
@@ -103,14 +123,14 @@ impl Journal for Events {
             Event::ConnectionClosed(closed) => {
                 if let (Some(cluster), Some(what)) = (closed.cluster, refused(closed)) {
                     let client = closed.client.ip();
-                    self.note(cluster, |recent| push(&mut recent.refusals, Refused { at, client, what }));
+                    self.lock().note(cluster, |recent| push(&mut recent.refusals, Refused { at, client, what }));
                 }
             }
             &Event::EngineStarted { cluster, took, recovery, .. } => {
-                self.note(cluster, |recent| push(&mut recent.wakes, Woken { at, took, recovery }));
+                self.lock().note(cluster, |recent| push(&mut recent.wakes, Woken { at, took, recovery }));
             }
             Event::ClusterDeleted { cluster } => {
-                self.clusters.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
+                self.lock().forget(*cluster);
             }
             _ => {}
         }
@@ -136,7 +156,7 @@ mod tests {
         events.record(&Event::ClusterDeleted { cluster: ClusterId(1) });
         assert!(events.of(ClusterId(1)).wakes.is_empty());
         assert_eq!(events.of(ClusterId(2)).wakes.len(), 1);
-        assert_eq!(events.clusters.lock().unwrap().len(), 1);
+        assert_eq!(events.lock().recent.len(), 1);
     }
 
     #[test]
@@ -145,8 +165,10 @@ mod tests {
         (1..=most).for_each(|id| events.record(&started(id)));
         events.record(&started(1));
         events.record(&started(most + 1));
-        assert_eq!(events.clusters.lock().unwrap().len(), limits::EVENT_CLUSTERS_MAX);
+        assert_eq!(events.lock().recent.len(), limits::EVENT_CLUSTERS_MAX);
         assert_eq!(events.of(ClusterId(most + 1)).wakes.len(), 1, "the newcomer has a history");
         assert_eq!(events.of(ClusterId(1)).wakes.len(), 2, "who was heard of just now keeps its own");
+        assert!(events.of(ClusterId(2)).wakes.is_empty(), "the quietest is gone");
+        assert_eq!(events.lock().by_last.len(), limits::EVENT_CLUSTERS_MAX);
     }
 }

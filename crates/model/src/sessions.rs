@@ -5,7 +5,7 @@
 
 use crate::id::{ClusterId, EngineSessionId, SessionId};
 use futures_util::task::AtomicWaker;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,14 +50,15 @@ struct Inner {
     stopping: bool,
     next: u32,
     sessions: HashMap<SessionId, Entry>,
-    per_cluster: HashMap<ClusterId, u32>,
+    /// Sessions that hold a place, by cluster: a list or a count of one cluster never reads the others'.
+    per_cluster: HashMap<ClusterId, HashSet<SessionId>>,
 }
 
 #[derive(Debug)]
 struct Entry {
     client: SocketAddr,
     opened: Instant,
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     engine: Option<EngineSessionId>,
     signal: Arc<Signal>,
 }
@@ -113,25 +114,32 @@ impl Sessions {
         SessionGuard { sessions: self.clone(), id, signal }
     }
 
-    /// Sessions that have logged in, by id; of one cluster or of all.
+    /// Sessions that have logged in, by id; of one cluster or of all. The lock is held for a copy of a few words each:
+    /// every connection's open and close waits for it.
     pub fn list(&self, cluster: Option<ClusterId>) -> Vec<SessionInfo> {
-        let inner = self.lock();
-        let mut out: Vec<_> = inner
-            .sessions
-            .iter()
-            .filter_map(|(id, e)| {
-                let identity = e.identity.as_ref()?;
-                (cluster.is_none_or(|c| c == identity.cluster)).then(|| SessionInfo {
-                    id: *id,
-                    client: e.client,
-                    cluster: identity.cluster,
-                    user: identity.user.clone(),
-                    tls: identity.tls,
-                    engine: e.engine,
-                    age: e.opened.elapsed(),
-                })
-            })
-            .collect();
+        let entries: Vec<_> = {
+            let inner = self.lock();
+            let copy = |id: &SessionId, e: &Entry| {
+                e.identity.as_ref().map(|identity| (*id, e.client, e.opened, Arc::clone(identity), e.engine))
+            };
+            match cluster {
+                Some(cluster) => {
+                    let ids = inner.per_cluster.get(&cluster).into_iter().flatten();
+                    ids.filter_map(|id| copy(id, inner.sessions.get(id)?)).collect()
+                }
+                None => inner.sessions.iter().filter_map(|(id, e)| copy(id, e)).collect(),
+            }
+        };
+        let info = |(id, client, opened, identity, engine): (_, _, Instant, Arc<Identity>, _)| SessionInfo {
+            id,
+            client,
+            cluster: identity.cluster,
+            user: identity.user.clone(),
+            tls: identity.tls,
+            engine,
+            age: opened.elapsed(),
+        };
+        let mut out: Vec<_> = entries.into_iter().map(info).collect();
         out.sort_by_key(|s| s.id);
         out
     }
@@ -165,8 +173,12 @@ impl Sessions {
 
     /// Sessions of a cluster that hold a place.
     pub fn count(&self, cluster: ClusterId) -> u32 {
-        self.lock().per_cluster.get(&cluster).copied().unwrap_or(0)
+        self.lock().per_cluster.get(&cluster).map_or(0, count)
     }
+}
+
+fn count(places: &HashSet<SessionId>) -> u32 {
+    u32::try_from(places.len()).unwrap_or(u32::MAX)
 }
 
 /// One session's entry; dropped, the session is gone from the registry.
@@ -190,12 +202,12 @@ impl SessionGuard {
         if entry.identity.is_some() {
             return Ok(());
         }
-        let count = inner.per_cluster.entry(cluster).or_insert(0);
-        if *count >= max {
+        let places = inner.per_cluster.entry(cluster).or_default();
+        if count(places) >= max {
             return Err(Full);
         }
-        *count += 1;
-        entry.identity = Some(Identity { cluster, user: user.to_owned(), tls });
+        places.insert(self.id);
+        entry.identity = Some(Arc::new(Identity { cluster, user: user.to_owned(), tls }));
         Ok(())
     }
 
@@ -227,9 +239,9 @@ impl Drop for SessionGuard {
         let mut inner = self.sessions.lock();
         let Some(entry) = inner.sessions.remove(&self.id) else { return };
         let Some(identity) = entry.identity else { return };
-        if let Some(count) = inner.per_cluster.get_mut(&identity.cluster) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+        if let Some(places) = inner.per_cluster.get_mut(&identity.cluster) {
+            places.remove(&self.id);
+            if places.is_empty() {
                 inner.per_cluster.remove(&identity.cluster);
             }
         }
@@ -267,5 +279,25 @@ mod tests {
         drop(b);
         assert_eq!(sessions.count(ClusterId(1)), 0);
         assert!(sessions.list(None).is_empty());
+        assert!(sessions.lock().per_cluster.is_empty(), "nothing is kept of clusters without sessions");
+    }
+
+    #[test]
+    fn a_list_of_one_cluster_has_its_own_sessions_only() {
+        let sessions = Sessions::default();
+        let client = "127.0.0.1:1".parse().unwrap();
+        let mut guards = Vec::new();
+        for n in 0..100u64 {
+            let guard = sessions.open(client);
+            guard.admit(ClusterId(n % 4), "u", "TLS 1.3", 100).unwrap();
+            guards.push(guard);
+        }
+        let unproven = sessions.open(client);
+        let own = sessions.list(Some(ClusterId(3)));
+        assert_eq!(own.len(), 25);
+        assert!(own.iter().all(|s| s.cluster == ClusterId(3)) && own.is_sorted_by_key(|s| s.id));
+        assert_eq!(sessions.list(None).len(), 100, "and none that has not logged in");
+        assert!(sessions.list(Some(ClusterId(9))).is_empty());
+        drop((guards, unproven));
     }
 }
