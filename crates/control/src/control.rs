@@ -9,6 +9,7 @@ use crate::recovery::recover_all;
 use crate::register::{Entry, Register};
 use crate::store::{ClusterRow, Phase, SqliteStore, Store, Strays};
 use crate::uids::Uids;
+use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -124,7 +125,7 @@ impl Control {
 
     /// Live clusters into register and engines; the others away. Returns those that need recovery.
     async fn take_in(&self, rows: Vec<ClusterRow>) -> Result<Vec<Arc<Entry>>, ControlError> {
-        let mut unclean = Vec::new();
+        let (mut unclean, mut half_made) = (Vec::new(), Vec::new());
         for row in rows {
             match row.phase {
                 Phase::Live => {
@@ -137,14 +138,15 @@ impl Control {
                 }
                 Phase::Creating | Phase::Deleting => {
                     tracing::info!(cluster = %row.id, phase = ?row.phase, "sweeping what an interrupted operation left");
-                    if let Err(e) = self.sweep(&row).await {
-                        // It stays invisible, and the next start tries again.
-                        tracing::warn!(cluster = %row.id, error = %e, "its files could not be removed");
-                    }
+                    // No name to a cluster from here on, whatever happens below.
+                    self.inner.store.begin_delete(row.id).await?;
+                    half_made.push(row);
                 }
                 Phase::Gone => {}
             }
         }
+        let this = self.clone();
+        tokio::spawn(async move { this.sweep_all(half_made).await });
         Ok(unclean)
     }
 
@@ -159,9 +161,17 @@ impl Control {
         }
     }
 
+    /// Removes the files of clusters that an interrupted operation left. Large ones take a while, so nobody waits.
+    async fn sweep_all(&self, half_made: Vec<ClusterRow>) {
+        for row in half_made {
+            if let Err(e) = self.sweep(&row).await {
+                // It stays invisible, and the next start tries again.
+                tracing::warn!(cluster = %row.id, error = %e, "its files could not be removed");
+            }
+        }
+    }
+
     async fn sweep(&self, row: &ClusterRow) -> Result<(), ControlError> {
-        // No name to a cluster from here on, whatever happens below.
-        self.inner.store.begin_delete(row.id).await?;
         self.inner.engines.adopt(spec(row), true).await.map_err(engine_failed)?;
         self.inner.engines.remove(row.id).await.map_err(engine_failed)?;
         self.inner.store.bury(row.id).await?;
@@ -267,10 +277,11 @@ pub(crate) fn engine_failed(e: EngineError) -> ControlError {
 /// Directories that no row accounts for: an older store's, or somebody's copy. Left alone, but their numbers and
 /// owners are not given out.
 fn find_strays(engines: &Path, rows: &[ClusterRow]) -> Strays {
+    let known: HashSet<u64> = rows.iter().map(|row| row.id.0).collect();
     let mut strays = Strays::default();
     for entry in std::fs::read_dir(engines).into_iter().flatten().flatten() {
         let id = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
-        let Some(id) = id.filter(|id| !rows.iter().any(|row| row.id.0 == *id)) else { continue };
+        let Some(id) = id.filter(|id| !known.contains(id)) else { continue };
         tracing::warn!(path = %entry.path().display(), "this directory belongs to no cluster; it is left alone");
         strays.id_max = strays.id_max.max(id);
         if let Ok(meta) = entry.metadata() {

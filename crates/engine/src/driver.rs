@@ -44,9 +44,6 @@ pub trait Run: Send + Sync + 'static {
     /// Ends when the engine has given no sign of life for as long as `patience`.
     fn frozen(&self, patience: Duration) -> BoxFuture<'_, ()>;
 
-    /// Ends it now, whatever it does.
-    fn kill(&self);
-
     /// All accounts people may log in with: no roles, and not the engine's and the gateway's own. Incomplete if there
     /// are more than a book has room for.
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>>;

@@ -10,7 +10,7 @@ use crate::hears::Command;
 use crate::in_force::LimitsInForce;
 use crate::init_sql::{FIRST_USER, RootSeed};
 use crate::ledger::Ledger;
-use crate::limits::{COMMANDS_MAX, KILLS_AT_ONCE_MAX, OPERATION_MAX, SHUTDOWN_MAX};
+use crate::limits::{COMMANDS_MAX, OPERATION_MAX, SHUTDOWN_MAX};
 use crate::local::{Local, LocalDriver};
 use crate::program::Program;
 use crate::settings::EngineSettings;
@@ -59,7 +59,6 @@ struct Inner {
     clusters: RwLock<HashMap<ClusterId, Cluster>>,
     /// The template is built by one at a time.
     template: Mutex<Option<PathBuf>>,
-    kills: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -89,16 +88,16 @@ impl Engines {
             tracing::warn!("not in force for engines: the limit of {missing}");
         }
         let budget = Arc::new(AwakeBudget::new(settings.awake_memory_max_bytes));
-        let starts = Arc::new(Semaphore::new(settings.wakes_at_once_max.max(1)));
+        let turns = || Arc::new(Semaphore::new(settings.wakes_at_once_max.max(1)));
+        let (wakes, recoveries) = (turns(), turns());
         let frozen_after = settings.frozen_after;
         let inner = Inner {
             local: Arc::new(Local { settings, program, spawner, cgroups: Arc::new(cgroups) }),
             sockets: SocketFolder::open(&run)?,
-            common: Common { ledger, journal, starts, budget, frozen_after },
+            common: Common { ledger, journal, wakes, recoveries, budget, frozen_after },
             walls,
             clusters: RwLock::default(),
             template: Mutex::new(None),
-            kills: Arc::new(Semaphore::new(KILLS_AT_ONCE_MAX)),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -154,11 +153,13 @@ impl Engines {
         let local = Arc::clone(&self.inner.local);
         let sockets = ClusterSockets::new(self.inner.sockets.clone(), &spec.id.to_string());
         let driver = LocalDriver::new(local, self.folder(&spec), sockets, (spec.id, spec.limits));
+        // One cluster that can't be reached is one cluster's failure: its next start tries again.
+        let failure = driver.sockets.sessions().err().map(|e| format!("its socket: {e}"));
         let driver: Arc<dyn Driver> = Arc::new(driver);
         let shared = Arc::new(Shared::new(spec.id, clean));
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let common = self.inner.common.clone();
-        Supervisor::spawn(Arc::clone(&shared), Arc::clone(&driver), common, spec.limits, inbox);
+        Supervisor::spawn(Arc::clone(&shared), Arc::clone(&driver), common, spec.limits, failure, inbox);
         let mut clusters = self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner);
         self.inner.common.budget.join(Arc::clone(&shared), commands.clone());
         clusters.insert(spec.id, Cluster { shared, commands, driver });
@@ -316,7 +317,7 @@ impl Waker for Engines {
     fn end_session(&self, id: ClusterId, run: RunEpoch, session: EngineSessionId) {
         let Ok(cluster) = self.cluster(id) else { return };
         let Some(run) = cluster.shared.run(run) else { return };
-        let Ok(permit) = Arc::clone(&self.inner.kills).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&cluster.shared.kills).try_acquire_owned() else {
             tracing::warn!(cluster = %id, "too many sessions end at once; this one's work runs to its end");
             return;
         };
@@ -358,7 +359,8 @@ fn make_folders(folder: &Path, walls: Walls) -> Result<PathBuf, EngineError> {
     if walls.own_uids {
         check_reach(&engines)?;
     }
-    clear_leftovers(&engines);
+    // A large one takes a while: nobody waits for it. Numbers never come back, so nothing new gets its name.
+    std::thread::spawn(move || clear_leftovers(&engines));
     let run = folder.join("run");
     make_dir(&run, 0o700).map_err(EngineError::file("making", &run))?;
     Ok(run)

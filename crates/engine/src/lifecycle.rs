@@ -62,6 +62,11 @@ impl Default for Lifecycle {
 }
 
 impl Lifecycle {
+    /// Returns a cluster that can't be started at the moment.
+    pub fn failed() -> Self {
+        Self { state: ClusterState::Failed, ..Self::default() }
+    }
+
     pub fn state(&self) -> ClusterState {
         self.state
     }
@@ -84,7 +89,8 @@ impl Lifecycle {
             (Awake, Event::Died { settled }) => {
                 self.deaths = if settled { 1 } else { self.deaths + 1 };
                 if self.deaths >= DEATHS_MAX {
-                    self.deaths = 0;
+                    // The next death is told at once: only a settled run or a clean sleep forgives these.
+                    self.deaths = DEATHS_MAX - 1;
                     return self.go(Failed, &[Action::Close, Action::TellFailure]);
                 }
                 self.tries = 1;
@@ -236,18 +242,31 @@ mod tests {
     fn a_crash_loop_ends_in_failure_and_a_settled_run_forgives() {
         let mut machine = Lifecycle::default();
         machine.on(WANTED);
-        let mut crash = |event| {
+        let crash = |machine: &mut Lifecycle, event| {
             machine.on(E::Ready);
             machine.on(event)
         };
         for _ in 1..DEATHS_MAX {
-            assert_eq!(crash(CRASH), [A::Close, A::Start]);
+            assert_eq!(crash(&mut machine, CRASH), [A::Close, A::Start]);
         }
-        assert_eq!(crash(DEATH), [A::Close, A::Start], "it had lived for long");
+        assert_eq!(crash(&mut machine, DEATH), [A::Close, A::Start], "it had lived for long");
         for _ in 2..DEATHS_MAX {
-            assert_eq!(crash(CRASH), [A::Close, A::Start]);
+            assert_eq!(crash(&mut machine, CRASH), [A::Close, A::Start]);
         }
-        assert_eq!(crash(CRASH), [A::Close, A::TellFailure]);
+        assert_eq!(crash(&mut machine, CRASH), [A::Close, A::TellFailure]);
         assert_eq!(machine.state(), Failed);
+        for _ in 0..3 {
+            assert_eq!(machine.on(KNOCK), [A::TellFailure]);
+            assert_eq!(machine.on(WANTED), [A::Start]);
+            machine.on(E::Ready);
+            assert_eq!(machine.on(CRASH), [A::Close, A::TellFailure], "one death is enough from now on");
+        }
+        machine.on(WANTED);
+        machine.on(E::Ready);
+        machine.on(E::SleepDue);
+        machine.on(SLEPT);
+        machine.on(WANTED);
+        machine.on(E::Ready);
+        assert_eq!(machine.on(CRASH), [A::Close, A::Start], "a clean sleep forgives");
     }
 }

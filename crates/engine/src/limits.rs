@@ -68,8 +68,13 @@ pub const USERS_PER_READING: usize = 32;
 /// Memory of the accounts of those users.
 pub const USERS_BYTES_MAX: usize = 64 << 10;
 
-/// KILLs on their way at once over all clusters. Above it the session's work runs to its own end.
+/// KILLs of one cluster on their way at once; each waits for its own engine. Above it the session's work runs to its
+/// own end.
 pub const KILLS_AT_ONCE_MAX: usize = 256;
+
+/// How long one start may keep others from theirs. A start takes 60 ms of a core; one that takes longer waits for a
+/// disk or was made slow by its tenant, and goes on beside the next.
+pub const START_TURN: Duration = Duration::from_secs(2);
 
 /// Commands to one cluster's supervisor (sleep, password, readings, remove) that may wait. Each holds one operator's
 /// or one login's request; more wait in their own tasks.
@@ -78,20 +83,21 @@ pub const COMMANDS_MAX: usize = 64;
 /// Reports of a supervisor's own tasks: one start or drain, one reading, one password at a time.
 pub const REPORTS_MAX: usize = 8;
 
-/// Jobs for the spawner thread. Starts are bounded by `wakes_at_once_max` before they come here.
+/// Jobs for the spawner thread, each of a few milliseconds. Starts are bounded by `wakes_at_once_max` before they come
+/// here, recoveries by as many again.
 pub const SPAWN_QUEUE_MAX: usize = 64;
 
 /// An engine that was killed while starting is started again unseen, this often in all: somebody killed it, or memory was short.
 pub const START_TRIES: u32 = 3;
 
-/// Deaths in a row (each within [`SETTLED_AFTER`] of its start) after which a cluster counts as failed instead of being
-/// started again by itself.
+/// Deaths in a row (each within [`SETTLED_AFTER`] of its start) after which a cluster is failed instead of being started
+/// again by itself. From then on each further death fails it at once, until a run settles or sleeps cleanly.
 /// Generous: whoever kills engines by hand should meet a recovered one each time, and ten starts burn a second or two.
 pub const DEATHS_MAX: u32 = 10;
 /// A run that lived this long was no crash loop.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
-/// Backoff of a cluster that failed to start: doubles from the first to the last. While it lasts the next attach gets
+/// Backoff of a cluster that failed to start, or that starts and dies again: doubles from the first to the last. While it lasts the next attach gets
 /// the old reason at once, so that a broken cluster can't burn the machine's cores by being knocked at.
 pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub const RETRY_LAST: Duration = Duration::from_secs(60);

@@ -83,10 +83,6 @@ impl Run for LocalRun {
         Box::pin(health::frozen(&self.extra.path, || self.process.cpu_time(), patience))
     }
 
-    fn kill(&self) {
-        self.process.kill();
-    }
-
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
         Box::pin(self.read_accounts())
     }

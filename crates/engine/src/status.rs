@@ -2,7 +2,7 @@
 //! supervisor opens and closes.
 
 use crate::driver::Run;
-use crate::limits::ALWAYS_ON;
+use crate::limits::{ALWAYS_ON, KILLS_AT_ONCE_MAX};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,7 +10,7 @@ use std::time::Instant;
 use tidegate_model::{
     Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, LeaseHandle, RefusalKind, RunEpoch,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -136,6 +136,8 @@ pub struct Shared {
     /// Somebody came to wait.
     pub wanted: Notify,
     waiting: AtomicUsize,
+    /// KILLs on their way to this cluster's engine.
+    pub kills: Arc<Semaphore>,
 }
 
 /// A waiter's place; dropped, it is free.
@@ -167,6 +169,7 @@ impl Shared {
             run: Mutex::new(None),
             wanted: Notify::new(),
             waiting: AtomicUsize::new(0),
+            kills: Arc::new(Semaphore::new(KILLS_AT_ONCE_MAX)),
         }
     }
 

@@ -1,32 +1,32 @@
 //! One task per cluster: feeds the lifecycle machine and does what it says. Never blocks: starts, drains and readings
 //! run beside it and report back.
 
+mod reports;
+
 use crate::drain::{Drain, DrainEnd, RunEnd, drain};
 use crate::driver::{Driver, Run};
-use crate::error::EngineError;
+use crate::error::{EngineError, StartError};
 use crate::hears::{Command, Report};
 use crate::lifecycle::{Action, Event, Lifecycle};
-use crate::limits::{
-    DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, REFUSAL_TOLD_TIMES, REPORTS_MAX, RETRY_FIRST, RETRY_LAST,
-    SETTLED_AFTER,
-};
+use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, REFUSAL_TOLD_TIMES, REPORTS_MAX, RETRY_FIRST, RETRY_LAST};
 use crate::readings::Readings;
 use crate::status::Shared;
-use crate::tasks::{Beside, Common, Started, at, ended, note_end, read, start, watch_health};
+use crate::tasks::{Beside, Common, at, ended, read, spawn_reporting, start};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterLimits, ClusterState, RefusalKind, RunEpoch, journal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// How a frozen engine died.
-const FROZEN: &str = "it was frozen (no greeting and no CPU time used) and was killed";
+/// Failure of a cluster whose supervision or one of its tasks panicked.
+const PANICKED: &str = "an error inside Tidegate; the server's log has it";
 
 struct Alive {
     run: Arc<dyn Run>,
     epoch: RunEpoch,
     since: Instant,
-    frozen: bool,
     /// Watch its health and its disk use.
     _watches: [Beside; 2],
 }
@@ -36,6 +36,7 @@ pub struct Supervisor {
     driver: Arc<dyn Driver>,
     common: Common,
     limits: ClusterLimits,
+    inbox: mpsc::Receiver<Report>,
     machine: Lifecycle,
     alive: Option<Alive>,
     start: Option<JoinHandle<()>>,
@@ -57,20 +58,44 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
+    /// Watches over one cluster until it ends. `failure`: it can't be started at the moment, and why. A panic of ours
+    /// ends its engine, leaves the cluster failed, and the watch goes on.
     pub fn spawn(
         shared: Arc<Shared>,
         driver: Arc<dyn Driver>,
         common: Common,
-        limits: ClusterLimits,
-        commands: mpsc::Receiver<Command>,
+        mut limits: ClusterLimits,
+        mut failure: Option<String>,
+        mut commands: mpsc::Receiver<Command>,
     ) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            loop {
+                let mut supervisor = Self::new(Arc::clone(&shared), Arc::clone(&driver), common.clone(), limits);
+                if let Some(reason) = failure.take() {
+                    supervisor.begin_failed(&reason);
+                }
+                if AssertUnwindSafe(supervisor.live(&mut commands)).catch_unwind().await.is_ok() {
+                    return;
+                }
+                tracing::error!(cluster = %shared.id, "its supervision panicked; the engine is ended");
+                limits = supervisor.limits;
+                shared.set_run(None);
+                shared.set_clean(false);
+                drop(shared.gate().close());
+                failure = Some(PANICKED.to_owned());
+            }
+        })
+    }
+
+    fn new(shared: Arc<Shared>, driver: Arc<dyn Driver>, common: Common, limits: ClusterLimits) -> Self {
         let (reports, inbox) = mpsc::channel(REPORTS_MAX);
         shared.set_always_on(&limits);
-        let supervisor = Self {
+        Self {
             shared,
             driver,
             common,
             limits,
+            inbox,
             machine: Lifecycle::default(),
             alive: None,
             start: None,
@@ -85,11 +110,22 @@ impl Supervisor {
             noting: None,
             raise_late: false,
             end: None,
-        };
-        tokio::spawn(supervisor.live(commands, inbox))
+        }
     }
 
-    async fn live(mut self, mut commands: mpsc::Receiver<Command>, mut inbox: mpsc::Receiver<Report>) {
+    fn begin_failed(&mut self, reason: &str) {
+        self.machine = Lifecycle::failed();
+        self.remember_failure(reason);
+        self.common
+            .journal
+            .record(&journal::Event::EngineFailed { cluster: self.shared.id, reason: reason.to_owned() });
+        self.shared.status.send_modify(|s| {
+            s.state = ClusterState::Failed;
+            s.told += 1;
+        });
+    }
+
+    async fn live(&mut self, commands: &mut mpsc::Receiver<Command>) {
         let mut going = true;
         while going {
             let awake = self.machine.state() == ClusterState::Awake;
@@ -97,7 +133,7 @@ impl Supervisor {
             let run = self.alive.as_ref().filter(|_| awake).map(|a| Arc::clone(&a.run));
             let shared = Arc::clone(&self.shared);
             going = tokio::select! {
-                Some(report) = inbox.recv() => self.report(report).await,
+                Some(report) = self.inbox.recv() => self.report(report).await,
                 command = commands.recv() => match command {
                     Some(command) => self.command(command).await,
                     // Everybody who could ask is gone.
@@ -120,18 +156,6 @@ impl Supervisor {
         }
         let may_retry = self.shared.status.borrow().retry_at.is_none_or(|at| Instant::now() >= at);
         self.feed(Event::Wanted { may_retry }).await
-    }
-
-    async fn died(&mut self, how: &str) -> bool {
-        let Some(alive) = self.alive.take() else { return true };
-        let how = if alive.frozen { FROZEN } else { how };
-        self.common.journal.record(&journal::Event::EngineDied {
-            cluster: self.shared.id,
-            run: alive.epoch,
-            status: how.to_owned(),
-        });
-        self.remember_failure(&format!("it died again and again, last: {how}"));
-        self.feed(Event::Died { settled: alive.since.elapsed() >= SETTLED_AFTER }).await
     }
 
     /// Tells the running engine its new limit of connections. One that starts just now may have been called with the
@@ -196,117 +220,6 @@ impl Supervisor {
         }
     }
 
-    async fn report(&mut self, report: Report) -> bool {
-        match report {
-            Report::Started(Ok(started)) => self.started(started).await,
-            Report::Started(Err(e)) => {
-                self.start = None;
-                if let Some(kind) = e.refusal {
-                    self.remember_refusal(kind, &e.reason);
-                    return self.feed(Event::StartRefused).await;
-                }
-                self.remember_failure(&e.reason);
-                self.feed(Event::StartFailed { killed: e.killed }).await
-            }
-            Report::Drained(DrainEnd::Refused { leases }) => {
-                let again = (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX);
-                self.drain_again = Instant::now() + again;
-                if let Some(alive) = &self.alive {
-                    self.shared.gate().reopen(alive.epoch, self.driver.socket(), leases);
-                }
-                let sleepers = std::mem::take(&mut self.sleepers);
-                let going = self.feed(Event::DrainRefused).await;
-                for sleeper in sleepers {
-                    let _ = sleeper.send(Err(EngineError::Busy));
-                }
-                going
-            }
-            Report::Drained(DrainEnd::Stopped { end, evicted }) => self.stopped(end, evicted).await,
-            Report::Noted(run) => {
-                // Not if a start has given it up meanwhile.
-                if self.noting.take_if(|(noting, _)| *noting == run).is_some() {
-                    self.shared.set_clean(true);
-                }
-                true
-            }
-            Report::Frozen(epoch) => {
-                self.frozen(epoch);
-                true
-            }
-            Report::Read(answer) => {
-                self.reading = None;
-                self.readings.done(&answer);
-                true
-            }
-        }
-    }
-
-    async fn started(&mut self, started: Started) -> bool {
-        self.start = None;
-        self.backoff = RETRY_FIRST;
-        self.shared.set_run(Some((started.epoch, Arc::downgrade(&started.run))));
-        self.common.journal.record(&journal::Event::EngineStarted {
-            cluster: self.shared.id,
-            run: started.epoch,
-            took: started.took,
-            recovery: started.recovery,
-        });
-        // One that was recovered was wanted by nobody yet: it may sleep soon.
-        let now = Instant::now();
-        let early = self.limits.sleep_after.saturating_sub(RECOVERED_STAY);
-        let newest = if started.recovery { now.checked_sub(early).unwrap_or(now) } else { now };
-        self.shared.gate().open(started.epoch, self.driver.socket(), newest);
-        let health = watch_health(Arc::clone(&started.run), started.epoch, &self.common, self.reports.clone());
-        let disk = Beside::spawn(self.driver.disk().watch(Arc::downgrade(&started.run)));
-        let (run, epoch) = (started.run, started.epoch);
-        self.alive = Some(Alive { run, epoch, since: now, frozen: false, _watches: [health, disk] });
-        if std::mem::take(&mut self.raise_late) {
-            self.raise();
-        }
-        self.shared.status.send_modify(|s| {
-            s.failure = None;
-            s.refusal = None;
-            s.retry_at = None;
-        });
-        self.feed(Event::Ready).await
-    }
-
-    /// Its end is noticed as any other.
-    fn frozen(&mut self, epoch: RunEpoch) {
-        let Some(alive) = self.alive.as_mut().filter(|alive| alive.epoch == epoch) else { return };
-        alive.frozen = true;
-        let (cluster, silent) = (self.shared.id, self.common.frozen_after);
-        self.common.journal.record(&journal::Event::EngineFrozen { cluster, run: epoch, silent });
-        alive.run.kill();
-    }
-
-    async fn stopped(&mut self, end: RunEnd, evicted: usize) -> bool {
-        // An end that is not noted yet needs no recovery while this server lives.
-        let clean = !matches!(end, RunEnd::Unclean);
-        self.shared.set_run(None);
-        if let Some(alive) = self.alive.take() {
-            let (cluster, run) = (self.shared.id, alive.epoch);
-            self.common.journal.record(&if clean {
-                journal::Event::EngineSlept { cluster, run, sessions_evicted: evicted }
-            } else {
-                let status = "it was stopped without a last reading of its accounts".to_owned();
-                journal::Event::EngineDied { cluster, run, status }
-            });
-        }
-        self.shared.set_clean(matches!(end, RunEnd::Noted));
-        if let RunEnd::Unnoted { run, book } = end {
-            self.noting = Some((run, note_end(self.shared.id, run, book, &self.common, self.reports.clone())));
-        }
-        let sleepers = std::mem::take(&mut self.sleepers);
-        let queued = self.shared.waiting() > 0;
-        let going = self.feed(Event::Stopped { clean, queued }).await;
-        // Told last: who asks for the state next sees it.
-        for sleeper in sleepers {
-            let _ = sleeper.send(Ok(()));
-        }
-        going
-    }
-
     /// Kept until it is told; told only if the machine says so.
     fn remember_failure(&mut self, reason: &str) {
         let retry_at = Instant::now() + self.backoff;
@@ -346,12 +259,7 @@ impl Supervisor {
                 }
                 Action::Drain => self.begin_drain(false),
                 Action::DrainAnyway => self.begin_drain(true),
-                Action::AbortStart => {
-                    if let Some(start) = self.start.take() {
-                        start.abort();
-                        let _ = start.await;
-                    }
-                }
+                Action::AbortStart => self.abort_start().await,
                 Action::TellFailure => self.tell_failure(event),
                 Action::TellRefusal => self.shared.status.send_modify(|s| s.told += 1),
                 Action::Finish => going = false,
@@ -372,16 +280,26 @@ impl Supervisor {
         self.shared.status.send_modify(|s| s.told += 1);
     }
 
+    async fn abort_start(&mut self) {
+        let Some(start) = self.start.take() else { return };
+        start.abort();
+        let _ = start.await;
+        // A start that has just ended is on its way to us. Its engine holds the cluster's lock.
+        while let Ok(report) = self.inbox.try_recv() {
+            if let Report::Started(Ok(started)) = report {
+                started.run.stop().await;
+            }
+        }
+    }
+
     fn begin_start(&mut self) {
         let (driver, common, shared) = (Arc::clone(&self.driver), self.common.clone(), Arc::clone(&self.shared));
-        let reports = self.reports.clone();
         self.start_began = Instant::now();
         // The new run's beginning replaces the note of the old one's end.
         self.noting = None;
-        self.start = Some(tokio::spawn(async move {
-            let result = start(driver.as_ref(), &common, &shared).await;
-            let _ = reports.send(Report::Started(result)).await;
-        }));
+        let work = async move { Report::Started(start(driver.as_ref(), &common, &shared).await) };
+        let panicked = || Report::Started(Err(StartError::new(PANICKED)));
+        self.start = Some(spawn_reporting(self.reports.clone(), work, panicked));
     }
 
     fn begin_drain(&mut self, anyway: bool) {
@@ -397,15 +315,19 @@ impl Supervisor {
             transaction_idle_max: self.limits.transaction_idle_max,
             anyway,
         };
-        let (reports, reading) = (self.reports.clone(), self.reading.take());
-        tokio::spawn(async move {
+        let (run, reading) = (Arc::clone(&alive.run), self.reading.take());
+        let work = async move {
             // Else its older accounts could be noted after the last ones.
             if let Some(reading) = reading {
                 let _ = reading.await;
             }
-            let end = drain(order).await;
-            let _ = reports.send(Report::Drained(end)).await;
-        });
+            Report::Drained(drain(order).await)
+        };
+        let panicked = move || {
+            run.kill_because(PANICKED.to_owned());
+            Report::Drained(DrainEnd::Stopped { end: RunEnd::Unclean, evicted: 0 })
+        };
+        spawn_reporting(self.reports.clone(), work, panicked);
     }
 
     /// What waits for a state: operators who asked for sleep, logins who asked for a reading.
@@ -416,11 +338,10 @@ impl Supervisor {
             ClusterState::Awake => {
                 let Some(alive) = &self.alive else { return };
                 if let Some(due) = self.readings.begin() {
-                    let (run, epoch, reports) = (Arc::clone(&alive.run), alive.epoch, self.reports.clone());
-                    self.reading = Some(tokio::spawn(async move {
-                        let answer = read(run.as_ref(), epoch, &due).await;
-                        let _ = reports.send(Report::Read(answer)).await;
-                    }));
+                    let (run, epoch) = (Arc::clone(&alive.run), alive.epoch);
+                    let work = async move { Report::Read(read(run.as_ref(), epoch, &due).await) };
+                    let panicked = || Report::Read(Err(PANICKED.to_owned()));
+                    self.reading = Some(spawn_reporting(self.reports.clone(), work, panicked));
                 }
             }
             ClusterState::Asleep | ClusterState::Failed => {
@@ -447,3 +368,7 @@ impl Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "supervisor/tests.rs"]
+mod tests;

@@ -5,10 +5,12 @@ use crate::driver::{Driver, Run};
 use crate::error::StartError;
 use crate::hears::Report;
 use crate::ledger::Ledger;
-use crate::limits::{NOTE_AGAIN_FIRST, NOTE_AGAIN_LAST};
+use crate::limits::{NOTE_AGAIN_FIRST, NOTE_AGAIN_LAST, START_TURN};
 use crate::readings::{Answer, Due};
 use crate::space;
 use crate::status::Shared;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{AccountBook, ClusterId, Journal, RefusalKind, RunEpoch};
@@ -20,8 +22,10 @@ use tokio::task::JoinHandle;
 pub struct Common {
     pub ledger: Arc<dyn Ledger>,
     pub journal: Arc<dyn Journal>,
-    /// Starts at once; each costs 60 ms of a core.
-    pub starts: Arc<Semaphore>,
+    /// Starts at once of clusters that slept; each costs 60 ms of a core.
+    pub wakes: Arc<Semaphore>,
+    /// Starts at once of engines that did not end cleanly. Apart, so that no wake waits for one.
+    pub recoveries: Arc<Semaphore>,
     /// Silence after which an engine is taken for frozen.
     pub frozen_after: Duration,
     /// Memory of all awake engines.
@@ -95,17 +99,29 @@ pub async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Res
     }
 }
 
+/// Starts an engine in its turn. After an unclean end its accounts are read before anybody is let in.
 async fn try_start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
-    // Before the permit: one that waits for room, or gets none, delays no other start.
+    // Before the turn: one that waits for room, or gets none, delays no other start.
     driver.admit().await?;
     let _place = common.budget.admit(shared.id).await?;
-    let _permit = common.starts.acquire().await.map_err(|_| StartError::new("the server is stopping"))?;
     let recovery = !shared.clean();
+    let turns = if recovery { &common.recoveries } else { &common.wakes };
+    let turn = turns.acquire().await.map_err(|_| StartError::new("the server is stopping"))?;
     let began = Instant::now();
     let ledger = |e: crate::ledger::LedgerError| StartError::new(format!("the ledger: {e}"));
-    let epoch = common.ledger.begin_run(shared.id).await.map_err(ledger)?;
-    shared.set_clean(false);
-    let run = driver.start().await?;
+    let mut starting = std::pin::pin!(async {
+        let epoch = common.ledger.begin_run(shared.id).await.map_err(ledger)?;
+        shared.set_clean(false);
+        Ok((epoch, driver.start().await?))
+    });
+    let started = match tokio::time::timeout(START_TURN, &mut starting).await {
+        Ok(started) => started,
+        Err(_) => {
+            drop(turn);
+            starting.await
+        }
+    };
+    let (epoch, run) = started?;
     let took = began.elapsed();
     if recovery && let Err(error) = note_accounts(common, shared.id, epoch, run.as_ref()).await {
         // A start never depends on a reading: while the engine runs, a mismatch with the older accounts asks it anyway.
@@ -120,6 +136,19 @@ async fn note_accounts(common: &Common, cluster: ClusterId, epoch: RunEpoch, run
     let accounts = run.accounts().await.map_err(|e| e.to_string())?;
     let book = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(began) });
     common.ledger.save_accounts(cluster, book).await.map_err(|e| e.to_string())
+}
+
+/// Runs a task of a supervisor. A panic in it becomes the report that `panicked` makes: the cluster never waits for a
+/// task that is gone.
+pub fn spawn_reporting(
+    reports: mpsc::Sender<Report>,
+    work: impl Future<Output = Report> + Send + 'static,
+    panicked: impl FnOnce() -> Report + Send + 'static,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let report = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| panicked());
+        let _ = reports.send(report).await;
+    })
 }
 
 /// One reading that logins wait for, of the users that they name.

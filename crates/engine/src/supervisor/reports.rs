@@ -1,0 +1,144 @@
+//! What a supervisor makes of the reports of its own tasks and of an engine's end.
+
+use super::{Alive, Supervisor};
+use crate::drain::{DrainEnd, RunEnd};
+use crate::error::EngineError;
+use crate::hears::Report;
+use crate::lifecycle::Event;
+use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, RETRY_FIRST, SETTLED_AFTER};
+use crate::tasks::{Beside, Started, note_end, watch_health};
+use std::sync::Arc;
+use std::time::Instant;
+use tidegate_model::{RunEpoch, journal};
+
+/// How a frozen engine died.
+const FROZEN: &str = "it was frozen (no greeting and no CPU time used) and was killed";
+
+impl Supervisor {
+    pub(super) async fn died(&mut self, how: &str) -> bool {
+        let Some(alive) = self.alive.take() else { return true };
+        self.common.journal.record(&journal::Event::EngineDied {
+            cluster: self.shared.id,
+            run: alive.epoch,
+            status: how.to_owned(),
+        });
+        let settled = alive.since.elapsed() >= SETTLED_AFTER;
+        if settled {
+            self.backoff = RETRY_FIRST;
+        }
+        self.remember_failure(&format!("it died again and again, last: {how}"));
+        self.feed(Event::Died { settled }).await
+    }
+
+    pub(super) async fn report(&mut self, report: Report) -> bool {
+        match report {
+            Report::Started(Ok(started)) => self.started(started).await,
+            Report::Started(Err(e)) => {
+                self.start = None;
+                if let Some(kind) = e.refusal {
+                    self.remember_refusal(kind, &e.reason);
+                    return self.feed(Event::StartRefused).await;
+                }
+                self.remember_failure(&e.reason);
+                self.feed(Event::StartFailed { killed: e.killed }).await
+            }
+            Report::Drained(DrainEnd::Refused { leases }) => {
+                let again = (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX);
+                self.drain_again = Instant::now() + again;
+                if let Some(alive) = &self.alive {
+                    self.shared.gate().reopen(alive.epoch, self.driver.socket(), leases);
+                }
+                let sleepers = std::mem::take(&mut self.sleepers);
+                let going = self.feed(Event::DrainRefused).await;
+                for sleeper in sleepers {
+                    let _ = sleeper.send(Err(EngineError::Busy));
+                }
+                going
+            }
+            Report::Drained(DrainEnd::Stopped { end, evicted }) => self.stopped(end, evicted).await,
+            Report::Noted(run) => {
+                // Not if a start has given it up meanwhile.
+                if self.noting.take_if(|(noting, _)| *noting == run).is_some() {
+                    self.shared.set_clean(true);
+                }
+                true
+            }
+            Report::Frozen(epoch) => {
+                self.frozen(epoch);
+                true
+            }
+            Report::Read(answer) => {
+                self.reading = None;
+                self.readings.done(&answer);
+                true
+            }
+        }
+    }
+
+    async fn started(&mut self, started: Started) -> bool {
+        self.start = None;
+        self.shared.set_run(Some((started.epoch, Arc::downgrade(&started.run))));
+        self.common.journal.record(&journal::Event::EngineStarted {
+            cluster: self.shared.id,
+            run: started.epoch,
+            took: started.took,
+            recovery: started.recovery,
+        });
+        // One that was recovered was wanted by nobody yet: it may sleep soon.
+        let now = Instant::now();
+        let early = self.limits.sleep_after.saturating_sub(RECOVERED_STAY);
+        let newest = if started.recovery { now.checked_sub(early).unwrap_or(now) } else { now };
+        self.shared.gate().open(started.epoch, self.driver.socket(), newest);
+        let health = watch_health(Arc::clone(&started.run), started.epoch, &self.common, self.reports.clone());
+        let disk = Beside::spawn(self.driver.disk().watch(Arc::downgrade(&started.run)));
+        let (run, epoch) = (started.run, started.epoch);
+        self.alive = Some(Alive { run, epoch, since: now, _watches: [health, disk] });
+        if std::mem::take(&mut self.raise_late) {
+            self.raise();
+        }
+        self.shared.status.send_modify(|s| {
+            s.failure = None;
+            s.refusal = None;
+            s.retry_at = None;
+        });
+        self.feed(Event::Ready).await
+    }
+
+    /// Its end is noticed as any other.
+    fn frozen(&mut self, epoch: RunEpoch) {
+        let Some(alive) = self.alive.as_ref().filter(|alive| alive.epoch == epoch) else { return };
+        let (cluster, silent) = (self.shared.id, self.common.frozen_after);
+        self.common.journal.record(&journal::Event::EngineFrozen { cluster, run: epoch, silent });
+        alive.run.kill_because(FROZEN.to_owned());
+    }
+
+    async fn stopped(&mut self, end: RunEnd, evicted: usize) -> bool {
+        // An end that is not noted yet needs no recovery while this server lives.
+        let clean = !matches!(end, RunEnd::Unclean);
+        if clean {
+            self.backoff = RETRY_FIRST;
+        }
+        self.shared.set_run(None);
+        if let Some(alive) = self.alive.take() {
+            let (cluster, run) = (self.shared.id, alive.epoch);
+            self.common.journal.record(&if clean {
+                journal::Event::EngineSlept { cluster, run, sessions_evicted: evicted }
+            } else {
+                let status = "it was stopped without a last reading of its accounts".to_owned();
+                journal::Event::EngineDied { cluster, run, status }
+            });
+        }
+        self.shared.set_clean(matches!(end, RunEnd::Noted));
+        if let RunEnd::Unnoted { run, book } = end {
+            self.noting = Some((run, note_end(self.shared.id, run, book, &self.common, self.reports.clone())));
+        }
+        let sleepers = std::mem::take(&mut self.sleepers);
+        let queued = self.shared.waiting() > 0;
+        let going = self.feed(Event::Stopped { clean, queued }).await;
+        // Told last: who asks for the state next sees it.
+        for sleeper in sleepers {
+            let _ = sleeper.send(Ok(()));
+        }
+        going
+    }
+}
