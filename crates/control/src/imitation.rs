@@ -11,12 +11,15 @@ use tokio::time::Instant;
 /// Chooses the twin of a prefix by rendezvous hashing: each cluster is chosen by an equal share of all prefixes, and a
 /// cluster that comes or goes changes the twins of its own share only.
 pub fn choose_twin(tag: PrefixTag, clusters: &[ClusterId]) -> Option<ClusterId> {
-    clusters.iter().copied().max_by_key(|id| scramble(tag.0 ^ scramble(id.0)))
+    clusters.iter().copied().max_by_key(|id| scramble(tag.0 ^ id.0.wrapping_mul(ODD)))
 }
+
+/// The increment of SplitMix64: spreads small numbers over all bits.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The finalizer of SplitMix64. It need not be a secret: `PrefixTag` is keyed.
 fn scramble(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = number.wrapping_add(ODD);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)

@@ -113,3 +113,17 @@ fn case_49_a_guessing_network_is_not_forgotten_for_a_flood_from_elsewhere() {
     }
     assert_eq!(guess(61), limits::LATE_TICKS_MAX);
 }
+
+#[test]
+fn a_full_table_makes_nobody_wait_for_another_ones_lock() {
+    let table = Table::new();
+    (0..100_000).for_each(|tag| {
+        table.add(tag, 1);
+    });
+    // Somebody is in the middle of a failure in one set; the others go on.
+    let _held = table.0[0].lock().unwrap();
+    let elsewhere = |tag: &u64| !tag.is_multiple_of(table.0.len() as u64);
+    for tag in (200_000..210_000).filter(elsewhere) {
+        assert_eq!(table.add(tag, 2), 1);
+    }
+}
