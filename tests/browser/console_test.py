@@ -254,7 +254,8 @@ class Way:
         expect(page.get_by_text("There is no key yet")).to_be_visible()
         self.tab_to("#key-name")
         page.keyboard.type("backup job")
-        page.get_by_label("It ends").select_option("30")
+        page.get_by_label("It may").select_option("all")
+        page.get_by_label("It expires").select_option("30")
         page.get_by_role("button", name="Create key").click()
         key = page.locator("#key").text_content()
         assert re.fullmatch(r"tg_[0-9a-f]{64}", key), key

@@ -73,7 +73,10 @@ impl Console {
     }
 
     pub fn key(&self, name: &str) -> String {
-        self.server.json(&["key", "create", name])["key"].as_str().expect("curl gives an answer").to_owned()
+        self.server.json(&["key", "create", name, "--scope", "all"])["key"]
+            .as_str()
+            .expect("curl gives an answer")
+            .to_owned()
     }
 
     pub fn link(&self) -> String {

@@ -208,7 +208,14 @@ pub enum KeyCommand {
     Create {
         /// What it is for
         name: String,
-        /// It ends after so many days [default: only when it is revoked]
+        /// What its holder may do: read, clusters:PATTERN or all; may be given several times
+        ///
+        /// read: see all clusters, their sessions and the server, without logs. clusters:PATTERN, such as
+        /// clusters:shop-*: make, change, use and delete clusters of these names, with limits up to the server's
+        /// defaults. all: everything but keys and sign-in links, which are made on the server or in the console only.
+        #[arg(long, value_name = "SCOPE", required = true)]
+        scope: Vec<String>,
+        /// It expires after so many days [default: only when it is revoked]
         #[arg(long, value_name = "DAYS")]
         days: Option<u32>,
     },

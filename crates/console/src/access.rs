@@ -13,7 +13,7 @@ use tidegate_control::{ApiKey, Scopes};
 use zeroize::Zeroizing;
 
 /// Makes a link that signs a browser in to the console, once. Only on the control socket: a key makes no operator.
-#[utoipa::path(post, path = "/v1/operator/link", tag = "access", responses(
+#[utoipa::path(post, path = "/v1/operator/link", tag = "access", security(("key" = ["operator"])), responses(
     (status = 201, body = SignInLink),
     (status = 409, description = "there is no console", body = ErrorBody),
     (status = "default", body = ErrorBody)
@@ -26,7 +26,7 @@ pub async fn create_link(State(api): State<Api>) -> Result<(StatusCode, Json<Sig
 }
 
 /// All keys, without themselves.
-#[utoipa::path(get, path = "/v1/keys", tag = "access", responses(
+#[utoipa::path(get, path = "/v1/keys", tag = "access", security(("key" = ["operator"])), responses(
     (status = 200, body = KeyList),
     (status = "default", body = ErrorBody)
 ))]
@@ -36,7 +36,7 @@ pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError
 }
 
 /// Makes a key. The answer holds it; only its hash is kept.
-#[utoipa::path(post, path = "/v1/keys", tag = "access", request_body = CreateKey, responses(
+#[utoipa::path(post, path = "/v1/keys", tag = "access", security(("key" = ["operator"])), request_body = CreateKey, responses(
     (status = 201, body = Key),
     (status = 409, description = "the name is taken", body = ErrorBody),
     (status = "default", body = ErrorBody)
@@ -45,15 +45,16 @@ pub async fn create_key(
     State(api): State<Api>,
     Object(wanted): Object<CreateKey>,
 ) -> Result<(StatusCode, Json<Key>), ApiError> {
+    let scopes = Scopes::parse(&wanted.scopes.join(","))?;
     // A number no duration can hold becomes zero, which is refused.
     let life = wanted.expires_after_seconds.map(|s| Duration::try_from_secs_f64(s).unwrap_or_default());
-    let made = api.control.create_key(&wanted.name, Scopes::all(), life).await?;
-    tracing::info!(key = made.made.id, name = made.made.name, "an API key was made");
+    let made = api.control.create_key(&wanted.name, scopes, life).await?;
+    tracing::info!(key = made.made.id, name = made.made.name, scopes = %made.made.scopes, "an API key was made");
     Ok((StatusCode::CREATED, Json(show(made.made, Some(Secret::new(made.token))))))
 }
 
 /// Revokes a key, by id or name. It opens nothing from now on.
-#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "access", params(("key" = String, Path)), responses(
+#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "access", security(("key" = ["operator"])), params(("key" = String, Path)), responses(
     (status = 204),
     (status = 404, description = "no such key", body = ErrorBody),
     (status = "default", body = ErrorBody)
@@ -68,6 +69,7 @@ fn show(key: ApiKey, token: Option<Secret>) -> Key {
     Key {
         id: key.id,
         name: key.name,
+        scopes: key.scopes.words(),
         key: token,
         created_at: date(key.created_unix),
         expires_at: key.expires_unix.map(date),

@@ -1,5 +1,6 @@
 //! The route of what lately happened to a cluster. What a refusal means is the table's own text.
 
+use crate::auth::scoped::Caller;
 use crate::certificate::date;
 use crate::errors::ApiError;
 use crate::events::{Refused, RefusedBy, Woken};
@@ -10,25 +11,32 @@ use axum::extract::{Path, State};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Recent refusals of logins to this cluster, and its last wakes; latest first, since the server's start.
-#[utoipa::path(get, path = "/v1/clusters/{name}/events", tag = "clusters", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/v1/clusters/{name}/events", tag = "clusters", security(("key" = ["read"])), params(("name" = String, Path)), responses(
     (status = 200, body = Activity),
     (status = 404, description = "no such cluster", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn cluster_events(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Activity>, ApiError> {
+pub async fn cluster_events(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    caller: Caller,
+) -> Result<Json<Activity>, ApiError> {
+    let may_see_text = caller.may_change(&name);
     let recent = api.events.of(api.control.cluster(&name)?.id);
     Ok(Json(Activity {
-        refusals: recent.refusals.iter().map(refusal).collect(),
+        refusals: recent.refusals.iter().map(|refused| refusal(refused, may_see_text)).collect(),
         wakes: recent.wakes.iter().map(wake).collect(),
     }))
 }
 
-fn refusal(refused: &Refused) -> RecentRefusal {
+/// `may_see_text`: an engine's own error text can quote SQL.
+fn refusal(refused: &Refused, may_see_text: bool) -> RecentRefusal {
     let (code, reason, meaning, hint) = match &refused.what {
         RefusedBy::Gateway(kind) => {
             let entry = kind.entry();
             (entry.code, Some(entry.slug.to_owned()), entry.text.to_owned(), Some(entry.hint.to_owned()))
         }
+        RefusedBy::Engine { code, .. } if !may_see_text => (*code, None, "refused by the engine".to_owned(), None),
         RefusedBy::Engine { code, message } => (*code, None, message.clone(), None),
     };
     RecentRefusal { at: unix(refused.at), client: refused.client.to_string(), code, reason, meaning, hint }

@@ -152,7 +152,7 @@ impl Of {
 }
 
 /// The certificate.
-#[utoipa::path(get, path = "/v1/certificate", tag = "certificate", responses(
+#[utoipa::path(get, path = "/v1/certificate", tag = "certificate", security(("key" = ["read"])), responses(
     (status = 200, body = Certificate),
     (status = "default", body = ErrorBody)
 ))]
@@ -166,7 +166,7 @@ pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate
 }
 
 /// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all the same.
-#[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate",
+#[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate", security(("key" = ["all"])),
     params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
     responses(
     (status = 202, description = "the order will be placed"),
@@ -179,7 +179,7 @@ pub async fn renew_certificate(State(api): State<Api>, Query(of): Query<Of>) -> 
 }
 
 /// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and renewed in time.
-#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", request_body = Pair,
+#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", security(("key" = ["all"])), request_body = Pair,
     params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
     responses(
     (status = 200, body = Certificate),
@@ -198,7 +198,7 @@ pub async fn import_certificate(
 }
 
 /// Looks whether the next order could succeed. Nothing is ordered.
-#[utoipa::path(post, path = "/v1/certificate/check", tag = "certificate",
+#[utoipa::path(post, path = "/v1/certificate/check", tag = "certificate", security(("key" = ["all"])),
     params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
     responses(
     (status = 200, body = CheckResult),

@@ -36,7 +36,7 @@ pub enum OldestTls {
 }
 
 /// Clients and operating systems that there are strings for.
-#[utoipa::path(get, path = "/v1/connect", tag = "connect", responses(
+#[utoipa::path(get, path = "/v1/connect", tag = "connect", security(("key" = ["read"])), responses(
     (status = 200, body = ClientList),
     (status = "default", body = ErrorBody)
 ))]
@@ -53,7 +53,7 @@ pub async fn list_clients() -> Json<ClientList> {
 }
 
 /// The strings that connect one client: the very bytes of `tidegate connect NAME --with CLIENT --json`.
-#[utoipa::path(get, path = "/v1/clusters/{name}/connect", tag = "connect",
+#[utoipa::path(get, path = "/v1/clusters/{name}/connect", tag = "connect", security(("key" = ["read"])),
     params(
         ("name" = String, Path),
         ("with" = String, Query, description = "a client's id"),
@@ -88,7 +88,7 @@ pub async fn connect_strings(
 
 /// Logs in through the public endpoint like a client that verifies, and tells each step with its time. It wakes the
 /// cluster. Without a password it ends before the login.
-#[utoipa::path(post, path = "/v1/clusters/{name}/test", tag = "connect", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/v1/clusters/{name}/test", tag = "connect", security(("key" = ["clusters"])), params(("name" = String, Path)),
     request_body = TestConnection,
     responses(
         (status = 200, description = "how it went, well or not", body = TestResult),

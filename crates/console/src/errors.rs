@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tidegate_connect::ConnectError;
-use tidegate_control::{ControlError, ErrorCode};
+use tidegate_control::{ControlError, ErrorCode, WrongScope};
 use tidegate_model::LogBudget;
 use tidegate_tls::TlsError;
 
@@ -77,8 +77,14 @@ impl ApiError {
     }
 
     pub fn not_authorized() -> Self {
-        let hint = "send `Authorization: Bearer KEY`; `tidegate key create NAME` on the server makes one";
+        let hint = "send `Authorization: Bearer KEY`; `tidegate key create NAME --scope all` on the server makes one";
         Self::new(StatusCode::UNAUTHORIZED, "not_authorized", "there is no API key in this request that holds", hint)
+    }
+
+    /// A valid key that may not do this.
+    pub fn out_of_scope(needed: &str) -> Self {
+        let hint = "use a key that has it: `tidegate key create NAME --scope SCOPE` on the server";
+        Self::new(StatusCode::FORBIDDEN, "out_of_scope", format!("this key lacks the scope {needed}"), hint)
     }
 
     pub fn too_many(why: &str, seconds: u64) -> Self {
@@ -112,6 +118,12 @@ impl From<ControlError> for ApiError {
     fn from(e: ControlError) -> Self {
         let status = status_of(e.code);
         Self::new(status, e.code.as_str(), e.message, e.hint)
+    }
+}
+
+impl From<WrongScope> for ApiError {
+    fn from(error: WrongScope) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_scope", error.to_string(), WrongScope::HINT)
     }
 }
 

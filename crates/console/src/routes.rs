@@ -2,6 +2,7 @@
 //! decides anything.
 
 use crate::auth::keyed;
+use crate::auth::scoped::Caller;
 use crate::errors::{self, ApiError};
 use crate::events::Events;
 use crate::face::PublicFace;
@@ -17,10 +18,10 @@ use crate::{access, activity, certificate, dialog};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use std::sync::Arc;
-use tidegate_control::{ClusterView, Control, NewCluster, ROOT, SessionView, WithPassword};
+use tidegate_control::{ClusterView, Control, ControlError, NewCluster, ROOT, SessionView, WithPassword};
 use tidegate_tls::Identity;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -53,12 +54,16 @@ pub struct Api {
 ))]
 struct Info;
 
+const KEY_HELP: &str = "An API key. Its scopes: `read`, `clusters:PATTERN` and `all`. Each operation lists the scope that it \
+    needs; `read` operations show a key of `clusters:PATTERN` its own clusters only. No key has `operator`: such \
+    operations are for the console and the control socket.";
+
 /// Over HTTPS; the control socket asks for no key.
 struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, openapi: &mut Description) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("an API key")).build();
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(KEY_HELP)).build();
         let parts = openapi.components.get_or_insert_default();
         parts.add_security_scheme("key", SecurityScheme::Http(scheme));
     }
@@ -97,7 +102,7 @@ pub fn description() -> Description {
 
 /// The API as a service, for whoever may reach the control socket.
 pub fn router(api: Api) -> Router {
-    let routes = parts().0.with_state(api);
+    let routes = parts().0.with_state(api).layer(Extension(Caller::Owner));
     routes.layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX)).layer(from_fn(errors::finish))
 }
 
@@ -109,42 +114,50 @@ pub(crate) fn keyed(web: &Web) -> Router {
 }
 
 /// All clusters, by name.
-#[utoipa::path(get, path = "/v1/clusters", tag = "clusters", responses(
+#[utoipa::path(get, path = "/v1/clusters", tag = "clusters", security(("key" = ["read"])), responses(
     (status = 200, body = ClusterList),
     (status = "default", body = ErrorBody)
 ))]
-async fn list_clusters(State(api): State<Api>) -> Json<ClusterList> {
-    let clusters = api.control.clusters().into_iter().map(|view| api.show(view, None)).collect();
-    Json(ClusterList { clusters })
+async fn list_clusters(State(api): State<Api>, caller: Caller) -> Json<ClusterList> {
+    let visible = api.control.clusters().into_iter().filter(|view| caller.may_read(view.name.as_str()));
+    Json(ClusterList { clusters: visible.map(|view| api.show_to(&caller, view)).collect() })
 }
 
 /// Makes a cluster. The answer holds its password, which is kept nowhere.
-#[utoipa::path(post, path = "/v1/clusters", tag = "clusters", request_body = CreateCluster, responses(
+#[utoipa::path(post, path = "/v1/clusters", tag = "clusters", security(("key" = ["clusters"])), request_body = CreateCluster, responses(
     (status = 201, body = Cluster),
     (status = 409, description = "the name is taken", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
 async fn create_cluster(
     State(api): State<Api>,
+    caller: Caller,
     Object(wanted): Object<CreateCluster>,
 ) -> Result<(StatusCode, Json<Cluster>), ApiError> {
-    let limits = wanted.limits.change().of(api.control.default_limits());
+    caller.check_create(wanted.name.as_deref())?;
+    let (change, defaults) = (wanted.limits.change(), api.control.default_limits());
+    caller.check_limits(&change, defaults)?;
+    let limits = change.of(defaults);
     let made = api.control.create_cluster(NewCluster { name: wanted.name, limits: Some(limits) }).await?;
     Ok((StatusCode::CREATED, Json(api.show_once(made))))
 }
 
 /// One cluster.
-#[utoipa::path(get, path = "/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["read"])), params(("name" = String, Path)), responses(
     (status = 200, body = Cluster),
     (status = 404, description = "no such cluster", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-async fn show_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(api.show(api.control.cluster(&name)?, None)))
+async fn show_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    caller: Caller,
+) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(api.show_to(&caller, api.control.cluster(&name)?)))
 }
 
 /// Changes what a cluster may use, asleep or awake. What is missing stays as it is; open sessions go on.
-#[utoipa::path(patch, path = "/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)),
+#[utoipa::path(patch, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)),
     request_body = ChangeCluster,
     responses(
         (status = 200, body = Cluster),
@@ -155,13 +168,16 @@ async fn show_cluster(State(api): State<Api>, Path(name): Path<String>) -> Resul
 async fn change_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
+    caller: Caller,
     Object(wanted): Object<ChangeCluster>,
 ) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(api.show(api.control.change_limits(&name, wanted.limits.change()).await?, None)))
+    let change = wanted.limits.change();
+    caller.check_limits(&change, api.control.default_limits())?;
+    Ok(Json(api.show(api.control.change_limits(&name, change).await?, None)))
 }
 
 /// Ends a cluster's sessions and removes it with all its data.
-#[utoipa::path(delete, path = "/v1/clusters/{name}", tag = "clusters", params(("name" = String, Path)), responses(
+#[utoipa::path(delete, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
     (status = 204),
     (status = 404, description = "no such cluster", body = ErrorBody),
     (status = "default", body = ErrorBody)
@@ -172,7 +188,7 @@ async fn delete_cluster(State(api): State<Api>, Path(name): Path<String>) -> Res
 }
 
 /// Puts a cluster to sleep now; idle sessions are disconnected. Refused while one is busy.
-#[utoipa::path(post, path = "/v1/clusters/{name}/sleep", tag = "clusters", params(("name" = String, Path)), responses(
+#[utoipa::path(post, path = "/v1/clusters/{name}/sleep", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
     (status = 200, body = Cluster),
     (status = 409, description = "a session is busy", body = ErrorBody),
     (status = "default", body = ErrorBody)
@@ -182,7 +198,7 @@ async fn sleep_cluster(State(api): State<Api>, Path(name): Path<String>) -> Resu
 }
 
 /// Wakes a cluster and answers when it is awake.
-#[utoipa::path(post, path = "/v1/clusters/{name}/wake", tag = "clusters", params(("name" = String, Path)), responses(
+#[utoipa::path(post, path = "/v1/clusters/{name}/wake", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
     (status = 200, body = Cluster),
     (status = "default", body = ErrorBody)
 ))]
@@ -191,7 +207,7 @@ async fn wake_cluster(State(api): State<Api>, Path(name): Path<String>) -> Resul
 }
 
 /// Gives the cluster's root a new password, and the old one ends. The answer holds it; it is kept nowhere.
-#[utoipa::path(post, path = "/v1/clusters/{name}/password", tag = "clusters", params(("name" = String, Path)), responses(
+#[utoipa::path(post, path = "/v1/clusters/{name}/password", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
     (status = 200, body = Cluster),
     (status = "default", body = ErrorBody)
 ))]
@@ -206,31 +222,43 @@ struct SessionFilter {
 }
 
 /// Sessions that have logged in.
-#[utoipa::path(get, path = "/v1/sessions", tag = "sessions",
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", security(("key" = ["read"])),
     params(("cluster" = Option<String>, Query, description = "only those of this cluster")),
     responses((status = 200, body = SessionList), (status = "default", body = ErrorBody))
 )]
 async fn list_sessions(
     State(api): State<Api>,
+    caller: Caller,
     Query(filter): Query<SessionFilter>,
 ) -> Result<Json<SessionList>, ApiError> {
-    let sessions = api.control.session_list(filter.cluster.as_deref())?.into_iter().map(session).collect();
-    Ok(Json(SessionList { sessions }))
+    // As if a cluster that may not be seen did not exist.
+    if let Some(hidden) = filter.cluster.as_deref().filter(|name| !caller.may_read(name)) {
+        return Err(ControlError::not_found(hidden).into());
+    }
+    let sessions = api.control.session_list(filter.cluster.as_deref())?.into_iter();
+    let seen = |session: &SessionView| match &session.cluster {
+        Some(name) => caller.may_read(name.as_str()),
+        None => caller.is_all(),
+    };
+    Ok(Json(SessionList { sessions: sessions.filter(seen).map(session).collect() }))
 }
 
 /// Ends a session.
-#[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "sessions", params(("id" = u64, Path)), responses(
+#[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "sessions", security(("key" = ["clusters"])), params(("id" = u64, Path)), responses(
     (status = 204),
     (status = 404, description = "no such session", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-async fn kill_session(State(api): State<Api>, Path(id): Path<u64>) -> Result<StatusCode, ApiError> {
-    api.control.kill_session(id)?;
+async fn kill_session(State(api): State<Api>, Path(id): Path<u64>, caller: Caller) -> Result<StatusCode, ApiError> {
+    api.control.kill_session(id, |cluster| match cluster {
+        Some(name) => caller.may_change(name),
+        None => caller.is_all(),
+    })?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The server itself.
-#[utoipa::path(get, path = "/v1/server", tag = "server", responses(
+#[utoipa::path(get, path = "/v1/server", tag = "server", security(("key" = ["read"])), responses(
     (status = 200, body = Server),
     (status = "default", body = ErrorBody)
 ))]
@@ -251,7 +279,7 @@ async fn show_server(State(api): State<Api>) -> Json<Server> {
 }
 
 /// Makes a whole new local CA and serves a certificate of it. Open sessions go on; every client then needs the new file.
-#[utoipa::path(post, path = "/v1/server/ca", tag = "server", responses(
+#[utoipa::path(post, path = "/v1/server/ca", tag = "server", security(("key" = ["all"])), responses(
     (status = 200, body = LocalCa),
     (status = 409, description = "the certificate is not a local CA's", body = ErrorBody),
     (status = "default", body = ErrorBody)
@@ -264,6 +292,16 @@ async fn renew_ca(State(api): State<Api>) -> Result<Json<LocalCa>, ApiError> {
 }
 
 impl Api {
+    /// The cluster as this caller may see it: the reason of a failure quotes the engine's log.
+    fn show_to(&self, caller: &Caller, view: ClusterView) -> Cluster {
+        let may_see_logs = caller.may_change(view.name.as_str());
+        let mut shown = self.show(view, None);
+        if !may_see_logs && shown.failure.is_some() {
+            shown.failure = Some("the reason quotes the engine's log: a key of scope read does not see it".to_owned());
+        }
+        shown
+    }
+
     fn show(&self, view: ClusterView, password: Option<Secret>) -> Cluster {
         let face = self.face.borrow();
         let created = OffsetDateTime::from_unix_timestamp(view.created_unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);

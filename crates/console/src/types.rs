@@ -232,6 +232,9 @@ pub struct Key {
     pub id: String,
     #[schema(example = "terraform")]
     pub name: String,
+    /// `read`, `clusters:PATTERN`, `all`.
+    #[schema(example = json!(["clusters:shop-*"]))]
+    pub scopes: Vec<String>,
     /// Only in the answer that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -257,11 +260,21 @@ pub struct CreateKey {
         pattern = r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]{0,62}[^\s\u0000-\u001f\u007f-\u009f])?$"
     )]
     pub name: String,
+    /// What its holder may do. `read`: see all clusters and their sessions, without logs. `clusters:PATTERN`: everything
+    /// on clusters whose names match, with limits up to the server's defaults. `all`: everything but keys and
+    /// operators.
+    #[schema(min_items = 1, max_items = 32, example = json!(["clusters:shop-*"]), value_type = Vec<KeyScope>)]
+    pub scopes: Vec<String>,
     /// At most ten years; missing: only when it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1.0, maximum = 316_224_000.0)]
     pub expires_after_seconds: Option<f64>,
 }
+
+/// One scope of a key.
+#[derive(ToSchema)]
+#[schema(pattern = r"^(all|read|clusters:[a-z0-9*-]{1,63})$")]
+pub struct KeyScope(#[expect(dead_code, reason = "for the description only")] String);
 
 /// Clients and operating systems that there are strings for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -22,6 +22,28 @@ fn the_description_in_the_repository_is_this_apis() {
     assert!(now == then, "docs/openapi.json is not this API's: run UPDATE=1 cargo test -p tidegate-console");
 }
 
+/// What a route declares is what the guard enforces, and one without a scope would be closed to every key.
+#[test]
+fn every_operation_declares_the_scope_that_it_needs() {
+    let text = tidegate_console::description().to_json().unwrap();
+    let whole: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut declared = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for (path, item) in whole["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let security = operation["security"].as_array();
+            let scopes = security.and_then(|all| all[0]["key"].as_array());
+            let [scope] = scopes.map_or(&[][..], Vec::as_slice) else { panic!("{method} {path} declares no scope") };
+            declared.entry(scope.as_str().unwrap().to_owned()).or_default().push(format!("{method} {path}"));
+        }
+    }
+    let scopes: Vec<_> = declared.keys().map(String::as_str).collect();
+    assert_eq!(scopes, ["all", "clusters", "operator", "read"]);
+    let operator = &declared["operator"];
+    let of_keys = |route: &&String| route.contains("/v1/keys") || route.contains("/v1/operator/");
+    assert_eq!(operator.iter().filter(of_keys).count(), 4, "no key makes, lists or revokes keys: {operator:?}");
+    assert!(declared["read"].iter().all(|route| route.starts_with("get ")), "{:?}", declared["read"]);
+}
+
 #[test]
 fn every_operation_says_how_its_errors_look() {
     let text = tidegate_console::description().to_json().unwrap();

@@ -73,7 +73,7 @@ impl ControlError {
         )
     }
 
-    pub(crate) fn not_found(name: &str) -> Self {
+    pub fn not_found(name: &str) -> Self {
         let shown: String = name.chars().take(ClusterName::LEN_MAX + 1).collect();
         Self::new(
             ErrorCode::NotFound,

@@ -103,10 +103,17 @@ impl Control {
         Ok(self.sessions().list(only).into_iter().map(view).collect())
     }
 
-    /// Asks one session to end.
-    pub fn kill_session(&self, id: u64) -> Answer<()> {
-        match SessionId::is_ours(id) {
-            Some(session) if self.sessions().kill(session) => Ok(()),
+    /// Asks one session to end. To a caller who may not end those of its cluster it does not exist; the name is `None`
+    /// if that cluster was deleted.
+    pub fn kill_session(&self, id: u64, may_end: impl Fn(Option<&str>) -> bool) -> Answer<()> {
+        let found = SessionId::is_ours(id).and_then(|session| Some((session, self.sessions().cluster_of(session)?)));
+        let name = |cluster| self.register().by_id(cluster).map(|entry| entry.name.clone());
+        match found {
+            Some((session, cluster))
+                if may_end(name(cluster).as_ref().map(ClusterName::as_str)) && self.sessions().kill(session) =>
+            {
+                Ok(())
+            }
             _ => Err(ControlError::new(
                 ErrorCode::NotFound,
                 format!("there is no session {id}"),

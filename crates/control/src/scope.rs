@@ -74,6 +74,11 @@ impl Scopes {
         Ok(Self(scopes))
     }
 
+    /// Each scope as it is written.
+    pub fn words(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+
     pub fn is_all(&self) -> bool {
         self.0.contains(&Scope::All)
     }
@@ -100,6 +105,10 @@ impl Scopes {
             Scope::Read => false,
         })
     }
+}
+
+impl WrongScope {
+    pub const HINT: &'static str = "use read, clusters:PATTERN (such as clusters:shop-*) or all";
 }
 
 impl fmt::Display for Scope {

@@ -47,6 +47,20 @@ pub struct LimitsChange {
 }
 
 impl LimitsChange {
+    /// Name of the first limit that is above these.
+    pub fn first_above(&self, most: ClusterLimits) -> Option<&'static str> {
+        let above = [
+            ("connections_max", self.connections_max > Some(most.connections_max)),
+            ("sleep_after", self.sleep_after > Some(most.sleep_after)),
+            ("transaction_idle_max", self.transaction_idle_max > Some(most.transaction_idle_max)),
+            ("memory_max", self.memory_max_bytes > Some(most.memory_max_bytes)),
+            ("disk_max", self.disk_max_bytes > Some(most.disk_max_bytes)),
+            ("cpu_weight", self.cpu_weight > Some(most.cpu_weight)),
+            ("tasks_max", self.tasks_max > Some(most.tasks_max)),
+        ];
+        above.into_iter().find(|(_, above)| *above).map(|(name, _)| name)
+    }
+
     /// On top of these.
     pub fn of(self, now: ClusterLimits) -> ClusterLimits {
         ClusterLimits {

@@ -90,8 +90,8 @@ async fn refused() {
         assert_eq!(code(control.wake_cluster(missing).await.map(drop)), ErrorCode::NotFound);
         assert_eq!(code(control.delete_cluster(missing).await), ErrorCode::NotFound);
     }
-    assert_eq!(code(control.kill_session(7)), ErrorCode::NotFound);
-    assert_eq!(code(control.kill_session(u64::from(SessionId::new(7).0))), ErrorCode::NotFound);
+    assert_eq!(code(control.kill_session(7, |_| true)), ErrorCode::NotFound);
+    assert_eq!(code(control.kill_session(u64::from(SessionId::new(7).0), |_| true)), ErrorCode::NotFound);
     assert_eq!(control.clusters().len(), 1);
     server.stop().await;
 }

@@ -156,6 +156,11 @@ impl Sessions {
         }
     }
 
+    /// Cluster of a session that has logged in.
+    pub fn cluster_of(&self, id: SessionId) -> Option<ClusterId> {
+        self.lock().sessions.get(&id)?.identity.as_ref().map(|identity| identity.cluster)
+    }
+
     /// Asks every session, and every one still to come, to end at its next boundary.
     pub fn stop_all(&self) {
         let mut inner = self.lock();

@@ -9,9 +9,13 @@ use tidegate_console::types::{CreateKey, Key};
 pub fn run(context: &Context, command: &KeyCommand) -> Result<()> {
     let client = context.client();
     match command {
-        KeyCommand::Create { name, days } => {
+        KeyCommand::Create { name, scope, days } => {
             let seconds = days.map(|days| f64::from(days) * 86_400.0);
-            let made = ask(client.create_key(&CreateKey { name: name.clone(), expires_after_seconds: seconds }))?;
+            let made = ask(client.create_key(&CreateKey {
+                name: name.clone(),
+                scopes: scope.clone(),
+                expires_after_seconds: seconds,
+            }))?;
             if context.global.json {
                 return screen::print_json(&made);
             }
@@ -42,8 +46,15 @@ fn list(context: &Context, keys: &[Key]) -> Result<()> {
     }
     let or = |time: &Option<String>, word: &str| time.clone().unwrap_or_else(|| word.to_owned());
     let row = |k: &Key| {
-        vec![k.id.clone(), k.name.clone(), k.created_at.clone(), or(&k.expires_at, "never"), or(&k.used_at, "never")]
+        vec![
+            k.id.clone(),
+            k.name.clone(),
+            k.scopes.join(","),
+            k.created_at.clone(),
+            or(&k.expires_at, "never"),
+            or(&k.used_at, "never"),
+        ]
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
-    screen::print(&screen::table(&["ID", "NAME", "CREATED", "EXPIRES", "USED"], &rows))
+    screen::print(&screen::table(&["ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "USED"], &rows))
 }

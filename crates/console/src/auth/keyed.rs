@@ -1,21 +1,20 @@
 //! Who may use `/v1` over the network: the holder of an API key, as often as a key may ask. The cookie of the pages
 //! opens nothing here, so no page of another site can use it. Never on the control socket, which is the owner's.
 
+use super::scoped::Caller;
 use super::{Left, Source};
 use crate::errors::ApiError;
 use crate::web::Web;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tidegate_control::ApiKey;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-
-/// Routes that no key opens: who holds one must not make themselves an operator.
-const ONLY_LOCAL: &str = "/v1/operator/";
 
 /// Around every request to `/v1` over HTTPS.
 pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -> Response {
@@ -25,11 +24,14 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
         Ok(key) => key,
         Err(response) => return response,
     };
-    let (left, mut response) = match web.quotas.take(key) {
-        Ok(left) if parts.method == Method::POST && parts.uri.path().starts_with(ONLY_LOCAL) => {
-            (left, ApiError::only_local().into_response())
-        }
-        Ok(left) => (left, next.run(Request::from_parts(parts, body)).await),
+    let (left, mut response) = match web.quotas.take(key.id) {
+        Ok(left) => match web.needs.check(&key.scopes, &mut parts).await {
+            Ok(()) => {
+                parts.extensions.insert(Caller::Key(key.scopes));
+                (left, next.run(Request::from_parts(parts, body)).await)
+            }
+            Err(error) => (left, error.into_response()),
+        },
         Err(left) => (left, too_many(left, "this key has asked too often")),
     };
     let headers = response.headers_mut();
@@ -41,9 +43,9 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
     response
 }
 
-/// The id of the key, or the answer to somebody without one.
+/// The key, or the answer to somebody without one.
 #[expect(clippy::result_large_err, reason = "the error is the answer, and is sent as it is")]
-fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<String, Response> {
+fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<ApiKey, Response> {
     let none = || {
         let mut response = ApiError::not_authorized().into_response();
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidegate\""));
@@ -51,7 +53,7 @@ fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<String, Resp
     };
     let Some(token) = bearer(headers) else { return Err(none()) };
     match web.api.control.key_of(token) {
-        Some(key) => Ok(key.id),
+        Some(key) => Ok(key),
         // Each wrong one counts; who has a right one is never held up by others at the same address.
         None => match web.wrong_keys.take(source) {
             Ok(_) => Err(none()),

@@ -6,6 +6,7 @@ mod cookie;
 mod form;
 pub mod keyed;
 mod origin;
+pub mod scoped;
 
 pub use bucket::{Buckets, Left};
 pub use form::Form;

@@ -155,7 +155,7 @@ pub async fn end_session(
     Path((name, id)): Path<(String, u64)>,
     form: Form<Nothing>,
 ) -> Response {
-    let done = web.api.control.kill_session(id);
+    let done = web.api.control.kill_session(id, |_| true);
     back_to(&web, &form.who, &name, done)
 }
 

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
-use tidegate_control::{ApiKey, Scopes};
+use tidegate_control::{ApiKey, ControlError, ErrorCode, Scopes};
 use tidegate_model::Trust;
 use tidegate_tls::Identity;
 
@@ -27,6 +27,26 @@ pub struct Create {
     /// Empty: it ends only when it is revoked.
     #[serde(default)]
     days: String,
+    /// `read`, `clusters` or `all`.
+    #[serde(default)]
+    scope: String,
+    /// Of the scope `clusters`.
+    #[serde(default)]
+    pattern: String,
+}
+
+/// The scopes that the form asks for.
+fn scopes(form: &Create) -> Result<Scopes, ControlError> {
+    let text = match form.scope.as_str() {
+        "clusters" => format!("clusters:{}", form.pattern.trim()),
+        other => other.to_owned(),
+    };
+    // A comma would add a scope that the form does not show.
+    let one = Some(&text).filter(|text| !text.contains(',')).and_then(|text| Scopes::parse(text).ok());
+    one.ok_or_else(|| {
+        let hint = "a pattern has a-z, 0-9, '-' and '*', such as shop-*";
+        ControlError::new(ErrorCode::BadName, "choose what the key may do", hint)
+    })
 }
 
 pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
@@ -34,12 +54,16 @@ pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
 }
 
 pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
-    let Create { name, days } = &form.fields;
+    let Create { name, days, .. } = &form.fields;
     let life = (!days.is_empty()).then(|| {
         // What is no number becomes zero, which is refused.
         Duration::from_secs(days.parse::<u64>().unwrap_or_default().saturating_mul(DAY_SECONDS))
     });
-    let (status, extra) = match web.api.control.create_key(name.trim(), Scopes::all(), life).await {
+    let made = match scopes(&form.fields) {
+        Ok(scopes) => web.api.control.create_key(name.trim(), scopes, life).await,
+        Err(error) => Err(error),
+    };
+    let (status, extra) = match made {
         Ok(made) => {
             tracing::info!(key = made.made.id, operator = form.who.operator(), "an API key was made");
             let made = MadeKey { name: made.made.name, key: Secret::new(made.token) };
@@ -113,6 +137,7 @@ fn row(key: ApiKey) -> KeyRow {
     KeyRow {
         id: key.id,
         name: key.name,
+        scopes: key.scopes.words(),
         created: Moment::from_unix(key.created_unix),
         expires: key.expires_unix.map(Moment::from_unix),
         ended: key.expires_unix.is_some_and(|end| end <= Moment::now_unix()),

@@ -193,6 +193,7 @@ fn keys(full: bool) -> String {
     let key = |id: &str, name: &str, expires: Option<i64>, used: Option<i64>| KeyRow {
         id: id.to_owned(),
         name: name.to_owned(),
+        scopes: vec!["clusters:shop-*".to_owned(), "read".to_owned()],
         created: moment(0),
         expires: expires.map(moment),
         ended: expires.is_some_and(|s| s < 0),

@@ -289,6 +289,7 @@ pub struct CertificatePage {
 pub struct KeyRow {
     pub id: String,
     pub name: String,
+    pub scopes: Vec<String>,
     pub created: Moment,
     /// `None`: when it is revoked.
     pub expires: Option<Moment>,

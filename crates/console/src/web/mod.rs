@@ -5,6 +5,7 @@ mod listener;
 
 pub use listener::WebListener;
 
+use crate::auth::scoped::Needs;
 use crate::auth::{Buckets, Source};
 use crate::limits;
 use crate::pages;
@@ -25,6 +26,8 @@ pub struct Web {
     pub(crate) attempts: Arc<Buckets<Source>>,
     /// API keys that do not exist, per source.
     pub(crate) wrong_keys: Arc<Buckets<Source>>,
+    /// Scopes that the routes need.
+    pub(crate) needs: Arc<Needs>,
     /// Requests, per API key.
     pub(crate) quotas: Arc<Buckets<String>>,
 }
@@ -35,7 +38,8 @@ impl Web {
         let per_source = || Arc::new(Buckets::new(attempts_per_minute, limits::ATTEMPTS_WITHIN, limits::SOURCES_MAX));
         let (size, fills_in) = limits::REQUESTS_PER_KEY;
         let quotas = Arc::new(Buckets::new(size, fills_in, limits::KEYS_COUNTED_MAX));
-        Self { api, attempts: per_source(), wrong_keys: per_source(), quotas }
+        let needs = Arc::new(Needs::of(&routes::description()));
+        Self { api, needs, attempts: per_source(), wrong_keys: per_source(), quotas }
     }
 }
 

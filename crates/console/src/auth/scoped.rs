@@ -1,0 +1,162 @@
+//! The guard of scopes: compares what a route needs, as the API's description declares it, with what a key has. A route
+//! that declares nothing is closed to every key.
+
+use crate::errors::ApiError;
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
+use axum::http::Method;
+use axum::http::request::Parts;
+use std::collections::HashMap;
+use tidegate_control::{ControlError, LimitsChange, Scopes};
+use tidegate_model::ClusterLimits;
+use utoipa::openapi::OpenApi as Description;
+
+/// Need of a route, as its `security` in the description has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Any scope; the answer shows what the key may see.
+    Read,
+    /// A scope for the cluster that is changed.
+    Clusters,
+    All,
+    /// No key: an operator on the control socket.
+    Operator,
+}
+
+impl Need {
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "read" => Some(Self::Read),
+            "clusters" => Some(Self::Clusters),
+            "all" => Some(Self::All),
+            "operator" => Some(Self::Operator),
+            _ => None,
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// Whoever may open the control socket.
+    Owner,
+    /// The holder of a key.
+    Key(Scopes),
+}
+
+impl Caller {
+    pub fn may_read(&self, cluster: &str) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Key(scopes) => scopes.may_read(cluster),
+        }
+    }
+
+    pub fn may_change(&self, cluster: &str) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Key(scopes) => scopes.may_change(cluster),
+        }
+    }
+
+    pub fn is_all(&self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Key(scopes) => scopes.is_all(),
+        }
+    }
+
+    /// Whether a cluster of this name, or of one that the server chooses, may be made.
+    pub fn check_create(&self, name: Option<&str>) -> Result<(), ApiError> {
+        let may = match (self, name) {
+            (Self::Owner, _) => true,
+            (Self::Key(scopes), Some(name)) => scopes.may_change(name),
+            (Self::Key(scopes), None) => scopes.may_change_any(),
+        };
+        if may { Ok(()) } else { Err(ApiError::out_of_scope("clusters, with a pattern that matches the new name")) }
+    }
+
+    /// Whether these limits may be set: above the server's defaults only by scope `all`.
+    pub fn check_limits(&self, wanted: &LimitsChange, defaults: ClusterLimits) -> Result<(), ApiError> {
+        if self.is_all() {
+            return Ok(());
+        }
+        match wanted.first_above(defaults) {
+            None => Ok(()),
+            Some(limit) => Err(ApiError::out_of_scope(&format!("all, because {limit} is above this server's default"))),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        // Both ways in put it there; a third that forgets to is closed.
+        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::only_local)
+    }
+}
+
+/// Needs of all routes.
+#[derive(Debug)]
+pub struct Needs(HashMap<(String, String), Need>);
+
+impl Needs {
+    /// Reads them from the description, so that what is published is what is enforced.
+    pub fn of(description: &Description) -> Self {
+        let whole = serde_json::to_value(description).unwrap_or_default();
+        let mut needs = HashMap::new();
+        for (path, item) in whole.pointer("/paths").and_then(serde_json::Value::as_object).into_iter().flatten() {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let word = operation.pointer("/security/0/key/0").and_then(serde_json::Value::as_str);
+                if let Some(need) = word.and_then(Need::parse) {
+                    needs.insert((method.to_uppercase(), path.clone()), need);
+                }
+            }
+        }
+        Self(needs)
+    }
+
+    fn find(&self, method: &Method, path: &str) -> Option<Need> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.0.get(&(method.as_str().to_owned(), path.to_owned())).copied()
+    }
+
+    /// Whether a key with these scopes may do what is asked.
+    pub async fn check(&self, scopes: &Scopes, parts: &mut Parts) -> Result<(), ApiError> {
+        // Without a route the answer is 404, whatever the key may do.
+        let Some(path) = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()) else {
+            return Ok(());
+        };
+        let need = match self.find(&parts.method, &path) {
+            Some(need) => need,
+            // No such method: the router says so. (A declared route always has a need; a test checks that.)
+            None if self.knows(&path) => return Ok(()),
+            None => return Err(ApiError::only_local()),
+        };
+        let cluster = cluster_of(parts, &path).await;
+        match (need, cluster) {
+            _ if scopes.is_all() && need != Need::Operator => Ok(()),
+            (Need::Operator, _) => Err(ApiError::only_local()),
+            (Need::All, _) => Err(ApiError::out_of_scope("all")),
+            // Lists show what the key may see, and handlers without a name in the path check for themselves.
+            (Need::Read | Need::Clusters, None) => Ok(()),
+            (Need::Read, Some(name)) if scopes.may_read(&name) => Ok(()),
+            (Need::Clusters, Some(name)) if scopes.may_change(&name) => Ok(()),
+            (Need::Clusters, Some(name)) if scopes.may_read(&name) => Err(ApiError::out_of_scope("clusters")),
+            // As if it did not exist.
+            (_, Some(name)) => Err(ControlError::not_found(&name).into()),
+        }
+    }
+
+    fn knows(&self, path: &str) -> bool {
+        self.0.keys().any(|(_, known)| known == path)
+    }
+}
+
+async fn cluster_of(parts: &mut Parts, path: &str) -> Option<String> {
+    if !path.starts_with("/v1/clusters/{name}") {
+        return None;
+    }
+    let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
+    params.iter().find(|(key, _)| *key == "name").map(|(_, value)| value.to_owned())
+}
