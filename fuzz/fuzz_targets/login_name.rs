@@ -2,7 +2,7 @@
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::net::{IpAddr, Ipv6Addr};
-use tidegate_model::account::Account;
+use tidegate_model::account::{Account, Requirement};
 use tidegate_model::login::{LoginName, USER_CHARS_MAX};
 
 fuzz_target!(|data: &[u8]| {
@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((address, host)) = data.split_first_chunk::<16>() else { return };
     let v6 = IpAddr::V6(Ipv6Addr::from(*address));
     let host = String::from_utf8_lossy(host).into_owned();
-    let account = Account { user: String::new(), host, verifiers: Vec::new(), locked: false };
+    let account = Account { user: String::new(), host, verifiers: Vec::new(), locked: false, requires: Requirement::None };
     // An address means the same in both notations.
     assert_eq!(account.admits(v6), account.admits(v6.to_canonical()));
     let everywhere = Account { host: "%".to_owned(), ..account };

@@ -53,9 +53,23 @@ pub fn kill9(pid: u32) {
     kill(pid, Signal::KILL);
 }
 
-/// Peak and present resident memory in kilobytes, as the kernel counts them.
+/// Resident memory in kilobytes, as the kernel counts it.
 pub fn resident_kb(pid: u32) -> u64 {
+    status_kb(pid, "VmRSS:")
+}
+
+/// Highest resident memory in kilobytes since the last [`reset_peak`].
+pub fn peak_kb(pid: u32) -> u64 {
+    status_kb(pid, "VmHWM:")
+}
+
+/// Begins a new peak at the present resident memory (proc_pid_clear_refs(5)).
+pub fn reset_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the process is ours");
+}
+
+fn status_kb(pid: u32, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("VmRSS");
+    let line = status.lines().find_map(|l| l.strip_prefix(field)).expect("the field");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

@@ -134,3 +134,110 @@ impl Books {
         self.reads_made.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Reservation, SqliteStore, Strays};
+    use tidegate_model::limits::BOOK_BYTES_MAX;
+    use tidegate_model::{Account, AccountsBuilder, Claim, ClusterLimits, ClusterName, Prefix, Requirement, Verifier};
+
+    fn account(user: &str, hash: u8) -> Account {
+        Account {
+            user: user.to_owned(),
+            host: "%".to_owned(),
+            verifiers: vec![Verifier::Native([hash; 20])],
+            locked: false,
+            requires: Requirement::None,
+        }
+    }
+
+    /// A book that is as large as one may be.
+    fn full(run: u64) -> Arc<AccountBook> {
+        let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
+        let long = "u".repeat(400);
+        (0..).find(|n| !builder.push(&account(&format!("{long}{n}"), 1)));
+        Arc::new(AccountBook { accounts: builder.finish(), run: RunEpoch(run), read_began: None })
+    }
+
+    async fn books() -> (tempfile::TempDir, Books, Vec<ClusterId>) {
+        let tmp = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&tmp.path().join("store.sqlite")).await.unwrap());
+        let mut ids = Vec::new();
+        for n in 0..3 {
+            let wanted = Reservation {
+                name: ClusterName::parse(&format!("c{n}")).unwrap(),
+                prefix: Prefix::random().unwrap(),
+                created_unix: 0,
+                limits: ClusterLimits::default(),
+            };
+            let id = store.reserve(&wanted, None, &Strays::default()).await.unwrap().id;
+            store.publish(id, &full(0)).await.unwrap();
+            ids.push(id);
+        }
+        (tmp, Books::new(store), ids)
+    }
+
+    #[tokio::test]
+    async fn all_books_together_stay_within_their_bound_and_the_oldest_is_read_again() {
+        let (_tmp, books, ids) = books().await;
+        books.get(ids[0], RunEpoch(0)).await.unwrap();
+        books.get(ids[1], RunEpoch(0)).await.unwrap();
+        let many = BOOKS_BYTES_MAX / BOOK_BYTES_MAX + 3;
+        let book = full(0);
+        for n in 0..many {
+            // One that is in use stays.
+            books.get(ids[0], RunEpoch(0)).await.unwrap();
+            books.put(ClusterId(100 + n as u64), Arc::clone(&book));
+            assert!(books.memory() <= BOOKS_BYTES_MAX);
+        }
+        assert!(books.memory() > BOOKS_BYTES_MAX - 2 * BOOK_BYTES_MAX);
+        assert_eq!(books.reads_made(), 2);
+        books.get(ids[1], RunEpoch(0)).await.unwrap();
+        assert_eq!(books.reads_made(), 3, "the one that nobody used had to go");
+        for n in 0..many {
+            books.forget(ClusterId(100 + n as u64));
+        }
+        books.forget(ids[0]);
+        books.forget(ids[1]);
+        assert_eq!((books.memory(), books.held().by_use.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_crowd_at_the_door_reads_a_book_a_bounded_number_of_times() {
+        let (_tmp, books, ids) = books().await;
+        let crowd = (0..200).map(|n| books.get(ids[n % 3], RunEpoch(0)));
+        for book in futures_util::future::join_all(crowd).await {
+            assert!(!book.unwrap().accounts.is_empty());
+        }
+        let most = 3 * BOOK_READS_AT_ONCE as u64;
+        assert!((3..=most).contains(&books.reads_made()), "{}", books.reads_made());
+    }
+
+    #[tokio::test]
+    async fn a_fresh_reading_of_some_users_changes_those_and_an_older_one_nothing() {
+        let (_tmp, books, ids) = books().await;
+        let early = std::time::Instant::now();
+        let reading = |run, hash, read_began| AccountBook {
+            accounts: [account("app", hash)].into_iter().collect(),
+            run: RunEpoch(run),
+            read_began,
+        };
+        let users = ["app".to_owned()];
+        books.learn(ids[0], &users, &reading(1, 7, Some(early)));
+        assert_eq!(books.reads_made(), 0, "a book that is not in memory is left alone");
+        let small = AccountBook { accounts: [account("root", 1)].into_iter().collect(), ..reading(0, 1, None) };
+        books.put(ids[0], Arc::new(small));
+        let late = early + std::time::Duration::from_millis(1);
+        let claim = Claim { names: vec!["app".to_owned()], client: "203.0.113.9".parse().unwrap() };
+        let learned = async |run, hash, began| {
+            books.learn(ids[0], &users, &reading(run, hash, Some(began)));
+            let book = books.get(ids[0], RunEpoch(0)).await.unwrap();
+            assert!(book.accounts.has_user("root"));
+            book.accounts.candidates(&claim)[0].verifiers.clone()
+        };
+        assert_eq!(learned(1, 7, late).await, [Verifier::Native([7; 20])]);
+        assert_eq!(learned(1, 8, early).await, [Verifier::Native([7; 20])], "an older one comes too late");
+        assert_eq!(learned(2, 9, early).await, [Verifier::Native([9; 20])], "a later run goes before a later moment");
+    }
+}

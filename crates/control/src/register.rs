@@ -205,6 +205,10 @@ impl Ledger for Register {
         })
     }
 
+    fn make_room(&self, cluster: ClusterId) {
+        self.books.forget(cluster);
+    }
+
     fn end_run(
         &self,
         cluster: ClusterId,

@@ -20,8 +20,8 @@ use tidegate_control::{
     Control, ControlSettings, DataDir, ErrorCode, LimitsChange, Look, NewCluster, Scopes, WebSessionLife,
 };
 use tidegate_model::{
-    ClusterLimits, ClusterName, ClusterState, Directory, Found, Prefix, PrefixTag, SessionId, Sessions, Tenant,
-    Verifier,
+    ClusterId, ClusterLimits, ClusterName, ClusterState, Directory, Found, Prefix, PrefixTag, SessionId, Sessions,
+    Tenant, Verifier,
 };
 
 fn main() {
@@ -49,6 +49,7 @@ fn main() {
         common::test("a_run_without_an_end_is_recovered_before_ready", recovered),
         common::test("a_deleted_cluster_leaves_nothing", deleted),
         common::test("an_operation_ends_although_its_caller_left", left),
+        common::test("damage_of_one_cluster_s_rows_is_its_own_and_an_operator_gets_in", damaged_book),
         common::test("a_directory_of_no_cluster_is_left_alone_and_its_number_avoided", strays),
     ]);
 }
@@ -231,6 +232,43 @@ async fn restart() {
     assert_eq!(state, ClusterState::Asleep, "reading a sleeper's accounts wakes nobody");
     assert_eq!(tenant.accounts[0].verifiers, [Verifier::Native(common::stage2(&made.password))]);
     assert_eq!(server.control.cluster("demo").unwrap().created_unix, made.cluster.created_unix);
+    server.stop().await;
+}
+
+/// As if a disk had damaged the accounts of one cluster and the row of another.
+async fn damage(root: &std::path::Path, book_of: ClusterId, row_of: ClusterId) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(root.join("store.sqlite"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let book = "UPDATE books SET accounts = x'FFFFFF' WHERE cluster = ?";
+    sqlx::query(book).bind(book_of.0.cast_signed()).execute(&pool).await.unwrap();
+    let row = "UPDATE clusters SET connections_max = 'many' WHERE id = ?";
+    sqlx::query(row).bind(row_of.0.cast_signed()).execute(&pool).await.unwrap();
+    pool.close().await;
+}
+
+async fn damaged_book() {
+    let server = Server::start().await;
+    let made = server.control.create_cluster(named("demo")).await.unwrap();
+    let lost = server.control.create_cluster(named("lost")).await.unwrap();
+    let other = server.control.create_cluster(named("other")).await.unwrap();
+    let root = server.stop_and_keep().await;
+    damage(root.path(), made.cluster.id, lost.cluster.id).await;
+
+    let server = Server::open(root).await;
+    let control = &server.control;
+    let names: Vec<_> = control.clusters().into_iter().map(|c| c.name.to_string()).collect();
+    assert_eq!(names, ["demo", "other"], "the server starts without the damaged row");
+    assert!(server.root().join("engines").join(lost.cluster.id.to_string()).exists(), "its data stay");
+    assert!(seen(&find(control, &other.cluster.prefix).await.unwrap().accounts, &other.password));
+    let tenant = find(control, &made.cluster.prefix).await.unwrap();
+    assert!(tenant.accounts.is_empty() && tenant.settled, "nobody can be judged, and nothing wakes");
+    // The operator's way in, and from there on everybody's.
+    let fresh = control.new_password("demo").await.unwrap();
+    assert!(seen(&find(control, &made.cluster.prefix).await.unwrap().accounts, &fresh.password));
+    control.sleep_cluster("demo").await.unwrap();
+    let server = server.restart().await;
+    let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
+    assert!(tenant.settled && seen(&tenant.accounts, &fresh.password));
     server.stop().await;
 }
 

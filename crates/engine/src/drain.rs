@@ -4,6 +4,7 @@
 use crate::driver::Run;
 use crate::ledger::Ledger;
 use crate::limits::{DETACH_MAX, FORGET_MAX, YIELD_PATIENCE};
+use crate::tasks::tell_incomplete;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,7 +75,8 @@ pub async fn drain(order: Drain) -> DrainEnd {
 
 /// Stops the engine, and notes its end with the accounts as they were after the last session.
 async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn Ledger) -> RunEnd {
-    let book = last_reading(epoch, run).await;
+    ledger.make_room(cluster);
+    let book = last_reading(cluster, epoch, run).await;
     if let Err(reason) = &book {
         tracing::warn!(%cluster, reason, "the engine stops without a last reading of its accounts");
     }
@@ -91,11 +93,12 @@ async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn L
     }
 }
 
-async fn last_reading(epoch: RunEpoch, run: &dyn Run) -> Result<AccountBook, String> {
+async fn last_reading(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run) -> Result<AccountBook, String> {
     if !run.settle(FORGET_MAX).await.map_err(|e| e.to_string())? {
         return Err("a session does not end".to_owned());
     }
     let began = Instant::now();
     let accounts = run.accounts().await.map_err(|e| e.to_string())?;
+    tell_incomplete(cluster, &accounts);
     Ok(AccountBook { accounts, run: epoch, read_began: Some(began) })
 }

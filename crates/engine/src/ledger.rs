@@ -9,6 +9,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// the note without an end recovers the engine before any login is judged.
     fn begin_run(&self, cluster: ClusterId) -> BoxFuture<'_, Result<RunEpoch, LedgerError>>;
 
+    /// Frees what is in memory of a cluster's accounts: a reading that replaces all of them is about to begin, and two
+    /// books of a cluster need not exist at once.
+    fn make_room(&self, _cluster: ClusterId) {}
+
     /// Notes durably that this run ended cleanly with these accounts: the cluster is asleep and settled.
     fn end_run(
         &self,

@@ -47,6 +47,12 @@ mod tzinfo;
 mod uids;
 mod walls;
 
+/// Parsers of what a tenant's engine says, for fuzz targets.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    pub use crate::accounts::account;
+}
+
 pub use engines::{ClusterSpec, Engines};
 pub use error::EngineError;
 pub use exec::{COMMAND as EXEC_COMMAND, engine_exec_main};

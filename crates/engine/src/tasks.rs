@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{AccountBook, ClusterId, Journal, RefusalKind, RunEpoch};
+use tidegate_model::{AccountBook, Accounts, ClusterId, Journal, RefusalKind, RunEpoch};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
@@ -132,8 +132,10 @@ async fn try_start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Res
 
 /// Reads all accounts of a recovered engine, before anybody is let in.
 async fn note_accounts(common: &Common, cluster: ClusterId, epoch: RunEpoch, run: &dyn Run) -> Result<(), String> {
+    common.ledger.make_room(cluster);
     let began = Instant::now();
     let accounts = run.accounts().await.map_err(|e| e.to_string())?;
+    tell_incomplete(cluster, &accounts);
     let book = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(began) });
     common.ledger.save_accounts(cluster, book).await.map_err(|e| e.to_string())
 }
@@ -149,6 +151,17 @@ pub fn spawn_reporting(
         let report = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| panicked());
         let _ = reports.send(report).await;
     })
+}
+
+/// Tells the operator that some accounts can't log in while the cluster sleeps.
+pub fn tell_incomplete(cluster: ClusterId, accounts: &Accounts) {
+    if !accounts.is_complete() {
+        let hint = "remove accounts that nobody uses";
+        tracing::warn!(
+            %cluster, kept = accounts.len(), hint,
+            "the cluster has more accounts than the gateway keeps; the others can log in only while it is awake"
+        );
+    }
 }
 
 /// One reading that logins wait for, of the users that they name.

@@ -1,43 +1,57 @@
-//! The copy of each cluster's accounts: one block per cluster, as [`Accounts`] has it in memory.
+//! The copy of each cluster's accounts: one block per cluster in parts, as [`Accounts`] has it in memory.
 
 use super::codec::to_i64;
 use super::{StoreError, StoreResult};
+use futures_util::TryStreamExt;
 use sqlx::{Row, SqliteConnection};
+use tidegate_model::limits::BOOK_BYTES_MAX;
 use tidegate_model::{AccountBook, Accounts, ClusterId, RunEpoch};
+
+/// Bytes of one part of a block. A part is copied on its way into the store and out of it; a whole block would be
+/// copied whole.
+const PART: usize = 64 << 10;
 
 /// The book of a cluster; empty and incomplete if it has none.
 pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<AccountBook> {
     let cluster = to_i64(id.0);
-    let sql = "SELECT accounts_run, complete, accounts FROM clusters LEFT JOIN books ON cluster = id WHERE id = ?";
-    let Some(row) = sqlx::query(sql).bind(cluster).fetch_optional(db).await? else {
+    let sql = "SELECT accounts_run, accounts_complete, \
+               (SELECT SUM(LENGTH(accounts)) FROM books WHERE cluster = id) AS size FROM clusters WHERE id = ?";
+    let Some(row) = sqlx::query(sql).bind(cluster).fetch_optional(&mut *db).await? else {
         return Ok(AccountBook { accounts: Accounts::unknown(), run: RunEpoch(0), read_began: None });
     };
     let run = RunEpoch(row.try_get::<i64, _>("accounts_run")?.unsigned_abs());
     // A column of another type is damage too.
     let corrupt = || StoreError::Corrupt { cluster, what: "its copy of the accounts is damaged".to_owned() };
-    let stored: Option<Vec<u8>> = row.try_get("accounts").map_err(|_| corrupt())?;
-    let accounts = match stored {
-        Some(bytes) => {
-            let complete = row.try_get::<i64, _>("complete").map_err(|_| corrupt())? != 0;
-            Accounts::from_bytes(bytes, complete).map_err(|_| corrupt())?
+    let complete = row.try_get::<i64, _>("accounts_complete").map_err(|_| corrupt())? != 0;
+    let size = row.try_get::<Option<i64>, _>("size").map_err(|_| corrupt())?.unwrap_or(0);
+    let size = usize::try_from(size).ok().filter(|size| *size <= BOOK_BYTES_MAX).ok_or_else(corrupt)?;
+    // Not grown later: that would leave copies of hashes behind.
+    let mut bytes = Vec::with_capacity(size);
+    let sql = "SELECT accounts FROM books WHERE cluster = ? ORDER BY part";
+    let mut parts = sqlx::query(sql).bind(cluster).fetch(db);
+    while let Some(part) = parts.try_next().await? {
+        let part: &[u8] = part.try_get("accounts").map_err(|_| corrupt())?;
+        if bytes.len() + part.len() > size {
+            return Err(corrupt());
         }
-        None => Accounts::unknown(),
-    };
+        bytes.extend_from_slice(part);
+    }
+    let accounts = Accounts::from_bytes(bytes, complete).map_err(|_| corrupt())?;
     Ok(AccountBook { accounts, run, read_began: None })
 }
 
-/// Replaces the book of a cluster. The block itself is written only if it differs.
+/// Replaces the book of a cluster. Parts that are the same are not written.
 pub async fn write_book(db: &mut SqliteConnection, id: ClusterId, book: &AccountBook) -> StoreResult<()> {
-    let sql = "INSERT INTO books (cluster, complete, accounts) VALUES (?, ?, ?) ON CONFLICT (cluster) DO UPDATE \
-               SET complete = excluded.complete, accounts = excluded.accounts \
-               WHERE complete IS NOT excluded.complete OR accounts IS NOT excluded.accounts";
-    sqlx::query(sql)
-        .bind(to_i64(id.0))
-        .bind(i64::from(book.accounts.is_complete()))
-        .bind(book.accounts.as_bytes())
-        .execute(&mut *db)
-        .await?;
-    let sql = "UPDATE clusters SET accounts_run = ? WHERE id = ?";
-    let done = sqlx::query(sql).bind(to_i64(book.run.0)).bind(to_i64(id.0)).execute(&mut *db).await?;
+    let parts = book.accounts.as_bytes().chunks(PART);
+    let sql = "DELETE FROM books WHERE cluster = ? AND part >= ?";
+    sqlx::query(sql).bind(to_i64(id.0)).bind(to_i64(parts.len() as u64)).execute(&mut *db).await?;
+    for (part, bytes) in (0i64..).zip(parts) {
+        let sql = "INSERT INTO books (cluster, part, accounts) VALUES (?, ?, ?) ON CONFLICT (cluster, part) \
+                   DO UPDATE SET accounts = excluded.accounts WHERE accounts IS NOT excluded.accounts";
+        sqlx::query(sql).bind(to_i64(id.0)).bind(part).bind(bytes).execute(&mut *db).await?;
+    }
+    let sql = "UPDATE clusters SET accounts_run = ?, accounts_complete = ? WHERE id = ?";
+    let complete = i64::from(book.accounts.is_complete());
+    let done = sqlx::query(sql).bind(to_i64(book.run.0)).bind(complete).bind(to_i64(id.0)).execute(&mut *db).await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Unknown(id)) }
 }

@@ -51,6 +51,8 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(limits::STORE_BUSY)
+            // In KB. A book of 2 MB passes through once; it need not stay here too.
+            .pragma("cache_size", "-512")
             // What is deleted (hashes of former passwords) is overwritten.
             .pragma("secure_delete", "ON");
         let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(limits::STORE_WAIT);
@@ -121,7 +123,11 @@ impl Store for SqliteStore {
     }
 
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>> {
-        Box::pin(async move { read_book(&mut *self.reads.acquire().await?, id).await })
+        Box::pin(async move {
+            // One view of the store: a book that is written meanwhile must not be read in part.
+            let mut view = self.reads.begin().await?;
+            read_book(&mut view, id).await
+        })
     }
 
     fn save_accounts(&self, id: ClusterId, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>> {

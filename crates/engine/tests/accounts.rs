@@ -1,0 +1,89 @@
+//! Readings of a real engine's accounts: whole over any number of pages, and bounded whatever a tenant puts there.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test program: a panic is its verdict"
+)]
+
+mod common;
+
+use common::{Client, House, stage2};
+use std::collections::BTreeSet;
+use tidegate_model::limits::BOOK_BYTES_MAX;
+use tidegate_model::{ClusterId, Lease, Unsupported, Verifier};
+
+/// An account that may write the account table, as any root can make one.
+async fn climber(lease: &Lease) -> Client {
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
+    root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
+    Client::login(&lease.socket, "climber", "up").await.unwrap()
+}
+
+async fn asleep(house: &House, id: ClusterId) -> tidegate_model::Accounts {
+    house.engines.sleep(id).await.unwrap();
+    let row = house.memory.row(id);
+    assert!(!row.awake, "a clean sleep");
+    row.book.unwrap().accounts.clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_of_many_pages_has_each_account_once_whatever_its_name() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut climber = climber(&lease).await;
+    // Several pages within one host, names that differ in the last place, and names that would break a statement.
+    climber
+        .run(
+            "INSERT INTO mysql.global_priv SELECT IF(seq % 3 = 0, '10.%', '%'), CONCAT('it''s \\\\ \"é', seq, ' x'), '{}' \
+             FROM test.seq_1_to_1500",
+        )
+        .await;
+    climber.run("INSERT INTO mysql.global_priv VALUES ('%', 'zz', JSON_OBJECT('plugin', REPEAT('p', 3000)))").await;
+    drop((climber, lease));
+    let accounts = asleep(&house, id).await;
+    assert!(accounts.is_complete());
+    let names: Vec<_> = accounts.iter().map(|a| (a.host, a.user)).collect();
+    let once: BTreeSet<_> = names.iter().cloned().collect();
+    assert_eq!((names.len(), once.len()), (1503, 1503), "root, climber, zz and the many");
+    assert_eq!(names[0].1, "root", "the first administrator goes before all others");
+    let too_large = accounts.iter().find(|a| a.user == "zz").unwrap();
+    assert_eq!(too_large.verifiers, [Verifier::Unsupported(Unsupported::TooLarge)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_table_without_end_makes_the_book_incomplete_and_the_sleep_stays_clean() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut climber = climber(&lease).await;
+    climber.run("RENAME TABLE mysql.global_priv TO mysql.true_priv").await;
+    climber
+        .run(
+            "CREATE VIEW mysql.global_priv AS SELECT CONVERT(CONCAT('h', seq) USING utf8mb3) COLLATE utf8mb3_bin Host, \
+             CONVERT(CONCAT('u', seq) USING utf8mb3) COLLATE utf8mb3_bin User, REPEAT('x', 2000) Priv \
+             FROM test.seq_1_to_100000 UNION ALL SELECT Host, User, Priv FROM mysql.true_priv",
+        )
+        .await;
+    drop((climber, lease));
+    let accounts = asleep(&house, id).await;
+    assert!(!accounts.is_complete());
+    assert!(accounts.memory() <= BOOK_BYTES_MAX);
+    assert!(accounts.has_user("root"), "root was asked for by name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_lets_a_locked_root_in() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    root.run("ALTER USER root@'%' REQUIRE X509").await;
+    root.run("ALTER USER root@'%' ACCOUNT LOCK").await;
+    let book = house.engines.set_password(id, "root", stage2("second")).await.unwrap();
+    assert_eq!(book.accounts.iter().map(|a| a.locked).collect::<Vec<_>>(), [false]);
+    Client::login(&lease.socket, "root", "second").await.unwrap();
+}

@@ -1,0 +1,155 @@
+//! A tenant writes anything it likes into its account table: its own logins suffer, the server does not.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use tidegate_e2e::limits::soon;
+use tidegate_e2e::session::{Session, almighty};
+use tidegate_e2e::wire::{self, Refused};
+use tidegate_e2e::{Cluster, Options, Server, processes};
+
+/// Memory that a hostile book may cost the server at any moment.
+const COST_MAX_KB: u64 = 4 << 10;
+
+fn refused(cluster: &Cluster, user: &str, password: &str) -> Refused {
+    match Session::login(cluster, user, password, wire::ORDINARY) {
+        Err(refused) => refused,
+        Ok(_) => panic!("{user} got in with {password:?}"),
+    }
+}
+
+/// Logs in; while the cluster recovers it may be told to try again, and nothing else.
+fn login_soon(server: &Server, cluster: &Cluster, password: &str) -> Session {
+    soon("a login", || match Session::login(cluster, &cluster.user, password, wire::ORDINARY) {
+        Ok(session) => Some(session),
+        Err(refused) => {
+            assert_eq!(refused.code, 1040, "{refused:?}\n{}", server.log());
+            None
+        }
+    })
+}
+
+/// Has the accounts read in each way there is: by a wrong password while awake, at sleep, and from the store.
+fn have_accounts_read(server: &Server, cluster: &Cluster, name: &str) {
+    let session = Session::open(cluster);
+    assert_eq!(refused(cluster, &cluster.user, "wrong").code, 1045);
+    assert_eq!(refused(cluster, &cluster.login("boom"), "wrong").code, 1045);
+    session.quit();
+    server.sleep(name);
+    assert_eq!(refused(cluster, &cluster.login("nobody"), "wrong").code, 1045);
+    assert_eq!(server.state(name), "asleep", "a wrong password wakes nobody");
+    Session::open(cluster).quit();
+}
+
+/// Rows as no engine writes them. The first is the one that made the reader ask for 20 GB.
+fn fill_with_hostile_rows(cluster: &Cluster) {
+    let mut root = Session::open(cluster);
+    root.run("CREATE USER x IDENTIFIED BY 'p'");
+    root.run("GRANT ALL ON `%`.* TO x");
+    let mut x = Session::login(cluster, &cluster.login("x"), "p", wire::ORDINARY).unwrap();
+    x.run(
+        "INSERT INTO mysql.global_priv VALUES ('boom.example', 'boom', \
+         CONCAT('{\"plugin\":\"', REPEAT('a', 1000000), '\",\"auth_or\":[{}', REPEAT(',{}', 20000), ']}'))",
+    );
+    // Within the bound of a row, as many methods as are kept, and far more rows than a book has room for.
+    x.run(
+        "INSERT INTO mysql.global_priv SELECT CONCAT(seq, REPEAT('h', 200)), CONCAT(REPEAT('u', 100), seq), \
+         CONCAT('{\"auth_or\":[{}', REPEAT(CONCAT(',{\"plugin\":\"mysql_native_password\",\
+         \"authentication_string\":\"', PASSWORD(seq), '\"}'), 7), ']}') FROM test.seq_1_to_20000",
+    );
+    x.run(
+        "INSERT INTO mysql.global_priv SELECT '%', 'deep', CONCAT(REPEAT('{\"a\":', 25), '1', REPEAT('}', 25)) \
+         UNION ALL SELECT '%', 'many', CONCAT('{\"auth_or\":[{}', REPEAT(',{}', 500), ']}')",
+    );
+}
+
+#[test]
+fn a_hostile_account_table_costs_its_own_cluster_and_under_4_mb() {
+    let mut server = Server::start();
+    let [warm, evil, good] = ["warm", "evil", "good"].map(|name| server.create(name));
+    let mut bystander = Session::open(&good);
+    fill_with_hostile_rows(&evil);
+    // The first time of everything costs what stays.
+    for _ in 0..2 {
+        have_accounts_read(&server, &warm, "warm");
+    }
+    let before = processes::resident_kb(server.pid());
+    processes::reset_peak(server.pid());
+    for _ in 0..2 {
+        have_accounts_read(&server, &evil, "evil");
+    }
+    let cost = processes::peak_kb(server.pid()).saturating_sub(before);
+    println!("a hostile book of 20,000 rows costs {cost} KB at its peak");
+    assert!(cost < COST_MAX_KB, "{cost} KB\n{}", server.log());
+    assert_eq!(bystander.value("SELECT 1"), "1", "nobody else notices");
+
+    // An operator always gets in, asleep and awake.
+    for _ in 0..2 {
+        server.sleep("evil");
+        let changed = Cluster::from_json(&server.json(&["cluster", "password", "evil"]));
+        Session::open(&changed).quit();
+    }
+    let changed = Cluster::from_json(&server.json(&["cluster", "password", "evil"]));
+
+    // And after kill -9, which leaves a cluster to be recovered.
+    server.kill9();
+    server.run();
+    login_soon(&server, &good, &good.password).quit();
+    let mut root = login_soon(&server, &changed, &changed.password);
+    assert_eq!(root.value("SELECT COUNT(*) > 20000 FROM mysql.global_priv"), "1");
+    root.quit();
+    server.sleep("evil");
+    assert_eq!(server.stop(), 0);
+}
+
+fn add_accounts(cluster: &Cluster, name: &str, count: u32) {
+    almighty(cluster).run(&format!(
+        "INSERT INTO mysql.global_priv SELECT '%', CONCAT({name}, seq), CONCAT('{{\"access\":1,\"plugin\":\
+         \"mysql_native_password\",\"authentication_string\":\"', PASSWORD('secret'), '\"}}') \
+         FROM test.seq_1_to_{count}"
+    ));
+    Session::open(cluster).query("FLUSH PRIVILEGES");
+}
+
+#[test]
+fn a_cluster_with_20_001_accounts_sleeps_and_wakes_and_all_of_them_log_in() {
+    let mut server = Server::start();
+    let cluster = server.create("crowd");
+    add_accounts(&cluster, "'u'", 20_001);
+    for restart in [false, true] {
+        for n in [1, 255, 256, 257, 9_999, 20_001] {
+            server.sleep("crowd");
+            let user = cluster.login(&format!("u{n}"));
+            assert_eq!(refused(&cluster, &user, "wrong").code, 1045);
+            assert_eq!(server.state("crowd"), "asleep", "judged without waking");
+            Session::login(&cluster, &user, "secret", wire::ORDINARY).expect("each account").quit();
+        }
+        if restart {
+            return;
+        }
+        server.kill9();
+        server.run();
+        login_soon(&server, &cluster, &cluster.password).quit();
+    }
+}
+
+#[test]
+fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() {
+    let server = Server::with(Options::default());
+    let cluster = server.create("city");
+    // About 75 bytes each: 2 MB are full before the last.
+    add_accounts(&cluster, "REPEAT('v', 40)", 40_000);
+    let of = |n: u32| cluster.login(&format!("{}{n}", "v".repeat(40)));
+    Session::login(&cluster, &of(99), "secret", wire::ORDINARY).expect("awake, the engine is asked").quit();
+    server.sleep("city");
+    let known = |n| Session::login(&cluster, &of(n), "secret", wire::ORDINARY);
+    // The order of the engine's key: as text, "9999" is the last.
+    assert_eq!(known(9_999).err().expect("asleep, not in the book").code, 1045);
+    assert_eq!(server.state("city"), "asleep");
+    known(1).expect("asleep, in the book").quit();
+    known(9_999).expect("awake again").quit();
+    assert_eq!(refused(&cluster, &of(9_999), "wrong").code, 1045);
+    server.sleep("city");
+    // The first administrator is in the book however many others there are.
+    Session::open(&cluster).quit();
+    assert!(server.log().contains("more accounts than"), "{}", server.log());
+}
