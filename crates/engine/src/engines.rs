@@ -3,6 +3,7 @@
 
 use crate::budget::AwakeBudget;
 use crate::cgroup::CgroupHome;
+use crate::disk::DiskQuotas;
 use crate::driver::Driver;
 use crate::error::EngineError;
 use crate::folder::{Folder, add_passage, check_reach, make_dir};
@@ -84,7 +85,8 @@ impl Engines {
         let helper = settings.helper.clone();
         let spawner = Spawner::new(helper).map_err(|e| EngineError::Start(format!("no spawner thread: {e}")))?;
         let cgroups = CgroupHome::open(&settings.cgroup, &run);
-        for missing in LimitsInForce::of(&cgroups, walls).missing() {
+        let quotas = DiskQuotas::find(&settings.folder);
+        for missing in LimitsInForce::of(&cgroups, walls, &quotas).missing() {
             tracing::warn!("not in force for engines: the limit of {missing}");
         }
         let budget = Arc::new(AwakeBudget::new(settings.awake_memory_max_bytes));
@@ -92,7 +94,7 @@ impl Engines {
         let (wakes, recoveries) = (turns(), turns());
         let frozen_after = settings.frozen_after;
         let inner = Inner {
-            local: Arc::new(Local { settings, program, spawner, cgroups: Arc::new(cgroups) }),
+            local: Arc::new(Local { settings, program, spawner, cgroups: Arc::new(cgroups), quotas }),
             sockets: SocketFolder::open(&run)?,
             common: Common { ledger, journal, wakes, recoveries, budget, frozen_after },
             walls,
@@ -108,7 +110,7 @@ impl Engines {
 
     /// Which limits this machine enforces for this server's engines, and by which means.
     pub fn limits_in_force(&self) -> LimitsInForce {
-        LimitsInForce::of(&self.inner.local.cgroups, self.inner.walls)
+        LimitsInForce::of(&self.inner.local.cgroups, self.inner.walls, &self.inner.local.quotas)
     }
 
     /// Measured use of a cluster. Cheap; it never wakes one.
@@ -142,7 +144,8 @@ impl Engines {
         let template = self.template(&|_| {}).await?;
         let folder = self.folder(&spec);
         let seed = RootSeed { user: FIRST_USER.to_owned(), stage2 };
-        let copied = tokio::task::spawn_blocking(move || template::copy(&template, &folder, &seed)).await;
+        let quotas = self.inner.local.quotas.clone();
+        let copied = tokio::task::spawn_blocking(move || template::copy(&template, &folder, &quotas, &seed)).await;
         copied.map_err(|e| EngineError::Template(e.to_string()))??;
         self.adopt(spec, true).await
     }

@@ -2,6 +2,7 @@
 //! anything that stays.
 
 use crate::cgroup::{CgroupHome, Controller, Version};
+use crate::disk::DiskQuotas;
 use crate::settings::EngineSettings;
 use crate::walls::Walls;
 use std::fmt;
@@ -62,10 +63,10 @@ impl LimitsInForce {
     /// Finds out what a server with these settings, started from here by this user, would enforce. A running server
     /// knows better: [`crate::Engines::limits_in_force`].
     pub fn probe(settings: &EngineSettings) -> Self {
-        Self::of(&CgroupHome::probe(&settings.cgroup), Walls::look())
+        Self::of(&CgroupHome::probe(&settings.cgroup), Walls::look(), &DiskQuotas::find(&settings.folder))
     }
 
-    pub(crate) fn of(home: &CgroupHome, walls: Walls) -> Self {
+    pub(crate) fn of(home: &CgroupHome, walls: Walls, quotas: &DiskQuotas) -> Self {
         let group = |controller, otherwise: Enforcer| match home.enforcer(controller) {
             Ok(Version::V2) => InForce { by: Enforcer::CgroupV2, reason: None },
             Ok(Version::V1) => InForce { by: Enforcer::CgroupV1, reason: None },
@@ -81,9 +82,9 @@ impl LimitsInForce {
             memory: group(Controller::Memory, Enforcer::Rlimit),
             cpu: group(Controller::Cpu, Enforcer::Nothing),
             tasks: group(Controller::Pids, tasks),
-            disk: InForce {
-                by: Enforcer::Measured,
-                reason: Some("the file system of the data directory has no quotas that this server can set".to_owned()),
+            disk: match quotas.available() {
+                Ok(()) => InForce { by: Enforcer::Quota, reason: None },
+                Err(reason) => InForce { by: Enforcer::Measured, reason: Some(reason.to_owned()) },
             },
             kill,
         }

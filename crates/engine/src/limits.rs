@@ -167,12 +167,14 @@ pub const DISK_DEPTH_MAX: u32 = 8;
 /// files and recovery.
 pub const DISK_HARD_DIVISOR: u64 = 10;
 pub const DISK_HARD_MIN: u64 = 256 << 20;
+/// Part of the hard limit, as a divisor, that a quota of the file system is above it.
+pub const DISK_QUOTA_DIVISOR: u64 = 64;
 /// Part of the soft limit, as a divisor, by which the use must fall below it before the engine may write again.
 pub const DISK_FALL_BACK_DIVISOR: u64 = 50;
 /// Bytes that an engine is assumed to write in a second at most, to find out when to measure next.
 pub const DISK_RATE_MAX: u64 = 256 << 20;
 /// Between two measurements of a running cluster's disk use.
-pub const DISK_PAUSE_MIN: Duration = Duration::from_millis(500);
+pub const DISK_PAUSE_MIN: Duration = Duration::from_millis(250);
 pub const DISK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How long setting an engine read-only may wait for the tenant's statements and table locks.
 pub const READ_ONLY_WAIT_SECONDS: u32 = 2;

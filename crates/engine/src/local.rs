@@ -3,7 +3,7 @@
 
 use crate::admin_line::AdminLine;
 use crate::cgroup::{CgroupHome, EngineGroup, GroupLimits};
-use crate::disk::{DiskGuard, DiskLevel};
+use crate::disk::{DiskGuard, DiskLevel, DiskQuotas};
 use crate::driver::{Driver, Run};
 use crate::engine_log::{self, log_tail};
 use crate::error::{EngineError, StartError};
@@ -39,6 +39,7 @@ pub struct Local {
     pub program: Program,
     pub spawner: Spawner,
     pub cgroups: Arc<CgroupHome>,
+    pub quotas: DiskQuotas,
 }
 
 /// Driver of one cluster.
@@ -144,7 +145,7 @@ impl LocalDriver {
         cluster: (ClusterId, ClusterLimits),
     ) -> Self {
         let (cluster, limits) = cluster;
-        let disk = Arc::new(DiskGuard::new(cluster, &folder, limits.disk_max_bytes));
+        let disk = Arc::new(DiskGuard::new(cluster, &folder, local.quotas.clone(), limits.disk_max_bytes));
         Self { local, folder, sockets, cluster, limits: limits.into(), disk, spent: Arc::default() }
     }
 

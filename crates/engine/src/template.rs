@@ -1,6 +1,7 @@
 //! The prepared data directory that each new cluster is a copy of. Built once per engine version, aside, and moved
 //! into place whole; never changed afterwards.
 
+use crate::disk::DiskQuotas;
 use crate::driver::Driver;
 use crate::engine_log::log_tail;
 use crate::error::EngineError;
@@ -144,7 +145,12 @@ async fn rehearse(local: &Arc<Local>, folder: Folder, sockets: &SocketFolder) ->
 }
 
 /// A new cluster's directory, whole or not at all.
-pub fn copy(template: &Path, folder: &Folder, seed: &crate::init_sql::RootSeed) -> Result<(), EngineError> {
+pub fn copy(
+    template: &Path,
+    folder: &Folder,
+    quotas: &DiskQuotas,
+    seed: &crate::init_sql::RootSeed,
+) -> Result<(), EngineError> {
     let root = folder.root();
     if root.exists() {
         return Err(EngineError::file("making", root)(std::io::ErrorKind::AlreadyExists.into()));
@@ -156,6 +162,7 @@ pub fn copy(template: &Path, folder: &Folder, seed: &crate::init_sql::RootSeed) 
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
+        quotas.make_root(&building)?;
         half.furnish()?;
         crate::seed::write(&half, seed)?;
         crate::copy::tree(template, &half.data())?;

@@ -87,7 +87,7 @@ impl CgroupHome {
     /// `run`: the folder in it that only the server can write. Never fails: see [`CgroupHome::missing`].
     pub fn open(choice: &CgroupChoice, run: &Path) -> Self {
         leftovers::clear_recorded(run);
-        let mut this = Self::set_up(choice, &leftovers::group_name(run), Moving::Allowed);
+        let mut this = Self::set_up(choice, &leftovers::group_name(), Moving::Allowed);
         if let Err(e) = leftovers::record(run, this.parents.iter().map(|parent| parent.dir.as_path())) {
             tracing::warn!(error = %e, "the engines' groups could not be noted: after a crash they stay behind");
         }

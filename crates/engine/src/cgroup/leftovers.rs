@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 /// Records where this server's groups are: a later one may be started in another place.
 const RECORD: &str = "cgroups";
 
-/// The name of this server's parent groups. It contains the process id, so that another server can tell whose it is.
-pub fn group_name(run: &Path) -> String {
-    use std::os::unix::fs::MetadataExt;
-    let inode = std::fs::metadata(run).map_or(0, |m| m.ino());
-    format!("{GROUP_PREFIX}{inode:x}-{}", std::process::id())
+/// A new name for this server's parent groups. It contains the process id, so that another server can tell whose it is,
+/// and a random part: servers in containers of their own have the same process id.
+pub fn group_name() -> String {
+    let mut random = [0; 8];
+    // Without randomness no engine starts anyway.
+    let _ = getrandom::fill(&mut random);
+    format!("{GROUP_PREFIX}{:016x}-{}", u64::from_ne_bytes(random), std::process::id())
 }
 
 pub fn record<'a>(run: &Path, dirs: impl Iterator<Item = &'a Path>) -> io::Result<()> {

@@ -27,6 +27,17 @@ fn run_in(group: &EngineGroup, script: &str) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
+/// The same, after it has entered.
+fn stay_in(group: &EngineGroup) -> Child {
+    let child = run_in(group, "sleep 60");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while group.is_empty() && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert!(!group.is_empty(), "it did not enter");
+    child
+}
+
 fn output(child: Child) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
@@ -38,7 +49,7 @@ fn a_process_over_the_memory_limit_ends_alone_and_within_it() {
     let (small, other) = (ClusterId(1), ClusterId(2));
     let group = home.make_group(small, LIMITS).unwrap().unwrap();
     let neighbour = home.make_group(other, LIMITS).unwrap().unwrap();
-    let mut bystander = run_in(&neighbour, "sleep 60");
+    let mut bystander = stay_in(&neighbour);
     // `tail` keeps what has no line end: three times the limit.
     let out = output(run_in(&group, "head -c 192M /dev/zero | tail -n 1 | wc -c; echo done"));
     assert!(!out.contains("201326592"), "it got 192 MB in a group of 64 MB: {out}");
@@ -140,6 +151,19 @@ fn an_end_leaves_no_group_and_off_makes_none() {
     let off = CgroupHome::open(&CgroupChoice::Off, temp.path());
     assert!(off.make_group(ClusterId(9), LIMITS).unwrap().is_none());
     assert_eq!(off.enforcer(Controller::Memory), Err("engine.cgroup is \"off\""));
+}
+
+#[test]
+fn two_servers_never_share_a_group() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (Some(first), Some(second)) = (home(one.path()), home(two.path())) else { return };
+    let group = second.make_group(ClusterId(1), LIMITS).unwrap().unwrap();
+    let mut child = stay_in(&group);
+    drop(first);
+    assert!(group.entrances().iter().all(|file| file.exists()));
+    assert_eq!(child.try_wait().unwrap(), None, "the end of one server hit the engine of another");
+    assert!(group.kill());
+    child.wait().unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::level::{DiskLevel, DiskState, DiskUse};
 use super::measure::measure;
+use super::quota::DiskQuotas;
 use crate::driver::Run;
 use crate::folder::Folder;
 use std::io;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterId, Size};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 #[derive(Debug)]
 pub struct DiskGuard {
@@ -17,15 +19,45 @@ pub struct DiskGuard {
     data: PathBuf,
     /// Emptied before each start.
     tmp: PathBuf,
+    root: PathBuf,
+    quotas: DiskQuotas,
+    /// The file system's limit as it was set last.
+    quota: tokio::sync::Mutex<Option<u64>>,
     state: Mutex<DiskState>,
     /// A limit changed, or deleting was allowed.
     changed: Notify,
 }
 
 impl DiskGuard {
-    pub fn new(cluster: ClusterId, folder: &Folder, soft: u64) -> Self {
-        let state = Mutex::new(DiskState::new(soft));
-        Self { cluster, data: folder.data(), tmp: folder.tmp(), state, changed: Notify::new() }
+    pub fn new(cluster: ClusterId, folder: &Folder, quotas: DiskQuotas, soft: u64) -> Self {
+        Self {
+            cluster,
+            data: folder.data(),
+            tmp: folder.tmp(),
+            root: folder.root().to_owned(),
+            quotas,
+            quota: tokio::sync::Mutex::new(None),
+            state: Mutex::new(DiskState::new(soft)),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Sets the file system's own limit, where it has one, if it is not what it should be.
+    async fn set_quota(&self) {
+        let mut set = self.quota.lock().await;
+        let wanted = self.state().quota();
+        if self.quotas.available().is_err() || *set == Some(wanted) {
+            return;
+        }
+        let (quotas, root) = (self.quotas.clone(), self.root.clone());
+        let limited = tokio::task::spawn_blocking(move || quotas.limit(&root, wanted)).await;
+        match limited.map_err(io::Error::other).and_then(|limited| limited) {
+            // One that was made without quotas stays so: tried once.
+            Ok(_) => *set = Some(wanted),
+            Err(error) => {
+                tracing::warn!(cluster = %self.cluster, %error, "the cluster's file system quota can't be set; its use is measured");
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, DiskState> {
@@ -45,6 +77,7 @@ impl DiskGuard {
         }
         // Measured asleep or a moment ago; what is added meanwhile makes the ceiling lower, not higher.
         self.state().allow_shrink(Instant::now() + time);
+        self.set_quota().await;
         self.changed.notify_one();
         Ok(())
     }
@@ -79,6 +112,7 @@ impl DiskGuard {
             level = self.measure_folders(vec![self.data.clone()], Vec::new()).await?;
         }
         self.state().set_started(level);
+        self.set_quota().await;
         Ok(level)
     }
 
@@ -101,7 +135,7 @@ impl DiskGuard {
 
     /// Watches a run until its end.
     pub async fn watch(self: Arc<Self>, run: Weak<dyn Run>) {
-        let mut told = self.state().started();
+        let mut telling = Telling { told: self.state().started(), task: None };
         let mut took = Duration::ZERO;
         loop {
             // The end of a permission to delete is noticed by the next measurement.
@@ -113,7 +147,7 @@ impl DiskGuard {
                 Ok(level) => level,
                 Err(error) => {
                     tracing::warn!(cluster = %self.cluster, %error, "the cluster's disk use can't be measured");
-                    told
+                    telling.told
                 }
             };
             if level == DiskLevel::Closed {
@@ -122,22 +156,17 @@ impl DiskGuard {
                 alive.kill_because(reason);
                 return;
             }
-            if self.apply(alive.as_ref(), level, told).await {
-                told = level;
-            }
+            telling.tell(&self, alive, level).await;
+            self.set_quota().await;
             took = began.elapsed();
         }
     }
 
-    /// Tells the engine, at every turn while it is read-only: a tenant can make itself an administrator and write again.
+    /// Tells the engine its level. True if it took it.
     async fn apply(&self, run: &dyn Run, level: DiskLevel, told: DiskLevel) -> bool {
         let read_only = level == DiskLevel::ReadOnly;
-        if !read_only && told == level {
-            return true;
-        }
-        let changes = told != level;
         match run.set_read_only(read_only).await {
-            Ok(()) if changes => {
+            Ok(()) if told != level => {
                 let used = self.state().used().map_or(0, |used| used.bytes);
                 tracing::info!(cluster = %self.cluster, read_only, used, "the cluster's disk level changed");
                 true
@@ -148,6 +177,38 @@ impl DiskGuard {
                 tracing::warn!(cluster = %self.cluster, %error, read_only, "the engine did not take its disk level");
                 false
             }
+        }
+    }
+}
+
+/// Telling the engine its level, beside the measurements: a tenant's statements can hold that up for seconds, and it goes
+/// on writing meanwhile.
+struct Telling {
+    /// The level that the engine has taken.
+    told: DiskLevel,
+    task: Option<JoinHandle<Option<DiskLevel>>>,
+}
+
+impl Telling {
+    /// At every turn while it is read-only: a tenant can make itself an administrator and write again.
+    async fn tell(&mut self, guard: &Arc<DiskGuard>, run: Arc<dyn Run>, level: DiskLevel) {
+        if let Some(task) = self.task.take_if(|task| task.is_finished())
+            && let Ok(Some(taken)) = task.await
+        {
+            self.told = taken;
+        }
+        if self.task.is_some() || (level == DiskLevel::Free && self.told == level) {
+            return;
+        }
+        let (guard, told) = (Arc::clone(guard), self.told);
+        self.task = Some(tokio::spawn(async move { guard.apply(run.as_ref(), level, told).await.then_some(level) }));
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Which level of its disk limit a cluster is at. Pure; the clock is the caller's.
 
 use crate::limits::{
-    DISK_FALL_BACK_DIVISOR, DISK_HARD_DIVISOR, DISK_HARD_MIN, DISK_PAUSE_MAX, DISK_PAUSE_MIN, DISK_RATE_MAX,
+    DISK_FALL_BACK_DIVISOR, DISK_HARD_DIVISOR, DISK_HARD_MIN, DISK_PAUSE_MAX, DISK_PAUSE_MIN, DISK_QUOTA_DIVISOR,
+    DISK_RATE_MAX,
 };
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,13 @@ impl DiskState {
     /// The space between the limits is for redo, temporary files, and the recovery of what was rolled back.
     pub fn hard(&self) -> u64 {
         self.soft.saturating_add((self.soft / DISK_HARD_DIVISOR).max(DISK_HARD_MIN))
+    }
+
+    /// The file system's own limit: a little above the hard one, so that the server, which knows the reason, is the one
+    /// who stops the engine if it measures in time.
+    pub fn quota(&self) -> u64 {
+        let ceiling = self.shrink.map_or(self.hard(), |shrink| shrink.ceiling);
+        ceiling.saturating_add(ceiling / DISK_QUOTA_DIVISOR)
     }
 
     /// The level after the last measurement. It falls only when the use is clearly below the limit, so that a cluster at

@@ -4,6 +4,8 @@
 mod guard;
 mod level;
 mod measure;
+mod quota;
 
 pub use guard::DiskGuard;
 pub use level::DiskLevel;
+pub use quota::DiskQuotas;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::budget::AwakeBudget;
-use crate::disk::DiskGuard;
+use crate::disk::{DiskGuard, DiskQuotas};
 use crate::driver::RunError;
 use crate::folder::Folder;
 use crate::ledger::{Ledger, LedgerError};
@@ -84,7 +84,7 @@ impl Driver for FaultyDriver {
 
     fn disk(&self) -> Arc<DiskGuard> {
         let folder = Folder::new("/nonexistent".into(), None);
-        Arc::new(DiskGuard::new(ClusterId(1), &folder, 0))
+        Arc::new(DiskGuard::new(ClusterId(1), &folder, DiskQuotas::find(folder.root()), 0))
     }
 
     fn usage(&self, _: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {
