@@ -9,12 +9,12 @@ pub const MARK: &str = "# Made by `tidegate service install`; changes belong int
 /// Where a service's data lies: systemd makes the folder and gives it to the user.
 pub const STATE_ROOT: &str = "/var/lib";
 
-/// The one user under whom each cluster gets a user of its own.
+/// The one user under whom each cluster gets a user of its own: docs/decisions/0020-own-users.md.
 pub const ROOT: &str = "root";
 
-/// What root needs to give engines users of their own: to become them, to hand them their folders, to read those, and
-/// to end them.
-const ROOT_CAPABILITIES: &str = "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL";
+/// Capabilities that root needs to give engines users of their own: to become them, to hand them their folders, to read
+/// those, and to end them.
+pub const ROOT_CAPABILITIES: &str = "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL";
 const PORT_CAPABILITY: &str = "CAP_NET_BIND_SERVICE";
 
 #[derive(Debug, Clone)]
@@ -41,9 +41,7 @@ impl Unit {
         out.push_str(&format!("StateDirectory={state}\nStateDirectoryMode={mode}\nUMask={mask}\n"));
         out.push_str(&self.capabilities());
         out.push_str(WALLS);
-        if self.user != ROOT {
-            out.push_str("SystemCallFilter=~@privileged @raw-io @reboot @swap\n");
-        }
+        out.push_str(if self.user == ROOT { ROOT_WALLS } else { USER_WALLS });
         out.push_str(INSTALL);
         out
     }
@@ -125,6 +123,17 @@ SystemCallFilter=@system-service seccomp
 SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self
 ";
 
+/// Around a server that is root. The folder of the locks on user numbers outlives the service, since other servers may
+/// have locked files in it. Root could read what authenticates the machine's users; Tidegate has no use for it.
+const ROOT_WALLS: &str = "RuntimeDirectory=tidegate
+RuntimeDirectoryMode=0755
+RuntimeDirectoryPreserve=yes
+InaccessiblePaths=-/etc/shadow -/etc/gshadow -/etc/ssh
+";
+
+const USER_WALLS: &str = "SystemCallFilter=~@privileged @raw-io @reboot @swap
+";
+
 const INSTALL: &str = "
 [Install]
 WantedBy=multi-user.target
@@ -174,6 +183,7 @@ mod tests {
         let text = unit(ROOT, false).text();
         assert!(text.contains(&format!("\nCapabilityBoundingSet={ROOT_CAPABILITIES}\n")), "{text}");
         assert!(!text.contains("AmbientCapabilities") && !text.contains("~@privileged"), "{text}");
+        assert!(text.contains("\nRuntimeDirectory=tidegate\n") && text.contains("\nRuntimeDirectoryPreserve=yes\n"));
         assert_eq!(unit(ROOT, false).user_file(), None);
         assert!(unit(ROOT, true).text().contains("CAP_KILL CAP_NET_BIND_SERVICE\n"));
     }

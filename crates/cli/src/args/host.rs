@@ -56,11 +56,12 @@ pub struct ServiceInstall {
     /// Only print the unit
     #[arg(long)]
     pub print: bool,
-    /// The user to run as; root gives each cluster a user of its own
+    /// The user to run as; root gives each cluster a user of its own [default: the installed service's, else root]
     ///
-    /// As any other user the engines of all clusters run as that user, and Landlock keeps them apart.
-    #[arg(long, value_name = "USER", default_value = "tidegate")]
-    pub user: String,
+    /// Root keeps six capabilities and sees the system read-only. As any other user, such as `tidegate`, which is made
+    /// then, the engines of all clusters run as that user too, and only Landlock and seccomp keep them apart.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
     /// The program's path in the unit [default: where this program lies]
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,

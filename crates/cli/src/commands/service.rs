@@ -72,11 +72,15 @@ impl System {
 
 fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
     let data = paths::data_dir(context.global.data.clone(), true, |name| std::env::var_os(name))?;
-    let unit = unit(context, args, &data)?;
+    let system = System::new(args.root.as_ref());
+    let user = match &args.user {
+        Some(user) => user.clone(),
+        None => installed_user(&system).unwrap_or_else(|| ROOT.to_owned()),
+    };
+    let unit = unit(context, args, &data, user)?;
     if args.print {
         return screen::print(&unit.text());
     }
-    let system = System::new(args.root.as_ref());
     system.check("install")?;
     reachable(&system, &unit.program)?;
     data_fits(&system, &data, &unit.user)?;
@@ -109,7 +113,20 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
     screen::print(&format!("tidegate runs as {}; data in {data}\nits log: journalctl -u tidegate\n", unit.user))
 }
 
-fn unit(context: &Context, args: &ServiceInstall, data: &Path) -> Result<Unit> {
+/// The user of the service that is installed: an upgrade does not change it unasked.
+fn installed_user(system: &System) -> Option<String> {
+    let text = fs::read_to_string(system.file(UNIT_FILE)).ok().filter(|text| text.starts_with(MARK))?;
+    let user = text.lines().find_map(|line| line.strip_prefix("User="))?;
+    if user != ROOT {
+        screen::say(&format!(
+            "the service goes on as {user}, as which the engines of all clusters run too; \
+             --user root gives each cluster a user of its own"
+        ));
+    }
+    Some(user.to_owned())
+}
+
+fn unit(context: &Context, args: &ServiceInstall, data: &Path, user: String) -> Result<Unit> {
     let config =
         load_config(&Context { global: context.global.clone(), data: data.to_owned(), remote: None }, &args.serve)?;
     let program = match &args.program {
@@ -119,16 +136,16 @@ fn unit(context: &Context, args: &ServiceInstall, data: &Path) -> Result<Unit> {
     if !program.is_absolute() {
         return Err(Failure::usage("--program takes an absolute path", "such as /usr/local/bin/tidegate").into());
     }
-    let user_fits = !args.user.is_empty()
-        && args.user.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+    let user_fits =
+        !user.is_empty() && user.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
     if !user_fits {
         let mend = "a-z, 0-9, - and _ may be in it";
-        return Err(Failure::usage(format!("{:?} is no name for a user", args.user), mend).into());
+        return Err(Failure::usage(format!("{user:?} is no name for a user"), mend).into());
     }
     Ok(Unit {
         program,
         args: command_line(context, &args.serve, data)?,
-        user: args.user.clone(),
+        user,
         state: state(data)?,
         low_port: low_port(&config)?,
     })

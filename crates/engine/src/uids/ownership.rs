@@ -5,7 +5,7 @@
 use super::walk::{Visit, walk};
 use crate::folder::Folder;
 use crate::limits::WALK_DEPTH_MAX;
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat, fstat, openat};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, openat};
 use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -64,8 +64,11 @@ fn give(root: &Path, uid: u32, former: &[u32]) -> io::Result<()> {
 /// By a descriptor of the very thing that is judged.
 fn give_entry(folder: BorrowedFd<'_>, name: &CStr, uid: u32, former: &[u32]) -> io::Result<()> {
     let entry = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    let owner = fstat(&entry)?.st_uid;
-    if owner != uid && !former.contains(&owner) {
+    let stat = fstat(&entry)?;
+    let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
+    // A file of root with a second name may be one of the system's.
+    let may_be_foreign = stat.st_uid == 0 && is_file && stat.st_nlink > 1;
+    if may_be_foreign || stat.st_uid != uid && !former.contains(&stat.st_uid) {
         return Ok(());
     }
     let (to, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
@@ -186,6 +189,22 @@ mod tests {
         lchown(folder.data().join("ibdata1"), Some(FOREIGN + 1), Some(FOREIGN + 1)).unwrap();
         assert!(settle_ownership(&folder).unwrap());
         assert_moved(&folder, temp.path());
+    }
+
+    /// A service manager gives a directory that changes its user to root first.
+    #[test]
+    fn of_files_of_root_those_with_a_second_name_stay_roots() {
+        let temp = tempfile::tempdir().unwrap();
+        let Some(folder) = cluster(temp.path()) else { return };
+        fs::write(temp.path().join("system"), "x").unwrap();
+        fs::hard_link(temp.path().join("system"), folder.data().join("system")).unwrap();
+        for own in ["", "ibdata1", "test", "test/a.ibd", "test/deep", "test/deep/b", "link", "test/folder"] {
+            lchown(folder.data().join(own), Some(0), Some(0)).unwrap();
+        }
+        lchown(folder.tmp().join("t"), Some(0), Some(0)).unwrap();
+        assert!(settle_ownership(&folder).unwrap());
+        assert_moved(&folder, temp.path());
+        assert_eq!(owner(temp.path().join("system")), (0, 0));
     }
 
     #[test]
