@@ -57,6 +57,7 @@ fn login_from(server: &Server, source: &str, cluster: &Cluster, user: &str, pass
 
 /// A login with a wrong password, watched.
 fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
+    let began = Instant::now();
     let mut probe = connected(server, &fresh_source(), cluster);
     probe.write(2, &Response::new(user).bytes());
     let mut packets = 0;
@@ -72,8 +73,9 @@ fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
             [0xff, ..] => {
                 let Refused { code, message, .. } = Refused::parse(&packet).expect("an error packet");
                 let ticks = u32::try_from(came.elapsed().as_millis() / TICK.as_millis()).expect("soon");
-                // The wait for a recovery is counted from accept: the handshake before is no news, so it is left out.
-                let ticks = if ticks > LONG { (ticks + 2) / 5 * 5 } else { ticks };
+                // The wait for a recovery is counted from accept, so the time of the handshake is part of it.
+                let whole = u32::try_from(began.elapsed().as_millis() / TICK.as_millis()).expect("soon");
+                let ticks = if ticks > LONG { (whole + 5) / 10 * 10 } else { ticks };
                 return Seen { code, message, packets, ticks };
             }
             other => panic!("what is this packet? {other:?}"),
@@ -100,25 +102,32 @@ fn folder(server: &Server, number: u32) -> PathBuf {
     server.data().join("engines").join(number.to_string())
 }
 
-/// kill -9 of the server, and its next start with the recovery of one engine stopped as it appears. Returns the engine.
-fn restart_with_stuck_recovery(server: &mut Server, (stuck, number): (&Cluster, u32)) -> u32 {
-    let engine = folder(server, number);
+/// kill -9 of the server, and its next start with the recoveries of these clusters stopped as they appear. Returns
+/// their engines.
+fn restart_with_stuck_recoveries(server: &mut Server, stuck: &[u32]) -> Vec<u32> {
+    let folders: Vec<PathBuf> = stuck.iter().map(|number| folder(server, *number)).collect();
     server.kill9();
     soon("engines end with their server", || server.engines().is_empty().then_some(()));
     let stopper = std::thread::spawn(move || {
+        let mut stopped = vec![None; folders.len()];
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(60) {
-            if let Some(pid) = processes::engines_of(&engine).first() {
-                processes::kill(*pid, Signal::STOP);
-                return *pid;
+        while stopped.contains(&None) {
+            assert!(began.elapsed() < Duration::from_secs(60), "recoveries that began: {stopped:?}");
+            for (engine, folder) in stopped.iter_mut().zip(&folders).filter(|(engine, _)| engine.is_none()) {
+                *engine = processes::engines_of(folder).first().copied();
+                engine.inspect(|pid| processes::kill(*pid, Signal::STOP));
             }
         }
-        panic!("no recovery begins");
+        stopped.into_iter().flatten().collect()
     });
     server.run();
-    let pid = stopper.join().expect("the stopper");
+    stopper.join().expect("the stopper")
+}
+
+fn restart_with_stuck_recovery(server: &mut Server, (stuck, number): (&Cluster, u32)) -> u32 {
+    let pids = restart_with_stuck_recoveries(server, &[number]);
     assert_eq!(server.state(&stuck.name), "waking", "it was stopped before it had recovered");
-    pid
+    pids[0]
 }
 
 #[test]
@@ -151,6 +160,32 @@ fn a_stuck_recovery_makes_its_own_cluster_wait_and_no_other() {
         assert_eq!(login_from(&server, &source, &stuck, &stuck.user, &stuck.password), Verdict::In);
     }
     assert_eq!(waiting[0], waiting[1], "and after a restart");
+}
+
+#[test]
+fn stuck_recoveries_take_nobody_elses_turn() {
+    let mut server = behind_a_balancer("");
+    // More than recover at once.
+    let stuck: Vec<Cluster> = (0..6).map(|n| server.create(&format!("stuck-{n}"))).collect();
+    let (last, clean) = (server.create("last"), server.create("clean"));
+    server.sleep("clean");
+    for cluster in stuck.iter().chain([&last]) {
+        assert_eq!(login_from(&server, &fresh_source(), cluster, &cluster.user, &cluster.password), Verdict::In);
+    }
+    let pids = restart_with_stuck_recoveries(&mut server, &[1, 2, 3, 4, 5, 6]);
+    for cluster in [&clean, &last] {
+        soon("a login", || {
+            let verdict = login_from(&server, &fresh_source(), cluster, &cluster.user, &cluster.password);
+            (verdict == Verdict::In).then_some(())
+        });
+    }
+    for cluster in &stuck {
+        assert_eq!(server.state(&cluster.name), "waking", "nobody above has waited for it");
+    }
+    pids.iter().for_each(|pid| processes::kill(*pid, Signal::CONT));
+    for cluster in &stuck {
+        soon("its recovery", || (server.state(&cluster.name) != "waking").then_some(()));
+    }
 }
 
 /// Makes its engine unable to start.
