@@ -362,19 +362,24 @@ fn make_folders(folder: &Path, walls: Walls) -> Result<PathBuf, EngineError> {
     if walls.own_uids {
         check_reach(&engines)?;
     }
-    // A large one takes a while: nobody waits for it. Numbers never come back, so nothing new gets its name.
-    std::thread::spawn(move || clear_leftovers(&engines));
+    // Found now, so that nothing made from here on is among them. A large one takes a while: nobody waits for it.
+    let leftovers = find_leftovers(&engines);
+    std::thread::spawn(move || remove_leftovers(&leftovers));
     let run = folder.join("run");
     make_dir(&run, 0o700).map_err(EngineError::file("making", &run))?;
     Ok(run)
 }
 
 /// Half-made and half-removed directories of a server that was killed.
-fn clear_leftovers(engines: &Path) {
-    for entry in std::fs::read_dir(engines).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let leftover = path.extension().is_some_and(|e| e == "creating" || e == "removing");
-        if leftover && let Err(e) = std::fs::remove_dir_all(&path) {
+fn find_leftovers(engines: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(engines).into_iter().flatten().flatten();
+    let leftover = |path: &PathBuf| path.extension().is_some_and(|e| e == "creating" || e == "removing");
+    entries.map(|entry| entry.path()).filter(leftover).collect()
+}
+
+fn remove_leftovers(leftovers: &[PathBuf]) {
+    for path in leftovers {
+        if let Err(e) = std::fs::remove_dir_all(path) {
             tracing::warn!(path = %path.display(), error = %e, "a leftover could not be removed");
         }
     }
