@@ -32,6 +32,11 @@ mod trust;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Gives memory back to the system after a flood, which the system's own allocator does not
+/// (docs/decisions/0018-allocator.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Before any thread exists: this process is about to wall itself in and become an engine.
     if std::env::args_os().nth(1).is_some_and(|word| word == tidegate_engine::EXEC_COMMAND) {

@@ -3,6 +3,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_response.html>
 
 use crate::capabilities::Capabilities;
+use crate::limits::CUT_ATTRIBUTES_MAX;
 use crate::reader::{Malformed, Reader, put_lenenc_bytes};
 use zeroize::Zeroize;
 
@@ -119,6 +120,7 @@ fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
     if len > kept.len().saturating_add(dropped) {
         return Vec::new();
     }
+    let kept = kept.get(..kept.len().min(CUT_ATTRIBUTES_MAX)).unwrap_or_default();
     let whole = kept.get(..pairs(kept)).unwrap_or_default();
     let mut out = Vec::new();
     if !whole.is_empty() {

@@ -10,6 +10,9 @@ pub const LOGIN_PACKET_MAX: usize = 1024 * 1024;
 /// Bytes kept of a login packet. User, proof, database and plugin must lie within them; attributes past them are read
 /// and dropped as they come.
 pub const LOGIN_KEPT_MAX: usize = 16 * 1024;
+/// Bytes of attributes that are passed on of a login that was not kept whole. Servers themselves keep 512 bytes of them by
+/// default (`performance_schema_session_connect_attrs_size`).
+pub const CUT_ATTRIBUTES_MAX: usize = 8 * 1024;
 /// Attributes looked at in a clear-text login, to name the mend for that client.
 pub const ATTRIBUTES_MAX: usize = 64;
 /// Columns of an administrative result set.

@@ -27,6 +27,7 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
         Mode::Up => logging::to_file(&config, dir.root()).map(|(level, file)| (level, Some(file)))?,
     };
     raise_descriptor_limit();
+    give_memory_back();
     panics_to_the_log();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     // tokio's own variable counts first.
@@ -130,6 +131,15 @@ fn raise_descriptor_limit() {
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit on open files stays as it is");
+    }
+}
+
+/// Memory that a flood took goes back to the system some ten seconds after it, from a thread of the allocator's own: an
+/// idle server allocates too little to do it in passing. Not set at build time, since that thread would be in every
+/// process of this program, and the helper that becomes an engine must have one thread.
+fn give_memory_back() {
+    if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
+        tracing::warn!(%error, "memory is given back to the system late");
     }
 }
 
