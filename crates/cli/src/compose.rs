@@ -153,7 +153,7 @@ impl Server {
     fn open_console(&self, doors: Doors, shared: Option<&AcmeShared>) -> Result<()> {
         let at = doors.console.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
         let door = WebDoor::new(self.web_identity.web_config()?, shared, &at);
-        let web = WebListener::new(Web::new(self.api(), doors.attempts_per_minute), door);
+        let web = WebListener::new(Web::new(self.api(), doors.attempts_per_minute), door, self.gateway.handshakes());
         for listener in doors.console {
             self.tasks.spawn(web.clone().serve(listener, self.closing.clone()));
         }
@@ -186,9 +186,7 @@ impl Server {
         let api = self.api();
         let closing = self.closing.clone().cancelled_owned();
         self.tasks.spawn(async move {
-            if let Err(error) = control_socket.serve(api, closing).await {
-                tracing::error!(%error, "the control socket ended");
-            }
+            control_socket.serve(api, closing).await;
         });
         let (identity, closing, face) = (self.identity.clone(), self.closing.clone(), self.face.clone());
         let (listening, tasks, looks) = (self.listening.clone(), self.tasks.clone(), self.looks);

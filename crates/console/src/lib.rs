@@ -4,6 +4,7 @@
 mod access;
 mod activity;
 pub mod auth;
+mod bounded;
 pub mod certificate;
 pub mod client;
 mod dialog;

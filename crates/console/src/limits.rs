@@ -56,8 +56,30 @@ pub const REQUESTS_PER_KEY: (u32, Duration) = (600, Duration::from_secs(60));
 /// Keys counted at once: as many as there may be.
 pub const KEYS_COUNTED_MAX: usize = 1_000;
 
-/// Connections to the console at once: a browser opens six, and this is for people.
-pub const WEB_CONNECTIONS_MAX: usize = 1_024;
+/// Connections to the console on which somebody has shown a valid session or key: a browser opens six, and this is for
+/// people.
+pub const WEB_CONNECTIONS_MAX: usize = 512;
+
+/// Other connections to the console, of one source and of all; wider networks have multiples of the first.
+pub const WEB_UNPROVEN_PER_SOURCE: u32 = 32;
+pub const WEB_UNPROVEN_TOTAL: u32 = 512;
+
+/// What one of these is taken to cost: a TLS session, a record, a request's head and its body.
+pub const WEB_UNPROVEN_COST: u64 = 96 << 10;
+
+/// Memory that all of them may cost together: the total, and room for those that were told to end.
+pub const WEB_UNPROVEN_MEMORY: u64 = 64 << 20;
+
+/// Life of a connection on which nobody shows a session or key, whatever it sends and reads meanwhile.
+pub const WEB_UNPROVEN_LIFE: Duration = Duration::from_secs(60);
+
+/// Connections to the control socket: as many as wait in its backlog, and as many again.
+pub const CONTROL_CONNECTIONS_MAX: usize = 256;
+
+/// Connections to the private listener: a few scrapers and health checks. They end after this long, since nothing tells a
+/// scraper from a stranger.
+pub const PRIVATE_CONNECTIONS_MAX: usize = 64;
+pub const PRIVATE_LIFE: Duration = Duration::from_secs(60);
 
 /// A TLS handshake with the console, on a slow line.
 pub const WEB_HANDSHAKE_MAX: Duration = Duration::from_secs(10);

@@ -1,6 +1,7 @@
 //! The private listener: metrics for Prometheus, health and readiness. Labels come from closed sets only, never from a
 //! client or a tenant, and nothing here is secret; still it is for a private address.
 
+use crate::bounded::{self, Bounds};
 use crate::limits;
 use axum::Router;
 use axum::extract::State;
@@ -221,15 +222,8 @@ impl Journal for Metrics {
 impl Watched {
     /// Until `stop`.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let served = axum::serve(listener, self.router()).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let patience = async {
-            stop.cancelled().await;
-            tokio::time::sleep(limits::GOODBYE_MAX).await;
-        };
-        tokio::select! {
-            ended = served => if let Err(error) = ended { tracing::error!(%error, "the metrics listener ended") },
-            () = patience => {}
-        }
+        let bounds = Bounds { connections: limits::PRIVATE_CONNECTIONS_MAX, life: Some(limits::PRIVATE_LIFE) };
+        bounded::serve(listener, self.router(), bounds, stop.cancelled()).await;
     }
 
     fn router(self) -> Router {

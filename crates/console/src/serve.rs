@@ -1,11 +1,11 @@
 //! The API on the control socket. Never on the network: that is another listener's work.
 
+use crate::bounded::{self, Bounds};
 use crate::routes::{Api, router};
 use crate::{limits, socket};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
-use tokio::sync::watch;
 
 /// The bound control socket. Dropped, its file is removed.
 #[derive(Debug)]
@@ -31,23 +31,9 @@ impl ControlSocket {
     }
 
     /// Serves until `stop`; then no new request is taken, and open ones have a moment to end.
-    pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let (stopping, mut stopped) = watch::channel(false);
-        let stop = async move {
-            stop.await;
-            stopping.send_replace(true);
-        };
-        let serving = axum::serve(self.listener, router(api)).with_graceful_shutdown(stop);
-        let patience = async {
-            // The sender lives in the other future until it has sent.
-            let _ = stopped.wait_for(|s| *s).await;
-            tokio::time::sleep(limits::GOODBYE_MAX).await;
-        };
-        let result = tokio::select! {
-            result = serving => result,
-            () = patience => Ok(()),
-        };
+    pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) {
+        let bounds = Bounds { connections: limits::CONTROL_CONNECTIONS_MAX, life: None };
+        bounded::serve(self.listener, router(api), bounds, stop).await;
         drop(self.file);
-        result
     }
 }

@@ -2,6 +2,7 @@
 //! one port 443 serves both. It never sees a request.
 
 use crate::acme::{AcmeShared, alpn01};
+use crate::handshakes::Turns;
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use std::io;
@@ -27,18 +28,21 @@ impl WebDoor {
         Self { web, challenges: shared.map(AcmeShared::alpn_config) }
     }
 
-    /// One stream, up to the end of its handshake; none where a validator has got its answer. Whoever calls bounds it.
+    /// Returns one stream, with its handshake done; none where a validator has got its answer. The handshake waits for a
+    /// turn. The caller sets the deadline.
     ///
     /// # Errors
     /// If there is no handshake to be had.
-    pub async fn accept(&self, tcp: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
+    pub async fn accept(&self, tcp: TcpStream, turns: &mut Turns) -> io::Result<Option<TlsStream<TcpStream>>> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+        let Some(turn) = turns.turn().await else { return Err(io::Error::other("the server stops")) };
         match &self.challenges {
             Some(challenges) if alpn01::is_asked(&start.client_hello()) => {
                 // The certificate is the whole answer. While no challenge is open there is none.
-                start.into_stream(challenges.clone()).await.map(|_| None)
+                turn.run(|| start.into_stream(challenges.clone())).await.map(|_| None)
             }
-            _ => start.into_stream(self.web.clone()).await.map(Some),
+            // The key exchange and the signature are made here, before the first wait.
+            _ => turn.run(|| start.into_stream(self.web.clone())).await.map(Some),
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::scoped::Caller;
 use super::{Left, Source};
 use crate::errors::ApiError;
-use crate::web::Web;
+use crate::web::{Web, prove};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -24,6 +24,7 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
         Ok(key) => key,
         Err(response) => return response,
     };
+    prove(&parts.extensions);
     let (left, mut response) = match web.quotas.take(key.id) {
         Ok(left) => match web.needs.check(&key.scopes, &mut parts).await {
             Ok(()) => {

@@ -12,7 +12,7 @@ pub use bucket::{Buckets, Left};
 pub use form::Form;
 pub use origin::SameOrigin;
 
-use crate::web::Web;
+use crate::web::{Web, prove};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -67,6 +67,7 @@ impl FromRequestParts<Web> for SignedIn {
         };
         let token = cookie::read(&parts.headers).ok_or_else(to_sign_in)?;
         let session = web.api.control.web_session(token, look).ok_or_else(to_sign_in_again)?;
+        prove(&parts.extensions);
         Ok(Self { session })
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTPS listener: TCP, then TLS, then HTTP/1.1, each with its bound. One connection's trouble is never another's.
 
+use super::unproven::Unproven;
 use super::{Web, app};
 use crate::auth::Source;
 use crate::limits;
@@ -12,7 +13,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tidegate_tls::WebDoor;
+use tidegate_model::{Admission, AdmissionLimits, Place};
+use tidegate_tls::{Handshakes, Turns, WebDoor};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -24,14 +26,23 @@ use tokio_util::task::TaskTracker;
 pub struct WebListener {
     app: Router,
     door: WebDoor,
-    places: Arc<Semaphore>,
+    admission: Admission,
+    handshakes: Handshakes,
+    /// Places of connections on which somebody has shown a valid session or key.
+    proven: Arc<Semaphore>,
 }
 
 impl WebListener {
-    /// The door must offer `http/1.1` by ALPN and nothing of MySQL.
-    pub fn new(web: Web, door: WebDoor) -> Self {
-        let places = Arc::new(Semaphore::new(limits::WEB_CONNECTIONS_MAX));
-        Self { app: app(web), door, places }
+    /// The door must offer `http/1.1` by ALPN and nothing of MySQL. `handshakes` are shared with the database's port.
+    pub fn new(web: Web, door: WebDoor, handshakes: Handshakes) -> Self {
+        let admission = Admission::new(AdmissionLimits {
+            per_source: limits::WEB_UNPROVEN_PER_SOURCE,
+            total: limits::WEB_UNPROVEN_TOTAL,
+            memory: limits::WEB_UNPROVEN_MEMORY,
+            late_max: 1,
+        });
+        let proven = Arc::new(Semaphore::new(limits::WEB_CONNECTIONS_MAX));
+        Self { app: app(web), door, admission, handshakes, proven }
     }
 
     /// Until `stop`; then open requests have a moment to end.
@@ -44,13 +55,16 @@ impl WebListener {
             };
             match accepted {
                 Ok((tcp, peer)) => {
-                    // Over the bound the newcomer is closed at once, which costs nothing.
-                    let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { continue };
+                    // A newcomer without a place is closed at once, which costs nothing.
+                    let place = match self.admission.admit(peer.ip(), limits::WEB_UNPROVEN_COST) {
+                        Ok(place) => place,
+                        Err(full) => {
+                            tracing::debug!(%peer, %full, "console: no place");
+                            continue;
+                        }
+                    };
                     let (this, stop) = (self.clone(), stop.clone());
-                    tasks.spawn(async move {
-                        this.one(tcp, peer, stop).await;
-                        drop(place);
-                    });
+                    tasks.spawn(this.one(tcp, peer, place, stop));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the console could not accept a connection");
@@ -62,27 +76,53 @@ impl WebListener {
         let _ = timeout(limits::GOODBYE_MAX, tasks.wait()).await;
     }
 
-    async fn one(self, tcp: TcpStream, peer: SocketAddr, stop: CancellationToken) {
+    async fn one(self, tcp: TcpStream, peer: SocketAddr, place: Place, stop: CancellationToken) {
+        let eviction = place.eviction();
+        tokio::select! {
+            () = self.admitted(tcp, peer, place, stop) => {}
+            () = eviction.wait() => tracing::debug!(%peer, "console: ended for a newcomer"),
+        }
+    }
+
+    async fn admitted(self, tcp: TcpStream, peer: SocketAddr, place: Place, stop: CancellationToken) {
         let _ = tcp.set_nodelay(true);
-        let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp)).await {
+        let mut turns = Turns::new(self.handshakes.clone(), *place.path(), place.is_known());
+        let unproven = Unproven::new(place, self.proven.clone());
+        let over = tokio::time::Instant::now() + limits::WEB_UNPROVEN_LIFE;
+        let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp, &mut turns)).await {
             Ok(Ok(Some(tls))) => tls,
             Ok(Ok(None)) => return tracing::debug!(%peer, "console: a CA's validator was answered"),
             Ok(Err(error)) => return tracing::debug!(%peer, %error, "console: no TLS"),
             Err(_) => return tracing::debug!(%peer, "console: no TLS in time"),
         };
         let (source, app) = (Source::of(peer.ip()), TowerToHyperService::new(self.app));
+        let connection_place = unproven.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(source);
+            request.extensions_mut().insert(connection_place.clone());
             app.call(request)
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(limits::WEB_HEAD_MAX).max_headers(limits::WEB_HEADERS_MAX);
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(tls), service));
+        let over = async {
+            tokio::time::sleep_until(over).await;
+            if unproven.is_proven() {
+                std::future::pending().await
+            }
+        };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
+            }
+            () = over => {
+                connection.as_mut().graceful_shutdown();
+                match timeout(limits::GOODBYE_MAX, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return tracing::debug!(%peer, "console: no sign-in in time"),
+                }
             }
         };
         if let Err(error) = ended {

@@ -2,8 +2,10 @@
 
 mod headers;
 mod listener;
+mod unproven;
 
 pub use listener::WebListener;
+pub(crate) use unproven::prove;
 
 use crate::auth::scoped::Needs;
 use crate::auth::{Buckets, Source};

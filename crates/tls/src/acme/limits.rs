@@ -71,8 +71,14 @@ pub const CHALLENGE_HEAD_MAX: usize = 8 * 1024;
 /// A CA's validator that has not sent its request by then will not.
 pub const CHALLENGE_REQUEST_MAX: Duration = Duration::from_secs(10);
 
-/// Validators ask from a handful of networks at once; the rest are strangers, and wait.
-pub const CHALLENGE_CONNECTIONS_MAX: usize = 64;
+/// Validators ask from a handful of networks at once; the rest are strangers.
+pub const CHALLENGE_CONNECTIONS_MAX: u32 = 64;
+
+/// Connections of one source among these.
+pub const CHALLENGE_PER_SOURCE: u32 = 8;
+
+/// What one of them is taken to cost.
+pub const CHALLENGE_COST: u64 = 32 << 10;
 
 /// A challenge's port that is taken is tried this often, [`LOOK_MIN`] apart: the listeners of an order that has just
 /// ended close a moment later.

@@ -1,13 +1,14 @@
 //! Listeners that exist while an order is under way. Never shares a port with a stranger.
 
-use crate::acme::limits::{CHALLENGE_CONNECTIONS_MAX, CHALLENGE_REQUEST_MAX, LOOK_MIN};
+use crate::acme::limits::{
+    CHALLENGE_CONNECTIONS_MAX, CHALLENGE_COST, CHALLENGE_PER_SOURCE, CHALLENGE_REQUEST_MAX, LOOK_MIN,
+};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_ipv6_v6only;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use tidegate_model::{Admission, AdmissionLimits};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Opens all addresses; those of a family that this machine lacks may fail as long as one is open. Taken ones that
@@ -29,21 +30,30 @@ pub fn open_all(addresses: &[SocketAddr], doors: &[u16]) -> io::Result<Vec<TcpLi
     }
 }
 
-/// Answers whoever comes, a bounded number at a time and each within a bound, until it is dropped.
+/// Answers whoever comes, each within a bound, until it is dropped. A newcomer without a place ends the oldest connection
+/// of the largest network: nobody keeps a CA's validators out by idling.
 pub async fn serve<A>(listener: TcpListener, answer: impl Fn(TcpStream) -> A)
 where
     A: Future<Output: Send> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(CHALLENGE_CONNECTIONS_MAX));
+    let admission = Admission::new(AdmissionLimits {
+        per_source: CHALLENGE_PER_SOURCE,
+        total: CHALLENGE_CONNECTIONS_MAX,
+        memory: u64::from(CHALLENGE_CONNECTIONS_MAX) * 2 * CHALLENGE_COST,
+        late_max: 1,
+    });
     let mut open = JoinSet::new();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
         while open.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let answered = answer(stream);
+            Ok((stream, peer)) => {
+                let Ok(place) = admission.admit(peer.ip(), CHALLENGE_COST) else { continue };
+                let (answered, eviction) = (answer(stream), place.eviction());
                 open.spawn(async move {
-                    let _ = tokio::time::timeout(CHALLENGE_REQUEST_MAX, answered).await;
+                    tokio::select! {
+                        _ = tokio::time::timeout(CHALLENGE_REQUEST_MAX, answered) => {}
+                        () = eviction.wait() => {}
+                    }
                     drop(place);
                 });
             }
@@ -74,12 +84,41 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(u32::try_from(CHALLENGE_CONNECTIONS_MAX).unwrap_or(u32::MAX))
+    socket.listen(CHALLENGE_CONNECTIONS_MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn whoever_idles_keeps_no_validator_out() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = listener.local_addr().unwrap();
+        let serving = tokio::spawn(serve(listener, |mut stream: TcpStream| async move {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.ok()?;
+            stream.write_all(b"answer").await.ok()
+        }));
+        let dial = async |source: String| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+            socket.connect(at).await.unwrap()
+        };
+        let mut idle = Vec::new();
+        for n in 0..200 {
+            idle.push(dial(format!("127.0.1.{}", 1 + n % 50)).await);
+        }
+        for n in 2..12 {
+            let mut validator = dial(format!("127.0.{n}.1")).await;
+            validator.write_all(b"?").await.unwrap();
+            let mut answer = String::new();
+            validator.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer, "answer", "{n}");
+        }
+        serving.abort();
+    }
 
     #[tokio::test]
     async fn both_families_stand_side_by_side_and_a_taken_port_is_named() {
