@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use tidegate_e2e::acme::{DOMAIN, ca, ordinary};
 use tidegate_e2e::limits::soon;
+use tidegate_e2e::not_run;
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::write;
@@ -144,7 +145,7 @@ impl Mounted {
         let mounted =
             std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&acme).status();
         if !mounted.is_ok_and(|status| status.success()) {
-            eprintln!("not run: no file system can be mounted here");
+            not_run("no file system can be mounted here");
             return None;
         }
         Some(Self(acme))

@@ -9,6 +9,7 @@ mod scan;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
+use tidegate_e2e::not_run;
 use tidegate_e2e::server::{WRONG_HOST, binary, free_port};
 use tidegate_e2e::{Cluster, Server};
 
@@ -107,7 +108,7 @@ fn sslscan_and_openssl_agree_about_the_product_and_no_limit_is_in_their_way() {
     for _ in 0..2 {
         match scan::Scan::of(cluster.port, "localhost") {
             Some(scan) => scan::agree(&scan, &ask),
-            None => return eprintln!("not run: sslscan is not installed (script/setup test)"),
+            None => return not_run("sslscan is not installed (script/setup test)"),
         }
     }
     let out = run(&cluster, "localhost", &["--user", &cluster.user]);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tidegate_e2e::limits::{soon, within};
+use tidegate_e2e::not_run;
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::write;
@@ -21,7 +22,7 @@ fn faketime() -> Option<PathBuf> {
     let found = std::fs::read_dir("/usr/lib").ok()?.flatten();
     let library = found.map(|dir| dir.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.is_file());
     if library.is_none() {
-        eprintln!("not run: libfaketime is not installed (script/setup test)");
+        not_run("libfaketime is not installed (script/setup test)");
     }
     library
 }

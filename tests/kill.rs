@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use tidegate_e2e::clients::{mariadb_command, mysql9_command};
 use tidegate_e2e::limits::soon;
+use tidegate_e2e::not_run;
 use tidegate_e2e::session::{Outcome, Session};
 use tidegate_e2e::wire::{self, Refused};
 use tidegate_e2e::{Cluster, Server, processes};
@@ -135,7 +136,7 @@ fn case_73_ctrl_c_of_both_command_line_clients_ends_the_query() {
         [("mariadb", Some(mariadb_command(&cluster, &[]))), ("mysql", mysql9_command(&cluster, &[]))];
     for (n, (name, command)) in clients.into_iter().enumerate() {
         let Some(mut command) = command else {
-            println!("not run: {name} is not here");
+            not_run(&format!("{name} is not here"));
             continue;
         };
         let query = format!("SELECT SLEEP({})", 7500 + n);

@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 use tidegate_e2e::limits::soon;
+use tidegate_e2e::not_run;
 use tidegate_e2e::probe::frame;
 use tidegate_e2e::session::{Outcome, Row, Session};
 use tidegate_e2e::wire::{self, lenenc};
@@ -35,7 +36,7 @@ fn case_54_a_command_beyond_the_engines_limit_is_refused_and_spoils_nobody() {
     let mut session = Session::open(&CLUSTER);
     let max: usize = session.value("SELECT @@max_allowed_packet").parse().unwrap();
     if max > 512 << 20 {
-        println!("not run: the engine takes {max} bytes");
+        not_run(&format!("the engine takes {max} bytes"));
         return;
     }
     let mut command = vec![3];

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::process::Command;
 use std::sync::LazyLock;
 use tidegate_e2e::clients::{mariadb_command, mysql9_command, mysql9_program, s_client};
+use tidegate_e2e::not_run;
 use tidegate_e2e::probe::{Probe, Verdict, dial, frame};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
@@ -315,7 +316,7 @@ fn a_wrong_ca_or_a_wrong_name_is_refused_by_the_client() {
 #[test]
 fn the_mysql_client_verifies_and_refuses_what_is_wrong() {
     let Some(_) = mysql9_program() else {
-        println!("not run: Oracle's mysql client is not here");
+        not_run("Oracle's mysql client is not here");
         return;
     };
     let run = |cluster: &Cluster, flags: &[&str]| {

@@ -11,6 +11,7 @@ use std::process::Command;
 use tidegate_e2e::clients::Said;
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::machine::Machine;
+use tidegate_e2e::not_run;
 use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::binary;
 use tidegate_e2e::session::Session;
@@ -204,7 +205,7 @@ fn an_older_ca_is_told_and_taken_out_when_the_new_one_goes_in() {
 #[test]
 fn who_is_not_root_is_told_the_line_to_type() {
     if !rustix::process::geteuid().is_root() {
-        println!("not run: needs root, to become somebody else");
+        not_run("needs root, to become somebody else");
         return;
     }
     let server = Server::start();

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use tidegate_e2e::Server;
+use tidegate_e2e::not_run;
 use tidegate_e2e::session::{Outcome, Session, almighty};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
@@ -108,7 +109,7 @@ fn with_everything_granted_no_code_is_loaded_and_no_network_opened() {
 #[test]
 fn an_engine_runs_under_its_own_user_and_holds_nothing_of_ours() {
     if !rustix::process::geteuid().is_root() {
-        println!("not run: users of their own need root");
+        not_run("users of their own need root");
         return;
     }
     let server = Server::start();

@@ -60,6 +60,13 @@ pub fn mysql9_command(cluster: &Cluster, flags: &[&str]) -> Option<Command> {
     Some(command)
 }
 
+/// Whether `openssl s_client` shook hands and verified the server. Its "Verify return code: 0 (ok)" alone says nothing: it
+/// stands there without any handshake too.
+pub fn has_verified(said: &str) -> bool {
+    let shaken = said.contains("Cipher is ") && !said.contains("Cipher is (NONE)");
+    shaken && said.contains("Verification: OK") && said.contains("Verify return code: 0 (ok)")
+}
+
 /// `openssl s_client` over the MySQL greeting: its output.
 pub fn s_client(cluster: &Cluster, args: &[&str]) -> String {
     let out = Command::new("openssl")

@@ -2,6 +2,7 @@
 //! is not installed.
 
 use crate::limits::soon;
+use crate::not_run;
 use crate::server::free_port;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ impl Knot {
     pub fn start() -> Option<Self> {
         let program = ["/usr/sbin/knotd", "/usr/bin/knotd"].into_iter().find(|p| PathBuf::from(p).is_file());
         let Some(program) = program else {
-            eprintln!("not run: knotd is not installed (script/setup test)");
+            not_run("knotd is not installed (script/setup test)");
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");

@@ -2,6 +2,7 @@
 //! process that holds it. It never writes to the real stores: where the view can't be made, nothing runs in it.
 
 use crate::clients::Said;
+use crate::not_run;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -49,7 +50,6 @@ pub struct Machine {
 impl Machine {
     /// `None`, and a line why, where no private view can be made or the machine has no such store.
     pub fn new(java: &str) -> Option<Self> {
-        let not_run = |why: &str| println!("not run: {why}");
         if !rustix::process::geteuid().is_root() {
             not_run("a private view of the file system needs root");
             return None;

@@ -3,6 +3,7 @@
 
 use crate::certificates::{Company, VALID};
 use crate::limits::soon;
+use crate::not_run;
 use crate::server::free_port;
 use crate::tls;
 use rustls::pki_types::ServerName;
@@ -72,7 +73,7 @@ impl Pebble {
     /// None, with a word on standard error, where the programs are missing.
     pub fn start(wanted: Wanted) -> Option<Self> {
         let Some(dns_program) = tool("pebble-challtestsrv").filter(|_| tool("pebble").is_some()) else {
-            eprintln!("not run: Pebble is not installed (script/setup test)");
+            not_run("Pebble is not installed (script/setup test)");
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");

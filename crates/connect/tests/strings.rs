@@ -208,9 +208,16 @@ fn every_linux_path_is_one_that_go_or_openssl_probe_knows() {
         }
     }
     // Where Go is installed, its own source is asked.
-    let Ok(said) = std::process::Command::new("go").args(["env", "GOROOT"]).output() else { return };
-    let root = PathBuf::from(String::from_utf8_lossy(&said.stdout).trim());
-    let Ok(source) = std::fs::read_to_string(root.join("src/crypto/x509/root_linux.go")) else { return };
+    let root = std::process::Command::new("go").args(["env", "GOROOT"]).output();
+    let root = root.ok().map(|said| PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
+    let source = root.and_then(|root| std::fs::read_to_string(root.join("src/crypto/x509/root_linux.go")).ok());
+    let Some(source) = source else {
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"\nnot run: comparing with Go's list, which is not here\n",
+        );
+        return;
+    };
     for path in KNOWN_FILES.iter().filter(|path| !path.starts_with("/var/lib/")) {
         assert!(source.contains(path), "{path} is not in Go's list any more");
     }

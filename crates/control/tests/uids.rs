@@ -23,7 +23,7 @@ fn main() {
         tidegate_engine::engine_exec_main();
     }
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        println!("not run: users of their own need root");
+        common::not_run("users of their own need root");
         return;
     }
     common::run(vec![

@@ -73,10 +73,14 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
     let id = house.create(1).await;
     let engines = house.engines.clone();
     let waiter = tokio::spawn(async move { engines.attach(id, Instant::now() + Duration::from_secs(30)).await });
-    eventually("a process", async || house.pid(id).is_some()).await;
-    if let Some(pid) = house.pid(id) {
-        kill_9(pid);
-    }
+    // Once: a second look might come after its end.
+    let mut killed = 0;
+    eventually("a process", async || {
+        killed = house.pid(id).unwrap_or(0);
+        killed != 0
+    })
+    .await;
+    kill_9(killed);
     let lease = waiter.await.unwrap().unwrap();
     // Killed before or after it was ready, depending on the machine; either way the next login works.
     let mut tries = 0;
@@ -86,6 +90,7 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
         Client::login(&socket, "root", "first").await.is_ok()
     })
     .await;
+    assert!(house.pid(id).is_some_and(|pid| pid != killed), "another process");
     house.engines.shutdown().await;
 }
 

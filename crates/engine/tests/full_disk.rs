@@ -21,6 +21,9 @@ impl SmallDisk {
         let mut mount = std::process::Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=192m,mode=711", "tmpfs"]).arg(folder.path());
         let mounted = rustix::process::geteuid().is_root() && mount.status().unwrap().success();
+        if !mounted {
+            common::not_run("no file system can be mounted here");
+        }
         mounted.then(|| Self(folder))
     }
 

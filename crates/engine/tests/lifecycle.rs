@@ -308,7 +308,7 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
         let crash_safe = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'time_zone%' AND CREATE_OPTIONS LIKE '%transactional=1%'";
         assert_eq!(root.one(crash_safe).await, "15");
     } else {
-        eprintln!("named time zones: not run, TIDEGATE_TZINFO_TO_SQL is not set");
+        common::not_run("named time zones: TIDEGATE_TZINFO_TO_SQL is not set");
     }
     let users = root.query("SELECT user FROM mysql.global_priv ORDER BY user").await.unwrap();
     assert_eq!(users.into_iter().flatten().collect::<Vec<_>>(), ["mariadb.sys", "other", "root", "tidegate.admin"]);

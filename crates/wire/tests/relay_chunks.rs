@@ -136,9 +136,11 @@ proptest! {
                 Ok(FromClient::Wait) | Err(_) => break,
             };
             rest = &rest[taken..];
-            if relay.from_engine(&engine).is_err() {
+            if let Err(error) = relay.from_engine(&engine) {
+                prop_assert_eq!(error, tidegate_wire::relay::RelayError::CommandBehindFile);
                 break;
             }
+            prop_assert!(taken > 0, "it would never end");
         }
     }
 

@@ -54,7 +54,7 @@ pub fn each<T: Send, const N: usize>(cases: [T; N], test: impl Fn(T) + Sync) {
 /// Past the test's captured output: what did not run is seen where all else passed.
 pub fn not_run(why: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "not run: {why}");
+    let _ = writeln!(std::io::stderr(), "\nnot run: {why}");
 }
 
 pub struct Judged(pub Report);

@@ -145,7 +145,10 @@ mod tests {
 
     #[test]
     fn the_real_client_reads_that_very_password() {
-        let Ok(found) = installed(std::env::var_os("PATH").as_deref()) else { return };
+        let Ok(found) = installed(std::env::var_os("PATH").as_deref()) else {
+            let _ = std::io::stderr().write_all(b"\nnot run: no command-line client is on PATH\n");
+            return;
+        };
         for password in ["plain", "a\"b", "c\\d", "e#f", " g ", "h'i;j", "k\\n", "\u{e4}\u{20ac}"] {
             let file = options_file(password).unwrap();
             let out = Command::new(&found.program)

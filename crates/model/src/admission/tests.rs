@@ -1,3 +1,5 @@
+//! Tests of admission: who is refused and whose connection ends.
+
 use super::*;
 use std::task::Context;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Tests of the filter of system calls.
+
 use super::bpf::{AND, ARCH, JUMP_EQ, JUMP_GE, LOAD, NR, RETURN, high_word, low_word, refuse};
 use super::calls::{self, FOREIGN_NUMBERS, UNKNOWN_NUMBERS};
 use super::{OUR_ARCH, number, program};
