@@ -325,7 +325,7 @@ pub struct CheckArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Read the configuration file and say whether it is right
+    /// Read the configuration file and say whether it is right, and which walls and limits this machine has
     Check,
     /// Print every key with the value that counts and where it came from
     Show,

@@ -304,7 +304,7 @@ fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
     }
 }
 
-fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
+pub fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
     let mut settings = EngineSettings::new(data.to_owned());
     settings.mariadbd = config.file("engine.mariadbd")?;
     settings.tzinfo_to_sql = config.file("engine.tzinfo_to_sql")?.or_else(unpacked_tzinfo);

@@ -78,6 +78,22 @@ fn config_show_and_check_work_without_a_server() {
     let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(json["cluster"]["sleep_after"]["value"], "2s");
     assert!(json["cluster"]["sleep_after"]["from"].as_str().unwrap().ends_with("tidegate.toml:2"));
+    // Which walls and limits this machine has.
+    let out = tidegate(&["config", "check", "--data", data, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(json["ok"], true);
+    assert_eq!(json["walls"]["own_users"], rustix::process::geteuid().is_root());
+    for wall in ["landlock", "seccomp"] {
+        assert!(json["walls"][wall].is_boolean(), "{json}");
+    }
+    let means = ["cgroup v2", "cgroup v1", "rlimit", "file system quota", "measured", "not in force"];
+    for limit in ["memory", "cpu", "tasks", "disk", "kill"] {
+        let by = json["limits"][limit]["by"].as_str().unwrap();
+        assert!(means.contains(&by), "{json}");
+        assert!(by != "not in force" || json["limits"][limit]["reason"].is_string(), "{json}");
+    }
+    let out = tidegate(&["config", "check", "--data", data]);
+    assert!(text(&out.stdout).contains("tidegate.toml: right\n") && text(&out.stdout).contains("\n  memory "));
     std::fs::write(dir.path().join("tidegate.toml"), "[cluster]\nsleep_afer = \"2s\"\n").unwrap();
     let out = tidegate(&["config", "check", "--data", data]);
     assert_eq!(out.status.code(), Some(2));

@@ -21,6 +21,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_control::{ClusterView, Control, ControlError, NewCluster, ROOT, SessionView, WithPassword};
 use tidegate_tls::Identity;
 use time::OffsetDateTime;
@@ -153,7 +154,9 @@ async fn show_cluster(
     Path(name): Path<String>,
     caller: Caller,
 ) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(api.show_to(&caller, api.control.cluster(&name)?)))
+    let usage = api.control.usage(&name).await?;
+    let shown = api.show_to(&caller, api.control.cluster(&name)?);
+    Ok(Json(Cluster { usage: Some(usage.into()), ..shown }))
 }
 
 /// Changes what a cluster may use, asleep or awake. What is missing stays as it is; open sessions go on.
@@ -173,6 +176,10 @@ async fn change_cluster(
 ) -> Result<Json<Cluster>, ApiError> {
     let change = wanted.limits.change();
     caller.check_limits(&change, api.control.default_limits())?;
+    if let Some(seconds) = wanted.allow_shrink_seconds {
+        // A number no duration can hold becomes zero, which is refused.
+        api.control.allow_shrink(&name, Duration::try_from_secs_f64(seconds).unwrap_or_default()).await?;
+    }
     Ok(Json(api.show(api.control.change_limits(&name, change).await?, None)))
 }
 
@@ -322,7 +329,12 @@ impl Api {
                 connections_max: view.limits.connections_max,
                 sleep_after_seconds: view.limits.sleep_after.as_secs_f64(),
                 transaction_idle_max_seconds: view.limits.transaction_idle_max.as_secs_f64(),
+                memory_max_bytes: view.limits.memory_max_bytes,
+                disk_max_bytes: view.limits.disk_max_bytes,
+                cpu_weight: view.limits.cpu_weight,
+                tasks_max: view.limits.tasks_max,
             },
+            usage: None,
         }
     }
 

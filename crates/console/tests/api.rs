@@ -152,7 +152,9 @@ async fn as_a_function(server: &Server) {
     }
     assert!(made["created_at"].as_str().unwrap().ends_with('Z'), "{}", made["created_at"]);
 
-    let (_, shown) = server.ask("GET", "/v1/clusters/demo", None).await;
+    let (_, mut shown) = server.ask("GET", "/v1/clusters/demo", None).await;
+    let usage = shown.as_object_mut().unwrap().remove("usage").unwrap();
+    assert_eq!((&usage["memory_bytes"], &usage["tasks"]), (&json!(0), &json!(0)), "asleep: {usage}");
     let mut expected = made.clone();
     expected.as_object_mut().unwrap().remove("password");
     assert_eq!(shown, expected, "the same without its password");
@@ -179,6 +181,29 @@ async fn as_a_function(server: &Server) {
     assert_eq!((status, &changed["limits"]["connections_max"]), (StatusCode::OK, &json!(7)));
     assert_eq!(changed["limits"]["sleep_after_seconds"], made["limits"]["sleep_after_seconds"]);
     let patch = async |body| server.error("PATCH", "/v1/clusters/demo", Some(body)).await;
+    let machine = r#"{"limits":{"memory_max_bytes":268435456,"disk_max_bytes":1e9,"cpu_weight":50,"tasks_max":100}}"#;
+    let (_, changed) = server.ask("PATCH", "/v1/clusters/demo", Some(machine)).await;
+    for (limit, want) in
+        [("memory_max_bytes", 256 << 20), ("disk_max_bytes", 1_000_000_000), ("cpu_weight", 50), ("tasks_max", 100)]
+    {
+        assert_eq!(changed["limits"][limit], json!(want), "{limit}");
+    }
+    for (limits, want) in [
+        (r#"{"memory_max_bytes":0}"#, "memory_max of 0 is too small: the engine can't start with it"),
+        (r#"{"memory_max_bytes":134217727}"#, "is too small"),
+        (r#"{"disk_max_bytes":1}"#, "is too small"),
+        (r#"{"disk_max_bytes":9007199254740992}"#, "is too large"),
+        (r#"{"cpu_weight":0}"#, "cpu_weight of 0 is out of range"),
+        (r#"{"tasks_max":63}"#, "tasks_max of 63 is out of range"),
+    ] {
+        let body = format!(r#"{{"limits":{limits}}}"#);
+        let (status, refused) = server.ask("PATCH", "/v1/clusters/demo", Some(&body)).await;
+        assert_eq!((status.as_u16(), &refused["code"]), (400, &json!("bad_limits")), "{limits}");
+        assert!(refused["message"].as_str().unwrap().contains(want), "{limits}: {refused}");
+    }
+    assert_eq!(patch(r#"{"allow_shrink_seconds":0}"#).await, is(400, "bad_limits"));
+    assert_eq!(patch(r#"{"allow_shrink_seconds":3601}"#).await, is(400, "bad_limits"));
+    assert_eq!(server.ask("PATCH", "/v1/clusters/demo", Some(r#"{"allow_shrink_seconds":600}"#)).await.0, 200);
     assert_eq!(patch(r#"{"limits":{"connections_max":0}}"#).await, is(400, "bad_limits"));
     assert_eq!(patch(r#"{"limits":{"sleep_after_seconds":1e300}}"#).await, is(400, "bad_limits"));
     assert_eq!(patch(r#"{"limits":[7]}"#).await, is(422, "bad_request"));

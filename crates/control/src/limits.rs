@@ -101,6 +101,9 @@ pub const CPU_WEIGHT: RangeInclusive<u32> = 1..=10_000;
 /// Tasks of an engine. An idle one has about 20 threads; each session may need one more.
 pub const TASKS: RangeInclusive<u32> = 64..=65_536;
 
+/// Time in which a cluster at its disk limit may delete: long enough for a large DELETE.
+pub const ALLOW_SHRINK: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
 /// How long a sign-in link holds: long enough to copy it into a browser, too short to be found later in a scrollback.
 pub const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
 

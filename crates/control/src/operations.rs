@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_engine::EngineError;
 use tidegate_model::{
-    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, Event, Prefix, Requirement, RunEpoch, SessionId,
-    Size, Verifier,
+    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, ClusterUsage, Event, Prefix, Requirement, RunEpoch,
+    SessionId, Size, Verifier,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -87,6 +87,22 @@ impl Control {
             Ok(this.view(&entry))
         })
         .await
+    }
+
+    /// Measured use, beside its limits. Wakes nobody.
+    pub async fn usage(&self, name: &str) -> Answer<ClusterUsage> {
+        let entry = self.entry(name)?;
+        self.engines().usage(entry.id).await.map_err(|e| engine_error(e, &entry.name))
+    }
+
+    /// Lets a cluster at its disk limit delete, drop and truncate for this long.
+    pub async fn allow_shrink(&self, name: &str, time: Duration) -> Answer<()> {
+        let entry = self.entry(name)?;
+        if !limits::ALLOW_SHRINK.contains(&time) {
+            let message = "allow_shrink is out of range";
+            return Err(ControlError::new(ErrorCode::BadLimits, message, "give a time from 1 s to 1 h, such as 10m"));
+        }
+        self.engines().allow_shrink(entry.id, time).await.map_err(|e| engine_error(e, &entry.name))
     }
 
     /// Sessions that have logged in; of one cluster or of all.

@@ -3,6 +3,7 @@
 use crate::config::value::duration;
 use clap::{Args, Subcommand};
 use std::time::Duration;
+use tidegate_model::Size;
 
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
@@ -15,13 +16,18 @@ pub enum ClusterCommand {
     },
     /// List all clusters
     List,
-    /// Show one cluster: login, endpoint, state, limits
+    /// Show one cluster: login, endpoint, state, limits and measured use
     Show { name: String },
     /// Change what a cluster may use, asleep or awake; open sessions go on
     Set {
         name: String,
         #[command(flatten)]
         limits: LimitArgs,
+        /// Allow DELETE, DROP and TRUNCATE at the disk limit, such as 10m
+        ///
+        /// For this long, at most 1h. Above its disk limit a cluster is read-only, which refuses DROP too.
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        allow_shrink: Option<Duration>,
     },
     /// Delete a cluster and all its data
     Delete {
@@ -43,10 +49,32 @@ pub struct LimitArgs {
     /// Sessions at once, from 1 to 10000
     #[arg(long, value_name = "N")]
     pub connections_max: Option<u32>,
-    /// Asleep after this long without a busy session or an open transaction, such as 90s, 5m or 1h
+    /// Asleep after this long without work, such as 90s, 5m or 1h
+    ///
+    /// Work is a busy session or an open transaction.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub sleep_after: Option<Duration>,
-    /// A transaction idle for longer no longer holds the cluster awake
+    /// A transaction idle for longer no longer keeps the cluster awake
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub transaction_idle_max: Option<Duration>,
+    /// Memory of its engine, such as 512M; at least 128M
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory_max: Option<Size>,
+    /// Disk of its files, such as 10G; at least 256M
+    ///
+    /// Above it the cluster is read-only.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub disk_max: Option<Size>,
+    /// Share of a busy processor, from 1 to 10000
+    ///
+    /// A cluster with 200 gets twice as much as one with 100.
+    #[arg(long, value_name = "N")]
+    pub cpu_weight: Option<u32>,
+    /// Processes and threads of its engine, from 64 to 65536
+    #[arg(long, value_name = "N")]
+    pub tasks_max: Option<u32>,
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    Size::parse(text).map_err(|wrong| wrong.to_string())
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidegate_connect::{Endpoint, bracketed};
 use tidegate_console::Client;
 use tidegate_console::types::{ChangeCluster, Cluster, CreateCluster, LimitsWanted, Server};
-use tidegate_model::{Trust, printable_lines};
+use tidegate_model::{Size, Trust, printable_lines};
 
 pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
     let client = context.client();
@@ -33,13 +33,14 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
         }
         ClusterCommand::List => list(context, &ask(client.clusters())?),
         ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
-        ClusterCommand::Set { name, limits } => {
-            let limits = wanted(*limits);
-            if limits == LimitsWanted::default() {
-                let mend = "give --connections-max, --sleep-after or --transaction-idle-max";
-                return Err(Failure::usage("nothing was named that shall change", mend).into());
+        ClusterCommand::Set { name, limits, allow_shrink } => {
+            let allow_shrink_seconds = allow_shrink.map(|time| time.as_secs_f64());
+            let change = ChangeCluster { limits: wanted(*limits), allow_shrink_seconds };
+            if change == ChangeCluster::default() {
+                let mend = "give a limit, such as --memory-max 2G; `tidegate cluster set --help` lists them";
+                return Err(Failure::usage("nothing to change", mend).into());
             }
-            show(context, &ask(client.change(name, &ChangeCluster { limits }))?)
+            show(context, &ask(client.change(name, &change))?)
         }
         ClusterCommand::Sleep { name } => show(context, &ask(client.sleep(name))?),
         ClusterCommand::Wake { name } => show(context, &ask(client.wake(name))?),
@@ -52,6 +53,10 @@ fn wanted(limits: LimitArgs) -> LimitsWanted {
         connections_max: limits.connections_max,
         sleep_after_seconds: limits.sleep_after.map(|time| time.as_secs_f64()),
         transaction_idle_max_seconds: limits.transaction_idle_max.map(|time| time.as_secs_f64()),
+        memory_max_bytes: limits.memory_max.map(|size| size.0),
+        disk_max_bytes: limits.disk_max.map(|size| size.0),
+        cpu_weight: limits.cpu_weight,
+        tasks_max: limits.tasks_max,
     }
 }
 
@@ -112,12 +117,36 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
         ("sessions", format!("{} of {}", cluster.sessions, cluster.limits.connections_max)),
         ("sleeps", format!("after {} without work", time(cluster.limits.sleep_after_seconds))),
         ("", format!("or {} of an idle transaction", time(cluster.limits.transaction_idle_max_seconds))),
-        ("created", cluster.created_at.clone()),
     ];
+    rows.extend(machine_rows(cluster));
+    rows.push(("created", cluster.created_at.clone()));
     if let Some(failure) = &cluster.failure {
         rows.insert(2, ("failure", failure.clone()));
     }
     screen::print(&labelled(&rows))
+}
+
+/// Limits of what the machine gives, each with its measured use where it was asked for.
+fn machine_rows(cluster: &Cluster) -> [(&'static str, String); 4] {
+    let (limits, usage) = (&cluster.limits, cluster.usage.as_ref());
+    let size = |used: Option<u64>, most: u64| match used {
+        Some(used) => format!("{} of {}", Size(used).rounded(), Size(most)),
+        None => format!("up to {}", Size(most)),
+    };
+    let cpu = match usage.and_then(|usage| usage.cpu_seconds) {
+        Some(used) => format!("weight {}, {used:.1} s used since the server started", limits.cpu_weight),
+        None => format!("weight {}", limits.cpu_weight),
+    };
+    let tasks = match usage.and_then(|usage| usage.tasks) {
+        Some(used) => format!("{used} of {}", limits.tasks_max),
+        None => format!("up to {}", limits.tasks_max),
+    };
+    [
+        ("memory", size(usage.and_then(|usage| usage.memory_bytes), limits.memory_max_bytes)),
+        ("disk", size(usage.and_then(|usage| usage.disk_bytes), limits.disk_max_bytes)),
+        ("cpu", cpu),
+        ("tasks", tasks),
+    ]
 }
 
 /// One line per value. The further lines of a value, of an engine's log say, are indented below it.

@@ -2,11 +2,13 @@
 
 use super::Context;
 use crate::args::{ConfigCommand, ServeArgs};
+use crate::compose::engine_settings;
 use crate::config::value::Value;
 use crate::config::{Config, show};
 use crate::failure::Failure;
 use crate::screen;
 use anyhow::Result;
+use tidegate_engine::{InForce, LimitsInForce, Walls};
 
 pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
     let config = load(context, &ServeArgs::default())?;
@@ -15,13 +17,7 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
         files_are_there(&config)?;
     }
     match command {
-        ConfigCommand::Check if context.global.json => {
-            screen::print_json(&serde_json::json!({ "ok": true, "file": file }))
-        }
-        ConfigCommand::Check => screen::print(&match file {
-            Some(file) => format!("{}: right\n", file.display()),
-            None => format!("no configuration file in {}: the defaults count\n", context.data.display()),
-        }),
+        ConfigCommand::Check => check(context, &config),
         ConfigCommand::Show if context.global.json => {
             let mut json = show::json(&config);
             if let Some(object) = json.as_object_mut() {
@@ -36,6 +32,39 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
             screen::print(&format!("{head}{}", show::table(&config)))
         }
     }
+}
+
+/// Says that the configuration is right, and which walls and limits a server started by this user would have.
+fn check(context: &Context, config: &Config) -> Result<()> {
+    let walls = Walls::look();
+    let limits = LimitsInForce::probe(&engine_settings(config, &context.data)?);
+    let walls = [("own users", walls.own_uids), ("Landlock", walls.landlock), ("seccomp", walls.seccomp)];
+    if context.global.json {
+        let limit = |(name, limit): (&str, &InForce)| {
+            (name.to_lowercase(), serde_json::json!({ "by": limit.by.as_str(), "reason": limit.reason }))
+        };
+        let wall = |(name, there): (&str, bool)| (name.to_lowercase().replace(' ', "_"), there.into());
+        return screen::print_json(&serde_json::json!({
+            "ok": true,
+            "file": config.file,
+            "walls": walls.map(wall).into_iter().collect::<serde_json::Map<_, _>>(),
+            "limits": limits.rows().map(limit).into_iter().collect::<serde_json::Map<_, _>>(),
+        }));
+    }
+    let mut text = match &config.file {
+        Some(file) => format!("{}: right\n", file.display()),
+        None => format!("no configuration file in {}: the defaults apply\n", context.data.display()),
+    };
+    text.push_str("\nWalls around an engine, if this user starts the server:\n");
+    for (name, there) in walls {
+        text.push_str(&format!("  {name:<10} {}\n", if there { "in force" } else { "not in force" }));
+    }
+    text.push_str("\nLimits of a cluster are enforced by:\n");
+    for (name, limit) in limits.rows() {
+        let reason = limit.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        text.push_str(&format!("  {name:<10} {}{reason}\n", limit.by));
+    }
+    screen::print(&text)
 }
 
 pub fn load(context: &Context, flags: &ServeArgs) -> Result<Config> {

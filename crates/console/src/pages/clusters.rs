@@ -4,7 +4,7 @@
 use super::answer::{self, page, status_of};
 use super::door::Nothing;
 use super::frame::{Frame, Notice};
-use super::limits::form as limits_form;
+use super::limits::{form as limits_form, machine_rows};
 use super::views::{ClusterPage, ClusterRow, ClustersPage, Pages, RefusalRow, SessionRow, WakeRow};
 use super::words::{Moment, span};
 use crate::auth::{Form, SignedIn};
@@ -99,18 +99,23 @@ pub async fn show(
 ) -> Response {
     let most =
         if wanted.sessions.as_deref() == Some("all") { limits::SESSIONS_SHOWN_MAX } else { limits::SESSIONS_SHOWN };
-    match with_sessions(&web, &who, &name, (None, most)) {
+    match with_sessions(&web, &who, &name, (None, most)).await {
         Ok(shown) => page(StatusCode::OK, &shown),
         Err(error) => answer::problem(&who, &error),
     }
 }
 
 /// The page of one cluster, with what went wrong.
-pub fn cluster(web: &Web, who: &SignedIn, name: &str, notice: Option<Notice>) -> Result<ClusterPage, ControlError> {
-    with_sessions(web, who, name, (notice, limits::SESSIONS_SHOWN))
+pub async fn cluster(
+    web: &Web,
+    who: &SignedIn,
+    name: &str,
+    notice: Option<Notice>,
+) -> Result<ClusterPage, ControlError> {
+    with_sessions(web, who, name, (notice, limits::SESSIONS_SHOWN)).await
 }
 
-fn with_sessions(
+async fn with_sessions(
     web: &Web,
     who: &SignedIn,
     name: &str,
@@ -118,6 +123,7 @@ fn with_sessions(
 ) -> Result<ClusterPage, ControlError> {
     let control = &web.api.control;
     let view = control.cluster(name)?;
+    let usage = control.usage(name).await?;
     let recent = web.api.events.of(view.id);
     let face = web.api.face.borrow().clone();
     let sessions: Vec<_> = control.session_list(Some(name))?.into_iter().map(session).collect();
@@ -134,6 +140,7 @@ fn with_sessions(
         sleep_after: span(view.limits.sleep_after),
         transaction_idle_max: span(view.limits.transaction_idle_max),
         since: Moment::from_system(web.api.events.since()),
+        machine: machine_rows(&view.limits, &usage),
         limits: limits_form(view.limits),
         deleting: false,
         row: row(&view),
@@ -142,12 +149,12 @@ fn with_sessions(
 
 pub async fn sleep(State(web): State<Web>, Path(name): Path<String>, form: Form<Nothing>) -> Response {
     let done = web.api.control.sleep_cluster(&name).await.map(drop);
-    back_to(&web, &form.who, &name, done)
+    back_to(&web, &form.who, &name, done).await
 }
 
 pub async fn wake(State(web): State<Web>, Path(name): Path<String>, form: Form<Nothing>) -> Response {
     let done = web.api.control.wake_cluster(&name).await.map(drop);
-    back_to(&web, &form.who, &name, done)
+    back_to(&web, &form.who, &name, done).await
 }
 
 pub async fn end_session(
@@ -156,11 +163,11 @@ pub async fn end_session(
     form: Form<Nothing>,
 ) -> Response {
     let done = web.api.control.kill_session(id, |_| true);
-    back_to(&web, &form.who, &name, done)
+    back_to(&web, &form.who, &name, done).await
 }
 
 /// The cluster's page again, with the reason if nothing was done.
-fn back_to(web: &Web, who: &SignedIn, name: &str, done: Result<(), ControlError>) -> Response {
+async fn back_to(web: &Web, who: &SignedIn, name: &str, done: Result<(), ControlError>) -> Response {
     let Err(error) = done else {
         // What was found under this name is of the alphabet that names have.
         return match web.api.control.cluster(name) {
@@ -168,7 +175,7 @@ fn back_to(web: &Web, who: &SignedIn, name: &str, done: Result<(), ControlError>
             Err(_) => Redirect::to("/").into_response(),
         };
     };
-    match cluster(web, who, name, Some(Notice::from(&error))) {
+    match cluster(web, who, name, Some(Notice::from(&error))).await {
         Ok(shown) => page(status_of(&error), &shown),
         Err(gone) => answer::problem(who, &gone),
     }
@@ -185,14 +192,14 @@ pub async fn delete(State(web): State<Web>, Path(name): Path<String>, form: Form
             text: "Nothing was deleted: what was typed is not the cluster's name.".to_owned(),
             hint: String::new(),
         };
-        return match cluster(&web, &form.who, &name, Some(notice)) {
+        return match cluster(&web, &form.who, &name, Some(notice)).await {
             Ok(shown) => page(StatusCode::UNPROCESSABLE_ENTITY, &ClusterPage { deleting: true, ..shown }),
             Err(error) => answer::problem(&form.who, &error),
         };
     }
     match web.api.control.delete_cluster(&name).await {
         Ok(()) => Redirect::to("/").into_response(),
-        Err(error) => back_to(&web, &form.who, &name, Err(error)),
+        Err(error) => back_to(&web, &form.who, &name, Err(error)).await,
     }
 }
 

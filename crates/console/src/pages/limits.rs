@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::LimitsChange;
-use tidegate_model::ClusterLimits;
+use tidegate_model::{ClusterLimits, ClusterUsage, Size};
 
 /// As they were typed.
 #[derive(Deserialize)]
@@ -21,6 +21,10 @@ pub struct Typed {
     sleep_after_unit: String,
     transaction_idle_max: String,
     transaction_idle_max_unit: String,
+    memory_max: String,
+    disk_max: String,
+    cpu_weight: String,
+    tasks_max: String,
 }
 
 /// The units that a length may have, and their seconds.
@@ -33,11 +37,14 @@ pub async fn change(State(web): State<Web>, Path(name): Path<String>, form: Form
         connections_max: Some(typed.connections_max.trim().parse().unwrap_or(0)),
         sleep_after: Some(length(&typed.sleep_after, &typed.sleep_after_unit)),
         transaction_idle_max: Some(length(&typed.transaction_idle_max, &typed.transaction_idle_max_unit)),
-        ..LimitsChange::default()
+        memory_max_bytes: Some(bytes(&typed.memory_max)),
+        disk_max_bytes: Some(bytes(&typed.disk_max)),
+        cpu_weight: Some(typed.cpu_weight.trim().parse().unwrap_or(0)),
+        tasks_max: Some(typed.tasks_max.trim().parse().unwrap_or(0)),
     };
     match web.api.control.change_limits(&name, change).await {
         Ok(view) => Redirect::to(&format!("/clusters/{}#limits", view.name)).into_response(),
-        Err(error) => match cluster(&web, &form.who, &name, Some(Notice::from(&error))) {
+        Err(error) => match cluster(&web, &form.who, &name, Some(Notice::from(&error))).await {
             Ok(shown) => page(status_of(&error), &ClusterPage { limits: again(typed), ..shown }),
             Err(gone) => answer::problem(&form.who, &gone),
         },
@@ -54,6 +61,10 @@ fn again(typed: &Typed) -> LimitsForm {
             number: typed.transaction_idle_max.clone(),
             unit: unit(&typed.transaction_idle_max_unit),
         },
+        memory_max: typed.memory_max.clone(),
+        disk_max: typed.disk_max.clone(),
+        cpu_weight: typed.cpu_weight.clone(),
+        tasks_max: typed.tasks_max.clone(),
         open: true,
     }
 }
@@ -64,12 +75,37 @@ fn length(number: &str, unit: &str) -> Duration {
     Duration::try_from_secs_f64(Duration::from_secs(seconds).as_secs_f64() * number).unwrap_or_default()
 }
 
+fn bytes(text: &str) -> u64 {
+    Size::parse(text.trim()).map_or(0, |size| size.0)
+}
+
+/// Measured use of the machine beside its limits: a label and a value.
+pub fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'static str, String)> {
+    let of = |used: Option<String>, most: String| match used {
+        Some(used) => format!("{used} of {most}"),
+        None => format!("up to {most}"),
+    };
+    let size = |used: Option<u64>, most: u64| of(used.map(|used| Size(used).rounded()), Size(most).to_string());
+    let seconds = |micros| Duration::from_micros(micros).as_secs_f64();
+    let cpu = usage.cpu_micros.map(|micros| format!(", {:.1} s used", seconds(micros))).unwrap_or_default();
+    vec![
+        ("Memory", size(usage.memory_bytes, limits.memory_max_bytes)),
+        ("Disk", size(usage.disk_bytes, limits.disk_max_bytes)),
+        ("CPU", format!("weight {}{cpu}", limits.cpu_weight)),
+        ("Tasks", of(usage.tasks.map(|tasks| tasks.to_string()), limits.tasks_max.to_string())),
+    ]
+}
+
 /// The form as a cluster's present limits fill it in.
 pub fn form(limits: ClusterLimits) -> LimitsForm {
     LimitsForm {
         connections_max: limits.connections_max.to_string(),
         sleep_after: shown(limits.sleep_after),
         transaction_idle_max: shown(limits.transaction_idle_max),
+        memory_max: Size(limits.memory_max_bytes).to_string(),
+        disk_max: Size(limits.disk_max_bytes).to_string(),
+        cpu_weight: limits.cpu_weight.to_string(),
+        tasks_max: limits.tasks_max.to_string(),
         open: false,
     }
 }

@@ -126,6 +126,11 @@ pub struct LimitsForm {
     pub connections_max: String,
     pub sleep_after: Length,
     pub transaction_idle_max: Length,
+    /// With a unit, such as `1G`.
+    pub memory_max: String,
+    pub disk_max: String,
+    pub cpu_weight: String,
+    pub tasks_max: String,
     /// Whether it stands open, because something in it was refused.
     pub open: bool,
 }
@@ -146,6 +151,8 @@ pub struct ClusterPage {
     pub transaction_idle_max: String,
     /// Wakes and refusals are told from here on.
     pub since: Moment,
+    /// Measured use beside the machine's limits.
+    pub machine: Vec<(&'static str, String)>,
     pub limits: LimitsForm,
     /// Whether the deletion stands open, because its confirmation was wrong.
     pub deleting: bool,
