@@ -1,0 +1,79 @@
+//! A full disk under a whole server: logins that need space are refused for now, the rest goes on, nothing has failed.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use tidegate_e2e::clients::mariadb;
+use tidegate_e2e::limits::soon;
+use tidegate_e2e::session::Session;
+use tidegate_e2e::{Options, Server};
+
+/// A small file system where the data directory will be. Unmounted before the server's folder goes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(folder: &std::path::Path) -> Option<Self> {
+        let data = folder.join("data");
+        std::fs::create_dir(&data).unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=320m,mode=711", "none"]).arg(&data).status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            eprintln!("not run: no file system can be mounted here");
+            return None;
+        }
+        Some(Self(data))
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("filler");
+        let mut file = std::fs::File::create(&path).unwrap();
+        for size in [1 << 20, 1] {
+            let block = vec![7; size];
+            while file.write_all(&block).is_ok() {}
+        }
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
+    let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().unwrap().keep();
+    let Some(disk) = SmallDisk::mount(&folder) else { return };
+    let mut server = Server::at(folder, Options::default());
+    let (asleep, awake) = (server.create("asleep"), server.create("awake"));
+    server.wait_state("asleep", "asleep");
+    let mut session = Session::open(&awake);
+    session.run("CREATE TABLE t (n INT)");
+    session.run("INSERT INTO t VALUES (7)");
+    let filler = disk.fill();
+    for _ in 0..3 {
+        let refused = mariadb(&asleep, "SELECT 1");
+        assert!(refused.err.contains("ERROR 1021"), "{}", refused.err);
+        assert!(refused.err.contains("disk-full"), "no link to the help page: {}", refused.err);
+    }
+    assert_eq!(session.value("SELECT n FROM t"), "7", "who is awake goes on");
+    session.quit();
+    server.sleep("awake");
+    for name in ["asleep", "awake"] {
+        assert_eq!(server.state(name), "asleep", "{name}");
+    }
+    std::fs::remove_file(filler).unwrap();
+    soon("both wake again", || {
+        let answers = [mariadb(&asleep, "SELECT 1"), mariadb(&awake, "SELECT n FROM t")];
+        answers.iter().all(|answer| answer.ok).then_some(())
+    });
+    assert_eq!(mariadb(&awake, "SELECT n FROM t").expect(), "7");
+    assert!(!server.log().contains("engine can't start"), "a cluster counted as failed:\n{}", server.log());
+    assert_eq!(server.stop(), 0);
+    drop(disk);
+    let _ = std::fs::remove_dir_all(&server.folder);
+}
