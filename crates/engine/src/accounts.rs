@@ -144,6 +144,10 @@ pub fn account(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Acco
     let Some(json) = privileges.filter(|json| json.len() <= PRIV_BYTES_MAX) else {
         return unjudged(Unsupported::TooLarge);
     };
+    // A list would be read as the fields in their order, an empty one as an account without a password.
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return unjudged(Unsupported::Unreadable);
+    }
     // Depth is bounded by the parser (128) and by the length.
     let Ok(row) = serde_json::from_slice::<Priv<'_>>(json) else { return unjudged(Unsupported::Unreadable) };
     if row.is_role {

@@ -251,7 +251,7 @@ async fn the_process_has_nothing_it_does_not_need() {
     assert_eq!(core.split_whitespace().nth(4), Some("0"));
     let environment = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
     let names: Vec<_> = environment.split('\0').filter_map(|v| v.split('=').next()).filter(|n| !n.is_empty()).collect();
-    assert_eq!(names, ["LC_ALL", "LISTEN_FDS", "LISTEN_PID"]);
+    assert_eq!(names, ["LC_ALL", "LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID"]);
     // Nothing of ours came along: its sockets, lock, log and own files are all it has open.
     for fd in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
         let to = fs::read_link(fd.path()).unwrap_or_default();
