@@ -417,7 +417,7 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
     assert_ne!(std::fs::read(data.join("ca.pem")).unwrap(), before);
 
     stop.send(()).unwrap();
-    serving.await.unwrap().unwrap();
+    serving.await.unwrap();
     assert!(!socket::path(&data).exists());
     assert!(matches!(client.server().await, Err(ClientError::NoServer { .. })));
     server
