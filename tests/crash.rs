@@ -204,3 +204,53 @@ fn an_engine_that_cannot_start_says_so_to_client_and_log() {
     assert!(server.log().to_lowercase().contains("innodb") || server.log().contains("ibdata1"), "{}", server.log());
     assert_eq!(server.engines(), Vec::<u32>::new());
 }
+
+#[test]
+fn a_login_in_flight_at_a_crash_gets_a_lease_on_the_next_run() {
+    let server = Server::start();
+    let cluster = server.create("flight");
+    Session::open(&cluster).value("SELECT 1");
+    let engine = server.engine();
+    processes::kill(engine, Signal::STOP);
+    let login = {
+        let cluster = cluster.clone();
+        std::thread::spawn(move || Session::open(&cluster))
+    };
+    soon("a login that waits in the engine's socket", || {
+        let list = server.json(&["session", "list", "--cluster", "flight"]);
+        let sessions = list.as_array().or_else(|| list["sessions"].as_array()).expect("a list").len();
+        (sessions == 1).then_some(())
+    });
+    // Not asserted on: the connection to the engine follows the proof by microseconds.
+    std::thread::sleep(Duration::from_millis(200));
+    processes::kill9(engine);
+    let mut session = login.join().expect("a login");
+    session.send("SELECT SLEEP(600)");
+    let mut other = Session::open(&cluster);
+    soon("the query runs", || {
+        let n = other.value("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(600)'");
+        (n == "1").then_some(())
+    });
+    drop(other);
+    let out = server.cli(&["cluster", "sleep", "flight"]);
+    assert_eq!(out.status.code(), Some(1), "its session is busy, and the engine's side knows: {out:?}");
+}
+
+#[test]
+fn wrong_passwords_leave_a_saturated_engine_alone() {
+    let server = Server::start();
+    let cluster = server.create("burst");
+    let mut sessions: Vec<_> = (0..40).map(|_| Session::open(&cluster)).collect();
+    for session in &mut sessions {
+        session.send("SELECT BENCHMARK(4000000000, MD5(1))");
+    }
+    let engine = server.engine();
+    // Longer than any statement of the server's own may take.
+    let until = std::time::Instant::now() + Duration::from_secs(14);
+    while std::time::Instant::now() < until {
+        let refused = Session::login(&cluster, &cluster.login("nobody"), "wrong", wire::ORDINARY).err();
+        let code = refused.expect("nobody by that name").code;
+        assert!([1045, 1040].contains(&code), "{code}");
+    }
+    assert_eq!(server.engine(), engine, "the same engine still runs: {}", server.log());
+}
