@@ -49,6 +49,7 @@ fn main() {
         common::test("a_run_without_an_end_is_recovered_before_ready", recovered),
         common::test("a_deleted_cluster_leaves_nothing", deleted),
         common::test("an_operation_ends_although_its_caller_left", left),
+        common::test("a_book_that_is_not_in_memory_costs_a_stranger_the_same_read", book_reads),
         common::test("damage_of_one_cluster_s_rows_is_its_own_and_an_operator_gets_in", damaged_book),
         common::test("a_directory_of_no_cluster_is_left_alone_and_its_number_avoided", strays),
     ]);
@@ -217,6 +218,22 @@ async fn lookups() {
     assert!(find(&server.control, &Prefix::random().unwrap()).await.is_none());
     let unknown = server.control.lookups() - before - known;
     assert_eq!((known, unknown), (1, 1));
+    server.stop().await;
+}
+
+async fn book_reads() {
+    let mut server = Server::start().await;
+    let made = server.control.create_cluster(named("demo")).await.unwrap();
+    for prefix in [made.cluster.prefix.clone(), Prefix::random().unwrap()] {
+        server = server.restart().await;
+        assert_eq!(server.control.book_reads(), 0, "no book is read at start");
+        let known = find(&server.control, &prefix).await.is_some();
+        assert_eq!(known, prefix == made.cluster.prefix);
+        assert_eq!(server.control.book_reads(), 1, "known: {known}");
+        find(&server.control, &prefix).await;
+        assert_eq!(server.control.book_reads(), 1, "known: {known}");
+        assert!(server.control.books_memory() > 0);
+    }
     server.stop().await;
 }
 
