@@ -136,7 +136,7 @@ fn a_cluster_with_20_001_accounts_sleeps_and_wakes_and_all_of_them_log_in() {
 fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() {
     let server = Server::with(Options::default());
     let cluster = server.create("city");
-    // About 75 bytes each: 2 MB are full before the last.
+    // About 75 bytes each: the book is full before the last.
     add_accounts(&cluster, "REPEAT('v', 40)", 40_000);
     let of = |n: u32| cluster.login(&format!("{}{n}", "v".repeat(40)));
     Session::login(&cluster, &of(99), "secret", wire::ORDINARY).expect("awake, the engine is asked").quit();

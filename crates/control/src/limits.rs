@@ -45,7 +45,7 @@ pub const BOOKS_BYTES_MAX: usize = 64 << 20;
 /// Bytes that a book in memory costs beside its accounts: itself, and its places in two maps.
 pub const BOOK_OVERHEAD: usize = 256;
 
-/// Books that are read from the store at once. Each may take three times its 2 MB for a moment.
+/// Books that are read from the store at once. Each may take its size once more for a moment.
 pub const BOOK_READS_AT_ONCE: usize = 2;
 
 /// How long an operation waits for another one on the same cluster before it says "busy".

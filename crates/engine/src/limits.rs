@@ -51,15 +51,15 @@ pub const PRIV_BYTES_MAX: usize = 2048;
 /// Characters of a host pattern, as the engine's own table has them.
 pub const HOST_CHARS_MAX: usize = 255;
 
-/// Rows of one page of a reading. At most 1 MB is held at once beside the book: 256 rows of 2 KB of privileges and up
+/// Rows of one page of a reading. At most 0.5 MB is held at once beside the book: 128 rows of 2 KB of privileges and up
 /// to 1.5 KB of names.
-pub const PAGE_ROWS: usize = 256;
+pub const PAGE_ROWS: usize = 128;
 
 /// Pages of one reading: 200,000 rows, far more than a book has room for. A tenant can put a view without an end in the
 /// place of its account table.
-pub const READING_PAGES_MAX: usize = 800;
+pub const READING_PAGES_MAX: usize = 1600;
 
-/// Bytes of rows of one reading. 50,000 ordinary accounts are 13 MB.
+/// Bytes of rows of one reading. 40,000 ordinary accounts are 10 MB.
 pub const READING_BYTES_MAX: usize = 32 << 20;
 
 /// Users that one reading for logins names. More wait for the next: a second one begins as soon as the first is done.

@@ -2,7 +2,7 @@
 //! judged while the engine sleeps.
 //!
 //! An account costs its names and 21 bytes per password hash, plus 7 bytes; no account has an allocation of its own. So
-//! the bound on a book is a bound on real memory, and a book of 2 MB holds more than 50,000 ordinary accounts.
+//! the bound on a book is a bound on real memory, and a book of 1.5 MB holds more than 40,000 ordinary accounts.
 
 use crate::account::{Account, Requirement, Unsupported, Verifier};
 use crate::id::RunEpoch;

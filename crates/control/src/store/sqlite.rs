@@ -51,7 +51,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(limits::STORE_BUSY)
-            // In KB. A book of 2 MB passes through once; it need not stay here too.
+            // In KB. A book passes through once; it need not stay here too.
             .pragma("cache_size", "-512")
             // What is deleted (hashes of former passwords) is overwritten.
             .pragma("secure_delete", "ON");
