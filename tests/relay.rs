@@ -2,13 +2,14 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
+use std::io::ErrorKind;
 use std::sync::LazyLock;
-use tidegate_e2e::limits::soon;
+use tidegate_e2e::limits::{READ_WAIT, soon};
 use tidegate_e2e::not_run;
 use tidegate_e2e::probe::frame;
 use tidegate_e2e::session::{Outcome, Row, Session};
 use tidegate_e2e::wire::{self, lenenc};
-use tidegate_e2e::{Cluster, Server, processes};
+use tidegate_e2e::{Cluster, Options, Server, processes};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| SERVER.create("relay"));
@@ -320,6 +321,82 @@ fn case_52_a_statement_before_a_quit_is_finished_before_its_cluster_sleeps() {
     assert_eq!(lock.value("SELECT COUNT(*) FROM late"), "2");
     lock.quit();
     SERVER.sleep("quitting");
+}
+
+/// Sessions whose clients read nothing, or hold a packet back: more than the budget of their cluster has room for.
+const STUBBORN: usize = 60;
+
+/// Waits until the server has ended some of these sessions, and says how many it ended.
+fn ended(server: &Server, at_least: usize) -> usize {
+    let count = || server.log().lines().filter(|line| line.contains("unread-answers")).count();
+    soon("sessions of the full pool end", || (count() >= at_least).then(count))
+}
+
+#[test]
+fn case_68_clients_that_never_read_cost_their_own_cluster_sessions_and_nobody_else() {
+    let options = Options { config: "[gateway]\nheld_per_cluster = \"1M\"\n".into(), ..Options::default() };
+    let server = Server::with(options);
+    let (stubborn, other) = (server.create("stubborn"), server.create("other"));
+    let mut neighbour = Session::open(&other);
+    let mut neighbours_slow = Session::open(&other);
+    neighbours_slow.send("SELECT REPEAT('n', 1000000) FROM seq_1_to_20");
+    let mut sessions: Vec<_> = (0..STUBBORN).map(|_| Session::open(&stubborn)).collect();
+    let before = processes::resident_kb(server.pid());
+    for session in &mut sessions {
+        // More than the buffers of the kernel take.
+        session.send("SELECT REPEAT('s', 1000000) FROM seq_1_to_40");
+    }
+    let ended = ended(&server, 1);
+    for _ in 0..50 {
+        assert_eq!(neighbour.value("SELECT 1"), "1");
+    }
+    let grown = processes::resident_kb(server.pid()).saturating_sub(before);
+    assert!(grown < 16 << 10, "{grown} kB more with {STUBBORN} readers that wait");
+    assert!(ended < STUBBORN, "only those that hold most end: {ended}");
+    // The others read on, the neighbour too, who is as slow and has a pool of his own.
+    let Outcome::Rows { rows, .. } = neighbours_slow.outcome().unwrap() else { panic!("rows") };
+    assert_eq!(rows.len(), 20);
+    let whole = sessions.iter_mut().filter_map(|session| session.outcome().ok()).count();
+    assert!(whole > 0 && whole < STUBBORN, "{whole} read to the end");
+    // The pool is free again.
+    assert_eq!(Session::open(&stubborn).value("SELECT 1"), "1");
+}
+
+/// A change of user is held until it is whole: a megabyte each, of which the last byte never comes.
+#[test]
+fn case_50_packets_held_back_share_the_budget_of_their_cluster() {
+    let options = Options { config: "[gateway]\nheld_per_cluster = \"1M\"\n".into(), ..Options::default() };
+    let server = Server::with(options);
+    let (stubborn, other) = (server.create("holding"), server.create("other"));
+    let mut neighbour = Session::open(&other);
+    let mut sessions: Vec<_> = (0..8).map(|_| Session::open(&stubborn)).collect();
+    let packet = frame(0, &[&[0x11], &vec![b'u'; 600_000][..]].concat());
+    for session in &mut sessions {
+        // The server may have stopped reading.
+        session.probe.raw(&packet[..400_000]).unwrap();
+        assert_eq!(neighbour.value("SELECT 1"), "1");
+    }
+    assert!(ended(&server, 1) < sessions.len());
+    let mut codes = Vec::new();
+    for session in &mut sessions {
+        // Before anything is written: a reset would destroy what came. Those that go on say nothing yet.
+        session.probe.tcp().set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+        let told = session.outcome();
+        session.probe.tcp().set_read_timeout(Some(READ_WAIT)).unwrap();
+        let answer = match told {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                session.probe.raw(&packet[400_000..]).and_then(|()| session.outcome())
+            }
+            told => told,
+        };
+        match answer {
+            Ok(Outcome::Refused(refused)) => codes.push(refused.code),
+            other => panic!("{other:?} after {codes:?}"),
+        }
+    }
+    assert!(codes.contains(&1161), "a session that reads is told why it ends: {codes:?}");
+    assert!(codes.contains(&1235), "the others go on: {codes:?}");
+    assert_eq!(neighbour.value("SELECT 1"), "1");
 }
 
 /// Bytes of the large result: more than all buffers on its way together, little enough for a small machine.

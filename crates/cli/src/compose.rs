@@ -333,6 +333,7 @@ fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
         unproven_per_source: u32::try_from(config.count("gateway.unproven_per_source")?)?,
         unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
         unproven_memory: config.count("gateway.unproven_memory_mb")?.saturating_mul(1 << 20),
+        held_per_cluster: config.size("gateway.held_per_cluster")?,
         stop_grace: config.duration("gateway.stop_grace")?,
         tls12_records_max: config.count("gateway.tls12_records_max")?,
         server_version: format!("8.0.2-Tidegate-maria-{number}"),
@@ -388,6 +389,7 @@ mod tests {
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);
         assert_eq!(ours.unproven_total, room.unproven_total);
         assert_eq!(ours.unproven_memory, room.unproven_memory);
+        assert_eq!(ours.held_per_cluster, room.held_per_cluster);
         assert_eq!(ours.stop_grace, room.stop_grace);
         assert_eq!(ours.tls12_records_max, room.tls12_records_max);
         assert_eq!(ours.proxy_networks, room.proxy_networks);

@@ -2,6 +2,7 @@
 
 use crate::decoy::Decoy;
 use crate::failures::Failures;
+use crate::held::HeldBudgets;
 use crate::limits;
 use crate::reading_turns::ReadingTurns;
 use crate::settings::GatewaySettings;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub tls: Arc<rustls::ServerConfig>,
     pub admission: Admission,
     pub handshakes: Handshakes,
+    pub held: HeldBudgets,
     /// For connections whose PROXY header is waited for.
     pub headers: Semaphore,
     pub failures: Failures,
@@ -93,6 +95,7 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(settings: GatewaySettings, deps: Deps) -> Result<Self, RandomError> {
         let admission = source::admission(&settings);
+        let held = HeldBudgets::new(usize::try_from(settings.held_per_cluster).unwrap_or(usize::MAX));
         let shared = Shared {
             settings,
             directory: deps.directory,
@@ -102,6 +105,7 @@ impl Gateway {
             tls: deps.tls,
             admission,
             handshakes: Handshakes::default(),
+            held,
             headers: Semaphore::new(limits::PROXY_WAITING_MAX),
             failures: Failures::default(),
             decoy: Decoy::new(deps.decoy_key).map_err(|_| RandomError)?,

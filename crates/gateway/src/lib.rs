@@ -8,6 +8,7 @@ mod engine_login;
 mod error_packet;
 mod failures;
 mod gateway;
+mod held;
 pub mod limits;
 mod login_read;
 mod reading_turns;

@@ -59,6 +59,11 @@ pub const PROXY_HEADER_DEADLINE: Duration = Duration::from_secs(3);
 pub const PROXY_HEADER_MAX: usize = 1024;
 /// What a driver reads at once from either side. One per worker thread, not per session.
 pub const SCRATCH: usize = 64 * 1024;
+/// Bytes that all sessions of one cluster keep here: packets that wait for their engine and answers that are not read. One
+/// session keeps some 100 KB at most, a COM_CHANGE_USER in pieces 1 MB.
+pub const HELD_PER_CLUSTER: u64 = 32 << 20;
+/// A cluster's pool may be full for so long before sessions end: clients that read at all make room sooner.
+pub const HELD_FULL_MAX: Duration = Duration::from_secs(1);
 /// TLS records waiting for a slow client. A read of `SCRATCH` from the engine is sealed whole before the next.
 pub const TLS_OUT_MAX: usize = 160 * 1024;
 /// After 4031 the client may still be sending: read and discard, so that no reset destroys the error.

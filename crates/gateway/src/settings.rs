@@ -18,6 +18,8 @@ pub struct GatewaySettings {
     pub unproven_total: u32,
     /// Bytes.
     pub unproven_memory: u64,
+    /// Bytes that all sessions of one cluster keep in the gateway.
+    pub held_per_cluster: u64,
     pub tls12_records_max: u64,
     pub stop_grace: Duration,
     /// Where error texts link to, and what they say to which client.
@@ -33,6 +35,7 @@ impl Default for GatewaySettings {
             unproven_per_source: limits::UNPROVEN_PER_SOURCE,
             unproven_total: limits::UNPROVEN_TOTAL,
             unproven_memory: limits::UNPROVEN_MEMORY,
+            held_per_cluster: limits::HELD_PER_CLUSTER,
             tls12_records_max: limits::TLS12_RECORDS_MAX,
             stop_grace: limits::STOP_GRACE,
             wording: Arc::default(),

@@ -120,6 +120,10 @@ refusals! {
     TooManyConnections = "too-many-connections", 1040, "08004", Cluster, Soon,
         "Too many connections to this cluster.",
         "Close some, or use a smaller pool";
+    /// The cluster's sessions hold more in the gateway than their budget; this one held most.
+    UnreadAnswers = "unread-answers", 1161, "08S01", Cluster, Soon,
+        "The connection was closed: the clients of this cluster leave too much data waiting, and this one the most.",
+        "Read results as they come, or ask for less at once, then connect again";
     TooManyFromAddress = "too-many-from-address", 1040, "08004", Client, Soon,
         "Too many connections from this address.",
         "Close some, or wait a moment before trying again";

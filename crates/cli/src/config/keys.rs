@@ -110,6 +110,12 @@ pub const SECTIONS: &[Section] = &[
                 doc: "Memory that all of them may take together, in MB. At 80 % the largest network's oldest one is ended.",
             },
             Key {
+                name: "held_per_cluster",
+                default: "\"32M\"",
+                kind: Kind::Size { min: 1 << 20, max: 1 << 40 },
+                doc: "Bytes that all sessions of one cluster may keep here: answers that clients leave unread, and packets that wait for the engine. Above it nothing more is read for them; after a second the sessions that hold most end.",
+            },
+            Key {
                 name: "stop_grace",
                 default: "\"5s\"",
                 kind: Kind::Duration { min: seconds(0), max: seconds(300) },

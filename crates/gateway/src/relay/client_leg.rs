@@ -21,6 +21,8 @@ pub(crate) struct ClientLeg {
     /// Records sealed under a key that is never renewed (TLS 1.2); stays 0 in TLS 1.3.
     records: u64,
     counts_records: bool,
+    /// Bytes sealed since all was written.
+    unsent: usize,
     /// The client has said close_notify.
     closed: bool,
     /// The client has closed its side of the connection itself.
@@ -39,7 +41,7 @@ impl ClientLeg {
     pub fn new(tcp: TcpStream, mut tls: ServerConnection) -> Self {
         tls.set_buffer_limit(Some(limits::TLS_OUT_MAX));
         let counts_records = tls.protocol_version() == Some(ProtocolVersion::TLSv1_2);
-        Self { tcp, tls, records: 0, counts_records, closed: false, ended: false }
+        Self { tcp, tls, records: 0, counts_records, unsent: 0, closed: false, ended: false }
     }
 
     pub fn records_sealed(&self) -> u64 {
@@ -51,12 +53,22 @@ impl ClientLeg {
         if self.counts_records {
             self.records += (bytes.len() as u64).div_ceil(RECORD);
         }
+        self.unsent += bytes.len();
         self.tls.writer().write_all(bytes)
     }
 
     /// Writes what is sealed. Pending: the client does not read.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_write_tls(&mut self.tcp, &mut self.tls, cx)
+        let flushed = poll_write_tls(&mut self.tcp, &mut self.tls, cx);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.unsent = 0;
+        }
+        flushed
+    }
+
+    /// Bytes that the client has not taken yet, or a little more.
+    pub fn unsent(&self) -> usize {
+        self.unsent
     }
 
     /// Plain bytes that arrived together with the login, before the relay began.

@@ -6,6 +6,7 @@
 use super::client_leg::Arrived;
 use super::{ClientLeg, EngineLeg, SCRATCH, Scratch};
 use crate::error_packet::err_packet;
+use crate::held::HeldShare;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,6 +24,8 @@ pub(crate) struct Peers {
     pub engine_session: EngineSessionId,
     pub sessions: Sessions,
     pub wording: Arc<Wording>,
+    /// Its share of the cluster's budget.
+    pub held: HeldShare,
 }
 
 pub(crate) struct Driver {
@@ -102,14 +105,17 @@ impl Driver {
             let mut moved = false;
             let client_drained = self.unread || self.client.poll_flush(cx).map_err(client_gone)?.is_ready();
             let engine_drained = self.engine.flush(cx);
-            if client_drained {
+            let full = self.peers.held.is_full(cx);
+            if client_drained && !full {
                 moved |= self.step_engine(cx, scratch)?;
             }
-            if engine_drained && self.stash.is_empty() && !self.engine.is_deaf() && !self.unread {
+            if engine_drained && !full && self.stash.is_empty() && !self.engine.is_deaf() && !self.unread {
                 moved |= self.step_client(cx, scratch)?;
             }
             self.report();
             self.check_ends()?;
+            let held = self.held_bytes();
+            self.peers.held.set(held, cx);
             if !moved {
                 return Ok(());
             }
@@ -212,7 +218,16 @@ impl Driver {
         }
     }
 
+    /// Bytes that this session keeps from one turn to the next.
+    fn held_bytes(&self) -> usize {
+        self.client.unsent() + self.engine.unsent() + self.stash.len() + self.core.held_bytes()
+    }
+
     fn check_ends(&self) -> Result<(), Ending> {
+        if self.peers.held.is_chosen() {
+            let detail = Some(format!("it held {} bytes, the most of its cluster", self.held_bytes()));
+            return Err(Ending::Refused { kind: RefusalKind::UnreadAnswers, blame: Blame::Cluster, detail });
+        }
         if self.stopping && self.may_yield(false) {
             return Err(Ending::Shutdown);
         }

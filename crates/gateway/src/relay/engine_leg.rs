@@ -20,6 +20,11 @@ impl EngineLeg {
         Self { stream, pending: Vec::new(), sent: 0, deaf: false }
     }
 
+    /// Bytes that the engine has not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.pending.len()
+    }
+
     pub fn is_drained(&self) -> bool {
         self.pending.is_empty()
     }

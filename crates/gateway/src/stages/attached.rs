@@ -49,6 +49,7 @@ impl Attached {
             engine_session,
             sessions: secured.shared.sessions.clone(),
             wording: Arc::clone(&secured.shared.settings.wording),
+            held: secured.shared.held.session(proven.tenant.cluster),
         };
         let core = Relay::new(login.capabilities, self.login.ok.status);
         let driver = Driver::new(

@@ -111,10 +111,17 @@ impl Relaying {
         if let Some(kind) = speaks {
             driver.seal_error(&Refusal::new(kind));
         }
-        let Driver { client, engine, .. } = driver;
+        let Driver { mut client, engine, .. } = driver;
         drop(engine);
         drop(lease);
         drop(guard);
+        if matches!(ending, Ending::Refused { kind: RefusalKind::UnreadAnswers, .. }) {
+            // What it holds must be free now: nobody waits for a client that does not read.
+            let taken = poll_fn(|cx| Poll::Ready(client.poll_flush(cx).is_ready())).await;
+            if !taken {
+                return ending;
+            }
+        }
         let linger = match (&ending, speaks) {
             // The last word may be the engine's own, said to a client that is still sending.
             (Ending::EngineClosed | Ending::EngineGone(_), _) => Some(limits::LINGER),

@@ -290,6 +290,11 @@ impl Relay {
         self.client.mid_packet() || !self.held.0.is_empty()
     }
 
+    /// Bytes of a packet that is held back.
+    pub fn held_bytes(&self) -> usize {
+        self.held.0.len()
+    }
+
     /// No byte of a command is outstanding either way, and nothing is held. Commands before a COM_QUIT are answered
     /// like all others: the engine reads it when it is done with them.
     pub fn at_boundary(&self) -> bool {
