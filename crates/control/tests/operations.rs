@@ -353,7 +353,10 @@ async fn swept() {
     let names: Vec<String> = server.control.clusters().into_iter().map(|c| c.name.into()).collect();
     assert_eq!(names, ["kept"]);
     let folder = |id: tidegate_model::ClusterId| server.control.data().engines().join(id.to_string());
-    assert!(!folder(half.id).exists() && !folder(doomed.cluster.id).exists() && folder(kept.cluster.id).exists());
+    // A server never waits for it at its start.
+    until("what was left half-made is removed", || !folder(half.id).exists() && !folder(doomed.cluster.id).exists())
+        .await;
+    assert!(folder(kept.cluster.id).exists());
     assert!(find(&server.control, &half.prefix).await.is_none());
     assert!(find(&server.control, &doomed.cluster.prefix).await.is_none());
     let again = server.control.create_cluster(named("half")).await.unwrap();
@@ -394,12 +397,21 @@ async fn killed_while_creating() {
         let server = Server::open(root).await;
         let names: BTreeSet<String> = server.control.clusters().into_iter().map(|c| c.name.into()).collect();
         assert!(told.iter().all(|name| names.contains(name)), "one that was told of is gone");
-        let folders = std::fs::read_dir(server.control.data().engines()).unwrap().count();
-        assert_eq!(folders, names.len(), "a folder without a cluster, or a cluster without a folder");
+        let folders = || std::fs::read_dir(server.control.data().engines()).unwrap().count();
+        until("each folder has a cluster, and each cluster a folder", || folders() == names.len()).await;
         // The one that nobody was told of, if it came that far, is as good as any.
         let newest = server.control.clusters().into_iter().max_by_key(|c| c.id).unwrap();
         assert_eq!(server.control.new_password(newest.name.as_str()).await.unwrap().password.len(), 16);
         root = server.stop_and_keep().await;
+    }
+}
+
+/// Waits for what happens beside the start, and fails when it does not happen.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "not within 20 s: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

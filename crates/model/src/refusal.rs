@@ -116,7 +116,7 @@ refusals! {
     /// The file system of the data directory is full.
     DiskFull = "disk-full", 1021, "HY000", Gateway, Soon,
         "The server's disk is full, so the cluster can't be woken.",
-        "Try again when the operator has freed space: `tidegate status` shows the data directory";
+        "Try again when the operator has freed space on the file system of the data directory";
     TooManyConnections = "too-many-connections", 1040, "08004", Cluster, Soon,
         "Too many connections to this cluster.",
         "Close some, or use a smaller pool";
