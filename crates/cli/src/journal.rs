@@ -106,22 +106,8 @@ fn ending(end: &Ending) -> (&'static str, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use crate::log_sink::Sink;
     use tidegate_model::{ClusterId, RefusalKind, SessionId};
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn line(end: Ending) -> serde_json::Value {
         let sink = Sink::default();
@@ -149,7 +135,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             LogJournal.record(&Event::ConnectionClosed(Box::new(closed)));
         });
-        let bytes = sink.0.lock().unwrap().clone();
+        let bytes = sink.bytes();
         let text = String::from_utf8(bytes).unwrap();
         assert_eq!(text.lines().count(), 1, "one line per connection: {text}");
         serde_json::from_str(&text).unwrap()

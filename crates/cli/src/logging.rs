@@ -93,21 +93,7 @@ pub fn to_file(config: &Config, data: &Path) -> Result<(Level, LogQueue)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log_sink::Sink;
 
     #[test]
     fn a_line_for_people_stays_one_line_whatever_its_fields_hold() {
@@ -118,7 +104,7 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::info!(user = hostile, shown = %hostile, debug = ?hostile, "message {hostile}");
         });
-        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(sink.bytes()).unwrap();
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.chars().all(|c| c == '\n' || c.is_ascii_graphic() || c == ' '), "{text:?}");
         assert!(text.contains("message a\\x1b]0;x") && text.contains("shown=a\\x1b]0;x"), "{text}");

@@ -17,6 +17,8 @@ mod journal;
 mod limits;
 mod log_file;
 mod log_queue;
+#[cfg(test)]
+mod log_sink;
 mod logging;
 mod paths;
 mod profiles;
