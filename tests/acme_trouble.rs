@@ -32,7 +32,7 @@ fn a_crash_loop_costs_one_order() {
 
 #[test]
 fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
-    let metrics = tidegate_e2e::server::free_port();
+    let metrics = tidegate_e2e::ports::free_port();
     let more = format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n");
     let Some(mut bench) = ordinary(Wanted::default(), &more) else { return };
     let leaf = bench.wait();
@@ -243,7 +243,7 @@ fn every_certificate_has_a_key_of_its_own() {
 fn the_next_way_of_proof_is_tried_and_what_worked_is_tried_first() {
     let more = format!(
         "challenges = [\"tls-alpn-01\", \"http-01\"]\nalpn_listen = [\"127.0.0.1:{}\"]\n",
-        tidegate_e2e::server::free_port()
+        tidegate_e2e::ports::free_port()
     );
     let Some(bench) = ordinary(Wanted::default(), &more) else { return };
     bench.wait_log("no certificate from");

@@ -22,7 +22,7 @@ fn up_waits_for_its_certificate_and_connects_by_the_name() {
     let own = ca(&pebble, &roots);
     let text = format!("[acme]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
     let config = write(folder.path(), "test.toml", &text);
-    let listen = format!("127.0.0.1:{}", tidegate_e2e::server::free_port());
+    let listen = format!("127.0.0.1:{}", tidegate_e2e::ports::free_port());
     let said = folder.path().join("said");
     let mut up = std::process::Command::new(tidegate_e2e::server::binary())
         .args(["up", "--json", "--domain", DOMAIN, "--acme-email", "me@example.com", "--listen", &listen, "--data"])
@@ -160,7 +160,7 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
         )
     };
     // Nobody answers where the validators ask.
-    let elsewhere = config(&[tidegate_e2e::server::free_port()]);
+    let elsewhere = config(&[tidegate_e2e::ports::free_port()]);
     let mut server = Server::with(Options { config: elsewhere, ..Options::default() });
     soon("the first attempt has failed", || server.log().contains("no certificate from").then_some(()));
     let failures = |server: &Server| server.json(&["cert", "status"])["acme"]["certificates"][0]["failures"].clone();

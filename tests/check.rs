@@ -10,7 +10,8 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 use tidegate_e2e::not_run;
-use tidegate_e2e::server::{WRONG_HOST, binary, free_port};
+use tidegate_e2e::ports::free_port;
+use tidegate_e2e::server::{WRONG_HOST, binary};
 use tidegate_e2e::{Cluster, Server};
 
 /// The judge needs no data directory and no server of its own.

@@ -9,7 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use tidegate_e2e::limits::{READY_WAIT, soon, within};
-use tidegate_e2e::server::{Options, binary, free_port};
+use tidegate_e2e::ports::free_port;
+use tidegate_e2e::server::{Options, binary};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::{Cluster, Server, clients, processes, wire};
 

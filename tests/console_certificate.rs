@@ -12,8 +12,9 @@ use std::sync::Arc;
 use tidegate_e2e::certificates::{Company, VALID};
 use tidegate_e2e::limits::{soon, within};
 use tidegate_e2e::pebble::{Pebble, Wanted};
+use tidegate_e2e::ports::free_port;
 use tidegate_e2e::probe::Probe;
-use tidegate_e2e::server::{free_port, write};
+use tidegate_e2e::server::write;
 use tidegate_e2e::{Options, Server, tls, wire};
 
 const DATABASE: &str = "db.example.com";

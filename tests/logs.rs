@@ -9,7 +9,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tidegate_e2e::limits::{READY_WAIT, soon, within};
-use tidegate_e2e::server::{binary, free_port};
+use tidegate_e2e::ports::free_port;
+use tidegate_e2e::server::binary;
 use tidegate_e2e::session::Session;
 use tidegate_e2e::{Cluster, Server, processes};
 

@@ -2,7 +2,8 @@
 
 use crate::Server;
 use crate::limits::{READY_WAIT, within};
-use crate::server::{Options, free_port};
+use crate::ports::free_port;
+use crate::server::Options;
 use serde_json::Value;
 use std::net::TcpStream;
 use std::process::Command;

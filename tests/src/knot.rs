@@ -3,7 +3,7 @@
 
 use crate::limits::soon;
 use crate::not_run;
-use crate::server::free_port;
+use crate::ports::free_port;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

@@ -18,6 +18,7 @@ pub mod knot;
 pub mod limits;
 pub mod machine;
 pub mod pebble;
+pub mod ports;
 pub mod probe;
 pub mod processes;
 pub mod server;

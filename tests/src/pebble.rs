@@ -4,7 +4,7 @@
 use crate::certificates::{Company, VALID};
 use crate::limits::soon;
 use crate::not_run;
-use crate::server::free_port;
+use crate::ports::free_port;
 use crate::tls;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};

@@ -2,10 +2,11 @@
 //! talks to it by its command line only.
 
 use crate::limits::{READY_WAIT, STOP_WAIT_SECONDS, soon, within};
+use crate::ports::free_port;
 use crate::processes;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
@@ -109,12 +110,6 @@ pub fn binary() -> PathBuf {
     found.unwrap_or_else(|| panic!("no `tidegate` above {}: run `cargo build -p tidegate` first", me.display()))
 }
 
-/// A port nobody listens on at this moment.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("bound").port()
-}
-
 impl Server {
     pub fn start() -> Self {
         Self::with(Options::default())
@@ -177,12 +172,19 @@ impl Server {
 
     fn wait_ready(&self) {
         within(READY_WAIT, "the server's greeting", || {
-            let pid = self.pid();
-            assert!(processes::alive(pid), "the server ended at its start:\n{}", self.log());
+            self.assert_alive();
             let mut stream = TcpStream::connect(self.addr()).ok()?;
             stream.read_exact(&mut [0]).ok()
         });
-        within(READY_WAIT, "the control socket", || self.cli(&["cluster", "list"]).status.success().then_some(()));
+        within(READY_WAIT, "the control socket", || {
+            // It may be another's greeting that was met above.
+            self.assert_alive();
+            self.cli(&["cluster", "list"]).status.success().then_some(())
+        });
+    }
+
+    fn assert_alive(&self) {
+        assert!(processes::alive(self.pid()), "the server ended at its start:\n{}", self.log());
     }
 
     /// For the next start.
