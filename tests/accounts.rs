@@ -1,6 +1,13 @@
-//! A tenant writes anything it likes into its account table: its own logins suffer, the server does not.
+//! A tenant writes anything it likes into its account table: its own logins suffer, the server does
+//! not.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::session::{Session, almighty};
@@ -19,24 +26,34 @@ fn refused(cluster: &Cluster, user: &str, password: &str) -> Refused {
 
 /// Logs in; while the cluster recovers it may be told to try again, and nothing else.
 fn login_soon(server: &Server, cluster: &Cluster, password: &str) -> Session {
-    soon("a login", || match Session::login(cluster, &cluster.user, password, wire::ORDINARY) {
-        Ok(session) => Some(session),
-        Err(refused) => {
-            assert_eq!(refused.code, 1040, "{refused:?}\n{}", server.log());
-            None
+    soon("a login", || {
+        match Session::login(cluster, &cluster.user, password, wire::ORDINARY) {
+            Ok(session) => Some(session),
+            Err(refused) => {
+                assert_eq!(refused.code, 1040, "{refused:?}\n{}", server.log());
+                None
+            }
         }
     })
 }
 
-/// Has the accounts read in each way there is: by a wrong password while awake, at sleep, and from the store.
+/// Has the accounts read in each way there is: by a wrong password while awake, at sleep, and from
+/// the store.
 fn have_accounts_read(server: &Server, cluster: &Cluster, name: &str) {
     let session = Session::open(cluster);
     assert_eq!(refused(cluster, &cluster.user, "wrong").code, 1045);
     assert_eq!(refused(cluster, &cluster.login("boom"), "wrong").code, 1045);
     session.quit();
     server.sleep(name);
-    assert_eq!(refused(cluster, &cluster.login("nobody"), "wrong").code, 1045);
-    assert_eq!(server.state(name), "asleep", "a wrong password wakes nobody");
+    assert_eq!(
+        refused(cluster, &cluster.login("nobody"), "wrong").code,
+        1045
+    );
+    assert_eq!(
+        server.state(name),
+        "asleep",
+        "a wrong password wakes nobody"
+    );
     Session::open(cluster).quit();
 }
 
@@ -50,7 +67,8 @@ fn fill_with_hostile_rows(cluster: &Cluster) {
         "INSERT INTO mysql.global_priv VALUES ('boom.example', 'boom', \
          CONCAT('{\"plugin\":\"', REPEAT('a', 1000000), '\",\"auth_or\":[{}', REPEAT(',{}', 20000), ']}'))",
     );
-    // Within the bound of a row, as many methods as are kept, and far more rows than a book has room for.
+    // Within the bound of a row, as many methods as are kept, and far more rows than a book has
+    // room for.
     x.run(
         "INSERT INTO mysql.global_priv SELECT CONCAT(seq, REPEAT('h', 200)), CONCAT(REPEAT('u', 100), seq), \
          CONCAT('{\"auth_or\":[{}', REPEAT(CONCAT(',{\"plugin\":\"mysql_native_password\",\
@@ -95,7 +113,10 @@ fn a_hostile_account_table_costs_its_own_cluster_and_under_4_mb() {
     server.run();
     login_soon(&server, &good, &good.password).quit();
     let mut root = login_soon(&server, &changed, &changed.password);
-    assert_eq!(root.value("SELECT COUNT(*) > 20000 FROM mysql.global_priv"), "1");
+    assert_eq!(
+        root.value("SELECT COUNT(*) > 20000 FROM mysql.global_priv"),
+        "1"
+    );
     root.quit();
     server.sleep("evil");
     assert_eq!(server.stop(), 0);
@@ -121,7 +142,9 @@ fn a_cluster_with_20_001_accounts_sleeps_and_wakes_and_all_of_them_log_in() {
             let user = cluster.login(&format!("u{n}"));
             assert_eq!(refused(&cluster, &user, "wrong").code, 1045);
             assert_eq!(server.state("crowd"), "asleep", "judged without waking");
-            Session::login(&cluster, &user, "secret", wire::ORDINARY).expect("each account").quit();
+            Session::login(&cluster, &user, "secret", wire::ORDINARY)
+                .expect("each account")
+                .quit();
         }
         if restart {
             return;
@@ -139,11 +162,16 @@ fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() 
     // About 75 bytes each: the book is full before the last.
     add_accounts(&cluster, "REPEAT('v', 40)", 40_000);
     let of = |n: u32| cluster.login(&format!("{}{n}", "v".repeat(40)));
-    Session::login(&cluster, &of(99), "secret", wire::ORDINARY).expect("awake, the engine is asked").quit();
+    Session::login(&cluster, &of(99), "secret", wire::ORDINARY)
+        .expect("awake, the engine is asked")
+        .quit();
     server.sleep("city");
     let known = |n| Session::login(&cluster, &of(n), "secret", wire::ORDINARY);
     // The order of the engine's key: as text, "9999" is the last.
-    assert_eq!(known(9_999).err().expect("asleep, not in the book").code, 1045);
+    assert_eq!(
+        known(9_999).err().expect("asleep, not in the book").code,
+        1045
+    );
     assert_eq!(server.state("city"), "asleep");
     known(1).expect("asleep, in the book").quit();
     known(9_999).expect("awake again").quit();
@@ -151,5 +179,9 @@ fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() 
     server.sleep("city");
     // The first administrator is in the book however many others there are.
     Session::open(&cluster).quit();
-    assert!(server.log().contains("more accounts than"), "{}", server.log());
+    assert!(
+        server.log().contains("more accounts than"),
+        "{}",
+        server.log()
+    );
 }

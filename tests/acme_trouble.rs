@@ -1,7 +1,13 @@
-//! What goes wrong on the way to a certificate: crashes, CAs that are down, bad disks, lost files, other CAs. Against a real
-//! ACME server; where Pebble is missing a test says "not run" and passes.
+//! What goes wrong on the way to a certificate: crashes, CAs that are down, bad disks, lost files,
+//! other CAs. Against a real ACME server; where Pebble is missing a test says "not run" and passes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -15,9 +21,19 @@ use tidegate_e2e::{Options, Server, tls, wire};
 
 #[test]
 fn a_crash_loop_costs_one_order() {
-    let Some(mut bench) = ordinary(Wanted { delay: 12, ..Wanted::default() }, "") else { return };
+    let Some(mut bench) = ordinary(
+        Wanted {
+            delay: 12,
+            ..Wanted::default()
+        },
+        "",
+    ) else {
+        return;
+    };
     for _ in 0..3 {
-        soon("the order is written down", || bench.record().contains("my-order").then_some(()));
+        soon("the order is written down", || {
+            bench.record().contains("my-order").then_some(())
+        });
         bench.server.kill9();
         bench.server.run();
     }
@@ -25,7 +41,11 @@ fn a_crash_loop_costs_one_order() {
     assert_eq!(bench.pebble.orders(), 1);
     // By command the wait is left out; what stands at the CA is carried on.
     let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     bench.wait();
     assert_eq!((bench.pebble.orders(), bench.pebble.issued()), (1, 1));
 }
@@ -34,18 +54,32 @@ fn a_crash_loop_costs_one_order() {
 fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
     let metrics = tidegate_e2e::ports::free_port();
     let more = format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n");
-    let Some(mut bench) = ordinary(Wanted::default(), &more) else { return };
+    let Some(mut bench) = ordinary(Wanted::default(), &more) else {
+        return;
+    };
     let leaf = bench.wait();
     assert_eq!(alarms(metrics), Vec::<String>::new());
     assert_eq!(bench.status()["alarms"].as_array().unwrap().len(), 0);
     bench.pebble.stop();
     let out = bench.server.cli(&["cert", "renew"]);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!out.status.success() && said.contains("can't be reached"), "{said}");
+    assert!(
+        !out.status.success() && said.contains("can't be reached"),
+        "{said}"
+    );
     assert_eq!(bench.login(DOMAIN).unwrap(), leaf);
     let status = bench.status();
-    assert!(status["alarms"][0].as_str().unwrap().contains("no new ecdsa certificate"), "{status}");
-    assert_eq!(status["acme"]["certificates"][0]["last_error"]["step"], "directory", "{status}");
+    assert!(
+        status["alarms"][0]
+            .as_str()
+            .unwrap()
+            .contains("no new ecdsa certificate"),
+        "{status}"
+    );
+    assert_eq!(
+        status["acme"]["certificates"][0]["last_error"]["step"], "directory",
+        "{status}"
+    );
     assert_eq!(alarms(metrics), ["failed"]);
     let text = bench.server.cli(&["cert", "status"]);
     assert!(String::from_utf8_lossy(&text.stdout).contains("ALARM"));
@@ -65,8 +99,15 @@ fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
 /// The kinds of alarm that the metrics show for the database's certificate.
 fn alarms(metrics: u16) -> Vec<String> {
     let raised = |line: &str| {
-        let labels = line.strip_prefix("tidegate_certificate_alarms{")?.strip_suffix("} 1")?;
-        Some(labels.strip_prefix("certificate=\"database\",kind=\"")?.trim_end_matches('"').to_owned())
+        let labels = line
+            .strip_prefix("tidegate_certificate_alarms{")?
+            .strip_suffix("} 1")?;
+        Some(
+            labels
+                .strip_prefix("certificate=\"database\",kind=\"")?
+                .trim_end_matches('"')
+                .to_owned(),
+        )
     };
     let text = soon("the metrics", || {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", metrics)).ok()?;
@@ -80,70 +121,136 @@ fn alarms(metrics: u16) -> Vec<String> {
 
 #[test]
 fn the_history_survives_restarts() {
-    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    let Some(mut bench) = ordinary(Wanted::default(), "") else {
+        return;
+    };
     bench.wait();
     let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     bench.pebble.stop();
     assert!(!bench.server.cli(&["cert", "renew"]).status.success());
     let history = bench.status()["history"].clone();
     let words = |history: &serde_json::Value| -> Vec<String> {
-        history.as_array().unwrap().iter().map(|change| change["what"].as_str().unwrap().to_owned()).collect()
+        history
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| change["what"].as_str().unwrap().to_owned())
+            .collect()
     };
     // Latest first: the CA that is down, its two certificates, and the local CA's before them.
-    assert_eq!(words(&history), ["alarm", "served", "served", "served"], "{history}");
+    assert_eq!(
+        words(&history),
+        ["alarm", "served", "served", "served"],
+        "{history}"
+    );
     assert_eq!(history[1]["serial"], bench.serial());
     assert_ne!(history[1]["serial"], history[2]["serial"]);
-    assert!(history[0]["reason"].as_str().unwrap().contains("can't be reached"), "{history}");
+    assert!(
+        history[0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("can't be reached"),
+        "{history}"
+    );
     for _ in 0..2 {
         assert_eq!(bench.server.stop(), 0);
         bench.server.run();
         assert_eq!(bench.status()["history"], history, "a restart is no news");
     }
     let file = bench.server.data().join("tls/history.json");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let text = bench.server.cli(&["cert", "status"]);
-    assert!(String::from_utf8_lossy(&text.stdout).contains("history  "), "{text:?}");
+    assert!(
+        String::from_utf8_lossy(&text.stdout).contains("history  "),
+        "{text:?}"
+    );
 }
 
 #[test]
 fn nothing_is_ordered_without_a_disk_to_keep_it_on() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
-    let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().unwrap().keep();
-    let Some(mounted) = Mounted::new(&folder, "16k") else { return };
+    let Some(pebble) = Pebble::start(Wanted::default()) else {
+        return;
+    };
+    let folder = tempfile::Builder::new()
+        .prefix("tidegate-e2e-")
+        .tempdir()
+        .unwrap()
+        .keep();
+    let Some(mounted) = Mounted::new(&folder, "16k") else {
+        return;
+    };
     let acme = mounted.0.clone();
     // Full: not a byte more.
     while std::fs::write(acme.join(format!("fill-{}", rand())), [0; 4096]).is_ok() {}
     let roots = write(&folder, "roots.pem", &pebble.root());
     let own = ca(&pebble, &roots);
-    let config = format!("[acme]\ndomains = [\"{DOMAIN}\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
-    let server = Server::at(folder.clone(), Options { config, ..Options::default() });
-    let told = || server.log().contains("the storage can't be used").then_some(());
+    let config = format!(
+        "[acme]\ndomains = [\"{DOMAIN}\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}",
+        pebble.http
+    );
+    let server = Server::at(
+        folder.clone(),
+        Options {
+            config,
+            ..Options::default()
+        },
+    );
+    let told = || {
+        server
+            .log()
+            .contains("the storage can't be used")
+            .then_some(())
+    };
     soon("the alarm of a full disk", told);
-    let remount = |how: &str| std::process::Command::new("mount").args(["-o", how]).arg(&acme).status();
+    let remount = |how: &str| {
+        std::process::Command::new("mount")
+            .args(["-o", how])
+            .arg(&acme)
+            .status()
+    };
     let ordered = pebble.orders();
     let _ = remount("remount,ro,size=16k");
     let renewed = server.cli(&["cert", "renew"]);
     let after = pebble.orders();
     let read_only = server.json(&["cert", "status"]);
     drop(mounted);
-    assert_eq!((ordered, after), (0, 0), "no order on a full disk nor on one that is read-only");
+    assert_eq!(
+        (ordered, after),
+        (0, 0),
+        "no order on a full disk nor on one that is read-only"
+    );
     assert!(!renewed.status.success());
-    assert!(read_only["alarms"][0].as_str().unwrap().contains("storage"), "{read_only}");
+    assert!(
+        read_only["alarms"][0].as_str().unwrap().contains("storage"),
+        "{read_only}"
+    );
 }
 
-/// A small file system where what ACME keeps will lie. Unmounted before the server's folder goes, whatever a test says.
+/// A small file system where what ACME keeps will lie. Unmounted before the server's folder goes,
+/// whatever a test says.
 struct Mounted(PathBuf);
 
 impl Mounted {
     fn new(folder: &std::path::Path, size: &str) -> Option<Self> {
         let acme = folder.join("data/acme");
         std::fs::create_dir_all(&acme).unwrap();
-        std::fs::set_permissions(folder.join("data"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        std::fs::set_permissions(
+            folder.join("data"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o700),
+        )
+        .unwrap();
         let size = format!("size={size}");
-        let mounted =
-            std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&acme).status();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "none"])
+            .arg(&acme)
+            .status();
         if !mounted.is_ok_and(|status| status.success()) {
             not_run("no file system can be mounted here");
             return None;
@@ -154,7 +261,10 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
     }
 }
 
@@ -165,26 +275,37 @@ fn rand() -> u64 {
 
 /// Seconds of the Unix clock, from the record.
 fn number(record: &serde_json::Value, key: &str) -> i64 {
-    record[key].as_i64().unwrap_or_else(|| panic!("no {key} in {record}"))
+    record[key]
+        .as_i64()
+        .unwrap_or_else(|| panic!("no {key} in {record}"))
 }
 
 #[test]
 fn a_lost_pair_is_got_anew_and_a_lost_record_orders_nothing() {
-    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    let Some(mut bench) = ordinary(Wanted::default(), "") else {
+        return;
+    };
     let leaf = bench.wait();
     let pair = bench.server.data().join("acme/ecdsa.pem");
     // What was tried and when is lost: a valid pair is not ordered for that.
     assert_eq!(bench.server.stop(), 0);
     std::fs::write(bench.server.data().join("acme/ecdsa.json"), "rubbish").unwrap();
     bench.server.run();
-    assert_eq!((bench.login(DOMAIN).unwrap(), bench.pebble.orders()), (leaf.clone(), 1));
-    // The pair itself is gone: that is an order as for the first one. A record that was lost counts as a failure just now;
-    // by command that wait is left out.
+    assert_eq!(
+        (bench.login(DOMAIN).unwrap(), bench.pebble.orders()),
+        (leaf.clone(), 1)
+    );
+    // The pair itself is gone: that is an order as for the first one. A record that was lost counts
+    // as a failure just now; by command that wait is left out.
     assert_eq!(bench.server.stop(), 0);
     std::fs::remove_file(&pair).unwrap();
     bench.server.run();
     let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let second = bench.wait();
     assert_ne!(second, leaf);
     assert_eq!(bench.pebble.orders(), 2, "{}", bench.server.log());
@@ -194,12 +315,27 @@ fn a_lost_pair_is_got_anew_and_a_lost_record_orders_nothing() {
     bench.server.run();
     assert_ne!(bench.wait(), second);
     assert_eq!(bench.pebble.orders(), 3, "{}", bench.server.log());
-    assert!(bench.server.log().contains("the certificate that was kept is lost"), "{}", bench.server.log());
+    assert!(
+        bench
+            .server
+            .log()
+            .contains("the certificate that was kept is lost"),
+        "{}",
+        bench.server.log()
+    );
 }
 
 #[test]
 fn a_certificate_that_ended_while_the_server_was_off_is_served_until_the_next_is_there() {
-    let Some(mut bench) = ordinary(Wanted { life: 8, ..Wanted::default() }, "") else { return };
+    let Some(mut bench) = ordinary(
+        Wanted {
+            life: 8,
+            ..Wanted::default()
+        },
+        "",
+    ) else {
+        return;
+    };
     bench.wait();
     assert_eq!(bench.server.stop(), 0);
     bench.pebble.stop();
@@ -216,19 +352,28 @@ fn a_certificate_that_ended_while_the_server_was_off_is_served_until_the_next_is
         (status["alarms"].as_array().unwrap().len() == 2).then_some(status)
     });
     let alarms = status["alarms"].to_string();
-    assert!(alarms.contains("has ended") && alarms.contains("can't be reached"), "{alarms}");
+    assert!(
+        alarms.contains("has ended") && alarms.contains("can't be reached"),
+        "{alarms}"
+    );
     assert_eq!(kept(), ended, "it stays as long as there is no better one");
     bench.pebble.run();
     let both = std::fs::read_to_string(&bench.roots).unwrap() + &bench.pebble.root();
     std::fs::write(&bench.roots, both).unwrap();
     let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     bench.wait();
 }
 
 #[test]
 fn every_certificate_has_a_key_of_its_own() {
-    let Some(bench) = ordinary(Wanted::default(), "") else { return };
+    let Some(bench) = ordinary(Wanted::default(), "") else {
+        return;
+    };
     bench.wait();
     let key = || {
         let text = std::fs::read_to_string(bench.server.data().join("acme/ecdsa.pem")).unwrap();
@@ -245,56 +390,98 @@ fn the_next_way_of_proof_is_tried_and_what_worked_is_tried_first() {
         "challenges = [\"tls-alpn-01\", \"http-01\"]\nalpn_listen = [\"127.0.0.1:{}\"]\n",
         tidegate_e2e::ports::free_port()
     );
-    let Some(bench) = ordinary(Wanted::default(), &more) else { return };
+    let Some(bench) = ordinary(Wanted::default(), &more) else {
+        return;
+    };
     bench.wait_log("no certificate from");
     let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     bench.wait();
     assert!(bench.record().contains("\"http-01\""), "{}", bench.record());
     let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "at once: {}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "at once: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
 }
 
 #[test]
 fn another_ca_takes_over_where_the_configuration_changes() {
-    let Some(next) = Pebble::start(Wanted::default()) else { return };
-    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    let Some(next) = Pebble::start(Wanted::default()) else {
+        return;
+    };
+    let Some(mut bench) = ordinary(Wanted::default(), "") else {
+        return;
+    };
     let leaf = bench.wait();
-    let both = write(&bench.server.folder, "both.pem", &(bench.pebble.root() + &next.root()));
+    let both = write(
+        &bench.server.folder,
+        "both.pem",
+        &(bench.pebble.root() + &next.root()),
+    );
     assert_eq!(bench.server.stop(), 0);
     let own = ca(&next, &both);
     let listen = format!("http_listen = [\"127.0.0.1:{}\"]\n", next.http);
     let config = format!("[acme]\ndomains = [\"{DOMAIN}\"]\n{listen}{own}");
-    bench.server.change(Options { config, ..Options::default() });
+    bench.server.change(Options {
+        config,
+        ..Options::default()
+    });
     bench.server.run();
     bench.roots = both;
-    // What is there is good, so nothing is ordered; the next one is the other CA's, and replaces nothing of its own.
-    assert_eq!((bench.login(DOMAIN).unwrap(), next.orders()), (leaf.clone(), 0));
+    // What is there is good, so nothing is ordered; the next one is the other CA's, and replaces
+    // nothing of its own.
+    assert_eq!(
+        (bench.login(DOMAIN).unwrap(), next.orders()),
+        (leaf.clone(), 0)
+    );
     let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     assert_ne!(bench.login(DOMAIN).unwrap(), leaf);
-    assert_eq!(bench.status()["acme"]["certificates"][0]["issued_by"], next.directory());
+    assert_eq!(
+        bench.status()["acme"]["certificates"][0]["issued_by"],
+        next.directory()
+    );
     assert_eq!((next.orders(), bench.pebble.orders()), (1, 1));
 }
 
 fn in_days(days: u32) -> String {
-    let out =
-        std::process::Command::new("date").args(["-u", "-d", &format!("+{days} days"), "+%FT%TZ"]).output().unwrap();
+    let out = std::process::Command::new("date")
+        .args(["-u", "-d", &format!("+{days} days"), "+%FT%TZ"])
+        .output()
+        .unwrap();
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
 #[test]
 fn one_moment_of_the_ca_s_window_is_chosen_and_kept() {
-    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    let Some(mut bench) = ordinary(Wanted::default(), "") else {
+        return;
+    };
     bench.wait();
     let pair = std::fs::read_to_string(bench.server.data().join("acme/ecdsa.pem")).unwrap();
-    let leaf = pair.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap().to_owned();
+    let leaf = pair
+        .split_inclusive("-----END CERTIFICATE-----\n")
+        .next()
+        .unwrap()
+        .to_owned();
     // Long before two thirds of its ninety days.
     let (start, end) = (in_days(20), in_days(30));
     let window = format!(r#"{{"suggestedWindow":{{"start":"{start}","end":"{end}"}}}}"#);
     let renew_at = |bench: &tidegate_e2e::acme::Bench| {
         soon("a moment of the window", || {
-            let at = bench.status()["acme"]["certificates"][0]["renew_at"].as_str()?.to_owned();
+            let at = bench.status()["acme"]["certificates"][0]["renew_at"]
+                .as_str()?
+                .to_owned();
             (start <= at && at <= end).then_some(at)
         })
     };
@@ -307,7 +494,9 @@ fn one_moment_of_the_ca_s_window_is_chosen_and_kept() {
     let chosen = renew_at(&bench);
     restart(&mut bench);
     // It is asked at each start, and the answer is the same.
-    soon("it was asked again", || (bench.pebble.log().matches("renewal").count() >= 2).then_some(()));
+    soon("it was asked again", || {
+        (bench.pebble.log().matches("renewal").count() >= 2).then_some(())
+    });
     assert_eq!(renew_at(&bench), chosen);
     assert_eq!(bench.pebble.orders(), 1);
 }
@@ -316,20 +505,29 @@ fn one_moment_of_the_ca_s_window_is_chosen_and_kept() {
 fn what_the_ca_says_of_patience_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let company = tidegate_e2e::certificates::Company::new();
-    company.leaf(tidegate_e2e::certificates::VALID).write(folder.path());
+    company
+        .leaf(tidegate_e2e::certificates::VALID)
+        .write(folder.path());
     let own = write(folder.path(), "ca.pem", &company.pem());
     let port = overloaded(folder.path(), "Retry-After: 7200\r\n");
     let config = format!(
         "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://localhost:{port}/dir\"\ndirectory_ca = \"{}\"\n",
         own.display()
     );
-    let server = Server::with(Options { config, ..Options::default() });
+    let server = Server::with(Options {
+        config,
+        ..Options::default()
+    });
     let record = soon("the attempt has failed and is written down", || {
         let record = std::fs::read_to_string(server.data().join("acme/ecdsa.json")).ok()?;
         let record: serde_json::Value = serde_json::from_str(&record).ok()?;
-        (record["last_error"].is_object() && record["unplanned"].as_array()?.is_empty()).then_some(record)
+        (record["last_error"].is_object() && record["unplanned"].as_array()?.is_empty())
+            .then_some(record)
     });
-    assert!(number(&record, "next_attempt") >= number(&record["last_error"], "at") + 7200, "{record}");
+    assert!(
+        number(&record, "next_attempt") >= number(&record["last_error"], "at") + 7200,
+        "{record}"
+    );
 }
 
 /// A CA that answers everything with 503, for as long as the test runs.
@@ -352,7 +550,9 @@ fn overloaded(folder: &std::path::Path, header: &'static str) -> u16 {
             let connection = rustls::ServerConnection::new(config.clone()).unwrap();
             let mut stream = rustls::StreamOwned::new(connection, tcp);
             let _ = stream.read(&mut [0; 4096]);
-            let answer = format!("HTTP/1.1 503 Busy\r\n{header}Content-Length: 0\r\nConnection: close\r\n\r\n");
+            let answer = format!(
+                "HTTP/1.1 503 Busy\r\n{header}Content-Length: 0\r\nConnection: close\r\n\r\n"
+            );
             let _ = stream.write_all(answer.as_bytes());
             stream.conn.send_close_notify();
             let _ = stream.flush();
@@ -363,22 +563,43 @@ fn overloaded(folder: &std::path::Path, header: &'static str) -> u16 {
 
 #[test]
 fn a_disk_that_fills_up_keeps_the_old_certificate_until_there_is_room() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
-    let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().unwrap().keep();
-    let Some(mounted) = Mounted::new(&folder, "128k") else { return };
+    let Some(pebble) = Pebble::start(Wanted::default()) else {
+        return;
+    };
+    let folder = tempfile::Builder::new()
+        .prefix("tidegate-e2e-")
+        .tempdir()
+        .unwrap()
+        .keep();
+    let Some(mounted) = Mounted::new(&folder, "128k") else {
+        return;
+    };
     let acme = mounted.0.clone();
     let roots = write(&folder, "roots.pem", &pebble.root());
     let own = ca(&pebble, &roots);
-    let config = format!("[acme]\ndomains = [\"{DOMAIN}\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
-    let server = Server::at(folder.clone(), Options { config, ..Options::default() });
+    let config = format!(
+        "[acme]\ndomains = [\"{DOMAIN}\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}",
+        pebble.http
+    );
+    let server = Server::at(
+        folder.clone(),
+        Options {
+            config,
+            ..Options::default()
+        },
+    );
     let login = || {
         let mut probe = Probe::connect(server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(tls::verified(&roots, tls::BOTH), DOMAIN).ok()?;
+        probe
+            .upgrade(tls::verified(&roots, tls::BOTH), DOMAIN)
+            .ok()?;
         Some(probe.tls().peer_certificates().unwrap()[0].to_vec())
     };
     let leaf = soon("a certificate", login);
-    soon("the order is put away", || (!acme.join("ecdsa.pending.pem").exists()).then_some(()));
+    soon("the order is put away", || {
+        (!acme.join("ecdsa.pending.pem").exists()).then_some(())
+    });
     let fill = acme.join("fill");
     let mut file = std::fs::File::create(&fill).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
@@ -386,12 +607,20 @@ fn a_disk_that_fills_up_keeps_the_old_certificate_until_there_is_room() {
     let out = server.cli(&["cert", "renew"]);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(!out.status.success() && said.contains("storage"), "{said}");
-    assert_eq!((login().unwrap(), pebble.orders()), (leaf.clone(), 1), "served on, and nothing ordered");
+    assert_eq!(
+        (login().unwrap(), pebble.orders()),
+        (leaf.clone(), 1),
+        "served on, and nothing ordered"
+    );
     // The alarm stands already: who asks again is told all the same.
     assert!(!server.cli(&["cert", "renew"]).status.success());
     std::fs::remove_file(&fill).unwrap();
     let out = server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     assert_ne!(login().unwrap(), leaf);
     let status = server.json(&["cert", "status"]);
     drop(mounted);

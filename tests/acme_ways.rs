@@ -1,7 +1,13 @@
-//! Ways to a certificate: challenges, CAs, RSA, windows, rehearsals, a pair from elsewhere. Against a real ACME server;
-//! where Pebble is missing a test says "not run" and passes.
+//! Ways to a certificate: challenges, CAs, RSA, windows, rehearsals, a pair from elsewhere. Against
+//! a real ACME server; where Pebble is missing a test says "not run" and passes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use rustls::SignatureScheme;
 use std::path::Path;
@@ -15,17 +21,36 @@ use tidegate_e2e::{Options, Server, tls, wire};
 
 #[test]
 fn up_waits_for_its_certificate_and_connects_by_the_name() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let Some(pebble) = Pebble::start(Wanted::default()) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    std::fs::set_permissions(
+        folder.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o711),
+    )
+    .unwrap();
     let roots = write(folder.path(), "roots.pem", &pebble.root());
     let own = ca(&pebble, &roots);
-    let text = format!("[acme]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
+    let text = format!(
+        "[acme]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}",
+        pebble.http
+    );
     let config = write(folder.path(), "test.toml", &text);
     let listen = format!("127.0.0.1:{}", tidegate_e2e::ports::free_port());
     let said = folder.path().join("said");
     let mut up = std::process::Command::new(tidegate_e2e::server::binary())
-        .args(["up", "--json", "--domain", DOMAIN, "--acme-email", "me@example.com", "--listen", &listen, "--data"])
+        .args([
+            "up",
+            "--json",
+            "--domain",
+            DOMAIN,
+            "--acme-email",
+            "me@example.com",
+            "--listen",
+            &listen,
+            "--data",
+        ])
         .arg(folder.path().join("data"))
         .arg("--config")
         .arg(&config)
@@ -39,15 +64,29 @@ fn up_waits_for_its_certificate_and_connects_by_the_name() {
     tidegate_e2e::processes::kill(up.id(), rustix::process::Signal::TERM);
     assert!(up.wait().unwrap().success());
     assert_eq!(card["host"], DOMAIN, "{card}");
-    assert_eq!(card["ca"], roots.display().to_string(), "a private CA's file is named: {card}");
-    assert!(card["verified"].as_str().is_some_and(|proof| proof.contains("TLS")), "{card}");
+    assert_eq!(
+        card["ca"],
+        roots.display().to_string(),
+        "a private CA's file is named: {card}"
+    );
+    assert!(
+        card["verified"]
+            .as_str()
+            .is_some_and(|proof| proof.contains("TLS")),
+        "{card}"
+    );
     assert_eq!(pebble.issued(), 1);
 }
 
 #[test]
 fn tls_alpn_01_proves_a_name() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
-    let more = format!("challenges = [\"tls-alpn-01\"]\nalpn_listen = [\"127.0.0.1:{}\"]\n", pebble.alpn);
+    let Some(pebble) = Pebble::start(Wanted::default()) else {
+        return;
+    };
+    let more = format!(
+        "challenges = [\"tls-alpn-01\"]\nalpn_listen = [\"127.0.0.1:{}\"]\n",
+        pebble.alpn
+    );
     let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
     bench.wait();
     assert!(bench.record().contains("tls-alpn-01"), "{}", bench.record());
@@ -55,50 +94,96 @@ fn tls_alpn_01_proves_a_name() {
 
 #[test]
 fn an_address_gets_a_short_lived_certificate_renewed_at_half_its_life() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let Some(pebble) = Pebble::start(Wanted::default()) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let roots = write(folder.path(), "roots.pem", &pebble.root());
     let own = ca(&pebble, &roots).replace("\"default\"", "\"shortlived\"");
-    let config = format!("[acme]\ndomains = [\"127.0.0.1\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}", pebble.http);
-    let server = Server::with(Options { config, ..Options::default() });
+    let config = format!(
+        "[acme]\ndomains = [\"127.0.0.1\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}",
+        pebble.http
+    );
+    let server = Server::with(Options {
+        config,
+        ..Options::default()
+    });
     soon(&format!("a certificate\n{}", server.log()), || {
         let mut probe = Probe::connect(server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(tls::verified(&roots, tls::BOTH), "127.0.0.1").ok()
+        probe
+            .upgrade(tls::verified(&roots, tls::BOTH), "127.0.0.1")
+            .ok()
     });
     let record = soon("the record", || {
         let text = std::fs::read_to_string(server.data().join("acme/ecdsa.json")).ok()?;
         let record: serde_json::Value = serde_json::from_str(&text).ok()?;
         record["renew_at"].as_i64()
     });
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let days = (record - i64::try_from(now).unwrap()) as f64 / 86_400.0;
-    assert!((2.9..3.1).contains(&days), "six days of life, renewed after {days}");
+    assert!(
+        (2.9..3.1).contains(&days),
+        "six days of life, renewed after {days}"
+    );
     let status = server.json(&["cert", "status"]);
-    assert_eq!(status["served"]["names"], serde_json::json!(["127.0.0.1"]), "{status}");
+    assert_eq!(
+        status["served"]["names"],
+        serde_json::json!(["127.0.0.1"]),
+        "{status}"
+    );
     // After a swap a client of ours looks at the port, as anybody would.
-    soon("the look from outside", || server.log().contains("verified at our own port").then_some(()));
+    soon("the look from outside", || {
+        server
+            .log()
+            .contains("verified at our own port")
+            .then_some(())
+    });
     assert_eq!(status["alarms"].as_array().unwrap().len(), 0, "{status}");
 }
 
 #[test]
 fn dns_01_by_signed_update_proves_a_wildcard() {
     let Some(knot) = Knot::start() else { return };
-    let Some(pebble) = Pebble::start(Wanted { dns: Some(knot.port), ..Wanted::default() }) else { return };
+    let Some(pebble) = Pebble::start(Wanted {
+        dns: Some(knot.port),
+        ..Wanted::default()
+    }) else {
+        return;
+    };
     let more = format!("challenges = [\"dns-01\"]\n{}", knot.config("tidegate"));
     let bench = bench(pebble, "[\"*.example.com\", \"example.com\"]", &more);
     bench.wait();
-    bench.login("other.example.com").expect("the wildcard covers it");
-    bench.login("a.b.example.com").expect_err("it covers one label");
+    bench
+        .login("other.example.com")
+        .expect("the wildcard covers it");
+    bench
+        .login("a.b.example.com")
+        .expect_err("it covers one label");
     assert!(knot.log().contains("DDNS"), "{}", knot.log());
     let findings = bench.server.json(&["cert", "check"]);
-    assert!(findings["findings"].as_array().unwrap().iter().all(|f| f["good"] == true), "{findings}");
+    assert!(
+        findings["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|f| f["good"] == true),
+        "{findings}"
+    );
 }
 
 #[test]
 fn an_update_by_a_foreign_key_is_refused_and_told() {
     let Some(knot) = Knot::start() else { return };
-    let Some(pebble) = Pebble::start(Wanted { dns: Some(knot.port), ..Wanted::default() }) else { return };
+    let Some(pebble) = Pebble::start(Wanted {
+        dns: Some(knot.port),
+        ..Wanted::default()
+    }) else {
+        return;
+    };
     let more = format!("challenges = [\"dns-01\"]\n{}", knot.config("stranger"));
     let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
     bench.wait_log("it refused the update");
@@ -106,7 +191,9 @@ fn an_update_by_a_foreign_key_is_refused_and_told() {
 
 #[test]
 fn dns_01_by_the_users_program_proves_a_name() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let Some(pebble) = Pebble::start(Wanted::default()) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
         "#!/usr/bin/env python3\nimport sys,json,urllib.request as r\ndo,name,value=sys.argv[1:]\n\
@@ -116,14 +203,20 @@ fn dns_01_by_the_users_program_proves_a_name() {
     );
     let hook = write(folder.path(), "hook", &text);
     std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let more = format!("challenges = [\"dns-01\"]\ndns_hook = \"{}\"\n", hook.display());
+    let more = format!(
+        "challenges = [\"dns-01\"]\ndns_hook = \"{}\"\n",
+        hook.display()
+    );
     bench(pebble, &format!("[\"{DOMAIN}\"]"), &more).wait();
 }
 
 #[test]
 fn the_next_ca_is_asked_with_its_external_account() {
     let key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
-    let Some(pebble) = Pebble::start(Wanted { eab: Some(("kid-1".into(), key.into())), ..Wanted::default() }) else {
+    let Some(pebble) = Pebble::start(Wanted {
+        eab: Some(("kid-1".into(), key.into())),
+        ..Wanted::default()
+    }) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -135,20 +228,33 @@ fn the_next_ca_is_asked_with_its_external_account() {
     let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
     bench.wait();
     bench.wait_log("no certificate from https://127.0.0.1:1/dir");
-    assert_eq!(bench.status()["acme"]["certificates"][0]["issued_by"], bench.pebble.directory());
+    assert_eq!(
+        bench.status()["acme"]["certificates"][0]["issued_by"],
+        bench.pebble.directory()
+    );
 }
 
 #[test]
 fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
-    let (Some(pebble), Some(stage)) = (Pebble::start(Wanted::default()), Pebble::start(Wanted::default())) else {
+    let (Some(pebble), Some(stage)) = (
+        Pebble::start(Wanted::default()),
+        Pebble::start(Wanted::default()),
+    ) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let text = |pebble: &Pebble| std::fs::read_to_string(pebble.directory_ca()).unwrap();
-    let both = write(folder.path(), "directories.pem", &(text(&pebble) + &text(&stage)));
+    let both = write(
+        folder.path(),
+        "directories.pem",
+        &(text(&pebble) + &text(&stage)),
+    );
     let roots = write(folder.path(), "roots.pem", &pebble.root());
     let config = |ports: &[u16]| {
-        let listen: Vec<_> = ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        let listen: Vec<_> = ports
+            .iter()
+            .map(|port| format!("\"127.0.0.1:{port}\""))
+            .collect();
         format!(
             "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\nstaging = \"{}\"\ndirectory_ca = \"{}\"\n\
              roots = \"{}\"\nprofile = \"default\"\nhttp_listen = [{}]\n",
@@ -161,9 +267,16 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
     };
     // Nobody answers where the validators ask.
     let elsewhere = config(&[tidegate_e2e::ports::free_port()]);
-    let mut server = Server::with(Options { config: elsewhere, ..Options::default() });
-    soon("the first attempt has failed", || server.log().contains("no certificate from").then_some(()));
-    let failures = |server: &Server| server.json(&["cert", "status"])["acme"]["certificates"][0]["failures"].clone();
+    let mut server = Server::with(Options {
+        config: elsewhere,
+        ..Options::default()
+    });
+    soon("the first attempt has failed", || {
+        server.log().contains("no certificate from").then_some(())
+    });
+    let failures = |server: &Server| {
+        server.json(&["cert", "status"])["acme"]["certificates"][0]["failures"].clone()
+    };
     for failed in 2..=6 {
         let out = server.cli(&["cert", "renew"]);
         assert!(!out.status.success());
@@ -171,31 +284,54 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
         // The third to the fifth are rehearsed and go no further; the sixth goes to the CA without.
         let rehearsed = usize::try_from(failed).unwrap().clamp(2, 5) - 2;
         let expected = if failed == 6 { 3 } else { 2 };
-        assert_eq!((pebble.orders(), stage.orders()), (expected, rehearsed), "{}", server.log());
-        assert_eq!(String::from_utf8_lossy(&out.stderr).contains("in a rehearsal"), (3..=5).contains(&failed));
+        assert_eq!(
+            (pebble.orders(), stage.orders()),
+            (expected, rehearsed),
+            "{}",
+            server.log()
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&out.stderr).contains("in a rehearsal"),
+            (3..=5).contains(&failed)
+        );
     }
     let alarms = server.json(&["cert", "status"])["alarms"].to_string();
     assert!(!alarms.contains("this week"), "{alarms}");
     // Mended: the rehearsal goes well, and the CA is asked once.
     assert_eq!(server.stop(), 0);
-    server.change(Options { config: config(&[pebble.http, stage.http]), ..Options::default() });
+    server.change(Options {
+        config: config(&[pebble.http, stage.http]),
+        ..Options::default()
+    });
     server.run();
     let out = server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     assert_eq!((pebble.orders(), stage.orders()), (4, 4));
     assert_eq!((pebble.issued(), stage.issued()), (1, 1));
-    assert_eq!(server.json(&["cert", "status"])["acme"]["certificates"][0]["issued_by"], pebble.directory());
+    assert_eq!(
+        server.json(&["cert", "status"])["acme"]["certificates"][0]["issued_by"],
+        pebble.directory()
+    );
 }
 
 #[test]
 fn a_client_that_takes_rsa_only_gets_the_rsa_leaf() {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
-    let Some(bench) = ordinary(Wanted::default(), "rsa = \"yes\"\n") else { return };
+    let Some(bench) = ordinary(Wanted::default(), "rsa = \"yes\"\n") else {
+        return;
+    };
     let is_rsa = |leaf: &[u8]| leaf.windows(RSA.len()).any(|part| part == RSA);
     let rsa_only = || {
         let mut probe = Probe::connect(bench.server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        let schemes = vec![SignatureScheme::RSA_PSS_SHA256, SignatureScheme::RSA_PKCS1_SHA256];
+        let schemes = vec![
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::RSA_PKCS1_SHA256,
+        ];
         probe.upgrade(tls::unverified_with(schemes), DOMAIN).ok()?;
         Some(probe.tls().peer_certificates().unwrap()[0].to_vec())
     };
@@ -207,13 +343,19 @@ fn a_client_that_takes_rsa_only_gets_the_rsa_leaf() {
 
 #[test]
 fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
-    let Some(mut bench) = ordinary(Wanted::default(), "") else { return };
+    let Some(mut bench) = ordinary(Wanted::default(), "") else {
+        return;
+    };
     bench.wait();
     let old = bench.serial();
     let pair = bench.server.data().join("acme/ecdsa.pem");
     let kept = std::fs::read_to_string(&pair).unwrap();
-    let leaf = kept.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
-    let past = r#"{"suggestedWindow":{"start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}}"#;
+    let leaf = kept
+        .split_inclusive("-----END CERTIFICATE-----\n")
+        .next()
+        .unwrap();
+    let past =
+        r#"{"suggestedWindow":{"start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}}"#;
     bench.pebble.set_renewal_info(leaf, past);
     assert_eq!(bench.server.stop(), 0);
     bench.server.run();
@@ -232,27 +374,58 @@ fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
 
 #[test]
 fn a_pair_from_elsewhere_is_imported_judged_and_served() {
-    let Some(bench) = ordinary(Wanted::default(), "") else { return };
+    let Some(bench) = ordinary(Wanted::default(), "") else {
+        return;
+    };
     let leaf = bench.wait();
     let text = std::fs::read_to_string(bench.server.data().join("acme/ecdsa.pem")).unwrap();
     let (chain, key) = text.split_at(text.find("-----BEGIN PRIVATE").unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let (chain, key) = (write(folder.path(), "chain.pem", chain), write(folder.path(), "key.pem", key));
+    let (chain, key) = (
+        write(folder.path(), "chain.pem", chain),
+        write(folder.path(), "key.pem", key),
+    );
     let config = format!(
         "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://127.0.0.1:1/dir\"\nroots = \"{}\"\n",
         bench.roots.display()
     );
-    let other = Server::with(Options { config, ..Options::default() });
-    let import =
-        |chain: &Path, key: &Path| other.cli(&["cert", "import", chain.to_str().unwrap(), key.to_str().unwrap()]);
-    let wrong = write(folder.path(), "wrong.pem", &tidegate_e2e::certificates::Company::new().leaf((2020, 2100)).key);
-    soon("the first attempt has ended", || other.log().contains("no certificate from").then_some(()));
+    let other = Server::with(Options {
+        config,
+        ..Options::default()
+    });
+    let import = |chain: &Path, key: &Path| {
+        other.cli(&[
+            "cert",
+            "import",
+            chain.to_str().unwrap(),
+            key.to_str().unwrap(),
+        ])
+    };
+    let wrong = write(
+        folder.path(),
+        "wrong.pem",
+        &tidegate_e2e::certificates::Company::new()
+            .leaf((2020, 2100))
+            .key,
+    );
+    soon("the first attempt has ended", || {
+        other.log().contains("no certificate from").then_some(())
+    });
     let out = import(&chain, &wrong);
-    assert!(!out.status.success() && String::from_utf8_lossy(&out.stderr).contains("belong together"), "{out:?}");
+    assert!(
+        !out.status.success() && String::from_utf8_lossy(&out.stderr).contains("belong together"),
+        "{out:?}"
+    );
     let out = import(&chain, &key);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let mut probe = Probe::connect(other.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::verified(&bench.roots, tls::BOTH), DOMAIN).unwrap();
+    probe
+        .upgrade(tls::verified(&bench.roots, tls::BOTH), DOMAIN)
+        .unwrap();
     assert_eq!(probe.tls().peer_certificates().unwrap()[0].to_vec(), leaf);
 }

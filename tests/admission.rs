@@ -1,7 +1,13 @@
-//! Strangers in numbers: what they may hold of places and memory, and who gets in meanwhile. Loopback addresses in
-//! several /24s stand for networks.
+//! Strangers in numbers: what they may hold of places and memory, and who gets in meanwhile.
+//! Loopback addresses in several /24s stand for networks.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,7 +19,10 @@ use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Cluster, Options, Server, tls};
 
 fn with(config: &str) -> Server {
-    Server::with(Options { config: format!("[gateway]\n{config}"), ..Options::default() })
+    Server::with(Options {
+        config: format!("[gateway]\n{config}"),
+        ..Options::default()
+    })
 }
 
 fn login_from(source: &str, cluster: &Cluster) -> Verdict {
@@ -24,13 +33,18 @@ fn login_from(source: &str, cluster: &Cluster) -> Verdict {
 fn secured_from(source: &str, cluster: &Cluster) -> Probe {
     let mut probe = Probe::over(dial_from(source, cluster.addr()));
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").expect("the TLS handshake");
+    probe
+        .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
+        .expect("the TLS handshake");
     probe
 }
 
 /// Connections that say nothing; whether each was greeted is not looked at.
 fn stalled(server: &Server, sources: impl Iterator<Item = String>, each: usize) -> Vec<TcpStream> {
-    sources.flat_map(|source| (0..each).map(move |_| source.clone())).map(|s| dial_from(&s, server.addr())).collect()
+    sources
+        .flat_map(|source| (0..each).map(move |_| source.clone()))
+        .map(|s| dial_from(&s, server.addr()))
+        .collect()
 }
 
 #[test]
@@ -40,9 +54,17 @@ fn a_flood_from_one_network_leaves_others_able_to_log_in() {
     // Ten addresses of one /24 ask for 160 places; a /24 may hold 64, and strangers together 56.
     let flood = stalled(&server, (1..=10).map(|n| format!("127.0.1.{n}")), 16);
     for n in 0..20 {
-        assert_eq!(login_from(&format!("127.0.2.{n}"), &cluster), Verdict::In, "{n}");
+        assert_eq!(
+            login_from(&format!("127.0.2.{n}"), &cluster),
+            Verdict::In,
+            "{n}"
+        );
     }
-    assert_eq!(login_from("127.0.1.200", &cluster), Verdict::In, "a neighbour in the crowded network");
+    assert_eq!(
+        login_from("127.0.1.200", &cluster),
+        Verdict::In,
+        "a neighbour in the crowded network"
+    );
     drop(flood);
 }
 
@@ -51,7 +73,8 @@ fn a_source_that_proved_a_password_lately_gets_in_while_all_places_are_taken() {
     let server = with("unproven_per_source = 2\nunproven_total = 16\n");
     let cluster = server.create("known");
     assert_eq!(login_from("127.0.9.9", &cluster), Verdict::In);
-    // 14 places are for strangers; each of these has a network of its own, and every next one ends one of them.
+    // 14 places are for strangers; each of these has a network of its own, and every next one ends
+    // one of them.
     let strangers = stalled(&server, (20..60).map(|n| format!("127.0.{n}.1")), 1);
     let mut known = secured_from("127.0.9.9", &cluster);
     let more = stalled(&server, (60..100).map(|n| format!("127.0.{n}.1")), 1);
@@ -71,14 +94,23 @@ fn whoever_loses_its_place_is_told_so_and_so_is_the_log() {
         let refused = Refused::parse(&probe.expect()).expect("an error packet");
         assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"));
     }
-    tidegate_e2e::limits::soon("the log line", || server.log().contains("ended for a newcomer").then_some(()));
+    tidegate_e2e::limits::soon("the log line", || {
+        server.log().contains("ended for a newcomer").then_some(())
+    });
 }
 
 /// Anonymous memory of a process, in KB.
 fn rss_anon(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
-    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("RssAnon");
-    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("RssAnon:"))
+        .expect("RssAnon");
+    line.split_whitespace()
+        .nth(1)
+        .expect("a number")
+        .parse()
+        .expect("a number")
 }
 
 /// A valid login of a megabyte, all of it attributes, up to its last bytes.
@@ -137,12 +169,24 @@ fn a_flood_of_the_console_from_one_network_leaves_others_able_to_sign_in() {
     let console = Console::start("");
     let at = (Ipv4Addr::LOCALHOST, console.port).into();
     // More than all places, from fifty addresses of one /24.
-    let flood: Vec<TcpStream> = (0..700).map(|n| dial_from(&format!("127.0.1.{}", 1 + n % 50), at)).collect();
+    let flood: Vec<TcpStream> = (0..700)
+        .map(|n| dial_from(&format!("127.0.1.{}", 1 + n % 50), at))
+        .collect();
     for n in 2..8 {
         let source = format!("127.0.{n}.1");
-        assert_eq!(console.ask("/sign-in", &["--interface", &source]).status, 200, "{source}");
+        assert_eq!(
+            console.ask("/sign-in", &["--interface", &source]).status,
+            200,
+            "{source}"
+        );
     }
-    assert_eq!(console.ask("/sign-in", &["--interface", "127.0.1.200"]).status, 200, "a neighbour");
+    assert_eq!(
+        console
+            .ask("/sign-in", &["--interface", "127.0.1.200"])
+            .status,
+        200,
+        "a neighbour"
+    );
     let signed_in = format!("Cookie: {}", console.sign_in());
     assert_eq!(console.ask("/", &["-H", &signed_in]).status, 200);
     drop(flood);

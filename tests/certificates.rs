@@ -1,7 +1,13 @@
-//! Certificate files of an operator's own: watched, swapped without a dropped connection, and never replaced by a pair
-//! that does not fit.
+//! Certificate files of an operator's own: watched, swapped without a dropped connection, and never
+//! replaced by a pair that does not fit.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,22 +39,34 @@ fn bench(years: tidegate_e2e::certificates::Years) -> Bench {
         path("key.pem"),
         path("ca.pem")
     );
-    let server = Server::with(Options { config, ..Options::default() });
-    Bench { server, files, company, _folder: folder }
+    let server = Server::with(Options {
+        config,
+        ..Options::default()
+    });
+    Bench {
+        server,
+        files,
+        company,
+        _folder: folder,
+    }
 }
 
 /// The leaf that is served now.
 fn served(server: &Server) -> Vec<u8> {
     let mut probe = Probe::connect(server.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::unverified(), "localhost").expect("the TLS handshake");
+    probe
+        .upgrade(tls::unverified(), "localhost")
+        .expect("the TLS handshake");
     probe.tls().peer_certificates().expect("a chain")[0].to_vec()
 }
 
 fn login(cluster: &Cluster, ca: &Path) -> Result<(), String> {
     let mut probe = Probe::connect(cluster.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::verified(ca, tls::BOTH), "127.0.0.1").map_err(|e| e.to_string())
+    probe
+        .upgrade(tls::verified(ca, tls::BOTH), "127.0.0.1")
+        .map_err(|e| e.to_string())
 }
 
 #[test]
@@ -82,15 +100,24 @@ fn case_20_a_swap_under_load_drops_nothing() {
                 logins.fetch_add(1, Ordering::Relaxed);
             }
         });
-        soon("load", || (queries.load(Ordering::Relaxed) > 100 && logins.load(Ordering::Relaxed) > 3).then_some(()));
+        soon("load", || {
+            (queries.load(Ordering::Relaxed) > 100 && logins.load(Ordering::Relaxed) > 3)
+                .then_some(())
+        });
         for _ in 0..3 {
             let leaf = bench.company.leaf(VALID);
             leaf.write(&bench.files);
-            soon("the new leaf is served", || (served(&bench.server) == leaf.der).then_some(()));
+            soon("the new leaf is served", || {
+                (served(&bench.server) == leaf.der).then_some(())
+            });
         }
-        let (asked, entered) = (queries.load(Ordering::Relaxed), logins.load(Ordering::Relaxed));
+        let (asked, entered) = (
+            queries.load(Ordering::Relaxed),
+            logins.load(Ordering::Relaxed),
+        );
         soon("the load goes on", || {
-            let more = queries.load(Ordering::Relaxed) > asked + 50 && logins.load(Ordering::Relaxed) > entered + 3;
+            let more = queries.load(Ordering::Relaxed) > asked + 50
+                && logins.load(Ordering::Relaxed) > entered + 3;
             more.then_some(())
         });
         stop.store(true, Ordering::Relaxed);
@@ -111,17 +138,24 @@ fn case_19_a_pair_that_does_not_fit_never_replaces_a_good_one() {
         ("half a certificate", half, &one.key),
         ("nothing", "", &one.key),
         ("rubbish", "not a certificate\n", &one.key),
-        ("an expired one", &bench.company.leaf(EXPIRED).certificate, &one.key),
+        (
+            "an expired one",
+            &bench.company.leaf(EXPIRED).certificate,
+            &one.key,
+        ),
     ] {
         let before = bench.server.log().len();
         write_private(&bench.files.join("key.pem"), key);
         write_private(&chain, certificate);
         // It has looked when it says so.
-        soon(&format!("{what}: the log says that it is not taken"), || {
-            let log = bench.server.log();
-            let new = log.get(before..)?;
-            (new.contains("WARN") || new.contains("ERROR")).then_some(())
-        });
+        soon(
+            &format!("{what}: the log says that it is not taken"),
+            || {
+                let log = bench.server.log();
+                let new = log.get(before..)?;
+                (new.contains("WARN") || new.contains("ERROR")).then_some(())
+            },
+        );
         assert_eq!(served(&bench.server), good, "{what}");
         let alarms = bench.server.json(&["cert", "status"])["alarms"].to_string();
         assert!(alarms.contains("not taken"), "{what}: {alarms}");
@@ -129,10 +163,17 @@ fn case_19_a_pair_that_does_not_fit_never_replaces_a_good_one() {
     }
     let last = bench.company.leaf(VALID);
     last.write(&bench.files);
-    soon("a good pair is taken again", || (served(&bench.server) == last.der).then_some(()));
+    soon("a good pair is taken again", || {
+        (served(&bench.server) == last.der).then_some(())
+    });
     let status = bench.server.json(&["cert", "status"]);
     assert_eq!(status["alarms"], serde_json::json!([]), "{status}");
-    let served = status["history"].as_array().unwrap().iter().filter(|change| change["what"] == "served").count();
+    let served = status["history"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|change| change["what"] == "served")
+        .count();
     assert_eq!(served, 2, "the first one and the last: {status}");
 }
 
@@ -147,14 +188,20 @@ fn an_expired_leaf_connects_no_verifying_client() {
     if let Some(mut command) = mysql9_command(&cluster, &[]) {
         let out = command.args(["-e", "SELECT 1"]).output().unwrap();
         let text = String::from_utf8_lossy(&out.stderr);
-        assert!(!out.status.success() && text.contains("certificate verify failed"), "{text}");
+        assert!(
+            !out.status.success() && text.contains("certificate verify failed"),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn names_outside_the_constraints_are_left_out_with_a_warning() {
     let names = vec!["db.internal".to_owned()];
-    let mut server = Server::with(Options { names, ..Options::default() });
+    let mut server = Server::with(Options {
+        names,
+        ..Options::default()
+    });
     let cluster = server.create("names");
     let upgrade = |name: &str| {
         let mut probe = Probe::connect(cluster.addr());
@@ -164,15 +211,29 @@ fn names_outside_the_constraints_are_left_out_with_a_warning() {
     upgrade("db.internal").expect("a name that was given");
     assert_eq!(server.stop(), 0);
     let ca = std::fs::read(&cluster.ca).unwrap();
-    let options = Options { names: vec!["elsewhere.example.org".to_owned()], ..Options::default() };
+    let options = Options {
+        names: vec!["elsewhere.example.org".to_owned()],
+        ..Options::default()
+    };
     server.change(options);
     server.run();
     assert_eq!(std::fs::read(&cluster.ca).unwrap(), ca, "the CA is kept");
     login(&cluster, &cluster.ca).expect("what was right stays right");
     let mut probe = Probe::connect(cluster.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    assert!(probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "elsewhere.example.org").is_err());
-    assert!(server.log().contains("elsewhere.example.org"), "a warning with the name: {}", server.log());
+    assert!(
+        probe
+            .upgrade(
+                tls::verified(&cluster.ca, tls::BOTH),
+                "elsewhere.example.org"
+            )
+            .is_err()
+    );
+    assert!(
+        server.log().contains("elsewhere.example.org"),
+        "a warning with the name: {}",
+        server.log()
+    );
 }
 
 #[test]

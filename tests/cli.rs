@@ -1,6 +1,13 @@
-//! The command line as scripts and people meet it: JSON, exit codes, refusals with a mend, and what `up` promises.
+//! The command line as scripts and people meet it: JSON, exit codes, refusals with a mend, and what
+//! `up` promises.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader};
@@ -23,7 +30,9 @@ fn err(out: &Output) -> String {
 #[test]
 fn create_prints_one_object_and_show_the_same_without_the_password() {
     let created = SERVER.json(&["cluster", "create", "shop"]);
-    for key in ["name", "prefix", "host", "user", "password", "database", "ca", "state"] {
+    for key in [
+        "name", "prefix", "host", "user", "password", "database", "ca", "state",
+    ] {
         assert!(created[key].is_string(), "{key}: {created}");
     }
     assert_eq!(created["name"], "shop");
@@ -32,11 +41,19 @@ fn create_prints_one_object_and_show_the_same_without_the_password() {
     assert_eq!(created["database"], "test");
     let prefix = created["prefix"].as_str().unwrap();
     assert_eq!(prefix.len(), 12);
-    assert!(prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{prefix}");
+    assert!(
+        prefix
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()),
+        "{prefix}"
+    );
     assert_eq!(created["user"], format!("{prefix}.root"));
     assert!(created["password"].as_str().unwrap().len() >= 16);
     let states = ["asleep", "waking", "awake", "draining", "failed"];
-    assert!(states.contains(&created["state"].as_str().unwrap()), "{created}");
+    assert!(
+        states.contains(&created["state"].as_str().unwrap()),
+        "{created}"
+    );
     let shown = SERVER.json(&["cluster", "show", "shop"]);
     assert!(shown.get("password").is_none(), "{shown}");
     for key in ["name", "prefix", "host", "port", "user", "database", "ca"] {
@@ -59,17 +76,32 @@ fn exit_codes_and_errors_with_a_cause_and_a_mend() {
         (&["--help"], 0),
         (&["cluster", "--help"], 0),
     ] {
-        let out =
-            Command::new(binary()).args(args).arg("--data").arg(SERVER.data()).stdin(Stdio::null()).output().unwrap();
+        let out = Command::new(binary())
+            .args(args)
+            .arg("--data")
+            .arg(SERVER.data())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
         if code == 0 && args.last() != Some(&"--help") {
             // A name out of bounds is wrong usage or a failure, and never a success.
-            assert!(matches!(out.status.code(), Some(1 | 2)), "{args:?}: {out:?}");
+            assert!(
+                matches!(out.status.code(), Some(1 | 2)),
+                "{args:?}: {out:?}"
+            );
         } else {
             assert_eq!(out.status.code(), Some(code), "{args:?}: {out:?}");
         }
         if out.status.code() != Some(0) {
-            assert!(out.stdout.is_empty(), "{args:?}: errors go to standard error");
-            assert!(err(&out).lines().count() >= 2, "{args:?}: a cause and a mend: {}", err(&out));
+            assert!(
+                out.stdout.is_empty(),
+                "{args:?}: errors go to standard error"
+            );
+            assert!(
+                err(&out).lines().count() >= 2,
+                "{args:?}: a cause and a mend: {}",
+                err(&out)
+            );
         }
     }
 }
@@ -91,7 +123,10 @@ fn assert_plain(what: &str, shown: &[u8]) {
 
 #[test]
 fn names_that_a_tenant_chose_move_nothing_on_a_screen_and_stay_whole_in_json() {
-    let options = Options { config: "[log]\nformat = \"human\"\n".into(), ..Options::default() };
+    let options = Options {
+        config: "[log]\nformat = \"human\"\n".into(),
+        ..Options::default()
+    };
     let server = Server::with(options);
     let cluster = server.create("named");
     let mut root = Session::open(&cluster);
@@ -104,16 +139,29 @@ fn names_that_a_tenant_chose_move_nothing_on_a_screen_and_stay_whole_in_json() {
     assert_plain("session list", &listed.stdout);
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert_eq!(text.lines().count(), 3, "a head and two sessions: {text}");
-    assert!(text.contains(r"a\x1b]0;x\x07\n9  root\u{9b}1m\u{202e}x"), "{text}");
+    assert!(
+        text.contains(r"a\x1b]0;x\x07\n9  root\u{9b}1m\u{202e}x"),
+        "{text}"
+    );
     let json = server.json(&["session", "list"]);
-    let users: Vec<_> = json.as_array().unwrap().iter().map(|s| s["user"].as_str().unwrap()).collect();
+    let users: Vec<_> = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["user"].as_str().unwrap())
+        .collect();
     assert!(users.contains(&hostile), "{users:?}");
     own.quit();
-    soon("the log has its line", || server.log().contains(r"a\u{1b}]0;x\u{7}").then_some(()));
+    soon("the log has its line", || {
+        server.log().contains(r"a\u{1b}]0;x\u{7}").then_some(())
+    });
     assert_plain("the log", server.log().as_bytes());
     // An argument is only as trusted as where it was pasted from.
-    for args in [&["cluster", "show", "x\x1b[2J"][..], &["session", "list", "x\x1b[2J"], &["key", "revoke", "\x1b[2J"]]
-    {
+    for args in [
+        &["cluster", "show", "x\x1b[2J"][..],
+        &["session", "list", "x\x1b[2J"],
+        &["key", "revoke", "\x1b[2J"],
+    ] {
         let out = server.cli(args);
         assert!(!out.status.success());
         assert_plain(&format!("{args:?}"), &[out.stdout, out.stderr].concat());
@@ -124,28 +172,55 @@ fn names_that_a_tenant_chose_move_nothing_on_a_screen_and_stay_whole_in_json() {
 fn delete_asks_for_yes_and_leaves_nothing() {
     let cluster = SERVER.create("gone");
     assert_eq!(clients::mariadb(&cluster, "SELECT 1").expect(), "1");
-    assert_ne!(SERVER.cli(&["cluster", "delete", "gone"]).status.code(), Some(0), "nobody said yes");
-    soon("deleted", || SERVER.cli(&["cluster", "delete", "gone", "--yes"]).status.success().then_some(()));
-    assert_eq!(SERVER.cli(&["cluster", "show", "gone"]).status.code(), Some(1));
+    assert_ne!(
+        SERVER.cli(&["cluster", "delete", "gone"]).status.code(),
+        Some(0),
+        "nobody said yes"
+    );
+    soon("deleted", || {
+        SERVER
+            .cli(&["cluster", "delete", "gone", "--yes"])
+            .status
+            .success()
+            .then_some(())
+    });
+    assert_eq!(
+        SERVER.cli(&["cluster", "show", "gone"]).status.code(),
+        Some(1)
+    );
     let said = clients::mariadb(&cluster, "SELECT 1");
-    assert!(said.err.contains("1045"), "as if it had never been: {said:?}");
+    assert!(
+        said.err.contains("1045"),
+        "as if it had never been: {said:?}"
+    );
 }
 
 #[test]
 fn the_data_directory_is_private() {
     SERVER.create("private");
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let mut folders = vec![SERVER.data()];
     let mut files = 0;
     while let Some(folder) = folders.pop() {
         // An engine's user must pass through what lies above its own folder, and see nothing there.
-        assert_eq!(mode(&folder) & 0o026, 0, "{}: {:o}", folder.display(), mode(&folder));
+        assert_eq!(
+            mode(&folder) & 0o026,
+            0,
+            "{}: {:o}",
+            folder.display(),
+            mode(&folder)
+        );
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let kind = entry.file_type().unwrap();
             if kind.is_dir() {
                 folders.push(path);
-            } else if kind.is_file() && path.file_name().is_some_and(|n| n.to_string_lossy().ends_with(".key")) {
+            } else if kind.is_file()
+                && path
+                    .file_name()
+                    .is_some_and(|n| n.to_string_lossy().ends_with(".key"))
+            {
                 assert_eq!(mode(&path), 0o600, "{}", path.display());
                 files += 1;
             }
@@ -157,9 +232,16 @@ fn the_data_directory_is_private() {
 #[test]
 fn a_second_server_on_the_data_directory_is_refused_with_the_firsts_pid() {
     let listen = format!("127.0.0.1:{}", free_port());
-    let out = SERVER.command(&["serve", "--listen", &listen]).output().unwrap();
+    let out = SERVER
+        .command(&["serve", "--listen", &listen])
+        .output()
+        .unwrap();
     assert_eq!(out.status.code(), Some(1), "{out:?}");
-    assert!(err(&out).contains(&SERVER.pid().to_string()), "{}", err(&out));
+    assert!(
+        err(&out).contains(&SERVER.pid().to_string()),
+        "{}",
+        err(&out)
+    );
 }
 
 #[test]
@@ -176,12 +258,16 @@ fn a_taken_port_names_its_holder_and_is_never_left_silently() {
             .unwrap();
         assert_eq!(out.status.code(), Some(1), "{out:?}");
         let text = err(&out);
-        assert!(text.contains(&std::process::id().to_string()), "the holder, this process: {text}");
+        assert!(
+            text.contains(&std::process::id().to_string()),
+            "the holder, this process: {text}"
+        );
         assert!(text.contains("--listen"), "another is suggested: {text}");
     }
 }
 
-/// Whoever holds the console's own port, this process or another server of the machine: the database runs without it.
+/// Whoever holds the console's own port, this process or another server of the machine: the
+/// database runs without it.
 #[test]
 fn up_says_that_the_console_is_not_there_and_how_to_have_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -196,13 +282,24 @@ fn up_says_that_the_console_is_not_there_and_how_to_have_it() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(up.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let said: Vec<String> = lines.by_ref().take_while(|line| !line.contains("ready; Ctrl-C")).collect();
+    let mut lines = BufReader::new(up.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let said: Vec<String> = lines
+        .by_ref()
+        .take_while(|line| !line.contains("ready; Ctrl-C"))
+        .collect();
     processes::kill(up.id(), Signal::TERM);
     assert!(up.wait().unwrap().success());
     let said = said.join("\n");
-    assert!(said.contains("no console: port 4443 on 127.0.0.1 is taken by process"), "{said}");
-    assert!(said.contains("--console 127.0.0.1:"), "another is suggested: {said}");
+    assert!(
+        said.contains("no console: port 4443 on 127.0.0.1 is taken by process"),
+        "{said}"
+    );
+    assert!(
+        said.contains("--console 127.0.0.1:"),
+        "another is suggested: {said}"
+    );
 }
 
 #[test]
@@ -212,10 +309,28 @@ fn metrics_are_not_served_to_the_public() {
     std::fs::write(&config, "[metrics]\nlisten = \"0.0.0.0:0\"\n").unwrap();
     let listen = format!("127.0.0.1:{}", free_port());
     let mut serve = Command::new(binary());
-    serve.args(["serve", "--listen", &listen, "--console", "127.0.0.1:0", "--config"]).arg(&config);
-    let out = serve.arg("--data").arg(folder.path().join("data")).stdin(Stdio::null()).output().unwrap();
+    serve
+        .args([
+            "serve",
+            "--listen",
+            &listen,
+            "--console",
+            "127.0.0.1:0",
+            "--config",
+        ])
+        .arg(&config);
+    let out = serve
+        .arg("--data")
+        .arg(folder.path().join("data"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     assert_eq!(out.status.code(), Some(2), "{out:?}");
-    assert!(err(&out).contains("without a password") && err(&out).contains("127.0.0.1:9104"), "{}", err(&out));
+    assert!(
+        err(&out).contains("without a password") && err(&out).contains("127.0.0.1:9104"),
+        "{}",
+        err(&out)
+    );
 }
 
 #[test]
@@ -238,8 +353,11 @@ fn connect_prints_lines_that_run() {
     assert!(!lines.contains(&cluster.password), "never a password");
     let out = SERVER.cli(&["connect", "lines", "--client", "mariadb"]);
     let text = String::from_utf8(out.stdout).unwrap();
-    let line =
-        text.lines().map(str::trim).find(|l| l.starts_with("mariadb ") || l.starts_with("mysql ")).expect("a line");
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|l| l.starts_with("mariadb ") || l.starts_with("mysql "))
+        .expect("a line");
     // The password prompt is answered by the environment.
     let line = line.replace(" -p", "");
     let run = Command::new("sh")
@@ -248,7 +366,11 @@ fn connect_prints_lines_that_run() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&run.stdout).trim(), "11", "{line}: {run:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&run.stdout).trim(),
+        "11",
+        "{line}: {run:?}"
+    );
 }
 
 #[test]
@@ -262,7 +384,10 @@ fn sql_runs_the_machines_client_and_the_password_is_in_no_argument() {
         .unwrap();
     let marker = "SELECT SLEEP(30)";
     soon("the client runs", || {
-        lines_with(marker).iter().any(|l| l.contains("--ssl") || l.contains("defaults")).then_some(())
+        lines_with(marker)
+            .iter()
+            .any(|l| l.contains("--ssl") || l.contains("defaults"))
+            .then_some(())
     });
     for line in lines_with(marker) {
         assert!(!line.contains(&cluster.password), "{line}");
@@ -274,8 +399,15 @@ fn sql_runs_the_machines_client_and_the_password_is_in_no_argument() {
         .env("TIDEGATE_PASSWORD", &cluster.password)
         .output()
         .unwrap();
-    assert!(String::from_utf8_lossy(&out.stdout).contains("12"), "{out:?}");
-    let wrong = SERVER.command(&["sql", "sql", "-e", "SELECT 12"]).env("TIDEGATE_PASSWORD", "wrong").output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&out.stdout).contains("12"),
+        "{out:?}"
+    );
+    let wrong = SERVER
+        .command(&["sql", "sql", "-e", "SELECT 12"])
+        .env("TIDEGATE_PASSWORD", "wrong")
+        .output()
+        .unwrap();
     assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
 }
 
@@ -345,8 +477,14 @@ fn up_prints_what_one_needs_and_again_without_the_password() {
         assert!(text.contains(word), "{word}: {text}");
     }
     let show = |args: &[&str]| {
-        let out = Command::new(binary()).args(args).arg("--data").arg(folder.path().join("data")).output().unwrap();
-        serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap_or_else(|e| panic!("{e}: {out:?}"))
+        let out = Command::new(binary())
+            .args(args)
+            .arg("--data")
+            .arg(folder.path().join("data"))
+            .output()
+            .unwrap();
+        serde_json::from_slice::<serde_json::Value>(&out.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {out:?}"))
     };
     let mut shown = show(&["cluster", "show", "demo", "--json"]);
     let prefix = shown["prefix"].as_str().unwrap().to_owned();
@@ -359,14 +497,22 @@ fn up_prints_what_one_needs_and_again_without_the_password() {
             clients::mariadb(&Cluster::from_json(&shown), "SELECT 1").ok
         }
     });
-    let password = password.unwrap_or_else(|| panic!("no word of it logs in: {text}")).to_owned();
+    let password = password
+        .unwrap_or_else(|| panic!("no word of it logs in: {text}"))
+        .to_owned();
     assert_eq!(first.stop(Signal::INT), Some(0));
     assert_eq!(processes::engines_of(folder.path()), Vec::<u32>::new());
     let (mut second, again) = up(folder.path(), &listen);
-    assert!(again.contains("cluster password demo"), "how to make a new one: {again}");
+    assert!(
+        again.contains("cluster password demo"),
+        "how to make a new one: {again}"
+    );
     assert!(!again.contains(&password), "shown once: {again}");
     shown["password"] = password.into();
-    assert_eq!(clients::mariadb(&Cluster::from_json(&shown), "SELECT 2").expect(), "2");
+    assert_eq!(
+        clients::mariadb(&Cluster::from_json(&shown), "SELECT 2").expect(),
+        "2"
+    );
     assert_eq!(second.stop(Signal::TERM), Some(0));
     assert_eq!(processes::engines_of(folder.path()), Vec::<u32>::new());
 }

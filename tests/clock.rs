@@ -1,7 +1,13 @@
-//! Certificates by a clock that is wrong: Debian's libfaketime tells the server another time than it is. Where it or
-//! Pebble is missing a test says "not run" and passes.
+//! Certificates by a clock that is wrong: Debian's libfaketime tells the server another time than
+//! it is. Where it or Pebble is missing a test says "not run" and passes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -20,7 +26,9 @@ const LOOK: Duration = Duration::from_secs(90);
 
 fn faketime() -> Option<PathBuf> {
     let found = std::fs::read_dir("/usr/lib").ok()?.flatten();
-    let library = found.map(|dir| dir.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.is_file());
+    let library = found
+        .map(|dir| dir.path().join("faketime/libfaketimeMT.so.1"))
+        .find(|path| path.is_file());
     if library.is_none() {
         not_run("libfaketime is not installed (script/setup test)");
     }
@@ -58,8 +66,18 @@ fn bench() -> Option<Bench> {
         pebble.http
     );
     let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
-    let server = Server::with(Options { config, env, ..Options::default() });
-    Some(Bench { server, pebble, clock, roots, _folder: folder })
+    let server = Server::with(Options {
+        config,
+        env,
+        ..Options::default()
+    });
+    Some(Bench {
+        server,
+        pebble,
+        clock,
+        roots,
+        _folder: folder,
+    })
 }
 
 impl Bench {
@@ -71,7 +89,9 @@ impl Bench {
     fn login(&self) -> Result<Vec<u8>, String> {
         let mut probe = Probe::connect(self.server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(tls::verified(&self.roots, tls::BOTH), DOMAIN).map_err(|e| e.to_string())?;
+        probe
+            .upgrade(tls::verified(&self.roots, tls::BOTH), DOMAIN)
+            .map_err(|e| e.to_string())?;
         Ok(probe.tls().peer_certificates().unwrap()[0].to_vec())
     }
 
@@ -80,7 +100,11 @@ impl Bench {
     }
 
     fn alarmed_of(&self, words: &str) -> bool {
-        self.status()["alarms"].as_array().unwrap().iter().any(|alarm| alarm.as_str().unwrap().contains(words))
+        self.status()["alarms"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|alarm| alarm.as_str().unwrap().contains(words))
     }
 }
 
@@ -98,17 +122,32 @@ fn by_a_clock_of_the_past_nothing_is_ordered_and_the_certificate_stays() {
     bench.set("-3000d");
     let out = bench.server.cli(&["cert", "renew"]);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!out.status.success() && said.contains("clock"), "{said}\n{}", bench.server.log());
-    assert!(bench.alarmed_of("nothing is ordered") && bench.alarmed_of("not valid yet"), "{}", bench.status());
+    assert!(
+        !out.status.success() && said.contains("clock"),
+        "{said}\n{}",
+        bench.server.log()
+    );
+    assert!(
+        bench.alarmed_of("nothing is ordered") && bench.alarmed_of("not valid yet"),
+        "{}",
+        bench.status()
+    );
     assert!(bench.server.log().contains("certificate alarm"));
     assert_eq!(bench.login().unwrap(), leaf);
     assert_eq!(bench.pebble.orders(), 1);
     let check = bench.server.cli(&["cert", "check"]);
-    assert!(!check.status.success() && String::from_utf8_lossy(&check.stderr).contains("clock"), "{check:?}");
+    assert!(
+        !check.status.success() && String::from_utf8_lossy(&check.stderr).contains("clock"),
+        "{check:?}"
+    );
     // Set right, what was asked for is done, and no alarm is left.
     bench.set("+0");
-    within(LOOK, "the renewal that was asked for", || (bench.login().unwrap() != leaf).then_some(()));
-    soon("no alarm", || (bench.status()["alarms"].as_array().unwrap().is_empty()).then_some(()));
+    within(LOOK, "the renewal that was asked for", || {
+        (bench.login().unwrap() != leaf).then_some(())
+    });
+    soon("no alarm", || {
+        (bench.status()["alarms"].as_array().unwrap().is_empty()).then_some(())
+    });
     assert_eq!(bench.pebble.orders(), 2);
 }
 
@@ -124,13 +163,26 @@ fn by_a_clock_of_the_future_the_ca_is_not_stormed_and_the_certificate_stays() {
     // What came is valid by no clock that says so: it is kept back, and the next attempt waits.
     let status = bench.status();
     let kept = &status["acme"]["certificates"][0];
-    assert_eq!((&kept["held"], &kept["last_error"]["step"]), (&true.into(), &"judge".into()), "{status}");
-    assert!(kept["next_attempt"].as_str().unwrap() > kept["last_error"]["at"].as_str().unwrap(), "{status}");
+    assert_eq!(
+        (&kept["held"], &kept["last_error"]["step"]),
+        (&true.into(), &"judge".into()),
+        "{status}"
+    );
+    assert!(
+        kept["next_attempt"].as_str().unwrap() > kept["last_error"]["at"].as_str().unwrap(),
+        "{status}"
+    );
     assert_eq!(bench.login().unwrap(), leaf, "the old one is served");
     assert_eq!(bench.pebble.orders(), 2);
     // Set right, the one that was kept back is as good as any.
     bench.set("+0");
-    within(LOOK, "the new certificate", || (bench.login().unwrap() != leaf).then_some(()));
-    assert!(bench.status()["alarms"].as_array().unwrap().is_empty(), "{}", bench.status());
+    within(LOOK, "the new certificate", || {
+        (bench.login().unwrap() != leaf).then_some(())
+    });
+    assert!(
+        bench.status()["alarms"].as_array().unwrap().is_empty(),
+        "{}",
+        bench.status()
+    );
     assert_eq!(bench.pebble.orders(), 2);
 }

@@ -1,7 +1,14 @@
-//! `tidegate connect` from outside: every client in every format is one and the same string, and what can't be had
-//! is refused with a reason. That the strings connect is proved by `tests/clients`.
+//! `tidegate connect` from outside: every client in every format is one and the same string, and
+//! what can't be had is refused with a reason. That the strings connect is proved by
+//! `tests/clients`.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use serde_json::Value;
 use std::io::Write;
@@ -14,13 +21,20 @@ static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| SERVER.create("strings"));
 
 fn text(args: &[&str]) -> String {
     let out = SERVER.cli(args);
-    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     String::from_utf8(out.stdout).unwrap()
 }
 
 fn refused(args: &[&str]) -> (Option<i32>, String) {
     let out = SERVER.cli(args);
-    (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    (
+        out.status.code(),
+        String::from_utf8_lossy(&out.stderr).into_owned(),
+    )
 }
 
 fn clients() -> Vec<Value> {
@@ -39,19 +53,31 @@ fn every_client_is_one_table_in_each_format() {
         let id = client["id"].as_str().unwrap();
         let with = ["connect", &CLUSTER.name, "--with", id, "--os", "debian"];
         let page = text(&with);
-        let json: Value = serde_json::from_str(&text(&[&with[..], &["--format", "json"]].concat())).unwrap();
+        let json: Value =
+            serde_json::from_str(&text(&[&with[..], &["--format", "json"]].concat())).unwrap();
         assert_eq!(json, SERVER.json(&with), "{id}");
         for form in json["forms"].as_array().unwrap() {
             let string = form["text"].as_str().unwrap();
             assert!(page.contains(&format!("\n{string}\n")), "{id}: {string}");
             assert!(!string.contains(&CLUSTER.password), "{id}: {string}");
         }
-        let url = json["forms"].as_array().unwrap().iter().find(|form| form["format"] == "url");
+        let url = json["forms"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|form| form["format"] == "url");
         let asked = SERVER.cli(&[&with[..], &["--format", "url"]].concat());
-        assert_eq!(asked.status.code(), Some(if url.is_some() { 0 } else { 2 }), "{id}");
+        assert_eq!(
+            asked.status.code(),
+            Some(if url.is_some() { 0 } else { 2 }),
+            "{id}"
+        );
         if let Some(url) = url {
             urls += 1;
-            assert_eq!(String::from_utf8(asked.stdout).unwrap().trim_end(), url["text"].as_str().unwrap());
+            assert_eq!(
+                String::from_utf8(asked.stdout).unwrap().trim_end(),
+                url["text"].as_str().unwrap()
+            );
         }
     }
     assert!(urls > 3, "{urls}");
@@ -63,16 +89,38 @@ fn the_ca_is_the_servers_file_or_the_system_s_or_another() {
     let with = ["connect", &CLUSTER.name, "--with", "mysql"];
     assert!(text(&with).contains(&format!("--ssl-ca={ca}")));
     let alpine = text(&[&with[..], &["--ca", "system", "--os", "alpine"]].concat());
-    assert!(alpine.contains("--ssl-ca=/etc/ssl/cert.pem") && !alpine.contains(ca), "{alpine}");
-    let copied = text(&[&with[..], &["--ca", "/home/me/tide.pem", "--host", "db.internal", "--port", "4001"]].concat());
-    assert!(copied.contains("-h db.internal -P 4001") && copied.contains("--ssl-ca=/home/me/tide.pem"), "{copied}");
+    assert!(
+        alpine.contains("--ssl-ca=/etc/ssl/cert.pem") && !alpine.contains(ca),
+        "{alpine}"
+    );
+    let copied = text(
+        &[
+            &with[..],
+            &[
+                "--ca",
+                "/home/me/tide.pem",
+                "--host",
+                "db.internal",
+                "--port",
+                "4001",
+            ],
+        ]
+        .concat(),
+    );
+    assert!(
+        copied.contains("-h db.internal -P 4001") && copied.contains("--ssl-ca=/home/me/tide.pem"),
+        "{copied}"
+    );
 }
 
 #[test]
 fn variables_can_be_read_by_a_shell() {
     let lines = text(&["connect", &CLUSTER.name, "--format", "env"]);
     let script = format!("{lines}\nprintf '%s %s' \"$TIDEGATE_USER\" \"$TIDEGATE_CA\"");
-    let out = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    let out = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
     let wanted = format!("{} {}", CLUSTER.user, CLUSTER.ca.display());
     assert_eq!(String::from_utf8(out.stdout).unwrap(), wanted);
 }
@@ -85,11 +133,19 @@ fn tls_13_is_said_or_refused() {
         let with = ["connect", &CLUSTER.name, "--with", id, "--tls", "1.3"];
         if client["tls13"] == true {
             let said = text(&with);
-            assert!(["1.3", "1_3", "13"].iter().any(|piece| said.contains(piece)), "{id}: {said}");
+            assert!(
+                ["1.3", "1_3", "13"]
+                    .iter()
+                    .any(|piece| said.contains(piece)),
+                "{id}: {said}"
+            );
         } else {
             let (code, said) = refused(&with);
             assert_eq!(code, Some(2), "{id}");
-            assert!(said.contains("can't insist on TLS 1.3") && said.contains("leave --tls out"), "{said}");
+            assert!(
+                said.contains("can't insist on TLS 1.3") && said.contains("leave --tls out"),
+                "{said}"
+            );
         }
     }
 }
@@ -102,7 +158,10 @@ fn what_is_not_there_is_named_before_the_server_is_asked() {
     ] {
         let (code, said) = refused(&args);
         assert_eq!(code, Some(2), "{said}");
-        assert!(said.contains(piece) && said.contains("connect --list"), "{said}");
+        assert!(
+            said.contains(piece) && said.contains("connect --list"),
+            "{said}"
+        );
     }
     assert_eq!(refused(&["connect", "nosuch"]).0, Some(1));
     assert_eq!(refused(&["connect"]).0, Some(2));
@@ -118,17 +177,30 @@ fn a_pasted_string_is_explained_and_its_password_never_shown() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(string.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(string.as_bytes())
+            .unwrap();
         let out = child.wait_with_output().unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
         assert!(!said.contains("s3cr"), "{said}");
         (out.status.code(), said)
     };
     let (code, said) = explain("abc.root:s3cr3t@tcp(db.example.com:4000)/test?tls=skip-verify");
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("Go DSN") && said.contains("RegisterTLSConfig"), "{said}");
-    let (code, said) =
-        explain("jdbc:mysql://db.example.com:4000/test?user=abc.root&password=s3cr3t&sslMode=VERIFY_IDENTITY");
+    assert!(
+        said.contains("Go DSN") && said.contains("RegisterTLSConfig"),
+        "{said}"
+    );
+    let (code, said) = explain(
+        "jdbc:mysql://db.example.com:4000/test?user=abc.root&password=s3cr3t&sslMode=VERIFY_IDENTITY",
+    );
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = explain("\u{1}\u{2}");
     assert_eq!(code, Some(2), "{said}");

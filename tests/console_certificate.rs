@@ -1,7 +1,14 @@
-//! The console in public: its own name, its own certificate, beside the database's, by ACME and from files, on a port
-//! 443 that it shares with a CA's validators. Where Pebble is missing a test says "not run" and passes.
+//! The console in public: its own name, its own certificate, beside the database's, by ACME and
+//! from files, on a port 443 that it shares with a CA's validators. Where Pebble is missing a test
+//! says "not run" and passes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -41,10 +48,27 @@ fn bench(pebble: Pebble, console: u16, more: &str) -> Bench {
         pebble.http
     );
     let at = format!("127.0.0.1:{console}");
-    let flags = ["--domain", DATABASE, "--console-domain", CONSOLE, "--console", &at];
+    let flags = [
+        "--domain",
+        DATABASE,
+        "--console-domain",
+        CONSOLE,
+        "--console",
+        &at,
+    ];
     let flags = flags.map(str::to_owned).to_vec();
-    let server = Server::with(Options { config, flags, ..Options::default() });
-    Bench { server, pebble, roots, console, _folder: folder }
+    let server = Server::with(Options {
+        config,
+        flags,
+        ..Options::default()
+    });
+    Bench {
+        server,
+        pebble,
+        roots,
+        console,
+        _folder: folder,
+    }
 }
 
 impl Bench {
@@ -52,7 +76,9 @@ impl Bench {
     fn database(&self, name: &str) -> Result<Vec<u8>, String> {
         let mut probe = Probe::connect(self.server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(tls::verified(&self.roots, tls::BOTH), name).map_err(|e| e.to_string())?;
+        probe
+            .upgrade(tls::verified(&self.roots, tls::BOTH), name)
+            .map_err(|e| e.to_string())?;
         Ok(probe.tls().peer_certificates().unwrap()[0].to_vec())
     }
 
@@ -70,10 +96,13 @@ impl Bench {
 
 fn https(port: u16, name: &str, config: Arc<ClientConfig>) -> Result<Vec<u8>, String> {
     let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|e| e.to_string())?;
-    let client = ClientConnection::new(config, ServerName::try_from(name.to_owned()).unwrap()).unwrap();
+    let client =
+        ClientConnection::new(config, ServerName::try_from(name.to_owned()).unwrap()).unwrap();
     let mut stream = StreamOwned::new(client, tcp);
     let request = format!("GET /sign-in HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(|e| e.to_string())?;
+    stream
+        .write_all(request.as_bytes())
+        .map_err(|e| e.to_string())?;
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -82,8 +111,14 @@ fn https(port: u16, name: &str, config: Arc<ClientConfig>) -> Result<Vec<u8>, St
 
 /// The certificate's page, as whoever signs in by a link sees it.
 fn page(bench: &Bench) -> String {
-    let link = bench.server.json(&["operator", "link"])["url"].as_str().unwrap().to_owned();
-    let (jar, at) = (bench.server.folder.join("cookies"), format!("{CONSOLE}:{}:127.0.0.1", bench.console));
+    let link = bench.server.json(&["operator", "link"])["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let (jar, at) = (
+        bench.server.folder.join("cookies"),
+        format!("{CONSOLE}:{}:127.0.0.1", bench.console),
+    );
     let curl = |more: &[&str]| {
         let mut command = std::process::Command::new("curl");
         command
@@ -94,7 +129,11 @@ fn page(bench: &Bench) -> String {
             .args(["-c"])
             .arg(&jar);
         let out = command.args(more).output().unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
         String::from_utf8(out.stdout).unwrap()
     };
     let base = format!("https://{CONSOLE}:{}", bench.console);
@@ -103,45 +142,96 @@ fn page(bench: &Bench) -> String {
 }
 
 fn accounts(folder: &Path) -> usize {
-    let Ok(files) = std::fs::read_dir(folder) else { return 0 };
-    files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("account-")).count()
+    let Ok(files) = std::fs::read_dir(folder) else {
+        return 0;
+    };
+    files
+        .filter(|file| {
+            file.as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .starts_with("account-")
+        })
+        .count()
 }
 
 #[test]
 fn both_names_get_a_certificate_of_their_own_and_both_are_renewed() {
-    let Some(pebble) = Pebble::start(Wanted { life: 40, ..Wanted::default() }) else { return };
+    let Some(pebble) = Pebble::start(Wanted {
+        life: 40,
+        ..Wanted::default()
+    }) else {
+        return;
+    };
     let bench = bench(pebble, free_port(), "");
     let (database, console) = bench.wait();
     assert_ne!(database, console);
-    bench.console(DATABASE).expect_err("the console's certificate is not the database's");
-    bench.database(CONSOLE).expect_err("nor the other way round");
+    bench
+        .console(DATABASE)
+        .expect_err("the console's certificate is not the database's");
+    bench
+        .database(CONSOLE)
+        .expect_err("nor the other way round");
     let data = bench.server.data();
-    assert_eq!((accounts(&data.join("acme")), accounts(&data.join("console/acme"))), (1, 0), "one account for both");
+    assert_eq!(
+        (
+            accounts(&data.join("acme")),
+            accounts(&data.join("console/acme"))
+        ),
+        (1, 0),
+        "one account for both"
+    );
     let long = std::time::Duration::from_secs(120);
-    within(long, "the database's renewal", || (bench.database(DATABASE).ok()? != database).then_some(()));
-    within(long, "the console's renewal", || (bench.console(CONSOLE).ok()? != console).then_some(()));
-    assert!(page(&bench).contains("Of this console"), "the page shows both");
+    within(long, "the database's renewal", || {
+        (bench.database(DATABASE).ok()? != database).then_some(())
+    });
+    within(long, "the console's renewal", || {
+        (bench.console(CONSOLE).ok()? != console).then_some(())
+    });
+    assert!(
+        page(&bench).contains("Of this console"),
+        "the page shows both"
+    );
     let status = bench.server.json(&["cert", "status"]);
     assert_eq!(
-        (&status["served"]["names"][0], &status["console"]["served"]["names"][0]),
+        (
+            &status["served"]["names"][0],
+            &status["console"]["served"]["names"][0]
+        ),
         (&DATABASE.into(), &CONSOLE.into())
     );
     assert_eq!(status["console"]["source"], "acme", "{status}");
-    assert!(status["console"]["history"].as_array().unwrap().len() >= 2, "{status}");
+    assert!(
+        status["console"]["history"].as_array().unwrap().len() >= 2,
+        "{status}"
+    );
     let text = bench.server.cli(&["cert", "status"]);
-    assert!(String::from_utf8_lossy(&text.stdout).contains("The console's own:"), "{text:?}");
-    let url = bench.server.json(&["operator", "link"])["url"].as_str().unwrap().to_owned();
-    assert!(url.starts_with(&format!("https://{CONSOLE}:{}/", bench.console)), "{url}");
+    assert!(
+        String::from_utf8_lossy(&text.stdout).contains("The console's own:"),
+        "{text:?}"
+    );
+    let url = bench.server.json(&["operator", "link"])["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        url.starts_with(&format!("https://{CONSOLE}:{}/", bench.console)),
+        "{url}"
+    );
 }
 
 #[test]
 fn the_console_shares_port_443_with_validators() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let Some(pebble) = Pebble::start(Wanted::default()) else {
+        return;
+    };
     let port = pebble.alpn;
     let more = format!("challenges = [\"tls-alpn-01\"]\nalpn_listen = [\"127.0.0.1:{port}\"]\n");
     let mut bench = bench(pebble, port, &more);
     let (_, console) = bench.wait();
-    let record = std::fs::read_to_string(bench.server.data().join("console/acme/ecdsa.json")).unwrap();
+    let record =
+        std::fs::read_to_string(bench.server.data().join("console/acme/ecdsa.json")).unwrap();
     assert!(record.contains("tls-alpn-01"), "{record}");
     // No challenge is open: a validator's hello gets nothing, browsers get the console.
     let mut validator = Arc::unwrap_or_clone(tls::unverified());
@@ -156,22 +246,42 @@ fn the_console_shares_port_443_with_validators() {
     let (database, kept) = bench.wait();
     assert_eq!((kept, bench.pebble.issued()), (console.clone(), 2));
     let out = bench.server.cli(&["cert", "renew"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     assert_ne!(bench.database(DATABASE).unwrap(), database);
-    assert_eq!(bench.console(CONSOLE).unwrap(), console, "the console's stays");
+    assert_eq!(
+        bench.console(CONSOLE).unwrap(),
+        console,
+        "the console's stays"
+    );
     let out = bench.server.cli(&["cert", "renew", "--console"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     assert_ne!(bench.console(CONSOLE).unwrap(), console);
     // Here the name leads nowhere, which is found.
     let check = bench.server.cli(&["cert", "check", "--console"]);
-    assert!(String::from_utf8_lossy(&check.stdout).contains(&format!("name {CONSOLE}")), "{check:?}");
+    assert!(
+        String::from_utf8_lossy(&check.stdout).contains(&format!("name {CONSOLE}")),
+        "{check:?}"
+    );
 }
 
 #[test]
 fn the_console_refuses_who_wants_another_host() {
     let console = free_port();
-    let config = format!("[tls]\nnames = [\"console.test\"]\n[console]\nlisten = [\"127.0.0.1:{console}\"]\n");
-    let server = Server::with(Options { config, ..Options::default() });
+    let config = format!(
+        "[tls]\nnames = [\"console.test\"]\n[console]\nlisten = [\"127.0.0.1:{console}\"]\n"
+    );
+    let server = Server::with(Options {
+        config,
+        ..Options::default()
+    });
     let ca = server.data().join("ca.pem");
     let trusting = || tls::verified(&ca, tls::BOTH);
     for name in ["console.test", "CONSOLE.test", "localhost", "127.0.0.1"] {
@@ -185,27 +295,58 @@ fn the_console_refuses_who_wants_another_host() {
 
 #[test]
 fn a_console_order_that_fails_holds_nobody_up_and_raises_its_own_alarm() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else { return };
+    let Some(pebble) = Pebble::start(Wanted::default()) else {
+        return;
+    };
     // The console's name leads elsewhere.
     let host = format!("{CONSOLE}.");
-    pebble.tell_dns("add-a", &serde_json::json!({ "host": host, "addresses": ["127.0.0.9"] }));
+    pebble.tell_dns(
+        "add-a",
+        &serde_json::json!({ "host": host, "addresses": ["127.0.0.9"] }),
+    );
     let metrics = free_port();
-    let bench = bench(pebble, free_port(), &format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"));
-    soon(&format!("the database's\n{}", bench.server.log()), || bench.database(DATABASE).ok());
+    let bench = bench(
+        pebble,
+        free_port(),
+        &format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"),
+    );
+    soon(&format!("the database's\n{}", bench.server.log()), || {
+        bench.database(DATABASE).ok()
+    });
     let status = soon("the console's alarm", || {
         let status = bench.server.json(&["cert", "status"]);
         (!status["console"]["alarms"].as_array().unwrap().is_empty()).then_some(status)
     });
-    assert_eq!(status["alarms"], serde_json::json!([]), "the database's is well: {status}");
-    assert!(bench.server.log().contains("console: no certificate from"), "{}", bench.server.log());
-    let out = std::process::Command::new("curl").args(["-sS", &format!("http://127.0.0.1:{metrics}/metrics")]).output();
+    assert_eq!(
+        status["alarms"],
+        serde_json::json!([]),
+        "the database's is well: {status}"
+    );
+    assert!(
+        bench.server.log().contains("console: no certificate from"),
+        "{}",
+        bench.server.log()
+    );
+    let out = std::process::Command::new("curl")
+        .args(["-sS", &format!("http://127.0.0.1:{metrics}/metrics")])
+        .output();
     let text = String::from_utf8(out.unwrap().stdout).unwrap();
-    let raised = |line: &&str| line.starts_with("tidegate_certificate_alarms{") && line.ends_with(" 1");
+    let raised =
+        |line: &&str| line.starts_with("tidegate_certificate_alarms{") && line.ends_with(" 1");
     let raised: Vec<_> = text.lines().filter(raised).collect();
-    assert_eq!(raised, ["tidegate_certificate_alarms{certificate=\"console\",kind=\"failed\"} 1"]);
-    bench.pebble.tell_dns("clear-a", &serde_json::json!({ "host": host }));
+    assert_eq!(
+        raised,
+        ["tidegate_certificate_alarms{certificate=\"console\",kind=\"failed\"} 1"]
+    );
+    bench
+        .pebble
+        .tell_dns("clear-a", &serde_json::json!({ "host": host }));
     let out = bench.server.cli(&["cert", "renew", "--console"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     bench.console(CONSOLE).expect("its own, at last");
 }
 
@@ -221,25 +362,41 @@ fn a_console_certificate_from_files_stands_beside_the_database_s() {
         file("chain.pem"),
         file("key.pem")
     );
-    let server = Server::with(Options { config, ..Options::default() });
+    let server = Server::with(Options {
+        config,
+        ..Options::default()
+    });
     let trusting = || tls::verified(&ca, tls::BOTH);
-    let first = soon("the console", || https(console, "localhost", trusting()).ok());
+    let first = soon("the console", || {
+        https(console, "localhost", trusting()).ok()
+    });
     let cluster = server.create("beside");
     let mut probe = Probe::connect(server.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").expect("the database's own, by the local CA");
+    probe
+        .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
+        .expect("the database's own, by the local CA");
     // Watched like the database's.
     let next = company.leaf(VALID);
     next.write(folder.path());
-    soon("the next leaf", || (https(console, "localhost", trusting()).ok()? == next.der).then_some(()));
+    soon("the next leaf", || {
+        (https(console, "localhost", trusting()).ok()? == next.der).then_some(())
+    });
     assert_ne!(first, next.der);
 }
 
 #[test]
 fn one_name_for_both_is_refused() {
-    for (domain, covered) in [("console.example.com", "console.example.com"), ("*.example.com", "*.example.com")] {
+    for (domain, covered) in [
+        ("console.example.com", "console.example.com"),
+        ("*.example.com", "*.example.com"),
+    ] {
         let folder = tempfile::tempdir().unwrap();
-        let config = write(folder.path(), "test.toml", "[acme]\nchallenges = [\"dns-01\"]\ndns_hook = \"/bin/true\"\n");
+        let config = write(
+            folder.path(),
+            "test.toml",
+            "[acme]\nchallenges = [\"dns-01\"]\ndns_hook = \"/bin/true\"\n",
+        );
         let out = std::process::Command::new(tidegate_e2e::server::binary())
             .args(["config", "check", "--data"])
             .arg(folder.path())
@@ -249,13 +406,23 @@ fn one_name_for_both_is_refused() {
             .unwrap();
         assert!(out.status.success());
         let out = std::process::Command::new(tidegate_e2e::server::binary())
-            .args(["serve", "--domain", domain, "--console-domain", CONSOLE, "--data"])
+            .args([
+                "serve",
+                "--domain",
+                domain,
+                "--console-domain",
+                CONSOLE,
+                "--data",
+            ])
             .arg(folder.path())
             .arg("--config")
             .arg(&config)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        assert!(out.status.code() == Some(2) && said.contains(covered), "{said}");
+        assert!(
+            out.status.code() == Some(2) && said.contains(covered),
+            "{said}"
+        );
     }
 }

@@ -1,7 +1,13 @@
-//! How a browser's session ends, and how often one source may try: with settings so small that the end comes soon. It
-//! waits for states; nothing is asserted about how long they take.
+//! How a browser's session ends, and how often one source may try: with settings so small that the
+//! end comes soon. It waits for states; nothing is asserted about how long they take.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use tidegate_e2e::console::Console;
 use tidegate_e2e::limits::soon;
@@ -12,39 +18,82 @@ fn an_open_page_does_not_keep_a_session_that_nobody_uses() {
     let cookie = format!("Cookie: {}", c.sign_in());
     // As the page's script asks, and more often: if that counted as use, this would go on for ever.
     let live = || c.ask("/", &["-H", &cookie, "-H", "x-tidegate-live: 1"]);
-    let told = soon("the session's end", || Some(live()).filter(|answer| answer.status != 200));
-    assert_eq!((told.status, told.header("location")), (401, None), "told as what it is, not sent away");
+    let told = soon("the session's end", || {
+        Some(live()).filter(|answer| answer.status != 200)
+    });
+    assert_eq!(
+        (told.status, told.header("location")),
+        (401, None),
+        "told as what it is, not sent away"
+    );
     let asked = c.ask("/", &["-H", &cookie]);
-    assert_eq!((asked.status, asked.header("location")), (303, Some("/sign-in?ended=1")));
-    assert!(c.ask("/sign-in?ended=1", &[]).body.contains("Your session has ended"));
-    assert!(!c.ask("/sign-in", &[]).body.contains("Your session has ended"));
-    assert_eq!(c.ask("/", &["-H", &format!("Cookie: {}", c.sign_in())]).status, 200, "a new link opens a new one");
+    assert_eq!(
+        (asked.status, asked.header("location")),
+        (303, Some("/sign-in?ended=1"))
+    );
+    assert!(
+        c.ask("/sign-in?ended=1", &[])
+            .body
+            .contains("Your session has ended")
+    );
+    assert!(
+        !c.ask("/sign-in", &[])
+            .body
+            .contains("Your session has ended")
+    );
+    assert_eq!(
+        c.ask("/", &["-H", &format!("Cookie: {}", c.sign_in())])
+            .status,
+        200,
+        "a new link opens a new one"
+    );
 }
 
 #[test]
 fn a_session_ends_at_its_age_however_much_it_is_used() {
     let c = Console::start("session_life = \"2s\"");
     let cookie = format!("Cookie: {}", c.sign_in());
-    soon("the session's end", || (c.ask("/", &["-H", &cookie]).status == 303).then_some(()));
+    soon("the session's end", || {
+        (c.ask("/", &["-H", &cookie]).status == 303).then_some(())
+    });
 }
 
 #[test]
 fn one_source_may_try_so_often_and_others_are_not_held_up() {
     let c = Console::start("attempts_per_minute = 1");
     let origin = format!("Origin: {}", c.base());
-    let redeem = |link: &str, more: &[&str]| c.ask(link, &[&["-X", "POST", "-H", &origin], more].concat());
-    let refused = soon("the limit", || Some(redeem("/link/guess", &[])).filter(|answer| answer.status != 403));
+    let redeem =
+        |link: &str, more: &[&str]| c.ask(link, &[&["-X", "POST", "-H", &origin], more].concat());
+    let refused = soon("the limit", || {
+        Some(redeem("/link/guess", &[])).filter(|answer| answer.status != 403)
+    });
     assert_eq!(refused.status, 429, "{}", refused.head);
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
-    assert!(refused.body.contains("Too many attempts"), "{}", refused.body);
+    assert!(
+        refused.body.contains("Too many attempts"),
+        "{}",
+        refused.body
+    );
     let link = c.link();
     assert_eq!(redeem(&link, &[]).status, 429, "a good link waits too");
     let elsewhere = redeem(&link, &["--interface", "127.0.0.3"]);
-    assert_eq!(elsewhere.status, 303, "and is not used up: another source may");
+    assert_eq!(
+        elsewhere.status, 303,
+        "and is not used up: another source may"
+    );
 
     let guess = || c.with_key("tg_guess", "/v1/clusters", &[]);
-    let refused = soon("the limit of keys", || Some(guess()).filter(|answer| answer.status != 401));
-    assert_eq!((refused.status, refused.json()["code"].as_str()), (429, Some("too_many_requests")));
-    assert_eq!(c.with_key(&c.key("good"), "/v1/clusters", &[]).status, 200, "who has a key is never held up");
+    let refused = soon("the limit of keys", || {
+        Some(guess()).filter(|answer| answer.status != 401)
+    });
+    assert_eq!(
+        (refused.status, refused.json()["code"].as_str()),
+        (429, Some("too_many_requests"))
+    );
+    assert_eq!(
+        c.with_key(&c.key("good"), "/v1/clusters", &[]).status,
+        200,
+        "who has a key is never held up"
+    );
 }

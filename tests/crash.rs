@@ -1,7 +1,13 @@
-//! kill -9 at any moment: no committed row is lost, the next login works, no process stays, never two engines on one
-//! data directory.
+//! kill -9 at any moment: no committed row is lost, the next login works, no process stays, never
+//! two engines on one data directory.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use rustix::process::Signal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,22 +23,33 @@ fn login_soon(server: &Server, cluster: &Cluster) -> Session {
         match Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
             Ok(session) => Some(session),
             Err(refused) => {
-                assert_eq!(refused.code, 1040, "only `try again` is allowed meanwhile: {refused:?}\n{}", server.log());
+                assert_eq!(
+                    refused.code,
+                    1040,
+                    "only `try again` is allowed meanwhile: {refused:?}\n{}",
+                    server.log()
+                );
                 None
             }
         }
     })
 }
 
-/// Inserts 1, 2, 3 ... each committed by itself, until told to stop or cut off; counts what was acknowledged.
+/// Inserts 1, 2, 3 ... each committed by itself, until told to stop or cut off; counts what was
+/// acknowledged.
 fn write_until(cluster: &Cluster, acknowledged: &AtomicU64, stop: &AtomicBool) {
-    let Ok(mut session) = Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY) else { return };
+    let Ok(mut session) = Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY)
+    else {
+        return;
+    };
     while !stop.load(Ordering::Relaxed) {
         let next = acknowledged.load(Ordering::Relaxed) + 1;
         match session.try_query(&format!("INSERT INTO t VALUES ({next})")) {
             Ok(Outcome::Ok { .. }) => acknowledged.store(next, Ordering::Relaxed),
             // Written, but its acknowledgement was lost in an earlier round.
-            Ok(Outcome::Refused(refused)) if refused.code == 1062 => acknowledged.store(next, Ordering::Relaxed),
+            Ok(Outcome::Refused(refused)) if refused.code == 1062 => {
+                acknowledged.store(next, Ordering::Relaxed)
+            }
             _ => return,
         }
     }
@@ -41,10 +58,15 @@ fn write_until(cluster: &Cluster, acknowledged: &AtomicU64, stop: &AtomicBool) {
 /// Every acknowledged row is there, without a gap, and the tables are sound.
 fn all_there(server: &Server, cluster: &Cluster, acknowledged: u64) {
     let mut session = login_soon(server, cluster);
-    let rows = session.query("SELECT COUNT(*), COALESCE(MAX(n), 0) FROM t").text();
+    let rows = session
+        .query("SELECT COUNT(*), COALESCE(MAX(n), 0) FROM t")
+        .text();
     let (count, max): (u64, u64) = (rows[0][0].parse().unwrap(), rows[0][1].parse().unwrap());
     assert_eq!(count, max, "a gap");
-    assert!(max == acknowledged || max == acknowledged + 1, "{max} rows, {acknowledged} acknowledged");
+    assert!(
+        max == acknowledged || max == acknowledged + 1,
+        "{max} rows, {acknowledged} acknowledged"
+    );
     assert_eq!(session.query("CHECK TABLE t").text()[0][3], "OK");
 }
 
@@ -59,7 +81,9 @@ fn harmed(server: &mut Server, rounds: u32, harm: fn(&mut Server)) {
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| write_until(&cluster, &acknowledged, &stop));
             let enough = before + 20 + u64::from(round) * 13;
-            soon("some rows", || (acknowledged.load(Ordering::Relaxed) >= enough).then_some(()));
+            soon("some rows", || {
+                (acknowledged.load(Ordering::Relaxed) >= enough).then_some(())
+            });
             harm(server);
             stop.store(true, Ordering::Relaxed);
             writer.join().expect("the writer");
@@ -82,7 +106,9 @@ fn kill_9_of_the_server_takes_its_engines_along_and_loses_nothing() {
     let mut server = Server::start();
     harmed(&mut server, 3, |server| {
         server.kill9();
-        soon("engines end with their server", || server.engines().is_empty().then_some(()));
+        soon("engines end with their server", || {
+            server.engines().is_empty().then_some(())
+        });
         server.run();
     });
 }
@@ -113,7 +139,9 @@ fn kill_9_while_an_engine_starts_leaves_one_engine_that_works() {
                 Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY).is_ok()
             })
         };
-        let engine = soon("an engine that starts", || server.engines().first().copied());
+        let engine = soon("an engine that starts", || {
+            server.engines().first().copied()
+        });
         // Not asserted on: it only spreads the kill over the start.
         std::thread::sleep(Duration::from_millis(round * 12));
         processes::kill9(engine);
@@ -151,7 +179,13 @@ fn case_71_a_session_whose_engine_dies_in_a_query_is_closed() {
     match session.probe.payload() {
         Ok(Some(packet)) => assert!(Refused::parse(&packet).is_some(), "{packet:?}"),
         Ok(None) => {}
-        Err(e) => assert!(!matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{e}"),
+        Err(e) => assert!(
+            !matches!(
+                e.kind(),
+                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+            ),
+            "{e}"
+        ),
     }
 }
 
@@ -166,10 +200,18 @@ fn sigterm_and_sigint_stop_everything_in_order() {
         processes::kill(server.pid(), signal);
         let notice = Refused::parse(&idle.probe.expect()).expect("sessions are told");
         assert_eq!(notice.code, 1053, "{notice:?}");
-        soon("the engine's end", || (!processes::alive(engine)).then_some(()));
+        soon("the engine's end", || {
+            (!processes::alive(engine)).then_some(())
+        });
         assert_eq!(server.stop(), 0, "{}", server.log());
         server.run();
-        assert_eq!(login_soon(&server, &cluster).query("SELECT * FROM t").text().len(), 0);
+        assert_eq!(
+            login_soon(&server, &cluster)
+                .query("SELECT * FROM t")
+                .text()
+                .len(),
+            0
+        );
     }
 }
 
@@ -179,7 +221,8 @@ fn an_engine_that_cannot_start_says_so_to_client_and_log() {
     let cluster = server.create("broken");
     Session::open(&cluster).run("CREATE TABLE t (n INT)");
     server.sleep("broken");
-    // Wherever the files are: the system tablespace of the one cluster there is, not of the template.
+    // Wherever the files are: the system tablespace of the one cluster there is, not of the
+    // template.
     let mut spoiled = 0;
     let mut folders = vec![server.data()];
     while let Some(folder) = folders.pop() {
@@ -194,14 +237,27 @@ fn an_engine_that_cannot_start_says_so_to_client_and_log() {
             }
         }
     }
-    assert_eq!(spoiled, 1, "system tablespaces under {}", server.data().display());
-    let refused = Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY).err().expect("no engine");
+    assert_eq!(
+        spoiled,
+        1,
+        "system tablespaces under {}",
+        server.data().display()
+    );
+    let refused = Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY)
+        .err()
+        .expect("no engine");
     assert!([1105, 1040].contains(&refused.code), "{refused:?}");
     server.wait_state("broken", "failed");
-    let refused = Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY).err().expect("no engine");
+    let refused = Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY)
+        .err()
+        .expect("no engine");
     assert_eq!(refused.code, 1105, "{refused:?}");
     assert!(refused.message.contains("can't start"), "{refused:?}");
-    assert!(server.log().to_lowercase().contains("innodb") || server.log().contains("ibdata1"), "{}", server.log());
+    assert!(
+        server.log().to_lowercase().contains("innodb") || server.log().contains("ibdata1"),
+        "{}",
+        server.log()
+    );
     assert_eq!(server.engines(), Vec::<u32>::new());
 }
 
@@ -218,7 +274,11 @@ fn a_login_in_flight_at_a_crash_gets_a_lease_on_the_next_run() {
     };
     soon("a login that waits in the engine's socket", || {
         let list = server.json(&["session", "list", "--cluster", "flight"]);
-        let sessions = list.as_array().or_else(|| list["sessions"].as_array()).expect("a list").len();
+        let sessions = list
+            .as_array()
+            .or_else(|| list["sessions"].as_array())
+            .expect("a list")
+            .len();
         (sessions == 1).then_some(())
     });
     // Not asserted on: the connection to the engine follows the proof by microseconds.
@@ -233,7 +293,11 @@ fn a_login_in_flight_at_a_crash_gets_a_lease_on_the_next_run() {
     });
     drop(other);
     let out = server.cli(&["cluster", "sleep", "flight"]);
-    assert_eq!(out.status.code(), Some(1), "its session is busy, and the engine's side knows: {out:?}");
+    assert_eq!(
+        out.status.code(),
+        Some(1),
+        "its session is busy, and the engine's side knows: {out:?}"
+    );
 }
 
 #[test]
@@ -248,9 +312,15 @@ fn wrong_passwords_leave_a_saturated_engine_alone() {
     // Longer than any statement of the server's own may take.
     let until = std::time::Instant::now() + Duration::from_secs(14);
     while std::time::Instant::now() < until {
-        let refused = Session::login(&cluster, &cluster.login("nobody"), "wrong", wire::ORDINARY).err();
+        let refused =
+            Session::login(&cluster, &cluster.login("nobody"), "wrong", wire::ORDINARY).err();
         let code = refused.expect("nobody by that name").code;
         assert!([1045, 1040].contains(&code), "{code}");
     }
-    assert_eq!(server.engine(), engine, "the same engine still runs: {}", server.log());
+    assert_eq!(
+        server.engine(),
+        engine,
+        "the same engine still runs: {}",
+        server.log()
+    );
 }

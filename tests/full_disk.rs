@@ -1,6 +1,13 @@
-//! A full disk under a whole server: logins that need space are refused for now, the rest goes on, nothing has failed.
+//! A full disk under a whole server: logins that need space are refused for now, the rest goes on,
+//! nothing has failed.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,8 +24,10 @@ impl SmallDisk {
     fn mount(folder: &std::path::Path) -> Option<Self> {
         let data = folder.join("data");
         std::fs::create_dir(&data).unwrap();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=320m,mode=711", "none"]).arg(&data).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=320m,mode=711", "none"])
+            .arg(&data)
+            .status();
         if !mounted.is_ok_and(|status| status.success()) {
             eprintln!("not run: no file system can be mounted here");
             return None;
@@ -46,8 +55,14 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
-    let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().unwrap().keep();
-    let Some(disk) = SmallDisk::mount(&folder) else { return };
+    let folder = tempfile::Builder::new()
+        .prefix("tidegate-e2e-")
+        .tempdir()
+        .unwrap()
+        .keep();
+    let Some(disk) = SmallDisk::mount(&folder) else {
+        return;
+    };
     let mut server = Server::at(folder, Options::default());
     let (asleep, awake) = (server.create("asleep"), server.create("awake"));
     server.wait_state("asleep", "asleep");
@@ -58,9 +73,17 @@ fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
     for _ in 0..3 {
         let refused = mariadb(&asleep, "SELECT 1");
         assert!(refused.err.contains("ERROR 1021"), "{}", refused.err);
-        assert!(refused.err.contains("disk-full"), "no link to the help page: {}", refused.err);
+        assert!(
+            refused.err.contains("disk-full"),
+            "no link to the help page: {}",
+            refused.err
+        );
     }
-    assert_eq!(session.value("SELECT n FROM t"), "7", "who is awake goes on");
+    assert_eq!(
+        session.value("SELECT n FROM t"),
+        "7",
+        "who is awake goes on"
+    );
     session.quit();
     server.sleep("awake");
     for name in ["asleep", "awake"] {
@@ -68,11 +91,18 @@ fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
     }
     std::fs::remove_file(filler).unwrap();
     soon("both wake again", || {
-        let answers = [mariadb(&asleep, "SELECT 1"), mariadb(&awake, "SELECT n FROM t")];
+        let answers = [
+            mariadb(&asleep, "SELECT 1"),
+            mariadb(&awake, "SELECT n FROM t"),
+        ];
         answers.iter().all(|answer| answer.ok).then_some(())
     });
     assert_eq!(mariadb(&awake, "SELECT n FROM t").expect(), "7");
-    assert!(!server.log().contains("engine can't start"), "a cluster counted as failed:\n{}", server.log());
+    assert!(
+        !server.log().contains("engine can't start"),
+        "a cluster counted as failed:\n{}",
+        server.log()
+    );
     assert_eq!(server.stop(), 0);
     drop(disk);
     let _ = std::fs::remove_dir_all(&server.folder);

@@ -1,6 +1,13 @@
-//! What the gateway does that few clients ever see: used-up keys, PROXY headers, too many from one place.
+//! What the gateway does that few clients ever see: used-up keys, PROXY headers, too many from one
+//! place.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use rustix::process::Signal;
 use std::io::Write;
@@ -11,19 +18,33 @@ use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Options, Server, processes, tls};
 
 fn with(config: &str) -> Server {
-    Server::with(Options { config: config.into(), ..Options::default() })
+    Server::with(Options {
+        config: config.into(),
+        ..Options::default()
+    })
 }
 
-/// Queries over this TLS version until something else than a row's packets comes, or `most` went well.
+/// Queries over this TLS version until something else than a row's packets comes, or `most` went
+/// well.
 fn queries_until_the_end(
     server: &Server,
     version: &'static rustls::SupportedProtocolVersion,
     most: u32,
 ) -> Option<Refused> {
-    let cluster = server.create(if version == &rustls::version::TLS12 { "old" } else { "new" });
+    let cluster = server.create(if version == &rustls::version::TLS12 {
+        "old"
+    } else {
+        "new"
+    });
     let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
-    assert!(matches!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In));
-    let mut session = Session { probe, capabilities: wire::ORDINARY };
+    assert!(matches!(
+        probe.login(&Response::new(&cluster.user), &cluster.password),
+        Verdict::In
+    ));
+    let mut session = Session {
+        probe,
+        capabilities: wire::ORDINARY,
+    };
     for _ in 0..most {
         session.send("SELECT 1");
         let packet = session.probe.expect();
@@ -41,7 +62,10 @@ fn a_tls_12_session_ends_in_order_before_its_key_is_used_up_and_tls_13_goes_on()
     let server = with("[gateway]\ntls12_records_max = 100\n");
     let notice = queries_until_the_end(&server, &rustls::version::TLS12, 300).expect("an end");
     assert_eq!((notice.code, notice.state.as_str()), (4031, "HY000"));
-    assert_eq!(queries_until_the_end(&server, &rustls::version::TLS13, 300), None);
+    assert_eq!(
+        queries_until_the_end(&server, &rustls::version::TLS13, 300),
+        None
+    );
 }
 
 /// Whether a greeting follows this header.
@@ -55,10 +79,17 @@ fn greeted(server: &Server, header: &[u8]) -> bool {
 #[test]
 fn case_12_where_a_proxy_header_is_required_nothing_is_said_without_one() {
     let server = behind_a_balancer("");
-    assert!(greeted(&server, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"));
+    assert!(greeted(
+        &server,
+        b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"
+    ));
     assert!(greeted(&server, b"PROXY UNKNOWN\r\n"));
     assert!(greeted(&server, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"));
-    for bad in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PROXY TCP4 a b c d\r\n", b"\r\n\r\n\0\r\nQUIT\n\x31\0\0\0"] {
+    for bad in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"PROXY TCP4 a b c d\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x31\0\0\0",
+    ] {
         assert!(!greeted(&server, bad), "{bad:?}");
     }
 }
@@ -66,10 +97,18 @@ fn case_12_where_a_proxy_header_is_required_nothing_is_said_without_one() {
 #[test]
 fn case_13_the_log_has_the_address_of_the_header_and_that_of_the_balancer() {
     let server = behind_a_balancer("");
-    assert!(greeted(&server, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"));
-    tidegate_e2e::limits::soon("the log line", || server.log().contains("203.0.113.9:4711").then_some(()));
+    assert!(greeted(
+        &server,
+        b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n"
+    ));
+    tidegate_e2e::limits::soon("the log line", || {
+        server.log().contains("203.0.113.9:4711").then_some(())
+    });
     let log = server.log();
-    let line = log.lines().find(|l| l.contains("203.0.113.9:4711")).expect("a line");
+    let line = log
+        .lines()
+        .find(|l| l.contains("203.0.113.9:4711"))
+        .expect("a line");
     assert!(line.contains("\"via\":\"127.0.0.3:"), "{line}");
 }
 
@@ -77,9 +116,14 @@ fn case_13_the_log_has_the_address_of_the_header_and_that_of_the_balancer() {
 fn case_12_elsewhere_a_proxy_header_is_no_login() {
     let server = Server::start();
     let mut probe = Probe::connect(server.addr());
-    probe.raw(b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n").expect("written");
+    probe
+        .raw(b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 4000\r\n")
+        .expect("written");
     let rest = probe.until_closed();
-    assert!(rest.is_empty() || rest.get(4) == Some(&0xff), "an error or the end, never more: {rest:?}");
+    assert!(
+        rest.is_empty() || rest.get(4) == Some(&0xff),
+        "an error or the end, never more: {rest:?}"
+    );
     assert!(!server.log().contains("203.0.113.9"));
 }
 
@@ -95,9 +139,15 @@ fn more_unproven_connections_than_one_source_may_hold_get_1040() {
     assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"));
     drop(_held);
     tidegate_e2e::limits::soon("a place", || {
-        let mut probe =
-            std::panic::catch_unwind(|| Probe::secured(cluster.addr(), tls::verified(&cluster.ca, tls::BOTH))).ok()?;
-        matches!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In).then_some(())
+        let mut probe = std::panic::catch_unwind(|| {
+            Probe::secured(cluster.addr(), tls::verified(&cluster.ca, tls::BOTH))
+        })
+        .ok()?;
+        matches!(
+            probe.login(&Response::new(&cluster.user), &cluster.password),
+            Verdict::In
+        )
+        .then_some(())
     });
 }
 
@@ -107,11 +157,12 @@ fn login_while_stopped(server: &Server, name: &str) -> (u32, std::thread::JoinHa
     assert_eq!(Session::open(&cluster).value("SELECT 1"), "1");
     let engine = server.engine();
     processes::kill(engine, Signal::STOP);
-    let login =
-        std::thread::spawn(move || match Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
+    let login = std::thread::spawn(move || {
+        match Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
             Ok(mut session) => session.value("SELECT 41 + 1"),
             Err(refused) => format!("{} {}", refused.code, refused.state),
-        });
+        }
+    });
     // Until the leg is there: the engine's socket has a peer that was accepted by nobody yet.
     std::thread::sleep(std::time::Duration::from_millis(500));
     (engine, login)

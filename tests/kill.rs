@@ -1,6 +1,13 @@
-//! KILL in all its forms: it reaches the right session of the same cluster and user, and never another's.
+//! KILL in all its forms: it reaches the right session of the same cluster and user, and never
+//! another's.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use rustix::process::Signal;
 use std::process::{Command, Stdio};
@@ -62,7 +69,12 @@ fn case_72_forms_with_our_id_reach_the_session() {
         assert!(interrupted(&mut victim), "{form}");
         assert!(victim.ping(), "{form}: KILL QUERY leaves the session");
     }
-    for form in ["KILL {id}", "KILL CONNECTION {id}", "KILL HARD CONNECTION {id}", "kill connection {id}"] {
+    for form in [
+        "KILL {id}",
+        "KILL CONNECTION {id}",
+        "KILL HARD CONNECTION {id}",
+        "kill connection {id}",
+    ] {
         let mut victim = busy(&cluster, 7100);
         let sql = form.replace("{id}", &victim.probe.greeting.id.to_string());
         assert!(matches!(killer.query(&sql), Outcome::Ok { .. }), "{form}");
@@ -82,7 +94,12 @@ fn case_72_com_process_kill_is_mapped() {
     assert_eq!(killer.probe.expect()[0], 0x00);
     assert!(interrupted(&mut victim));
     killer.probe.command(&[0x0c, 0xff, 0xff, 0xff, 0xff]);
-    assert_eq!(Refused::parse(&killer.probe.expect()).expect("an error").code, 1094);
+    assert_eq!(
+        Refused::parse(&killer.probe.expect())
+            .expect("an error")
+            .code,
+        1094
+    );
 }
 
 #[test]
@@ -94,21 +111,27 @@ fn case_72_other_clusters_and_users_are_out_of_reach() {
     let mut weak = Session::login(&ours, &ours.login("weak"), "pw", wire::ORDINARY).unwrap();
     let mut neighbour = busy(&theirs, 7300);
     let mut busy_root = busy(&ours, 7301);
-    for (mut killer, victim) in
-        [(root, neighbour.probe.greeting.id), (Session::open(&theirs), busy_root.probe.greeting.id)]
-    {
+    for (mut killer, victim) in [
+        (root, neighbour.probe.greeting.id),
+        (Session::open(&theirs), busy_root.probe.greeting.id),
+    ] {
         for form in ["KILL {id}", "KILL QUERY {id}"] {
-            let refused = killer.query(&form.replace("{id}", &victim.to_string())).refused();
+            let refused = killer
+                .query(&form.replace("{id}", &victim.to_string()))
+                .refused();
             assert_eq!(refused.code, 1094, "{form}: {refused:?}");
         }
     }
-    let refused = weak.query(&format!("KILL {}", busy_root.probe.greeting.id)).refused();
+    let refused = weak
+        .query(&format!("KILL {}", busy_root.probe.greeting.id))
+        .refused();
     assert!([1094, 1095].contains(&refused.code), "{refused:?}");
     assert_eq!(weak.query("KILL 4294967295").refused().code, 1094);
     // Both are still there.
-    for (cluster, query, victim) in
-        [(&theirs, "SELECT SLEEP(7300)", &mut neighbour), (&ours, "SELECT SLEEP(7301)", &mut busy_root)]
-    {
+    for (cluster, query, victim) in [
+        (&theirs, "SELECT SLEEP(7300)", &mut neighbour),
+        (&ours, "SELECT SLEEP(7301)", &mut busy_root),
+    ] {
         assert!(running(cluster, query), "{query}");
         let mut killer = Session::open(cluster);
         killer.run(&format!("KILL QUERY {}", victim.probe.greeting.id));
@@ -123,7 +146,9 @@ fn case_73_the_engines_id_kills_too_and_differs_from_the_greetings() {
     let engines = victim.value("SELECT CONNECTION_ID()");
     assert_ne!(engines, victim.probe.greeting.id.to_string());
     victim.send("SELECT SLEEP(7400)");
-    soon("the query runs", || running(&cluster, "SELECT SLEEP(7400)").then_some(()));
+    soon("the query runs", || {
+        running(&cluster, "SELECT SLEEP(7400)").then_some(())
+    });
     Session::open(&cluster).run(&format!("KILL QUERY {engines}"));
     assert!(interrupted(&mut victim));
     assert!(victim.ping());
@@ -132,20 +157,30 @@ fn case_73_the_engines_id_kills_too_and_differs_from_the_greetings() {
 #[test]
 fn case_73_ctrl_c_of_both_command_line_clients_ends_the_query() {
     let cluster = SERVER.create("ctrlc");
-    let clients: [(&str, Option<Command>); 2] =
-        [("mariadb", Some(mariadb_command(&cluster, &[]))), ("mysql", mysql9_command(&cluster, &[]))];
+    let clients: [(&str, Option<Command>); 2] = [
+        ("mariadb", Some(mariadb_command(&cluster, &[]))),
+        ("mysql", mysql9_command(&cluster, &[])),
+    ];
     for (n, (name, command)) in clients.into_iter().enumerate() {
         let Some(mut command) = command else {
             not_run(&format!("{name} is not here"));
             continue;
         };
         let query = format!("SELECT SLEEP({})", 7500 + n);
-        let mut child =
-            command.args(["-e", &query]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the client");
+        let mut child = command
+            .args(["-e", &query])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the client");
         soon("the query runs", || running(&cluster, &query).then_some(()));
         processes::kill(child.id(), Signal::INT);
-        soon(&format!("{name}: the query's end"), || (!running(&cluster, &query)).then_some(()));
-        soon(&format!("{name}: the client's end"), || child.try_wait().expect("a child"));
+        soon(&format!("{name}: the query's end"), || {
+            (!running(&cluster, &query)).then_some(())
+        });
+        soon(&format!("{name}: the client's end"), || {
+            child.try_wait().expect("a child")
+        });
     }
 }
 
@@ -160,7 +195,11 @@ fn an_operator_ends_any_session() {
         assert_eq!(Refused::parse(&packet).expect("an error packet").code, 1927);
     }
     victim.probe.until_closed();
-    assert_eq!(SERVER.cli(&["session", "kill", &id]).status.code(), Some(1), "it is gone");
+    assert_eq!(
+        SERVER.cli(&["session", "kill", &id]).status.code(),
+        Some(1),
+        "it is gone"
+    );
 }
 
 #[test]

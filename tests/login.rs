@@ -1,6 +1,13 @@
-//! Who comes in, and what those read who do not. Every refusal is compared byte for byte where two must be alike.
+//! Who comes in, and what those read who do not. Every refusal is compared byte for byte where two
+//! must be alike.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use std::sync::LazyLock;
 use tidegate_e2e::clients::mariadb;
@@ -18,13 +25,18 @@ fn secured(cluster: &Cluster) -> Probe {
 }
 
 fn refused(cluster: &Cluster, user: &str, password: &str) -> Refused {
-    try_login(cluster.addr(), &cluster.ca, user, password).1.refused()
+    try_login(cluster.addr(), &cluster.ca, user, password)
+        .1
+        .refused()
 }
 
 #[test]
 fn a_fresh_cluster_gives_a_verified_row() {
     let cluster = SERVER.create("row");
-    assert_eq!(mariadb(&cluster, "SELECT 6 * 7, DATABASE()").expect(), "42\ttest");
+    assert_eq!(
+        mariadb(&cluster, "SELECT 6 * 7, DATABASE()").expect(),
+        "42\ttest"
+    );
     let mut session = Session::open(&cluster);
     assert_eq!(session.value("SELECT CURRENT_USER()"), "root@%");
 }
@@ -38,10 +50,24 @@ fn a_fresh_cluster_is_what_users_expect() {
         ("character_set_database", "utf8mb4"),
         ("character_set_system", "utf8mb3"),
     ] {
-        assert_eq!(session.value(&format!("SELECT @@{variable}")), want, "{variable}");
+        assert_eq!(
+            session.value(&format!("SELECT @@{variable}")),
+            want,
+            "{variable}"
+        );
     }
-    assert!(session.value("SELECT @@sql_mode").contains("STRICT_TRANS_TABLES"));
-    assert!(session.value("SELECT @@global.max_allowed_packet").parse::<u64>().unwrap() >= 64 << 20);
+    assert!(
+        session
+            .value("SELECT @@sql_mode")
+            .contains("STRICT_TRANS_TABLES")
+    );
+    assert!(
+        session
+            .value("SELECT @@global.max_allowed_packet")
+            .parse::<u64>()
+            .unwrap()
+            >= 64 << 20
+    );
     let zone = session.value("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')");
     assert_eq!(zone, "2026-07-01 14:00:00", "named time zones");
     assert_eq!(session.value("SELECT @@skip_networking"), "1");
@@ -67,7 +93,10 @@ fn case_37_all_forms_of_a_wrong_login_read_alike() {
     }
     for raw in [&b"\xff\xfe.root"[..], b"abcdefghjkmn.\xc3\x28"] {
         let mut probe = secured(&cluster);
-        let response = Response { user: raw.to_vec(), ..Response::new("") };
+        let response = Response {
+            user: raw.to_vec(),
+            ..Response::new("")
+        };
         assert_eq!(probe.login(&response, "not it").refused(), wrong, "{raw:?}");
     }
 }
@@ -78,8 +107,16 @@ fn case_37_no_prefix_is_told_how_a_name_is_made() {
     for user in ["root", "", &cluster.prefix] {
         let refused = refused(&cluster, user, &cluster.password);
         assert_eq!(refused.code, 1045, "{user}");
-        assert!(refused.message.starts_with("Missing user name prefix"), "{user}: {}", refused.message);
-        assert!(refused.message.contains("<prefix>.<user>"), "{}", refused.message);
+        assert!(
+            refused.message.starts_with("Missing user name prefix"),
+            "{user}: {}",
+            refused.message
+        );
+        assert!(
+            refused.message.contains("<prefix>.<user>"),
+            "{}",
+            refused.message
+        );
     }
 }
 
@@ -88,16 +125,28 @@ fn a_wrong_password_never_starts_an_engine() {
     let server = Server::start();
     let cluster = server.create("quiet");
     server.sleep("quiet");
-    for (user, password) in [(&*cluster.user, "wrong"), (&cluster.login("nobody"), &cluster.password), ("a.root", "")] {
+    for (user, password) in [
+        (&*cluster.user, "wrong"),
+        (&cluster.login("nobody"), &cluster.password),
+        ("a.root", ""),
+    ] {
         refused(&cluster, user, password);
         let mut probe = secured(&cluster);
         let scramble = native_scramble(password, &probe.greeting.salt);
-        let response = Response { plugin: Some(NATIVE.into()), auth: scramble, ..Response::new(user) };
+        let response = Response {
+            plugin: Some(NATIVE.into()),
+            auth: scramble,
+            ..Response::new(user)
+        };
         probe.login(&response, password).refused();
     }
     assert_eq!(server.engines(), Vec::<u32>::new());
     assert_eq!(server.state("quiet"), "asleep");
-    assert_eq!(mariadb(&cluster, "SELECT 1").expect(), "1", "and the right one still does");
+    assert_eq!(
+        mariadb(&cluster, "SELECT 1").expect(),
+        "1",
+        "and the right one still does"
+    );
 }
 
 #[test]
@@ -105,7 +154,11 @@ fn case_27_a_client_without_plugin_auth_logs_in() {
     let cluster = SERVER.create("old");
     let mut probe = secured(&cluster);
     let auth = native_scramble(&cluster.password, &probe.greeting.salt);
-    let response = Response { plugin: None, auth, ..Response::new(&cluster.user) };
+    let response = Response {
+        plugin: None,
+        auth,
+        ..Response::new(&cluster.user)
+    };
     assert_eq!(probe.login(&response, &cluster.password), Verdict::In);
 }
 
@@ -115,10 +168,16 @@ fn case_28_empty_data_under_caching_sha2_is_the_empty_password() {
     Session::open(&cluster).run("CREATE USER empty@'%' IDENTIFIED BY ''");
     for auth in [vec![], vec![0]] {
         let mut probe = secured(&cluster);
-        let response = Response { auth: auth.clone(), ..Response::new(&cluster.login("empty")) };
+        let response = Response {
+            auth: auth.clone(),
+            ..Response::new(&cluster.login("empty"))
+        };
         assert_eq!(probe.login(&response, ""), Verdict::In, "{auth:?}");
         let mut probe = secured(&cluster);
-        let response = Response { auth, ..Response::new(&cluster.user) };
+        let response = Response {
+            auth,
+            ..Response::new(&cluster.user)
+        };
         assert_eq!(probe.login(&response, "").refused().code, 1045);
     }
 }
@@ -128,8 +187,11 @@ fn case_29_the_empty_password_after_a_switch_is_an_empty_packet() {
     let cluster = SERVER.create("emptyswitch");
     Session::open(&cluster).run("CREATE USER empty@'%' IDENTIFIED BY ''");
     let mut probe = secured(&cluster);
-    let response =
-        Response { plugin: Some("dummy_fallback_auth".into()), auth: vec![], ..Response::new(&cluster.login("empty")) };
+    let response = Response {
+        plugin: Some("dummy_fallback_auth".into()),
+        auth: vec![],
+        ..Response::new(&cluster.login("empty"))
+    };
     assert_eq!(probe.login(&response, ""), Verdict::In);
 }
 
@@ -138,7 +200,11 @@ fn case_30_full_authentication_never_a_fast_hit() {
     let cluster = SERVER.create("full");
     let mut probe = secured(&cluster);
     probe.write(2, &Response::new(&cluster.user).bytes());
-    assert_eq!(probe.expect(), [0x01, 0x04], "the clear password is asked for");
+    assert_eq!(
+        probe.expect(),
+        [0x01, 0x04],
+        "the clear password is asked for"
+    );
     probe.answer(format!("{}\0", cluster.password).as_bytes());
     assert_eq!(probe.expect()[0], 0x00);
 }
@@ -159,14 +225,21 @@ fn case_33_at_most_one_switch_and_it_carries_our_salt() {
     let cluster = SERVER.create("switch");
     let mut probe = secured(&cluster);
     let salt = probe.greeting.salt.clone();
-    let response = Response { plugin: Some("dummy_fallback_auth".into()), ..Response::new(&cluster.user) };
+    let response = Response {
+        plugin: Some("dummy_fallback_auth".into()),
+        ..Response::new(&cluster.user)
+    };
     probe.write(2, &response.bytes());
     let switch = probe.expect();
     let mut parts = switch[1..].splitn(2, |b| *b == 0);
     assert_eq!(switch[0], 0xfe);
     assert_eq!(parts.next().unwrap(), NATIVE.as_bytes());
     let sent = parts.next().unwrap();
-    assert_eq!(sent.len(), 21, "20 bytes and the NUL that old clients count on");
+    assert_eq!(
+        sent.len(),
+        21,
+        "20 bytes and the NUL that old clients count on"
+    );
     assert_eq!(&sent[..20], salt, "ours, and the greeting's");
     probe.answer(&native_scramble(&cluster.password, &salt));
     assert_eq!(probe.expect()[0], 0x00);
@@ -177,9 +250,16 @@ fn case_34_native_and_sha2_clients_log_in_to_the_same_account() {
     let cluster = SERVER.create("both");
     let mut probe = secured(&cluster);
     let auth = native_scramble(&cluster.password, &probe.greeting.salt);
-    let response = Response { plugin: Some(NATIVE.into()), auth, ..Response::new(&cluster.user) };
+    let response = Response {
+        plugin: Some(NATIVE.into()),
+        auth,
+        ..Response::new(&cluster.user)
+    };
     assert_eq!(probe.login(&response, "never sent"), Verdict::In);
-    assert_eq!(secured(&cluster).login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
+    assert_eq!(
+        secured(&cluster).login(&Response::new(&cluster.user), &cluster.password),
+        Verdict::In
+    );
 }
 
 #[test]
@@ -194,7 +274,10 @@ fn case_35_a_single_byte_switch_is_never_sent_and_old_passwords_are_refused() {
     };
     probe.write(2, &response.bytes());
     let answer = probe.expect();
-    assert!(answer.len() > 1, "the pre-4.1 switch is one byte: {answer:?}");
+    assert!(
+        answer.len() > 1,
+        "the pre-4.1 switch is one byte: {answer:?}"
+    );
 }
 
 #[test]
@@ -204,13 +287,32 @@ fn case_36_the_salt_is_printable_and_the_greeting_well_formed() {
     for _ in 0..100 {
         let greeting = Probe::connect(server.addr()).greeting;
         assert_eq!(greeting.salt.len(), 20);
-        assert!(greeting.salt.iter().all(|b| *b != 0 && *b != b'$' && *b < 128), "{:?}", greeting.salt);
+        assert!(
+            greeting
+                .salt
+                .iter()
+                .all(|b| *b != 0 && *b != b'$' && *b < 128),
+            "{:?}",
+            greeting.salt
+        );
         assert_eq!(greeting.auth_length, 21);
         assert_eq!(greeting.plugin, wire::SHA2);
-        assert_eq!(greeting.raw.last(), Some(&0), "the plugin's name ends in NUL");
+        assert_eq!(
+            greeting.raw.last(),
+            Some(&0),
+            "the plugin's name ends in NUL"
+        );
         assert_ne!(greeting.id & 1 << 31, 0, "ids of ours have bit 31");
-        assert!(greeting.version.starts_with("8.0.2-Tidegate-"), "{}", greeting.version);
-        assert_ne!(greeting.capabilities & wire::LONG_PASSWORD, 0, "CLIENT_MYSQL");
+        assert!(
+            greeting.version.starts_with("8.0.2-Tidegate-"),
+            "{}",
+            greeting.version
+        );
+        assert_ne!(
+            greeting.capabilities & wire::LONG_PASSWORD,
+            0,
+            "CLIENT_MYSQL"
+        );
         assert!(seen.insert(greeting.salt), "a salt twice");
     }
 }
@@ -220,10 +322,18 @@ fn case_26_capabilities_that_change_after_the_ssl_request() {
     let cluster = SERVER.create("caps");
     let mut probe = Probe::connect(cluster.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").unwrap();
+    probe
+        .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
+        .unwrap();
     // More than was said in clear, and without the TLS bit: neither undoes what has happened.
     let capabilities = (wire::ORDINARY | wire::DEPRECATE_EOF) & !wire::SSL;
-    let verdict = probe.login(&Response { capabilities, ..Response::new(&cluster.user) }, &cluster.password);
+    let verdict = probe.login(
+        &Response {
+            capabilities,
+            ..Response::new(&cluster.user)
+        },
+        &cluster.password,
+    );
     match verdict {
         Verdict::In => {
             probe.command(b"\x0e");
@@ -255,7 +365,10 @@ fn an_account_made_in_sql_with_or_without_its_prefix_works() {
 fn a_password_changed_while_awake_counts_at_once() {
     let cluster = SERVER.create("awake");
     Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
-    assert_eq!(refused(&cluster, &cluster.user, &cluster.password).code, 1045);
+    assert_eq!(
+        refused(&cluster, &cluster.user, &cluster.password).code,
+        1045
+    );
     Session::login(&cluster, &cluster.user, "second", wire::ORDINARY).unwrap();
 }
 
@@ -264,7 +377,8 @@ fn a_verdict_does_not_wait_behind_a_tenants_queries() {
     let cluster = SERVER.create("hogs");
     // More than the engine's pool has threads for, none of them ever waiting for anything.
     let mut hogs: Vec<_> = (0..6).map(|_| Session::open(&cluster)).collect();
-    hogs.iter_mut().for_each(|hog| hog.send("SELECT BENCHMARK(4000000000, SHA1('hog'))"));
+    hogs.iter_mut()
+        .for_each(|hog| hog.send("SELECT BENCHMARK(4000000000, SHA1('hog'))"));
     // A mismatch while awake needs a reading of the accounts; one that is late ends in 1040.
     assert_eq!(refused(&cluster, &cluster.user, "wrong").code, 1045);
     hogs.into_iter().for_each(|hog| hog.probe.vanish());
@@ -275,7 +389,10 @@ fn a_password_changed_just_before_sleep_counts() {
     let cluster = SERVER.create("evening");
     Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
     SERVER.sleep("evening");
-    assert_eq!(refused(&cluster, &cluster.user, &cluster.password).code, 1045);
+    assert_eq!(
+        refused(&cluster, &cluster.user, &cluster.password).code,
+        1045
+    );
     assert_eq!(SERVER.state("evening"), "asleep");
     Session::login(&cluster, &cluster.user, "second", wire::ORDINARY).unwrap();
 }
@@ -292,11 +409,13 @@ fn a_password_changed_before_a_kill_counts_after_it() {
         (refused.code == 1045).then_some(refused)
     });
     assert_eq!(old.state, "28000");
-    soon("the new password", || match Session::login(&cluster, &cluster.user, "second", wire::ORDINARY) {
-        Ok(session) => Some(session),
-        Err(refused) => {
-            assert_ne!(refused.code, 1045, "a wrong verdict: {refused:?}");
-            None
+    soon("the new password", || {
+        match Session::login(&cluster, &cluster.user, "second", wire::ORDINARY) {
+            Ok(session) => Some(session),
+            Err(refused) => {
+                assert_ne!(refused.code, 1045, "a wrong verdict: {refused:?}");
+                None
+            }
         }
     });
 }
@@ -307,7 +426,10 @@ fn the_password_command_changes_it() {
     let renewed = SERVER.json(&["cluster", "password", "renewed"]);
     let password = renewed["password"].as_str().expect("a password");
     assert_ne!(password, cluster.password);
-    assert_eq!(refused(&cluster, &cluster.user, &cluster.password).code, 1045);
+    assert_eq!(
+        refused(&cluster, &cluster.user, &cluster.password).code,
+        1045
+    );
     Session::login(&cluster, &cluster.user, password, wire::ORDINARY).unwrap();
 }
 
@@ -318,27 +440,70 @@ fn what_an_account_requires_beside_its_password_is_told_to_whoever_has_it() {
     let denied = refused(&cluster, &cluster.login("nobody"), "right");
     for (user, clause, text) in [
         ("tls", "REQUIRE SSL", "made with REQUIRE SSL, which"),
-        ("cert", "REQUIRE X509", "REQUIRE X509, ISSUER, SUBJECT or CIPHER"),
-        ("subject", "REQUIRE SUBJECT '/CN=x'", "REQUIRE X509, ISSUER, SUBJECT or CIPHER"),
-        ("cipher", "REQUIRE CIPHER 'TLS_AES_256_GCM_SHA384'", "REQUIRE X509, ISSUER, SUBJECT or CIPHER"),
+        (
+            "cert",
+            "REQUIRE X509",
+            "REQUIRE X509, ISSUER, SUBJECT or CIPHER",
+        ),
+        (
+            "subject",
+            "REQUIRE SUBJECT '/CN=x'",
+            "REQUIRE X509, ISSUER, SUBJECT or CIPHER",
+        ),
+        (
+            "cipher",
+            "REQUIRE CIPHER 'TLS_AES_256_GCM_SHA384'",
+            "REQUIRE X509, ISSUER, SUBJECT or CIPHER",
+        ),
     ] {
-        root.run(&format!("CREATE USER {user}@'%' IDENTIFIED BY 'right' {clause}"));
-        assert_eq!(refused(&cluster, &cluster.login(user), "wrong"), denied, "{user}");
-        let login =
-            Cluster { user: cluster.login(user), password: "right".into(), database: String::new(), ..cluster.clone() };
+        root.run(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY 'right' {clause}"
+        ));
+        assert_eq!(
+            refused(&cluster, &cluster.login(user), "wrong"),
+            denied,
+            "{user}"
+        );
+        let login = Cluster {
+            user: cluster.login(user),
+            password: "right".into(),
+            database: String::new(),
+            ..cluster.clone()
+        };
         let said = mariadb(&login, "SELECT 1");
-        assert!(!said.ok && said.err.contains("ERROR 1045") && said.err.contains(text), "{user}: {said:?}");
-        assert!(said.err.contains("ALTER USER ... REQUIRE NONE"), "{user}: {said:?}");
+        assert!(
+            !said.ok && said.err.contains("ERROR 1045") && said.err.contains(text),
+            "{user}: {said:?}"
+        );
+        assert!(
+            said.err.contains("ALTER USER ... REQUIRE NONE"),
+            "{user}: {said:?}"
+        );
         root.run(&format!("ALTER USER {user}@'%' REQUIRE NONE"));
         assert_eq!(mariadb(&login, "SELECT 1").expect(), "1", "{user}");
     }
-    // Known from before, and asked for since; then the other way round, by whoever has no other user.
+    // Known from before, and asked for since; then the other way round, by whoever has no other
+    // user.
     root.run("ALTER USER root@'%' REQUIRE SSL");
-    assert!(mariadb(&cluster, "SELECT 1").err.contains("made with REQUIRE SSL, which"));
+    assert!(
+        mariadb(&cluster, "SELECT 1")
+            .err
+            .contains("made with REQUIRE SSL, which")
+    );
     assert_eq!(refused(&cluster, &cluster.user, "wrong"), denied);
     let renewed = SERVER.json(&["cluster", "password", "require"]);
     let password = renewed["password"].as_str().unwrap().to_owned();
-    assert_eq!(mariadb(&Cluster { password, ..cluster }, "SELECT 1").expect(), "1");
+    assert_eq!(
+        mariadb(
+            &Cluster {
+                password,
+                ..cluster
+            },
+            "SELECT 1"
+        )
+        .expect(),
+        "1"
+    );
 }
 
 #[test]
@@ -354,7 +519,11 @@ fn case_43_an_engine_that_is_full_at_its_greeting_is_told_in_full() {
             Err(refused) => break refused,
         }
     };
-    assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"), "{refused:?}");
+    assert_eq!(
+        (refused.code, refused.state.as_str()),
+        (1040, "08004"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -368,9 +537,14 @@ fn the_log_has_one_line_per_connection_and_no_secret() {
     refused(&cluster, &cluster.user, "a-wrong-password");
     let line = soon("the line of the session", || {
         let log = server.log();
-        let lines: Vec<_> = log.lines().filter(|l| l.contains(&id) && l.contains("connection closed")).collect();
+        let lines: Vec<_> = log
+            .lines()
+            .filter(|l| l.contains(&id) && l.contains("connection closed"))
+            .collect();
         assert!(lines.len() <= 1, "{lines:?}");
-        lines.first().map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"))
+        lines
+            .first()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"))
     });
     let text = line.to_string();
     for word in ["noted", "root", "TLSv1_3", "bytes_in", "bytes_out"] {
@@ -378,5 +552,8 @@ fn the_log_has_one_line_per_connection_and_no_secret() {
         assert!(spelled, "{word}: {text}");
     }
     let log = server.log();
-    assert!(!log.contains(&cluster.password) && !log.contains("a-wrong-password"), "{log}");
+    assert!(
+        !log.contains(&cluster.password) && !log.contains("a-wrong-password"),
+        "{log}"
+    );
 }

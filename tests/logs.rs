@@ -1,6 +1,13 @@
-//! Logs that nobody reads, that strangers fill, and that an engine floods. Nothing of it may reach a session.
+//! Logs that nobody reads, that strangers fill, and that an engine floods. Nothing of it may reach
+//! a session.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::Signal;
@@ -24,8 +31,13 @@ struct Muted {
 
 impl Muted {
     fn start(command: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().expect("a folder").keep();
-        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("tidegate-e2e-")
+            .tempdir()
+            .expect("a folder")
+            .keep();
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o711))
+            .unwrap();
         let (reader, mut writer) = std::io::pipe().unwrap();
         let flags = fcntl_getfl(&writer).unwrap();
         fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
@@ -47,20 +59,32 @@ impl Muted {
             .stderr(writer)
             .spawn()
             .unwrap();
-        let muted = Self { child, folder, addr, reader };
-        within(READY_WAIT, "the control socket", || muted.cli(&["cluster", "list"]).map(drop));
+        let muted = Self {
+            child,
+            folder,
+            addr,
+            reader,
+        };
+        within(READY_WAIT, "the control socket", || {
+            muted.cli(&["cluster", "list"]).map(drop)
+        });
         muted
     }
 
     fn cli(&self, args: &[&str]) -> Option<Vec<u8>> {
         let mut command = Command::new(binary());
-        command.args(args).arg("--data").arg(self.folder.join("data"));
+        command
+            .args(args)
+            .arg("--data")
+            .arg(self.folder.join("data"));
         let out = command.output().unwrap();
         out.status.success().then_some(out.stdout)
     }
 
     fn create(&self, name: &str) -> Cluster {
-        let json = self.cli(&["cluster", "create", name, "--json"]).expect("created");
+        let json = self
+            .cli(&["cluster", "create", name, "--json"])
+            .expect("created");
         Cluster::from_json(&serde_json::from_slice(&json).unwrap())
     }
 
@@ -84,7 +108,9 @@ fn bare(addr: SocketAddr) {
     // A whole greeting, then gone.
     let mut header = [0; 4];
     stream.read_exact(&mut header).expect("a greeting");
-    stream.read_exact(&mut vec![0; usize::from(header[0])]).unwrap();
+    stream
+        .read_exact(&mut vec![0; usize::from(header[0])])
+        .unwrap();
 }
 
 #[test]
@@ -101,7 +127,8 @@ fn sessions_go_on_while_nobody_reads_the_log() {
     }
 }
 
-/// What was kept while nobody read comes when somebody does, and what strangers caused beyond their budget is counted.
+/// What was kept while nobody read comes when somebody does, and what strangers caused beyond their
+/// budget is counted.
 #[test]
 fn a_log_that_is_read_again_says_what_it_lacks() {
     let mut muted = Muted::start("serve");
@@ -119,8 +146,12 @@ fn a_log_that_is_read_again_says_what_it_lacks() {
     });
     let (mut closed, mut withheld, mut proven) = (0, 0, 0);
     while closed + withheld < 400 || proven == 0 {
-        let line = heard.recv_timeout(READY_WAIT).unwrap_or_else(|e| panic!("{e}: {closed} + {withheld}, {proven}"));
-        let Some(json) = line.find('{').and_then(|at| serde_json::from_str::<serde_json::Value>(&line[at..]).ok())
+        let line = heard
+            .recv_timeout(READY_WAIT)
+            .unwrap_or_else(|e| panic!("{e}: {closed} + {withheld}, {proven}"));
+        let Some(json) = line
+            .find('{')
+            .and_then(|at| serde_json::from_str::<serde_json::Value>(&line[at..]).ok())
         else {
             continue;
         };
@@ -128,13 +159,18 @@ fn a_log_that_is_read_again_says_what_it_lacks() {
         match fields["message"].as_str().unwrap_or_default() {
             "connection closed" if fields["user"].is_string() => proven += 1,
             "connection closed" => closed += 1,
-            text if text.ends_with("were left out") => withheld += fields["lines"].as_u64().unwrap(),
+            text if text.ends_with("were left out") => {
+                withheld += fields["lines"].as_u64().unwrap()
+            }
             _ => {}
         }
     }
     assert!(withheld > 0, "the budget of strangers was reached");
     // The readiness probes of this test are strangers too.
-    assert!((400..=410).contains(&(closed + withheld)), "{closed} + {withheld}");
+    assert!(
+        (400..=410).contains(&(closed + withheld)),
+        "{closed} + {withheld}"
+    );
     // Still stopped by a signal, with the pipe full or not.
     processes::kill(muted.pid(), Signal::TERM);
     assert!(muted.child.wait().unwrap().success());
@@ -142,8 +178,17 @@ fn a_log_that_is_read_again_says_what_it_lacks() {
 
 /// Lengths of an engine's logs, the one it writes first.
 fn logs(folder: &Path) -> Vec<u64> {
-    let name = |n: u32| if n == 0 { "engine.log".to_owned() } else { format!("engine.log.{n}") };
-    (0..9).map_while(|n| std::fs::metadata(folder.join(name(n))).ok()).map(|m| m.len()).collect()
+    let name = |n: u32| {
+        if n == 0 {
+            "engine.log".to_owned()
+        } else {
+            format!("engine.log.{n}")
+        }
+    };
+    (0..9)
+        .map_while(|n| std::fs::metadata(folder.join(name(n))).ok())
+        .map(|m| m.len())
+        .collect()
 }
 
 #[test]
@@ -152,16 +197,24 @@ fn an_engine_that_floods_its_log_fills_no_disk_and_blocks_nobody() {
     let (cluster, other) = (server.create("flooder"), server.create("neighbour"));
     let mut session = Session::open(&cluster);
     let mut neighbour = Session::open(&other);
-    let folder = PathBuf::from(session.value("SELECT @@datadir")).parent().unwrap().to_owned();
+    let folder = PathBuf::from(session.value("SELECT @@datadir"))
+        .parent()
+        .unwrap()
+        .to_owned();
     let path = folder.join("engine.log");
     // As the engine writes: to the same file, at its end.
-    let mut flood = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let mut flood = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap();
     let lines = "[Warning] a line of the flood\n".repeat(100_000);
     for _ in 0..5 {
         for _ in 0..7 {
             flood.write_all(lines.as_bytes()).unwrap();
         }
-        soon("the log is emptied", || (logs(&folder)[0] < 1 << 20).then_some(()));
+        soon("the log is emptied", || {
+            (logs(&folder)[0] < 1 << 20).then_some(())
+        });
         assert_eq!(neighbour.value("SELECT 1"), "1");
     }
     let kept = logs(&folder);

@@ -1,6 +1,13 @@
-//! What a stranger can learn from refused logins: nothing about which prefixes exist, whatever their clusters are doing.
+//! What a stranger can learn from refused logins: nothing about which prefixes exist, whatever
+//! their clusters are doing.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use rustix::process::Signal;
 use std::collections::BTreeMap;
@@ -44,14 +51,23 @@ fn fresh_source() -> String {
 
 fn connected(server: &Server, source: &str, cluster: &Cluster) -> Probe {
     let mut tcp = from_the_balancer(server);
-    tcp.write_all(format!("PROXY TCP4 {source} 127.0.0.1 4711 4000\r\n").as_bytes()).expect("written");
+    tcp.write_all(format!("PROXY TCP4 {source} 127.0.0.1 4711 4000\r\n").as_bytes())
+        .expect("written");
     let mut probe = Probe::over(tcp);
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").expect("the TLS handshake");
+    probe
+        .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
+        .expect("the TLS handshake");
     probe
 }
 
-fn login_from(server: &Server, source: &str, cluster: &Cluster, user: &str, password: &str) -> Verdict {
+fn login_from(
+    server: &Server,
+    source: &str,
+    cluster: &Cluster,
+    user: &str,
+    password: &str,
+) -> Verdict {
     connected(server, source, cluster).login(&Response::new(user), password)
 }
 
@@ -71,12 +87,25 @@ fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
                 came = Instant::now();
             }
             [0xff, ..] => {
-                let Refused { code, message, .. } = Refused::parse(&packet).expect("an error packet");
-                let ticks = u32::try_from(came.elapsed().as_millis() / TICK.as_millis()).expect("soon");
-                // The wait for a recovery is counted from accept, so the time of the handshake is part of it.
-                let whole = u32::try_from(began.elapsed().as_millis() / TICK.as_millis()).expect("soon");
-                let ticks = if ticks > LONG { (whole + 5) / 10 * 10 } else { ticks };
-                return Seen { code, message, packets, ticks };
+                let Refused { code, message, .. } =
+                    Refused::parse(&packet).expect("an error packet");
+                let ticks =
+                    u32::try_from(came.elapsed().as_millis() / TICK.as_millis()).expect("soon");
+                // The wait for a recovery is counted from accept, so the time of the handshake is
+                // part of it.
+                let whole =
+                    u32::try_from(began.elapsed().as_millis() / TICK.as_millis()).expect("soon");
+                let ticks = if ticks > LONG {
+                    (whole + 5) / 10 * 10
+                } else {
+                    ticks
+                };
+                return Seen {
+                    code,
+                    message,
+                    packets,
+                    ticks,
+                };
             }
             other => panic!("what is this packet? {other:?}"),
         }
@@ -86,14 +115,21 @@ fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
 fn unknown_names(n: usize) -> Vec<String> {
     const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz";
     let letter = |i: usize| char::from(LETTERS[i % LETTERS.len()]);
-    (0..n).map(|i| format!("zz{}{}zzzzzzzz.root", letter(i / LETTERS.len()), letter(i))).collect()
+    (0..n)
+        .map(|i| format!("zz{}{}zzzzzzzz.root", letter(i / LETTERS.len()), letter(i)))
+        .collect()
 }
 
 /// The code of one refused login per name, all at once.
 fn codes(server: &Server, cluster: &Cluster, names: &[String]) -> Vec<u16> {
     std::thread::scope(|scope| {
-        let seen: Vec<_> = names.iter().map(|name| scope.spawn(|| watch(server, cluster, name).code)).collect();
-        seen.into_iter().map(|thread| thread.join().expect("a watcher")).collect()
+        let seen: Vec<_> = names
+            .iter()
+            .map(|name| scope.spawn(|| watch(server, cluster, name).code))
+            .collect();
+        seen.into_iter()
+            .map(|thread| thread.join().expect("a watcher"))
+            .collect()
     })
 }
 
@@ -102,18 +138,27 @@ fn folder(server: &Server, number: u32) -> PathBuf {
     server.data().join("engines").join(number.to_string())
 }
 
-/// kill -9 of the server, and its next start with the recoveries of these clusters stopped as they appear. Returns
-/// their engines.
+/// kill -9 of the server, and its next start with the recoveries of these clusters stopped as they
+/// appear. Returns their engines.
 fn restart_with_stuck_recoveries(server: &mut Server, stuck: &[u32]) -> Vec<u32> {
     let folders: Vec<PathBuf> = stuck.iter().map(|number| folder(server, *number)).collect();
     server.kill9();
-    soon("engines end with their server", || server.engines().is_empty().then_some(()));
+    soon("engines end with their server", || {
+        server.engines().is_empty().then_some(())
+    });
     let stopper = std::thread::spawn(move || {
         let mut stopped = vec![None; folders.len()];
         let began = Instant::now();
         while stopped.contains(&None) {
-            assert!(began.elapsed() < Duration::from_secs(60), "recoveries that began: {stopped:?}");
-            for (engine, folder) in stopped.iter_mut().zip(&folders).filter(|(engine, _)| engine.is_none()) {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "recoveries that began: {stopped:?}"
+            );
+            for (engine, folder) in stopped
+                .iter_mut()
+                .zip(&folders)
+                .filter(|(engine, _)| engine.is_none())
+            {
                 *engine = processes::engines_of(folder).first().copied();
                 engine.inspect(|pid| processes::kill(*pid, Signal::STOP));
             }
@@ -126,7 +171,11 @@ fn restart_with_stuck_recoveries(server: &mut Server, stuck: &[u32]) -> Vec<u32>
 
 fn restart_with_stuck_recovery(server: &mut Server, (stuck, number): (&Cluster, u32)) -> u32 {
     let pids = restart_with_stuck_recoveries(server, &[number]);
-    assert_eq!(server.state(&stuck.name), "waking", "it was stopped before it had recovered");
+    assert_eq!(
+        server.state(&stuck.name),
+        "waking",
+        "it was stopped before it had recovered"
+    );
     pids[0]
 }
 
@@ -140,24 +189,44 @@ fn a_stuck_recovery_makes_its_own_cluster_wait_and_no_other() {
     for _ in 0..2 {
         let source = fresh_source();
         soon("a session", || {
-            (login_from(&server, &source, &stuck, &stuck.user, &stuck.password) == Verdict::In).then_some(())
+            (login_from(&server, &source, &stuck, &stuck.user, &stuck.password) == Verdict::In)
+                .then_some(())
         });
         let pid = restart_with_stuck_recovery(&mut server, (&stuck, 2));
-        assert_eq!(login_from(&server, &source, &clean, &clean.user, &clean.password), Verdict::In);
+        assert_eq!(
+            login_from(&server, &source, &clean, &clean.user, &clean.password),
+            Verdict::In
+        );
         assert_eq!(watch(&server, &clean, &clean.user).code, DENIED);
         for password in ["not it", &stuck.password] {
             let refused = login_from(&server, &source, &stuck, &stuck.user, password).refused();
             assert_eq!(refused.code, NOT_JUDGED, "{refused:?}");
         }
         let seen = codes(&server, &clean, &names);
-        assert!(seen.contains(&DENIED) && seen.contains(&NOT_JUDGED), "unknown names are of both kinds: {seen:?}");
-        assert_eq!(codes(&server, &clean, &names), seen, "each stays of its kind while that lasts");
+        assert!(
+            seen.contains(&DENIED) && seen.contains(&NOT_JUDGED),
+            "unknown names are of both kinds: {seen:?}"
+        );
+        assert_eq!(
+            codes(&server, &clean, &names),
+            seen,
+            "each stays of its kind while that lasts"
+        );
         waiting.push(seen);
-        assert_eq!(server.state("stuck"), "waking", "nobody above has waited for it");
+        assert_eq!(
+            server.state("stuck"),
+            "waking",
+            "nobody above has waited for it"
+        );
         processes::kill(pid, Signal::CONT);
-        soon("the recovery's end", || (watch(&server, &stuck, &stuck.user).code == DENIED).then_some(()));
+        soon("the recovery's end", || {
+            (watch(&server, &stuck, &stuck.user).code == DENIED).then_some(())
+        });
         assert_eq!(codes(&server, &clean, &names), vec![DENIED; names.len()]);
-        assert_eq!(login_from(&server, &source, &stuck, &stuck.user, &stuck.password), Verdict::In);
+        assert_eq!(
+            login_from(&server, &source, &stuck, &stuck.user, &stuck.password),
+            Verdict::In
+        );
     }
     assert_eq!(waiting[0], waiting[1], "and after a restart");
 }
@@ -166,25 +235,49 @@ fn a_stuck_recovery_makes_its_own_cluster_wait_and_no_other() {
 fn stuck_recoveries_take_nobody_elses_turn() {
     let mut server = behind_a_balancer("");
     // More than recover at once.
-    let stuck: Vec<Cluster> = (0..6).map(|n| server.create(&format!("stuck-{n}"))).collect();
+    let stuck: Vec<Cluster> = (0..6)
+        .map(|n| server.create(&format!("stuck-{n}")))
+        .collect();
     let (last, clean) = (server.create("last"), server.create("clean"));
     server.sleep("clean");
     for cluster in stuck.iter().chain([&last]) {
-        assert_eq!(login_from(&server, &fresh_source(), cluster, &cluster.user, &cluster.password), Verdict::In);
+        assert_eq!(
+            login_from(
+                &server,
+                &fresh_source(),
+                cluster,
+                &cluster.user,
+                &cluster.password
+            ),
+            Verdict::In
+        );
     }
     let pids = restart_with_stuck_recoveries(&mut server, &[1, 2, 3, 4, 5, 6]);
     for cluster in [&clean, &last] {
         soon("a login", || {
-            let verdict = login_from(&server, &fresh_source(), cluster, &cluster.user, &cluster.password);
+            let verdict = login_from(
+                &server,
+                &fresh_source(),
+                cluster,
+                &cluster.user,
+                &cluster.password,
+            );
             (verdict == Verdict::In).then_some(())
         });
     }
     for cluster in &stuck {
-        assert_eq!(server.state(&cluster.name), "waking", "nobody above has waited for it");
+        assert_eq!(
+            server.state(&cluster.name),
+            "waking",
+            "nobody above has waited for it"
+        );
     }
-    pids.iter().for_each(|pid| processes::kill(*pid, Signal::CONT));
+    pids.iter()
+        .for_each(|pid| processes::kill(*pid, Signal::CONT));
     for cluster in &stuck {
-        soon("its recovery", || (server.state(&cluster.name) != "waking").then_some(()));
+        soon("its recovery", || {
+            (server.state(&cluster.name) != "waking").then_some(())
+        });
     }
 }
 
@@ -204,7 +297,9 @@ fn spoil(server: &Server, cluster: &Cluster, number: u32) {
         }
     }
     assert_eq!(spoiled, 1);
-    let failed = Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY).err().expect("no engine");
+    let failed = Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY)
+        .err()
+        .expect("no engine");
     assert!([1105, 1040].contains(&failed.code), "{failed:?}");
     server.wait_state(&cluster.name, "failed");
 }
@@ -214,16 +309,25 @@ fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() 
     let server = behind_a_balancer("");
     let (failed, asleep) = (server.create("failed"), server.create("asleep"));
     spoil(&server, &failed, 1);
-    let wrong =
-        |cluster: &Cluster, source: &str, user: &str| login_from(&server, source, cluster, user, "not it").refused();
+    let wrong = |cluster: &Cluster, source: &str, user: &str| {
+        login_from(&server, source, cluster, user, "not it").refused()
+    };
     let unknown = wrong(&failed, "203.0.113.9", "zzzzzzzzzzzz.root");
     assert_eq!(unknown.code, DENIED);
     for user in [&*failed.user, &failed.login("nobody")] {
         assert_eq!(wrong(&failed, "203.0.113.9", user), unknown, "{user}");
     }
-    let owner = login_from(&server, "198.51.100.7", &failed, &failed.user, &failed.password).refused();
+    let owner = login_from(
+        &server,
+        "198.51.100.7",
+        &failed,
+        &failed.user,
+        &failed.password,
+    )
+    .refused();
     assert_eq!(owner.code, 1105, "{owner:?}");
-    // Each of seventy failures there counts, all from one source and at once; then a guess elsewhere waits as well.
+    // Each of seventy failures there counts, all from one source and at once; then a guess
+    // elsewhere waits as well.
     std::thread::scope(|scope| {
         for _ in 0..70 {
             scope.spawn(|| wrong(&failed, "203.0.113.9", &failed.user));
@@ -232,44 +336,68 @@ fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() 
     let began = Instant::now();
     assert_eq!(wrong(&asleep, "203.0.113.9", &asleep.user), unknown);
     // A lower bound only: no machine is too slow for it.
-    assert!(began.elapsed() >= TICK * 20, "the guess was answered after {:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= TICK * 20,
+        "the guess was answered after {:?}",
+        began.elapsed()
+    );
 }
 
-/// The largest difference between the cumulative shares of two lists of ticks (Kolmogorov and Smirnov).
+/// The largest difference between the cumulative shares of two lists of ticks (Kolmogorov and
+/// Smirnov).
 fn difference(a: &[Seen], b: &[Seen]) -> f64 {
-    let share =
-        |all: &[Seen], most: u32| all.iter().filter(|seen| seen.ticks <= most).count() as f64 / all.len() as f64;
+    let share = |all: &[Seen], most: u32| {
+        all.iter().filter(|seen| seen.ticks <= most).count() as f64 / all.len() as f64
+    };
     let most = a.iter().chain(b).map(|seen| seen.ticks).max().unwrap_or(0);
-    (0..=most).map(|ticks| (share(a, ticks) - share(b, ticks)).abs()).fold(0.0, f64::max)
+    (0..=most)
+        .map(|ticks| (share(a, ticks) - share(b, ticks)).abs())
+        .fold(0.0, f64::max)
 }
 
 /// How often each answer came, its time left out.
 fn answers(seen: &[Seen]) -> BTreeMap<(u16, &str, u32), usize> {
     let mut counts = BTreeMap::new();
     for one in seen {
-        *counts.entry((one.code, one.message.as_str(), one.packets)).or_default() += 1;
+        *counts
+            .entry((one.code, one.message.as_str(), one.packets))
+            .or_default() += 1;
     }
     counts
 }
 
-/// Whether a stranger can tell the two apart: by an answer that only one of them ever gives more than once in twenty,
-/// or by times that differ more than those of one and the same name do by chance (0.5: less than 1 in 100).
+/// Whether a stranger can tell the two apart: by an answer that only one of them ever gives more
+/// than once in twenty, or by times that differ more than those of one and the same name do by
+/// chance (0.5: less than 1 in 100).
 fn alike(a: &[Seen], b: &[Seen]) -> bool {
     let (of_a, of_b) = (answers(a), answers(b));
-    let known = |some: &BTreeMap<(u16, &str, u32), usize>, others: &BTreeMap<(u16, &str, u32), usize>| {
-        some.iter().all(|(answer, times)| *times <= 1 || others.contains_key(answer))
+    let known = |some: &BTreeMap<(u16, &str, u32), usize>,
+                 others: &BTreeMap<(u16, &str, u32), usize>| {
+        some.iter()
+            .all(|(answer, times)| *times <= 1 || others.contains_key(answer))
     };
     known(&of_a, &of_b) && known(&of_b, &of_a) && difference(a, b) <= 0.5
 }
 
 #[test]
 fn the_classifier_tells_apart_what_is_different() {
-    let seen = |code, ticks| Seen { code, message: String::new(), packets: 2, ticks };
+    let seen = |code, ticks| Seen {
+        code,
+        message: String::new(),
+        packets: 2,
+        ticks,
+    };
     let fast = vec![seen(DENIED, 1); TRIES];
     assert!(alike(&fast, &[&fast[1..], &[seen(DENIED, 2)]].concat()));
     assert!(!alike(&fast, &vec![seen(DENIED, 2); TRIES]));
     assert!(!alike(&fast, &vec![seen(NOT_JUDGED, 1); TRIES]));
-    let packets = vec![Seen { packets: 3, ..seen(DENIED, 1) }; TRIES];
+    let packets = vec![
+        Seen {
+            packets: 3,
+            ..seen(DENIED, 1)
+        };
+        TRIES
+    ];
     assert!(!alike(&fast, &packets));
 }
 
@@ -284,14 +412,19 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
     }
     Session::open(&stuck).run("CREATE TABLE t (n INT)");
     let pid = restart_with_stuck_recovery(&mut server, (&stuck, 5));
-    soon("the failed one's turn", || (server.state("failed") == "failed").then_some(()));
+    soon("the failed one's turn", || {
+        (server.state("failed") == "failed").then_some(())
+    });
     let _held = Session::open(&awake);
     // Its tenant keeps everybody from reading its accounts.
     let mut locks = almighty(&slow);
     locks.run("LOCK TABLES mysql.global_priv WRITE");
 
     let kinds = [&asleep, &awake, &failed, &slow, &stuck];
-    let real: Vec<String> = kinds.iter().flat_map(|c| [c.user.clone(), c.login("nobody")]).collect();
+    let real: Vec<String> = kinds
+        .iter()
+        .flat_map(|c| [c.user.clone(), c.login("nobody")])
+        .collect();
     let names = [real.clone(), unknown_names(UNKNOWN)].concat();
     let (server_ref, cluster) = (&server, &asleep);
     let seen: BTreeMap<String, Vec<Seen>> = std::thread::scope(|scope| {
@@ -300,21 +433,30 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
             .map(|name| {
                 scope.spawn(move || {
                     let first = watch(server_ref, cluster, name);
-                    // Those that wait for a recovery are tried at once: twenty in a row would take minutes.
+                    // Those that wait for a recovery are tried at once: twenty in a row would take
+                    // minutes.
                     let rest: Vec<Seen> = if first.ticks > LONG {
                         std::thread::scope(|inner| {
-                            let all: Vec<_> =
-                                (1..TRIES).map(|_| inner.spawn(|| watch(server_ref, cluster, name))).collect();
-                            all.into_iter().map(|one| one.join().expect("a watcher")).collect()
+                            let all: Vec<_> = (1..TRIES)
+                                .map(|_| inner.spawn(|| watch(server_ref, cluster, name)))
+                                .collect();
+                            all.into_iter()
+                                .map(|one| one.join().expect("a watcher"))
+                                .collect()
                         })
                     } else {
-                        (1..TRIES).map(|_| watch(server_ref, cluster, name)).collect()
+                        (1..TRIES)
+                            .map(|_| watch(server_ref, cluster, name))
+                            .collect()
                     };
                     (name.clone(), [vec![first], rest].concat())
                 })
             })
             .collect();
-        watchers.into_iter().map(|watcher| watcher.join().expect("a watcher")).collect()
+        watchers
+            .into_iter()
+            .map(|watcher| watcher.join().expect("a watcher"))
+            .collect()
     });
     assert_eq!(server.state("stuck"), "waking");
     processes::kill(pid, Signal::CONT);
@@ -322,22 +464,58 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
     let unknown: Vec<&Vec<Seen>> = names[real.len()..].iter().map(|name| &seen[name]).collect();
     let shown = |seen: &[Seen]| {
         let ticks: Vec<u32> = seen.iter().map(|one| one.ticks).collect();
-        format!("{:?} ticks {ticks:?}", answers(seen).into_iter().map(|(a, n)| (a.0, a.2, n)).collect::<Vec<_>>())
+        format!(
+            "{:?} ticks {ticks:?}",
+            answers(seen)
+                .into_iter()
+                .map(|(a, n)| (a.0, a.2, n))
+                .collect::<Vec<_>>()
+        )
     };
-    for (name, kind) in real.iter().zip(kinds.iter().flat_map(|c| [&c.name, &c.name])) {
-        let twins = unknown.iter().filter(|other| alike(&seen[name], other)).count();
-        println!("{kind} {}: {} like {twins} of {UNKNOWN}", name.rsplit('.').next().unwrap(), shown(&seen[name]));
+    for (name, kind) in real
+        .iter()
+        .zip(kinds.iter().flat_map(|c| [&c.name, &c.name]))
+    {
+        let twins = unknown
+            .iter()
+            .filter(|other| alike(&seen[name], other))
+            .count();
+        println!(
+            "{kind} {}: {} like {twins} of {UNKNOWN}",
+            name.rsplit('.').next().unwrap(),
+            shown(&seen[name])
+        );
         assert!(twins > 0, "{name} ({kind}) is like no unknown name");
     }
     // And no unknown name is like nothing real: that would tell it does not exist.
     for other in &unknown {
-        assert!(real.iter().any(|name| alike(&seen[name], other)), "like no real name: {}", shown(other));
+        assert!(
+            real.iter().any(|name| alike(&seen[name], other)),
+            "like no real name: {}",
+            shown(other)
+        );
     }
     // The names above were of several kinds, or there was nothing to tell apart.
-    assert!(seen[&slow.user].iter().filter(|one| one.code == NOT_JUDGED).count() > TRIES / 2, "{:?}", seen[&slow.user]);
+    assert!(
+        seen[&slow.user]
+            .iter()
+            .filter(|one| one.code == NOT_JUDGED)
+            .count()
+            > TRIES / 2,
+        "{:?}",
+        seen[&slow.user]
+    );
     assert!(seen[&stuck.user].iter().all(|one| one.code == NOT_JUDGED));
     for cluster in [&asleep, &awake, &failed] {
-        assert!(seen[&cluster.user].iter().filter(|one| one.code == DENIED).count() > TRIES / 2, "{}", cluster.name);
+        assert!(
+            seen[&cluster.user]
+                .iter()
+                .filter(|one| one.code == DENIED)
+                .count()
+                > TRIES / 2,
+            "{}",
+            cluster.name
+        );
     }
     locks.run("UNLOCK TABLES");
 }

@@ -1,10 +1,18 @@
-//! What a public port meets: balancers and their headers, guessed passwords, odd names in the handshake, tickets of
-//! other names, client certificates, records of every size.
+//! What a public port meets: balancers and their headers, guessed passwords, odd names in the
+//! handshake, tickets of other names, client certificates, records of every size.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use rustls::client::Tls13ClientSessionValue;
-use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue};
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind, NamedGroup, SupportedProtocolVersion};
 use std::io::{Read, Write};
@@ -25,15 +33,28 @@ static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 /// As a client at this address reaches us through the balancer.
 fn from(server: &Server, source: &str) -> TcpStream {
     let mut tcp = from_the_balancer(server);
-    let (family, here) = if source.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
-    tcp.write_all(format!("PROXY {family} {source} {here} 4711 4000\r\n").as_bytes()).expect("written");
+    let (family, here) = if source.contains(':') {
+        ("TCP6", "::1")
+    } else {
+        ("TCP4", "127.0.0.1")
+    };
+    tcp.write_all(format!("PROXY {family} {source} {here} 4711 4000\r\n").as_bytes())
+        .expect("written");
     tcp
 }
 
-fn login_from(server: &Server, source: &str, cluster: &Cluster, user: &str, password: &str) -> Verdict {
+fn login_from(
+    server: &Server,
+    source: &str,
+    cluster: &Cluster,
+    user: &str,
+    password: &str,
+) -> Verdict {
     let mut probe = Probe::over(from(server, source));
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").expect("the TLS handshake");
+    probe
+        .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
+        .expect("the TLS handshake");
     probe.login(&Response::new(user), password)
 }
 
@@ -59,18 +80,25 @@ fn case_12_a_header_with_ipv6_and_tlvs_may_come_byte_by_byte() {
         tcp.write_all(&[byte]).unwrap();
     }
     drop(Probe::over(tcp));
-    soon("the log line", || server.log().contains("[2001:db8::9]:4711").then_some(()));
+    soon("the log line", || {
+        server.log().contains("[2001:db8::9]:4711").then_some(())
+    });
 }
 
 #[test]
 fn case_12_half_a_header_is_waited_for_in_bounds_and_never_greeted() {
     let server = behind_a_balancer("");
-    for half in [&b"PROXY TCP4 203.0.113.9 "[..], b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0", b""] {
+    for half in [
+        &b"PROXY TCP4 203.0.113.9 "[..],
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0",
+        b"",
+    ] {
         let mut tcp = from_the_balancer(&server);
         tcp.write_all(half).unwrap();
         let mut said = Vec::new();
         // The bound of this read is far above that of the wait, and its end would be an error.
-        tcp.read_to_end(&mut said).unwrap_or_else(|e| panic!("{half:?}: {e}"));
+        tcp.read_to_end(&mut said)
+            .unwrap_or_else(|e| panic!("{half:?}: {e}"));
         assert_eq!(said, b"", "{half:?}");
     }
     let long = v2([0; 16], 1, &[0; 2000]);
@@ -101,7 +129,11 @@ fn case_13_places_are_counted_by_the_address_in_the_header() {
     assert_eq!(greeted(&server, "203.0.113.9").unwrap_err().code, 1040);
     let _two = greeted(&server, "203.0.113.10").expect("another source, the same balancer");
     let _six = greeted(&server, "2001:db8:1:1::1").expect("a third");
-    assert_eq!(greeted(&server, "2001:db8:1:1:ffff::2").unwrap_err().code, 1040, "the same /64");
+    assert_eq!(
+        greeted(&server, "2001:db8:1:1:ffff::2").unwrap_err().code,
+        1040,
+        "the same /64"
+    );
     let _next = greeted(&server, "2001:db8:1:2::1").expect("the next /64");
     let _five = greeted(&server, "198.51.100.1").expect("a newcomer of another network");
     // Four in all: for it, one of the others has ended.
@@ -118,7 +150,9 @@ fn case_13_places_are_counted_by_the_address_in_the_header() {
         (!ended.is_empty()).then_some(ended)
     });
     assert_eq!(ended.len(), 1);
-    soon("the log line", || server.log().contains("ended for a newcomer").then_some(()));
+    soon("the log line", || {
+        server.log().contains("ended for a newcomer").then_some(())
+    });
 }
 
 #[test]
@@ -140,16 +174,25 @@ fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
             took = this;
         }
         // A lower bound only: no machine is too slow for it.
-        assert!(took >= Duration::from_millis(1_400), "{user}: the sixth no came after {took:?}");
+        assert!(
+            took >= Duration::from_millis(1_400),
+            "{user}: the sixth no came after {took:?}"
+        );
     }
     let (_, took) = wrong("203.0.113.10", &cluster.user);
     assert!(took >= Duration::from_millis(100), "{took:?}");
     std::thread::scope(|scope| {
-        let guesses: Vec<_> = (0..8).map(|_| scope.spawn(|| wrong("203.0.113.9", &cluster.user))).collect();
-        // Whoever knows the password comes in while they wait: from elsewhere, and from the same source.
+        let guesses: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| wrong("203.0.113.9", &cluster.user)))
+            .collect();
+        // Whoever knows the password comes in while they wait: from elsewhere, and from the same
+        // source.
         let mut before = 0;
         for source in ["198.51.100.7", "203.0.113.9"] {
-            assert_eq!(login_from(&server, source, &cluster, &cluster.user, &cluster.password), Verdict::In);
+            assert_eq!(
+                login_from(&server, source, &cluster, &cluster.user, &cluster.password),
+                Verdict::In
+            );
             before += guesses.iter().filter(|guess| !guess.is_finished()).count();
         }
         println!("{before} noes were still waiting");
@@ -169,8 +212,13 @@ fn case_17_unknown_names_and_addresses_get_the_certificate_and_the_prefix_decide
     // The name of another cluster in the handshake, our own in the login.
     let mut probe = Probe::connect(one.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::unverified(), &format!("{}.test", two.prefix)).expect("the TLS handshake");
-    assert_eq!(probe.login(&Response::new(&one.user), &one.password), Verdict::In);
+    probe
+        .upgrade(tls::unverified(), &format!("{}.test", two.prefix))
+        .expect("the TLS handshake");
+    assert_eq!(
+        probe.login(&Response::new(&one.user), &one.password),
+        Verdict::In
+    );
 }
 
 #[test]
@@ -178,17 +226,41 @@ fn case_18_names_in_any_spelling_get_the_certificate() {
     let cluster = SERVER.create("spelled");
     for name in ["LOCALHOST", "LocalHost", "localhost."] {
         for version in ["-tls1_2", "-tls1_3"] {
-            let said = s_client(&cluster, &["-servername", name, version, "-verify_hostname", "localhost"]);
+            let said = s_client(
+                &cluster,
+                &[
+                    "-servername",
+                    name,
+                    version,
+                    "-verify_hostname",
+                    "localhost",
+                ],
+            );
             assert!(has_verified(&said), "{name} {version}: {said}");
-            let said = s_client(&cluster, &["-servername", name, version, "-verify_hostname", "other.test"]);
-            assert!(!has_verified(&said), "{name} {version}, and another name is wanted: {said}");
+            let said = s_client(
+                &cluster,
+                &[
+                    "-servername",
+                    name,
+                    version,
+                    "-verify_hostname",
+                    "other.test",
+                ],
+            );
+            assert!(
+                !has_verified(&said),
+                "{name} {version}, and another name is wanted: {said}"
+            );
         }
     }
     // A pattern is no host name, and no client asks for one.
     let said = s_client(&cluster, &["-servername", "*.localhost"]);
     assert!(!has_verified(&said) && said.contains("alert"), "{said}");
     let said = s_client(&cluster, &["-tls1_1"]);
-    assert!(said.contains("Verify return code: 0 (ok)") && !has_verified(&said), "no handshake at all: {said}");
+    assert!(
+        said.contains("Verify return code: 0 (ok)") && !has_verified(&said),
+        "no handshake at all: {said}"
+    );
 }
 
 /// Tickets of all names in one heap, as a client with a bug would keep them.
@@ -227,26 +299,48 @@ impl ClientSessionStore for Heap {
 fn handshake(cluster: &Cluster, config: &Arc<ClientConfig>, name: &str) -> HandshakeKind {
     let mut probe = Probe::connect(cluster.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(Arc::clone(config), name).expect("the TLS handshake");
+    probe
+        .upgrade(Arc::clone(config), name)
+        .expect("the TLS handshake");
     let kind = probe.tls().handshake_kind().expect("it has ended");
-    assert_eq!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
+    assert_eq!(
+        probe.login(&Response::new(&cluster.user), &cluster.password),
+        Verdict::In
+    );
     kind
 }
 
 #[test]
 fn case_15_a_ticket_of_one_name_never_resumes_under_another() {
     let names = vec!["one.internal".to_owned(), "two.internal".to_owned()];
-    let server = Server::with(Options { names, ..Options::default() });
+    let server = Server::with(Options {
+        names,
+        ..Options::default()
+    });
     let cluster = server.create("tickets");
-    let versions: [&'static SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
+    let versions: [&'static SupportedProtocolVersion; 2] =
+        [&rustls::version::TLS12, &rustls::version::TLS13];
     for version in versions {
         let mut config = (*tls::verified(&cluster.ca, &[version])).clone();
         config.resumption = Resumption::store(Arc::new(Heap(ClientSessionMemoryCache::new(8))));
         let config = Arc::new(config);
-        assert_eq!(handshake(&cluster, &config, "one.internal"), HandshakeKind::Full);
-        assert_eq!(handshake(&cluster, &config, "one.internal"), HandshakeKind::Resumed, "the heap works");
-        assert_eq!(handshake(&cluster, &config, "two.internal"), HandshakeKind::Full);
-        assert_eq!(handshake(&cluster, &config, "two.internal"), HandshakeKind::Resumed);
+        assert_eq!(
+            handshake(&cluster, &config, "one.internal"),
+            HandshakeKind::Full
+        );
+        assert_eq!(
+            handshake(&cluster, &config, "one.internal"),
+            HandshakeKind::Resumed,
+            "the heap works"
+        );
+        assert_eq!(
+            handshake(&cluster, &config, "two.internal"),
+            HandshakeKind::Full
+        );
+        assert_eq!(
+            handshake(&cluster, &config, "two.internal"),
+            HandshakeKind::Resumed
+        );
     }
 }
 
@@ -258,7 +352,10 @@ fn case_22_a_client_certificate_is_never_looked_at_even_an_expired_one() {
     let flag = |name: &str, file: &str| format!("--{name}={}", folder.path().join(file).display());
     let flags = [flag("ssl-cert", "chain.pem"), flag("ssl-key", "key.pem")];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let out = mariadb_command(&cluster, &flags).args(["-e", "SELECT 5"]).output().unwrap();
+    let out = mariadb_command(&cluster, &flags)
+        .args(["-e", "SELECT 5"])
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), "5", "{out:?}");
 }
 
@@ -266,11 +363,23 @@ fn case_22_a_client_certificate_is_never_looked_at_even_an_expired_one() {
 fn case_22_an_account_that_requires_a_certificate_ends_in_the_documented_error() {
     let cluster = SERVER.create("x509");
     let mut root = Session::open(&cluster);
-    for (user, require) in [("tls", "SSL"), ("cert", "X509"), ("subject", "SUBJECT '/CN=me'"), ("cipher", "CIPHER 'x'")]
-    {
-        root.run(&format!("CREATE USER {user}@'%' IDENTIFIED BY 'pw' REQUIRE {require}"));
-        let refused = try_login(cluster.addr(), &cluster.ca, &cluster.login(user), "pw").1.refused();
-        assert_eq!((refused.code, refused.state.as_str()), (1045, "28000"), "{require}: {refused:?}");
+    for (user, require) in [
+        ("tls", "SSL"),
+        ("cert", "X509"),
+        ("subject", "SUBJECT '/CN=me'"),
+        ("cipher", "CIPHER 'x'"),
+    ] {
+        root.run(&format!(
+            "CREATE USER {user}@'%' IDENTIFIED BY 'pw' REQUIRE {require}"
+        ));
+        let refused = try_login(cluster.addr(), &cluster.ca, &cluster.login(user), "pw")
+            .1
+            .refused();
+        assert_eq!(
+            (refused.code, refused.state.as_str()),
+            (1045, "28000"),
+            "{require}: {refused:?}"
+        );
     }
     assert!(root.ping(), "and nobody else minds");
 }
@@ -283,11 +392,23 @@ fn case_25_records_of_every_size_carry_the_same_bytes() {
         // The smallest that rustls sends by itself: 27 bytes of ours in each record.
         config.max_fragment_size = Some(32);
         let mut probe = Probe::secured(cluster.addr(), Arc::new(config));
-        assert_eq!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
-        let mut session = Session { probe, capabilities: wire::ORDINARY };
+        assert_eq!(
+            probe.login(&Response::new(&cluster.user), &cluster.password),
+            Verdict::In
+        );
+        let mut session = Session {
+            probe,
+            capabilities: wire::ORDINARY,
+        };
         for length in [1, 16_383, 16_384, 16_385, 70_000] {
-            let text: String = (0..length).map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap())).collect();
-            assert_eq!(session.value(&format!("SELECT '{text}'")), text, "{length} {version:?}");
+            let text: String = (0..length)
+                .map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap()))
+                .collect();
+            assert_eq!(
+                session.value(&format!("SELECT '{text}'")),
+                text,
+                "{length} {version:?}"
+            );
         }
     }
 }
@@ -297,8 +418,14 @@ fn case_25_one_byte_records_and_full_ones_pass_alike() {
     let cluster = SERVER.create("bytes");
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
-        assert_eq!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
-        let mut session = Session { probe, capabilities: wire::ORDINARY };
+        assert_eq!(
+            probe.login(&Response::new(&cluster.user), &cluster.password),
+            Verdict::In
+        );
+        let mut session = Session {
+            probe,
+            capabilities: wire::ORDINARY,
+        };
         let mut command = vec![3];
         command.extend_from_slice(b"SELECT 'a byte a record', 17");
         for byte in tidegate_e2e::probe::frames(&command) {
@@ -317,9 +444,18 @@ fn case_25_one_byte_records_and_full_ones_pass_alike() {
 #[test]
 fn case_25_keys_may_change_in_the_middle_of_a_session() {
     let cluster = SERVER.create("rekeyed");
-    let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[&rustls::version::TLS13]));
-    assert_eq!(probe.login(&Response::new(&cluster.user), &cluster.password), Verdict::In);
-    let mut session = Session { probe, capabilities: wire::ORDINARY };
+    let mut probe = Probe::secured(
+        cluster.addr(),
+        tls::verified(&cluster.ca, &[&rustls::version::TLS13]),
+    );
+    assert_eq!(
+        probe.login(&Response::new(&cluster.user), &cluster.password),
+        Verdict::In
+    );
+    let mut session = Session {
+        probe,
+        capabilities: wire::ORDINARY,
+    };
     for _ in 0..20 {
         session.probe.update_keys();
         assert_eq!(session.value("SELECT REPEAT('k', 20000)").len(), 20_000);
@@ -331,7 +467,10 @@ fn case_25_keys_may_change_in_the_middle_of_a_session() {
 fn case_25_a_client_that_asks_for_short_records_is_served() {
     let cluster = SERVER.create("short");
     for length in ["512", "4096"] {
-        let said = s_client(&cluster, &["-tls1_2", "-maxfraglen", length, "-tlsextdebug"]);
+        let said = s_client(
+            &cluster,
+            &["-tls1_2", "-maxfraglen", length, "-tlsextdebug"],
+        );
         assert!(has_verified(&said), "{length}: {said}");
     }
 }

@@ -1,14 +1,20 @@
-//! The walls of the house, compared with their picture: which room imports which, how long a file may be. It reads the
-//! sources and `cargo metadata`, and never runs the product.
+//! The walls of the house, compared with their picture: which room imports which, how long a file
+//! may be. It reads the sources and `cargo metadata`, and never runs the product.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Lines a source file may have before a reader loses the thread; above the first number it is only named.
+/// Lines a source file may have before a reader loses the thread; above the first number it is only
+/// named.
 const FILE_LINES_WISHED: usize = 400;
 const FILE_LINES_MAX: usize = 600;
 
@@ -18,11 +24,14 @@ const BINARY: &str = "cli";
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the repository").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ stands in the repository")
+        .to_owned()
 }
 
-/// The arrows of the picture: the first ```text block that has `──►` lines, such as `console ──► control, tls`, and
-/// `wire, model ──► none`.
+/// The arrows of the picture: the first ```text block that has `──►` lines, such as `console ──►
+/// control, tls`, and `wire, model ──► none`.
 fn drawn() -> Arrows {
     let file = root().join("ARCHITECTURE.md");
     let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
@@ -37,7 +46,10 @@ fn drawn() -> Arrows {
         let (from, to) = line.split_once('►').expect("filtered");
         let to: BTreeSet<String> = names(to).filter(|n| n != "none").collect();
         for room in names(from.trim_end_matches('─')) {
-            assert!(arrows.insert(room.clone(), to.clone()).is_none(), "{room} is drawn twice");
+            assert!(
+                arrows.insert(room.clone(), to.clone()).is_none(),
+                "{room} is drawn twice"
+            );
         }
     }
     arrows.remove(BINARY);
@@ -46,10 +58,14 @@ fn drawn() -> Arrows {
 
 /// Words between commas, without what stands in brackets or after the first word ("none of ours").
 fn names(list: &str) -> impl Iterator<Item = String> {
-    list.split('(').next().unwrap_or_default().split(',').filter_map(|part| {
-        let word = part.split_whitespace().next()?.trim_matches('─');
-        (!word.is_empty()).then(|| word.to_owned())
-    })
+    list.split('(')
+        .next()
+        .unwrap_or_default()
+        .split(',')
+        .filter_map(|part| {
+            let word = part.split_whitespace().next()?.trim_matches('─');
+            (!word.is_empty()).then(|| word.to_owned())
+        })
 }
 
 fn metadata() -> Value {
@@ -58,11 +74,16 @@ fn metadata() -> Value {
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     serde_json::from_slice(&out.stdout).expect("cargo metadata is JSON")
 }
 
-/// The arrows as they are built: normal, build and dev dependencies alike, by the folder a room stands in.
+/// The arrows as they are built: normal, build and dev dependencies alike, by the folder a room
+/// stands in.
 fn built() -> (Arrows, BTreeSet<String>) {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
@@ -71,8 +92,10 @@ fn built() -> (Arrows, BTreeSet<String>) {
         let folder = Path::new(manifest).parent()?;
         (folder.parent()? == crates).then(|| folder.file_name()?.to_str().map(str::to_owned))?
     };
-    let rooms: BTreeMap<&str, String> =
-        packages.iter().filter_map(|p| Some((p["name"].as_str()?, room_of(p["manifest_path"].as_str()?)?))).collect();
+    let rooms: BTreeMap<&str, String> = packages
+        .iter()
+        .filter_map(|p| Some((p["name"].as_str()?, room_of(p["manifest_path"].as_str()?)?)))
+        .collect();
     let mut arrows = Arrows::new();
     let mut tests_import = BTreeSet::new();
     for package in packages {
@@ -96,11 +119,19 @@ fn built() -> (Arrows, BTreeSet<String>) {
 fn rooms_import_what_the_picture_allows() {
     let (built, tests_import) = built();
     let drawn = drawn();
-    assert!(built.len() >= 8, "cargo metadata shows too few rooms: {built:?}");
+    assert!(
+        built.len() >= 8,
+        "cargo metadata shows too few rooms: {built:?}"
+    );
     for (room, imports) in &built {
-        let allowed = drawn.get(room).unwrap_or_else(|| panic!("the room {room} is not in the picture"));
+        let allowed = drawn
+            .get(room)
+            .unwrap_or_else(|| panic!("the room {room} is not in the picture"));
         let beyond: Vec<_> = imports.difference(allowed).collect();
-        assert!(beyond.is_empty(), "{room} imports {beyond:?}, which ARCHITECTURE.md does not draw");
+        assert!(
+            beyond.is_empty(),
+            "{room} imports {beyond:?}, which ARCHITECTURE.md does not draw"
+        );
     }
     assert!(
         tests_import.is_empty(),
@@ -114,7 +145,9 @@ fn every_arrow_and_room_of_the_picture_is_built() {
     let drawn = drawn();
     assert!(drawn.len() >= 8, "too few rooms are drawn: {drawn:?}");
     for (room, arrows) in drawn {
-        let built = built.get(&room).unwrap_or_else(|| panic!("{room} is drawn and not built"));
+        let built = built
+            .get(&room)
+            .unwrap_or_else(|| panic!("{room} is drawn and not built"));
         // An arrow is a permission: one that nobody uses is taken back.
         let unused: Vec<_> = arrows.difference(built).collect();
         assert!(unused.is_empty(), "drawn, not used: {room} -> {unused:?}");
@@ -126,7 +159,11 @@ fn the_picture_has_no_circle() {
     let arrows = drawn();
     let mut left: BTreeSet<&String> = arrows.keys().collect();
     while !left.is_empty() {
-        let free: Vec<_> = left.iter().copied().filter(|r| arrows[*r].iter().all(|to| !left.contains(to))).collect();
+        let free: Vec<_> = left
+            .iter()
+            .copied()
+            .filter(|r| arrows[*r].iter().all(|to| !left.contains(to)))
+            .collect();
         assert!(!free.is_empty(), "a circle among {left:?}");
         for room in free {
             left.remove(room);
@@ -161,7 +198,10 @@ fn all_sources() -> Vec<PathBuf> {
 fn no_file_is_too_long() {
     let mut too_long = Vec::new();
     for path in all_sources() {
-        let lines = std::fs::read_to_string(&path).expect("a source").lines().count();
+        let lines = std::fs::read_to_string(&path)
+            .expect("a source")
+            .lines()
+            .count();
         if lines > FILE_LINES_MAX {
             too_long.push((path, lines));
         } else if lines > FILE_LINES_WISHED {
@@ -177,12 +217,21 @@ fn every_file_says_what_it_is() {
         .into_iter()
         .filter(|path| !std::fs::read_to_string(path).is_ok_and(|text| text.starts_with("//!")))
         .collect();
-    assert!(silent.is_empty(), "these begin without a paragraph of their own: {silent:?}");
+    assert!(
+        silent.is_empty(),
+        "these begin without a paragraph of their own: {silent:?}"
+    );
 }
 
 #[test]
 fn the_parser_of_the_picture_reads_its_forms() {
-    assert_eq!(names(" wire, model ──").collect::<Vec<_>>(), ["wire", "model"]);
+    assert_eq!(
+        names(" wire, model ──").collect::<Vec<_>>(),
+        ["wire", "model"]
+    );
     assert_eq!(names(" none of ours").collect::<Vec<_>>(), ["none"]);
-    assert_eq!(names(" every room (what joins two)").collect::<Vec<_>>(), ["every"]);
+    assert_eq!(
+        names(" every room (what joins two)").collect::<Vec<_>>(),
+        ["every"]
+    );
 }

@@ -1,6 +1,12 @@
 //! A cluster that sleeps and wakes: what sessions, waiting logins and the data see of it.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use std::sync::LazyLock;
 use tidegate_e2e::clients::mariadb;
@@ -30,7 +36,13 @@ fn case_70_an_idle_session_gets_4031_and_then_the_end() {
     assert_eq!(session.value("SELECT 1"), "1");
     let notice = Refused::parse(&session.probe.expect()).expect("an error packet, not a reset");
     assert_eq!((notice.code, notice.state.as_str()), (4031, "HY000"));
-    assert_eq!(session.probe.frame().expect("an end in order, with close_notify"), None);
+    assert_eq!(
+        session
+            .probe
+            .frame()
+            .expect("an end in order, with close_notify"),
+        None
+    );
 }
 
 #[test]
@@ -47,8 +59,13 @@ fn case_47_many_waiting_logins_cause_one_start() {
         assert_eq!(client.join().unwrap(), "1");
     }
     let mut session = Session::open(&cluster);
-    let uptime = session.query("SHOW GLOBAL STATUS LIKE 'Connections'").text();
-    assert!(uptime[0][1].parse::<u32>().unwrap() >= 21, "all of them in one run of the engine: {uptime:?}");
+    let uptime = session
+        .query("SHOW GLOBAL STATUS LIKE 'Connections'")
+        .text();
+    assert!(
+        uptime[0][1].parse::<u32>().unwrap() >= 21,
+        "all of them in one run of the engine: {uptime:?}"
+    );
 }
 
 #[test]
@@ -65,7 +82,11 @@ fn case_47_a_client_that_leaves_while_waiting_frees_its_place() {
     assert_eq!(mariadb(&cluster, "SELECT 1").expect(), "1");
     soon("no session left", || {
         let list = CALM.json(&["session", "list", "--cluster", "leaver"]);
-        let sessions = list.as_array().or_else(|| list["sessions"].as_array()).expect("a list").len();
+        let sessions = list
+            .as_array()
+            .or_else(|| list["sessions"].as_array())
+            .expect("a list")
+            .len();
         (sessions == 0).then_some(())
     });
 }
@@ -79,7 +100,11 @@ fn an_open_transaction_holds_its_cluster_awake_and_a_running_query_too() {
     session.run("INSERT INTO t VALUES (1)");
     // Several times what an idle cluster is given.
     assert_eq!(mariadb(&cluster, "SELECT SLEEP(4)").expect(), "0");
-    assert_eq!(session.value("SELECT COUNT(*) FROM t"), "1", "the transaction is still there");
+    assert_eq!(
+        session.value("SELECT COUNT(*) FROM t"),
+        "1",
+        "the transaction is still there"
+    );
     session.run("COMMIT");
     drop(session);
     SLEEPY.wait_state("busy", "asleep");
@@ -102,14 +127,21 @@ fn a_thousand_rows_survive_many_sleeps() {
     let cluster = CALM.create("often");
     mariadb(&cluster, "CREATE TABLE t (n INT PRIMARY KEY)").expect();
     for round in 0..5 {
-        let sql = format!("INSERT INTO t SELECT seq FROM seq_{}_to_{}", round * 200, round * 200 + 199);
+        let sql = format!(
+            "INSERT INTO t SELECT seq FROM seq_{}_to_{}",
+            round * 200,
+            round * 200 + 199
+        );
         match Session::open(&cluster).query(&sql) {
             Outcome::Ok { affected, .. } => assert_eq!(affected, 200),
             other => panic!("{other:?}"),
         }
         CALM.sleep("often");
     }
-    assert_eq!(mariadb(&cluster, "SELECT COUNT(*), SUM(n) FROM t").expect(), "1000\t499500");
+    assert_eq!(
+        mariadb(&cluster, "SELECT COUNT(*), SUM(n) FROM t").expect(),
+        "1000\t499500"
+    );
 }
 
 #[test]
@@ -117,20 +149,40 @@ fn new_limits_count_for_the_next_login_and_for_sleep() {
     let cluster = CALM.create("limited");
     let login = || Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY);
     let mut first = Session::open(&cluster);
-    assert!(CALM.cli(&["cluster", "set", "limited", "--connections-max", "1"]).status.success());
+    assert!(
+        CALM.cli(&["cluster", "set", "limited", "--connections-max", "1"])
+            .status
+            .success()
+    );
     let refused = login().err().expect("one place, and it is taken");
-    assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"), "{refused:?}");
+    assert_eq!(
+        (refused.code, refused.state.as_str()),
+        (1040, "08004"),
+        "{refused:?}"
+    );
     assert_eq!(first.value("SELECT 1"), "1", "who is in stays");
-    assert!(CALM.cli(&["cluster", "set", "limited", "--connections-max", "2"]).status.success());
+    assert!(
+        CALM.cli(&["cluster", "set", "limited", "--connections-max", "2"])
+            .status
+            .success()
+    );
     assert_eq!(login().expect("a second place").value("SELECT 2"), "2");
     // Five minutes were its patience until now.
     let shown = CALM.json(&["cluster", "set", "limited", "--sleep-after", "1s"]);
     assert_eq!(
-        (&shown["limits"]["sleep_after_seconds"], &shown["limits"]["connections_max"]),
+        (
+            &shown["limits"]["sleep_after_seconds"],
+            &shown["limits"]["connections_max"]
+        ),
         (&1.0.into(), &2.into())
     );
     CALM.wait_state("limited", "asleep");
     let nothing = CALM.cli(&["cluster", "set", "limited"]);
     assert_eq!(nothing.status.code(), Some(2), "nothing named is a slip");
-    assert_eq!(CALM.cli(&["cluster", "set", "limited", "--connections-max", "0"]).status.code(), Some(2));
+    assert_eq!(
+        CALM.cli(&["cluster", "set", "limited", "--connections-max", "0"])
+            .status
+            .code(),
+        Some(2)
+    );
 }

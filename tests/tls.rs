@@ -1,6 +1,13 @@
-//! TLS only: what is refused before it, which versions and certificates pass, what may never be read as a login.
+//! TLS only: what is refused before it, which versions and certificates pass, what may never be
+//! read as a login.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use std::io::Write;
 use std::process::Command;
@@ -25,12 +32,28 @@ fn case_01_no_tls_bit_is_3159_and_wakes_nothing() {
     let cluster = server.create("plain");
     server.sleep("plain");
     let mut probe = Probe::connect(cluster.addr());
-    let response = Response { capabilities: wire::ORDINARY & !wire::SSL, ..Response::new(&cluster.user) };
+    let response = Response {
+        capabilities: wire::ORDINARY & !wire::SSL,
+        ..Response::new(&cluster.user)
+    };
     probe.write(1, &response.bytes());
     let refused = Refused::parse(&probe.expect()).expect("an error packet");
-    assert_eq!((refused.code, refused.state.as_str(), probe.seq), (3159, "HY000", 2));
-    assert!(refused.message.starts_with("Connections using insecure transport are prohibited"), "{}", refused.message);
-    assert!(refused.message.contains("--ssl-mode=VERIFY_IDENTITY"), "it says what to set: {}", refused.message);
+    assert_eq!(
+        (refused.code, refused.state.as_str(), probe.seq),
+        (3159, "HY000", 2)
+    );
+    assert!(
+        refused
+            .message
+            .starts_with("Connections using insecure transport are prohibited"),
+        "{}",
+        refused.message
+    );
+    assert!(
+        refused.message.contains("--ssl-mode=VERIFY_IDENTITY"),
+        "it says what to set: {}",
+        refused.message
+    );
     assert_eq!(probe.until_closed(), b"", "then closed");
     assert_eq!(server.engines(), Vec::<u32>::new());
     assert_eq!(server.state("plain"), "asleep");
@@ -38,15 +61,29 @@ fn case_01_no_tls_bit_is_3159_and_wakes_nothing() {
 
 #[test]
 fn case_01_the_text_reaches_a_person_with_the_client() {
-    let out = mariadb_command(&CLUSTER, &["--skip-ssl"]).args(["-e", "SELECT 1"]).output().unwrap();
+    let out = mariadb_command(&CLUSTER, &["--skip-ssl"])
+        .args(["-e", "SELECT 1"])
+        .output()
+        .unwrap();
     // --ssl-verify-server-cert asks for TLS again, so it is left out here.
     let plain = Command::new("mariadb")
-        .args(["--no-defaults", "--skip-ssl", "-h127.0.0.1", "-P", &CLUSTER.port.to_string(), "-u", &CLUSTER.user])
+        .args([
+            "--no-defaults",
+            "--skip-ssl",
+            "-h127.0.0.1",
+            "-P",
+            &CLUSTER.port.to_string(),
+            "-u",
+            &CLUSTER.user,
+        ])
         .args(["-e", "SELECT 1"])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&plain.stderr);
-    assert!(text.contains("ERROR 3159 (HY000)") && text.contains("insecure transport"), "{text} / {out:?}");
+    assert!(
+        text.contains("ERROR 3159 (HY000)") && text.contains("insecure transport"),
+        "{text} / {out:?}"
+    );
 }
 
 #[test]
@@ -62,7 +99,8 @@ fn case_02_the_ssl_request_and_the_client_hello_in_one_segment() {
     probe.raw(&segment).unwrap();
     let mut tcp = probe.tcp().try_clone().unwrap();
     while tls.is_handshaking() {
-        tls.complete_io(&mut tcp).expect("the handshake goes on with nothing lost");
+        tls.complete_io(&mut tcp)
+            .expect("the handshake goes on with nothing lost");
     }
 }
 
@@ -83,7 +121,11 @@ fn case_04_short_and_old_first_packets_are_refused_in_order() {
     let old = [0x05, 0x00, 0, 0, 1, b'r', 0];
     let no_41 = wire::ssl_request(wire::ORDINARY & !wire::PROTOCOL_41);
     let truncated = &wire::ssl_request(wire::ORDINARY)[..20];
-    for (payload, codes) in [(&old[..], [1251, 1043]), (&no_41, [1251, 1043]), (truncated, [1251, 1043])] {
+    for (payload, codes) in [
+        (&old[..], [1251, 1043]),
+        (&no_41, [1251, 1043]),
+        (truncated, [1251, 1043]),
+    ] {
         let mut probe = Probe::connect(CLUSTER.addr());
         probe.write(1, payload);
         let answer = probe.expect();
@@ -144,15 +186,22 @@ fn case_06_empty_packets_neither_hang_nor_panic() {
     let mut session = Session::open(&CLUSTER);
     session.probe.write(0, &[]);
     let answer = session.probe.payload();
-    assert!(!matches!(answer, Ok(Some(ref p)) if p.first() == Some(&0x00)), "{answer:?}");
+    assert!(
+        !matches!(answer, Ok(Some(ref p)) if p.first() == Some(&0x00)),
+        "{answer:?}"
+    );
     assert!(Session::open(&CLUSTER).ping(), "and nobody else minds");
 }
 
 #[test]
 fn case_07_bytes_of_other_protocols_are_turned_away() {
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
-    for rubbish in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x03\x00\x00\x13\x0e\xe0\x00\x00", hello, &[0xff; 64]]
-    {
+    for rubbish in [
+        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
+        b"\x03\x00\x00\x13\x0e\xe0\x00\x00",
+        hello,
+        &[0xff; 64],
+    ] {
         let mut stream = dial(CLUSTER.addr());
         stream.write_all(rubbish).unwrap();
         let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -177,12 +226,18 @@ fn case_08_and_09_health_checks_are_no_errors_and_reach_no_engine() {
     }
     assert_eq!(server.engines(), Vec::<u32>::new());
     let log = server.log();
-    assert!(!log.contains("\"level\":\"ERROR\"") && !log.contains("panicked"), "{log}");
+    assert!(
+        !log.contains("\"level\":\"ERROR\"") && !log.contains("panicked"),
+        "{log}"
+    );
 }
 
 #[test]
 fn case_10_a_client_that_sends_nothing_is_let_go() {
-    let options = Options { config: "[gateway]\nlogin_deadline = \"1s\"\n".into(), ..Options::default() };
+    let options = Options {
+        config: "[gateway]\nlogin_deadline = \"1s\"\n".into(),
+        ..Options::default()
+    };
     let server = Server::with(options);
     let mut silent = Probe::connect(server.addr());
     let mut drip = Probe::connect(server.addr());
@@ -195,7 +250,13 @@ fn case_10_a_client_that_sends_nothing_is_let_go() {
             Ok(None) => {}
             Ok(Some(packet)) => assert_eq!(Refused::parse(&packet).unwrap().code, 1159),
             Err(e) => {
-                assert!(!matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{e}")
+                assert!(
+                    !matches!(
+                        e.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ),
+                    "{e}"
+                )
             }
         }
     }
@@ -221,7 +282,10 @@ fn case_14_tls_12_and_13_pass_each_alone() {
     ] {
         let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, &[version]));
         assert_eq!(probe.tls().protocol_version(), Some(want));
-        assert_eq!(probe.login(&Response::new(&CLUSTER.user), &CLUSTER.password), Verdict::In);
+        assert_eq!(
+            probe.login(&Response::new(&CLUSTER.user), &CLUSTER.password),
+            Verdict::In
+        );
     }
 }
 
@@ -236,13 +300,22 @@ fn case_14_older_versions_and_weak_ciphers_are_refused_in_the_handshake() {
         );
         assert!(!said.contains("BEGIN CERTIFICATE"), "{version}: {said}");
     }
-    for cipher in ["AES128-SHA", "ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384", "AES256-GCM-SHA384"] {
-        let said = s_client(&CLUSTER, &["-tls1_2", "-cipher", &format!("{cipher}:@SECLEVEL=0")]);
+    for cipher in [
+        "AES128-SHA",
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-RSA-AES256-SHA384",
+        "AES256-GCM-SHA384",
+    ] {
+        let said = s_client(
+            &CLUSTER,
+            &["-tls1_2", "-cipher", &format!("{cipher}:@SECLEVEL=0")],
+        );
         assert!(said.contains("handshake failure"), "{cipher}: {said}");
     }
-    for (version, cipher) in
-        [("-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256"), ("-tls1_2", "ECDHE-ECDSA-CHACHA20-POLY1305")]
-    {
+    for (version, cipher) in [
+        ("-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        ("-tls1_2", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+    ] {
         let said = s_client(&CLUSTER, &[version, "-cipher", cipher]);
         assert!(said.contains("BEGIN CERTIFICATE"), "{cipher}: {said}");
     }
@@ -252,7 +325,8 @@ fn case_14_older_versions_and_weak_ciphers_are_refused_in_the_handshake() {
 fn case_14_ssl_3_is_refused_in_the_handshake() {
     let mut probe = Probe::connect(CLUSTER.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    // A whole SSL 3.0 ClientHello: version, random, no session, two old cipher suites, no compression.
+    // A whole SSL 3.0 ClientHello: version, random, no session, two old cipher suites, no
+    // compression.
     let mut body = vec![3, 0];
     body.extend_from_slice(&[0x5a; 32]);
     body.extend_from_slice(&[0, 0, 4, 0x00, 0x35, 0x00, 0x0a, 1, 0]);
@@ -262,15 +336,25 @@ fn case_14_ssl_3_is_refused_in_the_handshake() {
     record.extend_from_slice(&hello);
     probe.raw(&record).unwrap();
     let answer = probe.until_closed();
-    assert_eq!(answer.first(), Some(&21), "an alert, never a ServerHello: {answer:?}");
+    assert_eq!(
+        answer.first(),
+        Some(&21),
+        "an alert, never a ServerHello: {answer:?}"
+    );
 }
 
 #[test]
 fn no_client_certificate_is_asked_for() {
     for version in ["-tls1_2", "-tls1_3"] {
         let said = s_client(&CLUSTER, &[version]);
-        assert!(said.contains("No client certificate CA names sent"), "{version}: {said}");
-        assert!(!said.contains("Requested Signature Algorithms"), "{version}: {said}");
+        assert!(
+            said.contains("No client certificate CA names sent"),
+            "{version}: {said}"
+        );
+        assert!(
+            !said.contains("Requested Signature Algorithms"),
+            "{version}: {said}"
+        );
     }
 }
 
@@ -279,7 +363,17 @@ fn a_client_set_up_to_send_a_certificate_connects_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (key, cert) = (folder.path().join("k.pem"), folder.path().join("c.pem"));
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=me"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=me",
+        ])
         .args(["-days", "2", "-keyout"])
         .arg(&key)
         .arg("-out")
@@ -287,7 +381,10 @@ fn a_client_set_up_to_send_a_certificate_connects_all_the_same() {
         .output()
         .unwrap();
     assert!(made.status.success(), "{made:?}");
-    let flags = [format!("--ssl-cert={}", cert.display()), format!("--ssl-key={}", key.display())];
+    let flags = [
+        format!("--ssl-cert={}", cert.display()),
+        format!("--ssl-key={}", key.display()),
+    ];
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let mut commands = vec![mariadb_command(&CLUSTER, &flags)];
     commands.extend(mysql9_command(&CLUSTER, &flags));
@@ -307,9 +404,20 @@ fn a_wrong_ca_or_a_wrong_name_is_refused_by_the_client() {
         probe.upgrade(tls::verified(ca, tls::BOTH), name)
     };
     upgrade(&CLUSTER.ca, "localhost").expect("the right ones");
-    assert!(upgrade(&other.ca, "localhost").unwrap_err().to_string().contains("certificate"));
+    assert!(
+        upgrade(&other.ca, "localhost")
+            .unwrap_err()
+            .to_string()
+            .contains("certificate")
+    );
     for name in ["127.0.0.2", "wrong.test", "local.host"] {
-        assert!(upgrade(&CLUSTER.ca, name).unwrap_err().to_string().contains("certificate"), "{name}");
+        assert!(
+            upgrade(&CLUSTER.ca, name)
+                .unwrap_err()
+                .to_string()
+                .contains("certificate"),
+            "{name}"
+        );
     }
 }
 
@@ -320,14 +428,27 @@ fn the_mysql_client_verifies_and_refuses_what_is_wrong() {
         return;
     };
     let run = |cluster: &Cluster, flags: &[&str]| {
-        let out = mysql9_command(cluster, flags).unwrap().args(["-e", "SELECT 3"]).output().unwrap();
-        (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+        let out = mysql9_command(cluster, flags)
+            .unwrap()
+            .args(["-e", "SELECT 3"])
+            .output()
+            .unwrap();
+        (
+            out.status.success(),
+            String::from_utf8_lossy(&out.stderr).into_owned(),
+        )
     };
     assert!(run(&CLUSTER, &[]).0, "{:?}", run(&CLUSTER, &[]));
     assert!(run(&CLUSTER, &["--tls-version=TLSv1.2"]).0);
     assert!(run(&CLUSTER, &["--tls-version=TLSv1.3"]).0);
-    let wrong_host = Cluster { host: "127.0.0.2".into(), ..CLUSTER.clone() };
-    assert!(!run(&wrong_host, &[]).0, "127.0.0.2 is not in the certificate");
+    let wrong_host = Cluster {
+        host: "127.0.0.2".into(),
+        ..CLUSTER.clone()
+    };
+    assert!(
+        !run(&wrong_host, &[]).0,
+        "127.0.0.2 is not in the certificate"
+    );
     let plain = Command::new(mysql9_program().unwrap())
         .args([
             "--ssl-mode=DISABLED",
@@ -341,5 +462,8 @@ fn the_mysql_client_verifies_and_refuses_what_is_wrong() {
         ])
         .output()
         .unwrap();
-    assert!(String::from_utf8_lossy(&plain.stderr).contains("ERROR 3159"), "{plain:?}");
+    assert!(
+        String::from_utf8_lossy(&plain.stderr).contains("ERROR 3159"),
+        "{plain:?}"
+    );
 }

@@ -1,8 +1,14 @@
-//! The local CA in this machine's own stores, and a new one in the place of the old. Whatever changes a store runs in a
-//! private view of the file system, so that the machine's real stores stay as they are; where no such view can be made
-//! the test says "not run".
+//! The local CA in this machine's own stores, and a new one in the place of the old. Whatever
+//! changes a store runs in a private view of the file system, so that the machine's real stores
+//! stay as they are; where no such view can be made the test says "not run".
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use serde_json::Value;
 use std::os::unix::process::CommandExt;
@@ -20,7 +26,8 @@ use tidegate_e2e::{Cluster, Options, Server, tls, wire};
 /// A name outside everything that a local CA may always speak for.
 const OUTSIDE: &str = "db.outside.example.com";
 
-/// Verifies chain and name with what Python's default context trusts, behind MySQL's own request for TLS.
+/// Verifies chain and name with what Python's default context trusts, behind MySQL's own request
+/// for TLS.
 const PYTHON: &str = r#"
 import socket, ssl, struct, sys
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
@@ -54,7 +61,12 @@ public class Trusts {
 
 fn trust(machine: &Machine, server: &Server, args: &[&str]) -> Said {
     let mut command = machine.command(binary());
-    command.arg("trust").args(args).arg("--data").arg(server.data()).env("JAVA_HOME", &machine.java_home);
+    command
+        .arg("trust")
+        .args(args)
+        .arg("--data")
+        .arg(server.data())
+        .env("JAVA_HOME", &machine.java_home);
     command.output().unwrap().into()
 }
 
@@ -63,7 +75,12 @@ fn status(machine: &Machine, server: &Server) -> Value {
 }
 
 fn states(status: &Value) -> Vec<&str> {
-    status["stores"].as_array().unwrap().iter().map(|store| store["state"].as_str().unwrap()).collect()
+    status["stores"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|store| store["state"].as_str().unwrap())
+        .collect()
 }
 
 fn all(status: &Value, state: &str) -> bool {
@@ -80,8 +97,22 @@ fn believers(machine: &Machine, cluster: &Cluster) -> Vec<(&'static str, bool)> 
     let port = cluster.port.to_string();
     let at = format!("127.0.0.1:{port}");
     let mut mariadb = machine.command("mariadb");
-    mariadb.args(["--no-defaults", "--batch", "--skip-column-names", "--ssl-verify-server-cert"]);
-    mariadb.args(["-h", "127.0.0.1", "-P", &port, "-u", &cluster.user, "-e", "SELECT 40+2"]);
+    mariadb.args([
+        "--no-defaults",
+        "--batch",
+        "--skip-column-names",
+        "--ssl-verify-server-cert",
+    ]);
+    mariadb.args([
+        "-h",
+        "127.0.0.1",
+        "-P",
+        &port,
+        "-u",
+        &cluster.user,
+        "-e",
+        "SELECT 40+2",
+    ]);
     mariadb.env("MYSQL_PWD", &cluster.password);
     let mut python = machine.command("python3");
     python.args(["-c", PYTHON, "127.0.0.1", &port, "localhost"]);
@@ -95,8 +126,15 @@ fn believers(machine: &Machine, cluster: &Cluster) -> Vec<(&'static str, bool)> 
     ];
     if let Some(java) = machine.java() {
         let mut command = machine.command(java);
-        command.arg(&machine.java_file).args(["127.0.0.1", &port, "localhost"]);
-        found.push(("java", Said::from(command.output().unwrap()).out.starts_with("TLSv1.")));
+        command
+            .arg(&machine.java_file)
+            .args(["127.0.0.1", &port, "localhost"]);
+        found.push((
+            "java",
+            Said::from(command.output().unwrap())
+                .out
+                .starts_with("TLSv1."),
+        ));
     }
     found
 }
@@ -109,7 +147,9 @@ fn assert_believed(machine: &Machine, cluster: &Cluster, believed: bool) {
 
 #[test]
 fn installed_every_client_believes_and_removed_nothing_is_left() {
-    let Some(machine) = Machine::new(JAVA) else { return };
+    let Some(machine) = Machine::new(JAVA) else {
+        return;
+    };
     let server = Server::start();
     let cluster = server.create("trusted");
     assert!(all(&status(&machine, &server), "absent"));
@@ -119,20 +159,42 @@ fn installed_every_client_believes_and_removed_nothing_is_left() {
     let said = trust(&machine, &server, &["install"]);
     let now = status(&machine, &server);
     assert!(said.ok && all(&now, "installed"), "{said:?} {now}");
-    assert!(said.err.contains("wrote /usr/local/share/ca-certificates/tidegate-local-"), "line by line: {}", said.err);
+    assert!(
+        said.err
+            .contains("wrote /usr/local/share/ca-certificates/tidegate-local-"),
+        "line by line: {}",
+        said.err
+    );
     let java = machine.has_java();
-    assert_eq!(said.err.contains("keytool imported it as tidegate-local-"), java, "Java's own store: {}", said.err);
+    assert_eq!(
+        said.err.contains("keytool imported it as tidegate-local-"),
+        java,
+        "Java's own store: {}",
+        said.err
+    );
     assert_believed(&machine, &cluster, true);
     // A path is not needed, but the right name is.
     let mut python = machine.command("python3");
-    python.args(["-c", PYTHON, "127.0.0.1", &cluster.port.to_string(), "wrong.test"]);
+    python.args([
+        "-c",
+        PYTHON,
+        "127.0.0.1",
+        &cluster.port.to_string(),
+        "wrong.test",
+    ]);
     let wrong = Said::from(python.output().unwrap());
-    assert!(!wrong.ok && wrong.err.contains("CERTIFICATE_VERIFY_FAILED"), "{wrong:?}");
+    assert!(
+        !wrong.ok && wrong.err.contains("CERTIFICATE_VERIFY_FAILED"),
+        "{wrong:?}"
+    );
 
     let installed = machine.stores();
     assert_ne!(before, installed);
     let again = trust(&machine, &server, &["install"]);
-    assert!(again.ok && again.err.contains("has it already"), "{again:?}");
+    assert!(
+        again.ok && again.err.contains("has it already"),
+        "{again:?}"
+    );
     assert_eq!(machine.stores(), installed, "a second time changes nothing");
 
     let said = trust(&machine, &server, &["remove"]);
@@ -141,13 +203,18 @@ fn installed_every_client_believes_and_removed_nothing_is_left() {
     assert_eq!(machine.dangling_links(), [""; 0]);
     assert_believed(&machine, &cluster, false);
     let again = trust(&machine, &server, &["remove"]);
-    assert!(again.ok && again.err.contains("has nothing of it"), "{again:?}");
+    assert!(
+        again.ok && again.err.contains("has nothing of it"),
+        "{again:?}"
+    );
     assert_eq!(machine.stores(), before);
 }
 
 #[test]
 fn two_data_directories_do_not_collide_and_renewing_swaps_one() {
-    let Some(machine) = Machine::new(JAVA) else { return };
+    let Some(machine) = Machine::new(JAVA) else {
+        return;
+    };
     let (one, two) = (Server::start(), Server::start());
     let before = machine.stores();
     assert!(trust(&machine, &one, &["install"]).ok);
@@ -165,10 +232,23 @@ fn two_data_directories_do_not_collide_and_renewing_swaps_one() {
     assert_believed(&machine, &two_cluster, true);
 
     let renewed = trust(&machine, &two, &["renew", "--yes"]);
-    assert!(renewed.ok && renewed.err.contains("every client needs the new"), "{renewed:?}");
+    assert!(
+        renewed.ok && renewed.err.contains("every client needs the new"),
+        "{renewed:?}"
+    );
     let now = status(&machine, &two);
-    assert!(all(&now, "installed"), "the new one took the old one's place: {renewed:?} {now}");
-    assert!(now["stores"].as_array().unwrap().iter().all(|store| store["older"] == Value::Array(vec![])), "{now}");
+    assert!(
+        all(&now, "installed"),
+        "the new one took the old one's place: {renewed:?} {now}"
+    );
+    assert!(
+        now["stores"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|store| store["older"] == Value::Array(vec![])),
+        "{now}"
+    );
     assert_believed(&machine, &two_cluster, true);
     assert!(trust(&machine, &two, &["remove"]).ok);
     assert_eq!(machine.stores(), one_alone);
@@ -180,7 +260,9 @@ fn two_data_directories_do_not_collide_and_renewing_swaps_one() {
 
 #[test]
 fn an_older_ca_is_told_and_taken_out_when_the_new_one_goes_in() {
-    let Some(machine) = Machine::new(JAVA) else { return };
+    let Some(machine) = Machine::new(JAVA) else {
+        return;
+    };
     let mut server = Server::start();
     let cluster = server.create("older");
     let before = machine.stores();
@@ -188,8 +270,14 @@ fn an_older_ca_is_told_and_taken_out_when_the_new_one_goes_in() {
     let old = name(&status(&machine, &server));
     server.stop();
     let said = trust(&machine, &server, &["renew", "--yes"]);
-    assert!(said.ok && said.err.contains("next start") && said.err.contains("trust install"), "{said:?}");
-    assert!(all(&status(&machine, &server), "installed"), "nothing happens before that");
+    assert!(
+        said.ok && said.err.contains("next start") && said.err.contains("trust install"),
+        "{said:?}"
+    );
+    assert!(
+        all(&status(&machine, &server), "installed"),
+        "nothing happens before that"
+    );
     server.run();
     let now = status(&machine, &server);
     assert!(all(&now, "older"), "{now}");
@@ -211,11 +299,23 @@ fn who_is_not_root_is_told_the_line_to_type() {
     let server = Server::start();
     for args in [&["install"][..], &["remove"], &["remove", "--all"]] {
         let mut command = Command::new(binary());
-        let out = command.arg("trust").args(args).arg("--data").arg(server.data()).uid(65534).gid(65534).output();
+        let out = command
+            .arg("trust")
+            .args(args)
+            .arg("--data")
+            .arg(server.data())
+            .uid(65534)
+            .gid(65534)
+            .output();
         let out = out.unwrap();
         assert_eq!(out.status.code(), Some(1), "{args:?}: {out:?}");
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        let line = format!("sudo {} trust {} --data {}", binary().display(), args.join(" "), server.data().display());
+        let line = format!(
+            "sudo {} trust {} --data {}",
+            binary().display(),
+            args.join(" "),
+            server.data().display()
+        );
         assert!(said.contains(&line), "{said}");
     }
 }
@@ -224,7 +324,9 @@ fn who_is_not_root_is_told_the_line_to_type() {
 fn verifies(server: &Server, ca: &Path, name: &str) -> Result<(), String> {
     let mut probe = Probe::connect(server.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe.upgrade(tls::verified(ca, tls::BOTH), name).map_err(|error| error.to_string())
+    probe
+        .upgrade(tls::verified(ca, tls::BOTH), name)
+        .map_err(|error| error.to_string())
 }
 
 fn kept_copy(server: &Server) -> PathBuf {
@@ -238,12 +340,20 @@ fn a_name_outside_the_constraints_is_carried_after_renewal_and_sessions_go_on() 
     let mut server = Server::start();
     let cluster = server.create("renewed");
     server.stop();
-    server.change(Options { names: vec![OUTSIDE.into()], ..Options::default() });
+    server.change(Options {
+        names: vec![OUTSIDE.into()],
+        ..Options::default()
+    });
     server.run();
     let ca = server.data().join("ca.pem");
     let log = server.log();
-    let warning = log.lines().find(|line| line.contains("does not carry") && line.contains(OUTSIDE));
-    assert!(warning.is_some_and(|line| line.contains("tidegate trust renew")), "{log}");
+    let warning = log
+        .lines()
+        .find(|line| line.contains("does not carry") && line.contains(OUTSIDE));
+    assert!(
+        warning.is_some_and(|line| line.contains("tidegate trust renew")),
+        "{log}"
+    );
     assert!(verifies(&server, &ca, "localhost").is_ok());
     assert!(verifies(&server, &ca, OUTSIDE).is_err());
     let mut session = Session::open(&cluster);
@@ -253,16 +363,28 @@ fn a_name_outside_the_constraints_is_carried_after_renewal_and_sessions_go_on() 
     // Nobody makes every client's file useless by a slip of the pen.
     let out = server.cli(&["trust", "renew"]);
     assert_eq!(out.status.code(), Some(2), "{out:?}");
-    assert!(String::from_utf8_lossy(&out.stderr).contains("--yes"), "{out:?}");
+    assert!(
+        String::from_utf8_lossy(&out.stderr).contains("--yes"),
+        "{out:?}"
+    );
     assert_eq!(std::fs::read(&ca).unwrap(), std::fs::read(&old).unwrap());
 
     let out = server.cli(&["trust", "renew", "--yes"]);
     assert!(out.status.success(), "{out:?}");
-    assert!(verifies(&server, &ca, OUTSIDE).is_ok(), "the leaf carries it now");
-    assert!(verifies(&server, &old, "localhost").is_err(), "clients need the new file");
+    assert!(
+        verifies(&server, &ca, OUTSIDE).is_ok(),
+        "the leaf carries it now"
+    );
+    assert!(
+        verifies(&server, &old, "localhost").is_err(),
+        "clients need the new file"
+    );
     assert_eq!(session.value("SELECT 2"), "2", "the open session goes on");
     soon("connect lines know the name", || {
-        let names = server.json(&["cluster", "show", "renewed"])["host"].as_str().unwrap().to_owned();
+        let names = server.json(&["cluster", "show", "renewed"])["host"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         (names == "127.0.0.1" || names == OUTSIDE).then_some(())
     });
     assert_eq!(Session::open(&cluster).value("SELECT 3"), "3");

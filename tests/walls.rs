@@ -1,7 +1,13 @@
-//! The walls round an engine, tried from inside through the endpoint, with SUPER and FILE in hand: SQL rights are a
-//! courtesy, the process is the wall.
+//! The walls round an engine, tried from inside through the endpoint, with SUPER and FILE in hand:
+//! SQL rights are a courtesy, the process is the wall.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,14 +34,18 @@ fn root_administers_its_cluster_and_no_more() {
     ] {
         root.run(sql);
     }
-    for sql in ["SELECT LOAD_FILE('/etc/hostname')", "SELECT 1 INTO OUTFILE '/tmp/tidegate-e2e-out'"] {
+    for sql in [
+        "SELECT LOAD_FILE('/etc/hostname')",
+        "SELECT 1 INTO OUTFILE '/tmp/tidegate-e2e-out'",
+    ] {
         match root.query(sql) {
             Outcome::Rows { rows, .. } => assert_eq!(rows[0][0], None, "{sql}"),
             other => drop(other.refused()),
         }
     }
     root.query("SHUTDOWN").refused();
-    root.query("SET GLOBAL general_log_file = '/tmp/tidegate-e2e-log'").refused();
+    root.query("SET GLOBAL general_log_file = '/tmp/tidegate-e2e-log'")
+        .refused();
 }
 
 #[test]
@@ -45,23 +55,34 @@ fn with_everything_granted_no_file_outside_is_read_or_made() {
     Session::open(&neighbour).run("CREATE TABLE secret (n INT)");
     let mut evil = almighty(&cluster);
     let outside = tempfile::tempdir().unwrap();
-    fs::set_permissions(outside.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    fs::set_permissions(
+        outside.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o777),
+    )
+    .unwrap();
     let bait = outside.path().join("bait");
     fs::write(&bait, "secret words").unwrap();
     fs::set_permissions(&bait, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
-    let read = [bait.display().to_string(), cluster.ca.display().to_string(), "/etc/hostname".into()];
+    let read = [
+        bait.display().to_string(),
+        cluster.ca.display().to_string(),
+        "/etc/hostname".into(),
+    ];
     for path in &read {
         match evil.query(&format!("SELECT LOAD_FILE('{path}')")) {
             Outcome::Rows { rows, .. } => assert_eq!(rows[0][0], None, "{path}"),
             other => drop(other.refused()),
         }
         evil.run("CREATE OR REPLACE TABLE test.taken (line TEXT)");
-        evil.query(&format!("LOAD DATA INFILE '{path}' INTO TABLE test.taken")).refused();
+        evil.query(&format!("LOAD DATA INFILE '{path}' INTO TABLE test.taken"))
+            .refused();
         assert_eq!(evil.value("SELECT COUNT(*) FROM test.taken"), "0", "{path}");
     }
     let made = outside.path().join("made");
-    evil.query(&format!("SELECT 'x' INTO OUTFILE '{}'", made.display())).refused();
-    evil.query(&format!("SELECT 'x' INTO DUMPFILE '{}'", made.display())).refused();
+    evil.query(&format!("SELECT 'x' INTO OUTFILE '{}'", made.display()))
+        .refused();
+    evil.query(&format!("SELECT 'x' INTO DUMPFILE '{}'", made.display()))
+        .refused();
     for variable in ["general_log_file", "slow_query_log_file"] {
         // Whether the setting is taken or not: nothing is made and nothing is changed.
         for path in [&made, &bait] {
@@ -72,8 +93,15 @@ fn with_everything_granted_no_file_outside_is_read_or_made() {
             let _ = evil.query("SET GLOBAL general_log = 0");
         }
     }
-    evil.query(&format!("CREATE TABLE test.elsewhere (n INT) DATA DIRECTORY '{}'", outside.path().display()));
-    let found: Vec<PathBuf> = fs::read_dir(outside.path()).unwrap().flatten().map(|e| e.path()).collect();
+    evil.query(&format!(
+        "CREATE TABLE test.elsewhere (n INT) DATA DIRECTORY '{}'",
+        outside.path().display()
+    ));
+    let found: Vec<PathBuf> = fs::read_dir(outside.path())
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .collect();
     assert_eq!(found, std::slice::from_ref(&bait), "nothing was made");
     assert_eq!(fs::read_to_string(&bait).unwrap(), "secret words");
 }
@@ -92,17 +120,31 @@ fn with_everything_granted_no_code_is_loaded_and_no_network_opened() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let _ = evil.query(&format!("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='x'"));
+    let _ = evil.query(&format!(
+        "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='x'"
+    ));
     let _ = evil.query("START SLAVE");
     // The engine says itself that it can't; until then it would have called.
     let tried = tidegate_e2e::limits::soon("what the replication thread says", || {
         let status = evil.query("SHOW SLAVE STATUS");
-        let Outcome::Rows { rows, .. } = status else { return Some("refused".to_owned()) };
-        let text: Vec<_> = rows.first()?.iter().flatten().map(|c| String::from_utf8_lossy(c).into_owned()).collect();
-        text.into_iter().find(|c| c.contains("error connecting") || c.contains("socket"))
+        let Outcome::Rows { rows, .. } = status else {
+            return Some("refused".to_owned());
+        };
+        let text: Vec<_> = rows
+            .first()?
+            .iter()
+            .flatten()
+            .map(|c| String::from_utf8_lossy(c).into_owned())
+            .collect();
+        text.into_iter()
+            .find(|c| c.contains("error connecting") || c.contains("socket"))
     });
     println!("{tried}");
-    assert_eq!(listener.accept().err().map(|e| e.kind()), Some(std::io::ErrorKind::WouldBlock), "nobody called");
+    assert_eq!(
+        listener.accept().err().map(|e| e.kind()),
+        Some(std::io::ErrorKind::WouldBlock),
+        "nobody called"
+    );
     let _ = evil.query("STOP SLAVE");
 }
 
@@ -119,18 +161,36 @@ fn an_engine_runs_under_its_own_user_and_holds_nothing_of_ours() {
     assert_eq!(engines.len(), 2);
     let uid = |pid: &u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = |key: &str| status.lines().find_map(|l| l.strip_prefix(key)).unwrap().trim().to_owned();
+        let line = |key: &str| {
+            status
+                .lines()
+                .find_map(|l| l.strip_prefix(key))
+                .unwrap()
+                .trim()
+                .to_owned()
+        };
         assert_eq!(line("NoNewPrivs:"), "1");
         assert_eq!(line("Seccomp:"), "2", "a filter");
         assert_eq!(line("CapEff:"), "0000000000000000");
-        line("Uid:").split_whitespace().next().unwrap().parse::<u32>().unwrap()
+        line("Uid:")
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
     };
     let uids: Vec<u32> = engines.iter().map(uid).collect();
     assert_ne!(uids[0], uids[1]);
-    assert!(uids.iter().all(|u| (1_879_048_192..=2_147_352_575).contains(u)), "{uids:?}");
+    assert!(
+        uids.iter()
+            .all(|u| (1_879_048_192..=2_147_352_575).contains(u)),
+        "{uids:?}"
+    );
     for pid in engines {
         for fd in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
-            let Ok(target) = fs::read_link(fd.path()) else { continue };
+            let Ok(target) = fs::read_link(fd.path()) else {
+                continue;
+            };
             let target = target.to_string_lossy().into_owned();
             for ours in ["store", "sqlite", ".key", "control.sock"] {
                 assert!(!target.contains(ours), "{target}");

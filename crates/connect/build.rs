@@ -1,14 +1,21 @@
-//! Lists `clients/*.toml` for the program, so that adding a client is adding a file. Never reads what is in them.
+//! Lists `clients/*.toml` for the program, so that adding a client is adding a file. Never reads
+//! what is in them.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("clients");
+    let folder =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("clients");
     println!("cargo::rerun-if-changed=clients");
-    let mut files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let mut files = fs::read_dir(&folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<_>>>()?;
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    });
     files.sort();
     let mut list = String::from("[\n");
     for file in files {
@@ -16,5 +23,8 @@ fn main() -> io::Result<()> {
         let _ = writeln!(list, "    (file_stem({file:?}), include_str!({file:?})),");
     }
     list.push(']');
-    fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("clients.rs"), list)
+    fs::write(
+        PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("clients.rs"),
+        list,
+    )
 }

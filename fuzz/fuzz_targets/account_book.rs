@@ -1,6 +1,6 @@
-//! Rows of a tenant's account table, and the compact book that they become: whatever the rows say, an account has a
-//! bounded number of methods, what goes into a book comes out, a search finds what a scan finds, and a stored book that
-//! is damaged is refused or read within its bytes.
+//! Rows of a tenant's account table, and the compact book that they become: whatever the rows say,
+//! an account has a bounded number of methods, what goes into a book comes out, a search finds what
+//! a scan finds, and a stored book that is damaged is refused or read within its bytes.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_engine::fuzzing::account;
@@ -11,7 +11,10 @@ use tidegate_model::{Account, Accounts, Claim};
 fn rows(data: &[u8]) -> Vec<Account> {
     let mut lines = data.split(|byte| *byte == b'\n');
     std::iter::from_fn(|| {
-        let (host, user) = (String::from_utf8_lossy(lines.next()?), String::from_utf8_lossy(lines.next()?));
+        let (host, user) = (
+            String::from_utf8_lossy(lines.next()?),
+            String::from_utf8_lossy(lines.next()?),
+        );
         Some(account(&host, &user, lines.next()))
     })
     .flatten()
@@ -20,16 +23,28 @@ fn rows(data: &[u8]) -> Vec<Account> {
 
 fuzz_target!(|data: &[u8]| {
     let rows = rows(data);
-    assert!(rows.iter().all(|row| row.verifiers.len() <= METHODS_MAX && !row.verifiers.is_empty()));
+    assert!(
+        rows.iter()
+            .all(|row| row.verifiers.len() <= METHODS_MAX && !row.verifiers.is_empty())
+    );
     let accounts: Accounts = rows.iter().cloned().collect();
     if accounts.is_complete() {
         assert!(accounts.iter().eq(rows.iter().cloned()));
     }
-    assert_eq!(Accounts::from_bytes(accounts.as_bytes().to_vec(), accounts.is_complete()), Ok(accounts.clone()));
+    assert_eq!(
+        Accounts::from_bytes(accounts.as_bytes().to_vec(), accounts.is_complete()),
+        Ok(accounts.clone())
+    );
     for row in rows.iter().take(4) {
-        let claim = Claim { names: vec![row.user.clone()], client: [203, 0, 113, 9].into() };
+        let claim = Claim {
+            names: vec![row.user.clone()],
+            client: [203, 0, 113, 9].into(),
+        };
         let found = accounts.candidates(&claim);
-        let of_user = accounts.iter().filter(|a| a.user == row.user).take(HOSTS_PER_USER_MAX);
+        let of_user = accounts
+            .iter()
+            .filter(|a| a.user == row.user)
+            .take(HOSTS_PER_USER_MAX);
         let scanned = of_user.filter(|a| !a.locked && a.admits(claim.client));
         assert!(found.into_iter().eq(scanned.take(CANDIDATES_MAX)));
     }

@@ -1,4 +1,5 @@
-//! A hostile server before the judge: the login and a query inside TLS. The password goes only to who asks for it.
+//! A hostile server before the judge: the login and a query inside TLS. The password goes only to
+//! who asks for it.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 

@@ -1,4 +1,5 @@
-//! Our login at an engine that says anything: each of its packets gets one answer in its turn or ends it.
+//! Our login at an engine that says anything: each of its packets gets one answer in its turn or
+//! ends it.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_fuzz::packets;
@@ -19,11 +20,16 @@ fuzz_target!(|stream: &[u8]| {
     });
     for packet in packets(stream) {
         let seq = packet.seq;
-        let Ok(step) = machine.on_packet(packet) else { return };
+        let Ok(step) = machine.on_packet(packet) else {
+            return;
+        };
         match step {
             ClientStep::Send(bytes) => {
                 let declared = usize::from(bytes[0]) | usize::from(bytes[1]) << 8;
-                assert_eq!((bytes.len(), bytes[3]), (HEADER_LEN + declared, seq.wrapping_add(1)));
+                assert_eq!(
+                    (bytes.len(), bytes[3]),
+                    (HEADER_LEN + declared, seq.wrapping_add(1))
+                );
             }
             ClientStep::Done { .. } | ClientStep::Refused(_) => return,
         }

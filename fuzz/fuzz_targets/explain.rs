@@ -1,5 +1,5 @@
-//! A pasted connection string: any text is read to its end, and of a password that is written as its form wants it,
-//! no piece is ever shown.
+//! A pasted connection string: any text is read to its end, and of a password that is written as
+//! its form wants it, no piece is ever shown.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
@@ -21,13 +21,21 @@ fuzz_target!(|data: &[u8]| {
             let _ = write!(percent, "%{byte:02X}");
         }
     }
-    let quoted = password.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
+    let quoted = password
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace(['\n', '\r'], " ");
     for text in [
         format!("mysql://root:{percent}@db.example.com:4000/test?ssl=true"),
         format!("jdbc:mysql://db.example.com/test?user=root&password={percent}&sslMode=REQUIRED"),
-        format!("pymysql.connect(host=\"h.example\", user=\"root\", password=\"{quoted}\", ssl_ca=\"f.pem\")"),
+        format!(
+            "pymysql.connect(host=\"h.example\", user=\"root\", password=\"{quoted}\", ssl_ca=\"f.pem\")"
+        ),
         format!("{{host: \"h.example\", password: \"{quoted}\", ssl: {{}}}}"),
-        format!("root:{}@tcp(db.example.com:4000)/test?tls=skip-verify", quoted.replace('"', "")),
+        format!(
+            "root:{}@tcp(db.example.com:4000)/test?tls=skip-verify",
+            quoted.replace('"', "")
+        ),
     ] {
         if let Ok(told) = explain(&text, &Ask::default()) {
             let shown = format!("{told:?}");

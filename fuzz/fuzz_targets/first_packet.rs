@@ -1,4 +1,5 @@
-//! The one packet read in clear text: only 32 bytes with the TLS bit are an SSLRequest, and hints stay printable.
+//! The one packet read in clear text: only 32 bytes with the TLS bit are an SSLRequest, and hints
+//! stay printable.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_wire::capabilities::Capabilities;
@@ -12,10 +13,14 @@ fuzz_target!(|payload: &[u8]| {
         }
         FirstPacket::Plain { client: Some(hint) } => {
             for text in [&hint.name, &hint.version] {
-                assert!(text.len() <= 64 && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{hint:?}");
+                assert!(
+                    text.len() <= 64 && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()),
+                    "{hint:?}"
+                );
             }
         }
         FirstPacket::Quit => assert_eq!(payload, [1]),
-        FirstPacket::Plain { client: None } | FirstPacket::OldProtocol | FirstPacket::Malformed => {}
+        FirstPacket::Plain { client: None } | FirstPacket::OldProtocol | FirstPacket::Malformed => {
+        }
     }
 });

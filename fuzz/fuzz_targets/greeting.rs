@@ -9,9 +9,14 @@ fuzz_target!(|payload: &[u8]| {
         Ok(Opening::Greeting(mut greeting)) => {
             // We always name a plugin, so only a greeting that says so can come back the same.
             greeting.capabilities = greeting.capabilities.union(Capabilities::PLUGIN_AUTH);
-            assert_eq!(Opening::parse(&greeting.encode()), Ok(Opening::Greeting(greeting)));
+            assert_eq!(
+                Opening::parse(&greeting.encode()),
+                Ok(Opening::Greeting(greeting))
+            );
         }
-        Ok(Opening::Error(err)) => assert_eq!(Opening::parse(&err.encode()), Ok(Opening::Error(err))),
+        Ok(Opening::Error(err)) => {
+            assert_eq!(Opening::parse(&err.encode()), Ok(Opening::Error(err)))
+        }
         Err(_) => {}
     }
 });

@@ -1,4 +1,5 @@
-//! A statement that may be a KILL: only its number is ever replaced, and the result is the same KILL of another session.
+//! A statement that may be a KILL: only its number is ever replaced, and the result is the same
+//! KILL of another session.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_wire::kill::{parse, rewrite};
@@ -13,7 +14,10 @@ fuzz_target!(|statement: &[u8]| {
     for id in [0, 7, u64::MAX] {
         let rewritten = rewrite(statement, id);
         let again = parse(&rewritten).expect("a rewritten KILL is a KILL");
-        assert_eq!((again.id, again.query, again.target_range.start), (id, kill.query, kill.target_range.start));
+        assert_eq!(
+            (again.id, again.query, again.target_range.start),
+            (id, kill.query, kill.target_range.start)
+        );
         assert_eq!(rewrite(&rewritten, kill.id), rewrite(statement, kill.id));
     }
 });

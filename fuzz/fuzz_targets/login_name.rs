@@ -1,4 +1,5 @@
-//! Login names and host patterns: a name that is routed is whole, and no pattern takes long or panics.
+//! Login names and host patterns: a name that is routed is whole, and no pattern takes long or
+//! panics.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,17 +7,33 @@ use tidegate_model::account::{Account, Requirement};
 use tidegate_model::login::{LoginName, USER_CHARS_MAX};
 
 fuzz_target!(|data: &[u8]| {
-    if let LoginName::Routed { prefix, user, whole } = LoginName::parse(data) {
+    if let LoginName::Routed {
+        prefix,
+        user,
+        whole,
+    } = LoginName::parse(data)
+    {
         assert_eq!(format!("{prefix}.{user}"), whole);
         assert_eq!(whole.as_bytes(), data);
         assert!(!user.is_empty() && whole.chars().count() <= USER_CHARS_MAX);
     }
-    let Some((address, host)) = data.split_first_chunk::<16>() else { return };
+    let Some((address, host)) = data.split_first_chunk::<16>() else {
+        return;
+    };
     let v6 = IpAddr::V6(Ipv6Addr::from(*address));
     let host = String::from_utf8_lossy(host).into_owned();
-    let account = Account { user: String::new(), host, verifiers: Vec::new(), locked: false, requires: Requirement::None };
+    let account = Account {
+        user: String::new(),
+        host,
+        verifiers: Vec::new(),
+        locked: false,
+        requires: Requirement::None,
+    };
     // An address means the same in both notations.
     assert_eq!(account.admits(v6), account.admits(v6.to_canonical()));
-    let everywhere = Account { host: "%".to_owned(), ..account };
+    let everywhere = Account {
+        host: "%".to_owned(),
+        ..account
+    };
     assert!(everywhere.admits(v6));
 });

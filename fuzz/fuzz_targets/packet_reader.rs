@@ -1,4 +1,5 @@
-//! Packets out of a stream in arbitrary pieces: every byte is accounted for, and pieces never change what comes out.
+//! Packets out of a stream in arbitrary pieces: every byte is accounted for, and pieces never
+//! change what comes out.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_wire::packet::{HEADER_LEN, Packet, PacketReader};
@@ -13,7 +14,11 @@ fn read(stream: &[u8], piece: usize) -> (Vec<Packet>, usize, bool) {
         let end = stream.len().min(at + piece);
         match reader.feed(&stream[at..end]) {
             Ok((taken, packet)) => {
-                assert!(taken > 0 && at + taken <= end, "took {taken} of {}", end - at);
+                assert!(
+                    taken > 0 && at + taken <= end,
+                    "took {taken} of {}",
+                    end - at
+                );
                 at += taken;
                 packets.extend(packet);
             }
@@ -24,12 +29,18 @@ fn read(stream: &[u8], piece: usize) -> (Vec<Packet>, usize, bool) {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((piece, stream)) = data.split_first() else { return };
+    let Some((piece, stream)) = data.split_first() else {
+        return;
+    };
     let (packets, taken, refused) = read(stream, stream.len().max(1));
     assert!(refused || taken == stream.len());
     let whole: usize = packets.iter().map(|p| p.payload.len() + HEADER_LEN).sum();
     assert!(whole <= stream.len());
     assert!(packets.iter().all(|p| p.payload.len() <= MAX));
     let pieces = read(stream, usize::from(*piece).max(1));
-    assert_eq!((&pieces.0, pieces.2), (&packets, refused), "pieces change what is read");
+    assert_eq!(
+        (&pieces.0, pieces.2),
+        (&packets, refused),
+        "pieces change what is read"
+    );
 });

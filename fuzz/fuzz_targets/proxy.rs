@@ -7,7 +7,8 @@ fuzz_target!(|bytes: &[u8]| {
     let verdict = parse(bytes);
     if let Ok(Parsed::Complete { source, len }) = verdict {
         assert!(len <= bytes.len());
-        // What follows the header changes nothing, and whoever reads as many bytes as asked for ends exactly behind it.
+        // What follows the header changes nothing, and whoever reads as many bytes as asked for
+        // ends exactly behind it.
         assert_eq!(parse(&bytes[..len]), verdict);
         let mut have = 0;
         while let Ok(Parsed::Incomplete { at_least }) = parse(&bytes[..have]) {
@@ -18,8 +19,17 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!((have, parse(&bytes[..have])), (len, verdict));
         if let Some(source) = source {
             let ours = encode_v2(Some((source, source)));
-            let Ok(Parsed::Complete { source: Some(again), len }) = parse(&ours) else { panic!("ours is not read") };
-            assert_eq!((again.port(), again.ip().to_canonical()), (source.port(), source.ip().to_canonical()));
+            let Ok(Parsed::Complete {
+                source: Some(again),
+                len,
+            }) = parse(&ours)
+            else {
+                panic!("ours is not read")
+            };
+            assert_eq!(
+                (again.port(), again.ip().to_canonical()),
+                (source.port(), source.ip().to_canonical())
+            );
             assert_eq!(len, ours.len());
         }
     }

@@ -6,8 +6,14 @@ use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::query::{Outcome, ResultReader};
 
 fuzz_target!(|data: &[u8]| {
-    let Some((flags, stream)) = data.split_first() else { return };
-    let capabilities = if flags & 1 == 1 { Capabilities::DEPRECATE_EOF } else { Capabilities(0) };
+    let Some((flags, stream)) = data.split_first() else {
+        return;
+    };
+    let capabilities = if flags & 1 == 1 {
+        Capabilities::DEPRECATE_EOF
+    } else {
+        Capabilities(0)
+    };
     let mut reader = ResultReader::new(capabilities);
     for packet in packets(stream) {
         match reader.on_packet(&packet) {

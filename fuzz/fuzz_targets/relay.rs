@@ -1,5 +1,6 @@
-//! The relay core between two sides that say anything, in any pieces: no byte is lost, invented or changed, it never
-//! stands still while nothing is outstanding, and how the bytes were cut makes no difference.
+//! The relay core between two sides that say anything, in any pieces: no byte is lost, invented or
+//! changed, it never stands still while nothing is outstanding, and how the bytes were cut makes no
+//! difference.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_fuzz::script::{Script, Side};
@@ -24,7 +25,11 @@ fn run(script: &Script<'_>, client_piece: usize, engine_piece: usize) -> Seen {
     let mut given = 0;
     let mut ended = None;
     'script: for (side, bytes) in script.steps() {
-        let piece = if side == Side::Client { client_piece } else { engine_piece };
+        let piece = if side == Side::Client {
+            client_piece
+        } else {
+            engine_piece
+        };
         for now in bytes.chunks(piece) {
             let step = match side {
                 Side::Client => {
@@ -32,8 +37,8 @@ fn run(script: &Script<'_>, client_piece: usize, engine_piece: usize) -> Seen {
                     run.pending.extend_from_slice(now);
                     run.pump()
                 }
-                // What has become quiet may let the client go on, whether the rest has come or not: only at the end,
-                // so that both ways of cutting go on at the same place.
+                // What has become quiet may let the client go on, whether the rest has come or not:
+                // only at the end, so that both ways of cutting go on at the same place.
                 Side::Engine => run.relay.from_engine(now),
             };
             ended = step.err();
@@ -47,7 +52,11 @@ fn run(script: &Script<'_>, client_piece: usize, engine_piece: usize) -> Seen {
         }
     }
     if ended.is_none() && !script.map_kills && run.to_client.is_empty() {
-        assert_eq!(given, run.to_engine.len() + run.held.len() + run.pending.len(), "a byte is lost");
+        assert_eq!(
+            given,
+            run.to_engine.len() + run.held.len() + run.pending.len(),
+            "a byte is lost"
+        );
     }
     Seen {
         waiting: run.held.len() + run.pending.len(),
@@ -66,10 +75,18 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let whole = run(&script, usize::MAX, usize::MAX);
-    assert_eq!(run(&script, usize::MAX, 1), whole, "pieces of the engine's bytes make a difference");
+    assert_eq!(
+        run(&script, usize::MAX, 1),
+        whole,
+        "pieces of the engine's bytes make a difference"
+    );
     let pieces = run(&script, 1, usize::MAX);
-    // A packet in pieces may have to be held, and so may have to wait, where a whole one is seen through at once.
+    // A packet in pieces may have to be held, and so may have to wait, where a whole one is seen
+    // through at once.
     if whole.waiting == 0 && pieces.waiting == 0 {
-        assert_eq!(pieces, whole, "pieces of the client's bytes make a difference");
+        assert_eq!(
+            pieces, whole,
+            "pieces of the client's bytes make a difference"
+        );
     }
 });

@@ -1,5 +1,6 @@
-//! The relay core between a client that says anything and an engine that keeps to the protocol: it never stands still,
-//! never passes on a change of user or a KILL that is ours to map, and when all is answered it knows so.
+//! The relay core between a client that says anything and an engine that keeps to the protocol: it
+//! never stands still, never passes on a change of user or a KILL that is ours to map, and when all
+//! is answered it knows so.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_fuzz::engine::Engine;
@@ -8,7 +9,12 @@ use tidegate_fuzz::session::Session;
 use tidegate_wire::relay::{RelayActivity, RelayError};
 
 /// Lets the engine answer up to so many packets, in pieces; whether there was anything to answer.
-fn answer(session: &mut Session, engine: &mut Engine, packets: usize, piece: usize) -> Result<bool, RelayError> {
+fn answer(
+    session: &mut Session,
+    engine: &mut Engine,
+    packets: usize,
+    piece: usize,
+) -> Result<bool, RelayError> {
     let mut any = false;
     for _ in 0..packets {
         engine.receive(&mut session.to_engine);
@@ -45,10 +51,15 @@ fuzz_target!(|data: &[u8]| {
     };
     let mut session = Session::new(&script);
     let mut engine = Engine::new(&script);
-    if play(&script, &mut session, &mut engine).is_err() || engine.gone || engine.file_from_pipeline {
+    if play(&script, &mut session, &mut engine).is_err() || engine.gone || engine.file_from_pipeline
+    {
         return;
     }
-    assert!(session.pending.is_empty(), "stands still with {} bytes of the client", session.pending.len());
+    assert!(
+        session.pending.is_empty(),
+        "stands still with {} bytes of the client",
+        session.pending.len()
+    );
     let relay = &session.relay;
     let done = session.held.is_empty() && engine.has_all();
     assert_eq!(relay.at_boundary(), done, "the engine has answered: {done}");

@@ -1,5 +1,6 @@
-//! An engine that keeps to the protocol: it answers each packet with one of the shapes that MariaDB answers with, which
-//! one the packet's last byte says. It stops at what a relay must never pass on.
+//! An engine that keeps to the protocol: it answers each packet with one of the shapes that MariaDB
+//! answers with, which one the packet's last byte says. It stops at what a relay must never pass
+//! on.
 
 use crate::script::Script;
 use crate::session::is_ours;
@@ -20,8 +21,8 @@ pub struct Engine {
     input: Vec<u8>,
     /// The client is sending a file.
     file: bool,
-    /// A file was asked for while the client had already sent something else, which so became the file: nobody can
-    /// tell from outside.
+    /// A file was asked for while the client had already sent something else, which so became the
+    /// file: nobody can tell from outside.
     pub file_from_pipeline: bool,
     pub in_transaction: bool,
     /// It was told goodbye.
@@ -58,7 +59,11 @@ impl Engine {
             return None;
         }
         let payload: Vec<u8> = self.input.drain(..end).skip(HEADER_LEN).collect();
-        let mut out = Answer { engine: self, seq: header.seq.wrapping_add(1), bytes: Vec::new() };
+        let mut out = Answer {
+            engine: self,
+            seq: header.seq.wrapping_add(1),
+            bytes: Vec::new(),
+        };
         let choice = payload.last().copied().unwrap_or(0);
         if out.engine.file {
             if payload.is_empty() {
@@ -68,18 +73,26 @@ impl Engine {
             return Some(out.bytes);
         }
         let command = Command(payload.first().copied().unwrap_or(0));
-        out.engine.check(header, command, payload.get(1..).unwrap_or_default());
+        out.engine
+            .check(header, command, payload.get(1..).unwrap_or_default());
         match command.reply() {
             Reply::None => out.engine.gone = command == Command::QUIT,
             Reply::One => out.ok(choice, 0),
             Reply::Text => out.packet(b"Uptime: 1"),
-            Reply::Results if command == Command::STMT_EXECUTE && payload.get(5).is_some_and(|flags| *flags != 0) => {
+            Reply::Results
+                if command == Command::STMT_EXECUTE
+                    && payload.get(5).is_some_and(|flags| *flags != 0) =>
+            {
                 out.cursor(choice);
             }
             Reply::Results => out.results(choice),
             Reply::Prepared => out.prepared(choice),
             Reply::Rows | Reply::Fields => {
-                let of = if command.reply() == Reply::Rows { ROW } else { DEFINITION };
+                let of = if command.reply() == Reply::Rows {
+                    ROW
+                } else {
+                    DEFINITION
+                };
                 (0..choice & 7).for_each(|_| out.packet(of));
                 out.end(choice, 0);
             }
@@ -90,13 +103,18 @@ impl Engine {
 
     fn check(&self, header: Header, command: Command, body: &[u8]) {
         // A command with another sequence number is refused by any engine.
-        assert!(command != Command::CHANGE_USER || header.seq != 0, "a change of user was passed on");
+        assert!(
+            command != Command::CHANGE_USER || header.seq != 0,
+            "a change of user was passed on"
+        );
         if !self.map_kills || self.file_from_pipeline || body.len() > KILL_TEXT_MAX {
             return;
         }
         let killed = match (command, body) {
             (Command::QUERY, text) => kill::parse(text).map_or(0, |kill| kill.id),
-            (Command::PROCESS_KILL, [a, b, c, d, ..]) => u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
+            (Command::PROCESS_KILL, [a, b, c, d, ..]) => {
+                u64::from(u32::from_le_bytes([*a, *b, *c, *d]))
+            }
             _ => 0,
         };
         assert!(!is_ours(killed), "a KILL of {killed} was passed on");
@@ -121,7 +139,12 @@ impl Answer<'_> {
 
     fn ok(&mut self, choice: u8, more: u16) {
         let affected_rows = u64::from(choice) << (choice & 63);
-        let ok = OkPacket { affected_rows, last_insert_id: 0, status: self.status(choice, more), warnings: 0 };
+        let ok = OkPacket {
+            affected_rows,
+            last_insert_id: 0,
+            status: self.status(choice, more),
+            warnings: 0,
+        };
         let payload = ok.encode(self.engine.capabilities);
         self.packet(&payload);
     }
@@ -132,7 +155,9 @@ impl Answer<'_> {
     }
 
     fn deprecates_eof(&self) -> bool {
-        self.engine.capabilities.contains(Capabilities::DEPRECATE_EOF)
+        self.engine
+            .capabilities
+            .contains(Capabilities::DEPRECATE_EOF)
     }
 
     /// The end of rows, by an EOF or by an OK in its place.
@@ -210,7 +235,13 @@ impl Answer<'_> {
         for count in counts.into_iter().filter(|n| *n > 0) {
             (0..count).for_each(|_| self.packet(DEFINITION));
             if !self.deprecates_eof() {
-                self.packet(&[0xFE, 0, 0, if self.engine.in_transaction { 3 } else { 2 }, 0]);
+                self.packet(&[
+                    0xFE,
+                    0,
+                    0,
+                    if self.engine.in_transaction { 3 } else { 2 },
+                    0,
+                ]);
             }
         }
     }

@@ -1,4 +1,5 @@
-//! What the fuzz targets share: a stream of bytes read as packets, as the server reads it before a login.
+//! What the fuzz targets share: a stream of bytes read as packets, as the server reads it before a
+//! login.
 
 pub mod engine;
 pub mod script;
@@ -20,10 +21,15 @@ pub fn packets(mut stream: &[u8]) -> impl Iterator<Item = Packet> {
     })
 }
 
-/// Whether these are connection attributes as an engine reads them: nothing, or a length and whole pairs to its end.
+/// Whether these are connection attributes as an engine reads them: nothing, or a length and whole
+/// pairs to its end.
 pub fn are_pairs(attributes: &[u8]) -> Option<()> {
     let mut outer = Reader::new(attributes);
-    let mut pairs = Reader::new(if attributes.is_empty() { &[] } else { outer.lenenc_bytes().ok()? });
+    let mut pairs = Reader::new(if attributes.is_empty() {
+        &[]
+    } else {
+        outer.lenenc_bytes().ok()?
+    });
     while !pairs.is_empty() {
         pairs.lenenc_bytes().ok()?;
         pairs.lenenc_bytes().ok()?;

@@ -1,4 +1,5 @@
-//! A session as the fuzzer writes it: flags, then pieces of bytes, each said by one side. Any input is a script.
+//! A session as the fuzzer writes it: flags, then pieces of bytes, each said by one side. Any input
+//! is a script.
 
 use tidegate_wire::capabilities::{Capabilities, OFFERED};
 
@@ -18,8 +19,8 @@ pub struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    /// One byte of flags (1: without DEPRECATE_EOF, 2: without SESSION_TRACK, 4: in a transaction, 8: map KILLs),
-    /// then steps: side (odd: engine), length (two bytes, little end first), bytes.
+    /// One byte of flags (1: without DEPRECATE_EOF, 2: without SESSION_TRACK, 4: in a transaction,
+    /// 8: map KILLs), then steps: side (odd: engine), length (two bytes, little end first), bytes.
     pub fn parse(data: &'a [u8]) -> Option<Self> {
         let (flags, steps) = data.split_first()?;
         let on = |bit: u8| flags & bit != 0;
@@ -30,17 +31,31 @@ impl<'a> Script<'a> {
         if on(2) {
             capabilities = capabilities.without(Capabilities::SESSION_TRACK);
         }
-        Some(Self { capabilities, status: if on(4) { 3 } else { 2 }, map_kills: on(8), steps })
+        Some(Self {
+            capabilities,
+            status: if on(4) { 3 } else { 2 },
+            map_kills: on(8),
+            steps,
+        })
     }
 
     pub fn steps(&self) -> impl Iterator<Item = (Side, &'a [u8])> {
         let mut rest = self.steps;
         std::iter::from_fn(move || {
-            let [side, a, b, tail @ ..] = rest else { return None };
+            let [side, a, b, tail @ ..] = rest else {
+                return None;
+            };
             let len = usize::from(u16::from_le_bytes([*a, *b])).min(tail.len());
             let (now, after) = tail.split_at(len);
             rest = after;
-            Some((if side & 1 == 1 { Side::Engine } else { Side::Client }, now))
+            Some((
+                if side & 1 == 1 {
+                    Side::Engine
+                } else {
+                    Side::Client
+                },
+                now,
+            ))
         })
     }
 }

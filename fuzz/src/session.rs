@@ -1,5 +1,5 @@
-//! A session under a relay as a driver sees it: what the client has sent, what has gone on, and what is held. Every
-//! answer of the relay is checked as it comes.
+//! A session under a relay as a driver sees it: what the client has sent, what has gone on, and
+//! what is held. Every answer of the relay is checked as it comes.
 
 use crate::script::Script;
 use tidegate_wire::packet::HEADER_LEN;
@@ -40,11 +40,18 @@ impl Session {
         while !self.pending.is_empty() {
             match self.relay.from_client(&self.pending)? {
                 FromClient::Forward(n) => {
-                    assert!(n > 0 && self.held.is_empty(), "nothing may overtake a held packet");
+                    assert!(
+                        n > 0 && self.held.is_empty(),
+                        "nothing may overtake a held packet"
+                    );
                     self.to_engine.extend(self.pending.drain(..n));
                 }
                 FromClient::Hold(n) => {
-                    assert_eq!(n, self.pending.len(), "what is held short is still in need of more");
+                    assert_eq!(
+                        n,
+                        self.pending.len(),
+                        "what is held short is still in need of more"
+                    );
                     self.held.append(&mut self.pending);
                     assert!(self.relay.client_mid_packet() && !self.relay.at_boundary());
                 }
@@ -68,8 +75,13 @@ impl Session {
         let id = match command {
             Intercepted::ChangeUser => {
                 let before = self.to_client.len();
-                self.relay.answer_held(&ErrPacket::new(1235, "42000", "no"), &mut self.to_client);
-                assert_eq!(self.to_client[before + 3], held[3].wrapping_add(1), "the answer's sequence number");
+                self.relay
+                    .answer_held(&ErrPacket::new(1235, "42000", "no"), &mut self.to_client);
+                assert_eq!(
+                    self.to_client[before + 3],
+                    held[3].wrapping_add(1),
+                    "the answer's sequence number"
+                );
                 return;
             }
             Intercepted::Kill { id, .. } => id,
@@ -78,13 +90,22 @@ impl Session {
         };
         let before = self.to_engine.len();
         if self.map_kills && is_ours(id) {
-            self.relay.release_held(Some(ENGINE_ID), &mut self.to_engine);
+            self.relay
+                .release_held(Some(ENGINE_ID), &mut self.to_engine);
             let packet = &self.to_engine[before..];
             let len = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]) as usize;
-            assert_eq!((packet.len(), packet[3]), (HEADER_LEN + len, held[3]), "a mapped KILL is one whole packet");
+            assert_eq!(
+                (packet.len(), packet[3]),
+                (HEADER_LEN + len, held[3]),
+                "a mapped KILL is one whole packet"
+            );
         } else {
             self.relay.release_held(None, &mut self.to_engine);
-            assert_eq!(&self.to_engine[before..], held, "what is released is what was held");
+            assert_eq!(
+                &self.to_engine[before..],
+                held,
+                "what is released is what was held"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A server that gets its certificate from a Pebble of its own. It never outlives the test, and is not there where
-//! Pebble is not installed.
+//! A server that gets its certificate from a Pebble of its own. It never outlives the test, and is
+//! not there where Pebble is not installed.
 
 use crate::limits::soon;
 use crate::pebble::{Pebble, Wanted};
@@ -27,21 +27,38 @@ pub struct Bench {
     _folder: tempfile::TempDir,
 }
 
-/// `more` goes into `[acme]`; CONFIG in it is replaced by Pebble's own keys, which else stand before it.
+/// `more` goes into `[acme]`; CONFIG in it is replaced by Pebble's own keys, which else stand
+/// before it.
 pub fn bench(pebble: Pebble, domains: &str, more: &str) -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
     let roots = write(folder.path(), "roots.pem", &pebble.root());
     let own = ca(&pebble, &roots);
     let listen = format!("http_listen = [\"127.0.0.1:{}\"]\n", pebble.http);
-    let more = if more.contains("CONFIG") { more.replace("CONFIG", &own) } else { format!("{own}{more}") };
+    let more = if more.contains("CONFIG") {
+        more.replace("CONFIG", &own)
+    } else {
+        format!("{own}{more}")
+    };
     let config = format!("[acme]\ndomains = {domains}\n{listen}{more}");
-    let server = Server::with(Options { config, ..Options::default() });
-    Bench { server, pebble, roots, _folder: folder }
+    let server = Server::with(Options {
+        config,
+        ..Options::default()
+    });
+    Bench {
+        server,
+        pebble,
+        roots,
+        _folder: folder,
+    }
 }
 
 /// For the one name.
 pub fn ordinary(wanted: Wanted, more: &str) -> Option<Bench> {
-    Some(bench(Pebble::start(wanted)?, &format!("[\"{DOMAIN}\"]"), more))
+    Some(bench(
+        Pebble::start(wanted)?,
+        &format!("[\"{DOMAIN}\"]"),
+        more,
+    ))
 }
 
 impl Bench {
@@ -49,17 +66,23 @@ impl Bench {
     pub fn login(&self, name: &str) -> Result<Vec<u8>, String> {
         let mut probe = Probe::connect(self.server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(tls::verified(&self.roots, tls::BOTH), name).map_err(|e| e.to_string())?;
+        probe
+            .upgrade(tls::verified(&self.roots, tls::BOTH), name)
+            .map_err(|e| e.to_string())?;
         Ok(probe.tls().peer_certificates().expect("as asked for")[0].to_vec())
     }
 
     /// Until a certificate of the CA is served.
     pub fn wait(&self) -> Vec<u8> {
-        soon(&format!("a certificate\n{}", self.server.log()), || self.login(DOMAIN).ok())
+        soon(&format!("a certificate\n{}", self.server.log()), || {
+            self.login(DOMAIN).ok()
+        })
     }
 
     pub fn wait_log(&self, words: &str) {
-        soon(&format!("{words:?} in the log"), || self.server.log().contains(words).then_some(()));
+        soon(&format!("{words:?} in the log"), || {
+            self.server.log().contains(words).then_some(())
+        });
     }
 
     /// What the manager remembers.
@@ -72,6 +95,9 @@ impl Bench {
     }
 
     pub fn serial(&self) -> String {
-        self.status()["served"]["serial"].as_str().expect("as asked for").to_owned()
+        self.status()["served"]["serial"]
+            .as_str()
+            .expect("as asked for")
+            .to_owned()
     }
 }

@@ -1,4 +1,5 @@
-//! A balancer in front of the gateway: a loopback address from which a PROXY header is required. It sends none itself.
+//! A balancer in front of the gateway: a loopback address from which a PROXY header is required. It
+//! sends none itself.
 
 use crate::limits::READ_WAIT;
 use crate::{Options, Server};
@@ -10,7 +11,10 @@ const BALANCER: &str = "127.0.0.3";
 /// A server that knows the balancer; `more` goes on in its section `[gateway]`.
 pub fn behind_a_balancer(more: &str) -> Server {
     let config = format!("[gateway]\nproxy_networks = [\"{BALANCER}\"]\n{more}");
-    Server::with(Options { config, ..Options::default() })
+    Server::with(Options {
+        config,
+        ..Options::default()
+    })
 }
 
 /// A connection as the balancer makes it.
@@ -25,7 +29,10 @@ pub fn dial_from(source: &str, to: SocketAddr) -> TcpStream {
         socket.bind(format!("{source}:0").parse().expect("an address"))?;
         socket.connect(to).await?.into_std()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let tcp = runtime.block_on(connect).expect("connected");
     tcp.set_nonblocking(false).expect("blocking");
     tcp.set_nodelay(true).expect("nodelay");

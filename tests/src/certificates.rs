@@ -1,7 +1,10 @@
-//! Certificates that the tests make themselves: a company's CA and leaves of it, good, expired or for another name. It
-//! never signs with a key of the product.
+//! Certificates that the tests make themselves: a company's CA and leaves of it, good, expired or
+//! for another name. It never signs with a key of the product.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    SanType,
+};
 use std::path::Path;
 
 pub struct Company {
@@ -31,11 +34,15 @@ impl Company {
         let mut params = CertificateParams::new(vec![]).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "a company");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "a company");
         params.not_before = rcgen::date_time_ymd(VALID.0, 1, 1);
         params.not_after = rcgen::date_time_ymd(VALID.1, 1, 1);
         let key = KeyPair::generate().expect("a key");
-        Self { issuer: CertifiedIssuer::self_signed(params, key).expect("a certificate") }
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, key).expect("a certificate"),
+        }
     }
 
     pub fn pem(&self) -> String {
@@ -45,15 +52,25 @@ impl Company {
     /// A leaf for `localhost` and `127.0.0.1`.
     pub fn leaf(&self, years: Years) -> Leaf {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-        params.subject_alt_names.push(SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()));
-        params.distinguished_name.push(DnType::CommonName, "localhost");
-        params.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
+        params
+            .subject_alt_names
+            .push(SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()));
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "localhost");
+        params
+            .extended_key_usages
+            .push(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
         params.use_authority_key_identifier_extension = true;
         params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
         params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        Leaf { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().to_vec() }
+        Leaf {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().to_vec(),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The two command-line clients, as a person starts them: verified TLS, the password never in the arguments; and
-//! `openssl s_client`, which looks no further than the handshake.
+//! The two command-line clients, as a person starts them: verified TLS, the password never in the
+//! arguments; and `openssl s_client`, which looks no further than the handshake.
 
 use crate::Cluster;
 use std::path::PathBuf;
@@ -16,7 +16,11 @@ pub struct Said {
 impl From<Output> for Said {
     fn from(o: Output) -> Self {
         let text = |b: Vec<u8>| String::from_utf8_lossy(&b).trim_end().to_owned();
-        Self { ok: o.status.success(), out: text(o.stdout), err: text(o.stderr) }
+        Self {
+            ok: o.status.success(),
+            out: text(o.stdout),
+            err: text(o.stderr),
+        }
     }
 }
 
@@ -31,15 +35,34 @@ impl Said {
 /// `mariadb` with these flags before the login's own.
 pub fn mariadb_command(cluster: &Cluster, flags: &[&str]) -> Command {
     let mut command = Command::new("mariadb");
-    command.arg("--no-defaults").args(flags).args(["--batch", "--skip-column-names", "--ssl-verify-server-cert"]);
+    command.arg("--no-defaults").args(flags).args([
+        "--batch",
+        "--skip-column-names",
+        "--ssl-verify-server-cert",
+    ]);
     command.arg(format!("--ssl-ca={}", cluster.ca.display()));
-    command.args(["-h", &cluster.host, "-P", &cluster.port.to_string(), "-u", &cluster.user, "-D", &cluster.database]);
-    command.env("MYSQL_PWD", &cluster.password).stdin(Stdio::null());
+    command.args([
+        "-h",
+        &cluster.host,
+        "-P",
+        &cluster.port.to_string(),
+        "-u",
+        &cluster.user,
+        "-D",
+        &cluster.database,
+    ]);
+    command
+        .env("MYSQL_PWD", &cluster.password)
+        .stdin(Stdio::null());
     command
 }
 
 pub fn mariadb(cluster: &Cluster, sql: &str) -> Said {
-    mariadb_command(cluster, &[]).args(["-e", sql]).output().expect("mariadb is installed").into()
+    mariadb_command(cluster, &[])
+        .args(["-e", sql])
+        .output()
+        .expect("mariadb is installed")
+        .into()
 }
 
 /// Oracle's client where script/setup has unpacked it.
@@ -53,15 +76,32 @@ pub fn mysql9_program() -> Option<PathBuf> {
 
 pub fn mysql9_command(cluster: &Cluster, flags: &[&str]) -> Option<Command> {
     let mut command = Command::new(mysql9_program()?);
-    command.args(["--batch", "--skip-column-names", "--ssl-mode=VERIFY_IDENTITY"]).args(flags);
+    command
+        .args([
+            "--batch",
+            "--skip-column-names",
+            "--ssl-mode=VERIFY_IDENTITY",
+        ])
+        .args(flags);
     command.arg(format!("--ssl-ca={}", cluster.ca.display()));
-    command.args(["-h", &cluster.host, "-P", &cluster.port.to_string(), "-u", &cluster.user, "-D", &cluster.database]);
-    command.env("MYSQL_PWD", &cluster.password).stdin(Stdio::null());
+    command.args([
+        "-h",
+        &cluster.host,
+        "-P",
+        &cluster.port.to_string(),
+        "-u",
+        &cluster.user,
+        "-D",
+        &cluster.database,
+    ]);
+    command
+        .env("MYSQL_PWD", &cluster.password)
+        .stdin(Stdio::null());
     Some(command)
 }
 
-/// Whether `openssl s_client` shook hands and verified the server. Its "Verify return code: 0 (ok)" alone says nothing: it
-/// stands there without any handshake too.
+/// Whether `openssl s_client` shook hands and verified the server. Its "Verify return code: 0 (ok)"
+/// alone says nothing: it stands there without any handshake too.
 pub fn has_verified(said: &str) -> bool {
     let shaken = said.contains("Cipher is ") && !said.contains("Cipher is (NONE)");
     shaken && said.contains("Verification: OK") && said.contains("Verify return code: 0 (ok)")
@@ -70,7 +110,14 @@ pub fn has_verified(said: &str) -> bool {
 /// `openssl s_client` over the MySQL greeting: its output.
 pub fn s_client(cluster: &Cluster, args: &[&str]) -> String {
     let out = Command::new("openssl")
-        .args(["s_client", "-connect", &cluster.addr().to_string(), "-starttls", "mysql", "-CAfile"])
+        .args([
+            "s_client",
+            "-connect",
+            &cluster.addr().to_string(),
+            "-starttls",
+            "mysql",
+            "-CAfile",
+        ])
         .arg(&cluster.ca)
         .args(args)
         .stdin(Stdio::null())

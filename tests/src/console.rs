@@ -1,4 +1,5 @@
-//! A running server's console, asked by curl as anybody outside would. Never by the code that answers.
+//! A running server's console, asked by curl as anybody outside would. Never by the code that
+//! answers.
 
 use crate::Server;
 use crate::limits::{READY_WAIT, within};
@@ -24,8 +25,15 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let line = |line: &'_ str| line.split_once(':').is_some_and(|(n, _)| n.eq_ignore_ascii_case(name));
-        self.head.lines().find(|l| line(l)).and_then(|l| l.split_once(':')).map(|(_, value)| value.trim())
+        let line = |line: &'_ str| {
+            line.split_once(':')
+                .is_some_and(|(n, _)| n.eq_ignore_ascii_case(name))
+        };
+        self.head
+            .lines()
+            .find(|l| line(l))
+            .and_then(|l| l.split_once(':'))
+            .map(|(_, value)| value.trim())
     }
 
     pub fn json(&self) -> Value {
@@ -40,9 +48,18 @@ impl Console {
         let config = format!(
             "[console]\nlisten = [\"127.0.0.1:{port}\"]\n{more}\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"
         );
-        let server = Server::with(Options { config, ..Options::default() });
-        within(READY_WAIT, "the console", || TcpStream::connect(("127.0.0.1", port)).ok());
-        Self { server, port, metrics }
+        let server = Server::with(Options {
+            config,
+            ..Options::default()
+        });
+        within(READY_WAIT, "the console", || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Self {
+            server,
+            port,
+            metrics,
+        }
     }
 
     pub fn base(&self) -> String {
@@ -52,7 +69,11 @@ impl Console {
     /// By curl, which verifies.
     pub fn ask(&self, path: &str, more: &[&str]) -> Answer {
         let ca = self.server.data().join("ca.pem");
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base()) };
+        let url = if path.starts_with("http") {
+            path.to_owned()
+        } else {
+            format!("{}{path}", self.base())
+        };
         let out = Command::new("curl")
             .args(["-sS", "-i", "--cacert"])
             .arg(ca)
@@ -60,12 +81,24 @@ impl Console {
             .arg(url)
             .output()
             .expect("curl gives an answer");
-        assert!(out.status.success(), "curl {path}: {}", String::from_utf8_lossy(&out.stderr));
+        assert!(
+            out.status.success(),
+            "curl {path}: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
         let text = String::from_utf8(out.stdout).expect("curl gives an answer");
         let (head, body) = text.split_once("\r\n\r\n").expect("curl gives an answer");
-        let status =
-            head.split_whitespace().nth(1).expect("curl gives an answer").parse().expect("curl gives an answer");
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        let status = head
+            .split_whitespace()
+            .nth(1)
+            .expect("curl gives an answer")
+            .parse()
+            .expect("curl gives an answer");
+        Answer {
+            status,
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
     }
 
     pub fn with_key(&self, key: &str, path: &str, more: &[&str]) -> Answer {
@@ -81,14 +114,24 @@ impl Console {
     }
 
     pub fn link(&self) -> String {
-        self.server.json(&["operator", "link"])["url"].as_str().expect("curl gives an answer").to_owned()
+        self.server.json(&["operator", "link"])["url"]
+            .as_str()
+            .expect("curl gives an answer")
+            .to_owned()
     }
 
     /// The cookie of a fresh session, as a browser sends it.
     pub fn sign_in(&self) -> String {
-        let answer = self.ask(&self.link(), &["-X", "POST", "-H", &format!("Origin: {}", self.base())]);
+        let answer = self.ask(
+            &self.link(),
+            &["-X", "POST", "-H", &format!("Origin: {}", self.base())],
+        );
         assert_eq!(answer.status, 303, "{}", answer.head);
         let cookie = answer.header("set-cookie").expect("curl gives an answer");
-        cookie.split(';').next().expect("curl gives an answer").to_owned()
+        cookie
+            .split(';')
+            .next()
+            .expect("curl gives an answer")
+            .to_owned()
     }
 }

@@ -1,5 +1,5 @@
-//! A real name server of the tests' own: Knot, authoritative for one zone that takes signed updates. `None` where it
-//! is not installed.
+//! A real name server of the tests' own: Knot, authoritative for one zone that takes signed
+//! updates. `None` where it is not installed.
 
 use crate::limits::soon;
 use crate::not_run;
@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// Ends its program when standard input closes, however this process ends.
-const KEEPER: &str = r#""$@" </dev/null >>"$LOG" 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid""#;
+const KEEPER: &str =
+    r#""$@" </dev/null >>"$LOG" 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid""#;
 
 /// Base64 of 32 bytes, for HMAC-SHA256.
 const KEY: &str = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=";
@@ -23,7 +24,9 @@ pub struct Knot {
 impl Knot {
     /// For `example.com`, with an address for every name in it.
     pub fn start() -> Option<Self> {
-        let program = ["/usr/sbin/knotd", "/usr/bin/knotd"].into_iter().find(|p| PathBuf::from(p).is_file());
+        let program = ["/usr/sbin/knotd", "/usr/bin/knotd"]
+            .into_iter()
+            .find(|p| PathBuf::from(p).is_file());
         let Some(program) = program else {
             not_run("knotd is not installed (script/setup test)");
             return None;
@@ -42,10 +45,15 @@ impl Knot {
         std::fs::write(&file, config).expect("our own folder");
         std::fs::write(folder.path().join("key"), KEY).expect("our own folder");
         let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "sh", program, "-c"]).arg(&file).env("LOG", folder.path().join("log"));
+        command
+            .args(["-c", KEEPER, "sh", program, "-c"])
+            .arg(&file)
+            .env("LOG", folder.path().join("log"));
         let kept = command.stdin(Stdio::piped()).spawn().expect("sh runs");
         let knot = Self { folder, port, kept };
-        soon("Knot listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok());
+        soon("Knot listens", || {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+        });
         Some(knot)
     }
 

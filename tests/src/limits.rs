@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// From the start of a server to its first greeting. The first start prepares a template with time zones while the
-/// other tests of the machine's two cores do the same.
+/// From the start of a server to its first greeting. The first start prepares a template with time
+/// zones while the other tests of the machine's two cores do the same.
 pub const READY_WAIT: Duration = Duration::from_secs(90);
 
 /// For anything one expects to happen soon: a state, a process's end.
@@ -29,7 +29,10 @@ pub fn within<T>(wait: Duration, what: &str, mut look: impl FnMut() -> Option<T>
         if let Some(found) = look() {
             return found;
         }
-        assert!(std::time::Instant::now() < end, "waited {wait:?} in vain: {what}");
+        assert!(
+            std::time::Instant::now() < end,
+            "waited {wait:?} in vain: {what}"
+        );
         std::thread::sleep(LOOK_AGAIN);
     }
 }

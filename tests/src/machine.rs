@@ -1,5 +1,6 @@
-//! This machine as a test may change it: its stores of roots in a private view of the file system, which ends with the
-//! process that holds it. It never writes to the real stores: where the view can't be made, nothing runs in it.
+//! This machine as a test may change it: its stores of roots in a private view of the file system,
+//! which ends with the process that holds it. It never writes to the real stores: where the view
+//! can't be made, nothing runs in it.
 
 use crate::clients::Said;
 use crate::not_run;
@@ -7,8 +8,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Lays a throw-away layer over everything that a store's tool writes to, says so, and waits to be told to end. Java's
-/// entry comes by Debian's package manager, which notes that it ran.
+/// Lays a throw-away layer over everything that a store's tool writes to, says so, and waits to be
+/// told to end. Java's entry comes by Debian's package manager, which notes that it ran.
 const VIEW: &str = r#"
 set -e
 mount -t tmpfs -o mode=0711 tmpfs "$1"
@@ -25,7 +26,8 @@ echo ready
 read -r _
 "#;
 
-/// The same text for the same state: bundle by its bytes, folders by names and links, Java's entries by name and print.
+/// The same text for the same state: bundle by its bytes, folders by names and links, Java's
+/// entries by name and print.
 const STORES: &str = r#"
 sha256sum /etc/ssl/certs/ca-certificates.crt
 find /etc/ssl/certs /usr/local/share/ca-certificates -printf '%p %y %m %l\n' | sort
@@ -37,12 +39,19 @@ done
 "#;
 
 /// Variables by which a machine's owner points clients at another store.
-const POINTERS: [&str; 5] = ["SSL_CERT_FILE", "SSL_CERT_DIR", "JAVA_TOOL_OPTIONS", "CURL_CA_BUNDLE", "MYSQL_HOME"];
+const POINTERS: [&str; 5] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "JAVA_TOOL_OPTIONS",
+    "CURL_CA_BUNDLE",
+    "MYSQL_HOME",
+];
 
 pub struct Machine {
     holder: Child,
     folder: tempfile::TempDir,
-    /// A Java outside of the system's packages, with a store of its own, where there is Java at all.
+    /// A Java outside of the system's packages, with a store of its own, where there is Java at
+    /// all.
     pub java_home: PathBuf,
     pub java_file: PathBuf,
 }
@@ -54,23 +63,49 @@ impl Machine {
             not_run("a private view of the file system needs root");
             return None;
         }
-        if !Path::new("/usr/sbin/update-ca-certificates").is_file() || Path::new("/etc/alpine-release").exists() {
+        if !Path::new("/usr/sbin/update-ca-certificates").is_file()
+            || Path::new("/etc/alpine-release").exists()
+        {
             not_run("this machine has no store of Debian's kind");
             return None;
         }
-        let folder = tempfile::Builder::new().prefix("tidegate-machine-").tempdir().expect("a folder");
+        let folder = tempfile::Builder::new()
+            .prefix("tidegate-machine-")
+            .tempdir()
+            .expect("a folder");
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", VIEW, "sh"]).arg(folder.path());
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+        command
+            .args([
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                VIEW,
+                "sh",
+            ])
+            .arg(folder.path());
+        let spawned = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn();
         let Ok(mut holder) = spawned else {
             not_run("unshare is not installed");
             return None;
         };
         let mut line = String::new();
-        BufReader::new(holder.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
+        BufReader::new(holder.stdout.take().expect("piped"))
+            .read_line(&mut line)
+            .expect("readable");
         let java_home = folder.path().join("java");
         let java_file = folder.path().join("Trusts.java");
-        let mut machine = Self { holder, folder, java_home, java_file };
+        let mut machine = Self {
+            holder,
+            folder,
+            java_home,
+            java_file,
+        };
         if line.trim() != "ready" {
             not_run("no private view of the file system can be made here");
             return None;
@@ -82,7 +117,9 @@ impl Machine {
     /// A program inside the view, pointed nowhere.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--mount", "--target", &self.holder.id().to_string(), "--"]).arg(program);
+        command
+            .args(["--mount", "--target", &self.holder.id().to_string(), "--"])
+            .arg(program);
         for name in POINTERS {
             command.env_remove(name);
         }
@@ -91,16 +128,31 @@ impl Machine {
     }
 
     fn shell(&self, script: &str, arg: &Path) -> String {
-        Said::from(self.command("sh").args(["-c", script, "sh"]).arg(arg).output().expect("sh runs")).expect()
+        Said::from(
+            self.command("sh")
+                .args(["-c", script, "sh"])
+                .arg(arg)
+                .output()
+                .expect("sh runs"),
+        )
+        .expect()
     }
 
     /// The folder's own tmpfs is seen inside only, so it is filled from inside.
     fn lay_java(&mut self, java: &str) {
         let script = r#"cat >"$1/Trusts.java""#;
         let mut command = self.command("sh");
-        command.args(["-c", script, "sh"]).arg(self.folder.path()).stdin(Stdio::piped());
+        command
+            .args(["-c", script, "sh"])
+            .arg(self.folder.path())
+            .stdin(Stdio::piped());
         let mut child = command.spawn().expect("sh runs");
-        child.stdin.take().expect("piped").write_all(java.as_bytes()).expect("cat reads");
+        child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(java.as_bytes())
+            .expect("cat reads");
         assert!(child.wait().expect("ends").success());
         let script = r#"
             command -v keytool >/dev/null && [ -f /etc/ssl/certs/java/cacerts ] || exit 0
@@ -122,7 +174,10 @@ impl Machine {
     /// A Java that can run a source file, if there is one.
     pub fn java(&self) -> Option<PathBuf> {
         let modules = Said::from(self.command("java").arg("--list-modules").output().ok()?);
-        modules.out.contains("jdk.compiler").then(|| PathBuf::from("java"))
+        modules
+            .out
+            .contains("jdk.compiler")
+            .then(|| PathBuf::from("java"))
     }
 
     /// All stores as one text.
@@ -131,7 +186,10 @@ impl Machine {
     }
 
     pub fn dangling_links(&self) -> Vec<String> {
-        self.shell("find /etc/ssl/certs -xtype l", Path::new("/")).lines().map(str::to_owned).collect()
+        self.shell("find /etc/ssl/certs -xtype l", Path::new("/"))
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 }
 

@@ -1,5 +1,6 @@
-//! A real ACME server of the tests' own: Pebble, with its DNS server, on free ports, its validators asking the port
-//! that a test names. It never outlives the test, and says `None` where Pebble is not installed.
+//! A real ACME server of the tests' own: Pebble, with its DNS server, on free ports, its validators
+//! asking the port that a test names. It never outlives the test, and says `None` where Pebble is
+//! not installed.
 
 use crate::certificates::{Company, VALID};
 use crate::limits::soon;
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Ends its program when standard input closes, however this process ends.
-const KEEPER: &str = r#""$@" </dev/null >>"$LOG" 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid""#;
+const KEEPER: &str =
+    r#""$@" </dev/null >>"$LOG" 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid""#;
 
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -32,7 +34,13 @@ pub struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { life: 7_776_000, bad_nonces: 0, delay: 0, dns: None, eab: None }
+        Self {
+            life: 7_776_000,
+            bad_nonces: 0,
+            delay: 0,
+            dns: None,
+            eab: None,
+        }
     }
 }
 
@@ -60,8 +68,16 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 
 fn kept(log: &Path, program: &Path, args: &[&str], env: &[(&str, String)]) -> Child {
     let mut command = Command::new("sh");
-    command.args(["-c", KEEPER, "sh"]).arg(program).args(args).env("LOG", log);
-    command.envs(env.iter().map(|(k, v)| (k, v))).stdin(Stdio::piped()).spawn().expect("sh runs")
+    command
+        .args(["-c", KEEPER, "sh"])
+        .arg(program)
+        .args(args)
+        .env("LOG", log);
+    command
+        .envs(env.iter().map(|(k, v)| (k, v)))
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("sh runs")
 }
 
 fn end(mut child: Child) {
@@ -72,7 +88,8 @@ fn end(mut child: Child) {
 impl Pebble {
     /// None, with a word on standard error, where the programs are missing.
     pub fn start(wanted: Wanted) -> Option<Self> {
-        let Some(dns_program) = tool("pebble-challtestsrv").filter(|_| tool("pebble").is_some()) else {
+        let Some(dns_program) = tool("pebble-challtestsrv").filter(|_| tool("pebble").is_some())
+        else {
             not_run("Pebble is not installed (script/setup test)");
             return None;
         };
@@ -104,8 +121,18 @@ impl Pebble {
             ],
             &[],
         );
-        let mut pebble =
-            Self { folder, wanted, acme, management, http, alpn, dns, dns_management, kept: None, dns_kept };
+        let mut pebble = Self {
+            folder,
+            wanted,
+            acme,
+            management,
+            http,
+            alpn,
+            dns,
+            dns_management,
+            kept: None,
+            dns_kept,
+        };
         pebble.run();
         Some(pebble)
     }
@@ -113,7 +140,8 @@ impl Pebble {
     /// Starts the CA, with a new root each time.
     pub fn run(&mut self) {
         let file = |name: &str| self.folder.path().join(name).display().to_string();
-        let profile = |life: u64| serde_json::json!({ "description": "a profile", "validityPeriod": life });
+        let profile =
+            |life: u64| serde_json::json!({ "description": "a profile", "validityPeriod": life });
         let mut config = serde_json::json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{}", self.acme),
             "managementListenAddress": format!("127.0.0.1:{}", self.management),
@@ -138,7 +166,9 @@ impl Pebble {
         let args = ["-config", &config, "-dnsserver", &dns];
         self.kept = Some(kept(&self.folder.path().join("log"), &program, &args, &env));
         soon("Pebble's directory", || self.get(self.acme, "/dir"));
-        soon("Pebble's management", || self.get(self.management, "/roots/0"));
+        soon("Pebble's management", || {
+            self.get(self.management, "/roots/0")
+        });
     }
 
     pub fn stop(&mut self) {
@@ -176,37 +206,51 @@ impl Pebble {
 
     /// The body of an answer that is no error.
     fn get(&self, port: u16, path: &str) -> Option<String> {
-        self.ask(port, &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nUser-Agent: tests\r\n\r\n"))
+        self.ask(
+            port,
+            &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nUser-Agent: tests\r\n\r\n"),
+        )
     }
 
     fn ask(&self, port: u16, request: &str) -> Option<String> {
         let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
         let name = ServerName::try_from("localhost").expect("a name");
-        let client = ClientConnection::new(tls::verified(&self.directory_ca(), tls::BOTH), name).ok()?;
+        let client =
+            ClientConnection::new(tls::verified(&self.directory_ca(), tls::BOTH), name).ok()?;
         let mut stream = StreamOwned::new(client, tcp);
         stream.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer);
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.lines().next()?.contains(" 200 ").then(|| body.to_owned())
+        head.lines()
+            .next()?
+            .contains(" 200 ")
+            .then(|| body.to_owned())
     }
 
     /// What the CA shall answer when it is asked for this certificate's renewal window.
     pub fn set_renewal_info(&self, certificate: &str, answer: &str) {
-        let body = serde_json::json!({ "certificate": certificate, "ariResponse": answer }).to_string();
+        let body =
+            serde_json::json!({ "certificate": certificate, "ariResponse": answer }).to_string();
         let request = format!(
             "POST /set-renewal-info/ HTTP/1.0\r\nHost: localhost\r\nUser-Agent: tests\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        self.ask(self.management, &request).expect("the management takes it");
+        self.ask(self.management, &request)
+            .expect("the management takes it");
     }
 
     /// Tells the DNS server something, such as `set-txt`.
     pub fn tell_dns(&self, what: &str, body: &serde_json::Value) {
         let body = body.to_string();
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.dns_management)).expect("it listens");
+        let mut stream =
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.dns_management)).expect("it listens");
         let length = body.len();
-        write!(stream, "POST /{what} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}").expect("it reads");
+        write!(
+            stream,
+            "POST /{what} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         assert!(answer.contains(" 200 "), "{what}: {answer}");

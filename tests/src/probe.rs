@@ -1,5 +1,5 @@
-//! A connection of bare bytes: what goes over it is exactly what a test wrote, in clear or in TLS. It knows frames
-//! and nothing else of the protocol.
+//! A connection of bare bytes: what goes over it is exactly what a test wrote, in clear or in TLS.
+//! It knows frames and nothing else of the protocol.
 
 use crate::limits::READ_WAIT;
 use crate::tls;
@@ -43,7 +43,9 @@ impl Verdict {
 pub fn dial(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).expect("the endpoint listens");
     stream.set_read_timeout(Some(READ_WAIT)).expect("a timeout");
-    stream.set_write_timeout(Some(READ_WAIT)).expect("a timeout");
+    stream
+        .set_write_timeout(Some(READ_WAIT))
+        .expect("a timeout");
     stream.set_nodelay(true).expect("nodelay");
     stream
 }
@@ -63,16 +65,24 @@ impl Probe {
 
     /// Reads the greeting from a connection that is there already.
     pub fn over(mut stream: TcpStream) -> Self {
-        let (seq, payload) = read_frame(&mut stream).expect("a greeting").expect("a greeting");
+        let (seq, payload) = read_frame(&mut stream)
+            .expect("a greeting")
+            .expect("a greeting");
         assert_eq!(seq, 0, "the greeting is packet 0");
-        Self { stream: Stream::Plain(stream), greeting: Greeting::parse(&payload), seq }
+        Self {
+            stream: Stream::Plain(stream),
+            greeting: Greeting::parse(&payload),
+            seq,
+        }
     }
 
     /// Connects, asks for TLS and finishes its handshake, verifying against `127.0.0.1`.
     pub fn secured(addr: SocketAddr, config: Arc<ClientConfig>) -> Self {
         let mut probe = Self::connect(addr);
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(config, "127.0.0.1").expect("the TLS handshake");
+        probe
+            .upgrade(config, "127.0.0.1")
+            .expect("the TLS handshake");
         probe
     }
 
@@ -80,7 +90,9 @@ impl Probe {
     pub fn upgrade(&mut self, config: Arc<ClientConfig>, name: &str) -> io::Result<()> {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        let Stream::Plain(tcp) = &self.stream else { panic!("TLS in TLS") };
+        let Stream::Plain(tcp) = &self.stream else {
+            panic!("TLS in TLS")
+        };
         let mut tcp = tcp.try_clone()?;
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp)?;
@@ -150,10 +162,14 @@ impl Probe {
 
     /// One payload, however many frames it takes.
     pub fn payload(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let Some(mut whole) = self.frame()? else { return Ok(None) };
+        let Some(mut whole) = self.frame()? else {
+            return Ok(None);
+        };
         let mut last = whole.len();
         while last == 0xff_ffff {
-            let Some(more) = self.frame()? else { return Ok(None) };
+            let Some(more) = self.frame()? else {
+                return Ok(None);
+            };
             last = more.len();
             whole.extend_from_slice(&more);
         }
@@ -162,7 +178,9 @@ impl Probe {
 
     /// A payload that must come.
     pub fn expect(&mut self) -> Vec<u8> {
-        self.payload().expect("readable").expect("a packet, not the end")
+        self.payload()
+            .expect("readable")
+            .expect("a packet, not the end")
     }
 
     /// Everything up to the end; what is no end in order counts as one too.
@@ -183,10 +201,14 @@ impl Probe {
 
     pub fn finish_login(&mut self, password: &str) -> Verdict {
         loop {
-            let Ok(Some(packet)) = self.payload() else { return Verdict::Closed };
+            let Ok(Some(packet)) = self.payload() else {
+                return Verdict::Closed;
+            };
             match packet.as_slice() {
                 [0x00, ..] => return Verdict::In,
-                [0xff, ..] => return Verdict::Refused(Refused::parse(&packet).expect("an error packet")),
+                [0xff, ..] => {
+                    return Verdict::Refused(Refused::parse(&packet).expect("an error packet"));
+                }
                 [0x01, 0x03] => {}
                 [0x01, 0x04] => {
                     let mut clear = password.as_bytes().to_vec();
@@ -199,7 +221,11 @@ impl Probe {
                     assert_eq!(plugin, wire::NATIVE.as_bytes(), "the only switch we expect");
                     let salt = parts.next().unwrap_or_default();
                     let salt = salt.strip_suffix(&[0]).unwrap_or(salt);
-                    let scramble = if password.is_empty() { vec![] } else { wire::native_scramble(password, salt) };
+                    let scramble = if password.is_empty() {
+                        vec![]
+                    } else {
+                        wire::native_scramble(password, salt)
+                    };
                     self.answer(&scramble);
                 }
                 other => panic!("what is this packet? {other:?}"),
@@ -232,7 +258,12 @@ fn read_frame(stream: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
 }
 
 /// A login as a verifying client does it, to its verdict.
-pub fn try_login(addr: SocketAddr, ca: &std::path::Path, user: &str, password: &str) -> (Probe, Verdict) {
+pub fn try_login(
+    addr: SocketAddr,
+    ca: &std::path::Path,
+    user: &str,
+    password: &str,
+) -> (Probe, Verdict) {
     let mut probe = Probe::secured(addr, tls::verified(ca, tls::BOTH));
     let verdict = probe.login(&Response::new(user), password);
     (probe, verdict)
@@ -249,5 +280,9 @@ pub fn parts(payload: &[u8]) -> Vec<&[u8]> {
 
 /// A command's bytes, all packets of it.
 pub fn frames(payload: &[u8]) -> Vec<u8> {
-    parts(payload).iter().zip(0u8..).flat_map(|(part, seq)| frame(seq, part)).collect()
+    parts(payload)
+        .iter()
+        .zip(0u8..)
+        .flat_map(|(part, seq)| frame(seq, part))
+        .collect()
 }

@@ -1,14 +1,16 @@
-//! Looks for engine processes that belong to one data directory. It reads /proc and kills by number what a test
-//! names; it never kills by name.
+//! Looks for engine processes that belong to one data directory. It reads /proc and kills by number
+//! what a test names; it never kills by name.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
 
-/// All living processes named `mariadbd` that have anything to do with this folder: by command line, by working
-/// directory or by an open file. Zombies are dead.
+/// All living processes named `mariadbd` that have anything to do with this folder: by command
+/// line, by working directory or by an open file. Zombies are dead.
 pub fn engines_of(folder: &Path) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok())
@@ -17,7 +19,8 @@ pub fn engines_of(folder: &Path) -> Vec<u32> {
 }
 
 fn is_engine(pid: u32) -> bool {
-    // The helper that becomes the engine carries our own name until exec; once it is the engine this is its name.
+    // The helper that becomes the engine carries our own name until exec; once it is the engine
+    // this is its name.
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c.trim() == "mariadbd")
         && fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "))
 }
@@ -70,6 +73,12 @@ pub fn reset_peak(pid: u32) {
 
 fn status_kb(pid: u32, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status.lines().find_map(|l| l.strip_prefix(field)).expect("the field");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    let line = status
+        .lines()
+        .find_map(|l| l.strip_prefix(field))
+        .expect("the field");
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number")
 }

@@ -1,5 +1,5 @@
-//! A running `tidegate serve` in a folder of its own, on a free port. It starts the real binary as a person would and
-//! talks to it by its command line only.
+//! A running `tidegate serve` in a folder of its own, on a free port. It starts the real binary as
+//! a person would and talks to it by its command line only.
 
 use crate::limits::{READY_WAIT, STOP_WAIT_SECONDS, soon, within};
 use crate::ports::free_port;
@@ -11,8 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
-/// Holds the server for a test process that may end in any way: when standard input closes, the server is told to
-/// stop and the folder goes. The line "keep" stops it and keeps the folder, for a restart.
+/// Holds the server for a test process that may end in any way: when standard input closes, the
+/// server is told to stop and the folder goes. The line "keep" stops it and keeps the folder, for a
+/// restart.
 const KEEPER: &str = r#"
 dir=$1; wait=$2; shift 2
 "$@" </dev/null >>"$dir/stdout" 2>>"$dir/stderr" &
@@ -47,7 +48,10 @@ pub struct Options {
 impl Options {
     /// A cluster that sleeps as soon as it may: the shortest time the configuration takes.
     pub fn sleepy() -> Self {
-        Self { config: "[cluster]\nsleep_after = \"1s\"\n".into(), ..Self::default() }
+        Self {
+            config: "[cluster]\nsleep_after = \"1s\"\n".into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -80,12 +84,20 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn from_json(v: &Value) -> Self {
-        let text = |key: &str| v[key].as_str().unwrap_or_else(|| panic!("no text {key} in {v}")).to_owned();
+        let text = |key: &str| {
+            v[key]
+                .as_str()
+                .unwrap_or_else(|| panic!("no text {key} in {v}"))
+                .to_owned()
+        };
         Self {
             name: text("name"),
             prefix: text("prefix"),
             host: text("host"),
-            port: v["port"].as_u64().and_then(|p| p.try_into().ok()).unwrap_or_else(|| panic!("no port in {v}")),
+            port: v["port"]
+                .as_u64()
+                .and_then(|p| p.try_into().ok())
+                .unwrap_or_else(|| panic!("no port in {v}")),
             user: text("user"),
             password: text("password"),
             database: text("database"),
@@ -106,8 +118,17 @@ impl Cluster {
 /// The binary that `cargo build` put beside this test's own folder.
 pub fn binary() -> PathBuf {
     let me = std::env::current_exe().expect("this test's own path");
-    let found = me.ancestors().skip(1).map(|d| d.join("tidegate")).find(|p| p.is_file());
-    found.unwrap_or_else(|| panic!("no `tidegate` above {}: run `cargo build -p tidegate` first", me.display()))
+    let found = me
+        .ancestors()
+        .skip(1)
+        .map(|d| d.join("tidegate"))
+        .find(|p| p.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "no `tidegate` above {}: run `cargo build -p tidegate` first",
+            me.display()
+        )
+    })
 }
 
 impl Server {
@@ -116,15 +137,26 @@ impl Server {
     }
 
     pub fn with(options: Options) -> Self {
-        let folder = tempfile::Builder::new().prefix("tidegate-e2e-").tempdir().expect("a folder").keep();
+        let folder = tempfile::Builder::new()
+            .prefix("tidegate-e2e-")
+            .tempdir()
+            .expect("a folder")
+            .keep();
         Self::at(folder, options)
     }
 
     /// In a folder that is there already.
     pub fn at(folder: PathBuf, options: Options) -> Self {
-        // Engines run under users of their own, which must be able to reach what is theirs below it.
-        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o711)).expect("our own folder");
-        let mut server = Self { folder, port: free_port(), options, running: None };
+        // Engines run under users of their own, which must be able to reach what is theirs below
+        // it.
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o711))
+            .expect("our own folder");
+        let mut server = Self {
+            folder,
+            port: free_port(),
+            options,
+            running: None,
+        };
         server.run();
         server
     }
@@ -150,8 +182,16 @@ impl Server {
         let config = self.folder.join("test.toml");
         std::fs::write(&config, &self.options.config).expect("our own folder");
         let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "sh"]).arg(&self.folder).arg(STOP_WAIT_SECONDS.to_string());
-        command.arg(binary()).args(["serve", "--data"]).arg(self.data()).arg("--config").arg(&config);
+        command
+            .args(["-c", KEEPER, "sh"])
+            .arg(&self.folder)
+            .arg(STOP_WAIT_SECONDS.to_string());
+        command
+            .arg(binary())
+            .args(["serve", "--data"])
+            .arg(self.data())
+            .arg("--config")
+            .arg(&config);
         command.args(["--listen", &self.addr().to_string()]);
         // Not in the certificate: a wrong host that answers all the same.
         command.args(["--listen", &format!("{WRONG_HOST}:{}", self.port)]);
@@ -160,13 +200,22 @@ impl Server {
         }
         command.args(&self.options.flags);
         command.envs(self.options.env.iter().cloned());
-        let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh runs");
+        let mut keeper = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh runs");
         let mut said = BufReader::new(keeper.stdout.take().expect("piped"));
         let mut line = String::new();
         said.read_line(&mut line).expect("the keeper says the pid");
         let pid = line.trim().parse().expect("a pid");
         let keep = keeper.stdin.take();
-        self.running = Some(Running { keeper, keep, said, pid });
+        self.running = Some(Running {
+            keeper,
+            keep,
+            said,
+            pid,
+        });
         self.wait_ready();
     }
 
@@ -179,12 +228,19 @@ impl Server {
         within(READY_WAIT, "the control socket", || {
             // It may be another's greeting that was met above.
             self.assert_alive();
-            self.cli(&["cluster", "list"]).status.success().then_some(())
+            self.cli(&["cluster", "list"])
+                .status
+                .success()
+                .then_some(())
         });
     }
 
     fn assert_alive(&self) {
-        assert!(processes::alive(self.pid()), "the server ended at its start:\n{}", self.log());
+        assert!(
+            processes::alive(self.pid()),
+            "the server ended at its start:\n{}",
+            self.log()
+        );
     }
 
     /// For the next start.
@@ -200,7 +256,10 @@ impl Server {
         keep.write_all(b"keep\n").expect("the keeper listens");
         drop(keep);
         let mut line = String::new();
-        running.said.read_line(&mut line).expect("the keeper says the code");
+        running
+            .said
+            .read_line(&mut line)
+            .expect("the keeper says the code");
         running.keeper.wait().expect("the keeper ends");
         line.trim().parse().expect("an exit code")
     }
@@ -209,7 +268,9 @@ impl Server {
     pub fn kill9(&mut self) {
         let pid = self.pid();
         processes::kill9(pid);
-        soon("the server's death", || (!processes::alive(pid)).then_some(()));
+        soon("the server's death", || {
+            (!processes::alive(pid)).then_some(())
+        });
         self.stop();
     }
 
@@ -220,14 +281,23 @@ impl Server {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        command.args(args).arg("--data").arg(self.data()).stdin(Stdio::null());
+        command
+            .args(args)
+            .arg("--data")
+            .arg(self.data())
+            .stdin(Stdio::null());
         command
     }
 
     /// The JSON of a command that must succeed.
     pub fn json(&self, args: &[&str]) -> Value {
         let out = self.cli(&[args, &["--json"]].concat());
-        assert!(out.status.success(), "{args:?}: {}\n{}", String::from_utf8_lossy(&out.stderr), self.log());
+        assert!(
+            out.status.success(),
+            "{args:?}: {}\n{}",
+            String::from_utf8_lossy(&out.stderr),
+            self.log()
+        );
         serde_json::from_slice(&out.stdout)
             .unwrap_or_else(|e| panic!("{args:?}: {e}: {}", String::from_utf8_lossy(&out.stdout)))
     }
@@ -237,11 +307,16 @@ impl Server {
     }
 
     pub fn state(&self, name: &str) -> String {
-        self.json(&["cluster", "show", name])["state"].as_str().expect("a state").to_owned()
+        self.json(&["cluster", "show", name])["state"]
+            .as_str()
+            .expect("a state")
+            .to_owned()
     }
 
     pub fn wait_state(&self, name: &str, state: &str) {
-        soon(&format!("{name} is {state}"), || (self.state(name) == state).then_some(()));
+        soon(&format!("{name} is {state}"), || {
+            (self.state(name) == state).then_some(())
+        });
     }
 
     /// Asleep now, by command; busy sessions must be gone.

@@ -1,5 +1,5 @@
-//! A session of the tests' own client: verified login, text queries, rows. It speaks the form with EOF packets (or
-//! without, when asked) and nothing cleverer.
+//! A session of the tests' own client: verified login, text queries, rows. It speaks the form with
+//! EOF packets (or without, when asked) and nothing cleverer.
 
 use crate::Cluster;
 use crate::probe::{Probe, Verdict};
@@ -37,9 +37,16 @@ pub const MORE_RESULTS: u16 = 0x0008;
 impl Outcome {
     /// Rows as text, NULL as "NULL".
     pub fn text(&self) -> Vec<Vec<String>> {
-        let Self::Rows { rows, .. } = self else { panic!("rows were expected, not {self:?}") };
-        let cell = |c: &Option<Vec<u8>>| c.as_ref().map_or("NULL".into(), |b| String::from_utf8_lossy(b).into_owned());
-        rows.iter().map(|row| row.iter().map(cell).collect()).collect()
+        let Self::Rows { rows, .. } = self else {
+            panic!("rows were expected, not {self:?}")
+        };
+        let cell = |c: &Option<Vec<u8>>| {
+            c.as_ref()
+                .map_or("NULL".into(), |b| String::from_utf8_lossy(b).into_owned())
+        };
+        rows.iter()
+            .map(|row| row.iter().map(cell).collect())
+            .collect()
     }
 
     pub fn refused(self) -> Refused {
@@ -60,18 +67,33 @@ impl Outcome {
 impl Session {
     /// As the cluster's root, in its database.
     pub fn open(cluster: &Cluster) -> Self {
-        Self::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY).unwrap_or_else(|r| panic!("{r:?}"))
+        Self::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY)
+            .unwrap_or_else(|r| panic!("{r:?}"))
     }
 
     /// As anybody, with these capabilities.
-    pub fn login(cluster: &Cluster, user: &str, password: &str, capabilities: u32) -> Result<Self, Refused> {
+    pub fn login(
+        cluster: &Cluster,
+        user: &str,
+        password: &str,
+        capabilities: u32,
+    ) -> Result<Self, Refused> {
         let mut probe = Probe::connect(cluster.addr());
         probe.write(1, &wire::ssl_request(capabilities));
-        probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1").expect("the TLS handshake");
+        probe
+            .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
+            .expect("the TLS handshake");
         let database = Some(cluster.database.clone().into_bytes());
-        let response = Response { capabilities, database, ..Response::new(user) };
+        let response = Response {
+            capabilities,
+            database,
+            ..Response::new(user)
+        };
         match probe.login(&response, password) {
-            Verdict::In => Ok(Self { probe, capabilities }),
+            Verdict::In => Ok(Self {
+                probe,
+                capabilities,
+            }),
             Verdict::Refused(refused) => Err(refused),
             Verdict::Closed => panic!("closed during the login"),
         }
@@ -102,7 +124,11 @@ impl Session {
     /// The one value of one row.
     pub fn value(&mut self, sql: &str) -> String {
         let rows = self.query(sql).text();
-        assert_eq!((rows.len(), rows.first().map(Vec::len)), (1, Some(1)), "{sql}: {rows:?}");
+        assert_eq!(
+            (rows.len(), rows.first().map(Vec::len)),
+            (1, Some(1)),
+            "{sql}: {rows:?}"
+        );
         rows[0][0].clone()
     }
 
@@ -127,7 +153,9 @@ impl Session {
     }
 
     fn packet(&mut self) -> io::Result<Vec<u8>> {
-        self.probe.payload()?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        self.probe
+            .payload()?
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Reads one result.
@@ -135,10 +163,15 @@ impl Session {
         let first = self.packet()?;
         match first[0] {
             0x00 => Ok(ok(&first)),
-            0xff => Ok(Outcome::Refused(Refused::parse(&first).expect("an error packet"))),
-            0xfb => Ok(Outcome::WantsFile(String::from_utf8_lossy(&first[1..]).into_owned())),
+            0xff => Ok(Outcome::Refused(
+                Refused::parse(&first).expect("an error packet"),
+            )),
+            0xfb => Ok(Outcome::WantsFile(
+                String::from_utf8_lossy(&first[1..]).into_owned(),
+            )),
             _ => {
-                let columns = usize::try_from(lenenc(&first, &mut 0).expect("a count")).expect("few");
+                let columns =
+                    usize::try_from(lenenc(&first, &mut 0).expect("a count")).expect("few");
                 self.skip_columns(columns)?;
                 self.rows(columns, text_row)
             }
@@ -152,7 +185,10 @@ impl Session {
         }
         if self.eof_packets() {
             let eof = self.packet()?;
-            assert!(eof[0] == 0xfe && eof.len() == 5, "EOF after the columns: {eof:?}");
+            assert!(
+                eof[0] == 0xfe && eof.len() == 5,
+                "EOF after the columns: {eof:?}"
+            );
         }
         Ok(())
     }
@@ -163,14 +199,28 @@ impl Session {
         loop {
             let packet = self.packet()?;
             match packet[0] {
-                0xff => return Ok(Outcome::Refused(Refused::parse(&packet).expect("an error packet"))),
+                0xff => {
+                    return Ok(Outcome::Refused(
+                        Refused::parse(&packet).expect("an error packet"),
+                    ));
+                }
                 0xfe if self.eof_packets() && packet.len() == 5 => {
                     let status = u16::from_le_bytes([packet[3], packet[4]]);
-                    return Ok(Outcome::Rows { columns, rows, status });
+                    return Ok(Outcome::Rows {
+                        columns,
+                        rows,
+                        status,
+                    });
                 }
                 0xfe if !self.eof_packets() && packet.len() < 0xff_ffff => {
-                    let Outcome::Ok { status, .. } = ok(&packet) else { unreachable!() };
-                    return Ok(Outcome::Rows { columns, rows, status });
+                    let Outcome::Ok { status, .. } = ok(&packet) else {
+                        unreachable!()
+                    };
+                    return Ok(Outcome::Rows {
+                        columns,
+                        rows,
+                        status,
+                    });
                 }
                 _ => rows.push(cut(&packet, columns)),
             }
@@ -192,7 +242,10 @@ fn ok(packet: &[u8]) -> Outcome {
     let mut at = 1;
     let affected = lenenc(packet, &mut at).expect("a count");
     lenenc(packet, &mut at);
-    Outcome::Ok { affected, status: u16::from_le_bytes([packet[at], packet[at + 1]]) }
+    Outcome::Ok {
+        affected,
+        status: u16::from_le_bytes([packet[at], packet[at + 1]]),
+    }
 }
 
 fn text_row(packet: &[u8], columns: usize) -> Row {
@@ -206,8 +259,8 @@ fn text_row(packet: &[u8], columns: usize) -> Row {
         .collect()
 }
 
-/// A session of an account that has everything the engine can give. How a tenant gets there is no secret: whoever may
-/// create users can write the table of accounts in the end.
+/// A session of an account that has everything the engine can give. How a tenant gets there is no
+/// secret: whoever may create users can write the table of accounts in the end.
 pub fn almighty(cluster: &Cluster) -> Session {
     let mut root = Session::open(cluster);
     root.run("CREATE USER evil@'%' IDENTIFIED BY 'pw'");
@@ -219,8 +272,11 @@ pub fn almighty(cluster: &Cluster) -> Session {
     evil.query("FLUSH PRIVILEGES");
     let mut evil = login();
     let grants = evil.query("SHOW GRANTS").text();
-    let all =
-        grants[0][0].contains("ALL PRIVILEGES") || (grants[0][0].contains("SUPER") && grants[0][0].contains("FILE"));
-    assert!(all, "this test needs SUPER and FILE in hand to prove anything: {grants:?}");
+    let all = grants[0][0].contains("ALL PRIVILEGES")
+        || (grants[0][0].contains("SUPER") && grants[0][0].contains("FILE"));
+    assert!(
+        all,
+        "this test needs SUPER and FILE in hand to prove anything: {grants:?}"
+    );
     evil
 }

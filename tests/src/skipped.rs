@@ -1,5 +1,5 @@
-//! Tests that this machine can't run. Said past the test's captured output, so that `script/test` counts them as skipped and
-//! not as passed.
+//! Tests that this machine can't run. Said past the test's captured output, so that `script/test`
+//! counts them as skipped and not as passed.
 
 use std::io::Write;
 

@@ -1,10 +1,12 @@
-//! TLS as the tests' client speaks it: rustls with exactly the roots a test names. It verifies always; a test that
-//! must look at a bad certificate says so by [`unverified`].
+//! TLS as the tests' client speaks it: rustls with exactly the roots a test names. It verifies
+//! always; a test that must look at a bad certificate says so by [`unverified`].
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,9 +19,12 @@ pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 /// Verifies the chain up to the certificates of this file, and the name.
 pub fn verified(ca: &Path, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    let found = CertificateDer::pem_file_iter(ca).unwrap_or_else(|e| panic!("{}: {e}", ca.display()));
+    let found =
+        CertificateDer::pem_file_iter(ca).unwrap_or_else(|e| panic!("{}: {e}", ca.display()));
     for certificate in found {
-        roots.add(certificate.expect("a certificate")).expect("a root");
+        roots
+            .add(certificate.expect("a certificate"))
+            .expect("a root");
     }
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
@@ -31,7 +36,11 @@ pub fn verified(ca: &Path, versions: &[&'static SupportedProtocolVersion]) -> Ar
 
 /// Takes any certificate.
 pub fn unverified() -> Arc<ClientConfig> {
-    unverified_with(provider().signature_verification_algorithms.supported_schemes())
+    unverified_with(
+        provider()
+            .signature_verification_algorithms
+            .supported_schemes(),
+    )
 }
 
 /// Takes any certificate, and says that it can verify these signatures only.

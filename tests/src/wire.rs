@@ -1,5 +1,5 @@
-//! The little of the protocol that the tests need, written down from its documentation: capability bits, the login
-//! packets, error packets. It never reads a socket.
+//! The little of the protocol that the tests need, written down from its documentation: capability
+//! bits, the login packets, error packets. It never reads a socket.
 
 pub const LONG_PASSWORD: u32 = 1;
 pub const FOUND_ROWS: u32 = 1 << 1;
@@ -78,7 +78,9 @@ pub struct Refused {
 
 impl Refused {
     pub fn parse(payload: &[u8]) -> Option<Self> {
-        let [0xff, low, high, rest @ ..] = payload else { return None };
+        let [0xff, low, high, rest @ ..] = payload else {
+            return None;
+        };
         let (state, message) = match rest {
             [b'#', a, b, c, d, e, message @ ..] => (vec![*a, *b, *c, *d, *e], message),
             message => (Vec::new(), message),
@@ -158,7 +160,11 @@ pub fn native_scramble(password: &str, salt: &[u8]) -> Vec<u8> {
     let mut salted = Sha1::new();
     salted.update(salt);
     salted.update(stage2);
-    stage1.iter().zip(salted.finalize()).map(|(a, b)| a ^ b).collect()
+    stage1
+        .iter()
+        .zip(salted.finalize())
+        .map(|(a, b)| a ^ b)
+        .collect()
 }
 
 /// A length-encoded number at `at`, which moves past it. `None` is NULL.

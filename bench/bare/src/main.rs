@@ -1,6 +1,7 @@
-//! A relay with nothing of a product in it: ends TLS, renumbers the packets of the login and copies bytes to the engine's
-//! Unix socket. What it reaches is what the kernel, tokio and rustls leave to reach; the distance to it is the price of
-//! our own work. It checks nothing, bounds nothing and is never to be run for anything but a measurement.
+//! A relay with nothing of a product in it: ends TLS, renumbers the packets of the login and copies
+//! bytes to the engine's Unix socket. What it reaches is what the kernel, tokio and rustls leave to
+//! reach; the distance to it is the price of our own work. It checks nothing, bounds nothing and is
+//! never to be run for anything but a measurement.
 //!
 //! Arguments: PORT (on 127.0.0.1), SOCKET, CHAIN.pem, KEY.pem.
 
@@ -12,13 +13,16 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes,
+};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 /// A packet's three bytes of length and one of sequence.
 const HEADER: usize = 4;
-/// Where a greeting of protocol 10 has its lower capability flags: behind version, NUL, id, salt and filler.
+/// Where a greeting of protocol 10 has its lower capability flags: behind version, NUL, id, salt
+/// and filler.
 const BEFORE_CAPABILITIES: usize = 4 + 8 + 1;
 /// CLIENT_SSL, in the second byte of the lower capability flags.
 const CLIENT_SSL_SECOND_BYTE: u8 = 0x08;
@@ -48,10 +52,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The suites in the order of the gateway (docs/decisions/0008-suite-order.md), so that both hash alike.
+/// The suites in the order of the gateway (docs/decisions/0008-suite-order.md), so that both hash
+/// alike.
 fn tls(chain: &str, key: &str) -> Result<ServerConfig, Box<dyn Error>> {
     let mut provider = aws_lc_rs::default_provider();
-    provider.cipher_suites.sort_by_key(|suite| suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
     let chain = CertificateDer::pem_file_iter(chain)?.collect::<Result<Vec<_>, _>>()?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()?
@@ -108,7 +115,11 @@ fn renumber(packet: &mut [u8], by: fn(u8, u8) -> u8) {
 
 /// An engine on a Unix socket may have no TLS of its own: the client is offered ours.
 fn offer_tls(greeting: &mut [u8]) {
-    let version = greeting.iter().skip(HEADER).position(|byte| *byte == 0).unwrap_or(0);
+    let version = greeting
+        .iter()
+        .skip(HEADER)
+        .position(|byte| *byte == 0)
+        .unwrap_or(0);
     if let Some(second) = greeting.get_mut(HEADER + version + 1 + BEFORE_CAPABILITIES + 1) {
         *second |= CLIENT_SSL_SECOND_BYTE;
     }
@@ -117,7 +128,14 @@ fn offer_tls(greeting: &mut [u8]) {
 async fn read_packet<S: AsyncRead + Unpin>(stream: &mut S, packet: &mut Vec<u8>) -> io::Result<()> {
     packet.resize(HEADER, 0);
     stream.read_exact(packet).await?;
-    let length = packet.iter().take(3).rev().fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
+    let length = packet
+        .iter()
+        .take(3)
+        .rev()
+        .fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
     packet.resize(HEADER + length, 0);
-    stream.read_exact(packet.get_mut(HEADER..).unwrap_or_default()).await.map(|_| ())
+    stream
+        .read_exact(packet.get_mut(HEADER..).unwrap_or_default())
+        .await
+        .map(|_| ())
 }

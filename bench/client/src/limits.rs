@@ -7,7 +7,8 @@ use std::time::Duration;
 pub const LOGIN_PACKET_MAX: usize = 64 * 1024;
 /// One answer of the measured queries: what idle sessions fetch once (16 KB), and room.
 pub const RESULT_PACKET_MAX: usize = 1024 * 1024;
-/// A server that says nothing for this long has failed the measurement. Above the 15 s that clients wait to connect.
+/// A server that says nothing for this long has failed the measurement. Above the 15 s that clients
+/// wait to connect.
 pub const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// Rounds of a login: greeting, a switch, full authentication and the verdict are four.
 pub const AUTH_ROUNDS_MAX: usize = 6;
@@ -15,6 +16,7 @@ pub const AUTH_ROUNDS_MAX: usize = 6;
 pub const THREADS_MAX: usize = 128;
 /// Sessions held open by one job; the descriptors of one process.
 pub const SESSIONS_MAX: usize = 16_000;
-/// Where wrong logins come from, and how many addresses that is: 127.9.0.0/16, which is loopback and nobody's default.
+/// Where wrong logins come from, and how many addresses that is: 127.9.0.0/16, which is loopback
+/// and nobody's default.
 pub const FIRST_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 9, 0, 0);
 pub const SOURCES: u32 = 1 << 16;

@@ -1,5 +1,5 @@
-//! The lean client of the benchmarks: reads one job, does it, prints one line of JSON. It never tunes what it measures
-//! and never prints a password.
+//! The lean client of the benchmarks: reads one job, does it, prints one line of JSON. It never
+//! tunes what it measures and never prints a password.
 
 mod error;
 mod job;
@@ -26,7 +26,8 @@ fn carry_out() -> Result<(), error::Error> {
     let mut input = std::io::stdin().lock();
     let mut line = String::new();
     input.read_line(&mut line)?;
-    let job: job::Job = serde_json::from_str(&line).map_err(|e| error::Error::Job(e.to_string()))?;
+    let job: job::Job =
+        serde_json::from_str(&line).map_err(|e| error::Error::Job(e.to_string()))?;
     let (answer, held) = work::run(&job)?;
     let text = serde_json::to_string(&answer).map_err(|e| error::Error::Job(e.to_string()))?;
     let mut out = std::io::stdout().lock();

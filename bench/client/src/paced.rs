@@ -28,7 +28,9 @@ struct Seen {
 pub fn run(target: &Target, logins: &[Login], pace: &Pace, query: &str) -> Result<Answer, Error> {
     let parts = on_threads(pace.sessions, |n| {
         warm_up(target)?;
-        let login = logins.get(n % logins.len()).ok_or_else(|| Error::Job("no login".into()))?;
+        let login = logins
+            .get(n % logins.len())
+            .ok_or_else(|| Error::Job("no login".into()))?;
         Ok(one_client(target, login, pace, query))
     })?;
     let mut all = Seen::default();
@@ -39,7 +41,11 @@ pub fn run(target: &Target, logins: &[Login], pace: &Pace, query: &str) -> Resul
             *all.failures.entry(what).or_default() += count;
         }
     }
-    Ok(Answer::Paced { queries: timing(all.queries), logins: timing(all.logins), failures: all.failures })
+    Ok(Answer::Paced {
+        queries: timing(all.queries),
+        logins: timing(all.logins),
+        failures: all.failures,
+    })
 }
 
 fn one_client(target: &Target, login: &Login, pace: &Pace, query: &str) -> Seen {
@@ -79,8 +85,19 @@ fn one_session(
 
 fn timing(mut all: Vec<u64>) -> Timing {
     all.sort_unstable();
-    let at = |per_cent: usize| all.get(all.len() * per_cent / 100).or(all.last()).copied().unwrap_or_default();
-    Timing { count: all.len(), p50: at(50), p95: at(95), p99: at(99), max: at(100) }
+    let at = |per_cent: usize| {
+        all.get(all.len() * per_cent / 100)
+            .or(all.last())
+            .copied()
+            .unwrap_or_default()
+    };
+    Timing {
+        count: all.len(),
+        p50: at(50),
+        p95: at(95),
+        p99: at(99),
+        max: at(100),
+    }
 }
 
 #[cfg(test)]
@@ -90,7 +107,10 @@ mod tests {
     #[test]
     fn quantiles_come_from_what_was_measured() {
         let found = timing((1..=200).rev().collect());
-        assert_eq!((found.count, found.p50, found.p95, found.p99, found.max), (200, 101, 191, 199, 200));
+        assert_eq!(
+            (found.count, found.p50, found.p95, found.p99, found.max),
+            (200, 101, 191, 199, 200)
+        );
         let none = timing(Vec::new());
         assert_eq!((none.count, none.p99, none.max), (0, 0, 0));
     }

@@ -1,5 +1,5 @@
-//! The little of MySQL's protocol that a login and a query need, as a client. Never used by the product, so that the
-//! two can't share a mistake.
+//! The little of MySQL's protocol that a login and a query need, as a client. Never used by the
+//! product, so that the two can't share a mistake.
 
 use crate::error::Error;
 use sha1::{Digest, Sha1};
@@ -42,7 +42,9 @@ pub fn read_packet(from: &mut impl Read, seq: &mut u8, most: usize) -> Result<Ve
     let [a, b, c, number] = header;
     let len = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
     if len > most {
-        return Err(Error::Protocol("a packet larger than anything expected here"));
+        return Err(Error::Protocol(
+            "a packet larger than anything expected here",
+        ));
     }
     let mut body = vec![0; len];
     from.read_exact(&mut body)?;
@@ -68,13 +70,19 @@ struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], Error> {
-        let (head, tail) = self.0.split_at_checked(n).ok_or(Error::Protocol("a packet that ends too early"))?;
+        let (head, tail) = self
+            .0
+            .split_at_checked(n)
+            .ok_or(Error::Protocol("a packet that ends too early"))?;
         self.0 = tail;
         Ok(head)
     }
     fn u16(&mut self) -> Result<u16, Error> {
         let bytes = self.take(2)?;
-        bytes.try_into().map(u16::from_le_bytes).map_err(|_| Error::Protocol("a short number"))
+        bytes
+            .try_into()
+            .map(u16::from_le_bytes)
+            .map_err(|_| Error::Protocol("a short number"))
     }
     /// Up to a NUL, or to the end where there is none.
     fn text(&mut self) -> String {
@@ -103,7 +111,12 @@ pub fn parse_greeting(packet: &[u8]) -> Result<Greeting, Error> {
     at.take(11)?;
     salt.extend(at.take(12)?);
     at.take(1)?;
-    Ok(Greeting { version, salt, plugin: at.text(), offers_tls: capabilities & CLIENT_SSL != 0 })
+    Ok(Greeting {
+        version,
+        salt,
+        plugin: at.text(),
+        offers_tls: capabilities & CLIENT_SSL != 0,
+    })
 }
 
 pub fn parse_error(packet: &[u8]) -> Error {
@@ -117,7 +130,10 @@ pub fn parse_error(packet: &[u8]) -> Error {
         Ok::<_, Error>((code, at.0))
     })();
     match parsed {
-        Ok((code, text)) => Error::Server { code, text: String::from_utf8_lossy(text).into_owned() },
+        Ok((code, text)) => Error::Server {
+            code,
+            text: String::from_utf8_lossy(text).into_owned(),
+        },
         Err(error) => error,
     }
 }
@@ -134,7 +150,12 @@ pub fn tls_request() -> Vec<u8> {
     response_head()
 }
 
-pub fn handshake_response(user: &str, proof: &[u8], database: &str, plugin: &str) -> Result<Vec<u8>, Error> {
+pub fn handshake_response(
+    user: &str,
+    proof: &[u8],
+    database: &str,
+    plugin: &str,
+) -> Result<Vec<u8>, Error> {
     let mut out = response_head();
     out.extend(user.as_bytes());
     out.push(0);
@@ -165,16 +186,24 @@ pub fn scramble(plugin: &str, password: &str, salt: &[u8]) -> Result<Vec<u8>, Er
         NATIVE => {
             let stage1 = Sha1::digest(password.as_bytes());
             let stage2 = Sha1::digest(stage1);
-            let mask = Sha1::new().chain_update(salt).chain_update(stage2).finalize();
+            let mask = Sha1::new()
+                .chain_update(salt)
+                .chain_update(stage2)
+                .finalize();
             Ok(stage1.iter().zip(mask.iter()).map(|(a, b)| a ^ b).collect())
         }
         CACHING_SHA2 => {
             let once = Sha256::digest(password.as_bytes());
             let twice = Sha256::digest(once);
-            let mask = Sha256::new().chain_update(twice).chain_update(salt).finalize();
+            let mask = Sha256::new()
+                .chain_update(twice)
+                .chain_update(salt)
+                .finalize();
             Ok(once.iter().zip(mask.iter()).map(|(a, b)| a ^ b).collect())
         }
-        _ => Err(Error::Protocol("an authentication plugin that this client does not speak")),
+        _ => Err(Error::Protocol(
+            "an authentication plugin that this client does not speak",
+        )),
     }
 }
 
@@ -187,7 +216,10 @@ mod tests {
         let salt = b"01234567890123456789";
         let token = scramble(NATIVE, "secret", salt).unwrap();
         let stage2 = Sha1::digest(Sha1::digest(b"secret"));
-        let mask = Sha1::new().chain_update(salt).chain_update(stage2).finalize();
+        let mask = Sha1::new()
+            .chain_update(salt)
+            .chain_update(stage2)
+            .finalize();
         let stage1: Vec<u8> = token.iter().zip(mask.iter()).map(|(a, b)| a ^ b).collect();
         assert_eq!(Sha1::digest(&stage1), stage2);
         assert!(scramble("dialog", "secret", salt).is_err());
@@ -221,7 +253,10 @@ mod tests {
     #[test]
     fn an_error_packet_instead_of_a_greeting_says_its_code() {
         let error = parse_greeting(b"\xff\x57\x0c#HY000no").unwrap_err();
-        assert!(matches!(error, Error::Server { code: 3159, ref text } if text == "no"), "{error}");
+        assert!(
+            matches!(error, Error::Server { code: 3159, ref text } if text == "no"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -231,7 +266,10 @@ mod tests {
         write_packet(&mut wire, &mut seq, b"abc").unwrap();
         assert_eq!(wire, b"\x03\0\0\x03abc");
         assert_eq!(seq, 4);
-        assert_eq!(read_packet(&mut wire.as_slice(), &mut seq, 3).unwrap(), b"abc");
+        assert_eq!(
+            read_packet(&mut wire.as_slice(), &mut seq, 3).unwrap(),
+            b"abc"
+        );
         assert_eq!(seq, 4);
         assert!(read_packet(&mut wire.as_slice(), &mut seq, 2).is_err());
     }

@@ -1,4 +1,5 @@
-//! One session: TCP, greeting, verified TLS, login, queries, goodbye. Always blocking, always a full TLS handshake.
+//! One session: TCP, greeting, verified TLS, login, queries, goodbye. Always blocking, always a
+//! full TLS handshake.
 
 use crate::error::Error;
 use crate::job::{Endpoint, Login};
@@ -31,7 +32,8 @@ impl Target {
         }
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         if !endpoint.post_quantum {
-            // The engine's own TLS has no post-quantum groups: with them one side would do more work than the other.
+            // The engine's own TLS has no post-quantum groups: with them one side would do more
+            // work than the other.
             provider.kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519];
         }
         let mut tls = ClientConfig::builder_with_provider(Arc::new(provider))
@@ -40,8 +42,13 @@ impl Target {
             .with_no_client_auth();
         // Few MySQL clients resume; a new connection means a whole handshake.
         tls.resumption = rustls::client::Resumption::disabled();
-        let name = ServerName::try_from(endpoint.server_name.clone()).map_err(|e| Error::Job(e.to_string()))?;
-        Ok(Self { addr: endpoint.addr, name, tls: Arc::new(tls) })
+        let name = ServerName::try_from(endpoint.server_name.clone())
+            .map_err(|e| Error::Job(e.to_string()))?;
+        Ok(Self {
+            addr: endpoint.addr,
+            name,
+            tls: Arc::new(tls),
+        })
     }
 }
 
@@ -63,8 +70,13 @@ fn tcp(target: &Target, from: Option<Ipv4Addr>) -> Result<TcpStream, Error> {
     let stream = match from {
         None => TcpStream::connect(target.addr)?,
         Some(from) => {
-            let family = if target.addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-            let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            let family = if target.addr.is_ipv4() {
+                AddressFamily::INET
+            } else {
+                AddressFamily::INET6
+            };
+            let socket =
+                rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
             rustix::net::bind(&socket, &SocketAddrV4::new(from, 0))?;
             rustix::net::connect(&socket, &target.addr)?;
             TcpStream::from(socket)
@@ -75,11 +87,14 @@ fn tcp(target: &Target, from: Option<Ipv4Addr>) -> Result<TcpStream, Error> {
     Ok(stream)
 }
 
-/// The cryptography seeds its random source once per thread, which takes tens of milliseconds. A client that lives
-/// longer than one connection has paid that long before.
+/// The cryptography seeds its random source once per thread, which takes tens of milliseconds. A
+/// client that lives longer than one connection has paid that long before.
 pub fn warm_up(target: &Target) -> Result<(), Error> {
     let provider = target.tls.crypto_provider();
-    provider.secure_random.fill(&mut [0; 32]).map_err(|_| Error::Protocol("no random bytes"))?;
+    provider
+        .secure_random
+        .fill(&mut [0; 32])
+        .map_err(|_| Error::Protocol("no random bytes"))?;
     for group in &provider.kx_groups {
         group.start()?;
     }
@@ -88,7 +103,11 @@ pub fn warm_up(target: &Target) -> Result<(), Error> {
 
 impl Session {
     /// Everything up to the verdict. `from` is the loopback address to come from.
-    pub fn try_login(target: &Target, login: &Login, from: Option<Ipv4Addr>) -> Result<Outcome, Error> {
+    pub fn try_login(
+        target: &Target,
+        login: &Login,
+        from: Option<Ipv4Addr>,
+    ) -> Result<Outcome, Error> {
         let mut socket = tcp(target, from)?;
         let mut seq = 0;
         let first = packet::read_packet(&mut socket, &mut seq, limits::LOGIN_PACKET_MAX)?;
@@ -106,10 +125,18 @@ impl Session {
         let proof = packet::scramble(plugin, &login.password, &greeting.salt)?;
         let response = packet::handshake_response(&login.user, &proof, &login.database, plugin)?;
         packet::write_packet(&mut stream, &mut seq, &response)?;
-        let mut session = Self { stream, seq, server_version: greeting.version, verdict_micros: 0 };
+        let mut session = Self {
+            stream,
+            seq,
+            server_version: greeting.version,
+            verdict_micros: 0,
+        };
         match session.answer_challenges(login) {
             Ok(()) => Ok(Outcome::In(Box::new(session))),
-            Err(Error::Server { code, .. }) => Ok(Outcome::Refused { code, verdict_micros: session.verdict_micros }),
+            Err(Error::Server { code, .. }) => Ok(Outcome::Refused {
+                code,
+                verdict_micros: session.verdict_micros,
+            }),
             Err(error) => Err(error),
         }
     }
@@ -117,7 +144,10 @@ impl Session {
     pub fn open(target: &Target, login: &Login, from: Option<Ipv4Addr>) -> Result<Self, Error> {
         match Self::try_login(target, login, from)? {
             Outcome::In(session) => Ok(*session),
-            Outcome::Refused { code, .. } => Err(Error::Server { code, text: "the login was refused".into() }),
+            Outcome::Refused { code, .. } => Err(Error::Server {
+                code,
+                text: "the login was refused".into(),
+            }),
         }
     }
 
@@ -186,9 +216,21 @@ impl Session {
 
     /// TLS version and cipher suite, as agreed.
     pub fn tls(&self) -> String {
-        let version = self.stream.conn.protocol_version().map(|v| format!("{v:?}"));
-        let suite = self.stream.conn.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite()));
-        format!("{} {}", version.unwrap_or_default(), suite.unwrap_or_default())
+        let version = self
+            .stream
+            .conn
+            .protocol_version()
+            .map(|v| format!("{v:?}"));
+        let suite = self
+            .stream
+            .conn
+            .negotiated_cipher_suite()
+            .map(|s| format!("{:?}", s.suite()));
+        format!(
+            "{} {}",
+            version.unwrap_or_default(),
+            suite.unwrap_or_default()
+        )
     }
 
     pub fn goodbye(mut self) -> Result<(), Error> {

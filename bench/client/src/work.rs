@@ -1,4 +1,5 @@
-//! The measurements themselves. Each times only what it names, and fails as a whole when one connection fails.
+//! The measurements themselves. Each times only what it names, and fails as a whole when one
+//! connection fails.
 
 use crate::error::Error;
 use crate::job::{Answer, Job, Kind, Login, Work};
@@ -13,21 +14,52 @@ use std::time::{Duration, Instant};
 pub fn run(job: &Job) -> Result<(Answer, Vec<Session>), Error> {
     let target = Target::new(&job.endpoint)?;
     warm_up(&target)?;
-    let first = job.logins.first().ok_or_else(|| Error::Job("no login".into()))?;
+    let first = job
+        .logins
+        .first()
+        .ok_or_else(|| Error::Job("no login".into()))?;
     let answer = match &job.work {
-        Work::Connect { threads, seconds, query } => {
-            let time = Duration::try_from_secs_f64(*seconds).map_err(|e| Error::Job(e.to_string()))?;
-            connect(&target, first, bounded(*threads, limits::THREADS_MAX)?, time, query)?
+        Work::Connect {
+            threads,
+            seconds,
+            query,
+        } => {
+            let time =
+                Duration::try_from_secs_f64(*seconds).map_err(|e| Error::Job(e.to_string()))?;
+            connect(
+                &target,
+                first,
+                bounded(*threads, limits::THREADS_MAX)?,
+                time,
+                query,
+            )?
         }
         Work::FirstRow { query } => first_row(&target, first, query)?,
-        Work::Idle { sessions, query } => return idle(&target, job, bounded(*sessions, limits::SESSIONS_MAX)?, query),
-        Work::Verdict { each, threads } => {
-            verdict(&target, &job.logins, *each, bounded(*threads, limits::THREADS_MAX)?)?
+        Work::Idle { sessions, query } => {
+            return idle(
+                &target,
+                job,
+                bounded(*sessions, limits::SESSIONS_MAX)?,
+                query,
+            );
         }
-        Work::Paced { sessions, seconds, pause_ms, queries_per_login, query } => {
+        Work::Verdict { each, threads } => verdict(
+            &target,
+            &job.logins,
+            *each,
+            bounded(*threads, limits::THREADS_MAX)?,
+        )?,
+        Work::Paced {
+            sessions,
+            seconds,
+            pause_ms,
+            queries_per_login,
+            query,
+        } => {
             let pace = Pace {
                 sessions: bounded(*sessions, limits::THREADS_MAX)?,
-                time: Duration::try_from_secs_f64(*seconds).map_err(|e| Error::Job(e.to_string()))?,
+                time: Duration::try_from_secs_f64(*seconds)
+                    .map_err(|e| Error::Job(e.to_string()))?,
                 pause: Duration::from_millis(*pause_ms),
                 queries_per_login: *queries_per_login,
             };
@@ -35,7 +67,10 @@ pub fn run(job: &Job) -> Result<(Answer, Vec<Session>), Error> {
         }
         Work::Execute { statements } => {
             let mut session = Session::open(&target, first, None)?;
-            let rows = statements.iter().map(|sql| session.query(sql)).collect::<Result<_, _>>()?;
+            let rows = statements
+                .iter()
+                .map(|sql| session.query(sql))
+                .collect::<Result<_, _>>()?;
             session.goodbye()?;
             Answer::Execute { rows }
         }
@@ -44,19 +79,38 @@ pub fn run(job: &Job) -> Result<(Answer, Vec<Session>), Error> {
 }
 
 fn bounded(asked: usize, most: usize) -> Result<usize, Error> {
-    if (1..=most).contains(&asked) { Ok(asked) } else { Err(Error::Job(format!("1 to {most} are possible"))) }
+    if (1..=most).contains(&asked) {
+        Ok(asked)
+    } else {
+        Err(Error::Job(format!("1 to {most} are possible")))
+    }
 }
 
 /// Runs the same work on several threads and gathers what they bring.
-pub fn on_threads<T: Send>(threads: usize, work: impl Fn(usize) -> Result<T, Error> + Sync) -> Result<Vec<T>, Error> {
+pub fn on_threads<T: Send>(
+    threads: usize,
+    work: impl Fn(usize) -> Result<T, Error> + Sync,
+) -> Result<Vec<T>, Error> {
     std::thread::scope(|scope| {
         let work = &work;
         let handles: Vec<_> = (0..threads).map(|n| scope.spawn(move || work(n))).collect();
-        handles.into_iter().map(|h| h.join().map_err(|_| Error::Job("a thread panicked".into()))?).collect()
+        handles
+            .into_iter()
+            .map(|h| {
+                h.join()
+                    .map_err(|_| Error::Job("a thread panicked".into()))?
+            })
+            .collect()
     })
 }
 
-fn connect(target: &Target, login: &Login, threads: usize, time: Duration, query: &str) -> Result<Answer, Error> {
+fn connect(
+    target: &Target,
+    login: &Login,
+    threads: usize,
+    time: Duration,
+    query: &str,
+) -> Result<Answer, Error> {
     let mut session = Session::open(target, login, None)?;
     let tls = session.tls();
     session.query(query)?;
@@ -78,12 +132,24 @@ fn connect(target: &Target, login: &Login, threads: usize, time: Duration, query
         }
         Ok((taken, began.elapsed().as_secs_f64()))
     })?;
-    let seconds = taken.iter().fold(0.0, |most: f64, (_, seconds)| most.max(*seconds));
+    let seconds = taken
+        .iter()
+        .fold(0.0, |most: f64, (_, seconds)| most.max(*seconds));
     let mut all: Vec<u64> = taken.into_iter().flat_map(|(micros, _)| micros).collect();
     all.sort_unstable();
     let connections = u64::try_from(all.len()).unwrap_or(u64::MAX);
-    let at = |per_cent: usize| all.get(all.len() * per_cent / 100).copied().unwrap_or_default();
-    Ok(Answer::Connect { connections, seconds, micros_median: at(50), micros_p95: at(95), tls })
+    let at = |per_cent: usize| {
+        all.get(all.len() * per_cent / 100)
+            .copied()
+            .unwrap_or_default()
+    };
+    Ok(Answer::Connect {
+        connections,
+        seconds,
+        micros_median: at(50),
+        micros_p95: at(95),
+        tls,
+    })
 }
 
 fn first_row(target: &Target, login: &Login, query: &str) -> Result<Answer, Error> {
@@ -95,10 +161,22 @@ fn first_row(target: &Target, login: &Login, query: &str) -> Result<Answer, Erro
     let (tls, server_version) = (session.tls(), session.server_version.clone());
     let verdict_micros = session.verdict_micros;
     session.goodbye()?;
-    Ok(Answer::FirstRow { micros, connect_micros, verdict_micros, rows, tls, server_version })
+    Ok(Answer::FirstRow {
+        micros,
+        connect_micros,
+        verdict_micros,
+        rows,
+        tls,
+        server_version,
+    })
 }
 
-fn idle(target: &Target, job: &Job, sessions: usize, query: &str) -> Result<(Answer, Vec<Session>), Error> {
+fn idle(
+    target: &Target,
+    job: &Job,
+    sessions: usize,
+    query: &str,
+) -> Result<(Answer, Vec<Session>), Error> {
     let began = Instant::now();
     let mut open = Vec::with_capacity(sessions);
     for login in job.logins.iter().cycle().take(sessions) {
@@ -106,28 +184,51 @@ fn idle(target: &Target, job: &Job, sessions: usize, query: &str) -> Result<(Ans
         session.query(query)?;
         open.push(session);
     }
-    Ok((Answer::Idle { sessions, seconds: began.elapsed().as_secs_f64() }, open))
+    Ok((
+        Answer::Idle {
+            sessions,
+            seconds: began.elapsed().as_secs_f64(),
+        },
+        open,
+    ))
 }
 
-/// An address of its own per round: who fails often from one is made to wait, which is not what is measured.
+/// An address of its own per round: who fails often from one is made to wait, which is not what is
+/// measured.
 fn source(round: usize) -> Result<Ipv4Addr, Error> {
-    let offset = u32::try_from(round).ok().filter(|round| *round < limits::SOURCES);
-    let offset = offset.ok_or_else(|| Error::Job(format!("at most {} logins of each kind", limits::SOURCES)))?;
+    let offset = u32::try_from(round)
+        .ok()
+        .filter(|round| *round < limits::SOURCES);
+    let offset = offset
+        .ok_or_else(|| Error::Job(format!("at most {} logins of each kind", limits::SOURCES)))?;
     Ok(Ipv4Addr::from(u32::from(limits::FIRST_SOURCE) + offset))
 }
 
-fn verdict(target: &Target, logins: &[Login], each: usize, threads: usize) -> Result<Answer, Error> {
+fn verdict(
+    target: &Target,
+    logins: &[Login],
+    each: usize,
+    threads: usize,
+) -> Result<Answer, Error> {
     let parts = on_threads(threads, |thread| {
         warm_up(target)?;
         let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
         for round in (thread..each).step_by(threads) {
             let from = source(round)?;
             for n in 0..logins.len() {
-                // The kinds take turns at being first, so that none of them always follows the same one.
-                let Some(login) = logins.get((n + round) % logins.len()) else { continue };
+                // The kinds take turns at being first, so that none of them always follows the same
+                // one.
+                let Some(login) = logins.get((n + round) % logins.len()) else {
+                    continue;
+                };
                 let (code, taken) = match Session::try_login(target, login, Some(from))? {
-                    Outcome::Refused { code, verdict_micros } => (code, verdict_micros),
-                    Outcome::In(_) => return Err(Error::Job(format!("{} was let in", login.label))),
+                    Outcome::Refused {
+                        code,
+                        verdict_micros,
+                    } => (code, verdict_micros),
+                    Outcome::In(_) => {
+                        return Err(Error::Job(format!("{} was let in", login.label)));
+                    }
                 };
                 let kind = kinds.entry(login.label.clone()).or_default();
                 *kind.codes.entry(code).or_default() += 1;

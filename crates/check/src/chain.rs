@@ -1,4 +1,5 @@
-//! Facts of a chain as it was sent, and whether it may be believed. It sees certificates only, never a socket.
+//! Facts of a chain as it was sent, and whether it may be believed. It sees certificates only,
+//! never a socket.
 
 use crate::limits::{CHAIN_MAX, RSA_BITS_MIN};
 use crate::settings::Roots;
@@ -58,7 +59,8 @@ pub(crate) enum Shape {
     Untidy(String),
     /// Nobody who was sent, and no root, has this name.
     Missing(String),
-    /// The same, where nothing says that the issuer was ever published: a private CA's root need not be sent.
+    /// The same, where nothing says that the issuer was ever published: a private CA's root need
+    /// not be sent.
     Unknown(String),
 }
 
@@ -69,7 +71,9 @@ pub(crate) enum Trust {
 }
 
 pub(crate) fn mozilla() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+    RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    }
 }
 
 impl Chain {
@@ -77,8 +81,15 @@ impl Chain {
         if certificates.is_empty() {
             return Err("no certificate was sent".to_owned());
         }
-        let facts = certificates.iter().take(CHAIN_MAX).map(Facts::read).collect::<Result<_, _>>()?;
-        Ok(Self { certificates, facts })
+        let facts = certificates
+            .iter()
+            .take(CHAIN_MAX)
+            .map(Facts::read)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            certificates,
+            facts,
+        })
     }
 
     pub fn leaf(&self) -> Option<&Facts> {
@@ -86,12 +97,17 @@ impl Chain {
     }
 
     pub fn shape(&self, roots: &[&RootCertStore]) -> Shape {
-        let Some(mut top) = self.leaf() else { return Shape::Missing("a leaf".to_owned()) };
+        let Some(mut top) = self.leaf() else {
+            return Shape::Missing("a leaf".to_owned());
+        };
         let mut walked = vec![0];
         let mut root = top.root_above(roots);
         while !top.is_self_issued() {
-            let above =
-                self.facts.iter().enumerate().find(|(i, f)| f.subject_der == top.issuer_der && !walked.contains(i));
+            let above = self
+                .facts
+                .iter()
+                .enumerate()
+                .find(|(i, f)| f.subject_der == top.issuer_der && !walked.contains(i));
             let Some((index, facts)) = above else { break };
             walked.push(index);
             top = facts;
@@ -100,20 +116,33 @@ impl Chain {
         }
         let Some(root) = root else {
             let issuer = top.issuer.clone();
-            return if top.issuer_is_published { Shape::Missing(issuer) } else { Shape::Unknown(issuer) };
+            return if top.issuer_is_published {
+                Shape::Missing(issuer)
+            } else {
+                Shape::Unknown(issuer)
+            };
         };
         if walked.len() < self.certificates.len() {
-            return Shape::Untidy(format!("{} of {} certificates are needed", walked.len(), self.certificates.len()));
+            return Shape::Untidy(format!(
+                "{} of {} certificates are needed",
+                walked.len(),
+                self.certificates.len()
+            ));
         }
         if !walked.is_sorted() {
             return Shape::Untidy("the issuers are not in order".to_owned());
         }
-        Shape::Whole { certificates: walked.len(), top: root }
+        Shape::Whole {
+            certificates: walked.len(),
+            top: root,
+        }
     }
 
     pub fn trust(&self, private: Option<&Roots>, now: OffsetDateTime) -> Trust {
         let public = self.verify(&mozilla(), now);
-        let Err(reason) = public else { return Trust::Public };
+        let Err(reason) = public else {
+            return Trust::Public;
+        };
         match private.map(|roots| self.verify(&roots.store, now)) {
             Some(Ok(())) => Trust::Private,
             Some(Err(private)) => Trust::None(private),
@@ -121,7 +150,8 @@ impl Chain {
         }
     }
 
-    /// By these anchors alone. An expired leaf is asked about its last moment: its dates are another finding.
+    /// By these anchors alone. An expired leaf is asked about its last moment: its dates are
+    /// another finding.
     pub fn verify(&self, roots: &RootCertStore, now: OffsetDateTime) -> Result<(), String> {
         let (Some(leaf), Some(facts)) = (self.certificates.first(), self.leaf()) else {
             return Err("no certificate was sent".to_owned());
@@ -129,12 +159,20 @@ impl Chain {
         if facts.is_self_issued() && self.certificates.len() == 1 {
             return Err("it is signed by itself".to_owned());
         }
-        let within = now.min(facts.not_after - time::Duration::SECOND).max(facts.not_before);
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(within.unix_timestamp().try_into().unwrap_or(0)));
+        let within = now
+            .min(facts.not_after - time::Duration::SECOND)
+            .max(facts.not_before);
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(
+            within.unix_timestamp().try_into().unwrap_or(0),
+        ));
         let parsed = ParsedCertificate::try_from(leaf).map_err(|e| e.to_string())?;
-        let above = self.certificates.get(1..self.certificates.len().min(CHAIN_MAX)).unwrap_or_default();
+        let above = self
+            .certificates
+            .get(1..self.certificates.len().min(CHAIN_MAX))
+            .unwrap_or_default();
         let algorithms = crate::tls::provider().signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&parsed, roots, above, at, algorithms).map_err(|e| reason(&e))
+        verify_server_cert_signed_by_trust_anchor(&parsed, roots, above, at, algorithms)
+            .map_err(|e| reason(&e))
     }
 
     pub fn is_for(&self, name: &ServerName<'_>) -> bool {
@@ -144,7 +182,9 @@ impl Chain {
 
     /// The certificates that Let's Encrypt had a hand in.
     pub fn is_lets_encrypt(&self) -> bool {
-        self.facts.iter().any(|f| f.issuer.contains("Let's Encrypt") || f.issuer.contains("ISRG"))
+        self.facts
+            .iter()
+            .any(|f| f.issuer.contains("Let's Encrypt") || f.issuer.contains("ISRG"))
     }
 }
 
@@ -168,8 +208,8 @@ fn same_name(root: &TrustAnchor<'_>, der: &[u8]) -> bool {
 
 impl Facts {
     fn read(der: &CertificateDer<'static>) -> Result<Self, String> {
-        let (_, cert) =
-            x509_parser::parse_x509_certificate(der).map_err(|e| format!("a certificate can't be read: {e}"))?;
+        let (_, cert) = x509_parser::parse_x509_certificate(der)
+            .map_err(|e| format!("a certificate can't be read: {e}"))?;
         Ok(Self {
             subject: named(cert.subject()),
             issuer: named(cert.issuer()),
@@ -186,12 +226,19 @@ impl Facts {
 
     /// The name of a root that has signed this, itself included.
     fn root_above(&self, roots: &[&RootCertStore]) -> Option<String> {
-        let known = || roots.iter().any(|store| store.roots.iter().any(|r| same_name(r, &self.issuer_der)));
+        let known = || {
+            roots
+                .iter()
+                .any(|store| store.roots.iter().any(|r| same_name(r, &self.issuer_der)))
+        };
         (self.is_self_issued() || known()).then(|| self.issuer.clone())
     }
 
     pub fn is_named_in(&self, roots: &RootCertStore) -> bool {
-        roots.roots.iter().any(|root| same_name(root, &self.subject_der))
+        roots
+            .roots
+            .iter()
+            .any(|root| same_name(root, &self.subject_der))
     }
 
     pub fn is_self_issued(&self) -> bool {
@@ -244,8 +291,15 @@ fn key(cert: &X509Certificate<'_>) -> KeyFacts {
 
 /// The common name, else the whole of it.
 fn named(name: &X509Name<'_>) -> String {
-    let common = name.iter_common_name().next().and_then(|cn| cn.as_str().ok()).map(str::to_owned);
-    let organisation = name.iter_organization().next().and_then(|o| o.as_str().ok());
+    let common = name
+        .iter_common_name()
+        .next()
+        .and_then(|cn| cn.as_str().ok())
+        .map(str::to_owned);
+    let organisation = name
+        .iter_organization()
+        .next()
+        .and_then(|o| o.as_str().ok());
     match (common, organisation) {
         (Some(common), Some(organisation)) => format!("{common} ({organisation})"),
         (Some(common), None) => common,
@@ -255,25 +309,41 @@ fn named(name: &X509Name<'_>) -> String {
 }
 
 fn alternative_names(cert: &X509Certificate<'_>) -> Vec<String> {
-    let Ok(Some(extension)) = cert.subject_alternative_name() else { return Vec::new() };
+    let Ok(Some(extension)) = cert.subject_alternative_name() else {
+        return Vec::new();
+    };
     let text = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(dns) => Some((*dns).to_owned()),
-        GeneralName::IPAddress(octets) => Some(address(octets).map_or_else(|| hex(octets), |ip| ip.to_string())),
+        GeneralName::IPAddress(octets) => {
+            Some(address(octets).map_or_else(|| hex(octets), |ip| ip.to_string()))
+        }
         _ => None,
     };
-    extension.value.general_names.iter().filter_map(text).take(100).collect()
+    extension
+        .value
+        .general_names
+        .iter()
+        .filter_map(text)
+        .take(100)
+        .collect()
 }
 
 fn is_issuer_published(cert: &X509Certificate<'_>) -> bool {
-    cert.extensions().iter().any(|extension| match extension.parsed_extension() {
-        ParsedExtension::AuthorityInfoAccess(access) => access
-            .accessdescs
-            .iter()
-            .any(|description| description.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS),
-        _ => false,
-    })
+    cert.extensions()
+        .iter()
+        .any(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityInfoAccess(access) => {
+                access.accessdescs.iter().any(|description| {
+                    description.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS
+                })
+            }
+            _ => false,
+        })
 }
 
 fn address(octets: &[u8]) -> Option<IpAddr> {
-    <[u8; 4]>::try_from(octets).map(IpAddr::from).or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+    <[u8; 4]>::try_from(octets)
+        .map(IpAddr::from)
+        .or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
+        .ok()
 }

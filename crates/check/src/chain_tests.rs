@@ -1,5 +1,5 @@
-//! Chains as two public servers sent them in 2026, at a moment when they were valid: neither may raise a false alarm.
-//! Tests only.
+//! Chains as two public servers sent them in 2026, at a moment when they were valid: neither may
+//! raise a false alarm. Tests only.
 
 use crate::finding::{Kind, Verdict};
 use crate::probes::certificate;
@@ -11,18 +11,31 @@ use time::{Date, Month, OffsetDateTime, Time};
 
 /// Both leaves were valid then.
 fn then() -> OffsetDateTime {
-    OffsetDateTime::new_utc(Date::from_calendar_date(2026, Month::July, 20).unwrap(), Time::MIDNIGHT)
+    OffsetDateTime::new_utc(
+        Date::from_calendar_date(2026, Month::July, 20).unwrap(),
+        Time::MIDNIGHT,
+    )
 }
 
 fn sent(name: &str) -> Vec<CertificateDer<'static>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/public").join(name);
-    (1..=4).map(|n| CertificateDer::from(std::fs::read(folder.join(format!("{n}.der"))).unwrap())).collect()
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/public")
+        .join(name);
+    (1..=4)
+        .map(|n| CertificateDer::from(std::fs::read(folder.join(format!("{n}.der"))).unwrap()))
+        .collect()
 }
 
 fn judged(host: &str, sent: &[CertificateDer<'static>], now: OffsetDateTime) -> Vec<Finding> {
     let settings = Settings::new(host.parse().unwrap());
     let mut sheet = Sheet::default();
-    certificate::judge(&settings, &ServerName::try_from(host.to_owned()).unwrap(), sent, now, &mut sheet);
+    certificate::judge(
+        &settings,
+        &ServerName::try_from(host.to_owned()).unwrap(),
+        sent,
+        now,
+        &mut sheet,
+    );
     sheet.close("not judged")
 }
 
@@ -30,40 +43,89 @@ fn judged(host: &str, sent: &[CertificateDer<'static>], now: OffsetDateTime) -> 
 fn is(findings: &[Finding], kind: Kind, verdict: Verdict, words: &str) {
     let found = findings.iter().find(|f| f.kind == kind).unwrap();
     assert_eq!(found.verdict, verdict, "{kind:?}: {}", found.evidence);
-    assert!(found.evidence.contains(words), "{kind:?}: {}", found.evidence);
+    assert!(
+        found.evidence.contains(words),
+        "{kind:?}: {}",
+        found.evidence
+    );
 }
 
 #[test]
 fn a_chain_of_lets_encrypt_passes_whole_and_with_its_oldest_root_alone() {
     let chain = sent("letsencrypt.org");
     let findings = judged("letsencrypt.org", &chain, then());
-    is(&findings, Kind::ChainSent, Verdict::Pass, "4 certificates, up to ISRG Root X1");
+    is(
+        &findings,
+        Kind::ChainSent,
+        Verdict::Pass,
+        "4 certificates, up to ISRG Root X1",
+    );
     is(&findings, Kind::Trust, Verdict::Pass, "public");
     is(&findings, Kind::Name, Verdict::Pass, "letsencrypt.org");
-    is(&findings, Kind::Validity, Verdict::Pass, "76 of 89 days left, until 2026-10-04");
+    is(
+        &findings,
+        Kind::Validity,
+        Verdict::Pass,
+        "76 of 89 days left, until 2026-10-04",
+    );
     is(&findings, Kind::Key, Verdict::Pass, "EC 256, EC 384");
-    is(&findings, Kind::Pinned, Verdict::Pass, "with ISRG Root X1 alone");
+    is(
+        &findings,
+        Kind::Pinned,
+        Verdict::Pass,
+        "with ISRG Root X1 alone",
+    );
 
     // What a tool that trims chains serves: enough for who has X2, not for who has X1 only.
     let findings = judged("letsencrypt.org", chain.get(..3).unwrap(), then());
-    is(&findings, Kind::ChainSent, Verdict::Pass, "3 certificates, up to ISRG Root X2");
+    is(
+        &findings,
+        Kind::ChainSent,
+        Verdict::Pass,
+        "3 certificates, up to ISRG Root X2",
+    );
     is(&findings, Kind::Trust, Verdict::Pass, "public");
     is(&findings, Kind::Pinned, Verdict::Warn, "no trusted root");
 
     // The newest root is in no list yet: its cross-signed form must be sent.
     let findings = judged("letsencrypt.org", chain.get(..2).unwrap(), then());
-    is(&findings, Kind::ChainSent, Verdict::Fail, "`Root YE (ISRG)` was not sent");
+    is(
+        &findings,
+        Kind::ChainSent,
+        Verdict::Fail,
+        "`Root YE (ISRG)` was not sent",
+    );
     is(&findings, Kind::Trust, Verdict::Fail, "");
     let later = then() + time::Duration::days(80);
-    is(&judged("letsencrypt.org", &chain, later), Kind::Validity, Verdict::Fail, "expired on 2026-10-04");
-    is(&judged("example.org", &chain, then()), Kind::Name, Verdict::Fail, "not for example.org");
+    is(
+        &judged("letsencrypt.org", &chain, later),
+        Kind::Validity,
+        Verdict::Fail,
+        "expired on 2026-10-04",
+    );
+    is(
+        &judged("example.org", &chain, then()),
+        Kind::Name,
+        Verdict::Fail,
+        "not for example.org",
+    );
 }
 
 #[test]
 fn a_chain_that_goes_on_to_a_root_that_nobody_has_any_more_is_whole() {
     let findings = judged("aws.amazon.com", &sent("aws.amazon.com"), then());
-    is(&findings, Kind::ChainSent, Verdict::Pass, "4 certificates, up to ");
+    is(
+        &findings,
+        Kind::ChainSent,
+        Verdict::Pass,
+        "4 certificates, up to ",
+    );
     is(&findings, Kind::Trust, Verdict::Pass, "public");
     is(&findings, Kind::Key, Verdict::Pass, "RSA 2048");
-    is(&findings, Kind::Pinned, Verdict::Skip, "not a chain of Let's Encrypt");
+    is(
+        &findings,
+        Kind::Pinned,
+        Verdict::Skip,
+        "not a chain of Let's Encrypt",
+    );
 }

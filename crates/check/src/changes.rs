@@ -1,4 +1,5 @@
-//! What is new since the last report, for a monitor. It compares verdicts, not evidence: days left change every day.
+//! What is new since the last report, for a monitor. It compares verdicts, not evidence: days left
+//! change every day.
 
 use crate::finding::{Kind, Verdict};
 use crate::report::{Finding, Report};
@@ -25,13 +26,19 @@ impl History {
         let mut found = Vec::new();
         for finding in &report.findings {
             let was = self.0.get(&finding.kind).copied();
-            let same = was == Some(finding.verdict) || (was.is_some() && finding.verdict == Verdict::Skip);
+            let same =
+                was == Some(finding.verdict) || (was.is_some() && finding.verdict == Verdict::Skip);
             if same {
                 continue;
             }
             self.0.insert(finding.kind, finding.verdict);
             let (at, endpoint) = (report.at.clone(), report.endpoint.clone());
-            found.push(Change { at, endpoint, was, finding: finding.clone() });
+            found.push(Change {
+                at,
+                endpoint,
+                was,
+                finding: finding.clone(),
+            });
         }
         found
     }
@@ -43,7 +50,11 @@ mod tests {
     use crate::report::Counts;
 
     fn report(verdict: Verdict, evidence: &str) -> Report {
-        let finding = Finding { kind: Kind::Validity, verdict, evidence: evidence.to_owned() };
+        let finding = Finding {
+            kind: Kind::Validity,
+            verdict,
+            evidence: evidence.to_owned(),
+        };
         Report {
             at: String::new(),
             endpoint: String::new(),

@@ -1,5 +1,5 @@
-//! The parsers' doors for the fuzzer, behind the feature `fuzzing`: what a hostile server may say, given to everything
-//! that reads it. It opens no connection; nothing of the product calls it.
+//! The parsers' doors for the fuzzer, behind the feature `fuzzing`: what a hostile server may say,
+//! given to everything that reads it. It opens no connection; nothing of the product calls it.
 
 use crate::hello;
 use crate::link::End;
@@ -64,7 +64,8 @@ impl Write for Server<'_> {
     }
 }
 
-/// A login and a query at a server that says this. The password goes only to who asks for it by name or by 0x01 0x04.
+/// A login and a query at a server that says this. The password goes only to who asks for it by
+/// name or by 0x01 0x04.
 pub fn login(bytes: &[u8]) {
     const PASSWORD: &str = "the password of a fuzzer";
     let greeting = Greeting {
@@ -74,24 +75,49 @@ pub fn login(bytes: &[u8]) {
         salt: vec![7; 20],
         plugin: "caching_sha2_password".to_owned(),
     };
-    let mut server = Server { says: Cursor::new(bytes), heard: Vec::new() };
+    let mut server = Server {
+        says: Cursor::new(bytes),
+        heard: Vec::new(),
+    };
     if login::login(&mut server, &greeting, "p.root", PASSWORD, Some("test")).is_ok() {
         let _ = login::select_one(&mut server);
         let _ = login::tls_version(&mut server).as_deref().map(print);
     }
     let said = |words: &[u8]| bytes.windows(words.len()).any(|w| w == words);
     let asked = said(b"\x01\x04") || said(b"mysql_clear_password\0") || said(b"sha256_password\0");
-    let told = server.heard.windows(PASSWORD.len()).any(|w| w == PASSWORD.as_bytes());
-    assert!(asked || !told, "the password was sent to a server that did not ask for it");
+    let told = server
+        .heard
+        .windows(PASSWORD.len())
+        .any(|w| w == PASSWORD.as_bytes());
+    assert!(
+        asked || !told,
+        "the password was sent to a server that did not ask for it"
+    );
 }
 
 /// A chain of certificates, leaf first.
 pub fn chain(certificates: &[&[u8]]) {
-    let sent: Vec<_> = certificates.iter().map(|c| CertificateDer::from(c.to_vec())).collect();
-    let (Ok(endpoint), Ok(name)) = ("localhost:4000".parse(), ServerName::try_from("localhost")) else { return };
+    let sent: Vec<_> = certificates
+        .iter()
+        .map(|c| CertificateDer::from(c.to_vec()))
+        .collect();
+    let (Ok(endpoint), Ok(name)) = ("localhost:4000".parse(), ServerName::try_from("localhost"))
+    else {
+        return;
+    };
     let mut sheet = Sheet::default();
-    certificate::judge(&Settings::new(endpoint), &name, &sent, OffsetDateTime::now_utc(), &mut sheet);
+    certificate::judge(
+        &Settings::new(endpoint),
+        &name,
+        &sent,
+        OffsetDateTime::now_utc(),
+        &mut sheet,
+    );
     for finding in sheet.close("not judged") {
-        assert!(finding.evidence.chars().all(|c| !c.is_control()), "{:?}", finding.evidence);
+        assert!(
+            finding.evidence.chars().all(|c| !c.is_control()),
+            "{:?}",
+            finding.evidence
+        );
     }
 }

@@ -29,13 +29,18 @@ impl std::str::FromStr for Endpoint {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest.split_once(']').ok_or(EndpointError::Form)?;
-                let port =
-                    if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or(EndpointError::Form)?) };
+                let port = if rest.is_empty() {
+                    None
+                } else {
+                    Some(rest.strip_prefix(':').ok_or(EndpointError::Form)?)
+                };
                 (host, port)
             }
             // More than one colon without brackets is an IPv6 address alone.
             None if text.matches(':').count() > 1 => (text, None),
-            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+            None => text
+                .split_once(':')
+                .map_or((text, None), |(host, port)| (host, Some(port))),
         };
         let port = match port {
             None => PORT,
@@ -45,9 +50,16 @@ impl std::str::FromStr for Endpoint {
             },
         };
         if host.parse::<IpAddr>().is_err() && rustls::pki_types::DnsName::try_from(host).is_err() {
-            return Err(if host.is_empty() { EndpointError::Form } else { EndpointError::Host(host.to_owned()) });
+            return Err(if host.is_empty() {
+                EndpointError::Form
+            } else {
+                EndpointError::Host(host.to_owned())
+            });
         }
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 
@@ -75,9 +87,25 @@ mod tests {
             ("[::1]", "[::1]:4000"),
             ("::1", "[::1]:4000"),
         ] {
-            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), want, "{text}");
+            assert_eq!(
+                text.parse::<Endpoint>().unwrap().to_string(),
+                want,
+                "{text}"
+            );
         }
-        for text in ["", ":4000", "h:0", "h:65536", "h:", "h:+1", "a b:1", "[::1", "[::1]x", "-:1", "mysql://h:1"] {
+        for text in [
+            "",
+            ":4000",
+            "h:0",
+            "h:65536",
+            "h:",
+            "h:+1",
+            "a b:1",
+            "[::1",
+            "[::1]x",
+            "-:1",
+            "mysql://h:1",
+        ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
     }

@@ -1,5 +1,5 @@
-//! The table of findings: everything that is judged, with the promise it belongs to and the mend. The help page and
-//! the report are made from it. It judges nothing itself.
+//! The table of findings: everything that is judged, with the promise it belongs to and the mend.
+//! The help page and the report are made from it. It judges nothing itself.
 
 use serde::Serialize;
 
@@ -175,9 +175,23 @@ mod tests {
         for kind in Kind::ALL {
             let entry = kind.entry();
             assert!(ids.insert(entry.id), "{}", entry.id);
-            assert!(entry.id.len() <= 18 && entry.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
-            assert!(entry.rule.ends_with('.') && entry.mend.ends_with('.'), "{}", entry.id);
-            assert!(entry.promise == "-" || entry.promise.starts_with('C'), "{}", entry.id);
+            assert!(
+                entry.id.len() <= 18
+                    && entry
+                        .id
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            );
+            assert!(
+                entry.rule.ends_with('.') && entry.mend.ends_with('.'),
+                "{}",
+                entry.id
+            );
+            assert!(
+                entry.promise == "-" || entry.promise.starts_with('C'),
+                "{}",
+                entry.id
+            );
         }
     }
 }

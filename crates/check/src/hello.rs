@@ -1,5 +1,5 @@
-//! ClientHellos written by hand, for what no modern TLS library would still send, and the first bytes of the answer. It
-//! never finishes a handshake.
+//! ClientHellos written by hand, for what no modern TLS library would still send, and the first
+//! bytes of the answer. It never finishes a handshake.
 
 use crate::link::{End, Link};
 use crate::text::hex;
@@ -19,24 +19,24 @@ pub(crate) struct Hello<'a> {
 
 /// CBC suites of TLS 1.0, all key exchanges, and the broken ones too: what an old client had.
 pub(crate) const OLD_SUITES: &[u16] = &[
-    0xc00a, 0xc014, 0xc009, 0xc013, 0x0039, 0x0033, 0x0035, 0x002f, 0xc008, 0xc012, 0x0016, 0x000a, 0x0005, 0x0004,
-    0x00ff,
+    0xc00a, 0xc014, 0xc009, 0xc013, 0x0039, 0x0033, 0x0035, 0x002f, 0xc008, 0xc012, 0x0016, 0x000a,
+    0x0005, 0x0004, 0x00ff,
 ];
 
 /// NULL, export, RC4, DES, 3DES, and anonymous key exchange.
 pub(crate) const BROKEN_SUITES: &[u16] = &[
-    0x0001, 0x0002, 0x003b, 0xc006, 0xc010, 0xc015, 0x0003, 0x0006, 0x0008, 0x0014, 0x0004, 0x0005, 0xc007, 0xc011,
-    0x0009, 0x0015, 0x000a, 0x0016, 0xc008, 0xc012, 0x0018, 0x001b, 0x0034, 0x003a, 0x006c, 0x006d, 0x00a6, 0x00a7,
-    0xc017, 0xc018, 0xc019,
+    0x0001, 0x0002, 0x003b, 0xc006, 0xc010, 0xc015, 0x0003, 0x0006, 0x0008, 0x0014, 0x0004, 0x0005,
+    0xc007, 0xc011, 0x0009, 0x0015, 0x000a, 0x0016, 0xc008, 0xc012, 0x0018, 0x001b, 0x0034, 0x003a,
+    0x006c, 0x006d, 0x00a6, 0x00a7, 0xc017, 0xc018, 0xc019,
 ];
 
-/// All that is neither broken nor ECDHE with an AEAD: static RSA, finite-field DHE, and CBC, of AES, Camellia, ARIA,
-/// SEED and IDEA.
+/// All that is neither broken nor ECDHE with an AEAD: static RSA, finite-field DHE, and CBC, of
+/// AES, Camellia, ARIA, SEED and IDEA.
 pub(crate) const LEGACY_SUITES: &[u16] = &[
-    0x009c, 0x009d, 0x003c, 0x003d, 0x002f, 0x0035, 0x009e, 0x009f, 0xccaa, 0x0067, 0x006b, 0x0033, 0x0039, 0xc023,
-    0xc024, 0xc027, 0xc028, 0xc009, 0xc00a, 0xc013, 0xc014, 0xc09c, 0xc09d, 0xc09e, 0xc09f, 0xc0a0, 0xc0a1, 0xc0a2,
-    0xc0a3, 0xc050, 0xc051, 0xc052, 0xc053, 0x0041, 0x0084, 0x0045, 0x0088, 0x00ba, 0x00c0, 0x00be, 0x00c4, 0xc072,
-    0xc073, 0xc076, 0xc077, 0x0096, 0x009a, 0x0007,
+    0x009c, 0x009d, 0x003c, 0x003d, 0x002f, 0x0035, 0x009e, 0x009f, 0xccaa, 0x0067, 0x006b, 0x0033,
+    0x0039, 0xc023, 0xc024, 0xc027, 0xc028, 0xc009, 0xc00a, 0xc013, 0xc014, 0xc09c, 0xc09d, 0xc09e,
+    0xc09f, 0xc0a0, 0xc0a1, 0xc0a2, 0xc0a3, 0xc050, 0xc051, 0xc052, 0xc053, 0x0041, 0x0084, 0x0045,
+    0x0088, 0x00ba, 0x00c0, 0x00be, 0x00c4, 0xc072, 0xc073, 0xc076, 0xc077, 0x0096, 0x009a, 0x0007,
 ];
 
 /// The server's first answer.
@@ -93,7 +93,12 @@ impl Hello<'_> {
         extension(11, &[1, 0]);
         if self.signature_algorithms {
             let mut list = Vec::new();
-            vector16(&mut list, &words(&[0x0403, 0x0503, 0x0804, 0x0805, 0x0401, 0x0501, 0x0203, 0x0201]));
+            vector16(
+                &mut list,
+                &words(&[
+                    0x0403, 0x0503, 0x0804, 0x0805, 0x0401, 0x0501, 0x0203, 0x0201,
+                ]),
+            );
             extension(13, &list);
         }
         if !self.supported_versions.is_empty() {
@@ -118,7 +123,9 @@ pub(crate) fn ask_ssl2(link: &mut Link) -> Answer {
     let mut body = vec![1, 0, 2, 0, 9, 0, 0, 0, 16];
     body.extend(suites);
     body.extend(challenge);
-    let mut record = (0x8000 | u16::try_from(body.len()).unwrap_or(0)).to_be_bytes().to_vec();
+    let mut record = (0x8000 | u16::try_from(body.len()).unwrap_or(0))
+        .to_be_bytes()
+        .to_vec();
     record.extend(body);
     ask(link, &record)
 }
@@ -147,7 +154,9 @@ pub(crate) fn answer(bytes: &[u8], end: End) -> Answer {
     match bytes {
         [] => Answer::Ended(end),
         [21, 3, _, _, _, _level, description, ..] => Answer::Alert(*description),
-        [22, 3, _, _, _, 2, rest @ ..] => server_hello(rest).unwrap_or_else(|| Answer::Other(bytes.to_vec())),
+        [22, 3, _, _, _, 2, rest @ ..] => {
+            server_hello(rest).unwrap_or_else(|| Answer::Other(bytes.to_vec()))
+        }
         // Two bytes of length with the high bit, message 4.
         [128..=255, _, 4, ..] => Answer::OldServerHello,
         other => Answer::Other(other.to_vec()),
@@ -162,7 +171,10 @@ fn server_hello(rest: &[u8]) -> Option<Answer> {
     let (length, rest) = rest.split_first()?;
     let (_, rest) = rest.split_at_checked(usize::from(*length))?;
     let (suite, _) = rest.split_first_chunk::<2>()?;
-    Some(Answer::ServerHello { version: u16::from_be_bytes(*version), suite: u16::from_be_bytes(*suite) })
+    Some(Answer::ServerHello {
+        version: u16::from_be_bytes(*version),
+        suite: u16::from_be_bytes(*suite),
+    })
 }
 
 pub(crate) fn version_name(version: u16) -> &'static str {
@@ -178,7 +190,10 @@ pub(crate) fn version_name(version: u16) -> &'static str {
 /// As IANA writes it, for those that are met; a number for the others.
 pub(crate) fn suite_name(suite: u16) -> String {
     let named = NAMES.iter().find(|(number, _)| *number == suite);
-    named.map_or_else(|| format!("suite {suite:04x}"), |(_, name)| (*name).to_owned())
+    named.map_or_else(
+        || format!("suite {suite:04x}"),
+        |(_, name)| (*name).to_owned(),
+    )
 }
 
 /// What OpenSSL, the usual library of these servers, still takes once somebody asks it to.
@@ -230,7 +245,12 @@ impl std::fmt::Display for Answer {
         match self {
             Self::Alert(number) => write!(f, "alert {number} ({})", alert_name(*number)),
             Self::ServerHello { version, suite } => {
-                write!(f, "a ServerHello in {} with {}", version_name(*version), suite_name(*suite))
+                write!(
+                    f,
+                    "a ServerHello in {} with {}",
+                    version_name(*version),
+                    suite_name(*suite)
+                )
             }
             Self::OldServerHello => f.write_str("a ServerHello of SSL 2"),
             Self::Ended(end) => f.write_str(end.words()),

@@ -1,5 +1,5 @@
-//! Runs the probes in order and closes the report. What one probe needs from another is handed on here; no probe knows
-//! another.
+//! Runs the probes in order and closes the report. What one probe needs from another is handed on
+//! here; no probe knows another.
 
 use crate::finding::{Kind, Verdict};
 use crate::limits::{ADDRESSES_MAX, CONNECT_MAX};
@@ -17,7 +17,10 @@ use time::format_description::well_known::Rfc3339;
 /// Tests one endpoint. Takes some twenty seconds at most where everything answers.
 pub fn check(settings: &Settings) -> Report {
     let began = Instant::now();
-    let at = OffsetDateTime::now_utc().replace_nanosecond(0).ok().and_then(|t| t.format(&Rfc3339).ok());
+    let at = OffsetDateTime::now_utc()
+        .replace_nanosecond(0)
+        .ok()
+        .and_then(|t| t.format(&Rfc3339).ok());
     let visitor = Visitor::default();
     let mut sheet = Sheet::default();
     port(settings, &mut sheet);
@@ -38,17 +41,29 @@ pub fn check(settings: &Settings) -> Report {
 
 /// Gives the reason why what is still open was not judged.
 fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static str {
-    let Ok(name) = ServerName::try_from(settings.name.clone()) else { return "the name to verify is no host name" };
+    let Ok(name) = ServerName::try_from(settings.name.clone()) else {
+        return "the name to verify is no host name";
+    };
     let addresses = match resolve(settings) {
         Ok(found) => found,
         Err(error) => {
-            sheet.fail(Kind::Addresses, format!("{} can't be resolved: {error}", settings.endpoint.host));
+            sheet.fail(
+                Kind::Addresses,
+                format!("{} can't be resolved: {error}", settings.endpoint.host),
+            );
             return "no address";
         }
     };
     let good = reach(&addresses, visitor, sheet);
-    let Some((address, others)) = good.split_first() else { return "no connection" };
-    let place = Place { visitor, address: *address, name, settings };
+    let Some((address, others)) = good.split_first() else {
+        return "no connection";
+    };
+    let place = Place {
+        visitor,
+        address: *address,
+        name,
+        settings,
+    };
     let (greeting, held) = match probes::greeting::meet(&place, sheet) {
         Ok(met) => met,
         Err(reason) => return reason,
@@ -81,8 +96,13 @@ fn secure(place: &Place<'_>, sheet: &mut Sheet) {
     probes::versions::judge(place, sheet);
     let verified = match chain {
         Some(chain) => {
-            let verified =
-                probes::certificate::judge(place.settings, &place.name, &chain, OffsetDateTime::now_utc(), sheet);
+            let verified = probes::certificate::judge(
+                place.settings,
+                &place.name,
+                &chain,
+                OffsetDateTime::now_utc(),
+                sheet,
+            );
             if sheet.has_passed(Kind::Tls13) || sheet.has_passed(Kind::Tls12) {
                 probes::sni::judge(place, &chain, sheet);
             }
@@ -107,17 +127,25 @@ fn resolve(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
         return Ok(settings.addresses.clone());
     }
     let endpoint = &settings.endpoint;
-    let mut addresses: Vec<_> = (endpoint.host.as_str(), endpoint.port).to_socket_addrs()?.collect();
+    let mut addresses: Vec<_> = (endpoint.host.as_str(), endpoint.port)
+        .to_socket_addrs()?
+        .collect();
     addresses.sort_unstable();
     addresses.dedup();
     // IPv4 first: the probes go to one address, and that family works nearly everywhere.
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    if addresses.is_empty() { Err(io::Error::other("it has no address")) } else { Ok(addresses) }
+    if addresses.is_empty() {
+        Err(io::Error::other("it has no address"))
+    } else {
+        Ok(addresses)
+    }
 }
 
 /// Connects to each address; gives those that answer.
 fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<SocketAddr> {
-    let tested = addresses.get(..addresses.len().min(ADDRESSES_MAX)).unwrap_or_default();
+    let tested = addresses
+        .get(..addresses.len().min(ADDRESSES_MAX))
+        .unwrap_or_default();
     // A single address is met by the first probe; a connection only to knock would be one too many.
     if let [only] = tested {
         return vec![*only];
@@ -126,23 +154,39 @@ fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<
         .iter()
         .map(|address| {
             visitor.count();
-            (*address, TcpStream::connect_timeout(address, CONNECT_MAX).err())
+            (
+                *address,
+                TcpStream::connect_timeout(address, CONNECT_MAX).err(),
+            )
         })
         .collect();
     let (verdict, evidence) = reached(&tried);
     sheet.put(Kind::Addresses, verdict, evidence);
-    tried.iter().filter(|(_, error)| error.is_none()).map(|(address, _)| *address).collect()
+    tried
+        .iter()
+        .filter(|(_, error)| error.is_none())
+        .map(|(address, _)| *address)
+        .collect()
 }
 
-/// What connecting to several addresses says of them. None is blamed for a way that this machine does not have.
+/// What connecting to several addresses says of them. None is blamed for a way that this machine
+/// does not have.
 fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
     let list = |wanted: &dyn Fn(Option<&io::Error>) -> bool| {
-        tried.iter().filter(|(_, error)| wanted(error.as_ref())).map(|(a, _)| a.ip().to_string()).collect::<Vec<_>>()
+        tried
+            .iter()
+            .filter(|(_, error)| wanted(error.as_ref()))
+            .map(|(a, _)| a.ip().to_string())
+            .collect::<Vec<_>>()
     };
     let (good, ours) = (list(&|e| e.is_none()), list(&|e| e.is_some_and(has_no_way)));
-    let blamed = tried.iter().filter_map(|(address, error)| Some((address.ip(), error.as_ref()?)));
-    let bad: Vec<_> =
-        blamed.filter(|(_, error)| !has_no_way(error)).map(|(ip, error)| format!("{ip}: {error}")).collect();
+    let blamed = tried
+        .iter()
+        .filter_map(|(address, error)| Some((address.ip(), error.as_ref()?)));
+    let bad: Vec<_> = blamed
+        .filter(|(_, error)| !has_no_way(error))
+        .map(|(ip, error)| format!("{ip}: {error}"))
+        .collect();
     let mut evidence = good.join(", ");
     for (words, some) in [("not ", &bad), ("no way from here to ", &ours)] {
         if !some.is_empty() {
@@ -160,7 +204,10 @@ fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
 
 /// As where a machine has no IPv6.
 fn has_no_way(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable
+    )
 }
 
 #[cfg(test)]
@@ -177,11 +224,26 @@ mod tests {
                 .collect();
             reached(&all)
         };
-        let (refused, no_way) = (Some(io::ErrorKind::ConnectionRefused), Some(io::ErrorKind::NetworkUnreachable));
-        assert_eq!(tried(&[None, None]), (Verdict::Pass, "192.0.2.1, 2001:db8::1".to_owned()));
-        assert_eq!(tried(&[None, no_way]), (Verdict::Pass, "192.0.2.1; no way from here to 2001:db8::1".to_owned()));
+        let (refused, no_way) = (
+            Some(io::ErrorKind::ConnectionRefused),
+            Some(io::ErrorKind::NetworkUnreachable),
+        );
+        assert_eq!(
+            tried(&[None, None]),
+            (Verdict::Pass, "192.0.2.1, 2001:db8::1".to_owned())
+        );
+        assert_eq!(
+            tried(&[None, no_way]),
+            (
+                Verdict::Pass,
+                "192.0.2.1; no way from here to 2001:db8::1".to_owned()
+            )
+        );
         let (verdict, evidence) = tried(&[None, refused]);
-        assert!(verdict == Verdict::Warn && evidence.starts_with("192.0.2.1; not 2001:db8::1: "), "{evidence}");
+        assert!(
+            verdict == Verdict::Warn && evidence.starts_with("192.0.2.1; not 2001:db8::1: "),
+            "{evidence}"
+        );
         assert_eq!(tried(&[refused, no_way]).0, Verdict::Fail);
         assert_eq!(tried(&[no_way, no_way]).0, Verdict::Fail);
     }

@@ -1,6 +1,6 @@
-//! Does HOST:PORT keep the contract? Opens a few bounded connections to any MySQL-protocol endpoint and judges what it
-//! sees, finding by finding. It shares no code with what it judges, and never sends a password over TLS that it has
-//! not verified.
+//! Does HOST:PORT keep the contract? Opens a few bounded connections to any MySQL-protocol endpoint
+//! and judges what it sees, finding by finding. It shares no code with what it judges, and never
+//! sends a password over TLS that it has not verified.
 
 mod chain;
 #[cfg(test)]

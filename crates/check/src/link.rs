@@ -1,5 +1,5 @@
-//! One TCP connection with a deadline over all of it and a bound on what it may bring; and the visitor, who opens and
-//! counts them. It never waits without an end.
+//! One TCP connection with a deadline over all of it and a bound on what it may bring; and the
+//! visitor, who opens and counts them. It never waits without an end.
 
 use crate::limits::{CONNECT_MAX, CONNECTION_BYTES_MAX};
 use std::io::{self, Read, Write};
@@ -31,7 +31,13 @@ impl Visitor {
         let began = Instant::now();
         let stream = TcpStream::connect_timeout(&address, CONNECT_MAX.min(lifetime))?;
         stream.set_nodelay(true)?;
-        Ok(Link { stream, began, deadline: began + lifetime, left: CONNECTION_BYTES_MAX, first: Vec::new() })
+        Ok(Link {
+            stream,
+            began,
+            deadline: began + lifetime,
+            left: CONNECTION_BYTES_MAX,
+            first: Vec::new(),
+        })
     }
 }
 
@@ -62,10 +68,15 @@ impl Link {
 
     fn time_left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+        if left.is_zero() {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            Ok(left)
+        }
     }
 
-    /// Reads what comes next, at most `max` bytes; nothing at the end, and what came before an error.
+    /// Reads what comes next, at most `max` bytes; nothing at the end, and what came before an
+    /// error.
     pub fn gather(&mut self, max: usize) -> (Vec<u8>, End) {
         let mut all = Vec::new();
         let mut piece = [0; 1024];
@@ -114,7 +125,9 @@ impl End {
 impl Read for Link {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
-            return Err(io::Error::other(format!("more than {CONNECTION_BYTES_MAX} bytes came")));
+            return Err(io::Error::other(format!(
+                "more than {CONNECTION_BYTES_MAX} bytes came"
+            )));
         }
         let room = buffer.len().min(self.left);
         self.stream.set_read_timeout(Some(self.time_left()?))?;
@@ -123,13 +136,16 @@ impl Read for Link {
             match self.stream.read(buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // What a socket's own timeout is called differs between systems.
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
                 other => break other?,
             }
         };
         self.left -= n;
         let more = FIRST_BYTES.saturating_sub(self.first.len()).min(n);
-        self.first.extend_from_slice(buffer.get(..more).unwrap_or_default());
+        self.first
+            .extend_from_slice(buffer.get(..more).unwrap_or_default());
         Ok(n)
     }
 }

@@ -1,5 +1,5 @@
-//! The login exchange inside TLS, and one query. The clear password is given only where the server asks for it on a
-//! stream that the caller has verified; proofs of it are wiped.
+//! The login exchange inside TLS, and one query. The clear password is given only where the server
+//! asks for it on a stream that the caller has verified; proofs of it are wiped.
 
 use crate::limits::PACKETS_MAX;
 use crate::packet::{self, ErrPacket, Greeting, Login, ORDINARY, SSL};
@@ -31,23 +31,43 @@ pub(crate) fn login(
     database: Option<&str>,
 ) -> io::Result<Course> {
     let proof = proof(&greeting.plugin, password, &greeting.salt).unwrap_or_default();
-    let login = Login { capabilities: ORDINARY | SSL, user, proof: &proof, database, plugin: &greeting.plugin };
+    let login = Login {
+        capabilities: ORDINARY | SSL,
+        user,
+        proof: &proof,
+        database,
+        plugin: &greeting.plugin,
+    };
     packet::write(stream, 2, &login.bytes())?;
     let mut steps = Vec::new();
     for _ in 0..PACKETS_MAX {
         let (sequence, payload) = packet::read(stream)?;
         let answer = match payload.as_slice() {
-            [0x00, ..] => return Ok(Course { steps, outcome: Outcome::In }),
+            [0x00, ..] => {
+                return Ok(Course {
+                    steps,
+                    outcome: Outcome::In,
+                });
+            }
             [0xff, ..] => {
-                let error = ErrPacket::parse(&payload).ok_or_else(|| strange("an error packet that can't be read"))?;
-                return Ok(Course { steps, outcome: Outcome::Refused(error) });
+                let error = ErrPacket::parse(&payload)
+                    .ok_or_else(|| strange("an error packet that can't be read"))?;
+                return Ok(Course {
+                    steps,
+                    outcome: Outcome::Refused(error),
+                });
             }
             [0xfe, rest @ ..] => {
-                let (plugin, salt) = switch(rest).ok_or_else(|| strange("a request for a password of before 4.1"))?;
+                let (plugin, salt) = switch(rest)
+                    .ok_or_else(|| strange("a request for a password of before 4.1"))?;
                 steps.push(format!("switch to {plugin}"));
                 let clear = || Some(clear(password));
                 let known = proof_or(&plugin, password, salt, clear);
-                known.ok_or_else(|| strange(&format!("the plugin {plugin}, which this check does not know")))?
+                known.ok_or_else(|| {
+                    strange(&format!(
+                        "the plugin {plugin}, which this check does not know"
+                    ))
+                })?
             }
             [0x01, 0x03] => {
                 steps.push("known".to_owned());
@@ -72,7 +92,12 @@ fn switch(rest: &[u8]) -> Option<(String, &[u8])> {
     let end = rest.iter().position(|b| *b == 0)?;
     let (name, salt) = rest.split_at_checked(end)?;
     let salt = salt.get(1..)?;
-    Some((packet::lossy(name), salt.strip_suffix(&[0]).filter(|s| s.len() == 20).unwrap_or(salt)))
+    Some((
+        packet::lossy(name),
+        salt.strip_suffix(&[0])
+            .filter(|s| s.len() == 20)
+            .unwrap_or(salt),
+    ))
 }
 
 fn clear(password: &str) -> Zeroizing<Vec<u8>> {
@@ -93,11 +118,17 @@ pub(crate) fn proof(plugin: &str, password: &str, salt: &[u8]) -> Option<Zeroizi
     let password = password.as_bytes();
     Some(Zeroizing::new(if plugin == "mysql_native_password" {
         let once = Zeroizing::new(Sha1::digest(password).to_vec());
-        let mask = Sha1::new().chain_update(salt).chain_update(Sha1::digest(&*once)).finalize();
+        let mask = Sha1::new()
+            .chain_update(salt)
+            .chain_update(Sha1::digest(&*once))
+            .finalize();
         once.iter().zip(mask).map(|(a, b)| a ^ b).collect()
     } else {
         let once = Zeroizing::new(Sha256::digest(password).to_vec());
-        let mask = Sha256::new().chain_update(Sha256::digest(&*once)).chain_update(salt).finalize();
+        let mask = Sha256::new()
+            .chain_update(Sha256::digest(&*once))
+            .chain_update(salt)
+            .finalize();
         once.iter().zip(mask).map(|(a, b)| a ^ b).collect()
     }))
 }
@@ -115,7 +146,10 @@ fn proof_or(
 }
 
 /// A query of which a few rows are wanted, to the end of its result.
-fn query(stream: &mut (impl Read + Write), sql: &str) -> io::Result<Result<Vec<Vec<u8>>, ErrPacket>> {
+fn query(
+    stream: &mut (impl Read + Write),
+    sql: &str,
+) -> io::Result<Result<Vec<Vec<u8>>, ErrPacket>> {
     packet::write(stream, 0, format!("\x03{sql}").as_bytes())?;
     let mut rows = Vec::new();
     let mut ends = 0;
@@ -123,7 +157,8 @@ fn query(stream: &mut (impl Read + Write), sql: &str) -> io::Result<Result<Vec<V
         let (_, payload) = packet::read(stream)?;
         match payload.as_slice() {
             [0xff, ..] => {
-                let error = ErrPacket::parse(&payload).ok_or_else(|| strange("an error packet that can't be read"))?;
+                let error = ErrPacket::parse(&payload)
+                    .ok_or_else(|| strange("an error packet that can't be read"))?;
                 return Ok(Err(error));
             }
             [0x00, ..] if nth == 0 => return Ok(Ok(rows)),
@@ -150,9 +185,12 @@ pub(crate) fn select_one(stream: &mut (impl Read + Write)) -> io::Result<Result<
     }
 }
 
-/// The TLS version that the server itself sees; empty where TLS ends in front of it, None where it does not say.
+/// The TLS version that the server itself sees; empty where TLS ends in front of it, None where it
+/// does not say.
 pub(crate) fn tls_version(stream: &mut (impl Read + Write)) -> Option<String> {
-    let rows = query(stream, "SHOW SESSION STATUS LIKE 'Ssl_version'").ok()?.ok()?;
+    let rows = query(stream, "SHOW SESSION STATUS LIKE 'Ssl_version'")
+        .ok()?
+        .ok()?;
     second(rows.first()?)
 }
 

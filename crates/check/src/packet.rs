@@ -1,5 +1,6 @@
-//! The few packets a judge reads and writes: greeting, error, TLS request, login. Hostile bytes end in None or an
-//! error, never in a panic, and nothing is allocated by a length that only the other side claims.
+//! The few packets a judge reads and writes: greeting, error, TLS request, login. Hostile bytes end
+//! in None or an error, never in a panic, and nothing is allocated by a length that only the other
+//! side claims.
 
 use crate::limits::PACKET_MAX;
 use std::io::{self, Read, Write};
@@ -13,7 +14,8 @@ pub(crate) const SECURE_CONNECTION: u32 = 1 << 15;
 pub(crate) const PLUGIN_AUTH: u32 = 1 << 19;
 
 /// What an ordinary client asks for.
-pub(crate) const ORDINARY: u32 = LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH;
+pub(crate) const ORDINARY: u32 =
+    LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH;
 
 /// utf8mb4_general_ci, which every server since 5.5 knows.
 const COLLATION: u8 = 45;
@@ -43,7 +45,10 @@ pub(crate) fn read(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     let [a, b, c, sequence] = header;
     let length = u32::from_le_bytes([a, b, c, 0]) as usize;
     if length > PACKET_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a packet of {length} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a packet of {length} bytes"),
+        ));
     }
     let mut payload = Vec::new();
     // Grows with what comes, not with what was claimed.
@@ -56,7 +61,9 @@ pub(crate) fn read(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
 
 /// Header and payload. What is sent here is far below the 16 MB that one packet holds.
 pub(crate) fn frame(sequence: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let length = u32::try_from(payload.len())
+        .unwrap_or(u32::MAX)
+        .to_le_bytes();
     let mut out = Vec::with_capacity(payload.len() + 4);
     out.extend(length.iter().take(3));
     out.push(sequence);
@@ -108,8 +115,13 @@ impl Greeting {
         let mut salt = bytes.take(8)?.to_vec();
         bytes.take(1)?;
         let low = bytes.u16()?;
-        let mut greeting =
-            Self { protocol, version, capabilities: u32::from(low), salt: Vec::new(), plugin: String::new() };
+        let mut greeting = Self {
+            protocol,
+            version,
+            capabilities: u32::from(low),
+            salt: Vec::new(),
+            plugin: String::new(),
+        };
         // Before 4.1 it ended here.
         if let Some(rest) = bytes.take(3).and_then(|_| bytes.u16()) {
             greeting.capabilities |= u32::from(rest) << 16;
@@ -130,7 +142,11 @@ impl Greeting {
             let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
             digits.parse().ok()
         });
-        Some((parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
+        Some((
+            parts.next()??,
+            parts.next()??,
+            parts.next().flatten().unwrap_or(0),
+        ))
     }
 }
 
@@ -150,10 +166,15 @@ impl ErrPacket {
             }
             None => String::new(),
         };
-        Some(Self { code, state, text: lossy(bytes.0) })
+        Some(Self {
+            code,
+            state,
+            text: lossy(bytes.0),
+        })
     }
 
-    /// Codes that say nothing about this login: the server is full, or has had enough of this address.
+    /// Codes that say nothing about this login: the server is full, or has had enough of this
+    /// address.
     pub fn says_busy(&self) -> bool {
         matches!(self.code, 1040 | 1129 | 1130 | 1203 | 1226)
     }
@@ -169,7 +190,8 @@ impl std::fmt::Display for ErrPacket {
     }
 }
 
-/// Capabilities, longest packet, collation and filler: the whole TLS request, and the head of every login.
+/// Capabilities, longest packet, collation and filler: the whole TLS request, and the head of every
+/// login.
 pub(crate) fn head(capabilities: u32) -> Vec<u8> {
     let mut out = capabilities.to_le_bytes().to_vec();
     out.extend((1u32 << 24).to_le_bytes());
@@ -184,7 +206,15 @@ pub(crate) fn ssl_request() -> Vec<u8> {
 
 /// Before a login with a database: some servers read the capabilities here and never again.
 pub(crate) fn ssl_request_for(database: Option<&str>) -> Vec<u8> {
-    head(ORDINARY | SSL | if database.is_some() { CONNECT_WITH_DB } else { 0 })
+    head(
+        ORDINARY
+            | SSL
+            | if database.is_some() {
+                CONNECT_WITH_DB
+            } else {
+                0
+            },
+    )
 }
 
 /// A login packet.
@@ -199,7 +229,11 @@ pub(crate) struct Login<'a> {
 
 impl Login<'_> {
     pub fn bytes(&self) -> Vec<u8> {
-        let with_database = if self.database.is_some() { CONNECT_WITH_DB } else { 0 };
+        let with_database = if self.database.is_some() {
+            CONNECT_WITH_DB
+        } else {
+            0
+        };
         let mut out = head(self.capabilities | with_database);
         out.extend(self.user.bytes().filter(|b| *b != 0));
         out.push(0);

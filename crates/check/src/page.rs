@@ -58,7 +58,11 @@ pub fn page() -> String {
     out.push_str("\n## The findings\n");
     for kind in Kind::ALL {
         let entry = kind.entry();
-        let promise = if entry.promise == "-" { String::new() } else { format!(" ({})", entry.promise) };
+        let promise = if entry.promise == "-" {
+            String::new()
+        } else {
+            format!(" ({})", entry.promise)
+        };
         // Writing to a String can't fail.
         let _ = write!(
             out,
@@ -74,5 +78,8 @@ pub fn page() -> String {
 
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! The parsers before bytes that nobody sane would send, and beside those of mysql_common. Tests only.
+//! The parsers before bytes that nobody sane would send, and beside those of mysql_common. Tests
+//! only.
 
 use crate::hello::{Answer, Hello, OLD_SUITES, answer};
 use crate::link::End;
@@ -91,10 +92,16 @@ fn logins_are_written_as_mysql_common_reads_them() {
         assert_eq!(read.user(), b"p.root");
         assert_eq!(read.scramble_buf(), proof);
         assert_eq!(read.db_name(), database.map(str::as_bytes));
-        assert_eq!(read.auth_plugin().unwrap().as_bytes(), b"mysql_native_password");
+        assert_eq!(
+            read.auth_plugin().unwrap().as_bytes(),
+            b"mysql_native_password"
+        );
         let request = packet::ssl_request_for(database);
         let read = SslRequest::deserialize((), &mut ParseBuf(&request)).unwrap();
-        assert!(read.capabilities().contains(CapabilityFlags::CLIENT_SSL | CapabilityFlags::CLIENT_PROTOCOL_41));
+        assert!(
+            read.capabilities()
+                .contains(CapabilityFlags::CLIENT_SSL | CapabilityFlags::CLIENT_PROTOCOL_41)
+        );
         assert_eq!(request.len(), 32);
     }
 }
@@ -102,27 +109,44 @@ fn logins_are_written_as_mysql_common_reads_them() {
 #[test]
 fn a_length_that_is_only_claimed_is_refused() {
     let claim = [0xff, 0xff, 0xff, 0];
-    assert_eq!(packet::read(&mut Cursor::new(claim)).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    assert_eq!(
+        packet::read(&mut Cursor::new(claim)).unwrap_err().kind(),
+        std::io::ErrorKind::InvalidData
+    );
 }
 
 #[test]
 fn answers_to_hellos_are_told_apart() {
-    assert_eq!(answer(&[21, 3, 1, 0, 2, 2, 70], End::Closed), Answer::Alert(70));
+    assert_eq!(
+        answer(&[21, 3, 1, 0, 2, 2, 70], End::Closed),
+        Answer::Alert(70)
+    );
     assert_eq!(answer(&[], End::Reset), Answer::Ended(End::Reset));
     let mut hello = vec![22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
     hello.extend([0; 32]);
     hello.extend([0, 0xc0, 0x14, 0]);
-    assert_eq!(answer(&hello, End::Closed), Answer::ServerHello { version: 0x0302, suite: 0xc014 });
+    assert_eq!(
+        answer(&hello, End::Closed),
+        Answer::ServerHello {
+            version: 0x0302,
+            suite: 0xc014
+        }
+    );
     hello.truncate(40);
     assert!(matches!(answer(&hello, End::Closed), Answer::Other(_)));
 }
 
 #[test]
 fn proofs_are_those_of_mysql_common() {
-    use mysql_common::auth::plugins::{caching_sha2_password::scramble_sha256, mysql_native_password::scramble_native};
+    use mysql_common::auth::plugins::{
+        caching_sha2_password::scramble_sha256, mysql_native_password::scramble_native,
+    };
     let salt = *b"abcdefghijklmnopqrst";
     let native = crate::login::proof("mysql_native_password", "sesame", &salt).unwrap();
-    assert_eq!(native.as_slice(), scramble_native(&salt, b"sesame").unwrap());
+    assert_eq!(
+        native.as_slice(),
+        scramble_native(&salt, b"sesame").unwrap()
+    );
     let sha2 = crate::login::proof("caching_sha2_password", "sesame", &salt).unwrap();
     assert_eq!(sha2.as_slice(), scramble_sha256(&salt, b"sesame").unwrap());
 }

@@ -88,7 +88,9 @@ impl Sheet {
     }
 
     pub fn has_passed(&self, kind: Kind) -> bool {
-        self.0.get(&kind).is_some_and(|(verdict, _)| *verdict == Verdict::Pass)
+        self.0
+            .get(&kind)
+            .is_some_and(|(verdict, _)| *verdict == Verdict::Pass)
     }
 
     pub fn warn(&mut self, kind: Kind, evidence: impl AsRef<str>) {
@@ -106,8 +108,15 @@ impl Sheet {
     /// In the table's order; what was never judged is skipped for `reason`.
     pub fn close(mut self, reason: &str) -> Vec<Finding> {
         let take = |kind: &Kind| {
-            let (verdict, evidence) = self.0.remove(kind).unwrap_or_else(|| (Verdict::Skip, reason.to_owned()));
-            Finding { kind: *kind, verdict, evidence }
+            let (verdict, evidence) = self
+                .0
+                .remove(kind)
+                .unwrap_or_else(|| (Verdict::Skip, reason.to_owned()));
+            Finding {
+                kind: *kind,
+                verdict,
+                evidence,
+            }
         };
         Kind::ALL.iter().map(take).collect()
     }

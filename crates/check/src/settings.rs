@@ -1,4 +1,5 @@
-//! What a check is told: where, for which name, by which roots, as whom. It holds the one secret, wiped when dropped.
+//! What a check is told: where, for which name, by which roots, as whom. It holds the one secret,
+//! wiped when dropped.
 
 use crate::endpoint::Endpoint;
 use crate::limits;
@@ -21,9 +22,9 @@ pub struct Settings {
     /// Beside the public roots.
     pub roots: Option<Roots>,
     pub account: Option<Account>,
-    /// A later round of a watch. With an account the two logins that must fail are left out: they count against this
-    /// address. Without one all is left out but one connection: MySQL and MariaDB count those that end before a login,
-    /// and block an address that has made a hundred.
+    /// A later round of a watch. With an account the two logins that must fail are left out: they
+    /// count against this address. Without one all is left out but one connection: MySQL and
+    /// MariaDB count those that end before a login, and block an address that has made a hundred.
     pub again: bool,
     /// How long a silent connection is watched.
     pub silence_max: Duration,
@@ -38,7 +39,9 @@ pub struct Account {
 
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Account")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,7 +56,10 @@ pub struct Roots {
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     #[error("the CA file {} can't be read: {source}", file.display())]
-    Read { file: PathBuf, source: std::io::Error },
+    Read {
+        file: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the CA file {} has no certificate that can be used, in PEM", .0.display())]
     NoPem(PathBuf),
 }
@@ -78,13 +84,22 @@ impl Roots {
         let mut pem = Vec::new();
         std::fs::File::open(file)
             .and_then(|opened| opened.take(limits::CA_FILE_MAX).read_to_end(&mut pem))
-            .map_err(|source| RootsError::Read { file: file.to_owned(), source })?;
-        let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+            .map_err(|source| RootsError::Read {
+                file: file.to_owned(),
+                source,
+            })?;
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+            .filter_map(Result::ok)
+            .collect();
         let mut store = RootCertStore::empty();
         let (taken, _) = store.add_parsable_certificates(certificates.iter().cloned());
         if taken == 0 {
             return Err(RootsError::NoPem(file.to_owned()));
         }
-        Ok(Self { store, certificates, file: file.to_owned() })
+        Ok(Self {
+            store,
+            certificates,
+            file: file.to_owned(),
+        })
     }
 }

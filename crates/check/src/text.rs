@@ -1,5 +1,5 @@
-//! The report for people: one line per finding, mends below those that need one. What the other side said never
-//! reaches the terminal with its control characters.
+//! The report for people: one line per finding, mends below those that need one. What the other
+//! side said never reaches the terminal with its control characters.
 
 use crate::changes::Change;
 use crate::finding::Verdict;
@@ -26,7 +26,14 @@ const SKIPPED_NAMED_MAX: usize = 6;
 const EVIDENCE_COLUMNS_MIN: usize = 30;
 
 pub fn text(report: &Report, style: Style) -> String {
-    let plain = written(report, Style { colours: false, ..style }, false);
+    let plain = written(
+        report,
+        Style {
+            colours: false,
+            ..style
+        },
+        false,
+    );
     let wrapped = |line: &str| line.chars().count().div_ceil(style.width.max(1)).max(1);
     let rows: usize = plain.lines().map(wrapped).sum();
     // The shell's next prompt needs a line too.
@@ -63,14 +70,28 @@ fn written(report: &Report, style: Style, short: bool) -> String {
 pub fn change_line(change: &Change, style: Style) -> String {
     let finding = &change.finding;
     let word = paint(style, finding.verdict, finding.verdict.word());
-    let was = change.was.map(|v| format!(" (was {})", v.word())).unwrap_or_default();
-    let mend = finding.mend().map(|mend| format!("  do: {mend}")).unwrap_or_default();
-    format!("{}  {word}{was}  {}  {}{mend}\n", change.at, finding.kind.entry().id, finding.evidence)
+    let was = change
+        .was
+        .map(|v| format!(" (was {})", v.word()))
+        .unwrap_or_default();
+    let mend = finding
+        .mend()
+        .map(|mend| format!("  do: {mend}"))
+        .unwrap_or_default();
+    format!(
+        "{}  {word}{was}  {}  {}{mend}\n",
+        change.at,
+        finding.kind.entry().id,
+        finding.evidence
+    )
 }
 
 fn line(out: &mut String, finding: &Finding, style: Style) {
     let word = paint(style, finding.verdict, finding.verdict.word());
-    let room = style.width.saturating_sub(EVIDENCE_COLUMN).max(EVIDENCE_COLUMNS_MIN);
+    let room = style
+        .width
+        .saturating_sub(EVIDENCE_COLUMN)
+        .max(EVIDENCE_COLUMNS_MIN);
     let id = finding.kind.entry().id;
     // Where there is something to do, nothing is cut.
     let Some(mend) = finding.mend() else {
@@ -78,8 +99,16 @@ fn line(out: &mut String, finding: &Finding, style: Style) {
         return;
     };
     // Who reads it by a program wants one line of each.
-    let room = if style.rows.is_some() { room } else { usize::MAX };
-    let _ = writeln!(out, "  {word}  {id:<18}  {}", broken(&finding.evidence, room));
+    let room = if style.rows.is_some() {
+        room
+    } else {
+        usize::MAX
+    };
+    let _ = writeln!(
+        out,
+        "  {word}  {id:<18}  {}",
+        broken(&finding.evidence, room)
+    );
     let _ = writeln!(out, "  {:>4}  {:<18}  {}", "", "  do:", broken(mend, room));
 }
 
@@ -114,7 +143,11 @@ fn passed(out: &mut String, report: &Report, style: Style) {
             line.clear();
         }
     };
-    for finding in report.findings.iter().filter(|f| f.verdict == Verdict::Pass) {
+    for finding in report
+        .findings
+        .iter()
+        .filter(|f| f.verdict == Verdict::Pass)
+    {
         let id = finding.kind.entry().id;
         if INDENT + line.len() + id.len() + 2 > style.width {
             end(&mut line);
@@ -128,16 +161,31 @@ fn passed(out: &mut String, report: &Report, style: Style) {
 /// Skips of one reason share a line.
 fn skipped(out: &mut String, report: &Report, style: Style) {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for finding in report.findings.iter().filter(|f| f.verdict == Verdict::Skip) {
+    for finding in report
+        .findings
+        .iter()
+        .filter(|f| f.verdict == Verdict::Skip)
+    {
         let id = finding.kind.entry().id;
-        match reasons.iter_mut().find(|(reason, _)| *reason == finding.evidence) {
+        match reasons
+            .iter_mut()
+            .find(|(reason, _)| *reason == finding.evidence)
+        {
             Some((_, ids)) => ids.push(id),
             None => reasons.push((&finding.evidence, vec![id])),
         }
     }
     for (reason, ids) in reasons {
-        let what = if ids.len() > SKIPPED_NAMED_MAX { format!("{} findings", ids.len()) } else { ids.join(", ") };
-        let _ = writeln!(out, "  {}  {what}: {reason}", paint(style, Verdict::Skip, "skip"));
+        let what = if ids.len() > SKIPPED_NAMED_MAX {
+            format!("{} findings", ids.len())
+        } else {
+            ids.join(", ")
+        };
+        let _ = writeln!(
+            out,
+            "  {}  {what}: {reason}",
+            paint(style, Verdict::Skip, "skip")
+        );
     }
 }
 
@@ -148,19 +196,29 @@ fn paint(style: Style, verdict: Verdict, word: &str) -> String {
         Verdict::Warn => "33",
         Verdict::Fail => "1;31",
     };
-    if style.colours { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
+    if style.colours {
+        format!("\x1b[{code}m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    }
 }
 
 fn cut(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         return text.to_owned();
     }
-    text.chars().take(room.saturating_sub(3)).chain("...".chars()).collect()
+    text.chars()
+        .take(room.saturating_sub(3))
+        .chain("...".chars())
+        .collect()
 }
 
 /// One line without control characters, of bounded length: whatever the other side wrote.
 pub fn clean(text: &str) -> String {
-    let safe: String = text.chars().map(|c| if is_safe(c) { c } else { '\u{fffd}' }).collect();
+    let safe: String = text
+        .chars()
+        .map(|c| if is_safe(c) { c } else { '\u{fffd}' })
+        .collect();
     cut(safe.trim(), EVIDENCE_MAX * 2)
 }
 
@@ -172,16 +230,23 @@ fn is_safe(c: char) -> bool {
 
 /// Bytes of the other side as evidence: text where it is text, else hexadecimal.
 pub fn shown(bytes: &[u8]) -> String {
-    let some = bytes.get(..bytes.len().min(EVIDENCE_MAX)).unwrap_or_default();
+    let some = bytes
+        .get(..bytes.len().min(EVIDENCE_MAX))
+        .unwrap_or_default();
     match std::str::from_utf8(some) {
-        Ok(text) if !text.is_empty() && text.chars().all(|c| !c.is_control()) => clean(&format!("{text:?}")),
+        Ok(text) if !text.is_empty() && text.chars().all(|c| !c.is_control()) => {
+            clean(&format!("{text:?}"))
+        }
         _ => hex(some),
     }
 }
 
 pub fn hex(bytes: &[u8]) -> String {
     let some = bytes.get(..bytes.len().min(32)).unwrap_or_default();
-    some.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ")
+    some.iter()
+        .map(|b| format!("{b:02x}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -191,13 +256,35 @@ mod tests {
     #[test]
     fn a_change_is_one_line_and_says_what_to_do_where_it_got_worse() {
         let line = |verdict, was| {
-            let finding = Finding { kind: crate::Kind::Validity, verdict, evidence: "3 days".to_owned() };
-            let change = Change { at: "NOW".to_owned(), endpoint: String::new(), was, finding };
-            change_line(&change, Style { colours: false, width: 80, rows: None })
+            let finding = Finding {
+                kind: crate::Kind::Validity,
+                verdict,
+                evidence: "3 days".to_owned(),
+            };
+            let change = Change {
+                at: "NOW".to_owned(),
+                endpoint: String::new(),
+                was,
+                finding,
+            };
+            change_line(
+                &change,
+                Style {
+                    colours: false,
+                    width: 80,
+                    rows: None,
+                },
+            )
         };
-        assert_eq!(line(Verdict::Pass, Some(Verdict::Warn)), "NOW  pass (was warn)  validity  3 days\n");
+        assert_eq!(
+            line(Verdict::Pass, Some(Verdict::Warn)),
+            "NOW  pass (was warn)  validity  3 days\n"
+        );
         let worse = line(Verdict::Warn, Some(Verdict::Pass));
-        assert!(worse.starts_with("NOW  warn (was pass)  validity  3 days  do: Renew it"), "{worse}");
+        assert!(
+            worse.starts_with("NOW  warn (was pass)  validity  3 days  do: Renew it"),
+            "{worse}"
+        );
     }
 
     #[test]
@@ -205,8 +292,16 @@ mod tests {
         let findings: Vec<_> = crate::Kind::ALL
             .iter()
             .map(|kind| {
-                let verdict = if *kind == crate::Kind::Plaintext { Verdict::Fail } else { Verdict::Pass };
-                Finding { kind: *kind, verdict, evidence: "seen".to_owned() }
+                let verdict = if *kind == crate::Kind::Plaintext {
+                    Verdict::Fail
+                } else {
+                    Verdict::Pass
+                };
+                Finding {
+                    kind: *kind,
+                    verdict,
+                    evidence: "seen".to_owned(),
+                }
             })
             .collect();
         let counts = crate::Counts::of(&findings);
@@ -220,20 +315,46 @@ mod tests {
             seconds: 1.0,
             findings,
         };
-        let on = |rows| text(&report, Style { colours: false, width: 80, rows });
+        let on = |rows| {
+            text(
+                &report,
+                Style {
+                    colours: false,
+                    width: 80,
+                    rows,
+                },
+            )
+        };
         assert!(on(None).lines().count() > 36 && on(Some(100)).lines().count() > 36);
         let short = on(Some(24));
         assert!(short.lines().count() < 24, "{short}");
-        assert!(short.contains("  fail  plaintext           seen\n") && short.contains("do:"), "{short}");
-        let named = |id: &str| short.replace(['\n', ','], " ").split(' ').any(|word| word == id);
-        assert!(crate::Kind::ALL.iter().all(|kind| named(kind.entry().id)), "{short}");
+        assert!(
+            short.contains("  fail  plaintext           seen\n") && short.contains("do:"),
+            "{short}"
+        );
+        let named = |id: &str| {
+            short
+                .replace(['\n', ','], " ")
+                .split(' ')
+                .any(|word| word == id)
+        };
+        assert!(
+            crate::Kind::ALL.iter().all(|kind| named(kind.entry().id)),
+            "{short}"
+        );
         assert!(short.lines().all(|l| l.chars().count() <= 80), "{short}");
-        assert!(on(None).lines().any(|l| l.len() > 80), "who reads it by a program gets one line of each");
+        assert!(
+            on(None).lines().any(|l| l.len() > 80),
+            "who reads it by a program gets one line of each"
+        );
     }
 
     #[test]
     fn what_the_other_side_wrote_cannot_steer_a_terminal() {
-        assert_eq!(clean("8.0\x1b[2J\u{202e}x\r\n"), "8.0\u{fffd}[2J\u{fffd}x\u{fffd}\u{fffd}");
+        assert_eq!(
+            clean("8.0\x1b[2J\u{202e}x\r\n"),
+            "8.0\u{fffd}[2J\u{fffd}x\u{fffd}\u{fffd}"
+        );
         assert_eq!(shown(b"\x1b]0;x"), "1b 5d 30 3b 78");
         assert_eq!(shown(b"HTTP/1.1 400"), "\"HTTP/1.1 400\"");
         assert!(clean(&"x".repeat(10_000)).len() <= EVIDENCE_MAX * 2);

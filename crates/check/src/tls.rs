@@ -1,18 +1,19 @@
-//! Handshakes by rustls that believe everything and write down what they saw: the chain, the alert, whether a client
-//! certificate was asked for, what the tickets allow. Trust is judged afterwards, by `chain`; signatures are checked.
+//! Handshakes by rustls that believe everything and write down what they saw: the chain, the alert,
+//! whether a client certificate was asked for, what the tickets allow. Trust is judged afterwards,
+//! by `chain`; signatures are checked.
 
 use crate::link::Link;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption, Tls12ClientSessionValue,
-    Tls13ClientSessionValue,
+    ClientSessionMemoryCache, ClientSessionStore, ResolvesClientCert, Resumption,
+    Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, NamedGroup, SignatureScheme,
-    StreamOwned, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, NamedGroup,
+    SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -28,7 +29,8 @@ pub(crate) struct Offer {
     pub alpn: &'static [&'static [u8]],
 }
 
-pub(crate) const BOTH: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+pub(crate) const BOTH: &[&SupportedProtocolVersion] =
+    &[&rustls::version::TLS13, &rustls::version::TLS12];
 pub(crate) const ONLY_13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 pub(crate) const ONLY_12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
 
@@ -79,7 +81,10 @@ impl Client {
         config.enable_sni = offer.sni;
         config.alpn_protocols = offer.alpn.iter().map(|p| p.to_vec()).collect();
         config.resumption = Resumption::store(witness.clone());
-        Ok(Self { config: Arc::new(config), witness })
+        Ok(Self {
+            config: Arc::new(config),
+            witness,
+        })
     }
 
     pub fn begin(&self, name: &ServerName<'static>) -> Result<ClientConnection, Error> {
@@ -92,7 +97,11 @@ impl Client {
 
     /// The chain that came last, even if the handshake then failed.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
-        self.witness.chain.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.witness
+            .chain
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub fn tickets(&self) -> usize {
@@ -106,7 +115,10 @@ impl Client {
 }
 
 /// Finishes a handshake on a link where the TLS request has been sent.
-pub(crate) fn shake(connection: ClientConnection, mut link: Link) -> Result<Shaken, (io::Error, Link)> {
+pub(crate) fn shake(
+    connection: ClientConnection,
+    mut link: Link,
+) -> Result<Shaken, (io::Error, Link)> {
     let mut connection = connection;
     link.mark();
     while connection.is_handshaking() {
@@ -121,7 +133,9 @@ pub(crate) fn shake(connection: ClientConnection, mut link: Link) -> Result<Shak
             return Err((error, link));
         }
     }
-    Ok(Shaken { stream: StreamOwned::new(connection, link) })
+    Ok(Shaken {
+        stream: StreamOwned::new(connection, link),
+    })
 }
 
 impl Shaken {
@@ -133,9 +147,20 @@ impl Shaken {
             Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
             _ => "TLS",
         };
-        let suite = connection.negotiated_cipher_suite().map(|s| format!("{:?}", s.suite())).unwrap_or_default();
-        let group = connection.negotiated_key_exchange_group().map(|g| format!(", {:?}", g.name())).unwrap_or_default();
-        format!("{version}, {}{group}", suite.trim_start_matches("TLS13_").trim_start_matches("TLS_"))
+        let suite = connection
+            .negotiated_cipher_suite()
+            .map(|s| format!("{:?}", s.suite()))
+            .unwrap_or_default();
+        let group = connection
+            .negotiated_key_exchange_group()
+            .map(|g| format!(", {:?}", g.name()))
+            .unwrap_or_default();
+        format!(
+            "{version}, {}{group}",
+            suite
+                .trim_start_matches("TLS13_")
+                .trim_start_matches("TLS_")
+        )
     }
 
     pub fn resumed(&self) -> bool {
@@ -145,7 +170,10 @@ impl Shaken {
 
 /// Why a handshake ended, as evidence: the alert where there is one.
 pub(crate) fn reason(error: &io::Error) -> String {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+    match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+    {
         Some(Error::AlertReceived(alert)) => {
             let number = u8::from(*alert);
             format!("alert {number} ({})", crate::hello::alert_name(number))
@@ -153,8 +181,12 @@ pub(crate) fn reason(error: &io::Error) -> String {
         Some(other) => other.to_string(),
         None => match error.kind() {
             io::ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "nothing came in time".to_owned(),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "the connection was reset".to_owned(),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                "nothing came in time".to_owned()
+            }
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                "the connection was reset".to_owned()
+            }
             _ => error.to_string(),
         },
     }
@@ -162,7 +194,10 @@ pub(crate) fn reason(error: &io::Error) -> String {
 
 /// The number of the alert, if one ended it.
 pub(crate) fn alert(error: &io::Error) -> Option<u8> {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+    match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>())
+    {
         Some(Error::AlertReceived(alert)) => Some(u8::from(*alert)),
         _ => None,
     }
@@ -177,7 +212,10 @@ impl ServerCertVerifier for Witness {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let chain = std::iter::once(end_entity).chain(intermediates).map(|c| c.clone().into_owned()).collect();
+        let chain = std::iter::once(end_entity)
+            .chain(intermediates)
+            .map(|c| c.clone().into_owned())
+            .collect();
         *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = chain;
         Ok(ServerCertVerified::assertion())
     }
@@ -239,13 +277,21 @@ impl ClientSessionStore for Witness {
         self.cache.remove_tls12_session(server_name);
     }
 
-    fn insert_tls13_ticket(&self, server_name: ServerName<'static>, value: Tls13ClientSessionValue) {
+    fn insert_tls13_ticket(
+        &self,
+        server_name: ServerName<'static>,
+        value: Tls13ClientSessionValue,
+    ) {
         self.tickets.fetch_add(1, Ordering::Relaxed);
-        self.early_data.fetch_max(value.max_early_data_size(), Ordering::Relaxed);
+        self.early_data
+            .fetch_max(value.max_early_data_size(), Ordering::Relaxed);
         self.cache.insert_tls13_ticket(server_name, value);
     }
 
-    fn take_tls13_ticket(&self, server_name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+    fn take_tls13_ticket(
+        &self,
+        server_name: &ServerName<'static>,
+    ) -> Option<Tls13ClientSessionValue> {
         self.cache.take_tls13_ticket(server_name)
     }
 }

@@ -1,6 +1,12 @@
-//! sslscan and OpenSSL's own client are asked about the same servers as the judge: where they overlap, they agree.
+//! sslscan and OpenSSL's own client are asked about the same servers as the judge: where they
+//! overlap, they agree.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -32,7 +38,8 @@ fn mariadb(served: &Served, options: &[&str], pki: &Pki) -> Judged {
 #[test]
 fn about_a_plain_mariadb_and_its_certificates() {
     let pki = Pki::new();
-    mariadb(&pki.good(), &[], &pki).passes(&["tls13", "tls12", "old-tls", "trust", "name", "validity"]);
+    mariadb(&pki.good(), &[], &pki)
+        .passes(&["tls13", "tls12", "old-tls", "trust", "name", "validity"]);
     mariadb(&pki.leaf(&["localhost"], 100, 90), &[], &pki).fails("validity", "expired");
     mariadb(&pki.leaf(&["other.example"], 10, 90), &[], &pki).fails("name", "other.example");
 }
@@ -41,11 +48,25 @@ fn about_a_plain_mariadb_and_its_certificates() {
 fn about_servers_with_the_security_level_lowered() {
     let pki = Pki::new();
     let old = ["--tls-version=TLSv1.0", "--ssl-cipher=ALL:@SECLEVEL=0"];
-    mariadb(&pki.good(), &old, &pki).fails("old-tls", "TLS 1.0 with").fails("tls12", "").fails("tls13", "");
-    let weak = ["--tls-version=TLSv1.0,TLSv1.1,TLSv1.2,TLSv1.3", "--ssl-cipher=ALL:COMPLEMENTOFALL:@SECLEVEL=0"];
-    mariadb(&pki.good(), &weak, &pki).fails("old-tls", "TLS 1.1").fails("weak-suites", "").warns("legacy-suites", "");
-    let only_12 = ["--tls-version=TLSv1.2", "--ssl-cipher=ECDHE-ECDSA-AES128-SHA256"];
-    mariadb(&pki.good(), &only_12, &pki).fails("tls12", "alert 40").fails("tls13", "alert 70");
+    mariadb(&pki.good(), &old, &pki)
+        .fails("old-tls", "TLS 1.0 with")
+        .fails("tls12", "")
+        .fails("tls13", "");
+    let weak = [
+        "--tls-version=TLSv1.0,TLSv1.1,TLSv1.2,TLSv1.3",
+        "--ssl-cipher=ALL:COMPLEMENTOFALL:@SECLEVEL=0",
+    ];
+    mariadb(&pki.good(), &weak, &pki)
+        .fails("old-tls", "TLS 1.1")
+        .fails("weak-suites", "")
+        .warns("legacy-suites", "");
+    let only_12 = [
+        "--tls-version=TLSv1.2",
+        "--ssl-cipher=ECDHE-ECDSA-AES128-SHA256",
+    ];
+    mariadb(&pki.good(), &only_12, &pki)
+        .fails("tls12", "alert 40")
+        .fails("tls13", "alert 70");
 }
 
 #[test]

@@ -1,7 +1,12 @@
-//! Endpoints that are crooked on purpose, each in one way: so that every finding has been seen failing. Where a real
-//! server can be made to do it, `mariadb.rs` has it instead.
+//! Endpoints that are crooked on purpose, each in one way: so that every finding has been seen
+//! failing. Where a real server can be made to do it, `mariadb.rs` has it instead.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -11,7 +16,8 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use support::certificates::Pki;
 use support::crooked::{
-    Always, Crooked, OK, certified, config, error, frame, greeting, has_tls_bit, ordinary, packet, shake,
+    Always, Crooked, OK, certified, config, error, frame, greeting, has_tls_bit, ordinary, packet,
+    shake,
 };
 use support::{Judged, each, judge, settings, trusting};
 use tidegate_check::{Settings, Verdict};
@@ -59,14 +65,20 @@ fn an_upright_endpoint_passes() {
     let server = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
     let judged = judge(&trusting(server.port, &pki.ca()));
     only(&judged, &[]);
-    judged.warns("alpn", "ignored").skips("login", "no --user").skips("pinned-root", "not a chain");
+    judged
+        .warns("alpn", "ignored")
+        .skips("login", "no --user")
+        .skips("pinned-root", "not a chain");
     assert!(judged.0.connections <= 20, "{}", judged.0.connections);
 }
 
 #[test]
 fn what_is_no_mysql_is_named_and_nothing_more_is_tried() {
     let cases = [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), "no MySQL packet: "),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            "no MySQL packet: ",
+        ),
         (frame(0, b"\x09old\0"), "no greeting of protocol 10"),
         (frame(0, &[10]), "no greeting of protocol 10"),
         (error(0, 1040, "Too many connections"), "error 1040"),
@@ -75,8 +87,15 @@ fn what_is_no_mysql_is_named_and_nothing_more_is_tried() {
     each(cases, |(said, words)| {
         let server = Crooked::saying(said);
         let judged = judge(&settings(server.port));
-        judged.fails("greeting", words).skips("tls13", "no MySQL greeting").skips("plaintext", "no MySQL greeting");
-        assert!(!judged.text().contains('\x1b'), "a terminal would obey: {:?}", judged.text());
+        judged
+            .fails("greeting", words)
+            .skips("tls13", "no MySQL greeting")
+            .skips("plaintext", "no MySQL greeting");
+        assert!(
+            !judged.text().contains('\x1b'),
+            "a terminal would obey: {:?}",
+            judged.text()
+        );
     });
 }
 
@@ -84,8 +103,11 @@ fn what_is_no_mysql_is_named_and_nothing_more_is_tried() {
 fn a_port_that_closes_or_is_closed_or_has_no_name() {
     let server = Crooked::start(drop);
     judge(&settings(server.port)).fails("greeting", "closed");
-    judge(&settings(1)).fails("addresses", "refused").skips("greeting", "no connection");
-    judge(&Settings::new("nowhere.invalid:4000".parse().unwrap())).fails("addresses", "can't be resolved");
+    judge(&settings(1))
+        .fails("addresses", "refused")
+        .skips("greeting", "no connection");
+    judge(&Settings::new("nowhere.invalid:4000".parse().unwrap()))
+        .fails("addresses", "can't be resolved");
 }
 
 #[test]
@@ -101,12 +123,28 @@ fn clear_text_answers_are_judged_one_by_one() {
     let cases = [
         (frame(2, OK), Verdict::Fail, Verdict::Skip),
         (frame(2, &bad), Verdict::Fail, Verdict::Skip),
-        (error(2, 1045, "Access denied"), Verdict::Fail, Verdict::Skip),
+        (
+            error(2, 1045, "Access denied"),
+            Verdict::Fail,
+            Verdict::Skip,
+        ),
         (error(2, 1105, "no"), Verdict::Pass, Verdict::Warn),
-        (error(2, 1105, "TLS is needed"), Verdict::Pass, Verdict::Pass),
-        (error(2, 1129, "too many errors"), Verdict::Skip, Verdict::Skip),
+        (
+            error(2, 1105, "TLS is needed"),
+            Verdict::Pass,
+            Verdict::Pass,
+        ),
+        (
+            error(2, 1129, "too many errors"),
+            Verdict::Skip,
+            Verdict::Skip,
+        ),
         (Vec::new(), Verdict::Pass, Verdict::Warn),
-        (b"HTTP/1.1 400\r\n\r\n".to_vec(), Verdict::Fail, Verdict::Skip),
+        (
+            b"HTTP/1.1 400\r\n\r\n".to_vec(),
+            Verdict::Fail,
+            Verdict::Skip,
+        ),
     ];
     each(cases, |(answer, verdict, text)| {
         let server = Crooked::start(move |mut stream| {
@@ -115,7 +153,9 @@ fn clear_text_answers_are_judged_one_by_one() {
                 let _ = stream.write_all(&answer);
             }
         });
-        judge(&settings(server.port)).is("plaintext", verdict, "").is("plaintext-text", text, "");
+        judge(&settings(server.port))
+            .is("plaintext", verdict, "")
+            .is("plaintext-text", text, "");
     });
 }
 
@@ -132,14 +172,22 @@ fn no_answer_to_clear_text_is_a_warning() {
 fn a_login_that_only_claims_tls_and_a_command_behind_the_request() {
     let server = Crooked::start(|mut stream| {
         let _ = stream.write_all(&greeting("8.0.36", true));
-        let Ok(first) = packet(&mut stream) else { return };
+        let Ok(first) = packet(&mut stream) else {
+            return;
+        };
         // The hole: whatever follows is taken for a login, TLS or not.
-        let taken = if first.len() == 32 { packet(&mut stream).is_ok_and(|p| p.len() > 4) } else { true };
+        let taken = if first.len() == 32 {
+            packet(&mut stream).is_ok_and(|p| p.len() > 4)
+        } else {
+            true
+        };
         if taken {
             let _ = stream.write_all(&frame(2, OK));
         }
     });
-    judge(&settings(server.port)).fails("tls-bit", "OK packet").fails("injection", "OK packet");
+    judge(&settings(server.port))
+        .fails("tls-bit", "OK packet")
+        .fails("injection", "OK packet");
 }
 
 #[test]
@@ -152,7 +200,9 @@ fn clear_text_between_greeting_and_tls() {
         let _ = stream.write_all(&frame(2, OK));
         let _ = shake(stream, tls.clone());
     });
-    judge(&trusting(server.port, &pki.ca())).fails("quiet", "07 00 00 02").fails("tls13", "");
+    judge(&trusting(server.port, &pki.ca()))
+        .fails("quiet", "07 00 00 02")
+        .fails("tls13", "");
 }
 
 #[test]
@@ -167,8 +217,11 @@ fn one_version_alone_and_the_greeting_of_an_old_server() {
     let judged = judge(&trusting(new.port, &pki.ca()));
     judged.fails("tls12", "alert 70");
     only(&judged, &["tls12"]);
-    for (version, words) in [("5.7.20", "older than 5.7.28"), ("5.6.40-log", "older"), ("unknown", "no version number")]
-    {
+    for (version, words) in [
+        ("5.7.20", "older than 5.7.28"),
+        ("5.6.40-log", "older"),
+        ("unknown", "no version number"),
+    ] {
         let server = Crooked::saying(greeting(version, false));
         judge(&settings(server.port)).warns("version", words);
     }
@@ -177,8 +230,16 @@ fn one_version_alone_and_the_greeting_of_an_old_server() {
 #[test]
 fn hellos_of_ssl_that_are_answered() {
     let cases = [
-        (b"\x16\x03\x00", ssl3_server_hello(), "SSL 3 with RSA_WITH_3DES"),
-        (b"\x80\x22\x01", b"\x80\x0b\x04\x00\x01\x00\x02\x00\x00\x00\x00\x00\x00".to_vec(), "a hello of SSL 2"),
+        (
+            b"\x16\x03\x00",
+            ssl3_server_hello(),
+            "SSL 3 with RSA_WITH_3DES",
+        ),
+        (
+            b"\x80\x22\x01",
+            b"\x80\x0b\x04\x00\x01\x00\x02\x00\x00\x00\x00\x00\x00".to_vec(),
+            "a hello of SSL 2",
+        ),
     ];
     each(cases, |(hello, answer, words)| {
         let server = Crooked::start(move |mut stream| {
@@ -190,7 +251,9 @@ fn hellos_of_ssl_that_are_answered() {
                 let _ = stream.read_to_end(&mut Vec::new());
             }
         });
-        judge(&settings(server.port)).fails("ssl", words).passes(&["old-tls", "weak-suites"]);
+        judge(&settings(server.port))
+            .fails("ssl", words)
+            .passes(&["old-tls", "weak-suites"]);
     });
 }
 
@@ -213,7 +276,9 @@ fn a_server_that_reads_once_and_thinks_it_has_all() {
             _ => drop(stream.write_all(&error(2, 3159, "insecure transport"))),
         }
     });
-    judge(&trusting(server.port, &pki.ca())).fails("split-hello", "").passes(&["tls13", "tls12"]);
+    judge(&trusting(server.port, &pki.ca()))
+        .fails("split-hello", "")
+        .passes(&["tls13", "tls12"]);
 }
 
 #[test]
@@ -252,14 +317,18 @@ fn a_server_that_requires_a_client_certificate() {
     let pki = Pki::new();
     let roots = tidegate_check::Roots::read(&pki.ca()).unwrap().store;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+        .build()
+        .unwrap();
     let tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(Always(certified(&pki.good()))));
     let server = Crooked::with_tls(Arc::new(tls));
-    judge(&trusting(server.port, &pki.ca())).fails("client-certificate", "CertificateRequest").fails("tls12", "");
+    judge(&trusting(server.port, &pki.ca()))
+        .fails("client-certificate", "CertificateRequest")
+        .fails("tls12", "");
 }
 
 #[test]
@@ -268,7 +337,9 @@ fn chains_that_are_incomplete_untidy_old_or_foreign() {
     let mut alone = pki.good();
     alone.chain.truncate(1);
     let server = Crooked::with_tls(Arc::new(ordinary(&alone)));
-    judge(&trusting(server.port, &pki.ca())).fails("chain", "`middle (a company)` was not sent").fails("trust", "");
+    judge(&trusting(server.port, &pki.ca()))
+        .fails("chain", "`middle (a company)` was not sent")
+        .fails("trust", "");
 
     // Nobody said that a private CA stands above it: what is missing can't be told.
     let server = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
@@ -279,12 +350,16 @@ fn chains_that_are_incomplete_untidy_old_or_foreign() {
     let mut untidy = pki.good();
     untidy.chain.push(Pki::of("another").root_pem());
     let server = Crooked::with_tls(Arc::new(ordinary(&untidy)));
-    judge(&trusting(server.port, &pki.ca())).warns("chain", "2 of 3").passes(&["trust"]);
+    judge(&trusting(server.port, &pki.ca()))
+        .warns("chain", "2 of 3")
+        .passes(&["trust"]);
 
     let mut mixed = pki.good();
     mixed.chain.insert(1, pki.root_pem());
     let server = Crooked::with_tls(Arc::new(ordinary(&mixed)));
-    judge(&trusting(server.port, &pki.ca())).warns("chain", "not in order").passes(&["trust"]);
+    judge(&trusting(server.port, &pki.ca()))
+        .warns("chain", "not in order")
+        .passes(&["trust"]);
 
     let server = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["localhost"], 89, 90))));
     judge(&trusting(server.port, &pki.ca())).warns("validity", "of 90 days left");
@@ -294,7 +369,9 @@ fn chains_that_are_incomplete_untidy_old_or_foreign() {
     // Says that it is of Let's Encrypt, but no root of theirs stands above it.
     let false_friend = Pki::of("Let's Encrypt");
     let server = Crooked::with_tls(Arc::new(ordinary(&false_friend.good())));
-    judge(&trusting(server.port, &false_friend.ca())).warns("pinned-root", "ISRG Root X1").passes(&["trust"]);
+    judge(&trusting(server.port, &false_friend.ca()))
+        .warns("pinned-root", "ISRG Root X1")
+        .passes(&["trust"]);
 }
 
 /// Has a certificate for whoever is asked for, and none for nobody.
@@ -312,7 +389,11 @@ struct Default(Arc<CertifiedKey>, Arc<CertifiedKey>);
 
 impl ResolvesServerCert for Default {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(if hello.server_name().is_some() { self.0.clone() } else { self.1.clone() })
+        Some(if hello.server_name().is_some() {
+            self.0.clone()
+        } else {
+            self.1.clone()
+        })
     }
 }
 
@@ -320,14 +401,24 @@ impl ResolvesServerCert for Default {
 fn names_that_are_asked_for_and_names_that_are_not() {
     let pki = Pki::new();
     let any = certified(&pki.leaf(&["localhost", "*.tidegate-check.invalid"], 10, 90));
-    let server = Crooked::with_tls(Arc::new(config(Arc::new(Obliging(any)), rustls::ALL_VERSIONS)));
+    let server = Crooked::with_tls(Arc::new(config(
+        Arc::new(Obliging(any)),
+        rustls::ALL_VERSIONS,
+    )));
     let judged = judge(&trusting(server.port, &pki.ca()));
-    judged.fails("wrong-name", "wrong-name.tidegate-check.invalid").fails("no-sni", "alert 49");
+    judged
+        .fails("wrong-name", "wrong-name.tidegate-check.invalid")
+        .fails("no-sni", "alert 49");
     only(&judged, &["wrong-name", "no-sni"]);
 
-    let two = Default(certified(&pki.good()), certified(&pki.leaf(&["other.example"], 10, 90)));
+    let two = Default(
+        certified(&pki.good()),
+        certified(&pki.leaf(&["other.example"], 10, 90)),
+    );
     let server = Crooked::with_tls(Arc::new(config(Arc::new(two), rustls::ALL_VERSIONS)));
-    judge(&trusting(server.port, &pki.ca())).fails("no-sni", "not for this name").passes(&["name", "wrong-name"]);
+    judge(&trusting(server.port, &pki.ca()))
+        .fails("no-sni", "not for this name")
+        .passes(&["name", "wrong-name"]);
 }
 
 #[test]
@@ -344,8 +435,14 @@ fn a_console_on_the_same_host() {
             }
         })
     };
-    let ask = |web: &Crooked| judge(&Settings { web_port: web.port, ..trusting(database.port, &pki.ca()) });
-    ask(&web(&["localhost"], "HTTP/1.1 200 OK\r\n\r\n")).warns("web", "is for localhost too, no Strict");
+    let ask = |web: &Crooked| {
+        judge(&Settings {
+            web_port: web.port,
+            ..trusting(database.port, &pki.ca())
+        })
+    };
+    ask(&web(&["localhost"], "HTTP/1.1 200 OK\r\n\r\n"))
+        .warns("web", "is for localhost too, no Strict");
     ask(&web(&["console.example"], "SSH-2.0-x\r\n\r\n")).is("web", Verdict::Pass, "no web page");
     let proper = "HTTP/1.1 301 Moved\r\nStrict-Transport-Security: max-age=1\r\n\r\n";
     ask(&web(&["console.example"], proper)).is("web", Verdict::Pass, "301");
@@ -354,13 +451,20 @@ fn a_console_on_the_same_host() {
 #[test]
 fn a_later_round_of_a_watch_sees_what_becomes_of_tls_and_certificate() {
     let pki = Pki::new();
-    let again = |port| judge(&Settings { again: true, ..trusting(port, &pki.ca()) });
+    let again = |port| {
+        judge(&Settings {
+            again: true,
+            ..trusting(port, &pki.ca())
+        })
+    };
     let good = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
     again(good.port)
         .passes(&["greeting", "tls13", "chain", "trust", "name", "validity"])
         .skips("silent", "first round");
     let stale = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["localhost"], 100, 90))));
-    again(stale.port).fails("validity", "expired").passes(&["trust"]);
+    again(stale.port)
+        .fails("validity", "expired")
+        .passes(&["trust"]);
     let broken = Crooked::saying(greeting("8.0.36", true));
     again(broken.port).fails("trust", "no handshake");
 }
@@ -372,12 +476,22 @@ fn every_address_of_a_name_is_judged() {
     let stale = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["localhost"], 100, 90))));
     let other = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["other.example"], 10, 90))));
     let at = |ports: &[u16]| {
-        let addresses = ports.iter().map(|port| ([127, 0, 0, 1], *port).into()).collect();
-        judge(&Settings { addresses, ..trusting(good.port, &pki.ca()) })
+        let addresses = ports
+            .iter()
+            .map(|port| ([127, 0, 0, 1], *port).into())
+            .collect();
+        judge(&Settings {
+            addresses,
+            ..trusting(good.port, &pki.ca())
+        })
     };
     at(&[good.port]).skips("every-address", "one address");
     at(&[good.port, good.port]).passes(&["addresses", "every-address"]);
-    at(&[good.port, stale.port]).fails("every-address", "expired on").passes(&["addresses", "validity"]);
+    at(&[good.port, stale.port])
+        .fails("every-address", "expired on")
+        .passes(&["addresses", "validity"]);
     at(&[good.port, other.port]).fails("every-address", "not for this name");
-    at(&[good.port, 1]).warns("addresses", "not 127.0.0.1: Connection refused").skips("every-address", "");
+    at(&[good.port, 1])
+        .warns("addresses", "not 127.0.0.1: Connection refused")
+        .skips("every-address", "");
 }

@@ -1,6 +1,11 @@
 //! Logins that must fail, at endpoints that give away who exists in one way each.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -20,24 +25,63 @@ fn denied() -> Vec<u8> {
 fn judged(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Judged {
     let pki = Pki::new();
     let server = Crooked::judging(Arc::new(ordinary(&pki.good())), answer);
-    judge(&as_user(trusting(server.port, &pki.ca()), "known", "sesame"))
+    judge(&as_user(
+        trusting(server.port, &pki.ca()),
+        "known",
+        "sesame",
+    ))
 }
 
 #[test]
 fn answers_that_tell_who_exists() {
-    judged(|_| denied()).is("denial", Verdict::Pass, "both 1045 (HY000)").fails("login", "1045");
-    let by_text = |user: &str| error(3, 1045, if user == "known" { "wrong password" } else { "no such user" });
-    judged(by_text).fails("denial", "wrong password").fails("denial", "no such user");
-    let by_code = |user: &str| if user == "known" { denied() } else { error(3, 1698, "Access denied") };
+    judged(|_| denied())
+        .is("denial", Verdict::Pass, "both 1045 (HY000)")
+        .fails("login", "1045");
+    let by_text = |user: &str| {
+        error(
+            3,
+            1045,
+            if user == "known" {
+                "wrong password"
+            } else {
+                "no such user"
+            },
+        )
+    };
+    judged(by_text)
+        .fails("denial", "wrong password")
+        .fails("denial", "no such user");
+    let by_code = |user: &str| {
+        if user == "known" {
+            denied()
+        } else {
+            error(3, 1698, "Access denied")
+        }
+    };
     judged(by_code).fails("denial", "1698");
-    let by_exchange = |user: &str| if user == "known" { frame(3, SWITCH) } else { denied() };
-    judged(by_exchange).fails("denial", "known user: switch to mysql_native_password; unknown: at once");
+    let by_exchange = |user: &str| {
+        if user == "known" {
+            frame(3, SWITCH)
+        } else {
+            denied()
+        }
+    };
+    judged(by_exchange).fails(
+        "denial",
+        "known user: switch to mysql_native_password; unknown: at once",
+    );
 }
 
 #[test]
 fn what_tells_nothing_is_no_failure() {
     // As MySQL, which chooses an unknown user's exchange by the name.
-    let by_any_name = |user: &str| if user == "known" || user == "mpqyp" { frame(3, SWITCH) } else { denied() };
+    let by_any_name = |user: &str| {
+        if user == "known" || user == "mpqyp" {
+            frame(3, SWITCH)
+        } else {
+            denied()
+        }
+    };
     judged(by_any_name).is("denial", Verdict::Pass, "varies with the name");
     // Two ways among strangers, and neither is the known one's.
     let third = |user: &str| match user {
@@ -46,7 +90,8 @@ fn what_tells_nothing_is_no_failure() {
         _ => denied(),
     };
     judged(third).warns("denial", "known user: ");
-    judged(|_| error(3, 2003, "Can't connect to the server")).skips("denial", "no password was judged: error 2003");
+    judged(|_| error(3, 2003, "Can't connect to the server"))
+        .skips("denial", "no password was judged: error 2003");
     judged(|_| error(3, 1040, "Too many connections")).skips("denial", "1040");
 }
 

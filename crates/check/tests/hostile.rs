@@ -1,6 +1,12 @@
-//! Servers that say anything at all: the judge ends, its report is whole, and nothing in it steers a terminal.
+//! Servers that say anything at all: the judge ends, its report is whole, and nothing in it steers
+//! a terminal.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 

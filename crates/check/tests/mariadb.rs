@@ -1,7 +1,12 @@
-//! A plain MariaDB accused in several ways, and HAProxy in front of one: what the judge must find at servers that people
-//! really run. Every server is the real one.
+//! A plain MariaDB accused in several ways, and HAProxy in front of one: what the judge must find
+//! at servers that people really run. Every server is the real one.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -14,15 +19,20 @@ use support::{as_user, judge, settings, trusting};
 use tidegate_check::{Settings, Verdict};
 
 /// A user with a password, and a database for it.
-const SHOP: &str =
-    "CREATE USER shop@'%' IDENTIFIED BY 'sesame';\nCREATE DATABASE test;\nGRANT ALL ON test.* TO shop@'%';\n";
+const SHOP: &str = "CREATE USER shop@'%' IDENTIFIED BY 'sesame';\nCREATE DATABASE test;\nGRANT ALL ON test.* TO shop@'%';\n";
 
 #[test]
 fn without_tls_everything_secure_is_missing() {
     let server = MariaDb::start(&["--skip-ssl"], "");
     let judged = judge(&settings(server.port));
-    judged.fails("tls-offered", "lack CLIENT_SSL").fails("plaintext", "").skips("tls13", "offers no TLS");
-    judged.warns("version", "5.5.5-10.11").warns("port", "").warns("silent", "still open");
+    judged
+        .fails("tls-offered", "lack CLIENT_SSL")
+        .fails("plaintext", "")
+        .skips("tls13", "offers no TLS");
+    judged
+        .warns("version", "5.5.5-10.11")
+        .warns("port", "")
+        .warns("silent", "still open");
     judged.passes(&["addresses", "greeting"]);
     assert_eq!(judged.0.verdict, Verdict::Fail);
 }
@@ -31,19 +41,50 @@ fn without_tls_everything_secure_is_missing() {
 fn tls_beside_clear_text_fails_for_the_clear_text() {
     let pki = Pki::new();
     let server = MariaDb::secured(&pki.good(), &["--connect-timeout=2"], SHOP);
-    let quick = Settings { silence_max: Duration::from_secs(8), ..trusting(server.port, &pki.ca()) };
+    let quick = Settings {
+        silence_max: Duration::from_secs(8),
+        ..trusting(server.port, &pki.ca())
+    };
     let judged = judge(&as_user(quick, "shop", "sesame"));
-    judged.fails("plaintext", "").skips("plaintext-text", "not refused");
-    judged.passes(&["tls-bit", "injection", "quiet", "tls13", "tls12", "old-tls", "ssl", "weak-suites", "split-hello"]);
-    judged.passes(&["chain", "trust", "name", "wrong-name", "no-sni", "validity", "key"]);
+    judged
+        .fails("plaintext", "")
+        .skips("plaintext-text", "not refused");
+    judged.passes(&[
+        "tls-bit",
+        "injection",
+        "quiet",
+        "tls13",
+        "tls12",
+        "old-tls",
+        "ssl",
+        "weak-suites",
+        "split-hello",
+    ]);
+    judged.passes(&[
+        "chain",
+        "trust",
+        "name",
+        "wrong-name",
+        "no-sni",
+        "validity",
+        "key",
+    ]);
     // MariaDB asks always, and takes none for an answer.
     judged.fails("client-certificate", "CertificateRequest");
     judged.passes(&["database", "first-row", "denial", "early-data"]);
-    judged.is("login", Verdict::Pass, "as shop, and SELECT 1; the server sees TLSv1.3");
+    judged.is(
+        "login",
+        Verdict::Pass,
+        "as shop, and SELECT 1; the server sees TLSv1.3",
+    );
     // Its deadline begins anew with every byte.
-    judged.warns("silent", "idle: closed").warns("silent", "idle after the TLS request: closed");
+    judged
+        .warns("silent", "idle: closed")
+        .warns("silent", "idle after the TLS request: closed");
     judged.warns("silent", "dripping: still open");
-    judged.warns("legacy-suites", "TLS 1.2 with ").warns("alpn", "ignored");
+    judged
+        .warns("legacy-suites", "TLS 1.2 with ")
+        .warns("alpn", "ignored");
 }
 
 #[test]
@@ -57,8 +98,13 @@ fn required_tls_is_seen_and_old_protocols_with_broken_suites_are_found() {
     ];
     let server = MariaDb::secured(&served, &options, "");
     let judged = judge(&settings(server.port));
-    judged.fails("old-tls", "TLS 1.1 with ").fails("weak-suites", "TLS 1.2 with ");
-    judged.fails("key", "RSA 1024").fails("trust", "signed by itself").passes(&["ssl"]);
+    judged
+        .fails("old-tls", "TLS 1.1 with ")
+        .fails("weak-suites", "TLS 1.2 with ");
+    judged
+        .fails("key", "RSA 1024")
+        .fails("trust", "signed by itself")
+        .passes(&["ssl"]);
     // It asks for the password first and refuses only then: too late for a secret.
     judged.fails("plaintext", "");
 }
@@ -67,13 +113,37 @@ fn required_tls_is_seen_and_old_protocols_with_broken_suites_are_found() {
 fn small_rsa(folder: &std::path::Path) -> Served {
     let path = |name: &str| folder.join(name).display().to_string();
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:1024", "-nodes", "-days", "30", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=DNS:localhost", "-keyout", &path("k"), "-out", &path("c")])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:1024",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args([
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            &path("k"),
+            "-out",
+            &path("c"),
+        ])
         .output()
         .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
-    Served { chain: vec![read("c")], key: read("k") }
+    Served {
+        chain: vec![read("c")],
+        key: read("k"),
+    }
 }
 
 #[test]
@@ -82,15 +152,24 @@ fn self_signed_expired_and_wrong_names_are_told_apart() {
     for (served, failing, words) in [
         (self_signed(), "trust", "signed by itself"),
         (pki.leaf(&["localhost"], 100, 90), "validity", "expired on"),
-        (pki.leaf(&["db.example.com"], 10, 90), "name", "not for localhost: db.example.com"),
+        (
+            pki.leaf(&["db.example.com"], 10, 90),
+            "name",
+            "not for localhost: db.example.com",
+        ),
     ] {
         let server = MariaDb::secured(&served, &[], SHOP);
         let judged = judge(&as_user(trusting(server.port, &pki.ca()), "shop", "sesame"));
         judged.fails(failing, words);
-        for other in ["trust", "validity", "name", "chain"].iter().filter(|id| **id != failing) {
+        for other in ["trust", "validity", "name", "chain"]
+            .iter()
+            .filter(|id| **id != failing)
+        {
             judged.passes(&[*other]);
         }
-        judged.skips("login", "no login was sent").skips("denial", "no login was sent");
+        judged
+            .skips("login", "no login was sent")
+            .skips("denial", "no login was sent");
     }
 }
 
@@ -103,21 +182,42 @@ fn logins_that_go_wrong() {
     let sql = "DROP DATABASE IF EXISTS test;\nDELETE FROM mysql.db;\nFLUSH PRIVILEGES;\nCREATE USER slow@'%' IDENTIFIED BY 'sesame';\nCREATE USER locked@'%' IDENTIFIED BY 'sesame' ACCOUNT LOCK;\nCREATE USER socket@'%' IDENTIFIED VIA unix_socket;\n";
     let server = MariaDb::secured(&pki.good(), &[SLOW], sql);
     let accused = || trusting(server.port, &pki.ca());
-    judge(&as_user(accused(), "slow", "sesame")).passes(&["login"]).warns("first-row", "5.").warns("database", "1044");
+    judge(&as_user(accused(), "slow", "sesame"))
+        .passes(&["login"])
+        .warns("first-row", "5.")
+        .warns("database", "1044");
     let judged = judge(&as_user(accused(), "locked", "sesame"));
-    judged.fails("login", "4151").passes(&["denial"]).skips("first-row", "no login");
+    judged
+        .fails("login", "4151")
+        .passes(&["denial"])
+        .skips("first-row", "no login");
     // Tells that the user exists, and how it logs in.
-    judge(&as_user(accused(), "socket", "sesame")).fails("login", "1698").fails("denial", "1698");
-    judge(&as_user(accused(), "slow", "wrong")).fails("login", "1045").passes(&["denial"]);
+    judge(&as_user(accused(), "socket", "sesame"))
+        .fails("login", "1698")
+        .fails("denial", "1698");
+    judge(&as_user(accused(), "slow", "wrong"))
+        .fails("login", "1045")
+        .passes(&["denial"]);
 }
 
 #[test]
 fn haproxy_in_front_changes_no_verdict() {
     let pki = Pki::new();
     let server = MariaDb::secured(&pki.good(), &[], "");
-    let Some(proxy) = HaProxy::start(server.port) else { return };
-    let (behind, direct) = (judge(&trusting(proxy.port, &pki.ca())), judge(&trusting(server.port, &pki.ca())));
+    let Some(proxy) = HaProxy::start(server.port) else {
+        return;
+    };
+    let (behind, direct) = (
+        judge(&trusting(proxy.port, &pki.ca())),
+        judge(&trusting(server.port, &pki.ca())),
+    );
     for (a, b) in behind.0.findings.iter().zip(&direct.0.findings) {
-        assert_eq!((a.kind, a.verdict), (b.kind, b.verdict), "{} / {}", a.evidence, b.evidence);
+        assert_eq!(
+            (a.kind, a.verdict),
+            (b.kind, b.verdict),
+            "{} / {}",
+            a.evidence,
+            b.evidence
+        );
     }
 }

@@ -1,7 +1,12 @@
-//! Oracle's MySQL 9 and MySQL Router accused: the real ones, as the set-up unpacks them. Where it could not, each test
-//! says "not run" and why.
+//! Oracle's MySQL 9 and MySQL Router accused: the real ones, as the set-up unpacks them. Where it
+//! could not, each test says "not run" and why.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 mod support;
 
@@ -39,11 +44,25 @@ const SOUND: &[&str] = &[
 fn mysql_9_as_it_comes_takes_clear_text_and_has_a_certificate_for_nobody() {
     let Some(programs) = programs() else { return };
     let server = Mysql9::start(&programs, &[], SHOP);
-    let judged = judge(&as_user(trusting(server.port, &server.data.join("ca.pem")), "shop", "sesame"));
-    judged.is("greeting", tidegate_check::Verdict::Pass, "9.").passes(SOUND).passes(&["chain", "trust", "validity"]);
-    judged.fails("plaintext", "").skips("plaintext-text", "not refused");
-    judged.fails("name", "no alternative names; MySQL_Server_9").skips("login", "no login was sent");
-    judged.fails("client-certificate", "none was needed").warns("legacy-suites", "DHE_RSA").warns("alpn", "ignored");
+    let judged = judge(&as_user(
+        trusting(server.port, &server.data.join("ca.pem")),
+        "shop",
+        "sesame",
+    ));
+    judged
+        .is("greeting", tidegate_check::Verdict::Pass, "9.")
+        .passes(SOUND)
+        .passes(&["chain", "trust", "validity"]);
+    judged
+        .fails("plaintext", "")
+        .skips("plaintext-text", "not refused");
+    judged
+        .fails("name", "no alternative names; MySQL_Server_9")
+        .skips("login", "no login was sent");
+    judged
+        .fails("client-certificate", "none was needed")
+        .warns("legacy-suites", "DHE_RSA")
+        .warns("alpn", "ignored");
     // The CA that it made for itself is nobody's.
     judge(&settings(server.port)).fails("trust", "no trusted root");
 }
@@ -52,18 +71,37 @@ fn mysql_9_as_it_comes_takes_clear_text_and_has_a_certificate_for_nobody() {
 fn mysql_9_that_requires_tls_still_asks_for_a_proof_in_clear_text() {
     let Some(programs) = programs() else { return };
     let pki = Pki::new();
-    let options = ["--require-secure-transport=ON", "--auto-generate-certs=OFF", "--tls-version=TLSv1.3"];
+    let options = [
+        "--require-secure-transport=ON",
+        "--auto-generate-certs=OFF",
+        "--tls-version=TLSv1.3",
+    ];
     let server = Mysql9::secured(&programs, &pki.good(), &options, SHOP);
     let accused = |user| judge(&as_user(trusting(server.port, &pki.ca()), user, "sesame"));
     let judged = accused("shop");
     // Its own error 3159 comes only to those who have the right password.
     judged.fails("plaintext", "");
-    judged.fails("tls12", "alert 70").is("weak-suites", tidegate_check::Verdict::Pass, "alert 70");
-    judged.passes(&["tls13", "old-tls", "legacy-suites", "chain", "trust", "name", "validity", "no-sni"]);
+    judged
+        .fails("tls12", "alert 70")
+        .is("weak-suites", tidegate_check::Verdict::Pass, "alert 70");
+    judged.passes(&[
+        "tls13",
+        "old-tls",
+        "legacy-suites",
+        "chain",
+        "trust",
+        "name",
+        "validity",
+        "no-sni",
+    ]);
     // The password in full, inside TLS: caching_sha2 knows no hash of it yet.
     judged.passes(&["login", "database", "first-row", "denial"]);
-    // A user whose plugin is another than the greeting's; strangers are given any plugin by their names.
-    accused("old").passes(&["login"]).warns("database", "1044").passes(&["denial"]);
+    // A user whose plugin is another than the greeting's; strangers are given any plugin by their
+    // names.
+    accused("old")
+        .passes(&["login"])
+        .warns("database", "1044")
+        .passes(&["denial"]);
 }
 
 #[test]
@@ -76,15 +114,34 @@ fn a_router_that_requires_tls_of_clients_keeps_the_promise_that_its_server_break
         judge(&as_user(trusting(router.port, &pki.ca()), "shop", "sesame"))
     };
     let judged = judged_with("REQUIRED");
-    judged.is("greeting", tidegate_check::Verdict::Pass, "-router").passes(SOUND);
+    judged
+        .is("greeting", tidegate_check::Verdict::Pass, "-router")
+        .passes(SOUND);
     judged.is("plaintext", tidegate_check::Verdict::Pass, "error 2026");
-    judged.is("plaintext-text", tidegate_check::Verdict::Pass, "SSL is required from client");
-    judged.passes(&["chain", "trust", "name", "validity", "client-certificate", "legacy-suites"]);
-    judged.passes(&["login", "database", "first-row"]).warns("alpn", "ignored").warns("silent", "still open");
+    judged.is(
+        "plaintext-text",
+        tidegate_check::Verdict::Pass,
+        "SSL is required from client",
+    );
+    judged.passes(&[
+        "chain",
+        "trust",
+        "name",
+        "validity",
+        "client-certificate",
+        "legacy-suites",
+    ]);
+    judged
+        .passes(&["login", "database", "first-row"])
+        .warns("alpn", "ignored")
+        .warns("silent", "still open");
     assert_eq!(judged.0.counts.fail, 0, "{}", judged.text());
 
     let judged = judged_with("PREFERRED");
-    judged.fails("plaintext", "").passes(SOUND).passes(&["chain", "trust", "name", "login"]);
+    judged
+        .fails("plaintext", "")
+        .passes(SOUND)
+        .passes(&["chain", "trust", "name", "login"]);
     assert_eq!(judged.0.counts.fail, 1, "{}", judged.text());
 }
 
@@ -111,25 +168,44 @@ fn a_router_in_front_of_mariadb() {
 
 /// An address of this machine that is not its loopback, which MySQL never blocks.
 fn own_address() -> Option<std::net::IpAddr> {
-    let all = std::process::Command::new("hostname").arg("-I").output().ok()?.stdout;
-    String::from_utf8_lossy(&all).split_whitespace().next()?.parse().ok()
+    let all = std::process::Command::new("hostname")
+        .arg("-I")
+        .output()
+        .ok()?
+        .stdout;
+    String::from_utf8_lossy(&all)
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[test]
 fn watching_without_an_account_never_gets_its_address_blocked() {
     let Some(programs) = programs() else { return };
-    let Some(address) = own_address() else { return not_run("this machine has only its loopback") };
+    let Some(address) = own_address() else {
+        return not_run("this machine has only its loopback");
+    };
     let pki = Pki::new();
-    let options = ["--bind-address=*", "--max-connect-errors=2", "--auto-generate-certs=OFF"];
+    let options = [
+        "--bind-address=*",
+        "--max-connect-errors=2",
+        "--auto-generate-certs=OFF",
+    ];
     let server = Mysql9::secured(&programs, &pki.good(), &options, SHOP);
     let accused = |again| {
-        let mut settings = Settings { again, ..trusting(server.port, &pki.ca()) };
+        let mut settings = Settings {
+            again,
+            ..trusting(server.port, &pki.ca())
+        };
         settings.endpoint = format!("{address}:{}", server.port).parse().unwrap();
         judge(&settings)
     };
     for _ in 0..5 {
         let judged = accused(true);
-        judged.passes(&["greeting", "tls13", "trust", "name", "validity"]).skips("old-tls", "first round of a watch");
+        judged
+            .passes(&["greeting", "tls13", "trust", "name", "validity"])
+            .skips("old-tls", "first round of a watch");
         assert_eq!(judged.0.connections, 1);
     }
     // A whole round makes more than two such connections: the server has had enough, and says so.

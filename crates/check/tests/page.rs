@@ -1,4 +1,5 @@
-//! The help page `docs/check.md` is the one that the table of findings makes. With UPDATE=1 it is written instead.
+//! The help page `docs/check.md` is the one that the table of findings makes. With UPDATE=1 it is
+//! written instead.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; that is how it fails")]
 
@@ -11,5 +12,9 @@ fn the_page_is_that_of_the_table() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), page, "run this test with UPDATE=1");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        page,
+        "run this test with UPDATE=1"
+    );
 }

@@ -4,9 +4,15 @@ use crate::config::Config;
 use crate::failure::Failure;
 use anyhow::Result;
 use std::path::PathBuf;
-use tidegate_tls::{AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount};
+use tidegate_tls::{
+    AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount,
+};
 
-const CHALLENGES: [ChallengeKind; 3] = [ChallengeKind::Http01, ChallengeKind::TlsAlpn01, ChallengeKind::Dns01];
+const CHALLENGES: [ChallengeKind; 3] = [
+    ChallengeKind::Http01,
+    ChallengeKind::TlsAlpn01,
+    ChallengeKind::Dns01,
+];
 
 /// A secret that the service manager hands over, if it does.
 pub fn credential(name: &str) -> Option<PathBuf> {
@@ -19,12 +25,17 @@ pub fn shared(config: &Config) -> Result<Option<AcmeShared>> {
     if config.names("acme.domains")?.is_empty() {
         return Ok(None);
     }
-    Ok(Some(AcmeShared::new(config.addresses("acme.http_listen")?, config.addresses("acme.alpn_listen")?)?))
+    Ok(Some(AcmeShared::new(
+        config.addresses("acme.http_listen")?,
+        config.addresses("acme.alpn_listen")?,
+    )?))
 }
 
 /// Those of the endpoint.
 pub fn settings(config: &Config, shared: Option<&AcmeShared>) -> Result<Option<AcmeSettings>> {
-    let Some(shared) = shared else { return Ok(None) };
+    let Some(shared) = shared else {
+        return Ok(None);
+    };
     let domains = config.names("acme.domains")?;
     let mut authorities = vec![authority(config, "acme")?];
     for section in ["acme_fallback", "acme_fallback_2"] {
@@ -63,14 +74,20 @@ fn authority(config: &Config, section: &str) -> Result<CaSettings> {
     let directory = text("directory")?.unwrap_or_default();
     if !directory.starts_with("https://") {
         let cause = format!("{section}.directory is {directory:?}, which is no https URL");
-        return Err(Failure::usage(cause, "set it to the URL that the CA gives for its ACME directory").into());
+        return Err(Failure::usage(
+            cause,
+            "set it to the URL that the CA gives for its ACME directory",
+        )
+        .into());
     }
     let eab = match (text("eab_key_id")?, file("eab_key_file")?) {
         (Some(key_id), Some(key_file)) => Some(ExternalAccount { key_id, key_file }),
         (None, None) => None,
         _ => {
             let cause = format!("of {section}.eab_key_id and {section}.eab_key_file one is set");
-            return Err(Failure::usage(cause, "set both, as the CA gave them out, or neither").into());
+            return Err(
+                Failure::usage(cause, "set both, as the CA gave them out, or neither").into(),
+            );
         }
     };
     Ok(CaSettings {
@@ -92,17 +109,27 @@ fn staging(config: &Config, section: &str, directory: &str) -> Result<Option<Str
         Some(url) if url.starts_with("https://") => Ok(Some(url)),
         Some(url) => {
             let cause = format!("{section}.staging is {url:?}, which is no https URL");
-            Err(Failure::usage(cause, "set it to the URL of the CA's staging directory, or to \"none\"").into())
+            Err(Failure::usage(
+                cause,
+                "set it to the URL of the CA's staging directory, or to \"none\"",
+            )
+            .into())
         }
     }
 }
 
 fn challenges(config: &Config, domains: &[String]) -> Result<Vec<ChallengeKind>> {
     let wanted = config.names("acme.challenges")?;
-    let known = |word: &String| CHALLENGES.into_iter().find(|kind| kind.as_str() == word).ok_or_else(|| word.clone());
+    let known = |word: &String| {
+        CHALLENGES
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+            .ok_or_else(|| word.clone())
+    };
     let found = wanted.iter().map(known).collect::<Result<Vec<_>, _>>();
     let mend = "they are http-01, tls-alpn-01 and dns-01";
-    let found = found.map_err(|word| Failure::usage(format!("acme.challenges holds {word:?}"), mend))?;
+    let found =
+        found.map_err(|word| Failure::usage(format!("acme.challenges holds {word:?}"), mend))?;
     if found.is_empty() {
         return Err(Failure::usage("acme.challenges is empty", mend).into());
     }
@@ -120,9 +147,14 @@ fn dns(config: &Config) -> Result<Option<DnsSettings>> {
     if let Some(program) = config.file("acme.dns_hook")? {
         return Ok(Some(DnsSettings::Hook(program)));
     }
-    let Some(server) = text("dns_server")? else { return Ok(None) };
+    let Some(server) = text("dns_server")? else {
+        return Ok(None);
+    };
     let server = server.parse().map_err(|_| {
-        Failure::usage(format!("acme.dns_server is {server:?}"), "write ADDRESS:PORT, such as 192.0.2.53:53")
+        Failure::usage(
+            format!("acme.dns_server is {server:?}"),
+            "write ADDRESS:PORT, such as 192.0.2.53:53",
+        )
     })?;
     match (text("dns_zone")?, text("dns_key_name")?, config.file("acme.dns_key_file")?) {
         (Some(zone), Some(key_name), Some(key_file)) => {

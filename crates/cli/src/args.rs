@@ -1,4 +1,5 @@
-//! What a person types: the command line's grammar and its help texts. It decides nothing and reads no file.
+//! What a person types: the command line's grammar and its help texts. It decides nothing and reads
+//! no file.
 
 mod cluster;
 mod host;
@@ -12,11 +13,16 @@ use std::path::PathBuf;
 
 /// A TLS-only public endpoint for MySQL-compatible clusters that sleep when idle
 ///
-/// One program is everything: `tidegate up` starts a server with a first cluster and prints the line to
-/// paste; `tidegate serve` is the same server for a service manager; all other commands talk to the running
-/// server through a socket in its data directory.
+/// One program is everything: `tidegate up` starts a server with a first cluster and prints the
+/// line to paste; `tidegate serve` is the same server for a service manager; all other commands
+/// talk to the running server through a socket in its data directory.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, propagate_version = false, max_term_width = 100)]
+#[command(
+    name = "tidegate",
+    version,
+    propagate_version = false,
+    max_term_width = 100
+)]
 #[command(after_long_help = ENVIRONMENT)]
 pub struct Cli {
     #[command(flatten)]
@@ -46,24 +52,39 @@ Exit codes:
 pub struct Global {
     /// The data directory [default: ~/.local/share/tidegate]
     ///
-    /// All state lies under it: the store, the engines' files, `ca.pem`, the control socket. One server per
-    /// data directory. Where it is not given, $TIDEGATE_DATA counts, then ~/.local/share/tidegate
-    /// (for root /var/lib/tidegate).
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    /// All state lies under it: the store, the engines' files, `ca.pem`, the control socket. One
+    /// server per data directory. Where it is not given, $TIDEGATE_DATA counts, then
+    /// ~/.local/share/tidegate (for root /var/lib/tidegate).
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
     pub data: Option<PathBuf>,
 
     /// The configuration file [default: DIR/tidegate.toml, if there]
     ///
-    /// One TOML file with a section per part of the server. `tidegate config show` prints every key with the
-    /// value that counts and where it came from.
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    /// One TOML file with a section per part of the server. `tidegate config show` prints every key
+    /// with the value that counts and where it came from.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
     pub config: Option<PathBuf>,
 
     /// Ask a server elsewhere: a profile's name, or its URL
     ///
-    /// Over HTTPS, with an API key: `tidegate profile add` keeps both. For a URL without a profile the key is
-    /// $TIDEGATE_API_KEY.
-    #[arg(long, global = true, value_name = "PROFILE", help_heading = "Global options")]
+    /// Over HTTPS, with an API key: `tidegate profile add` keeps both. For a URL without a profile
+    /// the key is $TIDEGATE_API_KEY.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PROFILE",
+        help_heading = "Global options"
+    )]
     pub server: Option<String>,
 
     /// Print the answer as JSON
@@ -75,16 +96,18 @@ pub struct Global {
 pub enum Command {
     /// Run the server, for a service manager
     ///
-    /// Opens (or makes) the data directory, its certificate and its clusters, and serves until SIGTERM or
-    /// Ctrl-C. Both stop in order: no new connections, the sessions are told, the engines end last. A second
-    /// Ctrl-C leaves at once. With --json one line of JSON on standard output says when and where it listens.
+    /// Opens (or makes) the data directory, its certificate and its clusters, and serves until
+    /// SIGTERM or Ctrl-C. Both stop in order: no new connections, the sessions are told, the
+    /// engines end last. A second Ctrl-C leaves at once. With --json one line of JSON on standard
+    /// output says when and where it listens.
     Serve(ServeArgs),
 
     /// Start here: a server, a first cluster, a line to paste
     ///
-    /// The same as `serve`, and a first cluster named `demo`: it prints the endpoint, the user, the password
-    /// (once) and a line to paste, after it has logged in through its own port as a verifying client. It stays
-    /// in the foreground until Ctrl-C. Run again, it starts the same cluster with the same data.
+    /// The same as `serve`, and a first cluster named `demo`: it prints the endpoint, the user, the
+    /// password (once) and a line to paste, after it has logged in through its own port as a
+    /// verifying client. It stays in the foreground until Ctrl-C. Run again, it starts the same
+    /// cluster with the same data.
     Up(ServeArgs),
 
     /// Create, list, show and end clusters
@@ -97,16 +120,16 @@ pub enum Command {
 
     /// Print the string that connects your client to a cluster
     ///
-    /// Choose a client with --with (`connect --list` shows all) and an operating system with --os. Each string
-    /// makes its client use TLS and verify the server: the certificate's chain and its name. Without --with it
-    /// prints the lines of the two command-line clients.
+    /// Choose a client with --with (`connect --list` shows all) and an operating system with --os.
+    /// Each string makes its client use TLS and verify the server: the certificate's chain and its
+    /// name. Without --with it prints the lines of the two command-line clients.
     Connect(ConnectArgs),
 
     /// Talk SQL to a cluster with this machine's own client
     ///
-    /// Runs `mariadb` or `mysql`, whichever is installed, with the flags that verify the server. The password
-    /// is asked for, or comes from --password-file or $TIDEGATE_PASSWORD; it is handed to the client through a
-    /// private file, never in its arguments.
+    /// Runs `mariadb` or `mysql`, whichever is installed, with the flags that verify the server.
+    /// The password is asked for, or comes from --password-file or $TIDEGATE_PASSWORD; it is handed
+    /// to the client through a private file, never in its arguments.
     Sql(SqlArgs),
 
     /// Run the server as a service of systemd, or no longer
@@ -139,10 +162,10 @@ pub enum Command {
 
     /// Judge any MySQL endpoint from outside: is it safe on a public network?
     ///
-    /// Tests TLS, certificate, name, old protocols, clear text and more at any server or service of the MySQL
-    /// protocol, and says of each finding what was seen and what to do: docs/check.md explains them all. It opens
-    /// about twenty connections, takes about 15 seconds and needs no account. Exit code 0: nothing failed;
-    /// 1: something failed; 2: wrong usage.
+    /// Tests TLS, certificate, name, old protocols, clear text and more at any server or service of
+    /// the MySQL protocol, and says of each finding what was seen and what to do: docs/check.md
+    /// explains them all. It opens about twenty connections, takes about 15 seconds and needs no
+    /// account. Exit code 0: nothing failed; 1: something failed; 2: wrong usage.
     Check(CheckArgs),
 }
 
@@ -160,8 +183,9 @@ pub struct ServeArgs {
 
     /// Get a certificate that everybody trusts for this name, by ACME; may be given several times
     ///
-    /// From Let's Encrypt, if the configuration names no other CA. The name must lead to this machine, and the
-    /// CA must reach its port 80. Until the certificate is there, the local CA's serves.
+    /// From Let's Encrypt, if the configuration names no other CA. The name must lead to this
+    /// machine, and the CA must reach its port 80. Until the certificate is there, the local CA's
+    /// serves.
     #[arg(long, value_name = "NAME")]
     pub domain: Vec<String>,
 
@@ -210,9 +234,10 @@ pub enum KeyCommand {
         name: String,
         /// What its holder may do: read, clusters:PATTERN or all; may be given several times
         ///
-        /// read: see all clusters, their sessions and the server, without logs. clusters:PATTERN, such as
-        /// clusters:shop-*: make, change, use and delete clusters of these names, with limits up to the server's
-        /// defaults. all: everything but keys and sign-in links, which are made on the server or in the console only.
+        /// read: see all clusters, their sessions and the server, without logs. clusters:PATTERN,
+        /// such as clusters:shop-*: make, change, use and delete clusters of these names, with
+        /// limits up to the server's defaults. all: everything but keys and sign-in links, which
+        /// are made on the server or in the console only.
         #[arg(long, value_name = "SCOPE", required = true)]
         scope: Vec<String>,
         /// It expires after so many days [default: only when it is revoked]
@@ -254,7 +279,8 @@ pub struct ConnectArgs {
     /// The oldest TLS version that the client shall accept
     #[arg(long, value_name = "VERSION", value_parser = ["1.2", "1.3"], default_value = "1.2")]
     pub tls: String,
-    /// text: all forms and notes; url: only a connection URL; env: lines for an .env file; json: everything
+    /// text: all forms and notes; url: only a connection URL; env: lines for an .env file; json:
+    /// everything
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json", "env", "url"], default_value = "text")]
     pub format: String,
     /// The user inside the cluster
@@ -274,10 +300,10 @@ pub struct ConnectArgs {
     pub list: bool,
     /// Say what a connection string verifies, and give one that does; - reads it
     ///
-    /// Any URL, DSN, JDBC URL, keys and values, or command line. Its password is never printed. A string with a
-    /// password is better given on standard input (`--explain -`): what stands in a command is kept in the shell's
-    /// history and seen by other users of this machine. Ends with 0 if the string makes its client verify chain
-    /// and name, 1 if not, 2 if it can't be read.
+    /// Any URL, DSN, JDBC URL, keys and values, or command line. Its password is never printed. A
+    /// string with a password is better given on standard input (`--explain -`): what stands in a
+    /// command is kept in the shell's history and seen by other users of this machine. Ends with 0
+    /// if the string makes its client verify chain and name, 1 if not, 2 if it can't be read.
     #[arg(long, value_name = "STRING", conflicts_with_all = ["name", "list"])]
     pub explain: Option<String>,
 }
@@ -310,14 +336,15 @@ pub struct CheckArgs {
     pub ca: Option<PathBuf>,
     /// Log in too, and try one wrong password and one unknown user
     ///
-    /// The password comes from $TIDEGATE_PASSWORD, else it is asked for. It is sent only over TLS whose
-    /// certificate has been verified.
+    /// The password comes from $TIDEGATE_PASSWORD, else it is asked for. It is sent only over TLS
+    /// whose certificate has been verified.
     #[arg(long, value_name = "U")]
     pub user: Option<String>,
     /// Check again every so many seconds and print what changes [default: 300]
     ///
-    /// Without --user the later rounds look at TLS and certificate only, by one connection each: MySQL and MariaDB
-    /// block an address whose connections end before a login, and the user's login starts that count anew.
+    /// Without --user the later rounds look at TLS and certificate only, by one connection each:
+    /// MySQL and MariaDB block an address whose connections end before a login, and the user's
+    /// login starts that count anew.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
     #[arg(value_parser = clap::value_parser!(u64).range(30..=86_400))]
     pub watch: Option<u64>,
@@ -325,7 +352,8 @@ pub struct CheckArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Read the configuration file and say whether it is right, and which walls and limits this machine has
+    /// Read the configuration file and say whether it is right, and which walls and limits this
+    /// machine has
     Check,
     /// Print every key with the value that counts and where it came from
     Show,
@@ -353,23 +381,36 @@ mod tests {
 
     #[test]
     fn global_options_stand_before_or_after_the_command() {
-        for line in ["tidegate --data /x --json cluster list", "tidegate cluster list --json --data /x"] {
+        for line in [
+            "tidegate --data /x --json cluster list",
+            "tidegate cluster list --json --data /x",
+        ] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-            assert_eq!(cli.global.data.as_deref(), Some(std::path::Path::new("/x")), "{line}");
+            assert_eq!(
+                cli.global.data.as_deref(),
+                Some(std::path::Path::new("/x")),
+                "{line}"
+            );
             assert!(cli.global.json, "{line}");
         }
     }
 
     #[test]
     fn a_bare_port_is_refused_with_the_address_to_write() {
-        let error = Cli::try_parse_from(["tidegate", "serve", "--listen", "4001"]).unwrap_err().to_string();
+        let error = Cli::try_parse_from(["tidegate", "serve", "--listen", "4001"])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("127.0.0.1:4001"), "{error}");
     }
 
     #[test]
     fn listen_may_be_repeated() {
-        let cli = Cli::try_parse_from("tidegate serve --listen 127.0.0.1:1 --listen [::1]:2".split(' ')).unwrap();
-        let Command::Serve(args) = cli.command else { panic!() };
+        let cli =
+            Cli::try_parse_from("tidegate serve --listen 127.0.0.1:1 --listen [::1]:2".split(' '))
+                .unwrap();
+        let Command::Serve(args) = cli.command else {
+            panic!()
+        };
         assert_eq!(args.listen.len(), 2);
     }
 }

@@ -1,5 +1,5 @@
-//! The one calm screen of `up`, and the login that `cluster create` prints: text from facts. It asks nothing and
-//! prints nothing itself.
+//! The one calm screen of `up`, and the login that `cluster create` prints: text from facts. It
+//! asks nothing and prints nothing itself.
 
 use crate::screen::Paint;
 use std::fmt::Write;
@@ -31,9 +31,18 @@ impl Card<'_> {
         match self.password {
             Some(password) => {
                 row("password", &paint.bold(password));
-                row("", &paint.dim(&format!("shown this once; a new one: {}", self.new_password)));
+                row(
+                    "",
+                    &paint.dim(&format!(
+                        "shown this once; a new one: {}",
+                        self.new_password
+                    )),
+                );
             }
-            None => row("password", &format!("set earlier; a new one: {}", self.new_password)),
+            None => row(
+                "password",
+                &format!("set earlier; a new one: {}", self.new_password),
+            ),
         }
         row("database", self.database);
         if let Some(ca) = &self.ca {
@@ -84,6 +93,9 @@ mod tests {
     #[test]
     fn a_later_screen_says_that_the_password_was_set_earlier() {
         let text = card(None);
-        assert!(text.contains("password   set earlier; a new one: tidegate cluster password demo\n"), "{text}");
+        assert!(
+            text.contains("password   set earlier; a new one: tidegate cluster password demo\n"),
+            "{text}"
+        );
     }
 }

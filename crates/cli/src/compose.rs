@@ -1,5 +1,5 @@
-//! The composition: opens the rooms in order, joins them, and stops them in the opposite order. It decides nothing
-//! about packets, clusters or certificates.
+//! The composition: opens the rooms in order, joins them, and stops them in the opposite order. It
+//! decides nothing about packets, clusters or certificates.
 
 use crate::acme;
 use crate::config::Config;
@@ -28,8 +28,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Purpose of the key by which unknown prefixes get their behaviour. It is derived from `master.key`, so that a name
-/// behaves alike before and after a restart.
+/// Purpose of the key by which unknown prefixes get their behaviour. It is derived from
+/// `master.key`, so that a name behaves alike before and after a restart.
 const DECOY_KEY: &str = "behaviour of unknown prefixes";
 
 /// Takes the data directory, or names who holds it.
@@ -57,14 +57,21 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens everything. Listeners accept when this returns; clusters that need recovery get it in the background.
+    /// Opens everything. Listeners accept when this returns; clusters that need recovery get it in
+    /// the background.
     pub async fn start(dir: DataDir, config: &Config, steps: bool) -> Result<Self> {
         let root = dir.root().to_owned();
         let wanted = config.addresses("gateway.listen")?;
         check_walls(Walls::look(), &wanted)?;
         // Bound first: a port that is taken is found out before anything slow is done.
-        let listeners = wanted.iter().map(|a| bind(*a, "--listen")).collect::<Result<Vec<_>, _>>()?;
-        let listening = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
+        let listeners = wanted
+            .iter()
+            .map(|a| bind(*a, "--listen"))
+            .collect::<Result<Vec<_>, _>>()?;
+        let listening = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<std::io::Result<Vec<_>>>()?;
 
         let mut doors = Doors::bind(config, bind)?;
 
@@ -73,13 +80,21 @@ impl Server {
         let journal = console::journal(&events, &metrics);
         let swapped = Arc::new(Notify::new());
         let shared = acme::shared(config)?;
-        let identity =
-            identity::database(config, &root, shared.as_ref(), (Arc::clone(&journal), Arc::clone(&swapped)))?;
+        let identity = identity::database(
+            config,
+            &root,
+            shared.as_ref(),
+            (Arc::clone(&journal), Arc::clone(&swapped)),
+        )?;
         // Before the host: what comes in between is told by `swapped`, and changes all three.
         let (trust, names) = (identity.trust(), identity.names());
         let host = primary_host(&identity, &listening).await?;
-        let beside =
-            Beside { data: &root, database: &identity, shared: shared.as_ref(), journal: Arc::clone(&journal) };
+        let beside = Beside {
+            data: &root,
+            database: &identity,
+            shared: shared.as_ref(),
+            journal: Arc::clone(&journal),
+        };
         let web_identity = identity::console(config, &doors.console, beside)?;
         if let Some(step) = step {
             step.done(&identity.names().join(", "));
@@ -89,9 +104,15 @@ impl Server {
         let sessions = Sessions::default();
         let (engine, limits) = (engine_settings(config, &root)?, cluster_limits(config)?);
         let uids = UidChoice::parse(config.text("engine.uids")?).map_err(anyhow::Error::msg)?;
-        let settings = ControlSettings { engine, uids, limits, web: session_life(config)? };
-        let control =
-            Control::open(dir, settings, sessions.clone(), Arc::clone(&journal)).await.map_err(control_failed)?;
+        let settings = ControlSettings {
+            engine,
+            uids,
+            limits,
+            web: session_life(config)?,
+        };
+        let control = Control::open(dir, settings, sessions.clone(), Arc::clone(&journal))
+            .await
+            .map_err(control_failed)?;
         if let Some(step) = step {
             step.done("");
         }
@@ -103,7 +124,9 @@ impl Server {
             journal,
             sessions,
             tls: identity.server_config(),
-            decoy_key: identity.derive_key(DECOY_KEY).context("the system's cryptography derives no key")?,
+            decoy_key: identity
+                .derive_key(DECOY_KEY)
+                .context("the system's cryptography derives no key")?,
         };
         let gateway = Gateway::new(gateway_settings(config, control.engines().version())?, deps)?;
         let face = PublicFace {
@@ -141,7 +164,9 @@ impl Server {
             identity: self.identity.clone(),
             console_identity: self.console_identity(),
             events: self.events.clone(),
-            prober: Arc::new(OwnDoor { face: self.face.subscribe() }),
+            prober: Arc::new(OwnDoor {
+                face: self.face.subscribe(),
+            }),
         }
     }
 
@@ -151,11 +176,20 @@ impl Server {
     }
 
     fn open_console(&self, doors: Doors, shared: Option<&AcmeShared>) -> Result<()> {
-        let at = doors.console.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
+        let at = doors
+            .console
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<std::io::Result<Vec<_>>>()?;
         let door = WebDoor::new(self.web_identity.web_config()?, shared, &at);
-        let web = WebListener::new(Web::new(self.api(), doors.attempts_per_minute), door, self.gateway.handshakes());
+        let web = WebListener::new(
+            Web::new(self.api(), doors.attempts_per_minute),
+            door,
+            self.gateway.handshakes(),
+        );
         for listener in doors.console {
-            self.tasks.spawn(web.clone().serve(listener, self.closing.clone()));
+            self.tasks
+                .spawn(web.clone().serve(listener, self.closing.clone()));
         }
         if let Some(listener) = doors.metrics {
             let watched = Watched {
@@ -164,7 +198,8 @@ impl Server {
                 identity: self.identity.clone(),
                 console_identity: self.console_identity(),
             };
-            self.tasks.spawn(watched.serve(listener, self.closing.clone()));
+            self.tasks
+                .spawn(watched.serve(listener, self.closing.clone()));
         }
         if let Some(identity) = self.console_identity() {
             let (watch, closing) = (identity.watch(), self.closing.clone());
@@ -178,17 +213,27 @@ impl Server {
         Ok(())
     }
 
-    fn open_doors(&self, listeners: Vec<TcpListener>, control_socket: ControlSocket, swapped: Arc<Notify>) {
+    fn open_doors(
+        &self,
+        listeners: Vec<TcpListener>,
+        control_socket: ControlSocket,
+        swapped: Arc<Notify>,
+    ) {
         for listener in listeners {
             let (gateway, closing) = (self.gateway.clone(), self.closing.clone());
-            self.tasks.spawn(async move { gateway.serve(listener, closing).await });
+            self.tasks
+                .spawn(async move { gateway.serve(listener, closing).await });
         }
         let api = self.api();
         let closing = self.closing.clone().cancelled_owned();
         self.tasks.spawn(async move {
             control_socket.serve(api, closing).await;
         });
-        let (identity, closing, face) = (self.identity.clone(), self.closing.clone(), self.face.clone());
+        let (identity, closing, face) = (
+            self.identity.clone(),
+            self.closing.clone(),
+            self.face.clone(),
+        );
         let (listening, tasks, looks) = (self.listening.clone(), self.tasks.clone(), self.looks);
         let refresh = async move {
             let mut watch = std::pin::pin!(identity.watch());
@@ -229,7 +274,9 @@ impl Server {
     }
 
     pub fn orders_certificates(&self) -> bool {
-        self.identity.status().is_ok_and(|status| status.acme.is_some())
+        self.identity
+            .status()
+            .is_ok_and(|status| status.acme.is_some())
     }
 
     /// Whether a certificate of ACME is served; an error if one could not be had.
@@ -238,8 +285,14 @@ impl Server {
         if !matches!(self.face.borrow().trust, Trust::Local(_)) {
             return Ok(true);
         }
-        let Ok(status) = self.identity.status() else { return Ok(false) };
-        status.alarms.into_iter().next().map_or(Ok(false), |alarm| Err(alarm.what))
+        let Ok(status) = self.identity.status() else {
+            return Ok(false);
+        };
+        status
+            .alarms
+            .into_iter()
+            .next()
+            .map_or(Ok(false), |alarm| Err(alarm.what))
     }
 
     /// Why there is no console, if there could have been one.
@@ -251,7 +304,8 @@ impl Server {
         self.face.borrow().clone()
     }
 
-    /// In order: no new connections, sessions told, commands ended, engines last. Each part is bounded by its room.
+    /// In order: no new connections, sessions told, commands ended, engines last. Each part is
+    /// bounded by its room.
     pub async fn stop(self) {
         self.closing.cancel();
         self.gateway.stop().await;
@@ -263,8 +317,14 @@ impl Server {
 
 fn control_socket(data: &Path) -> Result<ControlSocket> {
     Ok(ControlSocket::bind(data).map_err(|e| {
-        let cause = format!("the control socket in {} can't be opened: {e}", data.display());
-        Failure::new(cause, "check the directory's permissions; a shorter path with --data DIR always works")
+        let cause = format!(
+            "the control socket in {} can't be opened: {e}",
+            data.display()
+        );
+        Failure::new(
+            cause,
+            "check the directory's permissions; a shorter path with --data DIR always works",
+        )
     })?)
 }
 
@@ -275,8 +335,13 @@ async fn primary_host(identity: &Identity, listening: &[SocketAddr]) -> Result<S
 
 fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
     let open = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // So that a restart needs not wait for old connections to fade; it never shares a port with a listener.
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // So that a restart needs not wait for old connections to fade; it never shares a port with
+        // a listener.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(limits::BACKLOG)
@@ -284,8 +349,8 @@ fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
     open().map_err(|error: std::io::Error| holder::explain(address, &error, setting))
 }
 
-/// A tenant is an administrator inside its engine. Without walls round that process only people of this machine
-/// may come in.
+/// A tenant is an administrator inside its engine. Without walls round that process only people of
+/// this machine may come in.
 fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
     if walls.keep_tenants_in() {
         return Ok(());
@@ -307,37 +372,52 @@ fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
 pub fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
     let mut settings = EngineSettings::new(data.to_owned());
     settings.mariadbd = config.file("engine.mariadbd")?;
-    settings.tzinfo_to_sql = config.file("engine.tzinfo_to_sql")?.or_else(unpacked_tzinfo);
-    settings.awake_memory_max_bytes = EngineSettings::part_of_memory(config.count("engine.awake_memory_percent")?);
-    settings.cgroup = CgroupChoice::parse(config.text("engine.cgroup")?).map_err(anyhow::Error::msg)?;
+    settings.tzinfo_to_sql = config
+        .file("engine.tzinfo_to_sql")?
+        .or_else(unpacked_tzinfo);
+    settings.awake_memory_max_bytes =
+        EngineSettings::part_of_memory(config.count("engine.awake_memory_percent")?);
+    settings.cgroup =
+        CgroupChoice::parse(config.text("engine.cgroup")?).map_err(anyhow::Error::msg)?;
     Ok(settings)
 }
 
-/// Where `script/setup` unpacks it, since Debian's package of it would bring a whole set of programs.
+/// Where `script/setup` unpacks it, since Debian's package of it would bring a whole set of
+/// programs.
 fn unpacked_tzinfo() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    let cache = cache
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
     let tool = cache.join("tidegate/tzinfo/usr/bin/mariadb-tzinfo-to-sql");
     tool.is_file().then_some(tool)
 }
 
-/// `version` is the engine's, such as 10.11.19-MariaDB: its number goes into the greeting, its name must not, since
-/// r2dbc-mysql takes a server with that name for one too old for TLS 1.2. `-maria-` tells it to MariaDB's own library
-/// all the same: its ODBC driver would else ask for a variable that only MySQL has, and fail.
+/// `version` is the engine's, such as 10.11.19-MariaDB: its number goes into the greeting, its name
+/// must not, since r2dbc-mysql takes a server with that name for one too old for TLS 1.2. `-maria-`
+/// tells it to MariaDB's own library all the same: its ODBC driver would else ask for a variable
+/// that only MySQL has, and fail.
 fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
     let number = version.split('-').next().unwrap_or_default();
     let networks = config.networks("gateway.proxy_networks")?;
     Ok(GatewaySettings {
-        proxy_networks: networks.iter().map(|(ip, bits)| format!("{ip}/{bits}").parse()).collect::<Result<_, _>>()?,
+        proxy_networks: networks
+            .iter()
+            .map(|(ip, bits)| format!("{ip}/{bits}").parse())
+            .collect::<Result<_, _>>()?,
         login_deadline: config.duration("gateway.login_deadline")?,
         unproven_per_source: u32::try_from(config.count("gateway.unproven_per_source")?)?,
         unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
-        unproven_memory: config.count("gateway.unproven_memory_mb")?.saturating_mul(1 << 20),
+        unproven_memory: config
+            .count("gateway.unproven_memory_mb")?
+            .saturating_mul(1 << 20),
         held_per_cluster: config.size("gateway.held_per_cluster")?,
         stop_grace: config.duration("gateway.stop_grace")?,
         tls12_records_max: config.count("gateway.tls12_records_max")?,
         server_version: format!("8.0.2-Tidegate-maria-{number}"),
-        wording: Arc::new(Wording::new(config.text("gateway.help_base")?, tidegate_connect::mends())?),
+        wording: Arc::new(Wording::new(
+            config.text("gateway.help_base")?,
+            tidegate_connect::mends(),
+        )?),
     })
 }
 
@@ -366,24 +446,57 @@ mod tests {
     #[test]
     fn without_walls_only_loopback_may_be_listened_on() {
         let listen = |text: &str| vec![text.parse().unwrap()];
-        let none = Walls { own_uids: false, landlock: false, seccomp: true };
+        let none = Walls {
+            own_uids: false,
+            landlock: false,
+            seccomp: true,
+        };
         for open in ["0.0.0.0:4000", "192.0.2.1:4000", "[::]:4000"] {
             let error = check_walls(none, &listen(open)).unwrap_err();
             let failure = error.downcast::<Failure>().unwrap();
-            assert!(failure.cause.contains("Landlock") && failure.cause.contains(open), "{}", failure.cause);
+            assert!(
+                failure.cause.contains("Landlock") && failure.cause.contains(open),
+                "{}",
+                failure.cause
+            );
             assert!(!failure.mend.is_empty());
-            assert!(check_walls(Walls { landlock: true, ..none }, &listen(open)).is_ok());
-            assert!(check_walls(Walls { own_uids: true, ..none }, &listen(open)).is_ok());
+            assert!(
+                check_walls(
+                    Walls {
+                        landlock: true,
+                        ..none
+                    },
+                    &listen(open)
+                )
+                .is_ok()
+            );
+            assert!(
+                check_walls(
+                    Walls {
+                        own_uids: true,
+                        ..none
+                    },
+                    &listen(open)
+                )
+                .is_ok()
+            );
         }
-        for closed in ["127.0.0.1:4000", "127.8.0.1:1", "[::1]:4000", "[::ffff:127.0.0.1]:4000"] {
+        for closed in [
+            "127.0.0.1:4000",
+            "127.8.0.1:1",
+            "[::1]:4000",
+            "[::ffff:127.0.0.1]:4000",
+        ] {
             assert!(check_walls(none, &listen(closed)).is_ok(), "{closed}");
         }
     }
 
     #[test]
     fn defaults_of_the_gateway_are_the_rooms_own() {
-        let (ours, room) =
-            (gateway_settings(&Config::defaults().unwrap(), "10.11.19-MariaDB").unwrap(), GatewaySettings::default());
+        let (ours, room) = (
+            gateway_settings(&Config::defaults().unwrap(), "10.11.19-MariaDB").unwrap(),
+            GatewaySettings::default(),
+        );
         assert_eq!(ours.server_version, "8.0.2-Tidegate-maria-10.11.19");
         assert_eq!(ours.login_deadline, room.login_deadline);
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);
@@ -402,7 +515,9 @@ mod tests {
         for kind in RefusalKind::ALL {
             let text = settings.wording.text(&Refusal::new(*kind), None);
             let (_, link) = text.rsplit_once(" See ").unwrap();
-            let file = link.strip_prefix(concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/")).unwrap();
+            let file = link
+                .strip_prefix(concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/"))
+                .unwrap();
             assert!(root.join(file).is_file(), "{link}");
         }
     }

@@ -1,5 +1,5 @@
-//! What opens the console and the private listener: addresses, and the adapters that join it to the other rooms. It
-//! shows nothing and answers no request.
+//! What opens the console and the private listener: addresses, and the adapters that join it to the
+//! other rooms. It shows nothing and answers no request.
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -30,7 +30,10 @@ pub struct Doors {
 
 impl Doors {
     /// A default address that is taken leaves the console out; one that somebody chose is an error.
-    pub fn bind(config: &Config, bind: impl Fn(SocketAddr, &str) -> Result<TcpListener, Failure>) -> Result<Self> {
+    pub fn bind(
+        config: &Config,
+        bind: impl Fn(SocketAddr, &str) -> Result<TcpListener, Failure>,
+    ) -> Result<Self> {
         let (mut console, mut no_console) = (Vec::new(), None);
         if config.text("console.enabled")? == "yes" {
             for address in config.addresses("console.listen")? {
@@ -49,12 +52,19 @@ impl Doors {
             text => Some(bind(private(text)?, "metrics.listen")?),
         };
         let attempts_per_minute = u32::try_from(config.count("console.attempts_per_minute")?)?;
-        Ok(Self { console, metrics, no_console, attempts_per_minute })
+        Ok(Self {
+            console,
+            metrics,
+            no_console,
+            attempts_per_minute,
+        })
     }
 
     /// The address that people open.
     pub fn base(&self, config: &Config, identity: &Identity) -> Result<Option<String>> {
-        let Some(listener) = self.console.first() else { return Ok(None) };
+        let Some(listener) = self.console.first() else {
+            return Ok(None);
+        };
         let listening = listener.local_addr()?;
         let host = match config.text("console.domain")? {
             "" if listening.ip().is_unspecified() => identity.primary_host(&[listening]),
@@ -62,23 +72,35 @@ impl Doors {
             domain => domain.to_owned(),
         };
         let host = tidegate_connect::bracketed(&host);
-        let port = if listening.port() == 443 { String::new() } else { format!(":{}", listening.port()) };
+        let port = if listening.port() == 443 {
+            String::new()
+        } else {
+            format!(":{}", listening.port())
+        };
         Ok(Some(format!("https://{host}{port}")))
     }
 }
 
-/// Where metrics may be served: they ask for no password, so the address must be one that strangers can't reach.
+/// Where metrics may be served: they ask for no password, so the address must be one that strangers
+/// can't reach.
 fn private(text: &str) -> Result<SocketAddr, Failure> {
-    let mend = "write such as \"127.0.0.1:9104\" or an address of a private network, or \"\" for none";
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| Failure::usage(format!("metrics.listen is {text:?}, which is no ADDRESS:PORT"), mend))?;
+    let mend =
+        "write such as \"127.0.0.1:9104\" or an address of a private network, or \"\" for none";
+    let address: SocketAddr = text.parse().map_err(|_| {
+        Failure::usage(
+            format!("metrics.listen is {text:?}, which is no ADDRESS:PORT"),
+            mend,
+        )
+    })?;
     let why = match address.ip().to_canonical() {
         ip if ip.is_unspecified() => "stands for every address of this machine, public ones too",
         ip if is_private(ip) => return Ok(address),
         _ => "is a public address",
     };
-    let cause = format!("metrics are served without a password, and {} in metrics.listen {why}", address.ip());
+    let cause = format!(
+        "metrics are served without a password, and {} in metrics.listen {why}",
+        address.ip()
+    );
     Err(Failure::usage(cause, mend))
 }
 
@@ -95,13 +117,20 @@ fn is_private(ip: IpAddr) -> bool {
 
 /// When a signed-in browser must sign in again.
 pub fn session_life(config: &Config) -> Result<WebSessionLife> {
-    let (idle, most) = (config.duration("console.session_idle")?, config.duration("console.session_life")?);
+    let (idle, most) = (
+        config.duration("console.session_idle")?,
+        config.duration("console.session_life")?,
+    );
     Ok(WebSessionLife { idle, most })
 }
 
 /// Everybody who takes events.
 pub fn journal(events: &Events, metrics: &Metrics) -> Arc<dyn Journal> {
-    let all: Vec<Arc<dyn Journal>> = vec![Arc::new(LogJournal), Arc::new(events.clone()), Arc::new(metrics.clone())];
+    let all: Vec<Arc<dyn Journal>> = vec![
+        Arc::new(LogJournal),
+        Arc::new(events.clone()),
+        Arc::new(metrics.clone()),
+    ];
     Arc::new(FanOut(all))
 }
 
@@ -133,12 +162,18 @@ impl Prober for OwnDoor {
                     failure: Some(why),
                 }]
             };
-            let Some(first) = face.listeners.first() else { return failed("there is no listener".to_owned()) };
+            let Some(first) = face.listeners.first() else {
+                return failed("there is no listener".to_owned());
+            };
             let tls = match client_config(Roots::for_trust(&face.trust)) {
                 Ok(tls) => tls,
                 Err(error) => return failed(error.to_string()),
             };
-            let door = Door { host: &face.host, address: reachable(*first), tls };
+            let door = Door {
+                host: &face.host,
+                address: reachable(*first),
+                tls,
+            };
             let password = login.password.as_ref().map(|password| password.reveal());
             proof::steps(&door, &login.user, password, &login.database).await
         })
@@ -161,9 +196,15 @@ mod tests {
 
     #[test]
     fn metrics_are_served_where_strangers_do_not_come() {
-        for good in
-            ["127.0.0.1:9104", "10.1.2.3:1", "192.168.0.9:1", "172.31.0.1:1", "100.100.1.1:1", "[::1]:1", "[fd00::1]:1"]
-        {
+        for good in [
+            "127.0.0.1:9104",
+            "10.1.2.3:1",
+            "192.168.0.9:1",
+            "172.31.0.1:1",
+            "100.100.1.1:1",
+            "[::1]:1",
+            "[fd00::1]:1",
+        ] {
             assert_eq!(private(good).unwrap(), good.parse().unwrap());
         }
         for (bad, why) in [
@@ -176,7 +217,11 @@ mod tests {
             ("9104", "no ADDRESS:PORT"),
         ] {
             let failure = private(bad).unwrap_err();
-            assert!(failure.usage && failure.cause.contains(why), "{bad}: {}", failure.cause);
+            assert!(
+                failure.usage && failure.cause.contains(why),
+                "{bad}: {}",
+                failure.cause
+            );
         }
     }
 }

@@ -1,11 +1,13 @@
-//! The help texts as one page, `docs/commands.md`, made from the grammar and compared with it. Tests only.
+//! The help texts as one page, `docs/commands.md`, made from the grammar and compared with it.
+//! Tests only.
 
 use crate::args::Cli;
 use clap::{Command, CommandFactory};
 use std::path::Path;
 
 fn page() -> String {
-    let mut out = String::from("# Commands\n\nThe help texts of `tidegate`, as `--help` prints them.\n");
+    let mut out =
+        String::from("# Commands\n\nThe help texts of `tidegate`, as `--help` prints them.\n");
     let mut root = Cli::command();
     root.build();
     write(&root, &mut out);
@@ -13,11 +15,24 @@ fn page() -> String {
 }
 
 fn write(command: &Command, out: &mut String) {
-    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
-    let help = command.clone().term_width(100).render_long_help().to_string();
-    let help: String = help.lines().map(|l| format!("{}\n", l.trim_end())).collect();
+    let name = command
+        .get_bin_name()
+        .unwrap_or(command.get_name())
+        .to_owned();
+    let help = command
+        .clone()
+        .term_width(100)
+        .render_long_help()
+        .to_string();
+    let help: String = help
+        .lines()
+        .map(|l| format!("{}\n", l.trim_end()))
+        .collect();
     out.push_str(&format!("\n## `{name}`\n\n```text\n{help}```\n"));
-    for sub in command.get_subcommands().filter(|s| s.get_name() != "help" && !s.is_hide_set()) {
+    for sub in command
+        .get_subcommands()
+        .filter(|s| s.get_name() != "help" && !s.is_hide_set())
+    {
         write(sub, out);
     }
 }
@@ -29,15 +44,28 @@ fn the_commands_page_is_what_help_prints() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), page, "run this test with UPDATE=1");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        page,
+        "run this test with UPDATE=1"
+    );
 }
 
 #[test]
 fn short_help_fits_a_screen_of_80_by_34() {
     fn check(command: &Command) {
         let help = command.clone().term_width(80).render_help().to_string();
-        assert!(help.lines().count() <= 34, "{}: {} lines\n{help}", command.get_name(), help.lines().count());
-        assert!(help.lines().all(|l| l.chars().count() <= 80), "{}\n{help}", command.get_name());
+        assert!(
+            help.lines().count() <= 34,
+            "{}: {} lines\n{help}",
+            command.get_name(),
+            help.lines().count()
+        );
+        assert!(
+            help.lines().all(|l| l.chars().count() <= 80),
+            "{}\n{help}",
+            command.get_name()
+        );
         command.get_subcommands().for_each(check);
     }
     let mut root = Cli::command();

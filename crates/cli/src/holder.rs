@@ -1,4 +1,5 @@
-//! Who holds a port: read from /proc, so that "address in use" can name the program. It never ends or signals it.
+//! Who holds a port: read from /proc, so that "address in use" can name the program. It never ends
+//! or signals it.
 
 use crate::failure::Failure;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -14,14 +15,24 @@ fn holder(address: SocketAddr) -> Option<(u32, String)> {
         .filter_map(|file| std::fs::read_to_string(file).ok())
         .flat_map(|table| listening_inodes(&table, address.port()))
         .collect();
-    let wanted: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
-    std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let holds = std::fs::read_dir(entry.path().join("fd")).ok()?.flatten().any(|fd| {
-            std::fs::read_link(fd.path()).is_ok_and(|to| wanted.iter().any(|w| to.as_os_str() == w.as_str()))
-        });
-        holds.then(|| (pid, command(&entry.path())))
-    })
+    let wanted: Vec<String> = inodes
+        .iter()
+        .map(|inode| format!("socket:[{inode}]"))
+        .collect();
+    std::fs::read_dir("/proc")
+        .ok()?
+        .flatten()
+        .find_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let holds = std::fs::read_dir(entry.path().join("fd"))
+                .ok()?
+                .flatten()
+                .any(|fd| {
+                    std::fs::read_link(fd.path())
+                        .is_ok_and(|to| wanted.iter().any(|w| to.as_os_str() == w.as_str()))
+                });
+            holds.then(|| (pid, command(&entry.path())))
+        })
 }
 
 fn command(process: &Path) -> String {
@@ -29,11 +40,21 @@ fn command(process: &Path) -> String {
     let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
     let line = String::from_utf8_lossy(&line).replace('\0', " ");
     // Another program's arguments are its own business and may be long: its first words are enough.
-    let line: String = line.trim().chars().filter(|c| !c.is_control()).take(60).collect();
-    if line.is_empty() { name.trim().to_owned() } else { line }
+    let line: String = line
+        .trim()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(60)
+        .collect();
+    if line.is_empty() {
+        name.trim().to_owned()
+    } else {
+        line
+    }
 }
 
-/// The inodes of sockets that listen on this port, whatever their address: a wildcard takes the port for all.
+/// The inodes of sockets that listen on this port, whatever their address: a wildcard takes the
+/// port for all.
 fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     let port = format!(":{port:04X}");
     table
@@ -54,13 +75,15 @@ fn free_port(address: SocketAddr) -> Option<u16> {
         .find(|port| TcpListener::bind(SocketAddr::new(address.ip(), *port)).is_ok())
 }
 
-/// What to tell whose listener can't be opened; `setting` is the flag or the key that chooses another.
+/// What to tell whose listener can't be opened; `setting` is the flag or the key that chooses
+/// another.
 pub fn explain(address: SocketAddr, error: &std::io::Error, setting: &str) -> Failure {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            let by = holder(address).map_or("by a program this user can't see".to_owned(), |(pid, command)| {
-                format!("by process {pid} ({command})")
-            });
+            let by = holder(address).map_or(
+                "by a program this user can't see".to_owned(),
+                |(pid, command)| format!("by process {pid} ({command})"),
+            );
             let other = free_port(address).map_or_else(
                 || format!("choose another with {setting} ADDRESS:PORT"),
                 |port| {
@@ -68,7 +91,10 @@ pub fn explain(address: SocketAddr, error: &std::io::Error, setting: &str) -> Fa
                     format!("end that program, or choose another port: {setting} {other}")
                 },
             );
-            Failure::new(format!("port {} on {} is taken {by}", address.port(), address.ip()), other)
+            Failure::new(
+                format!("port {} on {} is taken {by}", address.port(), address.ip()),
+                other,
+            )
         }
         std::io::ErrorKind::PermissionDenied => Failure::new(
             format!("this user may not listen on {address}"),
@@ -95,11 +121,24 @@ mod tests {
     fn the_holder_of_a_port_is_found_and_another_is_suggested() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        assert_eq!(holder(address).map(|(pid, _)| pid), Some(std::process::id()));
+        assert_eq!(
+            holder(address).map(|(pid, _)| pid),
+            Some(std::process::id())
+        );
         let error = TcpListener::bind(address).unwrap_err();
         let failure = explain(address, &error, "--listen");
-        assert!(failure.cause.contains(&format!("process {}", std::process::id())), "{}", failure.cause);
-        assert!(failure.mend.contains("--listen 127.0.0.1:"), "{}", failure.mend);
+        assert!(
+            failure
+                .cause
+                .contains(&format!("process {}", std::process::id())),
+            "{}",
+            failure.cause
+        );
+        assert!(
+            failure.mend.contains("--listen 127.0.0.1:"),
+            "{}",
+            failure.mend
+        );
         assert!(!failure.mend.contains(&address.to_string()));
     }
 

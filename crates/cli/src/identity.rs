@@ -1,5 +1,5 @@
-//! Opens the certificates of endpoint and console from the configuration, and hands on what they tell. It judges no
-//! certificate and asks no CA.
+//! Opens the certificates of endpoint and console from the configuration, and hands on what they
+//! tell. It judges no certificate and asks no CA.
 
 use crate::acme;
 use crate::config::Config;
@@ -51,11 +51,18 @@ pub fn database(
     })
 }
 
-/// Events that the journal has a place for go there; the others are told where they are: in the log.
+/// Events that the journal has a place for go there; the others are told where they are: in the
+/// log.
 fn tell(journal: &dyn Journal, event: TlsEvent) {
     match event {
-        TlsEvent::Swapped { names, not_after_unix } => {
-            journal.record(&Event::CertificateSwapped { names, not_after_unix });
+        TlsEvent::Swapped {
+            names,
+            not_after_unix,
+        } => {
+            journal.record(&Event::CertificateSwapped {
+                names,
+                not_after_unix,
+            });
         }
         TlsEvent::Alarm { what, .. } => journal.record(&Event::CertificateAlarm { what }),
         TlsEvent::Rejected { reason } => journal.record(&Event::CertificateRejected { reason }),
@@ -74,7 +81,12 @@ pub struct Beside<'a> {
 
 /// The console's own certificate, or on loopback and with a local CA the database's.
 pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -> Result<Identity> {
-    let Beside { data, database, shared, journal } = beside;
+    let Beside {
+        data,
+        database,
+        shared,
+        journal,
+    } = beside;
     let domain = config.text("console.domain")?;
     let mut settings = TlsSettings::new(data.join("console"));
     settings.certificate = config.file("console.certificate")?;
@@ -86,7 +98,10 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
         });
     }
     if settings.certificate.is_none() && settings.acme.is_none() {
-        let open = listeners.iter().filter_map(|l| l.local_addr().ok()).find(|a| !holder::is_loopback(a.ip()));
+        let open = listeners
+            .iter()
+            .filter_map(|l| l.local_addr().ok())
+            .find(|a| !holder::is_loopback(a.ip()));
         return match open {
             Some(address) if !matches!(database.trust(), Trust::Local(_)) => Err(Failure::usage(
                 format!("the console on {address} would have the database's name and certificate"),
@@ -96,13 +111,20 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
             _ => Ok(database.clone()),
         };
     }
-    settings.master_key = Some(acme::credential("master.key").unwrap_or_else(|| data.join("master.key")));
+    settings.master_key =
+        Some(acme::credential("master.key").unwrap_or_else(|| data.join("master.key")));
     // One account per CA: a key that binds it to an account elsewhere may be good for one only.
     settings.accounts = Some(data.join("acme"));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&settings.data)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&settings.data)?;
     Identity::open(settings, move |event| tell_console(&*journal, event)).map_err(|error| {
         let mend = "mend console.certificate and console.key, or leave both out";
-        anyhow::Error::from(error).context(Failure::new("the console's certificate can't be served", mend))
+        anyhow::Error::from(error).context(Failure::new(
+            "the console's certificate can't be served",
+            mend,
+        ))
     })
 }
 
@@ -110,10 +132,14 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
 fn tell_console(journal: &dyn Journal, event: TlsEvent) {
     match event {
         TlsEvent::Alarm { what, .. } => {
-            journal.record(&Event::CertificateAlarm { what: format!("console: {what}") });
+            journal.record(&Event::CertificateAlarm {
+                what: format!("console: {what}"),
+            });
         }
         TlsEvent::Rejected { reason } => {
-            journal.record(&Event::CertificateRejected { reason: format!("console: {reason}") });
+            journal.record(&Event::CertificateRejected {
+                reason: format!("console: {reason}"),
+            });
         }
         TlsEvent::Swapped { .. } | TlsEvent::CaCreated { .. } => tracing::info!("console: {event}"),
         other => tracing::warn!("console: {other}"),

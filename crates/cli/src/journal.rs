@@ -1,5 +1,5 @@
-//! The adapter that writes the journal's events to the log: one line each, one line per connection. It never sees
-//! a password or SQL, since no event carries them.
+//! The adapter that writes the journal's events to the log: one line each, one line per connection.
+//! It never sees a password or SQL, since no event carries them.
 
 use std::time::Duration;
 use tidegate_model::journal::{ConnectionClosed, Ending};
@@ -13,7 +13,8 @@ impl Journal for LogJournal {
     fn record(&self, event: &Event) {
         match event {
             // Strangers share a budget of lines; what is left out is counted.
-            Event::ConnectionClosed(closed) if closed.user.is_none() && !LogBudget::of_process().take() => {}
+            Event::ConnectionClosed(closed)
+                if closed.user.is_none() && !LogBudget::of_process().take() => {}
             Event::ConnectionClosed(closed) => connection(closed),
             Event::Secured { version, cipher } => {
                 if tracing::enabled!(tracing::Level::DEBUG) && LogBudget::of_process().take() {
@@ -21,22 +22,49 @@ impl Journal for LogJournal {
                 }
             }
             Event::ClusterDeleted { cluster } => info!(%cluster, "cluster deleted"),
-            Event::EngineStarted { cluster, run, took, recovery } => {
+            Event::EngineStarted {
+                cluster,
+                run,
+                took,
+                recovery,
+            } => {
                 info!(%cluster, run = run.0, took_ms = ms(*took), recovery, "engine started");
             }
-            Event::EngineSlept { cluster, run, sessions_evicted } => {
+            Event::EngineSlept {
+                cluster,
+                run,
+                sessions_evicted,
+            } => {
                 info!(%cluster, run = run.0, sessions_evicted, "engine asleep");
             }
-            Event::EngineDied { cluster, run, status } => error!(%cluster, run = run.0, status, "engine died"),
-            Event::EngineFrozen { cluster, run, silent } => {
+            Event::EngineDied {
+                cluster,
+                run,
+                status,
+            } => error!(%cluster, run = run.0, status, "engine died"),
+            Event::EngineFrozen {
+                cluster,
+                run,
+                silent,
+            } => {
                 error!(%cluster, run = run.0, silent_s = silent.as_secs_f64(), "engine frozen, it is killed");
             }
-            Event::EngineFailed { cluster, reason } => error!(%cluster, reason, "engine can't start"),
-            Event::CertificateSwapped { names, not_after_unix } => {
-                info!(names = names.join(","), not_after_unix, "certificate swapped");
+            Event::EngineFailed { cluster, reason } => {
+                error!(%cluster, reason, "engine can't start")
+            }
+            Event::CertificateSwapped {
+                names,
+                not_after_unix,
+            } => {
+                info!(
+                    names = names.join(","),
+                    not_after_unix, "certificate swapped"
+                );
             }
             Event::CertificateAlarm { what } => error!(what, "certificate alarm"),
-            Event::CertificateRejected { reason } => warn!(reason, "new certificate rejected, the old one stays"),
+            Event::CertificateRejected { reason } => {
+                warn!(reason, "new certificate rejected, the old one stays")
+            }
         }
     }
 }
@@ -74,8 +102,16 @@ fn connection(c: &ConnectionClosed) {
         };
     }
     match &c.end {
-        Ending::Panicked | Ending::Refused { blame: Blame::Gateway, .. } if !is_stop(&c.end) => line!(error),
-        Ending::EngineGone(_) | Ending::Refused { blame: Blame::Cluster, .. } => line!(warn),
+        Ending::Panicked
+        | Ending::Refused {
+            blame: Blame::Gateway,
+            ..
+        } if !is_stop(&c.end) => line!(error),
+        Ending::EngineGone(_)
+        | Ending::Refused {
+            blame: Blame::Cluster,
+            ..
+        } => line!(warn),
         _ => line!(info),
     }
 }
@@ -83,7 +119,13 @@ fn connection(c: &ConnectionClosed) {
 /// Refusals that are ours but no fault: a server that was told to stop, a key that is used up.
 fn is_stop(end: &Ending) -> bool {
     use tidegate_model::RefusalKind::{ChangeUser, RecycleTls12, ServerStopping};
-    matches!(end, Ending::Refused { kind: ServerStopping | RecycleTls12 | ChangeUser, .. })
+    matches!(
+        end,
+        Ending::Refused {
+            kind: ServerStopping | RecycleTls12 | ChangeUser,
+            ..
+        }
+    )
 }
 
 fn ending(end: &Ending) -> (&'static str, Option<String>) {
@@ -97,7 +139,9 @@ fn ending(end: &Ending) -> (&'static str, Option<String>) {
         Ending::Killed => ("killed", None),
         Ending::Shutdown => ("server stopped", None),
         Ending::Refused { kind, detail, .. } => (kind.entry().slug, detail.clone()),
-        Ending::EngineRefused { code, message } => ("refused by the engine", Some(format!("{code} {message}"))),
+        Ending::EngineRefused { code, message } => {
+            ("refused by the engine", Some(format!("{code} {message}")))
+        }
         Ending::TlsFailed(why) => ("tls failed", Some(why.clone())),
         Ending::Panicked => ("panicked", None),
     }
@@ -112,7 +156,10 @@ mod tests {
     fn line(end: Ending) -> serde_json::Value {
         let sink = Sink::default();
         let writer = sink.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_writer(move || writer.clone())
+            .finish();
         let closed = ConnectionClosed {
             session: SessionId::new(7),
             client: "127.0.0.1:5".parse().unwrap(),
@@ -146,7 +193,12 @@ mod tests {
         let json = line(Ending::Quit);
         let fields = &json["fields"];
         assert_eq!(json["level"], "INFO");
-        for (key, want) in [("client", "127.0.0.1:5"), ("name", "demo"), ("tls", "TLS 1.3"), ("end", "quit")] {
+        for (key, want) in [
+            ("client", "127.0.0.1:5"),
+            ("name", "demo"),
+            ("tls", "TLS 1.3"),
+            ("end", "quit"),
+        ] {
             assert_eq!(fields[key], want, "{key}");
         }
         assert_eq!(fields["tls_ms"], 1.5);
@@ -157,7 +209,11 @@ mod tests {
     #[test]
     fn the_level_is_by_blame() {
         let refused = |kind: RefusalKind| {
-            let end = Ending::Refused { kind, blame: kind.entry().blame, detail: None };
+            let end = Ending::Refused {
+                kind,
+                blame: kind.entry().blame,
+                detail: None,
+            };
             line(end)["level"].as_str().unwrap().to_owned()
         };
         assert_eq!(refused(RefusalKind::AccessDenied), "INFO");

@@ -2,28 +2,31 @@
 
 use std::time::Duration;
 
-/// Connections that the kernel keeps until they are accepted: a pool of a large application connects at once.
+/// Connections that the kernel keeps until they are accepted: a pool of a large application
+/// connects at once.
 pub const BACKLOG: u32 = 4096;
 
 /// Clients are told to wait this long for a sleeping cluster; the proof does not wait longer.
 pub const PROOF_MAX: Duration = Duration::from_secs(15);
 
-/// A swap is looked at from outside so often before its absence is an alarm, and this long apart: a port where all
-/// places are taken for a moment is no reason for one.
+/// A swap is looked at from outside so often before its absence is an alarm, and this long apart: a
+/// port where all places are taken for a moment is no reason for one.
 pub const SEEN_TRIES: u32 = 3;
 pub const SEEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// No packet of this conversation is longer.
 pub const PROOF_PACKET_MAX: usize = 64 * 1024;
 
-/// After the ordered stop nothing should still run; what does, a blocked file system say, is left after this.
+/// After the ordered stop nothing should still run; what does, a blocked file system say, is left
+/// after this.
 pub const RUNTIME_STOP_MAX: Duration = Duration::from_secs(2);
 
-/// Longest answer that is read: no password or name is longer, and a terminal's own line ends at 4096.
+/// Longest answer that is read: no password or name is longer, and a terminal's own line ends at
+/// 4096.
 pub const ANSWER_MAX: usize = 4096;
 
-/// A store's own tool. Debian's runs every hook, and Java's takes seconds on a small machine; a package manager that
-/// holds its lock lets a hook wait.
+/// A store's own tool. Debian's runs every hook, and Java's takes seconds on a small machine; a
+/// package manager that holds its lock lets a hook wait.
 pub const STORE_TOOL_MAX: Duration = Duration::from_secs(180);
 
 /// What a store's tool may say: the whole of Java's store in PEM is a third of a megabyte.
@@ -38,8 +41,8 @@ pub const STORE_ENTRIES_MAX: usize = 100_000;
 /// How long `cert renew` waits for what comes of it: above the bound of one order at one CA.
 pub const RENEWAL_MAX: Duration = Duration::from_secs(11 * 60);
 
-/// After so many looks of `cert renew` an order that was not begun is not to come, if an alarm stands: begun, it shows
-/// within one or two.
+/// After so many looks of `cert renew` an order that was not begun is not to come, if an alarm
+/// stands: begun, it shows within one or two.
 pub const RENEWAL_LOOKS: u32 = 20;
 
 /// Between two looks of `cert renew`.

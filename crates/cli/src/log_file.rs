@@ -1,5 +1,5 @@
-//! Log file that rotates by size: `NAME`, then `NAME.1` to `NAME.3`, the latest first. Only the thread that writes the log
-//! touches it.
+//! Log file that rotates by size: `NAME`, then `NAME.1` to `NAME.3`, the latest first. Only the
+//! thread that writes the log touches it.
 
 use crate::limits::{LOG_FILE_MAX, LOG_FILES_KEPT};
 use crate::log_queue::Sink;
@@ -19,14 +19,22 @@ pub struct LogFile {
 impl LogFile {
     /// Opens the file for appending, in a folder that only its owner can enter.
     pub fn open(dir: &Path, name: &str) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)?;
         Self::with_max(dir.join(name), LOG_FILE_MAX)
     }
 
     fn with_max(path: PathBuf, max: u64) -> io::Result<Self> {
         let file = append(&path)?;
         let length = file.metadata()?.len();
-        Ok(Self { path, file, length, max })
+        Ok(Self {
+            path,
+            file,
+            length,
+            max,
+        })
     }
 
     fn numbered(&self, number: u32) -> PathBuf {
@@ -49,7 +57,11 @@ impl LogFile {
 }
 
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
 }
 
 impl Sink for LogFile {
@@ -87,7 +99,10 @@ mod tests {
         drop(log);
         let mut log = LogFile::with_max(path, 10).unwrap();
         log.write_lines(b"more\n").unwrap();
-        assert_eq!((read("a.log").as_str(), read("a.log.1").as_str()), ("more\n", "line 5\n"));
+        assert_eq!(
+            (read("a.log").as_str(), read("a.log.1").as_str()),
+            ("more\n", "line 5\n")
+        );
     }
 
     #[test]
@@ -98,6 +113,9 @@ mod tests {
         let mut log = LogFile::with_max(dir.path().join("a.log"), 10).unwrap();
         log.write_lines(b"line 1\n").unwrap();
         log.write_lines(b"line 2\n").unwrap();
-        assert_eq!(fs::read_to_string(dir.path().join("a.log")).unwrap(), "line 2\n");
+        assert_eq!(
+            fs::read_to_string(dir.path().join("a.log")).unwrap(),
+            "line 2\n"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Bounded queue before a file, a pipe or a terminal, with a thread of its own that writes. Whoever has a line never
-//! waits: the threads that log are the threads that relay, and a reader that stalls must not stall them.
+//! Bounded queue before a file, a pipe or a terminal, with a thread of its own that writes. Whoever
+//! has a line never waits: the threads that log are the threads that relay, and a reader that
+//! stalls must not stall them.
 
 use crate::limits::{LOG_LOOK, LOG_QUEUE_BYTES_MAX, LOG_RETRY};
 use std::io::{self, Write};
@@ -56,7 +57,9 @@ impl LogQueue {
     pub fn start(name: &str, sink: impl Sink) -> io::Result<Self> {
         let queue = Self(Arc::default());
         let own = Self(Arc::clone(&queue.0));
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || own.write_forever(sink))?;
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || own.write_forever(sink))?;
         Ok(queue)
     }
 
@@ -82,7 +85,12 @@ impl LogQueue {
             if left.is_zero() {
                 return;
             }
-            state = self.0.written.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .0
+                .written
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -117,7 +125,10 @@ impl LogQueue {
         let waited = self.0.filled.wait_timeout_while(state, LOG_LOOK, idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.writing = !state.waiting.is_empty();
-        (std::mem::take(&mut state.waiting), std::mem::take(&mut state.dropped))
+        (
+            std::mem::take(&mut state.waiting),
+            std::mem::take(&mut state.dropped),
+        )
     }
 }
 
@@ -131,7 +142,10 @@ impl Shared {
 fn tell_withheld() {
     let lines = LogBudget::of_process().take_untold();
     if lines > 0 {
-        tracing::info!(lines, "{lines} log lines about connections that proved no password were left out");
+        tracing::info!(
+            lines,
+            "{lines} log lines about connections that proved no password were left out"
+        );
     }
 }
 
@@ -167,8 +181,12 @@ mod tests {
     fn whoever_logs_never_waits_for_a_reader_and_hears_what_was_lost() {
         let (reader, writer) = std::io::pipe().unwrap();
         let queue = LogQueue::start("test-log", writer).unwrap();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(queue.clone()).finish();
-        // For the thread that writes as well: it tells what was dropped. No other test of this program sets it.
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(queue.clone())
+            .finish();
+        // For the thread that writes as well: it tells what was dropped. No other test of this
+        // program sets it.
         tracing::subscriber::set_global_default(subscriber).unwrap();
         let before = LogBudget::of_process().dropped();
         let text = "x".repeat(1000);
@@ -194,9 +212,16 @@ mod tests {
         };
         assert!(summary.contains(" log lines were dropped"), "{summary}");
         let all = lines + dropped;
-        assert!((pushed as u64..pushed as u64 + 100).contains(&all), "each line was written or counted: {all}");
+        assert!(
+            (pushed as u64..pushed as u64 + 100).contains(&all),
+            "each line was written or counted: {all}"
+        );
         tracing::info!("afterwards");
-        while !heard.recv_timeout(Duration::from_secs(60)).unwrap().contains("afterwards") {}
+        while !heard
+            .recv_timeout(Duration::from_secs(60))
+            .unwrap()
+            .contains("afterwards")
+        {}
     }
 
     #[test]
@@ -210,6 +235,9 @@ mod tests {
         assert_eq!(&read, b"one\n");
         queue.push(&vec![b'x'; 1 << 19]);
         queue.flush(Duration::from_millis(50));
-        assert!(queue.0.lock().writing, "it is stuck, and the flush came back");
+        assert!(
+            queue.0.lock().writing,
+            "it is stuck, and the flush came back"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The `tidegate` binary: config, commands, composition. What joins two rooms stands here; what one room can do
-//! alone never does.
+//! The `tidegate` binary: config, commands, composition. What joins two rooms stands here; what one
+//! room can do alone never does.
 
 mod acme;
 mod args;
@@ -41,8 +41,12 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // Before any thread exists: this process is about to wall itself in and become an engine.
-    if std::env::args_os().nth(1).is_some_and(|word| word == tidegate_engine::EXEC_COMMAND) {
-        // A session of its own: Ctrl-C at the server's terminal reaches the server alone, which stops engines in order.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == tidegate_engine::EXEC_COMMAND)
+    {
+        // A session of its own: Ctrl-C at the server's terminal reaches the server alone, which
+        // stops engines in order.
         let _ = rustix::process::setsid();
         tidegate_engine::engine_exec_main();
     }

@@ -1,5 +1,5 @@
-//! Profiles: addresses, CA files and keys of servers elsewhere, in one file that only its owner may read. A key stands
-//! here in clear, as in every such file, and is printed nowhere.
+//! Profiles: addresses, CA files and keys of servers elsewhere, in one file that only its owner may
+//! read. A key stands here in clear, as in every such file, and is printed nowhere.
 
 use crate::failure::Failure;
 use anyhow::{Context as _, Result};
@@ -53,11 +53,18 @@ impl Remote {
         let profile = match profile {
             Some(profile) => profile,
             None if server.contains("://") => {
-                let key = env(KEY_ENV).and_then(|key| key.into_string().ok()).ok_or_else(|| {
-                    let mend = format!("set ${KEY_ENV}, or keep both with `tidegate profile add`");
-                    Failure::usage(format!("there is no key for {server}"), mend)
-                })?;
-                Profile { server: server.to_owned(), ca: None, key: Secret::new(Zeroizing::new(key)) }
+                let key = env(KEY_ENV)
+                    .and_then(|key| key.into_string().ok())
+                    .ok_or_else(|| {
+                        let mend =
+                            format!("set ${KEY_ENV}, or keep both with `tidegate profile add`");
+                        Failure::usage(format!("there is no key for {server}"), mend)
+                    })?;
+                Profile {
+                    server: server.to_owned(),
+                    ca: None,
+                    key: Secret::new(Zeroizing::new(key)),
+                }
             }
             None => {
                 let mend = "`tidegate profile list` shows those that exist";
@@ -74,7 +81,10 @@ impl Profile {
         let tls = client_config(roots).context("reading the profile's CA file")?;
         let client = Client::https(&self.server, self.key.clone(), tls);
         let client = client.map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
-        Ok(Remote { client, ca: self.ca.clone() })
+        Ok(Remote {
+            client,
+            ca: self.ca.clone(),
+        })
     }
 }
 
@@ -87,13 +97,23 @@ impl Profiles {
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
         if std::fs::metadata(path)?.mode() & 0o077 != 0 {
-            let cause = format!("{} may be read by other users, and holds keys", path.display());
-            let mend = format!("`chmod 600 {}`, and make new keys if others had a look", path.display());
+            let cause = format!(
+                "{} may be read by other users, and holds keys",
+                path.display()
+            );
+            let mend = format!(
+                "`chmod 600 {}`, and make new keys if others had a look",
+                path.display()
+            );
             return Err(Failure::new(cause, mend).into());
         }
         // What the reader says may quote a key.
         toml::from_str(&text).map_err(|_| {
-            Failure::new(format!("{} can't be read as profiles", path.display()), "mend it, or remove it").into()
+            Failure::new(
+                format!("{} can't be read as profiles", path.display()),
+                "mend it, or remove it",
+            )
+            .into()
         })
     }
 
@@ -101,10 +121,17 @@ impl Profiles {
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = Zeroizing::new(toml::to_string(self)?);
         let folder = path.parent().context("profiles lie in a folder")?;
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let fresh = path.with_extension("new");
         let _ = std::fs::remove_file(&fresh);
-        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&fresh, path).with_context(|| format!("writing {}", path.display()))
@@ -115,9 +142,15 @@ impl Profiles {
 pub fn path(env: Env<'_>) -> Result<PathBuf> {
     let set = |name: &str| env(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = || set("HOME").map(|home| home.join(".config"));
-    let config = set("XDG_CONFIG_HOME").filter(|path| path.is_absolute()).or_else(home);
-    let config =
-        config.ok_or_else(|| Failure::usage("$HOME is not set, so there is no place for profiles", "set it"))?;
+    let config = set("XDG_CONFIG_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(home);
+    let config = config.ok_or_else(|| {
+        Failure::usage(
+            "$HOME is not set, so there is no place for profiles",
+            "set it",
+        )
+    })?;
     Ok(config.join("tidegate/profiles.toml"))
 }
 
@@ -133,18 +166,33 @@ mod tests {
         assert!(Profiles::read(&path).unwrap().profile.is_empty());
         let mut profiles = Profiles::default();
         let key = Secret::new("tg_secret".to_owned().into());
-        let profile = Profile { server: "https://127.0.0.1:4443".into(), ca: Some("/ca.pem".into()), key };
+        let profile = Profile {
+            server: "https://127.0.0.1:4443".into(),
+            ca: Some("/ca.pem".into()),
+            key,
+        };
         profiles.profile.insert("prod".into(), profile);
         profiles.write(&path).unwrap();
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
-        assert_eq!(path.parent().unwrap().metadata().unwrap().mode() & 0o777, 0o700);
+        assert_eq!(
+            path.parent().unwrap().metadata().unwrap().mode() & 0o777,
+            0o700
+        );
         let back = Profiles::read(&path).unwrap();
         assert_eq!(back.profile["prod"].key.reveal(), "tg_secret");
         assert!(!format!("{back:?}").contains("tg_secret"));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-        assert!(Profiles::read(&path).unwrap_err().to_string().contains("other users"));
+        assert!(
+            Profiles::read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("other users")
+        );
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         std::fs::write(&path, "key = \"tg_secret\"").unwrap();
-        assert!(!format!("{:?}", Profiles::read(&path).unwrap_err()).contains("tg_secret"), "no error quotes a key");
+        assert!(
+            !format!("{:?}", Profiles::read(&path).unwrap_err()).contains("tg_secret"),
+            "no error quotes a key"
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! A small client that verifies: it logs in through our own port as anybody else would and reads a row, so that
-//! `up` prints nothing that was not tried. It never trusts what it knows from inside: address, name and CA are the
-//! ones it prints.
+//! A small client that verifies: it logs in through our own port as anybody else would and reads a
+//! row, so that `up` prints nothing that was not tried. It never trusts what it knows from inside:
+//! address, name and CA are the ones it prints.
 
 use crate::limits;
 use anyhow::{Context, Result, bail};
@@ -49,30 +49,54 @@ impl std::fmt::Display for Proof {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.first_row {
             Some(took) => write!(f, "{}, first row in {} ms", self.tls, took.as_millis()),
-            None => write!(f, "{}, certificate and name (not logged in: the password is kept nowhere)", self.tls),
+            None => write!(
+                f,
+                "{}, certificate and name (not logged in: the password is kept nowhere)",
+                self.tls
+            ),
         }
     }
 }
 
 /// Connects, verifies chain and name, logs in and reads one row.
-pub async fn first_row(door: &Door<'_>, user: &str, password: &str, database: &str) -> Result<Proof> {
+pub async fn first_row(
+    door: &Door<'_>,
+    user: &str,
+    password: &str,
+    database: &str,
+) -> Result<Proof> {
     let began = Instant::now();
     let work = async {
         let (greeting, mut stream) = secure(door).await?;
         login(&mut stream, &greeting, user, password, database).await?;
         read_one(&mut stream).await?;
-        let proof = Proof { tls: version(&stream), first_row: Some(began.elapsed()) };
+        let proof = Proof {
+            tls: version(&stream),
+            first_row: Some(began.elapsed()),
+        };
         send(&mut stream, 0, &[COM_QUIT]).await?;
         let _ = stream.shutdown().await;
         Ok(proof)
     };
-    tokio::time::timeout(limits::PROOF_MAX, work).await.context("no row within 15 s")?
+    tokio::time::timeout(limits::PROOF_MAX, work)
+        .await
+        .context("no row within 15 s")?
 }
 
-/// The same in steps, each with its time; the one that fails is the last. Without a password it ends before the login.
-pub async fn steps(door: &Door<'_>, user: &str, password: Option<&str>, database: &str) -> Vec<ProbeStep> {
+/// The same in steps, each with its time; the one that fails is the last. Without a password it
+/// ends before the login.
+pub async fn steps(
+    door: &Door<'_>,
+    user: &str,
+    password: Option<&str>,
+    database: &str,
+) -> Vec<ProbeStep> {
     let mut steps = Vec::new();
-    let bound = tokio::time::timeout(limits::PROOF_MAX, walk(door, user, password, database, &mut steps)).await;
+    let bound = tokio::time::timeout(
+        limits::PROOF_MAX,
+        walk(door, user, password, database, &mut steps),
+    )
+    .await;
     if bound.is_err() {
         let step = match steps.len() {
             0 => Step::Tcp,
@@ -81,12 +105,23 @@ pub async fn steps(door: &Door<'_>, user: &str, password: Option<&str>, database
             _ => Step::FirstRow,
         };
         let failure = Some("no answer within 15 s".to_owned());
-        steps.push(ProbeStep { step, took: limits::PROOF_MAX, detail: String::new(), failure });
+        steps.push(ProbeStep {
+            step,
+            took: limits::PROOF_MAX,
+            detail: String::new(),
+            failure,
+        });
     }
     steps
 }
 
-async fn walk(door: &Door<'_>, user: &str, password: Option<&str>, database: &str, steps: &mut Vec<ProbeStep>) {
+async fn walk(
+    door: &Door<'_>,
+    user: &str,
+    password: Option<&str>,
+    database: &str,
+    steps: &mut Vec<ProbeStep>,
+) {
     let mut began = Instant::now();
     let mut note = |step: Step, came: Result<String>| {
         let (took, going) = (began.elapsed(), came.is_ok());
@@ -95,7 +130,12 @@ async fn walk(door: &Door<'_>, user: &str, password: Option<&str>, database: &st
             Ok(detail) => (detail, None),
             Err(error) => (String::new(), Some(format!("{error:#}"))),
         };
-        steps.push(ProbeStep { step, took, detail, failure });
+        steps.push(ProbeStep {
+            step,
+            took,
+            detail,
+            failure,
+        });
         going
     };
     let (greeting, tcp) = match greeted(door).await {
@@ -113,7 +153,10 @@ async fn walk(door: &Door<'_>, user: &str, password: Option<&str>, database: &st
             return;
         }
     };
-    note(Step::Tls, Ok(format!("{}, chain and name verified", version(&stream))));
+    note(
+        Step::Tls,
+        Ok(format!("{}, chain and name verified", version(&stream))),
+    );
     if let Some(password) = password {
         let came = login(&mut stream, &greeting, user, password, database).await;
         if note(Step::Login, came.map(|()| user.to_owned())) {
@@ -129,11 +172,16 @@ async fn walk(door: &Door<'_>, user: &str, password: Option<&str>, database: &st
 pub async fn identity(door: &Door<'_>) -> Result<Proof> {
     let work = async {
         let (_, mut stream) = secure(door).await?;
-        let proof = Proof { tls: version(&stream), first_row: None };
+        let proof = Proof {
+            tls: version(&stream),
+            first_row: None,
+        };
         let _ = stream.shutdown().await;
         Ok(proof)
     };
-    tokio::time::timeout(limits::PROOF_MAX, work).await.context("no TLS within 15 s")?
+    tokio::time::timeout(limits::PROOF_MAX, work)
+        .await
+        .context("no TLS within 15 s")?
 }
 
 /// The leaf that is served there, its chain and name verified.
@@ -145,7 +193,9 @@ pub async fn leaf(door: &Door<'_>) -> Result<Vec<u8>> {
         let _ = stream.shutdown().await;
         Ok(leaf)
     };
-    tokio::time::timeout(limits::PROOF_MAX, work).await.context("no TLS within 15 s")?
+    tokio::time::timeout(limits::PROOF_MAX, work)
+        .await
+        .context("no TLS within 15 s")?
 }
 
 async fn secure(door: &Door<'_>) -> Result<(Greeting, TlsStream<TcpStream>)> {
@@ -155,7 +205,9 @@ async fn secure(door: &Door<'_>) -> Result<(Greeting, TlsStream<TcpStream>)> {
 }
 
 async fn greeted(door: &Door<'_>) -> Result<(Greeting, TcpStream)> {
-    let mut tcp = TcpStream::connect(door.address).await.with_context(|| format!("connecting to {}", door.address))?;
+    let mut tcp = TcpStream::connect(door.address)
+        .await
+        .with_context(|| format!("connecting to {}", door.address))?;
     tcp.set_nodelay(true)?;
     match Opening::parse(&read(&mut tcp).await?.payload).context("reading the greeting")? {
         Opening::Greeting(greeting) => Ok((greeting, tcp)),
@@ -163,16 +215,33 @@ async fn greeted(door: &Door<'_>) -> Result<(Greeting, TcpStream)> {
     }
 }
 
-async fn upgraded(door: &Door<'_>, greeting: &Greeting, mut tcp: TcpStream) -> Result<TlsStream<TcpStream>> {
+async fn upgraded(
+    door: &Door<'_>,
+    greeting: &Greeting,
+    mut tcp: TcpStream,
+) -> Result<TlsStream<TcpStream>> {
     let request = response(greeting, "", "", None).encode();
-    send(&mut tcp, 1, request.get(..SSL_REQUEST_LEN).unwrap_or_default()).await?;
-    let name =
-        ServerName::try_from(door.host.to_owned()).with_context(|| format!("{:?} as a server's name", door.host))?;
+    send(
+        &mut tcp,
+        1,
+        request.get(..SSL_REQUEST_LEN).unwrap_or_default(),
+    )
+    .await?;
+    let name = ServerName::try_from(door.host.to_owned())
+        .with_context(|| format!("{:?} as a server's name", door.host))?;
     let connector = TlsConnector::from(Arc::clone(&door.tls));
-    connector.connect(name, tcp).await.with_context(|| format!("verifying {}", door.host))
+    connector
+        .connect(name, tcp)
+        .await
+        .with_context(|| format!("verifying {}", door.host))
 }
 
-fn response(greeting: &Greeting, user: &str, password: &str, database: Option<&str>) -> HandshakeResponse {
+fn response(
+    greeting: &Greeting,
+    user: &str,
+    password: &str,
+    database: Option<&str>,
+) -> HandshakeResponse {
     let wanted = Capabilities::LONG_PASSWORD
         .union(Capabilities::PROTOCOL_41)
         .union(Capabilities::SSL)
@@ -181,8 +250,13 @@ fn response(greeting: &Greeting, user: &str, password: &str, database: Option<&s
         .union(Capabilities::PLUGIN_AUTH)
         .union(Capabilities::PLUGIN_AUTH_LENENC)
         .union(Capabilities::CONNECT_WITH_DB);
-    // 32 bytes mean "caching_sha2, ask me for more"; which ones does not matter to who then asks for the password.
-    let scramble = if password.is_empty() { Vec::new() } else { vec![1; 32] };
+    // 32 bytes mean "caching_sha2, ask me for more"; which ones does not matter to who then asks
+    // for the password.
+    let scramble = if password.is_empty() {
+        Vec::new()
+    } else {
+        vec![1; 32]
+    };
     HandshakeResponse {
         capabilities: wanted.intersect(greeting.capabilities),
         max_packet: 1 << 24,
@@ -195,11 +269,22 @@ fn response(greeting: &Greeting, user: &str, password: &str, database: Option<&s
     }
 }
 
-async fn login<S>(stream: &mut S, greeting: &Greeting, user: &str, password: &str, database: &str) -> Result<()>
+async fn login<S>(
+    stream: &mut S,
+    greeting: &Greeting,
+    user: &str,
+    password: &str,
+    database: &str,
+) -> Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    send(stream, 2, &response(greeting, user, password, Some(database)).encode()).await?;
+    send(
+        stream,
+        2,
+        &response(greeting, user, password, Some(database)).encode(),
+    )
+    .await?;
     let asked = read(stream).await?;
     if asked.payload != PERFORM_FULL_AUTHENTICATION {
         return Err(unexpected(&asked, "the request for the password"));

@@ -1,5 +1,6 @@
-//! A reload: the certificate is looked at and the log's level set, at once. All other settings are read at a start only,
-//! and a reload says which of them wait for one. A file that is wrong changes nothing.
+//! A reload: the certificate is looked at and the log's level set, at once. All other settings are
+//! read at a start only, and a reload says which of them wait for one. A file that is wrong changes
+//! nothing.
 
 use crate::args::ServeArgs;
 use crate::commands::{Context, load_config};
@@ -24,7 +25,8 @@ pub struct Reload<'a> {
 
 impl Reload<'_> {
     pub async fn run(&self, server: &Server) {
-        let _ = NotifyState::monotonic_usec_now().and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
+        let _ = NotifyState::monotonic_usec_now()
+            .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
         server.look_for_certificate().await;
         let said = match self.settings() {
             Ok(waiting) if waiting.is_empty() => {
@@ -33,7 +35,10 @@ impl Reload<'_> {
             }
             Ok(waiting) => {
                 let keys = waiting.join(", ");
-                tracing::warn!(keys, "reloaded; these settings have changed and wait for a restart");
+                tracing::warn!(
+                    keys,
+                    "reloaded; these settings have changed and wait for a restart"
+                );
                 format!("reloaded; for a restart wait: {keys}")
             }
             Err(error) => {
@@ -58,8 +63,15 @@ impl Reload<'_> {
 }
 
 fn waiting(started: &Config, fresh: &Config) -> Vec<String> {
-    let differs = |key: &str| started.settings.get(key).map(|s| &s.value) != fresh.settings.get(key).map(|s| &s.value);
-    fresh.settings.keys().filter(|key| *key != LOG_LEVEL && differs(key)).cloned().collect()
+    let differs = |key: &str| {
+        started.settings.get(key).map(|s| &s.value) != fresh.settings.get(key).map(|s| &s.value)
+    };
+    fresh
+        .settings
+        .keys()
+        .filter(|key| *key != LOG_LEVEL && differs(key))
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -79,6 +91,9 @@ mod tests {
         ] {
             fresh.settings.get_mut(key).unwrap().value = value;
         }
-        assert_eq!(waiting(&started, &fresh), ["cluster.connections_max", "gateway.unproven_total"]);
+        assert_eq!(
+            waiting(&started, &fresh),
+            ["cluster.connections_max", "gateway.unproven_total"]
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! What a person sees while something works: steps on standard error, a spinner on a terminal and plain lines
-//! elsewhere, colours unless NO_COLOR is set. Data never goes through here: that is standard output's.
+//! What a person sees while something works: steps on standard error, a spinner on a terminal and
+//! plain lines elsewhere, colours unless NO_COLOR is set. Data never goes through here: that is
+//! standard output's.
 
 use crate::limits::LOG_FLUSH_MAX;
 use crate::log_queue::LogQueue;
@@ -27,11 +28,15 @@ pub struct Paint {
 
 impl Paint {
     pub fn stdout() -> Self {
-        Self { on: std::io::stdout().is_terminal() && colours() }
+        Self {
+            on: std::io::stdout().is_terminal() && colours(),
+        }
     }
 
     pub fn stderr() -> Self {
-        Self { on: std::io::stderr().is_terminal() && colours() }
+        Self {
+            on: std::io::stderr().is_terminal() && colours(),
+        }
     }
 
     #[cfg(test)]
@@ -52,7 +57,11 @@ impl Paint {
     }
 
     fn with(self, code: &str, text: &str) -> String {
-        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.on {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -93,7 +102,11 @@ impl Step {
     pub fn begin(text: &str) -> Self {
         let spinner = (std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
-            let template = if colours() { "  {spinner:.cyan} {msg}" } else { "  {spinner} {msg}" };
+            let template = if colours() {
+                "  {spinner:.cyan} {msg}"
+            } else {
+                "  {spinner} {msg}"
+            };
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
@@ -102,7 +115,11 @@ impl Step {
             *spinning() = Some(bar.clone());
             bar
         });
-        Self { text: text.to_owned(), began: Instant::now(), spinner }
+        Self {
+            text: text.to_owned(),
+            began: Instant::now(),
+            spinner,
+        }
     }
 
     fn clear(&mut self) {
@@ -117,10 +134,22 @@ impl Step {
         self.clear();
         let paint = Paint::stderr();
         let took = self.began.elapsed();
-        let took =
-            if took >= Duration::from_secs(1) { format!("  {:.1} s", took.as_secs_f64()) } else { String::new() };
-        let result = if result.is_empty() { String::new() } else { format!(": {}", printable(result)) };
-        say(&format!("  {} {}{result}{}", paint.green("ok"), self.text, paint.dim(&took)));
+        let took = if took >= Duration::from_secs(1) {
+            format!("  {:.1} s", took.as_secs_f64())
+        } else {
+            String::new()
+        };
+        let result = if result.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", printable(result))
+        };
+        say(&format!(
+            "  {} {}{result}{}",
+            paint.green("ok"),
+            self.text,
+            paint.dim(&took)
+        ));
     }
 }
 
@@ -142,16 +171,22 @@ pub fn say(line: &str) {
     }
 }
 
-/// Queues of standard error and standard output of a server: nobody who prints waits for a terminal or a pipe.
+/// Queues of standard error and standard output of a server: nobody who prints waits for a terminal
+/// or a pipe.
 static QUEUES: OnceLock<(LogQueue, LogQueue)> = OnceLock::new();
 
 /// Returns these queues. From the first call on, all that is printed goes through them.
 pub fn queue() -> std::io::Result<&'static (LogQueue, LogQueue)> {
     if QUEUES.get().is_none() {
         let stderr = LogQueue::start("standard-error", BesideSpinner)?;
-        let _ = QUEUES.set((stderr, LogQueue::start("standard-output", std::io::stdout())?));
+        let _ = QUEUES.set((
+            stderr,
+            LogQueue::start("standard-output", std::io::stdout())?,
+        ));
     }
-    QUEUES.get().ok_or_else(|| std::io::Error::other("no queue for the output"))
+    QUEUES
+        .get()
+        .ok_or_else(|| std::io::Error::other("no queue for the output"))
 }
 
 /// Waits, but not for ever, until what was printed is written.
@@ -167,8 +202,9 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     print_raw(&readable(text, Paint::stdout()))
 }
 
-/// Escapes what a terminal would obey, but for line feeds, tabs and the codes of `paint`. Whoever prints text of others
-/// puts it through `printable` first, which leaves no line feed of theirs; this is the net below that.
+/// Escapes what a terminal would obey, but for line feeds, tabs and the codes of `paint`. Whoever
+/// prints text of others puts it through `printable` first, which leaves no line feed of theirs;
+/// this is the net below that.
 fn readable(text: &str, paint: Paint) -> String {
     let keep = |c: char| matches!(c, '\n' | '\t');
     let mut parts = text.split('\x1b');
@@ -199,10 +235,17 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print_raw(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// Columns as wide as their widest cell, two blanks between, no blanks at the end. Cells are escaped.
+/// Columns as wide as their widest cell, two blanks between, no blanks at the end. Cells are
+/// escaped.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<_>> =
-        rows.iter().map(|row| row.iter().map(|cell| printable(cell).into_owned()).collect()).collect();
+    let rows: Vec<Vec<_>> = rows
+        .iter()
+        .map(|row| {
+            row.iter()
+                .map(|cell| printable(cell).into_owned())
+                .collect()
+        })
+        .collect();
     let rows = rows.as_slice();
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
     let mut widths: Vec<usize> = vec![0; head.len()];
@@ -213,7 +256,11 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     }
     let mut out = String::new();
     for row in std::iter::once(&head).chain(rows) {
-        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<_> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
     }
@@ -226,21 +273,38 @@ mod tests {
 
     #[test]
     fn tables_line_up_and_end_without_blanks() {
-        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), String::new()]];
+        let rows = [
+            vec!["a".to_owned(), "1".to_owned()],
+            vec!["long".to_owned(), String::new()],
+        ];
         assert_eq!(table(&["NAME", "N"], &rows), "NAME  N\na     1\nlong\n");
     }
 
     #[test]
     fn a_cell_stays_in_its_row() {
         let rows = [vec!["a\x1b]0;x\x07\nroot".to_owned(), "1".to_owned()]];
-        assert_eq!(table(&["USER", "N"], &rows), "USER                 N\na\\x1b]0;x\\x07\\nroot  1\n");
+        assert_eq!(
+            table(&["USER", "N"], &rows),
+            "USER                 N\na\\x1b]0;x\\x07\\nroot  1\n"
+        );
     }
 
     #[test]
     fn a_screen_obeys_our_colours_only() {
         let painted = Paint { on: true };
-        let text = format!("{}\n{}", painted.bold("x"), "\x1b[31mred\x1b]0;t\x07\u{202e}");
-        assert_eq!(readable(&text, painted), "\x1b[1mx\x1b[0m\n\\x1b[31mred\\x1b]0;t\\x07\\u{202e}");
-        assert_eq!(readable("\x1b[1mx", Paint::none()), "\\x1b[1mx", "no colours, no codes");
+        let text = format!(
+            "{}\n{}",
+            painted.bold("x"),
+            "\x1b[31mred\x1b]0;t\x07\u{202e}"
+        );
+        assert_eq!(
+            readable(&text, painted),
+            "\x1b[1mx\x1b[0m\n\\x1b[31mred\\x1b]0;t\\x07\\u{202e}"
+        );
+        assert_eq!(
+            readable("\x1b[1mx", Paint::none()),
+            "\\x1b[1mx",
+            "no colours, no codes"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! After each swap: whether a client at our own port really gets the certificate that was put in place, and can verify it.
-//! It never logs in, and changes nothing but an alarm.
+//! After each swap: whether a client at our own port really gets the certificate that was put in
+//! place, and can verify it. It never logs in, and changes nothing but an alarm.
 
 use crate::console::reachable;
 use crate::limits::{SEEN_PAUSE, SEEN_TRIES};
@@ -12,7 +12,9 @@ use tidegate_tls::{Identity, Roots, client_config};
 
 /// Raises the alarm, or ends it.
 pub async fn check(identity: &Identity, face: &PublicFace) {
-    let Some(first) = face.listeners.first() else { return };
+    let Some(first) = face.listeners.first() else {
+        return;
+    };
     // Nobody here knows the roots of a company that has named no file.
     if face.trust == Trust::Private(None) {
         return;
@@ -26,7 +28,11 @@ pub async fn check(identity: &Identity, face: &PublicFace) {
                 tries += 1;
                 tokio::time::sleep(SEEN_PAUSE).await;
             }
-            Err(error) => break Some(format!("a client at {first} does not get the certificate in use: {error:#}")),
+            Err(error) => {
+                break Some(format!(
+                    "a client at {first} does not get the certificate in use: {error:#}"
+                ));
+            }
         }
     };
     if unseen.is_none() {
@@ -36,7 +42,11 @@ pub async fn check(identity: &Identity, face: &PublicFace) {
 }
 
 async fn once(identity: &Identity, host: &str, address: SocketAddr, trust: &Trust) -> Result<()> {
-    let door = Door { host, address, tls: client_config(Roots::for_trust(trust))? };
+    let door = Door {
+        host,
+        address,
+        tls: client_config(Roots::for_trust(trust))?,
+    };
     if !identity.is_served(&proof::leaf(&door).await?) {
         bail!("it gets another one");
     }
@@ -58,7 +68,9 @@ mod tests {
             version: b"8.0.2".to_vec(),
             connection_id: 1,
             salt: [1; 20],
-            capabilities: Capabilities::SSL.union(Capabilities::PROTOCOL_41).union(Capabilities::PLUGIN_AUTH),
+            capabilities: Capabilities::SSL
+                .union(Capabilities::PROTOCOL_41)
+                .union(Capabilities::PLUGIN_AUTH),
             collation: 45,
             status: 2,
             plugin: b"caching_sha2_password".to_vec(),
@@ -88,7 +100,9 @@ mod tests {
         let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let told = Arc::new(Mutex::new(Vec::new()));
         let events = told.clone();
-        let identity = Identity::open(TlsSettings::new(ours.path()), move |event| events.lock().unwrap().push(event));
+        let identity = Identity::open(TlsSettings::new(ours.path()), move |event| {
+            events.lock().unwrap().push(event)
+        });
         let identity = identity.unwrap();
         let stranger = Identity::open(TlsSettings::new(theirs.path()), |_| {}).unwrap();
         let face = |at, trust| PublicFace {
@@ -104,10 +118,28 @@ mod tests {
         let foreign = port(&stranger).await;
         for trust in [identity.trust(), stranger.trust()] {
             check(&identity, &face(foreign, trust)).await;
-            assert_eq!(alarms().iter().map(|alarm| alarm.kind).collect::<Vec<_>>(), [AlarmKind::Unseen]);
+            assert_eq!(
+                alarms().iter().map(|alarm| alarm.kind).collect::<Vec<_>>(),
+                [AlarmKind::Unseen]
+            );
         }
-        let alarm = |event: &TlsEvent| matches!(event, TlsEvent::Alarm { kind: AlarmKind::Unseen, .. });
-        assert_eq!(told.lock().unwrap().iter().filter(|event| alarm(event)).count(), 2);
+        let alarm = |event: &TlsEvent| {
+            matches!(
+                event,
+                TlsEvent::Alarm {
+                    kind: AlarmKind::Unseen,
+                    ..
+                }
+            )
+        };
+        assert_eq!(
+            told.lock()
+                .unwrap()
+                .iter()
+                .filter(|event| alarm(event))
+                .count(),
+            2
+        );
         check(&identity, &face(port(&identity).await, identity.trust())).await;
         assert_eq!(alarms(), []);
     }

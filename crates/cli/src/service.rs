@@ -1,10 +1,11 @@
-//! The systemd unit of a server, as text: what it runs, and what is taken from it that neither the gateway nor an engine
-//! needs. Pure; it writes nothing.
+//! The systemd unit of a server, as text: what it runs, and what is taken from it that neither the
+//! gateway nor an engine needs. Pure; it writes nothing.
 
 use std::path::{Path, PathBuf};
 
 /// The first line of each file that is ours: no other is ever overwritten or deleted.
-pub const MARK: &str = "# Made by `tidegate service install`; changes belong into `systemctl edit`.";
+pub const MARK: &str =
+    "# Made by `tidegate service install`; changes belong into `systemctl edit`.";
 
 /// Where a service's data lies: systemd makes the folder and gives it to the user.
 pub const STATE_ROOT: &str = "/var/lib";
@@ -12,9 +13,10 @@ pub const STATE_ROOT: &str = "/var/lib";
 /// The one user under whom each cluster gets a user of its own: docs/decisions/0020-own-users.md.
 pub const ROOT: &str = "root";
 
-/// Capabilities that root needs to give engines users of their own: to become them, to hand them their folders, to read
-/// those, and to end them.
-pub const ROOT_CAPABILITIES: &str = "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL";
+/// Capabilities that root needs to give engines users of their own: to become them, to hand them
+/// their folders, to read those, and to end them.
+pub const ROOT_CAPABILITIES: &str =
+    "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL";
 const PORT_CAPABILITY: &str = "CAP_NET_BIND_SERVICE";
 
 #[derive(Debug, Clone)]
@@ -36,25 +38,41 @@ impl Unit {
             .map(|word| exec_word(&word))
             .collect();
         let Self { user, state, .. } = self;
-        let mut out = format!("{MARK}\n\n{HEAD}ExecStart={}\n{LIFE}User={user}\nGroup={user}\n", words.join(" "));
+        let mut out = format!(
+            "{MARK}\n\n{HEAD}ExecStart={}\n{LIFE}User={user}\nGroup={user}\n",
+            words.join(" ")
+        );
         let (mode, mask) = self.file_modes();
-        out.push_str(&format!("StateDirectory={state}\nStateDirectoryMode={mode}\nUMask={mask}\n"));
+        out.push_str(&format!(
+            "StateDirectory={state}\nStateDirectoryMode={mode}\nUMask={mask}\n"
+        ));
         out.push_str(&self.capabilities());
         out.push_str(WALLS);
-        out.push_str(if self.user == ROOT { ROOT_WALLS } else { USER_WALLS });
+        out.push_str(if self.user == ROOT {
+            ROOT_WALLS
+        } else {
+            USER_WALLS
+        });
         out.push_str(INSTALL);
         out
     }
 
     /// Engines that are other users must be able to pass through to their own folders.
     fn file_modes(&self) -> (&'static str, &'static str) {
-        if self.user == ROOT { ("0711", "0022") } else { ("0700", "0077") }
+        if self.user == ROOT {
+            ("0711", "0022")
+        } else {
+            ("0700", "0077")
+        }
     }
 
     fn capabilities(&self) -> String {
         let port = if self.low_port { PORT_CAPABILITY } else { "" };
         match self.user == ROOT {
-            true => format!("CapabilityBoundingSet={}\n", [ROOT_CAPABILITIES, port].join(" ").trim_end()),
+            true => format!(
+                "CapabilityBoundingSet={}\n",
+                [ROOT_CAPABILITIES, port].join(" ").trim_end()
+            ),
             false => format!("CapabilityBoundingSet={port}\nAmbientCapabilities={port}\n"),
         }
     }
@@ -62,7 +80,13 @@ impl Unit {
     /// For `systemd-sysusers`. `None` for root, who is there.
     pub fn user_file(&self) -> Option<String> {
         let home = Path::new(STATE_ROOT).join(&self.state);
-        (self.user != ROOT).then(|| format!("{MARK}\nu {} - \"Tidegate\" {}\n", self.user, home.display()))
+        (self.user != ROOT).then(|| {
+            format!(
+                "{MARK}\nu {} - \"Tidegate\" {}\n",
+                self.user,
+                home.display()
+            )
+        })
     }
 }
 
@@ -95,11 +119,12 @@ TasksMax=infinity
 Delegate=cpu memory pids
 ";
 
-/// No `ProcSubset=pid`: engines read /proc/cpuinfo and /proc/meminfo, and the server /proc/sys/kernel/seccomp.
-/// No `ProtectControlGroups=yes`: it would make the groups that `Delegate=` gives read-only. Engines are kept from them by
-/// their own walls. `RestrictNamespaces=yes` stays: groups need no namespace. The filter
-/// keeps the calls of Landlock and seccomp (newer systemd's `@sandbox`, unknown to Debian 12's), and `@resources`: an
-/// engine's limits are set before it starts.
+/// No `ProcSubset=pid`: engines read /proc/cpuinfo and /proc/meminfo, and the server
+/// /proc/sys/kernel/seccomp. No `ProtectControlGroups=yes`: it would make the groups that
+/// `Delegate=` gives read-only. Engines are kept from them by their own walls.
+/// `RestrictNamespaces=yes` stays: groups need no namespace. The filter keeps the calls of Landlock
+/// and seccomp (newer systemd's `@sandbox`, unknown to Debian 12's), and `@resources`: an engine's
+/// limits are set before it starts.
 const WALLS: &str = "NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
@@ -123,8 +148,9 @@ SystemCallFilter=@system-service seccomp
 SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self
 ";
 
-/// Around a server that is root. The folder of the locks on user numbers outlives the service, since other servers may
-/// have locked files in it. Root could read what authenticates the machine's users; Tidegate has no use for it.
+/// Around a server that is root. The folder of the locks on user numbers outlives the service,
+/// since other servers may have locked files in it. Root could read what authenticates the
+/// machine's users; Tidegate has no use for it.
 const ROOT_WALLS: &str = "RuntimeDirectory=tidegate
 RuntimeDirectoryMode=0755
 RuntimeDirectoryPreserve=yes
@@ -139,7 +165,8 @@ const INSTALL: &str = "
 WantedBy=multi-user.target
 ";
 
-/// As one word of an Exec line: quotes, and no meaning for $ and % (systemd.service(5), systemd.unit(5)).
+/// As one word of an Exec line: quotes, and no meaning for $ and % (systemd.service(5),
+/// systemd.unit(5)).
 fn exec_word(word: &str) -> String {
     let escaped: String = word
         .chars()
@@ -151,7 +178,11 @@ fn exec_word(word: &str) -> String {
         })
         .collect();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%$+,[]".contains(c);
-    if !word.is_empty() && escaped.chars().all(plain) { escaped } else { format!("\"{escaped}\"") }
+    if !word.is_empty() && escaped.chars().all(plain) {
+        escaped
+    } else {
+        format!("\"{escaped}\"")
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +202,10 @@ mod tests {
     #[test]
     fn no_capability_is_kept_but_for_a_low_port() {
         let text = unit("tidegate", false).text();
-        assert!(text.contains("\nCapabilityBoundingSet=\nAmbientCapabilities=\n"), "{text}");
+        assert!(
+            text.contains("\nCapabilityBoundingSet=\nAmbientCapabilities=\n"),
+            "{text}"
+        );
         let text = unit("tidegate", true).text();
         assert!(
             text.contains("\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n")
@@ -181,11 +215,24 @@ mod tests {
     #[test]
     fn root_keeps_what_it_takes_to_give_engines_users_and_no_more() {
         let text = unit(ROOT, false).text();
-        assert!(text.contains(&format!("\nCapabilityBoundingSet={ROOT_CAPABILITIES}\n")), "{text}");
-        assert!(!text.contains("AmbientCapabilities") && !text.contains("~@privileged"), "{text}");
-        assert!(text.contains("\nRuntimeDirectory=tidegate\n") && text.contains("\nRuntimeDirectoryPreserve=yes\n"));
+        assert!(
+            text.contains(&format!("\nCapabilityBoundingSet={ROOT_CAPABILITIES}\n")),
+            "{text}"
+        );
+        assert!(
+            !text.contains("AmbientCapabilities") && !text.contains("~@privileged"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nRuntimeDirectory=tidegate\n")
+                && text.contains("\nRuntimeDirectoryPreserve=yes\n")
+        );
         assert_eq!(unit(ROOT, false).user_file(), None);
-        assert!(unit(ROOT, true).text().contains("CAP_KILL CAP_NET_BIND_SERVICE\n"));
+        assert!(
+            unit(ROOT, true)
+                .text()
+                .contains("CAP_KILL CAP_NET_BIND_SERVICE\n")
+        );
     }
 
     #[test]
@@ -200,7 +247,10 @@ mod tests {
     #[test]
     fn words_of_a_command_have_no_meaning_for_systemd() {
         let text = unit("tidegate", false).text();
-        assert!(text.contains("ExecStart=/usr/local/bin/tidegate serve --name \"a b%%c$$d\\\"e\"\n"), "{text}");
+        assert!(
+            text.contains("ExecStart=/usr/local/bin/tidegate serve --name \"a b%%c$$d\\\"e\"\n"),
+            "{text}"
+        );
         assert_eq!(exec_word(""), "\"\"");
         assert_eq!(exec_word("[::]:4000"), "[::]:4000");
     }

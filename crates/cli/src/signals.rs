@@ -1,5 +1,5 @@
-//! SIGTERM and Ctrl-C: the first asks for an ordered stop, a second one leaves at once. SIGHUP asks a service to reload.
-//! It stops and reloads nothing itself.
+//! SIGTERM and Ctrl-C: the first asks for an ordered stop, a second one leaves at once. SIGHUP asks
+//! a service to reload. It stops and reloads nothing itself.
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -54,7 +54,8 @@ impl Signals {
         }
     }
 
-    /// Ends at the first that asks for a stop, and names it. What a reload would read has just been read.
+    /// Ends at the first that asks for a stop, and names it. What a reload would read has just been
+    /// read.
     pub async fn stop(&mut self) -> &'static str {
         loop {
             if let Asked::Stop(by) = self.next().await {
@@ -63,7 +64,8 @@ impl Signals {
         }
     }
 
-    /// From now on, the next Ctrl-C leaves at once. The engines then end with us: they are tied to our life.
+    /// From now on, the next Ctrl-C leaves at once. The engines then end with us: they are tied to
+    /// our life.
     pub fn leave_at_the_next(mut self) {
         tokio::spawn(async move {
             let _ = self.interrupt.recv().await;

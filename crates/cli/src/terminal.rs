@@ -1,5 +1,5 @@
-//! Asking a person at the terminal: yes or no, and a password that is not shown. It never asks where no terminal
-//! is: the caller then says which flag answers.
+//! Asking a person at the terminal: yes or no, and a password that is not shown. It never asks
+//! where no terminal is: the caller then says which flag answers.
 
 use crate::limits;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -18,14 +18,19 @@ pub fn yes(question: &str) -> io::Result<bool> {
     write!(err, "{} [y/N] ", printable(question))?;
     err.flush()?;
     let mut answer = String::new();
-    io::stdin().lock().take(limits::ANSWER_MAX as u64).read_line(&mut answer)?;
+    io::stdin()
+        .lock()
+        .take(limits::ANSWER_MAX as u64)
+        .read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Reads a password from the terminal itself, so that it works with standard input redirected, without showing it.
+/// Reads a password from the terminal itself, so that it works with standard input redirected,
+/// without showing it.
 pub fn password(prompt: &str) -> io::Result<Zeroizing<String>> {
     let tty = File::options().read(true).write(true).open("/dev/tty")?;
-    // In the terminal's line mode one read is one line; no buffered reader, whose copy would stay behind.
+    // In the terminal's line mode one read is one line; no buffered reader, whose copy would stay
+    // behind.
     let mut line = Zeroizing::new([0u8; limits::ANSWER_MAX]);
     let read = {
         let _silent = Silence::begin(&tty)?;
@@ -36,8 +41,11 @@ pub fn password(prompt: &str) -> io::Result<Zeroizing<String>> {
     // The person's own newline was not shown either.
     writeln!(&tty)?;
     let line = line.get(..read?).unwrap_or_default();
-    let text = std::str::from_utf8(line).map_err(|_| io::Error::other("the password is not UTF-8"))?;
-    Ok(Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned()))
+    let text =
+        std::str::from_utf8(line).map_err(|_| io::Error::other("the password is not UTF-8"))?;
+    Ok(Zeroizing::new(
+        text.trim_end_matches(['\n', '\r']).to_owned(),
+    ))
 }
 
 /// No echo until dropped, whatever happens between.

@@ -1,5 +1,5 @@
-//! The server from outside: start, first cluster, first row through the real client, ordered stop. Each test has a
-//! data directory and a port of its own and leaves no process behind.
+//! The server from outside: start, first cluster, first row through the real client, ordered stop.
+//! Each test has a data directory and a port of its own and leaves no process behind.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,22 +16,36 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use support::{HANGS_AFTER, Running, Server, engines_of, folder, log_of, signal, soon, sql_as, text, tidegate};
+use support::{
+    HANGS_AFTER, Running, Server, engines_of, folder, log_of, signal, soon, sql_as, text, tidegate,
+};
 
 #[test]
 fn the_first_row_flows_and_the_stop_leaves_nothing() {
     let server = Server::start();
     let made = server.json(&["cluster", "create", "shop", "--json"]);
-    for key in ["name", "prefix", "host", "port", "user", "password", "database", "ca", "state"] {
+    for key in [
+        "name", "prefix", "host", "port", "user", "password", "database", "ca", "state",
+    ] {
         assert!(made.get(key).is_some(), "{key} in {made}");
     }
-    assert_eq!(made["user"], format!("{}.root", made["prefix"].as_str().unwrap()));
-    assert_eq!(server.ready["listen"][0], format!("127.0.0.1:{}", made["port"]));
+    assert_eq!(
+        made["user"],
+        format!("{}.root", made["prefix"].as_str().unwrap())
+    );
+    assert_eq!(
+        server.ready["listen"][0],
+        format!("127.0.0.1:{}", made["port"])
+    );
     assert!(Path::new(made["ca"].as_str().unwrap()).is_file());
 
     let sql = |password: &str, sql: &str| {
         let mut command = tidegate(&server.data);
-        command.args(["sql", "shop", "-e", sql]).env("TIDEGATE_PASSWORD", password).output().unwrap()
+        command
+            .args(["sql", "shop", "-e", sql])
+            .env("TIDEGATE_PASSWORD", password)
+            .output()
+            .unwrap()
     };
     let row = sql(made["password"].as_str().unwrap(), "SELECT 6 * 7 AS answer");
     assert_eq!(text(&row.stdout), "answer\n42\n", "{}", text(&row.stderr));
@@ -39,21 +53,53 @@ fn the_first_row_flows_and_the_stop_leaves_nothing() {
     let shown = server.json(&["cluster", "show", "shop", "--json"]);
     assert!(shown.get("password").is_none());
     assert_eq!(shown["state"], "awake");
-    assert_eq!(server.json(&["cluster", "sleep", "shop", "--json"])["state"], "asleep");
+    assert_eq!(
+        server.json(&["cluster", "sleep", "shop", "--json"])["state"],
+        "asleep"
+    );
     let refused = sql("wrong", "SELECT 1");
     assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused.stderr).contains("1045"), "{}", text(&refused.stderr));
-    assert_eq!(server.json(&["cluster", "show", "shop", "--json"])["state"], "asleep", "a wrong password wakes nobody");
+    assert!(
+        text(&refused.stderr).contains("1045"),
+        "{}",
+        text(&refused.stderr)
+    );
+    assert_eq!(
+        server.json(&["cluster", "show", "shop", "--json"])["state"],
+        "asleep",
+        "a wrong password wakes nobody"
+    );
 
     let renewed = server.json(&["cluster", "password", "shop", "--json"]);
     assert_ne!(renewed["password"], made["password"]);
-    assert_eq!(sql(made["password"].as_str().unwrap(), "SELECT 1").status.code(), Some(1));
-    assert!(sql(renewed["password"].as_str().unwrap(), "SELECT 1").status.success());
+    assert_eq!(
+        sql(made["password"].as_str().unwrap(), "SELECT 1")
+            .status
+            .code(),
+        Some(1)
+    );
+    assert!(
+        sql(renewed["password"].as_str().unwrap(), "SELECT 1")
+            .status
+            .success()
+    );
 
     let asked = server.run(&["cluster", "delete", "shop"]);
-    assert_eq!(asked.status.code(), Some(2), "without a terminal it wants --yes");
-    assert!(server.run(&["cluster", "delete", "shop", "--yes"]).status.success());
-    assert_eq!(server.json(&["cluster", "list", "--json"]), serde_json::json!([]));
+    assert_eq!(
+        asked.status.code(),
+        Some(2),
+        "without a terminal it wants --yes"
+    );
+    assert!(
+        server
+            .run(&["cluster", "delete", "shop", "--yes"])
+            .status
+            .success()
+    );
+    assert_eq!(
+        server.json(&["cluster", "list", "--json"]),
+        serde_json::json!([])
+    );
     server.stop();
 }
 
@@ -63,14 +109,24 @@ fn one_server_per_data_directory_and_a_taken_port_names_its_holder() {
     let pid = server.child.id().to_string();
     let second = server.run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.status.code(), Some(1));
-    assert!(text(&second.stderr).contains(&format!("pid {pid}")), "{}", text(&second.stderr));
+    assert!(
+        text(&second.stderr).contains(&format!("pid {pid}")),
+        "{}",
+        text(&second.stderr)
+    );
 
     let other = folder();
     let listen = server.ready["listen"][0].as_str().unwrap();
-    let taken = tidegate(other.path()).args(["serve", "--listen", listen]).output().unwrap();
+    let taken = tidegate(other.path())
+        .args(["serve", "--listen", listen])
+        .output()
+        .unwrap();
     assert_eq!(taken.status.code(), Some(1));
     let error = text(&taken.stderr);
-    assert!(error.contains(&format!("process {pid}")) && error.contains("--listen 127.0.0.1:"), "{error}");
+    assert!(
+        error.contains(&format!("process {pid}")) && error.contains("--listen 127.0.0.1:"),
+        "{error}"
+    );
     server.stop();
 }
 
@@ -79,7 +135,8 @@ fn up_proves_itself_and_keeps_its_data() {
     let outer = folder();
     let data = outer.path().join("data");
     let up = |args: &[&str]| {
-        let (mut child, json) = Server::spawn(&data, &[&["up", "--listen", "127.0.0.1:0"], args].concat());
+        let (mut child, json) =
+            Server::spawn(&data, &[&["up", "--listen", "127.0.0.1:0"], args].concat());
         signal(&child, "INT");
         assert!(child.wait().unwrap().success());
         assert_eq!(engines_of(&data), Vec::<String>::new());
@@ -93,7 +150,13 @@ fn up_proves_itself_and_keeps_its_data() {
     let again = up(&["--json"]);
     assert_eq!(again["user"], first["user"]);
     assert!(again.get("password").is_none());
-    assert!(again["verified"].as_str().unwrap().contains("not logged in"), "{again}");
+    assert!(
+        again["verified"]
+            .as_str()
+            .unwrap()
+            .contains("not logged in"),
+        "{again}"
+    );
     assert!(data.join("log/tidegate.log").is_file());
 }
 
@@ -101,7 +164,10 @@ fn up_proves_itself_and_keeps_its_data() {
 fn the_screen_of_up_has_all_that_is_needed() {
     let data = folder();
     let mut command = tidegate(data.path());
-    command.args(["up", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(["up", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = Running(command.spawn().unwrap());
     let (mut seen, mut err) = (String::new(), BufReader::new(child.stderr.take().unwrap()));
     while !seen.contains("ready; Ctrl-C stops it") {
@@ -111,20 +177,35 @@ fn the_screen_of_up_has_all_that_is_needed() {
     let mut rest = String::new();
     err.read_to_string(&mut rest).unwrap();
     let mut screen = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut screen).unwrap();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut screen)
+        .unwrap();
     assert!(child.wait().unwrap().success());
-    for part in ["endpoint", "user", "password", "database", "verified", "mysql ", "mariadb ", "ca.pem"] {
+    for part in [
+        "endpoint", "user", "password", "database", "verified", "mysql ", "mariadb ", "ca.pem",
+    ] {
         assert!(screen.contains(part), "{part} in {screen}");
     }
-    assert!(!screen.contains('\u{1b}') && !seen.contains('\u{1b}'), "no colours into a pipe");
+    assert!(
+        !screen.contains('\u{1b}') && !seen.contains('\u{1b}'),
+        "no colours into a pipe"
+    );
 }
 
 #[test]
 fn a_long_data_directory_works() {
     let outer = folder();
-    let data = outer.path().join("a-rather-long-name-that-no-socket-address-holds".repeat(3));
+    let data = outer
+        .path()
+        .join("a-rather-long-name-that-no-socket-address-holds".repeat(3));
     let (mut child, _) = Server::spawn(&data, &["serve", "--json", "--listen", "127.0.0.1:0"]);
-    let made = tidegate(&data).args(["cluster", "create", "deep", "--json"]).output().unwrap();
+    let made = tidegate(&data)
+        .args(["cluster", "create", "deep", "--json"])
+        .output()
+        .unwrap();
     assert!(made.status.success(), "{}", text(&made.stderr));
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let row = tidegate(&data)
@@ -148,11 +229,16 @@ fn a_second_ctrl_c_leaves_at_once_and_takes_the_engines_along() {
         .spawn()
         .unwrap();
     let seen = |count: &Output| text(&count.stdout).trim().ends_with('1');
-    let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(1000)'";
-    soon("the query runs", || seen(&sql_as(&server, "busy", &made, count)));
+    let count =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(1000)'";
+    soon("the query runs", || {
+        seen(&sql_as(&server, "busy", &made, count))
+    });
     signal(&server.child, "INT");
     // The second one counts only once the first has been taken; the log says when.
-    soon("the first one is taken", || server.log().contains("\"stopping\""));
+    soon("the first one is taken", || {
+        server.log().contains("\"stopping\"")
+    });
     signal(&server.child, "INT");
     assert_eq!(server.child.wait().unwrap().code(), Some(130));
     let _ = sql.wait();
@@ -164,10 +250,19 @@ fn ctrl_c_at_a_terminal_reaches_the_server_alone() {
     let server = Server::start();
     let made = server.json(&["cluster", "create", "shop", "--json"]);
     assert_eq!(made["state"], "asleep");
-    assert_eq!(server.json(&["cluster", "wake", "shop", "--json"])["state"], "awake");
+    assert_eq!(
+        server.json(&["cluster", "wake", "shop", "--json"])["state"],
+        "awake"
+    );
     let group = |pid: &str| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap().to_owned()
+        stat.rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .nth(2)
+            .unwrap()
+            .to_owned()
     };
     let engine = std::fs::read_dir("/proc")
         .unwrap()
@@ -202,7 +297,9 @@ fn connect_prints_a_line_per_client_and_sessions_are_listed_and_ended() {
         .spawn()
         .unwrap();
     let sessions = || server.json(&["session", "list", "--cluster", "shop", "--json"]);
-    soon("the session is listed", || !sessions().as_array().unwrap().is_empty());
+    soon("the session is listed", || {
+        !sessions().as_array().unwrap().is_empty()
+    });
     let session = &sessions()[0];
     assert_eq!(session["user"], "root");
     let id = session["id"].to_string();
@@ -235,8 +332,16 @@ fn a_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
     let manager = Manager(UnixDatagram::bind(&socket).unwrap());
     manager.0.set_read_timeout(Some(HANGS_AFTER)).unwrap();
     let mut command = tidegate(&outer.path().join("data"));
-    command.args(["serve", "--listen", "127.0.0.1:0"]).env("NOTIFY_SOCKET", &socket);
-    let mut server = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("NOTIFY_SOCKET", &socket);
+    let mut server = Running(
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
     manager.told("READY=1");
     signal(&server, "TERM");
     manager.told("STOPPING=1");
@@ -253,9 +358,16 @@ fn a_reload_tells_the_service_manager_what_waits_for_a_restart() {
     manager.0.set_read_timeout(Some(HANGS_AFTER)).unwrap();
     let log = File::create(log_of(&data)).unwrap();
     let mut command = tidegate(&data);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).env("NOTIFY_SOCKET", &socket);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&config)
+        .env("NOTIFY_SOCKET", &socket);
     let mut server = Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
-    assert!(manager.told("READY=1").contains("STATUS=listening on 127.0.0.1:"));
+    assert!(
+        manager
+            .told("READY=1")
+            .contains("STATUS=listening on 127.0.0.1:")
+    );
     let reload = |with: &str| {
         std::fs::write(&config, with).unwrap();
         signal(&server, "HUP");
@@ -265,11 +377,20 @@ fn a_reload_tells_the_service_manager_what_waits_for_a_restart() {
     };
     assert!(reload("").contains("STATUS=reloaded\n"));
     let waiting = reload("[gateway]\nunproven_total = 9\n[log]\nlevel = \"debug\"\n");
-    assert!(waiting.contains("STATUS=reloaded; for a restart wait: gateway.unproven_total\n"), "{waiting}");
+    assert!(
+        waiting.contains("STATUS=reloaded; for a restart wait: gateway.unproven_total\n"),
+        "{waiting}"
+    );
     let wrong = reload("[gateway]\nunproven_total = \"many\"\n");
-    assert!(wrong.contains("STATUS=not reloaded: ") && wrong.contains("unproven_total"), "{wrong}");
+    assert!(
+        wrong.contains("STATUS=not reloaded: ") && wrong.contains("unproven_total"),
+        "{wrong}"
+    );
     let said = std::fs::read_to_string(log_of(&data)).unwrap();
-    assert!(said.contains("\"level\":\"ERROR\"") && said.contains("all settings stay"), "{said}");
+    assert!(
+        said.contains("\"level\":\"ERROR\"") && said.contains("all settings stay"),
+        "{said}"
+    );
     signal(&server, "TERM");
     assert!(manager.told("STOPPING=1").contains("STATUS=stopping"));
     assert!(server.wait().unwrap().success());

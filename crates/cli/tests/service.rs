@@ -1,7 +1,12 @@
-//! `tidegate service` from outside: the unit as systemd's own judge sees it, and install and remove in a system that
-//! lies in a folder. It never changes this machine's services, but where systemd runs it and the test says so.
+//! `tidegate service` from outside: the unit as systemd's own judge sees it, and install and remove
+//! in a system that lies in a folder. It never changes this machine's services, but where systemd
+//! runs it and the test says so.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on panics with what it saw")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that can't go on panics with what it saw"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +14,10 @@ use std::process::{Command, Output};
 
 fn tidegate(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-    command.args(args).env_remove("TIDEGATE_DATA").env("NO_COLOR", "1");
+    command
+        .args(args)
+        .env_remove("TIDEGATE_DATA")
+        .env("NO_COLOR", "1");
     command.output().unwrap()
 }
 
@@ -18,13 +26,22 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success())
+    Command::new(program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|out| out.status.success())
 }
 
 /// A unit with a program that is there, as the judge wants it.
 fn printed(args: &[&str]) -> String {
     let program = env!("CARGO_BIN_EXE_tidegate");
-    let out = tidegate(&[&["service", "install", "--print", "--program", program], args].concat());
+    let out = tidegate(
+        &[
+            &["service", "install", "--print", "--program", program],
+            args,
+        ]
+        .concat(),
+    );
     assert!(out.status.success(), "{}", text(&out.stderr));
     text(&out.stdout)
 }
@@ -39,20 +56,47 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     for (name, args) in [
         ("plain", &[][..]),
         ("shared", &["--user", "tidegate"]),
-        ("low", &["--listen", "0.0.0.0:443", "--listen", "[::]:443", "--name", "db.internal"]),
-        ("acme", &["--domain", "db.example.com", "--acme-email", "me+db@example.com"]),
+        (
+            "low",
+            &[
+                "--listen",
+                "0.0.0.0:443",
+                "--listen",
+                "[::]:443",
+                "--name",
+                "db.internal",
+            ],
+        ),
+        (
+            "acme",
+            &[
+                "--domain",
+                "db.example.com",
+                "--acme-email",
+                "me+db@example.com",
+            ],
+        ),
         ("elsewhere", &["--data", "/var/lib/other/place"]),
     ] {
         let file = folder.path().join(format!("{name}.service"));
         // The user is made by the installation; the judge of a file asks for one that is there.
         fs::write(
             &file,
-            printed(args).replace("=tidegate\n", "=root\n").replace("StateDirectory=root", "StateDirectory=tidegate"),
+            printed(args)
+                .replace("=tidegate\n", "=root\n")
+                .replace("StateDirectory=root", "StateDirectory=tidegate"),
         )
         .unwrap();
-        let out = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
+        let out = Command::new("systemd-analyze")
+            .args(["verify", "--man=no"])
+            .arg(&file)
+            .output()
+            .unwrap();
         let said = text(&[out.stdout, out.stderr].concat());
-        assert!(out.status.success() && !said.contains(name), "{name}: {said}");
+        assert!(
+            out.status.success() && !said.contains(name),
+            "{name}: {said}"
+        );
     }
 }
 
@@ -63,8 +107,8 @@ fn the_unit_exposes_little() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    // 0 is locked away, 100 is open to everything; systemd's own word up to 20 is "OK". It knows nothing of engines, for
-    // which root and its capabilities are the better wall.
+    // 0 is locked away, 100 is open to everything; systemd's own word up to 20 is "OK". It knows
+    // nothing of engines, for which root and its capabilities are the better wall.
     for (args, most) in [(&[][..], 30), (&["--user", "tidegate"], 20)] {
         let file = folder.path().join("tidegate.service");
         fs::write(&file, printed(args)).unwrap();
@@ -74,30 +118,55 @@ fn the_unit_exposes_little() {
             .arg(&file)
             .output()
             .unwrap();
-        assert!(out.status.success(), "{args:?}: {}", text(&[out.stdout, out.stderr].concat()));
+        assert!(
+            out.status.success(),
+            "{args:?}: {}",
+            text(&[out.stdout, out.stderr].concat())
+        );
     }
 }
 
 #[test]
 fn the_command_line_of_the_unit_is_what_was_asked_for() {
-    let acme = ["--listen", "0.0.0.0:4000", "--domain", "db.example.com", "--acme-email", "me@example.com"];
+    let acme = [
+        "--listen",
+        "0.0.0.0:4000",
+        "--domain",
+        "db.example.com",
+        "--acme-email",
+        "me@example.com",
+    ];
     let unit = printed(&acme);
-    let wanted =
-        "serve --data /var/lib/tidegate --listen 0.0.0.0:4000 --domain db.example.com --acme-email me@example.com\n";
+    let wanted = "serve --data /var/lib/tidegate --listen 0.0.0.0:4000 --domain db.example.com --acme-email me@example.com\n";
     assert!(unit.contains(wanted), "{unit}");
-    assert!(unit.contains("CAP_KILL CAP_NET_BIND_SERVICE\n"), "port 80 for the CA: {unit}");
+    assert!(
+        unit.contains("CAP_KILL CAP_NET_BIND_SERVICE\n"),
+        "port 80 for the CA: {unit}"
+    );
     let shared = |args: &[&str]| printed(&[args, &["--user", "tidegate"]].concat());
     assert!(shared(&acme).contains("AmbientCapabilities=CAP_NET_BIND_SERVICE\n"));
-    let console = ["--console", "0.0.0.0:443", "--console-domain", "console.example.com"];
+    let console = [
+        "--console",
+        "0.0.0.0:443",
+        "--console-domain",
+        "console.example.com",
+    ];
     let unit = printed(&console);
-    assert!(unit.contains("--console 0.0.0.0:443 --console-domain console.example.com\n"), "{unit}");
+    assert!(
+        unit.contains("--console 0.0.0.0:443 --console-domain console.example.com\n"),
+        "{unit}"
+    );
     assert!(unit.contains("CAP_KILL CAP_NET_BIND_SERVICE\n"), "{unit}");
     assert!(printed(&[]).contains("User=root\n") && printed(&[]).contains("CAP_KILL\n"));
     assert!(shared(&[]).contains("AmbientCapabilities=\n"));
     assert!(printed(&["--data", "/var/lib/a/b"]).contains("StateDirectory=a/b\n"));
     let out = tidegate(&["service", "install", "--print", "--data", "/srv/data"]);
     assert_eq!(out.status.code(), Some(2));
-    assert!(text(&out.stderr).contains("/var/lib"), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("/var/lib"),
+        "{}",
+        text(&out.stderr)
+    );
 }
 
 /// What lies under a folder, but for folders.
@@ -108,7 +177,14 @@ fn files(root: &Path) -> Vec<String> {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             match entry.file_type().unwrap().is_dir() {
                 true => folders.push(entry.path()),
-                false => out.push(entry.path().strip_prefix(root).unwrap().display().to_string()),
+                false => out.push(
+                    entry
+                        .path()
+                        .strip_prefix(root)
+                        .unwrap()
+                        .display()
+                        .to_string(),
+                ),
             }
         }
     }
@@ -147,13 +223,29 @@ fn install_and_remove_in_a_folder_leave_what_was_there() {
             assert!(there.iter().any(|f| f == file), "{file}: {there:?}");
         }
         let users = fs::read_to_string(root.join("etc/passwd")).unwrap();
-        assert_eq!(users.lines().filter(|line| line.starts_with("tidegate:")).count(), 1, "{users}");
+        assert_eq!(
+            users
+                .lines()
+                .filter(|line| line.starts_with("tidegate:"))
+                .count(),
+            1,
+            "{users}"
+        );
     }
     let would = run(&["remove", "--print"]);
-    assert!(would.contains("tidegate.service") && would.contains("/var/lib/tidegate"), "{would}");
+    assert!(
+        would.contains("tidegate.service") && would.contains("/var/lib/tidegate"),
+        "{would}"
+    );
     let said = run(&["remove"]);
-    assert!(said.contains("all data stays in /var/lib/tidegate") && said.contains("userdel tidegate"), "{said}");
-    let left: Vec<String> = files(root).into_iter().filter(|f| f.contains("tidegate")).collect();
+    assert!(
+        said.contains("all data stays in /var/lib/tidegate") && said.contains("userdel tidegate"),
+        "{said}"
+    );
+    let left: Vec<String> = files(root)
+        .into_iter()
+        .filter(|f| f.contains("tidegate"))
+        .collect();
     assert_eq!(left, ["var/lib/tidegate/tidegate.toml"]);
     assert!(run(&["remove"]).contains("nothing to remove"));
     // A first installation: root, and no user to make.
@@ -170,11 +262,23 @@ fn a_unit_of_somebody_else_is_neither_overwritten_nor_deleted() {
     fs::create_dir_all(unit.parent().unwrap()).unwrap();
     fs::write(&unit, "[Service]\nExecStart=/bin/true\n").unwrap();
     for command in ["install", "remove"] {
-        let out = tidegate(&["service", command, "--root", folder.path().to_str().unwrap()]);
+        let out = tidegate(&[
+            "service",
+            command,
+            "--root",
+            folder.path().to_str().unwrap(),
+        ]);
         assert_eq!(out.status.code(), Some(1), "{command}");
-        assert!(text(&out.stderr).contains("was not made by"), "{}", text(&out.stderr));
+        assert!(
+            text(&out.stderr).contains("was not made by"),
+            "{}",
+            text(&out.stderr)
+        );
     }
-    assert_eq!(fs::read_to_string(&unit).unwrap(), "[Service]\nExecStart=/bin/true\n");
+    assert_eq!(
+        fs::read_to_string(&unit).unwrap(),
+        "[Service]\nExecStart=/bin/true\n"
+    );
 }
 
 /// Of the real installation: a copy where services can see it, and data of its own.
@@ -186,8 +290,16 @@ fn systemd_runs() -> bool {
 }
 
 fn run(program: &str, args: &[&str]) -> String {
-    let out = Command::new(program).args(args).env("NO_COLOR", "1").output().unwrap();
-    assert!(out.status.success(), "{program} {args:?}: {}", text(&out.stderr));
+    let out = Command::new(program)
+        .args(args)
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "{program} {args:?}: {}",
+        text(&out.stderr)
+    );
     text(&out.stdout)
 }
 
@@ -198,13 +310,22 @@ struct Installed {
 
 impl Installed {
     fn new() -> Self {
-        Self { had_user: Command::new("id").arg("tidegate").output().unwrap().status.success() }
+        Self {
+            had_user: Command::new("id")
+                .arg("tidegate")
+                .output()
+                .unwrap()
+                .status
+                .success(),
+        }
     }
 }
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        let _ = Command::new(COPY).args(["service", "remove", "--data", DATA]).output();
+        let _ = Command::new(COPY)
+            .args(["service", "remove", "--data", DATA])
+            .output();
         let _ = fs::remove_dir_all(DATA);
         let _ = fs::remove_file(COPY);
         if !self.had_user {
@@ -217,9 +338,28 @@ impl Drop for Installed {
 fn lives_as(user: &str) {
     let _installed = Installed::new();
     fs::copy(env!("CARGO_BIN_EXE_tidegate"), COPY).unwrap();
-    run(COPY, &["service", "install", "--data", DATA, "--listen", "127.0.0.1:0", "--user", user]);
-    let show = |what: &str| run("systemctl", &["show", "tidegate", "--value", "-p", what]).trim().to_owned();
-    assert_eq!((show("ActiveState"), show("User")), ("active".to_owned(), user.to_owned()));
+    run(
+        COPY,
+        &[
+            "service",
+            "install",
+            "--data",
+            DATA,
+            "--listen",
+            "127.0.0.1:0",
+            "--user",
+            user,
+        ],
+    );
+    let show = |what: &str| {
+        run("systemctl", &["show", "tidegate", "--value", "-p", what])
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(
+        (show("ActiveState"), show("User")),
+        ("active".to_owned(), user.to_owned())
+    );
     assert!(show("StatusText").starts_with("listening on 127.0.0.1:"));
     run(COPY, &["cluster", "create", "shop", "--data", DATA]);
     let woken = run(COPY, &["cluster", "wake", "shop", "--json", "--data", DATA]);
@@ -228,7 +368,10 @@ fn lives_as(user: &str) {
     assert_eq!(show("ActiveState"), "active");
     let said = run(COPY, &["service", "remove", "--data", DATA]);
     assert!(said.contains(DATA), "{said}");
-    assert_eq!((show("ActiveState"), show("LoadState")), ("inactive".to_owned(), "not-found".to_owned()));
+    assert_eq!(
+        (show("ActiveState"), show("LoadState")),
+        ("inactive".to_owned(), "not-found".to_owned())
+    );
     assert!(Path::new(DATA).join("store.sqlite").is_file(), "data stays");
 }
 
@@ -238,7 +381,9 @@ fn a_real_service_is_installed_lives_and_is_removed() {
         () if !systemd_runs() => "systemd is not process 1 here",
         () if !has("systemd-sysusers") => "systemd-sysusers is not here",
         () if !rustix::process::geteuid().is_root() => "it takes root",
-        () if Path::new("/etc/systemd/system/tidegate.service").exists() => "a service of that name is installed",
+        () if Path::new("/etc/systemd/system/tidegate.service").exists() => {
+            "a service of that name is installed"
+        }
         () => "",
     };
     if !why.is_empty() {
@@ -256,7 +401,11 @@ fn where_systemd_does_not_run_that_is_said() {
     }
     let out = tidegate(&["service", "install"]);
     assert_eq!(out.status.code(), Some(1));
-    assert!(text(&out.stderr).contains("not run by systemd"), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("not run by systemd"),
+        "{}",
+        text(&out.stderr)
+    );
 }
 
 /// Says why a test does not run here, past its captured output: `script/test` counts it as skipped.

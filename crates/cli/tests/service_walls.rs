@@ -1,8 +1,17 @@
-//! The server with what the unit of `service install` leaves it, as far as that can be had without systemd: its
-//! capabilities, no new privileges, and processes of others hidden in /proc. It needs root.
+//! The server with what the unit of `service install` leaves it, as far as that can be had without
+//! systemd: its capabilities, no new privileges, and processes of others hidden in /proc. It needs
+//! root.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a panic is the verdict")]
-#![allow(dead_code, reason = "each test program uses its own part of what they share")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is the verdict"
+)]
+#![allow(
+    dead_code,
+    reason = "each test program uses its own part of what they share"
+)]
 
 mod support;
 
@@ -15,44 +24,87 @@ use support::{Running, engines_of, folder, log_of, signal, text, tidegate};
 /// The capabilities of the printed unit, such as `CAP_SETUID`.
 fn capabilities() -> Vec<String> {
     let out = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-        .args(["service", "install", "--print", "--program", "/usr/local/bin/tidegate", "--user", "root"])
+        .args([
+            "service",
+            "install",
+            "--print",
+            "--program",
+            "/usr/local/bin/tidegate",
+            "--user",
+            "root",
+        ])
         .output()
         .unwrap();
     let unit = text(&out.stdout);
-    let line = unit.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet=")).unwrap();
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("CapabilityBoundingSet="))
+        .unwrap();
     line.split_whitespace().map(str::to_owned).collect()
 }
 
 /// `tidegate serve` as the unit confines it.
 fn serve(data: &Path) -> Running {
-    let set: Vec<String> =
-        capabilities().iter().map(|cap| format!("+{}", cap.strip_prefix("CAP_").unwrap().to_lowercase())).collect();
+    let set: Vec<String> = capabilities()
+        .iter()
+        .map(|cap| format!("+{}", cap.strip_prefix("CAP_").unwrap().to_lowercase()))
+        .collect();
     let confine = format!(
         "mount -t proc -o hidepid=invisible proc /proc && \
          exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all,{} \"$@\"",
         set.join(",")
     );
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--", "sh", "-c", &confine, "sh", env!("CARGO_BIN_EXE_tidegate")]);
-    command.args(["serve", "--json", "--listen", "127.0.0.1:0"]).env("TIDEGATE_DATA", data);
+    command.args([
+        "--mount",
+        "--",
+        "sh",
+        "-c",
+        &confine,
+        "sh",
+        env!("CARGO_BIN_EXE_tidegate"),
+    ]);
+    command
+        .args(["serve", "--json", "--listen", "127.0.0.1:0"])
+        .env("TIDEGATE_DATA", data);
     let log = File::create(log_of(data)).unwrap();
-    let mut child = Running(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap());
+    let mut child = Running(
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap(),
+    );
     let mut line = String::new();
-    let read = BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_ne!(read, 0, "the server ended: {}", std::fs::read_to_string(log_of(data)).unwrap());
+    let read = BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_ne!(
+        read,
+        0,
+        "the server ended: {}",
+        std::fs::read_to_string(log_of(data)).unwrap()
+    );
     child
 }
 
 fn field(pid: &str, name: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap();
     line.split_whitespace().next().unwrap().to_owned()
 }
 
 /// Processes of this user.
 fn processes_of(uid: &str) -> usize {
     let of_user = |status: String| {
-        let line = status.lines().find(|line| line.starts_with("Uid:")).map(str::to_owned);
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("Uid:"))
+            .map(str::to_owned);
         line.is_some_and(|line| line.split_whitespace().any(|number| number == uid))
     };
     let all = std::fs::read_dir("/proc").unwrap().flatten();
@@ -72,8 +124,12 @@ fn with_the_capabilities_of_the_unit_clusters_live_as_users_of_their_own() {
     std::fs::create_dir(&data).unwrap();
     let server = serve(&data);
     let pid = server.id().to_string();
-    // setuid 7, setgid 6, chown 0, dac_override 1, fowner 3, kill 5: include/uapi/linux/capability.h.
-    assert_eq!(u64::from_str_radix(&field(&pid, "CapEff:"), 16).unwrap(), 0b1110_1011);
+    // setuid 7, setgid 6, chown 0, dac_override 1, fowner 3, kill 5:
+    // include/uapi/linux/capability.h.
+    assert_eq!(
+        u64::from_str_radix(&field(&pid, "CapEff:"), 16).unwrap(),
+        0b1110_1011
+    );
     assert_eq!(field(&pid, "NoNewPrivs:"), "1");
     let run = |args: &[&str]| {
         let out = tidegate(&data).args(args).output().unwrap();
@@ -97,7 +153,10 @@ fn with_the_capabilities_of_the_unit_clusters_live_as_users_of_their_own() {
     assert_eq!(uids.len(), 2);
     assert_ne!(uids[0], uids[1]);
     for (pid, uid) in engines.iter().zip(&uids) {
-        assert!((1_879_048_192..=2_147_352_575).contains(&uid.parse::<u32>().unwrap()), "{uid}");
+        assert!(
+            (1_879_048_192..=2_147_352_575).contains(&uid.parse::<u32>().unwrap()),
+            "{uid}"
+        );
         assert_eq!(field(pid, "CapEff:"), "0000000000000000");
         assert_eq!(processes_of(uid), 1);
     }

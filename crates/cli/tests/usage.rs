@@ -1,6 +1,11 @@
-//! The binary from outside, without a server: exit codes, streams, help. It never leaves a process behind.
+//! The binary from outside, without a server: exit codes, streams, help. It never leaves a process
+//! behind.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on panics with what it saw")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that can't go on panics with what it saw"
+)]
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -49,17 +54,30 @@ fn without_a_server_commands_fail_with_1_a_cause_and_a_mend() {
         &["sql", "demo", "-e", "SELECT 1"],
     ] {
         let out = tidegate(args);
-        assert_eq!(out.status.code(), Some(1), "{args:?}: {}", text(&out.stderr));
+        assert_eq!(
+            out.status.code(),
+            Some(1),
+            "{args:?}: {}",
+            text(&out.stderr)
+        );
         assert!(out.stdout.is_empty(), "{args:?}");
         let error = text(&out.stderr);
         assert!(error.starts_with("error: "), "{args:?}: {error}");
-        assert!(error.contains("tidegate serve") || error.contains("tidegate up"), "{args:?}: {error}");
+        assert!(
+            error.contains("tidegate serve") || error.contains("tidegate up"),
+            "{args:?}: {error}"
+        );
     }
 }
 
 #[test]
 fn help_and_version_are_data_and_0() {
-    for args in [&["--help"][..], &["-h"], &["--version"], &["cluster", "create", "--help"]] {
+    for args in [
+        &["--help"][..],
+        &["-h"],
+        &["--version"],
+        &["cluster", "create", "--help"],
+    ] {
         let out = tidegate(args);
         assert_eq!(out.status.code(), Some(0), "{args:?}");
         assert!(!out.stdout.is_empty() && out.stderr.is_empty(), "{args:?}");
@@ -72,51 +90,112 @@ fn config_show_and_check_work_without_a_server() {
     let data = dir.path().to_str().unwrap();
     let out = tidegate(&["config", "show", "--data", data]);
     assert_eq!(out.status.code(), Some(0));
-    assert!(text(&out.stdout).contains("sleep_after = \"5m\""), "{}", text(&out.stdout));
-    std::fs::write(dir.path().join("tidegate.toml"), "[cluster]\nsleep_after = \"2s\"\n").unwrap();
+    assert!(
+        text(&out.stdout).contains("sleep_after = \"5m\""),
+        "{}",
+        text(&out.stdout)
+    );
+    std::fs::write(
+        dir.path().join("tidegate.toml"),
+        "[cluster]\nsleep_after = \"2s\"\n",
+    )
+    .unwrap();
     let out = tidegate(&["config", "show", "--data", data, "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(json["cluster"]["sleep_after"]["value"], "2s");
-    assert!(json["cluster"]["sleep_after"]["from"].as_str().unwrap().ends_with("tidegate.toml:2"));
+    assert!(
+        json["cluster"]["sleep_after"]["from"]
+            .as_str()
+            .unwrap()
+            .ends_with("tidegate.toml:2")
+    );
     // Which walls and limits this machine has.
     let out = tidegate(&["config", "check", "--data", data, "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(json["ok"], true);
-    assert_eq!(json["walls"]["own_users"], rustix::process::geteuid().is_root());
+    assert_eq!(
+        json["walls"]["own_users"],
+        rustix::process::geteuid().is_root()
+    );
     for wall in ["landlock", "seccomp"] {
         assert!(json["walls"][wall].is_boolean(), "{json}");
     }
-    let means = ["cgroup v2", "cgroup v1", "rlimit", "file system quota", "measured", "not in force"];
+    let means = [
+        "cgroup v2",
+        "cgroup v1",
+        "rlimit",
+        "file system quota",
+        "measured",
+        "not in force",
+    ];
     for limit in ["memory", "cpu", "tasks", "disk", "kill"] {
         let by = json["limits"][limit]["by"].as_str().unwrap();
         assert!(means.contains(&by), "{json}");
-        assert!(by != "not in force" || json["limits"][limit]["reason"].is_string(), "{json}");
+        assert!(
+            by != "not in force" || json["limits"][limit]["reason"].is_string(),
+            "{json}"
+        );
     }
     let out = tidegate(&["config", "check", "--data", data]);
-    assert!(text(&out.stdout).contains("tidegate.toml: right\n") && text(&out.stdout).contains("\n  memory "));
-    std::fs::write(dir.path().join("tidegate.toml"), "[cluster]\nsleep_afer = \"2s\"\n").unwrap();
+    assert!(
+        text(&out.stdout).contains("tidegate.toml: right\n")
+            && text(&out.stdout).contains("\n  memory ")
+    );
+    std::fs::write(
+        dir.path().join("tidegate.toml"),
+        "[cluster]\nsleep_afer = \"2s\"\n",
+    )
+    .unwrap();
     let out = tidegate(&["config", "check", "--data", data]);
     assert_eq!(out.status.code(), Some(2));
-    assert!(text(&out.stderr).contains("did you mean `sleep_after`?"), "{}", text(&out.stderr));
-    std::fs::write(dir.path().join("tidegate.toml"), "[tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\n")
-        .unwrap();
+    assert!(
+        text(&out.stderr).contains("did you mean `sleep_after`?"),
+        "{}",
+        text(&out.stderr)
+    );
+    std::fs::write(
+        dir.path().join("tidegate.toml"),
+        "[tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\n",
+    )
+    .unwrap();
     let out = tidegate(&["config", "check", "--data", data]);
     assert_eq!(out.status.code(), Some(2));
-    assert!(text(&out.stderr).contains("tls.certificate"), "{}", text(&out.stderr));
+    assert!(
+        text(&out.stderr).contains("tls.certificate"),
+        "{}",
+        text(&out.stderr)
+    );
 }
 
 #[test]
 fn a_server_that_cannot_start_fails_with_1_a_cause_and_a_mend() {
     for (config, cause, mend) in [
-        ("[tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\n", "the certificate can't be served", "config show"),
-        ("[engine]\nmariadbd = \"/nowhere\"\n", "no MariaDB server", "engine.mariadbd"),
+        (
+            "[tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\n",
+            "the certificate can't be served",
+            "config show",
+        ),
+        (
+            "[engine]\nmariadbd = \"/nowhere\"\n",
+            "no MariaDB server",
+            "engine.mariadbd",
+        ),
     ] {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
         std::fs::write(dir.path().join("tidegate.toml"), config).unwrap();
-        let out = tidegate(&["serve", "--listen", "127.0.0.1:0", "--data", dir.path().to_str().unwrap()]);
+        let out = tidegate(&[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            dir.path().to_str().unwrap(),
+        ]);
         assert_eq!(out.status.code(), Some(1));
         let error = text(&out.stderr);
-        assert!(error.contains(&format!("error: {cause}")) && error.contains(mend), "{error}");
+        assert!(
+            error.contains(&format!("error: {cause}")) && error.contains(mend),
+            "{error}"
+        );
     }
 }

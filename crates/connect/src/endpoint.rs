@@ -44,16 +44,21 @@ impl fmt::Display for TlsMinimum {
 
 /// A host as it stands before a port and in URLs: an IPv6 address needs brackets there.
 pub fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
 }
 
 impl Endpoint {
     /// The path of the CA file that clients have to be given, if the trust needs one.
     pub fn ca_file(&self) -> Result<Option<&str>, ConnectError> {
         match &self.trust {
-            Trust::Local(path) | Trust::Private(Some(path)) => {
-                path.to_str().map(Some).ok_or_else(|| ConnectError::PathNotText(path.display().to_string()))
-            }
+            Trust::Local(path) | Trust::Private(Some(path)) => path
+                .to_str()
+                .map(Some)
+                .ok_or_else(|| ConnectError::PathNotText(path.display().to_string())),
             // A company's CA whose file nobody named is taken to be in the machine's own store.
             Trust::Public | Trust::Private(None) => Ok(None),
         }
@@ -62,7 +67,13 @@ impl Endpoint {
     /// No language's literal and no line of a file holds a line break; nothing real has one.
     pub fn refuse_control_characters(&self) -> Result<(), ConnectError> {
         let ca = self.ca_file()?.unwrap_or_default();
-        let odd = [&self.host, &self.user, &self.database, ca].into_iter().find(|v| v.contains(char::is_control));
-        odd.map_or(Ok(()), |value| Err(ConnectError::ControlCharacter(value.escape_debug().to_string())))
+        let odd = [&self.host, &self.user, &self.database, ca]
+            .into_iter()
+            .find(|v| v.contains(char::is_control));
+        odd.map_or(Ok(()), |value| {
+            Err(ConnectError::ControlCharacter(
+                value.escape_debug().to_string(),
+            ))
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! The guide "Connect securely", in Markdown, from the same table as every string. Never written here: the caller
-//! compares or saves it.
+//! The guide "Connect securely", in Markdown, from the same table as every string. Never written
+//! here: the caller compares or saves it.
 
 use crate::endpoint::{Endpoint, Wish};
 use crate::render::{Form, Rendered, render};
@@ -79,19 +79,36 @@ fn example(trust: Trust) -> Endpoint {
 
 fn section(client: &Client) -> String {
     // Only a client of the table is asked for, so there is always a string.
-    let Ok(rendered) = render(&client.id, &example(Trust::Public), Wish::default()) else { return String::new() };
-    let Rendered { name, language, install, minimum_version, .. } = rendered;
-    let mut out =
-        format!("\n### {name}\n\n`--with {}`, {language}, from {minimum_version} on. Install: {install}\n", client.id);
+    let Ok(rendered) = render(&client.id, &example(Trust::Public), Wish::default()) else {
+        return String::new();
+    };
+    let Rendered {
+        name,
+        language,
+        install,
+        minimum_version,
+        ..
+    } = rendered;
+    let mut out = format!(
+        "\n### {name}\n\n`--with {}`, {language}, from {minimum_version} on. Install: {install}\n",
+        client.id
+    );
     if let Some(text) = rendered.no_form_verifies {
         let _ = write!(out, "\n**{text}**\n");
     }
     for form in &rendered.forms {
-        let _ = write!(out, "\n{}:\n\n{}", title(form), fenced(form.syntax.fence(), &form.text));
+        let _ = write!(
+            out,
+            "\n{}:\n\n{}",
+            title(form),
+            fenced(form.syntax.fence(), &form.text)
+        );
     }
     let store = match client.ca {
         CaNeed::Always => "It never reads the system's store: the path is always named.",
-        CaNeed::Private => "It finds public roots by itself; for another CA the string names the file.",
+        CaNeed::Private => {
+            "It finds public roots by itself; for another CA the string names the file."
+        }
         CaNeed::Store => "It reads the system's store and takes no file.",
     };
     let _ = write!(out, "\n- {store}\n");
@@ -102,7 +119,9 @@ fn section(client: &Client) -> String {
         out.push_str("- Its string can't insist on TLS 1.3.\n");
     }
     if !client.verifies.address {
-        out.push_str("- It does not check an IP address against the certificate: connect by a name.\n");
+        out.push_str(
+            "- It does not check an IP address against the certificate: connect by a name.\n",
+        );
     }
     if let Some(why) = &client.not_run {
         let _ = writeln!(out, "- Not run: {why}.");
@@ -127,8 +146,12 @@ fn fenced(language: &str, text: &str) -> String {
 /// The first form with a CA file, where that is another string.
 fn local_difference(client: &Client, public: &[Form]) -> String {
     let with_file = example(Trust::Local("ca.pem".into()));
-    let Ok(local) = render(&client.id, &with_file, Wish::default()) else { return String::new() };
-    let (Some(form), Some(same)) = (local.forms.first(), public.first()) else { return String::new() };
+    let Ok(local) = render(&client.id, &with_file, Wish::default()) else {
+        return String::new();
+    };
+    let (Some(form), Some(same)) = (local.forms.first(), public.first()) else {
+        return String::new();
+    };
     if form.text == same.text {
         return String::new();
     }
@@ -147,8 +170,16 @@ fn roots() -> String {
          | platform | `--os` | file | also there | known from |\n| --- | --- | --- | --- | --- |\n",
     );
     for platform in platforms() {
-        let also: Vec<_> = platform.alternatives.iter().map(|path| format!("`{path}`")).collect();
-        let from = if platform.run { "a client read it in the tests" } else { "documentation" };
+        let also: Vec<_> = platform
+            .alternatives
+            .iter()
+            .map(|path| format!("`{path}`"))
+            .collect();
+        let from = if platform.run {
+            "a client read it in the tests"
+        } else {
+            "documentation"
+        };
         let _ = writeln!(
             out,
             "| {} | `{}` | `{}` | {} | {from} |",

@@ -1,8 +1,8 @@
-//! The table of clients and platforms, the strings a person copies, and the help page of each refusal: pure
-//! functions over data files. Never any IO, never HTML.
+//! The table of clients and platforms, the strings a person copies, and the help page of each
+//! refusal: pure functions over data files. Never any IO, never HTML.
 //!
-//! A client is one file in `clients/`; [`render`] makes everything that is shown of it, [`argv`] its command line for
-//! `exec`.
+//! A client is one file in `clients/`; [`render`] makes everything that is shown of it, [`argv`]
+//! its command line for `exec`.
 
 mod endpoint;
 mod explain;
@@ -22,7 +22,8 @@ pub use quote::Syntax;
 pub use refusal::{ClientLine, RefusalHelp, refusal_help, refusal_index, refusal_page};
 pub use render::{Block, Form, PASSWORD_VARIABLE, Rendered, argv, render};
 pub use table::{
-    CaNeed, Client, Fails, Format, PasswordFrom, Platform, Setting, Verifies, client, clients, platform, platforms,
+    CaNeed, Client, Fails, Format, PasswordFrom, Platform, Setting, Verifies, client, clients,
+    platform, platforms,
 };
 
 /// Why there is no string.
@@ -32,7 +33,9 @@ pub enum ConnectError {
     UnknownClient { given: String, known: String },
     #[error("no platform `{given}` is known; there are: {known}")]
     UnknownPlatform { given: String, known: String },
-    #[error("the string of {client} can't insist on TLS 1.3; it agrees on 1.3 by itself where both sides can")]
+    #[error(
+        "the string of {client} can't insist on TLS 1.3; it agrees on 1.3 by itself where both sides can"
+    )]
     NoTlsMinimum { client: String },
     #[error("{client} has no command line")]
     NoCommandLine { client: String },

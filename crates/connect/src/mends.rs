@@ -1,5 +1,5 @@
-//! The mend of each client that the gateway can recognise, for the refusal of plain text. Never longer than an error
-//! text can take: a test looks at each.
+//! The mend of each client that the gateway can recognise, for the refusal of plain text. Never
+//! longer than an error text can take: a test looks at each.
 
 use crate::table::{Client, clients};
 use tidegate_model::Mend;
@@ -31,15 +31,27 @@ mod tests {
         let wording = Wording::new("", mends.clone()).unwrap();
         let mut told = std::collections::BTreeSet::new();
         for mend in &mends {
-            let text = wording.text(&Refusal::new(RefusalKind::InsecureTransport), Some(&mend.calls_itself));
+            let text = wording.text(
+                &Refusal::new(RefusalKind::InsecureTransport),
+                Some(&mend.calls_itself),
+            );
             // Of clients that call themselves the same, the first in the list speaks.
-            let speaks = mends.iter().find(|other| other.calls_itself == mend.calls_itself).unwrap();
+            let speaks = mends
+                .iter()
+                .find(|other| other.calls_itself == mend.calls_itself)
+                .unwrap();
             assert!(
-                text.contains(&format!("{} to use TLS and to verify the server: {}", speaks.name, speaks.phrase)),
+                text.contains(&format!(
+                    "{} to use TLS and to verify the server: {}",
+                    speaks.name, speaks.phrase
+                )),
                 "{text}"
             );
             told.insert(speaks.name.clone());
         }
-        assert!(told.contains("MySQL Client") && told.contains("MariaDB Client"), "{told:?}");
+        assert!(
+            told.contains("MySQL Client") && told.contains("MariaDB Client"),
+            "{told:?}"
+        );
     }
 }

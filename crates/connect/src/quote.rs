@@ -1,5 +1,5 @@
-//! A value as a literal of the language it is written into, so that whatever stands in it stays one value. Never
-//! knows what a value means.
+//! A value as a literal of the language it is written into, so that whatever stands in it stays one
+//! value. Never knows what a value means.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -68,7 +68,9 @@ pub fn literal(syntax: Syntax, value: &str) -> String {
         | Syntax::Yaml => {
             format!("\"{}\"", backslashed(value, &['\\', '"']))
         }
-        Syntax::Php | Syntax::Ruby | Syntax::Perl => format!("'{}'", backslashed(value, &['\\', '\''])),
+        Syntax::Php | Syntax::Ruby | Syntax::Perl => {
+            format!("'{}'", backslashed(value, &['\\', '\'']))
+        }
         Syntax::Env => format!("\"{}\"", backslashed(value, &['\\', '"', '$', '`'])),
         Syntax::Properties => backslashed(value, &['\\']),
         Syntax::Text => value.to_owned(),
@@ -124,7 +126,10 @@ mod tests {
     #[test]
     fn python_reads_back_what_was_written() {
         let said = std::process::Command::new("python3")
-            .args(["-c", &format!("print({}, end='')", literal(Syntax::Python, ODD))])
+            .args([
+                "-c",
+                &format!("print({}, end='')", literal(Syntax::Python, ODD)),
+            ])
             .output()
             .unwrap();
         assert_eq!(String::from_utf8(said.stdout).unwrap(), ODD);
@@ -142,7 +147,10 @@ mod tests {
     #[test]
     fn json_reads_back_what_was_written_for_javascript_and_yaml() {
         for syntax in [Syntax::Js, Syntax::Yaml] {
-            assert_eq!(serde_json::from_str::<String>(&literal(syntax, ODD)).unwrap(), ODD);
+            assert_eq!(
+                serde_json::from_str::<String>(&literal(syntax, ODD)).unwrap(),
+                ODD
+            );
         }
     }
 

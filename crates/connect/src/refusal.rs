@@ -1,5 +1,5 @@
-//! The help page of each refusal, in Markdown, from the row in `model`, what is known of its cause, and the
-//! table of clients. Never written here: the caller compares or saves it.
+//! The help page of each refusal, in Markdown, from the row in `model`, what is known of its cause,
+//! and the table of clients. Never written here: the caller compares or saves it.
 
 use crate::endpoint::{Endpoint, Wish};
 use crate::render::{Form, Rendered, render};
@@ -13,7 +13,13 @@ const MADE: &str = "<!-- Made from the table of refusals; change it there. -->\n
 
 /// The page of one refusal.
 pub fn refusal_page(entry: &Entry) -> String {
-    let Entry { code, sqlstate, text, hint, .. } = entry;
+    let Entry {
+        code,
+        sqlstate,
+        text,
+        hint,
+        ..
+    } = entry;
     let (whose, again) = (entry.blame.words(), entry.retry.words());
     let help = refusal_help(entry);
     let mut page = format!(
@@ -36,7 +42,8 @@ pub fn refusal_page(entry: &Entry) -> String {
 pub struct RefusalHelp {
     /// Paragraphs, with code between backticks; empty if nothing is known beyond the row.
     pub cause: Vec<&'static str>,
-    /// The right string of each client, where a client's setting is the mend; none holds a password.
+    /// The right string of each client, where a client's setting is the mend; none holds a
+    /// password.
     pub lines: Vec<ClientLine>,
 }
 
@@ -52,8 +59,14 @@ pub struct ClientLine {
 pub fn refusal_help(entry: &Entry) -> RefusalHelp {
     let cause = causes().get(entry.slug);
     RefusalHelp {
-        cause: cause.map(|cause| cause.cause.trim().split("\n\n").collect()).unwrap_or_default(),
-        lines: if cause.is_some_and(|cause| cause.lines) { client_lines() } else { Vec::new() },
+        cause: cause
+            .map(|cause| cause.cause.trim().split("\n\n").collect())
+            .unwrap_or_default(),
+        lines: if cause.is_some_and(|cause| cause.lines) {
+            client_lines()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -67,8 +80,17 @@ fn client_lines() -> Vec<ClientLine> {
     };
     let line = |client: &'static Client| {
         // Only a client of the table is asked for, so there is always a string.
-        let Rendered { name, minimum_version, forms, .. } = render(&client.id, &example, Wish::default()).ok()?;
-        Some(ClientLine { name, minimum_version, form: forms.into_iter().next()? })
+        let Rendered {
+            name,
+            minimum_version,
+            forms,
+            ..
+        } = render(&client.id, &example, Wish::default()).ok()?;
+        Some(ClientLine {
+            name,
+            minimum_version,
+            form: forms.into_iter().next()?,
+        })
     };
     clients().iter().filter_map(line).collect()
 }
@@ -79,9 +101,18 @@ fn lines(lines: Vec<ClientLine>) -> String {
         "\n## By client\n\nThese strings use TLS and verify the server, its chain and its name. `tidegate connect NAME --with CLIENT` prints \
          them filled in; `ca.pem` lies in the server's data folder.\n",
     );
-    for ClientLine { name, minimum_version, form } in lines {
+    for ClientLine {
+        name,
+        minimum_version,
+        form,
+    } in lines
+    {
         let fence = form.syntax.fence();
-        let _ = write!(out, "\n### {name}\n\nFrom {minimum_version} on:\n\n```{fence}\n{}\n```\n", form.text);
+        let _ = write!(
+            out,
+            "\n### {name}\n\nFrom {minimum_version} on:\n\n```{fence}\n{}\n```\n",
+            form.text
+        );
     }
     out
 }
@@ -93,9 +124,19 @@ pub fn refusal_index() -> String {
          | Code | SQLSTATE | Text | Lies with |\n| --- | --- | --- | --- |\n"
     );
     for kind in RefusalKind::ALL {
-        let Entry { slug, code, sqlstate, text, blame, .. } = kind.entry();
+        let Entry {
+            slug,
+            code,
+            sqlstate,
+            text,
+            blame,
+            ..
+        } = kind.entry();
         let whose = format!("{blame:?}").to_lowercase();
-        let _ = writeln!(page, "| {code} | {sqlstate} | [{text}]({slug}.md) | {whose} |");
+        let _ = writeln!(
+            page,
+            "| {code} | {sqlstate} | [{text}]({slug}.md) | {whose} |"
+        );
     }
     page
 }
@@ -107,7 +148,10 @@ mod tests {
 
     #[test]
     fn every_refusal_has_a_cause_and_no_cause_is_left_over() {
-        let rows: BTreeSet<_> = RefusalKind::ALL.iter().map(|kind| kind.entry().slug).collect();
+        let rows: BTreeSet<_> = RefusalKind::ALL
+            .iter()
+            .map(|kind| kind.entry().slug)
+            .collect();
         let known: BTreeSet<_> = causes().keys().map(String::as_str).collect();
         assert_eq!(rows, known);
     }
@@ -118,6 +162,10 @@ mod tests {
         for client in clients() {
             assert!(page.contains(&client.name), "{}", client.name);
         }
-        assert!(page.contains("ERROR 3159 (HY000): Connections using insecure transport are prohibited"));
+        assert!(
+            page.contains(
+                "ERROR 3159 (HY000): Connections using insecure transport are prohibited"
+            )
+        );
     }
 }

@@ -1,11 +1,12 @@
-//! From the table and an endpoint to the strings a person copies. Never weakens one; and a password stands only in
-//! the literal forms.
+//! From the table and an endpoint to the strings a person copies. Never weakens one; and a password
+//! stands only in the literal forms.
 
 use crate::ConnectError;
 use crate::endpoint::{Endpoint, TlsMinimum, Wish, bracketed};
 use crate::quote::{Syntax, percent};
 use crate::table::{
-    CaNeed, Client, Fails, FormTemplate, Format, PasswordFrom, Platform, Setting, Verifies, client, platform,
+    CaNeed, Client, Fails, FormTemplate, Format, PasswordFrom, Platform, Setting, Verifies, client,
+    platform,
 };
 use crate::template::fill;
 use minijinja::value::Value;
@@ -66,26 +67,37 @@ pub struct Form {
 /// Everything about one client for this endpoint.
 ///
 /// # Errors
-/// If client or platform is unknown, a value can't stand in a string, or TLS 1.3 is asked of a client whose string
-/// can't say so.
-pub fn render(client_id: &str, endpoint: &Endpoint, wish: Wish<'_>) -> Result<Rendered, ConnectError> {
+/// If client or platform is unknown, a value can't stand in a string, or TLS 1.3 is asked of a
+/// client whose string can't say so.
+pub fn render(
+    client_id: &str,
+    endpoint: &Endpoint,
+    wish: Wish<'_>,
+) -> Result<Rendered, ConnectError> {
     let client = client(client_id)?;
     let platform = platform(wish.os)?;
     endpoint.refuse_control_characters()?;
     if wish.tls == TlsMinimum::Tls13 && !client.tls13 {
-        return Err(ConnectError::NoTlsMinimum { client: client.name.clone() });
+        return Err(ConnectError::NoTlsMinimum {
+            client: client.name.clone(),
+        });
     }
     let ca = ca_file(client, endpoint, platform)?;
     let values = values(endpoint, ca.as_deref(), platform, wish.tls);
     let setup = client.setup.as_ref().map(|setup| {
-        let text = fill(setup.syntax, &setup.text, &values).map_err(|error| bad_template(client, &error))?;
-        Ok((!text.is_empty()).then_some(Block { syntax: setup.syntax, text }))
+        let text = fill(setup.syntax, &setup.text, &values)
+            .map_err(|error| bad_template(client, &error))?;
+        Ok((!text.is_empty()).then_some(Block {
+            syntax: setup.syntax,
+            text,
+        }))
     });
     let mut forms = Vec::new();
     for template in &client.forms {
         for &from in &template.password {
             let form = form(client, template, from, &values, wish.password)?;
-            // A template that has nothing to say for this endpoint, such as a short form that could not verify it.
+            // A template that has nothing to say for this endpoint, such as a short form that could
+            // not verify it.
             if !form.text.is_empty() {
                 forms.push(form);
             }
@@ -111,8 +123,8 @@ pub fn render(client_id: &str, endpoint: &Endpoint, wish: Wish<'_>) -> Result<Re
     })
 }
 
-/// The words of a command-line client's first form for `exec` on this machine, the program's name first. The client
-/// asks for the password (`-p`): none is ever among the words.
+/// The words of a command-line client's first form for `exec` on this machine, the program's name
+/// first. The client asks for the password (`-p`): none is ever among the words.
 ///
 /// # Errors
 /// As [`render`]; and if this client is no command line.
@@ -123,7 +135,9 @@ pub fn argv(client_id: &str, endpoint: &Endpoint) -> Result<Vec<String>, Connect
         .iter()
         .find(|form| form.syntax == Syntax::Sh && form.password == PasswordFrom::Asked)
         .and_then(|form| shlex::split(&form.text))
-        .ok_or_else(|| ConnectError::NoCommandLine { client: rendered.name.to_owned() })
+        .ok_or_else(|| ConnectError::NoCommandLine {
+            client: rendered.name.to_owned(),
+        })
 }
 
 fn form(
@@ -137,7 +151,10 @@ fn form(
     values.insert("env", Value::from(from == PasswordFrom::Env));
     match from {
         PasswordFrom::Literal => {
-            values.insert("password", Value::from(password.unwrap_or(PASSWORD_PLACEHOLDER)));
+            values.insert(
+                "password",
+                Value::from(password.unwrap_or(PASSWORD_PLACEHOLDER)),
+            );
         }
         PasswordFrom::Env => {
             if let Some(expression) = &template.env_password {
@@ -146,7 +163,8 @@ fn form(
         }
         PasswordFrom::Asked => {}
     }
-    let mut text = fill(template.syntax, &template.text, &values).map_err(|error| bad_template(client, &error))?;
+    let mut text = fill(template.syntax, &template.text, &values)
+        .map_err(|error| bad_template(client, &error))?;
     if password.is_none() {
         // It is for people to replace, so in a URL too it stays readable.
         text = text.replace(&percent(PASSWORD_PLACEHOLDER), PASSWORD_PLACEHOLDER);
@@ -166,7 +184,10 @@ fn form(
 }
 
 fn bad_template(client: &Client, error: &minijinja::Error) -> ConnectError {
-    ConnectError::BadTemplate { client: client.id.clone(), reason: error.to_string() }
+    ConnectError::BadTemplate {
+        client: client.id.clone(),
+        reason: error.to_string(),
+    }
 }
 
 /// What a template may name.
@@ -184,7 +205,10 @@ fn values(
         ("database", Value::from(endpoint.database.as_str())),
         ("os", Value::from(platform.id.as_str())),
         ("tls13", Value::from(tls == TlsMinimum::Tls13)),
-        ("is_address", Value::from(endpoint.host.parse::<std::net::IpAddr>().is_ok())),
+        (
+            "is_address",
+            Value::from(endpoint.host.parse::<std::net::IpAddr>().is_ok()),
+        ),
     ]);
     if let Some(ca) = ca {
         values.insert("ca", Value::from(ca));
@@ -193,7 +217,11 @@ fn values(
 }
 
 /// The CA file to name, if one has to be.
-fn ca_file(client: &Client, endpoint: &Endpoint, platform: &Platform) -> Result<Option<String>, ConnectError> {
+fn ca_file(
+    client: &Client,
+    endpoint: &Endpoint,
+    platform: &Platform,
+) -> Result<Option<String>, ConnectError> {
     let file = endpoint.ca_file()?;
     Ok(match client.ca {
         CaNeed::Always => Some(file.unwrap_or(&platform.ca).to_owned()),
@@ -210,7 +238,12 @@ fn trust_name(trust: &Trust) -> &'static str {
     }
 }
 
-fn notes(client: &Client, endpoint: &Endpoint, platform: &Platform, ca: Option<&str>) -> Vec<String> {
+fn notes(
+    client: &Client,
+    endpoint: &Endpoint,
+    platform: &Platform,
+    ca: Option<&str>,
+) -> Vec<String> {
     let mut notes = client.notes.clone();
     let own_ca = matches!(endpoint.trust, Trust::Local(_) | Trust::Private(Some(_)));
     if own_ca && client.ca == CaNeed::Store {
@@ -220,11 +253,17 @@ fn notes(client: &Client, endpoint: &Endpoint, platform: &Platform, ca: Option<&
                 .to_owned(),
         );
     } else if own_ca {
-        notes.push("On another machine, copy the CA file there and give its path instead.".to_owned());
+        notes.push(
+            "On another machine, copy the CA file there and give its path instead.".to_owned(),
+        );
     } else if ca.is_some() {
         notes.extend(platform.note.clone());
     }
-    if client.forms.iter().any(|form| form.password.contains(&PasswordFrom::Env)) {
+    if client
+        .forms
+        .iter()
+        .any(|form| form.password.contains(&PasswordFrom::Env))
+    {
         notes.push(format!(
             "The password is read from the environment variable {PASSWORD_VARIABLE}; in the literal form it stands in the text."
         ));
@@ -234,8 +273,15 @@ fn notes(client: &Client, endpoint: &Endpoint, platform: &Platform, ca: Option<&
             "Its string can't insist on TLS 1.3; both sides agree on it by themselves where both can.".to_owned(),
         );
     }
-    if let Ok(true) = endpoint.host.parse::<std::net::IpAddr>().map(|_| !client.verifies.address) {
-        notes.push("It does not check an IP address against the certificate: connect by a name.".to_owned());
+    if let Ok(true) = endpoint
+        .host
+        .parse::<std::net::IpAddr>()
+        .map(|_| !client.verifies.address)
+    {
+        notes.push(
+            "It does not check an IP address against the certificate: connect by a name."
+                .to_owned(),
+        );
     }
     notes
 }
@@ -248,6 +294,9 @@ impl Rendered {
 
     /// How the client shows that setting, if the table knows it.
     pub fn looks(&self, setting: Setting) -> Option<&'static str> {
-        self.fails.iter().find(|fails| fails.setting == setting).map(|fails| fails.looks.as_str())
+        self.fails
+            .iter()
+            .find(|fails| fails.setting == setting)
+            .map(|fails| fails.looks.as_str())
     }
 }

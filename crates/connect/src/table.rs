@@ -179,7 +179,9 @@ const CLIENT_FILES: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/clien
 
 /// The name of a file without folder and `.toml`.
 const fn file_stem(path: &str) -> &str {
-    let Some((rest, _)) = path.as_bytes().split_last_chunk::<5>() else { return path };
+    let Some((rest, _)) = path.as_bytes().split_last_chunk::<5>() else {
+        return path;
+    };
     let mut name = rest;
     let mut left = rest;
     while let Some((&first, after)) = left.split_first() {
@@ -194,10 +196,14 @@ const fn file_stem(path: &str) -> &str {
     }
 }
 
-#[expect(clippy::panic, reason = "the files are part of the program, and a test reads each")]
+#[expect(
+    clippy::panic,
+    reason = "the files are part of the program, and a test reads each"
+)]
 static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
     let read = |(id, text): &(&str, &str)| {
-        let mut client: Client = toml::from_str(text).unwrap_or_else(|error| panic!("clients/{id}.toml: {error}"));
+        let mut client: Client =
+            toml::from_str(text).unwrap_or_else(|error| panic!("clients/{id}.toml: {error}"));
         client.id = (*id).to_owned();
         client
     };
@@ -206,15 +212,23 @@ static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
     clients
 });
 
-#[expect(clippy::expect_used, reason = "the file is part of the program, and a test reads it")]
+#[expect(
+    clippy::expect_used,
+    reason = "the file is part of the program, and a test reads it"
+)]
 static PLATFORMS: LazyLock<Vec<Platform>> = LazyLock::new(|| {
-    let table: Platforms = toml::from_str(include_str!("../platforms.toml")).expect("a table that the tests have read");
+    let table: Platforms = toml::from_str(include_str!("../platforms.toml"))
+        .expect("a table that the tests have read");
     table.platform
 });
 
-#[expect(clippy::expect_used, reason = "the file is part of the program, and a test reads it")]
-static CAUSES: LazyLock<BTreeMap<String, Cause>> =
-    LazyLock::new(|| toml::from_str(include_str!("../refusals.toml")).expect("a table that the tests have read"));
+#[expect(
+    clippy::expect_used,
+    reason = "the file is part of the program, and a test reads it"
+)]
+static CAUSES: LazyLock<BTreeMap<String, Cause>> = LazyLock::new(|| {
+    toml::from_str(include_str!("../refusals.toml")).expect("a table that the tests have read")
+});
 
 /// Why a refusal comes, for its help page.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -246,11 +260,20 @@ pub fn causes() -> &'static BTreeMap<String, Cause> {
 /// # Errors
 /// If there is none.
 pub fn client(id: &str) -> Result<&'static Client, ConnectError> {
-    let known = || clients().iter().map(|client| client.id.as_str()).collect::<Vec<_>>().join(", ");
+    let known = || {
+        clients()
+            .iter()
+            .map(|client| client.id.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     clients()
         .iter()
         .find(|client| client.id == id)
-        .ok_or_else(|| ConnectError::UnknownClient { given: id.to_owned(), known: known() })
+        .ok_or_else(|| ConnectError::UnknownClient {
+            given: id.to_owned(),
+            known: known(),
+        })
 }
 
 /// The platform of this id; the first where none is named.
@@ -258,9 +281,18 @@ pub fn client(id: &str) -> Result<&'static Client, ConnectError> {
 /// # Errors
 /// If there is none of that id.
 pub fn platform(id: Option<&str>) -> Result<&'static Platform, ConnectError> {
-    let known = || platforms().iter().map(|platform| platform.id.as_str()).collect::<Vec<_>>().join(", ");
+    let known = || {
+        platforms()
+            .iter()
+            .map(|platform| platform.id.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     platforms()
         .iter()
         .find(|platform| id.is_none_or(|id| platform.id == id))
-        .ok_or_else(|| ConnectError::UnknownPlatform { given: id.unwrap_or_default().to_owned(), known: known() })
+        .ok_or_else(|| ConnectError::UnknownPlatform {
+            given: id.unwrap_or_default().to_owned(),
+            known: known(),
+        })
 }

@@ -1,5 +1,5 @@
-//! How a template of the table becomes text: a value is always written as a literal of the form's language, so no
-//! host, user or path can break out of its place. Never reads the table itself.
+//! How a template of the table becomes text: a value is always written as a literal of the form's
+//! language, so no host, user or path can break out of its place. Never reads the table itself.
 
 use crate::quote::{Syntax, always, literal, percent};
 use minijinja::syntax::SyntaxConfig;
@@ -7,29 +7,48 @@ use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use std::collections::BTreeMap;
 
-/// Fills a template. Numbers and what a template marks `|safe` are written as they are, all else as literals.
+/// Fills a template. Numbers and what a template marks `|safe` are written as they are, all else as
+/// literals.
 ///
 /// # Errors
 /// If the template is wrong or names a value that is not there; a test renders each one.
-pub fn fill(syntax: Syntax, template: &str, values: &BTreeMap<&'static str, Value>) -> Result<String, Error> {
+pub fn fill(
+    syntax: Syntax,
+    template: &str,
+    values: &BTreeMap<&'static str, Value>,
+) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
     environment.set_formatter(move |out, _, value| {
         let text = match value.kind() {
             ValueKind::Number => value.to_string(),
             ValueKind::String if value.is_safe() => value.to_string(),
             ValueKind::String => literal(syntax, value.as_str().unwrap_or_default()),
-            kind => return Err(Error::new(ErrorKind::InvalidOperation, format!("a {kind} is no value of a string"))),
+            kind => {
+                return Err(Error::new(
+                    ErrorKind::InvalidOperation,
+                    format!("a {kind} is no value of a string"),
+                ));
+            }
         };
         Ok(out.write_str(&text)?)
     });
     // As a part of a URL.
     environment.add_filter("url", |value: String| percent(&value));
     // In shell quotes even where none are needed.
-    environment.add_filter("quoted", |value: String| Value::from_safe_string(always(&value)));
+    environment.add_filter("quoted", |value: String| {
+        Value::from_safe_string(always(&value))
+    });
     // As a literal of this language, to be joined with other pieces of code.
-    environment.add_filter("lit", move |value: String| Value::from_safe_string(literal(syntax, &value)));
+    environment.add_filter("lit", move |value: String| {
+        Value::from_safe_string(literal(syntax, &value))
+    });
     let text = environment.render_str(template, Value::from(values.clone()))?;
     Ok(text.trim().to_owned())
 }
@@ -39,7 +58,10 @@ mod tests {
     use super::*;
 
     fn values(ca: Option<&str>) -> BTreeMap<&'static str, Value> {
-        let mut values = BTreeMap::from([("user", Value::from("a'b.root")), ("port", Value::from(4000))]);
+        let mut values = BTreeMap::from([
+            ("user", Value::from("a'b.root")),
+            ("port", Value::from(4000)),
+        ]);
         if let Some(ca) = ca {
             values.insert("ca", Value::from(ca));
         }
@@ -48,7 +70,12 @@ mod tests {
 
     #[test]
     fn values_are_literals_and_numbers_are_not() {
-        let made = fill(Syntax::Python, "connect(user={{user}}, port={{port}})", &values(None)).unwrap();
+        let made = fill(
+            Syntax::Python,
+            "connect(user={{user}}, port={{port}})",
+            &values(None),
+        )
+        .unwrap();
         assert_eq!(made, r#"connect(user="a'b.root", port=4000)"#);
     }
 
@@ -56,13 +83,21 @@ mod tests {
     fn what_is_not_there_can_be_asked_for_but_not_written() {
         let template = "x{% if ca %} --ssl-ca={{ca}}{% endif %}";
         assert_eq!(fill(Syntax::Sh, template, &values(None)).unwrap(), "x");
-        assert_eq!(fill(Syntax::Sh, template, &values(Some("/a b"))).unwrap(), "x --ssl-ca='/a b'");
+        assert_eq!(
+            fill(Syntax::Sh, template, &values(Some("/a b"))).unwrap(),
+            "x --ssl-ca='/a b'"
+        );
         assert!(fill(Syntax::Sh, "{{ca}}", &values(None)).is_err());
     }
 
     #[test]
     fn joined_pieces_are_one_literal() {
-        let made = fill(Syntax::Go, r#"{{ user|url ~ "@tcp(:" ~ port ~ ")" }}"#, &values(None)).unwrap();
+        let made = fill(
+            Syntax::Go,
+            r#"{{ user|url ~ "@tcp(:" ~ port ~ ")" }}"#,
+            &values(None),
+        )
+        .unwrap();
         assert_eq!(made, r#""a%27b.root@tcp(:4000)""#);
     }
 }

@@ -1,6 +1,11 @@
-//! That no piece of a password is ever among what is said of a pasted string, whatever the password holds.
+//! That no piece of a password is ever among what is said of a pasted string, whatever the password
+//! holds.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic; that is how it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may panic; that is how it fails"
+)]
 
 use proptest::prelude::*;
 use tidegate_connect::{Ask, explain};
@@ -95,7 +100,13 @@ const MARK: &str = "qZx";
 
 fn nothing_of_it(text: &str, secret: &str) {
     for client in [None, Some("mysql"), Some("mariadb"), Some("general")] {
-        match explain(text, &Ask { client, ..Ask::default() }) {
+        match explain(
+            text,
+            &Ask {
+                client,
+                ..Ask::default()
+            },
+        ) {
             Ok(told) => {
                 let shown = format!("{}\n{told:?}", serde_json::to_string(&told).unwrap());
                 let parts = (&told.host, &told.port, &told.user, &told.database);
@@ -108,8 +119,16 @@ fn nothing_of_it(text: &str, secret: &str) {
 
 #[test]
 fn no_piece_of_a_password_is_shown_of_any_form() {
-    let plain =
-        ["qZx", "qZx@qZx", "qZx:qZx", "qZx/qZx", "qZx?qZx", "qZx#qZx", "@qZx/qZx:qZx", "qZx@qZx.qZx:1/qZx?qZx=qZx"];
+    let plain = [
+        "qZx",
+        "qZx@qZx",
+        "qZx:qZx",
+        "qZx/qZx",
+        "qZx?qZx",
+        "qZx#qZx",
+        "@qZx/qZx:qZx",
+        "qZx@qZx.qZx:1/qZx?qZx=qZx",
+    ];
     let odd = [
         "qZx\"qZx",
         "qZx'qZx",
@@ -198,14 +217,30 @@ fn separator() -> impl Strategy<Value = String> {
 
 /// A password of marked pieces and separators, raw or percent-encoded.
 fn secret() -> impl Strategy<Value = String> {
-    let code = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("%{:02x}", u32::from(c)) };
-    (proptest::collection::vec(separator(), 1..6), any::<bool>(), any::<bool>()).prop_map(
-        move |(parts, marked, encoded)| {
-            let raw: String = parts.iter().flat_map(|part| [part.as_str(), MARK]).collect();
-            let raw = if marked { format!("{MARK}{raw}") } else { raw };
-            if encoded && raw.is_ascii() { raw.chars().map(code).collect() } else { raw }
-        },
+    let code = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_string()
+        } else {
+            format!("%{:02x}", u32::from(c))
+        }
+    };
+    (
+        proptest::collection::vec(separator(), 1..6),
+        any::<bool>(),
+        any::<bool>(),
     )
+        .prop_map(move |(parts, marked, encoded)| {
+            let raw: String = parts
+                .iter()
+                .flat_map(|part| [part.as_str(), MARK])
+                .collect();
+            let raw = if marked { format!("{MARK}{raw}") } else { raw };
+            if encoded && raw.is_ascii() {
+                raw.chars().map(code).collect()
+            } else {
+                raw
+            }
+        })
 }
 
 proptest! {

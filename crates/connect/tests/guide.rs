@@ -12,14 +12,22 @@ fn the_guide_is_that_of_the_table() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&file, &wanted).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), wanted, "run this test with UPDATE=1");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        wanted,
+        "run this test with UPDATE=1"
+    );
 }
 
 #[test]
 fn the_guide_names_every_client_and_platform_and_no_password() {
     let guide = guide();
     for client in clients() {
-        assert!(guide.contains(&format!("\n### {}\n", client.name)), "{}", client.id);
+        assert!(
+            guide.contains(&format!("\n### {}\n", client.name)),
+            "{}",
+            client.id
+        );
     }
     for platform in platforms() {
         assert!(guide.contains(&platform.ca), "{}", platform.id);

@@ -28,7 +28,10 @@ fn links(page: &str) -> Vec<String> {
         }
         // Every second piece between backticks is code.
         let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
-        let targets = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        let targets = prose
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'));
         found.extend(targets.map(|(target, _)| target.to_owned()));
     }
     found
@@ -42,10 +45,19 @@ fn links_are_found_in_prose_and_not_in_code() {
 
 #[test]
 fn every_link_to_a_page_of_ours_leads_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap();
     let mut found = Vec::new();
     pages(&root.join("docs"), &mut found);
-    for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ] {
         found.extend(Some(root.join(name)).filter(|path| path.is_file()));
     }
     let mut checked = 0;
@@ -60,5 +72,8 @@ fn every_link_to_a_page_of_ours_leads_somewhere() {
             assert!(target.exists(), "{}: dead link {link}", page.display());
         }
     }
-    assert!(checked > 20, "only {checked} links were found: does this test still read them?");
+    assert!(
+        checked > 20,
+        "only {checked} links were found: does this test still read them?"
+    );
 }

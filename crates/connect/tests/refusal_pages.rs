@@ -1,4 +1,5 @@
-//! The help pages in `docs/refusals/` are those the table makes. With UPDATE=1 they are written instead.
+//! The help pages in `docs/refusals/` are those the table makes. With UPDATE=1 they are written
+//! instead.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; that is how it fails")]
 
@@ -10,7 +11,8 @@ use tidegate_model::RefusalKind;
 #[test]
 fn the_pages_are_those_of_the_table() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/refusals");
-    let mut wanted: BTreeMap<String, String> = BTreeMap::from([("README.md".to_owned(), refusal_index())]);
+    let mut wanted: BTreeMap<String, String> =
+        BTreeMap::from([("README.md".to_owned(), refusal_index())]);
     for kind in RefusalKind::ALL {
         let entry = kind.entry();
         wanted.insert(format!("{}.md", entry.slug), refusal_page(&entry));
@@ -21,12 +23,27 @@ fn the_pages_are_those_of_the_table() {
             std::fs::write(folder.join(name), text).unwrap();
         }
     }
-    let there = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap());
+    let there = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap());
     let there: BTreeMap<String, String> = there
-        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read_to_string(entry.path()).unwrap()))
+        .map(|entry| {
+            (
+                entry.file_name().into_string().unwrap(),
+                std::fs::read_to_string(entry.path()).unwrap(),
+            )
+        })
         .collect();
-    assert_eq!(there.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "run this test with UPDATE=1");
+    assert_eq!(
+        there.keys().collect::<Vec<_>>(),
+        wanted.keys().collect::<Vec<_>>(),
+        "run this test with UPDATE=1"
+    );
     for (name, text) in &wanted {
-        assert_eq!(there.get(name), Some(text), "{name}: run this test with UPDATE=1");
+        assert_eq!(
+            there.get(name),
+            Some(text),
+            "{name}: run this test with UPDATE=1"
+        );
     }
 }

@@ -1,14 +1,18 @@
 //! What the strings of every client must be, whatever stands in the table.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic; that is how it fails"
+)]
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use tidegate_connect::{
-    CaNeed, ConnectError, Endpoint, Format, PasswordFrom, Rendered, Syntax, TlsMinimum, Wish, argv, clients, platforms,
-    render,
+    CaNeed, ConnectError, Endpoint, Format, PasswordFrom, Rendered, Syntax, TlsMinimum, Wish, argv,
+    clients, platforms, render,
 };
 use tidegate_model::Trust;
 
@@ -27,19 +31,39 @@ fn local(path: &str) -> Endpoint {
 }
 
 fn first(id: &str, endpoint: &Endpoint, os: Option<&str>) -> String {
-    render(id, endpoint, Wish { os, ..Wish::default() }).unwrap().forms[0].text.clone()
+    render(
+        id,
+        endpoint,
+        Wish {
+            os,
+            ..Wish::default()
+        },
+    )
+    .unwrap()
+    .forms[0]
+        .text
+        .clone()
 }
 
 #[test]
 fn mysql_verifies_identity_in_each_trust() {
     let head = "mysql --connect-timeout 15 -u 'abcdefghjkmn.root' -h 127.0.0.1 -P 4000 --ssl-mode=VERIFY_IDENTITY";
     let line = |ca: &str| format!("{head} --ssl-ca={ca} -D test -p");
-    assert_eq!(first("mysql", &local("/data/ca.pem"), None), line("/data/ca.pem"));
+    assert_eq!(
+        first("mysql", &local("/data/ca.pem"), None),
+        line("/data/ca.pem")
+    );
     let company = endpoint(Trust::Private(Some(PathBuf::from("/etc/company.pem"))));
     assert_eq!(first("mysql", &company, None), line("/etc/company.pem"));
     let public = endpoint(Trust::Public);
-    assert_eq!(first("mysql", &public, None), line("/etc/ssl/certs/ca-certificates.crt"));
-    assert_eq!(first("mysql", &public, Some("macos")), line("/etc/ssl/cert.pem"));
+    assert_eq!(
+        first("mysql", &public, None),
+        line("/etc/ssl/certs/ca-certificates.crt")
+    );
+    assert_eq!(
+        first("mysql", &public, Some("macos")),
+        line("/etc/ssl/cert.pem")
+    );
     assert_eq!(
         first("mysql", &endpoint(Trust::Private(None)), Some("redhat")),
         line("/etc/pki/tls/certs/ca-bundle.crt")
@@ -50,8 +74,14 @@ fn mysql_verifies_identity_in_each_trust() {
 fn mariadb_verifies_and_names_a_ca_only_where_the_store_lacks_it() {
     let head = "mariadb -u 'abcdefghjkmn.root' -h 127.0.0.1 -P 4000";
     let tail = "--ssl-verify-server-cert -D test -p";
-    assert_eq!(first("mariadb", &local("/data/ca.pem"), None), format!("{head} --ssl-ca=/data/ca.pem {tail}"));
-    assert_eq!(first("mariadb", &endpoint(Trust::Public), None), format!("{head} {tail}"));
+    assert_eq!(
+        first("mariadb", &local("/data/ca.pem"), None),
+        format!("{head} --ssl-ca=/data/ca.pem {tail}")
+    );
+    assert_eq!(
+        first("mariadb", &endpoint(Trust::Public), None),
+        format!("{head} {tail}")
+    );
 }
 
 #[test]
@@ -60,7 +90,10 @@ fn localhost_is_spoken_to_over_tcp() {
         let mut named = local("/data/ca.pem");
         assert!(!first(id, &named, None).contains("--protocol"));
         named.host = "localhost".to_owned();
-        assert!(first(id, &named, None).contains(" -P 4000 --protocol=tcp "), "{id}");
+        assert!(
+            first(id, &named, None).contains(" -P 4000 --protocol=tcp "),
+            "{id}"
+        );
     }
 }
 
@@ -72,8 +105,15 @@ fn a_shell_reads_each_command_line_as_the_words_of_argv() {
     for id in ["mysql", "mariadb"] {
         let line = first(id, &odd, None);
         let script = format!("printf '%s\\n' {line}");
-        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-        let read: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        let read: Vec<_> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
         assert_eq!(read, argv(id, &odd).unwrap(), "{line}");
         assert!(read.contains(&"abcdefghjkmn.o'brien {ca}".to_owned()));
     }
@@ -83,15 +123,33 @@ fn a_shell_reads_each_command_line_as_the_words_of_argv() {
 fn everything() -> Vec<Rendered> {
     let mut all = Vec::new();
     for client in clients() {
-        for trust in [Trust::Public, Trust::Private(None), Trust::Local(PathBuf::from("/it's \"my\"/ca.pem"))] {
+        for trust in [
+            Trust::Public,
+            Trust::Private(None),
+            Trust::Local(PathBuf::from("/it's \"my\"/ca.pem")),
+        ] {
             for host in ["db.example.com", "localhost", "127.0.0.1", "::1"] {
                 for tls in [TlsMinimum::Tls12, TlsMinimum::Tls13] {
-                    let endpoint = Endpoint { host: host.to_owned(), ..endpoint(trust.clone()) };
-                    match render(&client.id, &endpoint, Wish { tls, password: Some("p'w\"$x\\"), os: None }) {
+                    let endpoint = Endpoint {
+                        host: host.to_owned(),
+                        ..endpoint(trust.clone())
+                    };
+                    match render(
+                        &client.id,
+                        &endpoint,
+                        Wish {
+                            tls,
+                            password: Some("p'w\"$x\\"),
+                            os: None,
+                        },
+                    ) {
                         Ok(rendered) => all.push(rendered),
                         Err(error) => {
                             let expected = !client.tls13 && tls == TlsMinimum::Tls13;
-                            assert!(expected && matches!(error, ConnectError::NoTlsMinimum { .. }), "{error}");
+                            assert!(
+                                expected && matches!(error, ConnectError::NoTlsMinimum { .. }),
+                                "{error}"
+                            );
                         }
                     }
                 }
@@ -106,11 +164,27 @@ fn every_client_renders_and_the_best_form_holds_no_password() {
     for rendered in everything() {
         let id = rendered.client;
         assert!(!rendered.forms.is_empty(), "{id}");
-        assert_ne!(rendered.forms[0].password, PasswordFrom::Literal, "{id}: the literal form never comes first");
+        assert_ne!(
+            rendered.forms[0].password,
+            PasswordFrom::Literal,
+            "{id}: the literal form never comes first"
+        );
         for form in &rendered.forms {
-            assert!(!form.text.contains("{{") && !form.text.contains("{%"), "{id}: {}", form.text);
-            let shows = form.text.contains("p'w") || form.text.contains("p%27w") || form.text.contains("p\\'w");
-            assert_eq!(shows, form.password == PasswordFrom::Literal, "{id} {}: {}", form.id, form.text);
+            assert!(
+                !form.text.contains("{{") && !form.text.contains("{%"),
+                "{id}: {}",
+                form.text
+            );
+            let shows = form.text.contains("p'w")
+                || form.text.contains("p%27w")
+                || form.text.contains("p\\'w");
+            assert_eq!(
+                shows,
+                form.password == PasswordFrom::Literal,
+                "{id} {}: {}",
+                form.id,
+                form.text
+            );
             if form.password == PasswordFrom::Asked && form.syntax == Syntax::Sh {
                 assert!(!form.text.contains("--password"), "{id}: {}", form.text);
             }
@@ -123,15 +197,29 @@ fn every_client_renders_and_the_best_form_holds_no_password() {
 #[test]
 fn a_local_ca_is_named_and_a_public_one_never_downloaded() {
     for rendered in everything() {
-        let client = clients().iter().find(|client| client.id == rendered.client).unwrap();
+        let client = clients()
+            .iter()
+            .find(|client| client.id == rendered.client)
+            .unwrap();
         let ca = rendered.ca.as_deref();
         match (rendered.trust, client.ca) {
-            ("local", CaNeed::Always | CaNeed::Private) => assert_eq!(ca, Some("/it's \"my\"/ca.pem")),
-            (_, CaNeed::Always) => assert_eq!(ca, Some("/etc/ssl/certs/ca-certificates.crt"), "{}", rendered.client),
+            ("local", CaNeed::Always | CaNeed::Private) => {
+                assert_eq!(ca, Some("/it's \"my\"/ca.pem"))
+            }
+            (_, CaNeed::Always) => assert_eq!(
+                ca,
+                Some("/etc/ssl/certs/ca-certificates.crt"),
+                "{}",
+                rendered.client
+            ),
             _ => assert_eq!(ca, None, "{}", rendered.client),
         }
         if rendered.trust == "public" {
-            let text: String = rendered.forms.iter().map(|form| form.text.as_str()).collect();
+            let text: String = rendered
+                .forms
+                .iter()
+                .map(|form| form.text.as_str())
+                .collect();
             assert!(!text.contains("ca.pem"), "{}: {text}", rendered.client);
         }
     }
@@ -149,20 +237,43 @@ fn every_client_verifies_chain_and_name_or_says_who_does() {
 fn only_what_was_asked_for_insists_on_tls_13() {
     for client in clients().iter().filter(|client| client.tls13) {
         let text = |tls| {
-            let wish = Wish { tls, ..Wish::default() };
+            let wish = Wish {
+                tls,
+                ..Wish::default()
+            };
             let forms = render(&client.id, &local("/ca.pem"), wish).unwrap().forms;
             forms.into_iter().map(|form| form.text).collect::<String>()
         };
-        assert_ne!(text(TlsMinimum::Tls12), text(TlsMinimum::Tls13), "{}", client.id);
+        assert_ne!(
+            text(TlsMinimum::Tls12),
+            text(TlsMinimum::Tls13),
+            "{}",
+            client.id
+        );
     }
 }
 
 #[test]
 fn a_form_that_is_a_url_is_one_line() {
     for rendered in everything() {
-        for form in rendered.forms.iter().filter(|form| form.format == Format::Url) {
-            assert_eq!(form.text.lines().count(), 1, "{}: {}", rendered.client, form.text);
-            assert!(!form.text.contains(' '), "{}: {}", rendered.client, form.text);
+        for form in rendered
+            .forms
+            .iter()
+            .filter(|form| form.format == Format::Url)
+        {
+            assert_eq!(
+                form.text.lines().count(),
+                1,
+                "{}: {}",
+                rendered.client,
+                form.text
+            );
+            assert!(
+                !form.text.contains(' '),
+                "{}: {}",
+                rendered.client,
+                form.text
+            );
         }
     }
 }
@@ -170,9 +281,19 @@ fn a_form_that_is_a_url_is_one_line() {
 #[test]
 fn a_password_that_is_not_known_is_named_the_same_in_every_form() {
     for client in clients() {
-        let forms = render(&client.id, &local("/ca.pem"), Wish::default()).unwrap().forms;
-        for form in forms.iter().filter(|form| form.password == PasswordFrom::Literal) {
-            assert!(form.text.contains("<your_password>"), "{}: {}", client.id, form.text);
+        let forms = render(&client.id, &local("/ca.pem"), Wish::default())
+            .unwrap()
+            .forms;
+        for form in forms
+            .iter()
+            .filter(|form| form.password == PasswordFrom::Literal)
+        {
+            assert!(
+                form.text.contains("<your_password>"),
+                "{}: {}",
+                client.id,
+                form.text
+            );
         }
     }
 }
@@ -181,15 +302,25 @@ fn a_password_that_is_not_known_is_named_the_same_in_every_form() {
 fn what_cannot_be_rendered_says_why() {
     let unknown = render("psql", &local("/ca.pem"), Wish::default()).unwrap_err();
     assert!(unknown.to_string().contains("mysql"), "{unknown}");
-    let wish = Wish { os: Some("beos"), ..Wish::default() };
+    let wish = Wish {
+        os: Some("beos"),
+        ..Wish::default()
+    };
     let nowhere = render("mysql", &local("/ca.pem"), wish).unwrap_err();
     assert!(nowhere.to_string().contains("debian"), "{nowhere}");
     let bytes = PathBuf::from(OsString::from_vec(vec![b'/', 0xff]));
-    assert!(matches!(argv("mysql", &endpoint(Trust::Local(bytes))), Err(ConnectError::PathNotText(_))));
-    assert!(matches!(argv("mysql", &local("/a\nb")), Err(ConnectError::ControlCharacter(_))));
+    assert!(matches!(
+        argv("mysql", &endpoint(Trust::Local(bytes))),
+        Err(ConnectError::PathNotText(_))
+    ));
+    assert!(matches!(
+        argv("mysql", &local("/a\nb")),
+        Err(ConnectError::ControlCharacter(_))
+    ));
 }
 
-/// What Go's crypto/x509 (root_linux.go, root_bsd.go) and openssl-probe look for, as of Go 1.26 and openssl-probe 0.2.
+/// What Go's crypto/x509 (root_linux.go, root_bsd.go) and openssl-probe look for, as of Go 1.26 and
+/// openssl-probe 0.2.
 const KNOWN_FILES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -204,13 +335,22 @@ const KNOWN_FILES: &[&str] = &[
 fn every_linux_path_is_one_that_go_or_openssl_probe_knows() {
     for platform in platforms().iter().filter(|platform| platform.linux) {
         for path in std::iter::once(&platform.ca).chain(&platform.alternatives) {
-            assert!(KNOWN_FILES.contains(&path.as_str()), "{}: {path}", platform.id);
+            assert!(
+                KNOWN_FILES.contains(&path.as_str()),
+                "{}: {path}",
+                platform.id
+            );
         }
     }
     // Where Go is installed, its own source is asked.
-    let root = std::process::Command::new("go").args(["env", "GOROOT"]).output();
-    let root = root.ok().map(|said| PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
-    let source = root.and_then(|root| std::fs::read_to_string(root.join("src/crypto/x509/root_linux.go")).ok());
+    let root = std::process::Command::new("go")
+        .args(["env", "GOROOT"])
+        .output();
+    let root = root
+        .ok()
+        .map(|said| PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
+    let source = root
+        .and_then(|root| std::fs::read_to_string(root.join("src/crypto/x509/root_linux.go")).ok());
     let Some(source) = source else {
         let _ = std::io::Write::write_all(
             &mut std::io::stderr(),
@@ -218,14 +358,24 @@ fn every_linux_path_is_one_that_go_or_openssl_probe_knows() {
         );
         return;
     };
-    for path in KNOWN_FILES.iter().filter(|path| !path.starts_with("/var/lib/")) {
+    for path in KNOWN_FILES
+        .iter()
+        .filter(|path| !path.starts_with("/var/lib/"))
+    {
         assert!(source.contains(path), "{path} is not in Go's list any more");
     }
 }
 
 #[test]
 fn the_platforms_are_those_of_the_guide() {
-    let path = |id| platforms().iter().find(|platform| platform.id == id).unwrap().ca.as_str();
+    let path = |id| {
+        platforms()
+            .iter()
+            .find(|platform| platform.id == id)
+            .unwrap()
+            .ca
+            .as_str()
+    };
     assert_eq!(path("macos"), "/etc/ssl/cert.pem");
     assert_eq!(path("debian"), "/etc/ssl/certs/ca-certificates.crt");
     assert_eq!(path("redhat"), "/etc/pki/tls/certs/ca-bundle.crt");

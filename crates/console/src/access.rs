@@ -1,4 +1,5 @@
-//! The routes of sign-in links and API keys. A token stands in here only on its way out, and no `Debug` prints it.
+//! The routes of sign-in links and API keys. A token stands in here only on its way out, and no
+//! `Debug` prints it.
 
 use crate::certificate::date;
 use crate::errors::ApiError;
@@ -12,17 +13,28 @@ use std::time::Duration;
 use tidegate_control::{ApiKey, Scopes};
 use zeroize::Zeroizing;
 
-/// Makes a link that signs a browser in to the console, once. Only on the control socket: a key makes no operator.
+/// Makes a link that signs a browser in to the console, once. Only on the control socket: a key
+/// makes no operator.
 #[utoipa::path(post, path = "/v1/operator/link", tag = "access", security(("key" = ["operator"])), responses(
     (status = 201, body = SignInLink),
     (status = 409, description = "there is no console", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn create_link(State(api): State<Api>) -> Result<(StatusCode, Json<SignInLink>), ApiError> {
-    let Some(base) = api.face.borrow().console.clone() else { return Err(ApiError::no_console()) };
+pub async fn create_link(
+    State(api): State<Api>,
+) -> Result<(StatusCode, Json<SignInLink>), ApiError> {
+    let Some(base) = api.face.borrow().console.clone() else {
+        return Err(ApiError::no_console());
+    };
     let made = api.control.new_sign_in_link().await?;
     let url = Zeroizing::new(format!("{base}/link/{}", *made.token));
-    Ok((StatusCode::CREATED, Json(SignInLink { url: Secret::new(url), expires_at: date(made.made) })))
+    Ok((
+        StatusCode::CREATED,
+        Json(SignInLink {
+            url: Secret::new(url),
+            expires_at: date(made.made),
+        }),
+    ))
 }
 
 /// All keys, without themselves.
@@ -31,7 +43,12 @@ pub async fn create_link(State(api): State<Api>) -> Result<(StatusCode, Json<Sig
     (status = "default", body = ErrorBody)
 ))]
 pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError> {
-    let keys = api.control.keys().into_iter().map(|key| show(key, None)).collect();
+    let keys = api
+        .control
+        .keys()
+        .into_iter()
+        .map(|key| show(key, None))
+        .collect();
     Ok(Json(KeyList { keys }))
 }
 
@@ -47,10 +64,15 @@ pub async fn create_key(
 ) -> Result<(StatusCode, Json<Key>), ApiError> {
     let scopes = Scopes::parse(&wanted.scopes.join(","))?;
     // A number no duration can hold becomes zero, which is refused.
-    let life = wanted.expires_after_seconds.map(|s| Duration::try_from_secs_f64(s).unwrap_or_default());
+    let life = wanted
+        .expires_after_seconds
+        .map(|s| Duration::try_from_secs_f64(s).unwrap_or_default());
     let made = api.control.create_key(&wanted.name, scopes, life).await?;
     tracing::info!(key = made.made.id, name = made.made.name, scopes = %made.made.scopes, "an API key was made");
-    Ok((StatusCode::CREATED, Json(show(made.made, Some(Secret::new(made.token))))))
+    Ok((
+        StatusCode::CREATED,
+        Json(show(made.made, Some(Secret::new(made.token)))),
+    ))
 }
 
 /// Revokes a key, by id or name. It opens nothing from now on.
@@ -59,7 +81,10 @@ pub async fn create_key(
     (status = 404, description = "no such key", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn revoke_key(State(api): State<Api>, Path(key): Path<String>) -> Result<StatusCode, ApiError> {
+pub async fn revoke_key(
+    State(api): State<Api>,
+    Path(key): Path<String>,
+) -> Result<StatusCode, ApiError> {
     api.control.revoke_key(&key).await?;
     tracing::info!(key, "an API key was revoked");
     Ok(StatusCode::NO_CONTENT)

@@ -10,7 +10,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Recent refusals of logins to this cluster, and its last wakes; latest first, since the server's start.
+/// Recent refusals of logins to this cluster, and its last wakes; latest first, since the server's
+/// start.
 #[utoipa::path(get, path = "/v1/clusters/{name}/events", tag = "clusters", security(("key" = ["read"])), params(("name" = String, Path)), responses(
     (status = 200, body = Activity),
     (status = 404, description = "no such cluster", body = ErrorBody),
@@ -24,7 +25,11 @@ pub async fn cluster_events(
     let may_see_text = caller.may_change(&name);
     let recent = api.events.of(api.control.cluster(&name)?.id);
     Ok(Json(Activity {
-        refusals: recent.refusals.iter().map(|refused| refusal(refused, may_see_text)).collect(),
+        refusals: recent
+            .refusals
+            .iter()
+            .map(|refused| refusal(refused, may_see_text))
+            .collect(),
         wakes: recent.wakes.iter().map(wake).collect(),
     }))
 }
@@ -34,17 +39,35 @@ fn refusal(refused: &Refused, may_see_text: bool) -> RecentRefusal {
     let (code, reason, meaning, hint) = match &refused.what {
         RefusedBy::Gateway(kind) => {
             let entry = kind.entry();
-            (entry.code, Some(entry.slug.to_owned()), entry.text.to_owned(), Some(entry.hint.to_owned()))
+            (
+                entry.code,
+                Some(entry.slug.to_owned()),
+                entry.text.to_owned(),
+                Some(entry.hint.to_owned()),
+            )
         }
-        RefusedBy::Engine { code, .. } if !may_see_text => (*code, None, "refused by the engine".to_owned(), None),
+        RefusedBy::Engine { code, .. } if !may_see_text => {
+            (*code, None, "refused by the engine".to_owned(), None)
+        }
         RefusedBy::Engine { code, message } => (*code, None, message.clone(), None),
     };
-    RecentRefusal { at: unix(refused.at), client: refused.client.to_string(), code, reason, meaning, hint }
+    RecentRefusal {
+        at: unix(refused.at),
+        client: refused.client.to_string(),
+        code,
+        reason,
+        meaning,
+        hint,
+    }
 }
 
 fn wake(woken: &Woken) -> RecentWake {
     let took_ms = (woken.took.as_secs_f64() * 10_000.0).round() / 10.0;
-    RecentWake { at: unix(woken.at), took_ms, recovery: woken.recovery }
+    RecentWake {
+        at: unix(woken.at),
+        took_ms,
+        recovery: woken.recovery,
+    }
 }
 
 fn unix(at: SystemTime) -> String {

@@ -1,5 +1,5 @@
-//! HTTP without TLS for people of this machine: the control socket, and the private listener. A bounded number of
-//! connections, none of which may idle for long.
+//! HTTP without TLS for people of this machine: the control socket, and the private listener. A
+//! bounded number of connections, none of which may idle for long.
 
 use crate::limits;
 use axum::Router;
@@ -25,7 +25,12 @@ pub(crate) struct Bounds {
 }
 
 /// Serves until `stop`; then open requests have a moment to end.
-pub(crate) async fn serve<L: Listener>(mut listener: L, app: Router, bounds: Bounds, stop: impl Future<Output = ()>) {
+pub(crate) async fn serve<L: Listener>(
+    mut listener: L,
+    app: Router,
+    bounds: Bounds,
+    stop: impl Future<Output = ()>,
+) {
     let places = Arc::new(Semaphore::new(bounds.connections));
     let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
     let mut stop = std::pin::pin!(stop);
@@ -55,8 +60,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits::WEB_HEAD_MAX).max_headers(limits::WEB_HEADERS_MAX);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)));
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits::WEB_HEAD_MAX)
+        .max_headers(limits::WEB_HEADERS_MAX);
+    let mut connection =
+        std::pin::pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)));
     let over = async {
         match life {
             Some(life) => tokio::time::sleep(life).await,
@@ -95,16 +103,28 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let app = Router::new().route("/", get(|| async { "ok\n" }));
-        let bounds = Bounds { connections: 2, life: Some(Duration::from_millis(100)) };
+        let bounds = Bounds {
+            connections: 2,
+            life: Some(Duration::from_millis(100)),
+        };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, app, bounds, stop.clone().cancelled_owned()));
         // Two that say nothing take all places; a third is served once their time is over.
-        let mut idle = [TcpStream::connect(at).await.unwrap(), TcpStream::connect(at).await.unwrap()];
+        let mut idle = [
+            TcpStream::connect(at).await.unwrap(),
+            TcpStream::connect(at).await.unwrap(),
+        ];
         let mut third = TcpStream::connect(at).await.unwrap();
-        third.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        third
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
         let mut answer = String::new();
         third.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"),
+            "{answer}"
+        );
         for stream in &mut idle {
             assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), 0, "closed");
         }

@@ -1,5 +1,5 @@
-//! The routes of the certificate and what they answer. A key stands in here only on its way in, and no `Debug`
-//! prints it.
+//! The routes of the certificate and what they answer. A key stands in here only on its way in, and
+//! no `Debug` prints it.
 
 use crate::errors::ApiError;
 use crate::object::Object;
@@ -11,7 +11,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidegate_model::Trust;
 use tidegate_tls::{
-    AcmeStatus, CertificateStatus, Happening, HistoryEntry, Identity, KeptStatus, LeafStatus, TlsError,
+    AcmeStatus, CertificateStatus, Happening, HistoryEntry, Identity, KeptStatus, LeafStatus,
+    TlsError,
 };
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -158,14 +159,25 @@ impl Of {
 ))]
 pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate>, ApiError> {
     let look = move || {
-        let console = api.console_identity.map(|identity| identity.status()).transpose()?;
+        let console = api
+            .console_identity
+            .map(|identity| identity.status())
+            .transpose()?;
         let console = console.map(|status| Box::new(Certificate::from(status)));
-        Ok::<_, TlsError>(Certificate { console, ..Certificate::from(api.identity.status()?) })
+        Ok::<_, TlsError>(Certificate {
+            console,
+            ..Certificate::from(api.identity.status()?)
+        })
     };
-    Ok(Json(tokio::task::spawn_blocking(look).await.map_err(ApiError::panicked)??))
+    Ok(Json(
+        tokio::task::spawn_blocking(look)
+            .await
+            .map_err(ApiError::panicked)??,
+    ))
 }
 
-/// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all the same.
+/// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all
+/// the same.
 #[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate", security(("key" = ["all"])),
     params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
     responses(
@@ -173,12 +185,16 @@ pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate
     (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn renew_certificate(State(api): State<Api>, Query(of): Query<Of>) -> Result<StatusCode, ApiError> {
+pub async fn renew_certificate(
+    State(api): State<Api>,
+    Query(of): Query<Of>,
+) -> Result<StatusCode, ApiError> {
     of.identity(api)?.renew()?;
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and renewed in time.
+/// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and
+/// renewed in time.
 #[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", security(("key" = ["all"])), request_body = Pair,
     params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
     responses(
@@ -192,8 +208,14 @@ pub async fn import_certificate(
     Object(pair): Object<Pair>,
 ) -> Result<Json<Certificate>, ApiError> {
     let identity = of.identity(api)?;
-    let import = move || identity.import(&pair.chain, pair.key.reveal()).and_then(|()| identity.status());
-    let status = tokio::task::spawn_blocking(import).await.map_err(ApiError::panicked)??;
+    let import = move || {
+        identity
+            .import(&pair.chain, pair.key.reveal())
+            .and_then(|()| identity.status())
+    };
+    let status = tokio::task::spawn_blocking(import)
+        .await
+        .map_err(ApiError::panicked)??;
     Ok(Json(Certificate::from(status)))
 }
 
@@ -205,14 +227,26 @@ pub async fn import_certificate(
     (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn check_certificate(State(api): State<Api>, Query(of): Query<Of>) -> Result<Json<CheckResult>, ApiError> {
+pub async fn check_certificate(
+    State(api): State<Api>,
+    Query(of): Query<Of>,
+) -> Result<Json<CheckResult>, ApiError> {
     let found = of.identity(api)?.check().await?;
-    let show = |f: tidegate_tls::Finding| CheckFinding { what: f.what, good: f.good, detail: f.detail };
-    Ok(Json(CheckResult { findings: found.into_iter().map(show).collect() }))
+    let show = |f: tidegate_tls::Finding| CheckFinding {
+        what: f.what,
+        good: f.good,
+        detail: f.detail,
+    };
+    Ok(Json(CheckResult {
+        findings: found.into_iter().map(show).collect(),
+    }))
 }
 
 pub fn date(unix: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default()
+    OffsetDateTime::from_unix_timestamp(unix)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        .format(&Rfc3339)
+        .unwrap_or_default()
 }
 
 impl From<CertificateStatus> for Certificate {
@@ -248,7 +282,13 @@ impl From<HistoryEntry> for Change {
             reason,
         };
         match entry.what {
-            Happening::Served { key, names, serial, issuer, not_after } => Self {
+            Happening::Served {
+                key,
+                names,
+                serial,
+                issuer,
+                not_after,
+            } => Self {
                 key: Some(key),
                 names,
                 serial: Some(serial),
@@ -278,7 +318,11 @@ impl From<LeafStatus> for Leaf {
 impl From<AcmeStatus> for Acme {
     fn from(status: AcmeStatus) -> Self {
         let certificates = status.certificates.into_iter().map(Kept::from).collect();
-        Self { domains: status.domains, certificates, under_way: status.under_way }
+        Self {
+            domains: status.domains,
+            certificates,
+            under_way: status.under_way,
+        }
     }
 }
 

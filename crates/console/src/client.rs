@@ -1,10 +1,10 @@
-//! The typed client of the API, for the command line: over the control socket, or over HTTPS with a key. Never retries:
-//! a creation is not asked for twice.
+//! The typed client of the API, for the command line: over the control socket, or over HTTPS with a
+//! key. Never retries: a creation is not asked for twice.
 
 use crate::certificate::{Certificate, CheckResult, Pair};
 use crate::types::{
-    ChangeCluster, Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList, LocalCa, Secret, Server,
-    Session, SessionList, SignInLink,
+    ChangeCluster, Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList,
+    LocalCa, Secret, Server, Session, SessionList, SignInLink,
 };
 use crate::{limits, socket};
 use axum::body::Bytes;
@@ -50,12 +50,15 @@ impl ClientError {
     pub fn hint(&self) -> String {
         match self {
             Self::NoServer { .. } => "start it with `tidegate serve` or `tidegate up`".to_owned(),
-            Self::Unreachable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            Self::Unreachable { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
                 "run this as the user that runs the server".to_owned()
             }
             Self::Unreachable { .. } => "check the path given with --data".to_owned(),
             Self::RemoteUnreachable { .. } => {
-                "check address, network and CA file: `tidegate profile list` shows what is set".to_owned()
+                "check address, network and CA file: `tidegate profile list` shows what is set"
+                    .to_owned()
             }
             Self::BadServer { .. } => "write it as https://HOST:PORT".to_owned(),
             Self::Refused(body) => body.hint.clone(),
@@ -106,7 +109,9 @@ impl fmt::Debug for Remote {
 
 impl Client {
     pub fn new(data: &Path) -> Self {
-        Self { way: Way::Socket(data.to_owned()) }
+        Self {
+            way: Way::Socket(data.to_owned()),
+        }
     }
 
     /// A server elsewhere. The key is sent to nobody whose certificate `tls` does not believe.
@@ -114,13 +119,31 @@ impl Client {
     /// # Errors
     /// If `url` is anything but `https://HOST[:PORT]`.
     pub fn https(url: &str, key: Secret, tls: Arc<ClientConfig>) -> Answer<Self> {
-        let bad = || ClientError::BadServer { url: url.to_owned() };
+        let bad = || ClientError::BadServer {
+            url: url.to_owned(),
+        };
         let uri: Uri = url.parse().map_err(|_| bad())?;
-        let plain = uri.scheme_str() == Some("https") && uri.path_and_query().is_none_or(|rest| rest == "/");
-        let authority = uri.authority().filter(|a| plain && !a.as_str().contains('@')).ok_or_else(bad)?;
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let plain = uri.scheme_str() == Some("https")
+            && uri.path_and_query().is_none_or(|rest| rest == "/");
+        let authority = uri
+            .authority()
+            .filter(|a| plain && !a.as_str().contains('@'))
+            .ok_or_else(bad)?;
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let port = authority.port_u16().unwrap_or(443);
-        Ok(Self { way: Way::Https(Remote { authority: authority.to_string(), host, port, key, tls }) })
+        Ok(Self {
+            way: Way::Https(Remote {
+                authority: authority.to_string(),
+                host,
+                port,
+                key,
+                tls,
+            }),
+        })
     }
 
     pub async fn server(&self) -> Answer<Server> {
@@ -151,7 +174,9 @@ impl Client {
     }
 
     pub async fn clusters(&self) -> Answer<Vec<Cluster>> {
-        self.ask::<ClusterList>(Method::GET, "/v1/clusters", NOTHING).await.map(|list| list.clusters)
+        self.ask::<ClusterList>(Method::GET, "/v1/clusters", NOTHING)
+            .await
+            .map(|list| list.clusters)
     }
 
     pub async fn create(&self, wanted: &CreateCluster) -> Answer<Cluster> {
@@ -159,27 +184,34 @@ impl Client {
     }
 
     pub async fn cluster(&self, name: &str) -> Answer<Cluster> {
-        self.ask(Method::GET, &cluster_path(name, ""), NOTHING).await
+        self.ask(Method::GET, &cluster_path(name, ""), NOTHING)
+            .await
     }
 
     pub async fn change(&self, name: &str, change: &ChangeCluster) -> Answer<Cluster> {
-        self.ask(Method::PATCH, &cluster_path(name, ""), Some(change)).await
+        self.ask(Method::PATCH, &cluster_path(name, ""), Some(change))
+            .await
     }
 
     pub async fn delete(&self, name: &str) -> Answer<()> {
-        self.send(Method::DELETE, &cluster_path(name, ""), NOTHING).await.map(drop)
+        self.send(Method::DELETE, &cluster_path(name, ""), NOTHING)
+            .await
+            .map(drop)
     }
 
     pub async fn sleep(&self, name: &str) -> Answer<Cluster> {
-        self.ask(Method::POST, &cluster_path(name, "/sleep"), NOTHING).await
+        self.ask(Method::POST, &cluster_path(name, "/sleep"), NOTHING)
+            .await
     }
 
     pub async fn wake(&self, name: &str) -> Answer<Cluster> {
-        self.ask(Method::POST, &cluster_path(name, "/wake"), NOTHING).await
+        self.ask(Method::POST, &cluster_path(name, "/wake"), NOTHING)
+            .await
     }
 
     pub async fn password(&self, name: &str) -> Answer<Cluster> {
-        self.ask(Method::POST, &cluster_path(name, "/password"), NOTHING).await
+        self.ask(Method::POST, &cluster_path(name, "/password"), NOTHING)
+            .await
     }
 
     pub async fn sessions(&self, cluster: Option<&str>) -> Answer<Vec<Session>> {
@@ -187,11 +219,15 @@ impl Client {
             Some(name) => format!("/v1/sessions?cluster={}", encoded(name)),
             None => "/v1/sessions".to_owned(),
         };
-        self.ask::<SessionList>(Method::GET, &path, NOTHING).await.map(|list| list.sessions)
+        self.ask::<SessionList>(Method::GET, &path, NOTHING)
+            .await
+            .map(|list| list.sessions)
     }
 
     pub async fn kill_session(&self, id: u64) -> Answer<()> {
-        self.send(Method::DELETE, &format!("/v1/sessions/{id}"), NOTHING).await.map(drop)
+        self.send(Method::DELETE, &format!("/v1/sessions/{id}"), NOTHING)
+            .await
+            .map(drop)
     }
 
     pub async fn sign_in_link(&self) -> Answer<SignInLink> {
@@ -199,7 +235,9 @@ impl Client {
     }
 
     pub async fn keys(&self) -> Answer<Vec<Key>> {
-        self.ask::<KeyList>(Method::GET, "/v1/keys", NOTHING).await.map(|list| list.keys)
+        self.ask::<KeyList>(Method::GET, "/v1/keys", NOTHING)
+            .await
+            .map(|list| list.keys)
     }
 
     pub async fn create_key(&self, wanted: &CreateKey) -> Answer<Key> {
@@ -207,28 +245,53 @@ impl Client {
     }
 
     pub async fn revoke_key(&self, key: &str) -> Answer<()> {
-        self.send(Method::DELETE, &format!("/v1/keys/{}", encoded(key)), NOTHING).await.map(drop)
+        self.send(
+            Method::DELETE,
+            &format!("/v1/keys/{}", encoded(key)),
+            NOTHING,
+        )
+        .await
+        .map(drop)
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Answer<T> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Answer<T> {
         let bytes = self.send(method, path, body).await?;
-        // serde's message may quote the answer, and that may hold a password: its place says enough.
-        serde_json::from_slice(&bytes)
-            .map_err(|e| ClientError::BadAnswer(format!("line {}, column {}", e.line(), e.column())))
+        // serde's message may quote the answer, and that may hold a password: its place says
+        // enough.
+        serde_json::from_slice(&bytes).map_err(|e| {
+            ClientError::BadAnswer(format!("line {}, column {}", e.line(), e.column()))
+        })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> Answer<Bytes> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Answer<Bytes> {
         let bad = |e: &dyn std::fmt::Display| ClientError::BadAnswer(e.to_string());
         let bytes = match body {
             Some(value) => serde_json::to_vec(value).map_err(|e| bad(&e))?,
             None => Vec::new(),
         };
-        let mut request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(CONTENT_TYPE, "application/json");
         request = match &self.way {
             Way::Socket(_) => request.header(HOST, "tidegate"),
-            Way::Https(remote) => request.header(HOST, &remote.authority).header(AUTHORIZATION, remote.bearer()?),
+            Way::Https(remote) => request
+                .header(HOST, &remote.authority)
+                .header(AUTHORIZATION, remote.bearer()?),
         };
-        let request = request.body(Full::new(Bytes::from(bytes))).map_err(|e| bad(&e))?;
+        let request = request
+            .body(Full::new(Bytes::from(bytes)))
+            .map_err(|e| bad(&e))?;
         let (status, bytes) = match &self.way {
             Way::Socket(data) => bounded(exchange(connect(data).await?, request)).await?,
             Way::Https(remote) => bounded(exchange(remote.connect().await?, request)).await?,
@@ -253,14 +316,20 @@ impl Remote {
     }
 
     async fn connect(&self) -> Answer<TlsStream<TcpStream>> {
-        let failed = |reason: String| ClientError::RemoteUnreachable { server: self.authority.clone(), reason };
+        let failed = |reason: String| ClientError::RemoteUnreachable {
+            server: self.authority.clone(),
+            reason,
+        };
         let way = async {
             let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
             let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
-            TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await
+            TlsConnector::from(Arc::clone(&self.tls))
+                .connect(name, tcp)
+                .await
         };
         let came = timeout(limits::REMOTE_CONNECT_MAX, way).await;
-        came.map_err(|_| failed("no answer in time".to_owned()))?.map_err(|e| failed(e.to_string()))
+        came.map_err(|_| failed("no answer in time".to_owned()))?
+            .map_err(|e| failed(e.to_string()))
     }
 }
 
@@ -268,7 +337,9 @@ async fn connect(data: &Path) -> Answer<UnixStream> {
     let unreachable = |source: io::Error| {
         let data = data.to_owned();
         match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoServer { data },
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ClientError::NoServer { data }
+            }
             _ => ClientError::Unreachable { data, source },
         }
     };
@@ -279,7 +350,9 @@ async fn connect(data: &Path) -> Answer<UnixStream> {
 }
 
 async fn bounded<T>(exchange: impl Future<Output = Answer<T>>) -> Answer<T> {
-    timeout(limits::ANSWER_MAX, exchange).await.map_err(|_| ClientError::Lost("no answer in time".to_owned()))?
+    timeout(limits::ANSWER_MAX, exchange)
+        .await
+        .map_err(|_| ClientError::Lost("no answer in time".to_owned()))?
 }
 
 const NOTHING: Option<&()> = None;
@@ -289,15 +362,20 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let lost = |e: hyper::Error| ClientError::Lost(e.to_string());
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(lost)?;
     let talk = async {
         let response = sender.send_request(request).await.map_err(lost)?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), limits::ANSWER_BODY_MAX).collect().await;
+        let body = Limited::new(response.into_body(), limits::ANSWER_BODY_MAX)
+            .collect()
+            .await;
         let body = body.map_err(|e| ClientError::Lost(e.to_string()))?;
         Ok((status, body.to_bytes()))
     };
-    // The connection moves the bytes while the talk goes on; it never ends an answer that is still coming.
+    // The connection moves the bytes while the talk goes on; it never ends an answer that is still
+    // coming.
     let mut connection = std::pin::pin!(connection);
     let mut talk = std::pin::pin!(talk);
     tokio::select! {
@@ -313,13 +391,15 @@ fn cluster_path(name: &str, rest: &str) -> String {
     format!("/v1/clusters/{}{rest}", encoded(name))
 }
 
-/// RFC 3986's unreserved characters stay, everything else becomes `%XX`: what somebody typed as a name must not
-/// become another path.
+/// RFC 3986's unreserved characters stay, everything else becomes `%XX`: what somebody typed as a
+/// name must not become another path.
 fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+                out.push(char::from(byte))
+            }
             // `.` too, or `..` would climb.
             other => out.push_str(&format!("%{other:02X}")),
         }
@@ -334,19 +414,36 @@ mod tests {
     #[test]
     fn a_name_never_becomes_another_path() {
         assert_eq!(cluster_path("demo-2", "/wake"), "/v1/clusters/demo-2/wake");
-        assert_eq!(cluster_path("../server", ""), "/v1/clusters/%2E%2E%2Fserver");
+        assert_eq!(
+            cluster_path("../server", ""),
+            "/v1/clusters/%2E%2E%2Fserver"
+        );
         assert_eq!(encoded("a b?x=1&ä"), "a%20b%3Fx%3D1%26%C3%A4");
     }
 
     #[test]
     fn only_an_address_over_https_is_one() {
         let tls = tidegate_tls::client_config(tidegate_tls::Roots::Mozilla).unwrap();
-        let client = |url: &str| Client::https(url, Secret::new("k".to_owned().into()), Arc::clone(&tls));
-        for good in ["https://db.example", "https://127.0.0.1:4443", "https://[::1]:4443/"] {
+        let client =
+            |url: &str| Client::https(url, Secret::new("k".to_owned().into()), Arc::clone(&tls));
+        for good in [
+            "https://db.example",
+            "https://127.0.0.1:4443",
+            "https://[::1]:4443/",
+        ] {
             assert!(client(good).is_ok(), "{good}");
         }
-        for bad in ["http://db.example", "db.example:4443", "https://a@db.example", "https://db.example/x", ""] {
-            assert!(matches!(client(bad), Err(ClientError::BadServer { .. })), "{bad}");
+        for bad in [
+            "http://db.example",
+            "db.example:4443",
+            "https://a@db.example",
+            "https://db.example/x",
+            "",
+        ] {
+            assert!(
+                matches!(client(bad), Err(ClientError::BadServer { .. })),
+                "{bad}"
+            );
         }
     }
 
@@ -354,10 +451,16 @@ mod tests {
     async fn without_a_server_the_error_says_how_to_start_one() {
         let tmp = tempfile::tempdir().unwrap();
         let e = Client::new(tmp.path()).clusters().await.unwrap_err();
-        assert_eq!(e.to_string(), format!("no server runs on {}", tmp.path().display()));
+        assert_eq!(
+            e.to_string(),
+            format!("no server runs on {}", tmp.path().display())
+        );
         assert!(e.hint().contains("tidegate serve") && e.hint().contains("tidegate up"));
         // A socket a dead server left.
         drop(std::os::unix::net::UnixListener::bind(socket::path(tmp.path())).unwrap());
-        assert!(matches!(Client::new(tmp.path()).server().await, Err(ClientError::NoServer { .. })));
+        assert!(matches!(
+            Client::new(tmp.path()).server().await,
+            Err(ClientError::NoServer { .. })
+        ));
     }
 }

@@ -1,19 +1,23 @@
-//! The routes of the Connect dialog: which clients there are, their strings, and the test of a connection. The strings
-//! are the room `connect`'s, byte for byte what the command line prints; nothing is added to them here.
+//! The routes of the Connect dialog: which clients there are, their strings, and the test of a
+//! connection. The strings are the room `connect`'s, byte for byte what the command line prints;
+//! nothing is added to them here.
 
 use crate::errors::ApiError;
 use crate::object::Object;
 use crate::probe::{ProbeLogin, ProbeStep};
 use crate::routes::Api;
 use crate::types::{
-    ClientList, ConnectStrings, DATABASE, ErrorBody, KnownClient, KnownPlatform, TestConnection, TestResult, TestStep,
+    ClientList, ConnectStrings, DATABASE, ErrorBody, KnownClient, KnownPlatform, TestConnection,
+    TestResult, TestStep,
 };
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tidegate_connect::{ConnectError, Endpoint, Rendered, TlsMinimum, Wish, clients, platforms, render};
+use tidegate_connect::{
+    ConnectError, Endpoint, Rendered, TlsMinimum, Wish, clients, platforms, render,
+};
 use tidegate_control::{ClusterView, ROOT};
 use utoipa::ToSchema;
 
@@ -47,12 +51,19 @@ pub async fn list_clients() -> Json<ClientList> {
         language: c.language.clone(),
         tls13: c.tls13,
     };
-    let platform = |p: &tidegate_connect::Platform| KnownPlatform { id: p.id.clone(), name: p.name.clone() };
-    let (clients, platforms) = (clients().iter().map(client).collect(), platforms().iter().map(platform).collect());
+    let platform = |p: &tidegate_connect::Platform| KnownPlatform {
+        id: p.id.clone(),
+        name: p.name.clone(),
+    };
+    let (clients, platforms) = (
+        clients().iter().map(client).collect(),
+        platforms().iter().map(platform).collect(),
+    );
     Json(ClientList { clients, platforms })
 }
 
-/// The strings that connect one client: the very bytes of `tidegate connect NAME --with CLIENT --json`.
+/// The strings that connect one client: the very bytes of `tidegate connect NAME --with CLIENT
+/// --json`.
 #[utoipa::path(get, path = "/v1/clusters/{name}/connect", tag = "connect", security(("key" = ["read"])),
     params(
         ("name" = String, Path),
@@ -79,15 +90,19 @@ pub async fn connect_strings(
         Some(OldestTls::Tls13) => TlsMinimum::Tls13,
     };
     let view = api.control.cluster(&name)?;
-    let wish = Wish { os: asked.os.as_deref(), tls, password: None };
+    let wish = Wish {
+        os: asked.os.as_deref(),
+        tls,
+        password: None,
+    };
     let rendered = api.strings(&view, asked.user.as_deref(), &asked.with, wish)?;
     let mut text = serde_json::to_string_pretty(&rendered).map_err(|_| ApiError::unwritable())?;
     text.push('\n');
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-/// Logs in through the public endpoint like a client that verifies, and tells each step with its time. It wakes the
-/// cluster. Without a password it ends before the login.
+/// Logs in through the public endpoint like a client that verifies, and tells each step with its
+/// time. It wakes the cluster. Without a password it ends before the login.
 #[utoipa::path(post, path = "/v1/clusters/{name}/test", tag = "connect", security(("key" = ["clusters"])), params(("name" = String, Path)),
     request_body = TestConnection,
     responses(
@@ -104,7 +119,10 @@ pub async fn test_connection(
     let view = api.control.cluster(&name)?;
     let steps = api.test(&view, &asked).await;
     let ok = steps.iter().all(|step| step.failure.is_none());
-    Ok(Json(TestResult { ok, steps: steps.into_iter().map(shown).collect() }))
+    Ok(Json(TestResult {
+        ok,
+        steps: steps.into_iter().map(shown).collect(),
+    }))
 }
 
 impl Api {
@@ -135,7 +153,10 @@ impl Api {
         let login = ProbeLogin {
             user: format!("{}.{}", view.prefix, asked.user.as_deref().unwrap_or(ROOT)),
             password: asked.password.clone(),
-            database: asked.database.clone().unwrap_or_else(|| DATABASE.to_owned()),
+            database: asked
+                .database
+                .clone()
+                .unwrap_or_else(|| DATABASE.to_owned()),
         };
         self.prober.probe(login).await
     }

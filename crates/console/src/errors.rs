@@ -1,4 +1,5 @@
-//! How an error becomes an answer: a status, and one JSON body of four fields whatever went wrong. Never a bare text.
+//! How an error becomes an answer: a status, and one JSON body of four fields whatever went wrong.
+//! Never a bare text.
 
 use crate::limits;
 use crate::types::ErrorBody;
@@ -28,21 +29,49 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), hint: hint.into() }
+    fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 
     /// For errors that axum found before a handler of ours was reached.
     fn foreign(status: StatusCode, text: &str) -> Self {
-        let or = |default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
+        let or = |default: &str| {
+            if text.is_empty() {
+                default.to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
         let see = "docs/openapi.json describes every request";
         match status {
-            StatusCode::NOT_FOUND => Self::new(status, "no_route", "there is nothing at this path", see),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                Self::new(status, "no_method", "this path does not know that method", see)
+            StatusCode::NOT_FOUND => {
+                Self::new(status, "no_route", "there is nothing at this path", see)
             }
-            s if s.is_client_error() => Self::new(status, "bad_request", or("the request can't be read"), see),
-            _ => Self::new(status, "internal", or("the server failed"), "the server's log tells more"),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                status,
+                "no_method",
+                "this path does not know that method",
+                see,
+            ),
+            s if s.is_client_error() => {
+                Self::new(status, "bad_request", or("the request can't be read"), see)
+            }
+            _ => Self::new(
+                status,
+                "internal",
+                or("the server failed"),
+                "the server's log tells more",
+            ),
         }
     }
 
@@ -62,33 +91,63 @@ impl ApiError {
 
     pub fn no_console() -> Self {
         let hint = "set console.listen, or start the server with --console ADDR";
-        Self::new(StatusCode::CONFLICT, "no_console", "this server has no console", hint)
+        Self::new(
+            StatusCode::CONFLICT,
+            "no_console",
+            "this server has no console",
+            hint,
+        )
     }
 
     /// Of the owner's socket alone.
     pub fn only_local() -> Self {
         let hint = "run the command on the server itself";
-        Self::new(StatusCode::FORBIDDEN, "only_local", "this is done on the server's own socket only", hint)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "only_local",
+            "this is done on the server's own socket only",
+            hint,
+        )
     }
 
     pub fn unwritable() -> Self {
         let hint = "the server's log tells more";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an answer could not be written", hint)
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "an answer could not be written",
+            hint,
+        )
     }
 
     pub fn not_authorized() -> Self {
         let hint = "send `Authorization: Bearer KEY`; `tidegate key create NAME --scope all` on the server makes one";
-        Self::new(StatusCode::UNAUTHORIZED, "not_authorized", "there is no API key in this request that holds", hint)
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "not_authorized",
+            "there is no API key in this request that holds",
+            hint,
+        )
     }
 
     /// A valid key that may not do this.
     pub fn out_of_scope(needed: &str) -> Self {
         let hint = "use a key that has it: `tidegate key create NAME --scope SCOPE` on the server";
-        Self::new(StatusCode::FORBIDDEN, "out_of_scope", format!("this key lacks the scope {needed}"), hint)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "out_of_scope",
+            format!("this key lacks the scope {needed}"),
+            hint,
+        )
     }
 
     pub fn too_many(why: &str, seconds: u64) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", why, format!("try again in {seconds} s"))
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            why,
+            format!("try again in {seconds} s"),
+        )
     }
 
     fn timed_out() -> Self {
@@ -123,24 +182,39 @@ impl From<ControlError> for ApiError {
 
 impl From<WrongScope> for ApiError {
     fn from(error: WrongScope) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_scope", error.to_string(), WrongScope::HINT)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad_scope",
+            error.to_string(),
+            WrongScope::HINT,
+        )
     }
 }
 
 impl From<ConnectError> for ApiError {
     fn from(error: ConnectError) -> Self {
         let (status, code, hint) = match &error {
-            ConnectError::UnknownClient { .. } => {
-                (StatusCode::NOT_FOUND, "unknown_client", "GET /v1/connect lists them")
+            ConnectError::UnknownClient { .. } => (
+                StatusCode::NOT_FOUND,
+                "unknown_client",
+                "GET /v1/connect lists them",
+            ),
+            ConnectError::UnknownPlatform { .. } => (
+                StatusCode::NOT_FOUND,
+                "unknown_platform",
+                "GET /v1/connect lists them",
+            ),
+            ConnectError::NoTlsMinimum { .. } => {
+                (StatusCode::CONFLICT, "no_tls_minimum", "leave tls out")
             }
-            ConnectError::UnknownPlatform { .. } => {
-                (StatusCode::NOT_FOUND, "unknown_platform", "GET /v1/connect lists them")
-            }
-            ConnectError::NoTlsMinimum { .. } => (StatusCode::CONFLICT, "no_tls_minimum", "leave tls out"),
             ConnectError::NoCommandLine { .. }
             | ConnectError::PathNotText(_)
             | ConnectError::ControlCharacter(_)
-            | ConnectError::BadTemplate { .. } => (StatusCode::BAD_REQUEST, "no_string", "choose another name or path"),
+            | ConnectError::BadTemplate { .. } => (
+                StatusCode::BAD_REQUEST,
+                "no_string",
+                "choose another name or path",
+            ),
         };
         Self::new(status, code, error.to_string(), hint)
     }
@@ -154,16 +228,29 @@ impl From<TlsError> for ApiError {
                 "no_local_ca",
                 "certificates of files or of ACME are renewed where they come from",
             ),
-            TlsError::NoAcme => {
-                (StatusCode::CONFLICT, "no_acme", "start the server with --domain, or set acme.domains")
-            }
-            TlsError::OrderUnderWay => (StatusCode::CONFLICT, "busy", "orders take seconds, seldom minutes"),
-            TlsError::NotTaken(_) | TlsError::NotPem { .. } | TlsError::Pair(_) | TlsError::NoNames => (
+            TlsError::NoAcme => (
+                StatusCode::CONFLICT,
+                "no_acme",
+                "start the server with --domain, or set acme.domains",
+            ),
+            TlsError::OrderUnderWay => (
+                StatusCode::CONFLICT,
+                "busy",
+                "orders take seconds, seldom minutes",
+            ),
+            TlsError::NotTaken(_)
+            | TlsError::NotPem { .. }
+            | TlsError::Pair(_)
+            | TlsError::NoNames => (
                 StatusCode::BAD_REQUEST,
                 "not_taken",
                 "give the whole chain, leaf first, for all of acme.domains, and its key",
             ),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "mend that and ask again"),
+            _ => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "mend that and ask again",
+            ),
         };
         Self::new(status, code, error.to_string(), hint)
     }
@@ -196,9 +283,20 @@ pub async fn finish(request: Request, next: Next) -> Response {
         if status.is_server_error() || LogBudget::of_process().take() {
             tracing::info!(request = id, %method, path, status = status.as_u16(), code = error.code, error = error.message, took = ?began.elapsed(), "api");
         }
-        let ApiError { code, message, hint, .. } = error;
-        let body = ErrorBody { code: code.to_owned(), message, hint, request_id: id.clone() };
-        // Headers that belong to the error (when to come again) stay; those of a body that is replaced go.
+        let ApiError {
+            code,
+            message,
+            hint,
+            ..
+        } = error;
+        let body = ErrorBody {
+            code: code.to_owned(),
+            message,
+            hint,
+            request_id: id.clone(),
+        };
+        // Headers that belong to the error (when to come again) stay; those of a body that is
+        // replaced go.
         let mut headers = std::mem::take(response.headers_mut());
         headers.remove(CONTENT_TYPE);
         headers.remove(CONTENT_LENGTH);
@@ -224,6 +322,11 @@ async fn text_of(body: Body) -> String {
 fn next_id() -> String {
     static EPOCH: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let epoch = EPOCH.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+    let epoch = EPOCH.get_or_init(|| {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs()
+    });
     format!("{epoch:x}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,5 +1,6 @@
-//! What lately happened to each cluster: refusals that are known to be its own, and its last wakes. In memory and
-//! bounded; never anything about a connection that named no cluster, so a stranger can't push anything out.
+//! What lately happened to each cluster: refusals that are known to be its own, and its last wakes.
+//! In memory and bounded; never anything about a connection that named no cluster, so a stranger
+//! can't push anything out.
 
 use crate::limits;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -16,7 +17,8 @@ pub struct Events {
     clusters: Arc<Mutex<Clusters>>,
 }
 
-/// Histories, and the order in which something last happened to each: the quietest is found without a search.
+/// Histories, and the order in which something last happened to each: the quietest is found without
+/// a search.
 #[derive(Debug, Default)]
 struct Clusters {
     recent: HashMap<ClusterId, (u64, Recent)>,
@@ -40,7 +42,10 @@ impl Clusters {
         }
         let now = self.next;
         self.next += 1;
-        let (last, recent) = self.recent.entry(cluster).or_insert_with(|| (now, Recent::default()));
+        let (last, recent) = self
+            .recent
+            .entry(cluster)
+            .or_insert_with(|| (now, Recent::default()));
         self.by_last.remove(last);
         *last = now;
         self.by_last.insert(now, cluster);
@@ -50,7 +55,10 @@ impl Clusters {
 
 impl Default for Events {
     fn default() -> Self {
-        Self { since: SystemTime::now(), clusters: Arc::default() }
+        Self {
+            since: SystemTime::now(),
+            clusters: Arc::default(),
+        }
     }
 }
 
@@ -91,7 +99,11 @@ impl Events {
     }
 
     pub fn of(&self, cluster: ClusterId) -> Recent {
-        self.lock().recent.get(&cluster).map(|(_, recent)| recent.clone()).unwrap_or_default()
+        self.lock()
+            .recent
+            .get(&cluster)
+            .map(|(_, recent)| recent.clone())
+            .unwrap_or_default()
     }
 
     /// Since when there is anything to tell.
@@ -110,7 +122,10 @@ fn refused(closed: &ConnectionClosed) -> Option<RefusedBy> {
         Ending::Refused { kind, .. } => Some(RefusedBy::Gateway(*kind)),
         Ending::EngineRefused { code, message } => {
             let message = message.chars().take(limits::EVENT_TEXT_MAX).collect();
-            Some(RefusedBy::Engine { code: *code, message })
+            Some(RefusedBy::Engine {
+                code: *code,
+                message,
+            })
         }
         _ => None,
     }
@@ -123,11 +138,20 @@ impl Journal for Events {
             Event::ConnectionClosed(closed) => {
                 if let (Some(cluster), Some(what)) = (closed.cluster, refused(closed)) {
                     let client = closed.client.ip();
-                    self.lock().note(cluster, |recent| push(&mut recent.refusals, Refused { at, client, what }));
+                    self.lock().note(cluster, |recent| {
+                        push(&mut recent.refusals, Refused { at, client, what })
+                    });
                 }
             }
-            &Event::EngineStarted { cluster, took, recovery, .. } => {
-                self.lock().note(cluster, |recent| push(&mut recent.wakes, Woken { at, took, recovery }));
+            &Event::EngineStarted {
+                cluster,
+                took,
+                recovery,
+                ..
+            } => {
+                self.lock().note(cluster, |recent| {
+                    push(&mut recent.wakes, Woken { at, took, recovery })
+                });
             }
             Event::ClusterDeleted { cluster } => {
                 self.lock().forget(*cluster);
@@ -144,7 +168,12 @@ mod tests {
 
     fn started(cluster: u64) -> Event {
         let took = Duration::from_millis(80);
-        Event::EngineStarted { cluster: ClusterId(cluster), run: RunEpoch(1), took, recovery: false }
+        Event::EngineStarted {
+            cluster: ClusterId(cluster),
+            run: RunEpoch(1),
+            took,
+            recovery: false,
+        }
     }
 
     #[test]
@@ -153,7 +182,9 @@ mod tests {
         events.record(&started(1));
         events.record(&started(2));
         assert_eq!(events.of(ClusterId(1)).wakes.len(), 1);
-        events.record(&Event::ClusterDeleted { cluster: ClusterId(1) });
+        events.record(&Event::ClusterDeleted {
+            cluster: ClusterId(1),
+        });
         assert!(events.of(ClusterId(1)).wakes.is_empty());
         assert_eq!(events.of(ClusterId(2)).wakes.len(), 1);
         assert_eq!(events.lock().recent.len(), 1);
@@ -161,14 +192,28 @@ mod tests {
 
     #[test]
     fn a_new_cluster_takes_the_place_of_the_quietest() {
-        let (events, most) = (Events::default(), u64::try_from(limits::EVENT_CLUSTERS_MAX).unwrap());
+        let (events, most) = (
+            Events::default(),
+            u64::try_from(limits::EVENT_CLUSTERS_MAX).unwrap(),
+        );
         (1..=most).for_each(|id| events.record(&started(id)));
         events.record(&started(1));
         events.record(&started(most + 1));
         assert_eq!(events.lock().recent.len(), limits::EVENT_CLUSTERS_MAX);
-        assert_eq!(events.of(ClusterId(most + 1)).wakes.len(), 1, "the newcomer has a history");
-        assert_eq!(events.of(ClusterId(1)).wakes.len(), 2, "who was heard of just now keeps its own");
-        assert!(events.of(ClusterId(2)).wakes.is_empty(), "the quietest is gone");
+        assert_eq!(
+            events.of(ClusterId(most + 1)).wakes.len(),
+            1,
+            "the newcomer has a history"
+        );
+        assert_eq!(
+            events.of(ClusterId(1)).wakes.len(),
+            2,
+            "who was heard of just now keeps its own"
+        );
+        assert!(
+            events.of(ClusterId(2)).wakes.is_empty(),
+            "the quietest is gone"
+        );
         assert_eq!(events.lock().by_last.len(), limits::EVENT_CLUSTERS_MAX);
     }
 }

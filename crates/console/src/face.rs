@@ -1,4 +1,5 @@
-//! How this server looks from outside, told by whoever composed it. Never read from a socket or a certificate here.
+//! How this server looks from outside, told by whoever composed it. Never read from a socket or a
+//! certificate here.
 
 use std::net::SocketAddr;
 use tidegate_model::Trust;

@@ -1,5 +1,6 @@
-//! The private listener: metrics for Prometheus, health and readiness. Labels come from closed sets only, never from a
-//! client or a tenant, and nothing here is secret; still it is for a private address.
+//! The private listener: metrics for Prometheus, health and readiness. Labels come from closed sets
+//! only, never from a client or a tenant, and nothing here is secret; still it is for a private
+//! address.
 
 use crate::bounded::{self, Bounds};
 use crate::limits;
@@ -9,7 +10,10 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
 use prometheus::{TEXT_FORMAT, TextEncoder};
 use std::sync::Arc;
 use tidegate_control::Control;
@@ -52,8 +56,13 @@ pub struct Watched {
     pub console_identity: Option<Identity>,
 }
 
-const STATES: [ClusterState; 5] =
-    [ClusterState::Asleep, ClusterState::Waking, ClusterState::Awake, ClusterState::Draining, ClusterState::Failed];
+const STATES: [ClusterState; 5] = [
+    ClusterState::Asleep,
+    ClusterState::Waking,
+    ClusterState::Awake,
+    ClusterState::Draining,
+    ClusterState::Failed,
+];
 
 /// The suites that the public profile speaks; another one would be a bug and is counted as such.
 const CIPHERS: [&str; 9] = [
@@ -89,14 +98,26 @@ impl Metrics {
             Ok::<_, prometheus::Error>(made)
         };
         let handshakes = "TLS handshakes with the endpoint, counted when they end";
-        let handshakes = counters("handshakes_total", handshakes, &["version", "cipher", "outcome"])?;
-        let refusals = counters("refusals_total", "Connections refused, by the slug of the help page", &["reason"])?;
+        let handshakes = counters(
+            "handshakes_total",
+            handshakes,
+            &["version", "cipher", "outcome"],
+        )?;
+        let refusals = counters(
+            "refusals_total",
+            "Connections refused, by the slug of the help page",
+            &["reason"],
+        )?;
         let wakes = counters("wakes_total", "Engines started", &["kind"])?;
         let bytes = counters("bytes_total", "Bytes of ended connections", &["direction"])?;
-        let options = HistogramOpts::new("wake_seconds", "From asleep to awake").buckets(WAKE_SECONDS.to_vec());
+        let options = HistogramOpts::new("wake_seconds", "From asleep to awake")
+            .buckets(WAKE_SECONDS.to_vec());
         let wake_seconds = Histogram::with_opts(options)?;
         registry.register(Box::new(wake_seconds.clone()))?;
-        let engine_failures = IntCounter::new("engine_failures_total", "Engines that died or could not start")?;
+        let engine_failures = IntCounter::new(
+            "engine_failures_total",
+            "Engines that died or could not start",
+        )?;
         registry.register(Box::new(engine_failures.clone()))?;
         let gauges = |name: &str, help: &str, labels: &[&str]| {
             let made = IntGaugeVec::new(Opts::new(name, help), labels)?;
@@ -134,44 +155,77 @@ impl Metrics {
             // So that a first refusal is a step from zero.
             inner.refusals.with_label_values(&[kind.entry().slug]);
         }
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Brings the counters of log lines up to those of the process.
     fn log_lines(&self, budget: &LogBudget) {
-        let Inner { log_lines_dropped, log_lines_withheld, .. } = &*self.inner;
+        let Inner {
+            log_lines_dropped,
+            log_lines_withheld,
+            ..
+        } = &*self.inner;
         log_lines_dropped.inc_by(budget.dropped().saturating_sub(log_lines_dropped.get()));
         log_lines_withheld.inc_by(budget.withheld().saturating_sub(log_lines_withheld.get()));
     }
 
     /// May block on the disk.
     fn certificate(&self, which: &str, identity: &Identity) {
-        self.inner.not_after.with_label_values(&[which]).set(identity.not_after().unix_timestamp());
-        let alarms = identity.status().map(|status| status.alarms).unwrap_or_default();
+        self.inner
+            .not_after
+            .with_label_values(&[which])
+            .set(identity.not_after().unix_timestamp());
+        let alarms = identity
+            .status()
+            .map(|status| status.alarms)
+            .unwrap_or_default();
         for kind in AlarmKind::ALL {
             let raised = alarms.iter().any(|alarm| alarm.kind == kind);
-            self.inner.alarms.with_label_values(&[which, kind.as_str()]).set(i64::from(raised));
+            self.inner
+                .alarms
+                .with_label_values(&[which, kind.as_str()])
+                .set(i64::from(raised));
         }
     }
 
     fn closed(&self, closed: &ConnectionClosed) {
-        let (version, cipher) = (version(closed.tls.as_deref()), cipher(closed.cipher.as_deref()));
+        let (version, cipher) = (
+            version(closed.tls.as_deref()),
+            cipher(closed.cipher.as_deref()),
+        );
         let outcome = match &closed.end {
             Ending::TlsFailed(_) => Some("failed"),
-            Ending::Refused { kind: RefusalKind::InsecureTransport, .. } => Some("not_asked_for"),
+            Ending::Refused {
+                kind: RefusalKind::InsecureTransport,
+                ..
+            } => Some("not_asked_for"),
             // Those that are done were counted then.
             _ => None,
         };
         if let Some(outcome) = outcome {
-            self.inner.handshakes.with_label_values(&[version, cipher, outcome]).inc();
+            self.inner
+                .handshakes
+                .with_label_values(&[version, cipher, outcome])
+                .inc();
         }
         if let Ending::Refused { kind, .. } = &closed.end {
-            self.inner.refusals.with_label_values(&[kind.entry().slug]).inc();
+            self.inner
+                .refusals
+                .with_label_values(&[kind.entry().slug])
+                .inc();
         } else if matches!(closed.end, Ending::EngineRefused { .. }) {
             self.inner.refusals.with_label_values(&["engine"]).inc();
         }
-        self.inner.bytes.with_label_values(&["from_client"]).inc_by(closed.bytes_from_client);
-        self.inner.bytes.with_label_values(&["to_client"]).inc_by(closed.bytes_to_client);
+        self.inner
+            .bytes
+            .with_label_values(&["from_client"])
+            .inc_by(closed.bytes_from_client);
+        self.inner
+            .bytes
+            .with_label_values(&["to_client"])
+            .inc_by(closed.bytes_to_client);
     }
 }
 
@@ -189,7 +243,10 @@ fn version(tls: Option<&str>) -> &'static str {
 
 fn cipher(name: Option<&str>) -> &'static str {
     match name {
-        Some(name) => CIPHERS.into_iter().find(|known| *known == name).unwrap_or("other"),
+        Some(name) => CIPHERS
+            .into_iter()
+            .find(|known| *known == name)
+            .unwrap_or("other"),
         None => "none",
     }
 }
@@ -207,7 +264,9 @@ impl Journal for Metrics {
                 self.inner.wakes.with_label_values(&[kind]).inc();
                 self.inner.wake_seconds.observe(took.as_secs_f64());
             }
-            Event::EngineDied { .. } | Event::EngineFailed { .. } => self.inner.engine_failures.inc(),
+            Event::EngineDied { .. } | Event::EngineFailed { .. } => {
+                self.inner.engine_failures.inc()
+            }
             // Its death is an event of its own.
             Event::EngineFrozen { .. }
             | Event::ClusterDeleted { .. }
@@ -222,7 +281,10 @@ impl Journal for Metrics {
 impl Watched {
     /// Until `stop`.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let bounds = Bounds { connections: limits::PRIVATE_CONNECTIONS_MAX, life: Some(limits::PRIVATE_LIFE) };
+        let bounds = Bounds {
+            connections: limits::PRIVATE_CONNECTIONS_MAX,
+            life: Some(limits::PRIVATE_LIFE),
+        };
         bounded::serve(listener, self.router(), bounds, stop.cancelled()).await;
     }
 
@@ -238,9 +300,14 @@ impl Watched {
         let (inner, views) = (&self.metrics.inner, self.control.clusters());
         for state in STATES {
             let count = views.iter().filter(|view| view.state == state).count();
-            inner.clusters.with_label_values(&[&state.to_string()]).set(i64::try_from(count).unwrap_or(i64::MAX));
+            inner
+                .clusters
+                .with_label_values(&[&state.to_string()])
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
-        inner.sessions.set(views.iter().map(|view| i64::from(view.sessions)).sum());
+        inner
+            .sessions
+            .set(views.iter().map(|view| i64::from(view.sessions)).sum());
         self.metrics.certificate("database", &self.identity);
         if let Some(identity) = &self.console_identity {
             self.metrics.certificate("console", identity);
@@ -252,7 +319,8 @@ impl Watched {
 
 async fn scrape(State(watched): State<Watched>) -> Response {
     let look = watched.clone();
-    // It reads what is remembered of certificates. A look that panics leaves the numbers of the one before.
+    // It reads what is remembered of certificates. A look that panics leaves the numbers of the one
+    // before.
     drop(tokio::task::spawn_blocking(move || look.look()).await);
     let mut text = Vec::new();
     match TextEncoder::new().encode(&watched.metrics.inner.registry.gather(), &mut text) {
@@ -280,13 +348,19 @@ mod tests {
     #[test]
     fn every_name_is_its_own_and_labels_are_closed() {
         Metrics::new().unwrap();
-        assert_eq!(cipher(Some("TLS13_AES_128_GCM_SHA256")), "TLS13_AES_128_GCM_SHA256");
+        assert_eq!(
+            cipher(Some("TLS13_AES_128_GCM_SHA256")),
+            "TLS13_AES_128_GCM_SHA256"
+        );
         let (budget, metrics) = (LogBudget::default(), Metrics::new().unwrap());
         budget.drop_lines(3);
         (0..2).for_each(|_| metrics.log_lines(&budget));
         budget.drop_lines(2);
         metrics.log_lines(&budget);
         assert_eq!(metrics.inner.log_lines_dropped.get(), 5, "counted once");
-        assert_eq!((cipher(Some("{evil}")), version(Some("{evil}"))), ("other", "other"));
+        assert_eq!(
+            (cipher(Some("{evil}")), version(Some("{evil}"))),
+            ("other", "other")
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! The test of a connection, as the console asks for it: a port that the composition fills, since only it may speak
-//! MySQL and TLS to our own door. Never anything but what a client outside would do.
+//! The test of a connection, as the console asks for it: a port that the composition fills, since
+//! only it may speak MySQL and TLS to our own door. Never anything but what a client outside would
+//! do.
 
 use crate::types::Secret;
 use std::time::Duration;
@@ -7,7 +8,8 @@ use tidegate_model::BoxFuture;
 
 /// Goes in through the public endpoint like a client that verifies.
 pub trait Prober: Send + Sync + 'static {
-    /// The steps in order; the last one has failed, or all went well. Without a password it ends before the login.
+    /// The steps in order; the last one has failed, or all went well. Without a password it ends
+    /// before the login.
     fn probe(&self, login: ProbeLogin) -> BoxFuture<'_, Vec<ProbeStep>>;
 }
 
@@ -59,7 +61,12 @@ impl Prober for NoProber {
     fn probe(&self, _login: ProbeLogin) -> BoxFuture<'_, Vec<ProbeStep>> {
         Box::pin(async {
             let failure = Some("there is no listener".to_owned());
-            vec![ProbeStep { step: Step::Tcp, took: Duration::ZERO, detail: String::new(), failure }]
+            vec![ProbeStep {
+                step: Step::Tcp,
+                took: Duration::ZERO,
+                detail: String::new(),
+                failure,
+            }]
         })
     }
 }

@@ -1,5 +1,5 @@
-//! The routes under `/v1/`. Each handler reads typed values, calls one operation and writes typed values; none
-//! decides anything.
+//! The routes under `/v1/`. Each handler reads typed values, calls one operation and writes typed
+//! values; none decides anything.
 
 use crate::auth::keyed;
 use crate::auth::scoped::Caller;
@@ -10,8 +10,8 @@ use crate::limits;
 use crate::object::Object;
 use crate::probe::Prober;
 use crate::types::{
-    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LocalCa, Secret, Server, Session,
-    SessionList,
+    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LocalCa,
+    Secret, Server, Session, SessionList,
 };
 use crate::web::Web;
 use crate::{access, activity, certificate, dialog};
@@ -22,7 +22,9 @@ use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_control::{ClusterView, Control, ControlError, NewCluster, ROOT, SessionView, WithPassword};
+use tidegate_control::{
+    ClusterView, Control, ControlError, NewCluster, ROOT, SessionView, WithPassword,
+};
 use tidegate_tls::Identity;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -64,7 +66,10 @@ struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, openapi: &mut Description) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(KEY_HELP)).build();
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(KEY_HELP))
+            .build();
         let parts = openapi.components.get_or_insert_default();
         parts.add_security_scheme("key", SecurityScheme::Http(scheme));
     }
@@ -104,13 +109,18 @@ pub fn description() -> Description {
 /// The API as a service, for whoever may reach the control socket.
 pub fn router(api: Api) -> Router {
     let routes = parts().0.with_state(api).layer(Extension(Caller::Owner));
-    routes.layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX)).layer(from_fn(errors::finish))
+    routes
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX))
+        .layer(from_fn(errors::finish))
 }
 
 /// The same for holders of an API key; refusals of the guard look like the API's own.
 pub(crate) fn keyed(web: &Web) -> Router {
     let guard = from_fn_with_state(web.clone(), keyed::require_key);
-    let routes = parts().0.with_state(web.api.clone()).layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX));
+    let routes = parts()
+        .0
+        .with_state(web.api.clone())
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX));
     routes.layer(guard).layer(from_fn(errors::finish))
 }
 
@@ -120,8 +130,14 @@ pub(crate) fn keyed(web: &Web) -> Router {
     (status = "default", body = ErrorBody)
 ))]
 async fn list_clusters(State(api): State<Api>, caller: Caller) -> Json<ClusterList> {
-    let visible = api.control.clusters().into_iter().filter(|view| caller.may_read(view.name.as_str()));
-    Json(ClusterList { clusters: visible.map(|view| api.show_to(&caller, view)).collect() })
+    let visible = api
+        .control
+        .clusters()
+        .into_iter()
+        .filter(|view| caller.may_read(view.name.as_str()));
+    Json(ClusterList {
+        clusters: visible.map(|view| api.show_to(&caller, view)).collect(),
+    })
 }
 
 /// Makes a cluster. The answer holds its password, which is kept nowhere.
@@ -139,7 +155,13 @@ async fn create_cluster(
     let (change, defaults) = (wanted.limits.change(), api.control.default_limits());
     caller.check_limits(&change, defaults)?;
     let limits = change.of(defaults);
-    let made = api.control.create_cluster(NewCluster { name: wanted.name, limits: Some(limits) }).await?;
+    let made = api
+        .control
+        .create_cluster(NewCluster {
+            name: wanted.name,
+            limits: Some(limits),
+        })
+        .await?;
     Ok((StatusCode::CREATED, Json(api.show_once(made))))
 }
 
@@ -156,10 +178,14 @@ async fn show_cluster(
 ) -> Result<Json<Cluster>, ApiError> {
     let usage = api.control.usage(&name).await?;
     let shown = api.show_to(&caller, api.control.cluster(&name)?);
-    Ok(Json(Cluster { usage: Some(usage.into()), ..shown }))
+    Ok(Json(Cluster {
+        usage: Some(usage.into()),
+        ..shown
+    }))
 }
 
-/// Changes what a cluster may use, asleep or awake. What is missing stays as it is; open sessions go on.
+/// Changes what a cluster may use, asleep or awake. What is missing stays as it is; open sessions
+/// go on.
 #[utoipa::path(patch, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)),
     request_body = ChangeCluster,
     responses(
@@ -178,9 +204,17 @@ async fn change_cluster(
     caller.check_limits(&change, api.control.default_limits())?;
     if let Some(seconds) = wanted.allow_shrink_seconds {
         // A number no duration can hold becomes zero, which is refused.
-        api.control.allow_shrink(&name, Duration::try_from_secs_f64(seconds).unwrap_or_default()).await?;
+        api.control
+            .allow_shrink(
+                &name,
+                Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+            )
+            .await?;
     }
-    Ok(Json(api.show(api.control.change_limits(&name, change).await?, None)))
+    Ok(Json(api.show(
+        api.control.change_limits(&name, change).await?,
+        None,
+    )))
 }
 
 /// Ends a cluster's sessions and removes it with all its data.
@@ -189,7 +223,10 @@ async fn change_cluster(
     (status = 404, description = "no such cluster", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-async fn delete_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+async fn delete_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
     api.control.delete_cluster(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -200,8 +237,13 @@ async fn delete_cluster(State(api): State<Api>, Path(name): Path<String>) -> Res
     (status = 409, description = "a session is busy", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-async fn sleep_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(api.show(api.control.sleep_cluster(&name).await?, None)))
+async fn sleep_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(
+        api.show(api.control.sleep_cluster(&name).await?, None),
+    ))
 }
 
 /// Wakes a cluster and answers when it is awake.
@@ -209,16 +251,23 @@ async fn sleep_cluster(State(api): State<Api>, Path(name): Path<String>) -> Resu
     (status = 200, body = Cluster),
     (status = "default", body = ErrorBody)
 ))]
-async fn wake_cluster(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
+async fn wake_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Cluster>, ApiError> {
     Ok(Json(api.show(api.control.wake_cluster(&name).await?, None)))
 }
 
-/// Gives the cluster's root a new password, and the old one ends. The answer holds it; it is kept nowhere.
+/// Gives the cluster's root a new password, and the old one ends. The answer holds it; it is kept
+/// nowhere.
 #[utoipa::path(post, path = "/v1/clusters/{name}/password", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
     (status = 200, body = Cluster),
     (status = "default", body = ErrorBody)
 ))]
-async fn new_password(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Cluster>, ApiError> {
+async fn new_password(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Cluster>, ApiError> {
     Ok(Json(api.show_once(api.control.new_password(&name).await?)))
 }
 
@@ -239,15 +288,24 @@ async fn list_sessions(
     Query(filter): Query<SessionFilter>,
 ) -> Result<Json<SessionList>, ApiError> {
     // As if a cluster that may not be seen did not exist.
-    if let Some(hidden) = filter.cluster.as_deref().filter(|name| !caller.may_read(name)) {
+    if let Some(hidden) = filter
+        .cluster
+        .as_deref()
+        .filter(|name| !caller.may_read(name))
+    {
         return Err(ControlError::not_found(hidden).into());
     }
-    let sessions = api.control.session_list(filter.cluster.as_deref())?.into_iter();
+    let sessions = api
+        .control
+        .session_list(filter.cluster.as_deref())?
+        .into_iter();
     let seen = |session: &SessionView| match &session.cluster {
         Some(name) => caller.may_read(name.as_str()),
         None => caller.is_all(),
     };
-    Ok(Json(SessionList { sessions: sessions.filter(seen).map(session).collect() }))
+    Ok(Json(SessionList {
+        sessions: sessions.filter(seen).map(session).collect(),
+    }))
 }
 
 /// Ends a session.
@@ -256,7 +314,11 @@ async fn list_sessions(
     (status = 404, description = "no such session", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
-async fn kill_session(State(api): State<Api>, Path(id): Path<u64>, caller: Caller) -> Result<StatusCode, ApiError> {
+async fn kill_session(
+    State(api): State<Api>,
+    Path(id): Path<u64>,
+    caller: Caller,
+) -> Result<StatusCode, ApiError> {
     api.control.kill_session(id, |cluster| match cluster {
         Some(name) => caller.may_change(name),
         None => caller.is_all(),
@@ -285,7 +347,8 @@ async fn show_server(State(api): State<Api>) -> Json<Server> {
     })
 }
 
-/// Makes a whole new local CA and serves a certificate of it. Open sessions go on; every client then needs the new file.
+/// Makes a whole new local CA and serves a certificate of it. Open sessions go on; every client
+/// then needs the new file.
 #[utoipa::path(post, path = "/v1/server/ca", tag = "server", security(("key" = ["all"])), responses(
     (status = 200, body = LocalCa),
     (status = 409, description = "the certificate is not a local CA's", body = ErrorBody),
@@ -293,9 +356,20 @@ async fn show_server(State(api): State<Api>) -> Json<Server> {
 ))]
 async fn renew_ca(State(api): State<Api>) -> Result<Json<LocalCa>, ApiError> {
     let identity = api.identity;
-    let renewed = move || identity.renew_ca().map(|()| (identity.ca_path(), identity.names()));
-    let (ca, names) = tokio::task::spawn_blocking(renewed).await.map_err(ApiError::panicked)??;
-    Ok(Json(LocalCa { ca: ca.map(|path| path.display().to_string()).unwrap_or_default(), names }))
+    let renewed = move || {
+        identity
+            .renew_ca()
+            .map(|()| (identity.ca_path(), identity.names()))
+    };
+    let (ca, names) = tokio::task::spawn_blocking(renewed)
+        .await
+        .map_err(ApiError::panicked)??;
+    Ok(Json(LocalCa {
+        ca: ca
+            .map(|path| path.display().to_string())
+            .unwrap_or_default(),
+        names,
+    }))
 }
 
 impl Api {
@@ -304,14 +378,18 @@ impl Api {
         let may_see_logs = caller.may_change(view.name.as_str());
         let mut shown = self.show(view, None);
         if !may_see_logs && shown.failure.is_some() {
-            shown.failure = Some("the reason quotes the engine's log: a key of scope read does not see it".to_owned());
+            shown.failure = Some(
+                "the reason quotes the engine's log: a key of scope read does not see it"
+                    .to_owned(),
+            );
         }
         shown
     }
 
     fn show(&self, view: ClusterView, password: Option<Secret>) -> Cluster {
         let face = self.face.borrow();
-        let created = OffsetDateTime::from_unix_timestamp(view.created_unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let created = OffsetDateTime::from_unix_timestamp(view.created_unix)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         Cluster {
             user: format!("{}.{ROOT}", view.prefix),
             name: view.name.into(),

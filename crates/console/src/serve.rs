@@ -27,12 +27,18 @@ impl Drop for Removed {
 impl ControlSocket {
     /// Only for the holder of the data directory's lock.
     pub fn bind(data: &Path) -> io::Result<Self> {
-        Ok(Self { listener: socket::bind(data)?, file: Removed(socket::path(data)) })
+        Ok(Self {
+            listener: socket::bind(data)?,
+            file: Removed(socket::path(data)),
+        })
     }
 
     /// Serves until `stop`; then no new request is taken, and open ones have a moment to end.
     pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) {
-        let bounds = Bounds { connections: limits::CONTROL_CONNECTIONS_MAX, life: None };
+        let bounds = Bounds {
+            connections: limits::CONTROL_CONNECTIONS_MAX,
+            life: None,
+        };
         bounded::serve(self.listener, router(api), bounds, stop).await;
         drop(self.file);
     }

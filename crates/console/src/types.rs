@@ -1,5 +1,5 @@
-//! What the API's requests and answers look like, for server and client alike. A password stands in here only on
-//! its way out, and no `Debug` prints it.
+//! What the API's requests and answers look like, for server and client alike. A password stands in
+//! here only on its way out, and no `Debug` prints it.
 
 use serde::de::{DeserializeOwned, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -109,13 +109,16 @@ impl From<ClusterUsage> for Usage {
         Self {
             disk_bytes: usage.disk_bytes,
             memory_bytes: usage.memory_bytes,
-            cpu_seconds: usage.cpu_micros.map(|micros| Duration::from_micros(micros).as_secs_f64()),
+            cpu_seconds: usage
+                .cpu_micros
+                .map(|micros| Duration::from_micros(micros).as_secs_f64()),
             tasks: usage.tasks,
         }
     }
 }
 
-/// Limits that differ: in a creation from the server's defaults, in a change from the cluster's own.
+/// Limits that differ: in a creation from the server's defaults, in a change from the cluster's
+/// own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsWanted {
@@ -128,10 +131,16 @@ pub struct LimitsWanted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.1, maximum = 31_622_400.0)]
     pub transaction_idle_max_seconds: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole_bytes")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whole_bytes"
+    )]
     #[schema(minimum = 134_217_728_u64, maximum = 70_368_744_177_664_u64)]
     pub memory_max_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole_bytes")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whole_bytes"
+    )]
     #[schema(minimum = 268_435_456_u64, maximum = 1_125_899_906_842_624_u64)]
     pub disk_max_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
@@ -183,25 +192,43 @@ pub struct ChangeCluster {
 
 /// 41.0 is an integer to JSON Schema, and so to the API's description; to serde it is none.
 fn whole<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
-    let Some(number) = Option::<f64>::deserialize(d)? else { return Ok(None) };
-    let expected =
-        || serde::de::Error::invalid_value(Unexpected::Float(number), &"a whole number from 0 to 4294967295");
+    let Some(number) = Option::<f64>::deserialize(d)? else {
+        return Ok(None);
+    };
+    let expected = || {
+        serde::de::Error::invalid_value(
+            Unexpected::Float(number),
+            &"a whole number from 0 to 4294967295",
+        )
+    };
     if number.fract() != 0.0 {
         return Err(expected());
     }
-    format!("{number:.0}").parse().map(Some).map_err(|_| expected())
+    format!("{number:.0}")
+        .parse()
+        .map(Some)
+        .map_err(|_| expected())
 }
 
 /// As [`whole`], up to the largest number that JSON's readers agree on.
 fn whole_bytes<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
     const MOST: f64 = 9_007_199_254_740_992.0;
-    let Some(number) = Option::<f64>::deserialize(d)? else { return Ok(None) };
-    let expected =
-        || serde::de::Error::invalid_value(Unexpected::Float(number), &"a whole number of bytes, up to 2^53");
+    let Some(number) = Option::<f64>::deserialize(d)? else {
+        return Ok(None);
+    };
+    let expected = || {
+        serde::de::Error::invalid_value(
+            Unexpected::Float(number),
+            &"a whole number of bytes, up to 2^53",
+        )
+    };
     if number.fract() != 0.0 || !(0.0..=MOST).contains(&number) {
         return Err(expected());
     }
-    format!("{number:.0}").parse().map(Some).map_err(|_| expected())
+    format!("{number:.0}")
+        .parse()
+        .map(Some)
+        .map_err(|_| expected())
 }
 
 /// serde takes a list for a struct too, field by field; the API's description does not.
@@ -256,7 +283,8 @@ pub struct Server {
     /// Where the web console is; null if there is none.
     #[schema(example = "https://127.0.0.1:4443")]
     pub console: Option<String>,
-    /// False while clusters that were not cleanly asleep at the start are being recovered; logins wait for it.
+    /// False while clusters that were not cleanly asleep at the start are being recovered; logins
+    /// wait for it.
     pub ready: bool,
 }
 
@@ -323,15 +351,16 @@ pub struct KeyList {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
-    /// What it is for: 1 to 64 characters, none of them a control character, no space at either end.
+    /// What it is for: 1 to 64 characters, none of them a control character, no space at either
+    /// end.
     #[schema(
         example = "terraform",
         pattern = r"^[^\s\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]{0,62}[^\s\u0000-\u001f\u007f-\u009f])?$"
     )]
     pub name: String,
-    /// What its holder may do. `read`: see all clusters and their sessions, without logs. `clusters:PATTERN`: everything
-    /// on clusters whose names match, with limits up to the server's defaults. `all`: everything but keys and
-    /// operators.
+    /// What its holder may do. `read`: see all clusters and their sessions, without logs.
+    /// `clusters:PATTERN`: everything on clusters whose names match, with limits up to the server's
+    /// defaults. `all`: everything but keys and operators.
     #[schema(min_items = 1, max_items = 32, example = json!(["clusters:shop-*"]), value_type = Vec<KeyScope>)]
     pub scopes: Vec<String>,
     /// At most ten years; missing: only when it is revoked.
@@ -470,13 +499,21 @@ mod tests {
 
     #[test]
     fn a_whole_number_may_have_a_point_and_no_other_may() {
-        let read = |text: &str| serde_json::from_str::<LimitsWanted>(text).ok().map(|limits| limits.connections_max);
+        let read = |text: &str| {
+            serde_json::from_str::<LimitsWanted>(text)
+                .ok()
+                .map(|limits| limits.connections_max)
+        };
         assert_eq!(read(r#"{"connections_max": 41.0}"#), Some(Some(41)));
         assert_eq!(read(r#"{"connections_max": 41}"#), Some(Some(41)));
         assert_eq!(read(r#"{"connections_max": null}"#), Some(None));
         assert_eq!(read("{}"), Some(None));
         for wrong in ["41.5", "-1", "4294967296", "1e300", "\"41\"", "true"] {
-            assert_eq!(read(&format!(r#"{{"connections_max": {wrong}}}"#)), None, "{wrong}");
+            assert_eq!(
+                read(&format!(r#"{{"connections_max": {wrong}}}"#)),
+                None,
+                "{wrong}"
+            );
         }
     }
 }

@@ -19,10 +19,14 @@ fn the_description_in_the_repository_is_this_apis() {
         std::fs::write(&file, &now).unwrap();
     }
     let then = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(now == then, "docs/openapi.json is not this API's: run UPDATE=1 cargo test -p tidegate-console");
+    assert!(
+        now == then,
+        "docs/openapi.json is not this API's: run UPDATE=1 cargo test -p tidegate-console"
+    );
 }
 
-/// What a route declares is what the guard enforces, and one without a scope would be closed to every key.
+/// What a route declares is what the guard enforces, and one without a scope would be closed to
+/// every key.
 #[test]
 fn every_operation_declares_the_scope_that_it_needs() {
     let text = tidegate_console::description().to_json().unwrap();
@@ -32,16 +36,31 @@ fn every_operation_declares_the_scope_that_it_needs() {
         for (method, operation) in item.as_object().unwrap() {
             let security = operation["security"].as_array();
             let scopes = security.and_then(|all| all[0]["key"].as_array());
-            let [scope] = scopes.map_or(&[][..], Vec::as_slice) else { panic!("{method} {path} declares no scope") };
-            declared.entry(scope.as_str().unwrap().to_owned()).or_default().push(format!("{method} {path}"));
+            let [scope] = scopes.map_or(&[][..], Vec::as_slice) else {
+                panic!("{method} {path} declares no scope")
+            };
+            declared
+                .entry(scope.as_str().unwrap().to_owned())
+                .or_default()
+                .push(format!("{method} {path}"));
         }
     }
     let scopes: Vec<_> = declared.keys().map(String::as_str).collect();
     assert_eq!(scopes, ["all", "clusters", "operator", "read"]);
     let operator = &declared["operator"];
     let of_keys = |route: &&String| route.contains("/v1/keys") || route.contains("/v1/operator/");
-    assert_eq!(operator.iter().filter(of_keys).count(), 4, "no key makes, lists or revokes keys: {operator:?}");
-    assert!(declared["read"].iter().all(|route| route.starts_with("get ")), "{:?}", declared["read"]);
+    assert_eq!(
+        operator.iter().filter(of_keys).count(),
+        4,
+        "no key makes, lists or revokes keys: {operator:?}"
+    );
+    assert!(
+        declared["read"]
+            .iter()
+            .all(|route| route.starts_with("get ")),
+        "{:?}",
+        declared["read"]
+    );
 }
 
 #[test]
@@ -53,12 +72,16 @@ fn every_operation_says_how_its_errors_look() {
         assert!(path.starts_with("/v1/"), "{path}");
         for (method, operation) in item.as_object().unwrap() {
             operations += 1;
-            let error = &operation["responses"]["default"]["content"]["application/json"]["schema"]["$ref"];
+            let error =
+                &operation["responses"]["default"]["content"]["application/json"]["schema"]["$ref"];
             assert_eq!(error, "#/components/schemas/ErrorBody", "{method} {path}");
             assert!(operation["summary"].is_string(), "{method} {path}");
         }
     }
     assert_eq!(operations, 24);
     let state = &whole["components"]["schemas"]["State"]["enum"];
-    assert_eq!(*state, serde_json::json!(["asleep", "waking", "awake", "draining", "failed"]));
+    assert_eq!(
+        *state,
+        serde_json::json!(["asleep", "waking", "awake", "draining", "failed"])
+    );
 }

@@ -1,5 +1,6 @@
-//! Who may use the console and the API: sign-in links, web sessions, API keys. A token leaves here once and is kept
-//! nowhere; what is kept opens nothing. Never HTTP: cookies and headers are the console's.
+//! Who may use the console and the API: sign-in links, web sessions, API keys. A token leaves here
+//! once and is kept nowhere; what is kept opens nothing. Never HTTP: cookies and headers are the
+//! console's.
 
 use crate::control::{Control, now_unix};
 use crate::error::{ControlError, ErrorCode};
@@ -62,17 +63,34 @@ impl Control {
         let now = now_unix();
         let expires_unix = now.saturating_add(secs(limits::LINK_LIFE));
         let _changing = self.credentials().changing.lock().await;
-        self.store().add_link(LinkRow { hash: token::hash(&token), expires_unix }, OPERATOR, now).await?;
+        self.store()
+            .add_link(
+                LinkRow {
+                    hash: token::hash(&token),
+                    expires_unix,
+                },
+                OPERATOR,
+                now,
+            )
+            .await?;
         self.reload_credentials().await?;
-        Ok(WithToken { made: expires_unix, token })
+        Ok(WithToken {
+            made: expires_unix,
+            token,
+        })
     }
 
-    /// Turns a link's token into a session's, once. The new one shares nothing with any the browser had before.
+    /// Turns a link's token into a session's, once. The new one shares nothing with any the browser
+    /// had before.
     pub async fn redeem_link(&self, link: &str) -> Answer<WithToken<WebSession>> {
         let (link, now) = (token::hash(link), now_unix());
         let expired = || {
             let hint = "`tidegate operator link` prints a new one";
-            Err(ControlError::new(ErrorCode::NotAuthorized, "link expired or already used", hint))
+            Err(ControlError::new(
+                ErrorCode::NotAuthorized,
+                "link expired or already used",
+                hint,
+            ))
         };
         // A made-up link must not reach the store.
         if !self.credentials().has_link(&link, now) {
@@ -81,12 +99,18 @@ impl Control {
         let token = token::generate("")?;
         let hash = token::hash(&token);
         let _changing = self.credentials().changing.lock().await;
-        let Some(operator) = self.store().redeem(link, hash, now, self.web()).await? else { return expired() };
+        let Some(operator) = self.store().redeem(link, hash, now, self.web()).await? else {
+            return expired();
+        };
         self.reload_credentials().await?;
-        Ok(WithToken { made: session(operator, &token, hash), token })
+        Ok(WithToken {
+            made: session(operator, &token, hash),
+            token,
+        })
     }
 
-    /// The session of a cookie, if it is valid. A page that refreshes itself keeps no session alive.
+    /// The session of a cookie, if it is valid. A page that refreshes itself keeps no session
+    /// alive.
     pub fn web_session(&self, token: &str, look: Look) -> Option<WebSession> {
         let hash = token::hash(token);
         let row = self.credentials().session(&hash)?;
@@ -115,11 +139,20 @@ impl Control {
     }
 
     /// Makes a key. Its token is in the answer and nowhere else.
-    pub async fn create_key(&self, name: &str, scopes: Scopes, life: Option<Duration>) -> Answer<WithToken<ApiKey>> {
+    pub async fn create_key(
+        &self,
+        name: &str,
+        scopes: Scopes,
+        life: Option<Duration>,
+    ) -> Answer<WithToken<ApiKey>> {
         check_name(name)?;
         if life.is_some_and(|life| life.is_zero() || life > limits::KEY_LIFE_MAX) {
             let hint = "give at least a second and at most ten years, or no end at all";
-            return Err(ControlError::new(ErrorCode::BadLimits, "a key can't live for that long", hint));
+            return Err(ControlError::new(
+                ErrorCode::BadLimits,
+                "a key can't live for that long",
+                hint,
+            ));
         }
         let now = now_unix();
         let token = token::generate(token::KEY_MARK)?;
@@ -142,7 +175,11 @@ impl Control {
 
     /// All keys by name.
     pub fn keys(&self) -> Vec<ApiKey> {
-        self.credentials().keys().into_iter().filter_map(|row| ApiKey::try_from(row).ok()).collect()
+        self.credentials()
+            .keys()
+            .into_iter()
+            .filter_map(|row| ApiKey::try_from(row).ok())
+            .collect()
     }
 
     /// By id or name.
@@ -151,7 +188,11 @@ impl Control {
         let Some(row) = self.credentials().find_key(key) else {
             let shown: String = key.chars().take(limits::KEY_NAME_MAX).collect();
             let message = format!("there is no key {shown:?}");
-            return Err(ControlError::new(ErrorCode::NotFound, message, "`tidegate key list` shows those that exist"));
+            return Err(ControlError::new(
+                ErrorCode::NotFound,
+                message,
+                "`tidegate key list` shows those that exist",
+            ));
         };
         self.store().remove_key(row.id).await?;
         self.reload_credentials().await
@@ -165,7 +206,10 @@ impl Control {
         if row.expires_unix.is_some_and(|end| end <= now) {
             return None;
         }
-        if row.used_unix.is_none_or(|used| now.saturating_sub(used) >= secs(limits::SEEN_EVERY)) {
+        if row
+            .used_unix
+            .is_none_or(|used| now.saturating_sub(used) >= secs(limits::SEEN_EVERY))
+        {
             self.credentials().saw_key(&hash, now);
             let (this, id) = (self.clone(), row.id.clone());
             tokio::spawn(async move { tell(this.store().saw_key(id, now).await) });
@@ -188,7 +232,12 @@ fn tell(done: Result<(), StoreError>) {
 }
 
 fn session(operator: String, token: &str, hash: Hash) -> WebSession {
-    WebSession { operator, id: token::public_id(&hash), csrf: token::csrf(token), hash }
+    WebSession {
+        operator,
+        id: token::public_id(&hash),
+        csrf: token::csrf(token),
+        hash,
+    }
 }
 
 fn secs(duration: Duration) -> i64 {
@@ -201,14 +250,33 @@ fn check_name(name: &str) -> Answer<()> {
         return Ok(());
     }
     let hint = "use 1 to 64 characters without control characters, and no space at either end";
-    Err(ControlError::new(ErrorCode::BadName, "that can't be the name of a key", hint))
+    Err(ControlError::new(
+        ErrorCode::BadName,
+        "that can't be the name of a key",
+        hint,
+    ))
 }
 
 impl TryFrom<KeyRow> for ApiKey {
     type Error = WrongScope;
 
     fn try_from(row: KeyRow) -> Result<Self, WrongScope> {
-        let KeyRow { id, name, scopes, created_unix, expires_unix, used_unix, .. } = row;
-        Ok(Self { id, name, scopes: Scopes::parse(&scopes)?, created_unix, expires_unix, used_unix })
+        let KeyRow {
+            id,
+            name,
+            scopes,
+            created_unix,
+            expires_unix,
+            used_unix,
+            ..
+        } = row;
+        Ok(Self {
+            id,
+            name,
+            scopes: Scopes::parse(&scopes)?,
+            created_unix,
+            expires_unix,
+            used_unix,
+        })
     }
 }

@@ -1,5 +1,5 @@
-//! Account books in memory: a bounded number of bytes over all clusters, the least recently used one goes first. The
-//! others are read from the store when a login needs them.
+//! Account books in memory: a bounded number of bytes over all clusters, the least recently used
+//! one goes first. The others are read from the store when a login needs them.
 
 use crate::limits::{BOOK_OVERHEAD, BOOK_READS_AT_ONCE, BOOKS_BYTES_MAX};
 use crate::store::{Store, StoreError, StoreResult};
@@ -43,7 +43,9 @@ impl Held {
         self.books.insert(id, (book, self.uses));
         self.by_use.insert(self.uses, id);
         while self.bytes > BOOKS_BYTES_MAX {
-            let Some((_, oldest)) = self.by_use.first_key_value() else { return };
+            let Some((_, oldest)) = self.by_use.first_key_value() else {
+                return;
+            };
             self.forget(*oldest);
         }
     }
@@ -62,7 +64,12 @@ fn size(book: &AccountBook) -> usize {
 
 impl Books {
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, held: Mutex::default(), reads: Semaphore::new(BOOK_READS_AT_ONCE), reads_made: AtomicU64::new(0) }
+        Self {
+            store,
+            held: Mutex::default(),
+            reads: Semaphore::new(BOOK_READS_AT_ONCE),
+            reads_made: AtomicU64::new(0),
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -84,9 +91,14 @@ impl Books {
         self.reads_made.fetch_add(1, Ordering::Relaxed);
         let book = match self.store.book(id).await {
             Err(StoreError::Corrupt { cluster, what }) => {
-                let hint = "`tidegate cluster wake NAME`, or a new password, reads the accounts anew";
+                let hint =
+                    "`tidegate cluster wake NAME`, or a new password, reads the accounts anew";
                 tracing::error!(%cluster, what, hint, "the stored accounts of a cluster can't be read; nobody can log in to it while it sleeps");
-                Arc::new(AccountBook { accounts: Accounts::unknown(), run: not_before, read_began: None })
+                Arc::new(AccountBook {
+                    accounts: Accounts::unknown(),
+                    run: not_before,
+                    read_began: None,
+                })
             }
             read => Arc::new(read?),
         };
@@ -104,16 +116,25 @@ impl Books {
         self.held().put(id, book);
     }
 
-    /// Takes over the accounts of some users from a later reading of these users. Does nothing if the book is not in
-    /// memory: it is then read again when the cluster sleeps.
+    /// Takes over the accounts of some users from a later reading of these users. Does nothing if
+    /// the book is not in memory: it is then read again when the cluster sleeps.
     pub fn learn(&self, id: ClusterId, users: &[String], fresh: &AccountBook) {
-        let Some(old) = self.held().get(id) else { return };
+        let Some(old) = self.held().get(id) else {
+            return;
+        };
         let later = (fresh.run, fresh.read_began) >= (old.run, old.read_began);
-        if !later || !fresh.accounts.is_complete() || old.accounts.same_users(users, &fresh.accounts) {
+        if !later
+            || !fresh.accounts.is_complete()
+            || old.accounts.same_users(users, &fresh.accounts)
+        {
             return;
         }
         let accounts = old.accounts.with_users(users, &fresh.accounts);
-        let merged = Arc::new(AccountBook { accounts, run: fresh.run, read_began: fresh.read_began });
+        let merged = Arc::new(AccountBook {
+            accounts,
+            run: fresh.run,
+            read_began: fresh.read_began,
+        });
         let mut held = self.held();
         if held.get(id).is_some_and(|now| Arc::ptr_eq(&now, &old)) {
             held.put(id, merged);
@@ -140,7 +161,9 @@ mod tests {
     use super::*;
     use crate::store::{Reservation, SqliteStore, Strays};
     use tidegate_model::limits::BOOK_BYTES_MAX;
-    use tidegate_model::{Account, AccountsBuilder, Claim, ClusterLimits, ClusterName, Prefix, Requirement, Verifier};
+    use tidegate_model::{
+        Account, AccountsBuilder, Claim, ClusterLimits, ClusterName, Prefix, Requirement, Verifier,
+    };
 
     fn account(user: &str, hash: u8) -> Account {
         Account {
@@ -157,12 +180,20 @@ mod tests {
         let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
         let long = "u".repeat(400);
         (0..).find(|n| !builder.push(&account(&format!("{long}{n}"), 1)));
-        Arc::new(AccountBook { accounts: builder.finish(), run: RunEpoch(run), read_began: None })
+        Arc::new(AccountBook {
+            accounts: builder.finish(),
+            run: RunEpoch(run),
+            read_began: None,
+        })
     }
 
     async fn books() -> (tempfile::TempDir, Books, Vec<ClusterId>) {
         let tmp = tempfile::tempdir().unwrap();
-        let store = Arc::new(SqliteStore::open(&tmp.path().join("store.sqlite")).await.unwrap());
+        let store = Arc::new(
+            SqliteStore::open(&tmp.path().join("store.sqlite"))
+                .await
+                .unwrap(),
+        );
         let mut ids = Vec::new();
         for n in 0..3 {
             let wanted = Reservation {
@@ -171,7 +202,11 @@ mod tests {
                 created_unix: 0,
                 limits: ClusterLimits::default(),
             };
-            let id = store.reserve(&wanted, None, &Strays::default()).await.unwrap().id;
+            let id = store
+                .reserve(&wanted, None, &Strays::default())
+                .await
+                .unwrap()
+                .id;
             store.publish(id, &full(0)).await.unwrap();
             ids.push(id);
         }
@@ -211,7 +246,11 @@ mod tests {
             assert!(!book.unwrap().accounts.is_empty());
         }
         let most = 3 * BOOK_READS_AT_ONCE as u64;
-        assert!((3..=most).contains(&books.reads_made()), "{}", books.reads_made());
+        assert!(
+            (3..=most).contains(&books.reads_made()),
+            "{}",
+            books.reads_made()
+        );
     }
 
     #[tokio::test]
@@ -225,11 +264,21 @@ mod tests {
         };
         let users = ["app".to_owned()];
         books.learn(ids[0], &users, &reading(1, 7, Some(early)));
-        assert_eq!(books.reads_made(), 0, "a book that is not in memory is left alone");
-        let small = AccountBook { accounts: [account("root", 1)].into_iter().collect(), ..reading(0, 1, None) };
+        assert_eq!(
+            books.reads_made(),
+            0,
+            "a book that is not in memory is left alone"
+        );
+        let small = AccountBook {
+            accounts: [account("root", 1)].into_iter().collect(),
+            ..reading(0, 1, None)
+        };
         books.put(ids[0], Arc::new(small));
         let late = early + std::time::Duration::from_millis(1);
-        let claim = Claim { names: vec!["app".to_owned()], client: "203.0.113.9".parse().unwrap() };
+        let claim = Claim {
+            names: vec!["app".to_owned()],
+            client: "203.0.113.9".parse().unwrap(),
+        };
         let learned = async |run, hash, began| {
             books.learn(ids[0], &users, &reading(run, hash, Some(began)));
             let book = books.get(ids[0], RunEpoch(0)).await.unwrap();
@@ -237,7 +286,15 @@ mod tests {
             book.accounts.candidates(&claim)[0].verifiers.clone()
         };
         assert_eq!(learned(1, 7, late).await, [Verifier::Native([7; 20])]);
-        assert_eq!(learned(1, 8, early).await, [Verifier::Native([7; 20])], "an older one comes too late");
-        assert_eq!(learned(2, 9, early).await, [Verifier::Native([9; 20])], "a later run goes before a later moment");
+        assert_eq!(
+            learned(1, 8, early).await,
+            [Verifier::Native([7; 20])],
+            "an older one comes too late"
+        );
+        assert_eq!(
+            learned(2, 9, early).await,
+            [Verifier::Native([9; 20])],
+            "a later run goes before a later moment"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The whole of what exists, opened once per server: store, register and engines, and the recovery pass of a
-//! start. Operations stand in `operations`.
+//! The whole of what exists, opened once per server: store, register and engines, and the recovery
+//! pass of a start. Operations stand in `operations`.
 
 use crate::credentials::Credentials;
 use crate::datadir::DataDir;
@@ -33,7 +33,12 @@ pub struct ControlSettings {
 impl ControlSettings {
     pub fn new(dir: &DataDir) -> Self {
         let engine = EngineSettings::new(dir.root().to_owned());
-        Self { engine, uids: UidChoice::Auto, limits: ClusterLimits::default(), web: WebSessionLife::default() }
+        Self {
+            engine,
+            uids: UidChoice::Auto,
+            limits: ClusterLimits::default(),
+            web: WebSessionLife::default(),
+        }
     }
 }
 
@@ -48,7 +53,10 @@ pub struct WebSessionLife {
 
 impl Default for WebSessionLife {
     fn default() -> Self {
-        Self { idle: limits::WEB_IDLE, most: limits::WEB_LIFE }
+        Self {
+            idle: limits::WEB_IDLE,
+            most: limits::WEB_LIFE,
+        }
     }
 }
 
@@ -75,8 +83,8 @@ struct Inner {
 }
 
 impl Control {
-    /// Opens what stands in the data directory, sweeps what a crash left half-made, and begins the recovery pass
-    /// in the background ([`Control::is_recovered`] tells its end).
+    /// Opens what stands in the data directory, sweeps what a crash left half-made, and begins the
+    /// recovery pass in the background ([`Control::is_recovered`] tells its end).
     pub async fn open(
         dir: DataDir,
         settings: ControlSettings,
@@ -84,7 +92,9 @@ impl Control {
         journal: Arc<dyn Journal>,
     ) -> Result<Self, ControlError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.store()).await?);
-        store.ensure_operator(crate::access::OPERATOR, now_unix()).await?;
+        store
+            .ensure_operator(crate::access::OPERATOR, now_unix())
+            .await?;
         let mut rows = store.load().await?;
         let mut engine = settings.engine;
         let uids = match Walls::look().own_uids {
@@ -97,8 +107,9 @@ impl Control {
         }
         let strays = find_strays(&dir.engines(), &rows);
         let register = Arc::new(Register::new(Arc::clone(&store)));
-        let engines =
-            Engines::open(engine, Arc::clone(&register) as _, Arc::clone(&journal)).await.map_err(engine_failed)?;
+        let engines = Engines::open(engine, Arc::clone(&register) as _, Arc::clone(&journal))
+            .await
+            .map_err(engine_failed)?;
         let (done, recovered) = watch::channel(false);
         let inner = Inner {
             dir,
@@ -115,7 +126,9 @@ impl Control {
             recovered,
             stopping: false.into(),
         };
-        let control = Self { inner: Arc::new(inner) };
+        let control = Self {
+            inner: Arc::new(inner),
+        };
         control.reload_credentials().await?;
         control.tell_of_wide_keys();
         let unclean = control.take_in(rows).await?;
@@ -130,7 +143,11 @@ impl Control {
             match row.phase {
                 Phase::Live => {
                     let clean = !row.awake;
-                    self.inner.engines.adopt(spec(&row), clean).await.map_err(engine_failed)?;
+                    self.inner
+                        .engines
+                        .adopt(spec(&row), clean)
+                        .await
+                        .map_err(engine_failed)?;
                     let entry = self.inner.register.insert(row);
                     if !clean {
                         unclean.push(entry);
@@ -161,7 +178,8 @@ impl Control {
         }
     }
 
-    /// Removes the files of clusters that an interrupted operation left. Large ones take a while, so nobody waits.
+    /// Removes the files of clusters that an interrupted operation left. Large ones take a while,
+    /// so nobody waits.
     async fn sweep_all(&self, half_made: Vec<ClusterRow>) {
         for row in half_made {
             if let Err(e) = self.sweep(&row).await {
@@ -172,13 +190,22 @@ impl Control {
     }
 
     async fn sweep(&self, row: &ClusterRow) -> Result<(), ControlError> {
-        self.inner.engines.adopt(spec(row), true).await.map_err(engine_failed)?;
-        self.inner.engines.remove(row.id).await.map_err(engine_failed)?;
+        self.inner
+            .engines
+            .adopt(spec(row), true)
+            .await
+            .map_err(engine_failed)?;
+        self.inner
+            .engines
+            .remove(row.id)
+            .await
+            .map_err(engine_failed)?;
         self.inner.store.bury(row.id).await?;
         Ok(())
     }
 
-    /// Whether every cluster that was found without a clean sleep has been recovered, or has failed to be.
+    /// Whether every cluster that was found without a clean sleep has been recovered, or has failed
+    /// to be.
     pub fn is_recovered(&self) -> bool {
         *self.inner.recovered.borrow()
     }
@@ -203,7 +230,8 @@ impl Control {
         &self.inner.dir
     }
 
-    /// How many lookups logins have caused: the same for a stranger and for a tenant, which a test holds.
+    /// How many lookups logins have caused: the same for a stranger and for a tenant, which a test
+    /// holds.
     pub fn lookups(&self) -> u64 {
         self.inner.register.lookups()
     }
@@ -262,26 +290,42 @@ impl Control {
 }
 
 pub(crate) fn spec(row: &ClusterRow) -> ClusterSpec {
-    ClusterSpec { id: row.id, name: row.name.clone(), uid: row.uid, limits: row.limits }
+    ClusterSpec {
+        id: row.id,
+        name: row.name.clone(),
+        uid: row.uid,
+        limits: row.limits,
+    }
 }
 
 pub(crate) fn now_unix() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn engine_failed(e: EngineError) -> ControlError {
-    ControlError::new(ErrorCode::EngineFailed, e.to_string(), "the server's log tells more")
+    ControlError::new(
+        ErrorCode::EngineFailed,
+        e.to_string(),
+        "the server's log tells more",
+    )
 }
 
-/// Directories that no row accounts for: an older store's, or somebody's copy. Left alone, but their numbers and
-/// owners are not given out.
+/// Directories that no row accounts for: an older store's, or somebody's copy. Left alone, but
+/// their numbers and owners are not given out.
 fn find_strays(engines: &Path, rows: &[ClusterRow]) -> Strays {
     let known: HashSet<u64> = rows.iter().map(|row| row.id.0).collect();
     let mut strays = Strays::default();
     for entry in std::fs::read_dir(engines).into_iter().flatten().flatten() {
-        let id = entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
-        let Some(id) = id.filter(|id| !known.contains(id)) else { continue };
+        let id = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u64>().ok());
+        let Some(id) = id.filter(|id| !known.contains(id)) else {
+            continue;
+        };
         tracing::warn!(path = %entry.path().display(), "this directory belongs to no cluster; it is left alone");
         strays.id_max = strays.id_max.max(id);
         if let Ok(meta) = entry.metadata() {

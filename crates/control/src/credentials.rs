@@ -1,11 +1,12 @@
-//! Links, web sessions and API keys in memory, kept equal to the store: all that a request's token is looked up in.
-//! Made-up tokens cost a hash and a look here; they never reach the store.
+//! Links, web sessions and API keys in memory, kept equal to the store: all that a request's token
+//! is looked up in. Made-up tokens cost a hash and a look here; they never reach the store.
 
 use crate::store::{AccessRows, Hash, KeyRow, LinkRow, WebSessionRow};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bounded as the store is: a few links, sessions and keys of operators, never anything of strangers.
+/// Bounded as the store is: a few links, sessions and keys of operators, never anything of
+/// strangers.
 #[derive(Debug, Default)]
 pub struct Credentials {
     inner: Mutex<Inner>,
@@ -29,19 +30,36 @@ impl Credentials {
     /// Takes over what the store has. Times of use that were noted here meanwhile stay.
     pub fn load(&self, rows: AccessRows) {
         let mut inner = self.lock();
-        let seen = |row: &WebSessionRow| inner.sessions.get(&row.hash).map_or(row.seen_unix, |old| old.seen_unix);
-        let sessions =
-            rows.sessions.into_iter().map(|row| WebSessionRow { seen_unix: row.seen_unix.max(seen(&row)), ..row });
+        let seen = |row: &WebSessionRow| {
+            inner
+                .sessions
+                .get(&row.hash)
+                .map_or(row.seen_unix, |old| old.seen_unix)
+        };
+        let sessions = rows.sessions.into_iter().map(|row| WebSessionRow {
+            seen_unix: row.seen_unix.max(seen(&row)),
+            ..row
+        });
         let sessions = sessions.map(|row| (row.hash, row)).collect();
         let used = |row: &KeyRow| inner.keys.get(&row.hash).and_then(|old| old.used_unix);
-        let keys = rows.keys.into_iter().map(|row| KeyRow { used_unix: row.used_unix.max(used(&row)), ..row });
+        let keys = rows.keys.into_iter().map(|row| KeyRow {
+            used_unix: row.used_unix.max(used(&row)),
+            ..row
+        });
         let keys = keys.map(|row| (row.hash, row)).collect();
         let links = rows.links.into_iter().map(|row| (row.hash, row)).collect();
-        *inner = Inner { links, sessions, keys };
+        *inner = Inner {
+            links,
+            sessions,
+            keys,
+        };
     }
 
     pub fn has_link(&self, hash: &Hash, now: i64) -> bool {
-        self.lock().links.get(hash).is_some_and(|link| link.expires_unix > now)
+        self.lock()
+            .links
+            .get(hash)
+            .is_some_and(|link| link.expires_unix > now)
     }
 
     pub fn session(&self, hash: &Hash) -> Option<WebSessionRow> {
@@ -79,6 +97,8 @@ impl Credentials {
     pub fn find_key(&self, key: &str) -> Option<KeyRow> {
         let inner = self.lock();
         let by_id = inner.keys.values().find(|row| row.id == key);
-        by_id.or_else(|| inner.keys.values().find(|row| row.name == key)).cloned()
+        by_id
+            .or_else(|| inner.keys.values().find(|row| row.name == key))
+            .cloned()
     }
 }

@@ -1,5 +1,5 @@
-//! The data directory: everything a server keeps lies under it, and one server at a time owns it. Never touches
-//! a directory that is somebody else's.
+//! The data directory: everything a server keeps lies under it, and one server at a time owns it.
+//! Never touches a directory that is somebody else's.
 
 use crate::limits;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -7,7 +7,8 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A data directory this process holds. The lock ends with this value or with the process, however it ends.
+/// A data directory this process holds. The lock ends with this value or with the process, however
+/// it ends.
 #[derive(Debug)]
 pub struct DataDir {
     root: PathBuf,
@@ -23,17 +24,27 @@ pub enum DataDirError {
     #[error("{root} is open to other users and holds files that are not Tidegate's", root = root.display())]
     Foreign { root: PathBuf },
     #[error("{what} {path}: {source}", path = path.display())]
-    Io { what: &'static str, path: PathBuf, source: std::io::Error },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
 }
 
 impl DataDirError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Held { pid, .. } => format!("stop it (`kill {pid}`), or use another directory with --data DIR"),
-            Self::HeldByUnknown { .. } => "stop that server, or use another directory with --data DIR".to_owned(),
+            Self::Held { pid, .. } => {
+                format!("stop it (`kill {pid}`), or use another directory with --data DIR")
+            }
+            Self::HeldByUnknown { .. } => {
+                "stop that server, or use another directory with --data DIR".to_owned()
+            }
             Self::Foreign { .. } => "use an empty or a new directory with --data DIR".to_owned(),
-            Self::Io { .. } => "check the path and its permissions, or use another with --data DIR".to_owned(),
+            Self::Io { .. } => {
+                "check the path and its permissions, or use another with --data DIR".to_owned()
+            }
         }
     }
 }
@@ -45,7 +56,11 @@ impl DataDir {
             let path = path.to_owned();
             move |source| DataDirError::Io { what, path, source }
         };
-        DirBuilder::new().recursive(true).mode(mode()).create(root).map_err(io("can't make", root))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(mode())
+            .create(root)
+            .map_err(io("can't make", root))?;
         // Absolute, so that nothing changes if the process changes directory.
         let root = root.canonicalize().map_err(io("can't open", root))?;
         close_to_others(&root)?;
@@ -107,25 +122,37 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-/// Takes the rights of others away, but only from a directory that is plainly ours: somebody may have said
-/// `--data /tmp`.
+/// Takes the rights of others away, but only from a directory that is plainly ours: somebody may
+/// have said `--data /tmp`.
 fn close_to_others(root: &Path) -> Result<(), DataDirError> {
-    let io = |source| DataDirError::Io { what: "can't open", path: root.to_owned(), source };
+    let io = |source| DataDirError::Io {
+        what: "can't open",
+        path: root.to_owned(),
+        source,
+    };
     let now = root.metadata().map_err(io)?.mode() & 0o777;
     if now == mode() {
         return Ok(());
     }
     // A configuration file may have been laid there before the first start.
-    let ours = ["store.sqlite", "lock", "tidegate.toml"].iter().any(|name| root.join(name).exists());
+    let ours = ["store.sqlite", "lock", "tidegate.toml"]
+        .iter()
+        .any(|name| root.join(name).exists());
     if ours || std::fs::read_dir(root).map_err(io)?.next().is_none() {
         return std::fs::set_permissions(root, Permissions::from_mode(mode())).map_err(io);
     }
     let too_open = now & 0o077 & !mode() != 0;
-    if too_open { Err(DataDirError::Foreign { root: root.to_owned() }) } else { Ok(()) }
+    if too_open {
+        Err(DataDirError::Foreign {
+            root: root.to_owned(),
+        })
+    } else {
+        Ok(())
+    }
 }
 
-/// As root each engine has a user of its own, who must pass through (but not look) to reach its directory. What
-/// lies beside is closed by its own mode.
+/// As root each engine has a user of its own, who must pass through (but not look) to reach its
+/// directory. What lies beside is closed by its own mode.
 fn mode() -> u32 {
     let root = std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);
     if root { 0o711 } else { 0o700 }
@@ -138,11 +165,13 @@ fn held(root: PathBuf) -> DataDirError {
     }
 }
 
-/// The holder writes its pid right after it has taken the lock, so an empty or stale one is read again.
+/// The holder writes its pid right after it has taken the lock, so an empty or stale one is read
+/// again.
 fn read_pid(root: &Path) -> Option<u32> {
     for _ in 0..limits::PID_READS_MAX {
         let mut text = String::new();
-        let read = File::open(DataDir::lock_file(root)).and_then(|f| f.take(32).read_to_string(&mut text));
+        let read =
+            File::open(DataDir::lock_file(root)).and_then(|f| f.take(32).read_to_string(&mut text));
         if let (Ok(_), Ok(pid)) = (read, text.trim().parse::<u32>())
             && Path::new("/proc").join(pid.to_string()).exists()
         {
@@ -167,7 +196,11 @@ mod tests {
         let root = tmp.path().join("deep/data");
         let first = DataDir::lock(&root).unwrap();
         let e = DataDir::lock(&root).unwrap_err();
-        assert!(e.to_string().contains(&format!("pid {}", std::process::id())), "{e}");
+        assert!(
+            e.to_string()
+                .contains(&format!("pid {}", std::process::id())),
+            "{e}"
+        );
         assert_eq!(DataDir::holder(&root), Some(std::process::id()));
         drop(first);
         assert_eq!(DataDir::holder(&root), None);
@@ -190,7 +223,10 @@ mod tests {
         std::fs::create_dir(&foreign).unwrap();
         std::fs::write(foreign.join("letters.txt"), "x").unwrap();
         std::fs::set_permissions(&foreign, Permissions::from_mode(0o755)).unwrap();
-        assert!(matches!(DataDir::lock(&foreign), Err(DataDirError::Foreign { .. })));
+        assert!(matches!(
+            DataDir::lock(&foreign),
+            Err(DataDirError::Foreign { .. })
+        ));
         assert_eq!(mode_of(&foreign), 0o755);
 
         let empty = tmp.path().join("empty");

@@ -7,7 +7,8 @@ use crate::register::{Entry, Knock, Register};
 use std::net::Ipv4Addr;
 use std::time::Instant;
 use tidegate_model::{
-    Account, BoxFuture, Claim, ClusterId, ClusterState, Directory, DirectoryError, Found, Prefix, PrefixTag, Tenant,
+    Account, BoxFuture, Claim, ClusterId, ClusterState, Directory, DirectoryError, Found, Prefix,
+    PrefixTag, Tenant,
 };
 
 impl Control {
@@ -15,19 +16,24 @@ impl Control {
     async fn tenant(&self, entry: &Entry, claim: &Claim) -> Result<Tenant, DirectoryError> {
         // In this order: a run that begins between the two takes `settled` away.
         let state = self.engines().state(entry.id);
-        let tenant = self.register().tenant(entry, state == Some(ClusterState::Asleep), claim).await;
+        let tenant = self
+            .register()
+            .tenant(entry, state == Some(ClusterState::Asleep), claim)
+            .await;
         let mut tenant = tenant.map_err(|e| DirectoryError::Store(e.to_string()))?;
         // An engine that can't start tells nothing newer than the last book.
         tenant.settled |= state == Some(ClusterState::Failed);
         Ok(tenant)
     }
 
-    /// Whether the book as it was stored is the truth, once the engine neither starts nor goes to sleep.
+    /// Whether the book as it was stored is the truth, once the engine neither starts nor goes to
+    /// sleep.
     async fn is_settled(&self, entry: &Entry) -> bool {
         // Before that no reading can begin.
         self.engines().steady(entry.id).await;
         let state = self.engines().state(entry.id);
-        state == Some(ClusterState::Failed) || Register::is_settled(entry, state == Some(ClusterState::Asleep))
+        state == Some(ClusterState::Failed)
+            || Register::is_settled(entry, state == Some(ClusterState::Asleep))
     }
 
     async fn read_accounts(
@@ -37,14 +43,21 @@ impl Control {
         not_before: Instant,
         measured: Measured<'_>,
     ) -> Result<Vec<Account>, DirectoryError> {
-        let book = self.engines().accounts(entry.id, claim.names.clone(), not_before).await;
+        let book = self
+            .engines()
+            .accounts(entry.id, claim.names.clone(), not_before)
+            .await;
         measured.done(book.is_err());
         let book = match book {
             Ok(book) => book,
             Err(error) => {
                 // It may have failed or gone to sleep while we waited.
                 let now = self.tenant(entry, claim).await?;
-                return if now.settled { Ok(now.accounts) } else { Err(unreadable(&error)) };
+                return if now.settled {
+                    Ok(now.accounts)
+                } else {
+                    Err(unreadable(&error))
+                };
             }
         };
         self.register().books().learn(entry.id, &claim.names, &book);
@@ -61,13 +74,23 @@ impl Control {
         }
         match entry.samples.imitate().await {
             Imitation::Read(measured) => {
-                // Not the names that a stranger wrote: the twin's tenant can see what its engine is asked.
-                let claim = Claim { names: vec![ROOT.to_owned()], client: Ipv4Addr::LOCALHOST.into() };
-                self.read_accounts(entry, &claim, Instant::now(), measured).await.map(drop)
+                // Not the names that a stranger wrote: the twin's tenant can see what its engine is
+                // asked.
+                let claim = Claim {
+                    names: vec![ROOT.to_owned()],
+                    client: Ipv4Addr::LOCALHOST.into(),
+                };
+                self.read_accounts(entry, &claim, Instant::now(), measured)
+                    .await
+                    .map(drop)
             }
             Imitation::Like(Sample { took, failed }) => {
                 tokio::time::sleep(took).await;
-                if failed { Err(unreadable(&"as a late reading of the imitated cluster")) } else { Ok(()) }
+                if failed {
+                    Err(unreadable(&"as a late reading of the imitated cluster"))
+                } else {
+                    Ok(())
+                }
             }
         }
     }
@@ -88,7 +111,11 @@ impl Directory for Control {
             };
             // Of the twin too, so that both cost the same search and the same read of the store.
             let found = Found::Cluster(self.tenant(&entry, claim).await?);
-            Ok(if real { found } else { Found::Nobody(found.standing()) })
+            Ok(if real {
+                found
+            } else {
+                Found::Nobody(found.standing())
+            })
         })
     }
 
@@ -106,7 +133,8 @@ impl Directory for Control {
             if self.is_settled(&entry).await {
                 return Ok(self.tenant(&entry, claim).await?.accounts);
             }
-            self.read_accounts(&entry, claim, not_before, entry.samples.measure()).await
+            self.read_accounts(&entry, claim, not_before, entry.samples.measure())
+                .await
         })
     }
 

@@ -1,5 +1,5 @@
-//! What can go wrong in an operation, in words for the person who asked. Never an error packet: those are
-//! `model`'s refusals.
+//! What can go wrong in an operation, in words for the person who asked. Never an error packet:
+//! those are `model`'s refusals.
 
 use crate::store::StoreError;
 use tidegate_model::{ClusterName, id};
@@ -61,7 +61,11 @@ pub struct ControlError {
 
 impl ControlError {
     pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: hint.into() }
+        Self {
+            code,
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 
     pub(crate) fn bad_name(name: &str) -> Self {
@@ -93,13 +97,20 @@ impl ControlError {
     pub(crate) fn busy(name: &ClusterName) -> Self {
         Self::new(
             ErrorCode::Busy,
-            format!("another operation on cluster {:?} is still under way", name.as_str()),
+            format!(
+                "another operation on cluster {:?} is still under way",
+                name.as_str()
+            ),
             "wait for it to end, then try again",
         )
     }
 
     pub(crate) fn internal(what: impl std::fmt::Display) -> Self {
-        Self::new(ErrorCode::Internal, format!("the server failed at this: {what}"), "the server's log tells more")
+        Self::new(
+            ErrorCode::Internal,
+            format!("the server failed at this: {what}"),
+            "the server's log tells more",
+        )
     }
 }
 
@@ -118,20 +129,26 @@ impl From<StoreError> for ControlError {
                 "every system user number that clusters may have is in use",
                 "delete a cluster, or give the engine a larger range of user numbers in the config",
             ),
-            StoreError::KeyNameTaken => {
-                Self::new(ErrorCode::Exists, e.to_string(), "choose another name, or revoke that key first")
-            }
-            StoreError::TooManyKeys => {
-                Self::new(ErrorCode::NoPlace, e.to_string(), "revoke one that nobody uses: `tidegate key list`")
-            }
+            StoreError::KeyNameTaken => Self::new(
+                ErrorCode::Exists,
+                e.to_string(),
+                "choose another name, or revoke that key first",
+            ),
+            StoreError::TooManyKeys => Self::new(
+                ErrorCode::NoPlace,
+                e.to_string(),
+                "revoke one that nobody uses: `tidegate key list`",
+            ),
             StoreError::DiskFull => Self::new(
                 ErrorCode::NoPlace,
                 "the disk of the data directory is full",
                 "free room on it, or delete a cluster",
             ),
-            StoreError::Closed => {
-                Self::new(ErrorCode::Stopping, "the server is stopping", "start it again, then repeat this")
-            }
+            StoreError::Closed => Self::new(
+                ErrorCode::Stopping,
+                "the server is stopping",
+                "start it again, then repeat this",
+            ),
             other => Self::new(
                 ErrorCode::Internal,
                 format!("the store could not be used: {other}"),

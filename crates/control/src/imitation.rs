@@ -1,5 +1,6 @@
-//! Behaviour of prefixes that no cluster has. Each imitates one cluster, its twin: it waits while the twin recovers,
-//! and takes as long as a reading of the twin's accounts takes. See `docs/decisions/0017-unknown-prefixes.md`.
+//! Behaviour of prefixes that no cluster has. Each imitates one cluster, its twin: it waits while
+//! the twin recovers, and takes as long as a reading of the twin's accounts takes. See
+//! `docs/decisions/0017-unknown-prefixes.md`.
 
 use crate::limits;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,10 +9,13 @@ use tidegate_model::{ClusterId, PrefixTag};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Chooses the twin of a prefix by rendezvous hashing: each cluster is chosen by an equal share of all prefixes, and a
-/// cluster that comes or goes changes the twins of its own share only.
+/// Chooses the twin of a prefix by rendezvous hashing: each cluster is chosen by an equal share of
+/// all prefixes, and a cluster that comes or goes changes the twins of its own share only.
 pub fn choose_twin(tag: PrefixTag, clusters: &[ClusterId]) -> Option<ClusterId> {
-    clusters.iter().copied().max_by_key(|id| scramble(tag.0 ^ id.0.wrapping_mul(ODD)))
+    clusters
+        .iter()
+        .copied()
+        .max_by_key(|id| scramble(tag.0 ^ id.0.wrapping_mul(ODD)))
 }
 
 /// The increment of SplitMix64: spreads small numbers over all bits.
@@ -58,27 +62,37 @@ pub enum Imitation<'a> {
 }
 
 impl Samples {
-    /// Notes how long a reading takes from now until [`Measured::done`], or until its caller gives up.
+    /// Notes how long a reading takes from now until [`Measured::done`], or until its caller gives
+    /// up.
     pub fn measure(&self) -> Measured<'_> {
         self.lock().under_way += 1;
         self.begin()
     }
 
     fn begin(&self) -> Measured<'_> {
-        Measured { samples: self, began: Instant::now(), failed: true }
+        Measured {
+            samples: self,
+            began: Instant::now(),
+            failed: true,
+        }
     }
 
-    /// Waits for a reading that is under way, as a real one would, and else takes one of the last ones, by chance. Of
-    /// many that come when the last one is too old, one alone reads.
+    /// Waits for a reading that is under way, as a real one would, and else takes one of the last
+    /// ones, by chance. Of many that come when the last one is too old, one alone reads.
     pub async fn imitate(&self) -> Imitation<'_> {
         let ended = self.ended.notified();
         {
             let mut ring = self.lock();
             if ring.under_way == 0 {
                 let now = Instant::now();
-                let fresh = |at: Instant| now.saturating_duration_since(at) < limits::READING_SAMPLE_LIFE;
-                let fresh: Vec<Sample> =
-                    ring.last.iter().filter(|(_, at)| fresh(*at)).map(|(sample, _)| *sample).collect();
+                let fresh =
+                    |at: Instant| now.saturating_duration_since(at) < limits::READING_SAMPLE_LIFE;
+                let fresh: Vec<Sample> = ring
+                    .last
+                    .iter()
+                    .filter(|(_, at)| fresh(*at))
+                    .map(|(sample, _)| *sample)
+                    .collect();
                 if let Some(sample) = draw(&fresh) {
                     return Imitation::Like(sample);
                 }
@@ -90,7 +104,10 @@ impl Samples {
         let ring = self.lock();
         let newest = ring.last.get(ring.newest).map(|(sample, _)| *sample);
         // It has just ended, so there is one.
-        Imitation::Like(newest.unwrap_or(Sample { took: Duration::ZERO, failed: true }))
+        Imitation::Like(newest.unwrap_or(Sample {
+            took: Duration::ZERO,
+            failed: true,
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -121,7 +138,9 @@ fn draw(samples: &[Sample]) -> Option<Sample> {
     // Without random bytes the first of them is as good.
     let _ = getrandom::fill(&mut random);
     let [random] = random;
-    samples.get(usize::from(random).checked_rem(samples.len())?).copied()
+    samples
+        .get(usize::from(random).checked_rem(samples.len())?)
+        .copied()
 }
 
 /// A reading under way. Dropped before its end, it counts as failed after the time it has taken.
@@ -139,7 +158,10 @@ impl Measured<'_> {
 
 impl Drop for Measured<'_> {
     fn drop(&mut self) {
-        self.samples.record(Sample { took: self.began.elapsed(), failed: self.failed });
+        self.samples.record(Sample {
+            took: self.began.elapsed(),
+            failed: self.failed,
+        });
     }
 }
 
@@ -152,7 +174,9 @@ mod tests {
         let clusters: Vec<ClusterId> = (1..=5).map(ClusterId).collect();
         let tags: Vec<PrefixTag> = (0..10_000).map(|n| PrefixTag(scramble(n))).collect();
         let of = |clusters: &[ClusterId]| -> Vec<ClusterId> {
-            tags.iter().map(|tag| choose_twin(*tag, clusters).unwrap()).collect()
+            tags.iter()
+                .map(|tag| choose_twin(*tag, clusters).unwrap())
+                .collect()
         };
         let before = of(&clusters);
         for id in &clusters {
@@ -164,7 +188,10 @@ mod tests {
         assert_eq!(of(&order), before, "the order of the clusters says nothing");
         let after = of(&clusters[..4]);
         for (before, after) in before.iter().zip(&after) {
-            assert!(before == after || *before == ClusterId(5), "{before} became {after}");
+            assert!(
+                before == after || *before == ClusterId(5),
+                "{before} became {after}"
+            );
         }
         assert_eq!(choose_twin(tags[0], &[]), None);
     }
@@ -187,7 +214,13 @@ mod tests {
             drop(given_up);
         }
         for _ in 0..50 {
-            assert_eq!(like(&samples).await, Sample { took: Duration::from_millis(10), failed: true });
+            assert_eq!(
+                like(&samples).await,
+                Sample {
+                    took: Duration::from_millis(10),
+                    failed: true
+                }
+            );
         }
         assert_eq!(samples.lock().last.len(), limits::READING_SAMPLES);
     }
@@ -195,13 +228,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_alone_reads_when_the_last_reading_is_old_and_the_others_wait_for_it() {
         let samples = Samples::default();
-        let Imitation::Read(reading) = samples.imitate().await else { panic!("nothing to imitate yet") };
+        let Imitation::Read(reading) = samples.imitate().await else {
+            panic!("nothing to imitate yet")
+        };
         let second = samples.imitate();
         tokio::pin!(second);
-        assert!(tokio::time::timeout(Duration::ZERO, &mut second).await.is_err(), "it waits as a real one would");
+        assert!(
+            tokio::time::timeout(Duration::ZERO, &mut second)
+                .await
+                .is_err(),
+            "it waits as a real one would"
+        );
         tokio::time::advance(Duration::from_millis(700)).await;
         reading.done(false);
-        assert!(matches!(second.await, Imitation::Like(s) if s.took == Duration::from_millis(700) && !s.failed));
+        assert!(
+            matches!(second.await, Imitation::Like(s) if s.took == Duration::from_millis(700) && !s.failed)
+        );
         assert!(!like(&samples).await.failed);
         tokio::time::advance(limits::READING_SAMPLE_LIFE).await;
         assert!(matches!(samples.imitate().await, Imitation::Read(_)));

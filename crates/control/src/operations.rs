@@ -1,5 +1,5 @@
-//! Operations on clusters and sessions, as plain async functions. Each runs to its end even if the caller goes
-//! away in the middle, so no cluster is left half-changed by a closed connection.
+//! Operations on clusters and sessions, as plain async functions. Each runs to its end even if the
+//! caller goes away in the middle, so no cluster is left half-changed by a closed connection.
 
 use crate::control::{Control, engine_failed, now_unix, spec};
 use crate::error::{ControlError, ErrorCode};
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_engine::EngineError;
 use tidegate_model::{
-    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, ClusterUsage, Event, Prefix, Requirement, RunEpoch,
-    SessionId, Size, Verifier,
+    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, ClusterUsage, Event, Prefix,
+    Requirement, RunEpoch, SessionId, Size, Verifier,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -33,7 +33,11 @@ impl Control {
 
     /// All clusters by name.
     pub fn clusters(&self) -> Vec<ClusterView> {
-        self.register().all().iter().map(|entry| self.view(entry)).collect()
+        self.register()
+            .all()
+            .iter()
+            .map(|entry| self.view(entry))
+            .collect()
     }
 
     pub fn cluster(&self, name: &str) -> Answer<ClusterView> {
@@ -43,7 +47,8 @@ impl Control {
     /// Ends its sessions, stops its engine and removes its files.
     pub async fn delete_cluster(&self, name: &str) -> Answer<()> {
         let (this, name) = (self.clone(), name.to_owned());
-        self.to_its_end(async move { this.delete(&name).await }).await
+        self.to_its_end(async move { this.delete(&name).await })
+            .await
     }
 
     /// Puts it to sleep now. Refused while a session of it is busy.
@@ -51,7 +56,10 @@ impl Control {
         let (this, name) = (self.clone(), name.to_owned());
         self.to_its_end(async move {
             let (entry, _held) = this.exclusive(&name).await?;
-            this.engines().sleep(entry.id).await.map_err(|e| engine_error(e, &entry.name))?;
+            this.engines()
+                .sleep(entry.id)
+                .await
+                .map_err(|e| engine_error(e, &entry.name))?;
             Ok(this.view(&entry))
         })
         .await
@@ -62,16 +70,21 @@ impl Control {
         let (this, name) = (self.clone(), name.to_owned());
         self.to_its_end(async move {
             let (entry, _held) = this.exclusive(&name).await?;
-            this.engines().wake(entry.id).await.map_err(|e| engine_error(e, &entry.name))?;
+            this.engines()
+                .wake(entry.id)
+                .await
+                .map_err(|e| engine_error(e, &entry.name))?;
             Ok(this.view(&entry))
         })
         .await
     }
 
-    /// Gives its root a new password. It is returned only once the engine has it and a fresh reading shows it.
+    /// Gives its root a new password. It is returned only once the engine has it and a fresh
+    /// reading shows it.
     pub async fn new_password(&self, name: &str) -> Answer<WithPassword> {
         let (this, name) = (self.clone(), name.to_owned());
-        self.to_its_end(async move { this.change_password(&name).await }).await
+        self.to_its_end(async move { this.change_password(&name).await })
+            .await
     }
 
     /// Changes what it may use, asleep or awake; sessions that are open stay.
@@ -83,7 +96,10 @@ impl Control {
             check(&limits)?;
             this.store().set_limits(entry.id, limits).await?;
             entry.set_limits(limits);
-            this.engines().set_limits(entry.id, limits).await.map_err(|e| engine_error(e, &entry.name))?;
+            this.engines()
+                .set_limits(entry.id, limits)
+                .await
+                .map_err(|e| engine_error(e, &entry.name))?;
             Ok(this.view(&entry))
         })
         .await
@@ -92,7 +108,10 @@ impl Control {
     /// Measured use, beside its limits. Wakes nobody.
     pub async fn usage(&self, name: &str) -> Answer<ClusterUsage> {
         let entry = self.entry(name)?;
-        self.engines().usage(entry.id).await.map_err(|e| engine_error(e, &entry.name))
+        self.engines()
+            .usage(entry.id)
+            .await
+            .map_err(|e| engine_error(e, &entry.name))
     }
 
     /// Lets a cluster at its disk limit delete, drop and truncate for this long.
@@ -100,18 +119,31 @@ impl Control {
         let entry = self.entry(name)?;
         if !limits::ALLOW_SHRINK.contains(&time) {
             let message = "allow_shrink is out of range";
-            return Err(ControlError::new(ErrorCode::BadLimits, message, "give a time from 1 s to 1 h, such as 10m"));
+            return Err(ControlError::new(
+                ErrorCode::BadLimits,
+                message,
+                "give a time from 1 s to 1 h, such as 10m",
+            ));
         }
-        self.engines().allow_shrink(entry.id, time).await.map_err(|e| engine_error(e, &entry.name))
+        self.engines()
+            .allow_shrink(entry.id, time)
+            .await
+            .map_err(|e| engine_error(e, &entry.name))
     }
 
     /// Sessions that have logged in; of one cluster or of all.
     pub fn session_list(&self, cluster: Option<&str>) -> Answer<Vec<SessionView>> {
-        let only = cluster.map(|name| self.entry(name)).transpose()?.map(|entry| entry.id);
+        let only = cluster
+            .map(|name| self.entry(name))
+            .transpose()?
+            .map(|entry| entry.id);
         let view = |s: tidegate_model::SessionInfo| SessionView {
             id: s.id,
             client: s.client,
-            cluster: self.register().by_id(s.cluster).map(|entry| entry.name.clone()),
+            cluster: self
+                .register()
+                .by_id(s.cluster)
+                .map(|entry| entry.name.clone()),
             user: s.user,
             tls: s.tls,
             age: s.age,
@@ -119,14 +151,20 @@ impl Control {
         Ok(self.sessions().list(only).into_iter().map(view).collect())
     }
 
-    /// Asks one session to end. To a caller who may not end those of its cluster it does not exist; the name is `None`
-    /// if that cluster was deleted.
+    /// Asks one session to end. To a caller who may not end those of its cluster it does not exist;
+    /// the name is `None` if that cluster was deleted.
     pub fn kill_session(&self, id: u64, may_end: impl Fn(Option<&str>) -> bool) -> Answer<()> {
-        let found = SessionId::is_ours(id).and_then(|session| Some((session, self.sessions().cluster_of(session)?)));
-        let name = |cluster| self.register().by_id(cluster).map(|entry| entry.name.clone());
+        let found = SessionId::is_ours(id)
+            .and_then(|session| Some((session, self.sessions().cluster_of(session)?)));
+        let name = |cluster| {
+            self.register()
+                .by_id(cluster)
+                .map(|entry| entry.name.clone())
+        };
         match found {
             Some((session, cluster))
-                if may_end(name(cluster).as_ref().map(ClusterName::as_str)) && self.sessions().kill(session) =>
+                if may_end(name(cluster).as_ref().map(ClusterName::as_str))
+                    && self.sessions().kill(session) =>
             {
                 Ok(())
             }
@@ -143,11 +181,14 @@ impl Control {
         check(&limits)?;
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
-        // 1. On record before anything stands on disk. 2. The files. 3. Visible. Whoever finds an end after 1 or 2
-        // sweeps it at the next start.
+        // 1. On record before anything stands on disk. 2. The files. 3. Visible. Whoever finds an
+        //    end after 1 or 2 sweeps it at the next start.
         let row = self.reserve(new.name.as_deref(), limits).await?;
         let made = async {
-            self.engines().create(spec(&row), stage2).await.map_err(|e| engine_error(e, &row.name))?;
+            self.engines()
+                .create(spec(&row), stage2)
+                .await
+                .map_err(|e| engine_error(e, &row.name))?;
             Ok(self.store().publish(row.id, &seed(stage2)).await?)
         };
         let row = match made.await {
@@ -158,7 +199,10 @@ impl Control {
             }
         };
         let entry = self.register().insert(row);
-        Ok(WithPassword { cluster: self.view(&entry), password })
+        Ok(WithPassword {
+            cluster: self.view(&entry),
+            password,
+        })
     }
 
     async fn reserve(&self, given: Option<&str>, limits: ClusterLimits) -> Answer<ClusterRow> {
@@ -171,7 +215,12 @@ impl Control {
                 Some(name) => name.clone(),
                 None => names::generate()?,
             };
-            let wanted = Reservation { name, prefix: Prefix::random()?, created_unix: now_unix(), limits };
+            let wanted = Reservation {
+                name,
+                prefix: Prefix::random()?,
+                created_unix: now_unix(),
+                limits,
+            };
             let reserved = match self.uids() {
                 Some(uids) => uids.reserve(self.store(), &wanted, self.strays()).await,
                 None => self.store().reserve(&wanted, None, self.strays()).await,
@@ -193,7 +242,12 @@ impl Control {
         };
         let done = match files {
             Ok(()) => self.store().bury(row.id).await.map_err(|e| e.to_string()),
-            Err(e) => self.store().begin_delete(row.id).await.map_err(|e| e.to_string()).and(Err(e)),
+            Err(e) => self
+                .store()
+                .begin_delete(row.id)
+                .await
+                .map_err(|e| e.to_string())
+                .and(Err(e)),
         };
         if let Err(error) = done {
             tracing::warn!(cluster = %row.id, error, "a cluster that could not be created is not wholly removed");
@@ -205,10 +259,12 @@ impl Control {
         self.store().begin_delete(entry.id).await?;
         self.register().remove(&entry);
         self.end_sessions(&entry);
-        self.journal().record(&Event::ClusterDeleted { cluster: entry.id });
+        self.journal()
+            .record(&Event::ClusterDeleted { cluster: entry.id });
         self.engines().remove(entry.id).await.map_err(|e| {
             let error = engine_error(e, &entry.name);
-            let hint = "it is deleted all the same; its files are removed at the server's next start";
+            let hint =
+                "it is deleted all the same; its files are removed at the server's next start";
             ControlError::new(error.code, error.message, hint)
         })?;
         // Those that logged in between the two.
@@ -229,9 +285,17 @@ impl Control {
         let stage2 = password::stage2(&password);
         let failed = |e| engine_error(e, &entry.name);
         // Of root only: it must work whatever the other accounts are.
-        let book = self.engines().set_password(entry.id, ROOT, stage2).await.map_err(failed)?;
-        self.register().books().learn(entry.id, &[ROOT.to_owned()], &book);
-        let has_it = |a: Account| a.user == ROOT && !a.locked && a.verifiers.contains(&Verifier::Native(stage2));
+        let book = self
+            .engines()
+            .set_password(entry.id, ROOT, stage2)
+            .await
+            .map_err(failed)?;
+        self.register()
+            .books()
+            .learn(entry.id, &[ROOT.to_owned()], &book);
+        let has_it = |a: Account| {
+            a.user == ROOT && !a.locked && a.verifiers.contains(&Verifier::Native(stage2))
+        };
         if !book.accounts.iter().any(has_it) {
             return Err(ControlError::new(
                 ErrorCode::EngineFailed,
@@ -239,18 +303,26 @@ impl Control {
                 "try again; the server's log tells more",
             ));
         }
-        Ok(WithPassword { cluster: self.view(&entry), password })
+        Ok(WithPassword {
+            cluster: self.view(&entry),
+            password,
+        })
     }
 
     fn view(&self, entry: &Entry) -> ClusterView {
         // A cluster that is being deleted under a reader's hands has no engine any more.
-        let state = self.engines().state(entry.id).unwrap_or(ClusterState::Asleep);
+        let state = self
+            .engines()
+            .state(entry.id)
+            .unwrap_or(ClusterState::Asleep);
         ClusterView {
             id: entry.id,
             name: entry.name.clone(),
             prefix: entry.prefix.clone(),
             state,
-            failure: (state == ClusterState::Failed).then(|| self.engines().failure(entry.id)).flatten(),
+            failure: (state == ClusterState::Failed)
+                .then(|| self.engines().failure(entry.id))
+                .flatten(),
             created_unix: entry.created_unix,
             sessions: self.sessions().count(entry.id),
             limits: entry.limits(),
@@ -260,14 +332,18 @@ impl Control {
     fn entry(&self, name: &str) -> Answer<Arc<Entry>> {
         // A name that could not exist does not exist.
         let parsed = ClusterName::parse(name).map_err(|_| ControlError::not_found(name))?;
-        self.register().by_name(&parsed).ok_or_else(|| ControlError::not_found(name))
+        self.register()
+            .by_name(&parsed)
+            .ok_or_else(|| ControlError::not_found(name))
     }
 
     /// The cluster, with nobody else changing it.
     async fn exclusive(&self, name: &str) -> Answer<(Arc<Entry>, OwnedMutexGuard<()>)> {
         let entry = self.entry(name)?;
         let lock = Arc::clone(&entry.operation).lock_owned();
-        let held = timeout(limits::OPERATION_WAIT, lock).await.map_err(|_| ControlError::busy(&entry.name))?;
+        let held = timeout(limits::OPERATION_WAIT, lock)
+            .await
+            .map_err(|_| ControlError::busy(&entry.name))?;
         // The one we waited for may have deleted it.
         let now = self.entry(name)?;
         if now.id != entry.id {
@@ -276,11 +352,16 @@ impl Control {
         Ok((entry, held))
     }
 
-    async fn to_its_end<T: Send + 'static>(&self, work: impl Future<Output = Answer<T>> + Send + 'static) -> Answer<T> {
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Answer<T>> + Send + 'static,
+    ) -> Answer<T> {
         if self.stopping() {
             return Err(stopping());
         }
-        tokio::spawn(work).await.unwrap_or_else(|e| Err(ControlError::internal(e)))
+        tokio::spawn(work)
+            .await
+            .unwrap_or_else(|e| Err(ControlError::internal(e)))
     }
 }
 
@@ -288,18 +369,27 @@ fn check(wanted: &ClusterLimits) -> Answer<()> {
     let bad = |what: &str, hint: String| Err(ControlError::new(ErrorCode::BadLimits, what, hint));
     let (least, most) = limits::CONNECTIONS.into_inner();
     if !limits::CONNECTIONS.contains(&wanted.connections_max) {
-        return bad("connections_max is out of range", format!("give a number from {least} to {most}"));
+        return bad(
+            "connections_max is out of range",
+            format!("give a number from {least} to {most}"),
+        );
     }
     let time = |what: &str, range: RangeInclusive<Duration>| {
         let (least, most) = range.into_inner();
         let days = most.as_secs() / 86_400;
-        bad(what, format!("give a time from {} s to {days} days", least.as_secs_f64()))
+        bad(
+            what,
+            format!("give a time from {} s to {days} days", least.as_secs_f64()),
+        )
     };
     if !limits::SLEEP_AFTER.contains(&wanted.sleep_after) {
         return time("sleep_after is out of range", limits::SLEEP_AFTER);
     }
     if !limits::TRANSACTION_IDLE.contains(&wanted.transaction_idle_max) {
-        return time("transaction_idle_max is out of range", limits::TRANSACTION_IDLE);
+        return time(
+            "transaction_idle_max is out of range",
+            limits::TRANSACTION_IDLE,
+        );
     }
     check_machine(wanted)
 }
@@ -312,10 +402,14 @@ fn check_machine(wanted: &ClusterLimits) -> Answer<()> {
             return Ok(());
         }
         let (message, hint) = match value < least {
-            true => {
-                (format!("{name} of {} is too small: {why}", Size(value)), format!("give at least {}", Size(least)))
-            }
-            false => (format!("{name} of {} is too large", Size(value)), format!("give at most {}", Size(most))),
+            true => (
+                format!("{name} of {} is too small: {why}", Size(value)),
+                format!("give at least {}", Size(least)),
+            ),
+            false => (
+                format!("{name} of {} is too large", Size(value)),
+                format!("give at most {}", Size(most)),
+            ),
         };
         Err(ControlError::new(ErrorCode::BadLimits, message, hint))
     };
@@ -325,10 +419,24 @@ fn check_machine(wanted: &ClusterLimits) -> Answer<()> {
         }
         let (least, most) = range.into_inner();
         let hint = format!("give a number from {least} to {most}");
-        Err(ControlError::new(ErrorCode::BadLimits, format!("{name} of {value} is out of range"), hint))
+        Err(ControlError::new(
+            ErrorCode::BadLimits,
+            format!("{name} of {value} is out of range"),
+            hint,
+        ))
     };
-    size("memory_max", wanted.memory_max_bytes, limits::MEMORY, "the engine can't start with it")?;
-    size("disk_max", wanted.disk_max_bytes, limits::DISK, "a cluster without data nearly fills it")?;
+    size(
+        "memory_max",
+        wanted.memory_max_bytes,
+        limits::MEMORY,
+        "the engine can't start with it",
+    )?;
+    size(
+        "disk_max",
+        wanted.disk_max_bytes,
+        limits::DISK,
+        "a cluster without data nearly fills it",
+    )?;
     number("cpu_weight", wanted.cpu_weight, limits::CPU_WEIGHT)?;
     number("tasks_max", wanted.tasks_max, limits::TASKS)
 }
@@ -342,11 +450,19 @@ fn seed(stage2: [u8; 20]) -> AccountBook {
         locked: false,
         requires: Requirement::None,
     };
-    AccountBook { accounts: [root].into_iter().collect(), run: RunEpoch(0), read_began: None }
+    AccountBook {
+        accounts: [root].into_iter().collect(),
+        run: RunEpoch(0),
+        read_began: None,
+    }
 }
 
 fn stopping() -> ControlError {
-    ControlError::new(ErrorCode::Stopping, "the server is stopping", "start it again, then repeat this")
+    ControlError::new(
+        ErrorCode::Stopping,
+        "the server is stopping",
+        "start it again, then repeat this",
+    )
 }
 
 fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {

@@ -5,21 +5,25 @@ use sha1::{Digest, Sha1};
 use tidegate_model::id::RandomError;
 use zeroize::{Zeroize, Zeroizing};
 
-/// URL-safe, so that a password stands unescaped in a connection string; 64 of them, so that six bits of a
-/// random byte pick one without bias.
+/// URL-safe, so that a password stands unescaped in a connection string; 64 of them, so that six
+/// bits of a random byte pick one without bias.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// A fresh password with all four classes (upper, lower, digit, `-` or `_`), since some policies ask for them.
+/// A fresh password with all four classes (upper, lower, digit, `-` or `_`), since some policies
+/// ask for them.
 ///
-/// First and last are letters or digits: a leading `-` reads as an option, and a double click selects the whole.
-/// Whole draws are thrown away until one fits, so every fitting password is equally likely.
+/// First and last are letters or digits: a leading `-` reads as an option, and a double click
+/// selects the whole. Whole draws are thrown away until one fits, so every fitting password is
+/// equally likely.
 pub fn generate() -> Result<Zeroizing<String>, RandomError> {
     let mut bytes = Zeroizing::new([0u8; limits::PASSWORD_LEN]);
     loop {
         getrandom::fill(&mut *bytes).map_err(|_| RandomError)?;
         let mut out = Zeroizing::new(String::with_capacity(limits::PASSWORD_LEN));
         for byte in bytes.iter() {
-            let Some(&c) = ALPHABET.get(usize::from(byte & 63)) else { return Err(RandomError) };
+            let Some(&c) = ALPHABET.get(usize::from(byte & 63)) else {
+                return Err(RandomError);
+            };
             out.push(char::from(c));
         }
         if fits(&out) {
@@ -70,7 +74,8 @@ mod tests {
                 counts[ALPHABET.iter().position(|c| *c == b).unwrap()] += 1;
             }
         }
-        // 56,000 draws. Every class is asked for once, which lifts the rare ones (two signs, ten digits).
+        // 56,000 draws. Every class is asked for once, which lifts the rare ones (two signs, ten
+        // digits).
         let letters = &counts[..52];
         let (least, most) = (letters.iter().min().unwrap(), letters.iter().max().unwrap());
         assert!(*least > 600 && *most < 1100, "{counts:?}");
@@ -79,7 +84,10 @@ mod tests {
     #[test]
     fn stage2_is_what_the_engine_writes() {
         // SELECT PASSWORD('secret') of MariaDB 10.11.
-        let hex: String = stage2("secret").iter().map(|b| format!("{b:02X}")).collect();
+        let hex: String = stage2("secret")
+            .iter()
+            .map(|b| format!("{b:02X}"))
+            .collect();
         assert_eq!(hex, "14E65567ABDB5135D0CFD9A70B3032C179A49EE7");
     }
 }

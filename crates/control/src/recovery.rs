@@ -1,5 +1,5 @@
-//! Recovery of the clusters that a start finds without a clean sleep. Each cluster's logins wait for their own
-//! recovery and for no other one.
+//! Recovery of the clusters that a start finds without a clean sleep. Each cluster's logins wait
+//! for their own recovery and for no other one.
 
 use crate::limits;
 use crate::register::Entry;
@@ -19,7 +19,10 @@ pub struct Recovery {
 
 impl Recovery {
     pub fn new(done: bool) -> Self {
-        Self { done: done.into(), told: Notify::new() }
+        Self {
+            done: done.into(),
+            told: Notify::new(),
+        }
     }
 
     pub fn is_done(&self) -> bool {
@@ -55,7 +58,9 @@ pub async fn recover_all(engines: Engines, unclean: Vec<Arc<Entry>>, done: watch
     let mut running = JoinSet::new();
     for entry in unclean {
         let finish = Finish(entry);
-        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { break };
+        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else {
+            break;
+        };
         let engines = engines.clone();
         running.spawn(async move {
             let id = finish.0.id;

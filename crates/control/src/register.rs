@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tidegate_engine::{Ledger, LedgerError};
 use tidegate_model::{
-    AccountBook, BoxFuture, Claim, ClusterId, ClusterLimits, ClusterName, Prefix, PrefixTag, RunEpoch, Tenant,
+    AccountBook, BoxFuture, Claim, ClusterId, ClusterLimits, ClusterName, Prefix, PrefixTag,
+    RunEpoch, Tenant,
 };
 
 /// One live cluster.
@@ -40,7 +41,11 @@ struct Accounts {
 impl Entry {
     pub fn new(row: ClusterRow) -> Self {
         let recovery = Recovery::new(!row.awake);
-        let accounts = Accounts { book_run: row.accounts_run, run: row.run, clean: !row.awake };
+        let accounts = Accounts {
+            book_run: row.accounts_run,
+            run: row.run,
+            clean: !row.awake,
+        };
         Self {
             id: row.id,
             name: row.name,
@@ -64,7 +69,8 @@ impl Entry {
     }
 
     fn accounts(&self) -> MutexGuard<'_, Accounts> {
-        // Each critical section is one plain assignment after another, so a poisoned lock is still good.
+        // Each critical section is one plain assignment after another, so a poisoned lock is still
+        // good.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -98,7 +104,12 @@ struct Maps {
 impl Register {
     pub fn new(store: Arc<dyn Store>) -> Self {
         let books = Books::new(Arc::clone(&store));
-        Self { store, books, maps: RwLock::default(), lookups: AtomicU64::new(0) }
+        Self {
+            store,
+            books,
+            maps: RwLock::default(),
+            lookups: AtomicU64::new(0),
+        }
     }
 
     pub fn insert(&self, row: ClusterRow) -> Arc<Entry> {
@@ -107,7 +118,8 @@ impl Register {
         if maps.by_id.insert(entry.id, Arc::clone(&entry)).is_none() {
             maps.ids.push(entry.id);
         }
-        maps.by_prefix.insert(entry.prefix.clone(), Arc::clone(&entry));
+        maps.by_prefix
+            .insert(entry.prefix.clone(), Arc::clone(&entry));
         maps.by_name.insert(entry.name.clone(), Arc::clone(&entry));
         entry
     }
@@ -122,11 +134,21 @@ impl Register {
     }
 
     pub fn by_id(&self, id: ClusterId) -> Option<Arc<Entry>> {
-        self.maps.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+        self.maps
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_id
+            .get(&id)
+            .cloned()
     }
 
     pub fn by_name(&self, name: &ClusterName) -> Option<Arc<Entry>> {
-        self.maps.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned()
+        self.maps
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_name
+            .get(name)
+            .cloned()
     }
 
     /// By name, for a list.
@@ -154,11 +176,13 @@ impl Register {
         asleep && entry.accounts().clean
     }
 
-    /// The cluster as a login with this claim meets it. `asleep` is the engine's answer, and the engine must have been
-    /// asked before this is called: a run that began meanwhile has taken `clean` away.
+    /// The cluster as a login with this claim meets it. `asleep` is the engine's answer, and the
+    /// engine must have been asked before this is called: a run that began meanwhile has taken
+    /// `clean` away.
     pub async fn tenant(&self, entry: &Entry, asleep: bool, claim: &Claim) -> StoreResult<Tenant> {
         let known = *entry.accounts();
-        // A book that is newer than `known` is as good: it was the truth at a later moment of this login.
+        // A book that is newer than `known` is as good: it was the truth at a later moment of this
+        // login.
         let book = self.books.get(entry.id, known.book_run).await?;
         Ok(Tenant {
             cluster: entry.id,
@@ -186,8 +210,11 @@ impl Ledger for Register {
     fn begin_run(&self, cluster: ClusterId) -> BoxFuture<'_, Result<RunEpoch, LedgerError>> {
         Box::pin(async move {
             let entry = self.by_id(cluster);
-            // First, so that no login is judged by this copy from here on; undone only if no run has begun.
-            let was = entry.as_ref().map(|e| std::mem::replace(&mut e.accounts().clean, false));
+            // First, so that no login is judged by this copy from here on; undone only if no run
+            // has begun.
+            let was = entry
+                .as_ref()
+                .map(|e| std::mem::replace(&mut e.accounts().clean, false));
             match self.store.begin_run(cluster).await {
                 Ok(run) => {
                     if let Some(e) = entry {
@@ -216,7 +243,10 @@ impl Ledger for Register {
         accounts: Arc<AccountBook>,
     ) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
-            self.store.end_run(cluster, run, Arc::clone(&accounts)).await.map_err(|e| LedgerError(e.to_string()))?;
+            self.store
+                .end_run(cluster, run, Arc::clone(&accounts))
+                .await
+                .map_err(|e| LedgerError(e.to_string()))?;
             if let Some(entry) = self.by_id(cluster) {
                 self.books.put(cluster, accounts);
                 let mut mine = entry.accounts();
@@ -227,9 +257,16 @@ impl Ledger for Register {
         })
     }
 
-    fn save_accounts(&self, cluster: ClusterId, accounts: Arc<AccountBook>) -> BoxFuture<'_, Result<(), LedgerError>> {
+    fn save_accounts(
+        &self,
+        cluster: ClusterId,
+        accounts: Arc<AccountBook>,
+    ) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
-            self.store.save_accounts(cluster, Arc::clone(&accounts)).await.map_err(|e| LedgerError(e.to_string()))?;
+            self.store
+                .save_accounts(cluster, Arc::clone(&accounts))
+                .await
+                .map_err(|e| LedgerError(e.to_string()))?;
             if let Some(entry) = self.by_id(cluster) {
                 entry.accounts().book_run = accounts.run;
                 self.books.put(cluster, accounts);
@@ -256,19 +293,28 @@ mod tests {
             requires: Requirement::None,
         };
         let accounts = [account].into_iter().collect();
-        Arc::new(AccountBook { accounts, run: RunEpoch(run), read_began: Some(Instant::now()) })
+        Arc::new(AccountBook {
+            accounts,
+            run: RunEpoch(run),
+            read_began: Some(Instant::now()),
+        })
     }
 
     async fn one() -> (tempfile::TempDir, Register, Arc<Entry>) {
         let tmp = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&tmp.path().join("store.sqlite")).await.unwrap();
+        let store = SqliteStore::open(&tmp.path().join("store.sqlite"))
+            .await
+            .unwrap();
         let wanted = Reservation {
             name: ClusterName::parse("demo").unwrap(),
             prefix: Prefix::random().unwrap(),
             created_unix: 0,
             limits: ClusterLimits::default(),
         };
-        let row = store.reserve(&wanted, None, &Strays::default()).await.unwrap();
+        let row = store
+            .reserve(&wanted, None, &Strays::default())
+            .await
+            .unwrap();
         let row = store.publish(row.id, &book(0, "root")).await.unwrap();
         let register = Register::new(Arc::new(store));
         let entry = register.insert(row);
@@ -277,7 +323,10 @@ mod tests {
 
     fn claim() -> Claim {
         let names = ["root", "seen", "last"].map(str::to_owned).to_vec();
-        Claim { names, client: "203.0.113.9".parse().unwrap() }
+        Claim {
+            names,
+            client: "203.0.113.9".parse().unwrap(),
+        }
     }
 
     #[tokio::test]
@@ -286,11 +335,20 @@ mod tests {
         let tenant = async |asleep| register.tenant(&entry, asleep, &claim()).await.unwrap();
         assert!(tenant(true).await.settled && !tenant(false).await.settled);
         let run = register.begin_run(entry.id).await.unwrap();
-        assert!(!tenant(true).await.settled, "whoever asked the engine before the run began learns it here");
-        register.save_accounts(entry.id, book(run.0, "seen")).await.unwrap();
+        assert!(
+            !tenant(true).await.settled,
+            "whoever asked the engine before the run began learns it here"
+        );
+        register
+            .save_accounts(entry.id, book(run.0, "seen"))
+            .await
+            .unwrap();
         assert!(!tenant(true).await.settled);
         assert_eq!(tenant(true).await.accounts[0].user, "seen");
-        register.end_run(entry.id, run, book(run.0, "last")).await.unwrap();
+        register
+            .end_run(entry.id, run, book(run.0, "last"))
+            .await
+            .unwrap();
         let tenant = tenant(true).await;
         assert!(tenant.settled);
         assert_eq!(tenant.accounts[0].user, "last");
@@ -299,10 +357,22 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_could_not_be_noted_has_not_begun() {
         let (_tmp, register, entry) = one().await;
-        assert!(register.tenant(&entry, true, &claim()).await.unwrap().settled);
+        assert!(
+            register
+                .tenant(&entry, true, &claim())
+                .await
+                .unwrap()
+                .settled
+        );
         register.store.close().await;
         assert!(register.begin_run(entry.id).await.is_err());
-        assert!(register.tenant(&entry, true, &claim()).await.unwrap().settled);
+        assert!(
+            register
+                .tenant(&entry, true, &claim())
+                .await
+                .unwrap()
+                .settled
+        );
     }
 
     /// The stop of a large server: all awake clusters end their runs at once.
@@ -319,12 +389,18 @@ mod tests {
                 created_unix: 0,
                 limits: ClusterLimits::default(),
             };
-            let row = store.reserve(&wanted, None, &Strays::default()).await.unwrap();
+            let row = store
+                .reserve(&wanted, None, &Strays::default())
+                .await
+                .unwrap();
             store.publish(row.id, &book(0, "root")).await.unwrap()
         };
         let rows = join_all((0..CLUSTERS).map(make)).await;
         let register = Register::new(Arc::clone(&store) as _);
-        let ids: Vec<_> = rows.into_iter().map(|row| register.insert(row).id).collect();
+        let ids: Vec<_> = rows
+            .into_iter()
+            .map(|row| register.insert(row).id)
+            .collect();
         let runs = join_all(ids.iter().map(|id| register.begin_run(*id))).await;
         let before = store.commits();
         // Every tenth has new accounts, and one has as many as may be.
@@ -332,7 +408,11 @@ mod tests {
             7 => {
                 let one = book(1, "app").accounts.iter().next().unwrap();
                 let accounts = vec![one; 20_000].into_iter().collect();
-                Arc::new(AccountBook { accounts, run: RunEpoch(1), read_began: None })
+                Arc::new(AccountBook {
+                    accounts,
+                    run: RunEpoch(1),
+                    read_began: None,
+                })
             }
             n if n % 10 == 0 => book(1, "app"),
             _ => book(1, "root"),
@@ -344,15 +424,38 @@ mod tests {
         assert!(commits <= 20, "{commits} transactions for {CLUSTERS} runs");
         for id in &ids {
             let entry = register.by_id(*id).unwrap();
-            assert!(register.tenant(&entry, true, &claim()).await.unwrap().settled, "{id}");
+            assert!(
+                register
+                    .tenant(&entry, true, &claim())
+                    .await
+                    .unwrap()
+                    .settled,
+                "{id}"
+            );
         }
         store.close().await;
         let store = SqliteStore::open(&file).await.unwrap();
         let rows = store.load().await.unwrap();
-        assert_eq!((rows.len(), rows.iter().filter(|row| row.awake).count()), (CLUSTERS, 0));
-        let first = async |n: usize| store.book(ids[n]).await.unwrap().accounts.iter().next().unwrap().user;
+        assert_eq!(
+            (rows.len(), rows.iter().filter(|row| row.awake).count()),
+            (CLUSTERS, 0)
+        );
+        let first = async |n: usize| {
+            store
+                .book(ids[n])
+                .await
+                .unwrap()
+                .accounts
+                .iter()
+                .next()
+                .unwrap()
+                .user
+        };
         assert_eq!(store.book(ids[7]).await.unwrap().accounts.len(), 20_000);
-        assert_eq!((first(10).await.as_str(), first(11).await.as_str()), ("app", "root"));
+        assert_eq!(
+            (first(10).await.as_str(), first(11).await.as_str()),
+            ("app", "root")
+        );
     }
 
     #[tokio::test]
@@ -367,9 +470,21 @@ mod tests {
         assert_eq!((reads().await, reads().await), (2, 2));
         // As if the store were ahead of the memory.
         let run = register.begin_run(entry.id).await.unwrap();
-        register.store.end_run(entry.id, run, book(run.0, "last")).await.unwrap();
+        register
+            .store
+            .end_run(entry.id, run, book(run.0, "last"))
+            .await
+            .unwrap();
         entry.accounts().book_run = run;
         assert_eq!(reads().await, 3);
-        assert_eq!(register.tenant(&entry, true, &claim()).await.unwrap().accounts[0].user, "last");
+        assert_eq!(
+            register
+                .tenant(&entry, true, &claim())
+                .await
+                .unwrap()
+                .accounts[0]
+                .user,
+            "last"
+        );
     }
 }

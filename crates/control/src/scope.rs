@@ -9,9 +9,11 @@ use tidegate_model::ClusterName;
 pub enum Scope {
     /// Everything but the control of keys and operators.
     All,
-    /// Clusters of these names: make, change, use and delete them, with limits up to the server's defaults.
+    /// Clusters of these names: make, change, use and delete them, with limits up to the server's
+    /// defaults.
     Clusters(NamePattern),
-    /// State of all clusters, their sessions and the server; never rows, SQL, logs, hashes or passwords.
+    /// State of all clusters, their sessions and the server; never rows, SQL, logs, hashes or
+    /// passwords.
     Read,
 }
 
@@ -31,20 +33,27 @@ pub struct WrongScope(String);
 impl NamePattern {
     fn parse(text: &str) -> Option<Self> {
         let fits = (1..=ClusterName::LEN_MAX).contains(&text.len());
-        let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '*');
+        let known =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '*');
         (fits && text.chars().all(known)).then(|| Self(text.to_owned()))
     }
 
     /// Costs at most `pattern x name` steps, both of at most 63 bytes.
     pub fn matches(&self, name: &str) -> bool {
-        let Some((first, rest)) = self.0.split_once('*') else { return self.0 == name };
-        let Some(mut left) = name.strip_prefix(first) else { return false };
+        let Some((first, rest)) = self.0.split_once('*') else {
+            return self.0 == name;
+        };
+        let Some(mut left) = name.strip_prefix(first) else {
+            return false;
+        };
         let mut parts = rest.split('*').peekable();
         while let Some(part) = parts.next() {
             if parts.peek().is_none() {
                 return left.ends_with(part);
             }
-            let Some(at) = left.find(part) else { return false };
+            let Some(at) = left.find(part) else {
+                return false;
+            };
             left = left.get(at + part.len()..).unwrap_or_default();
         }
         true
@@ -62,10 +71,15 @@ impl Scopes {
         let one = |part: &str| match part.split_once(':') {
             None if part == "read" => Ok(Scope::Read),
             None if part == "all" => Ok(Scope::All),
-            Some(("clusters", pattern)) => NamePattern::parse(pattern).map(Scope::Clusters).ok_or_else(|| wrong(part)),
+            Some(("clusters", pattern)) => NamePattern::parse(pattern)
+                .map(Scope::Clusters)
+                .ok_or_else(|| wrong(part)),
             _ => Err(wrong(part)),
         };
-        let mut scopes = text.split(',').map(|part| one(part.trim())).collect::<Result<Vec<_>, _>>()?;
+        let mut scopes = text
+            .split(',')
+            .map(|part| one(part.trim()))
+            .collect::<Result<Vec<_>, _>>()?;
         scopes.sort();
         scopes.dedup();
         if scopes.len() > limits::KEY_SCOPES_MAX {
@@ -141,25 +155,40 @@ mod tests {
             ("all", "all"),
             ("read", "read"),
             ("clusters:shop-*", "clusters:shop-*"),
-            ("read, clusters:b, clusters:a, read", "clusters:a,clusters:b,read"),
+            (
+                "read, clusters:b, clusters:a, read",
+                "clusters:a,clusters:b,read",
+            ),
         ] {
             let scopes = Scopes::parse(text).unwrap();
             assert_eq!(scopes.to_string(), written);
             assert_eq!(Scopes::parse(written).unwrap(), scopes);
         }
         let many = vec!["read"; 1_000].join(",") + ",x";
-        for wrong in
-            ["", "read,", "ALL", "clusters", "clusters:", "clusters:A", "clusters:a b", "write", "read:*", &many]
-        {
+        for wrong in [
+            "",
+            "read,",
+            "ALL",
+            "clusters",
+            "clusters:",
+            "clusters:A",
+            "clusters:a b",
+            "write",
+            "read:*",
+            &many,
+        ] {
             assert!(Scopes::parse(wrong).is_err(), "{wrong}");
         }
-        let many: Vec<_> = (0..=limits::KEY_SCOPES_MAX).map(|n| format!("clusters:c{n}")).collect();
+        let many: Vec<_> = (0..=limits::KEY_SCOPES_MAX)
+            .map(|n| format!("clusters:c{n}"))
+            .collect();
         assert!(Scopes::parse(&many.join(",")).is_err());
     }
 
     #[test]
     fn a_pattern_matches_whole_names_only() {
-        let matches = |pattern: &str, name: &str| NamePattern::parse(pattern).unwrap().matches(name);
+        let matches =
+            |pattern: &str, name: &str| NamePattern::parse(pattern).unwrap().matches(name);
         for (pattern, name) in [
             ("shop", "shop"),
             ("shop-*", "shop-"),
@@ -190,12 +219,20 @@ mod tests {
     #[test]
     fn a_scope_gives_what_it_says_and_no_more() {
         let of = |text: &str| Scopes::parse(text).unwrap();
-        let (read, shop, both) = (of("read"), of("clusters:shop-*"), of("read,clusters:shop-*"));
+        let (read, shop, both) = (
+            of("read"),
+            of("clusters:shop-*"),
+            of("read,clusters:shop-*"),
+        );
         assert!(read.may_read("shop-1") && !read.may_change("shop-1") && !read.may_change_any());
         assert!(shop.may_read("shop-1") && shop.may_change("shop-1"));
         assert!(!shop.may_read("bank") && !shop.may_change("bank") && !shop.may_change_any());
         assert!(both.may_read("bank") && !both.may_change("bank") && both.may_change("shop-1"));
         assert!(of("clusters:*").may_change_any() && !of("clusters:*").is_all());
-        assert!(Scopes::all().is_all() && Scopes::all().may_change("bank") && Scopes::all().may_read("bank"));
+        assert!(
+            Scopes::all().is_all()
+                && Scopes::all().may_change("bank")
+                && Scopes::all().may_read("bank")
+        );
     }
 }

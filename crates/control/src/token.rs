@@ -1,5 +1,6 @@
-//! Tokens of links, web sessions and API keys: made here, given out once, kept only as their SHA-256. Each has 256
-//! random bits, so nobody finds one by its hash, and looking a hash up tells nothing by its time.
+//! Tokens of links, web sessions and API keys: made here, given out once, kept only as their
+//! SHA-256. Each has 256 random bits, so nobody finds one by its hash, and looking a hash up tells
+//! nothing by its time.
 
 use crate::store::Hash;
 use sha2::{Digest, Sha256};
@@ -25,10 +26,13 @@ pub fn hash(token: &str) -> Hash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// What a form must bring back, from what only the session's holder has. Another hash, so that neither gives away
-/// the other, and nothing more to keep.
+/// What a form must bring back, from what only the session's holder has. Another hash, so that
+/// neither gives away the other, and nothing more to keep.
 pub fn csrf(token: &str) -> Zeroizing<String> {
-    let digest = Sha256::new().chain_update(b"csrf of ").chain_update(token.as_bytes()).finalize();
+    let digest = Sha256::new()
+        .chain_update(b"csrf of ")
+        .chain_update(token.as_bytes())
+        .finalize();
     let mut text = Zeroizing::new(String::with_capacity(2 * BYTES));
     push_hex(&mut text, &digest);
     text

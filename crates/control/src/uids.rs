@@ -1,5 +1,5 @@
-//! User numbers for clusters, where the server is root. Never gives one out while anything of its former cluster is
-//! left: a process, or a file under the data directory.
+//! User numbers for clusters, where the server is root. Never gives one out while anything of its
+//! former cluster is left: a process, or a file under the data directory.
 
 use crate::error::{ControlError, ErrorCode};
 use crate::limits::UIDS_READY_MAX;
@@ -15,20 +15,32 @@ pub struct Uids {
     claim: Arc<UidClaim>,
     /// The data directory.
     root: PathBuf,
-    /// Numbers that were found free, in the order to give them out. The lock is kept over a whole reservation, so that
-    /// two never get the same one.
+    /// Numbers that were found free, in the order to give them out. The lock is kept over a whole
+    /// reservation, so that two never get the same one.
     ready: Mutex<VecDeque<u32>>,
 }
 
 impl Uids {
     /// Claims numbers that no other server of this machine has.
-    pub fn claim(choice: &UidChoice, rows: &[ClusterRow], root: PathBuf) -> Result<Self, ControlError> {
+    pub fn claim(
+        choice: &UidChoice,
+        rows: &[ClusterRow],
+        root: PathBuf,
+    ) -> Result<Self, ControlError> {
         let in_use: Vec<u32> = rows.iter().filter_map(|row| row.uid).collect();
-        let owner = format!("the server on {}, pid {}", root.display(), std::process::id());
+        let owner = format!(
+            "the server on {}, pid {}",
+            root.display(),
+            std::process::id()
+        );
         let claim = UidClaim::take(choice, &in_use, &owner)
             .map_err(|e| ControlError::new(ErrorCode::NoPlace, e.to_string(), e.hint()))?;
         tracing::debug!(range = ?claim.range(), "user numbers of engines");
-        Ok(Self { claim: Arc::new(claim), root, ready: Mutex::default() })
+        Ok(Self {
+            claim: Arc::new(claim),
+            root,
+            ready: Mutex::default(),
+        })
     }
 
     pub fn range(&self) -> Arc<UidClaim> {
@@ -36,7 +48,12 @@ impl Uids {
     }
 
     /// Reserves a cluster with the number that was freed longest ago of those that are free.
-    pub async fn reserve(&self, store: &dyn Store, wanted: &Reservation, strays: &Strays) -> StoreResult<ClusterRow> {
+    pub async fn reserve(
+        &self,
+        store: &dyn Store,
+        wanted: &Reservation,
+        strays: &Strays,
+    ) -> StoreResult<ClusterRow> {
         let mut ready = self.ready.lock().await;
         loop {
             self.fill(store, &mut ready, 1).await?;
@@ -53,11 +70,18 @@ impl Uids {
         }
     }
 
-    /// Gives numbers of the claimed range to clusters that have none or another: those of a server that was not root, or
-    /// that had another range. Their files follow at the next start of each engine.
-    pub async fn move_in(&self, store: &dyn Store, rows: &mut [ClusterRow]) -> Result<(), ControlError> {
+    /// Gives numbers of the claimed range to clusters that have none or another: those of a server
+    /// that was not root, or that had another range. Their files follow at the next start of each
+    /// engine.
+    pub async fn move_in(
+        &self,
+        store: &dyn Store,
+        rows: &mut [ClusterRow],
+    ) -> Result<(), ControlError> {
         let ours = self.claim.for_clusters();
-        let is_out = |row: &ClusterRow| row.phase == Phase::Live && row.uid.is_none_or(|uid| !ours.contains(&uid));
+        let is_out = |row: &ClusterRow| {
+            row.phase == Phase::Live && row.uid.is_none_or(|uid| !ours.contains(&uid))
+        };
         let mut moving: Vec<&mut ClusterRow> = rows.iter_mut().filter(|row| is_out(row)).collect();
         if moving.is_empty() {
             return Ok(());
@@ -73,20 +97,38 @@ impl Uids {
         }
         let given = ready.len().min(moving.len());
         let numbers: Vec<u32> = ready.drain(..given).collect();
-        store.set_uids(moving.iter().map(|row| row.id).zip(numbers.iter().copied()).collect()).await?;
+        store
+            .set_uids(
+                moving
+                    .iter()
+                    .map(|row| row.id)
+                    .zip(numbers.iter().copied())
+                    .collect(),
+            )
+            .await?;
         for (row, uid) in moving.iter_mut().zip(numbers) {
             row.uid = Some(uid);
         }
-        tracing::info!(clusters = given, "clusters get user numbers of another range, each with its next start");
+        tracing::info!(
+            clusters = given,
+            "clusters get user numbers of another range, each with its next start"
+        );
         Ok(())
     }
 
     /// Finds free numbers until `wanted` are ready.
-    async fn fill(&self, store: &dyn Store, ready: &mut VecDeque<u32>, wanted: usize) -> StoreResult<()> {
+    async fn fill(
+        &self,
+        store: &dyn Store,
+        ready: &mut VecDeque<u32>,
+        wanted: usize,
+    ) -> StoreResult<()> {
         let mut tried: BTreeSet<u32> = ready.iter().copied().collect();
         while ready.len() < wanted {
             let limit = wanted.max(UIDS_READY_MAX);
-            let candidates = store.uid_candidates(self.claim.for_clusters(), limit, &tried).await?;
+            let candidates = store
+                .uid_candidates(self.claim.for_clusters(), limit, &tried)
+                .await?;
             if candidates.is_empty() {
                 return Err(StoreError::NoUidLeft);
             }

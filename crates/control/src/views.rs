@@ -50,15 +50,27 @@ impl LimitsChange {
     /// Name of the first limit that is above these.
     pub fn first_above(&self, most: ClusterLimits) -> Option<&'static str> {
         let above = [
-            ("connections_max", self.connections_max > Some(most.connections_max)),
+            (
+                "connections_max",
+                self.connections_max > Some(most.connections_max),
+            ),
             ("sleep_after", self.sleep_after > Some(most.sleep_after)),
-            ("transaction_idle_max", self.transaction_idle_max > Some(most.transaction_idle_max)),
-            ("memory_max", self.memory_max_bytes > Some(most.memory_max_bytes)),
+            (
+                "transaction_idle_max",
+                self.transaction_idle_max > Some(most.transaction_idle_max),
+            ),
+            (
+                "memory_max",
+                self.memory_max_bytes > Some(most.memory_max_bytes),
+            ),
             ("disk_max", self.disk_max_bytes > Some(most.disk_max_bytes)),
             ("cpu_weight", self.cpu_weight > Some(most.cpu_weight)),
             ("tasks_max", self.tasks_max > Some(most.tasks_max)),
         ];
-        above.into_iter().find(|(_, above)| *above).map(|(name, _)| name)
+        above
+            .into_iter()
+            .find(|(_, above)| *above)
+            .map(|(name, _)| name)
     }
 
     /// On top of these.
@@ -66,7 +78,9 @@ impl LimitsChange {
         ClusterLimits {
             connections_max: self.connections_max.unwrap_or(now.connections_max),
             sleep_after: self.sleep_after.unwrap_or(now.sleep_after),
-            transaction_idle_max: self.transaction_idle_max.unwrap_or(now.transaction_idle_max),
+            transaction_idle_max: self
+                .transaction_idle_max
+                .unwrap_or(now.transaction_idle_max),
             memory_max_bytes: self.memory_max_bytes.unwrap_or(now.memory_max_bytes),
             disk_max_bytes: self.disk_max_bytes.unwrap_or(now.disk_max_bytes),
             cpu_weight: self.cpu_weight.unwrap_or(now.cpu_weight),

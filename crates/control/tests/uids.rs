@@ -1,7 +1,13 @@
-//! The engines' own users, over real engines: which number a cluster gets, and what is left of the one before. All of it
-//! needs root. A program with a `main` of its own, since it is also the program that becomes an engine.
+//! The engines' own users, over real engines: which number a cluster gets, and what is left of the
+//! one before. All of it needs root. A program with a `main` of its own, since it is also the
+//! program that becomes an engine.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a panic is the verdict")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is the verdict"
+)]
 
 mod common;
 
@@ -19,7 +25,10 @@ use tidegate_engine::UidChoice;
 use tidegate_model::{ClusterId, ClusterState, Sessions};
 
 fn main() {
-    if std::env::args().nth(1).is_some_and(|arg| arg == "engine-exec") {
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|arg| arg == "engine-exec")
+    {
         tidegate_engine::engine_exec_main();
     }
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
@@ -28,14 +37,18 @@ fn main() {
     }
     common::run(vec![
         common::test("the_number_freed_longest_ago_is_given_first", oldest_first),
-        common::test("a_number_with_a_process_or_a_file_is_not_given", with_leftovers),
+        common::test(
+            "a_number_with_a_process_or_a_file_is_not_given",
+            with_leftovers,
+        ),
         common::test("a_deleted_cluster_leaves_no_process", no_process),
         common::test("clusters_of_another_range_move_and_work", move_in),
         common::test("a_range_that_another_server_has_is_refused", refused),
     ]);
 }
 
-/// A range of eight, the last of which is the template's, in a block that no other test of this machine has: by pid.
+/// A range of eight, the last of which is the template's, in a block that no other test of this
+/// machine has: by pid.
 fn eight(block: u32) -> RangeInclusive<u32> {
     let first = 1_879_048_192 + (std::process::id() * 4 + block) % 4_000 * 65_536;
     first..=first + 7
@@ -46,11 +59,16 @@ fn uids(range: RangeInclusive<u32>) -> impl FnOnce(&mut ControlSettings) {
 }
 
 fn owner(root: &Path, id: ClusterId) -> u32 {
-    fs::metadata(root.join(format!("engines/{id}/data"))).unwrap().uid()
+    fs::metadata(root.join(format!("engines/{id}/data")))
+        .unwrap()
+        .uid()
 }
 
 async fn create(server: &Server, name: &str) -> u32 {
-    let new = NewCluster { name: Some(name.to_owned()), ..NewCluster::default() };
+    let new = NewCluster {
+        name: Some(name.to_owned()),
+        ..NewCluster::default()
+    };
     let made = server.control.create_cluster(new).await.unwrap();
     owner(server.root(), made.cluster.id)
 }
@@ -77,14 +95,28 @@ async fn oldest_first() {
     for n in alive.len()..7 {
         create(&server, &format!("last{n}")).await;
     }
-    let new = NewCluster { name: Some("one-more".to_owned()), ..NewCluster::default() };
+    let new = NewCluster {
+        name: Some("one-more".to_owned()),
+        ..NewCluster::default()
+    };
     let error = server.control.create_cluster(new).await.err().unwrap();
-    assert!(error.hint.contains("delete a cluster"), "{}: {}", error.message, error.hint);
+    assert!(
+        error.hint.contains("delete a cluster"),
+        "{}: {}",
+        error.message,
+        error.hint
+    );
     server.stop().await;
 }
 
 fn sleeper(uid: u32) -> Child {
-    Command::new("sleep").arg("600").uid(uid).gid(uid).current_dir("/").spawn().unwrap()
+    Command::new("sleep")
+        .arg("600")
+        .uid(uid)
+        .gid(uid)
+        .current_dir("/")
+        .spawn()
+        .unwrap()
 }
 
 /// The numbers that so many clusters get, each deleted at once.
@@ -109,7 +141,11 @@ async fn with_leftovers() {
     fs::create_dir_all(&trash).unwrap();
     fs::write(trash.join("t.ibd"), "rows of a former tenant").unwrap();
     chown(trash.join("t.ibd"), Some(of_file), Some(of_file)).unwrap();
-    let left: BTreeSet<u32> = all.iter().copied().filter(|uid| ![of_process, of_file].contains(uid)).collect();
+    let left: BTreeSet<u32> = all
+        .iter()
+        .copied()
+        .filter(|uid| ![of_process, of_file].contains(uid))
+        .collect();
     assert_eq!(given(&server, 20).await, left);
     process.kill().unwrap();
     process.wait().unwrap();
@@ -134,12 +170,18 @@ async fn no_process() {
 /// The users of the files in a cluster's folders `data` and `tmp`.
 fn owners(root: &Path, id: ClusterId) -> BTreeSet<u32> {
     let mut out = BTreeSet::new();
-    let mut stack = ["data", "tmp"].map(|name| root.join(format!("engines/{id}/{name}"))).to_vec();
+    let mut stack = ["data", "tmp"]
+        .map(|name| root.join(format!("engines/{id}/{name}")))
+        .to_vec();
     while let Some(path) = stack.pop() {
         let meta = fs::symlink_metadata(&path).unwrap();
         out.extend([meta.uid(), meta.gid()]);
         if meta.is_dir() {
-            stack.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            stack.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         }
     }
     out
@@ -148,7 +190,9 @@ fn owners(root: &Path, id: ClusterId) -> BTreeSet<u32> {
 fn has_process(uid: u32) -> bool {
     fs::read_dir("/proc").unwrap().flatten().any(|entry| {
         let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().any(|n| n == uid.to_string()))
+        status.lines().any(|line| {
+            line.starts_with("Uid:") && line.split_whitespace().any(|n| n == uid.to_string())
+        })
     })
 }
 
@@ -175,7 +219,10 @@ async fn move_in() {
     let first = 3_000_000 + std::process::id() * 8;
     let old = first..=first + 7;
     let server = Server::start_with(uids(old.clone())).await;
-    let made = server.control.create_cluster(NewCluster { name: Some("shop".to_owned()), ..NewCluster::default() });
+    let made = server.control.create_cluster(NewCluster {
+        name: Some("shop".to_owned()),
+        ..NewCluster::default()
+    });
     let id = made.await.unwrap().cluster.id;
     server.control.wake_cluster("shop").await.unwrap();
     let root = server.stop_and_keep().await;
@@ -183,12 +230,18 @@ async fn move_in() {
     let server = moved(root, id, eight(3)).await;
     let root = server.stop_and_keep().await;
     // As a server leaves it that is not root: no number in the store, and all files of one user.
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(root.path().join("store.sqlite"));
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(root.path().join("store.sqlite"));
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    sqlx::query("UPDATE clusters SET uid = NULL").execute(&pool).await.unwrap();
+    sqlx::query("UPDATE clusters SET uid = NULL")
+        .execute(&pool)
+        .await
+        .unwrap();
     pool.close().await;
-    let given =
-        Command::new("chown").args(["-R", "65534:65534"]).arg(root.path().join(format!("engines/{id}"))).status();
+    let given = Command::new("chown")
+        .args(["-R", "65534:65534"])
+        .arg(root.path().join(format!("engines/{id}")))
+        .status();
     assert!(given.unwrap().success());
     let server = moved(root, id, eight(0)).await;
     let uid = only_owner(server.root(), id);
@@ -204,8 +257,15 @@ async fn refused() {
     let dir = DataDir::lock(second.path()).unwrap();
     let mut settings = ControlSettings::new(&dir);
     settings.uids = UidChoice::Range(range);
-    let error = Control::open(dir, settings, Sessions::default(), common::silent()).await.err().unwrap();
-    assert!(error.message.contains(&server.root().display().to_string()), "names the other: {}", error.message);
+    let error = Control::open(dir, settings, Sessions::default(), common::silent())
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        error.message.contains(&server.root().display().to_string()),
+        "names the other: {}",
+        error.message
+    );
     assert!(error.hint.contains("auto"), "{}", error.hint);
     // By itself it finds others.
     let other = Server::open_with(second, |_| {}).await;

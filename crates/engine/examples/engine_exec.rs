@@ -1,5 +1,5 @@
-//! The helper by itself, for this room's tests: what `tidegate engine-exec` is in the product. With `hold FOLDER` it is
-//! a server that keeps cluster 1 awake until it is killed. Never anything else.
+//! The helper by itself, for this room's tests: what `tidegate engine-exec` is in the product. With
+//! `hold FOLDER` it is a server that keeps cluster 1 awake until it is killed. Never anything else.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -17,7 +17,10 @@ fn main() {
 
 #[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 fn serve(folder: std::path::PathBuf) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let mut settings = tidegate_engine::EngineSettings::new(folder);
         settings.helper = Some(tidegate_engine::Helper {
@@ -26,7 +29,10 @@ fn serve(folder: std::path::PathBuf) {
         });
         let memory = Arc::new(common::Memory::default());
         let engines = common::House::engines(&settings, &memory).await;
-        engines.adopt(common::spec(1, ClusterLimits::default()), true).await.unwrap();
+        engines
+            .adopt(common::spec(1, ClusterLimits::default()), true)
+            .await
+            .unwrap();
         engines.wake(ClusterId(1)).await.unwrap();
         println!("awake");
         std::future::pending::<()>().await;

@@ -1,4 +1,5 @@
-//! How long creating, waking and sleeping take, through this room's own interface. Prints medians; asserts nothing.
+//! How long creating, waking and sleeping take, through this room's own interface. Prints medians;
+//! asserts nothing.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -11,17 +12,26 @@ const ROUNDS: u64 = 30;
 
 fn main() {
     let args: Vec<_> = std::env::args_os().collect();
-    if args.get(1).is_some_and(|a| a == tidegate_engine::EXEC_COMMAND) {
+    if args
+        .get(1)
+        .is_some_and(|a| a == tidegate_engine::EXEC_COMMAND)
+    {
         tidegate_engine::engine_exec_main()
     }
-    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread().enable_all().build() else { return };
+    let Ok(runtime) = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    else {
+        return;
+    };
     runtime.block_on(measure());
 }
 
 #[expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
 async fn measure() {
     let house = House::open().await;
-    let (mut create, mut first, mut wake, mut sleep, mut killed) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut create, mut first, mut wake, mut sleep, mut killed) =
+        (vec![], vec![], vec![], vec![], vec![]);
     for n in 1..=ROUNDS {
         let begun = Instant::now();
         let id = house.create(n).await;
@@ -34,7 +44,11 @@ async fn measure() {
         common::kill_9(house.pid(id).unwrap());
         let begun = Instant::now();
         common::eventually("up again", async || {
-            house.engines.attach(id, begun + Duration::from_secs(60)).await.is_ok_and(|l| l.run.0 == 3)
+            house
+                .engines
+                .attach(id, begun + Duration::from_secs(60))
+                .await
+                .is_ok_and(|l| l.run.0 == 3)
         })
         .await;
         killed.push(begun.elapsed());
@@ -63,6 +77,13 @@ async fn row(house: &House, id: tidegate_model::ClusterId) -> Duration {
 
 fn report(name: &str, mut times: Vec<Duration>) {
     times.sort();
-    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default().as_secs_f64() * 1000.0;
+    let at = |share: usize| {
+        times
+            .get(times.len() * share / 100)
+            .copied()
+            .unwrap_or_default()
+            .as_secs_f64()
+            * 1000.0
+    };
     println!("{name:24} p50 {:6.1} ms   p95 {:6.1} ms", at(50), at(95));
 }

@@ -1,5 +1,5 @@
-//! Rows of the engine's `global_priv` as accounts. A tenant can write anything there, so nothing here trusts its form,
-//! and no row costs more than a small multiple of [`PRIV_BYTES_MAX`].
+//! Rows of the engine's `global_priv` as accounts. A tenant can write anything there, so nothing
+//! here trusts its form, and no row costs more than a small multiple of [`PRIV_BYTES_MAX`].
 
 use crate::init_sql::{ADMIN_USER, SYSTEM_USER};
 use crate::limits::PRIV_BYTES_MAX;
@@ -9,8 +9,8 @@ use std::fmt;
 use tidegate_model::limits::METHODS_MAX;
 use tidegate_model::{Account, Requirement, Unsupported, Verifier};
 
-/// The privileges column of one row, as far as a login depends on it. Borrows from the row; the engine's other fields
-/// are skipped.
+/// The privileges column of one row, as far as a login depends on it. Borrows from the row; the
+/// engine's other fields are skipped.
 #[derive(serde::Deserialize)]
 struct Priv<'a> {
     #[serde(borrow, default)]
@@ -65,7 +65,9 @@ impl<'de> Visitor<'de> for MethodsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Methods<'de>, A::Error> {
         let mut methods = Methods::default();
         while methods.first.len() < METHODS_MAX {
-            let Some(method) = seq.next_element()? else { return Ok(methods) };
+            let Some(method) = seq.next_element()? else {
+                return Ok(methods);
+            };
             methods.first.push(method);
         }
         while seq.next_element::<IgnoredAny>()?.is_some() {
@@ -129,8 +131,9 @@ impl<'de> Visitor<'de> for SslTypeVisitor {
     }
 }
 
-/// The account of one row. `None` for roles and for the engine's own account and the gateway's. A row that makes no
-/// sense, or that is larger than the bound, is an account that can't be judged here.
+/// The account of one row. `None` for roles and for the engine's own account and the gateway's. A
+/// row that makes no sense, or that is larger than the bound, is an account that can't be judged
+/// here.
 ///
 /// `privileges`: the JSON, or `None` if the engine found it too large to be sent.
 pub fn account(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Account> {
@@ -139,17 +142,26 @@ pub fn account(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Acco
     }
     let unjudged = |why| {
         let verifiers = vec![Verifier::Unsupported(why)];
-        Some(Account { user: user.into(), host: host.into(), verifiers, locked: false, requires: Requirement::None })
+        Some(Account {
+            user: user.into(),
+            host: host.into(),
+            verifiers,
+            locked: false,
+            requires: Requirement::None,
+        })
     };
     let Some(json) = privileges.filter(|json| json.len() <= PRIV_BYTES_MAX) else {
         return unjudged(Unsupported::TooLarge);
     };
-    // A list would be read as the fields in their order, an empty one as an account without a password.
+    // A list would be read as the fields in their order, an empty one as an account without a
+    // password.
     if json.trim_ascii_start().first() != Some(&b'{') {
         return unjudged(Unsupported::Unreadable);
     }
     // Depth is bounded by the parser (128) and by the length.
-    let Ok(row) = serde_json::from_slice::<Priv<'_>>(json) else { return unjudged(Unsupported::Unreadable) };
+    let Ok(row) = serde_json::from_slice::<Priv<'_>>(json) else {
+        return unjudged(Unsupported::Unreadable);
+    };
     if row.is_role {
         return None;
     }
@@ -170,7 +182,13 @@ pub fn account(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Acco
         1 => Requirement::Tls,
         _ => Requirement::Certificate,
     };
-    Some(Account { user: user.to_owned(), host: host.to_owned(), verifiers, locked: row.account_locked, requires })
+    Some(Account {
+        user: user.to_owned(),
+        host: host.to_owned(),
+        verifiers,
+        locked: row.account_locked,
+        requires,
+    })
 }
 
 fn verifier(plugin: &str, hash: &str) -> Verifier {
@@ -185,7 +203,10 @@ fn verifier(plugin: &str, hash: &str) -> Verifier {
 }
 
 fn stage2(hash: &str) -> Option<[u8; 20]> {
-    let hex = hash.strip_prefix('*').filter(|hex| hex.len() == 40)?.as_bytes();
+    let hex = hash
+        .strip_prefix('*')
+        .filter(|hex| hex.len() == 40)?
+        .as_bytes();
     let mut out = [0u8; 20];
     for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
         let mut value = 0;
@@ -207,14 +228,18 @@ mod tests {
     }
 
     fn method(json: &str) -> Verifier {
-        let [method] = &read("%", "x", json).unwrap().verifiers[..] else { panic!("one method: {json}") };
+        let [method] = &read("%", "x", json).unwrap().verifiers[..] else {
+            panic!("one method: {json}")
+        };
         method.clone()
     }
 
     #[test]
     fn rows_are_read_as_the_engine_writes_them() {
         let hash = native_hash(&[0x1F; 20]);
-        let native = format!(r#"{{"access":1,"plugin":"mysql_native_password","authentication_string":"{hash}"}}"#);
+        let native = format!(
+            r#"{{"access":1,"plugin":"mysql_native_password","authentication_string":"{hash}"}}"#
+        );
         let got = read("%", "root", &native).unwrap();
         assert_eq!(got.verifiers, vec![Verifier::Native([0x1F; 20])]);
         assert!(!got.locked);
@@ -222,13 +247,26 @@ mod tests {
             r#"{{"plugin":"mysql_native_password","authentication_string":"{hash}","auth_or":[{{}},{{"plugin":"unix_socket"}}],"account_locked":true}}"#
         );
         let got = read("%", "a", &either).unwrap();
-        assert_eq!(got.verifiers, vec![Verifier::Native([0x1F; 20]), Verifier::Unsupported(Unsupported::UnixSocket)]);
+        assert_eq!(
+            got.verifiers,
+            vec![
+                Verifier::Native([0x1F; 20]),
+                Verifier::Unsupported(Unsupported::UnixSocket)
+            ]
+        );
         assert!(got.locked);
-        assert_eq!(method(r#"{"plugin":"mysql_native_password","authentication_string":""}"#), Verifier::Empty);
+        assert_eq!(
+            method(r#"{"plugin":"mysql_native_password","authentication_string":""}"#),
+            Verifier::Empty
+        );
         let odd = r#"{"plugin":"ed25519","authentication_string":"x"}"#;
         assert_eq!(method(odd), Verifier::Unsupported(Unsupported::Ed25519));
         let escaped = r#"{"plugin":"mysql_native\u005fpassword","authentication_string":""}"#;
-        assert_eq!(method(escaped), Verifier::Empty, "an escape is text like any other");
+        assert_eq!(
+            method(escaped),
+            Verifier::Empty,
+            "an escape is text like any other"
+        );
     }
 
     #[test]
@@ -238,10 +276,19 @@ mod tests {
             (r#"{"ssl_type":0}"#, Requirement::None),
             (r#"{"ssl_type":1}"#, Requirement::Tls),
             (r#"{"ssl_type":2}"#, Requirement::Certificate),
-            (r#"{"ssl_type":3,"x509_subject":"/CN=x"}"#, Requirement::Certificate),
+            (
+                r#"{"ssl_type":3,"x509_subject":"/CN=x"}"#,
+                Requirement::Certificate,
+            ),
             (r#"{"ssl_type":"x"}"#, Requirement::None),
-            (r#"{"ssl_type":[1,[2]],"account_locked":false}"#, Requirement::None),
-            (r#"{"ssl_type":{"a":1},"account_locked":false}"#, Requirement::None),
+            (
+                r#"{"ssl_type":[1,[2]],"account_locked":false}"#,
+                Requirement::None,
+            ),
+            (
+                r#"{"ssl_type":{"a":1},"account_locked":false}"#,
+                Requirement::None,
+            ),
             (r#"{"ssl_type":null}"#, Requirement::None),
             (r#"{"ssl_type":-1}"#, Requirement::None),
         ] {
@@ -261,25 +308,60 @@ mod tests {
 
     #[test]
     fn rows_that_make_no_sense_are_accounts_that_cannot_be_judged() {
-        for text in ["not json", r#"{"plugin":7}"#, r#"{"plugin":"a","plugin":"b"}"#, "[]", "", "{}{}", "\u{0}"] {
-            assert_eq!(method(text), Verifier::Unsupported(Unsupported::Unreadable), "{text}");
+        for text in [
+            "not json",
+            r#"{"plugin":7}"#,
+            r#"{"plugin":"a","plugin":"b"}"#,
+            "[]",
+            "",
+            "{}{}",
+            "\u{0}",
+        ] {
+            assert_eq!(
+                method(text),
+                Verifier::Unsupported(Unsupported::Unreadable),
+                "{text}"
+            );
         }
         assert_eq!(account("%", "x", Some(b"\xFF")).unwrap().verifiers.len(), 1);
         let deep = format!(r#"{{"default_role":{}}}"#, "[".repeat(1000));
-        assert_eq!(method(&deep), Verifier::Unsupported(Unsupported::Unreadable));
+        assert_eq!(
+            method(&deep),
+            Verifier::Unsupported(Unsupported::Unreadable)
+        );
         let short = r#"{"plugin":"mysql_native_password","authentication_string":"*12"}"#;
-        assert_eq!(method(short), Verifier::Unsupported(Unsupported::BrokenHash));
+        assert_eq!(
+            method(short),
+            Verifier::Unsupported(Unsupported::BrokenHash)
+        );
     }
 
     #[test]
     fn rows_over_a_bound_are_accounts_that_cannot_be_judged() {
-        let methods =
-            |n: usize| format!(r#"{{"plugin":"{}","auth_or":[{{}}{}]}}"#, "a".repeat(50), ",{}".repeat(n - 1));
-        assert_eq!(read("%", "x", &methods(METHODS_MAX)).unwrap().verifiers.len(), METHODS_MAX);
-        assert_eq!(method(&methods(METHODS_MAX + 1)), Verifier::Unsupported(Unsupported::TooManyMethods));
+        let methods = |n: usize| {
+            format!(
+                r#"{{"plugin":"{}","auth_or":[{{}}{}]}}"#,
+                "a".repeat(50),
+                ",{}".repeat(n - 1)
+            )
+        };
+        assert_eq!(
+            read("%", "x", &methods(METHODS_MAX))
+                .unwrap()
+                .verifiers
+                .len(),
+            METHODS_MAX
+        );
+        assert_eq!(
+            method(&methods(METHODS_MAX + 1)),
+            Verifier::Unsupported(Unsupported::TooManyMethods)
+        );
         let large = format!(r#"{{"plugin":"{}"}}"#, "a".repeat(PRIV_BYTES_MAX));
         assert_eq!(method(&large), Verifier::Unsupported(Unsupported::TooLarge));
         let unsent = account("%", "x", None).unwrap();
-        assert_eq!(unsent.verifiers, [Verifier::Unsupported(Unsupported::TooLarge)]);
+        assert_eq!(
+            unsent.verifiers,
+            [Verifier::Unsupported(Unsupported::TooLarge)]
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The administrative connection to one engine: the client's half of `wire` on a stream that this room connected.
-//! Text queries only; never shared by two statements at once.
+//! The administrative connection to one engine: the client's half of `wire` on a stream that this
+//! room connected. Text queries only; never shared by two statements at once.
 
 use crate::init_sql::ADMIN_USER;
 use crate::limits::{ADMIN_STATEMENT_MAX, READING_MAX_SECONDS};
@@ -12,7 +12,8 @@ use tidegate_wire::query::{self, Outcome, ResultReader, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// What our framing needs and no more. LONG_PASSWORD is what MariaDB calls CLIENT_MYSQL: no flags of its own.
+/// What our framing needs and no more. LONG_PASSWORD is what MariaDB calls CLIENT_MYSQL: no flags
+/// of its own.
 const CAPABILITIES: Capabilities = Capabilities(
     Capabilities::LONG_PASSWORD.0
         | Capabilities::PROTOCOL_41.0
@@ -44,7 +45,11 @@ impl Stream {
                 return Ok(packet);
             }
             self.buffer.resize(READ_SIZE, 0);
-            let got = self.inner.read(&mut self.buffer).await.map_err(|e| e.to_string())?;
+            let got = self
+                .inner
+                .read(&mut self.buffer)
+                .await
+                .map_err(|e| e.to_string())?;
             if got == 0 {
                 return Err("the engine closed it".to_owned());
             }
@@ -84,25 +89,37 @@ pub enum StatementError {
 impl Admin {
     /// Waits for the engine's greeting on a connection that may still lie in the backlog.
     pub async fn greeting(inner: UnixStream) -> Result<Greeted, String> {
-        // No PROXY header: the engine takes this connection for one of `localhost`, also where a tenant has changed the
-        // networks that headers are taken from.
-        let mut stream = Stream { inner, buffer: Vec::new(), at: 0 };
+        // No PROXY header: the engine takes this connection for one of `localhost`, also where a
+        // tenant has changed the networks that headers are taken from.
+        let mut stream = Stream {
+            inner,
+            buffer: Vec::new(),
+            at: 0,
+        };
         let greeting = stream.packet().await?;
         Ok(Greeted { stream, greeting })
     }
 
-    /// Sends one statement and waits for its answer. After any error but a refusal the connection must be dropped.
+    /// Sends one statement and waits for its answer. After any error but a refusal the connection
+    /// must be dropped.
     pub async fn run(&mut self, sql: &str) -> Result<Vec<Row>, StatementError> {
         let answer = tokio::time::timeout(ADMIN_STATEMENT_MAX, self.exchange(sql)).await;
-        match answer.map_err(|_| StatementError::Late)?.map_err(StatementError::Closed)? {
+        match answer
+            .map_err(|_| StatementError::Late)?
+            .map_err(StatementError::Closed)?
+        {
             Outcome::Rows(rows) => Ok(rows),
             Outcome::Done(_) => Ok(Vec::new()),
-            Outcome::Refused(e) => Err(StatementError::Refused(format!("{} ({})", e.message_lossy(), e.code))),
+            Outcome::Refused(e) => Err(StatementError::Refused(format!(
+                "{} ({})",
+                e.message_lossy(),
+                e.code
+            ))),
         }
     }
 
-    /// Sets what a tenant may have set for all sessions. Ours is idle for as long as the cluster is awake; its
-    /// statements end by themselves before we give them up.
+    /// Sets what a tenant may have set for all sessions. Ours is idle for as long as the cluster is
+    /// awake; its statements end by themselves before we give them up.
     async fn settle_session(&mut self) -> Result<(), String> {
         let sql = format!(
             "SET SESSION wait_timeout=31536000, max_statement_time={READING_MAX_SECONDS}, \
@@ -144,11 +161,19 @@ impl Greeted {
             match login.on_packet(packet).map_err(|e| e.to_string())? {
                 ClientStep::Send(bytes) => self.stream.send(&bytes).await?,
                 ClientStep::Done { connection_id, .. } => {
-                    let mut admin = Admin { stream: self.stream, session: connection_id };
+                    let mut admin = Admin {
+                        stream: self.stream,
+                        session: connection_id,
+                    };
                     admin.settle_session().await?;
                     return Ok(admin);
                 }
-                ClientStep::Refused(e) => return Err(format!("the gateway's own login failed: {}", e.message_lossy())),
+                ClientStep::Refused(e) => {
+                    return Err(format!(
+                        "the gateway's own login failed: {}",
+                        e.message_lossy()
+                    ));
+                }
             }
             packet = self.stream.packet().await?;
         }

@@ -1,6 +1,6 @@
-//! Administrative access to one run: a connection to the engine's extra socket, opened anew whenever it is lost. A
-//! tenant can end it, lock or drop its account, or keep its statement waiting; each costs the statement, never the
-//! engine.
+//! Administrative access to one run: a connection to the engine's extra socket, opened anew
+//! whenever it is lost. A tenant can end it, lock or drop its account, or keep its statement
+//! waiting; each costs the statement, never the engine.
 
 use crate::admin::{Admin, StatementError};
 use crate::driver::RunError;
@@ -13,8 +13,9 @@ use tokio::sync::Mutex;
 
 /// Access to one run's administration. One statement at a time.
 pub struct AdminLine {
-    /// The run's extra socket, which the tenant's sessions never reach: the engine gives each connection there a thread,
-    /// so a thread pool full of a tenant's queries holds up nothing here.
+    /// The run's extra socket, which the tenant's sessions never reach: the engine gives each
+    /// connection there a thread, so a thread pool full of a tenant's queries holds up nothing
+    /// here.
     socket: PathBuf,
     secret: AdminSecret,
     link: Mutex<Link>,
@@ -23,18 +24,25 @@ pub struct AdminLine {
 /// The connection, while there is one.
 struct Link {
     admin: Option<Admin>,
-    /// Sessions given up in the middle of a statement: the engine notices only when the statement ends, so the next
-    /// connection ends them.
+    /// Sessions given up in the middle of a statement: the engine notices only when the statement
+    /// ends, so the next connection ends them.
     late: Vec<u32>,
 }
 
 impl AdminLine {
     pub fn new(socket: PathBuf, secret: AdminSecret, admin: Admin) -> Self {
-        Self { socket, secret, link: Mutex::new(Link { admin: Some(admin), late: Vec::new() }) }
+        Self {
+            socket,
+            secret,
+            link: Mutex::new(Link {
+                admin: Some(admin),
+                late: Vec::new(),
+            }),
+        }
     }
 
-    /// Runs one statement. A connection that the engine closed is replaced and the statement sent once more: every
-    /// statement of this room may be repeated.
+    /// Runs one statement. A connection that the engine closed is replaced and the statement sent
+    /// once more: every statement of this room may be repeated.
     pub async fn run(&self, sql: &str) -> Result<Vec<Row>, RunError> {
         let mut link = self.link.lock().await;
         let mut may_retry = link.admin.is_some();
@@ -72,12 +80,18 @@ impl AdminLine {
 
     async fn connect(&self, link: &mut Link) -> Result<Admin, RunError> {
         let open = async {
-            let stream = UnixStream::connect(&self.socket).await.map_err(|e| e.to_string())?;
-            Admin::greeting(stream).await?.login(self.secret.password()).await
+            let stream = UnixStream::connect(&self.socket)
+                .await
+                .map_err(|e| e.to_string())?;
+            Admin::greeting(stream)
+                .await?
+                .login(self.secret.password())
+                .await
         };
         let opened = tokio::time::timeout(ADMIN_CONNECT_MAX, open).await;
-        let mut admin =
-            opened.unwrap_or_else(|_| Err("no new one came about in time".to_owned())).map_err(RunError::Lost)?;
+        let mut admin = opened
+            .unwrap_or_else(|_| Err("no new one came about in time".to_owned()))
+            .map_err(RunError::Lost)?;
         for session in std::mem::take(&mut link.late) {
             // It may have ended meanwhile, and a tenant may have taken our right to KILL.
             let _ = admin.run(&format!("KILL CONNECTION {session}")).await;

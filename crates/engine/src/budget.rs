@@ -1,10 +1,12 @@
-//! The awake budget: the memory that all awake engines together may use. Before a start that would exceed it, clusters
-//! that nobody uses are put to sleep. Never touches one that is busy, in a transaction or always on.
+//! The awake budget: the memory that all awake engines together may use. Before a start that would
+//! exceed it, clusters that nobody uses are put to sleep. Never touches one that is busy, in a
+//! transaction or always on.
 
 use crate::error::StartError;
 use crate::hears::Command;
 use crate::limits::{
-    BUDGET_IDLE_MIN, BUDGET_MEASURED_FOR, BUDGET_SLEEP_MAX, BUDGET_WAKE_FIRST, BUDGET_WAKE_MIN, MEMORY_FRESH_FOR,
+    BUDGET_IDLE_MIN, BUDGET_MEASURED_FOR, BUDGET_SLEEP_MAX, BUDGET_WAKE_FIRST, BUDGET_WAKE_MIN,
+    MEMORY_FRESH_FOR,
 };
 use crate::status::Shared;
 use futures_util::future::join_all;
@@ -41,11 +43,13 @@ struct State {
 pub struct AwakeBudget {
     max_bytes: u64,
     state: Arc<Mutex<State>>,
-    /// The last measurement. Held while one start is judged, so that two never count on the same room.
+    /// The last measurement. Held while one start is judged, so that two never count on the same
+    /// room.
     judging: tokio::sync::Mutex<Option<Measured>>,
 }
 
-/// A start's place in the budget, until its engine is measured like the others. Dropped, it is free.
+/// A start's place in the budget, until its engine is measured like the others. Dropped, it is
+/// free.
 pub struct Place(Arc<Mutex<State>>);
 
 impl Drop for Place {
@@ -63,11 +67,17 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 impl AwakeBudget {
     pub fn new(max_bytes: u64) -> Self {
-        Self { max_bytes, state: Arc::default(), judging: tokio::sync::Mutex::new(None) }
+        Self {
+            max_bytes,
+            state: Arc::default(),
+            judging: tokio::sync::Mutex::new(None),
+        }
     }
 
     pub fn join(&self, shared: Arc<Shared>, commands: mpsc::Sender<Command>) {
-        lock(&self.state).members.insert(shared.id, Member { shared, commands });
+        lock(&self.state)
+            .members
+            .insert(shared.id, Member { shared, commands });
     }
 
     pub fn leave(&self, cluster: ClusterId) {
@@ -76,22 +86,30 @@ impl AwakeBudget {
         state.stayed.remove(&cluster);
     }
 
-    /// Admits the start of a cluster's engine, after room was made for it. The refusal says why there is none.
+    /// Admits the start of a cluster's engine, after room was made for it. The refusal says why
+    /// there is none.
     pub async fn admit(&self, cluster: ClusterId) -> Result<Place, StartError> {
         let mut judging = self.judging.lock().await;
-        if let Some(recent) = judging.as_ref().filter(|recent| recent.at.elapsed() < MEMORY_FRESH_FOR)
+        if let Some(recent) = judging
+            .as_ref()
+            .filter(|recent| recent.at.elapsed() < MEMORY_FRESH_FOR)
             && self.with_one_more(recent) <= self.max_bytes
         {
             return Ok(self.place());
         }
         let measured = self.measure().await;
-        let (used, expected) = (self.with_one_more(&measured), expected_of_a_wake(&measured.awake));
+        let (used, expected) = (
+            self.with_one_more(&measured),
+            expected_of_a_wake(&measured.awake),
+        );
         if used <= self.max_bytes {
             *judging = Some(measured);
             return Ok(self.place());
         }
         *judging = None;
-        let freed = self.make_room(cluster, &measured.awake, used - self.max_bytes).await;
+        let freed = self
+            .make_room(cluster, &measured.awake, used - self.max_bytes)
+            .await;
         if used.saturating_sub(freed) <= self.max_bytes {
             return Ok(self.place());
         }
@@ -127,19 +145,30 @@ impl AwakeBudget {
             let mut state = lock(&self.state);
             // From here on. A start that ends meanwhile may be counted twice, for a second.
             state.started_since = 0;
-            let awake = state.members.values().filter(|m| m.shared.status.borrow().state != ClusterState::Asleep);
+            let awake = state
+                .members
+                .values()
+                .filter(|m| m.shared.status.borrow().state != ClusterState::Asleep);
             awake.cloned().collect()
         };
         let one = async |member: &Member| {
             let run = member.shared.any_run()?;
-            Some((member.shared.id, run.usage().await.memory_bytes.unwrap_or(BUDGET_WAKE_FIRST)))
+            Some((
+                member.shared.id,
+                run.usage().await.memory_bytes.unwrap_or(BUDGET_WAKE_FIRST),
+            ))
         };
-        let measured = tokio::time::timeout(BUDGET_MEASURED_FOR, join_all(awake.iter().map(one))).await;
-        Measured { at: Instant::now(), awake: measured.unwrap_or_default().into_iter().flatten().collect() }
+        let measured =
+            tokio::time::timeout(BUDGET_MEASURED_FOR, join_all(awake.iter().map(one))).await;
+        Measured {
+            at: Instant::now(),
+            awake: measured.unwrap_or_default().into_iter().flatten().collect(),
+        }
     }
 
-    /// Puts clusters to sleep until this much is free, those without a session first. Returns the memory of those that
-    /// did. Clusters that are asked together fall asleep together: one that is slow delays no other.
+    /// Puts clusters to sleep until this much is free, those without a session first. Returns the
+    /// memory of those that did. Clusters that are asked together fall asleep together: one that is
+    /// slow delays no other.
     async fn make_room(&self, but: ClusterId, awake: &[(ClusterId, u64)], need: u64) -> u64 {
         let mut freed = 0u64;
         let mut candidates = self.candidates(but).into_iter();
@@ -147,7 +176,10 @@ impl AwakeBudget {
             let mut asked = Vec::new();
             let mut hoped = freed;
             for member in candidates.by_ref() {
-                let bytes = awake.iter().find(|(id, _)| *id == member.shared.id).map_or(0, |(_, bytes)| *bytes);
+                let bytes = awake
+                    .iter()
+                    .find(|(id, _)| *id == member.shared.id)
+                    .map_or(0, |(_, bytes)| *bytes);
                 hoped = hoped.saturating_add(bytes);
                 asked.push((member, bytes));
                 if hoped >= need {
@@ -157,7 +189,12 @@ impl AwakeBudget {
             if asked.is_empty() {
                 break;
             }
-            let slept = join_all(asked.iter().map(|(member, bytes)| self.put_to_sleep(member, *bytes))).await;
+            let slept = join_all(
+                asked
+                    .iter()
+                    .map(|(member, bytes)| self.put_to_sleep(member, *bytes)),
+            )
+            .await;
             freed = slept.into_iter().fold(freed, u64::saturating_add);
         }
         freed
@@ -166,18 +203,24 @@ impl AwakeBudget {
     /// Clusters that nobody uses at the moment: without a session first, then the one idle longest.
     fn candidates(&self, but: ClusterId) -> Vec<Member> {
         let mut state = lock(&self.state);
-        state.stayed.retain(|_, at| at.elapsed() < BUDGET_SLEEP_MAX * 4);
+        state
+            .stayed
+            .retain(|_, at| at.elapsed() < BUDGET_SLEEP_MAX * 4);
         let mut idle: Vec<_> = state
             .members
             .values()
-            .filter(|member| member.shared.id != but && !state.stayed.contains_key(&member.shared.id))
+            .filter(|member| {
+                member.shared.id != but && !state.stayed.contains_key(&member.shared.id)
+            })
             .filter_map(|member| {
                 let shared = &member.shared;
-                let may =
-                    shared.status.borrow().state == ClusterState::Awake && shared.waiting() == 0 && !shared.always_on();
+                let may = shared.status.borrow().state == ClusterState::Awake
+                    && shared.waiting() == 0
+                    && !shared.always_on();
                 let (sessions, since) = may.then(|| shared.gate().idle()).flatten()?;
                 // One that is used once in a second would be woken again at once.
-                (since.elapsed() >= BUDGET_IDLE_MIN).then(|| ((sessions > 0, since), member.clone()))
+                (since.elapsed() >= BUDGET_IDLE_MIN)
+                    .then(|| ((sessions > 0, since), member.clone()))
             })
             .collect();
         idle.sort_by_key(|(order, _)| *order);
@@ -205,7 +248,9 @@ impl AwakeBudget {
 fn expected_of_a_wake(awake: &[(ClusterId, u64)]) -> u64 {
     let mut sizes: Vec<u64> = awake.iter().map(|(_, bytes)| *bytes).collect();
     sizes.sort_unstable();
-    sizes.get(sizes.len() / 2).map_or(BUDGET_WAKE_FIRST, |median| (*median).max(BUDGET_WAKE_MIN))
+    sizes
+        .get(sizes.len() / 2)
+        .map_or(BUDGET_WAKE_FIRST, |median| (*median).max(BUDGET_WAKE_MIN))
 }
 
 #[cfg(test)]
@@ -214,7 +259,11 @@ mod tests {
 
     #[test]
     fn a_wake_is_expected_to_be_like_the_others() {
-        let sizes = |mb: &[u64]| mb.iter().map(|mb| (ClusterId(*mb), mb << 20)).collect::<Vec<_>>();
+        let sizes = |mb: &[u64]| {
+            mb.iter()
+                .map(|mb| (ClusterId(*mb), mb << 20))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(expected_of_a_wake(&[]), BUDGET_WAKE_FIRST);
         assert_eq!(expected_of_a_wake(&sizes(&[300, 40, 50])), 50 << 20);
         assert_eq!(expected_of_a_wake(&sizes(&[1, 2])), BUDGET_WAKE_MIN);

@@ -1,5 +1,5 @@
-//! Copies a directory tree with its holes, so that an empty cluster costs 3 MB and 15 ms instead of 16 MB. Never
-//! follows links; the template has none.
+//! Copies a directory tree with its holes, so that an empty cluster costs 3 MB and 15 ms instead of
+//! 16 MB. Never follows links; the template has none.
 
 use rustix::fs::{FallocateFlags, SeekFrom, copy_file_range, fallocate, ftruncate, seek};
 use rustix::io::Errno;
@@ -33,7 +33,11 @@ fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     let source = File::open(from)?;
-    let target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    let target = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)?;
     let length = source.metadata()?.len();
     ftruncate(&target, length)?;
     let mut at = 0;
@@ -55,7 +59,13 @@ fn copy_range(source: &File, target: &File, start: u64, end: u64) -> io::Result<
     let (mut read_at, mut write_at) = (start, start);
     while read_at < end {
         let left = usize::try_from(end - read_at).unwrap_or(usize::MAX);
-        match copy_file_range(source, Some(&mut read_at), target, Some(&mut write_at), left) {
+        match copy_file_range(
+            source,
+            Some(&mut read_at),
+            target,
+            Some(&mut write_at),
+            left,
+        ) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => {}
             // Between two filesystems, or one that can't: by hand.
@@ -72,7 +82,9 @@ fn copy_by_hand(source: &File, target: &File, mut at: u64, end: u64) -> io::Resu
     use std::os::unix::fs::FileExt;
     let mut buffer = vec![0u8; 64 << 10];
     while at < end {
-        let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let want = usize::try_from(end - at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let got = source.read_at(buffer.get_mut(..want).unwrap_or_default(), at)?;
         if got == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -88,8 +100,8 @@ const BLOCK: usize = 4096;
 /// Read at once while looking for zeros.
 const CHUNK: usize = 256 * BLOCK;
 
-/// Gives the blocks of zeros in a tree back to the filesystem: the engine writes its files out in full, and each copy
-/// would pay for that.
+/// Gives the blocks of zeros in a tree back to the filesystem: the engine writes its files out in
+/// full, and each copy would pay for that.
 pub fn dig_holes(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -148,7 +160,11 @@ mod tests {
         fs::write(from.join("empty"), b"").unwrap();
         tree(&from, &to).unwrap();
         for name in ["sub/sparse", "plain", "empty"] {
-            assert_eq!(fs::read(from.join(name)).unwrap(), fs::read(to.join(name)).unwrap(), "{name}");
+            assert_eq!(
+                fs::read(from.join(name)).unwrap(),
+                fs::read(to.join(name)).unwrap(),
+                "{name}"
+            );
         }
         let blocks = fs::metadata(to.join("sub/sparse")).unwrap().blocks() * 512;
         assert!(blocks < 1 << 20, "{blocks} bytes on disk");

@@ -1,5 +1,5 @@
-//! Putting an engine to sleep: ask every session, tell the idle ones, wait for quiet, read the accounts, stop, note
-//! it. Never stops an engine under a session that said no, unless told to.
+//! Putting an engine to sleep: ask every session, tell the idle ones, wait for quiet, read the
+//! accounts, stop, note it. Never stops an engine under a session that said no, unless told to.
 
 use crate::driver::Run;
 use crate::ledger::Ledger;
@@ -36,7 +36,10 @@ pub enum RunEnd {
     /// Its accounts were read last, and the end is noted with them.
     Noted,
     /// Its accounts were read last, and the ledger could not note it.
-    Unnoted { run: RunEpoch, book: Arc<AccountBook> },
+    Unnoted {
+        run: RunEpoch,
+        book: Arc<AccountBook>,
+    },
     /// Its accounts may have changed after they were read.
     Unclean,
 }
@@ -46,14 +49,18 @@ pub async fn drain(order: Drain) -> DrainEnd {
     let ask = async |lease: &LeaseHandle| {
         let (activity, since) = lease.activity();
         let past_idle = activity == Activity::InTransaction && since.elapsed() >= idle_max;
-        lease.ask(number, past_idle, tokio::time::sleep(YIELD_PATIENCE)).await
+        lease
+            .ask(number, past_idle, tokio::time::sleep(YIELD_PATIENCE))
+            .await
     };
     let answers = join_all(order.leases.iter().map(&ask)).await;
     if !order.anyway && answers.iter().any(Result::is_err) {
         for verdict in answers.into_iter().flatten().flatten() {
             let _ = verdict.send(Verdict::Resume);
         }
-        return DrainEnd::Refused { leases: order.leases };
+        return DrainEnd::Refused {
+            leases: order.leases,
+        };
     }
     let mut evicted = 0;
     let mut agreed = Vec::with_capacity(order.leases.len());
@@ -65,11 +72,21 @@ pub async fn drain(order: Drain) -> DrainEnd {
         }
         agreed.push(lease);
     }
-    let quiet = tokio::time::timeout(DETACH_MAX, join_all(agreed.iter().map(LeaseHandle::detached))).await;
+    let quiet = tokio::time::timeout(
+        DETACH_MAX,
+        join_all(agreed.iter().map(LeaseHandle::detached)),
+    )
+    .await;
     if quiet.is_err() {
         tracing::warn!(cluster = %order.cluster, "sessions that agreed to end are still attached; the engine stops without them");
     }
-    let end = stop(order.cluster, order.epoch, order.run.as_ref(), order.ledger.as_ref()).await;
+    let end = stop(
+        order.cluster,
+        order.epoch,
+        order.run.as_ref(),
+        order.ledger.as_ref(),
+    )
+    .await;
     DrainEnd::Stopped { end, evicted }
 }
 
@@ -83,7 +100,9 @@ async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn L
     if !run.stop().await {
         tracing::warn!(%cluster, "the engine did not stop in time and was killed; it recovers at its next start");
     }
-    let Ok(book) = book.map(Arc::new) else { return RunEnd::Unclean };
+    let Ok(book) = book.map(Arc::new) else {
+        return RunEnd::Unclean;
+    };
     match ledger.end_run(cluster, epoch, Arc::clone(&book)).await {
         Ok(()) => RunEnd::Noted,
         Err(error) => {
@@ -93,12 +112,20 @@ async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn L
     }
 }
 
-async fn last_reading(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run) -> Result<AccountBook, String> {
+async fn last_reading(
+    cluster: ClusterId,
+    epoch: RunEpoch,
+    run: &dyn Run,
+) -> Result<AccountBook, String> {
     if !run.settle(FORGET_MAX).await.map_err(|e| e.to_string())? {
         return Err("a session does not end".to_owned());
     }
     let began = Instant::now();
     let accounts = run.accounts().await.map_err(|e| e.to_string())?;
     tell_incomplete(cluster, &accounts);
-    Ok(AccountBook { accounts, run: epoch, read_began: Some(began) })
+    Ok(AccountBook {
+        accounts,
+        run: epoch,
+        read_began: Some(began),
+    })
 }

@@ -1,4 +1,5 @@
-//! What a kind of engine is to this room: one driver behind these two traits. Never knows leases, waiters or ledgers.
+//! What a kind of engine is to this room: one driver behind these two traits. Never knows leases,
+//! waiters or ledgers.
 
 use crate::disk::DiskGuard;
 use crate::error::StartError;
@@ -10,8 +11,8 @@ use tidegate_model::{Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineSes
 
 /// The engine of one cluster, running or not.
 pub trait Driver: Send + Sync + 'static {
-    /// Starts it and proves our login to it; at the first time its root is made. Dropping the future gives the start
-    /// up and leaves no process.
+    /// Starts it and proves our login to it; at the first time its root is made. Dropping the
+    /// future gives the start up and leaves no process.
     fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>>;
 
     /// Where sessions connect, over all runs.
@@ -44,8 +45,8 @@ pub trait Run: Send + Sync + 'static {
     /// Ends when the engine has given no sign of life for as long as `patience`.
     fn frozen(&self, patience: Duration) -> BoxFuture<'_, ()>;
 
-    /// All accounts people may log in with: no roles, and not the engine's and the gateway's own. Incomplete if there
-    /// are more than a book has room for.
+    /// All accounts people may log in with: no roles, and not the engine's and the gateway's own.
+    /// Incomplete if there are more than a book has room for.
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>>;
 
     /// Those of these users only.
@@ -59,7 +60,8 @@ pub trait Run: Send + Sync + 'static {
         stage2: [u8; 20],
     ) -> BoxFuture<'a, Result<(), RunError>>;
 
-    /// Sets the limits of this run from now on, but for those that a process can only be started with.
+    /// Sets the limits of this run from now on, but for those that a process can only be started
+    /// with.
     fn set_limits(&self, limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>>;
 
     /// Measured use of this run. Cheap: reads a few small files of the kernel.
@@ -76,7 +78,8 @@ pub trait Run: Send + Sync + 'static {
 
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
 
-    /// Waits until the engine knows no session but ours; ends with KILL those that stay. False if some still do.
+    /// Waits until the engine knows no session but ours; ends with KILL those that stay. False if
+    /// some still do.
     fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>>;
 
     /// Orderly, then not. True if it ended by itself in time.

@@ -1,6 +1,6 @@
-//! Log of an engine: read for the reason of a failure, and rotated by size. The engine's standard error is the file itself,
-//! so nobody here stands between: a tenant that floods it makes no thread of the server wait, and its engine waits for
-//! nobody.
+//! Log of an engine: read for the reason of a failure, and rotated by size. The engine's standard
+//! error is the file itself, so nobody here stands between: a tenant that floods it makes no thread
+//! of the server wait, and its engine waits for nobody.
 
 use crate::folder::Folder;
 use crate::limits::{LOG_LOOK, LOG_MAX, LOGS_KEPT, REASON_MAX};
@@ -14,7 +14,11 @@ pub fn log_tail(folder: &Folder, start: u64) -> String {
     let mut text = Vec::new();
     let read = File::open(folder.log()).and_then(|mut f| {
         // Rotated since: all that is left is later than the start.
-        let start = if f.metadata()?.len() < start { 0 } else { start };
+        let start = if f.metadata()?.len() < start {
+            0
+        } else {
+            start
+        };
         f.seek(SeekFrom::Start(start))?;
         // Much more than is kept: the first errors are the cause, the later ones follow from it.
         f.take(256 << 10).read_to_end(&mut text)
@@ -24,7 +28,11 @@ pub fn log_tail(folder: &Folder, start: u64) -> String {
     }
     let text = String::from_utf8_lossy(&text);
     let errors: Vec<_> = text.lines().filter(|l| l.contains("[ERROR]")).collect();
-    let lines = if errors.is_empty() { text.lines().rev().take(3).collect() } else { errors };
+    let lines = if errors.is_empty() {
+        text.lines().rev().take(3).collect()
+    } else {
+        errors
+    };
     let mut out = lines.join(" | ");
     if out.is_empty() {
         "it logged nothing".clone_into(&mut out);
@@ -52,8 +60,9 @@ pub async fn watch(folder: Folder) {
     }
 }
 
-/// Copies the end of a log that has grown too large, and empties it. The engine goes on at its start: it writes with
-/// O_APPEND, and a renamed file would go on growing. Lines written between the copy and the emptying are lost.
+/// Copies the end of a log that has grown too large, and empties it. The engine goes on at its
+/// start: it writes with O_APPEND, and a renamed file would go on growing. Lines written between
+/// the copy and the emptying are lost.
 pub fn rotate(folder: &Folder) -> io::Result<()> {
     let path = folder.log();
     let length = match fs::metadata(&path) {
@@ -80,7 +89,11 @@ fn keep_end(folder: &Folder, mut log: &File, length: u64) -> io::Result<()> {
         }
     }
     log.seek(SeekFrom::Start(length.saturating_sub(LOG_MAX)))?;
-    let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(numbered(folder, 1))?;
+    let mut copy = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(numbered(folder, 1))?;
     io::copy(&mut log.take(LOG_MAX), &mut copy).map(drop)
 }
 
@@ -110,13 +123,25 @@ mod tests {
         }
         writeln!(engine, "[ERROR] the last word").unwrap();
         let log = fs::metadata(folder.log()).unwrap();
-        assert!(log.len() < 100 && log.blocks() <= 8, "at its start again, and no hole before it");
+        assert!(
+            log.len() < 100 && log.blocks() <= 8,
+            "at its start again, and no hole before it"
+        );
         assert!(log_tail(&folder, start + (20 << 20)).starts_with("[ERROR] the last word"));
-        let all: u64 = fs::read_dir(temp.path()).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+        let all: u64 = fs::read_dir(temp.path())
+            .unwrap()
+            .map(|e| e.unwrap().metadata().unwrap().len())
+            .sum();
         assert!(all <= u64::from(LOGS_KEPT) * LOG_MAX + log.len(), "{all}");
         let mut newest = String::new();
-        File::open(numbered(&folder, 1)).unwrap().read_to_string(&mut newest).unwrap();
-        assert!(newest.ends_with("[ERROR] end of round 7\n"), "its end is what is kept");
+        File::open(numbered(&folder, 1))
+            .unwrap()
+            .read_to_string(&mut newest)
+            .unwrap();
+        assert!(
+            newest.ends_with("[ERROR] end of round 7\n"),
+            "its end is what is kept"
+        );
     }
 
     #[test]

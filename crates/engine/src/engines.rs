@@ -1,5 +1,5 @@
-//! All engines of this server: the one thing other rooms hold. Never decides when an engine runs; each cluster's
-//! supervisor does.
+//! All engines of this server: the one thing other rooms hold. Never decides when an engine runs;
+//! each cluster's supervisor does.
 
 use crate::budget::AwakeBudget;
 use crate::cgroup::CgroupHome;
@@ -27,8 +27,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterState, ClusterUsage,
-    EngineSessionId, Journal, Lease, RunEpoch, Waker,
+    AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterState,
+    ClusterUsage, EngineSessionId, Journal, Lease, RunEpoch, Waker,
 };
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
@@ -83,7 +83,8 @@ impl Engines {
         let program = Program::find(&settings)?;
         let run = make_folders(&settings.folder, walls)?;
         let helper = settings.helper.clone();
-        let spawner = Spawner::new(helper).map_err(|e| EngineError::Start(format!("no spawner thread: {e}")))?;
+        let spawner = Spawner::new(helper)
+            .map_err(|e| EngineError::Start(format!("no spawner thread: {e}")))?;
         let cgroups = CgroupHome::open(&settings.cgroup, &run);
         let quotas = DiskQuotas::find(&settings.folder);
         for missing in LimitsInForce::of(&cgroups, walls, &quotas).missing() {
@@ -94,14 +95,29 @@ impl Engines {
         let (wakes, recoveries) = (turns(), turns());
         let frozen_after = settings.frozen_after;
         let inner = Inner {
-            local: Arc::new(Local { settings, program, spawner, cgroups: Arc::new(cgroups), quotas }),
+            local: Arc::new(Local {
+                settings,
+                program,
+                spawner,
+                cgroups: Arc::new(cgroups),
+                quotas,
+            }),
             sockets: SocketFolder::open(&run)?,
-            common: Common { ledger, journal, wakes, recoveries, budget, frozen_after },
+            common: Common {
+                ledger,
+                journal,
+                wakes,
+                recoveries,
+                budget,
+                frozen_after,
+            },
             walls,
             clusters: RwLock::default(),
             template: Mutex::new(None),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     pub fn walls(&self) -> Walls {
@@ -110,7 +126,11 @@ impl Engines {
 
     /// Which limits this machine enforces for this server's engines, and by which means.
     pub fn limits_in_force(&self) -> LimitsInForce {
-        LimitsInForce::of(&self.inner.local.cgroups, self.inner.walls, &self.inner.local.quotas)
+        LimitsInForce::of(
+            &self.inner.local.cgroups,
+            self.inner.walls,
+            &self.inner.local.quotas,
+        )
     }
 
     /// Measured use of a cluster. Cheap; it never wakes one.
@@ -124,7 +144,8 @@ impl Engines {
         &self.inner.local.program.version
     }
 
-    /// Builds the template if this version of the engine has none yet. Otherwise the first creation does.
+    /// Builds the template if this version of the engine has none yet. Otherwise the first creation
+    /// does.
     pub async fn prepare(&self, progress: Progress<'_>) -> Result<(), EngineError> {
         self.template(progress).await.map(drop)
     }
@@ -143,38 +164,80 @@ impl Engines {
     pub async fn create(&self, spec: ClusterSpec, stage2: [u8; 20]) -> Result<(), EngineError> {
         let template = self.template(&|_| {}).await?;
         let folder = self.folder(&spec);
-        let seed = RootSeed { user: FIRST_USER.to_owned(), stage2 };
+        let seed = RootSeed {
+            user: FIRST_USER.to_owned(),
+            stage2,
+        };
         let quotas = self.inner.local.quotas.clone();
-        let copied = tokio::task::spawn_blocking(move || template::copy(&template, &folder, &quotas, &seed)).await;
+        let copied =
+            tokio::task::spawn_blocking(move || template::copy(&template, &folder, &quotas, &seed))
+                .await;
         copied.map_err(|e| EngineError::Template(e.to_string()))??;
         self.adopt(spec, true).await
     }
 
     /// Registers a cluster that stands on disk. `clean`: its last run ended with an orderly sleep.
-    #[expect(clippy::unused_async, reason = "registering a remote engine will ask it something")]
+    #[expect(
+        clippy::unused_async,
+        reason = "registering a remote engine will ask it something"
+    )]
     pub async fn adopt(&self, spec: ClusterSpec, clean: bool) -> Result<(), EngineError> {
         let local = Arc::clone(&self.inner.local);
         let sockets = ClusterSockets::new(self.inner.sockets.clone(), &spec.id.to_string());
         let driver = LocalDriver::new(local, self.folder(&spec), sockets, (spec.id, spec.limits));
         // One cluster that can't be reached is one cluster's failure: its next start tries again.
-        let failure = driver.sockets.sessions().err().map(|e| format!("its socket: {e}"));
+        let failure = driver
+            .sockets
+            .sessions()
+            .err()
+            .map(|e| format!("its socket: {e}"));
         let driver: Arc<dyn Driver> = Arc::new(driver);
         let shared = Arc::new(Shared::new(spec.id, clean));
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let common = self.inner.common.clone();
-        Supervisor::spawn(Arc::clone(&shared), Arc::clone(&driver), common, spec.limits, failure, inbox);
-        let mut clusters = self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner);
-        self.inner.common.budget.join(Arc::clone(&shared), commands.clone());
-        clusters.insert(spec.id, Cluster { shared, commands, driver });
+        Supervisor::spawn(
+            Arc::clone(&shared),
+            Arc::clone(&driver),
+            common,
+            spec.limits,
+            failure,
+            inbox,
+        );
+        let mut clusters = self
+            .inner
+            .clusters
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.inner
+            .common
+            .budget
+            .join(Arc::clone(&shared), commands.clone());
+        clusters.insert(
+            spec.id,
+            Cluster {
+                shared,
+                commands,
+                driver,
+            },
+        );
         Ok(())
     }
 
     fn folder(&self, spec: &ClusterSpec) -> Folder {
         let uid = spec.uid.filter(|_| self.inner.walls.own_uids);
-        Folder::new(self.inner.local.settings.folder.join("engines").join(spec.id.to_string()), uid)
+        Folder::new(
+            self.inner
+                .local
+                .settings
+                .folder
+                .join("engines")
+                .join(spec.id.to_string()),
+            uid,
+        )
     }
 
-    /// Brings a cluster that was not cleanly asleep up, so that its accounts are known; it sleeps again by itself.
+    /// Brings a cluster that was not cleanly asleep up, so that its accounts are known; it sleeps
+    /// again by itself.
     pub async fn recover(&self, id: ClusterId) -> Result<(), EngineError> {
         if self.cluster(id)?.shared.clean() {
             return Ok(());
@@ -190,11 +253,13 @@ impl Engines {
     pub fn failure(&self, id: ClusterId) -> Option<String> {
         let status = self.cluster(id).ok()?.shared.status.subscribe();
         let status = status.borrow();
-        (status.state == ClusterState::Failed).then(|| status.failure.as_deref().unwrap_or_default().to_owned())
+        (status.state == ClusterState::Failed)
+            .then(|| status.failure.as_deref().unwrap_or_default().to_owned())
     }
 
-    /// The accounts of these users as a reading of the running engine saw them that began after `not_before`. An error
-    /// if the cluster sleeps: its accounts are those that were noted at its last sleep.
+    /// The accounts of these users as a reading of the running engine saw them that began after
+    /// `not_before`. An error if the cluster sleeps: its accounts are those that were noted at its
+    /// last sleep.
     pub async fn accounts(
         &self,
         id: ClusterId,
@@ -202,8 +267,19 @@ impl Engines {
         not_before: Instant,
     ) -> Result<Arc<AccountBook>, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.send(id, Command::Accounts { not_before, users, reply }).await?;
-        answer.await.map_err(|_| EngineError::Stopping)?.map_err(EngineError::Admin)
+        self.send(
+            id,
+            Command::Accounts {
+                not_before,
+                users,
+                reply,
+            },
+        )
+        .await?;
+        answer
+            .await
+            .map_err(|_| EngineError::Stopping)?
+            .map_err(EngineError::Admin)
     }
 
     /// Ends when the engine runs.
@@ -212,9 +288,12 @@ impl Engines {
         within(id, cluster.shared.awake()).await
     }
 
-    /// Ends when the engine neither starts nor goes to sleep: then a reading of its accounts can begin.
+    /// Ends when the engine neither starts nor goes to sleep: then a reading of its accounts can
+    /// begin.
     pub async fn steady(&self, id: ClusterId) {
-        let Ok(cluster) = self.cluster(id) else { return };
+        let Ok(cluster) = self.cluster(id) else {
+            return;
+        };
         let mut status = cluster.shared.status.subscribe();
         let moving = |state| matches!(state, ClusterState::Waking | ClusterState::Draining);
         // A supervisor that is gone changes nothing any more.
@@ -229,12 +308,17 @@ impl Engines {
     }
 
     /// What it may use from now on, running or not.
-    pub async fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> Result<(), EngineError> {
+    pub async fn set_limits(
+        &self,
+        id: ClusterId,
+        limits: ClusterLimits,
+    ) -> Result<(), EngineError> {
         self.send(id, Command::Limits(limits)).await
     }
 
-    /// Allows a cluster at its disk limit to write for this long, so that rows can be deleted and tables dropped or
-    /// truncated: a read-only engine refuses that too. Growing is not allowed beyond the room that deleting takes.
+    /// Allows a cluster at its disk limit to write for this long, so that rows can be deleted and
+    /// tables dropped or truncated: a read-only engine refuses that too. Growing is not allowed
+    /// beyond the room that deleting takes.
     pub async fn allow_shrink(&self, id: ClusterId, time: Duration) -> Result<(), EngineError> {
         let cluster = self.cluster(id)?;
         let root = &self.inner.local.settings.folder;
@@ -248,8 +332,8 @@ impl Engines {
         Ok(())
     }
 
-    /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they are then. `stage2`:
-    /// SHA1(SHA1(password)).
+    /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they
+    /// are then. `stage2`: SHA1(SHA1(password)).
     pub async fn set_password(
         &self,
         id: ClusterId,
@@ -261,7 +345,8 @@ impl Engines {
         let lease = within(id, cluster.shared.attach()).await?;
         let gone = || EngineError::Admin("the engine ended meanwhile; try again".to_owned());
         let run = cluster.shared.run(lease.run).ok_or_else(gone)?;
-        // Dropping this future in the middle must not tear a statement: the work runs to its end beside it.
+        // Dropping this future in the middle must not tear a statement: the work runs to its end
+        // beside it.
         let users = vec![user.to_owned()];
         let user = user.to_owned();
         let work = tokio::spawn(async move { run.set_password(&user, ANY_HOST, stage2).await });
@@ -273,9 +358,20 @@ impl Engines {
     /// Stops its engine whatever its sessions do, and deletes its directory.
     pub async fn remove(&self, id: ClusterId) -> Result<(), EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.send(id, Command::End { remove: true, reply }).await?;
+        self.send(
+            id,
+            Command::End {
+                remove: true,
+                reply,
+            },
+        )
+        .await?;
         let answer = answer.await.map_err(|_| EngineError::Stopping)?;
-        self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.inner
+            .clusters
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
         self.inner.common.budget.leave(id);
         answer
     }
@@ -283,33 +379,59 @@ impl Engines {
     /// Ends all engines: asks them all at once, and waits for all.
     pub async fn shutdown(&self) {
         let all: Vec<_> = {
-            let mut clusters = self.inner.clusters.write().unwrap_or_else(PoisonError::into_inner);
+            let mut clusters = self
+                .inner
+                .clusters
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             clusters.drain().map(|(_, cluster)| cluster).collect()
         };
         let end = |cluster: Cluster| async move {
             let (reply, answer) = oneshot::channel();
-            if cluster.commands.send(Command::End { remove: false, reply }).await.is_ok() {
+            if cluster
+                .commands
+                .send(Command::End {
+                    remove: false,
+                    reply,
+                })
+                .await
+                .is_ok()
+            {
                 let _ = answer.await;
             }
         };
         let ended = futures_util::future::join_all(all.into_iter().map(end));
         if tokio::time::timeout(SHUTDOWN_MAX, ended).await.is_err() {
-            tracing::error!("some engines did not end in time; they are killed, and recover at the next start");
+            tracing::error!(
+                "some engines did not end in time; they are killed, and recover at the next start"
+            );
         }
     }
 
     fn cluster(&self, id: ClusterId) -> Result<Cluster, EngineError> {
-        let clusters = self.inner.clusters.read().unwrap_or_else(PoisonError::into_inner);
+        let clusters = self
+            .inner
+            .clusters
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         clusters.get(&id).cloned().ok_or(EngineError::Unknown(id))
     }
 
     async fn send(&self, id: ClusterId, command: Command) -> Result<(), EngineError> {
-        self.cluster(id)?.commands.send(command).await.map_err(|_| EngineError::Stopping)
+        self.cluster(id)?
+            .commands
+            .send(command)
+            .await
+            .map_err(|_| EngineError::Stopping)
     }
 }
 
 impl Waker for Engines {
-    fn attach(&self, id: ClusterId, deadline: Instant) -> BoxFuture<'_, Result<Lease, AttachError>> {
+    fn attach(
+        &self,
+        id: ClusterId,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<Lease, AttachError>> {
         Box::pin(async move {
             let cluster = self.cluster(id).map_err(|_| AttachError::Gone)?;
             let attached = tokio::time::timeout_at(deadline.into(), cluster.shared.attach()).await;
@@ -318,8 +440,12 @@ impl Waker for Engines {
     }
 
     fn end_session(&self, id: ClusterId, run: RunEpoch, session: EngineSessionId) {
-        let Ok(cluster) = self.cluster(id) else { return };
-        let Some(run) = cluster.shared.run(run) else { return };
+        let Ok(cluster) = self.cluster(id) else {
+            return;
+        };
+        let Some(run) = cluster.shared.run(run) else {
+            return;
+        };
         let Ok(permit) = Arc::clone(&cluster.shared.kills).try_acquire_owned() else {
             tracing::warn!(cluster = %id, "too many sessions end at once; this one's work runs to its end");
             return;
@@ -333,19 +459,23 @@ impl Waker for Engines {
 }
 
 /// An operator's request, which has no deadline of its own.
-async fn within<T>(id: ClusterId, attach: impl Future<Output = Result<T, AttachError>>) -> Result<T, EngineError> {
+async fn within<T>(
+    id: ClusterId,
+    attach: impl Future<Output = Result<T, AttachError>>,
+) -> Result<T, EngineError> {
     let done = tokio::time::timeout(OPERATION_MAX, attach).await;
-    done.unwrap_or(Err(AttachError::Deadline)).map_err(|e| match e {
-        AttachError::Failed(reason) => EngineError::Start(reason),
-        AttachError::Refused { kind, reason } => EngineError::Refused { kind, reason },
-        AttachError::Deadline => EngineError::Start("it was not up in time".to_owned()),
-        AttachError::Gone => EngineError::Unknown(id),
-        AttachError::Stopping => EngineError::Stopping,
-    })
+    done.unwrap_or(Err(AttachError::Deadline))
+        .map_err(|e| match e {
+            AttachError::Failed(reason) => EngineError::Start(reason),
+            AttachError::Refused { kind, reason } => EngineError::Refused { kind, reason },
+            AttachError::Deadline => EngineError::Start("it was not up in time".to_owned()),
+            AttachError::Gone => EngineError::Unknown(id),
+            AttachError::Stopping => EngineError::Stopping,
+        })
 }
 
-/// The folder of sockets. As root, others must be able to pass through those above the engines' data; nothing in
-/// them may be listed.
+/// The folder of sockets. As root, others must be able to pass through those above the engines'
+/// data; nothing in them may be listed.
 fn make_folders(folder: &Path, walls: Walls) -> Result<PathBuf, EngineError> {
     let passage = if walls.own_uids { 0o711 } else { 0o700 };
     if folder.exists() {
@@ -362,7 +492,8 @@ fn make_folders(folder: &Path, walls: Walls) -> Result<PathBuf, EngineError> {
     if walls.own_uids {
         check_reach(&engines)?;
     }
-    // Found now, so that nothing made from here on is among them. A large one takes a while: nobody waits for it.
+    // Found now, so that nothing made from here on is among them. A large one takes a while: nobody
+    // waits for it.
     let leftovers = find_leftovers(&engines);
     std::thread::spawn(move || remove_leftovers(&leftovers));
     let run = folder.join("run");
@@ -373,7 +504,10 @@ fn make_folders(folder: &Path, walls: Walls) -> Result<PathBuf, EngineError> {
 /// Half-made and half-removed directories of a server that was killed.
 fn find_leftovers(engines: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(engines).into_iter().flatten().flatten();
-    let leftover = |path: &PathBuf| path.extension().is_some_and(|e| e == "creating" || e == "removing");
+    let leftover = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|e| e == "creating" || e == "removing")
+    };
     entries.map(|entry| entry.path()).filter(leftover).collect()
 }
 

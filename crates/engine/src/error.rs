@@ -5,10 +5,16 @@ use tidegate_model::RefusalKind;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("no MariaDB server found ({0}); install the package mariadb-server-core or set engine.mariadbd")]
+    #[error(
+        "no MariaDB server found ({0}); install the package mariadb-server-core or set engine.mariadbd"
+    )]
     NoServer(String),
     #[error("{what} {path}: {source}", path = path.display())]
-    File { what: &'static str, path: PathBuf, source: std::io::Error },
+    File {
+        what: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the engines' own users can't reach {path}: {obstacle} may not be searched by others; choose another data directory, or run `chmod o+x {obstacle}`", path = path.display(), obstacle = obstacle.display())]
     Unreachable { path: PathBuf, obstacle: PathBuf },
     #[error("the template could not be built: {0}")]
@@ -43,16 +49,25 @@ pub struct StartError {
     pub reason: String,
     /// The process was ended by a signal: likely not its own fault, so worth one more try at once.
     pub killed: bool,
-    /// The machine or a limit refuses the start, not the engine: what a login is refused with. The cluster has not failed.
+    /// The machine or a limit refuses the start, not the engine: what a login is refused with. The
+    /// cluster has not failed.
     pub refusal: Option<RefusalKind>,
 }
 
 impl StartError {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), killed: false, refusal: None }
+        Self {
+            reason: reason.into(),
+            killed: false,
+            refusal: None,
+        }
     }
 
     pub(crate) fn refused(kind: RefusalKind, reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), killed: false, refusal: Some(kind) }
+        Self {
+            reason: reason.into(),
+            killed: false,
+            refusal: Some(kind),
+        }
     }
 }

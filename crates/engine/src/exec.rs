@@ -1,5 +1,6 @@
-//! The helper that becomes an engine: it runs in a process of its own that has one thread, builds the walls round
-//! itself and then executes the server. Never returns, never starts a thread, never reads the network.
+//! The helper that becomes an engine: it runs in a process of its own that has one thread, builds
+//! the walls round itself and then executes the server. Never returns, never starts a thread, never
+//! reads the network.
 
 use crate::cgroup;
 use crate::handover;
@@ -18,19 +19,21 @@ pub const COMMAND: &str = "engine-exec";
 
 /// First descriptor of handed-over sockets (sd_listen_fds(3)).
 const LISTEN_FD: RawFd = 3;
-/// Names of the handed-over sockets, in order. MariaDB takes one named `extra` for its extra port: connections there
-/// get a thread each and have a limit of their own, so they pass a thread pool full of a tenant's queries.
+/// Names of the handed-over sockets, in order. MariaDB takes one named `extra` for its extra port:
+/// connections there get a thread each and have a limit of their own, so they pass a thread pool
+/// full of a tenant's queries.
 const LISTEN_NAMES: &str = "sessions:extra";
 /// Descriptor of the cluster's lock in the engine. Nothing reads it; it only has to stay open.
 const LOCK_FD: RawFd = 5;
 
-/// Threads one engine may have, where its uid is its own: one per connection at the very most of any limit.
+/// Threads one engine may have, where its uid is its own: one per connection at the very most of
+/// any limit.
 const THREADS_MAX: u64 = 4096;
 /// Descriptors one engine may have.
 const FILES_MAX: u64 = 32_768;
 
-/// Share of all memory, in thousandths, that the kernel adds to an engine's own when it looks for a process to end
-/// (proc_pid_oom_score_adj(5)).
+/// Share of all memory, in thousandths, that the kernel adds to an engine's own when it looks for a
+/// process to end (proc_pid_oom_score_adj(5)).
 const OOM_SCORE: i32 = 500;
 
 /// What the helper is told, as arguments.
@@ -44,7 +47,8 @@ pub struct Orders {
     pub read: Vec<PathBuf>,
     pub landlock_abi_max: Option<u8>,
     pub address_space_max: u64,
-    /// Files of control groups to enter before anything else, so that no process of the engine is ever outside.
+    /// Files of control groups to enter before anything else, so that no process of the engine is
+    /// ever outside.
     pub enter: Vec<PathBuf>,
     /// Private memory the engine may ask for. 0: no limit.
     pub data_max: u64,
@@ -75,7 +79,10 @@ impl Orders {
         }
         out.extend(self.enter.iter().map(|p| join("enter=", p.as_os_str())));
         out.extend(self.uid.map(|uid| join("uid=", uid.to_string().as_ref())));
-        out.extend(self.landlock_abi_max.map(|abi| join("abi=", abi.to_string().as_ref())));
+        out.extend(
+            self.landlock_abi_max
+                .map(|abi| join("abi=", abi.to_string().as_ref())),
+        );
         out.extend(self.write.iter().map(|p| join("write=", p.as_os_str())));
         out.extend(self.read.iter().map(|p| join("read=", p.as_os_str())));
         if self.bootstrap {
@@ -95,8 +102,14 @@ impl Orders {
                 break;
             }
             let bytes = arg.as_bytes();
-            let split = bytes.iter().position(|b| *b == b'=').ok_or("an argument without =")?;
-            let (key, value) = (bytes.get(..split).unwrap_or_default(), bytes.get(split + 1..).unwrap_or_default());
+            let split = bytes
+                .iter()
+                .position(|b| *b == b'=')
+                .ok_or("an argument without =")?;
+            let (key, value) = (
+                bytes.get(..split).unwrap_or_default(),
+                bytes.get(split + 1..).unwrap_or_default(),
+            );
             let path = || PathBuf::from(OsString::from_vec(value.to_vec()));
             match key {
                 b"parent" => out.parent = number(value)?,
@@ -119,7 +132,10 @@ impl Orders {
 }
 
 fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, String> {
-    std::str::from_utf8(value).ok().and_then(|v| v.parse().ok()).ok_or_else(|| "not a number".to_owned())
+    std::str::from_utf8(value)
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .ok_or_else(|| "not a number".to_owned())
 }
 
 /// Becomes an engine, or says on standard error (the engine's log) why not.
@@ -137,7 +153,8 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     let because = |what: &'static str| move |e: std::io::Error| format!("{what}: {e}");
     // Before this process can start another, and while it still has the rights to.
     for entrance in &orders.enter {
-        cgroup::files::write_value(entrance, "0").map_err(|e| format!("entering its control group: {e}"))?;
+        cgroup::files::write_value(entrance, "0")
+            .map_err(|e| format!("entering its control group: {e}"))?;
     }
     if !orders.bootstrap {
         raise_oom_score().map_err(because("oom_score_adj"))?;
@@ -147,15 +164,18 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     if let Some(uid) = orders.uid {
         drop_uid(uid).map_err(|e| format!("becoming uid {uid}: {e}"))?;
     }
-    // Changing the uid clears the death signal, so it comes after; and the parent may have died before it was set.
+    // Changing the uid clears the death signal, so it comes after; and the parent may have died
+    // before it was set.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| because("death signal")(e.into()))?;
     let parent = rustix::process::getppid().map(|p| p.as_raw_nonzero().get().unsigned_abs());
     if parent != Some(orders.parent) {
         return Err("the server that asked for this engine is gone".to_owned());
     }
-    // A service manager may have given the server the right to low ports; what it runs has no use for any.
-    rustix::thread::clear_ambient_capability_set().map_err(|e| because("ambient capabilities")(e.into()))?;
+    // A service manager may have given the server the right to low ports; what it runs has no use
+    // for any.
+    rustix::thread::clear_ambient_capability_set()
+        .map_err(|e| because("ambient capabilities")(e.into()))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| because("no_new_privs")(e.into()))?;
     let reach = files::Reach {
         program: &orders.program,
@@ -170,7 +190,9 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     // Time zone names of the system's own zone, nothing else of our environment.
     command.env("LC_ALL", "C");
     if !orders.bootstrap {
-        command.env("LISTEN_FDS", handover::SOCKETS.to_string()).env("LISTEN_FDNAMES", LISTEN_NAMES);
+        command
+            .env("LISTEN_FDS", handover::SOCKETS.to_string())
+            .env("LISTEN_FDNAMES", LISTEN_NAMES);
         command.env("LISTEN_PID", std::process::id().to_string());
     }
     Err(format!("{}: {}", orders.program.display(), command.exec()))
@@ -187,7 +209,10 @@ fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
         let _ = nix::unistd::close(fd);
     }
     if !bootstrap {
-        for (socket, to) in handover::unpack(std::io::stdin())?.into_iter().zip(LISTEN_FD..) {
+        for (socket, to) in handover::unpack(std::io::stdin())?
+            .into_iter()
+            .zip(LISTEN_FD..)
+        {
             if socket.as_raw_fd() != to {
                 return Err(std::io::Error::other("a socket's descriptor was not free"));
             }
@@ -203,19 +228,35 @@ fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
     Ok(())
 }
 
-/// When the machine's memory is short, the kernel ends an engine before the gateway, which inherits its own value from
-/// whoever started it. An engine that ends is recovered; the gateway's end would cut everybody.
+/// When the machine's memory is short, the kernel ends an engine before the gateway, which inherits
+/// its own value from whoever started it. An engine that ends is recovered; the gateway's end would
+/// cut everybody.
 fn raise_oom_score() -> std::io::Result<()> {
     let path = "/proc/self/oom_score_adj";
-    let inherited: i32 = std::fs::read_to_string(path)?.trim().parse().unwrap_or_default();
+    let inherited: i32 = std::fs::read_to_string(path)?
+        .trim()
+        .parse()
+        .unwrap_or_default();
     // Raising needs no right; a value that is higher already is kept.
-    if inherited < OOM_SCORE { std::fs::write(path, OOM_SCORE.to_string()) } else { Ok(()) }
+    if inherited < OOM_SCORE {
+        std::fs::write(path, OOM_SCORE.to_string())
+    } else {
+        Ok(())
+    }
 }
 
 fn limit(orders: &Orders) -> rustix::io::Result<()> {
     let set = |resource, max: u64| {
-        let hard = rustix::process::getrlimit(resource).maximum.map_or(max, |hard| hard.min(max));
-        rustix::process::setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) })
+        let hard = rustix::process::getrlimit(resource)
+            .maximum
+            .map_or(max, |hard| hard.min(max));
+        rustix::process::setrlimit(
+            resource,
+            Rlimit {
+                current: Some(hard),
+                maximum: Some(hard),
+            },
+        )
     };
     // A core would hold the tenant's rows and our account's hash.
     set(Resource::Core, 0)?;
@@ -254,7 +295,10 @@ mod tests {
             read: vec!["/r".into()],
             landlock_abi_max: Some(2),
             address_space_max: 9,
-            enter: vec!["/sys/fs/cgroup/a b/cgroup.procs".into(), "/x/cgroup.procs".into()],
+            enter: vec![
+                "/sys/fs/cgroup/a b/cgroup.procs".into(),
+                "/x/cgroup.procs".into(),
+            ],
             data_max: 10,
             tasks_max: 11,
             bootstrap: true,

@@ -1,5 +1,6 @@
-//! A cluster's directory: what lies where, and who may do what with it. Never follows a link a tenant could have made:
-//! what the engine can write is only ever walked by `copy`, read by nobody, and deleted.
+//! A cluster's directory: what lies where, and who may do what with it. Never follows a link a
+//! tenant could have made: what the engine can write is only ever walked by `copy`, read by nobody,
+//! and deleted.
 
 use crate::error::EngineError;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -129,7 +130,11 @@ impl Folder {
             _ => {}
         }
         let mode = if self.uid.is_some() { 0o640 } else { 0o600 };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&path)?;
         self.give_group(&path)?;
         file.write_all(sql.as_bytes())
     }
@@ -137,7 +142,12 @@ impl Folder {
     /// Notes which version of the engine runs here.
     pub fn write_version(&self, version: &str) -> io::Result<()> {
         let path = self.version();
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)?;
         file.write_all(version.as_bytes())
     }
 
@@ -146,13 +156,23 @@ impl Folder {
         let path = self.log();
         // A log that can't be rotated is no reason not to start; the watch tries again.
         let _ = crate::engine_log::rotate(self);
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)?;
         let length = file.metadata()?.len();
         Ok((file, length))
     }
 
     pub fn open_lock(&self) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(self.lock())
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.lock())
     }
 }
 
@@ -168,16 +188,27 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
 /// Others may pass through this folder, and see nothing in it.
 pub fn add_passage(path: &Path) -> io::Result<()> {
     let mode = fs::metadata(path)?.mode() & 0o7777;
-    if mode & 0o011 == 0o011 { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(mode | 0o011)) }
+    if mode & 0o011 == 0o011 {
+        Ok(())
+    } else {
+        fs::set_permissions(path, Permissions::from_mode(mode | 0o011))
+    }
 }
 
 /// As root the engines run as others, who must be able to pass through every folder above theirs.
 pub fn check_reach(path: &Path) -> Result<(), EngineError> {
-    let full = path.canonicalize().map_err(EngineError::file("opening", path))?;
+    let full = path
+        .canonicalize()
+        .map_err(EngineError::file("opening", path))?;
     for above in full.ancestors() {
-        let mode = fs::metadata(above).map_err(EngineError::file("looking at", above))?.mode();
+        let mode = fs::metadata(above)
+            .map_err(EngineError::file("looking at", above))?
+            .mode();
         if mode & 0o001 == 0 {
-            return Err(EngineError::Unreachable { path: full.clone(), obstacle: above.to_owned() });
+            return Err(EngineError::Unreachable {
+                path: full.clone(),
+                obstacle: above.to_owned(),
+            });
         }
     }
     Ok(())
@@ -212,7 +243,9 @@ mod tests {
         let inner = temp.path().join("inner");
         make_dir(&inner, 0o711).unwrap();
         fs::set_permissions(temp.path(), Permissions::from_mode(0o700)).unwrap();
-        let Err(EngineError::Unreachable { obstacle, .. }) = check_reach(&inner) else { panic!("reachable") };
+        let Err(EngineError::Unreachable { obstacle, .. }) = check_reach(&inner) else {
+            panic!("reachable")
+        };
         assert_eq!(obstacle, temp.path().canonicalize().unwrap());
     }
 }

@@ -1,11 +1,11 @@
-//! Handover of open sockets to the helper process. They travel over a socket pair whose other end is the helper's
-//! standard input, so no descriptor of this server is ever inheritable: an engine that starts at the same moment could
-//! otherwise receive another cluster's.
+//! Handover of open sockets to the helper process. They travel over a socket pair whose other end
+//! is the helper's standard input, so no descriptor of this server is ever inheritable: an engine
+//! that starts at the same moment could otherwise receive another cluster's.
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -14,17 +14,27 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// Sockets of one engine: for sessions, and for administration.
 pub const SOCKETS: usize = 2;
 
-/// Returns the helper's standard input, from which it can take these sockets in this order. The sending end is closed
-/// already: what was sent waits in the receiving one.
+/// Returns the helper's standard input, from which it can take these sockets in this order. The
+/// sending end is closed already: what was sent waits in the receiving one.
 pub fn pack(sockets: [BorrowedFd<'_>; SOCKETS]) -> io::Result<OwnedFd> {
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let (ours, theirs) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(&sockets)) {
         return Err(io::Error::other("the sockets do not fit into a message"));
     }
     // Rights travel only beside data.
-    sendmsg(&ours, &[IoSlice::new(b"s")], &mut control, SendFlags::NOSIGNAL)?;
+    sendmsg(
+        &ours,
+        &[IoSlice::new(b"s")],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
     Ok(theirs)
 }
 
@@ -33,7 +43,12 @@ pub fn unpack(from: impl AsFd) -> io::Result<[OwnedFd; SOCKETS]> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
-    while let Err(e) = recvmsg(&from, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::empty()) {
+    while let Err(e) = recvmsg(
+        &from,
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut control,
+        RecvFlags::empty(),
+    ) {
         if e != Errno::INTR {
             return Err(e.into());
         }
@@ -42,7 +57,10 @@ pub fn unpack(from: impl AsFd) -> io::Result<[OwnedFd; SOCKETS]> {
         RecvAncillaryMessage::ScmRights(fds) => Some(fds.collect::<Vec<_>>()),
         _ => None,
     });
-    sockets.unwrap_or_default().try_into().map_err(|_| io::Error::other("the sockets did not arrive"))
+    sockets
+        .unwrap_or_default()
+        .try_into()
+        .map_err(|_| io::Error::other("the sockets did not arrive"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Health of a running engine: it is frozen if its extra socket gives no greeting and its process uses no CPU time,
-//! both for as long as the patience. A busy engine uses CPU time, an idle one greets at once.
+//! Health of a running engine: it is frozen if its extra socket gives no greeting and its process
+//! uses no CPU time, both for as long as the patience. A busy engine uses CPU time, an idle one
+//! greets at once.
 
 use crate::limits::HEALTH_SLICES;
 use std::future::Future;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
-/// Ends when the engine behind `socket` is frozen. `cpu_time` returns the CPU time its process has used so far, in any
-/// unit; none while that can't be read, which is no sign of anything.
+/// Ends when the engine behind `socket` is frozen. `cpu_time` returns the CPU time its process has
+/// used so far, in any unit; none while that can't be read, which is no sign of anything.
 pub async fn frozen(socket: &Path, cpu_time: impl Fn() -> Option<u64>, patience: Duration) {
     loop {
         tokio::time::sleep(patience / 3).await;
@@ -19,8 +20,8 @@ pub async fn frozen(socket: &Path, cpu_time: impl Fn() -> Option<u64>, patience:
     }
 }
 
-/// Time is measured in slices, each of which must be silent by itself: a server that was itself stopped for a minute
-/// finds one slice over, not the whole patience.
+/// Time is measured in slices, each of which must be silent by itself: a server that was itself
+/// stopped for a minute finds one slice over, not the whole patience.
 async fn is_frozen(socket: &Path, cpu_time: impl Fn() -> Option<u64>, patience: Duration) -> bool {
     let slice = patience / HEALTH_SLICES;
     let mut probe = None;
@@ -31,14 +32,18 @@ async fn is_frozen(socket: &Path, cpu_time: impl Fn() -> Option<u64>, patience: 
             return false;
         }
         let now = cpu_time();
-        silent = if now.is_some() && now == used { silent + 1 } else { 0 };
+        silent = if now.is_some() && now == used {
+            silent + 1
+        } else {
+            0
+        };
         used = now;
     }
     true
 }
 
-/// Waits one slice for a sign of life. The connection is kept for the next slice: one that waits in the backlog is
-/// served when the engine goes on.
+/// Waits one slice for a sign of life. The connection is kept for the next slice: one that waits in
+/// the backlog is served when the engine goes on.
 async fn greets(probe: &mut Option<UnixStream>, socket: &Path, slice: Duration) -> bool {
     let until = tokio::time::Instant::now() + slice;
     if probe.is_none() {
@@ -71,7 +76,10 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("s");
         let listener = UnixListener::bind(&path).unwrap();
-        assert!(is_frozen(&path, || Some(7), PATIENCE).await, "silent and idle");
+        assert!(
+            is_frozen(&path, || Some(7), PATIENCE).await,
+            "silent and idle"
+        );
         let work = Cell::new(0);
         let busy = || {
             work.set(work.get() + 1);
@@ -82,7 +90,10 @@ mod tests {
         let watched = tokio::time::timeout(PATIENCE * 5, is_frozen(&path, || None, PATIENCE)).await;
         assert!(watched.is_err(), "silent, and nothing is known of its work");
         drop(listener);
-        assert!(is_frozen(&path, || Some(7), PATIENCE).await, "nobody listens");
+        assert!(
+            is_frozen(&path, || Some(7), PATIENCE).await,
+            "nobody listens"
+        );
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! What a supervisor hears: requests from outside, and what its own tasks bring back. Never who asked.
+//! What a supervisor hears: requests from outside, and what its own tasks bring back. Never who
+//! asked.
 
 use crate::drain::DrainEnd;
 use crate::error::{EngineError, StartError};

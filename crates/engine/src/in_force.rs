@@ -1,5 +1,5 @@
-//! Which limits of a cluster are in force on this machine, by which means, and why a better one is not. Never changes
-//! anything that stays.
+//! Which limits of a cluster are in force on this machine, by which means, and why a better one is
+//! not. Never changes anything that stays.
 
 use crate::cgroup::{CgroupHome, Controller, Version};
 use crate::disk::DiskQuotas;
@@ -60,22 +60,43 @@ pub struct LimitsInForce {
 }
 
 impl LimitsInForce {
-    /// Finds out what a server with these settings, started from here by this user, would enforce. A running server
-    /// knows better: [`crate::Engines::limits_in_force`].
+    /// Finds out what a server with these settings, started from here by this user, would enforce.
+    /// A running server knows better: [`crate::Engines::limits_in_force`].
     pub fn probe(settings: &EngineSettings) -> Self {
-        Self::of(&CgroupHome::probe(&settings.cgroup), Walls::look(), &DiskQuotas::find(&settings.folder))
+        Self::of(
+            &CgroupHome::probe(&settings.cgroup),
+            Walls::look(),
+            &DiskQuotas::find(&settings.folder),
+        )
     }
 
     pub(crate) fn of(home: &CgroupHome, walls: Walls, quotas: &DiskQuotas) -> Self {
         let group = |controller, otherwise: Enforcer| match home.enforcer(controller) {
-            Ok(Version::V2) => InForce { by: Enforcer::CgroupV2, reason: None },
-            Ok(Version::V1) => InForce { by: Enforcer::CgroupV1, reason: None },
-            Err(reason) => InForce { by: otherwise, reason: Some(reason.to_owned()) },
+            Ok(Version::V2) => InForce {
+                by: Enforcer::CgroupV2,
+                reason: None,
+            },
+            Ok(Version::V1) => InForce {
+                by: Enforcer::CgroupV1,
+                reason: None,
+            },
+            Err(reason) => InForce {
+                by: otherwise,
+                reason: Some(reason.to_owned()),
+            },
         };
-        // A limit of processes counts all of a user's, so it needs a user of its own for each engine.
-        let tasks = if walls.own_uids { Enforcer::Rlimit } else { Enforcer::Nothing };
+        // A limit of processes counts all of a user's, so it needs a user of its own for each
+        // engine.
+        let tasks = if walls.own_uids {
+            Enforcer::Rlimit
+        } else {
+            Enforcer::Nothing
+        };
         let kill = match group(Controller::Kill, Enforcer::Nothing) {
-            InForce { by: Enforcer::Nothing, .. } => group(Controller::Freezer, Enforcer::Nothing),
+            InForce {
+                by: Enforcer::Nothing,
+                ..
+            } => group(Controller::Freezer, Enforcer::Nothing),
             found => found,
         };
         Self {
@@ -83,8 +104,14 @@ impl LimitsInForce {
             cpu: group(Controller::Cpu, Enforcer::Nothing),
             tasks: group(Controller::Pids, tasks),
             disk: match quotas.available() {
-                Ok(()) => InForce { by: Enforcer::Quota, reason: None },
-                Err(reason) => InForce { by: Enforcer::Measured, reason: Some(reason.to_owned()) },
+                Ok(()) => InForce {
+                    by: Enforcer::Quota,
+                    reason: None,
+                },
+                Err(reason) => InForce {
+                    by: Enforcer::Measured,
+                    reason: Some(reason.to_owned()),
+                },
             },
             kill,
         }
@@ -103,7 +130,16 @@ impl LimitsInForce {
 
     /// Limits that nothing enforces, in words, for the one warning at start.
     pub fn missing(&self) -> Vec<String> {
-        let rows = self.rows().into_iter().filter(|(_, row)| row.by == Enforcer::Nothing);
-        rows.map(|(name, row)| format!("{name}: {}", row.reason.as_deref().unwrap_or("no reason is known"))).collect()
+        let rows = self
+            .rows()
+            .into_iter()
+            .filter(|(_, row)| row.by == Enforcer::Nothing);
+        rows.map(|(name, row)| {
+            format!(
+                "{name}: {}",
+                row.reason.as_deref().unwrap_or("no reason is known")
+            )
+        })
+        .collect()
     }
 }

@@ -1,5 +1,5 @@
-//! What the engine runs at each start: the gateway's own account, and at the first start the cluster's root. Never
-//! holds a password: hashes only.
+//! What the engine runs at each start: the gateway's own account, and at the first start the
+//! cluster's root. Never holds a password: hashes only.
 
 use crate::secret::AdminSecret;
 use std::fmt::Write as _;
@@ -21,7 +21,9 @@ pub struct RootSeed {
 
 impl std::fmt::Debug for RootSeed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RootSeed").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("RootSeed")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,8 +38,8 @@ pub fn native_hash(stage2: &[u8; 20]) -> String {
     out
 }
 
-/// As a string literal, safe under every SQL mode that NO_BACKSLASH_ESCAPES is not part of and under that one too:
-/// what would need an escape is refused.
+/// As a string literal, safe under every SQL mode that NO_BACKSLASH_ESCAPES is not part of and
+/// under that one too: what would need an escape is refused.
 pub fn literal(text: &str) -> Option<String> {
     let harmless = !text.contains(['\\', '\'', '\0', '\n', '\r']);
     harmless.then(|| format!("'{text}'"))
@@ -52,7 +54,8 @@ pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> 
         "CREATE OR REPLACE USER '{ADMIN_USER}'@'localhost' IDENTIFIED VIA mysql_native_password USING '{}';",
         native_hash(&admin.stage2())
     );
-    // READ ONLY ADMIN sets a cluster at its disk limit read-only, and changes a password in it all the same.
+    // READ ONLY ADMIN sets a cluster at its disk limit read-only, and changes a password in it all
+    // the same.
     let _ = writeln!(
         out,
         "GRANT SELECT, PROCESS, CREATE USER, CONNECTION ADMIN, READ_ONLY ADMIN ON *.* TO '{ADMIN_USER}'@'localhost';"
@@ -78,12 +81,27 @@ mod tests {
     #[test]
     fn the_file_holds_hashes_and_no_password() {
         let admin = AdminSecret::random().unwrap();
-        let seed = RootSeed { user: "root".into(), stage2: [0xAB; 20] };
+        let seed = RootSeed {
+            user: "root".into(),
+            stage2: [0xAB; 20],
+        };
         let sql = init_sql(&admin, Some(&seed)).unwrap();
         assert!(!sql.contains(admin.password()));
         assert!(sql.contains(&format!("'*{}'", "AB".repeat(20))));
         assert!(!init_sql(&admin, None).unwrap().contains("root"));
-        assert!(init_sql(&admin, Some(&RootSeed { user: "a'b".into(), stage2: [0; 20] })).is_none());
-        assert!(!format!("{seed:?}").contains("171"), "a seed never prints its hash");
+        assert!(
+            init_sql(
+                &admin,
+                Some(&RootSeed {
+                    user: "a'b".into(),
+                    stage2: [0; 20]
+                })
+            )
+            .is_none()
+        );
+        assert!(
+            !format!("{seed:?}").contains("171"),
+            "a seed never prints its hash"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! How a cluster is created, started, reached, put to sleep, removed. Never client sockets, the store, HTTP, or a
-//! driver crate.
+//! How a cluster is created, started, reached, put to sleep, removed. Never client sockets, the
+//! store, HTTP, or a driver crate.
 
 mod accounts;
 mod admin;

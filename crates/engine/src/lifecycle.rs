@@ -1,5 +1,5 @@
-//! The life of a cluster as a pure machine: events in, actions out. Never waits, never looks at a clock, a process or
-//! a file; the supervisor does what it says.
+//! The life of a cluster as a pure machine: events in, actions out. Never waits, never looks at a
+//! clock, a process or a file; the supervisor does what it says.
 
 use crate::limits::{DEATHS_MAX, START_TRIES};
 use tidegate_model::ClusterState;
@@ -57,14 +57,22 @@ pub struct Lifecycle {
 
 impl Default for Lifecycle {
     fn default() -> Self {
-        Self { state: ClusterState::Asleep, tries: 0, deaths: 0, ending: false }
+        Self {
+            state: ClusterState::Asleep,
+            tries: 0,
+            deaths: 0,
+            ending: false,
+        }
     }
 }
 
 impl Lifecycle {
     /// Returns a cluster that can't be started at the moment.
     pub fn failed() -> Self {
-        Self { state: ClusterState::Failed, ..Self::default() }
+        Self {
+            state: ClusterState::Failed,
+            ..Self::default()
+        }
     }
 
     pub fn state(&self) -> ClusterState {
@@ -74,7 +82,9 @@ impl Lifecycle {
     pub fn on(&mut self, event: Event) -> Vec<Action> {
         use ClusterState::{Asleep, Awake, Draining, Failed, Waking};
         match (self.state, event) {
-            (Asleep, Event::Wanted { .. }) | (Failed, Event::Wanted { may_retry: true }) if !self.ending => {
+            (Asleep, Event::Wanted { .. }) | (Failed, Event::Wanted { may_retry: true })
+                if !self.ending =>
+            {
                 self.tries = 1;
                 self.go(Waking, &[Action::Start])
             }
@@ -89,7 +99,8 @@ impl Lifecycle {
             (Awake, Event::Died { settled }) => {
                 self.deaths = if settled { 1 } else { self.deaths + 1 };
                 if self.deaths >= DEATHS_MAX {
-                    // The next death is told at once: only a settled run or a clean sleep forgives these.
+                    // The next death is told at once: only a settled run or a clean sleep forgives
+                    // these.
                     self.deaths = DEATHS_MAX - 1;
                     return self.go(Failed, &[Action::Close, Action::TellFailure]);
                 }
@@ -104,7 +115,8 @@ impl Lifecycle {
                 if clean {
                     self.deaths = 0;
                 }
-                // An engine that did not stop cleanly is recovered at once: no login is judged by stale accounts.
+                // An engine that did not stop cleanly is recovered at once: no login is judged by
+                // stale accounts.
                 if queued || !clean {
                     self.tries = 1;
                     return self.go(Waking, &[Action::Start]);
@@ -143,9 +155,18 @@ mod tests {
     const BROKEN: Event = E::StartFailed { killed: false };
     const CRASH: Event = E::Died { settled: false };
     const DEATH: Event = E::Died { settled: true };
-    const SLEPT: Event = E::Stopped { clean: true, queued: false };
-    const QUEUED: Event = E::Stopped { clean: true, queued: true };
-    const UNCLEAN: Event = E::Stopped { clean: false, queued: false };
+    const SLEPT: Event = E::Stopped {
+        clean: true,
+        queued: false,
+    };
+    const QUEUED: Event = E::Stopped {
+        clean: true,
+        queued: true,
+    };
+    const UNCLEAN: Event = E::Stopped {
+        clean: false,
+        queued: false,
+    };
 
     /// Each row is a life: event, then the actions it must cause and the state after it.
     #[test]
@@ -185,7 +206,10 @@ mod tests {
                 (WANTED, &[A::Start], Waking),
                 (E::Ready, &[A::Open], Awake),
             ],
-            &[(WANTED, &[A::Start], Waking), (BROKEN, &[A::TellFailure], Failed)],
+            &[
+                (WANTED, &[A::Start], Waking),
+                (BROKEN, &[A::TellFailure], Failed),
+            ],
             // Refused: asleep as before, and the next who comes tries again.
             &[
                 (WANTED, &[A::Start], Waking),
@@ -211,7 +235,10 @@ mod tests {
             ],
             // The end, from each state; nothing starts after it.
             &[(E::EndAsked, &[A::Finish], Asleep), (WANTED, &[], Asleep)],
-            &[(WANTED, &[A::Start], Waking), (E::EndAsked, &[A::AbortStart, A::Finish], Asleep)],
+            &[
+                (WANTED, &[A::Start], Waking),
+                (E::EndAsked, &[A::AbortStart, A::Finish], Asleep),
+            ],
             &[
                 (WANTED, &[A::Start], Waking),
                 (E::Ready, &[A::Open], Awake),
@@ -227,7 +254,12 @@ mod tests {
                 (UNCLEAN, &[A::Finish], Asleep),
             ],
             // What is out of place changes nothing.
-            &[(E::Ready, &[], Asleep), (E::SleepDue, &[], Asleep), (CRASH, &[], Asleep), (SLEPT, &[], Asleep)],
+            &[
+                (E::Ready, &[], Asleep),
+                (E::SleepDue, &[], Asleep),
+                (CRASH, &[], Asleep),
+                (SLEPT, &[], Asleep),
+            ],
         ];
         for (n, life) in lives.iter().enumerate() {
             let mut machine = Lifecycle::default();
@@ -249,7 +281,11 @@ mod tests {
         for _ in 1..DEATHS_MAX {
             assert_eq!(crash(&mut machine, CRASH), [A::Close, A::Start]);
         }
-        assert_eq!(crash(&mut machine, DEATH), [A::Close, A::Start], "it had lived for long");
+        assert_eq!(
+            crash(&mut machine, DEATH),
+            [A::Close, A::Start],
+            "it had lived for long"
+        );
         for _ in 2..DEATHS_MAX {
             assert_eq!(crash(&mut machine, CRASH), [A::Close, A::Start]);
         }
@@ -259,7 +295,11 @@ mod tests {
             assert_eq!(machine.on(KNOCK), [A::TellFailure]);
             assert_eq!(machine.on(WANTED), [A::Start]);
             machine.on(E::Ready);
-            assert_eq!(machine.on(CRASH), [A::Close, A::TellFailure], "one death is enough from now on");
+            assert_eq!(
+                machine.on(CRASH),
+                [A::Close, A::TellFailure],
+                "one death is enough from now on"
+            );
         }
         machine.on(WANTED);
         machine.on(E::Ready);
@@ -267,6 +307,10 @@ mod tests {
         machine.on(SLEPT);
         machine.on(WANTED);
         machine.on(E::Ready);
-        assert_eq!(machine.on(CRASH), [A::Close, A::Start], "a clean sleep forgives");
+        assert_eq!(
+            machine.on(CRASH),
+            [A::Close, A::Start],
+            "a clean sleep forgives"
+        );
     }
 }

@@ -1,104 +1,113 @@
-//! Every bound of this room, with its reason. Never a setting: what an operator may change stands in `settings.rs`.
+//! Every bound of this room, with its reason. Never a setting: what an operator may change stands
+//! in `settings.rs`.
 
 use std::time::Duration;
 
-/// Connections that may wait in the engine's socket before it accepts. The kernel caps it at `somaxconn` (4096 on
-/// Linux since 5.4); a full backlog refuses a connect at once, so it is as long as the kernel gives.
+/// Connections that may wait in the engine's socket before it accepts. The kernel caps it at
+/// `somaxconn` (4096 on Linux since 5.4); a full backlog refuses a connect at once, so it is as
+/// long as the kernel gives.
 pub const BACKLOG: i32 = 4096;
 
-/// From spawn to greeting. Recovery of a large, badly killed data directory may take minutes; an engine that died is
-/// noticed at once by its pidfd, so this bounds a hang only.
+/// From spawn to greeting. Recovery of a large, badly killed data directory may take minutes; an
+/// engine that died is noticed at once by its pidfd, so this bounds a hang only.
 pub const START_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// From the greeting to the proven first login: a few packets on a Unix socket.
 pub const ADMIN_LOGIN_MAX: Duration = Duration::from_secs(10);
 
-/// How long a start waits for the lock of an engine that outlived its server (PDEATHSIG is sent at once, but a process
-/// with much memory takes a moment to go).
+/// How long a start waits for the lock of an engine that outlived its server (PDEATHSIG is sent at
+/// once, but a process with much memory takes a moment to go).
 pub const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// Between two tries for the lock. flock has no way to wait with a deadline and without a thread.
 pub const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// From SIGTERM to SIGKILL. A clean stop takes 20-70 ms (measured); a tenant with SUPER can make it 2 s
-/// (`innodb_fast_shutdown=0`), and may not hold us longer than this.
+/// From SIGTERM to SIGKILL. A clean stop takes 20-70 ms (measured); a tenant with SUPER can make it
+/// 2 s (`innodb_fast_shutdown=0`), and may not hold us longer than this.
 pub const TERM_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a session may take to answer a request to yield; silence counts as no.
 pub const YIELD_PATIENCE: Duration = Duration::from_secs(1);
 
-/// From the verdict to the last detached lease: the gateway writes one error packet and closes the engine leg.
+/// From the verdict to the last detached lease: the gateway writes one error packet and closes the
+/// engine leg.
 pub const DETACH_MAX: Duration = Duration::from_secs(5);
 
-/// How long a drain waits for the engine to forget closed sessions, once by itself and once more after KILL.
+/// How long a drain waits for the engine to forget closed sessions, once by itself and once more
+/// after KILL.
 pub const FORGET_MAX: Duration = Duration::from_secs(1);
 /// Sessions that one look at the process list returns. A drain ends those and looks again.
 pub const OTHERS_MAX: usize = 10_000;
 /// Between two looks at the process list meanwhile; a session goes within a millisecond or two.
 pub const FORGET_LOOK: Duration = Duration::from_millis(5);
 
-/// The engine's own bound on one reading of the accounts; it aborts the statement and the connection stays good. A
-/// tenant can lock `mysql.global_priv`; a login waits at most one second for a reading anyway.
+/// The engine's own bound on one reading of the accounts; it aborts the statement and the
+/// connection stays good. A tenant can lock `mysql.global_priv`; a login waits at most one second
+/// for a reading anyway.
 pub const READING_MAX_SECONDS: u32 = 5;
 
-/// Any one statement on the administrative connection. Twice what the engine bounds itself: past this the connection
-/// is given up and the next statement opens another.
+/// Any one statement on the administrative connection. Twice what the engine bounds itself: past
+/// this the connection is given up and the next statement opens another.
 pub const ADMIN_STATEMENT_MAX: Duration = Duration::from_secs(12);
 
-/// Bytes of one account's privileges (JSON) that are read. MariaDB writes about 250; X509 names and alternatives add a
-/// few hundred. The engine itself does not send more.
+/// Bytes of one account's privileges (JSON) that are read. MariaDB writes about 250; X509 names and
+/// alternatives add a few hundred. The engine itself does not send more.
 pub const PRIV_BYTES_MAX: usize = 2048;
 
 /// Characters of a host pattern, as the engine's own table has them.
 pub const HOST_CHARS_MAX: usize = 255;
 
-/// Rows of one page of a reading. At most 0.5 MB is held at once beside the book: 128 rows of 2 KB of privileges and up
-/// to 1.5 KB of names.
+/// Rows of one page of a reading. At most 0.5 MB is held at once beside the book: 128 rows of 2 KB
+/// of privileges and up to 1.5 KB of names.
 pub const PAGE_ROWS: usize = 128;
 
-/// Pages of one reading: 200,000 rows, far more than a book has room for. A tenant can put a view without an end in the
-/// place of its account table.
+/// Pages of one reading: 200,000 rows, far more than a book has room for. A tenant can put a view
+/// without an end in the place of its account table.
 pub const READING_PAGES_MAX: usize = 1600;
 
 /// Bytes of rows of one reading. 40,000 ordinary accounts are 10 MB.
 pub const READING_BYTES_MAX: usize = 32 << 20;
 
-/// Users that one reading for logins names. More wait for the next: a second one begins as soon as the first is done.
+/// Users that one reading for logins names. More wait for the next: a second one begins as soon as
+/// the first is done.
 pub const USERS_PER_READING: usize = 32;
 
 /// Memory of the accounts of those users.
 pub const USERS_BYTES_MAX: usize = 64 << 10;
 
-/// KILLs of one cluster on their way at once; each waits for its own engine. Above it the session's work runs to its
-/// own end.
+/// KILLs of one cluster on their way at once; each waits for its own engine. Above it the session's
+/// work runs to its own end.
 pub const KILLS_AT_ONCE_MAX: usize = 256;
 
-/// How long one start may keep others from theirs. A start takes 60 ms of a core; one that takes longer waits for a
-/// disk or was made slow by its tenant, and goes on beside the next.
+/// How long one start may keep others from theirs. A start takes 60 ms of a core; one that takes
+/// longer waits for a disk or was made slow by its tenant, and goes on beside the next.
 pub const START_TURN: Duration = Duration::from_secs(2);
 
-/// Commands to one cluster's supervisor (sleep, password, readings, remove) that may wait. Each holds one operator's
-/// or one login's request; more wait in their own tasks.
+/// Commands to one cluster's supervisor (sleep, password, readings, remove) that may wait. Each
+/// holds one operator's or one login's request; more wait in their own tasks.
 pub const COMMANDS_MAX: usize = 64;
 
 /// Reports of a supervisor's own tasks: one start or drain, one reading, one password at a time.
 pub const REPORTS_MAX: usize = 8;
 
-/// Jobs for the spawner thread, each of a few milliseconds. Starts are bounded by `wakes_at_once_max` before they come
-/// here, recoveries by as many again.
+/// Jobs for the spawner thread, each of a few milliseconds. Starts are bounded by
+/// `wakes_at_once_max` before they come here, recoveries by as many again.
 pub const SPAWN_QUEUE_MAX: usize = 64;
 
-/// An engine that was killed while starting is started again unseen, this often in all: somebody killed it, or memory was short.
+/// An engine that was killed while starting is started again unseen, this often in all: somebody
+/// killed it, or memory was short.
 pub const START_TRIES: u32 = 3;
 
-/// Deaths in a row (each within [`SETTLED_AFTER`] of its start) after which a cluster is failed instead of being started
-/// again by itself. From then on each further death fails it at once, until a run settles or sleeps cleanly.
-/// Generous: whoever kills engines by hand should meet a recovered one each time, and ten starts burn a second or two.
+/// Deaths in a row (each within [`SETTLED_AFTER`] of its start) after which a cluster is failed
+/// instead of being started again by itself. From then on each further death fails it at once,
+/// until a run settles or sleeps cleanly. Generous: whoever kills engines by hand should meet a
+/// recovered one each time, and ten starts burn a second or two.
 pub const DEATHS_MAX: u32 = 10;
 /// A run that lived this long was no crash loop.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
-/// Backoff of a cluster that failed to start, or that starts and dies again: doubles from the first to the last. While it lasts the next attach gets
-/// the old reason at once, so that a broken cluster can't burn the machine's cores by being knocked at.
+/// Backoff of a cluster that failed to start, or that starts and dies again: doubles from the first
+/// to the last. While it lasts the next attach gets the old reason at once, so that a broken
+/// cluster can't burn the machine's cores by being knocked at.
 pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub const RETRY_LAST: Duration = Duration::from_secs(60);
 
@@ -108,68 +117,76 @@ pub const DRAIN_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes of the engine's log that a failure's reason may carry.
 pub const REASON_MAX: usize = 800;
-/// Size beyond which an engine's log is rotated, and how many former ones are kept. A tenant decides how much its engine
-/// logs.
+/// Size beyond which an engine's log is rotated, and how many former ones are kept. A tenant
+/// decides how much its engine logs.
 pub const LOG_MAX: u64 = 10 << 20;
 pub const LOGS_KEPT: u32 = 3;
-/// How often the log of a running engine is looked at: what an engine can log in between is all that it may have beyond
-/// `LOG_MAX`.
+/// How often the log of a running engine is looked at: what an engine can log in between is all
+/// that it may have beyond `LOG_MAX`.
 pub const LOG_LOOK: Duration = Duration::from_secs(1);
 
-/// The end of all engines when the server stops: each has its own bounds, this one is for what they missed.
+/// The end of all engines when the server stops: each has its own bounds, this one is for what they
+/// missed.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
 
-/// One run of the program that turns zoneinfo into SQL, and one bootstrap of the template: a second each on a quiet
-/// machine, far more on a loaded one.
+/// One run of the program that turns zoneinfo into SQL, and one bootstrap of the template: a second
+/// each on a quiet machine, far more on a loaded one.
 pub const TEMPLATE_STEP_MAX: Duration = Duration::from_secs(180);
 
 /// SQL that describes the time zones: about 6 MB with tzdata of 2025.
 pub const TZ_SQL_MAX: u64 = 64 << 20;
 
-/// Connections to the engine's extra socket, which only this server reaches: the administrative one, the next one
-/// while the engine has not forgotten it, and probes of the engine's health.
+/// Connections to the engine's extra socket, which only this server reaches: the administrative
+/// one, the next one while the engine has not forgotten it, and probes of the engine's health.
 pub const EXTRA_CONNECTIONS: u32 = 16;
 
-/// From a lost administrative connection to the next one's proven login. The extra socket passes the tenant's
-/// queries, so this only needs a share of a core.
+/// From a lost administrative connection to the next one's proven login. The extra socket passes
+/// the tenant's queries, so this only needs a share of a core.
 pub const ADMIN_CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// Sessions that were given up in the middle of a statement and wait to be ended by the next connection.
+/// Sessions that were given up in the middle of a statement and wait to be ended by the next
+/// connection.
 pub const LATE_SESSIONS_MAX: usize = 16;
 
-/// One repair of the engine's own tables: 0.5 s on a quiet machine, of an engine that may have to recover first.
+/// One repair of the engine's own tables: 0.5 s on a quiet machine, of an engine that may have to
+/// recover first.
 pub const REPAIR_MAX: Duration = Duration::from_secs(60);
 
-/// Parts of the time after which a silent engine is taken for frozen; each must be silent by itself.
+/// Parts of the time after which a silent engine is taken for frozen; each must be silent by
+/// itself.
 pub const HEALTH_SLICES: u32 = 10;
 
 /// An operator's wake or password change. Recovery of a large data directory may take minutes.
 pub const OPERATION_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// How long a recovered engine stays up for somebody to come. Logins that waited for the recovery come at once; a
-/// thousand recovered clusters must not all be awake together.
+/// How long a recovered engine stays up for somebody to come. Logins that waited for the recovery
+/// come at once; a thousand recovered clusters must not all be awake together.
 pub const RECOVERED_STAY: Duration = Duration::from_secs(2);
 
-/// Bytes read of one file of the cgroup file system. `memory.stat` has 2 KB; a list of 512 processes 4 KB.
+/// Bytes read of one file of the cgroup file system. `memory.stat` has 2 KB; a list of 512
+/// processes 4 KB.
 pub const CGROUP_FILE_MAX: u64 = 1 << 20;
-/// How long the end of a group's last process is awaited after it was killed. One with a gigabyte to free takes 100 ms.
+/// How long the end of a group's last process is awaited after it was killed. One with a gigabyte
+/// to free takes 100 ms.
 pub const GROUP_EMPTY_MAX: Duration = Duration::from_secs(2);
 /// Between two readings of a group's list of processes meanwhile.
 pub const GROUP_EMPTY_RETRY: Duration = Duration::from_millis(2);
 /// Readings of a group's list of processes without `cgroup.kill`. With a freezer, one kills all.
 pub const GROUP_KILL_ROUNDS: u32 = 100;
 
-/// Entries of a cluster's folder that are looked at to measure it. About a second; MariaDB has two files for a table.
+/// Entries of a cluster's folder that are looked at to measure it. About a second; MariaDB has two
+/// files for a table.
 pub const DISK_ENTRIES_MAX: u64 = 1_000_000;
 /// Depth of a cluster's folder. MariaDB's own is 2.
 pub const DISK_DEPTH_MAX: u32 = 8;
-/// Part of the soft disk limit, as a divisor, that the hard limit is above it, and the least of it. For redo, temporary
-/// files and recovery.
+/// Part of the soft disk limit, as a divisor, that the hard limit is above it, and the least of it.
+/// For redo, temporary files and recovery.
 pub const DISK_HARD_DIVISOR: u64 = 10;
 pub const DISK_HARD_MIN: u64 = 256 << 20;
 /// Part of the hard limit, as a divisor, that a quota of the file system is above it.
 pub const DISK_QUOTA_DIVISOR: u64 = 64;
-/// Part of the soft limit, as a divisor, by which the use must fall below it before the engine may write again.
+/// Part of the soft limit, as a divisor, by which the use must fall below it before the engine may
+/// write again.
 pub const DISK_FALL_BACK_DIVISOR: u64 = 50;
 /// Bytes that an engine is assumed to write in a second at most, to find out when to measure next.
 pub const DISK_RATE_MAX: u64 = 256 << 20;
@@ -179,41 +196,44 @@ pub const DISK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How long setting an engine read-only may wait for the tenant's statements and table locks.
 pub const READ_ONLY_WAIT_SECONDS: u32 = 2;
 
-/// A start that a limit refused is not tried again for this many times as long as it took to find out.
+/// A start that a limit refused is not tried again for this many times as long as it took to find
+/// out.
 pub const REFUSAL_TOLD_TIMES: u32 = 20;
 
-/// Blocks of user numbers that are drawn before a server gives up. There are 4,094; each draw fails only if another
-/// server of this machine has the very block.
+/// Blocks of user numbers that are drawn before a server gives up. There are 4,094; each draw fails
+/// only if another server of this machine has the very block.
 pub const UID_DRAWS_MAX: usize = 64;
 
-/// Levels of folders that a walk through a tenant's files goes down. The engine makes two; each level costs a
-/// descriptor.
+/// Levels of folders that a walk through a tenant's files goes down. The engine makes two; each
+/// level costs a descriptor.
 pub const WALK_DEPTH_MAX: usize = 32;
 
-/// Rounds in which the processes of one user are killed. A process that is killed goes at once, unless the kernel waits
-/// for a device on its behalf.
+/// Rounds in which the processes of one user are killed. A process that is killed goes at once,
+/// unless the kernel waits for a device on its behalf.
 pub const KILL_ROUNDS_MAX: u32 = 200;
 /// Between two rounds.
 pub const KILL_ROUND: Duration = Duration::from_millis(10);
 
-/// A cluster that is to sleep only after this long is always on: it is never put to sleep to make room. The longest time
-/// that can be set.
+/// A cluster that is to sleep only after this long is always on: it is never put to sleep to make
+/// room. The longest time that can be set.
 pub const ALWAYS_ON: Duration = Duration::from_secs(30 * 86_400);
-/// Anonymous memory that a start is expected to take while no engine runs that could be measured, and the least that is
-/// ever expected. Measured after a start: 32 MB.
+/// Anonymous memory that a start is expected to take while no engine runs that could be measured,
+/// and the least that is ever expected. Measured after a start: 32 MB.
 pub const BUDGET_WAKE_FIRST: u64 = 40 << 20;
 pub const BUDGET_WAKE_MIN: u64 = 16 << 20;
 /// Age of a measurement of all engines by which the next start may be judged.
 pub const MEMORY_FRESH_FOR: Duration = Duration::from_secs(1);
 /// One measurement of all engines: a thousand take 20 ms.
 pub const BUDGET_MEASURED_FOR: Duration = Duration::from_secs(2);
-/// A cluster used within this time is not put to sleep to make room: it would be woken again at once.
+/// A cluster used within this time is not put to sleep to make room: it would be woken again at
+/// once.
 pub const BUDGET_IDLE_MIN: Duration = Duration::from_secs(1);
-/// How long a start waits for those that are put to sleep for it. A sleep takes 100 ms; a login waits for up to 12 s.
+/// How long a start waits for those that are put to sleep for it. A sleep takes 100 ms; a login
+/// waits for up to 12 s.
 pub const BUDGET_SLEEP_MAX: Duration = Duration::from_secs(5);
 
-/// Free space below which no engine is started. An engine that runs out of space for its log and its temporary
-/// tablespace while it starts waits for a minute, then ends.
+/// Free space below which no engine is started. An engine that runs out of space for its log and
+/// its temporary tablespace while it starts waits for a minute, then ends.
 pub const START_FREE_MIN: u64 = 32 << 20;
 /// The same of inodes: the engine makes a few files at each start.
 pub const START_INODES_MIN: u64 = 64;

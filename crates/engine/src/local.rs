@@ -1,5 +1,5 @@
-//! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never TCP, never two
-//! processes on one data directory.
+//! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never
+//! TCP, never two processes on one data directory.
 
 use crate::admin_line::AdminLine;
 use crate::cgroup::{CgroupHome, EngineGroup, GroupLimits};
@@ -75,7 +75,10 @@ impl Driver for LocalDriver {
                 return Err(StartError::refused(RefusalKind::DiskFull, lack));
             }
             match self.disk.level_at_start().await {
-                Ok(DiskLevel::Closed) => Err(StartError::refused(RefusalKind::DiskLimit, self.disk.closed_reason())),
+                Ok(DiskLevel::Closed) => Err(StartError::refused(
+                    RefusalKind::DiskLimit,
+                    self.disk.closed_reason(),
+                )),
                 Ok(_) => Ok(()),
                 Err(e) => Err(StartError::new(format!("measuring its disk use: {e}"))),
             }
@@ -94,7 +97,11 @@ impl Driver for LocalDriver {
         Box::pin(async move {
             let now = match run {
                 Some(run) => run.usage().await,
-                None => RunUsage { memory_bytes: Some(0), cpu_micros: Some(0), tasks: Some(0) },
+                None => RunUsage {
+                    memory_bytes: Some(0),
+                    cpu_micros: Some(0),
+                    tasks: Some(0),
+                },
             };
             let spent = self.spent.load(Ordering::Acquire);
             ClusterUsage {
@@ -116,8 +123,11 @@ impl Driver for LocalDriver {
                 let away = root.with_extension("removing");
                 std::fs::rename(&root, &away).map_err(|e| format!("{}: {e}", root.display()))?;
                 drop(lock);
-                let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&away)).await;
-                removed.map_err(|e| e.to_string())?.map_err(|e| format!("{}: {e}", root.display()))?;
+                let removed =
+                    tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&away)).await;
+                removed
+                    .map_err(|e| e.to_string())?
+                    .map_err(|e| format!("{}: {e}", root.display()))?;
             }
             Ok(())
         })
@@ -133,7 +143,10 @@ struct NotUp {
 
 impl From<StartError> for NotUp {
     fn from(error: StartError) -> Self {
-        Self { error, own_tables: false }
+        Self {
+            error,
+            own_tables: false,
+        }
     }
 }
 
@@ -145,8 +158,21 @@ impl LocalDriver {
         cluster: (ClusterId, ClusterLimits),
     ) -> Self {
         let (cluster, limits) = cluster;
-        let disk = Arc::new(DiskGuard::new(cluster, &folder, local.quotas.clone(), limits.disk_max_bytes));
-        Self { local, folder, sockets, cluster, limits: limits.into(), disk, spent: Arc::default() }
+        let disk = Arc::new(DiskGuard::new(
+            cluster,
+            &folder,
+            local.quotas.clone(),
+            limits.disk_max_bytes,
+        ));
+        Self {
+            local,
+            folder,
+            sockets,
+            cluster,
+            limits: limits.into(),
+            disk,
+            spent: Arc::default(),
+        }
     }
 
     async fn start_run(&self) -> Result<LocalRun, StartError> {
@@ -156,16 +182,33 @@ impl LocalDriver {
         let root = seed::read(&self.folder).map_err(failed("reading the first password's hash"))?;
         let run = match self.launch(&lock, root.as_ref()).await {
             Ok(run) => run,
-            Err(NotUp { error, own_tables: false }) => return Err(error),
-            Err(NotUp { error, own_tables: true }) => {
+            Err(NotUp {
+                error,
+                own_tables: false,
+            }) => return Err(error),
+            Err(NotUp {
+                error,
+                own_tables: true,
+            }) => {
                 let folder = self.folder.root().display();
                 tracing::warn!(%folder, reason = error.reason, "the engine's own tables are repaired");
-                let group = self.make_group().await.map_err(failed("making its control group"))?;
-                let group = group.map(|group| RunGroup { group, spent: Arc::clone(&self.spent) });
+                let group = self
+                    .make_group()
+                    .await
+                    .map_err(failed("making its control group"))?;
+                let group = group.map(|group| RunGroup {
+                    group,
+                    spent: Arc::clone(&self.spent),
+                });
                 repair::system_tables(&self.local, &self.folder, &lock, group).await?;
                 // Where its root is lost, it comes back with a password that nobody has.
-                let lost = RootSeed { user: FIRST_USER.to_owned(), stage2: random_secret()?.stage2() };
-                self.launch(&lock, Some(root.as_ref().unwrap_or(&lost))).await.map_err(|e| e.error)?
+                let lost = RootSeed {
+                    user: FIRST_USER.to_owned(),
+                    stage2: random_secret()?.stage2(),
+                };
+                self.launch(&lock, Some(root.as_ref().unwrap_or(&lost)))
+                    .await
+                    .map_err(|e| e.error)?
             }
         };
         self.settle_first_run(&run, root.as_ref()).await?;
@@ -174,25 +217,44 @@ impl LocalDriver {
 
     /// Starts the process and logs in to it. `root` is made in the engine if it is not there.
     async fn launch(&self, lock: &File, root: Option<&RootSeed>) -> Result<LocalRun, NotUp> {
-        self.folder.empty_tmp().map_err(failed("emptying its folder for temporary files"))?;
+        self.folder
+            .empty_tmp()
+            .map_err(failed("emptying its folder for temporary files"))?;
         let secret = random_secret()?;
-        let sql = init_sql(&secret, root).ok_or_else(|| StartError::new("the first user's name is unusable"))?;
-        self.folder.write_init_sql(&sql).map_err(failed("writing init.sql"))?;
+        let sql = init_sql(&secret, root)
+            .ok_or_else(|| StartError::new("the first user's name is unusable"))?;
+        self.folder
+            .write_init_sql(&sql)
+            .map_err(failed("writing init.sql"))?;
         let (log, log_start) = self.folder.open_log().map_err(failed("opening its log"))?;
         let log_watch = Beside::spawn(engine_log::watch(self.folder.clone()));
         let sessions = self.sockets.sessions().map_err(unbound)?;
         let extra = self.sockets.extra().map_err(unbound)?;
         // Before the engine exists, so that its greeting to this connection says "ready".
-        let stream = UnixStream::connect(&extra.file.path).await.map_err(failed("its extra socket"))?;
-        let parcel = handover::pack([sessions.fd.as_fd(), extra.fd.as_fd()]).map_err(failed("its sockets"))?;
+        let stream = UnixStream::connect(&extra.file.path)
+            .await
+            .map_err(failed("its extra socket"))?;
+        let parcel = handover::pack([sessions.fd.as_fd(), extra.fd.as_fd()])
+            .map_err(failed("its sockets"))?;
         let lock = lock.try_clone().map_err(failed("its lock"))?;
-        let luggage = Luggage { stdin: parcel, stdout: lock.into(), stderr: log.into() };
-        let group = self.make_group().await.map_err(failed("making its control group"))?;
+        let luggage = Luggage {
+            stdin: parcel,
+            stdout: lock.into(),
+            stderr: log.into(),
+        };
+        let group = self
+            .make_group()
+            .await
+            .map_err(failed("making its control group"))?;
         let orders = self.orders(group.as_ref());
-        let group = group.map(|group| RunGroup { group, spent: Arc::clone(&self.spent) });
+        let group = group.map(|group| RunGroup {
+            group,
+            spent: Arc::clone(&self.spent),
+        });
         let process = Process::spawn(&self.local.spawner, &orders, luggage, group).await;
         let process = process.map_err(failed("starting a process"))?;
-        // Ours is closed, so that a connection to an engine that is gone fails instead of waiting for ever.
+        // Ours is closed, so that a connection to an engine that is gone fails instead of waiting
+        // for ever.
         let Listener { fd, file } = extra;
         drop(fd);
         let admin = tokio::select! {
@@ -220,45 +282,69 @@ impl LocalDriver {
         let folder = self.folder.clone();
         let settled = tokio::task::spawn_blocking(move || settle_ownership(&folder)).await;
         let moved = settled.map_err(|e| StartError::new(e.to_string()))?;
-        if moved.map_err(|e| StartError::new(format!("giving its files to the engine's user: {e}")))? {
+        if moved
+            .map_err(|e| StartError::new(format!("giving its files to the engine's user: {e}")))?
+        {
             tracing::info!(folder = %self.folder.root().display(), "a cluster's files belong to another user now");
         }
         Ok(())
     }
 
-    /// Ends every process of the cluster's user, where no other server has that user. The filter of system calls lets
-    /// an engine start no process; this is the second wall.
+    /// Ends every process of the cluster's user, where no other server has that user. The filter of
+    /// system calls lets an engine start no process; this is the second wall.
     async fn kill_own_processes(&self) -> Result<(), String> {
         let claim = self.local.settings.uid_claim.as_ref();
-        let Some(uid) = self.folder.uid().filter(|uid| claim.is_some_and(|claim| claim.contains(*uid))) else {
+        let Some(uid) = self
+            .folder
+            .uid()
+            .filter(|uid| claim.is_some_and(|claim| claim.contains(*uid)))
+        else {
             return Ok(());
         };
         let killed = tokio::task::spawn_blocking(move || kill_processes(uid)).await;
-        killed.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+        killed
+            .map_err(|e| e.to_string())?
+            .map_err(|e| e.to_string())
     }
 
     /// The root of a new cluster is in the engine before its seed is forgotten.
-    async fn settle_first_run(&self, run: &LocalRun, root: Option<&RootSeed>) -> Result<(), StartError> {
+    async fn settle_first_run(
+        &self,
+        run: &LocalRun,
+        root: Option<&RootSeed>,
+    ) -> Result<(), StartError> {
         if let Some(root) = root {
             let user = std::slice::from_ref(&root.user);
-            let accounts = run.read_users(user).await.map_err(|e| StartError::new(e.to_string()))?;
+            let accounts = run
+                .read_users(user)
+                .await
+                .map_err(|e| StartError::new(e.to_string()))?;
             if !accounts.has_user(&root.user) {
-                return Err(StartError::new("its first user could not be made; the engine's log says why"));
+                return Err(StartError::new(
+                    "its first user could not be made; the engine's log says why",
+                ));
             }
-            seed::forget(&self.folder).map_err(|e| StartError::new(format!("the first password's hash: {e}")))?;
+            seed::forget(&self.folder)
+                .map_err(|e| StartError::new(format!("the first password's hash: {e}")))?;
         }
-        if std::fs::read_to_string(self.folder.version()).ok().as_deref() != Some(&self.local.program.version) {
+        if std::fs::read_to_string(self.folder.version())
+            .ok()
+            .as_deref()
+            != Some(&self.local.program.version)
+        {
             let written = self.folder.write_version(&self.local.program.version);
             written.map_err(|e| StartError::new(format!("noting the engine's version: {e}")))?;
         }
         Ok(())
     }
 
-    /// Data of another major version are not touched: an older server would refuse or harm them, a newer one would
-    /// change them for good.
+    /// Data of another major version are not touched: an older server would refuse or harm them, a
+    /// newer one would change them for good.
     fn check_version(&self) -> Result<(), StartError> {
         let last = std::fs::read_to_string(self.folder.version()).unwrap_or_default();
-        let (Some(last_major), Some(now)) = (major(&last), self.local.program.major()) else { return Ok(()) };
+        let (Some(last_major), Some(now)) = (major(&last), self.local.program.major()) else {
+            return Ok(());
+        };
         if last_major == now {
             return Ok(());
         }
@@ -273,7 +359,10 @@ impl LocalDriver {
 
     /// The cluster's own lock, which the engine inherits: never two of them on one data directory.
     async fn lock(&self) -> Result<File, StartError> {
-        let file = self.folder.open_lock().map_err(|e| StartError::new(format!("its lock: {e}")))?;
+        let file = self
+            .folder
+            .open_lock()
+            .map_err(|e| StartError::new(format!("its lock: {e}")))?;
         let until = Instant::now() + LOCK_WAIT;
         let mut killed = false;
         loop {
@@ -281,7 +370,8 @@ impl LocalDriver {
                 Ok(()) => return Ok(file),
                 Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
                     if !std::mem::replace(&mut killed, true) {
-                        // One that outlived its server, since this is called only when no run is alive.
+                        // One that outlived its server, since this is called only when no run is
+                        // alive.
                         self.kill_own_processes().await.map_err(StartError::new)?;
                     }
                     tokio::time::sleep(LOCK_RETRY).await;
@@ -303,10 +393,13 @@ impl LocalDriver {
 
     /// The group of the next run, after everything that earlier runs left behind is dead.
     async fn make_group(&self) -> io::Result<Option<EngineGroup>> {
-        let (cgroups, cluster, limits) = (Arc::clone(&self.local.cgroups), self.cluster, self.limits());
+        let (cgroups, cluster, limits) =
+            (Arc::clone(&self.local.cgroups), self.cluster, self.limits());
         let made = tokio::task::spawn_blocking(move || {
             if !cgroups.kill_cluster(cluster) {
-                return Err(io::Error::other("a process of an earlier run can't be killed"));
+                return Err(io::Error::other(
+                    "a process of an earlier run can't be killed",
+                ));
             }
             cgroups.make_group(cluster, GroupLimits::from(&limits))
         });
@@ -315,7 +408,12 @@ impl LocalDriver {
 
     fn orders(&self, group: Option<&EngineGroup>) -> Orders {
         let (local, folder, limits) = (&self.local, &self.folder, self.limits());
-        let mut args = options::run(&local.settings, &local.program, folder, limits.connections_max);
+        let mut args = options::run(
+            &local.settings,
+            &local.program,
+            folder,
+            limits.connections_max,
+        );
         if self.disk.started_read_only() {
             args.push("--read-only=1".into());
         }
@@ -331,7 +429,14 @@ impl LocalDriver {
         let killed = end.signal == Some(9);
         // Some of its tables end it with an error, others with a crash.
         let own_tables = !killed && (end.signal.is_some() || reason.contains(repair::UNUSABLE));
-        NotUp { error: StartError { reason, killed, refusal: None }, own_tables }
+        NotUp {
+            error: StartError {
+                reason,
+                killed,
+                refusal: None,
+            },
+            own_tables,
+        }
     }
 
     fn log_tail(&self, start: u64) -> String {
@@ -339,9 +444,10 @@ impl LocalDriver {
     }
 }
 
-/// Private memory that an engine may ask for under a memory limit. Slightly below it, so that a query gets an error
-/// where the group's killer would end the engine. What is asked for is more than what is used (66 MB at the start,
-/// stacks for the most part), and page tables and the page cache take the difference.
+/// Private memory that an engine may ask for under a memory limit. Slightly below it, so that a
+/// query gets an error where the group's killer would end the engine. What is asked for is more
+/// than what is used (66 MB at the start, stacks for the most part), and page tables and the page
+/// cache take the difference.
 fn data_max(memory_max_bytes: u64) -> u64 {
     memory_max_bytes - memory_max_bytes / 32
 }
@@ -364,7 +470,12 @@ pub fn orders(local: &Local, folder: &Folder, program_args: Vec<std::ffi::OsStri
         parent: std::process::id(),
         uid: folder.uid(),
         write: vec![folder.data(), folder.tmp()],
-        read: vec![folder.run(), folder.plugins(), folder.files(), local.program.share.clone()],
+        read: vec![
+            folder.run(),
+            folder.plugins(),
+            folder.files(),
+            local.program.share.clone(),
+        ],
         landlock_abi_max: local.settings.landlock_abi_max,
         address_space_max: local.settings.address_space_max_bytes,
         program: local.program.binary.clone(),

@@ -1,15 +1,16 @@
-//! Readings of a running engine's accounts, page by page and within bounds. Rows are judged in `accounts`.
+//! Readings of a running engine's accounts, page by page and within bounds. Rows are judged in
+//! `accounts`.
 //!
-//! A tenant can write anything into its account table, or put a view in its place, so each row is cut by the statement
-//! itself, a page by its number of rows, and a reading by its bytes, its pages and its time. A reading that meets a
-//! bound is incomplete and says so.
+//! A tenant can write anything into its account table, or put a view in its place, so each row is
+//! cut by the statement itself, a page by its number of rows, and a reading by its bytes, its pages
+//! and its time. A reading that meets a bound is incomplete and says so.
 
 use crate::accounts::account;
 use crate::driver::RunError;
 use crate::init_sql::FIRST_USER;
 use crate::limits::{
-    HOST_CHARS_MAX, PAGE_ROWS, PRIV_BYTES_MAX, READING_BYTES_MAX, READING_MAX_SECONDS, READING_PAGES_MAX,
-    USERS_BYTES_MAX,
+    HOST_CHARS_MAX, PAGE_ROWS, PRIV_BYTES_MAX, READING_BYTES_MAX, READING_MAX_SECONDS,
+    READING_PAGES_MAX, USERS_BYTES_MAX,
 };
 use crate::local_run::LocalRun;
 use std::time::{Duration, Instant};
@@ -26,13 +27,18 @@ struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
-    /// `None` if the names are longer than an engine's own table could have them, or no text: nobody logs in by such a
-    /// row.
+    /// `None` if the names are longer than an engine's own table could have them, or no text:
+    /// nobody logs in by such a row.
     fn of(row: &'a Row) -> Option<Self> {
         let text = |at: usize| std::str::from_utf8(row.get(at)?.as_deref()?).ok();
         let (host, user) = (text(0)?, text(1)?);
-        let short = host.chars().count() <= HOST_CHARS_MAX && user.chars().count() <= USER_CHARS_MAX;
-        short.then(|| Self { host, user, privileges: row.get(2).and_then(Option::as_deref) })
+        let short =
+            host.chars().count() <= HOST_CHARS_MAX && user.chars().count() <= USER_CHARS_MAX;
+        short.then(|| Self {
+            host,
+            user,
+            privileges: row.get(2).and_then(Option::as_deref),
+        })
     }
 }
 
@@ -41,7 +47,11 @@ impl LocalRun {
     pub async fn read_accounts(&self) -> Result<Accounts, RunError> {
         let until = Instant::now() + Duration::from_secs(READING_MAX_SECONDS.into());
         let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
-        add(&mut builder, &self.page_of_users(&[FIRST_USER.to_owned()]).await?, |_| true);
+        add(
+            &mut builder,
+            &self.page_of_users(&[FIRST_USER.to_owned()]).await?,
+            |_| true,
+        );
         let mut after = None;
         let mut bytes_left = READING_BYTES_MAX;
         for _ in 0..READING_PAGES_MAX {
@@ -72,7 +82,9 @@ impl LocalRun {
             return Ok(builder.finish());
         }
         let page = self.page_of_users(users).await?;
-        add(&mut builder, &page, |user| users.iter().any(|name| name == user));
+        add(&mut builder, &page, |user| {
+            users.iter().any(|name| name == user)
+        });
         if page.len() >= PAGE_ROWS {
             builder.set_incomplete();
         }
@@ -85,17 +97,23 @@ impl LocalRun {
             let (host, user) = (name(host), name(user));
             format!("WHERE Host > {host} OR (Host = {host} AND User > {user})")
         });
-        self.query(&select(&format!("{} ORDER BY Host, User", which.unwrap_or_default()))).await
+        self.query(&select(&format!(
+            "{} ORDER BY Host, User",
+            which.unwrap_or_default()
+        )))
+        .await
     }
 
     async fn page_of_users(&self, users: &[String]) -> Result<Vec<Row>, RunError> {
         let names: Vec<String> = users.iter().map(|user| name(user)).collect();
-        self.query(&select(&format!("WHERE User IN ({})", names.join(",")))).await
+        self.query(&select(&format!("WHERE User IN ({})", names.join(","))))
+            .await
     }
 }
 
-/// A statement that returns at most one page, of rows that are cut to their bounds. The engine ends it by itself in
-/// time, so that a tenant who locks the table costs a reading and not the connection.
+/// A statement that returns at most one page, of rows that are cut to their bounds. The engine ends
+/// it by itself in time, so that a tenant who locks the table costs a reading and not the
+/// connection.
 fn select(rest: &str) -> String {
     // One more than the bounds: a name that was cut must not be taken for another.
     let (host, user) = (HOST_CHARS_MAX + 1, USER_CHARS_MAX + 1);
@@ -106,7 +124,8 @@ fn select(rest: &str) -> String {
     )
 }
 
-/// A literal in the character set of the table's key, so that the engine finds the place by its index.
+/// A literal in the character set of the table's key, so that the engine finds the place by its
+/// index.
 fn name(text: &str) -> String {
     format!("CONVERT({} USING utf8mb3)", literal(text))
 }
@@ -124,7 +143,11 @@ fn bytes(row: &Row) -> usize {
 /// Adds the accounts of a page; false if one of them found no room.
 fn add(builder: &mut AccountsBuilder, page: &[Row], wanted: impl Fn(&str) -> bool) -> bool {
     let mut all_fit = true;
-    for cells in page.iter().filter_map(Cells::of).filter(|cells| wanted(cells.user)) {
+    for cells in page
+        .iter()
+        .filter_map(Cells::of)
+        .filter(|cells| wanted(cells.user))
+    {
         if let Some(account) = account(cells.host, cells.user, cells.privileges) {
             all_fit &= builder.push(&account);
         }

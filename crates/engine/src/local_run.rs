@@ -39,7 +39,13 @@ pub struct LocalRun {
 
 impl LocalRun {
     pub fn new(process: Process, admin: AdminLine, extra: SocketFile, log_watch: Beside) -> Self {
-        Self { process, admin, extra, _log_watch: log_watch, killed_because: OnceLock::new() }
+        Self {
+            process,
+            admin,
+            extra,
+            _log_watch: log_watch,
+            killed_because: OnceLock::new(),
+        }
     }
 
     /// Runs one statement as the administrator. A lost connection costs the statement only.
@@ -55,7 +61,12 @@ impl LocalRun {
                  AND COMMAND <> 'Daemon' AND USER NOT IN ('system user', 'event_scheduler') LIMIT {OTHERS_MAX}"
             ))
             .await?;
-        let id = |row: &Vec<Option<Vec<u8>>>| std::str::from_utf8(row.first()?.as_deref()?).ok()?.parse().ok();
+        let id = |row: &Vec<Option<Vec<u8>>>| {
+            std::str::from_utf8(row.first()?.as_deref()?)
+                .ok()?
+                .parse()
+                .ok()
+        };
         Ok(rows.iter().filter_map(id).collect())
     }
 
@@ -80,7 +91,11 @@ impl Run for LocalRun {
     }
 
     fn frozen(&self, patience: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(health::frozen(&self.extra.path, || self.process.cpu_time(), patience))
+        Box::pin(health::frozen(
+            &self.extra.path,
+            || self.process.cpu_time(),
+            patience,
+        ))
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
@@ -99,10 +114,13 @@ impl Run for LocalRun {
     ) -> BoxFuture<'a, Result<(), RunError>> {
         Box::pin(async move {
             let (Some(user), Some(host)) = (literal(user), literal(host)) else {
-                return Err(RunError::Refused("the name can't be written in SQL".to_owned()));
+                return Err(RunError::Refused(
+                    "the name can't be written in SQL".to_owned(),
+                ));
             };
             let hash = native_hash(&stage2);
-            // With a requirement that can't be met here, or locked, the new password would let nobody in.
+            // With a requirement that can't be met here, or locked, the new password would let
+            // nobody in.
             let sql = format!(
                 "ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}' REQUIRE NONE ACCOUNT UNLOCK"
             );
@@ -113,8 +131,16 @@ impl Run for LocalRun {
     fn set_limits(&self, limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>> {
         let limits = *limits;
         Box::pin(async move {
-            self.process.set_limits(GroupLimits::from(&limits)).await.map_err(RunError::Refused)?;
-            self.query(&format!("SET GLOBAL max_connections = {}", limits.connections_max)).await.map(drop)
+            self.process
+                .set_limits(GroupLimits::from(&limits))
+                .await
+                .map_err(RunError::Refused)?;
+            self.query(&format!(
+                "SET GLOBAL max_connections = {}",
+                limits.connections_max
+            ))
+            .await
+            .map(drop)
         })
     }
 
@@ -129,7 +155,10 @@ impl Run for LocalRun {
     fn set_read_only(&self, read_only: bool) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
             let rows = self.query("SELECT @@GLOBAL.read_only").await?;
-            let now = rows.first().and_then(|row| row.first()?.as_deref()).map(|cell| cell == b"1");
+            let now = rows
+                .first()
+                .and_then(|row| row.first()?.as_deref())
+                .map(|cell| cell == b"1");
             if now == Some(read_only) {
                 return Ok(());
             }
@@ -139,7 +168,8 @@ impl Run for LocalRun {
                 u8::from(read_only)
             );
             let done = self.query(&set).await.map(drop);
-            self.query("SET SESSION lock_wait_timeout = DEFAULT").await?;
+            self.query("SET SESSION lock_wait_timeout = DEFAULT")
+                .await?;
             done
         })
     }
@@ -151,7 +181,11 @@ impl Run for LocalRun {
     }
 
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
-        Box::pin(async move { self.query(&format!("KILL CONNECTION {}", session.0)).await.map(drop) })
+        Box::pin(async move {
+            self.query(&format!("KILL CONNECTION {}", session.0))
+                .await
+                .map(drop)
+        })
     }
 
     fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>> {

@@ -1,5 +1,5 @@
-//! The command line of the engine: measured sizes, and the options that close doors. Never reads a configuration file
-//! (`--no-defaults`), since the machine's own MariaDB may have one.
+//! The command line of the engine: measured sizes, and the options that close doors. Never reads a
+//! configuration file (`--no-defaults`), since the machine's own MariaDB may have one.
 
 use crate::folder::Folder;
 use crate::limits::EXTRA_CONNECTIONS;
@@ -14,18 +14,28 @@ fn path(key: &str, value: &Path) -> OsString {
     out
 }
 
-/// What bootstrap and every run share. Sizes must agree: another redo size would mean a rewrite at the first start.
+/// What bootstrap and every run share. Sizes must agree: another redo size would mean a rewrite at
+/// the first start.
 fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<OsString> {
     let mut out: Vec<OsString> = vec!["--no-defaults".into()];
     out.push(path("--datadir=", &folder.data()));
     out.push(path("--tmpdir=", &folder.tmp()));
     out.push(path("--lc-messages-dir=", &program.share));
-    out.push(path("--character-sets-dir=", &program.share.join("charsets")));
+    out.push(path(
+        "--character-sets-dir=",
+        &program.share.join("charsets"),
+    ));
     // Two empty folders the engine can't write: nothing to load, nothing to export to.
     out.push(path("--plugin-dir=", &folder.plugins()));
     out.push(path("--secure-file-priv=", &folder.files()));
     out.push(format!("--innodb-buffer-pool-size={}", settings.buffer_pool_bytes).into());
-    out.push(format!("--innodb-buffer-pool-size-max={}", settings.buffer_pool_max_bytes).into());
+    out.push(
+        format!(
+            "--innodb-buffer-pool-size-max={}",
+            settings.buffer_pool_max_bytes
+        )
+        .into(),
+    );
     out.push(format!("--innodb-log-file-size={}", settings.redo_log_bytes).into());
     out.extend(
         [
@@ -36,7 +46,8 @@ fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<
             "--sql-mode=STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION",
             "--skip-symbolic-links",
             "--performance-schema=0",
-            // Buffered writes: the page cache keeps a sleeping cluster warm, and the start is 40 ms shorter.
+            // Buffered writes: the page cache keeps a sleeping cluster warm, and the start is 40 ms
+            // shorter.
             "--innodb-flush-method=fsync",
             "--innodb-use-native-aio=0",
             "--innodb-buffer-pool-load-at-startup=0",
@@ -52,7 +63,8 @@ fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<
             "--innodb-fast-shutdown=1",
             "--key-buffer-size=64K",
             "--aria-pagecache-buffer-size=1M",
-            // The log of the system tables; by default it grows to 1 GB before it is looked through.
+            // The log of the system tables; by default it grows to 1 GB before it is looked
+            // through.
             "--aria-log-file-size=8M",
             "--query-cache-type=0",
             "--query-cache-size=0",
@@ -63,13 +75,20 @@ fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<
 }
 
 /// One run behind the gateway.
-pub fn run(settings: &EngineSettings, program: &Program, folder: &Folder, connections_max: u32) -> Vec<OsString> {
+pub fn run(
+    settings: &EngineSettings,
+    program: &Program,
+    folder: &Folder,
+    connections_max: u32,
+) -> Vec<OsString> {
     let mut out = common(settings, program, folder);
     out.push(path("--init-file=", &folder.init_sql()));
-    // Nothing listens there: it keeps `MASTER_HOST='localhost'` from meaning the machine's own MariaDB.
+    // Nothing listens there: it keeps `MASTER_HOST='localhost'` from meaning the machine's own
+    // MariaDB.
     out.push(path("--socket=", &folder.tmp().join("none.sock")));
     out.push(path("--pid-file=", &folder.tmp().join("engine.pid")));
-    // The cluster's own limit, so that `@@max_connections` tells it: ours are at the extra socket and not among them.
+    // The cluster's own limit, so that `@@max_connections` tells it: ours are at the extra socket
+    // and not among them.
     out.push(format!("--max-connections={connections_max}").into());
     out.push(format!("--extra-max-connections={EXTRA_CONNECTIONS}").into());
     out.push(format!("--max-allowed-packet={}", settings.max_allowed_packet_bytes).into());
@@ -84,9 +103,10 @@ pub fn run(settings: &EngineSettings, program: &Program, folder: &Folder, connec
             "--local-infile=1",
             "--table-open-cache=400",
             "--table-definition-cache=400",
-            // The pool: a gateway, its clients and a thread per connection crowd the same cores; measured behind this
-            // gateway at 32 sessions it answers a third more queries. A tenant's long queries hold up its others until
-            // the pool notices its stall: after 10 ms here, instead of its 500.
+            // The pool: a gateway, its clients and a thread per connection crowd the same cores;
+            // measured behind this gateway at 32 sessions it answers a third more queries. A
+            // tenant's long queries hold up its others until the pool notices its stall: after 10
+            // ms here, instead of its 500.
             "--thread-handling=pool-of-threads",
             "--thread-pool-stall-limit=10",
             "--log-warnings=1",

@@ -1,4 +1,5 @@
-//! A running engine as a process: told apart by its pidfd, never by its number. Never reads or writes its data.
+//! A running engine as a process: told apart by its pidfd, never by its number. Never reads or
+//! writes its data.
 
 use crate::cgroup::{EngineGroup, GroupLimits};
 use crate::exec::Orders;
@@ -60,7 +61,8 @@ impl Process {
         }
     }
 
-    /// Until somebody waits for the child its number can't be given to another, so this names the right one.
+    /// Until somebody waits for the child its number can't be given to another, so this names the
+    /// right one.
     fn watch(mut child: Child, group: Option<RunGroup>) -> io::Result<Self> {
         let pid = child.id();
         let opened = i32::try_from(pid)
@@ -83,11 +85,17 @@ impl Process {
         tokio::spawn(async move {
             let _ = ready.readable().await;
             let status = child.wait();
-            // Told after everything that the engine started has ended too: its uid and its lock are free then.
+            // Told after everything that the engine started has ended too: its uid and its lock are
+            // free then.
             let _ = tokio::task::spawn_blocking(move || end_group(group)).await;
             tell.send_replace(Some(describe(status)));
         });
-        Ok(Self { pid, group: own_group, pidfd, end })
+        Ok(Self {
+            pid,
+            group: own_group,
+            pidfd,
+            end,
+        })
     }
 
     /// Ends when the process has, with how.
@@ -95,7 +103,11 @@ impl Process {
         let mut end = self.end.clone();
         match end.wait_for(Option::is_some).await.map(|end| end.clone()) {
             Ok(Some(end)) => end,
-            _ => End { text: "its watcher is gone".to_owned(), signal: None, success: false },
+            _ => End {
+                text: "its watcher is gone".to_owned(),
+                signal: None,
+                success: false,
+            },
         }
     }
 
@@ -109,19 +121,23 @@ impl Process {
 
     pub async fn usage(&self) -> RunUsage {
         let (pid, group) = (self.pid, self.group.clone());
-        // Files of the kernel, but files: a group of a thousand tasks takes a millisecond to add up.
+        // Files of the kernel, but files: a group of a thousand tasks takes a millisecond to add
+        // up.
         let read = tokio::task::spawn_blocking(move || process_usage::measure(pid, group.as_ref()));
         read.await.unwrap_or_default()
     }
 
     /// Sets the limits of its group, if it has one.
     pub async fn set_limits(&self, limits: GroupLimits) -> Result<(), String> {
-        let Some(group) = self.group.clone() else { return Ok(()) };
+        let Some(group) = self.group.clone() else {
+            return Ok(());
+        };
         let set = tokio::task::spawn_blocking(move || group.set_limits(limits)).await;
         set.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
     }
 
-    /// Returns the CPU time used so far by all its threads, in clock ticks (proc_pid_stat(5)); none once it has ended.
+    /// Returns the CPU time used so far by all its threads, in clock ticks (proc_pid_stat(5)); none
+    /// once it has ended.
     pub fn cpu_time(&self) -> Option<u64> {
         if self.end.borrow().is_some() {
             return None;
@@ -153,20 +169,31 @@ impl Drop for Process {
 
 /// Kills what an engine left running, and removes its group.
 fn end_group(run: Option<RunGroup>) {
-    let Some(RunGroup { group, spent }) = run else { return };
+    let Some(RunGroup { group, spent }) = run else {
+        return;
+    };
     if !group.is_empty() && !group.kill() {
-        tracing::warn!("processes that an engine started can't be killed; its next start tries again");
+        tracing::warn!(
+            "processes that an engine started can't be killed; its next start tries again"
+        );
     }
-    spent.fetch_add(group.usage().cpu_micros.unwrap_or_default(), Ordering::AcqRel);
+    spent.fetch_add(
+        group.usage().cpu_micros.unwrap_or_default(),
+        Ordering::AcqRel,
+    );
     group.remove();
 }
 
-#[expect(deprecated, reason = "what replaces it is unsafe for types whose descriptor may change; an OwnedFd's can't")]
+#[expect(
+    deprecated,
+    reason = "what replaces it is unsafe for types whose descriptor may change; an OwnedFd's can't"
+)]
 fn pollable(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
 }
 
-/// User and system time. The second field is the program's name in brackets, which may contain anything.
+/// User and system time. The second field is the program's name in brackets, which may contain
+/// anything.
 fn parse_cpu_time(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
@@ -185,7 +212,11 @@ fn describe(status: io::Result<ExitStatus>) -> End {
             signal: status.signal(),
             success: status.success(),
         },
-        Err(e) => End { text: format!("its end can't be read: {e}"), signal: None, success: false },
+        Err(e) => End {
+            text: format!("its end can't be read: {e}"),
+            signal: None,
+            success: false,
+        },
     }
 }
 

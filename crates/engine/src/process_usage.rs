@@ -1,5 +1,5 @@
-//! Measured use of a running engine: by its control group where there is one, else by what the kernel says of its
-//! process. Reads small files only.
+//! Measured use of a running engine: by its control group where there is one, else by what the
+//! kernel says of its process. Reads small files only.
 
 use crate::cgroup::EngineGroup;
 use crate::cgroup::files::read_text;
@@ -23,8 +23,12 @@ pub fn measure(pid: u32, group: Option<&EngineGroup>) -> RunUsage {
         _ => read_text(&proc_file(pid, "status")).unwrap_or_default(),
     };
     RunUsage {
-        memory_bytes: by_group.memory_bytes.or_else(|| Some(status_field(&status, "RssAnon:")? * 1024)),
-        cpu_micros: by_group.cpu_micros.or_else(|| stat_cpu_micros(&read_text(&proc_file(pid, "stat")).ok()?)),
+        memory_bytes: by_group
+            .memory_bytes
+            .or_else(|| Some(status_field(&status, "RssAnon:")? * 1024)),
+        cpu_micros: by_group
+            .cpu_micros
+            .or_else(|| stat_cpu_micros(&read_text(&proc_file(pid, "stat")).ok()?)),
         tasks: by_group.tasks.or_else(|| status_field(&status, "Threads:")),
     }
 }
@@ -34,11 +38,18 @@ fn proc_file(pid: u32, name: &str) -> PathBuf {
 }
 
 fn status_field(status: &str, name: &str) -> Option<u64> {
-    status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
-/// User and system time of all threads (proc_pid_stat(5), fields 14 and 15) in ticks of 10 ms, which is what Linux
-/// shows on every architecture. The name before them may contain anything but is in brackets.
+/// User and system time of all threads (proc_pid_stat(5), fields 14 and 15) in ticks of 10 ms,
+/// which is what Linux shows on every architecture. The name before them may contain anything but
+/// is in brackets.
 fn stat_cpu_micros(stat: &str) -> Option<u64> {
     let after_name = stat.rsplit_once(')')?.1;
     let mut fields = after_name.split_whitespace().skip(11);
@@ -54,7 +65,10 @@ mod tests {
     fn a_process_is_measured_without_a_group() {
         let usage = measure(std::process::id(), None);
         assert!(usage.memory_bytes.unwrap() > 100_000, "{usage:?}");
-        assert!(usage.tasks.unwrap() >= 1 && usage.cpu_micros.is_some(), "{usage:?}");
+        assert!(
+            usage.tasks.unwrap() >= 1 && usage.cpu_micros.is_some(),
+            "{usage:?}"
+        );
         assert_eq!(measure(0, None), RunUsage::default(), "no such process");
     }
 

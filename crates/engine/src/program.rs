@@ -1,4 +1,5 @@
-//! The engine's program on this machine: where it is, which version, and the files that come with it.
+//! The engine's program on this machine: where it is, which version, and the files that come with
+//! it.
 
 use crate::error::EngineError;
 use crate::settings::EngineSettings;
@@ -18,8 +19,11 @@ impl Program {
     pub fn find(settings: &EngineSettings) -> Result<Self, EngineError> {
         let binary = match &settings.mariadbd {
             Some(path) => path.clone(),
-            None => on_path(&["mariadbd"], Some(Path::new("/usr/sbin/mariadbd")))
-                .ok_or_else(|| EngineError::NoServer("neither /usr/sbin/mariadbd nor one on PATH".to_owned()))?,
+            None => {
+                on_path(&["mariadbd"], Some(Path::new("/usr/sbin/mariadbd"))).ok_or_else(|| {
+                    EngineError::NoServer("neither /usr/sbin/mariadbd nor one on PATH".to_owned())
+                })?
+            }
         };
         let output = Command::new(&binary)
             .args(["--no-defaults", "--version"])
@@ -29,17 +33,35 @@ impl Program {
             .output()
             .map_err(|e| EngineError::NoServer(format!("{}: {e}", binary.display())))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let version = parse_version(&text)
-            .ok_or_else(|| EngineError::NoServer(format!("{} --version says {:?}", binary.display(), text.trim())))?;
-        let beside = binary.parent().and_then(Path::parent).map(|p| p.join("share/mysql"));
-        let share = [beside, Some("/usr/share/mysql".into()), Some("/usr/share/mariadb".into())]
-            .into_iter()
-            .flatten()
-            .find(|p| p.join("mysql_system_tables.sql").is_file())
-            .ok_or_else(|| {
-                EngineError::NoServer("mysql_system_tables.sql is not where the server's files are".into())
-            })?;
-        Ok(Self { binary, share, version })
+        let version = parse_version(&text).ok_or_else(|| {
+            EngineError::NoServer(format!(
+                "{} --version says {:?}",
+                binary.display(),
+                text.trim()
+            ))
+        })?;
+        let beside = binary
+            .parent()
+            .and_then(Path::parent)
+            .map(|p| p.join("share/mysql"));
+        let share = [
+            beside,
+            Some("/usr/share/mysql".into()),
+            Some("/usr/share/mariadb".into()),
+        ]
+        .into_iter()
+        .flatten()
+        .find(|p| p.join("mysql_system_tables.sql").is_file())
+        .ok_or_else(|| {
+            EngineError::NoServer(
+                "mysql_system_tables.sql is not where the server's files are".into(),
+            )
+        })?;
+        Ok(Self {
+            binary,
+            share,
+            version,
+        })
     }
 
     /// `(10, 11)`: data directories are compatible within it.
@@ -53,7 +75,8 @@ pub fn major(version: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu ...`: up to and including the word MariaDB.
+/// `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu ...`: up to and including the
+/// word MariaDB.
 fn parse_version(text: &str) -> Option<String> {
     let word = text.split_whitespace().skip_while(|w| *w != "Ver").nth(1)?;
     let mut parts = word.split('-');
@@ -72,7 +95,10 @@ pub fn on_path(names: &[&str], preferred: Option<&Path>) -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH")?;
     let folders: Vec<_> = std::env::split_paths(&path).collect();
-    names.iter().flat_map(|name| folders.iter().map(move |f| f.join(name))).find(|p| p.is_file())
+    names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |f| f.join(name)))
+        .find(|p| p.is_file())
 }
 
 #[cfg(test)]
@@ -81,7 +107,8 @@ mod tests {
 
     #[test]
     fn the_version_line_is_read_as_debian_writes_it() {
-        let line = "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)";
+        let line =
+            "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)";
         assert_eq!(parse_version(line).unwrap(), "10.11.19-MariaDB");
         assert_eq!(major("10.11.19-MariaDB"), Some((10, 11)));
         assert_eq!(parse_version("nonsense"), None);

@@ -1,6 +1,6 @@
-//! Readings of accounts that logins wait for: at most one runs, and all who came meanwhile share the next, however many
-//! ask. A reading is of the users that its waiters named. Never reads by itself; the supervisor does when told that one
-//! is due.
+//! Readings of accounts that logins wait for: at most one runs, and all who came meanwhile share
+//! the next, however many ask. A reading is of the users that its waiters named. Never reads by
+//! itself; the supervisor does when told that one is due.
 
 use crate::limits::USERS_PER_READING;
 use std::collections::BTreeSet;
@@ -41,7 +41,10 @@ impl Readings {
     /// Asks for the accounts of these users as of a moment after `not_before`.
     pub fn ask(&mut self, not_before: Instant, users: Vec<String>, reply: Reply) {
         match &mut self.running {
-            Some(running) if running.began > not_before && users.iter().all(|user| running.users.contains(user)) => {
+            Some(running)
+                if running.began > not_before
+                    && users.iter().all(|user| running.users.contains(user)) =>
+            {
                 running.waiters.push(reply);
             }
             _ => self.queued.push(Waiter { users, reply }),
@@ -57,7 +60,11 @@ impl Readings {
         let mut users = BTreeSet::new();
         let mut waiters = Vec::new();
         for waiter in std::mem::take(&mut self.queued) {
-            let fresh = waiter.users.iter().filter(|user| !users.contains(*user)).count();
+            let fresh = waiter
+                .users
+                .iter()
+                .filter(|user| !users.contains(*user))
+                .count();
             // The first is taken whatever it names, so that the queue always moves.
             if waiters.is_empty() || users.len() + fresh <= USERS_PER_READING {
                 users.extend(waiter.users);
@@ -68,12 +75,24 @@ impl Readings {
         }
         let began = Instant::now();
         let named = users.iter().cloned().collect();
-        self.running = Some(Running { began, users, waiters });
-        Some(Due { began, users: named })
+        self.running = Some(Running {
+            began,
+            users,
+            waiters,
+        });
+        Some(Due {
+            began,
+            users: named,
+        })
     }
 
     pub fn done(&mut self, answer: &Answer) {
-        for reply in self.running.take().map(|running| running.waiters).unwrap_or_default() {
+        for reply in self
+            .running
+            .take()
+            .map(|running| running.waiters)
+            .unwrap_or_default()
+        {
             let _ = reply.send(answer.clone());
         }
     }
@@ -94,12 +113,20 @@ mod tests {
     type Waiting = oneshot::Receiver<Answer>;
 
     fn book() -> Arc<AccountBook> {
-        Arc::new(AccountBook { accounts: Accounts::default(), run: RunEpoch(1), read_began: None })
+        Arc::new(AccountBook {
+            accounts: Accounts::default(),
+            run: RunEpoch(1),
+            read_began: None,
+        })
     }
 
     fn ask(readings: &mut Readings, not_before: Instant, users: &[&str]) -> Waiting {
         let (reply, answer) = oneshot::channel();
-        readings.ask(not_before, users.iter().map(|u| (*u).to_owned()).collect(), reply);
+        readings.ask(
+            not_before,
+            users.iter().map(|u| (*u).to_owned()).collect(),
+            reply,
+        );
         answer
     }
 
@@ -107,7 +134,9 @@ mod tests {
     fn many_who_ask_cause_one_running_and_one_queued_reading() {
         let mut readings = Readings::default();
         let before = Instant::now();
-        let mut early: Vec<_> = (0..5).map(|_| ask(&mut readings, before, &["app"])).collect();
+        let mut early: Vec<_> = (0..5)
+            .map(|_| ask(&mut readings, before, &["app"]))
+            .collect();
         let due = readings.begin().expect("one is due");
         assert_eq!(due.users, ["app"]);
         assert!(readings.begin().is_none(), "one runs already");
@@ -140,8 +169,13 @@ mod tests {
     fn one_reading_names_a_bounded_number_of_users_and_the_others_come_later() {
         let mut readings = Readings::default();
         let before = Instant::now();
-        let names: Vec<String> = (0..USERS_PER_READING * 2 + 3).map(|n| format!("u{n:05}")).collect();
-        let _waiting: Vec<_> = names.iter().map(|name| ask(&mut readings, before, &[name])).collect();
+        let names: Vec<String> = (0..USERS_PER_READING * 2 + 3)
+            .map(|n| format!("u{n:05}"))
+            .collect();
+        let _waiting: Vec<_> = names
+            .iter()
+            .map(|name| ask(&mut readings, before, &[name]))
+            .collect();
         let mut read = Vec::new();
         while let Some(due) = readings.begin() {
             assert!(due.users.len() <= USERS_PER_READING);

@@ -1,5 +1,6 @@
-//! Repair of the engine's own tables. A tenant can drop them, lock our account out of them or put views in their
-//! place, after which the engine does not start or does not let us in. Never touches any other table.
+//! Repair of the engine's own tables. A tenant can drop them, lock our account out of them or put
+//! views in their place, after which the engine does not start or does not let us in. Never touches
+//! any other table.
 
 use crate::engine_log::log_tail;
 use crate::error::StartError;
@@ -17,7 +18,8 @@ use std::os::unix::fs::OpenOptionsExt;
 /// Words of the engine's log when it finds its tables of privileges unusable.
 pub const UNUSABLE: &str = "Can't open and lock privilege tables";
 
-/// Tables that the engine opens at its start. A view in the place of one ends the start, with a crash for some.
+/// Tables that the engine opens at its start. A view in the place of one ends the start, with a
+/// crash for some.
 const OPENED_AT_START: &[&str] = &[
     "db",
     "roles_mapping",
@@ -40,9 +42,9 @@ const GLOBAL_PRIV: &str = "(Host char(255) binary DEFAULT '', User char(128) bin
      Priv JSON NOT NULL DEFAULT '{}' CHECK(JSON_VALID(Priv)), PRIMARY KEY (Host,User)) engine=Aria transactional=1 \
      CHARACTER SET utf8mb3 COLLATE utf8mb3_bin comment='Users and global privileges'";
 
-/// Rebuilds the accounts' table with the rows that can be read from it or from what is in its place, drops views in the
-/// places of the other tables, and makes those that are missing. `lock` is the cluster's, held by the caller; the run
-/// belongs to `group`.
+/// Rebuilds the accounts' table with the rows that can be read from it or from what is in its
+/// place, drops views in the places of the other tables, and makes those that are missing. `lock`
+/// is the cluster's, held by the caller; the run belongs to `group`.
 pub async fn system_tables(
     local: &Local,
     folder: &Folder,
@@ -53,16 +55,33 @@ pub async fn system_tables(
     let path = folder.root().join("repair.sql");
     let input = write_sql(local, &path).map_err(failed)?;
     let (log, log_start) = folder.open_log().map_err(failed)?;
-    let mut order = orders(local, folder, options::bootstrap(&local.settings, &local.program, folder));
+    let mut order = orders(
+        local,
+        folder,
+        options::bootstrap(&local.settings, &local.program, folder),
+    );
     order.bootstrap = true;
-    order.enter = group.as_ref().map(|run| run.group.entrances()).unwrap_or_default();
+    order.enter = group
+        .as_ref()
+        .map(|run| run.group.entrances())
+        .unwrap_or_default();
     let lock = lock.try_clone().map_err(failed)?;
-    let luggage = Luggage { stdin: input.into(), stdout: lock.into(), stderr: log.into() };
-    let process = Process::spawn(&local.spawner, &order, luggage, group).await.map_err(failed)?;
+    let luggage = Luggage {
+        stdin: input.into(),
+        stdout: lock.into(),
+        stderr: log.into(),
+    };
+    let process = Process::spawn(&local.spawner, &order, luggage, group)
+        .await
+        .map_err(failed)?;
     let end = tokio::time::timeout(REPAIR_MAX, process.ended()).await;
     let end = end.map_err(|_| StartError::new("the repair of its own tables took too long"))?;
     if !end.success {
-        let reason = format!("the repair of its own tables failed: {}: {}", end.text, log_tail(folder, log_start));
+        let reason = format!(
+            "the repair of its own tables failed: {}: {}",
+            end.text,
+            log_tail(folder, log_start)
+        );
         return Err(StartError::new(reason));
     }
     fs::remove_file(&path).map_err(failed)
@@ -74,12 +93,17 @@ fn write_sql(local: &Local, path: &std::path::Path) -> io::Result<File> {
         _ => {}
     }
     let tables = fs::read_to_string(local.program.share.join("mysql_system_tables.sql"))?;
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     io::Write::write_all(&mut out, sql(&tables).as_bytes())?;
     File::open(path)
 }
 
-/// One statement a line. Where a statement depends on what the tenant left, an error of it ends nothing.
+/// One statement a line. Where a statement depends on what the tenant left, an error of it ends
+/// nothing.
 fn sql(system_tables: &str) -> String {
     const GUARD: &str = "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;";
     let mut out = String::from("CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n");
@@ -90,14 +114,19 @@ fn sql(system_tables: &str) -> String {
              AND TABLE_NAME='{table}' AND TABLE_TYPE='VIEW') THEN DROP VIEW mysql.{table}; END IF; END;"
         );
     }
-    let _ = writeln!(out, "DROP TABLE IF EXISTS tidegate_repair;\nCREATE TABLE tidegate_repair {GLOBAL_PRIV};");
+    let _ = writeln!(
+        out,
+        "DROP TABLE IF EXISTS tidegate_repair;\nCREATE TABLE tidegate_repair {GLOBAL_PRIV};"
+    );
     let _ = writeln!(
         out,
         "{GUARD} SET STATEMENT max_statement_time={COPY_SECONDS} FOR INSERT IGNORE INTO tidegate_repair \
          (Host, User, Priv) SELECT Host, User, Priv FROM global_priv; END;"
     );
-    let _ =
-        writeln!(out, "{GUARD} DROP VIEW IF EXISTS global_priv; END;\n{GUARD} DROP TABLE IF EXISTS global_priv; END;");
+    let _ = writeln!(
+        out,
+        "{GUARD} DROP VIEW IF EXISTS global_priv; END;\n{GUARD} DROP TABLE IF EXISTS global_priv; END;"
+    );
     out.push_str("RENAME TABLE tidegate_repair TO global_priv;\n");
     out.push_str(system_tables);
     out.push('\n');

@@ -1,4 +1,5 @@
-//! The password of the gateway's account in one engine for one run. Never written anywhere, never printed.
+//! The password of the gateway's account in one engine for one run. Never written anywhere, never
+//! printed.
 
 use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;

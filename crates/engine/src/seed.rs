@@ -1,5 +1,5 @@
-//! The hash of a new cluster's first password, kept from its creation until its engine has it. Never the password,
-//! and never readable for the engine.
+//! The hash of a new cluster's first password, kept from its creation until its engine has it.
+//! Never the password, and never readable for the engine.
 
 use crate::folder::{Folder, sync_dir};
 use crate::init_sql::RootSeed;
@@ -14,7 +14,11 @@ fn file(folder: &Folder) -> PathBuf {
 
 /// Twenty bytes of hash, then the name.
 pub fn write(folder: &Folder, seed: &RootSeed) -> io::Result<()> {
-    let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file(folder))?;
+    let mut out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file(folder))?;
     out.write_all(&seed.stage2)?;
     out.write_all(seed.user.as_bytes())?;
     out.sync_all()
@@ -27,9 +31,14 @@ pub fn read(folder: &Folder) -> io::Result<Option<RootSeed>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
-    let (stage2, user) = bytes.split_first_chunk::<20>().ok_or(io::ErrorKind::InvalidData)?;
+    let (stage2, user) = bytes
+        .split_first_chunk::<20>()
+        .ok_or(io::ErrorKind::InvalidData)?;
     let user = String::from_utf8(user.to_vec()).map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok(Some(RootSeed { user, stage2: *stage2 }))
+    Ok(Some(RootSeed {
+        user,
+        stage2: *stage2,
+    }))
 }
 
 pub fn forget(folder: &Folder) -> io::Result<()> {

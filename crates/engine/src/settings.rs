@@ -1,4 +1,5 @@
-//! What an operator may choose about engines, with the defaults and why. Never read from a file here: `cli` merges.
+//! What an operator may choose about engines, with the defaults and why. Never read from a file
+//! here: `cli` merges.
 
 use crate::machine;
 use crate::uids::UidClaim;
@@ -31,8 +32,12 @@ impl CgroupChoice {
         match text {
             "auto" => Ok(Self::Auto),
             "off" => Ok(Self::Off),
-            path if path.starts_with('/') && !path.split('/').any(|part| part == "..") => Ok(Self::Under(path.into())),
-            _ => Err("must be \"auto\", \"off\" or the absolute path of a group such as \"/tidegate\""),
+            path if path.starts_with('/') && !path.split('/').any(|part| part == "..") => {
+                Ok(Self::Under(path.into()))
+            }
+            _ => Err(
+                "must be \"auto\", \"off\" or the absolute path of a group such as \"/tidegate\"",
+            ),
         }
     }
 }
@@ -46,43 +51,48 @@ pub struct EngineSettings {
     pub folder: PathBuf,
     /// The engine's program. Default: `/usr/sbin/mariadbd`, then `mariadbd` on PATH.
     pub mariadbd: Option<PathBuf>,
-    /// What fills the named time zones when the template is built. Default: `$TIDEGATE_TZINFO_TO_SQL`, then
-    /// `mariadb-tzinfo-to-sql` or `mysql_tzinfo_to_sql` on PATH; without one there are no named zones.
+    /// What fills the named time zones when the template is built. Default:
+    /// `$TIDEGATE_TZINFO_TO_SQL`, then `mariadb-tzinfo-to-sql` or `mysql_tzinfo_to_sql` on PATH;
+    /// without one there are no named zones.
     pub tzinfo_to_sql: Option<PathBuf>,
     /// The helper. Default: this very program with the argument `engine-exec`.
     pub helper: Option<Helper>,
-    /// Engines that start at the same moment. A start costs 60 ms of one core, so more than twice the cores only
-    /// make everybody wait longer.
+    /// Engines that start at the same moment. A start costs 60 ms of one core, so more than twice
+    /// the cores only make everybody wait longer.
     pub wakes_at_once_max: usize,
-    /// As root, each cluster's engine runs under a uid of its own. The user numbers that this server has for itself;
-    /// without a claim no process is ended because of its user.
+    /// As root, each cluster's engine runs under a uid of its own. The user numbers that this
+    /// server has for itself; without a claim no process is ended because of its user.
     pub uid_claim: Option<Arc<UidClaim>>,
-    /// InnoDB's buffer pool at the start of an engine; small, since a cluster that sleeps has filled nothing.
+    /// InnoDB's buffer pool at the start of an engine; small, since a cluster that sleeps has
+    /// filled nothing.
     pub buffer_pool_bytes: u64,
     /// What the pool may be grown to while the engine runs.
     pub buffer_pool_max_bytes: u64,
-    /// Redo log: the measured middle between write speed and the time of a recovery (about 130 ms after kill -9).
+    /// Redo log: the measured middle between write speed and the time of a recovery (about 130 ms
+    /// after kill -9).
     pub redo_log_bytes: u64,
     pub max_allowed_packet_bytes: u64,
-    /// Address space of one engine. A tenant may ask its engine for any buffer size; the machine is shared.
+    /// Address space of one engine. A tenant may ask its engine for any buffer size; the machine is
+    /// shared.
     pub address_space_max_bytes: u64,
     /// Anonymous memory of all awake engines together. Default: 70 % of the machine's.
     pub awake_memory_max_bytes: u64,
     /// Where the engines' control groups are made.
     pub cgroup: CgroupChoice,
-    /// An awake engine that gives no greeting and uses no CPU time for this long is frozen: it is killed and recovered.
+    /// An awake engine that gives no greeting and uses no CPU time for this long is frozen: it is
+    /// killed and recovered.
     pub frozen_after: Duration,
     /// For tests of the wall: use no Landlock above this version.
     pub landlock_abi_max: Option<u8>,
 }
 
-/// Part of the machine's memory that awake engines may use. The rest is for the gateway, the page cache, which keeps
-/// sleeping clusters warm, and everything else on the machine.
+/// Part of the machine's memory that awake engines may use. The rest is for the gateway, the page
+/// cache, which keeps sleeping clusters warm, and everything else on the machine.
 const AWAKE_PERCENT: u64 = 70;
 
 impl EngineSettings {
-    /// Part of the memory that this machine, or the control group it runs in, gives to the server. Everything if that
-    /// can't be read.
+    /// Part of the memory that this machine, or the control group it runs in, gives to the server.
+    /// Everything if that can't be read.
     pub fn part_of_memory(percent: u64) -> u64 {
         machine::memory_bytes().map_or(u64::MAX, |bytes| bytes / 100 * percent)
     }
@@ -110,6 +120,8 @@ impl EngineSettings {
 
     /// The user that builds the template, as root: nobody's cluster.
     pub(crate) fn template_uid(&self) -> u32 {
-        self.uid_claim.as_ref().map_or(NO_CLAIM_UID, |claim| *claim.range().end())
+        self.uid_claim
+            .as_ref()
+            .map_or(NO_CLAIM_UID, |claim| *claim.range().end())
     }
 }

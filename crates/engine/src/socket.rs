@@ -1,5 +1,5 @@
-//! The listening socket of a cluster, owned by this room and kept over the engine's runs, so that nothing is refused
-//! in between. Never accepts: that is the engine's.
+//! The listening socket of a cluster, owned by this room and kept over the engine's runs, so that
+//! nothing is refused in between. Never accepts: that is the engine's.
 
 use crate::error::EngineError;
 use crate::limits::BACKLOG;
@@ -40,7 +40,10 @@ pub struct SocketFile {
 impl SocketFolder {
     pub fn open(path: &Path) -> Result<Self, EngineError> {
         let handle = File::open(path).map_err(EngineError::file("opening", path))?;
-        Ok(Self { path: path.to_owned(), handle: Arc::new(handle) })
+        Ok(Self {
+            path: path.to_owned(),
+            handle: Arc::new(handle),
+        })
     }
 
     fn short(&self, name: &str) -> PathBuf {
@@ -51,7 +54,8 @@ impl SocketFolder {
         PathBuf::from(format!("/proc/self/fd/{}", self.handle.as_raw_fd())).join(name)
     }
 
-    /// Binds afresh: a socket file left by another run of the server is nobody's, since one server owns this folder.
+    /// Binds afresh: a socket file left by another run of the server is nobody's, since one server
+    /// owns this folder.
     pub fn listen(&self, name: &str) -> Result<Listener, EngineError> {
         let file = self.path.join(name);
         let path = self.short(name);
@@ -60,18 +64,31 @@ impl SocketFolder {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => {}
             }
-            let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+            let fd = rustix::net::socket_with(
+                AddressFamily::UNIX,
+                SocketType::STREAM,
+                SocketFlags::CLOEXEC,
+                None,
+            )?;
             rustix::net::bind(&fd, &SocketAddrUnix::new(&path)?)?;
             rustix::net::listen(&fd, BACKLOG)?;
             Ok(fd)
         };
         let fd = bind().map_err(EngineError::file("listening on", &file))?;
-        Ok(Listener { fd, file: SocketFile { path, file, _folder: self.clone() } })
+        Ok(Listener {
+            fd,
+            file: SocketFile {
+                path,
+                file,
+                _folder: self.clone(),
+            },
+        })
     }
 }
 
-/// Sockets of one cluster: that of its sessions is bound once and kept over all runs, so that a client that connects
-/// between two runs waits for the next; each run gets an extra one for administration.
+/// Sockets of one cluster: that of its sessions is bound once and kept over all runs, so that a
+/// client that connects between two runs waits for the next; each run gets an extra one for
+/// administration.
 #[derive(Debug)]
 pub struct ClusterSockets {
     folder: SocketFolder,
@@ -82,7 +99,11 @@ pub struct ClusterSockets {
 impl ClusterSockets {
     /// `name` is unique in the folder.
     pub fn new(folder: SocketFolder, name: &str) -> Self {
-        Self { folder, name: name.to_owned(), sessions: Mutex::default() }
+        Self {
+            folder,
+            name: name.to_owned(),
+            sessions: Mutex::default(),
+        }
     }
 
     /// Returns the path at which sessions connect, bound or not.

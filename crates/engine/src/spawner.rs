@@ -1,5 +1,6 @@
-//! The one thread that starts engines. The kernel's death signal fires when the *thread* that spawned a process ends,
-//! so that thread lives exactly as long as the engines may. Never blocks on anything but its queue and the spawn.
+//! The one thread that starts engines. The kernel's death signal fires when the *thread* that
+//! spawned a process ends, so that thread lives exactly as long as the engines may. Never blocks on
+//! anything but its queue and the spawn.
 
 use crate::exec::{COMMAND, Orders};
 use crate::limits::SPAWN_QUEUE_MAX;
@@ -37,7 +38,8 @@ impl Drop for Fresh {
     }
 }
 
-/// Standard descriptors of the helper: what [`crate::handover`] packed or SQL, the cluster's lock, the log.
+/// Standard descriptors of the helper: what [`crate::handover`] packed or SQL, the cluster's lock,
+/// the log.
 #[derive(Debug)]
 pub struct Luggage {
     pub stdin: OwnedFd,
@@ -49,28 +51,43 @@ impl Spawner {
     pub fn new(helper: Option<Helper>) -> io::Result<Self> {
         let helper = match helper {
             Some(helper) => helper,
-            None => Helper { program: std::env::current_exe()?, args: vec![COMMAND.into()] },
+            None => Helper {
+                program: std::env::current_exe()?,
+                args: vec![COMMAND.into()],
+            },
         };
         let (jobs, queue) = sync_channel::<Job>(SPAWN_QUEUE_MAX);
-        std::thread::Builder::new().name("engine-spawner".to_owned()).spawn(move || {
-            for mut job in queue {
-                let _ = job.reply.send(job.command.spawn().map(|child| Fresh(Some(child))));
-            }
-        })?;
-        Ok(Self { jobs, helper: Arc::new(helper) })
+        std::thread::Builder::new()
+            .name("engine-spawner".to_owned())
+            .spawn(move || {
+                for mut job in queue {
+                    let _ = job
+                        .reply
+                        .send(job.command.spawn().map(|child| Fresh(Some(child))));
+                }
+            })?;
+        Ok(Self {
+            jobs,
+            helper: Arc::new(helper),
+        })
     }
 
     /// Starts the helper with these orders.
     pub async fn spawn(&self, orders: &Orders, luggage: Luggage) -> io::Result<Child> {
         let mut command = Command::new(&self.helper.program);
-        command.args(&self.helper.args).args(orders.to_args()).env_clear();
+        command
+            .args(&self.helper.args)
+            .args(orders.to_args())
+            .env_clear();
         command
             .stdin(Stdio::from(luggage.stdin))
             .stdout(Stdio::from(luggage.stdout))
             .stderr(Stdio::from(luggage.stderr));
         command.current_dir("/");
         let (reply, child) = oneshot::channel();
-        self.jobs.try_send(Job { command, reply }).map_err(|_| io::Error::other("too many engines start at once"))?;
+        self.jobs
+            .try_send(Job { command, reply })
+            .map_err(|_| io::Error::other("too many engines start at once"))?;
         let gone = || io::Error::other("the spawner thread is gone");
         child.await.map_err(|_| gone())??.0.take().ok_or_else(gone)
     }

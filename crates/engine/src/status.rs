@@ -1,5 +1,5 @@
-//! What everybody may see of one cluster, and the gate through which sessions come in. Never decides anything: the
-//! supervisor opens and closes.
+//! What everybody may see of one cluster, and the gate through which sessions come in. Never
+//! decides anything: the supervisor opens and closes.
 
 use crate::driver::Run;
 use crate::limits::{ALWAYS_ON, KILLS_AT_ONCE_MAX};
@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tidegate_model::{
-    Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, LeaseHandle, RefusalKind, RunEpoch,
+    Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, LeaseHandle, RefusalKind,
+    RunEpoch,
 };
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -89,7 +90,11 @@ impl Gate {
             }
             // One that left busy left just now, as far as we can tell.
             let (activity, since) = lease.activity();
-            let last = if activity == Activity::Idle { since } else { Instant::now() };
+            let last = if activity == Activity::Idle {
+                since
+            } else {
+                Instant::now()
+            };
             newest = newest.max(Some(last));
             false
         });
@@ -103,7 +108,8 @@ impl Gate {
         (!held).then_some((self.leases.len(), newest))
     }
 
-    /// What sleep is decided by: whether any session holds the cluster awake, and the newest sign of life.
+    /// What sleep is decided by: whether any session holds the cluster awake, and the newest sign
+    /// of life.
     pub fn look(&mut self, transaction_idle_max: std::time::Duration) -> (bool, Instant) {
         self.prune();
         let now = Instant::now();
@@ -114,7 +120,9 @@ impl Gate {
             held |= match activity {
                 Activity::Idle => false,
                 Activity::Busy => true,
-                Activity::InTransaction => now.saturating_duration_since(since) < transaction_idle_max,
+                Activity::InTransaction => {
+                    now.saturating_duration_since(since) < transaction_idle_max
+                }
             };
             newest = newest.max(since);
         }
@@ -191,7 +199,8 @@ impl Shared {
     }
 
     pub fn set_always_on(&self, limits: &ClusterLimits) {
-        self.always_on.store(limits.sleep_after >= ALWAYS_ON, Ordering::Release);
+        self.always_on
+            .store(limits.sleep_after >= ALWAYS_ON, Ordering::Release);
     }
 
     pub fn set_run(&self, run: Option<(RunEpoch, Weak<dyn Run>)>) {
@@ -201,7 +210,9 @@ impl Shared {
     /// The engine of this run, if it still is the one.
     pub fn run(&self, epoch: RunEpoch) -> Option<Arc<dyn Run>> {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        run.as_ref().filter(|(e, _)| *e == epoch).and_then(|(_, run)| run.upgrade())
+        run.as_ref()
+            .filter(|(e, _)| *e == epoch)
+            .and_then(|(_, run)| run.upgrade())
     }
 
     /// The engine that is alive, whichever run it is.
@@ -232,7 +243,8 @@ impl Shared {
 
     /// Ends when the engine runs.
     pub async fn awake(&self) -> Result<(), AttachError> {
-        self.until(|| (self.status.borrow().state == ClusterState::Awake).then_some(())).await
+        self.until(|| (self.status.borrow().state == ClusterState::Awake).then_some(()))
+            .await
     }
 
     async fn until<T>(&self, get: impl Fn() -> Option<T>) -> Result<T, AttachError> {

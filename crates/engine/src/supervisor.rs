@@ -1,5 +1,5 @@
-//! One task per cluster: feeds the lifecycle machine and does what it says. Never blocks: starts, drains and readings
-//! run beside it and report back.
+//! One task per cluster: feeds the lifecycle machine and does what it says. Never blocks: starts,
+//! drains and readings run beside it and report back.
 
 mod reports;
 
@@ -8,7 +8,9 @@ use crate::driver::{Driver, Run};
 use crate::error::{EngineError, StartError};
 use crate::hears::{Command, Report};
 use crate::lifecycle::{Action, Event, Lifecycle};
-use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, REFUSAL_TOLD_TIMES, REPORTS_MAX, RETRY_FIRST, RETRY_LAST};
+use crate::limits::{
+    DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, REFUSAL_TOLD_TIMES, REPORTS_MAX, RETRY_FIRST, RETRY_LAST,
+};
 use crate::readings::Readings;
 use crate::status::Shared;
 use crate::tasks::{Beside, Common, at, ended, read, spawn_reporting, start};
@@ -58,8 +60,8 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Watches over one cluster until it ends. `failure`: it can't be started at the moment, and why. A panic of ours
-    /// ends its engine, leaves the cluster failed, and the watch goes on.
+    /// Watches over one cluster until it ends. `failure`: it can't be started at the moment, and
+    /// why. A panic of ours ends its engine, leaves the cluster failed, and the watch goes on.
     pub fn spawn(
         shared: Arc<Shared>,
         driver: Arc<dyn Driver>,
@@ -70,11 +72,20 @@ impl Supervisor {
     ) -> JoinHandle<()> {
         tokio::spawn(async move {
             loop {
-                let mut supervisor = Self::new(Arc::clone(&shared), Arc::clone(&driver), common.clone(), limits);
+                let mut supervisor = Self::new(
+                    Arc::clone(&shared),
+                    Arc::clone(&driver),
+                    common.clone(),
+                    limits,
+                );
                 if let Some(reason) = failure.take() {
                     supervisor.begin_failed(&reason);
                 }
-                if AssertUnwindSafe(supervisor.live(&mut commands)).catch_unwind().await.is_ok() {
+                if AssertUnwindSafe(supervisor.live(&mut commands))
+                    .catch_unwind()
+                    .await
+                    .is_ok()
+                {
                     return;
                 }
                 tracing::error!(cluster = %shared.id, "its supervision panicked; the engine is ended");
@@ -87,7 +98,12 @@ impl Supervisor {
         })
     }
 
-    fn new(shared: Arc<Shared>, driver: Arc<dyn Driver>, common: Common, limits: ClusterLimits) -> Self {
+    fn new(
+        shared: Arc<Shared>,
+        driver: Arc<dyn Driver>,
+        common: Common,
+        limits: ClusterLimits,
+    ) -> Self {
         let (reports, inbox) = mpsc::channel(REPORTS_MAX);
         shared.set_always_on(&limits);
         Self {
@@ -116,9 +132,10 @@ impl Supervisor {
     fn begin_failed(&mut self, reason: &str) {
         self.machine = Lifecycle::failed();
         self.remember_failure(reason);
-        self.common
-            .journal
-            .record(&journal::Event::EngineFailed { cluster: self.shared.id, reason: reason.to_owned() });
+        self.common.journal.record(&journal::Event::EngineFailed {
+            cluster: self.shared.id,
+            reason: reason.to_owned(),
+        });
         self.shared.status.send_modify(|s| {
             s.state = ClusterState::Failed;
             s.told += 1;
@@ -130,7 +147,11 @@ impl Supervisor {
         while going {
             let awake = self.machine.state() == ClusterState::Awake;
             let look = if awake { Some(self.next_look()) } else { None };
-            let run = self.alive.as_ref().filter(|_| awake).map(|a| Arc::clone(&a.run));
+            let run = self
+                .alive
+                .as_ref()
+                .filter(|_| awake)
+                .map(|a| Arc::clone(&a.run));
             let shared = Arc::clone(&self.shared);
             going = tokio::select! {
                 Some(report) = self.inbox.recv() => self.report(report).await,
@@ -154,32 +175,42 @@ impl Supervisor {
         if self.shared.waiting() == 0 {
             return true;
         }
-        let may_retry = self.shared.status.borrow().retry_at.is_none_or(|at| Instant::now() >= at);
+        let may_retry = self
+            .shared
+            .status
+            .borrow()
+            .retry_at
+            .is_none_or(|at| Instant::now() >= at);
         self.feed(Event::Wanted { may_retry }).await
     }
 
-    /// Tells the running engine its new limit of connections. One that starts just now may have been called with the
-    /// old one, and is told when it is up.
+    /// Tells the running engine its new limit of connections. One that starts just now may have
+    /// been called with the old one, and is told when it is up.
     fn raise(&mut self) {
         self.raise_late = self.start.is_some();
-        let Some(run) = self.alive.as_ref().map(|alive| Arc::clone(&alive.run)) else { return };
+        let Some(run) = self.alive.as_ref().map(|alive| Arc::clone(&alive.run)) else {
+            return;
+        };
         let (cluster, limits) = (self.shared.id, self.limits);
         tokio::spawn(async move {
-            // The gateway's limit of connections is valid anyway; the engine's are set at its next start.
+            // The gateway's limit of connections is valid anyway; the engine's are set at its next
+            // start.
             if let Err(error) = run.set_limits(&limits).await {
                 tracing::warn!(%cluster, %error, "the running engine did not take its new limits");
             }
         });
     }
 
-    /// When to look at the sessions again: at the moment sleep may be due, or soon if somebody is busy.
+    /// When to look at the sessions again: at the moment sleep may be due, or soon if somebody is
+    /// busy.
     fn next_look(&self) -> Instant {
         let now = Instant::now();
         let (held, newest) = self.shared.gate().look(self.limits.transaction_idle_max);
         let due = newest + self.limits.sleep_after;
         if held || due <= now {
             // Busy: a tenth of the time it may sleep after is exact enough.
-            (now + (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX)).max(self.drain_again)
+            (now + (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX))
+                .max(self.drain_again)
         } else {
             due.max(self.drain_again)
         }
@@ -200,7 +231,11 @@ impl Supervisor {
                 self.sleepers.push(reply);
                 true
             }
-            Command::Accounts { not_before, users, reply } => {
+            Command::Accounts {
+                not_before,
+                users,
+                reply,
+            } => {
                 self.readings.ask(not_before, users, reply);
                 true
             }
@@ -214,7 +249,13 @@ impl Supervisor {
             }
             Command::End { remove, reply } => {
                 self.end = Some((remove, reply));
-                self.shared.status.send_modify(|s| if remove { s.gone = true } else { s.stopping = true });
+                self.shared.status.send_modify(|s| {
+                    if remove {
+                        s.gone = true
+                    } else {
+                        s.stopping = true
+                    }
+                });
                 self.feed(Event::EndAsked).await
             }
         }
@@ -232,7 +273,8 @@ impl Supervisor {
 
     /// The refusal is told again for a moment, longer if it took long to find out.
     fn remember_refusal(&mut self, kind: RefusalKind, reason: &str) {
-        let retry_at = Instant::now() + RETRY_FIRST.max(self.start_began.elapsed() * REFUSAL_TOLD_TIMES);
+        let retry_at =
+            Instant::now() + RETRY_FIRST.max(self.start_began.elapsed() * REFUSAL_TOLD_TIMES);
         tracing::warn!(cluster = %self.shared.id, kind = kind.entry().slug, reason, "the engine may not start now");
         self.shared.status.send_modify(|s| {
             s.failure = Some(reason.into());
@@ -251,7 +293,8 @@ impl Supervisor {
         for action in &actions {
             match action {
                 Action::Start => self.begin_start(),
-                // The gate was opened with the run, or again with the leases, before the state says so.
+                // The gate was opened with the run, or again with the leases, before the state says
+                // so.
                 Action::Open => {}
                 Action::Close => {
                     self.shared.set_run(None);
@@ -274,14 +317,26 @@ impl Supervisor {
     fn tell_failure(&mut self, event: Event) {
         if !matches!(event, Event::Wanted { .. }) {
             self.backoff = (self.backoff * 2).min(RETRY_LAST);
-            let reason = self.shared.status.borrow().failure.as_deref().unwrap_or_default().to_owned();
-            self.common.journal.record(&journal::Event::EngineFailed { cluster: self.shared.id, reason });
+            let reason = self
+                .shared
+                .status
+                .borrow()
+                .failure
+                .as_deref()
+                .unwrap_or_default()
+                .to_owned();
+            self.common.journal.record(&journal::Event::EngineFailed {
+                cluster: self.shared.id,
+                reason,
+            });
         }
         self.shared.status.send_modify(|s| s.told += 1);
     }
 
     async fn abort_start(&mut self) {
-        let Some(start) = self.start.take() else { return };
+        let Some(start) = self.start.take() else {
+            return;
+        };
         start.abort();
         let _ = start.await;
         // A start that has just ended is on its way to us. Its engine holds the cluster's lock.
@@ -293,7 +348,11 @@ impl Supervisor {
     }
 
     fn begin_start(&mut self) {
-        let (driver, common, shared) = (Arc::clone(&self.driver), self.common.clone(), Arc::clone(&self.shared));
+        let (driver, common, shared) = (
+            Arc::clone(&self.driver),
+            self.common.clone(),
+            Arc::clone(&self.shared),
+        );
         self.start_began = Instant::now();
         // The new run's beginning replaces the note of the old one's end.
         self.noting = None;
@@ -325,7 +384,10 @@ impl Supervisor {
         };
         let panicked = move || {
             run.kill_because(PANICKED.to_owned());
-            Report::Drained(DrainEnd::Stopped { end: RunEnd::Unclean, evicted: 0 })
+            Report::Drained(DrainEnd::Stopped {
+                end: RunEnd::Unclean,
+                evicted: 0,
+            })
         };
         spawn_reporting(self.reports.clone(), work, panicked);
     }
@@ -346,9 +408,17 @@ impl Supervisor {
             }
             ClusterState::Asleep | ClusterState::Failed => {
                 let answer = match (state, self.shared.clean()) {
-                    (ClusterState::Asleep, true) => Err("it sleeps: its accounts are those in the store".to_owned()),
-                    (ClusterState::Asleep, false) => Err("the engine has not been recovered yet".to_owned()),
-                    _ => Err(status.failure.as_deref().unwrap_or("it failed to start").to_owned()),
+                    (ClusterState::Asleep, true) => {
+                        Err("it sleeps: its accounts are those in the store".to_owned())
+                    }
+                    (ClusterState::Asleep, false) => {
+                        Err("the engine has not been recovered yet".to_owned())
+                    }
+                    _ => Err(status
+                        .failure
+                        .as_deref()
+                        .unwrap_or("it failed to start")
+                        .to_owned()),
                 };
                 self.readings.answer_all(&answer);
                 for sleeper in self.sleepers.drain(..) {
@@ -361,9 +431,14 @@ impl Supervisor {
 
     async fn finish(&mut self) {
         self.alive = None;
-        self.readings.answer_all(&Err("the server is stopping".to_owned()));
+        self.readings
+            .answer_all(&Err("the server is stopping".to_owned()));
         if let Some((remove, reply)) = self.end.take() {
-            let result = if remove { self.driver.remove().await.map_err(EngineError::Admin) } else { Ok(()) };
+            let result = if remove {
+                self.driver.remove().await.map_err(EngineError::Admin)
+            } else {
+                Ok(())
+            };
             let _ = reply.send(result);
         }
     }

@@ -1,4 +1,5 @@
-//! What a supervisor lets run beside itself: a start, a reading, and what it waits for. Never decides what follows.
+//! What a supervisor lets run beside itself: a start, a reading, and what it waits for. Never
+//! decides what follows.
 
 use crate::budget::AwakeBudget;
 use crate::driver::{Driver, Run};
@@ -48,7 +49,12 @@ impl Drop for Beside {
 }
 
 /// Reports the run when it freezes.
-pub fn watch_health(run: Arc<dyn Run>, epoch: RunEpoch, common: &Common, reports: mpsc::Sender<Report>) -> Beside {
+pub fn watch_health(
+    run: Arc<dyn Run>,
+    epoch: RunEpoch,
+    common: &Common,
+    reports: mpsc::Sender<Report>,
+) -> Beside {
     let patience = common.frozen_after;
     Beside::spawn(async move {
         run.frozen(patience).await;
@@ -56,8 +62,9 @@ pub fn watch_health(run: Arc<dyn Run>, epoch: RunEpoch, common: &Common, reports
     })
 }
 
-/// Notes the end of a run that could not be noted at once, however often it takes: a full disk is not full for ever.
-/// While it is not noted, a start of the server takes the cluster for one to recover, which is safe.
+/// Notes the end of a run that could not be noted at once, however often it takes: a full disk is
+/// not full for ever. While it is not noted, a start of the server takes the cluster for one to
+/// recover, which is safe.
 pub fn note_end(
     cluster: ClusterId,
     run: RunEpoch,
@@ -72,7 +79,9 @@ pub fn note_end(
             tokio::time::sleep(pause).await;
             match ledger.end_run(cluster, run, Arc::clone(&book)).await {
                 Ok(()) => break,
-                Err(error) => tracing::warn!(%cluster, %error, "the end of a run could still not be noted"),
+                Err(error) => {
+                    tracing::warn!(%cluster, %error, "the end of a run could still not be noted")
+                }
             }
             pause = (pause * 2).min(NOTE_AGAIN_LAST);
         }
@@ -88,25 +97,45 @@ pub struct Started {
     pub recovery: bool,
 }
 
-/// Starts an engine. A start that fails for want of space on the disk is a refusal, not a failure of the cluster.
-pub async fn start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
+/// Starts an engine. A start that fails for want of space on the disk is a refusal, not a failure
+/// of the cluster.
+pub async fn start(
+    driver: &dyn Driver,
+    common: &Common,
+    shared: &Shared,
+) -> Result<Started, StartError> {
     let result = try_start(driver, common, shared).await;
     match result {
-        Err(e) if e.refusal.is_none() && (space::is_lack(&e.reason) || driver.lacks_space().is_some()) => {
+        Err(e)
+            if e.refusal.is_none()
+                && (space::is_lack(&e.reason) || driver.lacks_space().is_some()) =>
+        {
             Err(StartError::refused(RefusalKind::DiskFull, e.reason))
         }
         result => result,
     }
 }
 
-/// Starts an engine in its turn. After an unclean end its accounts are read before anybody is let in.
-async fn try_start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Result<Started, StartError> {
+/// Starts an engine in its turn. After an unclean end its accounts are read before anybody is let
+/// in.
+async fn try_start(
+    driver: &dyn Driver,
+    common: &Common,
+    shared: &Shared,
+) -> Result<Started, StartError> {
     // Before the turn: one that waits for room, or gets none, delays no other start.
     driver.admit().await?;
     let _place = common.budget.admit(shared.id).await?;
     let recovery = !shared.clean();
-    let turns = if recovery { &common.recoveries } else { &common.wakes };
-    let turn = turns.acquire().await.map_err(|_| StartError::new("the server is stopping"))?;
+    let turns = if recovery {
+        &common.recoveries
+    } else {
+        &common.wakes
+    };
+    let turn = turns
+        .acquire()
+        .await
+        .map_err(|_| StartError::new("the server is stopping"))?;
     let began = Instant::now();
     let ledger = |e: crate::ledger::LedgerError| StartError::new(format!("the ledger: {e}"));
     let mut starting = std::pin::pin!(async {
@@ -124,31 +153,53 @@ async fn try_start(driver: &dyn Driver, common: &Common, shared: &Shared) -> Res
     let (epoch, run) = started?;
     let took = began.elapsed();
     if recovery && let Err(error) = note_accounts(common, shared.id, epoch, run.as_ref()).await {
-        // A start never depends on a reading: while the engine runs, a mismatch with the older accounts asks it anyway.
+        // A start never depends on a reading: while the engine runs, a mismatch with the older
+        // accounts asks it anyway.
         tracing::warn!(cluster = %shared.id, error, "the accounts could not be read after a recovery; the older copy stays");
     }
-    Ok(Started { run, epoch, took, recovery })
+    Ok(Started {
+        run,
+        epoch,
+        took,
+        recovery,
+    })
 }
 
 /// Reads all accounts of a recovered engine, before anybody is let in.
-async fn note_accounts(common: &Common, cluster: ClusterId, epoch: RunEpoch, run: &dyn Run) -> Result<(), String> {
+async fn note_accounts(
+    common: &Common,
+    cluster: ClusterId,
+    epoch: RunEpoch,
+    run: &dyn Run,
+) -> Result<(), String> {
     common.ledger.make_room(cluster);
     let began = Instant::now();
     let accounts = run.accounts().await.map_err(|e| e.to_string())?;
     tell_incomplete(cluster, &accounts);
-    let book = Arc::new(AccountBook { accounts, run: epoch, read_began: Some(began) });
-    common.ledger.save_accounts(cluster, book).await.map_err(|e| e.to_string())
+    let book = Arc::new(AccountBook {
+        accounts,
+        run: epoch,
+        read_began: Some(began),
+    });
+    common
+        .ledger
+        .save_accounts(cluster, book)
+        .await
+        .map_err(|e| e.to_string())
 }
 
-/// Runs a task of a supervisor. A panic in it becomes the report that `panicked` makes: the cluster never waits for a
-/// task that is gone.
+/// Runs a task of a supervisor. A panic in it becomes the report that `panicked` makes: the cluster
+/// never waits for a task that is gone.
 pub fn spawn_reporting(
     reports: mpsc::Sender<Report>,
     work: impl Future<Output = Report> + Send + 'static,
     panicked: impl FnOnce() -> Report + Send + 'static,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let report = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| panicked());
+        let report = AssertUnwindSafe(work)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| panicked());
         let _ = reports.send(report).await;
     })
 }
@@ -166,8 +217,15 @@ pub fn tell_incomplete(cluster: ClusterId, accounts: &Accounts) {
 
 /// One reading that logins wait for, of the users that they name.
 pub async fn read(run: &dyn Run, epoch: RunEpoch, due: &Due) -> Answer {
-    let accounts = run.accounts_of(&due.users).await.map_err(|e| e.to_string())?;
-    Ok(Arc::new(AccountBook { accounts, run: epoch, read_began: Some(due.began) }))
+    let accounts = run
+        .accounts_of(&due.users)
+        .await
+        .map_err(|e| e.to_string())?;
+    Ok(Arc::new(AccountBook {
+        accounts,
+        run: epoch,
+        read_began: Some(due.began),
+    }))
 }
 
 pub async fn ended(run: Option<&dyn Run>) -> String {

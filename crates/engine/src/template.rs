@@ -1,5 +1,5 @@
-//! The prepared data directory that each new cluster is a copy of. Built once per engine version, aside, and moved
-//! into place whole; never changed afterwards.
+//! The prepared data directory that each new cluster is a copy of. Built once per engine version,
+//! aside, and moved into place whole; never changed afterwards.
 
 use crate::disk::DiskQuotas;
 use crate::driver::Driver;
@@ -30,8 +30,9 @@ const TEMPLATE_CLUSTER: ClusterId = ClusterId(0);
 /// Told what is being done, for people who wait.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
-/// The files of the server that make its system tables, in the order its own installer uses. Left out: the texts of
-/// `HELP` (3 MB in every cluster) and the `sys` schema (100 files, and of no use without the performance schema).
+/// The files of the server that make its system tables, in the order its own installer uses. Left
+/// out: the texts of `HELP` (3 MB in every cluster) and the `sys` schema (100 files, and of no use
+/// without the performance schema).
 const SYSTEM_SQL: &[&str] = &[
     "mysql_system_tables.sql",
     "mysql_performance_tables.sql",
@@ -39,7 +40,8 @@ const SYSTEM_SQL: &[&str] = &[
     "maria_add_gis_sp_bootstrap.sql",
 ];
 
-/// No account but the engine's own locked one: the stock ones have no password. `test` is what clients expect.
+/// No account but the engine's own locked one: the stock ones have no password. `test` is what
+/// clients expect.
 const LAST_SQL: &str = "
 DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';
 DELETE FROM mysql.proxies_priv;
@@ -61,7 +63,11 @@ pub async fn ensure(
         .or_else(|| on_path(&["mariadb-tzinfo-to-sql", "mysql_tzinfo_to_sql"], None));
     let home = settings.folder.join("templates");
     let zones = if tz_tool.is_some() { "-tz" } else { "" };
-    let key = format!("{}-r{REVISION}-{}{zones}", local.program.version, settings.redo_log_bytes >> 20);
+    let key = format!(
+        "{}-r{REVISION}-{}{zones}",
+        local.program.version,
+        settings.redo_log_bytes >> 20
+    );
     let done = home.join(&key);
     if done.join("data").is_dir() {
         return Ok(done.join("data"));
@@ -73,9 +79,13 @@ pub async fn ensure(
         }
         _ => {}
     }
-    let uid = rustix::process::geteuid().is_root().then(|| settings.template_uid());
+    let uid = rustix::process::geteuid()
+        .is_root()
+        .then(|| settings.template_uid());
     let folder = Folder::new(building.clone(), uid);
-    folder.furnish().map_err(EngineError::file("making", &building))?;
+    folder
+        .furnish()
+        .map_err(EngineError::file("making", &building))?;
     progress("preparing the first data directory (once per engine version)");
     bootstrap(local, &folder, tz_tool.as_deref(), progress).await?;
     progress("starting it once");
@@ -95,18 +105,27 @@ async fn bootstrap(
 ) -> Result<(), EngineError> {
     let path = folder.root().join("bootstrap.sql");
     let file_error = |e| EngineError::file("writing", &path)(e);
-    let mut sql = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(file_error)?;
-    sql.write_all(b"CREATE DATABASE mysql;\nUSE mysql;\n").map_err(file_error)?;
+    let mut sql = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(file_error)?;
+    sql.write_all(b"CREATE DATABASE mysql;\nUSE mysql;\n")
+        .map_err(file_error)?;
     for name in SYSTEM_SQL {
         let part = local.program.share.join(name);
         let text = fs::read(&part).map_err(EngineError::file("reading", &part))?;
-        sql.write_all(&text).and_then(|()| sql.write_all(b"\n")).map_err(file_error)?;
+        sql.write_all(&text)
+            .and_then(|()| sql.write_all(b"\n"))
+            .map_err(file_error)?;
     }
     match tz_tool {
         Some(tool) => {
             progress("reading the named time zones");
-            let zones =
-                tzinfo::sql(tool).await.map_err(|e| EngineError::Template(format!("{}: {e}", tool.display())))?;
+            let zones = tzinfo::sql(tool)
+                .await
+                .map_err(|e| EngineError::Template(format!("{}: {e}", tool.display())))?;
             sql.write_all(&zones).map_err(file_error)?;
         }
         None => tracing::warn!(
@@ -116,32 +135,69 @@ async fn bootstrap(
     sql.write_all(LAST_SQL.as_bytes()).map_err(file_error)?;
     drop(sql);
     let input = File::open(&path).map_err(file_error)?;
-    let null = File::open("/dev/null").map_err(EngineError::file("opening", Path::new("/dev/null")))?;
-    let (log, start) = folder.open_log().map_err(|e| EngineError::file("opening", &folder.log())(e))?;
-    let mut order = orders(local, folder, options::bootstrap(&local.settings, &local.program, folder));
+    let null =
+        File::open("/dev/null").map_err(EngineError::file("opening", Path::new("/dev/null")))?;
+    let (log, start) = folder
+        .open_log()
+        .map_err(|e| EngineError::file("opening", &folder.log())(e))?;
+    let mut order = orders(
+        local,
+        folder,
+        options::bootstrap(&local.settings, &local.program, folder),
+    );
     order.bootstrap = true;
-    let luggage = Luggage { stdin: input.into(), stdout: null.into(), stderr: log.into() };
+    let luggage = Luggage {
+        stdin: input.into(),
+        stdout: null.into(),
+        stderr: log.into(),
+    };
     let process = Process::spawn(&local.spawner, &order, luggage, None)
         .await
-        .map_err(|e| EngineError::Template(format!("starting {}: {e}", local.program.binary.display())))?;
+        .map_err(|e| {
+            EngineError::Template(format!("starting {}: {e}", local.program.binary.display()))
+        })?;
     let end = tokio::time::timeout(TEMPLATE_STEP_MAX, process.ended()).await;
     let end = end.map_err(|_| EngineError::Template("the bootstrap took too long".to_owned()))?;
     if !end.success {
-        return Err(EngineError::Template(format!("{}: {}", end.text, log_tail(folder, start))));
+        return Err(EngineError::Template(format!(
+            "{}: {}",
+            end.text,
+            log_tail(folder, start)
+        )));
     }
     fs::remove_file(&path).map_err(EngineError::file("removing", &path))
 }
 
 /// One start and stop: proves the template, and leaves it as a clean stop leaves a cluster.
-async fn rehearse(local: &Arc<Local>, folder: Folder, sockets: &SocketFolder) -> Result<(), EngineError> {
+async fn rehearse(
+    local: &Arc<Local>,
+    folder: Folder,
+    sockets: &SocketFolder,
+) -> Result<(), EngineError> {
     let sockets = ClusterSockets::new(sockets.clone(), "template");
-    let limits = ClusterLimits { connections_max: 1, ..ClusterLimits::default() };
-    let driver = LocalDriver::new(Arc::clone(local), folder, sockets, (TEMPLATE_CLUSTER, limits));
-    let run = driver.start().await.map_err(|e| EngineError::Template(e.reason))?;
+    let limits = ClusterLimits {
+        connections_max: 1,
+        ..ClusterLimits::default()
+    };
+    let driver = LocalDriver::new(
+        Arc::clone(local),
+        folder,
+        sockets,
+        (TEMPLATE_CLUSTER, limits),
+    );
+    let run = driver
+        .start()
+        .await
+        .map_err(|e| EngineError::Template(e.reason))?;
     if !run.stop().await {
-        return Err(EngineError::Template("the engine did not stop by itself".to_owned()));
+        return Err(EngineError::Template(
+            "the engine did not stop by itself".to_owned(),
+        ));
     }
-    driver.folder.empty_tmp().map_err(EngineError::file("emptying", &driver.folder.tmp()))
+    driver
+        .folder
+        .empty_tmp()
+        .map_err(EngineError::file("emptying", &driver.folder.tmp()))
 }
 
 /// A new cluster's directory, whole or not at all.
@@ -153,7 +209,9 @@ pub fn copy(
 ) -> Result<(), EngineError> {
     let root = folder.root();
     if root.exists() {
-        return Err(EngineError::file("making", root)(std::io::ErrorKind::AlreadyExists.into()));
+        return Err(EngineError::file("making", root)(
+            std::io::ErrorKind::AlreadyExists.into(),
+        ));
     }
     let building = root.with_extension("creating");
     let half = Folder::new(building.clone(), folder.uid());

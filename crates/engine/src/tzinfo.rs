@@ -1,5 +1,5 @@
-//! Named time zones as SQL, by the program that MariaDB brings for it. Never run as anything but a child that reads
-//! the system's zone files and writes to a pipe.
+//! Named time zones as SQL, by the program that MariaDB brings for it. Never run as anything but a
+//! child that reads the system's zone files and writes to a pipe.
 
 use crate::limits::{TEMPLATE_STEP_MAX, TZ_SQL_MAX};
 use std::path::Path;
@@ -11,10 +11,18 @@ use tokio::process::Command;
 const MARK: &[u8] = b"INSERT INTO time_zone_name";
 const ZONES: &str = "/usr/share/zoneinfo";
 
-/// While they are filled the tables keep no log, which would otherwise be 16 MB in every cluster ever copied.
+/// While they are filled the tables keep no log, which would otherwise be 16 MB in every cluster
+/// ever copied.
 fn alter(transactional: u8) -> Vec<u8> {
-    let tables = ["", "_leap_second", "_name", "_transition", "_transition_type"];
-    let alter = |table| format!("ALTER TABLE mysql.time_zone{table} TRANSACTIONAL={transactional};\n");
+    let tables = [
+        "",
+        "_leap_second",
+        "_name",
+        "_transition",
+        "_transition_type",
+    ];
+    let alter =
+        |table| format!("ALTER TABLE mysql.time_zone{table} TRANSACTIONAL={transactional};\n");
     tables.map(alter).concat().into_bytes()
 }
 
@@ -33,12 +41,21 @@ pub async fn sql(tool: &Path) -> Result<Vec<u8>, String> {
     let stdout = child.stdout.take().ok_or("no output")?;
     let mut out = Vec::new();
     let read = async {
-        stdout.take(TZ_SQL_MAX).read_to_end(&mut out).await.map_err(|e| e.to_string())?;
+        stdout
+            .take(TZ_SQL_MAX)
+            .read_to_end(&mut out)
+            .await
+            .map_err(|e| e.to_string())?;
         child.wait().await.map_err(|e| e.to_string())
     };
-    let status = tokio::time::timeout(TEMPLATE_STEP_MAX, read).await.map_err(|_| "it took too long")??;
+    let status = tokio::time::timeout(TEMPLATE_STEP_MAX, read)
+        .await
+        .map_err(|_| "it took too long")??;
     if !status.success() || !out.windows(MARK.len()).any(|w| w == MARK) {
-        return Err(format!("{status}, {} bytes of SQL without a named zone; is tzdata installed?", out.len()));
+        return Err(format!(
+            "{status}, {} bytes of SQL without a named zone; is tzdata installed?",
+            out.len()
+        ));
     }
     let mut whole = alter(0);
     whole.append(&mut out);

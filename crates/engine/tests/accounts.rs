@@ -1,4 +1,5 @@
-//! Readings of a real engine's accounts: whole over any number of pages, and bounded whatever a tenant puts there.
+//! Readings of a real engine's accounts: whole over any number of pages, and bounded whatever a
+//! tenant puts there.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +36,8 @@ async fn a_reading_of_many_pages_has_each_account_once_whatever_its_name() {
     let id = house.create(1).await;
     let lease = house.attach(id).await;
     let mut climber = climber(&lease).await;
-    // Several pages within one host, names that differ in the last place, and names that would break a statement.
+    // Several pages within one host, names that differ in the last place, and names that would
+    // break a statement.
     climber
         .run(
             "INSERT INTO mysql.global_priv SELECT IF(seq % 3 = 0, '10.%', '%'), CONCAT('it''s \\\\ \"é', seq, ' x'), '{}' \
@@ -48,10 +50,20 @@ async fn a_reading_of_many_pages_has_each_account_once_whatever_its_name() {
     assert!(accounts.is_complete());
     let names: Vec<_> = accounts.iter().map(|a| (a.host, a.user)).collect();
     let once: BTreeSet<_> = names.iter().cloned().collect();
-    assert_eq!((names.len(), once.len()), (1503, 1503), "root, climber, zz and the many");
-    assert_eq!(names[0].1, "root", "the first administrator goes before all others");
+    assert_eq!(
+        (names.len(), once.len()),
+        (1503, 1503),
+        "root, climber, zz and the many"
+    );
+    assert_eq!(
+        names[0].1, "root",
+        "the first administrator goes before all others"
+    );
     let too_large = accounts.iter().find(|a| a.user == "zz").unwrap();
-    assert_eq!(too_large.verifiers, [Verifier::Unsupported(Unsupported::TooLarge)]);
+    assert_eq!(
+        too_large.verifiers,
+        [Verifier::Unsupported(Unsupported::TooLarge)]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +72,9 @@ async fn an_account_table_without_end_makes_the_book_incomplete_and_the_sleep_st
     let id = house.create(1).await;
     let lease = house.attach(id).await;
     let mut climber = climber(&lease).await;
-    climber.run("RENAME TABLE mysql.global_priv TO mysql.true_priv").await;
+    climber
+        .run("RENAME TABLE mysql.global_priv TO mysql.true_priv")
+        .await;
     climber
         .run(
             "CREATE VIEW mysql.global_priv AS SELECT CONVERT(CONCAT('h', seq) USING utf8mb3) COLLATE utf8mb3_bin Host, \
@@ -83,7 +97,16 @@ async fn a_new_password_lets_a_locked_root_in() {
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
     root.run("ALTER USER root@'%' REQUIRE X509").await;
     root.run("ALTER USER root@'%' ACCOUNT LOCK").await;
-    let book = house.engines.set_password(id, "root", stage2("second")).await.unwrap();
-    assert_eq!(book.accounts.iter().map(|a| a.locked).collect::<Vec<_>>(), [false]);
-    Client::login(&lease.socket, "root", "second").await.unwrap();
+    let book = house
+        .engines
+        .set_password(id, "root", stage2("second"))
+        .await
+        .unwrap();
+    assert_eq!(
+        book.accounts.iter().map(|a| a.locked).collect::<Vec<_>>(),
+        [false]
+    );
+    Client::login(&lease.socket, "root", "second")
+        .await
+        .unwrap();
 }

@@ -1,7 +1,12 @@
-//! The gateway's own way into an engine whose tenant has all rights: each attack on it costs at most that cluster's
-//! clean sleep, and the next start repairs what was broken.
+//! The gateway's own way into an engine whose tenant has all rights: each attack on it costs at
+//! most that cluster's clean sleep, and the next start repairs what was broken.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
@@ -23,7 +28,12 @@ impl Siege {
         let id = house.create(1).await;
         let lease = house.attach(id).await;
         let root = common::almighty(&lease.socket).await;
-        Self { house, id, lease, root }
+        Self {
+            house,
+            id,
+            lease,
+            root,
+        }
     }
 
     async fn reading(&self) -> Result<Vec<String>, String> {
@@ -47,17 +57,33 @@ impl Siege {
     async fn engine_lives(&mut self) {
         assert_eq!(self.root.one("SELECT 1").await, "1");
         assert_eq!(self.house.memory.starts(), 1);
-        assert_eq!(self.house.memory.count(|e| matches!(e, Event::EngineDied { .. })), 0);
+        assert_eq!(
+            self.house
+                .memory
+                .count(|e| matches!(e, Event::EngineDied { .. })),
+            0
+        );
     }
 
     /// Sends the cluster to sleep, cleanly or not; its next run is as if nothing had happened.
     async fn next_run_is_whole(self, password: &str) -> House {
-        let Self { house, id, lease, root } = self;
+        let Self {
+            house,
+            id,
+            lease,
+            root,
+        } = self;
         drop((root, lease));
         house.engines.sleep(id).await.unwrap();
         let lease = house.attach(id).await;
-        Client::login(&lease.socket, "root", password).await.unwrap();
-        let book = house.engines.accounts(id, vec!["root".to_owned()], Instant::now()).await.unwrap();
+        Client::login(&lease.socket, "root", password)
+            .await
+            .unwrap();
+        let book = house
+            .engines
+            .accounts(id, vec!["root".to_owned()], Instant::now())
+            .await
+            .unwrap();
         assert!(book.accounts.iter().any(|a| a.user == "root"));
         drop(lease);
         house.engines.sleep(id).await.unwrap();
@@ -96,7 +122,13 @@ async fn an_account_taken_from_us_costs_readings_and_the_clean_sleep_only() {
         assert!(refused.contains("login"), "{attack}: {refused}");
         siege.engine_lives().await;
         let house = siege.next_run_is_whole("first").await;
-        assert_eq!(house.memory.count(|e| matches!(e, Event::EngineFailed { .. })), 0, "{attack}");
+        assert_eq!(
+            house
+                .memory
+                .count(|e| matches!(e, Event::EngineFailed { .. })),
+            0,
+            "{attack}"
+        );
         house.engines.shutdown().await;
     }
 }
@@ -104,7 +136,10 @@ async fn an_account_taken_from_us_costs_readings_and_the_clean_sleep_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rights_taken_from_us_cost_readings_only() {
     let mut siege = Siege::begin().await;
-    siege.root.run("REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'tidegate.admin'@'localhost'").await;
+    siege
+        .root
+        .run("REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'tidegate.admin'@'localhost'")
+        .await;
     siege.kill_ours().await;
     assert!(siege.reading().await.is_err());
     siege.engine_lives().await;
@@ -125,9 +160,18 @@ async fn a_locked_table_of_accounts_costs_a_reading() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_in_the_place_of_the_accounts_is_replaced_at_the_next_start() {
     let mut siege = Siege::begin().await;
-    siege.root.run("CREATE USER app@'%' IDENTIFIED BY 'app'").await;
-    siege.root.run("RENAME TABLE mysql.global_priv TO mysql.mine").await;
-    siege.root.run("CREATE VIEW mysql.global_priv AS SELECT * FROM mysql.mine").await;
+    siege
+        .root
+        .run("CREATE USER app@'%' IDENTIFIED BY 'app'")
+        .await;
+    siege
+        .root
+        .run("RENAME TABLE mysql.global_priv TO mysql.mine")
+        .await;
+    siege
+        .root
+        .run("CREATE VIEW mysql.global_priv AS SELECT * FROM mysql.mine")
+        .await;
     siege.engine_lives().await;
     let house = siege.next_run_is_whole("first").await;
     let lease = house.attach(ClusterId(1)).await;
@@ -138,7 +182,10 @@ async fn a_view_in_the_place_of_the_accounts_is_replaced_at_the_next_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_that_never_answers_is_replaced_at_the_next_start() {
     let mut siege = Siege::begin().await;
-    siege.root.run("RENAME TABLE mysql.global_priv TO mysql.mine").await;
+    siege
+        .root
+        .run("RENAME TABLE mysql.global_priv TO mysql.mine")
+        .await;
     siege
         .root
         .run("CREATE VIEW mysql.global_priv AS SELECT Host, User, Priv FROM mysql.mine WHERE SLEEP(1000) = 0")
@@ -146,32 +193,69 @@ async fn a_view_that_never_answers_is_replaced_at_the_next_start() {
     assert!(siege.reading().await.is_err());
     siege.engine_lives().await;
     // Its accounts can't be read, so root comes back with a password that nobody has.
-    let Siege { house, id, lease, root } = siege;
+    let Siege {
+        house,
+        id,
+        lease,
+        root,
+    } = siege;
     drop((root, lease));
     house.engines.sleep(id).await.unwrap();
-    house.engines.set_password(id, "root", stage2("second")).await.unwrap();
+    house
+        .engines
+        .set_password(id, "root", stage2("second"))
+        .await
+        .unwrap();
     let lease = house.attach(id).await;
-    Client::login(&lease.socket, "root", "second").await.unwrap();
+    Client::login(&lease.socket, "root", "second")
+        .await
+        .unwrap();
     house.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_or_masked_tables_of_the_engine_are_made_again() {
     let mut siege = Siege::begin().await;
-    siege.root.run("CREATE TABLE test.kept AS SELECT 7 AS n").await;
-    for table in ["global_priv", "db", "roles_mapping", "proxies_priv", "func", "plugin", "servers", "event"] {
+    siege
+        .root
+        .run("CREATE TABLE test.kept AS SELECT 7 AS n")
+        .await;
+    for table in [
+        "global_priv",
+        "db",
+        "roles_mapping",
+        "proxies_priv",
+        "func",
+        "plugin",
+        "servers",
+        "event",
+    ] {
         siege.root.run(&format!("DROP TABLE mysql.{table}")).await;
     }
     for table in ["db", "func", "event"] {
-        siege.root.run(&format!("CREATE VIEW mysql.{table} AS SELECT 1 AS n")).await;
+        siege
+            .root
+            .run(&format!("CREATE VIEW mysql.{table} AS SELECT 1 AS n"))
+            .await;
     }
     siege.engine_lives().await;
-    let Siege { house, id, lease, root } = siege;
+    let Siege {
+        house,
+        id,
+        lease,
+        root,
+    } = siege;
     drop((root, lease));
     house.engines.sleep(id).await.unwrap();
-    house.engines.set_password(id, "root", stage2("second")).await.unwrap();
+    house
+        .engines
+        .set_password(id, "root", stage2("second"))
+        .await
+        .unwrap();
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "second").await.unwrap();
+    let mut root = Client::login(&lease.socket, "root", "second")
+        .await
+        .unwrap();
     assert_eq!(root.one("SELECT n FROM test.kept").await, "7");
     root.run("CREATE USER app@'%' IDENTIFIED BY 'app'").await;
     root.run("GRANT ALL ON app.* TO app@'%'").await;
@@ -181,8 +265,14 @@ async fn dropped_or_masked_tables_of_the_engine_are_made_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_constraint_against_our_account_goes_with_the_next_start() {
     let mut siege = Siege::begin().await;
-    siege.root.run("DROP USER 'tidegate.admin'@'localhost'").await;
-    siege.root.run("ALTER TABLE mysql.global_priv ADD CONSTRAINT c CHECK (User <> 'tidegate.admin')").await;
+    siege
+        .root
+        .run("DROP USER 'tidegate.admin'@'localhost'")
+        .await;
+    siege
+        .root
+        .run("ALTER TABLE mysql.global_priv ADD CONSTRAINT c CHECK (User <> 'tidegate.admin')")
+        .await;
     siege.engine_lives().await;
     siege.next_run_is_whole("first").await;
 }
@@ -191,8 +281,14 @@ async fn a_constraint_against_our_account_goes_with_the_next_start() {
 async fn the_number_of_extra_connections_can_t_shut_us_out() {
     let mut siege = Siege::begin().await;
     siege.root.run("SET GLOBAL extra_max_connections = 1").await;
-    siege.root.run("SET GLOBAL proxy_protocol_networks = ''").await;
-    siege.root.run("SET GLOBAL max_statement_time = 0.000001").await;
+    siege
+        .root
+        .run("SET GLOBAL proxy_protocol_networks = ''")
+        .await;
+    siege
+        .root
+        .run("SET GLOBAL max_statement_time = 0.000001")
+        .await;
     for _ in 0..3 {
         siege.kill_ours().await;
         assert_eq!(siege.reading().await.unwrap(), ["root"]);
@@ -222,11 +318,23 @@ async fn a_saturated_engine_answers_our_statements_and_is_never_taken_for_frozen
     // Longer than any statement of ours may take.
     let until = Instant::now() + Duration::from_secs(14);
     while Instant::now() < until {
-        house.engines.accounts(id, vec!["root".to_owned()], Instant::now()).await.unwrap();
+        house
+            .engines
+            .accounts(id, vec!["root".to_owned()], Instant::now())
+            .await
+            .unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert!(busy.iter().all(|b| !b.is_finished()), "the engine was busy all the time");
-    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineDied { .. } | Event::EngineFrozen { .. })), 0);
+    assert!(
+        busy.iter().all(|b| !b.is_finished()),
+        "the engine was busy all the time"
+    );
+    assert_eq!(
+        house
+            .memory
+            .count(|e| matches!(e, Event::EngineDied { .. } | Event::EngineFrozen { .. })),
+        0
+    );
     house.engines.remove(id).await.unwrap();
     for session in busy {
         session.await.unwrap();
@@ -243,16 +351,28 @@ async fn a_frozen_engine_is_told_killed_and_recovered_and_an_idle_one_is_left_al
     root.run("CREATE TABLE test.t AS SELECT 7 AS n").await;
     let stopped = rustix::process::Pid::from_raw(house.pid(id).unwrap()).unwrap();
     rustix::process::kill_process(stopped, rustix::process::Signal::STOP).unwrap();
-    eventually("the next run", async || house.attach(id).await.run > lease.run).await;
-    let frozen =
-        |e: &Event| matches!(e, Event::EngineFrozen { cluster, silent, .. } if (*cluster, *silent) == (id, patience));
+    eventually("the next run", async || {
+        house.attach(id).await.run > lease.run
+    })
+    .await;
+    let frozen = |e: &Event| matches!(e, Event::EngineFrozen { cluster, silent, .. } if (*cluster, *silent) == (id, patience));
     assert_eq!(house.memory.count(frozen), 1);
-    let died = |e: &Event| matches!(e, Event::EngineDied { status, .. } if status.contains("frozen"));
+    let died =
+        |e: &Event| matches!(e, Event::EngineDied { status, .. } if status.contains("frozen"));
     assert_eq!(house.memory.count(died), 1);
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
     assert_eq!(root.one("SELECT n FROM test.t").await, "7");
-    assert_eq!(house.attach(idle).await.run, quiet.run, "the idle one runs on");
-    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineFrozen { .. })), 1);
+    assert_eq!(
+        house.attach(idle).await.run,
+        quiet.run,
+        "the idle one runs on"
+    );
+    assert_eq!(
+        house
+            .memory
+            .count(|e| matches!(e, Event::EngineFrozen { .. })),
+        1
+    );
     house.engines.shutdown().await;
 }

@@ -1,28 +1,48 @@
 //! The awake budget with real engines: who sleeps for whom, and what a login gets when nobody can.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
 use common::{House, eventually, spec};
 use std::time::{Duration, Instant};
-use tidegate_model::{Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, RefusalKind, Waker};
+use tidegate_model::{
+    Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, RefusalKind, Waker,
+};
 
 /// Room for two engines of about 33 MB, and not for three.
 const TWO: u64 = 80 << 20;
 
 async fn house() -> (House, [ClusterId; 3]) {
     let house = House::open_with(|s| s.awake_memory_max_bytes = TWO).await;
-    let ids = [house.create(1).await, house.create(2).await, house.create(3).await];
+    let ids = [
+        house.create(1).await,
+        house.create(2).await,
+        house.create(3).await,
+    ];
     (house, ids)
 }
 
 async fn attach(house: &House, id: ClusterId) -> Result<Lease, AttachError> {
-    house.engines.attach(id, Instant::now() + Duration::from_secs(30)).await
+    house
+        .engines
+        .attach(id, Instant::now() + Duration::from_secs(30))
+        .await
 }
 
 fn is_refused(result: &Result<Lease, AttachError>) -> bool {
-    matches!(result, Err(AttachError::Refused { kind: RefusalKind::AwakeBudget, .. }))
+    matches!(
+        result,
+        Err(AttachError::Refused {
+            kind: RefusalKind::AwakeBudget,
+            ..
+        })
+    )
 }
 
 /// A session that does nothing and agrees to end.
@@ -40,7 +60,10 @@ fn idle_session(mut lease: Lease) -> tokio::task::JoinHandle<()> {
 /// A lease is given a moment before the state says so.
 async fn expect_states(house: &House, ids: [ClusterId; 3], wanted: [ClusterState; 3]) {
     let states = || ids.map(|id| house.engines.state(id).unwrap());
-    eventually("no start is under way", async || !states().contains(&ClusterState::Waking)).await;
+    eventually("no start is under way", async || {
+        !states().contains(&ClusterState::Waking)
+    })
+    .await;
     assert_eq!(states(), wanted);
 }
 
@@ -60,7 +83,10 @@ async fn a_cluster_without_sessions_sleeps_before_one_with_idle_sessions() {
     expect_states(&house, ids, [Awake, Asleep, Awake]).await;
     assert!(!session.is_finished());
     // Now only the idle session is left to go, and the second takes its place.
-    eventually("room for the second", async || attach(&house, ids[1]).await.is_ok()).await;
+    eventually("room for the second", async || {
+        attach(&house, ids[1]).await.is_ok()
+    })
+    .await;
     session.await.unwrap();
     expect_states(&house, ids, [Asleep, Awake, Awake]).await;
     house.engines.shutdown().await;
@@ -78,13 +104,18 @@ async fn busy_clusters_and_those_in_a_transaction_stay_and_the_login_is_refused_
     for _ in 0..3 {
         let refused = attach(&house, ids[2]).await;
         assert!(is_refused(&refused), "{refused:?}");
-        let Err(AttachError::Refused { reason, .. }) = refused else { panic!() };
+        let Err(AttachError::Refused { reason, .. }) = refused else {
+            panic!()
+        };
         assert!(reason.contains("80 MB"), "{reason}");
     }
     expect_states(&house, ids, [Awake, Awake, Asleep]).await;
     assert_eq!(house.memory.starts(), 2);
     drop(transaction);
-    eventually("the transaction is over", async || attach(&house, ids[2]).await.is_ok()).await;
+    eventually("the transaction is over", async || {
+        attach(&house, ids[2]).await.is_ok()
+    })
+    .await;
     expect_states(&house, ids, [Awake, Asleep, Awake]).await;
     drop(busy);
     house.engines.shutdown().await;
@@ -94,11 +125,21 @@ async fn busy_clusters_and_those_in_a_transaction_stay_and_the_login_is_refused_
 async fn an_always_on_cluster_is_never_put_to_sleep_for_another() {
     use ClusterState::{Asleep, Awake};
     let house = House::open_with(|s| s.awake_memory_max_bytes = TWO).await;
-    let always = ClusterLimits { sleep_after: Duration::from_secs(30 * 86_400), ..ClusterLimits::default() };
-    let ids = [house.create_with(spec(1, always)).await, house.create(2).await, house.create(3).await];
+    let always = ClusterLimits {
+        sleep_after: Duration::from_secs(30 * 86_400),
+        ..ClusterLimits::default()
+    };
+    let ids = [
+        house.create_with(spec(1, always)).await,
+        house.create(2).await,
+        house.create(3).await,
+    ];
     drop(attach(&house, ids[0]).await.unwrap());
     drop(attach(&house, ids[1]).await.unwrap());
-    eventually("room for the third", async || attach(&house, ids[2]).await.is_ok()).await;
+    eventually("room for the third", async || {
+        attach(&house, ids[2]).await.is_ok()
+    })
+    .await;
     expect_states(&house, ids, [Awake, Asleep, Awake]).await;
     house.engines.shutdown().await;
 }

@@ -1,6 +1,12 @@
-//! Quotas of btrfs, on a file system in a file: the kernel itself ends a cluster's growth, and a neighbour's goes on.
+//! Quotas of btrfs, on a file system in a file: the kernel itself ends a cluster's growth, and a
+//! neighbour's goes on.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
@@ -21,21 +27,33 @@ impl Btrfs {
         let folder = tempfile::tempdir().unwrap();
         let (image, mounted) = (folder.path().join("image"), folder.path().join("mounted"));
         std::fs::create_dir(&mounted).unwrap();
-        std::fs::File::create(&image).unwrap().set_len(2048 * MB).unwrap();
+        std::fs::File::create(&image)
+            .unwrap()
+            .set_len(2048 * MB)
+            .unwrap();
         let runs = |program: &str, args: &[&Path]| {
-            Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+            Command::new(program)
+                .args(args)
+                .output()
+                .is_ok_and(|output| output.status.success())
         };
         let word = Path::new;
         let ready = rustix::process::geteuid().is_root()
             && runs("mkfs.btrfs", &[word("-q"), &image])
             && runs("mount", &[word("-o"), word("loop"), &image, &mounted]);
         if !ready {
-            eprintln!("not run: btrfs can't be mounted here (needs root, the kernel's btrfs and btrfs-progs)");
+            eprintln!(
+                "not run: btrfs can't be mounted here (needs root, the kernel's btrfs and btrfs-progs)"
+            );
             return None;
         }
         let this = Self(folder);
         assert!(!quotas || runs("btrfs", &[word("quota"), word("enable"), &mounted]));
-        std::fs::set_permissions(this.0.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+        std::fs::set_permissions(
+            this.0.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o711),
+        )
+        .unwrap();
         Some(this)
     }
 
@@ -46,7 +64,10 @@ impl Btrfs {
 
 impl Drop for Btrfs {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path().join("mounted")).status();
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.0.path().join("mounted"))
+            .status();
     }
 }
 
@@ -62,20 +83,33 @@ fn write_file(path: &Path, bytes: u64) -> io::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
-    let Some(disk) = Btrfs::mount(true) else { return };
+    let Some(disk) = Btrfs::mount(true) else {
+        return;
+    };
     let house = House::open_with(|s| s.folder = disk.data()).await;
     let force = house.engines.limits_in_force();
-    assert_eq!((force.disk.by, &force.disk.reason), (Enforcer::Quota, &None));
+    assert_eq!(
+        (force.disk.by, &force.disk.reason),
+        (Enforcer::Quota, &None)
+    );
     assert_eq!(LimitsInForce::probe(&house.settings).disk, force.disk);
-    let limits = |soft: u64| ClusterLimits { disk_max_bytes: soft, ..ClusterLimits::default() };
+    let limits = |soft: u64| ClusterLimits {
+        disk_max_bytes: soft,
+        ..ClusterLimits::default()
+    };
     let id = house.create_with(spec(1, limits(64 * MB))).await;
     let neighbour = house.create(2).await;
     for cluster in [id, neighbour] {
         let lease = house.attach(cluster).await;
         let mut client = Client::login(&lease.socket, "root", "first").await.unwrap();
-        client.run("CREATE TABLE test.t (a INT) ENGINE=InnoDB").await;
+        client
+            .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
+            .await;
         drop((client, lease));
-        eventually("it sleeps", async || house.engines.sleep(cluster).await.is_ok()).await;
+        eventually("it sleeps", async || {
+            house.engines.sleep(cluster).await.is_ok()
+        })
+        .await;
     }
     // Past every measurement, as a process in the engine's walls could. The hard limit is 320 MB.
     let filler = house.folder(id).join("data/filler");
@@ -84,19 +118,31 @@ async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
     write_file(&house.folder(neighbour).join("data/filler"), 400 * MB).unwrap();
     std::fs::remove_file(&filler).unwrap();
     // A raised limit raises the quota with it.
-    house.engines.set_limits(id, limits(1024 * MB)).await.unwrap();
+    house
+        .engines
+        .set_limits(id, limits(1024 * MB))
+        .await
+        .unwrap();
     drop(house.attach(id).await);
-    eventually("the quota is raised", async || write_file(&filler, 400 * MB).is_ok()).await;
+    eventually("the quota is raised", async || {
+        write_file(&filler, 400 * MB).is_ok()
+    })
+    .await;
     eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
     assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
     house.engines.remove(id).await.unwrap();
-    assert!(!house.folder(id).exists(), "a subvolume is removed like a folder");
+    assert!(
+        !house.folder(id).exists(),
+        "a subvolume is removed like a folder"
+    );
     house.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_quotas_a_cluster_is_measured_and_the_reason_is_told() {
-    let Some(disk) = Btrfs::mount(false) else { return };
+    let Some(disk) = Btrfs::mount(false) else {
+        return;
+    };
     let house = House::open_with(|s| s.folder = disk.data()).await;
     let force = house.engines.limits_in_force();
     assert_eq!(force.disk.by, Enforcer::Measured);

@@ -1,6 +1,11 @@
-//! Engines and servers that are killed, with the real engine: no committed row is lost and nothing is left behind.
+//! Engines and servers that are killed, with the real engine: no committed row is lost and nothing
+//! is left behind.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
@@ -20,11 +25,22 @@ async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by
     }
     root.run("CREATE USER app@'%' IDENTIFIED BY 'secret'").await;
     kill_9(house.pid(id).unwrap());
-    assert!(lease.yield_request().await.is_none(), "the lease learns that its engine is gone");
+    assert!(
+        lease.yield_request().await.is_none(),
+        "the lease learns that its engine is gone"
+    );
     eventually("up again", async || house.memory.starts() == 2).await;
-    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineDied { .. })), 1);
+    assert_eq!(
+        house
+            .memory
+            .count(|e| matches!(e, Event::EngineDied { .. })),
+        1
+    );
     let book = house.memory.row(id).book.unwrap();
-    assert!(book.accounts.iter().any(|a| a.user == "app"), "read again before anybody was let in");
+    assert!(
+        book.accounts.iter().any(|a| a.user == "app"),
+        "read again before anybody was let in"
+    );
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
     assert_eq!(root.one("SELECT COUNT(*) FROM test.t").await, "100");
@@ -51,7 +67,13 @@ async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
             });
             if let Ok(mut root) = Client::login(&lease.socket, "root", "first").await {
                 // A row that was written and not acknowledged may be there already.
-                while root.query(&format!("INSERT IGNORE INTO test.t VALUES ({acknowledged})")).await.is_ok() {
+                while root
+                    .query(&format!(
+                        "INSERT IGNORE INTO test.t VALUES ({acknowledged})"
+                    ))
+                    .await
+                    .is_ok()
+                {
                     acknowledged += 1;
                 }
             }
@@ -62,7 +84,13 @@ async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
     }
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
-    let kept: u64 = root.one(&format!("SELECT COUNT(*) FROM test.t WHERE a < {acknowledged}")).await.parse().unwrap();
+    let kept: u64 = root
+        .one(&format!(
+            "SELECT COUNT(*) FROM test.t WHERE a < {acknowledged}"
+        ))
+        .await
+        .parse()
+        .unwrap();
     assert_eq!(kept, acknowledged);
     house.engines.shutdown().await;
 }
@@ -72,7 +100,11 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
     let house = House::open().await;
     let id = house.create(1).await;
     let engines = house.engines.clone();
-    let waiter = tokio::spawn(async move { engines.attach(id, Instant::now() + Duration::from_secs(30)).await });
+    let waiter = tokio::spawn(async move {
+        engines
+            .attach(id, Instant::now() + Duration::from_secs(30))
+            .await
+    });
     // Once: a second look might come after its end.
     let mut killed = 0;
     eventually("a process", async || {
@@ -82,7 +114,8 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
     .await;
     kill_9(killed);
     let lease = waiter.await.unwrap().unwrap();
-    // Killed before or after it was ready, depending on the machine; either way the next login works.
+    // Killed before or after it was ready, depending on the machine; either way the next login
+    // works.
     let mut tries = 0;
     eventually("a login", async || {
         tries += 1;
@@ -90,7 +123,10 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
         Client::login(&socket, "root", "first").await.is_ok()
     })
     .await;
-    assert!(house.pid(id).is_some_and(|pid| pid != killed), "another process");
+    assert!(
+        house.pid(id).is_some_and(|pid| pid != killed),
+        "another process"
+    );
     house.engines.shutdown().await;
 }
 
@@ -108,14 +144,35 @@ async fn after_kill_9_of_the_server_no_engine_stays_and_the_next_server_recovers
     server.kill().unwrap();
     server.wait().unwrap();
     // The next server starts at once; it waits for the lock of what may still be dying.
-    let House { memory, settings, temp, engines } = house;
+    let House {
+        memory,
+        settings,
+        temp,
+        engines,
+    } = house;
     engines.shutdown().await;
     let engines = House::engines(&settings, &memory).await;
-    engines.adopt(spec(1, ClusterLimits::default()), false).await.unwrap();
+    engines
+        .adopt(spec(1, ClusterLimits::default()), false)
+        .await
+        .unwrap();
     engines.recover(id).await.unwrap();
-    let house = House { engines, memory, settings, temp };
-    assert!(!std::path::Path::new(&format!("/proc/{engine}/exe")).exists(), "no orphan");
-    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineStarted { recovery: true, .. })), 1);
+    let house = House {
+        engines,
+        memory,
+        settings,
+        temp,
+    };
+    assert!(
+        !std::path::Path::new(&format!("/proc/{engine}/exe")).exists(),
+        "no orphan"
+    );
+    assert_eq!(
+        house
+            .memory
+            .count(|e| matches!(e, Event::EngineStarted { recovery: true, .. })),
+        1
+    );
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
     assert_eq!(root.one("SELECT a FROM test.t").await, "7");

@@ -1,7 +1,12 @@
-//! The disk limit of a cluster, with real engines: read-only above the soft limit, stopped above the hard one, and the
-//! ways back.
+//! The disk limit of a cluster, with real engines: read-only above the soft limit, stopped above
+//! the hard one, and the ways back.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
@@ -14,7 +19,10 @@ const SHRINK: Duration = Duration::from_secs(600);
 
 /// The hard limit is 256 MB above this.
 fn limits(soft: u64) -> ClusterLimits {
-    ClusterLimits { disk_max_bytes: soft, ..ClusterLimits::default() }
+    ClusterLimits {
+        disk_max_bytes: soft,
+        ..ClusterLimits::default()
+    }
 }
 
 async fn login(house: &House, id: ClusterId) -> Client {
@@ -26,7 +34,9 @@ async fn login(house: &House, id: ClusterId) -> Client {
 
 /// Adds about 16 MB.
 async fn grow(client: &mut Client) -> Result<Vec<Vec<String>>, String> {
-    client.query("INSERT INTO t SELECT REPEAT('x', 8000) FROM seq_1_to_2000").await
+    client
+        .query("INSERT INTO t SELECT REPEAT('x', 8000) FROM seq_1_to_2000")
+        .await
 }
 
 async fn grow_until_refused(client: &mut Client) -> String {
@@ -44,7 +54,11 @@ async fn used(house: &House, id: ClusterId) -> u64 {
 }
 
 async fn try_attach(house: &House, id: ClusterId) -> Result<(), AttachError> {
-    house.engines.attach(id, Instant::now() + Duration::from_secs(30)).await.map(drop)
+    house
+        .engines
+        .attach(id, Instant::now() + Duration::from_secs(30))
+        .await
+        .map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,29 +66,70 @@ async fn a_cluster_at_its_soft_limit_is_read_only_until_it_has_deleted() {
     let house = House::open().await;
     let id = house.create_with(spec(1, limits(64 * MB))).await;
     let neighbour = house.create(2).await;
-    assert!(used(&house, id).await < 64 * MB, "an empty cluster is below the limit");
+    assert!(
+        used(&house, id).await < 64 * MB,
+        "an empty cluster is below the limit"
+    );
     let mut client = login(&house, id).await;
     let mut other = login(&house, neighbour).await;
-    client.run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB").await;
+    client
+        .run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB")
+        .await;
     let refused = grow_until_refused(&mut client).await;
-    assert!(refused.contains("read-only") && refused.contains("(1290)"), "{refused}");
+    assert!(
+        refused.contains("read-only") && refused.contains("(1290)"),
+        "{refused}"
+    );
     assert!(used(&house, id).await > 64 * MB);
-    assert_ne!(client.one("SELECT COUNT(*) FROM t").await, "0", "reading works");
-    assert!(client.query("DROP TABLE t").await.unwrap_err().contains("1290"), "deleting does not");
+    assert_ne!(
+        client.one("SELECT COUNT(*) FROM t").await,
+        "0",
+        "reading works"
+    );
+    assert!(
+        client
+            .query("DROP TABLE t")
+            .await
+            .unwrap_err()
+            .contains("1290"),
+        "deleting does not"
+    );
     other.run("CREATE TABLE t (a INT)").await;
     // The operator's password change is no matter of the tenant's limit.
-    house.engines.set_password(id, "root", common::stage2("second")).await.unwrap();
-    house.engines.set_password(id, "root", common::stage2("first")).await.unwrap();
+    house
+        .engines
+        .set_password(id, "root", common::stage2("second"))
+        .await
+        .unwrap();
+    house
+        .engines
+        .set_password(id, "root", common::stage2("first"))
+        .await
+        .unwrap();
     // Asleep and awake again it is read-only from its start.
     drop(client);
     eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
     let mut client = login(&house, id).await;
-    assert!(client.query("TRUNCATE t").await.unwrap_err().contains("1290"));
+    assert!(
+        client
+            .query("TRUNCATE t")
+            .await
+            .unwrap_err()
+            .contains("1290")
+    );
     house.engines.allow_shrink(id, SHRINK).await.unwrap();
-    eventually("it may write", async || client.one("SELECT @@read_only").await == "0").await;
+    eventually("it may write", async || {
+        client.one("SELECT @@read_only").await == "0"
+    })
+    .await;
     client.run("DROP TABLE t").await;
     eventually("its use falls", async || used(&house, id).await < 60 * MB).await;
-    assert_eq!(house.memory.count(|e| matches!(e, tidegate_model::Event::EngineDied { .. })), 0);
+    assert_eq!(
+        house
+            .memory
+            .count(|e| matches!(e, tidegate_model::Event::EngineDied { .. })),
+        0
+    );
     house.engines.shutdown().await;
 }
 
@@ -83,19 +138,27 @@ async fn a_raised_limit_is_valid_for_a_running_engine_and_a_lowered_one_too() {
     let house = House::open().await;
     let id = house.create_with(spec(1, limits(1 << 40))).await;
     let mut client = login(&house, id).await;
-    client.run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB").await;
+    client
+        .run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB")
+        .await;
     for _ in 0..3 {
         grow(&mut client).await.unwrap();
     }
     house.engines.set_limits(id, limits(32 * MB)).await.unwrap();
-    eventually("read-only", async || client.one("SELECT @@read_only").await == "1").await;
+    eventually("read-only", async || {
+        client.one("SELECT @@read_only").await == "1"
+    })
+    .await;
     house.engines.set_limits(id, limits(1 << 40)).await.unwrap();
-    eventually("writable", async || client.one("SELECT @@read_only").await == "0").await;
+    eventually("writable", async || {
+        client.one("SELECT @@read_only").await == "0"
+    })
+    .await;
     house.engines.shutdown().await;
 }
 
-/// Makes root an administrator of everything, who may write to a read-only engine. Its rights to the system tables are
-/// enough for that.
+/// Makes root an administrator of everything, who may write to a read-only engine. Its rights to
+/// the system tables are enough for that.
 async fn climb(house: &House, id: ClusterId) -> Client {
     let mut root = login(house, id).await;
     root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
@@ -114,21 +177,42 @@ async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can
     let house = House::open().await;
     let id = house.create_with(spec(1, limits(64 * MB))).await;
     let mut client = climb(&house, id).await;
-    client.run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB").await;
+    client
+        .run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB")
+        .await;
     let refused = grow_until_refused(&mut client).await;
-    assert!(!refused.contains("1290"), "an administrator of the engine is stopped by its process only: {refused}");
-    eventually("asleep, not failed", async || house.engines.state(id) == Some(ClusterState::Asleep)).await;
+    assert!(
+        !refused.contains("1290"),
+        "an administrator of the engine is stopped by its process only: {refused}"
+    );
+    eventually("asleep, not failed", async || {
+        house.engines.state(id) == Some(ClusterState::Asleep)
+    })
+    .await;
     let hard = 64 * MB + 256 * MB;
     let died = |e: &tidegate_model::Event| matches!(e, tidegate_model::Event::EngineDied { status, .. } if status.contains("hard limit"));
     assert_eq!(house.memory.count(died), 1);
     // A disk that writes faster than the measurements are apart may be over it by that much.
-    assert!(used(&house, id).await < 3 * hard, "{}", used(&house, id).await);
+    assert!(
+        used(&house, id).await < 3 * hard,
+        "{}",
+        used(&house, id).await
+    );
     for _ in 0..3 {
-        let Err(AttachError::Refused { kind, reason }) = try_attach(&house, id).await else { panic!("let in") };
-        assert!(kind == RefusalKind::DiskLimit && reason.contains("hard limit"), "{reason}");
+        let Err(AttachError::Refused { kind, reason }) = try_attach(&house, id).await else {
+            panic!("let in")
+        };
+        assert!(
+            kind == RefusalKind::DiskLimit && reason.contains("hard limit"),
+            "{reason}"
+        );
     }
     assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
-    assert_eq!(house.memory.starts(), 1, "no engine was started for a refused login");
+    assert_eq!(
+        house.memory.starts(),
+        1,
+        "no engine was started for a refused login"
+    );
     // The way back.
     house.engines.allow_shrink(id, SHRINK).await.unwrap();
     let mut client = login(&house, id).await;

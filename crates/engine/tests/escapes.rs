@@ -1,8 +1,12 @@
-//! Ways out of the walls, tried from inside by a program that makes the system calls themselves: what a tenant could do
-//! who made the engine run code of its own. Each is tried against a process, files and sockets of the same user, and
-//! first without walls, where the same calls succeed.
+//! Ways out of the walls, tried from inside by a program that makes the system calls themselves:
+//! what a tenant could do who made the engine run code of its own. Each is tried against a process,
+//! files and sockets of the same user, and first without walls, where the same calls succeed.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,7 +33,14 @@ const ALLOWED: &[&str] = &[
 ];
 
 /// Reported as done, without effect.
-const WITHOUT_EFFECT: &[&str] = &["chmod", "fchmodat", "fchmodat2", "chmod by descriptor", "chown", "utimensat"];
+const WITHOUT_EFFECT: &[&str] = &[
+    "chmod",
+    "fchmodat",
+    "fchmodat2",
+    "chmod by descriptor",
+    "chown",
+    "utimensat",
+];
 
 /// Refused with ENOSYS.
 const UNKNOWN: &[&str] = &["clone3", "a call to come"];
@@ -37,7 +48,8 @@ const UNKNOWN: &[&str] = &["clone3", "a call to come"];
 /// Refused by Landlock, with EACCES.
 const NO_ACCESS: &[&str] = &["open for reading", "open for writing"];
 
-/// What an ordinary user may do without walls, on any kernel: here the test proves that it can fail.
+/// What an ordinary user may do without walls, on any kernel: here the test proves that it can
+/// fail.
 const DONE_WITHOUT_WALLS: &[&str] = &[
     "fork",
     "clone3",
@@ -114,8 +126,15 @@ impl Scene {
         let at = |name: &str| folder.path().join(name);
         open_to_all(folder.path(), 0o755);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/escapes/escapes.c");
-        let built = Command::new("cc").args(["-O1", "-pthread", "-o"]).arg(at("escapes")).arg(source).status();
-        assert!(built.unwrap().success(), "the C compiler that Rust links with");
+        let built = Command::new("cc")
+            .args(["-O1", "-pthread", "-o"])
+            .arg(at("escapes"))
+            .arg(source)
+            .status();
+        assert!(
+            built.unwrap().success(),
+            "the C compiler that Rust links with"
+        );
         fs::create_dir(at("own")).unwrap();
         fs::write(at("file"), "as it was\n").unwrap();
         let datagram = UnixDatagram::bind(at("datagram")).unwrap();
@@ -128,8 +147,18 @@ impl Scene {
         open_to_all(&at("file"), 0o600);
         let mut victim = Command::new("sleep");
         // A group of its own: the one that is tried must not be the test's.
-        victim.arg("600").uid(uid).gid(uid).process_group(0).current_dir("/");
-        Self { folder, victim: victim.spawn().unwrap(), datagram, stream }
+        victim
+            .arg("600")
+            .uid(uid)
+            .gid(uid)
+            .process_group(0)
+            .current_dir("/");
+        Self {
+            folder,
+            victim: victim.spawn().unwrap(),
+            datagram,
+            stream,
+        }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -143,34 +172,65 @@ impl Scene {
         out
     }
 
-    /// Runs the program under the walls as the helper makes them. `server`: the user that the server runs as.
-    fn inside(&self, server: u32, own_uid: Option<u32>, abi: Option<u8>) -> BTreeMap<String, String> {
+    /// Runs the program under the walls as the helper makes them. `server`: the user that the
+    /// server runs as.
+    fn inside(
+        &self,
+        server: u32,
+        own_uid: Option<u32>,
+        abi: Option<u8>,
+    ) -> BTreeMap<String, String> {
         // Where it lies may be closed to other users.
         let helper = self.at("engine-exec");
-        // By a process: a descriptor of ours that is open for writing could be inherited by the other test's process, and
-        // the copy could not be executed (ETXTBSY).
-        let copied = Command::new("cp").arg(common_helper()).arg(&helper).status();
+        // By a process: a descriptor of ours that is open for writing could be inherited by the
+        // other test's process, and the copy could not be executed (ETXTBSY).
+        let copied = Command::new("cp")
+            .arg(common_helper())
+            .arg(&helper)
+            .status();
         assert!(copied.unwrap().success());
         let mut command = Command::new(&helper);
-        command.arg("engine-exec").arg(format!("parent={}", std::process::id())).arg("memory=0");
-        command.args(own_uid.map(|uid| format!("uid={uid}"))).args(abi.map(|abi| format!("abi={abi}")));
-        command.arg(format!("write={}", self.at("own").display())).arg("bootstrap=1");
-        command.arg(format!("program={}", self.at("escapes").display())).arg("--").args(self.targets());
+        command
+            .arg("engine-exec")
+            .arg(format!("parent={}", std::process::id()))
+            .arg("memory=0");
+        command
+            .args(own_uid.map(|uid| format!("uid={uid}")))
+            .args(abi.map(|abi| format!("abi={abi}")));
+        command
+            .arg(format!("write={}", self.at("own").display()))
+            .arg("bootstrap=1");
+        command
+            .arg(format!("program={}", self.at("escapes").display()))
+            .arg("--")
+            .args(self.targets());
         results(command.uid(server).gid(server))
     }
 
     /// Runs it as this user, in a group of processes of its own.
     fn outside(&self, uid: u32) -> BTreeMap<String, String> {
         let mut command = Command::new(self.at("escapes"));
-        results(command.args(self.targets()).uid(uid).gid(uid).process_group(0))
+        results(
+            command
+                .args(self.targets())
+                .uid(uid)
+                .gid(uid)
+                .process_group(0),
+        )
     }
 
     /// What an escape would have changed.
     fn state(&self) -> String {
         let file = fs::metadata(self.at("file")).unwrap();
-        let of_victim = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.victim.id())).unwrap();
+        let of_victim =
+            |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.victim.id())).unwrap();
         let (limits, status, stat) = (of_victim("limits"), of_victim("status"), of_victim("stat"));
-        let line = |text: &str, start: &str| text.lines().find(|l| l.starts_with(start)).unwrap().to_owned();
+        let line = |text: &str, start: &str| {
+            text.lines()
+                .find(|l| l.starts_with(start))
+                .unwrap()
+                .to_owned()
+        };
         // priority, nice; policy: proc_pid_stat(5).
         let stat: Vec<&str> = stat.split_whitespace().collect();
         let scheduling = [17, 18, 40].map(|at| stat.get(at).copied().unwrap());
@@ -196,24 +256,38 @@ fn open_to_all(path: &Path, mode: u32) {
 /// The helper that cargo builds beside this test.
 fn common_helper() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
-    exe.parent().and_then(Path::parent).unwrap().join("examples/engine_exec")
+    exe.parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples/engine_exec")
 }
 
 fn results(command: &mut Command) -> BTreeMap<String, String> {
-    let out = command.stdin(Stdio::null()).current_dir("/").output().unwrap();
+    let out = command
+        .stdin(Stdio::null())
+        .current_dir("/")
+        .output()
+        .unwrap();
     let text = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
     assert!(out.status.success(), "{}: {text}", out.status);
-    let pairs: BTreeMap<_, _> =
-        text.lines().filter_map(|l| l.split_once(": ")).map(|(name, result)| (name.into(), result.into())).collect();
+    let pairs: BTreeMap<_, _> = text
+        .lines()
+        .filter_map(|l| l.split_once(": "))
+        .map(|(name, result)| (name.into(), result.into()))
+        .collect();
     assert!(pairs.len() > 120, "{text}");
     pairs
 }
 
-/// As root: engines with a user of their own, and (worse than any server does it) an engine that is root itself. As an
-/// ordinary user, which everybody can try: all as that user.
+/// As root: engines with a user of their own, and (worse than any server does it) an engine that is
+/// root itself. As an ordinary user, which everybody can try: all as that user.
 fn users() -> Vec<(u32, Option<u32>)> {
     let me = rustix::process::geteuid().as_raw();
-    if me == 0 { vec![(0, Some(NUMBER)), (0, None), (NOBODY, None)] } else { vec![(me, None)] }
+    if me == 0 {
+        vec![(0, Some(NUMBER)), (0, None), (NOBODY, None)]
+    } else {
+        vec![(me, None)]
+    }
 }
 
 fn nothing_gets_out_with(abi: Option<u8>) {
@@ -229,7 +303,10 @@ fn nothing_gets_out_with(abi: Option<u8>) {
                 () if listed(NO_ACCESS) => "13",
                 () => "1",
             };
-            assert_eq!(result, wanted, "{name}, server {server}, engine {own_uid:?}");
+            assert_eq!(
+                result, wanted,
+                "{name}, server {server}, engine {own_uid:?}"
+            );
         }
         assert_eq!(scene.state(), before, "server {server}, engine {own_uid:?}");
     }
@@ -251,10 +328,20 @@ fn without_walls_the_same_calls_reach_everything() {
     let uid = if me == 0 { NOBODY } else { me };
     let scene = Scene::new(uid);
     let before = scene.state();
-    assert!(before.contains(&format!("letters Err({0:?}), callers Err({0:?})", ErrorKind::WouldBlock)), "{before}");
+    assert!(
+        before.contains(&format!(
+            "letters Err({0:?}), callers Err({0:?})",
+            ErrorKind::WouldBlock
+        )),
+        "{before}"
+    );
     let results = scene.outside(uid);
     for name in DONE_WITHOUT_WALLS {
-        assert_eq!(results.get(*name).map(String::as_str), Some("done"), "{name}");
+        assert_eq!(
+            results.get(*name).map(String::as_str),
+            Some("done"),
+            "{name}"
+        );
     }
     let after = scene.state();
     for part in before.split("; ") {

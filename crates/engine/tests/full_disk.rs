@@ -1,6 +1,11 @@
 //! A full disk is nobody's failure: starts are refused for now, sleeps are noted later.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
@@ -19,7 +24,9 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=192m,mode=711", "tmpfs"]).arg(folder.path());
+        mount
+            .args(["-t", "tmpfs", "-o", "size=192m,mode=711", "tmpfs"])
+            .arg(folder.path());
         let mounted = rustix::process::geteuid().is_root() && mount.status().unwrap().success();
         if !mounted {
             common::not_run("no file system can be mounted here");
@@ -44,12 +51,19 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(self.path()).status();
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(self.path())
+            .status();
     }
 }
 
 async fn refusal(house: &House, id: ClusterId) -> RefusalKind {
-    match house.engines.attach(id, Instant::now() + Duration::from_secs(30)).await {
+    match house
+        .engines
+        .attach(id, Instant::now() + Duration::from_secs(30))
+        .await
+    {
         Err(AttachError::Refused { kind, .. }) => kind,
         other => panic!("{other:?}"),
     }
@@ -57,34 +71,55 @@ async fn refusal(house: &House, id: ClusterId) -> RefusalKind {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
     let data = disk.path().join("data");
     let house = House::open_with(|s| s.folder = data).await;
     let (asleep, awake) = (house.create(1).await, house.create(2).await);
     let lease = house.attach(awake).await;
     let mut client = Client::login(&lease.socket, "root", "first").await.unwrap();
-    client.run("CREATE TABLE test.t (a INT) ENGINE=InnoDB").await;
+    client
+        .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
+        .await;
     client.run("INSERT INTO test.t VALUES (1)").await;
     let filler = disk.fill();
     for _ in 0..3 {
         assert_eq!(refusal(&house, asleep).await, RefusalKind::DiskFull);
     }
     assert_eq!(house.engines.state(asleep), Some(ClusterState::Asleep));
-    assert_eq!(client.one("SELECT a FROM test.t").await, "1", "who is awake goes on");
+    assert_eq!(
+        client.one("SELECT a FROM test.t").await,
+        "1",
+        "who is awake goes on"
+    );
     // One that dies now is not restarted into the full disk, and has not failed either.
     common::kill_9(house.pid(awake).unwrap());
-    eventually("asleep", async || house.engines.state(awake) == Some(ClusterState::Asleep)).await;
+    eventually("asleep", async || {
+        house.engines.state(awake) == Some(ClusterState::Asleep)
+    })
+    .await;
     assert_eq!(refusal(&house, awake).await, RefusalKind::DiskFull);
-    assert_eq!(house.memory.count(|e| matches!(e, tidegate_model::Event::EngineFailed { .. })), 0);
+    assert_eq!(
+        house
+            .memory
+            .count(|e| matches!(e, tidegate_model::Event::EngineFailed { .. })),
+        0
+    );
     std::fs::remove_file(filler).unwrap();
     eventually("both wake", async || {
         let until = Instant::now() + Duration::from_secs(30);
-        house.engines.attach(asleep, until).await.is_ok() && house.engines.attach(awake, until).await.is_ok()
+        house.engines.attach(asleep, until).await.is_ok()
+            && house.engines.attach(awake, until).await.is_ok()
     })
     .await;
     let lease = house.attach(awake).await;
     let mut client = Client::login(&lease.socket, "root", "first").await.unwrap();
-    assert_eq!(client.one("SELECT a FROM test.t").await, "1", "what was committed is kept");
+    assert_eq!(
+        client.one("SELECT a FROM test.t").await,
+        "1",
+        "what was committed is kept"
+    );
     drop((client, lease));
     house.engines.shutdown().await;
 }
@@ -96,7 +131,11 @@ async fn a_sleep_that_cannot_be_noted_is_noted_later() {
     drop(house.attach(id).await);
     house.memory.ends_refused.store(2, Ordering::Release);
     house.engines.sleep(id).await.unwrap();
-    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep), "the engine is not started again for it");
+    assert_eq!(
+        house.engines.state(id),
+        Some(ClusterState::Asleep),
+        "the engine is not started again for it"
+    );
     assert!(house.memory.row(id).awake);
     eventually("the sleep is noted", async || !house.memory.row(id).awake).await;
     assert_eq!(house.memory.starts(), 1);
@@ -115,6 +154,10 @@ async fn a_start_before_a_sleep_is_noted_takes_its_place() {
     assert_eq!(house.memory.row(id).run, 2);
     house.engines.sleep(id).await.unwrap();
     let row = house.memory.row(id);
-    assert_eq!((row.run, row.awake), (2, false), "only the newest run is noted");
+    assert_eq!(
+        (row.run, row.awake),
+        (2, false),
+        "only the newest run is noted"
+    );
     house.engines.shutdown().await;
 }

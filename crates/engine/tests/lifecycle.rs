@@ -1,12 +1,20 @@
-//! A cluster's life with the real engine: made, woken, put to sleep, mended, removed. Its deaths are in `crash.rs`.
+//! A cluster's life with the real engine: made, woken, put to sleep, mended, removed. Its deaths
+//! are in `crash.rs`.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
 use common::{Client, House, eventually, spec, stage2};
 use std::time::{Duration, Instant};
-use tidegate_model::{Activity, AttachError, ClusterLimits, ClusterState, Event, Verdict, Verifier, Waker};
+use tidegate_model::{
+    Activity, AttachError, ClusterLimits, ClusterState, Event, Verdict, Verifier, Waker,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
@@ -15,7 +23,8 @@ async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
     assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
-    root.run("CREATE TABLE test.t (a INT PRIMARY KEY, b TEXT)").await;
+    root.run("CREATE TABLE test.t (a INT PRIMARY KEY, b TEXT)")
+        .await;
     root.run("INSERT INTO test.t VALUES (1, 'kept')").await;
     drop((root, lease));
     house.engines.sleep(id).await.unwrap();
@@ -23,7 +32,13 @@ async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
     assert_eq!(house.pid(id), None, "no process stays");
     let row = house.memory.row(id);
     assert!(!row.awake);
-    let names: Vec<_> = row.book.unwrap().accounts.iter().map(|a| format!("{}@{}", a.user, a.host)).collect();
+    let names: Vec<_> = row
+        .book
+        .unwrap()
+        .accounts
+        .iter()
+        .map(|a| format!("{}@{}", a.user, a.host))
+        .collect();
     assert_eq!(names, ["root@%"], "the gateway's own account is nobody's");
 
     let lease = house.attach(id).await;
@@ -63,7 +78,10 @@ async fn any_number_of_waiters_cause_one_start_and_one_who_leaves_frees_its_plac
 async fn a_deadline_that_passed_ends_the_wait_and_not_the_start() {
     let house = House::open().await;
     let id = house.create(1).await;
-    assert_eq!(house.engines.attach(id, Instant::now()).await.unwrap_err(), AttachError::Deadline);
+    assert_eq!(
+        house.engines.attach(id, Instant::now()).await.unwrap_err(),
+        AttachError::Deadline
+    );
     house.attach(id).await;
     house.engines.shutdown().await;
 }
@@ -71,7 +89,10 @@ async fn a_deadline_that_passed_ends_the_wait_and_not_the_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
     let house = House::open().await;
-    let limits = ClusterLimits { sleep_after: Duration::from_millis(200), ..ClusterLimits::default() };
+    let limits = ClusterLimits {
+        sleep_after: Duration::from_millis(200),
+        ..ClusterLimits::default()
+    };
     let id = house.create_with(spec(1, limits)).await;
     let mut lease = house.attach(id).await;
     let root = Client::login(&lease.socket, "root", "first").await.unwrap();
@@ -79,8 +100,20 @@ async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
     let request = lease.yield_request().await.unwrap();
     assert_eq!(request.yes().await, Verdict::Evicted);
     drop((root, lease));
-    eventually("asleep", async || house.engines.state(id) == Some(ClusterState::Asleep)).await;
-    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineSlept { sessions_evicted: 1, .. })), 1);
+    eventually("asleep", async || {
+        house.engines.state(id) == Some(ClusterState::Asleep)
+    })
+    .await;
+    assert_eq!(
+        house.memory.count(|e| matches!(
+            e,
+            Event::EngineSlept {
+                sessions_evicted: 1,
+                ..
+            }
+        )),
+        1
+    );
     assert!(!house.memory.row(id).awake);
 }
 
@@ -95,7 +128,11 @@ async fn a_busy_session_or_an_open_transaction_holds_a_cluster_awake() {
     let id = house.create_with(spec(1, limits)).await;
     let mut lease = house.attach(id).await;
     // Busy from birth: nobody asks, and an operator is told so.
-    assert!(tokio::time::timeout(Duration::from_millis(400), lease.yield_request()).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(400), lease.yield_request())
+            .await
+            .is_err()
+    );
     let engines = house.engines.clone();
     let operator = tokio::spawn(async move { engines.sleep(id).await });
     lease.yield_request().await.unwrap().no();
@@ -106,11 +143,18 @@ async fn a_busy_session_or_an_open_transaction_holds_a_cluster_awake() {
     let begun = Instant::now();
     lease.report(Activity::InTransaction);
     let request = lease.yield_request().await.unwrap();
-    assert!(begun.elapsed() >= Duration::from_millis(600), "asked after {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() >= Duration::from_millis(600),
+        "asked after {:?}",
+        begun.elapsed()
+    );
     assert!(request.past_idle_transaction);
     drop(request);
     drop(lease);
-    eventually("asleep", async || house.engines.state(id) == Some(ClusterState::Asleep)).await;
+    eventually("asleep", async || {
+        house.engines.state(id) == Some(ClusterState::Asleep)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +170,9 @@ async fn one_no_among_many_resumes_everybody() {
     no.unwrap().no();
     assert_eq!(verdict.await.unwrap(), Verdict::Resume);
     assert!(operator.await.unwrap().is_err());
-    let mut root = Client::login(&willing.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&willing.socket, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(root.one("SELECT 1").await, "1", "the engine never noticed");
     assert_eq!(house.memory.starts(), 1);
     house.engines.shutdown().await;
@@ -143,7 +189,11 @@ async fn who_knocks_while_it_goes_to_sleep_is_served_by_the_next_run() {
     let request = lease.yield_request().await.unwrap();
     assert_eq!(house.engines.state(id), Some(ClusterState::Draining));
     let engines = house.engines.clone();
-    let knock = tokio::spawn(async move { engines.attach(id, Instant::now() + Duration::from_secs(30)).await });
+    let knock = tokio::spawn(async move {
+        engines
+            .attach(id, Instant::now() + Duration::from_secs(30))
+            .await
+    });
     assert_eq!(request.yes().await, Verdict::Evicted);
     drop(lease);
     operator.await.unwrap().unwrap();
@@ -166,7 +216,10 @@ async fn a_second_engine_on_one_data_directory_is_impossible() {
     std::fs::create_dir(&settings.folder).unwrap();
     std::os::unix::fs::symlink(engines_folder, settings.folder.join("engines")).unwrap();
     let second = House::engines(&settings, &other).await;
-    second.adopt(spec(1, ClusterLimits::default()), true).await.unwrap();
+    second
+        .adopt(spec(1, ClusterLimits::default()), true)
+        .await
+        .unwrap();
     let refused = second.wake(id).await.unwrap_err().to_string();
     assert!(refused.contains("another engine still runs"), "{refused}");
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
@@ -183,11 +236,18 @@ async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
     root.run("CREATE USER app@'10.%' IDENTIFIED BY 'one'").await;
     let asked = Instant::now();
     let app = vec!["app".to_owned()];
-    let book = house.engines.accounts(id, app.clone(), asked).await.unwrap();
+    let book = house
+        .engines
+        .accounts(id, app.clone(), asked)
+        .await
+        .unwrap();
     assert!(book.read_began.unwrap() > asked);
     assert_eq!(book.accounts.len(), 1, "nobody else was asked for");
     let read = book.accounts.iter().find(|a| a.user == "app").unwrap();
-    assert_eq!((read.host.as_str(), &read.verifiers[..]), ("10.%", &[Verifier::Native(stage2("one"))][..]));
+    assert_eq!(
+        (read.host.as_str(), &read.verifiers[..]),
+        ("10.%", &[Verifier::Native(stage2("one"))][..])
+    );
     root.run("ALTER USER app@'10.%' IDENTIFIED BY 'two'").await;
     drop((root, lease));
     house.engines.sleep(id).await.unwrap();
@@ -195,7 +255,14 @@ async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
     let read = book.accounts.iter().find(|a| a.user == "app").unwrap();
     assert_eq!(read.verifiers, [Verifier::Native(stage2("two"))]);
     assert!(book.accounts.is_complete());
-    assert!(house.engines.accounts(id, app, Instant::now()).await.is_err(), "a sleeper's are in the ledger");
+    assert!(
+        house
+            .engines
+            .accounts(id, app, Instant::now())
+            .await
+            .is_err(),
+        "a sleeper's are in the ledger"
+    );
     assert_eq!(house.memory.starts(), 1, "nobody woke for it");
 }
 
@@ -203,16 +270,32 @@ async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
 async fn a_new_password_wakes_the_cluster_and_holds() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let book = house.engines.set_password(id, "root", stage2("second")).await.unwrap();
-    assert_eq!(book.accounts.iter().next().unwrap().verifiers, [Verifier::Native(stage2("second"))]);
+    let book = house
+        .engines
+        .set_password(id, "root", stage2("second"))
+        .await
+        .unwrap();
+    assert_eq!(
+        book.accounts.iter().next().unwrap().verifiers,
+        [Verifier::Native(stage2("second"))]
+    );
     let lease = house.attach(id).await;
     assert!(Client::login(&lease.socket, "root", "first").await.is_err());
-    Client::login(&lease.socket, "root", "second").await.unwrap();
+    Client::login(&lease.socket, "root", "second")
+        .await
+        .unwrap();
     drop(lease);
     house.engines.sleep(id).await.unwrap();
     let lease = house.attach(id).await;
-    Client::login(&lease.socket, "root", "second").await.unwrap();
-    let unknown = house.engines.set_password(id, "nobody", stage2("x")).await.unwrap_err().to_string();
+    Client::login(&lease.socket, "root", "second")
+        .await
+        .unwrap();
+    let unknown = house
+        .engines
+        .set_password(id, "nobody", stage2("x"))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(unknown.contains("nobody"), "{unknown}");
     house.engines.shutdown().await;
 }
@@ -226,10 +309,18 @@ async fn work_whose_client_is_gone_is_ended_in_the_engine() {
     let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
     let mut look = Client::login(&lease.socket, "root", "first").await.unwrap();
-    let count = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID={session} AND INFO LIKE '%600%'");
+    let count = format!(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID={session} AND INFO LIKE '%600%'"
+    );
     eventually("at work", async || look.one(&count).await == "1").await;
-    house.engines.end_session(id, tidegate_model::RunEpoch(99), tidegate_model::EngineSessionId(session));
-    house.engines.end_session(id, lease.run, tidegate_model::EngineSessionId(session));
+    house.engines.end_session(
+        id,
+        tidegate_model::RunEpoch(99),
+        tidegate_model::EngineSessionId(session),
+    );
+    house
+        .engines
+        .end_session(id, lease.run, tidegate_model::EngineSessionId(session));
     assert!(work.await.unwrap().is_err());
     house.engines.shutdown().await;
 }
@@ -246,8 +337,16 @@ async fn removing_leaves_nothing_and_tells_those_who_wait() {
     // Asked, did not answer, and was not waited for.
     while lease.yield_request().await.is_some() {}
     assert_eq!(house.engines.state(id), None);
-    assert_eq!(std::fs::read_dir(house.settings.folder.join("engines")).unwrap().count(), 0);
-    assert_eq!(house.engines.attach(id, Instant::now()).await.unwrap_err(), AttachError::Gone);
+    assert_eq!(
+        std::fs::read_dir(house.settings.folder.join("engines"))
+            .unwrap()
+            .count(),
+        0
+    );
+    assert_eq!(
+        house.engines.attach(id, Instant::now()).await.unwrap_err(),
+        AttachError::Gone
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,16 +357,38 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_mended() {
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, b"not a tablespace").unwrap();
     let far = Instant::now() + Duration::from_secs(60);
-    let AttachError::Failed(reason) = house.engines.attach(id, far).await.unwrap_err() else { panic!("started") };
-    assert!(reason.contains("ibdata1") && reason.contains("engine.log"), "{reason}");
+    let AttachError::Failed(reason) = house.engines.attach(id, far).await.unwrap_err() else {
+        panic!("started")
+    };
+    assert!(
+        reason.contains("ibdata1") && reason.contains("engine.log"),
+        "{reason}"
+    );
     assert_eq!(house.engines.state(id), Some(ClusterState::Failed));
     assert_eq!(house.engines.failure(id).unwrap(), reason);
-    assert_eq!(house.memory.count(|e| matches!(e, Event::EngineFailed { .. })), 1);
+    assert_eq!(
+        house
+            .memory
+            .count(|e| matches!(e, Event::EngineFailed { .. })),
+        1
+    );
     // While the backoff lasts the same is told again, and nothing is started.
-    assert_eq!(house.engines.attach(id, far).await.unwrap_err(), AttachError::Failed(reason));
-    assert!(house.engines.accounts(id, vec!["root".to_owned()], Instant::now()).await.is_err());
+    assert_eq!(
+        house.engines.attach(id, far).await.unwrap_err(),
+        AttachError::Failed(reason)
+    );
+    assert!(
+        house
+            .engines
+            .accounts(id, vec!["root".to_owned()], Instant::now())
+            .await
+            .is_err()
+    );
     std::fs::write(&file, good).unwrap();
-    eventually("mended", async || house.engines.attach(id, far).await.is_ok()).await;
+    eventually("mended", async || {
+        house.engines.attach(id, far).await.is_ok()
+    })
+    .await;
     assert_eq!(house.engines.failure(id), None);
     house.engines.shutdown().await;
 }
@@ -288,12 +409,19 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
     let id = house.create(1).await;
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
-    assert_eq!(root.one("SELECT USER()").await, "root@203.0.113.9", "the engine knows the client's address");
+    assert_eq!(
+        root.one("SELECT USER()").await,
+        "root@203.0.113.9",
+        "the engine knows the client's address"
+    );
     let got = root
         .query("SELECT @@character_set_server, @@collation_server, @@sql_mode LIKE '%STRICT_TRANS_TABLES%', @@max_allowed_packet >= 64*1024*1024, @@local_infile, @@max_connections, @@port + @@skip_networking")
         .await
         .unwrap();
-    assert_eq!(got[0][..6], ["utf8mb4", "utf8mb4_general_ci", "1", "1", "1", "200"]);
+    assert_eq!(
+        got[0][..6],
+        ["utf8mb4", "utf8mb4_general_ci", "1", "1", "1", "200"]
+    );
     assert!(root.one("SHOW CREATE DATABASE test").await == "test");
     root.run("CREATE DATABASE app; ").await;
     root.run("CREATE TABLE app.t (t TEXT)").await;
@@ -303,39 +431,71 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
     root.run("GRANT SELECT ON app.* TO other@'%'").await;
     // Filled by a tool of the package mariadb-client; the tests' script brings it.
     if std::env::var_os("TIDEGATE_TZINFO_TO_SQL").is_some() {
-        let summer = root.one("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')").await;
+        let summer = root
+            .one("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')")
+            .await;
         assert_eq!(summer, "2026-07-01 14:00:00");
         let crash_safe = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'time_zone%' AND CREATE_OPTIONS LIKE '%transactional=1%'";
         assert_eq!(root.one(crash_safe).await, "5");
     } else {
         common::not_run("named time zones: TIDEGATE_TZINFO_TO_SQL is not set");
     }
-    let users = root.query("SELECT user FROM mysql.global_priv ORDER BY user").await.unwrap();
-    assert_eq!(users.into_iter().flatten().collect::<Vec<_>>(), ["mariadb.sys", "other", "root", "tidegate.admin"]);
+    let users = root
+        .query("SELECT user FROM mysql.global_priv ORDER BY user")
+        .await
+        .unwrap();
+    assert_eq!(
+        users.into_iter().flatten().collect::<Vec<_>>(),
+        ["mariadb.sys", "other", "root", "tidegate.admin"]
+    );
     house.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_limits_reach_the_running_engine_and_the_next_one() {
     let house = House::open().await;
-    let id = house.create_with(spec(1, ClusterLimits { connections_max: 15, ..ClusterLimits::default() })).await;
+    let id = house
+        .create_with(spec(
+            1,
+            ClusterLimits {
+                connections_max: 15,
+                ..ClusterLimits::default()
+            },
+        ))
+        .await;
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
     assert_eq!(root.one("SELECT @@max_connections").await, "15");
-    let more = ClusterLimits { connections_max: 50, ..ClusterLimits::default() };
+    let more = ClusterLimits {
+        connections_max: 50,
+        ..ClusterLimits::default()
+    };
     house.engines.set_limits(id, more).await.unwrap();
-    eventually("the running engine takes more", async || root.one("SELECT @@max_connections").await == "50").await;
+    eventually("the running engine takes more", async || {
+        root.one("SELECT @@max_connections").await == "50"
+    })
+    .await;
     lease.report(Activity::Idle);
     drop((root, lease));
     house.engines.sleep(id).await.unwrap();
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
-    assert_eq!(root.one("SELECT @@max_connections").await, "50", "the next run begins with it");
+    assert_eq!(
+        root.one("SELECT @@max_connections").await,
+        "50",
+        "the next run begins with it"
+    );
     lease.report(Activity::Idle);
     // Its present patience would hold it awake for five minutes.
-    let soon = ClusterLimits { sleep_after: Duration::from_millis(200), ..more };
+    let soon = ClusterLimits {
+        sleep_after: Duration::from_millis(200),
+        ..more
+    };
     house.engines.set_limits(id, soon).await.unwrap();
     drop((root, lease));
-    eventually("it falls asleep", async || house.engines.state(id) == Some(ClusterState::Asleep)).await;
+    eventually("it falls asleep", async || {
+        house.engines.state(id) == Some(ClusterState::Asleep)
+    })
+    .await;
     house.engines.shutdown().await;
 }

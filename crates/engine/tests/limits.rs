@@ -1,6 +1,12 @@
-//! Limits of one cluster on real engines: a tenant at its limit gets an error, and its neighbours notice nothing.
+//! Limits of one cluster on real engines: a tenant at its limit gets an error, and its neighbours
+//! notice nothing.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
@@ -25,15 +31,24 @@ fn proc_file(pid: i32, name: &str) -> String {
 /// A statement that keeps half a gigabyte in memory.
 async fn fill_memory(client: &mut Client) -> Result<Vec<Vec<String>>, String> {
     client.run("USE test").await;
-    client.run("SET SESSION max_heap_table_size = 4294967296").await;
-    client.run("CREATE OR REPLACE TABLE filler (a CHAR(250)) ENGINE=MEMORY").await;
-    client.query("INSERT INTO filler SELECT REPEAT('x', 250) FROM seq_1_to_2000000").await
+    client
+        .run("SET SESSION max_heap_table_size = 4294967296")
+        .await;
+    client
+        .run("CREATE OR REPLACE TABLE filler (a CHAR(250)) ENGINE=MEMORY")
+        .await;
+    client
+        .query("INSERT INTO filler SELECT REPEAT('x', 250) FROM seq_1_to_2000000")
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
     let house = House::open().await;
-    let limits = ClusterLimits { memory_max_bytes: 256 << 20, ..ClusterLimits::default() };
+    let limits = ClusterLimits {
+        memory_max_bytes: 256 << 20,
+        ..ClusterLimits::default()
+    };
     let small = house.create_with(spec(1, limits)).await;
     let neighbour = house.create(2).await;
     let (lease, other) = (house.attach(small).await, house.attach(neighbour).await);
@@ -48,8 +63,12 @@ async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
     assert_eq!(house.pid(small), Some(engine), "the same process as before");
     assert_eq!(bystander.one("SELECT 1").await, "1");
     assert_eq!(house.memory.starts(), 2, "nothing was started again");
-    let score =
-        |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap().trim().parse::<i32>();
+    let score = |pid: &str| {
+        std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj"))
+            .unwrap()
+            .trim()
+            .parse::<i32>()
+    };
     assert!(score(&engine.to_string()).unwrap() > score(&gateway.to_string()).unwrap());
     house.engines.shutdown().await;
 }
@@ -62,36 +81,75 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
         assert!(force.memory.reason.is_some());
         return common::not_run("no control groups of engines on this machine");
     }
-    let limits = ClusterLimits { tasks_max: 100, cpu_weight: 50, ..ClusterLimits::default() };
+    let limits = ClusterLimits {
+        tasks_max: 100,
+        cpu_weight: 50,
+        ..ClusterLimits::default()
+    };
     let id = house.create_with(spec(1, limits)).await;
     let lease = house.attach(id).await;
     let pid = house.pid(id).unwrap();
     let before = groups(pid);
-    assert!(!before.is_empty() && groups(std::process::id().cast_signed()).len() < before.len(), "{before:?}");
-    assert!(proc_file(pid, "limits").lines().any(|l| l.starts_with("Max processes") && l.contains(" 100 ")));
+    assert!(
+        !before.is_empty() && groups(std::process::id().cast_signed()).len() < before.len(),
+        "{before:?}"
+    );
+    assert!(
+        proc_file(pid, "limits")
+            .lines()
+            .any(|l| l.starts_with("Max processes") && l.contains(" 100 "))
+    );
     let usage = house.engines.usage(id).await.unwrap();
     assert!(usage.memory_bytes.unwrap() > 10 << 20, "{usage:?}");
-    assert!(usage.tasks.unwrap() > 5 && usage.cpu_micros.unwrap() > 1000, "{usage:?}");
+    assert!(
+        usage.tasks.unwrap() > 5 && usage.cpu_micros.unwrap() > 1000,
+        "{usage:?}"
+    );
     // While it runs.
-    house.engines.set_limits(id, ClusterLimits { memory_max_bytes: 2 << 30, tasks_max: 90, ..limits }).await.unwrap();
+    house
+        .engines
+        .set_limits(
+            id,
+            ClusterLimits {
+                memory_max_bytes: 2 << 30,
+                tasks_max: 90,
+                ..limits
+            },
+        )
+        .await
+        .unwrap();
     let pids_max = || {
-        let path = before.iter().map(|group| PathBuf::from(format!("/sys/fs/cgroup/pids{}/pids.max", group.display())));
-        path.filter_map(|path| std::fs::read_to_string(path).ok()).next()
+        let path = before
+            .iter()
+            .map(|group| PathBuf::from(format!("/sys/fs/cgroup/pids{}/pids.max", group.display())));
+        path.filter_map(|path| std::fs::read_to_string(path).ok())
+            .next()
     };
     if force.tasks.by == Enforcer::CgroupV1 && pids_max().is_some() {
-        eventually("the new limit of tasks", async || pids_max().unwrap().trim() == "90").await;
+        eventually("the new limit of tasks", async || {
+            pids_max().unwrap().trim() == "90"
+        })
+        .await;
     }
     drop(lease);
     house.engines.sleep(id).await.unwrap();
     assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
     let asleep = house.engines.usage(id).await.unwrap();
     assert_eq!((asleep.memory_bytes, asleep.tasks), (Some(0), Some(0)));
-    assert!(asleep.cpu_micros >= usage.cpu_micros, "what it used before is kept: {asleep:?}");
+    assert!(
+        asleep.cpu_micros >= usage.cpu_micros,
+        "what it used before is kept: {asleep:?}"
+    );
     for group in before {
         let left = std::fs::read_dir("/sys/fs/cgroup")
             .unwrap()
             .flatten()
-            .filter(|hierarchy| hierarchy.path().join(group.strip_prefix("/").unwrap()).exists());
+            .filter(|hierarchy| {
+                hierarchy
+                    .path()
+                    .join(group.strip_prefix("/").unwrap())
+                    .exists()
+            });
         assert_eq!(left.count(), 0, "{}", group.display());
     }
     house.engines.shutdown().await;
@@ -100,19 +158,31 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit() {
     let house = House::open_with(|s| s.cgroup = CgroupChoice::Off).await;
-    let limits = ClusterLimits { memory_max_bytes: 256 << 20, ..ClusterLimits::default() };
+    let limits = ClusterLimits {
+        memory_max_bytes: 256 << 20,
+        ..ClusterLimits::default()
+    };
     let id = house.create_with(spec(1, limits)).await;
     let force = house.engines.limits_in_force();
     assert_eq!(
         (force.memory.by, force.cpu.by, force.kill.by),
         (Enforcer::Rlimit, Enforcer::Nothing, Enforcer::Nothing)
     );
-    assert!(force.missing().iter().any(|m| m.contains("engine.cgroup")), "{force:?}");
+    assert!(
+        force.missing().iter().any(|m| m.contains("engine.cgroup")),
+        "{force:?}"
+    );
     assert_eq!(LimitsInForce::probe(&house.settings), force);
     let lease = house.attach(id).await;
-    assert_eq!(groups(house.pid(id).unwrap()), groups(std::process::id().cast_signed()));
+    assert_eq!(
+        groups(house.pid(id).unwrap()),
+        groups(std::process::id().cast_signed())
+    );
     let usage = house.engines.usage(id).await.unwrap();
-    assert!(usage.memory_bytes.unwrap() > 10 << 20 && usage.tasks.unwrap() > 5, "{usage:?}");
+    assert!(
+        usage.memory_bytes.unwrap() > 10 << 20 && usage.tasks.unwrap() > 5,
+        "{usage:?}"
+    );
     let mut tenant = Client::login(&lease.socket, "root", "first").await.unwrap();
     let refused = fill_memory(&mut tenant).await.unwrap_err();
     assert!(!refused.contains("closed"), "{refused}");

@@ -1,7 +1,12 @@
-//! What clusters share (turns of starts and recoveries, KILLs, commands), each filled from one cluster while another
-//! one is used: nobody waits for somebody else's engine.
+//! What clusters share (turns of starts and recoveries, KILLs, commands), each filled from one
+//! cluster while another one is used: nobody waits for somebody else's engine.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 mod common;
 
@@ -31,7 +36,11 @@ async fn with_a_stuck_start(clean: bool) -> (House, ClusterId) {
     })
     .await;
     signal(&house, stuck, Signal::STOP);
-    assert_eq!(house.engines.state(stuck), Some(ClusterState::Waking), "frozen before it was up");
+    assert_eq!(
+        house.engines.state(stuck),
+        Some(ClusterState::Waking),
+        "frozen before it was up"
+    );
     (house, stuck)
 }
 
@@ -72,21 +81,37 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
     let (lease, good) = (house.attach(stuck).await, house.attach(other).await);
     signal(&house, stuck, Signal::STOP);
     for session in 0..1000 {
-        house.engines.end_session(stuck, lease.run, EngineSessionId(session));
+        house
+            .engines
+            .end_session(stuck, lease.run, EngineSessionId(session));
     }
     for _ in 0..500 {
         let engines = house.engines.clone();
-        tokio::spawn(async move { engines.accounts(stuck, vec!["root".to_owned()], Instant::now()).await });
+        tokio::spawn(async move {
+            engines
+                .accounts(stuck, vec!["root".to_owned()], Instant::now())
+                .await
+        });
     }
     let mut root = Client::login(&good.socket, "root", "first").await.unwrap();
     let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
-    house.engines.accounts(other, vec!["root".to_owned()], Instant::now()).await.unwrap();
-    house.engines.end_session(other, good.run, EngineSessionId(session));
+    house
+        .engines
+        .accounts(other, vec!["root".to_owned()], Instant::now())
+        .await
+        .unwrap();
+    house
+        .engines
+        .end_session(other, good.run, EngineSessionId(session));
     assert!(work.await.unwrap().is_err());
     drop(good);
     house.engines.sleep(other).await.unwrap();
-    assert_eq!(house.engines.state(stuck), Some(ClusterState::Awake), "still stuck");
+    assert_eq!(
+        house.engines.state(stuck),
+        Some(ClusterState::Awake),
+        "still stuck"
+    );
     signal(&house, stuck, Signal::KILL);
     house.engines.shutdown().await;
 }
@@ -95,22 +120,42 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
 async fn one_cluster_that_cannot_bind_its_socket_fails_alone_and_comes_back() {
     let house = House::open().await;
     let (blocked, other) = (house.create(1).await, house.create(2).await);
-    let House { memory, settings, temp, engines } = house;
+    let House {
+        memory,
+        settings,
+        temp,
+        engines,
+    } = house;
     engines.shutdown().await;
     let engines = House::engines(&settings, &memory).await;
     let obstacle = settings.folder.join("run/engine-1.sock");
     std::fs::create_dir_all(obstacle.join("full")).unwrap();
     for id in [1, 2] {
-        engines.adopt(spec(id, ClusterLimits::default()), true).await.unwrap();
+        engines
+            .adopt(spec(id, ClusterLimits::default()), true)
+            .await
+            .unwrap();
     }
-    let house = House { engines, memory, settings, temp };
+    let house = House {
+        engines,
+        memory,
+        settings,
+        temp,
+    };
     house.attach(other).await;
-    eventually("failed", async || house.engines.state(blocked) == Some(ClusterState::Failed)).await;
+    eventually("failed", async || {
+        house.engines.state(blocked) == Some(ClusterState::Failed)
+    })
+    .await;
     let why = house.engines.failure(blocked).unwrap();
     assert!(why.contains("engine-1.sock"), "{why}");
     std::fs::remove_dir_all(&obstacle).unwrap();
     eventually("it is tried again", async || {
-        house.engines.attach(blocked, Instant::now() + Duration::from_secs(5)).await.is_ok()
+        house
+            .engines
+            .attach(blocked, Instant::now() + Duration::from_secs(5))
+            .await
+            .is_ok()
     })
     .await;
     house.engines.shutdown().await;
@@ -120,19 +165,38 @@ async fn one_cluster_that_cannot_bind_its_socket_fails_alone_and_comes_back() {
 async fn leftovers_of_removed_clusters_hold_up_no_start() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let House { memory, settings, temp, engines } = house;
+    let House {
+        memory,
+        settings,
+        temp,
+        engines,
+    } = house;
     engines.shutdown().await;
     let leftover = settings.folder.join("engines/7.removing");
     for n in 0..20_000 {
         if n % 200 == 0 {
             std::fs::create_dir_all(leftover.join(format!("d{n}"))).unwrap();
         }
-        std::fs::write(leftover.join(format!("d{}", n - n % 200)).join(n.to_string()), b"x").unwrap();
+        std::fs::write(
+            leftover
+                .join(format!("d{}", n - n % 200))
+                .join(n.to_string()),
+            b"x",
+        )
+        .unwrap();
     }
     let engines = House::engines(&settings, &memory).await;
     assert!(leftover.exists(), "the start did not wait for it");
-    engines.adopt(spec(1, ClusterLimits::default()), true).await.unwrap();
-    let house = House { engines, memory, settings, temp };
+    engines
+        .adopt(spec(1, ClusterLimits::default()), true)
+        .await
+        .unwrap();
+    let house = House {
+        engines,
+        memory,
+        settings,
+        temp,
+    };
     house.attach(id).await;
     eventually("swept beside it", async || !leftover.exists()).await;
     house.engines.shutdown().await;

@@ -1,4 +1,5 @@
-//! One login on its way to a verdict: what its source failed with before, and what a mismatch costs it now.
+//! One login on its way to a verdict: what its source failed with before, and what a mismatch costs
+//! it now.
 
 use crate::failures::Failures;
 use crate::limits;
@@ -22,14 +23,17 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Whether this one goes unjudged: its source has failed under this very name again and again, and waits for all
-    /// the denials that it may wait for at once. Names that exist and names that don't are alike here.
+    /// Whether this one goes unjudged: its source has failed under this very name again and again,
+    /// and waits for all the denials that it may wait for at once. Names that exist and names that
+    /// don't are alike here.
     pub fn goes_unjudged(&self) -> bool {
-        self.place.as_deref().is_some_and(Place::late_full) && self.failures.suspected(self.client, self.name)
+        self.place.as_deref().is_some_and(Place::late_full)
+            && self.failures.suspected(self.client, self.name)
     }
 
-    /// Counts a mismatch as soon as it is seen, whatever is answered in the end and however long that takes: guesses
-    /// that are made together must not pass before the first of them has counted.
+    /// Counts a mismatch as soon as it is seen, whatever is answered in the end and however long
+    /// that takes: guesses that are made together must not pass before the first of them has
+    /// counted.
     pub fn count_mismatch(&mut self) {
         self.late = self.failures.add(self.client, self.name);
         if self.late > 1

@@ -1,4 +1,5 @@
-//! Made-up data for names that do not exist, keyed so that asking twice gets the same, before and after a restart.
+//! Made-up data for names that do not exist, keyed so that asking twice gets the same, before and
+//! after a restart.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -12,7 +13,10 @@ pub(crate) struct Decoy {
 
 impl Decoy {
     pub fn new(key: Zeroizing<[u8; 32]>) -> Result<Self, tidegate_model::id::RandomError> {
-        Ok(Self { key, prefix: Prefix::random()? })
+        Ok(Self {
+            key,
+            prefix: Prefix::random()?,
+        })
     }
 
     /// A prefix that no cluster has (59 random bits, never stored), for names that can't have one.
@@ -20,22 +24,28 @@ impl Decoy {
         self.prefix.clone()
     }
 
-    /// Tag of a prefix, by which an unknown one gets its behaviour. `None`: a name that can't have a prefix.
+    /// Tag of a prefix, by which an unknown one gets its behaviour. `None`: a name that can't have
+    /// a prefix.
     pub fn tag(&self, prefix: Option<&Prefix>) -> PrefixTag {
-        let [a, b, c, d, e, f, g, h, ..] = self.digest("prefix", prefix.map_or("", Prefix::as_str).as_bytes());
+        let [a, b, c, d, e, f, g, h, ..] =
+            self.digest("prefix", prefix.map_or("", Prefix::as_str).as_bytes());
         PrefixTag(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 
     /// The stage 2 of an account that does not exist.
     pub fn stage2(&self, slot: usize) -> [u8; 20] {
         let mut out = [0; 20];
-        out.iter_mut().zip(self.digest("stage 2", &slot.to_le_bytes())).for_each(|(o, d)| *o = d);
+        out.iter_mut()
+            .zip(self.digest("stage 2", &slot.to_le_bytes()))
+            .for_each(|(o, d)| *o = d);
         out
     }
 
     fn digest(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
         // Any key length is valid for HMAC, so this never fails.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.key) else { return [0; 32] };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.key) else {
+            return [0; 32];
+        };
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
         mac.update(data);

@@ -1,7 +1,8 @@
 //! Logs a client in to its engine with what it has proved.
 //!
-//! The leg starts with a PROXY v2 header that carries the client's address, so that grants, PROCESSLIST and logs tell
-//! the truth; then `wire`'s client half speaks, with exactly the capabilities granted to the client.
+//! The leg starts with a PROXY v2 header that carries the client's address, so that grants,
+//! PROCESSLIST and logs tell the truth; then `wire`'s client half speaks, with exactly the
+//! capabilities granted to the client.
 
 use crate::limits;
 use rustix::io::Errno;
@@ -63,8 +64,14 @@ pub(crate) async fn log_in(socket: &Path, who: &Who<'_>) -> Result<EngineLogin, 
     loop {
         match machine.on_packet(packets.next().await?) {
             Ok(ClientStep::Send(bytes)) => packets.stream.write_all(&bytes).await?,
-            Ok(ClientStep::Done { ok, connection_id, .. }) => {
-                return Ok(EngineLogin { stream: packets.into_stream()?, session: connection_id, ok });
+            Ok(ClientStep::Done {
+                ok, connection_id, ..
+            }) => {
+                return Ok(EngineLogin {
+                    stream: packets.into_stream()?,
+                    session: connection_id,
+                    ok,
+                });
             }
             Ok(ClientStep::Refused(err)) => return Err(LoginFailure::Refused(err)),
             Err(e) => return Err(LoginFailure::Broken(e.to_string())),
@@ -72,13 +79,15 @@ pub(crate) async fn log_in(socket: &Path, who: &Who<'_>) -> Result<EngineLogin, 
     }
 }
 
-/// Connects and says who comes. A Unix socket is connected when the call returns and takes a few bytes at once, so
-/// nothing is waited for but a full backlog, which shows as EAGAIN; the caller's deadline ends that wait.
+/// Connects and says who comes. A Unix socket is connected when the call returns and takes a few
+/// bytes at once, so nothing is waited for but a full backlog, which shows as EAGAIN; the caller's
+/// deadline ends that wait.
 async fn connect(path: &Path, header: &[u8]) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     loop {
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let socket =
+            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         match rustix::net::connect(&socket, &address) {
             Ok(()) => {}
             Err(Errno::AGAIN | Errno::INTR) => {
@@ -89,13 +98,15 @@ async fn connect(path: &Path, header: &[u8]) -> io::Result<UnixStream> {
         }
         let sent = rustix::net::send(&socket, header, SendFlags::NOSIGNAL)?;
         let mut stream = UnixStream::from_std(socket.into())?;
-        stream.write_all(header.get(sent..).unwrap_or_default()).await?;
+        stream
+            .write_all(header.get(sent..).unwrap_or_default())
+            .await?;
         return Ok(stream);
     }
 }
 
-/// The engine's packets during the login. It speaks only when it was spoken to, so a read may take all there is: half
-/// as many system calls as a header and a payload at a time.
+/// The engine's packets during the login. It speaks only when it was spoken to, so a read may take
+/// all there is: half as many system calls as a header and a payload at a time.
 struct Packets {
     stream: UnixStream,
     reader: PacketReader,
@@ -108,13 +119,21 @@ const READ: usize = 1024;
 
 impl Packets {
     fn new(stream: UnixStream) -> Self {
-        Self { stream, reader: PacketReader::new(ENGINE_PACKET_MAX), buffer: [0; READ], ahead: 0..0 }
+        Self {
+            stream,
+            reader: PacketReader::new(ENGINE_PACKET_MAX),
+            buffer: [0; READ],
+            ahead: 0..0,
+        }
     }
 
     async fn next(&mut self) -> Result<Packet, LoginFailure> {
         loop {
             let bytes = self.buffer.get(self.ahead.clone()).unwrap_or_default();
-            let (taken, packet) = self.reader.feed(bytes).map_err(|e| LoginFailure::Broken(e.to_string()))?;
+            let (taken, packet) = self
+                .reader
+                .feed(bytes)
+                .map_err(|e| LoginFailure::Broken(e.to_string()))?;
             self.ahead.start += taken;
             if let Some(packet) = packet {
                 return Ok(packet);

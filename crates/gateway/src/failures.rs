@@ -1,9 +1,12 @@
 //! Failed logins of late: the more there were, the later the next refusal is sent.
 //!
-//! Counted per source and per source with the login name as it was written, and in the same way for the networks that
-//! the source lies in: whoever has a whole network must not begin anew with each of its addresses. Never delays a right password, and never knows whether a name exists.
+//! Counted per source and per source with the login name as it was written, and in the same way for
+//! the networks that the source lies in: whoever has a whole network must not begin anew with each
+//! of its addresses. Never delays a right password, and never knows whether a name exists.
 
-use crate::limits::{FAILURES_FREE, FAILURES_FREE_OF_SOURCE, FAILURES_HALF_LIFE, FAILURES_SETS, LATE_TICKS_MAX};
+use crate::limits::{
+    FAILURES_FREE, FAILURES_FREE_OF_SOURCE, FAILURES_HALF_LIFE, FAILURES_SETS, LATE_TICKS_MAX,
+};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,7 +27,12 @@ pub(crate) struct Failures {
 
 impl Default for Failures {
     fn default() -> Self {
-        Self { keys: RandomState::new(), began: Instant::now(), sources: Table::new(), names: Table::new() }
+        Self {
+            keys: RandomState::new(),
+            began: Instant::now(),
+            sources: Table::new(),
+            names: Table::new(),
+        }
     }
 }
 
@@ -33,11 +41,13 @@ impl Failures {
     pub fn add(&self, client: IpAddr, name: &[u8]) -> u32 {
         let now = self.now();
         let free = FAILURES_FREE_OF_SOURCE.into_iter().zip(FAILURES_FREE);
-        let late = networks(client).zip(free).map(|(network, (free_of_source, free))| {
-            let of_source = self.sources.add(self.keys.hash_one(network), now);
-            let of_name = self.names.add(self.keys.hash_one((network, name)), now);
-            ticks(of_source, free_of_source).max(ticks(of_name, free))
-        });
+        let late = networks(client)
+            .zip(free)
+            .map(|(network, (free_of_source, free))| {
+                let of_source = self.sources.add(self.keys.hash_one(network), now);
+                let of_name = self.names.add(self.keys.hash_one((network, name)), now);
+                ticks(of_source, free_of_source).max(ticks(of_name, free))
+            });
         late.max().unwrap_or(1)
     }
 
@@ -46,11 +56,13 @@ impl Failures {
         let now = self.now();
         for network in networks(client) {
             self.sources.take_back(self.keys.hash_one(network), now);
-            self.names.take_back(self.keys.hash_one((network, name)), now);
+            self.names
+                .take_back(self.keys.hash_one((network, name)), now);
         }
     }
 
-    /// Forgets what this source mistyped under a name whose password it has, and nothing that it tried under others.
+    /// Forgets what this source mistyped under a name whose password it has, and nothing that it
+    /// tried under others.
     pub fn forgive(&self, client: IpAddr, name: &[u8]) {
         if let Some(source) = networks(client).next() {
             self.names.forget(self.keys.hash_one((source, name)));
@@ -60,8 +72,13 @@ impl Failures {
     /// Whether this source has failed under this name more often than people mistype.
     pub fn suspected(&self, client: IpAddr, name: &[u8]) -> bool {
         let [free, ..] = FAILURES_FREE;
-        let count = |source| self.names.count(self.keys.hash_one((source, name)), self.now());
-        networks(client).next().is_some_and(|source| count(source) > free)
+        let count = |source| {
+            self.names
+                .count(self.keys.hash_one((source, name)), self.now())
+        };
+        networks(client)
+            .next()
+            .is_some_and(|source| count(source) > free)
     }
 
     /// Seconds of our life.
@@ -76,12 +93,16 @@ fn networks(client: IpAddr) -> impl Iterator<Item = (u128, u8)> {
         IpAddr::V4(address) => (u32::from(address).into(), 32, &[32, 24]),
         IpAddr::V6(address) => (address.into(), 128, &[64, 56, 48]),
     };
-    bits.iter().map(move |bits| (address >> (width - bits), *bits))
+    bits.iter()
+        .map(move |bits| (address >> (width - bits), *bits))
 }
 
 /// One for the free ones, then doubling.
 fn ticks(failures: u32, free: u32) -> u32 {
-    1_u32.checked_shl(failures.saturating_sub(free)).unwrap_or(LATE_TICKS_MAX).min(LATE_TICKS_MAX)
+    1_u32
+        .checked_shl(failures.saturating_sub(free))
+        .unwrap_or(LATE_TICKS_MAX)
+        .min(LATE_TICKS_MAX)
 }
 
 /// 16 bytes; the size of a whole table is in the comment of `FAILURES_SETS`.
@@ -102,7 +123,8 @@ impl Entry {
 
 type Set = [Entry; WAYS];
 
-/// Of a fixed size from the start, whatever comes. Each set has its own lock, and no operation reads more than one set.
+/// Of a fixed size from the start, whatever comes. Each set has its own lock, and no operation
+/// reads more than one set.
 #[derive(Debug)]
 struct Table(Vec<Mutex<Set>>);
 
@@ -118,22 +140,37 @@ impl Table {
     }
 
     fn add(&self, tag: u64, now: u32) -> u32 {
-        let Some(mut set) = self.set(tag) else { return 1 };
+        let Some(mut set) = self.set(tag) else {
+            return 1;
+        };
         let known = set.iter().position(|e| e.tag == tag && e.count > 0);
         let at = known.or_else(|| {
-            let least = set.iter().enumerate().min_by_key(|(_, e)| (e.left(now), e.at));
+            let least = set
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, e)| (e.left(now), e.at));
             least.map(|(at, _)| at)
         });
-        let Some(entry) = at.and_then(|at| set.get_mut(at)) else { return 1 };
+        let Some(entry) = at.and_then(|at| set.get_mut(at)) else {
+            return 1;
+        };
         let before = if entry.tag == tag { entry.left(now) } else { 0 };
-        *entry = Entry { tag, count: before.saturating_add(1), at: now };
+        *entry = Entry {
+            tag,
+            count: before.saturating_add(1),
+            at: now,
+        };
         entry.count
     }
 
     fn take_back(&self, tag: u64, now: u32) {
         let Some(mut set) = self.set(tag) else { return };
         if let Some(entry) = set.iter_mut().find(|e| e.tag == tag) {
-            *entry = Entry { tag, count: entry.left(now).saturating_sub(1), at: now };
+            *entry = Entry {
+                tag,
+                count: entry.left(now).saturating_sub(1),
+                at: now,
+            };
         }
     }
 

@@ -1,4 +1,5 @@
-//! The delay after failed logins: its growth, its end, whom it never meets, and its bound in memory.
+//! The delay after failed logins: its growth, its end, whom it never meets, and its bound in
+//! memory.
 
 use super::*;
 use crate::limits;
@@ -13,19 +14,34 @@ const B: &str = "198.51.100.7";
 #[test]
 fn case_49_the_delay_of_a_no_grows_for_its_source_and_name_only() {
     let failures = Failures::default();
-    let said: Vec<u32> = (0..10).map(|_| failures.add(source(A), b"abcdefghjkmn.root")).collect();
+    let said: Vec<u32> = (0..10)
+        .map(|_| failures.add(source(A), b"abcdefghjkmn.root"))
+        .collect();
     assert_eq!(said, [1, 1, 1, 2, 4, 8, 16, 24, 24, 24]);
     assert!(failures.suspected(source(A), b"abcdefghjkmn.root"));
-    for (from, name) in [(A, "abcdefghjkmn.app"), (B, "abcdefghjkmn.root"), (B, "abcdefghjkmn.app")] {
-        assert!(!failures.suspected(source(from), name.as_bytes()), "{from} {name}");
-        assert_eq!(failures.add(source(from), name.as_bytes()), 1, "{from} {name}");
+    for (from, name) in [
+        (A, "abcdefghjkmn.app"),
+        (B, "abcdefghjkmn.root"),
+        (B, "abcdefghjkmn.app"),
+    ] {
+        assert!(
+            !failures.suspected(source(from), name.as_bytes()),
+            "{from} {name}"
+        );
+        assert_eq!(
+            failures.add(source(from), name.as_bytes()),
+            1,
+            "{from} {name}"
+        );
     }
 }
 
 #[test]
 fn case_49_a_source_that_tries_name_after_name_waits_as_well() {
     let failures = Failures::default();
-    let said: Vec<u32> = (0..30).map(|n| failures.add(source(A), format!("name{n}.root").as_bytes())).collect();
+    let said: Vec<u32> = (0..30)
+        .map(|n| failures.add(source(A), format!("name{n}.root").as_bytes()))
+        .collect();
     assert!(said[..20].iter().all(|t| *t == 1), "{said:?}");
     assert_eq!(said[20..26], [2, 4, 8, 16, 24, 24]);
     assert_eq!(failures.add(source(B), b"name1.root"), 1);
@@ -42,7 +58,11 @@ fn case_49_a_right_password_forgives_its_own_name_and_nothing_else() {
     });
     failures.forgive(source(A), b"abcdefghjkmn.root");
     assert!(!failures.suspected(source(A), b"abcdefghjkmn.root"));
-    assert_eq!(failures.add(source(A), b"guess99.x"), limits::LATE_TICKS_MAX, "the source is still known");
+    assert_eq!(
+        failures.add(source(A), b"guess99.x"),
+        limits::LATE_TICKS_MAX,
+        "the source is still known"
+    );
 }
 
 #[test]
@@ -70,23 +90,47 @@ fn a_flood_of_names_takes_no_more_memory_and_forgets_the_weakest_first() {
     });
     assert_eq!(table.0.len(), sets);
     assert_eq!(bytes, 576 * 1024, "as the bound's comment says");
-    assert_eq!(table.count(7, 2), 40, "who fails again and again is not pushed out by who failed once");
+    assert_eq!(
+        table.count(7, 2),
+        40,
+        "who fails again and again is not pushed out by who failed once"
+    );
 }
 
 #[test]
 fn case_49_a_network_gets_no_fresh_start_with_each_of_its_addresses() {
-    for (from, addresses) in [("2001:db8:1:", "IPv6 /64s of one /48"), ("203.0.113.", "IPv4 addresses of one /24")] {
+    for (from, addresses) in [
+        ("2001:db8:1:", "IPv6 /64s of one /48"),
+        ("203.0.113.", "IPv4 addresses of one /24"),
+    ] {
         let failures = Failures::default();
         let late: Vec<u32> = (0..200)
             .map(|n| {
-                let address = if from.contains(':') { format!("{from}{n:x}::1") } else { format!("{from}{n}") };
+                let address = if from.contains(':') {
+                    format!("{from}{n:x}::1")
+                } else {
+                    format!("{from}{n}")
+                };
                 failures.add(source(&address), b"abcdefghjkmn.root")
             })
             .collect();
         assert_eq!(late[8], 1, "{addresses}: {late:?}");
-        assert!(late[40..].iter().all(|ticks| *ticks == limits::LATE_TICKS_MAX), "{addresses}: {late:?}");
-        assert_eq!(failures.add(source("198.51.100.7"), b"abcdefghjkmn.root"), 1, "others are not touched");
-        assert_eq!(failures.add(source("2001:db8:2::1"), b"abcdefghjkmn.root"), 1, "nor the next network");
+        assert!(
+            late[40..]
+                .iter()
+                .all(|ticks| *ticks == limits::LATE_TICKS_MAX),
+            "{addresses}: {late:?}"
+        );
+        assert_eq!(
+            failures.add(source("198.51.100.7"), b"abcdefghjkmn.root"),
+            1,
+            "others are not touched"
+        );
+        assert_eq!(
+            failures.add(source("2001:db8:2::1"), b"abcdefghjkmn.root"),
+            1,
+            "nor the next network"
+        );
     }
 }
 
@@ -104,12 +148,26 @@ fn a_mismatch_that_is_taken_back_has_not_counted() {
 #[test]
 fn case_49_a_guessing_network_is_not_forgotten_for_a_flood_from_elsewhere() {
     let failures = Failures::default();
-    let guess = |n: u32| failures.add(source(&format!("2001:db8:1:{n:x}::1")), b"abcdefghjkmn.root");
+    let guess = |n: u32| {
+        failures.add(
+            source(&format!("2001:db8:1:{n:x}::1")),
+            b"abcdefghjkmn.root",
+        )
+    };
     (0..60).for_each(|n| {
         guess(n);
     });
     for n in 0..200_000_u32 {
-        failures.add(source(&format!("{}.{}.{}.{}", 11 + n % 89, n >> 16, n >> 8 & 255, n & 255)), b"x.y");
+        failures.add(
+            source(&format!(
+                "{}.{}.{}.{}",
+                11 + n % 89,
+                n >> 16,
+                n >> 8 & 255,
+                n & 255
+            )),
+            b"x.y",
+        );
     }
     assert_eq!(guess(61), limits::LATE_TICKS_MAX);
 }

@@ -1,4 +1,5 @@
-//! The gateway: what all connections share, the accept loop, and the one line each connection ends in.
+//! The gateway: what all connections share, the accept loop, and the one line each connection ends
+//! in.
 
 use crate::decoy::Decoy;
 use crate::failures::Failures;
@@ -37,8 +38,8 @@ pub struct Deps {
     pub journal: Arc<dyn Journal>,
     pub sessions: Sessions,
     pub tls: Arc<rustls::ServerConfig>,
-    /// Key of the behaviour of unknown prefixes. Must survive restarts: a name that behaves otherwise after one does
-    /// not exist.
+    /// Key of the behaviour of unknown prefixes. Must survive restarts: a name that behaves
+    /// otherwise after one does not exist.
     pub decoy_key: Zeroizing<[u8; 32]>,
 }
 
@@ -57,7 +58,8 @@ pub(crate) struct Shared {
     pub failures: Failures,
     pub decoy: Decoy,
     pub reading_turns: ReadingTurns,
-    /// Set when the server stops: logins under way end. Sessions that relay are told by the registry.
+    /// Set when the server stops: logins under way end. Sessions that relay are told by the
+    /// registry.
     pub stop: CancellationToken,
 }
 
@@ -95,7 +97,8 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(settings: GatewaySettings, deps: Deps) -> Result<Self, RandomError> {
         let admission = source::admission(&settings);
-        let held = HeldBudgets::new(usize::try_from(settings.held_per_cluster).unwrap_or(usize::MAX));
+        let held =
+            HeldBudgets::new(usize::try_from(settings.held_per_cluster).unwrap_or(usize::MAX));
         let shared = Shared {
             settings,
             directory: deps.directory,
@@ -112,19 +115,27 @@ impl Gateway {
             reading_turns: ReadingTurns::default(),
             stop: CancellationToken::new(),
         };
-        Ok(Self { shared: Arc::new(shared), tasks: TaskTracker::new() })
+        Ok(Self {
+            shared: Arc::new(shared),
+            tasks: TaskTracker::new(),
+        })
     }
 
-    /// Returns the turns that TLS handshakes take beside this gateway's sessions: other listeners' take part in them.
+    /// Returns the turns that TLS handshakes take beside this gateway's sessions: other listeners'
+    /// take part in them.
     pub fn handshakes(&self) -> Handshakes {
         self.shared.handshakes.clone()
     }
 
-    /// Accepts until `until` is cancelled. Never ends by itself: a failed accept pauses and goes on.
+    /// Accepts until `until` is cancelled. Never ends by itself: a failed accept pauses and goes
+    /// on.
     pub async fn serve(&self, listener: TcpListener, until: CancellationToken) {
         prepare(&listener);
         // A listener on one address needs not ask each connection where it came in.
-        let local = listener.local_addr().ok().filter(|a| !a.ip().is_unspecified());
+        let local = listener
+            .local_addr()
+            .ok()
+            .filter(|a| !a.ip().is_unspecified());
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -143,23 +154,33 @@ impl Gateway {
 
     fn take(&self, tcp: TcpStream, peer: SocketAddr, local: Option<SocketAddr>) {
         let accepted = Instant::now();
-        let Some(local) = local.or_else(|| tcp.local_addr().ok()) else { return };
+        let Some(local) = local.or_else(|| tcp.local_addr().ok()) else {
+            return;
+        };
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
-            let arrival = Arrival { tcp, peer, local, accepted };
+            let arrival = Arrival {
+                tcp,
+                peer,
+                local,
+                accepted,
+            };
             connection(shared, arrival).await;
         });
     }
 
-    /// Tells every session that the server stops, and waits until the last has ended. Bounded by the grace for busy
-    /// sessions and the linger of those that were told.
+    /// Tells every session that the server stops, and waits until the last has ended. Bounded by
+    /// the grace for busy sessions and the linger of those that were told.
     pub async fn stop(&self) {
         self.shared.stop.cancel();
         self.shared.sessions.stop_all();
         self.tasks.close();
         let most = self.shared.settings.stop_grace + limits::LINGER + limits::REFUSAL_WRITE;
         if tokio::time::timeout(most, self.tasks.wait()).await.is_err() {
-            tracing::warn!(left = self.tasks.len(), "sessions cut at the end of the grace");
+            tracing::warn!(
+                left = self.tasks.len(),
+                "sessions cut at the end of the grace"
+            );
         }
     }
 
@@ -169,8 +190,8 @@ impl Gateway {
     }
 }
 
-/// Small packets leave at once; a peer that is gone behind a NAT is noticed. Set on the listener, whose connections
-/// inherit it (tcp(7)): five system calls less for each.
+/// Small packets leave at once; a peer that is gone behind a NAT is noticed. Set on the listener,
+/// whose connections inherit it (tcp(7)): five system calls less for each.
 fn prepare(listener: &TcpListener) {
     use rustix::net::sockopt;
     let set = [
@@ -193,18 +214,29 @@ async fn connection(shared: Arc<Shared>, mut arrival: Arrival) {
         Err(ending) => {
             let guard = shared.sessions.open(peer);
             let closed = closed_line(guard.id(), peer, None, accepted, facts, ending);
-            shared.journal.record(&Event::ConnectionClosed(Box::new(closed)));
+            shared
+                .journal
+                .record(&Event::ConnectionClosed(Box::new(closed)));
             return;
         }
     };
     let guard = shared.sessions.open(client);
     let id = guard.id();
     // A panic is a bug of ours; it ends this connection, not the server.
-    let run = AssertUnwindSafe(stages(Arc::clone(&shared), arrival, client, guard, &mut facts)).catch_unwind();
+    let run = AssertUnwindSafe(stages(
+        Arc::clone(&shared),
+        arrival,
+        client,
+        guard,
+        &mut facts,
+    ))
+    .catch_unwind();
     let ending = run.await.unwrap_or(Ending::Panicked);
     let via = (client != peer).then_some(peer);
     let closed = closed_line(id, client, via, accepted, facts, ending);
-    shared.journal.record(&Event::ConnectionClosed(Box::new(closed)));
+    shared
+        .journal
+        .record(&Event::ConnectionClosed(Box::new(closed)));
 }
 
 async fn stages(
@@ -232,7 +264,8 @@ async fn stages(
         biased;
         relaying = Box::pin(login) => relaying,
         () = stop.cancelled() => return Ending::Shutdown,
-        // Stages that can say so to the client have done it; in all others the connection just ends.
+        // Stages that can say so to the client have done it; in all others the connection just
+        // ends.
         () = eviction.wait() => return stages::evicted(),
     };
     match relaying {

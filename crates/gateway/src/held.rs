@@ -1,8 +1,9 @@
-//! Budget of the bytes that a cluster's sessions keep in the gateway: packets that wait for their engine, and sealed
-//! answers that their clients do not read. One pool per cluster, so nobody pays for another's clients.
+//! Budget of the bytes that a cluster's sessions keep in the gateway: packets that wait for their
+//! engine, and sealed answers that their clients do not read. One pool per cluster, so nobody pays
+//! for another's clients.
 //!
-//! Back-pressure first: in a full pool nobody reads more. If it stays full, the sessions that hold most end until a
-//! quarter of the pool is free.
+//! Back-pressure first: in a full pool nobody reads more. If it stays full, the sessions that hold
+//! most end until a quarter of the pool is free.
 
 use crate::limits::HELD_FULL_MAX;
 use futures_util::task::AtomicWaker;
@@ -42,7 +43,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl HeldBudgets {
     pub fn new(max: usize) -> Self {
-        Self { max, pools: Arc::default() }
+        Self {
+            max,
+            pools: Arc::default(),
+        }
     }
 
     /// Returns the share of a new session, which holds nothing.
@@ -52,16 +56,27 @@ impl HeldBudgets {
         let entry = Arc::new(Entry::default());
         lock(&pool.sessions).insert(Arc::as_ptr(&entry).addr(), Arc::clone(&entry));
         let pools = Arc::clone(&self.pools);
-        HeldShare { cluster, max: self.max, pools, pool, entry, bytes: 0, full: None }
+        HeldShare {
+            cluster,
+            max: self.max,
+            pools,
+            pool,
+            entry,
+            bytes: 0,
+            full: None,
+        }
     }
 }
 
 impl Pool {
     fn wake_all(&self) {
-        lock(&self.sessions).values().for_each(|entry| entry.waker.wake());
+        lock(&self.sessions)
+            .values()
+            .for_each(|entry| entry.waker.wake());
     }
 
-    /// Tells the sessions that hold most to end, until what the others hold is three quarters of `max`.
+    /// Tells the sessions that hold most to end, until what the others hold is three quarters of
+    /// `max`.
     fn choose(&self, max: usize) {
         let sessions = lock(&self.sessions);
         let held = |entry: &&Arc<Entry>| entry.bytes.load(Ordering::Relaxed);
@@ -93,14 +108,17 @@ pub(crate) struct HeldShare {
 }
 
 impl HeldShare {
-    /// Whether the pool has no room: the session must read nothing more for now. It is woken when there is room.
+    /// Whether the pool has no room: the session must read nothing more for now. It is woken when
+    /// there is room.
     pub fn is_full(&mut self, cx: &mut Context<'_>) -> bool {
         if self.pool.used.load(Ordering::Acquire) < self.max {
             self.full = None;
             return false;
         }
         self.entry.waker.register(cx.waker());
-        let full = self.full.get_or_insert_with(|| Box::pin(tokio::time::sleep(HELD_FULL_MAX)));
+        let full = self
+            .full
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(HELD_FULL_MAX)));
         while full.as_mut().poll(cx).is_ready() {
             self.pool.choose(self.max);
             full.set(tokio::time::sleep(HELD_FULL_MAX));
@@ -123,9 +141,13 @@ impl HeldShare {
         }
         self.entry.bytes.store(bytes, Ordering::Relaxed);
         let before = if bytes > self.bytes {
-            self.pool.used.fetch_add(bytes - self.bytes, Ordering::AcqRel)
+            self.pool
+                .used
+                .fetch_add(bytes - self.bytes, Ordering::AcqRel)
         } else {
-            self.pool.used.fetch_sub(self.bytes - bytes, Ordering::AcqRel)
+            self.pool
+                .used
+                .fetch_sub(self.bytes - bytes, Ordering::AcqRel)
         };
         let now = before.wrapping_add(bytes).wrapping_sub(self.bytes);
         self.bytes = bytes;
@@ -165,17 +187,31 @@ mod tests {
     async fn a_full_pool_stops_reading_first_and_then_ends_those_that_hold_most() {
         let budgets = HeldBudgets::new(1000);
         let mut shares: Vec<_> = (0..10).map(|_| budgets.session(ClusterId(1))).collect();
-        for (share, bytes) in shares.iter_mut().zip([300, 50, 200, 50, 100, 100, 50, 50, 50, 50]) {
+        for (share, bytes) in shares
+            .iter_mut()
+            .zip([300, 50, 200, 50, 100, 100, 50, 50, 50, 50])
+        {
             share.set(bytes, &mut cx());
         }
         let mut idle = budgets.session(ClusterId(1));
         let mut other = budgets.session(ClusterId(2));
-        assert!(idle.is_full(&mut cx()) && !other.is_full(&mut cx()), "the other cluster has a pool of its own");
-        assert!(shares.iter().all(|share| !share.is_chosen()), "nobody ends at once");
+        assert!(
+            idle.is_full(&mut cx()) && !other.is_full(&mut cx()),
+            "the other cluster has a pool of its own"
+        );
+        assert!(
+            shares.iter().all(|share| !share.is_chosen()),
+            "nobody ends at once"
+        );
         tokio::time::sleep(HELD_FULL_MAX).await;
         assert!(idle.is_full(&mut cx()));
-        let chosen = |shares: &[HeldShare]| shares.iter().map(HeldShare::is_chosen).collect::<Vec<_>>();
-        assert_eq!(chosen(&shares).iter().filter(|chosen| **chosen).count(), 1, "one is enough");
+        let chosen =
+            |shares: &[HeldShare]| shares.iter().map(HeldShare::is_chosen).collect::<Vec<_>>();
+        assert_eq!(
+            chosen(&shares).iter().filter(|chosen| **chosen).count(),
+            1,
+            "one is enough"
+        );
         assert!(shares[0].is_chosen() && !other.is_chosen());
         shares.remove(0);
         assert!(!idle.is_full(&mut cx()), "there is room again");
@@ -200,7 +236,12 @@ mod tests {
         one.set(70, &mut cx());
         let two = budgets.session(ClusterId(1));
         drop(one);
-        assert_eq!(lock(&budgets.pools)[&ClusterId(1)].used.load(Ordering::Relaxed), 0);
+        assert_eq!(
+            lock(&budgets.pools)[&ClusterId(1)]
+                .used
+                .load(Ordering::Relaxed),
+            0
+        );
         drop(two);
         assert!(lock(&budgets.pools).is_empty());
     }

@@ -1,5 +1,5 @@
-//! Reads packets of a connection that has proved nothing yet. A packet costs what it has brought, never what its header
-//! declares; bytes past the part that is kept are read and dropped.
+//! Reads packets of a connection that has proved nothing yet. A packet costs what it has brought,
+//! never what its header declares; bytes past the part that is kept are read and dropped.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,8 +13,9 @@ const FIRST_PIECE: usize = 1024;
 /// Bytes dropped at once, on the stack.
 const DROP_PIECE: usize = 1024;
 
-/// Adds the payload's first `len` bytes to `payload`, which may hold some of them already. The allocation grows once, when
-/// the first piece is full; what it leaves behind is wiped, since a login carries proof of a password.
+/// Adds the payload's first `len` bytes to `payload`, which may hold some of them already. The
+/// allocation grows once, when the first piece is full; what it leaves behind is wiped, since a
+/// login carries proof of a password.
 pub(crate) async fn read_kept<S: AsyncRead + Unpin>(
     stream: &mut S,
     payload: &mut Vec<u8>,
@@ -25,7 +26,11 @@ pub(crate) async fn read_kept<S: AsyncRead + Unpin>(
     fill(stream, payload, len).await
 }
 
-async fn fill<S: AsyncRead + Unpin>(stream: &mut S, payload: &mut Vec<u8>, len: usize) -> io::Result<()> {
+async fn fill<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    payload: &mut Vec<u8>,
+    len: usize,
+) -> io::Result<()> {
     let have = payload.len();
     if have >= len {
         return Ok(());
@@ -35,12 +40,17 @@ async fn fill<S: AsyncRead + Unpin>(stream: &mut S, payload: &mut Vec<u8>, len: 
     payload.zeroize();
     grown.resize(len, 0);
     *payload = grown;
-    stream.read_exact(payload.get_mut(have..).unwrap_or_default()).await?;
+    stream
+        .read_exact(payload.get_mut(have..).unwrap_or_default())
+        .await?;
     Ok(())
 }
 
 /// Reads and drops this many bytes.
-pub(crate) async fn discard<S: AsyncRead + Unpin>(stream: &mut S, mut left: usize) -> io::Result<()> {
+pub(crate) async fn discard<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    mut left: usize,
+) -> io::Result<()> {
     while left > 0 {
         let read = poll_fn(|cx| {
             // Here and not in the future: a waiting connection holds no room for it.
@@ -69,7 +79,11 @@ mod tests {
         let mut payload = Vec::new();
         far.write_all(&[7; 100]).await.unwrap();
         let waiting = read_kept(&mut near, &mut payload, 16 * 1024);
-        assert!(tokio::time::timeout(std::time::Duration::from_millis(20), waiting).await.is_err());
+        assert!(
+            tokio::time::timeout(std::time::Duration::from_millis(20), waiting)
+                .await
+                .is_err()
+        );
         assert!(payload.capacity() <= FIRST_PIECE, "{}", payload.capacity());
     }
 
@@ -88,6 +102,9 @@ mod tests {
         let mut rest = Vec::new();
         near.read_to_end(&mut rest).await.unwrap();
         assert_eq!(rest, b"next");
-        assert_eq!(discard(&mut near, 1).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(
+            discard(&mut near, 1).await.unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Turns of the readings that wrong passwords cause: a prefix gets a bounded number a second, however many ask. Those
-//! who come between two turns wait for the next one and share its reading. Unknown prefixes wait in the same way.
+//! Turns of the readings that wrong passwords cause: a prefix gets a bounded number a second,
+//! however many ask. Those who come between two turns wait for the next one and share its reading.
+//! Unknown prefixes wait in the same way.
 
 use crate::limits::{READING_TURN, READING_TURN_SLOTS};
 use std::hash::{BuildHasher, RandomState};
@@ -8,8 +9,8 @@ use std::time::Duration;
 use tidegate_model::PrefixTag;
 use tokio::time::Instant;
 
-/// Prefixes share a fixed number of slots, chosen by a random hash: bounded memory, nothing to evict, and whoever meets
-/// another one in a slot waits for one turn at most.
+/// Prefixes share a fixed number of slots, chosen by a random hash: bounded memory, nothing to
+/// evict, and whoever meets another one in a slot waits for one turn at most.
 #[derive(Debug)]
 pub(crate) struct ReadingTurns {
     keys: RandomState,
@@ -22,8 +23,14 @@ impl Default for ReadingTurns {
     fn default() -> Self {
         let slots = (0..READING_TURN_SLOTS).map(|_| AtomicU64::new(0)).collect();
         // As if it had begun one turn ago: the first turns are free.
-        let began = Instant::now().checked_sub(READING_TURN).unwrap_or_else(Instant::now);
-        Self { keys: RandomState::new(), began, slots }
+        let began = Instant::now()
+            .checked_sub(READING_TURN)
+            .unwrap_or_else(Instant::now);
+        Self {
+            keys: RandomState::new(),
+            began,
+            slots,
+        }
     }
 }
 
@@ -32,9 +39,19 @@ impl ReadingTurns {
     pub fn next(&self, tag: PrefixTag) -> Instant {
         let now = millis(self.began.elapsed());
         let at = self.keys.hash_one(tag) % self.slots.len().max(1) as u64;
-        let Some(slot) = usize::try_from(at).ok().and_then(|at| self.slots.get(at)) else { return self.began };
-        let turn = |last: u64| if last >= now { last } else { now.max(last + millis(READING_TURN)) };
-        let last = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(turn(last)));
+        let Some(slot) = usize::try_from(at).ok().and_then(|at| self.slots.get(at)) else {
+            return self.began;
+        };
+        let turn = |last: u64| {
+            if last >= now {
+                last
+            } else {
+                now.max(last + millis(READING_TURN))
+            }
+        };
+        let last = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+            Some(turn(last))
+        });
         self.began + Duration::from_millis(turn(last.unwrap_or_default()))
     }
 }
@@ -58,9 +75,17 @@ mod tests {
         assert_eq!(second, began + READING_TURN);
         assert_eq!(turns.next(other), Instant::now(), "others are not touched");
         tokio::time::advance(READING_TURN / 2).await;
-        assert_eq!(turns.next(tag), second, "it shares the turn that is given out already");
+        assert_eq!(
+            turns.next(tag),
+            second,
+            "it shares the turn that is given out already"
+        );
         tokio::time::advance(READING_TURN).await;
-        assert_eq!(turns.next(tag), began + READING_TURN * 2, "readings keep their distance");
+        assert_eq!(
+            turns.next(tag),
+            began + READING_TURN * 2,
+            "readings keep their distance"
+        );
         tokio::time::advance(READING_TURN * 9).await;
         assert_eq!(turns.next(tag), Instant::now());
     }

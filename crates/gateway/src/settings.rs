@@ -11,7 +11,8 @@ pub struct GatewaySettings {
     /// The version of our greeting. For MariaDB 10.11 measured with every client at hand: see
     /// docs/decisions/0003-greeting.md.
     pub server_version: String,
-    /// Networks whose connections must begin with a PROXY header, and from which alone one is believed.
+    /// Networks whose connections must begin with a PROXY header, and from which alone one is
+    /// believed.
     pub proxy_networks: Vec<Network>,
     pub login_deadline: Duration,
     pub unproven_per_source: u32,
@@ -65,7 +66,11 @@ impl std::str::FromStr for Network {
         let base: IpAddr = base.parse().map_err(|_| err())?;
         let most = if base.is_ipv4() { 32 } else { 128 };
         let bits = bits.unwrap_or(most);
-        if bits > most { Err(err()) } else { Ok(Self { base, bits }) }
+        if bits > most {
+            Err(err())
+        } else {
+            Ok(Self { base, bits })
+        }
     }
 }
 
@@ -95,8 +100,18 @@ mod tests {
         assert!(n.contains("203.0.113.9".parse().unwrap()));
         assert!(n.contains("::ffff:203.0.113.9".parse().unwrap()));
         assert!(!n.contains("203.0.114.9".parse().unwrap()));
-        assert!("0.0.0.0/0".parse::<Network>().unwrap().contains("8.8.8.8".parse().unwrap()));
-        assert!("::1".parse::<Network>().unwrap().contains("::1".parse().unwrap()));
+        assert!(
+            "0.0.0.0/0"
+                .parse::<Network>()
+                .unwrap()
+                .contains("8.8.8.8".parse().unwrap())
+        );
+        assert!(
+            "::1"
+                .parse::<Network>()
+                .unwrap()
+                .contains("::1".parse().unwrap())
+        );
         assert!("10.0.0.0/33".parse::<Network>().is_err());
         assert!("example".parse::<Network>().is_err());
     }

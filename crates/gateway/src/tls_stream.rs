@@ -1,8 +1,8 @@
-//! The client's TLS session until it relays: a handshake, then a stream of plain bytes. Never more system calls than
-//! there are turns of the conversation, and never a byte in clear text.
+//! The client's TLS session until it relays: a handshake, then a stream of plain bytes. Never more
+//! system calls than there are turns of the conversation, and never a byte in clear text.
 //!
-//! Unlike tokio-rustls' stream it holds what need not leave at once: the ticket that ends a handshake of TLS 1.3
-//! travels with the next packet, and what is written leaves with the flush.
+//! Unlike tokio-rustls' stream it holds what need not leave at once: the ticket that ends a
+//! handshake of TLS 1.3 travels with the next packet, and what is written leaves with the flush.
 
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
@@ -25,10 +25,21 @@ pub(crate) struct TlsStream {
 }
 
 impl TlsStream {
-    /// Whatever the client makes TLS compute, up to the relay, waits for its turn among all unproven connections.
-    pub async fn accept(tcp: TcpStream, config: Arc<ServerConfig>, turns: Turns) -> io::Result<Self> {
+    /// Whatever the client makes TLS compute, up to the relay, waits for its turn among all
+    /// unproven connections.
+    pub async fn accept(
+        tcp: TcpStream,
+        config: Arc<ServerConfig>,
+        turns: Turns,
+    ) -> io::Result<Self> {
         let tls = ServerConnection::new(config).map_err(io::Error::other)?;
-        let mut stream = Self { tcp, tls, turns, unprocessed: 0, handshake_bytes: 0 };
+        let mut stream = Self {
+            tcp,
+            tls,
+            turns,
+            unprocessed: 0,
+            handshake_bytes: 0,
+        };
         std::future::poll_fn(|cx| stream.poll_handshake(cx)).await?;
         Ok(stream)
     }
@@ -41,7 +52,8 @@ impl TlsStream {
         &self.tls
     }
 
-    /// The parts that the relay goes on with. Nothing sealed is lost: it leaves with the relay's first flush.
+    /// The parts that the relay goes on with. Nothing sealed is lost: it leaves with the relay's
+    /// first flush.
     pub fn into_parts(self) -> (TcpStream, ServerConnection) {
         (self.tcp, self.tls)
     }
@@ -49,8 +61,8 @@ impl TlsStream {
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let shaken = !self.tls.is_handshaking();
-            // What is left after a handshake of TLS 1.3 is its ticket, which nobody waits for. TLS 1.2 ends with our
-            // Finished, without which the client says nothing.
+            // What is left after a handshake of TLS 1.3 is its ticket, which nobody waits for. TLS
+            // 1.2 ends with our Finished, without which the client says nothing.
             if !shaken || self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_2) {
                 ready!(poll_write_tls(&mut self.tcp, &mut self.tls, cx))?;
             }
@@ -58,7 +70,10 @@ impl TlsStream {
                 return Poll::Ready(Ok(()));
             }
             if ready!(self.poll_read_tls(cx))? == 0 {
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed in the TLS handshake")));
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "closed in the TLS handshake",
+                )));
             }
         }
     }
@@ -67,10 +82,14 @@ impl TlsStream {
     fn poll_read_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.unprocessed == 0 {
             if self.handshake_bytes == 0 {
-                // A read allocates before it finds that there is nothing. Later ones give back what a large record took.
+                // A read allocates before it finds that there is nothing. Later ones give back what
+                // a large record took.
                 ready!(self.tcp.poll_read_ready(cx))?;
             }
-            let read = match self.tls.read_tls(&mut TcpIo { tcp: &mut self.tcp, cx }) {
+            let read = match self.tls.read_tls(&mut TcpIo {
+                tcp: &mut self.tcp,
+                cx,
+            }) {
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
                 Err(e) => return Poll::Ready(Err(e)),
@@ -84,7 +103,12 @@ impl TlsStream {
             }
             if read == 0 {
                 // The end costs nothing to process, and nobody need wait for it.
-                return Poll::Ready(self.tls.process_new_packets().map(|_| 0).map_err(io::Error::other));
+                return Poll::Ready(
+                    self.tls
+                        .process_new_packets()
+                        .map(|_| 0)
+                        .map_err(io::Error::other),
+                );
             }
             self.unprocessed = read;
         }
@@ -102,7 +126,11 @@ impl TlsStream {
 }
 
 impl AsyncRead for TlsStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -122,8 +150,13 @@ impl AsyncRead for TlsStream {
 }
 
 impl AsyncWrite for TlsStream {
-    /// Seals; the flush sends. What rustls holds is bounded by its own limit, and a full buffer is written first.
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Seals; the flush sends. What rustls holds is bounded by its own limit, and a full buffer is
+    /// written first.
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let sealed = this.tls.writer().write(bytes)?;
         if sealed > 0 || bytes.is_empty() {
@@ -154,7 +187,10 @@ pub(crate) fn poll_write_tls(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     while tls.wants_write() {
-        match tls.write_tls(&mut TcpIo { tcp: &mut *tcp, cx: &mut *cx }) {
+        match tls.write_tls(&mut TcpIo {
+            tcp: &mut *tcp,
+            cx: &mut *cx,
+        }) {
             Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,

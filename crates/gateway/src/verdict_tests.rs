@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as StdInstant};
 use tidegate_model::{
-    Account, Accounts, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory, DirectoryError, EngineSessionId,
-    Event, Journal, Lease, Requirement, RunEpoch, Sessions, Waker,
+    Account, Accounts, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory,
+    DirectoryError, EngineSessionId, Event, Journal, Lease, Requirement, RunEpoch, Sessions, Waker,
 };
 use tidegate_wire::capabilities::OFFERED;
 
@@ -47,7 +47,13 @@ impl Directory for OneCluster {
             limits: ClusterLimits::default(),
         });
         let real = prefix.as_str() == PREFIX;
-        Box::pin(async move { Ok(if real { found } else { Found::Nobody(found.standing()) }) })
+        Box::pin(async move {
+            Ok(if real {
+                found
+            } else {
+                Found::Nobody(found.standing())
+            })
+        })
     }
 
     fn refresh<'a>(
@@ -98,7 +104,11 @@ fn book(accounts: &[(&str, &str, Verifier)]) -> Accounts {
         host: (*host).to_owned(),
         verifiers: vec![verifier.clone()],
         locked: false,
-        requires: if user.starts_with("tls") { Requirement::Tls } else { Requirement::None },
+        requires: if user.starts_with("tls") {
+            Requirement::Tls
+        } else {
+            Requirement::None
+        },
     });
     accounts.collect()
 }
@@ -113,7 +123,11 @@ fn directory(settled: bool) -> Arc<OneCluster> {
         ("abcdefghjkmn.app", "%", native("app")),
         ("open", "%", Verifier::Empty),
     ]);
-    let fresh = book(&[("root", "%", native("changed")), ("tls", "%", native("tls")), ("tls", "%", native("other"))]);
+    let fresh = book(&[
+        ("root", "%", native("changed")),
+        ("tls", "%", native("tls")),
+        ("tls", "%", native("other")),
+    ]);
     Arc::new(OneCluster {
         settled,
         recovering: false.into(),
@@ -136,7 +150,14 @@ fn gateway(directory: Arc<OneCluster>) -> Gateway {
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
     let (waker, journal): (Arc<dyn Waker>, Arc<dyn Journal>) = (Arc::new(Nobody), Arc::new(Nobody));
     let decoy_key = Zeroizing::new([7; 32]);
-    let deps = Deps { directory, waker, journal, sessions: Sessions::default(), tls: Arc::new(tls), decoy_key };
+    let deps = Deps {
+        directory,
+        waker,
+        journal,
+        sessions: Sessions::default(),
+        tls: Arc::new(tls),
+        decoy_key,
+    };
     Gateway::new(GatewaySettings::default(), deps).unwrap()
 }
 
@@ -158,7 +179,10 @@ fn clear(password: &str) -> Credential {
 }
 
 fn token(password: &str) -> Credential {
-    Credential::NativeToken(Zeroizing::new(auth::token(&auth::stage1(password.as_bytes()), &SALT)))
+    Credential::NativeToken(Zeroizing::new(auth::token(
+        &auth::stage1(password.as_bytes()),
+        &SALT,
+    )))
 }
 
 /// Judges a login at this gateway: the verdict, and after how many ticks a refusal may be sent.
@@ -167,22 +191,41 @@ async fn judged_at(gateway: &Gateway, user: &str, credential: Credential) -> (Ve
     let name = LoginName::parse(&login.user);
     let client = "203.0.113.9".parse().unwrap();
     let shared = gateway.shared();
-    let judge = Judge { shared, salt: &SALT, client };
+    let judge = Judge {
+        shared,
+        salt: &SALT,
+        client,
+    };
     let came = Instant::now();
     let recovered_by = came + limits::RECOVERED_AFTER_ACCEPT;
     let name_written = &login.user;
-    let mut attempt =
-        Attempt { failures: &shared.failures, client, name: name_written, place: None, came, recovered_by, late: 0 };
+    let mut attempt = Attempt {
+        failures: &shared.failures,
+        client,
+        name: name_written,
+        place: None,
+        came,
+        recovered_by,
+        late: 0,
+    };
     let (verdict, _) = judge.judge(&name, &login, &mut attempt).await;
     (verdict, attempt.late)
 }
 
 /// Judges a login: the verdict, hashes run, look-ups made.
-async fn judged(directory: &Arc<OneCluster>, user: &str, credential: Credential) -> (Verdict, u64, u64) {
+async fn judged(
+    directory: &Arc<OneCluster>,
+    user: &str,
+    credential: Credential,
+) -> (Verdict, u64, u64) {
     let gateway = gateway(Arc::clone(directory));
     let (finds, hashes) = (directory.finds.load(Ordering::Relaxed), auth::hashes_run());
     let (verdict, _) = judged_at(&gateway, user, credential).await;
-    (verdict, auth::hashes_run() - hashes, directory.finds.load(Ordering::Relaxed) - finds)
+    (
+        verdict,
+        auth::hashes_run() - hashes,
+        directory.finds.load(Ordering::Relaxed) - finds,
+    )
 }
 
 #[tokio::test]
@@ -231,7 +274,10 @@ async fn a_match_is_believed_without_a_reading() {
 async fn a_mismatch_is_a_verdict_only_where_nobody_can_have_changed_the_accounts() {
     let awake = directory(false);
     let (verdict, ..) = judged(&awake, "abcdefghjkmn.root", clear("changed")).await;
-    assert!(matches!(verdict, Verdict::Proven(_)), "the fresh reading knows the new password");
+    assert!(
+        matches!(verdict, Verdict::Proven(_)),
+        "the fresh reading knows the new password"
+    );
     assert_eq!(awake.refreshes.load(Ordering::Relaxed), 1);
     let asleep = directory(true);
     let (verdict, ..) = judged(&asleep, "abcdefghjkmn.root", clear("changed")).await;
@@ -252,8 +298,14 @@ async fn what_an_account_requires_is_told_by_a_fresh_reading_and_to_nobody_witho
     ] {
         let gateway = gateway(Arc::clone(&directory));
         let login = login(user, clear(password));
-        let judge = Judge { shared: gateway.shared(), salt: &SALT, client: "203.0.113.9".parse().unwrap() };
-        let refusal = judge.refused_by_engine(ClusterId(1), &LoginName::parse(&login.user), &login).await;
+        let judge = Judge {
+            shared: gateway.shared(),
+            salt: &SALT,
+            client: "203.0.113.9".parse().unwrap(),
+        };
+        let refusal = judge
+            .refused_by_engine(ClusterId(1), &LoginName::parse(&login.user), &login)
+            .await;
         assert_eq!(refusal.kind, want, "{user} {password}");
     }
     assert_eq!(directory.refreshes.load(Ordering::Relaxed), 5);
@@ -290,8 +342,13 @@ fn kind(verdict: &Verdict) -> &'static str {
 }
 
 /// Names of all kinds that a wrong password may come with.
-const WRONG: [&str; 5] =
-    ["abcdefghjkmn.root", "abcdefghjkmn.nobody", "zzzzzzzzzzzz.root", "nonsense.root", "yyyyyyyyyyyy.x"];
+const WRONG: [&str; 5] = [
+    "abcdefghjkmn.root",
+    "abcdefghjkmn.nobody",
+    "zzzzzzzzzzzz.root",
+    "nonsense.root",
+    "yyyyyyyyyyyy.x",
+];
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_and_an_unknown_prefix_take_the_same_time_and_end_alike_in_every_state() {
@@ -331,11 +388,17 @@ async fn an_unclean_cluster_judges_no_password_before_its_own_recovery_has_ended
     let began = Instant::now();
     let directory = unclean(Duration::from_secs(3));
     let (verdict, _) = judged_at(&gateway(directory), "abcdefghjkmn.root", clear("secret")).await;
-    assert_eq!((kind(&verdict), began.elapsed()), ("proven", Duration::from_secs(3)));
+    assert_eq!(
+        (kind(&verdict), began.elapsed()),
+        ("proven", Duration::from_secs(3))
+    );
     let gateway = gateway(unclean(Duration::from_secs(60)));
     let began = Instant::now();
     let (verdict, late) = judged_at(&gateway, "abcdefghjkmn.root", clear("secret")).await;
-    assert_eq!((kind(&verdict), began.elapsed()), ("not judged", limits::RECOVERED_AFTER_ACCEPT));
+    assert_eq!(
+        (kind(&verdict), began.elapsed()),
+        ("not judged", limits::RECOVERED_AFTER_ACCEPT)
+    );
     assert_eq!(late, 0, "what nobody compared is no mismatch");
 }
 
@@ -353,11 +416,21 @@ async fn case_49_every_mismatch_counts_at_first_sight_whatever_is_answered() {
         }
         assert_eq!(late, [1, 1, 1, 2, 4, 8, 16, 24, 24, 24], "{user}");
         // While the first waits for its reading, the second knows of it already.
-        let (_, both) = tokio::join!(judged_at(&gateway, "abcdefghjkmn.app", clear("wrong")), async {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            gateway.shared().failures.suspected("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
-                || gateway.shared().failures.add("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app") == 1
-        });
+        let (_, both) = tokio::join!(
+            judged_at(&gateway, "abcdefghjkmn.app", clear("wrong")),
+            async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                gateway
+                    .shared()
+                    .failures
+                    .suspected("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
+                    || gateway
+                        .shared()
+                        .failures
+                        .add("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
+                        == 1
+            }
+        );
         assert!(both);
     }
 }
@@ -365,13 +438,21 @@ async fn case_49_every_mismatch_counts_at_first_sight_whatever_is_answered() {
 #[tokio::test(start_paused = true)]
 async fn slow_readings_of_one_cluster_never_leave_the_mismatches_of_others_uncounted() {
     // Seventy failures that end unjudged, then guesses at a cluster that sleeps.
-    let gateway_of = |settled| gateway(changed(settled, |one| one.reading = Duration::from_secs(60)));
+    let gateway_of = |settled| {
+        gateway(changed(settled, |one| {
+            one.reading = Duration::from_secs(60)
+        }))
+    };
     let slow = gateway_of(false);
     for _ in 0..70 {
         judged_at(&slow, "abcdefghjkmn.root", clear("wrong")).await;
     }
     let (verdict, late) = judged_at(&slow, "abcdefghjkmn.other", clear("wrong")).await;
-    assert_eq!((kind(&verdict), late), ("not judged", limits::LATE_TICKS_MAX), "the source is known");
+    assert_eq!(
+        (kind(&verdict), late),
+        ("not judged", limits::LATE_TICKS_MAX),
+        "the source is known"
+    );
     let (verdict, _) = judged_at(&gateway_of(true), "abcdefghjkmn.root", clear("wrong")).await;
     assert_eq!(kind(&verdict), "denied");
 }
@@ -396,11 +477,22 @@ async fn a_stranger_causes_ten_readings_a_second_at_most_and_an_unknown_name_non
         judged_at(&gateway, "abcdefghjkmn.root", clear("wrong")).await;
     }
     assert_eq!(directory.refreshes.load(Ordering::Relaxed), 20);
-    assert!(began.elapsed() >= limits::READING_TURN * 19, "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= limits::READING_TURN * 19,
+        "{:?}",
+        began.elapsed()
+    );
     // Those that come between two turns are not told later for it: they share the next one.
     let began = Instant::now();
-    futures_util::future::join_all((0..50).map(|_| judged_at(&gateway, "abcdefghjkmn.root", clear("wrong")))).await;
-    assert!(began.elapsed() < limits::DENIAL_TICK, "{:?}", began.elapsed());
+    futures_util::future::join_all(
+        (0..50).map(|_| judged_at(&gateway, "abcdefghjkmn.root", clear("wrong"))),
+    )
+    .await;
+    assert!(
+        began.elapsed() < limits::DENIAL_TICK,
+        "{:?}",
+        began.elapsed()
+    );
     let refreshes = directory.refreshes.load(Ordering::Relaxed);
     for _ in 0..20 {
         judged_at(&gateway, "zzzzzzzzzzzz.root", clear("wrong")).await;

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use zeroize::Zeroize;
 
-/// The gateway's own account inside each engine: for readings of the accounts and for KILL, over the engine's own
-/// socket only. Nobody logs in with it from outside.
+/// The gateway's own account inside each engine: for readings of the accounts and for KILL, over
+/// the engine's own socket only. Nobody logs in with it from outside.
 pub const GATEWAY_USER: &str = "tidegate.admin";
 
 /// How an account proves itself.
@@ -72,7 +72,11 @@ impl Unsupported {
     }
 
     pub(crate) fn code(self) -> u8 {
-        Self::ALL.iter().zip(0..).find(|(why, _)| **why == self).map_or(0, |(_, code)| code)
+        Self::ALL
+            .iter()
+            .zip(0..)
+            .find(|(why, _)| **why == self)
+            .map_or(0, |(_, code)| code)
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
@@ -98,8 +102,8 @@ impl Drop for Verifier {
     }
 }
 
-/// What an account asks of its connection beside the password (`CREATE USER ... REQUIRE ...`). The engine sees a plain
-/// socket of ours, so it finds any of these unmet.
+/// What an account asks of its connection beside the password (`CREATE USER ... REQUIRE ...`). The
+/// engine sees a plain socket of ours, so it finds any of these unmet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
     #[default]
@@ -130,8 +134,8 @@ impl Account {
     }
 }
 
-/// Whether a host pattern covers this client. `localhost` covers loopback addresses, as it does in the engine behind a
-/// PROXY header (measured).
+/// Whether a host pattern covers this client. `localhost` covers loopback addresses, as it does in
+/// the engine behind a PROXY header (measured).
 pub(crate) fn admits(host: &str, client: IpAddr) -> bool {
     let client = client.to_canonical();
     if host.eq_ignore_ascii_case("localhost") {
@@ -144,7 +148,9 @@ pub(crate) fn admits(host: &str, client: IpAddr) -> bool {
 }
 
 fn within_mask(net: &str, mask: &str, client: IpAddr) -> bool {
-    let (Ok(IpAddr::V4(net)), IpAddr::V4(client)) = (net.parse(), client) else { return false };
+    let (Ok(IpAddr::V4(net)), IpAddr::V4(client)) = (net.parse(), client) else {
+        return false;
+    };
     let mask: u32 = match mask.parse::<std::net::Ipv4Addr>() {
         Ok(mask) => mask.into(),
         Err(_) => match mask.parse::<u32>() {
@@ -156,8 +162,8 @@ fn within_mask(net: &str, mask: &str, client: IpAddr) -> bool {
     u32::from(net) & mask == u32::from(client) & mask
 }
 
-/// SQL LIKE with `%` and `_`, case-insensitive for ASCII. Iterative, so a hostile pattern costs no stack
-/// and at most `pattern x text` steps.
+/// SQL LIKE with `%` and `_`, case-insensitive for ASCII. Iterative, so a hostile pattern costs no
+/// stack and at most `pattern x text` steps.
 fn like(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -181,7 +187,11 @@ fn like(pattern: &[u8], text: &[u8]) -> bool {
             },
         }
     }
-    pattern.get(p..).unwrap_or_default().iter().all(|&b| b == b'%')
+    pattern
+        .get(p..)
+        .unwrap_or_default()
+        .iter()
+        .all(|&b| b == b'%')
 }
 
 #[cfg(test)]
@@ -189,7 +199,13 @@ mod tests {
     use super::*;
 
     fn account(host: &str) -> Account {
-        Account { user: "u".into(), host: host.into(), verifiers: vec![], locked: false, requires: Requirement::None }
+        Account {
+            user: "u".into(),
+            host: host.into(),
+            verifiers: vec![],
+            locked: false,
+            requires: Requirement::None,
+        }
     }
 
     #[test]
@@ -210,14 +226,21 @@ mod tests {
             ("::1", "::1", true),
             ("127.0.0.1", "::ffff:127.0.0.1", true),
         ] {
-            assert_eq!(account(pattern).admits(v4(client)), want, "{pattern} {client}");
+            assert_eq!(
+                account(pattern).admits(v4(client)),
+                want,
+                "{pattern} {client}"
+            );
         }
     }
 
     #[test]
     fn every_reason_has_a_code_of_its_own() {
         for (why, code) in Unsupported::ALL.iter().zip(0..) {
-            assert_eq!((why.code(), Unsupported::from_code(code)), (code, Some(*why)));
+            assert_eq!(
+                (why.code(), Unsupported::from_code(code)),
+                (code, Some(*why))
+            );
         }
         assert_eq!(Unsupported::from_code(12), None);
     }

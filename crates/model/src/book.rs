@@ -1,8 +1,9 @@
-//! Accounts of one cluster in one compact block of memory, indexed by user name, and the copy that lets a password be
-//! judged while the engine sleeps.
+//! Accounts of one cluster in one compact block of memory, indexed by user name, and the copy that
+//! lets a password be judged while the engine sleeps.
 //!
-//! An account costs its names and 21 bytes per password hash, plus 7 bytes; no account has an allocation of its own. So
-//! the bound on a book is a bound on real memory, and a book of 1.5 MB holds more than 40,000 ordinary accounts.
+//! An account costs its names and 21 bytes per password hash, plus 7 bytes; no account has an
+//! allocation of its own. So the bound on a book is a bound on real memory, and a book of 1.5 MB
+//! holds more than 40,000 ordinary accounts.
 
 use crate::account::{Account, Requirement, Unsupported, Verifier};
 use crate::id::RunEpoch;
@@ -61,7 +62,11 @@ pub struct DamagedBook;
 impl Accounts {
     /// Accounts of which nothing is known.
     pub fn unknown() -> Self {
-        Self { bytes: Vec::new(), starts: Vec::new(), incomplete: true }
+        Self {
+            bytes: Vec::new(),
+            starts: Vec::new(),
+            incomplete: true,
+        }
     }
 
     /// Whether every account of the cluster is in here.
@@ -89,7 +94,11 @@ impl Accounts {
 
     /// Accounts from a stored block. Every entry is checked, so nothing later can run past the end.
     pub fn from_bytes(bytes: Vec<u8>, complete: bool) -> Result<Self, DamagedBook> {
-        let mut accounts = Self { bytes, starts: Vec::new(), incomplete: !complete };
+        let mut accounts = Self {
+            bytes,
+            starts: Vec::new(),
+            incomplete: !complete,
+        };
         if accounts.bytes.len() > BOOK_BYTES_MAX {
             return Err(DamagedBook);
         }
@@ -97,7 +106,9 @@ impl Accounts {
         while at < accounts.bytes.len() {
             let (entry, next) = Entry::read(&accounts.bytes, at).ok_or(DamagedBook)?;
             entry.methods_checked().ok_or(DamagedBook)?;
-            accounts.starts.push(u32::try_from(at).map_err(|_| DamagedBook)?);
+            accounts
+                .starts
+                .push(u32::try_from(at).map_err(|_| DamagedBook)?);
             at = next;
         }
         accounts.index();
@@ -114,12 +125,20 @@ impl Accounts {
         })
     }
 
-    /// Accounts that may speak for this login, in the order of its names: unlocked, with a host pattern that covers the
-    /// client. Costs a search per name, not a scan; the same for a name that does not exist.
+    /// Accounts that may speak for this login, in the order of its names: unlocked, with a host
+    /// pattern that covers the client. Costs a search per name, not a scan; the same for a name
+    /// that does not exist.
     pub fn candidates(&self, claim: &Claim) -> Vec<Account> {
-        let entries = claim.names.iter().flat_map(|name| self.of_user(name).take(HOSTS_PER_USER_MAX));
-        let admitted = entries.filter(|entry| entry.flags & LOCKED == 0 && entry.admits(claim.client));
-        admitted.take(CANDIDATES_MAX).map(|entry| entry.account()).collect()
+        let entries = claim
+            .names
+            .iter()
+            .flat_map(|name| self.of_user(name).take(HOSTS_PER_USER_MAX));
+        let admitted =
+            entries.filter(|entry| entry.flags & LOCKED == 0 && entry.admits(claim.client));
+        admitted
+            .take(CANDIDATES_MAX)
+            .map(|entry| entry.account())
+            .collect()
     }
 
     /// Whether an account of this user is in here.
@@ -145,7 +164,11 @@ impl Accounts {
 
     /// Whether both have the same accounts of these users.
     pub fn same_users(&self, users: &[String], other: &Self) -> bool {
-        users.iter().all(|name| self.of_user(name).map(|e| e.bytes).eq(other.of_user(name).map(|e| e.bytes)))
+        users.iter().all(|name| {
+            self.of_user(name)
+                .map(|e| e.bytes)
+                .eq(other.of_user(name).map(|e| e.bytes))
+        })
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
@@ -163,9 +186,13 @@ impl Accounts {
 
     fn of_user<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Entry<'a>> {
         let user = |start: &u32| self.entry(*start).map_or(&[][..], |entry| entry.user);
-        let first = self.starts.partition_point(|start| user(start) < name.as_bytes());
+        let first = self
+            .starts
+            .partition_point(|start| user(start) < name.as_bytes());
         let from_first = self.starts.get(first..).unwrap_or_default().iter();
-        from_first.filter_map(|start| self.entry(*start)).take_while(|entry| entry.user == name.as_bytes())
+        from_first
+            .filter_map(|start| self.entry(*start))
+            .take_while(|entry| entry.user == name.as_bytes())
     }
 
     fn index(&mut self) {
@@ -175,7 +202,8 @@ impl Accounts {
             Entry::read(bytes, at).map_or(&[][..], |(entry, _)| entry.user)
         };
         // By place among namesakes: the order of the reading, whatever the sort does.
-        self.starts.sort_unstable_by(|a, b| user(*a).cmp(user(*b)).then(a.cmp(b)));
+        self.starts
+            .sort_unstable_by(|a, b| user(*a).cmp(user(*b)).then(a.cmp(b)));
         self.starts.shrink_to_fit();
     }
 }
@@ -190,7 +218,13 @@ impl Eq for Accounts {}
 
 impl std::fmt::Debug for Accounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Accounts({}, {} bytes, complete: {})", self.len(), self.bytes.len(), self.is_complete())
+        write!(
+            f,
+            "Accounts({}, {} bytes, complete: {})",
+            self.len(),
+            self.bytes.len(),
+            self.is_complete()
+        )
     }
 }
 
@@ -219,11 +253,16 @@ pub struct AccountsBuilder {
 }
 
 impl AccountsBuilder {
-    /// `bytes_max`: memory of the finished accounts. Address space for all of it is taken at once, so that no hash is
-    /// left behind by a growing block; pages that are not written cost nothing.
+    /// `bytes_max`: memory of the finished accounts. Address space for all of it is taken at once,
+    /// so that no hash is left behind by a growing block; pages that are not written cost nothing.
     pub fn new(bytes_max: usize) -> Self {
         let bytes_max = bytes_max.min(BOOK_BYTES_MAX);
-        Self { bytes: Vec::with_capacity(bytes_max), starts: Vec::new(), incomplete: false, bytes_max }
+        Self {
+            bytes: Vec::with_capacity(bytes_max),
+            starts: Vec::new(),
+            incomplete: false,
+            bytes_max,
+        }
     }
 
     /// Adds an account. False if there is no room for it; then the accounts are incomplete.
@@ -248,7 +287,11 @@ impl AccountsBuilder {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.shrink_to_fit();
         let starts = std::mem::take(&mut self.starts);
-        let mut accounts = Accounts { bytes, starts, incomplete: self.incomplete };
+        let mut accounts = Accounts {
+            bytes,
+            starts,
+            incomplete: self.incomplete,
+        };
         accounts.index();
         accounts
     }
@@ -291,13 +334,18 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The entry at this place, and the place of the next. `None` at the end and where the bytes make no sense.
+    /// The entry at this place, and the place of the next. `None` at the end and where the bytes
+    /// make no sense.
     fn read(block: &'a [u8], at: usize) -> Option<(Self, usize)> {
         let all = block.get(at..)?;
         let mut rest = all;
         let flags = take(&mut rest, 1)?.first().copied()?;
         let user = take_text(&mut rest)?;
-        let host = if flags & ANY_HOST == 0 { take_text(&mut rest)? } else { b"%" };
+        let host = if flags & ANY_HOST == 0 {
+            take_text(&mut rest)?
+        } else {
+            b"%"
+        };
         let before_methods = rest;
         for _ in 0..flags & METHODS {
             let tag = take(&mut rest, 1)?.first().copied()?;
@@ -307,7 +355,16 @@ impl<'a> Entry<'a> {
         }
         let methods = before_methods.get(..before_methods.len() - rest.len())?;
         let size = all.len() - rest.len();
-        Some((Self { bytes: all.get(..size)?, flags, user, host, methods }, at + size))
+        Some((
+            Self {
+                bytes: all.get(..size)?,
+                flags,
+                user,
+                host,
+                methods,
+            },
+            at + size,
+        ))
     }
 
     fn admits(&self, client: IpAddr) -> bool {
@@ -321,7 +378,9 @@ impl<'a> Entry<'a> {
             out.push(match tag {
                 TAG_EMPTY => Verifier::Empty,
                 TAG_NATIVE => Verifier::Native(take(&mut rest, 20)?.try_into().ok()?),
-                code => Verifier::Unsupported(Unsupported::from_code(code.checked_sub(TAG_UNSUPPORTED)?)?),
+                code => Verifier::Unsupported(Unsupported::from_code(
+                    code.checked_sub(TAG_UNSUPPORTED)?,
+                )?),
             });
         }
         Some(out)
@@ -345,7 +404,10 @@ impl<'a> Entry<'a> {
 /// Appends an account: flags, user, host unless it is `%`, methods.
 fn write_entry(account: &Account, out: &mut Vec<u8>) {
     let any_host = account.host == "%";
-    let methods = account.verifiers.get(..METHODS_MAX).unwrap_or(&account.verifiers);
+    let methods = account
+        .verifiers
+        .get(..METHODS_MAX)
+        .unwrap_or(&account.verifiers);
     let requires: u8 = match account.requires {
         Requirement::None => 0,
         Requirement::Tls => 1,
@@ -374,9 +436,21 @@ fn write_entry(account: &Account, out: &mut Vec<u8>) {
 /// Size of an entry, for the bound. Never below the true one.
 fn entry_size(account: &Account) -> usize {
     let text = |text: &str| text.len() + if text.len() < 0x80 { 1 } else { 2 };
-    let host = if account.host == "%" { 0 } else { text(&account.host) };
+    let host = if account.host == "%" {
+        0
+    } else {
+        text(&account.host)
+    };
     let methods = account.verifiers.iter().take(METHODS_MAX);
-    let methods: usize = methods.map(|m| if matches!(m, Verifier::Native(_)) { 21 } else { 1 }).sum();
+    let methods: usize = methods
+        .map(|m| {
+            if matches!(m, Verifier::Native(_)) {
+                21
+            } else {
+                1
+            }
+        })
+        .sum();
     1 + text(&account.user) + host + methods
 }
 
@@ -398,7 +472,10 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let first = take(rest, 1)?.first().copied()?;
     let len = match first {
         0..0x80 => usize::from(first),
-        _ => usize::from(u16::from_be_bytes([first & 0x7F, take(rest, 1)?.first().copied()?])),
+        _ => usize::from(u16::from_be_bytes([
+            first & 0x7F,
+            take(rest, 1)?.first().copied()?,
+        ])),
     };
     take(rest, len)
 }

@@ -1,18 +1,19 @@
-//! Escaping of text that a tenant, an engine or a stranger chose, for wherever a person reads it. Never for JSON or
-//! the protocol: those have an encoding that carries any text. Bytes that are no UTF-8 are replaced where they become a
-//! `String`, so none comes here.
+//! Escaping of text that a tenant, an engine or a stranger chose, for wherever a person reads it.
+//! Never for JSON or the protocol: those have an encoding that carries any text. Bytes that are no
+//! UTF-8 are replaced where they become a `String`, so none comes here.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Returns text that stays on one line and moves nothing on a screen: every character that a terminal obeys or that
-/// reorders or hides its neighbours is shown as an escape, such as `\x1b` or `\u{202e}`.
+/// Returns text that stays on one line and moves nothing on a screen: every character that a
+/// terminal obeys or that reorders or hides its neighbours is shown as an escape, such as `\x1b` or
+/// `\u{202e}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
-/// Returns the same for a text of several lines: line feeds stay, and each line behind the first is indented, so that
-/// it can't be taken for a line of ours.
+/// Returns the same for a text of several lines: line feeds stay, and each line behind the first is
+/// indented, so that it can't be taken for a line of ours.
 pub fn printable_lines(text: &str, indent: usize) -> String {
     let lines: Vec<_> = text.lines().map(printable).collect();
     lines.join(&format!("\n{:indent$}", ""))
@@ -21,7 +22,9 @@ pub fn printable_lines(text: &str, indent: usize) -> String {
 /// Escapes all but what `keep` lets through.
 pub fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     let escaped = |c: char| is_unprintable(c) && !keep(c);
-    let Some(first) = text.find(escaped) else { return Cow::Borrowed(text) };
+    let Some(first) = text.find(escaped) else {
+        return Cow::Borrowed(text);
+    };
     let (head, tail) = text.split_at(first);
     let mut out = String::with_capacity(text.len() + 16);
     out.push_str(head);
@@ -38,8 +41,9 @@ pub fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Controls (C0, DEL, C1), line and paragraph separators, and the format characters of Unicode: bidirectional
-/// overrides, zero-width and invisible ones, tags, and those that only fonts of musical or shorthand notation know.
+/// Controls (C0, DEL, C1), line and paragraph separators, and the format characters of Unicode:
+/// bidirectional overrides, zero-width and invisible ones, tags, and those that only fonts of
+/// musical or shorthand notation know.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -60,8 +64,14 @@ mod tests {
             ("a\nb\rc\td\0\x7f", "a\\nb\\rc\\td\\x00\\x7f"),
             ("\u{9b}31m", "\\u{9b}31m"),
             ("user\u{202e}nimda\u{2066}", "user\\u{202e}nimda\\u{2066}"),
-            ("one\u{2028}two\u{2029}three\u{85}", "one\\u{2028}two\\u{2029}three\\u{85}"),
-            ("a\u{200b}b\u{feff}\u{ad}\u{e0041}", "a\\u{200b}b\\u{feff}\\u{ad}\\u{e0041}"),
+            (
+                "one\u{2028}two\u{2029}three\u{85}",
+                "one\\u{2028}two\\u{2029}three\\u{85}",
+            ),
+            (
+                "a\u{200b}b\u{feff}\u{ad}\u{e0041}",
+                "a\\u{200b}b\\u{feff}\\u{ad}\\u{e0041}",
+            ),
         ] {
             assert_eq!(printable(text), want, "{text:?}");
         }
@@ -69,8 +79,17 @@ mod tests {
 
     #[test]
     fn ordinary_text_of_any_script_stays_and_costs_nothing() {
-        for text in ["", "plain 'text' \\ \"x\"", "größe, имя, 名前, اسم", "e\u{301}", "\u{1f600}"] {
-            assert!(matches!(printable(text), Cow::Borrowed(same) if same == text), "{text}");
+        for text in [
+            "",
+            "plain 'text' \\ \"x\"",
+            "größe, имя, 名前, اسم",
+            "e\u{301}",
+            "\u{1f600}",
+        ] {
+            assert!(
+                matches!(printable(text), Cow::Borrowed(same) if same == text),
+                "{text}"
+            );
         }
     }
 
@@ -78,17 +97,24 @@ mod tests {
     fn no_character_gets_through_that_has_no_width_of_its_own_or_moves_the_cursor() {
         let shown: String = (0..=0x10_ffff).filter_map(char::from_u32).collect();
         let shown = printable(&shown);
-        // Debug of the standard library escapes what is not printable by the Unicode tables it was built with. It
-        // takes unassigned and private characters for unprintable too, which no terminal obeys.
+        // Debug of the standard library escapes what is not printable by the Unicode tables it was
+        // built with. It takes unassigned and private characters for unprintable too, which no
+        // terminal obeys.
         for c in shown.chars().filter(|c| !c.is_ascii_graphic() && *c != ' ') {
-            assert!(!c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'), "{c:?}");
+            assert!(
+                !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),
+                "{c:?}"
+            );
         }
         assert!(!shown.contains('\x1b') && shown.contains("\\x1b"));
     }
 
     #[test]
     fn lines_of_a_text_are_indented_so_that_none_passes_for_ours() {
-        assert_eq!(printable_lines("one\n  hint: rm\r\nx\x1b", 4), "one\n      hint: rm\n    x\\x1b");
+        assert_eq!(
+            printable_lines("one\n  hint: rm\r\nx\x1b", 4),
+            "one\n      hint: rm\n    x\\x1b"
+        );
         assert_eq!(printable_lines("one", 4), "one");
     }
 }

@@ -14,12 +14,15 @@ impl fmt::Display for ClusterId {
     }
 }
 
-/// One run of a cluster's engine: from start to stop, or to death. Counted up durably before each start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+/// One run of a cluster's engine: from start to stop, or to death. Counted up durably before each
+/// start.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
 pub struct RunEpoch(pub u64);
 
-/// A session as the client knows it: the connection id of our greeting. Bit 31 is always set, so that
-/// a KILL that is not mapped can never name a session of the engine.
+/// A session as the client knows it: the connection id of our greeting. Bit 31 is always set, so
+/// that a KILL that is not mapped can never name a session of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub u32);
 
@@ -58,8 +61,8 @@ impl Prefix {
         ok.then(|| Self(text.to_owned()))
     }
 
-    /// A fresh prefix from the system's random source. It starts with a letter, so that it is a DNS label
-    /// everywhere and never looks like a number to a shell or a YAML reader.
+    /// A fresh prefix from the system's random source. It starts with a letter, so that it is a DNS
+    /// label everywhere and never looks like a number to a shell or a YAML reader.
     pub fn random() -> Result<Self, RandomError> {
         let mut out = String::with_capacity(Self::LEN);
         while out.len() < Self::LEN {
@@ -70,7 +73,9 @@ impl Prefix {
             if b >= 248 {
                 continue;
             }
-            let Some(&c) = Self::ALPHABET.get(usize::from(b) % Self::ALPHABET.len()) else { continue };
+            let Some(&c) = Self::ALPHABET.get(usize::from(b) % Self::ALPHABET.len()) else {
+                continue;
+            };
             if out.is_empty() && c.is_ascii_digit() {
                 continue;
             }
@@ -91,7 +96,8 @@ pub struct RandomError;
 impl TryFrom<String> for Prefix {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("not a user prefix (12 of the letters a-z without i, l, o and digits 2-9)")
+        Self::parse(&text)
+            .ok_or("not a user prefix (12 of the letters a-z without i, l, o and digits 2-9)")
     }
 }
 
@@ -107,7 +113,8 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// What people call a cluster: 1 to 63 of a-z, 0-9 and `-`, starting with a letter, not ending with `-`.
+/// What people call a cluster: 1 to 63 of a-z, 0-9 and `-`, starting with a letter, not ending with
+/// `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterName(String);
@@ -117,7 +124,9 @@ impl ClusterName {
 
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-        let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let rest = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if first && rest && text.len() <= Self::LEN_MAX && !text.ends_with('-') {
             Ok(Self(text.to_owned()))
         } else {
@@ -131,7 +140,9 @@ impl ClusterName {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a cluster's name is 1 to 63 characters of a-z, 0-9 and '-', starts with a letter and does not end with '-'")]
+#[error(
+    "a cluster's name is 1 to 63 characters of a-z, 0-9 and '-', starts with a letter and does not end with '-'"
+)]
 pub struct NameError;
 
 impl TryFrom<String> for ClusterName {
@@ -168,7 +179,18 @@ mod tests {
 
     #[test]
     fn names_that_break_paths_or_labels_are_refused() {
-        for bad in ["", "-a", "a-", "A", "a/b", "..", "1a", "a b", "ä", &"a".repeat(64)] {
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a/b",
+            "..",
+            "1a",
+            "a b",
+            "ä",
+            &"a".repeat(64),
+        ] {
             assert!(ClusterName::parse(bad).is_err(), "{bad:?}");
         }
         assert!(ClusterName::parse("demo-2").is_ok());

@@ -1,4 +1,5 @@
-//! What happened, as a closed list of events. Each is fanned out to the log, and later to metrics and audit.
+//! What happened, as a closed list of events. Each is fanned out to the log, and later to metrics
+//! and audit.
 
 use crate::id::{ClusterId, RunEpoch, SessionId};
 use crate::refusal::{Blame, RefusalKind};

@@ -1,7 +1,8 @@
-//! A session's hold on a running engine. It is all that the rooms `engine` and `gateway` know of each other.
+//! A session's hold on a running engine. It is all that the rooms `engine` and `gateway` know of
+//! each other.
 //!
-//! The gateway holds the [`Lease`]; the engine's supervisor keeps the [`LeaseHandle`]. Dropping the lease
-//! detaches: the supervisor hears of it, and an open yield request counts as answered yes.
+//! The gateway holds the [`Lease`]; the engine's supervisor keeps the [`LeaseHandle`]. Dropping the
+//! lease detaches: the supervisor hears of it, and an open yield request counts as answered yes.
 
 use crate::id::{ClusterId, RunEpoch};
 use futures_util::task::AtomicWaker;
@@ -24,12 +25,13 @@ pub enum Activity {
     InTransaction = 2,
 }
 
-/// What both ends share. One small allocation per session: a channel would bring a block of 32 places.
+/// What both ends share. One small allocation per session: a channel would bring a block of 32
+/// places.
 #[derive(Debug)]
 struct Shared {
     origin: Instant,
-    /// Activity and the moment it began, in one word: milliseconds since `origin`, shifted left by two; the activity in
-    /// the low two bits. Written on every command, so it must cost nothing.
+    /// Activity and the moment it began, in one word: milliseconds since `origin`, shifted left by
+    /// two; the activity in the low two bits. Written on every command, so it must cost nothing.
     word: AtomicU64,
     /// The one open request; whoever takes it out answers it.
     request: Mutex<Option<YieldRequest>>,
@@ -57,7 +59,8 @@ impl Shared {
 
     fn set(&self, activity: Activity) {
         let ms = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX >> 2);
-        self.word.store(ms << 2 | activity as u64, Ordering::Release);
+        self.word
+            .store(ms << 2 | activity as u64, Ordering::Release);
     }
 
     fn get(&self) -> (Activity, Instant) {
@@ -79,7 +82,8 @@ impl Shared {
 #[derive(Debug)]
 pub struct YieldRequest {
     pub epoch: u64,
-    /// The transaction this session holds open has been idle for longer than its cluster allows: it may be ended.
+    /// The transaction this session holds open has been idle for longer than its cluster allows: it
+    /// may be ended.
     pub past_idle_transaction: bool,
     answer: oneshot::Sender<bool>,
     verdict: oneshot::Receiver<Verdict>,
@@ -119,8 +123,8 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Whether the run it was given for still knows of it. False for good once that run has ended: what was begun with
-    /// this lease since then may have reached the next run.
+    /// Whether the run it was given for still knows of it. False for good once that run has ended:
+    /// what was begun with this lease since then may have reached the next run.
     pub fn is_current(&self) -> bool {
         !self.shared.handle_gone.load(Ordering::Acquire)
     }
@@ -135,12 +139,14 @@ impl Lease {
         Reporter(Arc::clone(&self.shared))
     }
 
-    /// The next request to yield. `None` when the engine has let go of this lease: it is stopping or dead.
+    /// The next request to yield. `None` when the engine has let go of this lease: it is stopping
+    /// or dead.
     pub async fn yield_request(&mut self) -> Option<YieldRequest> {
         std::future::poll_fn(|cx| self.poll_yield_request(cx)).await
     }
 
-    /// As [`Self::yield_request`], for a driver that polls: after every wake-up of a session, so it takes no lock.
+    /// As [`Self::yield_request`], for a driver that polls: after every wake-up of a session, so it
+    /// takes no lock.
     pub fn poll_yield_request(&mut self, cx: &mut Context<'_>) -> Poll<Option<YieldRequest>> {
         self.shared.asked.register(cx.waker());
         if self.shared.has_request.swap(false, Ordering::AcqRel)
@@ -191,7 +197,15 @@ impl LeaseHandle {
     /// A lease begins busy: somebody is logging in with it.
     pub fn pair(cluster: ClusterId, run: RunEpoch, socket: PathBuf) -> (Lease, LeaseHandle) {
         let shared = Arc::new(Shared::new(Activity::Busy));
-        (Lease { cluster, run, socket, shared: Arc::clone(&shared) }, LeaseHandle { shared })
+        (
+            Lease {
+                cluster,
+                run,
+                socket,
+                shared: Arc::clone(&shared),
+            },
+            LeaseHandle { shared },
+        )
     }
 
     /// What the session does, and since when.
@@ -213,7 +227,8 @@ impl LeaseHandle {
     }
 
     /// Asks the session to yield. `Ok(None)`: it is gone already, which counts as yes.
-    /// `Ok(Some(verdict))`: it said yes and waits for the verdict. `Err`: it said no, or nothing in time.
+    /// `Ok(Some(verdict))`: it said yes and waits for the verdict. `Err`: it said no, or nothing in
+    /// time.
     ///
     /// `patience` is the timer after which silence counts as no (the caller owns the clock).
     pub async fn ask(
@@ -224,7 +239,12 @@ impl LeaseHandle {
     ) -> Result<Option<oneshot::Sender<Verdict>>, Refused> {
         let (answer_tx, answer_rx) = oneshot::channel();
         let (verdict_tx, verdict_rx) = oneshot::channel();
-        let request = YieldRequest { epoch, past_idle_transaction, answer: answer_tx, verdict: verdict_rx };
+        let request = YieldRequest {
+            epoch,
+            past_idle_transaction,
+            answer: answer_tx,
+            verdict: verdict_rx,
+        };
         // A request that was never taken out is replaced: whoever asked it has long given up.
         *self.shared.request() = Some(request);
         self.shared.has_request.store(true, Ordering::Release);
@@ -278,11 +298,15 @@ mod tests {
         let (mut lease, handle) = pair();
         let mut ask = pin!(handle.ask(7, false, pending()));
         assert!(poll(ask.as_mut()).is_pending());
-        let Poll::Ready(Some(request)) = poll(pin!(lease.yield_request())) else { panic!("no request") };
+        let Poll::Ready(Some(request)) = poll(pin!(lease.yield_request())) else {
+            panic!("no request")
+        };
         assert_eq!(request.epoch, 7);
         let mut yes = pin!(request.yes());
         assert!(poll(yes.as_mut()).is_pending());
-        let Poll::Ready(Ok(Some(verdict))) = poll(ask) else { panic!("no answer") };
+        let Poll::Ready(Ok(Some(verdict))) = poll(ask) else {
+            panic!("no answer")
+        };
         verdict.send(Verdict::Resume).unwrap();
         assert_eq!(poll(yes), Poll::Ready(Verdict::Resume));
     }
@@ -292,17 +316,37 @@ mod tests {
         let (mut lease, handle) = pair();
         let mut ask = pin!(handle.ask(1, false, pending()));
         assert!(poll(ask.as_mut()).is_pending());
-        let Poll::Ready(Some(request)) = poll(pin!(lease.yield_request())) else { panic!("no request") };
+        let Poll::Ready(Some(request)) = poll(pin!(lease.yield_request())) else {
+            panic!("no request")
+        };
         request.no();
         assert!(matches!(poll(ask), Poll::Ready(Err(Refused))));
-        assert!(matches!(poll(pin!(handle.ask(2, false, ready(())))), Poll::Ready(Err(Refused))), "silence is no");
+        assert!(
+            matches!(
+                poll(pin!(handle.ask(2, false, ready(())))),
+                Poll::Ready(Err(Refused))
+            ),
+            "silence is no"
+        );
         let mut ask = pin!(handle.ask(3, false, pending()));
         assert!(poll(ask.as_mut()).is_pending());
         drop(lease);
-        assert!(matches!(poll(ask), Poll::Ready(Ok(None))), "gone while asked is yes");
-        assert!(matches!(poll(pin!(handle.ask(4, false, pending()))), Poll::Ready(Ok(None))), "gone before is yes");
+        assert!(
+            matches!(poll(ask), Poll::Ready(Ok(None))),
+            "gone while asked is yes"
+        );
+        assert!(
+            matches!(
+                poll(pin!(handle.ask(4, false, pending()))),
+                Poll::Ready(Ok(None))
+            ),
+            "gone before is yes"
+        );
         assert!(poll(pin!(handle.detached())).is_ready());
-        assert!(poll(pin!(handle.detached())).is_ready(), "as often as one asks");
+        assert!(
+            poll(pin!(handle.detached())).is_ready(),
+            "as often as one asks"
+        );
     }
 
     #[test]
@@ -312,6 +356,9 @@ mod tests {
         assert!(lease.is_current());
         drop(handle);
         assert!(!lease.is_current());
-        assert!(matches!(poll(pin!(lease.yield_request())), Poll::Ready(None)));
+        assert!(matches!(
+            poll(pin!(lease.yield_request())),
+            Poll::Ready(None)
+        ));
     }
 }

@@ -32,7 +32,9 @@ pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};
 pub use limits::ClusterLimits;
 pub use log_budget::LogBudget;
 pub use login::LoginName;
-pub use ports::{AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Twin, Waker};
+pub use ports::{
+    AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Twin, Waker,
+};
 pub use refusal::{Blame, Refusal, RefusalKind, Retry};
 pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use size::{Size, WrongSize};

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-/// Memory of the book of one cluster's accounts, index included: more than 40,000 ordinary accounts. Accounts beyond it
-/// are not known while the engine sleeps. Two such blocks fit in 4 MB with a page of a reading: an allocator may keep
-/// the old one resident for a while when a new one is read.
+/// Memory of the book of one cluster's accounts, index included: more than 40,000 ordinary
+/// accounts. Accounts beyond it are not known while the engine sleeps. Two such blocks fit in 4 MB
+/// with a page of a reading: an allocator may keep the old one resident for a while when a new one
+/// is read.
 pub const BOOK_BYTES_MAX: usize = 3 << 19;
 
-/// Methods of one account (`IDENTIFIED VIA a OR b ...`). People use two; each costs a comparison per login.
+/// Methods of one account (`IDENTIFIED VIA a OR b ...`). People use two; each costs a comparison
+/// per login.
 pub const METHODS_MAX: usize = 8;
 
-/// Accounts of one user name (one per host pattern) that a login is compared with, from the first. Bounds the work of
-/// matching patterns that a tenant wrote.
+/// Accounts of one user name (one per host pattern) that a login is compared with, from the first.
+/// Bounds the work of matching patterns that a tenant wrote.
 pub const HOSTS_PER_USER_MAX: usize = 128;
 
 /// Accounts that one login may mean: those of its names whose host pattern covers the client.

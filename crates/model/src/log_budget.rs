@@ -1,11 +1,12 @@
-//! Budget of log lines that strangers cause, and counts of the lines that were not written. One per process, like the
-//! log itself; any room may take from it.
+//! Budget of log lines that strangers cause, and counts of the lines that were not written. One per
+//! process, like the log itself; any room may take from it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Lines a second that may be caused by whoever has proved no password: enough to see an attack, little for any disk.
+/// Lines a second that may be caused by whoever has proved no password: enough to see an attack,
+/// little for any disk.
 pub const STRANGER_LINES_PER_SECOND: u32 = 20;
 /// Lines at once: a monitoring system or a scanner that opens every connection it has.
 pub const STRANGER_LINES_BURST: u32 = 200;
@@ -29,7 +30,10 @@ struct Bucket {
 
 impl Default for LogBudget {
     fn default() -> Self {
-        let bucket = Bucket { left: f64::from(STRANGER_LINES_BURST), at: Instant::now() };
+        let bucket = Bucket {
+            left: f64::from(STRANGER_LINES_BURST),
+            at: Instant::now(),
+        };
         Self {
             bucket: Mutex::new(bucket),
             withheld: AtomicU64::new(0),
@@ -59,7 +63,8 @@ impl LogBudget {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let since = now.saturating_duration_since(bucket.at).as_secs_f64();
         bucket.at = now;
-        bucket.left = (bucket.left + since * f64::from(STRANGER_LINES_PER_SECOND)).min(STRANGER_LINES_BURST.into());
+        bucket.left = (bucket.left + since * f64::from(STRANGER_LINES_PER_SECOND))
+            .min(STRANGER_LINES_BURST.into());
         let taken = bucket.left >= 1.0;
         bucket.left -= if taken { 1.0 } else { 0.0 };
         taken
@@ -94,18 +99,37 @@ mod tests {
     fn a_flood_of_strangers_writes_a_burst_and_then_few_lines_a_second() {
         let budget = LogBudget::default();
         let start = budget.bucket.lock().unwrap().at;
-        let written =
-            |from: u64| (0..1000u64).filter(|i| budget.take_at(start + Duration::from_millis(from + i))).count();
-        assert_eq!(written(0), (STRANGER_LINES_BURST + STRANGER_LINES_PER_SECOND - 1) as usize);
+        let written = |from: u64| {
+            (0..1000u64)
+                .filter(|i| budget.take_at(start + Duration::from_millis(from + i)))
+                .count()
+        };
+        assert_eq!(
+            written(0),
+            (STRANGER_LINES_BURST + STRANGER_LINES_PER_SECOND - 1) as usize
+        );
         assert_eq!(written(1000), STRANGER_LINES_PER_SECOND as usize);
-        assert_eq!(written(60_000), (STRANGER_LINES_BURST + STRANGER_LINES_PER_SECOND - 1) as usize, "it fills again");
+        assert_eq!(
+            written(60_000),
+            (STRANGER_LINES_BURST + STRANGER_LINES_PER_SECOND - 1) as usize,
+            "it fills again"
+        );
     }
 
     #[test]
     fn what_is_withheld_is_counted_and_told_once() {
         let budget = LogBudget::default();
-        let withheld = (0..STRANGER_LINES_BURST + 50).filter(|_| !budget.take()).count() as u64;
+        let withheld = (0..STRANGER_LINES_BURST + 50)
+            .filter(|_| !budget.take())
+            .count() as u64;
         assert!(withheld >= 40, "{withheld}");
-        assert_eq!((budget.withheld(), budget.take_untold(), budget.take_untold()), (withheld, withheld, 0));
+        assert_eq!(
+            (
+                budget.withheld(),
+                budget.take_untold(),
+                budget.take_untold()
+            ),
+            (withheld, withheld, 0)
+        );
     }
 }

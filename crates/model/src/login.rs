@@ -22,11 +22,19 @@ pub enum LoginName {
 
 impl LoginName {
     pub fn parse(raw: &[u8]) -> Self {
-        let Ok(whole) = std::str::from_utf8(raw) else { return Self::Unroutable };
-        let Some((prefix, user)) = whole.split_once('.') else { return Self::NoPrefix };
+        let Ok(whole) = std::str::from_utf8(raw) else {
+            return Self::Unroutable;
+        };
+        let Some((prefix, user)) = whole.split_once('.') else {
+            return Self::NoPrefix;
+        };
         match Prefix::parse(prefix) {
             Some(prefix) if !user.is_empty() && whole.chars().count() <= USER_CHARS_MAX => {
-                Self::Routed { prefix, user: user.to_owned(), whole: whole.to_owned() }
+                Self::Routed {
+                    prefix,
+                    user: user.to_owned(),
+                    whole: whole.to_owned(),
+                }
             }
             _ => Self::Unroutable,
         }
@@ -42,14 +50,37 @@ mod tests {
         let prefix = "abcdefghjkmn";
         let routed = |s: &str| matches!(LoginName::parse(s.as_bytes()), LoginName::Routed { .. });
         assert!(routed(&format!("{prefix}.root")));
-        assert!(routed(&format!("{prefix}.a.b")), "the second dot belongs to the user");
-        for unroutable in [".root", "abcdefghjkmn.", "ABCDEFGHJKMN.root", "'abcdefghjkmn'.root", "a.b"] {
-            assert_eq!(LoginName::parse(unroutable.as_bytes()), LoginName::Unroutable, "{unroutable}");
+        assert!(
+            routed(&format!("{prefix}.a.b")),
+            "the second dot belongs to the user"
+        );
+        for unroutable in [
+            ".root",
+            "abcdefghjkmn.",
+            "ABCDEFGHJKMN.root",
+            "'abcdefghjkmn'.root",
+            "a.b",
+        ] {
+            assert_eq!(
+                LoginName::parse(unroutable.as_bytes()),
+                LoginName::Unroutable,
+                "{unroutable}"
+            );
         }
         for none in ["root", "", "abcdefghjkmn"] {
-            assert_eq!(LoginName::parse(none.as_bytes()), LoginName::NoPrefix, "{none}");
+            assert_eq!(
+                LoginName::parse(none.as_bytes()),
+                LoginName::NoPrefix,
+                "{none}"
+            );
         }
-        assert_eq!(LoginName::parse(b"abcdefghjkmn.\xff"), LoginName::Unroutable);
-        assert_eq!(LoginName::parse(format!("{prefix}.{}", "x".repeat(200)).as_bytes()), LoginName::Unroutable);
+        assert_eq!(
+            LoginName::parse(b"abcdefghjkmn.\xff"),
+            LoginName::Unroutable
+        );
+        assert_eq!(
+            LoginName::parse(format!("{prefix}.{}", "x".repeat(200)).as_bytes()),
+            LoginName::Unroutable
+        );
     }
 }

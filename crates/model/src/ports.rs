@@ -18,24 +18,26 @@ pub struct Tenant {
     pub cluster: ClusterId,
     pub name: ClusterName,
     pub prefix: Prefix,
-    /// Accounts that this login may mean. Never the whole book: a session keeps this for as long as it lasts.
+    /// Accounts that this login may mean. Never the whole book: a session keeps this for as long as
+    /// it lasts.
     pub accounts: Vec<Account>,
-    /// True while the engine is cleanly asleep (nobody can have changed an account since the reading) or has failed
-    /// (nothing newer can be known): a mismatch is then a verdict. Otherwise a mismatch waits for
-    /// [`Directory::refresh`].
+    /// True while the engine is cleanly asleep (nobody can have changed an account since the
+    /// reading) or has failed (nothing newer can be known): a mismatch is then a verdict. Otherwise
+    /// a mismatch waits for [`Directory::refresh`].
     pub settled: bool,
-    /// Found without a clean sleep at this start, and not recovered yet: `accounts` may be out of date, so no
-    /// password is judged before [`Directory::recovered`] ends.
+    /// Found without a clean sleep at this start, and not recovered yet: `accounts` may be out of
+    /// date, so no password is judged before [`Directory::recovered`] ends.
     pub recovering: bool,
     pub limits: ClusterLimits,
 }
 
-/// Keyed hash of a login's prefix: the same for the same prefix, over restarts too, and unpredictable from outside.
+/// Keyed hash of a login's prefix: the same for the same prefix, over restarts too, and
+/// unpredictable from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PrefixTag(pub u64);
 
-/// The cluster whose delays and refusals an unknown prefix imitates. Contains nothing that a password could be
-/// judged by.
+/// The cluster whose delays and refusals an unknown prefix imitates. Contains nothing that a
+/// password could be judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Twin {
     pub cluster: ClusterId,
@@ -65,9 +67,16 @@ impl Found {
     /// State by which a mismatch is answered: that of the cluster itself or of the twin.
     pub fn standing(&self) -> Option<Twin> {
         match self {
-            Self::Cluster(Tenant { cluster, settled, recovering, .. }) => {
-                Some(Twin { cluster: *cluster, settled: *settled, recovering: *recovering })
-            }
+            Self::Cluster(Tenant {
+                cluster,
+                settled,
+                recovering,
+                ..
+            }) => Some(Twin {
+                cluster: *cluster,
+                settled: *settled,
+                recovering: *recovering,
+            }),
             Self::Nobody(twin) => *twin,
         }
     }
@@ -75,9 +84,9 @@ impl Found {
 
 /// Who exists. Implemented in `control`.
 pub trait Directory: Send + Sync + 'static {
-    /// The cluster behind a prefix with the accounts that `claim` may mean, or the twin that `tag` chooses. The same
-    /// work is done whether it exists or not. Reads the store if the book of the cluster, or of the twin, is not in
-    /// memory.
+    /// The cluster behind a prefix with the accounts that `claim` may mean, or the twin that `tag`
+    /// chooses. The same work is done whether it exists or not. Reads the store if the book of the
+    /// cluster, or of the twin, is not in memory.
     fn find<'a>(
         &'a self,
         prefix: &'a Prefix,
@@ -85,8 +94,9 @@ pub trait Directory: Send + Sync + 'static {
         claim: &'a Claim,
     ) -> BoxFuture<'a, Result<Found, DirectoryError>>;
 
-    /// The accounts that `claim` may mean, as a reading saw them that **began after** `not_before`. Off the login's own
-    /// path: at most one reading runs and one is queued per cluster, however many ask.
+    /// The accounts that `claim` may mean, as a reading saw them that **began after** `not_before`.
+    /// Off the login's own path: at most one reading runs and one is queued per cluster, however
+    /// many ask.
     fn refresh<'a>(
         &'a self,
         cluster: ClusterId,
@@ -94,8 +104,9 @@ pub trait Directory: Send + Sync + 'static {
         not_before: Instant,
     ) -> BoxFuture<'a, Result<Vec<Account>, DirectoryError>>;
 
-    /// Takes as long as [`Directory::refresh`] of this cluster would take, and fails as often. For unknown prefixes:
-    /// the engine itself is asked only if its last reading is too old to imitate, at a rate that has a bound.
+    /// Takes as long as [`Directory::refresh`] of this cluster would take, and fails as often. For
+    /// unknown prefixes: the engine itself is asked only if its last reading is too old to imitate,
+    /// at a rate that has a bound.
     fn imitate_refresh(&self, cluster: ClusterId) -> BoxFuture<'_, Result<(), DirectoryError>>;
 
     /// Ends when the recovery of this one cluster has ended, successfully or not.
@@ -112,12 +123,16 @@ pub enum DirectoryError {
 
 /// Who can be woken. Implemented in `engine`.
 pub trait Waker: Send + Sync + 'static {
-    /// A lease on the running engine, starting it if it sleeps: one start for any number of waiters. Dropping
-    /// the future frees the place.
-    fn attach(&self, cluster: ClusterId, deadline: Instant) -> BoxFuture<'_, Result<Lease, AttachError>>;
+    /// A lease on the running engine, starting it if it sleeps: one start for any number of
+    /// waiters. Dropping the future frees the place.
+    fn attach(
+        &self,
+        cluster: ClusterId,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<Lease, AttachError>>;
 
-    /// Ends a session in the engine whose client has gone while a command was outstanding, so that the work
-    /// stops. Asks for nothing back; does nothing if that run is over.
+    /// Ends a session in the engine whose client has gone while a command was outstanding, so that
+    /// the work stops. Asks for nothing back; does nothing if that run is over.
     fn end_session(&self, cluster: ClusterId, run: RunEpoch, session: EngineSessionId);
 }
 

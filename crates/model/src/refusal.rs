@@ -1,7 +1,8 @@
 //! The one table of refusals: all that can become an error packet of ours.
 //!
-//! Each has a code and SQLSTATE that drivers know how to treat, a text for people, a hint that tells the mend,
-//! and a page in `docs/refusals/`. Codes: MySQL 8.0 and MariaDB 10.11 server error references.
+//! Each has a code and SQLSTATE that drivers know how to treat, a text for people, a hint that
+//! tells the mend, and a page in `docs/refusals/`. Codes: MySQL 8.0 and MariaDB 10.11 server error
+//! references.
 
 use std::fmt;
 
@@ -85,7 +86,8 @@ refusals! {
     AccessDenied = "access-denied", 1045, "28000", Client, Never,
         "Access denied.",
         "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password NAME` makes a new one";
-    /// The password was right; the engine asks for TLS on its own leg. Told to nobody without the password.
+    /// The password was right; the engine asks for TLS on its own leg. Told to nobody without the
+    /// password.
     RequiresTls = "requires-tls", 1045, "28000", Client, Never,
         "The password is right, but the account was made with REQUIRE SSL, which its engine can't see kept.",
         "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another user. For root, `tidegate cluster password NAME` does so";
@@ -127,7 +129,8 @@ refusals! {
     TooManyFromAddress = "too-many-from-address", 1040, "08004", Client, Soon,
         "Too many connections from this address.",
         "Close some, or wait a moment before trying again";
-    /// Sent to idle sessions when their cluster goes to sleep. Drivers take this code for a disconnect, and pools reconnect.
+    /// Sent to idle sessions when their cluster goes to sleep. Drivers take this code for a
+    /// disconnect, and pools reconnect.
     ClusterSleeps = "cluster-sleeps", 4031, "HY000", Cluster, Soon,
         "The client was disconnected because its cluster went to sleep after inactivity.",
         "Connect again: the cluster wakes in about a tenth of a second";
@@ -185,7 +188,10 @@ impl Refusal {
 
     /// With what only the log may know.
     pub fn because(kind: RefusalKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: Some(detail.into()) }
+        Self {
+            kind,
+            detail: Some(detail.into()),
+        }
     }
 
     /// What the client reads, but for the link to the help page (see [`crate::wording`]).

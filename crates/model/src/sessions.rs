@@ -1,7 +1,7 @@
 //! The registry of sessions, in memory: one guard per session, list, kill, id map.
 //!
-//! The gateway writes it; `control` and the console read it. It does no IO, so it stands here as it is
-//! instead of behind a port with one implementation.
+//! The gateway writes it; `control` and the console read it. It does no IO, so it stands here as it
+//! is instead of behind a port with one implementation.
 
 use crate::id::{ClusterId, EngineSessionId, SessionId};
 use futures_util::task::AtomicWaker;
@@ -18,8 +18,8 @@ pub struct Sessions {
     inner: Arc<Mutex<Inner>>,
 }
 
-/// What is asked of a session from outside. Looked at after every wake-up of the session, so it takes no lock and shares
-/// nothing with other sessions.
+/// What is asked of a session from outside. Looked at after every wake-up of the session, so it
+/// takes no lock and shares nothing with other sessions.
 #[derive(Debug, Default)]
 struct Signal {
     flags: AtomicU8,
@@ -50,7 +50,8 @@ struct Inner {
     stopping: bool,
     next: u32,
     sessions: HashMap<SessionId, Entry>,
-    /// Sessions that hold a place, by cluster: a list or a count of one cluster never reads the others'.
+    /// Sessions that hold a place, by cluster: a list or a count of one cluster never reads the
+    /// others'.
     per_cluster: HashMap<ClusterId, HashSet<SessionId>>,
 }
 
@@ -89,7 +90,8 @@ pub struct Full;
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every critical section below leaves the maps consistent, so a poisoned lock is still good.
+        // Every critical section below leaves the maps consistent, so a poisoned lock is still
+        // good.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -106,38 +108,57 @@ impl Sessions {
         };
         inner.sessions.insert(
             id,
-            Entry { client, opened: Instant::now(), identity: None, engine: None, signal: Arc::clone(&signal) },
+            Entry {
+                client,
+                opened: Instant::now(),
+                identity: None,
+                engine: None,
+                signal: Arc::clone(&signal),
+            },
         );
         if inner.stopping {
             signal.raise(Signal::STOP);
         }
-        SessionGuard { sessions: self.clone(), id, signal }
+        SessionGuard {
+            sessions: self.clone(),
+            id,
+            signal,
+        }
     }
 
-    /// Sessions that have logged in, by id; of one cluster or of all. The lock is held for a copy of a few words each:
-    /// every connection's open and close waits for it.
+    /// Sessions that have logged in, by id; of one cluster or of all. The lock is held for a copy
+    /// of a few words each: every connection's open and close waits for it.
     pub fn list(&self, cluster: Option<ClusterId>) -> Vec<SessionInfo> {
         let entries: Vec<_> = {
             let inner = self.lock();
             let copy = |id: &SessionId, e: &Entry| {
-                e.identity.as_ref().map(|identity| (*id, e.client, e.opened, Arc::clone(identity), e.engine))
+                e.identity
+                    .as_ref()
+                    .map(|identity| (*id, e.client, e.opened, Arc::clone(identity), e.engine))
             };
             match cluster {
                 Some(cluster) => {
                     let ids = inner.per_cluster.get(&cluster).into_iter().flatten();
-                    ids.filter_map(|id| copy(id, inner.sessions.get(id)?)).collect()
+                    ids.filter_map(|id| copy(id, inner.sessions.get(id)?))
+                        .collect()
                 }
-                None => inner.sessions.iter().filter_map(|(id, e)| copy(id, e)).collect(),
+                None => inner
+                    .sessions
+                    .iter()
+                    .filter_map(|(id, e)| copy(id, e))
+                    .collect(),
             }
         };
-        let info = |(id, client, opened, identity, engine): (_, _, Instant, Arc<Identity>, _)| SessionInfo {
-            id,
-            client,
-            cluster: identity.cluster,
-            user: identity.user.clone(),
-            tls: identity.tls,
-            engine,
-            age: opened.elapsed(),
+        let info = |(id, client, opened, identity, engine): (_, _, Instant, Arc<Identity>, _)| {
+            SessionInfo {
+                id,
+                client,
+                cluster: identity.cluster,
+                user: identity.user.clone(),
+                tls: identity.tls,
+                engine,
+                age: opened.elapsed(),
+            }
         };
         let mut out: Vec<_> = entries.into_iter().map(info).collect();
         out.sort_by_key(|s| s.id);
@@ -158,18 +179,32 @@ impl Sessions {
 
     /// Cluster of a session that has logged in.
     pub fn cluster_of(&self, id: SessionId) -> Option<ClusterId> {
-        self.lock().sessions.get(&id)?.identity.as_ref().map(|identity| identity.cluster)
+        self.lock()
+            .sessions
+            .get(&id)?
+            .identity
+            .as_ref()
+            .map(|identity| identity.cluster)
     }
 
     /// Asks every session, and every one still to come, to end at its next boundary.
     pub fn stop_all(&self) {
         let mut inner = self.lock();
         inner.stopping = true;
-        inner.sessions.values().for_each(|e| e.signal.raise(Signal::STOP));
+        inner
+            .sessions
+            .values()
+            .for_each(|e| e.signal.raise(Signal::STOP));
     }
 
-    /// The engine's id of a session, if it belongs to this cluster and this user: the only mapping KILL gets.
-    pub fn engine_id(&self, id: SessionId, cluster: ClusterId, user: &str) -> Option<EngineSessionId> {
+    /// The engine's id of a session, if it belongs to this cluster and this user: the only mapping
+    /// KILL gets.
+    pub fn engine_id(
+        &self,
+        id: SessionId,
+        cluster: ClusterId,
+        user: &str,
+    ) -> Option<EngineSessionId> {
         let inner = self.lock();
         let entry = inner.sessions.get(&id)?;
         let identity = entry.identity.as_ref()?;
@@ -200,10 +235,18 @@ impl SessionGuard {
     }
 
     /// Takes one of the cluster's places. `user` is the name the engine knows.
-    pub fn admit(&self, cluster: ClusterId, user: &str, tls: &'static str, max: u32) -> Result<(), Full> {
+    pub fn admit(
+        &self,
+        cluster: ClusterId,
+        user: &str,
+        tls: &'static str,
+        max: u32,
+    ) -> Result<(), Full> {
         let mut inner = self.sessions.lock();
         let inner = &mut *inner;
-        let Some(entry) = inner.sessions.get_mut(&self.id) else { return Err(Full) };
+        let Some(entry) = inner.sessions.get_mut(&self.id) else {
+            return Err(Full);
+        };
         if entry.identity.is_some() {
             return Ok(());
         }
@@ -212,7 +255,11 @@ impl SessionGuard {
             return Err(Full);
         }
         places.insert(self.id);
-        entry.identity = Some(Arc::new(Identity { cluster, user: user.to_owned(), tls }));
+        entry.identity = Some(Arc::new(Identity {
+            cluster,
+            user: user.to_owned(),
+            tls,
+        }));
         Ok(())
     }
 
@@ -235,15 +282,22 @@ impl SessionGuard {
     pub fn poll_asked(&self, cx: &mut Context<'_>) -> Asked {
         self.signal.waker.register(cx.waker());
         let flags = self.signal.flags.load(Ordering::Acquire);
-        Asked { killed: flags & Signal::KILL != 0, stopping: flags & Signal::STOP != 0 }
+        Asked {
+            killed: flags & Signal::KILL != 0,
+            stopping: flags & Signal::STOP != 0,
+        }
     }
 }
 
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         let mut inner = self.sessions.lock();
-        let Some(entry) = inner.sessions.remove(&self.id) else { return };
-        let Some(identity) = entry.identity else { return };
+        let Some(entry) = inner.sessions.remove(&self.id) else {
+            return;
+        };
+        let Some(identity) = entry.identity else {
+            return;
+        };
         if let Some(places) = inner.per_cluster.get_mut(&identity.cluster) {
             places.remove(&self.id);
             if places.is_empty() {
@@ -266,7 +320,10 @@ mod tests {
         b.admit(ClusterId(2), "root", "TLS 1.3", 10).unwrap();
         a.attached(EngineSessionId(5));
         b.attached(EngineSessionId(5));
-        assert_eq!(sessions.engine_id(a.id(), ClusterId(1), "root"), Some(EngineSessionId(5)));
+        assert_eq!(
+            sessions.engine_id(a.id(), ClusterId(1), "root"),
+            Some(EngineSessionId(5))
+        );
         assert_eq!(sessions.engine_id(a.id(), ClusterId(2), "root"), None);
         assert_eq!(sessions.engine_id(a.id(), ClusterId(1), "app"), None);
     }
@@ -284,7 +341,10 @@ mod tests {
         drop(b);
         assert_eq!(sessions.count(ClusterId(1)), 0);
         assert!(sessions.list(None).is_empty());
-        assert!(sessions.lock().per_cluster.is_empty(), "nothing is kept of clusters without sessions");
+        assert!(
+            sessions.lock().per_cluster.is_empty(),
+            "nothing is kept of clusters without sessions"
+        );
     }
 
     #[test]
@@ -301,7 +361,11 @@ mod tests {
         let own = sessions.list(Some(ClusterId(3)));
         assert_eq!(own.len(), 25);
         assert!(own.iter().all(|s| s.cluster == ClusterId(3)) && own.is_sorted_by_key(|s| s.id));
-        assert_eq!(sessions.list(None).len(), 100, "and none that has not logged in");
+        assert_eq!(
+            sessions.list(None).len(),
+            100,
+            "and none that has not logged in"
+        );
         assert!(sessions.list(Some(ClusterId(9))).is_empty());
         drop((guards, unproven));
     }

@@ -3,7 +3,12 @@
 use std::fmt;
 
 /// Units, largest first.
-const UNITS: [(char, u64); 4] = [('T', 1 << 40), ('G', 1 << 30), ('M', 1 << 20), ('K', 1 << 10)];
+const UNITS: [(char, u64); 4] = [
+    ('T', 1 << 40),
+    ('G', 1 << 30),
+    ('M', 1 << 20),
+    ('K', 1 << 10),
+];
 
 /// Number of bytes, written in the largest unit that keeps it whole. [`Size::parse`] reads it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,8 +20,8 @@ pub struct Size(pub u64);
 pub struct WrongSize;
 
 impl Size {
-    /// Reads `512M`, `4G`, `4GB`, `4GiB`, in either case. A number without a unit is refused: nobody can tell whether
-    /// bytes or megabytes were meant.
+    /// Reads `512M`, `4G`, `4GB`, `4GiB`, in either case. A number without a unit is refused:
+    /// nobody can tell whether bytes or megabytes were meant.
     pub fn parse(text: &str) -> Result<Self, WrongSize> {
         let split = text.find(|c: char| !c.is_ascii_digit()).ok_or(WrongSize)?;
         let (number, unit) = text.split_at(split);
@@ -27,7 +32,10 @@ impl Size {
         if !matches!(letters.as_str(), "" | "B" | "IB") {
             return Err(WrongSize);
         }
-        let (_, bytes) = UNITS.iter().find(|(name, _)| *name == letter).ok_or(WrongSize)?;
+        let (_, bytes) = UNITS
+            .iter()
+            .find(|(name, _)| *name == letter)
+            .ok_or(WrongSize)?;
         number.checked_mul(*bytes).map(Self).ok_or(WrongSize)
     }
 
@@ -46,7 +54,9 @@ impl Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = UNITS.iter().find(|(_, bytes)| self.0 != 0 && self.0.is_multiple_of(*bytes));
+        let whole = UNITS
+            .iter()
+            .find(|(_, bytes)| self.0 != 0 && self.0.is_multiple_of(*bytes));
         match whole {
             Some((unit, bytes)) => write!(f, "{}{unit}", self.0 / bytes),
             None if self.0 == 0 => f.write_str("0"),
@@ -61,11 +71,21 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_written_back() {
-        for (text, bytes) in [("512M", 512 << 20), ("4G", 4 << 30), ("1T", 1 << 40), ("10K", 10 << 10)] {
+        for (text, bytes) in [
+            ("512M", 512 << 20),
+            ("4G", 4 << 30),
+            ("1T", 1 << 40),
+            ("10K", 10 << 10),
+        ] {
             assert_eq!(Size::parse(text), Ok(Size(bytes)), "{text}");
             assert_eq!(Size(bytes).to_string(), text);
         }
-        for (text, bytes) in [("4g", 4u64 << 30), ("4GB", 4 << 30), ("4 GiB", 4 << 30), ("0M", 0)] {
+        for (text, bytes) in [
+            ("4g", 4u64 << 30),
+            ("4GB", 4 << 30),
+            ("4 GiB", 4 << 30),
+            ("0M", 0),
+        ] {
             assert_eq!(Size::parse(text), Ok(Size(bytes)), "{text}");
         }
         assert_eq!(Size(1536 << 20).to_string(), "1536M");
@@ -73,16 +93,32 @@ mod tests {
 
     #[test]
     fn text_that_is_no_size_is_refused() {
-        for bad in
-            ["", "4", "G", "-1G", "4X", "4GG", "4GBB", "4.5G", "99999999999999999999M", "17179869184T", "4\u{130}"]
-        {
+        for bad in [
+            "",
+            "4",
+            "G",
+            "-1G",
+            "4X",
+            "4GG",
+            "4GBB",
+            "4.5G",
+            "99999999999999999999M",
+            "17179869184T",
+            "4\u{130}",
+        ] {
             assert_eq!(Size::parse(bad), Err(WrongSize), "{bad:?}");
         }
     }
 
     #[test]
     fn measured_sizes_have_at_most_three_digits() {
-        for (bytes, text) in [(0, "0 B"), (999, "999 B"), (1536, "1.5 KB"), (40 << 20, "40 MB"), (5 << 29, "2.5 GB")] {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1536, "1.5 KB"),
+            (40 << 20, "40 MB"),
+            (5 << 29, "2.5 GB"),
+        ] {
             assert_eq!(Size(bytes).rounded(), text);
         }
     }

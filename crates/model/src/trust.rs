@@ -1,4 +1,5 @@
-//! Why a client may believe our certificate. Judged from the chain we serve, not from where it came.
+//! Why a client may believe our certificate. Judged from the chain we serve, not from where it
+//! came.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -1,10 +1,11 @@
 //! Measured use of one cluster, beside its limits.
 
-/// Use of one cluster at one moment. A field that can't be measured on this machine is `None`; memory and tasks of a
-/// cluster that is asleep are zero.
+/// Use of one cluster at one moment. A field that can't be measured on this machine is `None`;
+/// memory and tasks of a cluster that is asleep are zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClusterUsage {
-    /// Blocks of its files, temporary ones included. `None` before the first measurement of this server's life.
+    /// Blocks of its files, temporary ones included. `None` before the first measurement of this
+    /// server's life.
     pub disk_bytes: Option<u64>,
     /// Anonymous memory of its engine: what can't be taken from it without ending it.
     pub memory_bytes: Option<u64>,

@@ -1,5 +1,5 @@
-//! What error texts say beyond the table of refusals: where the help pages lie, and the mend of the client that is
-//! asking. Never makes a text longer than the clients keep.
+//! What error texts say beyond the table of refusals: where the help pages lie, and the mend of the
+//! client that is asking. Never makes a text longer than the clients keep.
 
 use crate::{Refusal, RefusalKind};
 
@@ -34,7 +34,9 @@ pub struct Wording {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be an http:// or https:// address of at most {HELP_BASE_MAX} printable characters, or empty")]
+#[error(
+    "must be an http:// or https:// address of at most {HELP_BASE_MAX} printable characters, or empty"
+)]
 pub struct WrongHelpBase;
 
 impl Wording {
@@ -51,16 +53,24 @@ impl Wording {
         }
         let printable = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
         let good = |mend: &Mend| {
-            mend.name.len() + mend.phrase.len() <= MEND_MAX && printable(&mend.name) && printable(&mend.phrase)
+            mend.name.len() + mend.phrase.len() <= MEND_MAX
+                && printable(&mend.name)
+                && printable(&mend.phrase)
         };
         let mends = mends.into_iter().filter(good).take(MENDS_MAX).collect();
-        Ok(Self { help_base: base.to_owned(), mends })
+        Ok(Self {
+            help_base: base.to_owned(),
+            mends,
+        })
     }
 
-    /// What the client reads. `client` is what it calls itself; only one that asked for no TLS is told its own mend.
+    /// What the client reads. `client` is what it calls itself; only one that asked for no TLS is
+    /// told its own mend.
     pub fn text(&self, refusal: &Refusal, client: Option<&str>) -> String {
         let entry = refusal.kind.entry();
-        let mend = client.filter(|_| refusal.kind == RefusalKind::InsecureTransport).and_then(|name| self.mend(name));
+        let mend = client
+            .filter(|_| refusal.kind == RefusalKind::InsecureTransport)
+            .and_then(|name| self.mend(name));
         let said = match mend {
             Some(Mend { name, phrase, .. }) => format!(
                 "{} Set {name} to use TLS and to verify the server: {phrase}. If a password was sent with this login, it \
@@ -78,10 +88,16 @@ impl Wording {
     /// The one whose name fits best: the longest start of what the client calls itself.
     fn mend(&self, client: &str) -> Option<&Mend> {
         let client = client.to_ascii_lowercase();
-        let fits =
-            |mend: &&Mend| !mend.calls_itself.is_empty() && client.starts_with(&mend.calls_itself.to_ascii_lowercase());
+        let fits = |mend: &&Mend| {
+            !mend.calls_itself.is_empty()
+                && client.starts_with(&mend.calls_itself.to_ascii_lowercase())
+        };
         // Of equals the first.
-        self.mends.iter().rev().filter(fits).max_by_key(|mend| mend.calls_itself.len())
+        self.mends
+            .iter()
+            .rev()
+            .filter(fits)
+            .max_by_key(|mend| mend.calls_itself.len())
     }
 }
 
@@ -90,18 +106,26 @@ mod tests {
     use super::*;
 
     fn mend(calls_itself: &str, name: &str, phrase: &str) -> Mend {
-        Mend { calls_itself: calls_itself.to_owned(), name: name.to_owned(), phrase: phrase.to_owned() }
+        Mend {
+            calls_itself: calls_itself.to_owned(),
+            name: name.to_owned(),
+            phrase: phrase.to_owned(),
+        }
     }
 
     #[test]
     fn every_text_fits_with_the_longest_link_and_the_longest_mend() {
         let base = format!("https://{}", "x".repeat(HELP_BASE_MAX - 8));
-        let wording = Wording::new(&base, vec![mend("lib", "N", &"p".repeat(MEND_MAX - 1))]).unwrap();
+        let wording =
+            Wording::new(&base, vec![mend("lib", "N", &"p".repeat(MEND_MAX - 1))]).unwrap();
         for kind in RefusalKind::ALL {
             for client in [None, Some("libmariadb")] {
                 let text = wording.text(&Refusal::new(*kind), client);
                 assert!(text.len() <= MESSAGE_MAX, "{kind:?}: {} {text}", text.len());
-                assert!(text.ends_with(&format!(" See {base}/{}.md", kind.entry().slug)), "{text}");
+                assert!(
+                    text.ends_with(&format!(" See {base}/{}.md", kind.entry().slug)),
+                    "{text}"
+                );
                 assert!(text.starts_with(kind.entry().text), "{text}");
             }
         }
@@ -109,13 +133,29 @@ mod tests {
 
     #[test]
     fn the_client_that_asks_reads_its_own_mend_and_others_read_all() {
-        let wording =
-            Wording::new("", vec![mend("libmysql", "MySQL", "--a"), mend("MySQL Connector", "J", "b=c")]).unwrap();
+        let wording = Wording::new(
+            "",
+            vec![
+                mend("libmysql", "MySQL", "--a"),
+                mend("MySQL Connector", "J", "b=c"),
+            ],
+        )
+        .unwrap();
         let plain = Refusal::new(RefusalKind::InsecureTransport);
         let asked = wording.text(&plain, Some("libmysql"));
-        assert!(asked.contains("Set MySQL to use TLS and to verify the server: --a."), "{asked}");
-        assert!(!asked.contains("JDBC") && asked.contains("change it"), "{asked}");
-        assert!(wording.text(&plain, Some("mysql connector/j")).contains("b=c"));
+        assert!(
+            asked.contains("Set MySQL to use TLS and to verify the server: --a."),
+            "{asked}"
+        );
+        assert!(
+            !asked.contains("JDBC") && asked.contains("change it"),
+            "{asked}"
+        );
+        assert!(
+            wording
+                .text(&plain, Some("mysql connector/j"))
+                .contains("b=c")
+        );
         for client in [None, Some(""), Some("other"), Some("lib")] {
             assert_eq!(wording.text(&plain, client), plain.message());
         }
@@ -125,7 +165,11 @@ mod tests {
 
     #[test]
     fn of_several_mends_the_longest_name_counts_and_of_equals_the_first() {
-        let mends = vec![mend("lib", "A", "a"), mend("libmariadb", "B", "b"), mend("libmariadb", "C", "c")];
+        let mends = vec![
+            mend("lib", "A", "a"),
+            mend("libmariadb", "B", "b"),
+            mend("libmariadb", "C", "c"),
+        ];
         let wording = Wording::new("", mends).unwrap();
         assert_eq!(wording.mend("libmariadb").unwrap().name, "B");
         assert_eq!(wording.mend("libx").unwrap().name, "A");
@@ -133,14 +177,27 @@ mod tests {
 
     #[test]
     fn a_base_that_is_no_address_is_refused() {
-        for base in ["ftp://x", "docs/refusals", "https://a b", "https://x\n", &format!("https://{}", "x".repeat(200))]
-        {
+        for base in [
+            "ftp://x",
+            "docs/refusals",
+            "https://a b",
+            "https://x\n",
+            &format!("https://{}", "x".repeat(200)),
+        ] {
             assert_eq!(Wording::new(base, Vec::new()), Err(WrongHelpBase), "{base}");
         }
         let wording = Wording::new("https://help.example/", Vec::new()).unwrap();
         let text = wording.text(&Refusal::new(RefusalKind::AccessDenied), None);
-        assert!(text.ends_with(" See https://help.example/access-denied.md"), "{text}");
+        assert!(
+            text.ends_with(" See https://help.example/access-denied.md"),
+            "{text}"
+        );
         // What is not printable never gets into a text.
-        assert!(Wording::new("", vec![mend("x", "X", "a\nb")]).unwrap().mend("x").is_none());
+        assert!(
+            Wording::new("", vec![mend("x", "X", "a\nb")])
+                .unwrap()
+                .mend("x")
+                .is_none()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What somebody must look at, by kind: a closed set, so that it may become a label. Never decides who is told.
+//! What somebody must look at, by kind: a closed set, so that it may become a label. Never decides
+//! who is told.
 
 /// Why somebody must look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,9 @@ pub struct Alarm {
 
 impl Alarm {
     pub fn new(kind: AlarmKind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into() }
+        Self {
+            kind,
+            what: what.into(),
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! A certificate chain with its key, read and judged: who it is for, until when, and why it may be believed.
-//! Never touches the disk and never keeps a readable copy of the key.
+//! A certificate chain with its key, read and judged: who it is for, until when, and why it may be
+//! believed. Never touches the disk and never keeps a readable copy of the key.
 
 use crate::error::TlsError;
 use crate::limits::CHAIN_CERTIFICATES_MAX;
@@ -42,8 +42,10 @@ impl Chain {
     /// From PEM: the chain, leaf first, and the key. That they belong together is checked.
     pub fn from_pem(chain: &[u8], key: &[u8], path: &Path) -> Result<Self, TlsError> {
         let certificates = certificates(chain, path)?;
-        let mut key_der = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|_| TlsError::NotPem { what: "private key", path: path.to_path_buf() })?;
+        let mut key_der = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NotPem {
+            what: "private key",
+            path: path.to_path_buf(),
+        })?;
         let signer = any_supported_type(&key_der);
         key_der.zeroize();
         let certified = CertifiedKey::new(certificates, signer.map_err(TlsError::Pair)?);
@@ -75,27 +77,33 @@ impl Chain {
         Ok(())
     }
 
-    /// Whether the chain as served leads to one of `roots`. An expired leaf is asked about the last moment
-    /// of its life: its dates are judged by [`Chain::check_dates`], its origin here.
+    /// Whether the chain as served leads to one of `roots`. An expired leaf is asked about the last
+    /// moment of its life: its dates are judged by [`Chain::check_dates`], its origin here.
     pub fn verify(
         &self,
         roots: &RootCertStore,
         provider: &CryptoProvider,
         now: OffsetDateTime,
     ) -> Result<(), TlsError> {
-        let within = now.min(self.not_after - time::Duration::SECOND).max(self.not_before);
+        let within = now
+            .min(self.not_after - time::Duration::SECOND)
+            .max(self.not_before);
         let seconds = u64::try_from(within.unix_timestamp()).unwrap_or(0);
         let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let leaf = ParsedCertificate::try_from(self.certified.end_entity_cert()?)?;
         let above = self.certified.cert.get(1..).unwrap_or_default();
         let algorithms = provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&leaf, roots, above, at, algorithms).map_err(TlsError::Chain)
+        verify_server_cert_signed_by_trust_anchor(&leaf, roots, above, at, algorithms)
+            .map_err(TlsError::Chain)
     }
 }
 
 /// All certificates of a PEM text; a cut-off one is an error, not an end.
 pub fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let not_pem = || TlsError::NotPem { what: "certificate", path: path.to_path_buf() };
+    let not_pem = || TlsError::NotPem {
+        what: "certificate",
+        path: path.to_path_buf(),
+    };
     let mut found = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         if found.len() == CHAIN_CERTIFICATES_MAX {
@@ -103,7 +111,11 @@ pub fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'stati
         }
         found.push(certificate.map_err(|_| not_pem())?);
     }
-    if found.is_empty() { Err(not_pem()) } else { Ok(found) }
+    if found.is_empty() {
+        Err(not_pem())
+    } else {
+        Ok(found)
+    }
 }
 
 /// The roots in a PEM text.
@@ -112,23 +124,44 @@ pub fn roots(pem: &[u8], path: &Path) -> Result<RootCertStore, TlsError> {
     let mut any = false;
     // A system bundle holds far more than a chain may: no count here, the file's size is bounded.
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let not_pem = || TlsError::NotPem { what: "certificate", path: path.to_path_buf() };
+        let not_pem = || TlsError::NotPem {
+            what: "certificate",
+            path: path.to_path_buf(),
+        };
         store.add(certificate.map_err(|_| not_pem())?)?;
         any = true;
     }
-    if any { Ok(store) } else { Err(TlsError::NotPem { what: "certificate", path: path.to_path_buf() }) }
+    if any {
+        Ok(store)
+    } else {
+        Err(TlsError::NotPem {
+            what: "certificate",
+            path: path.to_path_buf(),
+        })
+    }
 }
 
 /// The roots of Mozilla's list.
 pub fn mozilla_roots() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+    RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    }
 }
 
 pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, TlsError> {
     let unreadable = |error: &dyn std::fmt::Display| TlsError::Certificate(error.to_string());
-    let (_, parsed) = x509_parser::parse_x509_certificate(leaf).map_err(|error| unreadable(&error))?;
-    let alternative = parsed.subject_alternative_name().map_err(|error| unreadable(&error))?;
-    let names = alternative.map(|san| san.value.general_names.iter().filter_map(name_text).collect());
+    let (_, parsed) =
+        x509_parser::parse_x509_certificate(leaf).map_err(|error| unreadable(&error))?;
+    let alternative = parsed
+        .subject_alternative_name()
+        .map_err(|error| unreadable(&error))?;
+    let names = alternative.map(|san| {
+        san.value
+            .general_names
+            .iter()
+            .filter_map(name_text)
+            .collect()
+    });
     Ok(LeafFacts {
         names: names.unwrap_or_default(),
         not_before: parsed.validity().not_before.to_datetime(),

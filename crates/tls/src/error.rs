@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("{action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{} is larger than {limit} bytes and cannot be a certificate or key; check the path", path.display())]
     TooLarge { path: PathBuf, limit: u64 },
     #[error("{} holds no whole {what} in PEM form; the file may be half written", path.display())]
@@ -16,7 +20,9 @@ pub enum TlsError {
     Certificate(String),
     #[error("key and certificate do not belong together or the key cannot be used: {0}")]
     Pair(rustls::Error),
-    #[error("the certificate names no host (no subject alternative name), so no client could verify it")]
+    #[error(
+        "the certificate names no host (no subject alternative name), so no client could verify it"
+    )]
     NoNames,
     #[error("the certificate expired at {0}")]
     Expired(time::OffsetDateTime),
@@ -24,7 +30,9 @@ pub enum TlsError {
     NotYetValid(time::OffsetDateTime),
     #[error("the chain does not end in the configured CA: {0}; give the whole chain, leaf first")]
     Chain(rustls::Error),
-    #[error("the served chain is trusted by everyone and the new one is not ({0}); restart the server to switch to it")]
+    #[error(
+        "the served chain is trusted by everyone and the new one is not ({0}); restart the server to switch to it"
+    )]
     TrustWouldFall(String),
     #[error("set both `certificate` and `key`, or neither (then a local CA is used)")]
     HalfPair,
@@ -53,6 +61,10 @@ pub enum TlsError {
 impl TlsError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 }

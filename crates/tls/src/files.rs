@@ -1,5 +1,5 @@
-//! Certificate and key from files that somebody else renews. Never writes them, and never takes a pair that is
-//! half written, mismatched, expired or less trusted in the place of a good one.
+//! Certificate and key from files that somebody else renews. Never writes them, and never takes a
+//! pair that is half written, mismatched, expired or less trusted in the place of a good one.
 
 use crate::chain::{Chain, mozilla_roots, roots};
 use crate::error::TlsError;
@@ -35,8 +35,8 @@ pub struct Files {
     public: RootCertStore,
     /// The pair in use.
     taken: Option<Fingerprint>,
-    /// What was last said about a pair that was not taken. It is judged again at every look (it may become
-    /// valid, or its CA file may come), but the same is not said twice.
+    /// What was last said about a pair that was not taken. It is judged again at every look (it may
+    /// become valid, or its CA file may come), but the same is not said twice.
     refused: Option<(Fingerprint, String)>,
     /// What was last seen and how often in a row.
     seen: Option<(Fingerprint, u32)>,
@@ -45,7 +45,12 @@ pub struct Files {
 }
 
 impl Files {
-    pub fn new(certificate: &Path, key: &Path, ca: Option<&Path>, provider: Arc<CryptoProvider>) -> Self {
+    pub fn new(
+        certificate: &Path,
+        key: &Path,
+        ca: Option<&Path>,
+        provider: Arc<CryptoProvider>,
+    ) -> Self {
         Self {
             certificate: certificate.to_path_buf(),
             key: key.to_path_buf(),
@@ -59,7 +64,8 @@ impl Files {
         }
     }
 
-    /// By content, not by time stamp: a symlink swap may keep the time, and content is what we serve.
+    /// By content, not by time stamp: a symlink swap may keep the time, and content is what we
+    /// serve.
     fn read(&self) -> Result<Pair, TlsError> {
         let certificate = state::read(&self.certificate)?;
         let key = state::read(&self.key)?;
@@ -67,23 +73,38 @@ impl Files {
         hash.update((certificate.len() as u64).to_be_bytes());
         hash.update(&*certificate);
         hash.update(&*key);
-        Ok(Pair { certificate, key, fingerprint: hash.finalize().into() })
+        Ok(Pair {
+            certificate,
+            key,
+            fingerprint: hash.finalize().into(),
+        })
     }
 
     /// Reads and judges a pair, whatever its dates.
     fn judge(&self, pair: &Pair, now: OffsetDateTime) -> Result<Served, TlsError> {
         let chain = Chain::from_pem(&pair.certificate, &pair.key, &self.certificate)?;
         if chain.verify(&self.public, &self.provider, now).is_ok() {
-            return Ok(Served { chain, trust: Trust::Public });
+            return Ok(Served {
+                chain,
+                trust: Trust::Public,
+            });
         }
         if let Some(ca) = &self.ca {
             chain.verify(&roots(&state::read(ca)?, ca)?, &self.provider, now)?;
         }
-        Ok(Served { chain, trust: Trust::Private(self.ca.clone()) })
+        Ok(Served {
+            chain,
+            trust: Trust::Private(self.ca.clone()),
+        })
     }
 
     /// As [`Files::judge`], for a pair that would replace one: it must also be no step down.
-    fn judge_successor(&self, pair: &Pair, now: OffsetDateTime, served: &Served) -> Result<Served, TlsError> {
+    fn judge_successor(
+        &self,
+        pair: &Pair,
+        now: OffsetDateTime,
+        served: &Served,
+    ) -> Result<Served, TlsError> {
         let successor = self.judge(pair, now)?;
         successor.chain.check_dates(now)?;
         if served.trust == Trust::Public && successor.trust != Trust::Public {
@@ -96,7 +117,10 @@ impl Files {
         let mode = std::fs::metadata(&self.key).map_or(0, |meta| meta.permissions().mode() & 0o777);
         // Group reading is how services share keys (ssl-cert); the world's is never meant.
         if mode & 0o007 != 0 {
-            tell(TlsEvent::KeyExposed { key: self.key.clone(), mode });
+            tell(TlsEvent::KeyExposed {
+                key: self.key.clone(),
+                mode,
+            });
         }
     }
 }
@@ -106,10 +130,12 @@ impl Source for Files {
         let pair = self.read()?;
         let served = self.judge(&pair, now)?;
         self.taken = Some(pair.fingerprint);
-        // An expired certificate is served at start for want of a better one: clients then name the cause
-        // themselves, and a renewed one is taken as soon as it is there.
+        // An expired certificate is served at start for want of a better one: clients then name the
+        // cause themselves, and a renewed one is taken as soon as it is there.
         if let Err(error) = served.chain.check_dates(now) {
-            tell(TlsEvent::ServingInvalid { reason: error.to_string() });
+            tell(TlsEvent::ServingInvalid {
+                reason: error.to_string(),
+            });
         }
         self.tell_if_exposed(tell);
         Ok(served)
@@ -121,7 +147,11 @@ impl Source for Files {
             // Told once: a file may be away for a moment while it is replaced, or for long.
             Err(error) => {
                 let first = !std::mem::replace(&mut self.unreadable, true);
-                return if first { Look::Reject(error) } else { Look::Same };
+                return if first {
+                    Look::Reject(error)
+                } else {
+                    Look::Same
+                };
             }
         };
         self.unreadable = false;
@@ -130,7 +160,9 @@ impl Source for Files {
             return Look::Same;
         }
         let times = match self.seen {
-            Some((fingerprint, times)) if fingerprint == pair.fingerprint => times.saturating_add(1),
+            Some((fingerprint, times)) if fingerprint == pair.fingerprint => {
+                times.saturating_add(1)
+            }
             _ => 1_u32,
         };
         self.seen = Some((pair.fingerprint, times));
@@ -146,17 +178,25 @@ impl Source for Files {
             }
             Err(error) => {
                 let said = Some((pair.fingerprint, error.to_string()));
-                if self.refused == said { Look::Same } else { self.refuse(said, error) }
+                if self.refused == said {
+                    Look::Same
+                } else {
+                    self.refuse(said, error)
+                }
             }
         }
     }
 
     fn trouble(&self) -> Option<String> {
         if self.unreadable {
-            return Some("the certificate files can't be read; the pair read before is served".to_owned());
+            return Some(
+                "the certificate files can't be read; the pair read before is served".to_owned(),
+            );
         }
         let (_, reason) = self.refused.as_ref()?;
-        Some(format!("the certificate files hold a pair that is not taken, the old one stays: {reason}"))
+        Some(format!(
+            "the certificate files hold a pair that is not taken, the old one stays: {reason}"
+        ))
     }
 }
 
@@ -209,10 +249,22 @@ mod tests {
         let mut look = |pair: &(String, String)| {
             write_pair(folder.path(), &ca, pair);
             let now = OffsetDateTime::now_utc();
-            (0..SETTLED_READS).map(|_| files.look(now, &served, &|_| {})).last().unwrap()
+            (0..SETTLED_READS)
+                .map(|_| files.look(now, &served, &|_| {}))
+                .last()
+                .unwrap()
         };
         let private = TestCa::new("company").leaf(&["db.test"], -1, 60);
-        assert!(matches!(look(&private), Look::Reject(TlsError::TrustWouldFall(_))));
-        assert!(matches!(look(&ca.leaf(&["db.test"], -1, 60)), Look::Replace(Served { trust: Trust::Public, .. })));
+        assert!(matches!(
+            look(&private),
+            Look::Reject(TlsError::TrustWouldFall(_))
+        ));
+        assert!(matches!(
+            look(&ca.leaf(&["db.test"], -1, 60)),
+            Look::Replace(Served {
+                trust: Trust::Public,
+                ..
+            })
+        ));
     }
 }

@@ -1,5 +1,6 @@
-//! Turns at the processor for connections that have proved nothing: TLS handshakes, and whatever else strangers make TLS
-//! compute. Beside running sessions all of it together gets half a core, and networks take turns for it.
+//! Turns at the processor for connections that have proved nothing: TLS handshakes, and whatever
+//! else strangers make TLS compute. Beside running sessions all of it together gets half a core,
+//! and networks take turns for it.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
@@ -11,12 +12,14 @@ use tokio::sync::oneshot;
 
 /// Nanoseconds of real time per nanosecond of processor time beside running sessions: half a core.
 const REAL_PER_WORK: i64 = 2;
-/// Processor time that may be used at once after a pause: about fifty handshakes, so that a pool's start waits for
-/// nothing and a session waits for no more than this.
+/// Processor time that may be used at once after a pause: about fifty handshakes, so that a pool's
+/// start waits for nothing and a session waits for no more than this.
 const BURST: Duration = Duration::from_millis(10);
-/// A session that is this old is one to protect. Clients that connect, ask and leave don't slow each other's handshakes.
+/// A session that is this old is one to protect. Clients that connect, ask and leave don't slow
+/// each other's handshakes.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
-/// First guess of what a turn takes, and the least that is taken for granted (measured: 20 to 300 us).
+/// First guess of what a turn takes, and the least that is taken for granted (measured: 20 to 300
+/// us).
 const TYPICAL_TURN: Duration = Duration::from_micros(100);
 const SHORTEST_TURN: Duration = Duration::from_micros(5);
 /// Time between two distributions of turns while somebody waits: what timers can do.
@@ -77,7 +80,8 @@ impl State {
     fn grant(&mut self, now: Instant) -> Option<i64> {
         self.fill(now);
         let oldest = self.sessions.first_key_value().map(|(_, since)| *since);
-        let protects = oldest.is_some_and(|since| now.saturating_duration_since(since) >= SETTLED_AFTER);
+        let protects =
+            oldest.is_some_and(|since| now.saturating_duration_since(since) >= SETTLED_AFTER);
         if protects && self.balance <= 0 {
             return None;
         }
@@ -99,7 +103,10 @@ impl Handshakes {
         let id = state.next_session;
         state.next_session += 1;
         state.sessions.insert(id, Instant::now());
-        RunningSession { handshakes: self.clone(), id }
+        RunningSession {
+            handshakes: self.clone(),
+            id,
+        }
     }
 
     /// Asks for a turn. Must be called on a runtime's thread.
@@ -108,7 +115,10 @@ impl Handshakes {
         if state.queue.is_empty()
             && let Some(taken) = state.grant(Instant::now())
         {
-            return Ok(Turn { handshakes: self.clone(), taken });
+            return Ok(Turn {
+                handshakes: self.clone(),
+                taken,
+            });
         }
         let (sender, receiver) = oneshot::channel();
         state.queue.push(path, known, sender);
@@ -123,7 +133,10 @@ impl Handshakes {
         loop {
             while let Some((sender, taken)) = self.next() {
                 // Comes back, and is given back, if the connection has ended meanwhile.
-                drop(sender.send(Turn { handshakes: self.clone(), taken }));
+                drop(sender.send(Turn {
+                    handshakes: self.clone(),
+                    taken,
+                }));
             }
             if self.ends_distribution() {
                 return;
@@ -193,7 +206,10 @@ impl Turn {
     pub fn run<T>(mut self, work: impl FnOnce() -> T) -> T {
         let before = thread_time();
         let done = work();
-        self.handshakes.settle(std::mem::take(&mut self.taken), Some(thread_time().saturating_sub(before)));
+        self.handshakes.settle(
+            std::mem::take(&mut self.taken),
+            Some(thread_time().saturating_sub(before)),
+        );
         done
     }
 }
@@ -222,7 +238,12 @@ pub struct Turns {
 impl Turns {
     /// `known`: the source proved a password lately.
     pub fn new(handshakes: Handshakes, path: Path, known: bool) -> Self {
-        Self { handshakes, path, known, waiting: None }
+        Self {
+            handshakes,
+            path,
+            known,
+            waiting: None,
+        }
     }
 
     /// Ready with a turn; with none if the runtime stops.
@@ -233,7 +254,9 @@ impl Turns {
                 Err(receiver) => self.waiting = Some(receiver),
             }
         }
-        let Some(waiting) = &mut self.waiting else { return Poll::Ready(None) };
+        let Some(waiting) = &mut self.waiting else {
+            return Poll::Ready(None);
+        };
         let turn = std::task::ready!(std::pin::Pin::new(waiting).poll(cx)).ok();
         self.waiting = None;
         Poll::Ready(turn)
@@ -249,7 +272,11 @@ mod tests {
     use super::*;
 
     fn turns(handshakes: &Handshakes, address: &str) -> Turns {
-        Turns::new(handshakes.clone(), Path::of(address.parse().unwrap()), false)
+        Turns::new(
+            handshakes.clone(),
+            Path::of(address.parse().unwrap()),
+            false,
+        )
     }
 
     /// As if a session had run for long, and the budget were used up.
@@ -258,7 +285,10 @@ mod tests {
         let session = handshakes.session();
         let mut state = handshakes.inner.lock();
         let long_ago = Instant::now().checked_sub(SETTLED_AFTER * 2).unwrap();
-        state.sessions.values_mut().for_each(|since| *since = long_ago);
+        state
+            .sessions
+            .values_mut()
+            .for_each(|since| *since = long_ago);
         state.balance = -nanos(BURST);
         drop(state);
         (handshakes, session)
@@ -275,9 +305,17 @@ mod tests {
     async fn work_is_charged_by_the_processor_time_it_took() {
         let handshakes = Handshakes::default();
         let before = handshakes.inner.lock().balance;
-        turns(&handshakes, "203.0.113.9").turn().await.unwrap().run(|| burn(Duration::from_millis(3)));
+        turns(&handshakes, "203.0.113.9")
+            .turn()
+            .await
+            .unwrap()
+            .run(|| burn(Duration::from_millis(3)));
         let state = handshakes.inner.lock();
-        assert!(before - state.balance >= nanos(Duration::from_millis(3)) - nanos(PACE), "{}", state.balance);
+        assert!(
+            before - state.balance >= nanos(Duration::from_millis(3)) - nanos(PACE),
+            "{}",
+            state.balance
+        );
         assert!(state.typical > nanos(TYPICAL_TURN));
     }
 
@@ -295,15 +333,25 @@ mod tests {
         handshakes.inner.lock().balance = 0;
         let (began, used) = (Instant::now(), thread_time());
         for _ in 0..20 {
-            turns(&handshakes, "203.0.113.9").turn().await.unwrap().run(|| burn(Duration::from_millis(2)));
+            turns(&handshakes, "203.0.113.9")
+                .turn()
+                .await
+                .unwrap()
+                .run(|| burn(Duration::from_millis(2)));
         }
         let (took, worked) = (began.elapsed(), thread_time() - used);
         // A lower bound only: the last turn is not yet paid for, and waiting itself is work too.
-        assert!(took + Duration::from_millis(6) >= Duration::from_millis(80), "40 ms of work took {took:?}");
+        assert!(
+            took + Duration::from_millis(6) >= Duration::from_millis(80),
+            "40 ms of work took {took:?}"
+        );
         assert!(worked >= Duration::from_millis(40));
         drop(session);
         handshakes.inner.lock().balance = -nanos(BURST);
-        assert!(turns(&handshakes, "203.0.113.9").ask_now().is_some(), "with nobody to protect there is no waiting");
+        assert!(
+            turns(&handshakes, "203.0.113.9").ask_now().is_some(),
+            "with nobody to protect there is no waiting"
+        );
     }
 
     #[tokio::test]
@@ -324,7 +372,11 @@ mod tests {
         tokio::task::yield_now().await;
         // One that has left in the meantime.
         let mut left = turns(&handshakes, "192.0.2.1");
-        assert!(tokio::time::timeout(Duration::ZERO, left.turn()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::ZERO, left.turn())
+                .await
+                .is_err()
+        );
         drop(left);
         for task in tasks {
             task.await.unwrap();

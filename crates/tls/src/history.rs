@@ -1,5 +1,6 @@
-//! What became of the certificate, over restarts: which ones were served, which were not taken, every alarm. Bounded,
-//! and never in the way: a disk that takes nothing costs the memory of it, not the certificate.
+//! What became of the certificate, over restarts: which ones were served, which were not taken,
+//! every alarm. Bounded, and never in the way: a disk that takes nothing costs the memory of it,
+//! not the certificate.
 
 use crate::chain::Chain;
 use crate::event::TlsEvent;
@@ -24,7 +25,13 @@ pub struct HistoryEntry {
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Happening {
     /// New handshakes get this certificate from here on.
-    Served { key: String, names: Vec<String>, serial: String, issuer: String, not_after: i64 },
+    Served {
+        key: String,
+        names: Vec<String>,
+        serial: String,
+        issuer: String,
+        not_after: i64,
+    },
     /// A new one was not taken.
     Rejected { reason: String },
     /// Somebody must look.
@@ -41,8 +48,13 @@ impl History {
     /// What can't be read is forgotten: nothing depends on it.
     pub fn open(path: PathBuf) -> Self {
         let read = state::read_if_there(&path).ok().flatten();
-        let entries = read.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { path, entries: Mutex::new(entries) }
+        let entries = read
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        Self {
+            path,
+            entries: Mutex::new(entries),
+        }
     }
 
     /// Latest first.
@@ -53,27 +65,51 @@ impl History {
     /// What this event says about the certificate, if anything.
     pub fn note(&self, at: i64, event: &TlsEvent) {
         let what = match event {
-            TlsEvent::Rejected { reason } => Happening::Rejected { reason: short(reason) },
-            TlsEvent::Alarm { kind, what } => Happening::Alarm { kind: kind.as_str().to_owned(), reason: short(what) },
+            TlsEvent::Rejected { reason } => Happening::Rejected {
+                reason: short(reason),
+            },
+            TlsEvent::Alarm { kind, what } => Happening::Alarm {
+                kind: kind.as_str().to_owned(),
+                reason: short(what),
+            },
             _ => return,
         };
         self.add(HistoryEntry { at, what });
     }
 
-    /// The leaves that are served from here on; those that were the last of their kind before are no news.
+    /// The leaves that are served from here on; those that were the last of their kind before are
+    /// no news.
     pub fn note_served(&self, at: i64, served: &Served) {
         let rsa = served.chain.rsa.as_ref();
-        let rsa = rsa.map(|rsa| Chain { certified: rsa.clone(), rsa: None, ..served.chain.clone() });
-        for leaf in [leaf(&served.chain).ok(), rsa.and_then(|rsa| leaf(&rsa).ok())].into_iter().flatten() {
+        let rsa = rsa.map(|rsa| Chain {
+            certified: rsa.clone(),
+            rsa: None,
+            ..served.chain.clone()
+        });
+        for leaf in [
+            leaf(&served.chain).ok(),
+            rsa.and_then(|rsa| leaf(&rsa).ok()),
+        ]
+        .into_iter()
+        .flatten()
+        {
             let is_known = self.lock().iter().find_map(|entry| match &entry.what {
-                Happening::Served { key, serial, .. } if *key == leaf.key => Some(*serial == leaf.serial),
+                Happening::Served { key, serial, .. } if *key == leaf.key => {
+                    Some(*serial == leaf.serial)
+                }
                 _ => None,
             });
             if is_known == Some(true) {
                 continue;
             }
             let (key, serial, issuer) = (leaf.key.to_owned(), leaf.serial, short(&leaf.issuer));
-            let what = Happening::Served { key, names: leaf.names, serial, issuer, not_after: leaf.not_after };
+            let what = Happening::Served {
+                key,
+                names: leaf.names,
+                serial,
+                issuer,
+                not_after: leaf.not_after,
+            };
             self.add(HistoryEntry { at, what });
         }
     }
@@ -84,7 +120,11 @@ impl History {
         // Counted apart, so that no number of alarms pushes a certificate out.
         let (mut served, mut others) = (0, 0);
         entries.retain(|entry| {
-            let count = if matches!(entry.what, Happening::Served { .. }) { &mut served } else { &mut others };
+            let count = if matches!(entry.what, Happening::Served { .. }) {
+                &mut served
+            } else {
+                &mut others
+            };
             *count += 1;
             *count <= HISTORY_MAX
         });
@@ -110,7 +150,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn alarm(what: &str) -> TlsEvent {
-        TlsEvent::Alarm { kind: AlarmKind::Failed, what: what.to_owned() }
+        TlsEvent::Alarm {
+            kind: AlarmKind::Failed,
+            what: what.to_owned(),
+        }
     }
 
     #[test]
@@ -130,13 +173,24 @@ mod tests {
         for at in 0..2 * i64::try_from(HISTORY_MAX).unwrap() {
             history.note(at, &alarm(&"x".repeat(2 * HISTORY_TEXT_MAX)));
         }
-        history.note(7, &TlsEvent::Swapped { names: vec![], not_after_unix: 0 });
+        history.note(
+            7,
+            &TlsEvent::Swapped {
+                names: vec![],
+                not_after_unix: 0,
+            },
+        );
         let kept = History::open(path.clone()).entries();
         assert_eq!(kept, history.entries());
         assert_eq!((kept.len(), kept.last()), (HISTORY_MAX + 1, Some(&first)));
-        let Happening::Alarm { reason, .. } = &kept[0].what else { panic!() };
+        let Happening::Alarm { reason, .. } = &kept[0].what else {
+            panic!()
+        };
         assert_eq!(reason.len(), HISTORY_TEXT_MAX);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]

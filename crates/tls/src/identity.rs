@@ -1,5 +1,5 @@
-//! What we serve at this moment, and the task that keeps it fresh. Never drops a connection: a swap is seen by
-//! new handshakes only.
+//! What we serve at this moment, and the task that keeps it fresh. Never drops a connection: a swap
+//! is seen by new handshakes only.
 
 use crate::acme::{Acme, Finding, Manager};
 use crate::alarm::AlarmKind;
@@ -31,8 +31,9 @@ use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 use zeroize::Zeroizing;
 
-/// The one resolver. Whatever name a client asks for, and most ask for none, it gets the one certificate there
-/// is (of two keys the one it can verify): the client judges whether it is the right one.
+/// The one resolver. Whatever name a client asks for, and most ask for none, it gets the one
+/// certificate there is (of two keys the one it can verify): the client judges whether it is the
+/// right one.
 struct Resolver {
     served: ArcSwap<Served>,
 }
@@ -41,7 +42,14 @@ impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let served = self.served.load();
         match &served.chain.rsa {
-            Some(rsa) if served.chain.certified.key.choose_scheme(hello.signature_schemes()).is_none() => {
+            Some(rsa)
+                if served
+                    .chain
+                    .certified
+                    .key
+                    .choose_scheme(hello.signature_schemes())
+                    .is_none() =>
+            {
                 Some(rsa.clone())
             }
             _ => Some(served.chain.certified.clone()),
@@ -51,12 +59,14 @@ impl ResolvesServerCert for Resolver {
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver").field("names", &self.served.load().chain.names).finish()
+        f.debug_struct("Resolver")
+            .field("names", &self.served.load().chain.names)
+            .finish()
     }
 }
 
-/// The console's: a browser always says whom it wants, and one that wants another host was sent here by somebody
-/// between. Who says nothing, a client by address, gets the certificate.
+/// The console's: a browser always says whom it wants, and one that wants another host was sent
+/// here by somebody between. Who says nothing, a client by address, gets the certificate.
 #[derive(Debug)]
 struct WebResolver {
     resolver: Arc<Resolver>,
@@ -103,9 +113,12 @@ impl Identity {
     /// Loads or makes the certificate. Blocks on the disk.
     ///
     /// # Errors
-    /// If there is nothing that could be served: files that cannot be read or do not belong together, a data
-    /// folder that cannot be written.
-    pub fn open(settings: TlsSettings, on_event: impl Fn(TlsEvent) + Send + Sync + 'static) -> Result<Self, TlsError> {
+    /// If there is nothing that could be served: files that cannot be read or do not belong
+    /// together, a data folder that cannot be written.
+    pub fn open(
+        settings: TlsSettings,
+        on_event: impl Fn(TlsEvent) + Send + Sync + 'static,
+    ) -> Result<Self, TlsError> {
         Self::open_at(settings, on_event, OffsetDateTime::now_utc)
     }
 
@@ -118,18 +131,31 @@ impl Identity {
         let provider = profile::provider();
         let master = Master::open(&settings.master_key_path(), provider.secure_random)?;
         let manager = match &settings.acme {
-            Some(acme) => Some(Arc::new(Manager::open(&settings, acme, provider.clone(), master.clone())?)),
+            Some(acme) => Some(Arc::new(Manager::open(
+                &settings,
+                acme,
+                provider.clone(),
+                master.clone(),
+            )?)),
             None => None,
         };
         let mut source: Box<dyn Source> = match settings.pair() {
-            Some((certificate, key)) => {
-                Box::new(Files::new(certificate, key, settings.ca.as_deref(), provider.clone()))
+            Some((certificate, key)) => Box::new(Files::new(
+                certificate,
+                key,
+                settings.ca.as_deref(),
+                provider.clone(),
+            )),
+            None if settings.certificate.is_some() || settings.key.is_some() => {
+                return Err(TlsError::HalfPair);
             }
-            None if settings.certificate.is_some() || settings.key.is_some() => return Err(TlsError::HalfPair),
             None => {
                 let local = LocalCa::new(&settings, provider.clone())?;
                 match &manager {
-                    Some(manager) => Box::new(Acme { manager: manager.clone(), until_then: local }),
+                    Some(manager) => Box::new(Acme {
+                        manager: manager.clone(),
+                        until_then: local,
+                    }),
                     None => Box::new(local),
                 }
             }
@@ -144,10 +170,22 @@ impl Identity {
         };
         let served = source.open(clock(), &on_event)?;
         history.note_served(clock().unix_timestamp(), &served);
-        let resolver = Arc::new(Resolver { served: ArcSwap::from_pointee(served) });
+        let resolver = Arc::new(Resolver {
+            served: ArcSwap::from_pointee(served),
+        });
         let file = settings.key_folder().join("tickets.sealed");
-        let tickets = Arc::new(Tickets::open(file, master.clone(), provider.secure_random, clock())?);
-        let server = profile::server_config(provider, resolver.clone(), settings.versions, tickets.clone())?;
+        let tickets = Arc::new(Tickets::open(
+            file,
+            master.clone(),
+            provider.secure_random,
+            clock(),
+        )?);
+        let server = profile::server_config(
+            provider,
+            resolver.clone(),
+            settings.versions,
+            tickets.clone(),
+        )?;
         let (source, on_event) = (Mutex::new(source), Box::new(on_event));
         let inner = Inner {
             settings,
@@ -162,7 +200,9 @@ impl Identity {
             on_event,
             clock,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Returns a key for another purpose, the same as long as `master.key` is.
@@ -186,9 +226,16 @@ impl Identity {
     /// If the provider knows neither of the two TLS versions, which it does.
     pub fn web_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let settings = &self.inner.settings;
-        let wanted = settings.acme.iter().flat_map(|acme| &acme.domains).chain(&settings.names);
+        let wanted = settings
+            .acme
+            .iter()
+            .flat_map(|acme| &acme.domains)
+            .chain(&settings.names);
         let wanted = wanted.filter_map(|name| spelled(name)).collect();
-        let resolver = WebResolver { resolver: self.inner.resolver.clone(), wanted };
+        let resolver = WebResolver {
+            resolver: self.inner.resolver.clone(),
+            wanted,
+        };
         profile::web_config(profile::provider(), Arc::new(resolver))
     }
 
@@ -216,17 +263,31 @@ impl Identity {
         }
     }
 
-    /// A name or address that the certificate carries and that leads to a listener, for connect lines: the first
-    /// configured name that does, else `127.0.0.1`, else the first other one that does, else (a listener behind
-    /// something that forwards to it) the first configured one, else the first carried. May block on the system's resolver.
+    /// A name or address that the certificate carries and that leads to a listener, for connect
+    /// lines: the first configured name that does, else `127.0.0.1`, else the first other one that
+    /// does, else (a listener behind something that forwards to it) the first configured one, else
+    /// the first carried. May block on the system's resolver.
     pub fn primary_host(&self, listen: &[SocketAddr]) -> String {
         let carried = self.names();
         let carries = |name: &str| carried.iter().any(|there| covers(there, name));
         let settings = &self.inner.settings;
         let domains = settings.acme.iter().flat_map(|acme| &acme.domains);
-        let configured: Vec<String> = domains.chain(&settings.names).filter_map(|name| spelled(name)).collect();
-        let configured = || configured.iter().map(String::as_str).filter(|name| concrete(name) && carries(name));
-        let others = || carried.iter().map(String::as_str).filter(|name| concrete(name));
+        let configured: Vec<String> = domains
+            .chain(&settings.names)
+            .filter_map(|name| spelled(name))
+            .collect();
+        let configured = || {
+            configured
+                .iter()
+                .map(String::as_str)
+                .filter(|name| concrete(name) && carries(name))
+        };
+        let others = || {
+            carried
+                .iter()
+                .map(String::as_str)
+                .filter(|name| concrete(name))
+        };
         let loopback = || std::iter::once("127.0.0.1").filter(|name| carries(name));
         configured()
             .chain(loopback())
@@ -237,7 +298,8 @@ impl Identity {
             .to_owned()
     }
 
-    /// Keeps what is served fresh, until dropped: certificate files that change, a local leaf that grows old.
+    /// Keeps what is served fresh, until dropped: certificate files that change, a local leaf that
+    /// grows old.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
         let (identity, ordering) = (self.clone(), self.order_when_due());
         async move {
@@ -248,14 +310,15 @@ impl Identity {
             loop {
                 ticks.tick().await;
                 let identity = identity.clone();
-                // A look that panics is a bug of ours; the certificate served stays, and the next look comes.
+                // A look that panics is a bug of ours; the certificate served stays, and the next
+                // look comes.
                 drop(tokio::task::spawn_blocking(move || identity.look()).await);
             }
         }
     }
 
-    /// What orders certificates runs until the answer is dropped, on a thread of its own: it writes to the disk and
-    /// makes keys, and no session shall wait for that.
+    /// What orders certificates runs until the answer is dropped, on a thread of its own: it writes
+    /// to the disk and makes keys, and no session shall wait for that.
     fn order_when_due(&self) -> Option<oneshot::Sender<()>> {
         let manager = self.inner.manager.clone()?;
         let (going, gone) = oneshot::channel();
@@ -283,9 +346,12 @@ impl Identity {
     /// Takes a pair that was got elsewhere, PEM, as if the CA had issued it. Blocks on the disk.
     ///
     /// # Errors
-    /// If certificates do not come by ACME, the pair may not be served, or the disk does not take it.
+    /// If certificates do not come by ACME, the pair may not be served, or the disk does not take
+    /// it.
     pub fn import(&self, chain: &str, key: &str) -> Result<(), TlsError> {
-        self.manager().ok_or(TlsError::NoAcme)?.import(chain, key, self)
+        self.manager()
+            .ok_or(TlsError::NoAcme)?
+            .import(chain, key, self)
     }
 
     /// Whether an order could succeed now. Orders nothing.
@@ -313,23 +379,33 @@ impl Identity {
     pub fn is_served(&self, leaf: &[u8]) -> bool {
         let chain = &self.served().chain;
         let mut pairs = std::iter::once(&chain.certified).chain(&chain.rsa);
-        pairs.any(|pair| pair.end_entity_cert().is_ok_and(|served| served.as_ref() == leaf))
+        pairs.any(|pair| {
+            pair.end_entity_cert()
+                .is_ok_and(|served| served.as_ref() == leaf)
+        })
     }
 
-    /// What came of a look at our own port from outside: none if the certificate in use was seen there.
+    /// What came of a look at our own port from outside: none if the certificate in use was seen
+    /// there.
     pub fn note_unseen(&self, unseen: Option<String>) {
         let mut noted = self.unseen();
         if *noted != unseen {
             noted.clone_from(&unseen);
             drop(noted);
             if let Some(what) = unseen {
-                self.tell(TlsEvent::Alarm { kind: AlarmKind::Unseen, what });
+                self.tell(TlsEvent::Alarm {
+                    kind: AlarmKind::Unseen,
+                    what,
+                });
             }
         }
     }
 
     pub(crate) fn unseen(&self) -> MutexGuard<'_, Option<String>> {
-        self.inner.unseen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .unseen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn history(&self) -> Vec<HistoryEntry> {
@@ -338,7 +414,11 @@ impl Identity {
 
     /// What is wrong with the source at this moment.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.inner.source.lock().unwrap_or_else(PoisonError::into_inner).trouble()
+        self.inner
+            .source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .trouble()
     }
 
     pub(crate) fn tell(&self, event: TlsEvent) {
@@ -355,7 +435,9 @@ impl Identity {
         let tell: source::Tell<'_> = &*inner.on_event;
         match source.look((inner.clock)(), &served, tell) {
             Look::Same => {}
-            Look::Reject(error) => tell(TlsEvent::Rejected { reason: error.to_string() }),
+            Look::Reject(error) => tell(TlsEvent::Rejected {
+                reason: error.to_string(),
+            }),
             Look::Replace(fresh) => self.serve(fresh),
         }
     }
@@ -365,15 +447,21 @@ impl Identity {
         let not_after_unix = fresh.chain.not_after.unix_timestamp();
         let fresh = Arc::new(fresh);
         self.inner.resolver.served.store(fresh.clone());
-        self.inner.history.note_served(self.now().unix_timestamp(), &fresh);
-        self.tell(TlsEvent::Swapped { names, not_after_unix });
+        self.inner
+            .history
+            .note_served(self.now().unix_timestamp(), &fresh);
+        self.tell(TlsEvent::Swapped {
+            names,
+            not_after_unix,
+        });
     }
 
-    /// Makes a whole new local CA that may speak for all names of these settings, and serves a leaf of it from now on.
-    /// Every client then needs the new `ca.pem`. Blocks on the disk.
+    /// Makes a whole new local CA that may speak for all names of these settings, and serves a leaf
+    /// of it from now on. Every client then needs the new `ca.pem`. Blocks on the disk.
     ///
     /// # Errors
-    /// If no local CA serves, or the disk takes none; once `ca.pem` is the new one, asking again mends what is left.
+    /// If no local CA serves, or the disk takes none; once `ca.pem` is the new one, asking again
+    /// mends what is left.
     pub fn renew_ca(&self) -> Result<(), TlsError> {
         let inner = &self.inner;
         let mut source = inner.source.lock().unwrap_or_else(PoisonError::into_inner);
@@ -395,7 +483,9 @@ fn concrete(name: &str) -> bool {
 /// Whether a certificate name is `name`, or a wildcard one label above it.
 fn covers(carried: &str, name: &str) -> bool {
     carried == name
-        || carried.strip_prefix("*.").is_some_and(|above| name.split_once('.').is_some_and(|(_, rest)| rest == above))
+        || carried
+            .strip_prefix("*.")
+            .is_some_and(|above| name.split_once('.').is_some_and(|(_, rest)| rest == above))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Tests of the local CA and its leaf as time goes by. Never waits for it: the clock is the test's own.
+//! Tests of the local CA and its leaf as time goes by. Never waits for it: the clock is the test's
+//! own.
 
 use super::*;
 
@@ -20,7 +21,9 @@ fn a_ca_and_a_leaf_that_ended_while_the_server_was_off_are_made_anew() {
     let first = ca();
     let open_in = |days: i64| {
         let events = Arc::new(Mutex::new(Vec::new()));
-        let (sink, later) = (events.clone(), move || OffsetDateTime::now_utc() + Duration::days(days));
+        let (sink, later) = (events.clone(), move || {
+            OffsetDateTime::now_utc() + Duration::days(days)
+        });
         let tell = move |event| sink.lock().unwrap().push(event);
         let identity = Identity::open_at(TlsSettings::new(folder.path()), tell, later).unwrap();
         let status = identity.status().unwrap();
@@ -31,7 +34,10 @@ fn a_ca_and_a_leaf_that_ended_while_the_server_was_off_are_made_anew() {
     let (events, leaf) = open_in(crate::limits::LEAF_DAYS + 10);
     assert_eq!((events, ca()), (vec![], first.clone()), "the CA lives on");
     let (events, next) = open_in(crate::limits::CA_DAYS + 10);
-    assert!(matches!(events[..], [TlsEvent::CaRemade { .. }]), "{events:?}");
+    assert!(
+        matches!(events[..], [TlsEvent::CaRemade { .. }]),
+        "{events:?}"
+    );
     assert_ne!((ca(), leaf), (first, next));
 }
 
@@ -51,13 +57,25 @@ fn a_local_leaf_is_renewed_at_two_thirds_while_sessions_go_on() {
     bench.days.store(LEAF_DAYS * 2 / 3 + 1, Ordering::SeqCst);
     bench.identity.look();
     assert_ne!(bench.served(), first);
-    assert!(matches!(bench.take_events()[..], [TlsEvent::Swapped { .. }]));
-    assert!(bench.identity.not_after() > OffsetDateTime::now_utc() + Duration::days(LEAF_DAYS + 50));
+    assert!(matches!(
+        bench.take_events()[..],
+        [TlsEvent::Swapped { .. }]
+    ));
+    assert!(
+        bench.identity.not_after() > OffsetDateTime::now_utc() + Duration::days(LEAF_DAYS + 50)
+    );
 
     // The open session still talks.
     std::io::Write::write_all(&mut session.client.writer(), b"still here").unwrap();
     let mut wire = Vec::new();
     session.client.write_tls(&mut wire).unwrap();
     session.server.read_tls(&mut wire.as_slice()).unwrap();
-    assert_eq!(session.server.process_new_packets().unwrap().plaintext_bytes_to_read(), 10);
+    assert_eq!(
+        session
+            .server
+            .process_new_packets()
+            .unwrap()
+            .plaintext_bytes_to_read(),
+        10
+    );
 }

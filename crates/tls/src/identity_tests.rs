@@ -1,4 +1,5 @@
-//! Tests of what is served and of swapping, by a settable clock and without waiting: each look is called by hand.
+//! Tests of what is served and of swapping, by a settable clock and without waiting: each look is
+//! called by hand.
 
 use super::*;
 use crate::limits::{LEAF_DAYS, SETTLED_READS};
@@ -25,7 +26,11 @@ fn try_open(settings: TlsSettings) -> Result<Bench, TlsError> {
         move |event| sink.lock().unwrap().push(event),
         move || OffsetDateTime::now_utc() + Duration::days(clock.load(Ordering::SeqCst)),
     )?;
-    Ok(Bench { identity, events, days })
+    Ok(Bench {
+        identity,
+        events,
+        days,
+    })
 }
 
 fn open(settings: TlsSettings) -> Bench {
@@ -41,7 +46,15 @@ impl Bench {
     }
 
     fn served(&self) -> Vec<u8> {
-        self.identity.inner.resolver.served.load().chain.certified.cert[0].to_vec()
+        self.identity
+            .inner
+            .resolver
+            .served
+            .load()
+            .chain
+            .certified
+            .cert[0]
+            .to_vec()
     }
 
     fn take_events(&self) -> Vec<TlsEvent> {
@@ -51,7 +64,12 @@ impl Bench {
 
 fn with_files(folder: &Path, ca: &TestCa, pair: &(String, String)) -> TlsSettings {
     let (certificate, key, ca) = write_pair(folder, ca, pair);
-    TlsSettings { certificate: Some(certificate), key: Some(key), ca: Some(ca), ..TlsSettings::new(folder) }
+    TlsSettings {
+        certificate: Some(certificate),
+        key: Some(key),
+        ca: Some(ca),
+        ..TlsSettings::new(folder)
+    }
 }
 
 fn mode(path: &Path) -> u32 {
@@ -72,7 +90,10 @@ fn a_first_start_makes_a_ca_that_a_second_start_keeps() {
     let ca = folder.path().join("ca.pem");
     assert_eq!(first.identity.trust(), Trust::Local(ca.clone()));
     assert_eq!(first.identity.ca_path(), Some(ca.clone()));
-    assert_eq!(first.take_events(), [TlsEvent::CaCreated { ca: ca.clone() }]);
+    assert_eq!(
+        first.take_events(),
+        [TlsEvent::CaCreated { ca: ca.clone() }]
+    );
     assert_eq!(first.identity.names(), ["localhost", "127.0.0.1", "::1"]);
     let written = std::fs::read(&ca).unwrap();
 
@@ -101,11 +122,15 @@ fn keys_are_for_their_owner_only_and_the_root_key_is_nowhere() {
             assert!(!text.contains("PRIVATE"), "{text}");
             continue;
         }
-        let key = rcgen::KeyPair::from_pem(&text[text.find("-----BEGIN PRIVATE").unwrap()..]).unwrap();
+        let key =
+            rcgen::KeyPair::from_pem(&text[text.find("-----BEGIN PRIVATE").unwrap()..]).unwrap();
         let root = std::fs::read(folder.path().join("ca.pem")).unwrap();
         let (_, root) = x509_parser::pem::parse_x509_pem(&root).unwrap();
         let root = root.parse_x509().unwrap();
-        assert_ne!(root.public_key().subject_public_key.data.as_ref(), key.public_key_raw());
+        assert_ne!(
+            root.public_key().subject_public_key.data.as_ref(),
+            key.public_key_raw()
+        );
         keys += 1;
     }
     assert_eq!(keys, 2, "the issuing CA's and the leaf's");
@@ -132,7 +157,10 @@ fn a_half_made_ca_is_made_anew_and_told_about() {
     for cut in [whole.len() / 6, whole.len() / 2, whole.len() - 40] {
         std::fs::write(&authority, &whole[..cut]).unwrap();
         let bench = open(TlsSettings::new(folder.path()));
-        assert!(matches!(bench.take_events()[..], [TlsEvent::CaRemade { .. }]), "cut at {cut}");
+        assert!(
+            matches!(bench.take_events()[..], [TlsEvent::CaRemade { .. }]),
+            "cut at {cut}"
+        );
         assert_ne!(std::fs::read(folder.path().join("ca.pem")).unwrap(), old_ca);
         assert!(folder.path().join("tls/authority.unusable").exists());
         let client = client_config(Roots::file(folder.path().join("ca.pem"))).unwrap();
@@ -149,27 +177,55 @@ fn a_crash_between_the_key_and_ca_pem_loses_nothing() {
     std::fs::remove_file(&ca).unwrap();
     std::fs::write(folder.path().join("tls/authority.new"), "left over").unwrap();
     let bench = open(TlsSettings::new(folder.path()));
-    assert_eq!(bench.take_events(), [TlsEvent::CaRestored { ca: ca.clone() }]);
+    assert_eq!(
+        bench.take_events(),
+        [TlsEvent::CaRestored { ca: ca.clone() }]
+    );
     assert_eq!(std::fs::read(&ca).unwrap(), written);
 }
 
 #[test]
 fn names_given_later_are_added_or_left_out_with_the_mend() {
     let folder = tempfile::tempdir().unwrap();
-    let at_first = TlsSettings { names: vec!["DB.example.com".to_owned()], ..TlsSettings::new(folder.path()) };
+    let at_first = TlsSettings {
+        names: vec!["DB.example.com".to_owned()],
+        ..TlsSettings::new(folder.path())
+    };
     let bench = open(at_first);
-    assert!(bench.identity.names().contains(&"db.example.com".to_owned()));
+    assert!(
+        bench
+            .identity
+            .names()
+            .contains(&"db.example.com".to_owned())
+    );
 
-    let names = ["later.test", "192.168.7.7", "other.example.com", "203.0.113.9", "db.example.com"];
-    let later = TlsSettings { names: names.map(str::to_owned).to_vec(), ..TlsSettings::new(folder.path()) };
+    let names = [
+        "later.test",
+        "192.168.7.7",
+        "other.example.com",
+        "203.0.113.9",
+        "db.example.com",
+    ];
+    let later = TlsSettings {
+        names: names.map(str::to_owned).to_vec(),
+        ..TlsSettings::new(folder.path())
+    };
     let bench = open(later);
     assert_eq!(
         bench.identity.names(),
-        ["localhost", "127.0.0.1", "::1", "later.test", "192.168.7.7", "db.example.com"]
+        [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "later.test",
+            "192.168.7.7",
+            "db.example.com"
+        ]
     );
     let events = bench.take_events();
-    let left_out: Vec<_> =
-        ["other.example.com", "203.0.113.9"].map(|name| TlsEvent::NameLeftOut { name: name.into() }).into();
+    let left_out: Vec<_> = ["other.example.com", "203.0.113.9"]
+        .map(|name| TlsEvent::NameLeftOut { name: name.into() })
+        .into();
     assert_eq!(events, left_out);
     assert!(events[0].to_string().contains("tidegate trust renew"));
 }
@@ -177,7 +233,10 @@ fn names_given_later_are_added_or_left_out_with_the_mend() {
 #[test]
 fn a_name_that_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = TlsSettings { names: vec!["https://db.test".to_owned()], ..TlsSettings::new(folder.path()) };
+    let settings = TlsSettings {
+        names: vec!["https://db.test".to_owned()],
+        ..TlsSettings::new(folder.path())
+    };
     assert!(matches!(try_open(settings), Err(TlsError::BadName(_))));
 }
 
@@ -187,7 +246,10 @@ fn case_19_a_pair_that_is_no_better_never_replaces_a_good_one() {
     let ca = TestCa::new("company");
     let good = ca.leaf(&["db.test"], -1, 30);
     let settings = with_files(folder.path(), &ca, &good);
-    let (certificate, key) = (settings.certificate.clone().unwrap(), settings.key.clone().unwrap());
+    let (certificate, key) = (
+        settings.certificate.clone().unwrap(),
+        settings.key.clone().unwrap(),
+    );
     let bench = open(settings);
     let served = bench.served();
     let other = ca.leaf(&["db.test"], -1, 60);
@@ -226,7 +288,10 @@ fn case_19_a_pair_that_is_no_better_never_replaces_a_good_one() {
     std::fs::write(&key, &other.1).unwrap();
     bench.look();
     assert_ne!(bench.served(), served);
-    assert!(matches!(bench.take_events()[..], [TlsEvent::Swapped { .. }]));
+    assert!(matches!(
+        bench.take_events()[..],
+        [TlsEvent::Swapped { .. }]
+    ));
 }
 
 #[test]
@@ -246,7 +311,8 @@ fn a_pair_that_becomes_valid_is_taken_then() {
 
 #[test]
 fn case_20_a_swapped_symlink_is_seen_by_new_handshakes_only() {
-    // As Kubernetes mounts a secret: files behind `..data`, which is a link that is replaced by rename.
+    // As Kubernetes mounts a secret: files behind `..data`, which is a link that is replaced by
+    // rename.
     let folder = tempfile::tempdir().unwrap();
     let ca = TestCa::new("company");
     let at = |name: &str| folder.path().join(name);
@@ -272,14 +338,21 @@ fn case_20_a_swapped_symlink_is_seen_by_new_handshakes_only() {
     bench.look();
     let after = shake(client, bench.identity.server_config(), "db.test").unwrap();
     assert_ne!(leaf_seen(&before), leaf_seen(&after));
-    assert_eq!(bench.identity.trust(), Trust::Private(Some(at("one/company-ca.pem"))));
+    assert_eq!(
+        bench.identity.trust(),
+        Trust::Private(Some(at("one/company-ca.pem")))
+    );
 }
 
 #[test]
 fn a_change_is_judged_only_when_it_has_settled() {
     let folder = tempfile::tempdir().unwrap();
     let ca = TestCa::new("company");
-    let bench = open(with_files(folder.path(), &ca, &ca.leaf(&["db.test"], -1, 30)));
+    let bench = open(with_files(
+        folder.path(),
+        &ca,
+        &ca.leaf(&["db.test"], -1, 30),
+    ));
     let served = bench.served();
     let next = ca.leaf(&["db.test"], -1, 60);
     // A renewal tool has written the certificate and not yet the key.
@@ -287,7 +360,11 @@ fn a_change_is_judged_only_when_it_has_settled() {
     bench.identity.look();
     std::fs::write(folder.path().join("key.pem"), &next.1).unwrap();
     bench.identity.look();
-    assert_eq!((bench.served(), bench.take_events()), (served.clone(), vec![]), "no alarm in between");
+    assert_eq!(
+        (bench.served(), bench.take_events()),
+        (served.clone(), vec![]),
+        "no alarm in between"
+    );
     bench.identity.look();
     assert_ne!(bench.served(), served);
 }
@@ -296,8 +373,15 @@ fn a_change_is_judged_only_when_it_has_settled() {
 fn an_expired_pair_is_served_at_start_for_want_of_a_better_one() {
     let folder = tempfile::tempdir().unwrap();
     let ca = TestCa::new("company");
-    let bench = open(with_files(folder.path(), &ca, &ca.leaf(&["db.test"], -60, -1)));
-    assert!(matches!(bench.take_events()[..], [TlsEvent::ServingInvalid { .. }]));
+    let bench = open(with_files(
+        folder.path(),
+        &ca,
+        &ca.leaf(&["db.test"], -60, -1),
+    ));
+    assert!(matches!(
+        bench.take_events()[..],
+        [TlsEvent::ServingInvalid { .. }]
+    ));
 }
 
 #[test]
@@ -306,11 +390,25 @@ fn files_that_cannot_be_served_stop_the_start() {
     let ca = TestCa::new("company");
     let pair = ca.leaf(&["db.test"], -1, 30);
     let settings = with_files(folder.path(), &ca, &pair);
-    let half = TlsSettings { key: None, ..settings.clone() };
+    let half = TlsSettings {
+        key: None,
+        ..settings.clone()
+    };
     assert!(matches!(try_open(half), Err(TlsError::HalfPair)));
-    std::fs::write(folder.path().join("company-ca.pem"), TestCa::new("other").pem()).unwrap();
-    assert!(matches!(try_open(settings.clone()), Err(TlsError::Chain(_))));
-    std::fs::write(folder.path().join("key.pem"), ca.leaf(&["db.test"], -1, 30).1).unwrap();
+    std::fs::write(
+        folder.path().join("company-ca.pem"),
+        TestCa::new("other").pem(),
+    )
+    .unwrap();
+    assert!(matches!(
+        try_open(settings.clone()),
+        Err(TlsError::Chain(_))
+    ));
+    std::fs::write(
+        folder.path().join("key.pem"),
+        ca.leaf(&["db.test"], -1, 30).1,
+    )
+    .unwrap();
     assert!(matches!(try_open(settings), Err(TlsError::Pair(_))));
 }
 
@@ -321,14 +419,20 @@ fn a_key_that_the_world_may_read_is_told_about() {
     let settings = with_files(folder.path(), &ca, &ca.leaf(&["db.test"], -1, 30));
     let key = settings.key.clone().unwrap();
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(open(settings).take_events(), [TlsEvent::KeyExposed { key, mode: 0o644 }]);
+    assert_eq!(
+        open(settings).take_events(),
+        [TlsEvent::KeyExposed { key, mode: 0o644 }]
+    );
 }
 
 #[test]
 fn the_primary_host_is_carried_and_reaches_the_listener() {
     let folder = tempfile::tempdir().unwrap();
     let names = ["nowhere.test".to_owned(), "127.0.0.5".to_owned()];
-    let bench = open(TlsSettings { names: names.to_vec(), ..TlsSettings::new(folder.path()) });
+    let bench = open(TlsSettings {
+        names: names.to_vec(),
+        ..TlsSettings::new(folder.path())
+    });
     let host = |listen: &str| bench.identity.primary_host(&[listen.parse().unwrap()]);
     assert_eq!(host("127.0.0.1:4000"), "127.0.0.1");
     assert_eq!(host("127.0.0.5:4000"), "127.0.0.5");
@@ -346,7 +450,11 @@ async fn the_watch_takes_a_new_pair_by_itself() {
     let (sent, mut swapped) = tokio::sync::mpsc::unbounded_channel();
     let identity = Identity::open(settings, move |event| drop(sent.send(event))).unwrap();
     let watch = tokio::spawn(identity.watch());
-    write_pair(folder.path(), &ca, &ca.leaf(&["db.test", "more.test"], -1, 60));
+    write_pair(
+        folder.path(),
+        &ca,
+        &ca.leaf(&["db.test", "more.test"], -1, 60),
+    );
     while !matches!(swapped.recv().await, Some(TlsEvent::Swapped { .. })) {}
     assert_eq!(identity.names(), ["db.test", "more.test"]);
     watch.abort();

@@ -1,14 +1,14 @@
-//! Making and reading the certificates of the local CA, in memory. Never touches the disk, never keeps the
-//! root's key beyond the one signature it makes.
+//! Making and reading the certificates of the local CA, in memory. Never touches the disk, never
+//! keeps the root's key beyond the one signature it makes.
 
 use crate::chain::{Chain, certificates, roots};
 use crate::error::TlsError;
 use crate::limits::{BACKDATE_HOURS, CA_DAYS, LEAF_DAYS};
 use crate::names::{Name, Permitted};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm,
-    SigningKey,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm, SigningKey,
 };
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -68,7 +68,8 @@ impl SigningKey for WipedKey {
     }
 }
 
-/// The issuing CA with its key and its root, ready to sign a leaf. Lives only as long as one needs to.
+/// The issuing CA with its key and its root, ready to sign a leaf. Lives only as long as one needs
+/// to.
 pub struct Authority {
     pub root_pem: String,
     pub permitted: Permitted,
@@ -79,22 +80,37 @@ pub struct Authority {
     issuer: Issuer<'static, WipedKey>,
 }
 
-/// A new CA: root certificate, issuing certificate and the issuing key, as PEM in this order. The root's key
-/// is dropped, and wiped, at the end of this function; nothing can be signed by it again.
-pub fn make_authority(now: OffsetDateTime, permitted: &Permitted) -> Result<Zeroizing<String>, TlsError> {
+/// A new CA: root certificate, issuing certificate and the issuing key, as PEM in this order. The
+/// root's key is dropped, and wiped, at the end of this function; nothing can be signed by it
+/// again.
+pub fn make_authority(
+    now: OffsetDateTime,
+    permitted: &Permitted,
+) -> Result<Zeroizing<String>, TlsError> {
     let root_key = WipedKey::generate()?;
     let issuing_key = WipedKey::generate()?;
     // Stores tell CAs apart by subject: two machines' CAs in one store must not share it.
-    let mark: String = root_key.0.public_key_raw().iter().rev().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let root = CertifiedIssuer::self_signed(ca_params(now, &format!("{ROOT_NAME} {mark}"), 1), root_key)?;
+    let mark: String = root_key
+        .0
+        .public_key_raw()
+        .iter()
+        .rev()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let root =
+        CertifiedIssuer::self_signed(ca_params(now, &format!("{ROOT_NAME} {mark}"), 1), root_key)?;
     let mut params = ca_params(now, &format!("Tidegate Local Issuing CA {mark}"), 0);
     params.use_authority_key_identifier_extension = true;
-    // Names constrain no certificate that carries none: without this a stolen issuing key could sign programs
-    // for whoever put the root into the machine's store.
+    // Names constrain no certificate that carries none: without this a stolen issuing key could
+    // sign programs for whoever put the root into the machine's store.
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // Here and not in the root: Java ignores constraints in a root and honours them in an intermediate.
-    params.name_constraints =
-        Some(NameConstraints { permitted_subtrees: permitted.to_subtrees(), excluded_subtrees: Vec::new() });
+    // Here and not in the root: Java ignores constraints in a root and honours them in an
+    // intermediate.
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: permitted.to_subtrees(),
+        excluded_subtrees: Vec::new(),
+    });
     let issuing = params.signed_by(&issuing_key, &root)?;
     Ok(join(&[&root.pem(), &issuing.pem(), &issuing_key.to_pem()]))
 }
@@ -118,7 +134,9 @@ fn subject(name: &str) -> DistinguishedName {
 
 /// Joins PEM texts without leaving a half-grown copy of a key behind.
 fn join(parts: &[&str]) -> Zeroizing<String> {
-    let mut whole = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    let mut whole = Zeroizing::new(String::with_capacity(
+        parts.iter().map(|part| part.len()).sum(),
+    ));
     for part in parts {
         whole.push_str(part);
     }
@@ -126,10 +144,19 @@ fn join(parts: &[&str]) -> Zeroizing<String> {
 }
 
 impl Authority {
-    /// Reads what [`make_authority`] wrote and proves that it is whole: three parts, a key that is the issuing
-    /// CA's, a chain that leads to the root, and time left. `path` is for error texts only.
-    pub fn parse(text: &[u8], provider: &CryptoProvider, now: OffsetDateTime, path: &Path) -> Result<Self, TlsError> {
-        let broken = |what| TlsError::NotPem { what, path: path.to_path_buf() };
+    /// Reads what [`make_authority`] wrote and proves that it is whole: three parts, a key that is
+    /// the issuing CA's, a chain that leads to the root, and time left. `path` is for error texts
+    /// only.
+    pub fn parse(
+        text: &[u8],
+        provider: &CryptoProvider,
+        now: OffsetDateTime,
+        path: &Path,
+    ) -> Result<Self, TlsError> {
+        let broken = |what| TlsError::NotPem {
+            what,
+            path: path.to_path_buf(),
+        };
         let text = std::str::from_utf8(text).map_err(|_| broken("text"))?;
         let mut parts = text.split_inclusive(CERTIFICATE_END);
         let (Some(root_pem), Some(issuing_pem), Some(key_pem), None) =
@@ -138,10 +165,13 @@ impl Authority {
             return Err(broken("CA"));
         };
         let key = WipedKey::from_pem(key_pem).ok_or_else(|| broken("private key"))?;
-        let [issuing] = <[_; 1]>::try_from(certificates(issuing_pem.as_bytes(), path)?).map_err(|_| broken("CA"))?;
+        let [issuing] = <[_; 1]>::try_from(certificates(issuing_pem.as_bytes(), path)?)
+            .map_err(|_| broken("CA"))?;
         let facts = issuing_facts(&issuing)?;
         if facts.public_key != key.0.public_key_raw() {
-            return Err(TlsError::Certificate("the key is not the issuing CA's".to_owned()));
+            return Err(TlsError::Certificate(
+                "the key is not the issuing CA's".to_owned(),
+            ));
         }
         if now >= facts.not_after {
             return Err(TlsError::Expired(facts.not_after));
@@ -158,23 +188,29 @@ impl Authority {
         // The proof that issuing CA and root belong together is a leaf that verifies.
         let at = authority.no_earlier(now);
         let probe = authority.issue(&Name::loopback(), at)?;
-        authority.chain(probe.as_bytes(), path)?.verify(&authority.root, provider, at)?;
+        authority
+            .chain(probe.as_bytes(), path)?
+            .verify(&authority.root, provider, at)?;
         Ok(authority)
     }
 
-    /// `now`, but not before this CA was made: a clock that runs behind must not cost anyone their CA, nor give
-    /// out a leaf older than the CA is.
+    /// `now`, but not before this CA was made: a clock that runs behind must not cost anyone their
+    /// CA, nor give out a leaf older than the CA is.
     pub fn no_earlier(&self, now: OffsetDateTime) -> OffsetDateTime {
         now.max(self.not_before + Duration::hours(BACKDATE_HOURS))
     }
 
     /// A new leaf with a key of its own, as PEM: leaf, issuing CA, key.
-    pub fn issue(&self, names: &[Name], now: OffsetDateTime) -> Result<Zeroizing<String>, TlsError> {
+    pub fn issue(
+        &self,
+        names: &[Name],
+        now: OffsetDateTime,
+    ) -> Result<Zeroizing<String>, TlsError> {
         let key = WipedKey::generate()?;
         let mut params = CertificateParams::default();
         params.subject_alt_names = names.iter().map(Name::to_san).collect::<Result<_, _>>()?;
-        // Never empty, or the alternative names would have to be critical; and a host name, since clients of
-        // before 2018 look nowhere else.
+        // Never empty, or the alternative names would have to be critical; and a host name, since
+        // clients of before 2018 look nowhere else.
         let first = names.iter().find_map(|name| match name {
             Name::Dns(dns) if dns.len() <= COMMON_NAME_MAX => Some(dns.as_str()),
             _ => None,
@@ -209,9 +245,14 @@ struct IssuingFacts {
 
 fn issuing_facts(issuing: &CertificateDer<'_>) -> Result<IssuingFacts, TlsError> {
     let unreadable = |error: &dyn std::fmt::Display| TlsError::Certificate(error.to_string());
-    let (_, parsed) = x509_parser::parse_x509_certificate(issuing).map_err(|error| unreadable(&error))?;
-    let constraints = parsed.name_constraints().map_err(|error| unreadable(&error))?;
-    let subtrees = constraints.and_then(|found| found.value.permitted_subtrees.as_deref()).unwrap_or_default();
+    let (_, parsed) =
+        x509_parser::parse_x509_certificate(issuing).map_err(|error| unreadable(&error))?;
+    let constraints = parsed
+        .name_constraints()
+        .map_err(|error| unreadable(&error))?;
+    let subtrees = constraints
+        .and_then(|found| found.value.permitted_subtrees.as_deref())
+        .unwrap_or_default();
     let dns = subtrees.iter().filter_map(|subtree| match &subtree.base {
         GeneralName::DNSName(dns) => Some(*dns),
         _ => None,

@@ -1,8 +1,10 @@
-//! Who we are: certificate sources (files, local CA, ACME) behind one hot-swapped resolver, one public server
-//! profile and one verifying client profile. Never packets, never clusters, never a client certificate.
+//! Who we are: certificate sources (files, local CA, ACME) behind one hot-swapped resolver, one
+//! public server profile and one verifying client profile. Never packets, never clusters, never a
+//! client certificate.
 //!
-//! [`Identity::open`] loads or makes what is served; [`Identity::watch`] keeps it fresh while the server runs.
-//! A further source is one more file that implements `source::Source`; nothing else changes.
+//! [`Identity::open`] loads or makes what is served; [`Identity::watch`] keeps it fresh while the
+//! server runs. A further source is one more file that implements `source::Source`; nothing else
+//! changes.
 
 mod acme;
 mod alarm;
@@ -32,7 +34,8 @@ mod support;
 mod tickets;
 
 pub use acme::{
-    AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT,
+    AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount,
+    LETS_ENCRYPT,
 };
 pub use acme::{AcmeStatus, Finding, KeptStatus, Slip};
 pub use alarm::{Alarm, AlarmKind};

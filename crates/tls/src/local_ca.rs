@@ -1,6 +1,7 @@
-//! Our own CA for machines without a public name, as it lies in the data folder, and the leaf it keeps fresh.
-//! Never holds a signing key between two leaves, never issues a name outside its constraints, and never makes a
-//! new CA while an old one can be used: clients would have to be given its `ca.pem` again.
+//! Our own CA for machines without a public name, as it lies in the data folder, and the leaf it
+//! keeps fresh. Never holds a signing key between two leaves, never issues a name outside its
+//! constraints, and never makes a new CA while an old one can be used: clients would have to be
+//! given its `ca.pem` again.
 
 use crate::error::TlsError;
 use crate::event::TlsEvent;
@@ -25,8 +26,8 @@ fn mark(keys: &Path) -> PathBuf {
     keys.join("renew")
 }
 
-/// Lets the next start on this data folder make a whole new local CA. For a server that doesn't run: one that does is
-/// asked by [`crate::Identity::renew_ca`].
+/// Lets the next start on this data folder make a whole new local CA. For a server that doesn't
+/// run: one that does is asked by [`crate::Identity::renew_ca`].
 ///
 /// # Errors
 /// If the folder can't be written.
@@ -76,7 +77,12 @@ impl LocalCa {
 
     /// The CA on disk; an error if there is none or it cannot be used.
     fn load(&self, now: OffsetDateTime) -> Result<Authority, TlsError> {
-        Authority::parse(&state::read(&self.authority)?, &self.provider, now, &self.authority)
+        Authority::parse(
+            &state::read(&self.authority)?,
+            &self.provider,
+            now,
+            &self.authority,
+        )
     }
 
     /// The CA on disk, or a new one where there is none that can be used.
@@ -95,7 +101,10 @@ impl LocalCa {
                 let left_over = ca.exists();
                 let made = self.make(now)?;
                 tell(if left_over {
-                    TlsEvent::CaRemade { ca, reason: "the old one's key was not there".to_owned() }
+                    TlsEvent::CaRemade {
+                        ca,
+                        reason: "the old one's key was not there".to_owned(),
+                    }
                 } else {
                     TlsEvent::CaCreated { ca }
                 });
@@ -106,9 +115,13 @@ impl LocalCa {
             Err(error) => {
                 // Kept aside for whoever wants to know what happened; same folder, same mode.
                 let aside = self.authority.with_extension("unusable");
-                std::fs::rename(&self.authority, &aside).map_err(TlsError::io("putting aside", &self.authority))?;
+                std::fs::rename(&self.authority, &aside)
+                    .map_err(TlsError::io("putting aside", &self.authority))?;
                 let made = self.make(now)?;
-                tell(TlsEvent::CaRemade { ca, reason: error.to_string() });
+                tell(TlsEvent::CaRemade {
+                    ca,
+                    reason: error.to_string(),
+                });
                 Ok(made)
             }
         }
@@ -118,8 +131,8 @@ impl LocalCa {
         let text = make_authority(now, &Permitted::at_first_start(machine(), &self.names))?;
         let made = Authority::parse(text.as_bytes(), &self.provider, now, &self.authority)?;
         keep_former(&self.folder, &self.ca)?;
-        // The key first: until `ca.pem` is there nobody trusts anything, and after a crash in between the next
-        // start writes it from this file.
+        // The key first: until `ca.pem` is there nobody trusts anything, and after a crash in
+        // between the next start writes it from this file.
         state::write_whole(&self.authority, text.as_bytes(), SECRET_MODE)?;
         state::write_whole(&self.ca, made.root_pem.as_bytes(), PUBLIC_MODE)?;
         Ok(made)
@@ -130,13 +143,24 @@ impl LocalCa {
         let there = self.ca.exists();
         let made = self.make(now)?;
         let ca = self.ca.clone();
-        tell(if there { TlsEvent::CaRemade { ca, reason: ASKED_FOR.to_owned() } } else { TlsEvent::CaCreated { ca } });
+        tell(if there {
+            TlsEvent::CaRemade {
+                ca,
+                reason: ASKED_FOR.to_owned(),
+            }
+        } else {
+            TlsEvent::CaCreated { ca }
+        });
         Ok(made)
     }
 
-    /// What was asked for while no server ran. The mark goes last: a crash before that makes one CA more, which no
-    /// client has seen yet.
-    fn remake_if_asked(&self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Option<Authority>, TlsError> {
+    /// What was asked for while no server ran. The mark goes last: a crash before that makes one CA
+    /// more, which no client has seen yet.
+    fn remake_if_asked(
+        &self,
+        now: OffsetDateTime,
+        tell: Tell<'_>,
+    ) -> Result<Option<Authority>, TlsError> {
         let mark = mark(&self.folder);
         if !mark.exists() {
             return Ok(None);
@@ -148,16 +172,26 @@ impl LocalCa {
 
     /// The names this CA may give, the others told about.
     fn permitted(&self, authority: &Authority, tell: Tell<'_>) -> Vec<Name> {
-        let (allowed, left_out): (Vec<_>, Vec<_>) =
-            self.names.iter().cloned().partition(|name| authority.permitted.allows(name));
+        let (allowed, left_out): (Vec<_>, Vec<_>) = self
+            .names
+            .iter()
+            .cloned()
+            .partition(|name| authority.permitted.allows(name));
         for name in left_out {
-            tell(TlsEvent::NameLeftOut { name: name.to_string() });
+            tell(TlsEvent::NameLeftOut {
+                name: name.to_string(),
+            });
         }
         allowed
     }
 
     /// The leaf on disk, if it is this CA's, for these names, and fresh.
-    fn kept_leaf(&self, authority: &Authority, names: &[Name], now: OffsetDateTime) -> Option<Served> {
+    fn kept_leaf(
+        &self,
+        authority: &Authority,
+        names: &[Name],
+        now: OffsetDateTime,
+    ) -> Option<Served> {
         let text = state::read(&self.leaf).ok()?;
         let chain = authority.chain(&text, &self.leaf).ok()?;
         chain.check_dates(now).ok()?;
@@ -166,17 +200,28 @@ impl LocalCa {
         let mut carried = chain.names.clone();
         wanted.sort_unstable();
         carried.sort_unstable();
-        let served = Served { chain, trust: Trust::Local(self.ca.clone()) };
+        let served = Served {
+            chain,
+            trust: Trust::Local(self.ca.clone()),
+        };
         (wanted == carried && now < renew_at(&served)).then_some(served)
     }
 
-    fn new_leaf(&self, authority: &Authority, names: &[Name], now: OffsetDateTime) -> Result<Served, TlsError> {
+    fn new_leaf(
+        &self,
+        authority: &Authority,
+        names: &[Name],
+        now: OffsetDateTime,
+    ) -> Result<Served, TlsError> {
         let now = authority.no_earlier(now);
         let text = authority.issue(names, now)?;
         let chain = authority.chain(text.as_bytes(), &self.leaf)?;
         chain.verify(authority.root(), &self.provider, now)?;
         state::write_whole(&self.leaf, text.as_bytes(), SECRET_MODE)?;
-        Ok(Served { chain, trust: Trust::Local(self.ca.clone()) })
+        Ok(Served {
+            chain,
+            trust: Trust::Local(self.ca.clone()),
+        })
     }
 
     fn renew(&self, now: OffsetDateTime) -> Result<Served, TlsError> {

@@ -1,5 +1,5 @@
-//! The one key that seals what we keep for ourselves: ticket keys and ACME accounts. Never leaves the machine, and
-//! never seals two kinds of things alike.
+//! The one key that seals what we keep for ourselves: ticket keys and ACME accounts. Never leaves
+//! the machine, and never seals two kinds of things alike.
 
 use crate::error::TlsError;
 use crate::state::{self, SECRET_MODE};
@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 const KEY_LENGTH: usize = 32;
 
-/// Salt of the keys that are derived from the master key (RFC 5869). It separates them from the key itself.
+/// Salt of the keys that are derived from the master key (RFC 5869). It separates them from the key
+/// itself.
 const DERIVE_SALT: &[u8] = b"tidegate derived key";
 
 /// Cheap to clone; all clones are one.
@@ -40,7 +41,8 @@ impl Master {
             None => {
                 let mut fresh = Zeroizing::new(vec![0; KEY_LENGTH]);
                 random.fill(&mut fresh).map_err(|_| unusable())?;
-                // One that is there keeps its mode: engines with a uid of their own pass through the data folder.
+                // One that is there keeps its mode: engines with a uid of their own pass through
+                // the data folder.
                 if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
                     state::private_folder(folder)?;
                 }
@@ -53,13 +55,21 @@ impl Master {
         }
         let sealing = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| unusable())?;
         let deriving = Salt::new(HKDF_SHA256, DERIVE_SALT).extract(&bytes);
-        Ok(Self { sealing: Arc::new(sealing), deriving })
+        Ok(Self {
+            sealing: Arc::new(sealing),
+            deriving,
+        })
     }
 
-    /// Returns a key for another room: the same for the same purpose as long as the master key is the same.
+    /// Returns a key for another room: the same for the same purpose as long as the master key is
+    /// the same.
     pub fn derive(&self, purpose: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
         let mut key = Zeroizing::new([0; KEY_LENGTH]);
-        self.deriving.expand(&[purpose.as_bytes()], DerivedLength).ok()?.fill(&mut *key).ok()?;
+        self.deriving
+            .expand(&[purpose.as_bytes()], DerivedLength)
+            .ok()?
+            .fill(&mut *key)
+            .ok()?;
         Some(key)
     }
 
@@ -78,7 +88,9 @@ pub fn seal(key: &RandomizedNonceKey, bound: &[u8], plain: &[u8]) -> Option<Vec<
     // Room for the tag: a buffer that grows would leave the plain text behind.
     let mut sealed = Vec::with_capacity(plain.len() + key.algorithm().tag_len());
     sealed.extend_from_slice(plain);
-    let nonce = key.seal_in_place_append_tag(Aad::from(bound), &mut sealed).ok()?;
+    let nonce = key
+        .seal_in_place_append_tag(Aad::from(bound), &mut sealed)
+        .ok()?;
     Some([nonce.as_ref().as_slice(), &sealed].concat())
 }
 
@@ -86,7 +98,10 @@ pub fn unseal(key: &RandomizedNonceKey, bound: &[u8], sealed: &[u8]) -> Option<Z
     let (nonce, rest) = sealed.split_at_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut rest = Zeroizing::new(rest.to_vec());
-    let length = key.open_in_place(nonce, Aad::from(bound), &mut rest).ok()?.len();
+    let length = key
+        .open_in_place(nonce, Aad::from(bound), &mut rest)
+        .ok()?
+        .len();
     rest.truncate(length);
     Some(rest)
 }
@@ -101,19 +116,34 @@ mod tests {
     fn what_is_sealed_opens_with_the_same_key_for_the_same_purpose_only() {
         let folder = tempfile::tempdir().unwrap();
         let provider = provider();
-        let open = |name: &str| Master::open(&folder.path().join(name), provider.secure_random).unwrap();
+        let open =
+            |name: &str| Master::open(&folder.path().join(name), provider.secure_random).unwrap();
         let sealed = open("one").seal("tickets", b"secret").unwrap();
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
-        assert_eq!(open("one").unseal("tickets", &sealed).unwrap().as_slice(), b"secret", "across restarts");
+        assert_eq!(
+            open("one").unseal("tickets", &sealed).unwrap().as_slice(),
+            b"secret",
+            "across restarts"
+        );
         assert!(open("one").unseal("account", &sealed).is_none());
         assert!(open("two").unseal("tickets", &sealed).is_none());
         assert!(open("one").unseal("tickets", &sealed[..20]).is_none());
         let derived = open("one").derive("names").unwrap();
-        assert_eq!(derived, open("one").derive("names").unwrap(), "across restarts");
+        assert_eq!(
+            derived,
+            open("one").derive("names").unwrap(),
+            "across restarts"
+        );
         assert_ne!(derived, open("one").derive("other").unwrap());
         assert_ne!(derived, open("two").derive("names").unwrap());
-        assert_ne!(derived.as_slice(), std::fs::read(folder.path().join("one")).unwrap());
-        let mode = std::fs::metadata(folder.path().join("one")).unwrap().permissions().mode();
+        assert_ne!(
+            derived.as_slice(),
+            std::fs::read(folder.path().join("one")).unwrap()
+        );
+        let mode = std::fs::metadata(folder.path().join("one"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::write(folder.path().join("bad"), "short").unwrap();
         assert!(Master::open(&folder.path().join("bad"), provider.secure_random).is_err());

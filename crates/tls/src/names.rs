@@ -5,7 +5,8 @@ use rcgen::{CidrSubnet, GeneralSubtree, SanType};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// DNS suffixes every local CA is allowed: loopback and those reserved for private use (RFC 6761, `.internal`).
+/// DNS suffixes every local CA is allowed: loopback and those reserved for private use (RFC 6761,
+/// `.internal`).
 const SUFFIXES: [&str; 3] = ["localhost", "internal", "test"];
 
 /// Address ranges every local CA is allowed: loopback, private (RFC 1918, RFC 4193) and link-local.
@@ -30,12 +31,19 @@ pub enum Name {
 impl Name {
     /// Reads a name as a person types it; DNS names become lower case without a final dot.
     pub fn parse(text: &str) -> Result<Self, TlsError> {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
             return Ok(Self::Ip(address.to_canonical()));
         }
         let dns = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-        if is_dns(&dns) { Ok(Self::Dns(dns)) } else { Err(TlsError::BadName(text.to_owned())) }
+        if is_dns(&dns) {
+            Ok(Self::Dns(dns))
+        } else {
+            Err(TlsError::BadName(text.to_owned()))
+        }
     }
 
     /// The names every local certificate has.
@@ -70,13 +78,18 @@ fn is_dns(text: &str) -> bool {
     let concrete = text.strip_prefix("*.").unwrap_or(text);
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     text.len() <= 253
         && concrete.split('.').all(label)
-        && concrete.rsplit('.').next().is_some_and(|last| !last.bytes().all(|b| b.is_ascii_digit()))
+        && concrete
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| !last.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// What an issuing CA may sign: its permitted subtrees.
@@ -91,14 +104,19 @@ impl Permitted {
     pub fn at_first_start(machine: Option<Name>, given: &[Name]) -> Self {
         let mut permitted = Self {
             dns: SUFFIXES.iter().map(|suffix| (*suffix).to_owned()).collect(),
-            ip: RANGES.iter().map(|(base, bits)| (*base, mask(*base, *bits))).collect(),
+            ip: RANGES
+                .iter()
+                .map(|(base, bits)| (*base, mask(*base, *bits)))
+                .collect(),
         };
         for name in machine.iter().chain(given) {
             if permitted.allows(name) {
                 continue;
             }
             match name {
-                Name::Dns(dns) => permitted.dns.push(dns.strip_prefix("*.").unwrap_or(dns).to_owned()),
+                Name::Dns(dns) => permitted
+                    .dns
+                    .push(dns.strip_prefix("*.").unwrap_or(dns).to_owned()),
                 Name::Ip(address) => permitted.ip.push((*address, mask(*address, 128))),
             }
         }
@@ -106,12 +124,18 @@ impl Permitted {
     }
 
     /// From the octets of an existing certificate's subtrees: address, then mask.
-    pub fn from_parts<'a>(dns: impl Iterator<Item = &'a str>, ip: impl Iterator<Item = &'a [u8]>) -> Self {
+    pub fn from_parts<'a>(
+        dns: impl Iterator<Item = &'a str>,
+        ip: impl Iterator<Item = &'a [u8]>,
+    ) -> Self {
         let ip = ip.filter_map(|octets| {
             let (base, mask) = octets.split_at_checked(octets.len() / 2)?;
             Some((address(base)?, address(mask)?))
         });
-        Self { dns: dns.map(str::to_ascii_lowercase).collect(), ip: ip.collect() }
+        Self {
+            dns: dns.map(str::to_ascii_lowercase).collect(),
+            ip: ip.collect(),
+        }
     }
 
     pub fn allows(&self, name: &Name) -> bool {
@@ -119,20 +143,31 @@ impl Permitted {
             Name::Dns(dns) => {
                 let dns = dns.strip_prefix("*.").unwrap_or(dns);
                 self.dns.iter().any(|base| {
-                    dns.strip_suffix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+                    dns.strip_suffix(base.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
                 })
             }
-            Name::Ip(address) => self.ip.iter().any(|(base, mask)| within(*address, *base, *mask)),
+            Name::Ip(address) => self
+                .ip
+                .iter()
+                .any(|(base, mask)| within(*address, *base, *mask)),
         }
     }
 
     pub fn to_subtrees(&self) -> Vec<GeneralSubtree> {
         let dns = self.dns.iter().cloned().map(GeneralSubtree::DnsName);
-        let ip = self.ip.iter().filter_map(|(base, mask)| match (base, mask) {
-            (IpAddr::V4(base), IpAddr::V4(mask)) => Some(CidrSubnet::V4(base.octets(), mask.octets())),
-            (IpAddr::V6(base), IpAddr::V6(mask)) => Some(CidrSubnet::V6(base.octets(), mask.octets())),
-            _ => None,
-        });
+        let ip = self
+            .ip
+            .iter()
+            .filter_map(|(base, mask)| match (base, mask) {
+                (IpAddr::V4(base), IpAddr::V4(mask)) => {
+                    Some(CidrSubnet::V4(base.octets(), mask.octets()))
+                }
+                (IpAddr::V6(base), IpAddr::V6(mask)) => {
+                    Some(CidrSubnet::V6(base.octets(), mask.octets()))
+                }
+                _ => None,
+            });
         dns.chain(ip.map(GeneralSubtree::IpAddress)).collect()
     }
 }
@@ -148,19 +183,29 @@ pub fn address(octets: &[u8]) -> Option<IpAddr> {
 /// A net mask of the address's own family; `bits` beyond its width mean all of it.
 fn mask(family: IpAddr, bits: u8) -> IpAddr {
     match family {
-        IpAddr::V4(_) => {
-            IpAddr::from(u32::MAX.checked_shl(32_u32.saturating_sub(bits.into())).unwrap_or(0).to_be_bytes())
-        }
-        IpAddr::V6(_) => {
-            IpAddr::from(u128::MAX.checked_shl(128_u32.saturating_sub(bits.into())).unwrap_or(0).to_be_bytes())
-        }
+        IpAddr::V4(_) => IpAddr::from(
+            u32::MAX
+                .checked_shl(32_u32.saturating_sub(bits.into()))
+                .unwrap_or(0)
+                .to_be_bytes(),
+        ),
+        IpAddr::V6(_) => IpAddr::from(
+            u128::MAX
+                .checked_shl(128_u32.saturating_sub(bits.into()))
+                .unwrap_or(0)
+                .to_be_bytes(),
+        ),
     }
 }
 
 fn within(address: IpAddr, base: IpAddr, mask: IpAddr) -> bool {
     match (address, base, mask) {
-        (IpAddr::V4(a), IpAddr::V4(b), IpAddr::V4(m)) => a.to_bits() & m.to_bits() == b.to_bits() & m.to_bits(),
-        (IpAddr::V6(a), IpAddr::V6(b), IpAddr::V6(m)) => a.to_bits() & m.to_bits() == b.to_bits() & m.to_bits(),
+        (IpAddr::V4(a), IpAddr::V4(b), IpAddr::V4(m)) => {
+            a.to_bits() & m.to_bits() == b.to_bits() & m.to_bits()
+        }
+        (IpAddr::V6(a), IpAddr::V6(b), IpAddr::V6(m)) => {
+            a.to_bits() & m.to_bits() == b.to_bits() & m.to_bits()
+        }
         _ => false,
     }
 }
@@ -169,7 +214,9 @@ fn within(address: IpAddr, base: IpAddr, mask: IpAddr) -> bool {
 pub fn machine() -> Option<Name> {
     let uname = rustix::system::uname();
     let name = uname.nodename().to_str().ok()?;
-    Name::parse(name).ok().filter(|name| matches!(name, Name::Dns(_)))
+    Name::parse(name)
+        .ok()
+        .filter(|name| matches!(name, Name::Dns(_)))
 }
 
 #[cfg(test)]
@@ -182,10 +229,28 @@ mod tests {
 
     #[test]
     fn names_are_read_as_people_type_them() {
-        assert_eq!(Name::parse("DB.Example.Test.").unwrap().to_string(), "db.example.test");
-        assert_eq!(Name::parse("[::1]").unwrap(), Name::Ip("::1".parse().unwrap()));
-        assert_eq!(Name::parse("::ffff:10.0.0.1").unwrap(), Name::Ip("10.0.0.1".parse().unwrap()));
-        for bad in ["", "a b", "-a.test", "a..test", "300.1.2.3", "https://a.test", "a.test:4000", &"a".repeat(64)] {
+        assert_eq!(
+            Name::parse("DB.Example.Test.").unwrap().to_string(),
+            "db.example.test"
+        );
+        assert_eq!(
+            Name::parse("[::1]").unwrap(),
+            Name::Ip("::1".parse().unwrap())
+        );
+        assert_eq!(
+            Name::parse("::ffff:10.0.0.1").unwrap(),
+            Name::Ip("10.0.0.1".parse().unwrap())
+        );
+        for bad in [
+            "",
+            "a b",
+            "-a.test",
+            "a..test",
+            "300.1.2.3",
+            "https://a.test",
+            "a.test:4000",
+            &"a".repeat(64),
+        ] {
             assert!(Name::parse(bad).is_err(), "{bad}");
         }
     }
@@ -193,24 +258,48 @@ mod tests {
     #[test]
     fn the_fixed_ranges_are_private_and_nothing_else() {
         let permitted = Permitted::at_first_start(None, &[]);
-        for name in ["localhost", "a.localhost", "db.internal", "x.y.test", "127.8.9.1", "10.1.2.3", "172.31.0.1"] {
+        for name in [
+            "localhost",
+            "a.localhost",
+            "db.internal",
+            "x.y.test",
+            "127.8.9.1",
+            "10.1.2.3",
+            "172.31.0.1",
+        ] {
             assert!(allowed(&permitted, name), "{name}");
         }
         for name in ["192.168.3.4", "169.254.1.1", "::1", "fd00::1", "fe80::1"] {
             assert!(allowed(&permitted, name), "{name}");
         }
-        for name in
-            ["example.com", "notlocalhost", "mytest", "internal.com", "172.32.0.1", "8.8.8.8", "::2", "2001:db8::1"]
-        {
+        for name in [
+            "example.com",
+            "notlocalhost",
+            "mytest",
+            "internal.com",
+            "172.32.0.1",
+            "8.8.8.8",
+            "::2",
+            "2001:db8::1",
+        ] {
             assert!(!allowed(&permitted, name), "{name}");
         }
     }
 
     #[test]
     fn names_given_at_the_first_start_are_allowed_with_what_lies_below() {
-        let given = [Name::parse("db.example.com").unwrap(), Name::parse("203.0.113.7").unwrap()];
-        let permitted = Permitted::at_first_start(Some(Name::parse("workstation").unwrap()), &given);
-        for name in ["db.example.com", "a.db.example.com", "203.0.113.7", "workstation"] {
+        let given = [
+            Name::parse("db.example.com").unwrap(),
+            Name::parse("203.0.113.7").unwrap(),
+        ];
+        let permitted =
+            Permitted::at_first_start(Some(Name::parse("workstation").unwrap()), &given);
+        for name in [
+            "db.example.com",
+            "a.db.example.com",
+            "203.0.113.7",
+            "workstation",
+        ] {
             assert!(allowed(&permitted, name), "{name}");
         }
         for name in ["example.com", "xdb.example.com", "203.0.113.8"] {

@@ -1,5 +1,5 @@
-//! The two TLS profiles of the house: the public server and the verifying client. Neither has a switch that
-//! makes it weaker, and neither uses the process-wide crypto provider.
+//! The two TLS profiles of the house: the public server and the verifying client. Neither has a
+//! switch that makes it weaker, and neither uses the process-wide crypto provider.
 
 use crate::chain::{mozilla_roots, roots};
 use crate::error::TlsError;
@@ -25,8 +25,8 @@ pub enum Roots {
 }
 
 impl Roots {
-    /// What a client needs to believe a server of this trust. A private CA without a file leaves Mozilla's list,
-    /// which will refuse it: there is nothing else to verify against.
+    /// What a client needs to believe a server of this trust. A private CA without a file leaves
+    /// Mozilla's list, which will refuse it: there is nothing else to verify against.
     pub fn for_trust(trust: &Trust) -> Self {
         match trust {
             Trust::Local(ca) | Trust::Private(Some(ca)) => Self::File(ca.clone()),
@@ -40,8 +40,8 @@ impl Roots {
     }
 }
 
-/// AWS-LC seeds a random generator per thread at its first use, which takes tens of milliseconds on a busy machine:
-/// done when a worker starts, no handshake waits for it.
+/// AWS-LC seeds a random generator per thread at its first use, which takes tens of milliseconds on
+/// a busy machine: done when a worker starts, no handshake waits for it.
 pub fn warm_thread() {
     // If it gives nothing now, the first handshake asks again and reports it.
     let _ = provider().secure_random.fill(&mut [0]);
@@ -52,20 +52,28 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The provider's suites, those with AES-128 and SHA-256 before the others: what processors have instructions for.
+/// The provider's suites, those with AES-128 and SHA-256 before the others: what processors have
+/// instructions for.
 fn lightest_first(provider: &CryptoProvider) -> CryptoProvider {
     use CipherSuite::{
-        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS13_AES_128_GCM_SHA256,
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        TLS13_AES_128_GCM_SHA256,
     };
-    let light =
-        [TLS13_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256];
+    let light = [
+        TLS13_AES_128_GCM_SHA256,
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    ];
     let mut provider = provider.clone();
     // Stable: what is not moved keeps its order.
-    provider.cipher_suites.sort_by_key(|suite| !light.contains(&suite.suite()));
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| !light.contains(&suite.suite()));
     provider
 }
 
-/// The public server: TLS 1.2 and 1.3 (or the one of them that is wanted), no client certificates, no early data.
+/// The public server: TLS 1.2 and 1.3 (or the one of them that is wanted), no client certificates,
+/// no early data.
 pub fn server_config(
     provider: Arc<CryptoProvider>,
     resolver: Arc<dyn ResolvesServerCert>,
@@ -83,21 +91,23 @@ pub fn server_config(
         .with_cert_resolver(resolver);
     // Every suite of ours is sound, so the choice is by cost: docs/decisions/0008-suite-order.md.
     config.ignore_client_order = true;
-    // MySQL clients send no ALPN, which is accepted; a browser always sends one and is stopped by alert 120
-    // before its request could be taken for a packet.
+    // MySQL clients send no ALPN, which is accepted; a browser always sends one and is stopped by
+    // alert 120 before its request could be taken for a packet.
     config.alpn_protocols = vec![b"mysql".to_vec()];
     config.ticketer = tickets;
     // Tickets keep the state at the client: no session is stored here, for either version.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    // Sent with the end of the handshake, so before any reply: some drivers take later bytes for a broken session.
+    // Sent with the end of the handshake, so before any reply: some drivers take later bytes for a
+    // broken session.
     config.send_tls13_tickets = TLS13_TICKETS;
     // A login that could be replayed is no login.
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
 }
 
-/// The console's server: HTTP/1.1 by ALPN and nothing else, so that no request can be sent on to a MySQL port and no
-/// packet here. Nothing is resumed: a ticket of one protocol must not open the other.
+/// The console's server: HTTP/1.1 by ALPN and nothing else, so that no request can be sent on to a
+/// MySQL port and no packet here. Nothing is resumed: a ticket of one protocol must not open the
+/// other.
 pub fn web_config(
     provider: Arc<CryptoProvider>,
     resolver: Arc<dyn ResolvesServerCert>,
@@ -113,7 +123,8 @@ pub fn web_config(
     Ok(Arc::new(config))
 }
 
-/// The verifying client: chain and name, TLS 1.2 and 1.3, no certificate of its own, every handshake in full.
+/// The verifying client: chain and name, TLS 1.2 and 1.3, no certificate of its own, every
+/// handshake in full.
 pub fn client_config(believed: Roots) -> Result<Arc<ClientConfig>, TlsError> {
     let believed = match &believed {
         Roots::File(path) => roots(&state::read(path)?, path)?,

@@ -1,4 +1,5 @@
-//! Which name leads to a listener. Resolves names with the system's resolver, so it may block; never connects.
+//! Which name leads to a listener. Resolves names with the system's resolver, so it may block;
+//! never connects.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 
@@ -6,7 +7,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 pub fn reaches(name: &str, listen: &[SocketAddr]) -> bool {
     listen.iter().any(|listener| {
         // With port 0, for the answer is about addresses only.
-        (name, 0).to_socket_addrs().is_ok_and(|mut found| found.any(|at| leads_to(at.ip(), listener.ip())))
+        (name, 0)
+            .to_socket_addrs()
+            .is_ok_and(|mut found| found.any(|at| leads_to(at.ip(), listener.ip())))
     })
 }
 

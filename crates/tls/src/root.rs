@@ -1,5 +1,5 @@
-//! The root certificate of a local CA, as clients and the stores of a machine see it: read from PEM, told apart by its
-//! fingerprint. Never a key, never a store.
+//! The root certificate of a local CA, as clients and the stores of a machine see it: read from
+//! PEM, told apart by its fingerprint. Never a key, never a store.
 
 use crate::chain::certificates;
 use crate::error::TlsError;
@@ -37,26 +37,42 @@ impl LocalRoot {
     /// If `ca.pem` can't be read or is no root of ours.
     pub fn current(data: &Path) -> Result<Option<Self>, TlsError> {
         let path = data.join("ca.pem");
-        state::read_if_there(&path)?.map(|text| Self::parse(&text, &path)).transpose()
+        state::read_if_there(&path)?
+            .map(|text| Self::parse(&text, &path))
+            .transpose()
     }
 
-    /// The roots that were this folder's before, as far as they were kept and this user may read them.
+    /// The roots that were this folder's before, as far as they were kept and this user may read
+    /// them.
     pub fn former(data: &Path) -> Vec<Self> {
         let files = by_age(&former_folder(&data.join("tls")));
-        files.iter().filter_map(|(_, path)| Self::parse(&state::read(path).ok()?, path).ok()).collect()
+        files
+            .iter()
+            .filter_map(|(_, path)| Self::parse(&state::read(path).ok()?, path).ok())
+            .collect()
     }
 
-    /// Reads exactly one certificate, which must be a self-signed CA of a name that only Tidegate gives.
+    /// Reads exactly one certificate, which must be a self-signed CA of a name that only Tidegate
+    /// gives.
     ///
     /// # Errors
     /// If it is anything else: what goes into a machine's store is looked at first.
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, TlsError> {
         let foreign = || TlsError::ForeignRoot(path.to_path_buf());
         let [der] = <[_; 1]>::try_from(certificates(text, path)?).map_err(|_| foreign())?;
-        let pem = std::str::from_utf8(text).ok().and_then(alone).ok_or_else(foreign)?;
+        let pem = std::str::from_utf8(text)
+            .ok()
+            .and_then(alone)
+            .ok_or_else(foreign)?;
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|_| foreign())?;
-        let name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
-        let ours = name.starts_with(ROOT_NAME) && parsed.subject() == parsed.issuer() && parsed.is_ca();
+        let name = parsed
+            .subject()
+            .iter_common_name()
+            .next()
+            .and_then(|name| name.as_str().ok())
+            .unwrap_or_default();
+        let ours =
+            name.starts_with(ROOT_NAME) && parsed.subject() == parsed.issuer() && parsed.is_ca();
         if !ours {
             return Err(foreign());
         }
@@ -93,14 +109,22 @@ fn former_folder(keys: &Path) -> PathBuf {
     keys.join("former")
 }
 
-/// Keeps a root that is about to be replaced, so that it can be found in a machine's store later. What isn't a root of
-/// ours is nothing to keep.
+/// Keeps a root that is about to be replaced, so that it can be found in a machine's store later.
+/// What isn't a root of ours is nothing to keep.
 pub fn keep_former(keys: &Path, ca: &Path) -> Result<(), TlsError> {
-    let Some(text) = state::read_if_there(ca)? else { return Ok(()) };
-    let Ok(root) = LocalRoot::parse(&text, ca) else { return Ok(()) };
+    let Some(text) = state::read_if_there(ca)? else {
+        return Ok(());
+    };
+    let Ok(root) = LocalRoot::parse(&text, ca) else {
+        return Ok(());
+    };
     let folder = former_folder(keys);
     state::private_folder(&folder)?;
-    state::write_whole(&folder.join(format!("{}.pem", root.fingerprint)), root.pem.as_bytes(), SECRET_MODE)?;
+    state::write_whole(
+        &folder.join(format!("{}.pem", root.fingerprint)),
+        root.pem.as_bytes(),
+        SECRET_MODE,
+    )?;
     let files = by_age(&folder);
     for (_, oldest) in files.iter().take(files.len().saturating_sub(FORMER_MAX)) {
         std::fs::remove_file(oldest).map_err(TlsError::io("removing", oldest))?;
@@ -111,8 +135,12 @@ pub fn keep_former(keys: &Path, ca: &Path) -> Result<(), TlsError> {
 /// Oldest first; a folder that isn't there or may not be read has none.
 fn by_age(folder: &Path) -> Vec<(SystemTime, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let pem = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "pem"));
-    let mut files: Vec<_> = pem.filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).collect();
+    let pem = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "pem"));
+    let mut files: Vec<_> = pem
+        .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
+        .collect();
     files.sort();
     files
 }
@@ -129,7 +157,11 @@ mod tests {
         assert_eq!(LocalRoot::current(folder.path()).unwrap(), None);
         Identity::open(TlsSettings::new(folder.path()), |_| {}).unwrap();
         let root = LocalRoot::current(folder.path()).unwrap().unwrap();
-        assert!(root.name.starts_with("Tidegate Local Root "), "{}", root.name);
+        assert!(
+            root.name.starts_with("Tidegate Local Root "),
+            "{}",
+            root.name
+        );
         assert_eq!(root.fingerprint.len(), 64);
         let stranger = TestCa::new("stranger").pem();
         assert!(root.is_in(format!("{stranger}\nsome words\n{}{stranger}", root.pem).as_bytes()));
@@ -143,8 +175,11 @@ mod tests {
         Identity::open(TlsSettings::new(folder.path()), |_| {}).unwrap();
         let ours = std::fs::read_to_string(folder.path().join("ca.pem")).unwrap();
         let stranger = TestCa::new("stranger").pem();
-        // By its name alone, but no CA of its own: the leaf that a Tidegate Local Root signed for somebody.
-        let leaf = TestCa::new("Tidegate Local Root 00").leaf(&["a.test"], -1, 1).0;
+        // By its name alone, but no CA of its own: the leaf that a Tidegate Local Root signed for
+        // somebody.
+        let leaf = TestCa::new("Tidegate Local Root 00")
+            .leaf(&["a.test"], -1, 1)
+            .0;
         let chain = std::fs::read_to_string(folder.path().join("tls/leaf.pem")).unwrap();
         for (what, text) in [
             ("a stranger's", &stranger),
@@ -168,11 +203,21 @@ mod tests {
         keep_former(&keys, &ca).unwrap();
         assert_eq!(LocalRoot::former(folder.path()), []);
         for number in 0..FORMER_MAX + 2 {
-            std::fs::write(&ca, TestCa::new(&format!("Tidegate Local Root {number}")).pem()).unwrap();
+            std::fs::write(
+                &ca,
+                TestCa::new(&format!("Tidegate Local Root {number}")).pem(),
+            )
+            .unwrap();
             keep_former(&keys, &ca).unwrap();
         }
-        let names: Vec<_> = LocalRoot::former(folder.path()).into_iter().map(|root| root.name).collect();
+        let names: Vec<_> = LocalRoot::former(folder.path())
+            .into_iter()
+            .map(|root| root.name)
+            .collect();
         assert_eq!(names.len(), FORMER_MAX);
-        assert_eq!(names.last().unwrap(), &format!("Tidegate Local Root {}", FORMER_MAX + 1));
+        assert_eq!(
+            names.last().unwrap(),
+            &format!("Tidegate Local Root {}", FORMER_MAX + 1)
+        );
     }
 }

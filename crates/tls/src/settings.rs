@@ -1,4 +1,5 @@
-//! What an operator may set about certificates. Never read from anywhere here: the composition fills it in.
+//! What an operator may set about certificates. Never read from anywhere here: the composition
+//! fills it in.
 
 use crate::acme::AcmeSettings;
 use std::path::{Path, PathBuf};
@@ -6,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// The settings of this room. Only `data` has no default.
 #[derive(Debug, Clone)]
 pub struct TlsSettings {
-    /// Extra host names or addresses for the certificate of the local CA, beside `localhost`, `127.0.0.1` and
-    /// `::1`; also the order in which an address for connect lines is chosen. Default: none.
+    /// Extra host names or addresses for the certificate of the local CA, beside `localhost`,
+    /// `127.0.0.1` and `::1`; also the order in which an address for connect lines is chosen.
+    /// Default: none.
     pub names: Vec<String>,
     /// The chain to serve, PEM, leaf first. Default: none, a local CA is used.
     pub certificate: Option<PathBuf>,
@@ -19,11 +21,13 @@ pub struct TlsSettings {
     pub acme: Option<AcmeSettings>,
     /// Which TLS versions are spoken. Default: both.
     pub versions: Versions,
-    /// The key that seals ticket keys and accounts, made if it is not there. Default: `master.key` in the data folder.
+    /// The key that seals ticket keys and accounts, made if it is not there. Default: `master.key`
+    /// in the data folder.
     pub master_key: Option<PathBuf>,
     /// Where accounts at CAs lie. Default: `acme` in the data folder.
     pub accounts: Option<PathBuf>,
-    /// The data folder: `ca.pem` lies directly in it, keys under `tls/`, those of ACME under `acme/`.
+    /// The data folder: `ca.pem` lies directly in it, keys under `tls/`, those of ACME under
+    /// `acme/`.
     pub data: PathBuf,
 }
 
@@ -64,11 +68,15 @@ impl TlsSettings {
 
     /// Where accounts at CAs lie.
     pub(crate) fn account_folder(&self) -> PathBuf {
-        self.accounts.clone().unwrap_or_else(|| self.data.join("acme"))
+        self.accounts
+            .clone()
+            .unwrap_or_else(|| self.data.join("acme"))
     }
 
     pub(crate) fn master_key_path(&self) -> PathBuf {
-        self.master_key.clone().unwrap_or_else(|| self.data.join("master.key"))
+        self.master_key
+            .clone()
+            .unwrap_or_else(|| self.data.join("master.key"))
     }
 
     /// Both paths of the configured pair, if there is one.

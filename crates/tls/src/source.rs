@@ -1,5 +1,5 @@
-//! Where a certificate comes from: the seam behind which files, the local CA and, later, ACME stand alike.
-//! Never serves anything itself.
+//! Where a certificate comes from: the seam behind which files, the local CA and, later, ACME stand
+//! alike. Never serves anything itself.
 
 use crate::chain::Chain;
 use crate::error::TlsError;

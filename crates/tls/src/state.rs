@@ -1,4 +1,5 @@
-//! Files on disk: bounded reads and writes that are whole or not there at all. Never parses what it moves.
+//! Files on disk: bounded reads and writes that are whole or not there at all. Never parses what it
+//! moves.
 
 use crate::error::TlsError;
 use crate::limits::FILE_BYTES_MAX;
@@ -16,23 +17,33 @@ const FOLDER_MODE: u32 = 0o700;
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let file = File::open(path).map_err(TlsError::io("opening", path))?;
     // Sized up front, so that no half-filled copy of a key is left behind when the buffer grows.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size_hint(&file)).unwrap_or(0)));
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(TlsError::io("reading", path))?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(size_hint(&file)).unwrap_or(0),
+    ));
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(TlsError::io("reading", path))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(TlsError::TooLarge { path: path.to_path_buf(), limit: FILE_BYTES_MAX });
+        return Err(TlsError::TooLarge {
+            path: path.to_path_buf(),
+            limit: FILE_BYTES_MAX,
+        });
     }
     Ok(bytes)
 }
 
 fn size_hint(file: &File) -> u64 {
-    file.metadata().map_or(0, |meta| meta.len().min(FILE_BYTES_MAX) + 1)
+    file.metadata()
+        .map_or(0, |meta| meta.len().min(FILE_BYTES_MAX) + 1)
 }
 
 /// Like [`read`], but a file that is not there is `None`.
 pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError> {
     match read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(TlsError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(TlsError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -70,9 +81,14 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), TlsErro
         .open(&temporary)
         .map_err(TlsError::io("creating", &temporary))?;
     // The process's umask may have taken bits away that `ca.pem` needs.
-    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(TlsError::io("setting the mode of", &temporary))?;
-    file.write_all(content).map_err(TlsError::io("writing", &temporary))?;
-    file.sync_all().map_err(TlsError::io("syncing", &temporary))?;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+        .map_err(TlsError::io("setting the mode of", &temporary))?;
+    file.write_all(content)
+        .map_err(TlsError::io("writing", &temporary))?;
+    file.sync_all()
+        .map_err(TlsError::io("syncing", &temporary))?;
     fs::rename(&temporary, path).map_err(TlsError::io("renaming into place", path))?;
-    File::open(folder).and_then(|dir| dir.sync_all()).map_err(TlsError::io("syncing the folder", folder))
+    File::open(folder)
+        .and_then(|dir| dir.sync_all())
+        .map_err(TlsError::io("syncing the folder", folder))
 }

@@ -1,4 +1,5 @@
-//! What an operator may know of the certificate: what is served, until when, and what is wrong. Never a key.
+//! What an operator may know of the certificate: what is served, until when, and what is wrong.
+//! Never a key.
 
 use crate::acme::AcmeStatus;
 use crate::alarm::{Alarm, AlarmKind};
@@ -60,7 +61,11 @@ impl Identity {
         let now = self.now().unix_timestamp();
         let leaf = leaf(&served.chain)?;
         let rsa = served.chain.rsa.as_ref().map(|rsa| {
-            let chain = Chain { certified: rsa.clone(), rsa: None, ..served.chain.clone() };
+            let chain = Chain {
+                certified: rsa.clone(),
+                rsa: None,
+                ..served.chain.clone()
+            };
             self::leaf(&chain)
         });
         let mut alarms = age_alarm(&leaf, now).into_iter().collect::<Vec<_>>();
@@ -68,8 +73,15 @@ impl Identity {
         if let Some(acme) = &acme {
             alarms.extend(acme.alarms.iter().cloned());
         }
-        alarms.extend(self.unseen().clone().map(|what| Alarm::new(AlarmKind::Unseen, what)));
-        alarms.extend(self.trouble().map(|what| Alarm::new(AlarmKind::Rejected, what)));
+        alarms.extend(
+            self.unseen()
+                .clone()
+                .map(|what| Alarm::new(AlarmKind::Unseen, what)),
+        );
+        alarms.extend(
+            self.trouble()
+                .map(|what| Alarm::new(AlarmKind::Rejected, what)),
+        );
         let source = match (&acme, &served.trust) {
             (Some(_), _) => "acme",
             (None, Trust::Local(_)) => "local",
@@ -78,21 +90,39 @@ impl Identity {
         let trust = served.trust.clone();
         let chain = links(&served.chain);
         let (served_rsa, history) = (rsa.transpose()?, self.history());
-        Ok(CertificateStatus { source, trust, served: leaf, chain, served_rsa, acme, alarms, history })
+        Ok(CertificateStatus {
+            source,
+            trust,
+            served: leaf,
+            chain,
+            served_rsa,
+            acme,
+            alarms,
+            history,
+        })
     }
 }
 
 fn age_alarm(leaf: &LeafStatus, now: i64) -> Option<Alarm> {
     let left = leaf.not_after - now;
     if left <= 0 {
-        return Some(Alarm::new(AlarmKind::Ended, "the certificate that is served has ended: clients refuse it"));
+        return Some(Alarm::new(
+            AlarmKind::Ended,
+            "the certificate that is served has ended: clients refuse it",
+        ));
     }
     if now < leaf.not_before {
-        let what = "the certificate that is served is not valid yet: is this machine's clock right?";
+        let what =
+            "the certificate that is served is not valid yet: is this machine's clock right?";
         return Some(Alarm::new(AlarmKind::NotYetValid, what));
     }
     let late = left < (leaf.not_after - leaf.not_before) / LATE_PART;
-    let what = || format!("the certificate that is served ends in {} hours and has not been renewed", left / 3600);
+    let what = || {
+        format!(
+            "the certificate that is served ends in {} hours and has not been renewed",
+            left / 3600
+        )
+    };
     late.then(|| Alarm::new(AlarmKind::EndsSoon, what()))
 }
 
@@ -112,7 +142,8 @@ fn links(chain: &Chain) -> Vec<LinkStatus> {
 pub fn leaf(chain: &Chain) -> Result<LeafStatus, TlsError> {
     let unreadable = |error: &dyn std::fmt::Display| TlsError::Certificate(error.to_string());
     let der = chain.certified.end_entity_cert()?;
-    let (_, parsed) = x509_parser::parse_x509_certificate(der).map_err(|error| unreadable(&error))?;
+    let (_, parsed) =
+        x509_parser::parse_x509_certificate(der).map_err(|error| unreadable(&error))?;
     Ok(LeafStatus {
         key: match chain.certified.key.algorithm() {
             SignatureAlgorithm::ECDSA => "ecdsa",

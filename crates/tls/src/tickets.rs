@@ -1,5 +1,6 @@
-//! Session tickets: keys that change, and that a restart does not lose. They lie on disk only sealed, and what they
-//! sealed is opened for half a day at most. That a ticket counts for one host name only is rustls' own doing.
+//! Session tickets: keys that change, and that a restart does not lose. They lie on disk only
+//! sealed, and what they sealed is opened for half a day at most. That a ticket counts for one host
+//! name only is rustls' own doing.
 
 use crate::error::TlsError;
 use crate::limits::{TICKET_KEY_ROTATE, TICKET_KEY_TAKEN};
@@ -34,7 +35,12 @@ struct TicketKey {
 impl TicketKey {
     fn new(made: i64, id: [u8; ID], bytes: Zeroizing<[u8; KEY]>) -> Option<Self> {
         let key = Arc::new(RandomizedNonceKey::new(&AES_256_GCM, &*bytes).ok()?);
-        Some(Self { made, id, bytes, key })
+        Some(Self {
+            made,
+            id,
+            bytes,
+            key,
+        })
     }
 
     fn fresh(now: i64, random: &dyn SecureRandom) -> Option<Self> {
@@ -65,7 +71,8 @@ impl fmt::Debug for Tickets {
 }
 
 impl Tickets {
-    /// The keys of before, as far as they are still taken; else a new one. What can't be read is as good as old.
+    /// The keys of before, as far as they are still taken; else a new one. What can't be read is as
+    /// good as old.
     pub fn open(
         file: PathBuf,
         master: Master,
@@ -73,22 +80,39 @@ impl Tickets {
         now: OffsetDateTime,
     ) -> Result<Self, TlsError> {
         let kept = state::read_if_there(&file).ok().flatten();
-        let kept = kept.and_then(|sealed| master.unseal(PURPOSE, &sealed)).unwrap_or_default();
-        let tickets = Self { keys: ArcSwap::from_pointee(read(&kept)), file, master, random };
+        let kept = kept
+            .and_then(|sealed| master.unseal(PURPOSE, &sealed))
+            .unwrap_or_default();
+        let tickets = Self {
+            keys: ArcSwap::from_pointee(read(&kept)),
+            file,
+            master,
+            random,
+        };
         tickets.rotate_if_due(now)?;
         Ok(tickets)
     }
 
-    /// Makes a new key where it is time, and drops those that are no longer taken. Blocks on the disk. A key that could
-    /// not be kept is used all the same: it only does not outlive this process.
+    /// Makes a new key where it is time, and drops those that are no longer taken. Blocks on the
+    /// disk. A key that could not be kept is used all the same: it only does not outlive this
+    /// process.
     pub fn rotate_if_due(&self, now: OffsetDateTime) -> Result<(), TlsError> {
         let now = now.unix_timestamp();
         let keys = self.keys.load();
-        if keys.first().is_some_and(|key| (0..TICKET_KEY_ROTATE).contains(&(now - key.made))) {
+        if keys
+            .first()
+            .is_some_and(|key| (0..TICKET_KEY_ROTATE).contains(&(now - key.made)))
+        {
             return Ok(());
         }
-        let Some(fresh) = TicketKey::fresh(now, self.random) else { return Ok(()) };
-        let older = keys.iter().filter(|key| key.is_taken(now)).take(KEYS_MAX - 1).cloned();
+        let Some(fresh) = TicketKey::fresh(now, self.random) else {
+            return Ok(());
+        };
+        let older = keys
+            .iter()
+            .filter(|key| key.is_taken(now))
+            .take(KEYS_MAX - 1)
+            .cloned();
         let keys: Vec<TicketKey> = std::iter::once(fresh).chain(older).collect();
         let sealed = self.master.seal(PURPOSE, &written(&keys));
         self.keys.store(Arc::new(keys));
@@ -118,7 +142,11 @@ fn read(bytes: &[u8]) -> Vec<TicketKey> {
         key.zeroize();
         TicketKey::new(i64::from_be_bytes(*made), *id, bytes)
     };
-    bytes.chunks_exact(RECORD).take(KEYS_MAX).filter_map(one).collect()
+    bytes
+        .chunks_exact(RECORD)
+        .take(KEYS_MAX)
+        .filter_map(one)
+        .collect()
 }
 
 impl ProducesTickets for Tickets {
@@ -166,11 +194,18 @@ mod tests {
         let first = open(folder.path(), now);
         let ticket = first.encrypt(b"a session").unwrap();
         let key = first.keys.load().first().unwrap().bytes.clone();
-        assert_eq!(open(folder.path(), now).decrypt(&ticket).unwrap(), b"a session");
+        assert_eq!(
+            open(folder.path(), now).decrypt(&ticket).unwrap(),
+            b"a session"
+        );
         let file = std::fs::read(folder.path().join("tickets.sealed")).unwrap();
         assert!(!file.windows(KEY).any(|part| part == *key));
         std::fs::write(folder.path().join("tickets.sealed"), b"rubbish").unwrap();
-        assert_eq!(open(folder.path(), now).decrypt(&ticket), None, "a new key, and no error");
+        assert_eq!(
+            open(folder.path(), now).decrypt(&ticket),
+            None,
+            "a new key, and no error"
+        );
     }
 
     #[test]
@@ -185,7 +220,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tickets = open(folder.path(), now - Duration::hours(13));
         let older = tickets.encrypt(b"older").unwrap();
-        assert_eq!(tickets.decrypt(&older), None, "too old even before the next key");
+        assert_eq!(
+            tickets.decrypt(&older),
+            None,
+            "too old even before the next key"
+        );
         let future = open(tempfile::tempdir().unwrap().path(), now + Duration::days(1));
         assert_eq!(future.decrypt(&future.encrypt(b"x").unwrap()), None);
     }

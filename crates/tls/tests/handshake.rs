@@ -1,15 +1,21 @@
 //! Whole handshakes against the public server profile, over memory. Never the network.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic; that is how it fails"
+)]
 
 mod support;
 
 use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+    Tls13ClientSessionValue,
 };
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    AlertDescription, CertificateError, CipherSuite, ClientConfig, Error, HandshakeKind, NamedGroup, ProtocolVersion,
+    AlertDescription, CertificateError, CipherSuite, ClientConfig, Error, HandshakeKind,
+    NamedGroup, ProtocolVersion,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -17,19 +23,32 @@ use support::{TestCa, only, shake, with_suite, write_pair};
 use tidegate_tls::{Identity, Roots, TlsSettings, client_config};
 
 fn local(folder: &Path) -> (Identity, String) {
-    let settings = TlsSettings { names: vec!["db.test".to_owned()], ..TlsSettings::new(folder) };
+    let settings = TlsSettings {
+        names: vec!["db.test".to_owned()],
+        ..TlsSettings::new(folder)
+    };
     let identity = Identity::open(settings, |_| {}).unwrap();
-    (identity, std::fs::read_to_string(folder.join("ca.pem")).unwrap())
+    (
+        identity,
+        std::fs::read_to_string(folder.join("ca.pem")).unwrap(),
+    )
 }
 
 #[test]
 fn case_14_each_version_works_when_the_client_insists_on_it() {
     let folder = tempfile::tempdir().unwrap();
     let (identity, ca) = local(folder.path());
-    for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+    for (version, expected) in [
+        (&TLS12, ProtocolVersion::TLSv1_2),
+        (&TLS13, ProtocolVersion::TLSv1_3),
+    ] {
         let shaken = shake(only(version, &ca), identity.server_config(), "localhost").unwrap();
         assert_eq!(shaken.client.protocol_version(), Some(expected));
-        assert_eq!(shaken.client.peer_certificates().unwrap().len(), 2, "leaf and issuing CA, not the root");
+        assert_eq!(
+            shaken.client.peer_certificates().unwrap().len(),
+            2,
+            "leaf and issuing CA, not the root"
+        );
     }
 }
 
@@ -40,8 +59,14 @@ fn every_suite_offered_is_ecdhe_with_an_aead() {
     let config = identity.server_config();
     for suite in &config.crypto_provider().cipher_suites {
         let name = format!("{:?}", suite.suite());
-        assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
-        assert!(name.contains("GCM") || name.contains("CHACHA20_POLY1305"), "{name}");
+        assert!(
+            name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"),
+            "{name}"
+        );
+        assert!(
+            name.contains("GCM") || name.contains("CHACHA20_POLY1305"),
+            "{name}"
+        );
     }
     assert_eq!(config.max_early_data_size, 0);
 }
@@ -51,7 +76,11 @@ fn the_lighter_suite_is_chosen_where_the_client_has_it() {
     let folder = tempfile::tempdir().unwrap();
     let (identity, ca) = local(folder.path());
     let cases = [
-        (&TLS13, CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS13_AES_256_GCM_SHA384),
+        (
+            &TLS13,
+            CipherSuite::TLS13_AES_128_GCM_SHA256,
+            CipherSuite::TLS13_AES_256_GCM_SHA384,
+        ),
         (
             &TLS12,
             CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -61,10 +90,17 @@ fn the_lighter_suite_is_chosen_where_the_client_has_it() {
     for (version, light, strong) in cases {
         // rustls' own client names AES-256 first.
         let shaken = shake(only(version, &ca), identity.server_config(), "localhost").unwrap();
-        assert_eq!(shaken.client.negotiated_cipher_suite().unwrap().suite(), light);
+        assert_eq!(
+            shaken.client.negotiated_cipher_suite().unwrap().suite(),
+            light
+        );
         let picky = with_suite(version, &ca, strong);
         let shaken = shake(picky, identity.server_config(), "localhost").unwrap();
-        assert_eq!(shaken.client.negotiated_cipher_suite().unwrap().suite(), strong, "it offers nothing else");
+        assert_eq!(
+            shaken.client.negotiated_cipher_suite().unwrap().suite(),
+            strong,
+            "it offers nothing else"
+        );
     }
 }
 
@@ -74,14 +110,21 @@ fn each_name_verifies_and_each_other_does_not() {
     let (identity, _) = local(folder.path());
     let client = client_config(Roots::file(folder.path().join("ca.pem"))).unwrap();
     for name in ["localhost", "127.0.0.1", "::1", "db.test"] {
-        assert!(shake(client.clone(), identity.server_config(), name).is_ok(), "{name}");
+        assert!(
+            shake(client.clone(), identity.server_config(), name).is_ok(),
+            "{name}"
+        );
     }
     for name in ["other.test", "x.localhost", "127.0.0.2", "example.com"] {
-        let refused = shake(client.clone(), identity.server_config(), name).err().unwrap();
+        let refused = shake(client.clone(), identity.server_config(), name)
+            .err()
+            .unwrap();
         let by_name = CertificateError::NotValidForName;
         assert!(
-            matches!(&refused, Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }))
-                || refused == Error::InvalidCertificate(by_name),
+            matches!(
+                &refused,
+                Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })
+            ) || refused == Error::InvalidCertificate(by_name),
             "{name}: {refused:?}"
         );
     }
@@ -93,8 +136,17 @@ fn a_wrong_ca_is_refused() {
     let (identity, _) = local(folder.path());
     local(other.path());
     for roots in [Roots::file(other.path().join("ca.pem")), Roots::Mozilla] {
-        let refused = shake(client_config(roots).unwrap(), identity.server_config(), "localhost").err().unwrap();
-        assert_eq!(refused, Error::InvalidCertificate(CertificateError::UnknownIssuer));
+        let refused = shake(
+            client_config(roots).unwrap(),
+            identity.server_config(),
+            "localhost",
+        )
+        .err()
+        .unwrap();
+        assert_eq!(
+            refused,
+            Error::InvalidCertificate(CertificateError::UnknownIssuer)
+        );
     }
 }
 
@@ -110,10 +162,18 @@ fn an_expired_leaf_is_refused() {
         ..TlsSettings::new(folder.path())
     };
     let identity = Identity::open(settings, |_| {}).unwrap();
-    let refused = shake(client_config(Roots::File(ca)).unwrap(), identity.server_config(), "db.test").err().unwrap();
+    let refused = shake(
+        client_config(Roots::File(ca)).unwrap(),
+        identity.server_config(),
+        "db.test",
+    )
+    .err()
+    .unwrap();
     assert!(matches!(
         refused,
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })
+        Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. }
+        )
     ));
 }
 
@@ -133,7 +193,9 @@ fn a_foreign_alpn_is_refused_and_its_absence_is_not() {
     let (identity, ca) = local(folder.path());
     let mut browser = (*only(&TLS13, &ca)).clone();
     browser.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let refused = shake(Arc::new(browser), identity.server_config(), "localhost").err().unwrap();
+    let refused = shake(Arc::new(browser), identity.server_config(), "localhost")
+        .err()
+        .unwrap();
     assert_eq!(refused, Error::NoApplicationProtocol);
     // 120 on the wire (RFC 7301, 3.2).
     assert_eq!(u8::from(AlertDescription::NoApplicationProtocol), 120);
@@ -148,7 +210,9 @@ fn a_client_set_up_with_a_certificate_is_never_asked_for_it() {
     for version in [&TLS12, &TLS13] {
         use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap())
+            .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let client = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[version])
@@ -204,10 +268,16 @@ fn case_15_the_server_itself_refuses_a_ticket_of_another_name() {
         let mut client = ClientConfig::clone(&only(version, &ca));
         client.resumption = Resumption::store(Arc::new(Confused(ClientSessionMemoryCache::new(8))));
         let client = Arc::new(client);
-        let kind =
-            |host| shake(client.clone(), identity.server_config(), host).map(|s| s.server.handshake_kind().unwrap());
+        let kind = |host| {
+            shake(client.clone(), identity.server_config(), host)
+                .map(|s| s.server.handshake_kind().unwrap())
+        };
         assert_ne!(kind("localhost").unwrap(), HandshakeKind::Resumed);
-        assert_eq!(kind("localhost").unwrap(), HandshakeKind::Resumed, "the store works");
+        assert_eq!(
+            kind("localhost").unwrap(),
+            HandshakeKind::Resumed,
+            "the store works"
+        );
         // A full handshake, or an end: never a session of the other name.
         assert!(!kind("db.test").is_ok_and(|kind| kind == HandshakeKind::Resumed));
     }
@@ -221,17 +291,33 @@ fn case_15_a_ticket_resumes_over_a_restart_and_never_for_another_name() {
         let client = only(version, &ca);
         let kind = |identity: &Identity, host| {
             let shaken = shake(client.clone(), identity.server_config(), host).unwrap();
-            (shaken.client.handshake_kind().unwrap(), shaken.server.handshake_kind().unwrap())
+            (
+                shaken.client.handshake_kind().unwrap(),
+                shaken.server.handshake_kind().unwrap(),
+            )
         };
         let full = |kind: (HandshakeKind, HandshakeKind)| !matches!(kind.1, HandshakeKind::Resumed);
         assert!(full(kind(&identity, "localhost")));
-        assert_eq!(kind(&identity, "localhost"), (HandshakeKind::Resumed, HandshakeKind::Resumed));
-        assert!(full(kind(&identity, "db.test")), "another name does not resume it");
+        assert_eq!(
+            kind(&identity, "localhost"),
+            (HandshakeKind::Resumed, HandshakeKind::Resumed)
+        );
+        assert!(
+            full(kind(&identity, "db.test")),
+            "another name does not resume it"
+        );
         let (restarted, _) = local(folder.path());
-        assert_eq!(kind(&restarted, "localhost").1, HandshakeKind::Resumed, "ticket keys are kept");
+        assert_eq!(
+            kind(&restarted, "localhost").1,
+            HandshakeKind::Resumed,
+            "ticket keys are kept"
+        );
         std::fs::remove_file(folder.path().join("master.key")).unwrap();
         let (bare, _) = local(folder.path());
-        assert!(full(kind(&bare, "localhost")), "without the master key they are lost, and nothing else");
+        assert!(
+            full(kind(&bare, "localhost")),
+            "without the master key they are lost, and nothing else"
+        );
     }
 }
 
@@ -266,7 +352,14 @@ fn key_exchange_is_post_quantum_where_the_client_can() {
     let folder = tempfile::tempdir().unwrap();
     let (identity, ca) = local(folder.path());
     let shaken = shake(only(&TLS13, &ca), identity.server_config(), "localhost").unwrap();
-    let group = shaken.client.negotiated_key_exchange_group().unwrap().name();
+    let group = shaken
+        .client
+        .negotiated_key_exchange_group()
+        .unwrap()
+        .name();
     assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
-    assert_ne!(shaken.client.negotiated_cipher_suite().unwrap().suite(), CipherSuite::TLS_NULL_WITH_NULL_NULL);
+    assert_ne!(
+        shaken.client.negotiated_cipher_suite().unwrap().suite(),
+        CipherSuite::TLS_NULL_WITH_NULL_NULL
+    );
 }

@@ -1,6 +1,10 @@
-//! ClientHellos written by hand, older than what we speak: each is refused with an alert, and no ServerHello is
-//! ever sent. Never a TLS library on the client's side.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
+//! ClientHellos written by hand, older than what we speak: each is refused with an alert, and no
+//! ServerHello is ever sent. Never a TLS library on the client's side.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic; that is how it fails"
+)]
 
 use rustls::ServerConnection;
 use tidegate_tls::{Identity, TlsSettings};
@@ -44,7 +48,8 @@ fn with_length(bytes: usize, body: &[u8]) -> Vec<u8> {
 
 /// A ClientHello in the record and hello version given, offering what clients of that age offered.
 fn hello(version: [u8; 2], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
-    // ECDHE-RSA-AES128-SHA, ECDHE-ECDSA-AES128-SHA, AES128-SHA, 3DES, and the one AEAD a 1.2 hello would have.
+    // ECDHE-RSA-AES128-SHA, ECDHE-ECDSA-AES128-SHA, AES128-SHA, 3DES, and the one AEAD a 1.2 hello
+    // would have.
     let suites = [0xc0, 0x13, 0xc0, 0x09, 0x00, 0x2f, 0x00, 0x0a, 0xc0, 0x2b];
     let mut body = version.to_vec();
     body.extend([0x5a; 32]);
@@ -59,7 +64,11 @@ fn hello(version: [u8; 2], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
         body.extend(with_length(2, &all));
     }
     let message = [vec![1], with_length(3, &body)].concat();
-    [vec![22, version[0], version[1].min(1)], with_length(2, &message)].concat()
+    [
+        vec![22, version[0], version[1].min(1)],
+        with_length(2, &message),
+    ]
+    .concat()
 }
 
 fn groups() -> (u16, Vec<u8>) {
@@ -73,30 +82,48 @@ fn signatures() -> (u16, Vec<u8>) {
 
 #[test]
 fn case_14_sslv3_is_refused() {
-    assert_alert(&answer(&hello([3, 0], &[])), &[PROTOCOL_VERSION, HANDSHAKE_FAILURE]);
-    assert_alert(&answer(&hello([3, 0], &[groups(), signatures()])), &[PROTOCOL_VERSION]);
+    assert_alert(
+        &answer(&hello([3, 0], &[])),
+        &[PROTOCOL_VERSION, HANDSHAKE_FAILURE],
+    );
+    assert_alert(
+        &answer(&hello([3, 0], &[groups(), signatures()])),
+        &[PROTOCOL_VERSION],
+    );
 }
 
 #[test]
 fn case_14_tls_1_0_and_1_1_are_refused() {
     for minor in [1, 2] {
         // As OpenSSL sends it: these versions know no signature_algorithms.
-        assert_alert(&answer(&hello([3, minor], &[groups()])), &[PROTOCOL_VERSION, HANDSHAKE_FAILURE]);
-        assert_alert(&answer(&hello([3, minor], &[groups(), signatures()])), &[PROTOCOL_VERSION]);
+        assert_alert(
+            &answer(&hello([3, minor], &[groups()])),
+            &[PROTOCOL_VERSION, HANDSHAKE_FAILURE],
+        );
+        assert_alert(
+            &answer(&hello([3, minor], &[groups(), signatures()])),
+            &[PROTOCOL_VERSION],
+        );
     }
 }
 
 #[test]
 fn case_14_supported_versions_of_1_1_and_1_0_only_are_refused() {
     let versions = (43, vec![4, 3, 2, 3, 1]);
-    assert_alert(&answer(&hello([3, 3], &[groups(), signatures(), versions])), &[PROTOCOL_VERSION]);
+    assert_alert(
+        &answer(&hello([3, 3], &[groups(), signatures(), versions])),
+        &[PROTOCOL_VERSION],
+    );
 }
 
 #[test]
 fn case_14_tls_1_2_without_a_common_suite_is_refused() {
     let mut only_cbc = hello([3, 3], &[groups(), signatures()]);
     // The last suite offered, an AEAD one, becomes ECDHE-RSA-AES256-SHA.
-    let at = only_cbc.windows(2).position(|pair| pair == [0xc0, 0x2b]).unwrap();
+    let at = only_cbc
+        .windows(2)
+        .position(|pair| pair == [0xc0, 0x2b])
+        .unwrap();
     only_cbc[at + 1] = 0x14;
     assert_alert(&answer(&only_cbc), &[HANDSHAKE_FAILURE]);
 }
@@ -106,9 +133,11 @@ fn case_3_what_is_no_tls_record_ends_in_an_alert() {
     // A login in the clear behind an SSLRequest: length 0x20, sequence 2.
     let mut login = vec![0x20, 0, 0, 2];
     login.extend(*b"\x85\xa6\xff\x01\0\0\0\x01\x2d..................root");
-    for bytes in
-        [&login[..], b"GET / HTTP/1.1\r\nHost: db.test\r\n\r\n", &[0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10]]
-    {
+    for bytes in [
+        &login[..],
+        b"GET / HTTP/1.1\r\nHost: db.test\r\n\r\n",
+        &[0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10],
+    ] {
         assert_alert(&answer(bytes), &[DECODE_ERROR, PROTOCOL_VERSION]);
     }
 }

@@ -1,6 +1,11 @@
-//! What other TLS libraries make of our chain: OpenSSL's command line with `-x509_strict`, and Python's `ssl`
-//! with VERIFY_X509_STRICT, its default from 3.13 on. Never a library of ours on the client's side.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
+//! What other TLS libraries make of our chain: OpenSSL's command line with `-x509_strict`, and
+//! Python's `ssl` with VERIFY_X509_STRICT, its default from 3.13 on. Never a library of ours on the
+//! client's side.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic; that is how it fails"
+)]
 
 use rustls::{ServerConnection, Stream};
 use std::io::{Read, Write};
@@ -12,10 +17,15 @@ use tidegate_tls::{Identity, TlsSettings};
 
 /// A local CA in `folder`, with its leaf and issuing certificate as files of their own.
 fn chain(folder: &Path) -> (Identity, PathBuf, PathBuf) {
-    let settings = TlsSettings { names: vec!["db.test".to_owned()], ..TlsSettings::new(folder) };
+    let settings = TlsSettings {
+        names: vec!["db.test".to_owned()],
+        ..TlsSettings::new(folder)
+    };
     let identity = Identity::open(settings, |_| {}).unwrap();
     let served = std::fs::read_to_string(folder.join("tls/leaf.pem")).unwrap();
-    let parts: Vec<&str> = served.split_inclusive("-----END CERTIFICATE-----\n").collect();
+    let parts: Vec<&str> = served
+        .split_inclusive("-----END CERTIFICATE-----\n")
+        .collect();
     let (leaf, issuing) = (folder.join("leaf-only.pem"), folder.join("issuing.pem"));
     std::fs::write(&leaf, parts[0]).unwrap();
     std::fs::write(&issuing, parts[1]).unwrap();
@@ -24,7 +34,11 @@ fn chain(folder: &Path) -> (Identity, PathBuf, PathBuf) {
 
 fn openssl_verify(ca: &Path, leaf: &Path, issuing: &Path, check: &[&str]) -> Output {
     let mut command = Command::new("openssl");
-    command.args(["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile"]).arg(ca).arg("-untrusted").arg(issuing);
+    command
+        .args(["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile"])
+        .arg(ca)
+        .arg("-untrusted")
+        .arg(issuing);
     command.args(check).arg(leaf).output().unwrap()
 }
 
@@ -40,18 +54,34 @@ fn openssl_verifies_the_chain_strictly_for_each_name() {
         ["-verify_ip", "::1"],
     ] {
         let output = openssl_verify(&ca, &leaf, &issuing, &check);
-        assert!(output.status.success(), "{check:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{check:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
-    for check in [["-verify_hostname", "other.test"], ["-verify_ip", "127.0.0.2"]] {
-        assert!(!openssl_verify(&ca, &leaf, &issuing, &check).status.success(), "{check:?}");
+    for check in [
+        ["-verify_hostname", "other.test"],
+        ["-verify_ip", "127.0.0.2"],
+    ] {
+        assert!(
+            !openssl_verify(&ca, &leaf, &issuing, &check)
+                .status
+                .success(),
+            "{check:?}"
+        );
     }
 }
 
 /// What a thief of the data folder can make: a certificate signed by the issuing CA's key.
 fn forge(folder: &Path, names: &[&str], usage: rcgen::ExtendedKeyUsagePurpose) -> PathBuf {
     let authority = std::fs::read_to_string(folder.join("tls/authority.pem")).unwrap();
-    let parts: Vec<&str> = authority.split_inclusive("-----END CERTIFICATE-----\n").collect();
-    let issuer = rcgen::Issuer::from_ca_cert_pem(parts[1], rcgen::KeyPair::from_pem(parts[2]).unwrap()).unwrap();
+    let parts: Vec<&str> = authority
+        .split_inclusive("-----END CERTIFICATE-----\n")
+        .collect();
+    let issuer =
+        rcgen::Issuer::from_ca_cert_pem(parts[1], rcgen::KeyPair::from_pem(parts[2]).unwrap())
+            .unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = rcgen::CertificateParams::new(names).unwrap();
     params.is_ca = rcgen::IsCa::ExplicitNoCa;
@@ -59,7 +89,9 @@ fn forge(folder: &Path, names: &[&str], usage: rcgen::ExtendedKeyUsagePurpose) -
     params.not_before = time::OffsetDateTime::now_utc() - time::Duration::hours(1);
     params.not_after = time::OffsetDateTime::now_utc() + time::Duration::days(1);
     params.extended_key_usages = vec![usage];
-    let forged = params.signed_by(&rcgen::KeyPair::generate().unwrap(), &issuer).unwrap();
+    let forged = params
+        .signed_by(&rcgen::KeyPair::generate().unwrap(), &issuer)
+        .unwrap();
     let path = folder.join("forged.pem");
     std::fs::write(&path, forged.pem()).unwrap();
     path
@@ -69,12 +101,23 @@ fn forge(folder: &Path, names: &[&str], usage: rcgen::ExtendedKeyUsagePurpose) -
 fn openssl_refuses_a_name_that_the_stolen_issuing_key_signs_outside_its_constraints() {
     let folder = tempfile::tempdir().unwrap();
     let (_identity, _, issuing) = chain(folder.path());
-    for (name, verifies) in [("good.internal", true), ("bank.example.com", false), ("8.8.8.8", false)] {
-        let forged = forge(folder.path(), &[name], rcgen::ExtendedKeyUsagePurpose::ServerAuth);
+    for (name, verifies) in [
+        ("good.internal", true),
+        ("bank.example.com", false),
+        ("8.8.8.8", false),
+    ] {
+        let forged = forge(
+            folder.path(),
+            &[name],
+            rcgen::ExtendedKeyUsagePurpose::ServerAuth,
+        );
         let output = openssl_verify(&folder.path().join("ca.pem"), &forged, &issuing, &[]);
         let says = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.success(), verifies, "{name}: {says}");
-        assert!(verifies || says.contains("permitted subtree violation"), "{name}: {says}");
+        assert!(
+            verifies || says.contains("permitted subtree violation"),
+            "{name}: {says}"
+        );
     }
 }
 
@@ -82,10 +125,22 @@ fn openssl_refuses_a_name_that_the_stolen_issuing_key_signs_outside_its_constrai
 fn openssl_refuses_any_purpose_but_a_server_s_from_the_stolen_issuing_key() {
     let folder = tempfile::tempdir().unwrap();
     let (_identity, _, issuing) = chain(folder.path());
-    let forged = forge(folder.path(), &[], rcgen::ExtendedKeyUsagePurpose::ClientAuth);
-    let output = openssl_verify(&folder.path().join("ca.pem"), &forged, &issuing, &["-purpose", "sslclient"]);
+    let forged = forge(
+        folder.path(),
+        &[],
+        rcgen::ExtendedKeyUsagePurpose::ClientAuth,
+    );
+    let output = openssl_verify(
+        &folder.path().join("ca.pem"),
+        &forged,
+        &issuing,
+        &["-purpose", "sslclient"],
+    );
     let says = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && says.contains("certificate purpose"), "{says}");
+    assert!(
+        !output.status.success() && says.contains("certificate purpose"),
+        "{says}"
+    );
 }
 
 /// Serves one connection: a handshake, then one byte each way.
@@ -117,7 +172,12 @@ with socket.create_connection(('127.0.0.1', port)) as plain:
 ";
 
 fn python(port: u16, ca: &Path, host: &str, version: &str) -> Output {
-    Command::new("python3").args(["-c", PYTHON, &port.to_string()]).arg(ca).args([host, version]).output().unwrap()
+    Command::new("python3")
+        .args(["-c", PYTHON, &port.to_string()])
+        .arg(ca)
+        .args([host, version])
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -125,11 +185,22 @@ fn python_connects_strictly_in_both_versions_and_by_each_name() {
     let folder = tempfile::tempdir().unwrap();
     let (identity, ..) = chain(folder.path());
     let ca = folder.path().join("ca.pem");
-    for (host, version) in [("localhost", "TLSv1_3"), ("127.0.0.1", "TLSv1_2"), ("db.test", "TLSv1_3")] {
+    for (host, version) in [
+        ("localhost", "TLSv1_3"),
+        ("127.0.0.1", "TLSv1_2"),
+        ("db.test", "TLSv1_3"),
+    ] {
         let (port, served) = serve_once(&identity);
         let output = python(port, &ca, host, version);
-        assert!(output.status.success(), "{host}: {}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), version.replace('_', "."));
+        assert!(
+            output.status.success(),
+            "{host}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).trim(),
+            version.replace('_', ".")
+        );
         assert!(served.join().unwrap());
     }
 }
@@ -142,7 +213,10 @@ fn python_refuses_a_wrong_name_and_a_wrong_ca() {
     for (ca, host) in [(folder.path(), "wrong.test"), (other.path(), "localhost")] {
         let (port, served) = serve_once(&identity);
         let output = python(port, &ca.join("ca.pem"), host, "TLSv1_3");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("CERTIFICATE_VERIFY_FAILED"), "{host}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("CERTIFICATE_VERIFY_FAILED"),
+            "{host}"
+        );
         assert!(!served.join().unwrap());
     }
 }
@@ -154,12 +228,22 @@ fn openssl_cannot_connect_with_an_old_version_even_at_security_level_0() {
     for version in ["-tls1", "-tls1_1"] {
         let (port, served) = serve_once(&identity);
         let output = Command::new("openssl")
-            .args(["s_client", version, "-cipher", "ALL:@SECLEVEL=0", "-connect", &format!("127.0.0.1:{port}")])
+            .args([
+                "s_client",
+                version,
+                "-cipher",
+                "ALL:@SECLEVEL=0",
+                "-connect",
+                &format!("127.0.0.1:{port}"),
+            ])
             .stdin(std::process::Stdio::null())
             .output()
             .unwrap();
         assert!(!output.status.success(), "{version}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("alert"), "{version}: refused by us, not by OpenSSL");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("alert"),
+            "{version}: refused by us, not by OpenSSL"
+        );
         assert!(!served.join().unwrap());
     }
 }

@@ -1,7 +1,9 @@
-//! The arithmetic of passwords: `mysql_native_password`, and what a clear password inside TLS proves.
+//! The arithmetic of passwords: `mysql_native_password`, and what a clear password inside TLS
+//! proves.
 //!
-//! stage 1 = SHA1(password), stage 2 = SHA1(stage 1), which the engine stores. The token a client sends is
-//! stage 1 XOR SHA1(salt + stage 2): so a right token gives stage 1 away, which logs in to the engine in its turn.
+//! stage 1 = SHA1(password), stage 2 = SHA1(stage 1), which the engine stores. The token a client
+//! sends is stage 1 XOR SHA1(salt + stage 2): so a right token gives stage 1 away, which logs in to
+//! the engine in its turn.
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_authentication_methods_native_password_authentication.html>
 
 use sha1::{Digest, Sha1};
@@ -16,7 +18,8 @@ thread_local! {
     static HASHES: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Hashes this thread has run so far: a test shows by it that every refused login costs the same number.
+/// Hashes this thread has run so far: a test shows by it that every refused login costs the same
+/// number.
 pub fn hashes_run() -> u64 {
     HASHES.get()
 }
@@ -47,7 +50,8 @@ fn xor(a: &[u8; 20], b: &[u8; 20]) -> Zeroizing<[u8; 20]> {
     out
 }
 
-/// Holds a token against every candidate, without leaving early: which one it fits, and the stage 1 it proves.
+/// Holds a token against every candidate, without leaving early: which one it fits, and the stage 1
+/// it proves.
 pub fn check_native(
     token: &[u8; 20],
     salt: &[u8; 20],
@@ -62,7 +66,10 @@ pub fn check_native(
 }
 
 /// Holds a clear password against every candidate, as [`check_native`] does.
-pub fn check_clear(password: &[u8], candidates: &[[u8; 20]]) -> Option<(usize, Zeroizing<[u8; 20]>)> {
+pub fn check_clear(
+    password: &[u8],
+    candidates: &[[u8; 20]],
+) -> Option<(usize, Zeroizing<[u8; 20]>)> {
     let stage1 = stage1(password);
     let stage2 = stage2(&stage1);
     let mut found = Found::default();
@@ -83,8 +90,12 @@ struct Found {
 impl Found {
     fn keep(&mut self, at: usize, stage1: &[u8; 20], matches: Choice) {
         let first = matches & !Choice::from(self.any);
-        self.at.conditional_assign(&u32::try_from(at).unwrap_or(u32::MAX), first);
-        self.stage1.iter_mut().zip(stage1).for_each(|(to, from)| to.conditional_assign(from, first));
+        self.at
+            .conditional_assign(&u32::try_from(at).unwrap_or(u32::MAX), first);
+        self.stage1
+            .iter_mut()
+            .zip(stage1)
+            .for_each(|(to, from)| to.conditional_assign(from, first));
         self.any |= matches.unwrap_u8();
     }
 
@@ -122,7 +133,10 @@ mod tests {
     #[test]
     fn a_clear_password_proves_the_same() {
         let s1 = stage1(b"secret");
-        assert_eq!(check_clear(b"secret", &[[1; 20], stage2(&s1)]).map(|(at, p)| (at, *p)), Some((1, *s1)));
+        assert_eq!(
+            check_clear(b"secret", &[[1; 20], stage2(&s1)]).map(|(at, p)| (at, *p)),
+            Some((1, *s1))
+        );
         assert!(check_clear(b"Secret", &[[1; 20], stage2(&s1)]).is_none());
         assert!(check_clear(b"secret", &[]).is_none());
     }
@@ -138,7 +152,10 @@ mod tests {
             hashes_run() - before
         };
         let of = |c: &[[u8; 20]]| {
-            (count(&|| drop(check_native(&token, &SALT, c))), count(&|| drop(check_clear(b"secret", c))))
+            (
+                count(&|| drop(check_native(&token, &SALT, c))),
+                count(&|| drop(check_clear(b"secret", c))),
+            )
         };
         assert_eq!(of(&hit), of(&miss));
         assert_eq!(of(&hit), (4, 2));
@@ -147,7 +164,10 @@ mod tests {
     #[test]
     fn the_known_answer_of_mysql_s_password_function() {
         // PASSWORD('secret') of MySQL 5.7 and MariaDB.
-        let hex: String = stage2(&stage1(b"secret")).iter().map(|b| format!("{b:02X}")).collect();
+        let hex: String = stage2(&stage1(b"secret"))
+            .iter()
+            .map(|b| format!("{b:02X}"))
+            .collect();
         assert_eq!(hex, "14E65567ABDB5135D0CFD9A70B3032C179A49EE7");
     }
 }

@@ -8,7 +8,8 @@ use std::fmt;
 pub struct Capabilities(pub u32);
 
 impl Capabilities {
-    /// CLIENT_LONG_PASSWORD to MySQL; MariaDB calls it CLIENT_MYSQL: clear, it says "look for MariaDB's own flags".
+    /// CLIENT_LONG_PASSWORD to MySQL; MariaDB calls it CLIENT_MYSQL: clear, it says "look for
+    /// MariaDB's own flags".
     pub const LONG_PASSWORD: Self = Self(1);
     pub const FOUND_ROWS: Self = Self(1 << 1);
     pub const LONG_FLAG: Self = Self(1 << 2);
@@ -64,8 +65,9 @@ impl fmt::Debug for Capabilities {
     }
 }
 
-/// What our greeting offers in front of MariaDB 10.11: what that engine can do, less what would make the two legs
-/// frame differently or is not relayed yet (compression, query attributes, optional metadata, further factors).
+/// What our greeting offers in front of MariaDB 10.11: what that engine can do, less what would
+/// make the two legs frame differently or is not relayed yet (compression, query attributes,
+/// optional metadata, further factors).
 pub const OFFERED: Capabilities = Capabilities(
     Capabilities::LONG_PASSWORD.0
         | Capabilities::FOUND_ROWS.0

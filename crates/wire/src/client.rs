@@ -1,4 +1,5 @@
-//! The client's half of the connection phase, towards an engine on a Unix socket: no TLS, `mysql_native_password`.
+//! The client's half of the connection phase, towards an engine on a Unix socket: no TLS,
+//! `mysql_native_password`.
 
 use crate::auth::{self, NATIVE};
 use crate::capabilities::Capabilities;
@@ -26,7 +27,11 @@ pub struct ClientIdentity {
 #[derive(Debug)]
 pub enum ClientStep {
     Send(Vec<u8>),
-    Done { ok: OkPacket, connection_id: u32, server_version: Vec<u8> },
+    Done {
+        ok: OkPacket,
+        connection_id: u32,
+        server_version: Vec<u8>,
+    },
     Refused(ErrPacket),
 }
 
@@ -48,7 +53,8 @@ impl From<Malformed> for ClientError {
     }
 }
 
-/// Bits that change how packets are framed or answered: the engine must grant each that the client was granted.
+/// Bits that change how packets are framed or answered: the engine must grant each that the client
+/// was granted.
 const FORMAT_CHANGING: Capabilities = Capabilities(
     Capabilities::PROTOCOL_41.0
         | Capabilities::DEPRECATE_EOF.0
@@ -75,7 +81,11 @@ pub struct ClientLogin {
 
 impl ClientLogin {
     pub fn new(identity: ClientIdentity) -> Self {
-        Self { identity, expected_seq: 0, state: State::Opening }
+        Self {
+            identity,
+            expected_seq: 0,
+            state: State::Opening,
+        }
     }
 
     pub fn on_packet(&mut self, packet: Packet) -> Result<ClientStep, ClientError> {
@@ -96,14 +106,24 @@ impl ClientLogin {
 
     fn on_greeting(&mut self, greeting: Greeting, seq: u8) -> Result<ClientStep, ClientError> {
         let id = &self.identity;
-        let missing = id.capabilities.intersect(FORMAT_CHANGING).without(greeting.capabilities);
+        let missing = id
+            .capabilities
+            .intersect(FORMAT_CHANGING)
+            .without(greeting.capabilities);
         if missing.0 != 0 {
             return Err(ClientError::Capabilities(missing.0));
         }
-        let auth_response = id.stage1.as_ref().map(|s| auth::token(s, &greeting.salt).to_vec()).unwrap_or_default();
+        let auth_response = id
+            .stage1
+            .as_ref()
+            .map(|s| auth::token(s, &greeting.salt).to_vec())
+            .unwrap_or_default();
         let response = HandshakeResponse {
             // This leg is a Unix socket.
-            capabilities: id.capabilities.intersect(greeting.capabilities).without(Capabilities::SSL),
+            capabilities: id
+                .capabilities
+                .intersect(greeting.capabilities)
+                .without(Capabilities::SSL),
             max_packet: id.max_packet,
             collation: id.collation,
             user: id.user.clone(),
@@ -116,11 +136,20 @@ impl ClientLogin {
         Ok(send(&response.encode(), seq))
     }
 
-    fn on_answer(&mut self, payload: &[u8], greeting: Box<Greeting>, seq: u8) -> Result<ClientStep, ClientError> {
+    fn on_answer(
+        &mut self,
+        payload: &[u8],
+        greeting: Box<Greeting>,
+        seq: u8,
+    ) -> Result<ClientStep, ClientError> {
         match payload.first() {
             Some(0) => {
                 let (connection_id, server_version) = (greeting.connection_id, greeting.version);
-                Ok(ClientStep::Done { ok: OkPacket::parse(payload)?, connection_id, server_version })
+                Ok(ClientStep::Done {
+                    ok: OkPacket::parse(payload)?,
+                    connection_id,
+                    server_version,
+                })
             }
             Some(0xFF) => Ok(ClientStep::Refused(ErrPacket::parse(payload)?)),
             Some(0xFE) => self.on_switch(payload, greeting, seq),
@@ -129,7 +158,12 @@ impl ClientLogin {
     }
 
     /// Only to native. A single 0xFE asks for the scramble of before 4.1: refused (case 35).
-    fn on_switch(&mut self, payload: &[u8], greeting: Box<Greeting>, seq: u8) -> Result<ClientStep, ClientError> {
+    fn on_switch(
+        &mut self,
+        payload: &[u8],
+        greeting: Box<Greeting>,
+        seq: u8,
+    ) -> Result<ClientStep, ClientError> {
         let mut r = Reader::new(payload);
         r.u8()?;
         if r.is_empty() {
@@ -138,11 +172,18 @@ impl ClientLogin {
         let plugin = r.until_nul_or_end();
         if plugin != NATIVE {
             let shown = plugin.get(..PLUGIN_TEXT_MAX).unwrap_or(plugin);
-            return Err(ClientError::Plugin(String::from_utf8_lossy(shown).into_owned()));
+            return Err(ClientError::Plugin(
+                String::from_utf8_lossy(shown).into_owned(),
+            ));
         }
         // With or without a trailing NUL.
         let salt: [u8; 20] = r.array()?;
-        let answer = self.identity.stage1.as_ref().map(|s| auth::token(s, &salt).to_vec()).unwrap_or_default();
+        let answer = self
+            .identity
+            .stage1
+            .as_ref()
+            .map(|s| auth::token(s, &salt).to_vec())
+            .unwrap_or_default();
         self.state = State::Answered(greeting);
         Ok(send(&answer, seq))
     }
@@ -181,20 +222,34 @@ mod tests {
             status: 2,
             plugin: NATIVE.to_vec(),
         };
-        Packet { seq: 0, payload: g.encode() }
+        Packet {
+            seq: 0,
+            payload: g.encode(),
+        }
     }
 
     #[test]
     fn a_native_greeting_is_answered_with_a_token_and_the_ok_ends_it() {
         let mut c = login(Some(auth::stage1(b"secret")));
-        let Ok(ClientStep::Send(bytes)) = c.on_packet(greeting(OFFERED)) else { panic!() };
+        let Ok(ClientStep::Send(bytes)) = c.on_packet(greeting(OFFERED)) else {
+            panic!()
+        };
         let sent = HandshakeResponse::parse(&bytes[4..]).unwrap();
         let stage2 = auth::stage2(&auth::stage1(b"secret"));
         let token: [u8; 20] = sent.auth_response.as_slice().try_into().unwrap();
         assert!(auth::check_native(&token, &[9; 20], &[stage2]).is_some());
         assert!(!sent.capabilities.contains(Capabilities::SSL));
-        let ok = c.on_packet(Packet { seq: 2, payload: OkPacket::default().encode(OFFERED) });
-        assert!(matches!(ok, Ok(ClientStep::Done { connection_id: 7, .. })));
+        let ok = c.on_packet(Packet {
+            seq: 2,
+            payload: OkPacket::default().encode(OFFERED),
+        });
+        assert!(matches!(
+            ok,
+            Ok(ClientStep::Done {
+                connection_id: 7,
+                ..
+            })
+        ));
     }
 
     #[test]
@@ -203,17 +258,29 @@ mod tests {
             let mut c = login(None);
             c.on_packet(greeting(OFFERED)).unwrap();
             let payload = [b"\xFEmysql_native_password\0", &[5; 20][..], tail].concat();
-            let Ok(ClientStep::Send(bytes)) = c.on_packet(Packet { seq: 2, payload }) else { panic!() };
-            assert_eq!(bytes, [0, 0, 0, 3], "the empty password is a packet of zero length");
+            let Ok(ClientStep::Send(bytes)) = c.on_packet(Packet { seq: 2, payload }) else {
+                panic!()
+            };
+            assert_eq!(
+                bytes,
+                [0, 0, 0, 3],
+                "the empty password is a packet of zero length"
+            );
         }
     }
 
     #[test]
     fn case_35_old_passwords_and_other_plugins_are_refused() {
-        for payload in [&b"\xFE"[..], b"\xFEclient_ed25519\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+        for payload in [
+            &b"\xFE"[..],
+            b"\xFEclient_ed25519\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ] {
             let mut c = login(None);
             c.on_packet(greeting(OFFERED)).unwrap();
-            let got = c.on_packet(Packet { seq: 2, payload: payload.to_vec() });
+            let got = c.on_packet(Packet {
+                seq: 2,
+                payload: payload.to_vec(),
+            });
             assert!(matches!(got, Err(ClientError::Plugin(_))));
         }
     }
@@ -226,7 +293,12 @@ mod tests {
 
     #[test]
     fn case_43_an_error_instead_of_a_greeting_is_the_engine_s_refusal() {
-        let got = login(None).on_packet(Packet { seq: 0, payload: b"\xFF\x10\x04Too many".to_vec() });
-        assert!(matches!(got, Ok(ClientStep::Refused(e)) if e.code == 1040 && &e.sqlstate == b"08004"));
+        let got = login(None).on_packet(Packet {
+            seq: 0,
+            payload: b"\xFF\x10\x04Too many".to_vec(),
+        });
+        assert!(
+            matches!(got, Ok(ClientStep::Refused(e)) if e.code == 1040 && &e.sqlstate == b"08004")
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The commands of the command phase: their bytes, and the shape of what the engine answers to each.
-//! Names what a first byte means; never reads further into a packet.
+//! The commands of the command phase: their bytes, and the shape of what the engine answers to
+//! each. Names what a first byte means; never reads further into a packet.
 
 /// The first byte of a packet that begins a command. Any byte may come, so this is no enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +42,19 @@ impl Command {
     pub fn reply(self) -> Reply {
         match self {
             Self::QUIT | Self::STMT_SEND_LONG_DATA | Self::STMT_CLOSE => Reply::None,
-            Self::QUERY | Self::PROCESS_INFO | Self::STMT_EXECUTE | Self::STMT_BULK_EXECUTE => Reply::Results,
+            Self::QUERY | Self::PROCESS_INFO | Self::STMT_EXECUTE | Self::STMT_BULK_EXECUTE => {
+                Reply::Results
+            }
             Self::STMT_PREPARE => Reply::Prepared,
             Self::STMT_FETCH => Reply::Rows,
             Self::FIELD_LIST => Reply::Fields,
             Self::STATISTICS => Reply::Text,
             Self::CHANGE_USER => Reply::Dialogue,
-            Self::BINLOG_DUMP | Self::BINLOG_DUMP_GTID | Self::TABLE_DUMP | Self::MULTI => Reply::Untracked,
-            // What an engine does not know it answers with one ERR packet, and so with one packet all the same.
+            Self::BINLOG_DUMP | Self::BINLOG_DUMP_GTID | Self::TABLE_DUMP | Self::MULTI => {
+                Reply::Untracked
+            }
+            // What an engine does not know it answers with one ERR packet, and so with one packet
+            // all the same.
             _ => Reply::One,
         }
     }
@@ -84,7 +89,9 @@ mod tests {
 
     #[test]
     fn case_52_three_commands_have_no_reply() {
-        let silent: Vec<u8> = (0..=u8::MAX).filter(|b| Command(*b).reply() == Reply::None).collect();
+        let silent: Vec<u8> = (0..=u8::MAX)
+            .filter(|b| Command(*b).reply() == Reply::None)
+            .collect();
         assert_eq!(silent, [0x01, 0x18, 0x19]);
     }
 

@@ -1,4 +1,5 @@
-//! The one packet that is read in clear text. It is an SSLRequest, or it is refused; nothing of it is used later.
+//! The one packet that is read in clear text. It is an SSLRequest, or it is refused; nothing of it
+//! is used later.
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_ssl_request.html>
 
@@ -7,7 +8,8 @@ use crate::handshake_response::HandshakeResponse;
 use crate::limits;
 use crate::reader::Reader;
 
-/// Capabilities, largest packet, collation, 23 bytes of filler (MariaDB: 19, then its own flags: the same length).
+/// Capabilities, largest packet, collation, 23 bytes of filler (MariaDB: 19, then its own flags:
+/// the same length).
 const SSL_REQUEST_LEN: usize = 32;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +17,8 @@ pub enum FirstPacket {
     SslRequest {
         capabilities: Capabilities,
     },
-    /// A login without TLS. Its attributes may name the client, so that the refusal can name the mend.
+    /// A login without TLS. Its attributes may name the client, so that the refusal can name the
+    /// mend.
     Plain {
         client: Option<ClientHint>,
     },
@@ -44,25 +47,40 @@ impl FirstPacket {
             return Self::Quit;
         }
         let mut r = Reader::new(payload);
-        let Ok(low) = r.u16() else { return Self::Malformed };
+        let Ok(low) = r.u16() else {
+            return Self::Malformed;
+        };
         if !Capabilities(u32::from(low)).contains(Capabilities::PROTOCOL_41) {
             // 5 bytes at least: flags, largest packet, the NUL of an empty name.
-            return if payload.len() >= 5 { Self::OldProtocol } else { Self::Malformed };
+            return if payload.len() >= 5 {
+                Self::OldProtocol
+            } else {
+                Self::Malformed
+            };
         }
-        let Ok(capabilities) = Reader::new(payload).u32().map(Capabilities) else { return Self::Malformed };
+        let Ok(capabilities) = Reader::new(payload).u32().map(Capabilities) else {
+            return Self::Malformed;
+        };
         if capabilities.contains(Capabilities::SSL) {
-            // A whole login with the TLS bit set is no SSLRequest: a client that sends one has spoken in clear text.
+            // A whole login with the TLS bit set is no SSLRequest: a client that sends one has
+            // spoken in clear text.
             return match payload.len() {
                 SSL_REQUEST_LEN => Self::SslRequest { capabilities },
                 n if n > SSL_REQUEST_LEN => Self::plain(payload, dropped),
                 _ => Self::Malformed,
             };
         }
-        if payload.len() <= SSL_REQUEST_LEN { Self::Malformed } else { Self::plain(payload, dropped) }
+        if payload.len() <= SSL_REQUEST_LEN {
+            Self::Malformed
+        } else {
+            Self::plain(payload, dropped)
+        }
     }
 
     fn plain(payload: &[u8], dropped: usize) -> Self {
-        let client = HandshakeResponse::parse_cut(payload, dropped).ok().and_then(|r| hint(&r.attributes));
+        let client = HandshakeResponse::parse_cut(payload, dropped)
+            .ok()
+            .and_then(|r| hint(&r.attributes));
         Self::Plain { client }
     }
 }
@@ -72,19 +90,29 @@ fn hint(attributes: &[u8]) -> Option<ClientHint> {
     let mut inner = Reader::new(r.lenenc_bytes().ok()?);
     let (mut name, mut version) = (None, None);
     for _ in 0..limits::ATTRIBUTES_MAX {
-        let (Ok(key), Ok(value)) = (inner.lenenc_bytes(), inner.lenenc_bytes()) else { break };
+        let (Ok(key), Ok(value)) = (inner.lenenc_bytes(), inner.lenenc_bytes()) else {
+            break;
+        };
         match key {
             b"_client_name" => name = Some(printable(value)),
             b"_client_version" => version = Some(printable(value)),
             _ => {}
         }
     }
-    Some(ClientHint { name: name?, version: version.unwrap_or_default() })
+    Some(ClientHint {
+        name: name?,
+        version: version.unwrap_or_default(),
+    })
 }
 
 fn printable(value: &[u8]) -> String {
     const LEN_MAX: usize = 64;
-    value.iter().take(LEN_MAX).filter(|b| b.is_ascii_graphic() || **b == b' ').map(|b| char::from(*b)).collect()
+    value
+        .iter()
+        .take(LEN_MAX)
+        .filter(|b| b.is_ascii_graphic() || **b == b' ')
+        .map(|b| char::from(*b))
+        .collect()
 }
 
 #[cfg(test)]
@@ -101,12 +129,21 @@ mod tests {
 
     #[test]
     fn case_04_truncated_oversized_and_old_forms_are_told_apart_without_panic() {
-        assert!(matches!(FirstPacket::parse(&ssl_request()), FirstPacket::SslRequest { .. }));
+        assert!(matches!(
+            FirstPacket::parse(&ssl_request()),
+            FirstPacket::SslRequest { .. }
+        ));
         for len in 0..32 {
             let p = ssl_request()[..len].to_vec();
-            assert!(!matches!(FirstPacket::parse(&p), FirstPacket::SslRequest { .. }), "{len}");
+            assert!(
+                !matches!(FirstPacket::parse(&p), FirstPacket::SslRequest { .. }),
+                "{len}"
+            );
         }
-        assert_eq!(FirstPacket::parse(&[0x85, 0xa4, 0, 0, 0]), FirstPacket::OldProtocol);
+        assert_eq!(
+            FirstPacket::parse(&[0x85, 0xa4, 0, 0, 0]),
+            FirstPacket::OldProtocol
+        );
         assert_eq!(FirstPacket::parse(b"\x01"), FirstPacket::Quit);
         assert_eq!(FirstPacket::parse(b""), FirstPacket::Malformed);
     }
@@ -120,8 +157,15 @@ mod tests {
 
     #[test]
     fn case_07_foreign_protocols_are_malformed_or_old_never_more() {
-        for junk in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x03\x00\x00\x13\x0e\xe0", b"\x16\x03\x01\x02\x00\x01\x00"] {
-            assert!(matches!(FirstPacket::parse(junk), FirstPacket::Malformed | FirstPacket::OldProtocol));
+        for junk in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            b"\x03\x00\x00\x13\x0e\xe0",
+            b"\x16\x03\x01\x02\x00\x01\x00",
+        ] {
+            assert!(matches!(
+                FirstPacket::parse(junk),
+                FirstPacket::Malformed | FirstPacket::OldProtocol
+            ));
         }
     }
 }

@@ -17,8 +17,8 @@ pub struct Greeting {
     pub plugin: Vec<u8>,
 }
 
-/// Makes a salt of random bytes. No byte may be 0 (it would end the string in old clients) or `$` (MySQL's own
-/// generator avoids it as well): case 36.
+/// Makes a salt of random bytes. No byte may be 0 (it would end the string in old clients) or `$`
+/// (MySQL's own generator avoids it as well): case 36.
 pub fn salt_from_random(mut random: [u8; 20]) -> [u8; 20] {
     for b in &mut random {
         *b &= 0x7F;
@@ -67,12 +67,22 @@ impl Greeting {
         // At least 13 bytes, the last of them NUL, whatever the length byte says.
         let tail = r.bytes(salt_len.saturating_sub(8).max(13))?;
         let mut salt = [0; 20];
-        salt.iter_mut().zip(head.iter().chain(tail)).for_each(|(to, from)| *to = *from);
+        salt.iter_mut()
+            .zip(head.iter().chain(tail))
+            .for_each(|(to, from)| *to = *from);
         let plugin = match capabilities.contains(Capabilities::PLUGIN_AUTH) {
             true => r.until_nul_or_end().to_vec(),
             false => b"mysql_native_password".to_vec(),
         };
-        Ok(Self { version, connection_id, salt, capabilities, collation, status, plugin })
+        Ok(Self {
+            version,
+            connection_id,
+            salt,
+            capabilities,
+            collation,
+            status,
+            plugin,
+        })
     }
 }
 
@@ -113,14 +123,20 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_parsed_the_same() {
-        assert_eq!(Opening::parse(&greeting().encode()), Ok(Opening::Greeting(greeting())));
+        assert_eq!(
+            Opening::parse(&greeting().encode()),
+            Ok(Opening::Greeting(greeting()))
+        );
     }
 
     #[test]
     fn case_36_the_salt_has_no_nul_and_no_dollar_and_the_length_field_is_21() {
         for b in 0..=255 {
             let salt = salt_from_random([b; 20]);
-            assert!(salt.iter().all(|s| *s != 0 && *s != b'$' && *s < 128), "{b}");
+            assert!(
+                salt.iter().all(|s| *s != 0 && *s != b'$' && *s < 128),
+                "{b}"
+            );
         }
         let bytes = greeting().encode();
         let at = 1 + greeting().version.len() + 1 + 4 + 8 + 1 + 2 + 1 + 2 + 2;
@@ -130,8 +146,13 @@ mod tests {
 
     #[test]
     fn case_43_an_error_instead_of_a_greeting_has_no_sqlstate_and_gets_one() {
-        let Ok(Opening::Error(err)) = Opening::parse(b"\xFF\x10\x04Too many connections") else { panic!() };
-        assert_eq!((err.code, &err.message[..]), (1040, &b"Too many connections"[..]));
+        let Ok(Opening::Error(err)) = Opening::parse(b"\xFF\x10\x04Too many connections") else {
+            panic!()
+        };
+        assert_eq!(
+            (err.code, &err.message[..]),
+            (1040, &b"Too many connections"[..])
+        );
         assert_eq!(err.encode(), b"\xFF\x10\x04#08004Too many connections");
     }
 

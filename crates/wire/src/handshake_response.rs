@@ -26,7 +26,10 @@ impl std::fmt::Debug for HandshakeResponse {
         f.debug_struct("HandshakeResponse")
             .field("capabilities", &self.capabilities)
             .field("user", &String::from_utf8_lossy(&self.user))
-            .field("auth_response", &format_args!("({} bytes)", self.auth_response.len()))
+            .field(
+                "auth_response",
+                &format_args!("({} bytes)", self.auth_response.len()),
+            )
             .finish_non_exhaustive()
     }
 }
@@ -42,13 +45,17 @@ impl HandshakeResponse {
         Self::parse_cut(payload, 0)
     }
 
-    /// Parses a login whose last `dropped` bytes were not kept. Only the attributes may reach into them: of those, the
-    /// pairs that were kept whole are returned.
+    /// Parses a login whose last `dropped` bytes were not kept. Only the attributes may reach into
+    /// them: of those, the pairs that were kept whole are returned.
     pub fn parse_cut(payload: &[u8], dropped: usize) -> Result<Self, Malformed> {
         let mut r = Reader::new(payload);
         // The end of what was kept is not the end of the payload, so it ends no string.
         fn text<'a>(r: &mut Reader<'a>, dropped: usize) -> Result<&'a [u8], Malformed> {
-            if dropped == 0 { Ok(r.until_nul_or_end()) } else { r.until_nul() }
+            if dropped == 0 {
+                Ok(r.until_nul_or_end())
+            } else {
+                r.until_nul()
+            }
         }
         let capabilities = Capabilities(r.u32()?);
         if !capabilities.contains(Capabilities::PROTOCOL_41) {
@@ -66,7 +73,8 @@ impl HandshakeResponse {
         } else {
             text(&mut r, dropped)?.to_vec()
         };
-        // Old JDBC drivers send the NUL of a database they did not announce (case 39): never read then.
+        // Old JDBC drivers send the NUL of a database they did not announce (case 39): never read
+        // then.
         let mut announced = |flag| match capabilities.contains(flag) {
             true => text(&mut r, dropped).map(|text| Some(text.to_vec())),
             false => Ok(None),
@@ -77,16 +85,37 @@ impl HandshakeResponse {
             true => attributes(r.rest(), dropped),
             false => Vec::new(),
         };
-        Ok(Self { capabilities, max_packet, collation, user, auth_response, database, plugin, attributes })
+        Ok(Self {
+            capabilities,
+            max_packet,
+            collation,
+            user,
+            auth_response,
+            database,
+            plugin,
+            attributes,
+        })
     }
 
     pub fn encode(&self) -> Vec<u8> {
         let mut caps = self.capabilities.union(Capabilities::PROTOCOL_41);
-        let has = |on: bool, caps: Capabilities, flag| if on { caps.union(flag) } else { caps.without(flag) };
+        let has = |on: bool, caps: Capabilities, flag| {
+            if on {
+                caps.union(flag)
+            } else {
+                caps.without(flag)
+            }
+        };
         caps = has(self.database.is_some(), caps, Capabilities::CONNECT_WITH_DB);
         caps = has(self.plugin.is_some(), caps, Capabilities::PLUGIN_AUTH);
-        caps = has(!self.attributes.is_empty(), caps, Capabilities::CONNECT_ATTRS);
-        caps = caps.union(Capabilities::SECURE_CONNECTION).union(Capabilities::PLUGIN_AUTH_LENENC);
+        caps = has(
+            !self.attributes.is_empty(),
+            caps,
+            Capabilities::CONNECT_ATTRS,
+        );
+        caps = caps
+            .union(Capabilities::SECURE_CONNECTION)
+            .union(Capabilities::PLUGIN_AUTH_LENENC);
         let mut out = Vec::with_capacity(96 + self.attributes.len());
         out.extend_from_slice(&caps.0.to_le_bytes());
         out.extend_from_slice(&self.max_packet.to_le_bytes());
@@ -104,15 +133,21 @@ impl HandshakeResponse {
     }
 }
 
-/// The attributes as they came, if their outer length is sound. A broken tail is dropped rather than passed on: the
-/// engine would refuse the whole login for it (MySQL bug 79612 clients exist). Where the last `dropped` bytes of the
-/// payload were not kept, the pairs before them are returned, under a length of their own.
+/// The attributes as they came, if their outer length is sound. A broken tail is dropped rather
+/// than passed on: the engine would refuse the whole login for it (MySQL bug 79612 clients exist).
+/// Where the last `dropped` bytes of the payload were not kept, the pairs before them are returned,
+/// under a length of their own.
 fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
     let mut r = Reader::new(rest);
-    let Some(len) = r.lenenc().ok().and_then(|len| usize::try_from(len).ok()) else { return Vec::new() };
+    let Some(len) = r.lenenc().ok().and_then(|len| usize::try_from(len).ok()) else {
+        return Vec::new();
+    };
     if let Ok(inner) = r.bytes(len) {
         return match pairs(inner) == inner.len() {
-            true => rest.get(..rest.len() - r.rest().len()).unwrap_or_default().to_vec(),
+            true => rest
+                .get(..rest.len() - r.rest().len())
+                .unwrap_or_default()
+                .to_vec(),
             false => Vec::new(),
         };
     }
@@ -120,7 +155,9 @@ fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
     if len > kept.len().saturating_add(dropped) {
         return Vec::new();
     }
-    let kept = kept.get(..kept.len().min(CUT_ATTRIBUTES_MAX)).unwrap_or_default();
+    let kept = kept
+        .get(..kept.len().min(CUT_ATTRIBUTES_MAX))
+        .unwrap_or_default();
     let whole = kept.get(..pairs(kept)).unwrap_or_default();
     let mut out = Vec::new();
     if !whole.is_empty() {
@@ -160,20 +197,31 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_parsed_the_same() {
-        assert_eq!(HandshakeResponse::parse(&response().encode()), Ok(response()));
+        assert_eq!(
+            HandshakeResponse::parse(&response().encode()),
+            Ok(response())
+        );
     }
 
     #[test]
     fn case_39_an_empty_or_unannounced_database_is_none() {
         let mut r = response();
         r.database = Some(Vec::new());
-        assert_eq!(HandshakeResponse::parse(&r.encode()).unwrap().database, None);
+        assert_eq!(
+            HandshakeResponse::parse(&r.encode()).unwrap().database,
+            None
+        );
     }
 
     #[test]
     fn case_40_broken_attributes_are_dropped_and_the_login_goes_on() {
         let mut r = response();
-        for broken in [&b"\x50\x03key"[..], b"\x04\x09key", b"\xFF", b"\x05\x03key\x09"] {
+        for broken in [
+            &b"\x50\x03key"[..],
+            b"\x04\x09key",
+            b"\xFF",
+            b"\x05\x03key\x09",
+        ] {
             r.attributes = broken.to_vec();
             let parsed = HandshakeResponse::parse(&r.encode()).unwrap();
             assert!(parsed.attributes.is_empty(), "{broken:?}");
@@ -193,9 +241,18 @@ mod tests {
         put_lenenc_bytes(&inner, &mut r.attributes);
         let bytes = r.encode();
         let fixed = bytes.len() - r.attributes.len();
-        for kept in [fixed + 2, fixed + 3, fixed + 309, fixed + 310, fixed + 5_000] {
+        for kept in [
+            fixed + 2,
+            fixed + 3,
+            fixed + 309,
+            fixed + 310,
+            fixed + 5_000,
+        ] {
             let parsed = HandshakeResponse::parse_cut(&bytes[..kept], bytes.len() - kept).unwrap();
-            assert_eq!((&parsed.user, &parsed.database, &parsed.plugin), (&r.user, &r.database, &r.plugin));
+            assert_eq!(
+                (&parsed.user, &parsed.database, &parsed.plugin),
+                (&r.user, &r.database, &r.plugin)
+            );
             let whole = kept.saturating_sub(fixed + 3) / 307;
             let mut want = Vec::new();
             if whole > 0 {
@@ -214,7 +271,11 @@ mod tests {
         r.attributes = Vec::new();
         let bytes = r.encode();
         for kept in 0..bytes.len() {
-            assert_eq!(HandshakeResponse::parse_cut(&bytes[..kept], bytes.len() - kept), Err(Malformed), "{kept}");
+            assert_eq!(
+                HandshakeResponse::parse_cut(&bytes[..kept], bytes.len() - kept),
+                Err(Malformed),
+                "{kept}"
+            );
         }
     }
 

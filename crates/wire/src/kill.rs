@@ -22,7 +22,10 @@ pub(crate) enum Prospect {
 
 /// Reads a whole statement.
 pub fn parse(statement: &[u8]) -> Option<Kill> {
-    let mut scan = Scan { text: statement, at: 0 };
+    let mut scan = Scan {
+        text: statement,
+        at: 0,
+    };
     scan.blank()?;
     if !scan.word()?.eq_ignore_ascii_case(b"KILL") {
         return None;
@@ -46,32 +49,53 @@ pub fn parse(statement: &[u8]) -> Option<Kill> {
         scan.blank()?;
     }
     let target_range = scan.digits()?;
-    let id = std::str::from_utf8(statement.get(target_range.clone())?).ok()?.parse().ok()?;
+    let id = std::str::from_utf8(statement.get(target_range.clone())?)
+        .ok()?
+        .parse()
+        .ok()?;
     scan.blank()?;
     scan.eat(b";");
     scan.blank()?;
-    scan.rest().is_empty().then_some(Kill { target_range, id, query })
+    scan.rest().is_empty().then_some(Kill {
+        target_range,
+        id,
+        query,
+    })
 }
 
 /// The same statement with another number; a statement that is no plain KILL comes back as it was.
 pub fn rewrite(statement: &[u8], new_id: u64) -> Vec<u8> {
-    let Some(kill) = parse(statement) else { return statement.to_vec() };
+    let Some(kill) = parse(statement) else {
+        return statement.to_vec();
+    };
     let before = statement.get(..kill.target_range.start).unwrap_or_default();
     let after = statement.get(kill.target_range.end..).unwrap_or_default();
     [before, new_id.to_string().as_bytes(), after].concat()
 }
 
-/// Whether a statement that begins so can still become a plain KILL. Cheap where it matters: any other statement is
-/// seen through at its first letter.
+/// Whether a statement that begins so can still become a plain KILL. Cheap where it matters: any
+/// other statement is seen through at its first letter.
 pub(crate) fn prospect(beginning: &[u8]) -> Prospect {
-    let mut scan = Scan { text: beginning, at: 0 };
+    let mut scan = Scan {
+        text: beginning,
+        at: 0,
+    };
     if scan.blank().is_none() {
-        return if scan.comment_open() { Prospect::Kill } else { Prospect::Other };
+        return if scan.comment_open() {
+            Prospect::Kill
+        } else {
+            Prospect::Other
+        };
     }
     let rest = scan.rest();
-    let word = rest.iter().zip(b"KILL").take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count();
+    let word = rest
+        .iter()
+        .zip(b"KILL")
+        .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
+        .count();
     match (word, rest.get(word)) {
-        // The end of what is here, in the middle of the word or right behind it, or in the first byte of a comment.
+        // The end of what is here, in the middle of the word or right behind it, or in the first
+        // byte of a comment.
         (_, None) => Prospect::Kill,
         (0, _) if matches!(rest, b"/" | b"-" | b"--") => Prospect::Kill,
         (4, Some(b)) if is_space(*b) || matches!(b, b'/' | b'-' | b'#') => Prospect::Kill,
@@ -97,14 +121,17 @@ impl<'a> Scan<'a> {
         found
     }
 
-    /// Passes white space and comments. None: an executable comment, or a block comment without an end.
+    /// Passes white space and comments. None: an executable comment, or a block comment without an
+    /// end.
     fn blank(&mut self) -> Option<()> {
         loop {
             let rest = self.rest();
             let spaces = rest.iter().take_while(|b| is_space(**b)).count();
             let rest = rest.get(spaces..).unwrap_or_default();
             let comment = if is_line_comment(rest) {
-                rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |end| end + 1)
+                rest.iter()
+                    .position(|b| *b == b'\n')
+                    .map_or(rest.len(), |end| end + 1)
             } else if rest.starts_with(b"/*") {
                 if is_executable(rest) {
                     return None;
@@ -252,7 +279,10 @@ mod tests {
 
     #[test]
     fn case_72_only_the_number_is_rewritten() {
-        assert_eq!(rewrite(b"/* 7 */ kill query 2147483655 -- 7", 12), b"/* 7 */ kill query 12 -- 7");
+        assert_eq!(
+            rewrite(b"/* 7 */ kill query 2147483655 -- 7", 12),
+            b"/* 7 */ kill query 12 -- 7"
+        );
     }
 
     /// Whatever is cut off, a plain KILL is never taken for another statement too early.
@@ -260,17 +290,34 @@ mod tests {
     fn case_72_every_beginning_of_a_plain_form_is_a_prospect() {
         for (text, ..) in PLAIN {
             for cut in 0..=text.len() {
-                assert_eq!(prospect(&text.as_bytes()[..cut]), Prospect::Kill, "{text} cut at {cut}");
+                assert_eq!(
+                    prospect(&text.as_bytes()[..cut]),
+                    Prospect::Kill,
+                    "{text} cut at {cut}"
+                );
             }
         }
     }
 
     #[test]
     fn other_statements_are_seen_through_at_once() {
-        let others: &[&[u8]] =
-            &[b"S", b"COMMIT", b"KIND", b"KILLER 1", b"/*! KILL 1 */", b"/* c */ SELECT", b"/+ ", b"--x"];
+        let others: &[&[u8]] = &[
+            b"S",
+            b"COMMIT",
+            b"KIND",
+            b"KILLER 1",
+            b"/*! KILL 1 */",
+            b"/* c */ SELECT",
+            b"/+ ",
+            b"--x",
+        ];
         for text in others {
-            assert_eq!(prospect(text), Prospect::Other, "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                prospect(text),
+                Prospect::Other,
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
     }
 }

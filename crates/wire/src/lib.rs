@@ -1,7 +1,9 @@
-//! MySQL packets as values: both halves of the connection phase, the relay core and its tracker, PROXY headers.
+//! MySQL packets as values: both halves of the connection phase, the relay core and its tracker,
+//! PROXY headers.
 //!
-//! Bytes in, values out. Never tokio, sockets, TLS or clusters: nothing here reads or writes anything, and a byte from
-//! the network can make an error but never a panic. `mysql_common` is its oracle in tests.
+//! Bytes in, values out. Never tokio, sockets, TLS or clusters: nothing here reads or writes
+//! anything, and a byte from the network can make an error but never a panic. `mysql_common` is its
+//! oracle in tests.
 
 pub mod auth;
 pub mod capabilities;

@@ -5,7 +5,8 @@
 use zeroize::Zeroize;
 
 pub const HEADER_LEN: usize = 4;
-/// The largest payload of one packet. A payload of exactly this length is continued in the next packet.
+/// The largest payload of one packet. A payload of exactly this length is continued in the next
+/// packet.
 pub const PAYLOAD_MAX: usize = 0xFF_FFFF;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +18,13 @@ pub struct Header {
 impl Header {
     /// The header at the start of these bytes, once all four are there.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let [a, b, c, seq, ..] = *bytes else { return None };
-        Some(Self { len: u32::from_le_bytes([a, b, c, 0]), seq })
+        let [a, b, c, seq, ..] = *bytes else {
+            return None;
+        };
+        Some(Self {
+            len: u32::from_le_bytes([a, b, c, 0]),
+            seq,
+        })
     }
 
     pub fn encode(self) -> [u8; HEADER_LEN] {
@@ -36,7 +42,12 @@ pub struct Packet {
 
 impl std::fmt::Debug for Packet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Packet {{ seq: {}, {} bytes }}", self.seq, self.payload.len())
+        write!(
+            f,
+            "Packet {{ seq: {}, {} bytes }}",
+            self.seq,
+            self.payload.len()
+        )
     }
 }
 
@@ -52,7 +63,8 @@ pub enum PacketError {
     TooLarge { len: usize, max: usize },
 }
 
-/// Puts one packet together from arbitrary pieces. Refuses by the declared length, before anything is allocated.
+/// Puts one packet together from arbitrary pieces. Refuses by the declared length, before anything
+/// is allocated.
 #[derive(Debug)]
 pub struct PacketReader {
     max: usize,
@@ -64,21 +76,32 @@ pub struct PacketReader {
 
 impl PacketReader {
     pub fn new(max: usize) -> Self {
-        Self { max, head: [0; HEADER_LEN], have: 0, payload: Vec::new(), header: None }
+        Self {
+            max,
+            head: [0; HEADER_LEN],
+            have: 0,
+            payload: Vec::new(),
+            header: None,
+        }
     }
 
-    /// Takes bytes up to the end of one packet: how many were taken, and the packet once it is whole.
+    /// Takes bytes up to the end of one packet: how many were taken, and the packet once it is
+    /// whole.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(usize, Option<Packet>), PacketError> {
         let mut taken = 0;
         if self.header.is_none() {
             let room = self.head.get_mut(self.have..).unwrap_or_default();
             taken = room.len().min(bytes.len());
-            room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            room.iter_mut()
+                .zip(bytes)
+                .for_each(|(to, from)| *to = *from);
             self.have += taken;
             if self.have < HEADER_LEN {
                 return Ok((taken, None));
             }
-            let Some(header) = Header::parse(&self.head) else { return Ok((taken, None)) };
+            let Some(header) = Header::parse(&self.head) else {
+                return Ok((taken, None));
+            };
             let len = header.len as usize;
             if len > self.max {
                 return Err(PacketError::TooLarge { len, max: self.max });
@@ -86,7 +109,9 @@ impl PacketReader {
             self.header = Some(header);
             self.payload.reserve_exact(len);
         }
-        let Some(header) = self.header else { return Ok((taken, None)) };
+        let Some(header) = self.header else {
+            return Ok((taken, None));
+        };
         let missing = (header.len as usize).saturating_sub(self.payload.len());
         let rest = bytes.get(taken..).unwrap_or_default();
         let now = rest.get(..missing.min(rest.len())).unwrap_or_default();
@@ -97,11 +122,18 @@ impl PacketReader {
         }
         self.header = None;
         self.have = 0;
-        Ok((taken, Some(Packet { seq: header.seq, payload: std::mem::take(&mut self.payload) })))
+        Ok((
+            taken,
+            Some(Packet {
+                seq: header.seq,
+                payload: std::mem::take(&mut self.payload),
+            }),
+        ))
     }
 }
 
-/// Appends a payload as packets, split where it is too long for one, and counts the sequence number up.
+/// Appends a payload as packets, split where it is too long for one, and counts the sequence number
+/// up.
 pub fn write_packet(seq: &mut u8, payload: &[u8], out: &mut Vec<u8>) {
     let mut rest = payload;
     loop {
@@ -124,14 +156,29 @@ mod tests {
     #[test]
     fn case_05_a_declared_length_over_the_bound_is_refused_before_its_bytes() {
         let mut reader = PacketReader::new(100);
-        assert_eq!(reader.feed(&[0xFF, 0xFF, 0xFF, 1]), Err(PacketError::TooLarge { len: 0xFF_FFFF, max: 100 }));
+        assert_eq!(
+            reader.feed(&[0xFF, 0xFF, 0xFF, 1]),
+            Err(PacketError::TooLarge {
+                len: 0xFF_FFFF,
+                max: 100
+            })
+        );
     }
 
     #[test]
     fn case_06_a_packet_of_zero_length_is_whole_with_its_header() {
         let mut reader = PacketReader::new(100);
         assert_eq!(reader.feed(&[0, 0]).unwrap(), (2, None));
-        assert_eq!(reader.feed(&[0, 7, 9]).unwrap(), (2, Some(Packet { seq: 7, payload: vec![] })));
+        assert_eq!(
+            reader.feed(&[0, 7, 9]).unwrap(),
+            (
+                2,
+                Some(Packet {
+                    seq: 7,
+                    payload: vec![]
+                })
+            )
+        );
     }
 
     #[test]
@@ -150,7 +197,13 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(got, Some(Packet { seq: 3, payload: b"hello".to_vec() }));
+        assert_eq!(
+            got,
+            Some(Packet {
+                seq: 3,
+                payload: b"hello".to_vec()
+            })
+        );
         assert_eq!(taken, wire.len() - 1);
     }
 
@@ -160,7 +213,10 @@ mod tests {
         let mut seq = 255;
         write_packet(&mut seq, &vec![1; PAYLOAD_MAX], &mut out);
         assert_eq!(out.len(), PAYLOAD_MAX + 2 * HEADER_LEN);
-        assert_eq!(Header::parse(&out[PAYLOAD_MAX + HEADER_LEN..]), Some(Header { len: 0, seq: 0 }));
+        assert_eq!(
+            Header::parse(&out[PAYLOAD_MAX + HEADER_LEN..]),
+            Some(Header { len: 0, seq: 0 })
+        );
         assert_eq!(seq, 1, "the sequence number wraps");
     }
 }

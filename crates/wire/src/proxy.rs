@@ -13,10 +13,15 @@ const V1_MAX: usize = 107;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parsed {
-    /// At least this many bytes are still missing: as many may be read without touching what follows the header.
+    /// At least this many bytes are still missing: as many may be read without touching what
+    /// follows the header.
     Incomplete { at_least: usize },
-    /// `source` is none for LOCAL, UNKNOWN and families that are not IP: the connection's own address counts.
-    Complete { source: Option<SocketAddr>, len: usize },
+    /// `source` is none for LOCAL, UNKNOWN and families that are not IP: the connection's own
+    /// address counts.
+    Complete {
+        source: Option<SocketAddr>,
+        len: usize,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +42,9 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ProxyError> {
     let v2 = bytes.iter().zip(SIGNATURE).all(|(b, s)| *b == s);
     let v1 = bytes.iter().zip(b"PROXY ").all(|(b, s)| b == s);
     match (v2, v1) {
-        (true, _) if bytes.len() < V2_HEAD && !bytes.is_empty() => {
-            Ok(Parsed::Incomplete { at_least: V2_HEAD - bytes.len() })
-        }
+        (true, _) if bytes.len() < V2_HEAD && !bytes.is_empty() => Ok(Parsed::Incomplete {
+            at_least: V2_HEAD - bytes.len(),
+        }),
         // Nothing yet: the shortest header of all is "PROXY UNKNOWN\r\n".
         (true, true) => Ok(Parsed::Incomplete { at_least: 15 }),
         (true, false) => parse_v2(bytes),
@@ -57,7 +62,10 @@ fn parse_v1(bytes: &[u8]) -> Result<Parsed, ProxyError> {
         let at_least = if bytes.last() == Some(&b'\r') { 1 } else { 2 };
         return Ok(Parsed::Incomplete { at_least });
     };
-    let line = bytes.get(..end).and_then(|l| std::str::from_utf8(l).ok()).ok_or(ProxyError::Malformed)?;
+    let line = bytes
+        .get(..end)
+        .and_then(|l| std::str::from_utf8(l).ok())
+        .ok_or(ProxyError::Malformed)?;
     let mut words = line.split(' ').skip(1);
     let family = words.next().ok_or(ProxyError::Malformed)?;
     let len = end + 2;
@@ -69,11 +77,20 @@ fn parse_v1(bytes: &[u8]) -> Result<Parsed, ProxyError> {
     let port: u16 = word()?.parse().map_err(|_| ProxyError::Malformed)?;
     word()?.parse::<u16>().map_err(|_| ProxyError::Malformed)?;
     let ip = match family {
-        "TCP4" => source.parse::<Ipv4Addr>().map(IpAddr::V4).map_err(|_| ProxyError::Malformed)?,
-        "TCP6" => source.parse::<Ipv6Addr>().map(IpAddr::V6).map_err(|_| ProxyError::Malformed)?,
+        "TCP4" => source
+            .parse::<Ipv4Addr>()
+            .map(IpAddr::V4)
+            .map_err(|_| ProxyError::Malformed)?,
+        "TCP6" => source
+            .parse::<Ipv6Addr>()
+            .map(IpAddr::V6)
+            .map_err(|_| ProxyError::Malformed)?,
         _ => return Err(ProxyError::Malformed),
     };
-    Ok(Parsed::Complete { source: Some(SocketAddr::new(ip, port)), len })
+    Ok(Parsed::Complete {
+        source: Some(SocketAddr::new(ip, port)),
+        len,
+    })
 }
 
 fn parse_v2(bytes: &[u8]) -> Result<Parsed, ProxyError> {
@@ -86,7 +103,9 @@ fn parse_v2(bytes: &[u8]) -> Result<Parsed, ProxyError> {
     }
     let len = V2_HEAD + body_len;
     if bytes.len() < len {
-        return Ok(Parsed::Incomplete { at_least: len - bytes.len() });
+        return Ok(Parsed::Incomplete {
+            at_least: len - bytes.len(),
+        });
     }
     // LOCAL: the balancer speaks for itself. Whatever addresses it gives are ignored.
     if command & 0xF == 0 {
@@ -145,15 +164,24 @@ mod tests {
     use super::*;
 
     fn complete(source: Option<&str>, len: usize) -> Result<Parsed, ProxyError> {
-        Ok(Parsed::Complete { source: source.map(|s| s.parse().unwrap()), len })
+        Ok(Parsed::Complete {
+            source: source.map(|s| s.parse().unwrap()),
+            len,
+        })
     }
 
     #[test]
     fn case_12_version_1() {
         let line = b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 4000\r\n";
-        assert_eq!(parse(&[line, &b"rest"[..]].concat()), complete(Some("203.0.113.9:4711"), line.len()));
+        assert_eq!(
+            parse(&[line, &b"rest"[..]].concat()),
+            complete(Some("203.0.113.9:4711"), line.len())
+        );
         let line = b"PROXY TCP6 2001:db8::9 ::1 4711 4000\r\n";
-        assert_eq!(parse(line), complete(Some("[2001:db8::9]:4711"), line.len()));
+        assert_eq!(
+            parse(line),
+            complete(Some("[2001:db8::9]:4711"), line.len())
+        );
         assert_eq!(parse(b"PROXY UNKNOWN\r\n"), complete(None, 15));
         let ignored = b"PROXY UNKNOWN 1.2.3.4 5.6.7.8 1 2\r\n";
         assert_eq!(parse(ignored), complete(None, ignored.len()));
@@ -165,23 +193,46 @@ mod tests {
         ] {
             assert_eq!(parse(bad), Err(ProxyError::Malformed));
         }
-        assert_eq!(parse(&[b"PROXY TCP4 ", &[b'1'; 200][..]].concat()), Err(ProxyError::Malformed));
+        assert_eq!(
+            parse(&[b"PROXY TCP4 ", &[b'1'; 200][..]].concat()),
+            Err(ProxyError::Malformed)
+        );
     }
 
     #[test]
     fn case_12_version_2() {
-        let v4 = ("203.0.113.9:4711".parse().unwrap(), "10.0.0.1:4000".parse().unwrap());
-        assert_eq!(parse(&encode_v2(Some(v4))), complete(Some("203.0.113.9:4711"), 28));
-        let v6 = ("[2001:db8::9]:4711".parse().unwrap(), "[::1]:4000".parse().unwrap());
-        assert_eq!(parse(&encode_v2(Some(v6))), complete(Some("[2001:db8::9]:4711"), 52));
+        let v4 = (
+            "203.0.113.9:4711".parse().unwrap(),
+            "10.0.0.1:4000".parse().unwrap(),
+        );
+        assert_eq!(
+            parse(&encode_v2(Some(v4))),
+            complete(Some("203.0.113.9:4711"), 28)
+        );
+        let v6 = (
+            "[2001:db8::9]:4711".parse().unwrap(),
+            "[::1]:4000".parse().unwrap(),
+        );
+        assert_eq!(
+            parse(&encode_v2(Some(v6))),
+            complete(Some("[2001:db8::9]:4711"), 52)
+        );
         assert_eq!(parse(&encode_v2(None)), complete(None, 16));
         let mut tlv = encode_v2(Some(v4));
         tlv[15] += 4;
         tlv.extend_from_slice(&[4, 0, 1, 9]);
-        assert_eq!(parse(&tlv), complete(Some("203.0.113.9:4711"), 32), "TLVs are skipped");
+        assert_eq!(
+            parse(&tlv),
+            complete(Some("203.0.113.9:4711"), 32),
+            "TLVs are skipped"
+        );
         let mut short = encode_v2(Some(v4));
         short[15] = 8;
-        assert_eq!(parse(&short), Err(ProxyError::Malformed), "too short for its family");
+        assert_eq!(
+            parse(&short),
+            Err(ProxyError::Malformed),
+            "too short for its family"
+        );
         let mut version = encode_v2(None);
         version[12] = 0x30;
         assert_eq!(parse(&version), Err(ProxyError::Malformed));
@@ -189,7 +240,10 @@ mod tests {
 
     #[test]
     fn case_12_split_anywhere_a_reader_never_takes_a_byte_behind_the_header() {
-        let v4 = ("203.0.113.9:4711".parse().unwrap(), "10.0.0.1:4000".parse().unwrap());
+        let v4 = (
+            "203.0.113.9:4711".parse().unwrap(),
+            "10.0.0.1:4000".parse().unwrap(),
+        );
         for header in [
             encode_v2(Some(v4)),
             b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 4000\r\n".to_vec(),
@@ -208,7 +262,12 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_header() {
-        for other in [&b"GET / HTTP/1.1"[..], b"\x16\x03\x01", b"PROXX", b"\r\n\r\n\0\r\nQUIX"] {
+        for other in [
+            &b"GET / HTTP/1.1"[..],
+            b"\x16\x03\x01",
+            b"PROXX",
+            b"\r\n\r\n\0\r\nQUIX",
+        ] {
             assert_eq!(parse(other), Err(ProxyError::Absent));
         }
     }

@@ -64,7 +64,12 @@ pub struct ResultReader {
 impl ResultReader {
     pub fn new(capabilities: Capabilities) -> Self {
         let deprecate_eof = capabilities.contains(Capabilities::DEPRECATE_EOF);
-        Self { deprecate_eof, state: State::First, rows: Vec::new(), bytes: 0 }
+        Self {
+            deprecate_eof,
+            state: State::First,
+            rows: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// `Some` once the answer is whole.
@@ -81,7 +86,10 @@ impl ResultReader {
             State::First => self.on_first(payload),
             State::Columns { left, all } => {
                 self.state = match left {
-                    2.. => State::Columns { left: left - 1, all },
+                    2.. => State::Columns {
+                        left: left - 1,
+                        all,
+                    },
                     _ if self.deprecate_eof => State::Rows { columns: all },
                     _ => State::EofOfColumns { all },
                 };
@@ -101,7 +109,8 @@ impl ResultReader {
             // LOCAL INFILE: nothing of ours asks for it.
             Some(0xFB) | None => Err(QueryError::Malformed),
             Some(_) => {
-                let all = usize::try_from(Reader::new(payload).lenenc()?).map_err(|_| QueryError::TooLarge)?;
+                let all = usize::try_from(Reader::new(payload).lenenc()?)
+                    .map_err(|_| QueryError::TooLarge)?;
                 if all == 0 || all > ADMIN_COLUMNS_MAX {
                     return Err(QueryError::TooLarge);
                 }
@@ -112,7 +121,8 @@ impl ResultReader {
     }
 
     fn on_row(&mut self, payload: &[u8], columns: usize) -> Result<Option<Outcome>, QueryError> {
-        // The end is an EOF (5 bytes) or an OK with this header; a row that starts so is 16 MB long.
+        // The end is an EOF (5 bytes) or an OK with this header; a row that starts so is 16 MB
+        // long.
         if payload.first() == Some(&0xFE) {
             return Ok(Some(Outcome::Rows(std::mem::take(&mut self.rows))));
         }
@@ -121,7 +131,9 @@ impl ResultReader {
             return Err(QueryError::TooLarge);
         }
         let mut r = Reader::new(payload);
-        let row: Result<Row, Malformed> = (0..columns).map(|_| r.column().map(|c| c.map(<[u8]>::to_vec))).collect();
+        let row: Result<Row, Malformed> = (0..columns)
+            .map(|_| r.column().map(|c| c.map(<[u8]>::to_vec)))
+            .collect();
         self.rows.push(row?);
         Ok(None)
     }
@@ -139,43 +151,75 @@ mod tests {
     use super::*;
 
     fn packet(payload: &[u8]) -> Packet {
-        Packet { seq: 1, payload: payload.to_vec() }
+        Packet {
+            seq: 1,
+            payload: payload.to_vec(),
+        }
     }
 
     fn read(deprecate: bool, packets: &[&[u8]]) -> Option<Outcome> {
-        let caps = if deprecate { Capabilities::DEPRECATE_EOF } else { Capabilities(0) };
+        let caps = if deprecate {
+            Capabilities::DEPRECATE_EOF
+        } else {
+            Capabilities(0)
+        };
         let mut reader = ResultReader::new(caps);
-        packets.iter().find_map(|p| reader.on_packet(&packet(p)).unwrap())
+        packets
+            .iter()
+            .find_map(|p| reader.on_packet(&packet(p)).unwrap())
     }
 
     #[test]
     fn rows_come_out_with_and_without_eof_packets() {
         let want = Some(Outcome::Rows(vec![vec![Some(b"ab".to_vec()), None]]));
         let row = &b"\x02ab\xFB"[..];
-        assert_eq!(read(true, &[b"\x02", b"def1", b"def2", row, b"\xFE\0\0\x02\0\0\0"]), want);
+        assert_eq!(
+            read(
+                true,
+                &[b"\x02", b"def1", b"def2", row, b"\xFE\0\0\x02\0\0\0"]
+            ),
+            want
+        );
         let eof = &b"\xFE\0\0\x02\0"[..];
-        assert_eq!(read(false, &[b"\x02", b"def1", b"def2", eof, row, eof]), want);
+        assert_eq!(
+            read(false, &[b"\x02", b"def1", b"def2", eof, row, eof]),
+            want
+        );
     }
 
     #[test]
     fn errors_end_a_result_at_any_place() {
         let err = &b"\xFF\x28\x04#42000no"[..];
         assert!(matches!(read(true, &[err]), Some(Outcome::Refused(e)) if e.code == 1064));
-        assert!(matches!(read(true, &[b"\x01", b"def", err]), Some(Outcome::Refused(_))));
+        assert!(matches!(
+            read(true, &[b"\x01", b"def", err]),
+            Some(Outcome::Refused(_))
+        ));
     }
 
     #[test]
     fn a_result_out_of_bounds_is_refused() {
         let mut reader = ResultReader::new(Capabilities(0));
-        assert_eq!(reader.on_packet(&packet(b"\xFC\xFF\xFF")), Err(QueryError::TooLarge));
-        assert_eq!(reader.on_packet(&packet(b"\xFBfile")), Err(QueryError::Malformed));
+        assert_eq!(
+            reader.on_packet(&packet(b"\xFC\xFF\xFF")),
+            Err(QueryError::TooLarge)
+        );
+        assert_eq!(
+            reader.on_packet(&packet(b"\xFBfile")),
+            Err(QueryError::Malformed)
+        );
         // Rows without end: empty ones, whose memory is all overhead, and large ones.
-        for (row, most) in [(vec![0], ADMIN_ROWS_MAX), ([vec![0xFC, 0, 0xF0], vec![b'x'; 0xF000]].concat(), 40)] {
+        for (row, most) in [
+            (vec![0], ADMIN_ROWS_MAX),
+            ([vec![0xFC, 0, 0xF0], vec![b'x'; 0xF000]].concat(), 40),
+        ] {
             let mut reader = ResultReader::new(Capabilities::DEPRECATE_EOF);
             for head in [&b"\x01"[..], b"def"] {
                 assert_eq!(reader.on_packet(&packet(head)), Ok(None));
             }
-            let taken = (0..).take_while(|_| reader.on_packet(&packet(&row)) == Ok(None)).count();
+            let taken = (0..)
+                .take_while(|_| reader.on_packet(&packet(&row)) == Ok(None))
+                .count();
             assert!((1..=most).contains(&taken), "{taken}");
         }
     }

@@ -1,4 +1,5 @@
-//! Checked reads from a payload: integers, length-encoded integers and strings. None of them can run past the end.
+//! Checked reads from a payload: integers, length-encoded integers and strings. None of them can
+//! run past the end.
 
 /// The payload ended too early, or a length in it made no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +54,8 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
-    /// As [`Self::until_nul`], but the end of the payload serves as well: some drivers leave the last NUL out.
+    /// As [`Self::until_nul`], but the end of the payload serves as well: some drivers leave the
+    /// last NUL out.
     pub fn until_nul_or_end(&mut self) -> &'a [u8] {
         match self.until_nul() {
             Ok(text) => text,
@@ -117,7 +119,16 @@ mod tests {
 
     #[test]
     fn length_encoded_integers_round_trip_at_their_borders() {
-        for n in [0, 250, 251, 0xFFFF, 0x1_0000, 0xFF_FFFF, 0x100_0000, u64::MAX] {
+        for n in [
+            0,
+            250,
+            251,
+            0xFFFF,
+            0x1_0000,
+            0xFF_FFFF,
+            0x100_0000,
+            u64::MAX,
+        ] {
             let mut out = Vec::new();
             put_lenenc(n, &mut out);
             assert_eq!(Reader::new(&out).lenenc(), Ok(n));
@@ -126,7 +137,10 @@ mod tests {
 
     #[test]
     fn a_length_past_the_end_is_malformed_not_a_panic() {
-        assert_eq!(Reader::new(&[0xFE, 255, 255, 255, 255, 255, 255, 255, 255]).lenenc_bytes(), Err(Malformed));
+        assert_eq!(
+            Reader::new(&[0xFE, 255, 255, 255, 255, 255, 255, 255, 255]).lenenc_bytes(),
+            Err(Malformed)
+        );
         assert_eq!(Reader::new(&[5, 1]).lenenc_bytes(), Err(Malformed));
         assert_eq!(Reader::new(&[0xFB]).lenenc(), Err(Malformed));
     }

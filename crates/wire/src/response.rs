@@ -45,12 +45,21 @@ impl OkPacket {
         if !matches!(r.u8()?, 0 | 0xFE) {
             return Err(Malformed);
         }
-        Ok(Self { affected_rows: r.lenenc()?, last_insert_id: r.lenenc()?, status: r.u16()?, warnings: r.u16()? })
+        Ok(Self {
+            affected_rows: r.lenenc()?,
+            last_insert_id: r.lenenc()?,
+            status: r.u16()?,
+            warnings: r.u16()?,
+        })
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code} ({}): {}", String::from_utf8_lossy(sqlstate), String::from_utf8_lossy(message))]
+#[error(
+    "{code} ({}): {}",
+    String::from_utf8_lossy(sqlstate),
+    String::from_utf8_lossy(message)
+)]
 pub struct ErrPacket {
     pub code: u16,
     pub sqlstate: [u8; 5],
@@ -61,7 +70,11 @@ impl ErrPacket {
     /// `sqlstate` must have five characters; anything else becomes the general HY000.
     pub fn new(code: u16, sqlstate: &str, message: &str) -> Self {
         let sqlstate = sqlstate.as_bytes().try_into().unwrap_or(*b"HY000");
-        Self { code, sqlstate, message: message.as_bytes().to_vec() }
+        Self {
+            code,
+            sqlstate,
+            message: message.as_bytes().to_vec(),
+        }
     }
 
     pub fn encode(&self) -> Vec<u8> {
@@ -88,9 +101,14 @@ impl ErrPacket {
             }
             _ => sqlstate_of(code),
         };
-        // A tenant's engine can send a message of any length, and ours goes into logs and to clients.
+        // A tenant's engine can send a message of any length, and ours goes into logs and to
+        // clients.
         let message = r.rest().get(..ERROR_TEXT_MAX).unwrap_or(r.rest());
-        Ok(Self { code, sqlstate, message: message.to_vec() })
+        Ok(Self {
+            code,
+            sqlstate,
+            message: message.to_vec(),
+        })
     }
 
     pub fn message_lossy(&self) -> String {
@@ -98,7 +116,8 @@ impl ErrPacket {
     }
 }
 
-/// The SQLSTATE of the codes a server may send instead of a greeting (MySQL 8.0 server error reference).
+/// The SQLSTATE of the codes a server may send instead of a greeting (MySQL 8.0 server error
+/// reference).
 fn sqlstate_of(code: u16) -> [u8; 5] {
     match code {
         1040 => *b"08004",
@@ -115,8 +134,16 @@ mod tests {
 
     #[test]
     fn ok_and_error_round_trip() {
-        let ok = OkPacket { affected_rows: 300, last_insert_id: 1 << 40, status: 3, warnings: 2 };
-        assert_eq!(OkPacket::parse(&ok.encode(Capabilities::SESSION_TRACK)), Ok(ok.clone()));
+        let ok = OkPacket {
+            affected_rows: 300,
+            last_insert_id: 1 << 40,
+            status: 3,
+            warnings: 2,
+        };
+        assert_eq!(
+            OkPacket::parse(&ok.encode(Capabilities::SESSION_TRACK)),
+            Ok(ok.clone())
+        );
         assert_eq!(OkPacket::parse(&ok.encode(Capabilities(0))), Ok(ok));
         let err = ErrPacket::new(3159, "HY000", "no");
         assert_eq!(ErrPacket::parse(&err.encode()), Ok(err));
@@ -125,12 +152,23 @@ mod tests {
     #[test]
     fn a_message_without_end_is_cut() {
         let err = ErrPacket::new(1045, "28000", &"x".repeat(1 << 20));
-        assert_eq!(ErrPacket::parse(&err.encode()).unwrap().message.len(), ERROR_TEXT_MAX);
+        assert_eq!(
+            ErrPacket::parse(&err.encode()).unwrap().message.len(),
+            ERROR_TEXT_MAX
+        );
     }
 
     #[test]
     fn an_ok_of_ours_never_announces_session_state_it_does_not_carry() {
-        let ok = OkPacket { status: 0x4002, ..OkPacket::default() };
-        assert_eq!(OkPacket::parse(&ok.encode(Capabilities::SESSION_TRACK)).unwrap().status, 2);
+        let ok = OkPacket {
+            status: 0x4002,
+            ..OkPacket::default()
+        };
+        assert_eq!(
+            OkPacket::parse(&ok.encode(Capabilities::SESSION_TRACK))
+                .unwrap()
+                .status,
+            2
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The server's half of the connection phase, inside TLS, as a machine without IO.
 //!
-//! Our greeting named `caching_sha2_password`. What a client answers is decided by the plugin's name, not by the length
-//! of what it sent; at most one AuthSwitch follows, since old libraries can't do a second.
+//! Our greeting named `caching_sha2_password`. What a client answers is decided by the plugin's
+//! name, not by the length of what it sent; at most one AuthSwitch follows, since old libraries
+//! can't do a second.
 
 use crate::auth::{CACHING_SHA2, NATIVE, switch_to_native};
 use crate::capabilities::Capabilities;
@@ -85,15 +86,25 @@ pub struct ServerLogin {
 impl ServerLogin {
     /// For a login whose SSLRequest was packet 1, so that the next is 2.
     pub fn new(salt: [u8; 20], offered: Capabilities) -> Self {
-        Self { salt, offered, expected_seq: 2, state: State::Response }
+        Self {
+            salt,
+            offered,
+            expected_seq: 2,
+            state: State::Response,
+        }
     }
 
     pub fn on_packet(&mut self, packet: Packet) -> Result<LoginStep, LoginError> {
         self.on_cut_packet(packet, 0)
     }
 
-    /// Takes a packet whose last `dropped` bytes were not kept. Only a login's attributes may be cut.
-    pub fn on_cut_packet(&mut self, packet: Packet, dropped: usize) -> Result<LoginStep, LoginError> {
+    /// Takes a packet whose last `dropped` bytes were not kept. Only a login's attributes may be
+    /// cut.
+    pub fn on_cut_packet(
+        &mut self,
+        packet: Packet,
+        dropped: usize,
+    ) -> Result<LoginStep, LoginError> {
         if packet.seq != self.expected_seq {
             return Err(LoginError::OutOfOrder);
         }
@@ -114,19 +125,34 @@ impl ServerLogin {
         }
     }
 
-    fn on_response(&mut self, payload: &[u8], dropped: usize, next_seq: u8) -> Result<LoginStep, LoginError> {
-        let old = payload.get(..2).is_some_and(|b| b.get(1).is_some_and(|high| high & 2 == 0));
+    fn on_response(
+        &mut self,
+        payload: &[u8],
+        dropped: usize,
+        next_seq: u8,
+    ) -> Result<LoginStep, LoginError> {
+        let old = payload
+            .get(..2)
+            .is_some_and(|b| b.get(1).is_some_and(|high| high & 2 == 0));
         if old {
             return Err(LoginError::OldProtocol);
         }
         let response = HandshakeResponse::parse_cut(payload, dropped);
-        // A whole packet that can't be read is malformed; of a cut one, the kept part is too short for its fields.
-        let malformed = if dropped > 0 { LoginError::TooLarge } else { LoginError::Malformed };
+        // A whole packet that can't be read is malformed; of a cut one, the kept part is too short
+        // for its fields.
+        let malformed = if dropped > 0 {
+            LoginError::TooLarge
+        } else {
+            LoginError::Malformed
+        };
         let response = Box::new(response.map_err(|_| malformed)?);
-        // Not PLUGIN_AUTH, or a name we don't check (libmariadb without the plugin says `dummy_fallback_auth`): switch.
+        // Not PLUGIN_AUTH, or a name we don't check (libmariadb without the plugin says
+        // `dummy_fallback_auth`): switch.
         match response.plugin.as_deref() {
             Some(CACHING_SHA2) => self.on_caching_sha2(response, next_seq),
-            Some(NATIVE) if response.auth_response.is_empty() => Ok(self.done(&response, Credential::Empty, next_seq)),
+            Some(NATIVE) if response.auth_response.is_empty() => {
+                Ok(self.done(&response, Credential::Empty, next_seq))
+            }
             Some(NATIVE) if response.auth_response.len() == 20 => {
                 let credential = native_answer(&response.auth_response)?;
                 Ok(self.done(&response, credential, next_seq))
@@ -139,7 +165,11 @@ impl ServerLogin {
         }
     }
 
-    fn on_caching_sha2(&mut self, response: Box<HandshakeResponse>, next_seq: u8) -> Result<LoginStep, LoginError> {
+    fn on_caching_sha2(
+        &mut self,
+        response: Box<HandshakeResponse>,
+        next_seq: u8,
+    ) -> Result<LoginStep, LoginError> {
         match response.auth_response.as_slice() {
             [] | [0] => Ok(self.done(&response, Credential::Empty, next_seq)),
             _ => {
@@ -149,7 +179,12 @@ impl ServerLogin {
         }
     }
 
-    fn done(&self, response: &HandshakeResponse, credential: Credential, next_seq: u8) -> LoginStep {
+    fn done(
+        &self,
+        response: &HandshakeResponse,
+        credential: Credential,
+        next_seq: u8,
+    ) -> LoginStep {
         LoginStep::Credential(Box::new(Login {
             user: response.user.clone(),
             database: response.database.clone(),
@@ -184,7 +219,9 @@ fn native_answer(payload: &[u8]) -> Result<Credential, LoginError> {
     if matches!(payload, [] | [0]) {
         return Ok(Credential::Empty);
     }
-    let mut token: [u8; 20] = payload.try_into().map_err(|_| LoginError::UnsupportedAuth)?;
+    let mut token: [u8; 20] = payload
+        .try_into()
+        .map_err(|_| LoginError::UnsupportedAuth)?;
     let credential = Credential::NativeToken(Zeroizing::new(token));
     token.zeroize();
     Ok(credential)
@@ -210,7 +247,10 @@ mod tests {
             plugin: plugin.map(<[u8]>::to_vec),
             attributes: Vec::new(),
         };
-        Packet { seq: 2, payload: response.encode() }
+        Packet {
+            seq: 2,
+            payload: response.encode(),
+        }
     }
 
     fn run(packets: Vec<Packet>) -> Result<(usize, Credential), LoginError> {
@@ -226,19 +266,29 @@ mod tests {
     }
 
     fn packet(seq: u8, payload: &[u8]) -> Packet {
-        Packet { seq, payload: payload.to_vec() }
+        Packet {
+            seq,
+            payload: payload.to_vec(),
+        }
     }
 
     #[test]
     fn case_30_caching_sha2_is_asked_for_the_clear_password() {
-        let (sent, c) = run(vec![response(Some(CACHING_SHA2), &[1; 32]), packet(4, b"secret\0")]).unwrap();
+        let (sent, c) = run(vec![
+            response(Some(CACHING_SHA2), &[1; 32]),
+            packet(4, b"secret\0"),
+        ])
+        .unwrap();
         assert_eq!(sent, 1);
         assert!(matches!(c, Credential::Clear(p) if *p == b"secret"));
     }
 
     #[test]
     fn case_30_a_request_for_the_rsa_key_is_refused() {
-        let got = run(vec![response(Some(CACHING_SHA2), &[1; 32]), packet(4, &[2])]);
+        let got = run(vec![
+            response(Some(CACHING_SHA2), &[1; 32]),
+            packet(4, &[2]),
+        ]);
         assert_eq!(got.err(), Some(LoginError::UnsupportedAuth));
     }
 
@@ -248,13 +298,22 @@ mod tests {
             let (sent, c) = run(vec![response(Some(CACHING_SHA2), auth)]).unwrap();
             assert!(matches!((sent, c), (0, Credential::Empty)));
         }
-        let (sent, c) = run(vec![response(Some(b"dummy_fallback_auth"), b""), packet(4, b"")]).unwrap();
+        let (sent, c) = run(vec![
+            response(Some(b"dummy_fallback_auth"), b""),
+            packet(4, b""),
+        ])
+        .unwrap();
         assert!(matches!((sent, c), (1, Credential::Empty)));
     }
 
     #[test]
     fn case_27_and_34_whoever_has_another_plugin_or_none_gets_exactly_one_switch() {
-        for plugin in [None, Some(&b"dummy_fallback_auth"[..]), Some(b"sha256_password"), Some(b"")] {
+        for plugin in [
+            None,
+            Some(&b"dummy_fallback_auth"[..]),
+            Some(b"sha256_password"),
+            Some(b""),
+        ] {
             let (sent, c) = run(vec![response(plugin, &[3; 20]), packet(4, &[5; 20])]).unwrap();
             assert_eq!(sent, 1, "{plugin:?}");
             assert!(matches!(c, Credential::NativeToken(t) if *t == [5; 20]));
@@ -270,9 +329,14 @@ mod tests {
     #[test]
     fn case_33_the_switch_carries_our_salt() {
         let mut machine = ServerLogin::new([9; 20], OFFERED);
-        let Ok(LoginStep::Send(bytes)) = machine.on_packet(response(None, b"")) else { panic!() };
+        let Ok(LoginStep::Send(bytes)) = machine.on_packet(response(None, b"")) else {
+            panic!()
+        };
         assert_eq!(bytes[3], 3);
-        assert_eq!(&bytes[4..], [b"\xFEmysql_native_password\0", &[9; 20][..], b"\0"].concat());
+        assert_eq!(
+            &bytes[4..],
+            [b"\xFEmysql_native_password\0", &[9; 20][..], b"\0"].concat()
+        );
     }
 
     #[test]
@@ -287,10 +351,20 @@ mod tests {
     #[test]
     fn case_26_granted_is_what_both_sides_have() {
         let mut p = HandshakeResponse::parse(&response(Some(NATIVE), &[5; 20]).payload).unwrap();
-        p.capabilities = p.capabilities.union(Capabilities::COMPRESS).without(Capabilities::DEPRECATE_EOF);
+        p.capabilities = p
+            .capabilities
+            .union(Capabilities::COMPRESS)
+            .without(Capabilities::DEPRECATE_EOF);
         let mut machine = ServerLogin::new([9; 20], OFFERED);
-        let step = machine.on_packet(Packet { seq: 2, payload: p.encode() }).unwrap();
-        let LoginStep::Credential(login) = step else { panic!() };
+        let step = machine
+            .on_packet(Packet {
+                seq: 2,
+                payload: p.encode(),
+            })
+            .unwrap();
+        let LoginStep::Credential(login) = step else {
+            panic!()
+        };
         assert!(!login.capabilities.contains(Capabilities::COMPRESS));
         assert!(!login.capabilities.contains(Capabilities::DEPRECATE_EOF));
         assert!(login.capabilities.contains(Capabilities::SESSION_TRACK));
@@ -298,24 +372,37 @@ mod tests {
 
     #[test]
     fn case_05_a_cut_packet_is_taken_for_its_attributes_and_for_nothing_else() {
-        let mut p = HandshakeResponse::parse(&response(Some(CACHING_SHA2), &[1; 32]).payload).unwrap();
+        let mut p =
+            HandshakeResponse::parse(&response(Some(CACHING_SHA2), &[1; 32]).payload).unwrap();
         p.attributes = b"\xFD\x00\x00\x10\x03key\x03val".to_vec();
         let cut = |payload: Vec<u8>| Packet { seq: 2, payload };
         let mut machine = ServerLogin::new([9; 20], OFFERED);
-        assert!(matches!(machine.on_cut_packet(cut(p.encode()), 0x10_0000 - 8), Ok(LoginStep::Send(_))));
+        assert!(matches!(
+            machine.on_cut_packet(cut(p.encode()), 0x10_0000 - 8),
+            Ok(LoginStep::Send(_))
+        ));
         let password = machine.on_cut_packet(packet(4, b"secret"), 1);
         assert_eq!(password.err(), Some(LoginError::TooLarge));
         let mut machine = ServerLogin::new([9; 20], OFFERED);
         let endless = p.encode()[..40].to_vec();
-        assert_eq!(machine.on_cut_packet(cut(endless), 1).err(), Some(LoginError::TooLarge));
+        assert_eq!(
+            machine.on_cut_packet(cut(endless), 1).err(),
+            Some(LoginError::TooLarge)
+        );
     }
 
     #[test]
     fn an_ssl_request_inside_tls_is_no_login() {
         let mut payload = OFFERED.0.to_le_bytes().to_vec();
         payload.resize(32, 0);
-        assert_eq!(run(vec![packet(2, &payload)]).err(), Some(LoginError::Malformed));
-        assert_eq!(run(vec![packet(2, &[1])]).err(), Some(LoginError::Malformed));
+        assert_eq!(
+            run(vec![packet(2, &payload)]).err(),
+            Some(LoginError::Malformed)
+        );
+        assert_eq!(
+            run(vec![packet(2, &[1])]).err(),
+            Some(LoginError::Malformed)
+        );
         assert_eq!(run(vec![packet(2, &[])]).err(), Some(LoginError::Malformed));
     }
 }

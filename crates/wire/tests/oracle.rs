@@ -1,15 +1,19 @@
-//! What `mysql_common` makes of our packets, and we of its: each writes what the other reads, both ways.
-//! Never compares us with ourselves; that is what the unit tests do.
+//! What `mysql_common` makes of our packets, and we of its: each writes what the other reads, both
+//! ways. Never compares us with ourselves; that is what the unit tests do.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic; that is how it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic; that is how it fails"
+)]
 
 use mysql_common::auth::plugins::mysql_native_password::scramble_native;
 use mysql_common::constants::{CapabilityFlags, StatusFlags};
 use mysql_common::io::ParseBuf;
 use mysql_common::packets::{
-    AuthMoreData, AuthPlugin, AuthSwitchRequest, ComChangeUser, ComChangeUserMoreData, CommonOkPacket,
-    ErrPacket as TheirErr, HandshakePacket, HandshakeResponse as TheirResponse, OkPacketDeserializer, ServerError,
-    SqlState, SslRequest,
+    AuthMoreData, AuthPlugin, AuthSwitchRequest, ComChangeUser, ComChangeUserMoreData,
+    CommonOkPacket, ErrPacket as TheirErr, HandshakePacket, HandshakeResponse as TheirResponse,
+    OkPacketDeserializer, ServerError, SqlState, SslRequest,
 };
 use mysql_common::proto::{MyDeserialize, MySerialize};
 use proptest::collection::{hash_map, vec};
@@ -63,22 +67,33 @@ fn capabilities() -> impl Strategy<Value = Capabilities> {
     any::<u32>().prop_map(|bits| {
         let known = CapabilityFlags::all().bits();
         let basis = Capabilities::PROTOCOL_41.union(Capabilities::SECURE_CONNECTION);
-        Capabilities(bits & known).union(basis).union(Capabilities::PLUGIN_AUTH)
+        Capabilities(bits & known)
+            .union(basis)
+            .union(Capabilities::PLUGIN_AUTH)
     })
 }
 
 fn greetings() -> impl Strategy<Value = Greeting> {
-    (text(1..60), any::<u32>(), any::<[u8; 20]>(), capabilities(), any::<u8>(), statuses(), plugins()).prop_map(
-        |(version, connection_id, random, capabilities, collation, status, plugin)| Greeting {
-            version,
-            connection_id,
-            salt: salt_from_random(random),
-            capabilities,
-            collation,
-            status,
-            plugin,
-        },
+    (
+        text(1..60),
+        any::<u32>(),
+        any::<[u8; 20]>(),
+        capabilities(),
+        any::<u8>(),
+        statuses(),
+        plugins(),
     )
+        .prop_map(
+            |(version, connection_id, random, capabilities, collation, status, plugin)| Greeting {
+                version,
+                connection_id,
+                salt: salt_from_random(random),
+                capabilities,
+                collation,
+                status,
+                plugin,
+            },
+        )
 }
 
 fn statuses() -> impl Strategy<Value = u16> {
@@ -91,31 +106,75 @@ fn attributes() -> impl Strategy<Value = HashMap<String, String>> {
 }
 
 fn responses() -> impl Strategy<Value = (HandshakeResponse, HashMap<String, String>)> {
-    let auth = prop_oneof![Just(0), Just(1), Just(20), Just(32), Just(250), Just(251), Just(300)];
+    let auth = prop_oneof![
+        Just(0),
+        Just(1),
+        Just(20),
+        Just(32),
+        Just(250),
+        Just(251),
+        Just(300)
+    ];
     let auth = auth.prop_flat_map(|n| vec(any::<u8>(), n));
-    let optional = (proptest::option::of(text(1..70)), proptest::option::of(plugins()), attributes());
-    (text(0..130), auth, optional, capabilities(), any::<u32>(), any::<u8>()).prop_map(
-        |(user, auth_response, (database, plugin, pairs), capabilities, max_packet, collation)| {
-            let mut inner = Vec::new();
-            for (key, value) in &pairs {
-                put_lenenc_bytes(key.as_bytes(), &mut inner);
-                put_lenenc_bytes(value.as_bytes(), &mut inner);
-            }
-            let mut attributes = Vec::new();
-            if !pairs.is_empty() {
-                put_lenenc_bytes(&inner, &mut attributes);
-            }
-            let packet = (capabilities, max_packet, collation);
-            (login(packet, user, auth_response, (database, plugin, attributes)), pairs)
-        },
+    let optional = (
+        proptest::option::of(text(1..70)),
+        proptest::option::of(plugins()),
+        attributes(),
+    );
+    (
+        text(0..130),
+        auth,
+        optional,
+        capabilities(),
+        any::<u32>(),
+        any::<u8>(),
     )
+        .prop_map(
+            |(
+                user,
+                auth_response,
+                (database, plugin, pairs),
+                capabilities,
+                max_packet,
+                collation,
+            )| {
+                let mut inner = Vec::new();
+                for (key, value) in &pairs {
+                    put_lenenc_bytes(key.as_bytes(), &mut inner);
+                    put_lenenc_bytes(value.as_bytes(), &mut inner);
+                }
+                let mut attributes = Vec::new();
+                if !pairs.is_empty() {
+                    put_lenenc_bytes(&inner, &mut attributes);
+                }
+                let packet = (capabilities, max_packet, collation);
+                (
+                    login(packet, user, auth_response, (database, plugin, attributes)),
+                    pairs,
+                )
+            },
+        )
 }
 
 type Optional = (Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>);
 
-fn login(head: (Capabilities, u32, u8), user: Vec<u8>, auth_response: Vec<u8>, tail: Optional) -> HandshakeResponse {
+fn login(
+    head: (Capabilities, u32, u8),
+    user: Vec<u8>,
+    auth_response: Vec<u8>,
+    tail: Optional,
+) -> HandshakeResponse {
     let ((capabilities, max_packet, collation), (database, plugin, attributes)) = (head, tail);
-    HandshakeResponse { capabilities, max_packet, collation, user, auth_response, database, plugin, attributes }
+    HandshakeResponse {
+        capabilities,
+        max_packet,
+        collation,
+        user,
+        auth_response,
+        database,
+        plugin,
+        attributes,
+    }
 }
 
 /// A login as `mysql_common` writes it.
@@ -134,11 +193,16 @@ fn theirs(ours: &HandshakeResponse, pairs: &HashMap<String, String>) -> Vec<u8> 
 
 fn pairs_of(attributes: &[u8]) -> HashMap<String, String> {
     let mut outer = Reader::new(attributes);
-    let Ok(inner) = outer.lenenc_bytes() else { return HashMap::new() };
+    let Ok(inner) = outer.lenenc_bytes() else {
+        return HashMap::new();
+    };
     let mut r = Reader::new(inner);
     let mut pairs = HashMap::new();
     while let (Ok(key), Ok(value)) = (r.lenenc_bytes(), r.lenenc_bytes()) {
-        pairs.insert(String::from_utf8(key.to_vec()).unwrap(), String::from_utf8(value.to_vec()).unwrap());
+        pairs.insert(
+            String::from_utf8(key.to_vec()).unwrap(),
+            String::from_utf8(value.to_vec()).unwrap(),
+        );
     }
     pairs
 }

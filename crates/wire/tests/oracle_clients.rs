@@ -1,7 +1,12 @@
-//! What real clients and a real engine said, as it was recorded for the fuzz targets, read once more: each recording
-//! means what the client that made it meant. Never starts a client; fuzz/capture.py did.
+//! What real clients and a real engine said, as it was recorded for the fuzz targets, read once
+//! more: each recording means what the client that made it meant. Never starts a client;
+//! fuzz/capture.py did.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic; that is how it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic; that is how it fails"
+)]
 
 use std::path::Path;
 use tidegate_wire::auth;
@@ -18,11 +23,18 @@ const CLIENTS: [&str; 4] = ["go", "mariadb", "mysql9", "pymysql"];
 
 /// The recordings of a target whose names end so, in order.
 fn recordings(target: &str, ending: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(target);
     let mut all: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                std::fs::read(&path).unwrap(),
+            )
+        })
         .filter(|(name, _)| name.ends_with(ending))
         .collect();
     all.sort();
@@ -31,7 +43,10 @@ fn recordings(target: &str, ending: &str) -> Vec<(String, Vec<u8>)> {
 
 fn of_every_client(target: &str, ending: &str) -> Vec<(String, Vec<u8>)> {
     let all = recordings(target, ending);
-    let clients: Vec<_> = all.iter().map(|(name, _)| name.split('-').next().unwrap()).collect();
+    let clients: Vec<_> = all
+        .iter()
+        .map(|(name, _)| name.split('-').next().unwrap())
+        .collect();
     assert_eq!(clients, CLIENTS, "{target}");
     all
 }
@@ -49,9 +64,22 @@ fn packets(mut stream: &[u8]) -> Vec<Packet> {
 
 #[test]
 fn case_01_every_client_s_login_in_clear_text_is_seen_as_one_and_named() {
-    let want = [("go", "Go-MySQL-Driver"), ("mariadb", "libmariadb"), ("mysql9", "libmysql"), ("pymysql", "pymysql")];
-    for ((name, payload), (_, library)) in of_every_client("first_packet", "-plain").into_iter().zip(want) {
-        let FirstPacket::Plain { client: Some(client) } = FirstPacket::parse(&payload) else { panic!("{name}") };
+    let want = [
+        ("go", "Go-MySQL-Driver"),
+        ("mariadb", "libmariadb"),
+        ("mysql9", "libmysql"),
+        ("pymysql", "pymysql"),
+    ];
+    for ((name, payload), (_, library)) in of_every_client("first_packet", "-plain")
+        .into_iter()
+        .zip(want)
+    {
+        let FirstPacket::Plain {
+            client: Some(client),
+        } = FirstPacket::parse(&payload)
+        else {
+            panic!("{name}")
+        };
         assert_eq!(client.name, library, "{name}");
     }
 }
@@ -59,8 +87,13 @@ fn case_01_every_client_s_login_in_clear_text_is_seen_as_one_and_named() {
 #[test]
 fn every_client_s_ssl_request_is_one() {
     for (name, payload) in of_every_client("first_packet", "-tls") {
-        let FirstPacket::SslRequest { capabilities } = FirstPacket::parse(&payload) else { panic!("{name}") };
-        assert!(capabilities.contains(Capabilities::SECURE_CONNECTION.union(Capabilities::PLUGIN_AUTH)), "{name}");
+        let FirstPacket::SslRequest { capabilities } = FirstPacket::parse(&payload) else {
+            panic!("{name}")
+        };
+        assert!(
+            capabilities.contains(Capabilities::SECURE_CONNECTION.union(Capabilities::PLUGIN_AUTH)),
+            "{name}"
+        );
     }
 }
 
@@ -69,10 +102,22 @@ fn case_30_every_client_s_login_inside_tls_brings_user_and_password() {
     for (ending, database) in [("-tls", None), ("-tls-db", Some(&b"test"[..]))] {
         for (name, stream) in of_every_client("server_login", ending) {
             let mut machine = ServerLogin::new(*b"abcdefghijklmnopqrst", OFFERED);
-            let steps: Vec<_> = packets(&stream).into_iter().map(|p| machine.on_packet(p).unwrap()).collect();
-            let [LoginStep::Send(_), LoginStep::Credential(login)] = &steps[..] else { panic!("{name}: {steps:?}") };
-            assert_eq!((&login.user[..], login.database.as_deref()), (&b"abcdefghjkmn.root"[..], database), "{name}");
-            assert!(matches!(&login.credential, Credential::Clear(p) if **p == b"secret"), "{name}");
+            let steps: Vec<_> = packets(&stream)
+                .into_iter()
+                .map(|p| machine.on_packet(p).unwrap())
+                .collect();
+            let [LoginStep::Send(_), LoginStep::Credential(login)] = &steps[..] else {
+                panic!("{name}: {steps:?}")
+            };
+            assert_eq!(
+                (&login.user[..], login.database.as_deref()),
+                (&b"abcdefghjkmn.root"[..], database),
+                "{name}"
+            );
+            assert!(
+                matches!(&login.credential, Credential::Clear(p) if **p == b"secret"),
+                "{name}"
+            );
             assert!(!login.attributes.is_empty(), "{name}");
         }
     }
@@ -82,7 +127,9 @@ fn case_30_every_client_s_login_inside_tls_brings_user_and_password() {
 fn case_43_the_greetings_of_a_real_engine_and_of_ours_are_read() {
     for (name, payload) in recordings("greeting", "") {
         match Opening::parse(&payload) {
-            Ok(Opening::Greeting(greeting)) => assert_eq!(greeting.encode().len(), payload.len(), "{name}"),
+            Ok(Opening::Greeting(greeting)) => {
+                assert_eq!(greeting.encode().len(), payload.len(), "{name}")
+            }
             Ok(Opening::Error(err)) => assert_eq!((name.as_str(), err.code), ("too-many", 1040)),
             Err(err) => panic!("{name}: {err}"),
         }
@@ -101,9 +148,17 @@ fn a_real_engine_s_verdict_ends_our_login() {
             max_packet: 1 << 24,
             attributes: Vec::new(),
         });
-        let steps: Vec<_> = packets(&stream).into_iter().map(|p| machine.on_packet(p).unwrap()).collect();
-        let [ClientStep::Send(_), ClientStep::Done { server_version, .. }] = &steps[..] else { panic!("{name}") };
-        assert!(String::from_utf8_lossy(server_version).contains("MariaDB"), "{name}");
+        let steps: Vec<_> = packets(&stream)
+            .into_iter()
+            .map(|p| machine.on_packet(p).unwrap())
+            .collect();
+        let [ClientStep::Send(_), ClientStep::Done { server_version, .. }] = &steps[..] else {
+            panic!("{name}")
+        };
+        assert!(
+            String::from_utf8_lossy(server_version).contains("MariaDB"),
+            "{name}"
+        );
     }
 }
 
@@ -111,10 +166,17 @@ fn a_real_engine_s_verdict_ends_our_login() {
 fn a_real_engine_s_results_end_with_their_last_packet() {
     let mut outcomes = [0; 3];
     for (name, data) in recordings("query_result", "") {
-        let capabilities = if data[0] == 1 { Capabilities::DEPRECATE_EOF } else { Capabilities(0) };
+        let capabilities = if data[0] == 1 {
+            Capabilities::DEPRECATE_EOF
+        } else {
+            Capabilities(0)
+        };
         let mut reader = ResultReader::new(capabilities);
         let all = packets(&data[1..]);
-        let ends: Vec<_> = all.iter().map(|packet| reader.on_packet(packet).unwrap()).collect();
+        let ends: Vec<_> = all
+            .iter()
+            .map(|packet| reader.on_packet(packet).unwrap())
+            .collect();
         let (last, before) = ends.split_last().unwrap();
         assert!(before.iter().all(Option::is_none), "{name}");
         match last.as_ref().unwrap() {
@@ -154,9 +216,13 @@ fn a_recorded_session_is_idle_exactly_when_its_client_goes_on() {
                 last = bytes;
                 continue;
             }
-            // A request for a file is answered by the file; and drivers close a statement without waiting.
+            // A request for a file is answered by the file; and drivers close a statement without
+            // waiting.
             let file = last.get(4) == Some(&0xFB);
-            assert!(relay.at_boundary() || file || last.is_empty(), "{name}: behind {sent:x?}");
+            assert!(
+                relay.at_boundary() || file || last.is_empty(),
+                "{name}: behind {sent:x?}"
+            );
             sent.extend_from_slice(bytes);
             let mut rest = bytes;
             while !rest.is_empty() {
@@ -176,6 +242,10 @@ fn a_recorded_session_is_idle_exactly_when_its_client_goes_on() {
         }
         assert_eq!(passed, sent, "{name}");
         assert!(relay.quit_seen() && relay.at_boundary(), "{name}");
-        assert_eq!(relay.activity(), RelayActivity::Idle, "{name}: every transaction was ended");
+        assert_eq!(
+            relay.activity(),
+            RelayActivity::Idle,
+            "{name}: every transaction was ended"
+        );
     }
 }

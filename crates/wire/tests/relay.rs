@@ -10,7 +10,14 @@ use tidegate_wire::relay::Intercepted;
 fn case_51_commands_with_one_packet_end_with_it() {
     for capabilities in [OLD, NEW] {
         let mut s = Session::new(capabilities);
-        let ok_commands: [&[u8]; 6] = [b"\x02test", b"\x07\x01", b"\x0e", b"\x1f", b"\x1a\x01\0\0\0", b"\x15abc"];
+        let ok_commands: [&[u8]; 6] = [
+            b"\x02test",
+            b"\x07\x01",
+            b"\x0e",
+            b"\x1f",
+            b"\x1a\x01\0\0\0",
+            b"\x15abc",
+        ];
         for sent in ok_commands {
             assert_eq!(s.client(&packet(0, sent)), Busy, "{sent:x?}");
             assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle, "{sent:x?}");
@@ -22,7 +29,8 @@ fn case_51_commands_with_one_packet_end_with_it() {
             assert_eq!(s.client(&packet(0, sent)), Busy);
             assert_eq!(s.engine(&eof(1, AUTOCOMMIT)), Idle);
         }
-        // An unknown byte, the byte of MULTI, and an empty packet, which MariaDB takes for COM_SLEEP.
+        // An unknown byte, the byte of MULTI, and an empty packet, which MariaDB takes for
+        // COM_SLEEP.
         for sent in [&b"\x77"[..], b"\xfe\x01\0\0\0\x0e", b""] {
             assert_eq!(s.client(&packet(0, sent)), Busy);
             assert_eq!(s.engine(&err(1, 1047)), Idle);
@@ -50,7 +58,10 @@ fn case_51_field_list_and_process_info() {
         s.client(&command(4, b"none\0%"));
         assert_eq!(s.engine(&err(1, 1146)), Idle);
         s.client(&command(10, b""));
-        assert_eq!(s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT)), Idle);
+        assert_eq!(
+            s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT)),
+            Idle
+        );
     }
 }
 
@@ -60,13 +71,20 @@ fn case_51_an_endless_stream_is_busy_and_passes() {
     for cut in 1..9 {
         let mut s = Session::new(NEW);
         s.client(&dump);
-        assert_eq!(s.engine(&err(1, 1227)), Idle, "refused, it is an answer like any other");
+        assert_eq!(
+            s.engine(&err(1, 1227)),
+            Idle,
+            "refused, it is an answer like any other"
+        );
         s.client(&dump);
         assert_eq!(s.engine(&packet(1, b"\0event")), Busy);
         assert_eq!(s.engine(&end(NEW, 2, AUTOCOMMIT)), Busy);
         assert!(!s.relay.error_fits());
         s.client(&query("KILL 2147483653"));
-        assert!(s.to_engine.ends_with(b"KILL 2147483653"), "nothing is rewritten where nothing can be followed");
+        assert!(
+            s.to_engine.ends_with(b"KILL 2147483653"),
+            "nothing is rewritten where nothing can be followed"
+        );
         let change = command(0x11, b"root\0");
         let (head, tail) = change.split_at(cut);
         let refused = s.relay.from_client(head).is_err() || s.relay.from_client(tail).is_err();
@@ -88,7 +106,10 @@ fn case_50_a_change_of_user_is_answered_by_us_and_bounded() {
     s.client(&query("SELECT 1"));
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle, "the session goes on");
     let longer = command(0x11, &vec![b'x'; 1 << 20]);
-    assert!(s.relay.from_client(&longer[..5]).is_err(), "refused by its declared length");
+    assert!(
+        s.relay.from_client(&longer[..5]).is_err(),
+        "refused by its declared length"
+    );
 }
 
 #[test]
@@ -102,7 +123,10 @@ fn case_52_commands_without_reply() {
     assert!(!s.relay.quit_seen());
     s.client(&query("SELECT 1"));
     s.client(&command(0x01, b"extra"));
-    assert!(s.relay.quit_seen() && !s.relay.at_boundary(), "the query before it is still running");
+    assert!(
+        s.relay.quit_seen() && !s.relay.at_boundary(),
+        "the query before it is still running"
+    );
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     assert!(s.relay.at_boundary());
 }
@@ -111,9 +135,22 @@ fn case_52_commands_without_reply() {
 fn case_52_what_follows_a_quit_is_no_command() {
     let mut s = Session::new(NEW);
     s.client(&query("INSERT INTO t VALUES (1)"));
-    let behind = [command(0x01, b""), query("SELECT 1"), command(0x11, b"root\0"), query("KILL 2147483653")].concat();
-    assert_eq!(s.client(&behind), Busy, "the query before it is still running");
-    assert!(s.seen.is_empty() && s.to_engine.ends_with(&behind), "the engine doesn't read behind COM_QUIT");
+    let behind = [
+        command(0x01, b""),
+        query("SELECT 1"),
+        command(0x11, b"root\0"),
+        query("KILL 2147483653"),
+    ]
+    .concat();
+    assert_eq!(
+        s.client(&behind),
+        Busy,
+        "the query before it is still running"
+    );
+    assert!(
+        s.seen.is_empty() && s.to_engine.ends_with(&behind),
+        "the engine doesn't read behind COM_QUIT"
+    );
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     assert!(s.relay.quit_seen());
 }
@@ -123,8 +160,21 @@ fn case_52_a_quit_in_a_transaction_or_behind_several_commands() {
     let mut s = Session::new(OLD);
     s.client(&query("BEGIN"));
     s.engine(&ok(1, AUTOCOMMIT | IN_TRANS));
-    assert_eq!(s.client(&[query("SELECT 1; DO 1"), command(0x19, b"\x01\0\0\0"), command(0x01, b"")].concat()), Busy);
-    assert_eq!(s.engine(&result(OLD, &[b"\x011"], AUTOCOMMIT | IN_TRANS | MORE)), Busy);
+    assert_eq!(
+        s.client(
+            &[
+                query("SELECT 1; DO 1"),
+                command(0x19, b"\x01\0\0\0"),
+                command(0x01, b"")
+            ]
+            .concat()
+        ),
+        Busy
+    );
+    assert_eq!(
+        s.engine(&result(OLD, &[b"\x011"], AUTOCOMMIT | IN_TRANS | MORE)),
+        Busy
+    );
     assert_eq!(s.engine(&ok(9, AUTOCOMMIT | IN_TRANS)), InTransaction);
 }
 
@@ -132,7 +182,10 @@ fn case_52_a_quit_in_a_transaction_or_behind_several_commands() {
 fn case_53_answers_to_a_batch_are_counted_off_in_order() {
     let mut s = Session::new(NEW);
     let mut batch = command(0x16, b"SELECT ?");
-    batch.extend(command(0x17, b"\xff\xff\xff\xff\x00\x01\0\0\0\0\x01\x08\0\x01\0\0\0\0\0\0\0"));
+    batch.extend(command(
+        0x17,
+        b"\xff\xff\xff\xff\x00\x01\0\0\0\0\x01\x08\0\x01\0\0\0\0\0\0\0",
+    ));
     batch.extend(command(0x19, b"\x01\0\0\0"));
     batch.extend(command(0x0e, b""));
     assert_eq!(s.client(&batch), Busy);
@@ -142,7 +195,10 @@ fn case_53_answers_to_a_batch_are_counted_off_in_order() {
     prepared.extend(column(3));
     assert_eq!(s.engine(&prepared), Busy);
     assert!(s.relay.error_fits(), "EXECUTE is not answered yet");
-    assert_eq!(s.engine(&result(NEW, &[b"\0\0\x01\0\0\0"], AUTOCOMMIT)), Busy);
+    assert_eq!(
+        s.engine(&result(NEW, &[b"\0\0\x01\0\0\0"], AUTOCOMMIT)),
+        Busy
+    );
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT | IN_TRANS)), InTransaction);
 }
 
@@ -172,16 +228,32 @@ fn case_53_an_intercepted_packet_waits_for_the_answers_before_it() {
     let one = result(NEW, &[b"\x011"], AUTOCOMMIT);
     let (first, last) = one.split_at(one.len() - 1);
     assert_eq!(s.engine(first), Busy);
-    assert!(s.seen.is_empty(), "the last byte of the answer before it is still to come");
+    assert!(
+        s.seen.is_empty(),
+        "the last byte of the answer before it is still to come"
+    );
     assert_eq!(s.engine(last), Busy);
     assert_eq!(s.seen, [Intercepted::ChangeUser]);
-    assert_eq!(s.to_client, [one, packet(1, b"\xff\x51\x04#HY000no")].concat());
-    assert_eq!(s.to_engine, [query("SELECT 1"), query("SELECT 2")].concat(), "nothing of it reaches the engine");
+    assert_eq!(
+        s.to_client,
+        [one, packet(1, b"\xff\x51\x04#HY000no")].concat()
+    );
+    assert_eq!(
+        s.to_engine,
+        [query("SELECT 1"), query("SELECT 2")].concat(),
+        "nothing of it reaches the engine"
+    );
 }
 
 #[test]
 fn case_54_full_packets_are_continued() {
-    for len in [PAYLOAD_MAX - 1, PAYLOAD_MAX, PAYLOAD_MAX + 1, 2 * PAYLOAD_MAX, 64 << 20] {
+    for len in [
+        PAYLOAD_MAX - 1,
+        PAYLOAD_MAX,
+        PAYLOAD_MAX + 1,
+        2 * PAYLOAD_MAX,
+        64 << 20,
+    ] {
         let mut s = Session::new(OLD);
         let mut payload = vec![0x11; len];
         payload[0] = 3;
@@ -203,7 +275,11 @@ fn case_54_an_error_to_a_client_still_sending() {
     let sent = packet(0, &[&[3][..], &vec![b'x'; PAYLOAD_MAX]].concat());
     let (first, rest) = sent.split_at(1000);
     s.client(first);
-    assert_eq!(s.engine(&err(1, 1153)), Busy, "the client is in the middle of its packet");
+    assert_eq!(
+        s.engine(&err(1, 1153)),
+        Busy,
+        "the client is in the middle of its packet"
+    );
     assert_eq!(s.client(rest), Idle);
 }
 
@@ -231,9 +307,20 @@ fn case_72_kill_by_query_and_by_command() {
     s.to_engine.clear();
     assert_eq!(
         s.seen,
-        [Intercepted::Kill { id: (1 << 31) + 5, query: true }, Intercepted::ProcessKill { id: OURS + 5 }]
+        [
+            Intercepted::Kill {
+                id: (1 << 31) + 5,
+                query: true
+            },
+            Intercepted::ProcessKill { id: OURS + 5 }
+        ]
     );
-    for foreign in [query("KILL 5"), query("KILL USER root"), command(0x0c, b"\x05\0\0\0"), command(0x0c, b"\x05")] {
+    for foreign in [
+        query("KILL 5"),
+        query("KILL USER root"),
+        command(0x0c, b"\x05\0\0\0"),
+        command(0x0c, b"\x05"),
+    ] {
         s.to_engine.clear();
         assert_eq!(s.client(&foreign), Busy);
         assert_eq!(s.to_engine, foreign);
@@ -294,7 +381,12 @@ fn an_error_of_ours_fits_where_no_response_has_begun() {
 
 #[test]
 fn what_makes_no_sense_is_busy_for_good_and_still_passes() {
-    let nonsense = [packet(1, b"\xfe12345678"), packet(1, b""), packet(1, b"\xfc"), packet(1, b"\x00")];
+    let nonsense = [
+        packet(1, b"\xfe12345678"),
+        packet(1, b""),
+        packet(1, b"\xfc"),
+        packet(1, b"\x00"),
+    ];
     for sent in nonsense {
         let mut s = Session::new(NEW);
         s.client(&query("SELECT 1"));
@@ -305,5 +397,9 @@ fn what_makes_no_sense_is_busy_for_good_and_still_passes() {
         assert_eq!(s.state(), Busy);
     }
     let mut s = Session::new(NEW);
-    assert_eq!(s.engine(&ok(0, AUTOCOMMIT)), Busy, "an OK that answers nothing");
+    assert_eq!(
+        s.engine(&ok(0, AUTOCOMMIT)),
+        Busy,
+        "an OK that answers nothing"
+    );
 }

@@ -1,4 +1,5 @@
-//! However the bytes of a conversation are cut, its states and the bytes that pass are the same. No socket, no clock.
+//! However the bytes of a conversation are cut, its states and the bytes that pass are the same. No
+//! socket, no clock.
 
 mod relay_script;
 
@@ -16,7 +17,13 @@ enum Step {
 /// Every kind of answer after the other, in one session.
 fn conversation(capabilities: Capabilities) -> Vec<Step> {
     use Step::{Client, Engine};
-    let eof_if_old = |seq| if capabilities == OLD { eof(seq, AUTOCOMMIT) } else { vec![] };
+    let eof_if_old = |seq| {
+        if capabilities == OLD {
+            eof(seq, AUTOCOMMIT)
+        } else {
+            vec![]
+        }
+    };
     let prepared = |columns: u8, parameters: u8| {
         let mut out = packet(1, &[0, 1, 0, 0, 0, columns, 0, parameters, 0, 0, 0, 0]);
         for n in [parameters, columns].into_iter().filter(|n| *n > 0) {
@@ -31,40 +38,98 @@ fn conversation(capabilities: Capabilities) -> Vec<Step> {
     };
     vec![
         Client(query("SELECT 1")),
-        Engine(result(capabilities, &[b"\x011", b"\xfb", b"\xfc\x03\0abc"], AUTOCOMMIT)),
+        Engine(result(
+            capabilities,
+            &[b"\x011", b"\xfb", b"\xfc\x03\0abc"],
+            AUTOCOMMIT,
+        )),
         Client([query("BEGIN"), command(0x0e, b"")].concat()),
         Engine([ok(1, AUTOCOMMIT | IN_TRANS), ok(1, AUTOCOMMIT | IN_TRANS)].concat()),
         Client(query("KILL QUERY 2147483653")),
         Engine(err(1, 1094)),
         Client(command(0x0c, &(OURS | 9).to_le_bytes())),
         Engine(ok(1, AUTOCOMMIT)),
-        Client([command(0x16, b"SELECT ?"), command(0x17, b"\xff\xff\xff\xff\0\x01\0\0\0")].concat()),
-        Engine([prepared(2, 1), result(capabilities, &[b"\0\0\x01"], AUTOCOMMIT | MORE), ok(8, AUTOCOMMIT)].concat()),
-        Client([command(0x18, b"\x01\0\0\0\0\0xx"), command(0x17, b"\x01\0\0\0\x01\x01\0\0\0")].concat()),
+        Client(
+            [
+                command(0x16, b"SELECT ?"),
+                command(0x17, b"\xff\xff\xff\xff\0\x01\0\0\0"),
+            ]
+            .concat(),
+        ),
+        Engine(
+            [
+                prepared(2, 1),
+                result(capabilities, &[b"\0\0\x01"], AUTOCOMMIT | MORE),
+                ok(8, AUTOCOMMIT),
+            ]
+            .concat(),
+        ),
+        Client(
+            [
+                command(0x18, b"\x01\0\0\0\0\0xx"),
+                command(0x17, b"\x01\0\0\0\x01\x01\0\0\0"),
+            ]
+            .concat(),
+        ),
         Engine(cursor_open),
         Client(command(0x1c, b"\x01\0\0\0\x09\0\0\0")),
-        Engine([packet(1, b"\0\0\x01"), end(capabilities, 2, AUTOCOMMIT | LAST_ROW)].concat()),
+        Engine(
+            [
+                packet(1, b"\0\0\x01"),
+                end(capabilities, 2, AUTOCOMMIT | LAST_ROW),
+            ]
+            .concat(),
+        ),
         Client(query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t")),
         Engine(packet(1, b"\xfbf")),
-        Client([packet(2, b"\x03KILL 2147483653"), packet(3, b"\x11"), packet(4, b"")].concat()),
+        Client(
+            [
+                packet(2, b"\x03KILL 2147483653"),
+                packet(3, b"\x11"),
+                packet(4, b""),
+            ]
+            .concat(),
+        ),
         Engine(ok(5, AUTOCOMMIT)),
         Client(query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t")),
         Engine(packet(1, b"\xfbf")),
         Client(packet(2, b"\x11root\0")),
         Engine(err(3, 1030)),
         Client(command(0x11, b"root\0\0test\0")),
-        Client([command(9, b""), command(4, b"t\0%"), command(0x0d, b""), packet(0, b"")].concat()),
-        Engine([packet(1, b"Uptime"), column(1), end(capabilities, 2, AUTOCOMMIT)].concat()),
+        Client(
+            [
+                command(9, b""),
+                command(4, b"t\0%"),
+                command(0x0d, b""),
+                packet(0, b""),
+            ]
+            .concat(),
+        ),
+        Engine(
+            [
+                packet(1, b"Uptime"),
+                column(1),
+                end(capabilities, 2, AUTOCOMMIT),
+            ]
+            .concat(),
+        ),
         Engine([end(capabilities, 1, AUTOCOMMIT), err(1, 1047)].concat()),
         Client(query("/* trace */ -- x\n ALTER TABLE t")),
-        Engine([packet(1, b"\xff\xff\xff\x01\x01\x02\x10\x27\x00\x05stage"), ok(2, AUTOCOMMIT)].concat()),
+        Engine(
+            [
+                packet(1, b"\xff\xff\xff\x01\x01\x02\x10\x27\x00\x05stage"),
+                ok(2, AUTOCOMMIT),
+            ]
+            .concat(),
+        ),
         Engine(err(0, 1053)),
         Client([query("DO 1"), command(0x01, b"")].concat()),
         Engine(ok(1, AUTOCOMMIT)),
     ]
 }
 
-/// Plays a conversation, each step cut into chunks of these lengths in turn: the state after each step, and all that passed.
+/// Plays a conversation, each step cut into chunks of these lengths in turn: the state after each
+/// step, and all that passed.
 fn play(capabilities: Capabilities, lengths: &[usize]) -> (Vec<RelayActivity>, Vec<u8>, Vec<u8>) {
     let mut session = Session::new(capabilities);
     let mut lengths = lengths.iter().cycle();
@@ -94,7 +159,8 @@ fn the_whole_conversation_is_followed() {
         for (i, (step, state)) in expected.enumerate() {
             let wanted = match (i, step) {
                 (3 | 5, _) => InTransaction,
-                // A file is asked for, a change of user is answered by us, a batch is half answered.
+                // A file is asked for, a change of user is answered by us, a batch is half
+                // answered.
                 (15 | 19 | 24, _) => Busy,
                 (22, _) | (_, Step::Engine(_)) => Idle,
                 (_, Step::Client(_)) => Busy,
@@ -108,7 +174,11 @@ fn the_whole_conversation_is_followed() {
 fn single_bytes_are_followed_as_well() {
     for capabilities in [OLD, NEW] {
         for len in 1..12 {
-            assert_eq!(play(capabilities, &[len]), play(capabilities, &[]), "chunks of {len}");
+            assert_eq!(
+                play(capabilities, &[len]),
+                play(capabilities, &[]),
+                "chunks of {len}"
+            );
         }
     }
 }
@@ -144,7 +214,8 @@ proptest! {
         }
     }
 
-    /// Whole packets of any content in any order: what the relay makes of them, every byte passes, in order.
+    /// Whole packets of any content in any order: what the relay makes of them, every byte passes,
+    /// in order.
     #[test]
     fn any_packets_pass_as_they_came(
         packets in prop::collection::vec((any::<bool>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..30)), 0..60),

@@ -1,8 +1,13 @@
-//! The relay between MariaDB's own command-line client and a real server. That client waits for the end of each answer
-//! before it sends on: so when it begins a command the relay must hold the session for idle, and when the engine
-//! speaks it must not.
+//! The relay between MariaDB's own command-line client and a real server. That client waits for the
+//! end of each answer before it sends on: so when it begins a command the relay must hold the
+//! session for idle, and when the engine speaks it must not.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of a test"
+)]
 
 mod relay_engine;
 mod relay_script;
@@ -34,7 +39,8 @@ fn read_packet(stream: &mut UnixStream) -> Vec<u8> {
     }
 }
 
-/// Passes the login, without MariaDB's own extensions (as the gateway greets): the capabilities both agreed on.
+/// Passes the login, without MariaDB's own extensions (as the gateway greets): the capabilities
+/// both agreed on.
 fn pass_login(client: &mut UnixStream, engine: &mut UnixStream) -> Capabilities {
     let mut greeting = read_packet(engine);
     let version = greeting.iter().skip(5).position(|b| *b == 0).unwrap() + 6;
@@ -42,7 +48,12 @@ fn pass_login(client: &mut UnixStream, engine: &mut UnixStream) -> Capabilities 
     greeting[flags] |= 1;
     let extended = flags + 2 + 1 + 2 + 2 + 1 + 6;
     greeting[extended..extended + 4].fill(0);
-    let offered = [greeting[flags], greeting[flags + 1], greeting[flags + 5], greeting[flags + 6]];
+    let offered = [
+        greeting[flags],
+        greeting[flags + 1],
+        greeting[flags + 5],
+        greeting[flags + 6],
+    ];
     client.write_all(&greeting).unwrap();
     let response = read_packet(client);
     engine.write_all(&response).unwrap();
@@ -63,10 +74,14 @@ fn pump_client(mut client: UnixStream, mut engine: UnixStream, watched: Arc<Mute
     while let Ok(n @ 1..) = client.read(&mut buffer) {
         let bytes = &buffer[..n];
         let mut w = watched.lock().unwrap();
-        if !w.session.relay.client_mid_packet() && Header::parse(bytes).is_some_and(|h| h.seq == 0) {
+        if !w.session.relay.client_mid_packet() && Header::parse(bytes).is_some_and(|h| h.seq == 0)
+        {
             w.begun += 1;
             if !w.session.relay.at_boundary() {
-                w.faults.push(format!("an answer has ended unseen before {:x?}", &bytes[..n.min(40)]));
+                w.faults.push(format!(
+                    "an answer has ended unseen before {:x?}",
+                    &bytes[..n.min(40)]
+                ));
             }
         }
         w.session.client(bytes);
@@ -87,7 +102,10 @@ fn pump_engine(mut engine: UnixStream, mut client: UnixStream, watched: Arc<Mute
     while let Ok(n @ 1..) = engine.read(&mut buffer) {
         let mut w = watched.lock().unwrap();
         if w.session.relay.at_boundary() {
-            w.faults.push(format!("an answer goes on behind its end: {:x?}", &buffer[..n.min(40)]));
+            w.faults.push(format!(
+                "an answer goes on behind its end: {:x?}",
+                &buffer[..n.min(40)]
+            ));
         }
         w.session.engine(&buffer[..n]);
         w.session.to_client.clear();
@@ -104,7 +122,14 @@ fn run(engine: &Engine, name: &str, sql: &str) -> (String, Arc<Mutex<Watched>>) 
     let path = engine.folder().join(name);
     let listener = UnixListener::bind(&path).unwrap();
     let mut child = Command::new("mariadb")
-        .args(["--no-defaults", "-uroot", "--local-infile=1", "--force", "--max-allowed-packet=128M", "-BN"])
+        .args([
+            "--no-defaults",
+            "-uroot",
+            "--local-infile=1",
+            "--force",
+            "--max-allowed-packet=128M",
+            "-BN",
+        ])
         .arg(format!("--socket={}", path.display()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -115,9 +140,17 @@ fn run(engine: &Engine, name: &str, sql: &str) -> (String, Arc<Mutex<Watched>>) 
     let mut server = UnixStream::connect(engine.socket()).unwrap();
     let capabilities = pass_login(&mut client, &mut server);
     let session = Session::new(capabilities);
-    let watched = Arc::new(Mutex::new(Watched { session, begun: 0, faults: vec![] }));
+    let watched = Arc::new(Mutex::new(Watched {
+        session,
+        begun: 0,
+        faults: vec![],
+    }));
     let up = {
-        let (client, server, watched) = (client.try_clone().unwrap(), server.try_clone().unwrap(), watched.clone());
+        let (client, server, watched) = (
+            client.try_clone().unwrap(),
+            server.try_clone().unwrap(),
+            watched.clone(),
+        );
         std::thread::spawn(move || pump_client(client, server, watched))
     };
     let down = {

@@ -1,5 +1,6 @@
-//! LOAD DATA LOCAL INFILE: which packets of the client are the file, and where commands begin again. Never opens a
-//! socket. How MariaDB 10.11 reads each of these is measured in `relay_mariadb.rs`.
+//! LOAD DATA LOCAL INFILE: which packets of the client are the file, and where commands begin
+//! again. Never opens a socket. How MariaDB 10.11 reads each of these is measured in
+//! `relay_mariadb.rs`.
 
 mod relay_script;
 
@@ -10,7 +11,8 @@ use tidegate_wire::relay::{Intercepted, RelayError};
 
 const LOAD: &str = "LOAD DATA LOCAL INFILE 'f' INTO TABLE t";
 
-/// A session whose engine has asked for the file. The file's first packet has the sequence number 2.
+/// A session whose engine has asked for the file. The file's first packet has the sequence number
+/// 2.
 fn asked() -> Session {
     let mut s = Session::new(OLD);
     s.client(&query(LOAD));
@@ -22,7 +24,15 @@ fn asked() -> Session {
 fn case_59_the_clients_packets_are_a_file_up_to_an_empty_one() {
     let mut s = Session::new(NEW);
     let kill_as_data = query("KILL 2147483653");
-    for file in [&[][..], &[b"1\n".to_vec()], &[kill_as_data[4..].to_vec(), b"\x11root\0".to_vec(), b"\x01".to_vec()]] {
+    for file in [
+        &[][..],
+        &[b"1\n".to_vec()],
+        &[
+            kill_as_data[4..].to_vec(),
+            b"\x11root\0".to_vec(),
+            b"\x01".to_vec(),
+        ],
+    ] {
         s.client(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t; SELECT 1"));
         assert_eq!(s.engine(&packet(1, b"\xfbf")), Busy);
         let mut seq = 2;
@@ -35,7 +45,10 @@ fn case_59_the_clients_packets_are_a_file_up_to_an_empty_one() {
         assert_eq!(s.engine(&result(NEW, &[], AUTOCOMMIT)), Idle);
     }
     assert!(s.seen.is_empty());
-    assert!(s.client(&query("SELECT 1")) == Busy && s.engine(&ok(1, AUTOCOMMIT)) == Idle, "commands again");
+    assert!(
+        s.client(&query("SELECT 1")) == Busy && s.engine(&ok(1, AUTOCOMMIT)) == Idle,
+        "commands again"
+    );
 }
 
 #[test]
@@ -47,7 +60,8 @@ fn case_59_a_full_packet_of_a_file_does_not_end_it() {
     assert_eq!(s.engine(&ok(6, AUTOCOMMIT)), Idle);
 }
 
-/// The numbers wrap: the 255th packet of a file has the number of a command, and may begin like any.
+/// The numbers wrap: the 255th packet of a file has the number of a command, and may begin like
+/// any.
 #[test]
 fn case_59_a_chunk_with_the_number_of_a_command_is_a_chunk() {
     for first in [0x11, 0x01, 0x03, 0x0c] {
@@ -67,12 +81,16 @@ fn case_59_a_chunk_with_the_number_of_a_command_is_a_chunk() {
     }
 }
 
-/// A batch with a command that has no answer before the load: nothing is behind it, so it is followed.
+/// A batch with a command that has no answer before the load: nothing is behind it, so it is
+/// followed.
 #[test]
 fn case_59_a_load_at_the_end_of_a_batch_is_followed() {
     let mut s = Session::new(OLD);
     s.client(&[query("DO 1"), command(0x19, b"\x01\0\0\0"), query(LOAD)].concat());
-    assert_eq!(s.engine(&[ok(1, AUTOCOMMIT), packet(1, b"\xfbf")].concat()), Busy);
+    assert_eq!(
+        s.engine(&[ok(1, AUTOCOMMIT), packet(1, b"\xfbf")].concat()),
+        Busy
+    );
     let mut seq = 2u8;
     for _ in 0..300 {
         assert_eq!(s.client(&packet(seq, b"\x11root\0\0\n")), Busy);
@@ -86,7 +104,11 @@ fn case_59_a_load_at_the_end_of_a_batch_is_followed() {
 fn case_59_after_an_early_error_the_engine_reads_commands_again() {
     let mut s = asked();
     s.client(&packet(2, b"1\n"));
-    assert_eq!(s.engine(&err(3, 1030)), Idle, "nobody waits for the rest of the file");
+    assert_eq!(
+        s.engine(&err(3, 1030)),
+        Idle,
+        "nobody waits for the rest of the file"
+    );
     assert_eq!(s.client(&query("SELECT 1")), Busy);
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     s.client(&command(0x11, b"root\0"));
@@ -101,17 +123,28 @@ fn case_59_an_early_error_between_two_halves_of_a_chunk() {
     for cut in 1..chunk.len() {
         let mut s = asked();
         s.client(&chunk[..cut]);
-        assert_eq!(s.engine(&err(2, 1030)), Busy, "the client is in the middle of a packet");
+        assert_eq!(
+            s.engine(&err(2, 1030)),
+            Busy,
+            "the client is in the middle of a packet"
+        );
         assert_eq!(s.client(&chunk[cut..]), Idle);
         s.client(&command(0x11, b"root\0"));
         assert_eq!(s.seen, [Intercepted::ChangeUser], "cut at {cut}");
     }
 }
 
-/// What a client sends of a file that has failed is no command: its sequence number says so. MariaDB refuses it.
+/// What a client sends of a file that has failed is no command: its sequence number says so.
+/// MariaDB refuses it.
 #[test]
 fn case_59_the_rest_of_a_failed_file_is_not_read_as_commands() {
-    for rest in [&b"\x03KILL 2147483653"[..], b"\x11root\0", b"\x01", b"1\n", b""] {
+    for rest in [
+        &b"\x03KILL 2147483653"[..],
+        b"\x11root\0",
+        b"\x01",
+        b"1\n",
+        b"",
+    ] {
         let mut s = asked();
         s.engine(&err(2, 1030));
         let rest = packet(3, rest);
@@ -130,20 +163,33 @@ fn case_59_an_answer_before_the_files_end_ends_it_too() {
     assert_eq!(s.engine(&result(NEW, &[], AUTOCOMMIT)), Idle);
 }
 
-/// MariaDB reads the header of a packet with the wrong number and takes its body for headers: whoever may write the body
-/// would write commands that nobody has seen.
+/// MariaDB reads the header of a packet with the wrong number and takes its body for headers:
+/// whoever may write the body would write commands that nobody has seen.
 #[test]
 fn case_59_a_file_out_of_order_ends_the_session() {
     for wrong in [0u8, 1, 3, 255] {
         for body in [&b"\x0e"[..], b"\x11root\0", b""] {
             let mut s = asked();
             let error = s.relay.from_client(&packet(wrong, body)).unwrap_err();
-            assert_eq!(error, RelayError::FileOutOfOrder { found: wrong, expected: 2 });
-            assert!(s.relay.error_fits(), "the client waits for the answer to its file");
+            assert_eq!(
+                error,
+                RelayError::FileOutOfOrder {
+                    found: wrong,
+                    expected: 2
+                }
+            );
+            assert!(
+                s.relay.error_fits(),
+                "the client waits for the answer to its file"
+            );
             assert_eq!(s.relay.error_sequence(), wrong.wrapping_add(1));
             let mut s = asked();
             s.client(&packet(2, b"1\n"));
-            assert!(s.relay.from_client(&packet(wrong.wrapping_add(1), body)).is_err());
+            assert!(
+                s.relay
+                    .from_client(&packet(wrong.wrapping_add(1), body))
+                    .is_err()
+            );
         }
     }
 }
@@ -151,7 +197,12 @@ fn case_59_a_file_out_of_order_ends_the_session() {
 #[test]
 fn case_59_a_command_behind_a_load_ends_the_session() {
     let long = command(0x18, &[b'x'; 100]);
-    for behind in [&command(0x0e, b""), &command(0x19, b"\x01\0\0\0"), &query("SELECT 1"), &long[..50].to_vec()] {
+    for behind in [
+        &command(0x0e, b""),
+        &command(0x19, b"\x01\0\0\0"),
+        &query("SELECT 1"),
+        &long[..50].to_vec(),
+    ] {
         let mut s = Session::new(OLD);
         s.client(&[&query(LOAD), &behind[..]].concat());
         let error = s.relay.from_engine(&packet(1, b"\xfbf")).unwrap_err();
@@ -167,8 +218,9 @@ fn case_59_a_command_behind_a_load_ends_the_session() {
 }
 
 proptest! {
-    /// A load, a file of any chunks that fails anywhere, and what comes then, cut anywhere: a change of user never
-    /// reaches the engine as a command, and the engine's view of where a command begins is the relay's.
+    /// A load, a file of any chunks that fails anywhere, and what comes then, cut anywhere: a
+    /// change of user never reaches the engine as a command, and the engine's view of where a
+    /// command begins is the relay's.
     #[test]
     fn case_59_no_cut_lets_a_change_of_user_through(
         chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..9), 0..12),

@@ -1,7 +1,13 @@
-//! The relay between a hand-written client and a real MariaDB server: each command is followed by a probe that shows
-//! whether the relay was right about where the answer ended and whether a transaction is open.
+//! The relay between a hand-written client and a real MariaDB server: each command is followed by a
+//! probe that shows whether the relay was right about where the answer ended and whether a
+//! transaction is open.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "helpers of a test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of a test"
+)]
 
 mod relay_engine;
 mod relay_script;
@@ -33,7 +39,11 @@ fn case_51_and_72_every_simple_command() {
             let answer = peer.run(&packet(0, sent));
             let refused = error_code(&answer);
             // CREATE DATABASE and such stay as they are; the reset has left the schema.
-            assert!(matches!(refused, None | Some(1046 | 1047)), "{sent:x?}: {}", String::from_utf8_lossy(&answer));
+            assert!(
+                matches!(refused, None | Some(1046 | 1047)),
+                "{sent:x?}: {}",
+                String::from_utf8_lossy(&answer)
+            );
         }
         for sent in [
             &b"\x77"[..],
@@ -51,9 +61,21 @@ fn case_51_and_72_every_simple_command() {
             assert!(error_code(&answer).is_some(), "{sent:x?}: {answer:x?}");
         }
         assert_eq!(error_code(&peer.run(&query("KILL 1234567"))), Some(1094));
-        assert_eq!(error_code(&peer.run(&command(0x0c, &1_234_567u32.to_le_bytes()))), Some(1094));
-        assert_eq!(error_code(&peer.run(&query(&format!("KILL QUERY {}", OURS | other.connection_id)))), None);
-        assert_eq!(error_code(&peer.run(&command(0x0c, &(OURS | other.connection_id).to_le_bytes()))), None);
+        assert_eq!(
+            error_code(&peer.run(&command(0x0c, &1_234_567u32.to_le_bytes()))),
+            Some(1094)
+        );
+        assert_eq!(
+            error_code(&peer.run(&query(&format!(
+                "KILL QUERY {}",
+                OURS | other.connection_id
+            )))),
+            None
+        );
+        assert_eq!(
+            error_code(&peer.run(&command(0x0c, &(OURS | other.connection_id).to_le_bytes()))),
+            None
+        );
         assert!(other.is_closed(), "it was the other one that was killed");
     }
 }
@@ -79,7 +101,8 @@ fn case_52_53_56_57_prepared_statements() {
         assert!(error_code(&peer.run(&command(0x16, b"SELEC"))).is_some());
         // Rows, none and some; autocommit off opens a transaction, as a prepared statement too.
         let select = statement(&peer.run(&command(0x16, b"SELECT a, b FROM t")));
-        let execute = |id: [u8; 4], flags: u8| command(0x17, &[&id[..], &[flags, 1, 0, 0, 0]].concat());
+        let execute =
+            |id: [u8; 4], flags: u8| command(0x17, &[&id[..], &[flags, 1, 0, 0, 0]].concat());
         peer.run(&execute(select, 0));
         peer.sql("INSERT INTO t SELECT seq, REPEAT('x', seq) FROM seq_1_to_500");
         let answer = peer.run(&execute(select, 0));
@@ -95,11 +118,17 @@ fn case_52_53_56_57_prepared_statements() {
             assert!(peer.run(&fetch(n)).len() > 4);
         }
         peer.run(&fetch(1000));
-        assert!(error_code(&peer.run(&fetch(1))).is_some(), "the cursor is at its end");
+        assert!(
+            error_code(&peer.run(&fetch(1))).is_some(),
+            "the cursor is at its end"
+        );
         peer.run(&execute(select, 1));
         peer.run(&command(0x1a, &select));
         peer.run(&command(0x19, &select));
-        assert!(error_code(&peer.run(&execute(select, 0))).is_some(), "unknown statement");
+        assert!(
+            error_code(&peer.run(&execute(select, 0))).is_some(),
+            "unknown statement"
+        );
         // A cursor over nothing, over one row, and asked of a statement that has no rows.
         for text in ["SELECT a FROM t WHERE a < 0", "SELECT 1", "DO 1"] {
             let id = statement(&peer.run(&command(0x16, text.as_bytes())));
@@ -113,7 +142,15 @@ fn case_52_53_56_57_prepared_statements() {
         batch.extend(query("SELECT 2"));
         batch.extend(command(0x0e, b""));
         peer.run(&batch);
-        peer.run(&[command(0x16, b"oops"), execute([0xFF; 4], 0), query("oops"), query("BEGIN")].concat());
+        peer.run(
+            &[
+                command(0x16, b"oops"),
+                execute([0xFF; 4], 0),
+                query("oops"),
+                query("BEGIN"),
+            ]
+            .concat(),
+        );
         assert_eq!(peer.session.state(), InTransaction);
         peer.sql("ROLLBACK");
         peer.run(&query("SELECT 3").repeat(300));
@@ -161,8 +198,15 @@ fn case_58_several_results() {
             for flags in [0, 1] {
                 let answer = peer.run(&command(0x16, text.as_bytes()));
                 let id = statement(&answer);
-                let parameters: &[u8] = if text.contains('?') { &[0, 1, 3, 0, 1, 0, 0, 0] } else { &[] };
-                peer.run(&command(0x17, &[&id[..], &[flags, 1, 0, 0, 0], parameters].concat()));
+                let parameters: &[u8] = if text.contains('?') {
+                    &[0, 1, 3, 0, 1, 0, 0, 0]
+                } else {
+                    &[]
+                };
+                peer.run(&command(
+                    0x17,
+                    &[&id[..], &[flags, 1, 0, 0, 0], parameters].concat(),
+                ));
             }
         }
     }
@@ -176,11 +220,23 @@ fn case_54_55_59_large_packets_and_files() {
         peer.sql("CREATE DATABASE IF NOT EXISTS test");
         peer.sql("USE test");
         peer.sql("CREATE OR REPLACE TABLE t (a LONGTEXT)");
-        // Rows round one and two full packets, of bytes that look like errors and ends; as text and as binary row.
+        // Rows round one and two full packets, of bytes that look like errors and ends; as text and
+        // as binary row.
         let full = 0xFF_FFFF;
-        for len in [full - 10, full - 9, full - 4, full - 1, full, full + 1, 2 * full - 9, 2 * full] {
+        for len in [
+            full - 10,
+            full - 9,
+            full - 4,
+            full - 1,
+            full,
+            full + 1,
+            2 * full - 9,
+            2 * full,
+        ] {
             for byte in ["0xFF", "0xFE"] {
-                let sql = format!("SELECT REPEAT(_binary {byte}, {len}) UNION ALL SELECT NULL UNION ALL SELECT 1");
+                let sql = format!(
+                    "SELECT REPEAT(_binary {byte}, {len}) UNION ALL SELECT NULL UNION ALL SELECT 1"
+                );
                 assert!(peer.sql(&sql).len() > len);
             }
         }
@@ -190,16 +246,32 @@ fn case_54_55_59_large_packets_and_files() {
         for len in [full - 1, full, full + 5, 2 * full, 40 << 20] {
             let head = b"INSERT INTO t VALUES ('";
             let fill = len - 1 - head.len() - 2;
-            peer.run(&packet(0, &[&[3], &head[..], &vec![b'x'; fill], b"')"].concat()));
+            peer.run(&packet(
+                0,
+                &[&[3], &head[..], &vec![b'x'; fill], b"')"].concat(),
+            ));
         }
         let insert = statement(&peer.run(&command(0x16, b"INSERT INTO t VALUES (?)")));
         for _ in 0..3 {
-            peer.send(&command(0x18, &[&insert[..], &[0, 0], &vec![b'y'; 17 << 20]].concat()));
+            peer.send(&command(
+                0x18,
+                &[&insert[..], &[0, 0], &vec![b'y'; 17 << 20]].concat(),
+            ));
             assert_eq!(peer.session.state(), Idle);
         }
-        peer.run(&command(0x17, &[&insert[..], &[0, 1, 0, 0, 0, 0, 1, 0xFC, 0]].concat()));
-        assert!(error_code(&peer.run(&packet(0, &[&b"\x03SELECT '"[..], &vec![b'x'; 17 << 20]].concat()))).is_some());
-        // Case 59: empty, small and large files, one inside several statements, an error in the middle, and none at all.
+        peer.run(&command(
+            0x17,
+            &[&insert[..], &[0, 1, 0, 0, 0, 0, 1, 0xFC, 0]].concat(),
+        ));
+        assert!(
+            error_code(&peer.run(&packet(
+                0,
+                &[&b"\x03SELECT '"[..], &vec![b'x'; 17 << 20]].concat()
+            )))
+            .is_some()
+        );
+        // Case 59: empty, small and large files, one inside several statements, an error in the
+        // middle, and none at all.
         peer.sql("CREATE OR REPLACE TABLE n (a INT PRIMARY KEY)");
         let load = "LOAD DATA LOCAL INFILE 'f' INTO TABLE n";
         // One line, so that the engine has little to do.
@@ -208,7 +280,10 @@ fn case_54_55_59_large_packets_and_files() {
             (load.to_owned(), &[][..]),
             (load.to_owned(), &[b"1\n2\n".to_vec(), b"3\n".to_vec()]),
             (format!("SELECT 1; {load}; SELECT 2"), &[b"4\n".to_vec()]),
-            (format!("BEGIN; {load}"), &[b"KILL 5\nnonsense\n".to_vec(), b"6\n".to_vec()]),
+            (
+                format!("BEGIN; {load}"),
+                &[b"KILL 5\nnonsense\n".to_vec(), b"6\n".to_vec()],
+            ),
             (format!("COMMIT; {load}"), &[large]),
         ] {
             peer.send(&query(&text));
@@ -227,11 +302,14 @@ fn case_54_55_59_large_packets_and_files() {
             assert_eq!(peer.session.state(), Busy);
             peer.run(&packet(seq.wrapping_add(1), b""));
         }
-        assert!(error_code(&peer.run(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE none"))).is_some());
+        assert!(
+            error_code(&peer.run(&query("LOAD DATA LOCAL INFILE 'f' INTO TABLE none"))).is_some()
+        );
     }
 }
 
-/// How the engine reads a file whose packets are out of order, and what a relay that let them pass would miss.
+/// How the engine reads a file whose packets are out of order, and what a relay that let them pass
+/// would miss.
 #[test]
 fn case_59_the_engine_loses_its_place_in_a_file_out_of_order() {
     let engine = Engine::start("order");
@@ -247,7 +325,11 @@ fn case_59_the_engine_loses_its_place_in_a_file_out_of_order() {
     // The engine takes the body of four bytes for a header, and refuses that as well.
     peer.send_unseen(&packet(7, b"abc\n"));
     let answer = peer.receive();
-    assert_eq!(error_code(&answer), Some(1156), "answered before the file's end");
+    assert_eq!(
+        error_code(&answer),
+        Some(1156),
+        "answered before the file's end"
+    );
     assert_eq!(peer.session.state(), Idle);
     peer.probe();
 }
@@ -256,8 +338,12 @@ fn case_59_the_engine_loses_its_place_in_a_file_out_of_order() {
 #[test]
 fn case_59_the_engine_executes_no_command_out_of_order() {
     let engine = Engine::start("number");
-    for sent in [command(0x0e, b""), query("CREATE DATABASE hidden"), command(0x11, b"root\0\0\0"), command(0x01, b"")]
-    {
+    for sent in [
+        command(0x0e, b""),
+        query("CREATE DATABASE hidden"),
+        command(0x11, b"root\0\0\0"),
+        command(0x01, b""),
+    ] {
         let mut peer = Peer::login(&engine, both()[0]);
         let mut sent = sent;
         sent[3] = 5;
@@ -267,10 +353,15 @@ fn case_59_the_engine_executes_no_command_out_of_order() {
         assert!(peer.session.seen.is_empty() && !peer.session.relay.quit_seen());
     }
     let mut peer = Peer::login(&engine, both()[0]);
-    assert_eq!(error_code(&peer.run(&command(2, b"hidden"))), Some(1049), "it was not created");
+    assert_eq!(
+        error_code(&peer.run(&command(2, b"hidden"))),
+        Some(1049),
+        "it was not created"
+    );
 }
 
-/// A long file passes the sequence number of a command twice, each time with a chunk that begins like one.
+/// A long file passes the sequence number of a command twice, each time with a chunk that begins
+/// like one.
 #[test]
 fn case_59_a_file_of_many_chunks() {
     let engine = Engine::start("chunks");
@@ -281,7 +372,14 @@ fn case_59_a_file_of_many_chunks() {
         peer.sql("CREATE OR REPLACE TABLE test.t (a TEXT)");
         // A command without an answer before the load: still nothing behind it.
         let id = statement(&peer.run(&command(0x16, b"DO 1")));
-        peer.send(&[query("DO 1"), command(0x19, &id), query("LOAD DATA LOCAL INFILE 'f' INTO TABLE test.t")].concat());
+        peer.send(
+            &[
+                query("DO 1"),
+                command(0x19, &id),
+                query("LOAD DATA LOCAL INFILE 'f' INTO TABLE test.t"),
+            ]
+            .concat(),
+        );
         while !peer.receive().ends_with(b"\xfbf") {}
         let mut seq = 2u8;
         for _ in 0..600 {
@@ -291,7 +389,11 @@ fn case_59_a_file_of_many_chunks() {
         peer.run(&packet(seq, b""));
         assert!(peer.session.seen.is_empty());
         let counted = peer.sql("SELECT COUNT(*) FROM test.t WHERE a LIKE '\x11root%'");
-        assert!(counted.windows(4).any(|w| w == b"\x03600"), "{}", String::from_utf8_lossy(&counted));
+        assert!(
+            counted.windows(4).any(|w| w == b"\x03600"),
+            "{}",
+            String::from_utf8_lossy(&counted)
+        );
     }
 }
 
@@ -307,7 +409,11 @@ fn case_52_a_quit_behind_a_running_statement_leaves_it_running() {
     other.sql("USE test");
     other.send(&[query("INSERT INTO test.t VALUES (1)"), command(0x01, b"")].concat());
     assert!(other.session.relay.quit_seen());
-    assert_eq!(other.session.state(), Busy, "the statement waits for the table");
+    assert_eq!(
+        other.session.state(),
+        Busy,
+        "the statement waits for the table"
+    );
     peer.sql("UNLOCK TABLES");
     assert_eq!(error_code(&other.answer()), None);
     assert_eq!(other.session.state(), Idle);

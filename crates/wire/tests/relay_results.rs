@@ -1,4 +1,5 @@
-//! Where the results of queries and prepared statements end, one protocol case each. Never opens a socket.
+//! Where the results of queries and prepared statements end, one protocol case each. Never opens a
+//! socket.
 
 mod relay_script;
 
@@ -11,7 +12,8 @@ fn case_55_length_decides_what_a_first_byte_is() {
         let mut s = Session::new(capabilities);
         s.client(&query("SELECT a"));
         assert_eq!(s.engine(&columns(capabilities, 1, AUTOCOMMIT)), Busy);
-        // 16 MiB in the first column: 0xFE and eight bytes of length. The continuation begins like an error.
+        // 16 MiB in the first column: 0xFE and eight bytes of length. The continuation begins like
+        // an error.
         let mut huge = vec![0xFE, 0, 0, 0, 1, 0, 0, 0, 0];
         huge.resize(9 + (1 << 24), 0xFF);
         for chunk in packet(4, &huge).chunks(100_000) {
@@ -42,9 +44,16 @@ fn case_56_results_with_and_without_eof() {
         s.client(&query("BEGIN"));
         assert_eq!(s.engine(&ok(1, AUTOCOMMIT | IN_TRANS)), InTransaction);
         s.client(&query("SELECT 1"));
-        assert_eq!(s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT | IN_TRANS)), InTransaction);
+        assert_eq!(
+            s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT | IN_TRANS)),
+            InTransaction
+        );
         s.client(&query("oops"));
-        assert_eq!(s.engine(&err(1, 1064)), InTransaction, "an error says nothing about the transaction");
+        assert_eq!(
+            s.engine(&err(1, 1064)),
+            InTransaction,
+            "an error says nothing about the transaction"
+        );
         s.client(&query("COMMIT"));
         assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     }
@@ -97,7 +106,10 @@ fn case_57_a_cursor_ends_the_answer_after_the_columns() {
 #[test]
 fn case_57_a_cursor_flag_means_nothing_to_who_asked_for_none() {
     let mut s = Session::new(OLD);
-    for sent in [command(0x17, b"\x01\0\0\0\x00\x01\0\0\0"), query("CALL p()")] {
+    for sent in [
+        command(0x17, b"\x01\0\0\0\x00\x01\0\0\0"),
+        query("CALL p()"),
+    ] {
         s.client(&sent);
         assert_eq!(s.engine(&columns(OLD, 1, AUTOCOMMIT | CURSOR)), Busy);
         assert_eq!(s.engine(&packet(4, b"\0\0\x01")), Busy);
@@ -105,7 +117,8 @@ fn case_57_a_cursor_flag_means_nothing_to_who_asked_for_none() {
     }
 }
 
-/// As MariaDB 10.11 answers a CALL that was asked for a cursor, when the procedure has one of its own.
+/// As MariaDB 10.11 answers a CALL that was asked for a cursor, when the procedure has one of its
+/// own.
 #[test]
 fn case_57_a_cursor_inside_a_procedure_is_none_of_the_clients() {
     let mut s = Session::new(OLD);
@@ -120,15 +133,30 @@ fn case_57_a_cursor_inside_a_procedure_is_none_of_the_clients() {
 fn case_58_several_results_are_one_answer() {
     for capabilities in [OLD, NEW] {
         let mut s = Session::new(capabilities);
-        for sent in [query("SELECT 1; SELECT 2"), command(0x17, b"\x01\0\0\0\0\x01\0\0\0")] {
+        for sent in [
+            query("SELECT 1; SELECT 2"),
+            command(0x17, b"\x01\0\0\0\0\x01\0\0\0"),
+        ] {
             s.client(&sent);
-            assert_eq!(s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT | MORE)), Busy);
-            assert!(!s.relay.error_fits(), "between two results an error would be taken for the second");
+            assert_eq!(
+                s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT | MORE)),
+                Busy
+            );
+            assert!(
+                !s.relay.error_fits(),
+                "between two results an error would be taken for the second"
+            );
             assert_eq!(s.engine(&ok(9, AUTOCOMMIT | MORE)), Busy);
-            assert_eq!(s.engine(&result(capabilities, &[], AUTOCOMMIT | MORE)), Busy);
+            assert_eq!(
+                s.engine(&result(capabilities, &[], AUTOCOMMIT | MORE)),
+                Busy
+            );
             assert_eq!(s.engine(&ok(9, AUTOCOMMIT)), Idle);
             s.client(&sent);
-            assert_eq!(s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT | MORE)), Busy);
+            assert_eq!(
+                s.engine(&result(capabilities, &[b"\x011"], AUTOCOMMIT | MORE)),
+                Busy
+            );
             assert_eq!(s.engine(&err(9, 1064)), Idle, "an error ends them all");
             s.client(&sent);
             s.engine(&columns(capabilities, 1, AUTOCOMMIT));

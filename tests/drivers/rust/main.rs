@@ -1,5 +1,6 @@
-//! mysql_async against the endpoint: verified, with a wrong CA, with a wrong host, without TLS. It reads TG_* and ends
-//! with 0 only if every one of them did what it should. It never imports the product.
+//! mysql_async against the endpoint: verified, with a wrong CA, with a wrong host, without TLS. It
+//! reads TG_* and ends with 0 only if every one of them did what it should. It never imports the
+//! product.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
@@ -25,8 +26,13 @@ async fn connect(host: &str, ca: Option<String>) -> Result<Conn, Error> {
 }
 
 async fn verified() -> Result<(), String> {
-    let mut conn = connect(&env("HOST"), Some(env("CA"))).await.map_err(|e| e.to_string())?;
-    let answer: Option<i64> = conn.exec_first("SELECT 6 * ?", (7,)).await.map_err(|e| e.to_string())?;
+    let mut conn = connect(&env("HOST"), Some(env("CA")))
+        .await
+        .map_err(|e| e.to_string())?;
+    let answer: Option<i64> = conn
+        .exec_first("SELECT 6 * ?", (7,))
+        .await
+        .map_err(|e| e.to_string())?;
     if answer != Some(42) {
         return Err(format!("6 * 7 = {answer:?}"));
     }
@@ -55,7 +61,10 @@ async fn all() -> Result<(), String> {
 async fn main() -> ExitCode {
     // The lock file knows which version was built in.
     let lock = include_str!("../../../Cargo.lock");
-    let version = lock.split("name = \"mysql_async\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
+    let version = lock
+        .split("name = \"mysql_async\"\nversion = \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
     println!("version {}", version.unwrap_or("unknown"));
     match all().await {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,5 @@
-//! With --user: a login to the first row. No password, nor a proof of one, is sent unless the certificate has been
-//! verified, again on that very connection.
+//! With --user: a login to the first row. No password, nor a proof of one, is sent unless the
+//! certificate has been verified, again on that very connection.
 
 use super::{Place, denial};
 use crate::chain::{Chain, Trust};
@@ -23,10 +23,16 @@ const NO_DATABASE: &[u16] = &[1044, 1049];
 const KINDS: [Kind; 4] = [Kind::Login, Kind::Database, Kind::FirstRow, Kind::Denial];
 
 pub(crate) fn judge(place: &Place<'_>, verified: bool, sheet: &mut Sheet) {
-    let skip = |sheet: &mut Sheet, why: &str| KINDS.into_iter().for_each(|kind| sheet.skip(kind, why));
-    let Some(account) = &place.settings.account else { return skip(sheet, "no --user") };
+    let skip =
+        |sheet: &mut Sheet, why: &str| KINDS.into_iter().for_each(|kind| sheet.skip(kind, why));
+    let Some(account) = &place.settings.account else {
+        return skip(sheet, "no --user");
+    };
     if !verified {
-        return skip(sheet, "the certificate does not verify, so no login was sent");
+        return skip(
+            sheet,
+            "the certificate does not verify, so no login was sent",
+        );
     }
     // The real login first: a server may slow down whoever has just failed.
     real(place, account, sheet);
@@ -37,8 +43,12 @@ pub(crate) fn judge(place: &Place<'_>, verified: bool, sheet: &mut Sheet) {
     }
 }
 
-/// A connection on which a verifying client would send its login now, with the greeting of its salt.
-pub(super) fn secured(place: &Place<'_>, database: Option<&str>) -> io::Result<(Stream, Greeting, Instant)> {
+/// A connection on which a verifying client would send its login now, with the greeting of its
+/// salt.
+pub(super) fn secured(
+    place: &Place<'_>,
+    database: Option<&str>,
+) -> io::Result<(Stream, Greeting, Instant)> {
     let mut link = place.visitor.open(place.address, LOGIN_MAX)?;
     let began = link.began;
     let (_, payload) = packet::read(&mut link)?;
@@ -47,14 +57,25 @@ pub(super) fn secured(place: &Place<'_>, database: Option<&str>) -> io::Result<(
     }
     let greeting = Greeting::parse(&payload).ok_or_else(|| io::Error::other("no greeting"))?;
     packet::write(&mut link, 1, &packet::ssl_request_for(database))?;
-    let client = Client::new(&Offer { versions: BOTH, sni: true, alpn: &[] }).map_err(io::Error::other)?;
+    let client = Client::new(&Offer {
+        versions: BOTH,
+        sni: true,
+        alpn: &[],
+    })
+    .map_err(io::Error::other)?;
     let connection = client.begin(&place.name).map_err(io::Error::other)?;
-    let shaken = tls::shake(connection, link).map_err(|(error, _)| io::Error::other(tls::reason(&error)))?;
+    let shaken =
+        tls::shake(connection, link).map_err(|(error, _)| io::Error::other(tls::reason(&error)))?;
     // Another server may stand behind the same address.
     let chain = Chain::read(client.chain()).map_err(io::Error::other)?;
     let now = OffsetDateTime::now_utc();
-    let trusted = !matches!(chain.trust(place.settings.roots.as_ref(), now), Trust::None(_));
-    let current = chain.leaf().is_some_and(|leaf| leaf.not_before <= now && now < leaf.not_after);
+    let trusted = !matches!(
+        chain.trust(place.settings.roots.as_ref(), now),
+        Trust::None(_)
+    );
+    let current = chain
+        .leaf()
+        .is_some_and(|leaf| leaf.not_before <= now && now < leaf.not_after);
     if trusted && current && chain.is_for(&place.name) {
         Ok((shaken.stream, greeting, began))
     } else {
@@ -99,7 +120,13 @@ struct In {
 
 fn first_row(place: &Place<'_>, account: &Account, database: Option<&str>) -> Result<In, Failed> {
     let (mut stream, greeting, began) = secured(place, database)?;
-    let course = login::login(&mut stream, &greeting, &account.user, &account.password, database)?;
+    let course = login::login(
+        &mut stream,
+        &greeting,
+        &account.user,
+        &account.password,
+        database,
+    )?;
     if let Outcome::Refused(error) = course.outcome {
         return Err(Failed::Refused(error));
     }
@@ -119,9 +146,16 @@ fn report(result: Result<In, Failed>, account: &Account, sheet: &mut Sheet) -> b
                 Some(version) => &format!("; the server sees {version}"),
                 None => "",
             };
-            sheet.pass(Kind::Login, format!("as {}, and SELECT 1{seen}", account.user));
+            sheet.pass(
+                Kind::Login,
+                format!("as {}, and SELECT 1{seen}", account.user),
+            );
             let evidence = format!("{:.3} s from the connect on", took.as_secs_f64());
-            let verdict = if took > FIRST_ROW_WISHED { Sheet::warn } else { Sheet::pass };
+            let verdict = if took > FIRST_ROW_WISHED {
+                Sheet::warn
+            } else {
+                Sheet::pass
+            };
             verdict(sheet, Kind::FirstRow, evidence);
             true
         }
@@ -134,7 +168,10 @@ fn report(result: Result<In, Failed>, account: &Account, sheet: &mut Sheet) -> b
             let why = tls::reason(&error);
             sheet.fail(Kind::Login, &why);
             if error.kind() == io::ErrorKind::TimedOut {
-                sheet.fail(Kind::FirstRow, format!("none within {} s", LOGIN_MAX.as_secs()));
+                sheet.fail(
+                    Kind::FirstRow,
+                    format!("none within {} s", LOGIN_MAX.as_secs()),
+                );
             } else {
                 sheet.skip(Kind::FirstRow, "no login");
             }

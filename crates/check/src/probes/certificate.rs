@@ -1,5 +1,5 @@
-//! The chain that was sent: whole, trusted, for this name, valid, strong; and whether the name's other addresses send a
-//! good one too. It sends no login.
+//! The chain that was sent: whole, trusted, for this name, valid, strong; and whether the name's
+//! other addresses send a good one too. It sends no login.
 
 use super::Place;
 use crate::chain::{Chain, Facts, Shape, Trust, mozilla};
@@ -31,7 +31,9 @@ pub(crate) fn judge(
             return false;
         }
     };
-    let Some(leaf) = chain.leaf() else { return false };
+    let Some(leaf) = chain.leaf() else {
+        return false;
+    };
     let roots = settings.roots.as_ref();
     shape(roots, &chain, sheet);
     let trusted = trust(roots, &chain, now, sheet);
@@ -50,17 +52,34 @@ pub(crate) fn elsewhere(place: &Place<'_>, others: &[SocketAddr], sheet: &mut Sh
     if others.is_empty() {
         return sheet.skip(Kind::EveryAddress, "one address only");
     }
-    let faults: Vec<_> = others.iter().filter_map(|address| Some((address, fault(place, *address)?))).collect();
+    let faults: Vec<_> = others
+        .iter()
+        .filter_map(|address| Some((address, fault(place, *address)?)))
+        .collect();
     if faults.is_empty() {
-        return sheet.pass(Kind::EveryAddress, format!("the other {} verify too", others.len()));
+        return sheet.pass(
+            Kind::EveryAddress,
+            format!("the other {} verify too", others.len()),
+        );
     }
-    let words: Vec<_> = faults.iter().map(|(address, why)| format!("{address}: {why}")).collect();
+    let words: Vec<_> = faults
+        .iter()
+        .map(|(address, why)| format!("{address}: {why}"))
+        .collect();
     sheet.fail(Kind::EveryAddress, words.join("; "));
 }
 
 fn fault(place: &Place<'_>, address: SocketAddr) -> Option<String> {
-    let there = Place { address, name: place.name.clone(), ..*place };
-    let client = match Client::new(&Offer { versions: BOTH, sni: true, alpn: &[] }) {
+    let there = Place {
+        address,
+        name: place.name.clone(),
+        ..*place
+    };
+    let client = match Client::new(&Offer {
+        versions: BOTH,
+        sni: true,
+        alpn: &[],
+    }) {
         Ok(client) => client,
         Err(error) => return Some(error.to_string()),
     };
@@ -82,28 +101,46 @@ fn fault(place: &Place<'_>, address: SocketAddr) -> Option<String> {
 
 fn shape(private: Option<&Roots>, chain: &Chain, sheet: &mut Sheet) {
     let public = mozilla();
-    let roots: Vec<&RootCertStore> = std::iter::once(&public).chain(private.map(|r| &r.store)).collect();
+    let roots: Vec<&RootCertStore> = std::iter::once(&public)
+        .chain(private.map(|r| &r.store))
+        .collect();
     match chain.shape(&roots) {
-        Shape::Whole { certificates: 1, top } => sheet.pass(Kind::ChainSent, format!("1 certificate, under {top}")),
+        Shape::Whole {
+            certificates: 1,
+            top,
+        } => sheet.pass(Kind::ChainSent, format!("1 certificate, under {top}")),
         Shape::Whole { certificates, top } => {
-            sheet.pass(Kind::ChainSent, format!("{certificates} certificates, up to {top}"));
+            sheet.pass(
+                Kind::ChainSent,
+                format!("{certificates} certificates, up to {top}"),
+            );
         }
         Shape::Untidy(how) => sheet.warn(Kind::ChainSent, how),
         Shape::Unknown(issuer) if private.is_none() => {
-            sheet.skip(Kind::ChainSent, format!("`{issuer}` is no public CA: its file can be given with --ca"));
+            sheet.skip(
+                Kind::ChainSent,
+                format!("`{issuer}` is no public CA: its file can be given with --ca"),
+            );
         }
         Shape::Missing(issuer) | Shape::Unknown(issuer) => {
-            sheet.fail(Kind::ChainSent, format!("the issuer `{issuer}` was not sent, and is no known root"));
+            sheet.fail(
+                Kind::ChainSent,
+                format!("the issuer `{issuer}` was not sent, and is no known root"),
+            );
         }
     }
 }
 
 fn trust(roots: Option<&Roots>, chain: &Chain, now: OffsetDateTime, sheet: &mut Sheet) -> bool {
     match chain.trust(roots, now) {
-        Trust::Public if roots.is_some() => sheet.pass(Kind::Trust, "public: the CA file is not needed"),
+        Trust::Public if roots.is_some() => {
+            sheet.pass(Kind::Trust, "public: the CA file is not needed")
+        }
         Trust::Public => sheet.pass(Kind::Trust, "public: a root of Mozilla's list"),
         Trust::Private => {
-            let file = roots.map(|r| r.file.display().to_string()).unwrap_or_default();
+            let file = roots
+                .map(|r| r.file.display().to_string())
+                .unwrap_or_default();
             sheet.pass(Kind::Trust, format!("private: a root of {file}"));
         }
         Trust::None(why) => {
@@ -118,7 +155,11 @@ fn names(name: &ServerName<'_>, chain: &Chain, leaf: &Facts, sheet: &mut Sheet) 
     let mut names: Vec<&str> = leaf.names.iter().map(String::as_str).collect();
     let more = names.len().saturating_sub(NAMES_SHOWN);
     names.truncate(NAMES_SHOWN);
-    let mut text = if names.is_empty() { format!("no alternative names; {}", leaf.subject) } else { names.join(", ") };
+    let mut text = if names.is_empty() {
+        format!("no alternative names; {}", leaf.subject)
+    } else {
+        names.join(", ")
+    };
     if more > 0 {
         text.push_str(&format!(" and {more} more"));
     }
@@ -133,36 +174,72 @@ fn names(name: &ServerName<'_>, chain: &Chain, leaf: &Facts, sheet: &mut Sheet) 
 
 fn validity(leaf: &Facts, now: OffsetDateTime) -> (Verdict, String) {
     if now < leaf.not_before {
-        return (Verdict::Fail, format!("valid only from {}", leaf.not_before.date()));
+        return (
+            Verdict::Fail,
+            format!("valid only from {}", leaf.not_before.date()),
+        );
     }
     if now >= leaf.not_after {
-        return (Verdict::Fail, format!("expired on {}", leaf.not_after.date()));
+        return (
+            Verdict::Fail,
+            format!("expired on {}", leaf.not_after.date()),
+        );
     }
     let left = leaf.not_after - now;
     let life = leaf.not_after - leaf.not_before;
-    let evidence = format!("{} of {} days left, until {}", left.whole_days(), life.whole_days(), leaf.not_after.date());
+    let evidence = format!(
+        "{} of {} days left, until {}",
+        left.whole_days(),
+        life.whole_days(),
+        leaf.not_after.date()
+    );
     let share = left.as_seconds_f64() / life.as_seconds_f64();
-    (if share < LIFE_LEFT_WISHED { Verdict::Warn } else { Verdict::Pass }, evidence)
+    (
+        if share < LIFE_LEFT_WISHED {
+            Verdict::Warn
+        } else {
+            Verdict::Pass
+        },
+        evidence,
+    )
 }
 
 fn strength(chain: &Chain) -> (Verdict, String) {
     let public = mozilla();
     for facts in &chain.facts {
         if facts.key.is_weak() {
-            return (Verdict::Fail, format!("{} has {}", facts.subject, facts.key));
+            return (
+                Verdict::Fail,
+                format!("{} has {}", facts.subject, facts.key),
+            );
         }
         // Nobody checks a root's signature, be it its own or that of an older root.
         if facts.has_weak_signature() && !facts.is_self_issued() && !facts.is_named_in(&public) {
-            return (Verdict::Fail, format!("{} is signed with SHA-1 or MD5", facts.subject));
+            return (
+                Verdict::Fail,
+                format!("{} is signed with SHA-1 or MD5", facts.subject),
+            );
         }
     }
-    (Verdict::Pass, chain.facts.iter().map(|f| f.key.to_string()).collect::<Vec<_>>().join(", "))
+    (
+        Verdict::Pass,
+        chain
+            .facts
+            .iter()
+            .map(|f| f.key.to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
+    )
 }
 
 fn x1() -> RootCertStore {
     let is_x1 = |subject: &[u8]| subject.windows(12).any(|w| w == b"ISRG Root X1");
-    let anchors = webpki_roots::TLS_SERVER_ROOTS.iter().filter(|root| is_x1(root.subject.as_ref()));
-    RootCertStore { roots: anchors.cloned().collect() }
+    let anchors = webpki_roots::TLS_SERVER_ROOTS
+        .iter()
+        .filter(|root| is_x1(root.subject.as_ref()));
+    RootCertStore {
+        roots: anchors.cloned().collect(),
+    }
 }
 
 fn pinned(chain: &Chain, x1: &RootCertStore, now: OffsetDateTime) -> (Verdict, String) {
@@ -170,7 +247,10 @@ fn pinned(chain: &Chain, x1: &RootCertStore, now: OffsetDateTime) -> (Verdict, S
         return (Verdict::Skip, "not a chain of Let's Encrypt".to_owned());
     }
     match chain.verify(x1, now) {
-        Ok(()) => (Verdict::Pass, "it verifies with ISRG Root X1 alone".to_owned()),
+        Ok(()) => (
+            Verdict::Pass,
+            "it verifies with ISRG Root X1 alone".to_owned(),
+        ),
         Err(why) => (Verdict::Warn, format!("with ISRG Root X1 alone: {why}")),
     }
 }

@@ -1,5 +1,6 @@
-//! Logins that must fail: the user of --user with a made-up password, and users that nobody has. Do they look alike? It
-//! sends no real password, and nothing before the certificate has been verified.
+//! Logins that must fail: the user of --user with a made-up password, and users that nobody has. Do
+//! they look alike? It sends no real password, and nothing before the certificate has been
+//! verified.
 
 use super::Place;
 use super::account::secured;
@@ -28,19 +29,35 @@ impl Denied {
     }
 
     fn exchange(&self) -> String {
-        if self.course.is_empty() { "at once".to_owned() } else { self.course.join(", ") }
+        if self.course.is_empty() {
+            "at once".to_owned()
+        } else {
+            self.course.join(", ")
+        }
     }
 }
 
 pub(crate) fn judge(place: &Place<'_>, account: &Account, sheet: &mut Sheet) {
-    let (known, unknown) = match (denied(place, &account.user), denied(place, &stranger(&account.user))) {
+    let (known, unknown) = match (
+        denied(place, &account.user),
+        denied(place, &stranger(&account.user)),
+    ) {
         (Ok(known), Ok(unknown)) => (known, unknown),
         (Err(why), _) | (_, Err(why)) => return sheet.skip(Kind::Denial, why),
     };
-    if let Some(other) = [&known, &unknown].into_iter().find(|d| says_nothing(&d.error)) {
-        sheet.skip(Kind::Denial, format!("no password was judged: {}", other.error));
+    if let Some(other) = [&known, &unknown]
+        .into_iter()
+        .find(|d| says_nothing(&d.error))
+    {
+        sheet.skip(
+            Kind::Denial,
+            format!("no password was judged: {}", other.error),
+        );
     } else if (known.error.code, known.text()) != (unknown.error.code, unknown.text()) {
-        sheet.fail(Kind::Denial, format!("known user: {}; unknown: {}", known.error, unknown.error));
+        sheet.fail(
+            Kind::Denial,
+            format!("known user: {}; unknown: {}", known.error, unknown.error),
+        );
     } else if known.course != unknown.course {
         exchanges(place, &known, unknown, sheet);
     } else {
@@ -52,7 +69,11 @@ pub(crate) fn judge(place: &Place<'_>, account: &Account, sheet: &mut Sheet) {
             unknown.took.as_millis()
         );
         let apart = known.took.abs_diff(unknown.took);
-        let verdict = if apart > DENIAL_BAND { Sheet::warn } else { Sheet::pass };
+        let verdict = if apart > DENIAL_BAND {
+            Sheet::warn
+        } else {
+            Sheet::pass
+        };
         verdict(sheet, Kind::Denial, evidence);
     }
 }
@@ -62,8 +83,8 @@ fn says_nothing(error: &ErrPacket) -> bool {
     error.says_busy() || matches!(error.code, 1152..=1161 | 2000..=2099 | 9001)
 }
 
-/// MySQL picks an unknown user's plugin by the name: another exchange then tells nothing, as long as some unknown user
-/// is given the known one's.
+/// MySQL picks an unknown user's plugin by the name: another exchange then tells nothing, as long
+/// as some unknown user is given the known one's.
 fn exchanges(place: &Place<'_>, known: &Denied, first: Denied, sheet: &mut Sheet) {
     let mut strangers = vec![first];
     while let Some(last) = strangers.last().filter(|last| last.course != known.course) {
@@ -75,10 +96,19 @@ fn exchanges(place: &Place<'_>, known: &Denied, first: Denied, sheet: &mut Sheet
             Err(why) => return sheet.skip(Kind::Denial, why),
         }
     }
-    let (Some(first), Some(last)) = (strangers.first(), strangers.last()) else { return };
-    let evidence = format!("known user: {}; unknown: {}", known.exchange(), first.exchange());
+    let (Some(first), Some(last)) = (strangers.first(), strangers.last()) else {
+        return;
+    };
+    let evidence = format!(
+        "known user: {}; unknown: {}",
+        known.exchange(),
+        first.exchange()
+    );
     if last.course == known.course {
-        sheet.pass(Kind::Denial, "the exchange varies with the name, for unknown users too");
+        sheet.pass(
+            Kind::Denial,
+            "the exchange varies with the name, for unknown users too",
+        );
     } else if strangers.iter().all(|s| s.course == first.course) {
         sheet.fail(Kind::Denial, evidence);
     } else {
@@ -91,10 +121,16 @@ fn denied(place: &Place<'_>, user: &str) -> Result<Denied, String> {
     let (mut stream, greeting, _) = secured(place, None).map_err(|e| tls::reason(&e))?;
     let password = made_up_password();
     let began = Instant::now();
-    let course = login::login(&mut stream, &greeting, user, &password, None).map_err(|e| tls::reason(&e))?;
+    let course =
+        login::login(&mut stream, &greeting, user, &password, None).map_err(|e| tls::reason(&e))?;
     let Course { steps, outcome } = course;
     match outcome {
-        Outcome::Refused(error) => Ok(Denied { user: user.to_owned(), course: steps, error, took: began.elapsed() }),
+        Outcome::Refused(error) => Ok(Denied {
+            user: user.to_owned(),
+            course: steps,
+            error,
+            took: began.elapsed(),
+        }),
         Outcome::In => Err(format!("{user} was let in with a made-up password")),
     }
 }

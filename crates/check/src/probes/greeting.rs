@@ -1,4 +1,5 @@
-//! The first packet: is it MySQL, does it offer TLS, what do old drivers make of its version. It sends nothing.
+//! The first packet: is it MySQL, does it offer TLS, what do old drivers make of its version. It
+//! sends nothing.
 
 use super::Place;
 use crate::finding::Kind;
@@ -26,7 +27,9 @@ pub(crate) fn meet(place: &Place<'_>, sheet: &mut Sheet) -> Result<(Greeting, Li
     // What was found at several addresses stands already.
     sheet.pass_if_open(Kind::Addresses, format!("{ip}, connected in {took} ms"));
     match first_packet(&mut link) {
-        Ok(payload) => greeting(&payload, sheet).map(|g| (g, link)).ok_or("no MySQL greeting"),
+        Ok(payload) => greeting(&payload, sheet)
+            .map(|g| (g, link))
+            .ok_or("no MySQL greeting"),
         Err(evidence) => {
             sheet.fail(Kind::Greeting, evidence);
             Err("no MySQL greeting")
@@ -36,16 +39,18 @@ pub(crate) fn meet(place: &Place<'_>, sheet: &mut Sheet) -> Result<(Greeting, Li
 
 fn first_packet(link: &mut Link) -> Result<Vec<u8>, String> {
     link.mark();
-    crate::packet::read(link).map(|(_, payload)| payload).map_err(|error| match link.first() {
-        [] => End::of(&error).words().to_owned(),
-        // What is no packet is often text.
-        some => {
-            let mut bytes = some.to_vec();
-            link.end_in(std::time::Duration::from_millis(200));
-            bytes.extend(link.gather(SAMPLE).0);
-            format!("no MySQL packet: {}", shown(&bytes))
-        }
-    })
+    crate::packet::read(link)
+        .map(|(_, payload)| payload)
+        .map_err(|error| match link.first() {
+            [] => End::of(&error).words().to_owned(),
+            // What is no packet is often text.
+            some => {
+                let mut bytes = some.to_vec();
+                link.end_in(std::time::Duration::from_millis(200));
+                bytes.extend(link.gather(SAMPLE).0);
+                format!("no MySQL packet: {}", shown(&bytes))
+            }
+        })
 }
 
 fn greeting(payload: &[u8], sheet: &mut Sheet) -> Option<Greeting> {
@@ -55,14 +60,23 @@ fn greeting(payload: &[u8], sheet: &mut Sheet) -> Option<Greeting> {
     }
     let parsed = Greeting::parse(payload).filter(|g| g.protocol == 10);
     let Some(greeting) = parsed else {
-        sheet.fail(Kind::Greeting, format!("no greeting of protocol 10: {}", shown(payload)));
+        sheet.fail(
+            Kind::Greeting,
+            format!("no greeting of protocol 10: {}", shown(payload)),
+        );
         return None;
     };
-    sheet.pass(Kind::Greeting, format!("{}, {}", greeting.version, greeting.plugin));
+    sheet.pass(
+        Kind::Greeting,
+        format!("{}, {}", greeting.version, greeting.plugin),
+    );
     if offers_tls(&greeting) {
         sheet.pass(Kind::TlsOffered, "CLIENT_SSL is set");
     } else {
-        sheet.fail(Kind::TlsOffered, format!("capabilities {:08x} lack CLIENT_SSL", greeting.capabilities));
+        sheet.fail(
+            Kind::TlsOffered,
+            format!("capabilities {:08x} lack CLIENT_SSL", greeting.capabilities),
+        );
     }
     version(&greeting, sheet);
     Some(greeting)
@@ -78,13 +92,19 @@ fn version(greeting: &Greeting, sheet: &mut Sheet) {
         Some((5, 6, patch)) => patch >= 46,
         Some(number) => number >= (5, 7, 28),
         None => {
-            sheet.warn(Kind::Version, format!("{} is no version number", greeting.version));
+            sheet.warn(
+                Kind::Version,
+                format!("{} is no version number", greeting.version),
+            );
             return;
         }
     };
     if new_enough {
         sheet.pass(Kind::Version, &greeting.version);
     } else {
-        sheet.warn(Kind::Version, format!("{} counts as older than 5.7.28", greeting.version));
+        sheet.warn(
+            Kind::Version,
+            format!("{} counts as older than 5.7.28", greeting.version),
+        );
     }
 }

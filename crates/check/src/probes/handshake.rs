@@ -1,5 +1,5 @@
-//! What modern clients do: TLS 1.3 and 1.2, tickets, a split hello, ALPN. It gives the chain that was sent, and never
-//! sends a login.
+//! What modern clients do: TLS 1.3 and 1.2, tickets, a split hello, ALPN. It gives the chain that
+//! was sent, and never sends a login.
 
 use super::Place;
 use crate::finding::Kind;
@@ -33,7 +33,12 @@ pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
 }
 
 fn client(versions: &'static [&'static rustls::SupportedProtocolVersion]) -> Option<Client> {
-    Client::new(&Offer { versions, sni: true, alpn: &[] }).ok()
+    Client::new(&Offer {
+        versions,
+        sni: true,
+        alpn: &[],
+    })
+    .ok()
 }
 
 /// The handshake, the tickets after it, and a second one that may use them.
@@ -79,24 +84,39 @@ fn quiet(first: &[u8], sheet: &mut Sheet) {
     match first {
         [22 | 21, 3, ..] => sheet.pass(Kind::Quiet, "the first byte is a TLS record's"),
         [] => sheet.skip(Kind::Quiet, "nothing came"),
-        other => sheet.fail(Kind::Quiet, format!("bytes that are no TLS: {}", hex(other))),
+        other => sheet.fail(
+            Kind::Quiet,
+            format!("bytes that are no TLS: {}", hex(other)),
+        ),
     }
 }
 
 /// `kind` is the handshake's own finding: it tells whether the server went on without one.
 fn asked_for_certificate(client: &Client, kind: Kind, sheet: &mut Sheet) {
     if client.was_asked_for_certificate() {
-        let then = if sheet.has_passed(kind) { "none was needed" } else { "without one the handshake failed" };
-        sheet.fail(Kind::ClientCertificate, format!("a CertificateRequest came; {then}"));
+        let then = if sheet.has_passed(kind) {
+            "none was needed"
+        } else {
+            "without one the handshake failed"
+        };
+        sheet.fail(
+            Kind::ClientCertificate,
+            format!("a CertificateRequest came; {then}"),
+        );
     } else if !client.chain().is_empty() {
         sheet.pass_if_open(Kind::ClientCertificate, "no CertificateRequest came");
     }
 }
 
-/// They come with or right after the server's last flight; nothing else may come yet, but for an alert, which is given.
+/// They come with or right after the server's last flight; nothing else may come yet, but for an
+/// alert, which is given.
 fn take_tickets(shaken: &mut Shaken) -> Option<io::Error> {
     shaken.stream.sock.end_in(TICKET_WAIT);
-    shaken.stream.read(&mut [0]).err().filter(|error| tls::alert(error).is_some())
+    shaken
+        .stream
+        .read(&mut [0])
+        .err()
+        .filter(|error| tls::alert(error).is_some())
 }
 
 /// Ends TLS in order, so that the server need not wonder.
@@ -110,8 +130,14 @@ fn resumption(place: &Place<'_>, client: &Client, sheet: &mut Sheet) {
     let tickets = client.tickets();
     match client.early_data() {
         0 if tickets == 0 => sheet.pass(Kind::EarlyData, "no tickets came before a login"),
-        0 => sheet.pass(Kind::EarlyData, format!("none of {tickets} allows early data")),
-        bytes => sheet.fail(Kind::EarlyData, format!("a ticket allows {bytes} bytes of early data")),
+        0 => sheet.pass(
+            Kind::EarlyData,
+            format!("none of {tickets} allows early data"),
+        ),
+        bytes => sheet.fail(
+            Kind::EarlyData,
+            format!("a ticket allows {bytes} bytes of early data"),
+        ),
     }
     if tickets == 0 {
         sheet.pass(Kind::Resumption, "no tickets came before a login");
@@ -124,17 +150,26 @@ fn resumption(place: &Place<'_>, client: &Client, sheet: &mut Sheet) {
             if taken {
                 sheet.pass(Kind::Resumption, format!("resumed with one of {tickets}"));
             } else {
-                sheet.warn(Kind::Resumption, format!("{tickets} given, but a full handshake followed"));
+                sheet.warn(
+                    Kind::Resumption,
+                    format!("{tickets} given, but a full handshake followed"),
+                );
             }
         }
-        Err((error, _)) => sheet.warn(Kind::Resumption, format!("with a ticket: {}", tls::reason(&error))),
+        Err((error, _)) => sheet.warn(
+            Kind::Resumption,
+            format!("with a ticket: {}", tls::reason(&error)),
+        ),
     }
 }
 
 fn split(place: &Place<'_>, sheet: &mut Sheet) {
     match split_shake(place) {
         Ok(shaken) => {
-            sheet.pass(Kind::SplitHello, format!("36 single bytes and two halves: {}", shaken.facts()));
+            sheet.pass(
+                Kind::SplitHello,
+                format!("36 single bytes and two halves: {}", shaken.facts()),
+            );
             goodbye(shaken);
         }
         Err(error) => sheet.fail(Kind::SplitHello, tls::reason(&error)),
@@ -142,7 +177,12 @@ fn split(place: &Place<'_>, sheet: &mut Sheet) {
 }
 
 fn split_shake(place: &Place<'_>) -> io::Result<Shaken> {
-    let client = Client::new(&Offer { versions: BOTH, sni: true, alpn: &[] }).map_err(io::Error::other)?;
+    let client = Client::new(&Offer {
+        versions: BOTH,
+        sni: true,
+        alpn: &[],
+    })
+    .map_err(io::Error::other)?;
     let mut connection = client.begin(&place.name).map_err(io::Error::other)?;
     let mut link = place.greeted()?;
     for byte in packet::frame(1, &packet::ssl_request()) {
@@ -159,7 +199,13 @@ fn split_shake(place: &Place<'_>) -> io::Result<Shaken> {
 }
 
 fn alpn(place: &Place<'_>, sheet: &mut Sheet) {
-    let Ok(client) = Client::new(&Offer { versions: BOTH, sni: true, alpn: WEB_PROTOCOLS }) else { return };
+    let Ok(client) = Client::new(&Offer {
+        versions: BOTH,
+        sni: true,
+        alpn: WEB_PROTOCOLS,
+    }) else {
+        return;
+    };
     match place.shake(&client, &place.name) {
         Ok(shaken) => match shaken.stream.conn.alpn_protocol().map(<[u8]>::to_vec) {
             Some(chosen) => sheet.fail(Kind::Alpn, format!("it chose {}", packet::lossy(&chosen))),

@@ -1,5 +1,5 @@
-//! The probes, one file per topic: each opens its own connections at one place and writes its own findings. None looks
-//! at another's.
+//! The probes, one file per topic: each opens its own connections at one place and writes its own
+//! findings. None looks at another's.
 
 pub(crate) mod account;
 pub(crate) mod again;
@@ -51,9 +51,15 @@ impl Place<'_> {
     }
 
     /// A whole handshake; the link comes back where it failed, for its first bytes.
-    pub fn shake(&self, client: &Client, name: &ServerName<'static>) -> Result<Shaken, (io::Error, Option<Link>)> {
+    pub fn shake(
+        &self,
+        client: &Client,
+        name: &ServerName<'static>,
+    ) -> Result<Shaken, (io::Error, Option<Link>)> {
         let link = self.asked().map_err(|e| (e, None))?;
-        let connection = client.begin(name).map_err(|e| (io::Error::other(e), None))?;
+        let connection = client
+            .begin(name)
+            .map_err(|e| (io::Error::other(e), None))?;
         tls::shake(connection, link).map_err(|(e, link)| (e, Some(link)))
     }
 }

@@ -1,5 +1,5 @@
-//! What a client in clear text meets: refused before anything of it is judged, or not. It sends made-up users and
-//! random proofs only.
+//! What a client in clear text meets: refused before anything of it is judged, or not. It sends
+//! made-up users and random proofs only.
 
 use super::Place;
 use crate::finding::Kind;
@@ -32,7 +32,11 @@ pub(crate) fn judge(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
     plaintext(place, greeting, sheet);
     // Without TLS on offer a server may ignore the bit: the finding above has said all.
     if greeting.capabilities & SSL != 0 {
-        refused(sheet, Kind::TlsBit, ask(place, &packet::frame(1, &login(greeting, ORDINARY | SSL))));
+        refused(
+            sheet,
+            Kind::TlsBit,
+            ask(place, &packet::frame(1, &login(greeting, ORDINARY | SSL))),
+        );
         let mut bytes = packet::frame(1, &packet::ssl_request());
         bytes.extend(packet::frame(2, &login(greeting, ORDINARY)));
         bytes.extend(packet::frame(0, b"\x03SELECT 'tidegate-check'"));
@@ -45,9 +49,20 @@ fn login(greeting: &Greeting, capabilities: u32) -> Vec<u8> {
     let _ = getrandom::fill(&mut proof);
     let long = [proof, proof].concat();
     // The length that the plugin wants, or it would be refused for its form.
-    let proof = if greeting.plugin == "caching_sha2_password" { long.get(..32) } else { long.get(..20) };
+    let proof = if greeting.plugin == "caching_sha2_password" {
+        long.get(..32)
+    } else {
+        long.get(..20)
+    };
     let proof = proof.unwrap_or_default();
-    Login { capabilities, user: NOBODY, proof, database: None, plugin: &greeting.plugin }.bytes()
+    Login {
+        capabilities,
+        user: NOBODY,
+        proof,
+        database: None,
+        plugin: &greeting.plugin,
+    }
+    .bytes()
 }
 
 fn ask(place: &Place<'_>, bytes: &[u8]) -> Result<Answer, String> {
@@ -102,18 +117,27 @@ fn packet_answer(payload: &[u8]) -> Option<Answer> {
 
 /// What an AuthSwitch names; before 4.1 it had no name.
 fn plugin(payload: &[u8]) -> String {
-    let name = payload.get(1..).and_then(|rest| rest.split(|b| *b == 0).next());
-    name.filter(|name| !name.is_empty()).map_or_else(|| "the old password".to_owned(), packet::lossy)
+    let name = payload
+        .get(1..)
+        .and_then(|rest| rest.split(|b| *b == 0).next());
+    name.filter(|name| !name.is_empty())
+        .map_or_else(|| "the old password".to_owned(), packet::lossy)
 }
 
 /// A password was looked at, or a user: the door was open.
 fn was_judged(error: &ErrPacket) -> bool {
-    matches!(error.code, 1044 | 1045 | 1049 | 1524 | 1698 | 1820 | 3118 | 4151)
+    matches!(
+        error.code,
+        1044 | 1045 | 1049 | 1524 | 1698 | 1820 | 3118 | 4151
+    )
 }
 
 fn names_tls(error: &ErrPacket) -> bool {
     let text = error.text.to_lowercase();
-    error.code == 3159 || ["tls", "ssl", "secure transport", "insecure"].iter().any(|word| text.contains(word))
+    error.code == 3159
+        || ["tls", "ssl", "secure transport", "insecure"]
+            .iter()
+            .any(|word| text.contains(word))
 }
 
 fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
@@ -124,12 +148,19 @@ fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
             sheet.skip(Kind::PlaintextText, error.to_string());
         }
         Ok(Answer::Error(error)) if was_judged(&error) => {
-            sheet.fail(Kind::Plaintext, format!("the login was judged in clear text: {error}"));
+            sheet.fail(
+                Kind::Plaintext,
+                format!("the login was judged in clear text: {error}"),
+            );
             sheet.skip(Kind::PlaintextText, "it was not refused");
         }
         Ok(Answer::Error(error)) => {
             sheet.pass(Kind::Plaintext, format!("error {}", error.code));
-            let verdict = if names_tls(&error) { Sheet::pass } else { Sheet::warn };
+            let verdict = if names_tls(&error) {
+                Sheet::pass
+            } else {
+                Sheet::warn
+            };
             verdict(sheet, Kind::PlaintextText, error.to_string());
         }
         Ok(Answer::Taken(what)) => {
@@ -142,13 +173,22 @@ fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
         }
         Ok(Answer::Ended(end)) => {
             sheet.pass(Kind::Plaintext, end.words());
-            sheet.warn(Kind::PlaintextText, format!("{}: {unexplained}", end.words()));
+            sheet.warn(
+                Kind::PlaintextText,
+                format!("{}: {unexplained}", end.words()),
+            );
         }
         Ok(Answer::Alert(alert)) => {
-            sheet.pass(Kind::Plaintext, format!("alert {alert} ({})", hello::alert_name(alert)));
+            sheet.pass(
+                Kind::Plaintext,
+                format!("alert {alert} ({})", hello::alert_name(alert)),
+            );
             sheet.warn(Kind::PlaintextText, unexplained);
         }
-        Ok(Answer::Strange(bytes)) => sheet.fail(Kind::Plaintext, format!("a strange answer: {}", shown(&bytes))),
+        Ok(Answer::Strange(bytes)) => sheet.fail(
+            Kind::Plaintext,
+            format!("a strange answer: {}", shown(&bytes)),
+        ),
         Err(why) => sheet.skip(Kind::Plaintext, why),
     }
 }
@@ -157,13 +197,20 @@ fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
 fn refused(sheet: &mut Sheet, kind: Kind, answer: Result<Answer, String>) {
     match answer {
         Ok(Answer::Error(error)) if error.says_busy() => sheet.skip(kind, error.to_string()),
-        Ok(Answer::Error(error)) if was_judged(&error) => sheet.fail(kind, format!("it was judged: {error}")),
+        Ok(Answer::Error(error)) if was_judged(&error) => {
+            sheet.fail(kind, format!("it was judged: {error}"))
+        }
         Ok(Answer::Error(error)) => sheet.pass(kind, error.to_string()),
         Ok(Answer::Taken(what)) => sheet.fail(kind, format!("answered with {what}")),
-        Ok(Answer::Alert(alert)) => sheet.pass(kind, format!("alert {alert} ({})", hello::alert_name(alert))),
+        Ok(Answer::Alert(alert)) => sheet.pass(
+            kind,
+            format!("alert {alert} ({})", hello::alert_name(alert)),
+        ),
         Ok(Answer::Ended(End::Silent)) => sheet.pass(kind, "no answer: it waits for TLS"),
         Ok(Answer::Ended(end)) => sheet.pass(kind, end.words()),
-        Ok(Answer::Strange(bytes)) => sheet.fail(kind, format!("a strange answer: {}", shown(&bytes))),
+        Ok(Answer::Strange(bytes)) => {
+            sheet.fail(kind, format!("a strange answer: {}", shown(&bytes)))
+        }
         Err(why) => sheet.skip(kind, why),
     }
 }

@@ -1,5 +1,6 @@
-//! Three connections that waste time: silent after the greeting, silent after the TLS request, and one that sends a
-//! packet a byte at a time; how long may each hold its place? It sends nothing that anybody would have to work for.
+//! Three connections that waste time: silent after the greeting, silent after the TLS request, and
+//! one that sends a packet a byte at a time; how long may each hold its place? It sends nothing
+//! that anybody would have to work for.
 
 use super::Place;
 use crate::finding::Verdict;
@@ -16,15 +17,26 @@ const GOODBYE_MAX: usize = 4096;
 /// Watches all at once; `held` has been greeted already.
 pub(crate) fn watch(place: &Place<'_>, held: Link, greeting: &Greeting) -> (Verdict, String) {
     let wait = place.settings.silence_max;
-    let stalled = if offers_tls(greeting) { place.asked().ok() } else { None };
+    let stalled = if offers_tls(greeting) {
+        place.asked().ok()
+    } else {
+        None
+    };
     let dripping = place.greeted().ok();
     std::thread::scope(|scope| {
         let stalled = stalled.map(|link| scope.spawn(move || silent(link, wait)));
         let dripping = dripping.map(|link| scope.spawn(move || drip(link, wait)));
         let mut seen = vec![("idle", silent(held, wait))];
         // A watcher that could not watch says nothing.
-        let others = [("idle after the TLS request", stalled), ("dripping", dripping)];
-        seen.extend(others.into_iter().filter_map(|(what, one)| Some((what, one?.join().ok()?))));
+        let others = [
+            ("idle after the TLS request", stalled),
+            ("dripping", dripping),
+        ];
+        seen.extend(
+            others
+                .into_iter()
+                .filter_map(|(what, one)| Some((what, one?.join().ok()?))),
+        );
         verdict(&seen, wait)
     })
 }
@@ -64,5 +76,12 @@ fn verdict(seen: &[(&str, Option<u64>)], wait: Duration) -> (Verdict, String) {
         None => format!("{what}: still open after {} s", wait.as_secs()),
     };
     let evidence = seen.iter().map(words).collect::<Vec<_>>().join("; ");
-    (if seen.iter().all(|(_, after)| after.is_some()) { Verdict::Pass } else { Verdict::Warn }, evidence)
+    (
+        if seen.iter().all(|(_, after)| after.is_some()) {
+            Verdict::Pass
+        } else {
+            Verdict::Warn
+        },
+        evidence,
+    )
 }

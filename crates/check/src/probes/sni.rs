@@ -1,4 +1,5 @@
-//! Clients that send no name, and clients that ask for another. It reads certificates and sends no login.
+//! Clients that send no name, and clients that ask for another. It reads certificates and sends no
+//! login.
 
 use super::Place;
 use crate::chain::{Chain, Trust};
@@ -17,18 +18,40 @@ pub(crate) fn judge(place: &Place<'_>, chain: &[CertificateDer<'static>], sheet:
 }
 
 fn wrong_name(place: &Place<'_>, sheet: &mut Sheet) {
-    let Ok(client) = Client::new(&Offer { versions: BOTH, sni: true, alpn: &[] }) else { return };
-    let Ok(name) = ServerName::try_from(MADE_UP) else { return };
+    let Ok(client) = Client::new(&Offer {
+        versions: BOTH,
+        sni: true,
+        alpn: &[],
+    }) else {
+        return;
+    };
+    let Ok(name) = ServerName::try_from(MADE_UP) else {
+        return;
+    };
     if let Err((error, _)) = place.shake(&client, &name) {
-        sheet.pass(Kind::WrongName, format!("an unknown SNI is refused: {}", tls::reason(&error)));
+        sheet.pass(
+            Kind::WrongName,
+            format!("an unknown SNI is refused: {}", tls::reason(&error)),
+        );
         return;
     }
-    let Ok(chain) = Chain::read(client.chain()) else { return };
-    let trusted = !matches!(chain.trust(place.settings.roots.as_ref(), OffsetDateTime::now_utc()), Trust::None(_));
+    let Ok(chain) = Chain::read(client.chain()) else {
+        return;
+    };
+    let trusted = !matches!(
+        chain.trust(place.settings.roots.as_ref(), OffsetDateTime::now_utc()),
+        Trust::None(_)
+    );
     if chain.is_for(&name) && trusted {
-        sheet.fail(Kind::WrongName, format!("a trusted certificate for {MADE_UP} came"));
+        sheet.fail(
+            Kind::WrongName,
+            format!("a trusted certificate for {MADE_UP} came"),
+        );
     } else {
-        sheet.pass(Kind::WrongName, "an unknown SNI gets a certificate that is not for it");
+        sheet.pass(
+            Kind::WrongName,
+            "an unknown SNI gets a certificate that is not for it",
+        );
     }
 }
 
@@ -37,7 +60,13 @@ fn no_sni(place: &Place<'_>, with_sni: &[CertificateDer<'static>], sheet: &mut S
         // An address is never sent as SNI: the handshakes before had none.
         return verdict(place, with_sni, with_sni, sheet);
     }
-    let Ok(client) = Client::new(&Offer { versions: BOTH, sni: false, alpn: &[] }) else { return };
+    let Ok(client) = Client::new(&Offer {
+        versions: BOTH,
+        sni: false,
+        alpn: &[],
+    }) else {
+        return;
+    };
     match place.shake(&client, &place.name) {
         Ok(_) => verdict(place, &client.chain(), with_sni, sheet),
         Err((error, _)) => sheet.fail(Kind::NoSni, tls::reason(&error)),

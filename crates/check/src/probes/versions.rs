@@ -1,25 +1,67 @@
-//! What no client should get any more: SSL, TLS 1.0 and 1.1, broken and legacy suites. Hellos written by hand, which
-//! are never followed by a second message.
+//! What no client should get any more: SSL, TLS 1.0 and 1.1, broken and legacy suites. Hellos
+//! written by hand, which are never followed by a second message.
 
 use super::Place;
 use crate::finding::{Kind, Verdict};
-use crate::hello::{Answer, BROKEN_SUITES, Hello, LEGACY_SUITES, OLD_SUITES, ask_ssl2, suite_name, version_name};
+use crate::hello::{
+    Answer, BROKEN_SUITES, Hello, LEGACY_SUITES, OLD_SUITES, ask_ssl2, suite_name, version_name,
+};
 use crate::limits::REFUSAL_MAX;
 use crate::link::{End, Link};
 use crate::report::Sheet;
 
 pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
-    let old = Hello { version: 0x0302, suites: OLD_SUITES, signature_algorithms: false, supported_versions: &[] };
+    let old = Hello {
+        version: 0x0302,
+        suites: OLD_SUITES,
+        signature_algorithms: false,
+        supported_versions: &[],
+    };
     // As a client of TLS 1.3 would write that it wants 1.1.
-    let listed =
-        Hello { version: 0x0303, signature_algorithms: true, supported_versions: &[0x0302, 0x0301], ..old.clone() };
-    let ssl3 = Hello { version: 0x0300, ..old.clone() };
-    let broken = Hello { version: 0x0303, suites: BROKEN_SUITES, signature_algorithms: true, supported_versions: &[] };
-    let legacy = Hello { suites: LEGACY_SUITES, ..broken.clone() };
-    refused(sheet, Kind::OldTls, &[ask(place, |l| old.ask(l)), ask(place, |l| listed.ask(l))], Verdict::Fail);
-    refused(sheet, Kind::Ssl, &[ask(place, |l| ssl3.ask(l)), ask(place, ask_ssl2)], Verdict::Fail);
-    refused(sheet, Kind::WeakSuites, &[ask(place, |l| broken.ask(l))], Verdict::Fail);
-    refused(sheet, Kind::LegacySuites, &[ask(place, |l| legacy.ask(l))], Verdict::Warn);
+    let listed = Hello {
+        version: 0x0303,
+        signature_algorithms: true,
+        supported_versions: &[0x0302, 0x0301],
+        ..old.clone()
+    };
+    let ssl3 = Hello {
+        version: 0x0300,
+        ..old.clone()
+    };
+    let broken = Hello {
+        version: 0x0303,
+        suites: BROKEN_SUITES,
+        signature_algorithms: true,
+        supported_versions: &[],
+    };
+    let legacy = Hello {
+        suites: LEGACY_SUITES,
+        ..broken.clone()
+    };
+    refused(
+        sheet,
+        Kind::OldTls,
+        &[ask(place, |l| old.ask(l)), ask(place, |l| listed.ask(l))],
+        Verdict::Fail,
+    );
+    refused(
+        sheet,
+        Kind::Ssl,
+        &[ask(place, |l| ssl3.ask(l)), ask(place, ask_ssl2)],
+        Verdict::Fail,
+    );
+    refused(
+        sheet,
+        Kind::WeakSuites,
+        &[ask(place, |l| broken.ask(l))],
+        Verdict::Fail,
+    );
+    refused(
+        sheet,
+        Kind::LegacySuites,
+        &[ask(place, |l| legacy.ask(l))],
+        Verdict::Warn,
+    );
 }
 
 fn ask(place: &Place<'_>, hello: impl Fn(&mut Link) -> Answer) -> Result<Answer, String> {
@@ -34,11 +76,18 @@ fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<Answer, String>], ta
     let mut worst = Verdict::Pass;
     for answer in answers {
         let (verdict, text) = match answer {
-            Ok(Answer::ServerHello { version, suite }) => {
-                (taken, format!("{} with {} was accepted", version_name(*version), suite_name(*suite)))
-            }
+            Ok(Answer::ServerHello { version, suite }) => (
+                taken,
+                format!(
+                    "{} with {} was accepted",
+                    version_name(*version),
+                    suite_name(*suite)
+                ),
+            ),
             Ok(Answer::OldServerHello) => (taken, "a hello of SSL 2 was answered".to_owned()),
-            Ok(Answer::Alert(_) | Answer::Ended(End::Closed | End::Reset)) => (Verdict::Pass, words_of(answer)),
+            Ok(Answer::Alert(_) | Answer::Ended(End::Closed | End::Reset)) => {
+                (Verdict::Pass, words_of(answer))
+            }
             Ok(Answer::Ended(_)) => (Verdict::Warn, "no answer within 3 s".to_owned()),
             Ok(Answer::Other(_)) => (Verdict::Warn, words_of(answer)),
             Err(why) => (Verdict::Skip, why.clone()),

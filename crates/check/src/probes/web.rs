@@ -1,5 +1,5 @@
-//! Port 443 of the same host: a web console that shares the database's name invites attacks across protocols. One
-//! connection, one request for the head of `/`.
+//! Port 443 of the same host: a web console that shares the database's name invites attacks across
+//! protocols. One connection, one request for the head of `/`.
 
 use super::Place;
 use crate::chain::Chain;
@@ -17,29 +17,57 @@ pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
         return sheet.skip(Kind::Web, "the database itself is there");
     }
     let Ok(link) = place.visitor.open(address, CONNECT_MAX) else {
-        return sheet.skip(Kind::Web, format!("nothing answers on port {}", address.port()));
+        return sheet.skip(
+            Kind::Web,
+            format!("nothing answers on port {}", address.port()),
+        );
     };
-    let Ok(client) = Client::new(&Offer { versions: BOTH, sni: true, alpn: &[b"http/1.1"] }) else { return };
-    let Ok(connection) = client.begin(&place.name) else { return };
+    let Ok(client) = Client::new(&Offer {
+        versions: BOTH,
+        sni: true,
+        alpn: &[b"http/1.1"],
+    }) else {
+        return;
+    };
+    let Ok(connection) = client.begin(&place.name) else {
+        return;
+    };
     let mut stream = match tls::shake(connection, link) {
         Ok(shaken) => shaken.stream,
-        Err((error, _)) => return sheet.pass(Kind::Web, format!("no TLS for this name: {}", tls::reason(&error))),
+        Err((error, _)) => {
+            return sheet.pass(
+                Kind::Web,
+                format!("no TLS for this name: {}", tls::reason(&error)),
+            );
+        }
     };
     let shared = Chain::read(client.chain()).is_ok_and(|chain| chain.is_for(&place.name));
     let head = head(&mut stream, &place.settings.name);
     // What does not speak HTTP there is no console.
     let is_web = head.starts_with("HTTP/");
-    let hsts = head.to_ascii_lowercase().contains("\nstrict-transport-security:");
+    let hsts = head
+        .to_ascii_lowercase()
+        .contains("\nstrict-transport-security:");
     let status = head.lines().next().map(clean).unwrap_or_default();
     let mut faults = Vec::new();
     if shared {
-        faults.push(format!("its certificate is for {} too", place.settings.name));
+        faults.push(format!(
+            "its certificate is for {} too",
+            place.settings.name
+        ));
     }
     if is_web && !hsts {
         faults.push("no Strict-Transport-Security".to_owned());
     }
     if faults.is_empty() {
-        sheet.pass(Kind::Web, if is_web { format!("another name, HSTS; {status}") } else { "no web page".to_owned() });
+        sheet.pass(
+            Kind::Web,
+            if is_web {
+                format!("another name, HSTS; {status}")
+            } else {
+                "no web page".to_owned()
+            },
+        );
     } else {
         sheet.warn(Kind::Web, format!("{}; {status}", faults.join(", ")));
     }
@@ -47,9 +75,15 @@ pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
 
 /// As far as it comes; empty if nothing does.
 fn head(stream: &mut Stream, host: &str) -> String {
-    let request = format!("HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nUser-Agent: tidegate-check\r\n\r\n");
+    let request = format!(
+        "HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nUser-Agent: tidegate-check\r\n\r\n"
+    );
     let mut bytes = Vec::new();
-    if stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).is_ok() {
+    if stream
+        .write_all(request.as_bytes())
+        .and_then(|()| stream.flush())
+        .is_ok()
+    {
         let mut piece = [0; 1024];
         while bytes.len() < WEB_HEAD_MAX && !bytes.windows(4).any(|w| w == b"\r\n\r\n") {
             match stream.read(&mut piece) {

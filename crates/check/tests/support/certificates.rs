@@ -1,8 +1,9 @@
-//! Certificates for the accused: a root, an intermediate and leaves, as wrong as they are wanted. Keys are throw-away.
+//! Certificates for the accused: a root, an intermediate and leaves, as wrong as they are wanted.
+//! Keys are throw-away.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
 };
 use std::path::{Path, PathBuf};
 use time::{Duration, OffsetDateTime};
@@ -21,7 +22,9 @@ pub struct Served {
 
 fn ca(name: &str, organisation: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::OrganizationName, organisation);
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, organisation);
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -34,12 +37,18 @@ impl Pki {
     }
 
     pub fn of(organisation: &str) -> Self {
-        let root = CertifiedIssuer::self_signed(ca("root", organisation), KeyPair::generate().unwrap()).unwrap();
+        let root =
+            CertifiedIssuer::self_signed(ca("root", organisation), KeyPair::generate().unwrap())
+                .unwrap();
         let key = KeyPair::generate().unwrap();
         let middle = CertifiedIssuer::signed_by(ca("middle", organisation), key, &root).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), root.pem()).unwrap();
-        Self { root, middle, folder }
+        Self {
+            root,
+            middle,
+            folder,
+        }
     }
 
     pub fn ca(&self) -> PathBuf {
@@ -60,7 +69,10 @@ impl Pki {
         (params.not_before, params.not_after) = (begin, begin + Duration::days(days));
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.middle).unwrap();
-        Served { chain: vec![leaf.pem(), self.middle.pem()], key: key.serialize_pem() }
+        Served {
+            chain: vec![leaf.pem(), self.middle.pem()],
+            key: key.serialize_pem(),
+        }
     }
 
     pub fn good(&self) -> Served {
@@ -71,8 +83,14 @@ impl Pki {
 /// Signed by its own key.
 pub fn self_signed() -> Served {
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    Served { chain: vec![certificate.pem()], key: key.serialize_pem() }
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    Served {
+        chain: vec![certificate.pem()],
+        key: key.serialize_pem(),
+    }
 }
 
 impl Served {

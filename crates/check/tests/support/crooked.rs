@@ -1,5 +1,5 @@
-//! Endpoints that do one thing wrong which no server that can be installed here still does: real TLS by rustls behind a
-//! greeting of our own. It logs nobody in, and ends with the value.
+//! Endpoints that do one thing wrong which no server that can be installed here still does: real
+//! TLS by rustls behind a greeting of our own. It logs nobody in, and ends with the value.
 
 use super::certificates::Served;
 use rustls::crypto::aws_lc_rs;
@@ -42,7 +42,11 @@ impl Crooked {
                 std::thread::spawn(move || serve(stream));
             }
         });
-        Self { port, stop, thread: Some(thread) }
+        Self {
+            port,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// Says these bytes and then nothing.
@@ -61,8 +65,12 @@ impl Crooked {
         })
     }
 
-    /// Upright up to the login, which gets this answer by its user; what the client then says gets error 1045.
-    pub fn judging(config: Arc<ServerConfig>, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    /// Upright up to the login, which gets this answer by its user; what the client then says gets
+    /// error 1045.
+    pub fn judging(
+        config: Arc<ServerConfig>,
+        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         Self::start(move |mut stream| {
             let _ = stream.write_all(&greeting("8.0.36", true));
             if packet(&mut stream).is_ok_and(|first| first.len() == 32) {
@@ -141,10 +149,16 @@ fn upright<F: Fn() -> Arc<ServerConfig>>(mut stream: TcpStream, config: F) -> st
     shake(stream, config())
 }
 
-fn logins(stream: &mut (impl Read + Write), answer: &dyn Fn(&str) -> Vec<u8>) -> std::io::Result<()> {
+fn logins(
+    stream: &mut (impl Read + Write),
+    answer: &dyn Fn(&str) -> Vec<u8>,
+) -> std::io::Result<()> {
     let login = packet(stream)?;
     // After the head of a login its user stands, and a NUL.
-    let user = login.get(32..).and_then(|rest| rest.split(|b| *b == 0).next()).unwrap_or_default();
+    let user = login
+        .get(32..)
+        .and_then(|rest| rest.split(|b| *b == 0).next())
+        .unwrap_or_default();
     stream.write_all(&answer(&String::from_utf8_lossy(user)))?;
     packet(stream)?;
     stream.write_all(&error(5, 1045, "Access denied"))
@@ -168,9 +182,16 @@ pub fn shake(mut stream: TcpStream, config: Arc<ServerConfig>) -> std::io::Resul
 }
 
 pub fn certified(served: &Served) -> Arc<CertifiedKey> {
-    let chain = served.chain.iter().map(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).collect();
+    let chain = served
+        .chain
+        .iter()
+        .map(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+        .collect();
     let key = PrivateKeyDer::from_pem_slice(served.key.as_bytes()).unwrap();
-    Arc::new(CertifiedKey::new(chain, aws_lc_rs::sign::any_supported_type(&key).unwrap()))
+    Arc::new(CertifiedKey::new(
+        chain,
+        aws_lc_rs::sign::any_supported_type(&key).unwrap(),
+    ))
 }
 
 /// Gives its one certificate to everybody.
@@ -183,7 +204,10 @@ impl ResolvesServerCert for Always {
     }
 }
 
-pub fn config(resolver: Arc<dyn ResolvesServerCert>, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
+pub fn config(
+    resolver: Arc<dyn ResolvesServerCert>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ServerConfig {
     ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()

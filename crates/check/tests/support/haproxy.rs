@@ -1,4 +1,5 @@
-//! A real HAProxy in TCP mode in front of a server: it passes TLS through unopened. It ends with the value.
+//! A real HAProxy in TCP mode in front of a server: it passes TLS through unopened. It ends with
+//! the value.
 
 use super::process::{Process, free_port};
 use std::path::Path;
@@ -25,7 +26,16 @@ impl HaProxy {
              listen db\n bind 127.0.0.1:{port}\n server one 127.0.0.1:{destination}\n"
         );
         std::fs::write(&file, text).unwrap();
-        let process = Process::start(Command::new(program).arg("-db").arg("-f").arg(&file), port, folder.path(), None);
-        Some(Self { port, _process: process, _folder: folder })
+        let process = Process::start(
+            Command::new(program).arg("-db").arg("-f").arg(&file),
+            port,
+            folder.path(),
+            None,
+        );
+        Some(Self {
+            port,
+            _process: process,
+            _folder: folder,
+        })
     }
 }

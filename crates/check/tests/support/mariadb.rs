@@ -1,4 +1,5 @@
-//! A real MariaDB server on a TCP port of its own, in a temp folder. It ends with the value, by its pid.
+//! A real MariaDB server on a TCP port of its own, in a temp folder. It ends with the value, by its
+//! pid.
 
 use super::certificates::Served;
 use super::process::{Process, free_port, me};
@@ -15,16 +16,28 @@ pub struct MariaDb {
 fn template() -> PathBuf {
     let wanted = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check-mariadb-template");
     if !wanted.is_dir() {
-        let making = tempfile::Builder::new().prefix("making-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let making = tempfile::Builder::new()
+            .prefix("making-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
         let data = making.path().join("data");
         let installed = Command::new("mariadb-install-db")
-            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &me()])
+            .args([
+                "--no-defaults",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                &me(),
+            ])
             .args(["--skip-name-resolve", "--innodb-log-file-size=4M"])
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--tmpdir={}", making.path().display()))
             .output()
             .unwrap();
-        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+        assert!(
+            installed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&installed.stderr)
+        );
         // Another test binary may have been faster.
         let _ = std::fs::rename(&data, &wanted);
     }
@@ -36,14 +49,28 @@ impl MariaDb {
     pub fn start(options: &[&str], sql: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let copied = Command::new("cp").arg("-r").arg(template()).arg(path("data")).status().unwrap();
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(template())
+            .arg(path("data"))
+            .status()
+            .unwrap();
         assert!(copied.success());
         std::fs::write(path("init.sql"), sql).unwrap();
         let port = free_port();
         let mut command = Command::new("/usr/sbin/mariadbd");
         command
-            .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", &me()])
-            .args(["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M", "--max-connect-errors=100000"])
+            .args([
+                "--no-defaults",
+                "--bind-address=127.0.0.1",
+                "--skip-name-resolve",
+                &me(),
+            ])
+            .args([
+                "--innodb-log-file-size=4M",
+                "--innodb-buffer-pool-size=8M",
+                "--max-connect-errors=100000",
+            ])
             .arg(format!("--port={port}"))
             .arg(format!("--datadir={}", path("data")))
             .arg(format!("--tmpdir={}", folder.path().display()))
@@ -51,8 +78,17 @@ impl MariaDb {
             .arg(format!("--pid-file={}", path("pid")))
             .arg(format!("--init-file={}", path("init.sql")))
             .args(options);
-        let process = Process::start(&mut command, port, folder.path(), Some("ready for connections"));
-        Self { port, _process: process, _folder: folder }
+        let process = Process::start(
+            &mut command,
+            port,
+            folder.path(),
+            Some("ready for connections"),
+        );
+        Self {
+            port,
+            _process: process,
+            _folder: folder,
+        }
     }
 
     /// With a certificate.
@@ -62,6 +98,9 @@ impl MariaDb {
         let certificate = format!("--ssl-cert={}", files.path().join("chain.pem").display());
         let key = format!("--ssl-key={}", files.path().join("key.pem").display());
         // Read at the start; the files may go once it has answered.
-        Self::start(&[&[certificate.as_str(), key.as_str()], options].concat(), sql)
+        Self::start(
+            &[&[certificate.as_str(), key.as_str()], options].concat(),
+            sql,
+        )
     }
 }

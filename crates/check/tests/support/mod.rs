@@ -1,7 +1,12 @@
-//! What the tests of this room share: accused endpoints, real ones and crooked ones, and how a report is asked. Nothing
-//! here knows how the judge works.
+//! What the tests of this room share: accused endpoints, real ones and crooked ones, and how a
+//! report is asked. Nothing here knows how the judge works.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test binary uses its part"
+)]
 
 pub mod certificates;
 pub mod crooked;
@@ -29,12 +34,21 @@ pub fn settings(port: u16) -> Settings {
 }
 
 pub fn trusting(port: u16, ca: &Path) -> Settings {
-    Settings { roots: Some(Roots::read(ca).unwrap()), ..settings(port) }
+    Settings {
+        roots: Some(Roots::read(ca).unwrap()),
+        ..settings(port)
+    }
 }
 
 pub fn as_user(settings: Settings, user: &str, password: &str) -> Settings {
-    let account = Account { user: user.to_owned(), password: password.to_owned().into() };
-    Settings { account: Some(account), ..settings }
+    let account = Account {
+        user: user.to_owned(),
+        password: password.to_owned().into(),
+    };
+    Settings {
+        account: Some(account),
+        ..settings
+    }
 }
 
 pub fn judge(settings: &Settings) -> Judged {
@@ -71,7 +85,10 @@ impl Judged {
     pub fn is(&self, id: &str, verdict: Verdict, words: &str) -> &Self {
         let (seen, evidence) = self.finding(id);
         assert_eq!(seen, verdict, "{id}: {evidence}\n{}", self.text());
-        assert!(evidence.contains(words), "{id}: {evidence:?} lacks {words:?}");
+        assert!(
+            evidence.contains(words),
+            "{id}: {evidence:?} lacks {words:?}"
+        );
         self
     }
 
@@ -99,6 +116,13 @@ impl Judged {
     }
 
     pub fn text(&self) -> String {
-        tidegate_check::text(&self.0, tidegate_check::Style { colours: false, width: 200, rows: None })
+        tidegate_check::text(
+            &self.0,
+            tidegate_check::Style {
+                colours: false,
+                width: 200,
+                rows: None,
+            },
+        )
     }
 }

@@ -1,5 +1,5 @@
-//! Oracle's MySQL 9 and its router, where the set-up could unpack them. Each has a TCP port and a temp folder of its own
-//! and ends with the value; neither touches the system's files.
+//! Oracle's MySQL 9 and its router, where the set-up could unpack them. Each has a TCP port and a
+//! temp folder of its own and ends with the value; neither touches the system's files.
 
 use super::certificates::Served;
 use super::process::{Process, free_port, me};
@@ -37,15 +37,27 @@ pub fn programs() -> Option<PathBuf> {
 fn template(programs: &Path) -> PathBuf {
     let wanted = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check-mysql9-template");
     if !wanted.is_dir() {
-        let making = tempfile::Builder::new().prefix("making-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let making = tempfile::Builder::new()
+            .prefix("making-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
         let data = making.path().join("data");
         let made = Command::new(programs.join("mysqld"))
-            .args(["--initialize-insecure", "--skip-log-bin", "--secure-file-priv=NULL", &me()])
+            .args([
+                "--initialize-insecure",
+                "--skip-log-bin",
+                "--secure-file-priv=NULL",
+                &me(),
+            ])
             .arg("--innodb-redo-log-capacity=8M")
             .arg(format!("--datadir={}", data.display()))
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         // Another test may have been faster.
         let _ = std::fs::rename(&data, &wanted);
     }
@@ -57,7 +69,12 @@ impl Mysql9 {
     pub fn start(programs: &Path, options: &[&str], sql: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let copied = Command::new("cp").arg("-r").arg(template(programs)).arg(path("data")).status().unwrap();
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(template(programs))
+            .arg(path("data"))
+            .status()
+            .unwrap();
         assert!(copied.success());
         // Two servers of one identity would be one to the router.
         let _ = std::fs::remove_file(folder.path().join("data/auto.cnf"));
@@ -65,7 +82,13 @@ impl Mysql9 {
         let port = free_port();
         let mut command = Command::new(programs.join("mysqld"));
         command
-            .args(["--bind-address=127.0.0.1", "--mysqlx=OFF", "--skip-log-bin", "--secure-file-priv=NULL", &me()])
+            .args([
+                "--bind-address=127.0.0.1",
+                "--mysqlx=OFF",
+                "--skip-log-bin",
+                "--secure-file-priv=NULL",
+                &me(),
+            ])
             .args(["--innodb-buffer-pool-size=16M", "--performance-schema=OFF"])
             .arg(format!("--port={port}"))
             .arg(format!("--datadir={}", path("data")))
@@ -73,8 +96,18 @@ impl Mysql9 {
             .arg(format!("--pid-file={}", path("pid")))
             .arg(format!("--init-file={}", path("init.sql")))
             .args(options);
-        let process = Process::start(&mut command, port, folder.path(), Some("ready for connections"));
-        Self { port, data: folder.path().join("data"), _process: process, _folder: folder }
+        let process = Process::start(
+            &mut command,
+            port,
+            folder.path(),
+            Some("ready for connections"),
+        );
+        Self {
+            port,
+            data: folder.path().join("data"),
+            _process: process,
+            _folder: folder,
+        }
     }
 
     /// With a certificate of ours, and no CA for clients.
@@ -83,12 +116,17 @@ impl Mysql9 {
         served.write(files.path());
         let certificate = format!("--ssl-cert={}", files.path().join("chain.pem").display());
         let key = format!("--ssl-key={}", files.path().join("key.pem").display());
-        Self::start(programs, &[&[certificate.as_str(), key.as_str()], options].concat(), sql)
+        Self::start(
+            programs,
+            &[&[certificate.as_str(), key.as_str()], options].concat(),
+            sql,
+        )
     }
 }
 
 impl Router {
-    /// In front of the server at `destination`; TLS ends here, wanted of clients by `mode`, and begins anew behind it.
+    /// In front of the server at `destination`; TLS ends here, wanted of clients by `mode`, and
+    /// begins anew behind it.
     pub fn start(programs: &Path, served: &Served, mode: &str, destination: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         served.write(folder.path());
@@ -109,6 +147,10 @@ impl Router {
         let mut command = Command::new(programs.join("mysqlrouter"));
         command.arg("-c").arg(path("router.conf")).arg(me());
         let process = Process::start(&mut command, port, folder.path(), None);
-        Self { port, _process: process, _folder: folder }
+        Self {
+            port,
+            _process: process,
+            _folder: folder,
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! A server that a test has started: it ends with the value, by its pid. What it wrote goes to a file.
+//! A server that a test has started: it ends with the value, by its pid. What it wrote goes to a
+//! file.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,11 @@ pub struct Process {
 }
 
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Who runs this test: servers refuse to guess where it is root.
@@ -24,12 +29,19 @@ pub fn me() -> String {
 }
 
 impl Process {
-    /// Started, listening on this port, and, where it says so in its log, ready: a server may listen long before.
+    /// Started, listening on this port, and, where it says so in its log, ready: a server may
+    /// listen long before.
     pub fn start(command: &mut Command, port: u16, folder: &Path, ready: Option<&str>) -> Self {
         let log = folder.join("log");
         let file = std::fs::File::create(&log).unwrap();
-        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
-        let mut process = Self { child: command.spawn().unwrap(), log };
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file);
+        let mut process = Self {
+            child: command.spawn().unwrap(),
+            log,
+        };
         let end = Instant::now() + START_MAX;
         let says = |process: &Self| ready.is_none_or(|words| process.log().contains(words));
         while !says(&process) || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {

@@ -1,5 +1,6 @@
-//! Second opinions: what sslscan and OpenSSL's own client see of an endpoint, and whether a report agrees where they
-//! overlap. Both are run as programs; nothing of the judge is used. Also read by the end-to-end tests.
+//! Second opinions: what sslscan and OpenSSL's own client see of an endpoint, and whether a report
+//! agrees where they overlap. Both are run as programs; nothing of the judge is used. Also read by
+//! the end-to-end tests.
 
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
@@ -13,7 +14,9 @@ pub struct Scan {
 /// How a report's finding is asked for by its id: its verdict in a word, and its evidence.
 pub type Ask<'a> = &'a dyn Fn(&str) -> (String, String);
 
-const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: &[&str] = &[
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 /// What a program said, both ways.
 fn output(command: &mut Command) -> String {
@@ -53,15 +56,21 @@ impl Scan {
 
     fn enabled(&self, family: &str, version: &str) -> bool {
         let line = format!("type=\"{family}\" version=\"{version}\" enabled=\"");
-        let state = between(&self.xml, &line, "\"").unwrap_or_else(|| panic!("no {family} {version}: {}", self.xml));
+        let state = between(&self.xml, &line, "\"")
+            .unwrap_or_else(|| panic!("no {family} {version}: {}", self.xml));
         state == "1"
     }
 
     /// OpenSSL's names of the suites that were taken in the versions that have this in their name.
     fn suites(&self, version: &str) -> Vec<&str> {
         let lines = self.xml.lines().filter(|l| l.contains("<cipher "));
-        let of = |l: &&str| between(l, "sslversion=\"", "\"").is_some_and(|v| v.contains(version) && v != "TLSv1.3");
-        lines.filter(of).filter_map(|l| between(l, " cipher=\"", "\"")).collect()
+        let of = |l: &&str| {
+            between(l, "sslversion=\"", "\"").is_some_and(|v| v.contains(version) && v != "TLSv1.3")
+        };
+        lines
+            .filter(of)
+            .filter_map(|l| between(l, " cipher=\"", "\""))
+            .collect()
     }
 
     fn certificate(&self, element: &str) -> Option<String> {
@@ -71,27 +80,53 @@ impl Scan {
 }
 
 fn is_broken(suite: &str) -> bool {
-    ["NULL", "EXP", "RC4", "DES", "ADH", "AECDH"].iter().any(|word| suite.contains(word))
+    ["NULL", "EXP", "RC4", "DES", "ADH", "AECDH"]
+        .iter()
+        .any(|word| suite.contains(word))
 }
 
 fn is_modern(suite: &str) -> bool {
-    suite.starts_with("ECDHE") && ["GCM", "CHACHA20", "CCM"].iter().any(|word| suite.contains(word))
+    suite.starts_with("ECDHE")
+        && ["GCM", "CHACHA20", "CCM"]
+            .iter()
+            .any(|word| suite.contains(word))
 }
 
 /// Protocols, suites and certificate: the same in both reports.
 pub fn agree(scan: &Scan, ask: Ask<'_>) {
     let same = |id: &str, as_wished: bool, wished: &str| {
         let (verdict, evidence) = ask(id);
-        assert_eq!(verdict == wished, as_wished, "{id}: {verdict}: {evidence}\n{}", scan.xml);
+        assert_eq!(
+            verdict == wished,
+            as_wished,
+            "{id}: {verdict}: {evidence}\n{}",
+            scan.xml
+        );
     };
     let suites = scan.suites("");
     let broken = suites.iter().any(|s| is_broken(s));
-    same("ssl", !scan.enabled("ssl", "2") && !scan.enabled("ssl", "3"), "pass");
-    same("old-tls", scan.enabled("tls", "1.0") || scan.enabled("tls", "1.1"), "fail");
-    same("tls12", scan.suites("TLSv1.2").iter().any(|s| is_modern(s)), "pass");
+    same(
+        "ssl",
+        !scan.enabled("ssl", "2") && !scan.enabled("ssl", "3"),
+        "pass",
+    );
+    same(
+        "old-tls",
+        scan.enabled("tls", "1.0") || scan.enabled("tls", "1.1"),
+        "fail",
+    );
+    same(
+        "tls12",
+        scan.suites("TLSv1.2").iter().any(|s| is_modern(s)),
+        "pass",
+    );
     same("tls13", scan.enabled("tls", "1.3"), "pass");
     same("weak-suites", broken, "fail");
-    same("legacy-suites", suites.iter().any(|s| !is_modern(s) && !is_broken(s)), "warn");
+    same(
+        "legacy-suites",
+        suites.iter().any(|s| !is_modern(s) && !is_broken(s)),
+        "warn",
+    );
 
     if ask("name").0 != "skip" {
         same_certificate(scan, ask);
@@ -99,16 +134,27 @@ pub fn agree(scan: &Scan, ask: Ask<'_>) {
 }
 
 fn same_certificate(scan: &Scan, ask: Ask<'_>) {
-    let names = scan.certificate("altnames").unwrap().replace("DNS:", "").replace("IP Address:", "");
+    let names = scan
+        .certificate("altnames")
+        .unwrap()
+        .replace("DNS:", "")
+        .replace("IP Address:", "");
     // It writes out an IPv6 address in full.
-    let names = names.split(", ").map(|n| n.parse::<IpAddr>().map_or_else(|_| n.to_owned(), |ip| ip.to_string()));
+    let names = names.split(", ").map(|n| {
+        n.parse::<IpAddr>()
+            .map_or_else(|_| n.to_owned(), |ip| ip.to_string())
+    });
     let names = names.collect::<Vec<_>>().join(", ");
     let (_, evidence) = ask("name");
     assert!(evidence.ends_with(&names), "{evidence}: {names}");
     let until = date(&scan.certificate("not-valid-after").unwrap());
     let (verdict, evidence) = ask("validity");
     assert!(evidence.ends_with(&until), "{evidence}: {until}");
-    assert_eq!(scan.certificate("expired").unwrap() == "true", verdict == "fail", "{evidence}");
+    assert_eq!(
+        scan.certificate("expired").unwrap() == "true",
+        verdict == "fail",
+        "{evidence}"
+    );
     let key = between(&scan.xml, "<pk ", "/>").unwrap();
     let (_, evidence) = ask("key");
     // Of a curve it gives the strength instead of the length.
@@ -139,18 +185,37 @@ pub fn openssl_agrees(port: u16, ca: &std::path::Path, ask: Ask<'_>) {
     assert_eq!(passed("tls13"), shaken(&["-tls1_3"]), "{:?}", ask("tls13"));
     let modern = ["-tls1_2", "-cipher", "ECDHE+AESGCM:ECDHE+CHACHA20"];
     assert_eq!(passed("tls12"), shaken(&modern), "{:?}", ask("tls12"));
-    let old = shaken(&[&["-tls1_1"], &weakest[..]].concat()) || shaken(&[&["-tls1"], &weakest[..]].concat());
+    let old = shaken(&[&["-tls1_1"], &weakest[..]].concat())
+        || shaken(&[&["-tls1"], &weakest[..]].concat());
     assert_eq!(ask("old-tls").0 == "fail", old, "{:?}", ask("old-tls"));
     let broken = ["-no_tls1_3", "-cipher", "eNULL:aNULL:3DES:@SECLEVEL=0"];
-    assert_eq!(ask("weak-suites").0 == "fail", shaken(&broken), "{:?}", ask("weak-suites"));
-    let said = openssl(port, &["-CAfile", ca.to_str().unwrap(), "-verify_hostname", "localhost"]);
+    assert_eq!(
+        ask("weak-suites").0 == "fail",
+        shaken(&broken),
+        "{:?}",
+        ask("weak-suites")
+    );
+    let said = openssl(
+        port,
+        &[
+            "-CAfile",
+            ca.to_str().unwrap(),
+            "-verify_hostname",
+            "localhost",
+        ],
+    );
     let verified = is_shaken(&said) && said.contains("Verify return code: 0 (ok)");
     // A judge that shook no hands saw no certificate, nor whether one was asked for.
     if ask("trust").0 == "skip" {
         return;
     }
-    assert_eq!(passed("trust") && passed("name") && passed("validity"), verified, "{said}");
+    assert_eq!(
+        passed("trust") && passed("name") && passed("validity"),
+        verified,
+        "{said}"
+    );
     // Only a CertificateRequest brings these.
-    let asked = said.contains("Requested Signature Algorithms") || said.contains("Client Certificate Types");
+    let asked = said.contains("Requested Signature Algorithms")
+        || said.contains("Client Certificate Types");
     assert_eq!(ask("client-certificate").0 == "fail", asked, "{said}");
 }

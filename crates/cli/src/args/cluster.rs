@@ -25,7 +25,8 @@ pub enum ClusterCommand {
         limits: LimitArgs,
         /// Allow DELETE, DROP and TRUNCATE at the disk limit, such as 10m
         ///
-        /// For this long, at most 1h. Above its disk limit a cluster is read-only, which refuses DROP too.
+        /// For this long, at most 1h. Above its disk limit a cluster is read-only, which refuses
+        /// DROP too.
         #[arg(long, value_name = "TIME", value_parser = duration)]
         allow_shrink: Option<Duration>,
     },

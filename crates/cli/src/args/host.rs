@@ -1,5 +1,5 @@
-//! What a person types about the host itself: its certificate, its service, its stores of roots. It decides nothing and
-//! reads no file.
+//! What a person types about the host itself: its certificate, its service, its stores of roots. It
+//! decides nothing and reads no file.
 
 use super::ServeArgs;
 use clap::{Args, Subcommand};
@@ -11,7 +11,8 @@ pub enum CertCommand {
     Status,
     /// Get a new certificate from the CA now, and wait for what comes of it
     ///
-    /// Renewal happens by itself; this is for after something was mended. The week's limit on orders holds.
+    /// Renewal happens by itself; this is for after something was mended. The week's limit on
+    /// orders holds.
     Renew(CertOf),
     /// Take a certificate that was got elsewhere for the same names; it is renewed by ACME in time
     Import {
@@ -39,13 +40,15 @@ pub struct CertOf {
 pub enum ServiceCommand {
     /// Write a hardened unit, a user for it, and start it
     ///
-    /// What is given here of --listen, --name, --domain, --acme-email, --console and --console-domain becomes part of
-    /// the unit; all else comes from the configuration file in the data directory, /var/lib/tidegate if --data
-    /// names no other folder of /var/lib. Run again, it writes the unit anew and restarts the service. Needs root.
+    /// What is given here of --listen, --name, --domain, --acme-email, --console and
+    /// --console-domain becomes part of the unit; all else comes from the configuration file in the
+    /// data directory, /var/lib/tidegate if --data names no other folder of /var/lib. Run again, it
+    /// writes the unit anew and restarts the service. Needs root.
     Install(ServiceInstall),
     /// Stop the service and take out its unit
     ///
-    /// The data directory and the user that it belongs to stay; the commands that delete them are printed. Needs root.
+    /// The data directory and the user that it belongs to stay; the commands that delete them are
+    /// printed. Needs root.
     Remove(ServiceRemove),
 }
 
@@ -56,10 +59,12 @@ pub struct ServiceInstall {
     /// Only print the unit
     #[arg(long)]
     pub print: bool,
-    /// The user to run as; root gives each cluster a user of its own [default: the installed service's, else root]
+    /// The user to run as; root gives each cluster a user of its own [default: the installed
+    /// service's, else root]
     ///
-    /// Root keeps six capabilities and sees the system read-only. As any other user, such as `tidegate`, which is made
-    /// then, the engines of all clusters run as that user too, and only Landlock and seccomp keep them apart.
+    /// Root keeps six capabilities and sees the system read-only. As any other user, such as
+    /// `tidegate`, which is made then, the engines of all clusters run as that user too, and only
+    /// Landlock and seccomp keep them apart.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
     /// The program's path in the unit [default: where this program lies]
@@ -84,13 +89,14 @@ pub struct ServiceRemove {
 pub enum TrustCommand {
     /// Put the local CA into this machine's own stores
     ///
-    /// The system's store of roots and that of every Java found here. Programs that read them then verify this
-    /// server without being given a file. An older CA of the same data directory is taken out. Needs root.
+    /// The system's store of roots and that of every Java found here. Programs that read them then
+    /// verify this server without being given a file. An older CA of the same data directory is
+    /// taken out. Needs root.
     Install,
     /// Take the local CA out of this machine's stores again
     ///
-    /// The one of now and older ones of the same data directory, with everything that `trust install` made. Needs
-    /// root.
+    /// The one of now and older ones of the same data directory, with everything that `trust
+    /// install` made. Needs root.
     Remove {
         /// The local CAs of all data directories, those that no longer exist as well
         #[arg(long)]
@@ -98,8 +104,9 @@ pub enum TrustCommand {
     },
     /// Make a whole new local CA, for the names that the server has now
     ///
-    /// The server swaps to it at once; one that doesn't run, at its next start. Open sessions go on, and every
-    /// client needs the new ca.pem. Where this machine's stores have the old CA, the new one takes its place.
+    /// The server swaps to it at once; one that doesn't run, at its next start. Open sessions go
+    /// on, and every client needs the new ca.pem. Where this machine's stores have the old CA, the
+    /// new one takes its place.
     Renew {
         /// Do not ask
         #[arg(long, short)]

@@ -1,5 +1,5 @@
-//! `tidegate cert status|renew|import|check`: asks the running server about its certificate. It never talks to a CA
-//! and never reads what the server keeps.
+//! `tidegate cert status|renew|import|check`: asks the running server about its certificate. It
+//! never talks to a CA and never reads what the server keeps.
 
 use super::{Context, ask, refused};
 use crate::args::CertCommand;
@@ -29,17 +29,26 @@ fn show(context: &Context, certificate: &Certificate) -> Result<()> {
 }
 
 fn text(certificate: &Certificate) -> String {
-    let mut out = format!("source   {}\ntrust    {}\n", printable(&certificate.source), printable(&certificate.trust));
+    let mut out = format!(
+        "source   {}\ntrust    {}\n",
+        printable(&certificate.source),
+        printable(&certificate.trust)
+    );
     out += &leaf("served", &certificate.served);
     if let Some(rsa) = &certificate.served_rsa {
         out += &leaf("and", rsa);
     }
     for kept in certificate.acme.iter().flat_map(|acme| &acme.certificates) {
-        let when = kept.renew_at.as_deref().map_or("as soon as may be".to_owned(), |at| format!("at {at}"));
+        let when = kept
+            .renew_at
+            .as_deref()
+            .map_or("as soon as may be".to_owned(), |at| format!("at {at}"));
         out += &format!(
             "renewal  {} {when}{}\n",
             kept.key,
-            kept.issued_by.as_deref().map_or(String::new(), |ca| format!(" ({})", printable(ca)))
+            kept.issued_by
+                .as_deref()
+                .map_or(String::new(), |ca| format!(" ({})", printable(ca)))
         );
     }
     for alarm in &certificate.alarms {
@@ -67,7 +76,14 @@ fn happened(change: &Change) -> String {
 }
 
 fn leaf(word: &str, leaf: &Leaf) -> String {
-    let Leaf { key, names, serial, issuer, not_before, not_after } = leaf;
+    let Leaf {
+        key,
+        names,
+        serial,
+        issuer,
+        not_before,
+        not_after,
+    } = leaf;
     format!(
         "{word:<8} {}\n         {key}, serial {serial}\n         issued by {issuer}\n         from {not_before} to {not_after}\n",
         printable(&names.join(", ")),
@@ -100,22 +116,36 @@ fn renew(context: &Context, console: bool) -> Result<()> {
                 return Ok(now);
             }
             looks += 1;
-            // Nothing was ordered: the week's orders are spent, say, or the disk is full, which may be told already.
-            if now.alarms != before.alarms || !now.alarms.is_empty() && looks >= limits::RENEWAL_LOOKS {
+            // Nothing was ordered: the week's orders are spent, say, or the disk is full, which may
+            // be told already.
+            if now.alarms != before.alarms
+                || !now.alarms.is_empty() && looks >= limits::RENEWAL_LOOKS
+            {
                 return Ok(now);
             }
         }
     })?;
     let failed = first(&ended).and_then(|kept| kept.last_error.as_ref());
     if let Some(error) = failed {
-        let mend =
-            format!("`{}` tells what an order needs; the old certificate is still served", context.next("cert check"));
-        return Err(Failure::new(format!("no new certificate from {}: {}", error.directory, error.reason), mend).into());
+        let mend = format!(
+            "`{}` tells what an order needs; the old certificate is still served",
+            context.next("cert check")
+        );
+        return Err(Failure::new(
+            format!(
+                "no new certificate from {}: {}",
+                error.directory, error.reason
+            ),
+            mend,
+        )
+        .into());
     }
     if let Some(alarm) = ended.alarms.first() {
-        return Err(
-            Failure::new(alarm.clone(), format!("`{}` tells how it stands", context.next("cert status"))).into()
-        );
+        return Err(Failure::new(
+            alarm.clone(),
+            format!("`{}` tells how it stands", context.next("cert status")),
+        )
+        .into());
     }
     show(context, &ended)
 }
@@ -126,35 +156,63 @@ fn first(certificate: &Certificate) -> Option<&Kept> {
 
 fn changed(was: &Kept, kept: &Kept) -> bool {
     let serial = |kept: &Kept| kept.certificate.as_ref().map(|leaf| leaf.serial.clone());
-    serial(was) != serial(kept) || (was.failures < kept.failures && was.last_error != kept.last_error)
+    serial(was) != serial(kept)
+        || (was.failures < kept.failures && was.last_error != kept.last_error)
 }
 
 fn import(context: &Context, chain: &Path, key: &Path, console: bool) -> Result<()> {
     let read = |path: &Path| -> Result<Zeroizing<String>> {
         let text = std::fs::read_to_string(path).map(Zeroizing::new);
-        Ok(text
-            .map_err(|error| Failure::usage(format!("{}: {error}", path.display()), "give the path of a PEM file"))?)
+        Ok(text.map_err(|error| {
+            Failure::usage(
+                format!("{}: {error}", path.display()),
+                "give the path of a PEM file",
+            )
+        })?)
     };
-    let pair = Pair { chain: read(chain)?.to_string(), key: Secret::new(read(key)?) };
-    show(context, &ask(context.client().import_certificate(&pair, console))?)
+    let pair = Pair {
+        chain: read(chain)?.to_string(),
+        key: Secret::new(read(key)?),
+    };
+    show(
+        context,
+        &ask(context.client().import_certificate(&pair, console))?,
+    )
 }
 
 fn check(context: &Context, console: bool) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    let result = runtime.block_on(context.client().check_certificate(console)).map_err(refused)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let result = runtime
+        .block_on(context.client().check_certificate(console))
+        .map_err(refused)?;
     if context.global.json {
         screen::print_json(&result)?;
     } else {
         let row = |f: &tidegate_console::certificate::CheckFinding| {
-            vec![if f.good { "good" } else { "BAD" }.to_owned(), f.what.clone(), f.detail.clone()]
+            vec![
+                if f.good { "good" } else { "BAD" }.to_owned(),
+                f.what.clone(),
+                f.detail.clone(),
+            ]
         };
         let rows: Vec<_> = result.findings.iter().map(row).collect();
         screen::print(&screen::table(&["", "WHAT", "FOUND"], &rows))?;
     }
-    let bad: Vec<&str> = result.findings.iter().filter(|f| !f.good).map(|f| f.what.as_str()).collect();
+    let bad: Vec<&str> = result
+        .findings
+        .iter()
+        .filter(|f| !f.good)
+        .map(|f| f.what.as_str())
+        .collect();
     if bad.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("an order would fail: {}", bad.join(", ")), "docs/certificates.md tells what each needs")
-        .into())
+    Err(Failure::new(
+        format!("an order would fail: {}", bad.join(", ")),
+        "docs/certificates.md tells what each needs",
+    )
+    .into())
 }

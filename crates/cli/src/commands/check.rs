@@ -1,5 +1,5 @@
-//! `tidegate check`: judges an endpoint and prints what was found, once or again and again. It talks to no server of
-//! ours: the room `check` does all of it.
+//! `tidegate check`: judges an endpoint and prints what was found, once or again and again. It
+//! talks to no server of ours: the room `check` does all of it.
 
 use super::Context;
 use super::sql::PASSWORD_ENV;
@@ -33,24 +33,37 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<()> {
         return Ok(());
     }
     let findings = if failed == 1 { "finding" } else { "findings" };
-    Err(Failure::new(format!("{} fails {failed} {findings}", settings.endpoint), "").into())
+    Err(Failure::new(
+        format!("{} fails {failed} {findings}", settings.endpoint),
+        "",
+    )
+    .into())
 }
 
 fn settings(args: &CheckArgs) -> Result<Settings> {
     let mut settings = Settings::new(args.endpoint.clone());
     if let Some(name) = &args.name {
         // Read as an endpoint's host is: what can't be verified is refused here.
-        let host = if name.contains(':') { format!("[{name}]") } else { name.clone() };
+        let host = if name.contains(':') {
+            format!("[{name}]")
+        } else {
+            name.clone()
+        };
         let read: Result<Endpoint, _> = host.parse();
-        let read = read.map_err(|e| Failure::usage(e.to_string(), "--name takes a host name or an address"))?;
+        let read = read
+            .map_err(|e| Failure::usage(e.to_string(), "--name takes a host name or an address"))?;
         settings.name = read.host;
     }
     if let Some(file) = &args.ca {
-        let roots = Roots::read(file).map_err(|e| Failure::usage(e.to_string(), "--ca takes a PEM file"))?;
+        let roots = Roots::read(file)
+            .map_err(|e| Failure::usage(e.to_string(), "--ca takes a PEM file"))?;
         settings.roots = Some(roots);
     }
     if let Some(user) = &args.user {
-        settings.account = Some(Account { user: user.clone(), password: password(user)? });
+        settings.account = Some(Account {
+            user: user.clone(),
+            password: password(user)?,
+        });
     }
     Ok(settings)
 }
@@ -73,7 +86,9 @@ fn check(settings: &Settings) -> Report {
 
 fn style() -> Style {
     let terminal = std::io::stdout().is_terminal();
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| terminal && size.ws_col > 0);
+    let size = rustix::termios::tcgetwinsize(std::io::stdout())
+        .ok()
+        .filter(|size| terminal && size.ws_col > 0);
     Style {
         colours: terminal && screen::colours(),
         width: size.map_or(PLAIN_COLUMNS, |size| size.ws_col.into()),
@@ -99,14 +114,24 @@ fn watch(context: &Context, settings: &mut Settings, pause: Duration) -> Result<
         } else if first {
             text = tidegate_check::text(&report, style());
         } else {
-            text.extend(changes.iter().map(|change| tidegate_check::change_line(change, style())));
+            text.extend(
+                changes
+                    .iter()
+                    .map(|change| tidegate_check::change_line(change, style())),
+            );
         }
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            return if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error.into()) };
+            return if error.kind() == std::io::ErrorKind::BrokenPipe {
+                Ok(())
+            } else {
+                Err(error.into())
+            };
         }
         if first && std::io::stderr().is_terminal() {
             let seconds = pause.as_secs();
-            let words = format!("again every {seconds} s; from now on only changes are printed (Ctrl-C ends it)");
+            let words = format!(
+                "again every {seconds} s; from now on only changes are printed (Ctrl-C ends it)"
+            );
             screen::say(&Paint::stderr().dim(&words));
         }
         std::thread::sleep(pause);

@@ -1,4 +1,5 @@
-//! `tidegate cluster ...`: asks the running server over its control socket and prints the answer. It keeps nothing.
+//! `tidegate cluster ...`: asks the running server over its control socket and prints the answer.
+//! It keeps nothing.
 
 use super::{Context, ask, refused};
 use crate::args::{ClusterCommand, LimitArgs};
@@ -19,7 +20,10 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
     let client = context.client();
     match command {
         ClusterCommand::Create { name, limits } => {
-            let wanted = CreateCluster { name: Some(name.clone()), limits: wanted(*limits) };
+            let wanted = CreateCluster {
+                name: Some(name.clone()),
+                limits: wanted(*limits),
+            };
             let step = Step::begin("creating the cluster");
             let cluster = ask(client.create(&wanted))?;
             step.done("");
@@ -33,9 +37,16 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
         }
         ClusterCommand::List => list(context, &ask(client.clusters())?),
         ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
-        ClusterCommand::Set { name, limits, allow_shrink } => {
+        ClusterCommand::Set {
+            name,
+            limits,
+            allow_shrink,
+        } => {
             let allow_shrink_seconds = allow_shrink.map(|time| time.as_secs_f64());
-            let change = ChangeCluster { limits: wanted(*limits), allow_shrink_seconds };
+            let change = ChangeCluster {
+                limits: wanted(*limits),
+                allow_shrink_seconds,
+            };
             if change == ChangeCluster::default() {
                 let mend = "give a limit, such as --memory-max 2G; `tidegate cluster set --help` lists them";
                 return Err(Failure::usage("nothing to change", mend).into());
@@ -93,14 +104,26 @@ fn list(context: &Context, clusters: &[Cluster]) -> Result<()> {
         return screen::print_json(&clusters);
     }
     if clusters.is_empty() {
-        screen::say(&format!("no clusters yet; {} makes one", context.next("cluster create NAME")));
+        screen::say(&format!(
+            "no clusters yet; {} makes one",
+            context.next("cluster create NAME")
+        ));
         return Ok(());
     }
     let row = |c: &Cluster| {
-        vec![c.name.clone(), c.state.to_string(), c.sessions.to_string(), c.user.clone(), c.created_at.clone()]
+        vec![
+            c.name.clone(),
+            c.state.to_string(),
+            c.sessions.to_string(),
+            c.user.clone(),
+            c.created_at.clone(),
+        ]
     };
     let rows: Vec<_> = clusters.iter().map(row).collect();
-    screen::print(&screen::table(&["NAME", "STATE", "SESSIONS", "USER", "CREATED"], &rows))
+    screen::print(&screen::table(
+        &["NAME", "STATE", "SESSIONS", "USER", "CREATED"],
+        &rows,
+    ))
 }
 
 fn show(context: &Context, cluster: &Cluster) -> Result<()> {
@@ -110,13 +133,37 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     let mut rows = vec![
         ("name", cluster.name.clone()),
         ("state", cluster.state.to_string()),
-        ("endpoint", format!("{}:{}", bracketed(&cluster.host), cluster.port)),
+        (
+            "endpoint",
+            format!("{}:{}", bracketed(&cluster.host), cluster.port),
+        ),
         ("user", cluster.user.clone()),
         ("database", cluster.database.clone()),
-        ("ca", cluster.ca.clone().unwrap_or_else(|| "none needed".to_owned())),
-        ("sessions", format!("{} of {}", cluster.sessions, cluster.limits.connections_max)),
-        ("sleeps", format!("after {} without work", time(cluster.limits.sleep_after_seconds))),
-        ("", format!("or {} of an idle transaction", time(cluster.limits.transaction_idle_max_seconds))),
+        (
+            "ca",
+            cluster
+                .ca
+                .clone()
+                .unwrap_or_else(|| "none needed".to_owned()),
+        ),
+        (
+            "sessions",
+            format!("{} of {}", cluster.sessions, cluster.limits.connections_max),
+        ),
+        (
+            "sleeps",
+            format!(
+                "after {} without work",
+                time(cluster.limits.sleep_after_seconds)
+            ),
+        ),
+        (
+            "",
+            format!(
+                "or {} of an idle transaction",
+                time(cluster.limits.transaction_idle_max_seconds)
+            ),
+        ),
     ];
     rows.extend(machine_rows(cluster));
     rows.push(("created", cluster.created_at.clone()));
@@ -134,7 +181,10 @@ fn machine_rows(cluster: &Cluster) -> [(&'static str, String); 4] {
         None => format!("up to {}", Size(most)),
     };
     let cpu = match usage.and_then(|usage| usage.cpu_seconds) {
-        Some(used) => format!("weight {}, {used:.1} s used since the server started", limits.cpu_weight),
+        Some(used) => format!(
+            "weight {}, {used:.1} s used since the server started",
+            limits.cpu_weight
+        ),
         None => format!("weight {}", limits.cpu_weight),
     };
     let tasks = match usage.and_then(|usage| usage.tasks) {
@@ -142,8 +192,20 @@ fn machine_rows(cluster: &Cluster) -> [(&'static str, String); 4] {
         None => format!("up to {}", limits.tasks_max),
     };
     [
-        ("memory", size(usage.and_then(|usage| usage.memory_bytes), limits.memory_max_bytes)),
-        ("disk", size(usage.and_then(|usage| usage.disk_bytes), limits.disk_max_bytes)),
+        (
+            "memory",
+            size(
+                usage.and_then(|usage| usage.memory_bytes),
+                limits.memory_max_bytes,
+            ),
+        ),
+        (
+            "disk",
+            size(
+                usage.and_then(|usage| usage.disk_bytes),
+                limits.disk_max_bytes,
+            ),
+        ),
         ("cpu", cpu),
         ("tasks", tasks),
     ]
@@ -151,7 +213,9 @@ fn machine_rows(cluster: &Cluster) -> [(&'static str, String); 4] {
 
 /// One line per value. The further lines of a value, of an engine's log say, are indented below it.
 fn labelled(rows: &[(&str, String)]) -> String {
-    rows.iter().map(|(label, value)| format!("{label:<9}  {}\n", printable_lines(value, 11))).collect()
+    rows.iter()
+        .map(|(label, value)| format!("{label:<9}  {}\n", printable_lines(value, 11)))
+        .collect()
 }
 
 fn time(seconds: f64) -> String {
@@ -169,7 +233,10 @@ fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<(
         }
         // So that nobody says yes to a slip of the pen.
         let cluster = ask(client.cluster(name))?;
-        let question = format!("Delete {} and all its data, with {} open sessions?", cluster.name, cluster.sessions);
+        let question = format!(
+            "Delete {} and all its data, with {} open sessions?",
+            cluster.name, cluster.sessions
+        );
         if !terminal::yes(&question)? {
             return Err(Failure::new("nothing was deleted", "").into());
         }
@@ -190,7 +257,9 @@ pub fn endpoint(context: &Context, name: &str, user: &str) -> Result<Endpoint> {
         let mut endpoint = endpoint_of(&cluster, &server);
         endpoint.user = format!("{}.{user}", cluster.prefix);
         // The file that the server names lies there and not here.
-        if let (Trust::Local(_) | Trust::Private(Some(_)), Some(remote)) = (&endpoint.trust, &context.remote) {
+        if let (Trust::Local(_) | Trust::Private(Some(_)), Some(remote)) =
+            (&endpoint.trust, &context.remote)
+        {
             endpoint.trust = Trust::Private(remote.ca.clone());
         }
         Ok(endpoint)
@@ -218,7 +287,10 @@ pub async fn first(client: &Client, name: &str) -> Result<Cluster> {
     match client.cluster(name).await {
         Ok(cluster) => Ok(cluster),
         Err(error) if error.code() == Some("not_found") => {
-            let wanted = CreateCluster { name: Some(name.to_owned()), ..CreateCluster::default() };
+            let wanted = CreateCluster {
+                name: Some(name.to_owned()),
+                ..CreateCluster::default()
+            };
             Ok(client.create(&wanted).await.map_err(refused)?)
         }
         Err(error) => Err(refused(error).into()),
@@ -231,8 +303,15 @@ mod tests {
 
     #[test]
     fn an_engines_words_stay_behind_their_label() {
-        let rows = [("failure", "[ERROR] \x1b]0;x\x07\nstate      awake".to_owned()), ("state", "failed".to_owned())];
-        let want = "failure    [ERROR] \\x1b]0;x\\x07\n           state      awake\nstate      failed\n";
+        let rows = [
+            (
+                "failure",
+                "[ERROR] \x1b]0;x\x07\nstate      awake".to_owned(),
+            ),
+            ("state", "failed".to_owned()),
+        ];
+        let want =
+            "failure    [ERROR] \\x1b]0;x\\x07\n           state      awake\nstate      failed\n";
         assert_eq!(labelled(&rows), want);
     }
 }

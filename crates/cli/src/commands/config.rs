@@ -28,22 +28,34 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
         }
         ConfigCommand::Show => {
             let read = file.map_or("none".to_owned(), |f| f.display().to_string());
-            let head = format!("# data directory: {}\n# configuration file: {read}\n\n", context.data.display());
+            let head = format!(
+                "# data directory: {}\n# configuration file: {read}\n\n",
+                context.data.display()
+            );
             screen::print(&format!("{head}{}", show::table(&config)))
         }
     }
 }
 
-/// Says that the configuration is right, and which walls and limits a server started by this user would have.
+/// Says that the configuration is right, and which walls and limits a server started by this user
+/// would have.
 fn check(context: &Context, config: &Config) -> Result<()> {
     let walls = Walls::look();
     let limits = LimitsInForce::probe(&engine_settings(config, &context.data)?);
-    let walls = [("own users", walls.own_uids), ("Landlock", walls.landlock), ("seccomp", walls.seccomp)];
+    let walls = [
+        ("own users", walls.own_uids),
+        ("Landlock", walls.landlock),
+        ("seccomp", walls.seccomp),
+    ];
     if context.global.json {
         let limit = |(name, limit): (&str, &InForce)| {
-            (name.to_lowercase(), serde_json::json!({ "by": limit.by.as_str(), "reason": limit.reason }))
+            (
+                name.to_lowercase(),
+                serde_json::json!({ "by": limit.by.as_str(), "reason": limit.reason }),
+            )
         };
-        let wall = |(name, there): (&str, bool)| (name.to_lowercase().replace(' ', "_"), there.into());
+        let wall =
+            |(name, there): (&str, bool)| (name.to_lowercase().replace(' ', "_"), there.into());
         return screen::print_json(&serde_json::json!({
             "ok": true,
             "file": config.file,
@@ -53,31 +65,51 @@ fn check(context: &Context, config: &Config) -> Result<()> {
     }
     let mut text = match &config.file {
         Some(file) => format!("{}: right\n", file.display()),
-        None => format!("no configuration file in {}: the defaults apply\n", context.data.display()),
+        None => format!(
+            "no configuration file in {}: the defaults apply\n",
+            context.data.display()
+        ),
     };
     text.push_str("\nWalls around an engine, if this user starts the server:\n");
     for (name, there) in walls {
-        text.push_str(&format!("  {name:<10} {}\n", if there { "in force" } else { "not in force" }));
+        text.push_str(&format!(
+            "  {name:<10} {}\n",
+            if there { "in force" } else { "not in force" }
+        ));
     }
     text.push_str("\nLimits of a cluster are enforced by:\n");
     for (name, limit) in limits.rows() {
-        let reason = limit.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let reason = limit
+            .reason
+            .as_deref()
+            .map(|reason| format!(" ({reason})"))
+            .unwrap_or_default();
         text.push_str(&format!("  {name:<10} {}{reason}\n", limit.by));
     }
     screen::print(&text)
 }
 
 pub fn load(context: &Context, flags: &ServeArgs) -> Result<Config> {
-    Config::load(&context.global, &context.data, flags, |name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+    Config::load(&context.global, &context.data, flags, |name| {
+        std::env::var(name).ok().filter(|v| !v.is_empty())
+    })
 }
 
 /// A path may be right in form and lead nowhere; the server would find out later.
 fn files_are_there(config: &Config) -> Result<()> {
     for (name, setting) in &config.settings {
-        let Value::File(Some(path)) = &setting.value else { continue };
+        let Value::File(Some(path)) = &setting.value else {
+            continue;
+        };
         if let Err(error) = std::fs::File::open(path) {
-            let cause = format!("{name} ({}) names {}, which can't be opened: {error}", setting.origin, path.display());
-            return Err(Failure::usage(cause, "mend the path, or let this user read the file").into());
+            let cause = format!(
+                "{name} ({}) names {}, which can't be opened: {error}",
+                setting.origin,
+                path.display()
+            );
+            return Err(
+                Failure::usage(cause, "mend the path, or let this user read the file").into(),
+            );
         }
     }
     Ok(())

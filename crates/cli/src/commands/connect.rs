@@ -1,5 +1,5 @@
-//! `tidegate connect`: prints strings that connect, and which clients there are. The strings themselves are the room
-//! `connect`'s; nothing is added to them here.
+//! `tidegate connect`: prints strings that connect, and which clients there are. The strings
+//! themselves are the room `connect`'s; nothing is added to them here.
 
 use super::Context;
 use crate::args::ConnectArgs;
@@ -9,7 +9,8 @@ use anyhow::Result;
 use std::fmt::Write;
 use std::path::PathBuf;
 use tidegate_connect::{
-    ConnectError, Endpoint, Format, PasswordFrom, Rendered, TlsMinimum, Verifies, Wish, clients, platforms, render,
+    ConnectError, Endpoint, Format, PasswordFrom, Rendered, TlsMinimum, Verifies, Wish, clients,
+    platforms, render,
 };
 use tidegate_model::Trust;
 
@@ -23,13 +24,19 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
     let json = context.global.json || args.format == "json";
     let wish = Wish {
         os: args.os.as_deref(),
-        tls: if args.tls == "1.3" { TlsMinimum::Tls13 } else { TlsMinimum::Tls12 },
+        tls: if args.tls == "1.3" {
+            TlsMinimum::Tls13
+        } else {
+            TlsMinimum::Tls12
+        },
         password: None,
     };
     if let Some(text) = &args.explain {
         return super::explain::run(context, args, text, wish);
     }
-    let Some(name) = args.name.as_deref().filter(|_| !args.list) else { return list(json) };
+    let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
+        return list(json);
+    };
     // A mistyped client or platform is told about before the server is asked.
     if let Some(client) = &args.client {
         tidegate_connect::client(client).map_err(wrong)?;
@@ -46,17 +53,29 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
     }
     if let Some(client) = &args.client {
         let rendered = render(client, &endpoint, wish).map_err(wrong)?;
-        return if json { screen::print_json(&rendered) } else { screen::print(&page(&rendered, Paint::stdout())) };
+        return if json {
+            screen::print_json(&rendered)
+        } else {
+            screen::print(&page(&rendered, Paint::stdout()))
+        };
     }
     let lines = command_lines(&endpoint, wish).map_err(wrong)?;
     if json {
-        let object: serde_json::Map<_, _> = lines.into_iter().map(|(id, line)| (id, line.into())).collect();
+        let object: serde_json::Map<_, _> = lines
+            .into_iter()
+            .map(|(id, line)| (id, line.into()))
+            .collect();
         return screen::print_json(&object);
     }
     let paint = Paint::stdout();
-    let text: Vec<_> = lines.iter().map(|(id, line)| format!("{}\n{line}\n", paint.dim(&format!("# {id}")))).collect();
+    let text: Vec<_> = lines
+        .iter()
+        .map(|(id, line)| format!("{}\n{line}\n", paint.dim(&format!("# {id}"))))
+        .collect();
     screen::print(&text.join("\n"))?;
-    screen::say("other clients: `tidegate connect --list`, then `tidegate connect NAME --with CLIENT --os OS`");
+    screen::say(
+        "other clients: `tidegate connect --list`, then `tidegate connect NAME --with CLIENT --os OS`",
+    );
     Ok(())
 }
 
@@ -74,12 +93,16 @@ fn seen_from_client(mut endpoint: Endpoint, args: &ConnectArgs) -> Endpoint {
     endpoint
 }
 
-/// The command lines of the clients that most machines have, by id. One that can't be made is left out.
+/// The command lines of the clients that most machines have, by id. One that can't be made is left
+/// out.
 pub fn lines(endpoint: &Endpoint) -> Vec<(String, String)> {
     command_lines(endpoint, Wish::default()).unwrap_or_default()
 }
 
-fn command_lines(endpoint: &Endpoint, wish: Wish<'_>) -> Result<Vec<(String, String)>, ConnectError> {
+fn command_lines(
+    endpoint: &Endpoint,
+    wish: Wish<'_>,
+) -> Result<Vec<(String, String)>, ConnectError> {
     let mut lines = Vec::new();
     for id in COMMAND_LINES {
         let form = render(id, endpoint, wish)?.forms.into_iter().next();
@@ -89,7 +112,12 @@ fn command_lines(endpoint: &Endpoint, wish: Wish<'_>) -> Result<Vec<(String, Str
 }
 
 /// Nothing but the one string, for a script or a file.
-fn only(client: Option<&str>, endpoint: &Endpoint, wish: Wish<'_>, format: Format) -> Result<String> {
+fn only(
+    client: Option<&str>,
+    endpoint: &Endpoint,
+    wish: Wish<'_>,
+    format: Format,
+) -> Result<String> {
     // Variables serve any client; a URL only its own.
     let client = client.unwrap_or(GENERAL);
     let mut found = render(client, endpoint, wish).map_err(wrong)?;
@@ -100,9 +128,20 @@ fn only(client: Option<&str>, endpoint: &Endpoint, wish: Wish<'_>, format: Forma
         return Ok(format!("{}\n", form.text));
     }
     let have = |c: &&tidegate_connect::Client| c.forms.iter().any(|form| form.format == format);
-    let others: Vec<_> = clients().iter().filter(have).map(|c| c.id.as_str()).collect();
+    let others: Vec<_> = clients()
+        .iter()
+        .filter(have)
+        .map(|c| c.id.as_str())
+        .collect();
     let cause = format!("{} is not given its connection as a URL", found.name);
-    Err(Failure::usage(cause, format!("leave --format out, or choose one of: {}", others.join(", "))).into())
+    Err(Failure::usage(
+        cause,
+        format!(
+            "leave --format out, or choose one of: {}",
+            others.join(", ")
+        ),
+    )
+    .into())
 }
 
 fn wrong(error: ConnectError) -> anyhow::Error {
@@ -119,10 +158,24 @@ fn wrong(error: ConnectError) -> anyhow::Error {
 /// Everything about one client, for people.
 fn page(rendered: &Rendered, paint: Paint) -> String {
     let mut out = String::new();
-    let Rendered { name, language, minimum_version, install, .. } = rendered;
-    let _ = writeln!(out, "{} ({language}), from {minimum_version} on", paint.bold(name));
+    let Rendered {
+        name,
+        language,
+        minimum_version,
+        install,
+        ..
+    } = rendered;
+    let _ = writeln!(
+        out,
+        "{} ({language}), from {minimum_version} on",
+        paint.bold(name)
+    );
     let _ = writeln!(out, "{}", paint.dim(&format!("install   {install}")));
-    let _ = writeln!(out, "{}", paint.dim(&format!("verifies  {}", verified(rendered.verifies))));
+    let _ = writeln!(
+        out,
+        "{}",
+        paint.dim(&format!("verifies  {}", verified(rendered.verifies)))
+    );
     if let Some(text) = rendered.no_form_verifies {
         let _ = writeln!(out, "{}", paint.bold(text));
     }
@@ -138,7 +191,12 @@ fn page(rendered: &Rendered, paint: Paint) -> String {
             PasswordFrom::Literal => ", password in the text",
             PasswordFrom::Asked => "",
         };
-        let _ = write!(out, "\n{}\n{}\n", paint.dim(&format!("# {}{password}", form.title)), form.text);
+        let _ = write!(
+            out,
+            "\n{}\n{}\n",
+            paint.dim(&format!("# {}{password}", form.title)),
+            form.text
+        );
     }
     if !rendered.notes.is_empty() {
         out.push('\n');
@@ -150,12 +208,24 @@ fn page(rendered: &Rendered, paint: Paint) -> String {
 }
 
 fn verified(verifies: Verifies) -> String {
-    let Verifies { chain, dns_name, address } = verifies;
-    let checked: Vec<_> = [(chain, "chain"), (dns_name, "host name"), (address, "IP address")]
-        .into_iter()
-        .filter_map(|(yes, what)| yes.then_some(what))
-        .collect();
-    if checked.is_empty() { "nothing".to_owned() } else { checked.join(", ") }
+    let Verifies {
+        chain,
+        dns_name,
+        address,
+    } = verifies;
+    let checked: Vec<_> = [
+        (chain, "chain"),
+        (dns_name, "host name"),
+        (address, "IP address"),
+    ]
+    .into_iter()
+    .filter_map(|(yes, what)| yes.then_some(what))
+    .collect();
+    if checked.is_empty() {
+        "nothing".to_owned()
+    } else {
+        checked.join(", ")
+    }
 }
 
 /// Which clients and platforms there are.
@@ -169,14 +239,28 @@ fn list(json: bool) -> Result<()> {
                     "mend": c.mend, "not_run": c.not_run, "no_form_verifies": c.no_form_verifies})
             })
             .collect();
-        return screen::print_json(&serde_json::json!({"clients": clients, "platforms": platforms()}));
+        return screen::print_json(
+            &serde_json::json!({"clients": clients, "platforms": platforms()}),
+        );
     }
     let paint = Paint::stdout();
     let mut out = format!("{}\n", paint.bold("Clients (--with)"));
-    let width = clients().iter().map(|c| c.id.len()).max().unwrap_or_default();
+    let width = clients()
+        .iter()
+        .map(|c| c.id.len())
+        .max()
+        .unwrap_or_default();
     for client in clients() {
-        let mark = if client.no_form_verifies.is_some() { "; does not verify the host name" } else { "" };
-        let _ = writeln!(out, "  {:width$}  {} ({}){mark}", client.id, client.name, client.language);
+        let mark = if client.no_form_verifies.is_some() {
+            "; does not verify the host name"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            out,
+            "  {:width$}  {} ({}){mark}",
+            client.id, client.name, client.language
+        );
     }
     let _ = write!(out, "\n{}\n", paint.bold("Operating systems (--os)"));
     for platform in platforms() {

@@ -1,5 +1,6 @@
-//! `tidegate connect --explain`: says what a pasted connection string verifies, and prints one that does. It asks no
-//! server, and never prints the string: what may be said of it is the room `connect`'s to decide.
+//! `tidegate connect --explain`: says what a pasted connection string verifies, and prints one that
+//! does. It asks no server, and never prints the string: what may be said of it is the room
+//! `connect`'s to decide.
 
 use super::Context;
 use crate::args::ConnectArgs;
@@ -10,17 +11,27 @@ use anyhow::Result;
 use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
-use tidegate_connect::{Answer, Ask, EXPLAIN_MAX, ExplainError, Explanation, PasswordFrom, Wish, explain};
+use tidegate_connect::{
+    Answer, Ask, EXPLAIN_MAX, ExplainError, Explanation, PasswordFrom, Wish, explain,
+};
 use tidegate_model::{Trust, printable};
 use zeroize::Zeroizing;
 
 pub fn run(context: &Context, args: &ConnectArgs, text: &str, wish: Wish<'_>) -> Result<()> {
-    let text = if text == "-" { pasted()? } else { Zeroizing::new(text.to_owned()) };
+    let text = if text == "-" {
+        pasted()?
+    } else {
+        Zeroizing::new(text.to_owned())
+    };
     let trust = args.ca.as_deref().map(|ca| match ca {
         "system" => Trust::Public,
         file => Trust::Private(Some(PathBuf::from(file))),
     });
-    let ask = Ask { client: args.client.as_deref(), wish, trust: trust.as_ref() };
+    let ask = Ask {
+        client: args.client.as_deref(),
+        wish,
+        trust: trust.as_ref(),
+    };
     let told = explain(&text, &ask).map_err(unreadable)?;
     if context.global.json || args.format == "json" {
         screen::print_json(&told)?;
@@ -40,15 +51,22 @@ fn pasted() -> Result<Zeroizing<String>> {
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(EXPLAIN_MAX + 1));
     // One more than may be, so that too much is seen.
-    std::io::stdin().take(EXPLAIN_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    let text = str::from_utf8(&bytes).map_err(|_| Failure::usage("standard input is not text", "give it as UTF-8"))?;
+    std::io::stdin()
+        .take(EXPLAIN_MAX as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    let text = str::from_utf8(&bytes)
+        .map_err(|_| Failure::usage("standard input is not text", "give it as UTF-8"))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn unreadable(error: ExplainError) -> anyhow::Error {
     let mend = match error {
-        ExplainError::Connect(_) => "`tidegate connect --list` shows all clients and operating systems",
-        _ => "give a URL, a DSN, a JDBC URL, keys and values, or the command line of mysql, mariadb or mycli",
+        ExplainError::Connect(_) => {
+            "`tidegate connect --list` shows all clients and operating systems"
+        }
+        _ => {
+            "give a URL, a DSN, a JDBC URL, keys and values, or the command line of mysql, mariadb or mycli"
+        }
     };
     Failure::usage(error.to_string(), mend).into()
 }
@@ -61,14 +79,25 @@ fn page(told: &Explanation, paint: Paint) -> String {
         ("host", told.host.as_deref()),
         ("port", port.as_deref()),
         ("user", told.user.as_deref()),
-        ("password", told.holds_password.then_some("(there is one; it is not shown)")),
+        (
+            "password",
+            told.holds_password
+                .then_some("(there is one; it is not shown)"),
+        ),
         ("database", told.database.as_deref()),
     ];
     for (name, value) in parts {
-        let withheld =
-            told.withheld.contains(&name).then_some("(not shown: the string can be read in more than one way)");
+        let withheld = told
+            .withheld
+            .contains(&name)
+            .then_some("(not shown: the string can be read in more than one way)");
         if let Some(value) = value.or(withheld) {
-            let _ = writeln!(out, "{} {}", paint.dim(&format!("{name:10}")), printable(value));
+            let _ = writeln!(
+                out,
+                "{} {}",
+                paint.dim(&format!("{name:10}")),
+                printable(value)
+            );
         }
     }
     let checks = told.checks;
@@ -85,26 +114,49 @@ fn page(told: &Explanation, paint: Paint) -> String {
         };
         let _ = writeln!(out, "{what:24} {answer_text}");
     }
-    paragraphs(&mut out, told.why.iter().map(String::as_str).chain(told.notes.iter().copied()));
+    paragraphs(
+        &mut out,
+        told.why
+            .iter()
+            .map(String::as_str)
+            .chain(told.notes.iter().copied()),
+    );
     if !told.candidates.is_empty() {
-        let _ =
-            write!(out, "\nIt may be for several clients; name yours: --with {}\n", told.candidates.join(", --with "));
+        let _ = write!(
+            out,
+            "\nIt may be for several clients; name yours: --with {}\n",
+            told.candidates.join(", --with ")
+        );
     }
-    let _ = write!(out, "\n{}\n", paint.bold(&format!("With {}, this verifies:", told.mend.name)));
+    let _ = write!(
+        out,
+        "\n{}\n",
+        paint.bold(&format!("With {}, this verifies:", told.mend.name))
+    );
     for form in &told.mend.forms {
         let password = match form.password {
             PasswordFrom::Env => ", password from the environment",
             PasswordFrom::Literal => ", password in the text",
             PasswordFrom::Asked => "",
         };
-        let _ = write!(out, "\n{}\n{}\n", paint.dim(&format!("# {}{password}", form.title)), form.text);
+        let _ = write!(
+            out,
+            "\n{}\n{}\n",
+            paint.dim(&format!("# {}{password}", form.title)),
+            form.text
+        );
     }
     out
 }
 
 fn paragraphs<'a>(out: &mut String, lines: impl Iterator<Item = &'a str>) {
     for (i, line) in lines.enumerate() {
-        let _ = writeln!(out, "{}- {}", if i == 0 { "\n" } else { "" }, printable(line));
+        let _ = writeln!(
+            out,
+            "{}- {}",
+            if i == 0 { "\n" } else { "" },
+            printable(line)
+        );
     }
 }
 
@@ -114,12 +166,22 @@ mod tests {
 
     #[test]
     fn the_page_tells_what_is_missing_and_gives_the_string_without_the_password() {
-        let told = explain("abc.root:qZx@tcp(db.example.com:4000)/shop?tls=skip-verify", &Ask::default()).unwrap();
+        let told = explain(
+            "abc.root:qZx@tcp(db.example.com:4000)/shop?tls=skip-verify",
+            &Ask::default(),
+        )
+        .unwrap();
         let page = page(&told, Paint::none());
         assert!(page.starts_with("a Go DSN for Go-MySQL-Driver\n"), "{page}");
         assert!(page.contains("verifies the chain       no\n"), "{page}");
-        assert!(page.contains("this verifies:") && page.contains("db.example.com"), "{page}");
-        assert!(page.contains("skip-verify") && page.contains("it is not shown"), "{page}");
+        assert!(
+            page.contains("this verifies:") && page.contains("db.example.com"),
+            "{page}"
+        );
+        assert!(
+            page.contains("skip-verify") && page.contains("it is not shown"),
+            "{page}"
+        );
         assert!(!page.contains("qZx"), "{page}");
     }
 }

@@ -1,4 +1,5 @@
-//! `tidegate key create|list|revoke`: asks the running server. A key is printed once and kept nowhere.
+//! `tidegate key create|list|revoke`: asks the running server. A key is printed once and kept
+//! nowhere.
 
 use super::{Context, ask};
 use crate::args::KeyCommand;
@@ -19,9 +20,16 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<()> {
             if context.global.json {
                 return screen::print_json(&made);
             }
-            let key = made.key.as_ref().map(|key| key.reveal()).unwrap_or_default();
+            let key = made
+                .key
+                .as_ref()
+                .map(|key| key.reveal())
+                .unwrap_or_default();
             screen::print(&format!("{key}\n"))?;
-            screen::say(&format!("shown this once; `{}` ends it", context.next(&format!("key revoke {}", made.id))));
+            screen::say(&format!(
+                "shown this once; `{}` ends it",
+                context.next(&format!("key revoke {}", made.id))
+            ));
             Ok(())
         }
         KeyCommand::List => list(context, &ask(client.keys())?),
@@ -56,5 +64,8 @@ fn list(context: &Context, keys: &[Key]) -> Result<()> {
         ]
     };
     let rows: Vec<_> = keys.iter().map(row).collect();
-    screen::print(&screen::table(&["ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "USED"], &rows))
+    screen::print(&screen::table(
+        &["ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "USED"],
+        &rows,
+    ))
 }

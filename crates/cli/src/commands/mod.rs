@@ -47,7 +47,10 @@ impl Context {
     pub fn next(&self, command: &str) -> String {
         match (&self.global.data, &self.global.server) {
             (_, Some(server)) => format!("tidegate {command} --server {}", shell_word(server)),
-            (Some(_), None) => format!("tidegate {command} --data {}", shell_word(&self.data.display().to_string())),
+            (Some(_), None) => format!(
+                "tidegate {command} --data {}",
+                shell_word(&self.data.display().to_string())
+            ),
             (None, None) => format!("tidegate {command}"),
         }
     }
@@ -56,15 +59,28 @@ impl Context {
 pub fn run(cli: Cli) -> Result<()> {
     let root = rustix::process::geteuid().is_root();
     let data = paths::data_dir(cli.global.data.clone(), root, |name| std::env::var_os(name))?;
-    let remote = match cli.global.server.as_deref().filter(|_| !matches!(cli.command, Command::Profile(_))) {
+    let remote = match cli
+        .global
+        .server
+        .as_deref()
+        .filter(|_| !matches!(cli.command, Command::Profile(_)))
+    {
         Some(server) => Some(Remote::open(server, |name| std::env::var_os(name))?),
         None => None,
     };
     if remote.is_some() && !asks_a_server(&cli.command) {
         let mend = "leave --server out, or run it on that machine";
-        return Err(Failure::usage("this command is about this machine, not about a server elsewhere", mend).into());
+        return Err(Failure::usage(
+            "this command is about this machine, not about a server elsewhere",
+            mend,
+        )
+        .into());
     }
-    let context = Context { global: cli.global, data, remote };
+    let context = Context {
+        global: cli.global,
+        data,
+        remote,
+    };
     match cli.command {
         Command::Serve(args) => serve::run(&context, &args, serve::Mode::Serve),
         Command::Up(args) => serve::run(&context, &args, serve::Mode::Up),
@@ -104,14 +120,20 @@ fn asks_a_server(command: &Command) -> bool {
 
 /// Runs one conversation with the server, on this thread.
 fn ask<T>(conversation: impl Future<Output = Result<T, ClientError>>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
     Ok(runtime.block_on(conversation).map_err(refused)?)
 }
 
 /// What the server or the way to it said.
 fn refused(error: ClientError) -> Failure {
     let failure = Failure::new(error.to_string(), error.hint());
-    Failure { usage: matches!(error.code(), Some("bad_name" | "bad_limits")), ..failure }
+    Failure {
+        usage: matches!(error.code(), Some("bad_name" | "bad_limits")),
+        ..failure
+    }
 }
 
 /// As one word of a shell line.
@@ -130,7 +152,12 @@ mod tests {
 
     #[test]
     fn a_word_survives_the_shell() {
-        for (text, want) in [("/a/b-c", "/a/b-c"), ("/a b", "'/a b'"), ("it's", "'it'\\''s'"), ("", "''")] {
+        for (text, want) in [
+            ("/a/b-c", "/a/b-c"),
+            ("/a b", "'/a b'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+        ] {
             assert_eq!(shell_word(text), want);
         }
     }

@@ -1,5 +1,5 @@
-//! `tidegate operator link`: asks the running server for a link that signs a browser in. The link is printed and kept
-//! nowhere.
+//! `tidegate operator link`: asks the running server for a link that signs a browser in. The link
+//! is printed and kept nowhere.
 
 use super::{Context, ask};
 use crate::args::OperatorCommand;

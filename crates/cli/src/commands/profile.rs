@@ -1,5 +1,5 @@
-//! `tidegate profile add|list|remove`: what --server knows. A key comes in by standard input or the environment, never
-//! by an argument, and is tried before it is kept.
+//! `tidegate profile add|list|remove`: what --server knows. A key comes in by standard input or the
+//! environment, never by an argument, and is tried before it is kept.
 
 use super::{Context, ask};
 use crate::args::ProfileCommand;
@@ -19,12 +19,18 @@ pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
     match command {
         ProfileCommand::Add { name, url, ca } => {
             let ca = ca.as_deref().map(absolute).transpose()?;
-            let profile = Profile { server: url.clone(), ca, key: key()? };
+            let profile = Profile {
+                server: url.clone(),
+                ca,
+                key: key()?,
+            };
             let remote = profile.open()?;
             ask(remote.client.clusters())?;
             profiles.profile.insert(name.clone(), profile);
             profiles.write(&path)?;
-            screen::say(&format!("kept; `tidegate cluster list --server {name}` asks it"));
+            screen::say(&format!(
+                "kept; `tidegate cluster list --server {name}` asks it"
+            ));
             Ok(())
         }
         ProfileCommand::List => list(context, &profiles),
@@ -34,7 +40,9 @@ pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
                 return Err(Failure::new(format!("there is no profile {name:?}"), mend).into());
             }
             profiles.write(&path)?;
-            screen::say(&format!("profile {name} is forgotten; its key holds until it is revoked there"));
+            screen::say(&format!(
+                "profile {name} is forgotten; its key holds until it is revoked there"
+            ));
             Ok(())
         }
     }
@@ -42,7 +50,11 @@ pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
 
 fn absolute(ca: &Path) -> Result<std::path::PathBuf> {
     ca.canonicalize().map_err(|error| {
-        Failure::usage(format!("{} can't be opened: {error}", ca.display()), "give the CA file's path").into()
+        Failure::usage(
+            format!("{} can't be opened: {error}", ca.display()),
+            "give the CA file's path",
+        )
+        .into()
     })
 }
 
@@ -53,13 +65,18 @@ fn key() -> Result<Secret> {
         Err(_) => {
             screen::say("the key, then Enter and Ctrl-D:");
             let bound = u64::try_from(limits::ANSWER_MAX).unwrap_or(u64::MAX);
-            std::io::stdin().lock().take(bound).read_to_string(&mut text).context("reading the key")?;
+            std::io::stdin()
+                .lock()
+                .take(bound)
+                .read_to_string(&mut text)
+                .context("reading the key")?;
         }
     }
     let key = text.trim();
     if key.is_empty() {
-        let mend =
-            format!("pipe it in, or set ${KEY_ENV}; `tidegate key create NAME --scope all` on the server makes one");
+        let mend = format!(
+            "pipe it in, or set ${KEY_ENV}; `tidegate key create NAME --scope all` on the server makes one"
+        );
         return Err(Failure::usage("no key came on standard input", mend).into());
     }
     Ok(Secret::new(Zeroizing::new(key.to_owned())))
@@ -70,7 +87,12 @@ fn list(context: &Context, profiles: &Profiles) -> Result<()> {
         let object: serde_json::Map<_, _> = profiles
             .profile
             .iter()
-            .map(|(name, p)| (name.clone(), serde_json::json!({ "server": p.server, "ca": p.ca })))
+            .map(|(name, p)| {
+                (
+                    name.clone(),
+                    serde_json::json!({ "server": p.server, "ca": p.ca }),
+                )
+            })
             .collect();
         return screen::print_json(&object);
     }
@@ -78,7 +100,14 @@ fn list(context: &Context, profiles: &Profiles) -> Result<()> {
         screen::say("no profiles; `tidegate profile add NAME URL` keeps one");
         return Ok(());
     }
-    let ca = |p: &Profile| p.ca.as_ref().map_or_else(|| "-".to_owned(), |ca| ca.display().to_string());
-    let rows: Vec<_> = profiles.profile.iter().map(|(n, p)| vec![n.clone(), p.server.clone(), ca(p)]).collect();
+    let ca = |p: &Profile| {
+        p.ca.as_ref()
+            .map_or_else(|| "-".to_owned(), |ca| ca.display().to_string())
+    };
+    let rows: Vec<_> = profiles
+        .profile
+        .iter()
+        .map(|(n, p)| vec![n.clone(), p.server.clone(), ca(p)])
+        .collect();
     screen::print(&screen::table(&["NAME", "SERVER", "CA"], &rows))
 }

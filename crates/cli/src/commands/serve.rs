@@ -1,5 +1,5 @@
-//! `tidegate serve` and the life that `up` shares with it: start, say so, wait for a signal, stop in order. It
-//! holds no state of its own.
+//! `tidegate serve` and the life that `up` shares with it: start, say so, wait for a signal, stop
+//! in order. It holds no state of its own.
 
 use super::{Context, up};
 use crate::args::ServeArgs;
@@ -24,7 +24,9 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     let dir = crate::compose::lock(&context.data)?;
     let (level, file) = match mode {
         Mode::Serve => (logging::to_stderr(&config)?, None),
-        Mode::Up => logging::to_file(&config, dir.root()).map(|(level, file)| (level, Some(file)))?,
+        Mode::Up => {
+            logging::to_file(&config, dir.root()).map(|(level, file)| (level, Some(file)))?
+        }
     };
     raise_descriptor_limit();
     give_memory_back();
@@ -34,25 +36,38 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         builder.worker_threads(workers());
     }
-    let runtime =
-        builder.enable_all().on_thread_start(tidegate_tls::warm_thread).build().context("starting threads")?;
-    let reload = Reload { context, flags: args, started: &config, level };
+    let runtime = builder
+        .enable_all()
+        .on_thread_start(tidegate_tls::warm_thread)
+        .build()
+        .context("starting threads")?;
+    let reload = Reload {
+        context,
+        flags: args,
+        started: &config,
+        level,
+    };
     let ended = runtime.block_on(life(&reload, dir, mode));
     runtime.shutdown_timeout(limits::RUNTIME_STOP_MAX);
-    file.iter().for_each(|file| file.flush(limits::LOG_FLUSH_MAX));
+    file.iter()
+        .for_each(|file| file.flush(limits::LOG_FLUSH_MAX));
     screen::flush();
     ended
 }
 
-/// Half the cores: the engines need the other half, and fewer workers wake one another less often. What that gives and
-/// costs was measured (docs/decisions/0013-workers.md).
+/// Half the cores: the engines need the other half, and fewer workers wake one another less often.
+/// What that gives and costs was measured (docs/decisions/0013-workers.md).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 async fn life(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -> Result<()> {
     let context = reload.context;
-    let mut signals = Signals::listen(if mode == Mode::Up { Hangup::Stops } else { Hangup::Reloads })?;
+    let mut signals = Signals::listen(if mode == Mode::Up {
+        Hangup::Stops
+    } else {
+        Hangup::Reloads
+    })?;
     let _ = sd_notify::notify(&[NotifyState::Status("starting")]);
     let starting = Server::start(dir, reload.started, mode == Mode::Up);
     let server = tokio::select! {
@@ -75,14 +90,20 @@ async fn life(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -
         Ok(Greeted::Interrupted) => Ok(()),
         Err(error) => Err(error),
     };
-    let _ = sd_notify::notify(&[NotifyState::Stopping, NotifyState::Status("stopping: sessions first, engines last")]);
+    let _ = sd_notify::notify(&[
+        NotifyState::Stopping,
+        NotifyState::Status("stopping: sessions first, engines last"),
+    ]);
     if mode == Mode::Up && ended.is_ok() {
         screen::say("\nstopping: sessions first, engines last (Ctrl-C again leaves at once)");
     }
     signals.leave_at_the_next();
     server.stop().await;
     if mode == Mode::Up && ended.is_ok() {
-        screen::say(&format!("stopped; `{}` starts it again with the same data", context.next("up")));
+        screen::say(&format!(
+            "stopped; `{}` starts it again with the same data",
+            context.next("up")
+        ));
     }
     ended
 }
@@ -118,8 +139,7 @@ fn announce(context: &Context, server: &Server) -> Result<()> {
     tracing::info!(listen = listen.join(", "), data = %context.data.display(), pid = std::process::id(), "ready");
     let console = server.face().console;
     if context.global.json {
-        let line =
-            serde_json::json!({ "ready": true, "listen": listen, "console": console, "pid": std::process::id() });
+        let line = serde_json::json!({ "ready": true, "listen": listen, "console": console, "pid": std::process::id() });
         screen::print(&format!("{line}\n"))?;
     }
     Ok(())
@@ -128,15 +148,19 @@ fn announce(context: &Context, server: &Server) -> Result<()> {
 /// A session takes two descriptors; the usual soft limit of 1024 would end at 500 of them.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit on open files stays as it is");
     }
 }
 
-/// Memory that a flood took goes back to the system some ten seconds after it, from a thread of the allocator's own: an
-/// idle server allocates too little to do it in passing. Not set at build time, since that thread would be in every
-/// process of this program, and the helper that becomes an engine must have one thread.
+/// Memory that a flood took goes back to the system some ten seconds after it, from a thread of the
+/// allocator's own: an idle server allocates too little to do it in passing. Not set at build time,
+/// since that thread would be in every process of this program, and the helper that becomes an
+/// engine must have one thread.
 fn give_memory_back() {
     if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
         tracing::warn!(%error, "memory is given back to the system late");

@@ -1,5 +1,5 @@
-//! `tidegate service install|remove`: the unit file, its user, and systemd's own tools. It never touches data, and no
-//! file that it did not make.
+//! `tidegate service install|remove`: the unit file, its user, and systemd's own tools. It never
+//! touches data, and no file that it did not make.
 
 use super::{Context, load_config, shell_word};
 use crate::args::{ServeArgs, ServiceCommand, ServiceInstall, ServiceRemove};
@@ -40,7 +40,10 @@ struct System {
 
 impl System {
     fn new(root: Option<&PathBuf>) -> Self {
-        Self { root: root.cloned().unwrap_or_else(|| "/".into()), running: root.is_none() }
+        Self {
+            root: root.cloned().unwrap_or_else(|| "/".into()),
+            running: root.is_none(),
+        }
     }
 
     fn file(&self, path: &str) -> PathBuf {
@@ -61,17 +64,27 @@ impl System {
 
     /// One of systemd's tools. A system in a folder is given to it as such.
     fn tool(&self, name: &str, args: &[&str]) -> Result<()> {
-        let program = tool::find(Path::new("/"), name)
-            .ok_or_else(|| Failure::new(format!("there is no {name} here"), "install the package `systemd`"))?;
+        let program = tool::find(Path::new("/"), name).ok_or_else(|| {
+            Failure::new(
+                format!("there is no {name} here"),
+                "install the package `systemd`",
+            )
+        })?;
         let root = format!("--root={}", self.root.display());
-        let mut all = if self.running { Vec::new() } else { vec![root.as_str()] };
+        let mut all = if self.running {
+            Vec::new()
+        } else {
+            vec![root.as_str()]
+        };
         all.extend_from_slice(args);
         tool::must(&program, &all, &[]).map(drop)
     }
 }
 
 fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
-    let data = paths::data_dir(context.global.data.clone(), true, |name| std::env::var_os(name))?;
+    let data = paths::data_dir(context.global.data.clone(), true, |name| {
+        std::env::var_os(name)
+    })?;
     let system = System::new(args.root.as_ref());
     let user = match &args.user {
         Some(user) => user.clone(),
@@ -110,12 +123,17 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
         "look why: journalctl -u tidegate -n 50; then mend that, and: systemctl restart tidegate",
     ))?;
     let data = data.display();
-    screen::print(&format!("tidegate runs as {}; data in {data}\nits log: journalctl -u tidegate\n", unit.user))
+    screen::print(&format!(
+        "tidegate runs as {}; data in {data}\nits log: journalctl -u tidegate\n",
+        unit.user
+    ))
 }
 
 /// The user of the service that is installed: an upgrade does not change it unasked.
 fn installed_user(system: &System) -> Option<String> {
-    let text = fs::read_to_string(system.file(UNIT_FILE)).ok().filter(|text| text.starts_with(MARK))?;
+    let text = fs::read_to_string(system.file(UNIT_FILE))
+        .ok()
+        .filter(|text| text.starts_with(MARK))?;
     let user = text.lines().find_map(|line| line.strip_prefix("User="))?;
     if user != ROOT {
         screen::say(&format!(
@@ -127,17 +145,29 @@ fn installed_user(system: &System) -> Option<String> {
 }
 
 fn unit(context: &Context, args: &ServiceInstall, data: &Path, user: String) -> Result<Unit> {
-    let config =
-        load_config(&Context { global: context.global.clone(), data: data.to_owned(), remote: None }, &args.serve)?;
+    let config = load_config(
+        &Context {
+            global: context.global.clone(),
+            data: data.to_owned(),
+            remote: None,
+        },
+        &args.serve,
+    )?;
     let program = match &args.program {
         Some(program) => program.clone(),
         None => std::env::current_exe().context("where this program lies")?,
     };
     if !program.is_absolute() {
-        return Err(Failure::usage("--program takes an absolute path", "such as /usr/local/bin/tidegate").into());
+        return Err(Failure::usage(
+            "--program takes an absolute path",
+            "such as /usr/local/bin/tidegate",
+        )
+        .into());
     }
-    let user_fits =
-        !user.is_empty() && user.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+    let user_fits = !user.is_empty()
+        && user
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
     if !user_fits {
         let mend = "a-z, 0-9, - and _ may be in it";
         return Err(Failure::usage(format!("{user:?} is no name for a user"), mend).into());
@@ -152,19 +182,41 @@ fn unit(context: &Context, args: &ServiceInstall, data: &Path, user: String) -> 
 }
 
 fn command_line(context: &Context, serve: &ServeArgs, data: &Path) -> Result<Vec<String>> {
-    let mut out = vec!["serve".to_owned(), "--data".to_owned(), data.display().to_string()];
+    let mut out = vec![
+        "serve".to_owned(),
+        "--data".to_owned(),
+        data.display().to_string(),
+    ];
     let mut add = |flag: &str, value: String| out.extend([flag.to_owned(), value]);
     if let Some(config) = &context.global.config {
-        add("--config", std::path::absolute(config)?.display().to_string());
+        add(
+            "--config",
+            std::path::absolute(config)?.display().to_string(),
+        );
     }
     // Taken apart, so that no flag to come is forgotten here.
-    let ServeArgs { listen, name, domain, acme_email, console, console_domain } = serve;
-    listen.iter().for_each(|address| add("--listen", address.to_string()));
+    let ServeArgs {
+        listen,
+        name,
+        domain,
+        acme_email,
+        console,
+        console_domain,
+    } = serve;
+    listen
+        .iter()
+        .for_each(|address| add("--listen", address.to_string()));
     name.iter().for_each(|name| add("--name", name.clone()));
     domain.iter().for_each(|name| add("--domain", name.clone()));
-    acme_email.iter().for_each(|email| add("--acme-email", email.clone()));
-    console.iter().for_each(|address| add("--console", address.to_string()));
-    console_domain.iter().for_each(|name| add("--console-domain", name.clone()));
+    acme_email
+        .iter()
+        .for_each(|email| add("--acme-email", email.clone()));
+    console
+        .iter()
+        .for_each(|address| add("--console", address.to_string()));
+    console_domain
+        .iter()
+        .for_each(|name| add("--console-domain", name.clone()));
     Ok(out)
 }
 
@@ -188,18 +240,27 @@ fn state(data: &Path) -> Result<String> {
 /// Whether a port is listened on that only the privileged may have.
 fn low_port(config: &Config) -> Result<bool> {
     let low = |key: &str| -> Result<bool> {
-        Ok(config.addresses(key)?.iter().map(SocketAddr::port).any(|port| port > 0 && port < FIRST_FREE_PORT))
+        Ok(config
+            .addresses(key)?
+            .iter()
+            .map(SocketAddr::port)
+            .any(|port| port > 0 && port < FIRST_FREE_PORT))
     };
     let acme = !config.names("acme.domains")?.is_empty();
     let console = config.text("console.enabled")? == "yes" && low("console.listen")?;
-    Ok(low("gateway.listen")? || console || acme && (low("acme.http_listen")? || low("acme.alpn_listen")?))
+    Ok(low("gateway.listen")?
+        || console
+        || acme && (low("acme.http_listen")? || low("acme.alpn_listen")?))
 }
 
 /// The program must be where the service can see it.
 fn reachable(system: &System, program: &Path) -> Result<()> {
     if system.running && HIDDEN.iter().any(|hidden| program.starts_with(hidden)) {
         let place = "/usr/local/bin/tidegate";
-        let cause = format!("a service can't run {}: its folder is hidden from services", program.display());
+        let cause = format!(
+            "a service can't run {}: its folder is hidden from services",
+            program.display()
+        );
         let program = shell_word(&program.display().to_string());
         let mend = format!("install -m 755 {program} {place}, then: {place} service install");
         return Err(Failure::new(cause, mend).into());
@@ -209,9 +270,14 @@ fn reachable(system: &System, program: &Path) -> Result<()> {
 
 /// Data that another user made can't be read by this one.
 fn data_fits(system: &System, data: &Path, user: &str) -> Result<()> {
-    let Ok(there) = fs::metadata(tool::files_under(&system.root, data)) else { return Ok(()) };
+    let Ok(there) = fs::metadata(tool::files_under(&system.root, data)) else {
+        return Ok(());
+    };
     if there.uid() == 0 && user != ROOT && system.running {
-        let cause = format!("{} was made by root, and the service would run as {user}", data.display());
+        let cause = format!(
+            "{} was made by root, and the service would run as {user}",
+            data.display()
+        );
         let mend = "keep it: service install --user root; or move it away, and the service starts with none";
         return Err(Failure::new(cause, mend).into());
     }
@@ -223,7 +289,10 @@ fn ours(path: &Path) -> Result<bool> {
     match fs::read_to_string(path) {
         Ok(text) if text.starts_with(MARK) => Ok(true),
         Ok(_) => {
-            let cause = format!("{} was not made by `tidegate service install`", path.display());
+            let cause = format!(
+                "{} was not made by `tidegate service install`",
+                path.display()
+            );
             Err(Failure::new(cause, "move it away, then run this again").into())
         }
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
@@ -270,7 +339,11 @@ fn remove(context: &Context, args: &ServiceRemove) -> Result<()> {
     }
     system.check("remove")?;
     if has_unit {
-        let disable: &[&str] = if system.running { &["disable", "--now", UNIT] } else { &["disable", UNIT] };
+        let disable: &[&str] = if system.running {
+            &["disable", "--now", UNIT]
+        } else {
+            &["disable", UNIT]
+        };
         system.tool("systemctl", disable)?;
         delete(&unit)?;
     }
@@ -283,20 +356,29 @@ fn remove(context: &Context, args: &ServiceRemove) -> Result<()> {
     screen::print(&format!("the service is removed\n{stays}"))
 }
 
-/// What a removal leaves, and how to delete that too. The user stays with its files: its number could be given to
-/// another, who would then own them.
+/// What a removal leaves, and how to delete that too. The user stays with its files: its number
+/// could be given to another, who would then own them.
 fn stays(context: &Context, unit: &Path, user: &Path) -> Result<String> {
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
     let (unit, user) = (read(unit), read(user));
-    let state = unit.lines().find_map(|line| line.strip_prefix("StateDirectory="));
+    let state = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("StateDirectory="));
     let data = match state {
         Some(state) => Path::new(STATE_ROOT).join(state),
-        None => paths::data_dir(context.global.data.clone(), true, |name| std::env::var_os(name))?,
+        None => paths::data_dir(context.global.data.clone(), true, |name| {
+            std::env::var_os(name)
+        })?,
     };
     let data = data.display();
     let mut out = format!("all data stays in {data}; to delete it: rm -r {data}\n");
-    if let Some(name) = user.lines().find_map(|line| line.strip_prefix("u ")?.split(' ').next()) {
-        out.push_str(&format!("its user stays with it; to delete it as well: userdel {name}\n"));
+    if let Some(name) = user
+        .lines()
+        .find_map(|line| line.strip_prefix("u ")?.split(' ').next())
+    {
+        out.push_str(&format!(
+            "its user stays with it; to delete it as well: userdel {name}\n"
+        ));
     }
     Ok(out)
 }
@@ -309,7 +391,13 @@ mod tests {
     fn data_of_a_service_lies_in_a_folder_of_var_lib() {
         assert_eq!(state(Path::new("/var/lib/tidegate")).unwrap(), "tidegate");
         assert_eq!(state(Path::new("/var/lib/a/b")).unwrap(), "a/b");
-        for other in ["/var/lib", "/srv/x", "/var/lib/../etc", "/var/lib/a b", "/var/lib/%n"] {
+        for other in [
+            "/var/lib",
+            "/srv/x",
+            "/var/lib/../etc",
+            "/var/lib/a b",
+            "/var/lib/%n",
+        ] {
             assert!(state(Path::new(other)).is_err(), "{other}");
         }
     }
@@ -319,14 +407,27 @@ mod tests {
         let low = |text: &str| {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("tidegate.toml"), text).unwrap();
-            let global = crate::args::Global { data: None, config: None, server: None, json: false };
-            low_port(&Config::load(&global, folder.path(), &ServeArgs::default(), |_| None).unwrap()).unwrap()
+            let global = crate::args::Global {
+                data: None,
+                config: None,
+                server: None,
+                json: false,
+            };
+            low_port(
+                &Config::load(&global, folder.path(), &ServeArgs::default(), |_| None).unwrap(),
+            )
+            .unwrap()
         };
         assert!(!low(""));
         assert!(low("[gateway]\nlisten = [\"0.0.0.0:443\"]\n"));
         assert!(low("[console]\nlisten = [\"0.0.0.0:443\"]\n"));
-        assert!(!low("[console]\nenabled = \"no\"\nlisten = [\"0.0.0.0:443\"]\n"));
-        assert!(low("[acme]\ndomains = [\"db.example.com\"]\n"), "the CA asks port 80");
+        assert!(!low(
+            "[console]\nenabled = \"no\"\nlisten = [\"0.0.0.0:443\"]\n"
+        ));
+        assert!(
+            low("[acme]\ndomains = [\"db.example.com\"]\n"),
+            "the CA asks port 80"
+        );
         assert!(!low(
             "[acme]\ndomains = [\"db.example.com\"]\nhttp_listen = [\"0.0.0.0:8080\"]\nalpn_listen = [\"0.0.0.0:8443\"]\n"
         ));

@@ -1,4 +1,5 @@
-//! `tidegate session list|kill`: asks the running server. A session is ended by the server, never from here.
+//! `tidegate session list|kill`: asks the running server. A session is ended by the server, never
+//! from here.
 
 use super::{Context, ask};
 use crate::args::SessionCommand;
@@ -11,7 +12,9 @@ use tidegate_console::types::Session;
 pub fn run(context: &Context, command: &SessionCommand) -> Result<()> {
     let client = context.client();
     match command {
-        SessionCommand::List { cluster } => list(context, &ask(client.sessions(cluster.as_deref()))?),
+        SessionCommand::List { cluster } => {
+            list(context, &ask(client.sessions(cluster.as_deref()))?)
+        }
         SessionCommand::Kill { id } => {
             ask(client.kill_session(u64::from(*id)))?;
             if context.global.json {
@@ -33,15 +36,27 @@ fn list(context: &Context, sessions: &[Session]) -> Result<()> {
     }
     let row = |s: &Session| {
         let cluster = s.cluster.clone().unwrap_or_else(|| "-".to_owned());
-        vec![s.id.to_string(), cluster, s.user.clone(), s.client.clone(), s.tls.clone(), age(s.age_seconds)]
+        vec![
+            s.id.to_string(),
+            cluster,
+            s.user.clone(),
+            s.client.clone(),
+            s.tls.clone(),
+            age(s.age_seconds),
+        ]
     };
     let rows: Vec<_> = sessions.iter().map(row).collect();
-    screen::print(&screen::table(&["ID", "CLUSTER", "USER", "CLIENT", "TLS", "AGE"], &rows))
+    screen::print(&screen::table(
+        &["ID", "CLUSTER", "USER", "CLIENT", "TLS", "AGE"],
+        &rows,
+    ))
 }
 
 /// In the largest unit that says enough.
 fn age(seconds: f64) -> String {
-    let whole = Duration::try_from_secs_f64(seconds.floor()).unwrap_or_default().as_secs();
+    let whole = Duration::try_from_secs_f64(seconds.floor())
+        .unwrap_or_default()
+        .as_secs();
     let unit = match whole {
         0..120 => 1,
         120..7_200 => 60,
@@ -60,7 +75,13 @@ mod tests {
 
     #[test]
     fn ages_say_enough() {
-        for (seconds, want) in [(0.4, "0s"), (59.9, "59s"), (150.0, "2m"), (7300.0, "2h"), (200_000.0, "2d")] {
+        for (seconds, want) in [
+            (0.4, "0s"),
+            (59.9, "59s"),
+            (150.0, "2m"),
+            (7300.0, "2h"),
+            (200_000.0, "2d"),
+        ] {
             assert_eq!(age(seconds), want);
         }
     }

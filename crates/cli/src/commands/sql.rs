@@ -1,5 +1,6 @@
-//! `tidegate sql`: becomes the machine's own client with the flags that verify the server. The password goes
-//! through a private file in memory; never into an argument, an environment or a file on disk.
+//! `tidegate sql`: becomes the machine's own client with the flags that verify the server. The
+//! password goes through a private file in memory; never into an argument, an environment or a file
+//! on disk.
 
 use super::Context;
 use crate::args::SqlArgs;
@@ -36,14 +37,21 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     // argv's first word is the program's own name.
     let _ = flags.next();
     let mut command = Command::new(&client.program);
-    // Only this file: a ~/.my.cnf with other TLS options or another password would win over an extra one.
-    command.arg(format!("--defaults-file=/proc/self/fd/{}", options.as_raw_fd()));
+    // Only this file: a ~/.my.cnf with other TLS options or another password would win over an
+    // extra one.
+    command.arg(format!(
+        "--defaults-file=/proc/self/fd/{}",
+        options.as_raw_fd()
+    ));
     command.args(flags.filter(|flag| flag != "-p"));
     if let Some(sql) = &args.execute {
         command.arg("-e").arg(sql);
     }
     // mysql reads a login path after every other file, even after --defaults-file.
-    command.env("MYSQL_TEST_LOGIN_FILE", "/dev/null").env_remove(PASSWORD_ENV).env_remove("MYSQL_PWD");
+    command
+        .env("MYSQL_TEST_LOGIN_FILE", "/dev/null")
+        .env_remove(PASSWORD_ENV)
+        .env_remove("MYSQL_PWD");
     let error = command.exec();
     Err(Failure::new(
         format!("{} can't be run: {error}", client.program.display()),
@@ -54,15 +62,25 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
 
 /// `mariadb` before `mysql`, since on many machines the second is a link to the first.
 fn installed(path: Option<&OsStr>) -> Result<Installed> {
-    let find =
-        |name: &str| std::env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(name)).find(|p| is_program(p));
+    let find = |name: &str| {
+        std::env::split_paths(path.unwrap_or_default())
+            .map(|dir| dir.join(name))
+            .find(|p| is_program(p))
+    };
     if let Some(program) = find("mariadb") {
-        return Ok(Installed { program, id: "mariadb" });
+        return Ok(Installed {
+            program,
+            id: "mariadb",
+        });
     }
     if let Some(program) = find("mysql") {
         let said = Command::new(&program).arg("--version").output();
-        let mariadb = said.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("MariaDB"));
-        return Ok(Installed { program, id: if mariadb { "mariadb" } else { "mysql" } });
+        let mariadb =
+            said.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("MariaDB"));
+        return Ok(Installed {
+            program,
+            id: if mariadb { "mariadb" } else { "mysql" },
+        });
     }
     Err(Failure::new(
         "neither `mariadb` nor `mysql` is on PATH",
@@ -74,18 +92,23 @@ fn installed(path: Option<&OsStr>) -> Result<Installed> {
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 fn password(args: &SqlArgs, user: &str) -> Result<Zeroizing<String>> {
     if let Some(file) = &args.password_file {
-        let text = std::fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
-            Failure::new(
-                format!("the password file {} can't be read: {e}", file.display()),
-                "check the path and its permissions",
-            )
-        })?;
-        return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
+        let text = std::fs::read_to_string(file)
+            .map(Zeroizing::new)
+            .map_err(|e| {
+                Failure::new(
+                    format!("the password file {} can't be read: {e}", file.display()),
+                    "check the path and its permissions",
+                )
+            })?;
+        return Ok(Zeroizing::new(
+            text.lines().next().unwrap_or_default().to_owned(),
+        ));
     }
     if let Ok(password) = std::env::var(PASSWORD_ENV) {
         return Ok(Zeroizing::new(password));
@@ -149,10 +172,22 @@ mod tests {
             let _ = std::io::stderr().write_all(b"\nnot run: no command-line client is on PATH\n");
             return;
         };
-        for password in ["plain", "a\"b", "c\\d", "e#f", " g ", "h'i;j", "k\\n", "\u{e4}\u{20ac}"] {
+        for password in [
+            "plain",
+            "a\"b",
+            "c\\d",
+            "e#f",
+            " g ",
+            "h'i;j",
+            "k\\n",
+            "\u{e4}\u{20ac}",
+        ] {
             let file = options_file(password).unwrap();
             let out = Command::new(&found.program)
-                .arg(format!("--defaults-file=/proc/self/fd/{}", file.as_raw_fd()))
+                .arg(format!(
+                    "--defaults-file=/proc/self/fd/{}",
+                    file.as_raw_fd()
+                ))
                 // Printed as the client read it; newer ones mask it, which this then can't compare.
                 .arg("--print-defaults")
                 .output()
@@ -160,7 +195,10 @@ mod tests {
             let text = String::from_utf8_lossy(&out.stdout).into_owned();
             assert!(text.contains("--password="), "{text}");
             if !text.contains("--password=*") {
-                assert!(text.contains(&format!("--password={password}")), "{password:?} became {text}");
+                assert!(
+                    text.contains(&format!("--password={password}")),
+                    "{password:?} became {text}"
+                );
             }
         }
     }

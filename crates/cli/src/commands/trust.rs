@@ -1,5 +1,6 @@
-//! `tidegate trust install|remove|renew|status`: what this machine's stores shall have of the local CA. What a store
-//! is and how it is changed stands in `crate::trust`; the CA itself is the room `tls`'s.
+//! `tidegate trust install|remove|renew|status`: what this machine's stores shall have of the local
+//! CA. What a store is and how it is changed stands in `crate::trust`; the CA itself is the room
+//! `tls`'s.
 
 use super::{Context, ask, shell_word};
 use crate::args::TrustCommand;
@@ -25,7 +26,11 @@ pub fn run(context: &Context, command: &TrustCommand) -> Result<()> {
 fn current(context: &Context) -> Result<LocalRoot> {
     LocalRoot::current(&context.data)?.ok_or_else(|| {
         let cause = format!("there is no local CA in {}", context.data.display());
-        Failure::new(cause, "the first start of a server makes one; name its data directory with --data DIR").into()
+        Failure::new(
+            cause,
+            "the first start of a server makes one; name its data directory with --data DIR",
+        )
+        .into()
     })
 }
 
@@ -33,25 +38,35 @@ fn stores() -> Result<Vec<Box<dyn Store>>> {
     let found = trust::stores();
     if found.is_empty() {
         let mend = "install the package `ca-certificates`, or give clients the file: `tidegate connect` names it";
-        return Err(Failure::new("this machine has no store of roots that is known here", mend).into());
+        return Err(Failure::new(
+            "this machine has no store of roots that is known here",
+            mend,
+        )
+        .into());
     }
     Ok(found)
 }
 
-/// Stores are the administrator's. The line to type names everything that sudo would change: the program's path, since
-/// its $PATH is another, and the data directory, since root's own is another.
+/// Stores are the administrator's. The line to type names everything that sudo would change: the
+/// program's path, since its $PATH is another, and the data directory, since root's own is another.
 fn need_root(context: &Context, command: &str) -> Result<()> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let cause = format!("`tidegate trust {command}` changes this machine's stores, which needs root");
+    let cause =
+        format!("`tidegate trust {command}` changes this machine's stores, which needs root");
     Err(Failure::new(cause, sudo_line(context, command)).into())
 }
 
 fn sudo_line(context: &Context, command: &str) -> String {
-    let program = std::env::current_exe().map_or("tidegate".to_owned(), |path| path.display().to_string());
+    let program =
+        std::env::current_exe().map_or("tidegate".to_owned(), |path| path.display().to_string());
     let data = context.data.display().to_string();
-    format!("sudo {} trust {command} --data {}", shell_word(&program), shell_word(&data))
+    format!(
+        "sudo {} trust {command} --data {}",
+        shell_word(&program),
+        shell_word(&data)
+    )
 }
 
 /// What was done to each store. A store that fails does not keep the others from being done.
@@ -67,13 +82,19 @@ impl Report {
         screen::say(&format!("{title} ({})", place.display()));
         match done {
             Ok(lines) => {
-                let said = if lines.is_empty() { vec![idle.to_owned()] } else { lines.clone() };
-                said.iter().for_each(|line| screen::say(&format!("  {}", printable(line))));
+                let said = if lines.is_empty() {
+                    vec![idle.to_owned()]
+                } else {
+                    lines.clone()
+                };
+                said.iter()
+                    .for_each(|line| screen::say(&format!("  {}", printable(line))));
                 self.stores.push(json!({ "store": title, "path": place, "changed": !lines.is_empty(), "did": lines }));
             }
             Err(error) => {
                 screen::say(&format!("  failed: {}", printable(&error.to_string())));
-                self.stores.push(json!({ "store": title, "path": place, "failed": error.to_string() }));
+                self.stores
+                    .push(json!({ "store": title, "path": place, "failed": error.to_string() }));
                 self.failed.get_or_insert(error);
             }
         }
@@ -98,7 +119,9 @@ fn install(context: &Context) -> Result<()> {
         report.add(&*store, swap(&*store, &root, &former), "has it already");
     }
     if report.failed.is_none() {
-        screen::say("programs that read these stores verify this server without a file: `connect NAME --ca system`");
+        screen::say(
+            "programs that read these stores verify this server without a file: `connect NAME --ca system`",
+        );
         screen::say(&format!("to undo it: {}", sudo_line(context, "remove")));
     }
     report.end(context, Some(&root))
@@ -106,8 +129,16 @@ fn install(context: &Context) -> Result<()> {
 
 /// The old ones out first, or a store that is made from the system's would get them back.
 fn swap(store: &dyn Store, root: &LocalRoot, former: &[LocalRoot]) -> Result<Vec<String>> {
-    let older: Vec<_> = store.ours()?.into_iter().filter(|found| found != root && former.contains(found)).collect();
-    let mut lines = if older.is_empty() { Vec::new() } else { store.remove(&older)? };
+    let older: Vec<_> = store
+        .ours()?
+        .into_iter()
+        .filter(|found| found != root && former.contains(found))
+        .collect();
+    let mut lines = if older.is_empty() {
+        Vec::new()
+    } else {
+        store.remove(&older)?
+    };
     if !store.trusts(root)? {
         lines.extend(store.install(root)?);
     }
@@ -116,13 +147,29 @@ fn swap(store: &dyn Store, root: &LocalRoot, former: &[LocalRoot]) -> Result<Vec
 
 fn remove(context: &Context, all: bool) -> Result<()> {
     need_root(context, if all { "remove --all" } else { "remove" })?;
-    let root = if all { LocalRoot::current(&context.data).ok().flatten() } else { Some(current(context)?) };
-    let of_this_folder: Vec<_> = root.clone().into_iter().chain(LocalRoot::former(&context.data)).collect();
+    let root = if all {
+        LocalRoot::current(&context.data).ok().flatten()
+    } else {
+        Some(current(context)?)
+    };
+    let of_this_folder: Vec<_> = root
+        .clone()
+        .into_iter()
+        .chain(LocalRoot::former(&context.data))
+        .collect();
     let mut report = Report::default();
     for store in stores()? {
         let removed = store.ours().and_then(|ours| {
-            let others = ours.into_iter().filter(|found| all && !of_this_folder.contains(found));
-            store.remove(&of_this_folder.iter().cloned().chain(others).collect::<Vec<_>>())
+            let others = ours
+                .into_iter()
+                .filter(|found| all && !of_this_folder.contains(found));
+            store.remove(
+                &of_this_folder
+                    .iter()
+                    .cloned()
+                    .chain(others)
+                    .collect::<Vec<_>>(),
+            )
         });
         report.add(&*store, removed, "has nothing of it");
     }
@@ -138,7 +185,10 @@ fn status(context: &Context) -> Result<()> {
         looked.push((store, finding));
     }
     if context.global.json {
-        let stores: Vec<_> = looked.iter().map(|(store, finding)| shown(&**store, finding)).collect();
+        let stores: Vec<_> = looked
+            .iter()
+            .map(|(store, finding)| shown(&**store, finding))
+            .collect();
         let ca = root.as_ref().map(|root| {
             json!({ "file": context.data.join("ca.pem"), "subject": root.name, "name": store_name(root),
                     "fingerprint": root.fingerprint, "not_after_unix": root.not_after.unix_timestamp() })
@@ -147,10 +197,19 @@ fn status(context: &Context) -> Result<()> {
     }
     match &root {
         Some(root) => screen::say(&format!("{}, SHA-256 {}", root.name, root.fingerprint)),
-        None => screen::say(&format!("there is no local CA in {}", context.data.display())),
+        None => screen::say(&format!(
+            "there is no local CA in {}",
+            context.data.display()
+        )),
     }
-    let rows: Vec<_> = looked.iter().map(|(store, finding)| row(&**store, finding)).collect();
-    screen::print(&screen::table(&["STATE", "STORE", "PATH", "ALSO THERE"], &rows))
+    let rows: Vec<_> = looked
+        .iter()
+        .map(|(store, finding)| row(&**store, finding))
+        .collect();
+    screen::print(&screen::table(
+        &["STATE", "STORE", "PATH", "ALSO THERE"],
+        &rows,
+    ))
 }
 
 fn shown(store: &dyn Store, finding: &Finding) -> Value {
@@ -165,10 +224,21 @@ fn row(store: &dyn Store, finding: &Finding) -> Vec<String> {
         State::Older => "older CA",
         State::Absent => "not there",
     };
-    let older = finding.older.iter().map(|root| format!("{} (older)", store_name(root)));
-    let others = finding.others.iter().map(|root| format!("{} (another data directory's)", store_name(root)));
+    let older = finding
+        .older
+        .iter()
+        .map(|root| format!("{} (older)", store_name(root)));
+    let others = finding
+        .others
+        .iter()
+        .map(|root| format!("{} (another data directory's)", store_name(root)));
     let also: Vec<_> = older.chain(others).collect();
-    vec![state.to_owned(), store.title(), store.place().display().to_string(), also.join(", ")]
+    vec![
+        state.to_owned(),
+        store.title(),
+        store.place().display().to_string(),
+        also.join(", "),
+    ]
 }
 
 fn renew(context: &Context, yes: bool) -> Result<()> {
@@ -176,7 +246,11 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
     let running = match ask_running(context)? {
         Some(trust) if trust != "local" => {
             let cause = format!("the server's certificate is {trust}: no client uses the local CA");
-            return Err(Failure::new(cause, "certificates of files or of ACME are renewed where they come from").into());
+            return Err(Failure::new(
+                cause,
+                "certificates of files or of ACME are renewed where they come from",
+            )
+            .into());
         }
         running => running.is_some(),
     };
@@ -187,20 +261,31 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
         yes,
         "Make a new local CA? Every client that has the old ca.pem refuses this server until it gets the new one.",
     )?;
-    let held = trust::stores().iter().any(|store| store.trusts(&old).unwrap_or(false));
+    let held = trust::stores()
+        .iter()
+        .any(|store| store.trusts(&old).unwrap_or(false));
     if !running {
         return at_next_start(context, held);
     }
     let made = ask(context.client().renew_ca())?;
     let root = current(context)?;
     screen::say(&format!("made {}, SHA-256 {}", root.name, root.fingerprint));
-    screen::say(&format!("in use now, for {}; open sessions go on", made.names.join(", ")));
+    screen::say(&format!(
+        "in use now, for {}; open sessions go on",
+        made.names.join(", ")
+    ));
     screen::say(&format!("every client needs the new {}", made.ca));
     let mut report = Report::default();
     if held && !rustix::process::geteuid().is_root() {
-        screen::say(&format!("this machine's stores have the old one: {}", sudo_line(context, "install")));
+        screen::say(&format!(
+            "this machine's stores have the old one: {}",
+            sudo_line(context, "install")
+        ));
     } else if held
-        && (yes || terminal::yes("Put the new one into this machine's stores, in the place of the old one?")?)
+        && (yes
+            || terminal::yes(
+                "Put the new one into this machine's stores, in the place of the old one?",
+            )?)
     {
         let former = LocalRoot::former(&context.data);
         // Looked for anew: what was read of them is from before.
@@ -229,7 +314,10 @@ fn need_owner(context: &Context) -> Result<()> {
     if owner == rustix::process::geteuid().as_raw() {
         return Ok(());
     }
-    let cause = format!("{} belongs to the user with the number {owner}", context.data.display());
+    let cause = format!(
+        "{} belongs to the user with the number {owner}",
+        context.data.display()
+    );
     Err(Failure::new(cause, "run this as that user, or start the server first").into())
 }
 
@@ -241,15 +329,24 @@ fn confirm(yes: bool, question: &str) -> Result<()> {
         let cause = "a new local CA was not confirmed, and there is no terminal to ask";
         return Err(Failure::usage(cause, "add --yes").into());
     }
-    if terminal::yes(question)? { Ok(()) } else { Err(Failure::new("nothing was changed", "").into()) }
+    if terminal::yes(question)? {
+        Ok(())
+    } else {
+        Err(Failure::new("nothing was changed", "").into())
+    }
 }
 
 fn at_next_start(context: &Context, held: bool) -> Result<()> {
     // Held, so that no server starts in between and misses it.
     let _dir = crate::compose::lock(&context.data)?;
     tidegate_tls::renew_at_next_start(&context.data)?;
-    screen::say("no server runs here: its next start makes the new CA, for the names it is given then");
-    screen::say(&format!("every client then needs the new {}", context.data.join("ca.pem").display()));
+    screen::say(
+        "no server runs here: its next start makes the new CA, for the names it is given then",
+    );
+    screen::say(&format!(
+        "every client then needs the new {}",
+        context.data.join("ca.pem").display()
+    ));
     if held {
         screen::say(&format!(
             "this machine's stores have the old one; after that start: {}",

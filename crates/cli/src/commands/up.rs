@@ -1,5 +1,5 @@
-//! `tidegate up`: the first cluster and the one calm screen, printed only after a login through our own port by a
-//! client that verifies. It makes nothing that `cluster create` could not make.
+//! `tidegate up`: the first cluster and the one calm screen, printed only after a login through our
+//! own port by a client that verifies. It makes nothing that `cluster create` could not make.
 
 use super::{Context, cluster};
 use crate::compose::Server;
@@ -26,7 +26,10 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let step = Step::begin("proof");
     let proof = prove(server, &demo).await.map_err(|error| {
         // Its password was never shown, so the way to a new one belongs to the error.
-        let mend = format!("look into the log, then `{}` for a password", context.next("cluster password demo"));
+        let mend = format!(
+            "look into the log, then `{}` for a password",
+            context.next("cluster password demo")
+        );
         error.context(Failure::new("the login through our own port failed", mend))
     })?;
     step.done(&proof.to_string());
@@ -38,7 +41,10 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
         let mut json = serde_json::to_value(&demo)?;
         if let Some(object) = json.as_object_mut() {
             object.insert("verified".into(), proof.to_string().into());
-            object.insert("console".into(), link.as_ref().map(|link| link.url.reveal()).into());
+            object.insert(
+                "console".into(),
+                link.as_ref().map(|link| link.url.reveal()).into(),
+            );
         }
         return screen::print_json(&json);
     }
@@ -47,18 +53,22 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let card = cluster::card(context, &demo, lines, Some(proof.to_string()));
     screen::print(&format!("\n{}\n", card.render(Paint::stdout())))?;
     if let Some(link) = link {
-        let title = Paint::stdout().dim("# the console, in a browser: this link signs in once, within 15 minutes");
+        let title = Paint::stdout()
+            .dim("# the console, in a browser: this link signs in once, within 15 minutes");
         screen::print(&format!("  {title}\n  {}\n\n", link.url.reveal()))?;
     }
     if let Some(missing) = server.no_console() {
-        screen::say(&format!("no console: {}\n  try: {}\n", missing.cause, missing.mend));
+        screen::say(&format!(
+            "no console: {}\n  try: {}\n",
+            missing.cause, missing.mend
+        ));
     }
     screen::say("ready; Ctrl-C stops it");
     Ok(())
 }
 
-/// Where ACME shall bring a certificate, its first order is waited for. What comes of it is told; the local CA serves
-/// until there is one.
+/// Where ACME shall bring a certificate, its first order is waited for. What comes of it is told;
+/// the local CA serves until there is one.
 async fn wait_certificate(server: &Server) {
     if !server.orders_certificates() {
         return;
@@ -83,9 +93,15 @@ async fn prove(server: &Server, demo: &Cluster) -> Result<Proof> {
     let face = server.face();
     let first = server.listening().first().copied().context("no listener")?;
     let tls = client_config(Roots::for_trust(&face.trust))?;
-    let door = Door { host: &face.host, address: reachable(first), tls };
+    let door = Door {
+        host: &face.host,
+        address: reachable(first),
+        tls,
+    };
     match &demo.password {
-        Some(password) => proof::first_row(&door, &demo.user, password.reveal(), &demo.database).await,
+        Some(password) => {
+            proof::first_row(&door, &demo.user, password.reveal(), &demo.database).await
+        }
         None => proof::identity(&door).await,
     }
 }

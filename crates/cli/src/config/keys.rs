@@ -1,5 +1,5 @@
-//! The one table of settings: every key with its default, its bounds and its meaning. The example file, `config
-//! show` and the reader are made from it. It holds no value.
+//! The one table of settings: every key with its default, its bounds and its meaning. The example
+//! file, `config show` and the reader are made from it. It holds no value.
 
 use super::value::Kind;
 use std::time::Duration;
@@ -7,7 +7,10 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Section {
     pub name: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the example file is made from it, in a test"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the example file is made from it, in a test")
+    )]
     pub doc: &'static str,
     pub keys: &'static [Key],
 }
@@ -18,7 +21,10 @@ pub struct Key {
     /// As it would stand in the file.
     pub default: &'static str,
     pub kind: Kind,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the example file is made from it, in a test"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the example file is made from it, in a test")
+    )]
     pub doc: &'static str,
 }
 
@@ -27,8 +33,12 @@ const fn seconds(n: u64) -> Duration {
 }
 
 /// What is set per CA.
-const EMAIL: Key =
-    Key { name: "email", default: "\"\"", kind: Kind::Text, doc: "Where the CA may write to. Flag: --acme-email." };
+const EMAIL: Key = Key {
+    name: "email",
+    default: "\"\"",
+    kind: Kind::Text,
+    doc: "Where the CA may write to. Flag: --acme-email.",
+};
 const STAGING: Key = Key {
     name: "staging",
     default: "\"\"",
@@ -88,43 +98,64 @@ pub const SECTIONS: &[Section] = &[
             Key {
                 name: "login_deadline",
                 default: "\"10s\"",
-                kind: Kind::Duration { min: seconds(1), max: seconds(60) },
+                kind: Kind::Duration {
+                    min: seconds(1),
+                    max: seconds(60),
+                },
                 doc: "From accept until the credential is proved.",
             },
             Key {
                 name: "unproven_per_source",
                 default: "256",
-                kind: Kind::Count { min: 1, max: 1_000_000 },
+                kind: Kind::Count {
+                    min: 1,
+                    max: 1_000_000,
+                },
                 doc: "Connections from one source (an IPv4 address, an IPv6 /64) that have not yet proved a password.",
             },
             Key {
                 name: "unproven_total",
                 default: "8192",
-                kind: Kind::Count { min: 1, max: 10_000_000 },
+                kind: Kind::Count {
+                    min: 1,
+                    max: 10_000_000,
+                },
                 doc: "The same over all sources.",
             },
             Key {
                 name: "unproven_memory_mb",
                 default: "64",
-                kind: Kind::Count { min: 1, max: 1_000_000 },
+                kind: Kind::Count {
+                    min: 1,
+                    max: 1_000_000,
+                },
                 doc: "Memory that all of them may take together, in MB. At 80 % the largest network's oldest one is ended.",
             },
             Key {
                 name: "held_per_cluster",
                 default: "\"32M\"",
-                kind: Kind::Size { min: 1 << 20, max: 1 << 40 },
+                kind: Kind::Size {
+                    min: 1 << 20,
+                    max: 1 << 40,
+                },
                 doc: "Bytes that all sessions of one cluster may keep here: answers that clients leave unread, and packets that wait for the engine. Above it nothing more is read for them; after a second the sessions that hold most end.",
             },
             Key {
                 name: "stop_grace",
                 default: "\"5s\"",
-                kind: Kind::Duration { min: seconds(0), max: seconds(300) },
+                kind: Kind::Duration {
+                    min: seconds(0),
+                    max: seconds(300),
+                },
                 doc: "When the server stops, busy sessions get this long to finish.",
             },
             Key {
                 name: "tls12_records_max",
                 default: "15728640",
-                kind: Kind::Count { min: 100, max: 16_000_000 },
+                kind: Kind::Count {
+                    min: 100,
+                    max: 16_000_000,
+                },
                 doc: "TLS 1.2 can't renew a key: after this many records a session is ended when idle (error 4031).",
             },
             Key {
@@ -135,7 +166,11 @@ pub const SECTIONS: &[Section] = &[
             },
             Key {
                 name: "help_base",
-                default: concat!("\"", env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/refusals\""),
+                default: concat!(
+                    "\"",
+                    env!("CARGO_PKG_REPOSITORY"),
+                    "/blob/main/docs/refusals\""
+                ),
                 kind: Kind::HelpBase,
                 doc: "Each error text links to its help page in this folder. Empty: no links.",
             },
@@ -157,7 +192,12 @@ pub const SECTIONS: &[Section] = &[
                 kind: Kind::File,
                 doc: "Your own certificate with its chain (PEM), watched and swapped while running.",
             },
-            Key { name: "key", default: "\"\"", kind: Kind::File, doc: "Its private key (PEM)." },
+            Key {
+                name: "key",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "Its private key (PEM).",
+            },
             Key {
                 name: "ca",
                 default: "\"\"",
@@ -225,8 +265,18 @@ pub const SECTIONS: &[Section] = &[
                 kind: Kind::Text,
                 doc: "For dns-01: ADDRESS:PORT of the name server that takes signed updates (RFC 2136).",
             },
-            Key { name: "dns_zone", default: "\"\"", kind: Kind::Text, doc: "The zone there that holds the names." },
-            Key { name: "dns_key_name", default: "\"\"", kind: Kind::Text, doc: "The name of the updates' key." },
+            Key {
+                name: "dns_zone",
+                default: "\"\"",
+                kind: Kind::Text,
+                doc: "The zone there that holds the names.",
+            },
+            Key {
+                name: "dns_key_name",
+                default: "\"\"",
+                kind: Kind::Text,
+                doc: "The name of the updates' key.",
+            },
             Key {
                 name: "dns_key_file",
                 default: "\"\"",
@@ -244,12 +294,30 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "acme_fallback",
         doc: "A second CA, asked when the first one gives no certificate.",
-        keys: &[NO_DIRECTORY, STAGING, EMAIL, DIRECTORY_CA, ROOTS, PROFILE, EAB_KEY_ID, EAB_KEY_FILE],
+        keys: &[
+            NO_DIRECTORY,
+            STAGING,
+            EMAIL,
+            DIRECTORY_CA,
+            ROOTS,
+            PROFILE,
+            EAB_KEY_ID,
+            EAB_KEY_FILE,
+        ],
     },
     Section {
         name: "acme_fallback_2",
         doc: "A third CA, asked when neither of the first two gives one.",
-        keys: &[NO_DIRECTORY, STAGING, EMAIL, DIRECTORY_CA, ROOTS, PROFILE, EAB_KEY_ID, EAB_KEY_FILE],
+        keys: &[
+            NO_DIRECTORY,
+            STAGING,
+            EMAIL,
+            DIRECTORY_CA,
+            ROOTS,
+            PROFILE,
+            EAB_KEY_ID,
+            EAB_KEY_FILE,
+        ],
     },
     Section {
         name: "engine",
@@ -294,43 +362,64 @@ pub const SECTIONS: &[Section] = &[
             Key {
                 name: "sleep_after",
                 default: "\"5m\"",
-                kind: Kind::Duration { min: seconds(1), max: seconds(30 * 86_400) },
+                kind: Kind::Duration {
+                    min: seconds(1),
+                    max: seconds(30 * 86_400),
+                },
                 doc: "Asleep after this long without a busy session or an open transaction.",
             },
             Key {
                 name: "connections_max",
                 default: "200",
-                kind: Kind::Count { min: 1, max: 10_000 },
+                kind: Kind::Count {
+                    min: 1,
+                    max: 10_000,
+                },
                 doc: "Sessions at once.",
             },
             Key {
                 name: "transaction_idle_max",
                 default: "\"1h\"",
-                kind: Kind::Duration { min: seconds(1), max: seconds(30 * 86_400) },
+                kind: Kind::Duration {
+                    min: seconds(1),
+                    max: seconds(30 * 86_400),
+                },
                 doc: "A transaction idle for longer no longer keeps its cluster awake.",
             },
             Key {
                 name: "memory_max",
                 default: "\"1G\"",
-                kind: Kind::Size { min: 128 << 20, max: 64 << 40 },
+                kind: Kind::Size {
+                    min: 128 << 20,
+                    max: 64 << 40,
+                },
                 doc: "Memory of its engine, page cache included.",
             },
             Key {
                 name: "disk_max",
                 default: "\"4G\"",
-                kind: Kind::Size { min: 256 << 20, max: 1 << 50 },
+                kind: Kind::Size {
+                    min: 256 << 20,
+                    max: 1 << 50,
+                },
                 doc: "Disk of its files. Above it the cluster is read-only.",
             },
             Key {
                 name: "cpu_weight",
                 default: "100",
-                kind: Kind::Count { min: 1, max: 10_000 },
+                kind: Kind::Count {
+                    min: 1,
+                    max: 10_000,
+                },
                 doc: "Share of the processor when engines compete for it: 200 gets twice as much as 100.",
             },
             Key {
                 name: "tasks_max",
                 default: "512",
-                kind: Kind::Count { min: 64, max: 65_536 },
+                kind: Kind::Count {
+                    min: 64,
+                    max: 65_536,
+                },
                 doc: "Processes and threads of its engine.",
             },
         ],
@@ -363,23 +452,37 @@ pub const SECTIONS: &[Section] = &[
                 kind: Kind::File,
                 doc: "A certificate of its own with its chain (PEM). Empty: by [acme] for its domain, else the database's.",
             },
-            Key { name: "key", default: "\"\"", kind: Kind::File, doc: "That certificate's private key (PEM)." },
+            Key {
+                name: "key",
+                default: "\"\"",
+                kind: Kind::File,
+                doc: "That certificate's private key (PEM).",
+            },
             Key {
                 name: "session_idle",
                 default: "\"8h\"",
-                kind: Kind::Duration { min: seconds(1), max: seconds(30 * 86_400) },
+                kind: Kind::Duration {
+                    min: seconds(1),
+                    max: seconds(30 * 86_400),
+                },
                 doc: "A browser that was not used for this long must sign in again. An open page alone is no use.",
             },
             Key {
                 name: "session_life",
                 default: "\"7d\"",
-                kind: Kind::Duration { min: seconds(1), max: seconds(365 * 86_400) },
+                kind: Kind::Duration {
+                    min: seconds(1),
+                    max: seconds(365 * 86_400),
+                },
                 doc: "And after this long, however much it is used.",
             },
             Key {
                 name: "attempts_per_minute",
                 default: "20",
-                kind: Kind::Count { min: 1, max: 100_000 },
+                kind: Kind::Count {
+                    min: 1,
+                    max: 100_000,
+                },
                 doc: "Sign-ins, and wrong API keys, from one source (an IPv4 address, an IPv6 /64).",
             },
         ],
@@ -416,5 +519,9 @@ pub const SECTIONS: &[Section] = &[
 
 /// All keys as `section.key`.
 pub fn all() -> impl Iterator<Item = (String, &'static Key)> {
-    SECTIONS.iter().flat_map(|s| s.keys.iter().map(move |k| (format!("{}.{}", s.name, k.name), k)))
+    SECTIONS.iter().flat_map(|s| {
+        s.keys
+            .iter()
+            .map(move |k| (format!("{}.{}", s.name, k.name), k))
+    })
 }

@@ -1,5 +1,6 @@
-//! The configuration: one TOML file, laid over the defaults and under the flags, every value with its origin.
-//! It never guesses: an unknown key, a wrong type or a value out of bounds is an error that names line and mend.
+//! The configuration: one TOML file, laid over the defaults and under the flags, every value with
+//! its origin. It never guesses: an unknown key, a wrong type or a value out of bounds is an error
+//! that names line and mend.
 
 pub mod keys;
 mod nearest;
@@ -59,22 +60,45 @@ impl Config {
         let mut settings = BTreeMap::new();
         for (name, key) in keys::all() {
             let raw = DeValue::parse(key.default).with_context(|| format!("default of {name}"))?;
-            let value = key.kind.read(raw.get_ref()).map_err(|e| anyhow::anyhow!("default of {name} {e}"))?;
-            settings.insert(name, Setting { value, origin: Origin::Default });
+            let value = key
+                .kind
+                .read(raw.get_ref())
+                .map_err(|e| anyhow::anyhow!("default of {name} {e}"))?;
+            settings.insert(
+                name,
+                Setting {
+                    value,
+                    origin: Origin::Default,
+                },
+            );
         }
-        Ok(Self { settings, file: None })
+        Ok(Self {
+            settings,
+            file: None,
+        })
     }
 
     /// Defaults, then the file, then the environment, then the flags.
-    pub fn load(global: &Global, data: &Path, flags: &ServeArgs, env: impl Fn(&str) -> Option<String>) -> Result<Self> {
+    pub fn load(
+        global: &Global,
+        data: &Path,
+        flags: &ServeArgs,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
         let mut config = Self::defaults()?;
-        let path = global.config.clone().unwrap_or_else(|| data.join(FILE_NAME));
+        let path = global
+            .config
+            .clone()
+            .unwrap_or_else(|| data.join(FILE_NAME));
         match std::fs::read_to_string(&path) {
             Ok(text) => config.lay_file(&path, &text)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && global.config.is_none() => {}
             Err(e) => {
                 return Err(Failure::usage(
-                    format!("the configuration file {} can't be read: {e}", path.display()),
+                    format!(
+                        "the configuration file {} can't be read: {e}",
+                        path.display()
+                    ),
                     "check the path given with --config, and that this user may read it",
                 )
                 .into());
@@ -82,44 +106,83 @@ impl Config {
         }
         if let Some(level) = env("TIDEGATE_LOG") {
             let value = value::filter(&level).map_err(|e| {
-                Failure::usage(format!("$TIDEGATE_LOG {e}; it is {level:?}"), "set it right, or unset it")
+                Failure::usage(
+                    format!("$TIDEGATE_LOG {e}; it is {level:?}"),
+                    "set it right, or unset it",
+                )
             })?;
-            config.set("log.level", Value::Text(value), Origin::Environment("TIDEGATE_LOG"));
+            config.set(
+                "log.level",
+                Value::Text(value),
+                Origin::Environment("TIDEGATE_LOG"),
+            );
         }
         if let Some(path) = env("TIDEGATE_TZINFO_TO_SQL") {
             let origin = Origin::Environment("TIDEGATE_TZINFO_TO_SQL");
-            config.set("engine.tzinfo_to_sql", Value::File(Some(path.into())), origin);
+            config.set(
+                "engine.tzinfo_to_sql",
+                Value::File(Some(path.into())),
+                origin,
+            );
         }
         if !flags.listen.is_empty() {
-            config.set("gateway.listen", Value::Addresses(flags.listen.clone()), Origin::Flag("--listen"));
+            config.set(
+                "gateway.listen",
+                Value::Addresses(flags.listen.clone()),
+                Origin::Flag("--listen"),
+            );
         }
         if !flags.name.is_empty() {
-            config.set("tls.names", Value::Names(flags.name.clone()), Origin::Flag("--name"));
+            config.set(
+                "tls.names",
+                Value::Names(flags.name.clone()),
+                Origin::Flag("--name"),
+            );
         }
         if !flags.domain.is_empty() {
-            config.set("acme.domains", Value::Names(flags.domain.clone()), Origin::Flag("--domain"));
+            config.set(
+                "acme.domains",
+                Value::Names(flags.domain.clone()),
+                Origin::Flag("--domain"),
+            );
         }
         if let Some(email) = &flags.acme_email {
-            config.set("acme.email", Value::Text(email.clone()), Origin::Flag("--acme-email"));
+            config.set(
+                "acme.email",
+                Value::Text(email.clone()),
+                Origin::Flag("--acme-email"),
+            );
         }
         if !flags.console.is_empty() {
-            config.set("console.listen", Value::Addresses(flags.console.clone()), Origin::Flag("--console"));
+            config.set(
+                "console.listen",
+                Value::Addresses(flags.console.clone()),
+                Origin::Flag("--console"),
+            );
         }
         if let Some(domain) = &flags.console_domain {
-            config.set("console.domain", Value::Text(domain.clone()), Origin::Flag("--console-domain"));
+            config.set(
+                "console.domain",
+                Value::Text(domain.clone()),
+                Origin::Flag("--console-domain"),
+            );
         }
         config.check_pairs()?;
         Ok(config)
     }
 
     fn set(&mut self, key: &str, value: Value, origin: Origin) {
-        self.settings.insert(key.to_owned(), Setting { value, origin });
+        self.settings
+            .insert(key.to_owned(), Setting { value, origin });
     }
 
     fn lay_file(&mut self, path: &Path, text: &str) -> Result<()> {
         let at = |offset: usize| text.get(..offset).unwrap_or(text).matches('\n').count() + 1;
         let wrong = |line: usize, what: String, mend: String| {
-            anyhow::Error::from(Failure::usage(format!("{}:{line}: {what}", path.display()), mend))
+            anyhow::Error::from(Failure::usage(
+                format!("{}:{line}: {what}", path.display()),
+                mend,
+            ))
         };
         let document = DeTable::parse(text).map_err(|e| {
             let line = e.span().map_or(1, |s| at(s.start));
@@ -133,21 +196,37 @@ impl Config {
             };
             let Some(table) = table.get_ref().as_table() else {
                 let what = format!("`{}` is a section, not a value", section.name);
-                return Err(wrong(line, what, format!("write [{}] on a line of its own", section.name)));
+                return Err(wrong(
+                    line,
+                    what,
+                    format!("write [{}] on a line of its own", section.name),
+                ));
             };
             for (name, raw) in table {
                 let line = at(name.span().start);
                 let Some(key) = section.keys.iter().find(|k| k.name == name.get_ref()) else {
                     let known = || section.keys.iter().map(|k| k.name);
-                    let what = format!("there is no key `{}` in [{}]", name.get_ref(), section.name);
+                    let what =
+                        format!("there is no key `{}` in [{}]", name.get_ref(), section.name);
                     return Err(wrong(line, what, suggestion(name.get_ref(), known, "keys")));
                 };
                 let value = key.kind.read(raw.get_ref()).map_err(|e| {
                     let what = format!("{}.{} {e}", section.name, key.name);
-                    wrong(line, what, format!("its default is {} = {}", key.name, key.default))
+                    wrong(
+                        line,
+                        what,
+                        format!("its default is {} = {}", key.name, key.default),
+                    )
                 })?;
                 let name = format!("{}.{}", section.name, key.name);
-                self.set(&name, value, Origin::File { path: path.to_owned(), line });
+                self.set(
+                    &name,
+                    value,
+                    Origin::File {
+                        path: path.to_owned(),
+                        line,
+                    },
+                );
             }
         }
         self.file = Some(path.to_owned());
@@ -158,7 +237,11 @@ impl Config {
     fn check_pairs(&self) -> Result<()> {
         let (certificate, key) = (self.file("tls.certificate")?, self.file("tls.key")?);
         if certificate.is_some() != key.is_some() {
-            let (has, lacks) = if key.is_some() { ("key", "certificate") } else { ("certificate", "key") };
+            let (has, lacks) = if key.is_some() {
+                ("key", "certificate")
+            } else {
+                ("certificate", "key")
+            };
             return Err(Failure::usage(
                 format!("tls.{has} is set, tls.{lacks} is not"),
                 "set both, or neither (then a local CA makes the certificate)",
@@ -174,7 +257,11 @@ impl Config {
         }
         if self.file("console.certificate")?.is_some() != self.file("console.key")?.is_some() {
             let mend = "set both, or neither";
-            return Err(Failure::usage("of console.certificate and console.key only one is set", mend).into());
+            return Err(Failure::usage(
+                "of console.certificate and console.key only one is set",
+                mend,
+            )
+            .into());
         }
         self.check_console_name()?;
         if self.file("tls.ca")?.is_some() && certificate.is_none() {
@@ -190,7 +277,9 @@ impl Config {
     /// One certificate for both would let a stream of one protocol be sent on to the other's port.
     fn check_console_name(&self) -> Result<()> {
         let console = self.text("console.domain")?.to_ascii_lowercase();
-        let above = console.split_once('.').map(|(_, above)| format!("*.{above}"));
+        let above = console
+            .split_once('.')
+            .map(|(_, above)| format!("*.{above}"));
         let domains = self.names("acme.domains")?;
         let shared = domains.iter().map(|domain| domain.to_ascii_lowercase());
         match shared.filter(|_| !console.is_empty()).find(|name| *name == console || Some(name) == above.as_ref()) {
@@ -204,12 +293,17 @@ impl Config {
     }
 
     fn value(&self, key: &str) -> Result<&Value> {
-        self.settings.get(key).map(|s| &s.value).with_context(|| format!("no setting {key}"))
+        self.settings
+            .get(key)
+            .map(|s| &s.value)
+            .with_context(|| format!("no setting {key}"))
     }
 
     /// Whether somebody chose this value.
     pub fn is_chosen(&self, key: &str) -> bool {
-        self.settings.get(key).is_some_and(|setting| setting.origin != Origin::Default)
+        self.settings
+            .get(key)
+            .is_some_and(|setting| setting.origin != Origin::Default)
     }
 
     pub fn duration(&self, key: &str) -> Result<Duration> {
@@ -271,13 +365,20 @@ impl Config {
 }
 
 fn section_suggestion(word: &str) -> String {
-    match keys::SECTIONS.iter().find(|s| s.keys.iter().any(|k| k.name == word)) {
+    match keys::SECTIONS
+        .iter()
+        .find(|s| s.keys.iter().any(|k| k.name == word))
+    {
         Some(section) => format!("the key `{word}` belongs under [{}]", section.name),
         None => suggestion(word, || keys::SECTIONS.iter().map(|s| s.name), "sections"),
     }
 }
 
-fn suggestion<'a, I: Iterator<Item = &'a str>>(word: &str, known: impl Fn() -> I, what: &str) -> String {
+fn suggestion<'a, I: Iterator<Item = &'a str>>(
+    word: &str,
+    known: impl Fn() -> I,
+    what: &str,
+) -> String {
     match nearest::nearest(word, known()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("the {what} are: {}", known().collect::<Vec<_>>().join(", ")),

@@ -31,7 +31,12 @@ mod tests {
 
     #[test]
     fn edits_count_insert_delete_and_replace() {
-        for (a, b, want) in [("", "", 0), ("a", "", 1), ("kitten", "sitting", 3), ("listen", "listne", 2)] {
+        for (a, b, want) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("kitten", "sitting", 3),
+            ("listen", "listne", 2),
+        ] {
             assert_eq!(edits(a, b), want, "{a} {b}");
         }
     }

@@ -1,5 +1,5 @@
-//! How the configuration is shown: the effective values with their origins, and the example file. Never secrets:
-//! the configuration holds none, only paths to them.
+//! How the configuration is shown: the effective values with their origins, and the example file.
+//! Never secrets: the configuration holds none, only paths to them.
 
 use super::{Config, keys};
 
@@ -15,11 +15,20 @@ pub fn table(config: &Config) -> String {
             .keys
             .iter()
             .filter_map(|key| {
-                let setting = config.settings.get(&format!("{}.{}", section.name, key.name))?;
-                Some((format!("{} = {}", key.name, setting.value), setting.origin.to_string()))
+                let setting = config
+                    .settings
+                    .get(&format!("{}.{}", section.name, key.name))?;
+                Some((
+                    format!("{} = {}", key.name, setting.value),
+                    setting.origin.to_string(),
+                ))
             })
             .collect();
-        let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+        let width = lines
+            .iter()
+            .map(|(line, _)| line.chars().count())
+            .max()
+            .unwrap_or(0);
         for (line, origin) in lines {
             out.push_str(&format!("{line:width$}  # {origin}\n"));
         }
@@ -31,8 +40,12 @@ pub fn table(config: &Config) -> String {
 pub fn json(config: &Config) -> serde_json::Value {
     let mut sections = serde_json::Map::new();
     for (name, setting) in &config.settings {
-        let Some((section, key)) = name.split_once('.') else { continue };
-        let entry = sections.entry(section).or_insert_with(|| serde_json::json!({}));
+        let Some((section, key)) = name.split_once('.') else {
+            continue;
+        };
+        let entry = sections
+            .entry(section)
+            .or_insert_with(|| serde_json::json!({}));
         if let Some(entry) = entry.as_object_mut() {
             let value = serde_json::json!({ "value": setting.value.to_json(), "from": setting.origin.to_string() });
             entry.insert(key.to_owned(), value);
@@ -66,7 +79,11 @@ pub fn example() -> String {
 fn bounds(kind: super::value::Kind) -> Option<String> {
     use super::value::{Kind, write_duration};
     match kind {
-        Kind::Duration { min, max } => Some(format!("From {} to {}.", write_duration(min), write_duration(max))),
+        Kind::Duration { min, max } => Some(format!(
+            "From {} to {}.",
+            write_duration(min),
+            write_duration(max)
+        )),
         Kind::Count { min, max } => Some(format!("From {min} to {max}.")),
         Kind::Size { min, max } => {
             let size = tidegate_model::Size;

@@ -3,7 +3,12 @@
 use super::*;
 
 fn global(config: Option<&Path>) -> Global {
-    Global { data: None, config: config.map(Path::to_owned), server: None, json: false }
+    Global {
+        data: None,
+        config: config.map(Path::to_owned),
+        server: None,
+        json: false,
+    }
 }
 
 fn load_text(text: &str) -> Result<Config> {
@@ -22,21 +27,48 @@ fn failure(text: &str) -> (String, String) {
 #[test]
 fn every_default_is_within_its_own_bounds() {
     let config = Config::defaults().unwrap();
-    assert_eq!(config.duration("cluster.sleep_after").unwrap(), Duration::from_secs(300));
-    assert_eq!(config.addresses("gateway.listen").unwrap(), ["127.0.0.1:4000".parse().unwrap()]);
+    assert_eq!(
+        config.duration("cluster.sleep_after").unwrap(),
+        Duration::from_secs(300)
+    );
+    assert_eq!(
+        config.addresses("gateway.listen").unwrap(),
+        ["127.0.0.1:4000".parse().unwrap()]
+    );
 }
 
 #[test]
 fn defaults_agree_with_the_rooms() {
     let config = Config::defaults().unwrap();
     let limits = tidegate_model::ClusterLimits::default();
-    assert_eq!(config.duration("cluster.sleep_after").unwrap(), limits.sleep_after);
-    assert_eq!(config.duration("cluster.transaction_idle_max").unwrap(), limits.transaction_idle_max);
-    assert_eq!(config.count("cluster.connections_max").unwrap(), u64::from(limits.connections_max));
-    assert_eq!(config.size("cluster.memory_max").unwrap(), limits.memory_max_bytes);
-    assert_eq!(config.size("cluster.disk_max").unwrap(), limits.disk_max_bytes);
-    assert_eq!(config.count("cluster.cpu_weight").unwrap(), u64::from(limits.cpu_weight));
-    assert_eq!(config.count("cluster.tasks_max").unwrap(), u64::from(limits.tasks_max));
+    assert_eq!(
+        config.duration("cluster.sleep_after").unwrap(),
+        limits.sleep_after
+    );
+    assert_eq!(
+        config.duration("cluster.transaction_idle_max").unwrap(),
+        limits.transaction_idle_max
+    );
+    assert_eq!(
+        config.count("cluster.connections_max").unwrap(),
+        u64::from(limits.connections_max)
+    );
+    assert_eq!(
+        config.size("cluster.memory_max").unwrap(),
+        limits.memory_max_bytes
+    );
+    assert_eq!(
+        config.size("cluster.disk_max").unwrap(),
+        limits.disk_max_bytes
+    );
+    assert_eq!(
+        config.count("cluster.cpu_weight").unwrap(),
+        u64::from(limits.cpu_weight)
+    );
+    assert_eq!(
+        config.count("cluster.tasks_max").unwrap(),
+        u64::from(limits.tasks_max)
+    );
 }
 
 #[test]
@@ -44,26 +76,42 @@ fn file_beats_default_environment_beats_file_flag_beats_all() {
     let dir = tempfile::tempdir().unwrap();
     let text = "[gateway]\nlisten = [\"127.0.0.1:1\"]\n[log]\nlevel = \"warn\"\n[cluster]\nsleep_after = \"2s\"\n";
     std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
-    let flags = ServeArgs { listen: vec!["127.0.0.1:2".parse().unwrap()], ..ServeArgs::default() };
+    let flags = ServeArgs {
+        listen: vec!["127.0.0.1:2".parse().unwrap()],
+        ..ServeArgs::default()
+    };
     let env = |name: &str| (name == "TIDEGATE_LOG").then(|| "debug".to_owned());
     let config = Config::load(&global(None), dir.path(), &flags, env).unwrap();
     assert_eq!(config.addresses("gateway.listen").unwrap(), flags.listen);
     assert_eq!(config.text("log.level").unwrap(), "debug");
-    assert_eq!(config.duration("cluster.sleep_after").unwrap(), Duration::from_secs(2));
+    assert_eq!(
+        config.duration("cluster.sleep_after").unwrap(),
+        Duration::from_secs(2)
+    );
     let origin = |key: &str| config.settings[key].origin.to_string();
     assert_eq!(origin("gateway.listen"), "--listen");
     assert_eq!(origin("log.level"), "$TIDEGATE_LOG");
-    assert!(origin("cluster.sleep_after").ends_with("tidegate.toml:6"), "{}", origin("cluster.sleep_after"));
+    assert!(
+        origin("cluster.sleep_after").ends_with("tidegate.toml:6"),
+        "{}",
+        origin("cluster.sleep_after")
+    );
     assert_eq!(origin("log.format"), "default");
 }
 
 #[test]
 fn an_unknown_key_is_an_error_that_names_line_and_nearest() {
     let (cause, mend) = failure("[cluster]\n\nsleep_afer = \"2s\"\n");
-    assert!(cause.ends_with("tidegate.toml:3: there is no key `sleep_afer` in [cluster]"), "{cause}");
+    assert!(
+        cause.ends_with("tidegate.toml:3: there is no key `sleep_afer` in [cluster]"),
+        "{cause}"
+    );
     assert_eq!(mend, "did you mean `sleep_after`?");
     let (cause, mend) = failure("[gatway]\n");
-    assert!(cause.ends_with(":1: there is no section `gatway`"), "{cause}");
+    assert!(
+        cause.ends_with(":1: there is no section `gatway`"),
+        "{cause}"
+    );
     assert_eq!(mend, "did you mean `gateway`?");
     let (_, mend) = failure("listen = 1\n");
     assert_eq!(mend, "the key `listen` belongs under [gateway]");
@@ -78,21 +126,57 @@ fn an_unknown_key_is_an_error_that_names_line_and_nearest() {
 fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
     for (text, want) in [
         ("[cluster]\nsleep_after = 5\n", "must be a duration such as"),
-        ("[cluster]\nsleep_after = \"5\"\n", "must be a number with a unit"),
-        ("[cluster]\nsleep_after = \"0s\"\n", "must lie between 1s and 30d"),
-        ("[cluster]\nconnections_max = -1\n", "must be a whole number"),
-        ("[cluster]\nconnections_max = 0\n", "must lie between 1 and 10000; it is 0"),
-        ("[cluster]\nmemory_max = \"512\"\n", "must be a whole number with a unit"),
+        (
+            "[cluster]\nsleep_after = \"5\"\n",
+            "must be a number with a unit",
+        ),
+        (
+            "[cluster]\nsleep_after = \"0s\"\n",
+            "must lie between 1s and 30d",
+        ),
+        (
+            "[cluster]\nconnections_max = -1\n",
+            "must be a whole number",
+        ),
+        (
+            "[cluster]\nconnections_max = 0\n",
+            "must lie between 1 and 10000; it is 0",
+        ),
+        (
+            "[cluster]\nmemory_max = \"512\"\n",
+            "must be a whole number with a unit",
+        ),
         ("[cluster]\nmemory_max = 512\n", "must be a size such as"),
-        ("[cluster]\nmemory_max = \"1M\"\n", "must lie between 128M and 64T; it is 1M"),
-        ("[cluster]\ndisk_max = \"0G\"\n", "must lie between 256M and 1024T; it is 0"),
-        ("[gateway]\nlisten = \"127.0.0.1:4000\"\n", "must be a list of"),
+        (
+            "[cluster]\nmemory_max = \"1M\"\n",
+            "must lie between 128M and 64T; it is 1M",
+        ),
+        (
+            "[cluster]\ndisk_max = \"0G\"\n",
+            "must lie between 256M and 1024T; it is 0",
+        ),
+        (
+            "[gateway]\nlisten = \"127.0.0.1:4000\"\n",
+            "must be a list of",
+        ),
         ("[gateway]\nlisten = []\n", "must name at least one"),
         ("[gateway]\nlisten = [\"localhost\"]\n", "not ADDRESS:PORT"),
-        ("[gateway]\nproxy_networks = [\"10.0.0.0/33\"]\n", "not ADDRESS/BITS"),
-        ("[log]\nformat = \"xml\"\n", "must be one of auto, human, json"),
-        ("[engine]\ncgroup = \"relative/path\"\n", "must be \"auto\", \"off\""),
-        ("[engine]\ncgroup = \"/a/../b\"\n", "must be \"auto\", \"off\""),
+        (
+            "[gateway]\nproxy_networks = [\"10.0.0.0/33\"]\n",
+            "not ADDRESS/BITS",
+        ),
+        (
+            "[log]\nformat = \"xml\"\n",
+            "must be one of auto, human, json",
+        ),
+        (
+            "[engine]\ncgroup = \"relative/path\"\n",
+            "must be \"auto\", \"off\"",
+        ),
+        (
+            "[engine]\ncgroup = \"/a/../b\"\n",
+            "must be \"auto\", \"off\"",
+        ),
         ("[log]\nlevel = \"loud\"\n", "must be error, warn"),
         ("[tls]\ncertificate = \"/x\"\n", "tls.key is not"),
         ("[tls]\nca = \"/x\"\n", "without tls.certificate"),
@@ -109,7 +193,15 @@ fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
 fn a_file_that_was_asked_for_and_is_not_there_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("nowhere.toml");
-    assert!(Config::load(&global(Some(&missing)), dir.path(), &ServeArgs::default(), |_| None).is_err());
+    assert!(
+        Config::load(
+            &global(Some(&missing)),
+            dir.path(),
+            &ServeArgs::default(),
+            |_| None
+        )
+        .is_err()
+    );
     assert!(Config::load(&global(None), dir.path(), &ServeArgs::default(), |_| None).is_ok());
 }
 
@@ -121,7 +213,11 @@ fn the_example_file_is_the_defaults_and_is_up_to_date() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, &example).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), example, "run this test with UPDATE=1");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        example,
+        "run this test with UPDATE=1"
+    );
     // With every `#key = value` made real, it must load and change nothing.
     let live: String = example
         .lines()
@@ -133,6 +229,9 @@ fn the_example_file_is_the_defaults_and_is_up_to_date() {
     let (config, defaults) = (load_text(&live).unwrap(), Config::defaults().unwrap());
     for (name, setting) in &config.settings {
         assert_eq!(setting.value, defaults.settings[name].value, "{name}");
-        assert!(matches!(setting.origin, Origin::File { .. }), "{name} is missing in the example");
+        assert!(
+            matches!(setting.origin, Origin::File { .. }),
+            "{name} is missing in the example"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Values of settings: how each kind is read from TOML, checked and written back. It knows no particular key.
+//! Values of settings: how each kind is read from TOML, checked and written back. It knows no
+//! particular key.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -72,20 +73,35 @@ impl Kind {
                 within(value, min, max, ToString::to_string).map(Value::Count)
             }
             Self::Size { min, max } => {
-                let value = Size::parse(text(raw, "a size such as \"512M\" or \"4G\"")?).map_err(|e| e.to_string())?;
+                let value = Size::parse(text(raw, "a size such as \"512M\" or \"4G\"")?)
+                    .map_err(|e| e.to_string())?;
                 within(value, Size(min), Size(max), ToString::to_string).map(Value::Size)
             }
             Self::Addresses => {
                 let list = list(raw, "ADDRESS:PORT texts such as [\"127.0.0.1:4000\"]")?;
                 let list = each(&list, |a| {
-                    a.parse().map_err(|_| format!("holds {a:?}, which is not ADDRESS:PORT such as \"127.0.0.1:4000\""))
+                    a.parse().map_err(|_| {
+                        format!("holds {a:?}, which is not ADDRESS:PORT such as \"127.0.0.1:4000\"")
+                    })
                 })?;
-                if list.is_empty() { Err("must name at least one address".into()) } else { Ok(Value::Addresses(list)) }
+                if list.is_empty() {
+                    Err("must name at least one address".into())
+                } else {
+                    Ok(Value::Addresses(list))
+                }
             }
-            Self::Networks => each(&list(raw, "networks such as [\"10.0.0.0/8\"]")?, network).map(Value::Networks),
+            Self::Networks => {
+                each(&list(raw, "networks such as [\"10.0.0.0/8\"]")?, network).map(Value::Networks)
+            }
             Self::Names => each(&list(raw, "names such as [\"db.example.com\"]")?, |name| {
-                let bad = name.is_empty() || name.len() > 253 || name.contains(|c: char| c.is_whitespace() || c == '/');
-                if bad { Err(format!("holds {name:?}, which is no host name or address")) } else { Ok(name.to_owned()) }
+                let bad = name.is_empty()
+                    || name.len() > 253
+                    || name.contains(|c: char| c.is_whitespace() || c == '/');
+                if bad {
+                    Err(format!("holds {name:?}, which is no host name or address"))
+                } else {
+                    Ok(name.to_owned())
+                }
             })
             .map(Value::Names),
             Self::File => {
@@ -132,9 +148,12 @@ impl Kind {
 
 /// A level, or a filter such as `info,tidegate_gateway=debug`.
 pub fn filter(value: &str) -> Result<String, String> {
-    // An unknown bare word would be read as a target's name, which then logs nothing else: surely a slip.
+    // An unknown bare word would be read as a target's name, which then logs nothing else: surely a
+    // slip.
     let level = |word: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&word);
-    let known = value.split(',').all(|part| level(part) || part.split_once('=').is_some_and(|(_, l)| level(l)));
+    let known = value
+        .split(',')
+        .all(|part| level(part) || part.split_once('=').is_some_and(|(_, l)| level(l)));
     if known && value.parse::<tracing_subscriber::EnvFilter>().is_ok() {
         Ok(value.to_owned())
     } else {
@@ -144,7 +163,8 @@ pub fn filter(value: &str) -> Result<String, String> {
 
 /// Reads `15s`, `200ms`, `5m`, `1h`, `2d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "must be a number with a unit: \"200ms\", \"15s\", \"5m\", \"1h\" or \"2d\"".to_owned();
+    let wrong =
+        || "must be a number with a unit: \"200ms\", \"15s\", \"5m\", \"1h\" or \"2d\"".to_owned();
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -156,13 +176,21 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(ms_per_unit).map(Duration::from_millis).ok_or_else(wrong)
+    number
+        .checked_mul(ms_per_unit)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
 }
 
 /// Writes a duration in the largest unit that keeps it whole.
 pub fn write_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
-    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+    for (unit, size) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+    ] {
         if ms != 0 && ms.is_multiple_of(size) {
             return format!("{}{unit}", ms / size);
         }
@@ -177,7 +205,10 @@ fn text<'a>(raw: &'a DeValue<'_>, what: &str) -> Result<&'a str, String> {
 fn list<'a>(raw: &'a DeValue<'_>, what: &str) -> Result<Vec<&'a str>, String> {
     let wrong = || format!("must be a list of {what}");
     let array = raw.as_array().ok_or_else(wrong)?;
-    array.iter().map(|item| item.get_ref().as_str().ok_or_else(wrong)).collect()
+    array
+        .iter()
+        .map(|item| item.get_ref().as_str().ok_or_else(wrong))
+        .collect()
 }
 
 fn each<T>(list: &[&str], read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -185,19 +216,37 @@ fn each<T>(list: &[&str], read: impl Fn(&str) -> Result<T, String>) -> Result<Ve
 }
 
 fn network(text: &str) -> Result<(IpAddr, u8), String> {
-    let wrong = || format!("holds {text:?}, which is not ADDRESS/BITS such as \"10.0.0.0/8\" or \"fd00::/8\"");
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let wrong = || {
+        format!("holds {text:?}, which is not ADDRESS/BITS such as \"10.0.0.0/8\" or \"fd00::/8\"")
+    };
+    let (address, bits) = text
+        .split_once('/')
+        .map_or((text, None), |(address, bits)| (address, Some(bits)));
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let most = if address.is_ipv4() { 32 } else { 128 };
     let bits: u8 = bits.map_or(Ok(most), str::parse).map_err(|_| wrong())?;
-    if bits <= most { Ok((address, bits)) } else { Err(wrong()) }
+    if bits <= most {
+        Ok((address, bits))
+    } else {
+        Err(wrong())
+    }
 }
 
-fn within<T: PartialOrd>(value: T, min: T, max: T, write: impl Fn(&T) -> String) -> Result<T, String> {
+fn within<T: PartialOrd>(
+    value: T,
+    min: T,
+    max: T,
+    write: impl Fn(&T) -> String,
+) -> Result<T, String> {
     if value >= min && value <= max {
         Ok(value)
     } else {
-        Err(format!("must lie between {} and {}; it is {}", write(&min), write(&max), write(&value)))
+        Err(format!(
+            "must lie between {} and {}; it is {}",
+            write(&min),
+            write(&max),
+            write(&value)
+        ))
     }
 }
 
@@ -205,7 +254,12 @@ fn within<T: PartialOrd>(value: T, min: T, max: T, write: impl Fn(&T) -> String)
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quote = |text: String| toml::Value::String(text).to_string();
-        let list = |items: Vec<String>| format!("[{}]", items.into_iter().map(quote).collect::<Vec<_>>().join(", "));
+        let list = |items: Vec<String>| {
+            format!(
+                "[{}]",
+                items.into_iter().map(quote).collect::<Vec<_>>().join(", ")
+            )
+        };
         f.write_str(&match self {
             Self::Duration(d) => quote(write_duration(*d)),
             Self::Count(n) => n.to_string(),
@@ -231,7 +285,9 @@ impl Value {
             Self::Addresses(a) => list(a.iter().map(ToString::to_string).collect()),
             Self::Networks(n) => list(n.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect()),
             Self::Names(n) => list(n.clone()),
-            Self::File(p) => p.as_ref().map_or(Json::Null, |p| p.display().to_string().into()),
+            Self::File(p) => p
+                .as_ref()
+                .map_or(Json::Null, |p| p.display().to_string().into()),
             Self::Text(t) => t.clone().into(),
         }
     }
@@ -243,12 +299,27 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written_back() {
-        for (text, ms) in [("200ms", 200), ("15s", 15_000), ("5m", 300_000), ("1h", 3_600_000), ("2d", 172_800_000)] {
+        for (text, ms) in [
+            ("200ms", 200),
+            ("15s", 15_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("2d", 172_800_000),
+        ] {
             let read = duration(text).unwrap();
             assert_eq!(read, Duration::from_millis(ms), "{text}");
             assert_eq!(write_duration(read), text);
         }
-        for bad in ["", "5", "s", "5 s", "-5s", "5w", "99999999999999999999s", "18446744073709551615d"] {
+        for bad in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-5s",
+            "5w",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
     }

@@ -1,5 +1,5 @@
-//! Files of a store: bounded reads, whole writes, and the links that lead to what has gone. Never follows a link when
-//! it writes or removes.
+//! Files of a store: bounded reads, whole writes, and the links that lead to what has gone. Never
+//! follows a link when it writes or removes.
 
 use crate::limits::{STORE_ENTRIES_MAX, STORE_FILE_MAX};
 use anyhow::{Context, Result};
@@ -19,7 +19,9 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
         other => other.with_context(reading)?,
     };
     let mut text = Vec::new();
-    file.take(STORE_FILE_MAX).read_to_end(&mut text).with_context(reading)?;
+    file.take(STORE_FILE_MAX)
+        .read_to_end(&mut text)
+        .with_context(reading)?;
     Ok(Some(text))
 }
 
@@ -29,9 +31,17 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     let new = path.with_extension("new");
     let writing = || format!("writing {}", path.display());
     remove(&new)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&new).with_context(writing)?;
-    file.set_permissions(Permissions::from_mode(MODE)).with_context(writing)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(writing)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(&new)
+        .with_context(writing)?;
+    file.set_permissions(Permissions::from_mode(MODE))
+        .with_context(writing)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(writing)?;
     std::fs::rename(&new, path).with_context(writing)
 }
 
@@ -39,7 +49,9 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
 pub fn remove(path: &Path) -> Result<bool> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        other => other.map(|()| true).with_context(|| format!("removing {}", path.display())),
+        other => other
+            .map(|()| true)
+            .with_context(|| format!("removing {}", path.display())),
     }
 }
 
@@ -49,15 +61,22 @@ pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.with_context(|| format!("reading {}", folder.display()))?,
     };
-    let mut paths: Vec<_> = listed.flatten().take(STORE_ENTRIES_MAX).map(|entry| entry.path()).collect();
+    let mut paths: Vec<_> = listed
+        .flatten()
+        .take(STORE_ENTRIES_MAX)
+        .map(|entry| entry.path())
+        .collect();
     paths.sort();
     Ok(paths)
 }
 
-/// Removes the links of a folder that lead to `gone`, and those that led to them: the named one and its hashes.
+/// Removes the links of a folder that lead to `gone`, and those that led to them: the named one and
+/// its hashes.
 pub fn remove_links(folder: &Path, gone: &Path) -> Result<usize> {
-    let links: Vec<_> =
-        entries(folder)?.into_iter().filter_map(|link| Some((std::fs::read_link(&link).ok()?, link))).collect();
+    let links: Vec<_> = entries(folder)?
+        .into_iter()
+        .filter_map(|link| Some((std::fs::read_link(&link).ok()?, link)))
+        .collect();
     let mut removed = vec![gone.to_owned()];
     let mut count = 0;
     // The list grows while it is walked: a link to a link is found after the one it leads to.
@@ -93,7 +112,11 @@ mod tests {
             symlink(to, certs.join(name)).unwrap();
         }
         assert_eq!(remove_links(&certs, &gone).unwrap(), 2);
-        let left: Vec<_> = entries(&certs).unwrap().iter().map(|p| p.file_name().unwrap().to_owned()).collect();
+        let left: Vec<_> = entries(&certs)
+            .unwrap()
+            .iter()
+            .map(|p| p.file_name().unwrap().to_owned())
+            .collect();
         assert_eq!(left, ["11111111.0", "22222222.0", "file.pem", "theirs.pem"]);
         assert_eq!(remove_links(&certs, &gone).unwrap(), 0);
         assert_eq!(remove_links(&tmp.path().join("none"), &gone).unwrap(), 0);
@@ -109,7 +132,10 @@ mod tests {
         write(&path, "ours").unwrap();
         assert_eq!(std::fs::read_to_string(&other).unwrap(), "theirs");
         assert_eq!(read(&path).unwrap().unwrap(), b"ours");
-        assert_eq!(path.symlink_metadata().unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(
+            path.symlink_metadata().unwrap().permissions().mode() & 0o777,
+            0o644
+        );
         assert!(remove(&path).unwrap() && !remove(&path).unwrap());
         assert_eq!(read(&path).unwrap(), None);
     }

@@ -1,5 +1,6 @@
-//! A system store that is a folder of roots and a tool that makes bundles of it, as all Linux distributions have. It
-//! writes and removes files of our own name only; bundles and hashes are the tool's.
+//! A system store that is a folder of roots and a tool that makes bundles of it, as all Linux
+//! distributions have. It writes and removes files of our own name only; bundles and hashes are the
+//! tool's.
 
 use super::kinds::{KINDS, Kind};
 use super::tool::files_under;
@@ -25,7 +26,11 @@ impl FolderStore {
             let there = |path: &str| files_under(root, Path::new(path)).exists();
             let fits = there(kind.anchors) && kind.only_with.is_none_or(there);
             let refresh = tool::find(root, kind.refresh.first()?)?;
-            fits.then(|| Self { kind, root: root.to_owned(), refresh })
+            fits.then(|| Self {
+                kind,
+                root: root.to_owned(),
+                refresh,
+            })
         })
     }
 
@@ -34,11 +39,16 @@ impl FolderStore {
     }
 
     fn file(&self, root: &LocalRoot) -> PathBuf {
-        self.path(self.kind.anchors).join(format!("{}.{ENDING}", store_name(root)))
+        self.path(self.kind.anchors)
+            .join(format!("{}.{ENDING}", store_name(root)))
     }
 
     fn bundle(&self) -> Option<PathBuf> {
-        self.kind.bundles.iter().map(|path| self.path(path)).find(|path| path.is_file())
+        self.kind
+            .bundles
+            .iter()
+            .map(|path| self.path(path))
+            .find(|path| path.is_file())
     }
 
     fn refresh(&self) -> Result<String> {
@@ -49,7 +59,10 @@ impl FolderStore {
 
     /// What lies under our name and isn't what the name says was put there by somebody else.
     fn taken(&self, file: &Path) -> Failure {
-        let cause = format!("{} holds another certificate than its name says", file.display());
+        let cause = format!(
+            "{} holds another certificate than its name says",
+            file.display()
+        );
         Failure::new(cause, "look at it; remove it by hand if nobody needs it")
     }
 }
@@ -64,17 +77,29 @@ impl Store for FolderStore {
     }
 
     fn trusts(&self, root: &LocalRoot) -> Result<bool> {
-        let bundle = self.bundle().map(|path| files::read(&path)).transpose()?.flatten();
+        let bundle = self
+            .bundle()
+            .map(|path| files::read(&path))
+            .transpose()?
+            .flatten();
         Ok(bundle.is_some_and(|text| root.is_in(&text)))
     }
 
     fn ours(&self) -> Result<Vec<LocalRoot>> {
         let mut found = Vec::new();
         for path in files::entries(&self.place())? {
-            let named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(NAME));
-            let Some(text) = named.then(|| files::read(&path)).transpose()?.flatten() else { continue };
+            let named = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(NAME));
+            let Some(text) = named.then(|| files::read(&path)).transpose()?.flatten() else {
+                continue;
+            };
             // The name says which root it is: what doesn't fit isn't ours.
-            found.extend(LocalRoot::parse(&text, &path).ok().filter(|root| self.file(root) == path));
+            found.extend(
+                LocalRoot::parse(&text, &path)
+                    .ok()
+                    .filter(|root| self.file(root) == path),
+            );
         }
         Ok(found)
     }
@@ -94,8 +119,14 @@ impl Store for FolderStore {
         if self.trusts(root)? {
             return Ok(lines);
         }
-        let bundle = self.bundle().map_or("its bundle".to_owned(), |path| path.display().to_string());
-        let cause = format!("{} ran, but {bundle} has no {}", self.kind.refresh.join(" "), root.name);
+        let bundle = self
+            .bundle()
+            .map_or("its bundle".to_owned(), |path| path.display().to_string());
+        let cause = format!(
+            "{} ran, but {bundle} has no {}",
+            self.kind.refresh.join(" "),
+            root.name
+        );
         Err(Failure::new(cause, "run that tool by hand and see what it says").into())
     }
 
@@ -112,10 +143,17 @@ impl Store for FolderStore {
                 Some(_) => return Err(self.taken(&file).into()),
                 None => {}
             }
-            // Also without the file: somebody may have removed that alone, and the tool leaves links behind.
-            let links = self.kind.links.map_or(Ok(0), |links| files::remove_links(&self.path(links), &file))?;
+            // Also without the file: somebody may have removed that alone, and the tool leaves
+            // links behind.
+            let links = self
+                .kind
+                .links
+                .map_or(Ok(0), |links| files::remove_links(&self.path(links), &file))?;
             if links > 0 {
-                lines.push(format!("removed {links} links to it in {}", self.kind.links.unwrap_or_default()));
+                lines.push(format!(
+                    "removed {links} links to it in {}",
+                    self.kind.links.unwrap_or_default()
+                ));
             }
             refresh |= self.trusts(root)?;
         }
@@ -131,7 +169,10 @@ impl Store for FolderStore {
         }
         match roots.iter().find(|root| self.trusts(root).unwrap_or(true)) {
             Some(root) => {
-                let cause = format!("{} is still in the bundle: somebody put it there by another name", root.name);
+                let cause = format!(
+                    "{} is still in the bundle: somebody put it there by another name",
+                    root.name
+                );
                 Err(Failure::new(cause, format!("look in {}", self.place().display())).into())
             }
             None => Ok(lines),
@@ -156,7 +197,11 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         let program = tmp.path().join("usr/sbin").join(tool);
-        std::fs::write(&program, format!("#!/bin/sh\ncd {}\n{script}\n", tmp.path().display())).unwrap();
+        std::fs::write(
+            &program,
+            format!("#!/bin/sh\ncd {}\n{script}\n", tmp.path().display()),
+        )
+        .unwrap();
         std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
         tmp
     }
@@ -171,7 +216,13 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let root = root_of(data.path());
         for (title, anchors, tool, bundle, more) in [
-            ("SUSE", "/etc/pki/trust/anchors", "update-ca-certificates", "/var/lib/ca-certificates/ca-bundle.pem", ""),
+            (
+                "SUSE",
+                "/etc/pki/trust/anchors",
+                "update-ca-certificates",
+                "/var/lib/ca-certificates/ca-bundle.pem",
+                "",
+            ),
             (
                 "Fedora",
                 "/etc/pki/ca-trust/source/anchors",
@@ -195,18 +246,29 @@ mod tests {
             ),
         ] {
             let script = format!("cat ./{anchors}/*.crt >./{bundle} 2>/dev/null; true");
-            let files: Vec<_> = [bundle, more].into_iter().filter(|file| !file.is_empty()).collect();
+            let files: Vec<_> = [bundle, more]
+                .into_iter()
+                .filter(|file| !file.is_empty())
+                .collect();
             let machine = machine(anchors, tool, &script, &files);
             let theirs = files_under(machine.path(), Path::new(anchors)).join("theirs.crt");
             std::fs::write(&theirs, "theirs\n").unwrap();
             let store = FolderStore::find(machine.path()).unwrap_or_else(|| panic!("{title}"));
             assert!(store.title().contains(title), "{title}: {}", store.title());
             assert!(!store.trusts(&root).unwrap());
-            assert_eq!(store.remove(std::slice::from_ref(&root)).unwrap(), [""; 0], "{title}: nothing was there");
+            assert_eq!(
+                store.remove(std::slice::from_ref(&root)).unwrap(),
+                [""; 0],
+                "{title}: nothing was there"
+            );
             let lines = store.install(&root).unwrap();
             assert_eq!(lines.len(), 2, "{title}: {lines:?}");
             assert!(store.trusts(&root).unwrap(), "{title}");
-            assert_eq!(store.ours().unwrap(), std::slice::from_ref(&root), "{title}");
+            assert_eq!(
+                store.ours().unwrap(),
+                std::slice::from_ref(&root),
+                "{title}"
+            );
             store.remove(std::slice::from_ref(&root)).unwrap();
             assert!(!store.trusts(&root).unwrap(), "{title}");
             assert_eq!(files::entries(&store.place()).unwrap(), [theirs], "{title}");
@@ -215,7 +277,12 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_tool_has_no_store() {
-        let machine = machine("/usr/local/share/ca-certificates", "something-else", "", &[]);
+        let machine = machine(
+            "/usr/local/share/ca-certificates",
+            "something-else",
+            "",
+            &[],
+        );
         assert!(FolderStore::find(machine.path()).is_none());
     }
 
@@ -225,21 +292,40 @@ mod tests {
         let (root, other) = (root_of(data.path()), root_of(other.path()));
         let bundle = "/etc/ssl/certs/ca-certificates.crt";
         let script = format!("cat ./usr/local/share/ca-certificates/*.crt >.{bundle}");
-        let machine = machine("/usr/local/share/ca-certificates", "update-ca-certificates", &script, &[bundle]);
+        let machine = machine(
+            "/usr/local/share/ca-certificates",
+            "update-ca-certificates",
+            &script,
+            &[bundle],
+        );
         let store = FolderStore::find(machine.path()).unwrap();
         std::fs::write(store.file(&root), &other.pem).unwrap();
         assert!(store.install(&root).is_err());
         assert!(store.remove(std::slice::from_ref(&root)).is_err());
         assert_eq!(store.ours().unwrap(), [], "a name that lies is not ours");
-        assert_eq!(std::fs::read_to_string(store.file(&root)).unwrap(), other.pem);
+        assert_eq!(
+            std::fs::read_to_string(store.file(&root)).unwrap(),
+            other.pem
+        );
     }
 
     #[test]
     fn a_tool_that_forgets_the_root_is_told_about() {
         let data = tempfile::tempdir().unwrap();
         let bundle = "/etc/ssl/certs/ca-certificates.crt";
-        let machine = machine("/usr/local/share/ca-certificates", "update-ca-certificates", "true", &[bundle]);
-        let error = FolderStore::find(machine.path()).unwrap().install(&root_of(data.path())).unwrap_err();
-        assert!(error.to_string().contains("has no Tidegate Local Root"), "{error}");
+        let machine = machine(
+            "/usr/local/share/ca-certificates",
+            "update-ca-certificates",
+            "true",
+            &[bundle],
+        );
+        let error = FolderStore::find(machine.path())
+            .unwrap()
+            .install(&root_of(data.path()))
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("has no Tidegate Local Root"),
+            "{error}"
+        );
     }
 }

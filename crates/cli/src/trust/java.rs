@@ -1,5 +1,6 @@
-//! The stores of the Java installations on this machine, through their own `keytool`. It takes out only this very
-//! certificate under a name that is ours or that the system's store gave it, and knows no other entry.
+//! The stores of the Java installations on this machine, through their own `keytool`. It takes out
+//! only this very certificate under a name that is ours or that the system's store gave it, and
+//! knows no other entry.
 
 use super::tool::{self, Ran};
 use super::{NAME, Store, files, store_name};
@@ -12,7 +13,11 @@ use std::rc::Rc;
 use tidegate_tls::LocalRoot;
 
 /// Where Java lies that is on no $PATH.
-const HOMES: [&str; 3] = ["/usr/lib/jvm", "/opt/java", "/Library/Java/JavaVirtualMachines"];
+const HOMES: [&str; 3] = [
+    "/usr/lib/jvm",
+    "/opt/java",
+    "/Library/Java/JavaVirtualMachines",
+];
 
 /// The store in a Java home; the second is that of Java 8 with its development kit.
 const STORES: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];
@@ -29,8 +34,8 @@ const DEBIAN: &str = "debian:";
 pub struct JavaStore {
     keytool: PathBuf,
     file: PathBuf,
-    /// What was read last: each start of a Java takes a second. Forgotten with every change of ours; one that the
-    /// system's tool makes is not seen, so look at that store first.
+    /// What was read last: each start of a Java takes a second. Forgotten with every change of
+    /// ours; one that the system's tool makes is not seen, so look at that store first.
     read: RefCell<Option<Rc<[Entry]>>>,
 }
 
@@ -40,18 +45,32 @@ impl JavaStore {
         let mut found: Vec<Self> = Vec::new();
         for home in homes() {
             let keytool = home.join("bin/keytool");
-            let store = STORES.iter().find_map(|store| home.join(store).canonicalize().ok());
-            let Some(file) = store.filter(|file| keytool.is_file() && found.iter().all(|old| old.file != *file)) else {
+            let store = STORES
+                .iter()
+                .find_map(|store| home.join(store).canonicalize().ok());
+            let Some(file) =
+                store.filter(|file| keytool.is_file() && found.iter().all(|old| old.file != *file))
+            else {
                 continue;
             };
-            found.push(Self { keytool, file, read: RefCell::new(None) });
+            found.push(Self {
+                keytool,
+                file,
+                read: RefCell::new(None),
+            });
         }
         found
     }
 
     fn keytool(&self, args: &[&str]) -> Result<Ran> {
         let file = self.file.to_string_lossy();
-        let store = ["-J-Duser.language=en", "-keystore", &file, "-storepass:env", PASSWORD];
+        let store = [
+            "-J-Duser.language=en",
+            "-keystore",
+            &file,
+            "-storepass:env",
+            PASSWORD,
+        ];
         let set = std::env::var(PASSWORD).unwrap_or_else(|_| USUAL_PASSWORD.to_owned());
         tool::run(&self.keytool, &[args, &store].concat(), &[(PASSWORD, &set)])
     }
@@ -61,8 +80,16 @@ impl JavaStore {
         if ran.ok {
             return Ok(ran.out);
         }
-        let cause = format!("keytool could not use {}: {}", self.file.display(), ran.said);
-        Err(Failure::new(cause, format!("if it has a password of its own, give it in ${PASSWORD}")).into())
+        let cause = format!(
+            "keytool could not use {}: {}",
+            self.file.display(),
+            ran.said
+        );
+        Err(Failure::new(
+            cause,
+            format!("if it has a password of its own, give it in ${PASSWORD}"),
+        )
+        .into())
     }
 
     /// All entries, each as keytool prints it.
@@ -83,7 +110,11 @@ impl JavaStore {
 
     fn aliases(&self, root: &LocalRoot) -> Result<Vec<String>> {
         let entries = self.entries()?;
-        Ok(entries.iter().filter(|e| root.is_in(e.text.as_bytes())).map(|e| e.alias.clone()).collect())
+        Ok(entries
+            .iter()
+            .filter(|e| root.is_in(e.text.as_bytes()))
+            .map(|e| e.alias.clone())
+            .collect())
     }
 }
 
@@ -96,23 +127,36 @@ fn split(listed: &str) -> Vec<Entry> {
     let blocks = listed.split("Alias name: ").skip(1);
     let entry = |block: &str| {
         let (alias, text) = block.split_once('\n')?;
-        Some(Entry { alias: alias.trim().to_owned(), text: text.to_owned() })
+        Some(Entry {
+            alias: alias.trim().to_owned(),
+            text: text.to_owned(),
+        })
     };
     blocks.filter_map(entry).collect()
 }
 
 /// Whether we put it there, or the system's store did for a file of ours.
 fn is_ours(alias: &str) -> bool {
-    alias.strip_prefix(DEBIAN).unwrap_or(alias).starts_with(NAME)
+    alias
+        .strip_prefix(DEBIAN)
+        .unwrap_or(alias)
+        .starts_with(NAME)
 }
 
 fn homes() -> Vec<PathBuf> {
     let set = std::env::var_os("JAVA_HOME").map(PathBuf::from);
-    let on_path = tool::find(Path::new("/"), "keytool").and_then(|keytool| keytool.canonicalize().ok());
+    let on_path =
+        tool::find(Path::new("/"), "keytool").and_then(|keytool| keytool.canonicalize().ok());
     let on_path = on_path.and_then(|keytool| Some(keytool.parent()?.parent()?.to_owned()));
-    let listed = HOMES.iter().flat_map(|folder| files::entries(Path::new(folder)).unwrap_or_default());
+    let listed = HOMES
+        .iter()
+        .flat_map(|folder| files::entries(Path::new(folder)).unwrap_or_default());
     let listed = listed.flat_map(|home| [home.join("Contents/Home"), home]);
-    set.into_iter().chain(on_path).chain(listed).filter(|home| home.is_dir()).collect()
+    set.into_iter()
+        .chain(on_path)
+        .chain(listed)
+        .filter(|home| home.is_dir())
+        .collect()
 }
 
 impl Store for JavaStore {
@@ -138,9 +182,12 @@ impl Store for JavaStore {
     }
 
     fn install(&self, root: &LocalRoot) -> Result<Vec<String>> {
-        // keytool reads a file, and the one in the data directory may be changed meanwhile: what was looked at counts.
+        // keytool reads a file, and the one in the data directory may be changed meanwhile: what
+        // was looked at counts.
         let mut copy = Temporary::new(root)?;
-        copy.file.write_all(root.pem.as_bytes()).context("writing a copy for keytool")?;
+        copy.file
+            .write_all(root.pem.as_bytes())
+            .context("writing a copy for keytool")?;
         let (name, path) = (store_name(root), copy.path.to_string_lossy().into_owned());
         self.change(&["-importcert", "-noprompt", "-alias", &name, "-file", &path])?;
         Ok(vec![format!("keytool imported it as {name}")])
@@ -149,13 +196,18 @@ impl Store for JavaStore {
     fn remove(&self, roots: &[LocalRoot]) -> Result<Vec<String>> {
         let entries = self.entries()?;
         let mut lines = Vec::new();
-        for entry in entries.iter().filter(|e| roots.iter().any(|root| root.is_in(e.text.as_bytes()))) {
+        for entry in entries
+            .iter()
+            .filter(|e| roots.iter().any(|root| root.is_in(e.text.as_bytes())))
+        {
             let alias = &entry.alias;
             if is_ours(alias) {
                 self.change(&["-delete", "-alias", alias])?;
                 lines.push(format!("keytool deleted {alias}"));
             } else {
-                lines.push(format!("left {alias}, which somebody put there by hand: `keytool -delete` takes it out"));
+                lines.push(format!(
+                    "left {alias}, which somebody put there by hand: `keytool -delete` takes it out"
+                ));
             }
         }
         Ok(lines)
@@ -170,9 +222,11 @@ struct Temporary {
 
 impl Temporary {
     fn new(root: &LocalRoot) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("{}-{}.pem", store_name(root), std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("{}-{}.pem", store_name(root), std::process::id()));
         // Never one that is there: it may be a link of somebody else's.
-        let file = std::fs::File::create_new(&path).with_context(|| format!("making {}", path.display()))?;
+        let file = std::fs::File::create_new(&path)
+            .with_context(|| format!("making {}", path.display()))?;
         Ok(Self { path, file })
     }
 }
@@ -201,6 +255,10 @@ mod tests {
     #[test]
     fn only_our_names_and_debians_for_them_are_ours() {
         assert!(is_ours("tidegate-local-0011") && is_ours("debian:tidegate-local-0011.pem"));
-        assert!(!is_ours("debian:isrg_root_x1.pem") && !is_ours("mine") && !is_ours("x-tidegate-local-0011"));
+        assert!(
+            !is_ours("debian:isrg_root_x1.pem")
+                && !is_ours("mine")
+                && !is_ours("x-tidegate-local-0011")
+        );
     }
 }

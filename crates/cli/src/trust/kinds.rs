@@ -1,5 +1,6 @@
-//! The table of system stores that are a folder of certificates and a tool that makes bundles of it. Data only: it
-//! looks at nothing. Which rows were run and which are from documentation stands in docs/trust.md.
+//! The table of system stores that are a folder of certificates and a tool that makes bundles of
+//! it. Data only: it looks at nothing. Which rows were run and which are from documentation stands
+//! in docs/trust.md.
 
 /// A kind of system store. Paths are absolute, as on a machine.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +26,10 @@ pub const KINDS: [Kind; 5] = [
         title: "SUSE's store",
         anchors: "/etc/pki/trust/anchors",
         refresh: &["update-ca-certificates"],
-        bundles: &["/var/lib/ca-certificates/ca-bundle.pem", "/etc/ssl/ca-bundle.pem"],
+        bundles: &[
+            "/var/lib/ca-certificates/ca-bundle.pem",
+            "/etc/ssl/ca-bundle.pem",
+        ],
         links: None,
         relink: None,
         only_with: None,
@@ -43,7 +47,10 @@ pub const KINDS: [Kind; 5] = [
         title: "Arch's store",
         anchors: "/etc/ca-certificates/trust-source/anchors",
         refresh: &["update-ca-trust"],
-        bundles: &["/etc/ca-certificates/extracted/tls-ca-bundle.pem", "/etc/ssl/certs/ca-certificates.crt"],
+        bundles: &[
+            "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
+            "/etc/ssl/certs/ca-certificates.crt",
+        ],
         links: None,
         relink: None,
         only_with: None,

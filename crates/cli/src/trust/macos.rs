@@ -1,4 +1,5 @@
-//! The system keychain of macOS, through `security`. Written from its manual; it has not been run (docs/trust.md).
+//! The system keychain of macOS, through `security`. Written from its manual; it has not been run
+//! (docs/trust.md).
 
 use super::{Store, tool};
 use anyhow::{Context, Result};
@@ -16,14 +17,27 @@ pub struct Keychain;
 impl Keychain {
     /// All certificates of ours, as PEM blocks. None is an error to `security`.
     fn found() -> Result<String> {
-        let ran = tool::run(Path::new(SECURITY), &["find-certificate", "-a", "-c", COMMON_NAME, "-p", KEYCHAIN], &[])?;
-        Ok(if ran.ok { String::from_utf8_lossy(&ran.out).into_owned() } else { String::new() })
+        let ran = tool::run(
+            Path::new(SECURITY),
+            &["find-certificate", "-a", "-c", COMMON_NAME, "-p", KEYCHAIN],
+            &[],
+        )?;
+        Ok(if ran.ok {
+            String::from_utf8_lossy(&ran.out).into_owned()
+        } else {
+            String::new()
+        })
     }
 
     /// With the certificate in a file for as long as `security` reads it.
     fn with_file(root: &LocalRoot, args: &[&str]) -> Result<()> {
-        let path = std::env::temp_dir().join(format!("{}-{}.pem", super::store_name(root), std::process::id()));
-        let mut file = std::fs::File::create_new(&path).with_context(|| format!("making {}", path.display()))?;
+        let path = std::env::temp_dir().join(format!(
+            "{}-{}.pem",
+            super::store_name(root),
+            std::process::id()
+        ));
+        let mut file = std::fs::File::create_new(&path)
+            .with_context(|| format!("making {}", path.display()))?;
         std::io::Write::write_all(&mut file, root.pem.as_bytes())?;
         let name = path.to_string_lossy().into_owned();
         let ran = tool::must(Path::new(SECURITY), &[args, &[name.as_str()]].concat(), &[]);
@@ -48,11 +62,16 @@ impl Store for Keychain {
     fn ours(&self) -> Result<Vec<LocalRoot>> {
         let found = Self::found()?;
         let blocks = found.split_inclusive("-----END CERTIFICATE-----\n");
-        Ok(blocks.filter_map(|block| LocalRoot::parse(block.as_bytes(), Path::new(KEYCHAIN)).ok()).collect())
+        Ok(blocks
+            .filter_map(|block| LocalRoot::parse(block.as_bytes(), Path::new(KEYCHAIN)).ok())
+            .collect())
     }
 
     fn install(&self, root: &LocalRoot) -> Result<Vec<String>> {
-        Self::with_file(root, &["add-trusted-cert", "-d", "-r", "trustRoot", "-k", KEYCHAIN])?;
+        Self::with_file(
+            root,
+            &["add-trusted-cert", "-d", "-r", "trustRoot", "-k", KEYCHAIN],
+        )?;
         Ok(vec![format!("added {} as a trusted root", root.name)])
     }
 
@@ -62,7 +81,11 @@ impl Store for Keychain {
         for root in roots.iter().filter(|root| root.is_in(found.as_bytes())) {
             Self::with_file(root, &["remove-trusted-cert", "-d"])?;
             // By its name: no two roots of ours share one.
-            tool::must(Path::new(SECURITY), &["delete-certificate", "-c", &root.name, KEYCHAIN], &[])?;
+            tool::must(
+                Path::new(SECURITY),
+                &["delete-certificate", "-c", &root.name, KEYCHAIN],
+                &[],
+            )?;
             lines.push(format!("removed {}", root.name));
         }
         Ok(lines)

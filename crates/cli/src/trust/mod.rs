@@ -1,5 +1,6 @@
-//! The stores of this machine in which programs look for roots they trust: the system's and Java's. It puts in and
-//! takes out what Tidegate made, known by its name and its fingerprint, and never touches anybody else's certificate.
+//! The stores of this machine in which programs look for roots they trust: the system's and Java's.
+//! It puts in and takes out what Tidegate made, known by its name and its fingerprint, and never
+//! touches anybody else's certificate.
 
 mod files;
 mod folder;
@@ -20,7 +21,12 @@ const MARK_LENGTH: usize = 16;
 
 /// The one name of this root in every store.
 pub fn store_name(root: &LocalRoot) -> String {
-    format!("{NAME}{}", root.fingerprint.get(..MARK_LENGTH).unwrap_or(&root.fingerprint))
+    format!(
+        "{NAME}{}",
+        root.fingerprint
+            .get(..MARK_LENGTH)
+            .unwrap_or(&root.fingerprint)
+    )
 }
 
 /// One store.
@@ -46,7 +52,9 @@ pub fn stores() -> Vec<Box<dyn Store>> {
     } else {
         folder::FolderStore::find(Path::new("/")).map(|store| Box::new(store) as Box<dyn Store>)
     };
-    let java = java::JavaStore::find().into_iter().map(|store| Box::new(store) as Box<dyn Store>);
+    let java = java::JavaStore::find()
+        .into_iter()
+        .map(|store| Box::new(store) as Box<dyn Store>);
     system.into_iter().chain(java).collect()
 }
 
@@ -79,17 +87,28 @@ pub struct Finding {
 }
 
 /// Looks into a store; changes nothing.
-pub fn look(store: &dyn Store, current: Option<&LocalRoot>, former: &[LocalRoot]) -> Result<Finding> {
+pub fn look(
+    store: &dyn Store,
+    current: Option<&LocalRoot>,
+    former: &[LocalRoot],
+) -> Result<Finding> {
     let installed = match current {
         Some(root) => store.trusts(root)?,
         None => false,
     };
-    let rest = store.ours()?.into_iter().filter(|root| current != Some(root));
+    let rest = store
+        .ours()?
+        .into_iter()
+        .filter(|root| current != Some(root));
     let (older, others): (Vec<_>, Vec<_>) = rest.partition(|root| former.contains(root));
     let state = match (installed, older.is_empty()) {
         (true, _) => State::Installed,
         (false, false) => State::Older,
         (false, true) => State::Absent,
     };
-    Ok(Finding { state, older, others })
+    Ok(Finding {
+        state,
+        older,
+        others,
+    })
 }

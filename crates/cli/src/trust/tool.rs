@@ -1,4 +1,5 @@
-//! Running a store's own tool: found, bounded in time and output, in a plain language. Never through a shell.
+//! Running a store's own tool: found, bounded in time and output, in a plain language. Never
+//! through a shell.
 
 use crate::failure::Failure;
 use crate::limits::{STORE_TOOL_MAX, TOOL_OUTPUT_MAX};
@@ -24,7 +25,9 @@ pub struct Ran {
 pub fn find(root: &Path, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(MORE_FOLDERS.iter().map(PathBuf::from));
-    folders.map(|folder| files_under(root, &folder).join(name)).find(|program| program.is_file())
+    folders
+        .map(|folder| files_under(root, &folder).join(name))
+        .find(|program| program.is_file())
 }
 
 /// A path of the machine, seen from `root`.
@@ -34,13 +37,34 @@ pub fn files_under(root: &Path, path: &Path) -> PathBuf {
 
 /// Runs it to its end.
 pub fn run<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -> Result<Ran> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
     let mut command = Command::new(program);
-    command.args(args).envs(env.iter().copied()).env("LC_ALL", "C").kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let ended = runtime.block_on(async { tokio::time::timeout(STORE_TOOL_MAX, to_end(command)).await });
-    let late = |_| Failure::new(format!("{} had not ended after {STORE_TOOL_MAX:?}", program.display()), "try again");
-    ended.map_err(late)?.with_context(|| format!("running {}", program.display()))
+    command
+        .args(args)
+        .envs(env.iter().copied())
+        .env("LC_ALL", "C")
+        .kill_on_drop(true);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let ended =
+        runtime.block_on(async { tokio::time::timeout(STORE_TOOL_MAX, to_end(command)).await });
+    let late = |_| {
+        Failure::new(
+            format!(
+                "{} had not ended after {STORE_TOOL_MAX:?}",
+                program.display()
+            ),
+            "try again",
+        )
+    };
+    ended
+        .map_err(late)?
+        .with_context(|| format!("running {}", program.display()))
 }
 
 /// As [`run`], but a tool that fails is an error with its last words.
@@ -50,7 +74,11 @@ pub fn must<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -
         return Ok(ran.out);
     }
     let cause = format!("{} failed: {}", program.display(), ran.said);
-    Err(Failure::new(cause, "mend that, then run the same command again: what is done already is kept").into())
+    Err(Failure::new(
+        cause,
+        "mend that, then run the same command again: what is done already is kept",
+    )
+    .into())
 }
 
 async fn to_end(mut command: Command) -> std::io::Result<Ran> {
@@ -60,14 +88,25 @@ async fn to_end(mut command: Command) -> std::io::Result<Ran> {
     let (out, err) = (out?, err?);
     // Some tools complain on standard output.
     let words = [&out, &err].map(|text| String::from_utf8_lossy(text).trim().to_owned());
-    let said = words.iter().rev().find(|text| !text.is_empty()).and_then(|text| text.lines().last());
-    Ok(Ran { ok: status?.success(), said: said.unwrap_or("no word why").to_owned(), out })
+    let said = words
+        .iter()
+        .rev()
+        .find(|text| !text.is_empty())
+        .and_then(|text| text.lines().last());
+    Ok(Ran {
+        ok: status?.success(),
+        said: said.unwrap_or("no word why").to_owned(),
+        out,
+    })
 }
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     if let Some(mut pipe) = pipe {
-        (&mut pipe).take(TOOL_OUTPUT_MAX).read_to_end(&mut text).await?;
+        (&mut pipe)
+            .take(TOOL_OUTPUT_MAX)
+            .read_to_end(&mut text)
+            .await?;
         // What is beyond the bound is read and dropped, or the tool would hang.
         tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
     }
@@ -81,8 +120,13 @@ mod tests {
     #[test]
     fn a_tool_that_fails_is_quoted_with_its_last_words() {
         let shell = Path::new("/bin/sh");
-        assert_eq!(must(shell, &["-c", "echo $A"], &[("A", "yes")]).unwrap(), b"yes\n");
-        let error = must(shell, &["-c", "echo one; echo two >&2; exit 3"], &[]).unwrap_err().to_string();
+        assert_eq!(
+            must(shell, &["-c", "echo $A"], &[("A", "yes")]).unwrap(),
+            b"yes\n"
+        );
+        let error = must(shell, &["-c", "echo one; echo two >&2; exit 3"], &[])
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "/bin/sh failed: two");
         assert!(run(Path::new("/nowhere/tool"), &[""; 0], &[]).is_err());
     }

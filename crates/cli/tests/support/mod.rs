@@ -1,6 +1,9 @@
 //! A server of the tests' own, started and stopped as a person or a service manager does it.
 
-#![allow(clippy::unwrap_used, reason = "a test that can't go on panics with what it saw")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can't go on panics with what it saw"
+)]
 
 use serde_json::Value;
 use std::fs::{File, Permissions};
@@ -63,7 +66,11 @@ pub fn folder() -> TempDir {
 
 pub fn tidegate(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-    command.env("TIDEGATE_DATA", data).env("NO_COLOR", "1").env_remove("TIDEGATE_LOG").stdin(Stdio::null());
+    command
+        .env("TIDEGATE_DATA", data)
+        .env("NO_COLOR", "1")
+        .env_remove("TIDEGATE_LOG")
+        .stdin(Stdio::null());
     command
 }
 
@@ -79,18 +86,34 @@ impl Server {
         std::fs::set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
         std::fs::write(data.join("tidegate.toml"), config).unwrap();
         let (child, ready) = Self::spawn(&data, &["serve", "--json", "--listen", "127.0.0.1:0"]);
-        Self { data, _outer: outer, child, ready }
+        Self {
+            data,
+            _outer: outer,
+            child,
+            ready,
+        }
     }
 
     /// Starts it and reads the JSON that says it is ready.
     pub fn spawn(data: &Path, args: &[&str]) -> (Running, Value) {
         std::fs::create_dir_all(data).unwrap();
         let log = File::create(log_of(data)).unwrap();
-        let mut child = Running(tidegate(data).args(args).stdout(Stdio::piped()).stderr(log).spawn().unwrap());
+        let mut child = Running(
+            tidegate(data)
+                .args(args)
+                .stdout(Stdio::piped())
+                .stderr(log)
+                .spawn()
+                .unwrap(),
+        );
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         while serde_json::from_str::<Value>(&text).is_err() {
-            assert_ne!(out.read_line(&mut text).unwrap(), 0, "the server ended before it was ready: {text}");
+            assert_ne!(
+                out.read_line(&mut text).unwrap(),
+                0,
+                "the server ended before it was ready: {text}"
+            );
         }
         (child, serde_json::from_str(&text).unwrap())
     }
@@ -101,7 +124,11 @@ impl Server {
 
     pub fn json(&self, args: &[&str]) -> Value {
         let out = self.run(args);
-        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        assert!(
+            out.status.success(),
+            "{args:?}: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
         serde_json::from_slice(&out.stdout).unwrap()
     }
 
@@ -119,7 +146,9 @@ impl Server {
 /// Runs SQL with the password of a cluster that was just made.
 pub fn sql_as(server: &Server, name: &str, made: &Value, sql: &str) -> Output {
     let mut command = tidegate(&server.data);
-    command.args(["sql", name, "-e", sql]).env("TIDEGATE_PASSWORD", made["password"].as_str().unwrap());
+    command
+        .args(["sql", name, "-e", sql])
+        .env("TIDEGATE_PASSWORD", made["password"].as_str().unwrap());
     command.output().unwrap()
 }
 
@@ -129,7 +158,10 @@ pub fn log_of(data: &Path) -> PathBuf {
 }
 
 pub fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 

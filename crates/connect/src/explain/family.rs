@@ -1,5 +1,5 @@
-//! Which client a string is for: by its scheme, by its form, by options that only one client has. Never guesses where
-//! several are as likely: then it names them.
+//! Which client a string is for: by its scheme, by its form, by options that only one client has.
+//! Never guesses where several are as likely: then it names them.
 
 use super::seen::Seen;
 
@@ -34,8 +34,8 @@ pub(super) enum Family {
     Unknown,
 }
 
-/// What is known of a family: its name, the clients of the table that belong to it (the first that is there is
-/// shown), and the options it reads, normalised.
+/// What is known of a family: its name, the clients of the table that belong to it (the first that
+/// is there is shown), and the options it reads, normalised.
 pub(super) struct Facts {
     pub family: Family,
     pub name: &'static str,
@@ -81,22 +81,44 @@ families! {
 
 impl Family {
     pub fn facts(self) -> &'static Facts {
-        static NONE: Facts = Facts { family: Family::Unknown, name: "a client", ids: &[], reads: &[] };
-        FAMILIES.iter().find(|facts| facts.family == self).unwrap_or(&NONE)
+        static NONE: Facts = Facts {
+            family: Family::Unknown,
+            name: "a client",
+            ids: &[],
+            reads: &[],
+        };
+        FAMILIES
+            .iter()
+            .find(|facts| facts.family == self)
+            .unwrap_or(&NONE)
     }
 
     /// The family of a client of the table.
     pub fn of(id: &str) -> Option<Self> {
-        FAMILIES.iter().find(|facts| facts.ids.contains(&id)).map(|facts| facts.family)
+        FAMILIES
+            .iter()
+            .find(|facts| facts.ids.contains(&id))
+            .map(|facts| facts.family)
     }
 
     /// Those an address of this kind may be for.
     pub fn others(self) -> &'static [Self] {
         match self {
-            Self::AnyUrl => {
-                &[Self::NodeMysql2, Self::NodeMariadb, Self::Prisma, Self::Sqlx, Self::MysqlAsync, Self::Ruby]
-            }
-            Self::Unknown => &[Self::Pymysql, Self::ConnectorPython, Self::NodeMysql2, Self::PhpPdo, Self::Ruby],
+            Self::AnyUrl => &[
+                Self::NodeMysql2,
+                Self::NodeMariadb,
+                Self::Prisma,
+                Self::Sqlx,
+                Self::MysqlAsync,
+                Self::Ruby,
+            ],
+            Self::Unknown => &[
+                Self::Pymysql,
+                Self::ConnectorPython,
+                Self::NodeMysql2,
+                Self::PhpPdo,
+                Self::Ruby,
+            ],
             _ => &[],
         }
     }
@@ -123,7 +145,9 @@ pub(super) fn of_scheme(scheme: &str, seen: &Seen) -> Family {
 fn of_url_options(seen: &Seen) -> Family {
     if seen.any(&["sslaccept", "sslidentity", "connectionlimit", "pgbouncer"]) {
         Family::Prisma
-    } else if seen.any(&["rejectunauthorized", "verifyidentity"]) && !seen.has("requiressl") || seen.has("ssl") {
+    } else if seen.any(&["rejectunauthorized", "verifyidentity"]) && !seen.has("requiressl")
+        || seen.has("ssl")
+    {
         Family::NodeMysql2
     } else if seen.any(&["requiressl", "verifyca", "builtinroots"]) && !seen.has("usessl") {
         Family::MysqlAsync
@@ -164,7 +188,10 @@ pub(super) fn of_pairs(text: &str, seen: &Seen) -> Family {
         ("ssl_verify_cert", Family::Pymysql),
         ("ssl_ca", Family::Pymysql),
     ];
-    let found = words.iter().find(|(word, _)| text.contains(word)).map(|(_, family)| *family);
+    let found = words
+        .iter()
+        .find(|(word, _)| text.contains(word))
+        .map(|(_, family)| *family);
     let python = (text.contains("ssl={") || text.contains("ssl=ssl")) && seen.has("ssl");
     let node = text.contains("ssl: {") || text.contains("ssl:{") || text.contains("ssl: true");
     found.unwrap_or(match (python, node) {
@@ -176,5 +203,9 @@ pub(super) fn of_pairs(text: &str, seen: &Seen) -> Family {
 
 /// By the driver that a `;` form names.
 pub(super) fn of_semicolons(seen: &Seen) -> Family {
-    if seen.any(&["driver", "dsn", "sslverify", "forcetls"]) { Family::Odbc } else { Family::Dotnet }
+    if seen.any(&["driver", "dsn", "sslverify", "forcetls"]) {
+        Family::Odbc
+    } else {
+        Family::Dotnet
+    }
 }

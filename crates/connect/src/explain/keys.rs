@@ -1,4 +1,5 @@
-//! What the keys of connection strings stand for, however a language spells them. Never looks at a value.
+//! What the keys of connection strings stand for, however a language spells them. Never looks at a
+//! value.
 
 use super::family::FAMILIES;
 
@@ -14,10 +15,20 @@ pub(super) enum Role {
 }
 
 /// Pieces of keys whose values are secret. Rather one too many than one too few.
-pub(super) const SECRET: [&str; 9] =
-    ["pass", "pwd", "secret", "token", "credential", "privatekey", "private_key", "private-key", "private.key"];
+pub(super) const SECRET: [&str; 9] = [
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "privatekey",
+    "private_key",
+    "private-key",
+    "private.key",
+];
 
-/// Keys that name no part of the endpoint and nothing of TLS, and yet often stand between those that do.
+/// Keys that name no part of the endpoint and nothing of TLS, and yet often stand between those
+/// that do.
 const OTHERS: &[&str] = &[
     "adapter",
     "charset",
@@ -41,7 +52,11 @@ const OTHERS: &[&str] = &[
 
 /// A key as all languages spell it: `sslMode`, `ssl-mode`, `ssl_mode` and `SSL Mode` are one.
 pub(super) fn normal(key: &str) -> String {
-    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).take(64).collect()
+    key.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .take(64)
+        .collect()
 }
 
 /// What this normalised key stands for.
@@ -53,9 +68,12 @@ pub(super) fn role(key: &str) -> Role {
         return Role::Option;
     }
     match key {
-        "server" | "servername" | "datasource" | "address" | "addr" | "hostname" | "networkaddress" => Role::Host,
+        "server" | "servername" | "datasource" | "address" | "addr" | "hostname"
+        | "networkaddress" => Role::Host,
         "uid" | "userid" | "username" => Role::User,
-        "db" | "dbname" | "database" | "databasename" | "schema" | "initialcatalog" => Role::Database,
+        "db" | "dbname" | "database" | "databasename" | "schema" | "initialcatalog" => {
+            Role::Database
+        }
         _ if key.ends_with("host") => Role::Host,
         _ if key.ends_with("port") => Role::Port,
         _ if key.ends_with("user") || key.ends_with("username") => Role::User,
@@ -69,7 +87,9 @@ pub(super) fn is_known(key: &str) -> bool {
     let key = normal(key);
     role(&key) != Role::Option
         || ["ssl", "tls"].iter().any(|word| key.contains(word))
-        || FAMILIES.iter().any(|facts| facts.reads.contains(&key.as_str()))
+        || FAMILIES
+            .iter()
+            .any(|facts| facts.reads.contains(&key.as_str()))
         || OTHERS.contains(&key.as_str())
 }
 

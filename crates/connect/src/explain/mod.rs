@@ -1,6 +1,7 @@
-//! What a connection string that somebody pasted verifies, what it does not and why, and the string that would. First
-//! everything is taken out of it that any reading could take for a password (`secrets`); what is shown is read from what
-//! remains. Never shows the string itself, and no piece of its password.
+//! What a connection string that somebody pasted verifies, what it does not and why, and the string
+//! that would. First everything is taken out of it that any reading could take for a password
+//! (`secrets`); what is shown is read from what remains. Never shows the string itself, and no
+//! piece of its password.
 
 mod family;
 mod judge;
@@ -77,7 +78,8 @@ pub struct Explanation {
     pub port: Option<u16>,
     pub user: Option<String>,
     pub database: Option<String>,
-    /// Those of these four that stand in it and are not shown, since another reading takes them for a password.
+    /// Those of these four that stand in it and are not shown, since another reading takes them for
+    /// a password.
     pub withheld: Vec<&'static str>,
     /// Whether a password stands in it. What it is, is not said.
     pub holds_password: bool,
@@ -124,21 +126,34 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
     if text.is_empty() {
         return Err(ExplainError::Empty);
     }
-    let asked = ask.client.map(|id| crate::client(id).map(|client| client.id.as_str())).transpose()?;
+    let asked = ask
+        .client
+        .map(|id| crate::client(id).map(|client| client.id.as_str()))
+        .transpose()?;
     let hidden = secrets::hide(text);
     let readings = Readings::of(text, &hidden.text)?;
     let shown = Shown::of(&readings, &hidden);
-    let family = asked.and_then(Family::of).unwrap_or_else(|| readings.family());
+    let family = asked
+        .and_then(Family::of)
+        .unwrap_or_else(|| readings.family());
     let (checks, why) = readings.judge(family);
-    let candidates = if asked.is_none() { candidates(family) } else { Vec::new() };
-    let client = asked.or_else(|| known_of(family, &readings.clear.seen)).unwrap_or(GENERAL);
+    let candidates = if asked.is_none() {
+        candidates(family)
+    } else {
+        Vec::new()
+    };
+    let client = asked
+        .or_else(|| known_of(family, &readings.clear.seen))
+        .unwrap_or(GENERAL);
     Ok(Explanation {
         form: readings.clear.form,
         client: family.facts().name,
         candidates,
         holds_password: shown.password,
         checks,
-        verifies: [checks.tls, checks.chain, checks.dns_name].iter().all(|check| *check == Answer::Yes),
+        verifies: [checks.tls, checks.chain, checks.dns_name]
+            .iter()
+            .all(|check| *check == Answer::Yes),
         why,
         notes: notes::notes(&shown, &hidden),
         mend: mend(client, &shown, ask)?,
@@ -166,7 +181,8 @@ struct Shown {
 impl Shown {
     fn of(readings: &Readings, hidden: &secrets::Hidden) -> Self {
         let seen = &readings.clear.seen;
-        let clear = |value: Option<&str>| value.filter(|value| !hidden.took(value)).map(str::to_owned);
+        let clear =
+            |value: Option<&str>| value.filter(|value| !hidden.took(value)).map(str::to_owned);
         let mut shown = Self {
             host: clear(seen.host()),
             port: seen.port().filter(|port| !hidden.took(&port.to_string())),
@@ -176,10 +192,17 @@ impl Shown {
             password: readings.raw.seen.password || readings.clear.seen.password || hidden.password,
             withheld: Vec::new(),
         };
-        let is_shown = [shown.host.is_some(), shown.port.is_some(), shown.user.is_some(), shown.database.is_some()];
+        let is_shown = [
+            shown.host.is_some(),
+            shown.port.is_some(),
+            shown.user.is_some(),
+            shown.database.is_some(),
+        ];
         let named = readings.raw.seen.parts().into_iter().zip(is_shown);
-        shown.withheld =
-            named.filter(|((_, named), is_shown)| *named && !is_shown).map(|((part, _), _)| part).collect();
+        shown.withheld = named
+            .filter(|((_, named), is_shown)| *named && !is_shown)
+            .map(|((part, _), _)| part)
+            .collect();
         shown
     }
 }
@@ -210,32 +233,44 @@ fn foreign(family: Family, seen: &Seen) -> Vec<String> {
         .iter()
         .filter(|(key, _)| seen.has(key) && !facts.reads.contains(key))
         .map(|(_, shown)| {
-            format!("`{shown}` is no option of {}: it is ignored or refused, and protects nothing.", facts.name)
+            format!(
+                "`{shown}` is no option of {}: it is ignored or refused, and protects nothing.",
+                facts.name
+            )
         })
         .collect()
 }
 
 /// The client whose string is shown: SQLAlchemy's own where it was SQLAlchemy's.
 fn known_of(family: Family, seen: &Seen) -> Option<&'static str> {
-    let orm = clients().iter().find(|client| client.id == "sqlalchemy" && seen.has("sqlalchemy"));
-    orm.map(|client| client.id.as_str()).or_else(|| known(family))
+    let orm = clients()
+        .iter()
+        .find(|client| client.id == "sqlalchemy" && seen.has("sqlalchemy"));
+    orm.map(|client| client.id.as_str())
+        .or_else(|| known(family))
 }
 
 /// The first client of a family that the table has.
 fn known(family: Family) -> Option<&'static str> {
     let ids = family.facts().ids.iter();
-    ids.copied().find(|id| clients().iter().any(|client| client.id == *id))
+    ids.copied()
+        .find(|id| clients().iter().any(|client| client.id == *id))
 }
 
 fn candidates(family: Family) -> Vec<&'static str> {
-    let mut ids: Vec<_> = family.others().iter().filter_map(|other| known(*other)).collect();
+    let mut ids: Vec<_> = family
+        .others()
+        .iter()
+        .filter_map(|other| known(*other))
+        .collect();
     ids.dedup();
     ids
 }
 
 /// The string that verifies; the general list of values where the client is not known.
 fn mend(client: &str, shown: &Shown, ask: &Ask<'_>) -> Result<Mend, ConnectError> {
-    let or = |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
+    let or =
+        |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
     let endpoint = Endpoint {
         host: or(&shown.host, "HOST"),
         port: shown.port.filter(|port| *port != 3306).unwrap_or(4000),
@@ -247,12 +282,27 @@ fn mend(client: &str, shown: &Shown, ask: &Ask<'_>) -> Result<Mend, ConnectError
         }),
     };
     // No password is ever written into it.
-    let rendered = render(client, &endpoint, Wish { password: None, ..ask.wish })?;
+    let rendered = render(
+        client,
+        &endpoint,
+        Wish {
+            password: None,
+            ..ask.wish
+        },
+    )?;
     let first = rendered.forms.first().cloned();
-    let literal = rendered.forms.iter().find(|form| form.password == crate::PasswordFrom::Literal).cloned();
+    let literal = rendered
+        .forms
+        .iter()
+        .find(|form| form.password == crate::PasswordFrom::Literal)
+        .cloned();
     let mut forms: Vec<Form> = first.into_iter().chain(literal).collect();
     forms.dedup();
-    Ok(Mend { client: rendered.client, name: rendered.name, forms })
+    Ok(Mend {
+        client: rendered.client,
+        name: rendered.name,
+        forms,
+    })
 }
 
 impl fmt::Display for Answer {

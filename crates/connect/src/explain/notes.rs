@@ -23,13 +23,17 @@ pub(super) fn notes(shown: &Shown, hidden: &Hidden) -> Vec<&'static str> {
         );
     }
     if shown.password {
-        notes.push("A password stands in it. Better: let the client ask, or read it from the environment.");
+        notes.push(
+            "A password stands in it. Better: let the client ask, or read it from the environment.",
+        );
     }
     if shown.user.as_ref().is_some_and(|user| !user.contains('.')) {
         notes
             .push("Its user name has no prefix: here a login is `<prefix>.<user>`, and one without is refused (1045).");
     }
-    if shown.port == Some(3306) || (shown.port.is_none() && shown.host.is_some() && !shown.withheld.contains(&"port")) {
+    if shown.port == Some(3306)
+        || (shown.port.is_none() && shown.host.is_some() && !shown.withheld.contains(&"port"))
+    {
         notes.push("It goes to port 3306, MySQL's default: Tidegate listens on 4000 unless it was told otherwise.");
     }
     if shown.host.as_deref() == Some("localhost") {

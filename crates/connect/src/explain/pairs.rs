@@ -1,23 +1,33 @@
-//! Reads the forms that are keys and values: arguments, objects and arrays of any language, `.env` lines, YAML,
-//! properties, and the `;` forms of ADO.NET, ODBC, PDO and DBI. Never understands code: what follows no key is nothing.
+//! Reads the forms that are keys and values: arguments, objects and arrays of any language, `.env`
+//! lines, YAML, properties, and the `;` forms of ADO.NET, ODBC, PDO and DBI. Never understands
+//! code: what follows no key is nothing.
 
 use super::keys::normal;
 use super::secrets::is_quote;
 use super::seen::Seen;
 
-/// Keys and values in code or in lines, at any depth. An object counts as its key's value; its members are keys too.
+/// Keys and values in code or in lines, at any depth. An object counts as its key's value; its
+/// members are keys too.
 pub(super) fn read(text: &str, seen: &mut Seen) {
     // In code a bare value is a name, not the thing it stands for.
     let code = text.contains(['(', '{']);
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let (key, after) = if is_quote(c) { quoted(rest) } else { word(rest) };
+        let (key, after) = if is_quote(c) {
+            quoted(rest)
+        } else {
+            word(rest)
+        };
         let Some(value) = behind_separator(after) else {
             let step = rest.len() - after.len();
             rest = rest.get(step.max(c.len_utf8())..).unwrap_or_default();
             continue;
         };
-        rest = if key.is_empty() { value } else { take(key, value, code, seen) };
+        rest = if key.is_empty() {
+            value
+        } else {
+            take(key, value, code, seen)
+        };
     }
 }
 
@@ -31,7 +41,9 @@ pub(super) fn object(key: &str, value: &str, seen: &mut Seen) {
 fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
     // `PDO::ATTR`, `Pdo\Mysql::ATTR`, `spring.datasource.password`: the last part says what it is.
     let key = key.rsplit([':', '\\', '.']).next().unwrap_or_default();
-    let Some(first) = value.chars().next() else { return value };
+    let Some(first) = value.chars().next() else {
+        return value;
+    };
     if first == '{' || first == '[' {
         seen.option(&normal(key), "object");
         return value.get(1..).unwrap_or_default();
@@ -41,35 +53,55 @@ fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
         put(key, text, seen);
         return rest;
     }
-    let (text, rest) = value.split_at_checked(bare_end(value)).unwrap_or((value, ""));
+    let (text, rest) = value
+        .split_at_checked(bare_end(value))
+        .unwrap_or((value, ""));
     let text = text.trim().trim_start_matches(':');
-    if ["dict(", "array("].iter().any(|open| text.starts_with(open)) {
+    if ["dict(", "array("]
+        .iter()
+        .any(|open| text.starts_with(open))
+    {
         seen.option(&normal(key), "object");
         return value.split_once('(').map_or(rest, |(_, inside)| inside);
     }
     let key_name = normal(key);
     let names = ["name", "db", "server"].contains(&key_name.as_str())
-        || ["host", "port", "user", "username", "database"].iter().any(|word| key_name.ends_with(word));
+        || ["host", "port", "user", "username", "database"]
+            .iter()
+            .any(|word| key_name.ends_with(word));
     if !(code && names && text.parse::<u16>().is_err()) {
         put(key, text, seen);
     }
     // `pool = createPool({...})`: what a call is given is read, too.
-    if text.contains('(') { value.split_once('(').map_or(rest, |(_, inside)| inside) } else { rest }
+    if text.contains('(') {
+        value.split_once('(').map_or(rest, |(_, inside)| inside)
+    } else {
+        rest
+    }
 }
 
 fn put(key: &str, value: &str, seen: &mut Seen) {
     // Django's.
-    if key == "NAME" { seen.database(value) } else { seen.put(key, value) }
+    if key == "NAME" {
+        seen.database(value)
+    } else {
+        seen.put(key, value)
+    }
 }
 
 /// What stands between the quote here and its other half, and what follows.
 fn quoted(text: &str) -> (&str, &str) {
     let mut chars = text.char_indices();
-    let Some((_, quote)) = chars.next() else { return ("", "") };
+    let Some((_, quote)) = chars.next() else {
+        return ("", "");
+    };
     let mut escaped = false;
     for (at, c) in chars {
         if c == quote && !escaped {
-            return (text.get(1..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
+            return (
+                text.get(1..at).unwrap_or_default(),
+                text.get(at + 1..).unwrap_or_default(),
+            );
         }
         escaped = c == '\\' && !escaped;
     }
@@ -93,7 +125,10 @@ fn word(text: &str) -> (&str, &str) {
 /// What follows `=`, `:` or `=>`, on the same line.
 fn behind_separator(text: &str) -> Option<&str> {
     let text = text.trim_start_matches([' ', '\t', ']']);
-    let rest = text.strip_prefix("=>").or_else(|| text.strip_prefix('=')).or_else(|| text.strip_prefix(':'))?;
+    let rest = text
+        .strip_prefix("=>")
+        .or_else(|| text.strip_prefix('='))
+        .or_else(|| text.strip_prefix(':'))?;
     (!rest.starts_with(['=', ':'])).then(|| rest.trim_start_matches([' ', '\t']))
 }
 
@@ -126,7 +161,10 @@ pub(super) fn semicolons(text: &str, seen: &mut Seen) {
                 start = at + 1;
             }
             // Only a value that begins with one is quoted.
-            None if text.get(start..at).is_some_and(|before| before.trim_end().ends_with('=')) => {
+            None if text
+                .get(start..at)
+                .is_some_and(|before| before.trim_end().ends_with('=')) =>
+            {
                 closing = match c {
                     '"' | '\'' => Some(c),
                     '{' => Some('}'),
@@ -140,7 +178,9 @@ pub(super) fn semicolons(text: &str, seen: &mut Seen) {
 }
 
 fn one(part: &str, seen: &mut Seen) {
-    let Some((key, value)) = part.split_once('=') else { return };
+    let Some((key, value)) = part.split_once('=') else {
+        return;
+    };
     let value = value.trim();
     let inside = [('"', '"'), ('\'', '\''), ('{', '}')]
         .iter()

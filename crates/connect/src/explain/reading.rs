@@ -1,5 +1,5 @@
-//! Reads a text by its form, twice: without what may be secret, from which all is taken that is shown, and as it is,
-//! which may only change what is said of the checks. Never shows a value.
+//! Reads a text by its form, twice: without what may be secret, from which all is taken that is
+//! shown, and as it is, which may only change what is said of the checks. Never shows a value.
 
 use super::family::{self, Family};
 use super::seen::Seen;
@@ -13,8 +13,8 @@ pub(super) struct Reading {
     pub seen: Seen,
 }
 
-/// The text without what may be secret, from which all is taken that is shown; and as it is, which may only change what
-/// is said of the checks.
+/// The text without what may be secret, from which all is taken that is shown; and as it is, which
+/// may only change what is said of the checks.
 #[derive(Debug)]
 pub(super) struct Readings {
     pub clear: Reading,
@@ -27,21 +27,36 @@ impl Readings {
             (None, None) => Err(ExplainError::NotRecognised),
             (Some(raw), Some(clear)) if raw.form == clear.form => Ok(Self { clear, raw }),
             // Only what was taken out made it look like another form.
-            (_, Some(clear)) => Ok(Self { raw: clear.clone(), clear }),
-            (Some(raw), None) => {
-                Ok(Self { clear: Reading { form: raw.form, family: raw.family, seen: Seen::default() }, raw })
-            }
+            (_, Some(clear)) => Ok(Self {
+                raw: clear.clone(),
+                clear,
+            }),
+            (Some(raw), None) => Ok(Self {
+                clear: Reading {
+                    form: raw.form,
+                    family: raw.family,
+                    seen: Seen::default(),
+                },
+                raw,
+            }),
         }
     }
 
     pub fn family(&self) -> Family {
         let named = !matches!(self.clear.family, Family::AnyUrl | Family::Unknown);
-        if named { self.clear.family } else { self.raw.family }
+        if named {
+            self.clear.family
+        } else {
+            self.raw.family
+        }
     }
 
     /// What both readings agree on; the rest depends.
     pub fn judge(&self, family: Family) -> (Checks, Vec<String>) {
-        let (clear, raw) = (judge::judge(family, &self.clear.seen), judge::judge(family, &self.raw.seen));
+        let (clear, raw) = (
+            judge::judge(family, &self.clear.seen),
+            judge::judge(family, &self.raw.seen),
+        );
         let both = |one: Answer, other: Answer| if one == other { one } else { Answer::Depends };
         let checks = Checks {
             tls: both(clear.checks.tls, raw.checks.tls),
@@ -93,7 +108,10 @@ fn read_into(text: &str, seen: &mut Seen) -> Option<(&'static str, Family)> {
     if url::go_dsn(text, seen) {
         return Some(("a Go DSN", Family::Go));
     }
-    let first = text.split_once(';').filter(|_| !text.contains('\n')).map(|(first, _)| first);
+    let first = text
+        .split_once(';')
+        .filter(|_| !text.contains('\n'))
+        .map(|(first, _)| first);
     if first.is_some_and(|first| first.matches('=').count() == 1 && !first.contains('(')) {
         pairs::semicolons(text, seen);
         return Some(("a list of keys and values", family::of_semicolons(seen)));
@@ -110,9 +128,14 @@ fn read_into(text: &str, seen: &mut Seen) -> Option<(&'static str, Family)> {
 /// `mysql:host=h;port=1;dbname=d` of PDO and `DBI:MariaDB:...` of Perl, with the code round it.
 fn data_source(text: &str, seen: &mut Seen) -> Option<Family> {
     let lower = text.to_ascii_lowercase();
-    let heads =
-        [("dbi:mariadb:", Family::PerlMariadb), ("dbi:mysql:", Family::PerlMariadb), ("mysql:", Family::PhpPdo)];
-    let (at, head, family) = heads.iter().find_map(|(head, family)| Some((lower.find(head)?, *head, *family)))?;
+    let heads = [
+        ("dbi:mariadb:", Family::PerlMariadb),
+        ("dbi:mysql:", Family::PerlMariadb),
+        ("mysql:", Family::PhpPdo),
+    ];
+    let (at, head, family) = heads
+        .iter()
+        .find_map(|(head, family)| Some((lower.find(head)?, *head, *family)))?;
     let rest = text.get(at + head.len()..)?;
     if !secrets::SOURCE_KEYS.iter().any(|key| rest.starts_with(key)) {
         return None;

@@ -1,5 +1,5 @@
-//! What was read out of a pasted string: its endpoint and its options. Never gives a value that does not look like what
-//! it should be, nor one of which a piece was taken out.
+//! What was read out of a pasted string: its endpoint and its options. Never gives a value that
+//! does not look like what it should be, nor one of which a piece was taken out.
 
 use super::keys::{Role, normal, role};
 use super::secrets::HIDDEN;
@@ -25,15 +25,18 @@ pub(super) struct Seen {
 
 /// Of which user names here are made.
 pub(super) fn is_plain_user(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+    name.chars()
+        .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
 }
 
 fn is_plain_database(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_alphanumeric() || "-_$".contains(c))
+    name.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_$".contains(c))
 }
 
 fn is_plain_host(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c))
+    name.chars()
+        .all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c))
         && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':')
 }
 
@@ -78,7 +81,10 @@ impl Seen {
         let value = value.strip_prefix("tcp:").unwrap_or(value);
         // Of several hosts the first.
         let first = value.split(',').next().unwrap_or_default();
-        if let Some((host, rest)) = first.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        if let Some((host, rest)) = first
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+        {
             self.host.push(host.to_owned());
             self.port.extend(rest.strip_prefix(':').map(str::to_owned));
         } else if first.parse::<Ipv6Addr>().is_ok() {
@@ -96,7 +102,11 @@ impl Seen {
     }
 
     pub fn port(&self) -> Option<u16> {
-        one(&self.port)?.trim().parse().ok().filter(|port| *port != 0)
+        one(&self.port)?
+            .trim()
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
     }
 
     pub fn user_name(&self) -> Option<&str> {
@@ -109,7 +119,9 @@ impl Seen {
 
     /// The parts that this reading names, whatever it calls them.
     pub fn parts(&self) -> [(&'static str, bool); 4] {
-        let some = |values: &[String], plain: fn(&str) -> bool| values.iter().any(|v| !v.is_empty() && plain(v));
+        let some = |values: &[String], plain: fn(&str) -> bool| {
+            values.iter().any(|v| !v.is_empty() && plain(v))
+        };
         [
             ("host", some(&self.host, is_plain_host)),
             ("port", some(&self.port, is_port)),
@@ -120,7 +132,15 @@ impl Seen {
 
     /// The CA file it names, if that is a plain path.
     pub fn ca(&self) -> Option<&str> {
-        let keys = ["sslca", "ssl.ca", "serversslcert", "mysqlattrsslca", "sslcapath", "sslcert", "mysqlsslcafile"];
+        let keys = [
+            "sslca",
+            "ssl.ca",
+            "serversslcert",
+            "mysqlattrsslca",
+            "sslcapath",
+            "sslcert",
+            "mysqlsslcafile",
+        ];
         let path = keys.iter().find_map(|key| self.get(key))?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-~\\: ".contains(c);
         (path.contains(['/', '\\', '.']) && path.chars().all(plain)).then_some(path)
@@ -128,20 +148,26 @@ impl Seen {
 
     /// The value of the last option of this normalised key, in lower case where it is a word.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.options.iter().rev().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+        self.options
+            .iter()
+            .rev()
+            .find(|(k, _)| k == key)
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
 
-    /// An option's value as a word to compare: `VERIFY_IDENTITY`, `verify-identity` and `:verify_identity` are one.
+    /// An option's value as a word to compare: `VERIFY_IDENTITY`, `verify-identity` and
+    /// `:verify_identity` are one.
     pub fn word(&self, key: &str) -> Option<String> {
         self.get(key).map(normal)
     }
 
     pub fn is(&self, key: &str, words: &[&str]) -> bool {
-        self.word(key).is_some_and(|word| words.contains(&word.as_str()))
+        self.word(key)
+            .is_some_and(|word| words.contains(&word.as_str()))
     }
 
     /// Given and not switched off; a flag without a value counts as on.
@@ -150,7 +176,12 @@ impl Seen {
     }
 
     pub fn off(&self, key: &str) -> bool {
-        self.is(key, &["false", "0", "no", "off", "none", "null", "nil", "disabled", "disable"])
+        self.is(
+            key,
+            &[
+                "false", "0", "no", "off", "none", "null", "nil", "disabled", "disable",
+            ],
+        )
     }
 
     pub fn any(&self, keys: &[&str]) -> bool {
@@ -164,7 +195,9 @@ impl Seen {
 
 /// The one value that was given. Two that differ are none; one that was taken out is not counted.
 fn one(values: &[String]) -> Option<&str> {
-    let mut named = values.iter().filter(|value| !value.is_empty() && !value.contains(HIDDEN));
+    let mut named = values
+        .iter()
+        .filter(|value| !value.is_empty() && !value.contains(HIDDEN));
     let first = named.next()?;
     (first.len() <= SHOWN_MAX && named.all(|other| other == first)).then_some(first.as_str())
 }
@@ -174,8 +207,12 @@ pub(super) fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
-        let pair = after.first_chunk::<2>().and_then(|pair| str::from_utf8(pair).ok());
-        let byte = pair.filter(|_| first == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let pair = after
+            .first_chunk::<2>()
+            .and_then(|pair| str::from_utf8(pair).ok());
+        let byte = pair
+            .filter(|_| first == b'%')
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         if let Some(byte) = byte {
             out.push(byte);
             rest = after.get(2..).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Reads the forms that are one address: URLs of every scheme, and Go's DSN, as their standards say. Never guesses what
-//! was meant where a character stands that should have been encoded.
+//! Reads the forms that are one address: URLs of every scheme, and Go's DSN, as their standards
+//! say. Never guesses what was meant where a character stands that should have been encoded.
 
 use super::keys::normal;
 use super::pairs;
@@ -9,7 +9,8 @@ use super::seen::{Seen, decoded, is_plain_user};
 /// Where the address begins in Go's DSN.
 pub(super) const NETS: [&str; 6] = ["@tcp(", "@tcp4(", "@tcp6(", "@unix(", "@tcp/", "@/"];
 
-/// Where an address stands in a text, and its scheme (`mysql+pymysql`, `jdbc:mariadb`), in lower case.
+/// Where an address stands in a text, and its scheme (`mysql+pymysql`, `jdbc:mariadb`), in lower
+/// case.
 pub(super) struct Found {
     pub scheme: String,
     start: usize,
@@ -22,21 +23,29 @@ pub(super) fn find(text: &str) -> Option<Found> {
     while let Some(at) = text.get(from..)?.find("://").map(|at| at + from) {
         let before = text.get(..at)?;
         let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+:._-".contains(c);
-        let start = before
-            .rfind(|c: char| !is_scheme(c))
-            .map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
+        let start = before.rfind(|c: char| !is_scheme(c)).map_or(0, |i| {
+            i + before[i..].chars().next().map_or(1, char::len_utf8)
+        });
         let scheme = before.get(start..)?.to_ascii_lowercase();
         let heads = ["jdbc:", "r2dbc:", "r2dbcs:", "mysql", "mariadb", "tidb"];
-        let scheme = heads.iter().any(|head| scheme.starts_with(head)).then_some(scheme);
+        let scheme = heads
+            .iter()
+            .any(|head| scheme.starts_with(head))
+            .then_some(scheme);
         if let Some(scheme) = scheme {
-            return Some(Found { start: at - scheme.len(), scheme, after_scheme: at + 3 });
+            return Some(Found {
+                start: at - scheme.len(),
+                scheme,
+                after_scheme: at + 3,
+            });
         }
         from = at + 3;
     }
     None
 }
 
-/// Reads the address; what stands before and behind it is given back, for the options that code sets beside it.
+/// Reads the address; what stands before and behind it is given back, for the options that code
+/// sets beside it.
 pub(super) fn read<'a>(text: &'a str, found: &Found, seen: &mut Seen) -> (&'a str, &'a str) {
     let before = text.get(..found.start).unwrap_or_default();
     let rest = text.get(found.after_scheme..).unwrap_or_default();
@@ -45,7 +54,9 @@ pub(super) fn read<'a>(text: &'a str, found: &Found, seen: &mut Seen) -> (&'a st
         Some(quote) => rest.find(quote),
         None => rest.find([' ', '\t', '\n']),
     };
-    let (address, after) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, ""));
+    let (address, after) = rest
+        .split_at_checked(end.unwrap_or(rest.len()))
+        .unwrap_or((rest, ""));
     let (place, query) = address.split_once('?').unwrap_or((address, ""));
     let (authority, path) = place.split_once('/').unwrap_or((place, ""));
     let endpoint = match authority.rsplit_once('@') {
@@ -57,9 +68,24 @@ pub(super) fn read<'a>(text: &'a str, found: &Found, seen: &mut Seen) -> (&'a st
     };
     seen.authority(endpoint);
     // MariaDB's and ADO's habit of `;` behind the name is not ours to judge, only not to show.
-    seen.database(&decoded(path.split([';', '#', '/']).next().unwrap_or_default()));
-    parameters(query, if found.scheme.starts_with("jdbc") { &['&', ';'] } else { &['&'] }, seen);
-    (before, quote.and_then(|quote| after.strip_prefix(quote)).unwrap_or(after))
+    seen.database(&decoded(
+        path.split([';', '#', '/']).next().unwrap_or_default(),
+    ));
+    parameters(
+        query,
+        if found.scheme.starts_with("jdbc") {
+            &['&', ';']
+        } else {
+            &['&']
+        },
+        seen,
+    );
+    (
+        before,
+        quote
+            .and_then(|quote| after.strip_prefix(quote))
+            .unwrap_or(after),
+    )
 }
 
 fn login(login: &str, seen: &mut Seen) {
@@ -82,16 +108,26 @@ fn parameters(query: &str, separators: &[char], seen: &mut Seen) {
     }
 }
 
-/// Go's `[user[:password]@][net[(addr)]]/dbname[?params]`, in code or not. False where the text is none.
+/// Go's `[user[:password]@][net[(addr)]]/dbname[?params]`, in code or not. False where the text is
+/// none.
 pub(super) fn go_dsn(text: &str, seen: &mut Seen) -> bool {
     // Its own parser goes by the last `@` before the address, too.
-    let found = NETS.iter().filter_map(|net| text.rfind(net).map(|at| (at, *net))).max();
+    let found = NETS
+        .iter()
+        .filter_map(|net| text.rfind(net).map(|at| (at, *net)))
+        .max();
     let (before, net, tail) = match found {
-        Some((at, net)) => (text.get(..at).unwrap_or_default(), net, text.get(at + net.len()..).unwrap_or_default()),
+        Some((at, net)) => (
+            text.get(..at).unwrap_or_default(),
+            net,
+            text.get(at + net.len()..).unwrap_or_default(),
+        ),
         None if text.starts_with("tcp(") => ("", "@tcp(", text.get(4..).unwrap_or_default()),
         None => return false,
     };
-    let code_end = before.rfind(|c: char| is_quote(c) || c == '=' || c.is_whitespace()).map_or(0, |at| at + 1);
+    let code_end = before
+        .rfind(|c: char| is_quote(c) || c == '=' || c.is_whitespace())
+        .map_or(0, |at| at + 1);
     let (code, name) = before.split_at_checked(code_end).unwrap_or(("", before));
     // `@/` alone is too little to know it by in the midst of code.
     let short = !net.ends_with('(');
@@ -99,10 +135,17 @@ pub(super) fn go_dsn(text: &str, seen: &mut Seen) -> bool {
         return false;
     }
     login(name, seen);
-    let (address, rest) = if short { ("", tail) } else { tail.split_once(')').unwrap_or((tail, "")) };
+    let (address, rest) = if short {
+        ("", tail)
+    } else {
+        tail.split_once(')').unwrap_or((tail, ""))
+    };
     seen.authority(address);
     let rest = rest.strip_prefix('/').unwrap_or(rest);
-    let end = rest.find(is_quote).or_else(|| rest.find(['\n', ' '])).unwrap_or(rest.len());
+    let end = rest
+        .find(is_quote)
+        .or_else(|| rest.find(['\n', ' ']))
+        .unwrap_or(rest.len());
     let place = rest.get(..end).unwrap_or_default();
     let (database, query) = place.split_once('?').unwrap_or((place, ""));
     seen.database(database);

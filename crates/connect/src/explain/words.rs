@@ -1,4 +1,5 @@
-//! Reads a command line of mysql, mariadb, mycli and their kin. Never splits a word where a shell would not.
+//! Reads a command line of mysql, mariadb, mycli and their kin. Never splits a word where a shell
+//! would not.
 
 use super::keys::normal;
 use super::seen::Seen;
@@ -20,7 +21,12 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Options of one letter that take a value.
-pub(super) const SHORT: &[(char, &str)] = &[('u', "user"), ('h', "host"), ('P', "port"), ('D', "database")];
+pub(super) const SHORT: &[(char, &str)] = &[
+    ('u', "user"),
+    ('h', "host"),
+    ('P', "port"),
+    ('D', "database"),
+];
 
 /// Long options whose value may be the next word.
 pub(super) const LONG: &[&str] = &[
@@ -73,11 +79,14 @@ pub(super) fn blanks(text: &str) -> Vec<Range<usize>> {
     starts.collect()
 }
 
-/// The words, where the program stands among them, and whose options it takes; nothing where this is no command line.
+/// The words, where the program stands among them, and whose options it takes; nothing where this
+/// is no command line.
 pub(super) fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
     let words = split(text).unwrap_or_else(|| blanks(text));
     let word = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
-    let at = words.iter().position(|range| !is_before_program(word(range)))?;
+    let at = words
+        .iter()
+        .position(|range| !is_before_program(word(range)))?;
     let name = word(words.get(at)?).rsplit('/').next()?;
     let (_, client) = PROGRAMS.iter().find(|(program, _)| *program == name)?;
     Some((words, at, client))
@@ -85,16 +94,28 @@ pub(super) fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static 
 
 /// `$`, `sudo`, `exec`, `MYSQL_PWD=x`.
 fn is_before_program(word: &str) -> bool {
-    let name =
-        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit());
-    ["$", "sudo", "exec", "env"].contains(&word) || word.split_once('=').is_some_and(|(key, _)| name(key))
+    let name = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+    };
+    ["$", "sudo", "exec", "env"].contains(&word)
+        || word.split_once('=').is_some_and(|(key, _)| name(key))
 }
 
 /// Reads a command line and tells whose it is; nothing where it is none.
 pub(super) fn read(text: &str, seen: &mut Seen) -> Option<&'static str> {
     let (words, at, client) = program(text)?;
-    let words: Vec<String> = words.into_iter().map(|range| unquoted(text.get(range).unwrap_or_default())).collect();
-    for (key, value) in words.get(..at)?.iter().filter_map(|word| word.split_once('=')) {
+    let words: Vec<String> = words
+        .into_iter()
+        .map(|range| unquoted(text.get(range).unwrap_or_default()))
+        .collect();
+    for (key, value) in words
+        .get(..at)?
+        .iter()
+        .filter_map(|word| word.split_once('='))
+    {
         seen.put(key, value);
     }
     arguments(words.get(at + 1..)?, seen);
@@ -103,7 +124,9 @@ pub(super) fn read(text: &str, seen: &mut Seen) -> Option<&'static str> {
 
 /// One word without its quotes.
 fn unquoted(word: &str) -> String {
-    shlex::split(word).and_then(|words| words.into_iter().next()).unwrap_or_else(|| word.to_owned())
+    shlex::split(word)
+        .and_then(|words| words.into_iter().next())
+        .unwrap_or_else(|| word.to_owned())
 }
 
 fn arguments(words: &[String], seen: &mut Seen) {
@@ -111,7 +134,9 @@ fn arguments(words: &[String], seen: &mut Seen) {
     while let Some(word) = words.next() {
         let value_follows = words.peek().is_some_and(|next| !next.starts_with('-'));
         if let Some(long) = word.strip_prefix("--") {
-            let (key, value) = long.split_once('=').map_or((long, None), |(key, value)| (key, Some(value)));
+            let (key, value) = long
+                .split_once('=')
+                .map_or((long, None), |(key, value)| (key, Some(value)));
             let next = value_follows && LONG.contains(&normal(key).as_str());
             let value = value.or_else(|| if next { words.next() } else { None });
             seen.put(key, value.unwrap_or_default());
@@ -119,9 +144,14 @@ fn arguments(words: &[String], seen: &mut Seen) {
             let mut letters = short.chars();
             let letter = letters.next().unwrap_or_default();
             let inline = Some(letters.as_str()).filter(|rest| !rest.is_empty());
-            // After `-p` alone mysql expects no password, mycli does, and many people think that mysql does.
+            // After `-p` alone mysql expects no password, mycli does, and many people think that
+            // mysql does.
             if letter == 'p' {
-                seen.secret(inline.or_else(|| if value_follows { words.next() } else { None }).unwrap_or_default());
+                seen.secret(
+                    inline
+                        .or_else(|| if value_follows { words.next() } else { None })
+                        .unwrap_or_default(),
+                );
             } else if let Some((_, key)) = SHORT.iter().find(|(short, _)| *short == letter) {
                 seen.put(key, inline.or_else(|| words.next()).unwrap_or_default());
             }

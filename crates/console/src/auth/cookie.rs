@@ -1,5 +1,6 @@
-//! The one cookie. `__Host-` binds it to this very host over TLS; `Strict` keeps it from every request that another
-//! site began. It has no `Max-Age`, since the server ends the session, and the browser forgets it when it closes.
+//! The one cookie. `__Host-` binds it to this very host over TLS; `Strict` keeps it from every
+//! request that another site began. It has no `Max-Age`, since the server ends the session, and the
+//! browser forgets it when it closes.
 
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -8,7 +9,8 @@ use tidegate_control::{ControlError, ErrorCode};
 const NAME: &str = "__Host-tidegate";
 const ATTRIBUTES: &str = "; Path=/; Secure; HttpOnly; SameSite=Strict";
 
-/// The session's token, if exactly one cookie carries one: two of the same name are somebody's trick.
+/// The session's token, if exactly one cookie carries one: two of the same name are somebody's
+/// trick.
 pub fn read(headers: &HeaderMap) -> Option<&str> {
     let mut found = headers
         .get_all(COOKIE)
@@ -21,14 +23,21 @@ pub fn read(headers: &HeaderMap) -> Option<&str> {
 }
 
 pub fn set(token: &str) -> Result<HeaderValue, ControlError> {
-    let mut value = HeaderValue::try_from(format!("{NAME}={token}{ATTRIBUTES}"))
-        .map_err(|_| ControlError::new(ErrorCode::Internal, "a cookie could not be written", "try again"))?;
+    let mut value = HeaderValue::try_from(format!("{NAME}={token}{ATTRIBUTES}")).map_err(|_| {
+        ControlError::new(
+            ErrorCode::Internal,
+            "a cookie could not be written",
+            "try again",
+        )
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 pub fn clear() -> HeaderValue {
-    HeaderValue::from_static("__Host-tidegate=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
+    HeaderValue::from_static(
+        "__Host-tidegate=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0",
+    )
 }
 
 #[cfg(test)]
@@ -37,9 +46,13 @@ mod tests {
 
     #[test]
     fn one_cookie_of_the_name_counts_and_two_are_none() {
-        let with = |text: &str| HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(text).unwrap())]);
+        let with =
+            |text: &str| HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(text).unwrap())]);
         assert_eq!(read(&with("a=b; __Host-tidegate=abc; c=d")), Some("abc"));
-        assert_eq!(read(&with("__Host-tidegate=abc; __Host-tidegate=evil")), None);
+        assert_eq!(
+            read(&with("__Host-tidegate=abc; __Host-tidegate=evil")),
+            None
+        );
         assert_eq!(read(&with("__Host-tidegate2=abc; tidegate=x")), None);
         assert_eq!(read(&HeaderMap::new()), None);
     }
@@ -50,6 +63,11 @@ mod tests {
         assert!(set.is_sensitive(), "no log shows it");
         let (set, clear) = (set.to_str().unwrap().to_owned(), clear());
         assert_eq!(set, format!("{NAME}=x{ATTRIBUTES}"));
-        assert!(clear.to_str().unwrap().starts_with(&format!("{NAME}={ATTRIBUTES}")));
+        assert!(
+            clear
+                .to_str()
+                .unwrap()
+                .starts_with(&format!("{NAME}={ATTRIBUTES}"))
+        );
     }
 }

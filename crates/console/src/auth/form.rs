@@ -1,4 +1,5 @@
-//! A form that a signed-in operator sent from a page of ours. Nothing of it is read before origin and token fit.
+//! A form that a signed-in operator sent from a page of ours. Nothing of it is read before origin
+//! and token fit.
 
 use super::{SignedIn, origin};
 use crate::limits;
@@ -31,18 +32,31 @@ impl<T: DeserializeOwned> FromRequest<Web> for Form<T> {
         let who = SignedIn::from_request_parts(&mut parts, web).await?;
         let refuse = |status: StatusCode, why: &'static str| (status, why).into_response();
         if !origin::is_ours(&parts.headers) {
-            return Err(refuse(StatusCode::FORBIDDEN, "this form was not sent by a page of this console"));
+            return Err(refuse(
+                StatusCode::FORBIDDEN,
+                "this form was not sent by a page of this console",
+            ));
         }
         let body = to_bytes(body, limits::REQUEST_BODY_MAX).await;
-        let body = body.map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "this form is too long"))?;
+        let body =
+            body.map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "this form is too long"))?;
         let sent = serde_urlencoded::from_bytes::<Token>(&body);
-        let fits = sent.is_ok_and(|sent| bool::from(sent.csrf.reveal().as_bytes().ct_eq(who.csrf().as_bytes())));
+        let fits = sent.is_ok_and(|sent| {
+            bool::from(sent.csrf.reveal().as_bytes().ct_eq(who.csrf().as_bytes()))
+        });
         if !fits {
-            return Err(refuse(StatusCode::FORBIDDEN, "this page is older than your session: load it anew"));
+            return Err(refuse(
+                StatusCode::FORBIDDEN,
+                "this page is older than your session: load it anew",
+            ));
         }
         // What serde says may quote a field.
-        let fields = serde_urlencoded::from_bytes(&body)
-            .map_err(|_| refuse(StatusCode::BAD_REQUEST, "a field of this form is missing or can't be read"))?;
+        let fields = serde_urlencoded::from_bytes(&body).map_err(|_| {
+            refuse(
+                StatusCode::BAD_REQUEST,
+                "a field of this form is missing or can't be read",
+            )
+        })?;
         Ok(Self { who, fields })
     }
 }

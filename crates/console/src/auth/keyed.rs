@@ -1,5 +1,6 @@
-//! Who may use `/v1` over the network: the holder of an API key, as often as a key may ask. The cookie of the pages
-//! opens nothing here, so no page of another site can use it. Never on the control socket, which is the owner's.
+//! Who may use `/v1` over the network: the holder of an API key, as often as a key may ask. The
+//! cookie of the pages opens nothing here, so no page of another site can use it. Never on the
+//! control socket, which is the owner's.
 
 use super::scoped::Caller;
 use super::{Left, Source};
@@ -36,26 +37,37 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
         Err(left) => (left, too_many(left, "this key has asked too often")),
     };
     let headers = response.headers_mut();
-    for (name, value) in
-        [(LIMIT, left.limit.into()), (REMAINING, left.remaining.into()), (RESET, HeaderValue::from(left.reset_seconds))]
-    {
+    for (name, value) in [
+        (LIMIT, left.limit.into()),
+        (REMAINING, left.remaining.into()),
+        (RESET, HeaderValue::from(left.reset_seconds)),
+    ] {
         headers.insert(name, value);
     }
     response
 }
 
 /// The key, or the answer to somebody without one.
-#[expect(clippy::result_large_err, reason = "the error is the answer, and is sent as it is")]
+#[expect(
+    clippy::result_large_err,
+    reason = "the error is the answer, and is sent as it is"
+)]
 fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<ApiKey, Response> {
     let none = || {
         let mut response = ApiError::not_authorized().into_response();
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidegate\""));
+        response.headers_mut().insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"tidegate\""),
+        );
         response
     };
-    let Some(token) = bearer(headers) else { return Err(none()) };
+    let Some(token) = bearer(headers) else {
+        return Err(none());
+    };
     match web.api.control.key_of(token) {
         Some(key) => Ok(key),
-        // Each wrong one counts; who has a right one is never held up by others at the same address.
+        // Each wrong one counts; who has a right one is never held up by others at the same
+        // address.
         None => match web.wrong_keys.take(source) {
             Ok(_) => Err(none()),
             Err(left) => Err(too_many(left, "too many wrong keys came from this address")),
@@ -65,11 +77,15 @@ fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<ApiKey, Resp
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
 }
 
 fn too_many(left: Left, why: &str) -> Response {
     let mut response = ApiError::too_many(why, left.reset_seconds).into_response();
-    response.headers_mut().insert(RETRY_AFTER, left.reset_seconds.into());
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, left.reset_seconds.into());
     response
 }

@@ -1,5 +1,5 @@
-//! Who asks: the signed-in operator of a page, and the checks of what a browser sends. Never the cookie on `/v1`, and
-//! never a key here: each way in has its own credential.
+//! Who asks: the signed-in operator of a page, and the checks of what a browser sends. Never the
+//! cookie on `/v1`, and never a key here: each way in has its own credential.
 
 mod bucket;
 mod cookie;
@@ -30,8 +30,8 @@ pub const SIGN_IN_AGAIN: &str = "/sign-in?ended=1";
 /// Sent by a page that keeps itself fresh: nobody need sit before it, so it keeps no session alive.
 const LIVE: HeaderName = HeaderName::from_static("x-tidegate-live");
 
-/// The operator whose session the request carries. Without one the answer is a redirect to [`SIGN_IN`], or to a page
-/// that keeps itself fresh a plain 401, which it shows as what it is.
+/// The operator whose session the request carries. Without one the answer is a redirect to
+/// [`SIGN_IN`], or to a page that keeps itself fresh a plain 401, which it shows as what it is.
 #[derive(Clone)]
 pub struct SignedIn {
     session: WebSession,
@@ -58,7 +58,9 @@ impl FromRequestParts<Web> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let (look, to_sign_in): (_, fn() -> Response) = match parts.headers.contains_key(LIVE) {
-            true => (Look::Alone, || (StatusCode::UNAUTHORIZED, "this session has ended").into_response()),
+            true => (Look::Alone, || {
+                (StatusCode::UNAUTHORIZED, "this session has ended").into_response()
+            }),
             false => (Look::Use, || Redirect::to(SIGN_IN).into_response()),
         };
         let to_sign_in_again: fn() -> Response = match look {
@@ -66,7 +68,11 @@ impl FromRequestParts<Web> for SignedIn {
             Look::Use => || Redirect::to(SIGN_IN_AGAIN).into_response(),
         };
         let token = cookie::read(&parts.headers).ok_or_else(to_sign_in)?;
-        let session = web.api.control.web_session(token, look).ok_or_else(to_sign_in_again)?;
+        let session = web
+            .api
+            .control
+            .web_session(token, look)
+            .ok_or_else(to_sign_in_again)?;
         prove(&parts.extensions);
         Ok(Self { session })
     }
@@ -102,11 +108,16 @@ pub enum NotSignedIn {
     Refused(ControlError),
 }
 
-/// Turns a link's token into a session; the value is for `Set-Cookie`. Whatever cookie the browser had before is
-/// overwritten, and its session has nothing in common with the new one.
+/// Turns a link's token into a session; the value is for `Set-Cookie`. Whatever cookie the browser
+/// had before is overwritten, and its session has nothing in common with the new one.
 pub async fn redeem(web: &Web, source: Source, token: &str) -> Result<HeaderValue, NotSignedIn> {
     web.attempts.take(source).map_err(NotSignedIn::TooMany)?;
-    let made = web.api.control.redeem_link(token).await.map_err(NotSignedIn::Refused)?;
+    let made = web
+        .api
+        .control
+        .redeem_link(token)
+        .await
+        .map_err(NotSignedIn::Refused)?;
     tracing::info!(operator = made.made.operator, session = made.made.id, source = %source.0, "signed in");
     cookie::set(&made.token).map_err(NotSignedIn::Refused)
 }
@@ -114,6 +125,10 @@ pub async fn redeem(web: &Web, source: Source, token: &str) -> Result<HeaderValu
 /// Ends the session; the value is for `Set-Cookie`.
 pub async fn sign_out(web: &Web, who: &SignedIn) -> Result<HeaderValue, ControlError> {
     web.api.control.end_web_session(&who.session).await?;
-    tracing::info!(operator = who.operator(), session = who.session_id(), "signed out");
+    tracing::info!(
+        operator = who.operator(),
+        session = who.session_id(),
+        "signed out"
+    );
     Ok(cookie::clear())
 }

@@ -1,5 +1,6 @@
-//! Whether a browser's own words say that a request comes from a page of ours. Every browser of the last years sends
-//! at least one of the two on each POST; a request with neither, or with a wrong one, changes nothing here.
+//! Whether a browser's own words say that a request comes from a page of ours. Every browser of the
+//! last years sends at least one of the two on each POST; a request with neither, or with a wrong
+//! one, changes nothing here.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{HOST, ORIGIN};
@@ -7,7 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-/// Proof that [`is_ours`] held. For forms without a session (the one that redeems a link); [`super::Form`] asks too.
+/// Proof that [`is_ours`] held. For forms without a session (the one that redeems a link);
+/// [`super::Form`] asks too.
 #[derive(Debug, Clone, Copy)]
 pub struct SameOrigin(());
 
@@ -18,7 +20,11 @@ impl<S: Send + Sync> FromRequestParts<S> for SameOrigin {
         if is_ours(&parts.headers) {
             return Ok(Self(()));
         }
-        Err((StatusCode::FORBIDDEN, "this form was not sent by a page of this console").into_response())
+        Err((
+            StatusCode::FORBIDDEN,
+            "this form was not sent by a page of this console",
+        )
+            .into_response())
     }
 }
 
@@ -27,7 +33,8 @@ pub fn is_ours(headers: &HeaderMap) -> bool {
     let site = text(axum::http::HeaderName::from_static("sec-fetch-site"));
     let (origin, host) = (text(ORIGIN), text(HOST));
     let site_fits = site.is_none_or(|site| site == "same-origin");
-    let same = |origin: &str| host.is_some_and(|host| origin.strip_prefix("https://") == Some(host));
+    let same =
+        |origin: &str| host.is_some_and(|host| origin.strip_prefix("https://") == Some(host));
     site_fits && origin.is_none_or(same) && (site.is_some() || origin.is_some())
 }
 
@@ -40,22 +47,45 @@ mod tests {
     fn a_request_must_say_that_it_is_ours_and_nothing_against_it() {
         let judge = |pairs: &[(&'static str, &'static str)]| {
             let pair = |(name, value): &(&'static str, &'static str)| {
-                (HeaderName::from_static(name), HeaderValue::from_static(value))
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
             };
             is_ours(&pairs.iter().map(pair).collect())
         };
         let host = ("host", "127.0.0.1:4443");
         assert!(judge(&[host, ("origin", "https://127.0.0.1:4443")]));
         assert!(judge(&[host, ("sec-fetch-site", "same-origin")]));
-        assert!(judge(&[host, ("origin", "https://127.0.0.1:4443"), ("sec-fetch-site", "same-origin")]));
+        assert!(judge(&[
+            host,
+            ("origin", "https://127.0.0.1:4443"),
+            ("sec-fetch-site", "same-origin")
+        ]));
         assert!(!judge(&[host]), "no browser is that silent");
-        for origin in ["null", "http://127.0.0.1:4443", "https://127.0.0.1:4444", "https://evil.example", ""] {
+        for origin in [
+            "null",
+            "http://127.0.0.1:4443",
+            "https://127.0.0.1:4444",
+            "https://evil.example",
+            "",
+        ] {
             assert!(!judge(&[host, ("origin", origin)]), "{origin}");
-            assert!(!judge(&[host, ("origin", origin), ("sec-fetch-site", "same-origin")]), "{origin}");
+            assert!(
+                !judge(&[host, ("origin", origin), ("sec-fetch-site", "same-origin")]),
+                "{origin}"
+            );
         }
         for site in ["cross-site", "same-site", "none"] {
             assert!(!judge(&[host, ("sec-fetch-site", site)]), "{site}");
-            assert!(!judge(&[host, ("origin", "https://127.0.0.1:4443"), ("sec-fetch-site", site)]), "{site}");
+            assert!(
+                !judge(&[
+                    host,
+                    ("origin", "https://127.0.0.1:4443"),
+                    ("sec-fetch-site", site)
+                ]),
+                "{site}"
+            );
         }
     }
 }

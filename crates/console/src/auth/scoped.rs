@@ -1,5 +1,5 @@
-//! The guard of scopes: compares what a route needs, as the API's description declares it, with what a key has. A route
-//! that declares nothing is closed to every key.
+//! The guard of scopes: compares what a route needs, as the API's description declares it, with
+//! what a key has. A route that declares nothing is closed to every key.
 
 use crate::errors::ApiError;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
@@ -72,17 +72,29 @@ impl Caller {
             (Self::Key(scopes), Some(name)) => scopes.may_change(name),
             (Self::Key(scopes), None) => scopes.may_change_any(),
         };
-        if may { Ok(()) } else { Err(ApiError::out_of_scope("clusters, with a pattern that matches the new name")) }
+        if may {
+            Ok(())
+        } else {
+            Err(ApiError::out_of_scope(
+                "clusters, with a pattern that matches the new name",
+            ))
+        }
     }
 
     /// Whether these limits may be set: above the server's defaults only by scope `all`.
-    pub fn check_limits(&self, wanted: &LimitsChange, defaults: ClusterLimits) -> Result<(), ApiError> {
+    pub fn check_limits(
+        &self,
+        wanted: &LimitsChange,
+        defaults: ClusterLimits,
+    ) -> Result<(), ApiError> {
         if self.is_all() {
             return Ok(());
         }
         match wanted.first_above(defaults) {
             None => Ok(()),
-            Some(limit) => Err(ApiError::out_of_scope(&format!("all, because {limit} is above this server's default"))),
+            Some(limit) => Err(ApiError::out_of_scope(&format!(
+                "all, because {limit} is above this server's default"
+            ))),
         }
     }
 }
@@ -92,7 +104,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         // Both ways in put it there; a third that forgets to is closed.
-        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::only_local)
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(ApiError::only_local)
     }
 }
 
@@ -105,9 +121,16 @@ impl Needs {
     pub fn of(description: &Description) -> Self {
         let whole = serde_json::to_value(description).unwrap_or_default();
         let mut needs = HashMap::new();
-        for (path, item) in whole.pointer("/paths").and_then(serde_json::Value::as_object).into_iter().flatten() {
+        for (path, item) in whole
+            .pointer("/paths")
+            .and_then(serde_json::Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             for (method, operation) in item.as_object().into_iter().flatten() {
-                let word = operation.pointer("/security/0/key/0").and_then(serde_json::Value::as_str);
+                let word = operation
+                    .pointer("/security/0/key/0")
+                    .and_then(serde_json::Value::as_str);
                 if let Some(need) = word.and_then(Need::parse) {
                     needs.insert((method.to_uppercase(), path.clone()), need);
                 }
@@ -117,19 +140,30 @@ impl Needs {
     }
 
     fn find(&self, method: &Method, path: &str) -> Option<Need> {
-        let method = if method == Method::HEAD { &Method::GET } else { method };
-        self.0.get(&(method.as_str().to_owned(), path.to_owned())).copied()
+        let method = if method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        self.0
+            .get(&(method.as_str().to_owned(), path.to_owned()))
+            .copied()
     }
 
     /// Whether a key with these scopes may do what is asked.
     pub async fn check(&self, scopes: &Scopes, parts: &mut Parts) -> Result<(), ApiError> {
         // Without a route the answer is 404, whatever the key may do.
-        let Some(path) = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()) else {
+        let Some(path) = parts
+            .extensions
+            .get::<MatchedPath>()
+            .map(|path| path.as_str().to_owned())
+        else {
             return Ok(());
         };
         let need = match self.find(&parts.method, &path) {
             Some(need) => need,
-            // No such method: the router says so. (A declared route always has a need; a test checks that.)
+            // No such method: the router says so. (A declared route always has a need; a test
+            // checks that.)
             None if self.knows(&path) => return Ok(()),
             None => return Err(ApiError::only_local()),
         };
@@ -138,11 +172,14 @@ impl Needs {
             _ if scopes.is_all() && need != Need::Operator => Ok(()),
             (Need::Operator, _) => Err(ApiError::only_local()),
             (Need::All, _) => Err(ApiError::out_of_scope("all")),
-            // Lists show what the key may see, and handlers without a name in the path check for themselves.
+            // Lists show what the key may see, and handlers without a name in the path check for
+            // themselves.
             (Need::Read | Need::Clusters, None) => Ok(()),
             (Need::Read, Some(name)) if scopes.may_read(&name) => Ok(()),
             (Need::Clusters, Some(name)) if scopes.may_change(&name) => Ok(()),
-            (Need::Clusters, Some(name)) if scopes.may_read(&name) => Err(ApiError::out_of_scope("clusters")),
+            (Need::Clusters, Some(name)) if scopes.may_read(&name) => {
+                Err(ApiError::out_of_scope("clusters"))
+            }
             // As if it did not exist.
             (_, Some(name)) => Err(ControlError::not_found(&name).into()),
         }
@@ -158,5 +195,8 @@ async fn cluster_of(parts: &mut Parts, path: &str) -> Option<String> {
         return None;
     }
     let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
-    params.iter().find(|(key, _)| *key == "name").map(|(_, value)| value.to_owned())
+    params
+        .iter()
+        .find(|(key, _)| *key == "name")
+        .map(|(_, value)| value.to_owned())
 }

@@ -1,4 +1,5 @@
-//! From a page or an error to an answer. Every error is a page too, whoever found it. Never a bare text.
+//! From a page or an error to an answer. Every error is a page too, whoever found it. Never a bare
+//! text.
 
 use super::frame::{Frame, Notice};
 use super::views::ProblemPage;
@@ -30,7 +31,11 @@ impl Frame {
     /// The frame of somebody's page.
     pub fn of(who: &SignedIn, title: impl Into<String>, place: &'static str) -> Self {
         let (operator, csrf) = (Some(who.operator().to_owned()), who.csrf().to_owned());
-        Self { operator, csrf, ..Self::new(title, place) }
+        Self {
+            operator,
+            csrf,
+            ..Self::new(title, place)
+        }
     }
 
     /// The frame of a page that anybody may see.
@@ -44,7 +49,10 @@ impl Frame {
 
 impl From<&ControlError> for Notice {
     fn from(error: &ControlError) -> Self {
-        Self { text: sentence(&error.message), hint: sentence(&error.hint) }
+        Self {
+            text: sentence(&error.message),
+            hint: sentence(&error.hint),
+        }
     }
 }
 
@@ -84,7 +92,12 @@ fn problem_in(frame: Frame, error: &ControlError) -> Response {
         ErrorCode::NotAuthorized => "This link opens nothing",
         _ => "That did not work",
     };
-    problem_page(frame, status_of(error), heading, format!("{} {}", sentence(&error.message), sentence(&error.hint)))
+    problem_page(
+        frame,
+        status_of(error),
+        heading,
+        format!("{} {}", sentence(&error.message), sentence(&error.hint)),
+    )
 }
 
 /// To somebody who has tried too often.
@@ -92,22 +105,44 @@ pub fn too_many(seconds: u64) -> Response {
     let text = format!(
         "Too many attempts to sign in came from this address. Your link is not used up: try again in {seconds} s."
     );
-    let mut response = problem_page(Frame::new("", ""), StatusCode::TOO_MANY_REQUESTS, "One moment", text);
+    let mut response = problem_page(
+        Frame::new("", ""),
+        StatusCode::TOO_MANY_REQUESTS,
+        "One moment",
+        text,
+    );
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
     response
 }
 
 pub fn not_found(visitor: &Visitor) -> Response {
     let text = "The address may be mistyped, or what it named was deleted.";
-    problem_page(Frame::for_visitor(visitor, "", ""), StatusCode::NOT_FOUND, "There is nothing here", text.to_owned())
+    problem_page(
+        Frame::for_visitor(visitor, "", ""),
+        StatusCode::NOT_FOUND,
+        "There is nothing here",
+        text.to_owned(),
+    )
 }
 
 fn problem_page(frame: Frame, status: StatusCode, heading: &str, text: String) -> Response {
-    let frame = Frame { title: heading.to_owned(), ..frame };
-    page(status, &ProblemPage { frame, status: status.as_u16(), heading: heading.to_owned(), text })
+    let frame = Frame {
+        title: heading.to_owned(),
+        ..frame
+    };
+    page(
+        status,
+        &ProblemPage {
+            frame,
+            status: status.as_u16(),
+            heading: heading.to_owned(),
+            text,
+        },
+    )
 }
 
-/// Around every page: an error that was found before a handler of ours was reached becomes a page as well.
+/// Around every page: an error that was found before a handler of ours was reached becomes a page
+/// as well.
 pub async fn dress(response: Response) -> Response {
     let status = response.status();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -116,7 +151,9 @@ pub async fn dress(response: Response) -> Response {
         return response;
     }
     let (parts, body) = response.into_parts();
-    let said = axum::body::to_bytes(body, limits::FOREIGN_ERROR_MAX).await.unwrap_or_default();
+    let said = axum::body::to_bytes(body, limits::FOREIGN_ERROR_MAX)
+        .await
+        .unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let (heading, else_text) = match status {
         StatusCode::NOT_FOUND => return not_found(&Visitor(None)),
@@ -124,7 +161,11 @@ pub async fn dress(response: Response) -> Response {
         s if s.is_client_error() => ("That can't be done", "The request can't be read."),
         _ => ("The server failed", "Its log tells more."),
     };
-    let text = if said.is_empty() { else_text.to_owned() } else { sentence(&said) };
+    let text = if said.is_empty() {
+        else_text.to_owned()
+    } else {
+        sentence(&said)
+    };
     let mut dressed = problem_page(Frame::new("", ""), status, heading, text);
     for (name, value) in &parts.headers {
         if name != CONTENT_TYPE && name != axum::http::header::CONTENT_LENGTH {

@@ -1,4 +1,5 @@
-//! The files a page brings along, embedded, each under a name that holds a hash of its bytes. Never reads a disk.
+//! The files a page brings along, embedded, each under a name that holds a hash of its bytes. Never
+//! reads a disk.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -16,9 +17,21 @@ struct Asset {
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     vec![
-        asset("console.css", "text/css; charset=utf-8", include_bytes!("../../assets/console.css")),
-        asset("console.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/console.js")),
-        asset("mark.svg", "image/svg+xml", include_bytes!("../../assets/mark.svg")),
+        asset(
+            "console.css",
+            "text/css; charset=utf-8",
+            include_bytes!("../../assets/console.css"),
+        ),
+        asset(
+            "console.js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("../../assets/console.js"),
+        ),
+        asset(
+            "mark.svg",
+            "image/svg+xml",
+            include_bytes!("../../assets/mark.svg"),
+        ),
     ]
 });
 
@@ -29,19 +42,30 @@ fn asset(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset 
         let _ = write!(out, "{byte:02x}");
         out
     });
-    Asset { name, kind, bytes, file: format!("{hash}-{name}") }
+    Asset {
+        name,
+        kind,
+        bytes,
+        file: format!("{hash}-{name}"),
+    }
 }
 
 /// Where a page finds this file.
 pub fn address(name: &str) -> String {
-    let file = ASSETS.iter().find(|asset| asset.name == name).map_or(name, |asset| &asset.file);
+    let file = ASSETS
+        .iter()
+        .find(|asset| asset.name == name)
+        .map_or(name, |asset| &asset.file);
     format!("/assets/{file}")
 }
 
 /// The file behind such an address. It may be kept for ever: other bytes have another address.
 pub fn serve(file: &str) -> Option<Response> {
     let asset = ASSETS.iter().find(|asset| asset.file == file)?;
-    let headers = [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    let headers = [
+        (header::CONTENT_TYPE, asset.kind),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
     Some((headers, asset.bytes).into_response())
 }
 
@@ -65,8 +89,14 @@ mod tests {
     #[test]
     fn no_asset_asks_for_anything_elsewhere() {
         for asset in ASSETS.iter() {
-            let text = std::str::from_utf8(asset.bytes).unwrap().replace("http://www.w3.org/2000/svg", "");
-            assert!(!text.contains("http://") && !text.contains("https://"), "{}", asset.name);
+            let text = std::str::from_utf8(asset.bytes)
+                .unwrap()
+                .replace("http://www.w3.org/2000/svg", "");
+            assert!(
+                !text.contains("http://") && !text.contains("https://"),
+                "{}",
+                asset.name
+            );
         }
     }
 }

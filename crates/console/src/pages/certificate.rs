@@ -1,4 +1,5 @@
-//! The certificate that clients of the endpoint see, and the CA file where they need one. Never a key.
+//! The certificate that clients of the endpoint see, and the CA file where they need one. Never a
+//! key.
 
 use super::answer::{self, Visitor, page};
 use super::frame::Frame;
@@ -17,7 +18,12 @@ use tidegate_tls::{CertificateStatus, Happening, HistoryEntry, LeafStatus, TlsEr
 
 pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
     let (identity, own) = (web.api.identity.clone(), web.api.console_identity.clone());
-    let look = move || Ok::<_, TlsError>((identity.status()?, own.map(|identity| identity.status()).transpose()?));
+    let look = move || {
+        Ok::<_, TlsError>((
+            identity.status()?,
+            own.map(|identity| identity.status()).transpose()?,
+        ))
+    };
     // It may read what is remembered on disk.
     let (status, console) = match tokio::task::spawn_blocking(look).await {
         Ok(Ok(status)) => status,
@@ -30,17 +36,42 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
     let trust_line = match &status.trust {
         Trust::Public => "Publicly trusted: clients need no file of yours.",
         Trust::Private(Some(_)) => "Signed by a CA of your organisation: clients need its file.",
-        Trust::Private(None) => "Signed by a CA of your organisation, which clients are taken to know.",
+        Trust::Private(None) => {
+            "Signed by a CA of your organisation, which clients are taken to know."
+        }
         Trust::Local(_) => "Signed by this server's own CA: clients need its file.",
     };
     let mut leaves = vec![leaf("Served now", &status.served, &status)];
-    leaves.extend(status.served_rsa.as_ref().map(|rsa| leaf("For clients that know RSA only", rsa, &status)));
-    let mut alarms: Vec<String> = status.alarms.iter().map(|alarm| sentence(&alarm.what)).collect();
-    let mut history: Vec<(i64, HistoryRow)> = status.history.iter().map(|entry| (entry.at, row("", entry))).collect();
+    leaves.extend(
+        status
+            .served_rsa
+            .as_ref()
+            .map(|rsa| leaf("For clients that know RSA only", rsa, &status)),
+    );
+    let mut alarms: Vec<String> = status
+        .alarms
+        .iter()
+        .map(|alarm| sentence(&alarm.what))
+        .collect();
+    let mut history: Vec<(i64, HistoryRow)> = status
+        .history
+        .iter()
+        .map(|entry| (entry.at, row("", entry)))
+        .collect();
     if let Some(console) = &console {
         leaves.push(leaf("Of this console", &console.served, console));
-        alarms.extend(console.alarms.iter().map(|alarm| format!("This console: {}", sentence(&alarm.what))));
-        history.extend(console.history.iter().map(|entry| (entry.at, row("This console: ", entry))));
+        alarms.extend(
+            console
+                .alarms
+                .iter()
+                .map(|alarm| format!("This console: {}", sentence(&alarm.what))),
+        );
+        history.extend(
+            console
+                .history
+                .iter()
+                .map(|entry| (entry.at, row("This console: ", entry))),
+        );
         history.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     }
     let shown = CertificatePage {
@@ -56,7 +87,10 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
 }
 
 fn leaf(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatus) -> LeafView {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let (life, lived) = (leaf.not_after - leaf.not_before, now - leaf.not_before);
     let left = u64::try_from(leaf.not_after - now).unwrap_or_default();
@@ -69,14 +103,21 @@ fn leaf(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatus) ->
         not_before: Moment::from_unix(leaf.not_before),
         not_after: Moment::from_unix(leaf.not_after),
         spent: u8::try_from((lived.saturating_mul(100) / life.max(1)).clamp(0, 100)).unwrap_or(100),
-        left: if left == 0 { "ended".to_owned() } else { format!("{} left", span(Duration::from_secs(left))) },
+        left: if left == 0 {
+            "ended".to_owned()
+        } else {
+            format!("{} left", span(Duration::from_secs(left)))
+        },
         renewal: renewal(leaf, status),
     }
 }
 
 /// When the next one comes, and from where.
 fn renewal(leaf: &LeafStatus, status: &CertificateStatus) -> String {
-    let kept = status.acme.as_ref().and_then(|acme| acme.certificates.iter().find(|kept| kept.key == leaf.key));
+    let kept = status
+        .acme
+        .as_ref()
+        .and_then(|acme| acme.certificates.iter().find(|kept| kept.key == leaf.key));
     match (status.source, kept.and_then(|kept| kept.renew_at)) {
         (_, Some(at)) => format!("about {}, by ACME", Moment::from_unix(at).day()),
         ("acme", None) => "as soon as the CA answers".to_owned(),
@@ -92,7 +133,11 @@ fn renewal(leaf: &LeafStatus, status: &CertificateStatus) -> String {
 fn links(status: &CertificateStatus) -> Vec<ChainLink> {
     let links = status.chain.iter().enumerate().map(|(i, link)| ChainLink {
         role: if i == 0 { "Certificate" } else { "Issuer" },
-        subject: if link.subject.is_empty() { "no subject; its names count".to_owned() } else { link.subject.clone() },
+        subject: if link.subject.is_empty() {
+            "no subject; its names count".to_owned()
+        } else {
+            link.subject.clone()
+        },
         ends: format!("ends {}", Moment::from_unix(link.not_after).day()),
     });
     let root = status.chain.last().map(|link| ChainLink {
@@ -105,14 +150,32 @@ fn links(status: &CertificateStatus) -> Vec<ChainLink> {
 
 fn row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
     let (what, class) = match &entry.what {
-        Happening::Served { key, names, not_after, .. } => {
+        Happening::Served {
+            key,
+            names,
+            not_after,
+            ..
+        } => {
             let ends = Moment::from_unix(*not_after).day();
-            (format!("A new {key} certificate is served, for {}, until {ends}.", names.join(", ")), "good")
+            (
+                format!(
+                    "A new {key} certificate is served, for {}, until {ends}.",
+                    names.join(", ")
+                ),
+                "good",
+            )
         }
-        Happening::Rejected { reason } => (format!("A new certificate was not taken: {}", sentence(reason)), "bad"),
+        Happening::Rejected { reason } => (
+            format!("A new certificate was not taken: {}", sentence(reason)),
+            "bad",
+        ),
         Happening::Alarm { reason, .. } => (sentence(reason), "bad"),
     };
-    HistoryRow { at: Moment::from_unix(entry.at), what: format!("{whose}{what}"), class }
+    HistoryRow {
+        at: Moment::from_unix(entry.at),
+        what: format!("{whose}{what}"),
+        class,
+    }
 }
 
 fn ca_path(trust: &Trust) -> Option<&PathBuf> {
@@ -122,13 +185,26 @@ fn ca_path(trust: &Trust) -> Option<&PathBuf> {
     }
 }
 
-/// The CA that clients must have: a public file, for anybody who can reach the console. Not there in public trust.
+/// The CA that clients must have: a public file, for anybody who can reach the console. Not there
+/// in public trust.
 pub async fn ca_file(State(web): State<Web>, visitor: Visitor) -> Response {
-    let Some(path) = ca_path(&web.api.identity.trust()).cloned() else { return answer::not_found(&visitor) };
+    let Some(path) = ca_path(&web.api.identity.trust()).cloned() else {
+        return answer::not_found(&visitor);
+    };
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
         Ok(Ok(pem)) => {
             let kind = (CONTENT_TYPE, "application/x-pem-file");
-            ([kind, (CONTENT_DISPOSITION, "attachment; filename=\"tidegate-ca.pem\"")], pem).into_response()
+            (
+                [
+                    kind,
+                    (
+                        CONTENT_DISPOSITION,
+                        "attachment; filename=\"tidegate-ca.pem\"",
+                    ),
+                ],
+                pem,
+            )
+                .into_response()
         }
         _ => answer::not_found(&visitor),
     }

@@ -1,5 +1,5 @@
-//! The list of clusters, and one cluster: its state, its sessions, what lately happened to it. Each button is one
-//! operation of room `control`.
+//! The list of clusters, and one cluster: its state, its sessions, what lately happened to it. Each
+//! button is one operation of room `control`.
 
 use super::answer::{self, page, status_of};
 use super::door::Nothing;
@@ -41,25 +41,47 @@ pub async fn list(State(web): State<Web>, who: SignedIn, Query(part): Query<Part
 fn clusters(web: &Web, who: &SignedIn, part: &Part) -> ClustersPage {
     let face = web.api.face.borrow().clone();
     let (all, find) = (web.api.control.clusters(), part.find.trim().to_lowercase());
-    let (total, awake) = (all.len(), all.iter().filter(|view| view.state == ClusterState::Awake).count());
-    let found: Vec<ClusterRow> =
-        all.iter().map(row).filter(|row| row.name.contains(&find) || row.login.contains(&find)).collect();
+    let (total, awake) = (
+        all.len(),
+        all.iter()
+            .filter(|view| view.state == ClusterState::Awake)
+            .count(),
+    );
+    let found: Vec<ClusterRow> = all
+        .iter()
+        .map(row)
+        .filter(|row| row.name.contains(&find) || row.login.contains(&find))
+        .collect();
     let pages = found.len().div_ceil(limits::ROWS_PER_PAGE).max(1);
     let number = part.page.unwrap_or(1).clamp(1, pages);
     let to = |number: usize| {
         let fields = [("find", part.find.trim()), ("page", &number.to_string())];
-        (1..=pages).contains(&number).then(|| serde_urlencoded::to_string(fields).unwrap_or_default())
+        (1..=pages)
+            .contains(&number)
+            .then(|| serde_urlencoded::to_string(fields).unwrap_or_default())
     };
     ClustersPage {
-        frame: Frame { live: true, ..Frame::of(who, "Clusters", "clusters") },
+        frame: Frame {
+            live: true,
+            ..Frame::of(who, "Clusters", "clusters")
+        },
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         trust: face.trust_word(),
         ready: web.api.control.is_recovered(),
         total,
         awake,
         find: part.find.trim().to_owned(),
-        pages: Pages { number, of: pages, before: to(number - 1), after: to(number + 1) },
-        rows: found.into_iter().skip((number - 1) * limits::ROWS_PER_PAGE).take(limits::ROWS_PER_PAGE).collect(),
+        pages: Pages {
+            number,
+            of: pages,
+            before: to(number - 1),
+            after: to(number + 1),
+        },
+        rows: found
+            .into_iter()
+            .skip((number - 1) * limits::ROWS_PER_PAGE)
+            .take(limits::ROWS_PER_PAGE)
+            .collect(),
         wanted: String::new(),
     }
 }
@@ -73,13 +95,24 @@ pub struct Create {
 /// Its password is not shown here: the Connect page makes one, into the string it is for.
 pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
     let name = form.fields.name.trim();
-    let wanted = NewCluster { name: (!name.is_empty()).then(|| name.to_owned()), limits: None };
+    let wanted = NewCluster {
+        name: (!name.is_empty()).then(|| name.to_owned()),
+        limits: None,
+    };
     match web.api.control.create_cluster(wanted).await {
-        Ok(made) => Redirect::to(&format!("/clusters/{}/connect?new=1", made.cluster.name)).into_response(),
+        Ok(made) => {
+            Redirect::to(&format!("/clusters/{}/connect?new=1", made.cluster.name)).into_response()
+        }
         Err(error) => {
             let mut shown = clusters(&web, &form.who, &Part::default());
             shown.frame.notice = Some(Notice::from(&error));
-            page(status_of(&error), &ClustersPage { wanted: name.to_owned(), ..shown })
+            page(
+                status_of(&error),
+                &ClustersPage {
+                    wanted: name.to_owned(),
+                    ..shown
+                },
+            )
         }
     }
 }
@@ -97,8 +130,11 @@ pub async fn show(
     who: SignedIn,
     Query(wanted): Query<Shown>,
 ) -> Response {
-    let most =
-        if wanted.sessions.as_deref() == Some("all") { limits::SESSIONS_SHOWN_MAX } else { limits::SESSIONS_SHOWN };
+    let most = if wanted.sessions.as_deref() == Some("all") {
+        limits::SESSIONS_SHOWN_MAX
+    } else {
+        limits::SESSIONS_SHOWN
+    };
     match with_sessions(&web, &who, &name, (None, most)).await {
         Ok(shown) => page(StatusCode::OK, &shown),
         Err(error) => answer::problem(&who, &error),
@@ -126,16 +162,33 @@ async fn with_sessions(
     let usage = control.usage(name).await?;
     let recent = web.api.events.of(view.id);
     let face = web.api.face.borrow().clone();
-    let sessions: Vec<_> = control.session_list(Some(name))?.into_iter().map(session).collect();
-    let slowest = recent.wakes.iter().map(|woken| woken.took).max().unwrap_or_default();
+    let sessions: Vec<_> = control
+        .session_list(Some(name))?
+        .into_iter()
+        .map(session)
+        .collect();
+    let slowest = recent
+        .wakes
+        .iter()
+        .map(|woken| woken.took)
+        .max()
+        .unwrap_or_default();
     let scale = slowest.max(WAKE_SCALE_MIN);
     Ok(ClusterPage {
-        frame: Frame { live: true, notice, ..Frame::of(who, name, "clusters") },
+        frame: Frame {
+            live: true,
+            notice,
+            ..Frame::of(who, name, "clusters")
+        },
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         database: DATABASE,
         sessions_open: sessions.len(),
         sessions: sessions.into_iter().take(most).collect(),
-        wakes: recent.wakes.iter().map(|woken| wake_row(woken, scale)).collect(),
+        wakes: recent
+            .wakes
+            .iter()
+            .map(|woken| wake_row(woken, scale))
+            .collect(),
         refusals: recent.refusals.iter().map(refusal).collect(),
         sleep_after: span(view.limits.sleep_after),
         transaction_idle_max: span(view.limits.transaction_idle_max),
@@ -147,12 +200,20 @@ async fn with_sessions(
     })
 }
 
-pub async fn sleep(State(web): State<Web>, Path(name): Path<String>, form: Form<Nothing>) -> Response {
+pub async fn sleep(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    form: Form<Nothing>,
+) -> Response {
     let done = web.api.control.sleep_cluster(&name).await.map(drop);
     back_to(&web, &form.who, &name, done).await
 }
 
-pub async fn wake(State(web): State<Web>, Path(name): Path<String>, form: Form<Nothing>) -> Response {
+pub async fn wake(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    form: Form<Nothing>,
+) -> Response {
     let done = web.api.control.wake_cluster(&name).await.map(drop);
     back_to(&web, &form.who, &name, done).await
 }
@@ -167,7 +228,12 @@ pub async fn end_session(
 }
 
 /// The cluster's page again, with the reason if nothing was done.
-async fn back_to(web: &Web, who: &SignedIn, name: &str, done: Result<(), ControlError>) -> Response {
+async fn back_to(
+    web: &Web,
+    who: &SignedIn,
+    name: &str,
+    done: Result<(), ControlError>,
+) -> Response {
     let Err(error) = done else {
         // What was found under this name is of the alphabet that names have.
         return match web.api.control.cluster(name) {
@@ -186,14 +252,24 @@ pub struct Confirm {
     confirm: String,
 }
 
-pub async fn delete(State(web): State<Web>, Path(name): Path<String>, form: Form<Confirm>) -> Response {
+pub async fn delete(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    form: Form<Confirm>,
+) -> Response {
     if form.fields.confirm.trim() != name {
         let notice = Notice {
             text: "Nothing was deleted: what was typed is not the cluster's name.".to_owned(),
             hint: String::new(),
         };
         return match cluster(&web, &form.who, &name, Some(notice)).await {
-            Ok(shown) => page(StatusCode::UNPROCESSABLE_ENTITY, &ClusterPage { deleting: true, ..shown }),
+            Ok(shown) => page(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &ClusterPage {
+                    deleting: true,
+                    ..shown
+                },
+            ),
             Err(error) => answer::problem(&form.who, &error),
         };
     }
@@ -208,7 +284,10 @@ pub fn row(view: &ClusterView) -> ClusterRow {
     ClusterRow {
         name: view.name.to_string(),
         state: view.state,
-        failure: view.failure.as_deref().map(|text| printable(text).into_owned()),
+        failure: view
+            .failure
+            .as_deref()
+            .map(|text| printable(text).into_owned()),
         login: format!("{}.{ROOT}", view.prefix.as_str()),
         sessions: view.sessions,
         sessions_max: view.limits.connections_max,
@@ -229,8 +308,14 @@ fn session(view: SessionView) -> SessionRow {
 
 fn wake_row(woken: &Woken, scale: Duration) -> WakeRow {
     let ms = u64::try_from(woken.took.as_millis()).unwrap_or(u64::MAX);
-    let part = u64::try_from(woken.took.as_millis() * 100 / scale.as_millis().max(1)).unwrap_or(100);
-    WakeRow { at: Moment::from_system(woken.at), ms, part, recovery: woken.recovery }
+    let part =
+        u64::try_from(woken.took.as_millis() * 100 / scale.as_millis().max(1)).unwrap_or(100);
+    WakeRow {
+        at: Moment::from_system(woken.at),
+        ms,
+        part,
+        recovery: woken.recovery,
+    }
 }
 
 fn refusal(refused: &Refused) -> RefusalRow {
@@ -241,5 +326,11 @@ fn refusal(refused: &Refused) -> RefusalRow {
         }
         RefusedBy::Engine { code, message } => (None, printable(message).into_owned(), *code),
     };
-    RefusalRow { at: Moment::from_system(refused.at), client: refused.client.to_string(), slug, text, code }
+    RefusalRow {
+        at: Moment::from_system(refused.at),
+        client: refused.client.to_string(),
+        slug,
+        text,
+        code,
+    }
 }

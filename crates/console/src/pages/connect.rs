@@ -1,5 +1,5 @@
-//! The Connect page: a client's strings, a new password, the test of the connection. A password stands only in answers
-//! to a POST, never in an address, and no copy of it is kept.
+//! The Connect page: a client's strings, a new password, the test of the connection. A password
+//! stands only in answers to a POST, never in an address, and no copy of it is kept.
 
 use super::answer::{self, page, status_of};
 use super::clusters::row;
@@ -36,17 +36,32 @@ pub struct Fields {
 impl Fields {
     /// With this visitor's own platform where none is named.
     fn chosen(&self, headers: &HeaderMap) -> Chosen {
-        let first = clients().first().map(|client| client.id.clone()).unwrap_or_default();
+        let first = clients()
+            .first()
+            .map(|client| client.id.clone())
+            .unwrap_or_default();
         Chosen {
             with: self.with.clone().unwrap_or(first),
-            os: self.os.clone().unwrap_or_else(|| platform::guess(headers).to_owned()),
-            tls: if self.tls.as_deref() == Some("1.3") { "1.3" } else { "1.2" }.to_owned(),
+            os: self
+                .os
+                .clone()
+                .unwrap_or_else(|| platform::guess(headers).to_owned()),
+            tls: if self.tls.as_deref() == Some("1.3") {
+                "1.3"
+            } else {
+                "1.2"
+            }
+            .to_owned(),
         }
     }
 
     /// A `GET` may not bring one: addresses end up in histories and logs.
     fn without_password(self) -> Self {
-        Self { password: None, typed: None, ..self }
+        Self {
+            password: None,
+            typed: None,
+            ..self
+        }
     }
 }
 
@@ -67,8 +82,15 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     let fields = fields.without_password();
-    let extra = Extra { fresh: fields.new.is_some(), ..Extra::default() };
-    answered(&who, StatusCode::OK, connect(&web, &who, &name, fields.chosen(&headers), extra))
+    let extra = Extra {
+        fresh: fields.new.is_some(),
+        ..Extra::default()
+    };
+    answered(
+        &who,
+        StatusCode::OK,
+        connect(&web, &who, &name, fields.chosen(&headers), extra),
+    )
 }
 
 pub async fn show_again(
@@ -78,8 +100,15 @@ pub async fn show_again(
     form: Form<Fields>,
 ) -> Response {
     let chosen = form.fields.chosen(&headers);
-    let extra = Extra { password: form.fields.password, ..Extra::default() };
-    answered(&form.who, StatusCode::OK, connect(&web, &form.who, &name, chosen, extra))
+    let extra = Extra {
+        password: form.fields.password,
+        ..Extra::default()
+    };
+    answered(
+        &form.who,
+        StatusCode::OK,
+        connect(&web, &form.who, &name, chosen, extra),
+    )
 }
 
 pub async fn back(State(web): State<Web>, Path(name): Path<String>, who: SignedIn) -> Response {
@@ -97,10 +126,26 @@ pub async fn new_password(
 ) -> Response {
     let chosen = form.fields.chosen(&headers);
     let (status, extra) = match web.api.control.new_password(&name).await {
-        Ok(made) => (StatusCode::OK, Extra { password: Some(Secret::new(made.password)), ..Extra::default() }),
-        Err(error) => (status_of(&error), Extra { notice: Some(Notice::from(&error)), ..Extra::default() }),
+        Ok(made) => (
+            StatusCode::OK,
+            Extra {
+                password: Some(Secret::new(made.password)),
+                ..Extra::default()
+            },
+        ),
+        Err(error) => (
+            status_of(&error),
+            Extra {
+                notice: Some(Notice::from(&error)),
+                ..Extra::default()
+            },
+        ),
     };
-    answered(&form.who, status, connect(&web, &form.who, &name, chosen, extra))
+    answered(
+        &form.who,
+        status,
+        connect(&web, &form.who, &name, chosen, extra),
+    )
 }
 
 pub async fn test(
@@ -110,47 +155,100 @@ pub async fn test(
     form: Form<Fields>,
 ) -> Response {
     let chosen = form.fields.chosen(&headers);
-    let Fields { password, typed, .. } = form.fields;
+    let Fields {
+        password, typed, ..
+    } = form.fields;
     let view = match web.api.control.cluster(&name) {
         Ok(view) => view,
         Err(error) => return answer::problem(&form.who, &error),
     };
-    let given = password.clone().or(typed).filter(|secret| !secret.reveal().is_empty());
-    let asked = TestConnection { password: given, ..TestConnection::default() };
-    let steps = web.api.test(&view, &asked).await.into_iter().map(step).collect();
+    let given = password
+        .clone()
+        .or(typed)
+        .filter(|secret| !secret.reveal().is_empty());
+    let asked = TestConnection {
+        password: given,
+        ..TestConnection::default()
+    };
+    let steps = web
+        .api
+        .test(&view, &asked)
+        .await
+        .into_iter()
+        .map(step)
+        .collect();
     answered(
         &form.who,
         StatusCode::OK,
-        connect(&web, &form.who, &name, chosen, Extra { password, steps, ..Extra::default() }),
+        connect(
+            &web,
+            &form.who,
+            &name,
+            chosen,
+            Extra {
+                password,
+                steps,
+                ..Extra::default()
+            },
+        ),
     )
 }
 
-fn answered(who: &SignedIn, status: StatusCode, shown: Result<ConnectPage, ControlError>) -> Response {
+fn answered(
+    who: &SignedIn,
+    status: StatusCode,
+    shown: Result<ConnectPage, ControlError>,
+) -> Response {
     match shown {
         Ok(shown) => page(status, &shown),
         Err(error) => answer::problem(who, &error),
     }
 }
 
-fn connect(web: &Web, who: &SignedIn, name: &str, chosen: Chosen, extra: Extra) -> Result<ConnectPage, ControlError> {
+fn connect(
+    web: &Web,
+    who: &SignedIn,
+    name: &str,
+    chosen: Chosen,
+    extra: Extra,
+) -> Result<ConnectPage, ControlError> {
     let view = web.api.control.cluster(name)?;
     let (trust, ca_offered) = {
         let face = web.api.face.borrow();
-        (face.trust_word(), matches!(face.trust, Trust::Local(_) | Trust::Private(Some(_))))
+        (
+            face.trust_word(),
+            matches!(face.trust, Trust::Local(_) | Trust::Private(Some(_))),
+        )
     };
     let wish = Wish {
         os: Some(&chosen.os),
-        tls: if chosen.tls == "1.3" { TlsMinimum::Tls13 } else { TlsMinimum::Tls12 },
+        tls: if chosen.tls == "1.3" {
+            TlsMinimum::Tls13
+        } else {
+            TlsMinimum::Tls12
+        },
         password: extra.password.as_ref().map(Secret::reveal),
     };
-    let strings = web.api.strings(&view, None, &chosen.with, wish).map_err(|error| sentence(&error.to_string()));
+    let strings = web
+        .api
+        .strings(&view, None, &chosen.with, wish)
+        .map_err(|error| sentence(&error.to_string()));
     Ok(ConnectPage {
-        frame: Frame { notice: extra.notice, ..Frame::of(who, format!("Connect to {name}"), "clusters") },
+        frame: Frame {
+            notice: extra.notice,
+            ..Frame::of(who, format!("Connect to {name}"), "clusters")
+        },
         row: row(&view),
         clients: groups(),
         platforms: platforms(),
-        forms: strings.as_ref().map(|s| s.forms.iter().map(FormView::from).collect()).unwrap_or_default(),
-        fails: strings.as_ref().map(|s| s.fails.iter().map(FailsView::from).collect()).unwrap_or_default(),
+        forms: strings
+            .as_ref()
+            .map(|s| s.forms.iter().map(FormView::from).collect())
+            .unwrap_or_default(),
+        fails: strings
+            .as_ref()
+            .map(|s| s.fails.iter().map(FailsView::from).collect())
+            .unwrap_or_default(),
         strings,
         wish: chosen,
         password: extra.password,
@@ -171,5 +269,10 @@ fn step(step: ProbeStep) -> StepView {
     let ms = u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX);
     let ok = step.failure.is_none();
     let said = step.failure.unwrap_or(step.detail);
-    StepView { name: name.to_owned(), ok, ms: ok.then_some(ms), detail: printable(&said).into_owned() }
+    StepView {
+        name: name.to_owned(),
+        ok,
+        ms: ok.then_some(ms),
+        detail: printable(&said).into_owned(),
+    }
 }

@@ -1,4 +1,5 @@
-//! In and out. A look at a sign-in link changes nothing, since scanners look at every link: only its button redeems it.
+//! In and out. A look at a sign-in link changes nothing, since scanners look at every link: only
+//! its button redeems it.
 
 use super::answer::{self, Visitor};
 use super::frame::Frame;
@@ -21,17 +22,30 @@ pub async fn sign_in(Visitor(who): Visitor, Query(why): Query<Why>) -> Response 
     match who {
         Some(_) => Redirect::to("/").into_response(),
         None => {
-            let shown = SignInPage { frame: Frame::new("Sign in", ""), ended: why.ended.is_some() };
+            let shown = SignInPage {
+                frame: Frame::new("Sign in", ""),
+                ended: why.ended.is_some(),
+            };
             answer::page(StatusCode::OK, &shown)
         }
     }
 }
 
 pub async fn link() -> Response {
-    answer::page(StatusCode::OK, &LinkPage { frame: Frame::new("Sign in", "") })
+    answer::page(
+        StatusCode::OK,
+        &LinkPage {
+            frame: Frame::new("Sign in", ""),
+        },
+    )
 }
 
-pub async fn redeem(State(web): State<Web>, _: SameOrigin, source: Source, Path(token): Path<String>) -> Response {
+pub async fn redeem(
+    State(web): State<Web>,
+    _: SameOrigin,
+    source: Source,
+    Path(token): Path<String>,
+) -> Response {
     match auth::redeem(&web, source, &token).await {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
         Err(NotSignedIn::TooMany(left)) => answer::too_many(left.reset_seconds),

@@ -1,4 +1,5 @@
-//! What surrounds every page: title, place in the menu, who is signed in, and one notice. Never a password.
+//! What surrounds every page: title, place in the menu, who is signed in, and one notice. Never a
+//! password.
 
 use super::assets;
 
@@ -17,7 +18,14 @@ pub struct Frame {
 
 impl Frame {
     pub fn new(title: impl Into<String>, place: &'static str) -> Self {
-        Self { title: title.into(), place, operator: None, csrf: String::new(), notice: None, live: false }
+        Self {
+            title: title.into(),
+            place,
+            operator: None,
+            csrf: String::new(),
+            notice: None,
+            live: false,
+        }
     }
 
     pub fn asset(&self, name: &str) -> String {

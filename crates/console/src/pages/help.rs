@@ -1,5 +1,5 @@
-//! The help pages of refusals: public, since who needs one could not log in. Made from the same tables as
-//! `docs/refusals`.
+//! The help pages of refusals: public, since who needs one could not log in. Made from the same
+//! tables as `docs/refusals`.
 
 use super::answer::{Visitor, not_found, page};
 use super::frame::Frame;
@@ -12,7 +12,10 @@ use tidegate_model::RefusalKind;
 use tidegate_model::refusal::Entry;
 
 pub async fn list(visitor: Visitor) -> Response {
-    page(StatusCode::OK, &index(Frame::for_visitor(&visitor, "Help", "help")))
+    page(
+        StatusCode::OK,
+        &index(Frame::for_visitor(&visitor, "Help", "help")),
+    )
 }
 
 pub async fn show(visitor: Visitor, Path(slug): Path<String>) -> Response {
@@ -26,21 +29,42 @@ pub async fn show(visitor: Visitor, Path(slug): Path<String>) -> Response {
 
 /// The list of all.
 pub fn index(frame: Frame) -> HelpPage {
-    HelpPage { frame, rows: RefusalKind::ALL.iter().map(|kind| row(&kind.entry())).collect() }
+    HelpPage {
+        frame,
+        rows: RefusalKind::ALL
+            .iter()
+            .map(|kind| row(&kind.entry()))
+            .collect(),
+    }
 }
 
 /// The page of one; `None` if there is none of that name.
 pub fn refusal(frame: Frame, slug: &str) -> Option<RefusalPage> {
-    let entry = RefusalKind::ALL.iter().map(|kind| kind.entry()).find(|entry| entry.slug == slug)?;
+    let entry = RefusalKind::ALL
+        .iter()
+        .map(|kind| kind.entry())
+        .find(|entry| entry.slug == slug)?;
     let help = refusal_help(&entry);
-    let lines = help.lines.into_iter().enumerate().map(|(i, line)| LineView {
-        dom_id: format!("line-{}", i + 1),
-        name: line.name,
-        minimum_version: line.minimum_version,
-        form: line.form,
-    });
-    let frame = Frame { title: entry.text.trim_end_matches('.').to_owned(), ..frame };
-    Some(RefusalPage { frame, row: row(&entry), cause: help.cause, lines: lines.collect() })
+    let lines = help
+        .lines
+        .into_iter()
+        .enumerate()
+        .map(|(i, line)| LineView {
+            dom_id: format!("line-{}", i + 1),
+            name: line.name,
+            minimum_version: line.minimum_version,
+            form: line.form,
+        });
+    let frame = Frame {
+        title: entry.text.trim_end_matches('.').to_owned(),
+        ..frame
+    };
+    Some(RefusalPage {
+        frame,
+        row: row(&entry),
+        cause: help.cause,
+        lines: lines.collect(),
+    })
 }
 
 fn row(entry: &Entry) -> HelpRow {
@@ -64,8 +88,15 @@ mod tests {
     fn every_refusal_has_a_page() {
         for kind in RefusalKind::ALL {
             let entry = kind.entry();
-            let page = refusal(Frame::new("", "help"), entry.slug).unwrap().render().unwrap();
-            assert!(page.contains(&format!("ERROR {} ({})", entry.code, entry.sqlstate)), "{}", entry.slug);
+            let page = refusal(Frame::new("", "help"), entry.slug)
+                .unwrap()
+                .render()
+                .unwrap();
+            assert!(
+                page.contains(&format!("ERROR {} ({})", entry.code, entry.sqlstate)),
+                "{}",
+                entry.slug
+            );
         }
         assert!(refusal(Frame::new("", "help"), "../nothing").is_none());
     }

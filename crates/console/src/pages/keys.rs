@@ -1,5 +1,5 @@
-//! The keys of the API: which there are, a new one, an end to one. A key stands only in the answer that made it; what
-//! is kept opens nothing.
+//! The keys of the API: which there are, a new one, an end to one. A key stands only in the answer
+//! that made it; what is kept opens nothing.
 
 use super::answer::{page, status_of};
 use super::door::Nothing;
@@ -42,7 +42,9 @@ fn scopes(form: &Create) -> Result<Scopes, ControlError> {
         other => other.to_owned(),
     };
     // A comma would add a scope that the form does not show.
-    let one = Some(&text).filter(|text| !text.contains(',')).and_then(|text| Scopes::parse(text).ok());
+    let one = Some(&text)
+        .filter(|text| !text.contains(','))
+        .and_then(|text| Scopes::parse(text).ok());
     one.ok_or_else(|| {
         let hint = "a pattern has a-z, 0-9, '-' and '*', such as shop-*";
         ControlError::new(ErrorCode::BadName, "choose what the key may do", hint)
@@ -57,7 +59,11 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
     let Create { name, days, .. } = &form.fields;
     let life = (!days.is_empty()).then(|| {
         // What is no number becomes zero, which is refused.
-        Duration::from_secs(days.parse::<u64>().unwrap_or_default().saturating_mul(DAY_SECONDS))
+        Duration::from_secs(
+            days.parse::<u64>()
+                .unwrap_or_default()
+                .saturating_mul(DAY_SECONDS),
+        )
     });
     let made = match scopes(&form.fields) {
         Ok(scopes) => web.api.control.create_key(name.trim(), scopes, life).await,
@@ -65,26 +71,54 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
     };
     let (status, extra) = match made {
         Ok(made) => {
-            tracing::info!(key = made.made.id, operator = form.who.operator(), "an API key was made");
-            let made = MadeKey { name: made.made.name, key: Secret::new(made.token) };
-            (StatusCode::OK, Extra { made: Some(made), ..Extra::default() })
+            tracing::info!(
+                key = made.made.id,
+                operator = form.who.operator(),
+                "an API key was made"
+            );
+            let made = MadeKey {
+                name: made.made.name,
+                key: Secret::new(made.token),
+            };
+            (
+                StatusCode::OK,
+                Extra {
+                    made: Some(made),
+                    ..Extra::default()
+                },
+            )
         }
         Err(error) => {
-            let extra = Extra { notice: Some(Notice::from(&error)), wanted: name.clone(), ..Extra::default() };
+            let extra = Extra {
+                notice: Some(Notice::from(&error)),
+                wanted: name.clone(),
+                ..Extra::default()
+            };
             (status_of(&error), extra)
         }
     };
     page(status, &keys(&web, &form.who, extra))
 }
 
-pub async fn revoke(State(web): State<Web>, Path(id): Path<String>, form: Form<Nothing>) -> Response {
+pub async fn revoke(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    form: Form<Nothing>,
+) -> Response {
     match web.api.control.revoke_key(&id).await {
         Ok(()) => {
-            tracing::info!(key = id, operator = form.who.operator(), "an API key was revoked");
+            tracing::info!(
+                key = id,
+                operator = form.who.operator(),
+                "an API key was revoked"
+            );
             Redirect::to("/keys").into_response()
         }
         Err(error) => {
-            let extra = Extra { notice: Some(Notice::from(&error)), ..Extra::default() };
+            let extra = Extra {
+                notice: Some(Notice::from(&error)),
+                ..Extra::default()
+            };
             page(status_of(&error), &keys(&web, &form.who, extra))
         }
     }
@@ -102,14 +136,26 @@ fn keys(web: &Web, who: &SignedIn, extra: Extra) -> KeysPage {
     let rows = web.api.control.keys().into_iter().map(row).collect();
     let (server, ca) = {
         let face = web.api.face.borrow();
-        // The certificate that these lines meet is the console's, which may be another than the database's.
-        let trust = web.api.console_identity.as_ref().map_or_else(|| face.trust.clone(), Identity::trust);
+        // The certificate that these lines meet is the console's, which may be another than the
+        // database's.
+        let trust = web
+            .api
+            .console_identity
+            .as_ref()
+            .map_or_else(|| face.trust.clone(), Identity::trust);
         let ca = matches!(trust, Trust::Local(_) | Trust::Private(Some(_)));
         (face.console.clone().unwrap_or_default(), ca)
     };
-    let Extra { made, notice, wanted } = extra;
+    let Extra {
+        made,
+        notice,
+        wanted,
+    } = extra;
     KeysPage {
-        frame: Frame { notice, ..Frame::of(who, "API keys", "keys") },
+        frame: Frame {
+            notice,
+            ..Frame::of(who, "API keys", "keys")
+        },
         profile: profile_line(&server, ca),
         curl: curl_line(&server, ca),
         ca_offered: ca,
@@ -124,12 +170,20 @@ const CA_FILE: &str = "tidegate-ca.pem";
 
 /// For the command line on another machine, which then asks for the key.
 pub fn profile_line(server: &str, ca: bool) -> String {
-    let ca = if ca { format!(" --ca {CA_FILE}") } else { String::new() };
+    let ca = if ca {
+        format!(" --ca {CA_FILE}")
+    } else {
+        String::new()
+    };
     format!("tidegate profile add console {server}{ca}")
 }
 
 pub fn curl_line(server: &str, ca: bool) -> String {
-    let ca = if ca { format!(" --cacert {CA_FILE}") } else { String::new() };
+    let ca = if ca {
+        format!(" --cacert {CA_FILE}")
+    } else {
+        String::new()
+    };
     format!("curl{ca} -H \"Authorization: Bearer $TIDEGATE_API_KEY\" {server}/v1/clusters")
 }
 
@@ -140,7 +194,9 @@ fn row(key: ApiKey) -> KeyRow {
         scopes: key.scopes.words(),
         created: Moment::from_unix(key.created_unix),
         expires: key.expires_unix.map(Moment::from_unix),
-        ended: key.expires_unix.is_some_and(|end| end <= Moment::now_unix()),
+        ended: key
+            .expires_unix
+            .is_some_and(|end| end <= Moment::now_unix()),
         used: key.used_unix.map(Moment::from_unix),
     }
 }

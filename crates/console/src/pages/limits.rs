@@ -1,4 +1,5 @@
-//! What a cluster may use, as a form: numbers with their units. Whether they will do is the operation's to say.
+//! What a cluster may use, as a form: numbers with their units. Whether they will do is the
+//! operation's to say.
 
 use super::answer::{self, page, status_of};
 use super::clusters::cluster;
@@ -30,13 +31,20 @@ pub struct Typed {
 /// The units that a length may have, and their seconds.
 const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 
-pub async fn change(State(web): State<Web>, Path(name): Path<String>, form: Form<Typed>) -> Response {
+pub async fn change(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    form: Form<Typed>,
+) -> Response {
     let typed = &form.fields;
     // What can't be read becomes zero, which the operation refuses as out of range.
     let change = LimitsChange {
         connections_max: Some(typed.connections_max.trim().parse().unwrap_or(0)),
         sleep_after: Some(length(&typed.sleep_after, &typed.sleep_after_unit)),
-        transaction_idle_max: Some(length(&typed.transaction_idle_max, &typed.transaction_idle_max_unit)),
+        transaction_idle_max: Some(length(
+            &typed.transaction_idle_max,
+            &typed.transaction_idle_max_unit,
+        )),
         memory_max_bytes: Some(bytes(&typed.memory_max)),
         disk_max_bytes: Some(bytes(&typed.disk_max)),
         cpu_weight: Some(typed.cpu_weight.trim().parse().unwrap_or(0)),
@@ -45,7 +53,13 @@ pub async fn change(State(web): State<Web>, Path(name): Path<String>, form: Form
     match web.api.control.change_limits(&name, change).await {
         Ok(view) => Redirect::to(&format!("/clusters/{}#limits", view.name)).into_response(),
         Err(error) => match cluster(&web, &form.who, &name, Some(Notice::from(&error))).await {
-            Ok(shown) => page(status_of(&error), &ClusterPage { limits: again(typed), ..shown }),
+            Ok(shown) => page(
+                status_of(&error),
+                &ClusterPage {
+                    limits: again(typed),
+                    ..shown
+                },
+            ),
             Err(gone) => answer::problem(&form.who, &gone),
         },
     }
@@ -53,10 +67,18 @@ pub async fn change(State(web): State<Web>, Path(name): Path<String>, form: Form
 
 /// What was typed, to be mended.
 fn again(typed: &Typed) -> LimitsForm {
-    let unit = |sent: &str| UNITS.iter().find(|(unit, _)| *unit == sent).map_or("m", |(unit, _)| *unit);
+    let unit = |sent: &str| {
+        UNITS
+            .iter()
+            .find(|(unit, _)| *unit == sent)
+            .map_or("m", |(unit, _)| *unit)
+    };
     LimitsForm {
         connections_max: typed.connections_max.clone(),
-        sleep_after: Length { number: typed.sleep_after.clone(), unit: unit(&typed.sleep_after_unit) },
+        sleep_after: Length {
+            number: typed.sleep_after.clone(),
+            unit: unit(&typed.sleep_after_unit),
+        },
         transaction_idle_max: Length {
             number: typed.transaction_idle_max.clone(),
             unit: unit(&typed.transaction_idle_max_unit),
@@ -70,9 +92,13 @@ fn again(typed: &Typed) -> LimitsForm {
 }
 
 fn length(number: &str, unit: &str) -> Duration {
-    let seconds = UNITS.iter().find(|(name, _)| *name == unit).map_or(0, |(_, seconds)| *seconds);
+    let seconds = UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .map_or(0, |(_, seconds)| *seconds);
     let number: f64 = number.trim().parse().unwrap_or(0.0);
-    Duration::try_from_secs_f64(Duration::from_secs(seconds).as_secs_f64() * number).unwrap_or_default()
+    Duration::try_from_secs_f64(Duration::from_secs(seconds).as_secs_f64() * number)
+        .unwrap_or_default()
 }
 
 fn bytes(text: &str) -> u64 {
@@ -85,14 +111,28 @@ pub fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'stat
         Some(used) => format!("{used} of {most}"),
         None => format!("up to {most}"),
     };
-    let size = |used: Option<u64>, most: u64| of(used.map(|used| Size(used).rounded()), Size(most).to_string());
+    let size = |used: Option<u64>, most: u64| {
+        of(
+            used.map(|used| Size(used).rounded()),
+            Size(most).to_string(),
+        )
+    };
     let seconds = |micros| Duration::from_micros(micros).as_secs_f64();
-    let cpu = usage.cpu_micros.map(|micros| format!(", {:.1} s used", seconds(micros))).unwrap_or_default();
+    let cpu = usage
+        .cpu_micros
+        .map(|micros| format!(", {:.1} s used", seconds(micros)))
+        .unwrap_or_default();
     vec![
         ("Memory", size(usage.memory_bytes, limits.memory_max_bytes)),
         ("Disk", size(usage.disk_bytes, limits.disk_max_bytes)),
         ("CPU", format!("weight {}{cpu}", limits.cpu_weight)),
-        ("Tasks", of(usage.tasks.map(|tasks| tasks.to_string()), limits.tasks_max.to_string())),
+        (
+            "Tasks",
+            of(
+                usage.tasks.map(|tasks| tasks.to_string()),
+                limits.tasks_max.to_string(),
+            ),
+        ),
     ]
 }
 
@@ -115,8 +155,14 @@ fn shown(time: Duration) -> Length {
     let whole = |seconds: u64| time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(seconds);
     let fits = UNITS.iter().rev().find(|(_, seconds)| whole(*seconds));
     match fits {
-        Some((unit, seconds)) => Length { number: (time.as_secs() / seconds).to_string(), unit },
-        None => Length { number: time.as_secs_f64().to_string(), unit: "s" },
+        Some((unit, seconds)) => Length {
+            number: (time.as_secs() / seconds).to_string(),
+            unit,
+        },
+        None => Length {
+            number: time.as_secs_f64().to_string(),
+            unit: "s",
+        },
     }
 }
 
@@ -138,7 +184,14 @@ mod tests {
             assert_eq!((length_of.number.as_str(), length_of.unit), (number, unit));
             assert_eq!(length(&length_of.number, length_of.unit), time);
         }
-        for (number, unit) in [("", "m"), ("-1", "m"), ("1e300", "d"), ("NaN", "s"), ("1", "year"), ("inf", "s")] {
+        for (number, unit) in [
+            ("", "m"),
+            ("-1", "m"),
+            ("1e300", "d"),
+            ("NaN", "s"),
+            ("1", "year"),
+            ("inf", "s"),
+        ] {
             assert_eq!(length(number, unit), Duration::ZERO, "{number} {unit}");
         }
     }

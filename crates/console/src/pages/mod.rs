@@ -1,5 +1,5 @@
-//! The pages of the console, set on the server. They work without a script, but for copying and for staying fresh.
-//! Never a decision: each handler calls one operation and shows what came of it.
+//! The pages of the console, set on the server. They work without a script, but for copying and for
+//! staying fresh. Never a decision: each handler calls one operation and shows what came of it.
 
 mod answer;
 mod assets;
@@ -30,17 +30,33 @@ use axum::routing::{get, post};
 pub fn router(web: Web) -> Router {
     Router::new()
         .route("/", get(clusters::list))
-        .route("/clusters", get(|| async { Redirect::to("/") }).post(clusters::create))
+        .route(
+            "/clusters",
+            get(|| async { Redirect::to("/") }).post(clusters::create),
+        )
         .route("/clusters/{name}", get(clusters::show))
         .route("/clusters/{name}/sleep", post(clusters::sleep))
         .route("/clusters/{name}/wake", post(clusters::wake))
         .route("/clusters/{name}/limits", post(limits::change))
         .route("/clusters/{name}/delete", post(clusters::delete))
-        .route("/clusters/{name}/sessions/{id}/end", post(clusters::end_session))
-        .route("/clusters/{name}/connect", get(connect::show).post(connect::show_again))
-        // Whoever comes back to the address of an answer that held a password gets the page without it.
-        .route("/clusters/{name}/connect/password", get(connect::back).post(connect::new_password))
-        .route("/clusters/{name}/connect/test", get(connect::back).post(connect::test))
+        .route(
+            "/clusters/{name}/sessions/{id}/end",
+            post(clusters::end_session),
+        )
+        .route(
+            "/clusters/{name}/connect",
+            get(connect::show).post(connect::show_again),
+        )
+        // Whoever comes back to the address of an answer that held a password gets the page without
+        // it.
+        .route(
+            "/clusters/{name}/connect/password",
+            get(connect::back).post(connect::new_password),
+        )
+        .route(
+            "/clusters/{name}/connect/test",
+            get(connect::back).post(connect::test),
+        )
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}/revoke", post(keys::revoke))
         .route("/certificate", get(certificate::show))

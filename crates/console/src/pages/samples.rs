@@ -1,5 +1,5 @@
-//! Every page with made-up facts, full and empty. `TIDEGATE_PAGES=DIR cargo test -p tidegate-console --lib samples`
-//! writes them as files, to be looked at.
+//! Every page with made-up facts, full and empty. `TIDEGATE_PAGES=DIR cargo test -p
+//! tidegate-console --lib samples` writes them as files, to be looked at.
 
 use super::frame::{Frame, Notice};
 use super::views::*;
@@ -33,14 +33,25 @@ fn row(name: &str, state: ClusterState, sessions: u32) -> ClusterRow {
 
 fn clusters(rows: Vec<ClusterRow>, notice: Option<Notice>) -> String {
     let page = ClustersPage {
-        frame: Frame { notice, ..frame("Clusters", "clusters") },
+        frame: Frame {
+            notice,
+            ..frame("Clusters", "clusters")
+        },
         endpoint: "db.example.com:4000".to_owned(),
         trust: "public",
         ready: true,
         total: rows.len(),
-        awake: rows.iter().filter(|row| row.state == ClusterState::Awake).count(),
+        awake: rows
+            .iter()
+            .filter(|row| row.state == ClusterState::Awake)
+            .count(),
         find: String::new(),
-        pages: Pages { number: 1, of: 2, before: None, after: Some("find=&page=2".to_owned()) },
+        pages: Pages {
+            number: 1,
+            of: 2,
+            before: None,
+            after: Some("find=&page=2".to_owned()),
+        },
         rows,
         wanted: String::new(),
     };
@@ -56,7 +67,12 @@ fn cluster(state: ClusterState, full: bool) -> String {
         tls: "TLS 1.3".to_owned(),
         age: age.to_owned(),
     };
-    let wake = |s: i64, ms, recovery| WakeRow { at: at(s), ms, part: ms * 100 / 640, recovery };
+    let wake = |s: i64, ms, recovery| WakeRow {
+        at: at(s),
+        ms,
+        part: ms * 100 / 640,
+        recovery,
+    };
     let refusal = |s: i64, kind: tidegate_model::RefusalKind| {
         let entry = kind.entry();
         RefusalRow {
@@ -81,7 +97,15 @@ fn cluster(state: ClusterState, full: bool) -> String {
         } else {
             Vec::new()
         },
-        wakes: if full { vec![wake(90, 84, false), wake(40, 101, false), wake(3, 640, true)] } else { Vec::new() },
+        wakes: if full {
+            vec![
+                wake(90, 84, false),
+                wake(40, 101, false),
+                wake(3, 640, true),
+            ]
+        } else {
+            Vec::new()
+        },
         refusals: if full {
             vec![
                 refusal(80, tidegate_model::RefusalKind::AccessDenied),
@@ -101,8 +125,14 @@ fn cluster(state: ClusterState, full: bool) -> String {
         ],
         limits: LimitsForm {
             connections_max: "200".to_owned(),
-            sleep_after: Length { number: "5".to_owned(), unit: "m" },
-            transaction_idle_max: Length { number: "1".to_owned(), unit: "h" },
+            sleep_after: Length {
+                number: "5".to_owned(),
+                unit: "m",
+            },
+            transaction_idle_max: Length {
+                number: "1".to_owned(),
+                unit: "h",
+            },
             memory_max: "1G".to_owned(),
             disk_max: "4G".to_owned(),
             cpu_weight: "100".to_owned(),
@@ -123,18 +153,40 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
         database: "test".to_owned(),
         trust,
     };
-    let strings =
-        tidegate_connect::render(with, &endpoint, Wish { os: Some("debian"), tls: TlsMinimum::Tls12, password });
+    let strings = tidegate_connect::render(
+        with,
+        &endpoint,
+        Wish {
+            os: Some("debian"),
+            tls: TlsMinimum::Tls12,
+            password,
+        },
+    );
     let strings = strings.map_err(|e| e.to_string());
-    let step = |name: &str, ok, ms, detail: &str| StepView { name: name.to_owned(), ok, ms, detail: detail.to_owned() };
+    let step = |name: &str, ok, ms, detail: &str| StepView {
+        name: name.to_owned(),
+        ok,
+        ms,
+        detail: detail.to_owned(),
+    };
     let page = ConnectPage {
         frame: frame("Connect to shop", "clusters"),
         row: row("shop", ClusterState::Asleep, 0),
-        wish: Chosen { with: with.to_owned(), os: "debian".to_owned(), tls: "1.2".to_owned() },
+        wish: Chosen {
+            with: with.to_owned(),
+            os: "debian".to_owned(),
+            tls: "1.2".to_owned(),
+        },
         clients: super::views::groups(),
         platforms: tidegate_connect::platforms(),
-        forms: strings.as_ref().map(|s| s.forms.iter().map(FormView::from).collect()).unwrap_or_default(),
-        fails: strings.as_ref().map(|s| s.fails.iter().map(FailsView::from).collect()).unwrap_or_default(),
+        forms: strings
+            .as_ref()
+            .map(|s| s.forms.iter().map(FormView::from).collect())
+            .unwrap_or_default(),
+        fails: strings
+            .as_ref()
+            .map(|s| s.fails.iter().map(FailsView::from).collect())
+            .unwrap_or_default(),
         strings,
         password: password.map(|p| Secret::new(Zeroizing::new(p.to_owned()))),
         fresh,
@@ -146,7 +198,12 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
                 step("Reach the endpoint", true, Some(1), "127.0.0.1:4000"),
                 step("TLS", true, Some(4), "TLS 1.3, chain and name verified"),
                 step("Log in", true, Some(88), "the cluster was woken"),
-                step("First row", false, None, "refused with 1040: The cluster is still waking up."),
+                step(
+                    "First row",
+                    false,
+                    None,
+                    "refused with 1040: The cluster is still waking up.",
+                ),
             ],
         },
     };
@@ -157,7 +214,10 @@ fn certificate(full: bool) -> String {
     let leaf = LeafView {
         heading: "Served now",
         key: "ecdsa".to_owned(),
-        names: vec!["db.example.com".to_owned(), "console.example.com".to_owned()],
+        names: vec![
+            "db.example.com".to_owned(),
+            "console.example.com".to_owned(),
+        ],
         issuer: "C=US, O=Let's Encrypt, CN=E7".to_owned(),
         serial: "04:9c:71:2f:6a:8b:cc:10:5e:97:3d:2b:a4:f0:1c:88:de:5a".to_owned(),
         not_before: Moment::from_unix(1_792_000_000),
@@ -166,7 +226,11 @@ fn certificate(full: bool) -> String {
         left: "51 days left".to_owned(),
         renewal: "about 13 Dec 2026, by ACME".to_owned(),
     };
-    let link = |role, subject: &str, ends: &str| ChainLink { role, subject: subject.to_owned(), ends: ends.to_owned() };
+    let link = |role, subject: &str, ends: &str| ChainLink {
+        role,
+        subject: subject.to_owned(),
+        ends: ends.to_owned(),
+    };
     let page = CertificatePage {
         frame: frame("Certificate", "certificate"),
         trust_line: "Publicly trusted: clients need no file of yours.",
@@ -210,7 +274,10 @@ fn keys(full: bool) -> String {
         used: used.map(moment),
     };
     let long = "nightly copy of the shop's orders into the company's reports";
-    let made = || MadeKey { name: "terraform".to_owned(), key: Secret::new(Zeroizing::new("tg_5f2c".repeat(9))) };
+    let made = || MadeKey {
+        name: "terraform".to_owned(),
+        key: Secret::new(Zeroizing::new("tg_5f2c".repeat(9))),
+    };
     let page = KeysPage {
         frame: frame("API keys", "keys"),
         rows: if full {
@@ -247,8 +314,23 @@ fn pages() -> Vec<(&'static str, String)> {
     let local = || Trust::Local("/var/lib/tidegate/ca.pem".into());
     let door = |title: &str| Frame::new(title, "");
     vec![
-        ("sign-in", SignInPage { frame: door("Sign in"), ended: true }.render().unwrap()),
-        ("link", LinkPage { frame: door("Sign in") }.render().unwrap()),
+        (
+            "sign-in",
+            SignInPage {
+                frame: door("Sign in"),
+                ended: true,
+            }
+            .render()
+            .unwrap(),
+        ),
+        (
+            "link",
+            LinkPage {
+                frame: door("Sign in"),
+            }
+            .render()
+            .unwrap(),
+        ),
         ("empty", clusters(Vec::new(), None)),
         ("clusters", clusters(all, Some(refused))),
         ("cluster", cluster(Awake, true)),
@@ -256,13 +338,22 @@ fn pages() -> Vec<(&'static str, String)> {
         ("cluster-failed", cluster(Failed, false)),
         ("connect", connect("mysql", None, Trust::Public, false)),
         ("connect-new", connect("general", None, local(), true)),
-        ("connect-password", connect("pymysql", Some("Wm4qL9-xT2vKc7Rd"), local(), false)),
+        (
+            "connect-password",
+            connect("pymysql", Some("Wm4qL9-xT2vKc7Rd"), local(), false),
+        ),
         ("certificate", certificate(true)),
         ("certificate-fresh", certificate(false)),
         ("keys", keys(true)),
         ("keys-empty", keys(false)),
         ("help", super::help::index(door("Help")).render().unwrap()),
-        ("refusal", super::help::refusal(door("x"), "insecure-transport").unwrap().render().unwrap()),
+        (
+            "refusal",
+            super::help::refusal(door("x"), "insecure-transport")
+                .unwrap()
+                .render()
+                .unwrap(),
+        ),
         (
             "problem",
             ProblemPage {
@@ -285,9 +376,19 @@ fn every_page_is_whole_and_brings_nothing_inline() {
             std::fs::write(folder.join(format!("{name}.html")), &html).unwrap();
         }
         assert_eq!(html.matches("<h1").count(), 1, "{name}");
-        assert!(html.contains("<html lang=\"en\">") && html.trim_end().ends_with("</html>"), "{name}");
-        assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains(" onclick="), "{name}");
-        assert_eq!(html.matches("<script").count(), 1, "{name}: one, by its address");
+        assert!(
+            html.contains("<html lang=\"en\">") && html.trim_end().ends_with("</html>"),
+            "{name}"
+        );
+        assert!(
+            !html.contains(" style=") && !html.contains("<style") && !html.contains(" onclick="),
+            "{name}"
+        );
+        assert_eq!(
+            html.matches("<script").count(),
+            1,
+            "{name}: one, by its address"
+        );
         assert!(html.len() < 60_000, "{name}: {}", html.len());
     }
 }
@@ -301,7 +402,11 @@ fn every_form_that_changes_something_carries_its_csrf_field() {
         }
         for form in html.split("<form").skip(1) {
             let form = form.split("</form>").next().unwrap();
-            assert_eq!(form.contains("method=\"post\""), form.contains("name=\"csrf\""), "{name}: {form}");
+            assert_eq!(
+                form.contains("method=\"post\""),
+                form.contains("name=\"csrf\""),
+                "{name}: {form}"
+            );
         }
     }
 }

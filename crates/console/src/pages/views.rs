@@ -1,5 +1,5 @@
-//! What each page shows, as plain values, and the template that sets it. Never asks anybody for anything: handlers
-//! fill these in.
+//! What each page shows, as plain values, and the template that sets it. Never asks anybody for
+//! anything: handlers fill these in.
 
 use super::frame::Frame;
 use super::words::{Moment, filters};
@@ -216,7 +216,10 @@ impl From<&'static tidegate_connect::Fails> for FailsView {
             Setting::NoCa => "the CA is given nowhere",
             Setting::OnlyTls12 => "TLS 1.3 is asked of a server with 1.2",
         };
-        Self { when, looks: &fails.looks }
+        Self {
+            when,
+            looks: &fails.looks,
+        }
     }
 }
 
@@ -360,9 +363,15 @@ pub struct RefusalPage {
 pub fn groups() -> Vec<ClientGroup> {
     let mut groups: Vec<ClientGroup> = Vec::new();
     for client in tidegate_connect::clients() {
-        match groups.iter_mut().find(|group| group.language == client.language) {
+        match groups
+            .iter_mut()
+            .find(|group| group.language == client.language)
+        {
             Some(group) => group.clients.push(client),
-            None => groups.push(ClientGroup { language: &client.language, clients: vec![client] }),
+            None => groups.push(ClientGroup {
+                language: &client.language,
+                clients: vec![client],
+            }),
         }
     }
     groups

@@ -17,12 +17,17 @@ pub struct Moment {
 impl Moment {
     pub fn from_unix(unix: i64) -> Self {
         let at = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let iso = at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
+        let iso = at
+            .format(&time::format_description::well_known::Rfc3339)
+            .unwrap_or_default();
         Self { iso, at }
     }
 
     pub fn from_system(at: SystemTime) -> Self {
-        let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = at
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         Self::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
@@ -31,24 +36,34 @@ impl Moment {
     }
 
     pub fn day(&self) -> String {
-        self.at.format(format_description!("[day padding:none] [month repr:short] [year]")).unwrap_or_default()
+        self.at
+            .format(format_description!(
+                "[day padding:none] [month repr:short] [year]"
+            ))
+            .unwrap_or_default()
     }
 
     pub fn minute(&self) -> String {
         self.at
-            .format(format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC"))
+            .format(format_description!(
+                "[day padding:none] [month repr:short] [year], [hour]:[minute] UTC"
+            ))
             .unwrap_or_default()
     }
 
     pub fn short(&self) -> String {
         self.at
-            .format(format_description!("[day padding:none] [month repr:short], [hour]:[minute] UTC"))
+            .format(format_description!(
+                "[day padding:none] [month repr:short], [hour]:[minute] UTC"
+            ))
             .unwrap_or_default()
     }
 
     pub fn second(&self) -> String {
         self.at
-            .format(format_description!("[day padding:none] [month repr:short], [hour]:[minute]:[second]"))
+            .format(format_description!(
+                "[day padding:none] [month repr:short], [hour]:[minute]:[second]"
+            ))
             .unwrap_or_default()
     }
 }
@@ -58,7 +73,9 @@ pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
-        (0, 0, 0) if length.subsec_millis() != 0 && seconds < 10 => format!("{:.1} s", length.as_secs_f64()),
+        (0, 0, 0) if length.subsec_millis() != 0 && seconds < 10 => {
+            format!("{:.1} s", length.as_secs_f64())
+        }
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, m) if seconds.is_multiple_of(60) => format!("{m} min"),
         (0, 0, m) => format!("{m} min {} s", seconds % 60),
@@ -73,8 +90,14 @@ pub fn span(length: Duration) -> String {
 pub fn sentence(text: &str) -> String {
     let text = printable(text.trim());
     let mut chars = text.chars();
-    let Some(first) = chars.next() else { return String::new() };
-    let end = if text.ends_with(['.', '!', '?', ':']) { "" } else { "." };
+    let Some(first) = chars.next() else {
+        return String::new();
+    };
+    let end = if text.ends_with(['.', '!', '?', ':']) {
+        ""
+    } else {
+        "."
+    };
     format!("{}{}{end}", first.to_uppercase(), chars.as_str())
 }
 
@@ -137,7 +160,10 @@ mod tests {
 
     #[test]
     fn prose_sets_code_and_lets_no_markup_through() {
-        assert_eq!(Prose("a `b<c>` & d").to_string(), "a <code>b&lt;c&gt;</code> &amp; d");
+        assert_eq!(
+            Prose("a `b<c>` & d").to_string(),
+            "a <code>b&lt;c&gt;</code> &amp; d"
+        );
         assert_eq!(Prose("one ` tick").to_string(), "one ` tick");
         assert_eq!(Prose("<script>").to_string(), "&lt;script&gt;");
     }
@@ -152,8 +178,13 @@ mod tests {
     #[test]
     fn spans_read_well() {
         let s = Duration::from_secs;
-        let cases =
-            [(s(5), "5 s"), (s(300), "5 min"), (s(90), "1 min 30 s"), (s(3600), "1 h"), (s(86_400 * 3), "3 days")];
+        let cases = [
+            (s(5), "5 s"),
+            (s(300), "5 min"),
+            (s(90), "1 min 30 s"),
+            (s(3600), "1 h"),
+            (s(86_400 * 3), "3 days"),
+        ];
         for (length, words) in cases {
             assert_eq!(span(length), words);
         }
@@ -163,6 +194,9 @@ mod tests {
     #[test]
     fn moments_are_utc() {
         let moment = Moment::from_unix(1_795_376_042);
-        assert_eq!((moment.iso.as_str(), moment.day().as_str()), ("2026-11-22T19:34:02Z", "22 Nov 2026"));
+        assert_eq!(
+            (moment.iso.as_str(), moment.day().as_str()),
+            ("2026-11-22T19:34:02Z", "22 Nov 2026")
+        );
     }
 }

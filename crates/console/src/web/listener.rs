@@ -1,4 +1,5 @@
-//! The HTTPS listener: TCP, then TLS, then HTTP/1.1, each with its bound. One connection's trouble is never another's.
+//! The HTTPS listener: TCP, then TLS, then HTTP/1.1, each with its bound. One connection's trouble
+//! is never another's.
 
 use super::unproven::Unproven;
 use super::{Web, app};
@@ -33,7 +34,8 @@ pub struct WebListener {
 }
 
 impl WebListener {
-    /// The door must offer `http/1.1` by ALPN and nothing of MySQL. `handshakes` are shared with the database's port.
+    /// The door must offer `http/1.1` by ALPN and nothing of MySQL. `handshakes` are shared with
+    /// the database's port.
     pub fn new(web: Web, door: WebDoor, handshakes: Handshakes) -> Self {
         let admission = Admission::new(AdmissionLimits {
             per_source: limits::WEB_UNPROVEN_PER_SOURCE,
@@ -42,7 +44,13 @@ impl WebListener {
             late_max: 1,
         });
         let proven = Arc::new(Semaphore::new(limits::WEB_CONNECTIONS_MAX));
-        Self { app: app(web), door, admission, handshakes, proven }
+        Self {
+            app: app(web),
+            door,
+            admission,
+            handshakes,
+            proven,
+        }
     }
 
     /// Until `stop`; then open requests have a moment to end.
@@ -84,12 +92,19 @@ impl WebListener {
         }
     }
 
-    async fn admitted(self, tcp: TcpStream, peer: SocketAddr, place: Place, stop: CancellationToken) {
+    async fn admitted(
+        self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        place: Place,
+        stop: CancellationToken,
+    ) {
         let _ = tcp.set_nodelay(true);
         let mut turns = Turns::new(self.handshakes.clone(), *place.path(), place.is_known());
         let unproven = Unproven::new(place, self.proven.clone());
         let over = tokio::time::Instant::now() + limits::WEB_UNPROVEN_LIFE;
-        let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp, &mut turns)).await {
+        let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp, &mut turns)).await
+        {
             Ok(Ok(Some(tls))) => tls,
             Ok(Ok(None)) => return tracing::debug!(%peer, "console: a CA's validator was answered"),
             Ok(Err(error)) => return tracing::debug!(%peer, %error, "console: no TLS"),
@@ -103,7 +118,9 @@ impl WebListener {
             app.call(request)
         });
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(limits::WEB_HEAD_MAX).max_headers(limits::WEB_HEADERS_MAX);
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits::WEB_HEAD_MAX)
+            .max_headers(limits::WEB_HEADERS_MAX);
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(tls), service));
         let over = async {
             tokio::time::sleep_until(over).await;

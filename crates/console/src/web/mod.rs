@@ -1,4 +1,5 @@
-//! The console over HTTPS: pages at `/`, the API at `/v1/`, one listener. Never MySQL, and never HTTP without TLS.
+//! The console over HTTPS: pages at `/`, the API at `/v1/`, one listener. Never MySQL, and never
+//! HTTP without TLS.
 
 mod headers;
 mod listener;
@@ -37,18 +38,32 @@ pub struct Web {
 impl Web {
     /// `attempts_per_minute`: sign-ins, and wrong keys, of one source.
     pub fn new(api: Api, attempts_per_minute: u32) -> Self {
-        let per_source = || Arc::new(Buckets::new(attempts_per_minute, limits::ATTEMPTS_WITHIN, limits::SOURCES_MAX));
+        let per_source = || {
+            Arc::new(Buckets::new(
+                attempts_per_minute,
+                limits::ATTEMPTS_WITHIN,
+                limits::SOURCES_MAX,
+            ))
+        };
         let (size, fills_in) = limits::REQUESTS_PER_KEY;
         let quotas = Arc::new(Buckets::new(size, fills_in, limits::KEYS_COUNTED_MAX));
         let needs = Arc::new(Needs::of(&routes::description()));
-        Self { api, needs, attempts: per_source(), wrong_keys: per_source(), quotas }
+        Self {
+            api,
+            needs,
+            attempts: per_source(),
+            wrong_keys: per_source(),
+            quotas,
+        }
     }
 }
 
 /// Everything that the HTTPS listener serves.
 pub fn app(web: Web) -> Router {
     let v1 = routes::keyed(&web);
-    pages::router(web).layer(from_fn_with_state(v1, dispatch)).layer(from_fn(headers::secure))
+    pages::router(web)
+        .layer(from_fn_with_state(v1, dispatch))
+        .layer(from_fn(headers::secure))
 }
 
 /// Beside the pages and not among them: neither's fallback, layers or credential reach the other.

@@ -20,7 +20,10 @@ enum Held {
 
 impl Unproven {
     pub fn new(place: Place, proven: Arc<Semaphore>) -> Self {
-        Self { held: Arc::new(Mutex::new(Held::Unproven(place))), proven }
+        Self {
+            held: Arc::new(Mutex::new(Held::Unproven(place))),
+            proven,
+        }
     }
 
     /// The connection stays among the unproven while all places of the others are taken.
@@ -28,14 +31,18 @@ impl Unproven {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Held::Unproven(_) = *held
             && let Ok(place) = Arc::clone(&self.proven).try_acquire_owned()
-            && let Held::Unproven(place) = std::mem::replace(&mut *held, Held::Proven { _place: place })
+            && let Held::Unproven(place) =
+                std::mem::replace(&mut *held, Held::Proven { _place: place })
         {
             place.prove();
         }
     }
 
     pub fn is_proven(&self) -> bool {
-        matches!(*self.held.lock().unwrap_or_else(PoisonError::into_inner), Held::Proven { .. })
+        matches!(
+            *self.held.lock().unwrap_or_else(PoisonError::into_inner),
+            Held::Proven { .. }
+        )
     }
 }
 
@@ -54,9 +61,19 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back_by_the_first_proof_and_only_if_there_is_another() {
-        let admission = Admission::new(AdmissionLimits { per_source: 4, total: 8, memory: 1 << 20, late_max: 1 });
+        let admission = Admission::new(AdmissionLimits {
+            per_source: 4,
+            total: 8,
+            memory: 1 << 20,
+            late_max: 1,
+        });
         let proven = Arc::new(Semaphore::new(1));
-        let connection = || Unproven::new(admission.admit("203.0.113.9".parse().unwrap(), 1).unwrap(), proven.clone());
+        let connection = || {
+            Unproven::new(
+                admission.admit("203.0.113.9".parse().unwrap(), 1).unwrap(),
+                proven.clone(),
+            )
+        };
         let (one, two) = (connection(), connection());
         let mut extensions = Extensions::new();
         extensions.insert(one.clone());

@@ -1,6 +1,8 @@
-//! Operators, links, web sessions and API keys in the store. Only hashes of tokens come in here, never a token.
+//! Operators, links, web sessions and API keys in the store. Only hashes of tokens come in here,
+//! never a token.
 //!
-//! Look-ups are answered from memory ([`crate::credentials`]), so that made-up tokens never reach the disk.
+//! Look-ups are answered from memory ([`crate::credentials`]), so that made-up tokens never reach
+//! the disk.
 
 use super::sqlite::SqliteStore;
 use super::writer::Change;
@@ -78,7 +80,8 @@ pub trait AccessStore {
     fn saw_key(&self, id: String, now: i64) -> BoxFuture<'_, StoreResult<()>>;
     fn remove_key(&self, id: String) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// API keys that got the scope `all` when the store was opened, since keys had no scopes before.
+    /// API keys that got the scope `all` when the store was opened, since keys had no scopes
+    /// before.
     fn keys_widened(&self) -> u64;
 }
 
@@ -86,7 +89,9 @@ impl AccessStore for SqliteStore {
     fn ensure_operator(&self, name: &str, now: i64) -> BoxFuture<'_, StoreResult<()>> {
         let name = name.to_owned();
         Box::pin(async move {
-            let there = sqlx::query("SELECT 1 FROM operators WHERE name = ?").bind(&name).fetch_optional(&self.reads);
+            let there = sqlx::query("SELECT 1 FROM operators WHERE name = ?")
+                .bind(&name)
+                .fetch_optional(&self.reads);
             match there.await? {
                 // A start on a full disk writes nothing.
                 Some(_) => Ok(()),
@@ -98,10 +103,15 @@ impl AccessStore for SqliteStore {
     fn load_access(&self) -> BoxFuture<'_, StoreResult<AccessRows>> {
         Box::pin(async move {
             let mut tx = self.reads.begin().await?;
-            let links = sqlx::query("SELECT * FROM sign_in_links").fetch_all(&mut *tx).await?;
-            let sql = "SELECT s.*, o.name FROM web_sessions s JOIN operators o ON o.id = s.operator";
+            let links = sqlx::query("SELECT * FROM sign_in_links")
+                .fetch_all(&mut *tx)
+                .await?;
+            let sql =
+                "SELECT s.*, o.name FROM web_sessions s JOIN operators o ON o.id = s.operator";
             let sessions = sqlx::query(sql).fetch_all(&mut *tx).await?;
-            let keys = sqlx::query("SELECT * FROM api_keys").fetch_all(&mut *tx).await?;
+            let keys = sqlx::query("SELECT * FROM api_keys")
+                .fetch_all(&mut *tx)
+                .await?;
             Ok(AccessRows {
                 links: links.iter().map(link_row).collect::<Result<_, _>>()?,
                 sessions: sessions.iter().map(session_row).collect::<Result<_, _>>()?,
@@ -111,7 +121,11 @@ impl AccessStore for SqliteStore {
     }
 
     fn add_link(&self, link: LinkRow, operator: &str, now: i64) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(self.writer.write(AddLink { link, operator: operator.to_owned(), now }))
+        Box::pin(self.writer.write(AddLink {
+            link,
+            operator: operator.to_owned(),
+            now,
+        }))
     }
 
     fn redeem(
@@ -121,7 +135,12 @@ impl AccessStore for SqliteStore {
         now: i64,
         life: WebSessionLife,
     ) -> BoxFuture<'_, StoreResult<Option<String>>> {
-        Box::pin(self.writer.write(RedeemLink { link, session, now, life }))
+        Box::pin(self.writer.write(RedeemLink {
+            link,
+            session,
+            now,
+            life,
+        }))
     }
 
     fn saw_web_session(&self, hash: Hash, now: i64) -> BoxFuture<'_, StoreResult<()>> {
@@ -159,7 +178,11 @@ impl Change for EnsureOperator {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let sql = "INSERT INTO operators (name, created_unix) VALUES (?, ?) ON CONFLICT (name) DO NOTHING";
-        sqlx::query(sql).bind(&self.name).bind(self.now).execute(db).await?;
+        sqlx::query(sql)
+            .bind(&self.name)
+            .bind(self.now)
+            .execute(db)
+            .await?;
         Ok(())
     }
 }
@@ -174,13 +197,21 @@ impl Change for AddLink {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        sqlx::query("DELETE FROM sign_in_links WHERE expires_unix <= ?").bind(self.now).execute(&mut *db).await?;
+        sqlx::query("DELETE FROM sign_in_links WHERE expires_unix <= ?")
+            .bind(self.now)
+            .execute(&mut *db)
+            .await?;
         let sql = "DELETE FROM sign_in_links WHERE hash NOT IN \
                    (SELECT hash FROM sign_in_links ORDER BY expires_unix DESC, rowid DESC LIMIT ?)";
-        sqlx::query(sql).bind(limits::LINKS_MAX - 1).execute(&mut *db).await?;
-        let sql =
-            "INSERT INTO sign_in_links (hash, operator, expires_unix) SELECT ?, id, ? FROM operators WHERE name = ?";
-        let insert = sqlx::query(sql).bind(&self.link.hash[..]).bind(self.link.expires_unix).bind(&self.operator);
+        sqlx::query(sql)
+            .bind(limits::LINKS_MAX - 1)
+            .execute(&mut *db)
+            .await?;
+        let sql = "INSERT INTO sign_in_links (hash, operator, expires_unix) SELECT ?, id, ? FROM operators WHERE name = ?";
+        let insert = sqlx::query(sql)
+            .bind(&self.link.hash[..])
+            .bind(self.link.expires_unix)
+            .bind(&self.operator);
         match insert.execute(db).await?.rows_affected() {
             1 => Ok(()),
             _ => Err(StoreError::NoOperator),
@@ -199,21 +230,38 @@ impl Change for RedeemLink {
     type Out = Option<String>;
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<Option<String>> {
-        let sql = "DELETE FROM sign_in_links WHERE hash = ? AND expires_unix > ? RETURNING operator";
-        let redeemed = sqlx::query(sql).bind(&self.link[..]).bind(self.now).fetch_optional(&mut *db).await?;
+        let sql =
+            "DELETE FROM sign_in_links WHERE hash = ? AND expires_unix > ? RETURNING operator";
+        let redeemed = sqlx::query(sql)
+            .bind(&self.link[..])
+            .bind(self.now)
+            .fetch_optional(&mut *db)
+            .await?;
         let Some(row) = redeemed else { return Ok(None) };
         let operator: i64 = row.try_get("operator")?;
         forget_old_sessions(db, self.now, self.life).await?;
         let sql = "INSERT INTO web_sessions (hash, operator, created_unix, seen_unix) VALUES (?, ?, ?, ?)";
-        let insert = sqlx::query(sql).bind(&self.session[..]).bind(operator).bind(self.now).bind(self.now);
+        let insert = sqlx::query(sql)
+            .bind(&self.session[..])
+            .bind(operator)
+            .bind(self.now)
+            .bind(self.now);
         insert.execute(&mut *db).await?;
-        let name = sqlx::query("SELECT name FROM operators WHERE id = ?").bind(operator).fetch_one(db).await?;
+        let name = sqlx::query("SELECT name FROM operators WHERE id = ?")
+            .bind(operator)
+            .fetch_one(db)
+            .await?;
         Ok(Some(name.try_get("name")?))
     }
 }
 
-async fn forget_old_sessions(db: &mut SqliteConnection, now: i64, life: WebSessionLife) -> StoreResult<()> {
-    let ago = |life: Duration| now.saturating_sub(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
+async fn forget_old_sessions(
+    db: &mut SqliteConnection,
+    now: i64,
+    life: WebSessionLife,
+) -> StoreResult<()> {
+    let ago =
+        |life: Duration| now.saturating_sub(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
     sqlx::query("DELETE FROM web_sessions WHERE seen_unix <= ? OR created_unix <= ?")
         .bind(ago(life.idle))
         .bind(ago(life.most))
@@ -221,7 +269,10 @@ async fn forget_old_sessions(db: &mut SqliteConnection, now: i64, life: WebSessi
         .await?;
     let sql = "DELETE FROM web_sessions WHERE hash NOT IN \
                (SELECT hash FROM web_sessions ORDER BY seen_unix DESC, rowid DESC LIMIT ?)";
-    sqlx::query(sql).bind(limits::WEB_SESSIONS_MAX - 1).execute(db).await?;
+    sqlx::query(sql)
+        .bind(limits::WEB_SESSIONS_MAX - 1)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -235,7 +286,11 @@ impl Change for SawWebSession {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let sql = "UPDATE web_sessions SET seen_unix = ? WHERE hash = ?";
-        sqlx::query(sql).bind(self.now).bind(&self.hash[..]).execute(db).await?;
+        sqlx::query(sql)
+            .bind(self.now)
+            .bind(&self.hash[..])
+            .execute(db)
+            .await?;
         Ok(())
     }
 }
@@ -246,7 +301,10 @@ impl Change for EndWebSession {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        sqlx::query("DELETE FROM web_sessions WHERE hash = ?").bind(&self.0[..]).execute(db).await?;
+        sqlx::query("DELETE FROM web_sessions WHERE hash = ?")
+            .bind(&self.0[..])
+            .execute(db)
+            .await?;
         Ok(())
     }
 }
@@ -289,7 +347,11 @@ impl Change for SawKey {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        sqlx::query("UPDATE api_keys SET used_unix = ? WHERE id = ?").bind(self.now).bind(&self.id).execute(db).await?;
+        sqlx::query("UPDATE api_keys SET used_unix = ? WHERE id = ?")
+            .bind(self.now)
+            .bind(&self.id)
+            .execute(db)
+            .await?;
         Ok(())
     }
 }
@@ -300,18 +362,25 @@ impl Change for RemoveKey {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        sqlx::query("DELETE FROM api_keys WHERE id = ?").bind(&self.0).execute(db).await?;
+        sqlx::query("DELETE FROM api_keys WHERE id = ?")
+            .bind(&self.0)
+            .execute(db)
+            .await?;
         Ok(())
     }
 }
 
 fn hash_of(row: &SqliteRow) -> StoreResult<Hash> {
     let bytes: Vec<u8> = row.try_get("hash")?;
-    Hash::try_from(bytes).map_err(|_| StoreError::Failed("a hash in the store is not 32 bytes".to_owned()))
+    Hash::try_from(bytes)
+        .map_err(|_| StoreError::Failed("a hash in the store is not 32 bytes".to_owned()))
 }
 
 fn link_row(row: &SqliteRow) -> StoreResult<LinkRow> {
-    Ok(LinkRow { hash: hash_of(row)?, expires_unix: row.try_get("expires_unix")? })
+    Ok(LinkRow {
+        hash: hash_of(row)?,
+        expires_unix: row.try_get("expires_unix")?,
+    })
 }
 
 fn session_row(row: &SqliteRow) -> StoreResult<WebSessionRow> {

@@ -1,4 +1,5 @@
-//! The copy of each cluster's accounts: one block per cluster in parts, as [`Accounts`] has it in memory.
+//! The copy of each cluster's accounts: one block per cluster in parts, as [`Accounts`] has it in
+//! memory.
 
 use super::codec::to_i64;
 use super::{StoreError, StoreResult};
@@ -7,8 +8,8 @@ use sqlx::{Row, SqliteConnection};
 use tidegate_model::limits::BOOK_BYTES_MAX;
 use tidegate_model::{AccountBook, Accounts, ClusterId, RunEpoch};
 
-/// Bytes of one part of a block. A part is copied on its way into the store and out of it; a whole block would be
-/// copied whole.
+/// Bytes of one part of a block. A part is copied on its way into the store and out of it; a whole
+/// block would be copied whole.
 const PART: usize = 64 << 10;
 
 /// The book of a cluster; empty and incomplete if it has none.
@@ -16,15 +17,35 @@ pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<
     let cluster = to_i64(id.0);
     let sql = "SELECT accounts_run, accounts_complete, \
                (SELECT SUM(LENGTH(accounts)) FROM books WHERE cluster = id) AS size FROM clusters WHERE id = ?";
-    let Some(row) = sqlx::query(sql).bind(cluster).fetch_optional(&mut *db).await? else {
-        return Ok(AccountBook { accounts: Accounts::unknown(), run: RunEpoch(0), read_began: None });
+    let Some(row) = sqlx::query(sql)
+        .bind(cluster)
+        .fetch_optional(&mut *db)
+        .await?
+    else {
+        return Ok(AccountBook {
+            accounts: Accounts::unknown(),
+            run: RunEpoch(0),
+            read_began: None,
+        });
     };
     let run = RunEpoch(row.try_get::<i64, _>("accounts_run")?.unsigned_abs());
     // A column of another type is damage too.
-    let corrupt = || StoreError::Corrupt { cluster, what: "its copy of the accounts is damaged".to_owned() };
-    let complete = row.try_get::<i64, _>("accounts_complete").map_err(|_| corrupt())? != 0;
-    let size = row.try_get::<Option<i64>, _>("size").map_err(|_| corrupt())?.unwrap_or(0);
-    let size = usize::try_from(size).ok().filter(|size| *size <= BOOK_BYTES_MAX).ok_or_else(corrupt)?;
+    let corrupt = || StoreError::Corrupt {
+        cluster,
+        what: "its copy of the accounts is damaged".to_owned(),
+    };
+    let complete = row
+        .try_get::<i64, _>("accounts_complete")
+        .map_err(|_| corrupt())?
+        != 0;
+    let size = row
+        .try_get::<Option<i64>, _>("size")
+        .map_err(|_| corrupt())?
+        .unwrap_or(0);
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|size| *size <= BOOK_BYTES_MAX)
+        .ok_or_else(corrupt)?;
     // Not grown later: that would leave copies of hashes behind.
     let mut bytes = Vec::with_capacity(size);
     let sql = "SELECT accounts FROM books WHERE cluster = ? ORDER BY part";
@@ -37,21 +58,47 @@ pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<
         bytes.extend_from_slice(part);
     }
     let accounts = Accounts::from_bytes(bytes, complete).map_err(|_| corrupt())?;
-    Ok(AccountBook { accounts, run, read_began: None })
+    Ok(AccountBook {
+        accounts,
+        run,
+        read_began: None,
+    })
 }
 
 /// Replaces the book of a cluster. Parts that are the same are not written.
-pub async fn write_book(db: &mut SqliteConnection, id: ClusterId, book: &AccountBook) -> StoreResult<()> {
+pub async fn write_book(
+    db: &mut SqliteConnection,
+    id: ClusterId,
+    book: &AccountBook,
+) -> StoreResult<()> {
     let parts = book.accounts.as_bytes().chunks(PART);
     let sql = "DELETE FROM books WHERE cluster = ? AND part >= ?";
-    sqlx::query(sql).bind(to_i64(id.0)).bind(to_i64(parts.len() as u64)).execute(&mut *db).await?;
+    sqlx::query(sql)
+        .bind(to_i64(id.0))
+        .bind(to_i64(parts.len() as u64))
+        .execute(&mut *db)
+        .await?;
     for (part, bytes) in (0i64..).zip(parts) {
         let sql = "INSERT INTO books (cluster, part, accounts) VALUES (?, ?, ?) ON CONFLICT (cluster, part) \
                    DO UPDATE SET accounts = excluded.accounts WHERE accounts IS NOT excluded.accounts";
-        sqlx::query(sql).bind(to_i64(id.0)).bind(part).bind(bytes).execute(&mut *db).await?;
+        sqlx::query(sql)
+            .bind(to_i64(id.0))
+            .bind(part)
+            .bind(bytes)
+            .execute(&mut *db)
+            .await?;
     }
     let sql = "UPDATE clusters SET accounts_run = ?, accounts_complete = ? WHERE id = ?";
     let complete = i64::from(book.accounts.is_complete());
-    let done = sqlx::query(sql).bind(to_i64(book.run.0)).bind(complete).bind(to_i64(id.0)).execute(&mut *db).await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Unknown(id)) }
+    let done = sqlx::query(sql)
+        .bind(to_i64(book.run.0))
+        .bind(complete)
+        .bind(to_i64(id.0))
+        .execute(&mut *db)
+        .await?;
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Unknown(id))
+    }
 }

@@ -19,7 +19,11 @@ impl Change for ReserveCluster {
     type Out = ClusterRow;
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<ClusterRow> {
-        let Self { wanted, uids, strays } = self;
+        let Self {
+            wanted,
+            uids,
+            strays,
+        } = self;
         if is_taken(db, "name_taken", wanted.name.as_str()).await? {
             return Err(StoreError::NameTaken(wanted.name.clone()));
         }
@@ -56,12 +60,20 @@ impl Change for ReserveCluster {
 }
 
 /// `column` is a name of ours, never input.
-async fn is_taken(db: &mut SqliteConnection, column: &'static str, value: &str) -> StoreResult<bool> {
+async fn is_taken(
+    db: &mut SqliteConnection,
+    column: &'static str,
+    value: &str,
+) -> StoreResult<bool> {
     let sql = match column {
         "prefix" => "SELECT COUNT(*) AS n FROM clusters WHERE prefix = ?",
         _ => "SELECT COUNT(*) AS n FROM clusters WHERE name_taken = ?",
     };
-    let taken: i64 = sqlx::query(sql).bind(value).fetch_one(db).await?.try_get("n")?;
+    let taken: i64 = sqlx::query(sql)
+        .bind(value)
+        .fetch_one(db)
+        .await?
+        .try_get("n")?;
     Ok(taken > 0)
 }
 
@@ -79,7 +91,14 @@ impl Change for PublishCluster {
             write_book(db, id, &self.seed).await?;
         }
         let sql = "UPDATE clusters SET phase = 'live' WHERE id = ? AND phase = 'creating'";
-        touched(sqlx::query(sql).bind(to_i64(id.0)).execute(&mut *db).await?.rows_affected(), id)?;
+        touched(
+            sqlx::query(sql)
+                .bind(to_i64(id.0))
+                .execute(&mut *db)
+                .await?
+                .rows_affected(),
+            id,
+        )?;
         read_one(db, id).await
     }
 }
@@ -127,7 +146,14 @@ impl Change for BeginDelete {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND phase <> 'gone'";
-        touched(sqlx::query(sql).bind(to_i64(self.0.0)).execute(db).await?.rows_affected(), self.0)
+        touched(
+            sqlx::query(sql)
+                .bind(to_i64(self.0.0))
+                .execute(db)
+                .await?
+                .rows_affected(),
+            self.0,
+        )
     }
 }
 
@@ -142,7 +168,10 @@ impl Change for BuryCluster {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let cluster = to_i64(self.0.0);
-        sqlx::query("DELETE FROM books WHERE cluster = ?").bind(cluster).execute(&mut *db).await?;
+        sqlx::query("DELETE FROM books WHERE cluster = ?")
+            .bind(cluster)
+            .execute(&mut *db)
+            .await?;
         let sql = "UPDATE clusters SET phase = 'gone', name_taken = NULL, uid = NULL, awake = 0 WHERE id = ?";
         sqlx::query(sql).bind(cluster).execute(db).await?;
         Ok(())

@@ -33,25 +33,39 @@ pub async fn sqlite(pool: &SqlitePool) -> StoreResult<Migrated> {
 /// As far as this version, for tests of what follows.
 pub async fn to_version(pool: &SqlitePool, last: i64) -> StoreResult<Migrated> {
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)").execute(&mut *tx).await?;
-    let row =
-        sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM schema_version").fetch_one(&mut *tx).await?;
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+        .execute(&mut *tx)
+        .await?;
+    let row = sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM schema_version")
+        .fetch_one(&mut *tx)
+        .await?;
     let found: i64 = row.try_get("version")?;
     let known = i64::try_from(SQLITE.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(StoreError::Newer { found, known });
     }
-    for (version, sql) in (1i64..).zip(SQLITE).filter(|(version, _)| *version > found && *version <= last) {
+    for (version, sql) in (1i64..)
+        .zip(SQLITE)
+        .filter(|(version, _)| *version > found && *version <= last)
+    {
         sqlx::raw_sql(*sql).execute(&mut *tx).await?;
         if version == BEFORE_BOOKS + 1 {
             accounts_to_books(&mut tx).await?;
         }
-        sqlx::query("INSERT INTO schema_version (version) VALUES (?)").bind(version).execute(&mut *tx).await?;
+        sqlx::query("INSERT INTO schema_version (version) VALUES (?)")
+            .bind(version)
+            .execute(&mut *tx)
+            .await?;
     }
     let keys_widened = match found < KEY_SCOPES && KEY_SCOPES <= last {
-        true => sqlx::query("SELECT COUNT(*) AS n FROM api_keys").fetch_one(&mut *tx).await?.try_get::<i64, _>("n")?,
+        true => sqlx::query("SELECT COUNT(*) AS n FROM api_keys")
+            .fetch_one(&mut *tx)
+            .await?
+            .try_get::<i64, _>("n")?,
         false => 0,
     };
     tx.commit().await?;
-    Ok(Migrated { keys_widened: keys_widened.unsigned_abs() })
+    Ok(Migrated {
+        keys_widened: keys_widened.unsigned_abs(),
+    })
 }

@@ -5,7 +5,9 @@ use super::{StoreError, StoreResult};
 use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
 use tidegate_model::limits::BOOK_BYTES_MAX;
-use tidegate_model::{Account, AccountBook, AccountsBuilder, ClusterId, Requirement, RunEpoch, Unsupported, Verifier};
+use tidegate_model::{
+    Account, AccountBook, AccountsBuilder, ClusterId, Requirement, RunEpoch, Unsupported, Verifier,
+};
 
 /// A verifier as those rows have it, in JSON.
 #[derive(Deserialize)]
@@ -19,23 +21,38 @@ enum Stored {
 }
 
 pub async fn accounts_to_books(db: &mut SqliteConnection) -> StoreResult<()> {
-    let clusters = sqlx::query("SELECT DISTINCT cluster, accounts_run FROM accounts JOIN clusters ON id = cluster")
-        .fetch_all(&mut *db)
-        .await?;
+    let clusters = sqlx::query(
+        "SELECT DISTINCT cluster, accounts_run FROM accounts JOIN clusters ON id = cluster",
+    )
+    .fetch_all(&mut *db)
+    .await?;
     for cluster in clusters {
-        let (id, run): (i64, i64) = (cluster.try_get("cluster")?, cluster.try_get("accounts_run")?);
+        let (id, run): (i64, i64) = (
+            cluster.try_get("cluster")?,
+            cluster.try_get("accounts_run")?,
+        );
         let sql = "SELECT user, host, verifiers, locked FROM accounts WHERE cluster = ? ORDER BY position";
         let rows = sqlx::query(sql).bind(id).fetch_all(&mut *db).await?;
         let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
         for row in &rows {
-            // A row that can't be read makes the book incomplete; it must not keep the server from starting.
+            // A row that can't be read makes the book incomplete; it must not keep the server from
+            // starting.
             match account(row) {
                 Ok(account) => drop(builder.push(&account)),
                 Err(_) => builder.set_incomplete(),
             }
         }
         let (id, run) = (ClusterId(id.unsigned_abs()), RunEpoch(run.unsigned_abs()));
-        write_book(db, id, &AccountBook { accounts: builder.finish(), run, read_began: None }).await?;
+        write_book(
+            db,
+            id,
+            &AccountBook {
+                accounts: builder.finish(),
+                run,
+                read_began: None,
+            },
+        )
+        .await?;
     }
     sqlx::raw_sql("DROP TABLE accounts").execute(db).await?;
     Ok(())
@@ -44,7 +61,10 @@ pub async fn accounts_to_books(db: &mut SqliteConnection) -> StoreResult<()> {
 fn account(row: &sqlx::sqlite::SqliteRow) -> StoreResult<Account> {
     let text: String = row.try_get("verifiers")?;
     // The parser's message may quote a hash, so it is not passed on.
-    let unreadable = || StoreError::Corrupt { cluster: 0, what: "verifiers are not readable".to_owned() };
+    let unreadable = || StoreError::Corrupt {
+        cluster: 0,
+        what: "verifiers are not readable".to_owned(),
+    };
     let stored: Vec<Stored> = serde_json::from_str(&text).map_err(|_| unreadable())?;
     let verifier = |stored: &Stored| match stored {
         Stored::Native(text) => unhex(text).map(Verifier::Native),
@@ -82,21 +102,30 @@ mod tests {
     async fn accounts_of_an_older_store_come_along_and_a_broken_one_makes_its_book_incomplete() {
         let tmp = tempfile::tempdir().unwrap();
         let file = tmp.path().join("store.sqlite");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(&file)
+            .create_if_missing(true);
         let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-        migrate::to_version(&pool, migrate::BEFORE_BOOKS).await.unwrap();
+        migrate::to_version(&pool, migrate::BEFORE_BOOKS)
+            .await
+            .unwrap();
         let hash = "a7".repeat(20);
         for sql in [
             "INSERT INTO clusters (id, name, prefix, created_unix, connections_max, sleep_after_ms, \
              transaction_idle_max_ms, phase, accounts_run) VALUES (1, 'a', 'abcdefghjkmn', 0, 1, 1, 1, 'live', 3)",
             "INSERT INTO clusters (id, name, prefix, created_unix, connections_max, sleep_after_ms, \
              transaction_idle_max_ms, phase) VALUES (2, 'b', 'abcdefghjkmp', 0, 1, 1, 1, 'live')",
-            &format!(r#"INSERT INTO accounts VALUES (1, 0, 'root', '%', '[{{"native":"{hash}"}},"empty"]', 0)"#),
+            &format!(
+                r#"INSERT INTO accounts VALUES (1, 0, 'root', '%', '[{{"native":"{hash}"}},"empty"]', 0)"#
+            ),
             r#"INSERT INTO accounts VALUES (1, 1, 'odd', '10.%', '[{"unsupported":"ed25519"}]', 1)"#,
             "INSERT INTO accounts VALUES (2, 0, 'root', '%', 'no json', 0)",
             r#"INSERT INTO accounts VALUES (2, 1, 'app', '%', '["empty"]', 0)"#,
         ] {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
+                .execute(&pool)
+                .await
+                .unwrap();
         }
         pool.close().await;
 
@@ -105,11 +134,23 @@ mod tests {
         assert!(book.accounts.is_complete());
         assert_eq!(book.run, RunEpoch(3));
         let accounts: Vec<Account> = book.accounts.iter().collect();
-        assert_eq!(accounts[0].verifiers, [Verifier::Native([0xa7; 20]), Verifier::Empty]);
-        assert_eq!((accounts[1].host.as_str(), accounts[1].locked), ("10.%", true));
-        assert_eq!(accounts[1].verifiers, [Verifier::Unsupported(Unsupported::Ed25519)]);
+        assert_eq!(
+            accounts[0].verifiers,
+            [Verifier::Native([0xa7; 20]), Verifier::Empty]
+        );
+        assert_eq!(
+            (accounts[1].host.as_str(), accounts[1].locked),
+            ("10.%", true)
+        );
+        assert_eq!(
+            accounts[1].verifiers,
+            [Verifier::Unsupported(Unsupported::Ed25519)]
+        );
         let other = store.book(ClusterId(2)).await.unwrap();
         assert!(!other.accounts.is_complete());
-        assert_eq!(other.accounts.iter().map(|a| a.user).collect::<Vec<_>>(), ["app"]);
+        assert_eq!(
+            other.accounts.iter().map(|a| a.user).collect::<Vec<_>>(),
+            ["app"]
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! What must survive the server: clusters, the runs of their engines, the copy of their accounts, and who may use
-//! console and API. Never a password or a token, and never anything about a session of a cluster.
+//! What must survive the server: clusters, the runs of their engines, the copy of their accounts,
+//! and who may use console and API. Never a password or a token, and never anything about a session
+//! of a cluster.
 //!
-//! One trait, so that a MySQL-compatible database can stand behind it when several gateways share their facts.
+//! One trait, so that a MySQL-compatible database can stand behind it when several gateways share
+//! their facts.
 
 mod access;
 mod books;
@@ -22,7 +24,9 @@ pub use uids::UidStore;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
+use tidegate_model::{
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch,
+};
 
 /// How far a cluster has come. Only `Live` ones are ever shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +68,8 @@ pub struct Reservation {
     pub limits: ClusterLimits,
 }
 
-/// What may not be given out although no row holds it: directories that lie about from an older store.
+/// What may not be given out although no row holds it: directories that lie about from an older
+/// store.
 #[derive(Debug, Clone, Default)]
 pub struct Strays {
     /// The highest number that a directory carries.
@@ -109,11 +114,12 @@ pub type StoreResult<T> = Result<T, StoreError>;
 
 /// Every method is durable when it returns.
 pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
-    /// Everything that is not a tombstone, without the accounts. A row that can't be read is left out and logged: one
-    /// cluster's damage must not keep the others from starting.
+    /// Everything that is not a tombstone, without the accounts. A row that can't be read is left
+    /// out and logged: one cluster's damage must not keep the others from starting.
     fn load(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterRow>>>;
 
-    /// Gives out number, name, prefix and (from `uids`, if any) the system user, in phase `Creating`.
+    /// Gives out number, name, prefix and (from `uids`, if any) the system user, in phase
+    /// `Creating`.
     fn reserve<'a>(
         &'a self,
         wanted: &'a Reservation,
@@ -122,7 +128,11 @@ pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
     ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
     /// `Creating` becomes `Live`, with its first accounts unless a run has read some already.
-    fn publish<'a>(&'a self, id: ClusterId, seed: &'a AccountBook) -> BoxFuture<'a, StoreResult<ClusterRow>>;
+    fn publish<'a>(
+        &'a self,
+        id: ClusterId,
+        seed: &'a AccountBook,
+    ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
     /// What a live cluster may use from now on.
     fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>>;
@@ -136,15 +146,25 @@ pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
     /// Counts the run up and notes that the engine may be running. Waits while the disk is full.
     fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<RunEpoch>>;
 
-    /// The accounts as read last in that run, and the note that it ended cleanly; both or neither. Waits while the disk
-    /// is full.
-    fn end_run(&self, id: ClusterId, run: RunEpoch, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>>;
+    /// The accounts as read last in that run, and the note that it ended cleanly; both or neither.
+    /// Waits while the disk is full.
+    fn end_run(
+        &self,
+        id: ClusterId,
+        run: RunEpoch,
+        book: Arc<AccountBook>,
+    ) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// The copy of a cluster's accounts; empty and incomplete if there is none, also of a cluster that does not exist.
+    /// The copy of a cluster's accounts; empty and incomplete if there is none, also of a cluster
+    /// that does not exist.
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>>;
 
     /// Waits while the disk is full.
-    fn save_accounts(&self, id: ClusterId, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>>;
+    fn save_accounts(
+        &self,
+        id: ClusterId,
+        book: Arc<AccountBook>,
+    ) -> BoxFuture<'_, StoreResult<()>>;
 
     /// Whether a change waits for room on the disk.
     fn is_disk_full(&self) -> bool;

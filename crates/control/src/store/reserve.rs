@@ -1,5 +1,5 @@
-//! Reserve file of the store: room on the disk that is given up when the disk is full, so that clusters that fall
-//! asleep can still be recorded.
+//! Reserve file of the store: room on the disk that is given up when the disk is full, so that
+//! clusters that fall asleep can still be recorded.
 
 use crate::limits::{RESERVE_BYTES, RESERVE_ROOM};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
@@ -18,7 +18,9 @@ pub struct Reserve {
 impl Reserve {
     /// Reserve beside the store's file. Nothing is written yet: see [`Reserve::restore`].
     pub fn beside(store: &Path) -> Self {
-        Self { file: store.with_extension("reserve") }
+        Self {
+            file: store.with_extension("reserve"),
+        }
     }
 
     /// Frees the room. False if there was none to free.
@@ -31,7 +33,8 @@ impl Reserve {
         std::fs::metadata(&self.file).is_ok_and(|meta| meta.len() >= RESERVE_BYTES)
     }
 
-    /// Makes the file, unless it is there or the disk has too little room. True if it is there afterwards.
+    /// Makes the file, unless it is there or the disk has too little room. True if it is there
+    /// afterwards.
     pub fn restore(&self) -> io::Result<bool> {
         if self.is_whole() {
             return Ok(true);
@@ -42,7 +45,12 @@ impl Reserve {
         if space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES + RESERVE_ROOM {
             return Ok(false);
         }
-        let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&self.file)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&self.file)?;
         let filled = fill(&file);
         if filled.is_err() {
             // A part would be taken for the whole.

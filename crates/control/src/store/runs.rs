@@ -21,7 +21,10 @@ impl Change for BeginRun {
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<RunEpoch> {
         let sql = "UPDATE clusters SET run = run + 1, awake = 1 WHERE id = ? AND phase IN ('creating', 'live') \
                    RETURNING run";
-        let row = sqlx::query(sql).bind(to_i64(self.0.0)).fetch_optional(db).await?;
+        let row = sqlx::query(sql)
+            .bind(to_i64(self.0.0))
+            .fetch_optional(db)
+            .await?;
         let run: i64 = row.ok_or(StoreError::Unknown(self.0))?.try_get("run")?;
         Ok(RunEpoch(run.unsigned_abs()))
     }
@@ -47,7 +50,11 @@ impl Change for EndRun {
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         // A later run that has begun meanwhile is not over.
         let sql = "UPDATE clusters SET awake = 0 WHERE id = ? AND run = ?";
-        let done = sqlx::query(sql).bind(to_i64(self.cluster.0)).bind(to_i64(self.run.0)).execute(&mut *db).await?;
+        let done = sqlx::query(sql)
+            .bind(to_i64(self.cluster.0))
+            .bind(to_i64(self.run.0))
+            .execute(&mut *db)
+            .await?;
         touched(done.rows_affected(), self.cluster)?;
         write_book(db, self.cluster, &self.book).await
     }

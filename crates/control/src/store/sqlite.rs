@@ -1,4 +1,5 @@
-//! The store in one SQLite file. Never used by two servers at once: the lock of the data directory sees to that.
+//! The store in one SQLite file. Never used by two servers at once: the lock of the data directory
+//! sees to that.
 
 use super::books::read_book;
 use super::changes::{BeginDelete, BuryCluster, PublishCluster, ReserveCluster, SetLimits};
@@ -8,7 +9,9 @@ use super::runs::{BeginRun, EndRun, SaveAccounts};
 use super::writer::{Writer, is_full};
 use super::{ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, Strays, migrate};
 use crate::limits;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -16,15 +19,19 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
+use tidegate_model::{
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch,
+};
 
-/// See [`Store`]. Readers have connections of their own (WAL), so none waits for a writer or makes one wait.
+/// See [`Store`]. Readers have connections of their own (WAL), so none waits for a writer or makes
+/// one wait.
 #[derive(Debug)]
 pub struct SqliteStore {
     pub(super) reads: SqlitePool,
     pub(super) writer: Writer,
     writes: SqlitePool,
-    /// API keys that got the scope `all` when the store was opened, since keys had no scopes before.
+    /// API keys that got the scope `all` when the store was opened, since keys had no scopes
+    /// before.
     pub(super) keys_widened: u64,
 }
 
@@ -35,7 +42,9 @@ impl SqliteStore {
         match Self::open_with(file, &reserve).await {
             // Opening writes a little, and a server that can't start can't free anything.
             Err(StoreError::Database(error)) if is_full(&error) && reserve.release() => {
-                tracing::warn!("the disk of the data directory is full; the store uses its reserve");
+                tracing::warn!(
+                    "the disk of the data directory is full; the store uses its reserve"
+                );
                 Self::open_with(file, &reserve).await
             }
             opened => opened,
@@ -43,7 +52,11 @@ impl SqliteStore {
     }
 
     async fn open_with(file: &Path, reserve: &Reserve) -> StoreResult<Self> {
-        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(file)?;
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
@@ -55,12 +68,23 @@ impl SqliteStore {
             .pragma("cache_size", "-512")
             // What is deleted (hashes of former passwords) is overwritten.
             .pragma("secure_delete", "ON");
-        let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(limits::STORE_WAIT);
+        let pool = |most| {
+            SqlitePoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(limits::STORE_WAIT)
+        };
         let writes = pool(1).connect_with(options.clone()).await?;
         let keys_widened = migrate::sqlite(&writes).await?.keys_widened;
-        let reads = pool(limits::STORE_READERS).connect_with(options.pragma("query_only", "ON")).await?;
+        let reads = pool(limits::STORE_READERS)
+            .connect_with(options.pragma("query_only", "ON"))
+            .await?;
         let writer = Writer::spawn(writes.clone(), reserve.clone());
-        Ok(Self { reads, writer, writes, keys_widened })
+        Ok(Self {
+            reads,
+            writer,
+            writes,
+            keys_widened,
+        })
     }
 
     /// Transactions that were committed since the store was opened.
@@ -70,13 +94,17 @@ impl SqliteStore {
 
     async fn load_rows(&self) -> StoreResult<Vec<ClusterRow>> {
         let mut tx = self.reads.begin().await?;
-        let rows = sqlx::query("SELECT * FROM clusters WHERE phase <> 'gone' ORDER BY id").fetch_all(&mut *tx).await?;
+        let rows = sqlx::query("SELECT * FROM clusters WHERE phase <> 'gone' ORDER BY id")
+            .fetch_all(&mut *tx)
+            .await?;
         let mut out = Vec::with_capacity(rows.len());
         for row in &rows {
             match read_row(row) {
                 Ok(row) => out.push(row),
                 // Its number, prefix and user stay taken in the store.
-                Err(error) => tracing::error!(%error, "a cluster is left out: its row in the store is damaged"),
+                Err(error) => {
+                    tracing::error!(%error, "a cluster is left out: its row in the store is damaged")
+                }
             }
         }
         Ok(out)
@@ -94,16 +122,30 @@ impl Store for SqliteStore {
         uids: Option<RangeInclusive<u32>>,
         strays: &'a Strays,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>> {
-        let change = ReserveCluster { wanted: wanted.clone(), uids, strays: strays.clone() };
+        let change = ReserveCluster {
+            wanted: wanted.clone(),
+            uids,
+            strays: strays.clone(),
+        };
         Box::pin(self.writer.write(change))
     }
 
-    fn publish<'a>(&'a self, id: ClusterId, seed: &'a AccountBook) -> BoxFuture<'a, StoreResult<ClusterRow>> {
-        Box::pin(self.writer.write(PublishCluster { cluster: id, seed: seed.clone() }))
+    fn publish<'a>(
+        &'a self,
+        id: ClusterId,
+        seed: &'a AccountBook,
+    ) -> BoxFuture<'a, StoreResult<ClusterRow>> {
+        Box::pin(self.writer.write(PublishCluster {
+            cluster: id,
+            seed: seed.clone(),
+        }))
     }
 
     fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(self.writer.write(SetLimits { cluster: id, limits }))
+        Box::pin(self.writer.write(SetLimits {
+            cluster: id,
+            limits,
+        }))
     }
 
     fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
@@ -118,8 +160,17 @@ impl Store for SqliteStore {
         Box::pin(self.writer.write(BeginRun(id)))
     }
 
-    fn end_run(&self, id: ClusterId, run: RunEpoch, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(self.writer.write(EndRun { cluster: id, run, book }))
+    fn end_run(
+        &self,
+        id: ClusterId,
+        run: RunEpoch,
+        book: Arc<AccountBook>,
+    ) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(EndRun {
+            cluster: id,
+            run,
+            book,
+        }))
     }
 
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>> {
@@ -130,7 +181,11 @@ impl Store for SqliteStore {
         })
     }
 
-    fn save_accounts(&self, id: ClusterId, book: Arc<AccountBook>) -> BoxFuture<'_, StoreResult<()>> {
+    fn save_accounts(
+        &self,
+        id: ClusterId,
+        book: Arc<AccountBook>,
+    ) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(self.writer.write(SaveAccounts { cluster: id, book }))
     }
 
@@ -148,17 +203,29 @@ impl Store for SqliteStore {
 }
 
 pub fn touched(rows: u64, id: ClusterId) -> StoreResult<()> {
-    if rows == 1 { Ok(()) } else { Err(StoreError::Unknown(id)) }
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Unknown(id))
+    }
 }
 
 pub async fn next_id(db: &mut SqliteConnection, strays: &Strays) -> StoreResult<u64> {
-    let row = sqlx::query("SELECT COALESCE(MAX(id), 0) AS id FROM clusters").fetch_one(db).await?;
+    let row = sqlx::query("SELECT COALESCE(MAX(id), 0) AS id FROM clusters")
+        .fetch_one(db)
+        .await?;
     let highest: i64 = row.try_get("id")?;
     Ok(highest.unsigned_abs().max(strays.id_max).saturating_add(1))
 }
 
-pub async fn free_uid(db: &mut SqliteConnection, range: RangeInclusive<u32>, strays: &Strays) -> StoreResult<u32> {
-    let rows = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL").fetch_all(db).await?;
+pub async fn free_uid(
+    db: &mut SqliteConnection,
+    range: RangeInclusive<u32>,
+    strays: &Strays,
+) -> StoreResult<u32> {
+    let rows = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL")
+        .fetch_all(db)
+        .await?;
     let mut taken = BTreeSet::new();
     for row in &rows {
         taken.insert(row.try_get::<i64, _>("uid")?);
@@ -168,7 +235,10 @@ pub async fn free_uid(db: &mut SqliteConnection, range: RangeInclusive<u32>, str
 }
 
 pub async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<ClusterRow> {
-    let row = sqlx::query("SELECT * FROM clusters WHERE id = ?").bind(to_i64(id.0)).fetch_optional(&mut *db).await?;
+    let row = sqlx::query("SELECT * FROM clusters WHERE id = ?")
+        .bind(to_i64(id.0))
+        .fetch_optional(&mut *db)
+        .await?;
     match row {
         Some(row) => read_row(&row),
         None => Err(StoreError::Unknown(id)),
@@ -177,7 +247,10 @@ pub async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<C
 
 fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
     let id: i64 = row.try_get("id")?;
-    let corrupt = |what: &str| StoreError::Corrupt { cluster: id, what: what.to_owned() };
+    let corrupt = |what: &str| StoreError::Corrupt {
+        cluster: id,
+        what: what.to_owned(),
+    };
     let int = |column: &str| row.try_get::<i64, _>(column);
     let name: String = row.try_get("name")?;
     let prefix: String = row.try_get("prefix")?;
@@ -210,7 +283,10 @@ fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
 }
 
 fn read_limits(row: &SqliteRow) -> Result<ClusterLimits, sqlx::Error> {
-    let ms = |column: &str| row.try_get::<i64, _>(column).map(|v| Duration::from_millis(v.unsigned_abs()));
+    let ms = |column: &str| {
+        row.try_get::<i64, _>(column)
+            .map(|v| Duration::from_millis(v.unsigned_abs()))
+    };
     // Narrower than the column, so that a value out of range is an error of that column.
     let number = |column: &str| row.try_get::<u32, _>(column);
     let bytes = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);

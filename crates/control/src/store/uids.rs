@@ -12,8 +12,9 @@ use tidegate_model::{BoxFuture, ClusterId};
 
 /// Changes are durable when they return.
 pub trait UidStore {
-    /// The next numbers of the range to give out, at most `limit`: those that no cluster ever had, then the ones freed
-    /// longest ago. Whether something of the former cluster is left is not known here. None of `skip`.
+    /// The next numbers of the range to give out, at most `limit`: those that no cluster ever had,
+    /// then the ones freed longest ago. Whether something of the former cluster is left is not
+    /// known here. None of `skip`.
     fn uid_candidates<'a>(
         &'a self,
         range: RangeInclusive<u32>,
@@ -34,19 +35,33 @@ impl UidStore for SqliteStore {
     ) -> BoxFuture<'a, StoreResult<Vec<Candidate>>> {
         Box::pin(async move {
             let mut tx = self.reads.begin().await?;
-            let taken = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL").fetch_all(&mut *tx).await?;
-            let freed = sqlx::query("SELECT uid FROM freed_uids ORDER BY freed").fetch_all(&mut *tx).await?;
+            let taken = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL")
+                .fetch_all(&mut *tx)
+                .await?;
+            let freed = sqlx::query("SELECT uid FROM freed_uids ORDER BY freed")
+                .fetch_all(&mut *tx)
+                .await?;
             let uids = |rows: &[sqlx::sqlite::SqliteRow]| -> StoreResult<Vec<u32>> {
                 // A number that is none of ours can't be in the range.
-                let uid = |row: &sqlx::sqlite::SqliteRow| Ok(u32::try_from(row.try_get::<i64, _>("uid")?).unwrap_or(0));
+                let uid = |row: &sqlx::sqlite::SqliteRow| {
+                    Ok(u32::try_from(row.try_get::<i64, _>("uid")?).unwrap_or(0))
+                };
                 rows.iter().map(uid).collect()
             };
-            let (taken, freed): (BTreeSet<u32>, Vec<u32>) = (uids(&taken)?.into_iter().collect(), uids(&freed)?);
+            let (taken, freed): (BTreeSet<u32>, Vec<u32>) =
+                (uids(&taken)?.into_iter().collect(), uids(&freed)?);
             let had: BTreeSet<u32> = freed.iter().copied().collect();
-            let open = |uid: &u32| range.contains(uid) && !taken.contains(uid) && !skip.contains(uid);
+            let open =
+                |uid: &u32| range.contains(uid) && !taken.contains(uid) && !skip.contains(uid);
             let fresh = range.clone().filter(|uid| open(uid) && !had.contains(uid));
-            let fresh = fresh.map(|uid| Candidate { uid, used_before: false });
-            let again = freed.iter().copied().filter(open).map(|uid| Candidate { uid, used_before: true });
+            let fresh = fresh.map(|uid| Candidate {
+                uid,
+                used_before: false,
+            });
+            let again = freed.iter().copied().filter(open).map(|uid| Candidate {
+                uid,
+                used_before: true,
+            });
             Ok(fresh.chain(again).take(limit).collect())
         })
     }
@@ -64,7 +79,11 @@ impl Change for SetUids {
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         for (id, uid) in &self.0 {
             let sql = "UPDATE clusters SET uid = ? WHERE id = ? AND phase <> 'gone'";
-            let done = sqlx::query(sql).bind(i64::from(*uid)).bind(to_i64(id.0)).execute(&mut *db).await?;
+            let done = sqlx::query(sql)
+                .bind(i64::from(*uid))
+                .bind(to_i64(id.0))
+                .execute(&mut *db)
+                .await?;
             if done.rows_affected() != 1 {
                 return Err(StoreError::Unknown(*id));
             }

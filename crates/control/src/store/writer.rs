@@ -1,8 +1,9 @@
-//! Writer of the store: one task that owns the one connection that writes. Changes that wait at the same time share a
-//! transaction, so a thousand clusters that fall asleep together cost a few syncs of the disk, not a thousand.
+//! Writer of the store: one task that owns the one connection that writes. Changes that wait at the
+//! same time share a transaction, so a thousand clusters that fall asleep together cost a few syncs
+//! of the disk, not a thousand.
 //!
-//! A change is durable before its caller is answered. Changes that begin a run go first, because a login waits for
-//! each; all others keep their order.
+//! A change is durable before its caller is answered. Changes that begin a run go first, because a
+//! login waits for each; all others keep their order.
 
 use super::reserve::Reserve;
 use super::{StoreError, StoreResult};
@@ -44,7 +45,10 @@ pub trait Change: Send + Sync + 'static {
     }
 
     /// May be called again after a failure; it must then do the same.
-    fn apply(&self, db: &mut SqliteConnection) -> impl Future<Output = StoreResult<Self::Out>> + Send;
+    fn apply(
+        &self,
+        db: &mut SqliteConnection,
+    ) -> impl Future<Output = StoreResult<Self::Out>> + Send;
 }
 
 /// Handle to the writer's task.
@@ -74,7 +78,13 @@ impl Writer {
             commits: Arc::clone(&commits),
         };
         let task = tokio::spawn(task.run());
-        Self { jobs, closing, disk_full, commits, task: Mutex::new(Some(task)) }
+        Self {
+            jobs,
+            closing,
+            disk_full,
+            commits,
+            task: Mutex::new(Some(task)),
+        }
     }
 
     /// Returns when the change is on disk, or has failed.
@@ -83,8 +93,15 @@ impl Writer {
             return Err(StoreError::Closed);
         }
         let (reply, answer) = oneshot::channel();
-        let job = Typed { change, out: None, reply };
-        self.jobs.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
+        let job = Typed {
+            change,
+            out: None,
+            reply,
+        };
+        self.jobs
+            .send(Box::new(job))
+            .await
+            .map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -206,8 +223,9 @@ impl Task {
     fn take_batch(&mut self) -> Jobs {
         let (mut batch, mut later) = (Jobs::new(), VecDeque::new());
         let mut bytes = 0;
-        let (begins, others): (Vec<_>, Vec<_>) =
-            mem::take(&mut self.waiting).into_iter().partition(|job| job.class() == Class::Begin);
+        let (begins, others): (Vec<_>, Vec<_>) = mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|job| job.class() == Class::Begin);
         for job in begins.into_iter().chain(others) {
             let fits = batch.is_empty() || bytes + job.bytes() <= limits::BATCH_BYTES_MAX;
             if later.is_empty() && batch.len() < limits::BATCH_MAX && fits {
@@ -222,7 +240,9 @@ impl Task {
     }
 
     async fn write_batch(&mut self, batch: Jobs) {
-        let Err((mut batch, error)) = self.try_together(batch).await else { return };
+        let Err((mut batch, error)) = self.try_together(batch).await else {
+            return;
+        };
         tracing::debug!(%error, changes = batch.len(), "a transaction failed; its changes are tried one by one");
         let (mut pause, mut told) = (limits::FULL_RETRY_FIRST, None::<Instant>);
         loop {
@@ -239,7 +259,8 @@ impl Task {
                 told = Some(Instant::now());
             }
             match self.pause(pause).await {
-                // It may be one that can use the reserve, so it is not kept behind those that can't.
+                // It may be one that can use the reserve, so it is not kept behind those that
+                // can't.
                 Pause::Job(job) => batch.push(job),
                 Pause::Over => pause = (pause * 2).min(limits::FULL_RETRY_LAST),
                 Pause::Closing => return self.give_up(batch).await,
@@ -278,14 +299,20 @@ impl Task {
     async fn try_each(&mut self, batch: Jobs) -> Jobs {
         let mut left = Jobs::new();
         // Begins last: what a sleep records must not lack the room that a wake took.
-        let (begins, others): (Jobs, Jobs) = batch.into_iter().partition(|job| job.class() == Class::Begin);
+        let (begins, others): (Jobs, Jobs) = batch
+            .into_iter()
+            .partition(|job| job.class() == Class::Begin);
         for job in others.into_iter().chain(begins) {
             let class = job.class();
-            let Err((jobs, error)) = self.try_together(vec![job]).await else { continue };
+            let Err((jobs, error)) = self.try_together(vec![job]).await else {
+                continue;
+            };
             let full = is_full(&error);
             let may_use_reserve = full && matches!(class, Class::Ledger | Class::Vital);
             let (jobs, error) = if may_use_reserve && self.reserve.release() {
-                tracing::warn!("the disk of the data directory is full; the store uses its reserve");
+                tracing::warn!(
+                    "the disk of the data directory is full; the store uses its reserve"
+                );
                 match self.try_together(jobs).await {
                     Ok(()) => continue,
                     Err(failed) => failed,
@@ -329,14 +356,20 @@ impl Task {
     }
 }
 
-async fn transaction(db: &SqlitePool, batch: &mut Jobs) -> Result<Vec<StoreResult<()>>, sqlx::Error> {
+async fn transaction(
+    db: &SqlitePool,
+    batch: &mut Jobs,
+) -> Result<Vec<StoreResult<()>>, sqlx::Error> {
     let mut db = db.acquire().await?;
-    // As plain statements: SQLite ends a transaction by itself when the disk is full, and the library's own count of
-    // open transactions would be wrong from then on.
+    // As plain statements: SQLite ends a transaction by itself when the disk is full, and the
+    // library's own count of open transactions would be wrong from then on.
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *db).await?;
     let done = apply_all(&mut db, batch).await;
     let done = match done {
-        Ok(results) => sqlx::raw_sql("COMMIT").execute(&mut *db).await.map(|_| results),
+        Ok(results) => sqlx::raw_sql("COMMIT")
+            .execute(&mut *db)
+            .await
+            .map(|_| results),
         Err(error) => Err(error),
     };
     if done.is_err() {
@@ -347,7 +380,10 @@ async fn transaction(db: &SqlitePool, batch: &mut Jobs) -> Result<Vec<StoreResul
 }
 
 /// One result for each. A failure of the database itself fails all.
-async fn apply_all(db: &mut SqliteConnection, batch: &mut Jobs) -> Result<Vec<StoreResult<()>>, sqlx::Error> {
+async fn apply_all(
+    db: &mut SqliteConnection,
+    batch: &mut Jobs,
+) -> Result<Vec<StoreResult<()>>, sqlx::Error> {
     let mut results = Vec::with_capacity(batch.len());
     for job in batch {
         sqlx::raw_sql("SAVEPOINT change").execute(&mut *db).await?;
@@ -358,7 +394,9 @@ async fn apply_all(db: &mut SqliteConnection, batch: &mut Jobs) -> Result<Vec<St
             }
             Err(StoreError::Database(error)) => return Err(error),
             Err(refused) => {
-                sqlx::raw_sql("ROLLBACK TO change; RELEASE change").execute(&mut *db).await?;
+                sqlx::raw_sql("ROLLBACK TO change; RELEASE change")
+                    .execute(&mut *db)
+                    .await?;
                 results.push(Err(refused));
             }
         }
@@ -366,9 +404,11 @@ async fn apply_all(db: &mut SqliteConnection, batch: &mut Jobs) -> Result<Vec<St
     Ok(results)
 }
 
-/// Whether the disk had no room. A quota that is used up, and a journal that can't grow, are told as input/output
-/// errors (<https://sqlite.org/rescode.html>): 778 WRITE, 1034 FSYNC, 4874 SHMSIZE.
+/// Whether the disk had no room. A quota that is used up, and a journal that can't grow, are told
+/// as input/output errors (<https://sqlite.org/rescode.html>): 778 WRITE, 1034 FSYNC, 4874 SHMSIZE.
 pub fn is_full(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| matches!(&*code, "13" | "778" | "1034" | "4874"))
 }

@@ -1,5 +1,5 @@
-//! A server without a network for tests, and a test runner small enough to share its `main` with the engine's
-//! helper.
+//! A server without a network for tests, and a test runner small enough to share its `main` with
+//! the engine's helper.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 use sha1::{Digest, Sha1};
@@ -17,12 +17,18 @@ pub struct Test {
     body: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()>>>>,
 }
 
-pub fn test<F: Future<Output = ()> + 'static>(name: &'static str, body: impl Fn() -> F + 'static) -> Test {
-    Test { name, body: Box::new(move || Box::pin(body())) }
+pub fn test<F: Future<Output = ()> + 'static>(
+    name: &'static str,
+    body: impl Fn() -> F + 'static,
+) -> Test {
+    Test {
+        name,
+        body: Box::new(move || Box::pin(body())),
+    }
 }
 
-/// Runs what the arguments select by parts of names, one after another. Leaves with 101 if one fails, as any other
-/// test program does.
+/// Runs what the arguments select by parts of names, one after another. Leaves with 101 if one
+/// fails, as any other test program does.
 pub fn run(tests: Vec<Test>) {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.iter().any(|a| a == "--list") {
@@ -30,7 +36,9 @@ pub fn run(tests: Vec<Test>) {
         return;
     }
     let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with('-')).collect();
-    let chosen = tests.iter().filter(|t| wanted.is_empty() || wanted.iter().any(|w| t.name.contains(w.as_str())));
+    let chosen = tests
+        .iter()
+        .filter(|t| wanted.is_empty() || wanted.iter().any(|w| t.name.contains(w.as_str())));
     let mut failed = Vec::new();
     for t in chosen {
         let body = std::panic::AssertUnwindSafe(|| block_on((t.body)()));
@@ -47,7 +55,12 @@ pub fn run(tests: Vec<Test>) {
 }
 
 pub fn block_on<T>(body: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(body)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(body)
 }
 
 pub fn silent() -> Arc<dyn Journal> {
@@ -93,8 +106,14 @@ impl Server {
         let mut settings = ControlSettings::new(&dir);
         change(&mut settings);
         let sessions = Sessions::default();
-        let control = Control::open(dir, settings, sessions.clone(), silent()).await.unwrap();
-        Self { control, sessions, root }
+        let control = Control::open(dir, settings, sessions.clone(), silent())
+            .await
+            .unwrap();
+        Self {
+            control,
+            sessions,
+            root,
+        }
     }
 
     pub fn root(&self) -> &Path {
@@ -110,7 +129,10 @@ impl Server {
         let Self { control, root, .. } = self;
         control.shutdown().await;
         drop(control);
-        until("the data directory is let go", || DataDir::lock(root.path()).is_ok()).await;
+        until("the data directory is let go", || {
+            DataDir::lock(root.path()).is_ok()
+        })
+        .await;
         keep_templates(root.path());
         root
     }
@@ -122,7 +144,10 @@ impl Server {
 
 /// A directory that engines with users of their own can pass through.
 pub fn empty_dir() -> TempDir {
-    tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o711)).tempdir().unwrap()
+    tempfile::Builder::new()
+        .permissions(PermissionsExt::from_mode(0o711))
+        .tempdir()
+        .unwrap()
 }
 
 /// Building the engine's template takes seconds; one is enough for all tests of this program.
@@ -147,7 +172,12 @@ fn lend_templates(root: &Path) {
 }
 
 fn copy(from: &Path, to: &Path) {
-    let done = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    let done = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(from)
+        .arg(to)
+        .status()
+        .unwrap();
     assert!(done.success());
 }
 
@@ -168,13 +198,18 @@ pub fn stage2(password: &str) -> [u8; 20] {
 
 /// What root claims at a login.
 pub fn root_claim() -> Claim {
-    Claim { names: vec!["root".to_owned()], client: "203.0.113.9".parse().unwrap() }
+    Claim {
+        names: vec!["root".to_owned()],
+        client: "203.0.113.9".parse().unwrap(),
+    }
 }
 
 /// Whether root may log in with this password by these accounts.
 pub fn seen(accounts: &[Account], password: &str) -> bool {
     let hash = Verifier::Native(stage2(password));
-    accounts.iter().any(|a| a.user == "root" && a.verifiers.contains(&hash))
+    accounts
+        .iter()
+        .any(|a| a.user == "root" && a.verifiers.contains(&hash))
 }
 
 /// The files below a directory that hold these bytes.

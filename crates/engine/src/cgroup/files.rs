@@ -1,4 +1,5 @@
-//! The few operations on files of the cgroup file system, with the path in each error. Never opens anything else.
+//! The few operations on files of the cgroup file system, with the path in each error. Never opens
+//! anything else.
 
 use crate::limits::CGROUP_FILE_MAX;
 use std::fs::{self, File, OpenOptions};
@@ -7,14 +8,18 @@ use std::path::Path;
 
 /// Writes a value to an existing file: creating one here means that the kernel has no such setting.
 pub fn write_value(path: &Path, value: &str) -> io::Result<()> {
-    let written = OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(value.as_bytes()));
+    let written = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(value.as_bytes()));
     written.map_err(|e| at_path(path, &e))
 }
 
 /// Reads a small file, such as a statistic or a list of processes, cut at a bound.
 pub fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(CGROUP_FILE_MAX).read_to_string(&mut text));
+    let read =
+        File::open(path).and_then(|file| file.take(CGROUP_FILE_MAX).read_to_string(&mut text));
     read.map(|_| text).map_err(|e| at_path(path, &e))
 }
 
@@ -26,7 +31,13 @@ pub fn read_number(path: &Path) -> Option<u64> {
 /// Reads one field of a file with lines such as `usage_usec 1234`.
 pub fn read_field(path: &Path, name: &str) -> Option<u64> {
     let text = read_text(path).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    })
 }
 
 /// Makes a group. One that exists already is fine.

@@ -1,5 +1,5 @@
-//! One engine's group: its limits, its use, and its end. Never moves a process: the engine's helper enters by itself
-//! before it can start another.
+//! One engine's group: its limits, its use, and its end. Never moves a process: the engine's helper
+//! enters by itself before it can start another.
 
 use super::files::{make_group, processes, read_field, read_number, remove_group, write_value};
 use super::hierarchy::Version;
@@ -26,7 +26,11 @@ pub struct GroupLimits {
 
 impl From<&ClusterLimits> for GroupLimits {
     fn from(limits: &ClusterLimits) -> Self {
-        Self { memory_max_bytes: limits.memory_max_bytes, cpu_weight: limits.cpu_weight, tasks_max: limits.tasks_max }
+        Self {
+            memory_max_bytes: limits.memory_max_bytes,
+            cpu_weight: limits.cpu_weight,
+            tasks_max: limits.tasks_max,
+        }
     }
 }
 
@@ -42,7 +46,8 @@ impl EngineGroup {
         for parent in parents {
             let dir = parent.dir.join(name);
             // The parent is made again where another server removed it as empty.
-            let made = make_group(&dir).or_else(|_| make_group(&parent.dir).and_then(|()| make_group(&dir)));
+            let made = make_group(&dir)
+                .or_else(|_| make_group(&parent.dir).and_then(|()| make_group(&dir)));
             if let Err(e) = made {
                 this.remove();
                 return Err(e);
@@ -54,7 +59,9 @@ impl EngineGroup {
 
     /// The group of one hierarchy that another server made, for its end only.
     pub fn of_leftover(dir: &Path) -> Self {
-        Self { dirs: vec![(Parent::of_leftover(dir), dir.to_owned())] }
+        Self {
+            dirs: vec![(Parent::of_leftover(dir), dir.to_owned())],
+        }
     }
 
     /// As if the kernel lacked these.
@@ -67,7 +74,10 @@ impl EngineGroup {
 
     /// Files that a process writes `0` to in order to enter.
     pub fn entrances(&self) -> Vec<PathBuf> {
-        self.dirs.iter().map(|(_, dir)| dir.join("cgroup.procs")).collect()
+        self.dirs
+            .iter()
+            .map(|(_, dir)| dir.join("cgroup.procs"))
+            .collect()
     }
 
     /// Sets all limits. Valid from now on, also for an engine that runs.
@@ -107,11 +117,15 @@ impl EngineGroup {
         out
     }
 
-    /// Kills every process in the group and waits for their end. False if some still live, which a process in an
-    /// uninterruptible state can do. Blocks for up to [`GROUP_EMPTY_MAX`].
+    /// Kills every process in the group and waits for their end. False if some still live, which a
+    /// process in an uninterruptible state can do. Blocks for up to [`GROUP_EMPTY_MAX`].
     pub fn kill(&self) -> bool {
-        let by_kernel = self.dirs.iter().find(|(parent, _)| parent.has(Controller::Kill));
-        let killed = by_kernel.is_some_and(|(_, dir)| write_value(&dir.join("cgroup.kill"), "1").is_ok());
+        let by_kernel = self
+            .dirs
+            .iter()
+            .find(|(parent, _)| parent.has(Controller::Kill));
+        let killed =
+            by_kernel.is_some_and(|(_, dir)| write_value(&dir.join("cgroup.kill"), "1").is_ok());
         if !killed {
             self.kill_frozen();
         }
@@ -125,10 +139,14 @@ impl EngineGroup {
         true
     }
 
-    /// Without `cgroup.kill`, a group is frozen first, so that no process can start another while the list is read.
-    /// Without a freezer the list is read again until it is empty.
+    /// Without `cgroup.kill`, a group is frozen first, so that no process can start another while
+    /// the list is read. Without a freezer the list is read again until it is empty.
     fn kill_frozen(&self) {
-        let freezer = self.dirs.iter().find(|(parent, _)| parent.has(Controller::Freezer)).map(|(_, dir)| dir);
+        let freezer = self
+            .dirs
+            .iter()
+            .find(|(parent, _)| parent.has(Controller::Freezer))
+            .map(|(_, dir)| dir);
         for _ in 0..GROUP_KILL_ROUNDS {
             if let Some(dir) = freezer {
                 let _ = write_value(&dir.join("freezer.state"), "FROZEN");
@@ -137,8 +155,8 @@ impl EngineGroup {
             for (_, dir) in &self.dirs {
                 for pid in processes(dir).into_iter().filter_map(Pid::from_raw) {
                     found = true;
-                    // It may have ended meanwhile. Frozen, it can't; else its number would have to be given again
-                    // within microseconds, after all others.
+                    // It may have ended meanwhile. Frozen, it can't; else its number would have to
+                    // be given again within microseconds, after all others.
                     let _ = kill_process(pid, Signal::KILL);
                 }
             }
@@ -153,7 +171,10 @@ impl EngineGroup {
     }
 
     pub fn processes(&self) -> Vec<i32> {
-        self.dirs.first().map(|(_, dir)| processes(dir)).unwrap_or_default()
+        self.dirs
+            .first()
+            .map(|(_, dir)| processes(dir))
+            .unwrap_or_default()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -162,7 +183,9 @@ impl EngineGroup {
 
     /// Removes the group. False if a process is still in it.
     pub fn remove(&self) -> bool {
-        self.dirs.iter().fold(true, |all, (_, dir)| remove_group(dir) && all)
+        self.dirs
+            .iter()
+            .fold(true, |all, (_, dir)| remove_group(dir) && all)
     }
 }
 
@@ -173,7 +196,8 @@ fn set_memory(version: Version, dir: &Path, bytes: u64) -> io::Result<()> {
         let _ = write_value(&dir.join("memory.swap.max"), "0");
         return write_value(&dir.join("memory.max"), &bytes);
     }
-    // The limit of memory and swap together can't be below that of memory, so the order depends on the direction.
+    // The limit of memory and swap together can't be below that of memory, so the order depends on
+    // the direction.
     let with_swap = dir.join("memory.memsw.limit_in_bytes");
     let raised_first = write_value(&with_swap, &bytes);
     write_value(&dir.join("memory.limit_in_bytes"), &bytes)?;

@@ -1,4 +1,5 @@
-//! The cgroup hierarchies of this machine as the kernel lists them. Pure parsing; reads and writes nothing.
+//! The cgroup hierarchies of this machine as the kernel lists them. Pure parsing; reads and writes
+//! nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,13 @@ pub struct Hierarchy {
     pub own: PathBuf,
 }
 
-/// Parses `/proc/self/mountinfo` and `/proc/self/cgroup` (proc_pid_mountinfo(5), cgroups(7)). A line that doesn't
-/// parse is skipped: a hierarchy that can't be read is not used.
+/// Parses `/proc/self/mountinfo` and `/proc/self/cgroup` (proc_pid_mountinfo(5), cgroups(7)). A
+/// line that doesn't parse is skipped: a hierarchy that can't be read is not used.
 pub fn parse_hierarchies(mountinfo: &str, own_groups: &str) -> Vec<Hierarchy> {
-    mountinfo.lines().filter_map(|line| parse_mount(line, own_groups)).collect()
+    mountinfo
+        .lines()
+        .filter_map(|line| parse_mount(line, own_groups))
+        .collect()
 }
 
 fn parse_mount(line: &str, own_groups: &str) -> Option<Hierarchy> {
@@ -35,28 +39,56 @@ fn parse_mount(line: &str, own_groups: &str) -> Option<Hierarchy> {
         _ => return None,
     };
     let options = kind.nth(1).unwrap_or_default();
-    let (controllers, path) = own_groups.lines().find_map(|line| own_group(line, version, options))?;
-    // In a container without a cgroup namespace the mount shows a part of the hierarchy, and the path is the host's.
-    let inside = Path::new(path).strip_prefix(root).or_else(|_| Path::new(path).strip_prefix("/")).ok()?;
+    let (controllers, path) = own_groups
+        .lines()
+        .find_map(|line| own_group(line, version, options))?;
+    // In a container without a cgroup namespace the mount shows a part of the hierarchy, and the
+    // path is the host's.
+    let inside = Path::new(path)
+        .strip_prefix(root)
+        .or_else(|_| Path::new(path).strip_prefix("/"))
+        .ok()?;
     let own = mount.join(inside);
-    Some(Hierarchy { version, controllers, own: if inside == Path::new("") { mount.clone() } else { own }, mount })
+    Some(Hierarchy {
+        version,
+        controllers,
+        own: if inside == Path::new("") {
+            mount.clone()
+        } else {
+            own
+        },
+        mount,
+    })
 }
 
 /// A line such as `4:cpu,cpuacct:/path` if it belongs to a mount with these super block options.
 fn own_group<'a>(line: &'a str, version: Version, options: &str) -> Option<(Vec<String>, &'a str)> {
     let mut parts = line.splitn(3, ':');
     let (_, names, path) = (parts.next()?, parts.next()?, parts.next()?);
-    let named: Vec<String> = names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let named: Vec<String> = names
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect();
     let belongs = match version {
         Version::V2 => named.is_empty(),
-        Version::V1 => !named.is_empty() && named.iter().all(|name| options.split(',').any(|o| o == name)),
+        Version::V1 => {
+            !named.is_empty()
+                && named
+                    .iter()
+                    .all(|name| options.split(',').any(|o| o == name))
+        }
     };
     belongs.then_some((named, path))
 }
 
 /// The kernel writes blanks and backslashes of a path as three octal digits.
 fn unescape(text: &str) -> PathBuf {
-    PathBuf::from(text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\"))
+    PathBuf::from(
+        text.replace("\\040", " ")
+            .replace("\\011", "\t")
+            .replace("\\134", "\\"),
+    )
 }
 
 #[cfg(test)]
@@ -75,7 +107,10 @@ mod tests {
     fn a_hybrid_machine_has_each_hierarchy_with_its_own_group() {
         let own = "9:name=systemd:/\n4:memory:/user/a\n2:cpu,cpuacct:/\n0::/u\n";
         let found = parse_hierarchies(HYBRID, own);
-        let dirs: Vec<_> = found.iter().map(|h| (h.version, h.own.to_str().unwrap())).collect();
+        let dirs: Vec<_> = found
+            .iter()
+            .map(|h| (h.version, h.own.to_str().unwrap()))
+            .collect();
         assert_eq!(
             dirs,
             [
@@ -99,11 +134,16 @@ mod tests {
 
     #[test]
     fn a_modern_machine_has_one_and_nonsense_has_none() {
-        let found =
-            parse_hierarchies("9 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n", "0::/a.service\n");
+        let found = parse_hierarchies(
+            "9 1 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n",
+            "0::/a.service\n",
+        );
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].own, Path::new("/sys/fs/cgroup/a.service"));
         assert_eq!(parse_hierarchies("nonsense\n - \n", "0::/\n"), []);
-        assert_eq!(parse_hierarchies("9 1 0:1 / /x rw - cgroup2 cgroup2 rw\n", "junk"), []);
+        assert_eq!(
+            parse_hierarchies("9 1 0:1 / /x rw - cgroup2 cgroup2 rw\n", "junk"),
+            []
+        );
     }
 }

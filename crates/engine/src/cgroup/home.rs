@@ -1,5 +1,6 @@
-//! The place of this server's groups: which hierarchy gives which limit here, and the parent of all engines' groups in
-//! each. Never leaves a hierarchy half set up: what can't be used is reported with its reason.
+//! The place of this server's groups: which hierarchy gives which limit here, and the parent of all
+//! engines' groups in each. Never leaves a hierarchy half set up: what can't be used is reported
+//! with its reason.
 
 use super::files::{make_group, read_text, remove_group, write_value};
 use super::group::{EngineGroup, GroupLimits};
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_model::ClusterId;
 
-/// The group that the server moves itself into where the kernel allows no processes beside child groups (v2).
+/// The group that the server moves itself into where the kernel allows no processes beside child
+/// groups (v2).
 const SERVER_GROUP: &str = "tidegate-server";
 /// The beginning of the names of all groups that contain engines.
 pub const GROUP_PREFIX: &str = "tidegate-";
@@ -38,7 +40,11 @@ impl Controller {
         (Self::Pids, "pids"),
         (Self::Freezer, "freezer"),
     ];
-    const V2: [(Self, &'static str); 3] = [(Self::Memory, "memory"), (Self::Cpu, "cpu"), (Self::Pids, "pids")];
+    const V2: [(Self, &'static str); 3] = [
+        (Self::Memory, "memory"),
+        (Self::Cpu, "cpu"),
+        (Self::Pids, "pids"),
+    ];
 }
 
 /// The parent of all engines' groups in one hierarchy.
@@ -50,7 +56,8 @@ pub struct Parent {
 }
 
 impl Parent {
-    /// For a group that another server made: by which means it can be killed is read from its files.
+    /// For a group that another server made: by which means it can be killed is read from its
+    /// files.
     pub fn of_leftover(dir: &Path) -> Self {
         let by_kernel = dir.join("cgroup.kill").exists();
         let freezer = dir.join("freezer.state").exists();
@@ -60,7 +67,11 @@ impl Parent {
             (false, false) => Vec::new(),
         };
         let version = if by_kernel { Version::V2 } else { Version::V1 };
-        Self { version, dir: dir.to_owned(), controllers }
+        Self {
+            version,
+            dir: dir.to_owned(),
+            controllers,
+        }
     }
 
     #[cfg(test)]
@@ -83,24 +94,32 @@ pub struct CgroupHome {
 }
 
 impl CgroupHome {
-    /// Sets up the parents for the server with this data directory, and kills what an earlier server left behind.
-    /// `run`: the folder in it that only the server can write. Never fails: see [`CgroupHome::missing`].
+    /// Sets up the parents for the server with this data directory, and kills what an earlier
+    /// server left behind. `run`: the folder in it that only the server can write. Never fails: see
+    /// [`CgroupHome::missing`].
     pub fn open(choice: &CgroupChoice, run: &Path) -> Self {
         leftovers::clear_recorded(run);
         let mut this = Self::set_up(choice, &leftovers::group_name(), Moving::Allowed);
-        if let Err(e) = leftovers::record(run, this.parents.iter().map(|parent| parent.dir.as_path())) {
+        if let Err(e) =
+            leftovers::record(run, this.parents.iter().map(|parent| parent.dir.as_path()))
+        {
             tracing::warn!(error = %e, "the engines' groups could not be noted: after a crash they stay behind");
         }
         for parent in &this.parents {
             leftovers::clear_siblings(&parent.dir);
         }
-        this.parents.sort_by_key(|parent| parent.version == Version::V1);
+        this.parents
+            .sort_by_key(|parent| parent.version == Version::V1);
         this
     }
 
     /// Reports what [`CgroupHome::open`] would find, and leaves nothing behind.
     pub fn probe(choice: &CgroupChoice) -> Self {
-        Self::set_up(choice, &format!("{GROUP_PREFIX}probe-{}", std::process::id()), Moving::ProbedOnly)
+        Self::set_up(
+            choice,
+            &format!("{GROUP_PREFIX}probe-{}", std::process::id()),
+            Moving::ProbedOnly,
+        )
     }
 
     fn set_up(choice: &CgroupChoice, name: &str, moving: Moving) -> Self {
@@ -113,8 +132,11 @@ impl CgroupHome {
             &read_text(Path::new("/proc/self/mountinfo")).unwrap_or_default(),
             &read_text(Path::new("/proc/self/cgroup")).unwrap_or_default(),
         );
-        this.miss_all("the kernel has no such controller mounted; hint: mount cgroup2 at /sys/fs/cgroup");
-        // v2 first: a controller is in one hierarchy only, and kill by the kernel is better than by a list.
+        this.miss_all(
+            "the kernel has no such controller mounted; hint: mount cgroup2 at /sys/fs/cgroup",
+        );
+        // v2 first: a controller is in one hierarchy only, and kill by the kernel is better than by
+        // a list.
         for hierarchy in found.iter().filter(|h| h.version == Version::V2) {
             this.add_v2(hierarchy, choice, name, moving);
         }
@@ -135,7 +157,11 @@ impl CgroupHome {
         for controller in &controllers {
             self.missing.remove(controller);
         }
-        self.parents.push(Parent { version, dir, controllers });
+        self.parents.push(Parent {
+            version,
+            dir,
+            controllers,
+        });
     }
 
     fn add_v1(&mut self, hierarchy: &Hierarchy, choice: &CgroupChoice, name: &str) {
@@ -143,8 +169,11 @@ impl CgroupHome {
             .into_iter()
             .filter(|(controller, word)| {
                 // The freezer is the substitute for cgroup.kill.
-                let needless = *controller == Controller::Freezer && !self.missing.contains_key(&Controller::Kill);
-                hierarchy.controllers.iter().any(|c| c == word) && self.missing.contains_key(controller) && !needless
+                let needless = *controller == Controller::Freezer
+                    && !self.missing.contains_key(&Controller::Kill);
+                hierarchy.controllers.iter().any(|c| c == word)
+                    && self.missing.contains_key(controller)
+                    && !needless
             })
             .map(|(controller, _)| controller)
             .collect();
@@ -154,19 +183,29 @@ impl CgroupHome {
         let dir = base(hierarchy, choice).join(name);
         match make_parents(&dir) {
             Ok(()) => self.add(Version::V1, dir, wanted),
-            Err(e) => self.miss(&wanted, &format!("{e}; hint: run the server as root, or let its user write there")),
+            Err(e) => self.miss(
+                &wanted,
+                &format!("{e}; hint: run the server as root, or let its user write there"),
+            ),
         }
     }
 
     fn add_v2(&mut self, hierarchy: &Hierarchy, choice: &CgroupChoice, name: &str, moving: Moving) {
         let base = base(hierarchy, choice);
         let offered = read_text(&base.join("cgroup.controllers")).unwrap_or_default();
-        let wanted: Vec<_> =
-            Controller::V2.into_iter().filter(|(_, word)| offered.split_whitespace().any(|o| o == *word)).collect();
-        let mut controllers: Vec<Controller> = wanted.iter().map(|(controller, _)| *controller).collect();
+        let wanted: Vec<_> = Controller::V2
+            .into_iter()
+            .filter(|(_, word)| offered.split_whitespace().any(|o| o == *word))
+            .collect();
+        let mut controllers: Vec<Controller> =
+            wanted.iter().map(|(controller, _)| *controller).collect();
         let words: Vec<String> = wanted.iter().map(|(_, word)| format!("+{word}")).collect();
         let dir = base.join(name);
-        let given = if words.is_empty() { Ok(()) } else { enable(&base, &dir, &words.join(" "), moving) };
+        let given = if words.is_empty() {
+            Ok(())
+        } else {
+            enable(&base, &dir, &words.join(" "), moving)
+        };
         if let Err(e) = given {
             let hint = "hint: give the service its own group (systemd: Delegate=yes), or set engine.cgroup";
             self.miss(&controllers, &format!("{e}; {hint}"));
@@ -202,12 +241,19 @@ impl CgroupHome {
     pub fn enforcer(&self, controller: Controller) -> Result<Version, &str> {
         match self.parents.iter().find(|parent| parent.has(controller)) {
             Some(parent) => Ok(parent.version),
-            None => Err(self.missing.get(&controller).map_or("not available", String::as_str)),
+            None => Err(self
+                .missing
+                .get(&controller)
+                .map_or("not available", String::as_str)),
         }
     }
 
     /// A new group for one run of a cluster's engine, or none where there are no groups at all.
-    pub fn make_group(&self, cluster: ClusterId, limits: GroupLimits) -> io::Result<Option<EngineGroup>> {
+    pub fn make_group(
+        &self,
+        cluster: ClusterId,
+        limits: GroupLimits,
+    ) -> io::Result<Option<EngineGroup>> {
         if self.parents.is_empty() {
             return Ok(None);
         }
@@ -221,8 +267,8 @@ impl CgroupHome {
         Ok(Some(group))
     }
 
-    /// Kills everything that earlier runs of a cluster's engine left running, and removes their groups. False if
-    /// something still lives. Blocks for a bounded time.
+    /// Kills everything that earlier runs of a cluster's engine left running, and removes their
+    /// groups. False if something still lives. Blocks for a bounded time.
     pub fn kill_cluster(&self, cluster: ClusterId) -> bool {
         let prefix = format!("{cluster}-");
         leftovers::clear_groups(&self.parents, |name| name.starts_with(&prefix))
@@ -245,16 +291,21 @@ enum Moving {
     ProbedOnly,
 }
 
-/// The group below which ours are made: the server's own, so that limits of the server as a whole include its
-/// engines', unless the operator chose another.
+/// The group below which ours are made: the server's own, so that limits of the server as a whole
+/// include its engines', unless the operator chose another.
 fn base(hierarchy: &Hierarchy, choice: &CgroupChoice) -> PathBuf {
     match choice {
         CgroupChoice::Under(path) => hierarchy.mount.join(path.strip_prefix("/").unwrap_or(path)),
         CgroupChoice::Auto | CgroupChoice::Off => {
-            // A server that moved itself (a restart by exec, a second start in one process) finds itself in the child.
+            // A server that moved itself (a restart by exec, a second start in one process) finds
+            // itself in the child.
             let own = &hierarchy.own;
             let moved = own.file_name().is_some_and(|name| name == SERVER_GROUP);
-            if moved { own.parent().unwrap_or(own).to_owned() } else { own.clone() }
+            if moved {
+                own.parent().unwrap_or(own).to_owned()
+            } else {
+                own.clone()
+            }
         }
     }
 }
@@ -266,19 +317,27 @@ fn make_parents(dir: &Path) -> io::Result<()> {
     make_group(dir)
 }
 
-/// Gives the engines' parent its controllers (v2). The kernel allows that only where no process is beside child
-/// groups, so the server moves into a child first; others' processes are never moved.
+/// Gives the engines' parent its controllers (v2). The kernel allows that only where no process is
+/// beside child groups, so the server moves into a child first; others' processes are never moved.
 fn enable(base: &Path, dir: &Path, controllers: &str, moving: Moving) -> io::Result<()> {
     let switch = base.join("cgroup.subtree_control");
     let enabled = read_text(&switch)?;
-    let missing = |word: &str| !enabled.split_whitespace().any(|e| word.strip_prefix('+') == Some(e));
+    let missing = |word: &str| {
+        !enabled
+            .split_whitespace()
+            .any(|e| word.strip_prefix('+') == Some(e))
+    };
     if controllers.split(' ').any(missing) {
         let ours = own_in(base);
         if moving == Moving::ProbedOnly {
             let alone = super::files::processes(base).len() <= usize::from(ours);
             let writable = rustix::fs::access(&switch, rustix::fs::Access::WRITE_OK).is_ok();
             let is_root = !base.join("cgroup.type").exists();
-            return if writable && (alone || is_root) { Ok(()) } else { Err(io::Error::other(not_delegated(base))) };
+            return if writable && (alone || is_root) {
+                Ok(())
+            } else {
+                Err(io::Error::other(not_delegated(base)))
+            };
         }
         if ours && base.join("cgroup.type").exists() {
             let server = base.join(SERVER_GROUP);
@@ -290,7 +349,10 @@ fn enable(base: &Path, dir: &Path, controllers: &str, moving: Moving) -> io::Res
                 let _ = write_value(&base.join("cgroup.procs"), "0");
                 remove_group(&base.join(SERVER_GROUP));
             }
-            return Err(io::Error::new(e.kind(), format!("{}: {e}", not_delegated(base))));
+            return Err(io::Error::new(
+                e.kind(),
+                format!("{}: {e}", not_delegated(base)),
+            ));
         }
     }
     make_group(dir)?;

@@ -1,6 +1,6 @@
-//! Control groups: each engine runs in a group of its own with limits of memory, CPU weight and tasks, and is killed by
-//! it with everything that it started. Never required: without them the limits that need them are not in force, which
-//! [`crate::LimitsInForce`] says.
+//! Control groups: each engine runs in a group of its own with limits of memory, CPU weight and
+//! tasks, and is killed by it with everything that it started. Never required: without them the
+//! limits that need them are not in force, which [`crate::LimitsInForce`] says.
 
 pub mod files;
 mod group;
@@ -12,17 +12,27 @@ pub use group::{EngineGroup, GroupLimits};
 pub use hierarchy::Version;
 pub use home::{CgroupHome, Controller};
 
-/// Returns the lowest memory limit of the groups that a process is in. `process`: its directory in /proc.
+/// Returns the lowest memory limit of the groups that a process is in. `process`: its directory in
+/// /proc.
 pub fn memory_limit(process: &std::path::Path) -> Option<u64> {
     let mounts = files::read_text(&process.join("mountinfo")).ok()?;
     let own = files::read_text(&process.join("cgroup")).ok()?;
-    let limits = hierarchy::parse_hierarchies(&mounts, &own).into_iter().filter_map(|found| match found.version {
-        Version::V1 => files::read_field(&found.own.join("memory.stat"), "hierarchical_memory_limit"),
-        Version::V2 => {
-            let above = found.own.ancestors().take_while(|dir| dir.starts_with(&found.mount));
-            above.filter_map(|dir| files::read_number(&dir.join("memory.max"))).min()
-        }
-    });
+    let limits = hierarchy::parse_hierarchies(&mounts, &own)
+        .into_iter()
+        .filter_map(|found| match found.version {
+            Version::V1 => {
+                files::read_field(&found.own.join("memory.stat"), "hierarchical_memory_limit")
+            }
+            Version::V2 => {
+                let above = found
+                    .own
+                    .ancestors()
+                    .take_while(|dir| dir.starts_with(&found.mount));
+                above
+                    .filter_map(|dir| files::read_number(&dir.join("memory.max")))
+                    .min()
+            }
+        });
     limits.min()
 }
 

@@ -1,5 +1,5 @@
-//! Tests of the groups with real processes, on the hierarchies of this machine. They need root; another user's run
-//! shows that nothing is claimed that is not there.
+//! Tests of the groups with real processes, on the hierarchies of this machine. They need root;
+//! another user's run shows that nothing is claimed that is not there.
 
 use super::home::Parent;
 use super::{CgroupHome, Controller, EngineGroup, GroupLimits, Version, files};
@@ -8,24 +8,43 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tidegate_model::ClusterId;
 
-const LIMITS: GroupLimits = GroupLimits { memory_max_bytes: 64 << 20, cpu_weight: 50, tasks_max: 20 };
+const LIMITS: GroupLimits = GroupLimits {
+    memory_max_bytes: 64 << 20,
+    cpu_weight: 50,
+    tasks_max: 20,
+};
 
 fn home(run: &Path) -> Option<CgroupHome> {
     let home = CgroupHome::open(&CgroupChoice::Auto, run);
     if rustix::process::geteuid().is_root() {
         return Some(home);
     }
-    assert_eq!(home.enforcer(Controller::Memory).is_ok(), home.make_group(ClusterId(1), LIMITS).unwrap().is_some());
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), b"\nnot run: control groups need root\n");
+    assert_eq!(
+        home.enforcer(Controller::Memory).is_ok(),
+        home.make_group(ClusterId(1), LIMITS).unwrap().is_some()
+    );
+    let _ = std::io::Write::write_all(
+        &mut std::io::stderr(),
+        b"\nnot run: control groups need root\n",
+    );
     None
 }
 
 /// Runs a shell script whose process has entered the group first, as an engine's helper does.
 fn run_in(group: &EngineGroup, script: &str) -> Child {
-    let enter: String = group.entrances().iter().map(|file| format!("echo 0 > '{}' && ", file.display())).collect();
+    let enter: String = group
+        .entrances()
+        .iter()
+        .map(|file| format!("echo 0 > '{}' && ", file.display()))
+        .collect();
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("{enter} {{ {script}\n}}"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// The same, after it has entered.
@@ -46,14 +65,22 @@ fn output(child: Child) -> String {
 #[test]
 fn a_process_over_the_memory_limit_ends_alone_and_within_it() {
     let temp = tempfile::tempdir().unwrap();
-    let Some(home) = home(temp.path()) else { return };
+    let Some(home) = home(temp.path()) else {
+        return;
+    };
     let (small, other) = (ClusterId(1), ClusterId(2));
     let group = home.make_group(small, LIMITS).unwrap().unwrap();
     let neighbour = home.make_group(other, LIMITS).unwrap().unwrap();
     let mut bystander = stay_in(&neighbour);
     // `tail` keeps what has no line end: three times the limit.
-    let out = output(run_in(&group, "head -c 192M /dev/zero | tail -n 1 | wc -c; echo done"));
-    assert!(!out.contains("201326592"), "it got 192 MB in a group of 64 MB: {out}");
+    let out = output(run_in(
+        &group,
+        "head -c 192M /dev/zero | tail -n 1 | wc -c; echo done",
+    ));
+    assert!(
+        !out.contains("201326592"),
+        "it got 192 MB in a group of 64 MB: {out}"
+    );
     assert_eq!(bystander.try_wait().unwrap(), None, "a neighbour was hit");
     assert!(neighbour.kill(), "the neighbour can't be killed");
     bystander.wait().unwrap();
@@ -62,7 +89,9 @@ fn a_process_over_the_memory_limit_ends_alone_and_within_it() {
 #[test]
 fn tasks_are_limited_and_use_is_measured() {
     let temp = tempfile::tempdir().unwrap();
-    let Some(home) = home(temp.path()) else { return };
+    let Some(home) = home(temp.path()) else {
+        return;
+    };
     let group = home.make_group(ClusterId(3), LIMITS).unwrap().unwrap();
     let script = "for i in $(seq 40); do sleep 60 & done; echo never";
     let mut child = run_in(&group, script);
@@ -73,7 +102,10 @@ fn tasks_are_limited_and_use_is_measured() {
     }
     let usage = group.usage();
     assert_eq!(usage.tasks, Some(20), "{usage:?}");
-    assert!(usage.memory_bytes.unwrap() > 0 && usage.cpu_micros.unwrap() > 0, "{usage:?}");
+    assert!(
+        usage.memory_bytes.unwrap() > 0 && usage.cpu_micros.unwrap() > 0,
+        "{usage:?}"
+    );
     assert!(!group.remove(), "a group with processes was removed");
     assert!(group.kill() && group.is_empty());
     child.wait().unwrap();
@@ -83,16 +115,40 @@ fn tasks_are_limited_and_use_is_measured() {
 #[test]
 fn limits_can_be_raised_and_lowered_while_a_group_lives() {
     let temp = tempfile::tempdir().unwrap();
-    let Some(home) = home(temp.path()) else { return };
+    let Some(home) = home(temp.path()) else {
+        return;
+    };
     let group = home.make_group(ClusterId(4), LIMITS).unwrap().unwrap();
-    for (memory, cpu_weight, shares) in [(128u64 << 20, 200, 2048), (32 << 20, 1, 10), (96 << 20, 10_000, 102_400)] {
-        group.set_limits(GroupLimits { memory_max_bytes: memory, cpu_weight, tasks_max: 7 }).unwrap();
+    for (memory, cpu_weight, shares) in [
+        (128u64 << 20, 200, 2048),
+        (32 << 20, 1, 10),
+        (96 << 20, 10_000, 102_400),
+    ] {
+        group
+            .set_limits(GroupLimits {
+                memory_max_bytes: memory,
+                cpu_weight,
+                tasks_max: 7,
+            })
+            .unwrap();
         for dir in group.entrances() {
             let value = |name: &str| files::read_number(&dir.with_file_name(name));
-            for name in ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.max"] {
-                assert!(value(name).is_none_or(|v| v == memory), "{name}: {:?}", value(name));
+            for name in [
+                "memory.limit_in_bytes",
+                "memory.memsw.limit_in_bytes",
+                "memory.max",
+            ] {
+                assert!(
+                    value(name).is_none_or(|v| v == memory),
+                    "{name}: {:?}",
+                    value(name)
+                );
             }
-            assert!(value("cpu.shares").is_none_or(|v| v == shares), "{:?}", value("cpu.shares"));
+            assert!(
+                value("cpu.shares").is_none_or(|v| v == shares),
+                "{:?}",
+                value("cpu.shares")
+            );
             assert!(value("cpu.weight").is_none_or(|v| v == u64::from(cpu_weight)));
             assert!(value("pids.max").is_none_or(|v| v == 7));
         }
@@ -109,12 +165,20 @@ fn without(group: &EngineGroup, controllers: &[Controller]) -> EngineGroup {
 #[test]
 fn every_way_to_kill_ends_processes_that_left_their_parent() {
     let temp = tempfile::tempdir().unwrap();
-    let Some(home) = home(temp.path()) else { return };
-    for (id, missing) in [(5, &[][..]), (6, &[Controller::Kill][..]), (7, &[Controller::Kill, Controller::Freezer][..])]
-    {
+    let Some(home) = home(temp.path()) else {
+        return;
+    };
+    for (id, missing) in [
+        (5, &[][..]),
+        (6, &[Controller::Kill][..]),
+        (7, &[Controller::Kill, Controller::Freezer][..]),
+    ] {
         let group = home.make_group(ClusterId(id), LIMITS).unwrap().unwrap();
         // A session of its own, no parent left, deaf to everything that can be ignored.
-        let out = output(run_in(&group, "trap '' TERM HUP INT; setsid sleep 600 > /dev/null & echo $!"));
+        let out = output(run_in(
+            &group,
+            "trap '' TERM HUP INT; setsid sleep 600 > /dev/null & echo $!",
+        ));
         assert!(!out.is_empty() && !group.is_empty());
         let weaker = without(&group, missing);
         assert!(weaker.kill() && group.is_empty(), "without {missing:?}");
@@ -125,9 +189,14 @@ fn every_way_to_kill_ends_processes_that_left_their_parent() {
 #[test]
 fn a_later_server_on_the_same_folder_kills_what_an_earlier_one_left() {
     let temp = tempfile::tempdir().unwrap();
-    let Some(first) = home(temp.path()) else { return };
+    let Some(first) = home(temp.path()) else {
+        return;
+    };
     let group = first.make_group(ClusterId(8), LIMITS).unwrap().unwrap();
-    output(run_in(&group, "setsid sleep 600 > /dev/null & echo started"));
+    output(run_in(
+        &group,
+        "setsid sleep 600 > /dev/null & echo started",
+    ));
     assert!(!group.is_empty());
     // Killed: nothing of it runs any more, not even its end.
     std::mem::forget(first);
@@ -140,29 +209,50 @@ fn a_later_server_on_the_same_folder_kills_what_an_earlier_one_left() {
 #[test]
 fn an_end_leaves_no_group_and_off_makes_none() {
     let temp = tempfile::tempdir().unwrap();
-    let Some(home) = home(temp.path()) else { return };
+    let Some(home) = home(temp.path()) else {
+        return;
+    };
     let group = home.make_group(ClusterId(9), LIMITS).unwrap().unwrap();
-    output(run_in(&group, "setsid sleep 600 > /dev/null & echo started"));
+    output(run_in(
+        &group,
+        "setsid sleep 600 > /dev/null & echo started",
+    ));
     let dirs: Vec<_> = group.entrances();
-    assert!(!home.kill_cluster(ClusterId(99)) || dirs.iter().all(|file| file.exists()), "another cluster's group");
+    assert!(
+        !home.kill_cluster(ClusterId(99)) || dirs.iter().all(|file| file.exists()),
+        "another cluster's group"
+    );
     drop(home);
     for file in dirs {
-        assert!(!file.parent().and_then(Path::parent).unwrap().exists(), "{}", file.display());
+        assert!(
+            !file.parent().and_then(Path::parent).unwrap().exists(),
+            "{}",
+            file.display()
+        );
     }
     let off = CgroupHome::open(&CgroupChoice::Off, temp.path());
     assert!(off.make_group(ClusterId(9), LIMITS).unwrap().is_none());
-    assert_eq!(off.enforcer(Controller::Memory), Err("engine.cgroup is \"off\""));
+    assert_eq!(
+        off.enforcer(Controller::Memory),
+        Err("engine.cgroup is \"off\"")
+    );
 }
 
 #[test]
 fn two_servers_never_share_a_group() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (Some(first), Some(second)) = (home(one.path()), home(two.path())) else { return };
+    let (Some(first), Some(second)) = (home(one.path()), home(two.path())) else {
+        return;
+    };
     let group = second.make_group(ClusterId(1), LIMITS).unwrap().unwrap();
     let mut child = stay_in(&group);
     drop(first);
     assert!(group.entrances().iter().all(|file| file.exists()));
-    assert_eq!(child.try_wait().unwrap(), None, "the end of one server hit the engine of another");
+    assert_eq!(
+        child.try_wait().unwrap(),
+        None,
+        "the end of one server hit the engine of another"
+    );
     assert!(group.kill());
     child.wait().unwrap();
 }
@@ -172,10 +262,23 @@ fn a_probe_claims_what_a_server_gets_and_leaves_nothing() {
     let temp = tempfile::tempdir().unwrap();
     let probe = CgroupHome::probe(&CgroupChoice::Auto);
     let server = CgroupHome::open(&CgroupChoice::Auto, temp.path());
-    for controller in [Controller::Memory, Controller::Cpu, Controller::Pids, Controller::Kill] {
-        assert_eq!(probe.enforcer(controller).ok(), server.enforcer(controller).ok(), "{controller:?}");
+    for controller in [
+        Controller::Memory,
+        Controller::Cpu,
+        Controller::Pids,
+        Controller::Kill,
+    ] {
+        assert_eq!(
+            probe.enforcer(controller).ok(),
+            server.enforcer(controller).ok(),
+            "{controller:?}"
+        );
     }
-    let dirs: Vec<_> = probe.parents().iter().map(|parent: &Parent| parent.dir.clone()).collect();
+    let dirs: Vec<_> = probe
+        .parents()
+        .iter()
+        .map(|parent: &Parent| parent.dir.clone())
+        .collect();
     drop(probe);
     assert!(dirs.iter().all(|dir| !dir.exists()));
     let v1 = server.enforcer(Controller::Memory) == Ok(Version::V1);
@@ -191,8 +294,20 @@ fn a_group_named_by_the_operator_is_used() {
     let name = format!("/tidegate-test-{}", std::process::id());
     let home = CgroupHome::open(&CgroupChoice::parse(&name).unwrap(), temp.path());
     let group = home.make_group(ClusterId(1), LIMITS).unwrap().unwrap();
-    let bases: Vec<_> = group.entrances().iter().filter_map(|file| Some(file.ancestors().nth(3)?.to_owned())).collect();
-    assert!(!bases.is_empty() && bases.iter().all(|base| base.to_str().unwrap().ends_with(&name)), "{bases:?}");
+    let bases: Vec<_> = group
+        .entrances()
+        .iter()
+        .filter_map(|file| Some(file.ancestors().nth(3)?.to_owned()))
+        .collect();
+    assert!(
+        !bases.is_empty()
+            && bases
+                .iter()
+                .all(|base| base.to_str().unwrap().ends_with(&name)),
+        "{bases:?}"
+    );
     drop(home);
-    bases.iter().for_each(|base| assert!(files::remove_group(base), "{}", base.display()));
+    bases
+        .iter()
+        .for_each(|base| assert!(files::remove_group(base), "{}", base.display()));
 }

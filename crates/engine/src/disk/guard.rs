@@ -1,4 +1,5 @@
-//! The guard of one cluster's disk limit: measures, and tells the running engine. One per cluster, over all runs.
+//! The guard of one cluster's disk limit: measures, and tells the running engine. One per cluster,
+//! over all runs.
 
 use super::level::{DiskLevel, DiskState, DiskUse};
 use super::measure::measure;
@@ -51,7 +52,10 @@ impl DiskGuard {
         }
         let (quotas, root) = (self.quotas.clone(), self.root.clone());
         let limited = tokio::task::spawn_blocking(move || quotas.limit(&root, wanted)).await;
-        match limited.map_err(io::Error::other).and_then(|limited| limited) {
+        match limited
+            .map_err(io::Error::other)
+            .and_then(|limited| limited)
+        {
             // One that was made without quotas stays so: tried once.
             Ok(_) => *set = Some(wanted),
             Err(error) => {
@@ -70,12 +74,14 @@ impl DiskGuard {
         self.changed.notify_one();
     }
 
-    /// Allows the cluster to write for this long although it has reached its limit, so that it can delete.
+    /// Allows the cluster to write for this long although it has reached its limit, so that it can
+    /// delete.
     pub async fn allow_shrink(&self, time: Duration) -> io::Result<()> {
         if self.state().used().is_none() {
             self.measure(Vec::new()).await?;
         }
-        // Measured asleep or a moment ago; what is added meanwhile makes the ceiling lower, not higher.
+        // Measured asleep or a moment ago; what is added meanwhile makes the ceiling lower, not
+        // higher.
         self.state().allow_shrink(Instant::now() + time);
         self.set_quota().await;
         self.changed.notify_one();
@@ -92,10 +98,15 @@ impl DiskGuard {
 
     /// Measures the cluster's folder, and deleted files that these processes keep open.
     pub async fn measure(&self, processes: Vec<i32>) -> io::Result<DiskLevel> {
-        self.measure_folders(vec![self.data.clone(), self.tmp.clone()], processes).await
+        self.measure_folders(vec![self.data.clone(), self.tmp.clone()], processes)
+            .await
     }
 
-    async fn measure_folders(&self, folders: Vec<PathBuf>, processes: Vec<i32>) -> io::Result<DiskLevel> {
+    async fn measure_folders(
+        &self,
+        folders: Vec<PathBuf>,
+        processes: Vec<i32>,
+    ) -> io::Result<DiskLevel> {
         let used = tokio::task::spawn_blocking(move || measure(&folders, &processes)).await;
         let used = used.map_err(io::Error::other)??;
         let mut state = self.state();
@@ -103,13 +114,15 @@ impl DiskGuard {
         Ok(state.level(Instant::now()))
     }
 
-    /// The level at which the next run would start. Measures if need be: a cluster below its limit can't have grown
-    /// asleep.
+    /// The level at which the next run would start. Measures if need be: a cluster below its limit
+    /// can't have grown asleep.
     pub async fn level_at_start(&self) -> io::Result<DiskLevel> {
         let known = self.state().used().is_some();
         let mut level = self.state().level(Instant::now());
         if !known || level != DiskLevel::Free {
-            level = self.measure_folders(vec![self.data.clone()], Vec::new()).await?;
+            level = self
+                .measure_folders(vec![self.data.clone()], Vec::new())
+                .await?;
         }
         self.state().set_started(level);
         self.set_quota().await;
@@ -126,16 +139,25 @@ impl DiskGuard {
         let hard = Size(state.hard()).rounded();
         match state.used() {
             Some(used) if used.complete => {
-                format!("its files take {}, above its hard limit of {hard}", Size(used.bytes).rounded())
+                format!(
+                    "its files take {}, above its hard limit of {hard}",
+                    Size(used.bytes).rounded()
+                )
             }
-            Some(used) => format!("its folder has more than {} entries, or is deeper than any engine's", used.entries),
+            Some(used) => format!(
+                "its folder has more than {} entries, or is deeper than any engine's",
+                used.entries
+            ),
             None => format!("its hard limit is {hard}"),
         }
     }
 
     /// Watches a run until its end.
     pub async fn watch(self: Arc<Self>, run: Weak<dyn Run>) {
-        let mut telling = Telling { told: self.state().started(), task: None };
+        let mut telling = Telling {
+            told: self.state().started(),
+            task: None,
+        };
         let mut took = Duration::ZERO;
         loop {
             // The end of a permission to delete is noticed by the next measurement.
@@ -181,8 +203,8 @@ impl DiskGuard {
     }
 }
 
-/// Telling the engine its level, beside the measurements: a tenant's statements can hold that up for seconds, and it goes
-/// on writing meanwhile.
+/// Telling the engine its level, beside the measurements: a tenant's statements can hold that up
+/// for seconds, and it goes on writing meanwhile.
 struct Telling {
     /// The level that the engine has taken.
     told: DiskLevel,
@@ -190,7 +212,8 @@ struct Telling {
 }
 
 impl Telling {
-    /// At every turn while it is read-only: a tenant can make itself an administrator and write again.
+    /// At every turn while it is read-only: a tenant can make itself an administrator and write
+    /// again.
     async fn tell(&mut self, guard: &Arc<DiskGuard>, run: Arc<dyn Run>, level: DiskLevel) {
         if let Some(task) = self.task.take_if(|task| task.is_finished())
             && let Ok(Some(taken)) = task.await
@@ -201,7 +224,12 @@ impl Telling {
             return;
         }
         let (guard, told) = (Arc::clone(guard), self.told);
-        self.task = Some(tokio::spawn(async move { guard.apply(run.as_ref(), level, told).await.then_some(level) }));
+        self.task = Some(tokio::spawn(async move {
+            guard
+                .apply(run.as_ref(), level, told)
+                .await
+                .then_some(level)
+        }));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which level of its disk limit a cluster is at. Pure; the clock is the caller's.
 
 use crate::limits::{
-    DISK_FALL_BACK_DIVISOR, DISK_HARD_DIVISOR, DISK_HARD_MIN, DISK_PAUSE_MAX, DISK_PAUSE_MIN, DISK_QUOTA_DIVISOR,
-    DISK_RATE_MAX,
+    DISK_FALL_BACK_DIVISOR, DISK_HARD_DIVISOR, DISK_HARD_MIN, DISK_PAUSE_MAX, DISK_PAUSE_MIN,
+    DISK_QUOTA_DIVISOR, DISK_RATE_MAX,
 };
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,13 @@ pub struct DiskState {
 
 impl DiskState {
     pub fn new(soft: u64) -> Self {
-        Self { soft, used: None, level: DiskLevel::Free, started: DiskLevel::Free, shrink: None }
+        Self {
+            soft,
+            used: None,
+            level: DiskLevel::Free,
+            started: DiskLevel::Free,
+            shrink: None,
+        }
     }
 
     pub fn used(&self) -> Option<DiskUse> {
@@ -71,30 +77,39 @@ impl DiskState {
     /// Allows writes until then, so that rows can be deleted and tables dropped and truncated.
     pub fn allow_shrink(&mut self, until: Instant) {
         let used = self.used.map_or(0, |used| used.bytes);
-        self.shrink = Some(Shrink { until, ceiling: self.hard().max(used + DISK_HARD_MIN) });
+        self.shrink = Some(Shrink {
+            until,
+            ceiling: self.hard().max(used + DISK_HARD_MIN),
+        });
     }
 
-    /// The space between the limits is for redo, temporary files, and the recovery of what was rolled back.
+    /// The space between the limits is for redo, temporary files, and the recovery of what was
+    /// rolled back.
     pub fn hard(&self) -> u64 {
-        self.soft.saturating_add((self.soft / DISK_HARD_DIVISOR).max(DISK_HARD_MIN))
+        self.soft
+            .saturating_add((self.soft / DISK_HARD_DIVISOR).max(DISK_HARD_MIN))
     }
 
-    /// The file system's own limit: a little above the hard one, so that the server, which knows the reason, is the one
-    /// who stops the engine if it measures in time.
+    /// The file system's own limit: a little above the hard one, so that the server, which knows
+    /// the reason, is the one who stops the engine if it measures in time.
     pub fn quota(&self) -> u64 {
         let ceiling = self.shrink.map_or(self.hard(), |shrink| shrink.ceiling);
         ceiling.saturating_add(ceiling / DISK_QUOTA_DIVISOR)
     }
 
-    /// The level after the last measurement. It falls only when the use is clearly below the limit, so that a cluster at
-    /// its limit does not change between the two at every statement.
+    /// The level after the last measurement. It falls only when the use is clearly below the limit,
+    /// so that a cluster at its limit does not change between the two at every statement.
     pub fn level(&mut self, now: Instant) -> DiskLevel {
-        let Some(used) = self.used else { return DiskLevel::Free };
+        let Some(used) = self.used else {
+            return DiskLevel::Free;
+        };
         self.shrink = self.shrink.filter(|shrink| now < shrink.until);
         let ceiling = self.shrink.map_or(self.hard(), |shrink| shrink.ceiling);
         let soft = match self.level {
             DiskLevel::Free => self.soft,
-            DiskLevel::ReadOnly | DiskLevel::Closed => self.soft - self.soft / DISK_FALL_BACK_DIVISOR,
+            DiskLevel::ReadOnly | DiskLevel::Closed => {
+                self.soft - self.soft / DISK_FALL_BACK_DIVISOR
+            }
         };
         self.level = if used.bytes > ceiling || (!used.complete && self.shrink.is_none()) {
             DiskLevel::Closed
@@ -106,10 +121,12 @@ impl DiskState {
         self.level
     }
 
-    /// Time to the next measurement: the time in which a fast disk could be filled up to the limit, and never more than
-    /// a fiftieth of all time for measuring.
+    /// Time to the next measurement: the time in which a fast disk could be filled up to the limit,
+    /// and never more than a fiftieth of all time for measuring.
     pub fn pause(&self, took: Duration) -> Duration {
-        let room = self.soft.saturating_sub(self.used.map_or(0, |used| used.bytes));
+        let room = self
+            .soft
+            .saturating_sub(self.used.map_or(0, |used| used.bytes));
         let fill = Duration::from_millis(room.saturating_mul(1000) / DISK_RATE_MAX);
         fill.clamp(DISK_PAUSE_MIN, DISK_PAUSE_MAX).max(took * 50)
     }
@@ -122,23 +139,43 @@ mod tests {
     const MB: u64 = 1 << 20;
 
     fn at(megabytes: u64) -> DiskUse {
-        DiskUse { bytes: megabytes * MB, entries: 9, complete: true }
+        DiskUse {
+            bytes: megabytes * MB,
+            entries: 9,
+            complete: true,
+        }
     }
 
     #[test]
     fn levels_follow_the_use_and_fall_back_late() {
         let mut state = DiskState::new(1000 * MB);
         let now = Instant::now();
-        assert_eq!((state.level(now), state.hard()), (DiskLevel::Free, 1256 * MB));
+        assert_eq!(
+            (state.level(now), state.hard()),
+            (DiskLevel::Free, 1256 * MB)
+        );
         use DiskLevel::{Closed, Free, ReadOnly};
-        for (used, level) in
-            [(999, Free), (1001, ReadOnly), (999, ReadOnly), (979, Free), (1257, Closed), (1200, ReadOnly), (10, Free)]
-        {
+        for (used, level) in [
+            (999, Free),
+            (1001, ReadOnly),
+            (999, ReadOnly),
+            (979, Free),
+            (1257, Closed),
+            (1200, ReadOnly),
+            (10, Free),
+        ] {
             state.set_used(at(used));
             assert_eq!(state.level(now), level, "{used}");
         }
-        state.set_used(DiskUse { complete: false, ..at(1) });
-        assert_eq!(state.level(now), Closed, "what can't be counted is over the limit");
+        state.set_used(DiskUse {
+            complete: false,
+            ..at(1)
+        });
+        assert_eq!(
+            state.level(now),
+            Closed,
+            "what can't be counted is over the limit"
+        );
         assert_eq!(DiskState::new(10_000 * MB).hard(), 11_000 * MB);
     }
 
@@ -151,13 +188,25 @@ mod tests {
         state.allow_shrink(now + Duration::from_secs(60));
         assert_eq!(state.level(now), DiskLevel::Free);
         state.set_used(at(2255));
-        assert_eq!(state.level(now), DiskLevel::Free, "what deleting takes itself");
+        assert_eq!(
+            state.level(now),
+            DiskLevel::Free,
+            "what deleting takes itself"
+        );
         state.set_used(at(2257));
         assert_eq!(state.level(now), DiskLevel::Closed);
         state.set_used(at(1100));
-        assert_eq!(state.level(now + Duration::from_secs(61)), DiskLevel::ReadOnly, "the time is over");
+        assert_eq!(
+            state.level(now + Duration::from_secs(61)),
+            DiskLevel::ReadOnly,
+            "the time is over"
+        );
         state.set_limit(1200 * MB);
-        assert_eq!(state.level(now), DiskLevel::Free, "a raised limit is valid at once");
+        assert_eq!(
+            state.level(now),
+            DiskLevel::Free,
+            "a raised limit is valid at once"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Measuring a folder that a tenant can write. Follows no link, stays within bounds of entries and depth, and finds
-//! files that are deleted but still open.
+//! Measuring a folder that a tenant can write. Follows no link, stays within bounds of entries and
+//! depth, and finds files that are deleted but still open.
 
 use super::level::DiskUse;
 use crate::limits::{DISK_DEPTH_MAX, DISK_ENTRIES_MAX};
@@ -12,9 +12,14 @@ use std::path::{Path, PathBuf};
 /// Bytes of a block as stat(2) counts them, whatever the file system's own size is.
 const BLOCK: u64 = 512;
 
-/// Adds up the blocks of everything below these folders, and of deleted files that these processes keep open. Blocks.
+/// Adds up the blocks of everything below these folders, and of deleted files that these processes
+/// keep open. Blocks.
 pub fn measure(folders: &[PathBuf], processes: &[i32]) -> io::Result<DiskUse> {
-    let mut total = DiskUse { bytes: 0, entries: 0, complete: true };
+    let mut total = DiskUse {
+        bytes: 0,
+        entries: 0,
+        complete: true,
+    };
     for folder in folders {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::open(folder, flags, Mode::empty())?;
@@ -26,7 +31,8 @@ pub fn measure(folders: &[PathBuf], processes: &[i32]) -> io::Result<DiskUse> {
     Ok(total)
 }
 
-/// Walks with descriptors, not paths: a folder that is exchanged for a link meanwhile leads nowhere else.
+/// Walks with descriptors, not paths: a folder that is exchanged for a link meanwhile leads nowhere
+/// else.
 fn walk(root: OwnedFd, total: &mut DiskUse) -> io::Result<()> {
     let mut stack = vec![(root, 0)];
     while let Some((folder, depth)) = stack.pop() {
@@ -42,8 +48,12 @@ fn walk(root: OwnedFd, total: &mut DiskUse) -> io::Result<()> {
             }
             total.entries += 1;
             // Removed meanwhile: its space is free, or it is found among the open ones.
-            let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            total.bytes = total.bytes.saturating_add(u64::try_from(stat.st_blocks).unwrap_or_default() * BLOCK);
+            let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            total.bytes = total
+                .bytes
+                .saturating_add(u64::try_from(stat.st_blocks).unwrap_or_default() * BLOCK);
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 match openat(&folder, name, flags, Mode::empty()) {
@@ -60,13 +70,19 @@ fn walk(root: OwnedFd, total: &mut DiskUse) -> io::Result<()> {
 
 /// Temporary files of MariaDB have no name from the beginning.
 fn add_deleted(descriptors: &Path, total: &mut DiskUse) {
-    for entry in std::fs::read_dir(descriptors).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(descriptors)
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         if total.entries >= DISK_ENTRIES_MAX {
             total.complete = false;
             return;
         }
         total.entries += 1;
-        let Ok(meta) = std::fs::metadata(entry.path()) else { continue };
+        let Ok(meta) = std::fs::metadata(entry.path()) else {
+            continue;
+        };
         if meta.is_file() && meta.nlink() == 0 {
             total.bytes = total.bytes.saturating_add(meta.blocks() * BLOCK);
         }
@@ -92,7 +108,10 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), data.join("link")).unwrap();
         std::os::unix::fs::symlink(outside.path().join("big"), data.join("db/link")).unwrap();
         // A hole takes no blocks.
-        fs::File::create(data.join("sparse")).unwrap().set_len(1 << 40).unwrap();
+        fs::File::create(data.join("sparse"))
+            .unwrap()
+            .set_len(1 << 40)
+            .unwrap();
         let full = measure(&folders, &[]).unwrap();
         let added = full.bytes - empty.bytes;
         assert!((1 << 20..2 << 20).contains(&added), "{added}");
@@ -103,13 +122,17 @@ mod tests {
         assert_eq!(measure(&folders, &[]).unwrap().bytes, full.bytes);
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(measure(&folders, &[own]).unwrap().bytes >= full.bytes + (4 << 20));
-        assert!(measure(&[data.join("link")], &[]).is_err(), "a root that is a link is not opened");
+        assert!(
+            measure(&[data.join("link")], &[]).is_err(),
+            "a root that is a link is not opened"
+        );
     }
 
     #[test]
     fn a_folder_deeper_than_any_engine_makes_is_incomplete() {
         let temp = tempfile::tempdir().unwrap();
-        let deep = (0..=DISK_DEPTH_MAX + 1).fold(temp.path().to_owned(), |path, n| path.join(n.to_string()));
+        let deep = (0..=DISK_DEPTH_MAX + 1)
+            .fold(temp.path().to_owned(), |path, n| path.join(n.to_string()));
         fs::create_dir_all(&deep).unwrap();
         assert!(!measure(&[temp.path().to_owned()], &[]).unwrap().complete);
     }

@@ -1,6 +1,7 @@
-//! Quota groups of btrfs: the file system itself ends a cluster's growth shortly above its hard limit. Used where the
-//! operator has switched quotas on, by the program `btrfs`, since its system calls need unsafe code. Never switches
-//! quotas on: that changes how the whole file system is accounted.
+//! Quota groups of btrfs: the file system itself ends a cluster's growth shortly above its hard
+//! limit. Used where the operator has switched quotas on, by the program `btrfs`, since its system
+//! calls need unsafe code. Never switches quotas on: that changes how the whole file system is
+//! accounted.
 
 use crate::program::on_path;
 use rustix::fs::statfs;
@@ -25,7 +26,9 @@ pub struct DiskQuotas {
 impl DiskQuotas {
     /// Looks at the file system of the data directory. Blocks.
     pub fn find(folder: &Path) -> Self {
-        Self { program: find_program(folder) }
+        Self {
+            program: find_program(folder),
+        }
     }
 
     /// Why there are none.
@@ -35,18 +38,33 @@ impl DiskQuotas {
 
     /// Makes a cluster's folder one that can have a quota. Does nothing where there are none.
     pub fn make_root(&self, root: &Path) -> io::Result<()> {
-        let Ok(program) = &self.program else { return Ok(()) };
-        run(program, &["subvolume".as_ref(), "create".as_ref(), root.as_os_str()])
+        let Ok(program) = &self.program else {
+            return Ok(());
+        };
+        run(
+            program,
+            &["subvolume".as_ref(), "create".as_ref(), root.as_os_str()],
+        )
     }
 
     /// Limits everything below a cluster's folder. False if it was made without quotas.
     pub fn limit(&self, root: &Path, bytes: u64) -> io::Result<bool> {
-        let Ok(program) = &self.program else { return Ok(false) };
+        let Ok(program) = &self.program else {
+            return Ok(false);
+        };
         if std::fs::symlink_metadata(root)?.ino() != SUBVOLUME_INODE {
             return Ok(false);
         }
         let bytes = bytes.to_string();
-        run(program, &["qgroup".as_ref(), "limit".as_ref(), bytes.as_ref(), root.as_os_str()])?;
+        run(
+            program,
+            &[
+                "qgroup".as_ref(),
+                "limit".as_ref(),
+                bytes.as_ref(),
+                root.as_os_str(),
+            ],
+        )?;
         Ok(true)
     }
 }
@@ -58,20 +76,41 @@ fn find_program(folder: &Path) -> Result<PathBuf, String> {
     }
     let rights = capabilities(None).map_err(|e| e.to_string())?;
     if !rights.effective.contains(CapabilitySet::SYS_ADMIN) {
-        return Err("the server may not set quotas (that needs CAP_SYS_ADMIN, which the service has not)".to_owned());
+        return Err(
+            "the server may not set quotas (that needs CAP_SYS_ADMIN, which the service has not)"
+                .to_owned(),
+        );
     }
     let program = on_path(&["btrfs"], Some(Path::new("/usr/bin/btrfs")))
         .ok_or("there is no program btrfs; hint: install the package btrfs-progs")?;
-    run(&program, &["qgroup".as_ref(), "show".as_ref(), folder.as_os_str()])
-        .map_err(|e| format!("quotas are off ({e}); hint: btrfs quota enable {}", folder.display()))?;
+    run(
+        &program,
+        &["qgroup".as_ref(), "show".as_ref(), folder.as_os_str()],
+    )
+    .map_err(|e| {
+        format!(
+            "quotas are off ({e}); hint: btrfs quota enable {}",
+            folder.display()
+        )
+    })?;
     Ok(program)
 }
 
 fn run(program: &Path, args: &[&OsStr]) -> io::Result<()> {
-    let output = Command::new(program).args(args).env_clear().stdin(Stdio::null()).output()?;
+    let output = Command::new(program)
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()?;
     if output.status.success() {
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(words.lines().next().unwrap_or("btrfs failed without a word").to_owned()))
+    Err(io::Error::other(
+        words
+            .lines()
+            .next()
+            .unwrap_or("btrfs failed without a word")
+            .to_owned(),
+    ))
 }

@@ -16,7 +16,9 @@ const FROZEN: &str = "it was frozen (no greeting and no CPU time used) and was k
 
 impl Supervisor {
     pub(super) async fn died(&mut self, how: &str) -> bool {
-        let Some(alive) = self.alive.take() else { return true };
+        let Some(alive) = self.alive.take() else {
+            return true;
+        };
         self.common.journal.record(&journal::Event::EngineDied {
             cluster: self.shared.id,
             run: alive.epoch,
@@ -46,7 +48,9 @@ impl Supervisor {
                 let again = (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX);
                 self.drain_again = Instant::now() + again;
                 if let Some(alive) = &self.alive {
-                    self.shared.gate().reopen(alive.epoch, self.driver.socket(), leases);
+                    self.shared
+                        .gate()
+                        .reopen(alive.epoch, self.driver.socket(), leases);
                 }
                 let sleepers = std::mem::take(&mut self.sleepers);
                 let going = self.feed(Event::DrainRefused).await;
@@ -77,7 +81,8 @@ impl Supervisor {
 
     async fn started(&mut self, started: Started) -> bool {
         self.start = None;
-        self.shared.set_run(Some((started.epoch, Arc::downgrade(&started.run))));
+        self.shared
+            .set_run(Some((started.epoch, Arc::downgrade(&started.run))));
         self.common.journal.record(&journal::Event::EngineStarted {
             cluster: self.shared.id,
             run: started.epoch,
@@ -87,12 +92,28 @@ impl Supervisor {
         // One that was recovered was wanted by nobody yet: it may sleep soon.
         let now = Instant::now();
         let early = self.limits.sleep_after.saturating_sub(RECOVERED_STAY);
-        let newest = if started.recovery { now.checked_sub(early).unwrap_or(now) } else { now };
-        self.shared.gate().open(started.epoch, self.driver.socket(), newest);
-        let health = watch_health(Arc::clone(&started.run), started.epoch, &self.common, self.reports.clone());
+        let newest = if started.recovery {
+            now.checked_sub(early).unwrap_or(now)
+        } else {
+            now
+        };
+        self.shared
+            .gate()
+            .open(started.epoch, self.driver.socket(), newest);
+        let health = watch_health(
+            Arc::clone(&started.run),
+            started.epoch,
+            &self.common,
+            self.reports.clone(),
+        );
         let disk = Beside::spawn(self.driver.disk().watch(Arc::downgrade(&started.run)));
         let (run, epoch) = (started.run, started.epoch);
-        self.alive = Some(Alive { run, epoch, since: now, _watches: [health, disk] });
+        self.alive = Some(Alive {
+            run,
+            epoch,
+            since: now,
+            _watches: [health, disk],
+        });
         if std::mem::take(&mut self.raise_late) {
             self.raise();
         }
@@ -106,9 +127,15 @@ impl Supervisor {
 
     /// Its end is noticed as any other.
     fn frozen(&mut self, epoch: RunEpoch) {
-        let Some(alive) = self.alive.as_ref().filter(|alive| alive.epoch == epoch) else { return };
+        let Some(alive) = self.alive.as_ref().filter(|alive| alive.epoch == epoch) else {
+            return;
+        };
         let (cluster, silent) = (self.shared.id, self.common.frozen_after);
-        self.common.journal.record(&journal::Event::EngineFrozen { cluster, run: epoch, silent });
+        self.common.journal.record(&journal::Event::EngineFrozen {
+            cluster,
+            run: epoch,
+            silent,
+        });
         alive.run.kill_because(FROZEN.to_owned());
     }
 
@@ -122,15 +149,32 @@ impl Supervisor {
         if let Some(alive) = self.alive.take() {
             let (cluster, run) = (self.shared.id, alive.epoch);
             self.common.journal.record(&if clean {
-                journal::Event::EngineSlept { cluster, run, sessions_evicted: evicted }
+                journal::Event::EngineSlept {
+                    cluster,
+                    run,
+                    sessions_evicted: evicted,
+                }
             } else {
                 let status = "it was stopped without a last reading of its accounts".to_owned();
-                journal::Event::EngineDied { cluster, run, status }
+                journal::Event::EngineDied {
+                    cluster,
+                    run,
+                    status,
+                }
             });
         }
         self.shared.set_clean(matches!(end, RunEnd::Noted));
         if let RunEnd::Unnoted { run, book } = end {
-            self.noting = Some((run, note_end(self.shared.id, run, book, &self.common, self.reports.clone())));
+            self.noting = Some((
+                run,
+                note_end(
+                    self.shared.id,
+                    run,
+                    book,
+                    &self.common,
+                    self.reports.clone(),
+                ),
+            ));
         }
         let sleepers = std::mem::take(&mut self.sleepers);
         let queued = self.shared.waiting() > 0;

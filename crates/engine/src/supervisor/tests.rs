@@ -10,7 +10,8 @@ use crate::process_usage::RunUsage;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_model::{
-    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, ClusterUsage, EngineSessionId, Journal,
+    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, ClusterUsage, EngineSessionId,
+    Journal,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -63,7 +64,10 @@ impl Driver for FaultyDriver {
                 self.0.go_on.notified().await;
             }
             self.0.check(Fault::Start);
-            assert!(!self.0.alive.swap(true, Ordering::SeqCst), "two engines on one data directory");
+            assert!(
+                !self.0.alive.swap(true, Ordering::SeqCst),
+                "two engines on one data directory"
+            );
             Ok(Arc::new(FaultyRun(Arc::clone(&self.0))) as Arc<dyn Run>)
         })
     }
@@ -84,7 +88,12 @@ impl Driver for FaultyDriver {
 
     fn disk(&self) -> Arc<DiskGuard> {
         let folder = Folder::new("/nonexistent".into(), None);
-        Arc::new(DiskGuard::new(ClusterId(1), &folder, DiskQuotas::find(folder.root()), 0))
+        Arc::new(DiskGuard::new(
+            ClusterId(1),
+            &folder,
+            DiskQuotas::find(folder.root()),
+            0,
+        ))
     }
 
     fn usage(&self, _: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {
@@ -93,7 +102,13 @@ impl Driver for FaultyDriver {
 
     fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
         let alive = self.0.alive.load(Ordering::SeqCst);
-        Box::pin(async move { if alive { Err("another engine still runs".to_owned()) } else { Ok(()) } })
+        Box::pin(async move {
+            if alive {
+                Err("another engine still runs".to_owned())
+            } else {
+                Ok(())
+            }
+        })
     }
 }
 
@@ -124,7 +139,12 @@ impl Run for FaultyRun {
         })
     }
 
-    fn set_password<'a>(&'a self, _: &'a str, _: &'a str, _: [u8; 20]) -> BoxFuture<'a, Result<(), RunError>> {
+    fn set_password<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: [u8; 20],
+    ) -> BoxFuture<'a, Result<(), RunError>> {
         Box::pin(async { Ok(()) })
     }
 
@@ -171,11 +191,20 @@ impl Ledger for Nowhere {
         Box::pin(async { Ok(RunEpoch(1)) })
     }
 
-    fn end_run(&self, _: ClusterId, _: RunEpoch, _: Arc<AccountBook>) -> BoxFuture<'_, Result<(), LedgerError>> {
+    fn end_run(
+        &self,
+        _: ClusterId,
+        _: RunEpoch,
+        _: Arc<AccountBook>,
+    ) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn save_accounts(&self, _: ClusterId, _: Arc<AccountBook>) -> BoxFuture<'_, Result<(), LedgerError>> {
+    fn save_accounts(
+        &self,
+        _: ClusterId,
+        _: Arc<AccountBook>,
+    ) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -192,16 +221,39 @@ struct Stage {
 
 impl Stage {
     fn new(failure: Option<String>) -> Self {
-        let (facts, shared) = (Arc::new(Facts::default()), Arc::new(Shared::new(ClusterId(1), true)));
+        let (facts, shared) = (
+            Arc::new(Facts::default()),
+            Arc::new(Shared::new(ClusterId(1), true)),
+        );
         let turns = || Arc::new(Semaphore::new(1));
         let (wakes, recoveries) = (turns(), turns());
-        let (budget, frozen_after) = (Arc::new(AwakeBudget::new(u64::MAX)), Duration::from_secs(30));
-        let common =
-            Common { ledger: Arc::new(Nowhere), journal: Arc::new(Nowhere), wakes, recoveries, budget, frozen_after };
+        let (budget, frozen_after) = (
+            Arc::new(AwakeBudget::new(u64::MAX)),
+            Duration::from_secs(30),
+        );
+        let common = Common {
+            ledger: Arc::new(Nowhere),
+            journal: Arc::new(Nowhere),
+            wakes,
+            recoveries,
+            budget,
+            frozen_after,
+        };
         let (commands, inbox) = mpsc::channel(8);
         let driver = Arc::new(FaultyDriver(Arc::clone(&facts)));
-        Supervisor::spawn(Arc::clone(&shared), driver, common, ClusterLimits::default(), failure, inbox);
-        Self { shared, facts, commands }
+        Supervisor::spawn(
+            Arc::clone(&shared),
+            driver,
+            common,
+            ClusterLimits::default(),
+            failure,
+            inbox,
+        );
+        Self {
+            shared,
+            facts,
+            commands,
+        }
     }
 
     fn state(&self) -> ClusterState {
@@ -217,7 +269,11 @@ impl Stage {
     async fn accounts(&self) -> Result<Arc<AccountBook>, String> {
         let (reply, answer) = oneshot::channel();
         self.commands
-            .send(Command::Accounts { not_before: Instant::now(), users: vec!["root".to_owned()], reply })
+            .send(Command::Accounts {
+                not_before: Instant::now(),
+                users: vec!["root".to_owned()],
+                reply,
+            })
             .await
             .unwrap();
         answer.await.unwrap()
@@ -225,7 +281,13 @@ impl Stage {
 
     async fn remove(&self) -> Result<(), EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::End { remove: true, reply }).await.unwrap();
+        self.commands
+            .send(Command::End {
+                remove: true,
+                reply,
+            })
+            .await
+            .unwrap();
         answer.await.unwrap()
     }
 
@@ -242,7 +304,10 @@ impl Stage {
 async fn a_panic_in_a_start_is_a_failure_that_can_be_retried() {
     let stage = Stage::new(None);
     stage.facts.set(Some(Fault::Start));
-    assert_eq!(stage.shared.attach().await.unwrap_err(), AttachError::Failed(PANICKED.to_owned()));
+    assert_eq!(
+        stage.shared.attach().await.unwrap_err(),
+        AttachError::Failed(PANICKED.to_owned())
+    );
     assert_eq!(stage.state(), ClusterState::Failed);
     stage.facts.set(None);
     stage.wait_for_retry().await;
@@ -288,7 +353,10 @@ async fn a_cluster_removed_at_the_moment_its_engine_is_up_is_removed() {
         // Both become ready before the supervisor runs: it takes them in either order.
         stage.facts.go_on.notify_one();
         assert!(stage.remove().await.is_ok(), "round {round}");
-        assert!(matches!(waiter.await.unwrap(), Err(AttachError::Gone) | Ok(_)));
+        assert!(matches!(
+            waiter.await.unwrap(),
+            Err(AttachError::Gone) | Ok(_)
+        ));
         assert!(!stage.facts.alive.load(Ordering::SeqCst));
     }
 }
@@ -305,21 +373,37 @@ async fn the_backoff_of_an_engine_that_starts_and_dies_grows() {
             let shared = Arc::clone(&stage.shared);
             async move { shared.awake().await }
         });
-        status.wait_for(|s| s.state == ClusterState::Failed && s.told > told).await.unwrap();
+        status
+            .wait_for(|s| s.state == ClusterState::Failed && s.told > told)
+            .await
+            .unwrap();
         attached.abort();
         waits.push(stage.wait_for_retry().await);
     }
-    assert!(waits.is_sorted_by(|a, b| *b > *a + RETRY_FIRST / 2), "{waits:?}");
+    assert!(
+        waits.is_sorted_by(|a, b| *b > *a + RETRY_FIRST / 2),
+        "{waits:?}"
+    );
     let most = usize::try_from(crate::limits::DEATHS_MAX).unwrap() + 2;
-    assert_eq!(stage.facts.starts.load(Ordering::SeqCst), most, "after the first failure one start each");
+    assert_eq!(
+        stage.facts.starts.load(Ordering::SeqCst),
+        most,
+        "after the first failure one start each"
+    );
 }
 
 #[tokio::test]
 async fn a_cluster_that_cannot_be_reached_begins_failed_and_is_tried_again() {
     let stage = Stage::new(Some("its socket: taken".to_owned()));
     let mut status = stage.shared.status.subscribe();
-    status.wait_for(|s| s.state == ClusterState::Failed).await.unwrap();
-    assert_eq!(stage.shared.attach().await.unwrap_err(), AttachError::Failed("its socket: taken".to_owned()));
+    status
+        .wait_for(|s| s.state == ClusterState::Failed)
+        .await
+        .unwrap();
+    assert_eq!(
+        stage.shared.attach().await.unwrap_err(),
+        AttachError::Failed("its socket: taken".to_owned())
+    );
     stage.wait_for_retry().await;
     stage.shared.attach().await.unwrap();
 }

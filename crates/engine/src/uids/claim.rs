@@ -1,5 +1,6 @@
-//! The range of user numbers that a server claims. Two servers on one machine never have the same numbers: each block
-//! of [`BLOCK`] numbers has a lock file, and a claim keeps the locks of all blocks that it touches.
+//! The range of user numbers that a server claims. Two servers on one machine never have the same
+//! numbers: each block of [`BLOCK`] numbers has a lock file, and a claim keeps the locks of all
+//! blocks that it touches.
 
 use crate::limits::UID_DRAWS_MAX;
 use std::collections::BTreeMap;
@@ -13,19 +14,19 @@ use std::path::{Path, PathBuf};
 /// Numbers of one claim by default, and of one lock.
 const BLOCK: u32 = 65_536;
 
-/// Numbers that no distribution and no container manager gives out by itself (systemd.io/UIDS-GIDS: the ranges above
-/// that of systemd-nspawn, which ends at 1879048191).
+/// Numbers that no distribution and no container manager gives out by itself (systemd.io/UIDS-GIDS:
+/// the ranges above that of systemd-nspawn, which ends at 1879048191).
 const POOL: RangeInclusive<u32> = 1_879_048_192..=2_147_352_575;
 
-/// Directory of the lock files. It outlives every server: a lock file that is deleted while somebody has it locked
-/// would let a second server lock another file of the same name.
+/// Directory of the lock files. It outlives every server: a lock file that is deleted while
+/// somebody has it locked would let a second server lock another file of the same name.
 const LOCKS: &str = "/run/tidegate";
 
 /// What an operator chose.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum UidChoice {
-    /// A block that no other server has: the one that the clusters have numbers of, else one drawn at random, so that
-    /// servers that never run at the same time seldom share one either.
+    /// A block that no other server has: the one that the clusters have numbers of, else one drawn
+    /// at random, so that servers that never run at the same time seldom share one either.
     #[default]
     Auto,
     Range(RangeInclusive<u32>),
@@ -37,7 +38,8 @@ impl UidChoice {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        let wrong = || "must be \"auto\", or FIRST-LAST such as \"1879048192-1879113727\"".to_owned();
+        let wrong =
+            || "must be \"auto\", or FIRST-LAST such as \"1879048192-1879113727\"".to_owned();
         let (first, last) = text.split_once('-').ok_or_else(wrong)?;
         let number = |part: &str| part.parse::<u32>().map_err(|_| wrong());
         let (first, last) = (number(first)?, number(last)?);
@@ -55,8 +57,13 @@ impl UidChoice {
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     #[error("the user numbers {}-{} of engine.uids are in use by {holder}", range.start(), range.end())]
-    Held { range: RangeInclusive<u32>, holder: String },
-    #[error("no range of user numbers is free for engines: other servers have those that were tried")]
+    Held {
+        range: RangeInclusive<u32>,
+        holder: String,
+    },
+    #[error(
+        "no range of user numbers is free for engines: other servers have those that were tried"
+    )]
     NoneFree,
     #[error("this user namespace has no user numbers {}-{}", .0.start(), .0.end())]
     Unmapped(RangeInclusive<u32>),
@@ -96,7 +103,8 @@ impl fmt::Debug for UidClaim {
 }
 
 impl UidClaim {
-    /// Claims what was chosen. `in_use`: the numbers that clusters have already. `owner`: names this server to others.
+    /// Claims what was chosen. `in_use`: the numbers that clusters have already. `owner`: names
+    /// this server to others.
     pub fn take(choice: &UidChoice, in_use: &[u32], owner: &str) -> Result<Self, ClaimError> {
         let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         take_in(Path::new(LOCKS), &map, choice, in_use, owner)
@@ -116,13 +124,24 @@ impl UidClaim {
     }
 }
 
-fn take_in(locks: &Path, map: &str, choice: &UidChoice, in_use: &[u32], owner: &str) -> Result<UidClaim, ClaimError> {
+fn take_in(
+    locks: &Path,
+    map: &str,
+    choice: &UidChoice,
+    in_use: &[u32],
+    owner: &str,
+) -> Result<UidClaim, ClaimError> {
     match choice {
-        UidChoice::Range(range) if !is_mapped(map, range) => Err(ClaimError::Unmapped(range.clone())),
+        UidChoice::Range(range) if !is_mapped(map, range) => {
+            Err(ClaimError::Unmapped(range.clone()))
+        }
         UidChoice::Range(range) => claim(locks, range, owner),
         UidChoice::Auto if !is_mapped(map, &POOL) => Err(ClaimError::Unmapped(POOL)),
         UidChoice::Auto => {
-            for range in used_blocks(in_use).into_iter().chain((0..UID_DRAWS_MAX).filter_map(|_| random_block())) {
+            for range in used_blocks(in_use)
+                .into_iter()
+                .chain((0..UID_DRAWS_MAX).filter_map(|_| random_block()))
+            {
                 match claim(locks, &range, owner) {
                     Err(ClaimError::Held { range, holder }) => {
                         tracing::debug!(?range, holder, "these user numbers are another server's");
@@ -154,22 +173,34 @@ fn random_block() -> Option<RangeInclusive<u32>> {
     let blocks = (POOL.end() - POOL.start()) / BLOCK + 1;
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).ok()?;
-    Some(block(POOL.start() + u32::from_le_bytes(bytes) % blocks * BLOCK))
+    Some(block(
+        POOL.start() + u32::from_le_bytes(bytes) % blocks * BLOCK,
+    ))
 }
 
-/// Whether every number of the range exists in this user namespace. Lines are: inside, outside, count.
+/// Whether every number of the range exists in this user namespace. Lines are: inside, outside,
+/// count.
 fn is_mapped(map: &str, range: &RangeInclusive<u32>) -> bool {
     map.lines().any(|line| {
-        let numbers: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
-        let [inside, _, count] = numbers.as_slice() else { return false };
-        u64::from(*range.start()) >= *inside && u64::from(*range.end()) < inside.saturating_add(*count)
+        let numbers: Vec<u64> = line
+            .split_whitespace()
+            .filter_map(|n| n.parse().ok())
+            .collect();
+        let [inside, _, count] = numbers.as_slice() else {
+            return false;
+        };
+        u64::from(*range.start()) >= *inside
+            && u64::from(*range.end()) < inside.saturating_add(*count)
     })
 }
 
 fn claim(locks: &Path, range: &RangeInclusive<u32>, owner: &str) -> Result<UidClaim, ClaimError> {
     match DirBuilder::new().mode(0o755).create(locks) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(ClaimError::Lock { path: locks.join("lock"), source: e });
+            return Err(ClaimError::Lock {
+                path: locks.join("lock"),
+                source: e,
+            });
         }
         _ => {}
     }
@@ -179,17 +210,31 @@ fn claim(locks: &Path, range: &RangeInclusive<u32>, owner: &str) -> Result<UidCl
         let path = locks.join(format!("uids-{first}.lock"));
         match lock_block(&path, owner) {
             Ok(Some(file)) => held.push(file),
-            Ok(None) => return Err(ClaimError::Held { range: range.clone(), holder: read_owner(&path) }),
+            Ok(None) => {
+                return Err(ClaimError::Held {
+                    range: range.clone(),
+                    holder: read_owner(&path),
+                });
+            }
             Err(source) => return Err(ClaimError::Lock { path, source }),
         }
     }
-    Ok(UidClaim { range: range.clone(), _locks: held })
+    Ok(UidClaim {
+        range: range.clone(),
+        _locks: held,
+    })
 }
 
-/// The file with its lock, or nothing if another server has it. Closed to others, since whoever can open a file can
-/// lock it.
+/// The file with its lock, or nothing if another server has it. Closed to others, since whoever can
+/// open a file can lock it.
 fn lock_block(path: &Path, owner: &str) -> io::Result<Option<File>> {
-    let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
@@ -230,7 +275,12 @@ mod tests {
             let claim = take(&locks, &UidChoice::Auto, &[]).unwrap();
             assert!(POOL.contains(claim.range().start()) && POOL.contains(claim.range().end()));
             assert_eq!(claim.range().count(), 65_536);
-            assert!(!claims.iter().any(|other| other.contains(*claim.range().start())), "{claims:?}");
+            assert!(
+                !claims
+                    .iter()
+                    .any(|other| other.contains(*claim.range().start())),
+                "{claims:?}"
+            );
             claims.push(claim);
         }
     }
@@ -246,9 +296,16 @@ mod tests {
         let second = take(temp.path(), &UidChoice::Auto, &in_use).unwrap();
         assert_eq!(second.range(), 1_879_113_728..=1_879_179_263);
         let third = take(temp.path(), &UidChoice::Auto, &in_use).unwrap();
-        assert!(!first.contains(*third.range().start()) && !second.contains(*third.range().start()));
+        assert!(
+            !first.contains(*third.range().start()) && !second.contains(*third.range().start())
+        );
         drop(first);
-        assert_eq!(take(temp.path(), &UidChoice::Auto, &in_use).unwrap().range(), 1_879_179_264..=1_879_244_799);
+        assert_eq!(
+            take(temp.path(), &UidChoice::Auto, &in_use)
+                .unwrap()
+                .range(),
+            1_879_179_264..=1_879_244_799
+        );
     }
 
     #[test]
@@ -256,9 +313,16 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let range = |first: u32, last: u32| UidChoice::Range(first..=last);
         let _first = take(temp.path(), &range(600_000, 665_535), &[]).unwrap();
-        for taken in [range(600_000, 665_535), range(650_000, 650_007), range(665_535, 700_000)] {
+        for taken in [
+            range(600_000, 665_535),
+            range(650_000, 650_007),
+            range(665_535, 700_000),
+        ] {
             let error = take(temp.path(), &taken, &[]).unwrap_err();
-            assert!(error.to_string().contains("the server on /data, pid 7"), "{error}");
+            assert!(
+                error.to_string().contains("the server on /data, pid 7"),
+                "{error}"
+            );
             assert!(error.hint().contains("auto"), "{}", error.hint());
         }
         take(temp.path(), &range(720_896, 720_903), &[]).unwrap();
@@ -269,18 +333,39 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let rootless = "0 1000 1\n1 100000 65536\n";
         let refused = |choice| take_in(temp.path(), rootless, &choice, &[], "x");
-        assert!(matches!(refused(UidChoice::Auto), Err(ClaimError::Unmapped(_))));
-        assert!(matches!(refused(UidChoice::Range(60_000..=70_000)), Err(ClaimError::Unmapped(_))));
+        assert!(matches!(
+            refused(UidChoice::Auto),
+            Err(ClaimError::Unmapped(_))
+        ));
+        assert!(matches!(
+            refused(UidChoice::Range(60_000..=70_000)),
+            Err(ClaimError::Unmapped(_))
+        ));
         assert!(refused(UidChoice::Range(30_000..=40_000)).is_ok());
     }
 
     #[test]
     fn a_choice_is_read_or_refused_with_what_it_must_be() {
         assert_eq!(UidChoice::parse("auto"), Ok(UidChoice::Auto));
-        assert_eq!(UidChoice::parse("600000-665535"), Ok(UidChoice::Range(600_000..=665_535)));
-        for bad in ["", "yes", "1", "5-9", "600000-600000", "9000-8000", "-1-5", "600000-4294967295", "1000-4000000000"]
-        {
-            assert!(UidChoice::parse(bad).unwrap_err().starts_with("must "), "{bad}");
+        assert_eq!(
+            UidChoice::parse("600000-665535"),
+            Ok(UidChoice::Range(600_000..=665_535))
+        );
+        for bad in [
+            "",
+            "yes",
+            "1",
+            "5-9",
+            "600000-600000",
+            "9000-8000",
+            "-1-5",
+            "600000-4294967295",
+            "1000-4000000000",
+        ] {
+            assert!(
+                UidChoice::parse(bad).unwrap_err().starts_with("must "),
+                "{bad}"
+            );
         }
     }
 }

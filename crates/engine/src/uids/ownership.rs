@@ -1,6 +1,7 @@
-//! The hand-over of a cluster's files to another user: while no engine runs, and to its end even if the server is killed
-//! in the middle. A tenant made these files, so nothing is followed, and only what the former user owned is given away:
-//! a link to a foreign file would else make that file the tenant's.
+//! The hand-over of a cluster's files to another user: while no engine runs, and to its end even if
+//! the server is killed in the middle. A tenant made these files, so nothing is followed, and only
+//! what the former user owned is given away: a link to a foreign file would else make that file the
+//! tenant's.
 
 use super::walk::{Visit, walk};
 use crate::folder::Folder;
@@ -13,14 +14,16 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Note beside the data, which the engine can't write: `moving UID...` names the users whose files may still be there.
-/// Without a note everything belongs to whom `data` belongs to.
+/// Note beside the data, which the engine can't write: `moving UID...` names the users whose files
+/// may still be there. Without a note everything belongs to whom `data` belongs to.
 const NOTE: &str = "owners";
 
-/// Gives everything in the folder to its user, if it is not that user's already. True if something was to do. Called
-/// with the cluster's lock, so that no engine runs on it.
+/// Gives everything in the folder to its user, if it is not that user's already. True if something
+/// was to do. Called with the cluster's lock, so that no engine runs on it.
 pub fn settle_ownership(folder: &Folder) -> io::Result<bool> {
-    let Some(uid) = folder.uid() else { return Ok(false) };
+    let Some(uid) = folder.uid() else {
+        return Ok(false);
+    };
     let note = folder.root().join(NOTE);
     let mut former = read_note(&note)?;
     let owner = fs::symlink_metadata(folder.data())?.uid();
@@ -36,7 +39,8 @@ pub fn settle_ownership(folder: &Folder) -> io::Result<bool> {
     for own in [folder.data(), folder.tmp()] {
         give(&own, uid, &former)?;
     }
-    // The note must not be gone before what it tells of is on disk, in whatever order the file system writes.
+    // The note must not be gone before what it tells of is on disk, in whatever order the file
+    // system writes.
     rustix::fs::syncfs(File::open(folder.root())?)?;
     fs::remove_file(&note)?;
     Ok(true)
@@ -63,7 +67,12 @@ fn give(root: &Path, uid: u32, former: &[u32]) -> io::Result<()> {
 
 /// By a descriptor of the very thing that is judged.
 fn give_entry(folder: BorrowedFd<'_>, name: &CStr, uid: u32, former: &[u32]) -> io::Result<()> {
-    let entry = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let entry = openat(
+        folder,
+        name,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let stat = fstat(&entry)?;
     let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
     // A file of root with a second name may be one of the system's.
@@ -72,7 +81,13 @@ fn give_entry(folder: BorrowedFd<'_>, name: &CStr, uid: u32, former: &[u32]) -> 
         return Ok(());
     }
     let (to, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
-    chownat(&entry, c"", Some(to), Some(group), AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW)?;
+    chownat(
+        &entry,
+        c"",
+        Some(to),
+        Some(group),
+        AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW,
+    )?;
     Ok(())
 }
 
@@ -83,12 +98,21 @@ fn read_note(path: &Path) -> io::Result<Vec<u32>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e),
     };
-    Ok(text.split_whitespace().skip(1).filter_map(|uid| uid.parse().ok()).collect())
+    Ok(text
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|uid| uid.parse().ok())
+        .collect())
 }
 
 fn write_note(path: &Path, former: &[u32]) -> io::Result<()> {
     let new: PathBuf = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
     let users: Vec<String> = former.iter().map(ToString::to_string).collect();
     writeln!(file, "moving {}", users.join(" "))?;
     file.sync_all()?;
@@ -105,7 +129,8 @@ mod tests {
     const NEW: u32 = 1_879_048_201;
     const FOREIGN: u32 = 1_879_048_202;
 
-    /// A cluster of user `OLD`, with what a hostile tenant could leave in it. `None` where the test is not root.
+    /// A cluster of user `OLD`, with what a hostile tenant could leave in it. `None` where the test
+    /// is not root.
     fn cluster(root: &Path) -> Option<Folder> {
         if !rustix::process::geteuid().is_root() {
             println!("not run: handing files over needs root");
@@ -121,7 +146,8 @@ mod tests {
         fs::write(folder.tmp().join("t"), "x").unwrap();
         folder.give_data().unwrap();
         lchown(folder.tmp().join("t"), Some(OLD), Some(OLD)).unwrap();
-        // Outside: a file that links point to, a folder likewise, and a hard link to a foreign file.
+        // Outside: a file that links point to, a folder likewise, and a hard link to a foreign
+        // file.
         fs::write(root.join("secret"), "x").unwrap();
         fs::create_dir(root.join("elsewhere")).unwrap();
         fs::write(root.join("elsewhere/old"), "x").unwrap();
@@ -143,7 +169,15 @@ mod tests {
 
     fn assert_moved(folder: &Folder, root: &Path) {
         let data = folder.data();
-        for own in ["", "ibdata1", "test", "test/a.ibd", "test/deep/b", "link", "test/folder"] {
+        for own in [
+            "",
+            "ibdata1",
+            "test",
+            "test/a.ibd",
+            "test/deep/b",
+            "link",
+            "test/folder",
+        ] {
             assert_eq!(owner(data.join(own)), (NEW, NEW), "{own}");
         }
         assert_eq!(owner(folder.tmp().join("t")), (NEW, NEW));
@@ -153,14 +187,20 @@ mod tests {
         for foreign in ["secret", "7/data/test/hard"] {
             assert_eq!(owner(root.join(foreign)), (FOREIGN, FOREIGN), "{foreign}");
         }
-        assert_eq!(owner(root.join("elsewhere/old")), (OLD, OLD), "behind a link");
+        assert_eq!(
+            owner(root.join("elsewhere/old")),
+            (OLD, OLD),
+            "behind a link"
+        );
         assert!(!folder.root().join(NOTE).exists());
     }
 
     #[test]
     fn a_folder_is_handed_over_whole_and_nothing_behind_a_link() {
         let temp = tempfile::tempdir().unwrap();
-        let Some(folder) = cluster(temp.path()) else { return };
+        let Some(folder) = cluster(temp.path()) else {
+            return;
+        };
         assert!(settle_ownership(&folder).unwrap());
         assert_moved(&folder, temp.path());
         assert!(!settle_ownership(&folder).unwrap(), "nothing is left to do");
@@ -169,8 +209,11 @@ mod tests {
     #[test]
     fn a_hand_over_that_was_cut_is_finished_by_the_next() {
         let temp = tempfile::tempdir().unwrap();
-        let Some(folder) = cluster(temp.path()) else { return };
-        // As a server leaves it that is killed in the middle: noted, the outer folders and a part of the files given.
+        let Some(folder) = cluster(temp.path()) else {
+            return;
+        };
+        // As a server leaves it that is killed in the middle: noted, the outer folders and a part
+        // of the files given.
         write_note(&folder.root().join(NOTE), &[OLD]).unwrap();
         folder.furnish().unwrap();
         lchown(folder.data().join("ibdata1"), Some(NEW), Some(NEW)).unwrap();
@@ -182,11 +225,18 @@ mod tests {
     #[test]
     fn a_cluster_that_moves_again_in_the_middle_arrives() {
         let temp = tempfile::tempdir().unwrap();
-        let Some(folder) = cluster(temp.path()) else { return };
+        let Some(folder) = cluster(temp.path()) else {
+            return;
+        };
         let between = Folder::new(folder.root().to_owned(), Some(FOREIGN + 1));
         write_note(&folder.root().join(NOTE), &[OLD]).unwrap();
         between.furnish().unwrap();
-        lchown(folder.data().join("ibdata1"), Some(FOREIGN + 1), Some(FOREIGN + 1)).unwrap();
+        lchown(
+            folder.data().join("ibdata1"),
+            Some(FOREIGN + 1),
+            Some(FOREIGN + 1),
+        )
+        .unwrap();
         assert!(settle_ownership(&folder).unwrap());
         assert_moved(&folder, temp.path());
     }
@@ -195,10 +245,21 @@ mod tests {
     #[test]
     fn of_files_of_root_those_with_a_second_name_stay_roots() {
         let temp = tempfile::tempdir().unwrap();
-        let Some(folder) = cluster(temp.path()) else { return };
+        let Some(folder) = cluster(temp.path()) else {
+            return;
+        };
         fs::write(temp.path().join("system"), "x").unwrap();
         fs::hard_link(temp.path().join("system"), folder.data().join("system")).unwrap();
-        for own in ["", "ibdata1", "test", "test/a.ibd", "test/deep", "test/deep/b", "link", "test/folder"] {
+        for own in [
+            "",
+            "ibdata1",
+            "test",
+            "test/a.ibd",
+            "test/deep",
+            "test/deep/b",
+            "link",
+            "test/folder",
+        ] {
             lchown(folder.data().join(own), Some(0), Some(0)).unwrap();
         }
         lchown(folder.tmp().join("t"), Some(0), Some(0)).unwrap();
@@ -210,7 +271,9 @@ mod tests {
     #[test]
     fn folders_deeper_than_the_bound_cost_no_more_than_it() {
         let temp = tempfile::tempdir().unwrap();
-        let Some(folder) = cluster(temp.path()) else { return };
+        let Some(folder) = cluster(temp.path()) else {
+            return;
+        };
         let mut deep = folder.data();
         for _ in 0..WALK_DEPTH_MAX * 2 {
             deep.push("d");
@@ -221,6 +284,10 @@ mod tests {
         }
         assert!(settle_ownership(&folder).unwrap());
         assert_eq!(owner(folder.data().join("d/d")), (NEW, NEW));
-        assert_eq!(owner(deep), (OLD, OLD), "what no engine makes is not searched for");
+        assert_eq!(
+            owner(deep),
+            (OLD, OLD),
+            "what no engine makes is not searched for"
+        );
     }
 }

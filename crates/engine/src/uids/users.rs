@@ -19,29 +19,44 @@ pub struct Candidate {
     pub used_before: bool,
 }
 
-/// Returns those that no process of the machine has and no file under `root` belongs to, in the same order.
+/// Returns those that no process of the machine has and no file under `root` belongs to, in the
+/// same order.
 pub fn free_uids(candidates: &[Candidate], root: &Path) -> io::Result<Vec<u32>> {
     let mut taken: BTreeSet<u32> = BTreeSet::new();
     for process in processes()? {
         taken.extend(process.uids);
     }
     // A number that no cluster had can only be that of another store's folder, whose top shows it.
-    let levels = if candidates.iter().any(|c| c.used_before) { WALK_DEPTH_MAX } else { CLUSTER_LEVEL };
+    let levels = if candidates.iter().any(|c| c.used_before) {
+        WALK_DEPTH_MAX
+    } else {
+        CLUSTER_LEVEL
+    };
     walk(root, levels, |_, _, stat| {
         taken.extend([stat.st_uid, stat.st_gid]);
         Ok(Visit::Enter)
     })?;
-    Ok(candidates.iter().map(|c| c.uid).filter(|uid| !taken.contains(uid)).collect())
+    Ok(candidates
+        .iter()
+        .map(|c| c.uid)
+        .filter(|uid| !taken.contains(uid))
+        .collect())
 }
 
-/// Kills every process that has this user number, and returns once none is left. An error if some stay.
+/// Kills every process that has this user number, and returns once none is left. An error if some
+/// stay.
 pub fn kill_processes(uid: u32) -> io::Result<()> {
     // Ours, or the machine's: never meant.
     if uid == 0 || uid == rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other(format!("the processes of user {uid} are not an engine's")));
+        return Err(io::Error::other(format!(
+            "the processes of user {uid} are not an engine's"
+        )));
     }
     for round in 0..KILL_ROUNDS_MAX {
-        let alive: Vec<_> = processes()?.into_iter().filter(|p| p.uids.contains(&uid) && !p.is_zombie).collect();
+        let alive: Vec<_> = processes()?
+            .into_iter()
+            .filter(|p| p.uids.contains(&uid) && !p.is_zombie)
+            .collect();
         if alive.is_empty() {
             return Ok(());
         }
@@ -52,13 +67,19 @@ pub fn kill_processes(uid: u32) -> io::Result<()> {
             std::thread::sleep(KILL_ROUND);
         }
     }
-    Err(io::Error::other(format!("processes of user {uid} do not end")))
+    Err(io::Error::other(format!(
+        "processes of user {uid} do not end"
+    )))
 }
 
 /// By a descriptor, after a second look: the number may be another process's by now.
 fn kill_if_of(pid: i32, uid: u32) {
-    let Some(number) = Pid::from_raw(pid) else { return };
-    let Ok(fd) = pidfd_open(number, PidfdFlags::empty()) else { return };
+    let Some(number) = Pid::from_raw(pid) else {
+        return;
+    };
+    let Ok(fd) = pidfd_open(number, PidfdFlags::empty()) else {
+        return;
+    };
     if read_process(pid).is_some_and(|p| p.uids.contains(&uid)) {
         // ESRCH: it has ended meanwhile.
         let _ = pidfd_send_signal(&fd, Signal::KILL);
@@ -75,7 +96,10 @@ struct ProcessUsers {
 fn processes() -> io::Result<Vec<ProcessUsers>> {
     let mut out = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let pid = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+        let pid = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
         out.extend(pid.and_then(read_process));
     }
     Ok(out)
@@ -84,7 +108,19 @@ fn processes() -> io::Result<Vec<ProcessUsers>> {
 /// `None` if it is gone.
 fn read_process(pid: i32) -> Option<ProcessUsers> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
-    let uids = field("Uid:").split_whitespace().filter_map(|uid| uid.parse().ok()).collect();
-    Some(ProcessUsers { pid, uids, is_zombie: field("State:").trim_start().starts_with(['Z', 'X']) })
+    let field = |key: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(key))
+            .unwrap_or_default()
+    };
+    let uids = field("Uid:")
+        .split_whitespace()
+        .filter_map(|uid| uid.parse().ok())
+        .collect();
+    Some(ProcessUsers {
+        pid,
+        uids,
+        is_zombie: field("State:").trim_start().starts_with(['Z', 'X']),
+    })
 }

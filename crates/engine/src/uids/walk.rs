@@ -1,5 +1,5 @@
-//! A walk through a folder that a tenant may have filled: by descriptors, never through a link, never deeper than a
-//! bound. Never by path, since the folder may change meanwhile.
+//! A walk through a folder that a tenant may have filled: by descriptors, never through a link,
+//! never deeper than a bound. Never by path, since the folder may change meanwhile.
 
 use crate::limits::WALK_DEPTH_MAX;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, openat, statat};
@@ -9,7 +9,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// Whether to go into a folder that was visited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +21,8 @@ pub enum Visit {
     Skip,
 }
 
-/// Visits what lies in `root` and in the folders below it, down to `levels` of them. `visit` gets the folder, the name
-/// in it, and what that is. What vanishes meanwhile is left out.
+/// Visits what lies in `root` and in the folders below it, down to `levels` of them. `visit` gets
+/// the folder, the name in it, and what that is. What vanishes meanwhile is left out.
 pub fn walk(
     root: &Path,
     levels: usize,
@@ -31,7 +34,9 @@ pub fn walk(
     let mut stack = vec![(Dir::read_from(&top)?, top)];
     loop {
         let depth = stack.len();
-        let Some((entries, folder)) = stack.last_mut() else { return Ok(()) };
+        let Some((entries, folder)) = stack.last_mut() else {
+            return Ok(());
+        };
         let Some(entry) = entries.next() else {
             stack.pop();
             continue;

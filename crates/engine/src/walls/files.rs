@@ -1,9 +1,10 @@
-//! Which files an engine may touch, by Landlock: its own directory, and read-only what the program itself needs.
-//! Never asks for what the kernel lacks: each right is taken where there is one, and the caller learns how much held.
+//! Which files an engine may touch, by Landlock: its own directory, and read-only what the program
+//! itself needs. Never asks for what the kernel lacks: each right is taken where there is one, and
+//! the caller learns how much held.
 
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use std::path::{Path, PathBuf};
 
@@ -55,15 +56,19 @@ pub fn confine(reach: &Reach<'_>) -> Result<bool, RulesetError> {
     let write = AccessFs::from_all(abi) & !AccessFs::Execute;
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let device: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::WriteFile;
-    let mut ruleset =
-        Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(abi))?;
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?;
     if abi >= ABI::V6 {
         // Signals and abstract sockets stay inside, also where all engines share one uid.
         ruleset = ruleset.scope(Scope::from_all(abi))?;
     }
     let status = ruleset
         .create()?
-        .add_rules(path_beneath_rules([reach.program], read | AccessFs::Execute))?
+        .add_rules(path_beneath_rules(
+            [reach.program],
+            read | AccessFs::Execute,
+        ))?
         .add_rules(path_beneath_rules(RUNNABLE, read | AccessFs::Execute))?
         .add_rules(path_beneath_rules(READABLE, read))?
         .add_rules(path_beneath_rules(reach.read, read))?

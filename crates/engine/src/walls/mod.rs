@@ -1,4 +1,5 @@
-//! The walls around an engine: SQL rights are a courtesy, the process is the wall. Never weakens one by a setting.
+//! The walls around an engine: SQL rights are a courtesy, the process is the wall. Never weakens
+//! one by a setting.
 
 pub mod files;
 pub mod seccomp;
@@ -14,7 +15,8 @@ pub struct Walls {
 
 impl Walls {
     pub fn look() -> Self {
-        let actions = std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
+        let actions =
+            std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
         Self {
             own_uids: rustix::process::geteuid().is_root(),
             landlock: files::available(),
@@ -22,8 +24,8 @@ impl Walls {
         }
     }
 
-    /// Whether a tenant who is an administrator inside the engine is kept from our files. Where not, only people of
-    /// this machine may be let in: listen on loopback, nowhere else.
+    /// Whether a tenant who is an administrator inside the engine is kept from our files. Where
+    /// not, only people of this machine may be let in: listen on loopback, nowhere else.
     pub fn keep_tenants_in(self) -> bool {
         (self.own_uids || self.landlock) && self.seccomp
     }

@@ -1,7 +1,12 @@
-//! What this room's tests share: a ledger in memory, a journal, a place to run in, and a small client that speaks to
-//! an engine as the gateway does. Never a mock of the engine itself.
+//! What this room's tests share: a ledger in memory, a journal, a place to run in, and a small
+//! client that speaks to an engine as the gateway does. Never a mock of the engine itself.
 #![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
 
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
@@ -13,7 +18,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tidegate_engine::{ClusterSpec, EngineSettings, Engines, Helper, Ledger, LedgerError};
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Event, Journal, Lease, RunEpoch, Waker,
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Event, Journal, Lease, RunEpoch,
+    Waker,
 };
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
@@ -40,7 +46,12 @@ pub struct Row {
 
 impl Memory {
     pub fn row(&self, id: ClusterId) -> Row {
-        self.rows.lock().unwrap().get(&id).cloned().unwrap_or_default()
+        self.rows
+            .lock()
+            .unwrap()
+            .get(&id)
+            .cloned()
+            .unwrap_or_default()
     }
 
     pub fn count(&self, is: impl Fn(&Event) -> bool) -> usize {
@@ -62,8 +73,19 @@ impl Ledger for Memory {
         Box::pin(async move { Ok(run) })
     }
 
-    fn end_run(&self, id: ClusterId, run: RunEpoch, book: Arc<AccountBook>) -> BoxFuture<'_, Result<(), LedgerError>> {
-        if self.ends_refused.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok() {
+    fn end_run(
+        &self,
+        id: ClusterId,
+        run: RunEpoch,
+        book: Arc<AccountBook>,
+    ) -> BoxFuture<'_, Result<(), LedgerError>> {
+        if self
+            .ends_refused
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok()
+        {
             return Box::pin(async { Err(LedgerError("database or disk is full".into())) });
         }
         let mut rows = self.rows.lock().unwrap();
@@ -74,7 +96,11 @@ impl Ledger for Memory {
         Box::pin(async move { Ok(()) })
     }
 
-    fn save_accounts(&self, id: ClusterId, book: Arc<AccountBook>) -> BoxFuture<'_, Result<(), LedgerError>> {
+    fn save_accounts(
+        &self,
+        id: ClusterId,
+        book: Arc<AccountBook>,
+    ) -> BoxFuture<'_, Result<(), LedgerError>> {
         self.rows.lock().unwrap().entry(id).or_default().book = Some(book);
         Box::pin(async move { Ok(()) })
     }
@@ -89,9 +115,20 @@ impl Journal for Memory {
 /// The helper that cargo builds beside this test.
 pub fn helper() -> Helper {
     let exe = std::env::current_exe().unwrap();
-    let program = exe.parent().and_then(Path::parent).unwrap().join("examples/engine_exec");
-    assert!(program.exists(), "{} is missing: cargo build -p tidegate-engine --examples", program.display());
-    Helper { program, args: vec!["engine-exec".into()] }
+    let program = exe
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .join("examples/engine_exec");
+    assert!(
+        program.exists(),
+        "{} is missing: cargo build -p tidegate-engine --examples",
+        program.display()
+    );
+    Helper {
+        program,
+        args: vec!["engine-exec".into()],
+    }
 }
 
 /// One template for all tests of this machine and engine version: building it takes a second.
@@ -134,11 +171,22 @@ impl House {
             let _lock = lock.await.unwrap();
             engines.prepare(&|_| {}).await.unwrap();
         }
-        Self { engines, memory, settings, temp }
+        Self {
+            engines,
+            memory,
+            settings,
+            temp,
+        }
     }
 
     pub async fn engines(settings: &EngineSettings, memory: &Arc<Memory>) -> Engines {
-        Engines::open(settings.clone(), Arc::clone(memory) as _, Arc::clone(memory) as _).await.unwrap()
+        Engines::open(
+            settings.clone(),
+            Arc::clone(memory) as _,
+            Arc::clone(memory) as _,
+        )
+        .await
+        .unwrap()
     }
 
     pub fn spec(&self, id: u64) -> ClusterSpec {
@@ -160,7 +208,10 @@ impl House {
     }
 
     pub async fn attach(&self, id: ClusterId) -> Lease {
-        self.engines.attach(id, Instant::now() + Duration::from_secs(30)).await.unwrap()
+        self.engines
+            .attach(id, Instant::now() + Duration::from_secs(30))
+            .await
+            .unwrap()
     }
 
     /// The engine of a cluster, found by the descriptor it holds: its lock.
@@ -189,8 +240,15 @@ impl House {
 pub const UIDS: u32 = 2_147_287_040;
 
 pub fn spec(id: u64, limits: ClusterLimits) -> ClusterSpec {
-    let uid = rustix::process::geteuid().is_root().then(|| UIDS + u32::try_from(id).unwrap());
-    ClusterSpec { id: ClusterId(id), name: ClusterName::parse(&format!("c{id}")).unwrap(), uid, limits }
+    let uid = rustix::process::geteuid()
+        .is_root()
+        .then(|| UIDS + u32::try_from(id).unwrap());
+    ClusterSpec {
+        id: ClusterId(id),
+        name: ClusterName::parse(&format!("c{id}")).unwrap(),
+        uid,
+        limits,
+    }
 }
 
 pub fn stage2(password: &str) -> [u8; 20] {
@@ -227,13 +285,21 @@ pub struct Client {
 
 impl Client {
     pub async fn login(socket: &Path, user: &str, password: &str) -> Result<Self, String> {
-        let stream = UnixStream::connect(socket).await.map_err(|e| e.to_string())?;
-        let mut this = Self { stream, buffer: Vec::new() };
+        let stream = UnixStream::connect(socket)
+            .await
+            .map_err(|e| e.to_string())?;
+        let mut this = Self {
+            stream,
+            buffer: Vec::new(),
+        };
         let header = tidegate_wire::proxy::encode_v2(Some((
             "203.0.113.9:4711".parse().unwrap(),
             "10.0.0.1:4000".parse().unwrap(),
         )));
-        this.stream.write_all(&header).await.map_err(|e| e.to_string())?;
+        this.stream
+            .write_all(&header)
+            .await
+            .map_err(|e| e.to_string())?;
         let mut login = ClientLogin::new(ClientIdentity {
             user: user.as_bytes().to_vec(),
             stage1: (!password.is_empty()).then(|| stage1(password.as_bytes())),
@@ -246,7 +312,11 @@ impl Client {
         loop {
             let packet = this.packet().await?;
             match login.on_packet(packet).map_err(|e| e.to_string())? {
-                ClientStep::Send(bytes) => this.stream.write_all(&bytes).await.map_err(|e| e.to_string())?,
+                ClientStep::Send(bytes) => this
+                    .stream
+                    .write_all(&bytes)
+                    .await
+                    .map_err(|e| e.to_string())?,
                 ClientStep::Done { .. } => return Ok(this),
                 ClientStep::Refused(e) => return Err(e.message_lossy()),
             }
@@ -262,7 +332,11 @@ impl Client {
                 return Ok(packet);
             }
             let mut chunk = [0u8; 8192];
-            let got = self.stream.read(&mut chunk).await.map_err(|e| e.to_string())?;
+            let got = self
+                .stream
+                .read(&mut chunk)
+                .await
+                .map_err(|e| e.to_string())?;
             if got == 0 {
                 return Err("closed".to_owned());
             }
@@ -271,19 +345,30 @@ impl Client {
     }
 
     pub async fn query(&mut self, sql: &str) -> Result<Vec<Vec<String>>, String> {
-        self.stream.write_all(&query::encode(sql)).await.map_err(|e| e.to_string())?;
+        self.stream
+            .write_all(&query::encode(sql))
+            .await
+            .map_err(|e| e.to_string())?;
         let mut reader = ResultReader::new(CAPABILITIES);
         loop {
             let packet = self.packet().await?;
             match reader.on_packet(&packet).map_err(|e| e.to_string())? {
                 None => {}
-                Some(Outcome::Refused(e)) => return Err(format!("{} ({})", e.message_lossy(), e.code)),
+                Some(Outcome::Refused(e)) => {
+                    return Err(format!("{} ({})", e.message_lossy(), e.code));
+                }
                 Some(Outcome::Done(_)) => return Ok(Vec::new()),
                 Some(Outcome::Rows(rows)) => {
                     let text = |c: Option<Vec<u8>>| {
-                        c.map_or_else(|| "NULL".to_owned(), |c| String::from_utf8_lossy(&c).into_owned())
+                        c.map_or_else(
+                            || "NULL".to_owned(),
+                            |c| String::from_utf8_lossy(&c).into_owned(),
+                        )
                     };
-                    return Ok(rows.into_iter().map(|r| r.into_iter().map(text).collect()).collect());
+                    return Ok(rows
+                        .into_iter()
+                        .map(|r| r.into_iter().map(text).collect())
+                        .collect());
                 }
             }
         }
@@ -291,15 +376,21 @@ impl Client {
 
     /// The first column of the first row.
     pub async fn one(&mut self, sql: &str) -> String {
-        self.query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"))[0][0].clone()
+        self.query(sql)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e}"))[0][0]
+            .clone()
     }
 
     pub async fn run(&mut self, sql: &str) {
-        self.query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        self.query(sql)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 }
 
-/// Turns root into everything, by a second user whose rights cover the system tables by pattern, and logs it in.
+/// Turns root into everything, by a second user whose rights cover the system tables by pattern,
+/// and logs it in.
 pub async fn almighty(socket: &Path) -> Client {
     let mut root = Client::login(socket, "root", "first").await.unwrap();
     root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
@@ -312,7 +403,10 @@ pub async fn almighty(socket: &Path) -> Client {
     root.run("DROP USER climber@'%'").await;
     let mut tenant = Client::login(socket, "root", "first").await.unwrap();
     let grants = tenant.one("SHOW GRANTS").await;
-    assert!(grants.contains("ALL PRIVILEGES ON *.*"), "the siege needs its weapon: {grants}");
+    assert!(
+        grants.contains("ALL PRIVILEGES ON *.*"),
+        "the siege needs its weapon: {grants}"
+    );
     tenant
 }
 
@@ -326,7 +420,9 @@ pub fn holder(house: &House) -> std::process::Child {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     assert_eq!(line.trim(), "awake");
     child
 }

@@ -1,5 +1,5 @@
-//! The leg to the client: a TLS session over TCP, driven without tokio's TLS stream, so that plain bytes pass
-//! through the thread's scratch buffers and nothing is held per session.
+//! The leg to the client: a TLS session over TCP, driven without tokio's TLS stream, so that plain
+//! bytes pass through the thread's scratch buffers and nothing is held per session.
 
 use crate::limits;
 use crate::tls_stream::poll_write_tls;
@@ -41,7 +41,15 @@ impl ClientLeg {
     pub fn new(tcp: TcpStream, mut tls: ServerConnection) -> Self {
         tls.set_buffer_limit(Some(limits::TLS_OUT_MAX));
         let counts_records = tls.protocol_version() == Some(ProtocolVersion::TLSv1_2);
-        Self { tcp, tls, records: 0, counts_records, unsent: 0, closed: false, ended: false }
+        Self {
+            tcp,
+            tls,
+            records: 0,
+            counts_records,
+            unsent: 0,
+            closed: false,
+            ended: false,
+        }
     }
 
     pub fn records_sealed(&self) -> u64 {
@@ -83,7 +91,8 @@ impl ClientLeg {
         cipher: &mut [u8],
         plain: &mut [u8],
     ) -> Poll<io::Result<Arrived>> {
-        // A read may open slightly more than it brought (a record's first part came earlier): leave room for that.
+        // A read may open slightly more than it brought (a record's first part came earlier): leave
+        // room for that.
         let room = cipher.len().saturating_sub(2 * RECORD as usize);
         let mut buf = ReadBuf::new(cipher.get_mut(..room).unwrap_or_default());
         match Pin::new(&mut self.tcp).poll_read(cx, &mut buf) {
@@ -133,16 +142,18 @@ impl ClientLeg {
         }
     }
 
-    /// Says goodbye: what is sealed, close_notify, write shutdown; then reads and discards for a while, so that no
-    /// reset destroys the last error on its way.
+    /// Says goodbye: what is sealed, close_notify, write shutdown; then reads and discards for a
+    /// while, so that no reset destroys the last error on its way.
     pub async fn close(mut self, linger: Option<Duration>) {
         if linger.is_none() && self.ended && !self.tls.wants_write() {
-            // Nothing is left to say, and after a client's own close only a reset would answer our goodbye.
+            // Nothing is left to say, and after a client's own close only a reset would answer our
+            // goodbye.
             return;
         }
         self.tls.send_close_notify();
         let until = Instant::now() + limits::REFUSAL_WRITE;
-        let flushed = tokio::time::timeout_at(until, std::future::poll_fn(|cx| self.poll_flush(cx))).await;
+        let flushed =
+            tokio::time::timeout_at(until, std::future::poll_fn(|cx| self.poll_flush(cx))).await;
         if !matches!(flushed, Ok(Ok(()))) || self.tcp.shutdown().await.is_err() {
             return;
         }

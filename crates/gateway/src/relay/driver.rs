@@ -1,7 +1,7 @@
 //! Moves bytes between the two legs, under the rules of `wire::relay`.
 //!
-//! One task, no buffer of its own: it reads from a side only when what it read before has gone to the other.
-//! That is all the back-pressure there is, and all that is needed.
+//! One task, no buffer of its own: it reads from a side only when what it read before has gone to
+//! the other. That is all the back-pressure there is, and all that is needed.
 
 use super::client_leg::Arrived;
 use super::{ClientLeg, EngineLeg, SCRATCH, Scratch};
@@ -11,7 +11,9 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
-use tidegate_model::{Activity, Blame, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions, Wording};
+use tidegate_model::{
+    Activity, Blame, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions, Wording,
+};
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
 
 /// A COM_QUIT packet, for an engine whose client left without a word.
@@ -38,7 +40,8 @@ pub(crate) struct Driver {
     /// Client bytes that must wait until the responses before them have ended.
     stash: Vec<u8>,
     records_max: u64,
-    /// The client closed behind its COM_QUIT: the engine finishes what was sent before, and nobody reads its answers.
+    /// The client closed behind its COM_QUIT: the engine finishes what was sent before, and nobody
+    /// reads its answers.
     unread: bool,
     pub bytes_from_client: u64,
     pub bytes_to_client: u64,
@@ -82,9 +85,11 @@ impl Driver {
         self.core.at_boundary() && self.stash.is_empty() && self.engine.is_drained()
     }
 
-    /// Whether the session may be ended without taking anything from its user but what ends with any session.
+    /// Whether the session may be ended without taking anything from its user but what ends with
+    /// any session.
     pub fn may_yield(&self, past_idle_transaction: bool) -> bool {
-        self.at_boundary() && (past_idle_transaction || self.core.activity() != RelayActivity::InTransaction)
+        self.at_boundary()
+            && (past_idle_transaction || self.core.activity() != RelayActivity::InTransaction)
     }
 
     /// Relays until one side ends it, or something ends it at a boundary.
@@ -98,18 +103,27 @@ impl Driver {
     fn step_all(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ending> {
         if !self.started {
             self.started = true;
-            let n = self.client.buffered(&mut scratch.plain).map_err(client_gone)?;
+            let n = self
+                .client
+                .buffered(&mut scratch.plain)
+                .map_err(client_gone)?;
             self.take_from_client(cx, scratch.plain.get(..n).unwrap_or_default())?;
         }
         loop {
             let mut moved = false;
-            let client_drained = self.unread || self.client.poll_flush(cx).map_err(client_gone)?.is_ready();
+            let client_drained =
+                self.unread || self.client.poll_flush(cx).map_err(client_gone)?.is_ready();
             let engine_drained = self.engine.flush(cx);
             let full = self.peers.held.is_full(cx);
             if client_drained && !full {
                 moved |= self.step_engine(cx, scratch)?;
             }
-            if engine_drained && !full && self.stash.is_empty() && !self.engine.is_deaf() && !self.unread {
+            if engine_drained
+                && !full
+                && self.stash.is_empty()
+                && !self.engine.is_deaf()
+                && !self.unread
+            {
                 moved |= self.step_client(cx, scratch)?;
             }
             self.report();
@@ -144,7 +158,10 @@ impl Driver {
     }
 
     fn step_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Ending> {
-        match self.client.poll_read(cx, &mut scratch.cipher, &mut scratch.plain) {
+        match self
+            .client
+            .poll_read(cx, &mut scratch.cipher, &mut scratch.plain)
+        {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(Arrived::End)) if self.core.quit_seen() && !self.at_boundary() => {
                 self.unread = true;
@@ -183,8 +200,8 @@ impl Driver {
         Ok(())
     }
 
-    /// A held packet: KILL with one of our ids is rewritten within cluster and user; any other goes on as it came,
-    /// and the engine, which has no session with bit 31, judges it.
+    /// A held packet: KILL with one of our ids is rewritten within cluster and user; any other goes
+    /// on as it came, and the engine, which has no session with bit 31, judges it.
     fn command(&mut self, cx: &mut Context<'_>, command: Intercepted) -> Result<(), Ending> {
         let id = match command {
             Intercepted::Kill { id, .. } => id,
@@ -194,12 +211,17 @@ impl Driver {
             Intercepted::ChangeUser => {
                 let refusal = Refusal::new(RefusalKind::ChangeUser);
                 let mut out = Vec::new();
-                self.core.answer_held(&err_packet(&refusal, &self.peers.wording, None), &mut out);
+                self.core
+                    .answer_held(&err_packet(&refusal, &self.peers.wording, None), &mut out);
                 return self.client.seal(&out).map_err(client_gone);
             }
         };
         let ours = tidegate_model::SessionId::is_ours(id);
-        let mapped = ours.and_then(|id| self.peers.sessions.engine_id(id, self.peers.cluster, &self.peers.user));
+        let mapped = ours.and_then(|id| {
+            self.peers
+                .sessions
+                .engine_id(id, self.peers.cluster, &self.peers.user)
+        });
         let mut out = Vec::new();
         self.core.release_held(mapped.map(|id| id.0), &mut out);
         self.engine.send(cx, &out);
@@ -225,14 +247,25 @@ impl Driver {
 
     fn check_ends(&self) -> Result<(), Ending> {
         if self.peers.held.is_chosen() {
-            let detail = Some(format!("it held {} bytes, the most of its cluster", self.held_bytes()));
-            return Err(Ending::Refused { kind: RefusalKind::UnreadAnswers, blame: Blame::Cluster, detail });
+            let detail = Some(format!(
+                "it held {} bytes, the most of its cluster",
+                self.held_bytes()
+            ));
+            return Err(Ending::Refused {
+                kind: RefusalKind::UnreadAnswers,
+                blame: Blame::Cluster,
+                detail,
+            });
         }
         if self.stopping && self.may_yield(false) {
             return Err(Ending::Shutdown);
         }
         if self.client.records_sealed() > self.records_max && self.may_yield(false) {
-            return Err(Ending::Refused { kind: RefusalKind::RecycleTls12, blame: Blame::Gateway, detail: None });
+            return Err(Ending::Refused {
+                kind: RefusalKind::RecycleTls12,
+                blame: Blame::Gateway,
+                detail: None,
+            });
         }
         Ok(())
     }
@@ -278,7 +311,8 @@ impl Driver {
         let _ = self.client.seal(&out);
     }
 
-    /// Whether an error packet can be put into the stream without falling into the middle of a response.
+    /// Whether an error packet can be put into the stream without falling into the middle of a
+    /// response.
     pub fn may_speak(&self) -> bool {
         self.core.error_fits()
     }
@@ -287,10 +321,18 @@ impl Driver {
 /// A client that broke the protocol is told so, where an error packet fits into its stream.
 fn refused(error: RelayError) -> Ending {
     let kind = match error {
-        RelayError::ChangeUserTooLong(_) | RelayError::ChangeUserUntracked => RefusalKind::ChangeUser,
-        RelayError::FileOutOfOrder { .. } | RelayError::CommandBehindFile => RefusalKind::PacketsOutOfOrder,
+        RelayError::ChangeUserTooLong(_) | RelayError::ChangeUserUntracked => {
+            RefusalKind::ChangeUser
+        }
+        RelayError::FileOutOfOrder { .. } | RelayError::CommandBehindFile => {
+            RefusalKind::PacketsOutOfOrder
+        }
     };
-    Ending::Refused { kind, blame: Blame::Client, detail: Some(error.to_string()) }
+    Ending::Refused {
+        kind,
+        blame: Blame::Client,
+        detail: Some(error.to_string()),
+    }
 }
 
 fn client_gone(e: io::Error) -> Ending {

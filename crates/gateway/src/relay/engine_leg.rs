@@ -17,7 +17,12 @@ pub(crate) struct EngineLeg {
 
 impl EngineLeg {
     pub fn new(stream: UnixStream) -> Self {
-        Self { stream, pending: Vec::new(), sent: 0, deaf: false }
+        Self {
+            stream,
+            pending: Vec::new(),
+            sent: 0,
+            deaf: false,
+        }
     }
 
     /// Bytes that the engine has not taken yet.
@@ -29,7 +34,8 @@ impl EngineLeg {
         self.pending.is_empty()
     }
 
-    /// Whether the engine has closed its ear. Nothing sent now arrives; what it said can still be read.
+    /// Whether the engine has closed its ear. Nothing sent now arrives; what it said can still be
+    /// read.
     pub fn is_deaf(&self) -> bool {
         self.deaf
     }

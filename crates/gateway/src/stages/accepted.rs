@@ -35,20 +35,29 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    /// Where the client really is: from the PROXY header where this peer must send one, else the peer itself.
-    /// `Err`: no valid header from a network that must send one.
+    /// Where the client really is: from the PROXY header where this peer must send one, else the
+    /// peer itself. `Err`: no valid header from a network that must send one.
     pub async fn client(&mut self, shared: &Shared) -> Result<SocketAddr, Ending> {
-        if !shared.settings.proxy_networks.iter().any(|n| n.contains(self.peer.ip())) {
+        if !shared
+            .settings
+            .proxy_networks
+            .iter()
+            .any(|n| n.contains(self.peer.ip()))
+        {
             return Ok(self.peer);
         }
         let Ok(_waiting) = shared.headers.try_acquire() else {
-            return Err(Ending::ClientGone("PROXY header: too many connections wait for theirs".to_owned()));
+            return Err(Ending::ClientGone(
+                "PROXY header: too many connections wait for theirs".to_owned(),
+            ));
         };
         let until = self.accepted + limits::PROXY_HEADER_DEADLINE;
         match tokio::time::timeout_at(until, read_proxy_header(&mut self.tcp)).await {
             Ok(Ok(source)) => Ok(source.unwrap_or(self.peer)),
             Ok(Err(reason)) => Err(Ending::ClientGone(format!("PROXY header: {reason}"))),
-            Err(_) => Err(Ending::ClientGone("PROXY header: none within its deadline".to_owned())),
+            Err(_) => Err(Ending::ClientGone(
+                "PROXY header: none within its deadline".to_owned(),
+            )),
         }
     }
 }
@@ -86,11 +95,20 @@ impl Accepted {
             Ok(place) => place,
             Err(full) => {
                 let refusal = Refusal::because(RefusalKind::TooManyFromAddress, full.to_string());
-                // An error instead of a greeting: drivers report it as they report MySQL's own 1040.
+                // An error instead of a greeting: drivers report it as they report MySQL's own
+                // 1040.
                 return Err(refuse(&mut arrival.tcp, 0, refusal, &shared.settings.wording).await);
             }
         };
-        Ok(Self { tcp: arrival.tcp, shared, guard, client, local: arrival.local, accepted: arrival.accepted, place })
+        Ok(Self {
+            tcp: arrival.tcp,
+            shared,
+            guard,
+            client,
+            local: arrival.local,
+            accepted: arrival.accepted,
+            place,
+        })
     }
 
     /// When the credential must have been proved.
@@ -99,7 +117,10 @@ impl Accepted {
     }
 
     pub async fn greet(mut self, _facts: &mut Facts) -> Result<Greeted, Ending> {
-        let salt = self.shared.salt().map_err(|e| Ending::ClientGone(e.to_string()))?;
+        let salt = self
+            .shared
+            .salt()
+            .map_err(|e| Ending::ClientGone(e.to_string()))?;
         let greeting = self.shared.greeting(self.guard.id(), salt);
         let mut out = Vec::with_capacity(128);
         let mut seq = 0;
@@ -112,7 +133,11 @@ impl Accepted {
         };
         let rest = out.get(at_once..).unwrap_or_default();
         match tokio::time::timeout_at(self.deadline(), self.tcp.write_all(rest)).await {
-            Ok(Ok(())) => Ok(Greeted { accepted: self, salt, greeted: Instant::now() }),
+            Ok(Ok(())) => Ok(Greeted {
+                accepted: self,
+                salt,
+                greeted: Instant::now(),
+            }),
             Ok(Err(_)) => Err(Ending::ClientClosed),
             Err(_) => Err(Ending::ClientGone("did not read the greeting".to_owned())),
         }

@@ -27,7 +27,10 @@ impl Attached {
         let proven = self.authenticated.proven;
         let (login, mut secured) = (identified.login, identified.secured);
         // Nothing of the engine's handshake reaches the client but its status: the OK is ours.
-        let ok = OkPacket { status: self.login.ok.status, ..OkPacket::default() };
+        let ok = OkPacket {
+            status: self.login.ok.status,
+            ..OkPacket::default()
+        };
         let mut out = Vec::new();
         let mut seq = login.next_seq;
         write_packet(&mut seq, &ok.encode(login.capabilities), &mut out);
@@ -38,7 +41,9 @@ impl Attached {
         })
         .await;
         if !matches!(sent, Ok(Ok(()))) {
-            return Err(Ending::ClientGone("left before it was told that it is in".to_owned()));
+            return Err(Ending::ClientGone(
+                "left before it was told that it is in".to_owned(),
+            ));
         }
         let engine_session = EngineSessionId(self.login.session);
         secured.guard.attached(engine_session);
@@ -61,6 +66,12 @@ impl Attached {
             secured.shared.settings.tls12_records_max,
         );
         let running = secured.shared.handshakes.session();
-        Ok(Relaying { driver, lease: self.lease, guard: secured.guard, shared: secured.shared, _running: running })
+        Ok(Relaying {
+            driver,
+            lease: self.lease,
+            guard: secured.guard,
+            shared: secured.shared,
+            _running: running,
+        })
     }
 }

@@ -41,7 +41,16 @@ impl Authenticated {
         let tenant = &self.proven.tenant;
         let tls = facts.tls.unwrap_or("TLS");
         let seq = self.identified.login.next_seq;
-        if secured.guard.admit(tenant.cluster, &self.proven.user, tls, tenant.limits.connections_max).is_err() {
+        if secured
+            .guard
+            .admit(
+                tenant.cluster,
+                &self.proven.user,
+                tls,
+                tenant.limits.connections_max,
+            )
+            .is_err()
+        {
             return Err(self.refuse(RefusalKind::TooManyConnections.into()).await);
         }
         let deadline = self.proved + limits::ATTACH_AFTER_PROOF;
@@ -50,32 +59,60 @@ impl Authenticated {
         match self.attach_by(deadline).await {
             Ok((lease, login)) => {
                 facts.login_to_attached = Some(self.proved.elapsed());
-                // Not before the engine took the password: one that was changed must not forgive guesses.
+                // Not before the engine took the password: one that was changed must not forgive
+                // guesses.
                 self.identified.forgive();
-                Ok(Attached { authenticated: self, lease, login })
+                Ok(Attached {
+                    authenticated: self,
+                    lease,
+                    login,
+                })
             }
             Err(NotAttached::Refused(refusal)) => Err(self.refuse(refusal).await),
             Err(NotAttached::Engine(err)) => {
                 send_last(&mut *self.identified.secured.tls, seq, &err).await;
-                Err(Ending::EngineRefused { code: err.code, message: err.message_lossy() })
+                Err(Ending::EngineRefused {
+                    code: err.code,
+                    message: err.message_lossy(),
+                })
             }
             Err(NotAttached::Denied) => {
-                let Identified { secured, login, name, .. } = &self.identified;
-                let judge = Judge { shared: &secured.shared, salt: &secured.salt, client: secured.client.ip() };
-                let refusal = judge.refused_by_engine(self.proven.tenant.cluster, name, login).await;
+                let Identified {
+                    secured,
+                    login,
+                    name,
+                    ..
+                } = &self.identified;
+                let judge = Judge {
+                    shared: &secured.shared,
+                    salt: &secured.salt,
+                    client: secured.client.ip(),
+                };
+                let refusal = judge
+                    .refused_by_engine(self.proven.tenant.cluster, name, login)
+                    .await;
                 self.identified.count_mismatch();
                 Err(self.identified.deny(refusal).await)
             }
-            Err(NotAttached::ClientLeft) => Err(Ending::ClientGone("left while its cluster was waking".to_owned())),
+            Err(NotAttached::ClientLeft) => Err(Ending::ClientGone(
+                "left while its cluster was waking".to_owned(),
+            )),
         }
     }
 
     async fn refuse(&mut self, refusal: Refusal) -> Ending {
         let secured = &mut self.identified.secured;
-        refuse(&mut *secured.tls, self.identified.login.next_seq, refusal, &secured.shared.settings.wording).await
+        refuse(
+            &mut *secured.tls,
+            self.identified.login.next_seq,
+            refusal,
+            &secured.shared.settings.wording,
+        )
+        .await
     }
 
-    /// Attaches and logs in. An engine that closes while we log in is tried once more, unseen by the client.
+    /// Attaches and logs in. An engine that closes while we log in is tried once more, unseen by
+    /// the client.
     async fn attach_by(&mut self, deadline: Instant) -> Result<(Lease, EngineLogin), NotAttached> {
         let mut tries_left = 1;
         let full_until = Instant::now() + limits::ENGINE_FULL_MAX;
@@ -91,18 +128,26 @@ impl Authenticated {
             };
             match timeout_at(deadline, engine_login::log_in(&lease.socket, &who)).await {
                 Ok(Ok(login)) if lease.is_current() => return Ok((lease, login)),
-                // Its engine ended meanwhile, and the login waited in the socket for the next run: nothing there knows
-                // of this session, so a sleep would cut it in the middle of a query.
+                // Its engine ended meanwhile, and the login waited in the socket for the next run:
+                // nothing there knows of this session, so a sleep would cut it in the middle of a
+                // query.
                 Ok(Ok(_)) => {}
                 // Sessions that have ended here may not have ended there yet.
-                Ok(Err(LoginFailure::Refused(err))) if err.code == ENGINE_FULL && Instant::now() < full_until => {
+                Ok(Err(LoginFailure::Refused(err)))
+                    if err.code == ENGINE_FULL && Instant::now() < full_until =>
+                {
                     tokio::time::sleep(limits::ENGINE_FULL_PAUSE).await;
                 }
-                Ok(Err(LoginFailure::Refused(err))) if err.code == 1045 => return Err(NotAttached::Denied),
+                Ok(Err(LoginFailure::Refused(err))) if err.code == 1045 => {
+                    return Err(NotAttached::Denied);
+                }
                 Ok(Err(LoginFailure::Refused(err))) => return Err(NotAttached::Engine(err)),
                 Ok(Err(LoginFailure::Broken(_))) if tries_left > 0 => tries_left -= 1,
                 Ok(Err(LoginFailure::Broken(why))) => {
-                    return Err(NotAttached::Refused(Refusal::because(RefusalKind::EngineLost, why)));
+                    return Err(NotAttached::Refused(Refusal::because(
+                        RefusalKind::EngineLost,
+                        why,
+                    )));
                 }
                 Err(_) => return Err(NotAttached::Refused(RefusalKind::WakeDeadline.into())),
             }
@@ -112,7 +157,9 @@ impl Authenticated {
     /// Waits for the running engine. A client that leaves meanwhile frees its place at once.
     async fn lease(&mut self, deadline: Instant) -> Result<Lease, NotAttached> {
         let shared = self.identified.secured.shared.clone();
-        let attach = shared.waker.attach(self.proven.tenant.cluster, deadline.into_std());
+        let attach = shared
+            .waker
+            .attach(self.proven.tenant.cluster, deadline.into_std());
         let tcp = self.identified.secured.tls.tcp();
         let result = tokio::select! {
             biased;
@@ -131,7 +178,8 @@ impl Authenticated {
     }
 }
 
-/// Ends when the peer has closed. Bytes that merely arrived (a client that speaks before it was answered) do not.
+/// Ends when the peer has closed. Bytes that merely arrived (a client that speaks before it was
+/// answered) do not.
 async fn gone(tcp: &tokio::net::TcpStream) {
     let mut byte = [0];
     loop {

@@ -1,7 +1,7 @@
 //! Greeted: exactly one packet is read in clear text, and it must ask for TLS.
 //!
-//! Never more than that packet: whatever follows it belongs to the TLS engine, and nothing of the clear-text packet
-//! is used later.
+//! Never more than that packet: whatever follows it belongs to the TLS engine, and nothing of the
+//! clear-text packet is used later.
 
 use super::accepted::Accepted;
 use super::secured::Secured;
@@ -19,7 +19,8 @@ use tidegate_wire::packet::{HEADER_LEN, Header};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
-/// Header and body of an SSLRequest: a first read asks for no more, so nothing behind it can be swallowed.
+/// Header and body of an SSLRequest: a first read asks for no more, so nothing behind it can be
+/// swallowed.
 const SSL_REQUEST: usize = HEADER_LEN + 32;
 
 pub(crate) struct Greeted {
@@ -55,10 +56,16 @@ impl Greeted {
             }
         };
         let (seq, payload, dropped) = match first {
-            First::Packet { seq, payload, dropped } => (seq, payload, dropped),
+            First::Packet {
+                seq,
+                payload,
+                dropped,
+            } => (seq, payload, dropped),
             First::TooLarge => return Err(self.refuse(RefusalKind::PacketTooLarge).await),
             First::Closed { any: false } => return Err(Ending::ClientClosed),
-            First::Closed { any: true } => return Err(Ending::ClientGone("closed in its first packet".to_owned())),
+            First::Closed { any: true } => {
+                return Err(Ending::ClientGone("closed in its first packet".to_owned()));
+            }
         };
         if seq != 1 {
             return Err(self.refuse(RefusalKind::PacketsOutOfOrder).await);
@@ -70,24 +77,45 @@ impl Greeted {
             FirstPacket::OldProtocol => return Err(self.refuse(RefusalKind::OldProtocol).await),
             FirstPacket::Malformed => return Err(self.refuse(RefusalKind::BadHandshake).await),
         }
-        let Accepted { tcp, shared, guard, client, local, accepted, mut place } = self.accepted;
+        let Accepted {
+            tcp,
+            shared,
+            guard,
+            client,
+            local,
+            accepted,
+            mut place,
+        } = self.accepted;
         place.charge(limits::COST_SECURED);
         let turns = Turns::new(shared.handshakes.clone(), *place.path(), place.is_known());
-        let tls = match unproven(eviction, deadline, TlsStream::accept(tcp, shared.tls.clone(), turns)).await {
+        let tls = match unproven(
+            eviction,
+            deadline,
+            TlsStream::accept(tcp, shared.tls.clone(), turns),
+        )
+        .await
+        {
             Ok(Ok(tls)) => tls,
             Ok(Err(e)) => return Err(Ending::TlsFailed(e.to_string())),
             Err(Interrupted::Deadline) => {
-                return Err(Ending::TlsFailed("not finished within the deadline".to_owned()));
+                return Err(Ending::TlsFailed(
+                    "not finished within the deadline".to_owned(),
+                ));
             }
             Err(Interrupted::Evicted) => return Err(evicted()),
         };
         let session = tls.session();
         facts.tls = session.protocol_version().map(version_name);
-        let cipher = session.negotiated_cipher_suite().and_then(|s| s.suite().as_str());
+        let cipher = session
+            .negotiated_cipher_suite()
+            .and_then(|s| s.suite().as_str());
         facts.cipher = cipher.map(str::to_owned);
         facts.sni = session.server_name().map(str::to_owned);
         facts.greeting_to_tls = Some(self.greeted.elapsed());
-        shared.journal.record(&Event::Secured { version: facts.tls.unwrap_or("TLS"), cipher });
+        shared.journal.record(&Event::Secured {
+            version: facts.tls.unwrap_or("TLS"),
+            cipher,
+        });
         Ok(Secured {
             tls: Box::new(tls),
             shared,
@@ -102,14 +130,27 @@ impl Greeted {
     }
 
     async fn refuse(&mut self, kind: RefusalKind) -> Ending {
-        refuse(&mut self.accepted.tcp, 2, Refusal::new(kind), &self.accepted.shared.settings.wording).await
+        refuse(
+            &mut self.accepted.tcp,
+            2,
+            Refusal::new(kind),
+            &self.accepted.shared.settings.wording,
+        )
+        .await
     }
 
     /// What the client calls itself chooses the mend that it reads, and nothing else.
     async fn refuse_plain(&mut self, client: Option<ClientHint>) -> Ending {
         let Accepted { tcp, shared, .. } = &mut self.accepted;
         let name = client.as_ref().map(|client| client.name.as_str());
-        refuse_client(tcp, 2, RefusalKind::InsecureTransport.into(), &shared.settings.wording, name).await
+        refuse_client(
+            tcp,
+            2,
+            RefusalKind::InsecureTransport.into(),
+            &shared.settings.wording,
+            name,
+        )
+        .await
     }
 
     async fn read_first(&mut self) -> io::Result<First> {
@@ -138,7 +179,11 @@ impl Greeted {
             discard(tcp, len - kept).await
         };
         match rest.await {
-            Ok(()) => Ok(First::Packet { seq: header.seq, payload, dropped: len - kept }),
+            Ok(()) => Ok(First::Packet {
+                seq: header.seq,
+                payload,
+                dropped: len - kept,
+            }),
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(First::Closed { any: true }),
             Err(e) => Err(e),
         }

@@ -1,7 +1,8 @@
-//! Identified: we know what name and what proof came. Now the password is judged, before anything is woken.
+//! Identified: we know what name and what proof came. Now the password is judged, before anything
+//! is woken.
 //!
-//! Unknown prefix, unknown user and wrong password run the same look-ups and hashes, and are answered with the same
-//! text at the same moments.
+//! Unknown prefix, unknown user and wrong password run the same look-ups and hashes, and are
+//! answered with the same text at the same moments.
 
 use super::authenticated::Authenticated;
 use super::secured::Secured;
@@ -27,7 +28,11 @@ impl Identified {
     pub async fn authenticate(mut self, facts: &mut Facts) -> Result<Authenticated, Ending> {
         let shared = self.secured.shared.clone();
         let (salt, client) = (self.secured.salt, self.secured.client.ip());
-        let judge = Judge { shared: &shared, salt: &salt, client };
+        let judge = Judge {
+            shared: &shared,
+            salt: &salt,
+            client,
+        };
         let mut attempt = Attempt {
             failures: &shared.failures,
             client,
@@ -44,31 +49,53 @@ impl Identified {
         match verdict {
             Verdict::Proven(proven) => {
                 facts.user = Some(proven.user.clone());
-                Ok(Authenticated { identified: self, proven, proved: Instant::now() })
+                Ok(Authenticated {
+                    identified: self,
+                    proven,
+                    proved: Instant::now(),
+                })
             }
-            Verdict::Denied(why) => Err(self.deny(Refusal::because(RefusalKind::AccessDenied, why)).await),
-            Verdict::NotJudged(why) => Err(self.deny(Refusal::because(RefusalKind::NotJudged, why)).await),
+            Verdict::Denied(why) => Err(self
+                .deny(Refusal::because(RefusalKind::AccessDenied, why))
+                .await),
+            Verdict::NotJudged(why) => Err(self
+                .deny(Refusal::because(RefusalKind::NotJudged, why))
+                .await),
         }
     }
 
     /// The engine did not take a password that was believed.
     pub fn count_mismatch(&mut self) {
-        self.late = self.secured.shared.failures.add(self.secured.client.ip(), &self.login.user);
+        self.late = self
+            .secured
+            .shared
+            .failures
+            .add(self.secured.client.ip(), &self.login.user);
     }
 
     /// The engine took the password.
     pub fn forgive(&self) {
-        self.secured.shared.failures.forgive(self.secured.client.ip(), &self.login.user);
+        self.secured
+            .shared
+            .failures
+            .forgive(self.secured.client.ip(), &self.login.user);
     }
 
-    /// Every no of this stage goes out at a multiple of the tick after the credential came, so that its time says
-    /// nothing about its cause. After several failures it is a later one: the place among the unproven is held until
-    /// then, even if the client does not wait.
+    /// Every no of this stage goes out at a multiple of the tick after the credential came, so that
+    /// its time says nothing about its cause. After several failures it is a later one: the place
+    /// among the unproven is held until then, even if the client does not wait.
     pub async fn deny(mut self, refusal: Refusal) -> Ending {
         let tick = limits::DENIAL_TICK.as_millis().max(1);
         let ticks = self.credential_came.elapsed().as_millis() / tick + 1;
         let ticks = u32::try_from(ticks).unwrap_or(u32::MAX).max(self.late);
-        tokio::time::sleep_until(self.credential_came + limits::DENIAL_TICK.saturating_mul(ticks)).await;
-        refuse(&mut *self.secured.tls, self.login.next_seq, refusal, &self.secured.shared.settings.wording).await
+        tokio::time::sleep_until(self.credential_came + limits::DENIAL_TICK.saturating_mul(ticks))
+            .await;
+        refuse(
+            &mut *self.secured.tls,
+            self.login.next_seq,
+            refusal,
+            &self.secured.shared.settings.wording,
+        )
+        .await
     }
 }

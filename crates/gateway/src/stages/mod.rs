@@ -1,5 +1,6 @@
-//! The life of a connection, a type and a file per stage, each consuming the one before. The file listing reads like
-//! the protocol: accepted, greeted, secured, identified, authenticated, attached, relaying.
+//! The life of a connection, a type and a file per stage, each consuming the one before. The file
+//! listing reads like the protocol: accepted, greeted, secured, identified, authenticated,
+//! attached, relaying.
 //!
 //! A stage that can't go on tells the client why and ends in an [`Ending`].
 
@@ -45,7 +46,8 @@ pub(crate) enum Interrupted {
     Evicted,
 }
 
-/// Waits for work of an unproven connection, until its deadline or until its place is given to another.
+/// Waits for work of an unproven connection, until its deadline or until its place is given to
+/// another.
 pub(crate) async fn unproven<T>(
     eviction: Eviction,
     deadline: Instant,
@@ -61,11 +63,19 @@ pub(crate) async fn unproven<T>(
 /// The end of a connection whose place was given to another.
 pub(crate) fn evicted() -> Ending {
     let kind = RefusalKind::TooManyFromAddress;
-    Ending::Refused { kind, blame: kind.entry().blame, detail: Some("ended for a newcomer".to_owned()) }
+    Ending::Refused {
+        kind,
+        blame: kind.entry().blame,
+        detail: Some("ended for a newcomer".to_owned()),
+    }
 }
 
 /// Tells the client so, if its socket takes the packet at once: nobody waits for it.
-pub(crate) async fn refuse_evicted<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, wording: &Wording) -> Ending {
+pub(crate) async fn refuse_evicted<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    seq: u8,
+    wording: &Wording,
+) -> Ending {
     let err = err_packet(&RefusalKind::TooManyFromAddress.into(), wording, None);
     send_last_within(stream, seq, &err, Duration::ZERO).await;
     evicted()
@@ -91,15 +101,25 @@ pub(crate) async fn refuse_client<S: AsyncWrite + Unpin>(
 ) -> Ending {
     send_last(stream, seq, &err_packet(&refusal, wording, client)).await;
     let entry = refusal.kind.entry();
-    Ending::Refused { kind: refusal.kind, blame: entry.blame, detail: refusal.detail }
+    Ending::Refused {
+        kind: refusal.kind,
+        blame: entry.blame,
+        detail: refusal.detail,
+    }
 }
 
-/// Sends an error as the last packet of a connection, and closes it. Bounded: the client may not read.
+/// Sends an error as the last packet of a connection, and closes it. Bounded: the client may not
+/// read.
 pub(crate) async fn send_last<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, err: &ErrPacket) {
     send_last_within(stream, seq, err, limits::REFUSAL_WRITE).await;
 }
 
-async fn send_last_within<S: AsyncWrite + Unpin>(stream: &mut S, mut seq: u8, err: &ErrPacket, patience: Duration) {
+async fn send_last_within<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut seq: u8,
+    err: &ErrPacket,
+    patience: Duration,
+) {
     let mut out = Vec::new();
     write_packet(&mut seq, &err.encode(), &mut out);
     let until = Instant::now() + patience;

@@ -1,4 +1,5 @@
-//! Relaying: bytes flow until one side ends it, the cluster sleeps, somebody kills the session, or the server stops.
+//! Relaying: bytes flow until one side ends it, the cluster sleeps, somebody kills the session, or
+//! the server stops.
 
 use super::Facts;
 use crate::gateway::Shared;
@@ -46,14 +47,19 @@ impl Relaying {
     }
 
     async fn until_end(&mut self) -> Ending {
-        let mut waits = Waits { leased: true, grace: None };
+        let mut waits = Waits {
+            leased: true,
+            grace: None,
+        };
         loop {
             match poll_fn(|cx| self.poll_event(cx, &mut waits)).await {
                 Event::Ended(ending) => return ending,
                 Event::Killed => return Ending::Killed,
                 // The engine is stopping or dead: its leg will close by itself.
                 Event::Yield(None) => waits.leased = false,
-                Event::Yield(Some(request)) if self.driver.may_yield(request.past_idle_transaction) => {
+                Event::Yield(Some(request))
+                    if self.driver.may_yield(request.past_idle_transaction) =>
+                {
                     if request.yes().await == Verdict::Evicted {
                         return Ending::Evicted;
                     }
@@ -61,15 +67,17 @@ impl Relaying {
                 Event::Yield(Some(request)) => request.no(),
                 Event::Stop => {
                     self.driver.stopping = true;
-                    waits.grace = Some(Box::pin(tokio::time::sleep(self.shared.settings.stop_grace)));
+                    waits.grace = Some(Box::pin(tokio::time::sleep(
+                        self.shared.settings.stop_grace,
+                    )));
                 }
                 Event::GraceOver => return Ending::Shutdown,
             }
         }
     }
 
-    /// Bytes first. What is asked from outside is looked at after every wake-up: nothing here takes a lock or is shared
-    /// between sessions.
+    /// Bytes first. What is asked from outside is looked at after every wake-up: nothing here takes
+    /// a lock or is shared between sessions.
     fn poll_event(&mut self, cx: &mut Context<'_>, waits: &mut Waits) -> Poll<Event> {
         if let Poll::Ready(ending) = self.driver.poll_relay(cx) {
             return Poll::Ready(Event::Ended(ending));
@@ -90,14 +98,25 @@ impl Relaying {
         }
     }
 
-    /// The last words, where there are any and they fit into the stream; then the close. The lease and the leg to
-    /// the engine are let go first: nobody waits for a client that lingers.
+    /// The last words, where there are any and they fit into the stream; then the close. The lease
+    /// and the leg to the engine are let go first: nobody waits for a client that lingers.
     async fn say_goodbye(self, ending: Ending) -> Ending {
-        let Self { mut driver, lease, guard, shared, _running } = self;
+        let Self {
+            mut driver,
+            lease,
+            guard,
+            shared,
+            _running,
+        } = self;
         let outstanding = !driver.at_boundary();
-        let cut = matches!(ending, Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown | Ending::Refused { .. });
+        let cut = matches!(
+            ending,
+            Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown | Ending::Refused { .. }
+        );
         if outstanding && cut {
-            shared.waker.end_session(lease.cluster, lease.run, driver.engine_session());
+            shared
+                .waker
+                .end_session(lease.cluster, lease.run, driver.engine_session());
         }
         let words = match &ending {
             Ending::Evicted => Some(RefusalKind::ClusterSleeps),
@@ -111,11 +130,19 @@ impl Relaying {
         if let Some(kind) = speaks {
             driver.seal_error(&Refusal::new(kind));
         }
-        let Driver { mut client, engine, .. } = driver;
+        let Driver {
+            mut client, engine, ..
+        } = driver;
         drop(engine);
         drop(lease);
         drop(guard);
-        if matches!(ending, Ending::Refused { kind: RefusalKind::UnreadAnswers, .. }) {
+        if matches!(
+            ending,
+            Ending::Refused {
+                kind: RefusalKind::UnreadAnswers,
+                ..
+            }
+        ) {
             // What it holds must be free now: nobody waits for a client that does not read.
             let taken = poll_fn(|cx| Poll::Ready(client.poll_flush(cx).is_ready())).await;
             if !taken {

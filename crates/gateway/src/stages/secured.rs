@@ -38,20 +38,32 @@ enum Unread {
 impl Secured {
     pub async fn identify(mut self, facts: &mut Facts) -> Result<Identified, Ending> {
         let deadline = self.accepted + self.shared.settings.login_deadline;
-        let Some(eviction) = self.place.as_ref().map(Place::eviction) else { return Err(Ending::ClientClosed) };
+        let Some(eviction) = self.place.as_ref().map(Place::eviction) else {
+            return Err(Ending::ClientClosed);
+        };
         let login = match unproven(eviction, deadline, self.read_login()).await {
             Ok(Ok(login)) => login,
             Ok(Err(Unread::Closed)) => return Err(Ending::ClientClosed),
             Ok(Err(Unread::Refused(kind, seq))) => {
-                return Err(refuse(&mut *self.tls, seq, kind.into(), &self.shared.settings.wording).await);
+                return Err(refuse(
+                    &mut *self.tls,
+                    seq,
+                    kind.into(),
+                    &self.shared.settings.wording,
+                )
+                .await);
             }
             Err(Interrupted::Evicted) => {
                 return Err(refuse_evicted(&mut *self.tls, 3, &self.shared.settings.wording).await);
             }
             Err(Interrupted::Deadline) => {
-                return Err(
-                    refuse(&mut *self.tls, 3, RefusalKind::LoginTimeout.into(), &self.shared.settings.wording).await
-                );
+                return Err(refuse(
+                    &mut *self.tls,
+                    3,
+                    RefusalKind::LoginTimeout.into(),
+                    &self.shared.settings.wording,
+                )
+                .await);
             }
         };
         let credential_came = Instant::now();
@@ -66,7 +78,13 @@ impl Secured {
             )
             .await);
         }
-        Ok(Identified { secured: self, login, name, credential_came, late: 0 })
+        Ok(Identified {
+            secured: self,
+            login,
+            name,
+            credential_came,
+            late: 0,
+        })
     }
 
     async fn read_login(&mut self) -> Result<Login, Unread> {
@@ -78,17 +96,29 @@ impl Secured {
             if len > LOGIN_PACKET_MAX {
                 return Err(Unread::Refused(RefusalKind::PacketTooLarge, next_seq));
             }
-            let mut packet = Packet { seq: header.seq, payload: Vec::new() };
+            let mut packet = Packet {
+                seq: header.seq,
+                payload: Vec::new(),
+            };
             let kept = len.min(LOGIN_KEPT_MAX);
-            read_kept(&mut *self.tls, &mut packet.payload, kept).await.map_err(|_| Unread::Closed)?;
-            // Judged by the kept part: a login that can't be valid is refused before the rest has come.
-            let step =
-                machine.on_cut_packet(packet, len - kept).map_err(|e| Unread::Refused(refusal_of(&e), next_seq))?;
-            discard(&mut *self.tls, len - kept).await.map_err(|_| Unread::Closed)?;
+            read_kept(&mut *self.tls, &mut packet.payload, kept)
+                .await
+                .map_err(|_| Unread::Closed)?;
+            // Judged by the kept part: a login that can't be valid is refused before the rest has
+            // come.
+            let step = machine
+                .on_cut_packet(packet, len - kept)
+                .map_err(|e| Unread::Refused(refusal_of(&e), next_seq))?;
+            discard(&mut *self.tls, len - kept)
+                .await
+                .map_err(|_| Unread::Closed)?;
             match step {
                 LoginStep::Credential(login) => return Ok(*login),
                 LoginStep::Send(bytes) => {
-                    self.tls.write_all(&bytes).await.map_err(|_| Unread::Closed)?;
+                    self.tls
+                        .write_all(&bytes)
+                        .await
+                        .map_err(|_| Unread::Closed)?;
                     self.tls.flush().await.map_err(|_| Unread::Closed)?;
                 }
             }
@@ -97,7 +127,10 @@ impl Secured {
 
     async fn read_header(&mut self) -> Result<Header, Unread> {
         let mut head = [0; HEADER_LEN];
-        self.tls.read_exact(&mut head).await.map_err(|_| Unread::Closed)?;
+        self.tls
+            .read_exact(&mut head)
+            .await
+            .map_err(|_| Unread::Closed)?;
         Header::parse(&head).ok_or(Unread::Closed)
     }
 }

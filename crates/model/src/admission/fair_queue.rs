@@ -1,5 +1,5 @@
-//! Queue in which networks take turns, whatever number of entries each has. Entries of sources that proved a password
-//! lately get every second turn.
+//! Queue in which networks take turns, whatever number of entries each has. Entries of sources that
+//! proved a password lately get every second turn.
 
 use super::network::{Network, Path};
 use std::collections::{HashMap, VecDeque};
@@ -13,14 +13,22 @@ pub struct FairQueue<T> {
 
 impl<T> Default for FairQueue<T> {
     fn default() -> Self {
-        Self { known: Ring::default(), strangers: Ring::default(), known_next: true }
+        Self {
+            known: Ring::default(),
+            strangers: Ring::default(),
+            known_next: true,
+        }
     }
 }
 
 impl<T> FairQueue<T> {
     /// `known`: the source proved a password lately.
     pub fn push(&mut self, path: &Path, known: bool, entry: T) {
-        if known { self.known.push(path, entry) } else { self.strangers.push(path, entry) }
+        if known {
+            self.known.push(path, entry)
+        } else {
+            self.strangers.push(path, entry)
+        }
     }
 
     /// Returns the entry whose turn it is.
@@ -47,7 +55,10 @@ struct Ring<T> {
 
 impl<T> Default for Ring<T> {
     fn default() -> Self {
-        Self { order: VecDeque::new(), branches: HashMap::new() }
+        Self {
+            order: VecDeque::new(),
+            branches: HashMap::new(),
+        }
     }
 }
 
@@ -66,7 +77,10 @@ impl<T> Ring<T> {
             let order = &mut ring.order;
             let branch = ring.branches.entry(*network).or_insert_with(|| {
                 order.push_back(*network);
-                Branch { inner: Ring::default(), entries: VecDeque::new() }
+                Branch {
+                    inner: Ring::default(),
+                    entries: VecDeque::new(),
+                }
             });
             if levels.peek().is_none() {
                 branch.entries.push_back(entry);
@@ -109,7 +123,11 @@ mod tests {
         queue.push(&path("198.51.100.1"), false, 2_001);
         let first: Vec<i32> = std::iter::from_fn(|| queue.pop()).take(5).collect();
         assert_eq!(first, [0, 2_000, 1_000, 2_001, 1]);
-        assert_eq!(std::iter::from_fn(|| queue.pop()).count(), 98, "nothing is lost");
+        assert_eq!(
+            std::iter::from_fn(|| queue.pop()).count(),
+            98,
+            "nothing is lost"
+        );
         assert!(queue.is_empty());
     }
 

@@ -1,5 +1,6 @@
-//! Admission of connections that have not proved who they are: how many each network may hold, and how much memory all of
-//! them may take. Used by every public listener. Pure bookkeeping: the caller reads sockets and clocks.
+//! Admission of connections that have not proved who they are: how many each network may hold, and
+//! how much memory all of them may take. Used by every public listener. Pure bookkeeping: the
+//! caller reads sockets and clocks.
 
 mod fair_queue;
 mod network;
@@ -23,7 +24,8 @@ use std::time::Instant;
 
 /// Delayed denials of ended connections that are remembered until their time: 200 KB.
 const DEBTS_MAX: usize = 4096;
-/// One part in so many of all places and of all memory is kept for sources that proved a password lately.
+/// One part in so many of all places and of all memory is kept for sources that proved a password
+/// lately.
 const RESERVE_PART: u32 = 8;
 
 /// Bounds of one listener's unproven connections.
@@ -58,7 +60,8 @@ struct State {
     /// Places of sources that proved a password lately: no stranger ends them.
     reserve: Pool,
     proven: ProvenSources,
-    /// Delayed denials whose connection has ended: when they no longer count, whose they are, and in which pool.
+    /// Delayed denials whose connection has ended: when they no longer count, whose they are, and
+    /// in which pool.
     debts: BinaryHeap<Reverse<(Instant, Path, bool)>>,
 }
 
@@ -74,26 +77,47 @@ impl State {
     }
 
     fn pool(&mut self, reserved: bool) -> &mut Pool {
-        if reserved { &mut self.reserve } else { &mut self.strangers }
+        if reserved {
+            &mut self.reserve
+        } else {
+            &mut self.strangers
+        }
     }
 }
 
 impl Admission {
     pub fn new(limits: AdmissionLimits) -> Self {
-        let AdmissionLimits { per_source, total, memory, late_max } = limits;
+        let AdmissionLimits {
+            per_source,
+            total,
+            memory,
+            late_max,
+        } = limits;
         let (reserved, reserved_memory) = (total / RESERVE_PART, memory / u64::from(RESERVE_PART));
         let state = State {
-            strangers: Pool::new(Shares::new(per_source, total - reserved), memory - reserved_memory),
-            reserve: Pool::new(Shares::new(per_source.min(reserved / RESERVE_PART).max(1), reserved), reserved_memory),
+            strangers: Pool::new(
+                Shares::new(per_source, total - reserved),
+                memory - reserved_memory,
+            ),
+            reserve: Pool::new(
+                Shares::new(per_source.min(reserved / RESERVE_PART).max(1), reserved),
+                reserved_memory,
+            ),
             proven: ProvenSources::new(),
             debts: BinaryHeap::new(),
         };
-        Self { inner: Arc::new(Inner { late_max, began: Instant::now(), state: Mutex::new(state) }) }
+        Self {
+            inner: Arc::new(Inner {
+                late_max,
+                began: Instant::now(),
+                state: Mutex::new(state),
+            }),
+        }
     }
 
-    /// Returns a place for one connection that costs this many bytes for now. Where a share is used up, the oldest
-    /// connection of its largest holder is told to end; the newcomer is refused if that holder is its own source and has
-    /// nothing that waits for long.
+    /// Returns a place for one connection that costs this many bytes for now. Where a share is used
+    /// up, the oldest connection of its largest holder is told to end; the newcomer is refused if
+    /// that holder is its own source and has nothing that waits for long.
     pub fn admit(&self, address: IpAddr, bytes: u64) -> Result<Place, Full> {
         self.admit_at(address, bytes, Instant::now())
     }
@@ -115,10 +139,20 @@ impl Admission {
         };
         drop(state);
         let reserved = reserved.is_some();
-        Ok(Place { admission: self.clone(), path, id, bytes, reserved, known, late_until: None, signal })
+        Ok(Place {
+            admission: self.clone(),
+            path,
+            id,
+            bytes,
+            reserved,
+            known,
+            late_until: None,
+            signal,
+        })
     }
 
-    /// Returns how many connections are open and what they cost: those that were told to end are counted until they have.
+    /// Returns how many connections are open and what they cost: those that were told to end are
+    /// counted until they have.
     pub fn used(&self) -> (u32, u64) {
         let state = self.inner.lock();
         let (strangers, reserve) = (state.strangers.used(), state.reserve.used());
@@ -167,7 +201,8 @@ pub struct Place {
     signal: Arc<Signal>,
 }
 
-/// Tells when a place is given to another. Outlives the place, whose connection then has nothing to fear.
+/// Tells when a place is given to another. Outlives the place, whose connection then has nothing to
+/// fear.
 #[derive(Debug, Clone)]
 pub struct Eviction(Arc<Signal>);
 
@@ -179,18 +214,24 @@ impl Eviction {
                 return Poll::Ready(());
             }
             self.0.waker.register(cx.waker());
-            if self.0.is_raised() { Poll::Ready(()) } else { Poll::Pending }
+            if self.0.is_raised() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
 }
 
 impl Place {
-    /// Sets what the connection costs from now on. Over the budget, connections of the largest network are told to end;
-    /// this one may be among them.
+    /// Sets what the connection costs from now on. Over the budget, connections of the largest
+    /// network are told to end; this one may be among them.
     pub fn charge(&mut self, bytes: u64) {
         let mut state = self.admission.inner.lock();
-        state.pool(self.reserved).charge(&self.path, self.id, self.bytes, bytes);
+        state
+            .pool(self.reserved)
+            .charge(&self.path, self.id, self.bytes, bytes);
         self.bytes = bytes;
     }
 
@@ -214,11 +255,15 @@ impl Place {
         self.signal.is_raised()
     }
 
-    /// Marks that a denial waits here until this time: it counts against the source until the place is dropped and, if the
-    /// connection was told to end, until then in any case.
+    /// Marks that a denial waits here until this time: it counts against the source until the place
+    /// is dropped and, if the connection was told to end, until then in any case.
     pub fn wait_late(&mut self, until: Instant) {
         if self.late_until.replace(until).is_none() {
-            self.admission.inner.lock().pool(self.reserved).wait_late(&self.path, self.id);
+            self.admission
+                .inner
+                .lock()
+                .pool(self.reserved)
+                .wait_late(&self.path, self.id);
         }
     }
 
@@ -231,17 +276,24 @@ impl Place {
         late >= self.admission.inner.late_max
     }
 
-    /// Gives the place back: the connection has proved who it is, and its source is remembered for that.
+    /// Gives the place back: the connection has proved who it is, and its source is remembered for
+    /// that.
     pub fn prove(self) {
         let seconds = self.admission.inner.seconds(Instant::now());
-        self.admission.inner.lock().proven.insert(&self.path, seconds);
+        self.admission
+            .inner
+            .lock()
+            .proven
+            .insert(&self.path, seconds);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.admission.inner.lock();
-        state.pool(self.reserved).remove(&self.path, self.id, self.bytes);
+        state
+            .pool(self.reserved)
+            .remove(&self.path, self.id, self.bytes);
         let Some(until) = self.late_until else { return };
         if self.signal.is_raised() && state.debts.len() < DEBTS_MAX {
             state.debts.push(Reverse((until, self.path, self.reserved)));

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-/// Networks of an address: IPv4 /24 and /32, IPv6 /48, /56 and /64. Providers give a customer a /56 or a /48 of IPv6, so
-/// that addresses and /64s cost nothing.
+/// Networks of an address: IPv4 /24 and /32, IPv6 /48, /56 and /64. Providers give a customer a /56
+/// or a /48 of IPv6, so that addresses and /64s cost nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Path {
     levels: [Network; DEPTH],
@@ -26,16 +26,34 @@ pub type Source = Network;
 
 impl Network {
     fn v6(prefix: u64, bits: u8) -> Self {
-        Self { prefix: prefix >> (64 - bits) << (64 - bits), bits, v6: true }
+        Self {
+            prefix: prefix >> (64 - bits) << (64 - bits),
+            bits,
+            v6: true,
+        }
     }
 
     /// The networks that a source lies in.
     pub(super) fn path(self) -> Path {
         match self.v6 {
-            true => Path { levels: [48, 56, 64].map(|bits| Self::v6(self.prefix, bits)), len: 3 },
+            true => Path {
+                levels: [48, 56, 64].map(|bits| Self::v6(self.prefix, bits)),
+                len: 3,
+            },
             false => {
                 let source = Self { bits: 32, ..self };
-                Path { levels: [Self { prefix: self.prefix >> 8 << 8, bits: 24, v6: false }, source, source], len: 2 }
+                Path {
+                    levels: [
+                        Self {
+                            prefix: self.prefix >> 8 << 8,
+                            bits: 24,
+                            v6: false,
+                        },
+                        source,
+                        source,
+                    ],
+                    len: 2,
+                }
             }
         }
     }
@@ -50,7 +68,12 @@ impl From<IpAddr> for Source {
 impl Path {
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V4(a) => Network { prefix: u32::from(a).into(), bits: 32, v6: false }.path(),
+            IpAddr::V4(a) => Network {
+                prefix: u32::from(a).into(),
+                bits: 32,
+                v6: false,
+            }
+            .path(),
             IpAddr::V6(a) => {
                 let [a, b, c, d, ..] = a.segments().map(u64::from);
                 Network::v6(a << 48 | b << 32 | c << 16 | d, 64).path()

@@ -1,4 +1,5 @@
-//! Places counted by nested networks. Where a share is used up, the oldest place of the largest holder goes first.
+//! Places counted by nested networks. Where a share is used up, the oldest place of the largest
+//! holder goes first.
 
 use super::Signal;
 use super::network::{Network, Path};
@@ -7,16 +8,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A newcomer replaces an older connection of its own source only if that has been unproven for this long. A source that
-/// logs in faster than the server can follow would otherwise cut its own logins, and none would ever end.
+/// A newcomer replaces an older connection of its own source only if that has been unproven for
+/// this long. A source that logs in faster than the server can follow would otherwise cut its own
+/// logins, and none would ever end.
 const OWN_PATIENCE: Duration = Duration::from_secs(3);
-/// Share of the memory, in percent, above which connections are told to end. What they hold until they have is above it.
+/// Share of the memory, in percent, above which connections are told to end. What they hold until
+/// they have is above it.
 const MEMORY_PERCENT: u64 = 80;
-/// Places above the total for connections that were told to end and have not yet: this part of it, and this many.
+/// Places above the total for connections that were told to end and have not yet: this part of it,
+/// and this many.
 const LEAVING_PART: u32 = 4;
 const LEAVING_MIN: u32 = 16;
 
-/// Places that a network may hold, by its size. A customer has a /56 or a /48 of IPv6, or a few addresses of IPv4.
+/// Places that a network may hold, by its size. A customer has a /56 or a /48 of IPv6, or a few
+/// addresses of IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
     source: u32,
@@ -28,7 +33,12 @@ pub struct Shares {
 impl Shares {
     pub fn new(per_source: u32, total: u32) -> Self {
         let times = |n: u32| per_source.saturating_mul(n).min(total);
-        Self { source: times(1), middle: times(2), widest: times(4), total }
+        Self {
+            source: times(1),
+            middle: times(2),
+            widest: times(4),
+            total,
+        }
     }
 
     fn of(&self, path: &Path, network: Network) -> u32 {
@@ -128,12 +138,26 @@ impl Pool {
 
     /// Returns places and bytes of all connections, those that were told to end included.
     pub fn used(&self) -> (u32, u64) {
-        (self.live.places + self.leaving.places, self.live.bytes + self.leaving.bytes)
+        (
+            self.live.places + self.leaving.places,
+            self.live.bytes + self.leaving.bytes,
+        )
     }
 
-    pub fn admit(&mut self, path: &Path, bytes: u64, now: Instant, signal: &Arc<Signal>) -> Result<u64, Full> {
+    pub fn admit(
+        &mut self,
+        path: &Path,
+        bytes: u64,
+        now: Instant,
+        signal: &Arc<Signal>,
+    ) -> Result<u64, Full> {
         let (places, used) = self.used();
-        if places >= self.shares.total.saturating_add((self.shares.total / LEAVING_PART).max(LEAVING_MIN)) {
+        if places
+            >= self
+                .shares
+                .total
+                .saturating_add((self.shares.total / LEAVING_PART).max(LEAVING_MIN))
+        {
             return Err(Full::All);
         }
         if used + bytes > self.memory {
@@ -142,7 +166,11 @@ impl Pool {
         for network in path.levels().iter().rev() {
             let held = self.nodes.get(network).map_or(0, |node| node.used.places);
             if held >= self.shares.of(path, *network) {
-                let full = if *network == path.source() { Full::Source } else { Full::Network };
+                let full = if *network == path.source() {
+                    Full::Source
+                } else {
+                    Full::Network
+                };
                 self.replace(Some(*network), path, now).ok_or(full)?;
             }
         }
@@ -155,8 +183,16 @@ impl Pool {
         let id = self.next_id;
         self.next_id += 1;
         self.count(path, 1, 0, bytes);
-        let held = Held { since: now, bytes, signal: Arc::clone(signal) };
-        self.nodes.entry(path.source()).or_default().open.insert(id, held);
+        let held = Held {
+            since: now,
+            bytes,
+            signal: Arc::clone(signal),
+        };
+        self.nodes
+            .entry(path.source())
+            .or_default()
+            .open
+            .insert(id, held);
         Ok(id)
     }
 
@@ -165,8 +201,8 @@ impl Pool {
         self.memory / 100 * MEMORY_PERCENT
     }
 
-    /// Makes room in a network, or in all, for a newcomer. `None`: its own source holds the most there, and nothing for
-    /// long.
+    /// Makes room in a network, or in all, for a newcomer. `None`: its own source holds the most
+    /// there, and nothing for long.
     fn replace(&mut self, within: Option<Network>, newcomer: &Path, now: Instant) -> Option<()> {
         let (source, id, since) = self.oldest_of_largest(within)?;
         if source == newcomer.source() && now.saturating_duration_since(since) < OWN_PATIENCE {
@@ -186,16 +222,22 @@ impl Pool {
             match node.inner.last() {
                 Some((_, _, largest)) => network = *largest,
                 None => {
-                    let oldest = node.open.first_key_value().or_else(|| node.denied.first_key_value());
+                    let oldest = node
+                        .open
+                        .first_key_value()
+                        .or_else(|| node.denied.first_key_value());
                     return oldest.map(|(id, held)| (network, *id, held.since));
                 }
             }
         }
     }
 
-    /// Tells a connection to end. It is no longer counted in its networks, only among those that leave.
+    /// Tells a connection to end. It is no longer counted in its networks, only among those that
+    /// leave.
     fn evict(&mut self, source: Network, id: u64) {
-        let Some(held) = self.take(source, id) else { return };
+        let Some(held) = self.take(source, id) else {
+            return;
+        };
         self.leaving.places += 1;
         self.leaving.bytes += held.bytes;
         held.signal.raise();
@@ -209,7 +251,11 @@ impl Pool {
 
     /// Sets what a connection costs.
     pub fn charge(&mut self, path: &Path, id: u64, before: u64, bytes: u64) {
-        let Some(held) = self.nodes.get_mut(&path.source()).and_then(|node| node.held(id)) else {
+        let Some(held) = self
+            .nodes
+            .get_mut(&path.source())
+            .and_then(|node| node.held(id))
+        else {
             self.leaving.bytes = self.leaving.bytes.saturating_sub(before) + bytes;
             return;
         };
@@ -220,7 +266,9 @@ impl Pool {
             return self.evict(path.source(), id);
         }
         while self.live.bytes > self.mark() {
-            let Some((source, id, _)) = self.oldest_of_largest(None) else { return };
+            let Some((source, id, _)) = self.oldest_of_largest(None) else {
+                return;
+            };
             self.evict(source, id);
         }
     }
@@ -255,7 +303,8 @@ impl Pool {
         self.nodes.get(&source).map_or(0, |node| node.late)
     }
 
-    /// Counts places and bytes in all networks of a path: so many places more or less, so many bytes instead of so many.
+    /// Counts places and bytes in all networks of a path: so many places more or less, so many
+    /// bytes instead of so many.
     fn count(&mut self, path: &Path, places: i32, before: u64, after: u64) {
         let change = |used: &mut Used| {
             used.places = used.places.saturating_add_signed(places);
@@ -265,7 +314,10 @@ impl Pool {
         let next_id = self.next_id;
         let mut outer: Option<Network> = None;
         for network in path.levels() {
-            let node = self.nodes.entry(*network).or_insert_with(|| Node { born: next_id, ..Node::default() });
+            let node = self.nodes.entry(*network).or_insert_with(|| Node {
+                born: next_id,
+                ..Node::default()
+            });
             let (old, born) = (node.used.bytes, Reverse(node.born));
             change(&mut node.used);
             let now = node.used;

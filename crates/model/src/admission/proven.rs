@@ -3,10 +3,11 @@
 use super::network::{Path, Source};
 use std::hash::{BuildHasher, RandomState};
 
-/// Seconds for which a proof is remembered: a pool that reconnects, a cluster that was asleep over lunch.
+/// Seconds for which a proof is remembered: a pool that reconnects, a cluster that was asleep over
+/// lunch.
 const REMEMBERED_SECONDS: u32 = 3600;
-/// Sets of the table. A set is chosen by the widest network, so one network can displace no more than one set. The
-/// table has 200 KB.
+/// Sets of the table. A set is chosen by the widest network, so one network can displace no more
+/// than one set. The table has 200 KB.
 const SETS: usize = 512;
 /// Sources remembered per set.
 const WAYS: usize = 16;
@@ -20,21 +21,32 @@ pub(super) struct ProvenSources {
 
 impl ProvenSources {
     pub fn new() -> Self {
-        Self { keys: RandomState::new(), sets: vec![[None; WAYS]; SETS] }
+        Self {
+            keys: RandomState::new(),
+            sets: vec![[None; WAYS]; SETS],
+        }
     }
 
     fn set(&mut self, path: &Path) -> &mut [Option<(Source, u32)>] {
         let at = self.keys.hash_one(path.widest()) % SETS as u64;
         let at = usize::try_from(at).unwrap_or(0);
-        self.sets.get_mut(at).map_or(&mut [], |set| set.as_mut_slice())
+        self.sets
+            .get_mut(at)
+            .map_or(&mut [], |set| set.as_mut_slice())
     }
 
-    /// Remembers a source; the one of its set that proved a password longest ago is forgotten for it.
+    /// Remembers a source; the one of its set that proved a password longest ago is forgotten for
+    /// it.
     pub fn insert(&mut self, path: &Path, now: u32) {
         let source = path.source();
         let set = self.set(path);
         let at = set.iter().position(|e| e.is_some_and(|(s, _)| s == source));
-        let oldest = || set.iter().enumerate().min_by_key(|(_, e)| e.map(|(_, at)| at)).map(|(at, _)| at);
+        let oldest = || {
+            set.iter()
+                .enumerate()
+                .min_by_key(|(_, e)| e.map(|(_, at)| at))
+                .map(|(at, _)| at)
+        };
         if let Some(entry) = at.or_else(oldest).and_then(|at| set.get_mut(at)) {
             *entry = Some((source, now));
         }
@@ -43,7 +55,10 @@ impl ProvenSources {
     pub fn contains(&mut self, path: &Path, now: u32) -> bool {
         let source = path.source();
         let lately = |at: u32| now.saturating_sub(at) < REMEMBERED_SECONDS;
-        self.set(path).iter().flatten().any(|(s, at)| *s == source && lately(*at))
+        self.set(path)
+            .iter()
+            .flatten()
+            .any(|(s, at)| *s == source && lately(*at))
     }
 }
 
@@ -73,8 +88,14 @@ mod tests {
         for n in 0..10_000_u32 {
             proven.insert(&path(&format!("2001:db8:1:{n:x}::1")), 2);
         }
-        let left = others.iter().filter(|other| proven.contains(other, 3)).count();
+        let left = others
+            .iter()
+            .filter(|other| proven.contains(other, 3))
+            .count();
         assert!(left >= 190, "{left} of 200");
-        assert!(proven.contains(&path("2001:db8:1:270f::9"), 3), "its own latest");
+        assert!(
+            proven.contains(&path("2001:db8:1:270f::9"), 3),
+            "its own latest"
+        );
     }
 }

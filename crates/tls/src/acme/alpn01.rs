@@ -1,5 +1,5 @@
-//! TLS-ALPN-01 (RFC 8737): certificates that answer a CA's validator, and a listener that exists while orders are under
-//! way. It shakes hands with nobody else, and says nothing after that.
+//! TLS-ALPN-01 (RFC 8737): certificates that answer a CA's validator, and a listener that exists
+//! while orders are under way. It shakes hands with nobody else, and says nothing after that.
 
 use crate::acme::failure::{Failure, Step};
 use crate::acme::listen;
@@ -31,7 +31,9 @@ impl ResolvesServerCert for Answers {
             return None;
         }
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(&hello.server_name()?.to_ascii_lowercase()).cloned()
+        answers
+            .get(&hello.server_name()?.to_ascii_lowercase())
+            .cloned()
     }
 }
 
@@ -44,13 +46,22 @@ pub struct Alpn01 {
 
 impl Alpn01 {
     pub fn new(answers: Arc<Answers>, open: Arc<Open>) -> Self {
-        Self { answers, names: Vec::new(), _open: open }
+        Self {
+            answers,
+            names: Vec::new(),
+            _open: open,
+        }
     }
 
     /// `digest` is the SHA-256 of the key authorization.
     pub fn answer(&mut self, name: &str, digest: &[u8; 32]) -> Result<(), Failure> {
-        let certified = challenge_certificate(name, digest).map_err(Failure::at(Step::Challenge))?;
-        let mut answers = self.answers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let certified =
+            challenge_certificate(name, digest).map_err(Failure::at(Step::Challenge))?;
+        let mut answers = self
+            .answers
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.names.push(name.to_ascii_lowercase());
         answers.insert(name.to_ascii_lowercase(), Arc::new(certified));
         Ok(())
@@ -59,19 +70,26 @@ impl Alpn01 {
 
 impl Drop for Alpn01 {
     fn drop(&mut self) {
-        let mut answers = self.answers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self
+            .answers
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         answers.retain(|name, _| !self.names.contains(name));
     }
 }
 
 /// Whether this is a validator's hello.
 pub fn is_asked(hello: &ClientHello<'_>) -> bool {
-    hello.alpn().is_some_and(|mut offered| offered.any(|protocol| protocol == PROTOCOL))
+    hello
+        .alpn()
+        .is_some_and(|mut offered| offered.any(|protocol| protocol == PROTOCOL))
 }
 
 /// What validators are answered with.
 pub fn server_config(answers: Arc<Answers>) -> Result<Arc<ServerConfig>, TlsError> {
-    let config = ServerConfig::builder_with_provider(profile::provider()).with_protocol_versions(&[&TLS13, &TLS12])?;
+    let config = ServerConfig::builder_with_provider(profile::provider())
+        .with_protocol_versions(&[&TLS13, &TLS12])?;
     let mut config = config.with_no_client_auth().with_cert_resolver(answers);
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     Ok(Arc::new(config))
@@ -89,7 +107,10 @@ fn challenge_certificate(name: &str, digest: &[u8; 32]) -> Result<CertifiedKey, 
     let mut params = CertificateParams::new(vec![name.to_owned()])?;
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let certificate = params.self_signed(&key)?;
-    let der =
-        PrivateKeyDer::try_from(key.serialize_der()).map_err(|error| TlsError::Certificate((*error).to_owned()))?;
-    Ok(CertifiedKey::new(vec![certificate.der().clone()], any_ecdsa_type(&der)?))
+    let der = PrivateKeyDer::try_from(key.serialize_der())
+        .map_err(|error| TlsError::Certificate((*error).to_owned()))?;
+    Ok(CertifiedKey::new(
+        vec![certificate.der().clone()],
+        any_ecdsa_type(&der)?,
+    ))
 }

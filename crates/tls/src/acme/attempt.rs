@@ -1,5 +1,6 @@
-//! One attempt to get one certificate: every CA in turn, until one gives a chain that may be served. It writes down
-//! that it tries before it tries: whoever dies in the middle finds that, and waits or carries on.
+//! One attempt to get one certificate: every CA in turn, until one gives a chain that may be
+//! served. It writes down that it tries before it tries: whoever dies in the middle finds that, and
+//! waits or carries on.
 
 use crate::acme::failure::{Failure, Step};
 use crate::acme::http::Patience;
@@ -48,7 +49,11 @@ impl Manager {
             let patience = Patience::default();
             let challenge = self.challenge(&attempt.record);
             if let Some(stage) = rehearse::stage(ca, &attempt.record) {
-                let tried = timeout(ORDER_MAX, self.rehearse(&stage, challenge, attempt.kind, &patience)).await;
+                let tried = timeout(
+                    ORDER_MAX,
+                    self.rehearse(&stage, challenge, attempt.kind, &patience),
+                )
+                .await;
                 if let Ok(Err(failure)) = tried {
                     self.failed(&stage, &mut attempt, &failure, &patience, identity);
                     continue;
@@ -56,9 +61,14 @@ impl Manager {
                 // What the staging directory said of waiting is about itself.
                 locked(&patience).take();
             }
-            let tried = timeout(ORDER_MAX, self.order(ca, challenge, &mut attempt, &patience)).await;
+            let tried = timeout(
+                ORDER_MAX,
+                self.order(ca, challenge, &mut attempt, &patience),
+            )
+            .await;
             // How far it came is not known.
-            let tried = tried.unwrap_or_else(|_| Err(Failure::new(Step::Finalize, "it took too long")));
+            let tried =
+                tried.unwrap_or_else(|_| Err(Failure::new(Step::Finalize, "it took too long")));
             match tried {
                 Ok(()) => return self.install(ca, challenge, attempt, identity),
                 Err(failure) => self.failed(ca, &mut attempt, &failure, &patience, identity),
@@ -80,18 +90,28 @@ impl Manager {
         if attempt.why == Why::Need && record.pending.is_none() {
             record.unplanned.push(at);
         }
-        self.store.remember(attempt.kind, record).map_err(Failure::at(Step::Storage))
+        self.store
+            .remember(attempt.kind, record)
+            .map_err(Failure::at(Step::Storage))
     }
 
-    /// What is counted of an attempt is certificates. Where no CA can have issued one, the next attempt depends on its
-    /// wait alone: a name that leads nowhere yet must not use up the week.
+    /// What is counted of an attempt is certificates. Where no CA can have issued one, the next
+    /// attempt depends on its wait alone: a name that leads nowhere yet must not use up the week.
     fn give_back(&self, attempt: &mut Attempt, identity: &Identity) {
         let at = attempt.now.unix_timestamp();
-        let counted = attempt.record.unplanned.iter().rposition(|counted| *counted == at);
+        let counted = attempt
+            .record
+            .unplanned
+            .iter()
+            .rposition(|counted| *counted == at);
         if let Some(counted) = counted.filter(|_| !attempt.spent) {
             attempt.record.unplanned.remove(counted);
             if let Err(error) = self.store.remember(attempt.kind, &attempt.record) {
-                self.alarm(identity, AlarmKind::Storage, Failure::new(Step::Storage, error).to_string());
+                self.alarm(
+                    identity,
+                    AlarmKind::Storage,
+                    Failure::new(Step::Storage, error).to_string(),
+                );
             }
         }
     }
@@ -99,7 +119,10 @@ impl Manager {
     /// The way of proof that worked last; after a failure the next one.
     fn challenge(&self, record: &Record) -> ChallengeKind {
         let ways = &self.settings.challenges;
-        let worked = record.challenge.as_deref().and_then(|last| ways.iter().position(|way| way.as_str() == last));
+        let worked = record
+            .challenge
+            .as_deref()
+            .and_then(|last| ways.iter().position(|way| way.as_str() == last));
         let turn = usize::try_from(record.failures.saturating_sub(1)).unwrap_or(0);
         let at = (worked.unwrap_or(0) + turn) % ways.len().max(1);
         ways.get(at).copied().unwrap_or(ChallengeKind::Http01)
@@ -114,7 +137,12 @@ impl Manager {
     ) -> Result<(), Failure> {
         let mut account = self.account(ca, patience).await?;
         let names = &self.settings.domains;
-        let wish = Wish { names, profile: ca.profile.as_deref(), replaces: replaced(ca, attempt), challenge };
+        let wish = Wish {
+            names,
+            profile: ca.profile.as_deref(),
+            replaces: replaced(ca, attempt),
+            challenge,
+        };
         let (mut order, key) = match self.resume(ca, attempt, &account).await {
             Some(pending) => pending,
             None => {
@@ -131,7 +159,11 @@ impl Manager {
         self.judged(ca, attempt, &carried?, &key)
     }
 
-    pub(super) async fn account(&self, ca: &CaSettings, patience: &Patience) -> Result<Account, Failure> {
+    pub(super) async fn account(
+        &self,
+        ca: &CaSettings,
+        patience: &Patience,
+    ) -> Result<Account, Failure> {
         let _one = self.settings.shared.one_account().await;
         account::open(ca, &self.store, patience).await
     }
@@ -178,21 +210,45 @@ impl Manager {
         order: Order,
     ) -> Result<(Order, Zeroizing<String>), Failure> {
         let key = attempt.kind.generate()?;
-        self.store.keep_pending_key(attempt.kind, &key).map_err(Failure::at(Step::Storage))?;
+        self.store
+            .keep_pending_key(attempt.kind, &key)
+            .map_err(Failure::at(Step::Storage))?;
         let (directory, url) = (ca.directory.clone(), order.url().to_owned());
-        attempt.record.pending = Some(PendingOrder { directory, url, names: self.settings.domains.clone() });
-        self.store.remember(attempt.kind, &attempt.record).map_err(Failure::at(Step::Storage))?;
+        attempt.record.pending = Some(PendingOrder {
+            directory,
+            url,
+            names: self.settings.domains.clone(),
+        });
+        self.store
+            .remember(attempt.kind, &attempt.record)
+            .map_err(Failure::at(Step::Storage))?;
         Ok((order, key))
     }
 
-    fn judged(&self, ca: &CaSettings, attempt: &mut Attempt, chain_pem: &str, key: &str) -> Result<(), Failure> {
-        let chain = Chain::from_pem(chain_pem.as_bytes(), key.as_bytes(), Path::new(&ca.directory))
-            .map_err(Failure::at(Step::Judge))?;
+    fn judged(
+        &self,
+        ca: &CaSettings,
+        attempt: &mut Attempt,
+        chain_pem: &str,
+        key: &str,
+    ) -> Result<(), Failure> {
+        let chain = Chain::from_pem(
+            chain_pem.as_bytes(),
+            key.as_bytes(),
+            Path::new(&ca.directory),
+        )
+        .map_err(Failure::at(Step::Judge))?;
         // By the clock of now: an order takes its time.
-        let now =
-            attempt.now.max(chain.not_before.min(attempt.now + time::Duration::seconds_f64(ORDER_MAX.as_secs_f64())));
+        let now = attempt.now.max(
+            chain
+                .not_before
+                .min(attempt.now + time::Duration::seconds_f64(ORDER_MAX.as_secs_f64())),
+        );
         match self.judge.judge(&chain, ca, &self.settings.domains, now) {
-            Ok(_) => self.store.keep(attempt.kind, chain_pem, key).map_err(Failure::at(Step::Storage)),
+            Ok(_) => self
+                .store
+                .keep(attempt.kind, chain_pem, key)
+                .map_err(Failure::at(Step::Storage)),
             Err(failure) => {
                 // It cost one of the CA's few: counted, and kept for the day when it may be served.
                 let record = &mut attempt.record;
@@ -201,13 +257,21 @@ impl Manager {
                 }
                 record.held = record.held.saturating_add(1);
                 record.issuer = Some(ca.directory.clone());
-                self.store.hold(attempt.kind, chain_pem, key).map_err(Failure::at(Step::Storage))?;
+                self.store
+                    .hold(attempt.kind, chain_pem, key)
+                    .map_err(Failure::at(Step::Storage))?;
                 Err(failure)
             }
         }
     }
 
-    fn install(&self, ca: &CaSettings, challenge: ChallengeKind, attempt: Attempt, identity: &Identity) -> Duration {
+    fn install(
+        &self,
+        ca: &CaSettings,
+        challenge: ChallengeKind,
+        attempt: Attempt,
+        identity: &Identity,
+    ) -> Duration {
         let kept = self.store.pair(attempt.kind).ok().flatten();
         let life = kept.map(|pair| self.life(&pair.chain));
         let record = Record {
@@ -220,7 +284,11 @@ impl Manager {
         let served = self.serve_stored(identity);
         let kept = served.and_then(|()| self.store.remember(attempt.kind, &record));
         if let Err(error) = kept.and_then(|()| self.store.forget_pending_key(attempt.kind)) {
-            self.alarm(identity, AlarmKind::Storage, Failure::new(Step::Storage, error).to_string());
+            self.alarm(
+                identity,
+                AlarmKind::Storage,
+                Failure::new(Step::Storage, error).to_string(),
+            );
         }
         // At once: the CA may be asked for its window.
         Duration::ZERO
@@ -237,7 +305,8 @@ impl Manager {
         let now = identity.now().unix_timestamp();
         attempt.spent |= !failure.cost_nothing();
         let record = &mut attempt.record;
-        let asked_for = locked(patience).map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(0));
+        let asked_for =
+            locked(patience).map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(0));
         record.next_attempt = record.next_attempt.max(now + asked_for);
         record.last_error = Some(Slip {
             at: now,
@@ -249,17 +318,29 @@ impl Manager {
         let written = self.store.remember(attempt.kind, record);
         // Each attempt is told of: they are rare.
         *locked(&self.said) = None;
-        let what = format!("no certificate from {}: {failure}; next attempt at {again}", ca.directory);
+        let what = format!(
+            "no certificate from {}: {failure}; next attempt at {again}",
+            ca.directory
+        );
         self.alarm(identity, AlarmKind::Failed, what);
         if let Err(error) = written {
-            self.alarm(identity, AlarmKind::Storage, Failure::new(Step::Storage, error).to_string());
+            self.alarm(
+                identity,
+                AlarmKind::Storage,
+                Failure::new(Step::Storage, error).to_string(),
+            );
         }
     }
 }
 
 /// What the new certificate takes the place of, as far as this CA knows it.
 fn replaced(ca: &CaSettings, attempt: &Attempt) -> Option<CertificateIdentifier<'static>> {
-    let pair = attempt.pair.as_ref().filter(|_| attempt.record.issuer.as_ref() == Some(&ca.directory))?;
+    let pair = attempt
+        .pair
+        .as_ref()
+        .filter(|_| attempt.record.issuer.as_ref() == Some(&ca.directory))?;
     let leaf = pair.chain.certified.end_entity_cert().ok()?;
-    CertificateIdentifier::try_from(leaf).ok().map(CertificateIdentifier::into_owned)
+    CertificateIdentifier::try_from(leaf)
+        .ok()
+        .map(CertificateIdentifier::into_owned)
 }

@@ -1,5 +1,5 @@
-//! What an operator may ask of the manager: how it stands, a new certificate now, a pair of one's own to begin with,
-//! and whether the next order could succeed. Never gives out a key.
+//! What an operator may ask of the manager: how it stands, a new certificate now, a pair of one's
+//! own to begin with, and whether the next order could succeed. Never gives out a key.
 
 use crate::acme::account;
 use crate::acme::key::KeyKind;
@@ -55,20 +55,34 @@ pub struct Finding {
 
 impl Manager {
     pub fn status(&self, now: i64) -> AcmeStatus {
-        let certificates: Vec<_> = self.kinds().iter().map(|kind| self.kept(*kind, now)).collect();
+        let certificates: Vec<_> = self
+            .kinds()
+            .iter()
+            .map(|kind| self.kept(*kind, now))
+            .collect();
         let mut alarms: Vec<Alarm> = certificates.iter().flat_map(alarms).collect();
         // What was said last and is in no record: a storage that can't be written, a clock.
-        if let Some(said) = locked(&self.said).clone().filter(|said| alarms.iter().all(|it| it.kind != said.kind)) {
+        if let Some(said) = locked(&self.said)
+            .clone()
+            .filter(|said| alarms.iter().all(|it| it.kind != said.kind))
+        {
             alarms.push(said);
         }
         let under_way = self.under_way.load(Ordering::Relaxed);
-        AcmeStatus { domains: self.settings.domains.clone(), certificates, under_way, alarms }
+        AcmeStatus {
+            domains: self.settings.domains.clone(),
+            certificates,
+            under_way,
+            alarms,
+        }
     }
 
     fn kept(&self, kind: KeyKind, now: i64) -> KeptStatus {
         let record = self.store.record(kind, now);
         let pair = self.store.pair(kind).ok().flatten();
-        let due = pair.as_ref().map(|pair| schedule::due(self.life(&pair.chain), &record));
+        let due = pair
+            .as_ref()
+            .map(|pair| schedule::due(self.life(&pair.chain), &record));
         KeptStatus {
             key: kind.as_str(),
             leaf: pair.and_then(|pair| leaf(&pair.chain).ok()),
@@ -81,23 +95,37 @@ impl Manager {
         }
     }
 
-    /// A new certificate of every kind, as soon as the manager looks; the CA's limits hold all the same.
+    /// A new certificate of every kind, as soon as the manager looks; the CA's limits hold all the
+    /// same.
     pub fn ask(&self) {
         *locked(&self.asked) = self.kinds().to_vec();
         self.wake.notify_one();
     }
 
-    /// Takes a pair that was got elsewhere, as if a CA of ours had issued it: it is judged alike, and renewed when its
-    /// time comes.
-    pub fn import(&self, chain_pem: &str, key_pem: &str, identity: &Identity) -> Result<(), TlsError> {
-        let Ok(_busy) = self.busy.try_lock() else { return Err(TlsError::OrderUnderWay) };
-        let chain = Chain::from_pem(chain_pem.as_bytes(), key_pem.as_bytes(), Path::new("the given file"))?;
+    /// Takes a pair that was got elsewhere, as if a CA of ours had issued it: it is judged alike,
+    /// and renewed when its time comes.
+    pub fn import(
+        &self,
+        chain_pem: &str,
+        key_pem: &str,
+        identity: &Identity,
+    ) -> Result<(), TlsError> {
+        let Ok(_busy) = self.busy.try_lock() else {
+            return Err(TlsError::OrderUnderWay);
+        };
+        let chain = Chain::from_pem(
+            chain_pem.as_bytes(),
+            key_pem.as_bytes(),
+            Path::new("the given file"),
+        )?;
         let kind = match chain.certified.key.algorithm() {
             SignatureAlgorithm::RSA => KeyKind::Rsa,
             _ => KeyKind::Ecdsa,
         };
         if !self.kinds().contains(&kind) {
-            return Err(TlsError::NotTaken("its key is RSA and acme.rsa is not set".to_owned()));
+            return Err(TlsError::NotTaken(
+                "its key is RSA and acme.rsa is not set".to_owned(),
+            ));
         }
         let now = identity.now();
         let mut refused = None;
@@ -115,7 +143,13 @@ impl Manager {
         }
         let record = self.store.record(kind, now.unix_timestamp());
         let renew_at = Some(schedule::by_age(self.life(&chain)));
-        self.store.remember(kind, &Record { renew_at, ..record.settled() })?;
+        self.store.remember(
+            kind,
+            &Record {
+                renew_at,
+                ..record.settled()
+            },
+        )?;
         self.store.keep(kind, chain_pem, key_pem)?;
         self.serve_stored(identity)
     }
@@ -124,8 +158,21 @@ impl Manager {
     pub async fn check(&self, identity: &Identity) -> Vec<Finding> {
         let now = identity.now().unix_timestamp();
         let mut found = vec![
-            finding("clock", if now < CLOCK_FLOOR { Err(date(now)) } else { Ok(date(now)) }),
-            finding("storage", self.store.probe().map(|()| "writable".to_owned()).map_err(|error| error.to_string())),
+            finding(
+                "clock",
+                if now < CLOCK_FLOOR {
+                    Err(date(now))
+                } else {
+                    Ok(date(now))
+                },
+            ),
+            finding(
+                "storage",
+                self.store
+                    .probe()
+                    .map(|()| "writable".to_owned())
+                    .map_err(|error| error.to_string()),
+            ),
         ];
         for ca in &self.settings.authorities {
             let answered = timeout(HTTP_MAX, account::directory(ca)).await;
@@ -134,14 +181,23 @@ impl Manager {
         }
         for kind in &self.settings.challenges {
             let opened = match self.busy.try_lock() {
-                Ok(_busy) => Solver::open(*kind, &self.settings).await.map_err(|failure| failure.reason).map(drop),
+                Ok(_busy) => Solver::open(*kind, &self.settings)
+                    .await
+                    .map_err(|failure| failure.reason)
+                    .map(drop),
                 // The order under way has it.
                 Err(_) => Ok(()),
             };
-            found.push(finding(kind.as_str(), opened.map(|()| "can be answered".to_owned())));
+            found.push(finding(
+                kind.as_str(),
+                opened.map(|()| "can be answered".to_owned()),
+            ));
         }
         for domain in &self.settings.domains {
-            found.push(finding(&format!("name {domain}"), self.resolves(domain).await));
+            found.push(finding(
+                &format!("name {domain}"),
+                self.resolves(domain).await,
+            ));
         }
         found
     }
@@ -152,21 +208,36 @@ impl Manager {
         if by_dns_only || matches!(Name::parse(domain), Ok(Name::Ip(_))) {
             return Ok("needs no address".to_owned());
         }
-        let found = timeout(DNS_MAX, tokio::net::lookup_host((domain, 80))).await.map_err(|_| "no answer in time")?;
-        let found: Vec<String> = found.map_err(|error| error.to_string())?.map(|at| at.ip().to_string()).collect();
-        if found.is_empty() { Err("no address".to_owned()) } else { Ok(found.join(", ")) }
+        let found = timeout(DNS_MAX, tokio::net::lookup_host((domain, 80)))
+            .await
+            .map_err(|_| "no answer in time")?;
+        let found: Vec<String> = found
+            .map_err(|error| error.to_string())?
+            .map(|at| at.ip().to_string())
+            .collect();
+        if found.is_empty() {
+            Err("no address".to_owned())
+        } else {
+            Ok(found.join(", "))
+        }
     }
 }
 
 fn finding(what: &str, result: Result<String, String>) -> Finding {
     let good = result.is_ok();
-    Finding { what: what.to_owned(), good, detail: result.unwrap_or_else(|detail| detail) }
+    Finding {
+        what: what.to_owned(),
+        good,
+        detail: result.unwrap_or_else(|detail| detail),
+    }
 }
 
 fn alarms(kept: &KeptStatus) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     if let Some(slip) = kept.last_error.as_ref().filter(|_| kept.failures > 0) {
-        let next = kept.next_attempt.map_or(String::new(), |at| format!("; next attempt at {}", date(at)));
+        let next = kept.next_attempt.map_or(String::new(), |at| {
+            format!("; next attempt at {}", date(at))
+        });
         let (key, times) = (kept.key, kept.failures);
         let what = format!(
             "no new {key} certificate after {times} attempts, last from {}: {}{next}",
@@ -175,7 +246,10 @@ fn alarms(kept: &KeptStatus) -> Vec<Alarm> {
         alarms.push(Alarm::new(AlarmKind::Failed, what));
     }
     if kept.held {
-        let what = format!("a newer {} certificate is kept back: clients could not verify it", kept.key);
+        let what = format!(
+            "a newer {} certificate is kept back: clients could not verify it",
+            kept.key
+        );
         alarms.push(Alarm::new(AlarmKind::Held, what));
     }
     alarms

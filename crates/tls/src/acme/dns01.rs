@@ -1,5 +1,6 @@
-//! DNS-01: the answer as a TXT record, written by a signed update or by the user's own program. What was written is
-//! taken back when the order has ended, as far as whoever writes it does as told.
+//! DNS-01: the answer as a TXT record, written by a signed update or by the user's own program.
+//! What was written is taken back when the order has ended, as far as whoever writes it does as
+//! told.
 
 use crate::acme::dns_update::Zone;
 use crate::acme::failure::{Failure, Step};
@@ -34,7 +35,10 @@ impl Dns01 {
                 return Err(Failure::new(Step::Challenge, reason));
             }
         };
-        Ok(Self { writer, written: Vec::new() })
+        Ok(Self {
+            writer,
+            written: Vec::new(),
+        })
     }
 
     pub async fn answer(&mut self, name: &str, value: &str) -> Result<(), Failure> {
@@ -49,7 +53,9 @@ impl Dns01 {
 
     /// A hook has done its waiting itself.
     pub async fn settle(&self) -> Result<(), Failure> {
-        let Writer::Zone(zone) = &self.writer else { return Ok(()) };
+        let Writer::Zone(zone) = &self.writer else {
+            return Ok(());
+        };
         let seen = async {
             for (record, value) in &self.written {
                 while !zone.shows(record, value).await? {
@@ -58,7 +64,12 @@ impl Dns01 {
             }
             Ok(())
         };
-        let late = |_| Failure::new(Step::Challenge, "the name server took the record and does not show it");
+        let late = |_| {
+            Failure::new(
+                Step::Challenge,
+                "the name server took the record and does not show it",
+            )
+        };
         timeout(DNS_SETTLE_MAX, seen).await.map_err(late)?
     }
 
@@ -75,9 +86,19 @@ impl Dns01 {
 
 /// Runs the user's program to its end.
 async fn hook(program: &Path, arguments: [&str; 3]) -> Result<(), Failure> {
-    let told = |what: String| Failure::new(Step::Challenge, format!("{} {}: {what}", program.display(), arguments[0]));
+    let told = |what: String| {
+        Failure::new(
+            Step::Challenge,
+            format!("{} {}: {what}", program.display(), arguments[0]),
+        )
+    };
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| told(error.to_string()))?;
     let words = child.stderr.take();
     let ended = timeout(HOOK_MAX, async {
@@ -90,12 +111,17 @@ async fn hook(program: &Path, arguments: [&str; 3]) -> Result<(), Failure> {
         }
         Ok::<_, std::io::Error>((child.wait().await?, said))
     });
-    let ended = ended.await.map_err(|_| told(format!("not done within {} s", HOOK_MAX.as_secs())))?;
+    let ended = ended
+        .await
+        .map_err(|_| told(format!("not done within {} s", HOOK_MAX.as_secs())))?;
     let (status, said) = ended.map_err(|error| told(error.to_string()))?;
     if status.success() {
         return Ok(());
     }
-    Err(told(format!("{status}: {}", String::from_utf8_lossy(&said).trim())))
+    Err(told(format!(
+        "{status}: {}",
+        String::from_utf8_lossy(&said).trim()
+    )))
 }
 
 #[cfg(test)]
@@ -114,7 +140,10 @@ mod tests {
     async fn a_hook_is_told_what_to_write_and_what_to_take_back() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let hook = program(folder.path(), &format!("#!/bin/sh\necho \"$@\" >>{}\n", log.display()));
+        let hook = program(
+            folder.path(),
+            &format!("#!/bin/sh\necho \"$@\" >>{}\n", log.display()),
+        );
         let mut dns = Dns01::open(Some(&DnsSettings::Hook(hook))).unwrap();
         dns.answer("example.com", "one").await.unwrap();
         dns.answer("example.com", "two").await.unwrap();
@@ -137,13 +166,20 @@ mod tests {
     #[tokio::test]
     async fn what_a_failing_hook_says_is_repeated_and_bounded() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "#!/bin/sh\necho no such zone >&2\nhead -c 100000 /dev/zero | tr '\\0' x >&2\nexit 3\n";
+        let text =
+            "#!/bin/sh\necho no such zone >&2\nhead -c 100000 /dev/zero | tr '\\0' x >&2\nexit 3\n";
         let hook = program(folder.path(), text);
         let mut dns = Dns01::open(Some(&DnsSettings::Hook(hook))).unwrap();
         let reason = dns.answer("example.com", "one").await.unwrap_err().reason;
-        assert!(reason.contains("no such zone") && reason.contains("exit status: 3"), "{reason}");
+        assert!(
+            reason.contains("no such zone") && reason.contains("exit status: 3"),
+            "{reason}"
+        );
         assert!(reason.len() < 2048);
-        let missing = Dns01::open(Some(&DnsSettings::Hook("/nowhere".into()))).unwrap().answer("a", "b").await;
+        let missing = Dns01::open(Some(&DnsSettings::Hook("/nowhere".into())))
+            .unwrap()
+            .answer("a", "b")
+            .await;
         assert!(missing.unwrap_err().reason.contains("/nowhere"));
     }
 }

@@ -1,5 +1,6 @@
-//! Writes records into a zone by signed updates (RFC 2136, TSIG by RFC 8945) and looks whether they are there. Over
-//! TCP only: an update is too precious for a datagram. Never keeps the key longer than one order.
+//! Writes records into a zone by signed updates (RFC 2136, TSIG by RFC 8945) and looks whether they
+//! are there. Over TCP only: an update is too precious for a datagram. Never keeps the key longer
+//! than one order.
 
 use crate::acme::failure::{Failure, Step};
 use crate::acme::limits::{DNS_MAX, DNS_TTL};
@@ -35,10 +36,16 @@ impl Zone {
     pub fn open(settings: &DnsUpdate) -> Result<Self, Failure> {
         let text = state::read(&settings.key_file).map_err(Failure::at(Step::Challenge))?;
         let key = BASE64.decode(text.trim_ascii()).map(Zeroizing::new);
-        let key = key.map_err(|_| failed(format!("{} holds no base64", settings.key_file.display())))?;
+        let key =
+            key.map_err(|_| failed(format!("{} holds no base64", settings.key_file.display())))?;
         let name = Name::from_utf8(&settings.key_name).map_err(failed)?;
-        let signer = TSigner::new(key.to_vec(), TsigAlgorithm::HmacSha256, name, FUDGE).map_err(failed)?;
-        Ok(Self { server: settings.server, origin: absolute(&settings.zone)?, signer })
+        let signer =
+            TSigner::new(key.to_vec(), TsigAlgorithm::HmacSha256, name, FUDGE).map_err(failed)?;
+        Ok(Self {
+            server: settings.server,
+            origin: absolute(&settings.zone)?,
+            signer,
+        })
     }
 
     /// One more text at this name; others that are there stay.
@@ -56,17 +63,26 @@ impl Zone {
         let name = absolute(name)?;
         // The crate would panic.
         if !self.origin.zone_of(&name) {
-            return Err(failed(format!("{name} does not lie in the zone {}", self.origin)));
+            return Err(failed(format!(
+                "{name} does not lie in the zone {}",
+                self.origin
+            )));
         }
         let data = RData::TXT(TXT::new(vec![text.to_owned()]));
         Ok(RecordSet::from(Record::from_rdata(name, DNS_TTL, data)))
     }
 
     async fn update(&self, mut message: Message) -> Result<(), Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let verifier = message.finalize(&self.signer, now).map_err(failed)?;
         let answer = self.exchange(&message).await?;
-        let code = Message::from_vec(&answer).map_err(failed)?.metadata.response_code;
+        let code = Message::from_vec(&answer)
+            .map_err(failed)?
+            .metadata
+            .response_code;
         if code != ResponseCode::NoError {
             return Err(failed(format!("it refused the update: {code}")));
         }
@@ -81,7 +97,9 @@ impl Zone {
     pub async fn shows(&self, name: &str, text: &str) -> Result<bool, Failure> {
         let mut message = Message::query();
         let mut query = Query::new();
-        query.set_name(absolute(name)?).set_query_type(RecordType::TXT);
+        query
+            .set_name(absolute(name)?)
+            .set_query_type(RecordType::TXT);
         message.add_query(query);
         let answer = Message::from_vec(&self.exchange(&message).await?).map_err(failed)?;
         Ok(answer.answers.iter().any(|record| match &record.data {
@@ -100,7 +118,9 @@ impl Zone {
             stream.read_exact(&mut answer).await?;
             Ok::<_, std::io::Error>(answer)
         };
-        let said = timeout(DNS_MAX, talk).await.map_err(|_| failed("no answer in time"))?;
+        let said = timeout(DNS_MAX, talk)
+            .await
+            .map_err(|_| failed("no answer in time"))?;
         said.map_err(|error| failed(format!("{}: {error}", self.server)))
     }
 }

@@ -1,5 +1,5 @@
-//! Why no certificate came of an attempt: at which step, whose fault, and how long the CA wants to be left alone.
-//! Never carries key material.
+//! Why no certificate came of an attempt: at which step, whose fault, and how long the CA wants to
+//! be left alone. Never carries key material.
 
 use instant_acme::Error;
 use std::fmt;
@@ -61,27 +61,45 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(step: Step, reason: impl fmt::Display) -> Self {
-        Self { step, reason: reason.to_string(), retry_after: None, problem: None }
+        Self {
+            step,
+            reason: reason.to_string(),
+            retry_after: None,
+            problem: None,
+        }
     }
 
-    /// Whether the CA has lost our account: a test CA that was restarted, an account that was closed.
+    /// Whether the CA has lost our account: a test CA that was restarted, an account that was
+    /// closed.
     pub fn lost_account(&self) -> bool {
-        matches!(self.problem.as_deref(), Some("accountDoesNotExist" | "unauthorized"))
+        matches!(
+            self.problem.as_deref(),
+            Some("accountDoesNotExist" | "unauthorized")
+        )
     }
 
     /// Whether the attempt ended before the CA could have issued anything.
     pub fn cost_nothing(&self) -> bool {
-        matches!(self.step, Step::Directory | Step::Account | Step::Order | Step::Challenge)
+        matches!(
+            self.step,
+            Step::Directory | Step::Account | Step::Order | Step::Challenge
+        )
     }
 
     /// For `map_err`, keeping the CA's error type.
     pub fn said(step: Step) -> impl Fn(Error) -> Self {
         move |error| {
             let problem = match &error {
-                Error::Api(problem) => problem.r#type.as_deref().and_then(|urn| urn.strip_prefix(ERROR_PREFIX)),
+                Error::Api(problem) => problem
+                    .r#type
+                    .as_deref()
+                    .and_then(|urn| urn.strip_prefix(ERROR_PREFIX)),
                 _ => None,
             };
-            Self { problem: problem.map(str::to_owned), ..Self::new(step, &error) }
+            Self {
+                problem: problem.map(str::to_owned),
+                ..Self::new(step, &error)
+            }
         }
     }
 

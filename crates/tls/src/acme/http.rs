@@ -1,5 +1,5 @@
-//! The way to a CA: one verified HTTPS request per connection, bounded in time and size. Never follows a redirect
-//! and never speaks plain HTTP.
+//! The way to a CA: one verified HTTPS request per connection, bounded in time and size. Never
+//! follows a redirect and never speaks plain HTTP.
 
 use crate::acme::limits::{HTTP_BODY_MAX, HTTP_MAX, RETRY_AFTER_MAX};
 use bytes::Bytes;
@@ -35,9 +35,16 @@ impl HttpClient for Https {
         Box::pin(async move {
             let said = match tokio::time::timeout(HTTP_MAX, exchange(tls, request)).await {
                 Ok(said) => said.map_err(Error::Other)?,
-                Err(_) => return Err(Error::Other(format!("no answer within {} s", HTTP_MAX.as_secs()).into())),
+                Err(_) => {
+                    return Err(Error::Other(
+                        format!("no answer within {} s", HTTP_MAX.as_secs()).into(),
+                    ));
+                }
             };
-            if matches!(said.parts.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            if matches!(
+                said.parts.status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            ) {
                 let wait = said.parts.headers.get(RETRY_AFTER).and_then(seconds);
                 *patience.lock().unwrap_or_else(PoisonError::into_inner) = wait;
             }
@@ -52,26 +59,49 @@ fn seconds(value: &HeaderValue) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
-async fn exchange(tls: Arc<ClientConfig>, mut request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Other> {
+async fn exchange(
+    tls: Arc<ClientConfig>,
+    mut request: Request<BodyWrapper<Bytes>>,
+) -> Result<BytesResponse, Other> {
     let uri = request.uri().clone();
     if uri.scheme_str() != Some("https") {
         return Err(format!("{uri} is not https").into());
     }
     let authority = uri.authority().ok_or("the URL names no host")?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
     let port = authority.port_u16().unwrap_or(443);
     let name = ServerName::try_from(host.to_owned())?;
-    let tcp = TcpStream::connect((host, port)).await.map_err(|error| format!("{host}:{port}: {error}"))?;
-    let stream = TlsConnector::from(tls).connect(name, tcp).await.map_err(|error| format!("{host}:{port}: {error}"))?;
-    request.headers_mut().insert(HOST, HeaderValue::from_str(authority.as_str())?);
-    *request.uri_mut() = uri.path_and_query().map_or(Uri::from_static("/"), |path| Uri::from(path.clone()));
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let tcp = TcpStream::connect((host, port))
+        .await
+        .map_err(|error| format!("{host}:{port}: {error}"))?;
+    let stream = TlsConnector::from(tls)
+        .connect(name, tcp)
+        .await
+        .map_err(|error| format!("{host}:{port}: {error}"))?;
+    request
+        .headers_mut()
+        .insert(HOST, HeaderValue::from_str(authority.as_str())?);
+    *request.uri_mut() = uri
+        .path_and_query()
+        .map_or(Uri::from_static("/"), |path| Uri::from(path.clone()));
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let talk = async {
         let (parts, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, HTTP_BODY_MAX).collect().await?.to_bytes();
-        Ok(BytesResponse { parts, body: Box::new(body) })
+        let body = Limited::new(body, HTTP_BODY_MAX)
+            .collect()
+            .await?
+            .to_bytes();
+        Ok(BytesResponse {
+            parts,
+            body: Box::new(body),
+        })
     };
-    // The connection moves the bytes while the talk goes on; it never ends an answer that is still coming.
+    // The connection moves the bytes while the talk goes on; it never ends an answer that is still
+    // coming.
     let (mut connection, mut talk) = (std::pin::pin!(connection), std::pin::pin!(talk));
     tokio::select! {
         answer = &mut talk => answer,

@@ -1,5 +1,6 @@
-//! HTTP-01: a listener that exists while orders are under way and answers nothing but their challenges. It never
-//! serves a file, never redirects and never sees a connection once the orders have ended.
+//! HTTP-01: a listener that exists while orders are under way and answers nothing but their
+//! challenges. It never serves a file, never redirects and never sees a connection once the orders
+//! have ended.
 
 use crate::acme::limits::CHALLENGE_HEAD_MAX;
 use crate::acme::listen;
@@ -24,7 +25,11 @@ pub struct Http01 {
 
 impl Http01 {
     pub fn new(answers: Answers, open: Arc<Open>) -> Self {
-        Self { answers, tokens: Vec::new(), _open: open }
+        Self {
+            answers,
+            tokens: Vec::new(),
+            _open: open,
+        }
     }
 
     pub fn answer(&mut self, token: &str, with: &str) {
@@ -69,7 +74,9 @@ async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
             "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{found}",
             found.len()
         ),
-        None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+        None => {
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()
+        }
     };
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await
@@ -92,7 +99,11 @@ mod tests {
 
     async fn open(port: u16) -> Http01 {
         let at = format!("127.0.0.1:{port}").parse().unwrap();
-        AcmeShared::new(vec![at], vec![]).unwrap().http().await.unwrap()
+        AcmeShared::new(vec![at], vec![])
+            .unwrap()
+            .http()
+            .await
+            .unwrap()
     }
 
     async fn ask(port: u16, request: &[u8]) -> String {
@@ -104,7 +115,11 @@ mod tests {
     }
 
     fn free_port() -> u16 {
-        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port()
     }
 
     #[tokio::test]
@@ -112,8 +127,15 @@ mod tests {
         let port = free_port();
         let mut http = open(port).await;
         http.answer("tok-1", "tok-1.print");
-        let good = ask(port, b"GET /.well-known/acme-challenge/tok-1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        assert!(good.starts_with("HTTP/1.1 200") && good.ends_with("\r\n\r\ntok-1.print"), "{good}");
+        let good = ask(
+            port,
+            b"GET /.well-known/acme-challenge/tok-1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        )
+        .await;
+        assert!(
+            good.starts_with("HTTP/1.1 200") && good.ends_with("\r\n\r\ntok-1.print"),
+            "{good}"
+        );
         for other in [
             "GET / HTTP/1.1\r\n\r\n",
             "GET /.well-known/acme-challenge/tok-2 HTTP/1.1\r\n\r\n",

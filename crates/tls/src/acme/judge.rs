@@ -1,5 +1,5 @@
-//! Whether a pair may be served: for the wanted names, in its time, ending in the roots that were configured for its
-//! CA. Never looks at who else might believe it.
+//! Whether a pair may be served: for the wanted names, in its time, ending in the roots that were
+//! configured for its CA. Never looks at who else might believe it.
 
 use crate::acme::failure::{Failure, Step};
 use crate::acme::settings::{AcmeSettings, CaSettings};
@@ -20,7 +20,10 @@ pub struct Judge {
 
 impl Judge {
     pub fn new(provider: Arc<CryptoProvider>) -> Self {
-        Self { public: mozilla_roots(), provider }
+        Self {
+            public: mozilla_roots(),
+            provider,
+        }
     }
 
     /// Why clients may believe this chain, as far as any CA of the settings is concerned.
@@ -43,10 +46,16 @@ impl Judge {
     ) -> Result<Trust, Failure> {
         let held = |error: TlsError| Failure::new(Step::Judge, error);
         if !carries_all(chain, names) {
-            return Err(Failure::new(Step::Judge, format!("it is for {}", chain.names.join(", "))));
+            return Err(Failure::new(
+                Step::Judge,
+                format!("it is for {}", chain.names.join(", ")),
+            ));
         }
         chain.check_dates(now).map_err(|error| match error {
-            TlsError::NotYetValid(_) => Failure::new(Step::Judge, format!("{error}; is this machine's clock right?")),
+            TlsError::NotYetValid(_) => Failure::new(
+                Step::Judge,
+                format!("{error}; is this machine's clock right?"),
+            ),
             error => held(error),
         })?;
         let public = chain.verify(&self.public, &self.provider, now);
@@ -61,7 +70,11 @@ impl Judge {
             return public.map(|()| Trust::Public).map_err(told);
         };
         self.ends_in(chain, file, now).map_err(held)?;
-        Ok(if public.is_ok() { Trust::Public } else { Trust::Private(Some(file.clone())) })
+        Ok(if public.is_ok() {
+            Trust::Public
+        } else {
+            Trust::Private(Some(file.clone()))
+        })
     }
 
     fn ends_in(&self, chain: &Chain, file: &Path, now: OffsetDateTime) -> Result<(), TlsError> {

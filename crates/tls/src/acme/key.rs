@@ -1,9 +1,11 @@
-//! Keys of certificates to be: made anew for each order, used for one certificate. Never an account's key.
+//! Keys of certificates to be: made anew for each order, used for one certificate. Never an
+//! account's key.
 
 use crate::acme::failure::{Failure, Step};
 use crate::names::Name;
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize,
+    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256,
+    RsaKeySize,
 };
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
@@ -43,10 +45,16 @@ impl KeyKind {
 }
 
 /// A certificate signing request for these names, DER.
-pub fn request(names: &[String], key_pem: &str, with_common_name: bool) -> Result<Vec<u8>, Failure> {
+pub fn request(
+    names: &[String],
+    key_pem: &str,
+    with_common_name: bool,
+) -> Result<Vec<u8>, Failure> {
     let mut key = KeyPair::from_pem(key_pem).map_err(Failure::at(Step::Finalize))?;
     let made = params(names, with_common_name).and_then(|params| {
-        let request = params.serialize_request(&key).map_err(Failure::at(Step::Finalize))?;
+        let request = params
+            .serialize_request(&key)
+            .map_err(Failure::at(Step::Finalize))?;
         Ok(request.der().to_vec())
     });
     key.zeroize();
@@ -64,9 +72,13 @@ fn params(names: &[String], with_common_name: bool) -> Result<CertificateParams,
             && params.distinguished_name.iter().next().is_none()
             && dns.len() <= COMMON_NAME_MAX
         {
-            params.distinguished_name.push(DnType::CommonName, dns.as_str());
+            params
+                .distinguished_name
+                .push(DnType::CommonName, dns.as_str());
         }
-        params.subject_alt_names.push(name.to_san().map_err(Failure::at(Step::Finalize))?);
+        params
+            .subject_alt_names
+            .push(name.to_san().map_err(Failure::at(Step::Finalize))?);
     }
     Ok(params)
 }

@@ -1,7 +1,8 @@
 //! Listeners that exist while an order is under way. Never shares a port with a stranger.
 
 use crate::acme::limits::{
-    CHALLENGE_CONNECTIONS_MAX, CHALLENGE_COST, CHALLENGE_PER_SOURCE, CHALLENGE_REQUEST_MAX, LOOK_MIN,
+    CHALLENGE_CONNECTIONS_MAX, CHALLENGE_COST, CHALLENGE_PER_SOURCE, CHALLENGE_REQUEST_MAX,
+    LOOK_MIN,
 };
 use rustix::io::Errno;
 use rustix::net::sockopt::set_ipv6_v6only;
@@ -11,15 +12,16 @@ use tidegate_model::{Admission, AdmissionLimits};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// Opens all addresses; those of a family that this machine lacks may fail as long as one is open. Taken ones that
-/// lie at a door of our own are that door's.
+/// Opens all addresses; those of a family that this machine lacks may fail as long as one is open.
+/// Taken ones that lie at a door of our own are that door's.
 pub fn open_all(addresses: &[SocketAddr], doors: &[u16]) -> io::Result<Vec<TcpListener>> {
     let mut open = Vec::new();
     let mut refused = None;
     for address in addresses {
         match listen(*address) {
             Ok(listener) => open.push(listener),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && doors.contains(&address.port()) => {}
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && doors.contains(&address.port()) => {}
             Err(error) if lacks_family(&error) => refused = Some(named(*address, &error)),
             Err(error) => return Err(named(*address, &error)),
         }
@@ -30,8 +32,8 @@ pub fn open_all(addresses: &[SocketAddr], doors: &[u16]) -> io::Result<Vec<TcpLi
     }
 }
 
-/// Answers whoever comes, each within a bound, until it is dropped. A newcomer without a place ends the oldest connection
-/// of the largest network: nobody keeps a CA's validators out by idling.
+/// Answers whoever comes, each within a bound, until it is dropped. A newcomer without a place ends
+/// the oldest connection of the largest network: nobody keeps a CA's validators out by idling.
 pub async fn serve<A>(listener: TcpListener, answer: impl Fn(TcpStream) -> A)
 where
     A: Future<Output: Send> + Send + 'static,
@@ -47,7 +49,9 @@ where
         while open.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let Ok(place) = admission.admit(peer.ip(), CHALLENGE_COST) else { continue };
+                let Ok(place) = admission.admit(peer.ip(), CHALLENGE_COST) else {
+                    continue;
+                };
                 let (answered, eviction) = (answer(stream), place.eviction());
                 open.spawn(async move {
                     tokio::select! {
@@ -69,7 +73,10 @@ fn named(address: SocketAddr, error: &io::Error) -> io::Error {
 
 fn lacks_family(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::PROTONOSUPPORT))
+    matches!(
+        errno,
+        Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL | Errno::PROTONOSUPPORT)
+    )
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -122,8 +129,15 @@ mod tests {
 
     #[tokio::test]
     async fn both_families_stand_side_by_side_and_a_taken_port_is_named() {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let both = [format!("0.0.0.0:{port}").parse().unwrap(), format!("[::]:{port}").parse().unwrap()];
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let both = [
+            format!("0.0.0.0:{port}").parse().unwrap(),
+            format!("[::]:{port}").parse().unwrap(),
+        ];
         let first = open_all(&both, &[]).unwrap();
         let error = open_all(&both, &[]).err().unwrap().to_string();
         assert!(error.contains(&format!("0.0.0.0:{port}")), "{error}");

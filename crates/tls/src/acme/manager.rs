@@ -1,5 +1,6 @@
-//! Keeps the certificates of ACME fresh: looks at clock, pairs and records, and has a new one ordered when it is time.
-//! It never orders what it has, and never touches what is served before the new pair is on disk and judged.
+//! Keeps the certificates of ACME fresh: looks at clock, pairs and records, and has a new one
+//! ordered when it is time. It never orders what it has, and never touches what is served before
+//! the new pair is on disk and judged.
 
 use crate::acme::attempt::Attempt;
 use crate::acme::judge::{Judge, carries_all};
@@ -58,7 +59,11 @@ impl Manager {
     ) -> Result<Self, TlsError> {
         let mut settings = acme.clone();
         let canonical = |name: &String| Name::parse(name).map(|name| name.to_string());
-        settings.domains = acme.domains.iter().map(canonical).collect::<Result<_, _>>()?;
+        settings.domains = acme
+            .domains
+            .iter()
+            .map(canonical)
+            .collect::<Result<_, _>>()?;
         if settings.domains.len() > DOMAINS_MAX {
             return Err(TlsError::TooManyNames(DOMAINS_MAX));
         }
@@ -78,12 +83,19 @@ impl Manager {
 
     /// ECDSA first: nothing of it ever waits for the other.
     pub(super) fn kinds(&self) -> &'static [KeyKind] {
-        if self.settings.rsa { &[KeyKind::Ecdsa, KeyKind::Rsa] } else { &[KeyKind::Ecdsa] }
+        if self.settings.rsa {
+            &[KeyKind::Ecdsa, KeyKind::Rsa]
+        } else {
+            &[KeyKind::Ecdsa]
+        }
     }
 
-    /// What lies on disk, whatever its dates: an ended certificate names the cause to clients by itself.
+    /// What lies on disk, whatever its dates: an ended certificate names the cause to clients by
+    /// itself.
     pub fn stored(&self, now: OffsetDateTime) -> Result<Option<Served>, TlsError> {
-        let Some(Pair { mut chain }) = self.store.pair(KeyKind::Ecdsa)? else { return Ok(None) };
+        let Some(Pair { mut chain }) = self.store.pair(KeyKind::Ecdsa)? else {
+            return Ok(None);
+        };
         if self.settings.rsa
             && let Ok(Some(second)) = self.store.pair(KeyKind::Rsa)
             && second.chain.check_dates(now).is_ok()
@@ -132,7 +144,11 @@ impl Manager {
         let unix = now.unix_timestamp();
         let mut record = self.store.record(kind, unix);
         let pair = self.store.pair(kind).unwrap_or_else(|error| {
-            self.alarm(identity, AlarmKind::Lost, format!("the certificate that was kept is lost: {error}"));
+            self.alarm(
+                identity,
+                AlarmKind::Lost,
+                format!("the certificate that was kept is lost: {error}"),
+            );
             None
         });
         if self.promote_held(kind, &record, identity) {
@@ -146,23 +162,39 @@ impl Manager {
         match schedule::decide(unix, life, &record, asked) {
             Decision::Wait(until) => {
                 // Whatever they were about is over.
-                locked(&self.said).take_if(|said| matches!(said.kind, AlarmKind::Clock | AlarmKind::Limit));
+                locked(&self.said)
+                    .take_if(|said| matches!(said.kind, AlarmKind::Clock | AlarmKind::Limit));
                 seconds(until - unix)
             }
             Decision::WrongClock => {
                 // By the day: the same is not to be said at every look.
-                let what = format!("this machine's clock says {}, which can't be: nothing is ordered", now.date());
+                let what = format!(
+                    "this machine's clock says {}, which can't be: nothing is ordered",
+                    now.date()
+                );
                 self.alarm(identity, AlarmKind::Clock, what);
                 LOOK_MAX
             }
             Decision::Enough(until) => {
                 locked(&self.asked).retain(|asked| *asked != kind);
-                let what = "too many certificates were ordered this week, for other reasons than age";
-                self.alarm(identity, AlarmKind::Limit, format!("{what}; the next one not before {}", date(until)));
+                let what =
+                    "too many certificates were ordered this week, for other reasons than age";
+                self.alarm(
+                    identity,
+                    AlarmKind::Limit,
+                    format!("{what}; the next one not before {}", date(until)),
+                );
                 seconds(until - unix)
             }
             Decision::Order(why) => {
-                let attempt = Attempt { kind, why, pair, record, now, spent: false };
+                let attempt = Attempt {
+                    kind,
+                    why,
+                    pair,
+                    record,
+                    now,
+                    spent: false,
+                };
                 let wait = self.attempt(attempt, identity).await;
                 self.under_way.store(false, Ordering::Relaxed);
                 wait
@@ -179,24 +211,32 @@ impl Manager {
     }
 
     pub(super) fn issuer(&self, record: &Record) -> Option<&CaSettings> {
-        self.settings.authorities.iter().find(|ca| record.issuer.as_ref() == Some(&ca.directory))
+        self.settings
+            .authorities
+            .iter()
+            .find(|ca| record.issuer.as_ref() == Some(&ca.directory))
     }
 
-    /// Asks the CA when it would like to see this certificate renewed (RFC 9773). A CA that has no answer, or a wrong
-    /// one, changes nothing: age renews as well.
+    /// Asks the CA when it would like to see this certificate renewed (RFC 9773). A CA that has no
+    /// answer, or a wrong one, changes nothing: age renews as well.
     async fn ask_window(&self, kind: KeyKind, pair: &Pair, record: &mut Record, now: i64) {
         // A clock set back must not stop the questions either.
         let first = !std::mem::replace(&mut *locked(&self.asked_windows), true);
-        if !first && now < record.ask_window_at.min(now + WINDOW_EVERY_MAX) || now < record.next_attempt {
+        if !first && now < record.ask_window_at.min(now + WINDOW_EVERY_MAX)
+            || now < record.next_attempt
+        {
             return;
         }
-        let Some(ca) = self.issuer(record) else { return };
+        let Some(ca) = self.issuer(record) else {
+            return;
+        };
         match tokio::time::timeout(HTTP_MAX, self.window(ca, pair)).await {
             Ok(Some((window, again))) => {
                 let again = i64::try_from(again.as_secs()).unwrap_or(WINDOW_EVERY_MAX);
                 record.ask_window_at = now + again.clamp(WINDOW_EVERY_MIN, WINDOW_EVERY_MAX);
                 if record.window != Some(window) {
-                    (record.window, record.renew_at) = (Some(window), Some(schedule::within(window, random())));
+                    (record.window, record.renew_at) =
+                        (Some(window), Some(schedule::within(window, random())));
                 }
             }
             _ => record.ask_window_at = now + WINDOW_RETRY,
@@ -207,7 +247,8 @@ impl Manager {
 
     async fn window(&self, ca: &CaSettings, pair: &Pair) -> Option<((i64, i64), Duration)> {
         let account = account::open_kept(ca, &self.store).await?;
-        let id = CertificateIdentifier::try_from(pair.chain.certified.end_entity_cert().ok()?).ok()?;
+        let id =
+            CertificateIdentifier::try_from(pair.chain.certified.end_entity_cert().ok()?).ok()?;
         let (info, again) = account.renewal_info(&id).await.ok()?;
         let window = info.suggested_window;
         let span = (window.start.unix_timestamp(), window.end.unix_timestamp());
@@ -224,16 +265,30 @@ impl Manager {
         Ok(())
     }
 
-    /// A pair that was kept back and may be served now, since its roots were configured or its time has come.
+    /// A pair that was kept back and may be served now, since its roots were configured or its time
+    /// has come.
     fn promote_held(&self, kind: KeyKind, record: &Record, identity: &Identity) -> bool {
-        let Ok(Some(Pair { chain })) = self.store.held(kind) else { return false };
-        let judged = self.issuer(record).map(|ca| self.judge.judge(&chain, ca, &self.settings.domains, identity.now()));
+        let Ok(Some(Pair { chain })) = self.store.held(kind) else {
+            return false;
+        };
+        let judged = self.issuer(record).map(|ca| {
+            self.judge
+                .judge(&chain, ca, &self.settings.domains, identity.now())
+        });
         if !matches!(judged, Some(Ok(_))) || self.store.promote_held(kind).is_err() {
             return false;
         }
         let renew_at = Some(schedule::by_age(self.life(&chain)));
-        let record = Record { renew_at, issuer: record.issuer.clone(), ..record.settled() };
-        if let Err(error) = self.store.remember(kind, &record).and_then(|()| self.serve_stored(identity)) {
+        let record = Record {
+            renew_at,
+            issuer: record.issuer.clone(),
+            ..record.settled()
+        };
+        if let Err(error) = self
+            .store
+            .remember(kind, &record)
+            .and_then(|()| self.serve_stored(identity))
+        {
             self.alarm(identity, AlarmKind::Storage, error.to_string());
         }
         true
@@ -246,7 +301,10 @@ impl Manager {
         if said.as_ref() != Some(&alarm) {
             *said = Some(alarm.clone());
             drop(said);
-            identity.tell(TlsEvent::Alarm { kind, what: alarm.what });
+            identity.tell(TlsEvent::Alarm {
+                kind,
+                what: alarm.what,
+            });
         }
     }
 }

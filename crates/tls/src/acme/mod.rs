@@ -1,5 +1,5 @@
-//! Certificates by ACME: who orders them, when, and how control of a name is proved. Everything here happens beside
-//! the handshakes, never in them.
+//! Certificates by ACME: who orders them, when, and how control of a name is proved. Everything
+//! here happens beside the handshakes, never in them.
 
 mod account;
 pub(crate) mod alpn01;
@@ -28,7 +28,9 @@ mod store;
 pub use control::{AcmeStatus, Finding, KeptStatus};
 pub use manager::Manager;
 pub use record::Slip;
-pub use settings::{AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT};
+pub use settings::{
+    AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT,
+};
 pub use shared::AcmeShared;
 pub use source::Acme;
 

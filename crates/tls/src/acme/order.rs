@@ -1,5 +1,5 @@
-//! One order at one CA: from the account to a chain with its key. It keeps nothing on disk itself, reuses no key,
-//! and leaves no challenge answered behind.
+//! One order at one CA: from the account to a chain with its key. It keeps nothing on disk itself,
+//! reuses no key, and leaves no challenge answered behind.
 
 use crate::acme::failure::{ERROR_PREFIX, Failure, Step};
 use crate::acme::key;
@@ -8,8 +8,8 @@ use crate::acme::settings::ChallengeKind;
 use crate::acme::solve::Solver;
 use crate::names::Name;
 use instant_acme::{
-    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder, Order,
-    OrderStatus, RetryPolicy,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier,
+    NewOrder, Order, OrderStatus, RetryPolicy,
 };
 
 /// What is wanted.
@@ -28,7 +28,9 @@ macro_rules! again {
         let mut tries = 0;
         loop {
             match $call.await {
-                Err(error) if is_problem(&error, "badNonce") && tries < BAD_NONCE_TRIES => tries += 1,
+                Err(error) if is_problem(&error, "badNonce") && tries < BAD_NONCE_TRIES => {
+                    tries += 1
+                }
                 other => break other,
             }
         }
@@ -38,14 +40,25 @@ pub(super) use again;
 
 /// Whether the CA's answer is this one of RFC 8555's error types.
 pub fn is_problem(error: &Error, kind: &str) -> bool {
-    let Error::Api(problem) = error else { return false };
-    problem.r#type.as_deref().and_then(|urn| urn.strip_prefix(ERROR_PREFIX)) == Some(kind)
+    let Error::Api(problem) = error else {
+        return false;
+    };
+    problem
+        .r#type
+        .as_deref()
+        .and_then(|urn| urn.strip_prefix(ERROR_PREFIX))
+        == Some(kind)
 }
 
-/// Places an order. A CA that will have nothing of `replaces` (the old certificate is replaced already, is not its
-/// own, was got by another account) is asked again without: that word is a courtesy, no condition.
+/// Places an order. A CA that will have nothing of `replaces` (the old certificate is replaced
+/// already, is not its own, was got by another account) is asked again without: that word is a
+/// courtesy, no condition.
 pub async fn place(account: &Account, wish: &Wish<'_>) -> Result<Order, Failure> {
-    let identifiers = wish.names.iter().map(|name| identifier(name)).collect::<Result<Vec<_>, _>>()?;
+    let identifiers = wish
+        .names
+        .iter()
+        .map(|name| identifier(name))
+        .collect::<Result<Vec<_>, _>>()?;
     let plain = || {
         let order = NewOrder::new(&identifiers);
         match wish.profile {
@@ -95,17 +108,29 @@ pub async fn carry_out(
         let request = key::request(wish.names, key_pem, wish.profile.is_none())?;
         again!(order.finalize_csr(&request)).map_err(Failure::said(Step::Finalize))?;
     }
-    let patience = RetryPolicy::new().initial_delay(FIRST_POLL).backoff(1.5).timeout(ISSUING_MAX);
+    let patience = RetryPolicy::new()
+        .initial_delay(FIRST_POLL)
+        .backoff(1.5)
+        .timeout(ISSUING_MAX);
     again!(order.poll_certificate(&patience)).map_err(Failure::said(Step::Finalize))
 }
 
 async fn prove(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> Result<(), Failure> {
     answer_all(order, kind, solver).await?;
-    let patience = RetryPolicy::new().initial_delay(FIRST_POLL).backoff(1.5).timeout(VALIDATION_MAX);
+    let patience = RetryPolicy::new()
+        .initial_delay(FIRST_POLL)
+        .backoff(1.5)
+        .timeout(VALIDATION_MAX);
     match again!(order.poll_ready(&patience)) {
         Ok(OrderStatus::Ready) => Ok(()),
-        Ok(status) => Err(Failure::new(Step::Challenge, why_not(order, &format!("the order is {status:?}")).await)),
-        Err(error) => Err(Failure::new(Step::Challenge, why_not(order, &error.to_string()).await)),
+        Ok(status) => Err(Failure::new(
+            Step::Challenge,
+            why_not(order, &format!("the order is {status:?}")).await,
+        )),
+        Err(error) => Err(Failure::new(
+            Step::Challenge,
+            why_not(order, &error.to_string()).await,
+        )),
     }
 }
 
@@ -117,13 +142,18 @@ async fn read_authorizations(order: &mut Order) -> Result<(), Error> {
     Ok(())
 }
 
-async fn answer_all(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> Result<(), Failure> {
+async fn answer_all(
+    order: &mut Order,
+    kind: ChallengeKind,
+    solver: &mut Solver,
+) -> Result<(), Failure> {
     let wanted = match kind {
         ChallengeKind::Http01 => ChallengeType::Http01,
         ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
         ChallengeKind::Dns01 => ChallengeType::Dns01,
     };
-    // What is read once stays read, so that a bad nonce among many names costs one request and not the order.
+    // What is read once stays read, so that a bad nonce among many names costs one request and not
+    // the order.
     again!(read_authorizations(order)).map_err(Failure::at(Step::Challenge))?;
     let mut ready = Vec::new();
     let mut authorizations = order.authorizations();
@@ -141,7 +171,13 @@ async fn answer_all(order: &mut Order, kind: ChallengeKind, solver: &mut Solver)
             Identifier::Dns(dns) => dns.clone(),
             other => other.authorized(false).to_string(),
         };
-        solver.answer(&identifier, &challenge.token, &challenge.key_authorization()).await?;
+        solver
+            .answer(
+                &identifier,
+                &challenge.token,
+                &challenge.key_authorization(),
+            )
+            .await?;
         ready.push(challenge.url.clone());
     }
     solver.settle().await?;
@@ -168,10 +204,18 @@ async fn why_not(order: &mut Order, otherwise: &str) -> String {
         let name = authorization.identifier().to_string();
         for challenge in &authorization.challenges {
             if let Some(error) = &challenge.error {
-                let detail = error.detail.as_deref().or(error.r#type.as_deref()).unwrap_or("no reason given");
+                let detail = error
+                    .detail
+                    .as_deref()
+                    .or(error.r#type.as_deref())
+                    .unwrap_or("no reason given");
                 reasons.push(format!("{name}: {detail}"));
             }
         }
     }
-    if reasons.is_empty() { otherwise.to_owned() } else { reasons.join("; ") }
+    if reasons.is_empty() {
+        otherwise.to_owned()
+    } else {
+        reasons.join("; ")
+    }
 }

@@ -1,5 +1,5 @@
-//! What the manager remembers between attempts and restarts, one record per kind of key. It holds no secret and
-//! decides nothing.
+//! What the manager remembers between attempts and restarts, one record per kind of key. It holds
+//! no secret and decides nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
-    /// Attempts in a row that brought nothing. Raised before an attempt, so that one that kills the process counts.
+    /// Attempts in a row that brought nothing. Raised before an attempt, so that one that kills the
+    /// process counts.
     pub failures: u32,
     /// How many of them ended in a certificate that may not be served.
     pub held: u32,
@@ -49,6 +50,10 @@ pub struct PendingOrder {
 impl Record {
     /// After a certificate came: nothing failed, nothing is under way, no window is known.
     pub fn settled(&self) -> Self {
-        Self { unplanned: self.unplanned.clone(), challenge: self.challenge.clone(), ..Self::default() }
+        Self {
+            unplanned: self.unplanned.clone(),
+            challenge: self.challenge.clone(),
+            ..Self::default()
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! When to ask a CA for a certificate, and when not to: pure functions of the clock, the pair and the record. Never
-//! does anything.
+//! When to ask a CA for a certificate, and when not to: pure functions of the clock, the pair and
+//! the record. Never does anything.
 
 use crate::acme::limits::{
-    BACKOFF_SECONDS, CLOCK_FLOOR, EARLY_PART, JITTER, LOOK_MAX, SHORT_LIFE_SECONDS, UNPLANNED_PER_WEEK,
+    BACKOFF_SECONDS, CLOCK_FLOOR, EARLY_PART, JITTER, LOOK_MAX, SHORT_LIFE_SECONDS,
+    UNPLANNED_PER_WEEK,
 };
 use crate::acme::record::Record;
 
@@ -44,7 +45,10 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
     }
     let why = match pair {
         Some(life) if life.fits && !asked => {
-            let (due, early) = (due(life, record), life.not_before + life.whole() / EARLY_PART);
+            let (due, early) = (
+                due(life, record),
+                life.not_before + life.whole() / EARLY_PART,
+            );
             if now < due {
                 return Decision::Wait(due);
             }
@@ -55,7 +59,8 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
         }
         _ => Why::Need,
     };
-    // A clock that ran ahead for a while must not hold attempts back for longer than the longest wait.
+    // A clock that ran ahead for a while must not hold attempts back for longer than the longest
+    // wait.
     let attempt = record.next_attempt.min(now + longest());
     if now < attempt && !asked {
         return Decision::Wait(attempt);
@@ -83,27 +88,37 @@ impl Life {
     }
 }
 
-/// When the pair is to be renewed: the time that was chosen, but never so late that less than a twentieth is left, or
-/// than five looks of this manager (of a very short life, than a third).
+/// When the pair is to be renewed: the time that was chosen, but never so late that less than a
+/// twentieth is left, or than five looks of this manager (of a very short life, than a third).
 pub fn due(life: Life, record: &Record) -> i64 {
     let looks = 5 * i64::try_from(LOOK_MAX.as_secs()).unwrap_or(0);
     let left = (life.whole() / 20).max(looks.min(life.whole() / 3));
-    record.renew_at.unwrap_or_else(|| by_age(life)).min(life.not_after - left)
+    record
+        .renew_at
+        .unwrap_or_else(|| by_age(life))
+        .min(life.not_after - left)
 }
 
 /// Two thirds of a life, half of a short one.
 pub fn by_age(life: Life) -> i64 {
     let whole = life.whole();
-    life.not_before + if whole < SHORT_LIFE_SECONDS { whole / 2 } else { whole / 3 * 2 }
+    life.not_before
+        + if whole < SHORT_LIFE_SECONDS {
+            whole / 2
+        } else {
+            whole / 3 * 2
+        }
 }
 
-/// Orders of the last week. One from the future, by a clock that was wrong, counts as well: it may be recent.
+/// Orders of the last week. One from the future, by a clock that was wrong, counts as well: it may
+/// be recent.
 pub fn recent(unplanned: &[i64], now: i64) -> impl Iterator<Item = i64> {
     unplanned.iter().copied().filter(move |at| *at > now - WEEK)
 }
 
-/// The wait after so many failures in a row, where the certificate that is served lives so long and ends then: several
-/// attempts shall fit into what is left, but a long life's end is no reason to storm a CA.
+/// The wait after so many failures in a row, where the certificate that is served lives so long and
+/// ends then: several attempts shall fit into what is left, but a long life's end is no reason to
+/// storm a CA.
 pub fn wait(failures: u32, now: i64, life: Option<Life>) -> i64 {
     let wait = backoff(failures);
     match life {
@@ -115,7 +130,11 @@ pub fn wait(failures: u32, now: i64, life: Option<Life>) -> i64 {
 }
 
 /// Somewhere in the window that a CA suggests, by `random`, which lies between 0 and 1.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a span of days in seconds")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a span of days in seconds"
+)]
 pub fn within((start, end): (i64, i64), random: f64) -> i64 {
     start + ((end - start).max(0) as f64 * random) as i64
 }
@@ -123,11 +142,19 @@ pub fn within((start, end): (i64, i64), random: f64) -> i64 {
 /// The wait after so many failures in a row.
 pub fn backoff(failures: u32) -> i64 {
     let at = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
-    BACKOFF_SECONDS.get(at).or(BACKOFF_SECONDS.last()).copied().unwrap_or(SHORT_LIFE_SECONDS)
+    BACKOFF_SECONDS
+        .get(at)
+        .or(BACKOFF_SECONDS.last())
+        .copied()
+        .unwrap_or(SHORT_LIFE_SECONDS)
 }
 
 /// `seconds`, a part of it more or less by `random`, which lies between 0 and 1.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "days in seconds")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "days in seconds"
+)]
 pub fn jittered(seconds: i64, random: f64) -> i64 {
     (seconds as f64 * (1.0 + JITTER * (2.0 * random - 1.0))) as i64
 }
@@ -135,7 +162,15 @@ pub fn jittered(seconds: i64, random: f64) -> i64 {
 /// What a record's next attempt can be away at most.
 fn longest() -> i64 {
     let retry_after = i64::try_from(crate::acme::limits::RETRY_AFTER_MAX.as_secs()).unwrap_or(WEEK);
-    jittered(BACKOFF_SECONDS.iter().copied().max().unwrap_or(0).max(retry_after), 1.0)
+    jittered(
+        BACKOFF_SECONDS
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or(0)
+            .max(retry_after),
+        1.0,
+    )
 }
 
 #[cfg(test)]
@@ -146,89 +181,213 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn life(from_days: i64, to_days: i64) -> Option<Life> {
-        Some(Life { not_before: NOW + from_days * DAY, not_after: NOW + to_days * DAY, fits: true })
+        Some(Life {
+            not_before: NOW + from_days * DAY,
+            not_after: NOW + to_days * DAY,
+            fits: true,
+        })
     }
 
     #[test]
     fn a_valid_pair_is_never_ordered_again() {
-        let Decision::Wait(until) = decide(NOW, life(-1, 89), &Record::default(), false) else { panic!() };
+        let Decision::Wait(until) = decide(NOW, life(-1, 89), &Record::default(), false) else {
+            panic!()
+        };
         assert_eq!(until, NOW - DAY + 60 * DAY, "two thirds of ninety days");
-        let Decision::Wait(until) = decide(NOW, life(-1, 5), &Record::default(), false) else { panic!() };
+        let Decision::Wait(until) = decide(NOW, life(-1, 5), &Record::default(), false) else {
+            panic!()
+        };
         assert_eq!(until, NOW + 2 * DAY, "half of six days");
     }
 
     #[test]
     fn an_old_an_ended_a_missing_and_an_unfit_pair_are_ordered() {
         let fresh = Record::default();
-        assert_eq!(decide(NOW, life(-61, 29), &fresh, false), Decision::Order(Why::Age));
-        assert_eq!(decide(NOW, life(-90, -1), &fresh, false), Decision::Order(Why::Age));
+        assert_eq!(
+            decide(NOW, life(-61, 29), &fresh, false),
+            Decision::Order(Why::Age)
+        );
+        assert_eq!(
+            decide(NOW, life(-90, -1), &fresh, false),
+            Decision::Order(Why::Age)
+        );
         assert_eq!(decide(NOW, None, &fresh, false), Decision::Order(Why::Need));
-        let unfit = life(-1, 89).map(|life| Life { fits: false, ..life });
-        assert_eq!(decide(NOW, unfit, &fresh, false), Decision::Order(Why::Need));
-        assert_eq!(decide(NOW, life(-1, 89), &fresh, true), Decision::Order(Why::Need), "asked for");
+        let unfit = life(-1, 89).map(|life| Life {
+            fits: false,
+            ..life
+        });
+        assert_eq!(
+            decide(NOW, unfit, &fresh, false),
+            Decision::Order(Why::Need)
+        );
+        assert_eq!(
+            decide(NOW, life(-1, 89), &fresh, true),
+            Decision::Order(Why::Need),
+            "asked for"
+        );
     }
 
     #[test]
     fn a_chosen_time_counts_but_never_past_the_last_twentieth() {
-        let at = |renew_at| Record { renew_at: Some(renew_at), ..Record::default() };
-        assert_eq!(decide(NOW, life(-40, 50), &at(NOW - 1), false), Decision::Order(Why::Age));
-        assert_eq!(decide(NOW, life(-10, 10), &at(NOW + 100 * DAY), false), Decision::Wait(NOW + 9 * DAY));
+        let at = |renew_at| Record {
+            renew_at: Some(renew_at),
+            ..Record::default()
+        };
+        assert_eq!(
+            decide(NOW, life(-40, 50), &at(NOW - 1), false),
+            Decision::Order(Why::Age)
+        );
+        assert_eq!(
+            decide(NOW, life(-10, 10), &at(NOW + 100 * DAY), false),
+            Decision::Wait(NOW + 9 * DAY)
+        );
     }
 
     #[test]
     fn a_crash_loop_asks_no_more_often_than_its_record_allows() {
-        let waiting = Record { failures: 3, next_attempt: NOW + 300, ..Record::default() };
-        assert_eq!(decide(NOW, None, &waiting, false), Decision::Wait(NOW + 300));
-        assert_eq!(decide(NOW + 300, None, &waiting, false), Decision::Order(Why::Need));
-        let spent = Record { unplanned: vec![NOW - 8 * DAY, NOW - 3, NOW - 2, NOW - 1, NOW], ..Record::default() };
-        assert_eq!(decide(NOW, None, &spent, false), Decision::Enough(NOW - 3 + WEEK));
-        assert_eq!(decide(NOW, None, &spent, true), Decision::Enough(NOW - 3 + WEEK), "nor by command");
-        assert_eq!(decide(NOW, life(-61, 29), &spent, false), Decision::Order(Why::Age), "age is no circle");
+        let waiting = Record {
+            failures: 3,
+            next_attempt: NOW + 300,
+            ..Record::default()
+        };
+        assert_eq!(
+            decide(NOW, None, &waiting, false),
+            Decision::Wait(NOW + 300)
+        );
+        assert_eq!(
+            decide(NOW + 300, None, &waiting, false),
+            Decision::Order(Why::Need)
+        );
+        let spent = Record {
+            unplanned: vec![NOW - 8 * DAY, NOW - 3, NOW - 2, NOW - 1, NOW],
+            ..Record::default()
+        };
+        assert_eq!(
+            decide(NOW, None, &spent, false),
+            Decision::Enough(NOW - 3 + WEEK)
+        );
+        assert_eq!(
+            decide(NOW, None, &spent, true),
+            Decision::Enough(NOW - 3 + WEEK),
+            "nor by command"
+        );
+        assert_eq!(
+            decide(NOW, life(-61, 29), &spent, false),
+            Decision::Order(Why::Age),
+            "age is no circle"
+        );
     }
 
     #[test]
     fn a_clock_that_was_wrong_does_not_hold_attempts_back_for_years() {
-        assert_eq!(decide(CLOCK_FLOOR - 1, None, &Record::default(), false), Decision::WrongClock);
-        let from_the_future = Record { next_attempt: NOW + 3000 * DAY, ..Record::default() };
-        let Decision::Wait(until) = decide(NOW, None, &from_the_future, false) else { panic!() };
+        assert_eq!(
+            decide(CLOCK_FLOOR - 1, None, &Record::default(), false),
+            Decision::WrongClock
+        );
+        let from_the_future = Record {
+            next_attempt: NOW + 3000 * DAY,
+            ..Record::default()
+        };
+        let Decision::Wait(until) = decide(NOW, None, &from_the_future, false) else {
+            panic!()
+        };
         assert!(until <= NOW + 3 * DAY);
     }
 
     #[test]
     fn a_ca_whose_windows_lie_in_the_past_is_not_asked_in_a_circle() {
-        let at_once = |unplanned| Record { renew_at: Some(NOW - 1), unplanned, ..Record::default() };
-        assert_eq!(decide(NOW, life(-1, 89), &at_once(vec![]), false), Decision::Order(Why::Need), "counted");
+        let at_once = |unplanned| Record {
+            renew_at: Some(NOW - 1),
+            unplanned,
+            ..Record::default()
+        };
+        assert_eq!(
+            decide(NOW, life(-1, 89), &at_once(vec![]), false),
+            Decision::Order(Why::Need),
+            "counted"
+        );
         let spent = at_once(vec![NOW; UNPLANNED_PER_WEEK]);
-        assert_eq!(decide(NOW, life(-1, 89), &spent, false), Decision::Wait(NOW + 29 * DAY));
-        assert_eq!(decide(NOW, life(-30, 60), &spent, false), Decision::Order(Why::Age));
+        assert_eq!(
+            decide(NOW, life(-1, 89), &spent, false),
+            Decision::Wait(NOW + 29 * DAY)
+        );
+        assert_eq!(
+            decide(NOW, life(-30, 60), &spent, false),
+            Decision::Order(Why::Age)
+        );
     }
 
     #[test]
     fn chains_that_are_kept_back_are_counted_even_when_their_time_had_come() {
-        let held = Record { held: 1, unplanned: vec![NOW; UNPLANNED_PER_WEEK], ..Record::default() };
-        assert_eq!(decide(NOW, life(-61, 29), &held, false), Decision::Enough(NOW + WEEK));
+        let held = Record {
+            held: 1,
+            unplanned: vec![NOW; UNPLANNED_PER_WEEK],
+            ..Record::default()
+        };
+        assert_eq!(
+            decide(NOW, life(-61, 29), &held, false),
+            Decision::Enough(NOW + WEEK)
+        );
     }
 
     #[test]
     fn several_attempts_fit_into_what_is_left() {
-        let short = Life { not_before: NOW - 8, not_after: NOW + 8, fits: true };
+        let short = Life {
+            not_before: NOW - 8,
+            not_after: NOW + 8,
+            fits: true,
+        };
         assert_eq!(wait(1, NOW, Some(short)), 1);
-        assert_eq!(wait(7, NOW, life(-89, 1)), 10_800, "an eighth of the last day");
-        assert_eq!(wait(7, NOW, Some(Life { not_after: NOW + 1, ..life(-90, 0).unwrap() })), 7_776, "no storm");
+        assert_eq!(
+            wait(7, NOW, life(-89, 1)),
+            10_800,
+            "an eighth of the last day"
+        );
+        assert_eq!(
+            wait(
+                7,
+                NOW,
+                Some(Life {
+                    not_after: NOW + 1,
+                    ..life(-90, 0).unwrap()
+                })
+            ),
+            7_776,
+            "no storm"
+        );
         assert_eq!(wait(7, NOW, None), 21_600);
     }
 
     #[test]
     fn a_moment_within_the_window_is_chosen() {
-        assert_eq!((within((100, 200), 0.0), within((100, 200), 1.0), within((100, 50), 0.5)), (100, 200, 100));
+        assert_eq!(
+            (
+                within((100, 200), 0.0),
+                within((100, 200), 1.0),
+                within((100, 50), 0.5)
+            ),
+            (100, 200, 100)
+        );
     }
 
     #[test]
     fn waits_grow_and_vary() {
         let waits: Vec<i64> = (1..=12).map(backoff).collect();
-        assert!(waits.is_sorted() && waits[0] == 60 && waits[11] == 21_600, "{waits:?}");
-        assert_eq!((jittered(100, 0.0), jittered(100, 0.5), jittered(100, 1.0)), (80, 100, 120));
+        assert!(
+            waits.is_sorted() && waits[0] == 60 && waits[11] == 21_600,
+            "{waits:?}"
+        );
+        assert_eq!(
+            (jittered(100, 0.0), jittered(100, 0.5), jittered(100, 1.0)),
+            (80, 100, 120)
+        );
         // The fifth attempt comes after the hour in which Let's Encrypt allows five failures.
-        assert!(waits[..4].iter().map(|wait| jittered(*wait, 0.0)).sum::<i64>() > 3_600);
+        assert!(
+            waits[..4]
+                .iter()
+                .map(|wait| jittered(*wait, 0.0))
+                .sum::<i64>()
+                > 3_600
+        );
     }
 }

@@ -51,8 +51,8 @@ pub struct DnsUpdate {
 pub struct CaSettings {
     /// The URL of its directory.
     pub directory: String,
-    /// The URL of its staging directory, where orders are rehearsed after failures. Default: Let's Encrypt's for Let's
-    /// Encrypt, none for others.
+    /// The URL of its staging directory, where orders are rehearsed after failures. Default: Let's
+    /// Encrypt's for Let's Encrypt, none for others.
     pub staging: Option<String>,
     /// The address it may write to. Default: none.
     pub email: Option<String>,
@@ -79,7 +79,15 @@ impl CaSettings {
     pub fn new(directory: impl Into<String>) -> Self {
         let directory = directory.into();
         let staging = (directory == LETS_ENCRYPT).then(|| LETS_ENCRYPT_STAGING.to_owned());
-        Self { directory, staging, email: None, directory_ca: None, roots: None, profile: None, eab: None }
+        Self {
+            directory,
+            staging,
+            email: None,
+            directory_ca: None,
+            roots: None,
+            profile: None,
+            eab: None,
+        }
     }
 }
 

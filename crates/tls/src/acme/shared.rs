@@ -1,5 +1,6 @@
-//! What all certificates of one server share where CAs are concerned: the ports on which challenges are answered, and
-//! one account per CA. Two orders of two certificates stand side by side; neither closes the other's port.
+//! What all certificates of one server share where CAs are concerned: the ports on which challenges
+//! are answered, and one account per CA. Two orders of two certificates stand side by side; neither
+//! closes the other's port.
 
 use crate::acme::alpn01::{self, Alpn01};
 use crate::acme::http01::{self, Http01};
@@ -29,7 +30,8 @@ struct Inner {
     alpn_config: Arc<ServerConfig>,
     http_open: sync::Mutex<Weak<Open>>,
     alpn_open: sync::Mutex<Weak<Open>>,
-    /// Ports that this server listens on all the time and where whoever listens answers TLS-ALPN-01 too.
+    /// Ports that this server listens on all the time and where whoever listens answers TLS-ALPN-01
+    /// too.
     doors: Mutex<Vec<u16>>,
     /// Held while an account is looked up or made, so that two managers make one.
     accounts: sync::Mutex<()>,
@@ -42,17 +44,28 @@ pub struct Open {
 
 impl fmt::Debug for AcmeShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { http_listen, alpn_listen, .. } = &*self.inner;
-        f.debug_struct("AcmeShared").field("http_listen", http_listen).field("alpn_listen", alpn_listen).finish()
+        let Inner {
+            http_listen,
+            alpn_listen,
+            ..
+        } = &*self.inner;
+        f.debug_struct("AcmeShared")
+            .field("http_listen", http_listen)
+            .field("alpn_listen", alpn_listen)
+            .finish()
     }
 }
 
 impl AcmeShared {
-    /// `http_listen` is where HTTP-01 is answered, `alpn_listen` where TLS-ALPN-01 is. CAs ask ports 80 and 443.
+    /// `http_listen` is where HTTP-01 is answered, `alpn_listen` where TLS-ALPN-01 is. CAs ask
+    /// ports 80 and 443.
     ///
     /// # Errors
     /// If the provider knows neither of the two TLS versions, which it does.
-    pub fn new(http_listen: Vec<SocketAddr>, alpn_listen: Vec<SocketAddr>) -> Result<Self, TlsError> {
+    pub fn new(
+        http_listen: Vec<SocketAddr>,
+        alpn_listen: Vec<SocketAddr>,
+    ) -> Result<Self, TlsError> {
         let alpn = Arc::new(alpn01::Answers::default());
         let alpn_config = alpn01::server_config(alpn.clone())?;
         let inner = Inner {
@@ -66,13 +79,16 @@ impl AcmeShared {
             doors: Mutex::default(),
             accounts: sync::Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     pub(super) async fn http(&self) -> io::Result<Http01> {
         let inner = &self.inner;
-        let open = self
-            .open(&inner.http_open, &inner.http_listen, &[], |listener| http01::serve(listener, inner.http.clone()));
+        let open = self.open(&inner.http_open, &inner.http_listen, &[], |listener| {
+            http01::serve(listener, inner.http.clone())
+        });
         Ok(Http01::new(inner.http.clone(), open.await?))
     }
 
@@ -122,7 +138,9 @@ impl AcmeShared {
 
     /// From here on whoever listens on these addresses hands validators on ([`crate::WebDoor`]).
     pub(crate) fn answered_at(&self, listening: &[SocketAddr]) {
-        self.inner.doors().extend(listening.iter().map(SocketAddr::port));
+        self.inner
+            .doors()
+            .extend(listening.iter().map(SocketAddr::port));
     }
 
     /// With what a validator is answered, whether a challenge is open or not.
@@ -149,7 +167,10 @@ mod tests {
     use tokio::net::TcpStream;
 
     fn free() -> SocketAddr {
-        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
     }
 
     async fn ask(at: SocketAddr, token: &str) -> String {
@@ -171,7 +192,10 @@ mod tests {
         assert!(ask(at, "tok-1").await.ends_with("print-1"));
         assert!(ask(at, "tok-2").await.ends_with("print-2"));
         drop(one);
-        assert!(ask(at, "tok-1").await.starts_with("HTTP/1.1 404"), "its answers went with its order");
+        assert!(
+            ask(at, "tok-1").await.starts_with("HTTP/1.1 404"),
+            "its answers went with its order"
+        );
         assert!(ask(at, "tok-2").await.ends_with("print-2"));
         drop(two);
         // What was just let go may be taken again at once.
@@ -199,7 +223,10 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let at = taken.local_addr().unwrap();
         let shared = AcmeShared::new(vec![], vec![at]).unwrap();
-        assert_eq!(shared.alpn().await.err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
+        assert_eq!(
+            shared.alpn().await.err().map(|error| error.kind()),
+            Some(io::ErrorKind::AddrInUse)
+        );
         shared.answered_at(&[at]);
         shared.alpn().await.unwrap();
     }

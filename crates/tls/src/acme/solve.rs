@@ -1,4 +1,5 @@
-//! Answers challenges while one order is under way, by whichever way was chosen. Never talks to the CA.
+//! Answers challenges while one order is under way, by whichever way was chosen. Never talks to the
+//! CA.
 
 use crate::acme::alpn01::Alpn01;
 use crate::acme::dns01::Dns01;
@@ -25,7 +26,12 @@ impl Solver {
     }
 
     /// Makes the answer for one name.
-    pub async fn answer(&mut self, name: &str, token: &str, with: &KeyAuthorization) -> Result<(), Failure> {
+    pub async fn answer(
+        &mut self,
+        name: &str,
+        token: &str,
+        with: &KeyAuthorization,
+    ) -> Result<(), Failure> {
         match self {
             Self::Http01(http) => {
                 http.answer(token, with.as_str());

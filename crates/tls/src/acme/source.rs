@@ -1,5 +1,5 @@
-//! ACME as a certificate source: what lies on disk at the start, then whatever the manager brings. Until the first
-//! certificate is there, the local CA serves. Never talks to a CA itself.
+//! ACME as a certificate source: what lies on disk at the start, then whatever the manager brings.
+//! Until the first certificate is there, the local CA serves. Never talks to a CA itself.
 
 use crate::acme::manager::Manager;
 use crate::alarm::AlarmKind;
@@ -22,14 +22,19 @@ impl Source for Acme {
         match self.manager.stored(now) {
             Ok(Some(served)) => {
                 if let Err(error) = served.chain.check_dates(now) {
-                    tell(TlsEvent::ServingInvalid { reason: error.to_string() });
+                    tell(TlsEvent::ServingInvalid {
+                        reason: error.to_string(),
+                    });
                 }
                 return Ok(served);
             }
             Ok(None) => {}
             Err(error) => {
                 let what = format!("the certificate that was kept is lost: {error}");
-                tell(TlsEvent::Alarm { kind: AlarmKind::Lost, what });
+                tell(TlsEvent::Alarm {
+                    kind: AlarmKind::Lost,
+                    what,
+                });
             }
         }
         self.until_then.open(now, tell)

@@ -1,4 +1,5 @@
-//! `DATA/acme`: accounts, pairs, records. Everything in it is private, and every file is whole or not there at all.
+//! `DATA/acme`: accounts, pairs, records. Everything in it is private, and every file is whole or
+//! not there at all.
 
 use crate::acme::key::KeyKind;
 use crate::acme::record::Record;
@@ -26,15 +27,19 @@ pub struct Store {
 
 impl Store {
     pub fn new(settings: &TlsSettings, master: Master) -> Self {
-        Self { folder: settings.data.join("acme"), accounts: settings.account_folder(), master }
+        Self {
+            folder: settings.data.join("acme"),
+            accounts: settings.account_folder(),
+            master,
+        }
     }
 
     fn file(&self, kind: KeyKind, what: &str) -> PathBuf {
         self.folder.join(format!("{}.{what}", kind.as_str()))
     }
 
-    /// What is remembered. A record that can't be read is taken for one failure just now: whatever it said, a CA is
-    /// not asked at once.
+    /// What is remembered. A record that can't be read is taken for one failure just now: whatever
+    /// it said, a CA is not asked at once.
     pub fn record(&self, kind: KeyKind, now: i64) -> Record {
         match state::read_if_there(&self.file(kind, "json")) {
             Ok(None) => Record::default(),
@@ -43,10 +48,12 @@ impl Store {
         }
     }
 
-    /// Remembers. An attempt begins with this: a storage that takes no record would take no certificate either.
+    /// Remembers. An attempt begins with this: a storage that takes no record would take no
+    /// certificate either.
     pub fn remember(&self, kind: KeyKind, record: &Record) -> Result<(), TlsError> {
         state::private_folder(&self.folder)?;
-        let text = serde_json::to_vec_pretty(record).map_err(|error| TlsError::Certificate(error.to_string()))?;
+        let text = serde_json::to_vec_pretty(record)
+            .map_err(|error| TlsError::Certificate(error.to_string()))?;
         state::write_whole(&self.file(kind, "json"), &text, SECRET_MODE)
     }
 
@@ -70,8 +77,12 @@ impl Store {
 
     fn read_pair(&self, kind: KeyKind, what: &str) -> Result<Option<Pair>, TlsError> {
         let path = self.file(kind, what);
-        let Some(bytes) = state::read_if_there(&path)? else { return Ok(None) };
-        Ok(Some(Pair { chain: Chain::from_pem(&bytes, &bytes, &path)? }))
+        let Some(bytes) = state::read_if_there(&path)? else {
+            return Ok(None);
+        };
+        Ok(Some(Pair {
+            chain: Chain::from_pem(&bytes, &bytes, &path)?,
+        }))
     }
 
     /// Chain and key in one file: no crash can leave a key beside another's certificate.
@@ -90,7 +101,13 @@ impl Store {
         std::fs::rename(&from, &to).map_err(TlsError::io("renaming into place", &to))
     }
 
-    fn write_pair(&self, kind: KeyKind, what: &str, chain: &str, key: &str) -> Result<(), TlsError> {
+    fn write_pair(
+        &self,
+        kind: KeyKind,
+        what: &str,
+        chain: &str,
+        key: &str,
+    ) -> Result<(), TlsError> {
         let mut whole = Zeroizing::new(String::with_capacity(chain.len() + 1 + key.len()));
         whole.push_str(chain);
         if !chain.ends_with('\n') {
@@ -103,7 +120,8 @@ impl Store {
     /// The key of an order under way.
     pub fn pending_key(&self, kind: KeyKind) -> Result<Option<Zeroizing<String>>, TlsError> {
         let bytes = state::read_if_there(&self.file(kind, "pending.pem"))?;
-        Ok(bytes.and_then(|bytes| Some(Zeroizing::new(std::str::from_utf8(&bytes).ok()?.to_owned()))))
+        Ok(bytes
+            .and_then(|bytes| Some(Zeroizing::new(std::str::from_utf8(&bytes).ok()?.to_owned()))))
     }
 
     pub fn keep_pending_key(&self, kind: KeyKind, key: &str) -> Result<(), TlsError> {
@@ -117,7 +135,9 @@ impl Store {
     fn forget(&self, kind: KeyKind, what: &str) -> Result<(), TlsError> {
         let path = self.file(kind, what);
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TlsError::io("removing", &path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(TlsError::io("removing", &path)(error))
+            }
             _ => Ok(()),
         }
     }
@@ -125,27 +145,45 @@ impl Store {
     /// One account per CA, by its directory's URL.
     fn account_file(&self, directory: &str) -> PathBuf {
         let hash = Sha256::digest(directory.as_bytes());
-        let mark: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let mark: String = hash
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         self.accounts.join(format!("account-{mark}.sealed"))
     }
 
     pub fn account(&self, directory: &str) -> Result<Option<AccountCredentials>, TlsError> {
-        let Some(bytes) = state::read_if_there(&self.account_file(directory))? else { return Ok(None) };
+        let Some(bytes) = state::read_if_there(&self.account_file(directory))? else {
+            return Ok(None);
+        };
         // One that can't be read is no account: a new one is made.
         let text = self.master.unseal(directory, &bytes);
         Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
-    pub fn keep_account(&self, directory: &str, account: &AccountCredentials) -> Result<(), TlsError> {
+    pub fn keep_account(
+        &self,
+        directory: &str,
+        account: &AccountCredentials,
+    ) -> Result<(), TlsError> {
         state::private_folder(&self.accounts)?;
-        let text =
-            Zeroizing::new(serde_json::to_vec(account).map_err(|error| TlsError::Certificate(error.to_string()))?);
-        let sealed =
-            self.master.seal(directory, &text).ok_or_else(|| TlsError::Certificate("sealing failed".to_owned()))?;
+        let text = Zeroizing::new(
+            serde_json::to_vec(account)
+                .map_err(|error| TlsError::Certificate(error.to_string()))?,
+        );
+        let sealed = self
+            .master
+            .seal(directory, &text)
+            .ok_or_else(|| TlsError::Certificate("sealing failed".to_owned()))?;
         state::write_whole(&self.account_file(directory), &sealed, SECRET_MODE)
     }
 }
 
 fn lost(now: i64) -> Record {
-    Record { failures: 1, next_attempt: now + crate::acme::schedule::backoff(1), ..Record::default() }
+    Record {
+        failures: 1,
+        next_attempt: now + crate::acme::schedule::backoff(1),
+        ..Record::default()
+    }
 }

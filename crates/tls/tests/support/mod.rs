@@ -1,9 +1,10 @@
-//! What the tests of this room share: a throw-away CA and a handshake over memory. Never the network.
+//! What the tests of this room share: a throw-away CA and a handshake over memory. Never the
+//! network.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
@@ -23,7 +24,9 @@ impl TestCa {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(),
+        }
     }
 
     pub fn pem(&self) -> String {
@@ -35,20 +38,33 @@ impl TestCa {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "test leaf");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "test leaf");
         params.is_ca = IsCa::ExplicitNoCa;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let now = OffsetDateTime::now_utc();
         params.not_before = now + Duration::days(from);
         params.not_after = now + Duration::days(to);
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+        (
+            params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key.serialize_pem(),
+        )
     }
 }
 
 /// Writes certificate, key and CA into `folder` and gives their paths.
-pub fn write_pair(folder: &Path, ca: &TestCa, pair: &(String, String)) -> (PathBuf, PathBuf, PathBuf) {
-    let paths = (folder.join("cert.pem"), folder.join("key.pem"), folder.join("company-ca.pem"));
+pub fn write_pair(
+    folder: &Path,
+    ca: &TestCa,
+    pair: &(String, String),
+) -> (PathBuf, PathBuf, PathBuf) {
+    let paths = (
+        folder.join("cert.pem"),
+        folder.join("key.pem"),
+        folder.join("company-ca.pem"),
+    );
     std::fs::write(&paths.0, &pair.0).unwrap();
     std::fs::write(&paths.1, &pair.1).unwrap();
     std::fs::set_permissions(&paths.1, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -63,7 +79,11 @@ pub struct Shaken {
 }
 
 /// Runs a whole handshake; either side's refusal is the error.
-pub fn shake(client: Arc<ClientConfig>, server: Arc<ServerConfig>, host: &str) -> Result<Shaken, rustls::Error> {
+pub fn shake(
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+    host: &str,
+) -> Result<Shaken, rustls::Error> {
     let name = ServerName::try_from(host.to_owned()).unwrap();
     let mut client = ClientConnection::new(client, name)?;
     let mut server = ServerConnection::new(server)?;
@@ -88,7 +108,10 @@ pub fn shake(client: Arc<ClientConfig>, server: Arc<ServerConfig>, host: &str) -
             client.process_new_packets()?;
         }
         if moved == 0 {
-            assert!(!client.is_handshaking() && !server.is_handshaking(), "the handshake stands still");
+            assert!(
+                !client.is_handshaking() && !server.is_handshaking(),
+                "the handshake stands still"
+            );
             return Ok(Shaken { client, server });
         }
     }
@@ -101,7 +124,11 @@ pub fn leaf_seen(shaken: &Shaken) -> Vec<u8> {
 
 /// A client that insists on one version.
 pub fn only(version: &'static rustls::SupportedProtocolVersion, ca_pem: &str) -> Arc<ClientConfig> {
-    client(version, ca_pem, rustls::crypto::aws_lc_rs::default_provider())
+    client(
+        version,
+        ca_pem,
+        rustls::crypto::aws_lc_rs::default_provider(),
+    )
 }
 
 /// A client that offers one version and one suite.
@@ -111,7 +138,9 @@ pub fn with_suite(
     suite: rustls::CipherSuite,
 ) -> Arc<ClientConfig> {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-    provider.cipher_suites.retain(|offered| offered.suite() == suite);
+    provider
+        .cipher_suites
+        .retain(|offered| offered.suite() == suite);
     client(version, ca_pem, provider)
 }
 
@@ -122,7 +151,11 @@ fn client(
 ) -> Arc<ClientConfig> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
-    let builder = ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(&[version]).unwrap();
+    roots
+        .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
+        .unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap();
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
 }

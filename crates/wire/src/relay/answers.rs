@@ -1,5 +1,6 @@
-//! The engine's side: walks packet headers and the first bytes that matter, and so knows where each answer ends.
-//! Never changes a byte, never keeps one longer than it takes to read the head of a packet.
+//! The engine's side: walks packet headers and the first bytes that matter, and so knows where each
+//! answer ends. Never changes a byte, never keeps one longer than it takes to read the head of a
+//! packet.
 
 use super::limits::{HEAD_MAX, OUTSTANDING_MAX};
 use crate::capabilities::Capabilities;
@@ -57,10 +58,12 @@ pub(super) struct Answers {
     continued: bool,
     head: [u8; HEADER_LEN + HEAD_MAX],
     head_len: u8,
-    /// What came made no sense to us. Everything still passes; nothing can be said about it any more.
+    /// What came made no sense to us. Everything still passes; nothing can be said about it any
+    /// more.
     lost: bool,
     unasked_error: bool,
-    /// Sequence number of the next packet of the file that the engine has asked for. None: the engine reads commands.
+    /// Sequence number of the next packet of the file that the engine has asked for. None: the
+    /// engine reads commands.
     file_sequence: Option<u8>,
     /// The client sent a command behind a LOAD DATA, where the engine reads the file.
     command_behind_file: bool,
@@ -104,7 +107,10 @@ impl Answers {
 
     /// Nothing outstanding, and no packet half passed.
     pub fn is_quiet(&self) -> bool {
-        self.outstanding.is_empty() && !self.mid_packet() && !self.lost && self.file_sequence.is_none()
+        self.outstanding.is_empty()
+            && !self.mid_packet()
+            && !self.lost
+            && self.file_sequence.is_none()
     }
 
     /// The client's next packets are a file, up to an empty one.
@@ -116,11 +122,14 @@ impl Answers {
         self.command_behind_file
     }
 
-    /// Books a packet of the file. False: its sequence number is not the next one. MariaDB reads the header of such a
-    /// packet and takes its body for the next header, so from there on nobody knows where its packets begin.
+    /// Books a packet of the file. False: its sequence number is not the next one. MariaDB reads
+    /// the header of such a packet and takes its body for the next header, so from there on nobody
+    /// knows where its packets begin.
     #[must_use]
     pub fn file_packet(&mut self, header: Header, continuation: bool) -> bool {
-        let Some(expected) = self.file_sequence else { return true };
+        let Some(expected) = self.file_sequence else {
+            return true;
+        };
         let in_order = header.seq == expected;
         let ends = in_order && header.len == 0 && !continuation;
         self.file_sequence = (!ends).then(|| header.seq.wrapping_add(1));
@@ -132,7 +141,9 @@ impl Answers {
     }
 
     pub fn in_dialogue(&self) -> bool {
-        self.outstanding.back().is_some_and(|o| o.reply == Reply::Dialogue)
+        self.outstanding
+            .back()
+            .is_some_and(|o| o.reply == Reply::Dialogue)
     }
 
     /// Whether an error packet of ours may be put before the engine's next packet.
@@ -145,7 +156,10 @@ impl Answers {
     pub fn error_sequence(&self) -> u8 {
         match self.file_sequence {
             Some(next) => next,
-            None => self.outstanding.front().map_or(0, |o| o.seq.wrapping_add(1)),
+            None => self
+                .outstanding
+                .front()
+                .map_or(0, |o| o.seq.wrapping_add(1)),
         }
     }
 
@@ -181,7 +195,11 @@ impl Answers {
                 input = input.get(now..).unwrap_or_default();
                 continue;
             }
-            input = if self.head_len > 0 { self.gather(input) } else { self.packet(input) };
+            input = if self.head_len > 0 {
+                self.gather(input)
+            } else {
+                self.packet(input)
+            };
         }
     }
 
@@ -216,7 +234,8 @@ impl Answers {
         input
     }
 
-    /// How many bytes of this packet must be seen, header included; None: not even that can be told yet.
+    /// How many bytes of this packet must be seen, header included; None: not even that can be told
+    /// yet.
     #[inline]
     fn wanted(&self, packet: &[u8]) -> Option<usize> {
         let len = Header::parse(packet)?.len as usize;
@@ -224,13 +243,25 @@ impl Answers {
             return Some(HEADER_LEN);
         }
         let first = *packet.get(HEADER_LEN)?;
-        let passing = matches!(self.stage, Stage::Rows | Stage::Columns(_) | Stage::Definitions(_));
-        Some(HEADER_LEN + if passing && first < EOF { 1 } else { len.min(HEAD_MAX) })
+        let passing = matches!(
+            self.stage,
+            Stage::Rows | Stage::Columns(_) | Stage::Definitions(_)
+        );
+        Some(
+            HEADER_LEN
+                + if passing && first < EOF {
+                    1
+                } else {
+                    len.min(HEAD_MAX)
+                },
+        )
     }
 
     #[inline]
     fn pass(&mut self, seen: &[u8]) {
-        let Some(header) = Header::parse(seen) else { return };
+        let Some(header) = Header::parse(seen) else {
+            return;
+        };
         let head = seen.get(HEADER_LEN..).unwrap_or_default();
         let continuation = self.continued;
         self.body_left = header.len - u32::try_from(head.len()).unwrap_or(header.len);
@@ -265,7 +296,13 @@ impl Answers {
         }
         match self.stage {
             Stage::Head => self.read_first(asked, header, first, head),
-            Stage::Columns(1) => self.stage = if self.deprecate_eof { Stage::Rows } else { Stage::ColumnsEnd },
+            Stage::Columns(1) => {
+                self.stage = if self.deprecate_eof {
+                    Stage::Rows
+                } else {
+                    Stage::ColumnsEnd
+                }
+            }
             Stage::Columns(left) => self.stage = Stage::Columns(left - 1),
             Stage::ColumnsEnd => match eof_status(head) {
                 Some(flags) if asked.cursor && opens_cursor(flags) => self.answered_with(flags),
@@ -297,8 +334,14 @@ impl Answers {
                     self.file_sequence = Some(header.seq.wrapping_add(1));
                     self.stage = Stage::File;
                 }
-                _ => match Reader::new(head).lenenc().ok().and_then(|n| u32::try_from(n).ok()) {
-                    Some(columns) if first != EOF && columns > 0 => self.stage = Stage::Columns(columns),
+                _ => match Reader::new(head)
+                    .lenenc()
+                    .ok()
+                    .and_then(|n| u32::try_from(n).ok())
+                {
+                    Some(columns) if first != EOF && columns > 0 => {
+                        self.stage = Stage::Columns(columns)
+                    }
                     _ => self.lose(),
                 },
             },
@@ -320,12 +363,21 @@ impl Answers {
     }
 
     fn ends_rows(&self, len: u32) -> bool {
-        if self.deprecate_eof { (len as usize) < PAYLOAD_MAX } else { len < EOF_BELOW }
+        if self.deprecate_eof {
+            (len as usize) < PAYLOAD_MAX
+        } else {
+            len < EOF_BELOW
+        }
     }
 
-    /// The packet that ends rows: an EOF, or with DEPRECATE_EOF an OK that begins with the EOF's byte.
+    /// The packet that ends rows: an EOF, or with DEPRECATE_EOF an OK that begins with the EOF's
+    /// byte.
     fn read_end(&mut self, asked: Outstanding, head: &[u8]) {
-        let flags = if self.deprecate_eof && head.len() > 5 { ok_status(head) } else { eof_status(head) };
+        let flags = if self.deprecate_eof && head.len() > 5 {
+            ok_status(head)
+        } else {
+            eof_status(head)
+        };
         match flags {
             Some(flags) if asked.reply == Reply::Results => self.end_result(flags),
             Some(flags) => self.answered_with(flags),
@@ -334,7 +386,10 @@ impl Answers {
     }
 
     fn read_ok(&mut self, head: &[u8]) {
-        let one = self.outstanding.front().is_some_and(|o| o.reply != Reply::Results);
+        let one = self
+            .outstanding
+            .front()
+            .is_some_and(|o| o.reply != Reply::Results);
         match ok_status(head) {
             Some(flags) if one => self.answered_with(flags),
             Some(flags) => self.end_result(flags),
@@ -364,8 +419,8 @@ impl Answers {
         self.outstanding.pop_front();
         self.stage = Stage::Head;
         self.begun = false;
-        // After an error the engine reads commands again, also where the file's end is still to come: it has refused a
-        // packet of the file, or never read one.
+        // After an error the engine reads commands again, also where the file's end is still to
+        // come: it has refused a packet of the file, or never read one.
         self.file_sequence = None;
     }
 }
@@ -385,20 +440,30 @@ fn ok_status(head: &[u8]) -> Option<u16> {
 
 /// EOF: 0xFE, warnings, status flags.
 fn eof_status(head: &[u8]) -> Option<u16> {
-    let [EOF, _, _, a, b, ..] = *head else { return None };
+    let [EOF, _, _, a, b, ..] = *head else {
+        return None;
+    };
     Some(u16::from_le_bytes([a, b]))
 }
 
-/// In a procedure that uses a cursor of its own, MariaDB leaves CURSOR_EXISTS set before rows that do follow. There
-/// MORE_RESULTS_EXISTS is set as well, which a cursor of the client's never has.
+/// In a procedure that uses a cursor of its own, MariaDB leaves CURSOR_EXISTS set before rows that
+/// do follow. There MORE_RESULTS_EXISTS is set as well, which a cursor of the client's never has.
 fn opens_cursor(flags: u16) -> bool {
     flags & (status::CURSOR_EXISTS | status::MORE_RESULTS_EXISTS) == status::CURSOR_EXISTS
 }
 
 /// The packets that follow the OK of a prepared statement: 0x00, statement id, columns, parameters.
 fn definitions(head: &[u8], deprecate_eof: bool) -> Option<u32> {
-    let [OK, _, _, _, _, c0, c1, p0, p1, ..] = *head else { return None };
+    let [OK, _, _, _, _, c0, c1, p0, p1, ..] = *head else {
+        return None;
+    };
     let counts = [u16::from_le_bytes([c0, c1]), u16::from_le_bytes([p0, p1])];
-    let list = |n: u16| if n == 0 { 0 } else { u32::from(n) + u32::from(!deprecate_eof) };
+    let list = |n: u16| {
+        if n == 0 {
+            0
+        } else {
+            u32::from(n) + u32::from(!deprecate_eof)
+        }
+    };
     Some(counts.into_iter().map(list).sum())
 }

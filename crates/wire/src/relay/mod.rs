@@ -1,8 +1,9 @@
 //! The relay core: what the bytes of a session mean after its login, in both directions.
 //!
-//! Bytes pass as they came. The core walks packet headers, status flags and first bytes, so that it knows whether the
-//! session is idle, busy or in a transaction; it holds back a packet only where it may be a KILL or a
-//! COM_CHANGE_USER. Never reads or writes a socket, never copies or allocates for what merely passes.
+//! Bytes pass as they came. The core walks packet headers, status flags and first bytes, so that it
+//! knows whether the session is idle, busy or in a transaction; it holds back a packet only where
+//! it may be a KILL or a COM_CHANGE_USER. Never reads or writes a socket, never copies or allocates
+//! for what merely passes.
 
 mod answers;
 pub mod limits;
@@ -25,7 +26,10 @@ pub enum FromClient {
     /// This many were taken into the relay's own buffer.
     Hold(usize),
     /// A held packet: `release_held` or `answer_held` comes next.
-    Command { consumed: usize, command: Intercepted },
+    Command {
+        consumed: usize,
+        command: Intercepted,
+    },
     /// Nothing was taken: responses must end first.
     Wait,
 }
@@ -42,7 +46,8 @@ pub enum Intercepted {
         id: u32,
     },
     ChangeUser,
-    /// A packet that came in pieces, was held, and turned out to be something else: it is released as it came.
+    /// A packet that came in pieces, was held, and turned out to be something else: it is released
+    /// as it came.
     Other,
 }
 
@@ -54,7 +59,8 @@ pub enum RelayActivity {
     InTransaction,
 }
 
-/// What would be lost if the session moved, as far as its packets tell. Temporary tables and locks show nowhere.
+/// What would be lost if the session moved, as far as its packets tell. Temporary tables and locks
+/// show nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionState {
     /// A statement has been prepared since login or the last reset.
@@ -71,7 +77,9 @@ pub enum RelayError {
     ChangeUserUntracked,
     #[error("a packet of a LOAD DATA file has the sequence number {found} instead of {expected}")]
     FileOutOfOrder { found: u8, expected: u8 },
-    #[error("a command was sent behind a LOAD DATA LOCAL INFILE, before the engine's request for the file")]
+    #[error(
+        "a command was sent behind a LOAD DATA LOCAL INFILE, before the engine's request for the file"
+    )]
     CommandBehindFile,
 }
 
@@ -79,7 +87,8 @@ pub enum RelayError {
 pub struct Relay {
     answers: Answers,
     client: Position,
-    /// The beginning of a packet, until it is clear what it is. Empty unless a client's packet comes in pieces.
+    /// The beginning of a packet, until it is clear what it is. Empty unless a client's packet
+    /// comes in pieces.
     held: Held,
     /// In a stream that can't be followed: the next byte begins a packet that may be a command.
     may_be_command: bool,
@@ -128,7 +137,8 @@ impl Relay {
         }
     }
 
-    /// Says what is to be done with a prefix of `input`; to be called until all of it is consumed or it must wait.
+    /// Says what is to be done with a prefix of `input`; to be called until all of it is consumed
+    /// or it must wait.
     pub fn from_client(&mut self, input: &[u8]) -> Result<FromClient, RelayError> {
         if !self.held.0.is_empty() {
             return self.hold(input);
@@ -152,7 +162,8 @@ impl Relay {
                 at += self.pass_data(rest)?;
                 continue;
             }
-            // A refused packet's header is kept: the error that answers it needs its sequence number.
+            // A refused packet's header is kept: the error that answers it needs its sequence
+            // number.
             let seen = look(rest).inspect_err(|_| {
                 self.held.fill(HEADER_LEN, rest);
             });
@@ -163,7 +174,8 @@ impl Relay {
                 }
                 _ if at > 0 => return Ok(FromClient::Forward(at)),
                 Look::Passes(_) => return Ok(FromClient::Wait),
-                // Nothing is held before the responses have ended: so there is always room for what is released.
+                // Nothing is held before the responses have ended: so there is always room for what
+                // is released.
                 _ if !self.answers.is_quiet() => return Ok(FromClient::Wait),
                 _ => return self.hold(rest),
             }
@@ -176,27 +188,37 @@ impl Relay {
         loop {
             match look(&self.held.0)? {
                 Look::Needs(target) => {
-                    let now = self.held.fill(target, input.get(consumed..).unwrap_or_default());
+                    let now = self
+                        .held
+                        .fill(target, input.get(consumed..).unwrap_or_default());
                     consumed += now;
                     if now == 0 {
                         return Ok(FromClient::Hold(consumed));
                     }
                 }
-                Look::Passes(_) => return Ok(FromClient::Command { consumed, command: Intercepted::Other }),
+                Look::Passes(_) => {
+                    return Ok(FromClient::Command {
+                        consumed,
+                        command: Intercepted::Other,
+                    });
+                }
                 Look::Ours(command) => return Ok(FromClient::Command { consumed, command }),
             }
         }
     }
 
-    /// Passes the header of a packet that begins no command: the continuation of one, a piece of a file, an
-    /// authentication answer, or anything behind COM_QUIT, which the engine doesn't read.
+    /// Passes the header of a packet that begins no command: the continuation of one, a piece of a
+    /// file, an authentication answer, or anything behind COM_QUIT, which the engine doesn't read.
     fn pass_data(&mut self, input: &[u8]) -> Result<usize, RelayError> {
         let continuation = self.client.continued;
         let (taken, header) = self.client.pass_header(input);
         if let Some(header) = header {
             let expected = self.answers.error_sequence();
             if !self.answers.file_packet(header, continuation) {
-                return Err(RelayError::FileOutOfOrder { found: header.seq, expected });
+                return Err(RelayError::FileOutOfOrder {
+                    found: header.seq,
+                    expected,
+                });
             }
             self.answers.asked_more(header.seq);
         }
@@ -230,22 +252,34 @@ impl Relay {
             _ => self.prepared,
         };
         let reply = start.command.reply();
-        self.answers.asked(Outstanding { reply, seq: start.header.seq, cursor: start.cursor });
+        self.answers.asked(Outstanding {
+            reply,
+            seq: start.header.seq,
+            cursor: start.cursor,
+        });
     }
 
-    /// Reads bytes of the engine, all of which go to the client as they are, also those of an error.
+    /// Reads bytes of the engine, all of which go to the client as they are, also those of an
+    /// error.
     ///
     /// # Errors
-    /// If the engine reads a command of the client's as a file: from there on its packets begin elsewhere than ours.
+    /// If the engine reads a command of the client's as a file: from there on its packets begin
+    /// elsewhere than ours.
     pub fn from_engine(&mut self, input: &[u8]) -> Result<(), RelayError> {
         self.answers.walk(input);
-        if self.answers.command_behind_file() { Err(RelayError::CommandBehindFile) } else { Ok(()) }
+        if self.answers.command_behind_file() {
+            Err(RelayError::CommandBehindFile)
+        } else {
+            Ok(())
+        }
     }
 
     /// Lets the held packet go to the engine, with another id if there is one.
     pub fn release_held(&mut self, rewritten_id: Option<u32>, out: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
-        let Some(header) = Header::parse(&held.0) else { return };
+        let Some(header) = Header::parse(&held.0) else {
+            return;
+        };
         let body = held.0.get(HEADER_LEN..).unwrap_or_default();
         let command = body.first().map_or(Command::SLEEP, |byte| Command(*byte));
         match (rewritten_id, body.split_first()) {
@@ -264,13 +298,22 @@ impl Relay {
             _ => out.extend_from_slice(&held.0),
         }
         let cursor = matches!(look(&held.0), Ok(Look::Passes(Start { cursor: true, .. })));
-        self.begin(Start { header, command, cursor }, body.len());
+        self.begin(
+            Start {
+                header,
+                command,
+                cursor,
+            },
+            body.len(),
+        );
     }
 
     /// Answers the held packet in the engine's place.
     pub fn answer_held(&mut self, err: &ErrPacket, out_to_client: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
-        let Some(header) = Header::parse(&held.0) else { return };
+        let Some(header) = Header::parse(&held.0) else {
+            return;
+        };
         let mut seq = header.seq.wrapping_add(1);
         write_packet(&mut seq, &err.encode(), out_to_client);
     }
@@ -295,8 +338,8 @@ impl Relay {
         self.held.0.len()
     }
 
-    /// No byte of a command is outstanding either way, and nothing is held. Commands before a COM_QUIT are answered
-    /// like all others: the engine reads it when it is done with them.
+    /// No byte of a command is outstanding either way, and nothing is held. Commands before a
+    /// COM_QUIT are answered like all others: the engine reads it when it is done with them.
     pub fn at_boundary(&self) -> bool {
         self.answers.is_quiet() && !self.client_mid_packet()
     }
@@ -320,7 +363,10 @@ impl Relay {
     }
 
     pub fn session_state(&self) -> SessionState {
-        SessionState { prepared: self.prepared, changed: self.answers.state_changed() }
+        SessionState {
+            prepared: self.prepared,
+            changed: self.answers.state_changed(),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The client's side: where its packets begin and end, and what each that begins a command is to us.
-//! Never looks behind the first bytes of a packet, but for what may be a KILL.
+//! The client's side: where its packets begin and end, and what each that begins a command is to
+//! us. Never looks behind the first bytes of a packet, but for what may be a KILL.
 
 use super::limits::{CHANGE_USER_MAX, KILL_TEXT_MAX};
 use super::{Intercepted, RelayError};
@@ -30,38 +30,58 @@ pub(super) struct Start {
 
 /// `packet`: from the first byte of a header on, as far as it has come.
 pub(super) fn look(packet: &[u8]) -> Result<Look, RelayError> {
-    let Some(header) = Header::parse(packet) else { return Ok(Look::Needs(HEADER_LEN)) };
+    let Some(header) = Header::parse(packet) else {
+        return Ok(Look::Needs(HEADER_LEN));
+    };
     let len = header.len as usize;
     let whole = HEADER_LEN + len;
-    let start = |command, cursor| Look::Passes(Start { header, command, cursor });
+    let start = |command, cursor| {
+        Look::Passes(Start {
+            header,
+            command,
+            cursor,
+        })
+    };
     if header.seq != 0 {
-        // No command: the rest of a file whose LOAD DATA has failed, say. MariaDB refuses it with 1156 and closes.
+        // No command: the rest of a file whose LOAD DATA has failed, say. MariaDB refuses it with
+        // 1156 and closes.
         return Ok(start(Command::SLEEP, false));
     }
     if len == 0 {
         // MariaDB takes an empty packet for COM_SLEEP, and answers it.
         return Ok(start(Command::SLEEP, false));
     }
-    let Some(&byte) = packet.get(HEADER_LEN) else { return Ok(Look::Needs(HEADER_LEN + 1)) };
+    let Some(&byte) = packet.get(HEADER_LEN) else {
+        return Ok(Look::Needs(HEADER_LEN + 1));
+    };
     let command = Command(byte);
-    let body = packet.get(HEADER_LEN + 1..whole.min(packet.len())).unwrap_or_default();
+    let body = packet
+        .get(HEADER_LEN + 1..whole.min(packet.len()))
+        .unwrap_or_default();
     Ok(match command {
         Command::QUERY if len <= 1 + KILL_TEXT_MAX && kill::prospect(body) == Prospect::Kill => {
             if packet.len() < whole {
                 Look::Needs(whole)
             } else {
                 match kill::parse(body) {
-                    Some(kill) => Look::Ours(Intercepted::Kill { id: kill.id, query: kill.query }),
+                    Some(kill) => Look::Ours(Intercepted::Kill {
+                        id: kill.id,
+                        query: kill.query,
+                    }),
                     None => start(command, false),
                 }
             }
         }
         Command::PROCESS_KILL if (5..=1 + KILL_TEXT_MAX).contains(&len) => match *body {
             _ if packet.len() < whole => Look::Needs(whole),
-            [a, b, c, d, ..] => Look::Ours(Intercepted::ProcessKill { id: u32::from_le_bytes([a, b, c, d]) }),
+            [a, b, c, d, ..] => Look::Ours(Intercepted::ProcessKill {
+                id: u32::from_le_bytes([a, b, c, d]),
+            }),
             _ => start(command, false),
         },
-        Command::CHANGE_USER if len > CHANGE_USER_MAX => return Err(RelayError::ChangeUserTooLong(len)),
+        Command::CHANGE_USER if len > CHANGE_USER_MAX => {
+            return Err(RelayError::ChangeUserTooLong(len));
+        }
         Command::CHANGE_USER if packet.len() < whole => Look::Needs(whole),
         Command::CHANGE_USER => Look::Ours(Intercepted::ChangeUser),
         Command::STMT_EXECUTE if whole > CURSOR_FLAGS_AT => match packet.get(CURSOR_FLAGS_AT) {
@@ -90,7 +110,9 @@ impl Position {
 
     /// Takes a header; `seen` bytes of its packet's body have passed with it.
     pub fn enter(&mut self, header: Header, seen: usize) {
-        self.body_left = header.len.saturating_sub(u32::try_from(seen).unwrap_or(u32::MAX));
+        self.body_left = header
+            .len
+            .saturating_sub(u32::try_from(seen).unwrap_or(u32::MAX));
         self.continued = header.len as usize == PAYLOAD_MAX;
     }
 
@@ -101,11 +123,17 @@ impl Position {
         now
     }
 
-    /// Passes what is here of the header of a packet that begins no command: how many bytes, and the header if whole.
+    /// Passes what is here of the header of a packet that begins no command: how many bytes, and
+    /// the header if whole.
     pub fn pass_header(&mut self, input: &[u8]) -> (usize, Option<Header>) {
-        let room = self.header.get_mut(usize::from(self.header_len)..).unwrap_or_default();
+        let room = self
+            .header
+            .get_mut(usize::from(self.header_len)..)
+            .unwrap_or_default();
         let taken = room.len().min(input.len());
-        room.iter_mut().zip(input).for_each(|(to, from)| *to = *from);
+        room.iter_mut()
+            .zip(input)
+            .for_each(|(to, from)| *to = *from);
         self.header_len += u8::try_from(taken).unwrap_or(0);
         if usize::from(self.header_len) < HEADER_LEN {
             return (taken, None);

@@ -1,9 +1,14 @@
-//! A real MariaDB server on a Unix socket in a temp folder, and a hand-written client that reaches it through a relay.
-//! The server ends with the value. Nothing here decides when an answer has ended: the relay says so, and a probe
-//! behind each command shows whether it was right.
+//! A real MariaDB server on a Unix socket in a temp folder, and a hand-written client that reaches
+//! it through a relay. The server ends with the value. Nothing here decides when an answer has
+//! ended: the relay says so, and a probe behind each command shows whether it was right.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "part of a test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "part of a test"
+)]
 
 use crate::relay_script::*;
 use std::io::{Read, Write};
@@ -33,14 +38,36 @@ impl Engine {
         let whoami = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = format!("--user={}", String::from_utf8_lossy(&whoami).trim());
         let installed = Command::new("mariadb-install-db")
-            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &data, &temp, &user])
+            .args([
+                "--no-defaults",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                &data,
+                &temp,
+                &user,
+            ])
             .output()
             .unwrap();
-        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+        assert!(
+            installed.status.success(),
+            "{}",
+            String::from_utf8_lossy(&installed.stderr)
+        );
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let process = Command::new("/usr/sbin/mariadbd")
-            .args(["--no-defaults", "--skip-networking", "--max-allowed-packet=128M", "--local-infile=1"])
-            .args(["--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=100M", &data, &temp, &user])
+            .args([
+                "--no-defaults",
+                "--skip-networking",
+                "--max-allowed-packet=128M",
+                "--local-infile=1",
+            ])
+            .args([
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-log-file-size=100M",
+                &data,
+                &temp,
+                &user,
+            ])
             .arg(format!("--socket={}", folder.join("s").display()))
             .arg(format!("--pid-file={}", folder.join("pid").display()))
             .stdin(Stdio::null())
@@ -51,7 +78,11 @@ impl Engine {
         let mut engine = Self { process, folder };
         while UnixStream::connect(engine.socket()).is_err() {
             let ended = engine.process.try_wait().unwrap();
-            assert!(ended.is_none(), "{}", std::fs::read_to_string(engine.folder.join("log")).unwrap());
+            assert!(
+                ended.is_none(),
+                "{}",
+                std::fs::read_to_string(engine.folder.join("log")).unwrap()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         engine
@@ -76,7 +107,10 @@ impl Drop for Engine {
 
 /// What our greeting offers, with and without DEPRECATE_EOF.
 pub fn both() -> [Capabilities; 2] {
-    [OFFERED, OFFERED.without(Capabilities::DEPRECATE_EOF.union(Capabilities::SESSION_TRACK))]
+    [
+        OFFERED,
+        OFFERED.without(Capabilities::DEPRECATE_EOF.union(Capabilities::SESSION_TRACK)),
+    ]
 }
 
 pub struct Peer {
@@ -105,7 +139,9 @@ impl Peer {
         loop {
             let mut byte = [0];
             stream.read_exact(&mut byte).unwrap();
-            let (_, Some(packet)) = reader.feed(&byte).unwrap() else { continue };
+            let (_, Some(packet)) = reader.feed(&byte).unwrap() else {
+                continue;
+            };
             match login.on_packet(packet).unwrap() {
                 ClientStep::Send(bytes) => stream.write_all(&bytes).unwrap(),
                 ClientStep::Done { connection_id, .. } => {
@@ -183,12 +219,17 @@ impl Peer {
 
     pub fn sql(&mut self, text: &str) -> Vec<u8> {
         let answer = self.run(&query(text));
-        assert_ne!(answer.get(4), Some(&0xFF), "{text}: {}", String::from_utf8_lossy(&answer));
+        assert_ne!(
+            answer.get(4),
+            Some(&0xFF),
+            "{text}: {}",
+            String::from_utf8_lossy(&answer)
+        );
         answer
     }
 
-    /// The relay holds the session for idle or in a transaction: what comes now must be the answer to this probe from
-    /// its first byte on, and the engine must agree about the transaction.
+    /// The relay holds the session for idle or in a transaction: what comes now must be the answer
+    /// to this probe from its first byte on, and the engine must agree about the transaction.
     pub fn probe(&mut self) {
         let claimed = self.session.state();
         assert_ne!(claimed, Busy);
@@ -196,11 +237,23 @@ impl Peer {
         let sign = format!("probe {}", self.probes);
         self.send(&query(&format!("SELECT '{sign}', @@in_transaction")));
         let answer = self.answer();
-        assert_eq!(answer[..5], [1, 0, 0, 1, 2], "left over: {:x?}", &answer[..answer.len().min(60)]);
+        assert_eq!(
+            answer[..5],
+            [1, 0, 0, 1, 2],
+            "left over: {:x?}",
+            &answer[..answer.len().min(60)]
+        );
         let in_transaction = if claimed == InTransaction { "1" } else { "0" };
-        let row = format!("{}{sign}\u{1}{in_transaction}", char::from(u8::try_from(sign.len()).unwrap()));
+        let row = format!(
+            "{}{sign}\u{1}{in_transaction}",
+            char::from(u8::try_from(sign.len()).unwrap())
+        );
         let found = answer.windows(row.len()).any(|w| w == row.as_bytes());
-        assert!(found, "{claimed:?} but {}", String::from_utf8_lossy(&answer));
+        assert!(
+            found,
+            "{claimed:?} but {}",
+            String::from_utf8_lossy(&answer)
+        );
         assert_eq!(self.session.state(), claimed);
     }
 }

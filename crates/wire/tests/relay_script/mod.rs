@@ -1,7 +1,15 @@
 //! Packets by hand, and a session that does with them what a driver does. Never opens a socket.
 
-#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "part of a test")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part"
+)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "part of a test"
+)]
 
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::packet::write_packet;
@@ -32,7 +40,13 @@ pub struct Session {
 impl Session {
     pub fn new(capabilities: Capabilities) -> Self {
         let relay = Relay::new(capabilities, AUTOCOMMIT);
-        Self { relay, to_engine: vec![], to_client: vec![], stash: vec![], seen: vec![] }
+        Self {
+            relay,
+            to_engine: vec![],
+            to_client: vec![],
+            stash: vec![],
+            seen: vec![],
+        }
     }
 
     pub fn client(&mut self, bytes: &[u8]) -> RelayActivity {
@@ -67,7 +81,9 @@ impl Session {
             Intercepted::ProcessKill { id } => Some(id),
             Intercepted::Other => None,
             Intercepted::ChangeUser => {
-                return self.relay.answer_held(&ErrPacket::new(1105, "HY000", "no"), &mut self.to_client);
+                return self
+                    .relay
+                    .answer_held(&ErrPacket::new(1105, "HY000", "no"), &mut self.to_client);
             }
         };
         let mapped = id.filter(|id| id & OURS != 0).map(|id| id & !OURS);
@@ -85,7 +101,11 @@ impl Session {
 
     /// What a driver reports: bytes that wait make a session busy.
     pub fn state(&self) -> RelayActivity {
-        if self.stash.is_empty() { self.relay.activity() } else { Busy }
+        if self.stash.is_empty() {
+            self.relay.activity()
+        } else {
+            Busy
+        }
     }
 
     pub fn waits(&self) -> bool {
@@ -108,11 +128,21 @@ pub fn query(text: &str) -> Vec<u8> {
 }
 
 pub fn ok(seq: u8, status: u16) -> Vec<u8> {
-    packet(seq, &OkPacket { status, ..OkPacket::default() }.encode(NEW))
+    packet(
+        seq,
+        &OkPacket {
+            status,
+            ..OkPacket::default()
+        }
+        .encode(NEW),
+    )
 }
 
 pub fn err(seq: u8, code: u16) -> Vec<u8> {
-    packet(seq, &ErrPacket::new(code, "HY000", "it went wrong").encode())
+    packet(
+        seq,
+        &ErrPacket::new(code, "HY000", "it went wrong").encode(),
+    )
 }
 
 pub fn eof(seq: u8, status: u16) -> Vec<u8> {
@@ -125,13 +155,20 @@ pub fn end(capabilities: Capabilities, seq: u8, status: u16) -> Vec<u8> {
     if !capabilities.contains(Capabilities::DEPRECATE_EOF) {
         return eof(seq, status);
     }
-    let mut payload = OkPacket { status, ..OkPacket::default() }.encode(NEW);
+    let mut payload = OkPacket {
+        status,
+        ..OkPacket::default()
+    }
+    .encode(NEW);
     payload[0] = 0xFE;
     packet(seq, &payload)
 }
 
 pub fn column(seq: u8) -> Vec<u8> {
-    packet(seq, b"\x03def\x00\x00\x00\x01a\x00\x0c\x3f\x00\x0b\x00\x00\x00\x03\x81\x00\x00\x00\x00")
+    packet(
+        seq,
+        b"\x03def\x00\x00\x00\x01a\x00\x0c\x3f\x00\x0b\x00\x00\x00\x03\x81\x00\x00\x00\x00",
+    )
 }
 
 /// A count of columns and their definitions, with the EOF where there is one.

@@ -1,6 +1,6 @@
-//! The passwords of a command line: `-p`, `--password`, assignments before the program, and bare words behind any of
-//! them, which may be pieces of a password that was typed with blanks in it. Never trusts the rest of a line in which
-//! anything else than options stands.
+//! The passwords of a command line: `-p`, `--password`, assignments before the program, and bare
+//! words behind any of them, which may be pieces of a password that was typed with blanks in it.
+//! Never trusts the rest of a line in which anything else than options stands.
 
 use super::super::keys::{Role, normal, role};
 use super::super::words::{self, LONG, SHORT};
@@ -12,8 +12,15 @@ const FLAGS: &str = "ABCEGNefnqstv";
 
 /// The stretches of a command line that may be secret.
 pub(super) fn find(text: &str, out: &mut Hidden) {
-    let Some((words, program, _)) = words::program(text) else { return };
-    let mut arguments = Arguments { text, out, first: None, odd: words::split(text).is_none() };
+    let Some((words, program, _)) = words::program(text) else {
+        return;
+    };
+    let mut arguments = Arguments {
+        text,
+        out,
+        first: None,
+        odd: words::split(text).is_none(),
+    };
     let (before, after) = words.split_at_checked(program).unwrap_or_default();
     arguments.read(before);
     arguments.read(after.get(1..).unwrap_or_default());
@@ -38,7 +45,9 @@ impl Arguments<'_> {
             let word = self.text.get(at.clone()).unwrap_or_default();
             let word_is = Word::of(word);
             self.odd |= self.first.is_some() && !is_plain(word) && !matches!(word_is, Word::End);
-            let value_follows = words.peek().is_some_and(|next| !self.at(next).starts_with('-'));
+            let value_follows = words
+                .peek()
+                .is_some_and(|next| !self.at(next).starts_with('-'));
             let takes_next = match word_is {
                 Word::Secret(skip) => {
                     self.hide(at.start + skip..at.end);
@@ -104,27 +113,37 @@ impl Word {
         let name_end = word.find('=').unwrap_or(word.len());
         let name = word.get(..name_end).unwrap_or_default();
         let secret = role(&normal(name)) == Role::Password;
-        let value_at = if name_end < word.len() { name_end + 1 } else { word.len() };
+        let value_at = if name_end < word.len() {
+            name_end + 1
+        } else {
+            word.len()
+        };
         let Some(short) = word.strip_prefix('-') else {
             let is_secret = secret && value_at < word.len();
-            return if is_secret { Self::Secret(value_at) } else { Self::Bare };
+            return if is_secret {
+                Self::Secret(value_at)
+            } else {
+                Self::Bare
+            };
         };
         if let Some(long) = name.strip_prefix("--") {
             let named = !long.is_empty()
-                && long.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+                && long
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
             return match (named, secret) {
                 (_, true) => Self::Secret(value_at),
-                (true, false) => {
-                    Self::Option { takes_value: value_at == word.len() && LONG.contains(&normal(long).as_str()) }
-                }
+                (true, false) => Self::Option {
+                    takes_value: value_at == word.len() && LONG.contains(&normal(long).as_str()),
+                },
                 (false, false) => Self::Other,
             };
         }
         match short.chars().next() {
             Some('p') => Self::Secret(2),
-            Some(letter) if SHORT.iter().any(|(short, _)| *short == letter) => {
-                Self::Option { takes_value: short.len() == 1 }
-            }
+            Some(letter) if SHORT.iter().any(|(short, _)| *short == letter) => Self::Option {
+                takes_value: short.len() == 1,
+            },
             Some(letter) if FLAGS.contains(letter) => Self::Option { takes_value: false },
             _ => Self::Other,
         }
@@ -133,5 +152,8 @@ impl Word {
 
 /// Without anything that a shell or another form gives a meaning.
 fn is_plain(word: &str) -> bool {
-    word.starts_with("-p") || word.chars().all(|c| c.is_ascii_alphanumeric() || "._/:=,'\"%+~-".contains(c))
+    word.starts_with("-p")
+        || word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._/:=,'\"%+~-".contains(c))
 }

@@ -1,5 +1,5 @@
-//! The login of an address, `user:password@host`: from the first colon of its line that may end a user's name to the
-//! last `@`. Never takes an `@` for the password's end if another follows.
+//! The login of an address, `user:password@host`: from the first colon of its line that may end a
+//! user's name to the last `@`. Never takes an `@` for the password's end if another follows.
 
 use super::super::keys::{is_known, is_of_address};
 use super::super::url::NETS;
@@ -10,8 +10,14 @@ use std::ops::Range;
 const SCHEMES: [&str; 6] = ["mysql", "mariadb", "mysqlx", "tidb", "http", "https"];
 
 /// The first keys of the data sources of PDO and DBI.
-pub(in super::super) const SOURCE_KEYS: [&str; 6] =
-    ["host=", "port=", "dbname=", "database=", "unix_socket=", "charset="];
+pub(in super::super) const SOURCE_KEYS: [&str; 6] = [
+    "host=",
+    "port=",
+    "dbname=",
+    "database=",
+    "unix_socket=",
+    "charset=",
+];
 
 /// Classes whose constants stand beside connection strings.
 const CLASSES: [&str; 4] = ["PDO", "Pdo", "Mysql", "Mysql2"];
@@ -40,22 +46,44 @@ pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<R
 
 fn login(line: &str) -> Option<Login> {
     let last = line.rfind('@')?;
-    let colon = line.match_indices(':').map(|(at, _)| at).take_while(|at| *at < last).find(|at| ends_a_user(line, *at));
-    let Some(colon) = colon else { return without_colon(line) };
+    let colon = line
+        .match_indices(':')
+        .map(|(at, _)| at)
+        .take_while(|at| *at < last)
+        .find(|at| ends_a_user(line, *at));
+    let Some(colon) = colon else {
+        return without_colon(line);
+    };
     let (head, _) = user_before(line, colon);
     if !head.ends_with("//") {
-        return Some(Login { password: colon + 1..last, doubtful: 0..0, unencoded: false });
+        return Some(Login {
+            password: colon + 1..last,
+            doubtful: 0..0,
+            unencoded: false,
+        });
     }
     if has_login_in_parameters(line, head.len(), last) {
         return None;
     }
     let password = line.get(colon + 1..).unwrap_or_default();
-    let authority = password.find(['/', '?', '#']).and_then(|end| password.get(..end)).unwrap_or(password);
-    let unencoded = line.get(colon + 1..last).is_some_and(|inside| inside.contains(['@', ':', '/', '?', '#', ' ']));
-    // By the standard an address ends its login at one `@`, by its look at another: then nothing behind it is certain.
-    let twofold = authority.rfind('@').is_some_and(|at| colon + 1 + at != last);
+    let authority = password
+        .find(['/', '?', '#'])
+        .and_then(|end| password.get(..end))
+        .unwrap_or(password);
+    let unencoded = line
+        .get(colon + 1..last)
+        .is_some_and(|inside| inside.contains(['@', ':', '/', '?', '#', ' ']));
+    // By the standard an address ends its login at one `@`, by its look at another: then nothing
+    // behind it is certain.
+    let twofold = authority
+        .rfind('@')
+        .is_some_and(|at| colon + 1 + at != last);
     let doubtful = if twofold { last + 1..line.len() } else { 0..0 };
-    Some(Login { password: colon + 1..last, doubtful, unencoded })
+    Some(Login {
+        password: colon + 1..last,
+        doubtful,
+        unencoded,
+    })
 }
 
 /// What stands before the name that ends here, and the name.
@@ -65,8 +93,8 @@ fn user_before(line: &str, colon: usize) -> (&str, &str) {
     before.split_at(before.trim_end_matches(of_user).len())
 }
 
-/// Whether a password may begin behind this colon. Goes by what stands before it; what follows only tells the colons of
-/// schemes and of keys.
+/// Whether a password may begin behind this colon. Goes by what stands before it; what follows only
+/// tells the colons of schemes and of keys.
 fn ends_a_user(line: &str, colon: usize) -> bool {
     let (head, user) = user_before(line, colon);
     let after = line.get(colon + 1..).unwrap_or_default();
@@ -81,7 +109,9 @@ fn ends_a_user(line: &str, colon: usize) -> bool {
     let lead = head.chars().next_back();
     if user.is_empty() {
         // `":password@`, `${USER}:password@`; not `"key":`, and not ` :symbol`.
-        let behind_word = head.trim_end_matches(is_quote).ends_with(|c: char| c.is_alphanumeric());
+        let behind_word = head
+            .trim_end_matches(is_quote)
+            .ends_with(|c: char| c.is_alphanumeric());
         return lead.is_none_or(|c| is_quote(c) && !behind_word || "})>".contains(c) && !spaced);
     }
     if CLASSES.contains(&user) && after.starts_with(':') {
@@ -97,32 +127,57 @@ fn ends_a_user(line: &str, colon: usize) -> bool {
 
 /// Whether this colon is of a scheme or a data source.
 fn is_scheme(head: &str, user: &str, after: &str, is_go: bool) -> bool {
-    let word = user.split('+').next().unwrap_or_default().to_ascii_lowercase();
+    let word = user
+        .split('+')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+:._-".contains(c);
-    let outer = head.get(head.trim_end_matches(of_scheme).len()..).unwrap_or_default().to_ascii_lowercase();
+    let outer = head
+        .get(head.trim_end_matches(of_scheme).len()..)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let is_outer = |text: &str| ["jdbc", "r2dbc", "r2dbcs", "dbi"].contains(&text);
     if is_go && after.starts_with("//") {
         return false;
     }
     let source = || SOURCE_KEYS.iter().any(|key| after.starts_with(key));
     is_outer(&word) && outer.is_empty()
-        || outer.split_once(':').is_some_and(|(first, _)| is_outer(first))
-        || SCHEMES.contains(&word.as_str()) && outer.is_empty() && (after.starts_with("//") || source())
+        || outer
+            .split_once(':')
+            .is_some_and(|(first, _)| is_outer(first))
+        || SCHEMES.contains(&word.as_str())
+            && outer.is_empty()
+            && (after.starts_with("//") || source())
 }
 
-/// `host:port/database?user=u&password=p@w`: a whole endpoint, both parts of a login behind it, and every `@` in those.
-/// Nobody's password spells all that.
+/// `host:port/database?user=u&password=p@w`: a whole endpoint, both parts of a login behind it, and
+/// every `@` in those. Nobody's password spells all that.
 fn has_login_in_parameters(line: &str, start: usize, last: usize) -> bool {
     let address = line.get(start..).unwrap_or_default();
-    let end = address.find(|c: char| c.is_whitespace() || is_quote(c)).unwrap_or(address.len());
-    let (Some((place, query)), true) = (address.get(..end).unwrap_or_default().split_once('?'), last < start + end)
-    else {
+    let end = address
+        .find(|c: char| c.is_whitespace() || is_quote(c))
+        .unwrap_or(address.len());
+    let (Some((place, query)), true) = (
+        address.get(..end).unwrap_or_default().split_once('?'),
+        last < start + end,
+    ) else {
         return false;
     };
-    let Some((authority, path)) = place.split_once('/') else { return false };
-    let Some((host, port)) = authority.split_once(':') else { return false };
-    let word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    let pairs: Vec<_> = query.split('&').map(|part| part.split_once('=').unwrap_or((part, "@"))).collect();
+    let Some((authority, path)) = place.split_once('/') else {
+        return false;
+    };
+    let Some((host, port)) = authority.split_once(':') else {
+        return false;
+    };
+    let word = |text: &str| {
+        text.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    let pairs: Vec<_> = query
+        .split('&')
+        .map(|part| part.split_once('=').unwrap_or((part, "@")))
+        .collect();
     let once = |name: &str| pairs.iter().filter(|(key, _)| *key == name).count() == 1;
     let login = |key: &str| ["user", "password"].contains(&key);
     // Behind a login's `@` an endpoint follows, not so behind one inside a parameter.
@@ -132,14 +187,19 @@ fn has_login_in_parameters(line: &str, start: usize, last: usize) -> bool {
         && port.parse::<u16>().is_ok()
         && once("user")
         && once("password")
-        && pairs.iter().all(|(key, value)| word(key) && (!value.contains('@') || login(key) && ends_plainly(value)))
+        && pairs.iter().all(|(key, value)| {
+            word(key) && (!value.contains('@') || login(key) && ends_plainly(value))
+        })
 }
 
-/// An address whose login has lost its colon, or has none: nothing of it is certain if an `@` stands in its path.
+/// An address whose login has lost its colon, or has none: nothing of it is certain if an `@`
+/// stands in its path.
 fn without_colon(line: &str) -> Option<Login> {
     let start = line.find("://")? + 3;
     let address = line.get(start..)?;
-    let end = address.find(|c: char| c.is_whitespace() || is_quote(c)).unwrap_or(address.len());
+    let end = address
+        .find(|c: char| c.is_whitespace() || is_quote(c))
+        .unwrap_or(address.len());
     let address = address.get(..end)?;
     let authority = address.find(['/', '?', '#']).unwrap_or(address.len());
     if address.get(..authority)?.contains('@') {
@@ -147,9 +207,16 @@ fn without_colon(line: &str) -> Option<Login> {
     }
     let odd = match address.get(authority..)?.split_once('?') {
         Some((path, query)) => {
-            path.contains('@') || query.split('&').any(|part| part.contains('@') && !part.contains('='))
+            path.contains('@')
+                || query
+                    .split('&')
+                    .any(|part| part.contains('@') && !part.contains('='))
         }
         None => address.contains('@'),
     };
-    odd.then_some(Login { password: start..start + end, doubtful: 0..0, unencoded: true })
+    odd.then_some(Login {
+        password: start..start + end,
+        doubtful: 0..0,
+        unencoded: true,
+    })
 }

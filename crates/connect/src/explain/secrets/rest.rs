@@ -1,5 +1,5 @@
-//! Whether what follows a secret on its line leaves no doubt where that ended: it reads without remainder as keys and
-//! values of code or of a connection string. Never says what they mean.
+//! Whether what follows a secret on its line leaves no doubt where that ended: it reads without
+//! remainder as keys and values of code or of a connection string. Never says what they mean.
 
 use super::is_quote;
 
@@ -16,8 +16,9 @@ enum After {
     Sign,
 }
 
-/// Whether this reads without remainder. The keys beside the secret's own have the same sign behind them, where that is
-/// known (`=`, `:`, or `>` for `=>`); those inside further brackets may have any.
+/// Whether this reads without remainder. The keys beside the secret's own have the same sign behind
+/// them, where that is known (`=`, `:`, or `>` for `=>`); those inside further brackets may have
+/// any.
 pub(super) fn is_regular(rest: &str, sign: Option<char>) -> bool {
     let mut rest = rest;
     let mut depth = 0_usize;
@@ -60,7 +61,9 @@ pub(super) fn is_regular(rest: &str, sign: Option<char>) -> bool {
                 Some(after) => (behind(state), after),
                 None => return false,
             },
-            _ if of_word(c) && (!ended || state == After::Word && spaced_keys) => (behind(state), word(rest)),
+            _ if of_word(c) && (!ended || state == After::Word && spaced_keys) => {
+                (behind(state), word(rest))
+            }
             _ => return false,
         };
     }
@@ -68,7 +71,11 @@ pub(super) fn is_regular(rest: &str, sign: Option<char>) -> bool {
 }
 
 fn behind(state: After) -> After {
-    if state == After::Sign { After::Value } else { After::Word }
+    if state == After::Sign {
+        After::Value
+    } else {
+        After::Word
+    }
 }
 
 fn of_word(c: char) -> bool {
@@ -90,11 +97,12 @@ fn word(text: &str) -> &str {
     }
 }
 
-/// What follows the string that is open here, if nothing in it is of another quoting, and none of the signs that no
-/// connection string is without.
+/// What follows the string that is open here, if nothing in it is of another quoting, and none of
+/// the signs that no connection string is without.
 fn string(text: &str, quote: char) -> Option<&str> {
     let (inside, after) = text.split_once(quote)?;
-    let odd = inside.contains(|c: char| is_quote(c) || c == '@' || c == '=') || inside.contains("://");
+    let odd =
+        inside.contains(|c: char| is_quote(c) || c == '@' || c == '=') || inside.contains("://");
     (!odd).then_some(after)
 }
 

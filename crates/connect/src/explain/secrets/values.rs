@@ -1,5 +1,6 @@
-//! Values of keys whose names say that they are secret, and bare strings behind a comma, as code gives a user and a
-//! password to a function. Never leaves a piece of such a value because of what stands in it.
+//! Values of keys whose names say that they are secret, and bare strings behind a comma, as code
+//! gives a user and a password to a function. Never leaves a piece of such a value because of what
+//! stands in it.
 
 use super::super::keys::{SECRET, is_known};
 use super::rest;
@@ -14,11 +15,18 @@ pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
     let mut at = line.start;
     for count in 0.. {
         let keyed = behind_secret_key(text, at..line.end);
-        let Some(start) = keyed.into_iter().chain(string_of_a_list(text, at..line.end)).min() else { break };
+        let Some(start) = keyed
+            .into_iter()
+            .chain(string_of_a_list(text, at..line.end))
+            .min()
+        else {
+            break;
+        };
         out.password |= start < line.end;
         let value = text.get(start..line.end).unwrap_or_default();
         let all_of_line = is_of_line(text, &line, start);
-        let Some(end) = value_end(value, sign_before(text, start)).filter(|_| count < VALUES_MAX && !all_of_line)
+        let Some(end) = value_end(value, sign_before(text, start))
+            .filter(|_| count < VALUES_MAX && !all_of_line)
         else {
             out.doubt |= !all_of_line && value.contains(['=', ':']);
             out.take(start..line.end);
@@ -38,8 +46,12 @@ fn behind_secret_key(text: &str, range: Range<usize>) -> Option<usize> {
         let rest = lower.get(from..)?;
         let word = SECRET.iter().filter_map(|word| rest.find(word)).min()?;
         let rest = rest.get(word..)?;
-        let after = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_.-$".contains(c));
-        let sign = after.strip_prefix(is_quote).unwrap_or(after).trim_start_matches([']', ' ', '\t']);
+        let after =
+            rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_.-$".contains(c));
+        let sign = after
+            .strip_prefix(is_quote)
+            .unwrap_or(after)
+            .trim_start_matches([']', ' ', '\t']);
         let value = sign.trim_start_matches(['=', ':', '>', '(']);
         if value.len() < sign.len() {
             return Some(range.end - value.trim_start_matches([' ', '\t']).len());
@@ -55,14 +67,22 @@ fn string_of_a_list(text: &str, range: Range<usize>) -> Option<usize> {
         let at = from + text.get(from..range.end)?.find(is_quote)?;
         let before = text.get(..at)?.trim_end();
         from = at + 1;
-        let Some(before) = before.strip_suffix(',') else { continue };
+        let Some(before) = before.strip_suffix(',') else {
+            continue;
+        };
         // Go's sql.Open("mysql", DSN).
-        if ["\"mysql\"", "'mysql'", "`mysql`"].iter().any(|driver| before.ends_with(driver)) {
+        if ["\"mysql\"", "'mysql'", "`mysql`"]
+            .iter()
+            .any(|driver| before.ends_with(driver))
+        {
             continue;
         }
         let quote = text.get(at..)?.chars().next()?;
-        let Some((key, after)) = text.get(from..range.end)?.split_once(quote) else { return Some(at) };
-        // What looks like a key is one among others, or by its name; alone it may be a password's beginning.
+        let Some((key, after)) = text.get(from..range.end)?.split_once(quote) else {
+            return Some(at);
+        };
+        // What looks like a key is one among others, or by its name; alone it may be a password's
+        // beginning.
         let named = is_named(key) && after.trim_start().starts_with([':', '=']);
         if !named || !(is_known(key) || ends_in_a_pair(before)) {
             return Some(at);
@@ -77,7 +97,11 @@ fn is_named(key: &str) -> bool {
 
 /// Whether the last item of a list is a key with its value.
 fn ends_in_a_pair(before: &str) -> bool {
-    let item = before.rsplit([',', '{', '[', '(']).next().unwrap_or_default().trim_start();
+    let item = before
+        .rsplit([',', '{', '[', '('])
+        .next()
+        .unwrap_or_default()
+        .trim_start();
     let key = item.strip_prefix(is_quote).unwrap_or(item);
     let after = key.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let closed = after.strip_prefix(is_quote);
@@ -87,12 +111,20 @@ fn ends_in_a_pair(before: &str) -> bool {
         && item.starts_with(is_quote) == closed.is_some()
 }
 
-/// Whether the value that begins here is all that its line is for, as in `.env` files and YAML: it may hold anything.
+/// Whether the value that begins here is all that its line is for, as in `.env` files and YAML: it
+/// may hold anything.
 fn is_of_line(text: &str, line: &Range<usize>, start: usize) -> bool {
-    let key = text.get(line.start..start).unwrap_or_default().trim_start_matches("export ");
+    let key = text
+        .get(line.start..start)
+        .unwrap_or_default()
+        .trim_start_matches("export ");
     let key = key.trim_end().trim_end_matches([':', '=']);
-    let bare = !text.get(start..).unwrap_or_default().starts_with(|c: char| is_quote(c) || c == '{');
-    bare && text.contains('\n') && !key.contains([':', '=', ',', ';', '&', '?', '(', '{', '"', '\''])
+    let bare = !text
+        .get(start..)
+        .unwrap_or_default()
+        .starts_with(|c: char| is_quote(c) || c == '{');
+    bare && text.contains('\n')
+        && !key.contains([':', '=', ',', ';', '&', '?', '(', '{', '"', '\''])
 }
 
 /// Where this value ends, if the rest of its line leaves no doubt.
@@ -114,7 +146,11 @@ fn value_end(value: &str, sign: Option<char>) -> Option<usize> {
 
 /// What stands between the key and the value that begins here: `=`, `:`, or `>` for an arrow.
 fn sign_before(text: &str, start: usize) -> Option<char> {
-    text.get(..start)?.trim_end().chars().next_back().filter(|c| "=:>".contains(*c))
+    text.get(..start)?
+        .trim_end()
+        .chars()
+        .next_back()
+        .filter(|c| "=:>".contains(*c))
 }
 
 /// Where a quoted text ends.
@@ -129,7 +165,9 @@ fn closing(text: &str, quote: char) -> Option<usize> {
 
 /// Where a bare value ends; `os.environ["NAME"]` and `getenv("NAME")` are one.
 fn bare_end(value: &str) -> usize {
-    let end = value.find(|c: char| ",;&)}]".contains(c) || c.is_whitespace() || is_quote(c)).unwrap_or(value.len());
+    let end = value
+        .find(|c: char| ",;&)}]".contains(c) || c.is_whitespace() || is_quote(c))
+        .unwrap_or(value.len());
     lookup_end(value, end).unwrap_or(end)
 }
 

@@ -1,10 +1,11 @@
-//! Builder of the filter's program in classic BPF. Knows instructions and offsets, no system call by name.
+//! Builder of the filter's program in classic BPF. Knows instructions and offsets, no system call
+//! by name.
 
 use nix::libc;
 use seccompiler::sock_filter;
 
-// Offsets in struct seccomp_data (linux/seccomp.h). The low word of an argument comes first on little-endian
-// machines, which both supported ones are.
+// Offsets in struct seccomp_data (linux/seccomp.h). The low word of an argument comes first on
+// little-endian machines, which both supported ones are.
 pub const NR: u32 = 0;
 pub const ARCH: u32 = 4;
 
@@ -25,7 +26,8 @@ pub const JUMP_EQ: u16 = 0x15; // JMP | JEQ | K
 pub const JUMP_GE: u16 = 0x35; // JMP | JGE | K
 pub const RETURN: u16 = 0x06; // RET | K
 
-/// Condition on one argument. The kernel reads integers of type int from the low word alone, so that is compared.
+/// Condition on one argument. The kernel reads integers of type int from the low word alone, so
+/// that is compared.
 #[derive(Debug, Clone)]
 pub enum Condition {
     /// The low word is one of these.
@@ -43,7 +45,12 @@ pub const fn refuse(errno: i32) -> u32 {
 }
 
 fn statement(code: u16, k: u32) -> sock_filter {
-    sock_filter { code, jt: 0, jf: 0, k }
+    sock_filter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    }
 }
 
 fn jump(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
@@ -69,12 +76,14 @@ impl Builder {
 
     /// Answers every call with this or a higher number.
     pub fn answer_from(&mut self, nr: u32, action: u32) {
-        self.out.extend([jump(JUMP_GE, nr, 0, 1), statement(RETURN, action)]);
+        self.out
+            .extend([jump(JUMP_GE, nr, 0, 1), statement(RETURN, action)]);
     }
 
     /// Answers a call whatever its arguments.
     pub fn answer(&mut self, nr: u32, action: u32) {
-        self.out.extend([jump(JUMP_EQ, nr, 0, 1), statement(RETURN, action)]);
+        self.out
+            .extend([jump(JUMP_EQ, nr, 0, 1), statement(RETURN, action)]);
     }
 
     /// Allows a call if all conditions are true, else answers with EPERM.
@@ -84,8 +93,10 @@ impl Builder {
             check(&mut body, condition);
         }
         body.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
-        // A rule is a few dozen instructions at most; one too long to be jumped over refuses everything after it.
-        self.out.push(jump(JUMP_EQ, nr, 0, u8::try_from(body.len()).unwrap_or(0)));
+        // A rule is a few dozen instructions at most; one too long to be jumped over refuses
+        // everything after it.
+        self.out
+            .push(jump(JUMP_EQ, nr, 0, u8::try_from(body.len()).unwrap_or(0)));
         self.out.extend(body);
     }
 
@@ -120,7 +131,11 @@ fn check(body: &mut Vec<sock_filter>, condition: &Condition) {
         }
         Condition::Null(argument) => {
             for word in [low_word(*argument), high_word(*argument)] {
-                body.extend([statement(LOAD, word), jump(JUMP_EQ, 0, 1, 0), refused.clone()]);
+                body.extend([
+                    statement(LOAD, word),
+                    jump(JUMP_EQ, 0, 1, 0),
+                    refused.clone(),
+                ]);
             }
         }
     }

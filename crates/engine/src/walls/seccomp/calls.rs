@@ -1,18 +1,21 @@
-//! The system calls that an engine may not make, and the arguments that it may not pass. A list of refusals, not of
-//! permissions: what an engine needs differs from build to build, what it must never do is short. Never builds a
-//! program.
+//! The system calls that an engine may not make, and the arguments that it may not pass. A list of
+//! refusals, not of permissions: what an engine needs differs from build to build, what it must
+//! never do is short. Never builds a program.
 
 use super::bpf::Condition;
 use nix::libc;
 
-/// The x32 numbers of x86-64 begin here: the same calls under other numbers, none of which the engine uses.
+/// The x32 numbers of x86-64 begin here: the same calls under other numbers, none of which the
+/// engine uses.
 pub const FOREIGN_NUMBERS: u32 = 0x4000_0000;
 
-/// Numbers from here on are calls that Linux 6.18 does not have. A later kernel may have a new way to mount, to signal
-/// or to make sockets there; a program written for older kernels falls back on ENOSYS.
+/// Numbers from here on are calls that Linux 6.18 does not have. A later kernel may have a new way
+/// to mount, to signal or to make sockets there; a program written for older kernels falls back on
+/// ENOSYS.
 pub const UNKNOWN_NUMBERS: u32 = 470;
 
-// Calls that the libc crate does not name on both architectures. Since 424 the numbers are the same on all.
+// Calls that the libc crate does not name on both architectures. Since 424 the numbers are the same
+// on all.
 const SYS_FCHMODAT2: libc::c_long = 452;
 const SYS_STATMOUNT: libc::c_long = 457;
 const SYS_LISTMOUNT: libc::c_long = 458;
@@ -24,8 +27,8 @@ const SYS_FILE_SETATTR: libc::c_long = 469;
 
 /// Refused with EPERM whatever their arguments.
 pub const REFUSED: &[libc::c_long] = &[
-    // Sockets: the engine inherits the ones it needs. sendmsg takes its address, and descriptors to pass, from memory
-    // that a filter can't read. io_uring makes sockets and sends past any filter.
+    // Sockets: the engine inherits the ones it needs. sendmsg takes its address, and descriptors to
+    // pass, from memory that a filter can't read. io_uring makes sockets and sends past any filter.
     libc::SYS_connect,
     libc::SYS_bind,
     libc::SYS_listen,
@@ -34,7 +37,8 @@ pub const REFUSED: &[libc::c_long] = &[
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
-    // Files by path, where Landlock does not reach: `truncate` before ABI 3, watches and attributes in every ABI.
+    // Files by path, where Landlock does not reach: `truncate` before ABI 3, watches and attributes
+    // in every ABI.
     libc::SYS_truncate,
     libc::SYS_inotify_init1,
     libc::SYS_inotify_add_watch,
@@ -52,8 +56,8 @@ pub const REFUSED: &[libc::c_long] = &[
     SYS_REMOVEXATTRAT,
     // Changes project numbers, by which disk quotas are counted.
     SYS_FILE_SETATTR,
-    // Other processes: their memory, descriptors, pages, signals. `tkill` and the queues of signals name threads that a
-    // filter can't tell apart; the engine's own `pthread_kill` is `tgkill`.
+    // Other processes: their memory, descriptors, pages, signals. `tkill` and the queues of signals
+    // name threads that a filter can't tell apart; the engine's own `pthread_kill` is `tgkill`.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
@@ -110,7 +114,8 @@ pub const REFUSED: &[libc::c_long] = &[
     SYS_STATMOUNT,
     SYS_LISTMOUNT,
     SYS_OPEN_TREE_ATTR,
-    // The kernel itself and the machine: also parts of it where bugs give more than the call promises.
+    // The kernel itself and the machine: also parts of it where bugs give more than the call
+    // promises.
     libc::SYS_init_module,
     libc::SYS_finit_module,
     libc::SYS_delete_module,
@@ -159,19 +164,30 @@ pub const REFUSED_HERE: &[libc::c_long] = &[
 #[cfg(target_arch = "aarch64")]
 pub const REFUSED_HERE: &[libc::c_long] = &[];
 
-/// Calls that report success and do nothing. Landlock does not restrict them, and where engines share one user each
-/// could close or open the files of all. The engine makes them only to give a table's new file the mode, owner and
-/// time of the old one (REPAIR and OPTIMIZE of MyISAM and Aria), which it has already; an error would fail the
-/// statement.
-pub const WITHOUT_EFFECT: &[libc::c_long] =
-    &[libc::SYS_fchmodat, SYS_FCHMODAT2, libc::SYS_fchownat, libc::SYS_utimensat];
+/// Calls that report success and do nothing. Landlock does not restrict them, and where engines
+/// share one user each could close or open the files of all. The engine makes them only to give a
+/// table's new file the mode, owner and time of the old one (REPAIR and OPTIMIZE of MyISAM and
+/// Aria), which it has already; an error would fail the statement.
+pub const WITHOUT_EFFECT: &[libc::c_long] = &[
+    libc::SYS_fchmodat,
+    SYS_FCHMODAT2,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+];
 #[cfg(target_arch = "x86_64")]
-pub const WITHOUT_EFFECT_HERE: &[libc::c_long] =
-    &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown, libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat];
+pub const WITHOUT_EFFECT_HERE: &[libc::c_long] = &[
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
+];
 #[cfg(target_arch = "aarch64")]
 pub const WITHOUT_EFFECT_HERE: &[libc::c_long] = &[];
 
-/// Answered with ENOSYS: its flags lie in memory that a filter can't read, and libc falls back to `clone`.
+/// Answered with ENOSYS: its flags lie in memory that a filter can't read, and libc falls back to
+/// `clone`.
 pub const UNKNOWN_HERE: &[libc::c_long] = &[libc::SYS_clone3];
 
 /// Every namespace that `clone` can make (linux/sched.h).
@@ -205,9 +221,9 @@ const FIONCLEX: u32 = 0x5450;
 const FIOCLEX: u32 = 0x5451;
 const TCGETS2: u32 = 0x802C_542A;
 
-/// Calls that are allowed on conditions, else refused with EPERM. `own_pid`: the process that runs under the filter.
-/// The numbers of its threads are not known when the filter is made, so what names a thread is allowed for the
-/// caller's own (0) and for the first.
+/// Calls that are allowed on conditions, else refused with EPERM. `own_pid`: the process that runs
+/// under the filter. The numbers of its threads are not known when the filter is made, so what
+/// names a thread is allowed for the caller's own (0) and for the first.
 pub fn conditional(own_pid: u32) -> Vec<(libc::c_long, Vec<Condition>)> {
     use Condition::{Bits, NoneOf, Null, OneOf};
     let itself = || vec![0, own_pid];
@@ -218,7 +234,10 @@ pub fn conditional(own_pid: u32) -> Vec<(libc::c_long, Vec<Condition>)> {
         // No address: a socket that is connected already.
         (libc::SYS_sendto, vec![Null(4)]),
         // Threads only. The engine starts no process, so it leaves none behind.
-        (libc::SYS_clone, vec![Bits(0, NEW_NAMESPACES | THREAD, THREAD)]),
+        (
+            libc::SYS_clone,
+            vec![Bits(0, NEW_NAMESPACES | THREAD, THREAD)],
+        ),
         // 0 and negative numbers are groups. The engine's own SHUTDOWN is a signal to itself.
         (libc::SYS_kill, vec![OneOf(0, vec![own_pid])]),
         (libc::SYS_tgkill, vec![OneOf(0, vec![own_pid])]),
@@ -227,15 +246,41 @@ pub fn conditional(own_pid: u32) -> Vec<(libc::c_long, Vec<Condition>)> {
         (libc::SYS_sched_setparam, vec![OneOf(0, itself())]),
         (libc::SYS_sched_setscheduler, vec![OneOf(0, itself())]),
         (libc::SYS_sched_setattr, vec![OneOf(0, itself())]),
-        (libc::SYS_setpriority, vec![OneOf(0, vec![libc::PRIO_PROCESS]), OneOf(1, itself())]),
-        (libc::SYS_ioprio_set, vec![OneOf(0, vec![IOPRIO_WHO_PROCESS]), OneOf(1, itself())]),
+        (
+            libc::SYS_setpriority,
+            vec![OneOf(0, vec![libc::PRIO_PROCESS]), OneOf(1, itself())],
+        ),
+        (
+            libc::SYS_ioprio_set,
+            vec![OneOf(0, vec![IOPRIO_WHO_PROCESS]), OneOf(1, itself())],
+        ),
         // Signals that the kernel sends on a file's behalf.
-        (libc::SYS_fcntl, vec![NoneOf(1, vec![F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY])]),
-        // The other requests include signals to owners (FIOSETOWN), typing into terminals (TIOCSTI), and flags and
-        // project numbers of files, by which disk quotas are counted.
-        (libc::SYS_ioctl, vec![OneOf(1, vec![TCGETS, TCGETS2, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX])]),
+        (
+            libc::SYS_fcntl,
+            vec![NoneOf(
+                1,
+                vec![F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY],
+            )],
+        ),
+        // The other requests include signals to owners (FIOSETOWN), typing into terminals
+        // (TIOCSTI), and flags and project numbers of files, by which disk quotas are counted.
+        (
+            libc::SYS_ioctl,
+            vec![OneOf(
+                1,
+                vec![
+                    TCGETS, TCGETS2, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX,
+                ],
+            )],
+        ),
         // An engine dies with its server, and shares no core's schedule with another process.
-        (libc::SYS_prctl, vec![NoneOf(0, vec![PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SCHED_CORE])]),
+        (
+            libc::SYS_prctl,
+            vec![NoneOf(
+                0,
+                vec![PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SCHED_CORE],
+            )],
+        ),
     ]
 }
 

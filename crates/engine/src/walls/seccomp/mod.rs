@@ -15,7 +15,8 @@ const OUR_ARCH: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
 const OUR_ARCH: u32 = 0xC000_00B7;
 
-/// Returns the filter for the process `own_pid`, which keeps its number when it executes the engine.
+/// Returns the filter for the process `own_pid`, which keeps its number when it executes the
+/// engine.
 fn program(own_pid: u32) -> BpfProgram {
     let mut out = Builder::default();
     out.require_arch(OUR_ARCH);
@@ -27,7 +28,10 @@ fn program(own_pid: u32) -> BpfProgram {
     for call in calls::REFUSED.iter().chain(calls::REFUSED_HERE) {
         out.answer(number(*call), refuse(libc::EPERM));
     }
-    for call in calls::WITHOUT_EFFECT.iter().chain(calls::WITHOUT_EFFECT_HERE) {
+    for call in calls::WITHOUT_EFFECT
+        .iter()
+        .chain(calls::WITHOUT_EFFECT_HERE)
+    {
         out.answer(number(*call), refuse(0));
     }
     for (call, conditions) in calls::conditional(own_pid) {
@@ -37,7 +41,8 @@ fn program(own_pid: u32) -> BpfProgram {
 }
 
 fn number(call: libc::c_long) -> u32 {
-    // Call numbers are small and positive on both architectures; a number that is not would match nothing.
+    // Call numbers are small and positive on both architectures; a number that is not would match
+    // nothing.
     u32::try_from(call).unwrap_or(u32::MAX)
 }
 

@@ -9,7 +9,8 @@ const PID: u32 = 4711;
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const EPERM: u32 = refuse(libc::EPERM);
 
-/// Model of the kernel's interpreter for the instructions used, so that jumps are checked without a kernel.
+/// Model of the kernel's interpreter for the instructions used, so that jumps are checked without a
+/// kernel.
 fn run(arch: u32, nr: u32, arguments: [u64; 6]) -> u32 {
     let program = program(PID);
     assert!(program.len() <= 4096, "BPF_MAXINSNS");
@@ -36,7 +37,11 @@ fn run(arch: u32, nr: u32, arguments: [u64; 6]) -> u32 {
             LOAD => acc = word(ins.k),
             AND => acc &= ins.k,
             JUMP_EQ | JUMP_GE => {
-                let hit = if ins.code == JUMP_EQ { acc == ins.k } else { acc >= ins.k };
+                let hit = if ins.code == JUMP_EQ {
+                    acc == ins.k
+                } else {
+                    acc >= ins.k
+                };
                 at += usize::from(if hit { ins.jt } else { ins.jf });
             }
             RETURN => return ins.k,
@@ -53,12 +58,28 @@ fn call(call: libc::c_long, arguments: &[u64]) -> u32 {
 
 #[test]
 fn foreign_and_unknown_numbers_do_not_pass() {
-    assert_eq!(run(0x4000_0003, 102, [1; 6]), libc::SECCOMP_RET_KILL_PROCESS, "i386");
-    assert_eq!(run(OUR_ARCH, number(libc::SYS_read) | FOREIGN_NUMBERS, [0; 6]), EPERM);
+    assert_eq!(
+        run(0x4000_0003, 102, [1; 6]),
+        libc::SECCOMP_RET_KILL_PROCESS,
+        "i386"
+    );
+    assert_eq!(
+        run(OUR_ARCH, number(libc::SYS_read) | FOREIGN_NUMBERS, [0; 6]),
+        EPERM
+    );
     assert_eq!(run(OUR_ARCH, UNKNOWN_NUMBERS, [0; 6]), refuse(libc::ENOSYS));
-    assert_eq!(run(OUR_ARCH, UNKNOWN_NUMBERS + 100, [0; 6]), refuse(libc::ENOSYS));
+    assert_eq!(
+        run(OUR_ARCH, UNKNOWN_NUMBERS + 100, [0; 6]),
+        refuse(libc::ENOSYS)
+    );
     assert_eq!(call(libc::SYS_clone3, &[]), refuse(libc::ENOSYS));
-    for plain in [libc::SYS_read, libc::SYS_openat, libc::SYS_accept4, libc::SYS_futex, libc::SYS_execve] {
+    for plain in [
+        libc::SYS_read,
+        libc::SYS_openat,
+        libc::SYS_accept4,
+        libc::SYS_futex,
+        libc::SYS_execve,
+    ] {
         assert_eq!(call(plain, &[2, 2, 2]), ALLOW, "{plain}");
     }
 }
@@ -68,11 +89,19 @@ fn every_listed_call_is_answered_as_listed() {
     for refused in calls::REFUSED.iter().chain(calls::REFUSED_HERE) {
         assert_eq!(call(*refused, &[1]), EPERM, "{refused}");
     }
-    for silent in calls::WITHOUT_EFFECT.iter().chain(calls::WITHOUT_EFFECT_HERE) {
+    for silent in calls::WITHOUT_EFFECT
+        .iter()
+        .chain(calls::WITHOUT_EFFECT_HERE)
+    {
         assert_eq!(call(*silent, &[1]), refuse(0), "{silent}");
     }
     // A call of two lists would be answered by the first alone.
-    let lists = [calls::REFUSED, calls::REFUSED_HERE, calls::WITHOUT_EFFECT, calls::WITHOUT_EFFECT_HERE];
+    let lists = [
+        calls::REFUSED,
+        calls::REFUSED_HERE,
+        calls::WITHOUT_EFFECT,
+        calls::WITHOUT_EFFECT_HERE,
+    ];
     let mut all: Vec<_> = lists.concat();
     all.extend(calls::UNKNOWN_HERE);
     all.extend(calls::conditional(PID).iter().map(|(call, _)| *call));
@@ -80,7 +109,10 @@ fn every_listed_call_is_answered_as_listed() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), count);
-    assert!(all.iter().all(|call| (0..i64::from(UNKNOWN_NUMBERS)).contains(call)));
+    assert!(
+        all.iter()
+            .all(|call| (0..i64::from(UNKNOWN_NUMBERS)).contains(call))
+    );
 }
 
 #[test]
@@ -96,9 +128,16 @@ fn only_unix_stream_sockets_are_made_and_nothing_is_sent_to_an_address() {
             assert_eq!(call(make, &[family, 1]), EPERM, "family {family}");
         }
     }
-    assert_eq!(call(libc::SYS_sendto, &[9, 0x7f00_0000_1000, 1, 0, 0, 0]), ALLOW);
+    assert_eq!(
+        call(libc::SYS_sendto, &[9, 0x7f00_0000_1000, 1, 0, 0, 0]),
+        ALLOW
+    );
     for address in [1, 0x1_0000_0000, 0x7f00_0000_1000] {
-        assert_eq!(call(libc::SYS_sendto, &[9, 0, 1, 0, address, 110]), EPERM, "{address:x}");
+        assert_eq!(
+            call(libc::SYS_sendto, &[9, 0, 1, 0, address, 110]),
+            EPERM,
+            "{address:x}"
+        );
     }
 }
 
@@ -110,16 +149,34 @@ fn threads_are_made_and_processes_are_not() {
     for fork in [17, 0x0120_0011, 0x4111, 0] {
         assert_eq!(call(libc::SYS_clone, &[fork]), EPERM, "{fork:x}");
     }
-    for new in [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000] {
+    for new in [
+        0x2_0000,
+        0x200_0000,
+        0x400_0000,
+        0x800_0000,
+        0x1000_0000,
+        0x2000_0000,
+        0x4000_0000,
+    ] {
         assert_eq!(call(libc::SYS_clone, &[new | 17]), EPERM, "{new:x}");
-        assert_eq!(call(libc::SYS_clone, &[new | thread]), EPERM, "{new:x} with a thread");
+        assert_eq!(
+            call(libc::SYS_clone, &[new | thread]),
+            EPERM,
+            "{new:x} with a thread"
+        );
     }
 }
 
 #[test]
 fn signals_and_scheduling_reach_nobody_but_the_process_itself() {
     let own = u64::from(PID);
-    let others = [1, own + 1, own - 1, u64::from(u32::MAX), (-i64::from(PID)).cast_unsigned()];
+    let others = [
+        1,
+        own + 1,
+        own - 1,
+        u64::from(u32::MAX),
+        (-i64::from(PID)).cast_unsigned(),
+    ];
     for signal in [libc::SYS_kill, libc::SYS_tgkill] {
         assert_eq!(call(signal, &[own, 15]), ALLOW);
         // The kernel reads the low word alone.
@@ -157,18 +214,43 @@ fn signals_and_scheduling_reach_nobody_but_the_process_itself() {
 #[test]
 fn requests_that_signal_or_outlive_are_refused() {
     for command in [8, 10, 15, 1024, 1026] {
-        assert_eq!(call(libc::SYS_fcntl, &[3, command, 1]), EPERM, "fcntl {command}");
+        assert_eq!(
+            call(libc::SYS_fcntl, &[3, command, 1]),
+            EPERM,
+            "fcntl {command}"
+        );
     }
     // Locks, flags and duplicates, as the engine uses them.
     for command in [0, 1, 2, 3, 4, 5, 6, 7, 37, 38, 1030] {
-        assert_eq!(call(libc::SYS_fcntl, &[3, command, 1]), ALLOW, "fcntl {command}");
+        assert_eq!(
+            call(libc::SYS_fcntl, &[3, command, 1]),
+            ALLOW,
+            "fcntl {command}"
+        );
     }
-    // FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX, FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS, BTRFS_IOC_SUBVOL_CREATE.
-    for request in [0x8901, 0x8902, 0x5412, 0x541C, 0x401C_5820, 0x4008_6602, 0x5000_940E] {
-        assert_eq!(call(libc::SYS_ioctl, &[3, request, 1]), EPERM, "ioctl {request:x}");
+    // FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX, FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS,
+    // BTRFS_IOC_SUBVOL_CREATE.
+    for request in [
+        0x8901,
+        0x8902,
+        0x5412,
+        0x541C,
+        0x401C_5820,
+        0x4008_6602,
+        0x5000_940E,
+    ] {
+        assert_eq!(
+            call(libc::SYS_ioctl, &[3, request, 1]),
+            EPERM,
+            "ioctl {request:x}"
+        );
     }
     for request in [0x5401, 0x541B, 0x5421] {
-        assert_eq!(call(libc::SYS_ioctl, &[3, request, 1]), ALLOW, "ioctl {request:x}");
+        assert_eq!(
+            call(libc::SYS_ioctl, &[3, request, 1]),
+            ALLOW,
+            "ioctl {request:x}"
+        );
     }
     for option in [1, 36, 62] {
         assert_eq!(call(libc::SYS_prctl, &[option, 0]), EPERM, "prctl {option}");
