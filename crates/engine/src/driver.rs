@@ -1,9 +1,9 @@
 //! What a kind of engine is to this room: one driver behind these two traits. Never knows leases,
 //! waiters or ledgers.
 
-use crate::disk::DiskGuard;
 use crate::error::StartError;
-use crate::process_usage::RunUsage;
+use crate::local::disk::DiskGuard;
+use crate::local::process_usage::RunUsage;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,26 +2,26 @@
 //! each cluster's supervisor does.
 
 use crate::budget::AwakeBudget;
-use crate::cgroup::CgroupHome;
-use crate::disk::DiskQuotas;
 use crate::driver::Driver;
 use crate::error::EngineError;
-use crate::folder::{Folder, add_passage, check_reach, make_dir};
 use crate::hears::Command;
 use crate::in_force::LimitsInForce;
-use crate::init_sql::{FIRST_USER, RootSeed};
 use crate::ledger::Ledger;
 use crate::limits::{COMMANDS_MAX, OPERATION_MAX, SHUTDOWN_MAX};
-use crate::local::{Local, LocalDriver};
-use crate::program::Program;
+use crate::local::cgroup::CgroupHome;
+use crate::local::disk::DiskQuotas;
+use crate::local::driver::{Local, LocalDriver};
+use crate::local::folder::{Folder, add_passage, check_reach, make_dir};
+use crate::local::init_sql::{FIRST_USER, RootSeed};
+use crate::local::program::Program;
+use crate::local::socket::{ClusterSockets, SocketFolder};
+use crate::local::spawner::Spawner;
+use crate::local::template::{self, Progress};
+use crate::local::walls::Walls;
 use crate::settings::EngineSettings;
-use crate::socket::{ClusterSockets, SocketFolder};
-use crate::spawner::Spawner;
 use crate::status::Shared;
 use crate::supervisor::Supervisor;
 use crate::tasks::Common;
-use crate::template::{self, Progress};
-use crate::walls::Walls;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};

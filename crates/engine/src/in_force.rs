@@ -1,10 +1,10 @@
 //! Which limits of a cluster are in force on this machine, by which means, and why a better one is
 //! not. Never changes anything that stays.
 
-use crate::cgroup::{CgroupHome, Controller, Version};
-use crate::disk::DiskQuotas;
+use crate::local::cgroup::{CgroupHome, Controller, Version};
+use crate::local::disk::DiskQuotas;
+use crate::local::walls::Walls;
 use crate::settings::EngineSettings;
-use crate::walls::Walls;
 use std::fmt;
 
 /// The means by which a limit is enforced.

@@ -1,8 +1,8 @@
 //! What an operator may choose about engines, with the defaults and why. Never read from a file
 //! here: `cli` merges.
 
-use crate::machine;
-use crate::uids::UidClaim;
+use crate::local::machine;
+use crate::local::uids::UidClaim;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::budget::AwakeBudget;
-use crate::disk::{DiskGuard, DiskQuotas};
 use crate::driver::RunError;
-use crate::folder::Folder;
 use crate::ledger::{Ledger, LedgerError};
-use crate::process_usage::RunUsage;
+use crate::local::disk::{DiskGuard, DiskQuotas};
+use crate::local::folder::Folder;
+use crate::local::process_usage::RunUsage;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_model::{

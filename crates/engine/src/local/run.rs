@@ -1,16 +1,16 @@
 //! One running local engine and the statements this room sends to it. Starting one is `local`'s.
 
-use crate::admin::Admin;
-use crate::admin_line::AdminLine;
-use crate::cgroup::GroupLimits;
 use crate::driver::{Run, RunError};
-use crate::health;
-use crate::init_sql::{literal, native_hash};
 use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, OTHERS_MAX, READ_ONLY_WAIT_SECONDS, START_MAX};
-use crate::process::Process;
-use crate::process_usage::RunUsage;
-use crate::secret::AdminSecret;
-use crate::socket::SocketFile;
+use crate::local::admin::Admin;
+use crate::local::admin_line::AdminLine;
+use crate::local::cgroup::GroupLimits;
+use crate::local::health;
+use crate::local::init_sql::{literal, native_hash};
+use crate::local::process::Process;
+use crate::local::process_usage::RunUsage;
+use crate::local::secret::AdminSecret;
+use crate::local::socket::SocketFile;
 use crate::tasks::Beside;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

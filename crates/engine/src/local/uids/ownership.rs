@@ -4,8 +4,8 @@
 //! tenant's.
 
 use super::walk::{Visit, walk};
-use crate::folder::Folder;
 use crate::limits::WALK_DEPTH_MAX;
+use crate::local::folder::Folder;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, openat};
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -117,7 +117,7 @@ fn write_note(path: &Path, former: &[u32]) -> io::Result<()> {
     writeln!(file, "moving {}", users.join(" "))?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), crate::folder::sync_dir)
+    path.parent().map_or(Ok(()), crate::local::folder::sync_dir)
 }
 
 #[cfg(test)]

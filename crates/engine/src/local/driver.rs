@@ -1,27 +1,27 @@
 //! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never
 //! TCP, never two processes on one data directory.
 
-use crate::admin_line::AdminLine;
-use crate::cgroup::{CgroupHome, EngineGroup, GroupLimits};
-use crate::disk::{DiskGuard, DiskLevel, DiskQuotas};
 use crate::driver::{Driver, Run};
-use crate::engine_log::{self, log_tail};
 use crate::error::{EngineError, StartError};
-use crate::exec::Orders;
-use crate::folder::Folder;
-use crate::init_sql::{FIRST_USER, RootSeed, init_sql};
 use crate::limits::{LOCK_RETRY, LOCK_WAIT};
-use crate::local_run::{LocalRun, first_login};
-use crate::process::{End, Process, RunGroup};
-use crate::process_usage::RunUsage;
-use crate::program::{Program, major};
-use crate::secret::AdminSecret;
+use crate::local::admin_line::AdminLine;
+use crate::local::cgroup::{CgroupHome, EngineGroup, GroupLimits};
+use crate::local::disk::{DiskGuard, DiskLevel, DiskQuotas};
+use crate::local::engine_log::{self, log_tail};
+use crate::local::exec::Orders;
+use crate::local::folder::Folder;
+use crate::local::init_sql::{FIRST_USER, RootSeed, init_sql};
+use crate::local::process::{End, Process, RunGroup};
+use crate::local::process_usage::RunUsage;
+use crate::local::program::{Program, major};
+use crate::local::run::{LocalRun, first_login};
+use crate::local::secret::AdminSecret;
+use crate::local::socket::{ClusterSockets, Listener};
+use crate::local::spawner::{Luggage, Spawner};
+use crate::local::uids::{kill_processes, settle_ownership};
+use crate::local::{handover, options, repair, seed, space};
 use crate::settings::EngineSettings;
-use crate::socket::{ClusterSockets, Listener};
-use crate::spawner::{Luggage, Spawner};
 use crate::tasks::Beside;
-use crate::uids::{kill_processes, settle_ownership};
-use crate::{handover, options, repair, seed, space};
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;

@@ -1,6 +1,6 @@
 //! The memory that this machine gives to the server and its engines.
 
-use crate::cgroup;
+use crate::local::cgroup;
 use std::path::Path;
 
 /// The machine's memory, or the limit of a control group that this process is in, whichever is

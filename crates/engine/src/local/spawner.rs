@@ -2,8 +2,8 @@
 //! spawned a process ends, so that thread lives exactly as long as the engines may. Never blocks on
 //! anything but its queue and the spawn.
 
-use crate::exec::{COMMAND, Orders};
 use crate::limits::SPAWN_QUEUE_MAX;
+use crate::local::exec::{COMMAND, Orders};
 use crate::settings::Helper;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -38,7 +38,7 @@ impl Drop for Fresh {
     }
 }
 
-/// Standard descriptors of the helper: what [`crate::handover`] packed or SQL, the cluster's lock,
+/// Standard descriptors of the helper: what [`crate::local::handover`] packed or SQL, the cluster's lock,
 /// the log.
 #[derive(Debug)]
 pub struct Luggage {

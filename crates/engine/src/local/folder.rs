@@ -155,7 +155,7 @@ impl Folder {
     pub fn open_log(&self) -> io::Result<(File, u64)> {
         let path = self.log();
         // A log that can't be rotated is no reason not to start; the watch tries again.
-        let _ = crate::engine_log::rotate(self);
+        let _ = crate::local::engine_log::rotate(self);
         let file = OpenOptions::new()
             .append(true)
             .create(true)

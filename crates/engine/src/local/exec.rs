@@ -2,9 +2,9 @@
 //! the walls round itself and then executes the server. Never returns, never starts a thread, never
 //! reads the network.
 
-use crate::cgroup;
-use crate::handover;
-use crate::walls::{files, seccomp};
+use crate::local::cgroup;
+use crate::local::handover;
+use crate::local::walls::{files, seccomp};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, Signal};
 use std::ffi::{OsStr, OsString};

@@ -2,10 +2,10 @@
 //! whenever it is lost. A tenant can end it, lock or drop its account, or keep its statement
 //! waiting; each costs the statement, never the engine.
 
-use crate::admin::{Admin, StatementError};
 use crate::driver::RunError;
 use crate::limits::{ADMIN_CONNECT_MAX, LATE_SESSIONS_MAX};
-use crate::secret::AdminSecret;
+use crate::local::admin::{Admin, StatementError};
+use crate::local::secret::AdminSecret;
 use std::path::PathBuf;
 use tidegate_wire::query::Row;
 use tokio::net::UnixStream;

@@ -1,19 +1,19 @@
 //! The prepared data directory that each new cluster is a copy of. Built once per engine version,
 //! aside, and moved into place whole; never changed afterwards.
 
-use crate::disk::DiskQuotas;
 use crate::driver::Driver;
-use crate::engine_log::log_tail;
 use crate::error::EngineError;
-use crate::folder::{Folder, make_dir, sync_dir};
 use crate::limits::TEMPLATE_STEP_MAX;
-use crate::local::{Local, LocalDriver, orders};
-use crate::options;
-use crate::process::Process;
-use crate::program::on_path;
-use crate::socket::{ClusterSockets, SocketFolder};
-use crate::spawner::Luggage;
-use crate::tzinfo;
+use crate::local::disk::DiskQuotas;
+use crate::local::driver::{Local, LocalDriver, orders};
+use crate::local::engine_log::log_tail;
+use crate::local::folder::{Folder, make_dir, sync_dir};
+use crate::local::options;
+use crate::local::process::Process;
+use crate::local::program::on_path;
+use crate::local::socket::{ClusterSockets, SocketFolder};
+use crate::local::spawner::Luggage;
+use crate::local::tzinfo;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -91,7 +91,7 @@ pub async fn ensure(
     progress("starting it once");
     rehearse(local, folder, sockets).await?;
     let data = building.join("data");
-    crate::copy::dig_holes(&data).map_err(EngineError::file("making holes in", &data))?;
+    crate::local::copy::dig_holes(&data).map_err(EngineError::file("making holes in", &data))?;
     fs::rename(&building, &done).map_err(EngineError::file("moving into place", &building))?;
     sync_dir(&home).map_err(EngineError::file("syncing", &home))?;
     Ok(done.join("data"))
@@ -205,7 +205,7 @@ pub fn copy(
     template: &Path,
     folder: &Folder,
     quotas: &DiskQuotas,
-    seed: &crate::init_sql::RootSeed,
+    seed: &crate::local::init_sql::RootSeed,
 ) -> Result<(), EngineError> {
     let root = folder.root();
     if root.exists() {
@@ -222,8 +222,8 @@ pub fn copy(
         }
         quotas.make_root(&building)?;
         half.furnish()?;
-        crate::seed::write(&half, seed)?;
-        crate::copy::tree(template, &half.data())?;
+        crate::local::seed::write(&half, seed)?;
+        crate::local::copy::tree(template, &half.data())?;
         half.give_data()?;
         fs::rename(&building, root)?;
         root.parent().map_or(Ok(()), sync_dir)

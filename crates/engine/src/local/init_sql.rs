@@ -1,7 +1,7 @@
 //! What the engine runs at each start: the gateway's own account, and at the first start the
 //! cluster's root. Never holds a password: hashes only.
 
-use crate::secret::AdminSecret;
+use crate::local::secret::AdminSecret;
 use std::fmt::Write as _;
 
 /// The gateway's account. It is refused at the front door by not being in any account book.

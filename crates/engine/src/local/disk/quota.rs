@@ -3,7 +3,7 @@
 //! calls need unsafe code. Never switches quotas on: that changes how the whole file system is
 //! accounted.
 
-use crate::program::on_path;
+use crate::local::program::on_path;
 use rustix::fs::statfs;
 use rustix::thread::{CapabilitySet, capabilities};
 use std::ffi::OsStr;

@@ -1,8 +1,8 @@
 //! The hash of a new cluster's first password, kept from its creation until its engine has it.
 //! Never the password, and never readable for the engine.
 
-use crate::folder::{Folder, sync_dir};
-use crate::init_sql::RootSeed;
+use crate::local::folder::{Folder, sync_dir};
+use crate::local::init_sql::RootSeed;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;

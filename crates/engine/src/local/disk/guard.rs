@@ -5,7 +5,7 @@ use super::level::{DiskLevel, DiskState, DiskUse};
 use super::measure::measure;
 use super::quota::DiskQuotas;
 use crate::driver::Run;
-use crate::folder::Folder;
+use crate::local::folder::Folder;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -1,8 +1,8 @@
 //! The administrative connection to one engine: the client's half of `wire` on a stream that this
 //! room connected. Text queries only; never shared by two statements at once.
 
-use crate::init_sql::ADMIN_USER;
 use crate::limits::{ADMIN_STATEMENT_MAX, READING_MAX_SECONDS};
+use crate::local::init_sql::ADMIN_USER;
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};

@@ -5,14 +5,14 @@
 //! cut by the statement itself, a page by its number of rows, and a reading by its bytes, its pages
 //! and its time. A reading that meets a bound is incomplete and says so.
 
-use crate::accounts::account;
 use crate::driver::RunError;
-use crate::init_sql::FIRST_USER;
 use crate::limits::{
     HOST_CHARS_MAX, PAGE_ROWS, PRIV_BYTES_MAX, READING_BYTES_MAX, READING_MAX_SECONDS,
     READING_PAGES_MAX, USERS_BYTES_MAX,
 };
-use crate::local_run::LocalRun;
+use crate::local::accounts::account;
+use crate::local::init_sql::FIRST_USER;
+use crate::local::run::LocalRun;
 use std::time::{Duration, Instant};
 use tidegate_model::limits::BOOK_BYTES_MAX;
 use tidegate_model::login::USER_CHARS_MAX;

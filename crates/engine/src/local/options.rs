@@ -1,9 +1,9 @@
 //! The command line of the engine: measured sizes, and the options that close doors. Never reads a
 //! configuration file (`--no-defaults`), since the machine's own MariaDB may have one.
 
-use crate::folder::Folder;
 use crate::limits::EXTRA_CONNECTIONS;
-use crate::program::Program;
+use crate::local::folder::Folder;
+use crate::local::program::Program;
 use crate::settings::EngineSettings;
 use std::ffi::OsString;
 use std::path::Path;

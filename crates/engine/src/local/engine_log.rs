@@ -2,8 +2,8 @@
 //! error is the file itself, so nobody here stands between: a tenant that floods it makes no thread
 //! of the server wait, and its engine waits for nobody.
 
-use crate::folder::Folder;
 use crate::limits::{LOG_LOOK, LOG_MAX, LOGS_KEPT, REASON_MAX};
+use crate::local::folder::Folder;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;

@@ -2,14 +2,14 @@
 //! views in their place, after which the engine does not start or does not let us in. Never touches
 //! any other table.
 
-use crate::engine_log::log_tail;
 use crate::error::StartError;
-use crate::folder::Folder;
 use crate::limits::REPAIR_MAX;
-use crate::local::{Local, orders};
-use crate::options;
-use crate::process::{Process, RunGroup};
-use crate::spawner::Luggage;
+use crate::local::driver::{Local, orders};
+use crate::local::engine_log::log_tail;
+use crate::local::folder::Folder;
+use crate::local::options;
+use crate::local::process::{Process, RunGroup};
+use crate::local::spawner::Luggage;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;

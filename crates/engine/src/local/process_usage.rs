@@ -1,8 +1,8 @@
 //! Measured use of a running engine: by its control group where there is one, else by what the
 //! kernel says of its process. Reads small files only.
 
-use crate::cgroup::EngineGroup;
-use crate::cgroup::files::read_text;
+use crate::local::cgroup::EngineGroup;
+use crate::local::cgroup::files::read_text;
 use std::path::PathBuf;
 
 /// Measured use of one run. A field that can't be measured is `None`.

@@ -22,7 +22,7 @@ fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
         let target = to.join(entry.file_name());
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            crate::folder::make_dir(&target, 0o700)?;
+            crate::local::folder::make_dir(&target, 0o700)?;
             copy_dir(&entry.path(), &target)?;
         } else if kind.is_file() {
             copy_file(&entry.path(), &target)?;

@@ -1,11 +1,11 @@
 //! A running engine as a process: told apart by its pidfd, never by its number. Never reads or
 //! writes its data.
 
-use crate::cgroup::{EngineGroup, GroupLimits};
-use crate::exec::Orders;
 use crate::limits::TERM_PATIENCE;
-use crate::process_usage::{self, RunUsage};
-use crate::spawner::{Luggage, Spawner};
+use crate::local::cgroup::{EngineGroup, GroupLimits};
+use crate::local::exec::Orders;
+use crate::local::process_usage::{self, RunUsage};
+use crate::local::spawner::{Luggage, Spawner};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::os::fd::OwnedFd;
