@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 use tidegate_model::journal::{ConnectionClosed, Ending};
-use tidegate_model::{Blame, Event, Journal, LogBudget};
+use tidegate_model::{Event, Journal, LogBudget, Severity};
 use tracing::{debug, error, info, warn};
 
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ impl Journal for LogJournal {
         match event {
             // Strangers share a budget of lines; what is left out is counted.
             Event::ConnectionClosed(closed)
-                if closed.user.is_none() && !LogBudget::of_process().take() => {}
+                if closed.facts.user.is_none() && !LogBudget::of_process().take() => {}
             Event::ConnectionClosed(closed) => connection(closed),
             Event::Secured { version, cipher } => {
                 if tracing::enabled!(tracing::Level::DEBUG) && LogBudget::of_process().take() {
@@ -73,59 +73,50 @@ fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
-/// The level is by blame: a client's slip is information, ours is an error.
+/// Writes the line of a connection, at the level of its ending.
 fn connection(c: &ConnectionClosed) {
     let (end, why) = ending(&c.end);
+    let facts = &c.facts;
     macro_rules! line {
         ($level:ident) => {
             $level!(
                 session = c.session.0,
                 client = %c.client,
                 via = c.via.map(tracing::field::display),
-                cluster = c.cluster.map(tracing::field::display),
-                name = c.cluster_name.as_deref(),
-                user = c.user.as_deref(),
-                tls = c.tls.as_deref(),
-                cipher = c.cipher.as_deref(),
-                sni = c.sni.as_deref(),
-                tls_ms = c.greeting_to_tls.map(ms),
-                login_ms = c.tls_to_login.map(ms),
-                attach_ms = c.login_to_attached.map(ms),
-                woken = c.woken,
+                cluster = facts.cluster.map(tracing::field::display),
+                name = facts.cluster_name.as_deref(),
+                user = facts.user.as_deref(),
+                tls = facts.tls,
+                cipher = facts.cipher.as_deref(),
+                sni = facts.sni.as_deref(),
+                tls_ms = facts.greeting_to_tls.map(ms),
+                login_ms = facts.tls_to_login.map(ms),
+                attach_ms = facts.login_to_attached.map(ms),
+                woken = facts.woken,
                 open_ms = ms(c.open),
-                bytes_in = c.bytes_from_client,
-                bytes_out = c.bytes_to_client,
+                bytes_in = facts.bytes_from_client,
+                bytes_out = facts.bytes_to_client,
                 end,
                 why = why.as_deref(),
                 "connection closed"
             )
         };
     }
-    match &c.end {
-        Ending::Panicked
-        | Ending::Refused {
-            blame: Blame::Gateway,
-            ..
-        } if !is_stop(&c.end) => line!(error),
-        Ending::EngineGone(_)
-        | Ending::Refused {
-            blame: Blame::Cluster,
-            ..
-        } => line!(warn),
-        _ => line!(info),
+    match severity(&c.end) {
+        Severity::Error => line!(error),
+        Severity::Warn => line!(warn),
+        Severity::Info => line!(info),
     }
 }
 
-/// Refusals that are ours but no fault: a server that was told to stop, a key that is used up.
-fn is_stop(end: &Ending) -> bool {
-    use tidegate_model::RefusalKind::{ChangeUser, RecycleTls12, ServerStopping};
-    matches!(
-        end,
-        Ending::Refused {
-            kind: ServerStopping | RecycleTls12 | ChangeUser,
-            ..
-        }
-    )
+/// Returns the level of an ending; a refusal's is a column of the table of refusals.
+fn severity(end: &Ending) -> Severity {
+    match end {
+        Ending::Panicked => Severity::Error,
+        Ending::EngineGone(_) => Severity::Warn,
+        Ending::Refused { kind, .. } => kind.entry().severity,
+        _ => Severity::Info,
+    }
 }
 
 fn ending(end: &Ending) -> (&'static str, Option<String>) {
@@ -151,6 +142,7 @@ fn ending(end: &Ending) -> (&'static str, Option<String>) {
 mod tests {
     use super::*;
     use crate::log_sink::Sink;
+    use tidegate_model::journal::ConnectionFacts;
     use tidegate_model::{ClusterId, RefusalKind, SessionId};
 
     fn line(end: Ending) -> serde_json::Value {
@@ -164,19 +156,19 @@ mod tests {
             session: SessionId::new(7),
             client: "127.0.0.1:5".parse().unwrap(),
             via: None,
-            cluster: Some(ClusterId(3)),
-            cluster_name: Some("demo".into()),
-            user: Some("root".into()),
-            tls: Some("TLS 1.3".into()),
-            cipher: Some("TLS13_AES_128_GCM_SHA256".into()),
-            sni: None,
-            greeting_to_tls: Some(Duration::from_micros(1540)),
-            tls_to_login: None,
-            login_to_attached: None,
-            woken: true,
+            facts: ConnectionFacts {
+                cluster: Some(ClusterId(3)),
+                cluster_name: Some("demo".into()),
+                user: Some("root".into()),
+                tls: Some("TLS 1.3"),
+                cipher: Some("TLS13_AES_128_GCM_SHA256".into()),
+                greeting_to_tls: Some(Duration::from_micros(1540)),
+                woken: true,
+                bytes_from_client: 10,
+                bytes_to_client: 20,
+                ..ConnectionFacts::default()
+            },
             open: Duration::from_secs(2),
-            bytes_from_client: 10,
-            bytes_to_client: 20,
             end,
         };
         tracing::subscriber::with_default(subscriber, || {
@@ -207,18 +199,29 @@ mod tests {
     }
 
     #[test]
-    fn the_level_is_by_blame() {
-        let refused = |kind: RefusalKind| {
+    fn the_level_is_a_column_of_the_refusals() {
+        for kind in RefusalKind::ALL {
             let end = Ending::Refused {
-                kind,
-                blame: kind.entry().blame,
+                kind: *kind,
                 detail: None,
             };
-            line(end)["level"].as_str().unwrap().to_owned()
-        };
-        assert_eq!(refused(RefusalKind::AccessDenied), "INFO");
-        assert_eq!(refused(RefusalKind::EngineFailed), "WARN");
-        assert_eq!(refused(RefusalKind::ServerStopping), "INFO");
+            let want = match kind.entry().severity {
+                Severity::Info => "INFO",
+                Severity::Warn => "WARN",
+                Severity::Error => "ERROR",
+            };
+            assert_eq!(line(end)["level"], want, "{kind:?}");
+        }
+        // A stop of the server and a used-up key are the gateway's doing, but no fault.
+        for (kind, severity) in [
+            (RefusalKind::AccessDenied, Severity::Info),
+            (RefusalKind::EngineFailed, Severity::Warn),
+            (RefusalKind::DiskFull, Severity::Error),
+            (RefusalKind::ServerStopping, Severity::Info),
+            (RefusalKind::RecycleTls12, Severity::Info),
+        ] {
+            assert_eq!(kind.entry().severity, severity, "{kind:?}");
+        }
         assert_eq!(line(Ending::Panicked)["level"], "ERROR");
     }
 }

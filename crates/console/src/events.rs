@@ -136,7 +136,7 @@ impl Journal for Events {
         let at = SystemTime::now();
         match event {
             Event::ConnectionClosed(closed) => {
-                if let (Some(cluster), Some(what)) = (closed.cluster, refused(closed)) {
+                if let (Some(cluster), Some(what)) = (closed.facts.cluster, refused(closed)) {
                     let client = closed.client.ip();
                     self.lock().note(cluster, |recent| {
                         push(&mut recent.refusals, Refused { at, client, what })

@@ -192,8 +192,8 @@ impl Metrics {
 
     fn closed(&self, closed: &ConnectionClosed) {
         let (version, cipher) = (
-            version(closed.tls.as_deref()),
-            cipher(closed.cipher.as_deref()),
+            version(closed.facts.tls),
+            cipher(closed.facts.cipher.as_deref()),
         );
         let outcome = match &closed.end {
             Ending::TlsFailed(_) => Some("failed"),
@@ -221,11 +221,11 @@ impl Metrics {
         self.inner
             .bytes
             .with_label_values(&["from_client"])
-            .inc_by(closed.bytes_from_client);
+            .inc_by(closed.facts.bytes_from_client);
         self.inner
             .bytes
             .with_label_values(&["to_client"])
-            .inc_by(closed.bytes_to_client);
+            .inc_by(closed.facts.bytes_to_client);
     }
 }
 

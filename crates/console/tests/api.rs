@@ -625,19 +625,11 @@ async fn sessions_and_events(
             session: theirs.id(),
             client: "127.0.0.1:9".parse().unwrap(),
             via: None,
-            cluster: Some(cluster),
-            cluster_name: None,
-            user: None,
-            tls: None,
-            cipher: None,
-            sni: None,
-            greeting_to_tls: None,
-            tls_to_login: None,
-            login_to_attached: None,
-            woken: false,
+            facts: tidegate_model::journal::ConnectionFacts {
+                cluster: Some(cluster),
+                ..Default::default()
+            },
             open: std::time::Duration::ZERO,
-            bytes_from_client: 0,
-            bytes_to_client: 0,
             end: tidegate_model::journal::Ending::EngineRefused {
                 code: 1049,
                 message: message.to_owned(),

@@ -8,13 +8,13 @@ use crate::limits;
 use crate::reading_turns::ReadingTurns;
 use crate::settings::GatewaySettings;
 use crate::source::{self, Admission};
+use crate::stages;
 use crate::stages::accepted::{Accepted, Arrival};
-use crate::stages::{self, Facts};
 use futures_util::FutureExt;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tidegate_model::journal::{ConnectionClosed, Ending};
+use tidegate_model::journal::{ConnectionClosed, ConnectionFacts, Ending};
 use tidegate_model::{Directory, Event, Journal, SessionGuard, SessionId, Sessions, Waker};
 use tidegate_tls::Handshakes;
 use tidegate_wire::capabilities;
@@ -207,33 +207,34 @@ fn prepare(listener: &TcpListener) {
 }
 
 async fn connection(shared: Arc<Shared>, mut arrival: Arrival) {
-    let (peer, accepted) = (arrival.peer, arrival.accepted);
-    let mut facts = Facts::default();
-    let client = match arrival.client(&shared).await {
-        Ok(client) => client,
-        Err(ending) => {
-            let guard = shared.sessions.open(peer);
-            let closed = closed_line(guard.id(), peer, None, accepted, facts, ending);
-            shared
-                .journal
-                .record(&Event::ConnectionClosed(Box::new(closed)));
-            return;
+    let peer = arrival.peer;
+    let accepted = arrival.accepted;
+    let mut facts = ConnectionFacts::default();
+    let (session, client, end) = match arrival.client(&shared).await {
+        Ok(client) => {
+            let guard = shared.sessions.open(client);
+            let session = guard.id();
+            // A panic is a bug of ours; it ends this connection, not the server.
+            let run = AssertUnwindSafe(stages(
+                Arc::clone(&shared),
+                arrival,
+                client,
+                guard,
+                &mut facts,
+            ))
+            .catch_unwind();
+            (session, client, run.await.unwrap_or(Ending::Panicked))
         }
+        Err(end) => (shared.sessions.open(peer).id(), peer, end),
     };
-    let guard = shared.sessions.open(client);
-    let id = guard.id();
-    // A panic is a bug of ours; it ends this connection, not the server.
-    let run = AssertUnwindSafe(stages(
-        Arc::clone(&shared),
-        arrival,
+    let closed = ConnectionClosed {
+        session,
         client,
-        guard,
-        &mut facts,
-    ))
-    .catch_unwind();
-    let ending = run.await.unwrap_or(Ending::Panicked);
-    let via = (client != peer).then_some(peer);
-    let closed = closed_line(id, client, via, accepted, facts, ending);
+        via: (client != peer).then_some(peer),
+        facts,
+        open: accepted.elapsed(),
+        end,
+    };
     shared
         .journal
         .record(&Event::ConnectionClosed(Box::new(closed)));
@@ -244,7 +245,7 @@ async fn stages(
     arrival: Arrival,
     client: SocketAddr,
     guard: SessionGuard,
-    facts: &mut Facts,
+    facts: &mut ConnectionFacts,
 ) -> Ending {
     let stop = shared.stop.clone();
     let accepted = match Accepted::admit(arrival, client, shared, guard).await {
@@ -271,34 +272,5 @@ async fn stages(
     match relaying {
         Ok(relaying) => Box::pin(relaying.run(facts)).await,
         Err(ending) => ending,
-    }
-}
-
-fn closed_line(
-    session: SessionId,
-    client: SocketAddr,
-    via: Option<SocketAddr>,
-    accepted: Instant,
-    facts: Facts,
-    end: Ending,
-) -> ConnectionClosed {
-    ConnectionClosed {
-        session,
-        client,
-        via,
-        cluster: facts.cluster,
-        cluster_name: facts.cluster_name,
-        user: facts.user,
-        tls: facts.tls.map(str::to_owned),
-        cipher: facts.cipher,
-        sni: facts.sni,
-        greeting_to_tls: facts.greeting_to_tls,
-        tls_to_login: facts.tls_to_login,
-        login_to_attached: facts.login_to_attached,
-        woken: facts.woken,
-        open: accepted.elapsed(),
-        bytes_from_client: facts.bytes_from_client,
-        bytes_to_client: facts.bytes_to_client,
-        end,
     }
 }

@@ -2,7 +2,7 @@
 //! and audit.
 
 use crate::id::{ClusterId, RunEpoch, SessionId};
-use crate::refusal::{Blame, RefusalKind};
+use crate::refusal::RefusalKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -63,28 +63,37 @@ pub enum Event {
     },
 }
 
+/// Facts learned about a connection on its way through the stages of a login.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionFacts {
+    pub cluster: Option<ClusterId>,
+    pub cluster_name: Option<String>,
+    /// User as the engine knows it; set once the password is proven.
+    pub user: Option<String>,
+    /// TLS version, such as `TLS 1.3`.
+    pub tls: Option<&'static str>,
+    pub cipher: Option<String>,
+    pub sni: Option<String>,
+    /// Duration of each step before the relay began.
+    pub greeting_to_tls: Option<Duration>,
+    pub tls_to_login: Option<Duration>,
+    pub login_to_attached: Option<Duration>,
+    /// Whether this connection started the engine.
+    pub woken: bool,
+    pub bytes_from_client: u64,
+    pub bytes_to_client: u64,
+}
+
+/// Record of a whole connection, written when it has ended.
 #[derive(Debug, Clone)]
 pub struct ConnectionClosed {
     pub session: SessionId,
     pub client: SocketAddr,
-    /// The address the TCP connection came from, where a PROXY header named another.
+    /// Address the TCP connection came from, where a PROXY header named another client.
     pub via: Option<SocketAddr>,
-    pub cluster: Option<ClusterId>,
-    pub cluster_name: Option<String>,
-    /// The user as the engine knows it; only once it is proven.
-    pub user: Option<String>,
-    pub tls: Option<String>,
-    pub cipher: Option<String>,
-    pub sni: Option<String>,
-    /// How long each party took before the relay began.
-    pub greeting_to_tls: Option<Duration>,
-    pub tls_to_login: Option<Duration>,
-    pub login_to_attached: Option<Duration>,
-    /// Whether the engine had to be started for this one.
-    pub woken: bool,
+    pub facts: ConnectionFacts,
+    /// Time from accept to end.
     pub open: Duration,
-    pub bytes_from_client: u64,
-    pub bytes_to_client: u64,
     pub end: Ending,
 }
 
@@ -104,7 +113,6 @@ pub enum Ending {
     Shutdown,
     Refused {
         kind: RefusalKind,
-        blame: Blame,
         detail: Option<String>,
     },
     /// The engine refused a login that we had believed: no such database, too many connections ...

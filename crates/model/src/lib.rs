@@ -6,6 +6,7 @@
 pub mod account;
 pub mod admission;
 mod book;
+mod error_chain;
 pub mod escape;
 pub mod id;
 pub mod journal;
@@ -25,6 +26,7 @@ pub mod wording;
 pub use account::{Account, Requirement, Unsupported, Verifier};
 pub use admission::{Admission, AdmissionLimits, Eviction, Place, Source};
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
+pub use error_chain::error_chain;
 pub use escape::{printable, printable_lines};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
 pub use journal::{Event, Journal};
@@ -35,7 +37,7 @@ pub use login::LoginName;
 pub use ports::{
     AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Twin, Waker,
 };
-pub use refusal::{Blame, Refusal, RefusalKind, Retry};
+pub use refusal::{Blame, Refusal, RefusalKind, Retry, Severity};
 pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use size::{Size, WrongSize};
 pub use state::ClusterState;

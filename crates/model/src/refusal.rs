@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-/// Whose fault it is: the client's is information in the log, ours is an error.
+/// Party that can fix the cause of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Blame {
     Client,
@@ -42,8 +42,19 @@ impl Retry {
     }
 }
 
+/// Level of the log line of a connection that ends in a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Nothing for the operator to do: the client's mistake, or the normal end of a session.
+    Info,
+    /// One cluster needs attention.
+    Warn,
+    /// The server itself needs attention.
+    Error,
+}
+
 macro_rules! refusals {
-    ($( $(#[$doc:meta])* $kind:ident = $slug:literal, $code:literal, $state:literal, $blame:ident, $retry:ident, $text:literal, $hint:literal; )*) => {
+    ($( $(#[$doc:meta])* $kind:ident = $slug:literal, $code:literal, $state:literal, $blame:ident, $retry:ident, $severity:ident, $text:literal, $hint:literal; )*) => {
         /// Every refusal there is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum RefusalKind { $( $(#[$doc])* $kind, )* }
@@ -53,7 +64,8 @@ macro_rules! refusals {
 
             pub fn entry(self) -> Entry {
                 match self { $( Self::$kind => Entry {
-                    slug: $slug, code: $code, sqlstate: $state, blame: Blame::$blame, retry: Retry::$retry, text: $text, hint: $hint,
+                    slug: $slug, code: $code, sqlstate: $state, blame: Blame::$blame, retry: Retry::$retry,
+                    severity: Severity::$severity, text: $text, hint: $hint,
                 }, )* }
             }
         }
@@ -69,106 +81,107 @@ pub struct Entry {
     pub sqlstate: &'static str,
     pub blame: Blame,
     pub retry: Retry,
+    pub severity: Severity,
     pub text: &'static str,
     pub hint: &'static str,
 }
 
 refusals! {
     /// The first packet asked for no TLS.
-    InsecureTransport = "insecure-transport", 3159, "HY000", Client, Never,
+    InsecureTransport = "insecure-transport", 3159, "HY000", Client, Never, Info,
         "Connections using insecure transport are prohibited on this endpoint.",
         "Set your client to use TLS and to verify the server: --ssl-mode=VERIFY_IDENTITY (mysql), --ssl-verify-server-cert (mariadb), sslMode=VERIFY_IDENTITY (JDBC), tls=true (Go). If a password was sent with this login, it travelled unprotected: change it";
     /// The login name has no dot.
-    MissingPrefix = "missing-prefix", 1045, "28000", Client, Never,
+    MissingPrefix = "missing-prefix", 1045, "28000", Client, Never, Info,
         "Missing user name prefix.",
         "A user name here is <prefix>.<user>, such as abcdefghjkmn.root; `tidegate connect NAME` or `tidegate cluster show NAME` prints it whole";
     /// Unknown prefix, unknown user and wrong password: one text, one time.
-    AccessDenied = "access-denied", 1045, "28000", Client, Never,
+    AccessDenied = "access-denied", 1045, "28000", Client, Never, Info,
         "Access denied.",
         "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password NAME` makes a new one";
     /// The password was right; the engine asks for TLS on its own leg. Told to nobody without the
     /// password.
-    RequiresTls = "requires-tls", 1045, "28000", Client, Never,
+    RequiresTls = "requires-tls", 1045, "28000", Client, Never, Info,
         "The password is right, but the account was made with REQUIRE SSL, which its engine can't see kept.",
         "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another user. For root, `tidegate cluster password NAME` does so";
     /// The same, of an account that asks for a client certificate or a cipher.
-    RequiresCertificate = "requires-certificate", 1045, "28000", Client, Never,
+    RequiresCertificate = "requires-certificate", 1045, "28000", Client, Never, Info,
         "The password is right, but the account was made with REQUIRE X509, ISSUER, SUBJECT or CIPHER, and no client is asked for a certificate here.",
         "Run ALTER USER ... REQUIRE NONE as another user, with a long password. For root, `tidegate cluster password NAME` does so";
     /// The credential could not be judged in time.
-    NotJudged = "not-judged", 1040, "08004", Cluster, Soon,
+    NotJudged = "not-judged", 1040, "08004", Cluster, Soon, Warn,
         "The login could not be checked just now.",
         "Try again in a moment";
     /// The engine was not awake by the deadline.
-    WakeDeadline = "wake-deadline", 1040, "08004", Cluster, Soon,
+    WakeDeadline = "wake-deadline", 1040, "08004", Cluster, Soon, Warn,
         "The cluster is still waking up.",
         "Try again in a moment";
     /// The engine can't start.
-    EngineFailed = "engine-failed", 1105, "HY000", Cluster, Soon,
+    EngineFailed = "engine-failed", 1105, "HY000", Cluster, Soon, Warn,
         "The cluster's engine can't start.",
         "The operator finds the reason in the server's log and in `tidegate cluster show NAME`";
     /// The cluster's files are above its hard disk limit.
-    DiskLimit = "disk-limit", 1021, "HY000", Cluster, Never,
+    DiskLimit = "disk-limit", 1021, "HY000", Cluster, Never, Warn,
         "The cluster has reached its disk limit.",
         "The operator can allow deleting for a time (`tidegate cluster set NAME --allow-shrink 10m`) or raise the limit (`--disk-max 8G`)";
     /// No memory is left for one more engine, and all that are awake are busy.
-    AwakeBudget = "awake-budget", 1040, "08004", Gateway, Soon,
+    AwakeBudget = "awake-budget", 1040, "08004", Gateway, Soon, Error,
         "The server has no memory left to wake this cluster: all clusters that are awake are busy.",
         "Try again in a moment. The operator can raise engine.awake_memory_percent";
     /// The file system of the data directory is full.
-    DiskFull = "disk-full", 1021, "HY000", Gateway, Soon,
+    DiskFull = "disk-full", 1021, "HY000", Gateway, Soon, Error,
         "The server's disk is full, so the cluster can't be woken.",
         "Try again when the operator has freed space on the file system of the data directory";
-    TooManyConnections = "too-many-connections", 1040, "08004", Cluster, Soon,
+    TooManyConnections = "too-many-connections", 1040, "08004", Cluster, Soon, Warn,
         "Too many connections to this cluster.",
         "Close some, or use a smaller pool";
     /// The cluster's sessions hold more in the gateway than their budget; this one held most.
-    UnreadAnswers = "unread-answers", 1161, "08S01", Cluster, Soon,
+    UnreadAnswers = "unread-answers", 1161, "08S01", Cluster, Soon, Warn,
         "The connection was closed: the clients of this cluster leave too much data waiting, and this one the most.",
         "Read results as they come, or ask for less at once, then connect again";
-    TooManyFromAddress = "too-many-from-address", 1040, "08004", Client, Soon,
+    TooManyFromAddress = "too-many-from-address", 1040, "08004", Client, Soon, Info,
         "Too many connections from this address.",
         "Close some, or wait a moment before trying again";
     /// Sent to idle sessions when their cluster goes to sleep. Drivers take this code for a
     /// disconnect, and pools reconnect.
-    ClusterSleeps = "cluster-sleeps", 4031, "HY000", Cluster, Soon,
+    ClusterSleeps = "cluster-sleeps", 4031, "HY000", Cluster, Soon, Warn,
         "The client was disconnected because its cluster went to sleep after inactivity.",
         "Connect again: the cluster wakes in about a tenth of a second";
     /// TLS 1.2 with AES-GCM may seal no more records under one key.
-    RecycleTls12 = "recycle-tls12", 4031, "HY000", Gateway, Soon,
+    RecycleTls12 = "recycle-tls12", 4031, "HY000", Gateway, Soon, Info,
         "The client was disconnected because its TLS 1.2 session has used up its key.",
         "Connect again, or use TLS 1.3, which renews keys by itself";
-    BadHandshake = "bad-handshake", 1043, "08S01", Client, Never,
+    BadHandshake = "bad-handshake", 1043, "08S01", Client, Never, Info,
         "Bad handshake.",
         "What was sent is not a MySQL login; check that the client speaks the MySQL protocol";
-    OldProtocol = "old-protocol", 1251, "08004", Client, Never,
+    OldProtocol = "old-protocol", 1251, "08004", Client, Never, Info,
         "The client speaks a protocol older than MySQL 4.1, which is not supported.",
         "Use a newer client";
-    PacketTooLarge = "packet-too-large", 1153, "08S01", Client, Never,
+    PacketTooLarge = "packet-too-large", 1153, "08S01", Client, Never, Info,
         "Got a packet bigger than a login may be.",
         "Send fewer or shorter connection attributes";
-    PacketsOutOfOrder = "packets-out-of-order", 1156, "08S01", Client, Never,
+    PacketsOutOfOrder = "packets-out-of-order", 1156, "08S01", Client, Never, Info,
         "Got packets out of order.",
         "Check that nothing between client and server changes the stream";
     /// The client can use none of the authentication methods offered.
-    UnsupportedAuth = "unsupported-auth", 1251, "08004", Client, Never,
+    UnsupportedAuth = "unsupported-auth", 1251, "08004", Client, Never, Info,
         "The client does not support an authentication method of this server.",
         "Use a client that knows caching_sha2_password or mysql_native_password";
-    LoginTimeout = "login-timeout", 1159, "08S01", Client, Soon,
+    LoginTimeout = "login-timeout", 1159, "08S01", Client, Soon, Info,
         "The login took too long.",
         "A login must be finished within the server's deadline; check the network, then try again";
     /// The engine ended while a session was open.
-    EngineLost = "engine-lost", 1053, "08S01", Cluster, Soon,
+    EngineLost = "engine-lost", 1053, "08S01", Cluster, Soon, Warn,
         "The cluster's engine ended.",
         "Connect again: it recovers by itself, and what was committed is kept";
-    ServerStopping = "server-stopping", 1053, "08S01", Gateway, Soon,
+    ServerStopping = "server-stopping", 1053, "08S01", Gateway, Soon, Info,
         "The server is shutting down.",
         "Connect again in a moment";
-    SessionKilled = "session-killed", 1927, "70100", Client, Soon,
+    SessionKilled = "session-killed", 1927, "70100", Client, Soon, Info,
         "The connection was ended by an administrator.",
         "Connect again";
     /// COM_CHANGE_USER is not forwarded: the engine would judge a login that the gateway has not.
-    ChangeUser = "change-user", 1235, "42000", Gateway, Never,
+    ChangeUser = "change-user", 1235, "42000", Gateway, Never, Info,
         "This endpoint doesn't yet support changing the user of an open connection.",
         "Open a new connection instead; in a pool, switch off resetting by change-user";
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
 use tidegate_model::{
-    Activity, Blame, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions, Wording,
+    Activity, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions, Wording,
 };
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
 
@@ -253,7 +253,6 @@ impl Driver {
             ));
             return Err(Ending::Refused {
                 kind: RefusalKind::UnreadAnswers,
-                blame: Blame::Cluster,
                 detail,
             });
         }
@@ -263,7 +262,6 @@ impl Driver {
         if self.client.records_sealed() > self.records_max && self.may_yield(false) {
             return Err(Ending::Refused {
                 kind: RefusalKind::RecycleTls12,
-                blame: Blame::Gateway,
                 detail: None,
             });
         }
@@ -330,7 +328,6 @@ fn refused(error: RelayError) -> Ending {
     };
     Ending::Refused {
         kind,
-        blame: Blame::Client,
         detail: Some(error.to_string()),
     }
 }

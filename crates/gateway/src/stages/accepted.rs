@@ -1,7 +1,7 @@
 //! Accepted: a TCP connection, the address it really comes from, and its one deadline.
 
 use super::greeted::Greeted;
-use super::{Facts, refuse};
+use super::refuse;
 use crate::gateway::Shared;
 use crate::limits;
 use crate::source::Place;
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tidegate_model::journal::Ending;
+use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{Refusal, RefusalKind, SessionGuard};
 use tidegate_wire::proxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -116,7 +116,7 @@ impl Accepted {
         self.accepted + self.shared.settings.login_deadline
     }
 
-    pub async fn greet(mut self, _facts: &mut Facts) -> Result<Greeted, Ending> {
+    pub async fn greet(mut self, _facts: &mut ConnectionFacts) -> Result<Greeted, Ending> {
         let salt = self
             .shared
             .salt()

@@ -1,13 +1,12 @@
 //! Attached: the session exists at the engine; the client is told that it is in.
 
-use super::Facts;
 use super::authenticated::Authenticated;
 use super::relaying::Relaying;
 use crate::engine_login::EngineLogin;
 use crate::limits;
 use crate::relay::{ClientLeg, Driver, EngineLeg, Peers};
 use std::sync::Arc;
-use tidegate_model::journal::Ending;
+use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{EngineSessionId, Lease};
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::Relay;
@@ -22,7 +21,7 @@ pub(crate) struct Attached {
 }
 
 impl Attached {
-    pub async fn relay(self, _facts: &mut Facts) -> Result<Relaying, Ending> {
+    pub async fn relay(self, _facts: &mut ConnectionFacts) -> Result<Relaying, Ending> {
         let identified = self.authenticated.identified;
         let proven = self.authenticated.proven;
         let (login, mut secured) = (identified.login, identified.secured);

@@ -2,11 +2,11 @@
 
 use super::attached::Attached;
 use super::identified::Identified;
-use super::{Facts, refuse, send_last};
+use super::{refuse, send_last};
 use crate::engine_login::{self, EngineLogin, LoginFailure};
 use crate::limits;
 use crate::verdict::{Judge, Proven};
-use tidegate_model::journal::Ending;
+use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{AttachError, Lease, Refusal, RefusalKind};
 use tidegate_wire::response::ErrPacket;
 use tokio::time::{Instant, timeout_at};
@@ -32,7 +32,7 @@ enum NotAttached {
 }
 
 impl Authenticated {
-    pub async fn attach(mut self, facts: &mut Facts) -> Result<Attached, Ending> {
+    pub async fn attach(mut self, facts: &mut ConnectionFacts) -> Result<Attached, Ending> {
         // Proven: from here on this connection counts for its cluster, no longer for its source.
         if let Some(place) = self.identified.secured.place.take() {
             place.prove();

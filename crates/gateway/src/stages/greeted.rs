@@ -5,12 +5,12 @@
 
 use super::accepted::Accepted;
 use super::secured::Secured;
-use super::{Facts, Interrupted, evicted, refuse, refuse_client, refuse_evicted, unproven};
+use super::{Interrupted, evicted, refuse, refuse_client, refuse_evicted, unproven};
 use crate::limits;
 use crate::login_read::{discard, read_kept};
 use crate::tls_stream::TlsStream;
 use std::io;
-use tidegate_model::journal::Ending;
+use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{Event, Refusal, RefusalKind};
 use tidegate_tls::Turns;
 use tidegate_wire::first_packet::{ClientHint, FirstPacket};
@@ -43,7 +43,7 @@ enum First {
 }
 
 impl Greeted {
-    pub async fn secure(mut self, facts: &mut Facts) -> Result<Secured, Ending> {
+    pub async fn secure(mut self, facts: &mut ConnectionFacts) -> Result<Secured, Ending> {
         let deadline = self.accepted.deadline();
         let eviction = self.accepted.place.eviction();
         let first = match unproven(eviction.clone(), deadline, self.read_first()).await {

@@ -5,12 +5,12 @@
 //! answered with the same text at the same moments.
 
 use super::authenticated::Authenticated;
+use super::refuse;
 use super::secured::Secured;
-use super::{Facts, refuse};
 use crate::attempt::Attempt;
 use crate::limits;
 use crate::verdict::{Judge, Verdict};
-use tidegate_model::journal::Ending;
+use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{LoginName, Refusal, RefusalKind};
 use tidegate_wire::server::Login;
 use tokio::time::Instant;
@@ -25,7 +25,10 @@ pub(crate) struct Identified {
 }
 
 impl Identified {
-    pub async fn authenticate(mut self, facts: &mut Facts) -> Result<Authenticated, Ending> {
+    pub async fn authenticate(
+        mut self,
+        facts: &mut ConnectionFacts,
+    ) -> Result<Authenticated, Ending> {
         let shared = self.secured.shared.clone();
         let (salt, client) = (self.secured.salt, self.secured.client.ip());
         let judge = Judge {

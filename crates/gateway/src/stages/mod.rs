@@ -23,23 +23,6 @@ use tidegate_wire::response::ErrPacket;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
-/// What is learned of a connection on its way, for the one line it ends in.
-#[derive(Debug, Default)]
-pub(crate) struct Facts {
-    pub cluster: Option<tidegate_model::ClusterId>,
-    pub cluster_name: Option<String>,
-    pub user: Option<String>,
-    pub tls: Option<&'static str>,
-    pub cipher: Option<String>,
-    pub sni: Option<String>,
-    pub greeting_to_tls: Option<Duration>,
-    pub tls_to_login: Option<Duration>,
-    pub login_to_attached: Option<Duration>,
-    pub woken: bool,
-    pub bytes_from_client: u64,
-    pub bytes_to_client: u64,
-}
-
 /// Why a wait of an unproven connection ended early.
 pub(crate) enum Interrupted {
     Deadline,
@@ -65,7 +48,6 @@ pub(crate) fn evicted() -> Ending {
     let kind = RefusalKind::TooManyFromAddress;
     Ending::Refused {
         kind,
-        blame: kind.entry().blame,
         detail: Some("ended for a newcomer".to_owned()),
     }
 }
@@ -100,10 +82,8 @@ pub(crate) async fn refuse_client<S: AsyncWrite + Unpin>(
     client: Option<&str>,
 ) -> Ending {
     send_last(stream, seq, &err_packet(&refusal, wording, client)).await;
-    let entry = refusal.kind.entry();
     Ending::Refused {
         kind: refusal.kind,
-        blame: entry.blame,
         detail: refusal.detail,
     }
 }

@@ -1,7 +1,6 @@
 //! Relaying: bytes flow until one side ends it, the cluster sleeps, somebody kills the session, or
 //! the server stops.
 
-use super::Facts;
 use crate::gateway::Shared;
 use crate::limits;
 use crate::relay::Driver;
@@ -9,7 +8,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tidegate_model::journal::Ending;
+use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{Lease, Refusal, RefusalKind, SessionGuard, Verdict, YieldRequest};
 use tidegate_tls::RunningSession;
 use tokio::time::Sleep;
@@ -38,7 +37,7 @@ enum Event {
 }
 
 impl Relaying {
-    pub async fn run(mut self, facts: &mut Facts) -> Ending {
+    pub async fn run(mut self, facts: &mut ConnectionFacts) -> Ending {
         let ending = self.until_end().await;
         facts.bytes_from_client = self.driver.bytes_from_client;
         facts.bytes_to_client = self.driver.bytes_to_client;

@@ -1,14 +1,14 @@
 //! Secured: inside TLS the login is read afresh, by a parser that has never seen a clear-text byte.
 
 use super::identified::Identified;
-use super::{Facts, Interrupted, refuse, refuse_evicted, unproven};
+use super::{Interrupted, refuse, refuse_evicted, unproven};
 use crate::gateway::Shared;
 use crate::login_read::{discard, read_kept};
 use crate::source::Place;
 use crate::tls_stream::TlsStream;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tidegate_model::journal::Ending;
+use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{LoginName, Refusal, RefusalKind, SessionGuard};
 use tidegate_wire::limits::{LOGIN_KEPT_MAX, LOGIN_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
@@ -36,7 +36,7 @@ enum Unread {
 }
 
 impl Secured {
-    pub async fn identify(mut self, facts: &mut Facts) -> Result<Identified, Ending> {
+    pub async fn identify(mut self, facts: &mut ConnectionFacts) -> Result<Identified, Ending> {
         let deadline = self.accepted + self.shared.settings.login_deadline;
         let Some(eviction) = self.place.as_ref().map(Place::eviction) else {
             return Err(Ending::ClientClosed);
