@@ -235,3 +235,43 @@ fn the_parser_of_the_picture_reads_its_forms() {
         ["every"]
     );
 }
+
+/// The files of the tests that `tests/Cargo.toml` lists.
+fn listed_tests() -> BTreeSet<String> {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let package = packages
+        .iter()
+        .find(|package| package["name"] == env!("CARGO_PKG_NAME"))
+        .expect("cargo metadata has the package of these tests");
+    let targets = package["targets"].as_array().expect("targets");
+    targets
+        .iter()
+        .filter(|target| target["kind"][0] == "test")
+        .filter_map(|target| {
+            Path::new(target["src_path"].as_str()?)
+                .file_name()?
+                .to_str()
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn cargo_runs_every_file_of_tests() {
+    let folder = root().join("tests");
+    let files: BTreeSet<String> = std::fs::read_dir(&folder)
+        .expect("the folder of these tests")
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".rs"))
+        .collect();
+    assert!(files.contains("rooms.rs"), "too few files: {files:?}");
+    // `autotests` is off, so a file that is not listed would never run.
+    let listed = listed_tests();
+    let forgotten: Vec<_> = files.difference(&listed).collect();
+    assert!(
+        forgotten.is_empty(),
+        "hint: add a [[test]] to tests/Cargo.toml for {forgotten:?}"
+    );
+}
