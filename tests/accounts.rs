@@ -9,10 +9,11 @@
     reason = "a test"
 )]
 
+use tidegate_e2e::console::Console;
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::session::{Session, almighty};
 use tidegate_e2e::wire::{self, Refused};
-use tidegate_e2e::{Cluster, Options, Server, processes};
+use tidegate_e2e::{Cluster, Server, processes};
 
 /// Memory that a hostile book may cost the server at any moment.
 const COST_MAX_KB: u64 = 4 << 10;
@@ -157,8 +158,14 @@ fn a_cluster_with_20_001_accounts_sleeps_and_wakes_and_all_of_them_log_in() {
 
 #[test]
 fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() {
-    let server = Server::with(Options::default());
+    let mut console = Console::start("");
+    let cookie = format!("Cookie: {}", console.sign_in());
+    let server = &console.server;
     let cluster = server.create("city");
+    assert!(
+        !tells_of_incomplete_accounts(&console, &cookie, "city"),
+        "a fresh cluster's book has all accounts"
+    );
     // About 75 bytes each: the book is full before the last.
     add_accounts(&cluster, "REPEAT('v', 40)", 40_000);
     let of = |n: u32| cluster.login(&format!("{}{n}", "v".repeat(40)));
@@ -166,6 +173,7 @@ fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() 
         .expect("awake, the engine is asked")
         .quit();
     server.sleep("city");
+    assert!(tells_of_incomplete_accounts(&console, &cookie, "city"));
     let known = |n| Session::login(&cluster, &of(n), "secret", wire::ORDINARY);
     // The order of the engine's key: as text, "9999" is the last.
     assert_eq!(
@@ -184,4 +192,46 @@ fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() 
         "{}",
         server.log()
     );
+
+    // It is remembered over a restart, and over when the book has room again.
+    assert_eq!(console.server.stop(), 0);
+    console.server.run();
+    assert!(tells_of_incomplete_accounts(&console, &cookie, "city"));
+    let mut evil = Session::login(&cluster, &cluster.login("evil"), "pw", wire::ORDINARY).unwrap();
+    evil.run("DELETE FROM mysql.global_priv WHERE User LIKE 'vvv%'");
+    evil.quit();
+    console.server.sleep("city");
+    assert!(!tells_of_incomplete_accounts(&console, &cookie, "city"));
+}
+
+/// Whether the operator is told that the account book lacks accounts: all places must say the same.
+fn tells_of_incomplete_accounts(console: &Console, cookie: &str, name: &str) -> bool {
+    let text = console.server.cli(&["cluster", "show", name]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    let shown = console.server.json(&["cluster", "show", name])["incomplete_accounts"].clone();
+    let page = console.ask(&format!("/clusters/{name}"), &["-H", cookie]);
+    assert_eq!(page.status, 200, "{}", page.head);
+    let said = [
+        text.contains("\naccounts "),
+        page.body.contains("lacks some of the cluster"),
+    ];
+    assert_eq!(
+        said,
+        [!shown.is_null(); 2],
+        "{shown}\n{text}\n{}",
+        page.body
+    );
+    if !shown.is_null() {
+        for part in ["message", "meaning", "hint"] {
+            assert!(
+                text.contains(shown[part].as_str().unwrap()),
+                "no {part} of {shown} in\n{text}"
+            );
+        }
+        assert!(
+            text.contains("within a budget") && text.contains("hint: drop accounts"),
+            "{text}"
+        );
+    }
+    !shown.is_null()
 }

@@ -2,6 +2,7 @@
 //! line. Never packets or processes.
 
 mod access;
+mod accounts;
 mod activity;
 pub mod auth;
 mod bounded;

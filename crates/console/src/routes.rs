@@ -10,8 +10,8 @@ use crate::limits;
 use crate::object::Object;
 use crate::probe::Prober;
 use crate::types::{
-    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LocalCa,
-    Secret, Server, Session, SessionList,
+    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, IncompleteAccounts,
+    Limits, LocalCa, Secret, Server, Session, SessionList,
 };
 use crate::web::Web;
 use crate::{access, activity, certificate, dialog};
@@ -390,6 +390,8 @@ impl Api {
         let face = self.face.borrow();
         let created = OffsetDateTime::from_unix_timestamp(view.created_unix)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let incomplete_accounts =
+            (!view.complete_book).then(|| IncompleteAccounts::of(view.name.as_str()));
         Cluster {
             user: format!("{}.{ROOT}", view.prefix),
             name: view.name.into(),
@@ -401,6 +403,7 @@ impl Api {
             ca: face.ca(),
             state: view.state,
             failure: view.failure,
+            incomplete_accounts,
             created_at: created.format(&Rfc3339).unwrap_or_default(),
             sessions: view.sessions,
             limits: Limits {

@@ -8,6 +8,7 @@ use tidegate_control::LimitsChange;
 use tidegate_model::{ClusterState, ClusterUsage};
 use utoipa::ToSchema;
 
+pub use crate::accounts::IncompleteAccounts;
 pub use crate::secret::Secret;
 
 /// The database a fresh cluster has.
@@ -44,6 +45,10 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<String>,
+    /// Present if the cluster has accounts that its account book lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub incomplete_accounts: Option<IncompleteAccounts>,
     /// RFC 3339, UTC.
     #[schema(example = "2026-01-31T12:00:00Z")]
     pub created_at: String,

@@ -326,6 +326,7 @@ impl Control {
             created_unix: entry.created_unix,
             sessions: self.sessions().count(entry.id),
             limits: entry.limits(),
+            complete_book: entry.has_complete_book(),
         }
     }
 

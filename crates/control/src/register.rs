@@ -36,6 +36,8 @@ struct Accounts {
     run: RunEpoch,
     /// That run has ended cleanly, and the stored book was read at its end.
     clean: bool,
+    /// The book has all accounts of the cluster, as far as is known.
+    complete: bool,
 }
 
 impl Entry {
@@ -45,6 +47,7 @@ impl Entry {
             book_run: row.accounts_run,
             run: row.run,
             clean: !row.awake,
+            complete: row.accounts_complete,
         };
         Self {
             id: row.id,
@@ -66,6 +69,17 @@ impl Entry {
     /// Logins and lists see them from here on.
     pub fn set_limits(&self, limits: ClusterLimits) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Whether the account book has all accounts of the cluster.
+    pub fn has_complete_book(&self) -> bool {
+        self.accounts().complete
+    }
+
+    /// Notes that the book of this run lacks accounts, unless a later one was written meanwhile.
+    fn note_incomplete(&self, book_run: RunEpoch) {
+        let mut mine = self.accounts();
+        mine.complete &= book_run < mine.book_run;
     }
 
     fn accounts(&self) -> MutexGuard<'_, Accounts> {
@@ -184,6 +198,9 @@ impl Register {
         // A book that is newer than `known` is as good: it was the truth at a later moment of this
         // login.
         let book = self.books.get(entry.id, known.book_run).await?;
+        if !book.accounts.is_complete() {
+            entry.note_incomplete(book.run);
+        }
         Ok(Tenant {
             cluster: entry.id,
             name: entry.name.clone(),
@@ -248,9 +265,11 @@ impl Ledger for Register {
                 .await
                 .map_err(|e| LedgerError(e.to_string()))?;
             if let Some(entry) = self.by_id(cluster) {
+                let complete = accounts.accounts.is_complete();
                 self.books.put(cluster, accounts);
                 let mut mine = entry.accounts();
                 mine.book_run = run;
+                mine.complete = complete;
                 mine.clean |= mine.run == run;
             }
             Ok(())
@@ -268,7 +287,10 @@ impl Ledger for Register {
                 .await
                 .map_err(|e| LedgerError(e.to_string()))?;
             if let Some(entry) = self.by_id(cluster) {
-                entry.accounts().book_run = accounts.run;
+                let mut mine = entry.accounts();
+                mine.book_run = accounts.run;
+                mine.complete = accounts.accounts.is_complete();
+                drop(mine);
                 self.books.put(cluster, accounts);
             }
             Ok(())

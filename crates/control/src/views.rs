@@ -17,6 +17,8 @@ pub struct ClusterView {
     pub created_unix: i64,
     pub sessions: u32,
     pub limits: ClusterLimits,
+    /// False if the cluster has accounts that its account book lacks.
+    pub complete_book: bool,
 }
 
 /// With its password, to be shown once.

@@ -137,6 +137,7 @@ async fn an_incomplete_book_comes_back_incomplete_and_a_changed_flag_alone_is_ke
             (back.run, back.accounts.is_complete(), back.accounts.len()),
             (RunEpoch(run), complete, 2)
         );
+        assert_eq!(store.load().await.unwrap()[0].accounts_complete, complete);
     }
     let nobody = store.book(ClusterId(99)).await.unwrap();
     assert!(nobody.accounts.is_empty() && !nobody.accounts.is_complete());

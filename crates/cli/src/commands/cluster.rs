@@ -167,6 +167,15 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     ];
     rows.extend(machine_rows(cluster));
     rows.push(("created", cluster.created_at.clone()));
+    if let Some(book) = &cluster.incomplete_accounts {
+        rows.insert(
+            2,
+            (
+                "accounts",
+                format!("{}\n{}\nhint: {}", book.message, book.meaning, book.hint),
+            ),
+        );
+    }
     if let Some(failure) = &cluster.failure {
         rows.insert(2, ("failure", failure.clone()));
     }

@@ -88,6 +88,7 @@ fn cluster(state: ClusterState, full: bool) -> String {
         row: row("shop", state, 2),
         endpoint: "db.example.com:4000".to_owned(),
         database: "test",
+        accounts: full.then(|| super::clusters::accounts_notice("shop")),
         sessions_open: if full { 2 } else { 0 },
         sessions: if full {
             vec![
@@ -416,4 +417,18 @@ fn what_is_shown_is_escaped() {
     let odd = row("<b>x</b>", ClusterState::Awake, 0);
     let html = clusters(vec![odd], None);
     assert!(!html.contains("<b>x</b>"));
+}
+
+#[test]
+fn a_book_that_lacks_accounts_is_told_with_a_hint_and_no_other() {
+    let told = cluster(ClusterState::Awake, true);
+    assert!(
+        told.contains("The account book lacks some of the cluster&#39;s accounts"),
+        "{told}"
+    );
+    assert!(
+        told.contains("<code>tidegate cluster sleep shop</code>"),
+        "{told}"
+    );
+    assert!(!cluster(ClusterState::Awake, false).contains("account book"));
 }

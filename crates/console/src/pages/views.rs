@@ -135,6 +135,12 @@ pub struct LimitsForm {
     pub open: bool,
 }
 
+/// Incomplete account book, in sentences.
+pub struct AccountsNotice {
+    pub text: String,
+    pub hint: String,
+}
+
 #[derive(Template)]
 #[template(path = "cluster.html")]
 pub struct ClusterPage {
@@ -142,6 +148,8 @@ pub struct ClusterPage {
     pub row: ClusterRow,
     pub endpoint: String,
     pub database: &'static str,
+    /// If the account book lacks accounts.
+    pub accounts: Option<AccountsNotice>,
     /// All of them; those below may be fewer.
     pub sessions_open: usize,
     pub sessions: Vec<SessionRow>,

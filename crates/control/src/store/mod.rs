@@ -57,6 +57,8 @@ pub struct ClusterRow {
     pub awake: bool,
     /// The run that its stored accounts were read in.
     pub accounts_run: RunEpoch,
+    /// Whether they are all accounts of the cluster.
+    pub accounts_complete: bool,
 }
 
 /// What a new cluster is made from.
