@@ -70,7 +70,9 @@ async fn measure() {
 async fn row(house: &House, id: tidegate_model::ClusterId) -> Duration {
     let begun = Instant::now();
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     root.query("SELECT 1").await.unwrap();
     begun.elapsed()
 }

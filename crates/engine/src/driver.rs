@@ -4,10 +4,11 @@
 use crate::error::StartError;
 use crate::local::disk::DiskGuard;
 use crate::local::process_usage::RunUsage;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::{Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineSessionId};
+use tidegate_model::{
+    Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineSessionId,
+};
 
 /// The engine of one cluster, running or not.
 pub trait Driver: Send + Sync + 'static {
@@ -15,8 +16,8 @@ pub trait Driver: Send + Sync + 'static {
     /// future gives the start up and leaves no process.
     fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>>;
 
-    /// Where sessions connect, over all runs.
-    fn socket(&self) -> PathBuf;
+    /// Address at which sessions connect; the same for all runs.
+    fn address(&self) -> EngineAddress;
 
     /// Sets the limits of the next run.
     fn set_limits(&self, limits: &ClusterLimits);

@@ -3,13 +3,12 @@
 
 use crate::driver::Run;
 use crate::limits::{ALWAYS_ON, KILLS_AT_ONCE_MAX};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tidegate_model::{
-    Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, LeaseHandle, RefusalKind,
-    RunEpoch,
+    Activity, AttachError, ClusterId, ClusterLimits, ClusterState, EngineAddress, Lease,
+    LeaseHandle, RefusalKind, RunEpoch,
 };
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -41,7 +40,7 @@ impl Status {
 /// Where leases are made. Behind one lock, so that closing it and taking the leases is one step.
 #[derive(Debug, Default)]
 pub struct Gate {
-    open: Option<(RunEpoch, PathBuf)>,
+    open: Option<(RunEpoch, EngineAddress)>,
     leases: Vec<LeaseHandle>,
     /// The newest sign of life of leases that are gone.
     newest: Option<Instant>,
@@ -53,14 +52,14 @@ const PRUNE_FIRST: usize = 32;
 
 impl Gate {
     /// `newest`: what counts as the last sign of life until somebody comes.
-    pub fn open(&mut self, run: RunEpoch, socket: PathBuf, newest: Instant) {
-        self.open = Some((run, socket));
+    pub fn open(&mut self, run: RunEpoch, address: EngineAddress, newest: Instant) {
+        self.open = Some((run, address));
         self.newest = Some(newest);
         self.prune_at = PRUNE_FIRST;
     }
 
-    pub fn reopen(&mut self, run: RunEpoch, socket: PathBuf, leases: Vec<LeaseHandle>) {
-        self.open = Some((run, socket));
+    pub fn reopen(&mut self, run: RunEpoch, address: EngineAddress, leases: Vec<LeaseHandle>) {
+        self.open = Some((run, address));
         self.leases.extend(leases);
     }
 
@@ -72,12 +71,12 @@ impl Gate {
     }
 
     fn lease(&mut self, cluster: ClusterId) -> Option<Lease> {
-        let (run, socket) = self.open.clone()?;
+        let (run, address) = self.open.clone()?;
         if self.leases.len() >= self.prune_at {
             self.prune();
             self.prune_at = (self.leases.len() * 2).max(PRUNE_FIRST);
         }
-        let (lease, handle) = LeaseHandle::pair(cluster, run, socket);
+        let (lease, handle) = LeaseHandle::pair(cluster, run, address);
         self.leases.push(handle);
         Some(lease)
     }

@@ -17,10 +17,14 @@ use tidegate_model::{ClusterId, Lease, Unsupported, Verifier};
 
 /// An account that may write the account table, as any root can make one.
 async fn climber(lease: &Lease) -> Client {
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
     root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
-    Client::login(&lease.socket, "climber", "up").await.unwrap()
+    Client::login(&lease.address, "climber", "up")
+        .await
+        .unwrap()
 }
 
 async fn asleep(house: &House, id: ClusterId) -> tidegate_model::Accounts {
@@ -94,7 +98,9 @@ async fn a_new_password_lets_a_locked_root_in() {
     let house = House::open().await;
     let id = house.create(1).await;
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     root.run("ALTER USER root@'%' REQUIRE X509").await;
     root.run("ALTER USER root@'%' ACCOUNT LOCK").await;
     let book = house
@@ -106,7 +112,7 @@ async fn a_new_password_lets_a_locked_root_in() {
         book.accounts.iter().map(|a| a.locked).collect::<Vec<_>>(),
         [false]
     );
-    Client::login(&lease.socket, "root", "second")
+    Client::login(&lease.address, "root", "second")
         .await
         .unwrap();
 }

@@ -27,7 +27,7 @@ impl Siege {
         let house = House::open().await;
         let id = house.create(1).await;
         let lease = house.attach(id).await;
-        let root = common::almighty(&lease.socket).await;
+        let root = common::almighty(&lease.address).await;
         Self {
             house,
             id,
@@ -76,7 +76,7 @@ impl Siege {
         drop((root, lease));
         house.engines.sleep(id).await.unwrap();
         let lease = house.attach(id).await;
-        Client::login(&lease.socket, "root", password)
+        Client::login(&lease.address, "root", password)
             .await
             .unwrap();
         let book = house
@@ -175,7 +175,7 @@ async fn a_view_in_the_place_of_the_accounts_is_replaced_at_the_next_start() {
     siege.engine_lives().await;
     let house = siege.next_run_is_whole("first").await;
     let lease = house.attach(ClusterId(1)).await;
-    Client::login(&lease.socket, "app", "app").await.unwrap();
+    Client::login(&lease.address, "app", "app").await.unwrap();
     house.engines.shutdown().await;
 }
 
@@ -207,7 +207,7 @@ async fn a_view_that_never_answers_is_replaced_at_the_next_start() {
         .await
         .unwrap();
     let lease = house.attach(id).await;
-    Client::login(&lease.socket, "root", "second")
+    Client::login(&lease.address, "root", "second")
         .await
         .unwrap();
     house.engines.shutdown().await;
@@ -253,7 +253,7 @@ async fn dropped_or_masked_tables_of_the_engine_are_made_again() {
         .await
         .unwrap();
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "second")
+    let mut root = Client::login(&lease.address, "root", "second")
         .await
         .unwrap();
     assert_eq!(root.one("SELECT n FROM test.kept").await, "7");
@@ -301,7 +301,9 @@ async fn the_number_of_extra_connections_can_t_shut_us_out() {
 async fn saturate(lease: &Lease, sessions: usize) -> Vec<tokio::task::JoinHandle<()>> {
     let mut busy = Vec::new();
     for _ in 0..sessions {
-        let mut session = Client::login(&lease.socket, "root", "first").await.unwrap();
+        let mut session = Client::login(&lease.address, "root", "first")
+            .await
+            .unwrap();
         busy.push(tokio::spawn(async move {
             let _ = session.query("SELECT BENCHMARK(4000000000, MD5(1))").await;
         }));
@@ -347,7 +349,9 @@ async fn a_frozen_engine_is_told_killed_and_recovered_and_an_idle_one_is_left_al
     let house = House::open_with(|s| s.frozen_after = patience).await;
     let (id, idle) = (house.create(1).await, house.create(2).await);
     let (lease, quiet) = (house.attach(id).await, house.attach(idle).await);
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     root.run("CREATE TABLE test.t AS SELECT 7 AS n").await;
     let stopped = rustix::process::Pid::from_raw(house.pid(id).unwrap()).unwrap();
     rustix::process::kill_process(stopped, rustix::process::Signal::STOP).unwrap();
@@ -361,7 +365,9 @@ async fn a_frozen_engine_is_told_killed_and_recovered_and_an_idle_one_is_left_al
         |e: &Event| matches!(e, Event::EngineDied { status, .. } if status.contains("frozen"));
     assert_eq!(house.memory.count(died), 1);
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(root.one("SELECT n FROM test.t").await, "7");
     assert_eq!(
         house.attach(idle).await.run,

@@ -101,7 +101,9 @@ async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
     let neighbour = house.create(2).await;
     for cluster in [id, neighbour] {
         let lease = house.attach(cluster).await;
-        let mut client = Client::login(&lease.socket, "root", "first").await.unwrap();
+        let mut client = Client::login(&lease.address, "root", "first")
+            .await
+            .unwrap();
         client
             .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
             .await;

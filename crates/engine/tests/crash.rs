@@ -11,14 +11,16 @@ mod common;
 
 use common::{Client, House, eventually, kill_9, spec};
 use std::time::{Duration, Instant};
-use tidegate_model::{ClusterLimits, Event, Waker};
+use tidegate_model::{ClusterLimits, EngineAddress, Event, Waker};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by_itself() {
     let house = House::open().await;
     let id = house.create(1).await;
     let mut lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     root.run("CREATE TABLE test.t (a INT PRIMARY KEY)").await;
     for n in 0..100 {
         root.run(&format!("INSERT INTO test.t VALUES ({n})")).await;
@@ -42,7 +44,9 @@ async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by
         "read again before anybody was let in"
     );
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(root.one("SELECT COUNT(*) FROM test.t").await, "100");
     house.engines.shutdown().await;
 }
@@ -52,7 +56,9 @@ async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
     let house = House::open().await;
     let id = house.create(1).await;
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     root.run("CREATE TABLE test.t (a INT PRIMARY KEY)").await;
     drop((root, lease));
     let mut acknowledged = 0u64;
@@ -65,7 +71,7 @@ async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
                 tokio::time::sleep(Duration::from_millis(3 + round * 17)).await;
                 kill_9(pid);
             });
-            if let Ok(mut root) = Client::login(&lease.socket, "root", "first").await {
+            if let Ok(mut root) = Client::login(&lease.address, "root", "first").await {
                 // A row that was written and not acknowledged may be there already.
                 while root
                     .query(&format!(
@@ -83,7 +89,9 @@ async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
         eventually("the next run", async || house.attach(id).await.run > run).await;
     }
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     let kept: u64 = root
         .one(&format!(
             "SELECT COUNT(*) FROM test.t WHERE a < {acknowledged}"
@@ -119,8 +127,8 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
     let mut tries = 0;
     eventually("a login", async || {
         tries += 1;
-        let socket = lease.socket.clone();
-        Client::login(&socket, "root", "first").await.is_ok()
+        let address = lease.address.clone();
+        Client::login(&address, "root", "first").await.is_ok()
     })
     .await;
     assert!(
@@ -137,8 +145,8 @@ async fn after_kill_9_of_the_server_no_engine_stays_and_the_next_server_recovers
     // A server of its own process, which holds the cluster awake until it is killed.
     let mut server = common::holder(&house);
     let engine = house.pid(id).expect("its engine runs");
-    let socket = house.settings.folder.join("run/engine-1.sock");
-    let mut root = Client::login(&socket, "root", "first").await.unwrap();
+    let address = EngineAddress::Unix(house.settings.folder.join("run/engine-1.sock"));
+    let mut root = Client::login(&address, "root", "first").await.unwrap();
     root.run("CREATE TABLE test.t (a INT)").await;
     root.run("INSERT INTO test.t VALUES (7)").await;
     server.kill().unwrap();
@@ -174,7 +182,9 @@ async fn after_kill_9_of_the_server_no_engine_stays_and_the_next_server_recovers
         1
     );
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(root.one("SELECT a FROM test.t").await, "7");
     house.engines.shutdown().await;
 }

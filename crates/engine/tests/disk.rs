@@ -27,7 +27,9 @@ fn limits(soft: u64) -> ClusterLimits {
 
 async fn login(house: &House, id: ClusterId) -> Client {
     let lease = house.attach(id).await;
-    let mut client = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut client = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     client.run("USE test").await;
     client
 }
@@ -164,7 +166,9 @@ async fn climb(house: &House, id: ClusterId) -> Client {
     root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
     root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
     let lease = house.attach(id).await;
-    let mut climber = Client::login(&lease.socket, "climber", "up").await.unwrap();
+    let mut climber = Client::login(&lease.address, "climber", "up")
+        .await
+        .unwrap();
     climber
         .run("UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 18446744073709551615) WHERE User = 'root'")
         .await;

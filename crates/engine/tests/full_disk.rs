@@ -78,7 +78,9 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
     let house = House::open_with(|s| s.folder = data).await;
     let (asleep, awake) = (house.create(1).await, house.create(2).await);
     let lease = house.attach(awake).await;
-    let mut client = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut client = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     client
         .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
         .await;
@@ -114,7 +116,9 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
     })
     .await;
     let lease = house.attach(awake).await;
-    let mut client = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut client = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(
         client.one("SELECT a FROM test.t").await,
         "1",

@@ -22,7 +22,9 @@ async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
     let id = house.create(1).await;
     assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     root.run("CREATE TABLE test.t (a INT PRIMARY KEY, b TEXT)")
         .await;
     root.run("INSERT INTO test.t VALUES (1, 'kept')").await;
@@ -42,7 +44,9 @@ async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
     assert_eq!(names, ["root@%"], "the gateway's own account is nobody's");
 
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(root.one("SELECT b FROM test.t").await, "kept");
     assert_eq!(lease.run.0, 2);
     house.engines.shutdown().await;
@@ -95,7 +99,9 @@ async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
     };
     let id = house.create_with(spec(1, limits)).await;
     let mut lease = house.attach(id).await;
-    let root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     lease.report(Activity::Idle);
     let request = lease.yield_request().await.unwrap();
     assert_eq!(request.yes().await, Verdict::Evicted);
@@ -170,7 +176,7 @@ async fn one_no_among_many_resumes_everybody() {
     no.unwrap().no();
     assert_eq!(verdict.await.unwrap(), Verdict::Resume);
     assert!(operator.await.unwrap().is_err());
-    let mut root = Client::login(&willing.socket, "root", "first")
+    let mut root = Client::login(&willing.address, "root", "first")
         .await
         .unwrap();
     assert_eq!(root.one("SELECT 1").await, "1", "the engine never noticed");
@@ -198,7 +204,7 @@ async fn who_knocks_while_it_goes_to_sleep_is_served_by_the_next_run() {
     drop(lease);
     operator.await.unwrap().unwrap();
     let next = knock.await.unwrap().unwrap();
-    let mut root = Client::login(&next.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&next.address, "root", "first").await.unwrap();
     assert_eq!(root.one("SELECT 1").await, "1");
     house.engines.shutdown().await;
 }
@@ -222,7 +228,9 @@ async fn a_second_engine_on_one_data_directory_is_impossible() {
         .unwrap();
     let refused = second.wake(id).await.unwrap_err().to_string();
     assert!(refused.contains("another engine still runs"), "{refused}");
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(root.one("SELECT 1").await, "1", "the first is unharmed");
     house.engines.shutdown().await;
 }
@@ -232,7 +240,9 @@ async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
     let house = House::open().await;
     let id = house.create(1).await;
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     root.run("CREATE USER app@'10.%' IDENTIFIED BY 'one'").await;
     let asked = Instant::now();
     let app = vec!["app".to_owned()];
@@ -280,14 +290,18 @@ async fn a_new_password_wakes_the_cluster_and_holds() {
         [Verifier::Native(stage2("second"))]
     );
     let lease = house.attach(id).await;
-    assert!(Client::login(&lease.socket, "root", "first").await.is_err());
-    Client::login(&lease.socket, "root", "second")
+    assert!(
+        Client::login(&lease.address, "root", "first")
+            .await
+            .is_err()
+    );
+    Client::login(&lease.address, "root", "second")
         .await
         .unwrap();
     drop(lease);
     house.engines.sleep(id).await.unwrap();
     let lease = house.attach(id).await;
-    Client::login(&lease.socket, "root", "second")
+    Client::login(&lease.address, "root", "second")
         .await
         .unwrap();
     let unknown = house
@@ -305,10 +319,14 @@ async fn work_whose_client_is_gone_is_ended_in_the_engine() {
     let house = House::open().await;
     let id = house.create(1).await;
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
-    let mut look = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut look = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     let count = format!(
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID={session} AND INFO LIKE '%600%'"
     );
@@ -408,7 +426,9 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
     let house = House::open().await;
     let id = house.create(1).await;
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(
         root.one("SELECT USER()").await,
         "root@203.0.113.9",
@@ -464,7 +484,9 @@ async fn new_limits_reach_the_running_engine_and_the_next_one() {
         ))
         .await;
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(root.one("SELECT @@max_connections").await, "15");
     let more = ClusterLimits {
         connections_max: 50,
@@ -479,7 +501,9 @@ async fn new_limits_reach_the_running_engine_and_the_next_one() {
     drop((root, lease));
     house.engines.sleep(id).await.unwrap();
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(
         root.one("SELECT @@max_connections").await,
         "50",

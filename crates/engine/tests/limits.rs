@@ -52,8 +52,12 @@ async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
     let small = house.create_with(spec(1, limits)).await;
     let neighbour = house.create(2).await;
     let (lease, other) = (house.attach(small).await, house.attach(neighbour).await);
-    let mut tenant = Client::login(&lease.socket, "root", "first").await.unwrap();
-    let mut bystander = Client::login(&other.socket, "root", "first").await.unwrap();
+    let mut tenant = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
+    let mut bystander = Client::login(&other.address, "root", "first")
+        .await
+        .unwrap();
     let (engine, gateway) = (house.pid(small).unwrap(), std::process::id());
     for _ in 0..3 {
         let refused = fill_memory(&mut tenant).await.unwrap_err();
@@ -183,7 +187,9 @@ async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit()
         usage.memory_bytes.unwrap() > 10 << 20 && usage.tasks.unwrap() > 5,
         "{usage:?}"
     );
-    let mut tenant = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut tenant = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     let refused = fill_memory(&mut tenant).await.unwrap_err();
     assert!(!refused.contains("closed"), "{refused}");
     assert_eq!(tenant.one("SELECT 1").await, "1");

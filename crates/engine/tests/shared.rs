@@ -49,7 +49,9 @@ async fn wake_beside_a_stuck_start(clean: bool) {
     let (house, stuck) = with_a_stuck_start(clean).await;
     let other = house.create(2).await;
     let lease = house.attach(other).await;
-    Client::login(&lease.socket, "root", "first").await.unwrap();
+    Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(house.engines.state(stuck), Some(ClusterState::Waking));
     signal(&house, stuck, Signal::CONT);
     house.attach(stuck).await;
@@ -93,7 +95,7 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
                 .await
         });
     }
-    let mut root = Client::login(&good.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&good.address, "root", "first").await.unwrap();
     let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
     house

@@ -34,7 +34,7 @@ impl Siege {
         let house = House::open_with(|s| s.landlock_abi_max = landlock_abi_max).await;
         let id = house.create(1).await;
         let lease = house.attach(id).await;
-        let mut tenant = common::almighty(&lease.socket).await;
+        let mut tenant = common::almighty(&lease.address).await;
         tenant.run("USE test").await;
         let outside = house.temp.path().join("outside");
         fs::create_dir(&outside).unwrap();
@@ -284,7 +284,7 @@ async fn a_neighbour_is_out_of_reach() {
     let mut siege = Siege::begin(None).await;
     let other = siege.house.create(2).await;
     let its_lease = siege.house.attach(other).await;
-    let mut its_root = Client::login(&its_lease.socket, "root", "first")
+    let mut its_root = Client::login(&its_lease.address, "root", "first")
         .await
         .unwrap();
     its_root
@@ -318,7 +318,7 @@ async fn a_neighbour_is_out_of_reach() {
     siege.try_it("SELECT 1").await;
     assert_eq!(names(&folder.join("data")), before);
     // Its socket, by the one way an engine connects by itself.
-    let socket = its_lease.socket.display().to_string();
+    let socket = its_lease.address.to_string();
     for sql in [
         format!("SET GLOBAL socket = '{socket}'"),
         format!("CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (SOCKET '{socket}')"),
@@ -420,7 +420,9 @@ async fn a_tenant_who_ends_its_own_engine_ends_nothing_else() {
     assert_eq!(siege.house.engines.state(other), Some(ClusterState::Awake));
     let lease = siege.house.attach(siege.id).await;
     assert!(lease.run > siege.lease.run);
-    Client::login(&lease.socket, "root", "first").await.unwrap();
+    Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     siege.house.engines.shutdown().await;
 }
 
@@ -458,7 +460,7 @@ async fn the_gateway_s_account_is_made_anew_whatever_was_done_to_it() {
     house.engines.sleep(id).await.unwrap();
     let lease = house.attach(id).await;
     assert!(
-        Client::login(&lease.socket, "tidegate.admin", "mine")
+        Client::login(&lease.address, "tidegate.admin", "mine")
             .await
             .is_err()
     );
@@ -485,7 +487,9 @@ async fn a_tenant_can_slow_its_own_stop_only_so_far() {
     house.engines.sleep(id).await.unwrap();
     assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
     let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.socket, "root", "first").await.unwrap();
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
     assert_eq!(
         root.one("SELECT @@max_connections").await,
         "200",

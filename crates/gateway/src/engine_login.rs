@@ -11,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
+use tidegate_model::EngineAddress;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::limits::ENGINE_PACKET_MAX;
 use tidegate_wire::packet::{Packet, PacketReader};
@@ -48,9 +49,13 @@ impl From<io::Error> for LoginFailure {
     }
 }
 
-pub(crate) async fn log_in(socket: &Path, who: &Who<'_>) -> Result<EngineLogin, LoginFailure> {
+pub(crate) async fn log_in(
+    address: &EngineAddress,
+    who: &Who<'_>,
+) -> Result<EngineLogin, LoginFailure> {
     let header = proxy::encode_v2(Some((who.client, who.local)));
-    let stream = connect(socket, &header).await?;
+    let EngineAddress::Unix(path) = address;
+    let stream = connect(path, &header).await?;
     let mut machine = ClientLogin::new(ClientIdentity {
         user: who.user.as_bytes().to_vec(),
         stage1: who.stage1.cloned(),

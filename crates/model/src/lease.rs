@@ -4,9 +4,9 @@
 //! The gateway holds the [`Lease`]; the engine's supervisor keeps the [`LeaseHandle`]. Dropping the
 //! lease detaches: the supervisor hears of it, and an open yield request counts as answered yes.
 
+use crate::engine_address::EngineAddress;
 use crate::id::{ClusterId, RunEpoch};
 use futures_util::task::AtomicWaker;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -117,8 +117,8 @@ impl YieldRequest {
 pub struct Lease {
     pub cluster: ClusterId,
     pub run: RunEpoch,
-    /// The engine's Unix socket. Every connection to it starts with a PROXY v2 header.
-    pub socket: PathBuf,
+    /// Address at which the engine accepts sessions.
+    pub address: EngineAddress,
     shared: Arc<Shared>,
 }
 
@@ -195,13 +195,13 @@ impl Drop for LeaseHandle {
 
 impl LeaseHandle {
     /// A lease begins busy: somebody is logging in with it.
-    pub fn pair(cluster: ClusterId, run: RunEpoch, socket: PathBuf) -> (Lease, LeaseHandle) {
+    pub fn pair(cluster: ClusterId, run: RunEpoch, address: EngineAddress) -> (Lease, LeaseHandle) {
         let shared = Arc::new(Shared::new(Activity::Busy));
         (
             Lease {
                 cluster,
                 run,
-                socket,
+                address,
                 shared: Arc::clone(&shared),
             },
             LeaseHandle { shared },
@@ -286,7 +286,11 @@ mod tests {
     use std::task::Waker;
 
     fn pair() -> (Lease, LeaseHandle) {
-        LeaseHandle::pair(ClusterId(1), RunEpoch(1), PathBuf::new())
+        LeaseHandle::pair(
+            ClusterId(1),
+            RunEpoch(1),
+            EngineAddress::Unix("/none".into()),
+        )
     }
 
     fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod admission;
 mod book;
+mod engine_address;
 mod error_chain;
 pub mod escape;
 pub mod id;
@@ -26,6 +27,7 @@ pub mod wording;
 pub use account::{Account, Requirement, Unsupported, Verifier};
 pub use admission::{Admission, AdmissionLimits, Eviction, Place, Source};
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
+pub use engine_address::EngineAddress;
 pub use error_chain::error_chain;
 pub use escape::{printable, printable_lines};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};

@@ -26,11 +26,12 @@ use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tidegate_model::{BoxFuture, ClusterId, ClusterLimits, ClusterUsage, RefusalKind};
+use tidegate_model::{
+    BoxFuture, ClusterId, ClusterLimits, ClusterUsage, EngineAddress, RefusalKind,
+};
 use tokio::net::UnixStream;
 
 /// What all local engines of this server share.
@@ -60,8 +61,8 @@ impl Driver for LocalDriver {
         Box::pin(async move { Ok(Arc::new(self.start_run().await?) as Arc<dyn Run>) })
     }
 
-    fn socket(&self) -> PathBuf {
-        self.sockets.path()
+    fn address(&self) -> EngineAddress {
+        EngineAddress::Unix(self.sockets.path())
     }
 
     fn set_limits(&self, limits: &ClusterLimits) {

@@ -50,7 +50,7 @@ impl Supervisor {
                 if let Some(alive) = &self.alive {
                     self.shared
                         .gate()
-                        .reopen(alive.epoch, self.driver.socket(), leases);
+                        .reopen(alive.epoch, self.driver.address(), leases);
                 }
                 let sleepers = std::mem::take(&mut self.sleepers);
                 let going = self.feed(Event::DrainRefused).await;
@@ -99,7 +99,7 @@ impl Supervisor {
         };
         self.shared
             .gate()
-            .open(started.epoch, self.driver.socket(), newest);
+            .open(started.epoch, self.driver.address(), newest);
         let health = watch_health(
             Arc::clone(&started.run),
             started.epoch,

@@ -7,11 +7,10 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::local::disk::{DiskGuard, DiskQuotas};
 use crate::local::folder::Folder;
 use crate::local::process_usage::RunUsage;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_model::{
-    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, ClusterUsage, EngineSessionId,
-    Journal,
+    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, ClusterUsage, EngineAddress,
+    EngineSessionId, Journal,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -72,8 +71,8 @@ impl Driver for FaultyDriver {
         })
     }
 
-    fn socket(&self) -> PathBuf {
-        PathBuf::new()
+    fn address(&self) -> EngineAddress {
+        EngineAddress::Unix("/nonexistent".into())
     }
 
     fn set_limits(&self, _: &ClusterLimits) {}

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tidegate_engine::{ClusterSpec, EngineSettings, Engines, Helper, Ledger, LedgerError};
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Event, Journal, Lease, RunEpoch,
-    Waker,
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, EngineAddress, Event, Journal,
+    Lease, RunEpoch, Waker,
 };
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
@@ -284,10 +284,13 @@ pub struct Client {
 }
 
 impl Client {
-    pub async fn login(socket: &Path, user: &str, password: &str) -> Result<Self, String> {
-        let stream = UnixStream::connect(socket)
-            .await
-            .map_err(|e| e.to_string())?;
+    pub async fn login(
+        address: &EngineAddress,
+        user: &str,
+        password: &str,
+    ) -> Result<Self, String> {
+        let EngineAddress::Unix(path) = address;
+        let stream = UnixStream::connect(path).await.map_err(|e| e.to_string())?;
         let mut this = Self {
             stream,
             buffer: Vec::new(),
@@ -391,17 +394,17 @@ impl Client {
 
 /// Turns root into everything, by a second user whose rights cover the system tables by pattern,
 /// and logs it in.
-pub async fn almighty(socket: &Path) -> Client {
-    let mut root = Client::login(socket, "root", "first").await.unwrap();
+pub async fn almighty(address: &EngineAddress) -> Client {
+    let mut root = Client::login(address, "root", "first").await.unwrap();
     root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
     root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
-    let mut climber = Client::login(socket, "climber", "up").await.unwrap();
+    let mut climber = Client::login(address, "climber", "up").await.unwrap();
     climber
         .run("UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 18446744073709551615) WHERE User = 'root'")
         .await;
     root.run("FLUSH PRIVILEGES").await;
     root.run("DROP USER climber@'%'").await;
-    let mut tenant = Client::login(socket, "root", "first").await.unwrap();
+    let mut tenant = Client::login(address, "root", "first").await.unwrap();
     let grants = tenant.one("SHOW GRANTS").await;
     assert!(
         grants.contains("ALL PRIVILEGES ON *.*"),

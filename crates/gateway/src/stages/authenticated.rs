@@ -126,7 +126,7 @@ impl Authenticated {
                 user: &self.proven.user,
                 stage1: self.proven.stage1.as_ref(),
             };
-            match timeout_at(deadline, engine_login::log_in(&lease.socket, &who)).await {
+            match timeout_at(deadline, engine_login::log_in(&lease.address, &who)).await {
                 Ok(Ok(login)) if lease.is_current() => return Ok((lease, login)),
                 // Its engine ended meanwhile, and the login waited in the socket for the next run:
                 // nothing there knows of this session, so a sleep would cut it in the middle of a
