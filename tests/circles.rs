@@ -31,7 +31,6 @@ const CEILINGS: &[(&str, usize)] = &[
     ("control", 19),
     // Each stage leads to the next, and all take `Shared` from `gateway`.
     ("gateway", 9),
-    ("tls", 8),
 ];
 
 /// The module that a path leads to, seen from `from`: through its children and its imports. None

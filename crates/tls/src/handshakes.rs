@@ -2,9 +2,10 @@
 //! else strangers make TLS compute. Beside running sessions all of it together gets half a core,
 //! and networks take turns for it.
 
+use crate::lock::locked;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tidegate_model::admission::{FairQueue, Path};
@@ -92,7 +93,7 @@ impl State {
 
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }
 

@@ -2,16 +2,16 @@
 //! every alarm. Bounded, and never in the way: a disk that takes nothing costs the memory of it,
 //! not the certificate.
 
-use crate::chain::Chain;
 use crate::event::TlsEvent;
+use crate::leaf::{read_leaf, read_rsa_leaf};
 use crate::limits::{HISTORY_MAX, HISTORY_TEXT_MAX};
+use crate::lock::locked;
 use crate::source::Served;
 use crate::state::{self, SECRET_MODE};
-use crate::status::leaf;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// One thing that happened. `at` is seconds of the Unix clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,19 +80,9 @@ impl History {
     /// The leaves that are served from here on; those that were the last of their kind before are
     /// no news.
     pub fn note_served(&self, at: i64, served: &Served) {
-        let rsa = served.chain.rsa.as_ref();
-        let rsa = rsa.map(|rsa| Chain {
-            certified: rsa.clone(),
-            rsa: None,
-            ..served.chain.clone()
-        });
-        for leaf in [
-            leaf(&served.chain).ok(),
-            rsa.and_then(|rsa| leaf(&rsa).ok()),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        let leaf = read_leaf(&served.chain).ok();
+        let rsa = read_rsa_leaf(&served.chain).ok().flatten();
+        for leaf in leaf.into_iter().chain(rsa) {
             let is_known = self.lock().iter().find_map(|entry| match &entry.what {
                 Happening::Served { key, serial, .. } if *key == leaf.key => {
                     Some(*serial == leaf.serial)
@@ -102,12 +92,11 @@ impl History {
             if is_known == Some(true) {
                 continue;
             }
-            let (key, serial, issuer) = (leaf.key.to_owned(), leaf.serial, short(&leaf.issuer));
             let what = Happening::Served {
-                key,
+                key: leaf.key.to_owned(),
                 names: leaf.names,
-                serial,
-                issuer,
+                serial: leaf.serial,
+                issuer: short(&leaf.issuer),
                 not_after: leaf.not_after,
             };
             self.add(HistoryEntry { at, what });
@@ -135,7 +124,7 @@ impl History {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<HistoryEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.entries)
     }
 }
 

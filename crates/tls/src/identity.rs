@@ -1,7 +1,7 @@
 //! What we serve at this moment, and the task that keeps it fresh. Never drops a connection: a swap
 //! is seen by new handshakes only.
 
-use crate::acme::{Acme, Finding, Manager};
+use crate::acme::{Acme, Finding, Host, Manager};
 use crate::alarm::AlarmKind;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
@@ -9,82 +9,26 @@ use crate::files::Files;
 use crate::history::{History, HistoryEntry};
 use crate::limits::POLL_EVERY;
 use crate::local_ca::LocalCa;
+use crate::lock::locked;
 use crate::master::Master;
-use crate::names::Name;
-use crate::reach::reaches;
+use crate::names::spelled;
+use crate::primary_host::primary_host;
+use crate::resolver::{Resolver, WebResolver};
 use crate::settings::TlsSettings;
 use crate::source::{Look, Served, Source};
 use crate::tickets::Tickets;
 use crate::{profile, source, state};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tidegate_model::Trust;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 use zeroize::Zeroizing;
-
-/// The one resolver. Whatever name a client asks for, and most ask for none, it gets the one
-/// certificate there is (of two keys the one it can verify): the client judges whether it is the
-/// right one.
-struct Resolver {
-    served: ArcSwap<Served>,
-}
-
-impl ResolvesServerCert for Resolver {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let served = self.served.load();
-        match &served.chain.rsa {
-            Some(rsa)
-                if served
-                    .chain
-                    .certified
-                    .key
-                    .choose_scheme(hello.signature_schemes())
-                    .is_none() =>
-            {
-                Some(rsa.clone())
-            }
-            _ => Some(served.chain.certified.clone()),
-        }
-    }
-}
-
-impl fmt::Debug for Resolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver")
-            .field("names", &self.served.load().chain.names)
-            .finish()
-    }
-}
-
-/// The console's: a browser always says whom it wants, and one that wants another host was sent
-/// here by somebody between. Who says nothing, a client by address, gets the certificate.
-#[derive(Debug)]
-struct WebResolver {
-    resolver: Arc<Resolver>,
-    /// Names that the certificate is to carry, though it may not yet.
-    wanted: Vec<String>,
-}
-
-impl ResolvesServerCert for WebResolver {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        if let Some(asked) = hello.server_name() {
-            let asked = asked.to_ascii_lowercase();
-            let served = self.resolver.served.load();
-            let mut ours = served.chain.names.iter().chain(&self.wanted);
-            ours.find(|name| covers(name, &asked))?;
-        }
-        self.resolver.resolve(hello)
-    }
-}
 
 type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
@@ -225,16 +169,9 @@ impl Identity {
     /// # Errors
     /// If the provider knows neither of the two TLS versions, which it does.
     pub fn web_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let settings = &self.inner.settings;
-        let wanted = settings
-            .acme
-            .iter()
-            .flat_map(|acme| &acme.domains)
-            .chain(&settings.names);
-        let wanted = wanted.filter_map(|name| spelled(name)).collect();
         let resolver = WebResolver {
             resolver: self.inner.resolver.clone(),
-            wanted,
+            wanted: self.configured_names(),
         };
         profile::web_config(profile::provider(), Arc::new(resolver))
     }
@@ -263,39 +200,20 @@ impl Identity {
         }
     }
 
-    /// A name or address that the certificate carries and that leads to a listener, for connect
-    /// lines: the first configured name that does, else `127.0.0.1`, else the first other one that
-    /// does, else (a listener behind something that forwards to it) the first configured one, else
-    /// the first carried. May block on the system's resolver.
+    /// Returns the host name for connect strings: one that the certificate carries and that leads to
+    /// a listener, where there is one. May block on the system's resolver.
     pub fn primary_host(&self, listen: &[SocketAddr]) -> String {
-        let carried = self.names();
-        let carries = |name: &str| carried.iter().any(|there| covers(there, name));
+        primary_host(&self.configured_names(), &self.names(), listen)
+    }
+
+    /// The configured names, ACME's first, as certificates spell them.
+    fn configured_names(&self) -> Vec<String> {
         let settings = &self.inner.settings;
         let domains = settings.acme.iter().flat_map(|acme| &acme.domains);
-        let configured: Vec<String> = domains
+        domains
             .chain(&settings.names)
             .filter_map(|name| spelled(name))
-            .collect();
-        let configured = || {
-            configured
-                .iter()
-                .map(String::as_str)
-                .filter(|name| concrete(name) && carries(name))
-        };
-        let others = || {
-            carried
-                .iter()
-                .map(String::as_str)
-                .filter(|name| concrete(name))
-        };
-        let loopback = || std::iter::once("127.0.0.1").filter(|name| carries(name));
-        configured()
-            .chain(loopback())
-            .chain(others())
-            .find(|name| reaches(name, listen))
-            .or_else(|| configured().chain(others()).next())
-            .unwrap_or("127.0.0.1")
-            .to_owned()
+            .collect()
     }
 
     /// Keeps what is served fresh, until dropped: certificate files that change, a local leaf that
@@ -371,10 +289,6 @@ impl Identity {
         self.inner.resolver.served.load_full()
     }
 
-    pub(crate) fn now(&self) -> OffsetDateTime {
-        (self.inner.clock)()
-    }
-
     /// Whether this leaf is served now, for whichever key.
     pub fn is_served(&self, leaf: &[u8]) -> bool {
         let chain = &self.served().chain;
@@ -402,10 +316,7 @@ impl Identity {
     }
 
     pub(crate) fn unseen(&self) -> MutexGuard<'_, Option<String>> {
-        self.inner
-            .unseen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.inner.unseen)
     }
 
     pub(crate) fn history(&self) -> Vec<HistoryEntry> {
@@ -414,21 +325,13 @@ impl Identity {
 
     /// What is wrong with the source at this moment.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.inner
-            .source
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .trouble()
-    }
-
-    pub(crate) fn tell(&self, event: TlsEvent) {
-        (self.inner.on_event)(event);
+        locked(&self.inner.source).trouble()
     }
 
     /// One look at the source, now. Blocks on the disk.
     pub fn look(&self) {
         let inner = &self.inner;
-        let mut source = inner.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source = locked(&inner.source);
         // A key that can't be kept only does not outlive us.
         let _ = inner.tickets.rotate_if_due((inner.clock)());
         let served = inner.resolver.served.load_full();
@@ -464,28 +367,25 @@ impl Identity {
     /// mends what is left.
     pub fn renew_ca(&self) -> Result<(), TlsError> {
         let inner = &self.inner;
-        let mut source = inner.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut source = locked(&inner.source);
         let fresh = source.renew_ca((inner.clock)(), &*inner.on_event)?;
         self.serve(fresh);
         Ok(())
     }
 }
 
-/// As certificates spell it.
-fn spelled(name: &str) -> Option<String> {
-    Name::parse(name).ok().map(|name| name.to_string())
-}
+impl Host for Identity {
+    fn now(&self) -> OffsetDateTime {
+        (self.inner.clock)()
+    }
 
-fn concrete(name: &str) -> bool {
-    !name.contains('*')
-}
+    fn tell(&self, event: TlsEvent) {
+        (self.inner.on_event)(event);
+    }
 
-/// Whether a certificate name is `name`, or a wildcard one label above it.
-fn covers(carried: &str, name: &str) -> bool {
-    carried == name
-        || carried
-            .strip_prefix("*.")
-            .is_some_and(|above| name.split_once('.').is_some_and(|(_, rest)| rest == above))
+    fn poll_source(&self) {
+        self.look();
+    }
 }
 
 #[cfg(test)]

@@ -72,6 +72,19 @@ impl fmt::Display for Name {
     }
 }
 
+/// Returns a name as certificates spell it; none if it is no name.
+pub fn spelled(name: &str) -> Option<String> {
+    Name::parse(name).ok().map(|name| name.to_string())
+}
+
+/// Whether a certificate's name `carried` is `name`, or a wildcard one label above it.
+pub fn covers(carried: &str, name: &str) -> bool {
+    carried == name
+        || carried
+            .strip_prefix("*.")
+            .is_some_and(|above| name.split_once('.').is_some_and(|(_, rest)| rest == above))
+}
+
 /// Letters, digits and inner hyphens in labels of 1 to 63, 253 in all; the first label may be `*`.
 /// The last label may not be all digits: such a "name" is a mistyped address (WHATWG URL, 3.5).
 fn is_dns(text: &str) -> bool {

@@ -4,7 +4,6 @@
 use crate::chain::{mozilla_roots, roots};
 use crate::error::TlsError;
 use crate::limits::TLS13_TICKETS;
-use crate::settings::Versions;
 use crate::state;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -38,6 +37,15 @@ impl Roots {
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self::File(path.as_ref().to_path_buf())
     }
+}
+
+/// The TLS versions that the endpoint speaks; nothing older is ever spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Versions {
+    #[default]
+    Both,
+    Only12,
+    Only13,
 }
 
 /// AWS-LC seeds a random generator per thread at its first use, which takes tens of milliseconds on

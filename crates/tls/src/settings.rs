@@ -2,6 +2,7 @@
 //! fills it in.
 
 use crate::acme::AcmeSettings;
+use crate::profile::Versions;
 use std::path::{Path, PathBuf};
 
 /// The settings of this room. Only `data` has no default.
@@ -29,15 +30,6 @@ pub struct TlsSettings {
     /// The data folder: `ca.pem` lies directly in it, keys under `tls/`, those of ACME under
     /// `acme/`.
     pub data: PathBuf,
-}
-
-/// The TLS versions that the endpoint speaks; nothing older is ever spoken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Versions {
-    #[default]
-    Both,
-    Only12,
-    Only13,
 }
 
 impl TlsSettings {

@@ -1,30 +1,17 @@
 //! What an operator may know of the certificate: what is served, until when, and what is wrong.
 //! Never a key.
 
-use crate::acme::AcmeStatus;
+use crate::acme::{AcmeStatus, Host};
 use crate::alarm::{Alarm, AlarmKind};
 use crate::chain::Chain;
 use crate::error::TlsError;
 use crate::history::HistoryEntry;
 use crate::identity::Identity;
-use rustls::SignatureAlgorithm;
+use crate::leaf::{LeafStatus, read_leaf, read_rsa_leaf};
 use tidegate_model::Trust;
 
 /// The part of a life below which an operator should have seen a renewal: a fifth.
 const LATE_PART: i64 = 5;
-
-/// One leaf, as it is served or kept. Times are seconds of the Unix clock.
-#[derive(Debug, Clone)]
-pub struct LeafStatus {
-    /// `ecdsa`, `rsa` or another.
-    pub key: &'static str,
-    pub names: Vec<String>,
-    /// As people compare it: hex, colons between bytes.
-    pub serial: String,
-    pub issuer: String,
-    pub not_before: i64,
-    pub not_after: i64,
-}
 
 #[derive(Debug, Clone)]
 pub struct CertificateStatus {
@@ -59,15 +46,8 @@ impl Identity {
     pub fn status(&self) -> Result<CertificateStatus, TlsError> {
         let served = self.served();
         let now = self.now().unix_timestamp();
-        let leaf = leaf(&served.chain)?;
-        let rsa = served.chain.rsa.as_ref().map(|rsa| {
-            let chain = Chain {
-                certified: rsa.clone(),
-                rsa: None,
-                ..served.chain.clone()
-            };
-            self::leaf(&chain)
-        });
+        let leaf = read_leaf(&served.chain)?;
+        let served_rsa = read_rsa_leaf(&served.chain)?;
         let mut alarms = age_alarm(&leaf, now).into_iter().collect::<Vec<_>>();
         let acme = self.manager().map(|manager| manager.status(now));
         if let Some(acme) = &acme {
@@ -87,18 +67,15 @@ impl Identity {
             (None, Trust::Local(_)) => "local",
             (None, _) => "files",
         };
-        let trust = served.trust.clone();
-        let chain = links(&served.chain);
-        let (served_rsa, history) = (rsa.transpose()?, self.history());
         Ok(CertificateStatus {
             source,
-            trust,
+            trust: served.trust.clone(),
             served: leaf,
-            chain,
+            chain: links(&served.chain),
             served_rsa,
             acme,
             alarms,
-            history,
+            history: self.history(),
         })
     }
 }
@@ -137,26 +114,6 @@ fn links(chain: &Chain) -> Vec<LinkStatus> {
         })
     };
     chain.certified.cert.iter().filter_map(link).collect()
-}
-
-pub fn leaf(chain: &Chain) -> Result<LeafStatus, TlsError> {
-    let unreadable = |error: &dyn std::fmt::Display| TlsError::Certificate(error.to_string());
-    let der = chain.certified.end_entity_cert()?;
-    let (_, parsed) =
-        x509_parser::parse_x509_certificate(der).map_err(|error| unreadable(&error))?;
-    Ok(LeafStatus {
-        key: match chain.certified.key.algorithm() {
-            SignatureAlgorithm::ECDSA => "ecdsa",
-            SignatureAlgorithm::RSA => "rsa",
-            SignatureAlgorithm::ED25519 => "ed25519",
-            _ => "other",
-        },
-        names: chain.names.clone(),
-        serial: parsed.raw_serial_as_string(),
-        issuer: parsed.issuer().to_string(),
-        not_before: parsed.validity().not_before.timestamp(),
-        not_after: parsed.validity().not_after.timestamp(),
-    })
 }
 
 #[cfg(test)]

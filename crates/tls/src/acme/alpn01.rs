@@ -2,9 +2,9 @@
 //! while orders are under way. It shakes hands with nobody else, and says nothing after that.
 
 use crate::acme::failure::{Failure, Step};
-use crate::acme::listen;
-use crate::acme::shared::Open;
+use crate::acme::listen::{self, OpenListeners};
 use crate::error::TlsError;
+use crate::lock::locked;
 use crate::profile;
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls::ServerConfig;
@@ -14,7 +14,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -30,7 +30,7 @@ impl ResolvesServerCert for Answers {
         if !is_asked(&hello) {
             return None;
         }
-        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = locked(&self.0);
         answers
             .get(&hello.server_name()?.to_ascii_lowercase())
             .cloned()
@@ -41,11 +41,11 @@ impl ResolvesServerCert for Answers {
 pub struct Alpn01 {
     answers: Arc<Answers>,
     names: Vec<String>,
-    _open: Arc<Open>,
+    _open: Arc<OpenListeners>,
 }
 
 impl Alpn01 {
-    pub fn new(answers: Arc<Answers>, open: Arc<Open>) -> Self {
+    pub fn new(answers: Arc<Answers>, open: Arc<OpenListeners>) -> Self {
         Self {
             answers,
             names: Vec::new(),
@@ -57,11 +57,7 @@ impl Alpn01 {
     pub fn answer(&mut self, name: &str, digest: &[u8; 32]) -> Result<(), Failure> {
         let certified =
             challenge_certificate(name, digest).map_err(Failure::at(Step::Challenge))?;
-        let mut answers = self
-            .answers
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut answers = locked(&self.answers.0);
         self.names.push(name.to_ascii_lowercase());
         answers.insert(name.to_ascii_lowercase(), Arc::new(certified));
         Ok(())
@@ -70,11 +66,7 @@ impl Alpn01 {
 
 impl Drop for Alpn01 {
     fn drop(&mut self) {
-        let mut answers = self
-            .answers
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut answers = locked(&self.answers.0);
         answers.retain(|name, _| !self.names.contains(name));
     }
 }

@@ -3,20 +3,22 @@
 //! waits or carries on.
 
 use crate::acme::failure::{Failure, Step};
+use crate::acme::host::Host;
 use crate::acme::http::Patience;
 use crate::acme::key::KeyKind;
 use crate::acme::limits::{ORDER_MAX, STORAGE_RETRY};
-use crate::acme::manager::{Manager, date, locked, seconds};
-use crate::acme::order::{Wish, carry_out, place};
+use crate::acme::manager::Manager;
+use crate::acme::order::{Wish, carry_out};
 use crate::acme::record::{PendingOrder, Record, Slip};
 use crate::acme::schedule::{self, Why};
 use crate::acme::settings::{CaSettings, ChallengeKind};
 use crate::acme::solve::Solver;
 use crate::acme::store::Pair;
-use crate::acme::{account, random, rehearse};
+use crate::acme::times::{date_text, wait_of};
+use crate::acme::{random, rehearse};
 use crate::alarm::AlarmKind;
 use crate::chain::Chain;
-use crate::identity::Identity;
+use crate::lock::locked;
 use instant_acme::{Account, CertificateIdentifier, Order, OrderStatus};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -38,9 +40,9 @@ pub struct Attempt {
 
 impl Manager {
     /// How long nothing is to be done after it.
-    pub(super) async fn attempt(&self, mut attempt: Attempt, identity: &Identity) -> Duration {
+    pub(super) async fn attempt(&self, mut attempt: Attempt, host: &dyn Host) -> Duration {
         if let Err(failure) = self.begin(&mut attempt) {
-            self.alarm(identity, AlarmKind::Storage, failure.to_string());
+            self.alarm(host, AlarmKind::Storage, failure.to_string());
             return STORAGE_RETRY;
         }
         self.under_way.store(true, Ordering::Relaxed);
@@ -55,7 +57,7 @@ impl Manager {
                 )
                 .await;
                 if let Ok(Err(failure)) = tried {
-                    self.failed(&stage, &mut attempt, &failure, &patience, identity);
+                    self.failed(&stage, &mut attempt, &failure, &patience, host);
                     continue;
                 }
                 // What the staging directory said of waiting is about itself.
@@ -70,12 +72,12 @@ impl Manager {
             let tried =
                 tried.unwrap_or_else(|_| Err(Failure::new(Step::Finalize, "it took too long")));
             match tried {
-                Ok(()) => return self.install(ca, challenge, attempt, identity),
-                Err(failure) => self.failed(ca, &mut attempt, &failure, &patience, identity),
+                Ok(()) => return self.install(ca, challenge, attempt, host),
+                Err(failure) => self.failed(ca, &mut attempt, &failure, &patience, host),
             }
         }
-        self.give_back(&mut attempt, identity);
-        seconds(attempt.record.next_attempt - identity.now().unix_timestamp())
+        self.give_back(&mut attempt, host);
+        wait_of(attempt.record.next_attempt - host.now().unix_timestamp())
     }
 
     /// Counts the attempt as failed, until it is not.
@@ -97,7 +99,7 @@ impl Manager {
 
     /// What is counted of an attempt is certificates. Where no CA can have issued one, the next
     /// attempt depends on its wait alone: a name that leads nowhere yet must not use up the week.
-    fn give_back(&self, attempt: &mut Attempt, identity: &Identity) {
+    fn give_back(&self, attempt: &mut Attempt, host: &dyn Host) {
         let at = attempt.now.unix_timestamp();
         let counted = attempt
             .record
@@ -108,7 +110,7 @@ impl Manager {
             attempt.record.unplanned.remove(counted);
             if let Err(error) = self.store.remember(attempt.kind, &attempt.record) {
                 self.alarm(
-                    identity,
+                    host,
                     AlarmKind::Storage,
                     Failure::new(Step::Storage, error).to_string(),
                 );
@@ -157,33 +159,6 @@ impl Manager {
         // Whatever came of it, this order is at its end; only a crash leaves it to be resumed.
         attempt.record.pending = None;
         self.judged(ca, attempt, &carried?, &key)
-    }
-
-    pub(super) async fn account(
-        &self,
-        ca: &CaSettings,
-        patience: &Patience,
-    ) -> Result<Account, Failure> {
-        let _one = self.settings.shared.one_account().await;
-        account::open(ca, &self.store, patience).await
-    }
-
-    /// A CA that has lost us gets a new account.
-    pub(super) async fn place_anew(
-        &self,
-        account: &mut Account,
-        ca: &CaSettings,
-        wish: &Wish<'_>,
-        patience: &Patience,
-    ) -> Result<Order, Failure> {
-        match place(account, wish).await {
-            Err(failure) if failure.lost_account() => {
-                let _one = self.settings.shared.one_account().await;
-                *account = account::create(ca, &self.store, patience).await?;
-                place(account, wish).await
-            }
-            placed => placed,
-        }
     }
 
     /// An order that an earlier process left behind.
@@ -270,7 +245,7 @@ impl Manager {
         ca: &CaSettings,
         challenge: ChallengeKind,
         attempt: Attempt,
-        identity: &Identity,
+        host: &dyn Host,
     ) -> Duration {
         let kept = self.store.pair(attempt.kind).ok().flatten();
         let life = kept.map(|pair| self.life(&pair.chain));
@@ -281,11 +256,11 @@ impl Manager {
             ..attempt.record.settled()
         };
         // Served first: whatever the disk says now, the pair is on it.
-        let served = self.serve_stored(identity);
+        let served = self.serve_stored(host);
         let kept = served.and_then(|()| self.store.remember(attempt.kind, &record));
         if let Err(error) = kept.and_then(|()| self.store.forget_pending_key(attempt.kind)) {
             self.alarm(
-                identity,
+                host,
                 AlarmKind::Storage,
                 Failure::new(Step::Storage, error).to_string(),
             );
@@ -300,9 +275,9 @@ impl Manager {
         attempt: &mut Attempt,
         failure: &Failure,
         patience: &Patience,
-        identity: &Identity,
+        host: &dyn Host,
     ) {
-        let now = identity.now().unix_timestamp();
+        let now = host.now().unix_timestamp();
         attempt.spent |= !failure.cost_nothing();
         let record = &mut attempt.record;
         let asked_for =
@@ -314,7 +289,7 @@ impl Manager {
             step: failure.step.as_str().to_owned(),
             reason: failure.to_string(),
         });
-        let again = date(record.next_attempt);
+        let again = date_text(record.next_attempt);
         let written = self.store.remember(attempt.kind, record);
         // Each attempt is told of: they are rare.
         *locked(&self.said) = None;
@@ -322,10 +297,10 @@ impl Manager {
             "no certificate from {}: {failure}; next attempt at {again}",
             ca.directory
         );
-        self.alarm(identity, AlarmKind::Failed, what);
+        self.alarm(host, AlarmKind::Failed, what);
         if let Err(error) = written {
             self.alarm(
-                identity,
+                host,
                 AlarmKind::Storage,
                 Failure::new(Step::Storage, error).to_string(),
             );

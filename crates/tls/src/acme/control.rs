@@ -2,19 +2,21 @@
 //! own to begin with, and whether the next order could succeed. Never gives out a key.
 
 use crate::acme::account;
+use crate::acme::host::Host;
 use crate::acme::key::KeyKind;
 use crate::acme::limits::{CLOCK_FLOOR, DNS_MAX, HTTP_MAX};
-use crate::acme::manager::{Manager, date, locked};
+use crate::acme::manager::Manager;
 use crate::acme::record::{Record, Slip};
 use crate::acme::schedule;
 use crate::acme::settings::ChallengeKind;
 use crate::acme::solve::Solver;
+use crate::acme::times::date_text;
 use crate::alarm::{Alarm, AlarmKind};
 use crate::chain::Chain;
 use crate::error::TlsError;
-use crate::identity::Identity;
+use crate::leaf::{LeafStatus, read_leaf};
+use crate::lock::locked;
 use crate::names::Name;
-use crate::status::{LeafStatus, leaf};
 use rustls::SignatureAlgorithm;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -85,7 +87,7 @@ impl Manager {
             .map(|pair| schedule::due(self.life(&pair.chain), &record));
         KeptStatus {
             key: kind.as_str(),
-            leaf: pair.and_then(|pair| leaf(&pair.chain).ok()),
+            leaf: pair.and_then(|pair| read_leaf(&pair.chain).ok()),
             issued_by: record.issuer,
             renew_at: due,
             failures: record.failures,
@@ -104,12 +106,7 @@ impl Manager {
 
     /// Takes a pair that was got elsewhere, as if a CA of ours had issued it: it is judged alike,
     /// and renewed when its time comes.
-    pub fn import(
-        &self,
-        chain_pem: &str,
-        key_pem: &str,
-        identity: &Identity,
-    ) -> Result<(), TlsError> {
+    pub fn import(&self, chain_pem: &str, key_pem: &str, host: &dyn Host) -> Result<(), TlsError> {
         let Ok(_busy) = self.busy.try_lock() else {
             return Err(TlsError::OrderUnderWay);
         };
@@ -127,7 +124,7 @@ impl Manager {
                 "its key is RSA and acme.rsa is not set".to_owned(),
             ));
         }
-        let now = identity.now();
+        let now = host.now();
         let mut refused = None;
         let taken = self.settings.authorities.iter().any(|ca| {
             match self.judge.judge(&chain, ca, &self.settings.domains, now) {
@@ -151,19 +148,19 @@ impl Manager {
             },
         )?;
         self.store.keep(kind, chain_pem, key_pem)?;
-        self.serve_stored(identity)
+        self.serve_stored(host)
     }
 
     /// Whether the next order could succeed, as far as that can be seen from here. Orders nothing.
-    pub async fn check(&self, identity: &Identity) -> Vec<Finding> {
-        let now = identity.now().unix_timestamp();
+    pub async fn check(&self, host: &dyn Host) -> Vec<Finding> {
+        let now = host.now().unix_timestamp();
         let mut found = vec![
             finding(
                 "clock",
                 if now < CLOCK_FLOOR {
-                    Err(date(now))
+                    Err(date_text(now))
                 } else {
-                    Ok(date(now))
+                    Ok(date_text(now))
                 },
             ),
             finding(
@@ -236,7 +233,7 @@ fn alarms(kept: &KeptStatus) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     if let Some(slip) = kept.last_error.as_ref().filter(|_| kept.failures > 0) {
         let next = kept.next_attempt.map_or(String::new(), |at| {
-            format!("; next attempt at {}", date(at))
+            format!("; next attempt at {}", date_text(at))
         });
         let (key, times) = (kept.key, kept.failures);
         let what = format!(

@@ -2,6 +2,7 @@
 //! follows a redirect and never speaks plain HTTP.
 
 use crate::acme::limits::{HTTP_BODY_MAX, HTTP_MAX, RETRY_AFTER_MAX};
+use crate::lock::locked;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
@@ -11,7 +12,7 @@ use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -46,7 +47,7 @@ impl HttpClient for Https {
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
             ) {
                 let wait = said.parts.headers.get(RETRY_AFTER).and_then(seconds);
-                *patience.lock().unwrap_or_else(PoisonError::into_inner) = wait;
+                *locked(&patience) = wait;
             }
             Ok(said)
         })

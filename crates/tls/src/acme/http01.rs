@@ -3,11 +3,11 @@
 //! have ended.
 
 use crate::acme::limits::CHALLENGE_HEAD_MAX;
-use crate::acme::listen;
-use crate::acme::shared::Open;
+use crate::acme::listen::{self, OpenListeners};
+use crate::lock::locked;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -20,11 +20,11 @@ pub type Answers = Arc<Mutex<HashMap<String, String>>>;
 pub struct Http01 {
     answers: Answers,
     tokens: Vec<String>,
-    _open: Arc<Open>,
+    _open: Arc<OpenListeners>,
 }
 
 impl Http01 {
-    pub fn new(answers: Answers, open: Arc<Open>) -> Self {
+    pub fn new(answers: Answers, open: Arc<OpenListeners>) -> Self {
         Self {
             answers,
             tokens: Vec::new(),
@@ -33,7 +33,7 @@ impl Http01 {
     }
 
     pub fn answer(&mut self, token: &str, with: &str) {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = locked(&self.answers);
         answers.insert(token.to_owned(), with.to_owned());
         self.tokens.push(token.to_owned());
     }
@@ -41,7 +41,7 @@ impl Http01 {
 
 impl Drop for Http01 {
     fn drop(&mut self) {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = locked(&self.answers);
         answers.retain(|token, _| !self.tokens.contains(token));
     }
 }
@@ -66,7 +66,7 @@ async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
         head.extend_from_slice(piece.get(..read).unwrap_or_default());
     }
     let found = token(&head).and_then(|token| {
-        let answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = locked(answers);
         answers.get(token).cloned()
     });
     let answer = match found {

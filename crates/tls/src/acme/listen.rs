@@ -12,6 +12,26 @@ use tidegate_model::{Admission, AdmissionLimits};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
+/// Open listeners of challenges. They close a moment after the last order that needs them has dropped
+/// them.
+pub struct OpenListeners {
+    _serving: JoinSet<()>,
+}
+
+impl OpenListeners {
+    /// Answers on each listener, until the last clone of the value is dropped.
+    pub fn serve<S>(listeners: Vec<TcpListener>, answer: impl Fn(TcpListener) -> S) -> Self
+    where
+        S: Future<Output = ()> + Send + 'static,
+    {
+        let mut serving = JoinSet::new();
+        for listener in listeners {
+            serving.spawn(answer(listener));
+        }
+        Self { _serving: serving }
+    }
+}
+
 /// Opens all addresses; those of a family that this machine lacks may fail as long as one is open.
 /// Taken ones that lie at a door of our own are that door's.
 pub fn open_all(addresses: &[SocketAddr], doors: &[u16]) -> io::Result<Vec<TcpListener>> {

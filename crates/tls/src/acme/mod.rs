@@ -8,6 +8,7 @@ mod control;
 mod dns01;
 mod dns_update;
 mod failure;
+mod host;
 mod http;
 mod http01;
 mod judge;
@@ -24,8 +25,12 @@ mod shared;
 mod solve;
 mod source;
 mod store;
+mod times;
+mod watch;
+mod window;
 
 pub use control::{AcmeStatus, Finding, KeptStatus};
+pub use host::Host;
 pub use manager::Manager;
 pub use record::Slip;
 pub use settings::{

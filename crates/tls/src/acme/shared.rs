@@ -5,16 +5,16 @@
 use crate::acme::alpn01::{self, Alpn01};
 use crate::acme::http01::{self, Http01};
 use crate::acme::limits::{LOOK_MIN, PORT_TRIES};
-use crate::acme::listen;
+use crate::acme::listen::{self, OpenListeners};
 use crate::error::TlsError;
+use crate::lock::locked;
 use rustls::ServerConfig;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::net::TcpListener;
 use tokio::sync;
-use tokio::task::JoinSet;
 
 /// Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -28,18 +28,13 @@ struct Inner {
     http: http01::Answers,
     alpn: Arc<alpn01::Answers>,
     alpn_config: Arc<ServerConfig>,
-    http_open: sync::Mutex<Weak<Open>>,
-    alpn_open: sync::Mutex<Weak<Open>>,
+    http_open: sync::Mutex<Weak<OpenListeners>>,
+    alpn_open: sync::Mutex<Weak<OpenListeners>>,
     /// Ports that this server listens on all the time and where whoever listens answers TLS-ALPN-01
     /// too.
     doors: Mutex<Vec<u16>>,
     /// Held while an account is looked up or made, so that two managers make one.
     accounts: sync::Mutex<()>,
-}
-
-/// Open listeners. They close a moment after the last order that needs them has let go.
-pub struct Open {
-    _serving: JoinSet<()>,
 }
 
 impl fmt::Debug for AcmeShared {
@@ -104,11 +99,11 @@ impl AcmeShared {
     /// The listeners that are open already, or new ones.
     async fn open<S>(
         &self,
-        slot: &sync::Mutex<Weak<Open>>,
+        slot: &sync::Mutex<Weak<OpenListeners>>,
         addresses: &[SocketAddr],
         doors: &[u16],
         serve: impl Fn(TcpListener) -> S,
-    ) -> io::Result<Arc<Open>>
+    ) -> io::Result<Arc<OpenListeners>>
     where
         S: Future<Output = ()> + Send + 'static,
     {
@@ -127,11 +122,7 @@ impl AcmeShared {
                 opened => break opened?,
             }
         };
-        let mut serving = JoinSet::new();
-        for listener in listeners {
-            serving.spawn(serve(listener));
-        }
-        let open = Arc::new(Open { _serving: serving });
+        let open = Arc::new(OpenListeners::serve(listeners, serve));
         *slot = Arc::downgrade(&open);
         Ok(open)
     }
@@ -156,7 +147,7 @@ impl AcmeShared {
 
 impl Inner {
     fn doors(&self) -> MutexGuard<'_, Vec<u16>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.doors)
     }
 }
 
