@@ -106,9 +106,9 @@ Restart=on-failure
 RestartSec=2s
 # The first start prepares an engine's files.
 TimeoutStartSec=180s
-# SIGTERM to the server alone: it stops sessions first and engines last.
+# SIGTERM to the server alone: it stops sessions first and engines last, and bounds that by their number.
 KillMode=mixed
-TimeoutStopSec=60s
+TimeoutStopSec=300s
 # An engine that takes too much memory ends alone.
 OOMPolicy=continue
 LimitNOFILE=524288

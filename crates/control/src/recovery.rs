@@ -1,10 +1,12 @@
 //! Recovery of the clusters that a start finds without a clean sleep. Each cluster's logins wait
-//! for their own recovery and for no other one.
+//! for their own recovery and for no other one; a cluster that somebody waits for comes before
+//! those that nobody does.
 
 use crate::limits;
 use crate::register::Entry;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_engine::Engines;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -15,6 +17,16 @@ use tokio::time::timeout;
 pub struct Recovery {
     done: AtomicBool,
     told: Notify,
+    waiting: AtomicUsize,
+}
+
+/// A waiter's place; dropped, it is free.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Recovery {
@@ -22,6 +34,7 @@ impl Recovery {
         Self {
             done: done.into(),
             told: Notify::new(),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -34,7 +47,13 @@ impl Recovery {
         self.told.notify_waiters();
     }
 
+    fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
     pub async fn wait(&self) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let _place = Place(&self.waiting);
         // Enlisted before the flag is read: a recovery that ends between the two is not missed.
         let told = self.told.notified();
         if !self.is_done() {
@@ -52,13 +71,21 @@ impl Drop for Finish {
     }
 }
 
+/// Takes the next one to recover: the first that somebody waits for at this moment, else the first.
+fn take_next(unclean: &mut VecDeque<Finish>) -> Option<Finish> {
+    let waited_for = unclean
+        .iter()
+        .position(|finish| finish.0.recovery.is_waited_for());
+    unclean.remove(waited_for.unwrap_or(0))
+}
+
 /// Recovers these clusters, a bounded number at a time, and says when all are through.
 pub async fn recover_all(engines: Engines, unclean: Vec<Arc<Entry>>, done: watch::Sender<bool>) {
     let turns = Arc::new(Semaphore::new(limits::RECOVERIES_AT_ONCE));
     let mut running = JoinSet::new();
-    for entry in unclean {
-        let finish = Finish(entry);
-        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else {
+    let mut unclean: VecDeque<Finish> = unclean.into_iter().map(Finish).collect();
+    while let Ok(turn) = Arc::clone(&turns).acquire_owned().await {
+        let Some(finish) = take_next(&mut unclean) else {
             break;
         };
         let engines = engines.clone();
@@ -86,6 +113,53 @@ pub async fn recover_all(engines: Engines, unclean: Vec<Arc<Entry>>, done: watch
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{ClusterRow, Phase};
+    use futures_util::FutureExt;
+    use tidegate_model::{ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
+
+    fn unclean(id: u64) -> Finish {
+        Finish(Arc::new(Entry::new(ClusterRow {
+            id: ClusterId(id),
+            name: ClusterName::parse(&format!("c{id}")).unwrap(),
+            prefix: Prefix::random().unwrap(),
+            created_unix: 0,
+            uid: None,
+            limits: ClusterLimits::default(),
+            phase: Phase::Live,
+            run: RunEpoch(1),
+            awake: true,
+            accounts_run: RunEpoch(0),
+            accounts_complete: true,
+        })))
+    }
+
+    #[test]
+    fn a_cluster_that_somebody_waits_for_is_recovered_next() {
+        let mut queue: VecDeque<_> = (0..1000).map(unclean).collect();
+        let of = |queue: &VecDeque<Finish>, id: usize| Arc::clone(&queue[id].0);
+        let (seventh, last, left) = (of(&queue, 7), of(&queue, 999), of(&queue, 3));
+        let mut waits = [
+            Box::pin(last.recovery.wait()),
+            Box::pin(seventh.recovery.wait()),
+        ];
+        let mut gave_up = Box::pin(left.recovery.wait());
+        assert!(
+            waits
+                .iter_mut()
+                .chain([&mut gave_up])
+                .all(|wait| wait.now_or_never().is_none())
+        );
+        drop(gave_up);
+        let order: Vec<_> = std::iter::from_fn(|| take_next(&mut queue))
+            .map(|finish| finish.0.id.0)
+            .collect();
+        assert_eq!(order[..5], [7, 999, 0, 1, 2]);
+        assert_eq!(order.len(), 1000);
+        assert!(
+            waits.iter_mut().all(|wait| wait.now_or_never().is_some()),
+            "each was told"
+        );
+    }
 
     #[tokio::test]
     async fn every_waiter_goes_on_when_the_recovery_ends() {

@@ -26,6 +26,8 @@ pub struct Entry {
     pub samples: Samples,
     /// Held by the operation that changes this cluster.
     pub operation: Arc<tokio::sync::Mutex<()>>,
+    /// Held while its accounts are read from the store.
+    book_read: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Copy)]
@@ -59,6 +61,7 @@ impl Entry {
             recovery,
             samples: Samples::default(),
             operation: Arc::default(),
+            book_read: tokio::sync::Mutex::default(),
         }
     }
 
@@ -167,8 +170,14 @@ impl Register {
 
     /// By name, for a list.
     pub fn all(&self) -> Vec<Arc<Entry>> {
-        let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = maps.by_id.values().cloned().collect();
+        let mut all: Vec<_> = self
+            .maps
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_id
+            .values()
+            .cloned()
+            .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -197,7 +206,10 @@ impl Register {
         let known = *entry.accounts();
         // A book that is newer than `known` is as good: it was the truth at a later moment of this
         // login.
-        let book = self.books.get(entry.id, known.book_run).await?;
+        let book = self
+            .books
+            .get(entry.id, known.book_run, &entry.book_read)
+            .await?;
         if !book.accounts.is_complete() {
             entry.note_incomplete(book.run);
         }

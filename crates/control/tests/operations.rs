@@ -69,6 +69,10 @@ fn main() {
             killed_while_creating,
         ),
         common::test("a_run_without_an_end_is_recovered_before_ready", recovered),
+        common::test(
+            "a_login_s_cluster_is_recovered_before_those_that_nobody_waits_for",
+            recovered_first,
+        ),
         common::test("a_deleted_cluster_leaves_nothing", deleted),
         common::test("an_operation_ends_although_its_caller_left", left),
         common::test(
@@ -738,6 +742,50 @@ async fn recovered() {
             .unwrap()
             .settled
     );
+    server.stop().await;
+}
+
+async fn recovered_first() {
+    const CLUSTERS: usize = 20;
+    let server = Server::start().await;
+    let mut ids = Vec::new();
+    for n in 0..CLUSTERS {
+        ids.push(
+            server
+                .control
+                .create_cluster(named(&format!("c{n}")))
+                .await
+                .unwrap()
+                .cluster
+                .id,
+        );
+    }
+    let root = server.stop_and_keep().await;
+    {
+        let dir = DataDir::lock(root.path()).unwrap();
+        let store = SqliteStore::open(&dir.store()).await.unwrap();
+        for id in &ids {
+            store.begin_run(*id).await.unwrap();
+        }
+        store.close().await;
+    }
+    let server = Server::open(root).await;
+    server.control.recovered(ids[CLUSTERS - 1]).await;
+    let mut waiting = 0;
+    for cluster in server.control.clusters() {
+        waiting += usize::from(
+            find(&server.control, &cluster.prefix)
+                .await
+                .unwrap()
+                .recovering,
+        );
+    }
+    // Four had begun, and each of their turns may have passed on once more meanwhile.
+    assert!(
+        waiting >= CLUSTERS - 9,
+        "{waiting} of {CLUSTERS} are not recovered yet"
+    );
+    until("all are recovered", || server.control.is_recovered()).await;
     server.stop().await;
 }
 

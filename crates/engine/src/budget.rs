@@ -5,11 +5,13 @@
 use crate::error::StartError;
 use crate::hears::Command;
 use crate::limits::{
-    BUDGET_IDLE_MIN, BUDGET_MEASURED_FOR, BUDGET_SLEEP_MAX, BUDGET_WAKE_FIRST, BUDGET_WAKE_MIN,
-    MEMORY_FRESH_FOR,
+    BUDGET_IDLE_MIN, BUDGET_MEASURED_FOR, BUDGET_SLEEP_MAX, BUDGET_SLEEP_USUAL, BUDGET_WAKE_FIRST,
+    BUDGET_WAKE_MIN, MEMORY_FRESH_FOR,
 };
 use crate::status::Shared;
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -167,35 +169,30 @@ impl AwakeBudget {
     }
 
     /// Puts clusters to sleep until this much is free, those without a session first. Returns the
-    /// memory of those that did. Clusters that are asked together fall asleep together: one that is
-    /// slow delays no other.
+    /// memory of those that did. Where some take longer than usual, others are asked beside them:
+    /// one that is slow delays no start for long.
     async fn make_room(&self, but: ClusterId, awake: &[(ClusterId, u64)], need: u64) -> u64 {
-        let mut freed = 0u64;
         let mut candidates = self.candidates(but).into_iter();
+        let mut asked = FuturesUnordered::new();
+        // `hoped`: what is free if all that are not late fall asleep.
+        let (mut freed, mut hoped) = (0u64, 0u64);
         while freed < need {
-            let mut asked = Vec::new();
-            let mut hoped = freed;
-            for member in candidates.by_ref() {
+            while hoped < need
+                && let Some(member) = candidates.next()
+            {
                 let bytes = awake
                     .iter()
                     .find(|(id, _)| *id == member.shared.id)
                     .map_or(0, |(_, bytes)| *bytes);
                 hoped = hoped.saturating_add(bytes);
-                asked.push((member, bytes));
-                if hoped >= need {
-                    break;
-                }
+                asked.push(self.put_to_sleep(member, bytes));
             }
-            if asked.is_empty() {
-                break;
+            match tokio::time::timeout(BUDGET_SLEEP_USUAL, asked.next()).await {
+                Ok(Some(Slept::Yes(bytes))) => freed = freed.saturating_add(bytes),
+                Ok(Some(Slept::No(bytes))) => hoped = hoped.saturating_sub(bytes).max(freed),
+                Ok(None) => break,
+                Err(_) => hoped = freed,
             }
-            let slept = join_all(
-                asked
-                    .iter()
-                    .map(|(member, bytes)| self.put_to_sleep(member, *bytes)),
-            )
-            .await;
-            freed = slept.into_iter().fold(freed, u64::saturating_add);
         }
         freed
     }
@@ -227,21 +224,29 @@ impl AwakeBudget {
         idle.into_iter().map(|(_, member)| member).collect()
     }
 
-    /// Asks one, whose sessions can still say no. Returns its memory if it sleeps.
-    async fn put_to_sleep(&self, member: &Member, bytes: u64) -> u64 {
+    /// Asks one, whose sessions can still say no.
+    async fn put_to_sleep(&self, member: Member, bytes: u64) -> Slept {
         let (reply, answer) = oneshot::channel();
+        let id = member.shared.id;
+        // Also where nobody waits for the answer any more.
+        lock(&self.state).stayed.insert(id, Instant::now());
         let asked = async {
             member.commands.send(Command::Sleep(reply)).await.ok()?;
             answer.await.ok()?.ok()
         };
-        let id = member.shared.id;
         if let Ok(Some(())) = tokio::time::timeout(BUDGET_SLEEP_MAX, asked).await {
             tracing::info!(cluster = %id, bytes, "put to sleep to make room in the awake budget");
-            return bytes;
+            lock(&self.state).stayed.remove(&id);
+            return Slept::Yes(bytes);
         }
-        lock(&self.state).stayed.insert(id, Instant::now());
-        0
+        Slept::No(bytes)
     }
+}
+
+/// Memory of a cluster that was asked to sleep.
+enum Slept {
+    Yes(u64),
+    No(u64),
 }
 
 /// Memory that one more engine will use: the median of those that are awake.

@@ -7,7 +7,9 @@ use crate::error::EngineError;
 use crate::hears::Command;
 use crate::in_force::LimitsInForce;
 use crate::ledger::Ledger;
-use crate::limits::{COMMANDS_MAX, OPERATION_MAX, SHUTDOWN_MAX};
+use crate::limits::{
+    COMMANDS_MAX, OPERATION_MAX, SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE,
+};
 use crate::local::cgroup::CgroupHome;
 use crate::local::disk::DiskQuotas;
 use crate::local::driver::{Local, LocalDriver};
@@ -376,7 +378,7 @@ impl Engines {
         answer
     }
 
-    /// Ends all engines: asks them all at once, and waits for all.
+    /// Ends all engines, a bounded number at a time, and waits for all.
     pub async fn shutdown(&self) {
         let all: Vec<_> = {
             let mut clusters = self
@@ -386,22 +388,31 @@ impl Engines {
                 .unwrap_or_else(PoisonError::into_inner);
             clusters.drain().map(|(_, cluster)| cluster).collect()
         };
-        let end = |cluster: Cluster| async move {
-            let (reply, answer) = oneshot::channel();
-            if cluster
-                .commands
-                .send(Command::End {
-                    remove: false,
-                    reply,
-                })
-                .await
-                .is_ok()
-            {
-                let _ = answer.await;
+        let turns = Semaphore::new(STOPS_AT_ONCE);
+        let end = async |cluster: Cluster| {
+            let turn = turns.acquire().await;
+            let mut ending = std::pin::pin!(async {
+                let (reply, answer) = oneshot::channel();
+                if cluster
+                    .commands
+                    .send(Command::End {
+                        remove: false,
+                        reply,
+                    })
+                    .await
+                    .is_ok()
+                {
+                    let _ = answer.await;
+                }
+            });
+            if tokio::time::timeout(STOP_TURN, &mut ending).await.is_err() {
+                drop(turn);
+                ending.await;
             }
         };
+        let most = SHUTDOWN_MAX + SHUTDOWN_EACH * u32::try_from(all.len()).unwrap_or(u32::MAX);
         let ended = futures_util::future::join_all(all.into_iter().map(end));
-        if tokio::time::timeout(SHUTDOWN_MAX, ended).await.is_err() {
+        if tokio::time::timeout(most, ended).await.is_err() {
             tracing::error!(
                 "some engines did not end in time; they are killed, and recover at the next start"
             );

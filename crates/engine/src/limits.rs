@@ -89,8 +89,9 @@ pub const COMMANDS_MAX: usize = 64;
 /// Reports of a supervisor's own tasks: one start or drain, one reading, one password at a time.
 pub const REPORTS_MAX: usize = 8;
 
-/// Jobs for the spawner thread, each of a few milliseconds. Starts are bounded by
-/// `wakes_at_once_max` before they come here, recoveries by as many again.
+/// Jobs for the spawner thread, each of a few milliseconds. More wait in their own tasks. A cluster
+/// has one at most: starts come here by `wakes_at_once_max` at a time, recoveries by as many, and
+/// those that have had their turn ([`START_TURN`]) in any number.
 pub const SPAWN_QUEUE_MAX: usize = 64;
 
 /// An engine that was killed while starting is started again unseen, this often in all: somebody
@@ -126,8 +127,15 @@ pub const LOGS_KEPT: u32 = 3;
 pub const LOG_LOOK: Duration = Duration::from_secs(1);
 
 /// The end of all engines when the server stops: each has its own bounds, this one is for what they
-/// missed.
+/// missed. For each cluster, awake or not, a little more: 200 awake ones take 4 s on two cores.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(30);
+pub const SHUTDOWN_EACH: Duration = Duration::from_millis(40);
+
+/// Engines that end at once when the server stops. A stop takes 20 ms of a core: if thousands
+/// shared the cores, each would take longer than `TERM_PATIENCE` and be killed.
+pub const STOPS_AT_ONCE: usize = 64;
+/// How long one stop may keep others from theirs.
+pub const STOP_TURN: Duration = Duration::from_secs(2);
 
 /// One run of the program that turns zoneinfo into SQL, and one bootstrap of the template: a second
 /// each on a quiet machine, far more on a loaded one.
@@ -231,6 +239,9 @@ pub const BUDGET_IDLE_MIN: Duration = Duration::from_secs(1);
 /// How long a start waits for those that are put to sleep for it. A sleep takes 100 ms; a login
 /// waits for up to 12 s.
 pub const BUDGET_SLEEP_MAX: Duration = Duration::from_secs(5);
+/// When others are put to sleep beside those that were asked first: a tenant can make its own sleep
+/// slow, and starts of others wait for the room.
+pub const BUDGET_SLEEP_USUAL: Duration = Duration::from_millis(500);
 
 /// Free space below which no engine is started. An engine that runs out of space for its log and
 /// its temporary tablespace while it starts waits for a minute, then ends.

@@ -143,3 +143,49 @@ async fn an_always_on_cluster_is_never_put_to_sleep_for_another() {
     expect_states(&house, ids, [Awake, Asleep, Awake]).await;
     house.engines.shutdown().await;
 }
+
+/// Three that can't fall asleep are in the way of a fourth cluster's login, which has its usual
+/// time.
+#[tokio::test(flavor = "multi_thread")]
+async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline() {
+    // Room for four.
+    let house = House::open_with(|s| s.awake_memory_max_bytes = 135 << 20).await;
+    let stuck = [
+        house.create(1).await,
+        house.create(2).await,
+        house.create(3).await,
+    ];
+    let (idle, next) = (house.create(4).await, house.create(5).await);
+    for id in stuck.iter().chain([&idle]) {
+        drop(attach(&house, *id).await.unwrap());
+        // The one idle longest goes first.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let signal = |id, signal| {
+        let pid = rustix::process::Pid::from_raw(house.pid(id).unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    };
+    stuck
+        .iter()
+        .for_each(|id| signal(*id, rustix::process::Signal::STOP));
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    // From accept to attached, as the gateway allows.
+    house
+        .engines
+        .attach(next, Instant::now() + Duration::from_secs(12))
+        .await
+        .unwrap();
+    assert_ne!(house.engines.state(idle), Some(ClusterState::Awake));
+    for id in stuck {
+        assert_ne!(
+            house.engines.state(id),
+            Some(ClusterState::Asleep),
+            "still in the way"
+        );
+    }
+    stuck
+        .iter()
+        .filter(|id| house.pid(**id).is_some())
+        .for_each(|id| signal(*id, rustix::process::Signal::KILL));
+    house.engines.shutdown().await;
+}

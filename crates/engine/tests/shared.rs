@@ -12,6 +12,9 @@ mod common;
 
 use common::{Client, House, eventually, spec};
 use rustix::process::{Pid, Signal, kill_process};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterId, ClusterLimits, ClusterState, EngineSessionId, Waker};
 
@@ -115,6 +118,129 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
         "still stuck"
     );
     signal(&house, stuck, Signal::KILL);
+    house.engines.shutdown().await;
+}
+
+/// A process that has a file below this folder open.
+fn user_of(folder: &Path) -> Option<Pid> {
+    let own = std::process::id().to_string();
+    let processes = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name() != *own);
+    let uses = |entry: &std::fs::DirEntry| {
+        let fds = std::fs::read_dir(entry.path().join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        fds.filter_map(|fd| std::fs::read_link(fd.path()).ok())
+            .any(|file| file.starts_with(folder))
+    };
+    processes
+        .filter(uses)
+        .find_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_is_being_built_keeps_no_cluster_from_its_wake() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let House {
+        memory,
+        settings,
+        temp,
+        engines,
+    } = house;
+    engines.shutdown().await;
+    // As after an upgrade of the engine: the first creation builds the template.
+    let templates = settings.folder.join("templates");
+    std::fs::remove_file(&templates).unwrap();
+    let engines = House::engines(&settings, &memory).await;
+    engines
+        .adopt(spec(1, ClusterLimits::default()), true)
+        .await
+        .unwrap();
+    let creator = engines.clone();
+    let creating = tokio::spawn(async move {
+        creator
+            .create(spec(2, ClusterLimits::default()), common::stage2("first"))
+            .await
+    });
+    let mut builder = None;
+    eventually("a process that builds it", async || {
+        builder = user_of(&templates.canonicalize().unwrap());
+        builder.is_some()
+    })
+    .await;
+    kill_process(builder.unwrap(), Signal::STOP).unwrap();
+    let house = House {
+        engines,
+        memory,
+        settings,
+        temp,
+    };
+    house.attach(id).await;
+    house.engines.sleep(id).await.unwrap();
+    house.attach(id).await;
+    assert!(!creating.is_finished(), "still being built");
+    kill_process(builder.unwrap(), Signal::CONT).unwrap();
+    creating.await.unwrap().unwrap();
+    house.attach(ClusterId(2)).await;
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_asks_for_one_cluster_keeps_no_other_from_its_creation_and_wake() {
+    let house = House::open().await;
+    let asked = house.create(1).await;
+    house.attach(asked).await;
+    eventually("awake", async || {
+        house.engines.state(asked) == Some(ClusterState::Awake)
+    })
+    .await;
+    let (over, answers) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let crowd: Vec<_> = (0..64)
+        .map(|_| {
+            let (engines, over, answers) = (
+                house.engines.clone(),
+                Arc::clone(&over),
+                Arc::clone(&answers),
+            );
+            tokio::spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    assert!(
+                        engines
+                            .attach(asked, Instant::now() + Duration::from_secs(12))
+                            .await
+                            .is_ok()
+                    );
+                    assert_eq!(engines.state(asked), Some(ClusterState::Awake));
+                    answers.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    // Each waits for the map's lock several times, to change it and to read it.
+    for n in 2..5 {
+        let other = house.create(n).await;
+        // A login's deadline.
+        house
+            .engines
+            .attach(other, Instant::now() + Duration::from_secs(12))
+            .await
+            .unwrap();
+        house.engines.remove(other).await.unwrap();
+    }
+    assert!(crowd.iter().all(|one| !one.is_finished()));
+    over.store(true, Ordering::Relaxed);
+    for one in crowd {
+        one.await.unwrap();
+    }
+    assert!(answers.load(Ordering::Relaxed) > 1000, "a crowd");
     house.engines.shutdown().await;
 }
 

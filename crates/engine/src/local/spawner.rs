@@ -9,13 +9,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// Cheap to clone; when the last clone is dropped, the thread ends and every engine with it.
 #[derive(Debug, Clone)]
 pub struct Spawner {
-    jobs: SyncSender<Job>,
+    jobs: mpsc::Sender<Job>,
     helper: Arc<Helper>,
 }
 
@@ -56,14 +55,17 @@ impl Spawner {
                 args: vec![COMMAND.into()],
             },
         };
-        let (jobs, queue) = sync_channel::<Job>(SPAWN_QUEUE_MAX);
+        let (jobs, mut queue) = mpsc::channel::<Job>(SPAWN_QUEUE_MAX);
         std::thread::Builder::new()
             .name("engine-spawner".to_owned())
             .spawn(move || {
-                for mut job in queue {
-                    let _ = job
-                        .reply
-                        .send(job.command.spawn().map(|child| Fresh(Some(child))));
+                while let Some(mut job) = queue.blocking_recv() {
+                    // A start that was given up needs no process.
+                    if !job.reply.is_closed() {
+                        let _ = job
+                            .reply
+                            .send(job.command.spawn().map(|child| Fresh(Some(child))));
+                    }
                 }
             })?;
         Ok(Self {
@@ -72,7 +74,8 @@ impl Spawner {
         })
     }
 
-    /// Starts the helper with these orders.
+    /// Starts the helper with these orders. Waits for its turn in a full queue: starts that slow
+    /// disks have held up may come together, and none of them has failed by that.
     pub async fn spawn(&self, orders: &Orders, luggage: Luggage) -> io::Result<Child> {
         let mut command = Command::new(&self.helper.program);
         command
@@ -85,10 +88,58 @@ impl Spawner {
             .stderr(Stdio::from(luggage.stderr));
         command.current_dir("/");
         let (reply, child) = oneshot::channel();
-        self.jobs
-            .try_send(Job { command, reply })
-            .map_err(|_| io::Error::other("too many engines start at once"))?;
         let gone = || io::Error::other("the spawner thread is gone");
+        self.jobs
+            .send(Job { command, reply })
+            .await
+            .map_err(|_| gone())?;
         child.await.map_err(|_| gone())??.0.take().ok_or_else(gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+    use std::fs::File;
+
+    fn luggage() -> Luggage {
+        let null = || {
+            OwnedFd::from(
+                File::options()
+                    .read(true)
+                    .write(true)
+                    .open("/dev/null")
+                    .unwrap(),
+            )
+        };
+        Luggage {
+            stdin: null(),
+            stdout: null(),
+            stderr: null(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_makes_a_start_wait_and_fails_none() {
+        let helper = Helper {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), "exit 7".into()],
+        };
+        let spawner = Spawner::new(Some(helper)).unwrap();
+        let orders = Orders::default();
+        let given_up: Vec<_> = (0..SPAWN_QUEUE_MAX / 2)
+            .map(|_| Box::pin(spawner.spawn(&orders, luggage())))
+            .collect();
+        for mut start in given_up {
+            // In the queue, and left.
+            assert!((&mut start).now_or_never().is_none());
+        }
+        let starts =
+            join_all((0..SPAWN_QUEUE_MAX * 3).map(|_| spawner.spawn(&orders, luggage()))).await;
+        for child in starts {
+            assert_eq!(child.unwrap().wait().unwrap().code(), Some(7));
+        }
     }
 }
