@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import report  # noqa: E402
 import table  # noqa: E402
+from attacks import ATTACKS  # noqa: E402
 from half_core import HalfCore  # noqa: E402
 from proc import BenchError, Client, engines_below, free_port, raise_descriptor_limit, say  # noqa: E402
 from targets import Tidegate, versions  # noqa: E402
@@ -35,6 +36,8 @@ def arguments():
     parser = argparse.ArgumentParser(prog="script/hostile", description="Attacks a server of its own while good clients work.")
     parser.add_argument("--minutes", type=float, default=10, help="of the attack itself (default: 10)")
     parser.add_argument("--dummy-minutes", type=float, help="beside the dummy port (default: a third of the attack)")
+    parser.add_argument("--only", action="append", metavar="ATTACK", choices=sorted(ATTACKS),
+                        help="carry out this attack only (repeatable; default: all), to see what one of them costs")
     parser.add_argument("--out", type=Path, help="where the table goes; a run of 10 minutes writes into bench/results by itself")
     parser.add_argument("--tidegate", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--client", type=Path, required=True, help=argparse.SUPPRESS)
@@ -112,9 +115,10 @@ def prepare(tidegate, client):
     return good, {name: target for name, (target, _) in made.items()}, made["frozen"][1]
 
 
-def spec_for(hostile, port, console_port, seconds):
+def spec_for(asked, hostile, port, console_port, seconds):
     users = [hostile[name].user for name in ("asleep", "failed", "burn")]
     return {"host": "127.0.0.1", "port": port, "console_port": console_port, "seconds": seconds, "users": users,
+            "only": asked.only or sorted(ATTACKS),
             "tenants": {name: (t.user, t.password) for name, t in hostile.items()}}
 
 
@@ -168,10 +172,10 @@ def carry_out(asked, stack):
     seconds = asked.minutes * 60
     quiet = (asked.dummy_minutes or asked.minutes / 3) * 60
     say(f"-- good clients beside the dummy port, {quiet:.0f} s")
-    results["dummy"] = beside_attackers(client, good, spec_for(hostile, port, port, quiet), group, Watch(tidegate, None))
+    results["dummy"] = beside_attackers(client, good, spec_for(asked, hostile, port, port, quiet), group, Watch(tidegate, None))
     say(f"-- good clients beside the attack, {seconds:.0f} s")
     victims = Watch(tidegate, lambda: awake_engines(tidegate, "hostile-frozen", frozen))
-    results["attack"] = beside_attackers(client, good, spec_for(hostile, tidegate.port, console_port, seconds), group, victims)
+    results["attack"] = beside_attackers(client, good, spec_for(asked, hostile, tidegate.port, console_port, seconds), group, victims)
     results["alive"] = tidegate.is_running()
     results["log_lines"] = len(Path(tidegate.server.log).read_text(errors="replace").splitlines())
     return results
@@ -193,7 +197,7 @@ def main():
     found = table.verdicts(results)
     text = table.text(results, found, about)
     print(text)
-    out = asked.out or (ROOT / "bench" / "results" if asked.minutes >= 10 else None)
+    out = asked.out or (ROOT / "bench" / "results" if asked.minutes >= 10 and not asked.only else None)
     if out:
         out.mkdir(parents=True, exist_ok=True)
         name = f"{about['date']}-{short}-hostile"

@@ -30,7 +30,7 @@ def main():
     deadline = time.monotonic() + spec["seconds"]
     done, errors = collections.Counter(), collections.Counter()
     threads = [threading.Thread(target=attack, args=(name, spec, deadline, done, errors), daemon=True)
-               for name, (_, count) in ATTACKS.items() for _ in range(count)]
+               for name in spec["only"] for _ in range(ATTACKS[name][1])]
     for thread in threads:
         thread.start()
     for thread in threads:
