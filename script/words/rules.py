@@ -37,7 +37,7 @@ BANNED = [
     ("ends: expires",
      r"\b(?:certificate|link|key|ticket|token|password|pair|chain|root|CA|cookie|sign-in|web\s+session)s?\s+"
      r"(?:has\s+|have\s+|had\s+|soon\s+)?(?:ends?|ended)\b(?!\s+in\b)"),
-    ("ends: exits", r"\b(?:ends?|ended)\s+(?:non-zero|with\s+(?:exit\s+code\s+)?\d+)\b"),
+    ("ends: exits", r"\b(?:ends?|ended)\s+(?:non-zero|with\s+(?:exit\s+code\s+)?\d{1,2})\b"),
     ("counts: applies, is used",
      r"\b(?:what|which|that|who|only|really|value|order)\s+counts\b"
      r"(?!\s+(?:as|the|an?|every|each|how|all|its|up|down|of|on|from|towards?|what|them|least|most|bytes|packets|rows|lines)\b)"),
