@@ -1,5 +1,5 @@
-//! The help page `docs/check.md` is the one that the table of findings makes. With UPDATE=1 it is
-//! written instead.
+//! Compares the help page `docs/check.md` with the one that the table of findings generates.
+//! `script/docs` writes it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; that is how it fails")]
 
@@ -15,6 +15,6 @@ fn the_page_is_that_of_the_table() {
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
         page,
-        "run this test with UPDATE=1"
+        "run script/docs, which writes it (this test with UPDATE=1)"
     );
 }

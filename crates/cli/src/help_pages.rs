@@ -47,7 +47,7 @@ fn the_commands_page_is_what_help_prints() {
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
         page,
-        "run this test with UPDATE=1"
+        "run script/docs, which writes it (this test with UPDATE=1)"
     );
 }
 

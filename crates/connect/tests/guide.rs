@@ -1,4 +1,5 @@
-//! `docs/connect.md` is the guide that the table makes. With UPDATE=1 it is written instead.
+//! Compares `docs/connect.md` with the guide that the table of clients generates. `script/docs`
+//! writes it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; that is how it fails")]
 
@@ -15,7 +16,7 @@ fn the_guide_is_that_of_the_table() {
     assert_eq!(
         std::fs::read_to_string(&file).unwrap(),
         wanted,
-        "run this test with UPDATE=1"
+        "run script/docs, which writes it (this test with UPDATE=1)"
     );
 }
 

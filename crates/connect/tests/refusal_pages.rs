@@ -1,5 +1,5 @@
-//! The help pages in `docs/refusals/` are those the table makes. With UPDATE=1 they are written
-//! instead.
+//! Compares the help pages in `docs/refusals/` with those that the table of refusals generates.
+//! `script/docs` writes them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; that is how it fails")]
 
@@ -22,6 +22,13 @@ fn the_pages_are_those_of_the_table() {
         for (name, text) in &wanted {
             std::fs::write(folder.join(name), text).unwrap();
         }
+        // A refusal that was renamed or removed leaves its page behind.
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            if !wanted.contains_key(&entry.file_name().into_string().unwrap()) {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
     }
     let there = std::fs::read_dir(&folder)
         .unwrap()
@@ -37,13 +44,13 @@ fn the_pages_are_those_of_the_table() {
     assert_eq!(
         there.keys().collect::<Vec<_>>(),
         wanted.keys().collect::<Vec<_>>(),
-        "run this test with UPDATE=1"
+        "run script/docs, which writes it (this test with UPDATE=1)"
     );
     for (name, text) in &wanted {
         assert_eq!(
             there.get(name),
             Some(text),
-            "{name}: run this test with UPDATE=1"
+            "{name}: run script/docs, which writes it (this test with UPDATE=1)"
         );
     }
 }

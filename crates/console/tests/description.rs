@@ -1,5 +1,5 @@
-//! The API's description stands in the repository, so that a change of the API is seen in review.
-//! `UPDATE=1 cargo test -p tidegate-console` writes it anew.
+//! The API's description is in the repository, so that a change of the API is seen in review.
+//! `script/docs` writes it.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ fn the_description_in_the_repository_is_this_apis() {
     let then = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(
         now == then,
-        "docs/openapi.json is not this API's: run UPDATE=1 cargo test -p tidegate-console"
+        "docs/openapi.json is outdated: run script/docs, which writes it (this test with UPDATE=1)"
     );
 }
 

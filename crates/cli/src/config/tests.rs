@@ -216,7 +216,7 @@ fn the_example_file_is_the_defaults_and_is_up_to_date() {
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
         example,
-        "run this test with UPDATE=1"
+        "run script/docs, which writes it (this test with UPDATE=1)"
     );
     // With every `#key = value` made real, it must load and change nothing.
     let live: String = example
