@@ -1,4 +1,4 @@
-"""The side-by-side benchmark: starts what is compared, measures, writes the table, stops everything. Run by script/bench."""
+"""Runs the benchmark: starts all targets, measures them, writes the table, stops everything. Started by script/bench."""
 
 import argparse
 import contextlib
@@ -25,7 +25,7 @@ GATEWAY_PARTS = ("idle", "wake", "create", "login")
 
 @dataclass
 class Plan:
-    """How much of everything. The full one ends within 12 minutes on two cores."""
+    """Numbers of rounds, sessions and logins. The full run takes at most 12 minutes on two cores."""
 
     quick: bool = False
     tables: int = 4
@@ -69,7 +69,7 @@ def arguments():
 
 
 def start_shared(asked, plan, work, stack, tidegate):
-    """All targets with the same rows in them, and the options that their engines share."""
+    """Starts all targets with the same rows, and the options that their engines share."""
     ours = start_tidegate_target(tidegate) if tidegate else None
     options = options_of(ours.engine_pid) if ours else PLAIN_OPTIONS
     direct = start_direct(work, stack, options)
@@ -94,7 +94,7 @@ def start_shared(asked, plan, work, stack, tidegate):
     loaded = {}
     for target in targets:
         if target is not direct and target is not ours:
-            # They stand before the engine that is loaded already: the same command, another port.
+            # These are in front of the engine that is loaded already: the same command with another port.
             loaded[target.label] = [a.replace(f"--mysql-port={direct.port}", f"--mysql-port={target.port}")
                                  for a in loaded["direct"]]
         else:
@@ -106,7 +106,7 @@ def start_shared(asked, plan, work, stack, tidegate):
 def carry_out(asked, plan, stack):
     work = Path(tempfile.mkdtemp(prefix="tidegate-bench-"))
     stack.callback(shutil.rmtree, work, ignore_errors=True)
-    # Engines run under uids of their own and must be able to pass through.
+    # Each engine has its own uid and must be able to enter this folder.
     work.chmod(0o711)
     tidegate = None
     if "tidegate" not in asked.without:
@@ -138,7 +138,7 @@ def main():
     asked = arguments()
     plan = QUICK if asked.quick else Plan()
     raise_descriptor_limit()
-    # Ends by the same way as everything else, so that nothing is left running.
+    # Takes the same exit as everything else, so that nothing is left running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     program = None if "tidegate" in asked.without else asked.tidegate
     about = report.about(ROOT, plan, versions(program, asked.oracle), [])
@@ -163,7 +163,7 @@ def main():
 
 
 if __name__ == "__main__":
-    # Python's own cache would lie in the repository.
+    # Python's cache would be written into the repository.
     sys.dont_write_bytecode = True
     os.environ["LC_ALL"] = "C.UTF-8"
     sys.exit(main())

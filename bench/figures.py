@@ -1,9 +1,9 @@
-"""Numbers from numbers: medians, percentiles, and whether a target was met. Never measures."""
+"""Arithmetic of the results: medians, percentiles, and whether a target was met. Never measures."""
 
 import math
 import statistics
 
-# Two verdicts closer than this are the same verdict: half a hundredth of the 200 ms that every refusal waits for.
+# Refusals whose times differ by less than this take the same time: half a hundredth of the 200 ms of every refusal.
 VERDICT_APART_MS = 1.0
 
 
@@ -12,7 +12,7 @@ def median(values):
 
 
 def percentile(values, per_cent):
-    """The value that this share of all values does not exceed (nearest rank)."""
+    """Returns the value that this share of all values does not exceed (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * per_cent / 100) - 1)]
 
@@ -23,7 +23,7 @@ def spread(values):
 
 
 def row(what, got, wanted, unit="", most=False):
-    """One line of the table. `most` says that less is better."""
+    """Returns one line of the table. With `most`, less is better."""
     met = got <= wanted if most else got >= wanted
     sign = "at most" if most else "at least"
     places = 0 if isinstance(wanted, int) and isinstance(got, int) or wanted >= 100 else 2 if wanted < 10 else 1
@@ -46,7 +46,7 @@ def qps_rows(results):
                            1.3))
     by = results["qps"]["1"]
     if {"haproxy", "tidegate"} <= by.keys():
-        # One thread asks again as soon as it has its answer: its mean latency is one over its throughput.
+        # One thread sends the next query as soon as it has its answer: its mean latency is one divided by its throughput.
         out.append(row("latency of one session, of HAProxy's", by["haproxy"]["qps"] / by["tidegate"]["qps"], 1.0,
                        most=True))
     return out
@@ -59,7 +59,7 @@ def connect_rows(results):
 
 
 def distance_rows(results):
-    """How far from a relay that has nothing of a product in it. No target has a number for it: it is to be read."""
+    """Returns the difference from the bare relay. There is no target for it."""
     out = []
     for part, key, of in (("qps", "qps", "point selects"), ("conn", "per_second", "new connections")):
         for threads, by in results.get(part, {}).items():
@@ -82,7 +82,7 @@ def login_rows(results):
 
 
 def rows(results):
-    """Every target of the first issue that this run can speak about."""
+    """Returns every target of the first issue for which this run has figures."""
     out = []
     if "qps" in results:
         out += qps_rows(results)

@@ -1,11 +1,11 @@
-"""The figures that only Tidegate has: memory of idle sessions, waking, creating, and how long a refusal takes."""
+"""Measures what only Tidegate has: memory of idle sessions, waking, creating, and the time of a refusal."""
 
 import time
 
 from figures import median, percentile, spread
 from proc import BenchError, memory_kb, say
 
-# What an idle session has fetched once: larger than any small buffer, so that one kept for it would show.
+# Bytes that an idle session has fetched once. Larger than any small buffer, so that a buffer kept for them would show.
 FETCH = "SELECT REPEAT('x', 16000)"
 IDLE_CLUSTERS = 10
 
@@ -34,20 +34,20 @@ def idle(client, tidegate, plan):
 
 
 def wake(client, tidegate, plan):
-    """From TCP connect of a client that verifies to its first row, the engine not running."""
+    """Measures from the TCP connect of a verifying client to its first row, while the engine is not running."""
     target = tidegate.create("wake")
     whole, verdict = [], []
     seen = len(tidegate.engine_starts())
     for _ in range(plan.wakes):
         tidegate.sleep("wake")
-        # What the stop left to write is not the next start's to wait for.
+        # The next start must not wait for the writes that the stop left behind.
         time.sleep(plan.pause_seconds)
         if tidegate.state("wake") != "asleep":
             raise BenchError("the cluster that was put to sleep did not stay asleep")
         got = client.ask(target, {"work": "first_row", "query": "SELECT 1"})
         whole.append(got["micros"] / 1e3)
         verdict.append(got["verdict_micros"] / 1e3)
-    # What the engine alone needed of it, as the server's log says.
+    # The engine's share of that time, from the server's log.
     engine = tidegate.engine_starts()[seen:]
     tidegate.sleep("wake")
     tidegate.delete("wake")
@@ -57,7 +57,7 @@ def wake(client, tidegate, plan):
 
 
 def create(client, tidegate, plan):
-    """From the request (a command of its own) to the first row of a client that verifies."""
+    """Measures from the request (a separate command) to the first row of a verifying client."""
     whole, command = [], []
     for n in range(plan.creates):
         began = time.monotonic()
@@ -74,7 +74,7 @@ def create(client, tidegate, plan):
 
 
 def wrong_logins(target):
-    """Three ways to be wrong, alike in every length."""
+    """Returns three wrong logins that have the same lengths."""
     prefix, _, user = target.user.partition(".")
     other = "".join({"a": "b"}.get(c, "a") if n == 1 else c for n, c in enumerate(prefix))
     wrong = "x" * len(target.password)
@@ -89,7 +89,7 @@ def verdicts(client, target, plan):
     kinds = {}
     for label, kind in answer["kinds"].items():
         ms = [m / 1e3 for m in kind["micros"]]
-        # Two halves of one kind differ by chance: what two kinds may differ by as well.
+        # Two halves of one kind differ by chance; two kinds may differ by as much.
         halves = abs(median(ms[::2]) - median(ms[1::2]))
         kinds[label] = {"median": median(ms), "p95": percentile(ms, 95), "p99": percentile(ms, 99), "max": max(ms),
                         "count": len(ms), "codes": kind["codes"], "by_chance": halves}

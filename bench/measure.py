@@ -1,4 +1,4 @@
-"""The figures that all targets share: queries per second, processor time per query, new connections per second."""
+"""Measures what all targets have: queries per second, processor time per query, new connections per second."""
 
 import re
 import time
@@ -6,19 +6,19 @@ import time
 from proc import BenchError, cpu_seconds, run, say
 from figures import median
 
-# Threads that a person at a keyboard, an application and a busy pool look like.
+# Threads of a person at a keyboard, of an application and of a busy pool.
 QPS_THREADS = (1, 8, 32)
 CONNECT_THREADS = (1, 8)
 
 
 def rotated(items, by):
-    """No target always runs first, or always after the same one."""
+    """Orders targets so that none always runs first, or always after the same one."""
     by %= len(items)
     return items[by:] + items[:by]
 
 
 class Cpu:
-    """Processor time of the processes behind a target while a block ran."""
+    """Measures the processor time of the processes behind a target while a block runs."""
 
     def __init__(self, target):
         self.pids = {"proxy": target.proxy_pid, "engine": target.engine_pid}
@@ -54,7 +54,7 @@ def one_qps(target, argv, threads, seconds, folder):
 
 
 def middle(rounds):
-    """The median of each figure, and how far apart the rounds lay."""
+    """Returns the median of each figure, and the lowest and highest round."""
     keys = rounds[0].keys()
     out = {key: median([r[key] for r in rounds]) for key in keys}
     main = "qps" if "qps" in keys else "per_second"
@@ -67,7 +67,7 @@ def medians(taken, targets, all_threads):
 
 
 def taken_or_none(target, measure):
-    """Somebody else's proxy that fails is a finding; anything of ours that fails is the end of the run."""
+    """Records a failure of another proxy as a result. A failure of our programs ends the run."""
     try:
         return measure()
     except BenchError as error:
@@ -78,7 +78,7 @@ def taken_or_none(target, measure):
 
 
 def qps(targets, loaded, plan, folder):
-    """Rounds of all targets interleaved, so that a change of the machine's mood meets all of them."""
+    """Interleaves the rounds of all targets, so that a change of the machine's speed affects all of them."""
     taken = {}
     for target in targets:
         one_qps(target, loaded[target.label], 8, plan.warm_seconds, folder)
@@ -114,6 +114,6 @@ def connect(client, targets, plan):
                 say(f"  new connections, round {turn + 1}, {threads} threads, {target.label:8} "
                     f"{got['per_second']:7.0f} per s")
                 taken.setdefault((threads, target.label), []).append(got)
-                # Connections that are being put away belong to the one that made them.
+                # The cost of closing connections belongs to the target that opened them.
                 time.sleep(plan.pause_seconds)
     return medians(taken, targets, CONNECT_THREADS) | {"tls": agreed}

@@ -1,4 +1,4 @@
-"""Processes and what the kernel tells about them: started and stopped by their own id, never by a name."""
+"""Starts and stops processes, by their id and never by a name, and reads what the kernel reports about them."""
 
 import contextlib
 import json
@@ -15,14 +15,14 @@ import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-# A server that does not stop by itself within this is killed.
+# A server that has not stopped by then is killed.
 STOP_SECONDS = 20
-# Above the slowest start seen: the first one builds the template that clusters are copied from.
+# Longer than the slowest start seen: the first one builds the template that clusters are copied from.
 READY_SECONDS = 90
 
 
 class BenchError(Exception):
-    """A measurement that can't be had; its text is for the person who ran it."""
+    """A measurement that failed; its text is for the person who ran it."""
 
 
 def say(text):
@@ -30,13 +30,13 @@ def say(text):
 
 
 def raise_descriptor_limit():
-    """A thousand idle sessions need more descriptors than the usual soft limit."""
+    """Raises the limit of descriptors: a thousand idle sessions need more than the usual soft limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def cpu_seconds(pid):
-    """User and system time of a process with all its threads, the ended ones too."""
+    """Returns user and system time of a process with all its threads, including those that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -58,7 +58,7 @@ def argv_of(pid):
 
 
 def engines_below(folder):
-    """Ids of the mariadbd processes whose data directory lies below a folder."""
+    """Returns the ids of the mariadbd processes whose data directory is below a folder."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -70,7 +70,7 @@ def engines_below(folder):
 
 
 def free_port():
-    """Below the range that outgoing connections take theirs from, or a busy client could sit on it."""
+    """Returns a free port below the range of outgoing connections, where a busy client could take it."""
     for _ in range(200):
         port = random.randint(20000, 32000)
         with socket.socket() as probe:
@@ -83,7 +83,7 @@ def free_port():
 
 
 class Server:
-    """A process we started and will stop."""
+    """A process that we started and will stop."""
 
     def __init__(self, argv, log, cwd=None, env=None):
         self.log = log
@@ -93,7 +93,7 @@ class Server:
         self.pid = self.process.pid
 
     def wait_for(self, ready):
-        """Until this works at last; a server that has ended will never be ready."""
+        """Waits until this succeeds. Fails at once if the server has ended."""
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -122,7 +122,7 @@ class Server:
 
 
 def run(argv, timeout=120, **more):
-    """Runs a program to its end; its output, or an error with what it said."""
+    """Runs a program to its end and returns its output; raises an error with its messages."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, **more)
     except subprocess.TimeoutExpired as error:
@@ -136,7 +136,7 @@ def run(argv, timeout=120, **more):
 
 
 class Client:
-    """The lean client. A job goes in by its standard input, so that no password stands in an argument list."""
+    """The lean client. It reads its job from standard input, so that no password is in an argument list."""
 
     def __init__(self, program):
         self.program = str(program)
@@ -152,7 +152,7 @@ class Client:
 
     @contextlib.contextmanager
     def hold(self, target, work, logins, timeout=120):
-        """Sessions that stay open as long as the block runs."""
+        """Keeps sessions open while the block runs."""
         with subprocess.Popen([self.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 process.stdin.write(self.job(target, work, logins))

@@ -1,4 +1,4 @@
-"""Where the gateway's time goes: system calls per query by perf's counters, and the functions that take the most samples."""
+"""Profiles the gateway: system calls per query with perf's counters, and the functions with the most samples."""
 
 import subprocess
 import time
@@ -8,18 +8,18 @@ from proc import BenchError, run, say
 
 PROFILE_SECONDS = 6
 THREADS = (1, 8, 32)
-# Off the timer's own rhythm, and rare enough not to be what is measured.
+# Not a multiple of the timer's rate, and low enough not to affect the measurement.
 SAMPLES_PER_SECOND = 997
-# What a proxy may call per query; to watch every call there is takes perf longer to set up than the load lasts.
+# System calls that a proxy may make per query. perf needs longer to set up a watch of all calls than the load lasts.
 CALLS = ("read write readv writev recvfrom sendto recvmsg sendmsg epoll_wait epoll_pwait epoll_ctl futex sched_yield "
          "clock_gettime getrandom madvise mmap munmap brk").split()
-# The load goes on for this long behind the watcher's end, so that the watcher sees nothing but load.
+# The load continues for this long after the watcher's end, so that the watcher sees only load.
 TAIL_SECONDS = 4
 FUNCTIONS_SHOWN = 45
 
 
 def perf():
-    """Debian keeps one perf per kernel version; any of them will do here."""
+    """Finds perf: Debian has one per kernel version, and any of them works here."""
     try:
         run(["perf", "stat", "-e", "syscalls:sys_enter_read", "true"])
     except BenchError as error:
@@ -27,7 +27,7 @@ def perf():
 
 
 def under_load(argv, threads, folder, watch):
-    """Runs one watcher in the middle of a load: what the load reached, what the watcher said."""
+    """Runs one watcher in the middle of a load. Returns the load's figures and the watcher's output."""
     argv = [a for a in argv if not a.startswith("--threads=")]
     argv += [f"--threads={threads}", f"--time={PROFILE_SECONDS + TAIL_SECONDS}", "run"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=folder) as load:

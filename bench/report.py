@@ -1,4 +1,4 @@
-"""The table that people read and the JSON that programs read. Names the machine by its parts, never by name or path."""
+"""Writes the table for people and the JSON for programs. Describes the machine by its parts, never by name or path."""
 
 import json
 import os
@@ -10,15 +10,15 @@ from pathlib import Path
 from figures import distance_rows, rows
 from proc import run
 
-# What each figure means, beside the table it stands in.
-NOTES = """Ratios are what counts: all targets ran in one run on one machine with the same engine options and the same
-client, in turns, and each figure is the median of its rounds. Client, proxy and engine share the cores. CPU is user and
+# The meaning of the figures, printed beside the tables.
+NOTES = """Compare ratios: all targets ran in one run on one machine with the same engine options and the same client, in
+turns, and each figure is the median of its rounds. Client, proxy and engine share the cores. CPU is user and
 system time of the process from `/proc`, divided by queries or connections. *Direct* and *HAProxy* are the same engine
-with the TLS of MariaDB itself (OpenSSL, a P-256 certificate of the same chain); HAProxy passes TLS on unopened. *Router*
-is MySQL Router with one static route: it ends TLS and asks the same engine over the loopback in clear text. *Bare* ends TLS
-with rustls before the same engine's Unix socket and copies bytes, nothing else (`bench/bare`). sysbench links libmariadb
-with OpenSSL; new connections, wakes and verdicts are taken by the lean client in `bench/client` (rustls, full handshakes,
-X25519)."""
+with the TLS of MariaDB itself (OpenSSL, a P-256 certificate of the same chain); HAProxy passes TLS through unopened. *Router*
+is MySQL Router with one static route: it terminates TLS and connects to the same engine over the loopback in plaintext.
+*Bare* terminates TLS with rustls in front of the same engine's Unix socket and copies bytes, nothing else (`bench/bare`).
+sysbench uses libmariadb with OpenSSL; the lean client in `bench/client` (rustls, full handshakes, X25519) measures new
+connections, wakes and refusals."""
 
 
 def machine():
@@ -35,7 +35,7 @@ def machine():
 
 def commit(root):
     short = run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"]).strip()
-    # What the tests, pages and results hold can't change what was measured.
+    # Changes of tests, pages and results do not affect the measurement.
     dirty = run(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "--", "crates", "Cargo.toml",
                  "Cargo.lock", "bench/client", "bench/bare"]).strip()
     return short, bool(dirty)
@@ -115,7 +115,7 @@ def gateway_tables(results):
                        " ".join(k["codes"])] for kind, k in found["kinds"].items()]
             lines.append([state, "farthest apart", "", f"{found['median_apart']:.3f}", f"{found['p95_apart']:.3f}", "",
                           "", ""])
-        out.append("## How long a wrong login takes\n\nFrom the credential sent to the verdict read, in ms. *By chance* is how far "
+        out.append("## How long a wrong login takes\n\nFrom sending the credential to reading the answer, in ms. *By chance* is how far "
                    "the medians of two halves of the same kind lie apart.\n\n" +
                    table(["cluster", "login", "logins", "median", "p95", "p99", "by chance", "codes"], lines))
     return out
@@ -133,7 +133,7 @@ def text(results, about):
     if rows(results):
         parts.append("## Targets\n\n" + targets_table(results))
     if distance_rows(results):
-        parts.append("## The price of our own work\n\n" + distance_table(results))
+        parts.append("## Difference to the bare relay\n\n" + distance_table(results))
     if "qps" in results:
         parts.append(f"## Point select over TLS\n\nsysbench, {about['rows']} rows, median of {about['rounds']} round(s).\n\n" +
                      qps_table(results["qps"]))
@@ -163,5 +163,5 @@ def about(root, plan, versions, options):
 
 
 def shareable(options):
-    """Without those that would tell where things lie on this machine."""
+    """Removes options that contain paths of this machine."""
     return sorted(o for o in options if not re.search(r"=/", o))

@@ -1,4 +1,4 @@
-"""What is compared: the engine by itself over TLS, three proxies before it, and Tidegate. All with the same engine options."""
+"""The targets: the engine by itself over TLS, three proxies in front of it, and Tidegate. All with the same engine options."""
 
 import getpass
 import json
@@ -14,11 +14,11 @@ from pathlib import Path
 from proc import BenchError, Server, argv_of, engines_below, free_port, run
 
 MARIADBD = "/usr/sbin/mariadbd"
-# What Tidegate's engine has and the direct one can't: its own folders and its closed doors.
+# Options of Tidegate's engine that the direct one can't have: its folders and its closed network.
 NOT_SHARED = ("--datadir", "--tmpdir", "--plugin-dir", "--secure-file-priv", "--init-file", "--socket", "--pid-file",
               "--skip-networking", "--skip-ssl", "--ssl", "--log-error", "--user", "--general-log", "--port",
               "--bind-address")
-# Used only where no Tidegate is there to take them from (`--without tidegate`).
+# Used only if there is no Tidegate to read them from (`--without tidegate`).
 PLAIN_OPTIONS = """--performance-schema=0 --innodb-flush-method=fsync --innodb-use-native-aio=0
 --innodb-buffer-pool-size=16M --innodb-buffer-pool-size-max=512M --innodb-log-file-size=16M
 --innodb-data-file-path=ibdata1:10M:autoextend --innodb-undo-tablespaces=0 --innodb-read-io-threads=1
@@ -28,7 +28,7 @@ PLAIN_OPTIONS = """--performance-schema=0 --innodb-flush-method=fsync --innodb-u
 
 @dataclass
 class Target:
-    """Where a client goes, and which processes serve it."""
+    """The address for a client, and the processes that serve it."""
 
     label: str
     port: int
@@ -45,7 +45,7 @@ class Target:
 
 
 def make_certificates(folder):
-    """Root, issuing CA and leaf, all P-256: the shape of chain that Tidegate's local CA serves."""
+    """Creates root, issuing CA and leaf, all P-256: a chain like that of Tidegate's local CA."""
     folder.mkdir()
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     (folder / "ca.ext").write_text("basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign\n")
@@ -56,7 +56,7 @@ def make_certificates(folder):
         run(["openssl", *args], cwd=folder)
 
     openssl("req", "-x509", *key, "-days", "2", "-subj", "/CN=bench root", "-keyout", "root.key", "-out", "root.pem")
-    # sysbench insists on having a client certificate, and MariaDB always asks for one and judges what comes.
+    # sysbench requires a client certificate, and MariaDB always requests one and checks it.
     (folder / "client.ext").write_text("basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n")
     for name, issuer, ext in (("issuing", "root", "ca.ext"), ("leaf", "issuing", "leaf.ext"),
                               ("client", "root", "client.ext")):
@@ -68,7 +68,7 @@ def make_certificates(folder):
 
 
 def options_of(pid):
-    """The options that Tidegate gave its engine, without what makes it Tidegate's own."""
+    """Returns the options that Tidegate gave its engine, without its folders and sockets."""
     argv = argv_of(pid)
     if not argv:
         raise BenchError("the engine that Tidegate started is gone")
@@ -76,7 +76,7 @@ def options_of(pid):
 
 
 def as_nobody():
-    """mariadbd refuses to run as root."""
+    """Returns the user of mariadbd, which refuses to run as root."""
     return ["--user=nobody"] if os.geteuid() == 0 else []
 
 
@@ -86,7 +86,7 @@ def give_to_nobody(folder):
 
 
 def start_direct(work, stack, options):
-    """The same engine on its own data directory, on TCP, with TLS of its own."""
+    """The same engine with a separate data directory, on TCP, with its own TLS."""
     folder = work / "direct"
     folder.mkdir(mode=0o700)
     password = secrets.token_urlsafe(16)
@@ -114,7 +114,7 @@ def start_direct(work, stack, options):
 
 
 def in_front(direct, label, port, server, stack):
-    """The direct engine as it is seen through a proxy that has just been started."""
+    """The direct engine through a proxy that has just been started."""
     stack.callback(server.stop)
     server.wait_for_port(port)
     return Target(label, port, direct.user, direct.password, direct.ca, proxy_pid=server.pid,
@@ -122,7 +122,7 @@ def in_front(direct, label, port, server, stack):
 
 
 def start_haproxy(work, stack, direct):
-    """TCP mode as its manual begins: bytes in, bytes out, TLS never opened."""
+    """HAProxy in plain TCP mode: it forwards bytes and never opens TLS."""
     port = free_port()
     config = work / "haproxy.cfg"
     config.write_text("global\n    maxconn 4096\ndefaults\n    mode tcp\n    timeout connect 5s\n    timeout client 1h\n"
@@ -134,7 +134,7 @@ def start_haproxy(work, stack, direct):
 
 
 def start_router(work, stack, direct, programs):
-    """MySQL Router with one static route: TLS ends there, the engine is asked over the loopback in clear text."""
+    """MySQL Router with one static route: it terminates TLS and connects to the engine over the loopback in plaintext."""
     port = free_port()
     folder = work / "router"
     folder.mkdir(mode=0o700)
@@ -151,7 +151,7 @@ def start_router(work, stack, direct, programs):
 
 
 def start_bare(work, stack, direct, program):
-    """TLS in, the engine's Unix socket out, with as many workers as the gateway takes by itself."""
+    """The bare relay from TLS to the engine's Unix socket, with as many workers as the gateway uses."""
     port = free_port()
     folder = work / "direct"
     workers = os.environ.get("TOKIO_WORKER_THREADS") or str(max(1, len(os.sched_getaffinity(0)) // 2))
@@ -162,13 +162,13 @@ def start_bare(work, stack, direct, program):
 
 
 class Tidegate:
-    """A server of our own in a data directory of its own, and the commands a person would type."""
+    """A Tidegate server in a separate data directory, and the commands that a person would type."""
 
     def __init__(self, program, work, stack):
         self.program = str(program)
         self.data = work / "tidegate"
         self.port = free_port()
-        # Nothing of the person's own settings may reach what is measured.
+        # The person's settings must not affect the measurement.
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("TIDEGATE_", "RUST_"))}
         if "TIDEGATE_TZINFO_TO_SQL" in os.environ:
             self.env["TIDEGATE_TZINFO_TO_SQL"] = os.environ["TIDEGATE_TZINFO_TO_SQL"]
@@ -200,7 +200,7 @@ class Tidegate:
         self.settle(name, "awake")
 
     def sleep(self, name):
-        """To sleep, and really there; a session of a moment ago may hold it up for a moment."""
+        """Puts the cluster to sleep and waits for it; a session that has just ended may delay it for a moment."""
         deadline = time.monotonic() + 15
         while True:
             try:
@@ -220,7 +220,7 @@ class Tidegate:
             time.sleep(0.05)
 
     def engine_starts(self):
-        """How long each start of an engine took, in ms, by the server's own log."""
+        """Returns how long each start of an engine took, in ms, from the server's log."""
         return [float(n) for n in re.findall(r'"engine started".*?"took_ms":([\d.]+)', Path(self.server.log).read_text())]
 
     def engines(self):
@@ -231,7 +231,7 @@ class Tidegate:
 
 
 def start_tidegate_target(tidegate):
-    """The cluster that stands beside the direct engine: its engine is found as the one that came with it."""
+    """Creates the cluster to compare with the direct engine. Its engine is the one that appears with it."""
     before = tidegate.engines()
     target = tidegate.create("bench")
     tidegate.wake("bench")
@@ -243,7 +243,7 @@ def start_tidegate_target(tidegate):
 
 
 def load(target, tables, rows, folder):
-    """The same rows in the same way everywhere: over TLS, by sysbench."""
+    """Loads the same rows in the same way everywhere: over TLS, with sysbench."""
     ssl = ["--mysql-ssl=on"]
     argv = ["sysbench", "oltp_point_select", "--db-driver=mysql", f"--mysql-host={target.host}",
             f"--mysql-port={target.port}", f"--mysql-user={target.user}", f"--mysql-password={target.password}",
@@ -253,7 +253,7 @@ def load(target, tables, rows, folder):
 
 
 def versions(program, oracle):
-    """What was compared, in words without a path or a name of this machine."""
+    """Describes the targets without a path or a name of this machine."""
     def first(*argv):
         try:
             text = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)

@@ -1,4 +1,4 @@
-"""Tests of the numbers and of what is read from other programs. Run: python3 -m unittest discover -s bench"""
+"""Tests of the arithmetic and of reading other programs' output. Run: python3 -m unittest discover -s bench"""
 
 import unittest
 

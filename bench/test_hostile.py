@@ -1,4 +1,4 @@
-"""What the hostile run calls kept and broken. Run by: python3 -m unittest discover -s bench"""
+"""Tests of which promises the hostile run reports as kept and broken. Run: python3 -m unittest discover -s bench"""
 
 import struct
 import sys

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Records what real clients and a real engine say, as the seeds of the fuzz targets. Never used by a test.
+"""Records the bytes of real clients and a real engine as seeds of the fuzz targets. Never used by a test.
 
     python3 fuzz/capture.py [--python PYTHON_WITH_PYMYSQL] [--mysql MYSQL9] [--go]
 
-Everything runs on loopback in a temporary folder and is stopped at the end: a stub that sends our greeting, ends TLS
-and writes down the login; and a pipe in front of a throw-away mariadbd that writes down whole sessions. A client that
-is not there is left out, and said so. Passwords in the seeds are the word "secret".
+Everything runs on loopback in a temporary folder and is stopped at the end: a stub that sends our greeting, terminates
+TLS and records the login; and a pipe in front of a temporary mariadbd that records whole sessions. A client that is not
+installed is left out with a message. Passwords in the seeds are the word "secret".
 """
 
 import argparse
@@ -23,7 +23,7 @@ import time
 
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 USER, PASSWORD = "abcdefghjkmn.root", "secret"
-# What crates/wire/src/capabilities.rs offers.
+# The capabilities offered by crates/wire/src/capabilities.rs.
 OFFERED = 0x01FFFFDF
 DEPRECATE_EOF, SESSION_TRACK, TLS = 1 << 24, 1 << 23, 1 << 11
 SALT = b"abcdefghijklmnopqrst"
@@ -34,7 +34,7 @@ GREETING = (
 )
 # The signature of a PROXY header, version 2.
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
-# No seed needs more; what is longer teaches the fuzzer nothing and slows it.
+# No seed needs more; longer seeds only slow the fuzzer down.
 SEED_MAX = 8192
 # A client that has not ended by then hangs.
 CLIENT_SECONDS = 20
@@ -91,7 +91,7 @@ def save(target, name, data):
 
 
 def by_hand():
-    """What no client on this machine says by itself, from the protocol's documents."""
+    """Writes seeds that no client on this machine sends, from the documents of the protocol."""
     for name, data in {
         "v1-tcp4": b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 4000\r\n",
         "v1-tcp6": b"PROXY TCP6 2001:db8::9 ::1 4711 4000\r\n",
@@ -179,7 +179,7 @@ class Listener:
 
 
 def stub(context):
-    """Our half of the connection phase up to the credential, which is refused."""
+    """Runs our half of the connection phase up to the credential, and refuses it."""
 
     def serve(conn, name):
         conn.sendall(packet(0, GREETING))
@@ -204,7 +204,7 @@ def stub(context):
 
 
 def pipe(engine_port):
-    """Passes everything on and keeps who said what."""
+    """Forwards everything and records which side sent it."""
 
     def serve(conn, name):
         with socket.create_connection(("127.0.0.1", engine_port)) as engine:
@@ -232,8 +232,8 @@ def packets_of(stream):
 
 
 def write_session(name, said):
-    """Cuts a session where its login ends: before it, what the two halves of the connection phase read; after it, the
-    relay's script."""
+    """Cuts a session where its login ends: the part before is input of the two halves of the connection phase, the
+    part after it is a script of the relay."""
     greeting = next(packets_of(said[0][1]))
     save("greeting", "mariadbd", greeting[4:])
     login = next((i for i, (side, _) in enumerate(said) if side == 0), None)
@@ -287,7 +287,7 @@ def engine(folder):
 
 
 def clients(options, folder):
-    """Name and command line of each client; {port} {mode} {user} stand for themselves."""
+    """Returns name and command line of each client; {port} {mode} {user} are filled in later."""
     infile = folder / "infile"
     infile.write_text("1\n2\n")
     yield "mariadb", lambda port, tls, user, db: [

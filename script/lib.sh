@@ -1,5 +1,5 @@
-# What the scripts here share: words to the person, consent, and how a package gets onto this machine.
-# Sourced, never run. It installs only by package name, from the package sources this machine already uses.
+# Functions that the scripts share: messages, consent, installing packages. Sourced, never run. Installs only by package
+# name, from the package sources that this machine already uses.
 
 set -euo pipefail
 
@@ -8,29 +8,29 @@ CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate"
 TOOLS="$CACHE/tools"
 TZINFO_TO_SQL="$CACHE/tzinfo/usr/bin/mariadb-tzinfo-to-sql"
 MYSQL9="$CACHE/mysql9/mysql9"
-# With mysqlrouter beside it.
+# mysqlrouter is beside it.
 MYSQLD9="$CACHE/mysql9-servers/mysqld"
 PYTHON="$CACHE/python/bin/python"
 JARS="$CACHE/jars"
 # Playwright and axe-core, for the test of the console.
 BROWSER="$CACHE/browser"
-# What the clients of the Connect table need, one folder per language.
+# Libraries of the clients in crates/connect/clients, one folder per language.
 CLIENT_CACHE="$CACHE/clients"
 
-# One call of a registry may hang for ever on a bad network; this is far above what the slowest step took (cargo-deny, 6 min).
+# A call of a registry may hang forever on a bad network. The slowest step (cargo-deny) took 6 minutes.
 REGISTRY_WAIT_SECONDS=1200
 
 say() { printf '%s\n' "$*" >&2; }
-die() { say "error: $1"; [ $# -lt 2 ] || say "  mend: $2"; exit 1; }
+die() { say "error: $1"; [ $# -lt 2 ] || say "  hint: $2"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Where rustup puts programs when a shell has not yet read its profile again.
+# rustup installs here; a shell that was open before has not read its profile again.
 case ":$PATH:" in *":$HOME/.cargo/bin:"*) ;; *) PATH="$HOME/.cargo/bin:$PATH" ;; esac
 # Debian keeps servers in /usr/sbin, which is not on an ordinary user's PATH.
 case ":$PATH:" in *":/usr/sbin:"*) ;; *) PATH="$PATH:/usr/sbin:/sbin" ;; esac
 export PATH
 
-# Which system this is: "debian-12", "ubuntu-24.04", or what /etc/os-release says.
+# Prints the system: "debian-12", "ubuntu-24.04", or the values of /etc/os-release.
 system() {
   (
     . /etc/os-release 2>/dev/null || { echo unknown; exit; }
@@ -41,7 +41,7 @@ system() {
 require_known_system() {
   case "$(system)" in
     debian-12) ;;
-    ubuntu-24.04) say "note: Ubuntu 24.04 takes the same packages, but this script has not been tested there yet" ;;
+    ubuntu-24.04) say "note: Ubuntu 24.04 has the same packages, but this script has not been tested there yet" ;;
     *)
       die "this is $(system); this script installs packages on Debian 12 and Ubuntu 24.04 only" \
         "install by hand: Rust $(rust_channel) (rustup), a C compiler, the MariaDB 10.11 server program (mariadbd) with its scripts, the mariadb command-line client, and mariadb-tzinfo-to-sql; then run: cargo build --release && target/release/tidegate up"
@@ -59,19 +59,19 @@ as_root() {
   fi
 }
 
-# --- the plan: every missing thing is listed with its reason and size before anything is done ---
+# --- the plan: lists every missing thing with its reason and size before anything is installed ---
 
 PLAN_STEPS=()
 PLAN_LINES=()
 YES=${YES:-no}
 
-# plan STEP "what" "why" "how large": STEP is the function that does it.
+# plan STEP "name" "reason" "size": STEP is the function that installs it.
 plan() {
   PLAN_STEPS+=("$1")
   PLAN_LINES+=("$(printf '  %-34s %-46s %s' "$2" "$3" "$4")")
 }
 
-# A Debian package that is missing becomes part of one installation.
+# plan_package PACKAGE "reason" "size": missing Debian packages are installed together.
 APT_MISSING=()
 plan_package() {
   dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed && return
@@ -81,10 +81,10 @@ plan_package() {
 
 consent() {
   [ "$YES" = yes ] && return
-  [ -t 0 ] && [ -t 2 ] || die "something must be installed, and nobody is here to be asked" "run it again with --yes"
+  [ -t 0 ] && [ -t 2 ] || die "packages must be installed, and there is no terminal to ask for consent" "run it again with --yes"
   local answer
   read -r -p "Install these now? [y/N] " answer >&2
-  case "$answer" in y | Y | yes) ;; *) die "nothing was installed" "run it again when you want to" ;; esac
+  case "$answer" in y | Y | yes) ;; *) die "nothing was installed" "run it again to install them" ;; esac
 }
 
 carry_out_plan() {
@@ -109,8 +109,8 @@ APT_UPDATED=no
 apt_update_once() {
   [ "$APT_UPDATED" = yes ] && return
   say "-- reading the package lists"
-  # A third-party source that can't be reached must not stop an installation from Debian's own.
-  as_root apt-get -q update >/dev/null || say "note: some package sources could not be read; going on with the others"
+  # A third-party source that can't be reached must not stop an installation from Debian's sources.
+  as_root apt-get -q update >/dev/null || say "note: some package sources could not be read; continuing with the others"
   APT_UPDATED=yes
 }
 
@@ -122,15 +122,15 @@ apt_install() {
 
 rust_channel() { sed -n 's/^channel *= *"\(.*\)"/\1/p' "$ROOT/rust-toolchain.toml"; }
 
-# A step that may fail without stopping the rest: its part of the tests then says "not run".
+# optional "name" COMMAND: runs a step that may fail; the tests that need it are then printed as "not run".
 optional() {
   local what=$1
   shift
-  # A shell of its own keeps `set -e` at work inside (a function called in a condition loses it).
+  # `set -e` has no effect in a function that is called in a condition; a subshell keeps it.
   local status=0
   set +e
   (set -e; "$@")
   status=$?
   set -e
-  [ $status = 0 ] || say "note: $what could not be had; what needs it will be printed as not run"
+  [ $status = 0 ] || say "note: $what could not be installed; tests that need it will be printed as not run"
 }

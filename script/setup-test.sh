@@ -1,26 +1,26 @@
-# What only the tests need: clients of the real world, each from its own registry by package name, none of them mixed
-# into the system. Sourced by script/setup. A registry that can't be reached leaves its client out: the test of that
-# client then prints "not run", never "passed".
+# Installs what only the tests need: real clients, each from its registry by package name, separate from the system.
+# Sourced by script/setup. If a registry can't be reached, its client is left out; the test of that client then prints
+# "not run", never "passed".
 . "$ROOT/script/sid.sh"
 
 CARGO_DENY_VERSION=0.20.2
-# The ACME server of the tests. Debian 12's own is 2.4.0, which knows neither renewal information nor profiles.
+# The ACME server of the tests. Debian 12 has 2.4.0, which supports neither renewal information nor profiles.
 PEBBLE_VERSION=2.10.1
-# What is pinned stands beside the client that uses it: tests/drivers/{python,java,go,rust}.
+# Pinned versions are beside the client that uses them: tests/drivers/{python,java,go,rust}.
 CLIENTS="$ROOT/tests/drivers"
 
 need_test() {
   need_build
   need_run
   plan_package openssl "offers TLS 1.0 and 1.1 to the endpoint" "1 MB"
-  plan_package curl "asks the console and the API" "1 MB"
+  plan_package curl "queries the console and the API" "1 MB"
   plan_package libfaketime "tells the server a wrong time" "1 MB"
-  plan_package knot "a name server that takes signed updates" "5 MB"
-  plan_package haproxy "is judged in front of MariaDB" "5 MB"
-  plan_package sslscan "is asked whether it agrees with the judge" "1 MB"
-  plan_package procps "looks for processes left behind" "1 MB"
-  python3 -c 'import venv, ensurepip' 2>/dev/null || plan_package python3-venv "a folder of its own for Python clients" "2 MB"
-  # Go is not installed here: the driver wants 1.24, Debian 12 and Ubuntu 24.04 package older ones. Without it the Go
+  plan_package knot "a name server that accepts signed updates" "5 MB"
+  plan_package haproxy "is checked in front of MariaDB" "5 MB"
+  plan_package sslscan "compared with tidegate check" "1 MB"
+  plan_package procps "finds processes that were left behind" "1 MB"
+  python3 -c 'import venv, ensurepip' 2>/dev/null || plan_package python3-venv "a separate folder for Python clients" "2 MB"
+  # Go is not installed here: the driver needs 1.24, and Debian 12 and Ubuntu 24.04 have older ones. Without Go, its
   # client is printed as not run.
   have javac || plan_package default-jdk-headless "runs the Java clients" "240 MB"
   have mvn || plan_package maven "fetches the Java clients" "40 MB"
@@ -30,20 +30,20 @@ need_test() {
     plan optional_pebble "pebble $PEBBLE_VERSION (Go module)" "the ACME server of the tests" "23 MB, 1 min"
   [ -x "$MYSQL9" ] || ! debian_sid_possible ||
     plan optional_mysql9 "mysql 9.x (unpacked from Debian sid)" "Oracle's command-line client" "111 MB"
-  need_mysqld9 "servers that the judge is tried on"
+  need_mysqld9 "servers that tidegate check is tried on"
   up_to_date "$CACHE/python" "$CLIENTS/python/requirements.txt" ||
-    plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a folder of their own" "60 MB"
+    plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a separate folder" "60 MB"
   up_to_date "$CACHE/schemathesis" "$ROOT/tests/api/requirements.txt" ||
     plan optional_schemathesis "schemathesis (pip)" "tests the API by its description" "90 MB"
   up_to_date "$JARS" "$CLIENTS/java/versions" ||
     plan optional_jars "Connector/J, r2dbc-mysql (Maven)" "Java clients, old and new" "30 MB"
-  [ -x /usr/bin/chromium ] || plan_package chromium "looks at the console as people do" "390 MB"
-  [ "$(system)" != debian-12 ] || plan_package firefox-esr "the same in another engine" "260 MB"
-  plan_package fonts-inter "sets the console's pages in pictures" "8 MB"
-  plan_package fonts-jetbrains-mono "the same for its strings" "5 MB"
-  have npm || plan_package npm "fetches axe-core, which judges accessibility" "60 MB"
+  [ -x /usr/bin/chromium ] || plan_package chromium "tests the console in a browser" "390 MB"
+  [ "$(system)" != debian-12 ] || plan_package firefox-esr "the same in another browser" "260 MB"
+  plan_package fonts-inter "font for screenshots of the console" "8 MB"
+  plan_package fonts-jetbrains-mono "the same for code" "5 MB"
+  have npm || plan_package npm "fetches axe-core, which checks accessibility" "60 MB"
   up_to_date "$BROWSER" "$ROOT/tests/browser/versions" ||
-    plan optional_browser "playwright (pip), axe-core (npm)" "drive the browser, in a folder of their own" "150 MB"
+    plan optional_browser "playwright (pip), axe-core (npm)" "drive the browser, in a separate folder" "150 MB"
   local language
   for language in "$ROOT"/tests/clients/install/*.sh; do
     "need_clients_$(basename "$language" .sh)"
@@ -51,8 +51,8 @@ need_test() {
   [ ${#CLIENT_STEPS[@]} = 0 ] || PLAN_STEPS+=(install_clients)
 }
 
-# --- the clients of the Connect table: one file per language, each with need_clients_LANGUAGE, which plans Debian
-# packages and, where something is missing, says plan_clients INSTALL "what" "why" "how large" ---
+# --- the clients of crates/connect/clients: one file per language, each with need_clients_LANGUAGE, which plans Debian
+# packages and calls plan_clients INSTALL "name" "reason" "size" if something is missing ---
 
 CLIENT_STEPS=()
 for language in "$ROOT"/tests/clients/install/*.sh; do
@@ -64,9 +64,9 @@ plan_clients() {
   PLAN_LINES+=("$(printf '  %-34s %-46s %s' "$2" "$3" "$4")")
 }
 
-# Side by side: each waits mostly for its registry.
+# In parallel: each waits mostly for its registry.
 install_clients() {
-  # Some take Debian's packages apart; two at once would fight for apt's lock.
+  # Some unpack Debian packages; two at once would compete for apt's lock.
   apt_update_once
   local step
   for step in "${CLIENT_STEPS[@]}"; do
@@ -75,7 +75,7 @@ install_clients() {
   wait
 }
 
-# A folder made from a pinning file is good as long as the copy of that file inside it is the same.
+# A folder is up to date if its copy of the file with the pinned versions is the same.
 up_to_date() { cmp -s "$1/.made-from" "$2"; }
 
 optional_cargo_deny() { optional cargo-deny install_cargo_deny; }
@@ -126,7 +126,7 @@ install_schemathesis() {
 }
 
 optional_jars() { optional "the Java clients" install_jars; }
-# One folder per set of jars, since two versions of one driver can't share a class path.
+# One folder per set of jars, because two versions of a driver can't share a class path.
 install_jars() {
   say "-- fetching the Java clients"
   rm -rf "$JARS"
@@ -139,8 +139,8 @@ install_jars() {
   cp "$CLIENTS/java/versions" "$JARS/.made-from"
 }
 
-# maven_fetch FOLDER: the libraries that are read (one group:artifact:version a line), with all they need, into a folder
-# that is a class path.
+# maven_fetch FOLDER: reads group:artifact:version lines and fetches these libraries with their dependencies into FOLDER,
+# which is then a class path.
 maven_fetch() {
   mkdir -p "$1"
   maven_pom >"$1/pom.xml"

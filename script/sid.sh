@@ -1,9 +1,9 @@
-# Oracle's programs, which Debian keeps in sid only: unpacked into a folder of their own, without touching the system.
+# Oracle's programs, which Debian has in sid only: unpacked into a separate folder, without touching the system.
 # Sourced by script/setup-test.sh and script/bench.
 
 SID_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The mirror this machine already takes Debian from; its pool has sid's packages as well.
+# Prints the Debian mirror of this machine; its pool contains sid's packages as well.
 debian_mirror() {
   apt-get indextargets --format '$(ORIGIN) $(REPO_URI) $(COMPONENT)' 2>/dev/null |
     awk '$1 == "Debian" && $2 !~ /security/ && $3 == "main" { print $2; exit }'
@@ -22,7 +22,7 @@ install_mysql9() {
   "$MYSQL9" --version >&2
 }
 
-# need_mysqld9 WHY: servers of MySQL 9, and its router.
+# need_mysqld9 REASON: plans the server of MySQL 9 and its router.
 need_mysqld9() {
   [ -x "$MYSQLD9" ] || ! debian_sid_possible ||
     plan optional_mysqld9 "mysqld, mysqlrouter 9.x (from sid)" "$1" "360 MB, 15 s"
@@ -39,20 +39,20 @@ install_mysqld9() {
   unpack_from_sid "$root" mysql-server-core mysql-router
   write_sid_wrapper "$folder/mysqlrouter" "$root" usr/bin/mysqlrouter
   "$folder/mysqlrouter" --version >&2
-  # Last: its presence says that all of it is there. --no-defaults must come first.
+  # Last: this file's presence means that everything is installed. --no-defaults must come first.
   write_sid_wrapper "$MYSQLD9" "$root" usr/sbin/mysqld "--no-defaults --basedir='$root/usr'"
   "$MYSQLD9" --version >&2
 }
 
-# unpack_from_sid FOLDER PACKAGE ...: a private apt root (own state, cache, sources, an empty dpkg status) downloads the
-# packages with all they need; each is unpacked by tar into one folder and run by that folder's own dynamic loader, so
-# neither libraries nor apt's view of this machine change.
+# unpack_from_sid FOLDER PACKAGE ...: downloads the packages with their dependencies through a private apt root (own
+# state, cache, sources, an empty dpkg status) and unpacks them with tar into FOLDER. Programs run with the dynamic loader
+# of that folder, so neither the libraries nor apt's state of this machine change.
 unpack_from_sid() {
   local root=$1 apt="$1-apt" mirror deb
   shift
   apt_update_once
   mirror=$(debian_mirror)
-  [ -n "$mirror" ] || die "no Debian mirror among the package sources" "run apt-get update, then this again"
+  [ -n "$mirror" ] || die "no Debian mirror among the package sources" "run apt-get update, then run this again"
   rm -rf "$apt" "$root"
   mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,etc/preferences.d} "$root"
   : >"$apt/status"
@@ -70,7 +70,8 @@ unpack_from_sid() {
   rm -rf "$apt"
 }
 
-# write_sid_wrapper FILE ROOT PROGRAM [OPTIONS]: a program of the unpacked ROOT, run with its own loader and libraries.
+# write_sid_wrapper FILE ROOT PROGRAM [OPTIONS]: writes a script that runs a program of the unpacked ROOT with the loader
+# and libraries of ROOT.
 write_sid_wrapper() {
   local file=$1 root=$2 program=$3 options=${4:-} loader libraries
   loader=$(find "$root" -name 'ld-linux-*.so.*' | head -n 1)

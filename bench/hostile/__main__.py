@@ -1,4 +1,4 @@
-"""The hostile run: good clients beside attackers, first on a dummy port, then on the server itself. Run by script/hostile."""
+"""The hostile run: good clients beside attackers, which first attack a dummy port, then the server. Started by script/hostile."""
 
 import argparse
 import contextlib
@@ -25,7 +25,7 @@ from targets import Tidegate, versions  # noqa: E402
 
 ROOT = HERE.parent.parent
 GOOD_CLUSTERS, GOOD_CLIENTS = 10, 50
-# Each good client asks about fifteen times a second, and logs in anew every minute.
+# Each good client runs about fifteen queries a second, and logs in again every minute.
 PAUSE_MS, QUERIES_PER_LOGIN = 60, 800
 QUERY = "SELECT c FROM work WHERE id = 7"
 HOSTILE = ("asleep", "failed", "disk", "memory", "burn", "accounts", "frozen")
@@ -33,25 +33,25 @@ FREEZE_EVERY_SECONDS = 60
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="script/hostile", description="Attacks a server of its own while good clients work.")
-    parser.add_argument("--minutes", type=float, default=10, help="of the attack itself (default: 10)")
-    parser.add_argument("--dummy-minutes", type=float, help="beside the dummy port (default: a third of the attack)")
+    parser = argparse.ArgumentParser(prog="script/hostile", description="Starts a server and attacks it while good clients work.")
+    parser.add_argument("--minutes", type=float, default=10, help="length of the attack (default: 10)")
+    parser.add_argument("--dummy-minutes", type=float, help="length of the reference run on a dummy port (default: a third)")
     parser.add_argument("--only", action="append", metavar="ATTACK", choices=sorted(ATTACKS),
-                        help="carry out this attack only (repeatable; default: all), to see what one of them costs")
-    parser.add_argument("--out", type=Path, help="where the table goes; a run of 10 minutes writes into bench/results by itself")
+                        help="run only this attack, to measure its cost (repeatable; default: all)")
+    parser.add_argument("--out", type=Path, help="folder of the result (default for a run of 10 minutes: bench/results)")
     parser.add_argument("--tidegate", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--client", type=Path, required=True, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def memory_mb(pid):
-    """Anonymous memory and all resident memory of a process."""
+    """Returns anonymous memory and all resident memory of a process."""
     found = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
     return tuple(int(found[key].split()[0]) / 1024 for key in ("RssAnon", "VmRSS"))
 
 
 class Watch(threading.Thread):
-    """Samples the server's memory, and now and then stops a hostile engine as a broken one would stop."""
+    """Samples the server's memory, and from time to time freezes a hostile engine."""
 
     def __init__(self, tidegate, victims):
         super().__init__(daemon=True)
@@ -87,14 +87,14 @@ def create(tidegate, name):
 
 
 def awake_engines(tidegate, name, folder):
-    """Process ids of a cluster's engine; it is woken first, since one that was frozen and recovered sleeps soon."""
+    """Returns the process ids of a cluster's engine. Wakes it first: after a freeze and a recovery it sleeps soon."""
     with contextlib.suppress(BenchError):
         tidegate.call("cluster", "wake", name)
     return engines_below(folder)
 
 
 def break_cluster(tidegate, name, folder):
-    """Makes a cluster that can't start, and lets it fail."""
+    """Creates a cluster that can't start, and lets it fail."""
     (folder / "data" / "ibdata1").write_bytes(b"no tablespace" * 1000)
     with contextlib.suppress(BenchError):
         tidegate.call("cluster", "wake", name)
@@ -129,7 +129,7 @@ def good_clients(client, good, seconds):
 
 
 def beside_attackers(client, good, spec, group, watch):
-    """The good clients' figures while the attackers of `spec` run in their control group."""
+    """Returns the good clients' figures while the attackers of `spec` run in their control group."""
     flood = subprocess.Popen([sys.executable, "-B", str(HERE / "flood.py")], stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, text=True, start_new_session=True)
     group.take(flood.pid)

@@ -1,4 +1,4 @@
-"""What hostile clients do, each as one loop until a deadline. A failure of the attack itself is counted, never fatal."""
+"""The attacks, each a loop until a deadline. A failure of the attack itself is counted, never fatal."""
 
 import http.client
 import random
@@ -9,7 +9,7 @@ import time
 
 from wire import Wire, next_source
 
-# One login of 1 MB, of which everything but the last bytes is sent: the server must keep or refuse it.
+# One login of 1 MB, sent without its last bytes: the server must keep or refuse it.
 LOGIN_BYTES = 1 << 20
 # Bare and stalled connections that one thread holds at a time.
 HELD = 40
@@ -43,7 +43,7 @@ def stalled_hello(spec):
     def prepare(wire):
         wire.greeting()
         wire.write(wire.response_head())
-        # A TLS record that announces 16 KB and brings 100 bytes.
+        # A TLS record that announces 16 KB and contains 100 bytes.
         wire.socket.sendall(b"\x16\x03\x01\x40\x00" + b"\x01" * 100)
     return hold(spec, 21, prepare)
 
@@ -63,7 +63,7 @@ def handshakes(spec):
 
 
 def guess(spec):
-    """A wrong password for each kind of name: unknown, asleep, failed, busy, and for a user that nobody has."""
+    """Sends a wrong password for each kind of name: unknown, asleep, failed, busy, and a user that does not exist."""
     names = [made_up_prefix() + ".root", *spec["users"], random.choice(spec["users"]).split(".")[0] + ".nobody"]
     with Wire(spec["host"], spec["port"], next_source(24)) as wire:
         wire.login(random.choice(names), "wrong " + made_up_prefix())
@@ -100,7 +100,7 @@ def slow_headers(spec):
 
 
 def tenant(spec, name):
-    """A session of a hostile tenant, or an error that says the code of the refusal."""
+    """Opens a session of a hostile tenant, or raises an error with the code of the refusal."""
     user, password = spec["tenants"][name]
     wire = Wire(spec["host"], spec["port"])
     code = wire.login(user, password)
@@ -137,7 +137,7 @@ def burn(spec):
 
 
 def deaf(spec):
-    """Asks for large results and never reads them."""
+    """Requests large results and never reads them."""
     held = []
     try:
         for _ in range(10):
@@ -159,7 +159,7 @@ HOSTILE_ROWS = (
 
 
 def rewrite_accounts(spec):
-    """Hostile rows, the gateway's own account dropped, and its table held shut."""
+    """Writes hostile rows, drops the gateway's account and locks its table."""
     with tenant(spec, "accounts") as wire:
         wire.query("CREATE USER IF NOT EXISTS x IDENTIFIED BY 'p'")
         wire.query("GRANT ALL ON `%`.* TO x")
@@ -178,7 +178,7 @@ def rewrite_accounts(spec):
     return 1
 
 
-# Name: the function, and how many threads do it at once.
+# Name: the function, and how many threads run it at once.
 ATTACKS = {
     "bare connections": (bare, 2), "stalled TLS": (stalled_hello, 2), "1 MB logins": (large_login, 3),
     "TLS handshakes": (handshakes, 4), "guessed passwords": (guess, 8), "made-up cookies and keys": (made_up_cookies, 2),

@@ -1,11 +1,11 @@
-"""A port that accepts, reads and says nothing: what the same attackers meet in the run that all else is compared with."""
+"""A port that accepts, reads and answers nothing: the attackers' target in the reference run."""
 
 import selectors
 import socket
 
 
 def serve(listener):
-    """Never returns; ended by its process's end."""
+    """Never returns; ends with its process."""
     selector = selectors.DefaultSelector()
     listener.setblocking(False)
     selector.register(listener, selectors.EVENT_READ)

@@ -1,4 +1,4 @@
-"""All attacks at once, in a process of their own: reads one line of JSON, floods until its deadline, prints what it did."""
+"""Runs all attacks at once in a separate process: reads one line of JSON, floods until the deadline, prints its counts."""
 
 import collections
 import json
@@ -8,7 +8,7 @@ import time
 
 from attacks import ATTACKS
 
-# After a failure; an attacker that is refused at once comes again at once, but must not only count its own errors.
+# Pause after a failure: an attacker that is refused comes back quickly, but must not only count its own errors.
 PAUSE_SECONDS = 0.02
 
 
@@ -20,7 +20,7 @@ def attack(name, spec, deadline, done, errors):
         except (OSError, EOFError, ValueError, IndexError) as error:
             errors[name, type(error).__name__ + ": " + str(error)[:60]] += 1
             time.sleep(PAUSE_SECONDS)
-        except Exception as error:  # http.client raises its own kinds.
+        except Exception as error:  # http.client raises its own exceptions.
             errors[name, type(error).__name__] += 1
             time.sleep(PAUSE_SECONDS)
 

@@ -1,4 +1,4 @@
-"""A control group of half a processor core: what attackers may burn on the machine that they attack."""
+"""A control group of half a processor core, which limits the attackers on the machine that they attack."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ PERIOD_MICROS = 100_000
 
 
 class HalfCore:
-    """The group, on v2 or v1; `describe` says which, or why there is none."""
+    """The group, on v2 or v1; `describe` tells which, or why there is none."""
 
     def __init__(self):
         name = f"tidegate-hostile-{os.getpid()}"
@@ -17,7 +17,7 @@ class HalfCore:
         quota = PERIOD_MICROS // 2
         for version, parent, file, value in (("v2", ROOT, "cpu.max", f"{quota} {PERIOD_MICROS}"),
                                              ("v1", ROOT / "cpu", "cpu.cfs_quota_us", str(quota))):
-            # Where both versions are mounted, the parent of v2 is a plain folder that would take any file.
+            # If both versions are mounted, the parent of v2 is an ordinary folder in which any file can be created.
             if not (parent / "cgroup.procs").exists():
                 continue
             group = parent / name

@@ -1,4 +1,4 @@
-"""The little of MySQL's protocol that an attacker needs: each step can be left out, cut short or made too large."""
+"""The part of the MySQL protocol that an attacker needs: each step can be left out, cut short or made too large."""
 
 import itertools
 import socket
@@ -8,7 +8,7 @@ import struct
 # LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, SSL, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH
 CAPABILITIES = 0x1 | 0x8 | 0x200 | 0x800 | 0x2000 | 0x8000 | 0x80000
 UTF8MB4 = 45
-# Above every answer that a server gives in time.
+# Longer than any answer that a server gives in time.
 PATIENCE_SECONDS = 20
 PACKET_MAX = 1 << 24
 
@@ -16,7 +16,7 @@ _addresses = itertools.count(1)
 
 
 def next_source(network):
-    """Another loopback address of 127.NETWORK.0.0/16 each time: an attacker with many addresses."""
+    """Returns another loopback address of 127.NETWORK.0.0/16 each time: an attacker with many addresses."""
     n = next(_addresses) % 65000 + 1
     return f"127.{network}.{n >> 8}.{n & 255}"
 
@@ -24,13 +24,13 @@ def next_source(network):
 def tls_context():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    # An attacker does not care who it attacks.
+    # An attacker does not verify the server.
     context.verify_mode = ssl.CERT_NONE
     return context
 
 
 class Wire:
-    """One connection, as far as it was asked to go."""
+    """A connection that stops at any step of a login."""
 
     context = tls_context()
 
@@ -81,7 +81,7 @@ class Wire:
         self.socket = self.context.wrap_socket(self.socket)
 
     def login(self, user, password, database="test"):
-        """None when let in, else the error's code."""
+        """Returns None after a successful login, else the error's code."""
         self.start_tls()
         self.write(self.response_head() + user.encode() + b"\0" + bytes([32]) + b"x" * 32 + database.encode() + b"\0"
                    + b"caching_sha2_password\0")
@@ -92,12 +92,12 @@ class Wire:
         return error_code(answer)
 
     def ask(self, sql):
-        """Sends a query and does not wait for its answer."""
+        """Sends a query without waiting for its answer."""
         self.sequence = 0
         self.write(b"\x03" + sql.encode())
 
     def answer(self):
-        """Reads one whole answer; None, or the error's code."""
+        """Reads one whole answer. Returns None, or the error's code."""
         first = self.read()
         if first[0] in (0x00, 0xff):
             return error_code(first)

@@ -1,20 +1,18 @@
-//! Rows of a tenant's account table, and the compact book that they become: whatever the rows say,
-//! an account has a bounded number of methods, what goes into a book comes out, a search finds what
-//! a scan finds, and a stored book that is damaged is refused or read within its bytes.
+//! Rows of a tenant's account table, and the account book that they become. For any rows: an
+//! account has a bounded number of methods, a book returns what was added, a search finds the same
+//! as a scan, and a damaged stored book is refused or read within its bytes.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_engine::fuzzing::account;
 use tidegate_model::limits::{CANDIDATES_MAX, HOSTS_PER_USER_MAX, METHODS_MAX};
 use tidegate_model::{Account, Accounts, Claim};
 
-/// Rows: host, user and privileges, each ended by a line feed.
+/// Splits the input into rows: host, user and privileges, each followed by a line feed.
 fn rows(data: &[u8]) -> Vec<Account> {
     let mut lines = data.split(|byte| *byte == b'\n');
     std::iter::from_fn(|| {
-        let (host, user) = (
-            String::from_utf8_lossy(lines.next()?),
-            String::from_utf8_lossy(lines.next()?),
-        );
+        let host = String::from_utf8_lossy(lines.next()?);
+        let user = String::from_utf8_lossy(lines.next()?);
         Some(account(&host, &user, lines.next()))
     })
     .flatten()
@@ -48,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
         let scanned = of_user.filter(|a| !a.locked && a.admits(claim.client));
         assert!(found.into_iter().eq(scanned.take(CANDIDATES_MAX)));
     }
-    // The same bytes as a book from a damaged store.
+    // The same bytes, read as a book of a damaged store.
     if let Ok(damaged) = Accounts::from_bytes(data.to_vec(), true) {
         assert_eq!(damaged.iter().count(), damaged.len());
         assert_eq!(damaged.as_bytes(), data);

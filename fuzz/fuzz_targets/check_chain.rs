@@ -1,5 +1,5 @@
-//! A hostile server before the judge: the certificates of its chain, each after two bytes of its
-//! length.
+//! Input of `tidegate check` from a hostile server: the certificates of its chain,
+//! each after two bytes of its length.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 

@@ -1,4 +1,4 @@
-//! A hostile server before the judge: answers to a ClientHello.
+//! Input of `tidegate check` from a hostile server: answers to a ClientHello.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 

@@ -1,5 +1,5 @@
-//! A hostile server before the judge: the login and a query inside TLS. The password goes only to
-//! who asks for it.
+//! Input of `tidegate check` from a hostile server: the login and a query inside TLS.
+//! The password is sent only if the server asks for it.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 

@@ -1,4 +1,5 @@
-//! A hostile server before the judge: first packets, errors, answers to a login in clear text.
+//! Input of `tidegate check` from a hostile server: first packets, errors, answers
+//! to a plaintext login.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 

@@ -1,5 +1,5 @@
-//! Our login at an engine that says anything: each of its packets gets one answer in its turn or
-//! ends it.
+//! Our login at an engine that sends anything: each of its packets gets one answer with the next
+//! sequence number, or ends the login.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_fuzz::packets;

@@ -1,11 +1,11 @@
-//! A pasted connection string: any text is read to its end, and of a password that is written as
-//! its form wants it, no piece is ever shown.
+//! A pasted connection string: any text is read to its end, and no piece of a correctly written
+//! password is ever shown.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
 use tidegate_connect::{Ask, explain};
 
-/// Nothing that is printed by itself holds this.
+/// Text that no other output contains.
 const MARK: &str = "qZx";
 
 fuzz_target!(|data: &[u8]| {
@@ -29,7 +29,8 @@ fuzz_target!(|data: &[u8]| {
         format!("mysql://root:{percent}@db.example.com:4000/test?ssl=true"),
         format!("jdbc:mysql://db.example.com/test?user=root&password={percent}&sslMode=REQUIRED"),
         format!(
-            "pymysql.connect(host=\"h.example\", user=\"root\", password=\"{quoted}\", ssl_ca=\"f.pem\")"
+            "pymysql.connect(host=\"h.example\", user=\"root\", password=\"{quoted}\", \
+             ssl_ca=\"f.pem\")"
         ),
         format!("{{host: \"h.example\", password: \"{quoted}\", ssl: {{}}}}"),
         format!(

@@ -1,5 +1,5 @@
-//! The one packet read in clear text: only 32 bytes with the TLS bit are an SSLRequest, and hints
-//! stay printable.
+//! The only packet that is read in plaintext: only 32 bytes with the TLS bit are an SSLRequest, and
+//! hints stay printable.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_wire::capabilities::Capabilities;

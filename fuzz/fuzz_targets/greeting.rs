@@ -1,4 +1,4 @@
-//! What an engine says first: a greeting that was read is written and read again without a change.
+//! The engine's greeting: one that was read is written and read again without a change.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_wire::capabilities::Capabilities;
@@ -7,7 +7,8 @@ use tidegate_wire::greeting::Opening;
 fuzz_target!(|payload: &[u8]| {
     match Opening::parse(payload) {
         Ok(Opening::Greeting(mut greeting)) => {
-            // We always name a plugin, so only a greeting that says so can come back the same.
+            // The writer always names a plugin, so only a greeting with a plugin can come back
+            // unchanged.
             greeting.capabilities = greeting.capabilities.union(Capabilities::PLUGIN_AUTH);
             assert_eq!(
                 Opening::parse(&greeting.encode()),

@@ -1,5 +1,5 @@
 //! A statement that may be a KILL: only its number is ever replaced, and the result is the same
-//! KILL of another session.
+//! KILL with another session id.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_wire::kill::{parse, rewrite};

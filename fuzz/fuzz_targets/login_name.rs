@@ -1,4 +1,4 @@
-//! Login names and host patterns: a name that is routed is whole, and no pattern takes long or
+//! Login names and host patterns: a routed name is kept complete, and no pattern takes long or
 //! panics.
 #![no_main]
 use libfuzzer_sys::fuzz_target;

@@ -1,15 +1,17 @@
-//! Packets out of a stream in arbitrary pieces: every byte is accounted for, and pieces never
-//! change what comes out.
+//! Packets from a stream in arbitrary pieces: every byte is accounted for, and the pieces never
+//! change the result.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_wire::packet::{HEADER_LEN, Packet, PacketReader};
 
-/// Small, so that the fuzzer reaches the refusal by length.
+/// Small, so that the fuzzer reaches the limit of length.
 const MAX: usize = 4096;
 
-/// The packets, the bytes taken for them, and whether a length was refused.
+/// Returns the packets, the number of bytes read, and whether a length was refused.
 fn read(stream: &[u8], piece: usize) -> (Vec<Packet>, usize, bool) {
-    let (mut reader, mut packets, mut at) = (PacketReader::new(MAX), Vec::new(), 0);
+    let mut reader = PacketReader::new(MAX);
+    let mut packets = Vec::new();
+    let mut at = 0;
     while at < stream.len() {
         let end = stream.len().min(at + piece);
         match reader.feed(&stream[at..end]) {

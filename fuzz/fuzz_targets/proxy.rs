@@ -1,4 +1,5 @@
-//! PROXY headers: never more bytes are asked for than the header has, and ours can be read back.
+//! PROXY headers: never more bytes are requested than the header has, and our own headers can be
+//! read back.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_wire::proxy::{Parsed, encode_v2, parse};
@@ -7,8 +8,8 @@ fuzz_target!(|bytes: &[u8]| {
     let verdict = parse(bytes);
     if let Ok(Parsed::Complete { source, len }) = verdict {
         assert!(len <= bytes.len());
-        // What follows the header changes nothing, and whoever reads as many bytes as asked for
-        // ends exactly behind it.
+        // Bytes after the header change nothing, and a reader that reads as many bytes as requested
+        // stops exactly after it.
         assert_eq!(parse(&bytes[..len]), verdict);
         let mut have = 0;
         while let Ok(Parsed::Incomplete { at_least }) = parse(&bytes[..have]) {

@@ -1,13 +1,12 @@
-//! The relay core between two sides that say anything, in any pieces: no byte is lost, invented or
-//! changed, it never stands still while nothing is outstanding, and how the bytes were cut makes no
-//! difference.
+//! The relay core between two sides that send anything, in any pieces: no byte is lost, invented or
+//! changed, the relay never stalls while nothing is outstanding, and the pieces make no difference.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_fuzz::script::{Script, Side};
 use tidegate_fuzz::session::Session;
 use tidegate_wire::relay::{RelayActivity, RelayError, SessionState};
 
-/// What is to be seen of a run from outside.
+/// Result of a run as seen from outside.
 #[derive(Debug, PartialEq)]
 struct Seen {
     to_engine: Vec<u8>,
@@ -37,8 +36,8 @@ fn run(script: &Script<'_>, client_piece: usize, engine_piece: usize) -> Seen {
                     run.pending.extend_from_slice(now);
                     run.pump()
                 }
-                // What has become quiet may let the client go on, whether the rest has come or not:
-                // only at the end, so that both ways of cutting go on at the same place.
+                // The client may continue once the engine is idle. That happens only at the end of
+                // a round, so that both ways of cutting continue at the same place.
                 Side::Engine => run.relay.from_engine(now),
             };
             ended = step.err();
@@ -81,8 +80,7 @@ fuzz_target!(|data: &[u8]| {
         "pieces of the engine's bytes make a difference"
     );
     let pieces = run(&script, 1, usize::MAX);
-    // A packet in pieces may have to be held, and so may have to wait, where a whole one is seen
-    // through at once.
+    // A packet in pieces may have to be held and wait, where a whole one is forwarded immediately.
     if whole.waiting == 0 && pieces.waiting == 0 {
         assert_eq!(
             pieces, whole,

@@ -1,6 +1,6 @@
-//! The relay core between a client that says anything and an engine that keeps to the protocol: it
-//! never stands still, never passes on a change of user or a KILL that is ours to map, and when all
-//! is answered it knows so.
+//! The relay core between a client that sends anything and an engine that follows the protocol: it
+//! never stalls, never forwards a change of user or a KILL that it has to map, and knows when
+//! everything is answered.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_fuzz::engine::Engine;
@@ -8,7 +8,8 @@ use tidegate_fuzz::script::{Script, Side};
 use tidegate_fuzz::session::Session;
 use tidegate_wire::relay::{RelayActivity, RelayError};
 
-/// Lets the engine answer up to so many packets, in pieces; whether there was anything to answer.
+/// Lets the engine answer up to this many packets, in pieces. Returns whether there was anything to
+/// answer.
 fn answer(
     session: &mut Session,
     engine: &mut Engine,
@@ -57,7 +58,7 @@ fuzz_target!(|data: &[u8]| {
     }
     assert!(
         session.pending.is_empty(),
-        "stands still with {} bytes of the client",
+        "the relay stalls with {} bytes of the client",
         session.pending.len()
     );
     let relay = &session.relay;

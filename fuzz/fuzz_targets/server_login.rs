@@ -1,5 +1,5 @@
 //! A client's login, packet by packet: it ends within two packets, grants nothing that was not
-//! offered, and what it passes on to the engine can be read back.
+//! offered, and the login that is sent to the engine can be read back.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use tidegate_fuzz::{are_pairs, packets};
@@ -29,8 +29,7 @@ fuzz_target!(|stream: &[u8]| {
                 "an engine would refuse these attributes"
             );
         }
-        // The same login with its end dropped: shorter attributes, or an error, and nothing else is
-        // different.
+        // The same login without its end: only the attributes are shorter, or it is an error.
         let kept = packet.payload.len() / 2;
         let dropped = packet.payload.len() - kept;
         if let (Some(start), Ok(whole)) = (

@@ -1,6 +1,6 @@
-//! An engine that keeps to the protocol: it answers each packet with one of the shapes that MariaDB
-//! answers with, which one the packet's last byte says. It stops at what a relay must never pass
-//! on.
+//! An engine that follows the protocol. It answers each packet with one of the responses that
+//! MariaDB can give; the packet's last byte selects it. It panics at packets that a relay must
+//! never forward.
 
 use crate::script::Script;
 use crate::session::is_ours;
@@ -21,11 +21,11 @@ pub struct Engine {
     input: Vec<u8>,
     /// The client is sending a file.
     file: bool,
-    /// A file was asked for while the client had already sent something else, which so became the
-    /// file: nobody can tell from outside.
+    /// A file was requested while the client had already sent something else, which then became the
+    /// file. This is not visible from outside.
     pub file_from_pipeline: bool,
     pub in_transaction: bool,
-    /// It was told goodbye.
+    /// The client has sent COM_QUIT.
     pub gone: bool,
 }
 
@@ -46,12 +46,12 @@ impl Engine {
         self.input.append(bytes);
     }
 
-    /// Nothing of the client's is half here, and nothing is waited for.
+    /// Whether no packet is incomplete and no answer is outstanding.
     pub fn has_all(&self) -> bool {
         self.input.is_empty() && !self.file
     }
 
-    /// Answers one packet; None if no whole one is there.
+    /// Answers one packet. None if none is complete.
     pub fn answer(&mut self) -> Option<Vec<u8>> {
         let header = Header::parse(&self.input)?;
         let end = HEADER_LEN + header.len as usize;
@@ -102,7 +102,7 @@ impl Engine {
     }
 
     fn check(&self, header: Header, command: Command, body: &[u8]) {
-        // A command with another sequence number is refused by any engine.
+        // Every engine refuses a command with another sequence number.
         assert!(
             command != Command::CHANGE_USER || header.seq != 0,
             "a change of user was passed on"
@@ -160,7 +160,7 @@ impl Answer<'_> {
             .contains(Capabilities::DEPRECATE_EOF)
     }
 
-    /// The end of rows, by an EOF or by an OK in its place.
+    /// Packet that ends the rows: EOF, or OK in its place.
     fn end(&mut self, choice: u8, more: u16) {
         if self.deprecates_eof() {
             let at = self.bytes.len() + HEADER_LEN;
@@ -210,7 +210,7 @@ impl Answer<'_> {
                 self.error();
             }
             6 => {
-                // A progress report, then rows that are cut short by an error.
+                // A progress report, then rows that an error cuts short.
                 self.packet(b"\xFF\xFF\xFF\x01\x01\x01\0\0\0\x01x");
                 self.columns(choice);
                 self.error();

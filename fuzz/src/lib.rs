@@ -1,5 +1,5 @@
-//! What the fuzz targets share: a stream of bytes read as packets, as the server reads it before a
-//! login.
+//! Functions that the fuzz targets share: reading a stream of bytes as packets, as the server does
+//! before a login.
 
 pub mod engine;
 pub mod script;
@@ -8,10 +8,10 @@ pub mod session;
 use tidegate_wire::packet::{Packet, PacketReader};
 use tidegate_wire::reader::Reader;
 
-/// Larger than any input the fuzzer makes, and than any seed.
+/// Larger than any input of the fuzzer and any seed.
 const PAYLOAD_MAX: usize = 1 << 20;
 
-/// The whole packets at the start of a stream.
+/// Returns the complete packets at the start of a stream.
 pub fn packets(mut stream: &[u8]) -> impl Iterator<Item = Packet> {
     let mut reader = PacketReader::new(PAYLOAD_MAX);
     std::iter::from_fn(move || {
@@ -21,8 +21,8 @@ pub fn packets(mut stream: &[u8]) -> impl Iterator<Item = Packet> {
     })
 }
 
-/// Whether these are connection attributes as an engine reads them: nothing, or a length and whole
-/// pairs to its end.
+/// Whether these are connection attributes as an engine reads them: nothing, or a length and
+/// complete pairs.
 pub fn are_pairs(attributes: &[u8]) -> Option<()> {
     let mut outer = Reader::new(attributes);
     let mut pairs = Reader::new(if attributes.is_empty() {

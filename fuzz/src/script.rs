@@ -1,5 +1,5 @@
-//! A session as the fuzzer writes it: flags, then pieces of bytes, each said by one side. Any input
-//! is a script.
+//! A session in the fuzzer's format: flags, then pieces of bytes, each sent by one side. Any input
+//! is a valid script.
 
 use tidegate_wire::capabilities::{Capabilities, OFFERED};
 
@@ -13,28 +13,28 @@ pub enum Side {
 pub struct Script<'a> {
     pub capabilities: Capabilities,
     pub status: u16,
-    /// Whether a KILL of an id of ours gets another id.
+    /// Whether a KILL of one of the gateway's session ids is mapped to another id.
     pub map_kills: bool,
     steps: &'a [u8],
 }
 
 impl<'a> Script<'a> {
-    /// One byte of flags (1: without DEPRECATE_EOF, 2: without SESSION_TRACK, 4: in a transaction,
-    /// 8: map KILLs), then steps: side (odd: engine), length (two bytes, little end first), bytes.
+    /// Parses one byte of flags (1: without DEPRECATE_EOF, 2: without SESSION_TRACK, 4: in a
+    /// transaction, 8: map KILLs), then steps: side (odd: engine), length (two bytes, little
+    /// endian), bytes.
     pub fn parse(data: &'a [u8]) -> Option<Self> {
         let (flags, steps) = data.split_first()?;
-        let on = |bit: u8| flags & bit != 0;
         let mut capabilities = OFFERED;
-        if on(1) {
+        if flags & 1 != 0 {
             capabilities = capabilities.without(Capabilities::DEPRECATE_EOF);
         }
-        if on(2) {
+        if flags & 2 != 0 {
             capabilities = capabilities.without(Capabilities::SESSION_TRACK);
         }
         Some(Self {
             capabilities,
-            status: if on(4) { 3 } else { 2 },
-            map_kills: on(8),
+            status: if flags & 4 != 0 { 3 } else { 2 },
+            map_kills: flags & 8 != 0,
             steps,
         })
     }

@@ -1,15 +1,15 @@
-//! A session under a relay as a driver sees it: what the client has sent, what has gone on, and
-//! what is held. Every answer of the relay is checked as it comes.
+//! A session under a relay as a driver sees it: the bytes that the client has sent, those that were
+//! forwarded, and those that are held. Every answer of the relay is checked immediately.
 
 use crate::script::Script;
 use tidegate_wire::packet::HEADER_LEN;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayError};
 use tidegate_wire::response::ErrPacket;
 
-/// An id of an engine, as a KILL gets it.
+/// Session id of an engine, for a mapped KILL.
 pub const ENGINE_ID: u32 = 77;
 
-/// Whether a KILL means a session by an id of ours.
+/// Whether a KILL names a session by one of the gateway's ids.
 pub fn is_ours(id: u64) -> bool {
     u32::try_from(id).is_ok_and(|id| id & 1 << 31 != 0)
 }
@@ -35,7 +35,7 @@ impl Session {
         }
     }
 
-    /// Offers what the client has sent so far, until the relay wants no more of it.
+    /// Offers the bytes that the client has sent so far, until the relay takes no more.
     pub fn pump(&mut self) -> Result<(), RelayError> {
         while !self.pending.is_empty() {
             match self.relay.from_client(&self.pending)? {
@@ -60,7 +60,7 @@ impl Session {
                     self.decide(command);
                 }
                 FromClient::Wait => {
-                    // What follows a goodbye may wait for ever.
+                    // Bytes after COM_QUIT may wait forever.
                     let owed = !self.relay.at_boundary() || self.relay.quit_seen();
                     assert!(owed, "waits for an answer that nobody owes");
                     return Ok(());

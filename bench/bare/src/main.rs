@@ -1,7 +1,7 @@
-//! A relay with nothing of a product in it: ends TLS, renumbers the packets of the login and copies
-//! bytes to the engine's Unix socket. What it reaches is what the kernel, tokio and rustls leave to
-//! reach; the distance to it is the price of our own work. It checks nothing, bounds nothing and is
-//! never to be run for anything but a measurement.
+//! A bare relay for comparison: terminates TLS, renumbers the packets of the login and copies bytes
+//! to the engine's Unix socket. Its speed is the most that the kernel, tokio and rustls allow; the
+//! difference to Tidegate is the cost of Tidegate's own work. It checks nothing, limits nothing and
+//! must never be run for anything except a measurement.
 //!
 //! Arguments: PORT (on 127.0.0.1), SOCKET, CHAIN.pem, KEY.pem.
 
@@ -19,25 +19,29 @@ use tokio::io::{
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
-/// A packet's three bytes of length and one of sequence.
+/// Length of a packet's header: three bytes of length and one of sequence.
 const HEADER: usize = 4;
-/// Where a greeting of protocol 10 has its lower capability flags: behind version, NUL, id, salt
-/// and filler.
+/// Bytes between the version's NUL and the lower capability flags in a greeting of protocol 10: id,
+/// salt and filler.
 const BEFORE_CAPABILITIES: usize = 4 + 8 + 1;
 /// CLIENT_SSL, in the second byte of the lower capability flags.
 const CLIENT_SSL_SECOND_BYTE: u8 = 0x08;
-/// The packet with which a client asks for TLS: a header and 32 bytes.
+/// Length of the packet with which a client asks for TLS: a header and 32 bytes.
 const SSL_REQUEST: usize = HEADER + 32;
-/// Of each direction: what the throw-away relays were measured with.
+/// Buffer of each direction. Earlier throw-away relays were measured with the same size.
 const BUFFER: usize = 16 * 1024;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let mut next = || args.next().ok_or("four arguments: PORT SOCKET CHAIN KEY");
-    let port: u16 = next()?.parse()?;
-    let socket = PathBuf::from(next()?);
-    let acceptor = TlsAcceptor::from(Arc::new(tls(&next()?, &next()?)?));
+    let (Some(port), Some(socket), Some(chain), Some(key)) =
+        (args.next(), args.next(), args.next(), args.next())
+    else {
+        return Err("four arguments: PORT SOCKET CHAIN KEY".into());
+    };
+    let port: u16 = port.parse()?;
+    let socket = PathBuf::from(socket);
+    let acceptor = TlsAcceptor::from(Arc::new(tls(&chain, &key)?));
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let mut stop = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     loop {
@@ -46,14 +50,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ = stop.recv() => return Ok(()),
         };
         let (client, _) = accepted?;
-        let (acceptor, socket) = (acceptor.clone(), socket.clone());
-        // A connection that fails is missed by the client, which fails the measurement.
+        let acceptor = acceptor.clone();
+        let socket = socket.clone();
+        // The client notices a failed connection and fails the measurement.
         tokio::spawn(async move { relay(client, &socket, &acceptor).await.ok() });
     }
 }
 
-/// The suites in the order of the gateway (docs/decisions/0008-suite-order.md), so that both hash
-/// alike.
+/// Server configuration with the gateway's order of suites (docs/decisions/0008-suite-order.md), so
+/// that both use the same hash.
 fn tls(chain: &str, key: &str) -> Result<ServerConfig, Box<dyn Error>> {
     let mut provider = aws_lc_rs::default_provider();
     provider
@@ -82,13 +87,14 @@ async fn relay(mut client: TcpStream, socket: &PathBuf, acceptor: &TlsAcceptor) 
     Ok(())
 }
 
-/// The packets of a login, each a number lower for the engine: it never saw the request for TLS.
+/// Relays the packets of a login. Each has a number lower for the engine, which never saw the
+/// request for TLS.
 async fn login<C>(client: &mut C, engine: &mut UnixStream, packet: &mut Vec<u8>) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     read_packet(client, packet).await?;
-    // The engine would begin a TLS of its own.
+    // With this flag the engine would start TLS itself.
     if let Some(second) = packet.get_mut(HEADER + 1) {
         *second &= !CLIENT_SSL_SECOND_BYTE;
     }
@@ -99,7 +105,7 @@ where
         renumber(packet, u8::wrapping_add);
         client.write_all(packet).await?;
         client.flush().await?;
-        // An OK or an error ends it; anything else is one more question.
+        // An OK or an error ends the login; anything else is one more question.
         if matches!(packet.get(HEADER), Some(0x00 | 0xff)) {
             return Ok(());
         }
@@ -113,7 +119,8 @@ fn renumber(packet: &mut [u8], by: fn(u8, u8) -> u8) {
     }
 }
 
-/// An engine on a Unix socket may have no TLS of its own: the client is offered ours.
+/// Sets CLIENT_SSL in the greeting: the engine may not offer TLS on its Unix socket, but the relay
+/// does.
 fn offer_tls(greeting: &mut [u8]) {
     let version = greeting
         .iter()

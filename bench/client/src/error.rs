@@ -1,4 +1,4 @@
-//! What can go wrong in a measurement. Never carries a password.
+//! Errors of a measurement. They never contain a password.
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -6,11 +6,11 @@ pub enum Error {
     Io(#[from] std::io::Error),
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
-    #[error("the CA file holds no certificate: {0}")]
-    Ca(String),
+    #[error("the CA file contains no certificate: {0}")]
+    Ca(#[source] rustls::pki_types::pem::Error),
     #[error("not MySQL: {0}")]
     Protocol(&'static str),
-    #[error("the server said {code}: {text}")]
+    #[error("the server answered {code}: {text}")]
     Server { code: u16, text: String },
     #[error("the job: {0}")]
     Job(String),

@@ -1,5 +1,5 @@
-//! What the client is told to do: one line of JSON on standard input, so that no password stands in
-//! an argument list.
+//! The job of the client: one line of JSON on standard input, so that no password is in an argument
+//! list.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub struct Job {
 #[derive(Deserialize)]
 pub struct Endpoint {
     pub addr: SocketAddr,
-    /// What the certificate must carry.
+    /// Name that the certificate must contain.
     pub server_name: String,
     pub ca: PathBuf,
     #[serde(default)]
@@ -30,7 +30,7 @@ pub struct Login {
     pub user: String,
     pub password: String,
     pub database: String,
-    /// What kind of login it is, for the verdict measurement.
+    /// Kind of login, for the measurement of refusals.
     #[serde(default)]
     pub label: String,
 }
@@ -38,22 +38,23 @@ pub struct Login {
 #[derive(Deserialize)]
 #[serde(tag = "work", rename_all = "snake_case")]
 pub enum Work {
-    /// New connections, one after the other, on each thread, with the first login.
+    /// Opens new connections with the first login, one after the other on each thread.
     Connect {
         threads: usize,
         seconds: f64,
         query: String,
     },
-    /// One connection: from TCP connect to the first row.
+    /// Measures one connection, from TCP connect to the first row.
     FirstRow { query: String },
-    /// Sessions spread over the logins, each having asked once, held until standard input ends.
+    /// Opens sessions spread over the logins, runs one query in each, and keeps them open until
+    /// standard input ends.
     Idle { sessions: usize, query: String },
-    /// Every login this often, taking turns, each expected to be refused.
+    /// Tries every login this often, taking turns. All must be refused.
     Verdict { each: usize, threads: usize },
-    /// Statements for the first login.
+    /// Runs statements with the first login.
     Execute { statements: Vec<String> },
-    /// Sessions spread over the logins that ask at a steady pace, as an application does. A failure
-    /// is counted, and the session opened again; it never ends the measurement.
+    /// Runs queries at a steady pace, as an application does, in sessions spread over the logins. A
+    /// failure is counted and the session opened again; it never ends the measurement.
     Paced {
         sessions: usize,
         seconds: f64,
@@ -98,7 +99,7 @@ pub enum Answer {
     },
 }
 
-/// Quantiles of what succeeded, in microseconds.
+/// Quantiles of the successful operations, in microseconds.
 #[derive(Serialize)]
 pub struct Timing {
     pub count: usize,
@@ -108,7 +109,7 @@ pub struct Timing {
     pub max: u64,
 }
 
-/// All verdicts of one kind of login.
+/// All answers to one kind of login.
 #[derive(Serialize, Default)]
 pub struct Kind {
     pub codes: BTreeMap<u16, u64>,

@@ -1,5 +1,5 @@
-//! The lean client of the benchmarks: reads one job, does it, prints one line of JSON. It never
-//! tunes what it measures and never prints a password.
+//! The lean client of the benchmarks: reads a job, runs it, prints one line of JSON. It never tunes
+//! the server that it measures and never prints a password.
 
 mod error;
 mod job;
@@ -34,7 +34,7 @@ fn carry_out() -> Result<(), error::Error> {
     writeln!(out, "{text}")?;
     out.flush()?;
     if !held.is_empty() {
-        // Whoever started us closes our input when the measurement has been taken.
+        // The parent process closes our input when the measurement is finished.
         input.read_to_end(&mut Vec::new())?;
         for session in held {
             session.goodbye()?;

@@ -1,19 +1,20 @@
-//! Sessions that ask at a steady pace and count what fails: the good clients of the hostile run.
+//! The good clients of the hostile run: sessions that send queries at a steady pace and count
+//! failures.
 
 use crate::error::Error;
 use crate::job::{Answer, Login, Timing};
-use crate::session::{Session, Target, micros, warm_up};
+use crate::session::{Session, Target, micros, percentile, warm_up};
 use crate::work::on_threads;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How often, and for how long.
+/// Number, pace and duration of the sessions.
 pub struct Pace {
     pub sessions: usize,
     pub time: Duration,
     /// Between the answer to one query and the next query.
     pub pause: Duration,
-    /// A session says goodbye and logs in anew after this many.
+    /// Queries after which a session closes and logs in again.
     pub queries_per_login: u64,
 }
 
@@ -24,7 +25,7 @@ struct Seen {
     failures: BTreeMap<String, u64>,
 }
 
-/// Runs all sessions on threads of their own and gathers what each saw.
+/// Runs each session on a thread and adds up the results.
 pub fn run(target: &Target, logins: &[Login], pace: &Pace, query: &str) -> Result<Answer, Error> {
     let parts = on_threads(pace.sessions, |n| {
         warm_up(target)?;
@@ -85,18 +86,12 @@ fn one_session(
 
 fn timing(mut all: Vec<u64>) -> Timing {
     all.sort_unstable();
-    let at = |per_cent: usize| {
-        all.get(all.len() * per_cent / 100)
-            .or(all.last())
-            .copied()
-            .unwrap_or_default()
-    };
     Timing {
         count: all.len(),
-        p50: at(50),
-        p95: at(95),
-        p99: at(99),
-        max: at(100),
+        p50: percentile(&all, 50),
+        p95: percentile(&all, 95),
+        p99: percentile(&all, 99),
+        max: percentile(&all, 100),
     }
 }
 

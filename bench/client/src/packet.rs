@@ -1,5 +1,5 @@
-//! The little of MySQL's protocol that a login and a query need, as a client. Never used by the
-//! product, so that the two can't share a mistake.
+//! The part of the MySQL protocol that a client needs for a login and a query. The product does not
+//! use it, so that the two can't share a bug.
 
 use crate::error::Error;
 use sha1::{Digest, Sha1};
@@ -26,7 +26,7 @@ const CAPABILITIES: u32 = CLIENT_LONG_PASSWORD
 /// utf8mb4_general_ci
 const COLLATION: u8 = 45;
 
-/// What the server says first.
+/// The server's first packet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Greeting {
     pub version: String,
@@ -35,7 +35,7 @@ pub struct Greeting {
     pub offers_tls: bool,
 }
 
-/// One packet; `seq` becomes the number that the answer must carry.
+/// Reads one packet. `seq` becomes the sequence number of the answer to it.
 pub fn read_packet(from: &mut impl Read, seq: &mut u8, most: usize) -> Result<Vec<u8>, Error> {
     let mut header = [0u8; 4];
     from.read_exact(&mut header)?;
@@ -58,14 +58,14 @@ pub fn write_packet(to: &mut impl Write, seq: &mut u8, body: &[u8]) -> Result<()
     let mut out = Vec::with_capacity(body.len() + 4);
     out.extend([a, b, c, *seq]);
     out.extend(body);
-    // One write: one TLS record, one segment.
+    // A single write makes one TLS record and one TCP segment.
     to.write_all(&out)?;
     to.flush()?;
     *seq = seq.wrapping_add(1);
     Ok(())
 }
 
-/// Takes bytes from the front of a packet, or says that it is too short.
+/// Reader of a packet's bytes; a packet that is too short is an error.
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -84,7 +84,7 @@ impl<'a> Cursor<'a> {
             .map(u16::from_le_bytes)
             .map_err(|_| Error::Protocol("a short number"))
     }
-    /// Up to a NUL, or to the end where there is none.
+    /// Reads up to a NUL, or to the end if there is none.
     fn text(&mut self) -> String {
         let end = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
         let (text, rest) = self.0.split_at(end);
@@ -168,7 +168,7 @@ pub fn handshake_response(
     Ok(out)
 }
 
-/// AuthSwitchRequest: the plugin and its salt.
+/// Parses an AuthSwitchRequest: the plugin and its salt.
 pub fn parse_auth_switch(packet: &[u8]) -> Result<(String, Vec<u8>), Error> {
     let mut at = Cursor(packet);
     at.take(1)?;
@@ -177,7 +177,7 @@ pub fn parse_auth_switch(packet: &[u8]) -> Result<(String, Vec<u8>), Error> {
     Ok((plugin, salt.to_vec()))
 }
 
-/// What proves the password for this plugin without sending it.
+/// Returns the proof of the password for this plugin, which does not contain the password.
 pub fn scramble(plugin: &str, password: &str, salt: &[u8]) -> Result<Vec<u8>, Error> {
     if password.is_empty() {
         return Ok(Vec::new());

@@ -1,5 +1,5 @@
-//! One session: TCP, greeting, verified TLS, login, queries, goodbye. Always blocking, always a
-//! full TLS handshake.
+//! A session: TCP, greeting, verified TLS, login, queries, close. Always blocking, always a full
+//! TLS handshake.
 
 use crate::error::Error;
 use crate::job::{Endpoint, Login};
@@ -15,7 +15,7 @@ use std::time::Instant;
 const COM_QUIT: u8 = 1;
 const COM_QUERY: u8 = 3;
 
-/// Where to connect and whom to believe, read once before anything is timed.
+/// Address, name and TLS configuration of the server, read once before anything is timed.
 #[derive(Clone)]
 pub struct Target {
     addr: SocketAddr,
@@ -26,21 +26,20 @@ pub struct Target {
 impl Target {
     pub fn new(endpoint: &Endpoint) -> Result<Self, Error> {
         let mut roots = RootCertStore::empty();
-        let ca = |e: &dyn std::fmt::Display| Error::Ca(e.to_string());
-        for certificate in CertificateDer::pem_file_iter(&endpoint.ca).map_err(|e| ca(&e))? {
-            roots.add(certificate.map_err(|e| ca(&e))?)?;
+        for certificate in CertificateDer::pem_file_iter(&endpoint.ca).map_err(Error::Ca)? {
+            roots.add(certificate.map_err(Error::Ca)?)?;
         }
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         if !endpoint.post_quantum {
-            // The engine's own TLS has no post-quantum groups: with them one side would do more
-            // work than the other.
+            // The engine's own TLS has no post-quantum groups: with them, Tidegate would do more
+            // work than the direct engine.
             provider.kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519];
         }
         let mut tls = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        // Few MySQL clients resume; a new connection means a whole handshake.
+        // Few MySQL clients resume sessions: a new connection means a full handshake.
         tls.resumption = rustls::client::Resumption::disabled();
         let name = ServerName::try_from(endpoint.server_name.clone())
             .map_err(|e| Error::Job(e.to_string()))?;
@@ -56,11 +55,11 @@ pub struct Session {
     stream: StreamOwned<ClientConnection, TcpStream>,
     seq: u8,
     pub server_version: String,
-    /// From the last byte of the proof sent to the verdict read.
+    /// Time from sending the last byte of the proof to reading the answer.
     pub verdict_micros: u64,
 }
 
-/// How far a login came: a refusal by the server is a result here, with the time its verdict took.
+/// Result of a login. A refusal by the server is a result too, with the time that it took.
 pub enum Outcome {
     In(Box<Session>),
     Refused { code: u16, verdict_micros: u64 },
@@ -87,8 +86,8 @@ fn tcp(target: &Target, from: Option<Ipv4Addr>) -> Result<TcpStream, Error> {
     Ok(stream)
 }
 
-/// The cryptography seeds its random source once per thread, which takes tens of milliseconds. A
-/// client that lives longer than one connection has paid that long before.
+/// Seeds the random source of the cryptography, which happens once per thread and takes tens of
+/// milliseconds. A client that lives longer than one connection has done so before.
 pub fn warm_up(target: &Target) -> Result<(), Error> {
     let provider = target.tls.crypto_provider();
     provider
@@ -102,7 +101,7 @@ pub fn warm_up(target: &Target) -> Result<(), Error> {
 }
 
 impl Session {
-    /// Everything up to the verdict. `from` is the loopback address to come from.
+    /// Connects and logs in. `from` is the loopback address to connect from.
     pub fn try_login(
         target: &Target,
         login: &Login,
@@ -159,9 +158,9 @@ impl Session {
             match answer.split_first() {
                 Some((0x00, _)) => return Ok(()),
                 Some((0xff, _)) => return Err(packet::parse_error(&answer)),
-                // caching_sha2: the fast path hit, the verdict follows.
+                // caching_sha2: the fast path succeeded, the result follows.
                 Some((0x01, [3])) => continue,
-                // caching_sha2: full authentication, the clear password inside TLS.
+                // caching_sha2: full authentication, with the clear password inside TLS.
                 Some((0x01, [4])) => {
                     let mut clear = login.password.clone().into_bytes();
                     clear.push(0);
@@ -187,7 +186,7 @@ impl Session {
         packet::write_packet(&mut self.stream, &mut self.seq, body)
     }
 
-    /// Sends a query and reads its whole text result; the number of rows.
+    /// Sends a query, reads its whole text result and returns the number of rows.
     pub fn query(&mut self, sql: &str) -> Result<u64, Error> {
         self.seq = 0;
         let mut body = vec![COM_QUERY];
@@ -237,7 +236,7 @@ impl Session {
         self.seq = 0;
         self.write(&[COM_QUIT])?;
         self.stream.conn.send_close_notify();
-        // The server may have closed already: it was told to.
+        // The server may have closed the connection already, as it was told to.
         let _ = self.stream.conn.write_tls(&mut self.stream.sock);
         Ok(())
     }
@@ -245,4 +244,13 @@ impl Session {
 
 pub fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Returns the value at this percentile of sorted values, 0 if there are none.
+pub fn percentile(sorted: &[u64], per_cent: usize) -> u64 {
+    sorted
+        .get(sorted.len() * per_cent / 100)
+        .or(sorted.last())
+        .copied()
+        .unwrap_or_default()
 }

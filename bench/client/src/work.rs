@@ -1,11 +1,11 @@
-//! The measurements themselves. Each times only what it names, and fails as a whole when one
-//! connection fails.
+//! The measurements. Each times only what its name says, and fails completely if one connection
+//! fails.
 
 use crate::error::Error;
 use crate::job::{Answer, Job, Kind, Login, Work};
 use crate::limits;
 use crate::paced::{self, Pace};
-use crate::session::{Outcome, Session, Target, micros, warm_up};
+use crate::session::{Outcome, Session, Target, micros, percentile, warm_up};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Barrier;
@@ -86,7 +86,7 @@ fn bounded(asked: usize, most: usize) -> Result<usize, Error> {
     }
 }
 
-/// Runs the same work on several threads and gathers what they bring.
+/// Runs the same work on several threads and returns all results.
 pub fn on_threads<T: Send>(
     threads: usize,
     work: impl Fn(usize) -> Result<T, Error> + Sync,
@@ -115,7 +115,7 @@ fn connect(
     let tls = session.tls();
     session.query(query)?;
     session.goodbye()?;
-    // All threads are warm before the first one begins.
+    // No thread starts to measure before all are warmed up.
     let start = Barrier::new(threads);
     let taken = on_threads(threads, |_| {
         let mut taken = Vec::new();
@@ -138,16 +138,11 @@ fn connect(
     let mut all: Vec<u64> = taken.into_iter().flat_map(|(micros, _)| micros).collect();
     all.sort_unstable();
     let connections = u64::try_from(all.len()).unwrap_or(u64::MAX);
-    let at = |per_cent: usize| {
-        all.get(all.len() * per_cent / 100)
-            .copied()
-            .unwrap_or_default()
-    };
     Ok(Answer::Connect {
         connections,
         seconds,
-        micros_median: at(50),
-        micros_p95: at(95),
+        micros_median: percentile(&all, 50),
+        micros_p95: percentile(&all, 95),
         tls,
     })
 }
@@ -158,7 +153,8 @@ fn first_row(target: &Target, login: &Login, query: &str) -> Result<Answer, Erro
     let connect_micros = micros(began);
     let rows = session.query(query)?;
     let micros = micros(began);
-    let (tls, server_version) = (session.tls(), session.server_version.clone());
+    let tls = session.tls();
+    let server_version = session.server_version.clone();
     let verdict_micros = session.verdict_micros;
     session.goodbye()?;
     Ok(Answer::FirstRow {
@@ -193,8 +189,8 @@ fn idle(
     ))
 }
 
-/// An address of its own per round: who fails often from one is made to wait, which is not what is
-/// measured.
+/// Returns the source address of a round. Each round has another one, because Tidegate delays the
+/// answers to an address that fails often.
 fn source(round: usize) -> Result<Ipv4Addr, Error> {
     let offset = u32::try_from(round)
         .ok()
@@ -216,8 +212,7 @@ fn verdict(
         for round in (thread..each).step_by(threads) {
             let from = source(round)?;
             for n in 0..logins.len() {
-                // The kinds take turns at being first, so that none of them always follows the same
-                // one.
+                // The kinds take turns, so that none of them always follows the same one.
                 let Some(login) = logins.get((n + round) % logins.len()) else {
                     continue;
                 };
@@ -227,7 +222,7 @@ fn verdict(
                         verdict_micros,
                     } => (code, verdict_micros),
                     Outcome::In(_) => {
-                        return Err(Error::Job(format!("{} was let in", login.label)));
+                        return Err(Error::Job(format!("the login {} succeeded", login.label)));
                     }
                 };
                 let kind = kinds.entry(login.label.clone()).or_default();
