@@ -1,6 +1,6 @@
-"""A person's way through the console, in Debian's Chromium, against a server of its own and with a real client.
-Prints one line per step, "browser NAME: passed" or "browser NAME: FAILED why"; ends with 1 when one failed.
-Never a mock: the strings that are copied are run as they are."""
+"""Uses the console as a person does, in Debian's Chromium, with a new server and a real client.
+Prints one line per step, "browser NAME: passed" or "browser NAME: FAILED why"; exits with 1 if one failed.
+There are no mocks: the copied strings are run unchanged."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from walk import steps, with_a_server
 
 CHROMIUM = os.environ["TIDEGATE_CHROMIUM"]
 AXE = Path(os.environ["TIDEGATE_AXE"]).read_text()
-# Where the README's picture goes; without it none is made.
+# File of the README's screenshot; without it none is taken.
 PICTURE = os.environ.get("TIDEGATE_PICTURE")
-# Where a picture of every page goes, for people to look at.
+# Folder for a screenshot of every page.
 SHOTS = os.environ.get("TIDEGATE_SHOTS")
 
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -26,7 +26,7 @@ FIRST_PAINT_MAX = 100_000
 
 
 class Way:
-    """The steps, in the order a person takes them."""
+    """The steps, in the order in which a person takes them."""
 
     def __init__(self, browser, server):
         self.browser, self.server = browser, server
@@ -51,7 +51,7 @@ class Way:
         return page
 
     def no_errors(self):
-        # A status of 4xx is an error to the browser's console; those that a step asks for are its own business.
+        # The browser's console reports each status of 4xx as an error; a step may expect one.
         errors = [e for e in self.errors if "Failed to load resource" not in e]
         self.errors.clear()
         assert not errors, errors
@@ -79,7 +79,7 @@ class Way:
 
     def step_sign_in_by_the_printed_link(self):
         self.page.goto(self.server.link)
-        # A scanner's look does not use the link up.
+        # A scanner that opens the link does not use it up.
         self.page.goto(self.server.link)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("heading", name="Clusters", exact=True)).to_be_visible()
@@ -107,7 +107,7 @@ class Way:
 
     def step_refused_names_are_explained(self):
         self.page.goto(self.base)
-        # The browser's own check is switched off, as a script of somebody's may.
+        # The browser's own check is turned off, as a script could do.
         self.page.evaluate("document.querySelector('.create').noValidate = true")
         self.page.locator("#name").fill("shop")
         self.page.get_by_role("button", name="Create cluster").click()
@@ -177,7 +177,7 @@ class Way:
         expect(page.get_by_role("status").first).to_contain_text("asleep")
         expect(page.locator("[data-part=sessions]")).to_contain_text("Nobody is connected")
         wakes = page.locator(".wakes li").count()
-        # The client first shows that it was disconnected, and connects again with a later command; a person types it
+        # The client first shows that it was disconnected, and reconnects with a later command; a person types it
         # again. Nobody reloads the page.
         for _ in range(4):
             self.client.type("SELECT 7 * 6;")
@@ -238,7 +238,7 @@ class Way:
         expect(facts).to_contain_text("12")
         told = json.loads(self.server.run("cluster", "show", "shop", "--json"))["limits"]
         assert (told["connections_max"], told["sleep_after_seconds"]) == (12, 7200.0), told
-        # What is refused stays in the form, and nothing is changed.
+        # A refused value stays in the form, and nothing is changed.
         page.get_by_text("Change limits").click()
         page.get_by_label("Sleeps after: unit").select_option("days")
         page.locator("#sleep_after").fill("4000")
@@ -273,7 +273,7 @@ class Way:
             told = shell(curl)
             assert {cluster["name"] for cluster in json.JSONDecoder().raw_decode(told)[0]["clusters"]} == {"demo", "shop"}, told
             assert "kept" in shell(profile)
-            # From here on the key comes from the profile.
+            # From here on the key is read from the profile.
             assert "shop" in shell(server, TIDEGATE_API_KEY="")
             page.goto(f"{self.base}/keys")
             assert key not in page.content(), "shown once"
@@ -288,7 +288,7 @@ class Way:
 
     def step_find_one_among_many(self):
         self.page.goto(self.base)
-        assert self.page.locator("#find").count() == 0, "two need no search"
+        assert self.page.locator("#find").count() == 0, "two clusters need no search"
         self.long = "a-name-as-long-as-a-name-may-be-so-that-no-page-is-broken-by-it"
         for name in [self.long, *[f"team-{number}" for number in range(10)]]:
             self.server.run("cluster", "create", name)
@@ -301,7 +301,7 @@ class Way:
         page.get_by_role("button", name="Find").click()
         expect(rows).to_have_count(1)
         expect(rows).to_contain_text("team-7")
-        # The page keeps itself fresh, and stays with what was looked for.
+        # The page refreshes itself and keeps the search.
         with page.expect_response(lambda answer: answer.request.headers.get("x-tidegate-live") == "1") as fresh:
             pass
         assert "find=" in fresh.value.url and "team-7" in fresh.value.text() and "team-6" not in fresh.value.text()
@@ -368,7 +368,7 @@ class Way:
         fresh = self.new_context()
         fresh.add_cookies(self.context.cookies())
         for path in ["/", "/clusters/shop/connect"]:
-            # A page of its own each time, with nothing in any cache.
+            # A new page each time, with empty caches.
             page, answers = fresh.new_page(), []
             page.on("response", lambda answer, kept=answers: kept.append(answer))
             page.goto(self.base + path, wait_until="networkidle" if path != "/" else "load")
@@ -404,7 +404,7 @@ class Way:
         left_open.goto(f"{self.base}/clusters/demo")
         self.page.get_by_role("button", name="Sign out").click()
         assert self.page.url.endswith("/sign-in")
-        # A page that is open elsewhere says so and offers the way back; what it shows stays.
+        # A page that is open elsewhere shows that, with a link to sign in; its content stays.
         told = left_open.get_by_role("alert")
         expect(told).to_contain_text("You are signed out")
         expect(left_open.locator("[data-live-note]")).to_have_text("Not live: signed out")
@@ -412,7 +412,7 @@ class Way:
         told.get_by_role("link", name="Sign in").click()
         assert left_open.url.endswith("/sign-in")
         left_open.close()
-        # The cookie is worth nothing any more, wherever a copy of it lies.
+        # The cookie is no longer valid, wherever a copy of it is.
         self.context.add_cookies(cookies)
         self.page.goto(self.base)
         assert self.page.url.endswith("/sign-in?ended=1")
@@ -421,7 +421,7 @@ class Way:
 
 def walk(server):
     with sync_playwright() as playwright:
-        # As root, Chromium's own walls can't be had; the pages are ours.
+        # As root, Chromium's sandbox does not work; the pages are our own.
         walls = ["--no-sandbox"] if os.getuid() == 0 else []
         pin = f"--ignore-certificate-errors-spki-list={server.pin()}"
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[pin, *walls])

@@ -1,4 +1,4 @@
-"""Debian's Firefox, driven by Marionette, the protocol that is built into it. Never more than this walk needs of it."""
+"""Drives Debian's Firefox by Marionette, its built-in protocol. Implements only what firefox_test.py needs."""
 
 import base64
 import itertools
@@ -15,7 +15,7 @@ from host import ANSWER_SECONDS, START_SECONDS, free_port
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 FIREFOX = os.environ.get("TIDEGATE_FIREFOX", "/usr/bin/firefox-esr")
 
-# In Firefox' own scripts: its store of roots learns a CA, as a person's import would.
+# Script in Firefox: adds a CA to its trust store, like an import by a person.
 TRUST = """
 const store = Cc["@mozilla.org/security/x509certdb;1"].getService(Ci.nsIX509CertDB);
 store.addCertFromBase64(arguments[0], "C,,");
@@ -28,7 +28,7 @@ class Firefox:
         port = free_port()
         Path(self.profile.name, "user.js").write_text(
             f'user_pref("marionette.port", {port});\n'
-            # Nothing of it asks anything of Mozilla's servers.
+            # Firefox must not contact Mozilla's servers.
             'user_pref("app.update.enabled", false);\n'
             'user_pref("datareporting.policy.dataSubmissionEnabled", false);\n'
             'user_pref("network.captive-portal-service.enabled", false);\n'
@@ -73,7 +73,7 @@ class Firefox:
         return result
 
     def trust(self, ca):
-        """The CA alone; chain, dates and names are Firefox' own to judge."""
+        """Adds the CA only; Firefox itself checks chain, dates and names."""
         der = "".join(line for line in Path(ca).read_text().splitlines() if "-----" not in line)
         self.ask("Marionette:SetContext", {"value": "chrome"})
         self.ask("WebDriver:ExecuteScript", {"script": TRUST, "args": [der]})
@@ -106,7 +106,7 @@ class Firefox:
             try:
                 found = self.text(selector) or ""
             except RuntimeError:
-                # The page goes while it is looked at.
+                # The page changes while it is read.
                 found = ""
             if text in found:
                 return

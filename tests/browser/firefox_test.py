@@ -1,5 +1,5 @@
-"""The main way through the console in Debian's Firefox: a second engine of another maker, which verifies the certificate
-itself. Prints one line per step, "browser firefox NAME: passed" or "... FAILED why"; ends with 1 when one failed."""
+"""Runs the main steps of the console in Debian's Firefox: a second browser engine, which verifies the certificate
+itself. Prints one line per step, "browser firefox NAME: passed" or "... FAILED why"; exits with 1 if one failed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the walks of all browsers share: the server as a person runs it, and a terminal. Never a browser."""
+"""The server as a person runs it, and a terminal, for the tests of all browsers."""
 
 import base64
 import hashlib
@@ -14,17 +14,17 @@ import time
 from pathlib import Path
 
 TIDEGATE = os.environ["TIDEGATE"]
-# Whether files and network are this test's alone, so that the server may use its own defaults.
+# Whether the test has private namespaces, so that the server may use its defaults.
 OWN_MACHINE = bool(os.environ.get("TIDEGATE_OWN_MACHINE"))
 
-# Bounds of waits, far above what was measured: a first start builds the engine's template.
+# Limits of waits, far above the measured times: a first start builds the engine's template.
 START_SECONDS = 120
 ANSWER_SECONDS = 20
 
 
 def the_own_folder():
     folder = Path(tempfile.mkdtemp(prefix="tg-"))
-    # Engines run under users of their own and must reach their folders below this one.
+    # Each engine has its own user, which must be able to enter this folder.
     folder.chmod(0o711)
     return folder
 
@@ -36,7 +36,7 @@ def free_port():
 
 
 class Server:
-    """`tidegate up` as a person runs it."""
+    """Runs `tidegate up` as a person does."""
 
     def __init__(self, folder):
         if OWN_MACHINE:
@@ -71,7 +71,7 @@ class Server:
         return done.stdout
 
     def pin(self):
-        """The console's key, read over a connection that ca.pem verifies: the browser then takes this key and no other."""
+        """Returns the console's key, read over a connection that ca.pem verifies: the browser then accepts only this key."""
         context = ssl.create_default_context(cafile=self.data / "ca.pem")
         with socket.create_connection(("127.0.0.1", self.console_port), timeout=ANSWER_SECONDS) as tcp:
             with context.wrap_socket(tcp, server_hostname="127.0.0.1") as tls:
@@ -90,7 +90,7 @@ class Server:
 
 
 class Terminal:
-    """A shell line at a terminal of its own, as a person types it."""
+    """Runs a shell line in a separate terminal, as a person types it."""
 
     def __init__(self, line):
         self.text = ""

@@ -1,4 +1,4 @@
-"""Takes a walk through the console with any browser: a server of its own, every step in turn. Never a step itself."""
+"""Runs the steps of a browser test in order, against a new server. Contains no step."""
 
 import shutil
 import sys
@@ -8,7 +8,7 @@ from host import Server, the_own_folder
 
 
 def steps(way, name, on_failure=None):
-    """Each step that the way has, in the order in which it has them; how many failed."""
+    """Runs each step in its order and returns how many failed."""
     failed = 0
     for number, step in enumerate(step for step in vars(type(way)) if step.startswith("step_")):
         title = step.removeprefix("step_").replace("_", " ")
@@ -25,7 +25,7 @@ def steps(way, name, on_failure=None):
 
 
 def with_a_server(walk):
-    """Runs it and leaves with its outcome; the server and its folder are gone then."""
+    """Runs the test and exits with its result; the server and its folder are removed before."""
     folder = the_own_folder()
     server = Server(folder)
     try:

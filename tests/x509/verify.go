@@ -1,7 +1,7 @@
-// Command verify asks Go's crypto/x509 whether a MySQL endpoint is who it says it is: it reads the greeting, asks
-// for TLS, and shakes hands with CA as the only root. It never logs in.
+// Command verify checks the certificate of a MySQL endpoint with Go's crypto/x509: it reads the greeting, requests
+// TLS, and runs the handshake with CA as the only root. It never logs in.
 //
-// Usage: go run verify.go CA HOST PORT [NAME]     NAME is what the certificate must carry, HOST if left out
+// Usage: go run verify.go CA HOST PORT [NAME]     NAME is the name in the certificate (default: HOST)
 package main
 
 import (

@@ -1,8 +1,7 @@
-# How a string in C becomes a program: sourced by `run` of the C clients. It knows none by name.
+# Turns a string in C into a program. Sourced by `run` of the C clients; contains no client's name.
 . "$(dirname "${BASH_SOURCE[0]}")/../../../script/lib.sh"
 
-# c_program OFF: writes program.c, the function of the string, or OFF where TLS is to be switched off, and a main that
-# asks it for a row.
+# c_program OFF: writes program.c: the function of the string, or OFF to turn TLS off, and a main that reads a row.
 c_program() {
   {
     if [ "$TG_SETTING" = off ]; then

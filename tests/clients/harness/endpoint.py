@@ -1,6 +1,5 @@
-"""The endpoints that the strings are run against: ours, the same with TLS 1.2 only, an impostor that has the same
-accounts but another CA, and one that offers no TLS. It starts and stops real servers and renders strings by the real
-command line."""
+"""The endpoints for the connection strings: ours, the same with TLS 1.2 only, an impostor with the same accounts but
+another CA, and one that offers no TLS. Starts and stops real servers, and renders strings with the real command line."""
 
 import json
 import os
@@ -16,14 +15,14 @@ from pathlib import Path
 HOST = "db.tidegate.test"
 WRONG_HOST = "wrong.tidegate.test"
 ADDRESS = "127.0.0.1"
-# The server listens there, but its certificate does not say so.
+# The server listens there, but its certificate does not contain this address.
 WRONG_ADDRESS = "127.0.0.2"
 PORT = 4000
 TLS12_PORT = 4012
 IMPOSTOR_PORT = 4666
 BARE_PORT = 4777
 
-# The first start makes a template with time zones.
+# The first start builds a template with time zones.
 START_SECONDS = 120
 STOP_SECONDS = 30
 RENDER_SECONDS = 30
@@ -79,7 +78,7 @@ class Server:
         return json.loads(self.ask(*words, "--json").stdout)
 
     def connections(self, cluster):
-        """What the log says of this cluster's ended connections that got a session."""
+        """Returns the log entries of this cluster's closed connections that had a session."""
         found = []
         for line in self.log.read_text(errors="replace").splitlines():
             if '"connection closed"' not in line:
@@ -92,9 +91,9 @@ class Server:
 
 
 CLIENT_SSL = 0x800
-# Those of MySQL 8.0 with PLUGIN_AUTH and SECURE_CONNECTION, less SSL.
+# Capabilities of MySQL 8.0 with PLUGIN_AUTH and SECURE_CONNECTION, without SSL.
 BARE_CAPABILITIES = 0x002FA60F & ~CLIENT_SSL
-# The longest first packet that has no login in it: header and SSL request.
+# Length of the longest first packet without a login: header and SSL request.
 SSL_REQUEST_BYTES = 36
 BARE_SECONDS = 10
 
@@ -110,7 +109,7 @@ def packet(number, body):
 
 
 class Bare(socketserver.ThreadingTCPServer):
-    """What somebody in between would be who takes TLS out of the greeting: it listens for who logs in all the same."""
+    """A server in the role of an attacker who removes TLS from the greeting, and records clients that still log in."""
 
     daemon_threads = allow_reuse_address = True
 
@@ -137,15 +136,15 @@ class BareHandler(socketserver.BaseRequestHandler):
                 self.server.first_packets.append(said)
                 self.request.sendall(packet(2, b"\xff" + struct.pack("<H", 1045) + b"#28000no"))
         except OSError:
-            # The client has gone, which is as it should be.
+            # The client has disconnected, as it should.
             pass
 
 
 class Endpoints:
-    """All of them, with one cluster per client, so that clients run side by side."""
+    """All endpoints, with one cluster per client, so that clients can run in parallel."""
 
     def __init__(self, tidegate, work, clients):
-        # Engines run under users of their own and must reach their folders below this one.
+        # Each engine has its own user, which must be able to enter this folder.
         work.chmod(0o711)
         self.work, self.clusters = work, {}
         self.good = Server(tidegate, work / "good", PORT)
@@ -157,7 +156,7 @@ class Endpoints:
             self.good.stop()
         self.tls12 = self._copy(tidegate, "tls12", TLS12_PORT, versions="1.2")
         self.impostor = self._copy(tidegate, "impostor", IMPOSTOR_PORT)
-        # It makes itself a CA of its own, for the same names.
+        # It creates its own CA, for the same names.
         shutil.rmtree(self.impostor.data / "tls")
         (self.impostor.data / "ca.pem").unlink()
         self.bare = Bare()
@@ -178,7 +177,7 @@ class Endpoints:
             server.stop()
 
     def render(self, client, **options):
-        """What `tidegate connect` says, as JSON."""
+        """Returns the output of `tidegate connect` as JSON."""
         words = ["connect", cluster_name(client), "--with", client]
         for name, value in options.items():
             words += [f"--{name}", str(value)]

@@ -1,4 +1,4 @@
-# What the runs of Go clients share: a string is put unchanged into a program (its imports on top, the rest into main)
+# Functions for the runs of Go clients: a string is put unchanged into a program (its imports on top, the rest into main)
 # beside the folder's own files, and run. Sourced after script/lib.sh by a folder's run and have.
 
 GO_FOLDER=$(cd "$(dirname "$0")" && pwd)
@@ -11,7 +11,7 @@ go_have() {
 
 go_version() { echo "version $(awk -v module="$1" '{ sub("^require ", "") } $1 == module { print $2 }' "$GO_FOLDER/go.mod")"; }
 
-# go_run TEXT AFTER: both stand in main, one after the other.
+# go_run TEXT AFTER: puts both into main, one after the other.
 go_run() {
   cp "$GO_FOLDER"/go.mod "$GO_FOLDER"/go.sum .
   cp "$GO_FOLDER"/row.go.txt row.go

@@ -1,4 +1,4 @@
-# What the runs of Java clients share: a string is put unchanged into a program (its imports on top, the rest into
+# Functions for the runs of Java clients: a string is put unchanged into a program (its imports on top, the rest into
 # main), which is compiled and run as it is. Sourced after script/lib.sh by a folder's run and have.
 
 CLASSES="$CLIENT_CACHE/java/$(basename "$(cd "$(dirname "$0")" && pwd)")"
@@ -8,7 +8,7 @@ java_have() {
   [ -e "$CLASSES/.made-from" ] || { echo "its libraries were not to be had from Maven"; exit 1; }
 }
 
-# The version in the name of a library's file.
+# Prints the version in the name of a library's file.
 java_version() {
   local file
   for file in "$CLASSES/$1"-[0-9]*.jar; do
@@ -17,7 +17,7 @@ java_version() {
   done
 }
 
-# java_run TEXT AFTER: both stand in main, one after the other.
+# java_run TEXT AFTER: puts both into main, one after the other.
 java_run() {
   {
     grep '^import ' <<<"$1" || true
@@ -28,17 +28,17 @@ java_run() {
     echo '}'
     echo '}'
   } >Main.java
-  # Short programs: the second compiler would only cost time.
+  # The programs are short: the second compiler would only cost time.
   java -XX:TieredStopAtLevel=1 -cp "$CLASSES/*:." Main.java
 }
 
-# For a java.sql.Connection named connection.
+# Code for a java.sql.Connection named connection.
 JDBC_ROW='try (var rows = connection.createStatement().executeQuery("SELECT 6 * 7")) {
   rows.next();
   System.out.println("row " + rows.getInt(1));
 }
 connection.close();'
-# The string is a URL, to be given to the driver as it stands.
+# The string is a URL, which is passed to the driver unchanged.
 JDBC_URL='var connection = java.sql.DriverManager.getConnection(
     java.nio.file.Files.readString(java.nio.file.Path.of(System.getenv("TG_STRING"))).strip());'
 # jdbc_off URL: logs in with the user's name and password.
@@ -46,7 +46,7 @@ jdbc_off() {
   echo "var connection = java.sql.DriverManager.getConnection(\"$1\", System.getenv(\"TG_USER\"), System.getenv(\"TG_PASSWORD\"));"
 }
 
-# For an io.r2dbc.spi.ConnectionFactory named connections.
+# Code for an io.r2dbc.spi.ConnectionFactory named connections.
 R2DBC_ROW='var row = reactor.core.publisher.Mono.from(connections.create())
     .flatMapMany(connection -> connection.createStatement("SELECT 6 * 7").execute())
     .flatMap(result -> result.map((columns, about) -> columns.get(0, Integer.class)))

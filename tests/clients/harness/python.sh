@@ -1,4 +1,4 @@
-# How a string in Python becomes a program: sourced by `run` and `have` of the Python clients. It knows none by name.
+# Turns a string in Python into a program. Sourced by `run` and `have` of the Python clients; contains no client's name.
 . "$(dirname "${BASH_SOURCE[0]}")/../../../script/lib.sh"
 
 CLIENT_PYTHON="$CLIENT_CACHE/python/bin/python"
@@ -8,7 +8,7 @@ python_has() {
   "$CLIENT_PYTHON" -c "import $*" 2>/dev/null || { echo "it is not installed (pip)"; exit 1; }
 }
 
-# python_run DISTRIBUTION OFF REST: the string as it is, or OFF where TLS is to be switched off, then REST.
+# python_run DISTRIBUTION OFF REST: runs the unchanged string, or OFF to turn TLS off, then REST.
 python_run() {
   echo "version $("$CLIENT_PYTHON" -c "from importlib.metadata import version; print(version('$1'))")"
   {

@@ -1,4 +1,4 @@
-"""What was seen, as lines for the test script and as the page docs/verification.md. It judges nothing."""
+"""Prints the results as lines for script/test, and writes docs/verification.md. Decides nothing."""
 
 import subprocess
 from datetime import date
@@ -25,14 +25,14 @@ def write(path, table, results, tidegate):
     ran = {name: (version, {o.setting: o for o in outcomes}) for name, version, outcomes, _ in results}
     out = [
         "# Which clients verify what", "",
-        "Most MySQL clients can be made to verify the server; few do so by themselves, and some that look as if they did",
-        "check nothing. This table was not read anywhere: each string that `tidegate connect` gives was run by its real",
-        "client, against a server that was right, one whose certificate another CA had signed, and one that was reached",
-        "by a DNS name or an address that its certificate does not carry. *Yes* means that the client refused. *Never in",
-        "clear text* is about somebody in between who says that the server has no TLS: does the client then keep its login",
-        "to itself?", "",
+        "Most MySQL clients can verify the server; few do so by default, and some that seem to verify check nothing. The",
+        "table shows the results of tests: each connection string of `tidegate connect` was run by its real client against a",
+        "correct server, a server whose certificate another CA had signed, and a server that was reached by a DNS name or an",
+        "address that its certificate does not contain. *Yes* means that the client refused the incorrect server. *Never in",
+        "plaintext* means that the client does not send its login if an attacker in between pretends that the server has no",
+        "TLS.", "",
         f"Run on {date.today().isoformat()} by `tests/clients/run --all --write`, commit {commit.stdout.strip()}.", "",
-        "| client | language | version | chain | DNS name | IP address | never in clear text | TLS 1.2 | TLS 1.3 "
+        "| client | language | version | chain | DNS name | IP address | never in plaintext | TLS 1.2 | TLS 1.3 "
         "| settings passed | failed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -42,7 +42,7 @@ def write(path, table, results, tidegate):
             continue
         out.append(row(client, version, outcomes))
     out += short_forms(table, {name: shorts for name, _, _, shorts in results})
-    out += ["", "## What each setting means", ""] + [f"- `{s.name}`: {meaning(s)}" for s in settings.ALL]
+    out += ["", "## Settings", ""] + [f"- `{s.name}`: {meaning(s)}" for s in settings.ALL]
     out += ["", "## Not run", ""]
     for name, client in table.items():
         version, outcomes = ran.get(name, ("", {}))
@@ -54,11 +54,11 @@ def write(path, table, results, tidegate):
 
 def short_forms(table, shorts):
     out = [
-        "", "## Forms that look safe", "",
-        "Short forms that are common in the wild. They were run in the same way, with the CA that signed in the",
-        "machine's store, as a public one would be; FILE is the store's bundle. *Yes* means that the client refused the",
-        "wrong server. Where a cell says **no**, whoever is in between with such a certificate reads and changes everything;",
-        "**no TLS** means that the form logs in in clear text, which this endpoint refuses and others do not.", "",
+        "", "## Short forms that seem safe", "",
+        "Short forms that are in common use. They were run in the same way, with the signing CA in the machine's store, like",
+        "a public one; FILE is the store's bundle. *Yes* means that the client refused the incorrect server. **No** means that",
+        "an attacker in between with such a certificate can read and change everything. **No TLS** means that the form logs in",
+        "in plaintext, which this endpoint refuses and others do not.", "",
         "| client | form | chain | DNS name | IP address | why |", "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, client in table.items():
@@ -94,19 +94,19 @@ def row(client, version, outcomes):
 MEANINGS = {
     "asleep": "the string as given, while the cluster sleeps",
     "given": "the string as given, by DNS name; over TLS 1.3",
-    "literal": "the form that has the password in its text",
+    "literal": "the form with the password in its text",
     "address": "the endpoint by its IP address",
     "tls12": "a server that speaks TLS 1.2 only",
-    "tls13": "the string that insists on TLS 1.3",
-    "only-tls12": "the same against a server that speaks TLS 1.2 only: refused",
+    "tls13": "the string that requires TLS 1.3",
+    "only-tls12": "that string against a server that speaks TLS 1.2 only: refused",
     "impostor": "a server with the same names and accounts, whose certificate another CA has signed",
-    "wrong-name": "a DNS name that the certificate does not carry",
-    "wrong-address": "an IP address that the certificate does not carry",
-    "no-tls-offered": "a server, or somebody in between, that offers no TLS: it must not be told user or password",
-    "off": "TLS switched off: the server's error 3159 and its text are shown",
-    "public": "the string for a publicly trusted server, the CA being in the machine's store",
-    "public-without": "the same, the CA being in no store: refused",
-    "seed": "the example of the guide that this service follows, placeholders filled and nothing else changed",
+    "wrong-name": "a DNS name that the certificate does not contain",
+    "wrong-address": "an IP address that the certificate does not contain",
+    "no-tls-offered": "a server, or an attacker in between, that offers no TLS: it must not receive user or password",
+    "off": "TLS turned off: the client shows the server's error 3159 and its text",
+    "public": "the string for a publicly trusted server, with the CA in the machine's store",
+    "public-without": "that string with the CA in no store: refused",
+    "seed": "the example of the guide that this service follows, with its placeholders filled in and nothing else changed",
 }
 
 

@@ -1,4 +1,4 @@
-"""Runs one client in its settings and judges what came of it against the table. It knows no client by name."""
+"""Runs one client in its settings and compares the results with its file. Contains no client's name."""
 
 import os
 import re
@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from . import endpoint
 
-# The slowest, a program that is compiled first, takes 40 s on two busy cores.
+# The slowest run, which compiles a program first, takes 40 s on two busy cores.
 CLIENT_SECONDS = 240
 ROW = re.compile(r"^row 42$", re.MULTILINE)
 VERSION = re.compile(r"^version v?(.+)$", re.MULTILINE)
 PLACEHOLDER = "<your_password>"
-# As the programs' own placeholders are called in the examples of the old guide; one of them is misspelt there.
+# Placeholders of the examples in the old guide; one of them is misspelled there.
 SEED = {"username": "user", "usename": "user", "host": "host", "your_password": "password", "CA_root_path": "ca"}
 
 
@@ -39,7 +39,7 @@ class Client:
         return [self._setting(setting) for setting in [*settings, *self._further(other_forms)]]
 
     def _further(self, settings):
-        """The settings for each form that the others do not run: neither the first nor the literal one they take."""
+        """Returns the settings of the other forms, which are neither the first nor the literal one."""
         if not settings:
             return []
         forms = self.endpoints.render(self.id, **settings[0].options)["forms"]
@@ -85,7 +85,7 @@ class Client:
         return text
 
     def try_text(self, name, setting, text, rendered):
-        """Runs any text under a name of its own: what was said, and whether a row was read."""
+        """Runs any text under its own name. Returns the output, and whether a row was read."""
         said = self._program(replace(setting, name=name), text, rendered)
         return said, self._connected(said)
 
@@ -98,7 +98,7 @@ class Client:
         string, setup = work / "string", work / "setup"
         string.write_text(text + "\n")
         setup.write_text((rendered.get("setup") or {"text": ""})["text"] + "\n")
-        # A client that takes no path finds the local CA in the store, or nowhere.
+        # A client that accepts no path finds the local CA only in the store.
         store = setting.store or (rendered["trust"] == "local" and rendered["ca"] is None)
         environment = {
             **os.environ, **(self.store.environment() if store else {}),
@@ -131,14 +131,14 @@ class Client:
         fail = lambda why: Outcome(setting.name, "failed", f"{why}\n{said.strip()}", connected)
         wanted = self._wanted(setting)
         if connected != wanted:
-            return fail("it connected, and should not have" if connected else "it did not connect")
+            return fail("it connected, but should not have" if connected else "it did not connect")
         if not connected and not said.strip():
-            return fail("it said nothing")
+            return fail("it printed nothing")
         looks = next((f["looks"] for f in rendered["fails"] if f["setting"] == setting.name), setting.shows)
         if not connected and looks and looks not in said:
-            return fail(f"it should have said: {looks}")
+            return fail(f"it should have printed: {looks}")
         if setting.name == "no-tls-offered" and self.endpoints.bare.was_told(self.cluster["user"]) != self.table["plain_text"]:
-            return fail("its file and what it does with a server that offers no TLS differ: plain_text")
+            return fail("its behavior with a server that offers no TLS differs from plain_text in its file")
         if not connected and setting.shows and setting.shows not in said:
             return fail(f"it does not show the server's text: {setting.shows}")
         if setting.off and self.table["attributes"] and self.table["mend"] not in said:
@@ -155,7 +155,7 @@ class Client:
         return not self.table["verifies"][setting.refused_if]
 
     def _agreed(self, setting):
-        """Why the connection's TLS version in the server's log is not the wanted one, if so."""
+        """Returns why the TLS version in the server's log is not the expected one; None if it is."""
         server = self.endpoints.tls12 if setting.options["port"] == endpoint.TLS12_PORT else self.endpoints.good
         for _ in range(50):
             found = server.connections(endpoint.cluster_name(self.id))

@@ -1,4 +1,4 @@
-# What the runs of Rust clients share: a string is put unchanged into a program and compiled where the dependencies
+# Functions for the runs of Rust clients: a string is put unchanged into a program and compiled where the dependencies
 # already are. Sourced after script/lib.sh by a folder's run and have.
 
 RUST_NAME=$(basename "$(cd "$(dirname "$0")" && pwd)")
@@ -13,8 +13,8 @@ rust_version() {
   echo "version $(awk -v name="\"$1\"" '$1 == "name" { found = $3 == name } found && $1 == "version" { gsub("\"", "", $3); print $3 }' "$RUST_FOLDER/Cargo.lock")"
 }
 
-# rust_run TEXT AFTER: both stand in main, one after the other. One package per client, since a package in each run's
-# folder would be compiled anew and kept for ever; so one run at a time may use it.
+# rust_run TEXT AFTER: puts both into main, one after the other. There is one package per client, because a package in
+# each run's folder would be compiled again and kept forever; so only one run at a time may use it.
 rust_run() {
   local program="$PWD/program"
   (

@@ -1,4 +1,4 @@
-"""The settings in which each string is run, and what must come of it. It starts no process."""
+"""The settings in which each string is run, with the expected results. Starts no process."""
 
 from dataclasses import dataclass, field
 
@@ -8,19 +8,19 @@ from . import endpoint
 @dataclass(frozen=True)
 class Setting:
     name: str
-    # For `tidegate connect`.
+    # Options of `tidegate connect`.
     options: dict = field(default_factory=dict)
-    # The client program's own way of doing the opposite of what the string says.
+    # The test program turns TLS off, against the string.
     off: bool = False
-    # Sees the test's CA in the machine's store.
+    # The test's CA is in the machine's store.
     store: bool = False
-    # Which form: the first, the first that has its password in the text, or the seed's.
+    # Form to run: the first one, the first one with the password in its text (literal), or the one of seed.txt.
     form: str = "first"
-    # Which word of `verifies` decides whether it may connect; None: it must. "never": it must not.
+    # The key of `verifies` that decides whether the client must refuse. None: it must connect. "never": it must not.
     refused_if: str | None = None
-    # A piece of text that the person must see.
+    # A text that the client must show.
     shows: str | None = None
-    # What the log must say of the connection.
+    # The TLS version that the server's log must show.
     tls: str | None = None
     asleep: bool = False
 
@@ -31,7 +31,7 @@ SYSTEM = {"ca": "system", "os": "debian"}
 GIVEN = Setting("given", NAME, tls="TLS 1.3")
 IMPOSTOR = Setting("impostor", {"host": endpoint.HOST, "port": endpoint.IMPOSTOR_PORT}, refused_if="chain")
 
-# In the order in which they run: every cluster is asleep at the beginning.
+# In this order: every cluster is asleep at the beginning.
 ALL = [
     Setting("asleep", NAME, asleep=True),
     GIVEN,
@@ -50,13 +50,13 @@ ALL = [
     Setting("seed", NAME | SYSTEM, store=True, form="seed"),
 ]
 
-# What each further form has to show, in all settings only. Short ones know the machine's store and nothing else.
+# Settings of all other forms, with --all only. Short forms use the machine's store and nothing else.
 OTHER_FORMS = [
     Setting("given", NAME | SYSTEM, store=True),
     Setting("impostor", IMPOSTOR.options | SYSTEM, store=True, refused_if="chain"),
     Setting("wrong-name", {"host": endpoint.WRONG_HOST, "port": endpoint.PORT} | SYSTEM, store=True, refused_if="dns_name"),
 ]
 
-# What script/test does with every client, beside those that it runs in all settings.
+# Settings of each client in script/test, except for the clients that it runs in all settings.
 FEW = [GIVEN, IMPOSTOR]
 IN_ALL = ["mysql", "mycli", "connectorj", "mysqlclient", "go", "node-mysql2", "mariadb", "pymysql", "rust-mysql-async"]

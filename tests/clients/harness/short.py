@@ -1,5 +1,5 @@
-"""Short forms that are common in the wild and verify less than they seem: what each really verifies, seen in runs,
-against what its file says. No form in here is one that `tidegate connect` gives."""
+"""Runs short forms that are in common use and verify less than they seem, and compares the results with their file.
+`tidegate connect` prints none of these forms."""
 
 import re
 import tomllib
@@ -13,35 +13,35 @@ FILE = "short.toml"
 KEYS = {"title", "text", "verifies", "why"}
 MAY = {"clear_text"}
 VERIFIES = {"chain", "dns_name", "address"}
-# In a title, for <CA_root_path>.
+# Replacement of <CA_root_path> in a title.
 CA = "FILE"
-# Else a refusal could come of anything, and would be taken for a check.
+# A refusal for any other reason is not a check of the certificate.
 ABOUT_TRUST = re.compile(r"certificat|x509|trust|verif|identity|SSL|TLS", re.IGNORECASE)
 
-# All see the test's CA in the machine's store, as if a public one had signed: short forms know nothing else.
+# The test's CA is in the machine's store, as a public one would be: short forms use nothing else.
 SETTINGS = [
     Setting("given", {"host": endpoint.HOST, "port": endpoint.PORT}, store=True),
     Setting("impostor", {"host": endpoint.HOST, "port": endpoint.IMPOSTOR_PORT}, store=True, refused_if="chain"),
     Setting("wrong-name", {"host": endpoint.WRONG_HOST, "port": endpoint.PORT}, store=True, refused_if="dns_name"),
     Setting("wrong-address", {"host": endpoint.WRONG_ADDRESS, "port": endpoint.PORT}, store=True, refused_if="address"),
 ]
-# A form that uses no TLS is refused by the right server already.
+# A form without TLS is refused by the correct server already.
 CLEAR = Setting("given", SETTINGS[0].options, store=True, refused_if="never", shows="insecure transport")
 
 
 @dataclass
 class Short:
-    # Markdown; what stands in it as code stands in the text as well.
+    # Markdown; code in the title must also be in the text.
     title: str
     text: str
     verifies: dict
     why: str
-    # It uses no TLS at all: an endpoint that insists refuses it, and one in between needs no certificate.
+    # It uses no TLS at all: an endpoint that requires TLS refuses it, and an attacker needs no certificate.
     clear_text: bool = False
     outcomes: list = field(default_factory=list)
 
     def refused(self, word):
-        """Whether the run that this word of `verifies` decides was refused; None if it was not run."""
+        """Returns whether the run for this key of `verifies` was refused; None if it was not run."""
         name = next(s.name for s in SETTINGS if s.refused_if == word)
         connected = next((o.connected for o in self.outcomes if o.setting.endswith(f", {name}")), None)
         return None if connected is None else not connected
@@ -64,11 +64,11 @@ def load(folder):
 
 
 def run(client):
-    """All short forms of this client, with what came of each."""
+    """Returns all short forms of this client with their results."""
     forms = load(client.folder)
     if forms:
         rendered = client.endpoints.render(client.id, **NAME, **SYSTEM) | {"setup": None}
-        # What it says of itself goes for the forms that are given.
+        # The client's own facts apply to the forms of `tidegate connect` only.
         client.form = {"id": "short", "password": "literal"}
         for number, form in enumerate(forms, 1):
             chosen = [CLEAR] if form.clear_text else SETTINGS

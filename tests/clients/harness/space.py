@@ -1,5 +1,5 @@
-"""A network and a view of the file system of our own, so that the tests may use port 4000, names of their own and a
-changed store of roots without touching the machine. Nothing here knows a client."""
+"""Private network and mount namespaces, in which the tests may use port 4000, invented names and a changed trust store
+without touching the machine. Contains no client's name."""
 
 import os
 import shutil
@@ -11,19 +11,19 @@ INSIDE = "TIDEGATE_CLIENTS_INSIDE"
 
 
 def enter():
-    """Runs this program again in a mount and a network namespace of its own; returns only inside of it."""
+    """Runs this program again in a new mount and network namespace; returns only inside of it."""
     if os.environ.get(INSIDE):
         return
     for flags in (["--mount", "--net"], ["--user", "--map-root-user", "--mount", "--net"]):
         if subprocess.run(["unshare", *flags, "true"], capture_output=True, check=False).returncode == 0:
             os.environ[INSIDE] = "1"
             os.execvp("unshare", ["unshare", *flags, sys.executable, "-B", *sys.argv])
-    print("client all: not run: namespaces can't be made here (unshare --mount --net)")
+    print("client all: not run: namespaces can't be created here (unshare --mount --net)")
     sys.exit(0)
 
 
 def raise_loopback():
-    """A fresh network namespace has its loopback down."""
+    """Turns the loopback interface on, which is off in a new network namespace."""
     import fcntl
     import socket
     import struct
@@ -40,14 +40,14 @@ def bind(source, target):
 
 
 def names(work, hosts):
-    """Names that only the processes in here can look up."""
+    """Adds names that only the processes in this namespace can resolve."""
     file = work / "hosts"
     file.write_text(Path("/etc/hosts").read_text() + "".join(f"{address} {name}\n" for name, address in hosts.items()))
     bind(file, "/etc/hosts")
 
 
 class Store:
-    """A copy of the machine's store of roots with one CA more: for OpenSSL, Go, Java and Node."""
+    """A copy of the machine's trust store with one more CA: for OpenSSL, Go, Java and Node."""
 
     def __init__(self, work, ca):
         self.folder = work / "certs"
@@ -79,7 +79,7 @@ class Store:
         return (copy, store.resolve())
 
     def command(self, command):
-        """The command, seeing this store in the place of the machine's."""
+        """Returns the command with this store in the place of the machine's."""
         script = 'mount --bind "$1" /etc/ssl/certs; if [ -n "$2" ]; then mount --bind "$2" "$3"; fi; shift 3; exec "$@"'
         java = [str(p) for p in self.java] if self.java else ["", ""]
         return ["unshare", "--mount", "sh", "-ec", script, "sh", str(self.folder), *java, *command]

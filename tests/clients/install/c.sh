@@ -1,5 +1,5 @@
-# The clients in C, and ODBC: MariaDB's libraries from Debian; Oracle's, which Debian 12 and Ubuntu's MariaDB packages
-# leave no room for, unpacked from Debian sid. Sourced by script/setup-test.sh.
+# Installs the clients in C, and ODBC: MariaDB's libraries from Debian; Oracle's, which conflict with the MariaDB packages
+# of Debian 12 and Ubuntu, unpacked from Debian sid. Sourced by script/setup-test.sh.
 
 need_clients_c() {
   local package
@@ -16,6 +16,6 @@ need_clients_c() {
 install_clients_c() {
   mkdir -p "$CLIENT_CACHE/c"
   unpack_from_sid "$CLIENT_CACHE/c/root" libmysqlclient-dev
-  # sid moves; what was unpacked is what is run.
+  # sid changes; the unpacked version is the one that is run.
   basename "$CLIENT_CACHE"/c/root/usr/lib/*/libmysqlclient.so.*.*.* >"$CLIENT_CACHE/c/.made-from"
 }

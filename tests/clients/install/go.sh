@@ -1,5 +1,5 @@
-# Go is not installed here: the driver wants 1.24, Debian 12 and Ubuntu 24.04 package older ones. Each folder with a
-# go.mod fetches its own modules and compiles them once; without Go its clients are printed as not run. Sourced by
+# Go is not installed here: the driver needs 1.24, and Debian 12 and Ubuntu 24.04 have older ones. The modules of each
+# folder with a go.mod are fetched and compiled once; without Go its clients are printed as not run. Sourced by
 # script/setup-test.sh.
 
 need_clients_go() {
@@ -23,7 +23,7 @@ install_clients_go() {
     (
       cd "$folder"
       timeout "$REGISTRY_WAIT_SECONDS" go mod download
-      # What the direct requirements need is compiled now, and only linked when a string is run.
+      # The dependencies are compiled now and only linked when a string is run.
       go list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all | xargs go build
     )
     cp "$file" "$folder/.made-from"

@@ -1,5 +1,5 @@
-# Java's clients of the Connect table: a class path folder for each maven.txt (one group:artifact:version a line),
-# since two versions of one library can't share one. Sourced by script/setup-test.sh.
+# Installs the Java clients: a class path folder for each maven.txt (one group:artifact:version a line), because two
+# versions of a library can't share one. Sourced by script/setup-test.sh.
 
 need_clients_java() {
   local file missing=no

@@ -1,5 +1,5 @@
-# Node's clients of the Connect table: one folder with what all package.json of tests/clients pin. Two folders that
-# want different versions of one package can't be had together; the installation then stops. Sourced by
+# Installs the Node clients: one folder with the pinned versions of all package.json files in tests/clients. If two of
+# them pin different versions of a package, the installation stops. Sourced by
 # script/setup-test.sh.
 
 need_clients_node() {
@@ -28,7 +28,7 @@ for path in sys.argv[1:]:
 json.dump({"private": True, "dependencies": all}, sys.stdout, indent=2)
 PYTHON
   (cd "$folder" && PRISMA_SKIP_POSTINSTALL_GENERATE=1 timeout "$REGISTRY_WAIT_SECONDS" npm install --silent --no-audit --no-fund --ignore-scripts)
-  # Prisma makes its client from a schema. It asks for its migration engine, which no registry has, but does not use it.
+  # Prisma generates its client from a schema. It requires its migration engine, which no registry has, but does not use it.
   cp "$ROOT/tests/clients/prisma/schema.prisma" "$folder/"
   (cd "$folder" && PRISMA_SCHEMA_ENGINE_BINARY=/bin/true CHECKPOINT_DISABLE=1 npx --no-install prisma generate --schema schema.prisma >/dev/null)
   pins_of_node >"$folder/.made-from"

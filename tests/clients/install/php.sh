@@ -1,5 +1,5 @@
-# PHP's clients of the Connect table: Debian's own packages. Of WordPress only the files are wanted, so they are unpacked
-# and no web server is installed. Sourced by script/setup-test.sh.
+# Installs the PHP clients: Debian's packages. Only the files of WordPress are needed, so they are unpacked and no web
+# server is installed. Sourced by script/setup-test.sh.
 
 need_clients_php() {
   plan_package php-cli "runs PHP clients" "20 MB"

@@ -1,5 +1,5 @@
-# The Python clients: all in one virtual environment, made from tests/clients/*/requirements.txt. mysqlclient is built
-# from source, on MariaDB's library, as pip does it for everybody on Linux. Sourced by script/setup-test.sh.
+# Installs the Python clients in one virtual environment, from tests/clients/*/requirements.txt. mysqlclient is built from
+# source with MariaDB's library, as pip does on Linux. Sourced by script/setup-test.sh.
 
 need_clients_python() {
   local package

@@ -1,4 +1,4 @@
-# Ruby's clients of the Connect table: Debian's own packages, on MariaDB's library. Sourced by script/setup-test.sh.
+# Installs the Ruby clients: Debian's packages, which use MariaDB's library. Sourced by script/setup-test.sh.
 
 need_clients_ruby() {
   plan_package ruby-mysql2 "Ruby's mysql2" "50 MB"

@@ -1,5 +1,5 @@
-# Rust's clients of the Connect table: each folder with a Cargo.toml is a package of its own, whose dependencies are
-# compiled once into one target folder. Sourced by script/setup-test.sh.
+# Installs the Rust clients: each folder with a Cargo.toml is a separate package, whose dependencies are compiled once
+# into one target folder. Sourced by script/setup-test.sh.
 
 need_clients_rust() {
   local file missing=no

@@ -1,5 +1,5 @@
 // The Go driver against the endpoint: verified, with a wrong CA, with a wrong host, without TLS, and with a pool that
-// lives through a sleep. It reads TG_* and ends with 0 only if every one of them did what it should.
+// lives through a sleep. Reads TG_*; exits with 0 only if each behaves as expected.
 package main
 
 import (

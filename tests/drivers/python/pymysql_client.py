@@ -1,5 +1,5 @@
-"""PyMySQL against the endpoint: verified, with a wrong CA, with a wrong host, without TLS. It reads TG_* and ends with 0
-only if every one of them did what it should."""
+"""PyMySQL against the endpoint: verified, with a wrong CA, with a wrong host, without TLS. Reads TG_*; exits with 0 only
+if each behaves as expected."""
 
 import os
 import sys

@@ -1,6 +1,5 @@
-//! mysql_async against the endpoint: verified, with a wrong CA, with a wrong host, without TLS. It
-//! reads TG_* and ends with 0 only if every one of them did what it should. It never imports the
-//! product.
+//! mysql_async against the endpoint: verified, with a wrong CA, with a wrong host, without TLS. Reads
+//! TG_*; exits with 0 only if each behaves as expected. Does not import the product.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
