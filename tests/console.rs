@@ -348,13 +348,7 @@ fn the_command_line_asks_from_another_machine() {
 fn the_private_listener_counts_and_has_closed_labels() {
     let c = &*CONSOLE;
     let cluster = c.server.create("tallied");
-    let private = |path: &str| {
-        let out = Command::new("curl")
-            .args(["-sS", &format!("http://127.0.0.1:{}{path}", c.metrics)])
-            .output()
-            .unwrap();
-        String::from_utf8(out.stdout).unwrap()
-    };
+    let private = |path: &str| c.private(path);
     assert_eq!(private("/healthz"), "ok\n");
     soon("readiness", || {
         (private("/readyz") == "ready\n").then_some(())

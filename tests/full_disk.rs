@@ -13,9 +13,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use tidegate_e2e::clients::mariadb;
+use tidegate_e2e::console::Console;
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::session::Session;
-use tidegate_e2e::{Options, Server};
+use tidegate_e2e::skipped::not_run;
 
 /// A small file system where the data directory will be. Unmounted before the server's folder goes.
 struct SmallDisk(PathBuf);
@@ -29,7 +30,7 @@ impl SmallDisk {
             .arg(&data)
             .status();
         if !mounted.is_ok_and(|status| status.success()) {
-            eprintln!("not run: no file system can be mounted here");
+            not_run("no file system can be mounted here");
             return None;
         }
         Some(Self(data))
@@ -63,13 +64,17 @@ fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
     let Some(disk) = SmallDisk::mount(&folder) else {
         return;
     };
-    let mut server = Server::at(folder, Options::default());
+    let mut console = Console::at(folder, "");
+    let cookie = format!("Cookie: {}", console.sign_in());
+    let server = &console.server;
     let (asleep, awake) = (server.create("asleep"), server.create("awake"));
     server.wait_state("asleep", "asleep");
     let mut session = Session::open(&awake);
     session.run("CREATE TABLE t (n INT)");
     session.run("INSERT INTO t VALUES (7)");
+    assert!(!tells_of_full_disk(&console, &cookie));
     let filler = disk.fill();
+    assert!(tells_of_full_disk(&console, &cookie));
     for _ in 0..3 {
         let refused = mariadb(&asleep, "SELECT 1");
         assert!(refused.err.contains("ERROR 1021"), "{}", refused.err);
@@ -90,6 +95,9 @@ fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
         assert_eq!(server.state(name), "asleep", "{name}");
     }
     std::fs::remove_file(filler).unwrap();
+    soon("nothing waits for space", || {
+        (!tells_of_full_disk(&console, &cookie)).then_some(())
+    });
     soon("both wake again", || {
         let answers = [
             mariadb(&asleep, "SELECT 1"),
@@ -103,7 +111,46 @@ fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
         "a cluster counted as failed:\n{}",
         server.log()
     );
-    assert_eq!(server.stop(), 0);
+    assert_eq!(console.server.stop(), 0);
     drop(disk);
-    let _ = std::fs::remove_dir_all(&server.folder);
+    std::fs::remove_dir_all(&console.server.folder).unwrap();
+}
+
+/// Whether the operator is told that the disk is full: all places must say the same.
+fn tells_of_full_disk(console: &Console, cookie: &str) -> bool {
+    let status = console.server.json(&["status"]);
+    let full = !status["disk_full"].is_null();
+    let text = console.server.cli(&["status"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    if full {
+        for part in ["message", "meaning", "hint"] {
+            let words = status["disk_full"][part].as_str().unwrap();
+            assert!(text.contains(words), "no {part} of {status} in\n{text}");
+        }
+        assert!(text.contains("is full: the file system of "), "{text}");
+    }
+    assert_eq!(text.contains("\ndisk       has space\n"), !full, "{text}");
+    let metrics = console.private("/metrics");
+    let gauge = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("tidegate_disk_full "));
+    assert_eq!(gauge, Some(if full { "1" } else { "0" }), "{metrics}");
+    for path in [
+        "/",
+        "/clusters/asleep",
+        "/keys",
+        "/certificate",
+        "/help",
+        "/nothing",
+    ] {
+        let page = console.ask(path, &["-H", cookie]);
+        let banner = page.body.contains("<strong>The disk is full</strong>");
+        assert_eq!(banner, full, "{path}: {}", page.body);
+    }
+    let strangers = console.ask("/help", &[]);
+    assert!(
+        !strangers.body.contains("The disk is full"),
+        "no stranger learns it"
+    );
+    full
 }

@@ -7,6 +7,7 @@ use crate::ports::free_port;
 use crate::server::Options;
 use serde_json::Value;
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A server with a console and a private listener.
@@ -44,14 +45,25 @@ impl Answer {
 impl Console {
     /// `more` belongs to `[console]`.
     pub fn start(more: &str) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("tidegate-e2e-")
+            .tempdir()
+            .expect("a folder")
+            .keep();
+        Self::at(folder, more)
+    }
+
+    /// In a folder that is there already.
+    pub fn at(folder: PathBuf, more: &str) -> Self {
         let (port, metrics) = (free_port(), free_port());
         let config = format!(
             "[console]\nlisten = [\"127.0.0.1:{port}\"]\n{more}\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"
         );
-        let server = Server::with(Options {
+        let options = Options {
             config,
             ..Options::default()
-        });
+        };
+        let server = Server::at(folder, options);
         within(READY_WAIT, "the console", || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
@@ -118,6 +130,21 @@ impl Console {
             .as_str()
             .expect("curl gives an answer")
             .to_owned()
+    }
+
+    /// An answer of the private listener.
+    pub fn private(&self, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.metrics);
+        let out = Command::new("curl")
+            .args(["-sS", &url])
+            .output()
+            .expect("curl runs");
+        assert!(
+            out.status.success(),
+            "curl {path}: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        String::from_utf8(out.stdout).expect("a text")
     }
 
     /// The cookie of a fresh session, as a browser sends it.

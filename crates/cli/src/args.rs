@@ -110,6 +110,13 @@ pub enum Command {
     /// cluster with the same data.
     Up(ServeArgs),
 
+    /// Show how the running server is: its addresses, its recovery, its disk
+    ///
+    /// Tells where it listens, whether clusters are still being recovered after an unclean end, and
+    /// whether its disk has space to wake clusters. `tidegate config check` tells which walls and
+    /// limits are in force.
+    Status,
+
     /// Create, list, show and end clusters
     #[command(subcommand, arg_required_else_help = true)]
     Cluster(ClusterCommand),

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use tidegate_model::escape::{escape, printable};
+use tidegate_model::escape::{escape, printable, printable_lines};
 
 /// How often a spinner moves: often enough to look alive.
 const TICK: Duration = Duration::from_millis(90);
@@ -267,6 +267,13 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
+/// One line per value. The further lines of a value, of an engine's log say, are indented below it.
+pub fn labelled(rows: &[(&str, String)]) -> String {
+    rows.iter()
+        .map(|(label, value)| format!("{label:<9}  {}\n", printable_lines(value, 11)))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,5 +313,19 @@ mod tests {
             "\\x1b[1mx",
             "no colours, no codes"
         );
+    }
+
+    #[test]
+    fn an_engines_words_stay_behind_their_label() {
+        let rows = [
+            (
+                "failure",
+                "[ERROR] \x1b]0;x\x07\nstate      awake".to_owned(),
+            ),
+            ("state", "failed".to_owned()),
+        ];
+        let want =
+            "failure    [ERROR] \\x1b]0;x\\x07\n           state      awake\nstate      failed\n";
+        assert_eq!(labelled(&rows), want);
     }
 }

@@ -2,7 +2,6 @@
 //! line. Never packets or processes.
 
 mod access;
-mod accounts;
 mod activity;
 pub mod auth;
 mod bounded;
@@ -22,6 +21,7 @@ mod secret;
 mod serve;
 pub mod socket;
 pub mod types;
+mod warning;
 pub mod web;
 
 pub use client::{Client, ClientError};

@@ -42,6 +42,7 @@ struct Inner {
     not_after: IntGaugeVec,
     alarms: IntGaugeVec,
     ready: IntGauge,
+    disk_full: IntGauge,
     log_lines_dropped: IntCounter,
     log_lines_withheld: IntCounter,
 }
@@ -149,6 +150,10 @@ impl Metrics {
                 "Log lines about connections that proved no password, left out beyond their budget",
             )?,
             ready: gauge("ready", "1 once recovery after the start has ended")?,
+            disk_full: gauge(
+                "disk_full",
+                "1 while the disk of the data directory is too full to wake clusters",
+            )?,
             registry,
         };
         for kind in RefusalKind::ALL {
@@ -313,6 +318,8 @@ impl Watched {
             self.metrics.certificate("console", identity);
         }
         inner.ready.set(i64::from(self.control.is_recovered()));
+        let disk_full = self.control.disk_full().is_some();
+        inner.disk_full.set(i64::from(disk_full));
         self.metrics.log_lines(LogBudget::of_process());
     }
 }

@@ -10,8 +10,8 @@ use crate::limits;
 use crate::object::Object;
 use crate::probe::Prober;
 use crate::types::{
-    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, IncompleteAccounts,
-    Limits, LocalCa, Secret, Server, Session, SessionList,
+    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, ErrorBody, Limits, LocalCa,
+    Secret, Server, Session, SessionList, Warning,
 };
 use crate::web::Web;
 use crate::{access, activity, certificate, dialog};
@@ -344,6 +344,7 @@ async fn show_server(State(api): State<Api>) -> Json<Server> {
         port: face.port,
         console: face.console,
         ready: api.control.is_recovered(),
+        disk_full: api.control.disk_full().as_deref().map(Warning::disk_full),
     })
 }
 
@@ -391,7 +392,7 @@ impl Api {
         let created = OffsetDateTime::from_unix_timestamp(view.created_unix)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let incomplete_accounts =
-            (!view.complete_book).then(|| IncompleteAccounts::of(view.name.as_str()));
+            (!view.complete_book).then(|| Warning::incomplete_accounts(view.name.as_str()));
         Cluster {
             user: format!("{}.{ROOT}", view.prefix),
             name: view.name.into(),

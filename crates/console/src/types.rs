@@ -8,8 +8,8 @@ use tidegate_control::LimitsChange;
 use tidegate_model::{ClusterState, ClusterUsage};
 use utoipa::ToSchema;
 
-pub use crate::accounts::IncompleteAccounts;
 pub use crate::secret::Secret;
+pub use crate::warning::Warning;
 
 /// The database a fresh cluster has.
 pub const DATABASE: &str = "test";
@@ -48,7 +48,7 @@ pub struct Cluster {
     /// Present if the cluster has accounts that its account book lacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub incomplete_accounts: Option<IncompleteAccounts>,
+    pub incomplete_accounts: Option<Warning>,
     /// RFC 3339, UTC.
     #[schema(example = "2026-01-31T12:00:00Z")]
     pub created_at: String,
@@ -291,6 +291,10 @@ pub struct Server {
     /// False while clusters that were not cleanly asleep at the start are being recovered; logins
     /// wait for it.
     pub ready: bool,
+    /// Present while the disk of the data directory is too full to wake clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub disk_full: Option<Warning>,
 }
 
 /// The local CA that clients must have.

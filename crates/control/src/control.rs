@@ -258,9 +258,11 @@ impl Control {
         &self.inner.credentials
     }
 
-    /// Whether what clusters must note waits for room on the disk.
-    pub fn is_disk_full(&self) -> bool {
-        self.inner.store.is_disk_full()
+    /// Why no cluster can be woken: the disk of the data directory is full. `None` if it is not.
+    pub fn disk_full(&self) -> Option<String> {
+        let waits = || "what clusters must note waits for space".to_owned();
+        let lack = self.inner.engines.lacks_space();
+        lack.or_else(|| self.inner.store.is_disk_full().then(waits))
     }
 
     pub(crate) fn web(&self) -> WebSessionLife {

@@ -17,6 +17,7 @@ use crate::local::folder::{Folder, add_passage, check_reach, make_dir};
 use crate::local::init_sql::{FIRST_USER, RootSeed};
 use crate::local::program::Program;
 use crate::local::socket::{ClusterSockets, SocketFolder};
+use crate::local::space;
 use crate::local::spawner::Spawner;
 use crate::local::template::{self, Progress};
 use crate::local::walls::Walls;
@@ -139,6 +140,11 @@ impl Engines {
     pub async fn usage(&self, id: ClusterId) -> Result<ClusterUsage, EngineError> {
         let cluster = self.cluster(id)?;
         Ok(cluster.driver.usage(cluster.shared.any_run()).await)
+    }
+
+    /// Why the file system of the data directory has no space to start an engine, if it has none.
+    pub fn lacks_space(&self) -> Option<String> {
+        space::lack_below(&self.inner.local.settings.folder)
     }
 
     /// As in `10.11.19-MariaDB`.

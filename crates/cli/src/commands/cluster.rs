@@ -1,7 +1,7 @@
 //! `tidegate cluster ...`: asks the running server over its control socket and prints the answer.
 //! It keeps nothing.
 
-use super::{Context, ask, refused};
+use super::{Context, ask, refused, warning_lines};
 use crate::args::{ClusterCommand, LimitArgs};
 use crate::card::Card;
 use crate::config::value::write_duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tidegate_connect::{Endpoint, bracketed};
 use tidegate_console::Client;
 use tidegate_console::types::{ChangeCluster, Cluster, CreateCluster, LimitsWanted, Server};
-use tidegate_model::{Size, Trust, printable_lines};
+use tidegate_model::{Size, Trust};
 
 pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
     let client = context.client();
@@ -167,19 +167,13 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     ];
     rows.extend(machine_rows(cluster));
     rows.push(("created", cluster.created_at.clone()));
-    if let Some(book) = &cluster.incomplete_accounts {
-        rows.insert(
-            2,
-            (
-                "accounts",
-                format!("{}\n{}\nhint: {}", book.message, book.meaning, book.hint),
-            ),
-        );
+    if let Some(warning) = &cluster.incomplete_accounts {
+        rows.insert(2, ("accounts", warning_lines(warning)));
     }
     if let Some(failure) = &cluster.failure {
         rows.insert(2, ("failure", failure.clone()));
     }
-    screen::print(&labelled(&rows))
+    screen::print(&screen::labelled(&rows))
 }
 
 /// Limits of what the machine gives, each with its measured use where it was asked for.
@@ -218,13 +212,6 @@ fn machine_rows(cluster: &Cluster) -> [(&'static str, String); 4] {
         ("cpu", cpu),
         ("tasks", tasks),
     ]
-}
-
-/// One line per value. The further lines of a value, of an engine's log say, are indented below it.
-fn labelled(rows: &[(&str, String)]) -> String {
-    rows.iter()
-        .map(|(label, value)| format!("{label:<9}  {}\n", printable_lines(value, 11)))
-        .collect()
 }
 
 fn time(seconds: f64) -> String {
@@ -303,24 +290,5 @@ pub async fn first(client: &Client, name: &str) -> Result<Cluster> {
             Ok(client.create(&wanted).await.map_err(refused)?)
         }
         Err(error) => Err(refused(error).into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_engines_words_stay_behind_their_label() {
-        let rows = [
-            (
-                "failure",
-                "[ERROR] \x1b]0;x\x07\nstate      awake".to_owned(),
-            ),
-            ("state", "failed".to_owned()),
-        ];
-        let want =
-            "failure    [ERROR] \\x1b]0;x\\x07\n           state      awake\nstate      failed\n";
-        assert_eq!(labelled(&rows), want);
     }
 }

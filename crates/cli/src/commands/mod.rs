@@ -13,6 +13,7 @@ mod serve;
 mod service;
 mod session;
 mod sql;
+mod status;
 mod trust;
 mod up;
 
@@ -23,6 +24,7 @@ use crate::profiles::Remote;
 use anyhow::{Context as _, Result};
 pub use config::load as load_config;
 use std::path::PathBuf;
+use tidegate_console::types::Warning;
 use tidegate_console::{Client, ClientError};
 
 /// What every command has: the global options and where the data lies.
@@ -84,6 +86,7 @@ pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Serve(args) => serve::run(&context, &args, serve::Mode::Serve),
         Command::Up(args) => serve::run(&context, &args, serve::Mode::Up),
+        Command::Status => status::run(&context),
         Command::Cluster(command) => cluster::run(&context, &command),
         Command::Session(command) => session::run(&context, &command),
         Command::Connect(args) => connect::run(&context, &args),
@@ -101,7 +104,8 @@ pub fn run(cli: Cli) -> Result<()> {
 
 fn asks_a_server(command: &Command) -> bool {
     match command {
-        Command::Cluster(_)
+        Command::Status
+        | Command::Cluster(_)
         | Command::Session(_)
         | Command::Connect(_)
         | Command::Sql(_)
@@ -134,6 +138,14 @@ fn refused(error: ClientError) -> Failure {
         usage: matches!(error.code(), Some("bad_name" | "bad_limits")),
         ..failure
     }
+}
+
+/// Warning in the lines that a labelled row takes.
+fn warning_lines(warning: &Warning) -> String {
+    format!(
+        "{}\n{}\nhint: {}",
+        warning.message, warning.meaning, warning.hint
+    )
 }
 
 /// As one word of a shell line.

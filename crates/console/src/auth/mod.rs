@@ -12,6 +12,7 @@ pub use bucket::{Buckets, Left};
 pub use form::Form;
 pub use origin::SameOrigin;
 
+use crate::types::Warning;
 use crate::web::{Web, prove};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -35,11 +36,18 @@ const LIVE: HeaderName = HeaderName::from_static("x-tidegate-live");
 #[derive(Clone)]
 pub struct SignedIn {
     session: WebSession,
+    /// As it was when the request came.
+    disk_full: Option<Warning>,
 }
 
 impl SignedIn {
     pub fn operator(&self) -> &str {
         &self.session.operator
+    }
+
+    /// What every page of an operator tells while the disk is full.
+    pub fn disk_full(&self) -> Option<&Warning> {
+        self.disk_full.as_ref()
     }
 
     /// For the log; opens nothing.
@@ -74,7 +82,9 @@ impl FromRequestParts<Web> for SignedIn {
             .web_session(token, look)
             .ok_or_else(to_sign_in_again)?;
         prove(&parts.extensions);
-        Ok(Self { session })
+        let reason = web.api.control.disk_full();
+        let disk_full = reason.as_deref().map(Warning::disk_full);
+        Ok(Self { session, disk_full })
     }
 }
 

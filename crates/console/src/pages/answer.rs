@@ -1,7 +1,7 @@
 //! From a page or an error to an answer. Every error is a page too, whoever found it. Never a bare
 //! text.
 
-use super::frame::{Frame, Notice};
+use super::frame::{Frame, Notice, WarningView};
 use super::views::ProblemPage;
 use super::words::sentence;
 use crate::auth::SignedIn;
@@ -34,6 +34,7 @@ impl Frame {
         Self {
             operator,
             csrf,
+            disk_full: who.disk_full().map(WarningView::from),
             ..Self::new(title, place)
         }
     }

@@ -3,16 +3,14 @@
 
 use super::answer::{self, page, status_of};
 use super::door::Nothing;
-use super::frame::{Frame, Notice};
+use super::frame::{Frame, Notice, WarningView};
 use super::limits::{form as limits_form, machine_rows};
-use super::views::{
-    AccountsNotice, ClusterPage, ClusterRow, ClustersPage, Pages, RefusalRow, SessionRow, WakeRow,
-};
-use super::words::{Moment, sentence, span};
+use super::views::{ClusterPage, ClusterRow, ClustersPage, Pages, RefusalRow, SessionRow, WakeRow};
+use super::words::{Moment, span};
 use crate::auth::{Form, SignedIn};
 use crate::events::{Refused, RefusedBy, Woken};
 use crate::limits;
-use crate::types::{DATABASE, IncompleteAccounts};
+use crate::types::{DATABASE, Warning};
 use crate::web::Web;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -184,7 +182,8 @@ async fn with_sessions(
         },
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         database: DATABASE,
-        accounts: (!view.complete_book).then(|| accounts_notice(name)),
+        accounts: (!view.complete_book)
+            .then(|| WarningView::from(&Warning::incomplete_accounts(name))),
         sessions_open: sessions.len(),
         sessions: sessions.into_iter().take(most).collect(),
         wakes: recent
@@ -279,19 +278,6 @@ pub async fn delete(
     match web.api.control.delete_cluster(&name).await {
         Ok(()) => Redirect::to("/").into_response(),
         Err(error) => back_to(&web, &form.who, &name, Err(error)).await,
-    }
-}
-
-/// Words about a book that lacks accounts.
-pub fn accounts_notice(name: &str) -> AccountsNotice {
-    let IncompleteAccounts {
-        message,
-        meaning,
-        hint,
-    } = IncompleteAccounts::of(name);
-    AccountsNotice {
-        text: format!("{} {}", sentence(&message), sentence(&meaning)),
-        hint: sentence(&hint),
     }
 }
 

@@ -2,6 +2,8 @@
 //! password.
 
 use super::assets;
+use super::words::sentence;
+use crate::types::Warning;
 
 /// The frame of one page.
 pub struct Frame {
@@ -12,6 +14,8 @@ pub struct Frame {
     pub operator: Option<String>,
     pub csrf: String,
     pub notice: Option<Notice>,
+    /// While the disk of the data directory is full, on every page of an operator.
+    pub disk_full: Option<WarningView>,
     /// Whether the page stays fresh by itself.
     pub live: bool,
 }
@@ -24,6 +28,7 @@ impl Frame {
             operator: None,
             csrf: String::new(),
             notice: None,
+            disk_full: None,
             live: false,
         }
     }
@@ -43,4 +48,25 @@ pub struct Notice {
     pub text: String,
     /// What to do about it; may be empty.
     pub hint: String,
+}
+
+/// State that an operator must know of, in sentences.
+#[derive(Debug, Clone)]
+pub struct WarningView {
+    pub text: String,
+    pub hint: String,
+}
+
+impl From<&Warning> for WarningView {
+    fn from(warning: &Warning) -> Self {
+        let text = format!(
+            "{} {}",
+            sentence(&warning.message),
+            sentence(&warning.meaning)
+        );
+        Self {
+            text,
+            hint: sentence(&warning.hint),
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! Every page with made-up facts, full and empty. `TIDEGATE_PAGES=DIR cargo test -p
 //! tidegate-console --lib samples` writes them as files, to be looked at.
 
-use super::frame::{Frame, Notice};
+use super::frame::{Frame, Notice, WarningView};
 use super::views::*;
 use super::words::Moment;
-use crate::types::Secret;
+use crate::types::{Secret, Warning};
 use askama::Template;
 use tidegate_connect::{Endpoint, TlsMinimum, Wish};
 use tidegate_model::{ClusterState, Trust};
@@ -88,7 +88,7 @@ fn cluster(state: ClusterState, full: bool) -> String {
         row: row("shop", state, 2),
         endpoint: "db.example.com:4000".to_owned(),
         database: "test",
-        accounts: full.then(|| super::clusters::accounts_notice("shop")),
+        accounts: full.then(|| WarningView::from(&Warning::incomplete_accounts("shop"))),
         sessions_open: if full { 2 } else { 0 },
         sessions: if full {
             vec![
@@ -431,4 +431,24 @@ fn a_book_that_lacks_accounts_is_told_with_a_hint_and_no_other() {
         "{told}"
     );
     assert!(!cluster(ClusterState::Awake, false).contains("account book"));
+}
+
+#[test]
+fn a_full_disk_is_told_on_a_page_of_an_operator() {
+    let mut page = ProblemPage {
+        frame: frame("Not found", ""),
+        status: 404,
+        heading: "There is nothing here".to_owned(),
+        text: String::new(),
+    };
+    let usual = page.render().unwrap();
+    assert!(!usual.contains("The disk is full") && usual.contains("data-part=\"disk-full\""));
+    let reason = "the file system of /data has 12 MB left";
+    page.frame.disk_full = Some(WarningView::from(&Warning::disk_full(reason)));
+    let told = page.render().unwrap();
+    assert!(told.contains("<strong>The disk is full</strong>"), "{told}");
+    assert!(
+        told.contains(reason) && told.contains("Free space on that file system"),
+        "{told}"
+    );
 }

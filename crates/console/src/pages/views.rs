@@ -1,7 +1,7 @@
 //! What each page shows, as plain values, and the template that sets it. Never asks anybody for
 //! anything: handlers fill these in.
 
-use super::frame::Frame;
+use super::frame::{Frame, WarningView};
 use super::words::{Moment, filters};
 use crate::types::Secret;
 use askama::Template;
@@ -135,12 +135,6 @@ pub struct LimitsForm {
     pub open: bool,
 }
 
-/// Incomplete account book, in sentences.
-pub struct AccountsNotice {
-    pub text: String,
-    pub hint: String,
-}
-
 #[derive(Template)]
 #[template(path = "cluster.html")]
 pub struct ClusterPage {
@@ -149,7 +143,7 @@ pub struct ClusterPage {
     pub endpoint: String,
     pub database: &'static str,
     /// If the account book lacks accounts.
-    pub accounts: Option<AccountsNotice>,
+    pub accounts: Option<WarningView>,
     /// All of them; those below may be fewer.
     pub sessions_open: usize,
     pub sessions: Vec<SessionRow>,
