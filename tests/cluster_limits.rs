@@ -1,0 +1,154 @@
+//! Refusals of a cluster at its disk limit and of a server at its awake budget, as a client meets
+//! them: code, text and help page, that nothing has failed, that others go on, and the way back.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
+
+use tidegate_e2e::clients::mariadb;
+use tidegate_e2e::limits::soon;
+use tidegate_e2e::session::{Outcome, Session};
+use tidegate_e2e::wire;
+use tidegate_e2e::{Cluster, Options, Server};
+
+/// A filled table and the space of an empty cluster are above the least limit, 256 MB.
+const FILL: &str = "SELECT REPEAT('x', 60000) a FROM seq_1_to_5000";
+
+/// Clusters that a hundredth of the machine's memory has surely no room for: 64 GB and more.
+const CLUSTERS_MAX: usize = 32;
+
+/// Checks what a refused client reads: code, SQLSTATE, and the text and address of the help page.
+fn assert_refused(cluster: &Cluster, code: &str, slug: &str) {
+    let said = mariadb(cluster, "SELECT 1");
+    assert!(!said.ok, "let in: {said:?}");
+    assert!(said.err.contains(&format!("ERROR {code}")), "{}", said.err);
+    assert!(said.err.contains(&format!("/{slug}.md")), "{}", said.err);
+    let page = format!("{}/../docs/refusals/{slug}.md", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(&page).unwrap_or_else(|e| panic!("{page}: {e}"));
+    let heading = page.lines().find_map(|line| line.strip_prefix("# "));
+    let heading = heading.expect("a page has a heading");
+    assert!(said.err.contains(heading), "{} is not {heading}", said.err);
+}
+
+/// The engine's own error number, if it refused the statement.
+fn refused_by_engine(session: &mut Session, sql: &str) -> Option<u16> {
+    session.send(sql);
+    match session.outcome().expect("the session goes on") {
+        Outcome::Refused(refused) => Some(refused.code),
+        _ => None,
+    }
+}
+
+fn set(server: &Server, name: &str, args: &[&str]) {
+    let out = server.cli(&[&["cluster", "set", name], args].concat());
+    assert!(
+        out.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+}
+
+fn disk_bytes(server: &Server, name: &str) -> u64 {
+    let shown = server.json(&["cluster", "show", name]);
+    shown["usage"]["disk_bytes"].as_u64().expect("a number")
+}
+
+#[test]
+fn a_cluster_at_its_disk_limit_is_refused_by_name_until_root_may_drop_and_truncate() {
+    let mut server = Server::start();
+    let (full, neighbour) = (server.create("full"), server.create("neighbour"));
+    let mut bystander = Session::open(&neighbour);
+    bystander.run("CREATE TABLE t (n INT)");
+    let mut tenant = Session::open(&full);
+    tenant.run(&format!("CREATE TABLE a ENGINE=MyISAM {FILL}"));
+
+    // Above the soft limit: sessions stay and read, and nobody writes, not even to make room.
+    set(&server, "full", &["--disk-max", "256M"]);
+    soon("a read-only engine", || {
+        refused_by_engine(&mut tenant, "INSERT INTO a VALUES ('y')").filter(|code| *code == 1290)
+    });
+    for sql in ["TRUNCATE a", "DROP TABLE a"] {
+        assert_eq!(refused_by_engine(&mut tenant, sql), Some(1290), "{sql}");
+    }
+    assert_eq!(tenant.value("SELECT COUNT(*) >= 5000 FROM a"), "1");
+    bystander.run("INSERT INTO t VALUES (1)");
+
+    // Above the hard limit, 256 MB more: no engine runs, and the gateway refuses each login.
+    set(&server, "full", &["--disk-max", "4G"]);
+    soon("a writable engine", || {
+        refused_by_engine(&mut tenant, "CREATE TABLE c (n INT)")
+            .is_none()
+            .then_some(())
+    });
+    tenant.run(&format!("CREATE TABLE b ENGINE=MyISAM {FILL}"));
+    set(&server, "full", &["--disk-max", "256M"]);
+    server.wait_state("full", "asleep");
+    for _ in 0..3 {
+        assert_refused(&full, "1021 (HY000)", "disk-limit");
+    }
+    assert_eq!(server.state("full"), "asleep", "it has not failed");
+    assert!(disk_bytes(&server, "full") > 512 << 20);
+    bystander.run("INSERT INTO t VALUES (2)");
+    assert_eq!(mariadb(&neighbour, "SELECT COUNT(*) FROM t").expect(), "2");
+
+    // The way back.
+    set(&server, "full", &["--allow-shrink", "10m"]);
+    let mut root = Session::open(&full);
+    root.run("TRUNCATE a");
+    root.run("DROP TABLE b");
+    soon("its use falls", || {
+        (disk_bytes(&server, "full") < 256 << 20).then_some(())
+    });
+    root.run("INSERT INTO a VALUES ('y')");
+    assert_eq!(mariadb(&full, "SELECT COUNT(*) FROM a").expect(), "1");
+    for session in [root, bystander] {
+        session.quit();
+    }
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn a_server_whose_awake_clusters_are_all_busy_refuses_one_more_and_only_for_now() {
+    let mut server = Server::with(Options {
+        config: "[engine]\nawake_memory_percent = 1\n".to_owned(),
+        ..Options::default()
+    });
+    // Each in a transaction, so that none may be put to sleep for another.
+    let mut busy = Vec::new();
+    let (name, refused) = loop {
+        let name = format!("c{}", busy.len());
+        assert!(busy.len() < CLUSTERS_MAX, "no budget refuses any");
+        let cluster = server.create(&name);
+        match Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
+            Ok(mut session) => {
+                session.run("BEGIN");
+                busy.push(session);
+            }
+            Err(_) => break (name, cluster),
+        }
+    };
+    assert!(!busy.is_empty(), "even the first was refused");
+    for _ in 0..3 {
+        assert_refused(&refused, "1040 (08004)", "awake-budget");
+    }
+    assert_eq!(server.state(&name), "asleep", "it has not failed");
+    assert_eq!(server.engines().len(), busy.len());
+    for session in &mut busy {
+        assert_eq!(session.value("SELECT @@in_transaction"), "1");
+    }
+    // One that is idle now makes room.
+    busy.remove(0).quit();
+    soon("the refused one wakes", || {
+        mariadb(&refused, "SELECT 1").ok.then_some(())
+    });
+    assert_eq!(server.state("c0"), "asleep");
+    for session in &mut busy {
+        assert_eq!(session.value("SELECT @@in_transaction"), "1");
+    }
+    drop(busy);
+    assert_eq!(server.stop(), 0);
+}
