@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use tidegate_e2e::clients::{mariadb_command, mysql9_command, mysql9_program, s_client};
 use tidegate_e2e::not_run;
-use tidegate_e2e::probe::{Probe, Verdict, dial, frame};
+use tidegate_e2e::probe::{Probe, Verdict, dial, frame, read_until_ended};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Cluster, Options, Server, tls};
@@ -205,8 +205,7 @@ fn case_07_bytes_of_other_protocols_are_turned_away() {
         let mut stream = dial(CLUSTER.addr());
         stream.write_all(rubbish).unwrap();
         let _ = stream.shutdown(std::net::Shutdown::Write);
-        let mut all = Vec::new();
-        let _ = std::io::Read::read_to_end(&mut stream, &mut all);
+        let all = read_until_ended(&mut stream);
         assert!(all.len() < 1024, "{} bytes for {rubbish:?}", all.len());
     }
     assert!(Session::open(&CLUSTER).ping(), "the server lives");

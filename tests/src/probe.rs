@@ -39,6 +39,24 @@ impl Verdict {
     }
 }
 
+/// Reads what comes until the server ends the connection, in order or by a reset. Panics if it
+/// does not end it: a read that ran out of time is no end.
+pub fn read_until_ended(stream: &mut impl Read) -> Vec<u8> {
+    let mut all = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut all) {
+        assert!(!is_timeout(&error), "not ended after {} bytes", all.len());
+    }
+    all
+}
+
+/// Whether a read ran out of time.
+pub fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
 /// A connection that has sent nothing and read nothing yet.
 pub fn dial(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).expect("the endpoint listens");

@@ -16,7 +16,7 @@
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use support::{Running, engines_of, folder, log_of, signal, text, tidegate};
@@ -116,7 +116,8 @@ fn processes_of(uid: &str) -> usize {
 #[test]
 fn with_the_capabilities_of_the_unit_clusters_live_as_users_of_their_own() {
     if !rustix::process::geteuid().is_root() {
-        println!("not run: it takes root");
+        // Past the captured output, so that it is not counted as passed.
+        writeln!(std::io::stderr(), "\nnot run: it takes root").unwrap();
         return;
     }
     let outer = folder();

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, eventually, spec};
+use common::{Client, House, eventually, not_run, spec};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
@@ -42,9 +42,7 @@ impl Btrfs {
             && runs("mkfs.btrfs", &[word("-q"), &image])
             && runs("mount", &[word("-o"), word("loop"), &image, &mounted]);
         if !ready {
-            eprintln!(
-                "not run: btrfs can't be mounted here (needs root, the kernel's btrfs and btrfs-progs)"
-            );
+            not_run("btrfs can't be mounted here (needs root, the kernel's btrfs and btrfs-progs)");
             return None;
         }
         let this = Self(folder);

@@ -202,7 +202,9 @@ mod tests {
         order.answer("tok", "print");
         for at in [four, six] {
             if std::net::TcpListener::bind((at.ip(), 0)).is_err() {
-                println!("not run: this machine lacks {}", at.ip());
+                // Past the captured output, so that it is not counted as passed.
+                let why = format!("\nnot run: this machine lacks {}\n", at.ip());
+                std::io::Write::write_all(&mut std::io::stderr(), why.as_bytes()).unwrap();
                 continue;
             }
             assert!(ask(at, "tok").await.ends_with("print"), "{at}");

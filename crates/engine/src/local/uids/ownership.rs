@@ -133,7 +133,9 @@ mod tests {
     /// is not root.
     fn cluster(root: &Path) -> Option<Folder> {
         if !rustix::process::geteuid().is_root() {
-            println!("not run: handing files over needs root");
+            // Past the captured output, so that it is not counted as passed.
+            let why = b"\nnot run: handing files over needs root\n";
+            std::io::Write::write_all(&mut std::io::stderr(), why).unwrap();
             return None;
         }
         let folder = Folder::new(root.join("7"), Some(OLD));
