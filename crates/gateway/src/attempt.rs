@@ -3,8 +3,8 @@
 
 use crate::failures::Failures;
 use crate::limits;
-use crate::source::Place;
 use std::net::IpAddr;
+use tidegate_model::Place;
 use tokio::time::Instant;
 
 pub(crate) struct Attempt<'a> {

@@ -1,91 +1,29 @@
 //! The gateway: what all connections share, the accept loop, and the one line each connection ends
 //! in.
 
-use crate::decoy::Decoy;
-use crate::failures::Failures;
-use crate::held::HeldBudgets;
+use crate::arrival::Arrival;
+use crate::connection::{Connection, evicted};
 use crate::limits;
-use crate::reading_turns::ReadingTurns;
 use crate::settings::GatewaySettings;
-use crate::source::{self, Admission};
-use crate::stages;
-use crate::stages::accepted::{Accepted, Arrival};
+use crate::shared::{Deps, RandomError, Shared};
+use crate::stages::accepted::Accepted;
+use crate::stages::attached::Attached;
+use crate::stages::authenticated::Authenticated;
+use crate::stages::greeted::Greeted;
+use crate::stages::identified::Identified;
+use crate::stages::relaying::Relaying;
+use crate::stages::secured::Secured;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tidegate_model::Event;
 use tidegate_model::journal::{ConnectionClosed, ConnectionFacts, Ending};
-use tidegate_model::{Directory, Event, Journal, SessionGuard, SessionId, Sessions, Waker};
 use tidegate_tls::Handshakes;
-use tidegate_wire::capabilities;
-use tidegate_wire::greeting::{Greeting, salt_from_random};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zeroize::Zeroizing;
-
-/// `utf8mb4_general_ci`: what a greeting names is a default that every client overrides.
-const COLLATION: u8 = 45;
-/// SERVER_STATUS_AUTOCOMMIT.
-const STATUS: u16 = 2;
-
-/// What the gateway needs of the other rooms.
-pub struct Deps {
-    pub directory: Arc<dyn Directory>,
-    pub waker: Arc<dyn Waker>,
-    pub journal: Arc<dyn Journal>,
-    pub sessions: Sessions,
-    pub tls: Arc<rustls::ServerConfig>,
-    /// Key of the behaviour of unknown prefixes. Must survive restarts: a name that behaves
-    /// otherwise after one does not exist.
-    pub decoy_key: Zeroizing<[u8; 32]>,
-}
-
-pub(crate) struct Shared {
-    pub settings: GatewaySettings,
-    pub directory: Arc<dyn Directory>,
-    pub waker: Arc<dyn Waker>,
-    pub journal: Arc<dyn Journal>,
-    pub sessions: Sessions,
-    pub tls: Arc<rustls::ServerConfig>,
-    pub admission: Admission,
-    pub handshakes: Handshakes,
-    pub held: HeldBudgets,
-    /// For connections whose PROXY header is waited for.
-    pub headers: Semaphore,
-    pub failures: Failures,
-    pub decoy: Decoy,
-    pub reading_turns: ReadingTurns,
-    /// Set when the server stops: logins under way end. Sessions that relay are told by the
-    /// registry.
-    pub stop: CancellationToken,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the system's random source gave nothing")]
-pub struct RandomError;
-
-impl Shared {
-    pub fn salt(&self) -> Result<[u8; 20], RandomError> {
-        let mut random = [0; 20];
-        getrandom::fill(&mut random).map_err(|_| RandomError)?;
-        Ok(salt_from_random(random))
-    }
-
-    pub fn greeting(&self, id: SessionId, salt: [u8; 20]) -> Greeting {
-        Greeting {
-            version: self.settings.server_version.clone().into_bytes(),
-            connection_id: id.0,
-            salt,
-            capabilities: capabilities::OFFERED,
-            collation: COLLATION,
-            status: STATUS,
-            plugin: b"caching_sha2_password".to_vec(),
-        }
-    }
-}
 
 /// Cheap to clone; one for all listeners.
 #[derive(Clone)]
@@ -96,27 +34,8 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(settings: GatewaySettings, deps: Deps) -> Result<Self, RandomError> {
-        let admission = source::admission(&settings);
-        let held =
-            HeldBudgets::new(usize::try_from(settings.held_per_cluster).unwrap_or(usize::MAX));
-        let shared = Shared {
-            settings,
-            directory: deps.directory,
-            waker: deps.waker,
-            journal: deps.journal,
-            sessions: deps.sessions,
-            tls: deps.tls,
-            admission,
-            handshakes: Handshakes::default(),
-            held,
-            headers: Semaphore::new(limits::PROXY_WAITING_MAX),
-            failures: Failures::default(),
-            decoy: Decoy::new(deps.decoy_key).map_err(|_| RandomError)?,
-            reading_turns: ReadingTurns::default(),
-            stop: CancellationToken::new(),
-        };
         Ok(Self {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared::new(settings, deps)?),
             tasks: TaskTracker::new(),
         })
     }
@@ -165,7 +84,7 @@ impl Gateway {
                 local,
                 accepted,
             };
-            connection(shared, arrival).await;
+            run_connection(shared, arrival).await;
         });
     }
 
@@ -206,24 +125,30 @@ fn prepare(listener: &TcpListener) {
     }
 }
 
-async fn connection(shared: Arc<Shared>, mut arrival: Arrival) {
-    let peer = arrival.peer;
-    let accepted = arrival.accepted;
+/// Runs one connection to its end, and records how it ended.
+async fn run_connection(shared: Arc<Shared>, mut arrival: Arrival) {
+    let Arrival {
+        peer,
+        local,
+        accepted,
+        ..
+    } = arrival;
     let mut facts = ConnectionFacts::default();
-    let (session, client, end) = match arrival.client(&shared).await {
+    let (session, client, end) = match arrival.client_address(&shared).await {
         Ok(client) => {
-            let guard = shared.sessions.open(client);
-            let session = guard.id();
-            // A panic is a bug of ours; it ends this connection, not the server.
-            let run = AssertUnwindSafe(stages(
-                Arc::clone(&shared),
-                arrival,
+            let connection = Connection {
+                guard: shared.sessions.open(client),
+                shared: Arc::clone(&shared),
                 client,
-                guard,
-                &mut facts,
-            ))
-            .catch_unwind();
-            (session, client, run.await.unwrap_or(Ending::Panicked))
+                local,
+                accepted,
+                place: None,
+            };
+            let session = connection.guard.id();
+            // A panic is a bug of ours; it ends this connection, not the server.
+            let run = AssertUnwindSafe(run_stages(connection, arrival.tcp, &mut facts));
+            let end = run.catch_unwind().await.unwrap_or(Ending::Panicked);
+            (session, client, end)
         }
         Err(end) => (shared.sessions.open(peer).id(), peer, end),
     };
@@ -240,26 +165,20 @@ async fn connection(shared: Arc<Shared>, mut arrival: Arrival) {
         .record(&Event::ConnectionClosed(Box::new(closed)));
 }
 
-async fn stages(
-    shared: Arc<Shared>,
-    arrival: Arrival,
-    client: SocketAddr,
-    guard: SessionGuard,
-    facts: &mut ConnectionFacts,
-) -> Ending {
-    let stop = shared.stop.clone();
-    let accepted = match Accepted::admit(arrival, client, shared, guard).await {
+async fn run_stages(connection: Connection, tcp: TcpStream, facts: &mut ConnectionFacts) -> Ending {
+    let stop = connection.shared.stop.clone();
+    let accepted = match Accepted::take_place(connection, tcp).await {
         Ok(accepted) => accepted,
         Err(ending) => return ending,
     };
-    let eviction = accepted.place.eviction();
+    let eviction = accepted.connection.evicted();
     let login = async {
-        let greeted = accepted.greet(facts).await?;
-        let secured = greeted.secure(facts).await?;
-        let identified = secured.identify(facts).await?;
-        let authenticated = identified.authenticate(facts).await?;
-        let attached = authenticated.attach(facts).await?;
-        attached.relay(facts).await
+        let greeted = Greeted::send_greeting(accepted).await?;
+        let secured = Secured::shake_hands(greeted, facts).await?;
+        let identified = Identified::read_login(secured, facts).await?;
+        let authenticated = Authenticated::check_password(identified, facts).await?;
+        let attached = Attached::open_session(authenticated, facts).await?;
+        Relaying::confirm_login(attached).await
     };
     let relaying = tokio::select! {
         biased;
@@ -267,7 +186,7 @@ async fn stages(
         () = stop.cancelled() => return Ending::Shutdown,
         // Stages that can say so to the client have done it; in all others the connection just
         // ends.
-        () = eviction.wait() => return stages::evicted(),
+        () = eviction => return evicted(),
     };
     match relaying {
         Ok(relaying) => Box::pin(relaying.run(facts)).await,

@@ -2,7 +2,9 @@
 //!
 //! Never the store, processes or HTTP: who exists is asked of a `Directory`, who runs of a `Waker`.
 
+mod arrival;
 mod attempt;
+mod connection;
 mod decoy;
 mod engine_login;
 mod error_packet;
@@ -14,10 +16,11 @@ mod login_read;
 mod reading_turns;
 mod relay;
 mod settings;
-mod source;
+mod shared;
 mod stages;
 mod tls_stream;
 mod verdict;
 
-pub use gateway::{Deps, Gateway, RandomError};
+pub use gateway::Gateway;
 pub use settings::{GatewaySettings, Network, NetworkError};
+pub use shared::{Deps, RandomError};

@@ -1,8 +1,8 @@
 //! Judges a credential against what the directory knows, with the same work for every no.
 
 use crate::attempt::Attempt;
-use crate::gateway::Shared;
 use crate::limits;
+use crate::shared::Shared;
 use std::net::IpAddr;
 use tidegate_model::{
     Account, Claim, ClusterId, Found, LoginName, Prefix, PrefixTag, Refusal, RefusalKind,

@@ -1,8 +1,9 @@
 //! Every no costs the same hashes and the same look-ups, whatever its cause.
 
 use super::*;
-use crate::gateway::{Deps, Gateway};
+use crate::gateway::Gateway;
 use crate::settings::GatewaySettings;
+use crate::shared::Deps;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as StdInstant};

@@ -1,76 +1,191 @@
-//! Attached: the session exists at the engine; the client is told that it is in.
+//! Attached: the cluster is awake, and the session exists at its engine. Only after the password
+//! was proved is anything woken.
 
 use super::authenticated::Authenticated;
-use super::relaying::Relaying;
-use crate::engine_login::EngineLogin;
+use super::identified::Identified;
+use crate::connection::send_last;
+use crate::engine_login::{self, EngineLogin, LoginFailure};
 use crate::limits;
-use crate::relay::{ClientLeg, Driver, EngineLeg, Peers};
-use std::sync::Arc;
+use crate::verdict::{Judge, Proven};
 use tidegate_model::journal::{ConnectionFacts, Ending};
-use tidegate_model::{EngineSessionId, Lease};
-use tidegate_wire::packet::write_packet;
-use tidegate_wire::relay::Relay;
-use tidegate_wire::response::OkPacket;
-use tokio::io::AsyncWriteExt;
+use tidegate_model::{AttachError, Lease, Refusal, RefusalKind};
+use tidegate_wire::response::ErrPacket;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) struct Attached {
-    pub authenticated: Authenticated,
+    pub identified: Identified,
+    pub proven: Box<Proven>,
     pub lease: Lease,
-    pub login: EngineLogin,
+    pub engine: EngineLogin,
+}
+
+/// ER_CON_COUNT_ERROR.
+const ENGINE_FULL: u16 = 1040;
+/// ER_ACCESS_DENIED_ERROR.
+const ENGINE_DENIED: u16 = 1045;
+
+/// Why there is no session at the engine.
+enum NotAttached {
+    Refused(Refusal),
+    /// The engine's own no, passed on: the client has proved who it is.
+    Engine(ErrPacket),
+    /// The engine knows another password than we remember, or asks for more than that.
+    Denied,
+    /// The client left while it waited.
+    ClientLeft,
 }
 
 impl Attached {
-    pub async fn relay(self, _facts: &mut ConnectionFacts) -> Result<Relaying, Ending> {
-        let identified = self.authenticated.identified;
-        let proven = self.authenticated.proven;
-        let (login, mut secured) = (identified.login, identified.secured);
-        // Nothing of the engine's handshake reaches the client but its status: the OK is ours.
-        let ok = OkPacket {
-            status: self.login.ok.status,
-            ..OkPacket::default()
-        };
-        let mut out = Vec::new();
-        let mut seq = login.next_seq;
-        write_packet(&mut seq, &ok.encode(login.capabilities), &mut out);
-        let until = Instant::now() + limits::REFUSAL_WRITE;
-        let sent = timeout_at(until, async {
-            secured.tls.write_all(&out).await?;
-            secured.tls.flush().await
-        })
-        .await;
-        if !matches!(sent, Ok(Ok(()))) {
-            return Err(Ending::ClientGone(
-                "left before it was told that it is in".to_owned(),
-            ));
+    pub async fn open_session(
+        authenticated: Authenticated,
+        facts: &mut ConnectionFacts,
+    ) -> Result<Self, Ending> {
+        let Authenticated {
+            mut identified,
+            proven,
+            proved,
+        } = authenticated;
+        let connection = &mut identified.connection;
+        // Proven: from here on this connection counts for its cluster, no longer for its source.
+        if let Some(place) = connection.place.take() {
+            place.prove();
         }
-        let engine_session = EngineSessionId(self.login.session);
-        secured.guard.attached(engine_session);
-        let (tcp, tls) = secured.tls.into_parts();
-        let peers = Peers {
-            cluster: proven.tenant.cluster,
-            user: proven.user.clone(),
-            engine_session,
-            sessions: secured.shared.sessions.clone(),
-            wording: Arc::clone(&secured.shared.settings.wording),
-            held: secured.shared.held.session(proven.tenant.cluster),
-        };
-        let core = Relay::new(login.capabilities, self.login.ok.status);
-        let driver = Driver::new(
-            ClientLeg::new(tcp, tls),
-            EngineLeg::new(self.login.stream),
-            core,
-            peers,
-            self.lease.reporter(),
-            secured.shared.settings.tls12_records_max,
-        );
-        let running = secured.shared.handshakes.session();
-        Ok(Relaying {
-            driver,
-            lease: self.lease,
-            guard: secured.guard,
-            shared: secured.shared,
-            _running: running,
-        })
+        let tenant = &proven.tenant;
+        let tls = facts.tls.unwrap_or("TLS");
+        let most = tenant.limits.connections_max;
+        let admitted = connection
+            .guard
+            .admit(tenant.cluster, &proven.user, tls, most);
+        if admitted.is_err() {
+            return Err(identified.refuse(RefusalKind::TooManyConnections).await);
+        }
+        let deadline = (proved + limits::ATTACH_AFTER_PROOF)
+            .max(connection.accepted + limits::ATTACH_AFTER_ACCEPT);
+        facts.woken = tenant.settled;
+        match attach_by(deadline, &identified, &proven).await {
+            Ok((lease, engine)) => {
+                facts.login_to_attached = Some(proved.elapsed());
+                // Not before the engine took the password: one that was changed must not forgive
+                // guesses.
+                identified.forgive();
+                Ok(Self {
+                    identified,
+                    proven,
+                    lease,
+                    engine,
+                })
+            }
+            Err(why) => Err(refuse(identified, &proven, why).await),
+        }
+    }
+}
+
+async fn refuse(mut identified: Identified, proven: &Proven, why: NotAttached) -> Ending {
+    match why {
+        NotAttached::Refused(refusal) => identified.refuse(refusal).await,
+        NotAttached::Engine(err) => {
+            send_last(&mut *identified.tls, identified.login.next_seq, &err).await;
+            Ending::EngineRefused {
+                code: err.code,
+                message: err.message_lossy(),
+            }
+        }
+        NotAttached::Denied => {
+            let judge = Judge {
+                shared: &identified.connection.shared,
+                salt: &identified.salt,
+                client: identified.connection.client.ip(),
+            };
+            let refusal = judge
+                .refused_by_engine(proven.tenant.cluster, &identified.name, &identified.login)
+                .await;
+            identified.count_mismatch();
+            identified.deny(refusal).await
+        }
+        NotAttached::ClientLeft => {
+            Ending::ClientGone("left while its cluster was waking".to_owned())
+        }
+    }
+}
+
+/// Attaches and logs in. An engine that closes while we log in is tried once more, unseen by the
+/// client.
+async fn attach_by(
+    deadline: Instant,
+    identified: &Identified,
+    proven: &Proven,
+) -> Result<(Lease, EngineLogin), NotAttached> {
+    let who = engine_login::Who {
+        client: identified.connection.client,
+        local: identified.connection.local,
+        login: &identified.login,
+        user: &proven.user,
+        stage1: proven.stage1.as_ref(),
+    };
+    let mut tries_left = 1;
+    let full_until = Instant::now() + limits::ENGINE_FULL_MAX;
+    loop {
+        let lease = lease(deadline, identified, proven).await?;
+        match timeout_at(deadline, engine_login::log_in(&lease.address, &who)).await {
+            Ok(Ok(login)) if lease.is_current() => return Ok((lease, login)),
+            // Its engine ended meanwhile, and the login waited in the socket for the next run:
+            // nothing there knows of this session, so a sleep would cut it in the middle of a
+            // query.
+            Ok(Ok(_)) => {}
+            // Sessions that have ended here may not have ended there yet.
+            Ok(Err(LoginFailure::Refused(err)))
+                if err.code == ENGINE_FULL && Instant::now() < full_until =>
+            {
+                tokio::time::sleep(limits::ENGINE_FULL_PAUSE).await;
+            }
+            Ok(Err(LoginFailure::Refused(err))) if err.code == ENGINE_DENIED => {
+                return Err(NotAttached::Denied);
+            }
+            Ok(Err(LoginFailure::Refused(err))) => return Err(NotAttached::Engine(err)),
+            Ok(Err(LoginFailure::Broken(_))) if tries_left > 0 => tries_left -= 1,
+            Ok(Err(LoginFailure::Broken(why))) => {
+                let refusal = Refusal::because(RefusalKind::EngineLost, why);
+                return Err(NotAttached::Refused(refusal));
+            }
+            Err(_) => return Err(NotAttached::Refused(RefusalKind::WakeDeadline.into())),
+        }
+    }
+}
+
+/// Waits for the running engine. A client that leaves meanwhile frees its place at once.
+async fn lease(
+    deadline: Instant,
+    identified: &Identified,
+    proven: &Proven,
+) -> Result<Lease, NotAttached> {
+    let waker = &identified.connection.shared.waker;
+    let attach = waker.attach(proven.tenant.cluster, deadline.into_std());
+    let result = tokio::select! {
+        biased;
+        result = timeout_at(deadline, attach) => result,
+        () = client_left(identified.tls.tcp()) => return Err(NotAttached::ClientLeft),
+    };
+    let refusal = match result {
+        Ok(Ok(lease)) => return Ok(lease),
+        Err(_) | Ok(Err(AttachError::Deadline)) => Refusal::new(RefusalKind::WakeDeadline),
+        Ok(Err(AttachError::Failed(why))) => Refusal::because(RefusalKind::EngineFailed, why),
+        Ok(Err(AttachError::Refused { kind, reason })) => Refusal::because(kind, reason),
+        Ok(Err(AttachError::Gone)) => return Err(NotAttached::Denied),
+        Ok(Err(AttachError::Stopping)) => Refusal::new(RefusalKind::ServerStopping),
+    };
+    Err(NotAttached::Refused(refusal))
+}
+
+/// Ends when the peer has closed. Bytes that merely arrived (a client that speaks before it was
+/// answered) do not.
+async fn client_left(tcp: &TcpStream) {
+    let mut byte = [0];
+    loop {
+        match tcp.peek(&mut byte).await {
+            Ok(0) | Err(_) => return,
+            // TLS 1.3 clients may have sent more; look again later, not in a spin.
+            Ok(_) => tokio::time::sleep(limits::PEEK_PAUSE).await,
+        }
     }
 }

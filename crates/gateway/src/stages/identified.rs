@@ -1,22 +1,27 @@
-//! Identified: we know what name and what proof came. Now the password is judged, before anything
-//! is woken.
-//!
-//! Unknown prefix, unknown user and wrong password run the same look-ups and hashes, and are
-//! answered with the same text at the same moments.
+//! Identified: inside TLS the login is read afresh, by a parser that has never seen a clear-text
+//! byte. We know what name and what proof came.
 
-use super::authenticated::Authenticated;
-use super::refuse;
 use super::secured::Secured;
-use crate::attempt::Attempt;
+use crate::connection::{Connection, Interrupted};
 use crate::limits;
-use crate::verdict::{Judge, Verdict};
+use crate::login_read::{discard, read_kept};
+use crate::tls_stream::TlsStream;
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{LoginName, Refusal, RefusalKind};
-use tidegate_wire::server::Login;
+use tidegate_wire::capabilities;
+use tidegate_wire::limits::{LOGIN_KEPT_MAX, LOGIN_PACKET_MAX};
+use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
+use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
+/// Sequence number of the answer to a login packet.
+const ANSWER_SEQ: u8 = 3;
+
 pub(crate) struct Identified {
-    pub secured: Secured,
+    pub connection: Connection,
+    pub tls: Box<TlsStream>,
+    pub salt: [u8; 20],
     pub login: Login,
     pub name: LoginName,
     pub credential_came: Instant,
@@ -24,64 +29,58 @@ pub(crate) struct Identified {
     pub late: u32,
 }
 
+/// Why the login could not be read.
+enum Unread {
+    Closed,
+    Refused(RefusalKind, u8),
+}
+
 impl Identified {
-    pub async fn authenticate(
-        mut self,
-        facts: &mut ConnectionFacts,
-    ) -> Result<Authenticated, Ending> {
-        let shared = self.secured.shared.clone();
-        let (salt, client) = (self.secured.salt, self.secured.client.ip());
-        let judge = Judge {
-            shared: &shared,
-            salt: &salt,
-            client,
-        };
-        let mut attempt = Attempt {
-            failures: &shared.failures,
-            client,
-            name: &self.login.user,
-            place: self.secured.place.as_mut(),
-            came: self.credential_came,
-            recovered_by: self.secured.accepted + limits::RECOVERED_AFTER_ACCEPT,
-            late: 0,
-        };
-        let (verdict, detail) = judge.judge(&self.name, &self.login, &mut attempt).await;
-        self.late = attempt.late;
-        facts.cluster = detail.cluster;
-        facts.cluster_name = detail.cluster_name;
-        match verdict {
-            Verdict::Proven(proven) => {
-                facts.user = Some(proven.user.clone());
-                Ok(Authenticated {
-                    identified: self,
-                    proven,
-                    proved: Instant::now(),
-                })
+    pub async fn read_login(secured: Secured, facts: &mut ConnectionFacts) -> Result<Self, Ending> {
+        let Secured {
+            connection,
+            mut tls,
+            salt,
+            secured,
+        } = secured;
+        let stream = &mut *tls;
+        let login = match connection.unproven(read_packets(stream, salt)).await {
+            Ok(Ok(login)) => login,
+            Ok(Err(Unread::Closed)) => return Err(Ending::ClientClosed),
+            Ok(Err(Unread::Refused(kind, seq))) => {
+                return Err(connection.refuse(stream, seq, kind).await);
             }
-            Verdict::Denied(why) => Err(self
-                .deny(Refusal::because(RefusalKind::AccessDenied, why))
-                .await),
-            Verdict::NotJudged(why) => Err(self
-                .deny(Refusal::because(RefusalKind::NotJudged, why))
-                .await),
+            Err(Interrupted::Evicted) => {
+                return Err(connection.refuse_evicted(stream, ANSWER_SEQ).await);
+            }
+            Err(Interrupted::Deadline) => {
+                let kind = RefusalKind::LoginTimeout;
+                return Err(connection.refuse(stream, ANSWER_SEQ, kind).await);
+            }
+        };
+        let credential_came = Instant::now();
+        facts.tls_to_login = Some(secured.elapsed());
+        let name = LoginName::parse(&login.user);
+        if name == LoginName::NoPrefix {
+            let kind = RefusalKind::MissingPrefix;
+            return Err(connection.refuse(stream, login.next_seq, kind).await);
         }
+        Ok(Self {
+            connection,
+            tls,
+            salt,
+            login,
+            name,
+            credential_came,
+            late: 0,
+        })
     }
 
-    /// The engine did not take a password that was believed.
-    pub fn count_mismatch(&mut self) {
-        self.late = self
-            .secured
-            .shared
-            .failures
-            .add(self.secured.client.ip(), &self.login.user);
-    }
-
-    /// The engine took the password.
-    pub fn forgive(&self) {
-        self.secured
-            .shared
-            .failures
-            .forgive(self.secured.client.ip(), &self.login.user);
+    /// Sends a refusal as the answer to the login, and ends.
+    pub async fn refuse(&mut self, refusal: impl Into<Refusal>) -> Ending {
+        self.connection
+            .refuse(&mut *self.tls, self.login.next_seq, refusal)
+            .await
     }
 
     /// Every no of this stage goes out at a multiple of the tick after the credential came, so that
@@ -93,12 +92,68 @@ impl Identified {
         let ticks = u32::try_from(ticks).unwrap_or(u32::MAX).max(self.late);
         tokio::time::sleep_until(self.credential_came + limits::DENIAL_TICK.saturating_mul(ticks))
             .await;
-        refuse(
-            &mut *self.secured.tls,
-            self.login.next_seq,
-            refusal,
-            &self.secured.shared.settings.wording,
-        )
+        self.refuse(refusal).await
+    }
+
+    /// The engine did not take a password that was believed.
+    pub fn count_mismatch(&mut self) {
+        let failures = &self.connection.shared.failures;
+        self.late = failures.add(self.connection.client.ip(), &self.login.user);
+    }
+
+    /// The engine took the password.
+    pub fn forgive(&self) {
+        let failures = &self.connection.shared.failures;
+        failures.forgive(self.connection.client.ip(), &self.login.user);
+    }
+}
+
+async fn read_packets(tls: &mut TlsStream, salt: [u8; 20]) -> Result<Login, Unread> {
+    let mut machine = ServerLogin::new(salt, capabilities::OFFERED);
+    loop {
+        let header = read_header(tls).await?;
+        let len = header.len as usize;
+        let next_seq = header.seq.wrapping_add(1);
+        if len > LOGIN_PACKET_MAX {
+            return Err(Unread::Refused(RefusalKind::PacketTooLarge, next_seq));
+        }
+        let mut packet = Packet {
+            seq: header.seq,
+            payload: Vec::new(),
+        };
+        let kept = len.min(LOGIN_KEPT_MAX);
+        read_kept(tls, &mut packet.payload, kept)
+            .await
+            .map_err(|_| Unread::Closed)?;
+        // Judged by the kept part: a login that can't be valid is refused before the rest has come.
+        let step = machine
+            .on_cut_packet(packet, len - kept)
+            .map_err(|e| Unread::Refused(refusal_of(&e), next_seq))?;
+        discard(tls, len - kept).await.map_err(|_| Unread::Closed)?;
+        match step {
+            LoginStep::Credential(login) => return Ok(*login),
+            LoginStep::Send(bytes) => {
+                tls.write_all(&bytes).await.map_err(|_| Unread::Closed)?;
+                tls.flush().await.map_err(|_| Unread::Closed)?;
+            }
+        }
+    }
+}
+
+async fn read_header(tls: &mut TlsStream) -> Result<Header, Unread> {
+    let mut head = [0; HEADER_LEN];
+    tls.read_exact(&mut head)
         .await
+        .map_err(|_| Unread::Closed)?;
+    Header::parse(&head).ok_or(Unread::Closed)
+}
+
+fn refusal_of(error: &LoginError) -> RefusalKind {
+    match error {
+        LoginError::OutOfOrder => RefusalKind::PacketsOutOfOrder,
+        LoginError::OldProtocol => RefusalKind::OldProtocol,
+        LoginError::UnsupportedAuth => RefusalKind::UnsupportedAuth,
+        LoginError::Malformed => RefusalKind::BadHandshake,
+        LoginError::TooLarge => RefusalKind::PacketTooLarge,
     }
 }

@@ -1,17 +1,26 @@
 //! Relaying: bytes flow until one side ends it, the cluster sleeps, somebody kills the session, or
 //! the server stops.
 
-use crate::gateway::Shared;
+use super::attached::Attached;
+use super::identified::Identified;
+use crate::connection::Connection;
 use crate::limits;
-use crate::relay::Driver;
+use crate::relay::{ClientLeg, Driver, EngineLeg, Peers};
+use crate::shared::Shared;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::{ConnectionFacts, Ending};
-use tidegate_model::{Lease, Refusal, RefusalKind, SessionGuard, Verdict, YieldRequest};
+use tidegate_model::{
+    EngineSessionId, Lease, Refusal, RefusalKind, SessionGuard, Verdict, YieldRequest,
+};
 use tidegate_tls::RunningSession;
-use tokio::time::Sleep;
+use tidegate_wire::packet::write_packet;
+use tidegate_wire::relay::Relay;
+use tidegate_wire::response::OkPacket;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, Sleep, timeout_at};
 
 pub(crate) struct Relaying {
     pub driver: Driver,
@@ -37,6 +46,68 @@ enum Event {
 }
 
 impl Relaying {
+    /// Tells the client that it is in, and joins the two legs.
+    pub async fn confirm_login(attached: Attached) -> Result<Self, Ending> {
+        let Attached {
+            identified,
+            proven,
+            lease,
+            engine,
+        } = attached;
+        let Identified {
+            connection,
+            mut tls,
+            login,
+            ..
+        } = identified;
+        // Nothing of the engine's handshake reaches the client but its status: the OK is ours.
+        let ok = OkPacket {
+            status: engine.ok.status,
+            ..OkPacket::default()
+        };
+        let mut out = Vec::new();
+        let mut seq = login.next_seq;
+        write_packet(&mut seq, &ok.encode(login.capabilities), &mut out);
+        let sent = timeout_at(Instant::now() + limits::REFUSAL_WRITE, async {
+            tls.write_all(&out).await?;
+            tls.flush().await
+        })
+        .await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return Err(Ending::ClientGone(
+                "left before it was told that it is in".to_owned(),
+            ));
+        }
+        let Connection { shared, guard, .. } = connection;
+        let engine_session = EngineSessionId(engine.session);
+        guard.attached(engine_session);
+        let peers = Peers {
+            cluster: proven.tenant.cluster,
+            user: proven.user,
+            engine_session,
+            sessions: shared.sessions.clone(),
+            wording: Arc::clone(&shared.settings.wording),
+            held: shared.held.session(proven.tenant.cluster),
+        };
+        let (tcp, tls) = tls.into_parts();
+        let driver = Driver::new(
+            ClientLeg::new(tcp, tls),
+            EngineLeg::new(engine.stream),
+            Relay::new(login.capabilities, engine.ok.status),
+            peers,
+            lease.reporter(),
+            shared.settings.tls12_records_max,
+        );
+        let running = shared.handshakes.session();
+        Ok(Self {
+            driver,
+            lease,
+            guard,
+            shared,
+            _running: running,
+        })
+    }
+
     pub async fn run(mut self, facts: &mut ConnectionFacts) -> Ending {
         let ending = self.until_end().await;
         facts.bytes_from_client = self.driver.bytes_from_client;

@@ -1,146 +1,181 @@
-//! Secured: inside TLS the login is read afresh, by a parser that has never seen a clear-text byte.
+//! Secured: exactly one packet is read in clear text, and it must ask for TLS; then the handshake.
+//!
+//! Never more than that packet: whatever follows it belongs to the TLS engine, and nothing of the
+//! clear-text packet is used later.
 
-use super::identified::Identified;
-use super::{Interrupted, refuse, refuse_evicted, unproven};
-use crate::gateway::Shared;
+use super::greeted::Greeted;
+use crate::connection::{Connection, Interrupted, evicted};
+use crate::limits;
 use crate::login_read::{discard, read_kept};
-use crate::source::Place;
 use crate::tls_stream::TlsStream;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::io;
 use tidegate_model::journal::{ConnectionFacts, Ending};
-use tidegate_model::{LoginName, Refusal, RefusalKind, SessionGuard};
-use tidegate_wire::limits::{LOGIN_KEPT_MAX, LOGIN_PACKET_MAX};
-use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
-use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tidegate_model::{Event, RefusalKind, error_chain};
+use tidegate_tls::Turns;
+use tidegate_wire::first_packet::FirstPacket;
+use tidegate_wire::limits::{PRE_TLS_KEPT_MAX, PRE_TLS_PACKET_MAX};
+use tidegate_wire::packet::{HEADER_LEN, Header};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+/// Header and body of an SSLRequest: a first read asks for no more, so nothing behind it can be
+/// swallowed.
+const SSL_REQUEST: usize = HEADER_LEN + 32;
+/// Sequence number of the answer to the first packet.
+const ANSWER_SEQ: u8 = 2;
+
 pub(crate) struct Secured {
+    pub connection: Connection,
     pub tls: Box<TlsStream>,
-    pub shared: Arc<Shared>,
-    pub guard: SessionGuard,
-    pub client: SocketAddr,
-    pub local: SocketAddr,
-    pub accepted: Instant,
-    /// Held until the credential is proved.
-    pub place: Option<Place>,
     pub salt: [u8; 20],
     pub secured: Instant,
 }
 
-/// Why the login could not be read.
-enum Unread {
-    Closed,
-    Refused(RefusalKind, u8),
+enum First {
+    /// The payload's start, and how many bytes of it were dropped.
+    Packet {
+        seq: u8,
+        payload: Vec<u8>,
+        dropped: usize,
+    },
+    TooLarge,
+    Closed {
+        any: bool,
+    },
 }
 
 impl Secured {
-    pub async fn identify(mut self, facts: &mut ConnectionFacts) -> Result<Identified, Ending> {
-        let deadline = self.accepted + self.shared.settings.login_deadline;
-        let Some(eviction) = self.place.as_ref().map(Place::eviction) else {
-            return Err(Ending::ClientClosed);
-        };
-        let login = match unproven(eviction, deadline, self.read_login()).await {
-            Ok(Ok(login)) => login,
-            Ok(Err(Unread::Closed)) => return Err(Ending::ClientClosed),
-            Ok(Err(Unread::Refused(kind, seq))) => {
-                return Err(refuse(
-                    &mut *self.tls,
-                    seq,
-                    kind.into(),
-                    &self.shared.settings.wording,
-                )
-                .await);
-            }
-            Err(Interrupted::Evicted) => {
-                return Err(refuse_evicted(&mut *self.tls, 3, &self.shared.settings.wording).await);
-            }
-            Err(Interrupted::Deadline) => {
-                return Err(refuse(
-                    &mut *self.tls,
-                    3,
-                    RefusalKind::LoginTimeout.into(),
-                    &self.shared.settings.wording,
-                )
-                .await);
-            }
-        };
-        let credential_came = Instant::now();
-        facts.tls_to_login = Some(self.secured.elapsed());
-        let name = LoginName::parse(&login.user);
-        if name == LoginName::NoPrefix {
-            return Err(refuse(
-                &mut *self.tls,
-                login.next_seq,
-                Refusal::new(RefusalKind::MissingPrefix),
-                &self.shared.settings.wording,
-            )
-            .await);
-        }
-        Ok(Identified {
-            secured: self,
-            login,
-            name,
-            credential_came,
-            late: 0,
+    pub async fn shake_hands(
+        greeted: Greeted,
+        facts: &mut ConnectionFacts,
+    ) -> Result<Self, Ending> {
+        let Greeted {
+            mut connection,
+            mut tcp,
+            salt,
+            greeted,
+        } = greeted;
+        read_ssl_request(&connection, &mut tcp).await?;
+        let tls = accept_tls(&mut connection, tcp).await?;
+        let session = tls.session();
+        facts.tls = session.protocol_version().map(version_name);
+        let cipher = session
+            .negotiated_cipher_suite()
+            .and_then(|s| s.suite().as_str());
+        facts.cipher = cipher.map(str::to_owned);
+        facts.sni = session.server_name().map(str::to_owned);
+        facts.greeting_to_tls = Some(greeted.elapsed());
+        connection.shared.journal.record(&Event::Secured {
+            version: facts.tls.unwrap_or("TLS"),
+            cipher,
+        });
+        Ok(Self {
+            connection,
+            tls: Box::new(tls),
+            salt,
+            secured: Instant::now(),
         })
-    }
-
-    async fn read_login(&mut self) -> Result<Login, Unread> {
-        let mut machine = ServerLogin::new(self.salt, tidegate_wire::capabilities::OFFERED);
-        loop {
-            let header = self.read_header().await?;
-            let len = header.len as usize;
-            let next_seq = header.seq.wrapping_add(1);
-            if len > LOGIN_PACKET_MAX {
-                return Err(Unread::Refused(RefusalKind::PacketTooLarge, next_seq));
-            }
-            let mut packet = Packet {
-                seq: header.seq,
-                payload: Vec::new(),
-            };
-            let kept = len.min(LOGIN_KEPT_MAX);
-            read_kept(&mut *self.tls, &mut packet.payload, kept)
-                .await
-                .map_err(|_| Unread::Closed)?;
-            // Judged by the kept part: a login that can't be valid is refused before the rest has
-            // come.
-            let step = machine
-                .on_cut_packet(packet, len - kept)
-                .map_err(|e| Unread::Refused(refusal_of(&e), next_seq))?;
-            discard(&mut *self.tls, len - kept)
-                .await
-                .map_err(|_| Unread::Closed)?;
-            match step {
-                LoginStep::Credential(login) => return Ok(*login),
-                LoginStep::Send(bytes) => {
-                    self.tls
-                        .write_all(&bytes)
-                        .await
-                        .map_err(|_| Unread::Closed)?;
-                    self.tls.flush().await.map_err(|_| Unread::Closed)?;
-                }
-            }
-        }
-    }
-
-    async fn read_header(&mut self) -> Result<Header, Unread> {
-        let mut head = [0; HEADER_LEN];
-        self.tls
-            .read_exact(&mut head)
-            .await
-            .map_err(|_| Unread::Closed)?;
-        Header::parse(&head).ok_or(Unread::Closed)
     }
 }
 
-fn refusal_of(error: &LoginError) -> RefusalKind {
-    match error {
-        LoginError::OutOfOrder => RefusalKind::PacketsOutOfOrder,
-        LoginError::OldProtocol => RefusalKind::OldProtocol,
-        LoginError::UnsupportedAuth => RefusalKind::UnsupportedAuth,
-        LoginError::Malformed => RefusalKind::BadHandshake,
-        LoginError::TooLarge => RefusalKind::PacketTooLarge,
+/// Reads the first packet, which must ask for TLS.
+async fn read_ssl_request(connection: &Connection, tcp: &mut TcpStream) -> Result<(), Ending> {
+    let first = match connection.unproven(read_first_packet(tcp)).await {
+        Ok(Ok(first)) => first,
+        Ok(Err(_)) => return Err(Ending::ClientClosed),
+        Err(Interrupted::Deadline) => {
+            return Err(connection
+                .refuse(tcp, ANSWER_SEQ, RefusalKind::LoginTimeout)
+                .await);
+        }
+        Err(Interrupted::Evicted) => {
+            return Err(connection.refuse_evicted(tcp, ANSWER_SEQ).await);
+        }
+    };
+    let kind = match first {
+        First::Packet { seq, .. } if seq != 1 => RefusalKind::PacketsOutOfOrder,
+        First::Packet {
+            payload, dropped, ..
+        } => match FirstPacket::parse_cut(&payload, dropped) {
+            FirstPacket::SslRequest { .. } => return Ok(()),
+            FirstPacket::Plain { client } => {
+                // What the client calls itself chooses the mend that it reads, and nothing else.
+                let name = client.as_ref().map(|client| client.name.as_str());
+                let kind = RefusalKind::InsecureTransport;
+                return Err(connection.refuse_client(tcp, ANSWER_SEQ, kind, name).await);
+            }
+            FirstPacket::Quit => return Err(Ending::Quit),
+            FirstPacket::OldProtocol => RefusalKind::OldProtocol,
+            FirstPacket::Malformed => RefusalKind::BadHandshake,
+        },
+        First::TooLarge => RefusalKind::PacketTooLarge,
+        First::Closed { any: false } => return Err(Ending::ClientClosed),
+        First::Closed { any: true } => {
+            return Err(Ending::ClientGone("closed in its first packet".to_owned()));
+        }
+    };
+    Err(connection.refuse(tcp, ANSWER_SEQ, kind).await)
+}
+
+async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<First> {
+    let mut buf = [0; SSL_REQUEST];
+    let mut have = 0;
+    let header = loop {
+        let n = tcp.read(buf.get_mut(have..).unwrap_or_default()).await?;
+        if n == 0 {
+            return Ok(First::Closed { any: have > 0 });
+        }
+        have += n;
+        if let Some(header) = buf.get(..have).and_then(Header::parse) {
+            break header;
+        }
+    };
+    let len = header.len as usize;
+    if len > PRE_TLS_PACKET_MAX {
+        return Ok(First::TooLarge);
+    }
+    let mut payload = buf.get(HEADER_LEN..have).unwrap_or_default().to_vec();
+    payload.truncate(len);
+    let kept = len.min(PRE_TLS_KEPT_MAX);
+    let rest = async {
+        read_kept(tcp, &mut payload, kept).await?;
+        discard(tcp, len - kept).await
+    };
+    match rest.await {
+        Ok(()) => Ok(First::Packet {
+            seq: header.seq,
+            payload,
+            dropped: len - kept,
+        }),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(First::Closed { any: true }),
+        Err(e) => Err(e),
+    }
+}
+
+/// Does the handshake, in turns with those of all other connections.
+async fn accept_tls(connection: &mut Connection, tcp: TcpStream) -> Result<TlsStream, Ending> {
+    let Some(place) = &mut connection.place else {
+        return Err(Ending::ClientClosed);
+    };
+    place.charge(limits::COST_SECURED);
+    let shared = &connection.shared;
+    let turns = Turns::new(shared.handshakes.clone(), *place.path(), place.is_known());
+    let handshake = TlsStream::accept(tcp, shared.tls.clone(), turns);
+    match connection.unproven(handshake).await {
+        Ok(Ok(tls)) => Ok(tls),
+        Ok(Err(e)) => Err(Ending::TlsFailed(error_chain(&e))),
+        Err(Interrupted::Deadline) => Err(Ending::TlsFailed(
+            "not finished within the deadline".to_owned(),
+        )),
+        Err(Interrupted::Evicted) => Err(evicted()),
+    }
+}
+
+fn version_name(version: rustls::ProtocolVersion) -> &'static str {
+    match version {
+        rustls::ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        rustls::ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        _ => "TLS",
     }
 }

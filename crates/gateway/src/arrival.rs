@@ -1,0 +1,86 @@
+//! A connection as its listener gave it, and the address that it really comes from.
+
+use crate::limits;
+use crate::shared::Shared;
+use std::io;
+use std::net::SocketAddr;
+use tidegate_model::error_chain;
+use tidegate_model::journal::Ending;
+use tidegate_wire::proxy::{self, ProxyError};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+pub(crate) struct Arrival {
+    pub tcp: TcpStream,
+    pub peer: SocketAddr,
+    pub local: SocketAddr,
+    pub accepted: Instant,
+}
+
+/// Why a connection from a balancer has no valid PROXY header.
+#[derive(Debug, thiserror::Error)]
+enum HeaderError {
+    #[error("too many connections wait for theirs")]
+    TooManyWait,
+    #[error("none within its deadline")]
+    Deadline,
+    #[error("too long")]
+    TooLong,
+    #[error("it could not be read")]
+    Read(#[from] io::Error),
+    #[error(transparent)]
+    Invalid(#[from] ProxyError),
+}
+
+impl Arrival {
+    /// Returns the client's address: from the PROXY header where this peer must send one, else the
+    /// peer's own.
+    ///
+    /// # Errors
+    /// If a network that must send a header sent no valid one.
+    pub async fn client_address(&mut self, shared: &Shared) -> Result<SocketAddr, Ending> {
+        let networks = &shared.settings.proxy_networks;
+        if !networks.iter().any(|n| n.contains(self.peer.ip())) {
+            return Ok(self.peer);
+        }
+        match self.header_address(shared).await {
+            Ok(source) => Ok(source.unwrap_or(self.peer)),
+            Err(e) => Err(Ending::ClientGone(format!(
+                "PROXY header: {}",
+                error_chain(&e)
+            ))),
+        }
+    }
+
+    async fn header_address(&mut self, shared: &Shared) -> Result<Option<SocketAddr>, HeaderError> {
+        let _waiting = shared
+            .headers
+            .try_acquire()
+            .map_err(|_| HeaderError::TooManyWait)?;
+        let until = self.accepted + limits::PROXY_HEADER_DEADLINE;
+        tokio::time::timeout_at(until, read_proxy_header(&mut self.tcp))
+            .await
+            .map_err(|_| HeaderError::Deadline)?
+    }
+}
+
+/// Reads a PROXY header and not one byte behind it.
+async fn read_proxy_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr>, HeaderError> {
+    let mut head = Vec::with_capacity(128);
+    loop {
+        match proxy::parse(&head)? {
+            proxy::Parsed::Complete { source, .. } => return Ok(source),
+            proxy::Parsed::Incomplete { at_least } => {
+                let want = at_least.max(1);
+                if head.len() + want > limits::PROXY_HEADER_MAX {
+                    return Err(HeaderError::TooLong);
+                }
+                let from = head.len();
+                head.resize(from + want, 0);
+                let room = head.get_mut(from..).unwrap_or_default();
+                tcp.read_exact(room).await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The part of a connection that travels through all its stages, and the ways in which its client
+//! is told that it ends.
+
+use crate::error_packet::err_packet;
+use crate::limits;
+use crate::shared::Shared;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_model::journal::Ending;
+use tidegate_model::{Place, Refusal, RefusalKind, SessionGuard};
+use tidegate_wire::packet::write_packet;
+use tidegate_wire::response::ErrPacket;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
+
+pub(crate) struct Connection {
+    pub shared: Arc<Shared>,
+    pub guard: SessionGuard,
+    /// Address of the client: the peer's, or the one that a PROXY header named.
+    pub client: SocketAddr,
+    /// Address that the client connected to.
+    pub local: SocketAddr,
+    /// When the connection was accepted. All deadlines of the login count from here.
+    pub accepted: Instant,
+    /// Place among the connections that have not proved a password; `None` once this one has.
+    pub place: Option<Place>,
+}
+
+/// Why a wait of an unproven connection ended early.
+pub(crate) enum Interrupted {
+    Deadline,
+    Evicted,
+}
+
+impl Connection {
+    /// When the credential must have been proved.
+    pub fn login_deadline(&self) -> Instant {
+        self.accepted + self.shared.settings.login_deadline
+    }
+
+    /// Ends when the connection's place was given to another; never without a place.
+    pub fn evicted(&self) -> impl Future<Output = ()> + use<> {
+        let eviction = self.place.as_ref().map(Place::eviction);
+        async move {
+            match eviction {
+                Some(eviction) => eviction.wait().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Waits for work of an unproven connection, until the login deadline or until its place is
+    /// given to another.
+    pub async fn unproven<T>(&self, work: impl Future<Output = T>) -> Result<T, Interrupted> {
+        let deadline = self.login_deadline();
+        tokio::select! {
+            biased;
+            () = self.evicted() => Err(Interrupted::Evicted),
+            done = tokio::time::timeout_at(deadline, work) => {
+                done.map_err(|_| Interrupted::Deadline)
+            }
+        }
+    }
+
+    /// Sends a refusal as the packet with this sequence number, and ends.
+    pub async fn refuse<S: AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        seq: u8,
+        refusal: impl Into<Refusal>,
+    ) -> Ending {
+        self.refuse_client(stream, seq, refusal, None).await
+    }
+
+    /// As [`Self::refuse`], for a client that has named itself.
+    pub async fn refuse_client<S: AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        seq: u8,
+        refusal: impl Into<Refusal>,
+        client: Option<&str>,
+    ) -> Ending {
+        let refusal = refusal.into();
+        let err = err_packet(&refusal, &self.shared.settings.wording, client);
+        send_last(stream, seq, &err).await;
+        Ending::Refused {
+            kind: refusal.kind,
+            detail: refusal.detail,
+        }
+    }
+
+    /// Tells the client that its place was given to another, if its socket takes the packet at
+    /// once: nobody waits for it.
+    pub async fn refuse_evicted<S: AsyncWrite + Unpin>(&self, stream: &mut S, seq: u8) -> Ending {
+        let refusal = RefusalKind::TooManyFromAddress.into();
+        let err = err_packet(&refusal, &self.shared.settings.wording, None);
+        send_last_within(stream, seq, &err, Duration::ZERO).await;
+        evicted()
+    }
+}
+
+/// The end of a connection whose place was given to another.
+pub(crate) fn evicted() -> Ending {
+    Ending::Refused {
+        kind: RefusalKind::TooManyFromAddress,
+        detail: Some("ended for a newcomer".to_owned()),
+    }
+}
+
+/// Sends an error as the last packet of a connection, and closes it. Bounded: the client may not
+/// read.
+pub(crate) async fn send_last<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, err: &ErrPacket) {
+    send_last_within(stream, seq, err, limits::REFUSAL_WRITE).await;
+}
+
+async fn send_last_within<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut seq: u8,
+    err: &ErrPacket,
+    patience: Duration,
+) {
+    let mut out = Vec::new();
+    write_packet(&mut seq, &err.encode(), &mut out);
+    let until = Instant::now() + patience;
+    let _ = tokio::time::timeout_at(until, async {
+        stream.write_all(&out).await?;
+        stream.flush().await?;
+        stream.shutdown().await
+    })
+    .await;
+}

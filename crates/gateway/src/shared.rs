@@ -1,0 +1,104 @@
+//! State that all connections share.
+
+use crate::decoy::Decoy;
+use crate::failures::Failures;
+use crate::held::HeldBudgets;
+use crate::limits;
+use crate::reading_turns::ReadingTurns;
+use crate::settings::GatewaySettings;
+use std::sync::Arc;
+use tidegate_model::{Admission, AdmissionLimits, Directory, Journal, SessionId, Sessions, Waker};
+use tidegate_tls::Handshakes;
+use tidegate_wire::capabilities;
+use tidegate_wire::greeting::{Greeting, salt_from_random};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// `utf8mb4_general_ci`: what a greeting names is a default that every client overrides.
+const COLLATION: u8 = 45;
+/// SERVER_STATUS_AUTOCOMMIT.
+const STATUS: u16 = 2;
+
+/// What the gateway needs of the other rooms.
+pub struct Deps {
+    pub directory: Arc<dyn Directory>,
+    pub waker: Arc<dyn Waker>,
+    pub journal: Arc<dyn Journal>,
+    pub sessions: Sessions,
+    pub tls: Arc<rustls::ServerConfig>,
+    /// Key of the behaviour of unknown prefixes. Must survive restarts: a name that behaves
+    /// otherwise after one does not exist.
+    pub decoy_key: Zeroizing<[u8; 32]>,
+}
+
+pub(crate) struct Shared {
+    pub settings: GatewaySettings,
+    pub directory: Arc<dyn Directory>,
+    pub waker: Arc<dyn Waker>,
+    pub journal: Arc<dyn Journal>,
+    pub sessions: Sessions,
+    pub tls: Arc<rustls::ServerConfig>,
+    pub admission: Admission,
+    pub handshakes: Handshakes,
+    pub held: HeldBudgets,
+    /// For connections whose PROXY header is waited for.
+    pub headers: Semaphore,
+    pub failures: Failures,
+    pub decoy: Decoy,
+    pub reading_turns: ReadingTurns,
+    /// Set when the server stops: logins under way end. Sessions that relay are told by the
+    /// registry.
+    pub stop: CancellationToken,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the system's random source gave nothing")]
+pub struct RandomError;
+
+impl Shared {
+    pub fn new(settings: GatewaySettings, deps: Deps) -> Result<Self, RandomError> {
+        let admission = Admission::new(AdmissionLimits {
+            per_source: settings.unproven_per_source,
+            total: settings.unproven_total,
+            memory: settings.unproven_memory,
+            late_max: (settings.unproven_per_source / limits::LATE_SHARE).max(1),
+        });
+        let held =
+            HeldBudgets::new(usize::try_from(settings.held_per_cluster).unwrap_or(usize::MAX));
+        Ok(Self {
+            settings,
+            directory: deps.directory,
+            waker: deps.waker,
+            journal: deps.journal,
+            sessions: deps.sessions,
+            tls: deps.tls,
+            admission,
+            handshakes: Handshakes::default(),
+            held,
+            headers: Semaphore::new(limits::PROXY_WAITING_MAX),
+            failures: Failures::default(),
+            decoy: Decoy::new(deps.decoy_key).map_err(|_| RandomError)?,
+            reading_turns: ReadingTurns::default(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    pub fn salt(&self) -> Result<[u8; 20], RandomError> {
+        let mut random = [0; 20];
+        getrandom::fill(&mut random).map_err(|_| RandomError)?;
+        Ok(salt_from_random(random))
+    }
+
+    pub fn greeting(&self, id: SessionId, salt: [u8; 20]) -> Greeting {
+        Greeting {
+            version: self.settings.server_version.clone().into_bytes(),
+            connection_id: id.0,
+            salt,
+            capabilities: capabilities::OFFERED,
+            collation: COLLATION,
+            status: STATUS,
+            plugin: b"caching_sha2_password".to_vec(),
+        }
+    }
+}
