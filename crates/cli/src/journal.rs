@@ -112,7 +112,7 @@ fn connection(c: &ConnectionClosed) {
 /// Returns the level of an ending; a refusal's is a column of the table of refusals.
 fn severity(end: &Ending) -> Severity {
     match end {
-        Ending::Panicked => Severity::Error,
+        Ending::InternalError(_) | Ending::Panicked => Severity::Error,
         Ending::EngineGone(_) => Severity::Warn,
         Ending::Refused { kind, .. } => kind.entry().severity,
         _ => Severity::Info,
@@ -134,6 +134,7 @@ fn ending(end: &Ending) -> (&'static str, Option<String>) {
             ("refused by the engine", Some(format!("{code} {message}")))
         }
         Ending::TlsFailed(why) => ("tls failed", Some(why.clone())),
+        Ending::InternalError(why) => ("internal error", Some(why.clone())),
         Ending::Panicked => ("panicked", None),
     }
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use tidegate_model::error_chain;
 use tidegate_model::journal::Ending;
 use tidegate_wire::proxy::{self, ProxyError};
+use tidegate_wire::slices::{OutOfBounds, tail_mut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -31,6 +32,8 @@ enum HeaderError {
     Read(#[from] io::Error),
     #[error(transparent)]
     Invalid(#[from] ProxyError),
+    #[error(transparent)]
+    OutOfBounds(#[from] OutOfBounds),
 }
 
 impl Arrival {
@@ -78,8 +81,7 @@ async fn read_proxy_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr>, He
                 }
                 let from = head.len();
                 head.resize(from + want, 0);
-                let room = head.get_mut(from..).unwrap_or_default();
-                tcp.read_exact(room).await?;
+                tcp.read_exact(tail_mut(&mut head, from)?).await?;
             }
         }
     }

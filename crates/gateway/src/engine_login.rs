@@ -12,12 +12,13 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 use tidegate_model::EngineAddress;
-use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
+use tidegate_wire::client::{ClientError, ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::limits::ENGINE_PACKET_MAX;
-use tidegate_wire::packet::{Packet, PacketReader};
+use tidegate_wire::packet::{Packet, PacketError, PacketReader};
 use tidegate_wire::proxy;
 use tidegate_wire::response::{ErrPacket, OkPacket};
 use tidegate_wire::server::Login;
+use tidegate_wire::slices::{OutOfBounds, head, tail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use zeroize::Zeroizing;
@@ -40,13 +41,30 @@ pub(crate) enum LoginFailure {
     /// The engine said no.
     Refused(ErrPacket),
     /// It closed or broke off: it may be going to sleep, or have died.
-    Broken(String),
+    Broken(BrokenLogin),
 }
 
-impl From<io::Error> for LoginFailure {
-    fn from(e: io::Error) -> Self {
-        Self::Broken(e.to_string())
+impl<E: Into<BrokenLogin>> From<E> for LoginFailure {
+    fn from(error: E) -> Self {
+        Self::Broken(error.into())
     }
+}
+
+/// How a login at an engine broke off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BrokenLogin {
+    #[error("its socket failed")]
+    Socket(#[from] io::Error),
+    #[error(transparent)]
+    Protocol(#[from] ClientError),
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+    #[error("closed during the login")]
+    Closed,
+    #[error("spoke before it was asked")]
+    SpokeUnasked,
+    #[error(transparent)]
+    OutOfBounds(#[from] OutOfBounds),
 }
 
 pub(crate) async fn log_in(
@@ -79,7 +97,7 @@ pub(crate) async fn log_in(
                 });
             }
             Ok(ClientStep::Refused(err)) => return Err(LoginFailure::Refused(err)),
-            Err(e) => return Err(LoginFailure::Broken(e.to_string())),
+            Err(e) => return Err(e.into()),
         }
     }
 }
@@ -87,25 +105,24 @@ pub(crate) async fn log_in(
 /// Connects and says who comes. A Unix socket is connected when the call returns and takes a few
 /// bytes at once, so nothing is waited for but a full backlog, which shows as EAGAIN; the caller's
 /// deadline ends that wait.
-async fn connect(path: &Path, header: &[u8]) -> io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(path)?;
+async fn connect(path: &Path, header: &[u8]) -> Result<UnixStream, BrokenLogin> {
+    let address = SocketAddrUnix::new(path).map_err(io::Error::from)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     loop {
-        let socket =
-            rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+            .map_err(io::Error::from)?;
         match rustix::net::connect(&socket, &address) {
             Ok(()) => {}
             Err(Errno::AGAIN | Errno::INTR) => {
                 tokio::time::sleep(limits::BACKLOG_PAUSE).await;
                 continue;
             }
-            Err(e) => return Err(e.into()),
+            Err(e) => return Err(io::Error::from(e).into()),
         }
-        let sent = rustix::net::send(&socket, header, SendFlags::NOSIGNAL)?;
+        let sent =
+            rustix::net::send(&socket, header, SendFlags::NOSIGNAL).map_err(io::Error::from)?;
         let mut stream = UnixStream::from_std(socket.into())?;
-        stream
-            .write_all(header.get(sent..).unwrap_or_default())
-            .await?;
+        stream.write_all(tail(header, sent)?).await?;
         return Ok(stream);
     }
 }
@@ -132,30 +149,28 @@ impl Packets {
         }
     }
 
-    async fn next(&mut self) -> Result<Packet, LoginFailure> {
+    async fn next(&mut self) -> Result<Packet, BrokenLogin> {
         loop {
-            let bytes = self.buffer.get(self.ahead.clone()).unwrap_or_default();
-            let (taken, packet) = self
-                .reader
-                .feed(bytes)
-                .map_err(|e| LoginFailure::Broken(e.to_string()))?;
+            let bytes = tail(head(&self.buffer, self.ahead.end)?, self.ahead.start)?;
+            let (taken, packet) = self.reader.feed(bytes)?;
             self.ahead.start += taken;
             if let Some(packet) = packet {
                 return Ok(packet);
             }
             let n = self.stream.read(&mut self.buffer).await?;
             if n == 0 {
-                return Err(LoginFailure::Broken("closed during the login".to_owned()));
+                return Err(BrokenLogin::Closed);
             }
             self.ahead = 0..n;
         }
     }
 
     /// The stream, from which the relay reads on.
-    fn into_stream(self) -> Result<UnixStream, LoginFailure> {
-        match self.ahead.is_empty() {
-            true => Ok(self.stream),
-            false => Err(LoginFailure::Broken("spoke before it was asked".to_owned())),
+    fn into_stream(self) -> Result<UnixStream, BrokenLogin> {
+        if self.ahead.is_empty() {
+            Ok(self.stream)
+        } else {
+            Err(BrokenLogin::SpokeUnasked)
         }
     }
 }

@@ -6,6 +6,7 @@ mod arrival;
 mod attempt;
 mod connection;
 mod decoy;
+mod endings;
 mod engine_login;
 mod error_packet;
 mod failures;

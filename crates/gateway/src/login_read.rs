@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Poll, ready};
+use tidegate_wire::slices::{head_mut, tail_mut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use zeroize::Zeroize;
 
@@ -40,9 +41,8 @@ async fn fill<S: AsyncRead + Unpin>(
     payload.zeroize();
     grown.resize(len, 0);
     *payload = grown;
-    stream
-        .read_exact(payload.get_mut(have..).unwrap_or_default())
-        .await?;
+    let room = tail_mut(payload, have).map_err(io::Error::other)?;
+    stream.read_exact(room).await?;
     Ok(())
 }
 
@@ -55,7 +55,8 @@ pub(crate) async fn discard<S: AsyncRead + Unpin>(
         let read = poll_fn(|cx| {
             // Here and not in the future: a waiting connection holds no room for it.
             let mut scrap = [0; DROP_PIECE];
-            let mut buf = ReadBuf::new(scrap.get_mut(..left.min(DROP_PIECE)).unwrap_or_default());
+            let most = head_mut(&mut scrap, left.min(DROP_PIECE)).map_err(io::Error::other)?;
+            let mut buf = ReadBuf::new(most);
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf))?;
             Poll::Ready(Ok::<usize, io::Error>(buf.filled().len()))
         })

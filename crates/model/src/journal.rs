@@ -121,5 +121,8 @@ pub enum Ending {
         message: String,
     },
     TlsFailed(String),
+    /// A bug of this program that it noticed itself.
+    InternalError(String),
+    /// A bug of this program that it did not notice.
     Panicked,
 }

@@ -5,6 +5,7 @@
 use crate::capabilities::Capabilities;
 use crate::limits::CUT_ATTRIBUTES_MAX;
 use crate::reader::{Malformed, Reader, put_lenenc_bytes};
+use crate::slices::split_at_most;
 use zeroize::Zeroize;
 
 #[derive(Clone, PartialEq, Eq)]
@@ -144,10 +145,7 @@ fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
     };
     if let Ok(inner) = r.bytes(len) {
         return match pairs(inner) == inner.len() {
-            true => rest
-                .get(..rest.len() - r.rest().len())
-                .unwrap_or_default()
-                .to_vec(),
+            true => split_at_most(rest, rest.len() - r.rest().len()).0.to_vec(),
             false => Vec::new(),
         };
     }
@@ -155,10 +153,8 @@ fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
     if len > kept.len().saturating_add(dropped) {
         return Vec::new();
     }
-    let kept = kept
-        .get(..kept.len().min(CUT_ATTRIBUTES_MAX))
-        .unwrap_or_default();
-    let whole = kept.get(..pairs(kept)).unwrap_or_default();
+    let (kept, _) = split_at_most(kept, CUT_ATTRIBUTES_MAX);
+    let (whole, _) = split_at_most(kept, pairs(kept));
     let mut out = Vec::new();
     if !whole.is_empty() {
         out.reserve_exact(whole.len() + 9);

@@ -22,10 +22,7 @@ pub(crate) enum Prospect {
 
 /// Reads a whole statement.
 pub fn parse(statement: &[u8]) -> Option<Kill> {
-    let mut scan = Scan {
-        text: statement,
-        at: 0,
-    };
+    let mut scan = Scan { rest: statement };
     scan.blank()?;
     if !scan.word()?.eq_ignore_ascii_case(b"KILL") {
         return None;
@@ -48,38 +45,36 @@ pub fn parse(statement: &[u8]) -> Option<Kill> {
         }
         scan.blank()?;
     }
-    let target_range = scan.digits()?;
-    let id = std::str::from_utf8(statement.get(target_range.clone())?)
-        .ok()?
-        .parse()
-        .ok()?;
+    let start = statement.len() - scan.rest.len();
+    let digits = scan.digits()?;
+    let target_range = start..start + digits.len();
+    let id = std::str::from_utf8(digits).ok()?.parse().ok()?;
     scan.blank()?;
     scan.eat(b";");
     scan.blank()?;
-    scan.rest().is_empty().then_some(Kill {
+    scan.rest.is_empty().then_some(Kill {
         target_range,
         id,
         query,
     })
 }
 
-/// The same statement with another number; a statement that is no plain KILL comes back as it was.
+/// Returns the statement with another number; a statement that is no plain KILL comes back as it
+/// was.
 pub fn rewrite(statement: &[u8], new_id: u64) -> Vec<u8> {
-    let Some(kill) = parse(statement) else {
+    let Some(Range { start, end }) = parse(statement).map(|kill| kill.target_range) else {
         return statement.to_vec();
     };
-    let before = statement.get(..kill.target_range.start).unwrap_or_default();
-    let after = statement.get(kill.target_range.end..).unwrap_or_default();
-    [before, new_id.to_string().as_bytes(), after].concat()
+    match (statement.get(..start), statement.get(end..)) {
+        (Some(before), Some(after)) => [before, new_id.to_string().as_bytes(), after].concat(),
+        _ => statement.to_vec(),
+    }
 }
 
 /// Whether a statement that begins so can still become a plain KILL. Cheap where it matters: any
 /// other statement is seen through at its first letter.
 pub(crate) fn prospect(beginning: &[u8]) -> Prospect {
-    let mut scan = Scan {
-        text: beginning,
-        at: 0,
-    };
+    let mut scan = Scan { rest: beginning };
     if scan.blank().is_none() {
         return if scan.comment_open() {
             Prospect::Kill
@@ -87,7 +82,7 @@ pub(crate) fn prospect(beginning: &[u8]) -> Prospect {
             Prospect::Other
         };
     }
-    let rest = scan.rest();
+    let rest = scan.rest;
     let word = rest
         .iter()
         .zip(b"KILL")
@@ -103,78 +98,72 @@ pub(crate) fn prospect(beginning: &[u8]) -> Prospect {
     }
 }
 
+/// What is still to be read of a statement.
 struct Scan<'a> {
-    text: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Scan<'a> {
-    fn rest(&self) -> &'a [u8] {
-        self.text.get(self.at..).unwrap_or_default()
+    fn eat(&mut self, token: &[u8]) {
+        self.rest = self.rest.strip_prefix(token).unwrap_or(self.rest);
     }
 
-    fn eat(&mut self, token: &[u8]) -> bool {
-        let found = self.rest().starts_with(token);
-        if found {
-            self.at += token.len();
+    fn skip_spaces(&mut self) {
+        while let [space, rest @ ..] = self.rest
+            && is_space(*space)
+        {
+            self.rest = rest;
         }
-        found
     }
 
     /// Passes white space and comments. None: an executable comment, or a block comment without an
     /// end.
     fn blank(&mut self) -> Option<()> {
         loop {
-            let rest = self.rest();
-            let spaces = rest.iter().take_while(|b| is_space(**b)).count();
-            let rest = rest.get(spaces..).unwrap_or_default();
-            let comment = if is_line_comment(rest) {
-                rest.iter()
+            self.skip_spaces();
+            let comment = if is_line_comment(self.rest) {
+                self.rest
+                    .iter()
                     .position(|b| *b == b'\n')
-                    .map_or(rest.len(), |end| end + 1)
-            } else if rest.starts_with(b"/*") {
-                if is_executable(rest) {
+                    .map_or(self.rest.len(), |end| end + 1)
+            } else if let Some(body) = self.rest.strip_prefix(b"/*") {
+                if is_executable(self.rest) {
                     return None;
                 }
-                let body = rest.get(2..).unwrap_or_default();
                 body.windows(2).position(|w| w == b"*/")? + 4
             } else {
-                0
-            };
-            self.at += spaces + comment;
-            if comment == 0 {
                 return Some(());
-            }
+            };
+            self.take(comment)?;
         }
     }
 
     /// After `blank` stopped: whether it was at a block comment that only lacks its end.
     fn comment_open(&self) -> bool {
-        let spaces = self.rest().iter().take_while(|b| is_space(**b)).count();
-        let rest = self.rest().get(spaces..).unwrap_or_default();
-        rest.starts_with(b"/*") && !is_executable(rest)
+        self.rest.starts_with(b"/*") && !is_executable(self.rest)
     }
 
     /// A run of letters that nothing but a blank, a comment or the end follows.
     fn word(&mut self) -> Option<&'a [u8]> {
-        let rest = self.rest();
-        let len = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        if len == 0 || rest.get(len).is_some_and(|b| is_word(*b)) {
-            return None;
-        }
-        self.at += len;
-        rest.get(..len)
+        self.run_of(u8::is_ascii_alphabetic)
     }
 
-    fn digits(&mut self) -> Option<Range<usize>> {
-        let rest = self.rest();
-        let len = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        if len == 0 || rest.get(len).is_some_and(|b| is_word(*b)) {
+    fn digits(&mut self) -> Option<&'a [u8]> {
+        self.run_of(u8::is_ascii_digit)
+    }
+
+    fn run_of(&mut self, belongs: fn(&u8) -> bool) -> Option<&'a [u8]> {
+        let len = self.rest.iter().take_while(|b| belongs(b)).count();
+        if len == 0 || self.rest.get(len).is_some_and(|b| is_word(*b)) {
             return None;
         }
-        let start = self.at;
-        self.at += len;
-        Some(start..self.at)
+        self.take(len)
+    }
+
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(taken)
     }
 }
 

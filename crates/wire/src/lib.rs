@@ -21,3 +21,4 @@ pub mod reader;
 pub mod relay;
 pub mod response;
 pub mod server;
+pub mod slices;

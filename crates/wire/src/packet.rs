@@ -2,6 +2,7 @@
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html>
 
+use crate::slices::split_at_most;
 use zeroize::Zeroize;
 
 pub const HEADER_LEN: usize = 4;
@@ -16,20 +17,58 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header at the start of these bytes, once all four are there.
+    /// Returns the header at the start of these bytes, once all four are there.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let [a, b, c, seq, ..] = *bytes else {
-            return None;
-        };
-        Some(Self {
+        Self::split(bytes).map(|(header, _)| header)
+    }
+
+    /// Returns the header at the start of these bytes, and what follows it.
+    pub fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, rest) = bytes.split_first_chunk()?;
+        Some((Self::decode(*head), rest))
+    }
+
+    pub fn decode([a, b, c, seq]: [u8; HEADER_LEN]) -> Self {
+        Self {
             len: u32::from_le_bytes([a, b, c, 0]),
             seq,
-        })
+        }
     }
 
     pub fn encode(self) -> [u8; HEADER_LEN] {
         let [a, b, c, _] = self.len.to_le_bytes();
         [a, b, c, self.seq]
+    }
+}
+
+/// Header that arrives in pieces.
+#[derive(Debug, Default)]
+pub struct PartialHeader {
+    bytes: [u8; HEADER_LEN],
+    have: u8,
+}
+
+impl PartialHeader {
+    /// Whether some bytes of a header have arrived, but not all.
+    pub fn is_begun(&self) -> bool {
+        self.have > 0
+    }
+
+    /// Takes bytes up to the end of the header. Returns what follows them, and the header once it
+    /// is whole.
+    pub fn feed<'a>(&mut self, mut input: &'a [u8]) -> (&'a [u8], Option<Header>) {
+        while let Some((byte, rest)) = input.split_first() {
+            if let Some(to) = self.bytes.get_mut(usize::from(self.have)) {
+                *to = *byte;
+            }
+            self.have += 1;
+            input = rest;
+            if usize::from(self.have) == HEADER_LEN {
+                self.have = 0;
+                return (input, Some(Header::decode(self.bytes)));
+            }
+        }
+        (input, None)
     }
 }
 
@@ -68,67 +107,55 @@ pub enum PacketError {
 #[derive(Debug)]
 pub struct PacketReader {
     max: usize,
-    head: [u8; HEADER_LEN],
-    have: usize,
-    payload: Vec<u8>,
+    head: PartialHeader,
     header: Option<Header>,
+    payload: Vec<u8>,
 }
 
 impl PacketReader {
     pub fn new(max: usize) -> Self {
         Self {
             max,
-            head: [0; HEADER_LEN],
-            have: 0,
-            payload: Vec::new(),
+            head: PartialHeader::default(),
             header: None,
+            payload: Vec::new(),
         }
     }
 
     /// Takes bytes up to the end of one packet: how many were taken, and the packet once it is
     /// whole.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(usize, Option<Packet>), PacketError> {
-        let mut taken = 0;
-        if self.header.is_none() {
-            let room = self.head.get_mut(self.have..).unwrap_or_default();
-            taken = room.len().min(bytes.len());
-            room.iter_mut()
-                .zip(bytes)
-                .for_each(|(to, from)| *to = *from);
-            self.have += taken;
-            if self.have < HEADER_LEN {
-                return Ok((taken, None));
+        let mut rest = bytes;
+        let header = match self.header {
+            Some(header) => header,
+            None => {
+                let (behind, header) = self.head.feed(rest);
+                let Some(header) = header else {
+                    return Ok((bytes.len(), None));
+                };
+                let len = header.len as usize;
+                if len > self.max {
+                    return Err(PacketError::TooLarge { len, max: self.max });
+                }
+                self.payload.reserve_exact(len);
+                self.header = Some(header);
+                rest = behind;
+                header
             }
-            let Some(header) = Header::parse(&self.head) else {
-                return Ok((taken, None));
-            };
-            let len = header.len as usize;
-            if len > self.max {
-                return Err(PacketError::TooLarge { len, max: self.max });
-            }
-            self.header = Some(header);
-            self.payload.reserve_exact(len);
-        }
-        let Some(header) = self.header else {
-            return Ok((taken, None));
         };
         let missing = (header.len as usize).saturating_sub(self.payload.len());
-        let rest = bytes.get(taken..).unwrap_or_default();
-        let now = rest.get(..missing.min(rest.len())).unwrap_or_default();
+        let (now, rest) = split_at_most(rest, missing);
         self.payload.extend_from_slice(now);
-        taken += now.len();
+        let taken = bytes.len() - rest.len();
         if now.len() < missing {
             return Ok((taken, None));
         }
         self.header = None;
-        self.have = 0;
-        Ok((
-            taken,
-            Some(Packet {
-                seq: header.seq,
-                payload: std::mem::take(&mut self.payload),
-            }),
-        ))
+        let packet = Packet {
+            seq: header.seq,
+            payload: std::mem::take(&mut self.payload),
+        };
+        Ok((taken, Some(packet)))
     }
 }
 
@@ -137,12 +164,12 @@ impl PacketReader {
 pub fn write_packet(seq: &mut u8, payload: &[u8], out: &mut Vec<u8>) {
     let mut rest = payload;
     loop {
-        let now = rest.get(..PAYLOAD_MAX.min(rest.len())).unwrap_or_default();
+        let (now, behind) = split_at_most(rest, PAYLOAD_MAX);
         let len = u32::try_from(now.len()).unwrap_or(0);
         out.extend_from_slice(&Header { len, seq: *seq }.encode());
         out.extend_from_slice(now);
         *seq = seq.wrapping_add(1);
-        rest = rest.get(now.len()..).unwrap_or_default();
+        rest = behind;
         if now.len() < PAYLOAD_MAX {
             return;
         }

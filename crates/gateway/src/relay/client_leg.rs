@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tidegate_wire::slices::{head_mut, tail_mut};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -94,7 +95,7 @@ impl ClientLeg {
         // A read may open slightly more than it brought (a record's first part came earlier): leave
         // room for that.
         let room = cipher.len().saturating_sub(2 * RECORD as usize);
-        let mut buf = ReadBuf::new(cipher.get_mut(..room).unwrap_or_default());
+        let mut buf = ReadBuf::new(head_mut(cipher, room).map_err(io::Error::other)?);
         match Pin::new(&mut self.tcp).poll_read(cx, &mut buf) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
@@ -127,7 +128,7 @@ impl ClientLeg {
     /// Moves opened bytes behind the first `at` of `plain`; gives how many lie there now.
     fn drain(&mut self, plain: &mut [u8], mut at: usize) -> io::Result<usize> {
         loop {
-            let room = plain.get_mut(at..).unwrap_or_default();
+            let room = tail_mut(plain, at).map_err(io::Error::other)?;
             if room.is_empty() {
                 return Err(io::Error::other("more plain bytes than a read can bring"));
             }

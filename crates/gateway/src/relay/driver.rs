@@ -5,6 +5,7 @@
 
 use super::client_leg::Arrived;
 use super::{ClientLeg, EngineLeg, SCRATCH, Scratch};
+use crate::endings::{client_gone, internal_error};
 use crate::error_packet::err_packet;
 use crate::held::HeldShare;
 use std::io;
@@ -13,8 +14,10 @@ use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
 use tidegate_model::{
     Activity, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions, Wording,
+    error_chain,
 };
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
+use tidegate_wire::slices::{head, tail};
 
 /// A COM_QUIT packet, for an engine whose client left without a word.
 const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
@@ -106,13 +109,18 @@ impl Driver {
             let n = self
                 .client
                 .buffered(&mut scratch.plain)
-                .map_err(client_gone)?;
-            self.take_from_client(cx, scratch.plain.get(..n).unwrap_or_default())?;
+                .map_err(|e| client_gone(&e))?;
+            let bytes = head(&scratch.plain, n).map_err(internal_error)?;
+            self.take_from_client(cx, bytes)?;
         }
         loop {
             let mut moved = false;
-            let client_drained =
-                self.unread || self.client.poll_flush(cx).map_err(client_gone)?.is_ready();
+            let client_drained = self.unread
+                || self
+                    .client
+                    .poll_flush(cx)
+                    .map_err(|e| client_gone(&e))?
+                    .is_ready();
             let engine_drained = self.engine.flush(cx);
             let full = self.peers.held.is_full(cx);
             if client_drained && !full {
@@ -143,10 +151,10 @@ impl Driver {
             Poll::Ready(Ok(n)) => n,
             Poll::Ready(Err(e)) => return Err(self.engine_gone(&e)),
         };
-        let bytes = scratch.engine.get(..n).unwrap_or_default();
+        let bytes = head(&scratch.engine, n).map_err(internal_error)?;
         let followed = self.core.from_engine(bytes);
         if !self.unread {
-            self.client.seal(bytes).map_err(client_gone)?;
+            self.client.seal(bytes).map_err(|e| client_gone(&e))?;
             self.bytes_to_client += n as u64;
         }
         followed.map_err(refused)?;
@@ -168,10 +176,11 @@ impl Driver {
                 Ok(true)
             }
             Poll::Ready(Ok(Arrived::End)) => Err(self.client_closed(cx)),
-            Poll::Ready(Err(e)) => Err(client_gone(e)),
+            Poll::Ready(Err(e)) => Err(client_gone(&e)),
             Poll::Ready(Ok(Arrived::Plain(n))) => {
                 self.bytes_from_client += n as u64;
-                self.take_from_client(cx, scratch.plain.get(..n).unwrap_or_default())?;
+                let bytes = head(&scratch.plain, n).map_err(internal_error)?;
+                self.take_from_client(cx, bytes)?;
                 Ok(true)
             }
         }
@@ -181,8 +190,8 @@ impl Driver {
         while !bytes.is_empty() {
             let taken = match self.core.from_client(bytes).map_err(refused)? {
                 FromClient::Forward(n) => {
-                    let forward = bytes.get(..n).unwrap_or_default();
-                    self.engine.send(cx, forward);
+                    let forward = head(bytes, n).map_err(internal_error)?;
+                    self.send_to_engine(cx, forward)?;
                     n
                 }
                 FromClient::Hold(n) => n,
@@ -195,7 +204,7 @@ impl Driver {
                     return Ok(());
                 }
             };
-            bytes = bytes.get(taken..).unwrap_or_default();
+            bytes = tail(bytes, taken).map_err(internal_error)?;
         }
         Ok(())
     }
@@ -213,7 +222,7 @@ impl Driver {
                 let mut out = Vec::new();
                 self.core
                     .answer_held(&err_packet(&refusal, &self.peers.wording, None), &mut out);
-                return self.client.seal(&out).map_err(client_gone);
+                return self.client.seal(&out).map_err(|e| client_gone(&e));
             }
         };
         let ours = tidegate_model::SessionId::is_ours(id);
@@ -224,8 +233,11 @@ impl Driver {
         });
         let mut out = Vec::new();
         self.core.release_held(mapped.map(|id| id.0), &mut out);
-        self.engine.send(cx, &out);
-        Ok(())
+        self.send_to_engine(cx, &out)
+    }
+
+    fn send_to_engine(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), Ending> {
+        self.engine.send(cx, bytes).map_err(internal_error)
     }
 
     fn report(&mut self) {
@@ -276,8 +288,10 @@ impl Driver {
             return Ending::ClientGone("closed in the middle of a command".to_owned());
         }
         // The engine counts a session that ends without COM_QUIT as aborted.
-        self.engine.send(cx, &QUIT);
-        Ending::ClientClosed
+        match self.send_to_engine(cx, &QUIT) {
+            Ok(()) => Ending::ClientClosed,
+            Err(ending) => ending,
+        }
     }
 
     fn engine_closed(&self) -> Ending {
@@ -293,7 +307,7 @@ impl Driver {
     fn engine_gone(&self, e: &io::Error) -> Ending {
         match e.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.engine_closed(),
-            _ => Ending::EngineGone(e.to_string()),
+            _ => Ending::EngineGone(error_chain(e)),
         }
     }
 
@@ -325,13 +339,10 @@ fn refused(error: RelayError) -> Ending {
         RelayError::FileOutOfOrder { .. } | RelayError::CommandBehindFile => {
             RefusalKind::PacketsOutOfOrder
         }
+        RelayError::OutOfBounds(e) => return internal_error(e),
     };
     Ending::Refused {
         kind,
         detail: Some(error.to_string()),
     }
-}
-
-fn client_gone(e: io::Error) -> Ending {
-    Ending::ClientGone(e.to_string())
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tidegate_wire::slices::{OutOfBounds, tail};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
@@ -47,10 +48,10 @@ impl EngineLeg {
     }
 
     /// Sends at once what the engine takes; keeps the rest for `poll_flush`.
-    pub fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) {
+    pub fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), OutOfBounds> {
         while self.pending.is_empty() && !bytes.is_empty() && !self.deaf {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
-                Poll::Ready(Ok(n)) => bytes = bytes.get(n..).unwrap_or_default(),
+                Poll::Ready(Ok(n)) => bytes = tail(bytes, n)?,
                 Poll::Ready(Err(_)) => self.turn_deaf(),
                 Poll::Pending => break,
             }
@@ -58,6 +59,7 @@ impl EngineLeg {
         if !self.deaf {
             self.pending.extend_from_slice(bytes);
         }
+        Ok(())
     }
 
     /// Whether all has been sent.

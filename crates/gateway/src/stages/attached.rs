@@ -8,7 +8,7 @@ use crate::engine_login::{self, EngineLogin, LoginFailure};
 use crate::limits;
 use crate::verdict::{Judge, Proven};
 use tidegate_model::journal::{ConnectionFacts, Ending};
-use tidegate_model::{AttachError, Lease, Refusal, RefusalKind};
+use tidegate_model::{AttachError, Lease, Refusal, RefusalKind, error_chain};
 use tidegate_wire::response::ErrPacket;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -145,7 +145,7 @@ async fn attach_by(
             Ok(Err(LoginFailure::Refused(err))) => return Err(NotAttached::Engine(err)),
             Ok(Err(LoginFailure::Broken(_))) if tries_left > 0 => tries_left -= 1,
             Ok(Err(LoginFailure::Broken(why))) => {
-                let refusal = Refusal::because(RefusalKind::EngineLost, why);
+                let refusal = Refusal::because(RefusalKind::EngineLost, error_chain(&why));
                 return Err(NotAttached::Refused(refusal));
             }
             Err(_) => return Err(NotAttached::Refused(RefusalKind::WakeDeadline.into())),

@@ -2,11 +2,13 @@
 
 use super::accepted::Accepted;
 use crate::connection::Connection;
+use crate::endings::{client_closed, internal_error};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use tidegate_model::error_chain;
 use tidegate_model::journal::Ending;
 use tidegate_wire::packet::write_packet;
+use tidegate_wire::slices::tail;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -37,7 +39,7 @@ impl Greeted {
             Err(Errno::WOULDBLOCK | Errno::INTR) => 0,
             Err(_) => return Err(Ending::ClientClosed),
         };
-        let rest = out.get(at_once..).unwrap_or_default();
+        let rest = tail(&out, at_once).map_err(internal_error)?;
         match timeout_at(connection.login_deadline(), tcp.write_all(rest)).await {
             Ok(Ok(())) => Ok(Self {
                 connection,
@@ -45,7 +47,7 @@ impl Greeted {
                 salt,
                 greeted: Instant::now(),
             }),
-            Ok(Err(_)) => Err(Ending::ClientClosed),
+            Ok(Err(e)) => Err(client_closed(&e)),
             Err(_) => Err(Ending::ClientGone("did not read the greeting".to_owned())),
         }
     }

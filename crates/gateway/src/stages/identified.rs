@@ -3,9 +3,11 @@
 
 use super::secured::Secured;
 use crate::connection::{Connection, Interrupted};
+use crate::endings::client_closed;
 use crate::limits;
 use crate::login_read::{discard, read_kept};
 use crate::tls_stream::TlsStream;
+use std::io;
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{LoginName, Refusal, RefusalKind};
 use tidegate_wire::capabilities;
@@ -31,8 +33,14 @@ pub(crate) struct Identified {
 
 /// Why the login could not be read.
 enum Unread {
-    Closed,
+    Failed(io::Error),
     Refused(RefusalKind, u8),
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl Identified {
@@ -46,7 +54,7 @@ impl Identified {
         let stream = &mut *tls;
         let login = match connection.unproven(read_packets(stream, salt)).await {
             Ok(Ok(login)) => login,
-            Ok(Err(Unread::Closed)) => return Err(Ending::ClientClosed),
+            Ok(Err(Unread::Failed(e))) => return Err(client_closed(&e)),
             Ok(Err(Unread::Refused(kind, seq))) => {
                 return Err(connection.refuse(stream, seq, kind).await);
             }
@@ -122,30 +130,26 @@ async fn read_packets(tls: &mut TlsStream, salt: [u8; 20]) -> Result<Login, Unre
             payload: Vec::new(),
         };
         let kept = len.min(LOGIN_KEPT_MAX);
-        read_kept(tls, &mut packet.payload, kept)
-            .await
-            .map_err(|_| Unread::Closed)?;
+        read_kept(tls, &mut packet.payload, kept).await?;
         // Judged by the kept part: a login that can't be valid is refused before the rest has come.
         let step = machine
             .on_cut_packet(packet, len - kept)
             .map_err(|e| Unread::Refused(refusal_of(&e), next_seq))?;
-        discard(tls, len - kept).await.map_err(|_| Unread::Closed)?;
+        discard(tls, len - kept).await?;
         match step {
             LoginStep::Credential(login) => return Ok(*login),
             LoginStep::Send(bytes) => {
-                tls.write_all(&bytes).await.map_err(|_| Unread::Closed)?;
-                tls.flush().await.map_err(|_| Unread::Closed)?;
+                tls.write_all(&bytes).await?;
+                tls.flush().await?;
             }
         }
     }
 }
 
-async fn read_header(tls: &mut TlsStream) -> Result<Header, Unread> {
+async fn read_header(tls: &mut TlsStream) -> io::Result<Header> {
     let mut head = [0; HEADER_LEN];
-    tls.read_exact(&mut head)
-        .await
-        .map_err(|_| Unread::Closed)?;
-    Header::parse(&head).ok_or(Unread::Closed)
+    tls.read_exact(&mut head).await?;
+    Ok(Header::decode(head))
 }
 
 fn refusal_of(error: &LoginError) -> RefusalKind {

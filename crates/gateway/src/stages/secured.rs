@@ -5,6 +5,7 @@
 
 use super::greeted::Greeted;
 use crate::connection::{Connection, Interrupted, evicted};
+use crate::endings::client_closed;
 use crate::limits;
 use crate::login_read::{discard, read_kept};
 use crate::tls_stream::TlsStream;
@@ -15,6 +16,7 @@ use tidegate_tls::Turns;
 use tidegate_wire::first_packet::FirstPacket;
 use tidegate_wire::limits::{PRE_TLS_KEPT_MAX, PRE_TLS_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header};
+use tidegate_wire::slices::{head, tail_mut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -83,7 +85,7 @@ impl Secured {
 async fn read_ssl_request(connection: &Connection, tcp: &mut TcpStream) -> Result<(), Ending> {
     let first = match connection.unproven(read_first_packet(tcp)).await {
         Ok(Ok(first)) => first,
-        Ok(Err(_)) => return Err(Ending::ClientClosed),
+        Ok(Err(e)) => return Err(client_closed(&e)),
         Err(Interrupted::Deadline) => {
             return Err(connection
                 .refuse(tcp, ANSWER_SEQ, RefusalKind::LoginTimeout)
@@ -121,21 +123,22 @@ async fn read_ssl_request(connection: &Connection, tcp: &mut TcpStream) -> Resul
 async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<First> {
     let mut buf = [0; SSL_REQUEST];
     let mut have = 0;
-    let header = loop {
-        let n = tcp.read(buf.get_mut(have..).unwrap_or_default()).await?;
+    let (header, mut payload) = loop {
+        let room = tail_mut(&mut buf, have).map_err(io::Error::other)?;
+        let n = tcp.read(room).await?;
         if n == 0 {
             return Ok(First::Closed { any: have > 0 });
         }
         have += n;
-        if let Some(header) = buf.get(..have).and_then(Header::parse) {
-            break header;
+        let came = head(&buf, have).map_err(io::Error::other)?;
+        if let Some((header, start)) = Header::split(came) {
+            break (header, start.to_vec());
         }
     };
     let len = header.len as usize;
     if len > PRE_TLS_PACKET_MAX {
         return Ok(First::TooLarge);
     }
-    let mut payload = buf.get(HEADER_LEN..have).unwrap_or_default().to_vec();
     payload.truncate(len);
     let kept = len.min(PRE_TLS_KEPT_MAX);
     let rest = async {
@@ -156,7 +159,8 @@ async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<First> {
 /// Does the handshake, in turns with those of all other connections.
 async fn accept_tls(connection: &mut Connection, tcp: TcpStream) -> Result<TlsStream, Ending> {
     let Some(place) = &mut connection.place else {
-        return Err(Ending::ClientClosed);
+        let why = "a handshake without a place".to_owned();
+        return Err(Ending::InternalError(why));
     };
     place.charge(limits::COST_SECURED);
     let shared = &connection.shared;

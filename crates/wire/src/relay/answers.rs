@@ -8,6 +8,7 @@ use crate::command::Reply;
 use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX};
 use crate::reader::Reader;
 use crate::response::status;
+use crate::slices::split_at_most;
 use std::collections::VecDeque;
 
 const OK: u8 = 0x00;
@@ -190,9 +191,9 @@ impl Answers {
     pub fn walk(&mut self, mut input: &[u8]) {
         while !input.is_empty() && !self.lost {
             if self.body_left > 0 {
-                let now = input.len().min(self.body_left as usize);
-                self.body_left -= u32::try_from(now).unwrap_or(self.body_left);
-                input = input.get(now..).unwrap_or_default();
+                let (now, rest) = split_at_most(input, self.body_left as usize);
+                self.body_left -= u32::try_from(now.len()).unwrap_or(self.body_left);
+                input = rest;
                 continue;
             }
             input = if self.head_len > 0 {
@@ -206,12 +207,16 @@ impl Answers {
     /// At the start of a packet: passes its header and head, or keeps what there is of them.
     #[inline]
     fn packet<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
-        let Some(wanted) = self.wanted(input).filter(|wanted| *wanted <= input.len()) else {
-            return self.gather(input);
-        };
-        let (seen, rest) = input.split_at_checked(wanted).unwrap_or((input, &[]));
-        self.pass(seen);
-        rest
+        match self
+            .wanted(input)
+            .and_then(|wanted| input.split_at_checked(wanted))
+        {
+            Some((seen, rest)) => {
+                self.pass(seen);
+                rest
+            }
+            None => self.gather(input),
+        }
     }
 
     /// The slow way, for a head in pieces.
@@ -224,7 +229,11 @@ impl Answers {
             }
             input = rest;
             let head = self.head;
-            let seen = head.get(..=at).unwrap_or_default();
+            let Some(seen) = head.get(..=at) else {
+                // A head longer than any: a bug of ours. Nothing can be said about this stream.
+                self.lose();
+                return &[];
+            };
             if self.wanted(seen) == Some(seen.len()) {
                 self.head_len = 0;
                 self.pass(seen);
@@ -259,10 +268,9 @@ impl Answers {
 
     #[inline]
     fn pass(&mut self, seen: &[u8]) {
-        let Some(header) = Header::parse(seen) else {
+        let Some((header, head)) = Header::split(seen) else {
             return;
         };
-        let head = seen.get(HEADER_LEN..).unwrap_or_default();
         let continuation = self.continued;
         self.body_left = header.len - u32::try_from(head.len()).unwrap_or(header.len);
         self.continued = header.len as usize == PAYLOAD_MAX;

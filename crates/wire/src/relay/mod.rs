@@ -14,6 +14,7 @@ use crate::command::Command;
 use crate::kill;
 use crate::packet::{HEADER_LEN, Header, write_packet};
 use crate::response::ErrPacket;
+use crate::slices::{OutOfBounds, split_at_most, tail};
 use answers::{Answers, Outstanding};
 use requests::{Look, Position, Start, look};
 use zeroize::Zeroize;
@@ -81,6 +82,8 @@ pub enum RelayError {
         "a command was sent behind a LOAD DATA LOCAL INFILE, before the engine's request for the file"
     )]
     CommandBehindFile,
+    #[error(transparent)]
+    OutOfBounds(#[from] OutOfBounds),
 }
 
 #[derive(Debug)]
@@ -116,7 +119,7 @@ impl Held {
     /// Takes up to `target` bytes altogether: how many it took.
     fn fill(&mut self, target: usize, input: &[u8]) -> usize {
         let missing = target.saturating_sub(self.0.len());
-        let now = input.get(..missing.min(input.len())).unwrap_or_default();
+        let (now, _) = split_at_most(input, missing);
         // In one piece, so that growing leaves no copies behind.
         self.0.reserve_exact(missing);
         self.0.extend_from_slice(now);
@@ -149,7 +152,7 @@ impl Relay {
                 self.judge_untracked(*byte)?;
             }
             at += self.client.skip(input.len() - at);
-            let rest = input.get(at..).unwrap_or_default();
+            let rest = tail(input, at)?;
             if rest.is_empty() {
                 return Ok(FromClient::Forward(at));
             }
@@ -188,9 +191,7 @@ impl Relay {
         loop {
             match look(&self.held.0)? {
                 Look::Needs(target) => {
-                    let now = self
-                        .held
-                        .fill(target, input.get(consumed..).unwrap_or_default());
+                    let now = self.held.fill(target, tail(input, consumed)?);
                     consumed += now;
                     if now == 0 {
                         return Ok(FromClient::Hold(consumed));
@@ -277,23 +278,22 @@ impl Relay {
     /// Lets the held packet go to the engine, with another id if there is one.
     pub fn release_held(&mut self, rewritten_id: Option<u32>, out: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
-        let Some(header) = Header::parse(&held.0) else {
+        let Some((header, body)) = Header::split(&held.0) else {
             return;
         };
-        let body = held.0.get(HEADER_LEN..).unwrap_or_default();
         let command = body.first().map_or(Command::SLEEP, |byte| Command(*byte));
-        match (rewritten_id, body.split_first()) {
-            (Some(id), Some((byte, text))) if command == Command::QUERY => {
+        match (rewritten_id, body) {
+            (Some(id), [byte, text @ ..]) if command == Command::QUERY => {
                 let mut seq = header.seq;
                 let mut payload = vec![*byte];
                 payload.extend_from_slice(&kill::rewrite(text, u64::from(id)));
                 write_packet(&mut seq, &payload, out);
             }
-            (Some(id), Some((byte, _))) if command == Command::PROCESS_KILL => {
+            (Some(id), [byte, _, _, _, _, rest @ ..]) if command == Command::PROCESS_KILL => {
                 out.extend_from_slice(&header.encode());
                 out.push(*byte);
                 out.extend_from_slice(&id.to_le_bytes());
-                out.extend_from_slice(body.get(5..).unwrap_or_default());
+                out.extend_from_slice(rest);
             }
             _ => out.extend_from_slice(&held.0),
         }

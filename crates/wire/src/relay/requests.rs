@@ -5,7 +5,8 @@ use super::limits::{CHANGE_USER_MAX, KILL_TEXT_MAX};
 use super::{Intercepted, RelayError};
 use crate::command::Command;
 use crate::kill::{self, Prospect};
-use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX};
+use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX, PartialHeader};
+use crate::slices::split_at_most;
 
 /// Where in STMT_EXECUTE its cursor flags stand: behind the command and the statement's id.
 const CURSOR_FLAGS_AT: usize = HEADER_LEN + 1 + 4;
@@ -30,7 +31,7 @@ pub(super) struct Start {
 
 /// `packet`: from the first byte of a header on, as far as it has come.
 pub(super) fn look(packet: &[u8]) -> Result<Look, RelayError> {
-    let Some(header) = Header::parse(packet) else {
+    let Some((header, payload)) = Header::split(packet) else {
         return Ok(Look::Needs(HEADER_LEN));
     };
     let len = header.len as usize;
@@ -51,13 +52,12 @@ pub(super) fn look(packet: &[u8]) -> Result<Look, RelayError> {
         // MariaDB takes an empty packet for COM_SLEEP, and answers it.
         return Ok(start(Command::SLEEP, false));
     }
-    let Some(&byte) = packet.get(HEADER_LEN) else {
+    let Some((byte, body)) = payload.split_first() else {
         return Ok(Look::Needs(HEADER_LEN + 1));
     };
-    let command = Command(byte);
-    let body = packet
-        .get(HEADER_LEN + 1..whole.min(packet.len()))
-        .unwrap_or_default();
+    let command = Command(*byte);
+    // What follows this packet is not part of it.
+    let (body, _) = split_at_most(body, len - 1);
     Ok(match command {
         Command::QUERY if len <= 1 + KILL_TEXT_MAX && kill::prospect(body) == Prospect::Kill => {
             if packet.len() < whole {
@@ -99,13 +99,12 @@ pub(super) struct Position {
     /// The last packet was full, so the next one goes on with it.
     pub continued: bool,
     /// A header in pieces, of a packet that begins no command.
-    header: [u8; HEADER_LEN],
-    header_len: u8,
+    header: PartialHeader,
 }
 
 impl Position {
     pub fn mid_packet(&self) -> bool {
-        self.body_left > 0 || self.continued || self.header_len > 0
+        self.body_left > 0 || self.continued || self.header.is_begun()
     }
 
     /// Takes a header; `seen` bytes of its packet's body have passed with it.
@@ -126,23 +125,10 @@ impl Position {
     /// Passes what is here of the header of a packet that begins no command: how many bytes, and
     /// the header if whole.
     pub fn pass_header(&mut self, input: &[u8]) -> (usize, Option<Header>) {
-        let room = self
-            .header
-            .get_mut(usize::from(self.header_len)..)
-            .unwrap_or_default();
-        let taken = room.len().min(input.len());
-        room.iter_mut()
-            .zip(input)
-            .for_each(|(to, from)| *to = *from);
-        self.header_len += u8::try_from(taken).unwrap_or(0);
-        if usize::from(self.header_len) < HEADER_LEN {
-            return (taken, None);
-        }
-        self.header_len = 0;
-        let header = Header::parse(&self.header);
+        let (rest, header) = self.header.feed(input);
         if let Some(header) = header {
             self.enter(header, 0);
         }
-        (taken, header)
+        (input.len() - rest.len(), header)
     }
 }

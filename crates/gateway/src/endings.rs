@@ -1,0 +1,51 @@
+//! Endings of connections whose client's stream failed, and of those in which this program found a
+//! bug of its own.
+
+use std::io;
+use tidegate_model::error_chain;
+use tidegate_model::journal::Ending;
+use tidegate_wire::slices::OutOfBounds;
+
+/// Returns the ending of a session in which this program computed a wrong position: no byte after
+/// it can be trusted.
+pub(crate) fn internal_error(bug: OutOfBounds) -> Ending {
+    Ending::InternalError(bug.to_string())
+}
+
+/// Returns the ending of a connection that failed while its client was logging in. What exactly
+/// failed is of no interest: scanners and health checks break off all the time.
+pub(crate) fn client_closed(error: &io::Error) -> Ending {
+    found_bug(error).map_or(Ending::ClientClosed, internal_error)
+}
+
+/// Returns the ending of a session whose client's socket or TLS session failed.
+pub(crate) fn client_gone(error: &io::Error) -> Ending {
+    found_bug(error).map_or_else(|| Ending::ClientGone(error_chain(error)), internal_error)
+}
+
+fn found_bug(error: &io::Error) -> Option<OutOfBounds> {
+    error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref())
+        .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_wire::slices::tail;
+
+    #[test]
+    fn a_bug_of_ours_is_never_taken_for_a_client_that_left() {
+        let bug = io::Error::other(tail(b"abc", 4).unwrap_err());
+        for ending in [client_closed(&bug), client_gone(&bug)] {
+            let Ending::InternalError(why) = ending else {
+                panic!("{ending:?}")
+            };
+            assert_eq!(why, "internal error: position 4 in 3 bytes");
+        }
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert!(matches!(client_closed(&reset), Ending::ClientClosed));
+        assert!(matches!(client_gone(&reset), Ending::ClientGone(_)));
+    }
+}
