@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use tidegate_fuzz::script::{Script, Side};
 use tidegate_fuzz::session::Session;
-use tidegate_wire::relay::{RelayActivity, RelayError, SessionState};
+use tidegate_wire::relay::{RelayActivity, RelayError};
 
 /// Result of a run as seen from outside.
 #[derive(Debug, PartialEq)]
@@ -15,7 +15,6 @@ struct Seen {
     activity: RelayActivity,
     at_boundary: bool,
     error_fits: bool,
-    state: SessionState,
     ended: Option<RelayError>,
 }
 
@@ -62,7 +61,6 @@ fn run(script: &Script<'_>, client_piece: usize, engine_piece: usize) -> Seen {
         activity: run.relay.activity(),
         at_boundary: run.relay.at_boundary(),
         error_fits: run.relay.error_fits(),
-        state: run.relay.session_state(),
         to_engine: run.to_engine,
         to_client: run.to_client,
         ended,

@@ -70,7 +70,6 @@ pub(super) struct Answers {
     command_behind_file: bool,
     /// The last command has no answer.
     silent_last: bool,
-    state_changed: bool,
 }
 
 impl Answers {
@@ -90,7 +89,6 @@ impl Answers {
             file_sequence: None,
             command_behind_file: false,
             silent_last: false,
-            state_changed: false,
         }
     }
 
@@ -100,10 +98,6 @@ impl Answers {
 
     pub fn in_transaction(&self) -> bool {
         self.status & status::IN_TRANS != 0
-    }
-
-    pub fn state_changed(&self) -> bool {
-        self.state_changed
     }
 
     /// Nothing outstanding, and no packet half passed.
@@ -409,18 +403,13 @@ impl Answers {
         if flags & status::MORE_RESULTS_EXISTS == 0 {
             return self.answered_with(flags);
         }
-        self.note(flags);
+        self.status = flags;
         self.stage = Stage::Head;
     }
 
     fn answered_with(&mut self, flags: u16) {
-        self.note(flags);
-        self.answered();
-    }
-
-    fn note(&mut self, flags: u16) {
         self.status = flags;
-        self.state_changed |= flags & status::SESSION_STATE_CHANGED != 0;
+        self.answered();
     }
 
     fn answered(&mut self) {

@@ -60,16 +60,6 @@ pub enum RelayActivity {
     InTransaction,
 }
 
-/// What would be lost if the session moved, as far as its packets tell. Temporary tables and locks
-/// show nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SessionState {
-    /// A statement has been prepared since login or the last reset.
-    pub prepared: bool,
-    /// An OK has carried changed session state.
-    pub changed: bool,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
     #[error("a change of user with {0} bytes is longer than any login")]
@@ -96,7 +86,6 @@ pub struct Relay {
     /// In a stream that can't be followed: the next byte begins a packet that may be a command.
     may_be_command: bool,
     quit_seen: bool,
-    prepared: bool,
 }
 
 /// May carry the proof of a password, so it shows nothing and is wiped.
@@ -136,7 +125,6 @@ impl Relay {
             held: Held::default(),
             may_be_command: false,
             quit_seen: false,
-            prepared: false,
         }
     }
 
@@ -247,11 +235,6 @@ impl Relay {
     fn begin(&mut self, start: Start, seen: usize) {
         self.client.enter(start.header, seen);
         self.quit_seen |= start.command == Command::QUIT;
-        self.prepared = match start.command {
-            Command::STMT_PREPARE => true,
-            Command::RESET_CONNECTION | Command::CHANGE_USER => false,
-            _ => self.prepared,
-        };
         let reply = start.command.reply();
         self.answers.asked(Outstanding {
             reply,
@@ -359,13 +342,6 @@ impl Relay {
         match Header::parse(&self.held.0) {
             Some(header) => header.seq.wrapping_add(1),
             None => self.answers.error_sequence(),
-        }
-    }
-
-    pub fn session_state(&self) -> SessionState {
-        SessionState {
-            prepared: self.prepared,
-            changed: self.answers.state_changed(),
         }
     }
 }
