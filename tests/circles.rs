@@ -29,8 +29,6 @@ const CEILINGS: &[(&str, usize)] = &[
     ("console", 18),
     // `store::access` imports `control`, and every part of the store imports its parent.
     ("control", 19),
-    // Each stage leads to the next, and all take `Shared` from `gateway`.
-    ("gateway", 9),
 ];
 
 /// The module that a path leads to, seen from `from`: through its children and its imports. None
