@@ -5,6 +5,7 @@
 //! its command line for `exec`.
 
 mod endpoint;
+mod error;
 mod explain;
 mod guide;
 mod mends;
@@ -15,6 +16,7 @@ mod table;
 mod template;
 
 pub use endpoint::{Endpoint, TlsMinimum, Wish, bracketed};
+pub use error::ConnectError;
 pub use explain::{Answer, Ask, Checks, EXPLAIN_MAX, ExplainError, Explanation, Mend, explain};
 pub use guide::guide;
 pub use mends::mends;
@@ -25,24 +27,3 @@ pub use table::{
     CaNeed, Client, Fails, Format, PasswordFrom, Platform, Setting, Verifies, client, clients,
     platform, platforms,
 };
-
-/// Why there is no string.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectError {
-    #[error("no client `{given}` is known; there are: {known}")]
-    UnknownClient { given: String, known: String },
-    #[error("no platform `{given}` is known; there are: {known}")]
-    UnknownPlatform { given: String, known: String },
-    #[error(
-        "the string of {client} can't insist on TLS 1.3; it agrees on 1.3 by itself where both sides can"
-    )]
-    NoTlsMinimum { client: String },
-    #[error("{client} has no command line")]
-    NoCommandLine { client: String },
-    #[error("the path of the CA file is not UTF-8 text and cannot stand in a string: {0}")]
-    PathNotText(String),
-    #[error("a control character can't stand in a string: {0}")]
-    ControlCharacter(String),
-    #[error("the template of client `{client}` is wrong: {reason}")]
-    BadTemplate { client: String, reason: String },
-}

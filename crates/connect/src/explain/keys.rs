@@ -1,11 +1,9 @@
 //! What the keys of connection strings stand for, however a language spells them. Never looks at a
 //! value.
 
-use super::family::FAMILIES;
-
 /// What a key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
     Host,
     Port,
     User,
@@ -15,7 +13,7 @@ pub(super) enum Role {
 }
 
 /// Pieces of keys whose values are secret. Rather one too many than one too few.
-pub(super) const SECRET: [&str; 9] = [
+pub const SECRET: [&str; 9] = [
     "pass",
     "pwd",
     "secret",
@@ -27,31 +25,8 @@ pub(super) const SECRET: [&str; 9] = [
     "private.key",
 ];
 
-/// Keys that name no part of the endpoint and nothing of TLS, and yet often stand between those
-/// that do.
-const OTHERS: &[&str] = &[
-    "adapter",
-    "charset",
-    "checkhostname",
-    "collation",
-    "dialect",
-    "driver",
-    "dsn",
-    "encoding",
-    "engine",
-    "options",
-    "pool",
-    "prefix",
-    "strict",
-    "timeout",
-    "timezone",
-    "uri",
-    "url",
-    "verifymode",
-];
-
 /// A key as all languages spell it: `sslMode`, `ssl-mode`, `ssl_mode` and `SSL Mode` are one.
-pub(super) fn normal(key: &str) -> String {
+pub fn normal(key: &str) -> String {
     key.chars()
         .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_lowercase())
@@ -60,7 +35,7 @@ pub(super) fn normal(key: &str) -> String {
 }
 
 /// What this normalised key stands for.
-pub(super) fn role(key: &str) -> Role {
+pub fn role(key: &str) -> Role {
     if SECRET.iter().any(|word| key.contains(word)) {
         return Role::Password;
     }
@@ -80,21 +55,4 @@ pub(super) fn role(key: &str) -> Role {
         _ if key.ends_with("database") => Role::Database,
         _ => Role::Option,
     }
-}
-
-/// Whether this is a key that connection strings have, and not some word.
-pub(super) fn is_known(key: &str) -> bool {
-    let key = normal(key);
-    role(&key) != Role::Option
-        || ["ssl", "tls"].iter().any(|word| key.contains(word))
-        || FAMILIES
-            .iter()
-            .any(|facts| facts.reads.contains(&key.as_str()))
-        || OTHERS.contains(&key.as_str())
-}
-
-/// Whether a whole address may stand behind this key.
-pub(super) fn is_of_address(key: &str) -> bool {
-    let key = normal(key);
-    ["url", "uri", "dsn"].iter().any(|end| key.ends_with(end))
 }

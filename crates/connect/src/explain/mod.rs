@@ -3,16 +3,19 @@
 //! (`secrets`); what is shown is read from what remains. Never shows the string itself, and no
 //! piece of its password.
 
-mod family;
-mod judge;
-mod judge_more;
-mod judge_python;
+mod error;
+mod families;
+mod foreign;
+mod judgement;
 mod keys;
+mod known_keys;
 mod notes;
 mod pairs;
+mod read_values;
 mod reading;
 mod secrets;
-mod seen;
+mod shown;
+mod text;
 mod url;
 mod words;
 
@@ -20,16 +23,15 @@ use crate::ConnectError;
 use crate::endpoint::{Endpoint, Wish};
 use crate::render::{Form, render};
 use crate::table::clients;
-use family::Family;
+pub use error::{EXPLAIN_MAX, ExplainError};
+use families::Family;
+pub use judgement::{Answer, Checks};
+use read_values::ReadValues;
 use reading::Readings;
-use seen::Seen;
 use serde::Serialize;
-use std::fmt;
+use shown::ShownValues;
 use std::path::PathBuf;
 use tidegate_model::Trust;
-
-/// More than any string that connects; what is longer is not read.
-pub const EXPLAIN_MAX: usize = 64 * 1024;
 
 /// The values that any client has to be told, for one that is not known.
 const GENERAL: &str = "general";
@@ -43,26 +45,6 @@ pub struct Ask<'a> {
     pub wish: Wish<'a>,
     /// Where the client has its CA, if not where the string says.
     pub trust: Option<&'a Trust>,
-}
-
-/// Whether a check is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Answer {
-    Yes,
-    No,
-    /// On what the string does not say; the reasons say on what.
-    Depends,
-}
-
-/// What the string makes its client check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Checks {
-    /// That there is TLS at all.
-    pub tls: Answer,
-    pub chain: Answer,
-    pub dns_name: Answer,
-    pub address: Answer,
 }
 
 /// All there is to say of a string.
@@ -101,19 +83,6 @@ pub struct Mend {
     pub forms: Vec<Form>,
 }
 
-/// Why a string can't be explained.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExplainError {
-    #[error("there is nothing to explain")]
-    Empty,
-    #[error("the string is longer than {EXPLAIN_MAX} bytes")]
-    TooLong,
-    #[error("this is no connection string that is known here")]
-    NotRecognised,
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-}
-
 /// Explains a connection string of any client.
 ///
 /// # Errors
@@ -132,9 +101,9 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
         .transpose()?;
     let hidden = secrets::hide(text);
     let readings = Readings::of(text, &hidden.text)?;
-    let shown = Shown::of(&readings, &hidden);
+    let shown = ShownValues::of(&readings, &hidden);
     let family = asked
-        .and_then(Family::of)
+        .and_then(families::of_client)
         .unwrap_or_else(|| readings.family());
     let (checks, why) = readings.judge(family);
     let candidates = if asked.is_none() {
@@ -143,11 +112,11 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
         Vec::new()
     };
     let client = asked
-        .or_else(|| known_of(family, &readings.clear.seen))
+        .or_else(|| known_of(family, &readings.clear.values))
         .unwrap_or(GENERAL);
     Ok(Explanation {
         form: readings.clear.form,
-        client: family.facts().name,
+        client: family.name,
         candidates,
         holds_password: shown.password,
         checks,
@@ -165,110 +134,34 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
     })
 }
 
-/// All of a string's values that may be shown.
-#[derive(Debug, Default)]
-struct Shown {
-    host: Option<String>,
-    port: Option<u16>,
-    user: Option<String>,
-    database: Option<String>,
-    ca: Option<String>,
-    password: bool,
-    /// What stands in the string and may be a piece of a password.
-    withheld: Vec<&'static str>,
-}
-
-impl Shown {
-    fn of(readings: &Readings, hidden: &secrets::Hidden) -> Self {
-        let seen = &readings.clear.seen;
-        let clear =
-            |value: Option<&str>| value.filter(|value| !hidden.took(value)).map(str::to_owned);
-        let mut shown = Self {
-            host: clear(seen.host()),
-            port: seen.port().filter(|port| !hidden.took(&port.to_string())),
-            user: clear(seen.user_name()),
-            database: clear(seen.database_name()),
-            ca: clear(seen.ca()),
-            password: readings.raw.seen.password || readings.clear.seen.password || hidden.password,
-            withheld: Vec::new(),
-        };
-        let is_shown = [
-            shown.host.is_some(),
-            shown.port.is_some(),
-            shown.user.is_some(),
-            shown.database.is_some(),
-        ];
-        let named = readings.raw.seen.parts().into_iter().zip(is_shown);
-        shown.withheld = named
-            .filter(|((_, named), is_shown)| *named && !is_shown)
-            .map(|((part, _), _)| part)
-            .collect();
-        shown
-    }
-}
-
-/// Options that look like TLS and that this client does not read.
-fn foreign(family: Family, seen: &Seen) -> Vec<String> {
-    let facts = family.facts();
-    if facts.reads.is_empty() {
-        return Vec::new();
-    }
-    const SPELLED: &[(&str, &str)] = &[
-        ("sslaccept", "sslaccept"),
-        ("sslmode", "ssl-mode"),
-        ("sslca", "ssl-ca"),
-        ("tls", "tls"),
-        ("usessl", "useSSL"),
-        ("requiressl", "requireSSL"),
-        ("trustservercertificate", "trustServerCertificate"),
-        ("serversslcert", "serverSslCert"),
-        ("rejectunauthorized", "rejectUnauthorized"),
-        ("verifyidentity", "verifyIdentity"),
-        ("sslverifyservercert", "ssl-verify-server-cert"),
-        ("sslverifycert", "ssl_verify_cert"),
-        ("sslverifyidentity", "ssl_verify_identity"),
-        ("encrypt", "encrypt"),
-    ];
-    SPELLED
-        .iter()
-        .filter(|(key, _)| seen.has(key) && !facts.reads.contains(key))
-        .map(|(_, shown)| {
-            format!(
-                "`{shown}` is no option of {}: it is ignored or refused, and protects nothing.",
-                facts.name
-            )
-        })
-        .collect()
-}
-
 /// The client whose string is shown: SQLAlchemy's own where it was SQLAlchemy's.
-fn known_of(family: Family, seen: &Seen) -> Option<&'static str> {
+fn known_of(family: &Family, values: &ReadValues) -> Option<&'static str> {
     let orm = clients()
         .iter()
-        .find(|client| client.id == "sqlalchemy" && seen.has("sqlalchemy"));
+        .find(|client| client.id == "sqlalchemy" && values.has("sqlalchemy"));
     orm.map(|client| client.id.as_str())
         .or_else(|| known(family))
 }
 
 /// The first client of a family that the table has.
-fn known(family: Family) -> Option<&'static str> {
-    let ids = family.facts().ids.iter();
+fn known(family: &Family) -> Option<&'static str> {
+    let ids = family.ids.iter();
     ids.copied()
         .find(|id| clients().iter().any(|client| client.id == *id))
 }
 
-fn candidates(family: Family) -> Vec<&'static str> {
+fn candidates(family: &Family) -> Vec<&'static str> {
     let mut ids: Vec<_> = family
-        .others()
+        .candidates
         .iter()
-        .filter_map(|other| known(*other))
+        .filter_map(|other| known(other))
         .collect();
     ids.dedup();
     ids
 }
 
 /// The string that verifies; the general list of values where the client is not known.
-fn mend(client: &str, shown: &Shown, ask: &Ask<'_>) -> Result<Mend, ConnectError> {
+fn mend(client: &str, shown: &ShownValues, ask: &Ask<'_>) -> Result<Mend, ConnectError> {
     let or =
         |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
     let endpoint = Endpoint {
@@ -303,14 +196,4 @@ fn mend(client: &str, shown: &Shown, ask: &Ask<'_>) -> Result<Mend, ConnectError
         name: rendered.name,
         forms,
     })
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Yes => "yes",
-            Self::No => "no",
-            Self::Depends => "depends",
-        })
-    }
 }

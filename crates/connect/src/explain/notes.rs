@@ -1,14 +1,10 @@
 //! What often goes wrong beside TLS. Never repeats a value.
 
-use super::Shown;
 use super::secrets::Hidden;
-
-/// Why a check that depends on the reading does so.
-pub(super) const TWO_READINGS: &str = "The string can be read in more than one way, and what is verified depends on which: percent-encode the password in an \
-     address, or put it in quotes elsewhere, and ask again.";
+use super::shown::ShownValues;
 
 /// In the order in which they help.
-pub(super) fn notes(shown: &Shown, hidden: &Hidden) -> Vec<&'static str> {
+pub fn notes(shown: &ShownValues, hidden: &Hidden) -> Vec<&'static str> {
     let mut notes = Vec::new();
     if hidden.unencoded {
         notes.push(

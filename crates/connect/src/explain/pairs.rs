@@ -3,12 +3,12 @@
 //! code: what follows no key is nothing.
 
 use super::keys::normal;
-use super::secrets::is_quote;
-use super::seen::Seen;
+use super::read_values::ReadValues;
+use super::text::is_quote;
 
 /// Keys and values in code or in lines, at any depth. An object counts as its key's value; its
 /// members are keys too.
-pub(super) fn read(text: &str, seen: &mut Seen) {
+pub fn read(text: &str, values: &mut ReadValues) {
     // In code a bare value is a name, not the thing it stands for.
     let code = text.contains(['(', '{']);
     let mut rest = text;
@@ -26,31 +26,31 @@ pub(super) fn read(text: &str, seen: &mut Seen) {
         rest = if key.is_empty() {
             value
         } else {
-            take(key, value, code, seen)
+            take(key, value, code, values)
         };
     }
 }
 
 /// A parameter whose value is an object.
-pub(super) fn object(key: &str, value: &str, seen: &mut Seen) {
-    seen.option(&normal(key), "object");
-    read(value, seen);
+pub fn object(key: &str, value: &str, values: &mut ReadValues) {
+    values.option(&normal(key), "object");
+    read(value, values);
 }
 
 /// Gives a key the value that stands here, and goes on behind it.
-fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
+fn take<'a>(key: &str, value: &'a str, code: bool, values: &mut ReadValues) -> &'a str {
     // `PDO::ATTR`, `Pdo\Mysql::ATTR`, `spring.datasource.password`: the last part says what it is.
     let key = key.rsplit([':', '\\', '.']).next().unwrap_or_default();
     let Some(first) = value.chars().next() else {
         return value;
     };
     if first == '{' || first == '[' {
-        seen.option(&normal(key), "object");
+        values.option(&normal(key), "object");
         return value.get(1..).unwrap_or_default();
     }
     if is_quote(first) {
         let (text, rest) = quoted(value);
-        put(key, text, seen);
+        put(key, text, values);
         return rest;
     }
     let (text, rest) = value
@@ -61,7 +61,7 @@ fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
         .iter()
         .any(|open| text.starts_with(open))
     {
-        seen.option(&normal(key), "object");
+        values.option(&normal(key), "object");
         return value.split_once('(').map_or(rest, |(_, inside)| inside);
     }
     let key_name = normal(key);
@@ -70,7 +70,7 @@ fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
             .iter()
             .any(|word| key_name.ends_with(word));
     if !(code && names && text.parse::<u16>().is_err()) {
-        put(key, text, seen);
+        put(key, text, values);
     }
     // `pool = createPool({...})`: what a call is given is read, too.
     if text.contains('(') {
@@ -80,12 +80,12 @@ fn take<'a>(key: &str, value: &'a str, code: bool, seen: &mut Seen) -> &'a str {
     }
 }
 
-fn put(key: &str, value: &str, seen: &mut Seen) {
+fn put(key: &str, value: &str, values: &mut ReadValues) {
     // Django's.
     if key == "NAME" {
-        seen.database(value)
+        values.database(value)
     } else {
-        seen.put(key, value)
+        values.put(key, value)
     }
 }
 
@@ -149,7 +149,7 @@ fn bare_end(text: &str) -> usize {
 }
 
 /// `Server=h;Port=4000;SslMode=VerifyFull`: values may stand in quotes or braces.
-pub(super) fn semicolons(text: &str, seen: &mut Seen) {
+pub fn semicolons(text: &str, values: &mut ReadValues) {
     let mut closing = None;
     let mut start = 0;
     for (at, c) in text.char_indices() {
@@ -157,7 +157,7 @@ pub(super) fn semicolons(text: &str, seen: &mut Seen) {
             Some(end) if c == end => closing = None,
             Some(_) => {}
             None if c == ';' => {
-                one(text.get(start..at).unwrap_or_default(), seen);
+                one(text.get(start..at).unwrap_or_default(), values);
                 start = at + 1;
             }
             // Only a value that begins with one is quoted.
@@ -174,10 +174,10 @@ pub(super) fn semicolons(text: &str, seen: &mut Seen) {
             None => {}
         }
     }
-    one(text.get(start..).unwrap_or_default(), seen);
+    one(text.get(start..).unwrap_or_default(), values);
 }
 
-fn one(part: &str, seen: &mut Seen) {
+fn one(part: &str, values: &mut ReadValues) {
     let Some((key, value)) = part.split_once('=') else {
         return;
     };
@@ -185,5 +185,5 @@ fn one(part: &str, seen: &mut Seen) {
     let inside = [('"', '"'), ('\'', '\''), ('{', '}')]
         .iter()
         .find_map(|(open, close)| value.strip_prefix(*open)?.strip_suffix(*close));
-    put(key.trim(), inside.unwrap_or(value), seen);
+    put(key.trim(), inside.unwrap_or(value), values);
 }

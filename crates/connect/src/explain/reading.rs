@@ -1,22 +1,29 @@
 //! Reads a text by its form, twice: without what may be secret, from which all is taken that is
 //! shown, and as it is, which may only change what is said of the checks. Never shows a value.
 
-use super::family::{self, Family};
-use super::seen::Seen;
-use super::{Answer, Checks, ExplainError, foreign, judge, notes, pairs, secrets, url, words};
+use super::error::ExplainError;
+use super::families::{self, Family};
+use super::foreign::foreign;
+use super::judgement::{Answer, Checks};
+use super::read_values::ReadValues;
+use super::{pairs, secrets, url, words};
+
+/// Why a check that depends on the reading does so.
+const TWO_READINGS: &str = "The string can be read in more than one way, and what is verified depends on which: percent-encode the password in an \
+     address, or put it in quotes elsewhere, and ask again.";
 
 /// What a text says, read by its form.
 #[derive(Debug, Clone)]
-pub(super) struct Reading {
+pub struct Reading {
     pub form: &'static str,
-    family: Family,
-    pub seen: Seen,
+    family: &'static Family,
+    pub values: ReadValues,
 }
 
 /// The text without what may be secret, from which all is taken that is shown; and as it is, which
 /// may only change what is said of the checks.
 #[derive(Debug)]
-pub(super) struct Readings {
+pub struct Readings {
     pub clear: Reading,
     pub raw: Reading,
 }
@@ -35,16 +42,15 @@ impl Readings {
                 clear: Reading {
                     form: raw.form,
                     family: raw.family,
-                    seen: Seen::default(),
+                    values: ReadValues::default(),
                 },
                 raw,
             }),
         }
     }
 
-    pub fn family(&self) -> Family {
-        let named = !matches!(self.clear.family, Family::AnyUrl | Family::Unknown);
-        if named {
+    pub fn family(&self) -> &'static Family {
+        if self.clear.family.is_named() {
             self.clear.family
         } else {
             self.raw.family
@@ -52,47 +58,51 @@ impl Readings {
     }
 
     /// What both readings agree on; the rest depends.
-    pub fn judge(&self, family: Family) -> (Checks, Vec<String>) {
-        let (clear, raw) = (
-            judge::judge(family, &self.clear.seen),
-            judge::judge(family, &self.raw.seen),
-        );
-        let both = |one: Answer, other: Answer| if one == other { one } else { Answer::Depends };
+    pub fn judge(&self, family: &Family) -> (Checks, Vec<String>) {
+        let clear = (family.judge)(&self.clear.values);
+        let raw = (family.judge)(&self.raw.values);
         let checks = Checks {
-            tls: both(clear.checks.tls, raw.checks.tls),
-            chain: both(clear.checks.chain, raw.checks.chain),
-            dns_name: both(clear.checks.dns_name, raw.checks.dns_name),
-            address: both(clear.checks.address, raw.checks.address),
+            tls: agreed(clear.checks.tls, raw.checks.tls),
+            chain: agreed(clear.checks.chain, raw.checks.chain),
+            dns_name: agreed(clear.checks.dns_name, raw.checks.dns_name),
+            address: agreed(clear.checks.address, raw.checks.address),
         };
-        let doubt = (clear.checks != raw.checks).then_some(notes::TWO_READINGS);
+        let doubt = (clear.checks != raw.checks).then_some(TWO_READINGS);
         let why = doubt.into_iter().chain(raw.why).map(str::to_owned);
-        (checks, why.chain(foreign(family, &self.raw.seen)).collect())
+        (
+            checks,
+            why.chain(foreign(family, &self.raw.values)).collect(),
+        )
     }
+}
+
+/// The answer that two readings agree on.
+fn agreed(one: Answer, other: Answer) -> Answer {
+    if one == other { one } else { Answer::Depends }
 }
 
 /// Reads a text by its form; nothing where it is no connection string.
 fn read(text: &str) -> Option<Reading> {
-    let mut seen = Seen::default();
-    let (form, family) = read_into(text, &mut seen)?;
-    Some(Reading { form, family, seen })
+    let mut values = ReadValues::default();
+    let (form, family) = read_into(text, &mut values)?;
+    Some(Reading {
+        form,
+        family,
+        values,
+    })
 }
 
-fn read_into(text: &str, seen: &mut Seen) -> Option<(&'static str, Family)> {
-    if let Some(program) = words::read(text, seen) {
-        let family = match program {
-            "mycli" => Family::Mycli,
-            // On Debian and others, `mysql` is MariaDB's client, and only that knows this option.
-            "mysql" if !seen.has("sslverifyservercert") => Family::Mysql,
-            _ => Family::Mariadb,
-        };
+fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'static Family)> {
+    if let Some(program) = words::read(text, values) {
+        let family = families::of_program(program, values);
         return Some(("a command line", family));
     }
     if let Some(found) = url::find(text) {
-        let (before, after) = url::read(text, &found, seen);
-        pairs::read(before, seen);
-        pairs::read(after, seen);
+        let (before, after) = url::read(text, &found, values);
+        pairs::read(before, values);
+        pairs::read(after, values);
         if found.scheme.contains('+') {
-            seen.option("sqlalchemy", "");
+            values.option("sqlalchemy", "");
         }
         let form = match found.scheme.as_str() {
             scheme if scheme.starts_with("jdbc:") => "a JDBC URL",
@@ -100,49 +110,42 @@ fn read_into(text: &str, seen: &mut Seen) -> Option<(&'static str, Family)> {
             scheme if scheme.contains('+') => "an SQLAlchemy URL",
             _ => "a URL",
         };
-        return Some((form, family::of_scheme(&found.scheme, seen)));
+        return Some((form, families::of_url(&found.scheme, values)));
     }
-    if let Some(family) = data_source(text, seen) {
+    if let Some(family) = data_source(text, values) {
         return Some(("a PDO or DBI data source", family));
     }
-    if url::go_dsn(text, seen) {
-        return Some(("a Go DSN", Family::Go));
+    if url::go_dsn(text, values) {
+        return Some(("a Go DSN", &families::GO));
     }
     let first = text
         .split_once(';')
         .filter(|_| !text.contains('\n'))
         .map(|(first, _)| first);
     if first.is_some_and(|first| first.matches('=').count() == 1 && !first.contains('(')) {
-        pairs::semicolons(text, seen);
-        return Some(("a list of keys and values", family::of_semicolons(seen)));
+        pairs::semicolons(text, values);
+        return Some(("a list of keys and values", families::of_semicolons(values)));
     }
-    pairs::read(text, seen);
+    pairs::read(text, values);
     // WordPress: define("MYSQL_CLIENT_FLAGS", ...).
     if text.contains("MYSQL_CLIENT_FLAGS") {
-        seen.option("mysqlclientflags", text);
+        values.option("mysqlclientflags", text);
     }
-    let nothing = seen.options().next().is_none() && seen.host().is_none() && !seen.password;
-    (!nothing).then(|| ("keys and values", family::of_pairs(text, seen)))
+    let nothing = values.options().next().is_none() && values.host().is_none() && !values.password;
+    (!nothing).then(|| ("keys and values", families::of_pairs(text, values)))
 }
 
 /// `mysql:host=h;port=1;dbname=d` of PDO and `DBI:MariaDB:...` of Perl, with the code round it.
-fn data_source(text: &str, seen: &mut Seen) -> Option<Family> {
+fn data_source(text: &str, values: &mut ReadValues) -> Option<&'static Family> {
     let lower = text.to_ascii_lowercase();
-    let heads = [
-        ("dbi:mariadb:", Family::PerlMariadb),
-        ("dbi:mysql:", Family::PerlMariadb),
-        ("mysql:", Family::PhpPdo),
-    ];
-    let (at, head, family) = heads
-        .iter()
-        .find_map(|(head, family)| Some((lower.find(head)?, *head, *family)))?;
-    let rest = text.get(at + head.len()..)?;
+    let (family, source_start) = families::of_data_source(&lower)?;
+    let rest = text.get(source_start..)?;
     if !secrets::SOURCE_KEYS.iter().any(|key| rest.starts_with(key)) {
         return None;
     }
     let end = rest.find(['"', '\'', '\n', ',']).unwrap_or(rest.len());
     let (source, after) = rest.split_at_checked(end)?;
-    pairs::semicolons(source, seen);
-    pairs::read(after.trim_start_matches(['"', '\'']), seen);
+    pairs::semicolons(source, values);
+    pairs::read(after.trim_start_matches(['"', '\'']), values);
     Some(family)
 }

@@ -3,22 +3,22 @@
 
 use super::keys::normal;
 use super::pairs;
-use super::secrets::is_quote;
-use super::seen::{Seen, decoded, is_plain_user};
+use super::read_values::{ReadValues, is_plain_user};
+use super::text::{decoded, is_quote};
 
 /// Where the address begins in Go's DSN.
-pub(super) const NETS: [&str; 6] = ["@tcp(", "@tcp4(", "@tcp6(", "@unix(", "@tcp/", "@/"];
+pub const NETS: [&str; 6] = ["@tcp(", "@tcp4(", "@tcp6(", "@unix(", "@tcp/", "@/"];
 
 /// Where an address stands in a text, and its scheme (`mysql+pymysql`, `jdbc:mariadb`), in lower
 /// case.
-pub(super) struct Found {
+pub struct Found {
     pub scheme: String,
     start: usize,
     after_scheme: usize,
 }
 
 /// The first address of a MySQL kind in this text.
-pub(super) fn find(text: &str) -> Option<Found> {
+pub fn find(text: &str) -> Option<Found> {
     let mut from = 0;
     while let Some(at) = text.get(from..)?.find("://").map(|at| at + from) {
         let before = text.get(..at)?;
@@ -46,7 +46,7 @@ pub(super) fn find(text: &str) -> Option<Found> {
 
 /// Reads the address; what stands before and behind it is given back, for the options that code
 /// sets beside it.
-pub(super) fn read<'a>(text: &'a str, found: &Found, seen: &mut Seen) -> (&'a str, &'a str) {
+pub fn read<'a>(text: &'a str, found: &Found, values: &mut ReadValues) -> (&'a str, &'a str) {
     let before = text.get(..found.start).unwrap_or_default();
     let rest = text.get(found.after_scheme..).unwrap_or_default();
     let quote = before.chars().next_back().filter(|c| is_quote(*c));
@@ -61,14 +61,14 @@ pub(super) fn read<'a>(text: &'a str, found: &Found, seen: &mut Seen) -> (&'a st
     let (authority, path) = place.split_once('/').unwrap_or((place, ""));
     let endpoint = match authority.rsplit_once('@') {
         Some((user, endpoint)) => {
-            login(user, seen);
+            login(user, values);
             endpoint
         }
         None => authority,
     };
-    seen.authority(endpoint);
+    values.authority(endpoint);
     // MariaDB's and ADO's habit of `;` behind the name is not ours to judge, only not to show.
-    seen.database(&decoded(
+    values.database(&decoded(
         path.split([';', '#', '/']).next().unwrap_or_default(),
     ));
     parameters(
@@ -78,7 +78,7 @@ pub(super) fn read<'a>(text: &'a str, found: &Found, seen: &mut Seen) -> (&'a st
         } else {
             &['&']
         },
-        seen,
+        values,
     );
     (
         before,
@@ -88,29 +88,29 @@ pub(super) fn read<'a>(text: &'a str, found: &Found, seen: &mut Seen) -> (&'a st
     )
 }
 
-fn login(login: &str, seen: &mut Seen) {
+fn login(login: &str, values: &mut ReadValues) {
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    seen.user(&decoded(user));
-    seen.secret(password);
+    values.user(&decoded(user));
+    values.secret(password);
 }
 
 /// `a=b&c=d`; a value that is an object in JSON is taken apart.
-fn parameters(query: &str, separators: &[char], seen: &mut Seen) {
+fn parameters(query: &str, separators: &[char], values: &mut ReadValues) {
     for part in query.split(separators) {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         let value = decoded(value);
         if value.trim_start().starts_with('{') {
-            seen.option(&normal(key), "object");
-            pairs::object(key, &value, seen);
+            values.option(&normal(key), "object");
+            pairs::object(key, &value, values);
         } else if !key.is_empty() {
-            seen.put(key, &value);
+            values.put(key, &value);
         }
     }
 }
 
 /// Go's `[user[:password]@][net[(addr)]]/dbname[?params]`, in code or not. False where the text is
 /// none.
-pub(super) fn go_dsn(text: &str, seen: &mut Seen) -> bool {
+pub fn go_dsn(text: &str, values: &mut ReadValues) -> bool {
     // Its own parser goes by the last `@` before the address, too.
     let found = NETS
         .iter()
@@ -134,13 +134,13 @@ pub(super) fn go_dsn(text: &str, seen: &mut Seen) -> bool {
     if !is_plain_user(name.split(':').next().unwrap_or_default()) || (short && !code.is_empty()) {
         return false;
     }
-    login(name, seen);
+    login(name, values);
     let (address, rest) = if short {
         ("", tail)
     } else {
         tail.split_once(')').unwrap_or((tail, ""))
     };
-    seen.authority(address);
+    values.authority(address);
     let rest = rest.strip_prefix('/').unwrap_or(rest);
     let end = rest
         .find(is_quote)
@@ -148,7 +148,7 @@ pub(super) fn go_dsn(text: &str, seen: &mut Seen) -> bool {
         .unwrap_or(rest.len());
     let place = rest.get(..end).unwrap_or_default();
     let (database, query) = place.split_once('?').unwrap_or((place, ""));
-    seen.database(database);
-    parameters(query, &['&'], seen);
+    values.database(database);
+    parameters(query, &['&'], values);
     true
 }

@@ -2,7 +2,7 @@
 //! would not.
 
 use super::keys::normal;
-use super::seen::Seen;
+use super::read_values::ReadValues;
 use super::url;
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Options of one letter that take a value.
-pub(super) const SHORT: &[(char, &str)] = &[
+pub const SHORT: &[(char, &str)] = &[
     ('u', "user"),
     ('h', "host"),
     ('P', "port"),
@@ -29,7 +29,7 @@ pub(super) const SHORT: &[(char, &str)] = &[
 ];
 
 /// Long options whose value may be the next word.
-pub(super) const LONG: &[&str] = &[
+pub const LONG: &[&str] = &[
     "user",
     "host",
     "port",
@@ -44,7 +44,7 @@ pub(super) const LONG: &[&str] = &[
 ];
 
 /// The words of a text as a shell splits them; nothing where a quote stays open.
-pub(super) fn split(text: &str) -> Option<Vec<Range<usize>>> {
+pub fn split(text: &str) -> Option<Vec<Range<usize>>> {
     let mut words = Vec::new();
     let mut start = None;
     let mut open = None;
@@ -70,7 +70,7 @@ pub(super) fn split(text: &str) -> Option<Vec<Range<usize>>> {
 }
 
 /// The same at blanks alone.
-pub(super) fn blanks(text: &str) -> Vec<Range<usize>> {
+pub fn blanks(text: &str) -> Vec<Range<usize>> {
     let starts = text.split_whitespace().scan(0, |from, word| {
         let start = *from + text.get(*from..)?.find(word)?;
         *from = start + word.len();
@@ -81,7 +81,7 @@ pub(super) fn blanks(text: &str) -> Vec<Range<usize>> {
 
 /// The words, where the program stands among them, and whose options it takes; nothing where this
 /// is no command line.
-pub(super) fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
+pub fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
     let words = split(text).unwrap_or_else(|| blanks(text));
     let word = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
     let at = words
@@ -105,7 +105,7 @@ fn is_before_program(word: &str) -> bool {
 }
 
 /// Reads a command line and tells whose it is; nothing where it is none.
-pub(super) fn read(text: &str, seen: &mut Seen) -> Option<&'static str> {
+pub fn read(text: &str, values: &mut ReadValues) -> Option<&'static str> {
     let (words, at, client) = program(text)?;
     let words: Vec<String> = words
         .into_iter()
@@ -116,9 +116,9 @@ pub(super) fn read(text: &str, seen: &mut Seen) -> Option<&'static str> {
         .iter()
         .filter_map(|word| word.split_once('='))
     {
-        seen.put(key, value);
+        values.put(key, value);
     }
-    arguments(words.get(at + 1..)?, seen);
+    arguments(words.get(at + 1..)?, values);
     Some(client)
 }
 
@@ -129,7 +129,7 @@ fn unquoted(word: &str) -> String {
         .unwrap_or_else(|| word.to_owned())
 }
 
-fn arguments(words: &[String], seen: &mut Seen) {
+fn arguments(words: &[String], values: &mut ReadValues) {
     let mut words = words.iter().map(String::as_str).peekable();
     while let Some(word) = words.next() {
         let value_follows = words.peek().is_some_and(|next| !next.starts_with('-'));
@@ -139,7 +139,7 @@ fn arguments(words: &[String], seen: &mut Seen) {
                 .map_or((long, None), |(key, value)| (key, Some(value)));
             let next = value_follows && LONG.contains(&normal(key).as_str());
             let value = value.or_else(|| if next { words.next() } else { None });
-            seen.put(key, value.unwrap_or_default());
+            values.put(key, value.unwrap_or_default());
         } else if let Some(short) = word.strip_prefix('-') {
             let mut letters = short.chars();
             let letter = letters.next().unwrap_or_default();
@@ -147,18 +147,18 @@ fn arguments(words: &[String], seen: &mut Seen) {
             // After `-p` alone mysql expects no password, mycli does, and many people think that
             // mysql does.
             if letter == 'p' {
-                seen.secret(
+                values.secret(
                     inline
                         .or_else(|| if value_follows { words.next() } else { None })
                         .unwrap_or_default(),
                 );
             } else if let Some((_, key)) = SHORT.iter().find(|(short, _)| *short == letter) {
-                seen.put(key, inline.or_else(|| words.next()).unwrap_or_default());
+                values.put(key, inline.or_else(|| words.next()).unwrap_or_default());
             }
         } else if let Some(found) = url::find(word) {
-            url::read(word, &found, seen);
+            url::read(word, &found, values);
         } else {
-            seen.database(word);
+            values.database(word);
         }
     }
 }

@@ -2,16 +2,16 @@
 //! words behind any of them, which may be pieces of a password that was typed with blanks in it.
 //! Never trusts the rest of a line in which anything else than options stands.
 
-use super::super::keys::{Role, normal, role};
-use super::super::words::{self, LONG, SHORT};
-use super::Hidden;
+use super::hidden::Hidden;
+use crate::explain::keys::{Role, normal, role};
+use crate::explain::words::{self, LONG, SHORT};
 use std::ops::Range;
 
 /// Short options that take no value, or one that is never shown.
 const FLAGS: &str = "ABCEGNefnqstv";
 
 /// The stretches of a command line that may be secret.
-pub(super) fn find(text: &str, out: &mut Hidden) {
+pub fn find(text: &str, out: &mut Hidden) {
     let Some((words, program, _)) = words::program(text) else {
         return;
     };

@@ -1,16 +1,17 @@
 //! The login of an address, `user:password@host`: from the first colon of its line that may end a
 //! user's name to the last `@`. Never takes an `@` for the password's end if another follows.
 
-use super::super::keys::{is_known, is_of_address};
-use super::super::url::NETS;
-use super::{Hidden, is_quote};
+use super::hidden::Hidden;
+use crate::explain::known_keys::{is_known, is_of_address};
+use crate::explain::text::is_quote;
+use crate::explain::url::NETS;
 use std::ops::Range;
 
 /// Schemes of addresses, up to their `+`.
 const SCHEMES: [&str; 6] = ["mysql", "mariadb", "mysqlx", "tidb", "http", "https"];
 
 /// The first keys of the data sources of PDO and DBI.
-pub(in super::super) const SOURCE_KEYS: [&str; 6] = [
+pub const SOURCE_KEYS: [&str; 6] = [
     "host=",
     "port=",
     "dbname=",
@@ -31,7 +32,7 @@ struct Login {
 }
 
 /// Takes out what may be a login's password on this line, and tells where that stands.
-pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<Range<usize>> {
+pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<Range<usize>> {
     let login = text.get(line.clone()).and_then(login)?;
     let of_text = |at: &Range<usize>| line.start + at.start..line.start + at.end;
     out.password = true;

@@ -10,38 +10,18 @@
 //! says. No password has a line's end in it. Never decides what anything else means.
 
 mod command;
+mod hidden;
 mod login;
 mod rest;
 mod values;
 
-use super::seen::decoded;
 use super::words;
-pub(super) use login::SOURCE_KEYS;
+pub use hidden::Hidden;
+pub use login::SOURCE_KEYS;
 use std::ops::Range;
 
-/// Stands where something was taken out. It is in no host, user, database or path that is shown.
-pub(super) const HIDDEN: char = '\u{FFFC}';
-
-/// A shorter password stands in many a name by chance, and is not told by it.
-const CHANCE_MIN: usize = 3;
-
-/// A text without what may be secret.
-#[derive(Debug, Default)]
-pub(super) struct Hidden {
-    pub text: String,
-    /// A password is among what was taken out.
-    pub password: bool,
-    /// The login of an address holds characters that should have been percent-encoded.
-    pub unencoded: bool,
-    /// More was taken out than the password, since where that ends can't be told.
-    pub doubt: bool,
-    stretches: Vec<Range<usize>>,
-    /// What was taken out, as it stood and percent-decoded.
-    taken: Vec<String>,
-}
-
 /// Takes out what may be secret.
-pub(super) fn hide(text: &str) -> Hidden {
+pub fn hide(text: &str) -> Hidden {
     let mut hidden = Hidden::default();
     let is_command = words::program(text).is_some();
     if is_command {
@@ -50,7 +30,7 @@ pub(super) fn hide(text: &str) -> Hidden {
     for line in lines(text) {
         let login = login::find(text, line.clone(), &mut hidden);
         if !is_command {
-            let mark = hidden.stretches.len();
+            let mark = hidden.mark();
             values::find(text, line.clone(), &mut hidden);
             let mixed = |login: &Range<usize>| hidden.has_from(mark, login);
             // A login and a key's value in one another: of the two readings each ends where the
@@ -65,51 +45,6 @@ pub(super) fn hide(text: &str) -> Hidden {
     hidden
 }
 
-impl Hidden {
-    /// Whether this is, or holds, a secret by chance: `app:app@host/app`.
-    pub fn took(&self, value: &str) -> bool {
-        let holds = |secret: &str| secret.len() >= CHANCE_MIN && value.contains(secret);
-        self.taken
-            .iter()
-            .any(|secret| value == secret || holds(secret))
-    }
-
-    /// Whether one of the stretches from this one on has a part in this one.
-    fn has_from(&self, mark: usize, other: &Range<usize>) -> bool {
-        self.stretches
-            .iter()
-            .skip(mark)
-            .any(|stretch| stretch.start < other.end && other.start < stretch.end)
-    }
-
-    fn take(&mut self, stretch: Range<usize>) {
-        if !stretch.is_empty() {
-            self.stretches.push(stretch);
-        }
-    }
-
-    fn cut(&mut self, text: &str) {
-        self.stretches.sort_by_key(|stretch| stretch.start);
-        let mut at = 0;
-        for stretch in &self.stretches {
-            if stretch.start >= at {
-                self.text
-                    .push_str(text.get(at..stretch.start).unwrap_or_default());
-                self.text.push(HIDDEN);
-            }
-            at = at.max(stretch.end);
-            let secret = text
-                .get(stretch.clone())
-                .unwrap_or_default()
-                .trim_matches(is_quote);
-            if !secret.is_empty() {
-                self.taken.extend([secret.to_owned(), decoded(secret)]);
-            }
-        }
-        self.text.push_str(text.get(at..).unwrap_or_default());
-    }
-}
-
 /// Lines, where one that ends in a backslash goes on.
 fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
@@ -122,8 +57,4 @@ fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
         start = end + 1;
         line
     })
-}
-
-pub(super) fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '\'' | '`')
 }

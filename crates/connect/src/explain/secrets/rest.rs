@@ -1,7 +1,7 @@
 //! Whether what follows a secret on its line leaves no doubt where that ended: it reads without
 //! remainder as keys and values of code or of a connection string. Never says what they mean.
 
-use super::is_quote;
+use crate::explain::text::is_quote;
 
 /// What may come next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ enum After {
 /// Whether this reads without remainder. The keys beside the secret's own have the same sign behind
 /// them, where that is known (`=`, `:`, or `>` for `=>`); those inside further brackets may have
 /// any.
-pub(super) fn is_regular(rest: &str, sign: Option<char>) -> bool {
+pub fn is_regular(rest: &str, sign: Option<char>) -> bool {
     let mut rest = rest;
     let mut depth = 0_usize;
     let mut state = After::Value;

@@ -2,16 +2,18 @@
 //! gives a user and a password to a function. Never leaves a piece of such a value because of what
 //! stands in it.
 
-use super::super::keys::{SECRET, is_known};
+use super::hidden::Hidden;
 use super::rest;
-use super::{Hidden, is_quote};
+use crate::explain::keys::SECRET;
+use crate::explain::known_keys::is_known;
+use crate::explain::text::is_quote;
 use std::ops::Range;
 
 /// The most such values of one line; behind the last, the line is taken whole.
 const VALUES_MAX: usize = 64;
 
 /// The stretches of this line of the text that may be secret.
-pub(super) fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
+pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
     let mut at = line.start;
     for count in 0.. {
         let keyed = behind_secret_key(text, at..line.end);

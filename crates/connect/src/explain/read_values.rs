@@ -2,7 +2,7 @@
 //! does not look like what it should be, nor one of which a piece was taken out.
 
 use super::keys::{Role, normal, role};
-use super::secrets::HIDDEN;
+use super::text::HIDDEN;
 use std::net::Ipv6Addr;
 
 /// The most options that are kept of one string; nobody's has more than a few dozen.
@@ -13,7 +13,7 @@ const SHOWN_MAX: usize = 253;
 
 /// What a reader has found. Nothing here is printed but through the methods that check it.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Seen {
+pub struct ReadValues {
     host: Vec<String>,
     port: Vec<String>,
     user: Vec<String>,
@@ -24,7 +24,7 @@ pub(super) struct Seen {
 }
 
 /// Of which user names here are made.
-pub(super) fn is_plain_user(name: &str) -> bool {
+pub fn is_plain_user(name: &str) -> bool {
     name.chars()
         .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
 }
@@ -44,7 +44,7 @@ fn is_port(text: &str) -> bool {
     text.trim().parse::<u16>().is_ok_and(|port| port != 0)
 }
 
-impl Seen {
+impl ReadValues {
     /// A key of the string with its value, whatever it stands for.
     pub fn put(&mut self, key: &str, value: &str) {
         let key = normal(key);
@@ -200,26 +200,4 @@ fn one(values: &[String]) -> Option<&str> {
         .filter(|value| !value.is_empty() && !value.contains(HIDDEN));
     let first = named.next()?;
     (first.len() <= SHOWN_MAX && named.all(|other| other == first)).then_some(first.as_str())
-}
-
-/// Percent-decoded; what is no valid encoding stays.
-pub(super) fn decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let pair = after
-            .first_chunk::<2>()
-            .and_then(|pair| str::from_utf8(pair).ok());
-        let byte = pair
-            .filter(|_| first == b'%')
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        if let Some(byte) = byte {
-            out.push(byte);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            out.push(first);
-            rest = after;
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
 }

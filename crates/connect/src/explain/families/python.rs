@@ -1,16 +1,83 @@
-//! The same for the drivers of Python. Never repeats a value.
+//! Drivers of Python.
 
-use super::judge::{
-    ALL, CHAIN, CHAIN_ONLY, FALLS_BACK, MAYBE, NOTHING_ASKS, PLAIN, SWITCHED_OFF, TLS_ONLY,
-    TLS_UNCHECKED, Verdict, say,
+use super::family::{Family, UNKNOWN};
+use crate::explain::judgement::{
+    ALL, CHAIN, CHAIN_ONLY, FALLS_BACK, Judgement, MAYBE, NOTHING_ASKS, PLAIN, SWITCHED_OFF,
+    TLS_ONLY, TLS_UNCHECKED, say,
 };
-use super::seen::Seen;
+use crate::explain::read_values::ReadValues;
 
-pub(super) fn pymysql(seen: &Seen) -> Verdict {
-    if seen.on("ssldisabled") {
+pub static PYMYSQL: Family = Family {
+    name: "PyMySQL",
+    ids: &["pymysql", "sqlalchemy"],
+    reads: &[
+        "ssl",
+        "ca",
+        "sslca",
+        "sslverifycert",
+        "sslverifyidentity",
+        "ssldisabled",
+        "checkhostname",
+        "verifymode",
+    ],
+    judge: judge_pymysql,
+    drivers: &["pymysql"],
+    own_words: &["pymysql"],
+    option_words: &[
+        "create_default_context",
+        "ssl_verify_identity",
+        "ssl_verify_cert",
+        "ssl_ca",
+    ],
+    is_written_as: |text, values| {
+        (text.contains("ssl={") || text.contains("ssl=ssl")) && values.has("ssl")
+    },
+    ..UNKNOWN
+};
+
+pub static MYSQLCLIENT: Family = Family {
+    name: "mysqlclient",
+    ids: &["mysqlclient", "django"],
+    reads: &["ssl", "ca", "sslmode", "sslca"],
+    judge: judge_mysqlclient,
+    drivers: &["mysqldb"],
+    own_words: &["MySQLdb", "django.db"],
+    option_words: &["ssl_mode"],
+    ..UNKNOWN
+};
+
+pub static CONNECTOR_PYTHON: Family = Family {
+    name: "MySQL Connector/Python",
+    ids: &["connector-python"],
+    reads: &[
+        "sslca",
+        "sslverifycert",
+        "sslverifyidentity",
+        "ssldisabled",
+        "tlsversions",
+    ],
+    judge: judge_connector,
+    drivers: &["mysqlconnector"],
+    own_words: &["mysql.connector"],
+    option_words: &["tls_versions"],
+    ..UNKNOWN
+};
+
+pub static ASYNC_PYTHON: Family = Family {
+    name: "asyncmy or aiomysql",
+    ids: &["asyncmy", "aiomysql"],
+    reads: &["ssl", "ca"],
+    judge: judge_asynchronous,
+    drivers: &["asyncmy", "aiomysql"],
+    own_words: &["asyncmy", "aiomysql"],
+    ..UNKNOWN
+};
+
+fn judge_pymysql(values: &ReadValues) -> Judgement {
+    if values.on("ssldisabled") {
         return say(PLAIN, &[SWITCHED_OFF]);
     }
-    if seen
+    if values
         .get("ssl")
         .is_some_and(|value| value.contains("ssl") && value.contains("_unverified_"))
     {
@@ -19,7 +86,7 @@ pub(super) fn pymysql(seen: &Seen) -> Verdict {
             &["An unverified context verifies nothing.", TLS_UNCHECKED],
         );
     }
-    let context = seen
+    let context = values
         .get("ssl")
         .is_some_and(|value| value.contains("context") || value.contains("ctx"));
     if context {
@@ -30,10 +97,11 @@ pub(super) fn pymysql(seen: &Seen) -> Verdict {
             ],
         );
     }
-    let unchecked = seen.off("verifymode") || seen.is("verifymode", &["certnone", "sslcertnone"]);
+    let unchecked =
+        values.off("verifymode") || values.is("verifymode", &["certnone", "sslcertnone"]);
     // SQLAlchemy's URL makes `ssl={"ca": F}` of a lone `ssl_ca`, and PyMySQL checks both with that.
-    let dictionary = seen.has("ca")
-        || (seen.has("sqlalchemy") && seen.has("sslca") && !seen.has("sslverifycert"));
+    let dictionary = values.has("ca")
+        || (values.has("sqlalchemy") && values.has("sslca") && !values.has("sslverifycert"));
     if dictionary && unchecked {
         return say(
             TLS_ONLY,
@@ -43,27 +111,27 @@ pub(super) fn pymysql(seen: &Seen) -> Verdict {
             ],
         );
     }
-    if dictionary && (seen.off("checkhostname") || seen.off("sslcheckhostname")) {
+    if dictionary && (values.off("checkhostname") || values.off("sslcheckhostname")) {
         return say(CHAIN, &["`check_hostname` is switched off.", CHAIN_ONLY]);
     }
     if dictionary {
         return say(ALL, &[]);
     }
-    if !seen.has("sslca") {
+    if !values.has("sslca") {
         let mut why = vec![
             "Without a CA PyMySQL checks nothing; even `ssl_verify_identity` then has no effect.",
         ];
         why.push("From 1.2 on it uses TLS where the server offers it; older versions stay in plain text.");
-        if !seen.any(&["ssl", "sslverifycert", "sslverifyidentity"]) {
+        if !values.any(&["ssl", "sslverifycert", "sslverifyidentity"]) {
             why.push(NOTHING_ASKS);
         }
-        return Verdict { checks: MAYBE, why };
+        return Judgement { checks: MAYBE, why };
     }
-    if seen.has("sqlalchemy") && seen.on("sslverifycert") {
+    if values.has("sqlalchemy") && values.on("sslverifycert") {
         let why = "In SQLAlchemy's URL these two reach PyMySQL as text, and it then refuses a valid certificate: `?ssl_ca=FILE` alone checks both.";
         return say(ALL, &[why]);
     }
-    if !seen.on("sslverifycert") {
+    if !values.on("sslverifycert") {
         return say(
             TLS_ONLY,
             &[
@@ -72,7 +140,7 @@ pub(super) fn pymysql(seen: &Seen) -> Verdict {
             ],
         );
     }
-    if !seen.on("sslverifyidentity") {
+    if !values.on("sslverifyidentity") {
         return say(
             CHAIN,
             &[
@@ -84,8 +152,8 @@ pub(super) fn pymysql(seen: &Seen) -> Verdict {
     say(ALL, &[])
 }
 
-pub(super) fn mysqlclient(seen: &Seen) -> Verdict {
-    match seen.word("sslmode").as_deref() {
+fn judge_mysqlclient(values: &ReadValues) -> Judgement {
+    match values.word("sslmode").as_deref() {
         Some("verifyidentity") => say(
             ALL,
             &["From mysqlclient 2 on; Debian's python3-mysqldb 1.4.6 checks the chain at most."],
@@ -104,7 +172,7 @@ pub(super) fn mysqlclient(seen: &Seen) -> Verdict {
             ],
         ),
         Some("disabled") => say(PLAIN, &[SWITCHED_OFF]),
-        None if seen.any(&["ca", "sslca", "ssl"]) => say(
+        None if values.any(&["ca", "sslca", "ssl"]) => say(
             CHAIN,
             &[
                 "A CA without `ssl_mode=\"VERIFY_IDENTITY\"` makes it check the chain at most, not the host name.",
@@ -115,15 +183,15 @@ pub(super) fn mysqlclient(seen: &Seen) -> Verdict {
     }
 }
 
-pub(super) fn connector(seen: &Seen) -> Verdict {
-    if seen.on("ssldisabled") {
+fn judge_connector(values: &ReadValues) -> Judgement {
+    if values.on("ssldisabled") {
         return say(PLAIN, &["`ssl_disabled=True` switches TLS off."]);
     }
-    if seen.on("sslverifycert") && seen.on("sslverifyidentity") {
+    if values.on("sslverifycert") && values.on("sslverifyidentity") {
         const STORE: &str = "Without `ssl_ca` only the pure Python version finds the system's store; the C extension does not.";
-        return say(ALL, if seen.has("sslca") { &[] } else { &[STORE] });
+        return say(ALL, if values.has("sslca") { &[] } else { &[STORE] });
     }
-    if seen.on("sslverifycert") {
+    if values.on("sslverifycert") {
         return say(
             CHAIN,
             &[
@@ -132,7 +200,7 @@ pub(super) fn connector(seen: &Seen) -> Verdict {
             ],
         );
     }
-    let why = if seen.has("sslca") {
+    let why = if values.has("sslca") {
         "`ssl_ca` alone makes Connector/Python check nothing: it needs `ssl_verify_cert=True, ssl_verify_identity=True`."
     } else {
         "By default it uses TLS where the server offers it, unverified."
@@ -140,8 +208,8 @@ pub(super) fn connector(seen: &Seen) -> Verdict {
     say(MAYBE, &[why, FALLS_BACK])
 }
 
-pub(super) fn asynchronous(seen: &Seen) -> Verdict {
-    if seen
+fn judge_asynchronous(values: &ReadValues) -> Judgement {
+    if values
         .get("ssl")
         .is_some_and(|value| value.contains("context") || value.contains("ctx"))
     {
@@ -152,7 +220,7 @@ pub(super) fn asynchronous(seen: &Seen) -> Verdict {
             ],
         );
     }
-    if seen.any(&["ssl", "ca", "sslca"]) {
+    if values.any(&["ssl", "ca", "sslca"]) {
         return say(
             TLS_ONLY,
             &[

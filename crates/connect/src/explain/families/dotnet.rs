@@ -1,0 +1,35 @@
+//! MySqlConnector.
+
+use super::family::{Family, UNKNOWN};
+use crate::explain::judgement::{
+    ALL, CHAIN, CHAIN_ONLY, FALLS_BACK, Judgement, MAYBE, PLAIN, SWITCHED_OFF, TLS_ONLY,
+    TLS_UNCHECKED, say,
+};
+use crate::explain::read_values::ReadValues;
+
+pub static DOTNET: Family = Family {
+    name: "MySqlConnector (.NET)",
+    ids: &["dotnet-mysqlconnector"],
+    reads: &["sslmode", "sslca", "cacertificatefile", "tlsversion"],
+    judge: judge_dotnet,
+    ..UNKNOWN
+};
+
+fn judge_dotnet(values: &ReadValues) -> Judgement {
+    match values.word("sslmode").as_deref() {
+        Some("verifyfull" | "verifyidentity") => say(ALL, &[]),
+        Some("verifyca") => say(
+            CHAIN,
+            &[
+                "`VerifyCA` leaves the host name out; `VerifyFull` checks both.",
+                CHAIN_ONLY,
+            ],
+        ),
+        Some("required") => say(
+            TLS_ONLY,
+            &["`Required` encrypts and verifies nothing.", TLS_UNCHECKED],
+        ),
+        Some("none" | "disabled") => say(PLAIN, &[SWITCHED_OFF]),
+        _ => say(MAYBE, &["The default is `SslMode=Preferred`.", FALLS_BACK]),
+    }
+}

@@ -1,0 +1,75 @@
+//! A family of clients: clients that read the same options in the same way.
+
+use crate::explain::judgement::{Judgement, NOTHING_ASKS, PLAIN, say};
+use crate::explain::read_values::ReadValues;
+
+/// One family: its name, its clients, how its strings are recognised and what they verify. Every
+/// recogniser but the judge has a default that recognises nothing.
+#[derive(Debug)]
+pub struct Family {
+    /// The name that people read.
+    pub name: &'static str,
+    /// The clients of the table that belong to it. The first one's string is shown.
+    pub ids: &'static [&'static str],
+    /// The options about TLS that it reads, normalised; empty if they are not known.
+    pub reads: &'static [&'static str],
+    /// Returns what its client verifies with these options.
+    pub judge: fn(&ReadValues) -> Judgement,
+    /// Its names behind the `+` of SQLAlchemy's schemes.
+    pub drivers: &'static [&'static str],
+    /// Whether a URL of this scheme is for it.
+    pub has_scheme: fn(&str) -> bool,
+    /// Whether the options of a `mysql://` URL are its own.
+    pub has_url_options: fn(&ReadValues) -> bool,
+    /// Beginnings of data sources that are for it, in lower case.
+    pub source_heads: &'static [&'static str],
+    /// Whether the options of a `;` form are its own.
+    pub has_semicolon_options: fn(&ReadValues) -> bool,
+    /// Words in code and files that only its strings have.
+    pub own_words: &'static [&'static str],
+    /// Options in code by which it is recognised where no own word tells.
+    pub option_words: &'static [&'static str],
+    /// Whether code of this syntax is for it, where no word tells.
+    pub is_written_as: fn(&str, &ReadValues) -> bool,
+    /// The families that a string may be for where it does not say.
+    pub candidates: &'static [&'static Family],
+}
+
+/// The default of every field. As a family: some client that the string does not name.
+pub const UNKNOWN: Family = Family {
+    name: "a client that the string does not name",
+    ids: &[],
+    reads: &[],
+    judge: judge_unknown,
+    drivers: &[],
+    has_scheme: |_| false,
+    has_url_options: |_| false,
+    source_heads: &[],
+    has_semicolon_options: |_| false,
+    own_words: &[],
+    option_words: &[],
+    is_written_as: |_, _| false,
+    candidates: &[],
+};
+
+impl Family {
+    /// Whether the string told which client it is for.
+    pub fn is_named(&self) -> bool {
+        !self.ids.is_empty()
+    }
+}
+
+pub fn judge_unknown(values: &ReadValues) -> Judgement {
+    let tls = values
+        .options()
+        .any(|key| key.contains("ssl") || key.contains("tls"));
+    if tls {
+        return say(
+            PLAIN,
+            &[
+                "Which client it is for can't be told, and what these options do depends on it: name it with --with.",
+            ],
+        );
+    }
+    say(PLAIN, &[NOTHING_ASKS])
+}

@@ -1,0 +1,48 @@
+//! The values of a string that may be shown.
+
+use super::reading::Readings;
+use super::secrets::Hidden;
+
+/// All of a string's values that may be shown.
+#[derive(Debug, Default)]
+pub struct ShownValues {
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    pub database: Option<String>,
+    pub ca: Option<String>,
+    pub password: bool,
+    /// What stands in the string and may be a piece of a password.
+    pub withheld: Vec<&'static str>,
+}
+
+impl ShownValues {
+    pub fn of(readings: &Readings, hidden: &Hidden) -> Self {
+        let values = &readings.clear.values;
+        let clear =
+            |value: Option<&str>| value.filter(|value| !hidden.took(value)).map(str::to_owned);
+        let mut shown = Self {
+            host: clear(values.host()),
+            port: values.port().filter(|port| !hidden.took(&port.to_string())),
+            user: clear(values.user_name()),
+            database: clear(values.database_name()),
+            ca: clear(values.ca()),
+            password: readings.raw.values.password
+                || readings.clear.values.password
+                || hidden.password,
+            withheld: Vec::new(),
+        };
+        let is_shown = [
+            shown.host.is_some(),
+            shown.port.is_some(),
+            shown.user.is_some(),
+            shown.database.is_some(),
+        ];
+        let named = readings.raw.values.parts().into_iter().zip(is_shown);
+        shown.withheld = named
+            .filter(|((_, named), is_shown)| *named && !is_shown)
+            .map(|((part, _), _)| part)
+            .collect();
+        shown
+    }
+}
