@@ -1,9 +1,9 @@
-//! Facts of a chain as it was sent, and whether it may be believed. It sees certificates only,
-//! never a socket.
+//! A certificate chain as the server sent it: its certificates, its order and its trust. It reads
+//! certificates only, never a socket.
 
+use crate::clean::hex;
 use crate::limits::{CHAIN_MAX, RSA_BITS_MIN};
 use crate::settings::Roots;
-use crate::text::hex;
 use rustls::RootCertStore;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
@@ -17,7 +17,7 @@ use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Name;
 
-/// What one certificate says about itself.
+/// Names, dates, key and signature of one certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub subject: String,
@@ -28,9 +28,9 @@ pub(crate) struct Facts {
     pub not_before: OffsetDateTime,
     pub not_after: OffsetDateTime,
     pub key: KeyFacts,
-    /// The algorithm's object identifier.
+    /// Object identifier of an unknown algorithm.
     signature: String,
-    /// Names a place where its issuer can be fetched, as public CAs' certificates do.
+    /// Whether it has a URL of its issuer, as certificates of public CAs do.
     issuer_is_published: bool,
 }
 
@@ -48,19 +48,18 @@ pub(crate) struct Chain {
     pub facts: Vec<Facts>,
 }
 
-/// How the sent certificates hang together.
+/// Completeness and order of the sent certificates.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Whole {
         certificates: usize,
         top: String,
     },
-    /// All that is needed is there, but not only that, or not in order.
+    /// Complete, but out of order or with certificates that are not needed.
     Untidy(String),
-    /// Nobody who was sent, and no root, has this name.
+    /// The issuer of this name was not sent and is not a known root.
     Missing(String),
-    /// The same, where nothing says that the issuer was ever published: a private CA's root need
-    /// not be sent.
+    /// As `Missing`, for an issuer that may be a private CA's root, which need not be sent.
     Unknown(String),
 }
 
@@ -111,7 +110,8 @@ impl Chain {
             let Some((index, facts)) = above else { break };
             walked.push(index);
             top = facts;
-            // Public chains go on above a known root to older ones that somebody may still have.
+            // Chains of public CAs continue above a known root to older ones that some clients
+            // still have.
             root = top.root_above(roots).or(root);
         }
         let Some(root) = root else {
@@ -150,8 +150,8 @@ impl Chain {
         }
     }
 
-    /// By these anchors alone. An expired leaf is asked about its last moment: its dates are
-    /// another finding.
+    /// Verifies the chain with these roots only. For an expired leaf the last moment of its life is
+    /// taken, because its dates are another finding.
     pub fn verify(&self, roots: &RootCertStore, now: OffsetDateTime) -> Result<(), String> {
         let (Some(leaf), Some(facts)) = (self.certificates.first(), self.leaf()) else {
             return Err("no certificate was sent".to_owned());
@@ -180,7 +180,7 @@ impl Chain {
         matches!(leaf, Some(Ok(leaf)) if verify_server_name(&leaf, name).is_ok())
     }
 
-    /// The certificates that Let's Encrypt had a hand in.
+    /// Whether Let's Encrypt issued a certificate of this chain.
     pub fn is_lets_encrypt(&self) -> bool {
         self.facts
             .iter()
@@ -197,7 +197,7 @@ fn reason(error: &rustls::Error) -> String {
     }
 }
 
-/// webpki keeps names without the outer sequence header.
+/// webpki stores names without the outer sequence header.
 fn same_name(root: &TrustAnchor<'_>, der: &[u8]) -> bool {
     let subject: &[u8] = root.subject.as_ref();
     der == subject
@@ -224,7 +224,7 @@ impl Facts {
         })
     }
 
-    /// The name of a root that has signed this, itself included.
+    /// Returns the name of a known root that signed this certificate, or that it is.
     fn root_above(&self, roots: &[&RootCertStore]) -> Option<String> {
         let known = || {
             roots
@@ -245,7 +245,7 @@ impl Facts {
         self.subject_der == self.issuer_der
     }
 
-    /// SHA-1 and MD5 by RSA, DSA and ECDSA.
+    /// Whether it is signed with SHA-1 or MD5, by RSA, DSA or ECDSA.
     pub fn has_weak_signature(&self) -> bool {
         const WEAK: &[&str] = &[
             "1.2.840.113549.1.1.2",
@@ -289,7 +289,7 @@ fn key(cert: &X509Certificate<'_>) -> KeyFacts {
     }
 }
 
-/// The common name, else the whole of it.
+/// Returns the common name, or the whole name if it has none.
 fn named(name: &X509Name<'_>) -> String {
     let common = name
         .iter_common_name()

@@ -1,5 +1,5 @@
-//! Chains as two public servers sent them in 2026, at a moment when they were valid: neither may
-//! raise a false alarm. Tests only.
+//! Tests with the chains that two public servers sent in 2026, at a time when they were valid. None
+//! may cause a false alarm.
 
 use crate::finding::{Kind, Verdict};
 use crate::probes::certificate;
@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use std::path::Path;
 use time::{Date, Month, OffsetDateTime, Time};
 
-/// Both leaves were valid then.
+/// Both leaves were valid at this time.
 fn then() -> OffsetDateTime {
     OffsetDateTime::new_utc(
         Date::from_calendar_date(2026, Month::July, 20).unwrap(),
@@ -76,7 +76,7 @@ fn a_chain_of_lets_encrypt_passes_whole_and_with_its_oldest_root_alone() {
         "with ISRG Root X1 alone",
     );
 
-    // What a tool that trims chains serves: enough for who has X2, not for who has X1 only.
+    // A trimmed chain, which verifies with X2 but not with X1.
     let findings = judged("letsencrypt.org", chain.get(..3).unwrap(), then());
     is(
         &findings,
@@ -87,7 +87,7 @@ fn a_chain_of_lets_encrypt_passes_whole_and_with_its_oldest_root_alone() {
     is(&findings, Kind::Trust, Verdict::Pass, "public");
     is(&findings, Kind::Pinned, Verdict::Warn, "no trusted root");
 
-    // The newest root is in no list yet: its cross-signed form must be sent.
+    // The newest root is in no trust list yet, so its cross-signed form must be sent.
     let findings = judged("letsencrypt.org", chain.get(..2).unwrap(), then());
     is(
         &findings,

@@ -1,4 +1,4 @@
-//! What is new since the last report, for a monitor. It compares verdicts, not evidence: days left
+//! Changes since the last report, for monitoring. It compares verdicts, not evidence: the days left
 //! change every day.
 
 use crate::finding::{Kind, Verdict};
@@ -6,7 +6,7 @@ use crate::report::{Finding, Report};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// A finding whose verdict is another than before; in the first report every one is.
+/// A finding whose verdict changed. In the first report every finding is a change.
 #[derive(Debug, Clone, Serialize)]
 pub struct Change {
     pub at: String,
@@ -21,7 +21,8 @@ pub struct Change {
 pub struct History(BTreeMap<Kind, Verdict>);
 
 impl History {
-    /// What has changed. One that could not be judged this time keeps the verdict that it had.
+    /// Returns the changes since the last report. A finding that was skipped this time keeps its
+    /// last verdict.
     pub fn take(&mut self, report: &Report) -> Vec<Change> {
         let mut found = Vec::new();
         for finding in &report.findings {

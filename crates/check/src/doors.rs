@@ -1,6 +1,7 @@
-//! The parsers' doors for the fuzzer, behind the feature `fuzzing`: what a hostile server may say,
-//! given to everything that reads it. It opens no connection; nothing of the product calls it.
+//! Entry points for the fuzzer, behind the feature `fuzzing`: every parser of a hostile server's
+//! bytes. The product does not call them.
 
+use crate::clean::{clean, shown};
 use crate::hello;
 use crate::link::End;
 use crate::login;
@@ -8,17 +9,16 @@ use crate::packet::{self, ErrPacket, Greeting};
 use crate::probes::{certificate, plaintext};
 use crate::report::Sheet;
 use crate::settings::Settings;
-use crate::text::{clean, shown};
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::io::{self, Cursor, Read, Write};
 use time::OffsetDateTime;
 
-/// What the judge would print must never steer a terminal.
+/// Asserts that printed text contains no control characters.
 fn print(text: &str) {
     assert!(clean(text).chars().all(|c| !c.is_control()), "{text:?}");
 }
 
-/// A first packet, an error, and an answer to a login in clear text.
+/// Parses a first packet, an error, and an answer to a login in clear text.
 pub fn packets(bytes: &[u8]) {
     print(&shown(bytes));
     if let Some(greeting) = Greeting::parse(bytes) {
@@ -34,14 +34,14 @@ pub fn packets(bytes: &[u8]) {
     print(&format!("{:?}", plaintext::answer(bytes, End::Closed)));
 }
 
-/// An answer to a ClientHello.
+/// Parses an answer to a ClientHello.
 pub fn hello(bytes: &[u8]) {
     for end in [End::Closed, End::Reset, End::Silent, End::Full] {
         print(&hello::answer(bytes, end).to_string());
     }
 }
 
-/// Says what it was given, and keeps what it hears.
+/// A server that sends the given bytes and records what it receives.
 struct Server<'a> {
     says: Cursor<&'a [u8]>,
     heard: Vec<u8>,
@@ -64,8 +64,8 @@ impl Write for Server<'_> {
     }
 }
 
-/// A login and a query at a server that says this. The password goes only to who asks for it by
-/// name or by 0x01 0x04.
+/// Runs a login and a query against a server that sends these bytes. The password may be sent only
+/// if the server asks for it, by the plugin's name or by 0x01 0x04.
 pub fn login(bytes: &[u8]) {
     const PASSWORD: &str = "the password of a fuzzer";
     let greeting = Greeting {
@@ -95,7 +95,7 @@ pub fn login(bytes: &[u8]) {
     );
 }
 
-/// A chain of certificates, leaf first.
+/// Judges a chain of certificates, leaf first.
 pub fn chain(certificates: &[&[u8]]) {
     let sent: Vec<_> = certificates
         .iter()

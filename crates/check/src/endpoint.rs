@@ -1,9 +1,9 @@
-//! HOST:PORT as a person writes it. It never looks a name up.
+//! HOST:PORT as people write it. It never resolves a name.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// The port of the contract, where none is written.
+/// Default port.
 pub const PORT: u16 = 4000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl std::str::FromStr for Endpoint {
                 };
                 (host, port)
             }
-            // More than one colon without brackets is an IPv6 address alone.
+            // More than one colon without brackets is an IPv6 address without a port.
             None if text.matches(':').count() > 1 => (text, None),
             None => text
                 .split_once(':')

@@ -1,5 +1,5 @@
-//! The table of findings: everything that is judged, with the promise it belongs to and the mend.
-//! The help page and the report are made from it. It judges nothing itself.
+//! The table of findings: everything that is judged, with its promise and the hint to fix it. The
+//! help page and the report are made from it.
 
 use serde::Serialize;
 
@@ -23,21 +23,21 @@ impl Verdict {
     }
 }
 
-/// One line of the table.
+/// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     pub id: &'static str,
-    /// The promise of the contract, or "-" where it is good practice only.
+    /// Promise of the endpoint (C1 to C11), or "-" for good practice.
     pub promise: &'static str,
     pub title: &'static str,
-    /// What makes it pass, and what not.
+    /// Rule by which it is judged.
     pub rule: &'static str,
     pub mend: &'static str,
 }
 
 macro_rules! findings {
     ($($kind:ident $id:literal $promise:literal $title:literal $rule:literal $mend:literal;)+) => {
-        /// What is judged, in the order of the report.
+        /// Kind of a finding, in the order of the report.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind { $($kind,)+ }
 

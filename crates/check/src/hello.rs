@@ -1,37 +1,37 @@
-//! ClientHellos written by hand, for what no modern TLS library would still send, and the first
-//! bytes of the answer. It never finishes a handshake.
+//! Hand-written ClientHellos that no modern TLS library would send, and the first bytes of the
+//! answer. It never completes a handshake.
 
+use crate::clean::hex;
 use crate::link::{End, Link};
-use crate::text::hex;
 use std::io::Write;
 
-/// What one hello claims.
+/// One ClientHello.
 #[derive(Debug, Clone)]
 pub(crate) struct Hello<'a> {
-    /// Of the record and of the hello itself: 0x0302 is TLS 1.1.
+    /// Version of the record and of the hello: 0x0302 is TLS 1.1.
     pub version: u16,
     pub suites: &'a [u16],
-    /// As OpenSSL leaves it out below TLS 1.2.
+    /// Whether it has signature_algorithms, which OpenSSL omits below TLS 1.2.
     pub signature_algorithms: bool,
-    /// In the extension of TLS 1.3; empty leaves it out.
+    /// Versions in supported_versions; empty omits the extension.
     pub supported_versions: &'a [u16],
 }
 
-/// CBC suites of TLS 1.0, all key exchanges, and the broken ones too: what an old client had.
+/// Suites of an old client: CBC suites of TLS 1.0 with every key exchange, and the broken ones.
 pub(crate) const OLD_SUITES: &[u16] = &[
     0xc00a, 0xc014, 0xc009, 0xc013, 0x0039, 0x0033, 0x0035, 0x002f, 0xc008, 0xc012, 0x0016, 0x000a,
     0x0005, 0x0004, 0x00ff,
 ];
 
-/// NULL, export, RC4, DES, 3DES, and anonymous key exchange.
+/// Broken suites: NULL, export, RC4, DES, 3DES, and anonymous key exchange.
 pub(crate) const BROKEN_SUITES: &[u16] = &[
     0x0001, 0x0002, 0x003b, 0xc006, 0xc010, 0xc015, 0x0003, 0x0006, 0x0008, 0x0014, 0x0004, 0x0005,
     0xc007, 0xc011, 0x0009, 0x0015, 0x000a, 0x0016, 0xc008, 0xc012, 0x0018, 0x001b, 0x0034, 0x003a,
     0x006c, 0x006d, 0x00a6, 0x00a7, 0xc017, 0xc018, 0xc019,
 ];
 
-/// All that is neither broken nor ECDHE with an AEAD: static RSA, finite-field DHE, and CBC, of
-/// AES, Camellia, ARIA, SEED and IDEA.
+/// Legacy suites, neither broken nor ECDHE with an AEAD: static RSA, finite-field DHE, and CBC,
+/// with AES, Camellia, ARIA, SEED and IDEA.
 pub(crate) const LEGACY_SUITES: &[u16] = &[
     0x009c, 0x009d, 0x003c, 0x003d, 0x002f, 0x0035, 0x009e, 0x009f, 0xccaa, 0x0067, 0x006b, 0x0033,
     0x0039, 0xc023, 0xc024, 0xc027, 0xc028, 0xc009, 0xc00a, 0xc013, 0xc014, 0xc09c, 0xc09d, 0xc09e,
@@ -47,10 +47,10 @@ pub(crate) enum Answer {
         version: u16,
         suite: u16,
     },
-    /// A hello of SSL 2.
+    /// A ServerHello of SSL 2.
     OldServerHello,
     Ended(End),
-    /// Bytes that are no TLS.
+    /// Bytes that are not TLS.
     Other(Vec<u8>),
 }
 
@@ -64,13 +64,13 @@ fn words(list: &[u16]) -> Vec<u8> {
 }
 
 impl Hello<'_> {
-    /// The whole record.
+    /// Returns the whole record.
     pub fn record(&self, random: [u8; 32]) -> Vec<u8> {
         let mut body = self.version.to_be_bytes().to_vec();
         body.extend(random);
         body.push(0);
         vector16(&mut body, &words(self.suites));
-        // One compression method: none.
+        // The one compression method is none.
         body.extend([1, 0]);
         if self.version > 0x0300 {
             vector16(&mut body, &self.extensions());
@@ -88,7 +88,7 @@ impl Hello<'_> {
             out.extend(id.to_be_bytes());
             vector16(&mut out, bytes);
         };
-        // X25519, P-256, P-384, P-521; uncompressed points.
+        // Groups X25519, P-256, P-384, P-521; uncompressed points.
         extension(10, &[0, 8, 0, 29, 0, 23, 0, 24, 0, 25]);
         extension(11, &[1, 0]);
         if self.signature_algorithms {
@@ -110,13 +110,13 @@ impl Hello<'_> {
         out
     }
 
-    /// Sends it and reads the first answer.
+    /// Sends the hello and reads the first answer.
     pub fn ask(&self, link: &mut Link) -> Answer {
         ask(link, &self.record(random()))
     }
 }
 
-/// A hello of SSL 2, for three of its suites.
+/// Sends a ClientHello of SSL 2 with three suites and reads the first answer.
 pub(crate) fn ask_ssl2(link: &mut Link) -> Answer {
     let suites = [0x01, 0x00, 0x80, 0x07, 0x00, 0xc0, 0x03, 0x00, 0x80];
     let challenge: Vec<u8> = random().into_iter().take(16).collect();
@@ -134,12 +134,13 @@ fn ask(link: &mut Link, record: &[u8]) -> Answer {
     if let Err(error) = link.write_all(record).and_then(|()| link.flush()) {
         return Answer::Ended(End::of(&error));
     }
-    // An alert has 7 bytes; version, random, session id and suite of a ServerHello end within 80.
+    // An alert has 7 bytes; a ServerHello's version, random, session id and suite are in its first
+    // 80.
     let (bytes, end) = gather(link);
     answer(&bytes, end)
 }
 
-/// Reads until the answer can be told, or nothing more comes.
+/// Reads until the answer is recognised or nothing more comes.
 fn gather(link: &mut Link) -> (Vec<u8>, End) {
     let (mut bytes, mut end) = link.gather(7);
     if end == End::Full && bytes.starts_with(&[22, 3]) {
@@ -157,13 +158,13 @@ pub(crate) fn answer(bytes: &[u8], end: End) -> Answer {
         [22, 3, _, _, _, 2, rest @ ..] => {
             server_hello(rest).unwrap_or_else(|| Answer::Other(bytes.to_vec()))
         }
-        // Two bytes of length with the high bit, message 4.
+        // Two length bytes with the high bit set, message type 4.
         [128..=255, _, 4, ..] => Answer::OldServerHello,
         other => Answer::Other(other.to_vec()),
     }
 }
 
-/// After the message's type: length, version, random, session id, suite.
+/// After the message type: length, version, random, session id, suite.
 fn server_hello(rest: &[u8]) -> Option<Answer> {
     let (_, rest) = rest.split_at_checked(3)?;
     let (version, rest) = rest.split_first_chunk::<2>()?;
@@ -187,7 +188,7 @@ pub(crate) fn version_name(version: u16) -> &'static str {
     }
 }
 
-/// As IANA writes it, for those that are met; a number for the others.
+/// Returns the suite's IANA name, or its number if it is not in the list.
 pub(crate) fn suite_name(suite: u16) -> String {
     let named = NAMES.iter().find(|(number, _)| *number == suite);
     named.map_or_else(
@@ -196,7 +197,7 @@ pub(crate) fn suite_name(suite: u16) -> String {
     )
 }
 
-/// What OpenSSL, the usual library of these servers, still takes once somebody asks it to.
+/// Suites that OpenSSL still accepts if it is configured to.
 const NAMES: &[(u16, &str)] = &[
     (0x0002, "RSA_WITH_NULL_SHA"),
     (0x0004, "RSA_WITH_RC4_128_MD5"),
@@ -283,7 +284,8 @@ pub(crate) fn alert_name(number: u8) -> &'static str {
     }
 }
 
-/// Of a hello that is never finished: without randomness from the system it is still a hello.
+/// Returns the random of a hello. The handshake is never completed, so a failure of the system's
+/// random generator does not matter.
 fn random() -> [u8; 32] {
     let mut bytes = [0x5a; 32];
     let _ = getrandom::fill(&mut bytes);

@@ -1,5 +1,5 @@
-//! Runs the probes in order and closes the report. What one probe needs from another is handed on
-//! here; no probe knows another.
+//! Runs the probes in order and makes the report. It passes the result of one probe to the next;
+//! probes share helpers, but none calls another.
 
 use crate::finding::{Kind, Verdict};
 use crate::limits::{ADDRESSES_MAX, CONNECT_MAX};
@@ -14,7 +14,7 @@ use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Tests one endpoint. Takes some twenty seconds at most where everything answers.
+/// Checks one endpoint. Takes about twenty seconds at most if everything answers.
 pub fn check(settings: &Settings) -> Report {
     let began = Instant::now();
     let at = OffsetDateTime::now_utc()
@@ -39,7 +39,7 @@ pub fn check(settings: &Settings) -> Report {
     }
 }
 
-/// Gives the reason why what is still open was not judged.
+/// Runs all probes. Returns the reason for which the remaining findings are skipped.
 fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static str {
     let Ok(name) = ServerName::try_from(settings.name.clone()) else {
         return "the name to verify is no host name";
@@ -72,7 +72,7 @@ fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static 
         return probes::again::judge(&place, &greeting, held, sheet);
     }
     std::thread::scope(|scope| {
-        // Watched while everything else runs: it waits, mostly.
+        // The silence probe mostly waits, so it runs beside the others.
         let watch = scope.spawn(|| probes::silence::watch(&place, held, &greeting));
         probes::plaintext::judge(&place, &greeting, sheet);
         let reason = if probes::greeting::offers_tls(&greeting) {
@@ -110,13 +110,33 @@ fn secure(place: &Place<'_>, sheet: &mut Sheet) {
         }
         None => false,
     };
-    probes::account::judge(place, verified, sheet);
+    logins(place, verified, sheet);
+}
+
+/// Logs in, if there is an account and its password may be sent.
+fn logins(place: &Place<'_>, verified: bool, sheet: &mut Sheet) {
+    let Some(account) = &place.settings.account else {
+        return probes::account::skip(sheet, "no --user");
+    };
+    if !verified {
+        return probes::account::skip(
+            sheet,
+            "the certificate does not verify, so no login was sent",
+        );
+    }
+    // The real login first: a server may slow down a client that has just failed.
+    probes::account::judge(place, account, sheet);
+    if place.settings.again {
+        sheet.skip(Kind::Denial, "no failing logins while watching");
+    } else {
+        probes::denial::judge(place, account, sheet);
+    }
 }
 
 fn port(settings: &Settings, sheet: &mut Sheet) {
     match settings.endpoint.port {
         4000 => sheet.pass(Kind::Port, "4000"),
-        // Who judges a server of somebody else's would be told the same for ever.
+        // Skipped and not warned about, since the port of an ordinary MySQL server won't change.
         3306 => sheet.skip(Kind::Port, "3306 is MySQL's own"),
         other => sheet.warn(Kind::Port, other.to_string()),
     }
@@ -132,7 +152,7 @@ fn resolve(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
         .collect();
     addresses.sort_unstable();
     addresses.dedup();
-    // IPv4 first: the probes go to one address, and that family works nearly everywhere.
+    // IPv4 first: the probes use one address, and IPv4 works nearly everywhere.
     addresses.sort_by_key(SocketAddr::is_ipv6);
     if addresses.is_empty() {
         Err(io::Error::other("it has no address"))
@@ -141,12 +161,12 @@ fn resolve(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Connects to each address; gives those that answer.
+/// Connects to each address and returns those that answer.
 fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<SocketAddr> {
     let tested = addresses
         .get(..addresses.len().min(ADDRESSES_MAX))
         .unwrap_or_default();
-    // A single address is met by the first probe; a connection only to knock would be one too many.
+    // The first probe connects to a single address anyway.
     if let [only] = tested {
         return vec![*only];
     }
@@ -169,8 +189,8 @@ fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<
         .collect()
 }
 
-/// What connecting to several addresses says of them. None is blamed for a way that this machine
-/// does not have.
+/// Judges the connections to several addresses. An address is not blamed if this machine has no
+/// route to it.
 fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
     let list = |wanted: &dyn Fn(Option<&io::Error>) -> bool| {
         tried
@@ -202,7 +222,7 @@ fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
     (verdict, evidence)
 }
 
-/// As where a machine has no IPv6.
+/// Whether the error means that this machine has no route, for example no IPv6.
 fn has_no_way(error: &io::Error) -> bool {
     matches!(
         error.kind(),

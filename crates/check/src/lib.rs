@@ -1,11 +1,12 @@
-//! Does HOST:PORT keep the contract? Opens a few bounded connections to any MySQL-protocol endpoint
-//! and judges what it sees, finding by finding. It shares no code with what it judges, and never
-//! sends a password over TLS that it has not verified.
+//! Checks the TLS and login security of an endpoint of the MySQL protocol, from outside. It opens a
+//! few bounded connections and returns a list of findings. It shares no code with the product that
+//! it judges, and sends a password only over TLS whose certificate it verified.
 
 mod chain;
 #[cfg(test)]
 mod chain_tests;
 mod changes;
+mod clean;
 #[cfg(feature = "fuzzing")]
 pub mod doors;
 mod endpoint;

@@ -1,78 +1,78 @@
-//! Every bound of this room, with its reason. Only what `Settings` names as its default can be set.
+//! Bounds of this room, each with its reason. Only those that `Settings` uses as a default can be
+//! set.
 
 use std::time::Duration;
 
-/// To connect to one address: beyond it a person has given up.
+/// Timeout of the connect to one address. People wait no longer.
 pub const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// One connection from its greeting to the end of its handshake: six round trips at the worst, by
-/// satellite too.
+/// Timeout of one connection, from the greeting to the end of the handshake: at most six round
+/// trips, also by satellite.
 pub const PROBE_MAX: Duration = Duration::from_secs(6);
 
-/// For the answer to something no server may accept. Some answer with silence, and that is not
-/// waited for longer.
+/// Timeout for the answer to something that no server may accept. Some servers never answer.
 pub const REFUSAL_MAX: Duration = Duration::from_secs(3);
 
-/// How long a silent connection may stay open before it is named: MySQL's `connect_timeout` is 10
-/// s, and a little more.
+/// Time after which an open silent connection is reported: MySQL's `connect_timeout` of 10 s, and
+/// some more.
 pub const SILENCE_MAX: Duration = Duration::from_secs(16);
 
-/// Between the bytes of a client that drips: shorter than any deadline that is counted from byte to
-/// byte, and so long that its packet does not end before it is cut.
+/// Delay between the bytes of a slow client: shorter than any timeout that restarts with every
+/// byte, and so long that its packet does not end before the timeout.
 pub const DRIP_PAUSE: Duration = Duration::from_millis(700);
 
-/// From the first packet to the first row of a login: the contract's connect timeout.
+/// Timeout from the first packet to the first row: the promised connect timeout.
 pub const LOGIN_MAX: Duration = Duration::from_secs(15);
 
-/// Slower than this, a first row is late for the clients with the shortest default timeout.
+/// Time after which a first row is late for clients with the shortest default timeout.
 pub const FIRST_ROW_WISHED: Duration = Duration::from_secs(5);
 
-/// Session tickets follow a TLS 1.3 handshake at once, or not at all.
+/// Time to wait for session tickets, which follow a TLS 1.3 handshake at once.
 pub const TICKET_WAIT: Duration = Duration::from_millis(500);
 
-/// Between the two halves of a split message: long enough to be two segments, short enough not to
-/// be rude.
+/// Delay between the two halves of a split message, long enough for two TCP segments.
 pub const SPLIT_PAUSE: Duration = Duration::from_millis(40);
 
-/// Between single bytes of a message.
+/// Delay between single bytes of a message.
 pub const BYTE_PAUSE: Duration = Duration::from_millis(1);
 
-/// Denials whose times differ by more than this tell users apart; less is the network's noise in a
-/// sample of one each.
+/// Maximum difference between the times of two denials. With one sample each, less is network
+/// noise.
 pub const DENIAL_BAND: Duration = Duration::from_millis(400);
 
-/// Unknown users that are tried where their exchange differs from the known one's, until one has it
-/// too. MySQL gives each one of two by chance: in one check of four thousand all of these would
-/// differ.
+/// Maximum number of unknown users that are tried until one gets the same exchange as the known
+/// one. MySQL chooses one of two exchanges by the name, so all of these differ in one of four
+/// thousand checks.
 pub const STRANGERS_MAX: usize = 12;
 
-/// Addresses of one name that are tested; more are named and left alone.
+/// Maximum number of a name's addresses that are tested.
 pub const ADDRESSES_MAX: usize = 8;
 
-/// Longest packet that is read: a greeting, an error and one row are far shorter.
+/// Maximum size of a packet. A greeting, an error and one row are far shorter.
 pub const PACKET_MAX: usize = 64 * 1024;
 
-/// All bytes that one connection may bring: a long chain, tickets and a few packets are well below.
+/// Maximum number of bytes read from one connection. A long chain, tickets and a few packets are
+/// far below.
 pub const CONNECTION_BYTES_MAX: usize = 256 * 1024;
 
-/// Packets of one login or one result; an endless exchange ends here.
+/// Maximum number of packets of one login or result.
 pub const PACKETS_MAX: usize = 64;
 
-/// Certificates of a chain that are looked at; webpki itself follows no more.
+/// Maximum number of certificates of a chain. webpki follows no more.
 pub const CHAIN_MAX: usize = 10;
 
-/// A CA file: the largest system bundles have about 250 KB.
+/// Maximum size of a CA file. The largest system bundles have about 250 KB.
 pub const CA_FILE_MAX: u64 = 4 * 1024 * 1024;
 
-/// Evidence that comes from the other side is cut here: it stands in one line of a report.
+/// Maximum length of evidence from the server, which is in one line of the report.
 pub const EVIDENCE_MAX: usize = 160;
 
-/// The head of a web answer; its body is not read.
+/// Maximum size of an HTTP response's head. The body is not read.
 pub const WEB_HEAD_MAX: usize = 8 * 1024;
 
-/// A certificate with a smaller part of its life left was not renewed in time: renewal is due with
-/// a third left.
+/// Part of a certificate's life below which it was not renewed in time. Renewal is due with a third
+/// left.
 pub const LIFE_LEFT_WISHED: f64 = 1.0 / 6.0;
 
-/// Shorter RSA keys are broken by those who can pay.
+/// Minimum length of an RSA key. Shorter ones can be broken with enough money.
 pub const RSA_BITS_MIN: usize = 2048;

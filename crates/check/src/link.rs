@@ -1,5 +1,5 @@
-//! One TCP connection with a deadline over all of it and a bound on what it may bring; and the
-//! visitor, who opens and counts them. It never waits without an end.
+//! One TCP connection with a deadline and a bound on the bytes read; and the visitor, which opens
+//! and counts connections.
 
 use crate::limits::{CONNECT_MAX, CONNECTION_BYTES_MAX};
 use std::io::{self, Read, Write};
@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How much of the other side's first bytes is remembered for evidence.
+/// Number of the server's first bytes that are kept as evidence.
 const FIRST_BYTES: usize = 16;
 
 /// Opens the connections of one check.
@@ -21,7 +21,7 @@ impl Visitor {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// One more, that was opened elsewhere.
+    /// Counts a connection that was opened elsewhere.
     pub fn count(&self) {
         self.opened.fetch_add(1, Ordering::Relaxed);
     }
@@ -51,17 +51,17 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// From now on, another deadline.
+    /// Sets a new deadline, from now on.
     pub fn end_in(&mut self, lifetime: Duration) {
         self.deadline = Instant::now() + lifetime;
     }
 
-    /// Forgets the first bytes: the next ones are remembered instead.
+    /// Forgets the first bytes. The next ones are kept instead.
     pub fn mark(&mut self) {
         self.first.clear();
     }
 
-    /// What came first since the mark.
+    /// Returns the first bytes since the mark.
     pub fn first(&self) -> &[u8] {
         &self.first
     }
@@ -75,8 +75,7 @@ impl Link {
         }
     }
 
-    /// Reads what comes next, at most `max` bytes; nothing at the end, and what came before an
-    /// error.
+    /// Reads up to `max` bytes. Returns what came before the end or an error.
     pub fn gather(&mut self, max: usize) -> (Vec<u8>, End) {
         let mut all = Vec::new();
         let mut piece = [0; 1024];
@@ -97,9 +96,9 @@ impl Link {
 pub(crate) enum End {
     Closed,
     Reset,
-    /// Nothing within the time.
+    /// Nothing came within the time.
     Silent,
-    /// As much as was asked for.
+    /// All requested bytes came.
     Full,
 }
 
@@ -135,7 +134,7 @@ impl Read for Link {
         let n = loop {
             match self.stream.read(buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                // What a socket's own timeout is called differs between systems.
+                // The name of a socket's timeout error differs between systems.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
@@ -163,7 +162,7 @@ impl Write for Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // An orderly end is the polite one; a connection that is gone already is no fault.
+        // Closes the connection in order. It does not matter if it is already closed.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 }

@@ -1,5 +1,5 @@
-//! The login exchange inside TLS, and one query. The clear password is given only where the server
-//! asks for it on a stream that the caller has verified; proofs of it are wiped.
+//! The login exchange inside TLS, and one query. The password itself is sent only if the server
+//! asks for it, on a stream that the caller has verified; its hashes are wiped.
 
 use crate::limits::PACKETS_MAX;
 use crate::packet::{self, ErrPacket, Greeting, Login, ORDINARY, SSL};
@@ -8,14 +8,14 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Read, Write};
 use zeroize::Zeroizing;
 
-/// How a login ended.
+/// Result of a login.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     In,
     Refused(ErrPacket),
 }
 
-/// A login's course: the packets that came, by kind, and the end.
+/// Course of a login: the kinds of packets that came, and the result.
 #[derive(Debug)]
 pub(crate) struct Course {
     pub steps: Vec<String>,
@@ -107,7 +107,7 @@ fn clear(password: &str) -> Zeroizing<Vec<u8>> {
     out
 }
 
-/// A hash of the password, for the plugins that have one.
+/// Returns the hash of the password that a plugin uses, if it uses one.
 pub(crate) fn proof(plugin: &str, password: &str, salt: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if !matches!(plugin, "mysql_native_password" | "caching_sha2_password") {
         return None;
@@ -145,7 +145,7 @@ fn proof_or(
     }
 }
 
-/// A query of which a few rows are wanted, to the end of its result.
+/// Runs a query of a few rows and reads its whole result.
 fn query(
     stream: &mut (impl Read + Write),
     sql: &str,
@@ -162,10 +162,10 @@ fn query(
                 return Ok(Err(error));
             }
             [0x00, ..] if nth == 0 => return Ok(Ok(rows)),
-            // After the columns, and after the rows.
+            // An EOF packet comes after the columns, and one after the rows.
             [0xfe, rest @ ..] if rest.len() < 8 => ends += 1,
             _ if ends == 1 => rows.push(payload),
-            // The count of columns, and each of them.
+            // The number of columns, and a packet for each.
             _ => {}
         }
         if ends == 2 {
@@ -175,18 +175,18 @@ fn query(
     Err(strange("a result without end"))
 }
 
-/// `SELECT 1`: whether a row with 1 came.
+/// Runs `SELECT 1` and checks that one row with 1 came.
 pub(crate) fn select_one(stream: &mut (impl Read + Write)) -> io::Result<Result<(), ErrPacket>> {
     match query(stream, "SELECT 1")? {
         Err(error) => Ok(Err(error)),
-        // A row of one column with one character.
+        // A row with one column of one character.
         Ok(rows) if rows == [b"\x011"] => Ok(Ok(())),
         Ok(_) => Err(strange("SELECT 1 brought something else")),
     }
 }
 
-/// The TLS version that the server itself sees; empty where TLS ends in front of it, None where it
-/// does not say.
+/// Returns the TLS version that the server itself sees: empty if TLS ends in front of it, None if
+/// it does not say.
 pub(crate) fn tls_version(stream: &mut (impl Read + Write)) -> Option<String> {
     let rows = query(stream, "SHOW SESSION STATUS LIKE 'Ssl_version'")
         .ok()?
@@ -194,7 +194,7 @@ pub(crate) fn tls_version(stream: &mut (impl Read + Write)) -> Option<String> {
     second(rows.first()?)
 }
 
-/// The second of two short texts.
+/// Returns the second of a row's two short texts.
 fn second(row: &[u8]) -> Option<String> {
     let (name, rest) = row.split_first()?;
     let (value, rest) = rest.get(usize::from(*name)..)?.split_first()?;
@@ -202,6 +202,6 @@ fn second(row: &[u8]) -> Option<String> {
 }
 
 pub(crate) fn quit(stream: &mut impl Write) {
-    // Whether a goodbye arrives is not waited for.
+    // Nothing waits for the server's reaction.
     let _ = packet::write(stream, 0, &[1]);
 }

@@ -1,6 +1,6 @@
-//! The few packets a judge reads and writes: greeting, error, TLS request, login. Hostile bytes end
-//! in None or an error, never in a panic, and nothing is allocated by a length that only the other
-//! side claims.
+//! The packets that the check reads and writes: greeting, error, TLS request, login. Hostile bytes
+//! result in None or an error, never in a panic, and no buffer is allocated by a length that the
+//! server claims.
 
 use crate::limits::PACKET_MAX;
 use std::io::{self, Read, Write};
@@ -13,14 +13,14 @@ pub(crate) const TRANSACTIONS: u32 = 1 << 13;
 pub(crate) const SECURE_CONNECTION: u32 = 1 << 15;
 pub(crate) const PLUGIN_AUTH: u32 = 1 << 19;
 
-/// What an ordinary client asks for.
+/// Capabilities of an ordinary client.
 pub(crate) const ORDINARY: u32 =
     LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | PLUGIN_AUTH;
 
-/// utf8mb4_general_ci, which every server since 5.5 knows.
+/// utf8mb4_general_ci, known by every server since 5.5.
 const COLLATION: u8 = 45;
 
-/// The first packet of a server.
+/// A server's greeting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Greeting {
     pub protocol: u8,
@@ -38,7 +38,7 @@ pub(crate) struct ErrPacket {
     pub text: String,
 }
 
-/// One packet: its sequence number and its payload. At most [`PACKET_MAX`] bytes.
+/// Reads one packet of at most [`PACKET_MAX`] bytes: its sequence number and payload.
 pub(crate) fn read(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     let mut header = [0; 4];
     stream.read_exact(&mut header)?;
@@ -51,7 +51,7 @@ pub(crate) fn read(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
         ));
     }
     let mut payload = Vec::new();
-    // Grows with what comes, not with what was claimed.
+    // The buffer grows with the bytes that come, not by the claimed length.
     stream.take(length as u64).read_to_end(&mut payload)?;
     if payload.len() < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -59,7 +59,7 @@ pub(crate) fn read(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     Ok((sequence, payload))
 }
 
-/// Header and payload. What is sent here is far below the 16 MB that one packet holds.
+/// Returns header and payload. Everything sent here is far below the 16 MB limit of one packet.
 pub(crate) fn frame(sequence: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len())
         .unwrap_or(u32::MAX)
@@ -76,7 +76,7 @@ pub(crate) fn write(stream: &mut impl Write, sequence: u8, payload: &[u8]) -> io
     stream.flush()
 }
 
-/// Takes from the front; None once it is too short.
+/// Takes bytes from the front; None if there are too few.
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -122,7 +122,7 @@ impl Greeting {
             salt: Vec::new(),
             plugin: String::new(),
         };
-        // Before 4.1 it ended here.
+        // Before 4.1 the packet ended here.
         if let Some(rest) = bytes.take(3).and_then(|_| bytes.u16()) {
             greeting.capabilities |= u32::from(rest) << 16;
             let length = bytes.u8().unwrap_or(0);
@@ -136,7 +136,8 @@ impl Greeting {
         Some(greeting)
     }
 
-    /// As drivers read it: MariaDB puts a number before its own that MySQL's replicas can take.
+    /// Parses the version as drivers do. MariaDB prefixes its own with one that MySQL's replicas
+    /// accept.
     pub fn number(&self) -> Option<(u16, u16, u16)> {
         let mut parts = self.version.split('.').map(|part| {
             let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
@@ -151,7 +152,7 @@ impl Greeting {
 }
 
 impl ErrPacket {
-    /// With the SQLSTATE or, as before the login, without.
+    /// Parses an error packet with or, as before the login, without an SQLSTATE.
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let mut bytes = Bytes(payload);
         if bytes.u8()? != 0xff {
@@ -173,8 +174,7 @@ impl ErrPacket {
         })
     }
 
-    /// Codes that say nothing about this login: the server is full, or has had enough of this
-    /// address.
+    /// Whether the error is not about this login: the server is full, or has blocked this address.
     pub fn says_busy(&self) -> bool {
         matches!(self.code, 1040 | 1129 | 1130 | 1203 | 1226)
     }
@@ -190,8 +190,8 @@ impl std::fmt::Display for ErrPacket {
     }
 }
 
-/// Capabilities, longest packet, collation and filler: the whole TLS request, and the head of every
-/// login.
+/// Writes capabilities, maximum packet size, collation and filler: the whole TLS request, and the
+/// head of every login.
 pub(crate) fn head(capabilities: u32) -> Vec<u8> {
     let mut out = capabilities.to_le_bytes().to_vec();
     out.extend((1u32 << 24).to_le_bytes());
@@ -204,7 +204,8 @@ pub(crate) fn ssl_request() -> Vec<u8> {
     head(ORDINARY | SSL)
 }
 
-/// Before a login with a database: some servers read the capabilities here and never again.
+/// Returns the TLS request before a login with a database. Some servers read the capabilities here
+/// and never again.
 pub(crate) fn ssl_request_for(database: Option<&str>) -> Vec<u8> {
     head(
         ORDINARY
@@ -237,7 +238,7 @@ impl Login<'_> {
         let mut out = head(self.capabilities | with_database);
         out.extend(self.user.bytes().filter(|b| *b != 0));
         out.push(0);
-        // A proof is a hash, at most 32 bytes.
+        // A proof is a hash of at most 32 bytes.
         out.push(u8::try_from(self.proof.len()).unwrap_or(0));
         out.extend(self.proof.iter().take(255));
         for text in self.database.into_iter().chain([self.plugin]) {

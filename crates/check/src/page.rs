@@ -1,4 +1,4 @@
-//! The help page `docs/check.md`, made from the table of findings. It reads no file.
+//! The help page `docs/check.md`, made from the table of findings.
 
 use crate::finding::Kind;
 use std::fmt::Write;

@@ -1,10 +1,9 @@
-//! The parsers before bytes that nobody sane would send, and beside those of mysql_common. Tests
-//! only.
+//! Tests of the parsers with malformed bytes, and comparisons with mysql_common.
 
+use crate::clean::{clean, shown};
 use crate::hello::{Answer, Hello, OLD_SUITES, answer};
 use crate::link::End;
 use crate::packet::{self, ErrPacket, Greeting, Login, ORDINARY, SSL};
-use crate::text::{clean, shown};
 use mysql_common::constants::CapabilityFlags;
 use mysql_common::constants::StatusFlags;
 use mysql_common::io::ParseBuf;

@@ -1,7 +1,7 @@
-//! What came out: one finding per line of the table, never two. It knows no socket.
+//! The report: one finding per row of the table.
 
+use crate::clean::clean;
 use crate::finding::{Kind, Verdict};
-use crate::text::clean;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub struct Finding {
     pub kind: Kind,
     pub verdict: Verdict,
-    /// What was seen: an alert, a packet, facts of a certificate. Control characters are gone.
+    /// Evidence: an alert, a packet, facts of a certificate. It has no control characters.
     pub evidence: String,
 }
 
@@ -23,13 +23,13 @@ pub struct Counts {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// When the check began, RFC 3339.
+    /// Start of the check, RFC 3339.
     pub at: String,
     pub endpoint: String,
     pub name: String,
     pub verdict: Verdict,
     pub counts: Counts,
-    /// TCP connections that were opened for all of this.
+    /// Number of TCP connections that were opened.
     pub connections: usize,
     pub seconds: f64,
     pub findings: Vec<Finding>,
@@ -61,7 +61,7 @@ impl Serialize for Finding {
 }
 
 impl Finding {
-    /// What to do about it, where there is something to do.
+    /// Returns the hint to fix it, for a warning or failure.
     pub fn mend(&self) -> Option<&'static str> {
         matches!(self.verdict, Verdict::Warn | Verdict::Fail).then(|| self.kind.entry().mend)
     }
@@ -80,7 +80,7 @@ impl Sheet {
         self.put(kind, Verdict::Pass, evidence);
     }
 
-    /// Unless somebody has judged it already.
+    /// Passes a finding that has no verdict yet.
     pub fn pass_if_open(&mut self, kind: Kind, evidence: impl AsRef<str>) {
         if !self.0.contains_key(&kind) {
             self.pass(kind, evidence);
@@ -105,7 +105,7 @@ impl Sheet {
         self.put(kind, Verdict::Skip, evidence);
     }
 
-    /// In the table's order; what was never judged is skipped for `reason`.
+    /// Returns the findings in the table's order. Those without a verdict are skipped for `reason`.
     pub fn close(mut self, reason: &str) -> Vec<Finding> {
         let take = |kind: &Kind| {
             let (verdict, evidence) = self
@@ -133,7 +133,7 @@ impl Counts {
         }
     }
 
-    /// Skips leave the rest's verdict alone.
+    /// Returns the verdict of all findings. Skipped ones don't change it.
     pub fn verdict(self) -> Verdict {
         match self {
             Self { fail: 1.., .. } => Verdict::Fail,

@@ -1,5 +1,4 @@
-//! What a check is told: where, for which name, by which roots, as whom. It holds the one secret,
-//! wiped when dropped.
+//! Settings of a check: endpoint, name, roots, account. The password is wiped when dropped.
 
 use crate::endpoint::Endpoint;
 use crate::limits;
@@ -15,20 +14,21 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct Settings {
     pub endpoint: Endpoint,
-    /// In place of those that the host's name has; none: it is looked up.
+    /// Addresses to use. If empty, the host's name is resolved.
     pub addresses: Vec<SocketAddr>,
-    /// The name that the certificate must carry, and that is sent as SNI.
+    /// Name that the certificate must carry, and that is sent as SNI.
     pub name: String,
-    /// Beside the public roots.
+    /// Roots in addition to the public ones.
     pub roots: Option<Roots>,
     pub account: Option<Account>,
-    /// A later round of a watch. With an account the two logins that must fail are left out: they
-    /// count against this address. Without one all is left out but one connection: MySQL and
-    /// MariaDB count those that end before a login, and block an address that has made a hundred.
+    /// Whether this is a later round of a watch. With an account the two logins that must fail are
+    /// left out, because they count against this address. Without an account only one connection is
+    /// made, because MySQL and MariaDB block an address after a hundred connections that end before
+    /// a login.
     pub again: bool,
-    /// How long a silent connection is watched.
+    /// Time for which a silent connection is watched.
     pub silence_max: Duration,
-    /// Where a web console of the same host would be.
+    /// Port of a web console on the same host.
     pub web_port: u16,
 }
 

@@ -1,28 +1,29 @@
-//! The report for people: one line per finding, mends below those that need one. What the other
-//! side said never reaches the terminal with its control characters.
+//! The report as text: one line per finding, with a hint below those that need one. Text from the
+//! server is printed without control characters.
 
 use crate::changes::Change;
+use crate::clean::cut;
 use crate::finding::Verdict;
-use crate::limits::EVIDENCE_MAX;
 use crate::report::{Finding, Report};
 use std::fmt::Write;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
     pub colours: bool,
-    /// What has nothing to do is cut to this many columns.
+    /// Passing findings are cut to this many columns.
     pub width: usize,
-    /// A report with more lines tells what passed without its evidence; None where no screen ends.
+    /// Lines of the screen. A longer report lists the passed findings without evidence. None if the
+    /// output is not a screen.
     pub rows: Option<usize>,
 }
 
-/// Columns before the evidence: two blanks, the verdict, two blanks, the id.
+/// Columns before the evidence: two spaces, the verdict, two spaces, the id.
 const EVIDENCE_COLUMN: usize = 28;
 
-/// More of one reason are counted instead of named.
+/// Maximum number of skipped findings of one reason that are named; more are counted.
 const SKIPPED_NAMED_MAX: usize = 6;
 
-/// A narrower terminal wraps.
+/// Minimum columns of the evidence. A narrower terminal wraps.
 const EVIDENCE_COLUMNS_MIN: usize = 30;
 
 pub fn text(report: &Report, style: Style) -> String {
@@ -36,7 +37,7 @@ pub fn text(report: &Report, style: Style) -> String {
     );
     let wrapped = |line: &str| line.chars().count().div_ceil(style.width.max(1)).max(1);
     let rows: usize = plain.lines().map(wrapped).sum();
-    // The shell's next prompt needs a line too.
+    // The shell's prompt needs a line too.
     written(report, style, style.rows.is_some_and(|room| rows >= room))
 }
 
@@ -66,7 +67,8 @@ fn written(report: &Report, style: Style, short: bool) -> String {
     out
 }
 
-/// One line of a monitor: when, what it is now, what it was, and what to do where it got worse.
+/// Writes one line of a watch: time, verdict, last verdict, evidence, and a hint where there is
+/// one.
 pub fn change_line(change: &Change, style: Style) -> String {
     let finding = &change.finding;
     let word = paint(style, finding.verdict, finding.verdict.word());
@@ -93,12 +95,12 @@ fn line(out: &mut String, finding: &Finding, style: Style) {
         .saturating_sub(EVIDENCE_COLUMN)
         .max(EVIDENCE_COLUMNS_MIN);
     let id = finding.kind.entry().id;
-    // Where there is something to do, nothing is cut.
+    // A finding with a hint is never cut.
     let Some(mend) = finding.mend() else {
         let _ = writeln!(out, "  {word}  {id:<18}  {}", cut(&finding.evidence, room));
         return;
     };
-    // Who reads it by a program wants one line of each.
+    // A program that reads the output expects one line each.
     let room = if style.rows.is_some() {
         room
     } else {
@@ -112,7 +114,7 @@ fn line(out: &mut String, finding: &Finding, style: Style) {
     let _ = writeln!(out, "  {:>4}  {:<18}  {}", "", "  do:", broken(mend, room));
 }
 
-/// Lines of at most so many columns where words allow it, all but the first under the evidence.
+/// Wraps a text at words to this many columns. Later lines begin under the evidence.
 fn broken(text: &str, room: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
@@ -131,7 +133,7 @@ fn broken(text: &str, room: usize) -> String {
     out
 }
 
-/// The names of what passed, as many to a line as fit.
+/// Writes the names of the passed findings, as many per line as fit.
 fn passed(out: &mut String, report: &Report, style: Style) {
     const INDENT: usize = 8;
     let mut word = paint(style, Verdict::Pass, Verdict::Pass.word());
@@ -158,7 +160,7 @@ fn passed(out: &mut String, report: &Report, style: Style) {
     end(&mut line);
 }
 
-/// Skips of one reason share a line.
+/// Writes the skipped findings, one line per reason.
 fn skipped(out: &mut String, report: &Report, style: Style) {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for finding in report
@@ -201,52 +203,6 @@ fn paint(style: Style, verdict: Verdict, word: &str) -> String {
     } else {
         word.to_owned()
     }
-}
-
-fn cut(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
-        return text.to_owned();
-    }
-    text.chars()
-        .take(room.saturating_sub(3))
-        .chain("...".chars())
-        .collect()
-}
-
-/// One line without control characters, of bounded length: whatever the other side wrote.
-pub fn clean(text: &str) -> String {
-    let safe: String = text
-        .chars()
-        .map(|c| if is_safe(c) { c } else { '\u{fffd}' })
-        .collect();
-    cut(safe.trim(), EVIDENCE_MAX * 2)
-}
-
-/// No control characters, and nothing that turns the direction of writing or hides.
-fn is_safe(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// Bytes of the other side as evidence: text where it is text, else hexadecimal.
-pub fn shown(bytes: &[u8]) -> String {
-    let some = bytes
-        .get(..bytes.len().min(EVIDENCE_MAX))
-        .unwrap_or_default();
-    match std::str::from_utf8(some) {
-        Ok(text) if !text.is_empty() && text.chars().all(|c| !c.is_control()) => {
-            clean(&format!("{text:?}"))
-        }
-        _ => hex(some),
-    }
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    let some = bytes.get(..bytes.len().min(32)).unwrap_or_default();
-    some.iter()
-        .map(|b| format!("{b:02x}"))
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 #[cfg(test)]
@@ -347,16 +303,5 @@ mod tests {
             on(None).lines().any(|l| l.len() > 80),
             "who reads it by a program gets one line of each"
         );
-    }
-
-    #[test]
-    fn what_the_other_side_wrote_cannot_steer_a_terminal() {
-        assert_eq!(
-            clean("8.0\x1b[2J\u{202e}x\r\n"),
-            "8.0\u{fffd}[2J\u{fffd}x\u{fffd}\u{fffd}"
-        );
-        assert_eq!(shown(b"\x1b]0;x"), "1b 5d 30 3b 78");
-        assert_eq!(shown(b"HTTP/1.1 400"), "\"HTTP/1.1 400\"");
-        assert!(clean(&"x".repeat(10_000)).len() <= EVIDENCE_MAX * 2);
     }
 }

@@ -1,6 +1,6 @@
-//! Handshakes by rustls that believe everything and write down what they saw: the chain, the alert,
-//! whether a client certificate was asked for, what the tickets allow. Trust is judged afterwards,
-//! by `chain`; signatures are checked.
+//! Handshakes by rustls that accept every certificate and record what the server sent: the chain,
+//! the alert, a request for a client certificate, early data. The signatures of the handshake are
+//! verified; `chain` judges trust afterwards.
 
 use crate::link::Link;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) type Stream = StreamOwned<ClientConnection, Link>;
 
-/// What a handshake shall offer.
+/// Offer of a handshake.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     pub versions: &'static [&'static SupportedProtocolVersion],
@@ -34,14 +34,14 @@ pub(crate) const BOTH: &[&SupportedProtocolVersion] =
 pub(crate) const ONLY_13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 pub(crate) const ONLY_12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
 
-/// A client that can be used for several connections, which then may resume.
+/// A client for one or more connections; later ones may resume a session.
 #[derive(Debug)]
 pub(crate) struct Client {
     config: Arc<ClientConfig>,
     witness: Arc<Witness>,
 }
 
-/// What the callbacks of rustls saw.
+/// Facts that rustls' callbacks recorded.
 #[derive(Debug)]
 struct Witness {
     algorithms: WebPkiSupportedAlgorithms,
@@ -52,7 +52,7 @@ struct Witness {
     chain: Mutex<Vec<CertificateDer<'static>>>,
 }
 
-/// A handshake that ended well.
+/// A completed handshake.
 #[derive(Debug)]
 pub(crate) struct Shaken {
     pub stream: Stream,
@@ -95,7 +95,7 @@ impl Client {
         self.witness.asked_for_certificate.load(Ordering::Relaxed)
     }
 
-    /// The chain that came last, even if the handshake then failed.
+    /// Returns the last chain, even if the handshake then failed.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         self.witness
             .chain
@@ -108,13 +108,13 @@ impl Client {
         self.witness.tickets.load(Ordering::Relaxed)
     }
 
-    /// Bytes of early data that a ticket allows.
+    /// Returns the number of bytes of early data that a ticket allows.
     pub fn early_data(&self) -> u32 {
         self.witness.early_data.load(Ordering::Relaxed)
     }
 }
 
-/// Finishes a handshake on a link where the TLS request has been sent.
+/// Runs the handshake on a link whose TLS request was sent.
 pub(crate) fn shake(
     connection: ClientConnection,
     mut link: Link,
@@ -127,7 +127,7 @@ pub(crate) fn shake(
             Err(error) => return Err((error, link)),
         }
     }
-    // The last flight of TLS 1.3 is still ours to send.
+    // In TLS 1.3 the client still has to send its last flight.
     while connection.wants_write() {
         if let Err(error) = connection.write_tls(&mut link) {
             return Err((error, link));
@@ -139,7 +139,7 @@ pub(crate) fn shake(
 }
 
 impl Shaken {
-    /// Version, suite and group, as evidence.
+    /// Returns version, suite and group as evidence.
     pub fn facts(&self) -> String {
         let connection = &self.stream.conn;
         let version = match connection.protocol_version() {
@@ -168,7 +168,7 @@ impl Shaken {
     }
 }
 
-/// Why a handshake ended, as evidence: the alert where there is one.
+/// Returns the reason of a failed handshake as evidence: the alert, if there was one.
 pub(crate) fn reason(error: &io::Error) -> String {
     match error
         .get_ref()
@@ -192,7 +192,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The number of the alert, if one ended it.
+/// Returns the number of the alert, if there was one.
 pub(crate) fn alert(error: &io::Error) -> Option<u8> {
     match error
         .get_ref()
@@ -244,7 +244,7 @@ impl ServerCertVerifier for Witness {
 }
 
 impl ResolvesClientCert for Witness {
-    /// Called only when the server asks.
+    /// rustls calls this only if the server asks for a certificate.
     fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.asked_for_certificate.store(true, Ordering::Relaxed);
         None

@@ -1,5 +1,4 @@
-//! sslscan and OpenSSL's own client are asked about the same servers as the judge: where they
-//! overlap, they agree.
+//! Compares the check's findings with those of sslscan and OpenSSL's client about the same servers.
 
 #![allow(
     clippy::unwrap_used,

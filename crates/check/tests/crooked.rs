@@ -1,5 +1,5 @@
-//! Endpoints that are crooked on purpose, each in one way: so that every finding has been seen
-//! failing. Where a real server can be made to do it, `mariadb.rs` has it instead.
+//! Test servers with one fault each, so that every finding has failed once. Faults that a real
+//! server can be configured to have are in `mariadb.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -51,7 +51,7 @@ const PASSING: &[&str] = &[
     "key",
 ];
 
-/// Everything that an upright endpoint of this test passes, but for these.
+/// Asserts that all findings pass that a correct test server passes, except these.
 #[track_caller]
 fn only(judged: &Judged, but: &[&str]) {
     for id in PASSING.iter().filter(|id| !but.contains(id)) {
@@ -175,7 +175,7 @@ fn a_login_that_only_claims_tls_and_a_command_behind_the_request() {
         let Ok(first) = packet(&mut stream) else {
             return;
         };
-        // The hole: whatever follows is taken for a login, TLS or not.
+        // The fault: any following packet is taken for a login, with or without TLS.
         let taken = if first.len() == 32 {
             packet(&mut stream).is_ok_and(|p| p.len() > 4)
         } else {
@@ -341,7 +341,7 @@ fn chains_that_are_incomplete_untidy_old_or_foreign() {
         .fails("chain", "`middle (a company)` was not sent")
         .fails("trust", "");
 
-    // Nobody said that a private CA stands above it: what is missing can't be told.
+    // Nothing tells that a private CA issued it, so it is unknown whether a certificate is missing.
     let server = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
     judge(&settings(server.port))
         .skips("chain", "`root (a company)` is no public CA")
@@ -366,7 +366,7 @@ fn chains_that_are_incomplete_untidy_old_or_foreign() {
     let server = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["localhost"], -1, 90))));
     judge(&trusting(server.port, &pki.ca())).fails("validity", "valid only from");
 
-    // Says that it is of Let's Encrypt, but no root of theirs stands above it.
+    // A chain that claims to be of Let's Encrypt without one of its roots.
     let false_friend = Pki::of("Let's Encrypt");
     let server = Crooked::with_tls(Arc::new(ordinary(&false_friend.good())));
     judge(&trusting(server.port, &false_friend.ca()))
@@ -374,7 +374,7 @@ fn chains_that_are_incomplete_untidy_old_or_foreign() {
         .passes(&["trust"]);
 }
 
-/// Has a certificate for whoever is asked for, and none for nobody.
+/// A resolver with a certificate for every SNI, and none without SNI.
 #[derive(Debug)]
 struct Obliging(Arc<CertifiedKey>);
 

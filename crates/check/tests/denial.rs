@@ -1,4 +1,4 @@
-//! Logins that must fail, at endpoints that give away who exists in one way each.
+//! Denied logins at test servers that reveal existing users in one way each.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ fn denied() -> Vec<u8> {
     error(3, 1045, "Access denied")
 }
 
-/// The user `known` exists; the answer to a login is by the user's name.
+/// A server where the user `known` exists. The answer to a login depends on the user's name.
 fn judged(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Judged {
     let pki = Pki::new();
     let server = Crooked::judging(Arc::new(ordinary(&pki.good())), answer);
@@ -74,7 +74,7 @@ fn answers_that_tell_who_exists() {
 
 #[test]
 fn what_tells_nothing_is_no_failure() {
-    // As MySQL, which chooses an unknown user's exchange by the name.
+    // MySQL chooses an unknown user's exchange by the name.
     let by_any_name = |user: &str| {
         if user == "known" || user == "mpqyp" {
             frame(3, SWITCH)
@@ -83,7 +83,7 @@ fn what_tells_nothing_is_no_failure() {
         }
     };
     judged(by_any_name).is("denial", Verdict::Pass, "varies with the name");
-    // Two ways among strangers, and neither is the known one's.
+    // Unknown users get two exchanges, neither of them the known user's.
     let third = |user: &str| match user {
         "known" => frame(3, SWITCH),
         "lopxo" => frame(3, b"\xfesha256_password\0saltsaltsaltsaltsalt\0"),

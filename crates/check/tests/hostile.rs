@@ -1,5 +1,5 @@
-//! Servers that say anything at all: the judge ends, its report is whole, and nothing in it steers
-//! a terminal.
+//! Servers that send arbitrary bytes: the check ends, its report is complete, and its text contains
+//! no control characters.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,8 @@ use std::io::Write;
 use support::crooked::{Crooked, greeting, packet};
 use support::{judge, settings};
 
-/// Any bytes after a greeting that offers TLS, or in its place, and then the end.
+/// A server that sends these bytes, after a greeting that offers TLS or instead of one, and then
+/// closes.
 fn hostile(said: Vec<u8>, greets: bool) -> Crooked {
     Crooked::start(move |mut stream| {
         if greets {

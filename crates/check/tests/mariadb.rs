@@ -1,5 +1,5 @@
-//! A plain MariaDB accused in several ways, and HAProxy in front of one: what the judge must find
-//! at servers that people really run. Every server is the real one.
+//! Real MariaDB servers with several configurations, and HAProxy in front of one: what the check
+//! must find at servers that people run.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use support::mariadb::MariaDb;
 use support::{as_user, judge, settings, trusting};
 use tidegate_check::{Settings, Verdict};
 
-/// A user with a password, and a database for it.
+/// SQL that creates a user with a password, and a database.
 const SHOP: &str = "CREATE USER shop@'%' IDENTIFIED BY 'sesame';\nCREATE DATABASE test;\nGRANT ALL ON test.* TO shop@'%';\n";
 
 #[test]
@@ -69,7 +69,7 @@ fn tls_beside_clear_text_fails_for_the_clear_text() {
         "validity",
         "key",
     ]);
-    // MariaDB asks always, and takes none for an answer.
+    // MariaDB always asks for a client certificate and continues without one.
     judged.fails("client-certificate", "CertificateRequest");
     judged.passes(&["database", "first-row", "denial", "early-data"]);
     judged.is(
@@ -77,7 +77,7 @@ fn tls_beside_clear_text_fails_for_the_clear_text() {
         Verdict::Pass,
         "as shop, and SELECT 1; the server sees TLSv1.3",
     );
-    // Its deadline begins anew with every byte.
+    // Its timeout restarts with every byte.
     judged
         .warns("silent", "idle: closed")
         .warns("silent", "idle after the TLS request: closed");
@@ -105,11 +105,11 @@ fn required_tls_is_seen_and_old_protocols_with_broken_suites_are_found() {
         .fails("key", "RSA 1024")
         .fails("trust", "signed by itself")
         .passes(&["ssl"]);
-    // It asks for the password first and refuses only then: too late for a secret.
+    // It asks for the password before it refuses, which is too late.
     judged.fails("plaintext", "");
 }
 
-/// RSA with 1024 bits, which only the command line of OpenSSL still makes.
+/// Makes an RSA key of 1024 bits, which only OpenSSL's command line still does.
 fn small_rsa(folder: &std::path::Path) -> Served {
     let path = |name: &str| folder.join(name).display().to_string();
     let made = Command::new("openssl")
@@ -173,7 +173,7 @@ fn self_signed_expired_and_wrong_names_are_told_apart() {
     }
 }
 
-/// MariaDB ends a sleep of `init_connect` after 5 s.
+/// MariaDB ends a sleep in `init_connect` after 5 s.
 const SLOW: &str = "--init-connect=DO SLEEP(6)";
 
 #[test]
@@ -191,7 +191,7 @@ fn logins_that_go_wrong() {
         .fails("login", "4151")
         .passes(&["denial"])
         .skips("first-row", "no login");
-    // Tells that the user exists, and how it logs in.
+    // This reveals that the user exists, and how it logs in.
     judge(&as_user(accused(), "socket", "sesame"))
         .fails("login", "1698")
         .fails("denial", "1698");

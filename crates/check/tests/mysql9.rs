@@ -1,5 +1,5 @@
-//! Oracle's MySQL 9 and MySQL Router accused: the real ones, as the set-up unpacks them. Where it
-//! could not, each test says "not run" and why.
+//! Real servers of Oracle's MySQL 9 and MySQL Router, as script/setup unpacks them. Without them
+//! each test prints "not run" and the reason.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,10 +16,10 @@ use support::mysql9::{Mysql9, Router, programs};
 use support::{as_user, judge, not_run, settings, trusting};
 use tidegate_check::Settings;
 
-/// Users with passwords, and a database for them.
+/// SQL that creates users with passwords, and a database.
 const SHOP: &str = "CREATE DATABASE test;\nCREATE USER shop@'%' IDENTIFIED BY 'sesame';\nGRANT ALL ON test.* TO shop@'%';\nCREATE USER old@'%' IDENTIFIED WITH sha256_password BY 'sesame';\n";
 
-/// What every OpenSSL of today gets right by itself.
+/// Findings that every current OpenSSL passes by default.
 const SOUND: &[&str] = &[
     "greeting",
     "tls-offered",
@@ -63,7 +63,7 @@ fn mysql_9_as_it_comes_takes_clear_text_and_has_a_certificate_for_nobody() {
         .fails("client-certificate", "none was needed")
         .warns("legacy-suites", "DHE_RSA")
         .warns("alpn", "ignored");
-    // The CA that it made for itself is nobody's.
+    // The CA that the server made for itself is not trusted.
     judge(&settings(server.port)).fails("trust", "no trusted root");
 }
 
@@ -79,7 +79,7 @@ fn mysql_9_that_requires_tls_still_asks_for_a_proof_in_clear_text() {
     let server = Mysql9::secured(&programs, &pki.good(), &options, SHOP);
     let accused = |user| judge(&as_user(trusting(server.port, &pki.ca()), user, "sesame"));
     let judged = accused("shop");
-    // Its own error 3159 comes only to those who have the right password.
+    // Its error 3159 comes only after the right password.
     judged.fails("plaintext", "");
     judged
         .fails("tls12", "alert 70")
@@ -94,10 +94,9 @@ fn mysql_9_that_requires_tls_still_asks_for_a_proof_in_clear_text() {
         "validity",
         "no-sni",
     ]);
-    // The password in full, inside TLS: caching_sha2 knows no hash of it yet.
+    // The password itself is sent inside TLS: caching_sha2_password has no hash of it cached yet.
     judged.passes(&["login", "database", "first-row", "denial"]);
-    // A user whose plugin is another than the greeting's; strangers are given any plugin by their
-    // names.
+    // A user with another plugin than the greeting's. Unknown users get a plugin by their name.
     accused("old")
         .passes(&["login"])
         .warns("database", "1044")
@@ -166,7 +165,7 @@ fn a_router_in_front_of_mariadb() {
     ]);
 }
 
-/// An address of this machine that is not its loopback, which MySQL never blocks.
+/// Returns an address of this machine other than loopback, which MySQL never blocks.
 fn own_address() -> Option<std::net::IpAddr> {
     let all = std::process::Command::new("hostname")
         .arg("-I")
@@ -208,7 +207,8 @@ fn watching_without_an_account_never_gets_its_address_blocked() {
             .skips("old-tls", "first round of a watch");
         assert_eq!(judged.0.connections, 1);
     }
-    // A whole round makes more than two such connections: the server has had enough, and says so.
+    // A full round makes more than two such connections, so the server blocks the address and says
+    // so.
     accused(false);
     accused(true).fails("greeting", "error 1129");
 }

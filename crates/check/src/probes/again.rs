@@ -1,9 +1,8 @@
-//! A later round of a watch that has no account: one connection, one handshake, the certificate,
-//! and a login of nobody, which must fail. It never leaves a server with a connection that ended
+//! Later round of a watch without an account: one connection with a handshake, the certificate, and
+//! a login of an unknown user, which must fail. So the server never counts a connection that ended
 //! before a login.
 
-use super::denial::made_up_password;
-use super::plaintext::NOBODY;
+use super::made_up::{NOBODY, made_up_password};
 use super::{Place, certificate};
 use crate::finding::Kind;
 use crate::limits::PROBE_MAX;
@@ -15,7 +14,7 @@ use crate::tls::{self, BOTH, Client, Offer};
 use std::io;
 use time::OffsetDateTime;
 
-/// Gives the reason why the rest was not judged.
+/// Runs the round. Returns the reason for which the other findings are skipped.
 pub(crate) fn judge(
     place: &Place<'_>,
     greeting: &Greeting,
@@ -41,7 +40,8 @@ pub(crate) fn judge(
         );
     }
     if let Err(error) = ended {
-        // Of what this round looks at always, so that it passes again when the server does.
+        // The finding is one that every round judges, so that it passes again when the server works
+        // again.
         sheet.fail(
             Kind::Trust,
             format!("no handshake: {}", tls::reason(&error)),
@@ -50,7 +50,7 @@ pub(crate) fn judge(
     "without --user only the first round of a watch looks at it"
 }
 
-/// The handshake, and the login that lets the server end it as an ordinary one.
+/// Runs the handshake, and a login, so that the server ends the connection as an ordinary one.
 fn logged_in(
     place: &Place<'_>,
     client: &Client,
@@ -68,7 +68,7 @@ fn logged_in(
         Kind::Tls12
     };
     sheet.pass(kind, shaken.facts());
-    // How it is refused is no finding here.
+    // The kind of refusal is judged by another probe.
     let _ = login::login(
         &mut shaken.stream,
         greeting,

@@ -1,5 +1,5 @@
-//! The chain that was sent: whole, trusted, for this name, valid, strong; and whether the name's
-//! other addresses send a good one too. It sends no login.
+//! Probe of the certificate: completeness, trust, name, validity, strength of its chain, and the
+//! chains of the name's other addresses. It sends no login.
 
 use super::Place;
 use crate::chain::{Chain, Facts, Shape, Trust, mozilla};
@@ -13,10 +13,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use std::net::SocketAddr;
 use time::OffsetDateTime;
 
-/// How many of a certificate's names are shown.
+/// Maximum number of a certificate's names in the evidence.
 const NAMES_SHOWN: usize = 5;
 
-/// Whether a client that verifies everything would go on at this moment.
+/// Judges a chain. Returns whether a client that verifies everything would accept it now.
 pub(crate) fn judge(
     settings: &Settings,
     name: &ServerName<'_>,
@@ -47,7 +47,7 @@ pub(crate) fn judge(
     trusted && named && valid != Verdict::Fail
 }
 
-/// What a verifying client would say at the other addresses of the name, after one handshake each.
+/// Judges the chains of the name's other addresses, with one handshake each.
 pub(crate) fn elsewhere(place: &Place<'_>, others: &[SocketAddr], sheet: &mut Sheet) {
     if others.is_empty() {
         return sheet.skip(Kind::EveryAddress, "one address only");
@@ -213,7 +213,7 @@ fn strength(chain: &Chain) -> (Verdict, String) {
                 format!("{} has {}", facts.subject, facts.key),
             );
         }
-        // Nobody checks a root's signature, be it its own or that of an older root.
+        // The signature of a root is not verified, neither its own nor that of an older root.
         if facts.has_weak_signature() && !facts.is_self_issued() && !facts.is_named_in(&public) {
             return (
                 Verdict::Fail,

@@ -1,9 +1,10 @@
-//! Logins that must fail: the user of --user with a made-up password, and users that nobody has. Do
-//! they look alike? It sends no real password, and nothing before the certificate has been
+//! Probe of denied logins: the user of --user with a wrong password, and unknown users. The answers
+//! must not tell them apart. It sends no real password, and nothing before the certificate was
 //! verified.
 
 use super::Place;
-use super::account::secured;
+use super::made_up::{made_up_password, stranger};
+use super::secured::secured;
 use crate::finding::Kind;
 use crate::limits::{DENIAL_BAND, STRANGERS_MAX};
 use crate::login::{self, Course, Outcome};
@@ -12,7 +13,6 @@ use crate::report::Sheet;
 use crate::settings::Account;
 use crate::tls;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// A login that was refused.
 struct Denied {
@@ -23,7 +23,7 @@ struct Denied {
 }
 
 impl Denied {
-    /// Each text may name its own user.
+    /// Returns the error's text without the user's name.
     fn text(&self) -> String {
         self.error.text.replace(&self.user, "USER")
     }
@@ -78,13 +78,14 @@ pub(crate) fn judge(place: &Place<'_>, account: &Account, sheet: &mut Sheet) {
     }
 }
 
-/// The server has had enough, or could not reach what it stands in front of.
+/// Whether the error is not about the password: the server is full, or a proxy can't reach its
+/// server.
 fn says_nothing(error: &ErrPacket) -> bool {
     error.says_busy() || matches!(error.code, 1152..=1161 | 2000..=2099 | 9001)
 }
 
-/// MySQL picks an unknown user's plugin by the name: another exchange then tells nothing, as long
-/// as some unknown user is given the known one's.
+/// Judges two different exchanges. MySQL chooses an unknown user's plugin by the name, so a
+/// difference reveals nothing as long as some unknown user gets the same exchange as the known one.
 fn exchanges(place: &Place<'_>, known: &Denied, first: Denied, sheet: &mut Sheet) {
     let mut strangers = vec![first];
     while let Some(last) = strangers.last().filter(|last| last.course != known.course) {
@@ -116,7 +117,7 @@ fn exchanges(place: &Place<'_>, known: &Denied, first: Denied, sheet: &mut Sheet
     }
 }
 
-/// A login with a password that nobody has.
+/// Logs in with a made-up password.
 fn denied(place: &Place<'_>, user: &str) -> Result<Denied, String> {
     let (mut stream, greeting, _) = secured(place, None).map_err(|e| tls::reason(&e))?;
     let password = made_up_password();
@@ -132,35 +133,5 @@ fn denied(place: &Place<'_>, user: &str) -> Result<Denied, String> {
             took: began.elapsed(),
         }),
         Outcome::In => Err(format!("{user} was let in with a made-up password")),
-    }
-}
-
-pub(super) fn made_up_password() -> Zeroizing<String> {
-    let mut bytes = [0x5a; 12];
-    let _ = getrandom::fill(&mut bytes);
-    Zeroizing::new(bytes.iter().map(|b| format!("{b:02x}")).collect())
-}
-
-/// A user of the same shape and length that nobody has: the prefix turned round, or the whole name.
-fn stranger(user: &str) -> String {
-    let (changed, kept) = user.find('.').map_or((user, ""), |dot| user.split_at(dot));
-    let turn = |c: char| match c {
-        'a'..='y' | 'A'..='Y' | '2'..='8' => char::from_u32(u32::from(c) + 1).unwrap_or(c),
-        'z' => 'b',
-        'Z' => 'B',
-        '9' => '3',
-        other => other,
-    };
-    changed.chars().map(turn).chain(kept.chars()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stranger_looks_like_the_user_but_is_another() {
-        assert_eq!(stranger("abcz29.root"), "bcdb33.root");
-        assert_eq!(stranger("root"), "sppu");
     }
 }

@@ -1,19 +1,19 @@
-//! The first packet: is it MySQL, does it offer TLS, what do old drivers make of its version. It
+//! Probe of the greeting: is it MySQL, does it offer TLS, and do old drivers accept its version. It
 //! sends nothing.
 
 use super::Place;
+use crate::clean::shown;
 use crate::finding::Kind;
 use crate::limits::PROBE_MAX;
 use crate::link::{End, Link};
 use crate::packet::{ErrPacket, Greeting, SSL};
 use crate::report::Sheet;
-use crate::text::shown;
 
-/// Bytes that are read where no MySQL speaks: enough to tell what does.
+/// Number of bytes that are read from a server that is not MySQL, enough to recognise it.
 const SAMPLE: usize = 64;
 
-/// Gives the greeting and the connection it came on, which is left silent.
-/// Else the reason why nothing more can be judged.
+/// Reads the greeting. Returns it with its connection, which stays silent; or the reason for which
+/// nothing more can be judged.
 pub(crate) fn meet(place: &Place<'_>, sheet: &mut Sheet) -> Result<(Greeting, Link), &'static str> {
     let mut link = match place.visitor.open(place.address, PROBE_MAX) {
         Ok(link) => link,
@@ -24,7 +24,7 @@ pub(crate) fn meet(place: &Place<'_>, sheet: &mut Sheet) -> Result<(Greeting, Li
     };
     let ip = place.address.ip();
     let took = link.began.elapsed().as_millis();
-    // What was found at several addresses stands already.
+    // With several addresses the finding is already judged.
     sheet.pass_if_open(Kind::Addresses, format!("{ip}, connected in {took} ms"));
     match first_packet(&mut link) {
         Ok(payload) => greeting(&payload, sheet)
@@ -43,7 +43,7 @@ fn first_packet(link: &mut Link) -> Result<Vec<u8>, String> {
         .map(|(_, payload)| payload)
         .map_err(|error| match link.first() {
             [] => End::of(&error).words().to_owned(),
-            // What is no packet is often text.
+            // A server of another protocol often sends text.
             some => {
                 let mut bytes = some.to_vec();
                 link.end_in(std::time::Duration::from_millis(200));
@@ -86,7 +86,7 @@ pub(crate) fn offers_tls(greeting: &Greeting) -> bool {
     greeting.capabilities & SSL != 0
 }
 
-/// As Connector/J up to 8.0.19 reads it.
+/// Judges the version as Connector/J up to 8.0.19 reads it.
 fn version(greeting: &Greeting, sheet: &mut Sheet) {
     let new_enough = match greeting.number() {
         Some((5, 6, patch)) => patch >= 46,

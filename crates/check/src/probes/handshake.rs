@@ -1,13 +1,13 @@
-//! What modern clients do: TLS 1.3 and 1.2, tickets, a split hello, ALPN. It gives the chain that
-//! was sent, and never sends a login.
+//! Probe of handshakes as modern clients make them: TLS 1.3 and 1.2, tickets, a split hello, ALPN.
+//! It never sends a login.
 
 use super::Place;
+use crate::clean::hex;
 use crate::finding::Kind;
 use crate::limits::{BYTE_PAUSE, SPLIT_PAUSE, TICKET_WAIT};
 use crate::link::Link;
 use crate::packet;
 use crate::report::Sheet;
-use crate::text::hex;
 use crate::tls::{self, BOTH, Client, ONLY_12, ONLY_13, Offer, Shaken};
 use rustls::pki_types::CertificateDer;
 use std::io::{self, Read, Write};
@@ -15,16 +15,16 @@ use std::thread::sleep;
 
 type Chain = Vec<CertificateDer<'static>>;
 
-/// What browsers offer.
+/// ALPN protocols of browsers.
 const WEB_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 
-/// RFC 7301's alert for an offer that nobody wants.
+/// Alert for an offer without a common protocol (RFC 7301).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
 
 pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
     let newest = tls13(place, sheet);
     let older = tls12(place, sheet);
-    // Where neither works, the others would wait for the same end.
+    // If neither version works, the other handshakes would fail in the same way.
     if sheet.has_passed(Kind::Tls13) || sheet.has_passed(Kind::Tls12) {
         split(place, sheet);
         alpn(place, sheet);
@@ -41,13 +41,13 @@ fn client(versions: &'static [&'static rustls::SupportedProtocolVersion]) -> Opt
     .ok()
 }
 
-/// The handshake, the tickets after it, and a second one that may use them.
+/// Runs a handshake, reads its tickets, and runs a second handshake that may use them.
 fn tls13(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
     let client = client(ONLY_13)?;
     match place.shake(&client, &place.name) {
         Ok(mut shaken) => {
             quiet(shaken.stream.sock.first(), sheet);
-            // In TLS 1.3 a server says no only after the client believes that all is done.
+            // In TLS 1.3 a server's refusal comes after the client has completed its handshake.
             match take_tickets(&mut shaken) {
                 Some(error) => sheet.fail(Kind::Tls13, tls::reason(&error)),
                 None => {
@@ -79,7 +79,8 @@ fn tls12(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
     Some(client.chain()).filter(|chain| !chain.is_empty())
 }
 
-/// The first byte after the TLS request must be a TLS record's: a handshake message or an alert.
+/// Judges the first byte after the TLS request. It must be a TLS record's: a handshake message or
+/// an alert.
 fn quiet(first: &[u8], sheet: &mut Sheet) {
     match first {
         [22 | 21, 3, ..] => sheet.pass(Kind::Quiet, "the first byte is a TLS record's"),
@@ -91,7 +92,8 @@ fn quiet(first: &[u8], sheet: &mut Sheet) {
     }
 }
 
-/// `kind` is the handshake's own finding: it tells whether the server went on without one.
+/// Judges a request for a client certificate. `kind` is the handshake's own finding, which tells
+/// whether it worked without one.
 fn asked_for_certificate(client: &Client, kind: Kind, sheet: &mut Sheet) {
     if client.was_asked_for_certificate() {
         let then = if sheet.has_passed(kind) {
@@ -108,8 +110,8 @@ fn asked_for_certificate(client: &Client, kind: Kind, sheet: &mut Sheet) {
     }
 }
 
-/// They come with or right after the server's last flight; nothing else may come yet, but for an
-/// alert, which is given.
+/// Reads the tickets, which come with or right after the server's last flight. Nothing else may
+/// come yet but an alert, which is returned.
 fn take_tickets(shaken: &mut Shaken) -> Option<io::Error> {
     shaken.stream.sock.end_in(TICKET_WAIT);
     shaken
@@ -119,7 +121,7 @@ fn take_tickets(shaken: &mut Shaken) -> Option<io::Error> {
         .filter(|error| tls::alert(error).is_some())
 }
 
-/// Ends TLS in order, so that the server need not wonder.
+/// Closes TLS in order.
 fn goodbye(mut shaken: Shaken) {
     shaken.stream.sock.end_in(TICKET_WAIT);
     shaken.stream.conn.send_close_notify();

@@ -1,5 +1,6 @@
-//! The probes, one file per topic: each opens its own connections at one place and writes its own
-//! findings. None looks at another's.
+//! The probes, one file per topic. Each opens its own connections and writes its own findings. They
+//! share the helpers `secured` and `made_up`; the two rounds that judge a certificate share
+//! `certificate`.
 
 pub(crate) mod account;
 pub(crate) mod again;
@@ -7,7 +8,9 @@ pub(crate) mod certificate;
 pub(crate) mod denial;
 pub(crate) mod greeting;
 pub(crate) mod handshake;
+mod made_up;
 pub(crate) mod plaintext;
+mod secured;
 pub(crate) mod silence;
 pub(crate) mod sni;
 pub(crate) mod versions;
@@ -22,7 +25,7 @@ use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
 
-/// Where all probes of one check go.
+/// The endpoint that all probes of one check connect to.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
     pub visitor: &'a Visitor,
@@ -32,7 +35,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// A connection whose greeting has been read.
+    /// Opens a connection and reads its greeting.
     pub fn greeted(&self) -> io::Result<Link> {
         let mut link = self.visitor.open(self.address, PROBE_MAX)?;
         let (_, payload) = packet::read(&mut link)?;
@@ -42,7 +45,7 @@ impl Place<'_> {
         }
     }
 
-    /// A connection that has asked for TLS.
+    /// Opens a connection and sends the TLS request.
     pub fn asked(&self) -> io::Result<Link> {
         let mut link = self.greeted()?;
         packet::write(&mut link, 1, &packet::ssl_request())?;
@@ -50,7 +53,8 @@ impl Place<'_> {
         Ok(link)
     }
 
-    /// A whole handshake; the link comes back where it failed, for its first bytes.
+    /// Opens a connection and runs the handshake. On failure the link is returned too, for its
+    /// first bytes.
     pub fn shake(
         &self,
         client: &Client,

@@ -1,27 +1,26 @@
-//! What a client in clear text meets: refused before anything of it is judged, or not. It sends
-//! made-up users and random proofs only.
+//! Probe of clear text: a login without TLS must be refused before anything of it is judged. It
+//! sends made-up users and random proofs only.
 
 use super::Place;
+use super::made_up::NOBODY;
+use crate::clean::shown;
 use crate::finding::Kind;
 use crate::hello;
 use crate::limits::REFUSAL_MAX;
 use crate::link::{End, Link};
 use crate::packet::{self, ErrPacket, Greeting, Login, ORDINARY, SSL};
 use crate::report::Sheet;
-use crate::text::shown;
 use std::io::Write;
 
-/// Nobody's login name, and honest about who knocks.
-pub(super) const NOBODY: &str = "tidegate-check";
-
-/// Longest refusal that is read.
+/// Maximum number of bytes of a refusal.
 const ANSWER_MAX: usize = 1024;
 
-/// What came back on something that must not be accepted.
+/// Answer to something that must not be accepted.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Error(ErrPacket),
-    /// OK, a request for another proof, or a result: it was taken for a login or a command.
+    /// An OK packet, a request for another proof, or a result: the server took it for a login or a
+    /// command.
     Taken(String),
     Alert(u8),
     Ended(End),
@@ -30,7 +29,7 @@ pub(crate) enum Answer {
 
 pub(crate) fn judge(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
     plaintext(place, greeting, sheet);
-    // Without TLS on offer a server may ignore the bit: the finding above has said all.
+    // A server without TLS may ignore the bit, and the finding above already fails.
     if greeting.capabilities & SSL != 0 {
         refused(
             sheet,
@@ -48,7 +47,7 @@ fn login(greeting: &Greeting, capabilities: u32) -> Vec<u8> {
     let mut proof = [0x5a; 20];
     let _ = getrandom::fill(&mut proof);
     let long = [proof, proof].concat();
-    // The length that the plugin wants, or it would be refused for its form.
+    // The proof has the length that the plugin expects, or it would be refused for its form.
     let proof = if greeting.plugin == "caching_sha2_password" {
         long.get(..32)
     } else {
@@ -74,7 +73,7 @@ fn ask(place: &Place<'_>, bytes: &[u8]) -> Result<Answer, String> {
     Ok(read(&mut link))
 }
 
-/// The first packet or alert. A packet in pieces is put together until the time is over.
+/// Reads the first packet or alert. The pieces of a packet are joined until the deadline.
 fn read(link: &mut Link) -> Answer {
     let (mut bytes, mut end) = link.gather(7);
     if let [a, b, 0, _, rest @ ..] = bytes.as_slice()
@@ -88,14 +87,14 @@ fn read(link: &mut Link) -> Answer {
     answer(&bytes, end)
 }
 
-/// What these bytes are, after which reading ended so.
+/// Recognises the answer in these bytes. `end` is how reading ended.
 pub(crate) fn answer(bytes: &[u8], end: End) -> Answer {
     match bytes {
         [] => Answer::Ended(end),
         [21, 3, _, _, _, _level, alert, ..] => Answer::Alert(*alert),
         [21, 3, ..] => Answer::Ended(end),
         [a, b, c, _, payload @ ..] => {
-            // What follows the first packet is none of its own.
+            // Bytes after the first packet are not part of it.
             let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
             let payload = payload.get(..length).unwrap_or(payload);
             packet_answer(payload).unwrap_or_else(|| Answer::Strange(bytes.to_vec()))
@@ -115,7 +114,7 @@ fn packet_answer(payload: &[u8]) -> Option<Answer> {
     })
 }
 
-/// What an AuthSwitch names; before 4.1 it had no name.
+/// Returns the plugin that an AuthSwitch names. Before 4.1 it had no name.
 fn plugin(payload: &[u8]) -> String {
     let name = payload
         .get(1..)
@@ -124,7 +123,7 @@ fn plugin(payload: &[u8]) -> String {
         .map_or_else(|| "the old password".to_owned(), packet::lossy)
 }
 
-/// A password was looked at, or a user: the door was open.
+/// Whether the error means that user or password was judged.
 fn was_judged(error: &ErrPacket) -> bool {
     matches!(
         error.code,
@@ -193,7 +192,7 @@ fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
     }
 }
 
-/// For what may be refused in any way, silence included: the server then waits for TLS.
+/// Judges an answer for which any refusal is right, also silence: the server then waits for TLS.
 fn refused(sheet: &mut Sheet, kind: Kind, answer: Result<Answer, String>) {
     match answer {
         Ok(Answer::Error(error)) if error.says_busy() => sheet.skip(kind, error.to_string()),

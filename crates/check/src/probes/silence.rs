@@ -1,6 +1,6 @@
-//! Three connections that waste time: silent after the greeting, silent after the TLS request, and
-//! one that sends a packet a byte at a time; how long may each hold its place? It sends nothing
-//! that anybody would have to work for.
+//! Probe of idle connections: silent after the greeting, silent after the TLS request, and one that
+//! sends a packet byte by byte. The server must close each of them. It sends nothing that costs the
+//! server work.
 
 use super::Place;
 use crate::finding::Verdict;
@@ -11,10 +11,10 @@ use crate::probes::greeting::offers_tls;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// More than a goodbye in clear text or an alert is not read.
+/// Maximum number of bytes read before the end: an error packet or an alert.
 const GOODBYE_MAX: usize = 4096;
 
-/// Watches all at once; `held` has been greeted already.
+/// Watches all three at the same time. `held` has read its greeting.
 pub(crate) fn watch(place: &Place<'_>, held: Link, greeting: &Greeting) -> (Verdict, String) {
     let wait = place.settings.silence_max;
     let stalled = if offers_tls(greeting) {
@@ -27,7 +27,7 @@ pub(crate) fn watch(place: &Place<'_>, held: Link, greeting: &Greeting) -> (Verd
         let stalled = stalled.map(|link| scope.spawn(move || silent(link, wait)));
         let dripping = dripping.map(|link| scope.spawn(move || drip(link, wait)));
         let mut seen = vec![("idle", silent(held, wait))];
-        // A watcher that could not watch says nothing.
+        // A connection that could not be opened has no result.
         let others = [
             ("idle after the TLS request", stalled),
             ("dripping", dripping),
@@ -41,14 +41,15 @@ pub(crate) fn watch(place: &Place<'_>, held: Link, greeting: &Greeting) -> (Verd
     })
 }
 
-/// Seconds until it was closed; None if it was not.
+/// Returns the seconds until the connection was closed; None if it was not.
 fn silent(mut link: Link, wait: Duration) -> Option<u64> {
     let began = Instant::now();
     link.end_in(wait);
     is_over(&mut link).then(|| began.elapsed().as_secs())
 }
 
-/// Gives each byte a pause; who counts from byte to byte is held for ever.
+/// Sends a packet byte by byte, with a delay after each. A server whose timeout restarts with every
+/// byte never closes it.
 fn drip(mut link: Link, wait: Duration) -> Option<u64> {
     let began = Instant::now();
     let request = packet::frame(1, &packet::ssl_request());
@@ -62,7 +63,7 @@ fn drip(mut link: Link, wait: Duration) -> Option<u64> {
     Some(began.elapsed().as_secs())
 }
 
-/// Whether the other side ended it, within the link's time.
+/// Whether the server closed the connection, within the link's deadline.
 fn is_over(link: &mut Link) -> bool {
     match link.gather(GOODBYE_MAX).1 {
         End::Silent | End::Full => false,

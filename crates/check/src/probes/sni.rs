@@ -1,5 +1,4 @@
-//! Clients that send no name, and clients that ask for another. It reads certificates and sends no
-//! login.
+//! Probe of SNI: clients that send no name, and clients that send another one. It sends no login.
 
 use super::Place;
 use crate::chain::{Chain, Trust};
@@ -9,7 +8,7 @@ use crate::tls::{self, BOTH, Client, Offer};
 use rustls::pki_types::{CertificateDer, ServerName};
 use time::OffsetDateTime;
 
-/// Reserved by RFC 2606: nobody can own it.
+/// A host name that can't exist (RFC 2606).
 const MADE_UP: &str = "wrong-name.tidegate-check.invalid";
 
 pub(crate) fn judge(place: &Place<'_>, chain: &[CertificateDer<'static>], sheet: &mut Sheet) {
@@ -57,7 +56,7 @@ fn wrong_name(place: &Place<'_>, sheet: &mut Sheet) {
 
 fn no_sni(place: &Place<'_>, with_sni: &[CertificateDer<'static>], sheet: &mut Sheet) {
     if matches!(place.name, ServerName::IpAddress(_)) {
-        // An address is never sent as SNI: the handshakes before had none.
+        // An address is never sent as SNI, so the handshakes before had none.
         return verdict(place, with_sni, with_sni, sheet);
     }
     let Ok(client) = Client::new(&Offer {
@@ -79,7 +78,7 @@ fn verdict(
     with_sni: &[CertificateDer<'static>],
     sheet: &mut Sheet,
 ) {
-    // Whether that one is right is another finding.
+    // Whether that certificate is right is another finding.
     if without == with_sni {
         sheet.pass(Kind::NoSni, "the same certificate as with SNI");
     } else if Chain::read(without.to_vec()).is_ok_and(|chain| chain.is_for(&place.name)) {

@@ -1,5 +1,5 @@
-//! What no client should get any more: SSL, TLS 1.0 and 1.1, broken and legacy suites. Hellos
-//! written by hand, which are never followed by a second message.
+//! Probe of old versions and suites: SSL, TLS 1.0 and 1.1, broken and legacy suites. The hellos are
+//! written by hand, and no second message follows.
 
 use super::Place;
 use crate::finding::{Kind, Verdict};
@@ -17,7 +17,7 @@ pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
         signature_algorithms: false,
         supported_versions: &[],
     };
-    // As a client of TLS 1.3 would write that it wants 1.1.
+    // The form in which a TLS 1.3 client would ask for 1.1.
     let listed = Hello {
         version: 0x0303,
         signature_algorithms: true,
@@ -70,7 +70,7 @@ fn ask(place: &Place<'_>, hello: impl Fn(&mut Link) -> Answer) -> Result<Answer,
     Ok(hello(&mut link))
 }
 
-/// An alert or a close is a refusal; which one says nothing about safety.
+/// Judges the answers. An alert and a close are both refusals.
 fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<Answer, String>], taken: Verdict) {
     let mut words = Vec::new();
     let mut worst = Verdict::Pass;

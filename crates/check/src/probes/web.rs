@@ -1,12 +1,12 @@
-//! Port 443 of the same host: a web console that shares the database's name invites attacks across
-//! protocols. One connection, one request for the head of `/`.
+//! Probe of port 443 of the same host: a web console that shares the database's name allows attacks
+//! across protocols. It makes one connection and requests the head of `/`.
 
 use super::Place;
 use crate::chain::Chain;
+use crate::clean::clean;
 use crate::finding::Kind;
 use crate::limits::{CONNECT_MAX, WEB_HEAD_MAX};
 use crate::report::Sheet;
-use crate::text::clean;
 use crate::tls::{self, BOTH, Client, Offer, Stream};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
     };
     let shared = Chain::read(client.chain()).is_ok_and(|chain| chain.is_for(&place.name));
     let head = head(&mut stream, &place.settings.name);
-    // What does not speak HTTP there is no console.
+    // A server that does not speak HTTP is not a console.
     let is_web = head.starts_with("HTTP/");
     let hsts = head
         .to_ascii_lowercase()
@@ -73,7 +73,7 @@ pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
     }
 }
 
-/// As far as it comes; empty if nothing does.
+/// Requests `/` and returns the response's head, as far as it came.
 fn head(stream: &mut Stream, host: &str) -> String {
     let request = format!(
         "HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nUser-Agent: tidegate-check\r\n\r\n"

@@ -1,5 +1,4 @@
-//! Certificates for the accused: a root, an intermediate and leaves, as wrong as they are wanted.
-//! Keys are throw-away.
+//! Certificates of test servers: a root, an intermediate and leaves, with any fault a test needs.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -14,7 +13,7 @@ pub struct Pki {
     pub folder: tempfile::TempDir,
 }
 
-/// A chain as it shall be served, and its key.
+/// A chain to serve, and its key.
 pub struct Served {
     pub chain: Vec<String>,
     pub key: String,
@@ -59,7 +58,8 @@ impl Pki {
         self.root.pem()
     }
 
-    /// For `names`, from so many days ago for so many days; with its intermediate.
+    /// Issues a leaf for `names`, valid from so many days ago for so many days, with its
+    /// intermediate.
     pub fn leaf(&self, names: &[&str], ago: i64, days: i64) -> Served {
         let names: Vec<_> = names.iter().map(|n| (*n).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -80,7 +80,7 @@ impl Pki {
     }
 }
 
-/// Signed by its own key.
+/// Makes a self-signed certificate.
 pub fn self_signed() -> Served {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()])

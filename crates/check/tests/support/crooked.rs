@@ -1,5 +1,5 @@
-//! Endpoints that do one thing wrong which no server that can be installed here still does: real
-//! TLS by rustls behind a greeting of our own. It logs nobody in, and ends with the value.
+//! Test servers with one fault that no installable server has any more: a hand-written greeting and
+//! real TLS by rustls. They accept no login and stop when dropped.
 
 use super::certificates::Served;
 use rustls::crypto::aws_lc_rs;
@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Nobody waits longer for a judge that has left.
+/// Timeout of a connection whose client has left.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What one connection gets.
+/// Behaviour of one connection.
 pub type Serve = Arc<dyn Fn(TcpStream) + Send + Sync>;
 
 pub struct Crooked {
@@ -49,7 +49,7 @@ impl Crooked {
         }
     }
 
-    /// Says these bytes and then nothing.
+    /// Sends these bytes and then nothing.
     pub fn saying(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::start(move |mut stream| {
@@ -58,14 +58,14 @@ impl Crooked {
         })
     }
 
-    /// An upright gateway with this TLS: refuses clear text, goes on to the handshake, and stays.
+    /// A correct gateway with this TLS: refuses clear text, runs the handshake, and stays open.
     pub fn with_tls(config: Arc<ServerConfig>) -> Self {
         Self::start(move |stream| {
             let _ = upright(stream, || config.clone());
         })
     }
 
-    /// Upright up to the login, which gets this answer by its user; what the client then says gets
+    /// Correct up to the login, whose answer depends on the user. The client's next packet gets
     /// error 1045.
     pub fn judging(
         config: Arc<ServerConfig>,
@@ -80,7 +80,7 @@ impl Crooked {
         })
     }
 
-    /// With a new TLS configuration for every connection.
+    /// As `Upright`, with a new TLS configuration for every connection.
     pub fn with_each_tls(config: impl Fn() -> Arc<ServerConfig> + Send + Sync + 'static) -> Self {
         Self::start(move |stream| {
             let _ = upright(stream, &config);
@@ -91,7 +91,7 @@ impl Crooked {
 impl Drop for Crooked {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener, so that it sees the word.
+        // Wakes the listener, so that it sees the request to stop.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -104,7 +104,7 @@ pub fn frame(sequence: u8, payload: &[u8]) -> Vec<u8> {
     [&length[..3], &[sequence], payload].concat()
 }
 
-/// A greeting of protocol 10; `tls` sets CLIENT_SSL.
+/// Writes a greeting of protocol 10. `tls` sets CLIENT_SSL.
 pub fn greeting(version: &str, tls: bool) -> Vec<u8> {
     let capabilities: u32 = 0x0008_a201 | if tls { 0x800 } else { 0 };
     let [a, b, c, d] = capabilities.to_le_bytes();
@@ -127,7 +127,7 @@ pub fn error(sequence: u8, code: u16, text: &str) -> Vec<u8> {
 
 pub const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
 
-/// One packet, as it comes.
+/// Reads one packet.
 pub fn packet(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
     let mut header = [0; 4];
     stream.read_exact(&mut header)?;
@@ -154,7 +154,7 @@ fn logins(
     answer: &dyn Fn(&str) -> Vec<u8>,
 ) -> std::io::Result<()> {
     let login = packet(stream)?;
-    // After the head of a login its user stands, and a NUL.
+    // The user's name follows the login's head, up to a NUL.
     let user = login
         .get(32..)
         .and_then(|rest| rest.split(|b| *b == 0).next())
@@ -164,7 +164,7 @@ fn logins(
     stream.write_all(&error(5, 1045, "Access denied"))
 }
 
-/// The handshake, and then silence.
+/// Runs the handshake and then sends nothing.
 pub fn shake(mut stream: TcpStream, config: Arc<ServerConfig>) -> std::io::Result<()> {
     let mut tls = ServerConnection::new(config).unwrap();
     let ended = loop {
@@ -174,7 +174,7 @@ pub fn shake(mut stream: TcpStream, config: Arc<ServerConfig>) -> std::io::Resul
             Err(error) => break Err(error),
         }
     };
-    // The alert, where there is one.
+    // Sends the alert, if there is one.
     while tls.wants_write() {
         tls.write_tls(&mut stream)?;
     }
@@ -194,7 +194,7 @@ pub fn certified(served: &Served) -> Arc<CertifiedKey> {
     ))
 }
 
-/// Gives its one certificate to everybody.
+/// A resolver with one certificate for every client.
 #[derive(Debug)]
 pub struct Always(pub Arc<CertifiedKey>);
 

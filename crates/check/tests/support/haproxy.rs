@@ -1,5 +1,4 @@
-//! A real HAProxy in TCP mode in front of a server: it passes TLS through unopened. It ends with
-//! the value.
+//! A real HAProxy in TCP mode in front of a server; TLS passes through it. It stops when dropped.
 
 use super::process::{Process, free_port};
 use std::path::Path;
@@ -12,7 +11,7 @@ pub struct HaProxy {
 }
 
 impl HaProxy {
-    /// None, said aloud, where it is not installed.
+    /// Starts HAProxy. None, with a printed note, if it is not installed.
     pub fn start(destination: u16) -> Option<Self> {
         let program = Path::new("/usr/sbin/haproxy");
         if !program.exists() {

@@ -1,5 +1,5 @@
-//! A real MariaDB server on a TCP port of its own, in a temp folder. It ends with the value, by its
-//! pid.
+//! A real MariaDB server on its own TCP port, in a temporary folder. It is stopped by its process
+//! id when dropped.
 
 use super::certificates::Served;
 use super::process::{Process, free_port, me};
@@ -12,7 +12,7 @@ pub struct MariaDb {
     _folder: tempfile::TempDir,
 }
 
-/// An installed data directory, made once per build folder.
+/// Returns an installed data directory, made once per build folder.
 fn template() -> PathBuf {
     let wanted = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check-mariadb-template");
     if !wanted.is_dir() {
@@ -38,14 +38,14 @@ fn template() -> PathBuf {
             "{}",
             String::from_utf8_lossy(&installed.stderr)
         );
-        // Another test binary may have been faster.
+        // Another test binary may have made it first.
         let _ = std::fs::rename(&data, &wanted);
     }
     wanted
 }
 
 impl MariaDb {
-    /// With these options, and the SQL run by root before anybody else comes.
+    /// Starts a server with these options, and runs the SQL as root first.
     pub fn start(options: &[&str], sql: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -91,13 +91,13 @@ impl MariaDb {
         }
     }
 
-    /// With a certificate.
+    /// Starts a server with a certificate.
     pub fn secured(served: &Served, options: &[&str], sql: &str) -> Self {
         let files = tempfile::tempdir().unwrap();
         served.write(files.path());
         let certificate = format!("--ssl-cert={}", files.path().join("chain.pem").display());
         let key = format!("--ssl-key={}", files.path().join("key.pem").display());
-        // Read at the start; the files may go once it has answered.
+        // The server reads the files at its start, so they may be deleted once it answers.
         Self::start(
             &[&[certificate.as_str(), key.as_str()], options].concat(),
             sql,

@@ -1,5 +1,4 @@
-//! What the tests of this room share: accused endpoints, real ones and crooked ones, and how a
-//! report is asked. Nothing here knows how the judge works.
+//! Helpers of this room's tests: real and faulty servers, and assertions about a report.
 
 #![allow(
     dead_code,
@@ -20,15 +19,16 @@ use std::path::Path;
 use std::time::Duration;
 use tidegate_check::{Account, Report, Roots, Settings, Verdict, check};
 
-/// Most accused hold a silent connection for ever: long enough to see it, short enough for a test.
+/// Most test servers keep a silent connection open. This is long enough to see that, and short
+/// enough for a test.
 pub const SILENCE: Duration = Duration::from_secs(1);
 
-/// For an endpoint on this machine, by a name that no address is.
+/// Returns settings for a server on this machine, with a host name.
 pub fn settings(port: u16) -> Settings {
     let mut settings = Settings::new(format!("127.0.0.1:{port}").parse().unwrap());
     settings.name = "localhost".to_owned();
     settings.silence_max = SILENCE;
-    // Nobody listens on port 1; what this machine has on 443 is no concern of a test.
+    // Nothing listens on port 1, and this machine's port 443 is not part of the test.
     settings.web_port = 1;
     settings
 }
@@ -55,7 +55,7 @@ pub fn judge(settings: &Settings) -> Judged {
     Judged(check(settings))
 }
 
-/// Most accused only let the judge wait: they are judged at the same time.
+/// Checks several servers at the same time, since most of the time is waiting.
 pub fn each<T: Send, const N: usize>(cases: [T; N], test: impl Fn(T) + Sync) {
     let test = &test;
     std::thread::scope(|scope| {
@@ -65,7 +65,7 @@ pub fn each<T: Send, const N: usize>(cases: [T; N], test: impl Fn(T) + Sync) {
     });
 }
 
-/// Past the test's captured output: what did not run is seen where all else passed.
+/// Writes past the test's captured output, so that a skipped test is visible.
 pub fn not_run(why: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "\nnot run: {why}");
@@ -80,7 +80,7 @@ impl Judged {
         (found.verdict, &found.evidence)
     }
 
-    /// This verdict, and evidence with these words.
+    /// Asserts a finding's verdict and words of its evidence.
     #[track_caller]
     pub fn is(&self, id: &str, verdict: Verdict, words: &str) -> &Self {
         let (seen, evidence) = self.finding(id);

@@ -1,5 +1,5 @@
-//! Oracle's MySQL 9 and its router, where the set-up could unpack them. Each has a TCP port and a
-//! temp folder of its own and ends with the value; neither touches the system's files.
+//! Oracle's MySQL 9 and MySQL Router, if script/setup could unpack them. Each has its own TCP port
+//! and temporary folder and stops when dropped.
 
 use super::certificates::Served;
 use super::process::{Process, free_port, me};
@@ -8,7 +8,7 @@ use std::process::Command;
 
 pub struct Mysql9 {
     pub port: u16,
-    /// With the certificates that it made for itself, where it was given none.
+    /// Starts a server with the certificates that it makes for itself.
     pub data: PathBuf,
     _process: Process,
     _folder: tempfile::TempDir,
@@ -20,7 +20,7 @@ pub struct Router {
     _folder: tempfile::TempDir,
 }
 
-/// The folder of both programs; None, said aloud, where the set-up could not have them.
+/// Returns the folder of both programs. None, with a printed note, if they are not there.
 pub fn programs() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -33,7 +33,7 @@ pub fn programs() -> Option<PathBuf> {
     None
 }
 
-/// A data directory with MySQL's own certificates, made once per build folder.
+/// Returns a data directory with MySQL's own certificates, made once per build folder.
 fn template(programs: &Path) -> PathBuf {
     let wanted = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check-mysql9-template");
     if !wanted.is_dir() {
@@ -58,14 +58,14 @@ fn template(programs: &Path) -> PathBuf {
             "{}",
             String::from_utf8_lossy(&made.stderr)
         );
-        // Another test may have been faster.
+        // Another test may have made it first.
         let _ = std::fs::rename(&data, &wanted);
     }
     wanted
 }
 
 impl Mysql9 {
-    /// With these options, and the SQL run by root before anybody else comes.
+    /// Starts a server with these options, and runs the SQL as root first.
     pub fn start(programs: &Path, options: &[&str], sql: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -76,7 +76,7 @@ impl Mysql9 {
             .status()
             .unwrap();
         assert!(copied.success());
-        // Two servers of one identity would be one to the router.
+        // The router takes two servers with the same UUID for one.
         let _ = std::fs::remove_file(folder.path().join("data/auto.cnf"));
         std::fs::write(path("init.sql"), sql).unwrap();
         let port = free_port();
@@ -110,7 +110,7 @@ impl Mysql9 {
         }
     }
 
-    /// With a certificate of ours, and no CA for clients.
+    /// Starts a server with the test's certificate, and no CA for clients.
     pub fn secured(programs: &Path, served: &Served, options: &[&str], sql: &str) -> Self {
         let files = tempfile::tempdir().unwrap();
         served.write(files.path());
@@ -125,8 +125,8 @@ impl Mysql9 {
 }
 
 impl Router {
-    /// In front of the server at `destination`; TLS ends here, wanted of clients by `mode`, and
-    /// begins anew behind it.
+    /// Starts a router in front of the server at `destination`. TLS ends in it, required from
+    /// clients by `mode`, and a new TLS connection goes to the server.
     pub fn start(programs: &Path, served: &Served, mode: &str, destination: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         served.write(folder.path());

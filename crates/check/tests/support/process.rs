@@ -1,12 +1,12 @@
-//! A server that a test has started: it ends with the value, by its pid. What it wrote goes to a
-//! file.
+//! A server process that a test has started. It is stopped by its process id when dropped; its
+//! output goes to a file.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A start that takes longer has failed.
+/// Timeout of a start.
 const START_MAX: Duration = Duration::from_secs(60);
 
 pub struct Process {
@@ -22,15 +22,15 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// Who runs this test: servers refuse to guess where it is root.
+/// Returns the user who runs the test: servers require a named user if it is root.
 pub fn me() -> String {
     let name = Command::new("id").arg("-un").output().unwrap().stdout;
     format!("--user={}", String::from_utf8_lossy(&name).trim())
 }
 
 impl Process {
-    /// Started, listening on this port, and, where it says so in its log, ready: a server may
-    /// listen long before.
+    /// Starts the server and waits until it listens on this port and, if given, its log says that
+    /// it is ready: a server may listen long before.
     pub fn start(command: &mut Command, port: u16, folder: &Path, ready: Option<&str>) -> Self {
         let log = folder.join("log");
         let file = std::fs::File::create(&log).unwrap();

@@ -1,36 +1,35 @@
-//! Second opinions: what sslscan and OpenSSL's own client see of an endpoint, and whether a report
-//! agrees where they overlap. Both are run as programs; nothing of the judge is used. Also read by
-//! the end-to-end tests.
+//! Compares a report with the results of sslscan and OpenSSL's client. Both run as programs; no
+//! code of the check is used. The end-to-end tests use this file too.
 
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
-/// What sslscan found.
+/// Result of sslscan.
 #[derive(Debug)]
 pub struct Scan {
     xml: String,
 }
 
-/// How a report's finding is asked for by its id: its verdict in a word, and its evidence.
+/// Access to a report's finding by its id: its verdict and its evidence.
 pub type Ask<'a> = &'a dyn Fn(&str) -> (String, String);
 
 const MONTHS: &[&str] = &[
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// What a program said, both ways.
+/// Returns a program's output and error output.
 fn output(command: &mut Command) -> String {
     let out = command.stdin(Stdio::null()).output().unwrap();
     String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
 }
 
-/// What stands between two marks.
+/// Returns the text between two marks.
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     rest.split_once(after).map(|(inner, _)| inner)
 }
 
-/// `Feb 20 22:32:55 2027 GMT` as `2027-02-20`.
+/// Converts `Feb 20 22:32:55 2027 GMT` to `2027-02-20`.
 fn date(text: &str) -> String {
     let parts: Vec<_> = text.split_whitespace().collect();
     let month = MONTHS.iter().position(|m| *m == parts[0]).unwrap() + 1;
@@ -38,7 +37,7 @@ fn date(text: &str) -> String {
 }
 
 impl Scan {
-    /// None where it is not installed.
+    /// Runs sslscan. None if it is not installed.
     pub fn of(port: u16, sni: &str) -> Option<Self> {
         if !std::path::Path::new("/usr/bin/sslscan").exists() {
             return None;
@@ -61,7 +60,8 @@ impl Scan {
         state == "1"
     }
 
-    /// OpenSSL's names of the suites that were taken in the versions that have this in their name.
+    /// Returns OpenSSL's names of the suites that were accepted in versions whose name contains
+    /// this.
     fn suites(&self, version: &str) -> Vec<&str> {
         let lines = self.xml.lines().filter(|l| l.contains("<cipher "));
         let of = |l: &&str| {
@@ -92,7 +92,7 @@ fn is_modern(suite: &str) -> bool {
             .any(|word| suite.contains(word))
 }
 
-/// Protocols, suites and certificate: the same in both reports.
+/// Asserts that protocols, suites and certificate are the same in both reports.
 pub fn agree(scan: &Scan, ask: Ask<'_>) {
     let same = |id: &str, as_wished: bool, wished: &str| {
         let (verdict, evidence) = ask(id);
@@ -139,7 +139,7 @@ fn same_certificate(scan: &Scan, ask: Ask<'_>) {
         .unwrap()
         .replace("DNS:", "")
         .replace("IP Address:", "");
-    // It writes out an IPv6 address in full.
+    // sslscan writes an IPv6 address in full.
     let names = names.split(", ").map(|n| {
         n.parse::<IpAddr>()
             .map_or_else(|_| n.to_owned(), |ip| ip.to_string())
@@ -157,7 +157,7 @@ fn same_certificate(scan: &Scan, ask: Ask<'_>) {
     );
     let key = between(&scan.xml, "<pk ", "/>").unwrap();
     let (_, evidence) = ask("key");
-    // Of a curve it gives the strength instead of the length.
+    // For a curve it reports the strength instead of the length.
     let known = match between(key, "curve_name=\"", "\"") {
         Some(curve) => format!("EC {}", if curve == "prime256v1" { "256" } else { curve }),
         None => format!("RSA {}", between(key, "bits=\"", "\"").unwrap()),
@@ -165,7 +165,7 @@ fn same_certificate(scan: &Scan, ask: Ask<'_>) {
     assert!(evidence.contains(&known), "{evidence}: {key}");
 }
 
-/// What `openssl s_client` says.
+/// Returns the output of `openssl s_client`.
 pub fn openssl(port: u16, options: &[&str]) -> String {
     output(
         Command::new("openssl")
@@ -176,7 +176,7 @@ pub fn openssl(port: u16, options: &[&str]) -> String {
     )
 }
 
-/// Handshakes, and whether a client that verifies chain and name would go on.
+/// Asserts that handshakes and the verification of chain and name agree.
 pub fn openssl_agrees(port: u16, ca: &std::path::Path, ask: Ask<'_>) {
     let is_shaken = |said: &str| said.contains("Cipher is ") && !said.contains("Cipher is (NONE)");
     let shaken = |options: &[&str]| is_shaken(&openssl(port, options));
@@ -205,7 +205,7 @@ pub fn openssl_agrees(port: u16, ca: &std::path::Path, ask: Ask<'_>) {
         ],
     );
     let verified = is_shaken(&said) && said.contains("Verify return code: 0 (ok)");
-    // A judge that shook no hands saw no certificate, nor whether one was asked for.
+    // Without a completed handshake the check saw no certificate and no request for one.
     if ask("trust").0 == "skip" {
         return;
     }
@@ -214,7 +214,7 @@ pub fn openssl_agrees(port: u16, ca: &std::path::Path, ask: Ask<'_>) {
         verified,
         "{said}"
     );
-    // Only a CertificateRequest brings these.
+    // Only a CertificateRequest contains these.
     let asked = said.contains("Requested Signature Algorithms")
         || said.contains("Client Certificate Types");
     assert_eq!(ask("client-certificate").0 == "fail", asked, "{said}");
