@@ -240,7 +240,7 @@ fn a_chain_that_does_not_end_in_mozillas_list_is_held_back() {
     soon("the alarm", || {
         server
             .log()
-            .contains("does not end in a root of Mozilla's list")
+            .contains("does not lead to a root of Mozilla's list")
             .then_some(())
     });
     let mut probe = Probe::connect(server.addr());

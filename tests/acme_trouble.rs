@@ -319,7 +319,7 @@ fn a_lost_pair_is_got_anew_and_a_lost_record_orders_nothing() {
         bench
             .server
             .log()
-            .contains("the certificate that was kept is lost"),
+            .contains("the stored certificate can't be read"),
         "{}",
         bench.server.log()
     );
@@ -353,7 +353,7 @@ fn a_certificate_that_ended_while_the_server_was_off_is_served_until_the_next_is
     });
     let alarms = status["alarms"].to_string();
     assert!(
-        alarms.contains("has ended") && alarms.contains("can't be reached"),
+        alarms.contains("has expired") && alarms.contains("can't be reached"),
         "{alarms}"
     );
     assert_eq!(kept(), ended, "it stays as long as there is no better one");

@@ -148,17 +148,14 @@ fn case_19_a_pair_that_does_not_fit_never_replaces_a_good_one() {
         write_private(&bench.files.join("key.pem"), key);
         write_private(&chain, certificate);
         // It has looked when it says so.
-        soon(
-            &format!("{what}: the log says that it is not taken"),
-            || {
-                let log = bench.server.log();
-                let new = log.get(before..)?;
-                (new.contains("WARN") || new.contains("ERROR")).then_some(())
-            },
-        );
+        soon(&format!("{what}: the log says that it is rejected"), || {
+            let log = bench.server.log();
+            let new = log.get(before..)?;
+            (new.contains("WARN") || new.contains("ERROR")).then_some(())
+        });
         assert_eq!(served(&bench.server), good, "{what}");
         let alarms = bench.server.json(&["cert", "status"])["alarms"].to_string();
-        assert!(alarms.contains("not taken"), "{what}: {alarms}");
+        assert!(alarms.contains("rejected"), "{what}: {alarms}");
         login(&cluster, &cluster.ca).unwrap_or_else(|e| panic!("{what}: {e}"));
     }
     let last = bench.company.leaf(VALID);

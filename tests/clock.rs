@@ -128,7 +128,7 @@ fn by_a_clock_of_the_past_nothing_is_ordered_and_the_certificate_stays() {
         bench.server.log()
     );
     assert!(
-        bench.alarmed_of("nothing is ordered") && bench.alarmed_of("not valid yet"),
+        bench.alarmed_of("no certificate is ordered") && bench.alarmed_of("not valid yet"),
         "{}",
         bench.status()
     );
@@ -159,7 +159,7 @@ fn by_a_clock_of_the_future_the_ca_is_not_stormed_and_the_certificate_stays() {
     within(LOOK, "an attempt that failed", || {
         (!bench.status()["acme"]["certificates"][0]["last_error"].is_null()).then_some(())
     });
-    assert!(bench.alarmed_of("has ended"), "{}", bench.status());
+    assert!(bench.alarmed_of("has expired"), "{}", bench.status());
     // What came is valid by no clock that says so: it is kept back, and the next attempt waits.
     let status = bench.status();
     let kept = &status["acme"]["certificates"][0];

@@ -265,7 +265,7 @@ impl Server {
     pub async fn look_for_certificate(&self) {
         for identity in [self.identity.clone(), self.web_identity.clone()] {
             // A look that panics is a bug of ours; the certificate served stays.
-            drop(tokio::task::spawn_blocking(move || identity.look()).await);
+            drop(tokio::task::spawn_blocking(move || identity.poll_source()).await);
         }
     }
 

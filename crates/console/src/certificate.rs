@@ -232,7 +232,7 @@ pub async fn check_certificate(
     Query(of): Query<Of>,
 ) -> Result<Json<CheckResult>, ApiError> {
     let found = of.identity(api)?.check().await?;
-    let show = |f: tidegate_tls::Finding| CheckFinding {
+    let show = |f: tidegate_tls::OrderCheck| CheckFinding {
         what: f.what,
         good: f.good,
         detail: f.detail,

@@ -252,7 +252,7 @@ impl From<TlsError> for ApiError {
                 "mend that and ask again",
             ),
         };
-        Self::new(status, code, error.to_string(), hint)
+        Self::new(status, code, tidegate_model::error_chain(&error), hint)
     }
 }
 

@@ -1,32 +1,32 @@
-//! What somebody must look at, by kind: a closed set, so that it may become a label. Never decides
-//! who is told.
+//! Alarms: problems of the certificate that need an operator. The kinds are a closed set, because
+//! metrics use them as labels.
 
-/// Why somebody must look.
+/// Kind of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlarmKind {
-    /// What is served has ended.
+    /// The current certificate has expired.
     Ended,
-    /// What is served is not valid yet.
+    /// The current certificate is not valid yet.
     NotYetValid,
-    /// What is served ends soon and should have been renewed.
+    /// The current certificate expires soon and should have been renewed.
     EndsSoon,
-    /// Attempts to get a new one bring nothing.
+    /// Orders of a new certificate fail.
     Failed,
-    /// A newer one may not be served.
+    /// A newer certificate must not be served.
     Held,
-    /// Certificate files hold something that may not be served.
+    /// The certificate files contain a pair that must not be served.
     Rejected,
-    /// The disk takes nothing.
+    /// A file can't be written.
     Storage,
-    /// This machine's clock can't be right.
+    /// This machine's clock is wrong.
     Clock,
-    /// Too many were ordered lately.
+    /// Too many certificates were ordered recently.
     Limit,
-    /// What was kept can't be read.
+    /// The stored certificate can't be read.
     Lost,
-    /// A client at our own port does not get what should be served.
+    /// The server's own port does not present the current certificate.
     Unseen,
-    /// A bug of ours.
+    /// A bug in this program.
     Fault,
 }
 
@@ -64,7 +64,7 @@ impl AlarmKind {
     }
 }
 
-/// One thing to look at.
+/// One problem that needs an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     pub kind: AlarmKind,

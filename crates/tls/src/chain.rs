@@ -1,5 +1,5 @@
-//! A certificate chain with its key, read and judged: who it is for, until when, and why it may be
-//! believed. Never touches the disk and never keeps a readable copy of the key.
+//! A certificate chain with its key: parsing, dates, names and verification. Never touches the disk
+//! and never keeps a readable copy of the key.
 
 use crate::error::TlsError;
 use crate::limits::CHAIN_CERTIFICATES_MAX;
@@ -25,13 +25,13 @@ pub struct Chain {
     pub certified: Arc<CertifiedKey>,
     /// A second pair with an RSA key, for clients that take no ECDSA.
     pub rsa: Option<Arc<CertifiedKey>>,
-    /// As the leaf's subject alternative names have them, in their order.
+    /// The leaf's subject alternative names, in their order.
     pub names: Vec<String>,
     pub not_before: OffsetDateTime,
     pub not_after: OffsetDateTime,
 }
 
-/// What the leaf says about itself.
+/// Names and dates of a leaf.
 pub struct LeafFacts {
     pub names: Vec<String>,
     pub not_before: OffsetDateTime,
@@ -39,7 +39,8 @@ pub struct LeafFacts {
 }
 
 impl Chain {
-    /// From PEM: the chain, leaf first, and the key. That they belong together is checked.
+    /// Parses a chain, leaf first, and its key from PEM, and checks that they belong together.
+    /// `path` is for error texts only.
     pub fn from_pem(chain: &[u8], key: &[u8], path: &Path) -> Result<Self, TlsError> {
         let certificates = certificates(chain, path)?;
         let mut key_der = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::NotPem {
@@ -66,7 +67,7 @@ impl Chain {
         })
     }
 
-    /// Whether the leaf is valid at `now`.
+    /// Checks that the leaf is valid at `now`.
     pub fn check_dates(&self, now: OffsetDateTime) -> Result<(), TlsError> {
         if now < self.not_before {
             return Err(TlsError::NotYetValid(self.not_before));
@@ -77,8 +78,9 @@ impl Chain {
         Ok(())
     }
 
-    /// Whether the chain as served leads to one of `roots`. An expired leaf is asked about the last
-    /// moment of its life: its dates are judged by [`Chain::check_dates`], its origin here.
+    /// Checks that the chain leads to one of `roots`. For an expired leaf the last moment of its
+    /// life is taken, because [`Chain::check_dates`] checks the dates and this checks the origin
+    /// only.
     pub fn verify(
         &self,
         roots: &RootCertStore,
@@ -98,7 +100,7 @@ impl Chain {
     }
 }
 
-/// All certificates of a PEM text; a cut-off one is an error, not an end.
+/// Parses all certificates of a PEM text. A truncated one is an error.
 pub fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let not_pem = || TlsError::NotPem {
         what: "certificate",
@@ -118,11 +120,12 @@ pub fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'stati
     }
 }
 
-/// The roots in a PEM text.
+/// Parses the roots of a PEM text.
 pub fn roots(pem: &[u8], path: &Path) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
     let mut any = false;
-    // A system bundle holds far more than a chain may: no count here, the file's size is bounded.
+    // The number is not limited, since a system's bundle has far more roots than a chain has
+    // certificates; the file's size is bounded.
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let not_pem = || TlsError::NotPem {
             what: "certificate",
@@ -141,7 +144,7 @@ pub fn roots(pem: &[u8], path: &Path) -> Result<RootCertStore, TlsError> {
     }
 }
 
-/// The roots of Mozilla's list.
+/// Returns the roots of Mozilla's list.
 pub fn mozilla_roots() -> RootCertStore {
     RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -149,12 +152,8 @@ pub fn mozilla_roots() -> RootCertStore {
 }
 
 pub fn leaf_facts(leaf: &CertificateDer<'_>) -> Result<LeafFacts, TlsError> {
-    let unreadable = |error: &dyn std::fmt::Display| TlsError::Certificate(error.to_string());
-    let (_, parsed) =
-        x509_parser::parse_x509_certificate(leaf).map_err(|error| unreadable(&error))?;
-    let alternative = parsed
-        .subject_alternative_name()
-        .map_err(|error| unreadable(&error))?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(leaf)?;
+    let alternative = parsed.subject_alternative_name().map_err(TlsError::Parse)?;
     let names = alternative.map(|san| {
         san.value
             .general_names

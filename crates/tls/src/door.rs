@@ -1,5 +1,5 @@
-//! The console's door: reads the ClientHello, answers a CA's validator itself and hands every other
-//! stream on, so that one port 443 serves both. It never sees a request.
+//! Acceptor of the console's port. It reads the ClientHello and answers TLS-ALPN-01 validators of
+//! CAs itself, so that port 443 serves both the console and validation. It never sees a request.
 
 use crate::acme::{AcmeShared, alpn01};
 use crate::handshakes::Turns;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Cheap to clone; all clones are one.
+/// Acceptor of TLS streams on the console's port. Cheap to clone; all clones share one state.
 #[derive(Clone)]
 pub struct WebDoor {
     web: Arc<ServerConfig>,
@@ -20,8 +20,8 @@ pub struct WebDoor {
 }
 
 impl WebDoor {
-    /// For listeners that are open at these addresses. From here on orders leave their ports to
-    /// this door.
+    /// Makes an acceptor for listeners at these addresses. From now on ACME orders leave their
+    /// ports to it.
     pub fn new(
         web: Arc<ServerConfig>,
         shared: Option<&AcmeShared>,
@@ -36,11 +36,11 @@ impl WebDoor {
         }
     }
 
-    /// Returns one stream, with its handshake done; none where a validator has got its answer. The
-    /// handshake waits for a turn. The caller sets the deadline.
+    /// Completes one handshake and returns the stream; none if the peer was a validator, which has
+    /// its answer then. The handshake waits for a turn. The caller sets the deadline.
     ///
     /// # Errors
-    /// If there is no handshake to be had.
+    /// If the handshake fails or the server stops.
     pub async fn accept(
         &self,
         tcp: TcpStream,
@@ -52,12 +52,13 @@ impl WebDoor {
         };
         match &self.challenges {
             Some(challenges) if alpn01::is_asked(&start.client_hello()) => {
-                // The certificate is the whole answer. While no challenge is open there is none.
+                // The certificate is the whole answer to a validator. Without an open challenge
+                // there is no certificate, and the handshake fails.
                 turn.run(|| start.into_stream(challenges.clone()))
                     .await
                     .map(|_| None)
             }
-            // The key exchange and the signature are made here, before the first wait.
+            // The first poll computes key exchange and signature, so it runs inside the turn.
             _ => turn
                 .run(|| start.into_stream(self.web.clone()))
                 .await

@@ -1,64 +1,91 @@
-//! What can go wrong with certificates, in words that tell the mend. Never carries key material.
+//! Errors about certificates. The texts never contain key material.
 
 use std::path::{Path, PathBuf};
+use x509_parser::error::X509Error;
 
+/// An error of this room. Its causes are sources: print it with `tidegate_model::error_chain`.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("{action} {}: {source}", path.display())]
+    #[error("{action} {}", path.display())]
     Io {
         action: &'static str,
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("{} is larger than {limit} bytes and cannot be a certificate or key; check the path", path.display())]
+    #[error(
+        "{} is larger than {limit} bytes and can't be a certificate or key; hint: check the path",
+        path.display()
+    )]
     TooLarge { path: PathBuf, limit: u64 },
-    #[error("{} holds no whole {what} in PEM form; the file may be half written", path.display())]
+    #[error(
+        "{} contains no complete {what} in PEM format; hint: the file may be half written",
+        path.display()
+    )]
     NotPem { what: &'static str, path: PathBuf },
     #[error("the chain has more than {0} certificates")]
     ChainTooLong(usize),
-    #[error("certificate cannot be read: {0}")]
-    Certificate(String),
-    #[error("key and certificate do not belong together or the key cannot be used: {0}")]
-    Pair(rustls::Error),
+    #[error("the certificate can't be parsed")]
+    Parse(#[source] X509Error),
+    #[error("the key in the local CA's file is not the issuing CA's")]
+    ForeignKey,
+    #[error("the key of a challenge certificate can't be used: {0}")]
+    ChallengeKey(&'static str),
+    #[error("{what} can't be written as JSON")]
+    Json {
+        what: &'static str,
+        source: serde_json::Error,
+    },
+    #[error("the account could not be sealed with the master key")]
+    Seal,
+    #[error("key and certificate don't belong together, or the key can't be used")]
+    Pair(#[source] rustls::Error),
     #[error(
-        "the certificate names no host (no subject alternative name), so no client could verify it"
+        "the certificate names no host (no subject alternative name): no client could verify it"
     )]
     NoNames,
     #[error("the certificate expired at {0}")]
     Expired(time::OffsetDateTime),
     #[error("the certificate is not valid before {0}")]
     NotYetValid(time::OffsetDateTime),
-    #[error("the chain does not end in the configured CA: {0}; give the whole chain, leaf first")]
-    Chain(rustls::Error),
+    #[error("the chain does not lead to the configured CA; hint: give the whole chain, leaf first")]
+    Chain(#[source] rustls::Error),
     #[error(
-        "the served chain is trusted by everyone and the new one is not ({0}); restart the server to switch to it"
+        "the current chain is publicly trusted and the new one is not ({0}); \
+         hint: restart the server to switch to it"
     )]
     TrustWouldFall(String),
-    #[error("set both `certificate` and `key`, or neither (then a local CA is used)")]
+    #[error(
+        "only one of `certificate` and `key` is set; hint: set both, or neither for a local CA"
+    )]
     HalfPair,
     #[error("`{0}` is neither a host name nor an IP address")]
     BadName(String),
     #[error("more than {0} names for one certificate")]
     TooManyNames(usize),
-    #[error("{} holds something else than the root of a local CA", .0.display())]
+    #[error("{} is not the root of a local CA", .0.display())]
     ForeignRoot(PathBuf),
-    #[error("what is served is no certificate of a local CA, so there is no such CA to renew")]
+    #[error("the certificate does not come from a local CA, so there is no local CA to renew")]
     NoLocalCa,
-    #[error("certificates here are not got by ACME")]
+    #[error("this server does not use ACME")]
     NoAcme,
-    #[error("an order is under way; try again when it has ended")]
+    #[error("an order is running; hint: try again when it is over")]
     OrderUnderWay,
-    #[error("the pair is not taken: {0}")]
+    #[error("the pair was rejected: {0}")]
     NotTaken(String),
-    #[error("{} is no master key: it must be 32 random bytes; without it a new one is made, and what it sealed is lost", .0.display())]
+    #[error(
+        "{} is not a master key of 32 random bytes; hint: restore it from a backup, or delete it: \
+         a new one is made, and what the old one sealed is lost",
+        .0.display()
+    )]
     MasterKey(PathBuf),
-    #[error("making a certificate: {0}")]
+    #[error("a certificate could not be made")]
     Issue(#[from] rcgen::Error),
-    #[error("TLS settings: {0}")]
+    #[error("TLS failed")]
     Rustls(#[from] rustls::Error),
 }
 
 impl TlsError {
+    /// Returns a converter for `map_err`, for an operation on this path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io {
@@ -66,5 +93,20 @@ impl TlsError {
             path,
             source,
         }
+    }
+
+    /// Returns a converter for `map_err`, for a value that is written as JSON.
+    pub(crate) fn json(what: &'static str) -> impl FnOnce(serde_json::Error) -> Self {
+        move |source| Self::Json { what, source }
+    }
+}
+
+/// Converts the parser's error.
+impl From<x509_parser::nom::Err<X509Error>> for TlsError {
+    fn from(error: x509_parser::nom::Err<X509Error>) -> Self {
+        Self::Parse(match error {
+            x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => error,
+            x509_parser::nom::Err::Incomplete(_) => X509Error::InvalidCertificate,
+        })
     }
 }

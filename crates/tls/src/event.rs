@@ -1,4 +1,4 @@
-//! What this room tells about itself. Never decides where it is written.
+//! Events of this room. Never decides where they are logged.
 
 use crate::alarm::AlarmKind;
 use std::fmt;
@@ -8,26 +8,24 @@ use std::path::PathBuf;
 pub enum TlsEvent {
     /// A new local CA was made: clients need its `ca.pem`.
     CaCreated { ca: PathBuf },
-    /// What was found of an earlier local CA could not be used: clients need the new `ca.pem`.
+    /// An earlier local CA could not be used and was replaced: clients need the new `ca.pem`.
     CaRemade { ca: PathBuf, reason: String },
-    /// `ca.pem` was missing or changed and was written again from the CA that issues our
-    /// certificates.
+    /// `ca.pem` was missing or changed and was written again from the local CA.
     CaRestored { ca: PathBuf },
-    /// New handshakes get a new certificate; open sessions go on undisturbed.
+    /// New handshakes get a new certificate. Open sessions continue.
     Swapped {
         names: Vec<String>,
         not_after_unix: i64,
     },
-    /// A new pair was not taken; the one served before stays.
+    /// A new pair was rejected; the current one stays in use.
     Rejected { reason: String },
-    /// The local CA may not speak for this name, so the certificate does not carry it.
+    /// The local CA may not sign this name, so the certificate does not carry it.
     NameLeftOut { name: String },
-    /// There was nothing better to serve at start: clients that verify will refuse it.
+    /// The only certificate at the start is invalid: clients that verify will refuse it.
     ServingInvalid { reason: String },
-    /// Others than the owner may read the key file.
+    /// Users other than the owner may read the key file.
     KeyExposed { key: PathBuf, mode: u32 },
-    /// No new certificate can be had, or the one that was got may not be served: somebody must
-    /// look.
+    /// A problem of the certificate needs an operator.
     Alarm { kind: AlarmKind, what: String },
 }
 
@@ -48,16 +46,19 @@ impl fmt::Display for TlsEvent {
                 write!(f, "wrote {} again: it was missing or changed", ca.display())
             }
             Self::Swapped { names, .. } => {
-                write!(f, "new certificate in use for {}", names.join(", "))
+                write!(f, "the new certificate is in use, for {}", names.join(", "))
             }
             Self::Rejected { reason } => {
-                write!(f, "new certificate not taken, the old one stays: {reason}")
+                write!(
+                    f,
+                    "new certificate rejected, the current one stays in use: {reason}"
+                )
             }
             Self::Alarm { what, .. } => f.write_str(what),
             Self::NameLeftOut { name } => write!(
                 f,
-                "the certificate does not carry `{name}`: the local CA was made without it; \
-                 run `tidegate trust renew` to make one that may, then give clients the new ca.pem"
+                "the certificate does not carry `{name}`: the local CA may not sign it; \
+                 hint: run `tidegate trust renew` to make a new CA, then give clients the new ca.pem"
             ),
             Self::ServingInvalid { reason } => {
                 write!(f, "clients will refuse this certificate: {reason}")
@@ -65,8 +66,8 @@ impl fmt::Display for TlsEvent {
             Self::KeyExposed { key, mode } => {
                 write!(
                     f,
-                    "{} can be read by others (mode {mode:03o}); run `chmod 600` on it",
-                    key.display()
+                    "{key} can be read by other users (mode {mode:03o}); hint: run `chmod 600 {key}`",
+                    key = key.display()
                 )
             }
         }

@@ -1,11 +1,11 @@
-//! Certificate and key from files that somebody else renews. Never writes them, and never takes a
-//! pair that is half written, mismatched, expired or less trusted in the place of a good one.
+//! Certificate source for files that another program renews. Never writes them, and never replaces
+//! a good pair by one that is half written, mismatched, expired or less trusted.
 
 use crate::chain::{Chain, mozilla_roots, roots};
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::limits::SETTLED_READS;
-use crate::source::{Look, Served, Source, Tell};
+use crate::source::{Served, Source, SourceChange, Tell};
 use crate::state;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidegate_model::Trust;
+use tidegate_model::{Trust, error_chain};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 type Fingerprint = [u8; 32];
 
-/// The pair as read at one moment.
+/// Certificate and key as they were read at one moment.
 struct Pair {
     certificate: Zeroizing<Vec<u8>>,
     key: Zeroizing<Vec<u8>>,
@@ -31,16 +31,16 @@ pub struct Files {
     key: PathBuf,
     ca: Option<PathBuf>,
     provider: Arc<CryptoProvider>,
-    /// The roots that everybody has.
+    /// Mozilla's roots, which every client has.
     public: RootCertStore,
-    /// The pair in use.
+    /// Fingerprint of the pair in use.
     taken: Option<Fingerprint>,
-    /// What was last said about a pair that was not taken. It is judged again at every look (it may
-    /// become valid, or its CA file may come), but the same is not said twice.
+    /// The last rejected pair and the reason. It is judged again at every poll, since it may become
+    /// valid or its CA file may arrive, but the same reason is reported once.
     refused: Option<(Fingerprint, String)>,
-    /// What was last seen and how often in a row.
+    /// The last pair that was read, and how often in a row.
     seen: Option<(Fingerprint, u32)>,
-    /// Whether the files could not be read at the last look.
+    /// Whether the last poll could not read the files.
     unreadable: bool,
 }
 
@@ -64,8 +64,8 @@ impl Files {
         }
     }
 
-    /// By content, not by time stamp: a symlink swap may keep the time, and content is what we
-    /// serve.
+    /// Reads both files. Changes are found by content and not by time stamp, because the swap of a
+    /// symbolic link may keep the time.
     fn read(&self) -> Result<Pair, TlsError> {
         let certificate = state::read(&self.certificate)?;
         let key = state::read(&self.key)?;
@@ -80,7 +80,7 @@ impl Files {
         })
     }
 
-    /// Reads and judges a pair, whatever its dates.
+    /// Checks that a pair can be served, whatever its dates, and returns it with its trust.
     fn judge(&self, pair: &Pair, now: OffsetDateTime) -> Result<Served, TlsError> {
         let chain = Chain::from_pem(&pair.certificate, &pair.key, &self.certificate)?;
         if chain.verify(&self.public, &self.provider, now).is_ok() {
@@ -98,7 +98,8 @@ impl Files {
         })
     }
 
-    /// As [`Files::judge`], for a pair that would replace one: it must also be no step down.
+    /// Checks a pair that would replace the current one: it must also be valid now, and trusted as
+    /// widely.
     fn judge_successor(
         &self,
         pair: &Pair,
@@ -115,7 +116,8 @@ impl Files {
 
     fn tell_if_exposed(&self, tell: Tell<'_>) {
         let mode = std::fs::metadata(&self.key).map_or(0, |meta| meta.permissions().mode() & 0o777);
-        // Group reading is how services share keys (ssl-cert); the world's is never meant.
+        // Read access for a group is intended (Debian's group ssl-cert shares keys so); access for
+        // everybody is not.
         if mode & 0o007 != 0 {
             tell(TlsEvent::KeyExposed {
                 key: self.key.clone(),
@@ -130,34 +132,34 @@ impl Source for Files {
         let pair = self.read()?;
         let served = self.judge(&pair, now)?;
         self.taken = Some(pair.fingerprint);
-        // An expired certificate is served at start for want of a better one: clients then name the
-        // cause themselves, and a renewed one is taken as soon as it is there.
+        // At the start an expired certificate is served, since there is no better one: clients then
+        // report the cause, and a renewed pair replaces it as soon as it arrives.
         if let Err(error) = served.chain.check_dates(now) {
             tell(TlsEvent::ServingInvalid {
-                reason: error.to_string(),
+                reason: error_chain(&error),
             });
         }
         self.tell_if_exposed(tell);
         Ok(served)
     }
 
-    fn look(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> Look {
+    fn poll(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> SourceChange {
         let pair = match self.read() {
             Ok(pair) => pair,
-            // Told once: a file may be away for a moment while it is replaced, or for long.
+            // Reported once: a file may be missing for a moment while it is replaced, or for long.
             Err(error) => {
                 let first = !std::mem::replace(&mut self.unreadable, true);
                 return if first {
-                    Look::Reject(error)
+                    SourceChange::Reject(error)
                 } else {
-                    Look::Same
+                    SourceChange::Unchanged
                 };
             }
         };
         self.unreadable = false;
         if self.taken == Some(pair.fingerprint) {
             (self.seen, self.refused) = (None, None);
-            return Look::Same;
+            return SourceChange::Unchanged;
         }
         let times = match self.seen {
             Some((fingerprint, times)) if fingerprint == pair.fingerprint => {
@@ -167,19 +169,19 @@ impl Source for Files {
         };
         self.seen = Some((pair.fingerprint, times));
         if times < SETTLED_READS {
-            return Look::Same;
+            return SourceChange::Unchanged;
         }
         match self.judge_successor(&pair, now, served) {
             Ok(successor) => {
                 self.taken = Some(pair.fingerprint);
                 self.refused = None;
                 self.tell_if_exposed(tell);
-                Look::Replace(successor)
+                SourceChange::Replace(successor)
             }
             Err(error) => {
-                let said = Some((pair.fingerprint, error.to_string()));
+                let said = Some((pair.fingerprint, error_chain(&error)));
                 if self.refused == said {
-                    Look::Same
+                    SourceChange::Unchanged
                 } else {
                     self.refuse(said, error)
                 }
@@ -190,20 +192,20 @@ impl Source for Files {
     fn trouble(&self) -> Option<String> {
         if self.unreadable {
             return Some(
-                "the certificate files can't be read; the pair read before is served".to_owned(),
+                "the certificate files can't be read; the current pair stays in use".to_owned(),
             );
         }
         let (_, reason) = self.refused.as_ref()?;
         Some(format!(
-            "the certificate files hold a pair that is not taken, the old one stays: {reason}"
+            "the pair in the certificate files was rejected, the current one stays in use: {reason}"
         ))
     }
 }
 
 impl Files {
-    fn refuse(&mut self, said: Option<(Fingerprint, String)>, error: TlsError) -> Look {
+    fn refuse(&mut self, said: Option<(Fingerprint, String)>, error: TlsError) -> SourceChange {
         self.refused = said;
-        Look::Reject(error)
+        SourceChange::Reject(error)
     }
 }
 
@@ -212,7 +214,7 @@ mod tests {
     use super::*;
     use crate::support::{TestCa, write_pair};
 
-    /// Files whose certificate is publicly trusted, by a public CA that is ours.
+    /// Opens files whose certificate is publicly trusted, with the test's CA in place of Mozilla's.
     fn public(folder: &Path, ca: &TestCa, with_company_ca: bool) -> (Files, Served) {
         let (certificate, key, file) = write_pair(folder, ca, &ca.leaf(&["db.test"], -1, 30));
         let company = with_company_ca.then_some(file.as_path());
@@ -246,22 +248,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ca = TestCa::new("public");
         let (mut files, served) = public(folder.path(), &ca, false);
-        let mut look = |pair: &(String, String)| {
+        let mut poll = |pair: &(String, String)| {
             write_pair(folder.path(), &ca, pair);
             let now = OffsetDateTime::now_utc();
             (0..SETTLED_READS)
-                .map(|_| files.look(now, &served, &|_| {}))
+                .map(|_| files.poll(now, &served, &|_| {}))
                 .last()
                 .unwrap()
         };
         let private = TestCa::new("company").leaf(&["db.test"], -1, 60);
         assert!(matches!(
-            look(&private),
-            Look::Reject(TlsError::TrustWouldFall(_))
+            poll(&private),
+            SourceChange::Reject(TlsError::TrustWouldFall(_))
         ));
         assert!(matches!(
-            look(&ca.leaf(&["db.test"], -1, 60)),
-            Look::Replace(Served {
+            poll(&ca.leaf(&["db.test"], -1, 60)),
+            SourceChange::Replace(Served {
                 trust: Trust::Public,
                 ..
             })

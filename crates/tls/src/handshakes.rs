@@ -1,6 +1,6 @@
-//! Turns at the processor for connections that have proved nothing: TLS handshakes, and whatever
-//! else strangers make TLS compute. Beside running sessions all of it together gets half a core,
-//! and networks take turns for it.
+//! Limits the processor time of unauthenticated connections: TLS handshakes and other TLS work.
+//! While sessions run, all such work together gets half a core, shared fairly between the clients'
+//! networks.
 
 use crate::lock::locked;
 use rustix::time::{ClockId, clock_gettime};
@@ -11,22 +11,21 @@ use std::time::{Duration, Instant};
 use tidegate_model::admission::{FairQueue, Path};
 use tokio::sync::oneshot;
 
-/// Nanoseconds of real time per nanosecond of processor time beside running sessions: half a core.
+/// Nanoseconds of real time per nanosecond of processor time while sessions run: half a core.
 const REAL_PER_WORK: i64 = 2;
-/// Processor time that may be used at once after a pause: about fifty handshakes, so that a pool's
-/// start waits for nothing and a session waits for no more than this.
+/// Processor time that may be used at once after a pause: about fifty handshakes. A pool that
+/// starts does not wait, and a session waits no longer than this.
 const BURST: Duration = Duration::from_millis(10);
-/// A session that is this old is one to protect. Clients that connect, ask and leave don't slow
+/// Age from which a session is protected. Clients that connect, query and disconnect don't slow
 /// each other's handshakes.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
-/// First guess of what a turn takes, and the least that is taken for granted (measured: 20 to 300
-/// us).
+/// Initial estimate of a turn's processor time, and the smallest estimate (measured: 20 to 300 µs).
 const TYPICAL_TURN: Duration = Duration::from_micros(100);
 const SHORTEST_TURN: Duration = Duration::from_micros(5);
-/// Time between two distributions of turns while somebody waits: what timers can do.
+/// Time between two distributions of turns while connections wait: the resolution of timers.
 const PACE: Duration = Duration::from_millis(1);
 
-/// Cheap to clone; all clones share one budget.
+/// Budget of processor time for handshakes. Cheap to clone; all clones share one budget.
 #[derive(Debug, Clone, Default)]
 pub struct Handshakes {
     inner: Arc<Inner>,
@@ -42,12 +41,12 @@ struct State {
     /// Nanoseconds of processor time that may be used now.
     balance: i64,
     filled_at: Instant,
-    /// What a turn takes, as an average.
+    /// Average processor time of a turn, in nanoseconds.
     typical: i64,
     queue: FairQueue<oneshot::Sender<Turn>>,
-    /// A task that distributes turns is running.
+    /// Whether a task that distributes turns is running.
     distributing: bool,
-    /// Running sessions, the oldest first, with the time of their start.
+    /// Running sessions with their start, oldest first.
     sessions: BTreeMap<u64, Instant>,
     next_session: u64,
 }
@@ -77,7 +76,8 @@ impl State {
         self.balance = (self.balance + passed / REAL_PER_WORK).clamp(-nanos(BURST), nanos(BURST));
     }
 
-    /// Takes a turn's typical time from the balance, if there is any or nobody is to be protected.
+    /// Takes a turn's average time from the balance. None if the balance is used up and a session
+    /// must be protected.
     fn grant(&mut self, now: Instant) -> Option<i64> {
         self.fill(now);
         let oldest = self.sessions.first_key_value().map(|(_, since)| *since);
@@ -110,7 +110,7 @@ impl Handshakes {
         }
     }
 
-    /// Asks for a turn. Must be called on a runtime's thread.
+    /// Asks for a turn, or joins the queue. Must be called on a runtime's thread.
     fn ask(&self, path: &Path, known: bool) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = self.inner.lock();
         if state.queue.is_empty()
@@ -129,11 +129,12 @@ impl Handshakes {
         Err(receiver)
     }
 
-    /// Gives out turns until nobody waits.
+    /// Distributes turns until no connection waits.
     async fn distribute(self) {
         loop {
             while let Some((sender, taken)) = self.next() {
-                // Comes back, and is given back, if the connection has ended meanwhile.
+                // If the connection has ended meanwhile, the turn comes back in the error and its
+                // drop returns the time.
                 drop(sender.send(Turn {
                     handshakes: self.clone(),
                     taken,
@@ -161,7 +162,7 @@ impl Handshakes {
         let taken = state.grant(Instant::now())?;
         loop {
             match state.queue.pop() {
-                // Whoever has left needs no turn.
+                // A connection that has ended needs no turn.
                 Some(sender) if sender.is_closed() => {}
                 Some(sender) => return Some((sender, taken)),
                 None => {
@@ -182,7 +183,7 @@ impl Handshakes {
     }
 }
 
-/// A session that handshakes must not slow.
+/// Guard of a running session that handshakes must not slow down.
 #[derive(Debug)]
 pub struct RunningSession {
     handshakes: Handshakes,
@@ -195,7 +196,7 @@ impl Drop for RunningSession {
     }
 }
 
-/// Permission to compute once. Dropped unused, it is given back.
+/// Permission for one piece of work. Dropped unused, its time returns to the budget.
 #[derive(Debug)]
 pub struct Turn {
     handshakes: Handshakes,
@@ -203,7 +204,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Does the work and charges the processor time that it took on this thread.
+    /// Runs the work and charges the processor time that it used on this thread.
     pub fn run<T>(mut self, work: impl FnOnce() -> T) -> T {
         let before = thread_time();
         let done = work();
@@ -237,7 +238,8 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// `known`: the source proved a password lately.
+    /// Makes the turns of a connection. `known`: a client at this address proved a password
+    /// recently.
     pub fn new(handshakes: Handshakes, path: Path, known: bool) -> Self {
         Self {
             handshakes,
@@ -247,7 +249,7 @@ impl Turns {
         }
     }
 
-    /// Ready with a turn; with none if the runtime stops.
+    /// Polls for a turn. Ready without one if the runtime stops.
     pub fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Turn>> {
         if self.waiting.is_none() {
             match self.handshakes.ask(&self.path, self.known) {
@@ -280,7 +282,7 @@ mod tests {
         )
     }
 
-    /// As if a session had run for long, and the budget were used up.
+    /// Makes a used-up budget with a session that has run for long.
     fn busy() -> (Handshakes, RunningSession) {
         let handshakes = Handshakes::default();
         let session = handshakes.session();
@@ -341,7 +343,8 @@ mod tests {
                 .run(|| burn(Duration::from_millis(2)));
         }
         let (took, worked) = (began.elapsed(), thread_time() - used);
-        // A lower bound only: the last turn is not yet paid for, and waiting itself is work too.
+        // A lower bound only: the last turn is not yet charged, and waiting uses processor time
+        // too.
         assert!(
             took + Duration::from_millis(6) >= Duration::from_millis(80),
             "40 ms of work took {took:?}"
@@ -371,7 +374,7 @@ mod tests {
         (0..50).for_each(|_| flood("flood", "203.0.113.9"));
         flood("other", "198.51.100.1");
         tokio::task::yield_now().await;
-        // One that has left in the meantime.
+        // A connection that ends in the meantime.
         let mut left = turns(&handshakes, "192.0.2.1");
         assert!(
             tokio::time::timeout(Duration::ZERO, left.turn())

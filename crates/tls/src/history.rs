@@ -1,6 +1,5 @@
-//! What became of the certificate, over restarts: which ones were served, which were not taken,
-//! every alarm. Bounded, and never in the way: a disk that takes nothing costs the memory of it,
-//! not the certificate.
+//! History of the certificate over restarts: certificates served, certificates rejected, alarms. It
+//! is bounded, and a history that can't be written never stops a certificate from being served.
 
 use crate::event::TlsEvent;
 use crate::leaf::{read_leaf, read_rsa_leaf};
@@ -13,7 +12,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
-/// One thing that happened. `at` is seconds of the Unix clock.
+/// One event. `at` is in Unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEntry {
     pub at: i64,
@@ -24,7 +23,7 @@ pub struct HistoryEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Happening {
-    /// New handshakes get this certificate from here on.
+    /// New handshakes get this certificate from now on.
     Served {
         key: String,
         names: Vec<String>,
@@ -32,20 +31,20 @@ pub enum Happening {
         issuer: String,
         not_after: i64,
     },
-    /// A new one was not taken.
+    /// A new certificate was rejected.
     Rejected { reason: String },
-    /// Somebody must look.
+    /// A problem needs an operator.
     Alarm { kind: String, reason: String },
 }
 
 pub struct History {
     path: PathBuf,
-    /// Latest first.
+    /// Returns the entries, latest first.
     entries: Mutex<VecDeque<HistoryEntry>>,
 }
 
 impl History {
-    /// What can't be read is forgotten: nothing depends on it.
+    /// Reads the history. A file that can't be read counts as empty: nothing depends on it.
     pub fn open(path: PathBuf) -> Self {
         let read = state::read_if_there(&path).ok().flatten();
         let entries = read
@@ -57,12 +56,12 @@ impl History {
         }
     }
 
-    /// Latest first.
+    /// Entries, latest first.
     pub fn entries(&self) -> Vec<HistoryEntry> {
         self.lock().iter().cloned().collect()
     }
 
-    /// What this event says about the certificate, if anything.
+    /// Records an event, if it is about the certificate.
     pub fn note(&self, at: i64, event: &TlsEvent) {
         let what = match event {
             TlsEvent::Rejected { reason } => Happening::Rejected {
@@ -77,8 +76,8 @@ impl History {
         self.add(HistoryEntry { at, what });
     }
 
-    /// The leaves that are served from here on; those that were the last of their kind before are
-    /// no news.
+    /// Records the leaves that are served from now on. A leaf that is already the latest of its
+    /// kind of key is not recorded again.
     pub fn note_served(&self, at: i64, served: &Served) {
         let leaf = read_leaf(&served.chain).ok();
         let rsa = read_rsa_leaf(&served.chain).ok().flatten();
@@ -106,7 +105,7 @@ impl History {
     fn add(&self, entry: HistoryEntry) {
         let mut entries = self.lock();
         entries.push_front(entry);
-        // Counted apart, so that no number of alarms pushes a certificate out.
+        // The two kinds have a bound each, so that alarms can't push out a certificate.
         let (mut served, mut others) = (0, 0);
         entries.retain(|entry| {
             let count = if matches!(entry.what, Happening::Served { .. }) {
@@ -118,7 +117,7 @@ impl History {
             *count <= HISTORY_MAX
         });
         if let Ok(text) = serde_json::to_vec(&*entries) {
-            // Written again with the next entry; until then the memory has it.
+            // If this fails, the next entry writes the file again.
             let _ = state::write_whole(&self.path, &text, SECRET_MODE);
         }
     }

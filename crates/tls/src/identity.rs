@@ -1,7 +1,7 @@
-//! What we serve at this moment, and the task that keeps it fresh. Never drops a connection: a swap
-//! is seen by new handshakes only.
+//! The certificate that the server presents, and the task that keeps it fresh. A new certificate
+//! applies to new handshakes; open connections are never dropped.
 
-use crate::acme::{Acme, Finding, Host, Manager};
+use crate::acme::{Acme, Host, Manager, OrderCheck};
 use crate::alarm::AlarmKind;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
@@ -15,7 +15,7 @@ use crate::names::spelled;
 use crate::primary_host::primary_host;
 use crate::resolver::{Resolver, WebResolver};
 use crate::settings::TlsSettings;
-use crate::source::{Look, Served, Source};
+use crate::source::{Served, Source, SourceChange};
 use crate::tickets::Tickets;
 use crate::{profile, source, state};
 use arc_swap::ArcSwap;
@@ -23,7 +23,7 @@ use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
-use tidegate_model::Trust;
+use tidegate_model::{Trust, error_chain};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -41,24 +41,24 @@ struct Inner {
     resolver: Arc<Resolver>,
     server: Arc<ServerConfig>,
     history: Arc<History>,
-    /// What a client at our own port met instead of the certificate in use.
+    /// The reason why a client at the server's own port did not get the current certificate.
     unseen: Mutex<Option<String>>,
     on_event: Box<dyn Fn(TlsEvent) + Send + Sync>,
     clock: Arc<Clock>,
 }
 
-/// Who we are. Cheap to clone; all clones are one.
+/// The server's TLS identity. Cheap to clone; all clones share one state.
 #[derive(Clone)]
 pub struct Identity {
     inner: Arc<Inner>,
 }
 
 impl Identity {
-    /// Loads or makes the certificate. Blocks on the disk.
+    /// Loads the certificate, or makes one. Blocks on the disk.
     ///
     /// # Errors
-    /// If there is nothing that could be served: files that cannot be read or do not belong
-    /// together, a data folder that cannot be written.
+    /// If there is no certificate to serve: the files can't be read or don't belong together, or
+    /// the data folder can't be written.
     pub fn open(
         settings: TlsSettings,
         on_event: impl Fn(TlsEvent) + Send + Sync + 'static,
@@ -66,7 +66,7 @@ impl Identity {
         Self::open_at(settings, on_event, OffsetDateTime::now_utc)
     }
 
-    /// As [`Identity::open`], by another clock.
+    /// Opens an identity with the given clock, for tests.
     pub(crate) fn open_at(
         settings: TlsSettings,
         on_event: impl Fn(TlsEvent) + Send + Sync + 'static,
@@ -149,25 +149,27 @@ impl Identity {
         })
     }
 
-    /// Returns a key for another purpose, the same as long as `master.key` is.
+    /// Derives a key for another purpose from the master key. It changes only if `master.key` does.
     pub fn derive_key(&self, purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
         self.inner.master.derive(purpose)
     }
 
-    /// The public server profile. One for the life of the process: swaps happen behind it.
+    /// Returns the public server profile. It stays the same for the life of the process;
+    /// certificates change behind it.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         self.inner.server.clone()
     }
 
-    /// Whether both are clones of one.
+    /// Whether both values share one state.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The console's server profile, over the same certificate. Swaps happen behind it too.
+    /// Returns the console's server profile, which presents the same certificate. Certificates
+    /// change behind it too.
     ///
     /// # Errors
-    /// If the provider knows neither of the two TLS versions, which it does.
+    /// If the crypto provider supports neither TLS 1.2 nor 1.3; the one in use supports both.
     pub fn web_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let resolver = WebResolver {
             resolver: self.inner.resolver.clone(),
@@ -176,22 +178,22 @@ impl Identity {
         profile::web_config(profile::provider(), Arc::new(resolver))
     }
 
-    /// Why a client may believe us, judged from the chain served now.
+    /// Returns the kind of trust that the current chain deserves.
     pub fn trust(&self) -> Trust {
         self.inner.resolver.served.load().trust.clone()
     }
 
-    /// The names and addresses the certificate carries now.
+    /// Returns the names and addresses of the current certificate.
     pub fn names(&self) -> Vec<String> {
         self.inner.resolver.served.load().chain.names.clone()
     }
 
-    /// When the certificate served now ends.
+    /// Returns the expiry of the current certificate.
     pub fn not_after(&self) -> OffsetDateTime {
         self.inner.resolver.served.load().chain.not_after
     }
 
-    /// The file that clients need to believe us, if they need one.
+    /// Returns the CA file that clients need to verify the server, if they need one.
     pub fn ca_path(&self) -> Option<PathBuf> {
         match self.trust() {
             Trust::Public => None,
@@ -206,7 +208,7 @@ impl Identity {
         primary_host(&self.configured_names(), &self.names(), listen)
     }
 
-    /// The configured names, ACME's first, as certificates spell them.
+    /// Returns the configured names, ACME's first, as certificates spell them.
     fn configured_names(&self) -> Vec<String> {
         let settings = &self.inner.settings;
         let domains = settings.acme.iter().flat_map(|acme| &acme.domains);
@@ -216,67 +218,67 @@ impl Identity {
             .collect()
     }
 
-    /// Keeps what is served fresh, until dropped: certificate files that change, a local leaf that
-    /// grows old.
+    /// Keeps the certificate fresh until the future is dropped: reads certificate files that
+    /// change, renews a local leaf, orders by ACME.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
         let (identity, ordering) = (self.clone(), self.order_when_due());
         async move {
             let _ordering = ordering;
             let mut ticks = tokio::time::interval(POLL_EVERY);
-            // After a suspended night one look is enough.
+            // After the machine was suspended, one poll is enough for all ticks missed.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 let identity = identity.clone();
-                // A look that panics is a bug of ours; the certificate served stays, and the next
-                // look comes.
-                drop(tokio::task::spawn_blocking(move || identity.look()).await);
+                // A panic is a bug. The current certificate stays in use, and the next tick polls
+                // again.
+                drop(tokio::task::spawn_blocking(move || identity.poll_source()).await);
             }
         }
     }
 
-    /// What orders certificates runs until the answer is dropped, on a thread of its own: it writes
-    /// to the disk and makes keys, and no session shall wait for that.
+    /// Runs the ACME manager on its own thread until the returned sender is dropped. The manager
+    /// writes to the disk and generates keys, and no session must wait for that.
     fn order_when_due(&self) -> Option<oneshot::Sender<()>> {
         let manager = self.inner.manager.clone()?;
         let (going, gone) = oneshot::channel();
         let (identity, runtime) = (self.clone(), Handle::current());
         drop(tokio::task::spawn_blocking(move || {
             let mut gone = gone;
-            // A panic there is a bug of ours; it must not be the end of renewals.
+            // A panic is a bug, but it must not stop renewals.
             while !runtime.block_on(manager.run_until(&identity, &mut gone)) {
-                let what = "ordering certificates failed unexpectedly; going on".to_owned();
+                let what = "the ACME manager failed unexpectedly and was restarted".to_owned();
                 manager.alarm(&identity, AlarmKind::Fault, what);
             }
         }));
         Some(going)
     }
 
-    /// A new certificate from the CA, soon; [`Identity::status`] tells what came of it.
+    /// Asks the ACME manager for a new certificate. Returns at once; [`Identity::status`] shows the
+    /// result.
     ///
     /// # Errors
-    /// If certificates do not come by ACME.
+    /// If ACME is not configured.
     pub fn renew(&self) -> Result<(), TlsError> {
         self.manager().ok_or(TlsError::NoAcme)?.ask();
         Ok(())
     }
 
-    /// Takes a pair that was got elsewhere, PEM, as if the CA had issued it. Blocks on the disk.
+    /// Imports a certificate and key in PEM as if the CA had issued them. Blocks on the disk.
     ///
     /// # Errors
-    /// If certificates do not come by ACME, the pair may not be served, or the disk does not take
-    /// it.
+    /// If ACME is not configured, the pair must not be served, or it can't be written.
     pub fn import(&self, chain: &str, key: &str) -> Result<(), TlsError> {
         self.manager()
             .ok_or(TlsError::NoAcme)?
             .import(chain, key, self)
     }
 
-    /// Whether an order could succeed now. Orders nothing.
+    /// Checks everything that an order needs, and orders nothing.
     ///
     /// # Errors
-    /// If certificates do not come by ACME.
-    pub async fn check(&self) -> Result<Vec<Finding>, TlsError> {
+    /// If ACME is not configured.
+    pub async fn check(&self) -> Result<Vec<OrderCheck>, TlsError> {
         let manager = self.manager().ok_or(TlsError::NoAcme)?.clone();
         Ok(manager.check(self).await)
     }
@@ -289,7 +291,7 @@ impl Identity {
         self.inner.resolver.served.load_full()
     }
 
-    /// Whether this leaf is served now, for whichever key.
+    /// Whether this leaf certificate is one of those in use (ECDSA or RSA).
     pub fn is_served(&self, leaf: &[u8]) -> bool {
         let chain = &self.served().chain;
         let mut pairs = std::iter::once(&chain.certified).chain(&chain.rsa);
@@ -299,8 +301,8 @@ impl Identity {
         })
     }
 
-    /// What came of a look at our own port from outside: none if the certificate in use was seen
-    /// there.
+    /// Records the result of a connection to the server's own port: none if it presented the
+    /// current certificate.
     pub fn note_unseen(&self, unseen: Option<String>) {
         let mut noted = self.unseen();
         if *noted != unseen {
@@ -323,25 +325,25 @@ impl Identity {
         self.inner.history.entries()
     }
 
-    /// What is wrong with the source at this moment.
+    /// Returns the certificate source's current problem, if it has one.
     pub(crate) fn trouble(&self) -> Option<String> {
         locked(&self.inner.source).trouble()
     }
 
-    /// One look at the source, now. Blocks on the disk.
-    pub fn look(&self) {
+    /// Polls the certificate source once. Blocks on the disk.
+    pub fn poll_source(&self) {
         let inner = &self.inner;
         let mut source = locked(&inner.source);
-        // A key that can't be kept only does not outlive us.
+        // If the new key can't be written, tickets sealed with it stop working after a restart.
         let _ = inner.tickets.rotate_if_due((inner.clock)());
         let served = inner.resolver.served.load_full();
         let tell: source::Tell<'_> = &*inner.on_event;
-        match source.look((inner.clock)(), &served, tell) {
-            Look::Same => {}
-            Look::Reject(error) => tell(TlsEvent::Rejected {
-                reason: error.to_string(),
+        match source.poll((inner.clock)(), &served, tell) {
+            SourceChange::Unchanged => {}
+            SourceChange::Reject(error) => tell(TlsEvent::Rejected {
+                reason: error_chain(&error),
             }),
-            Look::Replace(fresh) => self.serve(fresh),
+            SourceChange::Replace(fresh) => self.serve(fresh),
         }
     }
 
@@ -359,12 +361,12 @@ impl Identity {
         });
     }
 
-    /// Makes a whole new local CA that may speak for all names of these settings, and serves a leaf
-    /// of it from now on. Every client then needs the new `ca.pem`. Blocks on the disk.
+    /// Makes a new local CA that may sign all configured names, and serves a leaf of it from now
+    /// on. Every client then needs the new `ca.pem`. Blocks on the disk.
     ///
     /// # Errors
-    /// If no local CA serves, or the disk takes none; once `ca.pem` is the new one, asking again
-    /// mends what is left.
+    /// If the certificate does not come from a local CA, or the new one can't be written. Once
+    /// `ca.pem` is the new file, a retry completes what is missing.
     pub fn renew_ca(&self) -> Result<(), TlsError> {
         let inner = &self.inner;
         let mut source = locked(&inner.source);
@@ -384,7 +386,7 @@ impl Host for Identity {
     }
 
     fn poll_source(&self) {
-        self.look();
+        Self::poll_source(self);
     }
 }
 

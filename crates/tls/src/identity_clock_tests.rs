@@ -1,5 +1,4 @@
-//! Tests of the local CA and its leaf as time goes by. Never waits for it: the clock is the test's
-//! own.
+//! Tests of the local CA and its leaf over time. The clock is the test's own, so nothing waits.
 
 use super::*;
 
@@ -52,10 +51,10 @@ fn a_local_leaf_is_renewed_at_two_thirds_while_sessions_go_on() {
     bench.take_events();
 
     bench.days.store(LEAF_DAYS * 2 / 3 - 1, Ordering::SeqCst);
-    bench.identity.look();
+    bench.identity.poll_source();
     assert_eq!(bench.served(), first);
     bench.days.store(LEAF_DAYS * 2 / 3 + 1, Ordering::SeqCst);
-    bench.identity.look();
+    bench.identity.poll_source();
     assert_ne!(bench.served(), first);
     assert!(matches!(
         bench.take_events()[..],
@@ -65,7 +64,7 @@ fn a_local_leaf_is_renewed_at_two_thirds_while_sessions_go_on() {
         bench.identity.not_after() > OffsetDateTime::now_utc() + Duration::days(LEAF_DAYS + 50)
     );
 
-    // The open session still talks.
+    // The open session still works.
     std::io::Write::write_all(&mut session.client.writer(), b"still here").unwrap();
     let mut wire = Vec::new();
     session.client.write_tls(&mut wire).unwrap();

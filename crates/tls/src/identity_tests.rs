@@ -1,5 +1,5 @@
-//! Tests of what is served and of swapping, by a settable clock and without waiting: each look is
-//! called by hand.
+//! Tests of the served certificate and its replacement. The clock is settable and each poll is
+//! called by the test, so nothing waits.
 
 use super::*;
 use crate::limits::{LEAF_DAYS, SETTLED_READS};
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use time::Duration;
 
-/// An identity with its events and a clock that can be put forward.
+/// An identity with its events and a clock that can be moved forward.
 struct Bench {
     identity: Identity,
     events: Arc<Mutex<Vec<TlsEvent>>>,
@@ -38,10 +38,10 @@ fn open(settings: TlsSettings) -> Bench {
 }
 
 impl Bench {
-    /// As many looks as a change needs to be judged.
-    fn look(&self) {
+    /// Polls as often as a change needs to be judged.
+    fn poll(&self) {
         for _ in 0..SETTLED_READS {
-            self.identity.look();
+            self.identity.poll_source();
         }
     }
 
@@ -113,7 +113,7 @@ fn keys_are_for_their_owner_only_and_the_root_key_is_nowhere() {
     for entry in std::fs::read_dir(folder.path().join("tls")).unwrap() {
         let path = entry.unwrap().path();
         assert_eq!(mode(&path), 0o600, "{}", path.display());
-        // In a sealed file nothing is in clear.
+        // A sealed file contains no clear text.
         if path.extension().is_some_and(|end| end == "sealed") {
             continue;
         }
@@ -273,20 +273,20 @@ fn case_19_a_pair_that_is_no_better_never_replaces_a_good_one() {
     ] {
         std::fs::write(&certificate, &pair.0).unwrap();
         std::fs::write(&key, &pair.1).unwrap();
-        bench.look();
+        bench.poll();
         assert_eq!(bench.served(), served, "{what}");
         assert!(is_rejection(&bench.take_events()), "{what}");
-        bench.look();
+        bench.poll();
         assert_eq!(bench.take_events(), [], "said once: {what}");
     }
     std::fs::remove_file(&certificate).unwrap();
-    bench.look();
+    bench.poll();
     assert!(is_rejection(&bench.take_events()));
 
-    // And a good one is taken after all that.
+    // A good pair is accepted after all that.
     std::fs::write(&certificate, &other.0).unwrap();
     std::fs::write(&key, &other.1).unwrap();
-    bench.look();
+    bench.poll();
     assert_ne!(bench.served(), served);
     assert!(matches!(
         bench.take_events()[..],
@@ -302,17 +302,17 @@ fn a_pair_that_becomes_valid_is_taken_then() {
     let bench = open(settings);
     let served = bench.served();
     write_pair(folder.path(), &ca, &ca.leaf(&["db.test"], 2, 60));
-    bench.look();
+    bench.poll();
     assert_eq!(bench.served(), served);
     bench.days.store(3, Ordering::SeqCst);
-    bench.identity.look();
+    bench.identity.poll_source();
     assert_ne!(bench.served(), served);
 }
 
 #[test]
 fn case_20_a_swapped_symlink_is_seen_by_new_handshakes_only() {
-    // As Kubernetes mounts a secret: files behind `..data`, which is a link that is replaced by
-    // rename.
+    // Kubernetes mounts a secret this way: the files are behind `..data`, a link that is replaced
+    // by rename.
     let folder = tempfile::tempdir().unwrap();
     let ca = TestCa::new("company");
     let at = |name: &str| folder.path().join(name);
@@ -335,7 +335,7 @@ fn case_20_a_swapped_symlink_is_seen_by_new_handshakes_only() {
 
     symlink("two", at("..data.new")).unwrap();
     std::fs::rename(at("..data.new"), at("..data")).unwrap();
-    bench.look();
+    bench.poll();
     let after = shake(client, bench.identity.server_config(), "db.test").unwrap();
     assert_ne!(leaf_seen(&before), leaf_seen(&after));
     assert_eq!(
@@ -357,15 +357,15 @@ fn a_change_is_judged_only_when_it_has_settled() {
     let next = ca.leaf(&["db.test"], -1, 60);
     // A renewal tool has written the certificate and not yet the key.
     std::fs::write(folder.path().join("cert.pem"), &next.0).unwrap();
-    bench.identity.look();
+    bench.identity.poll_source();
     std::fs::write(folder.path().join("key.pem"), &next.1).unwrap();
-    bench.identity.look();
+    bench.identity.poll_source();
     assert_eq!(
         (bench.served(), bench.take_events()),
         (served.clone(), vec![]),
         "no alarm in between"
     );
-    bench.identity.look();
+    bench.identity.poll_source();
     assert_ne!(bench.served(), served);
 }
 
@@ -438,7 +438,7 @@ fn the_primary_host_is_carried_and_reaches_the_listener() {
     assert_eq!(host("127.0.0.5:4000"), "127.0.0.5");
     assert_eq!(host("0.0.0.0:4000"), "127.0.0.5");
     assert_eq!(host("[::1]:4000"), "::1");
-    // Nothing of ours leads there: the configured name must, by some other way.
+    // No carried name leads there, so the configured one is assumed to, through something in front.
     assert_eq!(host("127.0.0.9:4000"), "nowhere.test");
 }
 

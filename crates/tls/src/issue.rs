@@ -1,5 +1,5 @@
-//! Making and reading the certificates of the local CA, in memory. Never touches the disk, never
-//! keeps the root's key beyond the one signature it makes.
+//! Issues and parses the certificates of the local CA, in memory. The root's key makes one
+//! signature and is then wiped.
 
 use crate::chain::{Chain, certificates, roots};
 use crate::error::TlsError;
@@ -19,14 +19,14 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::extensions::GeneralName;
 use zeroize::{Zeroize, Zeroizing};
 
-/// What the common name of every local root begins with; a mark of its own follows.
+/// Beginning of every local root's common name. A mark that is unique to the root follows.
 pub const ROOT_NAME: &str = "Tidegate Local Root";
 
-/// The longest CN there may be (X.520, ub-common-name).
+/// Maximum length of a common name (X.520, ub-common-name).
 const COMMON_NAME_MAX: usize = 64;
 const CERTIFICATE_END: &str = "-----END CERTIFICATE-----\n";
 
-/// A key pair whose readable copy is wiped when dropped (aws-lc wipes its own).
+/// A key pair whose serialized copy is wiped when dropped (aws-lc wipes its own).
 struct WipedKey(KeyPair);
 
 impl Drop for WipedKey {
@@ -68,8 +68,8 @@ impl SigningKey for WipedKey {
     }
 }
 
-/// The issuing CA with its key and its root, ready to sign a leaf. Lives only as long as one needs
-/// to.
+/// The issuing CA with its key and its root, ready to sign a leaf. It is loaded for one operation
+/// and then dropped.
 pub struct Authority {
     pub root_pem: String,
     pub permitted: Permitted,
@@ -80,8 +80,8 @@ pub struct Authority {
     issuer: Issuer<'static, WipedKey>,
 }
 
-/// A new CA: root certificate, issuing certificate and the issuing key, as PEM in this order. The
-/// root's key is dropped, and wiped, at the end of this function; nothing can be signed by it
+/// Makes a new CA and returns root certificate, issuing certificate and issuing key as PEM, in this
+/// order. The root's key is wiped at the end of this function, so nothing can be signed with it
 /// again.
 pub fn make_authority(
     now: OffsetDateTime,
@@ -89,7 +89,8 @@ pub fn make_authority(
 ) -> Result<Zeroizing<String>, TlsError> {
     let root_key = WipedKey::generate()?;
     let issuing_key = WipedKey::generate()?;
-    // Stores tell CAs apart by subject: two machines' CAs in one store must not share it.
+    // Trust stores tell CAs apart by their subject, so the CAs of two machines must not have the
+    // same one.
     let mark: String = root_key
         .0
         .public_key_raw()
@@ -102,11 +103,11 @@ pub fn make_authority(
         CertifiedIssuer::self_signed(ca_params(now, &format!("{ROOT_NAME} {mark}"), 1), root_key)?;
     let mut params = ca_params(now, &format!("Tidegate Local Issuing CA {mark}"), 0);
     params.use_authority_key_identifier_extension = true;
-    // Names constrain no certificate that carries none: without this a stolen issuing key could
-    // sign programs for whoever put the root into the machine's store.
+    // Name constraints don't apply to a certificate without names: without this usage a stolen
+    // issuing key could sign programs for every machine that trusts the root.
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // Here and not in the root: Java ignores constraints in a root and honours them in an
-    // intermediate.
+    // The constraints are in the intermediate and not in the root, because Java ignores those of a
+    // root.
     params.name_constraints = Some(NameConstraints {
         permitted_subtrees: permitted.to_subtrees(),
         excluded_subtrees: Vec::new(),
@@ -132,7 +133,8 @@ fn subject(name: &str) -> DistinguishedName {
     subject
 }
 
-/// Joins PEM texts without leaving a half-grown copy of a key behind.
+/// Joins PEM texts. The capacity is set in advance, so that no partial copy of a key stays in freed
+/// memory.
 fn join(parts: &[&str]) -> Zeroizing<String> {
     let mut whole = Zeroizing::new(String::with_capacity(
         parts.iter().map(|part| part.len()).sum(),
@@ -144,9 +146,9 @@ fn join(parts: &[&str]) -> Zeroizing<String> {
 }
 
 impl Authority {
-    /// Reads what [`make_authority`] wrote and proves that it is whole: three parts, a key that is
-    /// the issuing CA's, a chain that leads to the root, and time left. `path` is for error texts
-    /// only.
+    /// Parses the text of [`make_authority`] and checks that it is complete: three parts, the
+    /// issuing CA's own key, a chain that leads to the root, and not expired. `path` is for error
+    /// texts only.
     pub fn parse(
         text: &[u8],
         provider: &CryptoProvider,
@@ -169,9 +171,7 @@ impl Authority {
             .map_err(|_| broken("CA"))?;
         let facts = issuing_facts(&issuing)?;
         if facts.public_key != key.0.public_key_raw() {
-            return Err(TlsError::Certificate(
-                "the key is not the issuing CA's".to_owned(),
-            ));
+            return Err(TlsError::ForeignKey);
         }
         if now >= facts.not_after {
             return Err(TlsError::Expired(facts.not_after));
@@ -185,7 +185,7 @@ impl Authority {
             not_before: facts.not_before,
             not_after: facts.not_after,
         };
-        // The proof that issuing CA and root belong together is a leaf that verifies.
+        // A leaf that verifies proves that issuing CA and root belong together.
         let at = authority.no_earlier(now);
         let probe = authority.issue(&Name::loopback(), at)?;
         authority
@@ -194,13 +194,13 @@ impl Authority {
         Ok(authority)
     }
 
-    /// `now`, but not before this CA was made: a clock that runs behind must not cost anyone their
-    /// CA, nor give out a leaf older than the CA is.
+    /// Returns `now`, or the time when this CA was made if that is later. A slow clock must not
+    /// make the CA unusable, nor issue a leaf older than the CA.
     pub fn no_earlier(&self, now: OffsetDateTime) -> OffsetDateTime {
         now.max(self.not_before + Duration::hours(BACKDATE_HOURS))
     }
 
-    /// A new leaf with a key of its own, as PEM: leaf, issuing CA, key.
+    /// Issues a leaf with a new key. Returns leaf, issuing CA and key as PEM.
     pub fn issue(
         &self,
         names: &[Name],
@@ -209,8 +209,8 @@ impl Authority {
         let key = WipedKey::generate()?;
         let mut params = CertificateParams::default();
         params.subject_alt_names = names.iter().map(Name::to_san).collect::<Result<_, _>>()?;
-        // Never empty, or the alternative names would have to be critical; and a host name, since
-        // clients of before 2018 look nowhere else.
+        // The subject is never empty, or the alternative names would have to be critical. Its
+        // common name is a host name, because clients from before 2018 check only that.
         let first = names.iter().find_map(|name| match name {
             Name::Dns(dns) if dns.len() <= COMMON_NAME_MAX => Some(dns.as_str()),
             _ => None,
@@ -226,7 +226,7 @@ impl Authority {
         Ok(join(&[&leaf.pem(), &self.issuing_pem, &key.to_pem()]))
     }
 
-    /// Reads what [`Authority::issue`] wrote.
+    /// Parses the text of [`Authority::issue`].
     pub fn chain(&self, text: &[u8], path: &Path) -> Result<Chain, TlsError> {
         Chain::from_pem(text, text, path)
     }
@@ -244,12 +244,8 @@ struct IssuingFacts {
 }
 
 fn issuing_facts(issuing: &CertificateDer<'_>) -> Result<IssuingFacts, TlsError> {
-    let unreadable = |error: &dyn std::fmt::Display| TlsError::Certificate(error.to_string());
-    let (_, parsed) =
-        x509_parser::parse_x509_certificate(issuing).map_err(|error| unreadable(&error))?;
-    let constraints = parsed
-        .name_constraints()
-        .map_err(|error| unreadable(&error))?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(issuing)?;
+    let constraints = parsed.name_constraints().map_err(TlsError::Parse)?;
     let subtrees = constraints
         .and_then(|found| found.value.permitted_subtrees.as_deref())
         .unwrap_or_default();

@@ -1,29 +1,26 @@
-//! Facts about one leaf, as an operator sees them. Never a key.
+//! Names, serial number and dates of one leaf certificate. Never contains a key.
 
 use crate::chain::Chain;
 use crate::error::TlsError;
 use rustls::SignatureAlgorithm;
 
-/// One leaf, as it is served or kept. Times are seconds of the Unix clock.
+/// One leaf certificate. Times are Unix seconds.
 #[derive(Debug, Clone)]
 pub struct LeafStatus {
-    /// `ecdsa`, `rsa` or another.
+    /// Algorithm of the key: `ecdsa`, `rsa`, `ed25519` or `other`.
     pub key: &'static str,
     pub names: Vec<String>,
-    /// As people compare it: hex, colons between bytes.
+    /// Serial number in hex with colons between bytes, as other tools print it.
     pub serial: String,
     pub issuer: String,
     pub not_before: i64,
     pub not_after: i64,
 }
 
-/// Reads the status of a chain's first leaf; the one with an RSA key beside it is
-/// [`read_rsa_leaf`]'s.
+/// Reads the chain's main leaf.
 pub fn read_leaf(chain: &Chain) -> Result<LeafStatus, TlsError> {
-    let unreadable = |error: &dyn std::fmt::Display| TlsError::Certificate(error.to_string());
     let der = chain.certified.end_entity_cert()?;
-    let (_, parsed) =
-        x509_parser::parse_x509_certificate(der).map_err(|error| unreadable(&error))?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(der)?;
     Ok(LeafStatus {
         key: match chain.certified.key.algorithm() {
             SignatureAlgorithm::ECDSA => "ecdsa",
@@ -39,7 +36,7 @@ pub fn read_leaf(chain: &Chain) -> Result<LeafStatus, TlsError> {
     })
 }
 
-/// Reads the status of the second leaf, the one with an RSA key, where there is one.
+/// Reads the second leaf, the one with an RSA key, where there is one.
 pub fn read_rsa_leaf(chain: &Chain) -> Result<Option<LeafStatus>, TlsError> {
     let Some(rsa) = &chain.rsa else {
         return Ok(None);

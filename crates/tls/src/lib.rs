@@ -1,10 +1,9 @@
-//! Who we are: certificate sources (files, local CA, ACME) behind one hot-swapped resolver, one
-//! public server profile and one verifying client profile. Never packets, never clusters, never a
-//! client certificate.
+//! The server's TLS identity: certificate sources (files, local CA, ACME) behind one resolver,
+//! whose certificate changes without a restart; the public server profile and the verifying client
+//! profile. This room knows no packets and no clusters, and never asks for client certificates.
 //!
-//! [`Identity::open`] loads or makes what is served; [`Identity::watch`] keeps it fresh while the
-//! server runs. A further source is one more file that implements `source::Source`; nothing else
-//! changes.
+//! [`Identity::open`] loads or makes the certificate; [`Identity::watch`] keeps it fresh while the
+//! server runs. Another source is one more file that implements `source::Source`.
 
 mod acme;
 mod alarm;
@@ -41,7 +40,7 @@ pub use acme::{
     AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount,
     LETS_ENCRYPT,
 };
-pub use acme::{AcmeStatus, Finding, KeptStatus, Slip};
+pub use acme::{AcmeStatus, KeptStatus, LastError, OrderCheck};
 pub use alarm::{Alarm, AlarmKind};
 pub use door::WebDoor;
 pub use error::TlsError;

@@ -1,7 +1,6 @@
-//! Our own CA for machines without a public name, as it lies in the data folder, and the leaf it
-//! keeps fresh. Never holds a signing key between two leaves, never issues a name outside its
-//! constraints, and never makes a new CA while an old one can be used: clients would have to be
-//! given its `ca.pem` again.
+//! Certificate source with a local CA, for machines without a public name. The CA is in the data
+//! folder; its key is loaded only to sign a leaf. A new CA is made only if the old one can't be
+//! used, since clients would need the new `ca.pem`.
 
 use crate::error::TlsError;
 use crate::event::TlsEvent;
@@ -10,24 +9,24 @@ use crate::limits::{NAMES_MAX, RENEW_RETRY};
 use crate::names::{Name, Permitted, machine};
 use crate::root::keep_former;
 use crate::settings::TlsSettings;
-use crate::source::{Look, Served, Source, Tell};
+use crate::source::{Served, Source, SourceChange, Tell};
 use crate::state::{self, PUBLIC_MODE, SECRET_MODE};
 use rustls::crypto::CryptoProvider;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidegate_model::Trust;
+use tidegate_model::{Trust, error_chain};
 use time::OffsetDateTime;
 
-/// Why a CA that could be used was replaced all the same.
-const ASKED_FOR: &str = "as `tidegate trust renew` asked for";
+/// Reason of a new CA that was requested.
+const ASKED_FOR: &str = "requested by `tidegate trust renew`";
 
-/// Says to the next start that it shall make a new CA; its presence is all of it.
+/// Returns the path of a file that asks the next start for a new CA. Only its presence matters.
 fn mark(keys: &Path) -> PathBuf {
     keys.join("renew")
 }
 
-/// Lets the next start on this data folder make a whole new local CA. For a server that doesn't
-/// run: one that does is asked by [`crate::Identity::renew_ca`].
+/// Makes the next start on this data folder create a new local CA. For a running server use
+/// [`crate::Identity::renew_ca`].
 ///
 /// # Errors
 /// If the folder can't be written.
@@ -39,15 +38,16 @@ pub fn renew_at_next_start(data: &Path) -> Result<(), TlsError> {
 
 pub struct LocalCa {
     folder: PathBuf,
-    /// The root certificate, for clients: a copy.
+    /// Copy of the root certificate, for clients.
     ca: PathBuf,
-    /// Root, issuing CA and its key in one file, so that a crash can leave no half of them.
+    /// File with root, issuing CA and its key. They are one file, so that a crash can't leave a
+    /// part of them.
     authority: PathBuf,
-    /// Leaf, issuing CA and the leaf's key in one file, for the same reason.
+    /// File with leaf, issuing CA and the leaf's key, for the same reason.
     leaf: PathBuf,
     names: Vec<Name>,
     provider: Arc<CryptoProvider>,
-    /// No new try at renewing before this.
+    /// Time of the next attempt after a failed renewal.
     retry_at: Option<OffsetDateTime>,
 }
 
@@ -75,7 +75,7 @@ impl LocalCa {
         })
     }
 
-    /// The CA on disk; an error if there is none or it cannot be used.
+    /// Loads the CA from disk.
     fn load(&self, now: OffsetDateTime) -> Result<Authority, TlsError> {
         Authority::parse(
             &state::read(&self.authority)?,
@@ -85,7 +85,7 @@ impl LocalCa {
         )
     }
 
-    /// The CA on disk, or a new one where there is none that can be used.
+    /// Loads the CA from disk, or makes a new one if there is none or it can't be used.
     fn load_or_make(&self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Authority, TlsError> {
         let ca = self.ca.clone();
         match self.load(now) {
@@ -103,24 +103,25 @@ impl LocalCa {
                 tell(if left_over {
                     TlsEvent::CaRemade {
                         ca,
-                        reason: "the old one's key was not there".to_owned(),
+                        reason: "the old one's key was missing".to_owned(),
                     }
                 } else {
                     TlsEvent::CaCreated { ca }
                 });
                 Ok(made)
             }
-            // A disk or a mode that can't be read is no reason to give up a CA that clients trust.
+            // A file that can't be read is no reason to replace a CA that clients trust.
             Err(error @ TlsError::Io { .. }) => Err(error),
             Err(error) => {
-                // Kept aside for whoever wants to know what happened; same folder, same mode.
+                // The unusable file is kept for an investigation, in the same folder with the same
+                // mode.
                 let aside = self.authority.with_extension("unusable");
                 std::fs::rename(&self.authority, &aside)
                     .map_err(TlsError::io("putting aside", &self.authority))?;
                 let made = self.make(now)?;
                 tell(TlsEvent::CaRemade {
                     ca,
-                    reason: error.to_string(),
+                    reason: error_chain(&error),
                 });
                 Ok(made)
             }
@@ -131,14 +132,14 @@ impl LocalCa {
         let text = make_authority(now, &Permitted::at_first_start(machine(), &self.names))?;
         let made = Authority::parse(text.as_bytes(), &self.provider, now, &self.authority)?;
         keep_former(&self.folder, &self.ca)?;
-        // The key first: until `ca.pem` is there nobody trusts anything, and after a crash in
-        // between the next start writes it from this file.
+        // The file with the key is written first. After a crash in between, the next start writes
+        // `ca.pem` from it; until then no client trusts the CA.
         state::write_whole(&self.authority, text.as_bytes(), SECRET_MODE)?;
         state::write_whole(&self.ca, made.root_pem.as_bytes(), PUBLIC_MODE)?;
         Ok(made)
     }
 
-    /// A new CA in the place of one that could still be used.
+    /// Replaces a CA that could still be used.
     fn remake(&self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Authority, TlsError> {
         let there = self.ca.exists();
         let made = self.make(now)?;
@@ -154,8 +155,8 @@ impl LocalCa {
         Ok(made)
     }
 
-    /// What was asked for while no server ran. The mark goes last: a crash before that makes one CA
-    /// more, which no client has seen yet.
+    /// Makes a new CA if that was requested while no server ran. The request is deleted last: a
+    /// crash before that makes one more CA, and no client has seen the first one.
     fn remake_if_asked(
         &self,
         now: OffsetDateTime,
@@ -170,7 +171,7 @@ impl LocalCa {
         Ok(Some(made))
     }
 
-    /// The names this CA may give, the others told about.
+    /// Returns the configured names that this CA may sign, and reports the others.
     fn permitted(&self, authority: &Authority, tell: Tell<'_>) -> Vec<Name> {
         let (allowed, left_out): (Vec<_>, Vec<_>) = self
             .names
@@ -185,7 +186,8 @@ impl LocalCa {
         allowed
     }
 
-    /// The leaf on disk, if it is this CA's, for these names, and fresh.
+    /// Returns the leaf on disk if this CA signed it, for these names, and it need not be renewed
+    /// yet.
     fn kept_leaf(
         &self,
         authority: &Authority,
@@ -226,13 +228,13 @@ impl LocalCa {
 
     fn renew(&self, now: OffsetDateTime) -> Result<Served, TlsError> {
         let authority = self.load(now)?;
-        // Names that were left out were told about at the start.
+        // Names that are left out were reported at the start.
         let names = self.permitted(&authority, &|_| {});
         self.new_leaf(&authority, &names, now)
     }
 }
 
-/// Two thirds of a leaf's life.
+/// Returns the time to renew a leaf: after two thirds of its life.
 fn renew_at(served: &Served) -> OffsetDateTime {
     let chain = &served.chain;
     chain.not_before + (chain.not_after - chain.not_before) / 3 * 2
@@ -252,18 +254,18 @@ impl Source for LocalCa {
         }
     }
 
-    fn look(&mut self, now: OffsetDateTime, served: &Served, _tell: Tell<'_>) -> Look {
+    fn poll(&mut self, now: OffsetDateTime, served: &Served, _tell: Tell<'_>) -> SourceChange {
         if now < renew_at(served) || self.retry_at.is_some_and(|at| now < at) {
-            return Look::Same;
+            return SourceChange::Unchanged;
         }
         match self.renew(now) {
             Ok(renewed) => {
                 self.retry_at = None;
-                Look::Replace(renewed)
+                SourceChange::Replace(renewed)
             }
             Err(error) => {
                 self.retry_at = Some(now + RENEW_RETRY);
-                Look::Reject(error)
+                SourceChange::Reject(error)
             }
         }
     }

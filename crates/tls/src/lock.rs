@@ -1,9 +1,9 @@
-//! The one way in which this room locks a mutex of the standard library.
+//! Locking of mutexes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks a mutex, also after a panic of a thread that had it: nothing here is left half changed by a
-/// panic, and a poisoned lock must not take the certificate away.
+/// Locks a mutex, also if a thread panicked while it was locked: no value here is left inconsistent
+/// by a panic, and a poisoned lock must not stop the server from serving its certificate.
 pub fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

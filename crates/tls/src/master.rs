@@ -1,5 +1,5 @@
-//! The one key that seals what we keep for ourselves: ticket keys and ACME accounts. Never leaves
-//! the machine, and never seals two kinds of things alike.
+//! The master key, which seals the server's own secrets: ticket keys and ACME accounts. It never
+//! leaves the machine, and each kind of secret is bound to its purpose.
 
 use crate::error::TlsError;
 use crate::state::{self, SECRET_MODE};
@@ -12,11 +12,10 @@ use zeroize::Zeroizing;
 
 const KEY_LENGTH: usize = 32;
 
-/// Salt of the keys that are derived from the master key (RFC 5869). It separates them from the key
-/// itself.
+/// Salt of derived keys (RFC 5869). It separates them from the master key itself.
 const DERIVE_SALT: &[u8] = b"tidegate derived key";
 
-/// Cheap to clone; all clones are one.
+/// The master key. Cheap to clone; all clones share one key.
 #[derive(Clone)]
 pub struct Master {
     sealing: Arc<RandomizedNonceKey>,
@@ -33,7 +32,7 @@ impl KeyType for DerivedLength {
 }
 
 impl Master {
-    /// Reads the key, or makes it where there is none.
+    /// Reads the key, or makes it if there is none.
     pub fn open(path: &Path, random: &dyn SecureRandom) -> Result<Self, TlsError> {
         let unusable = || TlsError::MasterKey(path.to_path_buf());
         let bytes = match state::read_if_there(path)? {
@@ -41,8 +40,8 @@ impl Master {
             None => {
                 let mut fresh = Zeroizing::new(vec![0; KEY_LENGTH]);
                 random.fill(&mut fresh).map_err(|_| unusable())?;
-                // One that is there keeps its mode: engines with a uid of their own pass through
-                // the data folder.
+                // An existing folder keeps its mode: engines with their own uid must be able to
+                // enter the data folder.
                 if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
                     state::private_folder(folder)?;
                 }
@@ -61,8 +60,7 @@ impl Master {
         })
     }
 
-    /// Returns a key for another room: the same for the same purpose as long as the master key is
-    /// the same.
+    /// Derives a key for this purpose. It changes only if the master key does.
     pub fn derive(&self, purpose: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
         let mut key = Zeroizing::new([0; KEY_LENGTH]);
         self.deriving
@@ -73,7 +71,7 @@ impl Master {
         Some(key)
     }
 
-    /// `purpose` is bound to what is sealed: nothing opens it under another.
+    /// Seals `plain` for a purpose. It can't be unsealed for another one.
     pub fn seal(&self, purpose: &str, plain: &[u8]) -> Option<Vec<u8>> {
         seal(&self.sealing, purpose.as_bytes(), plain)
     }
@@ -83,9 +81,10 @@ impl Master {
     }
 }
 
-/// A random nonce, then what it sealed.
+/// Seals `plain`, bound to `bound`. Returns a random nonce and the ciphertext.
 pub fn seal(key: &RandomizedNonceKey, bound: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
-    // Room for the tag: a buffer that grows would leave the plain text behind.
+    // The capacity includes the tag: a buffer that grows would leave the plain text in freed
+    // memory.
     let mut sealed = Vec::with_capacity(plain.len() + key.algorithm().tag_len());
     sealed.extend_from_slice(plain);
     let nonce = key

@@ -1,15 +1,17 @@
-//! Host names and addresses, and what the local CA may speak for. Never resolves anything.
+//! Host names and addresses of certificates, and the names that the local CA may sign. Never
+//! resolves a name.
 
 use crate::error::TlsError;
 use rcgen::{CidrSubnet, GeneralSubtree, SanType};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// DNS suffixes every local CA is allowed: loopback and those reserved for private use (RFC 6761,
-/// `.internal`).
+/// DNS suffixes that every local CA may sign: loopback and those reserved for private use (RFC
+/// 6761, `.internal`).
 const SUFFIXES: [&str; 3] = ["localhost", "internal", "test"];
 
-/// Address ranges every local CA is allowed: loopback, private (RFC 1918, RFC 4193) and link-local.
+/// Address ranges that every local CA may sign: loopback, private (RFC 1918, RFC 4193) and
+/// link-local.
 const RANGES: [(IpAddr, u8); 8] = [
     (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
     (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8),
@@ -21,7 +23,7 @@ const RANGES: [(IpAddr, u8); 8] = [
     (IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0)), 10),
 ];
 
-/// What a certificate can be for.
+/// A name that a certificate can carry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
     Dns(String),
@@ -29,7 +31,7 @@ pub enum Name {
 }
 
 impl Name {
-    /// Reads a name as a person types it; DNS names become lower case without a final dot.
+    /// Parses a name as people type it. DNS names become lower case without a final dot.
     pub fn parse(text: &str) -> Result<Self, TlsError> {
         let bare = text
             .strip_prefix('[')
@@ -46,7 +48,7 @@ impl Name {
         }
     }
 
-    /// The names every local certificate has.
+    /// Names of every local certificate.
     pub fn loopback() -> [Self; 3] {
         [
             Self::Dns("localhost".to_owned()),
@@ -85,8 +87,9 @@ pub fn covers(carried: &str, name: &str) -> bool {
             .is_some_and(|above| name.split_once('.').is_some_and(|(_, rest)| rest == above))
 }
 
-/// Letters, digits and inner hyphens in labels of 1 to 63, 253 in all; the first label may be `*`.
-/// The last label may not be all digits: such a "name" is a mistyped address (WHATWG URL, 3.5).
+/// Whether this is a DNS name: labels of 1 to 63 letters, digits and inner hyphens, 253 characters
+/// in all; the first label may be `*`. The last label must not be all digits: such a name is a
+/// mistyped address (WHATWG URL, 3.5).
 fn is_dns(text: &str) -> bool {
     let concrete = text.strip_prefix("*.").unwrap_or(text);
     let label = |label: &str| {
@@ -105,7 +108,7 @@ fn is_dns(text: &str) -> bool {
             .is_some_and(|last| !last.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// What an issuing CA may sign: its permitted subtrees.
+/// Names that an issuing CA may sign: its permitted subtrees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permitted {
     dns: Vec<String>,
@@ -113,7 +116,8 @@ pub struct Permitted {
 }
 
 impl Permitted {
-    /// The fixed ranges, the machine's own name, and the names given when the CA is made.
+    /// Returns the names that a new CA may sign: the fixed ranges, the machine's own name, and the
+    /// configured names.
     pub fn at_first_start(machine: Option<Name>, given: &[Name]) -> Self {
         let mut permitted = Self {
             dns: SUFFIXES.iter().map(|suffix| (*suffix).to_owned()).collect(),
@@ -136,7 +140,8 @@ impl Permitted {
         permitted
     }
 
-    /// From the octets of an existing certificate's subtrees: address, then mask.
+    /// Reads the subtrees of an existing certificate. Octets of addresses are the address, then the
+    /// mask.
     pub fn from_parts<'a>(
         dns: impl Iterator<Item = &'a str>,
         ip: impl Iterator<Item = &'a [u8]>,
@@ -185,7 +190,7 @@ impl Permitted {
     }
 }
 
-/// The address in 4 or 16 octets.
+/// Reads an address of 4 or 16 octets.
 pub fn address(octets: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(octets) {
         return Some(IpAddr::from(v4));
@@ -193,7 +198,7 @@ pub fn address(octets: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
 }
 
-/// A net mask of the address's own family; `bits` beyond its width mean all of it.
+/// Returns a net mask of the address's family. More `bits` than it has mean the whole address.
 fn mask(family: IpAddr, bits: u8) -> IpAddr {
     match family {
         IpAddr::V4(_) => IpAddr::from(
@@ -223,7 +228,7 @@ fn within(address: IpAddr, base: IpAddr, mask: IpAddr) -> bool {
     }
 }
 
-/// The machine's own name, where it is one that a certificate can carry.
+/// Returns the machine's own name, if a certificate can carry it.
 pub fn machine() -> Option<Name> {
     let uname = rustix::system::uname();
     let name = uname.nodename().to_str().ok()?;

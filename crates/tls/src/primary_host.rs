@@ -1,16 +1,16 @@
-//! The choice of the host name that connect strings show.
+//! Choice of the host name in connection strings.
 
 use crate::names::covers;
 use crate::reach::reaches;
 use std::net::SocketAddr;
 
-/// The host where nothing better is known.
+/// The host if no other is known.
 const LOOPBACK: &str = "127.0.0.1";
 
-/// Returns the name for connect strings, out of those that the certificate carries. Names that lead
-/// to one of the listeners come first: a configured one, then the loopback address, then any other.
-/// Where none does, because something in front forwards to the listener, the first configured or
-/// carried name is returned. May block on the system's resolver.
+/// Returns the host name for connection strings, out of those that the certificate carries. Names
+/// that lead to one of the listeners come first: a configured one, then the loopback address, then
+/// any other. Where none does, because something in front forwards to the listener, the first
+/// configured or carried name is returned. May block on the system's resolver.
 pub fn primary_host(configured: &[String], carried: &[String], listen: &[SocketAddr]) -> String {
     let configured: Vec<&str> = configured
         .iter()

@@ -1,5 +1,5 @@
-//! The two TLS profiles of the house: the public server and the verifying client. Neither has a
-//! switch that makes it weaker, and neither uses the process-wide crypto provider.
+//! TLS profiles: the public server, the console's server and the verifying client. None has an
+//! option that weakens it, and none uses the process-wide crypto provider.
 
 use crate::chain::{mozilla_roots, roots};
 use crate::error::TlsError;
@@ -14,18 +14,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::Trust;
 
-/// Which roots the verifying client believes.
+/// Roots that the verifying client trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Roots {
-    /// Those in a PEM file, and no others.
+    /// Only the certificates of a PEM file.
     File(PathBuf),
     /// Mozilla's list.
     Mozilla,
 }
 
 impl Roots {
-    /// What a client needs to believe a server of this trust. A private CA without a file leaves
-    /// Mozilla's list, which will refuse it: there is nothing else to verify against.
+    /// Returns the roots that verify a server of this trust. For a private CA without a file that
+    /// is Mozilla's list, which will refuse it: there is nothing else to verify against.
     pub fn for_trust(trust: &Trust) -> Self {
         match trust {
             Trust::Local(ca) | Trust::Private(Some(ca)) => Self::File(ca.clone()),
@@ -33,13 +33,13 @@ impl Roots {
         }
     }
 
-    /// A CA file.
+    /// Returns the roots of a CA file.
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self::File(path.as_ref().to_path_buf())
     }
 }
 
-/// The TLS versions that the endpoint speaks; nothing older is ever spoken.
+/// TLS versions that the endpoint accepts. Older versions are never accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Versions {
     #[default]
@@ -48,20 +48,21 @@ pub enum Versions {
     Only13,
 }
 
-/// AWS-LC seeds a random generator per thread at its first use, which takes tens of milliseconds on
-/// a busy machine: done when a worker starts, no handshake waits for it.
+/// Prepares the calling thread for handshakes. AWS-LC seeds a random generator per thread at its
+/// first use, which takes tens of milliseconds on a busy machine; a worker does it when it starts,
+/// so no handshake waits for it.
 pub fn warm_thread() {
-    // If it gives nothing now, the first handshake asks again and reports it.
+    // On failure the first handshake tries again and reports it.
     let _ = provider().secure_random.fill(&mut [0]);
 }
 
-/// The provider of both profiles. Its TLS 1.2 suites are all ECDHE with an AEAD.
+/// Returns the crypto provider of all profiles. Its TLS 1.2 suites are all ECDHE with an AEAD.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The provider's suites, those with AES-128 and SHA-256 before the others: what processors have
-/// instructions for.
+/// Returns the provider with AES-128 and SHA-256 suites first, for which processors have
+/// instructions.
 fn lightest_first(provider: &CryptoProvider) -> CryptoProvider {
     use CipherSuite::{
         TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -73,15 +74,15 @@ fn lightest_first(provider: &CryptoProvider) -> CryptoProvider {
         TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     ];
     let mut provider = provider.clone();
-    // Stable: what is not moved keeps its order.
+    // The sort is stable: all other suites keep their order.
     provider
         .cipher_suites
         .sort_by_key(|suite| !light.contains(&suite.suite()));
     provider
 }
 
-/// The public server: TLS 1.2 and 1.3 (or the one of them that is wanted), no client certificates,
-/// no early data.
+/// Makes the public server's profile: TLS 1.2 and 1.3 (or one of them), no client certificates, no
+/// early data.
 pub fn server_config(
     provider: Arc<CryptoProvider>,
     resolver: Arc<dyn ResolvesServerCert>,
@@ -97,25 +98,26 @@ pub fn server_config(
         .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_cert_resolver(resolver);
-    // Every suite of ours is sound, so the choice is by cost: docs/decisions/0008-suite-order.md.
+    // Every offered suite is secure, so the server chooses by cost:
+    // docs/decisions/0008-suite-order.md.
     config.ignore_client_order = true;
-    // MySQL clients send no ALPN, which is accepted; a browser always sends one and is stopped by
-    // alert 120 before its request could be taken for a packet.
+    // MySQL clients send no ALPN, which is accepted. A browser always sends one and gets alert 120,
+    // before its request could be taken for a packet.
     config.alpn_protocols = vec![b"mysql".to_vec()];
     config.ticketer = tickets;
-    // Tickets keep the state at the client: no session is stored here, for either version.
+    // Tickets keep the session state at the client; the server stores none, for either version.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    // Sent with the end of the handshake, so before any reply: some drivers take later bytes for a
-    // broken session.
+    // Tickets are sent with the end of the handshake, before any reply: some drivers take later
+    // bytes for a broken session.
     config.send_tls13_tickets = TLS13_TICKETS;
-    // A login that could be replayed is no login.
+    // Early data could be replayed, so a login must not be in it.
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
 }
 
-/// The console's server: HTTP/1.1 by ALPN and nothing else, so that no request can be sent on to a
-/// MySQL port and no packet here. Nothing is resumed: a ticket of one protocol must not open the
-/// other.
+/// Makes the console's server profile: ALPN is HTTP/1.1 only, so that requests can't be redirected
+/// to a MySQL port, or packets to this one. Sessions are not resumed: a ticket of one protocol must
+/// not be valid for the other.
 pub fn web_config(
     provider: Arc<CryptoProvider>,
     resolver: Arc<dyn ResolvesServerCert>,
@@ -131,8 +133,8 @@ pub fn web_config(
     Ok(Arc::new(config))
 }
 
-/// The verifying client: chain and name, TLS 1.2 and 1.3, no certificate of its own, every
-/// handshake in full.
+/// Makes the verifying client's profile: it verifies chain and name, speaks TLS 1.2 and 1.3, has no
+/// client certificate and never resumes a session.
 pub fn client_config(believed: Roots) -> Result<Arc<ClientConfig>, TlsError> {
     let believed = match &believed {
         Roots::File(path) => roots(&state::read(path)?, path)?,

@@ -1,4 +1,4 @@
-//! The resolvers behind both server profiles: which certificate a handshake gets.
+//! Certificate resolvers of the two server profiles.
 
 use crate::names::covers;
 use crate::source::Served;
@@ -8,9 +8,9 @@ use rustls::sign::CertifiedKey;
 use std::fmt;
 use std::sync::Arc;
 
-/// The one resolver. Whatever name a client asks for, and most ask for none, it gets the one
-/// certificate there is (of two keys the one it can verify): the client judges whether it is the
-/// right one.
+/// Resolver of the public server profile. Every client gets the same certificate, whatever name it
+/// sends (most MySQL clients send none); it verifies the name itself. Of two keys it gets the one
+/// that it can verify.
 pub struct Resolver {
     pub served: ArcSwap<Served>,
 }
@@ -42,12 +42,13 @@ impl fmt::Debug for Resolver {
     }
 }
 
-/// The console's: a browser always says whom it wants, and one that wants another host was sent
-/// here by somebody between. Who says nothing, a client by address, gets the certificate.
+/// Resolver of the console's server profile. A browser always sends the host name, so a handshake
+/// for another host is a misdirected one and is refused. A client that connects by address sends no
+/// name and gets the certificate.
 #[derive(Debug)]
 pub struct WebResolver {
     pub resolver: Arc<Resolver>,
-    /// Names that the certificate is to carry, though it may not yet.
+    /// Configured names, which the certificate may not carry yet.
     pub wanted: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! The root certificate of a local CA, as clients and the stores of a machine see it: read from
-//! PEM, told apart by its fingerprint. Never a key, never a store.
+//! The root certificate of a local CA, as clients and trust stores see it. It is identified by its
+//! fingerprint. This file reads no key and changes no trust store.
 
 use crate::chain::certificates;
 use crate::error::TlsError;
@@ -17,24 +17,24 @@ use time::OffsetDateTime;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// A root that a Tidegate made, wherever it was found.
+/// A root that Tidegate made, from any file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalRoot {
-    /// The certificate alone, without anything that stood round it.
+    /// The certificate in PEM, without any text around it.
     pub pem: String,
-    /// Its common name, which no two roots share.
+    /// Its common name, which is unique.
     pub name: String,
-    /// SHA-256 in lower-case hex.
+    /// SHA-256 of the certificate in lower-case hex.
     pub fingerprint: String,
     pub not_after: OffsetDateTime,
     der: Vec<u8>,
 }
 
 impl LocalRoot {
-    /// The root that clients of this data folder need now; `None` where no local CA was made.
+    /// Reads the current root of a data folder; none if it has no local CA.
     ///
     /// # Errors
-    /// If `ca.pem` can't be read or is no root of ours.
+    /// If `ca.pem` can't be read or is not a root made by Tidegate.
     pub fn current(data: &Path) -> Result<Option<Self>, TlsError> {
         let path = data.join("ca.pem");
         state::read_if_there(&path)?
@@ -42,8 +42,7 @@ impl LocalRoot {
             .transpose()
     }
 
-    /// The roots that were this folder's before, as far as they were kept and this user may read
-    /// them.
+    /// Reads the former roots of a data folder that were kept and that this user may read.
     pub fn former(data: &Path) -> Vec<Self> {
         let files = by_age(&former_folder(&data.join("tls")));
         files
@@ -52,11 +51,11 @@ impl LocalRoot {
             .collect()
     }
 
-    /// Reads exactly one certificate, which must be a self-signed CA of a name that only Tidegate
-    /// gives.
+    /// Parses exactly one certificate, which must be a self-signed CA with a name as Tidegate gives
+    /// it.
     ///
     /// # Errors
-    /// If it is anything else: what goes into a machine's store is looked at first.
+    /// If it is anything else: only roots made by Tidegate may go into a machine's trust store.
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, TlsError> {
         let foreign = || TlsError::ForeignRoot(path.to_path_buf());
         let [der] = <[_; 1]>::try_from(certificates(text, path)?).map_err(|_| foreign())?;
@@ -85,13 +84,13 @@ impl LocalRoot {
         })
     }
 
-    /// Whether this very certificate stands in a text with any number of PEM blocks.
+    /// Whether a PEM bundle contains this certificate.
     pub fn is_in(&self, bundle: &[u8]) -> bool {
         CertificateDer::pem_slice_iter(bundle).any(|found| found.is_ok_and(|der| *der == *self.der))
     }
 }
 
-/// The block from its first line to its last; what stands round it is nobody's certificate.
+/// Returns the certificate's PEM block without the text around it.
 fn alone(text: &str) -> Option<String> {
     let (_, rest) = text.split_once(BEGIN)?;
     let (body, _) = rest.split_once(END)?;
@@ -109,8 +108,8 @@ fn former_folder(keys: &Path) -> PathBuf {
     keys.join("former")
 }
 
-/// Keeps a root that is about to be replaced, so that it can be found in a machine's store later.
-/// What isn't a root of ours is nothing to keep.
+/// Keeps a copy of a root that is about to be replaced, so that it can be found in a machine's
+/// trust store later. A file that is not a root made by Tidegate is ignored.
 pub fn keep_former(keys: &Path, ca: &Path) -> Result<(), TlsError> {
     let Some(text) = state::read_if_there(ca)? else {
         return Ok(());
@@ -132,7 +131,7 @@ pub fn keep_former(keys: &Path, ca: &Path) -> Result<(), TlsError> {
     Ok(())
 }
 
-/// Oldest first; a folder that isn't there or may not be read has none.
+/// Lists the PEM files of a folder, oldest first. A folder that is missing or unreadable has none.
 fn by_age(folder: &Path) -> Vec<(SystemTime, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let pem = entries
@@ -175,8 +174,7 @@ mod tests {
         Identity::open(TlsSettings::new(folder.path()), |_| {}).unwrap();
         let ours = std::fs::read_to_string(folder.path().join("ca.pem")).unwrap();
         let stranger = TestCa::new("stranger").pem();
-        // By its name alone, but no CA of its own: the leaf that a Tidegate Local Root signed for
-        // somebody.
+        // A leaf of a CA that only has the right name.
         let leaf = TestCa::new("Tidegate Local Root 00")
             .leaf(&["a.test"], -1, 1)
             .0;

@@ -1,39 +1,37 @@
-//! What an operator may set about certificates. Never read from anywhere here: the composition
-//! fills it in.
+//! Settings of this room. The composition in `cli` fills them in.
 
 use crate::acme::AcmeSettings;
 use crate::profile::Versions;
 use std::path::{Path, PathBuf};
 
-/// The settings of this room. Only `data` has no default.
+/// Settings of certificates and TLS. Only `data` has no default.
 #[derive(Debug, Clone)]
 pub struct TlsSettings {
     /// Extra host names or addresses for the certificate of the local CA, beside `localhost`,
-    /// `127.0.0.1` and `::1`; also the order in which an address for connect lines is chosen.
-    /// Default: none.
+    /// `127.0.0.1` and `::1`; also the order in which the host name for connection strings is
+    /// chosen. Default: none.
     pub names: Vec<String>,
-    /// The chain to serve, PEM, leaf first. Default: none, a local CA is used.
+    /// File with the chain to serve, PEM, leaf first. Default: none, a local CA is used.
     pub certificate: Option<PathBuf>,
-    /// Its private key, PEM. Required with `certificate`.
+    /// File with its private key, PEM. Required with `certificate`.
     pub key: Option<PathBuf>,
     /// The company's CA file that clients need for `certificate`. Default: none.
     pub ca: Option<PathBuf>,
-    /// Certificates by ACME; then `certificate` and `key` must be none. Default: none.
+    /// Settings of ACME. With them `certificate` and `key` must be none. Default: none.
     pub acme: Option<AcmeSettings>,
-    /// Which TLS versions are spoken. Default: both.
+    /// TLS versions that the endpoint accepts. Default: both.
     pub versions: Versions,
-    /// The key that seals ticket keys and accounts, made if it is not there. Default: `master.key`
-    /// in the data folder.
+    /// File of the key that seals ticket keys and ACME accounts; made if missing. Default:
+    /// `master.key` in the data folder.
     pub master_key: Option<PathBuf>,
-    /// Where accounts at CAs lie. Default: `acme` in the data folder.
+    /// Folder of the ACME accounts. Default: `acme` in the data folder.
     pub accounts: Option<PathBuf>,
-    /// The data folder: `ca.pem` lies directly in it, keys under `tls/`, those of ACME under
-    /// `acme/`.
+    /// The data folder: `ca.pem` is directly in it, keys are in `tls/`, those of ACME in `acme/`.
     pub data: PathBuf,
 }
 
 impl TlsSettings {
-    /// The defaults: a local CA under `data`, no extra names.
+    /// Returns the defaults: a local CA in `data`, no extra names.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             names: Vec::new(),
@@ -48,17 +46,17 @@ impl TlsSettings {
         }
     }
 
-    /// Where the local CA's root certificate lies.
+    /// Returns the path of the local CA's root certificate.
     pub(crate) fn local_ca_path(&self) -> PathBuf {
         self.data.join("ca.pem")
     }
 
-    /// Where the local CA's keys lie.
+    /// Returns the folder of the local CA's keys.
     pub(crate) fn key_folder(&self) -> PathBuf {
         self.data.join("tls")
     }
 
-    /// Where accounts at CAs lie.
+    /// Returns the folder of the ACME accounts.
     pub(crate) fn account_folder(&self) -> PathBuf {
         self.accounts
             .clone()
@@ -71,7 +69,7 @@ impl TlsSettings {
             .unwrap_or_else(|| self.data.join("master.key"))
     }
 
-    /// Both paths of the configured pair, if there is one.
+    /// Returns certificate and key files, if both are configured.
     pub(crate) fn pair(&self) -> Option<(&Path, &Path)> {
         Some((self.certificate.as_deref()?, self.key.as_deref()?))
     }

@@ -1,5 +1,4 @@
-//! Where a certificate comes from: the seam behind which files, the local CA and, later, ACME stand
-//! alike. Never serves anything itself.
+//! The interface of certificate sources: files, the local CA, ACME.
 
 use crate::chain::Chain;
 use crate::error::TlsError;
@@ -7,22 +6,22 @@ use crate::event::TlsEvent;
 use tidegate_model::Trust;
 use time::OffsetDateTime;
 
-/// What is served, and why clients may believe it.
+/// A chain to serve, and the trust that it deserves.
 #[derive(Debug, Clone)]
 pub struct Served {
     pub chain: Chain,
     pub trust: Trust,
 }
 
-/// What a look at the source brought.
-pub enum Look {
-    Same,
+/// Result of polling a source.
+pub enum SourceChange {
+    Unchanged,
     Replace(Served),
-    /// Something new is there and must not be served.
+    /// A new chain is there and must not be served.
     Reject(TlsError),
 }
 
-/// Takes events as they happen.
+/// Listener for events.
 pub type Tell<'a> = &'a dyn Fn(TlsEvent);
 
 /// A certificate source. Both calls may block on the disk.
@@ -30,15 +29,15 @@ pub trait Source: Send {
     /// Loads or makes the first chain.
     fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError>;
 
-    /// Looks for a better chain than the one served.
-    fn look(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> Look;
+    /// Looks for a better chain than the current one.
+    fn poll(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> SourceChange;
 
-    /// What is wrong with it at this moment, beside what is served.
+    /// Returns the source's current problem, if it has one.
     fn trouble(&self) -> Option<String> {
         None
     }
 
-    /// Makes a whole new CA, where this source has one of its own, and a chain of it.
+    /// Makes a new CA and a chain of it, where this source has its own CA.
     fn renew_ca(&mut self, _now: OffsetDateTime, _tell: Tell<'_>) -> Result<Served, TlsError> {
         Err(TlsError::NoLocalCa)
     }

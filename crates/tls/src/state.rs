@@ -1,5 +1,5 @@
-//! Files on disk: bounded reads and writes that are whole or not there at all. Never parses what it
-//! moves.
+//! Reading and writing of files. Reads are bounded, and a write is either complete or absent after
+//! a crash.
 
 use crate::error::TlsError;
 use crate::limits::FILE_BYTES_MAX;
@@ -13,10 +13,11 @@ pub const SECRET_MODE: u32 = 0o600;
 pub const PUBLIC_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o700;
 
-/// Reads a whole file, wiped when dropped: it may hold a key.
+/// Reads a whole file. The buffer is wiped when dropped, since it may contain a key.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let file = File::open(path).map_err(TlsError::io("opening", path))?;
-    // Sized up front, so that no half-filled copy of a key is left behind when the buffer grows.
+    // The capacity is set in advance: a buffer that grows would leave a partial copy of a key in
+    // freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(
         usize::try_from(size_hint(&file)).unwrap_or(0),
     ));
@@ -37,7 +38,7 @@ fn size_hint(file: &File) -> u64 {
         .map_or(0, |meta| meta.len().min(FILE_BYTES_MAX) + 1)
 }
 
-/// Like [`read`], but a file that is not there is `None`.
+/// Reads a file that may be missing.
 pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError> {
     match read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -48,7 +49,7 @@ pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError
     }
 }
 
-/// Makes a folder that only its owner may enter, and mends the mode of one that is there.
+/// Makes a folder that only its owner may enter, and corrects the mode of an existing one.
 pub fn private_folder(path: &Path) -> Result<(), TlsError> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -63,11 +64,12 @@ pub fn private_folder(path: &Path) -> Result<(), TlsError> {
     Ok(())
 }
 
-/// Writes a file so that after a crash either the old or the new content is there, whole.
+/// Writes a file so that after a crash it has either the old or the new content, complete.
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), TlsError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let temporary = path.with_extension("new");
-    // A left-over of a crash may have another mode; a fresh file gets ours from its first byte.
+    // A file left over from a crash may have another mode; a new file has the right one from its
+    // first byte.
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(TlsError::io("removing", &temporary)(error));
@@ -80,7 +82,7 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), TlsErro
         .mode(mode)
         .open(&temporary)
         .map_err(TlsError::io("creating", &temporary))?;
-    // The process's umask may have taken bits away that `ca.pem` needs.
+    // The process's umask may have removed mode bits that `ca.pem` needs.
     file.set_permissions(fs::Permissions::from_mode(mode))
         .map_err(TlsError::io("setting the mode of", &temporary))?;
     file.write_all(content)

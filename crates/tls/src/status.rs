@@ -1,5 +1,5 @@
-//! What an operator may know of the certificate: what is served, until when, and what is wrong.
-//! Never a key.
+//! The certificate's status for operators: the current chain, its dates, alarms and history. Never
+//! contains a key.
 
 use crate::acme::{AcmeStatus, Host};
 use crate::alarm::{Alarm, AlarmKind};
@@ -10,23 +10,23 @@ use crate::identity::Identity;
 use crate::leaf::{LeafStatus, read_leaf, read_rsa_leaf};
 use tidegate_model::Trust;
 
-/// The part of a life below which an operator should have seen a renewal: a fifth.
+/// A renewal is late when less than a fifth of the certificate's life is left.
 const LATE_PART: i64 = 5;
 
 #[derive(Debug, Clone)]
 pub struct CertificateStatus {
-    /// `acme`, `files` or `local`: where certificates come from.
+    /// Source of the certificates: `acme`, `files` or `local`.
     pub source: &'static str,
     pub trust: Trust,
     pub served: LeafStatus,
-    /// The certificates that clients are sent, leaf first; the root stays with them.
+    /// The certificates that clients get, leaf first, without the root.
     pub chain: Vec<LinkStatus>,
-    /// The second leaf, where there is one.
+    /// The second leaf, with an RSA key, where there is one.
     pub served_rsa: Option<LeafStatus>,
     pub acme: Option<AcmeStatus>,
-    /// What somebody must look at; empty if all is well.
+    /// Problems that need an operator.
     pub alarms: Vec<Alarm>,
-    /// What happened to it, latest first, over restarts.
+    /// Events of the certificate, latest first. They survive restarts.
     pub history: Vec<HistoryEntry>,
 }
 
@@ -39,10 +39,10 @@ pub struct LinkStatus {
 }
 
 impl Identity {
-    /// Reads what ACME remembers, so it may block on the disk.
+    /// Returns the certificate's status. Reads ACME's records, so it may block on the disk.
     ///
     /// # Errors
-    /// If the leaf that is served can't be read.
+    /// If the current leaf can't be parsed.
     pub fn status(&self) -> Result<CertificateStatus, TlsError> {
         let served = self.served();
         let now = self.now().unix_timestamp();
@@ -85,25 +85,25 @@ fn age_alarm(leaf: &LeafStatus, now: i64) -> Option<Alarm> {
     if left <= 0 {
         return Some(Alarm::new(
             AlarmKind::Ended,
-            "the certificate that is served has ended: clients refuse it",
+            "the certificate has expired: clients refuse it",
         ));
     }
     if now < leaf.not_before {
-        let what =
-            "the certificate that is served is not valid yet: is this machine's clock right?";
+        let what = "the certificate is not valid yet; hint: check this machine's clock";
         return Some(Alarm::new(AlarmKind::NotYetValid, what));
     }
     let late = left < (leaf.not_after - leaf.not_before) / LATE_PART;
     let what = || {
         format!(
-            "the certificate that is served ends in {} hours and has not been renewed",
+            "the certificate expires in {} hours and has not been renewed",
             left / 3600
         )
     };
     late.then(|| Alarm::new(AlarmKind::EndsSoon, what()))
 }
 
-/// What can't be read is left out: it was served all the same, and clients judge it.
+/// Lists the chain's certificates. One that can't be parsed is left out of the list; it is still
+/// served, and clients decide.
 fn links(chain: &Chain) -> Vec<LinkStatus> {
     let link = |der: &rustls::pki_types::CertificateDer<'_>| {
         let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(age_alarm(&at(-60 * day, 30 * day), 0), None);
         for (from, to, kind, word) in [
             (-80 * day, 10 * day, AlarmKind::EndsSoon, "240 hours"),
-            (-90 * day, 0, AlarmKind::Ended, "has ended"),
+            (-90 * day, 0, AlarmKind::Ended, "has expired"),
             (5, day, AlarmKind::NotYetValid, "clock"),
         ] {
             let said = age_alarm(&at(from, to), 0).unwrap();

@@ -1,6 +1,6 @@
-//! Session tickets: keys that change, and that a restart does not lose. They lie on disk only
-//! sealed, and what they sealed is opened for half a day at most. That a ticket counts for one host
-//! name only is rustls' own doing.
+//! Session tickets. Their keys rotate and survive restarts; on disk they are sealed by the master
+//! key. A ticket is accepted for half a day at most. rustls itself accepts a ticket for its host
+//! name only.
 
 use crate::error::TlsError;
 use crate::limits::{TICKET_KEY_ROTATE, TICKET_KEY_TAKEN};
@@ -19,9 +19,9 @@ use zeroize::{Zeroize, Zeroizing};
 const PURPOSE: &str = "session tickets";
 const ID: usize = 16;
 const KEY: usize = 32;
-/// Unix time, id, key.
+/// Bytes of one key in the file: Unix time, id, key.
 const RECORD: usize = 8 + ID + KEY;
-/// So many keys can be in use: one that seals, those before it that are still taken.
+/// Maximum number of keys: the one that seals, and older ones whose tickets are still accepted.
 const KEYS_MAX: usize = 3;
 
 #[derive(Clone)]
@@ -50,13 +50,14 @@ impl TicketKey {
         Self::new(now, id, bytes)
     }
 
-    /// A key from the future was made by a clock that was wrong: nobody knows how old it is.
+    /// Whether the key's tickets are still accepted. A key from the future was made by a wrong
+    /// clock, so its age is unknown and it is not accepted.
     fn is_taken(&self, now: i64) -> bool {
         (0..TICKET_KEY_TAKEN).contains(&(now - self.made))
     }
 }
 
-/// The newest key first.
+/// Ticket keys, newest first.
 pub struct Tickets {
     keys: ArcSwap<Vec<TicketKey>>,
     file: PathBuf,
@@ -71,8 +72,8 @@ impl fmt::Debug for Tickets {
 }
 
 impl Tickets {
-    /// The keys of before, as far as they are still taken; else a new one. What can't be read is as
-    /// good as old.
+    /// Loads the stored keys that are still accepted, and makes a new one if due. Keys that can't
+    /// be read count as expired.
     pub fn open(
         file: PathBuf,
         master: Master,
@@ -93,9 +94,8 @@ impl Tickets {
         Ok(tickets)
     }
 
-    /// Makes a new key where it is time, and drops those that are no longer taken. Blocks on the
-    /// disk. A key that could not be kept is used all the same: it only does not outlive this
-    /// process.
+    /// Makes a new key if due, and drops expired ones. Blocks on the disk. A key that can't be
+    /// written is used all the same; its tickets stop working after a restart.
     pub fn rotate_if_due(&self, now: OffsetDateTime) -> Result<(), TlsError> {
         let now = now.unix_timestamp();
         let keys = self.keys.load();
@@ -154,7 +154,7 @@ impl ProducesTickets for Tickets {
         true
     }
 
-    /// A ticket sealed just before its key is replaced is taken that long.
+    /// Returns the time that even a ticket sealed just before the key's rotation is accepted.
     fn lifetime(&self) -> u32 {
         u32::try_from(TICKET_KEY_TAKEN - TICKET_KEY_ROTATE).unwrap_or(0)
     }

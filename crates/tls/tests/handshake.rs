@@ -1,4 +1,4 @@
-//! Whole handshakes against the public server profile, over memory. Never the network.
+//! Complete handshakes with the public server profile, in memory.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -197,7 +197,7 @@ fn a_foreign_alpn_is_refused_and_its_absence_is_not() {
         .err()
         .unwrap();
     assert_eq!(refused, Error::NoApplicationProtocol);
-    // 120 on the wire (RFC 7301, 3.2).
+    // The alert's number on the wire (RFC 7301, 3.2).
     assert_eq!(u8::from(AlertDescription::NoApplicationProtocol), 120);
     assert!(shake(only(&TLS13, &ca), identity.server_config(), "localhost").is_ok());
 }
@@ -228,7 +228,7 @@ fn a_client_set_up_with_a_certificate_is_never_asked_for_it() {
     }
 }
 
-/// A client's store that mixes up names: it offers any name's ticket to every name.
+/// A client's session store that ignores names: it offers every ticket to every host.
 #[derive(Debug)]
 struct Confused(ClientSessionMemoryCache);
 
@@ -278,7 +278,7 @@ fn case_15_the_server_itself_refuses_a_ticket_of_another_name() {
             HandshakeKind::Resumed,
             "the store works"
         );
-        // A full handshake, or an end: never a session of the other name.
+        // Either a full handshake or an error, but never a session of the other name.
         assert!(!kind("db.test").is_ok_and(|kind| kind == HandshakeKind::Resumed));
     }
 }
@@ -327,7 +327,7 @@ fn case_16_tickets_arrive_with_the_handshake_and_none_later() {
     let (identity, ca) = local(folder.path());
     let mut shaken = shake(only(&TLS13, &ca), identity.server_config(), "localhost").unwrap();
     assert_eq!(shaken.client.tls13_tickets_received(), 1);
-    // A login and its reply: one record there, one back, nothing beside it.
+    // A login and its reply are one record each, and nothing else is sent.
     for (from, to) in [(true, b"login"), (false, b"reply")] {
         let mut wire = Vec::new();
         let state = if from {

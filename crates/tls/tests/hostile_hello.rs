@@ -1,5 +1,5 @@
-//! ClientHellos written by hand, older than what we speak: each is refused with an alert, and no
-//! ServerHello is ever sent. Never a TLS library on the client's side.
+//! Hand-written ClientHellos of versions and suites that the server does not accept: each is
+//! refused with an alert, without a ServerHello. The client side uses no TLS library.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,13 +9,13 @@
 use rustls::ServerConnection;
 use tidegate_tls::{Identity, TlsSettings};
 
-/// TLS record of type alert.
+/// Type of an alert record.
 const ALERT: u8 = 21;
 const HANDSHAKE_FAILURE: u8 = 40;
 const DECODE_ERROR: u8 = 50;
 const PROTOCOL_VERSION: u8 = 70;
 
-/// What the server answers to these bytes.
+/// Returns the server's answer to these bytes.
 fn answer(hello: &[u8]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let identity = Identity::open(TlsSettings::new(folder.path()), |_| {}).unwrap();
@@ -34,7 +34,7 @@ fn answer(hello: &[u8]) -> Vec<u8> {
     wire
 }
 
-/// That all of the answer is one fatal alert, of one of these kinds.
+/// Asserts that the answer is one fatal alert of one of these kinds.
 fn assert_alert(wire: &[u8], kinds: &[u8]) {
     assert_eq!((wire.len(), wire[0]), (7, ALERT), "{wire:02x?}");
     assert_eq!(wire[5], 2, "fatal");
@@ -46,10 +46,10 @@ fn with_length(bytes: usize, body: &[u8]) -> Vec<u8> {
     [&length[4 - bytes..], body].concat()
 }
 
-/// A ClientHello in the record and hello version given, offering what clients of that age offered.
+/// Writes a ClientHello of this version, with the suites that clients of that time offered.
 fn hello(version: [u8; 2], extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
-    // ECDHE-RSA-AES128-SHA, ECDHE-ECDSA-AES128-SHA, AES128-SHA, 3DES, and the one AEAD a 1.2 hello
-    // would have.
+    // ECDHE-RSA-AES128-SHA, ECDHE-ECDSA-AES128-SHA, AES128-SHA, 3DES, and one AEAD suite of TLS
+    // 1.2.
     let suites = [0xc0, 0x13, 0xc0, 0x09, 0x00, 0x2f, 0x00, 0x0a, 0xc0, 0x2b];
     let mut body = version.to_vec();
     body.extend([0x5a; 32]);
@@ -95,7 +95,7 @@ fn case_14_sslv3_is_refused() {
 #[test]
 fn case_14_tls_1_0_and_1_1_are_refused() {
     for minor in [1, 2] {
-        // As OpenSSL sends it: these versions know no signature_algorithms.
+        // OpenSSL sends it so: these versions have no signature_algorithms.
         assert_alert(
             &answer(&hello([3, minor], &[groups()])),
             &[PROTOCOL_VERSION, HANDSHAKE_FAILURE],
@@ -130,7 +130,7 @@ fn case_14_tls_1_2_without_a_common_suite_is_refused() {
 
 #[test]
 fn case_3_what_is_no_tls_record_ends_in_an_alert() {
-    // A login in the clear behind an SSLRequest: length 0x20, sequence 2.
+    // A login in clear text after an SSLRequest: length 0x20, sequence 2.
     let mut login = vec![0x20, 0, 0, 2];
     login.extend(*b"\x85\xa6\xff\x01\0\0\0\x01\x2d..................root");
     for bytes in [

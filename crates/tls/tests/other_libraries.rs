@@ -1,6 +1,5 @@
-//! What other TLS libraries make of our chain: OpenSSL's command line with `-x509_strict`, and
-//! Python's `ssl` with VERIFY_X509_STRICT, its default from 3.13 on. Never a library of ours on the
-//! client's side.
+//! Verification of the local CA's chain by other TLS libraries: OpenSSL's command line with
+//! `-x509_strict`, and Python's `ssl` with VERIFY_X509_STRICT, its default from 3.13 on.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,7 +14,7 @@ use std::process::{Command, Output};
 use std::thread;
 use tidegate_tls::{Identity, TlsSettings};
 
-/// A local CA in `folder`, with its leaf and issuing certificate as files of their own.
+/// Makes a local CA in `folder`, and writes leaf and issuing certificate to a file each.
 fn chain(folder: &Path) -> (Identity, PathBuf, PathBuf) {
     let settings = TlsSettings {
         names: vec!["db.test".to_owned()],
@@ -73,7 +72,7 @@ fn openssl_verifies_the_chain_strictly_for_each_name() {
     }
 }
 
-/// What a thief of the data folder can make: a certificate signed by the issuing CA's key.
+/// Makes a certificate as a thief of the data folder could: signed with the issuing CA's key.
 fn forge(folder: &Path, names: &[&str], usage: rcgen::ExtendedKeyUsagePurpose) -> PathBuf {
     let authority = std::fs::read_to_string(folder.join("tls/authority.pem")).unwrap();
     let parts: Vec<&str> = authority

@@ -1,5 +1,5 @@
-//! A whole new local CA: made while the server runs or at its next start, and what clients of the
-//! old one see. Never the network.
+//! A new local CA, made while the server runs or at its next start, and what clients of the old one
+//! get.
 
 #![allow(
     clippy::unwrap_used,
@@ -73,7 +73,7 @@ fn a_new_ca_carries_the_names_that_the_old_one_might_not() {
         "the old ca.pem is of no use any more"
     );
 
-    // The open session still talks.
+    // The open session still works.
     std::io::Write::write_all(&mut session.client.writer(), b"still here").unwrap();
     let mut wire = Vec::new();
     session.client.write_tls(&mut wire).unwrap();
@@ -87,7 +87,7 @@ fn a_new_ca_carries_the_names_that_the_old_one_might_not() {
         10
     );
 
-    // And a restart keeps the new one.
+    // A restart keeps the new one.
     let (again, events) = open(folder.path(), &["db.example.com"]);
     assert_eq!((take(&events), again.names()), (vec![], identity.names()));
     assert_eq!(LocalRoot::current(folder.path()).unwrap(), Some(new));

@@ -1,10 +1,10 @@
-//! Our account at a CA: the one that is kept, or a new one. Never the key of a certificate.
+//! The server's account at a CA: loads the stored one or creates one.
 
 use crate::acme::failure::{Failure, Step};
-use crate::acme::http::{Https, Patience};
+use crate::acme::http::{Https, RetryAfter};
 use crate::acme::limits::BAD_NONCE_TRIES;
-use crate::acme::order::again;
 use crate::acme::order::is_problem;
+use crate::acme::order::retry_bad_nonce;
 use crate::acme::settings::{CaSettings, ExternalAccount};
 use crate::acme::store::Store;
 use crate::profile::{Roots, client_config};
@@ -15,11 +15,15 @@ use hyper::header::USER_AGENT;
 use instant_acme::{Account, BodyWrapper, Error, ExternalAccountKey, HttpClient, NewAccount};
 use zeroize::Zeroizing;
 
-/// CAs want to know what asks them.
+/// User-Agent of requests to CAs.
 const AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
-/// Our account at this CA.
-pub async fn open(ca: &CaSettings, store: &Store, patience: &Patience) -> Result<Account, Failure> {
+/// Loads the account at this CA, or creates one.
+pub async fn open(
+    ca: &CaSettings,
+    store: &Store,
+    patience: &RetryAfter,
+) -> Result<Account, Failure> {
     let kept = store
         .account(&ca.directory)
         .map_err(Failure::at(Step::Storage))?;
@@ -35,38 +39,39 @@ pub async fn open(ca: &CaSettings, store: &Store, patience: &Patience) -> Result
     }
 }
 
-/// The account that is kept, if there is one and the CA answers.
+/// Loads the stored account, if there is one and the CA answers.
 pub async fn open_kept(ca: &CaSettings, store: &Store) -> Option<Account> {
     let kept = store.account(&ca.directory).ok()??;
-    Account::builder_with_http(https(ca, &Patience::default()).ok()?)
+    Account::builder_with_http(https(ca, &RetryAfter::default()).ok()?)
         .from_credentials(kept)
         .await
         .ok()
 }
 
-/// Whether the CA answers at all.
-pub async fn directory(ca: &CaSettings) -> Result<String, String> {
-    let https = https(ca, &Patience::default()).map_err(|failure| failure.reason)?;
+/// Checks that the CA's directory answers.
+pub async fn directory(ca: &CaSettings) -> Result<String, Failure> {
+    let https = https(ca, &RetryAfter::default())?;
     let request = Request::get(&ca.directory)
         .header(USER_AGENT, AGENT)
-        .body(BodyWrapper::default());
-    let said = https
-        .request(request.map_err(|error| error.to_string())?)
+        .body(BodyWrapper::default())
+        .map_err(Failure::at(Step::Directory))?;
+    let response = https
+        .request(request)
         .await
-        .map_err(|error| error.to_string())?;
-    let status = said.parts.status;
+        .map_err(Failure::at(Step::Directory))?;
+    let status = response.parts.status;
     if status.is_success() {
         Ok("answers".to_owned())
     } else {
-        Err(format!("answers {status}"))
+        Err(Failure::new(Step::Directory, format!("answers {status}")))
     }
 }
 
-/// A new account, kept.
+/// Creates an account and stores it.
 pub async fn create(
     ca: &CaSettings,
     store: &Store,
-    patience: &Patience,
+    patience: &RetryAfter,
 ) -> Result<Account, Failure> {
     let contact: Vec<String> = ca
         .email
@@ -86,7 +91,7 @@ pub async fn create(
             .create(&wanted, ca.directory.clone(), bound.as_ref())
             .await
     };
-    let (account, credentials) = again!(create()).map_err(|error| {
+    let (account, credentials) = retry_bad_nonce!(create()).map_err(|error| {
         let step = if matches!(error, Error::Api(_)) {
             Step::Account
         } else {
@@ -100,7 +105,7 @@ pub async fn create(
     Ok(account)
 }
 
-/// The external account's key, from the file the user put it in.
+/// Reads the key of an external account binding from its file.
 fn external(eab: &ExternalAccount) -> Result<ExternalAccountKey, Failure> {
     let read = state::read(&eab.key_file).map_err(Failure::at(Step::Account))?;
     let text = read.trim_ascii();
@@ -109,13 +114,13 @@ fn external(eab: &ExternalAccount) -> Result<ExternalAccountKey, Failure> {
     let key = key.map_err(|_| {
         Failure::new(
             Step::Account,
-            format!("{} holds no base64url", eab.key_file.display()),
+            format!("{} is not base64url", eab.key_file.display()),
         )
     })?;
     Ok(ExternalAccountKey::new(eab.key_id.clone(), &key))
 }
 
-fn https(ca: &CaSettings, patience: &Patience) -> Result<Box<Https>, Failure> {
+fn https(ca: &CaSettings, patience: &RetryAfter) -> Result<Box<Https>, Failure> {
     let believed = match &ca.directory_ca {
         Some(file) => Roots::file(file),
         None => Roots::Mozilla,

@@ -1,5 +1,5 @@
-//! TLS-ALPN-01 (RFC 8737): certificates that answer a CA's validator, and a listener that exists
-//! while orders are under way. It shakes hands with nobody else, and says nothing after that.
+//! TLS-ALPN-01 (RFC 8737): challenge certificates, and a listener that is open while orders run. It
+//! completes handshakes with validators only, and sends no data.
 
 use crate::acme::failure::{Failure, Step};
 use crate::acme::listen::{self, OpenListeners};
@@ -20,12 +20,13 @@ use tokio_rustls::TlsAcceptor;
 
 const PROTOCOL: &[u8] = b"acme-tls/1";
 
-/// The certificates that answer, by the name they answer for.
+/// Challenge certificates by name.
 #[derive(Debug, Default)]
 pub struct Answers(Mutex<HashMap<String, Arc<CertifiedKey>>>);
 
 impl ResolvesServerCert for Answers {
-    /// Nothing for whoever does not ask as a validator does: the handshake then ends.
+    /// Returns the name's challenge certificate. A client that is no validator gets none, and its
+    /// handshake fails.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         if !is_asked(&hello) {
             return None;
@@ -37,7 +38,8 @@ impl ResolvesServerCert for Answers {
     }
 }
 
-/// The answers of one order. Dropped, they are gone, and with the last order's the listeners.
+/// The answers of one order. They are removed when this is dropped, and the listeners close with
+/// the last order.
 pub struct Alpn01 {
     answers: Arc<Answers>,
     names: Vec<String>,
@@ -53,7 +55,7 @@ impl Alpn01 {
         }
     }
 
-    /// `digest` is the SHA-256 of the key authorization.
+    /// Answers the challenge of a name. `digest` is the SHA-256 of the key authorization.
     pub fn answer(&mut self, name: &str, digest: &[u8; 32]) -> Result<(), Failure> {
         let certified =
             challenge_certificate(name, digest).map_err(Failure::at(Step::Challenge))?;
@@ -71,14 +73,14 @@ impl Drop for Alpn01 {
     }
 }
 
-/// Whether this is a validator's hello.
+/// Whether this ClientHello is a validator's.
 pub fn is_asked(hello: &ClientHello<'_>) -> bool {
     hello
         .alpn()
         .is_some_and(|mut offered| offered.any(|protocol| protocol == PROTOCOL))
 }
 
-/// What validators are answered with.
+/// Makes the server profile that answers validators.
 pub fn server_config(answers: Arc<Answers>) -> Result<Arc<ServerConfig>, TlsError> {
     let config = ServerConfig::builder_with_provider(profile::provider())
         .with_protocol_versions(&[&TLS13, &TLS12])?;
@@ -87,7 +89,7 @@ pub fn server_config(answers: Arc<Answers>) -> Result<Arc<ServerConfig>, TlsErro
     Ok(Arc::new(config))
 }
 
-/// Until dropped.
+/// Answers validators until the future is dropped.
 pub async fn serve(listener: TcpListener, config: Arc<ServerConfig>) {
     let acceptor = TlsAcceptor::from(config);
     // The certificate is the whole answer.
@@ -99,8 +101,7 @@ fn challenge_certificate(name: &str, digest: &[u8; 32]) -> Result<CertifiedKey, 
     let mut params = CertificateParams::new(vec![name.to_owned()])?;
     params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
     let certificate = params.self_signed(&key)?;
-    let der = PrivateKeyDer::try_from(key.serialize_der())
-        .map_err(|error| TlsError::Certificate((*error).to_owned()))?;
+    let der = PrivateKeyDer::try_from(key.serialize_der()).map_err(TlsError::ChallengeKey)?;
     Ok(CertifiedKey::new(
         vec![certificate.der().clone()],
         any_ecdsa_type(&der)?,

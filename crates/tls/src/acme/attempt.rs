@@ -1,19 +1,19 @@
-//! One attempt to get one certificate: every CA in turn, until one gives a chain that may be
-//! served. It writes down that it tries before it tries: whoever dies in the middle finds that, and
-//! waits or carries on.
+//! One attempt to get one certificate: asks every CA in turn, until one issues a chain that may be
+//! served. The attempt is recorded before it begins, so that a process that crashes in the middle
+//! waits or resumes after its restart.
 
 use crate::acme::failure::{Failure, Step};
 use crate::acme::host::Host;
-use crate::acme::http::Patience;
+use crate::acme::http::RetryAfter;
 use crate::acme::key::KeyKind;
 use crate::acme::limits::{ORDER_MAX, STORAGE_RETRY};
 use crate::acme::manager::Manager;
-use crate::acme::order::{Wish, carry_out};
-use crate::acme::record::{PendingOrder, Record, Slip};
-use crate::acme::schedule::{self, Why};
+use crate::acme::order::{OrderRequest, carry_out};
+use crate::acme::record::{LastError, PendingOrder, Record};
+use crate::acme::schedule::{self, OrderReason};
 use crate::acme::settings::{CaSettings, ChallengeKind};
 use crate::acme::solve::Solver;
-use crate::acme::store::Pair;
+use crate::acme::store::StoredPair;
 use crate::acme::times::{date_text, wait_of};
 use crate::acme::{random, rehearse};
 use crate::alarm::AlarmKind;
@@ -27,28 +27,28 @@ use time::OffsetDateTime;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// What an attempt starts from.
+/// The state from which an attempt starts.
 pub struct Attempt {
     pub kind: KeyKind,
-    pub why: Why,
-    pub pair: Option<Pair>,
+    pub why: OrderReason,
+    pub pair: Option<StoredPair>,
     pub record: Record,
     pub now: OffsetDateTime,
-    /// Whether a CA may have issued something that is not served.
+    /// Whether a CA may have issued a certificate that is not served.
     pub spent: bool,
 }
 
 impl Manager {
-    /// How long nothing is to be done after it.
-    pub(super) async fn attempt(&self, mut attempt: Attempt, host: &dyn Host) -> Duration {
-        if let Err(failure) = self.begin(&mut attempt) {
+    /// Runs an attempt. Returns the delay until the next check.
+    pub(super) async fn run_attempt(&self, mut attempt: Attempt, host: &dyn Host) -> Duration {
+        if let Err(failure) = self.record_start(&mut attempt) {
             self.alarm(host, AlarmKind::Storage, failure.to_string());
             return STORAGE_RETRY;
         }
         self.under_way.store(true, Ordering::Relaxed);
         locked(&self.asked).retain(|asked| *asked != attempt.kind);
         for ca in &self.settings.authorities {
-            let patience = Patience::default();
+            let patience = RetryAfter::default();
             let challenge = self.challenge(&attempt.record);
             if let Some(stage) = rehearse::stage(ca, &attempt.record) {
                 let tried = timeout(
@@ -57,10 +57,10 @@ impl Manager {
                 )
                 .await;
                 if let Ok(Err(failure)) = tried {
-                    self.failed(&stage, &mut attempt, &failure, &patience, host);
+                    self.record_failure(&stage, &mut attempt, &failure, &patience, host);
                     continue;
                 }
-                // What the staging directory said of waiting is about itself.
+                // A Retry-After of the staging directory does not apply to the real one.
                 locked(&patience).take();
             }
             let tried = timeout(
@@ -68,20 +68,20 @@ impl Manager {
                 self.order(ca, challenge, &mut attempt, &patience),
             )
             .await;
-            // How far it came is not known.
+            // After a timeout it is unknown how far the order came, so the last step is assumed.
             let tried =
                 tried.unwrap_or_else(|_| Err(Failure::new(Step::Finalize, "it took too long")));
             match tried {
                 Ok(()) => return self.install(ca, challenge, attempt, host),
-                Err(failure) => self.failed(ca, &mut attempt, &failure, &patience, host),
+                Err(failure) => self.record_failure(ca, &mut attempt, &failure, &patience, host),
             }
         }
-        self.give_back(&mut attempt, host);
+        self.return_quota(&mut attempt, host);
         wait_of(attempt.record.next_attempt - host.now().unix_timestamp())
     }
 
-    /// Counts the attempt as failed, until it is not.
-    fn begin(&self, attempt: &mut Attempt) -> Result<(), Failure> {
+    /// Records the attempt as failed. A success clears the record.
+    fn record_start(&self, attempt: &mut Attempt) -> Result<(), Failure> {
         let at = attempt.now.unix_timestamp();
         let life = attempt.pair.as_ref().map(|pair| self.life(&pair.chain));
         let record = &mut attempt.record;
@@ -89,7 +89,7 @@ impl Manager {
         let wait = schedule::wait(record.failures, at, life);
         record.next_attempt = at + schedule::jittered(wait, random()).max(1);
         record.unplanned = schedule::recent(&record.unplanned, at).collect();
-        if attempt.why == Why::Need && record.pending.is_none() {
+        if attempt.why == OrderReason::Need && record.pending.is_none() {
             record.unplanned.push(at);
         }
         self.store
@@ -97,9 +97,9 @@ impl Manager {
             .map_err(Failure::at(Step::Storage))
     }
 
-    /// What is counted of an attempt is certificates. Where no CA can have issued one, the next
-    /// attempt depends on its wait alone: a name that leads nowhere yet must not use up the week.
-    fn give_back(&self, attempt: &mut Attempt, host: &dyn Host) {
+    /// Takes the attempt out of the weekly limit if no CA can have issued a certificate: the limit
+    /// is about certificates, and a name that leads nowhere yet must not use it up.
+    fn return_quota(&self, attempt: &mut Attempt, host: &dyn Host) {
         let at = attempt.now.unix_timestamp();
         let counted = attempt
             .record
@@ -112,13 +112,13 @@ impl Manager {
                 self.alarm(
                     host,
                     AlarmKind::Storage,
-                    Failure::new(Step::Storage, error).to_string(),
+                    Failure::caused(Step::Storage, &error).to_string(),
                 );
             }
         }
     }
 
-    /// The way of proof that worked last; after a failure the next one.
+    /// Returns the challenge to use: the one that worked last, or after failures the next one.
     fn challenge(&self, record: &Record) -> ChallengeKind {
         let ways = &self.settings.challenges;
         let worked = record
@@ -135,11 +135,11 @@ impl Manager {
         ca: &CaSettings,
         challenge: ChallengeKind,
         attempt: &mut Attempt,
-        patience: &Patience,
+        patience: &RetryAfter,
     ) -> Result<(), Failure> {
         let mut account = self.account(ca, patience).await?;
         let names = &self.settings.domains;
-        let wish = Wish {
+        let request = OrderRequest {
             names,
             profile: ca.profile.as_deref(),
             replaces: replaced(ca, attempt),
@@ -148,20 +148,20 @@ impl Manager {
         let (mut order, key) = match self.resume(ca, attempt, &account).await {
             Some(pending) => pending,
             None => {
-                let placed = self.place_anew(&mut account, ca, &wish, patience).await;
-                self.stand(ca, attempt, placed?)?
+                let placed = self.place_anew(&mut account, ca, &request, patience).await;
+                self.store_order(ca, attempt, placed?)?
             }
         };
         let carried = match Solver::open(challenge, &self.settings).await {
-            Ok(mut solver) => carry_out(&mut order, &wish, &key, &mut solver).await,
+            Ok(mut solver) => carry_out(&mut order, &request, &key, &mut solver).await,
             Err(failure) => Err(failure),
         };
-        // Whatever came of it, this order is at its end; only a crash leaves it to be resumed.
+        // This order is over, whatever its result. Only a crash leaves one to be resumed.
         attempt.record.pending = None;
-        self.judged(ca, attempt, &carried?, &key)
+        self.judge_issued(ca, attempt, &carried?, &key)
     }
 
-    /// An order that an earlier process left behind.
+    /// Resumes an order that an earlier process left.
     async fn resume(
         &self,
         ca: &CaSettings,
@@ -177,8 +177,8 @@ impl Manager {
         (order.state().status != OrderStatus::Invalid).then_some((order, key))
     }
 
-    /// Writes down a placed order and the key of its certificate.
-    fn stand(
+    /// Stores a placed order and the key of its certificate.
+    fn store_order(
         &self,
         ca: &CaSettings,
         attempt: &mut Attempt,
@@ -200,7 +200,7 @@ impl Manager {
         Ok((order, key))
     }
 
-    fn judged(
+    fn judge_issued(
         &self,
         ca: &CaSettings,
         attempt: &mut Attempt,
@@ -213,21 +213,25 @@ impl Manager {
             Path::new(&ca.directory),
         )
         .map_err(Failure::at(Step::Judge))?;
-        // By the clock of now: an order takes its time.
+        // An order takes time, so the certificate may have become valid after the attempt began.
         let now = attempt.now.max(
             chain
                 .not_before
                 .min(attempt.now + time::Duration::seconds_f64(ORDER_MAX.as_secs_f64())),
         );
-        match self.judge.judge(&chain, ca, &self.settings.domains, now) {
+        match self
+            .judge
+            .judge_chain(&chain, ca, &self.settings.domains, now)
+        {
             Ok(_) => self
                 .store
                 .keep(attempt.kind, chain_pem, key)
                 .map_err(Failure::at(Step::Storage)),
             Err(failure) => {
-                // It cost one of the CA's few: counted, and kept for the day when it may be served.
+                // The certificate counts against the CA's limits, so it is kept until it may be
+                // served.
                 let record = &mut attempt.record;
-                if attempt.why == Why::Age {
+                if attempt.why == OrderReason::Age {
                     record.unplanned.push(attempt.now.unix_timestamp());
                 }
                 record.held = record.held.saturating_add(1);
@@ -255,26 +259,26 @@ impl Manager {
             challenge: Some(challenge.as_str().to_owned()),
             ..attempt.record.settled()
         };
-        // Served first: whatever the disk says now, the pair is on it.
+        // The pair is already on disk, so it is served even if the record can't be written.
         let served = self.serve_stored(host);
         let kept = served.and_then(|()| self.store.remember(attempt.kind, &record));
         if let Err(error) = kept.and_then(|()| self.store.forget_pending_key(attempt.kind)) {
             self.alarm(
                 host,
                 AlarmKind::Storage,
-                Failure::new(Step::Storage, error).to_string(),
+                Failure::caused(Step::Storage, &error).to_string(),
             );
         }
-        // At once: the CA may be asked for its window.
+        // No delay: the CA can be asked for the renewal window at once.
         Duration::ZERO
     }
 
-    fn failed(
+    fn record_failure(
         &self,
         ca: &CaSettings,
         attempt: &mut Attempt,
         failure: &Failure,
-        patience: &Patience,
+        patience: &RetryAfter,
         host: &dyn Host,
     ) {
         let now = host.now().unix_timestamp();
@@ -283,7 +287,7 @@ impl Manager {
         let asked_for =
             locked(patience).map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(0));
         record.next_attempt = record.next_attempt.max(now + asked_for);
-        record.last_error = Some(Slip {
+        record.last_error = Some(LastError {
             at: now,
             directory: ca.directory.clone(),
             step: failure.step.as_str().to_owned(),
@@ -291,8 +295,8 @@ impl Manager {
         });
         let again = date_text(record.next_attempt);
         let written = self.store.remember(attempt.kind, record);
-        // Each attempt is told of: they are rare.
-        *locked(&self.said) = None;
+        // Every failed attempt is reported, also with the same text: attempts are rare.
+        *locked(&self.last_alarm) = None;
         let what = format!(
             "no certificate from {}: {failure}; next attempt at {again}",
             ca.directory
@@ -302,13 +306,13 @@ impl Manager {
             self.alarm(
                 host,
                 AlarmKind::Storage,
-                Failure::new(Step::Storage, error).to_string(),
+                Failure::caused(Step::Storage, &error).to_string(),
             );
         }
     }
 }
 
-/// What the new certificate takes the place of, as far as this CA knows it.
+/// Returns the certificate that the new one replaces, if this CA issued it.
 fn replaced(ca: &CaSettings, attempt: &Attempt) -> Option<CertificateIdentifier<'static>> {
     let pair = attempt
         .pair

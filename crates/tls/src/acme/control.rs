@@ -1,12 +1,12 @@
-//! What an operator may ask of the manager: how it stands, a new certificate now, a pair of one's
-//! own to begin with, and whether the next order could succeed. Never gives out a key.
+//! Operations of the ACME manager for operators: status, renewal, import of a pair, and a check of
+//! everything that an order needs. Never returns a key.
 
 use crate::acme::account;
 use crate::acme::host::Host;
 use crate::acme::key::KeyKind;
 use crate::acme::limits::{CLOCK_FLOOR, DNS_MAX, HTTP_MAX};
 use crate::acme::manager::Manager;
-use crate::acme::record::{Record, Slip};
+use crate::acme::record::{LastError, Record};
 use crate::acme::schedule;
 use crate::acme::settings::ChallengeKind;
 use crate::acme::solve::Solver;
@@ -20,36 +20,37 @@ use crate::names::Name;
 use rustls::SignatureAlgorithm;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use tidegate_model::error_chain;
 use tokio::time::timeout;
 
-/// How ACME stands. Times are seconds of the Unix clock.
+/// Status of ACME. Times are Unix seconds.
 #[derive(Debug, Clone)]
 pub struct AcmeStatus {
     pub domains: Vec<String>,
     pub certificates: Vec<KeptStatus>,
-    /// Whether a CA is being asked at this moment.
+    /// Whether an order is running.
     pub under_way: bool,
     pub alarms: Vec<Alarm>,
 }
 
-/// One kind of key and its certificate.
+/// Status of one kind of key and its certificate.
 #[derive(Debug, Clone)]
 pub struct KeptStatus {
     pub key: &'static str,
     pub leaf: Option<LeafStatus>,
-    /// The directory of the CA that issued it.
+    /// Directory of the CA that issued it.
     pub issued_by: Option<String>,
     pub renew_at: Option<i64>,
     pub failures: u32,
     pub next_attempt: Option<i64>,
-    pub last_error: Option<Slip>,
-    /// Whether a newer one is kept back.
+    pub last_error: Option<LastError>,
+    /// Whether a newer certificate is held back.
     pub held: bool,
 }
 
-/// One thing that an order needs.
+/// Result of checking one thing that an order needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct OrderCheck {
     pub what: String,
     pub good: bool,
     pub detail: String,
@@ -63,8 +64,8 @@ impl Manager {
             .map(|kind| self.kept(*kind, now))
             .collect();
         let mut alarms: Vec<Alarm> = certificates.iter().flat_map(alarms).collect();
-        // What was said last and is in no record: a storage that can't be written, a clock.
-        if let Some(said) = locked(&self.said)
+        // The last alarm may be in no record: a file that can't be written, a wrong clock.
+        if let Some(said) = locked(&self.last_alarm)
             .clone()
             .filter(|said| alarms.iter().all(|it| it.kind != said.kind))
         {
@@ -97,15 +98,14 @@ impl Manager {
         }
     }
 
-    /// A new certificate of every kind, as soon as the manager looks; the CA's limits hold all the
-    /// same.
+    /// Requests a new certificate of every kind. The limits on orders still apply.
     pub fn ask(&self) {
         *locked(&self.asked) = self.kinds().to_vec();
         self.wake.notify_one();
     }
 
-    /// Takes a pair that was got elsewhere, as if a CA of ours had issued it: it is judged alike,
-    /// and renewed when its time comes.
+    /// Imports a pair as if a configured CA had issued it: it is judged and renewed in the same
+    /// way.
     pub fn import(&self, chain_pem: &str, key_pem: &str, host: &dyn Host) -> Result<(), TlsError> {
         let Ok(_busy) = self.busy.try_lock() else {
             return Err(TlsError::OrderUnderWay);
@@ -127,7 +127,10 @@ impl Manager {
         let now = host.now();
         let mut refused = None;
         let taken = self.settings.authorities.iter().any(|ca| {
-            match self.judge.judge(&chain, ca, &self.settings.domains, now) {
+            match self
+                .judge
+                .judge_chain(&chain, ca, &self.settings.domains, now)
+            {
                 Ok(_) => true,
                 Err(failure) => {
                     refused = Some(failure.reason);
@@ -151,8 +154,8 @@ impl Manager {
         self.serve_stored(host)
     }
 
-    /// Whether the next order could succeed, as far as that can be seen from here. Orders nothing.
-    pub async fn check(&self, host: &dyn Host) -> Vec<Finding> {
+    /// Checks what an order needs, as far as this machine can see it. Orders nothing.
+    pub async fn check(&self, host: &dyn Host) -> Vec<OrderCheck> {
         let now = host.now().unix_timestamp();
         let mut found = vec![
             finding(
@@ -168,12 +171,15 @@ impl Manager {
                 self.store
                     .probe()
                     .map(|()| "writable".to_owned())
-                    .map_err(|error| error.to_string()),
+                    .map_err(|error| error_chain(&error)),
             ),
         ];
         for ca in &self.settings.authorities {
             let answered = timeout(HTTP_MAX, account::directory(ca)).await;
-            let answered = answered.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+            let answered = match answered {
+                Ok(answered) => answered.map_err(|failure| failure.reason),
+                Err(_) => Err("no answer in time".to_owned()),
+            };
             found.push(finding(&format!("CA {}", ca.directory), answered));
         }
         for kind in &self.settings.challenges {
@@ -182,7 +188,7 @@ impl Manager {
                     .await
                     .map_err(|failure| failure.reason)
                     .map(drop),
-                // The order under way has it.
+                // A running order has opened it.
                 Err(_) => Ok(()),
             };
             found.push(finding(
@@ -199,7 +205,7 @@ impl Manager {
         found
     }
 
-    /// Whether a CA could ask this name at all.
+    /// Checks that the name resolves, so that a CA can connect to it.
     async fn resolves(&self, domain: &str) -> Result<String, String> {
         let by_dns_only = self.settings.challenges == [ChallengeKind::Dns01];
         if by_dns_only || matches!(Name::parse(domain), Ok(Name::Ip(_))) {
@@ -209,7 +215,7 @@ impl Manager {
             .await
             .map_err(|_| "no answer in time")?;
         let found: Vec<String> = found
-            .map_err(|error| error.to_string())?
+            .map_err(|error| error_chain(&error))?
             .map(|at| at.ip().to_string())
             .collect();
         if found.is_empty() {
@@ -220,9 +226,9 @@ impl Manager {
     }
 }
 
-fn finding(what: &str, result: Result<String, String>) -> Finding {
+fn finding(what: &str, result: Result<String, String>) -> OrderCheck {
     let good = result.is_ok();
-    Finding {
+    OrderCheck {
         what: what.to_owned(),
         good,
         detail: result.unwrap_or_else(|detail| detail),
@@ -244,7 +250,7 @@ fn alarms(kept: &KeptStatus) -> Vec<Alarm> {
     }
     if kept.held {
         let what = format!(
-            "a newer {} certificate is kept back: clients could not verify it",
+            "a newer {} certificate is held back: clients could not verify it",
             kept.key
         );
         alarms.push(Alarm::new(AlarmKind::Held, what));

@@ -1,18 +1,18 @@
-//! DNS-01: the answer as a TXT record, written by a signed update or by the user's own program.
-//! What was written is taken back when the order has ended, as far as whoever writes it does as
-//! told.
+//! DNS-01: the answer is a TXT record, written by a signed update or by the user's program. The
+//! record is removed when the order is over, as far as the server or the program does so.
 
 use crate::acme::dns_update::Zone;
 use crate::acme::failure::{Failure, Step};
-use crate::acme::limits::{DNS_LOOK, DNS_SETTLE_MAX, HOOK_MAX};
+use crate::acme::limits::{DNS_POLL_DELAY, DNS_SETTLE_MAX, HOOK_MAX};
 use crate::acme::settings::DnsSettings;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use tidegate_model::error_chain;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-/// Of what a hook says on standard error, so much is repeated in the alarm.
+/// Maximum length of a hook's error text in an alarm, in bytes.
 const HOOK_WORDS_MAX: u64 = 1024;
 
 enum Writer {
@@ -31,7 +31,7 @@ impl Dns01 {
             Some(DnsSettings::Update(update)) => Writer::Zone(Zone::open(update)?),
             Some(DnsSettings::Hook(program)) => Writer::Hook(program.clone()),
             None => {
-                let reason = "dns-01 needs acme.dns_server with its key, or acme.dns_hook";
+                let reason = "dns-01 is not configured; hint: set acme.dns_server with its key, or acme.dns_hook";
                 return Err(Failure::new(Step::Challenge, reason));
             }
         };
@@ -43,7 +43,7 @@ impl Dns01 {
 
     pub async fn answer(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let record = format!("_acme-challenge.{name}");
-        // Noted first: one that is half written is taken back as well.
+        // Noted first, so that a record whose writing failed halfway is removed too.
         self.written.push((record.clone(), value.to_owned()));
         match &self.writer {
             Writer::Zone(zone) => zone.add(&record, value).await,
@@ -51,7 +51,7 @@ impl Dns01 {
         }
     }
 
-    /// A hook has done its waiting itself.
+    /// Waits until the name server shows all records. A hook waits itself.
     pub async fn settle(&self) -> Result<(), Failure> {
         let Writer::Zone(zone) = &self.writer else {
             return Ok(());
@@ -59,7 +59,7 @@ impl Dns01 {
         let seen = async {
             for (record, value) in &self.written {
                 while !zone.shows(record, value).await? {
-                    sleep(DNS_LOOK).await;
+                    sleep(DNS_POLL_DELAY).await;
                 }
             }
             Ok(())
@@ -67,13 +67,13 @@ impl Dns01 {
         let late = |_| {
             Failure::new(
                 Step::Challenge,
-                "the name server took the record and does not show it",
+                "the name server accepted the record but does not return it",
             )
         };
         timeout(DNS_SETTLE_MAX, seen).await.map_err(late)?
     }
 
-    /// Records that can't be taken back do no harm: nobody asks for them again.
+    /// Removes the records. One that can't be removed is harmless: no CA asks for it again.
     pub async fn clean_up(&mut self) {
         for (record, value) in std::mem::take(&mut self.written) {
             let _ = match &self.writer {
@@ -84,9 +84,9 @@ impl Dns01 {
     }
 }
 
-/// Runs the user's program to its end.
+/// Runs the user's program until it exits.
 async fn hook(program: &Path, arguments: [&str; 3]) -> Result<(), Failure> {
-    let told = |what: String| {
+    let hook_failure = |what: String| {
         Failure::new(
             Step::Challenge,
             format!("{} {}: {what}", program.display(), arguments[0]),
@@ -99,26 +99,28 @@ async fn hook(program: &Path, arguments: [&str; 3]) -> Result<(), Failure> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let mut child = command.spawn().map_err(|error| told(error.to_string()))?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| hook_failure(error_chain(&error)))?;
     let words = child.stderr.take();
     let ended = timeout(HOOK_MAX, async {
         let mut said = Vec::new();
         if let Some(words) = words {
             let mut words = words.take(HOOK_WORDS_MAX);
             words.read_to_end(&mut said).await?;
-            // The rest is read and dropped, or the program would wait for a reader.
+            // The rest is read and dropped, or the program would block on a full pipe.
             tokio::io::copy(&mut words.into_inner(), &mut tokio::io::sink()).await?;
         }
         Ok::<_, std::io::Error>((child.wait().await?, said))
     });
     let ended = ended
         .await
-        .map_err(|_| told(format!("not done within {} s", HOOK_MAX.as_secs())))?;
-    let (status, said) = ended.map_err(|error| told(error.to_string()))?;
+        .map_err(|_| hook_failure(format!("not done within {} s", HOOK_MAX.as_secs())))?;
+    let (status, said) = ended.map_err(|error| hook_failure(error_chain(&error)))?;
     if status.success() {
         return Ok(());
     }
-    Err(told(format!(
+    Err(hook_failure(format!(
         "{status}: {}",
         String::from_utf8_lossy(&said).trim()
     )))

@@ -1,6 +1,5 @@
-//! Writes records into a zone by signed updates (RFC 2136, TSIG by RFC 8945) and looks whether they
-//! are there. Over TCP only: an update is too precious for a datagram. Never keeps the key longer
-//! than one order.
+//! Writes records into a zone by signed updates (RFC 2136, TSIG by RFC 8945) and checks that they
+//! are there. It uses TCP, so that an update can't be lost. The key is dropped with the order.
 
 use crate::acme::failure::{Failure, Step};
 use crate::acme::limits::{DNS_MAX, DNS_TTL};
@@ -19,7 +18,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// How far the server's clock and ours may be apart, in seconds (RFC 8945's own advice).
+/// Maximum difference between the server's clock and this machine's, in seconds (as RFC 8945
+/// recommends).
 const FUDGE: u16 = 300;
 
 pub struct Zone {
@@ -37,7 +37,7 @@ impl Zone {
         let text = state::read(&settings.key_file).map_err(Failure::at(Step::Challenge))?;
         let key = BASE64.decode(text.trim_ascii()).map(Zeroizing::new);
         let key =
-            key.map_err(|_| failed(format!("{} holds no base64", settings.key_file.display())))?;
+            key.map_err(|_| failed(format!("{} is not base64", settings.key_file.display())))?;
         let name = Name::from_utf8(&settings.key_name).map_err(failed)?;
         let signer =
             TSigner::new(key.to_vec(), TsigAlgorithm::HmacSha256, name, FUDGE).map_err(failed)?;
@@ -48,7 +48,7 @@ impl Zone {
         })
     }
 
-    /// One more text at this name; others that are there stay.
+    /// Adds a TXT record at this name. Existing ones stay.
     pub async fn add(&self, name: &str, text: &str) -> Result<(), Failure> {
         let message = append(self.record(name, text)?, self.origin.clone(), false, false);
         self.update(message).await
@@ -61,12 +61,9 @@ impl Zone {
 
     fn record(&self, name: &str, text: &str) -> Result<RecordSet, Failure> {
         let name = absolute(name)?;
-        // The crate would panic.
+        // The crate panics on a name outside the zone.
         if !self.origin.zone_of(&name) {
-            return Err(failed(format!(
-                "{name} does not lie in the zone {}",
-                self.origin
-            )));
+            return Err(failed(format!("{name} is not in the zone {}", self.origin)));
         }
         let data = RData::TXT(TXT::new(vec![text.to_owned()]));
         Ok(RecordSet::from(Record::from_rdata(name, DNS_TTL, data)))
@@ -86,14 +83,14 @@ impl Zone {
         if code != ResponseCode::NoError {
             return Err(failed(format!("it refused the update: {code}")));
         }
-        // That it was the server that said so.
+        // Verifies the reply's signature.
         match verifier {
             Some(mut verifier) => verifier.verify(&answer).map(drop).map_err(failed),
             None => Ok(()),
         }
     }
 
-    /// Whether the server shows this text at this name.
+    /// Whether the server returns this TXT record.
     pub async fn shows(&self, name: &str, text: &str) -> Result<bool, Failure> {
         let mut message = Message::query();
         let mut query = Query::new();

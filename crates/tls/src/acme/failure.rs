@@ -1,14 +1,16 @@
-//! Why no certificate came of an attempt: at which step, whose fault, and how long the CA wants to
-//! be left alone. Never carries key material.
+//! Failure of an attempt: the step, the reason, and the CA's Retry-After. Never contains key
+//! material.
 
-use instant_acme::Error;
+use instant_acme::Error as AcmeError;
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
+use tidegate_model::error_chain;
 
-/// What every error type of RFC 8555 begins with.
+/// Prefix of every error type of RFC 8555.
 pub const ERROR_PREFIX: &str = "urn:ietf:params:acme:error:";
 
-/// Where an attempt stood when it failed, in the order of an attempt.
+/// Step at which an attempt failed, in the order of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Storage,
@@ -39,21 +41,22 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::Storage => "the storage can't be used",
             Self::Directory => "the CA can't be reached",
-            Self::Account => "the CA gave no account",
-            Self::Order => "the CA took no order",
+            Self::Account => "the CA refused the account",
+            Self::Order => "the CA refused the order",
             Self::Challenge => "control of the names was not proved",
             Self::Finalize => "the CA issued nothing",
-            Self::Judge => "the issued certificate is kept back",
+            Self::Judge => "the issued certificate is held back",
         })
     }
 }
 
+/// A failed attempt. The reason is text, because records and alarms keep it.
 #[derive(Debug, thiserror::Error)]
 #[error("{step}: {reason}")]
 pub struct Failure {
     pub step: Step,
     pub reason: String,
-    /// What the CA said in Retry-After.
+    /// The CA's Retry-After.
     pub retry_after: Option<Duration>,
     /// The CA's error type, without its common prefix.
     pub problem: Option<String>,
@@ -69,8 +72,7 @@ impl Failure {
         }
     }
 
-    /// Whether the CA has lost our account: a test CA that was restarted, an account that was
-    /// closed.
+    /// Whether the CA no longer knows the account: a restarted test CA, or a closed account.
     pub fn lost_account(&self) -> bool {
         matches!(
             self.problem.as_deref(),
@@ -86,11 +88,11 @@ impl Failure {
         )
     }
 
-    /// For `map_err`, keeping the CA's error type.
-    pub fn said(step: Step) -> impl Fn(Error) -> Self {
+    /// Returns a converter for `map_err` that keeps the CA's error type.
+    pub fn said(step: Step) -> impl Fn(AcmeError) -> Self {
         move |error| {
             let problem = match &error {
-                Error::Api(problem) => problem
+                AcmeError::Api(problem) => problem
                     .r#type
                     .as_deref()
                     .and_then(|urn| urn.strip_prefix(ERROR_PREFIX)),
@@ -98,13 +100,18 @@ impl Failure {
             };
             Self {
                 problem: problem.map(str::to_owned),
-                ..Self::new(step, &error)
+                ..Self::caused(step, &error)
             }
         }
     }
 
-    /// For `map_err`.
-    pub fn at<E: fmt::Display>(step: Step) -> impl Fn(E) -> Self {
-        move |error| Self::new(step, error)
+    /// Returns a converter for `map_err`.
+    pub fn at<E: Error + 'static>(step: Step) -> impl Fn(E) -> Self {
+        move |error| Self::caused(step, &error)
+    }
+
+    /// A failure at this step with the error and its causes as the reason.
+    pub fn caused(step: Step, error: &(dyn Error + 'static)) -> Self {
+        Self::new(step, error_chain(error))
     }
 }

@@ -1,5 +1,5 @@
-//! The part of the server that the ACME manager depends on: a clock, a listener for events and the
-//! swap of what is served. `Identity` is one; the manager knows nothing else of it.
+//! The part of the server that the ACME manager uses: a clock, a listener for events, and the
+//! replacement of the served certificate. `Identity` implements it.
 
 use crate::event::TlsEvent;
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! The way to a CA: one verified HTTPS request per connection, bounded in time and size. Never
+//! HTTPS client for CAs: one verified request per connection, bounded in time and size. Never
 //! follows a redirect and never speaks plain HTTP.
 
 use crate::acme::limits::{HTTP_BODY_MAX, HTTP_MAX, RETRY_AFTER_MAX};
@@ -19,12 +19,12 @@ use tokio_rustls::TlsConnector;
 
 type Other = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the CA last said about when to come back; instant-acme does not pass it on.
-pub type Patience = Arc<Mutex<Option<Duration>>>;
+/// The CA's last Retry-After, which instant-acme does not return.
+pub type RetryAfter = Arc<Mutex<Option<Duration>>>;
 
 pub struct Https {
     pub tls: Arc<ClientConfig>,
-    pub patience: Patience,
+    pub patience: RetryAfter,
 }
 
 impl HttpClient for Https {
@@ -54,7 +54,7 @@ impl HttpClient for Https {
     }
 }
 
-/// CAs send seconds; the other form, a date, is read as nothing said.
+/// Reads a Retry-After in seconds, as CAs send it; the other form, a date, is ignored.
 fn seconds(value: &HeaderValue) -> Option<Duration> {
     let seconds = value.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
@@ -101,8 +101,8 @@ async fn exchange(
             body: Box::new(body),
         })
     };
-    // The connection moves the bytes while the talk goes on; it never ends an answer that is still
-    // coming.
+    // The connection moves the bytes while the request runs. If it ends first, the rest of the
+    // response is already buffered.
     let (mut connection, mut talk) = (std::pin::pin!(connection), std::pin::pin!(talk));
     tokio::select! {
         answer = &mut talk => answer,

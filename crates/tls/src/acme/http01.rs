@@ -1,6 +1,5 @@
-//! HTTP-01: a listener that exists while orders are under way and answers nothing but their
-//! challenges. It never serves a file, never redirects and never sees a connection once the orders
-//! have ended.
+//! HTTP-01: a listener that is open while orders run and answers their challenges only. It never
+//! serves a file and never redirects.
 
 use crate::acme::limits::CHALLENGE_HEAD_MAX;
 use crate::acme::listen::{self, OpenListeners};
@@ -13,10 +12,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 const PATH: &str = "/.well-known/acme-challenge/";
 
-/// Tokens and what is answered to them.
+/// Answers by token.
 pub type Answers = Arc<Mutex<HashMap<String, String>>>;
 
-/// The answers of one order. Dropped, they are gone, and with the last order's the listeners.
+/// The answers of one order. They are removed when this is dropped, and the listeners close with
+/// the last order.
 pub struct Http01 {
     answers: Answers,
     tokens: Vec<String>,
@@ -46,7 +46,7 @@ impl Drop for Http01 {
     }
 }
 
-/// Until dropped.
+/// Answers requests until the future is dropped.
 pub async fn serve(listener: TcpListener, answers: Answers) {
     let answer = |stream| {
         let answers = answers.clone();
@@ -82,7 +82,7 @@ async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
     stream.shutdown().await
 }
 
-/// The token of a request's first line, if that is what is asked for.
+/// Returns the token of a challenge request; none for any other request.
 fn token(head: &[u8]) -> Option<&str> {
     let line = head.split(|byte| *byte == b'\r').next()?;
     let mut words = std::str::from_utf8(line).ok()?.split(' ');

@@ -1,5 +1,5 @@
-//! Whether a pair may be served: for the wanted names, in its time, ending in the roots that were
-//! configured for its CA. Never looks at who else might believe it.
+//! Decides whether a pair may be served: it carries the wanted names, is valid now, and leads to
+//! the roots that are configured for its CA.
 
 use crate::acme::failure::{Failure, Step};
 use crate::acme::settings::{AcmeSettings, CaSettings};
@@ -13,12 +13,17 @@ use std::sync::Arc;
 use tidegate_model::Trust;
 use time::OffsetDateTime;
 
-pub struct Judge {
+/// Reason for a chain that no root of Mozilla's list has signed, at a CA without roots of its own.
+const NO_PUBLIC_ROOT: &str = "the chain does not lead to a root of Mozilla's list; \
+    hint: for a private CA set acme.roots to its root certificate";
+
+/// Judge of issued and imported chains.
+pub struct ChainJudge {
     public: RootCertStore,
     provider: Arc<CryptoProvider>,
 }
 
-impl Judge {
+impl ChainJudge {
     pub fn new(provider: Arc<CryptoProvider>) -> Self {
         Self {
             public: mozilla_roots(),
@@ -26,7 +31,7 @@ impl Judge {
         }
     }
 
-    /// Why clients may believe this chain, as far as any CA of the settings is concerned.
+    /// Returns the trust that a chain of any configured CA deserves.
     pub fn trust(&self, chain: &Chain, acme: &AcmeSettings, now: OffsetDateTime) -> Trust {
         if chain.verify(&self.public, &self.provider, now).is_ok() {
             return Trust::Public;
@@ -36,40 +41,35 @@ impl Judge {
         Trust::Private(files().find(ends).map(Path::to_path_buf))
     }
 
-    /// Whether a chain of this CA may be served, and why clients may believe it.
-    pub fn judge(
+    /// Checks that a chain of this CA may be served, and returns its trust.
+    pub fn judge_chain(
         &self,
         chain: &Chain,
         ca: &CaSettings,
         names: &[String],
         now: OffsetDateTime,
     ) -> Result<Trust, Failure> {
-        let held = |error: TlsError| Failure::new(Step::Judge, error);
         if !carries_all(chain, names) {
             return Err(Failure::new(
                 Step::Judge,
-                format!("it is for {}", chain.names.join(", ")),
+                format!("the certificate is for {}", chain.names.join(", ")),
             ));
         }
         chain.check_dates(now).map_err(|error| match error {
             TlsError::NotYetValid(_) => Failure::new(
                 Step::Judge,
-                format!("{error}; is this machine's clock right?"),
+                format!("{error}; hint: check this machine's clock"),
             ),
-            error => held(error),
+            error => Failure::caused(Step::Judge, &error),
         })?;
         let public = chain.verify(&self.public, &self.provider, now);
         let Some(file) = &ca.roots else {
-            let told = |_| {
-                Failure::new(
-                    Step::Judge,
-                    "the chain does not end in a root of Mozilla's list; \
-                                                      for a CA of your own set acme.roots to its root certificate",
-                )
-            };
-            return public.map(|()| Trust::Public).map_err(told);
+            return public
+                .map(|()| Trust::Public)
+                .map_err(|_| Failure::new(Step::Judge, NO_PUBLIC_ROOT));
         };
-        self.ends_in(chain, file, now).map_err(held)?;
+        self.ends_in(chain, file, now)
+            .map_err(Failure::at(Step::Judge))?;
         Ok(if public.is_ok() {
             Trust::Public
         } else {
@@ -82,7 +82,7 @@ impl Judge {
     }
 }
 
-/// Whether the leaf carries every one of these names, as certificates spell them.
+/// Whether the leaf carries all of these names, as certificates spell them.
 pub fn carries_all(chain: &Chain, names: &[String]) -> bool {
     names.iter().all(|name| chain.names.contains(name))
 }

@@ -1,5 +1,5 @@
-//! Keys of certificates to be: made anew for each order, used for one certificate. Never an
-//! account's key.
+//! Keys of certificates. Each order generates a new one, for one certificate. Account keys are
+//! elsewhere.
 
 use crate::acme::failure::{Failure, Step};
 use crate::names::Name;
@@ -10,16 +10,16 @@ use rcgen::{
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-/// The longest CN there may be (X.520, ub-common-name).
+/// Maximum length of a common name (X.520, ub-common-name).
 const COMMON_NAME_MAX: usize = 64;
 
-/// The algorithm of a leaf's key.
+/// Algorithm of a leaf's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyKind {
-    /// P-256: small, quick, and what every client of the last ten years takes.
+    /// P-256: small, fast, and supported by every client of the last ten years.
     Ecdsa,
-    /// 2048 bits, for clients that take nothing else.
+    /// 2048 bits, for clients that support nothing else.
     Rsa,
 }
 
@@ -31,7 +31,8 @@ impl KeyKind {
         }
     }
 
-    /// A new key, as PEM. RSA takes up to a second of a core: not for an async thread.
+    /// Generates a key as PEM. RSA takes up to a second of processor time, so call it on no async
+    /// worker thread.
     pub fn generate(self) -> Result<Zeroizing<String>, Failure> {
         let made = match self {
             Self::Ecdsa => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
@@ -44,8 +45,8 @@ impl KeyKind {
     }
 }
 
-/// A certificate signing request for these names, DER.
-pub fn request(
+/// Makes a certificate signing request for these names, DER.
+pub fn signing_request(
     names: &[String],
     key_pem: &str,
     with_common_name: bool,
@@ -66,7 +67,8 @@ fn params(names: &[String], with_common_name: bool) -> Result<CertificateParams,
     params.distinguished_name = DistinguishedName::new();
     for name in names {
         let name = Name::parse(name).map_err(Failure::at(Step::Finalize))?;
-        // Clients of before 2018 look at the CN only; a CA whose profile has none leaves it out.
+        // Clients from before 2018 check the common name only. A CA whose profile has none leaves
+        // it out.
         if let Name::Dns(dns) = &name
             && with_common_name
             && params.distinguished_name.iter().next().is_none()
@@ -93,7 +95,7 @@ mod tests {
         for kind in [KeyKind::Ecdsa, KeyKind::Rsa] {
             let (one, two) = (kind.generate().unwrap(), kind.generate().unwrap());
             assert_ne!(*one, *two);
-            assert!(!request(&names, &one, true).unwrap().is_empty());
+            assert!(!signing_request(&names, &one, true).unwrap().is_empty());
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Listeners that exist while an order is under way. Never shares a port with a stranger.
+//! Listeners that are open while an order runs. Never shares a port with another program.
 
 use crate::acme::limits::{
     CHALLENGE_CONNECTIONS_MAX, CHALLENGE_COST, CHALLENGE_PER_SOURCE, CHALLENGE_REQUEST_MAX,
-    LOOK_MIN,
+    CHECK_DELAY_MIN,
 };
 use rustix::io::Errno;
 use rustix::net::sockopt::set_ipv6_v6only;
@@ -32,8 +32,8 @@ impl OpenListeners {
     }
 }
 
-/// Opens all addresses; those of a family that this machine lacks may fail as long as one is open.
-/// Taken ones that lie at a door of our own are that door's.
+/// Opens all addresses. Those of a family that this machine lacks may fail as long as one is open.
+/// A port that the console of this server has open is skipped: the console answers there.
 pub fn open_all(addresses: &[SocketAddr], doors: &[u16]) -> io::Result<Vec<TcpListener>> {
     let mut open = Vec::new();
     let mut refused = None;
@@ -52,8 +52,9 @@ pub fn open_all(addresses: &[SocketAddr], doors: &[u16]) -> io::Result<Vec<TcpLi
     }
 }
 
-/// Answers whoever comes, each within a bound, until it is dropped. A newcomer without a place ends
-/// the oldest connection of the largest network: nobody keeps a CA's validators out by idling.
+/// Answers connections until the future is dropped, each within a time limit. When all places are
+/// taken, a new connection replaces the oldest one of the largest network, so that idle connections
+/// can't keep validators out.
 pub async fn serve<A>(listener: TcpListener, answer: impl Fn(TcpStream) -> A)
 where
     A: Future<Output: Send> + Send + 'static,
@@ -81,8 +82,8 @@ where
                     drop(place);
                 });
             }
-            // Out of descriptors, say: the validator comes again.
-            Err(_) => tokio::time::sleep(LOOK_MIN).await,
+            // For example out of file descriptors. The validator connects again.
+            Err(_) => tokio::time::sleep(CHECK_DELAY_MIN).await,
         }
     }
 }
@@ -104,7 +105,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => {
             let socket = TcpSocket::new_v6()?;
-            // So that `0.0.0.0:80` and `[::]:80` can stand side by side.
+            // So that `0.0.0.0:80` and `[::]:80` can be open at the same time.
             set_ipv6_v6only(&socket, true)?;
             socket
         }

@@ -1,19 +1,18 @@
-//! Keeps the certificates of ACME fresh: looks at clock, pairs and records, and has a new one
-//! ordered when it is time. It never orders what it has, and never touches what is served before
-//! the new pair is on disk and judged.
+//! The ACME manager: its settings, files and state. A new pair is served only after it was judged
+//! and written to disk.
 
 use crate::acme::account;
 use crate::acme::failure::Failure;
 use crate::acme::host::Host;
-use crate::acme::http::Patience;
-use crate::acme::judge::{Judge, carries_all};
+use crate::acme::http::RetryAfter;
+use crate::acme::judge::{ChainJudge, carries_all};
 use crate::acme::key::KeyKind;
 use crate::acme::limits::DOMAINS_MAX;
-use crate::acme::order::{Wish, place};
+use crate::acme::order::{OrderRequest, place};
 use crate::acme::record::Record;
 use crate::acme::schedule::Life;
 use crate::acme::settings::{AcmeSettings, CaSettings};
-use crate::acme::store::{Pair, Store};
+use crate::acme::store::{Store, StoredPair};
 use crate::alarm::{Alarm, AlarmKind};
 use crate::chain::Chain;
 use crate::error::TlsError;
@@ -33,18 +32,19 @@ use tokio::sync::Notify;
 pub struct Manager {
     pub(super) settings: AcmeSettings,
     pub(super) store: Store,
-    pub(super) judge: Judge,
-    /// Waits to be taken by the source.
+    pub(super) judge: ChainJudge,
+    /// A new chain that the certificate source has not taken yet.
     fresh: Mutex<Option<Served>>,
-    /// Kinds of which a new certificate was asked for.
+    /// Kinds of key for which an operator requested a new certificate.
     pub(super) asked: Mutex<Vec<KeyKind>>,
-    /// Whether windows were asked for since the start: then they are, whatever was agreed before.
+    /// Whether a renewal window was asked for since the start. The first time it is, even if it is
+    /// not due.
     pub(super) asked_windows: Mutex<bool>,
-    /// What was last alarmed of, so that the same is not said at every look.
-    pub(super) said: Mutex<Option<Alarm>>,
-    /// Whether a CA is being asked at this moment.
+    /// The last alarm, so that the same one is not reported at every check.
+    pub(super) last_alarm: Mutex<Option<Alarm>>,
+    /// Whether an order is running.
     pub(super) under_way: AtomicBool,
-    /// Held while files under `acme/` change.
+    /// Locked while files in `acme/` change.
     pub(super) busy: tokio::sync::Mutex<()>,
     pub(super) wake: Notify,
 }
@@ -69,18 +69,18 @@ impl Manager {
         Ok(Self {
             settings,
             store: Store::new(tls, master),
-            judge: Judge::new(provider),
+            judge: ChainJudge::new(provider),
             fresh: Mutex::default(),
             asked: Mutex::default(),
             asked_windows: Mutex::default(),
-            said: Mutex::default(),
+            last_alarm: Mutex::default(),
             under_way: AtomicBool::default(),
             busy: tokio::sync::Mutex::default(),
             wake: Notify::new(),
         })
     }
 
-    /// ECDSA first: nothing of it ever waits for the other.
+    /// Returns the kinds of key to order, ECDSA first, so that it never waits for RSA.
     pub(super) fn kinds(&self) -> &'static [KeyKind] {
         if self.settings.rsa {
             &[KeyKind::Ecdsa, KeyKind::Rsa]
@@ -89,10 +89,10 @@ impl Manager {
         }
     }
 
-    /// What lies on disk, whatever its dates: an ended certificate names the cause to clients by
-    /// itself.
+    /// Loads the stored pairs, whatever their dates: with an expired certificate clients report the
+    /// cause themselves.
     pub fn stored(&self, now: OffsetDateTime) -> Result<Option<Served>, TlsError> {
-        let Some(Pair { mut chain }) = self.store.pair(KeyKind::Ecdsa)? else {
+        let Some(StoredPair { mut chain }) = self.store.pair(KeyKind::Ecdsa)? else {
             return Ok(None);
         };
         if self.settings.rsa
@@ -127,44 +127,44 @@ impl Manager {
     pub(super) async fn account(
         &self,
         ca: &CaSettings,
-        patience: &Patience,
+        patience: &RetryAfter,
     ) -> Result<Account, Failure> {
         let _one = self.settings.shared.one_account().await;
         account::open(ca, &self.store, patience).await
     }
 
-    /// A CA that has lost us gets a new account.
+    /// Places an order. If the CA no longer knows the account, a new one is created.
     pub(super) async fn place_anew(
         &self,
         account: &mut Account,
         ca: &CaSettings,
-        wish: &Wish<'_>,
-        patience: &Patience,
+        request: &OrderRequest<'_>,
+        patience: &RetryAfter,
     ) -> Result<Order, Failure> {
-        match place(account, wish).await {
+        match place(account, request).await {
             Err(failure) if failure.lost_account() => {
                 let _one = self.settings.shared.one_account().await;
                 *account = account::create(ca, &self.store, patience).await?;
-                place(account, wish).await
+                place(account, request).await
             }
             placed => placed,
         }
     }
 
-    /// New handshakes get what lies on disk from here on.
+    /// Serves the stored pair in new handshakes from now on.
     pub(super) fn serve_stored(&self, host: &dyn Host) -> Result<(), TlsError> {
         if let Some(served) = self.stored(host.now())? {
             *locked(&self.fresh) = Some(served);
-            *locked(&self.said) = None;
+            *locked(&self.last_alarm) = None;
             host.poll_source();
         }
         Ok(())
     }
 
-    /// Says it once until something else is to be said.
+    /// Reports an alarm, unless it is the same as the last one.
     pub fn alarm(&self, host: &dyn Host, kind: AlarmKind, what: String) {
         let alarm = Alarm { kind, what };
-        let mut said = locked(&self.said);
+        let mut said = locked(&self.last_alarm);
         if said.as_ref() != Some(&alarm) {
             *said = Some(alarm.clone());
             drop(said);

@@ -1,5 +1,5 @@
-//! Certificates by ACME: who orders them, when, and how control of a name is proved. Everything
-//! here happens beside the handshakes, never in them.
+//! Certificates by ACME: orders, their schedule, and the challenges that prove control of a name.
+//! Nothing here runs inside a handshake.
 
 mod account;
 pub(crate) mod alpn01;
@@ -29,20 +29,20 @@ mod times;
 mod watch;
 mod window;
 
-pub use control::{AcmeStatus, Finding, KeptStatus};
+pub use control::{AcmeStatus, KeptStatus, OrderCheck};
 pub use host::Host;
 pub use manager::Manager;
-pub use record::Slip;
+pub use record::LastError;
 pub use settings::{
     AcmeSettings, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount, LETS_ENCRYPT,
 };
 pub use shared::AcmeShared;
 pub use source::Acme;
 
-/// Between 0 and 1. Nothing secret depends on it.
+/// Returns a random number between 0 and 1, for jitter. Nothing secret depends on it.
 fn random() -> f64 {
     let mut bytes = [0; 4];
-    // Without randomness there is no jitter, and worse to worry about.
+    // On failure the number is 0, so there is just no jitter.
     let _ = crate::profile::provider().secure_random.fill(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }

@@ -1,5 +1,5 @@
-//! One order at one CA: from the account to a chain with its key. It keeps nothing on disk itself,
-//! reuses no key, and leaves no challenge answered behind.
+//! One order at one CA, from the account to the chain. It writes nothing to disk and removes its
+//! challenge answers.
 
 use crate::acme::failure::{ERROR_PREFIX, Failure, Step};
 use crate::acme::key;
@@ -11,19 +11,20 @@ use instant_acme::{
     Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier,
     NewOrder, Order, OrderStatus, RetryPolicy,
 };
+use tidegate_model::error_chain;
 
-/// What is wanted.
-pub struct Wish<'a> {
+/// The certificate to order.
+pub struct OrderRequest<'a> {
     pub names: &'a [String],
     pub profile: Option<&'a str>,
-    /// The certificate that this one takes the place of, if the CA is told.
+    /// The certificate that this one replaces, if the CA is told.
     pub replaces: Option<CertificateIdentifier<'static>>,
-    /// The way to prove control of the names.
+    /// The challenge that proves control of the names.
     pub challenge: ChallengeKind,
 }
 
-/// Repeats a request that was refused for its nonce alone: it changed nothing.
-macro_rules! again {
+/// Repeats a request that was refused for its nonce: it changed nothing.
+macro_rules! retry_bad_nonce {
     ($call:expr) => {{
         let mut tries = 0;
         loop {
@@ -36,9 +37,9 @@ macro_rules! again {
         }
     }};
 }
-pub(super) use again;
+pub(super) use retry_bad_nonce;
 
-/// Whether the CA's answer is this one of RFC 8555's error types.
+/// Whether the CA's error is of this type of RFC 8555.
 pub fn is_problem(error: &Error, kind: &str) -> bool {
     let Error::Api(problem) = error else {
         return false;
@@ -50,37 +51,37 @@ pub fn is_problem(error: &Error, kind: &str) -> bool {
         == Some(kind)
 }
 
-/// Places an order. A CA that will have nothing of `replaces` (the old certificate is replaced
-/// already, is not its own, was got by another account) is asked again without: that word is a
-/// courtesy, no condition.
-pub async fn place(account: &Account, wish: &Wish<'_>) -> Result<Order, Failure> {
-    let identifiers = wish
+/// Places an order. If the CA refuses `replaces` (the old certificate is already replaced, not its
+/// own, or another account's), the order is placed again without it: it is optional.
+pub async fn place(account: &Account, request: &OrderRequest<'_>) -> Result<Order, Failure> {
+    let identifiers = request
         .names
         .iter()
         .map(|name| identifier(name))
         .collect::<Result<Vec<_>, _>>()?;
     let plain = || {
         let order = NewOrder::new(&identifiers);
-        match wish.profile {
+        match request.profile {
             Some(profile) => order.profile(profile),
             None => order,
         }
     };
-    if let Some(replaces) = &wish.replaces {
+    if let Some(replaces) = &request.replaces {
         let order = plain().replaces(replaces.clone());
-        match again!(account.new_order(&order)) {
+        match retry_bad_nonce!(account.new_order(&order)) {
             Ok(order) => return Ok(order),
-            // These are not about `replaces`, and a second request would be one more of the same.
+            // These errors are not about `replaces`, so a second request would fail in the same
+            // way.
             Err(error) if is_problem(&error, "rateLimited") || !was_answered(&error) => {
                 return Err(Failure::said(Step::Order)(error));
             }
             Err(_) => {}
         }
     }
-    again!(account.new_order(&plain())).map_err(Failure::said(Step::Order))
+    retry_bad_nonce!(account.new_order(&plain())).map_err(Failure::said(Step::Order))
 }
 
-/// Whether the CA gave an answer, of whatever kind.
+/// Whether the CA answered at all.
 fn was_answered(error: &Error) -> bool {
     !matches!(error, Error::Other(inner) if !inner.to_string().starts_with("replaces"))
 }
@@ -92,27 +93,29 @@ fn identifier(name: &str) -> Result<Identifier, Failure> {
     }
 }
 
-/// Carries an order to its end, from wherever it stands: the chain as the CA gave it.
+/// Completes an order from its current state, and returns the chain as the CA issued it.
 pub async fn carry_out(
     order: &mut Order,
-    wish: &Wish<'_>,
+    request: &OrderRequest<'_>,
     key_pem: &str,
     solver: &mut Solver,
 ) -> Result<String, Failure> {
     if order.state().status == OrderStatus::Pending {
-        let proved = prove(order, wish.challenge, solver).await;
+        let proved = prove(order, request.challenge, solver).await;
         solver.clean_up().await;
         proved?;
     }
     if order.state().status == OrderStatus::Ready {
-        let request = key::request(wish.names, key_pem, wish.profile.is_none())?;
-        again!(order.finalize_csr(&request)).map_err(Failure::said(Step::Finalize))?;
+        let signing_request =
+            key::signing_request(request.names, key_pem, request.profile.is_none())?;
+        retry_bad_nonce!(order.finalize_csr(&signing_request))
+            .map_err(Failure::said(Step::Finalize))?;
     }
     let patience = RetryPolicy::new()
         .initial_delay(FIRST_POLL)
         .backoff(1.5)
         .timeout(ISSUING_MAX);
-    again!(order.poll_certificate(&patience)).map_err(Failure::said(Step::Finalize))
+    retry_bad_nonce!(order.poll_certificate(&patience)).map_err(Failure::said(Step::Finalize))
 }
 
 async fn prove(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> Result<(), Failure> {
@@ -121,15 +124,15 @@ async fn prove(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> R
         .initial_delay(FIRST_POLL)
         .backoff(1.5)
         .timeout(VALIDATION_MAX);
-    match again!(order.poll_ready(&patience)) {
+    match retry_bad_nonce!(order.poll_ready(&patience)) {
         Ok(OrderStatus::Ready) => Ok(()),
         Ok(status) => Err(Failure::new(
             Step::Challenge,
-            why_not(order, &format!("the order is {status:?}")).await,
+            failed_challenges(order, &format!("the order is {status:?}")).await,
         )),
         Err(error) => Err(Failure::new(
             Step::Challenge,
-            why_not(order, &error.to_string()).await,
+            failed_challenges(order, &error_chain(&error)).await,
         )),
     }
 }
@@ -152,9 +155,9 @@ async fn answer_all(
         ChallengeKind::TlsAlpn01 => ChallengeType::TlsAlpn01,
         ChallengeKind::Dns01 => ChallengeType::Dns01,
     };
-    // What is read once stays read, so that a bad nonce among many names costs one request and not
-    // the order.
-    again!(read_authorizations(order)).map_err(Failure::at(Step::Challenge))?;
+    // Authorizations that were read stay in the order, so that a bad nonce among many names costs
+    // one request and not the order.
+    retry_bad_nonce!(read_authorizations(order)).map_err(Failure::at(Step::Challenge))?;
     let mut ready = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(found) = authorizations.next().await {
@@ -187,18 +190,18 @@ async fn answer_all(
         if let Some(mut challenge) = authorization.challenge(wanted.clone())
             && ready.contains(&challenge.url)
         {
-            again!(challenge.set_ready()).map_err(Failure::at(Step::Challenge))?;
+            retry_bad_nonce!(challenge.set_ready()).map_err(Failure::at(Step::Challenge))?;
         }
     }
     Ok(())
 }
 
-/// What the CA says of each challenge that failed: the one thing that helps whoever must mend it.
-async fn why_not(order: &mut Order, otherwise: &str) -> String {
+/// Returns the CA's reason for each failed challenge, which is what an operator needs to fix it.
+async fn failed_challenges(order: &mut Order, otherwise: &str) -> String {
     let mut reasons = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(Ok(mut authorization)) = authorizations.next().await {
-        if again!(async { authorization.refresh().await.map(drop) }).is_err() {
+        if retry_bad_nonce!(async { authorization.refresh().await.map(drop) }).is_err() {
             continue;
         }
         let name = authorization.identifier().to_string();

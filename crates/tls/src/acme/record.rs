@@ -1,39 +1,38 @@
-//! What the manager remembers between attempts and restarts, one record per kind of key. It holds
-//! no secret and decides nothing.
+//! Record of the manager between attempts and restarts, one per kind of key. It contains no secret.
 
 use serde::{Deserialize, Serialize};
 
-/// Times are seconds of the Unix clock.
+/// State of one kind of key. Times are Unix seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
-    /// Attempts in a row that brought nothing. Raised before an attempt, so that one that kills the
-    /// process counts.
+    /// Failed attempts in a row. Raised before an attempt, so that one that crashes the process is
+    /// counted.
     pub failures: u32,
-    /// How many of them ended in a certificate that may not be served.
+    /// How many of them resulted in a certificate that must not be served.
     pub held: u32,
-    /// No attempt before this.
+    /// Earliest time of the next attempt.
     pub next_attempt: i64,
-    pub last_error: Option<Slip>,
-    /// When certificates were ordered for other reasons than age, within the last week.
+    pub last_error: Option<LastError>,
+    /// Times of the orders of the last week that had other reasons than age.
     pub unplanned: Vec<i64>,
-    /// The directory of the CA that issued the pair that is kept.
+    /// Directory of the CA that issued the stored pair.
     pub issuer: Option<String>,
-    /// When the pair is to be renewed.
+    /// Time to renew the pair.
     pub renew_at: Option<i64>,
-    /// The window that the CA suggested for that, by which `renew_at` was chosen.
+    /// The renewal window that the CA suggested, in which `renew_at` was chosen.
     pub window: Option<(i64, i64)>,
-    /// When the CA is to be asked for a window again.
+    /// Time to ask the CA for a window again.
     pub ask_window_at: i64,
-    /// The way of proof that worked last, as RFC 8555 spells it.
+    /// The challenge that worked last, as RFC 8555 spells it.
     pub challenge: Option<String>,
-    /// An order that was placed and has not been carried to its end.
+    /// An order that was placed and is not completed.
     pub pending: Option<PendingOrder>,
 }
 
-/// What went wrong last.
+/// The last error of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slip {
+pub struct LastError {
     pub at: i64,
     pub directory: String,
     pub step: String,
@@ -48,7 +47,7 @@ pub struct PendingOrder {
 }
 
 impl Record {
-    /// After a certificate came: nothing failed, nothing is under way, no window is known.
+    /// Returns the record after a certificate was issued: no failures, no pending order, no window.
     pub fn settled(&self) -> Self {
         Self {
             unplanned: self.unplanned.clone(),

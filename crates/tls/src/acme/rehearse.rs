@@ -1,20 +1,19 @@
-//! A dry run at a CA's staging directory, once attempts have failed: what is wrong with the names
-//! or the ports shows there, where it costs none of the failures that the CA allows. What is issued
-//! there is thrown away.
+//! Rehearsal at a CA's staging directory after failed attempts. It shows faults of names and ports
+//! without using up the failures that the real CA allows. The certificate it issues is thrown away.
 
 use crate::acme::failure::{Failure, Step};
-use crate::acme::http::Patience;
+use crate::acme::http::RetryAfter;
 use crate::acme::key::KeyKind;
 use crate::acme::limits::{REHEARSALS_IN_A_ROW, REHEARSE_AFTER};
 use crate::acme::manager::Manager;
-use crate::acme::order::{Wish, carry_out};
+use crate::acme::order::{OrderRequest, carry_out};
 use crate::acme::record::Record;
 use crate::acme::settings::{CaSettings, ChallengeKind};
 use crate::acme::solve::Solver;
 
-/// The staging directory as a CA of its own, where this attempt (counted in the record already) is
-/// to be rehearsed. An order that stands is carried on without, and every few attempts go to the CA
-/// all the same: a staging directory that is wrong must not be the end of renewals.
+/// Returns the staging directory as a CA if this attempt, which the record counts already, must be
+/// rehearsed. A pending order is resumed without one, and every few attempts skip it: a broken
+/// staging directory must not stop renewals.
 pub fn stage(ca: &CaSettings, record: &Record) -> Option<CaSettings> {
     let failed = record.failures.saturating_sub(1);
     let due = failed >= REHEARSE_AFTER
@@ -23,7 +22,7 @@ pub fn stage(ca: &CaSettings, record: &Record) -> Option<CaSettings> {
         .staging
         .clone()
         .filter(|_| due && record.pending.is_none())?;
-    // What binds an account elsewhere is good for the real one.
+    // The external account binding is for the real CA only.
     Some(CaSettings {
         directory,
         eab: None,
@@ -33,14 +32,14 @@ pub fn stage(ca: &CaSettings, record: &Record) -> Option<CaSettings> {
 }
 
 impl Manager {
-    /// An error only where control of the names could not be proved: a staging CA that is down, or
-    /// ails otherwise, says nothing about us.
+    /// Rehearses an order. Only a failed challenge is an error: other faults of a staging CA don't
+    /// concern this server.
     pub(super) async fn rehearse(
         &self,
         stage: &CaSettings,
         challenge: ChallengeKind,
         kind: KeyKind,
-        patience: &Patience,
+        patience: &RetryAfter,
     ) -> Result<(), Failure> {
         match self.dry_run(stage, challenge, kind, patience).await {
             Err(failure) if failure.step == Step::Challenge => Err(Failure {
@@ -56,21 +55,21 @@ impl Manager {
         stage: &CaSettings,
         challenge: ChallengeKind,
         kind: KeyKind,
-        patience: &Patience,
+        patience: &RetryAfter,
     ) -> Result<(), Failure> {
         let mut account = self.account(stage, patience).await?;
-        // A staging CA may not know the profile, and what it would replace it has never seen.
-        let wish = Wish {
+        // A staging CA may not know the profile, and it did not issue the certificate to replace.
+        let request = OrderRequest {
             names: &self.settings.domains,
             profile: None,
             replaces: None,
             challenge,
         };
         let mut order = self
-            .place_anew(&mut account, stage, &wish, patience)
+            .place_anew(&mut account, stage, &request, patience)
             .await?;
         let mut solver = Solver::open(challenge, &self.settings).await?;
-        carry_out(&mut order, &wish, &kind.generate()?, &mut solver)
+        carry_out(&mut order, &request, &kind.generate()?, &mut solver)
             .await
             .map(drop)
     }
@@ -87,7 +86,7 @@ mod tests {
             staging: Some("https://staging.test/".into()),
             ..CaSettings::new("https://ca.test/")
         };
-        // As counted when the attempt begins: the first one is 1.
+        // The record counts the attempt when it begins, so the first one is 1.
         let record = |failures| Record {
             failures,
             ..Record::default()

@@ -1,44 +1,44 @@
-//! When to ask a CA for a certificate, and when not to: pure functions of the clock, the pair and
-//! the record. Never does anything.
+//! Schedule of orders: pure functions of the clock, the stored pair and the record.
 
 use crate::acme::limits::{
-    BACKOFF_SECONDS, CLOCK_FLOOR, EARLY_PART, JITTER, LOOK_MAX, SHORT_LIFE_SECONDS,
+    BACKOFF_SECONDS, CHECK_DELAY_MAX, CLOCK_FLOOR, EARLY_PART, JITTER, SHORT_LIFE_SECONDS,
     UNPLANNED_PER_WEEK,
 };
 use crate::acme::record::Record;
 
 const WEEK: i64 = 7 * 86_400;
 
-/// What of the pair that is kept matters here. Seconds of the Unix clock.
+/// Dates of the stored pair in Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life {
     pub not_before: i64,
     pub not_after: i64,
-    /// Whether it carries all wanted names.
+    /// Whether the pair carries all configured names.
     pub fits: bool,
 }
 
-/// Why an order is placed.
+/// Reason of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// Its time has come. That can't happen often.
+pub enum OrderReason {
+    /// The pair is due by age. That can't happen often.
     Age,
-    /// None, or for other names, or somebody asked: that could happen in a circle, and is counted.
+    /// There is no pair, it has other names, or an operator asked. This could repeat endlessly, so
+    /// it is limited.
     Need,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing before this moment.
+    /// Wait until this time.
     Wait(i64),
-    Order(Why),
-    /// The clock can't be right.
+    Order(OrderReason),
+    /// The clock is wrong.
     WrongClock,
-    /// Too many were ordered this week; the moment when one more may be.
+    /// Too many were ordered this week; the time when another one is allowed.
     Enough(i64),
 }
 
-/// What to do now.
+/// Decides what to do now.
 pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Decision {
     if now < CLOCK_FLOOR {
         return Decision::WrongClock;
@@ -55,18 +55,21 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
             if now < early && record.pending.is_none() && spent(record, now).is_some() {
                 return Decision::Wait(early);
             }
-            if now < early { Why::Need } else { Why::Age }
+            if now < early {
+                OrderReason::Need
+            } else {
+                OrderReason::Age
+            }
         }
-        _ => Why::Need,
+        _ => OrderReason::Need,
     };
-    // A clock that ran ahead for a while must not hold attempts back for longer than the longest
-    // wait.
+    // If the clock was fast for a while, the next attempt must not be later than the longest delay.
     let attempt = record.next_attempt.min(now + longest());
     if now < attempt && !asked {
         return Decision::Wait(attempt);
     }
-    // An order that stands is carried on, not placed anew.
-    if (why == Why::Need || record.held > 0)
+    // A pending order is resumed, not placed again.
+    if (why == OrderReason::Need || record.held > 0)
         && record.pending.is_none()
         && let Some(free) = spent(record, now)
     {
@@ -75,7 +78,7 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
     Decision::Order(why)
 }
 
-/// When one more may be ordered, if this week's are spent.
+/// Returns when another order is allowed, if this week's limit is reached.
 fn spent(record: &Record, now: i64) -> Option<i64> {
     let recent: Vec<i64> = recent(&record.unplanned, now).collect();
     let oldest = recent.iter().rev().nth(UNPLANNED_PER_WEEK - 1)?;
@@ -88,10 +91,10 @@ impl Life {
     }
 }
 
-/// When the pair is to be renewed: the time that was chosen, but never so late that less than a
-/// twentieth is left, or than five looks of this manager (of a very short life, than a third).
+/// Returns when to renew the pair: at the chosen time, but with at least a twentieth of its life
+/// left, and at least five checks of the manager (for a very short life, a third of it).
 pub fn due(life: Life, record: &Record) -> i64 {
-    let looks = 5 * i64::try_from(LOOK_MAX.as_secs()).unwrap_or(0);
+    let looks = 5 * i64::try_from(CHECK_DELAY_MAX.as_secs()).unwrap_or(0);
     let left = (life.whole() / 20).max(looks.min(life.whole() / 3));
     record
         .renew_at
@@ -99,7 +102,7 @@ pub fn due(life: Life, record: &Record) -> i64 {
         .min(life.not_after - left)
 }
 
-/// Two thirds of a life, half of a short one.
+/// Returns when to renew by age: after two thirds of the life, or half of a short one.
 pub fn by_age(life: Life) -> i64 {
     let whole = life.whole();
     life.not_before
@@ -110,15 +113,15 @@ pub fn by_age(life: Life) -> i64 {
         }
 }
 
-/// Orders of the last week. One from the future, by a clock that was wrong, counts as well: it may
-/// be recent.
+/// Returns the orders of the last week. One from the future, made by a wrong clock, is included: it
+/// may be recent.
 pub fn recent(unplanned: &[i64], now: i64) -> impl Iterator<Item = i64> {
     unplanned.iter().copied().filter(move |at| *at > now - WEEK)
 }
 
-/// The wait after so many failures in a row, where the certificate that is served lives so long and
-/// ends then: several attempts shall fit into what is left, but a long life's end is no reason to
-/// storm a CA.
+/// Returns the delay after so many failures in a row, in seconds. Several attempts must fit into
+/// the rest of the certificate's life, but the delay never becomes so short that it would flood a
+/// CA.
 pub fn wait(failures: u32, now: i64, life: Option<Life>) -> i64 {
     let wait = backoff(failures);
     match life {
@@ -129,7 +132,7 @@ pub fn wait(failures: u32, now: i64, life: Option<Life>) -> i64 {
     }
 }
 
-/// Somewhere in the window that a CA suggests, by `random`, which lies between 0 and 1.
+/// Chooses a time in the window that a CA suggests. `random` is between 0 and 1.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -139,7 +142,7 @@ pub fn within((start, end): (i64, i64), random: f64) -> i64 {
     start + ((end - start).max(0) as f64 * random) as i64
 }
 
-/// The wait after so many failures in a row.
+/// Returns the delay after so many failures in a row, in seconds.
 pub fn backoff(failures: u32) -> i64 {
     let at = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     BACKOFF_SECONDS
@@ -149,7 +152,7 @@ pub fn backoff(failures: u32) -> i64 {
         .unwrap_or(SHORT_LIFE_SECONDS)
 }
 
-/// `seconds`, a part of it more or less by `random`, which lies between 0 and 1.
+/// Returns `seconds` with jitter. `random` is between 0 and 1.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -159,7 +162,7 @@ pub fn jittered(seconds: i64, random: f64) -> i64 {
     (seconds as f64 * (1.0 + JITTER * (2.0 * random - 1.0))) as i64
 }
 
-/// What a record's next attempt can be away at most.
+/// Returns the longest delay that a record can contain.
 fn longest() -> i64 {
     let retry_after = i64::try_from(crate::acme::limits::RETRY_AFTER_MAX.as_secs()).unwrap_or(WEEK);
     jittered(
@@ -205,24 +208,27 @@ mod tests {
         let fresh = Record::default();
         assert_eq!(
             decide(NOW, life(-61, 29), &fresh, false),
-            Decision::Order(Why::Age)
+            Decision::Order(OrderReason::Age)
         );
         assert_eq!(
             decide(NOW, life(-90, -1), &fresh, false),
-            Decision::Order(Why::Age)
+            Decision::Order(OrderReason::Age)
         );
-        assert_eq!(decide(NOW, None, &fresh, false), Decision::Order(Why::Need));
+        assert_eq!(
+            decide(NOW, None, &fresh, false),
+            Decision::Order(OrderReason::Need)
+        );
         let unfit = life(-1, 89).map(|life| Life {
             fits: false,
             ..life
         });
         assert_eq!(
             decide(NOW, unfit, &fresh, false),
-            Decision::Order(Why::Need)
+            Decision::Order(OrderReason::Need)
         );
         assert_eq!(
             decide(NOW, life(-1, 89), &fresh, true),
-            Decision::Order(Why::Need),
+            Decision::Order(OrderReason::Need),
             "asked for"
         );
     }
@@ -235,7 +241,7 @@ mod tests {
         };
         assert_eq!(
             decide(NOW, life(-40, 50), &at(NOW - 1), false),
-            Decision::Order(Why::Age)
+            Decision::Order(OrderReason::Age)
         );
         assert_eq!(
             decide(NOW, life(-10, 10), &at(NOW + 100 * DAY), false),
@@ -256,7 +262,7 @@ mod tests {
         );
         assert_eq!(
             decide(NOW + 300, None, &waiting, false),
-            Decision::Order(Why::Need)
+            Decision::Order(OrderReason::Need)
         );
         let spent = Record {
             unplanned: vec![NOW - 8 * DAY, NOW - 3, NOW - 2, NOW - 1, NOW],
@@ -273,7 +279,7 @@ mod tests {
         );
         assert_eq!(
             decide(NOW, life(-61, 29), &spent, false),
-            Decision::Order(Why::Age),
+            Decision::Order(OrderReason::Age),
             "age is no circle"
         );
     }
@@ -303,7 +309,7 @@ mod tests {
         };
         assert_eq!(
             decide(NOW, life(-1, 89), &at_once(vec![]), false),
-            Decision::Order(Why::Need),
+            Decision::Order(OrderReason::Need),
             "counted"
         );
         let spent = at_once(vec![NOW; UNPLANNED_PER_WEEK]);
@@ -313,7 +319,7 @@ mod tests {
         );
         assert_eq!(
             decide(NOW, life(-30, 60), &spent, false),
-            Decision::Order(Why::Age)
+            Decision::Order(OrderReason::Age)
         );
     }
 

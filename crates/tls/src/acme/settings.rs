@@ -1,4 +1,4 @@
-//! What an operator may set about ACME. Never read from anywhere here: the composition fills it in.
+//! Settings of ACME. The composition in `cli` fills them in.
 
 use crate::acme::shared::AcmeShared;
 use std::net::SocketAddr;
@@ -7,30 +7,30 @@ use std::path::PathBuf;
 /// Let's Encrypt, the default CA.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
-/// Where Let's Encrypt lets one rehearse.
+/// Staging directory of Let's Encrypt.
 const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 
-/// How certificates are got by ACME.
+/// Settings of the ACME manager.
 #[derive(Debug, Clone)]
 pub struct AcmeSettings {
-    /// The names and addresses the certificate shall carry, the first one for connect lines.
+    /// Names and addresses of the certificate. Connection strings show the first one.
     pub domains: Vec<String>,
-    /// The CAs, asked in this order.
+    /// CAs, in the order in which they are asked.
     pub authorities: Vec<CaSettings>,
-    /// How control of the names is proved, best first.
+    /// Challenges that may be used, best first.
     pub challenges: Vec<ChallengeKind>,
-    /// Whether a second certificate with an RSA key is got, for clients that take no ECDSA.
+    /// Whether a second certificate with an RSA key is ordered, for clients without ECDSA.
     pub rsa: bool,
-    /// What it shares with the other certificates of this server.
+    /// State that is shared with the other certificates of this server.
     pub shared: AcmeShared,
-    /// How the answers to DNS-01 get into the DNS. Default: not at all.
+    /// The way to write DNS-01 records. Default: none.
     pub dns: Option<DnsSettings>,
 }
 
-/// Who writes into the DNS for us.
+/// The way to write DNS-01 records.
 #[derive(Debug, Clone)]
 pub enum DnsSettings {
-    /// A name server that takes updates (RFC 2136), signed by a shared key (RFC 8945).
+    /// A name server that accepts updates (RFC 2136), signed with a shared key (RFC 8945).
     Update(DnsUpdate),
     /// A program of the user's: `PROGRAM present|cleanup RECORD VALUE`.
     Hook(PathBuf),
@@ -39,7 +39,7 @@ pub enum DnsSettings {
 #[derive(Debug, Clone)]
 pub struct DnsUpdate {
     pub server: SocketAddr,
-    /// The zone that the records lie in.
+    /// The zone of the records.
     pub zone: String,
     pub key_name: String,
     /// A file with the shared key, base64. HMAC-SHA256.
@@ -54,19 +54,19 @@ pub struct CaSettings {
     /// The URL of its staging directory, where orders are rehearsed after failures. Default: Let's
     /// Encrypt's for Let's Encrypt, none for others.
     pub staging: Option<String>,
-    /// The address it may write to. Default: none.
+    /// Contact address of the account. Default: none.
     pub email: Option<String>,
-    /// The CA file that the TLS of both directories is verified with. Default: Mozilla's list.
+    /// CA file that verifies the TLS of both directories. Default: Mozilla's list.
     pub directory_ca: Option<PathBuf>,
-    /// The roots that what it issues must end in. Default: Mozilla's list.
+    /// Roots that issued chains must lead to. Default: Mozilla's list.
     pub roots: Option<PathBuf>,
-    /// The profile to ask for. Default: none, the CA's own choice.
+    /// Certificate profile to request. Default: none, the CA chooses.
     pub profile: Option<String>,
-    /// What ties our account to one that exists at the CA, where it wants that. Default: none.
+    /// External account binding, if the CA requires one. Default: none.
     pub eab: Option<ExternalAccount>,
 }
 
-/// An external account binding, as a CA gives it out.
+/// An external account binding (RFC 8555, section 7.3.4).
 #[derive(Debug, Clone)]
 pub struct ExternalAccount {
     pub key_id: String,
@@ -75,7 +75,7 @@ pub struct ExternalAccount {
 }
 
 impl CaSettings {
-    /// A CA with every default.
+    /// Returns a CA with all defaults.
     pub fn new(directory: impl Into<String>) -> Self {
         let directory = directory.into();
         let staging = (directory == LETS_ENCRYPT).then(|| LETS_ENCRYPT_STAGING.to_owned());
@@ -91,19 +91,19 @@ impl CaSettings {
     }
 }
 
-/// A way to prove control of a name.
+/// Challenge that proves control of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeKind {
-    /// The CA asks port 80.
+    /// The CA connects to port 80.
     Http01,
-    /// The CA asks port 443, by TLS.
+    /// The CA connects to port 443 by TLS.
     TlsAlpn01,
-    /// The CA asks the DNS; the only one for wildcards.
+    /// The CA queries the DNS. The only challenge for wildcards.
     Dns01,
 }
 
 impl ChallengeKind {
-    /// As RFC 8555 spells it.
+    /// Returns the name that RFC 8555 uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http01 => "http-01",

@@ -1,10 +1,9 @@
-//! What all certificates of one server share where CAs are concerned: the ports on which challenges
-//! are answered, and one account per CA. Two orders of two certificates stand side by side; neither
-//! closes the other's port.
+//! State that all certificates of one server share: the ports of challenges, and one account per
+//! CA. Two orders can run at the same time; neither closes the other's port.
 
 use crate::acme::alpn01::{self, Alpn01};
 use crate::acme::http01::{self, Http01};
-use crate::acme::limits::{LOOK_MIN, PORT_TRIES};
+use crate::acme::limits::{CHECK_DELAY_MIN, PORT_TRIES};
 use crate::acme::listen::{self, OpenListeners};
 use crate::error::TlsError;
 use crate::lock::locked;
@@ -16,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tokio::net::TcpListener;
 use tokio::sync;
 
-/// Cheap to clone; all clones are one.
+/// State shared by the ACME managers of one server. Cheap to clone; all clones are the same.
 #[derive(Clone)]
 pub struct AcmeShared {
     inner: Arc<Inner>,
@@ -30,10 +29,9 @@ struct Inner {
     alpn_config: Arc<ServerConfig>,
     http_open: sync::Mutex<Weak<OpenListeners>>,
     alpn_open: sync::Mutex<Weak<OpenListeners>>,
-    /// Ports that this server listens on all the time and where whoever listens answers TLS-ALPN-01
-    /// too.
+    /// Ports of the console, which also answers TLS-ALPN-01.
     doors: Mutex<Vec<u16>>,
-    /// Held while an account is looked up or made, so that two managers make one.
+    /// Locked while an account is loaded or created, so that two managers create only one.
     accounts: sync::Mutex<()>,
 }
 
@@ -52,11 +50,11 @@ impl fmt::Debug for AcmeShared {
 }
 
 impl AcmeShared {
-    /// `http_listen` is where HTTP-01 is answered, `alpn_listen` where TLS-ALPN-01 is. CAs ask
-    /// ports 80 and 443.
+    /// Makes the shared state. HTTP-01 is answered at `http_listen`, TLS-ALPN-01 at `alpn_listen`.
+    /// CAs connect to ports 80 and 443.
     ///
     /// # Errors
-    /// If the provider knows neither of the two TLS versions, which it does.
+    /// If the crypto provider supports neither TLS 1.2 nor 1.3; the one in use supports both.
     pub fn new(
         http_listen: Vec<SocketAddr>,
         alpn_listen: Vec<SocketAddr>,
@@ -96,7 +94,7 @@ impl AcmeShared {
         Ok(Alpn01::new(inner.alpn.clone(), open.await?))
     }
 
-    /// The listeners that are open already, or new ones.
+    /// Returns the open listeners, or opens them.
     async fn open<S>(
         &self,
         slot: &sync::Mutex<Weak<OpenListeners>>,
@@ -114,10 +112,10 @@ impl AcmeShared {
         let mut tries = 1;
         let listeners = loop {
             match listen::open_all(addresses, doors) {
-                // Most likely by the last order, whose listeners close behind its back.
+                // Most likely the last order's listeners are just being closed.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < PORT_TRIES => {
                     tries += 1;
-                    tokio::time::sleep(LOOK_MIN).await;
+                    tokio::time::sleep(CHECK_DELAY_MIN).await;
                 }
                 opened => break opened?,
             }
@@ -127,19 +125,19 @@ impl AcmeShared {
         Ok(open)
     }
 
-    /// From here on whoever listens on these addresses hands validators on ([`crate::WebDoor`]).
+    /// Registers addresses where [`crate::WebDoor`] answers validators.
     pub(crate) fn answered_at(&self, listening: &[SocketAddr]) {
         self.inner
             .doors()
             .extend(listening.iter().map(SocketAddr::port));
     }
 
-    /// With what a validator is answered, whether a challenge is open or not.
+    /// Returns the server profile that answers validators, whether a challenge is open or not.
     pub(crate) fn alpn_config(&self) -> Arc<ServerConfig> {
         self.inner.alpn_config.clone()
     }
 
-    /// Until it is dropped nobody else looks for an account or makes one.
+    /// Locks the accounts until the guard is dropped.
     pub(super) async fn one_account(&self) -> sync::MutexGuard<'_, ()> {
         self.inner.accounts.lock().await
     }
@@ -189,7 +187,7 @@ mod tests {
         );
         assert!(ask(at, "tok-2").await.ends_with("print-2"));
         drop(two);
-        // What was just let go may be taken again at once.
+        // The port can be opened again at once.
         drop(shared.http().await.unwrap());
     }
 

@@ -1,5 +1,4 @@
-//! Answers challenges while one order is under way, by whichever way was chosen. Never talks to the
-//! CA.
+//! Answers the challenges of one order. Never talks to the CA.
 
 use crate::acme::alpn01::Alpn01;
 use crate::acme::dns01::Dns01;
@@ -8,7 +7,7 @@ use crate::acme::http01::Http01;
 use crate::acme::settings::{AcmeSettings, ChallengeKind};
 use instant_acme::KeyAuthorization;
 
-/// One way, open for one order. Dropped, nothing is answered any more.
+/// Solver of one order's challenges. When it is dropped, nothing is answered any more.
 pub enum Solver {
     Http01(Http01),
     Alpn01(Alpn01),
@@ -25,7 +24,7 @@ impl Solver {
         }
     }
 
-    /// Makes the answer for one name.
+    /// Answers the challenge of one name.
     pub async fn answer(
         &mut self,
         name: &str,
@@ -45,7 +44,7 @@ impl Solver {
         }
     }
 
-    /// Waits until all answers can be seen from outside.
+    /// Waits until all answers are visible to the CA.
     pub async fn settle(&mut self) -> Result<(), Failure> {
         match self {
             Self::Http01(_) | Self::Alpn01(_) => Ok(()),
@@ -53,7 +52,7 @@ impl Solver {
         }
     }
 
-    /// Takes back what is not taken back by dropping.
+    /// Removes answers that dropping does not remove: DNS records.
     pub async fn clean_up(&mut self) {
         if let Self::Dns01(dns) = self {
             dns.clean_up().await;

@@ -1,19 +1,19 @@
-//! ACME as a certificate source: what lies on disk at the start, then whatever the manager brings.
-//! Until the first certificate is there, the local CA serves. Never talks to a CA itself.
+//! ACME as a certificate source: the stored pair at the start, then the manager's new ones. Until
+//! the first certificate is issued, the local CA's is served.
 
 use crate::acme::manager::Manager;
 use crate::alarm::AlarmKind;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::local_ca::LocalCa;
-use crate::source::{Look, Served, Source, Tell};
+use crate::source::{Served, Source, SourceChange, Tell};
 use std::sync::Arc;
-use tidegate_model::Trust;
+use tidegate_model::{Trust, error_chain};
 use time::OffsetDateTime;
 
 pub struct Acme {
     pub manager: Arc<Manager>,
-    /// Lets people of this machine in while there is no certificate yet.
+    /// Serves a local certificate while there is no other yet.
     pub until_then: LocalCa,
 }
 
@@ -23,14 +23,17 @@ impl Source for Acme {
             Ok(Some(served)) => {
                 if let Err(error) = served.chain.check_dates(now) {
                     tell(TlsEvent::ServingInvalid {
-                        reason: error.to_string(),
+                        reason: error_chain(&error),
                     });
                 }
                 return Ok(served);
             }
             Ok(None) => {}
             Err(error) => {
-                let what = format!("the certificate that was kept is lost: {error}");
+                let what = format!(
+                    "the stored certificate can't be read: {}",
+                    error_chain(&error)
+                );
                 tell(TlsEvent::Alarm {
                     kind: AlarmKind::Lost,
                     what,
@@ -40,13 +43,13 @@ impl Source for Acme {
         self.until_then.open(now, tell)
     }
 
-    fn look(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> Look {
+    fn poll(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> SourceChange {
         if let Some(fresh) = self.manager.take_fresh() {
-            return Look::Replace(fresh);
+            return SourceChange::Replace(fresh);
         }
         match served.trust {
-            Trust::Local(_) => self.until_then.look(now, served, tell),
-            Trust::Public | Trust::Private(_) => Look::Same,
+            Trust::Local(_) => self.until_then.poll(now, served, tell),
+            Trust::Public | Trust::Private(_) => SourceChange::Unchanged,
         }
     }
 }

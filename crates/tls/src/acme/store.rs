@@ -1,5 +1,5 @@
-//! `DATA/acme`: accounts, pairs, records. Everything in it is private, and every file is whole or
-//! not there at all.
+//! Files in `DATA/acme`: accounts, pairs, records. They are private, and each is complete or absent
+//! after a crash.
 
 use crate::acme::key::KeyKind;
 use crate::acme::record::Record;
@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// A pair as it lies on disk.
-pub struct Pair {
+/// A stored pair.
+pub struct StoredPair {
     pub chain: Chain,
 }
 
@@ -38,8 +38,8 @@ impl Store {
         self.folder.join(format!("{}.{what}", kind.as_str()))
     }
 
-    /// What is remembered. A record that can't be read is taken for one failure just now: whatever
-    /// it said, a CA is not asked at once.
+    /// Reads the record. One that can't be read counts as one recent failure, so that no CA is
+    /// asked at once.
     pub fn record(&self, kind: KeyKind, now: i64) -> Record {
         match state::read_if_there(&self.file(kind, "json")) {
             Ok(None) => Record::default(),
@@ -48,16 +48,15 @@ impl Store {
         }
     }
 
-    /// Remembers. An attempt begins with this: a storage that takes no record would take no
-    /// certificate either.
+    /// Writes the record. An attempt begins with this: where a record can't be written, a
+    /// certificate can't either.
     pub fn remember(&self, kind: KeyKind, record: &Record) -> Result<(), TlsError> {
         state::private_folder(&self.folder)?;
-        let text = serde_json::to_vec_pretty(record)
-            .map_err(|error| TlsError::Certificate(error.to_string()))?;
+        let text = serde_json::to_vec_pretty(record).map_err(TlsError::json("the record"))?;
         state::write_whole(&self.file(kind, "json"), &text, SECRET_MODE)
     }
 
-    /// Whether a file could be written now.
+    /// Checks that a file can be written.
     pub fn probe(&self) -> Result<(), TlsError> {
         state::private_folder(&self.folder)?;
         let path = self.folder.join("probe");
@@ -65,27 +64,28 @@ impl Store {
         std::fs::remove_file(&path).map_err(TlsError::io("removing", &path))
     }
 
-    /// The pair that is kept: none if none was ever there or its files are lost.
-    pub fn pair(&self, kind: KeyKind) -> Result<Option<Pair>, TlsError> {
+    /// Reads the stored pair.
+    pub fn pair(&self, kind: KeyKind) -> Result<Option<StoredPair>, TlsError> {
         self.read_pair(kind, "pem")
     }
 
-    /// A pair that may not be served as long as there is a better one.
-    pub fn held(&self, kind: KeyKind) -> Result<Option<Pair>, TlsError> {
+    /// Reads a newer pair that is held back because it must not be served yet.
+    pub fn held(&self, kind: KeyKind) -> Result<Option<StoredPair>, TlsError> {
         self.read_pair(kind, "held.pem")
     }
 
-    fn read_pair(&self, kind: KeyKind, what: &str) -> Result<Option<Pair>, TlsError> {
+    fn read_pair(&self, kind: KeyKind, what: &str) -> Result<Option<StoredPair>, TlsError> {
         let path = self.file(kind, what);
         let Some(bytes) = state::read_if_there(&path)? else {
             return Ok(None);
         };
-        Ok(Some(Pair {
+        Ok(Some(StoredPair {
             chain: Chain::from_pem(&bytes, &bytes, &path)?,
         }))
     }
 
-    /// Chain and key in one file: no crash can leave a key beside another's certificate.
+    /// Stores a pair. Chain and key are one file, so that a crash can't leave a key beside another
+    /// certificate.
     pub fn keep(&self, kind: KeyKind, chain: &str, key: &str) -> Result<(), TlsError> {
         self.write_pair(kind, "pem", chain, key)?;
         self.forget(kind, "held.pem")
@@ -95,7 +95,7 @@ impl Store {
         self.write_pair(kind, "held.pem", chain, key)
     }
 
-    /// Puts the pair that was kept back in the place of the one before.
+    /// Replaces the stored pair by the one held back.
     pub fn promote_held(&self, kind: KeyKind) -> Result<(), TlsError> {
         let (from, to) = (self.file(kind, "held.pem"), self.file(kind, "pem"));
         std::fs::rename(&from, &to).map_err(TlsError::io("renaming into place", &to))
@@ -117,7 +117,7 @@ impl Store {
         state::write_whole(&self.file(kind, what), whole.as_bytes(), SECRET_MODE)
     }
 
-    /// The key of an order under way.
+    /// Reads the key of a pending order.
     pub fn pending_key(&self, kind: KeyKind) -> Result<Option<Zeroizing<String>>, TlsError> {
         let bytes = state::read_if_there(&self.file(kind, "pending.pem"))?;
         Ok(bytes
@@ -142,7 +142,7 @@ impl Store {
         }
     }
 
-    /// One account per CA, by its directory's URL.
+    /// Returns the file of a CA's account, by its directory's URL.
     fn account_file(&self, directory: &str) -> PathBuf {
         let hash = Sha256::digest(directory.as_bytes());
         let mark: String = hash
@@ -157,7 +157,7 @@ impl Store {
         let Some(bytes) = state::read_if_there(&self.account_file(directory))? else {
             return Ok(None);
         };
-        // One that can't be read is no account: a new one is made.
+        // An account that can't be read counts as none; a new one is created.
         let text = self.master.unseal(directory, &bytes);
         Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
@@ -168,14 +168,9 @@ impl Store {
         account: &AccountCredentials,
     ) -> Result<(), TlsError> {
         state::private_folder(&self.accounts)?;
-        let text = Zeroizing::new(
-            serde_json::to_vec(account)
-                .map_err(|error| TlsError::Certificate(error.to_string()))?,
-        );
-        let sealed = self
-            .master
-            .seal(directory, &text)
-            .ok_or_else(|| TlsError::Certificate("sealing failed".to_owned()))?;
+        let text =
+            Zeroizing::new(serde_json::to_vec(account).map_err(TlsError::json("the account"))?);
+        let sealed = self.master.seal(directory, &text).ok_or(TlsError::Seal)?;
         state::write_whole(&self.account_file(directory), &sealed, SECRET_MODE)
     }
 }

@@ -1,14 +1,13 @@
-//! The manager's loop: looks at clock, pairs and records, and has a new certificate ordered when it
-//! is time. It never orders what it has.
+//! The manager's loop: checks clock, pairs and records, and orders a certificate when it is due.
 
 use crate::acme::attempt::Attempt;
 use crate::acme::host::Host;
 use crate::acme::key::KeyKind;
-use crate::acme::limits::{LOOK_MAX, LOOK_MIN};
+use crate::acme::limits::{CHECK_DELAY_MAX, CHECK_DELAY_MIN};
 use crate::acme::manager::Manager;
 use crate::acme::record::Record;
 use crate::acme::schedule::{self, Decision};
-use crate::acme::store::Pair;
+use crate::acme::store::StoredPair;
 use crate::acme::times::{date_text, wait_of};
 use crate::alarm::AlarmKind;
 use crate::lock::locked;
@@ -16,10 +15,12 @@ use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tidegate_model::error_chain;
 use tokio::sync::oneshot;
 
 impl Manager {
-    /// Looks and orders until `gone` is; false after a panic, and a pause.
+    /// Runs the manager until the sender of `gone` is dropped. Returns false after a panic and a
+    /// delay.
     pub async fn run_until(&self, host: &dyn Host, gone: &mut oneshot::Receiver<()>) -> bool {
         let running = AssertUnwindSafe(self.run(host)).catch_unwind();
         let panicked = tokio::select! {
@@ -27,28 +28,29 @@ impl Manager {
             _ = &mut *gone => return true,
         };
         tokio::select! {
-            () = tokio::time::sleep(LOOK_MAX) => !panicked,
+            () = tokio::time::sleep(CHECK_DELAY_MAX) => !panicked,
             _ = gone => true,
         }
     }
 
-    /// Looks and orders, until dropped.
+    /// Runs the manager until the future is dropped.
     async fn run(&self, host: &dyn Host) {
         loop {
-            let mut wait = LOOK_MAX;
+            let mut wait = CHECK_DELAY_MAX;
             for kind in self.kinds() {
                 let _busy = self.busy.lock().await;
-                wait = wait.min(self.tend(*kind, host).await);
+                wait = wait.min(self.check_kind(*kind, host).await);
             }
             tokio::select! {
-                () = tokio::time::sleep(wait.clamp(LOOK_MIN, LOOK_MAX)) => {}
+                () = tokio::time::sleep(wait.clamp(CHECK_DELAY_MIN, CHECK_DELAY_MAX)) => {}
                 () = self.wake.notified() => {}
             }
         }
     }
 
-    /// One look; how long nothing is to be done.
-    async fn tend(&self, kind: KeyKind, host: &dyn Host) -> Duration {
+    /// Checks one kind of key and orders a certificate if it is due. Returns the delay until the
+    /// next check.
+    async fn check_kind(&self, kind: KeyKind, host: &dyn Host) -> Duration {
         let now = host.now();
         let unix = now.unix_timestamp();
         let mut record = self.store.record(kind, unix);
@@ -56,12 +58,15 @@ impl Manager {
             self.alarm(
                 host,
                 AlarmKind::Lost,
-                format!("the certificate that was kept is lost: {error}"),
+                format!(
+                    "the stored certificate can't be read: {}",
+                    error_chain(&error)
+                ),
             );
             None
         });
         if self.promote_held(kind, &record, host) {
-            return LOOK_MIN;
+            return CHECK_DELAY_MIN;
         }
         let life = pair.as_ref().map(|pair| self.life(&pair.chain));
         if let Some(pair) = &pair {
@@ -70,24 +75,25 @@ impl Manager {
         let asked = locked(&self.asked).contains(&kind);
         match schedule::decide(unix, life, &record, asked) {
             Decision::Wait(until) => {
-                // Whatever they were about is over.
-                locked(&self.said)
+                // The cause of these alarms is over.
+                locked(&self.last_alarm)
                     .take_if(|said| matches!(said.kind, AlarmKind::Clock | AlarmKind::Limit));
                 wait_of(until - unix)
             }
             Decision::WrongClock => {
-                // By the day: the same is not to be said at every look.
+                // The text has the date only, so that the alarm stays the same at every check of a
+                // day.
                 let what = format!(
-                    "this machine's clock says {}, which can't be: nothing is ordered",
+                    "this machine's clock is wrong ({}): no certificate is ordered",
                     now.date()
                 );
                 self.alarm(host, AlarmKind::Clock, what);
-                LOOK_MAX
+                CHECK_DELAY_MAX
             }
             Decision::Enough(until) => {
                 locked(&self.asked).retain(|asked| *asked != kind);
                 let what =
-                    "too many certificates were ordered this week, for other reasons than age";
+                    "too many certificates were ordered this week for reasons other than age";
                 self.alarm(
                     host,
                     AlarmKind::Limit,
@@ -104,22 +110,22 @@ impl Manager {
                     now,
                     spent: false,
                 };
-                let wait = self.attempt(attempt, host).await;
+                let wait = self.run_attempt(attempt, host).await;
                 self.under_way.store(false, Ordering::Relaxed);
                 wait
             }
         }
     }
 
-    /// A pair that was kept back and may be served now, since its roots were configured or its time
-    /// has come.
+    /// Serves a pair that was held back and may be served now: its roots were configured, or it has
+    /// become valid.
     fn promote_held(&self, kind: KeyKind, record: &Record, host: &dyn Host) -> bool {
-        let Ok(Some(Pair { chain })) = self.store.held(kind) else {
+        let Ok(Some(StoredPair { chain })) = self.store.held(kind) else {
             return false;
         };
         let judged = self.issuer(record).map(|ca| {
             self.judge
-                .judge(&chain, ca, &self.settings.domains, host.now())
+                .judge_chain(&chain, ca, &self.settings.domains, host.now())
         });
         if !matches!(judged, Some(Ok(_))) || self.store.promote_held(kind).is_err() {
             return false;
@@ -135,7 +141,7 @@ impl Manager {
             .remember(kind, &record)
             .and_then(|()| self.serve_stored(host))
         {
-            self.alarm(host, AlarmKind::Storage, error.to_string());
+            self.alarm(host, AlarmKind::Storage, error_chain(&error));
         }
         true
     }

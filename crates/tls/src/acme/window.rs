@@ -1,28 +1,28 @@
-//! The renewal window that a CA suggests for a certificate (RFC 9773). Never more than a suggestion:
-//! age renews as well.
+//! The renewal window that a CA suggests for a certificate (RFC 9773). It is a suggestion: a
+//! certificate is also renewed by age.
 
 use crate::acme::key::KeyKind;
 use crate::acme::limits::{HTTP_MAX, WINDOW_EVERY_MAX, WINDOW_EVERY_MIN, WINDOW_RETRY};
 use crate::acme::manager::Manager;
 use crate::acme::record::Record;
 use crate::acme::settings::CaSettings;
-use crate::acme::store::Pair;
+use crate::acme::store::StoredPair;
 use crate::acme::{account, random, schedule};
 use crate::lock::locked;
 use instant_acme::CertificateIdentifier;
 use std::time::Duration;
 
 impl Manager {
-    /// Asks the CA when it would like to see this certificate renewed (RFC 9773). A CA that has no
-    /// answer, or a wrong one, changes nothing: age renews as well.
+    /// Asks the CA for the renewal window, if due. A CA that does not answer, or answers with
+    /// nonsense, changes nothing.
     pub(super) async fn ask_window(
         &self,
         kind: KeyKind,
-        pair: &Pair,
+        pair: &StoredPair,
         record: &mut Record,
         now: i64,
     ) {
-        // A clock set back must not stop the questions either.
+        // A clock that was set back must not stop the questions.
         let first = !std::mem::replace(&mut *locked(&self.asked_windows), true);
         if !first && now < record.ask_window_at.min(now + WINDOW_EVERY_MAX)
             || now < record.next_attempt
@@ -43,11 +43,11 @@ impl Manager {
             }
             _ => record.ask_window_at = now + WINDOW_RETRY,
         }
-        // Unwritten it is asked again at the next look; an attempt will tell of the storage.
+        // If it can't be written, the next check asks again; an attempt will report the error.
         let _ = self.store.remember(kind, record);
     }
 
-    async fn window(&self, ca: &CaSettings, pair: &Pair) -> Option<((i64, i64), Duration)> {
+    async fn window(&self, ca: &CaSettings, pair: &StoredPair) -> Option<((i64, i64), Duration)> {
         let account = account::open_kept(ca, &self.store).await?;
         let id =
             CertificateIdentifier::try_from(pair.chain.certified.end_entity_cert().ok()?).ok()?;

@@ -1,5 +1,4 @@
-//! What the tests of this room share: a throw-away CA and a handshake over memory. Never the
-//! network.
+//! Helpers of this room's tests: a temporary CA and a handshake in memory.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use rcgen::{
@@ -33,7 +32,7 @@ impl TestCa {
         self.issuer.pem()
     }
 
-    /// Certificate and key for `names`, valid from and to so many days from now.
+    /// Issues certificate and key for `names`, valid from and until so many days from now.
     pub fn leaf(&self, names: &[&str], from: i64, to: i64) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -54,7 +53,7 @@ impl TestCa {
     }
 }
 
-/// Writes certificate, key and CA into `folder` and gives their paths.
+/// Writes certificate, key and CA into `folder` and returns their paths.
 pub fn write_pair(
     folder: &Path,
     ca: &TestCa,
@@ -72,13 +71,13 @@ pub fn write_pair(
     paths
 }
 
-/// What a handshake over memory came to.
+/// Both sides of a completed handshake.
 pub struct Shaken {
     pub client: ClientConnection,
     pub server: ServerConnection,
 }
 
-/// Runs a whole handshake; either side's refusal is the error.
+/// Runs a complete handshake in memory. An error of either side is the result.
 pub fn shake(
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
@@ -117,12 +116,12 @@ pub fn shake(
     }
 }
 
-/// The leaf's bytes as the client saw them.
+/// Returns the leaf that the client got.
 pub fn leaf_seen(shaken: &Shaken) -> Vec<u8> {
     shaken.client.peer_certificates().unwrap()[0].to_vec()
 }
 
-/// A client that insists on one version.
+/// Makes a client that accepts one version only.
 pub fn only(version: &'static rustls::SupportedProtocolVersion, ca_pem: &str) -> Arc<ClientConfig> {
     client(
         version,
@@ -131,7 +130,7 @@ pub fn only(version: &'static rustls::SupportedProtocolVersion, ca_pem: &str) ->
     )
 }
 
-/// A client that offers one version and one suite.
+/// Makes a client that offers one version and one suite.
 pub fn with_suite(
     version: &'static rustls::SupportedProtocolVersion,
     ca_pem: &str,
