@@ -66,17 +66,20 @@ fn fill_with_hostile_rows(cluster: &Cluster) {
     let mut x = Session::login(cluster, &cluster.login("x"), "p", wire::ORDINARY).unwrap();
     x.run(
         "INSERT INTO mysql.global_priv VALUES ('boom.example', 'boom', \
-         CONCAT('{\"plugin\":\"', REPEAT('a', 1000000), '\",\"auth_or\":[{}', REPEAT(',{}', 20000), ']}'))",
+         CONCAT('{\"plugin\":\"', REPEAT('a', 1000000), '\",\"auth_or\":[{}', REPEAT(',{}', \
+         20000), ']}'))",
     );
     // Within the bound of a row, as many methods as are kept, and far more rows than a book has
     // room for.
     x.run(
-        "INSERT INTO mysql.global_priv SELECT CONCAT(seq, REPEAT('h', 200)), CONCAT(REPEAT('u', 100), seq), \
+        "INSERT INTO mysql.global_priv SELECT CONCAT(seq, REPEAT('h', 200)), CONCAT(REPEAT('u', \
+         100), seq), \
          CONCAT('{\"auth_or\":[{}', REPEAT(CONCAT(',{\"plugin\":\"mysql_native_password\",\
          \"authentication_string\":\"', PASSWORD(seq), '\"}'), 7), ']}') FROM test.seq_1_to_20000",
     );
     x.run(
-        "INSERT INTO mysql.global_priv SELECT '%', 'deep', CONCAT(REPEAT('{\"a\":', 25), '1', REPEAT('}', 25)) \
+        "INSERT INTO mysql.global_priv SELECT '%', 'deep', CONCAT(REPEAT('{\"a\":', 25), '1', \
+         REPEAT('}', 25)) \
          UNION ALL SELECT '%', 'many', CONCAT('{\"auth_or\":[{}', REPEAT(',{}', 500), ']}')",
     );
 }
@@ -125,7 +128,8 @@ fn a_hostile_account_table_costs_its_own_cluster_and_under_4_mb() {
 
 fn add_accounts(cluster: &Cluster, name: &str, count: u32) {
     almighty(cluster).run(&format!(
-        "INSERT INTO mysql.global_priv SELECT '%', CONCAT({name}, seq), CONCAT('{{\"access\":1,\"plugin\":\
+        "INSERT INTO mysql.global_priv SELECT '%', CONCAT({name}, seq), \
+         CONCAT('{{\"access\":1,\"plugin\":\
          \"mysql_native_password\",\"authentication_string\":\"', PASSWORD('secret'), '\"}}') \
          FROM test.seq_1_to_{count}"
     ));

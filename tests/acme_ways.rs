@@ -222,7 +222,8 @@ fn the_next_ca_is_asked_with_its_external_account() {
     let folder = tempfile::tempdir().unwrap();
     let key = write(folder.path(), "eab", &format!("{key}\n"));
     let more = format!(
-        "directory = \"https://127.0.0.1:1/dir\"\n[acme_fallback]\nCONFIGeab_key_id = \"kid-1\"\neab_key_file = \"{}\"\n",
+        "directory = \"https://127.0.0.1:1/dir\"\n[acme_fallback]\nCONFIGeab_key_id = \"kid-1\"\n\
+         eab_key_file = \"{}\"\n",
         key.display()
     );
     let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
@@ -256,7 +257,8 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
             .map(|port| format!("\"127.0.0.1:{port}\""))
             .collect();
         format!(
-            "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\nstaging = \"{}\"\ndirectory_ca = \"{}\"\n\
+            "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\nstaging = \"{}\"\n\
+             directory_ca = \"{}\"\n\
              roots = \"{}\"\nprofile = \"default\"\nhttp_listen = [{}]\n",
             pebble.directory(),
             stage.directory(),
@@ -381,12 +383,11 @@ fn a_pair_from_elsewhere_is_imported_judged_and_served() {
     let text = std::fs::read_to_string(bench.server.data().join("acme/ecdsa.pem")).unwrap();
     let (chain, key) = text.split_at(text.find("-----BEGIN PRIVATE").unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let (chain, key) = (
-        write(folder.path(), "chain.pem", chain),
-        write(folder.path(), "key.pem", key),
-    );
+    let chain = write(folder.path(), "chain.pem", chain);
+    let key = write(folder.path(), "key.pem", key);
     let config = format!(
-        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://127.0.0.1:1/dir\"\nroots = \"{}\"\n",
+        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://127.0.0.1:1/dir\"\n\
+         roots = \"{}\"\n",
         bench.roots.display()
     );
     let other = Server::with(Options {

@@ -78,7 +78,8 @@ fn the_product_passes_everything_asleep_and_with_a_login() {
         "{}",
         String::from_utf8_lossy(&out.stderr)
     );
-    let (connections, counts) = (report["connections"].as_u64().unwrap(), &report["counts"]);
+    let connections = report["connections"].as_u64().unwrap();
+    let counts = &report["counts"];
     assert!((15..=25).contains(&connections), "{connections}");
     assert_eq!(counts["fail"], 0);
     for secret in [&cluster.password, &cluster.password[4..]] {
@@ -182,10 +183,8 @@ fn exit_codes_and_streams_are_for_scripts() {
     }
     let out = command(&[&nowhere]).output().unwrap();
     assert_eq!(out.status.code(), Some(1));
-    let (said, error) = (
-        String::from_utf8_lossy(&out.stdout),
-        String::from_utf8_lossy(&out.stderr),
-    );
+    let said = String::from_utf8_lossy(&out.stdout);
+    let error = String::from_utf8_lossy(&out.stderr);
     assert!(
         said.contains("fail  addresses") && said.contains("do:") && !said.contains('\x1b'),
         "{said}"

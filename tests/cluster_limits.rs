@@ -60,7 +60,8 @@ fn disk_bytes(server: &Server, name: &str) -> u64 {
 #[test]
 fn a_cluster_at_its_disk_limit_is_refused_by_name_until_root_may_drop_and_truncate() {
     let mut server = Server::start();
-    let (full, neighbour) = (server.create("full"), server.create("neighbour"));
+    let full = server.create("full");
+    let neighbour = server.create("neighbour");
     let mut bystander = Session::open(&neighbour);
     bystander.run("CREATE TABLE t (n INT)");
     let mut tenant = Session::open(&full);

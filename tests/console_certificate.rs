@@ -39,9 +39,11 @@ struct Bench {
 fn bench(pebble: Pebble, console: u16, more: &str) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let roots = write(folder.path(), "roots.pem", &pebble.root());
-    let (directory, own) = (pebble.directory(), pebble.directory_ca());
+    let directory = pebble.directory();
+    let own = pebble.directory_ca();
     let config = format!(
-        "[acme]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\nroots = \"{}\"\nprofile = \"default\"\n\
+        "[acme]\ndirectory = \"{directory}\"\ndirectory_ca = \"{}\"\nroots = \"{}\"\n\
+         profile = \"default\"\n\
          http_listen = [\"127.0.0.1:{}\"]\n{more}",
         own.display(),
         roots.display(),
@@ -115,10 +117,8 @@ fn page(bench: &Bench) -> String {
         .as_str()
         .unwrap()
         .to_owned();
-    let (jar, at) = (
-        bench.server.folder.join("cookies"),
-        format!("{CONSOLE}:{}:127.0.0.1", bench.console),
-    );
+    let jar = bench.server.folder.join("cookies");
+    let at = format!("{CONSOLE}:{}:127.0.0.1", bench.console);
     let curl = |more: &[&str]| {
         let mut command = std::process::Command::new("curl");
         command
@@ -352,7 +352,8 @@ fn a_console_order_that_fails_holds_nobody_up_and_raises_its_own_alarm() {
 
 #[test]
 fn a_console_certificate_from_files_stands_beside_the_database_s() {
-    let (folder, console) = (tempfile::tempdir().unwrap(), free_port());
+    let folder = tempfile::tempdir().unwrap();
+    let console = free_port();
     let company = Company::new();
     company.leaf(VALID).write(folder.path());
     let ca = write(folder.path(), "ca.pem", &company.pem());

@@ -61,7 +61,8 @@ fn all_there(server: &Server, cluster: &Cluster, acknowledged: u64) {
     let rows = session
         .query("SELECT COUNT(*), COALESCE(MAX(n), 0) FROM t")
         .text();
-    let (count, max): (u64, u64) = (rows[0][0].parse().unwrap(), rows[0][1].parse().unwrap());
+    let count: u64 = rows[0][0].parse().unwrap();
+    let max: u64 = rows[0][1].parse().unwrap();
     assert_eq!(count, max, "a gap");
     assert!(
         max == acknowledged || max == acknowledged + 1,
@@ -171,7 +172,10 @@ fn case_71_a_session_whose_engine_dies_in_a_query_is_closed() {
     session.send("SELECT SLEEP(1000)");
     soon("the query runs", || {
         let mut other = Session::open(&cluster);
-        let n = other.value("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(1000)'");
+        let n = other.value(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE \
+             'SELECT SLEEP(1000)'",
+        );
         (n == "1").then_some(())
     });
     processes::kill9(server.engine());
@@ -288,7 +292,10 @@ fn a_login_in_flight_at_a_crash_gets_a_lease_on_the_next_run() {
     session.send("SELECT SLEEP(600)");
     let mut other = Session::open(&cluster);
     soon("the query runs", || {
-        let n = other.value("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(600)'");
+        let n = other.value(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE \
+             'SELECT SLEEP(600)'",
+        );
         (n == "1").then_some(())
     });
     drop(other);

@@ -104,7 +104,8 @@ fn case_72_com_process_kill_is_mapped() {
 
 #[test]
 fn case_72_other_clusters_and_users_are_out_of_reach() {
-    let (ours, theirs) = (SERVER.create("ours"), SERVER.create("theirs"));
+    let ours = SERVER.create("ours");
+    let theirs = SERVER.create("theirs");
     let mut root = Session::open(&ours);
     root.run("CREATE USER weak@'%' IDENTIFIED BY 'pw'");
     root.run("GRANT SELECT ON test.* TO weak@'%'");

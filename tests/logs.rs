@@ -144,7 +144,9 @@ fn a_log_that_is_read_again_says_what_it_lacks() {
             let _ = told.send(line);
         }
     });
-    let (mut closed, mut withheld, mut proven) = (0, 0, 0);
+    let mut closed = 0;
+    let mut withheld = 0;
+    let mut proven = 0;
     while closed + withheld < 400 || proven == 0 {
         let line = heard
             .recv_timeout(READY_WAIT)
@@ -194,7 +196,8 @@ fn logs(folder: &Path) -> Vec<u64> {
 #[test]
 fn an_engine_that_floods_its_log_fills_no_disk_and_blocks_nobody() {
     let server = Server::start();
-    let (cluster, other) = (server.create("flooder"), server.create("neighbour"));
+    let cluster = server.create("flooder");
+    let other = server.create("neighbour");
     let mut session = Session::open(&cluster);
     let mut neighbour = Session::open(&other);
     let folder = PathBuf::from(session.value("SELECT @@datadir"))

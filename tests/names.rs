@@ -182,7 +182,8 @@ fn restart_with_stuck_recovery(server: &mut Server, (stuck, number): (&Cluster, 
 #[test]
 fn a_stuck_recovery_makes_its_own_cluster_wait_and_no_other() {
     let mut server = behind_a_balancer("");
-    let (clean, stuck) = (server.create("clean"), server.create("stuck"));
+    let clean = server.create("clean");
+    let stuck = server.create("stuck");
     server.sleep("clean");
     let names = unknown_names(24);
     let mut waiting = Vec::new();
@@ -238,7 +239,8 @@ fn stuck_recoveries_take_nobody_elses_turn() {
     let stuck: Vec<Cluster> = (0..6)
         .map(|n| server.create(&format!("stuck-{n}")))
         .collect();
-    let (last, clean) = (server.create("last"), server.create("clean"));
+    let last = server.create("last");
+    let clean = server.create("clean");
     server.sleep("clean");
     for cluster in stuck.iter().chain([&last]) {
         assert_eq!(
@@ -307,7 +309,8 @@ fn spoil(server: &Server, cluster: &Cluster, number: u32) {
 #[test]
 fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() {
     let server = behind_a_balancer("");
-    let (failed, asleep) = (server.create("failed"), server.create("asleep"));
+    let failed = server.create("failed");
+    let asleep = server.create("asleep");
     spoil(&server, &failed, 1);
     let wrong = |cluster: &Cluster, source: &str, user: &str| {
         login_from(&server, source, cluster, user, "not it").refused()
@@ -370,7 +373,8 @@ fn answers(seen: &[Seen]) -> BTreeMap<(u16, &str, u32), usize> {
 /// than once in twenty, or by times that differ more than those of one and the same name do by
 /// chance (0.5: less than 1 in 100).
 fn alike(a: &[Seen], b: &[Seen]) -> bool {
-    let (of_a, of_b) = (answers(a), answers(b));
+    let of_a = answers(a);
+    let of_b = answers(b);
     let known = |some: &BTreeMap<(u16, &str, u32), usize>,
                  others: &BTreeMap<(u16, &str, u32), usize>| {
         some.iter()
@@ -426,7 +430,8 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
         .flat_map(|c| [c.user.clone(), c.login("nobody")])
         .collect();
     let names = [real.clone(), unknown_names(UNKNOWN)].concat();
-    let (server_ref, cluster) = (&server, &asleep);
+    let server_ref = &server;
+    let cluster = &asleep;
     let seen: BTreeMap<String, Vec<Seen>> = std::thread::scope(|scope| {
         let watchers: Vec<_> = names
             .iter()

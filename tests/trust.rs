@@ -215,11 +215,13 @@ fn two_data_directories_do_not_collide_and_renewing_swaps_one() {
     let Some(machine) = Machine::new(JAVA) else {
         return;
     };
-    let (one, two) = (Server::start(), Server::start());
+    let one = Server::start();
+    let two = Server::start();
     let before = machine.stores();
     assert!(trust(&machine, &one, &["install"]).ok);
     let one_alone = machine.stores();
-    let (one_cluster, two_cluster) = (one.create("one"), two.create("two"));
+    let one_cluster = one.create("one");
+    let two_cluster = two.create("two");
     let other = status(&machine, &two);
     assert!(all(&other, "absent"), "{other}");
     let first = name(&status(&machine, &one));

@@ -155,7 +155,8 @@ fn an_engine_runs_under_its_own_user_and_holds_nothing_of_ours() {
         return;
     }
     let server = Server::start();
-    let (one, two) = (server.create("one"), server.create("two"));
+    let one = server.create("one");
+    let two = server.create("two");
     let _open = (Session::open(&one), Session::open(&two));
     let engines = server.engines();
     assert_eq!(engines.len(), 2);

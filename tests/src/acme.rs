@@ -12,9 +12,11 @@ pub const DOMAIN: &str = "db.example.com";
 
 /// Everything of `[acme]` but where Pebble is.
 pub fn ca(pebble: &Pebble, roots: &Path) -> String {
-    let (directory, own) = (pebble.directory(), pebble.directory_ca());
+    let directory = pebble.directory();
+    let own = pebble.directory_ca();
     format!(
-        "directory = \"{directory}\"\ndirectory_ca = \"{}\"\nroots = \"{}\"\nprofile = \"default\"\n",
+        "directory = \"{directory}\"\ndirectory_ca = \"{}\"\nroots = \"{}\"\n\
+         profile = \"default\"\n",
         own.display(),
         roots.display()
     )

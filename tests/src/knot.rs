@@ -32,14 +32,19 @@ impl Knot {
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");
-        let (at, port) = (folder.path().display().to_string(), free_port());
-        let zone = "$TTL 5\n@ SOA ns.example.com. root.example.com. 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\n@ A 127.0.0.1\n* A 127.0.0.1\n";
+        let at = folder.path().display().to_string();
+        let port = free_port();
+        let zone = "$TTL 5\n@ SOA ns.example.com. root.example.com. 1 60 60 60 60\n@ NS ns\n\
+                    ns A 127.0.0.1\n@ A 127.0.0.1\n* A 127.0.0.1\n";
         std::fs::write(folder.path().join("example.com.zone"), zone).expect("our own folder");
         let config = format!(
-            "server:\n  listen: 127.0.0.1@{port}\n  rundir: \"{at}\"\ndatabase:\n  storage: \"{at}\"\n\
-             log:\n - target: stderr\n   any: info\nkey:\n - id: tidegate\n   algorithm: hmac-sha256\n   secret: {KEY}\n\
+            "server:\n  listen: 127.0.0.1@{port}\n  rundir: \"{at}\"\n\
+             database:\n  storage: \"{at}\"\n\
+             log:\n - target: stderr\n   any: info\n\
+             key:\n - id: tidegate\n   algorithm: hmac-sha256\n   secret: {KEY}\n\
              acl:\n - id: update\n   key: tidegate\n   action: update\n\
-             zone:\n - domain: example.com\n   storage: \"{at}\"\n   file: example.com.zone\n   acl: update\n"
+             zone:\n - domain: example.com\n   storage: \"{at}\"\n   file: \
+             example.com.zone\n   acl: update\n"
         );
         let file = folder.path().join("knot.conf");
         std::fs::write(&file, config).expect("our own folder");
@@ -61,7 +66,8 @@ impl Knot {
     pub fn config(&self, key_name: &str) -> String {
         let key = self.folder.path().join("key");
         format!(
-            "dns_server = \"127.0.0.1:{}\"\ndns_zone = \"example.com\"\ndns_key_name = \"{key_name}\"\ndns_key_file = \"{}\"\n",
+            "dns_server = \"127.0.0.1:{}\"\ndns_zone = \"example.com\"\n\
+             dns_key_name = \"{key_name}\"\ndns_key_file = \"{}\"\n",
             self.port,
             key.display()
         )

@@ -161,7 +161,8 @@ impl Pebble {
             delay => env.push(("PEBBLE_VA_SLEEPTIME", delay.to_string())),
         }
         env.push(("PEBBLE_AUTHZREUSE", "0".to_owned()));
-        let (config, dns) = (file("pebble.json"), format!("127.0.0.1:{}", self.dns));
+        let config = file("pebble.json");
+        let dns = format!("127.0.0.1:{}", self.dns);
         let program = tool("pebble").expect("looked for before");
         let args = ["-config", &config, "-dnsserver", &dns];
         self.kept = Some(kept(&self.folder.path().join("log"), &program, &args, &env));
@@ -233,7 +234,8 @@ impl Pebble {
         let body =
             serde_json::json!({ "certificate": certificate, "ariResponse": answer }).to_string();
         let request = format!(
-            "POST /set-renewal-info/ HTTP/1.0\r\nHost: localhost\r\nUser-Agent: tests\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /set-renewal-info/ HTTP/1.0\r\nHost: localhost\r\nUser-Agent: tests\r\n\
+             Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.ask(self.management, &request)

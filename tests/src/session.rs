@@ -268,7 +268,10 @@ pub fn almighty(cluster: &Cluster) -> Session {
     root.run("GRANT RELOAD ON *.* TO evil@'%'");
     let login = || Session::login(cluster, &cluster.login("evil"), "pw", wire::ORDINARY).unwrap();
     let mut evil = login();
-    evil.query("UPDATE mysql.global_priv SET priv = JSON_SET(priv, '$.access', 549755813887) WHERE user = 'evil'");
+    evil.query(
+        "UPDATE mysql.global_priv SET priv = JSON_SET(priv, '$.access', 549755813887) WHERE \
+         user = 'evil'",
+    );
     evil.query("FLUSH PRIVILEGES");
     let mut evil = login();
     let grants = evil.query("SHOW GRANTS").text();
