@@ -1,5 +1,5 @@
-//! A tenant writes anything it likes into its account table: its own logins suffer, the server does
-//! not.
+//! A tenant that writes anything into its account table affects only its own logins, not the
+//! server.
 
 #![allow(
     clippy::expect_used,
@@ -25,7 +25,7 @@ fn refused(cluster: &Cluster, user: &str, password: &str) -> Refused {
     }
 }
 
-/// Logs in; while the cluster recovers it may be told to try again, and nothing else.
+/// Logs in. While the cluster recovers, the only other answer allowed is "try again".
 fn login_soon(server: &Server, cluster: &Cluster, password: &str) -> Session {
     soon("a login", || {
         match Session::login(cluster, &cluster.user, password, wire::ORDINARY) {
@@ -38,8 +38,8 @@ fn login_soon(server: &Server, cluster: &Cluster, password: &str) -> Session {
     })
 }
 
-/// Has the accounts read in each way there is: by a wrong password while awake, at sleep, and from
-/// the store.
+/// Makes the server read the accounts in each possible way: after a wrong password while awake,
+/// when the cluster falls asleep, and from the store.
 fn have_accounts_read(server: &Server, cluster: &Cluster, name: &str) {
     let session = Session::open(cluster);
     assert_eq!(refused(cluster, &cluster.user, "wrong").code, 1045);
@@ -58,7 +58,7 @@ fn have_accounts_read(server: &Server, cluster: &Cluster, name: &str) {
     Session::open(cluster).quit();
 }
 
-/// Rows as no engine writes them. The first is the one that made the reader ask for 20 GB.
+/// Rows that no engine writes. The first one made an earlier reader request 20 GB.
 fn fill_with_hostile_rows(cluster: &Cluster) {
     let mut root = Session::open(cluster);
     root.run("CREATE USER x IDENTIFIED BY 'p'");
@@ -69,8 +69,8 @@ fn fill_with_hostile_rows(cluster: &Cluster) {
          CONCAT('{\"plugin\":\"', REPEAT('a', 1000000), '\",\"auth_or\":[{}', REPEAT(',{}', \
          20000), ']}'))",
     );
-    // Within the bound of a row, as many methods as are kept, and far more rows than a book has
-    // room for.
+    // Rows within their limit, with as many methods as are kept, and far more rows than fit into a
+    // book.
     x.run(
         "INSERT INTO mysql.global_priv SELECT CONCAT(seq, REPEAT('h', 200)), CONCAT(REPEAT('u', \
          100), seq), \
@@ -90,7 +90,7 @@ fn a_hostile_account_table_costs_its_own_cluster_and_under_4_mb() {
     let [warm, evil, good] = ["warm", "evil", "good"].map(|name| server.create(name));
     let mut bystander = Session::open(&good);
     fill_with_hostile_rows(&evil);
-    // The first time of everything costs what stays.
+    // Memory that the first use of each part keeps.
     for _ in 0..2 {
         have_accounts_read(&server, &warm, "warm");
     }
@@ -104,7 +104,7 @@ fn a_hostile_account_table_costs_its_own_cluster_and_under_4_mb() {
     assert!(cost < COST_MAX_KB, "{cost} KB\n{}", server.log());
     assert_eq!(bystander.value("SELECT 1"), "1", "nobody else notices");
 
-    // An operator always gets in, asleep and awake.
+    // An operator can always log in, with the cluster asleep and awake.
     for _ in 0..2 {
         server.sleep("evil");
         let changed = Cluster::from_json(&server.json(&["cluster", "password", "evil"]));
@@ -112,7 +112,7 @@ fn a_hostile_account_table_costs_its_own_cluster_and_under_4_mb() {
     }
     let changed = Cluster::from_json(&server.json(&["cluster", "password", "evil"]));
 
-    // And after kill -9, which leaves a cluster to be recovered.
+    // Also after kill -9, which leaves a cluster to recover.
     server.kill9();
     server.run();
     login_soon(&server, &good, &good.password).quit();
@@ -197,7 +197,7 @@ fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() 
         server.log()
     );
 
-    // It is remembered over a restart, and over when the book has room again.
+    // The mark survives a restart, and disappears when the book has room again.
     assert_eq!(console.server.stop(), 0);
     console.server.run();
     assert!(tells_of_incomplete_accounts(&console, &cookie, "city"));
@@ -208,7 +208,7 @@ fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() 
     assert!(!tells_of_incomplete_accounts(&console, &cookie, "city"));
 }
 
-/// Whether the operator is told that the account book lacks accounts: all places must say the same.
+/// Whether the operator is told that the account book lacks accounts. All outputs must agree.
 fn tells_of_incomplete_accounts(console: &Console, cookie: &str, name: &str) -> bool {
     let text = console.server.cli(&["cluster", "show", name]);
     let text = String::from_utf8(text.stdout).unwrap();

@@ -1,5 +1,5 @@
-//! Ways to a certificate: challenges, CAs, RSA, windows, rehearsals, a pair from elsewhere. Against
-//! a real ACME server; where Pebble is missing a test says "not run" and passes.
+//! Options of ACME: challenges, other CAs, RSA, renewal windows, rehearsals, imported pairs. Runs
+//! against a real ACME server; without Pebble a test prints "not run" and passes.
 
 #![allow(
     clippy::unwrap_used,
@@ -135,8 +135,8 @@ fn an_address_gets_a_short_lived_certificate_renewed_at_half_its_life() {
         serde_json::json!(["127.0.0.1"]),
         "{status}"
     );
-    // After a swap a client of ours looks at the port, as anybody would.
-    soon("the look from outside", || {
+    // After a swap the server connects to its own port like a client.
+    soon("the check from outside", || {
         server
             .log()
             .contains("verified at our own port")
@@ -267,7 +267,7 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
             listen.join(", ")
         )
     };
-    // Nobody answers where the validators ask.
+    // Nothing answers on the port that the validators ask.
     let elsewhere = config(&[tidegate_e2e::ports::free_port()]);
     let mut server = Server::with(Options {
         config: elsewhere,
@@ -283,7 +283,8 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
         let out = server.cli(&["cert", "renew"]);
         assert!(!out.status.success());
         assert_eq!(failures(&server), failed, "{out:?}");
-        // The third to the fifth are rehearsed and go no further; the sixth goes to the CA without.
+        // The third to the fifth attempt stop at the rehearsal; the sixth goes to the CA without
+        // one.
         let rehearsed = usize::try_from(failed).unwrap().clamp(2, 5) - 2;
         let expected = if failed == 6 { 3 } else { 2 };
         assert_eq!(
@@ -299,7 +300,7 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
     }
     let alarms = server.json(&["cert", "status"])["alarms"].to_string();
     assert!(!alarms.contains("this week"), "{alarms}");
-    // Mended: the rehearsal goes well, and the CA is asked once.
+    // Fixed: the rehearsal succeeds, and the CA is asked once.
     assert_eq!(server.stop(), 0);
     server.change(Options {
         config: config(&[pebble.http, stage.http]),
@@ -362,7 +363,7 @@ fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
     assert_eq!(bench.server.stop(), 0);
     bench.server.run();
     soon("the renewal", || (bench.serial() != old).then_some(()));
-    // Somebody puts a backup back: the CA has seen that certificate replaced already.
+    // A backup is restored: for the CA, that certificate has been replaced already.
     let newer = bench.serial();
     assert_eq!(bench.server.stop(), 0);
     std::fs::write(&pair, &kept).unwrap();

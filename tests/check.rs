@@ -1,5 +1,5 @@
 //! `tidegate check` against the product itself, and as a program: exit codes, JSON, secrets,
-//! watching. What it finds at crooked endpoints is tested in its own room.
+//! `--watch`. Findings at faulty endpoints are tested in its room.
 
 #![allow(
     clippy::expect_used,
@@ -20,7 +20,7 @@ use tidegate_e2e::ports::free_port;
 use tidegate_e2e::server::{WRONG_HOST, binary};
 use tidegate_e2e::{Cluster, Server};
 
-/// The judge needs no data directory and no server of its own.
+/// Runs `tidegate check`, which needs neither a data directory nor a running server.
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command
@@ -46,7 +46,7 @@ fn json(out: &Output) -> Value {
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stdout)))
 }
 
-/// Everything that is not as `pass`, by id, with its evidence.
+/// All findings that are not `pass`, by id, with their evidence.
 fn not_passed(report: &Value) -> Vec<(String, String, String)> {
     let text = |f: &Value, key: &str| f[key].as_str().unwrap().to_owned();
     let findings = report["findings"].as_array().unwrap().iter();
@@ -64,8 +64,8 @@ fn the_product_passes_everything_asleep_and_with_a_login() {
     let out = run(&cluster, "localhost", &["--user", &cluster.user]);
     let report = json(&out);
     for (id, verdict, evidence) in not_passed(&report) {
-        // A test's port is any; a local CA is not Let's Encrypt; what this machine has on 443 is
-        // its own.
+        // The test's port is not 4000, a local CA is not Let's Encrypt, and port 443 of this
+        // machine is not under test.
         let expected = matches!(
             (id.as_str(), verdict.as_str()),
             ("port", "warn") | ("pinned-root", "skip") | ("web" | "every-address", _)
@@ -113,7 +113,7 @@ fn a_judge_without_the_password_wakes_nothing() {
         .collect();
     assert_eq!(skipped, ["login", "database", "first-row", "denial"]);
 
-    // A host that the certificate is not for: no password goes there.
+    // The certificate is not for this host: no password is sent.
     let out = run(&cluster, WRONG_HOST, &["--user", &cluster.user]);
     assert_eq!(out.status.code(), Some(1));
     let found = not_passed(&json(&out));
@@ -127,7 +127,7 @@ fn a_judge_without_the_password_wakes_nothing() {
         && verdict == "skip"
         && why.contains("no login was sent")));
     assert_eq!(server.engines(), Vec::<u32>::new());
-    // The same address under its right name.
+    // The same address under its correct name.
     let out = run(&cluster, WRONG_HOST, &["--name", "localhost"]);
     assert_eq!(out.status.code(), Some(0), "{:?}", not_passed(&json(&out)));
 }
@@ -150,7 +150,7 @@ fn sslscan_and_openssl_agree_about_the_product_and_no_limit_is_in_their_way() {
         )
     };
     scan::openssl_agrees(cluster.port, &cluster.ca, &ask);
-    // Each opens some ninety connections from one address; then the door must be as open as before.
+    // Each run opens some ninety connections from one address; afterwards logins must still work.
     for _ in 0..2 {
         match scan::Scan::of(cluster.port, "localhost") {
             Some(scan) => scan::agree(&scan, &ask),

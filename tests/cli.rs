@@ -1,5 +1,5 @@
-//! The command line as scripts and people meet it: JSON, exit codes, refusals with a mend, and what
-//! `up` promises.
+//! The command line as scripts and people use it: JSON, exit codes, errors with a hint, and the
+//! output of `up`.
 
 #![allow(
     clippy::expect_used,
@@ -64,7 +64,7 @@ fn create_prints_one_object_and_show_the_same_without_the_password() {
 }
 
 #[test]
-fn exit_codes_and_errors_with_a_cause_and_a_mend() {
+fn exit_codes_and_errors_with_a_cause_and_a_hint() {
     for (args, code) in [
         (&["nonsense"][..], 2),
         (&["cluster", "create"], 2),
@@ -84,7 +84,7 @@ fn exit_codes_and_errors_with_a_cause_and_a_mend() {
             .output()
             .unwrap();
         if code == 0 && args.last() != Some(&"--help") {
-            // A name out of bounds is wrong usage or a failure, and never a success.
+            // An invalid name is wrong usage or a failure, never a success.
             assert!(
                 matches!(out.status.code(), Some(1 | 2)),
                 "{args:?}: {out:?}"
@@ -99,7 +99,7 @@ fn exit_codes_and_errors_with_a_cause_and_a_mend() {
             );
             assert!(
                 err(&out).lines().count() >= 2,
-                "{args:?}: a cause and a mend: {}",
+                "{args:?}: a cause and a hint: {}",
                 err(&out)
             );
         }
@@ -114,7 +114,7 @@ fn twice_the_same_name_is_refused() {
     assert!(err(&out).contains("once"), "{}", err(&out));
 }
 
-/// No byte here but text and line ends: nothing that a terminal would obey.
+/// Checks that the output is text and line ends only, without control characters for a terminal.
 fn assert_plain(what: &str, shown: &[u8]) {
     let text = std::str::from_utf8(shown).unwrap_or_else(|e| panic!("{what}: {e}: {shown:?}"));
     let obeyed = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{2028}'..='\u{202e}'));
@@ -156,7 +156,7 @@ fn names_that_a_tenant_chose_move_nothing_on_a_screen_and_stay_whole_in_json() {
         server.log().contains(r"a\u{1b}]0;x\u{7}").then_some(())
     });
     assert_plain("the log", server.log().as_bytes());
-    // An argument is only as trusted as where it was pasted from.
+    // An argument may be pasted from an untrusted source.
     for args in [
         &["cluster", "show", "x\x1b[2J"][..],
         &["session", "list", "x\x1b[2J"],
@@ -203,7 +203,7 @@ fn the_data_directory_is_private() {
     let mut folders = vec![SERVER.data()];
     let mut files = 0;
     while let Some(folder) = folders.pop() {
-        // An engine's user must pass through what lies above its own folder, and see nothing there.
+        // An engine's user must be able to enter the folders above its own, and not to list them.
         assert_eq!(
             mode(&folder) & 0o026,
             0,
@@ -266,8 +266,8 @@ fn a_taken_port_names_its_holder_and_is_never_left_silently() {
     }
 }
 
-/// Whoever holds the console's own port, this process or another server of the machine: the
-/// database runs without it.
+/// The console's port is taken by this process or by another server: the database runs without the
+/// console.
 #[test]
 fn up_says_that_the_console_is_not_there_and_how_to_have_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -358,7 +358,7 @@ fn connect_prints_lines_that_run() {
         .map(str::trim)
         .find(|l| l.starts_with("mariadb ") || l.starts_with("mysql "))
         .expect("a line");
-    // The password prompt is answered by the environment.
+    // The environment variable answers the password prompt.
     let line = line.replace(" -p", "");
     let run = Command::new("sh")
         .args(["-c", &format!("{line} -N -B -e 'SELECT 11'")])
@@ -411,7 +411,7 @@ fn sql_runs_the_machines_client_and_the_password_is_in_no_argument() {
     assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
 }
 
-/// Command lines of all processes that contain this text.
+/// Returns the command lines of all processes that contain this text.
 fn lines_with(text: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries
@@ -421,7 +421,7 @@ fn lines_with(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A running `tidegate up`; stopped whatever becomes of its test.
+/// A running `tidegate up`, which is stopped however its test ends.
 struct Up(Child);
 
 impl Up {
@@ -439,7 +439,7 @@ impl Drop for Up {
     }
 }
 
-/// `tidegate up` until its screen is whole; its output.
+/// Runs `tidegate up` until it has printed everything and returns its output.
 fn up(folder: &std::path::Path, listen: &str) -> (Up, String) {
     let log = folder.join("up.out");
     let out = std::fs::File::create(&log).unwrap();
@@ -490,7 +490,7 @@ fn up_prints_what_one_needs_and_again_without_the_password() {
     let prefix = shown["prefix"].as_str().unwrap().to_owned();
     let user = format!("{prefix}.root");
     assert!(text.contains(&user), "{text}");
-    // The password is a word of the screen: find the one that logs in.
+    // The password is one of the printed words: find the one that logs in.
     let password = text.split_whitespace().find(|word| {
         word.len() >= 16 && !word.contains(['/', '.', ':', '=']) && {
             shown["password"] = (*word).into();

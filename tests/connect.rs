@@ -1,6 +1,5 @@
-//! `tidegate connect` from outside: every client in every format is one and the same string, and
-//! what can't be had is refused with a reason. That the strings connect is proved by
-//! `tests/clients`.
+//! `tidegate connect` from outside: every format of a client contains the same string, and requests
+//! that can't be met are refused with a reason. `tests/clients` proves that the strings connect.
 
 #![allow(
     clippy::expect_used,

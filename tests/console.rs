@@ -27,7 +27,8 @@ fn text(out: &Output) -> String {
 
 #[test]
 fn a_link_signs_in_once_and_a_look_at_it_changes_nothing() {
-    let (c, origin) = (&*CONSOLE, format!("Origin: {}", CONSOLE.base()));
+    let c = &*CONSOLE;
+    let origin = format!("Origin: {}", CONSOLE.base());
     let link = c.link();
     assert_eq!(c.ask("/", &[]).header("location"), Some("/sign-in"));
     assert_eq!(c.ask(&link, &[]).status, 200);
@@ -84,10 +85,8 @@ fn a_link_signs_in_once_and_a_look_at_it_changes_nothing() {
 #[test]
 fn a_form_without_its_token_changes_nothing_and_signing_out_ends_the_session() {
     let c = &*CONSOLE;
-    let (cookie, origin) = (
-        format!("Cookie: {}", c.sign_in()),
-        format!("Origin: {}", c.base()),
-    );
+    let cookie = format!("Cookie: {}", c.sign_in());
+    let origin = format!("Origin: {}", c.base());
     let page = c.ask("/", &["-H", &cookie]).body;
     let field = page
         .split("name=\"csrf\" value=\"")
@@ -157,11 +156,11 @@ fn a_key_opens_the_api_until_it_is_revoked_and_is_kept_nowhere() {
         for secret in [key.as_str(), &key[3..]] {
             assert!(
                 !bytes.windows(secret.len()).any(|w| w == secret.as_bytes()),
-                "the key stands in {file}"
+                "the key is in {file}"
             );
         }
     }
-    assert!(!c.server.log().contains(&key), "the key stands in the log");
+    assert!(!c.server.log().contains(&key), "the key is in the log");
     assert!(
         c.server
             .cli(&["key", "revoke", "until-revoked"])
@@ -174,7 +173,8 @@ fn a_key_opens_the_api_until_it_is_revoked_and_is_kept_nowhere() {
 #[test]
 fn who_asks_too_often_is_told_when_to_come_again() {
     let c = &*CONSOLE;
-    let (key, other) = (c.key("busy"), c.key("quiet"));
+    let key = c.key("busy");
+    let other = c.key("quiet");
     let first = c.with_key(&key, "/v1/server", &[]);
     assert_eq!(first.header("ratelimit-limit"), Some("600"));
     // One curl, one connection: some 900 requests within its bucket's minute.
@@ -296,7 +296,9 @@ fn the_command_line_asks_from_another_machine() {
         };
         command.stdin(Stdio::null()).output().unwrap()
     };
-    let (key, base, ca) = (c.key("remote"), c.base(), c.server.data().join("ca.pem"));
+    let key = c.key("remote");
+    let base = c.base();
+    let ca = c.server.data().join("ca.pem");
     let ca = ca.to_str().unwrap();
     let wrong = tidegate(
         &["profile", "add", "there", &base, "--ca", ca],
@@ -408,10 +410,7 @@ fn the_private_listener_counts_and_has_closed_labels() {
     });
     drop(open);
     for tenant in ["tallied", &cluster.prefix, "127.0.0.1"] {
-        assert!(
-            !metrics.contains(tenant),
-            "{tenant} stands among the metrics"
-        );
+        assert!(!metrics.contains(tenant), "{tenant} is in the metrics");
     }
     assert!(processes::alive(c.server.pid()));
 }

@@ -1,6 +1,6 @@
-//! The console in public: its own name, its own certificate, beside the database's, by ACME and
-//! from files, on a port 443 that it shares with a CA's validators. Where Pebble is missing a test
-//! says "not run" and passes.
+//! A public console: its own name and certificate beside the database's, by ACME and from files, on
+//! a port 443 that it shares with a CA's validators. Without Pebble a test prints "not run" and
+//! passes.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ struct Bench {
     _folder: tempfile::TempDir,
 }
 
-/// `serve` as in public, the console on this port, `more` in `[acme]`.
+/// Starts `serve` with the console on this port and `more` in `[acme]`.
 fn bench(pebble: Pebble, console: u16, more: &str) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let roots = write(folder.path(), "roots.pem", &pebble.root());
@@ -74,7 +74,7 @@ fn bench(pebble: Pebble, console: u16, more: &str) -> Bench {
 }
 
 impl Bench {
-    /// The leaf of the database's port, verified for this name.
+    /// Returns the leaf of the database's port, verified for this name.
     fn database(&self, name: &str) -> Result<Vec<u8>, String> {
         let mut probe = Probe::connect(self.server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
@@ -84,7 +84,8 @@ impl Bench {
         Ok(probe.tls().peer_certificates().unwrap()[0].to_vec())
     }
 
-    /// The leaf of the console, verified for this name; its page must come too.
+    /// Returns the leaf of the console, verified for this name. The console's page must be served
+    /// too.
     fn console(&self, name: &str) -> Result<Vec<u8>, String> {
         https(self.console, name, tls::verified(&self.roots, tls::BOTH))
     }
@@ -111,7 +112,7 @@ fn https(port: u16, name: &str, config: Arc<ClientConfig>) -> Result<Vec<u8>, St
     Ok(stream.conn.peer_certificates().unwrap()[0].to_vec())
 }
 
-/// The certificate's page, as whoever signs in by a link sees it.
+/// Signs in by a link and returns the certificate page.
 fn page(bench: &Bench) -> String {
     let link = bench.server.json(&["operator", "link"])["url"]
         .as_str()
@@ -233,14 +234,14 @@ fn the_console_shares_port_443_with_validators() {
     let record =
         std::fs::read_to_string(bench.server.data().join("console/acme/ecdsa.json")).unwrap();
     assert!(record.contains("tls-alpn-01"), "{record}");
-    // No challenge is open: a validator's hello gets nothing, browsers get the console.
+    // No challenge is open: a validator gets nothing, browsers get the console.
     let mut validator = Arc::unwrap_or_clone(tls::unverified());
     validator.alpn_protocols = vec![b"acme-tls/1".to_vec()];
     https(port, CONSOLE, Arc::new(validator)).expect_err("there is no answer");
     let mut browser = Arc::unwrap_or_clone(tls::verified(&bench.roots, tls::BOTH));
     browser.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     assert_eq!(https(port, CONSOLE, Arc::new(browser)).unwrap(), console);
-    // Over a restart nothing is ordered, and a renewal goes the same way.
+    // A restart orders nothing, and a renewal works in the same way.
     assert_eq!(bench.server.stop(), 0);
     bench.server.run();
     let (database, kept) = bench.wait();
@@ -264,7 +265,7 @@ fn the_console_shares_port_443_with_validators() {
         String::from_utf8_lossy(&out.stderr)
     );
     assert_ne!(bench.console(CONSOLE).unwrap(), console);
-    // Here the name leads nowhere, which is found.
+    // The check finds that the name resolves to nothing.
     let check = bench.server.cli(&["cert", "check", "--console"]);
     assert!(
         String::from_utf8_lossy(&check.stdout).contains(&format!("name {CONSOLE}")),
@@ -298,7 +299,7 @@ fn a_console_order_that_fails_holds_nobody_up_and_raises_its_own_alarm() {
     let Some(pebble) = Pebble::start(Wanted::default()) else {
         return;
     };
-    // The console's name leads elsewhere.
+    // The console's name resolves to another machine.
     let host = format!("{CONSOLE}.");
     pebble.tell_dns(
         "add-a",
@@ -377,7 +378,7 @@ fn a_console_certificate_from_files_stands_beside_the_database_s() {
     probe
         .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
         .expect("the database's own, by the local CA");
-    // Watched like the database's.
+    // The files are watched like the database's.
     let next = company.leaf(VALID);
     next.write(folder.path());
     soon("the next leaf", || {

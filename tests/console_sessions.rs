@@ -1,5 +1,5 @@
-//! How a browser's session ends, and how often one source may try: with settings so small that the
-//! end comes soon. It waits for states; nothing is asserted about how long they take.
+//! Expiry of a browser's session, and the limit of attempts per source, with small settings. The
+//! tests wait for states and assert nothing about how long they take.
 
 #![allow(
     clippy::expect_used,
@@ -16,7 +16,8 @@ use tidegate_e2e::limits::soon;
 fn an_open_page_does_not_keep_a_session_that_nobody_uses() {
     let c = Console::start("session_idle = \"2s\"");
     let cookie = format!("Cookie: {}", c.sign_in());
-    // As the page's script asks, and more often: if that counted as use, this would go on for ever.
+    // Requests like those of the page's script, but more often. If they counted as use, the session
+    // would never expire.
     let live = || c.ask("/", &["-H", &cookie, "-H", "x-tidegate-live: 1"]);
     let told = soon("the session's end", || {
         Some(live()).filter(|answer| answer.status != 200)

@@ -1,5 +1,5 @@
-//! kill -9 at any moment: no committed row is lost, the next login works, no process stays, never
-//! two engines on one data directory.
+//! kill -9 at any moment: no committed row is lost, the next login works, no process is left, and a
+//! data directory never has two engines.
 
 #![allow(
     clippy::expect_used,
@@ -17,7 +17,7 @@ use tidegate_e2e::session::{Outcome, Session};
 use tidegate_e2e::wire::{self, Refused};
 use tidegate_e2e::{Cluster, Server, processes};
 
-/// Logs in; while the cluster recovers it may be told to try again, and nothing else.
+/// Logs in. While the cluster recovers, the only other answer allowed is "try again".
 fn login_soon(server: &Server, cluster: &Cluster) -> Session {
     soon("a login after the crash", || {
         match Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY) {
@@ -35,8 +35,8 @@ fn login_soon(server: &Server, cluster: &Cluster) -> Session {
     })
 }
 
-/// Inserts 1, 2, 3 ... each committed by itself, until told to stop or cut off; counts what was
-/// acknowledged.
+/// Inserts 1, 2, 3 ... each in its own transaction, until it is told to stop or disconnected.
+/// Returns how many were acknowledged.
 fn write_until(cluster: &Cluster, acknowledged: &AtomicU64, stop: &AtomicBool) {
     let Ok(mut session) = Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY)
     else {
@@ -55,7 +55,7 @@ fn write_until(cluster: &Cluster, acknowledged: &AtomicU64, stop: &AtomicBool) {
     }
 }
 
-/// Every acknowledged row is there, without a gap, and the tables are sound.
+/// Checks that every acknowledged row exists, without a gap, and that the tables are intact.
 fn all_there(server: &Server, cluster: &Cluster, acknowledged: u64) {
     let mut session = login_soon(server, cluster);
     let rows = session
@@ -71,7 +71,7 @@ fn all_there(server: &Server, cluster: &Cluster, acknowledged: u64) {
     assert_eq!(session.query("CHECK TABLE t").text()[0][3], "OK");
 }
 
-/// Writes, and in the middle of it does `harm`; then everything acknowledged must be there.
+/// Runs `harm` while rows are written; every acknowledged row must exist afterwards.
 fn harmed(server: &mut Server, rounds: u32, harm: fn(&mut Server)) {
     let cluster = server.create("crash");
     Session::open(&cluster).run("CREATE TABLE t (n BIGINT PRIMARY KEY)");
@@ -121,7 +121,7 @@ fn kill_9_of_both_loses_nothing() {
         let engine = server.engine();
         processes::kill9(engine);
         server.kill9();
-        // At once: the dead engine's files must not stand in the way.
+        // Immediately: the dead engine's files must not prevent the next start.
         server.run();
     });
 }
@@ -143,7 +143,7 @@ fn kill_9_while_an_engine_starts_leaves_one_engine_that_works() {
         let engine = soon("an engine that starts", || {
             server.engines().first().copied()
         });
-        // Not asserted on: it only spreads the kill over the start.
+        // Not asserted: it only spreads the kill over the time of the start.
         std::thread::sleep(Duration::from_millis(round * 12));
         processes::kill9(engine);
         let _ = waker.join();
@@ -179,7 +179,7 @@ fn case_71_a_session_whose_engine_dies_in_a_query_is_closed() {
         (n == "1").then_some(())
     });
     processes::kill9(server.engine());
-    // An error packet or the plain end: both are prompt, neither is a row.
+    // An error packet or a closed connection. Both come promptly, neither is a row.
     match session.probe.payload() {
         Ok(Some(packet)) => assert!(Refused::parse(&packet).is_some(), "{packet:?}"),
         Ok(None) => {}
@@ -225,8 +225,7 @@ fn an_engine_that_cannot_start_says_so_to_client_and_log() {
     let cluster = server.create("broken");
     Session::open(&cluster).run("CREATE TABLE t (n INT)");
     server.sleep("broken");
-    // Wherever the files are: the system tablespace of the one cluster there is, not of the
-    // template.
+    // The system tablespace of the only cluster, not of the template.
     let mut spoiled = 0;
     let mut folders = vec![server.data()];
     while let Some(folder) = folders.pop() {
@@ -285,7 +284,7 @@ fn a_login_in_flight_at_a_crash_gets_a_lease_on_the_next_run() {
             .len();
         (sessions == 1).then_some(())
     });
-    // Not asserted on: the connection to the engine follows the proof by microseconds.
+    // Not asserted: the connection to the engine follows the proof within microseconds.
     std::thread::sleep(Duration::from_millis(200));
     processes::kill9(engine);
     let mut session = login.join().expect("a login");
@@ -316,7 +315,7 @@ fn wrong_passwords_leave_a_saturated_engine_alone() {
         session.send("SELECT BENCHMARK(4000000000, MD5(1))");
     }
     let engine = server.engine();
-    // Longer than any statement of the server's own may take.
+    // Longer than the limit of the server's own statements.
     let until = std::time::Instant::now() + Duration::from_secs(14);
     while std::time::Instant::now() < until {
         let refused =

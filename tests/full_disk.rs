@@ -1,5 +1,5 @@
-//! A full disk under a whole server: logins that need space are refused for now, the rest goes on,
-//! nothing has failed.
+//! A server whose disk is full: logins that need space are refused for now, everything else
+//! continues, and nothing fails.
 
 #![allow(
     clippy::expect_used,
@@ -18,7 +18,7 @@ use tidegate_e2e::limits::soon;
 use tidegate_e2e::session::Session;
 use tidegate_e2e::skipped::not_run;
 
-/// A small file system where the data directory will be. Unmounted before the server's folder goes.
+/// A small file system for the data directory. Unmounted before the server's folder is removed.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -67,7 +67,8 @@ fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
     let mut console = Console::at(folder, "");
     let cookie = format!("Cookie: {}", console.sign_in());
     let server = &console.server;
-    let (asleep, awake) = (server.create("asleep"), server.create("awake"));
+    let asleep = server.create("asleep");
+    let awake = server.create("awake");
     server.wait_state("asleep", "asleep");
     let mut session = Session::open(&awake);
     session.run("CREATE TABLE t (n INT)");
@@ -116,7 +117,7 @@ fn a_full_disk_fails_no_cluster_and_all_go_on_when_there_is_space() {
     std::fs::remove_dir_all(&console.server.folder).unwrap();
 }
 
-/// Whether the operator is told that the disk is full: all places must say the same.
+/// Whether the operator is told that the disk is full. All outputs must agree.
 fn tells_of_full_disk(console: &Console, cookie: &str) -> bool {
     let status = console.server.json(&["status"]);
     let full = !status["disk_full"].is_null();

@@ -1,5 +1,5 @@
-//! What the gateway does that few clients ever see: used-up keys, PROXY headers, too many from one
-//! place.
+//! Rare behavior of the gateway: used-up TLS keys, PROXY headers, too many connections from one
+//! source.
 
 #![allow(
     clippy::expect_used,
@@ -24,8 +24,7 @@ fn with(config: &str) -> Server {
     })
 }
 
-/// Queries over this TLS version until something else than a row's packets comes, or `most` went
-/// well.
+/// Sends queries over this TLS version until the answer is not a result, or `most` have succeeded.
 fn queries_until_the_end(
     server: &Server,
     version: &'static rustls::SupportedProtocolVersion,
@@ -151,7 +150,7 @@ fn more_unproven_connections_than_one_source_may_hold_get_1040() {
     });
 }
 
-/// A login in a thread of its own, whose leg to the engine hangs: the engine is stopped, not dead.
+/// Starts a login in a thread. Its connection to the engine hangs, because the engine is frozen.
 fn login_while_stopped(server: &Server, name: &str) -> (u32, std::thread::JoinHandle<String>) {
     let cluster = server.create(name);
     assert_eq!(Session::open(&cluster).value("SELECT 1"), "1");
@@ -163,7 +162,7 @@ fn login_while_stopped(server: &Server, name: &str) -> (u32, std::thread::JoinHa
             Err(refused) => format!("{} {}", refused.code, refused.state),
         }
     });
-    // Until the leg is there: the engine's socket has a peer that was accepted by nobody yet.
+    // Waits for that connection: a peer of the engine's socket that is not accepted yet.
     std::thread::sleep(std::time::Duration::from_millis(500));
     (engine, login)
 }

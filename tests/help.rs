@@ -1,4 +1,4 @@
-//! What a refused client's user reads: the mend of that very client, and a link to the help page.
+//! Error text of a refused client: a hint for this client, and a link to the help page.
 
 #![allow(
     clippy::expect_used,
@@ -47,7 +47,7 @@ fn without_tls(program: &mut Command, off: &str) -> String {
 }
 
 #[test]
-fn case_01_mariadb_reads_its_own_mend_and_the_link() {
+fn case_01_mariadb_reads_its_own_hint_and_the_link() {
     let text = without_tls(Command::new("mariadb").arg("--no-defaults"), "--skip-ssl");
     assert!(text.contains("ERROR 3159 (HY000)"), "{text}");
     assert!(
@@ -56,7 +56,7 @@ fn case_01_mariadb_reads_its_own_mend_and_the_link() {
         ),
         "{text}"
     );
-    // Neither the client nor the gateway has cut it.
+    // Neither the client nor the gateway has truncated it.
     assert!(
         text.trim_end()
             .ends_with(&format!(" See {BASE}/insecure-transport.md")),
@@ -65,7 +65,7 @@ fn case_01_mariadb_reads_its_own_mend_and_the_link() {
 }
 
 #[test]
-fn case_01_mysql_reads_its_own_mend_and_the_link() {
+fn case_01_mysql_reads_its_own_hint_and_the_link() {
     let program = mysql9_program().expect("script/setup has unpacked mysql 9");
     let text = without_tls(&mut Command::new(program), "--ssl-mode=DISABLED");
     assert!(text.contains("ERROR 3159 (HY000)"), "{text}");
@@ -83,7 +83,7 @@ fn case_01_mysql_reads_its_own_mend_and_the_link() {
 }
 
 #[test]
-fn case_01_a_client_without_a_name_reads_the_mends_of_several() {
+fn case_01_a_client_without_a_name_reads_the_hints_of_several() {
     let mut probe = Probe::connect(CLUSTER.addr());
     let response = Response {
         capabilities: wire::ORDINARY & !wire::SSL,

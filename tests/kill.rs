@@ -26,7 +26,7 @@ fn running(cluster: &Cluster, query: &str) -> bool {
     Session::open(cluster).value(&sql) == "1"
 }
 
-/// A session in the middle of a query that never ends by itself.
+/// A session that runs a query without end.
 fn busy(cluster: &Cluster, seconds: u32) -> Session {
     let mut session = Session::open(cluster);
     let query = format!("SELECT SLEEP({seconds})");
@@ -35,7 +35,8 @@ fn busy(cluster: &Cluster, seconds: u32) -> Session {
     session
 }
 
-/// What the killed session reads: an interrupted query, or the end with or without its error.
+/// Answer that the killed session reads: an interrupted query, or the end with or without its
+/// error.
 fn interrupted(session: &mut Session) -> bool {
     match session.outcome() {
         Ok(Outcome::Refused(refused)) => [1317, 1927, 1053].contains(&refused.code),
@@ -128,7 +129,7 @@ fn case_72_other_clusters_and_users_are_out_of_reach() {
         .refused();
     assert!([1094, 1095].contains(&refused.code), "{refused:?}");
     assert_eq!(weak.query("KILL 4294967295").refused().code, 1094);
-    // Both are still there.
+    // Both sessions still exist.
     for (cluster, query, victim) in [
         (&theirs, "SELECT SLEEP(7300)", &mut neighbour),
         (&ours, "SELECT SLEEP(7301)", &mut busy_root),

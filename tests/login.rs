@@ -1,5 +1,4 @@
-//! Who comes in, and what those read who do not. Every refusal is compared byte for byte where two
-//! must be alike.
+//! Logins and refusals. Refusals that must be alike are compared byte for byte.
 
 #![allow(
     clippy::expect_used,
@@ -17,7 +16,7 @@ use tidegate_e2e::session::{Session, almighty};
 use tidegate_e2e::wire::{self, NATIVE, Refused, Response, native_scramble};
 use tidegate_e2e::{Cluster, Options, Server, processes, tls};
 
-/// One server for all tests here; each has a cluster of its own.
+/// Server of all tests in this file; each test has its own cluster.
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 fn secured(cluster: &Cluster) -> Probe {
@@ -325,7 +324,7 @@ fn case_26_capabilities_that_change_after_the_ssl_request() {
     probe
         .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
         .unwrap();
-    // More than was said in clear, and without the TLS bit: neither undoes what has happened.
+    // More capabilities than in the plaintext packet, and no TLS bit: neither has an effect.
     let capabilities = (wire::ORDINARY | wire::DEPRECATE_EOF) & !wire::SSL;
     let verdict = probe.login(
         &Response {
@@ -375,11 +374,11 @@ fn a_password_changed_while_awake_counts_at_once() {
 #[test]
 fn a_verdict_does_not_wait_behind_a_tenants_queries() {
     let cluster = SERVER.create("hogs");
-    // More than the engine's pool has threads for, none of them ever waiting for anything.
+    // More sessions than the engine's pool has threads, all of them busy.
     let mut hogs: Vec<_> = (0..6).map(|_| Session::open(&cluster)).collect();
     hogs.iter_mut()
         .for_each(|hog| hog.send("SELECT BENCHMARK(4000000000, SHA1('hog'))"));
-    // A mismatch while awake needs a reading of the accounts; one that is late ends in 1040.
+    // A mismatch while awake needs a reading of the accounts; a late reading ends in 1040.
     assert_eq!(refused(&cluster, &cluster.user, "wrong").code, 1045);
     hogs.into_iter().for_each(|hog| hog.probe.vanish());
 }
@@ -403,7 +402,7 @@ fn a_password_changed_before_a_kill_counts_after_it() {
     let cluster = server.create("killed");
     Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
     processes::kill9(server.engine());
-    // While it recovers a login may be told to try again; it is never told a wrong verdict.
+    // During the recovery a login may get "try again", but never a denial.
     let old = soon("a verdict on the old password", || {
         let refused = refused(&cluster, &cluster.user, &cluster.password);
         (refused.code == 1045).then_some(refused)
@@ -482,8 +481,7 @@ fn what_an_account_requires_beside_its_password_is_told_to_whoever_has_it() {
         root.run(&format!("ALTER USER {user}@'%' REQUIRE NONE"));
         assert_eq!(mariadb(&login, "SELECT 1").expect(), "1", "{user}");
     }
-    // Known from before, and asked for since; then the other way round, by whoever has no other
-    // user.
+    // First an old password after a change, then the new one, with the only user of the cluster.
     root.run("ALTER USER root@'%' REQUIRE SSL");
     assert!(
         mariadb(&cluster, "SELECT 1")
@@ -509,7 +507,7 @@ fn what_an_account_requires_beside_its_password_is_told_to_whoever_has_it() {
 #[test]
 fn case_43_an_engine_that_is_full_at_its_greeting_is_told_in_full() {
     let cluster = SERVER.create("packed");
-    // Beyond the gateway's own limit: the tenant has narrowed the engine behind its back.
+    // The engine's limit is below the gateway's, because the tenant has lowered it.
     almighty(&cluster).run("SET GLOBAL max_connections = 10");
     let mut open = Vec::new();
     let refused = loop {

@@ -1,4 +1,4 @@
-//! Logs that nobody reads, that strangers fill, and that an engine floods. Nothing of it may reach
+//! Logs that nobody reads, that strangers fill, and that an engine floods. None of this may affect
 //! a session.
 
 #![allow(
@@ -43,7 +43,7 @@ impl Muted {
         fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
         while writer.write(&[b'.'; 4096]).is_ok() {}
         while writer.write(b".").is_ok() {}
-        // The server must meet a pipe that blocks.
+        // The server's standard error must be a pipe that blocks.
         fcntl_setfl(&writer, flags).unwrap();
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let config = folder.join("test.toml");
@@ -105,7 +105,7 @@ impl Drop for Muted {
 fn bare(addr: SocketAddr) {
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(READY_WAIT)).unwrap();
-    // A whole greeting, then gone.
+    // Reads a whole greeting, then disconnects.
     let mut header = [0; 4];
     stream.read_exact(&mut header).expect("a greeting");
     stream
@@ -127,8 +127,8 @@ fn sessions_go_on_while_nobody_reads_the_log() {
     }
 }
 
-/// What was kept while nobody read comes when somebody does, and what strangers caused beyond their
-/// budget is counted.
+/// Lines that were queued while nobody read are written once somebody reads, and lines of strangers
+/// beyond their budget are counted.
 #[test]
 fn a_log_that_is_read_again_says_what_it_lacks() {
     let mut muted = Muted::start("serve");
@@ -168,17 +168,17 @@ fn a_log_that_is_read_again_says_what_it_lacks() {
         }
     }
     assert!(withheld > 0, "the budget of strangers was reached");
-    // The readiness probes of this test are strangers too.
+    // The readiness probes of this test are unproven connections too.
     assert!(
         (400..=410).contains(&(closed + withheld)),
         "{closed} + {withheld}"
     );
-    // Still stopped by a signal, with the pipe full or not.
+    // A signal still stops the server, whether or not the pipe is full.
     processes::kill(muted.pid(), Signal::TERM);
     assert!(muted.child.wait().unwrap().success());
 }
 
-/// Lengths of an engine's logs, the one it writes first.
+/// Returns the lengths of an engine's logs, starting with the one that it writes to.
 fn logs(folder: &Path) -> Vec<u64> {
     let name = |n: u32| {
         if n == 0 {
@@ -205,7 +205,7 @@ fn an_engine_that_floods_its_log_fills_no_disk_and_blocks_nobody() {
         .unwrap()
         .to_owned();
     let path = folder.join("engine.log");
-    // As the engine writes: to the same file, at its end.
+    // Appends to the same file, as the engine does.
     let mut flood = std::fs::OpenOptions::new()
         .append(true)
         .open(&path)
@@ -223,7 +223,7 @@ fn an_engine_that_floods_its_log_fills_no_disk_and_blocks_nobody() {
     let kept = logs(&folder);
     assert_eq!(kept.len(), 4, "{kept:?}");
     assert!(kept.iter().all(|length| *length <= 10 << 20), "{kept:?}");
-    // The engine itself writes on, from the start of the emptied file.
+    // The engine continues at the start of the emptied file.
     flood.write_all(b"end\n").unwrap();
     assert!(std::fs::metadata(&path).unwrap().len() < 1 << 20);
     assert!(session.ping());

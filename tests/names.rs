@@ -1,5 +1,5 @@
-//! What a stranger can learn from refused logins: nothing about which prefixes exist, whatever
-//! their clusters are doing.
+//! Refused logins tell a stranger nothing about which prefixes exist, whatever the state of their
+//! clusters.
 
 #![allow(
     clippy::expect_used,
@@ -24,25 +24,25 @@ use tidegate_e2e::{Cluster, Server, processes, tls};
 
 const DENIED: u16 = 1045;
 const NOT_JUDGED: u16 = 1040;
-/// Of the moments at which refusals are sent.
+/// Interval of the moments at which refusals are sent.
 const TICK: Duration = Duration::from_millis(200);
-/// A refusal that comes later has waited for a recovery.
+/// Refusals later than this have waited for a recovery.
 const LONG: u32 = 25;
-/// Tries of each name, and names that nobody has.
+/// Logins with each name, and number of unknown names.
 const TRIES: usize = 20;
 const UNKNOWN: usize = 60;
 
-/// All that a stranger sees of one refused login.
+/// Everything that a stranger observes of a refused login.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
     code: u16,
     message: String,
     packets: u32,
-    /// From the credential to the refusal.
+    /// Time from the credential to the refusal.
     ticks: u32,
 }
 
-/// Another network for each login, so that nothing waits for what failed before.
+/// Returns another network for each login, so that none is delayed by earlier failures.
 fn fresh_source() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +71,7 @@ fn login_from(
     connected(server, source, cluster).login(&Response::new(user), password)
 }
 
-/// A login with a wrong password, watched.
+/// Logs in with a wrong password and records what a stranger observes.
 fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
     let began = Instant::now();
     let mut probe = connected(server, &fresh_source(), cluster);
@@ -91,8 +91,7 @@ fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
                     Refused::parse(&packet).expect("an error packet");
                 let ticks =
                     u32::try_from(came.elapsed().as_millis() / TICK.as_millis()).expect("soon");
-                // The wait for a recovery is counted from accept, so the time of the handshake is
-                // part of it.
+                // The wait for a recovery starts at accept, so it includes the handshake.
                 let whole =
                     u32::try_from(began.elapsed().as_millis() / TICK.as_millis()).expect("soon");
                 let ticks = if ticks > LONG {
@@ -120,7 +119,7 @@ fn unknown_names(n: usize) -> Vec<String> {
         .collect()
 }
 
-/// The code of one refused login per name, all at once.
+/// Returns the code of one refused login per name, all at the same time.
 fn codes(server: &Server, cluster: &Cluster, names: &[String]) -> Vec<u16> {
     std::thread::scope(|scope| {
         let seen: Vec<_> = names
@@ -133,13 +132,13 @@ fn codes(server: &Server, cluster: &Cluster, names: &[String]) -> Vec<u16> {
     })
 }
 
-/// The engine's folder of a cluster: they are numbered in the order in which they were made.
+/// Returns the folder of a cluster's engine. Folders are numbered in the order of creation.
 fn folder(server: &Server, number: u32) -> PathBuf {
     server.data().join("engines").join(number.to_string())
 }
 
-/// kill -9 of the server, and its next start with the recoveries of these clusters stopped as they
-/// appear. Returns their engines.
+/// Kills the server with kill -9 and starts it again; the recoveries of these clusters are frozen
+/// as they appear. Returns their engines.
 fn restart_with_stuck_recoveries(server: &mut Server, stuck: &[u32]) -> Vec<u32> {
     let folders: Vec<PathBuf> = stuck.iter().map(|number| folder(server, *number)).collect();
     server.kill9();
@@ -235,7 +234,7 @@ fn a_stuck_recovery_makes_its_own_cluster_wait_and_no_other() {
 #[test]
 fn stuck_recoveries_take_nobody_elses_turn() {
     let mut server = behind_a_balancer("");
-    // More than recover at once.
+    // More clusters than recover at the same time.
     let stuck: Vec<Cluster> = (0..6)
         .map(|n| server.create(&format!("stuck-{n}")))
         .collect();
@@ -329,8 +328,8 @@ fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() 
     )
     .refused();
     assert_eq!(owner.code, 1105, "{owner:?}");
-    // Each of seventy failures there counts, all from one source and at once; then a guess
-    // elsewhere waits as well.
+    // Seventy failures at the same time from one source are all counted; then a guess from another
+    // source is delayed as well.
     std::thread::scope(|scope| {
         for _ in 0..70 {
             scope.spawn(|| wrong(&failed, "203.0.113.9", &failed.user));
@@ -338,7 +337,7 @@ fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() 
     });
     let began = Instant::now();
     assert_eq!(wrong(&asleep, "203.0.113.9", &asleep.user), unknown);
-    // A lower bound only: no machine is too slow for it.
+    // A lower limit only, so that a slow machine can't fail it.
     assert!(
         began.elapsed() >= TICK * 20,
         "the guess was answered after {:?}",
@@ -346,8 +345,8 @@ fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() 
     );
 }
 
-/// The largest difference between the cumulative shares of two lists of ticks (Kolmogorov and
-/// Smirnov).
+/// Returns the largest difference between the cumulative shares of two lists of ticks
+/// (Kolmogorov-Smirnov).
 fn difference(a: &[Seen], b: &[Seen]) -> f64 {
     let share = |all: &[Seen], most: u32| {
         all.iter().filter(|seen| seen.ticks <= most).count() as f64 / all.len() as f64
@@ -358,7 +357,7 @@ fn difference(a: &[Seen], b: &[Seen]) -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// How often each answer came, its time left out.
+/// Counts each answer, without its time.
 fn answers(seen: &[Seen]) -> BTreeMap<(u16, &str, u32), usize> {
     let mut counts = BTreeMap::new();
     for one in seen {
@@ -369,8 +368,8 @@ fn answers(seen: &[Seen]) -> BTreeMap<(u16, &str, u32), usize> {
     counts
 }
 
-/// Whether a stranger can tell the two apart: by an answer that only one of them ever gives more
-/// than once in twenty, or by times that differ more than those of one and the same name do by
+/// Whether a stranger can tell the two apart: by an answer that only one of them gives more than
+/// once in twenty logins, or by times that differ more than two series of the same name do by
 /// chance (0.5: less than 1 in 100).
 fn alike(a: &[Seen], b: &[Seen]) -> bool {
     let of_a = answers(a);
@@ -420,7 +419,7 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
         (server.state("failed") == "failed").then_some(())
     });
     let _held = Session::open(&awake);
-    // Its tenant keeps everybody from reading its accounts.
+    // The tenant prevents readings of its accounts.
     let mut locks = almighty(&slow);
     locks.run("LOCK TABLES mysql.global_priv WRITE");
 
@@ -438,8 +437,8 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
             .map(|name| {
                 scope.spawn(move || {
                     let first = watch(server_ref, cluster, name);
-                    // Those that wait for a recovery are tried at once: twenty in a row would take
-                    // minutes.
+                    // Logins that wait for a recovery run at the same time: twenty in a row would
+                    // take minutes.
                     let rest: Vec<Seen> = if first.ticks > LONG {
                         std::thread::scope(|inner| {
                             let all: Vec<_> = (1..TRIES)
@@ -492,7 +491,7 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
         );
         assert!(twins > 0, "{name} ({kind}) is like no unknown name");
     }
-    // And no unknown name is like nothing real: that would tell it does not exist.
+    // Each unknown name is like a real one: otherwise a stranger would know that it does not exist.
     for other in &unknown {
         assert!(
             real.iter().any(|name| alike(&seen[name], other)),
@@ -500,7 +499,7 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
             shown(other)
         );
     }
-    // The names above were of several kinds, or there was nothing to tell apart.
+    // The names above must be of several kinds, or the test compares nothing.
     assert!(
         seen[&slow.user]
             .iter()

@@ -1,4 +1,4 @@
-//! What a public port meets: balancers and their headers, guessed passwords, odd names in the
+//! Traffic on a public port: load balancers and their headers, guessed passwords, odd names in the
 //! handshake, tickets of other names, client certificates, records of every size.
 
 #![allow(
@@ -30,7 +30,7 @@ use tidegate_e2e::{Cluster, Options, Server, tls};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
-/// As a client at this address reaches us through the balancer.
+/// Connects as a client of this address through the load balancer.
 fn from(server: &Server, source: &str) -> TcpStream {
     let mut tcp = from_the_balancer(server);
     let (family, here) = if source.contains(':') {
@@ -58,7 +58,7 @@ fn login_from(
     probe.login(&Response::new(user), password)
 }
 
-/// A v2 header: this client, and what follows its addresses.
+/// Returns a v2 header with this client's address and the bytes after the addresses.
 fn v2(ip: [u8; 16], port: u16, tlvs: &[u8]) -> Vec<u8> {
     let mut out = b"\r\n\r\n\0\r\nQUIT\n\x21\x21".to_vec();
     out.extend_from_slice(&u16::try_from(36 + tlvs.len()).unwrap().to_be_bytes());
@@ -75,7 +75,7 @@ fn case_12_a_header_with_ipv6_and_tlvs_may_come_byte_by_byte() {
     let server = behind_a_balancer("");
     let mut tcp = from_the_balancer(&server);
     let client: std::net::Ipv6Addr = "2001:db8::9".parse().unwrap();
-    // PP2_TYPE_AUTHORITY, and one nobody knows.
+    // PP2_TYPE_AUTHORITY, and an unknown type.
     for byte in v2(client.octets(), 4711, b"\x02\0\x04name\xee\0\x01x") {
         tcp.write_all(&[byte]).unwrap();
     }
@@ -108,7 +108,8 @@ fn case_12_half_a_header_is_waited_for_in_bounds_and_never_greeted() {
     assert_eq!(said, b"", "longer than the bound");
 }
 
-/// Whether the client at this address is greeted; with its connection, which holds its place.
+/// Returns whether the client at this address is greeted, with its connection, which keeps its
+/// place.
 fn greeted(server: &Server, source: &str) -> Result<TcpStream, Refused> {
     let mut tcp = from(server, source);
     let mut head = [0; 5];
@@ -135,14 +136,14 @@ fn case_13_places_are_counted_by_the_address_in_the_header() {
     );
     let _next = greeted(&server, "2001:db8:1:2::1").expect("the next /64");
     let _five = greeted(&server, "198.51.100.1").expect("a newcomer of another network");
-    // Four in all: for it, one of the others has ended.
+    // Four in all: one of the others was closed for it.
     let others = [one, _two, _six, _next];
     let ended = soon("the end of another", || {
         let mut ended = Vec::new();
         for mut tcp in others.iter() {
             tcp.set_nonblocking(true).unwrap();
             let mut said = Vec::new();
-            // The rest of the greeting, and perhaps an error behind it.
+            // The rest of the greeting, and perhaps an error after it.
             let closed = tcp.read_to_end(&mut said).is_ok();
             closed.then(|| ended.push(said));
         }
@@ -163,7 +164,7 @@ fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
         let refused = login_from(&server, source, &cluster, user, "not it").refused();
         (refused, began.elapsed())
     };
-    // A name that exists and one that does not: one text, and both wait.
+    // An existing name and an unknown one get the same text, and both are delayed.
     let (first, _) = wrong("203.0.113.9", &cluster.user);
     for user in [&*cluster.user, "zzzzzzzzzzzz.root"] {
         let mut took = Duration::ZERO;
@@ -172,7 +173,7 @@ fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
             assert_eq!(refused, first, "{user}");
             took = this;
         }
-        // A lower bound only: no machine is too slow for it.
+        // A lower limit only, so that a slow machine can't fail it.
         assert!(
             took >= Duration::from_millis(1_400),
             "{user}: the sixth no came after {took:?}"
@@ -184,8 +185,7 @@ fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
         let guesses: Vec<_> = (0..8)
             .map(|_| scope.spawn(|| wrong("203.0.113.9", &cluster.user)))
             .collect();
-        // Whoever knows the password comes in while they wait: from elsewhere, and from the same
-        // source.
+        // The right password logs in while they wait, from another source and from the same one.
         let mut before = 0;
         for source in ["198.51.100.7", "203.0.113.9"] {
             assert_eq!(
@@ -203,12 +203,13 @@ fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
 
 #[test]
 fn case_17_unknown_names_and_addresses_get_the_certificate_and_the_prefix_decides() {
-    let (one, two) = (SERVER.create("sni-one"), SERVER.create("sni-two"));
+    let one = SERVER.create("sni-one");
+    let two = SERVER.create("sni-two");
     for name in ["127.0.0.1", "unknown.test", &two.prefix, "a.b.c.d.e.test"] {
         let said = s_client(&one, &["-servername", name]);
         assert!(said.contains("BEGIN CERTIFICATE"), "{name}: {said}");
     }
-    // The name of another cluster in the handshake, our own in the login.
+    // The name of another cluster in the handshake, the right one in the login.
     let mut probe = Probe::connect(one.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
     probe
@@ -252,7 +253,7 @@ fn case_18_names_in_any_spelling_get_the_certificate() {
             );
         }
     }
-    // A pattern is no host name, and no client asks for one.
+    // A pattern is not a host name, and no client asks for one.
     let said = s_client(&cluster, &["-servername", "*.localhost"]);
     assert!(!has_verified(&said) && said.contains("alert"), "{said}");
     let said = s_client(&cluster, &["-tls1_1"]);
@@ -262,7 +263,7 @@ fn case_18_names_in_any_spelling_get_the_certificate() {
     );
 }
 
-/// Tickets of all names in one heap, as a client with a bug would keep them.
+/// Store that mixes the tickets of all names, like that of a client with a bug.
 #[derive(Debug)]
 struct Heap(ClientSessionMemoryCache);
 
@@ -294,7 +295,7 @@ impl ClientSessionStore for Heap {
     }
 }
 
-/// A login under this name: how its handshake went. Its tickets are read on the way.
+/// Logs in under this name, reads the tickets, and returns the kind of its handshake.
 fn handshake(cluster: &Cluster, config: &Arc<ClientConfig>, name: &str) -> HandshakeKind {
     let mut probe = Probe::connect(cluster.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
@@ -388,7 +389,7 @@ fn case_25_records_of_every_size_carry_the_same_bytes() {
     let cluster = SERVER.create("records");
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let mut config = (*tls::verified(&cluster.ca, &[version])).clone();
-        // The smallest that rustls sends by itself: 27 bytes of ours in each record.
+        // The smallest records that rustls sends: 27 bytes of data in each.
         config.max_fragment_size = Some(32);
         let mut probe = Probe::secured(cluster.addr(), Arc::new(config));
         assert_eq!(
@@ -432,7 +433,7 @@ fn case_25_one_byte_records_and_full_ones_pass_alike() {
         }
         let rows = session.outcome().unwrap().text();
         assert_eq!(rows, [["a byte a record", "17"]]);
-        // A packet that ends where a record does, and one byte to either side of it.
+        // A packet that ends with a record, one byte before and one byte after.
         for spare in [0, 1, 2] {
             let text = "x".repeat(16_384 - 4 - 1 - "SELECT ''".len() - spare);
             assert_eq!(session.value(&format!("SELECT '{text}'")), text);

@@ -1,5 +1,4 @@
-//! What goes through a session once it is in: large packets, many results, cursors, files, slow
-//! readers.
+//! Traffic of a session after the login: large packets, many results, cursors, files, slow readers.
 
 #![allow(
     clippy::expect_used,
@@ -56,7 +55,7 @@ fn case_54_a_command_beyond_the_engines_limit_is_refused_and_spoils_nobody() {
     }
     let mut command = vec![3];
     command.resize(max + (2 << 20), b' ');
-    // The engine may answer while we still send; a client sees 1153 or the end.
+    // The engine may answer while the client still sends; the client sees 1153 or the end.
     let sent = session.probe.raw(&tidegate_e2e::probe::frames(&command));
     match session.probe.payload() {
         Ok(Some(packet)) => assert_eq!(
@@ -98,7 +97,7 @@ fn case_55_rows_that_begin_like_other_packets() {
     }
 }
 
-/// COM_STMT_PREPARE: the statement's id, its parameters and its columns.
+/// Sends COM_STMT_PREPARE. Returns the statement's id, its parameters and its columns.
 fn prepare(session: &mut Session, sql: &str) -> (u32, usize, usize) {
     let mut command = vec![0x16];
     command.extend_from_slice(sql.as_bytes());
@@ -116,7 +115,7 @@ fn prepare(session: &mut Session, sql: &str) -> (u32, usize, usize) {
     (id, params, columns)
 }
 
-/// COM_STMT_EXECUTE with text parameters.
+/// Returns a COM_STMT_EXECUTE with text parameters.
 fn execute(session: &mut Session, id: u32, cursor: u8, params: &[&str]) {
     let mut command = vec![0x17];
     command.extend_from_slice(&id.to_le_bytes());
@@ -135,7 +134,7 @@ fn execute(session: &mut Session, id: u32, cursor: u8, params: &[&str]) {
     session.probe.command(&command);
 }
 
-/// A binary row as its bytes after the NULL bits.
+/// Returns the bytes of a binary row after the NULL bits.
 fn binary_row(packet: &[u8], columns: usize) -> Row {
     assert_eq!(packet[0], 0, "a binary row");
     vec![Some(packet[1 + (columns + 9) / 8..].to_vec())]
@@ -183,7 +182,7 @@ fn case_56_with_and_without_eof_packets_text_and_binary() {
                 Outcome::Rows { rows, .. } => assert_eq!(rows.len(), 1, "{sql}"),
                 other => assert!(matches!(other, Outcome::Ok { .. }), "{sql}: {other:?}"),
             }
-            // COM_STMT_CLOSE has no answer; what follows must not wait for one.
+            // COM_STMT_CLOSE has no answer; the next command must not wait for one.
             let mut close = vec![0x19];
             close.extend_from_slice(&prepared.0.to_le_bytes());
             session.probe.command(&close);
@@ -245,7 +244,10 @@ fn case_58_several_statements_and_an_error_in_the_middle() {
 #[test]
 fn case_58_a_procedure_with_several_results() {
     let mut session = Session::open(&CLUSTER);
-    session.run("CREATE OR REPLACE PROCEDURE several(n INT) BEGIN SELECT n; SELECT n + 1, 'x'; SELECT 1 FROM dual WHERE FALSE; END");
+    session.run(
+        "CREATE OR REPLACE PROCEDURE several(n INT) BEGIN SELECT n; SELECT n + 1, 'x'; \
+         SELECT 1 FROM dual WHERE FALSE; END",
+    );
     let results = session.all("CALL several(7)");
     assert_eq!(
         results.len(),
@@ -311,8 +313,8 @@ fn case_59_local_infile_the_server_refuses_early() {
     assert!(session.ping());
 }
 
-/// MariaDB answers a file out of order at once and goes on with commands, at a place in the stream
-/// that only it knows.
+/// MariaDB answers a file that is out of order immediately and continues with commands, at a
+/// position in the stream that only it knows.
 #[test]
 fn case_59_a_file_out_of_order_is_refused_and_ends_the_session() {
     let cluster = SERVER.create("order");
@@ -336,7 +338,7 @@ fn case_59_a_file_out_of_order_is_refused_and_ends_the_session() {
         );
         assert!(session.try_query("SELECT 1").is_err(), "it has ended");
     }
-    // A command behind the load, which the engine reads as the file.
+    // A command after the load, which the engine reads as the file.
     let mut session = Session::open(&cluster);
     let load = [
         &b"\x03"[..],
@@ -361,8 +363,8 @@ fn case_59_a_file_out_of_order_is_refused_and_ends_the_session() {
     SERVER.sleep("order");
 }
 
-/// The chunk's number is that of a command after 254 others, and its first byte is that of a change
-/// of user.
+/// The chunk has the sequence number of a command after 254 others, and its first byte is that of a
+/// change of user.
 #[test]
 fn case_59_a_file_of_many_chunks_is_loaded_whole() {
     let mut session = Session::open(&CLUSTER);
@@ -382,7 +384,7 @@ fn case_59_a_file_of_many_chunks_is_loaded_whole() {
     assert!(session.ping());
 }
 
-/// Both ways of leaving: one waits for the engine's close, the other is gone at once.
+/// Two ways of disconnecting: one waits for the engine's close, the other does not.
 #[test]
 fn case_52_a_statement_before_a_quit_is_finished_before_its_cluster_sleeps() {
     let cluster = SERVER.create("quitting");
@@ -403,7 +405,8 @@ fn case_52_a_statement_before_a_quit_is_finished_before_its_cluster_sleeps() {
                 .shutdown(std::net::Shutdown::Write)
                 .unwrap();
         }
-        let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT INTO late%'";
+        let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'INSERT \
+                       INTO late%'";
         soon("the statement waits for its table", || {
             (lock.value(waiting) == "1").then_some(())
         });
@@ -420,11 +423,11 @@ fn case_52_a_statement_before_a_quit_is_finished_before_its_cluster_sleeps() {
     SERVER.sleep("quitting");
 }
 
-/// Sessions whose clients read nothing, or hold a packet back: more than the budget of their
-/// cluster has room for.
+/// Sessions whose clients read nothing or do not finish a packet: more than the budget of their
+/// cluster allows.
 const STUBBORN: usize = 60;
 
-/// Waits until the server has ended some of these sessions, and says how many it ended.
+/// Waits until the server has ended some of these sessions and returns how many.
 fn ended(server: &Server, at_least: usize) -> usize {
     let count = || {
         server
@@ -445,14 +448,15 @@ fn case_68_clients_that_never_read_cost_their_own_cluster_sessions_and_nobody_el
         ..Options::default()
     };
     let server = Server::with(options);
-    let (stubborn, other) = (server.create("stubborn"), server.create("other"));
+    let stubborn = server.create("stubborn");
+    let other = server.create("other");
     let mut neighbour = Session::open(&other);
     let mut neighbours_slow = Session::open(&other);
     neighbours_slow.send("SELECT REPEAT('n', 1000000) FROM seq_1_to_20");
     let mut sessions: Vec<_> = (0..STUBBORN).map(|_| Session::open(&stubborn)).collect();
     let before = processes::resident_kb(server.pid());
     for session in &mut sessions {
-        // More than the buffers of the kernel take.
+        // More than the kernel's buffers hold.
         session.send("SELECT REPEAT('s', 1000000) FROM seq_1_to_40");
     }
     let ended = ended(&server, 1);
@@ -465,7 +469,7 @@ fn case_68_clients_that_never_read_cost_their_own_cluster_sessions_and_nobody_el
         "{grown} kB more with {STUBBORN} readers that wait"
     );
     assert!(ended < STUBBORN, "only those that hold most end: {ended}");
-    // The others read on, the neighbour too, who is as slow and has a pool of his own.
+    // The others continue, also the neighbour, which is as slow and has its own pool.
     let Outcome::Rows { rows, .. } = neighbours_slow.outcome().unwrap() else {
         panic!("rows")
     };
@@ -479,7 +483,7 @@ fn case_68_clients_that_never_read_cost_their_own_cluster_sessions_and_nobody_el
     assert_eq!(Session::open(&stubborn).value("SELECT 1"), "1");
 }
 
-/// A change of user is held until it is whole: a megabyte each, of which the last byte never comes.
+/// A change of user is held until it is complete: a megabyte each, whose last byte is never sent.
 #[test]
 fn case_50_packets_held_back_share_the_budget_of_their_cluster() {
     let options = Options {
@@ -487,7 +491,8 @@ fn case_50_packets_held_back_share_the_budget_of_their_cluster() {
         ..Options::default()
     };
     let server = Server::with(options);
-    let (stubborn, other) = (server.create("holding"), server.create("other"));
+    let stubborn = server.create("holding");
+    let other = server.create("other");
     let mut neighbour = Session::open(&other);
     let mut sessions: Vec<_> = (0..8).map(|_| Session::open(&stubborn)).collect();
     let packet = frame(0, &[&[0x11], &vec![b'u'; 600_000][..]].concat());
@@ -499,8 +504,8 @@ fn case_50_packets_held_back_share_the_budget_of_their_cluster() {
     assert!(ended(&server, 1) < sessions.len());
     let mut codes = Vec::new();
     for session in &mut sessions {
-        // Before anything is written: a reset would destroy what came. Those that go on say nothing
-        // yet.
+        // Read before writing: a reset would destroy received data. Sessions that continue send
+        // nothing yet.
         session
             .probe
             .tcp()
@@ -532,17 +537,17 @@ fn case_50_packets_held_back_share_the_budget_of_their_cluster() {
     assert_eq!(neighbour.value("SELECT 1"), "1");
 }
 
-/// Bytes of the large result: more than all buffers on its way together, little enough for a small
+/// Bytes of the large result: more than all buffers on the way together, few enough for a small
 /// machine.
 const LARGE_MB: usize = 256;
-/// `script/test all` asks for a whole gigabyte by it.
+/// Environment variable by which `script/test all` requests a whole gigabyte.
 const LARGE_MB_VARIABLE: &str = "TIDEGATE_TEST_LARGE_MB";
-/// What one slow session may cost the gateway meanwhile; the result is eight times as large.
+/// Most memory that a slow session may cost the gateway. The result is eight times as large.
 const GROWTH_MAX_KB: u64 = 32 << 10;
 
 #[test]
 fn case_68_a_large_result_to_a_slow_reader_in_flat_memory() {
-    // A server of its own: its memory is looked at.
+    // A separate server, because its memory is measured.
     let large_mb =
         std::env::var(LARGE_MB_VARIABLE).map_or(LARGE_MB, |mb| mb.parse().expect("a number"));
     let server = Server::start();
@@ -554,7 +559,7 @@ fn case_68_a_large_result_to_a_slow_reader_in_flat_memory() {
         "SELECT REPEAT('r', {}) FROM seq_1_to_{large_mb}",
         1 << 20
     ));
-    // Nobody reads; everybody else is served.
+    // While this session reads nothing, all others are served.
     for _ in 0..50 {
         assert_eq!(other.value("SELECT 1"), "1");
     }
@@ -605,7 +610,7 @@ fn case_21_goodbyes_of_all_kinds_leave_no_aborted_client() {
     let before = aborted(&mut watcher);
     for _ in 0..5 {
         Session::open(&cluster).quit();
-        // COM_QUIT, then gone without close_notify.
+        // COM_QUIT, then a disconnect without close_notify.
         let mut rude = Session::open(&cluster);
         rude.probe.command(&[1]);
         rude.probe.vanish();

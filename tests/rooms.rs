@@ -1,5 +1,5 @@
-//! The walls of the house, compared with their picture: which room imports which, how long a file
-//! may be. It reads the sources and `cargo metadata`, and never runs the product.
+//! Compares the rooms with ARCHITECTURE.md: which room imports which, and how long a file may be.
+//! Reads the sources and `cargo metadata`, and never runs the product.
 
 #![allow(
     clippy::expect_used,
@@ -13,12 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Lines a source file may have before a reader loses the thread; above the first number it is only
-/// named.
+/// Limits of a source file's lines. Above the first one, the file is only named.
 const FILE_LINES_WISHED: usize = 400;
 const FILE_LINES_MAX: usize = 600;
 
-/// Outside the picture: the binary may import every room, the end-to-end tests import none.
+/// Room outside the picture: the binary may import every room. The end-to-end tests import none.
 const BINARY: &str = "cli";
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
@@ -26,12 +25,12 @@ type Arrows = BTreeMap<String, BTreeSet<String>>;
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("tests/ stands in the repository")
+        .expect("tests/ is in the repository")
         .to_owned()
 }
 
-/// The arrows of the picture: the first ```text block that has `──►` lines, such as `console ──►
-/// control, tls`, and `wire, model ──► none`.
+/// Returns the arrows of the picture: the first ```text block with `──►` lines, such as `console
+/// ──► control, tls`, and `wire, model ──► none`.
 fn drawn() -> Arrows {
     let file = root().join("ARCHITECTURE.md");
     let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
@@ -56,7 +55,8 @@ fn drawn() -> Arrows {
     arrows
 }
 
-/// Words between commas, without what stands in brackets or after the first word ("none of ours").
+/// Returns the words between commas, without text in brackets or after the first word ("none of
+/// ours").
 fn names(list: &str) -> impl Iterator<Item = String> {
     list.split('(')
         .next()
@@ -82,8 +82,7 @@ fn metadata() -> Value {
     serde_json::from_slice(&out.stdout).expect("cargo metadata is JSON")
 }
 
-/// The arrows as they are built: normal, build and dev dependencies alike, by the folder a room
-/// stands in.
+/// Returns the arrows of the manifests: normal, build and dev dependencies, by the room's folder.
 fn built() -> (Arrows, BTreeSet<String>) {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
@@ -148,7 +147,7 @@ fn every_arrow_and_room_of_the_picture_is_built() {
         let built = built
             .get(&room)
             .unwrap_or_else(|| panic!("{room} is drawn and not built"));
-        // An arrow is a permission: one that nobody uses is taken back.
+        // An arrow is a permission; an unused one must be removed.
         let unused: Vec<_> = arrows.difference(built).collect();
         assert!(unused.is_empty(), "drawn, not used: {room} -> {unused:?}");
     }
@@ -219,7 +218,7 @@ fn every_file_says_what_it_is() {
         .collect();
     assert!(
         silent.is_empty(),
-        "these begin without a paragraph of their own: {silent:?}"
+        "these files do not begin with a paragraph about themselves: {silent:?}"
     );
 }
 
@@ -236,7 +235,7 @@ fn the_parser_of_the_picture_reads_its_forms() {
     );
 }
 
-/// The files of the tests that `tests/Cargo.toml` lists.
+/// Returns the test files that `tests/Cargo.toml` lists.
 fn listed_tests() -> BTreeSet<String> {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");

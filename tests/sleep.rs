@@ -1,4 +1,4 @@
-//! A cluster that sleeps and wakes: what sessions, waiting logins and the data see of it.
+//! Sleep and wake of a cluster: the effects on sessions, waiting logins and data.
 
 #![allow(
     clippy::expect_used,
@@ -16,9 +16,9 @@ use tidegate_e2e::session::{Outcome, Session};
 use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Options, Server, tls};
 
-/// Clusters here sleep after a second, so each test has one of its own.
+/// Server whose clusters sleep after a second, so each test has its own cluster.
 static SLEEPY: LazyLock<Server> = LazyLock::new(|| Server::with(Options::sleepy()));
-/// And here only when told to.
+/// Server whose clusters sleep only on command.
 static CALM: LazyLock<Server> = LazyLock::new(Server::start);
 
 #[test]
@@ -98,7 +98,7 @@ fn an_open_transaction_holds_its_cluster_awake_and_a_running_query_too() {
     session.run("CREATE TABLE t (n INT)");
     session.run("BEGIN");
     session.run("INSERT INTO t VALUES (1)");
-    // Several times what an idle cluster is given.
+    // Several times the idle time of a cluster.
     assert_eq!(mariadb(&cluster, "SELECT SLEEP(4)").expect(), "0");
     assert_eq!(
         session.value("SELECT COUNT(*) FROM t"),
@@ -167,7 +167,7 @@ fn new_limits_count_for_the_next_login_and_for_sleep() {
             .success()
     );
     assert_eq!(login().expect("a second place").value("SELECT 2"), "2");
-    // Five minutes were its patience until now.
+    // Until now it waited for five minutes.
     let shown = CALM.json(&["cluster", "set", "limited", "--sleep-after", "1s"]);
     assert_eq!(
         (

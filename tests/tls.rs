@@ -1,4 +1,4 @@
-//! TLS only: what is refused before it, which versions and certificates pass, what may never be
+//! TLS only: refusals before TLS, accepted versions and certificates, and bytes that must never be
 //! read as a login.
 
 #![allow(
@@ -65,7 +65,7 @@ fn case_01_the_text_reaches_a_person_with_the_client() {
         .args(["-e", "SELECT 1"])
         .output()
         .unwrap();
-    // --ssl-verify-server-cert asks for TLS again, so it is left out here.
+    // --ssl-verify-server-cert turns TLS on again, so it is left out here.
     let plain = Command::new("mariadb")
         .args([
             "--no-defaults",
@@ -112,7 +112,7 @@ fn case_03_plaintext_after_the_ssl_request_is_never_a_login() {
     segment.extend_from_slice(&frame(2, &Response::new(&cluster.user).bytes()));
     probe.raw(&segment).unwrap();
     let answer = probe.until_closed();
-    // A TLS alert is all that may come: record type 21.
+    // The only allowed answer is a TLS alert: record type 21.
     assert!(answer.is_empty() || answer[0] == 21, "{answer:?}");
 }
 
@@ -152,7 +152,7 @@ fn case_05_a_login_packet_of_16_mb_inside_tls_is_refused_by_its_header() {
 
 #[test]
 fn case_05_a_login_with_a_megabyte_of_attributes_is_let_in() {
-    // One pair: a key of 1 byte, and a value that fills the packet up to the largest that is taken.
+    // One pair: a key of 1 byte, and a value that fills the packet up to the largest accepted size.
     let mut response = Response::new(&CLUSTER.user);
     response.capabilities |= wire::CONNECT_ATTRS;
     let room = (1 << 20) - response.bytes().len() - 4;
@@ -182,7 +182,7 @@ fn case_06_empty_packets_neither_hang_nor_panic() {
     let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, tls::BOTH));
     probe.write(2, &[]);
     assert_eq!(Refused::parse(&probe.expect()).unwrap().code, 1043);
-    // After the login it is a command without a command byte: the engine answers.
+    // After the login, this is a command without a command byte: the engine answers.
     let mut session = Session::open(&CLUSTER);
     session.probe.write(0, &[]);
     let answer = session.probe.payload();
@@ -262,7 +262,7 @@ fn case_10_a_client_that_sends_nothing_is_let_go() {
 }
 
 #[test]
-fn case_11_wrong_sequence_numbers_are_1156_or_mended() {
+fn case_11_wrong_sequence_numbers_are_1156_or_corrected() {
     let mut probe = Probe::connect(CLUSTER.addr());
     probe.write(9, &wire::ssl_request(wire::ORDINARY));
     if let Ok(Some(packet)) = probe.frame() {
@@ -324,7 +324,7 @@ fn case_14_older_versions_and_weak_ciphers_are_refused_in_the_handshake() {
 fn case_14_ssl_3_is_refused_in_the_handshake() {
     let mut probe = Probe::connect(CLUSTER.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    // A whole SSL 3.0 ClientHello: version, random, no session, two old cipher suites, no
+    // A complete SSL 3.0 ClientHello: version, random, no session, two old cipher suites, no
     // compression.
     let mut body = vec![3, 0];
     body.extend_from_slice(&[0x5a; 32]);
@@ -360,7 +360,8 @@ fn no_client_certificate_is_asked_for() {
 #[test]
 fn a_client_set_up_to_send_a_certificate_connects_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let (key, cert) = (folder.path().join("k.pem"), folder.path().join("c.pem"));
+    let key = folder.path().join("k.pem");
+    let cert = folder.path().join("c.pem");
     let made = Command::new("openssl")
         .args([
             "req",

@@ -1,6 +1,6 @@
-//! The local CA in this machine's own stores, and a new one in the place of the old. Whatever
-//! changes a store runs in a private view of the file system, so that the machine's real stores
-//! stay as they are; where no such view can be made the test says "not run".
+//! The local CA in this machine's trust stores, and its replacement by a new one. Commands that
+//! change a store run in a private mount namespace, so that the machine's real stores stay
+//! unchanged; if that can't be created, a test prints "not run".
 
 #![allow(
     clippy::expect_used,
@@ -23,11 +23,10 @@ use tidegate_e2e::server::binary;
 use tidegate_e2e::session::Session;
 use tidegate_e2e::{Cluster, Options, Server, tls, wire};
 
-/// A name outside everything that a local CA may always speak for.
+/// Name that a local CA can't sign for by default.
 const OUTSIDE: &str = "db.outside.example.com";
 
-/// Verifies chain and name with what Python's default context trusts, behind MySQL's own request
-/// for TLS.
+/// Verifies chain and name with Python's default context, after MySQL's request for TLS.
 const PYTHON: &str = r#"
 import socket, ssl, struct, sys
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
@@ -38,7 +37,7 @@ t = ssl.create_default_context().wrap_socket(s, server_hostname=sys.argv[3])
 print(t.version())
 "#;
 
-/// The same with what this Java trusts.
+/// Verifies chain and name with this Java's trust store.
 const JAVA: &str = r#"
 import java.io.*; import java.net.*; import javax.net.ssl.*;
 public class Trusts {
@@ -92,7 +91,7 @@ fn name(status: &Value) -> String {
     status["ca"]["name"].as_str().unwrap().to_owned()
 }
 
-/// Clients that are given no path at all: each says whether it believes the server.
+/// Runs clients without a CA path. Each returns whether it trusts the server.
 fn believers(machine: &Machine, cluster: &Cluster) -> Vec<(&'static str, bool)> {
     let port = cluster.port.to_string();
     let at = format!("127.0.0.1:{port}");
@@ -173,7 +172,7 @@ fn installed_every_client_believes_and_removed_nothing_is_left() {
         said.err
     );
     assert_believed(&machine, &cluster, true);
-    // A path is not needed, but the right name is.
+    // The path is not needed, but the correct name is.
     let mut python = machine.command("python3");
     python.args([
         "-c",
@@ -226,7 +225,7 @@ fn two_data_directories_do_not_collide_and_renewing_swaps_one() {
     assert!(all(&other, "absent"), "{other}");
     let first = name(&status(&machine, &one));
     assert_eq!(other["stores"][0]["others"][0], first.as_str(), "{other}");
-    // What isn't there is not taken out, and what is another's stays.
+    // A missing root is not removed, and another's root stays.
     assert!(trust(&machine, &two, &["remove"]).ok);
     assert_eq!(machine.stores(), one_alone);
     assert!(trust(&machine, &two, &["install"]).ok);
@@ -255,7 +254,7 @@ fn two_data_directories_do_not_collide_and_renewing_swaps_one() {
     assert!(trust(&machine, &two, &["remove"]).ok);
     assert_eq!(machine.stores(), one_alone);
 
-    // A data directory that has gone leaves its CA behind; that can be taken out too.
+    // A deleted data directory leaves its CA behind, which can be removed too.
     assert!(trust(&machine, &two, &["remove", "--all"]).ok);
     assert_eq!(machine.stores(), before);
 }
@@ -322,7 +321,7 @@ fn who_is_not_root_is_told_the_line_to_type() {
     }
 }
 
-/// Whether the server is believed by who has this CA and wants this name.
+/// Whether a client with this CA trusts the server under this name.
 fn verifies(server: &Server, ca: &Path, name: &str) -> Result<(), String> {
     let mut probe = Probe::connect(server.addr());
     probe.write(1, &wire::ssl_request(wire::ORDINARY));
@@ -362,7 +361,8 @@ fn a_name_outside_the_constraints_is_carried_after_renewal_and_sessions_go_on() 
     assert_eq!(session.value("SELECT 1"), "1");
     let old = kept_copy(&server);
 
-    // Nobody makes every client's file useless by a slip of the pen.
+    // Without confirmation the CA is not replaced, because every client's file would become
+    // useless.
     let out = server.cli(&["trust", "renew"]);
     assert_eq!(out.status.code(), Some(2), "{out:?}");
     assert!(
@@ -391,7 +391,7 @@ fn a_name_outside_the_constraints_is_carried_after_renewal_and_sessions_go_on() 
     });
     assert_eq!(Session::open(&cluster).value("SELECT 3"), "3");
 
-    // And it stays.
+    // It stays unchanged.
     session.quit();
     let new = std::fs::read(&ca).unwrap();
     server.stop();

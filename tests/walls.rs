@@ -1,5 +1,5 @@
-//! The walls round an engine, tried from inside through the endpoint, with SUPER and FILE in hand:
-//! SQL rights are a courtesy, the process is the wall.
+//! Isolation of an engine, tested from inside through the endpoint by an account with SUPER and
+//! FILE: SQL rights are not a security boundary, the process is.
 
 #![allow(
     clippy::expect_used,
@@ -84,7 +84,7 @@ fn with_everything_granted_no_file_outside_is_read_or_made() {
     evil.query(&format!("SELECT 'x' INTO DUMPFILE '{}'", made.display()))
         .refused();
     for variable in ["general_log_file", "slow_query_log_file"] {
-        // Whether the setting is taken or not: nothing is made and nothing is changed.
+        // Whether or not the setting is accepted, nothing is created and nothing is changed.
         for path in [&made, &bait] {
             let _ = evil.query(&format!("SET GLOBAL {variable} = '{}'", path.display()));
             let _ = evil.query("SET GLOBAL general_log = 1");
@@ -124,7 +124,7 @@ fn with_everything_granted_no_code_is_loaded_and_no_network_opened() {
         "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='x'"
     ));
     let _ = evil.query("START SLAVE");
-    // The engine says itself that it can't; until then it would have called.
+    // The engine reports that it can't connect.
     let tried = tidegate_e2e::limits::soon("what the replication thread says", || {
         let status = evil.query("SHOW SLAVE STATUS");
         let Outcome::Rows { rows, .. } = status else {
@@ -151,7 +151,7 @@ fn with_everything_granted_no_code_is_loaded_and_no_network_opened() {
 #[test]
 fn an_engine_runs_under_its_own_user_and_holds_nothing_of_ours() {
     if !rustix::process::geteuid().is_root() {
-        not_run("users of their own need root");
+        not_run("separate users need root");
         return;
     }
     let server = Server::start();

@@ -1,5 +1,5 @@
-//! A server that gets its certificate from a Pebble of its own. It never outlives the test, and is
-//! not there where Pebble is not installed.
+//! A server that gets its certificate from its own Pebble. It ends with the test, and does not
+//! exist if Pebble is not installed.
 
 use crate::limits::soon;
 use crate::pebble::{Pebble, Wanted};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub const DOMAIN: &str = "db.example.com";
 
-/// Everything of `[acme]` but where Pebble is.
+/// Keys of `[acme]` without Pebble's address.
 pub fn ca(pebble: &Pebble, roots: &Path) -> String {
     let directory = pebble.directory();
     let own = pebble.directory_ca();
@@ -29,8 +29,8 @@ pub struct Bench {
     _folder: tempfile::TempDir,
 }
 
-/// `more` goes into `[acme]`; CONFIG in it is replaced by Pebble's own keys, which else stand
-/// before it.
+/// Starts both. `more` goes into `[acme]`; CONFIG in it is replaced by Pebble's keys, which
+/// otherwise precede it.
 pub fn bench(pebble: Pebble, domains: &str, more: &str) -> Bench {
     let folder = tempfile::tempdir().expect("a folder");
     let roots = write(folder.path(), "roots.pem", &pebble.root());
@@ -54,7 +54,7 @@ pub fn bench(pebble: Pebble, domains: &str, more: &str) -> Bench {
     }
 }
 
-/// For the one name.
+/// Starts both for the default name.
 pub fn ordinary(wanted: Wanted, more: &str) -> Option<Bench> {
     Some(bench(
         Pebble::start(wanted)?,
@@ -64,7 +64,7 @@ pub fn ordinary(wanted: Wanted, more: &str) -> Option<Bench> {
 }
 
 impl Bench {
-    /// The leaf, verified for this name.
+    /// Returns the leaf, verified for this name.
     pub fn login(&self, name: &str) -> Result<Vec<u8>, String> {
         let mut probe = Probe::connect(self.server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
@@ -74,7 +74,7 @@ impl Bench {
         Ok(probe.tls().peer_certificates().expect("as asked for")[0].to_vec())
     }
 
-    /// Until a certificate of the CA is served.
+    /// Waits until a certificate of the CA is served.
     pub fn wait(&self) -> Vec<u8> {
         soon(&format!("a certificate\n{}", self.server.log()), || {
             self.login(DOMAIN).ok()
@@ -87,7 +87,7 @@ impl Bench {
         });
     }
 
-    /// What the manager remembers.
+    /// Returns the manager's record.
     pub fn record(&self) -> String {
         std::fs::read_to_string(self.server.data().join("acme/ecdsa.json")).unwrap_or_default()
     }

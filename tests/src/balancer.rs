@@ -1,14 +1,14 @@
-//! A balancer in front of the gateway: a loopback address from which a PROXY header is required. It
-//! sends none itself.
+//! A load balancer in front of the gateway: a loopback address from which a PROXY header is
+//! required. It sends none itself.
 
 use crate::limits::READ_WAIT;
 use crate::{Options, Server};
 use std::net::{SocketAddr, TcpStream};
 
-/// Only connections from this loopback address must, and may, begin with a PROXY header.
+/// Loopback address whose connections must begin with a PROXY header. No others may.
 const BALANCER: &str = "127.0.0.3";
 
-/// A server that knows the balancer; `more` goes on in its section `[gateway]`.
+/// Starts a server that lists the balancer; `more` is added to its section `[gateway]`.
 pub fn behind_a_balancer(more: &str) -> Server {
     let config = format!("[gateway]\nproxy_networks = [\"{BALANCER}\"]\n{more}");
     Server::with(Options {
@@ -17,12 +17,12 @@ pub fn behind_a_balancer(more: &str) -> Server {
     })
 }
 
-/// A connection as the balancer makes it.
+/// Connects like the balancer.
 pub fn from_the_balancer(server: &Server) -> TcpStream {
     dial_from(BALANCER, server.addr())
 }
 
-/// A connection from this loopback address: any of 127.0.0.0/8 stands for a client elsewhere.
+/// Connects from this loopback address. Any address of 127.0.0.0/8 represents a remote client.
 pub fn dial_from(source: &str, to: SocketAddr) -> TcpStream {
     let connect = async {
         let socket = tokio::net::TcpSocket::new_v4()?;

@@ -1,5 +1,5 @@
-//! Certificates that the tests make themselves: a company's CA and leaves of it, good, expired or
-//! for another name. It never signs with a key of the product.
+//! Certificates created by the tests: a company's CA and its leaves, valid, expired or for another
+//! name. Does not sign with a key of the product.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -11,14 +11,14 @@ pub struct Company {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
-/// A leaf with its key, as PEM.
+/// A leaf certificate with its key, as PEM.
 pub struct Leaf {
     pub certificate: String,
     pub key: String,
     pub der: Vec<u8>,
 }
 
-/// From the first of January of one year to that of another.
+/// Validity from the first of January of one year to that of another.
 pub type Years = (i32, i32);
 pub const VALID: Years = (2020, 2100);
 pub const EXPIRED: Years = (2020, 2021);
@@ -49,7 +49,7 @@ impl Company {
         self.issuer.pem()
     }
 
-    /// A leaf for `localhost` and `127.0.0.1`.
+    /// Returns a leaf for `localhost` and `127.0.0.1`.
     pub fn leaf(&self, years: Years) -> Leaf {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
         params
@@ -75,14 +75,14 @@ impl Company {
 }
 
 impl Leaf {
-    /// Both files, as a careful operator replaces them: the key first.
+    /// Writes both files as a careful operator replaces them: the key first.
     pub fn write(&self, folder: &Path) {
         write_private(&folder.join("key.pem"), &self.key);
         write_private(&folder.join("chain.pem"), &self.certificate);
     }
 }
 
-/// A whole file by rename.
+/// Replaces a whole file by rename.
 pub fn write_private(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     let new = path.with_extension("new");

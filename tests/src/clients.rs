@@ -1,11 +1,11 @@
-//! The two command-line clients, as a person starts them: verified TLS, the password never in the
-//! arguments; and `openssl s_client`, which looks no further than the handshake.
+//! The two command-line clients as a person starts them: verified TLS, the password never in the
+//! arguments; and `openssl s_client`, which only does the handshake.
 
 use crate::Cluster;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-/// What a client did.
+/// Result of a client's run.
 #[derive(Debug)]
 pub struct Said {
     pub ok: bool,
@@ -25,14 +25,14 @@ impl From<Output> for Said {
 }
 
 impl Said {
-    /// Standard output of a client that must have succeeded.
+    /// Returns the standard output of a client that must have succeeded.
     pub fn expect(self) -> String {
         assert!(self.ok, "{self:?}");
         self.out
     }
 }
 
-/// `mariadb` with these flags before the login's own.
+/// Runs `mariadb` with these flags before those of the login.
 pub fn mariadb_command(cluster: &Cluster, flags: &[&str]) -> Command {
     let mut command = Command::new("mariadb");
     command.arg("--no-defaults").args(flags).args([
@@ -65,7 +65,7 @@ pub fn mariadb(cluster: &Cluster, sql: &str) -> Said {
         .into()
 }
 
-/// Oracle's client where script/setup has unpacked it.
+/// Path of Oracle's client, unpacked by script/setup.
 pub fn mysql9_program() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -101,13 +101,13 @@ pub fn mysql9_command(cluster: &Cluster, flags: &[&str]) -> Option<Command> {
 }
 
 /// Whether `openssl s_client` shook hands and verified the server. Its "Verify return code: 0 (ok)"
-/// alone says nothing: it stands there without any handshake too.
+/// alone proves nothing: it is also printed without any handshake.
 pub fn has_verified(said: &str) -> bool {
     let shaken = said.contains("Cipher is ") && !said.contains("Cipher is (NONE)");
     shaken && said.contains("Verification: OK") && said.contains("Verify return code: 0 (ok)")
 }
 
-/// `openssl s_client` over the MySQL greeting: its output.
+/// Runs `openssl s_client` over the MySQL greeting and returns its output.
 pub fn s_client(cluster: &Cluster, args: &[&str]) -> String {
     let out = Command::new("openssl")
         .args([

@@ -1,5 +1,5 @@
-//! A running server's console, asked by curl as anybody outside would. Never by the code that
-//! answers.
+//! A running server's console, queried with curl like any external client, and not with the
+//! product's code.
 
 use crate::Server;
 use crate::limits::{READY_WAIT, within};
@@ -43,7 +43,7 @@ impl Answer {
 }
 
 impl Console {
-    /// `more` belongs to `[console]`.
+    /// Starts a server with `more` in `[console]`.
     pub fn start(more: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tidegate-e2e-")
@@ -53,11 +53,13 @@ impl Console {
         Self::at(folder, more)
     }
 
-    /// In a folder that is there already.
+    /// Starts a server in an existing folder.
     pub fn at(folder: PathBuf, more: &str) -> Self {
-        let (port, metrics) = (free_port(), free_port());
+        let port = free_port();
+        let metrics = free_port();
         let config = format!(
-            "[console]\nlisten = [\"127.0.0.1:{port}\"]\n{more}\n[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"
+            "[console]\nlisten = [\"127.0.0.1:{port}\"]\n{more}\n[metrics]\n\
+             listen = \"127.0.0.1:{metrics}\"\n"
         );
         let options = Options {
             config,
@@ -78,7 +80,7 @@ impl Console {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// By curl, which verifies.
+    /// Sends a request with curl, which verifies the certificate.
     pub fn ask(&self, path: &str, more: &[&str]) -> Answer {
         let ca = self.server.data().join("ca.pem");
         let url = if path.starts_with("http") {
@@ -132,7 +134,7 @@ impl Console {
             .to_owned()
     }
 
-    /// An answer of the private listener.
+    /// Returns an answer of the private listener.
     pub fn private(&self, path: &str) -> String {
         let url = format!("http://127.0.0.1:{}{path}", self.metrics);
         let out = Command::new("curl")
@@ -147,7 +149,7 @@ impl Console {
         String::from_utf8(out.stdout).expect("a text")
     }
 
-    /// The cookie of a fresh session, as a browser sends it.
+    /// Returns the cookie of a new session, as a browser sends it.
     pub fn sign_in(&self) -> String {
         let answer = self.ask(
             &self.link(),

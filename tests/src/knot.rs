@@ -1,5 +1,5 @@
-//! A real name server of the tests' own: Knot, authoritative for one zone that takes signed
-//! updates. `None` where it is not installed.
+//! A real name server for the tests: Knot, authoritative for one zone that accepts signed updates.
+//! `None` if it is not installed.
 
 use crate::limits::soon;
 use crate::not_run;
@@ -8,11 +8,11 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// Ends its program when standard input closes, however this process ends.
+/// Script that ends its program when standard input closes, however this process ends.
 const KEEPER: &str =
     r#""$@" </dev/null >>"$LOG" 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid""#;
 
-/// Base64 of 32 bytes, for HMAC-SHA256.
+/// Key for HMAC-SHA256: base64 of 32 bytes.
 const KEY: &str = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=";
 
 pub struct Knot {
@@ -22,7 +22,7 @@ pub struct Knot {
 }
 
 impl Knot {
-    /// For `example.com`, with an address for every name in it.
+    /// Starts it for `example.com`, with an address for every name in it.
     pub fn start() -> Option<Self> {
         let program = ["/usr/sbin/knotd", "/usr/bin/knotd"]
             .into_iter()
@@ -62,7 +62,7 @@ impl Knot {
         Some(knot)
     }
 
-    /// The lines of `[acme]` that make it our name server.
+    /// Returns the lines of `[acme]` for this name server.
     pub fn config(&self, key_name: &str) -> String {
         let key = self.folder.path().join("key");
         format!(

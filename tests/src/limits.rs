@@ -1,21 +1,22 @@
-//! Every wait of the tests, with its reason. They bound a hang; nothing is asserted about time.
+//! Limits of all waits in the tests, with their reasons. They only end a hang; nothing is asserted
+//! about time.
 
 use std::time::Duration;
 
-/// From the start of a server to its first greeting. The first start prepares a template with time
-/// zones while the other tests of the machine's two cores do the same.
+/// Longest time from the start of a server to its first greeting. The first start prepares a
+/// template with time zones while the other tests on the machine's two cores do the same.
 pub const READY_WAIT: Duration = Duration::from_secs(90);
 
-/// For anything one expects to happen soon: a state, a process's end.
+/// Longest wait for anything that happens soon: a state, the end of a process.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// Between two looks at something that can't wake us.
+/// Interval between two checks of something that can't notify us.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// One read of a probe: above the gateway's own deadlines (10 s for a login, 12 s for a wake).
+/// Longest read of a probe. Above the gateway's own deadlines (10 s for a login, 12 s for a wake).
 pub const READ_WAIT: Duration = Duration::from_secs(40);
 
-/// A server that was told to stop and did not: killed, and the test fails.
+/// Time after which a server that does not stop is killed, and the test fails.
 pub const STOP_WAIT_SECONDS: u32 = 60;
 
 /// Waits until `look` gives something; panics with `what` after [`SOON`].

@@ -1,6 +1,6 @@
-//! This machine as a test may change it: its stores of roots in a private view of the file system,
-//! which ends with the process that holds it. It never writes to the real stores: where the view
-//! can't be made, nothing runs in it.
+//! The machine's trust stores in a private mount namespace, which a test may change. It ends with
+//! its process. The real stores are never written to: if the namespace can't be created, nothing
+//! runs.
 
 use crate::clients::Said;
 use crate::not_run;
@@ -8,8 +8,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Lays a throw-away layer over everything that a store's tool writes to, says so, and waits to be
-/// told to end. Java's entry comes by Debian's package manager, which notes that it ran.
+/// Script that mounts a temporary layer over every folder that a store's tool writes to, reports
+/// that, and waits for the end of its input. Debian's package manager adds Java's entry and records
+/// that it ran.
 const VIEW: &str = r#"
 set -e
 mount -t tmpfs -o mode=0711 tmpfs "$1"
@@ -26,8 +27,8 @@ echo ready
 read -r _
 "#;
 
-/// The same text for the same state: bundle by its bytes, folders by names and links, Java's
-/// entries by name and print.
+/// Script that prints the state of all stores, equal for equal states: the bundle by its bytes,
+/// folders by names and links, Java's entries by name and fingerprint.
 const STORES: &str = r#"
 sha256sum /etc/ssl/certs/ca-certificates.crt
 find /etc/ssl/certs /usr/local/share/ca-certificates -printf '%p %y %m %l\n' | sort
@@ -38,7 +39,7 @@ for store in /etc/ssl/certs/java/cacerts "$1/lib/security/cacerts"; do
 done
 "#;
 
-/// Variables by which a machine's owner points clients at another store.
+/// Variables that make clients use another store.
 const POINTERS: [&str; 5] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -50,14 +51,14 @@ const POINTERS: [&str; 5] = [
 pub struct Machine {
     holder: Child,
     folder: tempfile::TempDir,
-    /// A Java outside of the system's packages, with a store of its own, where there is Java at
-    /// all.
+    /// A Java outside of the system's packages, with its own store, if there is a Java at all.
     pub java_home: PathBuf,
     pub java_file: PathBuf,
 }
 
 impl Machine {
-    /// `None`, and a line why, where no private view can be made or the machine has no such store.
+    /// Creates the namespace. `None`, with a message, if that is not possible or the machine has no
+    /// such store.
     pub fn new(java: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             not_run("a private view of the file system needs root");
@@ -114,7 +115,7 @@ impl Machine {
         Some(machine)
     }
 
-    /// A program inside the view, pointed nowhere.
+    /// Returns a command inside the namespace, without those variables.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command
@@ -138,7 +139,7 @@ impl Machine {
         .expect()
     }
 
-    /// The folder's own tmpfs is seen inside only, so it is filled from inside.
+    /// Copies files into the folder, from inside, because its tmpfs is visible there only.
     fn lay_java(&mut self, java: &str) {
         let script = r#"cat >"$1/Trusts.java""#;
         let mut command = self.command("sh");
@@ -162,7 +163,7 @@ impl Machine {
         self.shell(script, &self.java_home);
     }
 
-    /// Whether the Java of its own could be laid out.
+    /// Whether the additional Java could be created.
     pub fn has_java(&self) -> bool {
         self.command("test")
             .arg("-f")
@@ -171,7 +172,7 @@ impl Machine {
             .is_ok_and(|s| s.success())
     }
 
-    /// A Java that can run a source file, if there is one.
+    /// Returns a Java that can run a source file, if there is one.
     pub fn java(&self) -> Option<PathBuf> {
         let modules = Said::from(self.command("java").arg("--list-modules").output().ok()?);
         modules
@@ -180,7 +181,7 @@ impl Machine {
             .then(|| PathBuf::from("java"))
     }
 
-    /// All stores as one text.
+    /// Returns the state of all stores as one text.
     pub fn stores(&self) -> String {
         self.shell(STORES, &self.java_home)
     }
@@ -195,7 +196,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Its standard input closes, and the view goes with the last process in it.
+        // Its standard input closes, and the namespace ends with the last process in it.
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
     }

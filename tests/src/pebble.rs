@@ -1,6 +1,5 @@
-//! A real ACME server of the tests' own: Pebble, with its DNS server, on free ports, its validators
-//! asking the port that a test names. It never outlives the test, and says `None` where Pebble is
-//! not installed.
+//! A real ACME server for the tests: Pebble, with its DNS server, on free ports; its validators ask
+//! the port that a test names. It ends with the test. `None` if Pebble is not installed.
 
 use crate::certificates::{Company, VALID};
 use crate::limits::soon;
@@ -14,19 +13,19 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Ends its program when standard input closes, however this process ends.
+/// Script that ends its program when standard input closes, however this process ends.
 const KEEPER: &str =
     r#""$@" </dev/null >>"$LOG" 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid""#;
 
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Seconds that a certificate lives.
+    /// Lifetime of a certificate, in seconds.
     pub life: u64,
-    /// Of a hundred nonces, so many are refused.
+    /// Share of nonces that are refused, in percent.
     pub bad_nonces: u32,
-    /// Validators wait this long at most before they look.
+    /// Longest random wait of the validators.
     pub delay: u32,
-    /// Another DNS server than Pebble's own.
+    /// DNS server, if not Pebble's own.
     pub dns: Option<u16>,
     /// Key ids and their keys (base64url), where an account needs one.
     pub eab: Option<(String, String)>,
@@ -49,7 +48,7 @@ pub struct Pebble {
     wanted: Wanted,
     acme: u16,
     management: u16,
-    /// Where validators ask for HTTP-01 and TLS-ALPN-01.
+    /// Ports at which validators ask for HTTP-01 and TLS-ALPN-01.
     pub http: u16,
     pub alpn: u16,
     pub dns: u16,
@@ -58,7 +57,7 @@ pub struct Pebble {
     dns_kept: Child,
 }
 
-/// Where `script/setup test` puts programs.
+/// Folder into which `script/setup test` installs programs.
 pub fn tool(name: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
@@ -86,7 +85,7 @@ fn end(mut child: Child) {
 }
 
 impl Pebble {
-    /// None, with a word on standard error, where the programs are missing.
+    /// Starts it. None, with a message on standard error, if the programs are missing.
     pub fn start(wanted: Wanted) -> Option<Self> {
         let Some(dns_program) = tool("pebble-challtestsrv").filter(|_| tool("pebble").is_some())
         else {
@@ -182,12 +181,12 @@ impl Pebble {
         format!("https://localhost:{}/dir", self.acme)
     }
 
-    /// The CA file of the directory's own TLS.
+    /// Returns the CA file for the TLS of the directory.
     pub fn directory_ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// The root that issued certificates end in, PEM.
+    /// Returns the root of issued certificates, PEM.
     pub fn root(&self) -> String {
         soon("the root", || self.get(self.management, "/roots/0"))
     }
@@ -196,7 +195,7 @@ impl Pebble {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// How many certificates it has issued, over all its lives.
+    /// Returns how many certificates it has issued, over all its starts.
     pub fn issued(&self) -> usize {
         self.log().matches("Issued certificate serial").count()
     }
@@ -205,7 +204,7 @@ impl Pebble {
         self.log().matches("Added order").count()
     }
 
-    /// The body of an answer that is no error.
+    /// Returns the body of an answer that is not an error.
     fn get(&self, port: u16, path: &str) -> Option<String> {
         self.ask(
             port,
@@ -229,7 +228,7 @@ impl Pebble {
             .then(|| body.to_owned())
     }
 
-    /// What the CA shall answer when it is asked for this certificate's renewal window.
+    /// Sets the CA's answer to requests for this certificate's renewal window.
     pub fn set_renewal_info(&self, certificate: &str, answer: &str) {
         let body =
             serde_json::json!({ "certificate": certificate, "ariResponse": answer }).to_string();
@@ -242,7 +241,7 @@ impl Pebble {
             .expect("the management takes it");
     }
 
-    /// Tells the DNS server something, such as `set-txt`.
+    /// Sends a command to the DNS server, such as `set-txt`.
     pub fn tell_dns(&self, what: &str, body: &serde_json::Value) {
         let body = body.to_string();
         let mut stream =

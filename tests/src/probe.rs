@@ -1,5 +1,5 @@
-//! A connection of bare bytes: what goes over it is exactly what a test wrote, in clear or in TLS.
-//! It knows frames and nothing else of the protocol.
+//! A connection that sends exactly the bytes of a test, in plaintext or in TLS. It knows packet
+//! frames and nothing else of the protocol.
 
 use crate::limits::READ_WAIT;
 use crate::tls;
@@ -18,11 +18,11 @@ enum Stream {
 pub struct Probe {
     stream: Stream,
     pub greeting: Greeting,
-    /// Of the packet that came last.
+    /// Sequence number of the last packet received.
     pub seq: u8,
 }
 
-/// How a login ended.
+/// Result of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     In,
@@ -39,8 +39,8 @@ impl Verdict {
     }
 }
 
-/// Reads what comes until the server ends the connection, in order or by a reset. Panics if it
-/// does not end it: a read that ran out of time is no end.
+/// Reads until the server closes the connection, cleanly or by a reset. Panics if it does not close
+/// it: a read that timed out is not the end.
 pub fn read_until_ended(stream: &mut impl Read) -> Vec<u8> {
     let mut all = Vec::new();
     if let Err(error) = stream.read_to_end(&mut all) {
@@ -49,7 +49,7 @@ pub fn read_until_ended(stream: &mut impl Read) -> Vec<u8> {
     all
 }
 
-/// Whether a read ran out of time.
+/// Whether a read timed out.
 pub fn is_timeout(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -57,7 +57,7 @@ pub fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-/// A connection that has sent nothing and read nothing yet.
+/// Connects, without sending or reading anything.
 pub fn dial(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).expect("the endpoint listens");
     stream.set_read_timeout(Some(READ_WAIT)).expect("a timeout");
@@ -81,7 +81,7 @@ impl Probe {
         Self::over(dial(addr))
     }
 
-    /// Reads the greeting from a connection that is there already.
+    /// Reads the greeting from an existing connection.
     pub fn over(mut stream: TcpStream) -> Self {
         let (seq, payload) = read_frame(&mut stream)
             .expect("a greeting")
@@ -104,7 +104,7 @@ impl Probe {
         probe
     }
 
-    /// The TLS handshake on what was a plain connection.
+    /// Runs the TLS handshake on a plaintext connection.
     pub fn upgrade(&mut self, config: Arc<ClientConfig>, name: &str) -> io::Result<()> {
         let name = ServerName::try_from(name.to_owned()).expect("a name");
         let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
@@ -119,7 +119,7 @@ impl Probe {
         Ok(())
     }
 
-    /// New keys for what we send, in the middle of a session.
+    /// Changes the keys of the sending side in the middle of a session.
     pub fn update_keys(&mut self) {
         match &mut self.stream {
             Stream::Tls(stream) => stream.conn.refresh_traffic_keys().expect("TLS 1.3"),
@@ -141,7 +141,7 @@ impl Probe {
         }
     }
 
-    /// Bytes as they are.
+    /// Sends bytes unchanged.
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.stream {
             Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
@@ -149,24 +149,24 @@ impl Probe {
         }
     }
 
-    /// One packet with this sequence number.
+    /// Sends a packet with this sequence number.
     pub fn write(&mut self, seq: u8, payload: &[u8]) {
         self.raw(&frame(seq, payload)).expect("the peer reads");
     }
 
-    /// One packet after the last that came.
+    /// Sends a packet with the number after the last one received.
     pub fn answer(&mut self, payload: &[u8]) {
         self.write(self.seq.wrapping_add(1), payload);
     }
 
-    /// One command.
+    /// Sends a command.
     pub fn command(&mut self, payload: &[u8]) {
         for (part, seq) in parts(payload).into_iter().zip(0u8..) {
             self.write(seq, part);
         }
     }
 
-    /// One frame; `None` when the peer has closed in order.
+    /// Reads a frame. `None` if the peer has closed the connection cleanly.
     pub fn frame(&mut self) -> io::Result<Option<Vec<u8>>> {
         let read = match &mut self.stream {
             Stream::Tls(stream) => read_frame(stream.as_mut()),
@@ -178,7 +178,7 @@ impl Probe {
         }))
     }
 
-    /// One payload, however many frames it takes.
+    /// Reads a payload, from as many frames as it has.
     pub fn payload(&mut self) -> io::Result<Option<Vec<u8>>> {
         let Some(mut whole) = self.frame()? else {
             return Ok(None);
@@ -194,14 +194,14 @@ impl Probe {
         Ok(Some(whole))
     }
 
-    /// A payload that must come.
+    /// Reads a payload that must come.
     pub fn expect(&mut self) -> Vec<u8> {
         self.payload()
             .expect("readable")
             .expect("a packet, not the end")
     }
 
-    /// Everything up to the end; what is no end in order counts as one too.
+    /// Reads everything up to the end, clean or not.
     pub fn until_closed(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let _ = match &mut self.stream {
@@ -211,7 +211,7 @@ impl Probe {
         rest
     }
 
-    /// Sends the response and goes on as a client with this password would, to the verdict.
+    /// Sends the response and continues like a client with this password, up to the result.
     pub fn login(&mut self, response: &Response, password: &str) -> Verdict {
         self.write(2, &response.bytes());
         self.finish_login(password)
@@ -251,7 +251,7 @@ impl Probe {
         }
     }
 
-    /// Gone without a word, as a process that was killed.
+    /// Closes the connection without close_notify, like a killed process.
     pub fn vanish(self) {
         let _ = self.tcp().shutdown(Shutdown::Both);
     }
@@ -275,7 +275,7 @@ fn read_frame(stream: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
     Ok(Some((header[3], payload)))
 }
 
-/// A login as a verifying client does it, to its verdict.
+/// Logs in like a verifying client and returns the result.
 pub fn try_login(
     addr: SocketAddr,
     ca: &std::path::Path,
@@ -287,7 +287,7 @@ pub fn try_login(
     (probe, verdict)
 }
 
-/// A payload cut as packets carry it, the empty one after a full one included.
+/// Splits a payload into packets, including the empty one after a full one.
 pub fn parts(payload: &[u8]) -> Vec<&[u8]> {
     let mut parts: Vec<&[u8]> = payload.chunks(0xff_ffff).collect();
     if payload.len().is_multiple_of(0xff_ffff) {
@@ -296,7 +296,7 @@ pub fn parts(payload: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// A command's bytes, all packets of it.
+/// Returns the bytes of a command, all its packets.
 pub fn frames(payload: &[u8]) -> Vec<u8> {
     parts(payload)
         .iter()

@@ -1,12 +1,12 @@
-//! Looks for engine processes that belong to one data directory. It reads /proc and kills by number
-//! what a test names; it never kills by name.
+//! Finds engine processes of one data directory. Reads /proc, and kills processes by their number,
+//! never by name.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
 
-/// All living processes named `mariadbd` that have anything to do with this folder: by command
-/// line, by working directory or by an open file. Zombies are dead.
+/// Returns all living processes named `mariadbd` that use this folder: by command line, by working
+/// directory or by an open file. Zombies are not included.
 pub fn engines_of(folder: &Path) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -19,8 +19,7 @@ pub fn engines_of(folder: &Path) -> Vec<u32> {
 }
 
 fn is_engine(pid: u32) -> bool {
-    // The helper that becomes the engine carries our own name until exec; once it is the engine
-    // this is its name.
+    // The helper has our own name until it becomes the engine by exec; then this is its name.
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c.trim() == "mariadbd")
         && fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "))
 }
@@ -48,7 +47,7 @@ pub fn alive(pid: u32) -> bool {
 
 pub fn kill(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("not zero");
-    // One that has just ended by itself is as good as killed.
+    // A process that has just ended by itself needs no kill.
     let _ = kill_process(pid, signal);
 }
 
@@ -56,17 +55,17 @@ pub fn kill9(pid: u32) {
     kill(pid, Signal::KILL);
 }
 
-/// Resident memory in kilobytes, as the kernel counts it.
+/// Returns resident memory in kilobytes, as the kernel counts it.
 pub fn resident_kb(pid: u32) -> u64 {
     status_kb(pid, "VmRSS:")
 }
 
-/// Highest resident memory in kilobytes since the last [`reset_peak`].
+/// Returns the highest resident memory in kilobytes since the last [`reset_peak`].
 pub fn peak_kb(pid: u32) -> u64 {
     status_kb(pid, "VmHWM:")
 }
 
-/// Begins a new peak at the present resident memory (proc_pid_clear_refs(5)).
+/// Resets the peak to the current resident memory (proc_pid_clear_refs(5)).
 pub fn reset_peak(pid: u32) {
     fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the process is ours");
 }

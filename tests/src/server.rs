@@ -1,5 +1,5 @@
-//! A running `tidegate serve` in a folder of its own, on a free port. It starts the real binary as
-//! a person would and talks to it by its command line only.
+//! A running `tidegate serve` in a temporary folder, on a free port. Starts the real binary as a
+//! person would, and uses only its command line.
 
 use crate::limits::{READY_WAIT, STOP_WAIT_SECONDS, soon, within};
 use crate::ports::free_port;
@@ -11,9 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
-/// Holds the server for a test process that may end in any way: when standard input closes, the
-/// server is told to stop and the folder goes. The line "keep" stops it and keeps the folder, for a
-/// restart.
+/// Script that keeps the server for a test process, which may end in any way: when standard input
+/// closes, the server is stopped and the folder removed. The line "keep" stops the server and keeps
+/// the folder, for a restart.
 const KEEPER: &str = r#"
 dir=$1; wait=$2; shift 2
 "$@" </dev/null >>"$dir/stdout" 2>>"$dir/stderr" &
@@ -30,7 +30,7 @@ kill "$killer" 2>/dev/null
 echo "$code"
 "#;
 
-/// A loopback address that every server here listens on and no certificate carries.
+/// Loopback address that every server here listens on and no certificate contains.
 pub const WRONG_HOST: &str = "127.0.0.2";
 
 #[derive(Debug, Clone, Default)]
@@ -41,12 +41,13 @@ pub struct Options {
     pub names: Vec<String>,
     /// More flags of `serve`.
     pub flags: Vec<String>,
-    /// In the environment of the server alone.
+    /// Variables in the environment of the server only.
     pub env: Vec<(String, String)>,
 }
 
 impl Options {
-    /// A cluster that sleeps as soon as it may: the shortest time the configuration takes.
+    /// Options for clusters that sleep as soon as possible: the shortest time that the
+    /// configuration accepts.
     pub fn sleepy() -> Self {
         Self {
             config: "[cluster]\nsleep_after = \"1s\"\n".into(),
@@ -69,7 +70,7 @@ struct Running {
     pid: u32,
 }
 
-/// What `cluster create NAME --json` says.
+/// Output of `cluster create NAME --json`.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     pub name: String,
@@ -109,13 +110,13 @@ impl Cluster {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// The login name of another account of this cluster.
+    /// Returns the login name of another account of this cluster.
     pub fn login(&self, user: &str) -> String {
         format!("{}.{user}", self.prefix)
     }
 }
 
-/// The binary that `cargo build` put beside this test's own folder.
+/// Returns the binary that `cargo build` has put beside this test's folder.
 pub fn binary() -> PathBuf {
     let me = std::env::current_exe().expect("this test's own path");
     let found = me
@@ -145,10 +146,9 @@ impl Server {
         Self::at(folder, options)
     }
 
-    /// In a folder that is there already.
+    /// Starts it in an existing folder.
     pub fn at(folder: PathBuf, options: Options) -> Self {
-        // Engines run under users of their own, which must be able to reach what is theirs below
-        // it.
+        // Each engine has its own user, which must be able to enter this folder.
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o711))
             .expect("our own folder");
         let mut server = Self {
@@ -177,7 +177,7 @@ impl Server {
         std::fs::read_to_string(self.folder.join("stderr")).unwrap_or_default()
     }
 
-    /// Starts it (again) on the same folder and port, and waits for its greeting.
+    /// Starts it (again) with the same folder and port, and waits for its greeting.
     pub fn run(&mut self) {
         let config = self.folder.join("test.toml");
         std::fs::write(&config, &self.options.config).expect("our own folder");
@@ -193,7 +193,7 @@ impl Server {
             .arg("--config")
             .arg(&config);
         command.args(["--listen", &self.addr().to_string()]);
-        // Not in the certificate: a wrong host that answers all the same.
+        // Not in the certificate: the server answers there under a wrong name.
         command.args(["--listen", &format!("{WRONG_HOST}:{}", self.port)]);
         for name in &self.options.names {
             command.args(["--name", name]);
@@ -226,7 +226,7 @@ impl Server {
             stream.read_exact(&mut [0]).ok()
         });
         within(READY_WAIT, "the control socket", || {
-            // It may be another's greeting that was met above.
+            // The greeting above may be that of another server.
             self.assert_alive();
             self.cli(&["cluster", "list"])
                 .status
@@ -243,16 +243,16 @@ impl Server {
         );
     }
 
-    /// For the next start.
+    /// Sets the options of the next start.
     pub fn change(&mut self, options: Options) {
         self.options = options;
     }
 
-    /// SIGTERM, and its exit code. The folder stays.
+    /// Stops it with SIGTERM and returns its exit code. The folder stays.
     pub fn stop(&mut self) -> i32 {
         let mut running = self.running.take().expect("the server runs");
         let mut keep = running.keep.take().expect("piped");
-        // A keeper whose server has ended still waits for this word.
+        // The script still waits for this word after its server has ended.
         keep.write_all(b"keep\n").expect("the keeper listens");
         drop(keep);
         let mut line = String::new();
@@ -264,7 +264,7 @@ impl Server {
         line.trim().parse().expect("an exit code")
     }
 
-    /// SIGKILL to the server alone.
+    /// Kills the server only, with SIGKILL.
     pub fn kill9(&mut self) {
         let pid = self.pid();
         processes::kill9(pid);
@@ -274,7 +274,7 @@ impl Server {
         self.stop();
     }
 
-    /// `tidegate --data ... ARGS`, to its end.
+    /// Runs `tidegate --data ... ARGS` to its end.
     pub fn cli(&self, args: &[&str]) -> Output {
         self.command(args).output().expect("tidegate runs")
     }
@@ -289,7 +289,7 @@ impl Server {
         command
     }
 
-    /// The JSON of a command that must succeed.
+    /// Returns the JSON of a command that must succeed.
     pub fn json(&self, args: &[&str]) -> Value {
         let out = self.cli(&[args, &["--json"]].concat());
         assert!(
@@ -319,7 +319,7 @@ impl Server {
         });
     }
 
-    /// Asleep now, by command; busy sessions must be gone.
+    /// Puts the cluster to sleep by command; busy sessions must have ended.
     pub fn sleep(&self, name: &str) {
         soon(&format!("{name} goes to sleep"), || {
             let out = self.cli(&["cluster", "sleep", name]);
@@ -328,12 +328,12 @@ impl Server {
         self.wait_state(name, "asleep");
     }
 
-    /// The processes of all engines under this server's folder.
+    /// Returns the processes of all engines of this server.
     pub fn engines(&self) -> Vec<u32> {
         processes::engines_of(&self.folder)
     }
 
-    /// The one engine there is.
+    /// Returns the only engine.
     pub fn engine(&self) -> u32 {
         let engines = self.engines();
         assert_eq!(engines.len(), 1, "engines: {engines:?}\n{}", self.log());
@@ -356,7 +356,7 @@ impl Drop for Server {
     }
 }
 
-/// A file of ours beside the server's data.
+/// Returns the path of a test's file beside the server's data.
 pub fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).expect("our own folder");

@@ -1,5 +1,5 @@
-//! A session of the tests' own client: verified login, text queries, rows. It speaks the form with
-//! EOF packets (or without, when asked) and nothing cleverer.
+//! A session of the tests' own client: verified login, text queries, rows. It uses the protocol
+//! with EOF packets, or without them on request.
 
 use crate::Cluster;
 use crate::probe::{Probe, Verdict};
@@ -12,10 +12,10 @@ pub struct Session {
     pub capabilities: u32,
 }
 
-/// Cells as bytes; `None` is NULL.
+/// A row's cells as bytes; `None` is NULL.
 pub type Row = Vec<Option<Vec<u8>>>;
 
-/// One result of a statement.
+/// Result of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Ok {
@@ -28,14 +28,14 @@ pub enum Outcome {
         status: u16,
     },
     Refused(Refused),
-    /// The server asks for this file.
+    /// The server requests this file.
     WantsFile(String),
 }
 
 pub const MORE_RESULTS: u16 = 0x0008;
 
 impl Outcome {
-    /// Rows as text, NULL as "NULL".
+    /// Returns the rows as text, NULL as "NULL".
     pub fn text(&self) -> Vec<Vec<String>> {
         let Self::Rows { rows, .. } = self else {
             panic!("rows were expected, not {self:?}")
@@ -65,13 +65,13 @@ impl Outcome {
 }
 
 impl Session {
-    /// As the cluster's root, in its database.
+    /// Logs in as the cluster's root, in its database.
     pub fn open(cluster: &Cluster) -> Self {
         Self::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY)
             .unwrap_or_else(|r| panic!("{r:?}"))
     }
 
-    /// As anybody, with these capabilities.
+    /// Logs in as any account, with these capabilities.
     pub fn login(
         cluster: &Cluster,
         user: &str,
@@ -103,7 +103,7 @@ impl Session {
         self.capabilities & wire::DEPRECATE_EOF == 0
     }
 
-    /// One statement with one result.
+    /// Runs a statement with one result.
     pub fn query(&mut self, sql: &str) -> Outcome {
         self.try_query(sql).unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
@@ -113,7 +113,7 @@ impl Session {
         self.outcome()
     }
 
-    /// A statement that must succeed without rows.
+    /// Runs a statement that must succeed without rows.
     pub fn run(&mut self, sql: &str) -> u64 {
         match self.query(sql) {
             Outcome::Ok { affected, .. } => affected,
@@ -121,7 +121,7 @@ impl Session {
         }
     }
 
-    /// The one value of one row.
+    /// Returns the only value of the only row.
     pub fn value(&mut self, sql: &str) -> String {
         let rows = self.query(sql).text();
         assert_eq!(
@@ -132,7 +132,7 @@ impl Session {
         rows[0][0].clone()
     }
 
-    /// All results of a text with several statements.
+    /// Returns all results of a text with several statements.
     pub fn all(&mut self, sql: &str) -> Vec<Outcome> {
         self.send(sql);
         let mut out = Vec::new();
@@ -178,7 +178,7 @@ impl Session {
         }
     }
 
-    /// Column definitions, with the EOF packet after them where there is one.
+    /// Reads column definitions, with the EOF packet after them if there is one.
     pub fn skip_columns(&mut self, columns: usize) -> io::Result<()> {
         for _ in 0..columns {
             self.packet()?;
@@ -193,7 +193,7 @@ impl Session {
         Ok(())
     }
 
-    /// Rows to the end, each cut by `cut`.
+    /// Reads all rows; `cut` splits each of them.
     pub fn rows(&mut self, columns: usize, cut: fn(&[u8], usize) -> Row) -> io::Result<Outcome> {
         let mut rows = Vec::new();
         loop {
@@ -259,8 +259,8 @@ fn text_row(packet: &[u8], columns: usize) -> Row {
         .collect()
 }
 
-/// A session of an account that has everything the engine can give. How a tenant gets there is no
-/// secret: whoever may create users can write the table of accounts in the end.
+/// Returns a session of an account with all rights of the engine. A tenant can get there: an
+/// account that may create users can in the end write the table of accounts.
 pub fn almighty(cluster: &Cluster) -> Session {
     let mut root = Session::open(cluster);
     root.run("CREATE USER evil@'%' IDENTIFIED BY 'pw'");

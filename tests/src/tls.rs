@@ -1,5 +1,5 @@
-//! TLS as the tests' client speaks it: rustls with exactly the roots a test names. It verifies
-//! always; a test that must look at a bad certificate says so by [`unverified`].
+//! TLS of the tests' client: rustls with exactly the roots that a test names. It always verifies,
+//! except with [`unverified`], for tests that need a bad certificate.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
@@ -16,7 +16,7 @@ pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// Verifies the chain up to the certificates of this file, and the name.
+/// Configuration that verifies the name and the chain up to the certificates of this file.
 pub fn verified(ca: &Path, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let found =
@@ -34,7 +34,7 @@ pub fn verified(ca: &Path, versions: &[&'static SupportedProtocolVersion]) -> Ar
     Arc::new(config)
 }
 
-/// Takes any certificate.
+/// Configuration that accepts any certificate.
 pub fn unverified() -> Arc<ClientConfig> {
     unverified_with(
         provider()
@@ -43,7 +43,7 @@ pub fn unverified() -> Arc<ClientConfig> {
     )
 }
 
-/// Takes any certificate, and says that it can verify these signatures only.
+/// Verifier that accepts any certificate and offers these signature schemes only.
 pub fn unverified_with(schemes: Vec<SignatureScheme>) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(BOTH)

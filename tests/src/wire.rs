@@ -1,5 +1,5 @@
-//! The little of the protocol that the tests need, written down from its documentation: capability
-//! bits, the login packets, error packets. It never reads a socket.
+//! The part of the protocol that the tests need, written from its documentation: capability bits,
+//! login packets, error packets. It reads no socket.
 
 pub const LONG_PASSWORD: u32 = 1;
 pub const FOUND_ROWS: u32 = 1 << 1;
@@ -17,7 +17,7 @@ pub const PLUGIN_AUTH: u32 = 1 << 19;
 pub const CONNECT_ATTRS: u32 = 1 << 20;
 pub const DEPRECATE_EOF: u32 = 1 << 24;
 
-/// What an ordinary client asks for.
+/// Capabilities of an ordinary client.
 pub const ORDINARY: u32 = LONG_PASSWORD
     | LONG_FLAG
     | LOCAL_FILES
@@ -41,7 +41,7 @@ pub struct Greeting {
     pub capabilities: u32,
     pub auth_length: u8,
     pub plugin: String,
-    /// The whole packet, for what a test wants to see for itself.
+    /// The whole packet, for tests that check its bytes.
     pub raw: Vec<u8>,
 }
 
@@ -93,7 +93,7 @@ impl Refused {
     }
 }
 
-/// The 32 bytes of an SSLRequest.
+/// Returns the 32 bytes of an SSLRequest.
 pub fn ssl_request(capabilities: u32) -> Vec<u8> {
     let mut out = capabilities.to_le_bytes().to_vec();
     out.extend_from_slice(&(64u32 << 20).to_le_bytes());
@@ -102,7 +102,7 @@ pub fn ssl_request(capabilities: u32) -> Vec<u8> {
     out
 }
 
-/// A handshake response, each field as a test wants it.
+/// A handshake response whose fields a test can choose.
 #[derive(Debug, Clone)]
 pub struct Response {
     pub capabilities: u32,
@@ -110,7 +110,7 @@ pub struct Response {
     pub auth: Vec<u8>,
     pub database: Option<Vec<u8>>,
     pub plugin: Option<Vec<u8>>,
-    /// After all else, as it is (connection attributes, or rubbish).
+    /// Bytes after everything else (connection attributes, or garbage).
     pub tail: Vec<u8>,
 }
 
@@ -152,7 +152,8 @@ impl Response {
     }
 }
 
-/// `mysql_native_password`: SHA1(password) XOR SHA1(salt + SHA1(SHA1(password))).
+/// Returns the proof of `mysql_native_password`: SHA1(password) XOR SHA1(salt +
+/// SHA1(SHA1(password))).
 pub fn native_scramble(password: &str, salt: &[u8]) -> Vec<u8> {
     use sha1::{Digest, Sha1};
     let stage1 = Sha1::digest(password.as_bytes());
@@ -167,7 +168,7 @@ pub fn native_scramble(password: &str, salt: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// A length-encoded number at `at`, which moves past it. `None` is NULL.
+/// Reads a length-encoded number at `at` and moves `at` past it. `None` is NULL.
 pub fn lenenc(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let first = bytes[*at];
     *at += 1;
