@@ -160,6 +160,20 @@ fn a_cluster_with_20_001_accounts_sleeps_and_wakes_and_all_of_them_log_in() {
     }
 }
 
+/// Login name of an account that the test adds by its number.
+fn numbered_login(cluster: &Cluster, n: u32) -> String {
+    cluster.login(&format!("{}{n}", "v".repeat(40)))
+}
+
+fn log_in_as(cluster: &Cluster, n: u32) -> Result<Session, Refused> {
+    Session::login(
+        cluster,
+        &numbered_login(cluster, n),
+        "secret",
+        wire::ORDINARY,
+    )
+}
+
 #[test]
 fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() {
     let mut console = Console::start("");
@@ -172,22 +186,26 @@ fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() 
     );
     // About 75 bytes each: the book is full before the last.
     add_accounts(&cluster, "REPEAT('v', 40)", 40_000);
-    let of = |n: u32| cluster.login(&format!("{}{n}", "v".repeat(40)));
-    Session::login(&cluster, &of(99), "secret", wire::ORDINARY)
+    log_in_as(&cluster, 99)
         .expect("awake, the engine is asked")
         .quit();
     server.sleep("city");
     assert!(tells_of_incomplete_accounts(&console, &cookie, "city"));
-    let known = |n| Session::login(&cluster, &of(n), "secret", wire::ORDINARY);
     // The order of the engine's key: as text, "9999" is the last.
     assert_eq!(
-        known(9_999).err().expect("asleep, not in the book").code,
+        log_in_as(&cluster, 9_999)
+            .err()
+            .expect("asleep, not in the book")
+            .code,
         1045
     );
     assert_eq!(server.state("city"), "asleep");
-    known(1).expect("asleep, in the book").quit();
-    known(9_999).expect("awake again").quit();
-    assert_eq!(refused(&cluster, &of(9_999), "wrong").code, 1045);
+    log_in_as(&cluster, 1).expect("asleep, in the book").quit();
+    log_in_as(&cluster, 9_999).expect("awake again").quit();
+    assert_eq!(
+        refused(&cluster, &numbered_login(&cluster, 9_999), "wrong").code,
+        1045
+    );
     server.sleep("city");
     // The first administrator is in the book however many others there are.
     Session::open(&cluster).quit();

@@ -235,6 +235,28 @@ fn the_next_ca_is_asked_with_its_external_account() {
     );
 }
 
+fn directory_ca(pebble: &Pebble) -> String {
+    std::fs::read_to_string(pebble.directory_ca()).unwrap()
+}
+
+/// Configuration with a CA and its staging directory. `files`: the CA file of both directories, and
+/// the roots.
+fn rehearsing_config(pebble: &Pebble, stage: &Pebble, files: [&Path; 2], ports: &[u16]) -> String {
+    let listen: Vec<_> = ports
+        .iter()
+        .map(|port| format!("\"127.0.0.1:{port}\""))
+        .collect();
+    format!(
+        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\nstaging = \"{}\"\n\
+         directory_ca = \"{}\"\nroots = \"{}\"\nprofile = \"default\"\nhttp_listen = [{}]\n",
+        pebble.directory(),
+        stage.directory(),
+        files[0].display(),
+        files[1].display(),
+        listen.join(", ")
+    )
+}
+
 #[test]
 fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
     let (Some(pebble), Some(stage)) = (
@@ -244,31 +266,19 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let text = |pebble: &Pebble| std::fs::read_to_string(pebble.directory_ca()).unwrap();
     let both = write(
         folder.path(),
         "directories.pem",
-        &(text(&pebble) + &text(&stage)),
+        &(directory_ca(&pebble) + &directory_ca(&stage)),
     );
     let roots = write(folder.path(), "roots.pem", &pebble.root());
-    let config = |ports: &[u16]| {
-        let listen: Vec<_> = ports
-            .iter()
-            .map(|port| format!("\"127.0.0.1:{port}\""))
-            .collect();
-        format!(
-            "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\nstaging = \"{}\"\n\
-             directory_ca = \"{}\"\n\
-             roots = \"{}\"\nprofile = \"default\"\nhttp_listen = [{}]\n",
-            pebble.directory(),
-            stage.directory(),
-            both.display(),
-            roots.display(),
-            listen.join(", ")
-        )
-    };
     // Nothing answers on the port that the validators ask.
-    let elsewhere = config(&[tidegate_e2e::ports::free_port()]);
+    let elsewhere = rehearsing_config(
+        &pebble,
+        &stage,
+        [&both, &roots],
+        &[tidegate_e2e::ports::free_port()],
+    );
     let mut server = Server::with(Options {
         config: elsewhere,
         ..Options::default()
@@ -276,13 +286,14 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
     soon("the first attempt has failed", || {
         server.log().contains("no certificate from").then_some(())
     });
-    let failures = |server: &Server| {
-        server.json(&["cert", "status"])["acme"]["certificates"][0]["failures"].clone()
-    };
     for failed in 2..=6 {
         let out = server.cli(&["cert", "renew"]);
         assert!(!out.status.success());
-        assert_eq!(failures(&server), failed, "{out:?}");
+        let status = server.json(&["cert", "status"]);
+        assert_eq!(
+            status["acme"]["certificates"][0]["failures"], failed,
+            "{out:?}"
+        );
         // The third to the fifth attempt stop at the rehearsal; the sixth goes to the CA without
         // one.
         let rehearsed = usize::try_from(failed).unwrap().clamp(2, 5) - 2;
@@ -303,7 +314,7 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
     // Fixed: the rehearsal succeeds, and the CA is asked once.
     assert_eq!(server.stop(), 0);
     server.change(Options {
-        config: config(&[pebble.http, stage.http]),
+        config: rehearsing_config(&pebble, &stage, [&both, &roots], &[pebble.http, stage.http]),
         ..Options::default()
     });
     server.run();
@@ -321,13 +332,17 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
     );
 }
 
+/// Whether a leaf has an RSA key, by the identifier rsaEncryption.
+fn is_rsa(leaf: &[u8]) -> bool {
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
+    leaf.windows(RSA.len()).any(|part| part == RSA)
+}
+
 #[test]
 fn a_client_that_takes_rsa_only_gets_the_rsa_leaf() {
-    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
     let Some(bench) = ordinary(Wanted::default(), "rsa = \"yes\"\n") else {
         return;
     };
-    let is_rsa = |leaf: &[u8]| leaf.windows(RSA.len()).any(|part| part == RSA);
     let rsa_only = || {
         let mut probe = Probe::connect(bench.server.addr());
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
@@ -375,6 +390,15 @@ fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
     assert!(bench.pebble.issued() >= 3);
 }
 
+fn import(server: &Server, chain: &Path, key: &Path) -> std::process::Output {
+    server.cli(&[
+        "cert",
+        "import",
+        chain.to_str().unwrap(),
+        key.to_str().unwrap(),
+    ])
+}
+
 #[test]
 fn a_pair_from_elsewhere_is_imported_judged_and_served() {
     let Some(bench) = ordinary(Wanted::default(), "") else {
@@ -395,14 +419,6 @@ fn a_pair_from_elsewhere_is_imported_judged_and_served() {
         config,
         ..Options::default()
     });
-    let import = |chain: &Path, key: &Path| {
-        other.cli(&[
-            "cert",
-            "import",
-            chain.to_str().unwrap(),
-            key.to_str().unwrap(),
-        ])
-    };
     let wrong = write(
         folder.path(),
         "wrong.pem",
@@ -413,12 +429,12 @@ fn a_pair_from_elsewhere_is_imported_judged_and_served() {
     soon("the first attempt has ended", || {
         other.log().contains("no certificate from").then_some(())
     });
-    let out = import(&chain, &wrong);
+    let out = import(&other, &chain, &wrong);
     assert!(
         !out.status.success() && String::from_utf8_lossy(&out.stderr).contains("belong together"),
         "{out:?}"
     );
-    let out = import(&chain, &key);
+    let out = import(&other, &chain, &key);
     assert!(
         out.status.success(),
         "{}",

@@ -46,9 +46,12 @@ fn json(out: &Output) -> Value {
         .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&out.stdout)))
 }
 
+fn text(finding: &Value, key: &str) -> String {
+    finding[key].as_str().unwrap().to_owned()
+}
+
 /// All findings that are not `pass`, by id, with their evidence.
 fn not_passed(report: &Value) -> Vec<(String, String, String)> {
-    let text = |f: &Value, key: &str| f[key].as_str().unwrap().to_owned();
     let findings = report["findings"].as_array().unwrap().iter();
     findings
         .filter(|f| f["verdict"] != "pass")

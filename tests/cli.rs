@@ -195,11 +195,13 @@ fn delete_asks_for_yes_and_leaves_nothing() {
     );
 }
 
+fn mode(path: &std::path::Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
 #[test]
 fn the_data_directory_is_private() {
     SERVER.create("private");
-    let mode =
-        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let mut folders = vec![SERVER.data()];
     let mut files = 0;
     while let Some(folder) = folders.pop() {
@@ -476,17 +478,13 @@ fn up_prints_what_one_needs_and_again_without_the_password() {
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    let show = |args: &[&str]| {
-        let out = Command::new(binary())
-            .args(args)
-            .arg("--data")
-            .arg(folder.path().join("data"))
-            .output()
-            .unwrap();
-        serde_json::from_slice::<serde_json::Value>(&out.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {out:?}"))
-    };
-    let mut shown = show(&["cluster", "show", "demo", "--json"]);
+    let out = Command::new(binary())
+        .args(["cluster", "show", "demo", "--json", "--data"])
+        .arg(folder.path().join("data"))
+        .output()
+        .unwrap();
+    let mut shown = serde_json::from_slice::<serde_json::Value>(&out.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {out:?}"));
     let prefix = shown["prefix"].as_str().unwrap().to_owned();
     let user = format!("{prefix}.root");
     assert!(text.contains(&user), "{text}");

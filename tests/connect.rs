@@ -166,31 +166,33 @@ fn what_is_not_there_is_named_before_the_server_is_asked() {
     assert_eq!(refused(&["connect"]).0, Some(2));
 }
 
+/// Runs `connect --explain -` with this string. Returns the exit code and everything printed.
+fn explain(string: &str) -> (Option<i32>, String) {
+    let mut child = SERVER
+        .command(&["connect", "--explain", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(string.as_bytes())
+        .unwrap();
+    let out = child.wait_with_output().unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+    assert!(!said.contains("s3cr"), "{said}");
+    (out.status.code(), said)
+}
+
 #[test]
 fn a_pasted_string_is_explained_and_its_password_never_shown() {
-    let explain = |string: &str| {
-        let mut child = SERVER
-            .command(&["connect", "--explain", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(string.as_bytes())
-            .unwrap();
-        let out = child.wait_with_output().unwrap();
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&out.stdout),
-            String::from_utf8_lossy(&out.stderr)
-        );
-        assert!(!said.contains("s3cr"), "{said}");
-        (out.status.code(), said)
-    };
     let (code, said) = explain("abc.root:s3cr3t@tcp(db.example.com:4000)/test?tls=skip-verify");
     assert_eq!(code, Some(1), "{said}");
     assert!(

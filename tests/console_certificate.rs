@@ -112,34 +112,39 @@ fn https(port: u16, name: &str, config: Arc<ClientConfig>) -> Result<Vec<u8>, St
     Ok(stream.conn.peer_certificates().unwrap()[0].to_vec())
 }
 
+/// Runs curl with the session's cookies and returns the answer.
+fn curl(bench: &Bench, more: &[&str]) -> String {
+    let jar = bench.server.folder.join("cookies");
+    let at = format!("{CONSOLE}:{}:127.0.0.1", bench.console);
+    let mut command = std::process::Command::new("curl");
+    command
+        .args(["-sS", "--resolve", &at, "--cacert"])
+        .arg(&bench.roots)
+        .args(["-b"])
+        .arg(&jar)
+        .args(["-c"])
+        .arg(&jar);
+    let out = command.args(more).output().unwrap();
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    String::from_utf8(out.stdout).unwrap()
+}
+
 /// Signs in by a link and returns the certificate page.
 fn page(bench: &Bench) -> String {
     let link = bench.server.json(&["operator", "link"])["url"]
         .as_str()
         .unwrap()
         .to_owned();
-    let jar = bench.server.folder.join("cookies");
-    let at = format!("{CONSOLE}:{}:127.0.0.1", bench.console);
-    let curl = |more: &[&str]| {
-        let mut command = std::process::Command::new("curl");
-        command
-            .args(["-sS", "--resolve", &at, "--cacert"])
-            .arg(&bench.roots)
-            .args(["-b"])
-            .arg(&jar)
-            .args(["-c"])
-            .arg(&jar);
-        let out = command.args(more).output().unwrap();
-        assert!(
-            out.status.success(),
-            "{}",
-            String::from_utf8_lossy(&out.stderr)
-        );
-        String::from_utf8(out.stdout).unwrap()
-    };
     let base = format!("https://{CONSOLE}:{}", bench.console);
-    curl(&["-X", "POST", "-H", &format!("Origin: {base}"), &link]);
-    curl(&[&format!("{base}/certificate")])
+    curl(
+        bench,
+        &["-X", "POST", "-H", &format!("Origin: {base}"), &link],
+    );
+    curl(bench, &[&format!("{base}/certificate")])
 }
 
 fn accounts(folder: &Path) -> usize {
@@ -284,9 +289,9 @@ fn the_console_refuses_who_wants_another_host() {
         ..Options::default()
     });
     let ca = server.data().join("ca.pem");
-    let trusting = || tls::verified(&ca, tls::BOTH);
+    let trusting = tls::verified(&ca, tls::BOTH);
     for name in ["console.test", "CONSOLE.test", "localhost", "127.0.0.1"] {
-        https(console, name, trusting()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        https(console, name, trusting.clone()).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     for name in ["db.example.com", "test", "x.console.test"] {
         let error = https(console, name, tls::unverified()).unwrap_err();
@@ -358,19 +363,20 @@ fn a_console_certificate_from_files_stands_beside_the_database_s() {
     let company = Company::new();
     company.leaf(VALID).write(folder.path());
     let ca = write(folder.path(), "ca.pem", &company.pem());
-    let file = |name: &str| folder.path().join(name).display().to_string();
+    let chain = folder.path().join("chain.pem");
+    let key = folder.path().join("key.pem");
     let config = format!(
         "[console]\nlisten = [\"127.0.0.1:{console}\"]\ncertificate = \"{}\"\nkey = \"{}\"\n",
-        file("chain.pem"),
-        file("key.pem")
+        chain.display(),
+        key.display()
     );
     let server = Server::with(Options {
         config,
         ..Options::default()
     });
-    let trusting = || tls::verified(&ca, tls::BOTH);
+    let trusting = tls::verified(&ca, tls::BOTH);
     let first = soon("the console", || {
-        https(console, "localhost", trusting()).ok()
+        https(console, "localhost", trusting.clone()).ok()
     });
     let cluster = server.create("beside");
     let mut probe = Probe::connect(server.addr());
@@ -382,7 +388,7 @@ fn a_console_certificate_from_files_stands_beside_the_database_s() {
     let next = company.leaf(VALID);
     next.write(folder.path());
     soon("the next leaf", || {
-        (https(console, "localhost", trusting()).ok()? == next.der).then_some(())
+        (https(console, "localhost", trusting.clone()).ok()? == next.der).then_some(())
     });
     assert_ne!(first, next.der);
 }

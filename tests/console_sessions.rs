@@ -59,14 +59,17 @@ fn a_session_ends_at_its_age_however_much_it_is_used() {
     });
 }
 
+/// Posts to a sign-in link, with more options of curl.
+fn redeem(c: &Console, link: &str, more: &[&str]) -> tidegate_e2e::console::Answer {
+    let origin = format!("Origin: {}", c.base());
+    c.ask(link, &[&["-X", "POST", "-H", &origin], more].concat())
+}
+
 #[test]
 fn one_source_may_try_so_often_and_others_are_not_held_up() {
     let c = Console::start("attempts_per_minute = 1");
-    let origin = format!("Origin: {}", c.base());
-    let redeem =
-        |link: &str, more: &[&str]| c.ask(link, &[&["-X", "POST", "-H", &origin], more].concat());
     let refused = soon("the limit", || {
-        Some(redeem("/link/guess", &[])).filter(|answer| answer.status != 403)
+        Some(redeem(&c, "/link/guess", &[])).filter(|answer| answer.status != 403)
     });
     assert_eq!(refused.status, 429, "{}", refused.head);
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
@@ -77,8 +80,8 @@ fn one_source_may_try_so_often_and_others_are_not_held_up() {
         refused.body
     );
     let link = c.link();
-    assert_eq!(redeem(&link, &[]).status, 429, "a good link waits too");
-    let elsewhere = redeem(&link, &["--interface", "127.0.0.3"]);
+    assert_eq!(redeem(&c, &link, &[]).status, 429, "a good link waits too");
+    let elsewhere = redeem(&c, &link, &["--interface", "127.0.0.3"]);
     assert_eq!(
         elsewhere.status, 303,
         "and is not used up: another source may"

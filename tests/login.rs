@@ -343,6 +343,12 @@ fn case_26_capabilities_that_change_after_the_ssl_request() {
     }
 }
 
+/// Logs in and returns the account that the engine chose.
+fn current_user(cluster: &Cluster, user: &str, password: &str) -> String {
+    let mut session = Session::login(cluster, user, password, wire::ORDINARY).unwrap();
+    session.value("SELECT CURRENT_USER()")
+}
+
 #[test]
 fn an_account_made_in_sql_with_or_without_its_prefix_works() {
     let cluster = SERVER.create("named");
@@ -352,12 +358,11 @@ fn an_account_made_in_sql_with_or_without_its_prefix_works() {
     root.run("CREATE USER bare@'%' IDENTIFIED BY 'two'");
     root.run("GRANT ALL ON test.* TO bare@'%'");
     root.run(&format!("GRANT ALL ON test.* TO '{whole}'@'%'"));
-    let who = |user: &str, password: &str| {
-        let mut session = Session::login(&cluster, user, password, wire::ORDINARY).unwrap();
-        session.value("SELECT CURRENT_USER()")
-    };
-    assert_eq!(who(&whole, "one"), format!("{whole}@%"));
-    assert_eq!(who(&cluster.login("bare"), "two"), "bare@%");
+    assert_eq!(current_user(&cluster, &whole, "one"), format!("{whole}@%"));
+    assert_eq!(
+        current_user(&cluster, &cluster.login("bare"), "two"),
+        "bare@%"
+    );
 }
 
 #[test]

@@ -180,15 +180,9 @@ fn a_log_that_is_read_again_says_what_it_lacks() {
 
 /// Returns the lengths of an engine's logs, starting with the one that it writes to.
 fn logs(folder: &Path) -> Vec<u64> {
-    let name = |n: u32| {
-        if n == 0 {
-            "engine.log".to_owned()
-        } else {
-            format!("engine.log.{n}")
-        }
-    };
-    (0..9)
-        .map_while(|n| std::fs::metadata(folder.join(name(n))).ok())
+    std::iter::once("engine.log".to_owned())
+        .chain((1..9).map(|n| format!("engine.log.{n}")))
+        .map_while(|name| std::fs::metadata(folder.join(name)).ok())
         .map(|m| m.len())
         .collect()
 }

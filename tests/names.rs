@@ -113,9 +113,12 @@ fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
 
 fn unknown_names(n: usize) -> Vec<String> {
     const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz";
-    let letter = |i: usize| char::from(LETTERS[i % LETTERS.len()]);
     (0..n)
-        .map(|i| format!("zz{}{}zzzzzzzz.root", letter(i / LETTERS.len()), letter(i)))
+        .map(|i| {
+            let first = char::from(LETTERS[i / LETTERS.len() % LETTERS.len()]);
+            let second = char::from(LETTERS[i % LETTERS.len()]);
+            format!("zz{first}{second}zzzzzzzz.root")
+        })
         .collect()
 }
 
@@ -305,19 +308,21 @@ fn spoil(server: &Server, cluster: &Cluster, number: u32) {
     server.wait_state(&cluster.name, "failed");
 }
 
+/// Refusal of a wrong password from one source.
+fn wrong_password(server: &Server, cluster: &Cluster, user: &str) -> Refused {
+    login_from(server, "203.0.113.9", cluster, user, "not it").refused()
+}
+
 #[test]
 fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() {
     let server = behind_a_balancer("");
     let failed = server.create("failed");
     let asleep = server.create("asleep");
     spoil(&server, &failed, 1);
-    let wrong = |cluster: &Cluster, source: &str, user: &str| {
-        login_from(&server, source, cluster, user, "not it").refused()
-    };
-    let unknown = wrong(&failed, "203.0.113.9", "zzzzzzzzzzzz.root");
+    let unknown = wrong_password(&server, &failed, "zzzzzzzzzzzz.root");
     assert_eq!(unknown.code, DENIED);
     for user in [&*failed.user, &failed.login("nobody")] {
-        assert_eq!(wrong(&failed, "203.0.113.9", user), unknown, "{user}");
+        assert_eq!(wrong_password(&server, &failed, user), unknown, "{user}");
     }
     let owner = login_from(
         &server,
@@ -332,11 +337,11 @@ fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() 
     // source is delayed as well.
     std::thread::scope(|scope| {
         for _ in 0..70 {
-            scope.spawn(|| wrong(&failed, "203.0.113.9", &failed.user));
+            scope.spawn(|| wrong_password(&server, &failed, &failed.user));
         }
     });
     let began = Instant::now();
-    assert_eq!(wrong(&asleep, "203.0.113.9", &asleep.user), unknown);
+    assert_eq!(wrong_password(&server, &asleep, &asleep.user), unknown);
     // A lower limit only, so that a slow machine can't fail it.
     assert!(
         began.elapsed() >= TICK * 20,
@@ -345,15 +350,17 @@ fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() 
     );
 }
 
+/// Share of refusals that came within so many ticks.
+fn share_up_to(all: &[Seen], ticks: u32) -> f64 {
+    all.iter().filter(|seen| seen.ticks <= ticks).count() as f64 / all.len() as f64
+}
+
 /// Returns the largest difference between the cumulative shares of two lists of ticks
 /// (Kolmogorov-Smirnov).
 fn difference(a: &[Seen], b: &[Seen]) -> f64 {
-    let share = |all: &[Seen], most: u32| {
-        all.iter().filter(|seen| seen.ticks <= most).count() as f64 / all.len() as f64
-    };
     let most = a.iter().chain(b).map(|seen| seen.ticks).max().unwrap_or(0);
     (0..=most)
-        .map(|ticks| (share(a, ticks) - share(b, ticks)).abs())
+        .map(|ticks| (share_up_to(a, ticks) - share_up_to(b, ticks)).abs())
         .fold(0.0, f64::max)
 }
 
@@ -368,40 +375,61 @@ fn answers(seen: &[Seen]) -> BTreeMap<(u16, &str, u32), usize> {
     counts
 }
 
+/// Whether the others give each answer that is given here more than once.
+fn are_given_by(
+    some: &BTreeMap<(u16, &str, u32), usize>,
+    others: &BTreeMap<(u16, &str, u32), usize>,
+) -> bool {
+    some.iter()
+        .all(|(answer, times)| *times <= 1 || others.contains_key(answer))
+}
+
 /// Whether a stranger can tell the two apart: by an answer that only one of them gives more than
 /// once in twenty logins, or by times that differ more than two series of the same name do by
 /// chance (0.5: less than 1 in 100).
 fn alike(a: &[Seen], b: &[Seen]) -> bool {
     let of_a = answers(a);
     let of_b = answers(b);
-    let known = |some: &BTreeMap<(u16, &str, u32), usize>,
-                 others: &BTreeMap<(u16, &str, u32), usize>| {
-        some.iter()
-            .all(|(answer, times)| *times <= 1 || others.contains_key(answer))
-    };
-    known(&of_a, &of_b) && known(&of_b, &of_a) && difference(a, b) <= 0.5
+    are_given_by(&of_a, &of_b) && are_given_by(&of_b, &of_a) && difference(a, b) <= 0.5
 }
 
-#[test]
-fn the_classifier_tells_apart_what_is_different() {
-    let seen = |code, ticks| Seen {
+fn refusal_seen(code: u16, ticks: u32) -> Seen {
+    Seen {
         code,
         message: String::new(),
         packets: 2,
         ticks,
-    };
-    let fast = vec![seen(DENIED, 1); TRIES];
-    assert!(alike(&fast, &[&fast[1..], &[seen(DENIED, 2)]].concat()));
-    assert!(!alike(&fast, &vec![seen(DENIED, 2); TRIES]));
-    assert!(!alike(&fast, &vec![seen(NOT_JUDGED, 1); TRIES]));
+    }
+}
+
+#[test]
+fn the_classifier_tells_apart_what_is_different() {
+    let fast = vec![refusal_seen(DENIED, 1); TRIES];
+    assert!(alike(
+        &fast,
+        &[&fast[1..], &[refusal_seen(DENIED, 2)]].concat()
+    ));
+    assert!(!alike(&fast, &vec![refusal_seen(DENIED, 2); TRIES]));
+    assert!(!alike(&fast, &vec![refusal_seen(NOT_JUDGED, 1); TRIES]));
     let packets = vec![
         Seen {
             packets: 3,
-            ..seen(DENIED, 1)
+            ..refusal_seen(DENIED, 1)
         };
         TRIES
     ];
     assert!(!alike(&fast, &packets));
+}
+
+fn summary(seen: &[Seen]) -> String {
+    let ticks: Vec<u32> = seen.iter().map(|one| one.ticks).collect();
+    format!(
+        "{:?} ticks {ticks:?}",
+        answers(seen)
+            .into_iter()
+            .map(|(a, n)| (a.0, a.2, n))
+            .collect::<Vec<_>>()
+    )
 }
 
 #[test]
@@ -466,16 +494,6 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
     processes::kill(pid, Signal::CONT);
 
     let unknown: Vec<&Vec<Seen>> = names[real.len()..].iter().map(|name| &seen[name]).collect();
-    let shown = |seen: &[Seen]| {
-        let ticks: Vec<u32> = seen.iter().map(|one| one.ticks).collect();
-        format!(
-            "{:?} ticks {ticks:?}",
-            answers(seen)
-                .into_iter()
-                .map(|(a, n)| (a.0, a.2, n))
-                .collect::<Vec<_>>()
-        )
-    };
     for (name, kind) in real
         .iter()
         .zip(kinds.iter().flat_map(|c| [&c.name, &c.name]))
@@ -487,7 +505,7 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
         println!(
             "{kind} {}: {} like {twins} of {UNKNOWN}",
             name.rsplit('.').next().unwrap(),
-            shown(&seen[name])
+            summary(&seen[name])
         );
         assert!(twins > 0, "{name} ({kind}) is like no unknown name");
     }
@@ -496,7 +514,7 @@ fn no_kind_of_name_can_be_told_from_unknown_ones() {
         assert!(
             real.iter().any(|name| alike(&seen[name], other)),
             "like no real name: {}",
-            shown(other)
+            summary(other)
         );
     }
     // The names above must be of several kinds, or the test compares nothing.

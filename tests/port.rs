@@ -155,21 +155,28 @@ fn case_13_places_are_counted_by_the_address_in_the_header() {
     });
 }
 
+/// Refusal of a wrong password from this source, and how long it took.
+fn wrong_password(
+    server: &Server,
+    source: &str,
+    cluster: &Cluster,
+    user: &str,
+) -> (Refused, Duration) {
+    let began = Instant::now();
+    let refused = login_from(server, source, cluster, user, "not it").refused();
+    (refused, began.elapsed())
+}
+
 #[test]
 fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
     let server = behind_a_balancer("");
     let cluster = server.create("guessed");
-    let wrong = |source: &str, user: &str| {
-        let began = Instant::now();
-        let refused = login_from(&server, source, &cluster, user, "not it").refused();
-        (refused, began.elapsed())
-    };
     // An existing name and an unknown one get the same text, and both are delayed.
-    let (first, _) = wrong("203.0.113.9", &cluster.user);
+    let (first, _) = wrong_password(&server, "203.0.113.9", &cluster, &cluster.user);
     for user in [&*cluster.user, "zzzzzzzzzzzz.root"] {
         let mut took = Duration::ZERO;
         for _ in 0..6 {
-            let (refused, this) = wrong("203.0.113.9", user);
+            let (refused, this) = wrong_password(&server, "203.0.113.9", &cluster, user);
             assert_eq!(refused, first, "{user}");
             took = this;
         }
@@ -179,11 +186,13 @@ fn case_49_wrong_passwords_wait_and_right_ones_never_do() {
             "{user}: the sixth no came after {took:?}"
         );
     }
-    let (_, took) = wrong("203.0.113.10", &cluster.user);
+    let (_, took) = wrong_password(&server, "203.0.113.10", &cluster, &cluster.user);
     assert!(took >= Duration::from_millis(100), "{took:?}");
     std::thread::scope(|scope| {
         let guesses: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| wrong("203.0.113.9", &cluster.user)))
+            .map(|_| {
+                scope.spawn(|| wrong_password(&server, "203.0.113.9", &cluster, &cluster.user))
+            })
             .collect();
         // The right password logs in while they wait, from another source and from the same one.
         let mut before = 0;
@@ -349,10 +358,9 @@ fn case_22_a_client_certificate_is_never_looked_at_even_an_expired_one() {
     let cluster = SERVER.create("late-client");
     let folder = tempfile::tempdir().unwrap();
     Company::new().leaf(EXPIRED).write(folder.path());
-    let flag = |name: &str, file: &str| format!("--{name}={}", folder.path().join(file).display());
-    let flags = [flag("ssl-cert", "chain.pem"), flag("ssl-key", "key.pem")];
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let out = mariadb_command(&cluster, &flags)
+    let chain = format!("--ssl-cert={}", folder.path().join("chain.pem").display());
+    let key = format!("--ssl-key={}", folder.path().join("key.pem").display());
+    let out = mariadb_command(&cluster, &[&chain, &key])
         .args(["-e", "SELECT 5"])
         .output()
         .unwrap();

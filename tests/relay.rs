@@ -272,16 +272,19 @@ fn case_58_a_procedure_with_several_results() {
     assert!(session.ping());
 }
 
+fn rows_of_file(n: usize) -> Vec<u8> {
+    "row\n".repeat(n).into_bytes()
+}
+
 #[test]
 fn case_59_local_infile_of_every_size() {
     let mut session = Session::open(&CLUSTER);
     session.run("CREATE OR REPLACE TABLE loaded (line LONGTEXT)");
-    let lines = |n: usize| "row\n".repeat(n).into_bytes();
     let huge = [vec![b'h'; 17 << 20], vec![b'\n']].concat();
     for (chunks, rows) in [
-        (vec![lines(3)], 3),
+        (vec![rows_of_file(3)], 3),
         (vec![], 0),
-        (vec![lines(1000), lines(1000)], 2000),
+        (vec![rows_of_file(1000), rows_of_file(1000)], 2000),
         (vec![huge], 1),
     ] {
         session.run("TRUNCATE loaded");
@@ -429,15 +432,13 @@ const STUBBORN: usize = 60;
 
 /// Waits until the server has ended some of these sessions and returns how many.
 fn ended(server: &Server, at_least: usize) -> usize {
-    let count = || {
-        server
+    soon("sessions of the full pool end", || {
+        let count = server
             .log()
             .lines()
             .filter(|line| line.contains("unread-answers"))
-            .count()
-    };
-    soon("sessions of the full pool end", || {
-        (count() >= at_least).then(count)
+            .count();
+        (count >= at_least).then_some(count)
     })
 }
 
@@ -601,13 +602,18 @@ fn case_69_a_client_that_disappears_stops_its_query() {
     });
 }
 
+fn aborted_clients(session: &mut Session) -> String {
+    session
+        .query("SHOW GLOBAL STATUS LIKE 'Aborted_clients'")
+        .text()[0][1]
+        .clone()
+}
+
 #[test]
 fn case_21_goodbyes_of_all_kinds_leave_no_aborted_client() {
     let cluster = SERVER.create("goodbye");
     let mut watcher = Session::open(&cluster);
-    let aborted =
-        |w: &mut Session| w.query("SHOW GLOBAL STATUS LIKE 'Aborted_clients'").text()[0][1].clone();
-    let before = aborted(&mut watcher);
+    let before = aborted_clients(&mut watcher);
     for _ in 0..5 {
         Session::open(&cluster).quit();
         // COM_QUIT, then a disconnect without close_notify.
@@ -620,7 +626,7 @@ fn case_21_goodbyes_of_all_kinds_leave_no_aborted_client() {
         (watcher.value(count) == "1").then_some(())
     });
     assert_eq!(
-        aborted(&mut watcher),
+        aborted_clients(&mut watcher),
         before,
         "the engine got COM_QUIT each time"
     );

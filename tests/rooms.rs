@@ -82,18 +82,25 @@ fn metadata() -> Value {
     serde_json::from_slice(&out.stdout).expect("cargo metadata is JSON")
 }
 
+/// Returns the room of a manifest in the folder of crates.
+fn room_of(manifest: &str, crates: &Path) -> Option<String> {
+    let folder = Path::new(manifest).parent()?;
+    (folder.parent()? == crates).then(|| folder.file_name()?.to_str().map(str::to_owned))?
+}
+
 /// Returns the arrows of the manifests: normal, build and dev dependencies, by the room's folder.
 fn built() -> (Arrows, BTreeSet<String>) {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
     let crates = root().join("crates");
-    let room_of = |manifest: &str| {
-        let folder = Path::new(manifest).parent()?;
-        (folder.parent()? == crates).then(|| folder.file_name()?.to_str().map(str::to_owned))?
-    };
     let rooms: BTreeMap<&str, String> = packages
         .iter()
-        .filter_map(|p| Some((p["name"].as_str()?, room_of(p["manifest_path"].as_str()?)?)))
+        .filter_map(|p| {
+            Some((
+                p["name"].as_str()?,
+                room_of(p["manifest_path"].as_str()?, &crates)?,
+            ))
+        })
         .collect();
     let mut arrows = Arrows::new();
     let mut tests_import = BTreeSet::new();

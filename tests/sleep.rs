@@ -14,7 +14,7 @@ use tidegate_e2e::limits::soon;
 use tidegate_e2e::probe::Probe;
 use tidegate_e2e::session::{Outcome, Session};
 use tidegate_e2e::wire::{self, Refused, Response};
-use tidegate_e2e::{Options, Server, tls};
+use tidegate_e2e::{Cluster, Options, Server, tls};
 
 /// Server whose clusters sleep after a second, so each test has its own cluster.
 static SLEEPY: LazyLock<Server> = LazyLock::new(|| Server::with(Options::sleepy()));
@@ -144,17 +144,20 @@ fn a_thousand_rows_survive_many_sleeps() {
     );
 }
 
+fn log_in(cluster: &Cluster) -> Result<Session, Refused> {
+    Session::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY)
+}
+
 #[test]
 fn new_limits_count_for_the_next_login_and_for_sleep() {
     let cluster = CALM.create("limited");
-    let login = || Session::login(&cluster, &cluster.user, &cluster.password, wire::ORDINARY);
     let mut first = Session::open(&cluster);
     assert!(
         CALM.cli(&["cluster", "set", "limited", "--connections-max", "1"])
             .status
             .success()
     );
-    let refused = login().err().expect("one place, and it is taken");
+    let refused = log_in(&cluster).err().expect("one place, and it is taken");
     assert_eq!(
         (refused.code, refused.state.as_str()),
         (1040, "08004"),
@@ -166,7 +169,10 @@ fn new_limits_count_for_the_next_login_and_for_sleep() {
             .status
             .success()
     );
-    assert_eq!(login().expect("a second place").value("SELECT 2"), "2");
+    assert_eq!(
+        log_in(&cluster).expect("a second place").value("SELECT 2"),
+        "2"
+    );
     // Until now it waited for five minutes.
     let shown = CALM.json(&["cluster", "set", "limited", "--sleep-after", "1s"]);
     assert_eq!(

@@ -150,15 +150,24 @@ fn case_05_a_login_packet_of_16_mb_inside_tls_is_refused_by_its_header() {
     assert_eq!(Refused::parse(&probe.expect()).unwrap().code, 1153);
 }
 
+fn three_byte_lenenc(n: usize) -> Vec<u8> {
+    [&[0xfd], &u32::try_from(n).unwrap().to_le_bytes()[..3]].concat()
+}
+
 #[test]
 fn case_05_a_login_with_a_megabyte_of_attributes_is_let_in() {
     // One pair: a key of 1 byte, and a value that fills the packet up to the largest accepted size.
     let mut response = Response::new(&CLUSTER.user);
     response.capabilities |= wire::CONNECT_ATTRS;
     let room = (1 << 20) - response.bytes().len() - 4;
-    let lenenc = |n: usize| [&[0xfd], &u32::try_from(n).unwrap().to_le_bytes()[..3]].concat();
     let value = vec![b'v'; room - 2 - 4];
-    response.tail = [lenenc(room), b"\x01k".to_vec(), lenenc(value.len()), value].concat();
+    response.tail = [
+        three_byte_lenenc(room),
+        b"\x01k".to_vec(),
+        three_byte_lenenc(value.len()),
+        value,
+    ]
+    .concat();
     assert_eq!(response.bytes().len(), 1 << 20);
     let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, tls::BOTH));
     assert_eq!(probe.login(&response, &CLUSTER.password), Verdict::In);
@@ -394,25 +403,27 @@ fn a_client_set_up_to_send_a_certificate_connects_all_the_same() {
     }
 }
 
+/// Connects and upgrades to TLS with this CA and name.
+fn secure_connection(ca: &std::path::Path, name: &str) -> std::io::Result<()> {
+    let mut probe = Probe::connect(CLUSTER.addr());
+    probe.write(1, &wire::ssl_request(wire::ORDINARY));
+    probe.upgrade(tls::verified(ca, tls::BOTH), name)
+}
+
 #[test]
 fn a_wrong_ca_or_a_wrong_name_is_refused_by_the_client() {
     let other = Server::start();
     let other = other.create("other");
-    let upgrade = |ca: &std::path::Path, name: &str| {
-        let mut probe = Probe::connect(CLUSTER.addr());
-        probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(tls::verified(ca, tls::BOTH), name)
-    };
-    upgrade(&CLUSTER.ca, "localhost").expect("the right ones");
+    secure_connection(&CLUSTER.ca, "localhost").expect("the right ones");
     assert!(
-        upgrade(&other.ca, "localhost")
+        secure_connection(&other.ca, "localhost")
             .unwrap_err()
             .to_string()
             .contains("certificate")
     );
     for name in ["127.0.0.2", "wrong.test", "local.host"] {
         assert!(
-            upgrade(&CLUSTER.ca, name)
+            secure_connection(&CLUSTER.ca, name)
                 .unwrap_err()
                 .to_string()
                 .contains("certificate"),
@@ -421,32 +432,38 @@ fn a_wrong_ca_or_a_wrong_name_is_refused_by_the_client() {
     }
 }
 
+/// Runs a query with Oracle's client. Returns whether it succeeded, and its errors.
+fn run_mysql9(cluster: &Cluster, flags: &[&str]) -> (bool, String) {
+    let out = mysql9_command(cluster, flags)
+        .unwrap()
+        .args(["-e", "SELECT 3"])
+        .output()
+        .unwrap();
+    (
+        out.status.success(),
+        String::from_utf8_lossy(&out.stderr).into_owned(),
+    )
+}
+
 #[test]
 fn the_mysql_client_verifies_and_refuses_what_is_wrong() {
     let Some(_) = mysql9_program() else {
         not_run("Oracle's mysql client is not here");
         return;
     };
-    let run = |cluster: &Cluster, flags: &[&str]| {
-        let out = mysql9_command(cluster, flags)
-            .unwrap()
-            .args(["-e", "SELECT 3"])
-            .output()
-            .unwrap();
-        (
-            out.status.success(),
-            String::from_utf8_lossy(&out.stderr).into_owned(),
-        )
-    };
-    assert!(run(&CLUSTER, &[]).0, "{:?}", run(&CLUSTER, &[]));
-    assert!(run(&CLUSTER, &["--tls-version=TLSv1.2"]).0);
-    assert!(run(&CLUSTER, &["--tls-version=TLSv1.3"]).0);
+    assert!(
+        run_mysql9(&CLUSTER, &[]).0,
+        "{:?}",
+        run_mysql9(&CLUSTER, &[])
+    );
+    assert!(run_mysql9(&CLUSTER, &["--tls-version=TLSv1.2"]).0);
+    assert!(run_mysql9(&CLUSTER, &["--tls-version=TLSv1.3"]).0);
     let wrong_host = Cluster {
         host: "127.0.0.2".into(),
         ..CLUSTER.clone()
     };
     assert!(
-        !run(&wrong_host, &[]).0,
+        !run_mysql9(&wrong_host, &[]).0,
         "127.0.0.2 is not in the certificate"
     );
     let plain = Command::new(mysql9_program().unwrap())

@@ -148,6 +148,16 @@ fn with_everything_granted_no_code_is_loaded_and_no_network_opened() {
     let _ = evil.query("STOP SLAVE");
 }
 
+/// Returns the value of a key in `/proc/PID/status`.
+fn status_line(status: &str, key: &str) -> String {
+    status
+        .lines()
+        .find_map(|l| l.strip_prefix(key))
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
 #[test]
 fn an_engine_runs_under_its_own_user_and_holds_nothing_of_ours() {
     if !rustix::process::geteuid().is_root() {
@@ -162,18 +172,10 @@ fn an_engine_runs_under_its_own_user_and_holds_nothing_of_ours() {
     assert_eq!(engines.len(), 2);
     let uid = |pid: &u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = |key: &str| {
-            status
-                .lines()
-                .find_map(|l| l.strip_prefix(key))
-                .unwrap()
-                .trim()
-                .to_owned()
-        };
-        assert_eq!(line("NoNewPrivs:"), "1");
-        assert_eq!(line("Seccomp:"), "2", "a filter");
-        assert_eq!(line("CapEff:"), "0000000000000000");
-        line("Uid:")
+        assert_eq!(status_line(&status, "NoNewPrivs:"), "1");
+        assert_eq!(status_line(&status, "Seccomp:"), "2", "a filter");
+        assert_eq!(status_line(&status, "CapEff:"), "0000000000000000");
+        status_line(&status, "Uid:")
             .split_whitespace()
             .next()
             .unwrap()

@@ -13,13 +13,16 @@ pub struct Said {
     pub err: String,
 }
 
+fn trimmed(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end().to_owned()
+}
+
 impl From<Output> for Said {
     fn from(o: Output) -> Self {
-        let text = |b: Vec<u8>| String::from_utf8_lossy(&b).trim_end().to_owned();
         Self {
             ok: o.status.success(),
-            out: text(o.stdout),
-            err: text(o.stderr),
+            out: trimmed(&o.stdout),
+            err: trimmed(&o.stderr),
         }
     }
 }

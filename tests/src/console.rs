@@ -26,14 +26,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let line = |line: &'_ str| {
-            line.split_once(':')
-                .is_some_and(|(n, _)| n.eq_ignore_ascii_case(name))
-        };
         self.head
             .lines()
-            .find(|l| line(l))
-            .and_then(|l| l.split_once(':'))
+            .filter_map(|line| line.split_once(':'))
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.trim())
     }
 

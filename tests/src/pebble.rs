@@ -136,31 +136,35 @@ impl Pebble {
         Some(pebble)
     }
 
+    /// Returns the path of a file in Pebble's folder.
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
     /// Starts the CA, with a new root each time.
     pub fn run(&mut self) {
-        let file = |name: &str| self.folder.path().join(name).display().to_string();
-        let profile =
-            |life: u64| serde_json::json!({ "description": "a profile", "validityPeriod": life });
         let mut config = serde_json::json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{}", self.acme),
             "managementListenAddress": format!("127.0.0.1:{}", self.management),
-            "certificate": file("chain.pem"), "privateKey": file("key.pem"),
+            "certificate": self.file("chain.pem"), "privateKey": self.file("key.pem"),
             "httpPort": self.http, "tlsPort": self.alpn,
             "externalAccountBindingRequired": self.wanted.eab.is_some(),
             "retryAfter": { "authz": 1, "order": 1 }, "keyAlgorithm": "ecdsa",
-            "profiles": { "default": profile(self.wanted.life), "shortlived": profile(518_400) },
+            "profiles": {
+                "default": profile_of(self.wanted.life), "shortlived": profile_of(518_400),
+            },
         }});
         if let Some((kid, key)) = &self.wanted.eab {
             config["pebble"]["externalAccountMACKeys"] = serde_json::json!({ kid: key });
         }
-        std::fs::write(file("pebble.json"), config.to_string()).expect("our own folder");
+        std::fs::write(self.file("pebble.json"), config.to_string()).expect("our own folder");
         let mut env = vec![("PEBBLE_WFE_NONCEREJECT", self.wanted.bad_nonces.to_string())];
         match self.wanted.delay {
             0 => env.push(("PEBBLE_VA_NOSLEEP", "1".to_owned())),
             delay => env.push(("PEBBLE_VA_SLEEPTIME", delay.to_string())),
         }
         env.push(("PEBBLE_AUTHZREUSE", "0".to_owned()));
-        let config = file("pebble.json");
+        let config = self.file("pebble.json");
         let dns = format!("127.0.0.1:{}", self.dns);
         let program = tool("pebble").expect("looked for before");
         let args = ["-config", &config, "-dnsserver", &dns];
@@ -268,4 +272,8 @@ impl Drop for Pebble {
         drop(self.dns_kept.stdin.take());
         let _ = self.dns_kept.wait();
     }
+}
+
+fn profile_of(life: u64) -> serde_json::Value {
+    serde_json::json!({ "description": "a profile", "validityPeriod": life })
 }

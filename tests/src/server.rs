@@ -83,26 +83,27 @@ pub struct Cluster {
     pub ca: PathBuf,
 }
 
+fn text_of(v: &Value, key: &str) -> String {
+    v[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text {key} in {v}"))
+        .to_owned()
+}
+
 impl Cluster {
     pub fn from_json(v: &Value) -> Self {
-        let text = |key: &str| {
-            v[key]
-                .as_str()
-                .unwrap_or_else(|| panic!("no text {key} in {v}"))
-                .to_owned()
-        };
         Self {
-            name: text("name"),
-            prefix: text("prefix"),
-            host: text("host"),
+            name: text_of(v, "name"),
+            prefix: text_of(v, "prefix"),
+            host: text_of(v, "host"),
             port: v["port"]
                 .as_u64()
                 .and_then(|p| p.try_into().ok())
                 .unwrap_or_else(|| panic!("no port in {v}")),
-            user: text("user"),
-            password: text("password"),
-            database: text("database"),
-            ca: text("ca").into(),
+            user: text_of(v, "user"),
+            password: text_of(v, "password"),
+            database: text_of(v, "database"),
+            ca: text_of(v, "ca").into(),
         }
     }
 

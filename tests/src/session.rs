@@ -266,14 +266,14 @@ pub fn almighty(cluster: &Cluster) -> Session {
     root.run("CREATE USER evil@'%' IDENTIFIED BY 'pw'");
     root.run("GRANT ALL ON `%`.* TO evil@'%' WITH GRANT OPTION");
     root.run("GRANT RELOAD ON *.* TO evil@'%'");
-    let login = || Session::login(cluster, &cluster.login("evil"), "pw", wire::ORDINARY).unwrap();
-    let mut evil = login();
+    let login = cluster.login("evil");
+    let mut evil = Session::login(cluster, &login, "pw", wire::ORDINARY).unwrap();
     evil.query(
         "UPDATE mysql.global_priv SET priv = JSON_SET(priv, '$.access', 549755813887) WHERE \
          user = 'evil'",
     );
     evil.query("FLUSH PRIVILEGES");
-    let mut evil = login();
+    let mut evil = Session::login(cluster, &login, "pw", wire::ORDINARY).unwrap();
     let grants = evil.query("SHOW GRANTS").text();
     let all = grants[0][0].contains("ALL PRIVILEGES")
         || (grants[0][0].contains("SUPER") && grants[0][0].contains("FILE"));
