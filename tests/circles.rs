@@ -59,7 +59,7 @@ fn resolve(
                     };
                 }
                 // A first name that is neither declared here nor imported is another crate's.
-                return (i > 0 || module.names.contains(name) && i > 0).then_some(at);
+                return (i > 0).then_some(at);
             }
         }
     }
