@@ -33,7 +33,8 @@ impl History {
                 continue;
             }
             self.0.insert(finding.kind, finding.verdict);
-            let (at, endpoint) = (report.at.clone(), report.endpoint.clone());
+            let at = report.at.clone();
+            let endpoint = report.endpoint.clone();
             found.push(Change {
                 at,
                 endpoint,

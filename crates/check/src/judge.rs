@@ -199,7 +199,8 @@ fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
             .map(|(a, _)| a.ip().to_string())
             .collect::<Vec<_>>()
     };
-    let (good, ours) = (list(&|e| e.is_none()), list(&|e| e.is_some_and(has_no_way)));
+    let good = list(&|e| e.is_none());
+    let ours = list(&|e| e.is_some_and(has_no_way));
     let blamed = tried
         .iter()
         .filter_map(|(address, error)| Some((address.ip(), error.as_ref()?)));
@@ -244,10 +245,8 @@ mod tests {
                 .collect();
             reached(&all)
         };
-        let (refused, no_way) = (
-            Some(io::ErrorKind::ConnectionRefused),
-            Some(io::ErrorKind::NetworkUnreachable),
-        );
+        let refused = Some(io::ErrorKind::ConnectionRefused);
+        let no_way = Some(io::ErrorKind::NetworkUnreachable);
         assert_eq!(
             tried(&[None, None]),
             (Verdict::Pass, "192.0.2.1, 2001:db8::1".to_owned())

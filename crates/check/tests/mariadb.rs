@@ -19,7 +19,8 @@ use support::{as_user, judge, settings, trusting};
 use tidegate_check::{Settings, Verdict};
 
 /// SQL that creates a user with a password, and a database.
-const SHOP: &str = "CREATE USER shop@'%' IDENTIFIED BY 'sesame';\nCREATE DATABASE test;\nGRANT ALL ON test.* TO shop@'%';\n";
+const SHOP: &str = "CREATE USER shop@'%' IDENTIFIED BY 'sesame';\nCREATE DATABASE test;\n\
+                    GRANT ALL ON test.* TO shop@'%';\n";
 
 #[test]
 fn without_tls_everything_secure_is_missing() {
@@ -179,7 +180,10 @@ const SLOW: &str = "--init-connect=DO SLEEP(6)";
 #[test]
 fn logins_that_go_wrong() {
     let pki = Pki::new();
-    let sql = "DROP DATABASE IF EXISTS test;\nDELETE FROM mysql.db;\nFLUSH PRIVILEGES;\nCREATE USER slow@'%' IDENTIFIED BY 'sesame';\nCREATE USER locked@'%' IDENTIFIED BY 'sesame' ACCOUNT LOCK;\nCREATE USER socket@'%' IDENTIFIED VIA unix_socket;\n";
+    let sql = "DROP DATABASE IF EXISTS test;\nDELETE FROM mysql.db;\nFLUSH PRIVILEGES;\n\
+               CREATE USER slow@'%' IDENTIFIED BY 'sesame';\n\
+               CREATE USER locked@'%' IDENTIFIED BY 'sesame' ACCOUNT LOCK;\n\
+               CREATE USER socket@'%' IDENTIFIED VIA unix_socket;\n";
     let server = MariaDb::secured(&pki.good(), &[SLOW], sql);
     let accused = || trusting(server.port, &pki.ca());
     judge(&as_user(accused(), "slow", "sesame"))
@@ -207,10 +211,8 @@ fn haproxy_in_front_changes_no_verdict() {
     let Some(proxy) = HaProxy::start(server.port) else {
         return;
     };
-    let (behind, direct) = (
-        judge(&trusting(proxy.port, &pki.ca())),
-        judge(&trusting(server.port, &pki.ca())),
-    );
+    let behind = judge(&trusting(proxy.port, &pki.ca()));
+    let direct = judge(&trusting(server.port, &pki.ca()));
     for (a, b) in behind.0.findings.iter().zip(&direct.0.findings) {
         assert_eq!(
             (a.kind, a.verdict),

@@ -17,7 +17,9 @@ use support::{as_user, judge, not_run, settings, trusting};
 use tidegate_check::Settings;
 
 /// SQL that creates users with passwords, and a database.
-const SHOP: &str = "CREATE DATABASE test;\nCREATE USER shop@'%' IDENTIFIED BY 'sesame';\nGRANT ALL ON test.* TO shop@'%';\nCREATE USER old@'%' IDENTIFIED WITH sha256_password BY 'sesame';\n";
+const SHOP: &str = "CREATE DATABASE test;\nCREATE USER shop@'%' IDENTIFIED BY 'sesame';\n\
+                    GRANT ALL ON test.* TO shop@'%';\n\
+                    CREATE USER old@'%' IDENTIFIED WITH sha256_password BY 'sesame';\n";
 
 /// Findings that every current OpenSSL passes by default.
 const SOUND: &[&str] = &[
@@ -148,7 +150,8 @@ fn a_router_that_requires_tls_of_clients_keeps_the_promise_that_its_server_break
 fn a_router_in_front_of_mariadb() {
     let Some(programs) = programs() else { return };
     let pki = Pki::new();
-    let sql = "CREATE DATABASE test;\nCREATE USER shop@'%' IDENTIFIED BY 'sesame';\nGRANT ALL ON test.* TO shop@'%';\n";
+    let sql = "CREATE DATABASE test;\nCREATE USER shop@'%' IDENTIFIED BY 'sesame';\n\
+               GRANT ALL ON test.* TO shop@'%';\n";
     let server = MariaDb::start(&["--skip-ssl"], sql);
     let router = Router::start(&programs, &pki.good(), "REQUIRED", server.port);
     let judged = judge(&as_user(trusting(router.port, &pki.ca()), "shop", "sesame"));

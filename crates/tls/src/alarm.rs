@@ -64,7 +64,7 @@ impl AlarmKind {
     }
 }
 
-/// One problem that needs an operator.
+/// Problem that needs an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
     pub kind: AlarmKind,

@@ -102,19 +102,15 @@ impl Chain {
 
 /// Parses all certificates of a PEM text. A truncated one is an error.
 pub fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let not_pem = || TlsError::NotPem {
-        what: "certificate",
-        path: path.to_path_buf(),
-    };
     let mut found = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         if found.len() == CHAIN_CERTIFICATES_MAX {
             return Err(TlsError::ChainTooLong(CHAIN_CERTIFICATES_MAX));
         }
-        found.push(certificate.map_err(|_| not_pem())?);
+        found.push(certificate.map_err(|_| no_certificate(path))?);
     }
     if found.is_empty() {
-        Err(not_pem())
+        Err(no_certificate(path))
     } else {
         Ok(found)
     }
@@ -127,20 +123,20 @@ pub fn roots(pem: &[u8], path: &Path) -> Result<RootCertStore, TlsError> {
     // The number is not limited, since a system's bundle has far more roots than a chain has
     // certificates; the file's size is bounded.
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let not_pem = || TlsError::NotPem {
-            what: "certificate",
-            path: path.to_path_buf(),
-        };
-        store.add(certificate.map_err(|_| not_pem())?)?;
+        store.add(certificate.map_err(|_| no_certificate(path))?)?;
         any = true;
     }
     if any {
         Ok(store)
     } else {
-        Err(TlsError::NotPem {
-            what: "certificate",
-            path: path.to_path_buf(),
-        })
+        Err(no_certificate(path))
+    }
+}
+
+fn no_certificate(path: &Path) -> TlsError {
+    TlsError::NotPem {
+        what: "certificate",
+        path: path.to_path_buf(),
     }
 }
 

@@ -58,7 +58,8 @@ impl fmt::Display for TlsEvent {
             Self::NameLeftOut { name } => write!(
                 f,
                 "the certificate does not carry `{name}`: the local CA may not sign it; \
-                 hint: run `tidegate trust renew` to make a new CA, then give clients the new ca.pem"
+                 hint: run `tidegate trust renew` to make a new CA, then give clients the new \
+                 ca.pem"
             ),
             Self::ServingInvalid { reason } => {
                 write!(f, "clients will refuse this certificate: {reason}")
@@ -66,7 +67,8 @@ impl fmt::Display for TlsEvent {
             Self::KeyExposed { key, mode } => {
                 write!(
                     f,
-                    "{key} can be read by other users (mode {mode:03o}); hint: run `chmod 600 {key}`",
+                    "{key} can be read by other users (mode {mode:03o}); hint: run `chmod 600 \
+                     {key}`",
                     key = key.display()
                 )
             }

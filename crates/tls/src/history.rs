@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
-/// One event. `at` is in Unix seconds.
+/// Event of the history. `at` is in Unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEntry {
     pub at: i64,
@@ -106,7 +106,8 @@ impl History {
         let mut entries = self.lock();
         entries.push_front(entry);
         // The two kinds have a bound each, so that alarms can't push out a certificate.
-        let (mut served, mut others) = (0, 0);
+        let mut served = 0;
+        let mut others = 0;
         entries.retain(|entry| {
             let count = if matches!(entry.what, Happening::Served { .. }) {
                 &mut served

@@ -106,7 +106,8 @@ impl Identity {
         };
         state::private_folder(&settings.key_folder())?;
         let history = Arc::new(History::open(settings.key_folder().join("history.json")));
-        let (clock, noted): (Arc<Clock>, _) = (Arc::new(Box::new(clock)), history.clone());
+        let clock: Arc<Clock> = Arc::new(Box::new(clock));
+        let noted = history.clone();
         let now = clock.clone();
         let on_event = move |event: TlsEvent| {
             noted.note(now().unix_timestamp(), &event);
@@ -130,7 +131,8 @@ impl Identity {
             settings.versions,
             tickets.clone(),
         )?;
-        let (source, on_event) = (Mutex::new(source), Box::new(on_event));
+        let source = Mutex::new(source);
+        let on_event = Box::new(on_event);
         let inner = Inner {
             settings,
             master,
@@ -202,8 +204,8 @@ impl Identity {
         }
     }
 
-    /// Returns the host name for connect strings: one that the certificate carries and that leads to
-    /// a listener, where there is one. May block on the system's resolver.
+    /// Returns the host name for connect strings: a name of the certificate that leads to a
+    /// listener, if there is one. May block on the system's resolver.
     pub fn primary_host(&self, listen: &[SocketAddr]) -> String {
         primary_host(&self.configured_names(), &self.names(), listen)
     }
@@ -221,7 +223,8 @@ impl Identity {
     /// Keeps the certificate fresh until the future is dropped: reads certificate files that
     /// change, renews a local leaf, orders by ACME.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (identity, ordering) = (self.clone(), self.order_when_due());
+        let identity = self.clone();
+        let ordering = self.order_when_due();
         async move {
             let _ordering = ordering;
             let mut ticks = tokio::time::interval(POLL_EVERY);
@@ -242,7 +245,8 @@ impl Identity {
     fn order_when_due(&self) -> Option<oneshot::Sender<()>> {
         let manager = self.inner.manager.clone()?;
         let (going, gone) = oneshot::channel();
-        let (identity, runtime) = (self.clone(), Handle::current());
+        let identity = self.clone();
+        let runtime = Handle::current();
         drop(tokio::task::spawn_blocking(move || {
             let mut gone = gone;
             // A panic is a bug, but it must not stop renewals.

@@ -20,9 +20,8 @@ fn a_ca_and_a_leaf_that_ended_while_the_server_was_off_are_made_anew() {
     let first = ca();
     let open_in = |days: i64| {
         let events = Arc::new(Mutex::new(Vec::new()));
-        let (sink, later) = (events.clone(), move || {
-            OffsetDateTime::now_utc() + Duration::days(days)
-        });
+        let sink = events.clone();
+        let later = move || OffsetDateTime::now_utc() + Duration::days(days);
         let tell = move |event| sink.lock().unwrap().push(event);
         let identity = Identity::open_at(TlsSettings::new(folder.path()), tell, later).unwrap();
         let status = identity.status().unwrap();

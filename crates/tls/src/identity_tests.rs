@@ -20,7 +20,8 @@ struct Bench {
 fn try_open(settings: TlsSettings) -> Result<Bench, TlsError> {
     let events = Arc::new(Mutex::new(Vec::new()));
     let days = Arc::new(AtomicI64::new(0));
-    let (sink, clock) = (events.clone(), days.clone());
+    let sink = events.clone();
+    let clock = days.clone();
     let identity = Identity::open_at(
         settings,
         move |event| sink.lock().unwrap().push(event),
@@ -246,10 +247,8 @@ fn case_19_a_pair_that_is_no_better_never_replaces_a_good_one() {
     let ca = TestCa::new("company");
     let good = ca.leaf(&["db.test"], -1, 30);
     let settings = with_files(folder.path(), &ca, &good);
-    let (certificate, key) = (
-        settings.certificate.clone().unwrap(),
-        settings.key.clone().unwrap(),
-    );
+    let certificate = settings.certificate.clone().unwrap();
+    let key = settings.key.clone().unwrap();
     let bench = open(settings);
     let served = bench.served();
     let other = ca.leaf(&["db.test"], -1, 60);

@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::error::TlsError;
 use rustls::SignatureAlgorithm;
 
-/// One leaf certificate. Times are Unix seconds.
+/// Leaf certificate. Times are Unix seconds.
 #[derive(Debug, Clone)]
 pub struct LeafStatus {
     /// Algorithm of the key: `ecdsa`, `rsa`, `ed25519` or `other`.

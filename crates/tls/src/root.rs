@@ -194,7 +194,8 @@ mod tests {
     #[test]
     fn former_roots_are_kept_and_bounded() {
         let folder = tempfile::tempdir().unwrap();
-        let (keys, ca) = (folder.path().join("tls"), folder.path().join("ca.pem"));
+        let keys = folder.path().join("tls");
+        let ca = folder.path().join("ca.pem");
         state::private_folder(&keys).unwrap();
         keep_former(&keys, &ca).unwrap();
         std::fs::write(&ca, TestCa::new("stranger").pem()).unwrap();

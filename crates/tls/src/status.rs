@@ -30,7 +30,7 @@ pub struct CertificateStatus {
     pub history: Vec<HistoryEntry>,
 }
 
-/// One certificate of a chain.
+/// Certificate of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkStatus {
     pub subject: String,

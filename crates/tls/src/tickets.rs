@@ -44,7 +44,8 @@ impl TicketKey {
     }
 
     fn fresh(now: i64, random: &dyn SecureRandom) -> Option<Self> {
-        let (mut id, mut bytes) = ([0; ID], Zeroizing::new([0; KEY]));
+        let mut id = [0; ID];
+        let mut bytes = Zeroizing::new([0; KEY]);
         random.fill(&mut id).ok()?;
         random.fill(&mut *bytes).ok()?;
         Self::new(now, id, bytes)

@@ -132,7 +132,8 @@ fn each_name_verifies_and_each_other_does_not() {
 
 #[test]
 fn a_wrong_ca_is_refused() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     let (identity, _) = local(folder.path());
     local(other.path());
     for roots in [Roots::file(other.path().join("ca.pem")), Roots::Mozilla] {

@@ -25,7 +25,8 @@ fn chain(folder: &Path) -> (Identity, PathBuf, PathBuf) {
     let parts: Vec<&str> = served
         .split_inclusive("-----END CERTIFICATE-----\n")
         .collect();
-    let (leaf, issuing) = (folder.join("leaf-only.pem"), folder.join("issuing.pem"));
+    let leaf = folder.join("leaf-only.pem");
+    let issuing = folder.join("issuing.pem");
     std::fs::write(&leaf, parts[0]).unwrap();
     std::fs::write(&issuing, parts[1]).unwrap();
     (identity, leaf, issuing)
@@ -206,7 +207,8 @@ fn python_connects_strictly_in_both_versions_and_by_each_name() {
 
 #[test]
 fn python_refuses_a_wrong_name_and_a_wrong_ca() {
-    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
     let (identity, ..) = chain(folder.path());
     chain(other.path());
     for (ca, host) in [(folder.path(), "wrong.test"), (other.path(), "localhost")] {

@@ -108,7 +108,10 @@ fn one_asked_for_while_no_server_ran_is_made_once_at_the_next_start() {
     assert!(identity.names().contains(&"db.example.com".to_owned()));
     let events = take(&events);
     assert!(
-        matches!(&events[..], [TlsEvent::CaRemade { reason, .. }] if reason.contains("trust renew")),
+        matches!(
+            &events[..],
+            [TlsEvent::CaRemade { reason, .. }] if reason.contains("trust renew")
+        ),
         "{events:?}"
     );
     let new = LocalRoot::current(folder.path()).unwrap().unwrap();

@@ -31,7 +31,8 @@ impl Crooked {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, serve): (_, Serve) = (stop.clone(), Arc::new(serve));
+        let stopped = stop.clone();
+        let serve: Serve = Arc::new(serve);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if stopped.load(Ordering::Relaxed) {

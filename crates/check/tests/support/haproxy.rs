@@ -18,7 +18,8 @@ impl HaProxy {
             super::not_run("haproxy is not installed: script/setup test does it");
             return None;
         }
-        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let port = free_port();
+        let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("haproxy.cfg");
         let text = format!(
             "defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n\

@@ -135,7 +135,8 @@ impl Router {
         let plugins = programs.join("root/usr/lib/mysqlrouter/plugin");
         let text = format!(
             "[DEFAULT]\nplugin_folder={}\nruntime_folder={here}\ndata_folder={here}\n\
-             [routing:one]\nbind_address=127.0.0.1\nbind_port={port}\ndestinations=127.0.0.1:{destination}\n\
+             [routing:one]\nbind_address=127.0.0.1\nbind_port={port}\n\
+             destinations=127.0.0.1:{destination}\n\
              routing_strategy=first-available\nprotocol=classic\nserver_ssl_mode=PREFERRED\n\
              client_ssl_mode={mode}\nclient_ssl_cert={}\nclient_ssl_key={}\n",
             plugins.display(),

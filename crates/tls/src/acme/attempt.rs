@@ -1,4 +1,4 @@
-//! One attempt to get one certificate: asks every CA in turn, until one issues a chain that may be
+//! An attempt to get one certificate: asks every CA in turn, until one issues a chain that may be
 //! served. The attempt is recorded before it begins, so that a process that crashes in the middle
 //! waits or resumes after its restart.
 
@@ -188,7 +188,8 @@ impl Manager {
         self.store
             .keep_pending_key(attempt.kind, &key)
             .map_err(Failure::at(Step::Storage))?;
-        let (directory, url) = (ca.directory.clone(), order.url().to_owned());
+        let directory = ca.directory.clone();
+        let url = order.url().to_owned();
         attempt.record.pending = Some(PendingOrder {
             directory,
             url,

@@ -241,7 +241,8 @@ fn alarms(kept: &KeptStatus) -> Vec<Alarm> {
         let next = kept.next_attempt.map_or(String::new(), |at| {
             format!("; next attempt at {}", date_text(at))
         });
-        let (key, times) = (kept.key, kept.failures);
+        let key = kept.key;
+        let times = kept.failures;
         let what = format!(
             "no new {key} certificate after {times} attempts, last from {}: {}{next}",
             slip.directory, slip.reason

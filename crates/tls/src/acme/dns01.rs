@@ -31,7 +31,8 @@ impl Dns01 {
             Some(DnsSettings::Update(update)) => Writer::Zone(Zone::open(update)?),
             Some(DnsSettings::Hook(program)) => Writer::Hook(program.clone()),
             None => {
-                let reason = "dns-01 is not configured; hint: set acme.dns_server with its key, or acme.dns_hook";
+                let reason = "dns-01 is not configured; hint: set acme.dns_server with its key, or \
+                              acme.dns_hook";
                 return Err(Failure::new(Step::Challenge, reason));
             }
         };

@@ -32,7 +32,8 @@ impl HttpClient for Https {
         &self,
         request: Request<BodyWrapper<Bytes>>,
     ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let (tls, patience) = (self.tls.clone(), self.patience.clone());
+        let tls = self.tls.clone();
+        let patience = self.patience.clone();
         Box::pin(async move {
             let said = match tokio::time::timeout(HTTP_MAX, exchange(tls, request)).await {
                 Ok(said) => said.map_err(Error::Other)?,
@@ -103,7 +104,8 @@ async fn exchange(
     };
     // The connection moves the bytes while the request runs. If it ends first, the rest of the
     // response is already buffered.
-    let (mut connection, mut talk) = (std::pin::pin!(connection), std::pin::pin!(talk));
+    let mut connection = std::pin::pin!(connection);
+    let mut talk = std::pin::pin!(talk);
     tokio::select! {
         answer = &mut talk => answer,
         ended = &mut connection => {

@@ -71,7 +71,8 @@ async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
     });
     let answer = match found {
         Some(found) => format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{found}",
+            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{found}",
             found.len()
         ),
         None => {
@@ -86,7 +87,9 @@ async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
 fn token(head: &[u8]) -> Option<&str> {
     let line = head.split(|byte| *byte == b'\r').next()?;
     let mut words = std::str::from_utf8(line).ok()?.split(' ');
-    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    let method = words.next()?;
+    let target = words.next()?;
+    let version = words.next()?;
     let asked = method == "GET" && version.starts_with("HTTP/1.") && words.next().is_none();
     let path = target.split('?').next()?;
     asked.then(|| path.strip_prefix(PATH)).flatten()

@@ -93,7 +93,8 @@ mod tests {
     fn no_two_keys_are_the_same_and_each_makes_a_request() {
         let names = ["db.example.com".to_owned(), "127.0.0.1".to_owned()];
         for kind in [KeyKind::Ecdsa, KeyKind::Rsa] {
-            let (one, two) = (kind.generate().unwrap(), kind.generate().unwrap());
+            let one = kind.generate().unwrap();
+            let two = kind.generate().unwrap();
             assert_ne!(*one, *two);
             assert!(!signing_request(&names, &one, true).unwrap().is_empty());
         }

@@ -12,8 +12,8 @@ use tidegate_model::{Admission, AdmissionLimits};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// Open listeners of challenges. They close a moment after the last order that needs them has dropped
-/// them.
+/// Open listeners of challenges. They close a moment after the last order that needs them has
+/// dropped them.
 pub struct OpenListeners {
     _serving: JoinSet<()>,
 }
@@ -73,7 +73,8 @@ where
                 let Ok(place) = admission.admit(peer.ip(), CHALLENGE_COST) else {
                     continue;
                 };
-                let (answered, eviction) = (answer(stream), place.eviction());
+                let answered = answer(stream);
+                let eviction = place.eviction();
                 open.spawn(async move {
                     tokio::select! {
                         _ = tokio::time::timeout(CHALLENGE_REQUEST_MAX, answered) => {}

@@ -1,4 +1,4 @@
-//! One order at one CA, from the account to the chain. It writes nothing to disk and removes its
+//! An order at one CA, from the account to the chain. It writes nothing to disk and removes its
 //! challenge answers.
 
 use crate::acme::failure::{ERROR_PREFIX, Failure, Step};
@@ -59,15 +59,8 @@ pub async fn place(account: &Account, request: &OrderRequest<'_>) -> Result<Orde
         .iter()
         .map(|name| identifier(name))
         .collect::<Result<Vec<_>, _>>()?;
-    let plain = || {
-        let order = NewOrder::new(&identifiers);
-        match request.profile {
-            Some(profile) => order.profile(profile),
-            None => order,
-        }
-    };
     if let Some(replaces) = &request.replaces {
-        let order = plain().replaces(replaces.clone());
+        let order = new_order(&identifiers, request).replaces(replaces.clone());
         match retry_bad_nonce!(account.new_order(&order)) {
             Ok(order) => return Ok(order),
             // These errors are not about `replaces`, so a second request would fail in the same
@@ -78,7 +71,16 @@ pub async fn place(account: &Account, request: &OrderRequest<'_>) -> Result<Orde
             Err(_) => {}
         }
     }
-    retry_bad_nonce!(account.new_order(&plain())).map_err(Failure::said(Step::Order))
+    retry_bad_nonce!(account.new_order(&new_order(&identifiers, request)))
+        .map_err(Failure::said(Step::Order))
+}
+
+fn new_order<'a>(identifiers: &'a [Identifier], request: &OrderRequest<'a>) -> NewOrder<'a> {
+    let order = NewOrder::new(identifiers);
+    match request.profile {
+        Some(profile) => order.profile(profile),
+        None => order,
+    }
 }
 
 /// Whether the CA answered at all.

@@ -114,7 +114,7 @@ mod tests {
                 }
             )
             .is_none(),
-            "an order stands"
+            "an order is left"
         );
     }
 }

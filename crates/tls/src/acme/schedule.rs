@@ -45,10 +45,8 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
     }
     let why = match pair {
         Some(life) if life.fits && !asked => {
-            let (due, early) = (
-                due(life, record),
-                life.not_before + life.whole() / EARLY_PART,
-            );
+            let due = due(life, record);
+            let early = life.not_before + life.whole() / EARLY_PART;
             if now < due {
                 return Decision::Wait(due);
             }

@@ -46,7 +46,7 @@ pub struct DnsUpdate {
     pub key_file: PathBuf,
 }
 
-/// One CA.
+/// Settings of a CA.
 #[derive(Debug, Clone)]
 pub struct CaSettings {
     /// The URL of its directory.

@@ -175,7 +175,8 @@ mod tests {
     async fn two_orders_share_a_port_and_the_first_to_end_does_not_close_it() {
         let at = free();
         let shared = AcmeShared::new(vec![at], vec![]).unwrap();
-        let (mut one, mut two) = (shared.http().await.unwrap(), shared.http().await.unwrap());
+        let mut one = shared.http().await.unwrap();
+        let mut two = shared.http().await.unwrap();
         one.answer("tok-1", "print-1");
         two.answer("tok-2", "print-2");
         assert!(ask(at, "tok-1").await.ends_with("print-1"));

@@ -97,7 +97,8 @@ impl Store {
 
     /// Replaces the stored pair by the one held back.
     pub fn promote_held(&self, kind: KeyKind) -> Result<(), TlsError> {
-        let (from, to) = (self.file(kind, "held.pem"), self.file(kind, "pem"));
+        let from = self.file(kind, "held.pem");
+        let to = self.file(kind, "pem");
         std::fs::rename(&from, &to).map_err(TlsError::io("renaming into place", &to))
     }
 

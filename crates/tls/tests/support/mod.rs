@@ -109,7 +109,7 @@ pub fn shake(
         if moved == 0 {
             assert!(
                 !client.is_handshaking() && !server.is_handshaking(),
-                "the handshake stands still"
+                "the handshake stalls"
             );
             return Ok(Shaken { client, server });
         }
