@@ -19,7 +19,7 @@ use tidegate_console::metrics::{Metrics, Watched};
 use tidegate_console::web::{Web, WebListener};
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
-use tidegate_engine::{CgroupChoice, EngineSettings, UidChoice, Walls};
+use tidegate_engine::{CgroupChoice, EngineSettings, MoreKinds, UidChoice, Walls};
 use tidegate_gateway::{Deps, Gateway, GatewaySettings};
 use tidegate_model::{ClusterLimits, Sessions, Trust, Wording};
 use tidegate_tls::{AcmeShared, Identity, WebDoor};
@@ -60,6 +60,16 @@ impl Server {
     /// Opens everything. Listeners accept when this returns; clusters that need recovery get it in
     /// the background.
     pub async fn start(dir: DataDir, config: &Config, steps: bool) -> Result<Self> {
+        Self::start_with_kinds(dir, config, steps, MoreKinds::default()).await
+    }
+
+    /// As [`Server::start`], with kinds of engines beside those of room `engine`.
+    pub async fn start_with_kinds(
+        dir: DataDir,
+        config: &Config,
+        steps: bool,
+        more_kinds: MoreKinds,
+    ) -> Result<Self> {
         let root = dir.root().to_owned();
         let wanted = config.addresses("gateway.listen")?;
         check_walls(Walls::look(), &wanted)?;
@@ -102,7 +112,9 @@ impl Server {
 
         let step = steps.then(|| Step::begin("engine"));
         let sessions = Sessions::default();
-        let (engine, limits) = (engine_settings(config, &root)?, cluster_limits(config)?);
+        let mut engine = engine_settings(config, &root)?;
+        engine.more_kinds = more_kinds;
+        let limits = cluster_limits(config)?;
         let uids = UidChoice::parse(config.text("engine.uids")?).map_err(anyhow::Error::msg)?;
         let settings = ControlSettings {
             engine,
@@ -128,7 +140,10 @@ impl Server {
                 .derive_key(DECOY_KEY)
                 .context("the system's cryptography derives no key")?,
         };
-        let gateway = Gateway::new(gateway_settings(config, control.engines().version())?, deps)?;
+        let gateway = Gateway::new(
+            gateway_settings(config, control.engines().greeting_version())?,
+            deps,
+        )?;
         let face = PublicFace {
             host,
             port: listening.first().map_or(0, SocketAddr::port),
@@ -371,13 +386,13 @@ fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
 
 pub fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
     let mut settings = EngineSettings::new(data.to_owned());
-    settings.mariadbd = config.file("engine.mariadbd")?;
-    settings.tzinfo_to_sql = config
+    settings.local.mariadbd = config.file("engine.mariadbd")?;
+    settings.local.tzinfo_to_sql = config
         .file("engine.tzinfo_to_sql")?
         .or_else(unpacked_tzinfo);
     settings.awake_memory_max_bytes =
         EngineSettings::part_of_memory(config.count("engine.awake_memory_percent")?);
-    settings.cgroup =
+    settings.local.cgroup =
         CgroupChoice::parse(config.text("engine.cgroup")?).map_err(anyhow::Error::msg)?;
     Ok(settings)
 }
@@ -392,12 +407,8 @@ fn unpacked_tzinfo() -> Option<PathBuf> {
     tool.is_file().then_some(tool)
 }
 
-/// `version` is the engine's, such as 10.11.19-MariaDB: its number goes into the greeting, its name
-/// must not, since r2dbc-mysql takes a server with that name for one too old for TLS 1.2. `-maria-`
-/// tells it to MariaDB's own library all the same: its ODBC driver would else ask for a variable
-/// that only MySQL has, and fail.
-fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
-    let number = version.split('-').next().unwrap_or_default();
+/// `server_version`: the one that the greeting names.
+fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySettings> {
     let networks = config.networks("gateway.proxy_networks")?;
     Ok(GatewaySettings {
         proxy_networks: networks
@@ -413,7 +424,7 @@ fn gateway_settings(config: &Config, version: &str) -> Result<GatewaySettings> {
         held_per_cluster: config.size("gateway.held_per_cluster")?,
         stop_grace: config.duration("gateway.stop_grace")?,
         tls12_records_max: config.count("gateway.tls12_records_max")?,
-        server_version: format!("8.0.2-Tidegate-maria-{number}"),
+        server_version,
         wording: Arc::new(Wording::new(
             config.text("gateway.help_base")?,
             tidegate_connect::mends(),
@@ -494,7 +505,11 @@ mod tests {
     #[test]
     fn defaults_of_the_gateway_are_the_rooms_own() {
         let (ours, room) = (
-            gateway_settings(&Config::defaults().unwrap(), "10.11.19-MariaDB").unwrap(),
+            gateway_settings(
+                &Config::defaults().unwrap(),
+                "8.0.2-Tidegate-maria-10.11.19".to_owned(),
+            )
+            .unwrap(),
             GatewaySettings::default(),
         );
         assert_eq!(ours.server_version, "8.0.2-Tidegate-maria-10.11.19");
@@ -510,7 +525,11 @@ mod tests {
 
     #[test]
     fn each_error_text_links_to_a_page_that_is_there() {
-        let settings = gateway_settings(&Config::defaults().unwrap(), "10.11.19-MariaDB").unwrap();
+        let settings = gateway_settings(
+            &Config::defaults().unwrap(),
+            "8.0.2-Tidegate-maria-10.11.19".to_owned(),
+        )
+        .unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for kind in RefusalKind::ALL {
             let text = settings.wording.text(&Refusal::new(*kind), None);

@@ -25,6 +25,8 @@ mod profiles;
 mod proof;
 mod reload;
 mod screen;
+#[cfg(test)]
+mod second_kind;
 mod seen;
 mod service;
 mod signals;

@@ -2,6 +2,7 @@
 //! key. Never retries: a creation is not asked for twice.
 
 use crate::certificate::{Certificate, CheckResult, Pair};
+use crate::engine_kinds::{EngineKind, EngineKindList};
 use crate::types::{
     ChangeCluster, Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList,
     LocalCa, Secret, Server, Session, SessionList, SignInLink,
@@ -177,6 +178,12 @@ impl Client {
         self.ask::<ClusterList>(Method::GET, "/v1/clusters", NOTHING)
             .await
             .map(|list| list.clusters)
+    }
+
+    pub async fn engine_kinds(&self) -> Answer<Vec<EngineKind>> {
+        self.ask::<EngineKindList>(Method::GET, "/v1/engines", NOTHING)
+            .await
+            .map(|list| list.engines)
     }
 
     pub async fn create(&self, wanted: &CreateCluster) -> Answer<Cluster> {

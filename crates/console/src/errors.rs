@@ -163,9 +163,11 @@ impl ApiError {
 /// What the code of an operation's error is in HTTP.
 pub fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::BadName | ErrorCode::BadLimits => StatusCode::BAD_REQUEST,
+        ErrorCode::BadName | ErrorCode::BadLimits | ErrorCode::BadParameters => {
+            StatusCode::BAD_REQUEST
+        }
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::Exists | ErrorCode::Busy => StatusCode::CONFLICT,
+        ErrorCode::Exists | ErrorCode::Busy | ErrorCode::Unsupported => StatusCode::CONFLICT,
         ErrorCode::NotAuthorized => StatusCode::UNAUTHORIZED,
         ErrorCode::NoPlace | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::EngineFailed => StatusCode::BAD_GATEWAY,

@@ -8,6 +8,7 @@ mod bounded;
 pub mod certificate;
 pub mod client;
 mod dialog;
+pub mod engine_kinds;
 mod errors;
 pub mod events;
 mod face;

@@ -14,7 +14,7 @@ use crate::types::{
     Secret, Server, Session, SessionList, Warning,
 };
 use crate::web::Web;
-use crate::{access, activity, certificate, dialog};
+use crate::{access, activity, certificate, dialog, engine_kinds};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -80,6 +80,7 @@ fn parts() -> (Router<Api>, Description) {
     OpenApiRouter::with_openapi(Info::openapi())
         .routes(routes!(list_clusters, create_cluster))
         .routes(routes!(show_cluster, change_cluster, delete_cluster))
+        .routes(routes!(engine_kinds::list_engine_kinds))
         .routes(routes!(sleep_cluster))
         .routes(routes!(wake_cluster))
         .routes(routes!(new_password))
@@ -159,6 +160,8 @@ async fn create_cluster(
         .control
         .create_cluster(NewCluster {
             name: wanted.name,
+            engine: wanted.engine,
+            parameters: wanted.parameters,
             limits: Some(limits),
         })
         .await?;
@@ -405,6 +408,8 @@ impl Api {
             state: view.state,
             failure: view.failure,
             incomplete_accounts,
+            engine: view.engine.kind,
+            parameters: view.engine.parameters.as_map().clone(),
             created_at: created.format(&Rfc3339).unwrap_or_default(),
             sessions: view.sessions,
             limits: Limits {

@@ -49,6 +49,14 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub incomplete_accounts: Option<Warning>,
+    /// Kind of its engine.
+    #[serde(default)]
+    #[schema(example = "mariadb")]
+    pub engine: String,
+    /// Values of the kind's own parameters.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
     /// RFC 3339, UTC.
     #[schema(example = "2026-01-31T12:00:00Z")]
     pub created_at: String,
@@ -179,6 +187,14 @@ pub struct CreateCluster {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "demo", pattern = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
     pub name: Option<String>,
+    /// Kind of engine, as `GET /v1/engines` lists them; the server's default kind if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "mariadb")]
+    pub engine: Option<String>,
+    /// Values of the kind's own parameters. Text is accepted for every type.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
     #[serde(deserialize_with = "object")]
     pub limits: LimitsWanted,
 }

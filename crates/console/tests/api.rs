@@ -384,7 +384,7 @@ async fn scopes_of_keys(server: &Server) {
         .control
         .create_cluster(NewCluster {
             name: Some("bank".to_owned()),
-            limits: None,
+            ..NewCluster::default()
         })
         .await;
     let bank = made.ok().unwrap().cluster;
@@ -687,7 +687,10 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
         ..LimitsWanted::default()
     };
     let made = client
-        .create(&CreateCluster { name: None, limits })
+        .create(&CreateCluster {
+            limits,
+            ..CreateCluster::default()
+        })
         .await
         .unwrap();
     assert_eq!(

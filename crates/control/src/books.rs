@@ -170,7 +170,8 @@ mod tests {
     use crate::store::{Reservation, SqliteStore, Strays};
     use tidegate_model::limits::BOOK_BYTES_MAX;
     use tidegate_model::{
-        Account, AccountsBuilder, Claim, ClusterLimits, ClusterName, Prefix, Requirement, Verifier,
+        Account, AccountsBuilder, Claim, ClusterEngine, ClusterLimits, ClusterName, Prefix,
+        Requirement, Verifier,
     };
 
     fn account(user: &str, hash: u8) -> Account {
@@ -221,6 +222,7 @@ mod tests {
                 name: ClusterName::parse(&format!("c{n}")).unwrap(),
                 prefix: Prefix::random().unwrap(),
                 created_unix: 0,
+                engine: ClusterEngine::default(),
                 limits: ClusterLimits::default(),
             };
             let id = store

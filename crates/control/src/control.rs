@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_engine::{ClusterSpec, EngineError, EngineSettings, Engines, UidChoice, Walls};
-use tidegate_model::{ClusterLimits, Journal, Sessions};
+use tidegate_model::{ClusterLimits, Journal, KindDescription, Sessions};
 use tokio::sync::watch;
 
 /// What an operator may choose here.
@@ -103,7 +103,7 @@ impl Control {
         };
         if let Some(uids) = &uids {
             uids.move_in(&*store, &mut rows).await?;
-            engine.uid_claim = Some(uids.range());
+            engine.local.uid_claim = Some(uids.range());
         }
         let strays = find_strays(&dir.engines(), &rows);
         let register = Arc::new(Register::new(Arc::clone(&store)));
@@ -226,6 +226,11 @@ impl Control {
         &self.inner.engines
     }
 
+    /// Kinds of engines that a cluster can have, the default first.
+    pub fn engine_kinds(&self) -> impl Iterator<Item = &'static KindDescription> {
+        self.inner.engines.kinds()
+    }
+
     pub fn data(&self) -> &DataDir {
         &self.inner.dir
     }
@@ -295,6 +300,7 @@ pub(crate) fn spec(row: &ClusterRow) -> ClusterSpec {
     ClusterSpec {
         id: row.id,
         name: row.name.clone(),
+        engine: row.engine.clone(),
         uid: row.uid,
         limits: row.limits,
     }

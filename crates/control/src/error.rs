@@ -9,11 +9,15 @@ use tidegate_model::{ClusterName, id};
 pub enum ErrorCode {
     BadName,
     BadLimits,
+    /// An unknown kind of engine, or parameters that it does not accept.
+    BadParameters,
     NotFound,
     Exists,
     Busy,
     NoPlace,
     EngineFailed,
+    /// The cluster's kind of engine does not have this operation.
+    Unsupported,
     Stopping,
     /// A link, a session or a key that does not hold (any more).
     NotAuthorized,
@@ -24,11 +28,13 @@ impl ErrorCode {
     pub const ALL: &'static [Self] = &[
         Self::BadName,
         Self::BadLimits,
+        Self::BadParameters,
         Self::NotFound,
         Self::Exists,
         Self::Busy,
         Self::NoPlace,
         Self::EngineFailed,
+        Self::Unsupported,
         Self::Stopping,
         Self::NotAuthorized,
         Self::Internal,
@@ -38,11 +44,13 @@ impl ErrorCode {
         match self {
             Self::BadName => "bad_name",
             Self::BadLimits => "bad_limits",
+            Self::BadParameters => "bad_parameters",
             Self::NotFound => "not_found",
             Self::Exists => "exists",
             Self::Busy => "busy",
             Self::NoPlace => "no_place",
             Self::EngineFailed => "engine_failed",
+            Self::Unsupported => "unsupported",
             Self::Stopping => "stopping",
             Self::NotAuthorized => "not_authorized",
             Self::Internal => "internal",
@@ -91,6 +99,15 @@ impl ControlError {
             ErrorCode::Exists,
             format!("there is a cluster {:?} already", name.as_str()),
             "choose another name, or delete that cluster first",
+        )
+    }
+
+    pub(crate) fn unknown_kind(name: &str, known: &[&str]) -> Self {
+        let shown: String = name.chars().take(ClusterName::LEN_MAX + 1).collect();
+        Self::new(
+            ErrorCode::BadParameters,
+            format!("there is no kind of engine {shown:?}"),
+            format!("choose one of {}", known.join(", ")),
         )
     }
 

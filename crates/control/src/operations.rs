@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_engine::EngineError;
 use tidegate_model::{
-    Account, AccountBook, ClusterLimits, ClusterName, ClusterState, ClusterUsage, Event, Prefix,
-    Requirement, RunEpoch, SessionId, Size, Verifier,
+    Account, AccountBook, ClusterEngine, ClusterLimits, ClusterName, ClusterState, ClusterUsage,
+    EngineParameters, Event, Prefix, Requirement, RunEpoch, SessionId, Size, Verifier,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -179,11 +179,12 @@ impl Control {
     async fn create(&self, new: NewCluster) -> Answer<WithPassword> {
         let limits = new.limits.unwrap_or(self.default_limits());
         check(&limits)?;
+        let engine = self.choose_engine(new.engine.as_deref(), &new.parameters)?;
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
         // 1. On record before anything stands on disk. 2. The files. 3. Visible. Whoever finds an
         //    end after 1 or 2 sweeps it at the next start.
-        let row = self.reserve(new.name.as_deref(), limits).await?;
+        let row = self.reserve(new.name.as_deref(), engine, limits).await?;
         let made = async {
             self.engines()
                 .create(spec(&row), stage2)
@@ -205,7 +206,35 @@ impl Control {
         })
     }
 
-    async fn reserve(&self, given: Option<&str>, limits: ClusterLimits) -> Answer<ClusterRow> {
+    /// Checks a wanted kind of engine and its parameters.
+    fn choose_engine(
+        &self,
+        wanted: Option<&str>,
+        parameters: &serde_json::Map<String, serde_json::Value>,
+    ) -> Answer<ClusterEngine> {
+        let default = self.engines().kinds().next().map(|kind| kind.name);
+        let name = wanted.or(default).unwrap_or_default();
+        let Some(kind) = self.engines().kind(name) else {
+            let names: Vec<_> = self.engines().kinds().map(|kind| kind.name).collect();
+            return Err(ControlError::unknown_kind(name, &names));
+        };
+        let description = kind.description();
+        let checked = EngineParameters::check(description.parameters, parameters)
+            .and_then(|checked| kind.check_parameters(&checked).map(|()| checked));
+        let parameters = checked
+            .map_err(|e| ControlError::new(ErrorCode::BadParameters, e.to_string(), e.hint()))?;
+        Ok(ClusterEngine {
+            kind: description.name.to_owned(),
+            parameters,
+        })
+    }
+
+    async fn reserve(
+        &self,
+        given: Option<&str>,
+        engine: ClusterEngine,
+        limits: ClusterLimits,
+    ) -> Answer<ClusterRow> {
         let given = match given {
             Some(text) => Some(ClusterName::parse(text).map_err(|_| ControlError::bad_name(text))?),
             None => None,
@@ -219,6 +248,7 @@ impl Control {
                 name,
                 prefix: Prefix::random()?,
                 created_unix: now_unix(),
+                engine: engine.clone(),
                 limits,
             };
             let reserved = match self.uids() {
@@ -324,6 +354,7 @@ impl Control {
                 .then(|| self.engines().failure(entry.id))
                 .flatten(),
             created_unix: entry.created_unix,
+            engine: entry.engine.clone(),
             sessions: self.sessions().count(entry.id),
             limits: entry.limits(),
             complete_book: entry.has_complete_book(),
@@ -474,6 +505,11 @@ fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {
             "wait until it is done, or end it: `tidegate session list` and `tidegate session kill ID`",
         ),
         EngineError::Stopping => stopping(),
+        EngineError::Unsupported(_) => ControlError::new(
+            ErrorCode::Unsupported,
+            format!("cluster {:?}: {e}", name.as_str()),
+            "`tidegate cluster engines` shows what each kind of engine can do",
+        ),
         other => engine_failed(other),
     }
 }

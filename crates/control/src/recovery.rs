@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::store::{ClusterRow, Phase};
     use futures_util::FutureExt;
-    use tidegate_model::{ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
+    use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
     fn unclean(id: u64) -> Finish {
         Finish(Arc::new(Entry::new(ClusterRow {
@@ -123,6 +123,7 @@ mod tests {
             name: ClusterName::parse(&format!("c{id}")).unwrap(),
             prefix: Prefix::random().unwrap(),
             created_unix: 0,
+            engine: ClusterEngine::default(),
             uid: None,
             limits: ClusterLimits::default(),
             phase: Phase::Live,

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tidegate_engine::{Ledger, LedgerError};
 use tidegate_model::{
-    AccountBook, BoxFuture, Claim, ClusterId, ClusterLimits, ClusterName, Prefix, PrefixTag,
-    RunEpoch, Tenant,
+    AccountBook, BoxFuture, Claim, ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix,
+    PrefixTag, RunEpoch, Tenant,
 };
 
 /// One live cluster.
@@ -19,6 +19,7 @@ pub struct Entry {
     pub name: ClusterName,
     pub prefix: Prefix,
     pub created_unix: i64,
+    pub engine: ClusterEngine,
     limits: Mutex<ClusterLimits>,
     accounts: Mutex<Accounts>,
     pub recovery: Recovery,
@@ -56,6 +57,7 @@ impl Entry {
             name: row.name,
             prefix: row.prefix,
             created_unix: row.created_unix,
+            engine: row.engine,
             limits: Mutex::new(row.limits),
             accounts: Mutex::new(accounts),
             recovery,
@@ -343,6 +345,7 @@ mod tests {
             name: ClusterName::parse("demo").unwrap(),
             prefix: Prefix::random().unwrap(),
             created_unix: 0,
+            engine: ClusterEngine::default(),
             limits: ClusterLimits::default(),
         };
         let row = store
@@ -421,6 +424,7 @@ mod tests {
                 name: ClusterName::parse(&format!("c{n}")).unwrap(),
                 prefix: Prefix::random().unwrap(),
                 created_unix: 0,
+                engine: ClusterEngine::default(),
                 limits: ClusterLimits::default(),
             };
             let row = store

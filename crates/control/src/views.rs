@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use tidegate_model::{ClusterId, ClusterLimits, ClusterName, ClusterState, Prefix, SessionId};
+use tidegate_model::{
+    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterState, Prefix, SessionId,
+};
 use zeroize::Zeroizing;
 
 /// A cluster as people see it.
@@ -15,6 +17,7 @@ pub struct ClusterView {
     /// Why it stands in `failed`.
     pub failure: Option<String>,
     pub created_unix: i64,
+    pub engine: ClusterEngine,
     pub sessions: u32,
     pub limits: ClusterLimits,
     /// False if the cluster has accounts that its account book lacks.
@@ -32,6 +35,10 @@ pub struct WithPassword {
 pub struct NewCluster {
     /// Generated if missing.
     pub name: Option<String>,
+    /// Name of the kind of its engine; the server's default kind if missing.
+    pub engine: Option<String>,
+    /// Values of the kind's own parameters, as JSON or as text.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
     /// The server's defaults if missing.
     pub limits: Option<ClusterLimits>,
 }

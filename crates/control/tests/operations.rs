@@ -21,8 +21,8 @@ use tidegate_control::{
     WebSessionLife,
 };
 use tidegate_model::{
-    ClusterId, ClusterLimits, ClusterName, ClusterState, Directory, Found, Prefix, PrefixTag,
-    SessionId, Sessions, Tenant, Verifier,
+    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterState, Directory, Found, Prefix,
+    PrefixTag, SessionId, Sessions, Tenant, Verifier,
 };
 
 fn main() {
@@ -145,8 +145,8 @@ async fn refused() {
     assert_eq!(
         code(
             create(NewCluster {
-                name: None,
-                limits: Some(none)
+                limits: Some(none),
+                ..NewCluster::default()
             })
             .await
         ),
@@ -552,6 +552,7 @@ async fn swept() {
             name: ClusterName::parse("half").unwrap(),
             prefix: Prefix::random().unwrap(),
             created_unix: 0,
+            engine: ClusterEngine::default(),
             limits: ClusterLimits::default(),
         };
         let half = store

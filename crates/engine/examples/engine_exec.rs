@@ -23,7 +23,7 @@ fn serve(folder: std::path::PathBuf) {
         .unwrap();
     runtime.block_on(async {
         let mut settings = tidegate_engine::EngineSettings::new(folder);
-        settings.helper = Some(tidegate_engine::Helper {
+        settings.local.helper = Some(tidegate_engine::Helper {
             program: std::env::current_exe().unwrap(),
             args: vec![tidegate_engine::EXEC_COMMAND.into()],
         });

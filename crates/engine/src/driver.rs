@@ -1,9 +1,7 @@
-//! What a kind of engine is to this room: one driver behind these two traits. Never knows leases,
-//! waiters or ledgers.
+//! The port between this room and one kind of engine: a driver per cluster, and a run per start.
+//! Never knows leases, waiters or ledgers.
 
-use crate::error::StartError;
-use crate::local::disk::DiskGuard;
-use crate::local::process_usage::RunUsage;
+use crate::error::{EngineError, StartError};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{
@@ -12,30 +10,70 @@ use tidegate_model::{
 
 /// The engine of one cluster, running or not.
 pub trait Driver: Send + Sync + 'static {
-    /// Starts it and proves our login to it; at the first time its root is made. Dropping the
-    /// future gives the start up and leaves no process.
+    /// Opens what must be there before and between runs. Called once; an error makes the cluster
+    /// failed until a start succeeds.
+    fn prepare(&self) -> Result<(), StartError> {
+        Ok(())
+    }
+
+    /// Starts the engine and proves our login to it; at the first time its root is made. Dropping
+    /// the future gives the start up and leaves no process.
     fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>>;
 
     /// Address at which sessions connect; the same for all runs.
     fn address(&self) -> EngineAddress;
 
+    /// Whether the engine may be stopped when nobody uses it.
+    fn sleeps(&self) -> bool {
+        true
+    }
+
     /// Sets the limits of the next run.
     fn set_limits(&self, limits: &ClusterLimits);
 
     /// Judges whether an engine may start now. Called before anything is recorded of the start.
-    fn admit(&self) -> BoxFuture<'_, Result<(), StartError>>;
+    fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
+        Box::pin(async { Ok(()) })
+    }
 
-    /// Why the file system has no space to start an engine, if it has none.
-    fn lacks_space(&self) -> Option<String>;
+    /// Whether a start failed only because the disk is full.
+    fn is_lack_of_space(&self, _error: &StartError) -> bool {
+        false
+    }
 
-    /// The guard of the cluster's disk limit.
-    fn disk(&self) -> Arc<DiskGuard>;
+    /// Allows a cluster at its disk limit to delete for this long.
+    fn allow_shrink(&self, _time: Duration) -> BoxFuture<'_, Result<(), EngineError>> {
+        Box::pin(async { Err(EngineError::Unsupported("a disk limit")) })
+    }
 
     /// Measured use of the cluster. `run`: the engine that is alive.
-    fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage>;
+    fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {
+        Box::pin(async move {
+            let now = match run {
+                Some(run) => run.usage().await,
+                None => RunUsage::default(),
+            };
+            ClusterUsage {
+                disk_bytes: None,
+                memory_bytes: now.memory_bytes,
+                cpu_micros: now.cpu_micros,
+                tasks: now.tasks,
+            }
+        })
+    }
 
     /// Deletes everything. Only called when no run is alive.
     fn remove(&self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// Measured use of one run. A field that can't be measured is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunUsage {
+    /// Anonymous memory.
+    pub memory_bytes: Option<u64>,
+    pub cpu_micros: Option<u64>,
+    /// Processes and threads.
+    pub tasks: Option<u64>,
 }
 
 /// One run. Dropped, the engine is killed.
@@ -44,16 +82,18 @@ pub trait Run: Send + Sync + 'static {
     fn ended(&self) -> BoxFuture<'_, String>;
 
     /// Ends when the engine has given no sign of life for as long as `patience`.
-    fn frozen(&self, patience: Duration) -> BoxFuture<'_, ()>;
+    fn frozen(&self, _patience: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 
     /// All accounts people may log in with: no roles, and not the engine's and the gateway's own.
     /// Incomplete if there are more than a book has room for.
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>>;
 
-    /// Those of these users only.
+    /// Accounts of these users only.
     fn accounts_of<'a>(&'a self, users: &'a [String]) -> BoxFuture<'a, Result<Accounts, RunError>>;
 
-    /// Of the account `user@host`, by SHA1(SHA1(password)).
+    /// Sets the password of the account `user@host`, by SHA1(SHA1(password)).
     fn set_password<'a>(
         &'a self,
         user: &'a str,
@@ -63,33 +103,34 @@ pub trait Run: Send + Sync + 'static {
 
     /// Sets the limits of this run from now on, but for those that a process can only be started
     /// with.
-    fn set_limits(&self, limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>>;
+    fn set_limits(&self, _limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Measured use of this run. Cheap: reads a few small files of the kernel.
-    fn usage(&self) -> BoxFuture<'_, RunUsage>;
+    fn usage(&self) -> BoxFuture<'_, RunUsage> {
+        Box::pin(async { RunUsage::default() })
+    }
 
-    /// Processes of this run, as far as the server sees them.
-    fn processes(&self) -> Vec<i32>;
-
-    /// Refuses writes to everybody without the right to write all the same, or allows them again.
-    fn set_read_only(&self, read_only: bool) -> BoxFuture<'_, Result<(), RunError>>;
-
-    /// Ends it now. `reason` is reported as its end.
+    /// Ends the engine now. `reason` is reported as its end.
     fn kill_because(&self, reason: String);
 
+    /// Ends one session and its work.
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
 
     /// Waits until the engine knows no session but ours; ends with KILL those that stay. False if
     /// some still do.
     fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>>;
 
-    /// Orderly, then not. True if it ended by itself in time.
+    /// Stops the engine in order, and kills it if that takes too long. True if it ended by itself in
+    /// time.
     fn stop(&self) -> BoxFuture<'_, bool>;
 }
 
+/// Reason why a statement of ours was not executed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RunError {
-    /// The engine said no; the connection is good.
+    /// The engine answered with an error; the connection is good.
     #[error("{0}")]
     Refused(String),
     /// There is no administrative connection at the moment. The engine may be well.

@@ -1,53 +1,33 @@
-//! All engines of this server: the one thing other rooms hold. Never decides when an engine runs;
-//! each cluster's supervisor does.
+//! All engines of this server, of every kind. Never decides when an engine runs: each cluster's
+//! supervisor does.
 
 use crate::budget::AwakeBudget;
 use crate::driver::Driver;
 use crate::error::EngineError;
 use crate::hears::Command;
 use crate::in_force::LimitsInForce;
+use crate::kind::{ClusterSpec, EngineKind, Progress};
+use crate::kinds::{EngineSettings, open_kinds};
 use crate::ledger::Ledger;
 use crate::limits::{
     COMMANDS_MAX, OPERATION_MAX, SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE,
 };
-use crate::local::cgroup::CgroupHome;
-use crate::local::disk::DiskQuotas;
-use crate::local::driver::{Local, LocalDriver};
-use crate::local::folder::{Folder, add_passage, check_reach, make_dir};
-use crate::local::init_sql::{FIRST_USER, RootSeed};
-use crate::local::program::Program;
-use crate::local::socket::{ClusterSockets, SocketFolder};
-use crate::local::space;
-use crate::local::spawner::Spawner;
-use crate::local::template::{self, Progress};
-use crate::local::walls::Walls;
-use crate::settings::EngineSettings;
 use crate::status::Shared;
 use crate::supervisor::Supervisor;
 use crate::tasks::Common;
+use crate::unknown_kind::UnknownKind;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterState,
-    ClusterUsage, EngineSessionId, Journal, Lease, RunEpoch, Waker,
+    AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterState, ClusterUsage,
+    EngineSessionId, Journal, KindDescription, Lease, RunEpoch, Waker,
 };
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
-/// From where that user may come: the gateway has judged the address before.
+/// Host of the account whose password is changed: the gateway has judged the client's address
+/// before.
 const ANY_HOST: &str = "%";
-
-/// A cluster as the store knows it.
-#[derive(Debug, Clone)]
-pub struct ClusterSpec {
-    pub id: ClusterId,
-    /// For logs.
-    pub name: ClusterName,
-    /// The engine's own user, where this server is root.
-    pub uid: Option<u32>,
-    pub limits: ClusterLimits,
-}
 
 /// Cheap to clone. When the last clone is dropped, every engine ends.
 #[derive(Clone)]
@@ -56,13 +36,10 @@ pub struct Engines {
 }
 
 struct Inner {
-    local: Arc<Local>,
-    sockets: SocketFolder,
+    /// Never empty: the first is the default.
+    kinds: Vec<Arc<dyn EngineKind>>,
     common: Common,
-    walls: Walls,
     clusters: RwLock<HashMap<ClusterId, Cluster>>,
-    /// The template is built by one at a time.
-    template: Mutex<Option<PathBuf>>,
 }
 
 #[derive(Clone)]
@@ -73,67 +50,58 @@ struct Cluster {
 }
 
 impl Engines {
-    /// Finds the server's program and makes this room's folders. Starts nothing.
+    /// Opens every kind of engine. Starts none.
+    #[expect(
+        clippy::unused_async,
+        reason = "opening a remote kind will ask its servers something"
+    )]
     pub async fn open(
         settings: EngineSettings,
         ledger: Arc<dyn Ledger>,
         journal: Arc<dyn Journal>,
     ) -> Result<Self, EngineError> {
-        let walls = Walls::look();
-        for missing in walls.missing() {
-            tracing::warn!("engines run without {missing}");
-        }
-        let program = Program::find(&settings)?;
-        let run = make_folders(&settings.folder, walls)?;
-        let helper = settings.helper.clone();
-        let spawner = Spawner::new(helper)
-            .map_err(|e| EngineError::Start(format!("no spawner thread: {e}")))?;
-        let cgroups = CgroupHome::open(&settings.cgroup, &run);
-        let quotas = DiskQuotas::find(&settings.folder);
-        for missing in LimitsInForce::of(&cgroups, walls, &quotas).missing() {
-            tracing::warn!("not in force for engines: the limit of {missing}");
-        }
-        let budget = Arc::new(AwakeBudget::new(settings.awake_memory_max_bytes));
-        let turns = || Arc::new(Semaphore::new(settings.wakes_at_once_max.max(1)));
-        let (wakes, recoveries) = (turns(), turns());
-        let frozen_after = settings.frozen_after;
+        let kinds = open_kinds(&settings)?;
+        let at_once = settings.wakes_at_once_max.max(1);
+        let common = Common {
+            ledger,
+            journal,
+            wakes: Arc::new(Semaphore::new(at_once)),
+            recoveries: Arc::new(Semaphore::new(at_once)),
+            budget: Arc::new(AwakeBudget::new(settings.awake_memory_max_bytes)),
+            frozen_after: settings.frozen_after,
+        };
         let inner = Inner {
-            local: Arc::new(Local {
-                settings,
-                program,
-                spawner,
-                cgroups: Arc::new(cgroups),
-                quotas,
-            }),
-            sockets: SocketFolder::open(&run)?,
-            common: Common {
-                ledger,
-                journal,
-                wakes,
-                recoveries,
-                budget,
-                frozen_after,
-            },
-            walls,
+            kinds,
+            common,
             clusters: RwLock::default(),
-            template: Mutex::new(None),
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
     }
 
-    pub fn walls(&self) -> Walls {
-        self.inner.walls
+    /// Descriptions of all kinds, the default first.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static KindDescription> {
+        self.inner.kinds.iter().map(|kind| kind.description())
     }
 
-    /// Which limits this machine enforces for this server's engines, and by which means.
-    pub fn limits_in_force(&self) -> LimitsInForce {
-        LimitsInForce::of(
-            &self.inner.local.cgroups,
-            self.inner.walls,
-            &self.inner.local.quotas,
-        )
+    /// The kind of this name. `None`: this version has no such kind.
+    pub fn kind(&self, name: &str) -> Option<&Arc<dyn EngineKind>> {
+        let mut kinds = self.inner.kinds.iter();
+        kinds.find(|kind| kind.description().name == name)
+    }
+
+    fn kind_of(&self, cluster: &ClusterSpec) -> Arc<dyn EngineKind> {
+        match self.kind(&cluster.engine.kind) {
+            Some(kind) => Arc::clone(kind),
+            None => Arc::new(UnknownKind::new(&cluster.engine.kind)),
+        }
+    }
+
+    /// Limits of a cluster that this machine enforces, and by which means.
+    pub fn limits_in_force(&self) -> Option<LimitsInForce> {
+        let mut kinds = self.inner.kinds.iter();
+        kinds.find_map(|kind| kind.limits_in_force())
     }
 
     /// Measured use of a cluster. Cheap; it never wakes one.
@@ -142,71 +110,48 @@ impl Engines {
         Ok(cluster.driver.usage(cluster.shared.any_run()).await)
     }
 
-    /// Why the file system of the data directory has no space to start an engine, if it has none.
+    /// Reason why the file system of the engines has no space to start one, if it has none.
     pub fn lacks_space(&self) -> Option<String> {
-        space::lack_below(&self.inner.local.settings.folder)
+        let mut kinds = self.inner.kinds.iter();
+        kinds.find_map(|kind| kind.lacks_space())
     }
 
-    /// As in `10.11.19-MariaDB`.
-    pub fn version(&self) -> &str {
-        &self.inner.local.program.version
+    /// Server version in the greeting of a listener: that of the default kind.
+    pub fn greeting_version(&self) -> String {
+        let first = self.inner.kinds.first();
+        first.map_or_else(String::new, |kind| kind.greeting_version())
     }
 
-    /// Builds the template if this version of the engine has none yet. Otherwise the first creation
-    /// does.
+    /// Does now what the first creation of a cluster would wait for.
     pub async fn prepare(&self, progress: Progress<'_>) -> Result<(), EngineError> {
-        self.template(progress).await.map(drop)
-    }
-
-    async fn template(&self, progress: Progress<'_>) -> Result<PathBuf, EngineError> {
-        let mut ready = self.inner.template.lock().await;
-        if let Some(path) = ready.as_ref() {
-            return Ok(path.clone());
+        for kind in &self.inner.kinds {
+            kind.prepare(progress).await?;
         }
-        let path = template::ensure(&self.inner.local, &self.inner.sockets, progress).await?;
-        *ready = Some(path.clone());
-        Ok(path)
+        Ok(())
     }
 
     /// Makes a new cluster, asleep. `stage2`: SHA1(SHA1(password)) of its `root`.
     pub async fn create(&self, spec: ClusterSpec, stage2: [u8; 20]) -> Result<(), EngineError> {
-        let template = self.template(&|_| {}).await?;
-        let folder = self.folder(&spec);
-        let seed = RootSeed {
-            user: FIRST_USER.to_owned(),
-            stage2,
-        };
-        let quotas = self.inner.local.quotas.clone();
-        let copied =
-            tokio::task::spawn_blocking(move || template::copy(&template, &folder, &quotas, &seed))
-                .await;
-        copied.map_err(|e| EngineError::Template(e.to_string()))??;
+        self.kind_of(&spec).create(&spec, stage2).await?;
         self.adopt(spec, true).await
     }
 
-    /// Registers a cluster that stands on disk. `clean`: its last run ended with an orderly sleep.
+    /// Registers a cluster that exists. `clean`: its last run ended with an orderly sleep.
     #[expect(
         clippy::unused_async,
         reason = "registering a remote engine will ask it something"
     )]
     pub async fn adopt(&self, spec: ClusterSpec, clean: bool) -> Result<(), EngineError> {
-        let local = Arc::clone(&self.inner.local);
-        let sockets = ClusterSockets::new(self.inner.sockets.clone(), &spec.id.to_string());
-        let driver = LocalDriver::new(local, self.folder(&spec), sockets, (spec.id, spec.limits));
+        let kind = self.kind_of(&spec);
+        let driver = kind.driver(&spec);
         // One cluster that can't be reached is one cluster's failure: its next start tries again.
-        let failure = driver
-            .sockets
-            .sessions()
-            .err()
-            .map(|e| format!("its socket: {e}"));
-        let driver: Arc<dyn Driver> = Arc::new(driver);
+        let failure = driver.prepare().err().map(|e| e.reason);
         let shared = Arc::new(Shared::new(spec.id, clean));
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        let common = self.inner.common.clone();
         Supervisor::spawn(
             Arc::clone(&shared),
             Arc::clone(&driver),
-            common,
+            self.inner.common.clone(),
             spec.limits,
             failure,
             inbox,
@@ -220,28 +165,13 @@ impl Engines {
             .common
             .budget
             .join(Arc::clone(&shared), commands.clone());
-        clusters.insert(
-            spec.id,
-            Cluster {
-                shared,
-                commands,
-                driver,
-            },
-        );
+        let cluster = Cluster {
+            shared,
+            commands,
+            driver,
+        };
+        clusters.insert(spec.id, cluster);
         Ok(())
-    }
-
-    fn folder(&self, spec: &ClusterSpec) -> Folder {
-        let uid = spec.uid.filter(|_| self.inner.walls.own_uids);
-        Folder::new(
-            self.inner
-                .local
-                .settings
-                .folder
-                .join("engines")
-                .join(spec.id.to_string()),
-            uid,
-        )
     }
 
     /// Brings a cluster that was not cleanly asleep up, so that its accounts are known; it sleeps
@@ -329,13 +259,7 @@ impl Engines {
     /// beyond the room that deleting takes.
     pub async fn allow_shrink(&self, id: ClusterId, time: Duration) -> Result<(), EngineError> {
         let cluster = self.cluster(id)?;
-        let root = &self.inner.local.settings.folder;
-        cluster
-            .driver
-            .disk()
-            .allow_shrink(time)
-            .await
-            .map_err(EngineError::file("measuring the cluster below", root))?;
+        cluster.driver.allow_shrink(time).await?;
         cluster.shared.forget_refusal();
         Ok(())
     }
@@ -489,49 +413,4 @@ async fn within<T>(
             AttachError::Gone => EngineError::Unknown(id),
             AttachError::Stopping => EngineError::Stopping,
         })
-}
-
-/// The folder of sockets. As root, others must be able to pass through those above the engines'
-/// data; nothing in them may be listed.
-fn make_folders(folder: &Path, walls: Walls) -> Result<PathBuf, EngineError> {
-    let passage = if walls.own_uids { 0o711 } else { 0o700 };
-    if folder.exists() {
-        // Somebody else's mode, but for the passage.
-        if walls.own_uids {
-            add_passage(folder).map_err(EngineError::file("changing the mode of", folder))?;
-        }
-    } else {
-        make_dir(folder, passage).map_err(EngineError::file("making", folder))?;
-    }
-    let engines = folder.join("engines");
-    make_dir(&engines, passage).map_err(EngineError::file("making", &engines))?;
-    template::make_home(folder, passage)?;
-    if walls.own_uids {
-        check_reach(&engines)?;
-    }
-    // Found now, so that nothing made from here on is among them. A large one takes a while: nobody
-    // waits for it.
-    let leftovers = find_leftovers(&engines);
-    std::thread::spawn(move || remove_leftovers(&leftovers));
-    let run = folder.join("run");
-    make_dir(&run, 0o700).map_err(EngineError::file("making", &run))?;
-    Ok(run)
-}
-
-/// Half-made and half-removed directories of a server that was killed.
-fn find_leftovers(engines: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(engines).into_iter().flatten().flatten();
-    let leftover = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|e| e == "creating" || e == "removing")
-    };
-    entries.map(|entry| entry.path()).filter(leftover).collect()
-}
-
-fn remove_leftovers(leftovers: &[PathBuf]) {
-    for path in leftovers {
-        if let Err(e) = std::fs::remove_dir_all(path) {
-            tracing::warn!(path = %path.display(), error = %e, "a leftover could not be removed");
-        }
-    }
 }

@@ -31,6 +31,9 @@ pub enum EngineError {
     Admin(String),
     #[error("the ledger: {0}")]
     Ledger(String),
+    /// The cluster's kind of engine does not have this.
+    #[error("this kind of engine does not have {0}")]
+    Unsupported(&'static str),
     #[error("the server is stopping")]
     Stopping,
 }
@@ -55,7 +58,7 @@ pub struct StartError {
 }
 
 impl StartError {
-    pub(crate) fn new(reason: impl Into<String>) -> Self {
+    pub fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             killed: false,
@@ -63,7 +66,7 @@ impl StartError {
         }
     }
 
-    pub(crate) fn refused(kind: RefusalKind, reason: impl Into<String>) -> Self {
+    pub fn refused(kind: RefusalKind, reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             killed: false,

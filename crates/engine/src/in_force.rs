@@ -1,10 +1,6 @@
-//! Which limits of a cluster are in force on this machine, by which means, and why a better one is
-//! not. Never changes anything that stays.
+//! Limits of a cluster that are in force on this machine: by which means each is enforced, and why
+//! a better means is not available.
 
-use crate::local::cgroup::{CgroupHome, Controller, Version};
-use crate::local::disk::DiskQuotas;
-use crate::local::walls::Walls;
-use crate::settings::EngineSettings;
 use std::fmt;
 
 /// The means by which a limit is enforced.
@@ -60,63 +56,6 @@ pub struct LimitsInForce {
 }
 
 impl LimitsInForce {
-    /// Finds out what a server with these settings, started from here by this user, would enforce.
-    /// A running server knows better: [`crate::Engines::limits_in_force`].
-    pub fn probe(settings: &EngineSettings) -> Self {
-        Self::of(
-            &CgroupHome::probe(&settings.cgroup),
-            Walls::look(),
-            &DiskQuotas::find(&settings.folder),
-        )
-    }
-
-    pub(crate) fn of(home: &CgroupHome, walls: Walls, quotas: &DiskQuotas) -> Self {
-        let group = |controller, otherwise: Enforcer| match home.enforcer(controller) {
-            Ok(Version::V2) => InForce {
-                by: Enforcer::CgroupV2,
-                reason: None,
-            },
-            Ok(Version::V1) => InForce {
-                by: Enforcer::CgroupV1,
-                reason: None,
-            },
-            Err(reason) => InForce {
-                by: otherwise,
-                reason: Some(reason.to_owned()),
-            },
-        };
-        // A limit of processes counts all of a user's, so it needs a user of its own for each
-        // engine.
-        let tasks = if walls.own_uids {
-            Enforcer::Rlimit
-        } else {
-            Enforcer::Nothing
-        };
-        let kill = match group(Controller::Kill, Enforcer::Nothing) {
-            InForce {
-                by: Enforcer::Nothing,
-                ..
-            } => group(Controller::Freezer, Enforcer::Nothing),
-            found => found,
-        };
-        Self {
-            memory: group(Controller::Memory, Enforcer::Rlimit),
-            cpu: group(Controller::Cpu, Enforcer::Nothing),
-            tasks: group(Controller::Pids, tasks),
-            disk: match quotas.available() {
-                Ok(()) => InForce {
-                    by: Enforcer::Quota,
-                    reason: None,
-                },
-                Err(reason) => InForce {
-                    by: Enforcer::Measured,
-                    reason: Some(reason.to_owned()),
-                },
-            },
-            kill,
-        }
-    }
-
     /// Each limit with its name, in the order in which people read them.
     pub fn rows(&self) -> [(&'static str, &InForce); 5] {
         [

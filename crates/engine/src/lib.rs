@@ -8,15 +8,17 @@ mod engines;
 mod error;
 mod hears;
 mod in_force;
+mod kind;
+mod kinds;
 mod ledger;
 mod lifecycle;
 mod limits;
 mod local;
 mod readings;
-mod settings;
 mod status;
 mod supervisor;
 mod tasks;
+mod unknown_kind;
 
 /// Parsers of what a tenant's engine says, for fuzz targets.
 #[cfg(feature = "fuzzing")]
@@ -24,12 +26,14 @@ pub mod fuzzing {
     pub use crate::local::accounts::account;
 }
 
-pub use engines::{ClusterSpec, Engines};
-pub use error::EngineError;
+pub use driver::{Driver, Run, RunError, RunUsage};
+pub use engines::Engines;
+pub use error::{EngineError, StartError};
 pub use in_force::{Enforcer, InForce, LimitsInForce};
+pub use kind::{ClusterSpec, EngineKind, Progress};
+pub use kinds::{EngineSettings, KINDS, MoreKinds};
 pub use ledger::{Ledger, LedgerError};
 pub use local::exec::{COMMAND as EXEC_COMMAND, engine_exec_main};
-pub use local::template::Progress;
+pub use local::settings::{CgroupChoice, Helper, LocalSettings};
 pub use local::uids::{Candidate, ClaimError, UidChoice, UidClaim, free_uids};
 pub use local::walls::Walls;
-pub use settings::{CgroupChoice, EngineSettings, Helper};

@@ -197,9 +197,10 @@ impl Shared {
         self.always_on.load(Ordering::Acquire)
     }
 
-    pub fn set_always_on(&self, limits: &ClusterLimits) {
-        self.always_on
-            .store(limits.sleep_after >= ALWAYS_ON, Ordering::Release);
+    /// `sleeps`: its kind of engine can sleep at all.
+    pub fn set_always_on(&self, limits: &ClusterLimits, sleeps: bool) {
+        let always_on = !sleeps || limits.sleep_after >= ALWAYS_ON;
+        self.always_on.store(always_on, Ordering::Release);
     }
 
     pub fn set_run(&self, run: Option<(RunEpoch, Weak<dyn Run>)>) {

@@ -29,8 +29,8 @@ struct Alive {
     run: Arc<dyn Run>,
     epoch: RunEpoch,
     since: Instant,
-    /// Watch its health and its disk use.
-    _watches: [Beside; 2],
+    /// Reports the run when it freezes.
+    _health: Beside,
 }
 
 pub struct Supervisor {
@@ -105,7 +105,7 @@ impl Supervisor {
         limits: ClusterLimits,
     ) -> Self {
         let (reports, inbox) = mpsc::channel(REPORTS_MAX);
-        shared.set_always_on(&limits);
+        shared.set_always_on(&limits, driver.sleeps());
         Self {
             shared,
             driver,
@@ -219,7 +219,7 @@ impl Supervisor {
     async fn look(&mut self) -> bool {
         let (held, newest) = self.shared.gate().look(self.limits.transaction_idle_max);
         let due = newest.elapsed() >= self.limits.sleep_after && Instant::now() >= self.drain_again;
-        if held || !due || self.shared.waiting() > 0 {
+        if held || !due || self.shared.waiting() > 0 || !self.driver.sleeps() {
             return true;
         }
         self.feed(Event::SleepDue).await
@@ -227,6 +227,10 @@ impl Supervisor {
 
     async fn command(&mut self, command: Command) -> bool {
         match command {
+            Command::Sleep(reply) if !self.driver.sleeps() => {
+                let _ = reply.send(Err(EngineError::Unsupported("sleep")));
+                true
+            }
             Command::Sleep(reply) => {
                 self.sleepers.push(reply);
                 true
@@ -242,7 +246,7 @@ impl Supervisor {
             Command::Limits(limits) => {
                 self.limits = limits;
                 self.driver.set_limits(&limits);
-                self.shared.set_always_on(&limits);
+                self.shared.set_always_on(&limits, self.driver.sleeps());
                 self.shared.forget_refusal();
                 self.raise();
                 true

@@ -7,7 +7,6 @@ use crate::error::StartError;
 use crate::hears::Report;
 use crate::ledger::Ledger;
 use crate::limits::{NOTE_AGAIN_FIRST, NOTE_AGAIN_LAST, START_TURN};
-use crate::local::space;
 use crate::readings::{Answer, Due};
 use crate::status::Shared;
 use futures_util::FutureExt;
@@ -106,10 +105,7 @@ pub async fn start(
 ) -> Result<Started, StartError> {
     let result = try_start(driver, common, shared).await;
     match result {
-        Err(e)
-            if e.refusal.is_none()
-                && (space::is_lack(&e.reason) || driver.lacks_space().is_some()) =>
-        {
+        Err(e) if e.refusal.is_none() && driver.is_lack_of_space(&e) => {
             Err(StartError::refused(RefusalKind::DiskFull, e.reason))
         }
         result => result,

@@ -85,12 +85,15 @@ async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
         return;
     };
     let house = House::open_with(|s| s.folder = disk.data()).await;
-    let force = house.engines.limits_in_force();
+    let force = house.engines.limits_in_force().unwrap();
     assert_eq!(
         (force.disk.by, &force.disk.reason),
         (Enforcer::Quota, &None)
     );
-    assert_eq!(LimitsInForce::probe(&house.settings).disk, force.disk);
+    assert_eq!(
+        LimitsInForce::probe(&house.settings.folder, &house.settings.local).disk,
+        force.disk
+    );
     let limits = |soft: u64| ClusterLimits {
         disk_max_bytes: soft,
         ..ClusterLimits::default()
@@ -144,7 +147,7 @@ async fn without_quotas_a_cluster_is_measured_and_the_reason_is_told() {
         return;
     };
     let house = House::open_with(|s| s.folder = disk.data()).await;
-    let force = house.engines.limits_in_force();
+    let force = house.engines.limits_in_force().unwrap();
     assert_eq!(force.disk.by, Enforcer::Measured);
     let reason = force.disk.reason.unwrap();
     assert!(reason.contains("hint: btrfs quota enable"), "{reason}");

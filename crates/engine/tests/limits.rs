@@ -80,7 +80,7 @@ async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
     let house = House::open().await;
-    let force = house.engines.limits_in_force();
+    let force = house.engines.limits_in_force().unwrap();
     if force.memory.by == Enforcer::Rlimit {
         assert!(force.memory.reason.is_some());
         return common::not_run("no control groups of engines on this machine");
@@ -161,13 +161,13 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit() {
-    let house = House::open_with(|s| s.cgroup = CgroupChoice::Off).await;
+    let house = House::open_with(|s| s.local.cgroup = CgroupChoice::Off).await;
     let limits = ClusterLimits {
         memory_max_bytes: 256 << 20,
         ..ClusterLimits::default()
     };
     let id = house.create_with(spec(1, limits)).await;
-    let force = house.engines.limits_in_force();
+    let force = house.engines.limits_in_force().unwrap();
     assert_eq!(
         (force.memory.by, force.cpu.by, force.kill.by),
         (Enforcer::Rlimit, Enforcer::Nothing, Enforcer::Nothing)
@@ -176,7 +176,10 @@ async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit()
         force.missing().iter().any(|m| m.contains("engine.cgroup")),
         "{force:?}"
     );
-    assert_eq!(LimitsInForce::probe(&house.settings), force);
+    assert_eq!(
+        LimitsInForce::probe(&house.settings.folder, &house.settings.local),
+        force
+    );
     let lease = house.attach(id).await;
     assert_eq!(
         groups(house.pid(id).unwrap()),

@@ -31,7 +31,7 @@ const SECRET: &str = "outside,secret\n";
 
 impl Siege {
     async fn begin(landlock_abi_max: Option<u8>) -> Self {
-        let house = House::open_with(|s| s.landlock_abi_max = landlock_abi_max).await;
+        let house = House::open_with(|s| s.local.landlock_abi_max = landlock_abi_max).await;
         let id = house.create(1).await;
         let lease = house.attach(id).await;
         let mut tenant = common::almighty(&lease.address).await;

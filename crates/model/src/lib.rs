@@ -7,6 +7,7 @@ pub mod account;
 pub mod admission;
 mod book;
 mod engine_address;
+pub mod engine_kind;
 mod error_chain;
 pub mod escape;
 pub mod id;
@@ -28,6 +29,10 @@ pub use account::{Account, Requirement, Unsupported, Verifier};
 pub use admission::{Admission, AdmissionLimits, Eviction, Place, Source};
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
 pub use engine_address::EngineAddress;
+pub use engine_kind::{
+    Abilities, ClusterEngine, EngineParameters, KindDescription, LoginCheck, ParameterDescription,
+    ParameterError, ParameterType,
+};
 pub use error_chain::error_chain;
 pub use escape::{printable, printable_lines};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};

@@ -50,3 +50,9 @@ impl Default for ClusterLimits {
         }
     }
 }
+
+/// Bytes of one cluster's engine parameters as JSON. They hold endpoints and a few certificates.
+pub const ENGINE_PARAMETERS_BYTES_MAX: usize = 64 << 10;
+
+/// Items of one parameter that is a list, such as endpoints.
+pub const PARAMETER_ITEMS_MAX: usize = 64;

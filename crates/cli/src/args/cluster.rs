@@ -11,9 +11,25 @@ pub enum ClusterCommand {
     Create {
         /// Its name: a-z, 0-9 and '-', starting with a letter
         name: String,
+        /// Kind of its engine; `cluster engines` lists them [default: mariadb]
+        #[arg(long, value_name = "KIND")]
+        engine: Option<String>,
+        /// Parameter of the kind of engine; may be given several times
+        ///
+        /// `cluster engines` lists the parameters of each kind. A parameter that is a list takes
+        /// several values: repeat it for each.
+        #[arg(
+            long = "set",
+            value_name = "NAME=VALUE",
+            value_parser = name_and_value,
+            hide_short_help = true
+        )]
+        parameters: Vec<(String, String)>,
         #[command(flatten)]
         limits: LimitArgs,
     },
+    /// List the kinds of engines that a cluster can have, with their parameters
+    Engines,
     /// List all clusters
     List,
     /// Show one cluster: login, endpoint, state, limits and measured use
@@ -74,6 +90,16 @@ pub struct LimitArgs {
     /// Processes and threads of its engine, from 64 to 65536
     #[arg(long, value_name = "N")]
     pub tasks_max: Option<u32>,
+}
+
+/// Reads `NAME=VALUE`; the value may contain `=`.
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("must be NAME=VALUE".to_owned()),
+    }
 }
 
 fn size(text: &str) -> Result<Size, String> {

@@ -9,21 +9,25 @@ use crate::failure::Failure;
 use crate::screen::{self, Paint, Step};
 use crate::terminal;
 use anyhow::Result;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_connect::{Endpoint, bracketed};
 use tidegate_console::Client;
+use tidegate_console::engine_kinds::{EngineKind, EngineParameter};
 use tidegate_console::types::{ChangeCluster, Cluster, CreateCluster, LimitsWanted, Server};
-use tidegate_model::{Size, Trust};
+use tidegate_model::{Size, Trust, printable};
 
 pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
     let client = context.client();
     match command {
-        ClusterCommand::Create { name, limits } => {
-            let wanted = CreateCluster {
-                name: Some(name.clone()),
-                limits: wanted(*limits),
-            };
+        ClusterCommand::Create {
+            name,
+            engine,
+            parameters,
+            limits,
+        } => {
+            let wanted = wanted_cluster(name, engine.as_deref(), parameters, *limits);
             let step = Step::begin("creating the cluster");
             let cluster = ask(client.create(&wanted))?;
             step.done("");
@@ -35,6 +39,7 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
             step.done("");
             login(context, &client, &cluster)
         }
+        ClusterCommand::Engines => engines(context, &ask(client.engine_kinds())?),
         ClusterCommand::List => list(context, &ask(client.clusters())?),
         ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
         ClusterCommand::Set {
@@ -56,6 +61,72 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
         ClusterCommand::Sleep { name } => show(context, &ask(client.sleep(name))?),
         ClusterCommand::Wake { name } => show(context, &ask(client.wake(name))?),
         ClusterCommand::Delete { name, yes } => delete(context, &client, name, *yes),
+    }
+}
+
+/// The request for a new cluster.
+pub fn wanted_cluster(
+    name: &str,
+    engine: Option<&str>,
+    parameters: &[(String, String)],
+    limits: LimitArgs,
+) -> CreateCluster {
+    CreateCluster {
+        name: Some(name.to_owned()),
+        engine: engine.map(str::to_owned),
+        parameters: engine_parameters(parameters),
+        limits: wanted(limits),
+    }
+}
+
+/// Parameters as the API takes them: text, and a list where a name was given several times.
+fn engine_parameters(given: &[(String, String)]) -> Map<String, Value> {
+    let mut parameters = Map::new();
+    for (name, value) in given {
+        let value = Value::from(value.as_str());
+        match parameters.get_mut(name) {
+            None => drop(parameters.insert(name.clone(), value)),
+            Some(Value::Array(items)) => items.push(value),
+            Some(single) => *single = Value::Array(vec![single.take(), value]),
+        }
+    }
+    parameters
+}
+
+/// Prints the kinds of engines, each with its parameters.
+fn engines(context: &Context, kinds: &[EngineKind]) -> Result<()> {
+    if context.global.json {
+        return screen::print_json(&kinds);
+    }
+    let mut text = String::new();
+    for kind in kinds {
+        text.push_str(&format!(
+            "{}: {}\n",
+            printable(&kind.name),
+            printable(&kind.summary)
+        ));
+        for parameter in &kind.parameters {
+            let default = match &parameter.default {
+                Some(default) => format!("default: {default:?}"),
+                None => "required".to_owned(),
+            };
+            text.push_str(&format!(
+                "  --set {}={}\n      {} ({default})\n",
+                printable(&parameter.name),
+                printable(&value_name(parameter)),
+                printable(&parameter.help)
+            ));
+        }
+    }
+    screen::print(&text)
+}
+
+/// The values that a parameter takes, as a placeholder.
+fn value_name(parameter: &EngineParameter) -> String {
+    match (parameter.min, parameter.max) {
+        (Some(min), Some(max)) => format!("{min}..{max}"),
+        _ if !parameter.choices.is_empty() => parameter.choices.join("|"),
+        _ => parameter.value_type.to_uppercase(),
     }
 }
 
@@ -133,6 +204,7 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     let mut rows = vec![
         ("name", cluster.name.clone()),
         ("state", cluster.state.to_string()),
+        ("engine", engine_row(cluster)),
         (
             "endpoint",
             format!("{}:{}", bracketed(&cluster.host), cluster.port),
@@ -174,6 +246,18 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
         rows.insert(2, ("failure", failure.clone()));
     }
     screen::print(&screen::labelled(&rows))
+}
+
+/// Kind of the cluster's engine, with its parameters.
+fn engine_row(cluster: &Cluster) -> String {
+    let mut row = cluster.engine.clone();
+    for (name, value) in &cluster.parameters {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        row.push_str(&format!(", {name}={value}"));
+    }
+    printable(&row).into_owned()
 }
 
 /// Limits of what the machine gives, each with its measured use where it was asked for.

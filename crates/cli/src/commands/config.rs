@@ -41,7 +41,8 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
 /// would have.
 fn check(context: &Context, config: &Config) -> Result<()> {
     let walls = Walls::look();
-    let limits = LimitsInForce::probe(&engine_settings(config, &context.data)?);
+    let engine = engine_settings(config, &context.data)?;
+    let limits = LimitsInForce::probe(&engine.folder, &engine.local);
     let walls = [
         ("own users", walls.own_uids),
         ("Landlock", walls.landlock),

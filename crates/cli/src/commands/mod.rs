@@ -135,7 +135,10 @@ fn ask<T>(conversation: impl Future<Output = Result<T, ClientError>>) -> Result<
 fn refused(error: ClientError) -> Failure {
     let failure = Failure::new(error.to_string(), error.hint());
     Failure {
-        usage: matches!(error.code(), Some("bad_name" | "bad_limits")),
+        usage: matches!(
+            error.code(),
+            Some("bad_name" | "bad_limits" | "bad_parameters")
+        ),
         ..failure
     }
 }

@@ -3,6 +3,7 @@
 
 use super::answer::{self, page, status_of};
 use super::door::Nothing;
+use super::engine_form::{EngineForms, sent_parameters};
 use super::frame::{Frame, Notice, WarningView};
 use super::limits::{form as limits_form, machine_rows};
 use super::views::{ClusterPage, ClusterRow, ClustersPage, Pages, RefusalRow, SessionRow, WakeRow};
@@ -16,6 +17,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_connect::bracketed;
 use tidegate_control::{ClusterView, ControlError, NewCluster, ROOT, SessionView};
@@ -83,6 +85,7 @@ fn clusters(web: &Web, who: &SignedIn, part: &Part) -> ClustersPage {
             .take(limits::ROWS_PER_PAGE)
             .collect(),
         wanted: String::new(),
+        engine_forms: EngineForms::of(who.csrf(), web.api.control.engine_kinds()),
     }
 }
 
@@ -90,6 +93,11 @@ fn clusters(web: &Web, who: &SignedIn, part: &Part) -> ClustersPage {
 pub struct Create {
     #[serde(default)]
     name: String,
+    /// Kind of engine; missing in the short form.
+    engine: Option<String>,
+    /// All other fields: among them the parameters of the kind.
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
 }
 
 /// Its password is not shown here: the Connect page makes one, into the string it is for.
@@ -97,6 +105,8 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
     let name = form.fields.name.trim();
     let wanted = NewCluster {
         name: (!name.is_empty()).then(|| name.to_owned()),
+        engine: form.fields.engine.clone(),
+        parameters: sent_parameters(&form.fields.others),
         limits: None,
     };
     match web.api.control.create_cluster(wanted).await {

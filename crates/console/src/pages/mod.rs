@@ -7,6 +7,7 @@ mod certificate;
 mod clusters;
 mod connect;
 mod door;
+mod engine_form;
 mod frame;
 mod help;
 mod keys;

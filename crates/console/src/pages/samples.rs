@@ -1,6 +1,7 @@
 //! Every page with made-up facts, full and empty. `TIDEGATE_PAGES=DIR cargo test -p
 //! tidegate-console --lib samples` writes them as files, to be looked at.
 
+use super::engine_form::EngineForms;
 use super::frame::{Frame, Notice, WarningView};
 use super::views::*;
 use super::words::Moment;
@@ -54,6 +55,7 @@ fn clusters(rows: Vec<ClusterRow>, notice: Option<Notice>) -> String {
         },
         rows,
         wanted: String::new(),
+        engine_forms: EngineForms::of("token", std::iter::empty()),
     };
     page.render().unwrap()
 }

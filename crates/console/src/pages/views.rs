@@ -1,6 +1,7 @@
 //! What each page shows, as plain values, and the template that sets it. Never asks anybody for
 //! anything: handlers fill these in.
 
+use super::engine_form::EngineForms;
 use super::frame::{Frame, WarningView};
 use super::words::{Moment, filters};
 use crate::types::Secret;
@@ -88,6 +89,7 @@ pub struct ClustersPage {
     pub rows: Vec<ClusterRow>,
     /// What was typed as a name and refused.
     pub wanted: String,
+    pub engine_forms: EngineForms,
 }
 
 pub struct SessionRow {

@@ -37,8 +37,9 @@ impl Change for ReserveCluster {
         };
         sqlx::query(
             "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, uid, connections_max, sleep_after_ms, \
-             transaction_idle_max_ms, memory_max_bytes, disk_max_bytes, cpu_weight, tasks_max, phase) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating')",
+             transaction_idle_max_ms, memory_max_bytes, disk_max_bytes, cpu_weight, tasks_max, engine, engine_parameters, \
+             phase) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating')",
         )
         .bind(to_i64(id))
         .bind(wanted.name.as_str())
@@ -53,6 +54,8 @@ impl Change for ReserveCluster {
         .bind(to_i64(wanted.limits.disk_max_bytes))
         .bind(i64::from(wanted.limits.cpu_weight))
         .bind(i64::from(wanted.limits.tasks_max))
+        .bind(wanted.engine.kind.as_str())
+        .bind(wanted.engine.parameters.to_json())
         .execute(&mut *db)
         .await?;
         read_one(db, ClusterId(id)).await

@@ -12,6 +12,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0004_books.sql"),
     include_str!("../../migrations/sqlite/0005_freed_uids.sql"),
     include_str!("../../migrations/sqlite/0006_key_scopes.sql"),
+    include_str!("../../migrations/sqlite/0007_engine_kinds.sql"),
 ];
 
 /// The last version that had a row per account.

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch,
+    AccountBook, BoxFuture, ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch,
 };
 
 /// How far a cluster has come. Only `Live` ones are ever shown.
@@ -47,6 +47,7 @@ pub struct ClusterRow {
     pub name: ClusterName,
     pub prefix: Prefix,
     pub created_unix: i64,
+    pub engine: ClusterEngine,
     /// The system user its engine runs as, where the server is root.
     pub uid: Option<u32>,
     pub limits: ClusterLimits,
@@ -67,6 +68,7 @@ pub struct Reservation {
     pub name: ClusterName,
     pub prefix: Prefix,
     pub created_unix: i64,
+    pub engine: ClusterEngine,
     pub limits: ClusterLimits,
 }
 

@@ -20,7 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch,
+    AccountBook, BoxFuture, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters,
+    Prefix, RunEpoch,
 };
 
 /// See [`Store`]. Readers have connections of their own (WAL), so none waits for a writer or makes
@@ -254,6 +255,7 @@ fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
     let int = |column: &str| row.try_get::<i64, _>(column);
     let name: String = row.try_get("name")?;
     let prefix: String = row.try_get("prefix")?;
+    let parameters: String = row.try_get("engine_parameters")?;
     let phase = match row.try_get::<String, _>("phase")?.as_str() {
         "creating" => Phase::Creating,
         "live" => Phase::Live,
@@ -270,6 +272,11 @@ fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
         name: ClusterName::parse(&name).map_err(|_| corrupt("bad name"))?,
         prefix: Prefix::parse(&prefix).ok_or_else(|| corrupt("bad prefix"))?,
         created_unix: int("created_unix")?,
+        engine: ClusterEngine {
+            kind: row.try_get("engine")?,
+            parameters: EngineParameters::from_json(&parameters)
+                .map_err(|e| corrupt(&format!("bad engine_parameters: {e}")))?,
+        },
         uid,
         limits: read_limits(row).map_err(|error| match error {
             sqlx::Error::ColumnDecode { index, .. } => corrupt(&format!("bad {index}")),

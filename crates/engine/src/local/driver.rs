@@ -1,7 +1,7 @@
 //! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never
 //! TCP, never two processes on one data directory.
 
-use crate::driver::{Driver, Run};
+use crate::driver::{Driver, Run, RunUsage};
 use crate::error::{EngineError, StartError};
 use crate::limits::{LOCK_RETRY, LOCK_WAIT};
 use crate::local::admin_line::AdminLine;
@@ -12,23 +12,23 @@ use crate::local::exec::Orders;
 use crate::local::folder::Folder;
 use crate::local::init_sql::{FIRST_USER, RootSeed, init_sql};
 use crate::local::process::{End, Process, RunGroup};
-use crate::local::process_usage::RunUsage;
 use crate::local::program::{Program, major};
 use crate::local::run::{LocalRun, first_login};
 use crate::local::secret::AdminSecret;
+use crate::local::settings::LocalSettings;
 use crate::local::socket::{ClusterSockets, Listener};
 use crate::local::spawner::{Luggage, Spawner};
 use crate::local::uids::{kill_processes, settle_ownership};
 use crate::local::{handover, options, repair, seed, space};
-use crate::settings::EngineSettings;
 use crate::tasks::Beside;
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tidegate_model::{
     BoxFuture, ClusterId, ClusterLimits, ClusterUsage, EngineAddress, RefusalKind,
 };
@@ -36,7 +36,9 @@ use tokio::net::UnixStream;
 
 /// What all local engines of this server share.
 pub struct Local {
-    pub settings: EngineSettings,
+    /// The data directory.
+    pub folder: PathBuf,
+    pub settings: LocalSettings,
     pub program: Program,
     pub spawner: Spawner,
     pub cgroups: Arc<CgroupHome>,
@@ -57,8 +59,17 @@ pub struct LocalDriver {
 }
 
 impl Driver for LocalDriver {
+    fn prepare(&self) -> Result<(), StartError> {
+        self.sockets.sessions().map(drop).map_err(unbound)
+    }
+
     fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>> {
-        Box::pin(async move { Ok(Arc::new(self.start_run().await?) as Arc<dyn Run>) })
+        Box::pin(async move {
+            let run = Arc::new(self.start_run().await?);
+            let watch = Arc::clone(&self.disk).watch(Arc::downgrade(&run));
+            run.set_disk_watch(Beside::spawn(watch));
+            Ok(run as Arc<dyn Run>)
+        })
     }
 
     fn address(&self) -> EngineAddress {
@@ -72,7 +83,7 @@ impl Driver for LocalDriver {
 
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
         Box::pin(async move {
-            if let Some(lack) = self.lacks_space() {
+            if let Some(lack) = space::lack_below(&self.local.folder) {
                 return Err(StartError::refused(RefusalKind::DiskFull, lack));
             }
             match self.disk.level_at_start().await {
@@ -86,12 +97,15 @@ impl Driver for LocalDriver {
         })
     }
 
-    fn lacks_space(&self) -> Option<String> {
-        space::lack_below(&self.local.settings.folder)
+    fn is_lack_of_space(&self, error: &StartError) -> bool {
+        space::is_lack(&error.reason) || space::lack_below(&self.local.folder).is_some()
     }
 
-    fn disk(&self) -> Arc<DiskGuard> {
-        Arc::clone(&self.disk)
+    fn allow_shrink(&self, time: Duration) -> BoxFuture<'_, Result<(), EngineError>> {
+        Box::pin(async move {
+            let measured = self.disk.allow_shrink(time).await;
+            measured.map_err(EngineError::file("measuring", self.folder.root()))
+        })
     }
 
     fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {

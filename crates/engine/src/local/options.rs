@@ -4,7 +4,7 @@
 use crate::limits::EXTRA_CONNECTIONS;
 use crate::local::folder::Folder;
 use crate::local::program::Program;
-use crate::settings::EngineSettings;
+use crate::local::settings::LocalSettings;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn path(key: &str, value: &Path) -> OsString {
 
 /// What bootstrap and every run share. Sizes must agree: another redo size would mean a rewrite at
 /// the first start.
-fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<OsString> {
+fn common(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<OsString> {
     let mut out: Vec<OsString> = vec!["--no-defaults".into()];
     out.push(path("--datadir=", &folder.data()));
     out.push(path("--tmpdir=", &folder.tmp()));
@@ -76,7 +76,7 @@ fn common(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<
 
 /// One run behind the gateway.
 pub fn run(
-    settings: &EngineSettings,
+    settings: &LocalSettings,
     program: &Program,
     folder: &Folder,
     connections_max: u32,
@@ -117,7 +117,7 @@ pub fn run(
 }
 
 /// The making of a template: SQL on standard input.
-pub fn bootstrap(settings: &EngineSettings, program: &Program, folder: &Folder) -> Vec<OsString> {
+pub fn bootstrap(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<OsString> {
     let mut out = common(settings, program, folder);
     out.push("--bootstrap".into());
     out.push("--max-allowed-packet=8M".into());

@@ -1,10 +1,11 @@
 //! A running engine as a process: told apart by its pidfd, never by its number. Never reads or
 //! writes its data.
 
+use crate::driver::RunUsage;
 use crate::limits::TERM_PATIENCE;
 use crate::local::cgroup::{EngineGroup, GroupLimits};
 use crate::local::exec::Orders;
-use crate::local::process_usage::{self, RunUsage};
+use crate::local::process_usage;
 use crate::local::spawner::{Luggage, Spawner};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io;

@@ -1,19 +1,10 @@
 //! Measured use of a running engine: by its control group where there is one, else by what the
 //! kernel says of its process. Reads small files only.
 
+use crate::driver::RunUsage;
 use crate::local::cgroup::EngineGroup;
 use crate::local::cgroup::files::read_text;
 use std::path::PathBuf;
-
-/// Measured use of one run. A field that can't be measured is `None`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunUsage {
-    /// Anonymous memory.
-    pub memory_bytes: Option<u64>,
-    pub cpu_micros: Option<u64>,
-    /// Processes and threads.
-    pub tasks: Option<u64>,
-}
 
 /// Blocks.
 pub fn measure(pid: u32, group: Option<&EngineGroup>) -> RunUsage {

@@ -2,7 +2,7 @@
 //! it.
 
 use crate::error::EngineError;
-use crate::settings::EngineSettings;
+use crate::local::settings::LocalSettings;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,7 +16,7 @@ pub struct Program {
 }
 
 impl Program {
-    pub fn find(settings: &EngineSettings) -> Result<Self, EngineError> {
+    pub fn find(settings: &LocalSettings) -> Result<Self, EngineError> {
         let binary = match &settings.mariadbd {
             Some(path) => path.clone(),
             None => {

@@ -1,6 +1,6 @@
 //! One running local engine and the statements this room sends to it. Starting one is `local`'s.
 
-use crate::driver::{Run, RunError};
+use crate::driver::{Run, RunError, RunUsage};
 use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, OTHERS_MAX, READ_ONLY_WAIT_SECONDS, START_MAX};
 use crate::local::admin::Admin;
 use crate::local::admin_line::AdminLine;
@@ -8,7 +8,6 @@ use crate::local::cgroup::GroupLimits;
 use crate::local::health;
 use crate::local::init_sql::{literal, native_hash};
 use crate::local::process::Process;
-use crate::local::process_usage::RunUsage;
 use crate::local::secret::AdminSecret;
 use crate::local::socket::SocketFile;
 use crate::tasks::Beside;
@@ -33,6 +32,8 @@ pub struct LocalRun {
     extra: SocketFile,
     /// Rotates the engine's log.
     _log_watch: Beside,
+    /// Watches the cluster's disk limit.
+    disk_watch: OnceLock<Beside>,
     /// Why this server ended it.
     killed_because: OnceLock<String>,
 }
@@ -44,6 +45,7 @@ impl LocalRun {
             admin,
             extra,
             _log_watch: log_watch,
+            disk_watch: OnceLock::new(),
             killed_because: OnceLock::new(),
         }
     }
@@ -51,6 +53,38 @@ impl LocalRun {
     /// Runs one statement as the administrator. A lost connection costs the statement only.
     pub async fn query(&self, sql: &str) -> Result<Vec<Row>, RunError> {
         self.admin.run(sql).await
+    }
+
+    /// Keeps the watch of the cluster's disk limit for as long as the run.
+    pub fn set_disk_watch(&self, watch: Beside) {
+        // A run is watched once.
+        let _ = self.disk_watch.set(watch);
+    }
+
+    /// Processes of this run, as far as the server sees them.
+    pub fn processes(&self) -> Vec<i32> {
+        self.process.processes()
+    }
+
+    /// Refuses writes to everybody without the right to write all the same, or allows them again.
+    pub async fn set_read_only(&self, read_only: bool) -> Result<(), RunError> {
+        let rows = self.query("SELECT @@GLOBAL.read_only").await?;
+        let now = rows
+            .first()
+            .and_then(|row| row.first()?.as_deref())
+            .map(|cell| cell == b"1");
+        if now == Some(read_only) {
+            return Ok(());
+        }
+        // Setting it waits for statements and table locks of the tenant, by default for a day.
+        let set = format!(
+            "SET SESSION lock_wait_timeout = {READ_ONLY_WAIT_SECONDS}, GLOBAL read_only = {}",
+            u8::from(read_only)
+        );
+        let done = self.query(&set).await.map(drop);
+        self.query("SET SESSION lock_wait_timeout = DEFAULT")
+            .await?;
+        done
     }
 
     /// Sessions of people, by id. The engine's own threads are not counted.
@@ -146,32 +180,6 @@ impl Run for LocalRun {
 
     fn usage(&self) -> BoxFuture<'_, RunUsage> {
         Box::pin(self.process.usage())
-    }
-
-    fn processes(&self) -> Vec<i32> {
-        self.process.processes()
-    }
-
-    fn set_read_only(&self, read_only: bool) -> BoxFuture<'_, Result<(), RunError>> {
-        Box::pin(async move {
-            let rows = self.query("SELECT @@GLOBAL.read_only").await?;
-            let now = rows
-                .first()
-                .and_then(|row| row.first()?.as_deref())
-                .map(|cell| cell == b"1");
-            if now == Some(read_only) {
-                return Ok(());
-            }
-            // Setting it waits for statements and table locks of the tenant, by default for a day.
-            let set = format!(
-                "SET SESSION lock_wait_timeout = {READ_ONLY_WAIT_SECONDS}, GLOBAL read_only = {}",
-                u8::from(read_only)
-            );
-            let done = self.query(&set).await.map(drop);
-            self.query("SET SESSION lock_wait_timeout = DEFAULT")
-                .await?;
-            done
-        })
     }
 
     fn kill_because(&self, reason: String) {

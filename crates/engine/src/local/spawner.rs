@@ -4,7 +4,7 @@
 
 use crate::limits::SPAWN_QUEUE_MAX;
 use crate::local::exec::{COMMAND, Orders};
-use crate::settings::Helper;
+use crate::local::settings::Helper;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};

@@ -3,6 +3,7 @@
 
 use crate::driver::Driver;
 use crate::error::EngineError;
+use crate::kind::Progress;
 use crate::limits::TEMPLATE_STEP_MAX;
 use crate::local::disk::DiskQuotas;
 use crate::local::driver::{Local, LocalDriver, orders};
@@ -26,9 +27,6 @@ const REVISION: u32 = 4;
 
 /// The id under which the template itself runs once. Ids of clusters begin at 1.
 const TEMPLATE_CLUSTER: ClusterId = ClusterId(0);
-
-/// Told what is being done, for people who wait.
-pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
 /// The files of the server that make its system tables, in the order its own installer uses. Left
 /// out: the texts of `HELP` (3 MB in every cluster) and the `sys` schema (100 files, and of no use
@@ -61,7 +59,7 @@ pub async fn ensure(
         .clone()
         .or_else(|| std::env::var_os("TIDEGATE_TZINFO_TO_SQL").map(PathBuf::from))
         .or_else(|| on_path(&["mariadb-tzinfo-to-sql", "mysql_tzinfo_to_sql"], None));
-    let home = settings.folder.join("templates");
+    let home = local.folder.join("templates");
     let zones = if tz_tool.is_some() { "-tz" } else { "" };
     let key = format!(
         "{}-r{REVISION}-{}{zones}",

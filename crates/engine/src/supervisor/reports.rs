@@ -6,7 +6,7 @@ use crate::error::EngineError;
 use crate::hears::Report;
 use crate::lifecycle::Event;
 use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, RETRY_FIRST, SETTLED_AFTER};
-use crate::tasks::{Beside, Started, note_end, watch_health};
+use crate::tasks::{Started, note_end, watch_health};
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{RunEpoch, journal};
@@ -106,13 +106,12 @@ impl Supervisor {
             &self.common,
             self.reports.clone(),
         );
-        let disk = Beside::spawn(self.driver.disk().watch(Arc::downgrade(&started.run)));
         let (run, epoch) = (started.run, started.epoch);
         self.alive = Some(Alive {
             run,
             epoch,
             since: now,
-            _watches: [health, disk],
+            _health: health,
         });
         if std::mem::take(&mut self.raise_late) {
             self.raise();

@@ -4,13 +4,10 @@ use super::*;
 use crate::budget::AwakeBudget;
 use crate::driver::RunError;
 use crate::ledger::{Ledger, LedgerError};
-use crate::local::disk::{DiskGuard, DiskQuotas};
-use crate::local::folder::Folder;
-use crate::local::process_usage::RunUsage;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_model::{
-    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, ClusterUsage, EngineAddress,
-    EngineSessionId, Journal,
+    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, EngineAddress, EngineSessionId,
+    Journal,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -77,28 +74,6 @@ impl Driver for FaultyDriver {
 
     fn set_limits(&self, _: &ClusterLimits) {}
 
-    fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn lacks_space(&self) -> Option<String> {
-        None
-    }
-
-    fn disk(&self) -> Arc<DiskGuard> {
-        let folder = Folder::new("/nonexistent".into(), None);
-        Arc::new(DiskGuard::new(
-            ClusterId(1),
-            &folder,
-            DiskQuotas::find(folder.root()),
-            0,
-        ))
-    }
-
-    fn usage(&self, _: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {
-        Box::pin(async { ClusterUsage::default() })
-    }
-
     fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
         let alive = self.0.alive.load(Ordering::SeqCst);
         Box::pin(async move {
@@ -121,10 +96,6 @@ impl Run for FaultyRun {
         })
     }
 
-    fn frozen(&self, _: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::pending())
-    }
-
     fn kill_because(&self, _: String) {}
 
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
@@ -144,22 +115,6 @@ impl Run for FaultyRun {
         _: &'a str,
         _: [u8; 20],
     ) -> BoxFuture<'a, Result<(), RunError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn set_limits(&self, _: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn usage(&self) -> BoxFuture<'_, RunUsage> {
-        Box::pin(async { RunUsage::default() })
-    }
-
-    fn processes(&self) -> Vec<i32> {
-        Vec::new()
-    }
-
-    fn set_read_only(&self, _: bool) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async { Ok(()) })
     }
 

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tidegate_engine::{ClusterSpec, EngineSettings, Engines, Helper, Ledger, LedgerError};
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, EngineAddress, Event, Journal,
-    Lease, RunEpoch, Waker,
+    AccountBook, BoxFuture, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineAddress,
+    Event, Journal, Lease, RunEpoch, Waker,
 };
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
@@ -155,7 +155,7 @@ impl House {
         let temp = tempfile::tempdir().unwrap();
         std::fs::set_permissions(temp.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
         let mut settings = EngineSettings::new(temp.path().join("data"));
-        settings.helper = Some(helper());
+        settings.local.helper = Some(helper());
         change(&mut settings);
         std::fs::create_dir(&settings.folder).unwrap();
         // Hard to share between runs of different tests but for the folder itself.
@@ -246,6 +246,7 @@ pub fn spec(id: u64, limits: ClusterLimits) -> ClusterSpec {
     ClusterSpec {
         id: ClusterId(id),
         name: ClusterName::parse(&format!("c{id}")).unwrap(),
+        engine: ClusterEngine::default(),
         uid,
         limits,
     }

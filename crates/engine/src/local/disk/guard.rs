@@ -6,6 +6,7 @@ use super::measure::measure;
 use super::quota::DiskQuotas;
 use crate::driver::Run;
 use crate::local::folder::Folder;
+use crate::local::run::LocalRun;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -153,7 +154,7 @@ impl DiskGuard {
     }
 
     /// Watches a run until its end.
-    pub async fn watch(self: Arc<Self>, run: Weak<dyn Run>) {
+    pub async fn watch(self: Arc<Self>, run: Weak<LocalRun>) {
         let mut telling = Telling {
             told: self.state().started(),
             task: None,
@@ -185,7 +186,7 @@ impl DiskGuard {
     }
 
     /// Tells the engine its level. True if it took it.
-    async fn apply(&self, run: &dyn Run, level: DiskLevel, told: DiskLevel) -> bool {
+    async fn apply(&self, run: &LocalRun, level: DiskLevel, told: DiskLevel) -> bool {
         let read_only = level == DiskLevel::ReadOnly;
         match run.set_read_only(read_only).await {
             Ok(()) if told != level => {
@@ -214,7 +215,7 @@ struct Telling {
 impl Telling {
     /// At every turn while it is read-only: a tenant can make itself an administrator and write
     /// again.
-    async fn tell(&mut self, guard: &Arc<DiskGuard>, run: Arc<dyn Run>, level: DiskLevel) {
+    async fn tell(&mut self, guard: &Arc<DiskGuard>, run: Arc<LocalRun>, level: DiskLevel) {
         if let Some(task) = self.task.take_if(|task| task.is_finished())
             && let Ok(Some(taken)) = task.await
         {

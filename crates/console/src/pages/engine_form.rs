@@ -1,0 +1,204 @@
+//! Forms for clusters of other kinds than the default one, made from the kinds' descriptions, and
+//! the values that such a form sends.
+
+use askama::Template;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use tidegate_model::{KindDescription, ParameterDescription, ParameterType};
+
+/// Prefix of the names of fields that are parameters.
+const FIELD_PREFIX: &str = "set.";
+
+/// One form per kind.
+#[derive(Template)]
+#[template(path = "engine_form.html")]
+pub struct EngineForms {
+    pub csrf: String,
+    pub kinds: Vec<KindForm>,
+}
+
+pub struct KindForm {
+    pub name: &'static str,
+    pub summary: &'static str,
+    pub fields: Vec<ParameterField>,
+}
+
+pub struct ParameterField {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub required: bool,
+    /// The default.
+    pub value: &'static str,
+    pub input: FieldInput,
+}
+
+/// HTML element of a parameter.
+pub enum FieldInput {
+    Text,
+    Number(i64, i64),
+    Choice(&'static [&'static str]),
+    /// One value on each line.
+    Lines,
+}
+
+impl EngineForms {
+    /// Forms of the kinds that the short form with a name alone does not create: all but the first,
+    /// and the first too if it has parameters.
+    pub fn of(csrf: &str, kinds: impl Iterator<Item = &'static KindDescription>) -> Self {
+        let has_form =
+            |(at, kind): &(usize, &KindDescription)| *at > 0 || !kind.parameters.is_empty();
+        let shown = kinds.enumerate().filter(has_form);
+        Self {
+            csrf: csrf.to_owned(),
+            kinds: shown.map(|(_, kind)| KindForm::of(kind)).collect(),
+        }
+    }
+}
+
+impl KindForm {
+    fn of(kind: &'static KindDescription) -> Self {
+        Self {
+            name: kind.name,
+            summary: kind.summary,
+            fields: kind.parameters.iter().map(ParameterField::of).collect(),
+        }
+    }
+}
+
+impl ParameterField {
+    fn of(parameter: &'static ParameterDescription) -> Self {
+        let input = match parameter.value {
+            ParameterType::Text => FieldInput::Text,
+            ParameterType::Number { min, max } => FieldInput::Number(min, max),
+            ParameterType::Flag => FieldInput::Choice(&["true", "false"]),
+            ParameterType::Choice(words) => FieldInput::Choice(words),
+            ParameterType::List => FieldInput::Lines,
+        };
+        Self {
+            name: parameter.name,
+            help: parameter.help,
+            required: parameter.default.is_none(),
+            value: parameter.default.unwrap_or_default(),
+            input,
+        }
+    }
+}
+
+/// Parameters among the fields of a sent form. An empty field is one that was left out; several
+/// lines are a list.
+pub fn sent_parameters(fields: &BTreeMap<String, String>) -> Map<String, Value> {
+    let mut parameters = Map::new();
+    for (field, text) in fields {
+        let Some(name) = field.strip_prefix(FIELD_PREFIX) else {
+            continue;
+        };
+        let lines: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty())
+            .collect();
+        let value = match lines.as_slice() {
+            [] => continue,
+            [single] => Value::from(*single),
+            several => Value::from(several.to_vec()),
+        };
+        parameters.insert(name.to_owned(), value);
+    }
+    parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::{Abilities, EngineParameters, LoginCheck};
+
+    const fn parameter(
+        name: &'static str,
+        value: ParameterType,
+        default: Option<&'static str>,
+    ) -> ParameterDescription {
+        ParameterDescription {
+            name,
+            value,
+            default,
+            help: "help <b>",
+        }
+    }
+
+    const FIRST: KindDescription = KindDescription {
+        name: "first",
+        summary: "the default",
+        page: "engines/README.md",
+        parameters: &[],
+        login_check: LoginCheck::KnownAccounts,
+        abilities: Abilities {
+            sleeps: true,
+            backs_up: false,
+            branches: false,
+        },
+    };
+    const OTHER: KindDescription = KindDescription {
+        name: "other",
+        summary: "with every type of parameter",
+        parameters: &[
+            parameter("endpoint", ParameterType::List, None),
+            parameter(
+                "weight",
+                ParameterType::Number { min: 1, max: 9 },
+                Some("5"),
+            ),
+            parameter("proxy", ParameterType::Flag, Some("false")),
+            parameter(
+                "storage",
+                ParameterType::Choice(&["own", "shared"]),
+                Some("shared"),
+            ),
+            parameter("note", ParameterType::Text, Some("")),
+        ],
+        ..FIRST
+    };
+
+    #[test]
+    fn every_parameter_of_another_kind_has_a_field_with_its_default() {
+        let html = EngineForms::of("token", [&FIRST, &OTHER].into_iter())
+            .render()
+            .unwrap();
+        assert_eq!(html.matches("<form").count(), 1, "{html}");
+        for words in [
+            "name=\"csrf\" value=\"token\"",
+            "name=\"engine\" value=\"other\"",
+            "<textarea id=\"other-endpoint\" name=\"set.endpoint\" rows=\"3\"",
+            "name=\"set.weight\" type=\"number\" min=\"1\" max=\"9\" step=\"1\" value=\"5\"",
+            "<option value=\"false\" selected>",
+            "<option value=\"shared\" selected>",
+            "name=\"set.note\" type=\"text\" value=\"\"",
+        ] {
+            assert!(html.contains(words), "{words}: {html}");
+        }
+        assert!(!html.contains("<b>"), "text is escaped: {html}");
+        assert!(
+            html.contains("&#60;b&#62;") || html.contains("&lt;b&gt;"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn what_a_form_sends_is_accepted_as_parameters() {
+        let sent = [
+            ("csrf", "token"),
+            ("engine", "other"),
+            ("set.endpoint", "a:1\r\n b:2\r\n"),
+            ("set.weight", "7"),
+            ("set.proxy", "true"),
+            ("set.storage", "own"),
+            ("set.note", ""),
+        ];
+        let fields = sent.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let given = sent_parameters(&fields.into_iter().collect());
+        let checked = EngineParameters::check(OTHER.parameters, &given).unwrap();
+        assert_eq!(checked.list("endpoint"), ["a:1", "b:2"]);
+        assert_eq!(checked.number("weight"), Some(7));
+        assert_eq!(checked.flag("proxy"), Some(true));
+        assert_eq!(checked.text("note"), Some(""));
+    }
+}

@@ -1,0 +1,66 @@
+//! A kind of engine: what makes clusters of one sort, such as MariaDB processes of this machine. One
+//! folder of this room per kind, and one line in the list of kinds (`kinds.rs`).
+
+use crate::driver::Driver;
+use crate::error::EngineError;
+use crate::in_force::LimitsInForce;
+use std::sync::Arc;
+use tidegate_model::{
+    BoxFuture, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters,
+    KindDescription, ParameterError,
+};
+
+/// A cluster as the store knows it.
+#[derive(Debug, Clone)]
+pub struct ClusterSpec {
+    pub id: ClusterId,
+    /// For logs.
+    pub name: ClusterName,
+    /// Its kind of engine, with parameters that were checked when the cluster was created.
+    pub engine: ClusterEngine,
+    /// The engine's own user, where this server is root.
+    pub uid: Option<u32>,
+    pub limits: ClusterLimits,
+}
+
+/// Receiver of messages about a long preparation, for people who wait.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
+
+/// One kind of engine, opened once per server.
+pub trait EngineKind: Send + Sync + 'static {
+    fn description(&self) -> &'static KindDescription;
+
+    /// Server version in the gateway's greeting, which clients judge what they may use by.
+    fn greeting_version(&self) -> String;
+
+    /// Checks parameters of a new cluster beyond their types.
+    fn check_parameters(&self, _parameters: &EngineParameters) -> Result<(), ParameterError> {
+        Ok(())
+    }
+
+    /// Limits of a cluster that this machine enforces. `None`: its engines do not run here.
+    fn limits_in_force(&self) -> Option<LimitsInForce> {
+        None
+    }
+
+    /// Reason why the disk has no space to start an engine of this kind, if it has none.
+    fn lacks_space(&self) -> Option<String> {
+        None
+    }
+
+    /// Does now what the first creation would wait for.
+    fn prepare<'a>(&'a self, _progress: Progress<'a>) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Makes a new cluster, whole or not at all. `stage2`: SHA1(SHA1(password)) of its `root`.
+    fn create<'a>(
+        &'a self,
+        cluster: &'a ClusterSpec,
+        stage2: [u8; 20],
+    ) -> BoxFuture<'a, Result<(), EngineError>>;
+
+    /// Driver of a cluster that exists. An obstacle must not fail here: it fails the first start, so
+    /// that one broken cluster does not keep the server from starting.
+    fn driver(&self, cluster: &ClusterSpec) -> Arc<dyn Driver>;
+}
