@@ -40,7 +40,7 @@ CEILINGS = {
     "crates/connect": (116, 56, 66, 16, 2),
     "crates/console": (40, 68, 32, 50, 26),
     "crates/control": (28, 33, 35, 51, 24),
-    "crates/engine": (38, 62, 57, 37, 48),
+    "crates/engine": (7, 8, 5, 21, 2),
     "crates/gateway": (10, 25, 0, 9, 8),
     "crates/model": (65, 31, 16, 11, 6),
     "crates/tls": (47, 83, 6, 29, 28),

@@ -72,7 +72,7 @@ impl Server {
     ) -> Result<Self> {
         let root = dir.root().to_owned();
         let wanted = config.addresses("gateway.listen")?;
-        check_walls(Walls::look(), &wanted)?;
+        check_walls(Walls::detect(), &wanted)?;
         // Bound first: a port that is taken is found out before anything slow is done.
         let listeners = wanted
             .iter()

@@ -1,10 +1,5 @@
-//! Kinds of engines in the API: what a cluster can be created as, and with which parameters.
+//! Kinds of engines in the API, with their parameters.
 
-use crate::auth::scoped::Caller;
-use crate::routes::Api;
-use crate::types::ErrorBody;
-use axum::Json;
-use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use tidegate_model::{KindDescription, ParameterDescription, ParameterType};
 use utoipa::ToSchema;
@@ -20,7 +15,8 @@ pub struct EngineKind {
     pub page: String,
     /// Parameters of a cluster, in the order in which forms show them.
     pub parameters: Vec<EngineParameter>,
-    /// Place where passwords are verified: `known_accounts` is the gateway, by the accounts it read.
+    /// Place where passwords are verified: `known_accounts` is the gateway, by the accounts it
+    /// read.
     #[schema(example = "known_accounts")]
     pub login_check: String,
     /// Whether its clusters sleep.
@@ -74,7 +70,9 @@ impl From<&KindDescription> for EngineKind {
 
 impl From<&ParameterDescription> for EngineParameter {
     fn from(parameter: &ParameterDescription) -> Self {
-        let (mut choices, mut min, mut max) = (Vec::new(), None, None);
+        let mut choices = Vec::new();
+        let mut min = None;
+        let mut max = None;
         match parameter.value {
             ParameterType::Choice(words) => {
                 choices = words.iter().map(|word| (*word).to_owned()).collect();
@@ -98,14 +96,4 @@ impl From<&ParameterDescription> for EngineParameter {
             max,
         }
     }
-}
-
-/// Kinds of engines that a cluster can be created with.
-#[utoipa::path(get, path = "/v1/engines", tag = "clusters", security(("key" = ["read"])), responses(
-    (status = 200, body = EngineKindList),
-    (status = "default", body = ErrorBody)
-))]
-pub async fn list_engine_kinds(State(api): State<Api>, _: Caller) -> Json<EngineKindList> {
-    let engines = api.control.engine_kinds().map(EngineKind::from).collect();
-    Json(EngineKindList { engines })
 }

@@ -3,6 +3,7 @@
 
 use crate::auth::keyed;
 use crate::auth::scoped::Caller;
+use crate::engine_kinds::{EngineKind, EngineKindList};
 use crate::errors::{self, ApiError};
 use crate::events::Events;
 use crate::face::PublicFace;
@@ -14,7 +15,7 @@ use crate::types::{
     Secret, Server, Session, SessionList, Warning,
 };
 use crate::web::Web;
-use crate::{access, activity, certificate, dialog, engine_kinds};
+use crate::{access, activity, certificate, dialog};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -80,7 +81,7 @@ fn parts() -> (Router<Api>, Description) {
     OpenApiRouter::with_openapi(Info::openapi())
         .routes(routes!(list_clusters, create_cluster))
         .routes(routes!(show_cluster, change_cluster, delete_cluster))
-        .routes(routes!(engine_kinds::list_engine_kinds))
+        .routes(routes!(list_engine_kinds))
         .routes(routes!(sleep_cluster))
         .routes(routes!(wake_cluster))
         .routes(routes!(new_password))
@@ -139,6 +140,16 @@ async fn list_clusters(State(api): State<Api>, caller: Caller) -> Json<ClusterLi
     Json(ClusterList {
         clusters: visible.map(|view| api.show_to(&caller, view)).collect(),
     })
+}
+
+/// Kinds of engines that a cluster can be created with.
+#[utoipa::path(get, path = "/v1/engines", tag = "clusters", security(("key" = ["read"])), responses(
+    (status = 200, body = EngineKindList),
+    (status = "default", body = ErrorBody)
+))]
+async fn list_engine_kinds(State(api): State<Api>, _: Caller) -> Json<EngineKindList> {
+    let engines = api.control.engine_kinds().map(EngineKind::from).collect();
+    Json(EngineKindList { engines })
 }
 
 /// Makes a cluster. The answer holds its password, which is kept nowhere.
@@ -409,6 +420,7 @@ impl Api {
             failure: view.failure,
             incomplete_accounts,
             engine: view.engine.kind,
+            sleeps: view.sleeps,
             parameters: view.engine.parameters.as_map().clone(),
             created_at: created.format(&Rfc3339).unwrap_or_default(),
             sessions: view.sessions,

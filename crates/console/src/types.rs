@@ -53,6 +53,9 @@ pub struct Cluster {
     #[serde(default)]
     #[schema(example = "mariadb")]
     pub engine: String,
+    /// Whether its kind of engine sleeps.
+    #[serde(default)]
+    pub sleeps: bool,
     /// Values of the kind's own parameters.
     #[serde(default)]
     #[schema(value_type = Object)]

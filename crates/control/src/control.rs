@@ -97,7 +97,7 @@ impl Control {
             .await?;
         let mut rows = store.load().await?;
         let mut engine = settings.engine;
-        let uids = match Walls::look().own_uids {
+        let uids = match Walls::detect().own_uids {
             true => Some(Uids::claim(&settings.uids, &rows, dir.root().to_owned())?),
             false => None,
         };
@@ -316,7 +316,7 @@ pub(crate) fn now_unix() -> i64 {
 pub(crate) fn engine_failed(e: EngineError) -> ControlError {
     ControlError::new(
         ErrorCode::EngineFailed,
-        e.to_string(),
+        e.report(),
         "the server's log tells more",
     )
 }

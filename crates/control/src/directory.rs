@@ -56,7 +56,7 @@ impl Control {
                 return if now.settled {
                     Ok(now.accounts)
                 } else {
-                    Err(unreadable(&error))
+                    Err(unreadable(&error.report()))
                 };
             }
         };

@@ -268,7 +268,7 @@ impl Control {
     async fn discard(&self, row: &ClusterRow) {
         let files = match self.engines().remove(row.id).await {
             Ok(()) | Err(EngineError::Unknown(_)) => Ok(()),
-            Err(e) => Err(e.to_string()),
+            Err(e) => Err(e.report()),
         };
         let done = match files {
             Ok(()) => self.store().bury(row.id).await.map_err(|e| e.to_string()),
@@ -286,6 +286,15 @@ impl Control {
 
     async fn delete(&self, name: &str) -> Answer<()> {
         let (entry, _held) = self.exclusive(name).await?;
+        // What exists of it can't be deleted, so neither is the record that leads to it.
+        if self.engines().kind(&entry.engine.kind).is_none() {
+            let kind = &entry.engine.kind;
+            return Err(ControlError::new(
+                ErrorCode::Unsupported,
+                format!("cluster {name:?} has an engine of the unknown kind {kind:?}"),
+                "delete it with the version of Tidegate that created it",
+            ));
+        }
         self.store().begin_delete(entry.id).await?;
         self.register().remove(&entry);
         self.end_sessions(&entry);
@@ -355,10 +364,16 @@ impl Control {
                 .flatten(),
             created_unix: entry.created_unix,
             engine: entry.engine.clone(),
+            sleeps: self.sleeps(entry),
             sessions: self.sessions().count(entry.id),
             limits: entry.limits(),
             complete_book: entry.has_complete_book(),
         }
+    }
+
+    fn sleeps(&self, entry: &Entry) -> bool {
+        let kind = self.engines().kind(&entry.engine.kind);
+        kind.is_some_and(|kind| kind.description().abilities.sleeps)
     }
 
     fn entry(&self, name: &str) -> Answer<Arc<Entry>> {

@@ -102,7 +102,8 @@ pub async fn recover_all(engines: Engines, unclean: Vec<Arc<Entry>>, done: watch
             };
             // The engine's journal has told how it went; a failure shows in the cluster's state.
             if let Err(error) = recovered {
-                tracing::warn!(cluster = %id, %error, "a cluster that was not cleanly asleep could not be recovered");
+                let error = error.report();
+                tracing::warn!(cluster = %id, error, "a cluster that was not cleanly asleep could not be recovered");
             }
         });
     }

@@ -257,7 +257,7 @@ impl Ledger for Register {
                     if let (Some(e), Some(was)) = (entry, was) {
                         e.accounts().clean = was;
                     }
-                    Err(LedgerError(error.to_string()))
+                    Err(LedgerError::new(error))
                 }
             }
         })
@@ -277,7 +277,7 @@ impl Ledger for Register {
             self.store
                 .end_run(cluster, run, Arc::clone(&accounts))
                 .await
-                .map_err(|e| LedgerError(e.to_string()))?;
+                .map_err(LedgerError::new)?;
             if let Some(entry) = self.by_id(cluster) {
                 let complete = accounts.accounts.is_complete();
                 self.books.put(cluster, accounts);
@@ -299,7 +299,7 @@ impl Ledger for Register {
             self.store
                 .save_accounts(cluster, Arc::clone(&accounts))
                 .await
-                .map_err(|e| LedgerError(e.to_string()))?;
+                .map_err(LedgerError::new)?;
             if let Some(entry) = self.by_id(cluster) {
                 let mut mine = entry.accounts();
                 mine.book_run = accounts.run;

@@ -18,6 +18,8 @@ pub struct ClusterView {
     pub failure: Option<String>,
     pub created_unix: i64,
     pub engine: ClusterEngine,
+    /// Whether its kind of engine sleeps.
+    pub sleeps: bool,
     pub sessions: u32,
     pub limits: ClusterLimits,
     /// False if the cluster has accounts that its account book lacks.

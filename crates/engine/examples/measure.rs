@@ -30,8 +30,11 @@ fn main() {
 #[expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
 async fn measure() {
     let house = House::open().await;
-    let (mut create, mut first, mut wake, mut sleep, mut killed) =
-        (vec![], vec![], vec![], vec![], vec![]);
+    let mut create = vec![];
+    let mut first = vec![];
+    let mut wake = vec![];
+    let mut sleep = vec![];
+    let mut killed = vec![];
     for n in 1..=ROUNDS {
         let begun = Instant::now();
         let id = house.create(n).await;

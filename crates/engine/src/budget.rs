@@ -3,11 +3,11 @@
 //! transaction or always on.
 
 use crate::error::StartError;
-use crate::hears::Command;
 use crate::limits::{
     BUDGET_IDLE_MIN, BUDGET_MEASURED_FOR, BUDGET_SLEEP_MAX, BUDGET_SLEEP_USUAL, BUDGET_WAKE_FIRST,
     BUDGET_WAKE_MIN, MEMORY_FRESH_FOR,
 };
+use crate::messages::SupervisorCommand;
 use crate::status::Shared;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -20,12 +20,12 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A cluster that may be put to sleep.
 #[derive(Clone)]
-struct Member {
+struct BudgetMember {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<SupervisorCommand>,
 }
 
-/// One measurement of all engines.
+/// A measurement of all engines.
 struct Measured {
     at: Instant,
     awake: Vec<(ClusterId, u64)>,
@@ -33,7 +33,7 @@ struct Measured {
 
 #[derive(Default)]
 struct State {
-    members: HashMap<ClusterId, Member>,
+    members: HashMap<ClusterId, BudgetMember>,
     /// Starts that were admitted and are not over.
     starting: u64,
     /// Starts that ended since the last measurement, which it therefore lacks.
@@ -50,11 +50,11 @@ pub struct AwakeBudget {
     judging: tokio::sync::Mutex<Option<Measured>>,
 }
 
-/// A start's place in the budget, until its engine is measured like the others. Dropped, it is
-/// free.
-pub struct Place(Arc<Mutex<State>>);
+/// A start's place in the budget, until its engine is measured like the others. Dropping it frees
+/// the place.
+pub struct BudgetPlace(Arc<Mutex<State>>);
 
-impl Drop for Place {
+impl Drop for BudgetPlace {
     fn drop(&mut self) {
         let mut state = lock(&self.0);
         state.starting -= 1;
@@ -76,10 +76,10 @@ impl AwakeBudget {
         }
     }
 
-    pub fn join(&self, shared: Arc<Shared>, commands: mpsc::Sender<Command>) {
+    pub fn join(&self, shared: Arc<Shared>, commands: mpsc::Sender<SupervisorCommand>) {
         lock(&self.state)
             .members
-            .insert(shared.id, Member { shared, commands });
+            .insert(shared.id, BudgetMember { shared, commands });
     }
 
     pub fn leave(&self, cluster: ClusterId) {
@@ -90,7 +90,7 @@ impl AwakeBudget {
 
     /// Admits the start of a cluster's engine, after room was made for it. The refusal says why
     /// there is none.
-    pub async fn admit(&self, cluster: ClusterId) -> Result<Place, StartError> {
+    pub async fn admit(&self, cluster: ClusterId) -> Result<BudgetPlace, StartError> {
         let mut judging = self.judging.lock().await;
         if let Some(recent) = judging
             .as_ref()
@@ -100,10 +100,8 @@ impl AwakeBudget {
             return Ok(self.place());
         }
         let measured = self.measure().await;
-        let (used, expected) = (
-            self.with_one_more(&measured),
-            expected_of_a_wake(&measured.awake),
-        );
+        let used = self.with_one_more(&measured);
+        let expected = expected_of_a_wake(&measured.awake);
         if used <= self.max_bytes {
             *judging = Some(measured);
             return Ok(self.place());
@@ -118,7 +116,8 @@ impl AwakeBudget {
         Err(StartError::refused(
             RefusalKind::AwakeBudget,
             format!(
-                "awake engines use {} and this one would use about {}, which is over the budget of {}; all others are busy",
+                "awake engines use {} and this one would use about {}, which is over the budget \
+                 of {}; all others are busy",
                 Size(used - expected).rounded(),
                 Size(expected).rounded(),
                 Size(self.max_bytes).rounded()
@@ -126,7 +125,7 @@ impl AwakeBudget {
         ))
     }
 
-    /// Memory that all use when one more runs.
+    /// Returns the memory that all engines use when one more runs.
     fn with_one_more(&self, measured: &Measured) -> u64 {
         let unmeasured = {
             let state = lock(&self.state);
@@ -136,16 +135,16 @@ impl AwakeBudget {
         awake.saturating_add(expected_of_a_wake(&measured.awake).saturating_mul(unmeasured))
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> BudgetPlace {
         lock(&self.state).starting += 1;
-        Place(Arc::clone(&self.state))
+        BudgetPlace(Arc::clone(&self.state))
     }
 
     /// Memory of each awake engine. One that can't be measured counts as an ordinary wake.
     async fn measure(&self) -> Measured {
-        let awake: Vec<Member> = {
+        let awake: Vec<BudgetMember> = {
             let mut state = lock(&self.state);
-            // From here on. A start that ends meanwhile may be counted twice, for a second.
+            // Counted from here on. A start that ends meanwhile may be counted twice, for a second.
             state.started_since = 0;
             let awake = state
                 .members
@@ -153,7 +152,7 @@ impl AwakeBudget {
                 .filter(|m| m.shared.status.borrow().state != ClusterState::Asleep);
             awake.cloned().collect()
         };
-        let one = async |member: &Member| {
+        let one = async |member: &BudgetMember| {
             let run = member.shared.any_run()?;
             Some((
                 member.shared.id,
@@ -175,7 +174,8 @@ impl AwakeBudget {
         let mut candidates = self.candidates(but).into_iter();
         let mut asked = FuturesUnordered::new();
         // `hoped`: what is free if all that are not late fall asleep.
-        let (mut freed, mut hoped) = (0u64, 0u64);
+        let mut freed = 0u64;
+        let mut hoped = 0u64;
         while freed < need {
             while hoped < need
                 && let Some(member) = candidates.next()
@@ -198,7 +198,7 @@ impl AwakeBudget {
     }
 
     /// Clusters that nobody uses at the moment: without a session first, then the one idle longest.
-    fn candidates(&self, but: ClusterId) -> Vec<Member> {
+    fn candidates(&self, but: ClusterId) -> Vec<BudgetMember> {
         let mut state = lock(&self.state);
         state
             .stayed
@@ -224,14 +224,18 @@ impl AwakeBudget {
         idle.into_iter().map(|(_, member)| member).collect()
     }
 
-    /// Asks one, whose sessions can still say no.
-    async fn put_to_sleep(&self, member: Member, bytes: u64) -> Slept {
+    /// Asks one cluster to sleep; its sessions can still refuse.
+    async fn put_to_sleep(&self, member: BudgetMember, bytes: u64) -> Slept {
         let (reply, answer) = oneshot::channel();
         let id = member.shared.id;
-        // Also where nobody waits for the answer any more.
+        // Also if nobody waits for the answer any more.
         lock(&self.state).stayed.insert(id, Instant::now());
         let asked = async {
-            member.commands.send(Command::Sleep(reply)).await.ok()?;
+            member
+                .commands
+                .send(SupervisorCommand::Sleep(reply))
+                .await
+                .ok()?;
             answer.await.ok()?.ok()
         };
         if let Ok(Some(())) = tokio::time::timeout(BUDGET_SLEEP_MAX, asked).await {

@@ -1,37 +1,41 @@
-//! Putting an engine to sleep: ask every session, tell the idle ones, wait for quiet, read the
-//! accounts, stop, note it. Never stops an engine under a session that said no, unless told to.
+//! Puts an engine to sleep: asks every session, ends the idle ones, waits until they are gone,
+//! reads the accounts, stops the engine and notes it. Never stops an engine under a session that
+//! refused, unless told to.
 
 use crate::driver::Run;
+use crate::error::RunError;
 use crate::ledger::Ledger;
 use crate::limits::{DETACH_MAX, FORGET_MAX, YIELD_PATIENCE};
 use crate::tasks::tell_incomplete;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{AccountBook, Activity, ClusterId, LeaseHandle, RunEpoch, Verdict};
+use tidegate_model::{
+    AccountBook, Activity, ClusterId, LeaseHandle, RunEpoch, Verdict, error_chain,
+};
 
-pub struct Drain {
+pub struct DrainOrder {
     pub cluster: ClusterId,
     pub epoch: RunEpoch,
     pub run: Arc<dyn Run>,
     pub leases: Vec<LeaseHandle>,
     pub ledger: Arc<dyn Ledger>,
-    /// Counts drains, so that an answer can't be taken for that to another.
+    /// Number of this drain, so that a late answer to another one is not taken for one to this.
     pub number: u64,
     /// Idle for longer than this, an open transaction may be ended.
     pub transaction_idle_max: Duration,
-    /// End it whatever the sessions say.
+    /// Stop the engine even if sessions refuse.
     pub anyway: bool,
 }
 
 pub enum DrainEnd {
-    /// Somebody said no: everything is as it was.
+    /// A session refused: nothing has changed.
     Refused { leases: Vec<LeaseHandle> },
     /// The engine has ended.
     Stopped { end: RunEnd, evicted: usize },
 }
 
-/// What is known of a run that was stopped.
+/// State of a run that was stopped.
 pub enum RunEnd {
     /// Its accounts were read last, and the end is noted with them.
     Noted,
@@ -44,8 +48,9 @@ pub enum RunEnd {
     Unclean,
 }
 
-pub async fn drain(order: Drain) -> DrainEnd {
-    let (number, idle_max) = (order.number, order.transaction_idle_max);
+pub async fn drain(order: DrainOrder) -> DrainEnd {
+    let number = order.number;
+    let idle_max = order.transaction_idle_max;
     let ask = async |lease: &LeaseHandle| {
         let (activity, since) = lease.activity();
         let past_idle = activity == Activity::InTransaction && since.elapsed() >= idle_max;
@@ -65,7 +70,7 @@ pub async fn drain(order: Drain) -> DrainEnd {
     let mut evicted = 0;
     let mut agreed = Vec::with_capacity(order.leases.len());
     for (lease, answer) in order.leases.into_iter().zip(answers) {
-        // Who said no, and is not asked, learns it by the closed channel of the dropped handle.
+        // A session that refused and is ended anyway learns it by the closed channel of its handle.
         let Ok(answer) = answer else { continue };
         if let Some(verdict) = answer {
             evicted += usize::from(verdict.send(Verdict::Evicted).is_ok());
@@ -78,7 +83,10 @@ pub async fn drain(order: Drain) -> DrainEnd {
     )
     .await;
     if quiet.is_err() {
-        tracing::warn!(cluster = %order.cluster, "sessions that agreed to end are still attached; the engine stops without them");
+        tracing::warn!(
+            cluster = %order.cluster,
+            "sessions that agreed to end are still attached; the engine stops without them"
+        );
     }
     let end = stop(
         order.cluster,
@@ -94,11 +102,15 @@ pub async fn drain(order: Drain) -> DrainEnd {
 async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn Ledger) -> RunEnd {
     ledger.make_room(cluster);
     let book = last_reading(cluster, epoch, run).await;
-    if let Err(reason) = &book {
+    if let Err(error) = &book {
+        let reason = error_chain(error);
         tracing::warn!(%cluster, reason, "the engine stops without a last reading of its accounts");
     }
     if !run.stop().await {
-        tracing::warn!(%cluster, "the engine did not stop in time and was killed; it recovers at its next start");
+        tracing::warn!(
+            %cluster,
+            "the engine did not stop in time and was killed; it recovers at its next start"
+        );
     }
     let Ok(book) = book.map(Arc::new) else {
         return RunEnd::Unclean;
@@ -112,16 +124,25 @@ async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn L
     }
 }
 
+/// Reason why the accounts of a run were not read at its end.
+#[derive(Debug, thiserror::Error)]
+enum LastReadingError {
+    #[error("a session does not end")]
+    SessionStays,
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
 async fn last_reading(
     cluster: ClusterId,
     epoch: RunEpoch,
     run: &dyn Run,
-) -> Result<AccountBook, String> {
-    if !run.settle(FORGET_MAX).await.map_err(|e| e.to_string())? {
-        return Err("a session does not end".to_owned());
+) -> Result<AccountBook, LastReadingError> {
+    if !run.settle(FORGET_MAX).await? {
+        return Err(LastReadingError::SessionStays);
     }
     let began = Instant::now();
-    let accounts = run.accounts().await.map_err(|e| e.to_string())?;
+    let accounts = run.accounts().await?;
     tell_incomplete(cluster, &accounts);
     Ok(AccountBook {
         accounts,

@@ -1,7 +1,7 @@
 //! The port between this room and one kind of engine: a driver per cluster, and a run per start.
 //! Never knows leases, waiters or ledgers.
 
-use crate::error::{EngineError, StartError};
+use crate::error::{EngineError, RunError, StartError};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{
@@ -63,7 +63,7 @@ pub trait Driver: Send + Sync + 'static {
     }
 
     /// Deletes everything. Only called when no run is alive.
-    fn remove(&self) -> BoxFuture<'_, Result<(), String>>;
+    fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>>;
 }
 
 /// Measured use of one run. A field that can't be measured is `None`.
@@ -76,12 +76,12 @@ pub struct RunUsage {
     pub tasks: Option<u64>,
 }
 
-/// One run. Dropped, the engine is killed.
+/// A run of an engine. Dropping it kills the engine.
 pub trait Run: Send + Sync + 'static {
-    /// Ends when the engine has, with how.
+    /// Waits until the engine has ended, and returns how.
     fn ended(&self) -> BoxFuture<'_, String>;
 
-    /// Ends when the engine has given no sign of life for as long as `patience`.
+    /// Waits until the engine has given no sign of life for as long as `patience`.
     fn frozen(&self, _patience: Duration) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
     }
@@ -122,18 +122,7 @@ pub trait Run: Send + Sync + 'static {
     /// some still do.
     fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>>;
 
-    /// Stops the engine in order, and kills it if that takes too long. True if it ended by itself in
-    /// time.
+    /// Stops the engine in order, and kills it if that takes too long. True if it ended by itself
+    /// in time.
     fn stop(&self) -> BoxFuture<'_, bool>;
-}
-
-/// Reason why a statement of ours was not executed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum RunError {
-    /// The engine answered with an error; the connection is good.
-    #[error("{0}")]
-    Refused(String),
-    /// There is no administrative connection at the moment. The engine may be well.
-    #[error("the administrative connection is lost: {0}")]
-    Lost(String),
 }

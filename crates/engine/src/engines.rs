@@ -3,8 +3,7 @@
 
 use crate::budget::AwakeBudget;
 use crate::driver::Driver;
-use crate::error::EngineError;
-use crate::hears::Command;
+use crate::error::{EngineError, StartError};
 use crate::in_force::LimitsInForce;
 use crate::kind::{ClusterSpec, EngineKind, Progress};
 use crate::kinds::{EngineSettings, open_kinds};
@@ -12,9 +11,10 @@ use crate::ledger::Ledger;
 use crate::limits::{
     COMMANDS_MAX, OPERATION_MAX, SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE,
 };
+use crate::messages::SupervisorCommand;
 use crate::status::Shared;
 use crate::supervisor::Supervisor;
-use crate::tasks::Common;
+use crate::tasks::SharedServices;
 use crate::unknown_kind::UnknownKind;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -38,14 +38,14 @@ pub struct Engines {
 struct Inner {
     /// Never empty: the first is the default.
     kinds: Vec<Arc<dyn EngineKind>>,
-    common: Common,
+    common: SharedServices,
     clusters: RwLock<HashMap<ClusterId, Cluster>>,
 }
 
 #[derive(Clone)]
 struct Cluster {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<SupervisorCommand>,
     driver: Arc<dyn Driver>,
 }
 
@@ -62,7 +62,7 @@ impl Engines {
     ) -> Result<Self, EngineError> {
         let kinds = open_kinds(&settings)?;
         let at_once = settings.wakes_at_once_max.max(1);
-        let common = Common {
+        let common = SharedServices {
             ledger,
             journal,
             wakes: Arc::new(Semaphore::new(at_once)),
@@ -145,7 +145,7 @@ impl Engines {
         let kind = self.kind_of(&spec);
         let driver = kind.driver(&spec);
         // One cluster that can't be reached is one cluster's failure: its next start tries again.
-        let failure = driver.prepare().err().map(|e| e.reason);
+        let failure = driver.prepare().err().map(|e| e.report());
         let shared = Arc::new(Shared::new(spec.id, clean));
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         Supervisor::spawn(
@@ -174,8 +174,8 @@ impl Engines {
         Ok(())
     }
 
-    /// Brings a cluster that was not cleanly asleep up, so that its accounts are known; it sleeps
-    /// again by itself.
+    /// Starts the engine of a cluster that did not end cleanly, so that its accounts are known. It
+    /// sleeps again by itself.
     pub async fn recover(&self, id: ClusterId) -> Result<(), EngineError> {
         if self.cluster(id)?.shared.clean() {
             return Ok(());
@@ -187,7 +187,7 @@ impl Engines {
         Some(self.cluster(id).ok()?.shared.status.borrow().state)
     }
 
-    /// Why the last start failed, if it did.
+    /// Reason why the last start failed, if it did.
     pub fn failure(&self, id: ClusterId) -> Option<String> {
         let status = self.cluster(id).ok()?.shared.status.subscribe();
         let status = status.borrow();
@@ -207,7 +207,7 @@ impl Engines {
         let (reply, answer) = oneshot::channel();
         self.send(
             id,
-            Command::Accounts {
+            SupervisorCommand::Accounts {
                 not_before,
                 users,
                 reply,
@@ -217,17 +217,16 @@ impl Engines {
         answer
             .await
             .map_err(|_| EngineError::Stopping)?
-            .map_err(EngineError::Admin)
+            .map_err(EngineError::Reading)
     }
 
-    /// Ends when the engine runs.
+    /// Waits until the engine runs, starting it if need be.
     pub async fn wake(&self, id: ClusterId) -> Result<(), EngineError> {
         let cluster = self.cluster(id)?;
         within(id, cluster.shared.awake()).await
     }
 
-    /// Ends when the engine neither starts nor goes to sleep: then a reading of its accounts can
-    /// begin.
+    /// Waits while the engine starts or goes to sleep: a reading of its accounts can't begin then.
     pub async fn steady(&self, id: ClusterId) {
         let Ok(cluster) = self.cluster(id) else {
             return;
@@ -238,20 +237,20 @@ impl Engines {
         let _ = status.wait_for(|now| !moving(now.state)).await;
     }
 
-    /// Puts it to sleep now. Fails if a session is busy.
+    /// Puts a cluster to sleep now. Fails if a session is busy.
     pub async fn sleep(&self, id: ClusterId) -> Result<(), EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.send(id, Command::Sleep(reply)).await?;
+        self.send(id, SupervisorCommand::Sleep(reply)).await?;
         answer.await.map_err(|_| EngineError::Stopping)?
     }
 
-    /// What it may use from now on, running or not.
+    /// Sets the limits of a cluster, awake or asleep. They apply immediately.
     pub async fn set_limits(
         &self,
         id: ClusterId,
         limits: ClusterLimits,
     ) -> Result<(), EngineError> {
-        self.send(id, Command::Limits(limits)).await
+        self.send(id, SupervisorCommand::Limits(limits)).await
     }
 
     /// Allows a cluster at its disk limit to write for this long, so that rows can be deleted and
@@ -264,8 +263,8 @@ impl Engines {
         Ok(())
     }
 
-    /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they
-    /// are then. `stage2`: SHA1(SHA1(password)).
+    /// Wakes the cluster, changes the password of `user@'%'`, and returns the accounts of that user
+    /// as they are then. `stage2`: SHA1(SHA1(password)).
     pub async fn set_password(
         &self,
         id: ClusterId,
@@ -273,26 +272,26 @@ impl Engines {
         stage2: [u8; 20],
     ) -> Result<Arc<AccountBook>, EngineError> {
         let cluster = self.cluster(id)?;
-        // A lease like a session's, busy by birth: the cluster stays awake until we are done.
+        // A lease is busy from the start, so the cluster stays awake until we are done.
         let lease = within(id, cluster.shared.attach()).await?;
-        let gone = || EngineError::Admin("the engine ended meanwhile; try again".to_owned());
-        let run = cluster.shared.run(lease.run).ok_or_else(gone)?;
+        let run = cluster.shared.run(lease.run);
+        let run = run.ok_or(EngineError::EndedMeanwhile)?;
         // Dropping this future in the middle must not tear a statement: the work runs to its end
         // beside it.
         let users = vec![user.to_owned()];
         let user = user.to_owned();
         let work = tokio::spawn(async move { run.set_password(&user, ANY_HOST, stage2).await });
-        let done = work.await.map_err(|e| EngineError::Admin(e.to_string()))?;
-        done.map_err(|e| EngineError::Admin(e.to_string()))?;
+        let done = work.await.map_err(EngineError::Inside)?;
+        done.map_err(EngineError::Statement)?;
         self.accounts(id, users, Instant::now()).await
     }
 
-    /// Stops its engine whatever its sessions do, and deletes its directory.
+    /// Stops the engine, whatever its sessions do, and deletes everything of the cluster.
     pub async fn remove(&self, id: ClusterId) -> Result<(), EngineError> {
         let (reply, answer) = oneshot::channel();
         self.send(
             id,
-            Command::End {
+            SupervisorCommand::End {
                 remove: true,
                 reply,
             },
@@ -325,7 +324,7 @@ impl Engines {
                 let (reply, answer) = oneshot::channel();
                 if cluster
                     .commands
-                    .send(Command::End {
+                    .send(SupervisorCommand::End {
                         remove: false,
                         reply,
                     })
@@ -358,7 +357,7 @@ impl Engines {
         clusters.get(&id).cloned().ok_or(EngineError::Unknown(id))
     }
 
-    async fn send(&self, id: ClusterId, command: Command) -> Result<(), EngineError> {
+    async fn send(&self, id: ClusterId, command: SupervisorCommand) -> Result<(), EngineError> {
         self.cluster(id)?
             .commands
             .send(command)
@@ -388,18 +387,21 @@ impl Waker for Engines {
             return;
         };
         let Ok(permit) = Arc::clone(&cluster.shared.kills).try_acquire_owned() else {
-            tracing::warn!(cluster = %id, "too many sessions end at once; this one's work runs to its end");
+            tracing::warn!(
+                cluster = %id,
+                "too many sessions end at once; this one's work runs to its end"
+            );
             return;
         };
         tokio::spawn(async move {
-            // It may have ended by itself meanwhile, which is what was wanted.
+            // An error means that the session ended by itself meanwhile.
             let _ = run.end_session(session).await;
             drop(permit);
         });
     }
 }
 
-/// An operator's request, which has no deadline of its own.
+/// Waits for an operator's request with the deadline of this room, since it brings none.
 async fn within<T>(
     id: ClusterId,
     attach: impl Future<Output = Result<T, AttachError>>,
@@ -407,9 +409,9 @@ async fn within<T>(
     let done = tokio::time::timeout(OPERATION_MAX, attach).await;
     done.unwrap_or(Err(AttachError::Deadline))
         .map_err(|e| match e {
-            AttachError::Failed(reason) => EngineError::Start(reason),
+            AttachError::Failed(reason) => EngineError::Start(StartError::new(reason)),
             AttachError::Refused { kind, reason } => EngineError::Refused { kind, reason },
-            AttachError::Deadline => EngineError::Start("it was not up in time".to_owned()),
+            AttachError::Deadline => EngineError::Start(StartError::new("it was not up in time")),
             AttachError::Gone => EngineError::Unknown(id),
             AttachError::Stopping => EngineError::Stopping,
         })

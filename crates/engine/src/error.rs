@@ -1,36 +1,47 @@
-//! What can go wrong with engines, in words that name the mend. Never carries a secret.
+//! Errors of this room. Each keeps its cause as its source; [`EngineError::report`] and
+//! [`StartError::report`] write the whole chain for people. Never carries a secret.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::path::{Path, PathBuf};
-use tidegate_model::RefusalKind;
+use std::sync::Arc;
+use tidegate_model::{RefusalKind, error_chain};
 
+/// A cause that several waiters share.
+pub type SharedError = Arc<dyn Error + Send + Sync>;
+
+/// Error of an operation on engines.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error(
-        "no MariaDB server found ({0}); install the package mariadb-server-core or set engine.mariadbd"
-    )]
-    NoServer(String),
-    #[error("{what} {path}: {source}", path = path.display())]
+    /// Error of one kind of engine alone.
+    #[error(transparent)]
+    Kind(SharedError),
+    #[error("{what} {path}", path = path.display())]
     File {
         what: &'static str,
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("the engines' own users can't reach {path}: {obstacle} may not be searched by others; choose another data directory, or run `chmod o+x {obstacle}`", path = path.display(), obstacle = obstacle.display())]
-    Unreachable { path: PathBuf, obstacle: PathBuf },
-    #[error("the template could not be built: {0}")]
-    Template(String),
-    #[error("the engine can't start: {0}")]
-    Start(String),
+    #[error("the engine can't start")]
+    Start(#[source] StartError),
     #[error("the engine may not start now: {reason}")]
     Refused { kind: RefusalKind, reason: String },
     #[error("cluster {0} is not known here")]
     Unknown(tidegate_model::ClusterId),
     #[error("a session of the cluster is busy; it will sleep when the session is done")]
     Busy,
-    #[error("the administrative connection: {0}")]
-    Admin(String),
-    #[error("the ledger: {0}")]
-    Ledger(String),
+    /// A statement of the gateway's own account failed.
+    #[error("the administrative connection")]
+    Statement(#[source] RunError),
+    #[error("the accounts can't be read")]
+    Reading(#[source] ReadingError),
+    #[error("the engine ended meanwhile; hint: try again")]
+    EndedMeanwhile,
+    /// Files or processes of the cluster could not be deleted.
+    #[error("the cluster can't be deleted")]
+    Remove(#[source] SharedError),
+    #[error("an error inside Tidegate; hint: the server's log has it")]
+    Inside(#[source] tokio::task::JoinError),
     /// The cluster's kind of engine does not have this.
     #[error("this kind of engine does not have {0}")]
     Unsupported(&'static str),
@@ -43,34 +54,93 @@ impl EngineError {
         let path = path.to_owned();
         move |source| Self::File { what, path, source }
     }
+
+    /// Returns the error with all its causes, on one line.
+    pub fn report(&self) -> String {
+        error_chain(self)
+    }
 }
 
-/// Why a start did not become a running engine.
+/// Reason why a start did not become a running engine.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{reason}")]
+#[error("{what}")]
 pub struct StartError {
-    pub reason: String,
+    what: Cow<'static, str>,
+    #[source]
+    source: Option<SharedError>,
     /// The process was ended by a signal: likely not its own fault, so worth one more try at once.
     pub killed: bool,
-    /// The machine or a limit refuses the start, not the engine: what a login is refused with. The
-    /// cluster has not failed.
+    /// The machine or a limit refuses the start, not the engine: the kind that a login is refused
+    /// with. The cluster has not failed.
     pub refusal: Option<RefusalKind>,
 }
 
 impl StartError {
-    pub fn new(reason: impl Into<String>) -> Self {
+    pub fn new(what: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            reason: reason.into(),
+            what: what.into(),
+            source: None,
             killed: false,
             refusal: None,
         }
     }
 
-    pub fn refused(kind: RefusalKind, reason: impl Into<String>) -> Self {
+    /// `what` was tried, and failed with this.
+    pub fn caused(
+        what: impl Into<Cow<'static, str>>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
         Self {
-            reason: reason.into(),
-            killed: false,
-            refusal: Some(kind),
+            source: Some(Arc::from(source.into())),
+            ..Self::new(what)
         }
     }
+
+    pub fn refused(kind: RefusalKind, what: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            refusal: Some(kind),
+            ..Self::new(what)
+        }
+    }
+
+    /// Returns the error with all its causes, on one line.
+    pub fn report(&self) -> String {
+        error_chain(self)
+    }
+}
+
+/// Reason why a statement of ours was not executed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RunError {
+    /// The engine answered with this error; the connection is good.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no administrative connection at the moment. The engine may be well.
+    #[error("the administrative connection is lost")]
+    Lost(#[source] SharedError),
+}
+
+impl RunError {
+    /// The connection was lost for this reason.
+    pub fn lost(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Lost(Arc::from(source.into()))
+    }
+}
+
+/// Reason why a reading of the accounts has no result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadingError {
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("it sleeps: its accounts are those in the store")]
+    Asleep,
+    #[error("the engine has not been recovered yet")]
+    NotRecovered,
+    /// The cluster's last start failed, with this reason.
+    #[error("{0}")]
+    Failed(Arc<str>),
+    #[error("an error inside Tidegate; the server's log has it")]
+    Inside,
+    #[error("the server is stopping")]
+    Stopping,
 }

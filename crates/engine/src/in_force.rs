@@ -37,7 +37,7 @@ impl fmt::Display for Enforcer {
     }
 }
 
-/// One limit: its means, and for all but the best one the reason with a hint.
+/// Means by which a limit is enforced; unless it is the best means, with the reason and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InForce {
     pub by: Enforcer,
@@ -51,12 +51,12 @@ pub struct LimitsInForce {
     pub cpu: InForce,
     pub tasks: InForce,
     pub disk: InForce,
-    /// The end of everything that an engine started.
+    /// Killing everything that an engine started.
     pub kill: InForce,
 }
 
 impl LimitsInForce {
-    /// Each limit with its name, in the order in which people read them.
+    /// Returns each limit with its name, in the order of display.
     pub fn rows(&self) -> [(&'static str, &InForce); 5] {
         [
             ("memory", &self.memory),
@@ -67,7 +67,7 @@ impl LimitsInForce {
         ]
     }
 
-    /// Limits that nothing enforces, in words, for the one warning at start.
+    /// Returns the limits that nothing enforces, for the warning at start.
     pub fn missing(&self) -> Vec<String> {
         let rows = self
             .rows()

@@ -1,5 +1,5 @@
-//! A kind of engine: what makes clusters of one sort, such as MariaDB processes of this machine. One
-//! folder of this room per kind, and one line in the list of kinds (`kinds.rs`).
+//! A kind of engine: what makes clusters of one sort, such as MariaDB processes of this machine.
+//! One folder of this room per kind, and one line in the list of kinds (`kinds.rs`).
 
 use crate::driver::Driver;
 use crate::error::EngineError;
@@ -26,11 +26,11 @@ pub struct ClusterSpec {
 /// Receiver of messages about a long preparation, for people who wait.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
-/// One kind of engine, opened once per server.
+/// A kind of engine, opened once per server.
 pub trait EngineKind: Send + Sync + 'static {
     fn description(&self) -> &'static KindDescription;
 
-    /// Server version in the gateway's greeting, which clients judge what they may use by.
+    /// Server version in the gateway's greeting. Clients decide by it which features they use.
     fn greeting_version(&self) -> String;
 
     /// Checks parameters of a new cluster beyond their types.
@@ -60,7 +60,7 @@ pub trait EngineKind: Send + Sync + 'static {
         stage2: [u8; 20],
     ) -> BoxFuture<'a, Result<(), EngineError>>;
 
-    /// Driver of a cluster that exists. An obstacle must not fail here: it fails the first start, so
-    /// that one broken cluster does not keep the server from starting.
+    /// Driver of a cluster that exists. An obstacle must not fail here: it fails the first start,
+    /// so that one broken cluster does not keep the server from starting.
     fn driver(&self, cluster: &ClusterSpec) -> Arc<dyn Driver>;
 }

@@ -1,6 +1,7 @@
 //! The port through which this room has runs and accounts noted durably. Never knows the store
 //! behind it.
 
+use crate::error::SharedError;
 use std::sync::Arc;
 use tidegate_model::{AccountBook, BoxFuture, ClusterId, RunEpoch};
 
@@ -33,6 +34,13 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<(), LedgerError>>;
 }
 
+/// Error of the store behind the port.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct LedgerError(pub String);
+#[error(transparent)]
+pub struct LedgerError(SharedError);
+
+impl LedgerError {
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(Arc::from(source.into()))
+    }
+}

@@ -1,12 +1,12 @@
 //! How a cluster is created, started, reached, put to sleep, removed. Never client sockets, the
 //! store, HTTP, or a driver crate.
 
+mod bound_task;
 mod budget;
 mod drain;
 mod driver;
 mod engines;
 mod error;
-mod hears;
 mod in_force;
 mod kind;
 mod kinds;
@@ -14,7 +14,11 @@ mod ledger;
 mod lifecycle;
 mod limits;
 mod local;
+mod messages;
 mod readings;
+mod settings {
+    pub use crate::local::settings::CgroupChoice;
+}
 mod status;
 mod supervisor;
 mod tasks;
@@ -23,12 +27,12 @@ mod unknown_kind;
 /// Parsers of what a tenant's engine says, for fuzz targets.
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing {
-    pub use crate::local::accounts::account;
+    pub use crate::local::accounts::account_of_row as account;
 }
 
-pub use driver::{Driver, Run, RunError, RunUsage};
+pub use driver::{Driver, Run, RunUsage};
 pub use engines::Engines;
-pub use error::{EngineError, StartError};
+pub use error::{EngineError, ReadingError, RunError, SharedError, StartError};
 pub use in_force::{Enforcer, InForce, LimitsInForce};
 pub use kind::{ClusterSpec, EngineKind, Progress};
 pub use kinds::{EngineSettings, KINDS, MoreKinds};

@@ -1,24 +1,25 @@
-//! The life of a cluster as a pure machine: events in, actions out. Never waits, never looks at a
-//! clock, a process or a file; the supervisor does what it says.
+//! Lifecycle of a cluster as a pure state machine: events in, actions out. It uses no clock,
+//! process or file; the supervisor carries its actions out.
 
 use crate::limits::{DEATHS_MAX, START_TRIES};
 use tidegate_model::ClusterState;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody wants in. `may_retry`: the backoff after the last failure is over.
+    /// A session or an operator needs the engine. `may_retry`: the backoff after the last failure
+    /// is over.
     Wanted { may_retry: bool },
     /// The engine is up and our login to it is proven.
     Ready,
-    /// It did not come up. `killed`: somebody ended it, so another try may help.
+    /// The start failed. `killed`: somebody ended it, so another try may help.
     StartFailed { killed: bool },
-    /// A limit or the machine has no place for it now. Nothing is wrong with the cluster.
+    /// A limit or the machine does not allow the start now. Nothing is wrong with the cluster.
     StartRefused,
-    /// It ended by itself. `settled`: after a run long enough not to be a crash loop.
+    /// The engine ended by itself. `settled`: the run was too long to be part of a crash loop.
     Died { settled: bool },
     /// Nobody has done anything for `sleep_after`, or an operator asks for sleep.
     SleepDue,
-    /// A session said no.
+    /// A session refused to end.
     DrainRefused,
     /// The engine has stopped. `clean`: its accounts were read last and the ledger knows.
     Stopped { clean: bool, queued: bool },
@@ -31,17 +32,17 @@ pub enum Action {
     Start,
     /// Give out leases.
     Open,
-    /// Give out no more, and drop those that are out.
+    /// Give out no more leases, and drop those given out.
     Close,
     /// Ask the sessions to yield, then stop the engine.
     Drain,
-    /// The same, whatever the sessions say.
+    /// As `Drain`, but stop the engine even if sessions refuse.
     DrainAnyway,
     /// Give up a start that is under way.
     AbortStart,
-    /// Tell the waiters why it failed, and set the backoff.
+    /// Tell the waiters why the start failed, and set the backoff.
     TellFailure,
-    /// Tell the waiters why it may not start now.
+    /// Tell the waiters why the engine may not start now.
     TellRefusal,
     /// The supervisor's work is done.
     Finish,

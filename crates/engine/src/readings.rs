@@ -1,7 +1,8 @@
-//! Readings of accounts that logins wait for: at most one runs, and all who came meanwhile share
-//! the next, however many ask. A reading is of the users that its waiters named. Never reads by
-//! itself; the supervisor does when told that one is due.
+//! Readings of accounts that logins wait for: at most one runs, and all waiters that came meanwhile
+//! share the next. A reading is of the users that its waiters named. Nothing is read here; the
+//! supervisor reads when one is due.
 
+use crate::error::ReadingError;
 use crate::limits::USERS_PER_READING;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,37 +10,37 @@ use std::time::Instant;
 use tidegate_model::AccountBook;
 use tokio::sync::oneshot;
 
-pub type Answer = Result<Arc<AccountBook>, String>;
-pub type Reply = oneshot::Sender<Answer>;
+pub type ReadingAnswer = Result<Arc<AccountBook>, ReadingError>;
+pub type ReadingReply = oneshot::Sender<ReadingAnswer>;
 
 #[derive(Default)]
 pub struct Readings {
     running: Option<Running>,
-    /// Who waits for the next. Callers are logins and operators, each bounded where they come in.
+    /// Waiters for the next reading: logins and operators, each bounded where it comes in.
     queued: Vec<Waiter>,
 }
 
 struct Running {
     began: Instant,
     users: BTreeSet<String>,
-    waiters: Vec<Reply>,
+    waiters: Vec<ReadingReply>,
 }
 
 struct Waiter {
     users: Vec<String>,
-    reply: Reply,
+    reply: ReadingReply,
 }
 
-/// Reading that is due.
+/// A reading that is due.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Due {
+pub struct DueReading {
     pub began: Instant,
     pub users: Vec<String>,
 }
 
 impl Readings {
     /// Asks for the accounts of these users as of a moment after `not_before`.
-    pub fn ask(&mut self, not_before: Instant, users: Vec<String>, reply: Reply) {
+    pub fn ask(&mut self, not_before: Instant, users: Vec<String>, reply: ReadingReply) {
         match &mut self.running {
             Some(running)
                 if running.began > not_before
@@ -51,8 +52,9 @@ impl Readings {
         }
     }
 
-    /// The reading that begins now, if one is due: the caller must run it and call [`Self::done`].
-    pub fn begin(&mut self) -> Option<Due> {
+    /// Returns the reading that begins now, if one is due. The caller must run it and call
+    /// [`Self::done`].
+    pub fn begin(&mut self) -> Option<DueReading> {
         self.queued.retain(|waiter| !waiter.reply.is_closed());
         if self.running.is_some() || self.queued.is_empty() {
             return None;
@@ -80,13 +82,13 @@ impl Readings {
             users,
             waiters,
         });
-        Some(Due {
+        Some(DueReading {
             began,
             users: named,
         })
     }
 
-    pub fn done(&mut self, answer: &Answer) {
+    pub fn done(&mut self, answer: &ReadingAnswer) {
         for reply in self
             .running
             .take()
@@ -97,8 +99,8 @@ impl Readings {
         }
     }
 
-    /// The engine is not running: everybody who waits for a next reading gets this.
-    pub fn answer_all(&mut self, answer: &Answer) {
+    /// Answers all waiters for the next reading, since the engine is not running.
+    pub fn answer_all(&mut self, answer: &ReadingAnswer) {
         for waiter in self.queued.drain(..) {
             let _ = waiter.reply.send(answer.clone());
         }
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
     use tidegate_model::{Accounts, RunEpoch};
 
-    type Waiting = oneshot::Receiver<Answer>;
+    type Waiting = oneshot::Receiver<ReadingAnswer>;
 
     fn book() -> Arc<AccountBook> {
         Arc::new(AccountBook {

@@ -1,5 +1,5 @@
-//! What everybody may see of one cluster, and the gate through which sessions come in. Never
-//! decides anything: the supervisor opens and closes.
+//! State of a cluster that other tasks see, and the gate where leases are given out. Decides
+//! nothing: the supervisor opens and closes the gate.
 
 use crate::driver::Run;
 use crate::limits::{ALWAYS_ON, KILLS_AT_ONCE_MAX};
@@ -18,16 +18,16 @@ pub struct Status {
     pub failure: Option<Arc<str>>,
     /// The failure is a refusal of this kind, and the cluster sleeps as before.
     pub refusal: Option<RefusalKind>,
-    /// Until then the failure is told again instead of a new try.
+    /// Until then waiters get the last failure, and no new start is tried.
     pub retry_at: Option<Instant>,
-    /// Counts failures told, so that a waiter knows one that came after it.
+    /// Number of failures reported, so that a waiter recognizes one that came after it.
     pub told: u64,
     pub gone: bool,
     pub stopping: bool,
 }
 
 impl Status {
-    /// Why nobody can attach, if the last start came to nothing.
+    /// Returns why nobody can attach, if the last start failed.
     fn why(&self) -> Option<AttachError> {
         let reason = self.failure.as_ref()?.to_string();
         Some(match self.refusal {
@@ -37,7 +37,8 @@ impl Status {
     }
 }
 
-/// Where leases are made. Behind one lock, so that closing it and taking the leases is one step.
+/// Gate where leases are given out. One lock covers all of it, so that closing it and taking the
+/// leases is one step.
 #[derive(Debug, Default)]
 pub struct Gate {
     open: Option<(RunEpoch, EngineAddress)>,
@@ -51,7 +52,7 @@ pub struct Gate {
 const PRUNE_FIRST: usize = 32;
 
 impl Gate {
-    /// `newest`: what counts as the last sign of life until somebody comes.
+    /// Opens the gate. `newest`: the sign of life that applies until a session comes.
     pub fn open(&mut self, run: RunEpoch, address: EngineAddress, newest: Instant) {
         self.open = Some((run, address));
         self.newest = Some(newest);
@@ -63,7 +64,7 @@ impl Gate {
         self.leases.extend(leases);
     }
 
-    /// No more leases; those that are out are the caller's.
+    /// Closes the gate, and returns the leases that were given out.
     pub fn close(&mut self) -> Vec<LeaseHandle> {
         self.open = None;
         self.prune();
@@ -87,7 +88,7 @@ impl Gate {
             if !lease.is_detached() {
                 return true;
             }
-            // One that left busy left just now, as far as we can tell.
+            // A lease dropped while busy is taken for active until now.
             let (activity, since) = lease.activity();
             let last = if activity == Activity::Idle {
                 since
@@ -103,13 +104,13 @@ impl Gate {
     /// Number of sessions and the newest sign of life, if no session is busy or in a transaction.
     pub fn idle(&mut self) -> Option<(usize, Instant)> {
         // However long a transaction has been idle: only its own limit ends it.
-        let (held, newest) = self.look(std::time::Duration::MAX);
+        let (held, newest) = self.idle_state(std::time::Duration::MAX);
         (!held).then_some((self.leases.len(), newest))
     }
 
-    /// What sleep is decided by: whether any session holds the cluster awake, and the newest sign
-    /// of life.
-    pub fn look(&mut self, transaction_idle_max: std::time::Duration) -> (bool, Instant) {
+    /// Returns whether a session keeps the cluster awake, and the newest sign of life. Sleep is
+    /// decided by both.
+    pub fn idle_state(&mut self, transaction_idle_max: std::time::Duration) -> (bool, Instant) {
         self.prune();
         let now = Instant::now();
         let mut held = false;
@@ -138,16 +139,16 @@ pub struct Shared {
     clean: AtomicBool,
     /// Its limits never let it sleep by itself for lack of use.
     always_on: AtomicBool,
-    /// The run that is alive, for what goes past the supervisor.
+    /// The run that is alive, for requests that do not go through the supervisor.
     pub run: Mutex<Option<(RunEpoch, Weak<dyn Run>)>>,
-    /// Somebody came to wait.
+    /// Notified when a waiter comes.
     pub wanted: Notify,
     waiting: AtomicUsize,
     /// KILLs on their way to this cluster's engine.
     pub kills: Arc<Semaphore>,
 }
 
-/// A waiter's place; dropped, it is free.
+/// A waiter, counted until this is dropped.
 struct Place<'a>(&'a Shared);
 
 impl Drop for Place<'_> {
@@ -207,7 +208,7 @@ impl Shared {
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) = run;
     }
 
-    /// The engine of this run, if it still is the one.
+    /// Returns the engine of this run, if it is still the current one.
     pub fn run(&self, epoch: RunEpoch) -> Option<Arc<dyn Run>> {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         run.as_ref()
@@ -215,7 +216,7 @@ impl Shared {
             .and_then(|(_, run)| run.upgrade())
     }
 
-    /// The engine that is alive, whichever run it is.
+    /// Returns the engine that is alive, of whichever run.
     pub fn any_run(&self) -> Option<Arc<dyn Run>> {
         let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
         run.as_ref().and_then(|(_, run)| run.upgrade())
@@ -236,12 +237,12 @@ impl Shared {
         self.waiting.load(Ordering::Acquire)
     }
 
-    /// A lease, when there is an engine to give one for.
+    /// Waits for the engine, and returns a lease on it.
     pub async fn attach(&self) -> Result<Lease, AttachError> {
         self.until(|| self.gate().lease(self.id)).await
     }
 
-    /// Ends when the engine runs.
+    /// Waits until the engine runs.
     pub async fn awake(&self) -> Result<(), AttachError> {
         self.until(|| (self.status.borrow().state == ClusterState::Awake).then_some(()))
             .await
@@ -253,7 +254,7 @@ impl Shared {
         let _place = Place(self);
         let told = {
             let now = status.borrow_and_update();
-            // A broken cluster that is knocked at must not burn the machine's cores.
+            // Repeated logins to a broken cluster must not cost a start each.
             let told_already = now.state == ClusterState::Failed || now.refusal.is_some();
             if let (true, Some(at), Some(why)) = (told_already, now.retry_at, now.why())
                 && Instant::now() < at

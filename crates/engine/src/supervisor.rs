@@ -1,24 +1,25 @@
-//! One task per cluster: feeds the lifecycle machine and does what it says. Never blocks: starts,
-//! drains and readings run beside it and report back.
+//! Supervisor of a cluster, one task each: feeds events to the lifecycle machine and carries out
+//! its actions. Never blocks: starts, drains and readings run beside it and report back.
 
 mod reports;
+mod work;
 
-use crate::drain::{Drain, DrainEnd, RunEnd, drain};
+use crate::bound_task::BoundTask;
 use crate::driver::{Driver, Run};
-use crate::error::{EngineError, StartError};
-use crate::hears::{Command, Report};
+use crate::error::EngineError;
 use crate::lifecycle::{Action, Event, Lifecycle};
 use crate::limits::{
     DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, REFUSAL_TOLD_TIMES, REPORTS_MAX, RETRY_FIRST, RETRY_LAST,
 };
+use crate::messages::{Report, SupervisorCommand};
 use crate::readings::Readings;
 use crate::status::Shared;
-use crate::tasks::{Beside, Common, at, ended, read, spawn_reporting, start};
+use crate::tasks::{SharedServices, run_ended, sleep_until};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{ClusterLimits, ClusterState, RefusalKind, RunEpoch, journal};
+use tidegate_model::{ClusterLimits, ClusterState, RefusalKind, RunEpoch, error_chain, journal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -30,13 +31,13 @@ struct Alive {
     epoch: RunEpoch,
     since: Instant,
     /// Reports the run when it freezes.
-    _health: Beside,
+    _health: BoundTask,
 }
 
 pub struct Supervisor {
     shared: Arc<Shared>,
     driver: Arc<dyn Driver>,
-    common: Common,
+    common: SharedServices,
     limits: ClusterLimits,
     inbox: mpsc::Receiver<Report>,
     machine: Lifecycle,
@@ -44,31 +45,31 @@ pub struct Supervisor {
     start: Option<JoinHandle<()>>,
     start_began: Instant,
     readings: Readings,
-    /// The task of the one that runs.
+    /// Task of the reading that runs.
     reading: Option<JoinHandle<()>>,
     reports: mpsc::Sender<Report>,
     sleepers: Vec<oneshot::Sender<Result<(), EngineError>>>,
     backoff: Duration,
     drains: u64,
-    /// After a refusal, no drain before this.
+    /// No drain before this moment, after one that was refused.
     drain_again: Instant,
-    /// Notes the end of the last run late.
-    noting: Option<(RunEpoch, Beside)>,
+    /// Task that notes the end of the last run late.
+    noting: Option<(RunEpoch, BoundTask)>,
     /// The limit of connections changed during a start.
     raise_late: bool,
     end: Option<(bool, oneshot::Sender<Result<(), EngineError>>)>,
 }
 
 impl Supervisor {
-    /// Watches over one cluster until it ends. `failure`: it can't be started at the moment, and
-    /// why. A panic of ours ends its engine, leaves the cluster failed, and the watch goes on.
+    /// Supervises a cluster until it ends. `failure`: the reason why it can't be started at the
+    /// moment. A panic here ends its engine and leaves the cluster failed; supervision goes on.
     pub fn spawn(
         shared: Arc<Shared>,
         driver: Arc<dyn Driver>,
-        common: Common,
+        common: SharedServices,
         mut limits: ClusterLimits,
         mut failure: Option<String>,
-        mut commands: mpsc::Receiver<Command>,
+        mut commands: mpsc::Receiver<SupervisorCommand>,
     ) -> JoinHandle<()> {
         tokio::spawn(async move {
             loop {
@@ -88,7 +89,10 @@ impl Supervisor {
                 {
                     return;
                 }
-                tracing::error!(cluster = %shared.id, "its supervision panicked; the engine is ended");
+                tracing::error!(
+                    cluster = %shared.id,
+                    "its supervision panicked; the engine is ended"
+                );
                 limits = supervisor.limits;
                 shared.set_run(None);
                 shared.set_clean(false);
@@ -101,7 +105,7 @@ impl Supervisor {
     fn new(
         shared: Arc<Shared>,
         driver: Arc<dyn Driver>,
-        common: Common,
+        common: SharedServices,
         limits: ClusterLimits,
     ) -> Self {
         let (reports, inbox) = mpsc::channel(REPORTS_MAX);
@@ -142,11 +146,11 @@ impl Supervisor {
         });
     }
 
-    async fn live(&mut self, commands: &mut mpsc::Receiver<Command>) {
+    async fn live(&mut self, commands: &mut mpsc::Receiver<SupervisorCommand>) {
         let mut going = true;
         while going {
             let awake = self.machine.state() == ClusterState::Awake;
-            let look = if awake { Some(self.next_look()) } else { None };
+            let next_check = awake.then(|| self.next_sleep_check());
             let run = self
                 .alive
                 .as_ref()
@@ -157,12 +161,12 @@ impl Supervisor {
                 Some(report) = self.inbox.recv() => self.report(report).await,
                 command = commands.recv() => match command {
                     Some(command) => self.command(command).await,
-                    // Everybody who could ask is gone.
+                    // Nobody is left who could send a command.
                     None => self.feed(Event::EndAsked).await,
                 },
                 () = shared.wanted.notified() => self.wanted().await,
-                how = ended(run.as_deref()) => self.died(&how).await,
-                () = at(look) => self.look().await,
+                how = run_ended(run.as_deref()) => self.died(&how).await,
+                () = sleep_until(next_check) => self.consider_sleep().await,
             };
             self.serve();
             if going && !self.sleepers.is_empty() {
@@ -191,21 +195,25 @@ impl Supervisor {
         let Some(run) = self.alive.as_ref().map(|alive| Arc::clone(&alive.run)) else {
             return;
         };
-        let (cluster, limits) = (self.shared.id, self.limits);
+        let cluster = self.shared.id;
+        let limits = self.limits;
         tokio::spawn(async move {
             // The gateway's limit of connections is valid anyway; the engine's are set at its next
             // start.
             if let Err(error) = run.set_limits(&limits).await {
-                tracing::warn!(%cluster, %error, "the running engine did not take its new limits");
+                let error = error_chain(&error);
+                tracing::warn!(%cluster, error, "the running engine did not take its new limits");
             }
         });
     }
 
-    /// When to look at the sessions again: at the moment sleep may be due, or soon if somebody is
-    /// busy.
-    fn next_look(&self) -> Instant {
+    /// Returns when to check the sessions again: when sleep may be due, or soon if one is busy.
+    fn next_sleep_check(&self) -> Instant {
         let now = Instant::now();
-        let (held, newest) = self.shared.gate().look(self.limits.transaction_idle_max);
+        let (held, newest) = self
+            .shared
+            .gate()
+            .idle_state(self.limits.transaction_idle_max);
         let due = newest + self.limits.sleep_after;
         if held || due <= now {
             // Busy: a tenth of the time it may sleep after is exact enough.
@@ -216,8 +224,11 @@ impl Supervisor {
         }
     }
 
-    async fn look(&mut self) -> bool {
-        let (held, newest) = self.shared.gate().look(self.limits.transaction_idle_max);
+    async fn consider_sleep(&mut self) -> bool {
+        let (held, newest) = self
+            .shared
+            .gate()
+            .idle_state(self.limits.transaction_idle_max);
         let due = newest.elapsed() >= self.limits.sleep_after && Instant::now() >= self.drain_again;
         if held || !due || self.shared.waiting() > 0 || !self.driver.sleeps() {
             return true;
@@ -225,17 +236,17 @@ impl Supervisor {
         self.feed(Event::SleepDue).await
     }
 
-    async fn command(&mut self, command: Command) -> bool {
+    async fn command(&mut self, command: SupervisorCommand) -> bool {
         match command {
-            Command::Sleep(reply) if !self.driver.sleeps() => {
+            SupervisorCommand::Sleep(reply) if !self.driver.sleeps() => {
                 let _ = reply.send(Err(EngineError::Unsupported("sleep")));
                 true
             }
-            Command::Sleep(reply) => {
+            SupervisorCommand::Sleep(reply) => {
                 self.sleepers.push(reply);
                 true
             }
-            Command::Accounts {
+            SupervisorCommand::Accounts {
                 not_before,
                 users,
                 reply,
@@ -243,7 +254,7 @@ impl Supervisor {
                 self.readings.ask(not_before, users, reply);
                 true
             }
-            Command::Limits(limits) => {
+            SupervisorCommand::Limits(limits) => {
                 self.limits = limits;
                 self.driver.set_limits(&limits);
                 self.shared.set_always_on(&limits, self.driver.sleeps());
@@ -251,7 +262,7 @@ impl Supervisor {
                 self.raise();
                 true
             }
-            Command::End { remove, reply } => {
+            SupervisorCommand::End { remove, reply } => {
                 self.end = Some((remove, reply));
                 self.shared.status.send_modify(|s| {
                     if remove {
@@ -265,7 +276,7 @@ impl Supervisor {
         }
     }
 
-    /// Kept until it is told; told only if the machine says so.
+    /// Stores a failure. The waiters are told of it when the machine says so.
     fn remember_failure(&mut self, reason: &str) {
         let retry_at = Instant::now() + self.backoff;
         self.shared.status.send_modify(|s| {
@@ -275,11 +286,17 @@ impl Supervisor {
         });
     }
 
-    /// The refusal is told again for a moment, longer if it took long to find out.
+    /// Stores a refusal. It is repeated for a moment without a new try, longer if it took long to
+    /// find out.
     fn remember_refusal(&mut self, kind: RefusalKind, reason: &str) {
         let retry_at =
             Instant::now() + RETRY_FIRST.max(self.start_began.elapsed() * REFUSAL_TOLD_TIMES);
-        tracing::warn!(cluster = %self.shared.id, kind = kind.entry().slug, reason, "the engine may not start now");
+        tracing::warn!(
+            cluster = %self.shared.id,
+            kind = kind.entry().slug,
+            reason,
+            "the engine may not start now"
+        );
         self.shared.status.send_modify(|s| {
             s.failure = Some(reason.into());
             s.refusal = Some(kind);
@@ -287,11 +304,11 @@ impl Supervisor {
         });
     }
 
-    /// One event into the machine, its actions done. False when the work is over.
+    /// Feeds an event to the machine and carries out its actions. False when the work is over.
     async fn feed(&mut self, event: Event) -> bool {
         let actions = self.machine.on(event);
         let state = self.machine.state();
-        // Before the actions, so that who is told of a failure finds the state that goes with it.
+        // Before the actions, so that a waiter that is told of a failure finds the state `failed`.
         self.shared.status.send_modify(|s| s.state = state);
         let mut going = true;
         for action in &actions {
@@ -335,116 +352,6 @@ impl Supervisor {
             });
         }
         self.shared.status.send_modify(|s| s.told += 1);
-    }
-
-    async fn abort_start(&mut self) {
-        let Some(start) = self.start.take() else {
-            return;
-        };
-        start.abort();
-        let _ = start.await;
-        // A start that has just ended is on its way to us. Its engine holds the cluster's lock.
-        while let Ok(report) = self.inbox.try_recv() {
-            if let Report::Started(Ok(started)) = report {
-                started.run.stop().await;
-            }
-        }
-    }
-
-    fn begin_start(&mut self) {
-        let (driver, common, shared) = (
-            Arc::clone(&self.driver),
-            self.common.clone(),
-            Arc::clone(&self.shared),
-        );
-        self.start_began = Instant::now();
-        // The new run's beginning replaces the note of the old one's end.
-        self.noting = None;
-        let work = async move { Report::Started(start(driver.as_ref(), &common, &shared).await) };
-        let panicked = || Report::Started(Err(StartError::new(PANICKED)));
-        self.start = Some(spawn_reporting(self.reports.clone(), work, panicked));
-    }
-
-    fn begin_drain(&mut self, anyway: bool) {
-        let Some(alive) = &self.alive else { return };
-        self.drains += 1;
-        let order = Drain {
-            cluster: self.shared.id,
-            epoch: alive.epoch,
-            run: Arc::clone(&alive.run),
-            leases: self.shared.gate().close(),
-            ledger: Arc::clone(&self.common.ledger),
-            number: self.drains,
-            transaction_idle_max: self.limits.transaction_idle_max,
-            anyway,
-        };
-        let (run, reading) = (Arc::clone(&alive.run), self.reading.take());
-        let work = async move {
-            // Else its older accounts could be noted after the last ones.
-            if let Some(reading) = reading {
-                let _ = reading.await;
-            }
-            Report::Drained(drain(order).await)
-        };
-        let panicked = move || {
-            run.kill_because(PANICKED.to_owned());
-            Report::Drained(DrainEnd::Stopped {
-                end: RunEnd::Unclean,
-                evicted: 0,
-            })
-        };
-        spawn_reporting(self.reports.clone(), work, panicked);
-    }
-
-    /// What waits for a state: operators who asked for sleep, logins who asked for a reading.
-    fn serve(&mut self) {
-        let state = self.machine.state();
-        let status = self.shared.status.borrow().clone();
-        match state {
-            ClusterState::Awake => {
-                let Some(alive) = &self.alive else { return };
-                if let Some(due) = self.readings.begin() {
-                    let (run, epoch) = (Arc::clone(&alive.run), alive.epoch);
-                    let work = async move { Report::Read(read(run.as_ref(), epoch, &due).await) };
-                    let panicked = || Report::Read(Err(PANICKED.to_owned()));
-                    self.reading = Some(spawn_reporting(self.reports.clone(), work, panicked));
-                }
-            }
-            ClusterState::Asleep | ClusterState::Failed => {
-                let answer = match (state, self.shared.clean()) {
-                    (ClusterState::Asleep, true) => {
-                        Err("it sleeps: its accounts are those in the store".to_owned())
-                    }
-                    (ClusterState::Asleep, false) => {
-                        Err("the engine has not been recovered yet".to_owned())
-                    }
-                    _ => Err(status
-                        .failure
-                        .as_deref()
-                        .unwrap_or("it failed to start")
-                        .to_owned()),
-                };
-                self.readings.answer_all(&answer);
-                for sleeper in self.sleepers.drain(..) {
-                    let _ = sleeper.send(Ok(()));
-                }
-            }
-            ClusterState::Waking | ClusterState::Draining => {}
-        }
-    }
-
-    async fn finish(&mut self) {
-        self.alive = None;
-        self.readings
-            .answer_all(&Err("the server is stopping".to_owned()));
-        if let Some((remove, reply)) = self.end.take() {
-            let result = if remove {
-                self.driver.remove().await.map_err(EngineError::Admin)
-            } else {
-                Ok(())
-            };
-            let _ = reply.send(result);
-        }
     }
 }
 

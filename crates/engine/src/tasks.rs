@@ -1,25 +1,27 @@
-//! What a supervisor lets run beside itself: a start, a reading, and what it waits for. Never
-//! decides what follows.
+//! Tasks that run beside a supervisor: a start, a reading, a watch. They decide nothing.
 
+use crate::bound_task::BoundTask;
 use crate::budget::AwakeBudget;
 use crate::driver::{Driver, Run};
-use crate::error::StartError;
-use crate::hears::Report;
+use crate::error::{SharedError, StartError};
 use crate::ledger::Ledger;
 use crate::limits::{NOTE_AGAIN_FIRST, NOTE_AGAIN_LAST, START_TURN};
-use crate::readings::{Answer, Due};
+use crate::messages::Report;
+use crate::readings::{DueReading, ReadingAnswer};
 use crate::status::Shared;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_model::{AccountBook, Accounts, ClusterId, Journal, RefusalKind, RunEpoch};
+use tidegate_model::{
+    AccountBook, Accounts, ClusterId, Journal, RefusalKind, RunEpoch, error_chain,
+};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-/// What all supervisors share.
+/// Services that all supervisors share.
 #[derive(Clone)]
-pub struct Common {
+pub struct SharedServices {
     pub ledger: Arc<dyn Ledger>,
     pub journal: Arc<dyn Journal>,
     /// Starts at once of clusters that slept; each costs 60 ms of a core.
@@ -32,47 +34,32 @@ pub struct Common {
     pub budget: Arc<AwakeBudget>,
 }
 
-/// A task that is ended when this value is dropped.
-pub struct Beside(JoinHandle<()>);
-
-impl Beside {
-    pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(task))
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Reports the run when it freezes.
 pub fn watch_health(
     run: Arc<dyn Run>,
     epoch: RunEpoch,
-    common: &Common,
+    common: &SharedServices,
     reports: mpsc::Sender<Report>,
-) -> Beside {
+) -> BoundTask {
     let patience = common.frozen_after;
-    Beside::spawn(async move {
+    BoundTask::spawn(async move {
         run.frozen(patience).await;
         let _ = reports.send(Report::Frozen(epoch)).await;
     })
 }
 
-/// Notes the end of a run that could not be noted at once, however often it takes: a full disk is
-/// not full for ever. While it is not noted, a start of the server takes the cluster for one to
-/// recover, which is safe.
+/// Notes the end of a run that could not be noted at once, and repeats it until it succeeds: a full
+/// disk gets space again. Until then a restart of the server would recover the cluster, which is
+/// safe.
 pub fn note_end(
     cluster: ClusterId,
     run: RunEpoch,
     book: Arc<AccountBook>,
-    common: &Common,
+    common: &SharedServices,
     reports: mpsc::Sender<Report>,
-) -> Beside {
+) -> BoundTask {
     let ledger = Arc::clone(&common.ledger);
-    Beside::spawn(async move {
+    BoundTask::spawn(async move {
         let mut pause = NOTE_AGAIN_FIRST;
         loop {
             tokio::time::sleep(pause).await;
@@ -98,15 +85,15 @@ pub struct Started {
 
 /// Starts an engine. A start that fails for want of space on the disk is a refusal, not a failure
 /// of the cluster.
-pub async fn start(
+pub async fn start_engine(
     driver: &dyn Driver,
-    common: &Common,
+    common: &SharedServices,
     shared: &Shared,
 ) -> Result<Started, StartError> {
     let result = try_start(driver, common, shared).await;
     match result {
         Err(e) if e.refusal.is_none() && driver.is_lack_of_space(&e) => {
-            Err(StartError::refused(RefusalKind::DiskFull, e.reason))
+            Err(StartError::refused(RefusalKind::DiskFull, e.report()))
         }
         result => result,
     }
@@ -116,7 +103,7 @@ pub async fn start(
 /// in.
 async fn try_start(
     driver: &dyn Driver,
-    common: &Common,
+    common: &SharedServices,
     shared: &Shared,
 ) -> Result<Started, StartError> {
     // Before the turn: one that waits for room, or gets none, delays no other start.
@@ -133,9 +120,12 @@ async fn try_start(
         .await
         .map_err(|_| StartError::new("the server is stopping"))?;
     let began = Instant::now();
-    let ledger = |e: crate::ledger::LedgerError| StartError::new(format!("the ledger: {e}"));
     let mut starting = std::pin::pin!(async {
-        let epoch = common.ledger.begin_run(shared.id).await.map_err(ledger)?;
+        let epoch = common
+            .ledger
+            .begin_run(shared.id)
+            .await
+            .map_err(|e| StartError::caused("the ledger", e))?;
         shared.set_clean(false);
         Ok((epoch, driver.start().await?))
     });
@@ -151,7 +141,12 @@ async fn try_start(
     if recovery && let Err(error) = note_accounts(common, shared.id, epoch, run.as_ref()).await {
         // A start never depends on a reading: while the engine runs, a mismatch with the older
         // accounts asks it anyway.
-        tracing::warn!(cluster = %shared.id, error, "the accounts could not be read after a recovery; the older copy stays");
+        let error = error_chain(&error);
+        tracing::warn!(
+            cluster = %shared.id,
+            error,
+            "the accounts could not be read after a recovery; the older copy stays"
+        );
     }
     Ok(Started {
         run,
@@ -163,14 +158,14 @@ async fn try_start(
 
 /// Reads all accounts of a recovered engine, before anybody is let in.
 async fn note_accounts(
-    common: &Common,
+    common: &SharedServices,
     cluster: ClusterId,
     epoch: RunEpoch,
     run: &dyn Run,
-) -> Result<(), String> {
+) -> Result<(), SharedError> {
     common.ledger.make_room(cluster);
     let began = Instant::now();
-    let accounts = run.accounts().await.map_err(|e| e.to_string())?;
+    let accounts = run.accounts().await.map_err(shared_error)?;
     tell_incomplete(cluster, &accounts);
     let book = Arc::new(AccountBook {
         accounts,
@@ -181,7 +176,11 @@ async fn note_accounts(
         .ledger
         .save_accounts(cluster, book)
         .await
-        .map_err(|e| e.to_string())
+        .map_err(shared_error)
+}
+
+fn shared_error(error: impl std::error::Error + Send + Sync + 'static) -> SharedError {
+    Arc::new(error)
 }
 
 /// Runs a task of a supervisor. A panic in it becomes the report that `panicked` makes: the cluster
@@ -206,17 +205,15 @@ pub fn tell_incomplete(cluster: ClusterId, accounts: &Accounts) {
         let hint = "remove accounts that nobody uses";
         tracing::warn!(
             %cluster, kept = accounts.len(), hint,
-            "the cluster has more accounts than the gateway keeps; the others can log in only while it is awake"
+            "the cluster has more accounts than the gateway keeps; the others can log in only \
+             while it is awake"
         );
     }
 }
 
-/// One reading that logins wait for, of the users that they name.
-pub async fn read(run: &dyn Run, epoch: RunEpoch, due: &Due) -> Answer {
-    let accounts = run
-        .accounts_of(&due.users)
-        .await
-        .map_err(|e| e.to_string())?;
+/// Reads the accounts that logins wait for, of the users that they named.
+pub async fn read_due_accounts(run: &dyn Run, epoch: RunEpoch, due: &DueReading) -> ReadingAnswer {
+    let accounts = run.accounts_of(&due.users).await?;
     Ok(Arc::new(AccountBook {
         accounts,
         run: epoch,
@@ -224,14 +221,14 @@ pub async fn read(run: &dyn Run, epoch: RunEpoch, due: &Due) -> Answer {
     }))
 }
 
-pub async fn ended(run: Option<&dyn Run>) -> String {
+pub async fn run_ended(run: Option<&dyn Run>) -> String {
     match run {
         Some(run) => run.ended().await,
         None => std::future::pending().await,
     }
 }
 
-pub async fn at(when: Option<Instant>) {
+pub async fn sleep_until(when: Option<Instant>) {
     match when {
         Some(when) => tokio::time::sleep_until(when.into()).await,
         None => std::future::pending().await,

@@ -37,7 +37,8 @@ impl UnknownKind {
 
     fn reason(&self) -> String {
         format!(
-            "its kind of engine, {:?}, is unknown to this version of Tidegate; hint: run the version that created the cluster",
+            "its kind of engine, {:?}, is unknown to this version of Tidegate; hint: run the \
+             version that created the cluster",
             self.name
         )
     }
@@ -57,7 +58,7 @@ impl EngineKind for UnknownKind {
         _: &'a ClusterSpec,
         _: [u8; 20],
     ) -> BoxFuture<'a, Result<(), EngineError>> {
-        Box::pin(async { Err(EngineError::Start(self.reason())) })
+        Box::pin(async { Err(EngineError::Start(StartError::new(self.reason()))) })
     }
 
     fn driver(&self, _: &ClusterSpec) -> Arc<dyn Driver> {
@@ -80,7 +81,7 @@ impl Driver for UnknownKind {
 
     fn set_limits(&self, _: &ClusterLimits) {}
 
-    fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { Err(self.reason()) })
+    fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
+        Box::pin(async { Err(EngineError::Start(StartError::new(self.reason()))) })
     }
 }

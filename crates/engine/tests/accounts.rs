@@ -44,11 +44,17 @@ async fn a_reading_of_many_pages_has_each_account_once_whatever_its_name() {
     // break a statement.
     climber
         .run(
-            "INSERT INTO mysql.global_priv SELECT IF(seq % 3 = 0, '10.%', '%'), CONCAT('it''s \\\\ \"é', seq, ' x'), '{}' \
+            "INSERT INTO mysql.global_priv SELECT IF(seq % 3 = 0, '10.%', '%'), CONCAT('it''s \
+             \\\\ \"é', seq, ' x'), '{}' \
              FROM test.seq_1_to_1500",
         )
         .await;
-    climber.run("INSERT INTO mysql.global_priv VALUES ('%', 'zz', JSON_OBJECT('plugin', REPEAT('p', 3000)))").await;
+    climber
+        .run(
+            "INSERT INTO mysql.global_priv VALUES ('%', 'zz', JSON_OBJECT('plugin', \
+     REPEAT('p', 3000)))",
+        )
+        .await;
     drop((climber, lease));
     let accounts = asleep(&house, id).await;
     assert!(accounts.is_complete());
@@ -81,8 +87,10 @@ async fn an_account_table_without_end_makes_the_book_incomplete_and_the_sleep_st
         .await;
     climber
         .run(
-            "CREATE VIEW mysql.global_priv AS SELECT CONVERT(CONCAT('h', seq) USING utf8mb3) COLLATE utf8mb3_bin Host, \
-             CONVERT(CONCAT('u', seq) USING utf8mb3) COLLATE utf8mb3_bin User, REPEAT('x', 2000) Priv \
+            "CREATE VIEW mysql.global_priv AS SELECT CONVERT(CONCAT('h', seq) USING utf8mb3) \
+             COLLATE utf8mb3_bin Host, \
+             CONVERT(CONCAT('u', seq) USING utf8mb3) COLLATE utf8mb3_bin User, REPEAT('x', 2000) \
+              Priv \
              FROM test.seq_1_to_100000 UNION ALL SELECT Host, User, Priv FROM mysql.true_priv",
         )
         .await;

@@ -42,7 +42,7 @@ impl Siege {
             .engines
             .accounts(self.id, vec!["root".to_owned()], Instant::now())
             .await
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| e.report())?;
         Ok(book.accounts.iter().map(|a| a.user.clone()).collect())
     }
 
@@ -188,7 +188,10 @@ async fn a_view_that_never_answers_is_replaced_at_the_next_start() {
         .await;
     siege
         .root
-        .run("CREATE VIEW mysql.global_priv AS SELECT Host, User, Priv FROM mysql.mine WHERE SLEEP(1000) = 0")
+        .run(
+            "CREATE VIEW mysql.global_priv AS SELECT Host, User, Priv FROM mysql.mine WHERE \
+         SLEEP(1000) = 0",
+        )
         .await;
     assert!(siege.reading().await.is_err());
     siege.engine_lives().await;
@@ -347,8 +350,10 @@ async fn a_saturated_engine_answers_our_statements_and_is_never_taken_for_frozen
 async fn a_frozen_engine_is_told_killed_and_recovered_and_an_idle_one_is_left_alone() {
     let patience = Duration::from_secs(1);
     let house = House::open_with(|s| s.frozen_after = patience).await;
-    let (id, idle) = (house.create(1).await, house.create(2).await);
-    let (lease, quiet) = (house.attach(id).await, house.attach(idle).await);
+    let id = house.create(1).await;
+    let idle = house.create(2).await;
+    let lease = house.attach(id).await;
+    let quiet = house.attach(idle).await;
     let mut root = Client::login(&lease.address, "root", "first")
         .await
         .unwrap();

@@ -155,7 +155,8 @@ async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline(
         house.create(2).await,
         house.create(3).await,
     ];
-    let (idle, next) = (house.create(4).await, house.create(5).await);
+    let idle = house.create(4).await;
+    let next = house.create(5).await;
     for id in stuck.iter().chain([&idle]) {
         drop(attach(&house, *id).await.unwrap());
         // The one idle longest goes first.

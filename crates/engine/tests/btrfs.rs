@@ -25,7 +25,8 @@ impl Btrfs {
     /// `None` where this user, this kernel or this machine's programs can't.
     fn mount(quotas: bool) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let (image, mounted) = (folder.path().join("image"), folder.path().join("mounted"));
+        let image = folder.path().join("image");
+        let mounted = folder.path().join("mounted");
         std::fs::create_dir(&mounted).unwrap();
         std::fs::File::create(&image)
             .unwrap()

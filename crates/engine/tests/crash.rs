@@ -113,7 +113,7 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
             .attach(id, Instant::now() + Duration::from_secs(30))
             .await
     });
-    // Once: a second look might come after its end.
+    // Read once: a second reading might come after its end.
     let mut killed = 0;
     eventually("a process", async || {
         killed = house.pid(id).unwrap_or(0);
@@ -142,7 +142,7 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
 async fn after_kill_9_of_the_server_no_engine_stays_and_the_next_server_recovers() {
     let house = House::open().await;
     let id = house.create(1).await;
-    // A server of its own process, which holds the cluster awake until it is killed.
+    // A server in another process, which keeps the cluster awake until it is killed.
     let mut server = common::holder(&house);
     let engine = house.pid(id).expect("its engine runs");
     let address = EngineAddress::Unix(house.settings.folder.join("run/engine-1.sock"));

@@ -170,7 +170,10 @@ async fn climb(house: &House, id: ClusterId) -> Client {
         .await
         .unwrap();
     climber
-        .run("UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 18446744073709551615) WHERE User = 'root'")
+        .run(
+            "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', \
+         18446744073709551615) WHERE User = 'root'",
+        )
         .await;
     root.run("FLUSH PRIVILEGES").await;
     login(house, id).await

@@ -1,5 +1,5 @@
-//! Ways out of the walls, tried from inside by a program that makes the system calls themselves:
-//! what a tenant could do who made the engine run code of its own. Each is tried against a process,
+//! Ways out of the walls, tried from inside by a program that makes the system calls themselves, as
+//! a tenant could who made the engine run foreign code. Each is tried against a process,
 //! files and sockets of the same user, and first without walls, where the same calls succeed.
 
 #![allow(
@@ -48,7 +48,7 @@ const UNKNOWN: &[&str] = &["clone3", "a call to come"];
 /// Refused by Landlock, with EACCES.
 const NO_ACCESS: &[&str] = &["open for reading", "open for writing"];
 
-/// What an ordinary user may do without walls, on any kernel: here the test proves that it can
+/// Calls that an ordinary user may make without walls, on any kernel: they prove that the test can
 /// fail.
 const DONE_WITHOUT_WALLS: &[&str] = &[
     "fork",
@@ -146,7 +146,7 @@ impl Scene {
         }
         open_to_all(&at("file"), 0o600);
         let mut victim = Command::new("sleep");
-        // A group of its own: the one that is tried must not be the test's.
+        // Another process group: the one that is tried must not be the test's.
         victim
             .arg("600")
             .uid(uid)
@@ -165,7 +165,7 @@ impl Scene {
         self.folder.path().join(name)
     }
 
-    /// What the program is told to reach.
+    /// Targets that the program tries to reach.
     fn targets(&self) -> Vec<std::ffi::OsString> {
         let mut out = vec![self.victim.id().to_string().into()];
         out.extend(["file", "datagram", "stream"].map(|name| self.at(name).into_os_string()));
@@ -207,7 +207,7 @@ impl Scene {
         results(command.uid(server).gid(server))
     }
 
-    /// Runs it as this user, in a group of processes of its own.
+    /// Runs the program as this user, in another process group.
     fn outside(&self, uid: u32) -> BTreeMap<String, String> {
         let mut command = Command::new(self.at("escapes"));
         results(
@@ -219,12 +219,14 @@ impl Scene {
         )
     }
 
-    /// What an escape would have changed.
+    /// State that an escape would have changed.
     fn state(&self) -> String {
         let file = fs::metadata(self.at("file")).unwrap();
         let of_victim =
             |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.victim.id())).unwrap();
-        let (limits, status, stat) = (of_victim("limits"), of_victim("status"), of_victim("stat"));
+        let limits = of_victim("limits");
+        let status = of_victim("status");
+        let stat = of_victim("stat");
         let line = |text: &str, start: &str| {
             text.lines()
                 .find(|l| l.starts_with(start))
@@ -235,7 +237,8 @@ impl Scene {
         let stat: Vec<&str> = stat.split_whitespace().collect();
         let scheduling = [17, 18, 40].map(|at| stat.get(at).copied().unwrap());
         format!(
-            "mode {:o}, {} bytes, changed {}, owner {}:{}; {}; {}; {scheduling:?}; letters {:?}, callers {:?}",
+            "mode {:o}, {} bytes, changed {}, owner {}:{}; {}; {}; {scheduling:?}; letters {:?}, \
+             callers {:?}",
             file.mode(),
             file.len(),
             file.mtime(),
@@ -279,8 +282,8 @@ fn results(command: &mut Command) -> BTreeMap<String, String> {
     pairs
 }
 
-/// As root: engines with a user of their own, and (worse than any server does it) an engine that is
-/// root itself. As an ordinary user, which everybody can try: all as that user.
+/// Users to try. As root: each engine's own user, and root itself, which no server ever uses. As an
+/// ordinary user: that user only.
 fn users() -> Vec<(u32, Option<u32>)> {
     let me = rustix::process::geteuid().as_raw();
     if me == 0 {

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tidegate_model::{AttachError, ClusterId, ClusterState, RefusalKind, Waker};
 
-/// A small file system of its own, unmounted at the end.
+/// A small file system for one test, unmounted at the end.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -76,7 +76,8 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
     };
     let data = disk.path().join("data");
     let house = House::open_with(|s| s.folder = data).await;
-    let (asleep, awake) = (house.create(1).await, house.create(2).await);
+    let asleep = house.create(1).await;
+    let awake = house.create(2).await;
     let lease = house.attach(awake).await;
     let mut client = Client::login(&lease.address, "root", "first")
         .await

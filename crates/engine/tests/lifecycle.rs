@@ -1,5 +1,5 @@
-//! A cluster's life with the real engine: made, woken, put to sleep, mended, removed. Its deaths
-//! are in `crash.rs`.
+//! Lifecycle of a cluster with the real engine: creation, wake, sleep, recovery from a failed
+//! start, removal. Crashes are in `crash.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -167,7 +167,8 @@ async fn a_busy_session_or_an_open_transaction_holds_a_cluster_awake() {
 async fn one_no_among_many_resumes_everybody() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let (mut willing, mut busy) = (house.attach(id).await, house.attach(id).await);
+    let mut willing = house.attach(id).await;
+    let mut busy = house.attach(id).await;
     willing.report(Activity::Idle);
     let engines = house.engines.clone();
     let operator = tokio::spawn(async move { engines.sleep(id).await });
@@ -226,7 +227,7 @@ async fn a_second_engine_on_one_data_directory_is_impossible() {
         .adopt(spec(1, ClusterLimits::default()), true)
         .await
         .unwrap();
-    let refused = second.wake(id).await.unwrap_err().to_string();
+    let refused = second.wake(id).await.unwrap_err().report();
     assert!(refused.contains("another engine still runs"), "{refused}");
     let mut root = Client::login(&lease.address, "root", "first")
         .await
@@ -309,7 +310,7 @@ async fn a_new_password_wakes_the_cluster_and_holds() {
         .set_password(id, "nobody", stage2("x"))
         .await
         .unwrap_err()
-        .to_string();
+        .report();
     assert!(unknown.contains("nobody"), "{unknown}");
     house.engines.shutdown().await;
 }
@@ -328,7 +329,8 @@ async fn work_whose_client_is_gone_is_ended_in_the_engine() {
         .await
         .unwrap();
     let count = format!(
-        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID={session} AND INFO LIKE '%600%'"
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID={session} AND INFO LIKE \
+         '%600%'"
     );
     eventually("at work", async || look.one(&count).await == "1").await;
     house.engines.end_session(
@@ -368,7 +370,7 @@ async fn removing_leaves_nothing_and_tells_those_who_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_mended() {
+async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
     let house = House::open().await;
     let id = house.create(1).await;
     let file = house.folder(id).join("data/ibdata1");
@@ -403,7 +405,7 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_mended() {
             .is_err()
     );
     std::fs::write(&file, good).unwrap();
-    eventually("mended", async || {
+    eventually("repaired", async || {
         house.engines.attach(id, far).await.is_ok()
     })
     .await;
@@ -416,7 +418,7 @@ async fn data_of_another_major_version_are_not_touched() {
     let house = House::open().await;
     let id = house.create(1).await;
     std::fs::write(house.folder(id).join("version"), "11.8.6-MariaDB").unwrap();
-    let refused = house.engines.wake(id).await.unwrap_err().to_string();
+    let refused = house.engines.wake(id).await.unwrap_err().report();
     assert!(refused.contains("11.8.6"), "{refused}");
     assert_eq!(house.pid(id), None);
 }
@@ -435,7 +437,11 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
         "the engine knows the client's address"
     );
     let got = root
-        .query("SELECT @@character_set_server, @@collation_server, @@sql_mode LIKE '%STRICT_TRANS_TABLES%', @@max_allowed_packet >= 64*1024*1024, @@local_infile, @@max_connections, @@port + @@skip_networking")
+        .query(
+            "SELECT @@character_set_server, @@collation_server, @@sql_mode LIKE \
+         '%STRICT_TRANS_TABLES%', @@max_allowed_packet >= 64*1024*1024, @@local_infile, \
+         @@max_connections, @@port + @@skip_networking",
+        )
         .await
         .unwrap();
     assert_eq!(
@@ -455,7 +461,8 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
             .one("SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin')")
             .await;
         assert_eq!(summer, "2026-07-01 14:00:00");
-        let crash_safe = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'time_zone%' AND CREATE_OPTIONS LIKE '%transactional=1%'";
+        let crash_safe = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE \
+         'time_zone%' AND CREATE_OPTIONS LIKE '%transactional=1%'";
         assert_eq!(root.one(crash_safe).await, "5");
     } else {
         common::not_run("named time zones: TIDEGATE_TZINFO_TO_SQL is not set");

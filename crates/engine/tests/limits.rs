@@ -51,14 +51,16 @@ async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
     };
     let small = house.create_with(spec(1, limits)).await;
     let neighbour = house.create(2).await;
-    let (lease, other) = (house.attach(small).await, house.attach(neighbour).await);
+    let lease = house.attach(small).await;
+    let other = house.attach(neighbour).await;
     let mut tenant = Client::login(&lease.address, "root", "first")
         .await
         .unwrap();
     let mut bystander = Client::login(&other.address, "root", "first")
         .await
         .unwrap();
-    let (engine, gateway) = (house.pid(small).unwrap(), std::process::id());
+    let engine = house.pid(small).unwrap();
+    let gateway = std::process::id();
     for _ in 0..3 {
         let refused = fill_memory(&mut tenant).await.unwrap_err();
         assert!(!refused.contains("closed"), "the engine ended: {refused}");

@@ -1,5 +1,5 @@
-//! What clusters share (turns of starts and recoveries, KILLs, commands), each filled from one
-//! cluster while another one is used: nobody waits for somebody else's engine.
+//! Resources that clusters share (turns of starts and recoveries, KILLs, commands), each filled by
+//! one cluster while another one is used: no cluster waits for another one's engine.
 
 #![allow(
     clippy::unwrap_used,
@@ -82,8 +82,10 @@ async fn a_cluster_whose_start_is_stuck_can_be_removed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
     let house = House::open().await;
-    let (stuck, other) = (house.create(1).await, house.create(2).await);
-    let (lease, good) = (house.attach(stuck).await, house.attach(other).await);
+    let stuck = house.create(1).await;
+    let other = house.create(2).await;
+    let lease = house.attach(stuck).await;
+    let good = house.attach(other).await;
     signal(&house, stuck, Signal::STOP);
     for session in 0..1000 {
         house
@@ -198,17 +200,13 @@ async fn a_crowd_that_asks_for_one_cluster_keeps_no_other_from_its_creation_and_
         house.engines.state(asked) == Some(ClusterState::Awake)
     })
     .await;
-    let (over, answers) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicU64::new(0)),
-    );
+    let over = Arc::new(AtomicBool::new(false));
+    let answers = Arc::new(AtomicU64::new(0));
     let crowd: Vec<_> = (0..64)
         .map(|_| {
-            let (engines, over, answers) = (
-                house.engines.clone(),
-                Arc::clone(&over),
-                Arc::clone(&answers),
-            );
+            let engines = house.engines.clone();
+            let over = Arc::clone(&over);
+            let answers = Arc::clone(&answers);
             tokio::spawn(async move {
                 while !over.load(Ordering::Relaxed) {
                     assert!(
@@ -247,7 +245,8 @@ async fn a_crowd_that_asks_for_one_cluster_keeps_no_other_from_its_creation_and_
 #[tokio::test(flavor = "multi_thread")]
 async fn one_cluster_that_cannot_bind_its_socket_fails_alone_and_comes_back() {
     let house = House::open().await;
-    let (blocked, other) = (house.create(1).await, house.create(2).await);
+    let blocked = house.create(1).await;
+    let other = house.create(2).await;
     let House {
         memory,
         settings,

@@ -79,7 +79,8 @@ fn open_to_all(path: &Path, mode: u32) {
 
 async fn files_outside_are_out_of_reach(abi: Option<u8>) {
     let mut siege = Siege::begin(abi).await;
-    let (new, secret) = (siege.path("new"), siege.path("secret"));
+    let new = siege.path("new");
+    let secret = siege.path("secret");
     siege.tenant.run("CREATE TABLE t (a TEXT)").await;
     for file in [
         secret.as_str(),
@@ -162,7 +163,7 @@ async fn files_outside_are_out_of_reach(abi: Option<u8>) {
         siege
             .try_it("ALTER TABLE t ADD INDEX (a(10)), ALGORITHM=INPLACE")
             .await;
-        // The dump is made by a thread of its own: give it the chance.
+        // Another thread makes the dump: give it time.
         siege.try_it("SELECT SLEEP(0.2)").await;
         siege.nothing_happened_outside("innodb paths");
     }
@@ -235,7 +236,13 @@ async fn no_network_socket_is_opened() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     for host in ["127.0.0.1", "localhost", "::1"] {
-        siege.tenant.run(&format!("CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}, MASTER_USER='u', MASTER_PASSWORD='p', MASTER_CONNECT_RETRY=1")).await;
+        siege
+            .tenant
+            .run(&format!(
+                "CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}, \
+         MASTER_USER='u', MASTER_PASSWORD='p', MASTER_CONNECT_RETRY=1"
+            ))
+            .await;
         siege.tenant.run("START SLAVE").await;
         let mut error = String::new();
         eventually("the replica gives up", async || {

@@ -1,16 +1,17 @@
-//! Description of a kind of engine: what it is called, which parameters a cluster of it has, and what
-//! it can do. CLI, API and console make their forms from it, so a new kind needs no change there.
+//! Description of a kind of engine: what it is called, which parameters a cluster of it has, and
+//! what it can do. CLI, API and console make their forms from it, so a new kind needs no change
+//! there.
 
 use crate::limits::{ENGINE_PARAMETERS_BYTES_MAX, PARAMETER_ITEMS_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Description of one kind of engine.
+/// Description of a kind of engine.
 #[derive(Debug, Clone, Copy)]
 pub struct KindDescription {
     /// Stable name: in the store, in the API and behind `--engine`.
     pub name: &'static str,
-    /// One line for people who choose a kind.
+    /// Summary in one line, for people who choose a kind.
     pub summary: &'static str,
     /// Page of the documentation, below `docs/`.
     pub page: &'static str,
@@ -47,7 +48,7 @@ pub struct Abilities {
     pub branches: bool,
 }
 
-/// One parameter of a kind of engine.
+/// A parameter of a kind of engine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ParameterDescription {
     /// Name as in `--set NAME=VALUE`: a-z, 0-9 and `_`.
@@ -55,7 +56,7 @@ pub struct ParameterDescription {
     pub value: ParameterType,
     /// Value of a cluster that was created without one, as text. `None`: a value is required.
     pub default: Option<&'static str>,
-    /// One line of help for forms.
+    /// Help in one line, for forms.
     pub help: &'static str,
 }
 
@@ -69,7 +70,7 @@ pub enum ParameterType {
         max: i64,
     },
     Flag,
-    /// One of these words.
+    /// Exactly one of these words.
     Choice(&'static [&'static str]),
     /// Several texts, such as endpoints.
     List,
@@ -98,8 +99,8 @@ impl ParameterType {
         }
     }
 
-    /// Converts a given value to this type. Text is accepted for every type, since command lines and
-    /// HTML forms have nothing else.
+    /// Converts a given value to this type. Text is accepted for every type, since command lines
+    /// and HTML forms have nothing else.
     fn convert(self, given: &Value) -> Option<Value> {
         match (self, given) {
             (Self::Text, Value::String(_)) | (Self::Flag, Value::Bool(_)) => Some(given.clone()),
@@ -189,14 +190,6 @@ impl EngineParameters {
 
     /// Names and values, for people: a list as its items with commas between them.
     pub fn rows(&self) -> Vec<(&str, String)> {
-        let shown = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            Value::Array(items) => {
-                let items: Vec<_> = items.iter().filter_map(Value::as_str).collect();
-                items.join(", ")
-            }
-            other => other.to_string(),
-        };
         self.0
             .iter()
             .map(|(name, value)| (name.as_str(), shown(value)))
@@ -215,6 +208,17 @@ impl EngineParameters {
     /// Reads what [`Self::to_json`] wrote.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text).map(Self)
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+            items.join(", ")
+        }
+        other => other.to_string(),
     }
 }
 
@@ -278,7 +282,7 @@ impl ParameterError {
         }
     }
 
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn hint(&self) -> String {
         match self {
             Self::Unknown { known, .. } if known.is_empty() => {

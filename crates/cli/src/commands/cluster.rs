@@ -222,21 +222,8 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
             "sessions",
             format!("{} of {}", cluster.sessions, cluster.limits.connections_max),
         ),
-        (
-            "sleeps",
-            format!(
-                "after {} without work",
-                time(cluster.limits.sleep_after_seconds)
-            ),
-        ),
-        (
-            "",
-            format!(
-                "or {} of an idle transaction",
-                time(cluster.limits.transaction_idle_max_seconds)
-            ),
-        ),
     ];
+    rows.extend(sleep_rows(cluster));
     rows.extend(machine_rows(cluster));
     rows.push(("created", cluster.created_at.clone()));
     if let Some(warning) = &cluster.incomplete_accounts {
@@ -246,6 +233,20 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
         rows.insert(2, ("failure", failure.clone()));
     }
     screen::print(&screen::labelled(&rows))
+}
+
+/// Times after which the cluster sleeps, if its kind of engine does.
+fn sleep_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
+    if !cluster.sleeps {
+        return vec![("sleeps", "never: its kind of engine does not".to_owned())];
+    }
+    let limits = &cluster.limits;
+    let idle = time(limits.sleep_after_seconds);
+    let transaction = time(limits.transaction_idle_max_seconds);
+    vec![
+        ("sleeps", format!("after {idle} without work")),
+        ("", format!("or {transaction} of an idle transaction")),
+    ]
 }
 
 /// Kind of the cluster's engine, with its parameters.

@@ -40,7 +40,7 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
 /// Says that the configuration is right, and which walls and limits a server started by this user
 /// would have.
 fn check(context: &Context, config: &Config) -> Result<()> {
-    let walls = Walls::look();
+    let walls = Walls::detect();
     let engine = engine_settings(config, &context.data)?;
     let limits = LimitsInForce::probe(&engine.folder, &engine.local);
     let walls = [

@@ -71,7 +71,7 @@ impl EngineKind for AttachedKind {
     ) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(async move {
             let created = Attached::new(cluster).set_root(stage2);
-            created.map_err(|e| EngineError::Start(e.to_string()))
+            created.map_err(EngineError::Statement)
         })
     }
 
@@ -80,7 +80,7 @@ impl EngineKind for AttachedKind {
     }
 }
 
-/// One cluster of this kind; also each of its runs, since it starts and stops nothing.
+/// A cluster of this kind; also each of its runs, since it starts and stops nothing.
 #[derive(Clone)]
 struct Attached {
     socket: PathBuf,
@@ -100,7 +100,7 @@ impl Attached {
         let mut command = Command::new("mariadb");
         command.args(["--no-defaults", "--batch", "--skip-column-names", &socket]);
         let done = command.args(["-u", ADMINISTRATOR, "-e", sql]).output();
-        let done = done.map_err(|e| RunError::Lost(e.to_string()))?;
+        let done = done.map_err(RunError::lost)?;
         if !done.status.success() {
             let said = String::from_utf8_lossy(&done.stderr).into_owned();
             return Err(RunError::Refused(said));
@@ -143,7 +143,7 @@ impl Driver for Attached {
     fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>> {
         Box::pin(async {
             let reached = UnixStream::connect(&self.socket).await;
-            reached.map_err(|e| StartError::new(format!("the server does not answer: {e}")))?;
+            reached.map_err(|e| StartError::caused("the server does not answer", e))?;
             Ok(Arc::new(self.clone()) as Arc<dyn Run>)
         })
     }
@@ -158,9 +158,9 @@ impl Driver for Attached {
 
     fn set_limits(&self, _: &ClusterLimits) {}
 
-    fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
         let dropped = self.administer("DROP USER root@'%'");
-        Box::pin(async move { dropped.map(drop).map_err(|e| e.to_string()) })
+        Box::pin(async move { dropped.map(drop).map_err(EngineError::Statement) })
     }
 }
 

@@ -1,5 +1,5 @@
-//! A second kind of engine through every ordinary path: command line, API, store, gateway. It proves
-//! that a kind is one folder and one line in the list of kinds.
+//! A second kind of engine through every ordinary path: command line, API, store, gateway. It
+//! proves that a kind is one folder and one line in the list of kinds.
 
 mod attached;
 
@@ -98,6 +98,10 @@ struct Gateway {
 
 impl Gateway {
     fn start(folder: TempDir) -> Self {
+        Self::start_with(folder, vec![Arc::new(AttachedKind)])
+    }
+
+    fn start_with(folder: TempDir, kinds: Vec<Arc<dyn EngineKind>>) -> Self {
         let parsed = parse(folder.path(), "cluster list");
         let loopback = vec!["127.0.0.1:0".parse().unwrap()];
         let flags = ServeArgs {
@@ -107,9 +111,9 @@ impl Gateway {
         };
         let config = Config::load(&parsed.global, folder.path(), &flags, |_| None).unwrap();
         let runtime = Runtime::new().unwrap();
-        let kinds = MoreKinds(vec![Arc::new(AttachedKind) as Arc<dyn EngineKind>]);
         let dir = lock(folder.path()).unwrap();
-        let started = runtime.block_on(Server::start_with_kinds(dir, &config, false, kinds));
+        let started = Server::start_with_kinds(dir, &config, false, MoreKinds(kinds));
+        let started = runtime.block_on(started);
         Self {
             server: Some(started.unwrap()),
             runtime,
@@ -213,6 +217,7 @@ fn a_second_kind_is_created_shown_woken_logged_in_to_and_deleted_by_the_ordinary
     let password = made.password.as_ref().unwrap().reveal().to_owned();
     let shown = gateway.show("shop");
     assert_eq!(shown.engine, "attached");
+    assert!(!shown.sleeps);
     assert_eq!(shown.parameters["socket"], path);
     assert_eq!(shown.parameters["weight"], 7);
     gateway.run("cluster show shop").unwrap();
@@ -225,6 +230,16 @@ fn a_second_kind_is_created_shown_woken_logged_in_to_and_deleted_by_the_ordinary
     assert!(!gateway.query(&made, "wrong", "SELECT 1").status.success());
     let refused = gateway.run("cluster sleep shop").unwrap_err();
     assert!(refused.to_string().contains("sleep"), "{refused}");
+
+    // A version without the kind leaves its clusters alone.
+    let gateway = Gateway::start_with(gateway.stop(), Vec::new());
+    let unknown = gateway.show("shop");
+    assert_eq!(unknown.state, ClusterState::Failed);
+    let failure = unknown.failure.unwrap();
+    assert!(failure.contains("\"attached\", is unknown"), "{failure}");
+    let refused = gateway.run("cluster delete shop --yes").unwrap_err();
+    assert!(refused.to_string().contains("unknown kind"), "{refused}");
+    assert!(gateway.run("cluster wake shop").is_err());
 
     // Kind and parameters are read from the store by the next server.
     let gateway = Gateway::start(gateway.stop());

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_connect::bracketed;
 use tidegate_control::{ClusterView, ControlError, NewCluster, ROOT, SessionView};
-use tidegate_model::{ClusterState, printable};
+use tidegate_model::{ClusterEngine, ClusterState, printable};
 
 /// A wake as it should be fills less than half of its bar.
 const WAKE_SCALE_MIN: Duration = Duration::from_millis(300);
@@ -192,6 +192,7 @@ async fn with_sessions(
         },
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         database: DATABASE,
+        engine: engine_text(&view.engine),
         accounts: (!view.complete_book)
             .then(|| WarningView::from(&Warning::incomplete_accounts(name))),
         sessions_open: sessions.len(),
@@ -291,6 +292,15 @@ pub async fn delete(
     }
 }
 
+/// Kind of an engine, with its parameters.
+fn engine_text(engine: &ClusterEngine) -> String {
+    let mut text = engine.kind.clone();
+    for (name, value) in engine.parameters.rows() {
+        text.push_str(&format!(", {name}: {value}"));
+    }
+    printable(&text).into_owned()
+}
+
 /// A cluster as pages show it.
 pub fn row(view: &ClusterView) -> ClusterRow {
     ClusterRow {
@@ -301,6 +311,7 @@ pub fn row(view: &ClusterView) -> ClusterRow {
             .as_deref()
             .map(|text| printable(text).into_owned()),
         login: format!("{}.{ROOT}", view.prefix.as_str()),
+        sleeps: view.sleeps,
         sessions: view.sessions,
         sessions_max: view.limits.connections_max,
         created: Moment::from_unix(view.created_unix),

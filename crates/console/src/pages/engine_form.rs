@@ -9,7 +9,7 @@ use tidegate_model::{KindDescription, ParameterDescription, ParameterType};
 /// Prefix of the names of fields that are parameters.
 const FIELD_PREFIX: &str = "set.";
 
-/// One form per kind.
+/// Forms, one per kind.
 #[derive(Template)]
 #[template(path = "engine_form.html")]
 pub struct EngineForms {
@@ -37,7 +37,7 @@ pub enum FieldInput {
     Text,
     Number(i64, i64),
     Choice(&'static [&'static str]),
-    /// One value on each line.
+    /// Text with one value on each line.
     Lines,
 }
 

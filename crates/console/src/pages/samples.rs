@@ -26,6 +26,7 @@ fn row(name: &str, state: ClusterState, sessions: u32) -> ClusterRow {
         state,
         failure: (state == ClusterState::Failed).then(|| "no space left on device".to_owned()),
         login: "k7m2q9x4w3tz.root".to_owned(),
+        sleeps: true,
         sessions,
         sessions_max: 200,
         created: Moment::from_unix(1_795_376_042),
@@ -90,6 +91,7 @@ fn cluster(state: ClusterState, full: bool) -> String {
         row: row("shop", state, 2),
         endpoint: "db.example.com:4000".to_owned(),
         database: "test",
+        engine: "mariadb".to_owned(),
         accounts: full.then(|| WarningView::from(&Warning::incomplete_accounts("shop"))),
         sessions_open: if full { 2 } else { 0 },
         sessions: if full {

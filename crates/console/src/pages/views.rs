@@ -38,6 +38,8 @@ pub struct ClusterRow {
     pub state: ClusterState,
     pub failure: Option<String>,
     pub login: String,
+    /// Whether its kind of engine sleeps.
+    pub sleeps: bool,
     pub sessions: u32,
     pub sessions_max: u32,
     pub created: Moment,
@@ -45,7 +47,7 @@ pub struct ClusterRow {
 
 impl ClusterRow {
     pub fn can_sleep(&self) -> bool {
-        self.state == ClusterState::Awake
+        self.sleeps && self.state == ClusterState::Awake
     }
 
     pub fn can_wake(&self) -> bool {
@@ -144,6 +146,8 @@ pub struct ClusterPage {
     pub row: ClusterRow,
     pub endpoint: String,
     pub database: &'static str,
+    /// Kind of its engine, with the parameters.
+    pub engine: String,
     /// If the account book lacks accounts.
     pub accounts: Option<WarningView>,
     /// All of them; those below may be fewer.

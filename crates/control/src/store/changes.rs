@@ -36,9 +36,9 @@ impl Change for ReserveCluster {
             None => None,
         };
         sqlx::query(
-            "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, uid, connections_max, sleep_after_ms, \
-             transaction_idle_max_ms, memory_max_bytes, disk_max_bytes, cpu_weight, tasks_max, engine, engine_parameters, \
-             phase) \
+            "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, uid, \
+             connections_max, sleep_after_ms, transaction_idle_max_ms, memory_max_bytes, \
+             disk_max_bytes, cpu_weight, tasks_max, engine, engine_parameters, phase) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating')",
         )
         .bind(to_i64(id))

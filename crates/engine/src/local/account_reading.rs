@@ -5,12 +5,12 @@
 //! cut by the statement itself, a page by its number of rows, and a reading by its bytes, its pages
 //! and its time. A reading that meets a bound is incomplete and says so.
 
-use crate::driver::RunError;
+use crate::error::RunError;
 use crate::limits::{
     HOST_CHARS_MAX, PAGE_ROWS, PRIV_BYTES_MAX, READING_BYTES_MAX, READING_MAX_SECONDS,
     READING_PAGES_MAX, USERS_BYTES_MAX,
 };
-use crate::local::accounts::account;
+use crate::local::accounts::account_of_row;
 use crate::local::init_sql::FIRST_USER;
 use crate::local::run::LocalRun;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use tidegate_model::login::USER_CHARS_MAX;
 use tidegate_model::{Accounts, AccountsBuilder};
 use tidegate_wire::query::{Row, literal};
 
-/// One row of a page.
+/// A row of a page.
 struct Cells<'a> {
     host: &'a str,
     user: &'a str,
@@ -30,8 +30,8 @@ impl<'a> Cells<'a> {
     /// `None` if the names are longer than an engine's own table could have them, or no text:
     /// nobody logs in by such a row.
     fn of(row: &'a Row) -> Option<Self> {
-        let text = |at: usize| std::str::from_utf8(row.get(at)?.as_deref()?).ok();
-        let (host, user) = (text(0)?, text(1)?);
+        let host = text_cell(row, 0)?;
+        let user = text_cell(row, 1)?;
         let short =
             host.chars().count() <= HOST_CHARS_MAX && user.chars().count() <= USER_CHARS_MAX;
         short.then(|| Self {
@@ -40,6 +40,10 @@ impl<'a> Cells<'a> {
             privileges: row.get(2).and_then(Option::as_deref),
         })
     }
+}
+
+fn text_cell(row: &Row, at: usize) -> Option<&str> {
+    std::str::from_utf8(row.get(at)?.as_deref()?).ok()
 }
 
 impl LocalRun {
@@ -94,7 +98,8 @@ impl LocalRun {
     /// The rows after this host and user, in the order of the table's key.
     async fn page(&self, after: Option<&(String, String)>) -> Result<Vec<Row>, RunError> {
         let which = after.map(|(host, user)| {
-            let (host, user) = (name(host), name(user));
+            let host = name(host);
+            let user = name(user);
             format!("WHERE Host > {host} OR (Host = {host} AND User > {user})")
         });
         self.query(&select(&format!(
@@ -116,10 +121,13 @@ impl LocalRun {
 /// connection.
 fn select(rest: &str) -> String {
     // One more than the bounds: a name that was cut must not be taken for another.
-    let (host, user) = (HOST_CHARS_MAX + 1, USER_CHARS_MAX + 1);
+    let host = HOST_CHARS_MAX + 1;
+    let user = USER_CHARS_MAX + 1;
     format!(
-        "SET STATEMENT max_statement_time={READING_MAX_SECONDS}, lock_wait_timeout={READING_MAX_SECONDS} FOR \
-         SELECT LEFT(Host, {host}), LEFT(User, {user}), IF(OCTET_LENGTH(Priv) <= {PRIV_BYTES_MAX}, Priv, NULL) \
+        "SET STATEMENT max_statement_time={READING_MAX_SECONDS}, \
+         lock_wait_timeout={READING_MAX_SECONDS} FOR \
+         SELECT LEFT(Host, {host}), LEFT(User, {user}), IF(OCTET_LENGTH(Priv) <= \
+          {PRIV_BYTES_MAX}, Priv, NULL) \
          FROM mysql.global_priv {rest} LIMIT {PAGE_ROWS}"
     )
 }
@@ -148,7 +156,7 @@ fn add(builder: &mut AccountsBuilder, page: &[Row], wanted: impl Fn(&str) -> boo
         .filter_map(Cells::of)
         .filter(|cells| wanted(cells.user))
     {
-        if let Some(account) = account(cells.host, cells.user, cells.privileges) {
+        if let Some(account) = account_of_row(cells.host, cells.user, cells.privileges) {
             all_fit &= builder.push(&account);
         }
     }

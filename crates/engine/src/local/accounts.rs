@@ -136,46 +136,36 @@ impl<'de> Visitor<'de> for SslTypeVisitor {
 /// here.
 ///
 /// `privileges`: the JSON, or `None` if the engine found it too large to be sent.
-pub fn account(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Account> {
+pub fn account_of_row(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Account> {
     if user == ADMIN_USER || user == SYSTEM_USER {
         return None;
     }
-    let unjudged = |why| {
-        let verifiers = vec![Verifier::Unsupported(why)];
-        Some(Account {
-            user: user.into(),
-            host: host.into(),
-            verifiers,
-            locked: false,
-            requires: Requirement::None,
-        })
-    };
     let Some(json) = privileges.filter(|json| json.len() <= PRIV_BYTES_MAX) else {
-        return unjudged(Unsupported::TooLarge);
+        return Some(unjudged(host, user, Unsupported::TooLarge));
     };
     // A list would be read as the fields in their order, an empty one as an account without a
     // password.
     if json.trim_ascii_start().first() != Some(&b'{') {
-        return unjudged(Unsupported::Unreadable);
+        return Some(unjudged(host, user, Unsupported::Unreadable));
     }
     // Depth is bounded by the parser (128) and by the length.
     let Ok(row) = serde_json::from_slice::<Priv<'_>>(json) else {
-        return unjudged(Unsupported::Unreadable);
+        return Some(unjudged(host, user, Unsupported::Unreadable));
     };
     if row.is_role {
         return None;
     }
     if row.auth_or.too_many {
-        return unjudged(Unsupported::TooManyMethods);
+        return Some(unjudged(host, user, Unsupported::TooManyMethods));
     }
-    let main = || verifier(&row.plugin.0, &row.authentication_string.0);
-    let of = |method: &Method<'_>| match &method.plugin {
+    let main = verifier(&row.plugin.0, &row.authentication_string.0);
+    let alternatives = row.auth_or.first.iter().map(|method| match &method.plugin {
         Some(plugin) => verifier(&plugin.0, &method.authentication_string.0),
-        None => main(),
-    };
-    let mut verifiers: Vec<Verifier> = row.auth_or.first.iter().map(of).collect();
+        None => main.clone(),
+    });
+    let mut verifiers: Vec<Verifier> = alternatives.collect();
     if verifiers.is_empty() {
-        verifiers.push(main());
+        verifiers.push(main);
     }
     let requires = match row.ssl_type.0 {
         0 => Requirement::None,
@@ -189,6 +179,17 @@ pub fn account(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Acco
         locked: row.account_locked,
         requires,
     })
+}
+
+/// An account that can't be judged here, for this reason.
+fn unjudged(host: &str, user: &str, why: Unsupported) -> Account {
+    Account {
+        user: user.into(),
+        host: host.into(),
+        verifiers: vec![Verifier::Unsupported(why)],
+        locked: false,
+        requires: Requirement::None,
+    }
 }
 
 fn verifier(plugin: &str, hash: &str) -> Verifier {
@@ -224,7 +225,7 @@ mod tests {
     use crate::local::init_sql::native_hash;
 
     fn read(host: &str, user: &str, json: &str) -> Option<Account> {
-        account(host, user, Some(json.as_bytes()))
+        account_of_row(host, user, Some(json.as_bytes()))
     }
 
     fn method(json: &str) -> Verifier {
@@ -302,7 +303,7 @@ mod tests {
     fn roles_and_our_own_accounts_are_nobody() {
         assert!(read("", "r", r#"{"is_role":true}"#).is_none());
         assert!(read("localhost", ADMIN_USER, "{}").is_none());
-        assert!(account("localhost", ADMIN_USER, None).is_none());
+        assert!(account_of_row("localhost", ADMIN_USER, None).is_none());
         assert!(read("localhost", SYSTEM_USER, "{}").is_none());
     }
 
@@ -323,7 +324,13 @@ mod tests {
                 "{text}"
             );
         }
-        assert_eq!(account("%", "x", Some(b"\xFF")).unwrap().verifiers.len(), 1);
+        assert_eq!(
+            account_of_row("%", "x", Some(b"\xFF"))
+                .unwrap()
+                .verifiers
+                .len(),
+            1
+        );
         let deep = format!(r#"{{"default_role":{}}}"#, "[".repeat(1000));
         assert_eq!(
             method(&deep),
@@ -358,7 +365,7 @@ mod tests {
         );
         let large = format!(r#"{{"plugin":"{}"}}"#, "a".repeat(PRIV_BYTES_MAX));
         assert_eq!(method(&large), Verifier::Unsupported(Unsupported::TooLarge));
-        let unsent = account("%", "x", None).unwrap();
+        let unsent = account_of_row("%", "x", None).unwrap();
         assert_eq!(
             unsent.verifiers,
             [Verifier::Unsupported(Unsupported::TooLarge)]

@@ -2,6 +2,7 @@
 //! room connected. Text queries only; never shared by two statements at once.
 
 use crate::limits::{ADMIN_STATEMENT_MAX, READING_MAX_SECONDS};
+use crate::local::error::AdminError;
 use crate::local::init_sql::ADMIN_USER;
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
@@ -12,8 +13,8 @@ use tidegate_wire::query::{self, Outcome, ResultReader, Row};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// What our framing needs and no more. LONG_PASSWORD is what MariaDB calls CLIENT_MYSQL: no flags
-/// of its own.
+/// Capabilities that our framing needs, and no others. With LONG_PASSWORD, which MariaDB calls
+/// CLIENT_MYSQL, no capabilities of MariaDB alone are negotiated.
 const CAPABILITIES: Capabilities = Capabilities(
     Capabilities::LONG_PASSWORD.0
         | Capabilities::PROTOCOL_41.0
@@ -25,7 +26,8 @@ const CAPABILITIES: Capabilities = Capabilities(
 
 /// utf8mb4_general_ci.
 const COLLATION: u8 = 45;
-/// One read from the socket. Answers are small; the accounts of a large cluster come in several.
+/// Size of a read from the socket. Answers are small; the accounts of a large cluster take several
+/// reads.
 const READ_SIZE: usize = 16 << 10;
 
 struct Stream {
@@ -35,35 +37,31 @@ struct Stream {
 }
 
 impl Stream {
-    async fn packet(&mut self) -> Result<Packet, String> {
+    async fn packet(&mut self) -> Result<Packet, AdminError> {
         let mut reader = PacketReader::new(ENGINE_PACKET_MAX);
         loop {
             let bytes = self.buffer.get(self.at..).unwrap_or_default();
-            let (taken, packet) = reader.feed(bytes).map_err(|e| e.to_string())?;
+            let (taken, packet) = reader.feed(bytes)?;
             self.at += taken;
             if let Some(packet) = packet {
                 return Ok(packet);
             }
             self.buffer.resize(READ_SIZE, 0);
-            let got = self
-                .inner
-                .read(&mut self.buffer)
-                .await
-                .map_err(|e| e.to_string())?;
+            let got = self.inner.read(&mut self.buffer).await?;
             if got == 0 {
-                return Err("the engine closed it".to_owned());
+                return Err(AdminError::Closed);
             }
             self.buffer.truncate(got);
             self.at = 0;
         }
     }
 
-    async fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.inner.write_all(bytes).await.map_err(|e| e.to_string())
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), AdminError> {
+        Ok(self.inner.write_all(bytes).await?)
     }
 }
 
-/// The engine has greeted: it is up.
+/// A connection whose greeting was received: the engine is up.
 pub struct Greeted {
     stream: Stream,
     greeting: Packet,
@@ -75,20 +73,20 @@ pub struct Admin {
     pub session: u32,
 }
 
-/// Why a statement has no result.
+/// Reason why a statement has no result.
 #[derive(Debug)]
 pub enum StatementError {
-    /// The engine said no; the connection stays good.
+    /// The engine answered with this error; the connection stays good.
     Refused(String),
-    /// The engine closed the connection.
-    Closed(String),
+    /// The connection is lost.
+    Closed(AdminError),
     /// No answer in time. The connection can't be used any more.
     Late,
 }
 
 impl Admin {
     /// Waits for the engine's greeting on a connection that may still lie in the backlog.
-    pub async fn greeting(inner: UnixStream) -> Result<Greeted, String> {
+    pub async fn greeting(inner: UnixStream) -> Result<Greeted, AdminError> {
         // No PROXY header: the engine takes this connection for one of `localhost`, also where a
         // tenant has changed the networks that headers are taken from.
         let mut stream = Stream {
@@ -120,24 +118,26 @@ impl Admin {
 
     /// Sets what a tenant may have set for all sessions. Ours is idle for as long as the cluster is
     /// awake; its statements end by themselves before we give them up.
-    async fn settle_session(&mut self) -> Result<(), String> {
+    async fn settle_session(&mut self) -> Result<(), AdminError> {
         let sql = format!(
             "SET SESSION wait_timeout=31536000, max_statement_time={READING_MAX_SECONDS}, \
-             lock_wait_timeout={READING_MAX_SECONDS}, innodb_lock_wait_timeout={READING_MAX_SECONDS}, autocommit=1"
+             lock_wait_timeout={READING_MAX_SECONDS}, \
+              innodb_lock_wait_timeout={READING_MAX_SECONDS}, autocommit=1"
         );
         match self.run(&sql).await {
             Ok(_) => Ok(()),
-            Err(StatementError::Refused(reason) | StatementError::Closed(reason)) => Err(reason),
-            Err(StatementError::Late) => Err("its first statement took too long".to_owned()),
+            Err(StatementError::Refused(reason)) => Err(AdminError::Refused(reason)),
+            Err(StatementError::Closed(error)) => Err(error),
+            Err(StatementError::Late) => Err(AdminError::Late("its first statement took too long")),
         }
     }
 
-    async fn exchange(&mut self, sql: &str) -> Result<Outcome, String> {
+    async fn exchange(&mut self, sql: &str) -> Result<Outcome, AdminError> {
         self.stream.send(&query::encode(sql)).await?;
         let mut reader = ResultReader::new(CAPABILITIES);
         loop {
             let packet = self.stream.packet().await?;
-            if let Some(outcome) = reader.on_packet(&packet).map_err(|e| e.to_string())? {
+            if let Some(outcome) = reader.on_packet(&packet)? {
                 return Ok(outcome);
             }
         }
@@ -146,7 +146,7 @@ impl Admin {
 
 impl Greeted {
     /// Logs in as the gateway's account.
-    pub async fn login(mut self, password: &str) -> Result<Admin, String> {
+    pub async fn login(mut self, password: &str) -> Result<Admin, AdminError> {
         let mut login = ClientLogin::new(ClientIdentity {
             user: ADMIN_USER.as_bytes().to_vec(),
             stage1: Some(stage1(password.as_bytes())),
@@ -158,7 +158,7 @@ impl Greeted {
         });
         let mut packet = self.greeting;
         loop {
-            match login.on_packet(packet).map_err(|e| e.to_string())? {
+            match login.on_packet(packet)? {
                 ClientStep::Send(bytes) => self.stream.send(&bytes).await?,
                 ClientStep::Done { connection_id, .. } => {
                     let mut admin = Admin {
@@ -169,10 +169,7 @@ impl Greeted {
                     return Ok(admin);
                 }
                 ClientStep::Refused(e) => {
-                    return Err(format!(
-                        "the gateway's own login failed: {}",
-                        e.message_lossy()
-                    ));
+                    return Err(AdminError::LoginRefused(e.message_lossy().to_string()));
                 }
             }
             packet = self.stream.packet().await?;

@@ -2,9 +2,10 @@
 //! whenever it is lost. A tenant can end it, lock or drop its account, or keep its statement
 //! waiting; each costs the statement, never the engine.
 
-use crate::driver::RunError;
+use crate::error::RunError;
 use crate::limits::{ADMIN_CONNECT_MAX, LATE_SESSIONS_MAX};
 use crate::local::admin::{Admin, StatementError};
+use crate::local::error::AdminError;
 use crate::local::secret::AdminSecret;
 use std::path::PathBuf;
 use tidegate_wire::query::Row;
@@ -66,13 +67,15 @@ impl AdminLine {
                     link.late.pop();
                     may_retry = false;
                 }
-                Err(StatementError::Closed(reason)) => {
+                Err(StatementError::Closed(error)) => {
                     link.late.pop();
-                    return Err(RunError::Lost(reason));
+                    return Err(RunError::lost(error));
                 }
                 Err(StatementError::Late) => {
                     link.late.truncate(LATE_SESSIONS_MAX);
-                    return Err(RunError::Lost("a statement took too long".to_owned()));
+                    return Err(RunError::lost(AdminError::Late(
+                        "a statement took too long",
+                    )));
                 }
             }
         }
@@ -80,9 +83,7 @@ impl AdminLine {
 
     async fn connect(&self, link: &mut Link) -> Result<Admin, RunError> {
         let open = async {
-            let stream = UnixStream::connect(&self.socket)
-                .await
-                .map_err(|e| e.to_string())?;
+            let stream = UnixStream::connect(&self.socket).await?;
             Admin::greeting(stream)
                 .await?
                 .login(self.secret.password())
@@ -90,8 +91,8 @@ impl AdminLine {
         };
         let opened = tokio::time::timeout(ADMIN_CONNECT_MAX, open).await;
         let mut admin = opened
-            .unwrap_or_else(|_| Err("no new one came about in time".to_owned()))
-            .map_err(RunError::Lost)?;
+            .unwrap_or(Err(AdminError::Late("no new one was opened in time")))
+            .map_err(RunError::lost)?;
         for session in std::mem::take(&mut link.late) {
             // It may have ended meanwhile, and a tenant may have taken our right to KILL.
             let _ = admin.run(&format!("KILL CONNECTION {session}")).await;

@@ -8,7 +8,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// `from` must be a folder, `to` an existing empty one. All of it is on disk when this returns.
+/// Copies a tree. `from` must be a folder, `to` an existing empty one. Everything is on disk when
+/// this returns.
 pub fn tree(from: &Path, to: &Path) -> io::Result<()> {
     copy_dir(from, to)?;
     // One flush of the whole filesystem costs less than one per file (94 of them: 25 ms).
@@ -44,7 +45,7 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     while at < length {
         let start = match seek(&source, SeekFrom::Data(at)) {
             Ok(start) => start,
-            // Nothing but hole up to the end.
+            // The rest of the file is a hole.
             Err(Errno::NXIO) => break,
             Err(e) => return Err(e.into()),
         };
@@ -56,7 +57,8 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn copy_range(source: &File, target: &File, start: u64, end: u64) -> io::Result<()> {
-    let (mut read_at, mut write_at) = (start, start);
+    let mut read_at = start;
+    let mut write_at = start;
     while read_at < end {
         let left = usize::try_from(end - read_at).unwrap_or(usize::MAX);
         match copy_file_range(
@@ -68,7 +70,7 @@ fn copy_range(source: &File, target: &File, start: u64, end: u64) -> io::Result<
         ) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => {}
-            // Between two filesystems, or one that can't: by hand.
+            // Two file systems, or one without copy_file_range.
             Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 return copy_by_hand(source, target, read_at, end);
             }
@@ -95,9 +97,9 @@ fn copy_by_hand(source: &File, target: &File, mut at: u64, end: u64) -> io::Resu
     Ok(())
 }
 
-/// What a filesystem allocates at least; a hole is made of whole ones.
+/// Least unit that a file system allocates. A hole consists of whole units.
 const BLOCK: usize = 4096;
-/// Read at once while looking for zeros.
+/// Bytes read at once while looking for zeros.
 const CHUNK: usize = 256 * BLOCK;
 
 /// Gives the blocks of zeros in a tree back to the filesystem: the engine writes its files out in
@@ -149,7 +151,8 @@ mod tests {
     #[test]
     fn a_copy_has_the_same_bytes_and_keeps_its_holes() {
         let temp = tempfile::tempdir().unwrap();
-        let (from, to) = (temp.path().join("a"), temp.path().join("b"));
+        let from = temp.path().join("a");
+        let to = temp.path().join("b");
         fs::create_dir_all(from.join("sub")).unwrap();
         fs::create_dir(&to).unwrap();
         let file = File::create(from.join("sub/sparse")).unwrap();

@@ -1,30 +1,24 @@
-//! The local driver: one MariaDB process per cluster, on a Unix socket that this room owns. Never
-//! TCP, never two processes on one data directory.
+//! Driver of a MariaDB process: one per cluster, on a Unix socket that this room owns. Never TCP,
+//! never two processes on one data directory.
 
+use crate::bound_task::BoundTask;
 use crate::driver::{Driver, Run, RunUsage};
 use crate::error::{EngineError, StartError};
 use crate::limits::{LOCK_RETRY, LOCK_WAIT};
-use crate::local::admin_line::AdminLine;
 use crate::local::cgroup::{CgroupHome, EngineGroup, GroupLimits};
 use crate::local::disk::{DiskGuard, DiskLevel, DiskQuotas};
-use crate::local::engine_log::{self, log_tail};
 use crate::local::exec::Orders;
 use crate::local::folder::Folder;
-use crate::local::init_sql::{FIRST_USER, RootSeed, init_sql};
-use crate::local::process::{End, Process, RunGroup};
-use crate::local::program::{Program, major};
-use crate::local::run::{LocalRun, first_login};
-use crate::local::secret::AdminSecret;
+use crate::local::launch::unbound;
+use crate::local::program::Program;
 use crate::local::settings::LocalSettings;
-use crate::local::socket::{ClusterSockets, Listener};
-use crate::local::spawner::{Luggage, Spawner};
-use crate::local::uids::{kill_processes, settle_ownership};
-use crate::local::{handover, options, repair, seed, space};
-use crate::tasks::Beside;
+use crate::local::socket::ClusterSockets;
+use crate::local::spawner::Spawner;
+use crate::local::uids::kill_processes;
+use crate::local::{options, space};
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,9 +26,11 @@ use std::time::{Duration, Instant};
 use tidegate_model::{
     BoxFuture, ClusterId, ClusterLimits, ClusterUsage, EngineAddress, RefusalKind,
 };
-use tokio::net::UnixStream;
 
-/// What all local engines of this server share.
+/// Text of a task that panicked.
+pub const INSIDE: &str = "an error inside Tidegate; the server's log has it";
+
+/// State that all MariaDB processes of this server share.
 pub struct Local {
     /// The data directory.
     pub folder: PathBuf,
@@ -67,7 +63,7 @@ impl Driver for LocalDriver {
         Box::pin(async move {
             let run = Arc::new(self.start_run().await?);
             let watch = Arc::clone(&self.disk).watch(Arc::downgrade(&run));
-            run.set_disk_watch(Beside::spawn(watch));
+            run.set_disk_watch(BoundTask::spawn(watch));
             Ok(run as Arc<dyn Run>)
         })
     }
@@ -83,7 +79,7 @@ impl Driver for LocalDriver {
 
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
         Box::pin(async move {
-            if let Some(lack) = space::lack_below(&self.local.folder) {
+            if let Some(lack) = space::space_shortage(&self.local.folder) {
                 return Err(StartError::refused(RefusalKind::DiskFull, lack));
             }
             match self.disk.level_at_start().await {
@@ -92,13 +88,14 @@ impl Driver for LocalDriver {
                     self.disk.closed_reason(),
                 )),
                 Ok(_) => Ok(()),
-                Err(e) => Err(StartError::new(format!("measuring its disk use: {e}"))),
+                Err(e) => Err(StartError::caused("measuring its disk use", e)),
             }
         })
     }
 
     fn is_lack_of_space(&self, error: &StartError) -> bool {
-        space::is_lack(&error.reason) || space::lack_below(&self.local.folder).is_some()
+        space::is_space_error(&error.report())
+            || space::space_shortage(&self.local.folder).is_some()
     }
 
     fn allow_shrink(&self, time: Duration) -> BoxFuture<'_, Result<(), EngineError>> {
@@ -128,40 +125,27 @@ impl Driver for LocalDriver {
         })
     }
 
-    fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
         Box::pin(async move {
             if self.folder.root().exists() {
-                self.kill_own_processes().await?;
+                self.kill_own_processes()
+                    .await
+                    .map_err(|e| EngineError::Remove(Arc::new(e)))?;
                 // An engine that was just killed may still be on its way out.
-                let lock = self.lock().await.map_err(|e| e.reason)?;
+                let lock = self.lock().await;
+                let lock = lock.map_err(|e| EngineError::Remove(Arc::new(e)))?;
                 let root = self.folder.root().to_owned();
                 let away = root.with_extension("removing");
-                std::fs::rename(&root, &away).map_err(|e| format!("{}: {e}", root.display()))?;
+                std::fs::rename(&root, &away).map_err(EngineError::file("moving aside", &root))?;
                 drop(lock);
                 let removed =
                     tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&away)).await;
                 removed
-                    .map_err(|e| e.to_string())?
-                    .map_err(|e| format!("{}: {e}", root.display()))?;
+                    .map_err(EngineError::Inside)?
+                    .map_err(EngineError::file("deleting", &root))?;
             }
             Ok(())
         })
-    }
-}
-
-/// Why an engine is not up.
-struct NotUp {
-    error: StartError,
-    /// The engine's own tables may be the cause: a tenant can change them.
-    own_tables: bool,
-}
-
-impl From<StartError> for NotUp {
-    fn from(error: StartError) -> Self {
-        Self {
-            error,
-            own_tables: false,
-        }
     }
 }
 
@@ -190,124 +174,9 @@ impl LocalDriver {
         }
     }
 
-    async fn start_run(&self) -> Result<LocalRun, StartError> {
-        self.check_version()?;
-        let lock = self.lock().await?;
-        self.settle_ownership().await?;
-        let root = seed::read(&self.folder).map_err(failed("reading the first password's hash"))?;
-        let run = match self.launch(&lock, root.as_ref()).await {
-            Ok(run) => run,
-            Err(NotUp {
-                error,
-                own_tables: false,
-            }) => return Err(error),
-            Err(NotUp {
-                error,
-                own_tables: true,
-            }) => {
-                let folder = self.folder.root().display();
-                tracing::warn!(%folder, reason = error.reason, "the engine's own tables are repaired");
-                let group = self
-                    .make_group()
-                    .await
-                    .map_err(failed("making its control group"))?;
-                let group = group.map(|group| RunGroup {
-                    group,
-                    spent: Arc::clone(&self.spent),
-                });
-                repair::system_tables(&self.local, &self.folder, &lock, group).await?;
-                // Where its root is lost, it comes back with a password that nobody has.
-                let lost = RootSeed {
-                    user: FIRST_USER.to_owned(),
-                    stage2: random_secret()?.stage2(),
-                };
-                self.launch(&lock, Some(root.as_ref().unwrap_or(&lost)))
-                    .await
-                    .map_err(|e| e.error)?
-            }
-        };
-        self.settle_first_run(&run, root.as_ref()).await?;
-        Ok(run)
-    }
-
-    /// Starts the process and logs in to it. `root` is made in the engine if it is not there.
-    async fn launch(&self, lock: &File, root: Option<&RootSeed>) -> Result<LocalRun, NotUp> {
-        self.folder
-            .empty_tmp()
-            .map_err(failed("emptying its folder for temporary files"))?;
-        let secret = random_secret()?;
-        let sql = init_sql(&secret, root)
-            .ok_or_else(|| StartError::new("the first user's name is unusable"))?;
-        self.folder
-            .write_init_sql(&sql)
-            .map_err(failed("writing init.sql"))?;
-        let (log, log_start) = self.folder.open_log().map_err(failed("opening its log"))?;
-        let log_watch = Beside::spawn(engine_log::watch(self.folder.clone()));
-        let sessions = self.sockets.sessions().map_err(unbound)?;
-        let extra = self.sockets.extra().map_err(unbound)?;
-        // Before the engine exists, so that its greeting to this connection says "ready".
-        let stream = UnixStream::connect(&extra.file.path)
-            .await
-            .map_err(failed("its extra socket"))?;
-        let parcel = handover::pack([sessions.fd.as_fd(), extra.fd.as_fd()])
-            .map_err(failed("its sockets"))?;
-        let lock = lock.try_clone().map_err(failed("its lock"))?;
-        let luggage = Luggage {
-            stdin: parcel,
-            stdout: lock.into(),
-            stderr: log.into(),
-        };
-        let group = self
-            .make_group()
-            .await
-            .map_err(failed("making its control group"))?;
-        let orders = self.orders(group.as_ref());
-        let group = group.map(|group| RunGroup {
-            group,
-            spent: Arc::clone(&self.spent),
-        });
-        let process = Process::spawn(&self.local.spawner, &orders, luggage, group).await;
-        let process = process.map_err(failed("starting a process"))?;
-        // Ours is closed, so that a connection to an engine that is gone fails instead of waiting
-        // for ever.
-        let Listener { fd, file } = extra;
-        drop(fd);
-        let admin = tokio::select! {
-            admin = first_login(stream, &secret) => admin,
-            end = process.ended() => return Err(self.explain(&end, log_start)),
-        };
-        match admin {
-            Ok(admin) => {
-                let admin = AdminLine::new(file.path.clone(), secret, admin);
-                Ok(LocalRun::new(process, admin, file, log_watch))
-            }
-            // Its end and the lost connection come together: the end explains more.
-            Err(reason) => match tokio::time::timeout(LOCK_RETRY, process.ended()).await {
-                Ok(end) => Err(self.explain(&end, log_start)),
-                Err(_) => Err(NotUp {
-                    error: StartError::new(format!("{reason}; {}", self.log_tail(log_start))),
-                    own_tables: true,
-                }),
-            },
-        }
-    }
-
-    /// Hands the files over if the cluster has got another user since it last ran.
-    async fn settle_ownership(&self) -> Result<(), StartError> {
-        let folder = self.folder.clone();
-        let settled = tokio::task::spawn_blocking(move || settle_ownership(&folder)).await;
-        let moved = settled.map_err(|e| StartError::new(e.to_string()))?;
-        if moved
-            .map_err(|e| StartError::new(format!("giving its files to the engine's user: {e}")))?
-        {
-            tracing::info!(folder = %self.folder.root().display(), "a cluster's files belong to another user now");
-        }
-        Ok(())
-    }
-
     /// Ends every process of the cluster's user, where no other server has that user. The filter of
     /// system calls lets an engine start no process; this is the second wall.
-    async fn kill_own_processes(&self) -> Result<(), String> {
+    async fn kill_own_processes(&self) -> Result<(), StartError> {
         let claim = self.local.settings.uid_claim.as_ref();
         let Some(uid) = self
             .folder
@@ -318,66 +187,16 @@ impl LocalDriver {
         };
         let killed = tokio::task::spawn_blocking(move || kill_processes(uid)).await;
         killed
-            .map_err(|e| e.to_string())?
-            .map_err(|e| e.to_string())
-    }
-
-    /// The root of a new cluster is in the engine before its seed is forgotten.
-    async fn settle_first_run(
-        &self,
-        run: &LocalRun,
-        root: Option<&RootSeed>,
-    ) -> Result<(), StartError> {
-        if let Some(root) = root {
-            let user = std::slice::from_ref(&root.user);
-            let accounts = run
-                .read_users(user)
-                .await
-                .map_err(|e| StartError::new(e.to_string()))?;
-            if !accounts.has_user(&root.user) {
-                return Err(StartError::new(
-                    "its first user could not be made; the engine's log says why",
-                ));
-            }
-            seed::forget(&self.folder)
-                .map_err(|e| StartError::new(format!("the first password's hash: {e}")))?;
-        }
-        if std::fs::read_to_string(self.folder.version())
-            .ok()
-            .as_deref()
-            != Some(&self.local.program.version)
-        {
-            let written = self.folder.write_version(&self.local.program.version);
-            written.map_err(|e| StartError::new(format!("noting the engine's version: {e}")))?;
-        }
-        Ok(())
-    }
-
-    /// Data of another major version are not touched: an older server would refuse or harm them, a
-    /// newer one would change them for good.
-    fn check_version(&self) -> Result<(), StartError> {
-        let last = std::fs::read_to_string(self.folder.version()).unwrap_or_default();
-        let (Some(last_major), Some(now)) = (major(&last), self.local.program.major()) else {
-            return Ok(());
-        };
-        if last_major == now {
-            return Ok(());
-        }
-        Err(StartError::new(format!(
-            "its data were last used by MariaDB {last}, and {} is MariaDB {}; set engine.mariadbd to a server of version {}.{}",
-            self.local.program.binary.display(),
-            self.local.program.version,
-            last_major.0,
-            last_major.1
-        )))
+            .map_err(|e| StartError::caused(INSIDE, e))?
+            .map_err(|e| StartError::caused("ending processes of an earlier run", e))
     }
 
     /// The cluster's own lock, which the engine inherits: never two of them on one data directory.
-    async fn lock(&self) -> Result<File, StartError> {
+    pub(super) async fn lock(&self) -> Result<File, StartError> {
         let file = self
             .folder
             .open_lock()
-            .map_err(|e| StartError::new(format!("its lock: {e}")))?;
+            .map_err(|e| StartError::caused("its lock", e))?;
         let until = Instant::now() + LOCK_WAIT;
         let mut killed = false;
         loop {
@@ -387,7 +206,7 @@ impl LocalDriver {
                     if !std::mem::replace(&mut killed, true) {
                         // One that outlived its server, since this is called only when no run is
                         // alive.
-                        self.kill_own_processes().await.map_err(StartError::new)?;
+                        self.kill_own_processes().await?;
                     }
                     tokio::time::sleep(LOCK_RETRY).await;
                 }
@@ -397,7 +216,7 @@ impl LocalDriver {
                         self.folder.root().display()
                     )));
                 }
-                Err(e) => return Err(StartError::new(format!("its lock: {e}"))),
+                Err(e) => return Err(StartError::caused("its lock", e)),
             }
         }
     }
@@ -407,9 +226,10 @@ impl LocalDriver {
     }
 
     /// The group of the next run, after everything that earlier runs left behind is dead.
-    async fn make_group(&self) -> io::Result<Option<EngineGroup>> {
-        let (cgroups, cluster, limits) =
-            (Arc::clone(&self.local.cgroups), self.cluster, self.limits());
+    pub(super) async fn make_group(&self) -> io::Result<Option<EngineGroup>> {
+        let cgroups = Arc::clone(&self.local.cgroups);
+        let cluster = self.cluster;
+        let limits = self.limits();
         let made = tokio::task::spawn_blocking(move || {
             if !cgroups.kill_cluster(cluster) {
                 return Err(io::Error::other(
@@ -421,8 +241,10 @@ impl LocalDriver {
         made.await.map_err(io::Error::other)?
     }
 
-    fn orders(&self, group: Option<&EngineGroup>) -> Orders {
-        let (local, folder, limits) = (&self.local, &self.folder, self.limits());
+    pub(super) fn orders(&self, group: Option<&EngineGroup>) -> Orders {
+        let local = &self.local;
+        let folder = &self.folder;
+        let limits = self.limits();
         let mut args = options::run(
             &local.settings,
             &local.program,
@@ -438,25 +260,6 @@ impl LocalDriver {
         orders.tasks_max = limits.tasks_max;
         orders
     }
-
-    fn explain(&self, end: &End, log_start: u64) -> NotUp {
-        let reason = format!("{}: {}", end.text, self.log_tail(log_start));
-        let killed = end.signal == Some(9);
-        // Some of its tables end it with an error, others with a crash.
-        let own_tables = !killed && (end.signal.is_some() || reason.contains(repair::UNUSABLE));
-        NotUp {
-            error: StartError {
-                reason,
-                killed,
-                refusal: None,
-            },
-            own_tables,
-        }
-    }
-
-    fn log_tail(&self, start: u64) -> String {
-        log_tail(&self.folder, start)
-    }
 }
 
 /// Private memory that an engine may ask for under a memory limit. Slightly below it, so that a
@@ -467,19 +270,7 @@ fn data_max(memory_max_bytes: u64) -> u64 {
     memory_max_bytes - memory_max_bytes / 32
 }
 
-fn failed(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
-    move |e| StartError::new(format!("{what}: {e}"))
-}
-
-fn unbound(e: EngineError) -> StartError {
-    StartError::new(format!("its socket: {e}"))
-}
-
-fn random_secret() -> Result<AdminSecret, StartError> {
-    AdminSecret::random().map_err(|e| StartError::new(format!("no randomness: {e}")))
-}
-
-/// How every engine process is called.
+/// Orders for the helper that every engine process shares.
 pub fn orders(local: &Local, folder: &Folder, program_args: Vec<std::ffi::OsString>) -> Orders {
     Orders {
         parent: std::process::id(),

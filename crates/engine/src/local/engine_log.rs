@@ -1,6 +1,6 @@
 //! Log of an engine: read for the reason of a failure, and rotated by size. The engine's standard
-//! error is the file itself, so nobody here stands between: a tenant that floods it makes no thread
-//! of the server wait, and its engine waits for nobody.
+//! error is the file itself: a tenant that floods it costs the server no thread, and its engine
+//! never waits for the server.
 
 use crate::limits::{LOG_LOOK, LOG_MAX, LOGS_KEPT, REASON_MAX};
 use crate::local::folder::Folder;
@@ -9,7 +9,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-/// The errors an engine logged from here on, or its last words if it named none.
+/// Returns the errors that an engine logged from this offset on, or its last lines if there is
+/// none.
 pub fn log_tail(folder: &Folder, start: u64) -> String {
     let mut text = Vec::new();
     let read = File::open(folder.log()).and_then(|mut f| {
@@ -75,7 +76,7 @@ pub fn rotate(folder: &Folder) -> io::Result<()> {
     }
     let log = OpenOptions::new().read(true).write(true).open(&path)?;
     let kept = keep_end(folder, &log, length);
-    // Whatever became of the copy, on a full disk say: the disk is worth more than these lines.
+    // Even if the copy failed, for example on a full disk: space is worth more than these lines.
     log.set_len(0)?;
     kept
 }

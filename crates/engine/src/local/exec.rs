@@ -1,6 +1,5 @@
-//! The helper that becomes an engine: it runs in a process of its own that has one thread, builds
-//! the walls round itself and then executes the server. Never returns, never starts a thread, never
-//! reads the network.
+//! The helper that becomes an engine: a process with one thread that builds the walls around itself
+//! and then executes the server. Never returns, starts a thread or reads the network.
 
 use crate::local::cgroup;
 use crate::local::handover;
@@ -14,14 +13,14 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What `main` dispatches on before any thread exists.
+/// First argument of the helper. `main` must check it before any thread exists.
 pub const COMMAND: &str = "engine-exec";
 
 /// First descriptor of handed-over sockets (sd_listen_fds(3)).
 const LISTEN_FD: RawFd = 3;
 /// Names of the handed-over sockets, in order. MariaDB takes one named `extra` for its extra port:
-/// connections there get a thread each and have a limit of their own, so they pass a thread pool
-/// full of a tenant's queries.
+/// connections there get a thread each and have a separate limit, so a thread pool full of a
+/// tenant's queries does not delay them.
 const LISTEN_NAMES: &str = "sessions:extra";
 /// Descriptor of the cluster's lock in the engine. Nothing reads it; it only has to stay open.
 const LOCK_FD: RawFd = 5;
@@ -36,7 +35,7 @@ const FILES_MAX: u64 = 32_768;
 /// process to end (proc_pid_oom_score_adj(5)).
 const OOM_SCORE: i32 = 500;
 
-/// What the helper is told, as arguments.
+/// Orders for the helper, given as its arguments.
 #[derive(Debug, Clone, Default)]
 pub struct Orders {
     /// The process that must still be our parent when the death signal is set.
@@ -62,40 +61,38 @@ pub struct Orders {
 
 impl Orders {
     pub fn to_args(&self) -> Vec<OsString> {
-        let join = |key: &str, value: &OsStr| {
-            let mut out = OsString::from(key);
-            out.push(value);
-            out
-        };
         let mut out = vec![
-            join("parent=", self.parent.to_string().as_ref()),
-            join("memory=", self.address_space_max.to_string().as_ref()),
+            argument("parent=", self.parent.to_string().as_ref()),
+            argument("memory=", self.address_space_max.to_string().as_ref()),
         ];
         if self.data_max > 0 {
-            out.push(join("data=", self.data_max.to_string().as_ref()));
+            out.push(argument("data=", self.data_max.to_string().as_ref()));
         }
         if self.tasks_max > 0 {
-            out.push(join("tasks=", self.tasks_max.to_string().as_ref()));
+            out.push(argument("tasks=", self.tasks_max.to_string().as_ref()));
         }
-        out.extend(self.enter.iter().map(|p| join("enter=", p.as_os_str())));
-        out.extend(self.uid.map(|uid| join("uid=", uid.to_string().as_ref())));
+        out.extend(self.enter.iter().map(|p| argument("enter=", p.as_os_str())));
+        out.extend(
+            self.uid
+                .map(|uid| argument("uid=", uid.to_string().as_ref())),
+        );
         out.extend(
             self.landlock_abi_max
-                .map(|abi| join("abi=", abi.to_string().as_ref())),
+                .map(|abi| argument("abi=", abi.to_string().as_ref())),
         );
-        out.extend(self.write.iter().map(|p| join("write=", p.as_os_str())));
-        out.extend(self.read.iter().map(|p| join("read=", p.as_os_str())));
+        out.extend(self.write.iter().map(|p| argument("write=", p.as_os_str())));
+        out.extend(self.read.iter().map(|p| argument("read=", p.as_os_str())));
         if self.bootstrap {
             out.push("bootstrap=1".into());
         }
-        out.push(join("program=", self.program.as_os_str()));
+        out.push(argument("program=", self.program.as_os_str()));
         out.push("--".into());
         out.extend(self.program_args.iter().cloned());
         out
     }
 
     fn from_args(mut args: impl Iterator<Item = OsString>) -> Result<Self, String> {
-        use std::os::unix::ffi::{OsStrExt, OsStringExt};
+        use std::os::unix::ffi::OsStrExt;
         let mut out = Self::default();
         for arg in args.by_ref() {
             if arg == "--" {
@@ -106,29 +103,39 @@ impl Orders {
                 .iter()
                 .position(|b| *b == b'=')
                 .ok_or("an argument without =")?;
-            let (key, value) = (
-                bytes.get(..split).unwrap_or_default(),
-                bytes.get(split + 1..).unwrap_or_default(),
-            );
-            let path = || PathBuf::from(OsString::from_vec(value.to_vec()));
+            // `split` is the place of a `=`, so neither is short.
+            let key = bytes.get(..split).unwrap_or_default();
+            let value = bytes.get(split + 1..).unwrap_or_default();
             match key {
                 b"parent" => out.parent = number(value)?,
                 b"memory" => out.address_space_max = number(value)?,
                 b"data" => out.data_max = number(value)?,
                 b"tasks" => out.tasks_max = number(value)?,
-                b"enter" => out.enter.push(path()),
+                b"enter" => out.enter.push(path_of(value)),
                 b"uid" => out.uid = Some(number(value)?),
                 b"abi" => out.landlock_abi_max = Some(number(value)?),
-                b"write" => out.write.push(path()),
-                b"read" => out.read.push(path()),
+                b"write" => out.write.push(path_of(value)),
+                b"read" => out.read.push(path_of(value)),
                 b"bootstrap" => out.bootstrap = true,
-                b"program" => out.program = path(),
+                b"program" => out.program = path_of(value),
                 _ => return Err(format!("unknown argument {arg:?}")),
             }
         }
         out.program_args = args.collect();
         Ok(out)
     }
+}
+
+/// An argument such as `uid=1000`: the key with its `=`, then the value.
+fn argument(key: &str, value: &OsStr) -> OsString {
+    let mut out = OsString::from(key);
+    out.push(value);
+    out
+}
+
+fn path_of(value: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    PathBuf::from(OsString::from_vec(value.to_vec()))
 }
 
 fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, String> {
@@ -149,25 +156,29 @@ pub fn engine_exec_main() -> ! {
     std::process::exit(126)
 }
 
+/// Text of a step that failed, for the engine's log.
+fn failed(what: &str, error: impl Into<std::io::Error>) -> String {
+    format!("{what}: {}", error.into())
+}
+
 fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
-    let because = |what: &'static str| move |e: std::io::Error| format!("{what}: {e}");
     // Before this process can start another, and while it still has the rights to.
     for entrance in &orders.enter {
         cgroup::files::write_value(entrance, "0")
             .map_err(|e| format!("entering its control group: {e}"))?;
     }
     if !orders.bootstrap {
-        raise_oom_score().map_err(because("oom_score_adj"))?;
+        raise_oom_score().map_err(|e| failed("oom_score_adj", e))?;
     }
-    place_descriptors(orders.bootstrap).map_err(because("descriptors"))?;
-    limit(orders).map_err(|e| because("limits")(e.into()))?;
+    place_descriptors(orders.bootstrap).map_err(|e| failed("descriptors", e))?;
+    limit(orders).map_err(|e| failed("limits", e))?;
     if let Some(uid) = orders.uid {
         drop_uid(uid).map_err(|e| format!("becoming uid {uid}: {e}"))?;
     }
     // Changing the uid clears the death signal, so it comes after; and the parent may have died
     // before it was set.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|e| because("death signal")(e.into()))?;
+        .map_err(|e| failed("death signal", e))?;
     let parent = rustix::process::getppid().map(|p| p.as_raw_nonzero().get().unsigned_abs());
     if parent != Some(orders.parent) {
         return Err("the server that asked for this engine is gone".to_owned());
@@ -175,8 +186,8 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     // A service manager may have given the server the right to low ports; what it runs has no use
     // for any.
     rustix::thread::clear_ambient_capability_set()
-        .map_err(|e| because("ambient capabilities")(e.into()))?;
-    rustix::thread::set_no_new_privs(true).map_err(|e| because("no_new_privs")(e.into()))?;
+        .map_err(|e| failed("ambient capabilities", e))?;
+    rustix::thread::set_no_new_privs(true).map_err(|e| failed("no_new_privs", e))?;
     let reach = files::Reach {
         program: &orders.program,
         write: &orders.write,
@@ -205,11 +216,11 @@ fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
         .filter(|fd| *fd > 2)
         .collect();
     for fd in inherited {
-        // The directory's own descriptor is closed already: EBADF is no news.
+        // The directory's own descriptor is in the list and closed already: EBADF is expected.
         let _ = nix::unistd::close(fd);
     }
     if !bootstrap {
-        for (socket, to) in handover::unpack(std::io::stdin())?
+        for (socket, to) in handover::unpack_sockets(std::io::stdin())?
             .into_iter()
             .zip(LISTEN_FD..)
         {
@@ -245,38 +256,39 @@ fn raise_oom_score() -> std::io::Result<()> {
     }
 }
 
-fn limit(orders: &Orders) -> rustix::io::Result<()> {
-    let set = |resource, max: u64| {
-        let hard = rustix::process::getrlimit(resource)
-            .maximum
-            .map_or(max, |hard| hard.min(max));
-        rustix::process::setrlimit(
-            resource,
-            Rlimit {
-                current: Some(hard),
-                maximum: Some(hard),
-            },
-        )
+/// Lowers a limit of this process. One that is lower already stays.
+fn lower_limit(resource: Resource, max: u64) -> rustix::io::Result<()> {
+    let hard = rustix::process::getrlimit(resource)
+        .maximum
+        .map_or(max, |hard| hard.min(max));
+    let limit = Rlimit {
+        current: Some(hard),
+        maximum: Some(hard),
     };
+    rustix::process::setrlimit(resource, limit)
+}
+
+fn limit(orders: &Orders) -> rustix::io::Result<()> {
     // A core would hold the tenant's rows and our account's hash.
-    set(Resource::Core, 0)?;
-    set(Resource::Nofile, FILES_MAX)?;
+    lower_limit(Resource::Core, 0)?;
+    lower_limit(Resource::Nofile, FILES_MAX)?;
     if orders.address_space_max > 0 {
-        set(Resource::As, orders.address_space_max)?;
+        lower_limit(Resource::As, orders.address_space_max)?;
     }
     if orders.data_max > 0 {
-        set(Resource::Data, orders.data_max)?;
+        lower_limit(Resource::Data, orders.data_max)?;
     }
     if orders.uid.is_some() {
         let own = u64::from(orders.tasks_max);
-        set(Resource::Nproc, if own > 0 { own } else { THREADS_MAX })?;
+        lower_limit(Resource::Nproc, if own > 0 { own } else { THREADS_MAX })?;
     }
     Ok(())
 }
 
 fn drop_uid(uid: u32) -> nix::Result<()> {
     use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    let gid = Gid::from_raw(uid);
+    let uid = Uid::from_raw(uid);
     setgroups(&[])?;
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)

@@ -1,8 +1,8 @@
-//! A cluster's directory: what lies where, and who may do what with it. Never follows a link a
-//! tenant could have made: what the engine can write is only ever walked by `copy`, read by nobody,
-//! and deleted.
+//! A cluster's directory: its files and their permissions. Never follows a link that a tenant could
+//! have made: files that the engine can write are never read here, only deleted.
 
 use crate::error::EngineError;
+use crate::local::error::LocalError;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -55,8 +55,8 @@ impl Folder {
         self.root.join("version")
     }
 
-    /// Makes the empty rooms of a cluster's directory.
-    pub fn furnish(&self) -> io::Result<()> {
+    /// Creates the empty folders of a cluster's directory.
+    pub fn make_subfolders(&self) -> io::Result<()> {
         make_dir(&self.root, self.outer_mode())?;
         self.give_group(&self.root)?;
         for dir in [self.run(), self.plugins(), self.files()] {
@@ -70,7 +70,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Ours, with passage for the engine's group where it has one of its own.
+    /// Mode of folders that belong to the server: the engine's own group may search them.
     fn outer_mode(&self) -> u32 {
         if self.uid.is_some() { 0o750 } else { 0o700 }
     }
@@ -109,7 +109,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Throws away what the last run left in `tmp`.
+    /// Deletes the files that the last run left in `tmp`.
     pub fn empty_tmp(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.tmp())? {
             let entry = entry?;
@@ -122,7 +122,7 @@ impl Folder {
         Ok(())
     }
 
-    /// What the engine runs at its start: readable for it, not writable.
+    /// Writes the SQL that the engine runs at its start. It can read the file and not change it.
     pub fn write_init_sql(&self, sql: &str) -> io::Result<()> {
         let path = self.init_sql();
         match fs::remove_file(&path) {
@@ -151,7 +151,8 @@ impl Folder {
         file.write_all(version.as_bytes())
     }
 
-    /// The log to append to, and how long it was: what follows belongs to this run.
+    /// Opens the log for appending, and returns its length: everything behind it belongs to this
+    /// run.
     pub fn open_log(&self) -> io::Result<(File, u64)> {
         let path = self.log();
         // A log that can't be rotated is no reason not to start; the watch tries again.
@@ -176,7 +177,7 @@ impl Folder {
     }
 }
 
-/// A folder with exactly this mode, whether it was there or not and whatever the umask.
+/// Creates a folder, or changes the mode of an existing one to exactly this, whatever the umask.
 pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     match fs::DirBuilder::new().mode(mode).create(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
@@ -185,7 +186,7 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-/// Others may pass through this folder, and see nothing in it.
+/// Lets others pass through this folder without listing it.
 pub fn add_passage(path: &Path) -> io::Result<()> {
     let mode = fs::metadata(path)?.mode() & 0o7777;
     if mode & 0o011 == 0o011 {
@@ -195,20 +196,20 @@ pub fn add_passage(path: &Path) -> io::Result<()> {
     }
 }
 
-/// As root the engines run as others, who must be able to pass through every folder above theirs.
+/// Checks that the engines' own users can search every folder above their files.
 pub fn check_reach(path: &Path) -> Result<(), EngineError> {
     let full = path
         .canonicalize()
         .map_err(EngineError::file("opening", path))?;
     for above in full.ancestors() {
         let mode = fs::metadata(above)
-            .map_err(EngineError::file("looking at", above))?
+            .map_err(EngineError::file("reading the mode of", above))?
             .mode();
         if mode & 0o001 == 0 {
-            return Err(EngineError::Unreachable {
+            return Err(EngineError::from(LocalError::Unreachable {
                 path: full.clone(),
                 obstacle: above.to_owned(),
-            });
+            }));
         }
     }
     Ok(())
@@ -227,7 +228,7 @@ mod tests {
     fn what_the_engine_may_not_write_is_not_its_own() {
         let temp = tempfile::tempdir().unwrap();
         let folder = Folder::new(temp.path().join("c"), None);
-        folder.furnish().unwrap();
+        folder.make_subfolders().unwrap();
         folder.write_init_sql("SELECT 1;").unwrap();
         folder.write_init_sql("SELECT 2;").unwrap();
         let mode = |p: PathBuf| fs::metadata(p).unwrap().mode() & 0o777;
@@ -243,9 +244,9 @@ mod tests {
         let inner = temp.path().join("inner");
         make_dir(&inner, 0o711).unwrap();
         fs::set_permissions(temp.path(), Permissions::from_mode(0o700)).unwrap();
-        let Err(EngineError::Unreachable { obstacle, .. }) = check_reach(&inner) else {
-            panic!("reachable")
-        };
-        assert_eq!(obstacle, temp.path().canonicalize().unwrap());
+        let told = check_reach(&inner).unwrap_err().report();
+        let obstacle = temp.path().canonicalize().unwrap();
+        let words = format!("others may not search {};", obstacle.display());
+        assert!(told.contains(&words), "{told}");
     }
 }

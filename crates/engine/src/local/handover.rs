@@ -16,7 +16,7 @@ pub const SOCKETS: usize = 2;
 
 /// Returns the helper's standard input, from which it can take these sockets in this order. The
 /// sending end is closed already: what was sent waits in the receiving one.
-pub fn pack(sockets: [BorrowedFd<'_>; SOCKETS]) -> io::Result<OwnedFd> {
+pub fn pack_sockets(sockets: [BorrowedFd<'_>; SOCKETS]) -> io::Result<OwnedFd> {
     let (ours, theirs) = socketpair(
         AddressFamily::UNIX,
         SocketType::STREAM,
@@ -38,8 +38,8 @@ pub fn pack(sockets: [BorrowedFd<'_>; SOCKETS]) -> io::Result<OwnedFd> {
     Ok(theirs)
 }
 
-/// Takes the sockets that [`pack`] sent. They stay open over an exec.
-pub fn unpack(from: impl AsFd) -> io::Result<[OwnedFd; SOCKETS]> {
+/// Takes the sockets that [`pack_sockets`] sent. They stay open over an exec.
+pub fn unpack_sockets(from: impl AsFd) -> io::Result<[OwnedFd; SOCKETS]> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
@@ -73,9 +73,9 @@ mod tests {
     fn sockets_arrive_in_order_and_nothing_else_is_taken_for_them() {
         let (mut first, first_far) = UnixStream::pair().unwrap();
         let (mut second, second_far) = UnixStream::pair().unwrap();
-        let parcel = pack([first_far.as_fd(), second_far.as_fd()]).unwrap();
+        let helper_stdin = pack_sockets([first_far.as_fd(), second_far.as_fd()]).unwrap();
         drop((first_far, second_far));
-        let [one, two] = unpack(&parcel).unwrap();
+        let [one, two] = unpack_sockets(&helper_stdin).unwrap();
         UnixStream::from(one).write_all(b"1").unwrap();
         UnixStream::from(two).write_all(b"2").unwrap();
         let mut got = [0; 1];
@@ -83,6 +83,9 @@ mod tests {
         assert_eq!(&got, b"1");
         second.read_exact(&mut got).unwrap();
         assert_eq!(&got, b"2");
-        assert!(unpack(&parcel).is_err(), "a second time there is nothing");
+        assert!(
+            unpack_sockets(&helper_stdin).is_err(),
+            "a second time there is nothing"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What the engine runs at each start: the gateway's own account, and at the first start the
-//! cluster's root. Never holds a password: hashes only.
+//! SQL that the engine runs at each start: it creates the gateway's own account, and at the first
+//! start the cluster's root. It contains hashes, never a password.
 
 use crate::local::secret::AdminSecret;
 use std::fmt::Write as _;
@@ -51,22 +51,26 @@ pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> 
     // OR REPLACE: whatever a tenant did to the account in the last run is undone.
     let _ = writeln!(
         out,
-        "CREATE OR REPLACE USER '{ADMIN_USER}'@'localhost' IDENTIFIED VIA mysql_native_password USING '{}';",
+        "CREATE OR REPLACE USER '{ADMIN_USER}'@'localhost' IDENTIFIED VIA mysql_native_password \
+         USING '{}';",
         native_hash(&admin.stage2())
     );
     // READ ONLY ADMIN sets a cluster at its disk limit read-only, and changes a password in it all
     // the same.
     let _ = writeln!(
         out,
-        "GRANT SELECT, PROCESS, CREATE USER, CONNECTION ADMIN, READ_ONLY ADMIN ON *.* TO '{ADMIN_USER}'@'localhost';"
+        "GRANT SELECT, PROCESS, CREATE USER, CONNECTION ADMIN, READ_ONLY ADMIN ON *.* TO \
+         '{ADMIN_USER}'@'localhost';"
     );
     if let Some(seed) = seed {
         let user = literal(&seed.user)?;
         let hash = native_hash(&seed.stage2);
         let _ = writeln!(
             out,
-            "CREATE USER IF NOT EXISTS {user}@'%' IDENTIFIED VIA mysql_native_password USING '{hash}';\n\
-             GRANT PROCESS, RELOAD, SHOW DATABASES, CREATE USER, BINLOG MONITOR, SLAVE MONITOR, SET USER ON *.* TO {user}@'%' WITH GRANT OPTION;\n\
+            "CREATE USER IF NOT EXISTS {user}@'%' IDENTIFIED VIA mysql_native_password USING \
+             '{hash}';\n\
+             GRANT PROCESS, RELOAD, SHOW DATABASES, CREATE USER, BINLOG MONITOR, SLAVE MONITOR, \
+              SET USER ON *.* TO {user}@'%' WITH GRANT OPTION;\n\
              GRANT ALL ON `%`.* TO {user}@'%' WITH GRANT OPTION;\n\
              GRANT SELECT ON mysql.* TO {user}@'%' WITH GRANT OPTION;"
         );

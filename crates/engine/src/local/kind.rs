@@ -7,6 +7,7 @@ use crate::kind::{ClusterSpec, EngineKind, Progress};
 use crate::local::cgroup::CgroupHome;
 use crate::local::disk::DiskQuotas;
 use crate::local::driver::{Local, LocalDriver};
+use crate::local::error::LocalError;
 use crate::local::folder::{Folder, add_passage, check_reach, make_dir};
 use crate::local::init_sql::{FIRST_USER, RootSeed};
 use crate::local::program::Program;
@@ -47,14 +48,13 @@ pub struct LocalKind {
 impl LocalKind {
     /// Finds the server's program and makes the folders below the data directory. Starts nothing.
     pub fn open(folder: &Path, settings: &LocalSettings) -> Result<Self, EngineError> {
-        let walls = Walls::look();
+        let walls = Walls::detect();
         for missing in walls.missing() {
             tracing::warn!("engines run without {missing}");
         }
         let program = Program::find(settings)?;
         let run = make_folders(folder, walls)?;
-        let spawner = Spawner::new(settings.helper.clone())
-            .map_err(|e| EngineError::Start(format!("no spawner thread: {e}")))?;
+        let spawner = Spawner::new(settings.helper.clone()).map_err(LocalError::Spawner)?;
         let cgroups = CgroupHome::open(&settings.cgroup, &run);
         let quotas = DiskQuotas::find(folder);
         for missing in LimitsInForce::of(&cgroups, walls, &quotas).missing() {
@@ -115,7 +115,7 @@ impl EngineKind for LocalKind {
     }
 
     fn lacks_space(&self) -> Option<String> {
-        space::lack_below(&self.local.folder)
+        space::space_shortage(&self.local.folder)
     }
 
     fn prepare<'a>(&'a self, progress: Progress<'a>) -> BoxFuture<'a, Result<(), EngineError>> {
@@ -138,9 +138,7 @@ impl EngineKind for LocalKind {
             let copied = tokio::task::spawn_blocking(move || {
                 template::copy(&template, &folder, &quotas, &seed)
             });
-            copied
-                .await
-                .map_err(|e| EngineError::Template(e.to_string()))?
+            copied.await.map_err(EngineError::Inside)?
         })
     }
 

@@ -14,8 +14,8 @@ fn path(key: &str, value: &Path) -> OsString {
     out
 }
 
-/// What bootstrap and every run share. Sizes must agree: another redo size would mean a rewrite at
-/// the first start.
+/// Options that bootstrap and every run share. The sizes must be equal: another redo size would
+/// rewrite the log at the first start.
 fn common(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<OsString> {
     let mut out: Vec<OsString> = vec!["--no-defaults".into()];
     out.push(path("--datadir=", &folder.data()));
@@ -74,7 +74,7 @@ fn common(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<O
     out
 }
 
-/// One run behind the gateway.
+/// Options of a run behind the gateway.
 pub fn run(
     settings: &LocalSettings,
     program: &Program,
@@ -116,7 +116,7 @@ pub fn run(
     out
 }
 
-/// The making of a template: SQL on standard input.
+/// Options of the bootstrap that makes a template: SQL on standard input.
 pub fn bootstrap(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<OsString> {
     let mut out = common(settings, program, folder);
     out.push("--bootstrap".into());

@@ -6,7 +6,7 @@ use crate::limits::TERM_PATIENCE;
 use crate::local::cgroup::{EngineGroup, GroupLimits};
 use crate::local::exec::Orders;
 use crate::local::process_usage;
-use crate::local::spawner::{Luggage, Spawner};
+use crate::local::spawner::{HelperStdio, Spawner};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
+pub struct ProcessEnd {
     pub text: String,
     /// By a signal from outside, or by its own abort.
     pub signal: Option<i32>,
@@ -34,13 +34,13 @@ pub struct RunGroup {
     pub spent: Arc<AtomicU64>,
 }
 
-/// Dropped, the process is killed.
+/// A running process. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Process {
     pid: u32,
     group: Option<EngineGroup>,
     pidfd: Arc<OwnedFd>,
-    end: watch::Receiver<Option<End>>,
+    end: watch::Receiver<Option<ProcessEnd>>,
 }
 
 impl Process {
@@ -48,10 +48,10 @@ impl Process {
     pub async fn spawn(
         spawner: &Spawner,
         orders: &Orders,
-        luggage: Luggage,
+        stdio: HelperStdio,
         group: Option<RunGroup>,
     ) -> io::Result<Self> {
-        match spawner.spawn(orders, luggage).await {
+        match spawner.spawn(orders, stdio).await {
             Ok(child) => Self::watch(child, group),
             Err(e) => {
                 if let Some(unused) = group {
@@ -62,8 +62,8 @@ impl Process {
         }
     }
 
-    /// Until somebody waits for the child its number can't be given to another, so this names the
-    /// right one.
+    /// The kernel gives a child's number to no other process until somebody waits for the child, so
+    /// the pidfd opened here is that of the right one.
     fn watch(mut child: Child, group: Option<RunGroup>) -> io::Result<Self> {
         let pid = child.id();
         let opened = i32::try_from(pid)
@@ -99,12 +99,12 @@ impl Process {
         })
     }
 
-    /// Ends when the process has, with how.
-    pub async fn ended(&self) -> End {
+    /// Waits until the process has ended, and returns how.
+    pub async fn ended(&self) -> ProcessEnd {
         let mut end = self.end.clone();
         match end.wait_for(Option::is_some).await.map(|end| end.clone()) {
             Ok(Some(end)) => end,
-            _ => End {
+            _ => ProcessEnd {
                 text: "its watcher is gone".to_owned(),
                 signal: None,
                 success: false,
@@ -121,20 +121,20 @@ impl Process {
     }
 
     pub async fn usage(&self) -> RunUsage {
-        let (pid, group) = (self.pid, self.group.clone());
-        // Files of the kernel, but files: a group of a thousand tasks takes a millisecond to add
-        // up.
+        let pid = self.pid;
+        let group = self.group.clone();
+        // Blocking: the kernel takes a millisecond to add up a group of a thousand tasks.
         let read = tokio::task::spawn_blocking(move || process_usage::measure(pid, group.as_ref()));
         read.await.unwrap_or_default()
     }
 
     /// Sets the limits of its group, if it has one.
-    pub async fn set_limits(&self, limits: GroupLimits) -> Result<(), String> {
+    pub async fn set_limits(&self, limits: GroupLimits) -> io::Result<()> {
         let Some(group) = self.group.clone() else {
             return Ok(());
         };
         let set = tokio::task::spawn_blocking(move || group.set_limits(limits)).await;
-        set.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+        set.map_err(io::Error::other)?
     }
 
     /// Returns the CPU time used so far by all its threads, in clock ticks (proc_pid_stat(5)); none
@@ -151,8 +151,8 @@ impl Process {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
-    /// SIGTERM, patience, SIGKILL.
-    pub async fn stop(&self) -> End {
+    /// Sends SIGTERM, and SIGKILL if the process has not ended in time.
+    pub async fn stop(&self) -> ProcessEnd {
         let _ = pidfd_send_signal(&self.pidfd, Signal::TERM);
         if let Ok(end) = tokio::time::timeout(TERM_PATIENCE, self.ended()).await {
             return end;
@@ -168,7 +168,7 @@ impl Drop for Process {
     }
 }
 
-/// Kills what an engine left running, and removes its group.
+/// Kills the processes that an engine left running, and removes its group.
 fn end_group(run: Option<RunGroup>) {
     let Some(RunGroup { group, spent }) = run else {
         return;
@@ -198,13 +198,14 @@ fn pollable(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
 fn parse_cpu_time(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
-    let mut next = || fields.next()?.parse::<u64>().ok();
-    Some(next()? + next()?)
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
 }
 
-fn describe(status: io::Result<ExitStatus>) -> End {
+fn describe(status: io::Result<ExitStatus>) -> ProcessEnd {
     match status {
-        Ok(status) => End {
+        Ok(status) => ProcessEnd {
             text: match status.signal() {
                 Some(9) => "killed (signal 9)".to_owned(),
                 Some(signal) => format!("ended by signal {signal}"),
@@ -213,7 +214,7 @@ fn describe(status: io::Result<ExitStatus>) -> End {
             signal: status.signal(),
             success: status.success(),
         },
-        Err(e) => End {
+        Err(e) => ProcessEnd {
             text: format!("its end can't be read: {e}"),
             signal: None,
             success: false,

@@ -1,12 +1,12 @@
 //! Measured use of a running engine: by its control group where there is one, else by what the
 //! kernel says of its process. Reads small files only.
 
-use crate::driver::RunUsage;
+pub use crate::driver::RunUsage;
 use crate::local::cgroup::EngineGroup;
 use crate::local::cgroup::files::read_text;
 use std::path::PathBuf;
 
-/// Blocks.
+/// Measures the use of a run. Blocks on files of the kernel.
 pub fn measure(pid: u32, group: Option<&EngineGroup>) -> RunUsage {
     let by_group = group.map(EngineGroup::usage).unwrap_or_default();
     let status = match (by_group.memory_bytes, by_group.tasks) {
@@ -44,7 +44,8 @@ fn status_field(status: &str, name: &str) -> Option<u64> {
 fn stat_cpu_micros(stat: &str) -> Option<u64> {
     let after_name = stat.rsplit_once(')')?.1;
     let mut fields = after_name.split_whitespace().skip(11);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
     Some((user + system) * 10_000)
 }
 

@@ -1,7 +1,7 @@
 //! The engine's program on this machine: where it is, which version, and the files that come with
 //! it.
 
-use crate::error::EngineError;
+use crate::local::error::ProgramError;
 use crate::local::settings::LocalSettings;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,13 +16,12 @@ pub struct Program {
 }
 
 impl Program {
-    pub fn find(settings: &LocalSettings) -> Result<Self, EngineError> {
+    pub fn find(settings: &LocalSettings) -> Result<Self, ProgramError> {
         let binary = match &settings.mariadbd {
             Some(path) => path.clone(),
             None => {
-                on_path(&["mariadbd"], Some(Path::new("/usr/sbin/mariadbd"))).ok_or_else(|| {
-                    EngineError::NoServer("neither /usr/sbin/mariadbd nor one on PATH".to_owned())
-                })?
+                let usual = Path::new("/usr/sbin/mariadbd");
+                on_path(&["mariadbd"], Some(usual)).ok_or(ProgramError::NotFound)?
             }
         };
         let output = Command::new(&binary)
@@ -31,14 +30,14 @@ impl Program {
             .env_clear()
             .stdin(Stdio::null())
             .output()
-            .map_err(|e| EngineError::NoServer(format!("{}: {e}", binary.display())))?;
+            .map_err(|source| ProgramError::NotRun {
+                path: binary.clone(),
+                source,
+            })?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let version = parse_version(&text).ok_or_else(|| {
-            EngineError::NoServer(format!(
-                "{} --version says {:?}",
-                binary.display(),
-                text.trim()
-            ))
+        let version = parse_version(&text).ok_or_else(|| ProgramError::NoVersion {
+            path: binary.clone(),
+            said: text.trim().to_owned(),
         })?;
         let beside = binary
             .parent()
@@ -52,11 +51,7 @@ impl Program {
         .into_iter()
         .flatten()
         .find(|p| p.join("mysql_system_tables.sql").is_file())
-        .ok_or_else(|| {
-            EngineError::NoServer(
-                "mysql_system_tables.sql is not where the server's files are".into(),
-            )
-        })?;
+        .ok_or(ProgramError::NoSystemTables)?;
         Ok(Self {
             binary,
             share,

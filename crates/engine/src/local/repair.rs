@@ -1,6 +1,6 @@
-//! Repair of the engine's own tables. A tenant can drop them, lock our account out of them or put
-//! views in their place, after which the engine does not start or does not let us in. Never touches
-//! any other table.
+//! Repair of the engine's system tables. A tenant can drop them, lock our account out of them or
+//! put views in their place, after which the engine does not start or does not let us in. Never
+//! touches any other table.
 
 use crate::error::StartError;
 use crate::limits::REPAIR_MAX;
@@ -9,7 +9,7 @@ use crate::local::engine_log::log_tail;
 use crate::local::folder::Folder;
 use crate::local::options;
 use crate::local::process::{Process, RunGroup};
-use crate::local::spawner::Luggage;
+use crate::local::spawner::HelperStdio;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -39,7 +39,8 @@ const COPY_SECONDS: u32 = 10;
 
 /// As `mysql_system_tables.sql` of the server makes it.
 const GLOBAL_PRIV: &str = "(Host char(255) binary DEFAULT '', User char(128) binary DEFAULT '', \
-     Priv JSON NOT NULL DEFAULT '{}' CHECK(JSON_VALID(Priv)), PRIMARY KEY (Host,User)) engine=Aria transactional=1 \
+     Priv JSON NOT NULL DEFAULT '{}' CHECK(JSON_VALID(Priv)), PRIMARY KEY (Host,User)) \
+      engine=Aria transactional=1 \
      CHARACTER SET utf8mb3 COLLATE utf8mb3_bin comment='Users and global privileges'";
 
 /// Rebuilds the accounts' table with the rows that can be read from it or from what is in its
@@ -51,7 +52,7 @@ pub async fn system_tables(
     lock: &File,
     group: Option<RunGroup>,
 ) -> Result<(), StartError> {
-    let failed = |e: io::Error| StartError::new(format!("the repair of its own tables: {e}"));
+    let failed = |e: io::Error| StartError::caused("repairing its system tables", e);
     let path = folder.root().join("repair.sql");
     let input = write_sql(local, &path).map_err(failed)?;
     let (log, log_start) = folder.open_log().map_err(failed)?;
@@ -66,19 +67,19 @@ pub async fn system_tables(
         .map(|run| run.group.entrances())
         .unwrap_or_default();
     let lock = lock.try_clone().map_err(failed)?;
-    let luggage = Luggage {
+    let stdio = HelperStdio {
         stdin: input.into(),
         stdout: lock.into(),
         stderr: log.into(),
     };
-    let process = Process::spawn(&local.spawner, &order, luggage, group)
+    let process = Process::spawn(&local.spawner, &order, stdio, group)
         .await
         .map_err(failed)?;
     let end = tokio::time::timeout(REPAIR_MAX, process.ended()).await;
-    let end = end.map_err(|_| StartError::new("the repair of its own tables took too long"))?;
+    let end = end.map_err(|_| StartError::new("the repair of its system tables took too long"))?;
     if !end.success {
         let reason = format!(
-            "the repair of its own tables failed: {}: {}",
+            "the repair of its system tables failed: {}: {}",
             end.text,
             log_tail(folder, log_start)
         );
@@ -102,8 +103,8 @@ fn write_sql(local: &Local, path: &std::path::Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// One statement a line. Where a statement depends on what the tenant left, an error of it ends
-/// nothing.
+/// Returns the SQL of the repair, one statement on each line. A statement that depends on what the
+/// tenant left is guarded, so that its error does not end the repair.
 fn sql(system_tables: &str) -> String {
     const GUARD: &str = "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;";
     let mut out = String::from("CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n");
@@ -111,7 +112,8 @@ fn sql(system_tables: &str) -> String {
         let _ = writeln!(
             out,
             "{GUARD} IF EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA='mysql' \
-             AND TABLE_NAME='{table}' AND TABLE_TYPE='VIEW') THEN DROP VIEW mysql.{table}; END IF; END;"
+             AND TABLE_NAME='{table}' AND TABLE_TYPE='VIEW') THEN DROP VIEW mysql.{table}; END \
+              IF; END;"
         );
     }
     let _ = writeln!(
@@ -120,12 +122,14 @@ fn sql(system_tables: &str) -> String {
     );
     let _ = writeln!(
         out,
-        "{GUARD} SET STATEMENT max_statement_time={COPY_SECONDS} FOR INSERT IGNORE INTO tidegate_repair \
+        "{GUARD} SET STATEMENT max_statement_time={COPY_SECONDS} FOR INSERT IGNORE INTO \
+         tidegate_repair \
          (Host, User, Priv) SELECT Host, User, Priv FROM global_priv; END;"
     );
     let _ = writeln!(
         out,
-        "{GUARD} DROP VIEW IF EXISTS global_priv; END;\n{GUARD} DROP TABLE IF EXISTS global_priv; END;"
+        "{GUARD} DROP VIEW IF EXISTS global_priv; END;\n{GUARD} DROP TABLE IF EXISTS global_priv; \
+         END;"
     );
     out.push_str("RENAME TABLE tidegate_repair TO global_priv;\n");
     out.push_str(system_tables);

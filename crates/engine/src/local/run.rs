@@ -1,16 +1,18 @@
-//! One running local engine and the statements this room sends to it. Starting one is `local`'s.
+//! A running MariaDB process and the statements that this room sends to it.
 
-use crate::driver::{Run, RunError, RunUsage};
+use crate::bound_task::BoundTask;
+use crate::driver::{Run, RunUsage};
+use crate::error::RunError;
 use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, OTHERS_MAX, READ_ONLY_WAIT_SECONDS, START_MAX};
 use crate::local::admin::Admin;
 use crate::local::admin_line::AdminLine;
 use crate::local::cgroup::GroupLimits;
+use crate::local::error::AdminError;
 use crate::local::health;
 use crate::local::init_sql::{literal, native_hash};
 use crate::local::process::Process;
 use crate::local::secret::AdminSecret;
 use crate::local::socket::SocketFile;
-use crate::tasks::Beside;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tidegate_model::{Accounts, BoxFuture, ClusterLimits, EngineSessionId};
@@ -18,28 +20,33 @@ use tidegate_wire::query::Row;
 use tokio::net::UnixStream;
 
 /// Waits for the engine's greeting and logs in.
-pub async fn first_login(stream: UnixStream, secret: &AdminSecret) -> Result<Admin, String> {
+pub async fn first_login(stream: UnixStream, secret: &AdminSecret) -> Result<Admin, AdminError> {
     let ready = tokio::time::timeout(START_MAX, Admin::greeting(stream)).await;
-    let greeted = ready.map_err(|_| "no greeting came in time".to_owned())??;
+    let greeted = ready.map_err(|_| AdminError::Late("no greeting came in time"))??;
     let login = tokio::time::timeout(ADMIN_LOGIN_MAX, greeted.login(secret.password())).await;
-    login.map_err(|_| "the gateway's own login took too long".to_owned())?
+    login.map_err(|_| AdminError::Late("the gateway's own login took too long"))?
 }
 
-/// One running engine.
+/// A running MariaDB process.
 pub struct LocalRun {
     process: Process,
     admin: AdminLine,
     extra: SocketFile,
     /// Rotates the engine's log.
-    _log_watch: Beside,
+    _log_watch: BoundTask,
     /// Watches the cluster's disk limit.
-    disk_watch: OnceLock<Beside>,
-    /// Why this server ended it.
+    disk_watch: OnceLock<BoundTask>,
+    /// Reason why this server ended it.
     killed_because: OnceLock<String>,
 }
 
 impl LocalRun {
-    pub fn new(process: Process, admin: AdminLine, extra: SocketFile, log_watch: Beside) -> Self {
+    pub fn new(
+        process: Process,
+        admin: AdminLine,
+        extra: SocketFile,
+        log_watch: BoundTask,
+    ) -> Self {
         Self {
             process,
             admin,
@@ -56,7 +63,7 @@ impl LocalRun {
     }
 
     /// Keeps the watch of the cluster's disk limit for as long as the run.
-    pub fn set_disk_watch(&self, watch: Beside) {
+    pub fn set_disk_watch(&self, watch: BoundTask) {
         // A run is watched once.
         let _ = self.disk_watch.set(watch);
     }
@@ -92,7 +99,8 @@ impl LocalRun {
         let rows = self
             .query(&format!(
                 "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() \
-                 AND COMMAND <> 'Daemon' AND USER NOT IN ('system user', 'event_scheduler') LIMIT {OTHERS_MAX}"
+                 AND COMMAND <> 'Daemon' AND USER NOT IN ('system user', 'event_scheduler') LIMIT \
+                  {OTHERS_MAX}"
             ))
             .await?;
         let id = |row: &Vec<Option<Vec<u8>>>| {
@@ -156,7 +164,8 @@ impl Run for LocalRun {
             // With a requirement that can't be met here, or locked, the new password would let
             // nobody in.
             let sql = format!(
-                "ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}' REQUIRE NONE ACCOUNT UNLOCK"
+                "ALTER USER {user}@{host} IDENTIFIED VIA mysql_native_password USING '{hash}' \
+                 REQUIRE NONE ACCOUNT UNLOCK"
             );
             self.query(&sql).await.map(drop)
         })
@@ -168,7 +177,7 @@ impl Run for LocalRun {
             self.process
                 .set_limits(GroupLimits::from(&limits))
                 .await
-                .map_err(RunError::Refused)?;
+                .map_err(|e| RunError::Refused(e.to_string()))?;
             self.query(&format!(
                 "SET GLOBAL max_connections = {}",
                 limits.connections_max
@@ -200,7 +209,7 @@ impl Run for LocalRun {
         Box::pin(async move {
             let stay = self.wait_for_quiet(patience).await?;
             for session in &stay {
-                // Gone meanwhile, or a thread that can't be killed: the second look tells.
+                // An error: it is gone meanwhile, or can't be killed. The next wait finds out.
                 match self.query(&format!("KILL CONNECTION {session}")).await {
                     Err(RunError::Lost(e)) => return Err(RunError::Lost(e)),
                     Ok(_) | Err(RunError::Refused(_)) => {}

@@ -52,8 +52,8 @@ pub struct LocalSettings {
     pub tzinfo_to_sql: Option<PathBuf>,
     /// The helper. Default: this very program with the argument `engine-exec`.
     pub helper: Option<Helper>,
-    /// User numbers that this server has for itself: as root, each cluster's engine runs under a uid
-    /// of its own. Without a claim no process is ended because of its user.
+    /// User numbers that this server has for itself: as root, each cluster's engine runs under its
+    /// own uid. Without a claim no process is ended because of its user.
     pub uid_claim: Option<Arc<UidClaim>>,
     /// InnoDB's buffer pool at the start of an engine; small, since a cluster that sleeps has
     /// filled nothing.

@@ -59,22 +59,7 @@ impl SocketFolder {
     pub fn listen(&self, name: &str) -> Result<Listener, EngineError> {
         let file = self.path.join(name);
         let path = self.short(name);
-        let bind = || -> io::Result<OwnedFd> {
-            match std::fs::remove_file(&file) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-            let fd = rustix::net::socket_with(
-                AddressFamily::UNIX,
-                SocketType::STREAM,
-                SocketFlags::CLOEXEC,
-                None,
-            )?;
-            rustix::net::bind(&fd, &SocketAddrUnix::new(&path)?)?;
-            rustix::net::listen(&fd, BACKLOG)?;
-            Ok(fd)
-        };
-        let fd = bind().map_err(EngineError::file("listening on", &file))?;
+        let fd = bind_socket(&file, &path).map_err(EngineError::file("listening on", &file))?;
         Ok(Listener {
             fd,
             file: SocketFile {
@@ -84,6 +69,23 @@ impl SocketFolder {
             },
         })
     }
+}
+
+/// Binds a listening socket at `file`, named by the shorter `path`.
+fn bind_socket(file: &Path, path: &Path) -> io::Result<OwnedFd> {
+    match std::fs::remove_file(file) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let fd = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    rustix::net::bind(&fd, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&fd, BACKLOG)?;
+    Ok(fd)
 }
 
 /// Sockets of one cluster: that of its sessions is bound once and kept over all runs, so that a

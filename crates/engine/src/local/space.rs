@@ -7,7 +7,7 @@ use tidegate_model::Size;
 
 /// Returns why the file system below this folder has no space to start an engine. `None` if it has,
 /// or can't be asked.
-pub fn lack_below(folder: &Path) -> Option<String> {
+pub fn space_shortage(folder: &Path) -> Option<String> {
     let stat = rustix::fs::statvfs(folder).ok()?;
     // What root alone may use is no space for an engine.
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -30,7 +30,7 @@ pub fn lack_below(folder: &Path) -> Option<String> {
 }
 
 /// Whether an error's text says that there was no space: the store's and the kernel's words for it.
-pub fn is_lack(reason: &str) -> bool {
+pub fn is_space_error(reason: &str) -> bool {
     [
         "No space left on device",
         "disk is full",
@@ -47,9 +47,14 @@ mod tests {
     #[test]
     fn errors_of_the_kernel_and_of_sqlite_are_known_by_their_words() {
         for errno in [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT] {
-            assert!(is_lack(&std::io::Error::from(errno).to_string()), "{errno}");
+            assert!(
+                is_space_error(&std::io::Error::from(errno).to_string()),
+                "{errno}"
+            );
         }
-        assert!(is_lack("the ledger: (code: 13) database or disk is full"));
-        assert!(!is_lack("exit code 1: it logged nothing"));
+        assert!(is_space_error(
+            "the ledger: (code: 13) database or disk is full"
+        ));
+        assert!(!is_space_error("exit code 1: it logged nothing"));
     }
 }

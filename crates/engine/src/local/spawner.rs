@@ -37,10 +37,10 @@ impl Drop for Fresh {
     }
 }
 
-/// Standard descriptors of the helper: what [`crate::local::handover`] packed or SQL, the cluster's lock,
-/// the log.
+/// Standard descriptors of the helper: what [`crate::local::handover`] packed or SQL, the cluster's
+/// lock, the log.
 #[derive(Debug)]
-pub struct Luggage {
+pub struct HelperStdio {
     pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
@@ -76,25 +76,33 @@ impl Spawner {
 
     /// Starts the helper with these orders. Waits for its turn in a full queue: starts that slow
     /// disks have held up may come together, and none of them has failed by that.
-    pub async fn spawn(&self, orders: &Orders, luggage: Luggage) -> io::Result<Child> {
+    pub async fn spawn(&self, orders: &Orders, stdio: HelperStdio) -> io::Result<Child> {
         let mut command = Command::new(&self.helper.program);
         command
             .args(&self.helper.args)
             .args(orders.to_args())
             .env_clear();
         command
-            .stdin(Stdio::from(luggage.stdin))
-            .stdout(Stdio::from(luggage.stdout))
-            .stderr(Stdio::from(luggage.stderr));
+            .stdin(Stdio::from(stdio.stdin))
+            .stdout(Stdio::from(stdio.stdout))
+            .stderr(Stdio::from(stdio.stderr));
         command.current_dir("/");
         let (reply, child) = oneshot::channel();
-        let gone = || io::Error::other("the spawner thread is gone");
         self.jobs
             .send(Job { command, reply })
             .await
-            .map_err(|_| gone())?;
-        child.await.map_err(|_| gone())??.0.take().ok_or_else(gone)
+            .map_err(|_| thread_gone())?;
+        child
+            .await
+            .map_err(|_| thread_gone())??
+            .0
+            .take()
+            .ok_or_else(thread_gone)
     }
+}
+
+fn thread_gone() -> io::Error {
+    io::Error::other("the spawner thread is gone")
 }
 
 #[cfg(test)]
@@ -104,20 +112,21 @@ mod tests {
     use futures_util::future::join_all;
     use std::fs::File;
 
-    fn luggage() -> Luggage {
-        let null = || {
-            OwnedFd::from(
-                File::options()
-                    .read(true)
-                    .write(true)
-                    .open("/dev/null")
-                    .unwrap(),
-            )
-        };
-        Luggage {
-            stdin: null(),
-            stdout: null(),
-            stderr: null(),
+    fn null_device() -> OwnedFd {
+        let mut options = File::options();
+        options
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+            .unwrap()
+            .into()
+    }
+
+    fn stdio() -> HelperStdio {
+        HelperStdio {
+            stdin: null_device(),
+            stdout: null_device(),
+            stderr: null_device(),
         }
     }
 
@@ -130,14 +139,14 @@ mod tests {
         let spawner = Spawner::new(Some(helper)).unwrap();
         let orders = Orders::default();
         let given_up: Vec<_> = (0..SPAWN_QUEUE_MAX / 2)
-            .map(|_| Box::pin(spawner.spawn(&orders, luggage())))
+            .map(|_| Box::pin(spawner.spawn(&orders, stdio())))
             .collect();
         for mut start in given_up {
             // In the queue, and left.
             assert!((&mut start).now_or_never().is_none());
         }
         let starts =
-            join_all((0..SPAWN_QUEUE_MAX * 3).map(|_| spawner.spawn(&orders, luggage()))).await;
+            join_all((0..SPAWN_QUEUE_MAX * 3).map(|_| spawner.spawn(&orders, stdio()))).await;
         for child in starts {
             assert_eq!(child.unwrap().wait().unwrap().code(), Some(7));
         }

@@ -8,12 +8,14 @@ use crate::limits::TEMPLATE_STEP_MAX;
 use crate::local::disk::DiskQuotas;
 use crate::local::driver::{Local, LocalDriver, orders};
 use crate::local::engine_log::log_tail;
+use crate::local::error::TemplateError;
 use crate::local::folder::{Folder, make_dir, sync_dir};
+use crate::local::init_sql::RootSeed;
 use crate::local::options;
 use crate::local::process::Process;
 use crate::local::program::on_path;
 use crate::local::socket::{ClusterSockets, SocketFolder};
-use crate::local::spawner::Luggage;
+use crate::local::spawner::HelperStdio;
 use crate::local::tzinfo;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::{ClusterId, ClusterLimits};
 
-/// Counted up whenever what this file or the shared options make of a template changes.
+/// Revision of the template: to be increased whenever this file or the shared options change it.
 const REVISION: u32 = 4;
 
 /// The id under which the template itself runs once. Ids of clusters begin at 1.
@@ -47,7 +49,7 @@ DELETE FROM mysql.db;
 CREATE DATABASE test;
 ";
 
-/// The template's data directory, built if it is not there yet.
+/// Returns the template's data directory, built if it does not exist yet.
 pub async fn ensure(
     local: &Arc<Local>,
     sockets: &SocketFolder,
@@ -82,7 +84,7 @@ pub async fn ensure(
         .then(|| settings.template_uid());
     let folder = Folder::new(building.clone(), uid);
     folder
-        .furnish()
+        .make_subfolders()
         .map_err(EngineError::file("making", &building))?;
     progress("preparing the first data directory (once per engine version)");
     bootstrap(local, &folder, tz_tool.as_deref(), progress).await?;
@@ -121,13 +123,18 @@ async fn bootstrap(
     match tz_tool {
         Some(tool) => {
             progress("reading the named time zones");
-            let zones = tzinfo::sql(tool)
-                .await
-                .map_err(|e| EngineError::Template(format!("{}: {e}", tool.display())))?;
+            let zones =
+                tzinfo::time_zone_sql(tool)
+                    .await
+                    .map_err(|source| TemplateError::TimeZones {
+                        tool: tool.to_owned(),
+                        source,
+                    })?;
             sql.write_all(&zones).map_err(file_error)?;
         }
         None => tracing::warn!(
-            "no mariadb-tzinfo-to-sql was found, so new clusters have no named time zones; install mariadb-client or set engine.tzinfo_to_sql"
+            "no mariadb-tzinfo-to-sql was found, so new clusters have no named time zones; \
+             install mariadb-client or set engine.tzinfo_to_sql"
         ),
     }
     sql.write_all(LAST_SQL.as_bytes()).map_err(file_error)?;
@@ -144,29 +151,30 @@ async fn bootstrap(
         options::bootstrap(&local.settings, &local.program, folder),
     );
     order.bootstrap = true;
-    let luggage = Luggage {
+    let stdio = HelperStdio {
         stdin: input.into(),
         stdout: null.into(),
         stderr: log.into(),
     };
-    let process = Process::spawn(&local.spawner, &order, luggage, None)
+    let process = Process::spawn(&local.spawner, &order, stdio, None)
         .await
-        .map_err(|e| {
-            EngineError::Template(format!("starting {}: {e}", local.program.binary.display()))
+        .map_err(|source| TemplateError::Spawn {
+            program: local.program.binary.clone(),
+            source,
         })?;
     let end = tokio::time::timeout(TEMPLATE_STEP_MAX, process.ended()).await;
-    let end = end.map_err(|_| EngineError::Template("the bootstrap took too long".to_owned()))?;
+    let end = end.map_err(|_| TemplateError::Late)?;
     if !end.success {
-        return Err(EngineError::Template(format!(
-            "{}: {}",
-            end.text,
-            log_tail(folder, start)
-        )));
+        return Err(EngineError::from(TemplateError::Ended {
+            end: end.text,
+            log: log_tail(folder, start),
+        }));
     }
     fs::remove_file(&path).map_err(EngineError::file("removing", &path))
 }
 
-/// One start and stop: proves the template, and leaves it as a clean stop leaves a cluster.
+/// Starts and stops the engine once: proves the template, and leaves it in the state of a cluster
+/// that was stopped cleanly.
 async fn rehearse(
     local: &Arc<Local>,
     folder: Folder,
@@ -183,14 +191,9 @@ async fn rehearse(
         sockets,
         (TEMPLATE_CLUSTER, limits),
     );
-    let run = driver
-        .start()
-        .await
-        .map_err(|e| EngineError::Template(e.reason))?;
+    let run = driver.start().await.map_err(TemplateError::Start)?;
     if !run.stop().await {
-        return Err(EngineError::Template(
-            "the engine did not stop by itself".to_owned(),
-        ));
+        return Err(TemplateError::NotStopped.into());
     }
     driver
         .folder
@@ -198,12 +201,12 @@ async fn rehearse(
         .map_err(EngineError::file("emptying", &driver.folder.tmp()))
 }
 
-/// A new cluster's directory, whole or not at all.
+/// Creates a new cluster's directory, whole or not at all.
 pub fn copy(
     template: &Path,
     folder: &Folder,
     quotas: &DiskQuotas,
-    seed: &crate::local::init_sql::RootSeed,
+    seed: &RootSeed,
 ) -> Result<(), EngineError> {
     let root = folder.root();
     if root.exists() {
@@ -211,25 +214,33 @@ pub fn copy(
             std::io::ErrorKind::AlreadyExists.into(),
         ));
     }
-    let building = root.with_extension("creating");
-    let half = Folder::new(building.clone(), folder.uid());
-    let work = || -> std::io::Result<()> {
-        match fs::remove_dir_all(&building) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        quotas.make_root(&building)?;
-        half.furnish()?;
-        crate::local::seed::write(&half, seed)?;
-        crate::local::copy::tree(template, &half.data())?;
-        half.give_data()?;
-        fs::rename(&building, root)?;
-        root.parent().map_or(Ok(()), sync_dir)
-    };
-    work().map_err(EngineError::file("making", root))
+    copy_aside(template, folder, quotas, seed).map_err(EngineError::file("making", root))
 }
 
-/// The folder of templates, made if it is missing.
+/// Makes the directory beside its place, and moves it there when it is whole.
+fn copy_aside(
+    template: &Path,
+    folder: &Folder,
+    quotas: &DiskQuotas,
+    seed: &RootSeed,
+) -> std::io::Result<()> {
+    let root = folder.root();
+    let building = root.with_extension("creating");
+    let half = Folder::new(building.clone(), folder.uid());
+    match fs::remove_dir_all(&building) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    quotas.make_root(&building)?;
+    half.make_subfolders()?;
+    crate::local::seed::write(&half, seed)?;
+    crate::local::copy::tree(template, &half.data())?;
+    half.give_data()?;
+    fs::rename(&building, root)?;
+    root.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Creates the folder of templates if it is missing.
 pub fn make_home(folder: &Path, mode: u32) -> Result<(), EngineError> {
     let home = folder.join("templates");
     make_dir(&home, mode).map_err(EngineError::file("making", &home))

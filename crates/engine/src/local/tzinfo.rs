@@ -2,17 +2,18 @@
 //! child that reads the system's zone files and writes to a pipe.
 
 use crate::limits::{TEMPLATE_STEP_MAX, TZ_SQL_MAX};
+use crate::local::error::TimeZonesError;
 use std::path::Path;
 use std::process::Stdio;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-/// What names a zone, whatever the columns' quoting.
+/// Beginning of a statement that names a zone, whatever the quoting of its columns.
 const MARK: &[u8] = b"INSERT INTO time_zone_name";
 const ZONES: &str = "/usr/share/zoneinfo";
 
-/// While they are filled the tables keep no log, which would otherwise be 16 MB in every cluster
-/// ever copied.
+/// SQL that switches the tables' logging: off while they are filled, since the log would add 16 MB
+/// to every cluster.
 fn alter(transactional: u8) -> Vec<u8> {
     let tables = [
         "",
@@ -26,7 +27,7 @@ fn alter(transactional: u8) -> Vec<u8> {
     tables.map(alter).concat().into_bytes()
 }
 
-pub async fn sql(tool: &Path) -> Result<Vec<u8>, String> {
+pub async fn time_zone_sql(tool: &Path) -> Result<Vec<u8>, TimeZonesError> {
     let mut child = Command::new(tool)
         // The statements for replication in a Galera cluster are of no use in a bootstrap.
         .args(["--skip-write-binlog", ZONES])
@@ -36,26 +37,21 @@ pub async fn sql(tool: &Path) -> Result<Vec<u8>, String> {
         // It warns of every file that is no zone.
         .stderr(Stdio::null())
         .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| e.to_string())?;
-    let stdout = child.stdout.take().ok_or("no output")?;
+        .spawn()?;
+    let stdout = child.stdout.take().ok_or(TimeZonesError::NoOutput)?;
     let mut out = Vec::new();
     let read = async {
-        stdout
-            .take(TZ_SQL_MAX)
-            .read_to_end(&mut out)
-            .await
-            .map_err(|e| e.to_string())?;
-        child.wait().await.map_err(|e| e.to_string())
+        stdout.take(TZ_SQL_MAX).read_to_end(&mut out).await?;
+        child.wait().await
     };
     let status = tokio::time::timeout(TEMPLATE_STEP_MAX, read)
         .await
-        .map_err(|_| "it took too long")??;
+        .map_err(|_| TimeZonesError::Late)??;
     if !status.success() || !out.windows(MARK.len()).any(|w| w == MARK) {
-        return Err(format!(
-            "{status}, {} bytes of SQL without a named zone; is tzdata installed?",
-            out.len()
-        ));
+        return Err(TimeZonesError::NoZones {
+            status,
+            bytes: out.len(),
+        });
     }
     let mut whole = alter(0);
     whole.append(&mut out);

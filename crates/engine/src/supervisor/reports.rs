@@ -1,17 +1,17 @@
-//! What a supervisor makes of the reports of its own tasks and of an engine's end.
+//! Reactions of a supervisor to the reports of its tasks and to the end of an engine.
 
 use super::{Alive, Supervisor};
 use crate::drain::{DrainEnd, RunEnd};
 use crate::error::EngineError;
-use crate::hears::Report;
 use crate::lifecycle::Event;
 use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, RETRY_FIRST, SETTLED_AFTER};
+use crate::messages::Report;
 use crate::tasks::{Started, note_end, watch_health};
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{RunEpoch, journal};
 
-/// How a frozen engine died.
+/// End of a frozen engine, for the journal.
 const FROZEN: &str = "it was frozen (no greeting and no CPU time used) and was killed";
 
 impl Supervisor {
@@ -38,10 +38,10 @@ impl Supervisor {
             Report::Started(Err(e)) => {
                 self.start = None;
                 if let Some(kind) = e.refusal {
-                    self.remember_refusal(kind, &e.reason);
+                    self.remember_refusal(kind, &e.report());
                     return self.feed(Event::StartRefused).await;
                 }
-                self.remember_failure(&e.reason);
+                self.remember_failure(&e.report());
                 self.feed(Event::StartFailed { killed: e.killed }).await
             }
             Report::Drained(DrainEnd::Refused { leases }) => {
@@ -89,7 +89,7 @@ impl Supervisor {
             took: started.took,
             recovery: started.recovery,
         });
-        // One that was recovered was wanted by nobody yet: it may sleep soon.
+        // Nobody has asked for an engine that was recovered: it may sleep soon.
         let now = Instant::now();
         let early = self.limits.sleep_after.saturating_sub(RECOVERED_STAY);
         let newest = if started.recovery {
@@ -106,7 +106,8 @@ impl Supervisor {
             &self.common,
             self.reports.clone(),
         );
-        let (run, epoch) = (started.run, started.epoch);
+        let run = started.run;
+        let epoch = started.epoch;
         self.alive = Some(Alive {
             run,
             epoch,
@@ -124,12 +125,13 @@ impl Supervisor {
         self.feed(Event::Ready).await
     }
 
-    /// Its end is noticed as any other.
+    /// Kills a frozen engine. Its end is then noticed as any other.
     fn frozen(&mut self, epoch: RunEpoch) {
         let Some(alive) = self.alive.as_ref().filter(|alive| alive.epoch == epoch) else {
             return;
         };
-        let (cluster, silent) = (self.shared.id, self.common.frozen_after);
+        let cluster = self.shared.id;
+        let silent = self.common.frozen_after;
         self.common.journal.record(&journal::Event::EngineFrozen {
             cluster,
             run: epoch,
@@ -146,7 +148,8 @@ impl Supervisor {
         }
         self.shared.set_run(None);
         if let Some(alive) = self.alive.take() {
-            let (cluster, run) = (self.shared.id, alive.epoch);
+            let cluster = self.shared.id;
+            let run = alive.epoch;
             self.common.journal.record(&if clean {
                 journal::Event::EngineSlept {
                     cluster,
@@ -178,7 +181,7 @@ impl Supervisor {
         let sleepers = std::mem::take(&mut self.sleepers);
         let queued = self.shared.waiting() > 0;
         let going = self.feed(Event::Stopped { clean, queued }).await;
-        // Told last: who asks for the state next sees it.
+        // Answered last, so that whoever asks for the state next sees the new one.
         for sleeper in sleepers {
             let _ = sleeper.send(Ok(()));
         }

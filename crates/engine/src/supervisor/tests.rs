@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::budget::AwakeBudget;
-use crate::driver::RunError;
+use crate::error::{RunError, StartError};
 use crate::ledger::{Ledger, LedgerError};
+use crate::readings::ReadingAnswer;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_model::{
     AccountBook, Accounts, AttachError, BoxFuture, ClusterId, EngineAddress, EngineSessionId,
@@ -74,11 +75,11 @@ impl Driver for FaultyDriver {
 
     fn set_limits(&self, _: &ClusterLimits) {}
 
-    fn remove(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
         let alive = self.0.alive.load(Ordering::SeqCst);
         Box::pin(async move {
             if alive {
-                Err("another engine still runs".to_owned())
+                Err(EngineError::EndedMeanwhile)
             } else {
                 Ok(())
             }
@@ -170,22 +171,19 @@ impl Journal for Nowhere {
 struct Stage {
     shared: Arc<Shared>,
     facts: Arc<Facts>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<SupervisorCommand>,
 }
 
 impl Stage {
     fn new(failure: Option<String>) -> Self {
-        let (facts, shared) = (
-            Arc::new(Facts::default()),
-            Arc::new(Shared::new(ClusterId(1), true)),
-        );
+        let facts = Arc::new(Facts::default());
+        let shared = Arc::new(Shared::new(ClusterId(1), true));
         let turns = || Arc::new(Semaphore::new(1));
-        let (wakes, recoveries) = (turns(), turns());
-        let (budget, frozen_after) = (
-            Arc::new(AwakeBudget::new(u64::MAX)),
-            Duration::from_secs(30),
-        );
-        let common = Common {
+        let wakes = turns();
+        let recoveries = turns();
+        let budget = Arc::new(AwakeBudget::new(u64::MAX));
+        let frozen_after = Duration::from_secs(30);
+        let common = SharedServices {
             ledger: Arc::new(Nowhere),
             journal: Arc::new(Nowhere),
             wakes,
@@ -216,14 +214,17 @@ impl Stage {
 
     async fn sleep(&self) -> Result<(), EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Sleep(reply)).await.unwrap();
+        self.commands
+            .send(SupervisorCommand::Sleep(reply))
+            .await
+            .unwrap();
         answer.await.unwrap()
     }
 
-    async fn accounts(&self) -> Result<Arc<AccountBook>, String> {
+    async fn accounts(&self) -> ReadingAnswer {
         let (reply, answer) = oneshot::channel();
         self.commands
-            .send(Command::Accounts {
+            .send(SupervisorCommand::Accounts {
                 not_before: Instant::now(),
                 users: vec!["root".to_owned()],
                 reply,
@@ -236,7 +237,7 @@ impl Stage {
     async fn remove(&self) -> Result<(), EngineError> {
         let (reply, answer) = oneshot::channel();
         self.commands
-            .send(Command::End {
+            .send(SupervisorCommand::End {
                 remove: true,
                 reply,
             })
@@ -273,7 +274,7 @@ async fn a_panic_in_a_reading_fails_that_reading() {
     let stage = Stage::new(None);
     drop(stage.shared.attach().await.unwrap());
     stage.facts.set(Some(Fault::Reading));
-    assert_eq!(stage.accounts().await.unwrap_err(), PANICKED);
+    assert_eq!(stage.accounts().await.unwrap_err().to_string(), PANICKED);
     stage.facts.set(None);
     stage.accounts().await.unwrap();
     assert_eq!(stage.facts.starts.load(Ordering::SeqCst), 1);

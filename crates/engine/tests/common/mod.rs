@@ -1,4 +1,4 @@
-//! What this room's tests share: a ledger in memory, a journal, a place to run in, and a small
+//! Shared parts of this room's tests: a ledger in memory, a journal, a data directory, and a small
 //! client that speaks to an engine as the gateway does. Never a mock of the engine itself.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(
@@ -86,7 +86,7 @@ impl Ledger for Memory {
             })
             .is_ok()
         {
-            return Box::pin(async { Err(LedgerError("database or disk is full".into())) });
+            return Box::pin(async { Err(LedgerError::new("database or disk is full")) });
         }
         let mut rows = self.rows.lock().unwrap();
         let row = rows.entry(id).or_default();
@@ -131,7 +131,7 @@ pub fn helper() -> Helper {
     }
 }
 
-/// One template for all tests of this machine and engine version: building it takes a second.
+/// Folder of the template that all tests of this machine share: building one takes a second.
 fn shared_templates() -> PathBuf {
     let uid = rustix::process::geteuid().as_raw();
     let path = std::env::temp_dir().join(format!("tidegate-test-templates-{uid}"));
@@ -401,7 +401,10 @@ pub async fn almighty(address: &EngineAddress) -> Client {
     root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
     let mut climber = Client::login(address, "climber", "up").await.unwrap();
     climber
-        .run("UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 18446744073709551615) WHERE User = 'root'")
+        .run(
+            "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', \
+         18446744073709551615) WHERE User = 'root'",
+        )
         .await;
     root.run("FLUSH PRIVILEGES").await;
     root.run("DROP USER climber@'%'").await;
@@ -414,7 +417,7 @@ pub async fn almighty(address: &EngineAddress) -> Client {
     tenant
 }
 
-/// Another server, in a process of its own, that has cluster 1 awake. Killed by the test.
+/// Another server, in another process, that keeps cluster 1 awake. The test kills it.
 pub fn holder(house: &House) -> std::process::Child {
     use std::io::{BufRead, BufReader};
     let mut child = std::process::Command::new(helper().program)

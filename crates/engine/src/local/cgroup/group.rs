@@ -4,8 +4,8 @@
 use super::files::{make_group, processes, read_field, read_number, remove_group, write_value};
 use super::hierarchy::Version;
 use super::home::{Controller, Parent};
-use crate::driver::RunUsage;
 use crate::limits::{GROUP_EMPTY_MAX, GROUP_EMPTY_RETRY, GROUP_KILL_ROUNDS};
+use crate::local::process_usage::RunUsage;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -9,11 +9,11 @@ pub enum Version {
     V2,
 }
 
-/// One mounted hierarchy and the group in it that this process belongs to.
+/// A mounted hierarchy, and the group in it that this process belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hierarchy {
     pub version: Version,
-    /// Of v1 only; those of v2 are listed in the group's own `cgroup.controllers`.
+    /// Controllers of v1. Those of v2 are listed in the group's file `cgroup.controllers`.
     pub controllers: Vec<String>,
     pub mount: PathBuf,
     pub own: PathBuf,
@@ -31,7 +31,8 @@ pub fn parse_hierarchies(mountinfo: &str, own_groups: &str) -> Vec<Hierarchy> {
 fn parse_mount(line: &str, own_groups: &str) -> Option<Hierarchy> {
     let (left, right) = line.split_once(" - ")?;
     let mut fields = left.split(' ').skip(3);
-    let (root, mount) = (fields.next()?, unescape(fields.next()?));
+    let root = fields.next()?;
+    let mount = unescape(fields.next()?);
     let mut kind = right.split(' ');
     let version = match kind.next()? {
         "cgroup" => Version::V1,
@@ -64,7 +65,9 @@ fn parse_mount(line: &str, own_groups: &str) -> Option<Hierarchy> {
 /// A line such as `4:cpu,cpuacct:/path` if it belongs to a mount with these super block options.
 fn own_group<'a>(line: &'a str, version: Version, options: &str) -> Option<(Vec<String>, &'a str)> {
     let mut parts = line.splitn(3, ':');
-    let (_, names, path) = (parts.next()?, parts.next()?, parts.next()?);
+    let _number = parts.next()?;
+    let names = parts.next()?;
+    let path = parts.next()?;
     let named: Vec<String> = names
         .split(',')
         .filter(|name| !name.is_empty())

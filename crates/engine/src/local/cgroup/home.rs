@@ -6,7 +6,7 @@ use super::files::{make_group, read_text, remove_group, write_value};
 use super::group::{EngineGroup, GroupLimits};
 use super::hierarchy::{Hierarchy, Version, parse_hierarchies};
 use super::leftovers;
-use crate::local::settings::CgroupChoice;
+use crate::settings::CgroupChoice;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

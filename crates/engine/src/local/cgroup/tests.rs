@@ -3,7 +3,7 @@
 
 use super::home::Parent;
 use super::{CgroupHome, Controller, EngineGroup, GroupLimits, Version, files};
-use crate::local::settings::CgroupChoice;
+use crate::settings::CgroupChoice;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tidegate_model::ClusterId;

@@ -11,7 +11,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tidegate_model::{ClusterId, Size};
+use tidegate_model::{ClusterId, Size, error_chain};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -51,7 +51,8 @@ impl DiskGuard {
         if self.quotas.available().is_err() || *set == Some(wanted) {
             return;
         }
-        let (quotas, root) = (self.quotas.clone(), self.root.clone());
+        let quotas = self.quotas.clone();
+        let root = self.root.clone();
         let limited = tokio::task::spawn_blocking(move || quotas.limit(&root, wanted)).await;
         match limited
             .map_err(io::Error::other)
@@ -60,7 +61,11 @@ impl DiskGuard {
             // One that was made without quotas stays so: tried once.
             Ok(_) => *set = Some(wanted),
             Err(error) => {
-                tracing::warn!(cluster = %self.cluster, %error, "the cluster's file system quota can't be set; its use is measured");
+                tracing::warn!(
+                    cluster = %self.cluster,
+                    %error,
+                    "the cluster's file system quota can't be set; its use is measured"
+                );
             }
         }
     }
@@ -169,13 +174,21 @@ impl DiskGuard {
             let level = match self.measure(alive.processes()).await {
                 Ok(level) => level,
                 Err(error) => {
-                    tracing::warn!(cluster = %self.cluster, %error, "the cluster's disk use can't be measured");
+                    tracing::warn!(
+                        cluster = %self.cluster,
+                        %error,
+                        "the cluster's disk use can't be measured"
+                    );
                     telling.told
                 }
             };
             if level == DiskLevel::Closed {
                 let reason = self.closed_reason();
-                tracing::warn!(cluster = %self.cluster, reason, "the engine is stopped: its cluster reached the hard disk limit");
+                tracing::warn!(
+                    cluster = %self.cluster,
+                    reason,
+                    "the engine is stopped: its cluster reached the hard disk limit"
+                );
                 alive.kill_because(reason);
                 return;
             }
@@ -191,13 +204,24 @@ impl DiskGuard {
         match run.set_read_only(read_only).await {
             Ok(()) if told != level => {
                 let used = self.state().used().map_or(0, |used| used.bytes);
-                tracing::info!(cluster = %self.cluster, read_only, used, "the cluster's disk level changed");
+                tracing::info!(
+                    cluster = %self.cluster,
+                    read_only,
+                    used,
+                    "the cluster's disk level changed"
+                );
                 true
             }
             Ok(()) => true,
             // A statement or LOCK TABLES of the tenant is in the way: the hard limit stays.
             Err(error) => {
-                tracing::warn!(cluster = %self.cluster, %error, read_only, "the engine did not take its disk level");
+                let error = error_chain(&error);
+                tracing::warn!(
+                    cluster = %self.cluster,
+                    error,
+                    read_only,
+                    "the engine did not take its disk level"
+                );
                 false
             }
         }
@@ -224,7 +248,8 @@ impl Telling {
         if self.task.is_some() || (level == DiskLevel::Free && self.told == level) {
             return;
         }
-        let (guard, told) = (Arc::clone(guard), self.told);
+        let guard = Arc::clone(guard);
+        let told = self.told;
         self.task = Some(tokio::spawn(async move {
             guard
                 .apply(run.as_ref(), level, told)

@@ -97,8 +97,10 @@ mod tests {
 
     #[test]
     fn blocks_are_counted_links_are_not_followed_and_deleted_files_are_found() {
-        let (temp, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (data, tmp) = (temp.path().join("data"), temp.path().join("tmp"));
+        let temp = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let data = temp.path().join("data");
+        let tmp = temp.path().join("tmp");
         fs::create_dir_all(data.join("db")).unwrap();
         fs::create_dir(&tmp).unwrap();
         let folders = [data.clone(), tmp.clone()];

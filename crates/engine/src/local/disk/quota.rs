@@ -17,7 +17,7 @@ const BTRFS_MAGIC: u64 = 0x9123_683E;
 /// The inode of the root of every subvolume.
 const SUBVOLUME_INODE: u64 = 256;
 
-/// What the file system of the data directory offers.
+/// Quotas of the data directory's file system, where it has them.
 #[derive(Debug, Clone)]
 pub struct DiskQuotas {
     program: Result<PathBuf, String>,
@@ -72,7 +72,11 @@ impl DiskQuotas {
 fn find_program(folder: &Path) -> Result<PathBuf, String> {
     let stat = statfs(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     if u64::try_from(stat.f_type).ok() != Some(BTRFS_MAGIC) {
-        return Err("the file system of the data directory is not btrfs, the only one whose quotas are used".to_owned());
+        return Err(
+            "the file system of the data directory is not btrfs, the only one whose quotas \
+         are used"
+                .to_owned(),
+        );
     }
     let rights = capabilities(None).map_err(|e| e.to_string())?;
     if !rights.effective.contains(CapabilitySet::SYS_ADMIN) {

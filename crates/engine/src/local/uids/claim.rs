@@ -22,7 +22,7 @@ const POOL: RangeInclusive<u32> = 1_879_048_192..=2_147_352_575;
 /// somebody has it locked would let a second server lock another file of the same name.
 const LOCKS: &str = "/run/tidegate";
 
-/// What an operator chose.
+/// Choice of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum UidChoice {
     /// A block that no other server has: the one that the clusters have numbers of, else one drawn
@@ -32,17 +32,23 @@ pub enum UidChoice {
     Range(RangeInclusive<u32>),
 }
 
+/// Reads `FIRST-LAST`.
+fn parse_range(text: &str) -> Option<(u32, u32)> {
+    let (first, last) = text.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
 impl UidChoice {
     /// Reads `auto` or `FIRST-LAST`. The error is a sentence's end: "must be ...".
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        let wrong =
-            || "must be \"auto\", or FIRST-LAST such as \"1879048192-1879113727\"".to_owned();
-        let (first, last) = text.split_once('-').ok_or_else(wrong)?;
-        let number = |part: &str| part.parse::<u32>().map_err(|_| wrong());
-        let (first, last) = (number(first)?, number(last)?);
+        let Some((first, last)) = parse_range(text) else {
+            return Err(
+                "must be \"auto\", or FIRST-LAST such as \"1879048192-1879113727\"".to_owned(),
+            );
+        };
         // Below are the system's own users, above is the number that means "none".
         if first < 1000 || last > u32::MAX - 2 {
             return Err("must lie between 1000 and 4294967293".to_owned());
@@ -56,7 +62,11 @@ impl UidChoice {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    #[error("the user numbers {}-{} of engine.uids are in use by {holder}", range.start(), range.end())]
+    #[error(
+        "the user numbers {}-{} of engine.uids are in use by {holder}",
+        range.start(),
+        range.end()
+    )]
     Held {
         range: RangeInclusive<u32>,
         holder: String,
@@ -75,15 +85,21 @@ impl ClaimError {
     pub fn hint(&self) -> String {
         match self {
             Self::Held { .. } => {
-                "stop that server, or give this one other numbers: engine.uids = \"auto\" finds free ones".to_owned()
+                "stop that server, or give this one other numbers: engine.uids = \"auto\" finds \
+                 free ones"
+                    .to_owned()
             }
-            Self::NoneFree => "give this server numbers of its own: engine.uids = \"FIRST-LAST\"".to_owned(),
+            Self::NoneFree => {
+                "give this server other numbers: engine.uids = \"FIRST-LAST\"".to_owned()
+            }
             Self::Unmapped(_) => {
-                "give engine.uids numbers that /proc/self/uid_map has (second column: outside), or run as an ordinary user"
+                "give engine.uids numbers that /proc/self/uid_map has (second column: outside), \
+                 or run as an ordinary user"
                     .to_owned()
             }
             Self::Lock { path, .. } => format!(
-                "make {} writable for root (a systemd unit: RuntimeDirectory=tidegate), or run as an ordinary user",
+                "make {} writable for root (a systemd unit: RuntimeDirectory=tidegate), or run as \
+                 an ordinary user",
                 path.parent().unwrap_or(path).display()
             ),
         }

@@ -35,7 +35,7 @@ pub fn settle_ownership(folder: &Folder) -> io::Result<bool> {
     former.dedup();
     write_note(&note, &former)?;
     // The outer folders' group is the engine's user; `data` and `tmp` are its own.
-    folder.furnish()?;
+    folder.make_subfolders()?;
     for own in [folder.data(), folder.tmp()] {
         give(&own, uid, &former)?;
     }
@@ -60,7 +60,11 @@ fn give(root: &Path, uid: u32, former: &[u32]) -> io::Result<()> {
         Ok(Visit::Enter)
     })?;
     if foreign > 0 {
-        tracing::warn!(path = %root.display(), foreign, "files of other users lie in this folder; they stay theirs");
+        tracing::warn!(
+            path = %root.display(),
+            foreign,
+            "files of other users lie in this folder; they stay theirs"
+        );
     }
     Ok(())
 }
@@ -80,7 +84,8 @@ fn give_entry(folder: BorrowedFd<'_>, name: &CStr, uid: u32, former: &[u32]) -> 
     if may_be_foreign || stat.st_uid != uid && !former.contains(&stat.st_uid) {
         return Ok(());
     }
-    let (to, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    let to = Uid::from_raw(uid);
+    let group = Gid::from_raw(uid);
     chownat(
         &entry,
         c"",
@@ -139,7 +144,7 @@ mod tests {
             return None;
         }
         let folder = Folder::new(root.join("7"), Some(OLD));
-        folder.furnish().unwrap();
+        folder.make_subfolders().unwrap();
         let data = folder.data();
         fs::create_dir_all(data.join("test/deep")).unwrap();
         for file in ["ibdata1", "test/a.ibd", "test/deep/b"] {
@@ -217,7 +222,7 @@ mod tests {
         // As a server leaves it that is killed in the middle: noted, the outer folders and a part
         // of the files given.
         write_note(&folder.root().join(NOTE), &[OLD]).unwrap();
-        folder.furnish().unwrap();
+        folder.make_subfolders().unwrap();
         lchown(folder.data().join("ibdata1"), Some(NEW), Some(NEW)).unwrap();
         lchown(folder.data().join("test"), Some(NEW), Some(NEW)).unwrap();
         assert!(settle_ownership(&folder).unwrap());
@@ -232,7 +237,7 @@ mod tests {
         };
         let between = Folder::new(folder.root().to_owned(), Some(FOREIGN + 1));
         write_note(&folder.root().join(NOTE), &[OLD]).unwrap();
-        between.furnish().unwrap();
+        between.make_subfolders().unwrap();
         lchown(
             folder.data().join("ibdata1"),
             Some(FOREIGN + 1),

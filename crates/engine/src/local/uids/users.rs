@@ -72,7 +72,8 @@ pub fn kill_processes(uid: u32) -> io::Result<()> {
     )))
 }
 
-/// By a descriptor, after a second look: the number may be another process's by now.
+/// Kills a process of this user. It is checked again by its descriptor: the number may belong to
+/// another process by now.
 fn kill_if_of(pid: i32, uid: u32) {
     let Some(number) = Pid::from_raw(pid) else {
         return;
@@ -105,22 +106,24 @@ fn processes() -> io::Result<Vec<ProcessUsers>> {
     Ok(out)
 }
 
-/// `None` if it is gone.
+/// Value of a line of /proc/PID/status; empty if there is no such line.
+fn status_field<'a>(status: &'a str, key: &str) -> &'a str {
+    let mut values = status.lines().filter_map(|line| line.strip_prefix(key));
+    values.next().unwrap_or_default()
+}
+
+/// Reads the users of a process. `None` if it has ended.
 fn read_process(pid: i32) -> Option<ProcessUsers> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |key: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(key))
-            .unwrap_or_default()
-    };
-    let uids = field("Uid:")
+    let uids = status_field(&status, "Uid:")
         .split_whitespace()
         .filter_map(|uid| uid.parse().ok())
         .collect();
     Some(ProcessUsers {
         pid,
         uids,
-        is_zombie: field("State:").trim_start().starts_with(['Z', 'X']),
+        is_zombie: status_field(&status, "State:")
+            .trim_start()
+            .starts_with(['Z', 'X']),
     })
 }

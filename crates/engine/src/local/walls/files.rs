@@ -42,7 +42,7 @@ fn version(max: Option<u8>) -> ABI {
     }
 }
 
-/// What this engine may reach beside the system's own files.
+/// Paths that an engine may use beside the system's own files.
 pub struct Reach<'a> {
     pub program: &'a Path,
     pub write: &'a [PathBuf],

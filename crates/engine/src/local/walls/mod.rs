@@ -1,20 +1,21 @@
-//! The walls around an engine: SQL rights are a courtesy, the process is the wall. Never weakens
-//! one by a setting.
+//! The walls around an engine. A tenant can be an administrator in SQL, so only walls around the
+//! process protect others. No setting weakens them.
 
 pub mod files;
 pub mod seccomp;
 
-/// Which layers of the wall this machine has.
+/// Layers of the walls that this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walls {
-    /// We are root, so each engine runs under a uid of its own.
+    /// The server is root, so each engine runs under its own uid.
     pub own_uids: bool,
     pub landlock: bool,
     pub seccomp: bool,
 }
 
 impl Walls {
-    pub fn look() -> Self {
+    /// Finds out which walls this machine and this process' user have.
+    pub fn detect() -> Self {
         let actions =
             std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
         Self {
@@ -30,11 +31,11 @@ impl Walls {
         (self.own_uids || self.landlock) && self.seccomp
     }
 
-    /// What is missing, in words, for the one warning at start.
+    /// Returns the missing walls, for the warning at start.
     pub fn missing(self) -> Vec<&'static str> {
         let mut out = Vec::new();
         if !self.own_uids {
-            out.push("a user of its own for each engine (needs root)");
+            out.push("a separate user for each engine (needs root)");
         }
         if !self.landlock {
             out.push("Landlock (needs Linux 5.13 with it switched on)");

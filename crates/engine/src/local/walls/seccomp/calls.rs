@@ -147,7 +147,7 @@ pub const REFUSED: &[libc::c_long] = &[
     libc::SYS_syncfs,
 ];
 
-/// Those of x86-64 alone. aarch64 has no call by these names.
+/// Calls of x86-64 alone. aarch64 has none of these names.
 #[cfg(target_arch = "x86_64")]
 pub const REFUSED_HERE: &[libc::c_long] = &[
     libc::SYS_fork,
@@ -226,11 +226,11 @@ const TCGETS2: u32 = 0x802C_542A;
 /// names a thread is allowed for the caller's own (0) and for the first.
 pub fn conditional(own_pid: u32) -> Vec<(libc::c_long, Vec<Condition>)> {
     use Condition::{Bits, NoneOf, Null, OneOf};
-    let itself = || vec![0, own_pid];
-    let stream = || vec![OneOf(0, vec![libc::AF_UNIX.unsigned_abs()]), stream_type(1)];
+    let itself = vec![0, own_pid];
+    let stream = vec![OneOf(0, vec![libc::AF_UNIX.unsigned_abs()]), stream_type(1)];
     vec![
-        (libc::SYS_socket, stream()),
-        (libc::SYS_socketpair, stream()),
+        (libc::SYS_socket, stream.clone()),
+        (libc::SYS_socketpair, stream),
         // No address: a socket that is connected already.
         (libc::SYS_sendto, vec![Null(4)]),
         // Threads only. The engine starts no process, so it leaves none behind.
@@ -241,18 +241,18 @@ pub fn conditional(own_pid: u32) -> Vec<(libc::c_long, Vec<Condition>)> {
         // 0 and negative numbers are groups. The engine's own SHUTDOWN is a signal to itself.
         (libc::SYS_kill, vec![OneOf(0, vec![own_pid])]),
         (libc::SYS_tgkill, vec![OneOf(0, vec![own_pid])]),
-        (libc::SYS_prlimit64, vec![OneOf(0, itself())]),
-        (libc::SYS_sched_setaffinity, vec![OneOf(0, itself())]),
-        (libc::SYS_sched_setparam, vec![OneOf(0, itself())]),
-        (libc::SYS_sched_setscheduler, vec![OneOf(0, itself())]),
-        (libc::SYS_sched_setattr, vec![OneOf(0, itself())]),
+        (libc::SYS_prlimit64, vec![OneOf(0, itself.clone())]),
+        (libc::SYS_sched_setaffinity, vec![OneOf(0, itself.clone())]),
+        (libc::SYS_sched_setparam, vec![OneOf(0, itself.clone())]),
+        (libc::SYS_sched_setscheduler, vec![OneOf(0, itself.clone())]),
+        (libc::SYS_sched_setattr, vec![OneOf(0, itself.clone())]),
         (
             libc::SYS_setpriority,
-            vec![OneOf(0, vec![libc::PRIO_PROCESS]), OneOf(1, itself())],
+            vec![OneOf(0, vec![libc::PRIO_PROCESS]), OneOf(1, itself.clone())],
         ),
         (
             libc::SYS_ioprio_set,
-            vec![OneOf(0, vec![IOPRIO_WHO_PROCESS]), OneOf(1, itself())],
+            vec![OneOf(0, vec![IOPRIO_WHO_PROCESS]), OneOf(1, itself.clone())],
         ),
         // Signals that the kernel sends on a file's behalf.
         (

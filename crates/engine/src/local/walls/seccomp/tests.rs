@@ -29,7 +29,8 @@ fn run(arch: u32, nr: u32, arguments: [u64; 6]) -> u32 {
             other => panic!("load of {other}"),
         }
     };
-    let (mut at, mut acc) = (0usize, 0u32);
+    let mut at = 0usize;
+    let mut acc = 0u32;
     loop {
         let ins = &program[at];
         at += 1;

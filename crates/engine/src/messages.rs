@@ -1,35 +1,34 @@
-//! What a supervisor hears: requests from outside, and what its own tasks bring back. Never who
-//! asked.
+//! Messages to a supervisor: requests from outside, and reports of its tasks.
 
 use crate::drain::DrainEnd;
 use crate::error::{EngineError, StartError};
-use crate::readings::{Answer, Reply as BookReply};
+use crate::readings::{ReadingAnswer, ReadingReply};
 use crate::tasks::Started;
 use std::time::Instant;
 use tidegate_model::{ClusterLimits, RunEpoch};
 use tokio::sync::oneshot;
 
-pub enum Command {
-    /// From now on these.
+pub enum SupervisorCommand {
+    /// Use these limits from now on.
     Limits(ClusterLimits),
     Sleep(oneshot::Sender<Result<(), EngineError>>),
     Accounts {
         not_before: Instant,
         users: Vec<String>,
-        reply: BookReply,
+        reply: ReadingReply,
     },
-    /// Ends the cluster's engine for good, and its data if it is removed.
+    /// Stops the cluster's engine for good, and deletes its data if `remove` is set.
     End {
         remove: bool,
         reply: oneshot::Sender<Result<(), EngineError>>,
     },
 }
 
-/// What a supervisor's own tasks bring back.
+/// Report of one of the supervisor's own tasks.
 pub enum Report {
     Started(Result<Started, StartError>),
     Drained(DrainEnd),
-    Read(Answer),
+    Read(ReadingAnswer),
     /// The engine of this run gives no sign of life.
     Frozen(RunEpoch),
     /// The end of this run was noted late.

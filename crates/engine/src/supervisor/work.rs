@@ -1,0 +1,122 @@
+//! Work that a supervisor starts and ends: starts, drains and readings in tasks beside it, and the
+//! answers to requests that wait for a state.
+
+use super::{PANICKED, Supervisor};
+use crate::drain::{DrainEnd, DrainOrder, RunEnd, drain};
+use crate::error::{ReadingError, StartError};
+use crate::messages::Report;
+use crate::tasks::{read_due_accounts, spawn_reporting, start_engine};
+use std::sync::Arc;
+use std::time::Instant;
+use tidegate_model::ClusterState;
+
+impl Supervisor {
+    pub(super) async fn abort_start(&mut self) {
+        let Some(start) = self.start.take() else {
+            return;
+        };
+        start.abort();
+        let _ = start.await;
+        // A start that has just ended is on its way to us. Its engine holds the cluster's lock.
+        while let Ok(report) = self.inbox.try_recv() {
+            if let Report::Started(Ok(started)) = report {
+                started.run.stop().await;
+            }
+        }
+    }
+
+    pub(super) fn begin_start(&mut self) {
+        let driver = Arc::clone(&self.driver);
+        let common = self.common.clone();
+        let shared = Arc::clone(&self.shared);
+        self.start_began = Instant::now();
+        // The new run's beginning replaces the note of the old one's end.
+        self.noting = None;
+        let work =
+            async move { Report::Started(start_engine(driver.as_ref(), &common, &shared).await) };
+        let panicked = || Report::Started(Err(StartError::new(PANICKED)));
+        self.start = Some(spawn_reporting(self.reports.clone(), work, panicked));
+    }
+
+    pub(super) fn begin_drain(&mut self, anyway: bool) {
+        let Some(alive) = &self.alive else { return };
+        self.drains += 1;
+        let order = DrainOrder {
+            cluster: self.shared.id,
+            epoch: alive.epoch,
+            run: Arc::clone(&alive.run),
+            leases: self.shared.gate().close(),
+            ledger: Arc::clone(&self.common.ledger),
+            number: self.drains,
+            transaction_idle_max: self.limits.transaction_idle_max,
+            anyway,
+        };
+        let run = Arc::clone(&alive.run);
+        let reading = self.reading.take();
+        let work = async move {
+            // Else its older accounts could be noted after the last ones.
+            if let Some(reading) = reading {
+                let _ = reading.await;
+            }
+            Report::Drained(drain(order).await)
+        };
+        let panicked = move || {
+            run.kill_because(PANICKED.to_owned());
+            Report::Drained(DrainEnd::Stopped {
+                end: RunEnd::Unclean,
+                evicted: 0,
+            })
+        };
+        spawn_reporting(self.reports.clone(), work, panicked);
+    }
+
+    /// Answers requests that wait for a state: of operators for sleep, of logins for a reading.
+    pub(super) fn serve(&mut self) {
+        let state = self.machine.state();
+        let status = self.shared.status.borrow().clone();
+        match state {
+            ClusterState::Awake => {
+                let Some(alive) = &self.alive else { return };
+                if let Some(due) = self.readings.begin() {
+                    let run = Arc::clone(&alive.run);
+                    let epoch = alive.epoch;
+                    let work = async move {
+                        Report::Read(read_due_accounts(run.as_ref(), epoch, &due).await)
+                    };
+                    let panicked = || Report::Read(Err(ReadingError::Inside));
+                    self.reading = Some(spawn_reporting(self.reports.clone(), work, panicked));
+                }
+            }
+            ClusterState::Asleep | ClusterState::Failed => {
+                let answer = match (state, self.shared.clean()) {
+                    (ClusterState::Asleep, true) => Err(ReadingError::Asleep),
+                    (ClusterState::Asleep, false) => Err(ReadingError::NotRecovered),
+                    _ => {
+                        let failure = status
+                            .failure
+                            .unwrap_or_else(|| "it failed to start".into());
+                        Err(ReadingError::Failed(failure))
+                    }
+                };
+                self.readings.answer_all(&answer);
+                for sleeper in self.sleepers.drain(..) {
+                    let _ = sleeper.send(Ok(()));
+                }
+            }
+            ClusterState::Waking | ClusterState::Draining => {}
+        }
+    }
+
+    pub(super) async fn finish(&mut self) {
+        self.alive = None;
+        self.readings.answer_all(&Err(ReadingError::Stopping));
+        if let Some((remove, reply)) = self.end.take() {
+            let result = if remove {
+                self.driver.remove().await
+            } else {
+                Ok(())
+            };
+            let _ = reply.send(result);
+        }
+    }
+}
