@@ -5,7 +5,7 @@
 use crate::script::Script;
 use crate::session::is_ours;
 use tidegate_wire::capabilities::Capabilities;
-use tidegate_wire::command::{Command, Reply};
+use tidegate_wire::command::{Command, ReplyShape};
 use tidegate_wire::kill;
 use tidegate_wire::packet::{HEADER_LEN, Header, write_packet};
 use tidegate_wire::relay::limits::KILL_TEXT_MAX;
@@ -76,19 +76,19 @@ impl Engine {
         out.engine
             .check(header, command, payload.get(1..).unwrap_or_default());
         match command.reply() {
-            Reply::None => out.engine.gone = command == Command::QUIT,
-            Reply::One => out.ok(choice, 0),
-            Reply::Text => out.packet(b"Uptime: 1"),
-            Reply::Results
+            ReplyShape::None => out.engine.gone = command == Command::QUIT,
+            ReplyShape::One => out.ok(choice, 0),
+            ReplyShape::Text => out.packet(b"Uptime: 1"),
+            ReplyShape::Results
                 if command == Command::STMT_EXECUTE
                     && payload.get(5).is_some_and(|flags| *flags != 0) =>
             {
                 out.cursor(choice);
             }
-            Reply::Results => out.results(choice),
-            Reply::Prepared => out.prepared(choice),
-            Reply::Rows | Reply::Fields => {
-                let of = if command.reply() == Reply::Rows {
+            ReplyShape::Results => out.results(choice),
+            ReplyShape::Prepared => out.prepared(choice),
+            ReplyShape::Rows | ReplyShape::Fields => {
+                let of = if command.reply() == ReplyShape::Rows {
                     ROW
                 } else {
                     DEFINITION
@@ -96,7 +96,7 @@ impl Engine {
                 (0..choice & 7).for_each(|_| out.packet(of));
                 out.end(choice, 0);
             }
-            Reply::Dialogue | Reply::Untracked => out.error(),
+            ReplyShape::Dialogue | ReplyShape::Untracked => out.error(),
         }
         Some(out.bytes)
     }

@@ -1,4 +1,4 @@
-//! A connection as its listener gave it, and the address that it really comes from.
+//! Connections as their listener accepted them, and the client's address behind a load balancer.
 
 use crate::limits;
 use crate::shared::Shared;
@@ -12,6 +12,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+/// Connection as its listener accepted it.
 pub(crate) struct Arrival {
     pub tcp: TcpStream,
     pub peer: SocketAddr,
@@ -19,14 +20,14 @@ pub(crate) struct Arrival {
     pub accepted: Instant,
 }
 
-/// Why a connection from a balancer has no valid PROXY header.
+/// Reason why a connection from a load balancer has no valid PROXY header.
 #[derive(Debug, thiserror::Error)]
 enum HeaderError {
-    #[error("too many connections wait for theirs")]
+    #[error("too many connections are waiting for theirs")]
     TooManyWait,
-    #[error("none within its deadline")]
+    #[error("it did not arrive in time")]
     Deadline,
-    #[error("too long")]
+    #[error("it is longer than {} bytes", limits::PROXY_HEADER_MAX)]
     TooLong,
     #[error("it could not be read")]
     Read(#[from] io::Error),
@@ -37,11 +38,11 @@ enum HeaderError {
 }
 
 impl Arrival {
-    /// Returns the client's address: from the PROXY header where this peer must send one, else the
-    /// peer's own.
+    /// Returns the client's address: from the PROXY header if the peer is in a network that must
+    /// send one, else the peer's address.
     ///
     /// # Errors
-    /// If a network that must send a header sent no valid one.
+    /// If a peer that must send a header sent no valid one.
     pub async fn client_address(&mut self, shared: &Shared) -> Result<SocketAddr, Ending> {
         let networks = &shared.settings.proxy_networks;
         if !networks.iter().any(|n| n.contains(self.peer.ip())) {
@@ -68,7 +69,7 @@ impl Arrival {
     }
 }
 
-/// Reads a PROXY header and not one byte behind it.
+/// Reads a PROXY header and not one byte behind it: the next byte belongs to the client.
 async fn read_proxy_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr>, HeaderError> {
     let mut head = Vec::with_capacity(128);
     loop {

@@ -1,41 +1,41 @@
-//! One login on its way to a verdict: what its source failed with before, and what a mismatch costs
-//! it now.
+//! A login attempt while its password is checked: the earlier failures of its source, and the delay
+//! that a wrong password causes.
 
-use crate::failures::Failures;
+use crate::failures::FailedLogins;
 use crate::limits;
 use std::net::IpAddr;
 use tidegate_model::Place;
 use tokio::time::Instant;
 
-pub(crate) struct Attempt<'a> {
-    pub failures: &'a Failures,
+/// State of a login attempt that the check of its password reads and changes.
+pub(crate) struct LoginAttempt<'a> {
+    pub failures: &'a FailedLogins,
     pub client: IpAddr,
-    /// The login name as it was written.
+    /// Login name as the client wrote it.
     pub name: &'a [u8],
-    /// Among the unproven; none once the password was believed.
+    /// Place among the unproven connections; `None` once the password was proved.
     pub place: Option<&'a mut Place>,
-    /// When the credential came.
+    /// When the password arrived.
     pub came: Instant,
-    /// A cluster that was not cleanly asleep must be recovered by then.
+    /// Time by which a cluster that was not cleanly asleep must be recovered.
     pub recovered_by: Instant,
     /// Ticks after which a refusal is sent at the earliest. Zero until a mismatch was counted.
     pub late: u32,
 }
 
-impl Attempt<'_> {
-    /// Whether this one goes unjudged: its source has failed under this very name again and again,
-    /// and waits for all the denials that it may wait for at once. Names that exist and names that
-    /// don't are alike here.
-    pub fn goes_unjudged(&self) -> bool {
+impl LoginAttempt<'_> {
+    /// Whether the password is not even checked: the source failed repeatedly under this name, and
+    /// already has as many delayed denials waiting as it may have. Existing and made-up names are
+    /// treated alike.
+    pub fn is_unchecked(&self) -> bool {
         self.place.as_deref().is_some_and(Place::late_full)
-            && self.failures.suspected(self.client, self.name)
+            && self.failures.is_suspected(self.client, self.name)
     }
 
-    /// Counts a mismatch as soon as it is seen, whatever is answered in the end and however long
-    /// that takes: guesses that are made together must not pass before the first of them has
-    /// counted.
+    /// Counts a wrong password, as soon as it is seen: of guesses that are sent at the same time,
+    /// each must already be delayed by the ones before it.
     pub fn count_mismatch(&mut self) {
-        self.late = self.failures.add(self.client, self.name);
+        self.late = self.failures.count_failure(self.client, self.name);
         if self.late > 1
             && let Some(place) = &mut self.place
         {
@@ -44,7 +44,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// The password was right after all: it had been changed since the accounts were last read.
+    /// Takes the count back: the password was right, but had been changed since the accounts were
+    /// last read.
     pub fn take_back(&mut self) {
         self.failures.take_back(self.client, self.name);
         self.late = 0;

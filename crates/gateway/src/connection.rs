@@ -1,5 +1,4 @@
-//! The part of a connection that travels through all its stages, and the ways in which its client
-//! is told that it ends.
+//! State that a connection carries through all its stages, and the refusals that its client reads.
 
 use crate::error_packet::err_packet;
 use crate::limits;
@@ -14,10 +13,11 @@ use tidegate_wire::response::ErrPacket;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
+/// State of a connection, from admission until it relays.
 pub(crate) struct Connection {
     pub shared: Arc<Shared>,
     pub guard: SessionGuard,
-    /// Address of the client: the peer's, or the one that a PROXY header named.
+    /// Address of the client: the TCP peer's, or the one that its PROXY header names.
     pub client: SocketAddr,
     /// Address that the client connected to.
     pub local: SocketAddr,
@@ -27,19 +27,21 @@ pub(crate) struct Connection {
     pub place: Option<Place>,
 }
 
-/// Why a wait of an unproven connection ended early.
+/// Reason why a wait of an unproven connection ended early.
 pub(crate) enum Interrupted {
+    /// The login deadline passed.
     Deadline,
+    /// The connection's place was given to another.
     Evicted,
 }
 
 impl Connection {
-    /// When the credential must have been proved.
+    /// Returns when the password must have been proved.
     pub fn login_deadline(&self) -> Instant {
         self.accepted + self.shared.settings.login_deadline
     }
 
-    /// Ends when the connection's place was given to another; never without a place.
+    /// Waits until the connection's place is given to another; forever without a place.
     pub fn evicted(&self) -> impl Future<Output = ()> + use<> {
         let eviction = self.place.as_ref().map(Place::eviction);
         async move {
@@ -63,7 +65,8 @@ impl Connection {
         }
     }
 
-    /// Sends a refusal as the packet with this sequence number, and ends.
+    /// Sends a refusal as the packet with this sequence number, closes the stream, and returns the
+    /// ending.
     pub async fn refuse<S: AsyncWrite + Unpin>(
         &self,
         stream: &mut S,
@@ -73,7 +76,7 @@ impl Connection {
         self.refuse_client(stream, seq, refusal, None).await
     }
 
-    /// As [`Self::refuse`], for a client that has named itself.
+    /// As [`Self::refuse`], with the hint for a client that has told its name.
     pub async fn refuse_client<S: AsyncWrite + Unpin>(
         &self,
         stream: &mut S,
@@ -90,8 +93,8 @@ impl Connection {
         }
     }
 
-    /// Tells the client that its place was given to another, if its socket takes the packet at
-    /// once: nobody waits for it.
+    /// Tells the client that its place was given to another, if its socket accepts the packet at
+    /// once. Waiting for a slow client would keep the place occupied.
     pub async fn refuse_evicted<S: AsyncWrite + Unpin>(&self, stream: &mut S, seq: u8) -> Ending {
         let refusal = RefusalKind::TooManyFromAddress.into();
         let err = err_packet(&refusal, &self.shared.settings.wording, None);
@@ -100,16 +103,16 @@ impl Connection {
     }
 }
 
-/// The end of a connection whose place was given to another.
+/// Returns the ending of a connection whose place was given to another.
 pub(crate) fn evicted() -> Ending {
     Ending::Refused {
         kind: RefusalKind::TooManyFromAddress,
-        detail: Some("ended for a newcomer".to_owned()),
+        detail: Some("closed to make room for a new connection".to_owned()),
     }
 }
 
-/// Sends an error as the last packet of a connection, and closes it. Bounded: the client may not
-/// read.
+/// Sends an error as the last packet of a connection, and closes it. Gives up after
+/// [`limits::REFUSAL_WRITE`]: the client may not read.
 pub(crate) async fn send_last<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, err: &ErrPacket) {
     send_last_within(stream, seq, err, limits::REFUSAL_WRITE).await;
 }

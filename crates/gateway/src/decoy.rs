@@ -1,11 +1,12 @@
-//! Made-up data for names that do not exist, keyed so that asking twice gets the same, before and
-//! after a restart.
+//! Made-up accounts for names that do not exist. They are derived from a key, so that the same name
+//! always behaves the same, also after a restart.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tidegate_model::{Prefix, PrefixTag};
 use zeroize::Zeroizing;
 
+/// Source of made-up data.
 pub(crate) struct Decoy {
     key: Zeroizing<[u8; 32]>,
     prefix: Prefix,
@@ -19,20 +20,19 @@ impl Decoy {
         })
     }
 
-    /// A prefix that no cluster has (59 random bits, never stored), for names that can't have one.
+    /// Returns a prefix that no cluster has (59 random bits, never stored), for names without one.
     pub fn prefix(&self) -> Prefix {
         self.prefix.clone()
     }
 
-    /// Tag of a prefix, by which an unknown one gets its behaviour. `None`: a name that can't have
-    /// a prefix.
+    /// Returns the tag that decides how an unknown prefix behaves. `None`: a name without prefix.
     pub fn tag(&self, prefix: Option<&Prefix>) -> PrefixTag {
         let [a, b, c, d, e, f, g, h, ..] =
             self.digest("prefix", prefix.map_or("", Prefix::as_str).as_bytes());
         PrefixTag(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 
-    /// The stage 2 of an account that does not exist.
+    /// Returns the stage 2 (see `tidegate_wire::auth`) of an account that does not exist.
     pub fn stage2(&self, slot: usize) -> [u8; 20] {
         let mut out = [0; 20];
         out.iter_mut()

@@ -1,5 +1,4 @@
-//! Endings of connections whose client's stream failed, and of those in which this program found a
-//! bug of its own.
+//! Endings of connections whose client's stream failed, and of those in which a bug was found.
 
 use std::io;
 use tidegate_model::error_chain;
@@ -12,8 +11,8 @@ pub(crate) fn internal_error(bug: OutOfBounds) -> Ending {
     Ending::InternalError(bug.to_string())
 }
 
-/// Returns the ending of a connection that failed while its client was logging in. What exactly
-/// failed is of no interest: scanners and health checks break off all the time.
+/// Returns the ending of a connection that failed while its client was logging in. The error itself
+/// is left out of the log: scanners and health checks break off all the time.
 pub(crate) fn client_closed(error: &io::Error) -> Ending {
     found_bug(error).map_or(Ending::ClientClosed, internal_error)
 }
@@ -36,7 +35,7 @@ mod tests {
     use tidegate_wire::slices::tail;
 
     #[test]
-    fn a_bug_of_ours_is_never_taken_for_a_client_that_left() {
+    fn a_bug_is_never_logged_as_a_client_that_left() {
         let bug = io::Error::other(tail(b"abc", 4).unwrap_err());
         for ending in [client_closed(&bug), client_gone(&bug)] {
             let Ending::InternalError(why) = ending else {

@@ -1,8 +1,8 @@
-//! Logs a client in to its engine with what it has proved.
+//! Login of a client at its engine, with the password that it has proved.
 //!
-//! The leg starts with a PROXY v2 header that carries the client's address, so that grants,
-//! PROCESSLIST and logs tell the truth; then `wire`'s client half speaks, with exactly the
-//! capabilities granted to the client.
+//! The connection starts with a PROXY v2 header that carries the client's address, so that grants,
+//! PROCESSLIST and the engine's logs see the client and not the gateway. The login asks for exactly
+//! the capabilities that were granted to the client: both sides must frame packets alike.
 
 use crate::limits;
 use rustix::io::Errno;
@@ -23,24 +23,28 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
-pub(crate) struct Who<'a> {
+/// Client that is logged in, and its proof.
+pub(crate) struct ProvenClient<'a> {
     pub client: SocketAddr,
     pub local: SocketAddr,
     pub login: &'a Login,
     pub user: &'a str,
+    /// SHA1(password); `None` for the empty password.
     pub stage1: Option<&'a Zeroizing<[u8; 20]>>,
 }
 
+/// Session at the engine.
 pub(crate) struct EngineLogin {
     pub stream: UnixStream,
     pub session: u32,
     pub ok: OkPacket,
 }
 
+/// Reason why there is no session at the engine.
 pub(crate) enum LoginFailure {
-    /// The engine said no.
+    /// The engine answered with an error.
     Refused(ErrPacket),
-    /// It closed or broke off: it may be going to sleep, or have died.
+    /// The engine broke off: it may be going to sleep, or have died.
     Broken(BrokenLogin),
 }
 
@@ -50,26 +54,27 @@ impl<E: Into<BrokenLogin>> From<E> for LoginFailure {
     }
 }
 
-/// How a login at an engine broke off.
+/// Reason why a login at an engine broke off.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BrokenLogin {
-    #[error("its socket failed")]
+    #[error("the engine's socket failed")]
     Socket(#[from] io::Error),
     #[error(transparent)]
     Protocol(#[from] ClientError),
     #[error(transparent)]
     Packet(#[from] PacketError),
-    #[error("closed during the login")]
+    #[error("the engine closed the connection during the login")]
     Closed,
-    #[error("spoke before it was asked")]
+    #[error("the engine sent a packet before the first command")]
     SpokeUnasked,
     #[error(transparent)]
     OutOfBounds(#[from] OutOfBounds),
 }
 
+/// Connects to the engine and logs the client in.
 pub(crate) async fn log_in(
     address: &EngineAddress,
-    who: &Who<'_>,
+    who: &ProvenClient<'_>,
 ) -> Result<EngineLogin, LoginFailure> {
     let header = proxy::encode_v2(Some((who.client, who.local)));
     let EngineAddress::Unix(path) = address;
@@ -102,9 +107,9 @@ pub(crate) async fn log_in(
     }
 }
 
-/// Connects and says who comes. A Unix socket is connected when the call returns and takes a few
-/// bytes at once, so nothing is waited for but a full backlog, which shows as EAGAIN; the caller's
-/// deadline ends that wait.
+/// Connects to a Unix socket and sends the PROXY header. The socket is connected when the call
+/// returns and accepts a few bytes at once; only a full backlog, which shows as EAGAIN, needs a
+/// wait. The caller's deadline bounds that wait.
 async fn connect(path: &Path, header: &[u8]) -> Result<UnixStream, BrokenLogin> {
     let address = SocketAddrUnix::new(path).map_err(io::Error::from)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -127,8 +132,8 @@ async fn connect(path: &Path, header: &[u8]) -> Result<UnixStream, BrokenLogin> 
     }
 }
 
-/// The engine's packets during the login. It speaks only when it was spoken to, so a read may take
-/// all there is: half as many system calls as a header and a payload at a time.
+/// Reader of the engine's packets during the login. The engine only answers, so a read may take all
+/// bytes that have arrived: half as many system calls as reading header and payload separately.
 struct Packets {
     stream: UnixStream,
     reader: PacketReader,
@@ -136,7 +141,7 @@ struct Packets {
     ahead: Range<usize>,
 }
 
-/// A greeting has about 100 bytes, an OK or an error less than 600.
+/// Bytes per read. A greeting has about 100 bytes, an OK or an error less than 600.
 const READ: usize = 1024;
 
 impl Packets {
@@ -165,7 +170,7 @@ impl Packets {
         }
     }
 
-    /// The stream, from which the relay reads on.
+    /// Returns the stream, from which the relay goes on to read.
     fn into_stream(self) -> Result<UnixStream, BrokenLogin> {
         if self.ahead.is_empty() {
             Ok(self.stream)

@@ -1,8 +1,9 @@
-//! Failed logins of late: the more there were, the later the next refusal is sent.
+//! Recent failed logins: the more there were, the later the next denial is sent.
 //!
-//! Counted per source and per source with the login name as it was written, and in the same way for
-//! the networks that the source lies in: whoever has a whole network must not begin anew with each
-//! of its addresses. Never delays a right password, and never knows whether a name exists.
+//! They are counted per source address, and per source address and login name, and both again for
+//! the networks around the address, so that an attacker with a whole network does not start at zero
+//! with each of its addresses. A right password is never delayed, and the counts don't depend on
+//! whether a name exists.
 
 use crate::limits::{
     FAILURES_FREE, FAILURES_FREE_OF_SOURCE, FAILURES_HALF_LIFE, FAILURES_SETS, LATE_TICKS_MAX,
@@ -12,20 +13,21 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
-/// Entries that a key may lie in. A new one takes the place of the one that counts least.
+/// Entries in which a key may be stored. A new key replaces the entry with the lowest count.
 const WAYS: usize = 4;
 
+/// Counts of failed logins of all sources.
 #[derive(Debug)]
-pub(crate) struct Failures {
-    /// Random per start: nobody outside can choose names that meet in one set.
+pub(crate) struct FailedLogins {
+    /// Hash keys, random per start, so that nobody outside can choose names that share a set.
     keys: RandomState,
     began: Instant,
-    /// Apart from one another, so that a flood of names can't make a source forgotten.
+    /// Two tables, so that a flood of names can't evict the count of a source.
     sources: Table,
     names: Table,
 }
 
-impl Default for Failures {
+impl Default for FailedLogins {
     fn default() -> Self {
         Self {
             keys: RandomState::new(),
@@ -36,9 +38,9 @@ impl Default for Failures {
     }
 }
 
-impl Failures {
-    /// Counts a mismatch under this name. Returns after how many ticks its refusal is sent.
-    pub fn add(&self, client: IpAddr, name: &[u8]) -> u32 {
+impl FailedLogins {
+    /// Counts a wrong password under this name. Returns after how many ticks its denial is sent.
+    pub fn count_failure(&self, client: IpAddr, name: &[u8]) -> u32 {
         let now = self.now();
         let free = FAILURES_FREE_OF_SOURCE.into_iter().zip(FAILURES_FREE);
         let late = networks(client)
@@ -46,12 +48,12 @@ impl Failures {
             .map(|(network, (free_of_source, free))| {
                 let of_source = self.sources.add(self.keys.hash_one(network), now);
                 let of_name = self.names.add(self.keys.hash_one((network, name)), now);
-                ticks(of_source, free_of_source).max(ticks(of_name, free))
+                delay_ticks(of_source, free_of_source).max(delay_ticks(of_name, free))
             });
         late.max().unwrap_or(1)
     }
 
-    /// Takes one mismatch back: it was none.
+    /// Takes back one failure that turned out to be none.
     pub fn take_back(&self, client: IpAddr, name: &[u8]) {
         let now = self.now();
         for network in networks(client) {
@@ -61,8 +63,8 @@ impl Failures {
         }
     }
 
-    /// Forgets what this source mistyped under a name whose password it has, and nothing that it
-    /// tried under others.
+    /// Forgets the failures of this source under a name whose password it knows. Its failures under
+    /// other names stay counted.
     pub fn forgive(&self, client: IpAddr, name: &[u8]) {
         if let Some(source) = networks(client).next() {
             self.names.forget(self.keys.hash_one((source, name)));
@@ -70,24 +72,22 @@ impl Failures {
     }
 
     /// Whether this source has failed under this name more often than people mistype.
-    pub fn suspected(&self, client: IpAddr, name: &[u8]) -> bool {
+    pub fn is_suspected(&self, client: IpAddr, name: &[u8]) -> bool {
         let [free, ..] = FAILURES_FREE;
-        let count = |source| {
-            self.names
-                .count(self.keys.hash_one((source, name)), self.now())
-        };
-        networks(client)
-            .next()
-            .is_some_and(|source| count(source) > free)
+        networks(client).next().is_some_and(|source| {
+            let key = self.keys.hash_one((source, name));
+            self.names.count(key, self.now()) > free
+        })
     }
 
-    /// Seconds of our life.
+    /// Returns the seconds since this value was made.
     fn now(&self) -> u32 {
         u32::try_from(self.began.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 }
 
-/// The networks that an address is counted in, from the narrowest: base, and number of bits.
+/// Returns the networks in which an address is counted, from the narrowest: base address and number
+/// of bits.
 fn networks(client: IpAddr) -> impl Iterator<Item = (u128, u8)> {
     let (address, width, bits): (u128, u8, &'static [u8]) = match client.to_canonical() {
         IpAddr::V4(address) => (u32::from(address).into(), 32, &[32, 24]),
@@ -97,15 +97,16 @@ fn networks(client: IpAddr) -> impl Iterator<Item = (u128, u8)> {
         .map(move |bits| (address >> (width - bits), *bits))
 }
 
-/// One for the free ones, then doubling.
-fn ticks(failures: u32, free: u32) -> u32 {
+/// Returns the delay of a denial: one tick for the free failures, then twice as many for each more.
+fn delay_ticks(failures: u32, free: u32) -> u32 {
     1_u32
         .checked_shl(failures.saturating_sub(free))
         .unwrap_or(LATE_TICKS_MAX)
         .min(LATE_TICKS_MAX)
 }
 
-/// 16 bytes; the size of a whole table is in the comment of `FAILURES_SETS`.
+/// Count of one key, and when it was last changed. Takes 16 bytes; [`FAILURES_SETS`] gives the size
+/// of a table.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     tag: u64,
@@ -114,8 +115,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// What is left of the count.
-    fn left(self, now: u32) -> u32 {
+    /// Returns the count, halved once per half-life.
+    fn current_count(self, now: u32) -> u32 {
         let halvings = now.saturating_sub(self.at) / FAILURES_HALF_LIFE;
         self.count.checked_shr(halvings).unwrap_or(0)
     }
@@ -123,8 +124,8 @@ impl Entry {
 
 type Set = [Entry; WAYS];
 
-/// Of a fixed size from the start, whatever comes. Each set has its own lock, and no operation
-/// reads more than one set.
+/// Counts by hashed key. The size is fixed from the start. Each set has its own lock, and each
+/// operation uses one set.
 #[derive(Debug)]
 struct Table(Vec<Mutex<Set>>);
 
@@ -148,13 +149,17 @@ impl Table {
             let least = set
                 .iter()
                 .enumerate()
-                .min_by_key(|(_, e)| (e.left(now), e.at));
+                .min_by_key(|(_, e)| (e.current_count(now), e.at));
             least.map(|(at, _)| at)
         });
         let Some(entry) = at.and_then(|at| set.get_mut(at)) else {
             return 1;
         };
-        let before = if entry.tag == tag { entry.left(now) } else { 0 };
+        let before = if entry.tag == tag {
+            entry.current_count(now)
+        } else {
+            0
+        };
         *entry = Entry {
             tag,
             count: before.saturating_add(1),
@@ -168,7 +173,7 @@ impl Table {
         if let Some(entry) = set.iter_mut().find(|e| e.tag == tag) {
             *entry = Entry {
                 tag,
-                count: entry.left(now).saturating_sub(1),
+                count: entry.current_count(now).saturating_sub(1),
                 at: now,
             };
         }
@@ -176,7 +181,9 @@ impl Table {
 
     fn count(&self, tag: u64, now: u32) -> u32 {
         let Some(set) = self.set(tag) else { return 0 };
-        set.iter().find(|e| e.tag == tag).map_or(0, |e| e.left(now))
+        set.iter()
+            .find(|e| e.tag == tag)
+            .map_or(0, |e| e.current_count(now))
     }
 
     fn forget(&self, tag: u64) {

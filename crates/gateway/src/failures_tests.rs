@@ -1,5 +1,5 @@
-//! The delay after failed logins: its growth, its end, whom it never meets, and its bound in
-//! memory.
+//! Delay after failed logins: how it grows and decays, which logins it never affects, and its bound
+//! in memory.
 
 use super::*;
 use crate::limits;
@@ -12,24 +12,24 @@ const A: &str = "203.0.113.9";
 const B: &str = "198.51.100.7";
 
 #[test]
-fn case_49_the_delay_of_a_no_grows_for_its_source_and_name_only() {
-    let failures = Failures::default();
+fn case_49_the_delay_of_a_denial_grows_for_its_source_and_name_only() {
+    let failures = FailedLogins::default();
     let said: Vec<u32> = (0..10)
-        .map(|_| failures.add(source(A), b"abcdefghjkmn.root"))
+        .map(|_| failures.count_failure(source(A), b"abcdefghjkmn.root"))
         .collect();
     assert_eq!(said, [1, 1, 1, 2, 4, 8, 16, 24, 24, 24]);
-    assert!(failures.suspected(source(A), b"abcdefghjkmn.root"));
+    assert!(failures.is_suspected(source(A), b"abcdefghjkmn.root"));
     for (from, name) in [
         (A, "abcdefghjkmn.app"),
         (B, "abcdefghjkmn.root"),
         (B, "abcdefghjkmn.app"),
     ] {
         assert!(
-            !failures.suspected(source(from), name.as_bytes()),
+            !failures.is_suspected(source(from), name.as_bytes()),
             "{from} {name}"
         );
         assert_eq!(
-            failures.add(source(from), name.as_bytes()),
+            failures.count_failure(source(from), name.as_bytes()),
             1,
             "{from} {name}"
         );
@@ -38,28 +38,28 @@ fn case_49_the_delay_of_a_no_grows_for_its_source_and_name_only() {
 
 #[test]
 fn case_49_a_source_that_tries_name_after_name_waits_as_well() {
-    let failures = Failures::default();
+    let failures = FailedLogins::default();
     let said: Vec<u32> = (0..30)
-        .map(|n| failures.add(source(A), format!("name{n}.root").as_bytes()))
+        .map(|n| failures.count_failure(source(A), format!("name{n}.root").as_bytes()))
         .collect();
     assert!(said[..20].iter().all(|t| *t == 1), "{said:?}");
     assert_eq!(said[20..26], [2, 4, 8, 16, 24, 24]);
-    assert_eq!(failures.add(source(B), b"name1.root"), 1);
+    assert_eq!(failures.count_failure(source(B), b"name1.root"), 1);
 }
 
 #[test]
 fn case_49_a_right_password_forgives_its_own_name_and_nothing_else() {
-    let failures = Failures::default();
+    let failures = FailedLogins::default();
     (0..8).for_each(|_| {
-        failures.add(source(A), b"abcdefghjkmn.root");
+        failures.count_failure(source(A), b"abcdefghjkmn.root");
     });
     (0..30).for_each(|n| {
-        failures.add(source(A), format!("guess{n}.x").as_bytes());
+        failures.count_failure(source(A), format!("guess{n}.x").as_bytes());
     });
     failures.forgive(source(A), b"abcdefghjkmn.root");
-    assert!(!failures.suspected(source(A), b"abcdefghjkmn.root"));
+    assert!(!failures.is_suspected(source(A), b"abcdefghjkmn.root"));
     assert_eq!(
-        failures.add(source(A), b"guess99.x"),
+        failures.count_failure(source(A), b"guess99.x"),
         limits::LATE_TICKS_MAX,
         "the source is still known"
     );
@@ -84,16 +84,17 @@ fn a_flood_of_names_takes_no_more_memory_and_forgets_the_weakest_first() {
     (0..40).for_each(|_| {
         table.add(7, 1);
     });
-    let (sets, bytes) = (table.0.len(), std::mem::size_of_val(&table.0[..]));
+    let sets = table.0.len();
+    let bytes = std::mem::size_of_val(&table.0[..]);
     (0..1_000_000_u64).for_each(|n| {
         table.add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 << 63, 2);
     });
     assert_eq!(table.0.len(), sets);
-    assert_eq!(bytes, 576 * 1024, "as the bound's comment says");
+    assert_eq!(bytes, 576 * 1024, "as the comment of FAILURES_SETS says");
     assert_eq!(
         table.count(7, 2),
         40,
-        "who fails again and again is not pushed out by who failed once"
+        "a source with many failures is not evicted by one with a single failure"
     );
 }
 
@@ -103,7 +104,7 @@ fn case_49_a_network_gets_no_fresh_start_with_each_of_its_addresses() {
         ("2001:db8:1:", "IPv6 /64s of one /48"),
         ("203.0.113.", "IPv4 addresses of one /24"),
     ] {
-        let failures = Failures::default();
+        let failures = FailedLogins::default();
         let late: Vec<u32> = (0..200)
             .map(|n| {
                 let address = if from.contains(':') {
@@ -111,7 +112,7 @@ fn case_49_a_network_gets_no_fresh_start_with_each_of_its_addresses() {
                 } else {
                     format!("{from}{n}")
                 };
-                failures.add(source(&address), b"abcdefghjkmn.root")
+                failures.count_failure(source(&address), b"abcdefghjkmn.root")
             })
             .collect();
         assert_eq!(late[8], 1, "{addresses}: {late:?}");
@@ -122,43 +123,37 @@ fn case_49_a_network_gets_no_fresh_start_with_each_of_its_addresses() {
             "{addresses}: {late:?}"
         );
         assert_eq!(
-            failures.add(source("198.51.100.7"), b"abcdefghjkmn.root"),
+            failures.count_failure(source("198.51.100.7"), b"abcdefghjkmn.root"),
             1,
-            "others are not touched"
+            "other networks are not affected"
         );
         assert_eq!(
-            failures.add(source("2001:db8:2::1"), b"abcdefghjkmn.root"),
+            failures.count_failure(source("2001:db8:2::1"), b"abcdefghjkmn.root"),
             1,
-            "nor the next network"
+            "neither is the next network"
         );
     }
 }
 
 #[test]
 fn a_mismatch_that_is_taken_back_has_not_counted() {
-    let failures = Failures::default();
+    let failures = FailedLogins::default();
     for _ in 0..30 {
-        assert_eq!(failures.add(source(A), b"abcdefghjkmn.root"), 1);
+        assert_eq!(failures.count_failure(source(A), b"abcdefghjkmn.root"), 1);
         failures.take_back(source(A), b"abcdefghjkmn.root");
     }
     failures.take_back(source(A), b"abcdefghjkmn.never");
-    assert_eq!(failures.add(source(A), b"abcdefghjkmn.never"), 1);
+    assert_eq!(failures.count_failure(source(A), b"abcdefghjkmn.never"), 1);
 }
 
 #[test]
 fn case_49_a_guessing_network_is_not_forgotten_for_a_flood_from_elsewhere() {
-    let failures = Failures::default();
-    let guess = |n: u32| {
-        failures.add(
-            source(&format!("2001:db8:1:{n:x}::1")),
-            b"abcdefghjkmn.root",
-        )
-    };
-    (0..60).for_each(|n| {
-        guess(n);
-    });
+    let failures = FailedLogins::default();
+    for n in 0..60 {
+        guess_from(&failures, n);
+    }
     for n in 0..200_000_u32 {
-        failures.add(
+        failures.count_failure(
             source(&format!(
                 "{}.{}.{}.{}",
                 11 + n % 89,
@@ -169,16 +164,22 @@ fn case_49_a_guessing_network_is_not_forgotten_for_a_flood_from_elsewhere() {
             b"x.y",
         );
     }
-    assert_eq!(guess(61), limits::LATE_TICKS_MAX);
+    assert_eq!(guess_from(&failures, 61), limits::LATE_TICKS_MAX);
+}
+
+/// Counts a failure of an address in this /64 of one /48.
+fn guess_from(failures: &FailedLogins, n: u32) -> u32 {
+    let address = source(&format!("2001:db8:1:{n:x}::1"));
+    failures.count_failure(address, b"abcdefghjkmn.root")
 }
 
 #[test]
-fn a_full_table_makes_nobody_wait_for_another_ones_lock() {
+fn a_locked_set_delays_no_other_set() {
     let table = Table::new();
     (0..100_000).for_each(|tag| {
         table.add(tag, 1);
     });
-    // Somebody is in the middle of a failure in one set; the others go on.
+    // While one set is locked, the others can be used.
     let _held = table.0[0].lock().unwrap();
     let elsewhere = |tag: &u64| !tag.is_multiple_of(table.0.len() as u64);
     for tag in (200_000..210_000).filter(elsewhere) {

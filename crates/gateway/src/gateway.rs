@@ -1,5 +1,4 @@
-//! The gateway: what all connections share, the accept loop, and the one line each connection ends
-//! in.
+//! The gateway: the accept loop, the life of each connection, and the record of its end.
 
 use crate::arrival::Arrival;
 use crate::connection::{Connection, evicted};
@@ -25,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Cheap to clone; one for all listeners.
+/// Gateway of a server. One for all listeners; cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -40,17 +39,18 @@ impl Gateway {
         })
     }
 
-    /// Returns the turns that TLS handshakes take beside this gateway's sessions: other listeners'
-    /// take part in them.
+    /// Returns the scheduler of this gateway's TLS handshakes. Other listeners of the server take
+    /// their turns from it too, so that all handshakes together leave time to the sessions.
     pub fn handshakes(&self) -> Handshakes {
         self.shared.handshakes.clone()
     }
 
-    /// Accepts until `until` is cancelled. Never ends by itself: a failed accept pauses and goes
-    /// on.
+    /// Accepts connections until `until` is cancelled. A failed accept is logged and repeated after
+    /// a pause.
     pub async fn serve(&self, listener: TcpListener, until: CancellationToken) {
-        prepare(&listener);
-        // A listener on one address needs not ask each connection where it came in.
+        set_socket_options(&listener);
+        // On a listener for one address, all connections have its local address: a system call per
+        // connection less.
         let local = listener
             .local_addr()
             .ok()
@@ -62,7 +62,7 @@ impl Gateway {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((tcp, peer)) => self.take(tcp, peer, local),
+                Ok((tcp, peer)) => self.start_connection(tcp, peer, local),
                 Err(e) => {
                     tracing::warn!(error = %e, "accept failed");
                     tokio::time::sleep(limits::ACCEPT_PAUSE).await;
@@ -71,7 +71,7 @@ impl Gateway {
         }
     }
 
-    fn take(&self, tcp: TcpStream, peer: SocketAddr, local: Option<SocketAddr>) {
+    fn start_connection(&self, tcp: TcpStream, peer: SocketAddr, local: Option<SocketAddr>) {
         let accepted = Instant::now();
         let Some(local) = local.or_else(|| tcp.local_addr().ok()) else {
             return;
@@ -88,8 +88,8 @@ impl Gateway {
         });
     }
 
-    /// Tells every session that the server stops, and waits until the last has ended. Bounded by
-    /// the grace for busy sessions and the linger of those that were told.
+    /// Tells every session that the server stops, and waits until all have ended, at most for the
+    /// grace of busy sessions plus the time to tell their clients.
     pub async fn stop(&self) {
         self.shared.stop.cancel();
         self.shared.sessions.stop_all();
@@ -98,7 +98,7 @@ impl Gateway {
         if tokio::time::timeout(most, self.tasks.wait()).await.is_err() {
             tracing::warn!(
                 left = self.tasks.len(),
-                "sessions cut at the end of the grace"
+                "sessions were cut: they did not end within the grace period"
             );
         }
     }
@@ -109,9 +109,10 @@ impl Gateway {
     }
 }
 
-/// Small packets leave at once; a peer that is gone behind a NAT is noticed. Set on the listener,
-/// whose connections inherit it (tcp(7)): five system calls less for each.
-fn prepare(listener: &TcpListener) {
+/// Sets the options of all connections: small packets leave at once, and keepalive probes notice a
+/// peer that vanished behind a NAT. Connections inherit the options of their listener (tcp(7)),
+/// which saves five system calls for each.
+fn set_socket_options(listener: &TcpListener) {
     use rustix::net::sockopt;
     let set = [
         sockopt::set_tcp_nodelay(listener, true),
@@ -121,11 +122,11 @@ fn prepare(listener: &TcpListener) {
         sockopt::set_tcp_keepcnt(listener, limits::KEEPALIVE_PROBES),
     ];
     if let Some(error) = set.into_iter().find_map(Result::err) {
-        tracing::warn!(%error, "a socket option was refused");
+        tracing::warn!(%error, "setting a socket option failed");
     }
 }
 
-/// Runs one connection to its end, and records how it ended.
+/// Runs a connection to its end, and records how it ended.
 async fn run_connection(shared: Arc<Shared>, mut arrival: Arrival) {
     let Arrival {
         peer,
@@ -145,7 +146,7 @@ async fn run_connection(shared: Arc<Shared>, mut arrival: Arrival) {
                 place: None,
             };
             let session = connection.guard.id();
-            // A panic is a bug of ours; it ends this connection, not the server.
+            // A panic is a bug; it ends this connection, not the server.
             let run = AssertUnwindSafe(run_stages(connection, arrival.tcp, &mut facts));
             let end = run.catch_unwind().await.unwrap_or(Ending::Panicked);
             (session, client, end)
@@ -165,6 +166,7 @@ async fn run_connection(shared: Arc<Shared>, mut arrival: Arrival) {
         .record(&Event::ConnectionClosed(Box::new(closed)));
 }
 
+/// Runs the stages of a connection, one after the other.
 async fn run_stages(connection: Connection, tcp: TcpStream, facts: &mut ConnectionFacts) -> Ending {
     let stop = connection.shared.stop.clone();
     let accepted = match Accepted::take_place(connection, tcp).await {
@@ -184,8 +186,8 @@ async fn run_stages(connection: Connection, tcp: TcpStream, facts: &mut Connecti
         biased;
         relaying = Box::pin(login) => relaying,
         () = stop.cancelled() => return Ending::Shutdown,
-        // Stages that can say so to the client have done it; in all others the connection just
-        // ends.
+        // The stages watch for eviction too, before this branch: they tell the client where an
+        // error packet fits. In all others the connection just ends.
         () = eviction => return evicted(),
     };
     match relaying {

@@ -1,9 +1,9 @@
-//! Budget of the bytes that a cluster's sessions keep in the gateway: packets that wait for their
-//! engine, and sealed answers that their clients do not read. One pool per cluster, so nobody pays
-//! for another's clients.
+//! Budget for the bytes that a cluster's sessions keep in the gateway: packets that wait for their
+//! engine, and sealed answers that their clients do not read. Each cluster has its own pool, so
+//! that the clients of one can't use up the memory of another.
 //!
-//! Back-pressure first: in a full pool nobody reads more. If it stays full, the sessions that hold
-//! most end until a quarter of the pool is free.
+//! While a pool is full, none of its sessions reads more. If it stays full, the sessions that hold
+//! the most bytes are ended until a quarter of the pool is free.
 
 use crate::limits::HELD_FULL_MAX;
 use futures_util::task::AtomicWaker;
@@ -15,29 +15,31 @@ use std::task::Context;
 use tidegate_model::ClusterId;
 use tokio::time::Sleep;
 
-/// The pools of all clusters that have sessions.
+/// Pools of all clusters that have sessions.
 #[derive(Debug)]
 pub(crate) struct HeldBudgets {
     max: usize,
     pools: Arc<Mutex<HashMap<ClusterId, Arc<Pool>>>>,
 }
 
+/// Bytes of one cluster's sessions.
 #[derive(Debug, Default)]
 struct Pool {
     used: AtomicUsize,
     sessions: Mutex<HashMap<usize, Arc<Entry>>>,
 }
 
+/// Bytes of one session, as its pool sees them.
 #[derive(Debug, Default)]
 struct Entry {
     bytes: AtomicUsize,
-    /// To end: it held most when the pool was full.
+    /// Set when the session must end to make room.
     chosen: AtomicBool,
     waker: AtomicWaker,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every critical section is one call of a map.
+    // Every critical section is one call of a map, which a panic can't leave half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -49,7 +51,7 @@ impl HeldBudgets {
         }
     }
 
-    /// Returns the share of a new session, which holds nothing.
+    /// Returns the share of a new session, with no bytes yet.
     pub fn session(&self, cluster: ClusterId) -> HeldShare {
         let mut pools = lock(&self.pools);
         let pool = Arc::clone(pools.entry(cluster).or_default());
@@ -75,26 +77,28 @@ impl Pool {
             .for_each(|entry| entry.waker.wake());
     }
 
-    /// Tells the sessions that hold most to end, until what the others hold is three quarters of
-    /// `max`.
-    fn choose(&self, max: usize) {
+    /// Tells the sessions with the most bytes to end, until the others have at most three quarters
+    /// of `max`.
+    fn end_largest(&self, max: usize) {
         let sessions = lock(&self.sessions);
-        let held = |entry: &&Arc<Entry>| entry.bytes.load(Ordering::Relaxed);
-        let mut all: Vec<_> = sessions.values().collect();
-        all.sort_unstable_by_key(|entry| std::cmp::Reverse(held(entry)));
-        let mut left: usize = all.iter().map(held).sum();
-        for entry in all {
+        let mut all: Vec<_> = sessions
+            .values()
+            .map(|entry| (entry.bytes.load(Ordering::Relaxed), entry))
+            .collect();
+        all.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        let mut left: usize = all.iter().map(|(bytes, _)| bytes).sum();
+        for (bytes, entry) in all {
             if left <= max / 4 * 3 {
                 break;
             }
-            left = left.saturating_sub(held(&entry));
+            left = left.saturating_sub(bytes);
             entry.chosen.store(true, Ordering::Release);
             entry.waker.wake();
         }
     }
 }
 
-/// One session's share of its cluster's pool. Dropped, it gives back what it holds.
+/// Share of one session in its cluster's pool. Its bytes are given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct HeldShare {
     cluster: ClusterId,
@@ -103,13 +107,13 @@ pub(crate) struct HeldShare {
     pool: Arc<Pool>,
     entry: Arc<Entry>,
     bytes: usize,
-    /// Since this session found the pool full.
+    /// Timer that runs while this session sees the pool full.
     full: Option<Pin<Box<Sleep>>>,
 }
 
 impl HeldShare {
-    /// Whether the pool has no room: the session must read nothing more for now. It is woken when
-    /// there is room.
+    /// Whether the pool is full: the session must not read more for now. It is woken when there is
+    /// room.
     pub fn is_full(&mut self, cx: &mut Context<'_>) -> bool {
         if self.pool.used.load(Ordering::Acquire) < self.max {
             self.full = None;
@@ -120,22 +124,22 @@ impl HeldShare {
             .full
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(HELD_FULL_MAX)));
         while full.as_mut().poll(cx).is_ready() {
-            self.pool.choose(self.max);
+            self.pool.end_largest(self.max);
             full.set(tokio::time::sleep(HELD_FULL_MAX));
         }
-        // Given back meanwhile: whoever did woke the waker that was there before.
+        // Read again: bytes given back before the waker was registered have woken nobody.
         self.pool.used.load(Ordering::Acquire) >= self.max
     }
 
-    /// Sets what the session holds now.
-    pub fn set(&mut self, bytes: usize, cx: &mut Context<'_>) {
+    /// Sets how many bytes the session keeps now.
+    pub fn set_bytes(&mut self, bytes: usize, cx: &mut Context<'_>) {
         if bytes > 0 {
             self.entry.waker.register(cx.waker());
         }
-        self.account(bytes);
+        self.update_pool(bytes);
     }
 
-    fn account(&mut self, bytes: usize) {
+    fn update_pool(&mut self, bytes: usize) {
         if bytes == self.bytes {
             return;
         }
@@ -156,7 +160,7 @@ impl HeldShare {
         }
     }
 
-    /// Whether this session must end so that the pool has room again.
+    /// Whether this session must end to make room in the pool.
     pub fn is_chosen(&self) -> bool {
         self.entry.chosen.load(Ordering::Acquire)
     }
@@ -164,7 +168,7 @@ impl HeldShare {
 
 impl Drop for HeldShare {
     fn drop(&mut self) {
-        self.account(0);
+        self.update_pool(0);
         let mut pools = lock(&self.pools);
         let mut sessions = lock(&self.pool.sessions);
         sessions.remove(&Arc::as_ptr(&self.entry).addr());
@@ -184,56 +188,52 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_pool_stops_reading_first_and_then_ends_those_that_hold_most() {
+    async fn a_full_pool_stops_reading_first_and_then_ends_the_largest_sessions() {
         let budgets = HeldBudgets::new(1000);
         let mut shares: Vec<_> = (0..10).map(|_| budgets.session(ClusterId(1))).collect();
         for (share, bytes) in shares
             .iter_mut()
             .zip([300, 50, 200, 50, 100, 100, 50, 50, 50, 50])
         {
-            share.set(bytes, &mut cx());
+            share.set_bytes(bytes, &mut cx());
         }
         let mut idle = budgets.session(ClusterId(1));
         let mut other = budgets.session(ClusterId(2));
         assert!(
             idle.is_full(&mut cx()) && !other.is_full(&mut cx()),
-            "the other cluster has a pool of its own"
+            "the other cluster has its own pool"
         );
         assert!(
             shares.iter().all(|share| !share.is_chosen()),
-            "nobody ends at once"
+            "no session ends at once"
         );
         tokio::time::sleep(HELD_FULL_MAX).await;
         assert!(idle.is_full(&mut cx()));
-        let chosen =
-            |shares: &[HeldShare]| shares.iter().map(HeldShare::is_chosen).collect::<Vec<_>>();
-        assert_eq!(
-            chosen(&shares).iter().filter(|chosen| **chosen).count(),
-            1,
-            "one is enough"
-        );
+        let chosen = shares.iter().filter(|share| share.is_chosen()).count();
+        assert_eq!(chosen, 1, "one is enough");
         assert!(shares[0].is_chosen() && !other.is_chosen());
         shares.remove(0);
         assert!(!idle.is_full(&mut cx()), "there is room again");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_reads_in_time_keeps_all_sessions() {
+    async fn clients_that_read_in_time_keep_their_sessions() {
         let budgets = HeldBudgets::new(100);
-        let (mut slow, mut idle) = (budgets.session(ClusterId(1)), budgets.session(ClusterId(1)));
-        slow.set(120, &mut cx());
+        let mut slow = budgets.session(ClusterId(1));
+        let mut idle = budgets.session(ClusterId(1));
+        slow.set_bytes(120, &mut cx());
         assert!(idle.is_full(&mut cx()));
-        slow.set(80, &mut cx());
+        slow.set_bytes(80, &mut cx());
         assert!(!idle.is_full(&mut cx()));
         tokio::time::sleep(HELD_FULL_MAX * 2).await;
         assert!(!idle.is_full(&mut cx()) && !slow.is_chosen());
     }
 
     #[test]
-    fn a_pool_goes_with_its_last_session() {
+    fn a_pool_is_removed_with_its_last_session() {
         let budgets = HeldBudgets::new(100);
         let mut one = budgets.session(ClusterId(1));
-        one.set(70, &mut cx());
+        one.set_bytes(70, &mut cx());
         let two = budgets.session(ClusterId(1));
         drop(one);
         assert_eq!(

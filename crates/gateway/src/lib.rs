@@ -1,6 +1,7 @@
-//! One client connection from accept to goodbye: admission, the stages of a login, the relay.
+//! Connections of clients from accept to close: admission, the stages of a login, the relay.
 //!
-//! Never the store, processes or HTTP: who exists is asked of a `Directory`, who runs of a `Waker`.
+//! The room knows no store, no processes and no HTTP. It asks a `Directory` which clusters and
+//! accounts exist, and a `Waker` for a running engine.
 
 mod arrival;
 mod attempt;
@@ -13,6 +14,7 @@ mod failures;
 mod gateway;
 mod held;
 pub mod limits;
+mod login_check;
 mod login_read;
 mod reading_turns;
 mod relay;
@@ -20,7 +22,6 @@ mod settings;
 mod shared;
 mod stages;
 mod tls_stream;
-mod verdict;
 
 pub use gateway::Gateway;
 pub use settings::{GatewaySettings, Network, NetworkError};

@@ -2,107 +2,113 @@
 
 use std::time::Duration;
 
-/// From accept until the credential is proved. MySQL's own `connect_timeout` default.
+/// Time from accept until the password must be proved. Same as MySQL's default `connect_timeout`.
 pub const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
-/// From accept until attached to a running engine ...
+/// Time from accept until the session must exist at a running engine ...
 pub const ATTACH_AFTER_ACCEPT: Duration = Duration::from_secs(12);
-/// ... or this long after the proof, whichever is later: below the 15 s that clients are told to
-/// wait.
+/// ... or time from the proof of the password, whichever is later. Together they stay below the
+/// 15 s that clients are told to wait.
 pub const ATTACH_AFTER_PROOF: Duration = Duration::from_secs(4);
-/// A credential waits this long from accept for the recovery of its own cluster, if that was not
-/// cleanly asleep when the server started.
+/// Time from accept that a login waits for the recovery of its cluster, if that was not cleanly
+/// asleep when the server started.
 pub const RECOVERED_AFTER_ACCEPT: Duration = Duration::from_secs(8);
-/// A fresh reading of the accounts must be in by then, or the login ends in "try again".
+/// Time that a login waits for a fresh reading of the accounts before it ends in "try again".
 pub const REREAD_PATIENCE: Duration = Duration::from_secs(1);
-/// Between two readings that wrong passwords cause at one cluster: at most ten a second, about 1 ms
-/// of the engine each. Half a tick, so that waiting for a turn doesn't show.
+/// Distance between two readings of one cluster's accounts that wrong passwords cause: at most ten
+/// a second, about 1 ms of the engine each. Half of [`DENIAL_TICK`], so that waiting for a turn
+/// does not change when a denial is sent.
 pub const READING_TURN: Duration = Duration::from_millis(100);
-/// Slots of the turns of readings, 8 bytes each, over all prefixes.
+/// Slots for the turns of readings, 8 bytes each, over all prefixes.
 pub const READING_TURN_SLOTS: usize = 4096;
-/// Every no is answered at a multiple of this after the credential came, so that its cause has no
-/// time of its own.
+/// Denials are sent at a multiple of this after the password arrived, so that the time of an answer
+/// does not tell its cause.
 pub const DENIAL_TICK: Duration = Duration::from_millis(200);
-/// Failed logins under one name that cost nothing but the tick, of one source and of the networks
-/// round it (IPv4 /24, IPv6 /56 and /48): people mistype.
+/// Failed logins under one name that are not delayed beyond the next tick, for a source address and
+/// for the networks around it (IPv4 /24, IPv6 /56 and /48): people mistype.
 pub const FAILURES_FREE: [u32; 3] = [3, 9, 27];
-/// The same under all names together: an office or a cluster of machines may be behind one address.
+/// As [`FAILURES_FREE`], under all names together: a whole office may share one address.
 pub const FAILURES_FREE_OF_SOURCE: [u32; 3] = [20, 80, 320];
-/// Seconds after which what failed counts half.
+/// Seconds after which a count of failed logins is halved.
 pub const FAILURES_HALF_LIFE: u32 = 60;
-/// A no is said after this many ticks at the latest (4.8 s): before clients give up (5 s and more)
-/// and would report a network that is not at fault. With half of a source's places for noes that
-/// wait, it gets 27 guesses per second.
+/// Most ticks by which a denial is delayed (4.8 s). Clients give up after 5 s and more, and would
+/// then report a network failure. With [`LATE_SHARE`] of its places in use for delayed denials, a
+/// source gets 27 guesses per second.
 pub const LATE_TICKS_MAX: u32 = 24;
-/// Sets of four entries of 16 bytes and a lock in each of the two tables of failures: 576 KB a
-/// table, whatever comes.
+/// Sets in each of the two tables of failed logins. A set is four entries of 16 bytes and a lock:
+/// 576 KB a table, whatever arrives.
 pub const FAILURES_SETS: usize = 8192;
-/// The share of a source's places that noes may wait in: who logs in rightly from there finds the
-/// others.
+/// Part of a source's places (one in this many) that delayed denials may occupy. The others stay
+/// free for people at the same address who know their password.
 pub const LATE_SHARE: u32 = 2;
-/// Accounts compared per login at least, real or made up: unknown names cost what known ones cost.
+/// Accounts compared per login at least, real or made up: an unknown name costs the same as a known
+/// one.
 pub const CANDIDATES_MIN: usize = 4;
 /// Accounts compared per login at most; nobody needs more host patterns for one name.
 pub const CANDIDATES_MAX: usize = 32;
 /// Connections of one source that have not proved a password yet. sslscan opens 93 in ten seconds.
 pub const UNPROVEN_PER_SOURCE: u32 = 256;
-/// The same over all sources.
+/// Connections of all sources that have not proved a password yet.
 pub const UNPROVEN_TOTAL: u32 = 8192;
-/// Memory that all of them may cost together.
+/// Bytes of memory that all unproven connections may cost together.
 pub const UNPROVEN_MEMORY: u64 = 64 << 20;
-/// What a connection is taken to cost before TLS: its task, socket, and the kept part of a first
-/// packet.
+/// Bytes charged for a connection before TLS: its task, its socket, and the part of the first
+/// packet that is kept.
 pub const COST_GREETED: u64 = 8 << 10;
-/// The same from its TLS handshake on: a session of rustls, the most that it buffers of either a
-/// handshake or a record, and the kept part of a login.
+/// Bytes charged for a connection from its TLS handshake on: a session of rustls, the most that it
+/// buffers of a handshake or a record, and the part of a login that is kept.
 pub const COST_SECURED: u64 = 56 << 10;
 /// Bytes of records that a client may send in its handshake. A ClientHello with a post-quantum key
 /// share has 2 KB.
 pub const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
-/// Connections of balancers whose PROXY header has not come yet.
+/// Connections from balancers whose PROXY header has not arrived yet.
 pub const PROXY_WAITING_MAX: usize = 1024;
-/// A PROXY header must be whole within this.
+/// Time from accept within which a PROXY header must be complete.
 pub const PROXY_HEADER_DEADLINE: Duration = Duration::from_secs(3);
-/// Header v2 with TLVs; the specification's v1 ends at 107 bytes.
+/// Bytes of a PROXY header, version 2 with TLVs. Version 1 has at most 107 bytes.
 pub const PROXY_HEADER_MAX: usize = 1024;
-/// What a driver reads at once from either side. One per worker thread, not per session.
+/// Bytes that a driver reads at once from either side. The buffers belong to the worker threads,
+/// not to the sessions.
 pub const SCRATCH: usize = 64 * 1024;
-/// Bytes that all sessions of one cluster keep here: packets that wait for their engine and answers
-/// that are not read. One session keeps some 100 KB at most, a COM_CHANGE_USER in pieces 1 MB.
+/// Bytes that all sessions of one cluster keep in the gateway: packets that wait for their engine,
+/// and answers that their clients do not read. One session keeps 100 KB at most, or 1 MB during a
+/// COM_CHANGE_USER that arrives in pieces.
 pub const HELD_PER_CLUSTER: u64 = 32 << 20;
-/// A cluster's pool may be full for so long before sessions end: clients that read at all make room
-/// sooner.
+/// Time for which a cluster's pool may be full before sessions end. Clients that read at all make
+/// room sooner.
 pub const HELD_FULL_MAX: Duration = Duration::from_secs(1);
-/// TLS records waiting for a slow client. A read of `SCRATCH` from the engine is sealed whole
-/// before the next.
+/// Bytes of TLS records that wait for a slow client. A read of [`SCRATCH`] bytes from the engine is
+/// sealed whole before the next read.
 pub const TLS_OUT_MAX: usize = 160 * 1024;
-/// After 4031 the client may still be sending: read and discard, so that no reset destroys the
-/// error.
+/// Time for which a client's bytes are read and discarded after the last error packet. Closing with
+/// unread bytes would send a reset, which can destroy the error before the client reads it.
 pub const LINGER: Duration = Duration::from_secs(5);
-/// The same when the whole server stops: what was sent has long arrived on any network that is up.
+/// As [`LINGER`], while the server stops: on a network that works, the error arrives long before.
 pub const LINGER_AT_STOP: Duration = Duration::from_millis(300);
 /// Bytes read and discarded in that time: a client may be in the middle of the largest packet there
 /// is (1 GB).
 pub const LINGER_BYTES: usize = 2 << 30;
-/// Sessions that are busy when the server stops get this long to finish.
+/// Time that busy sessions get to finish when the server stops.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
-/// An error packet to a client that doesn't read is given up after this.
+/// Time to write an error packet to a client that may not read.
 pub const REFUSAL_WRITE: Duration = Duration::from_secs(2);
-/// rustls seals at most 2^24 records under one AES-GCM key in TLS 1.2 and then loses the write:
-/// recycle before.
+/// Records sealed under one AES-GCM key of TLS 1.2 before the session is ended. rustls stops at
+/// 2^24 and then loses the write.
 pub const TLS12_RECORDS_MAX: u64 = 15 << 20;
-/// Silence of the network after which the kernel probes a peer, and how often it tries.
+/// Silence of the network after which the kernel probes a peer, time between two probes, and their
+/// number.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 pub const KEEPALIVE_PROBES: u32 = 4;
-/// Pause after a failed accept (out of descriptors): the listener never ends, and never spins.
+/// Pause after a failed accept (no file descriptors left, say), so that the loop does not spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Pause before the next try when an engine's backlog is full.
+/// Pause before the next attempt to connect to an engine whose backlog is full.
 pub const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
-/// Between two looks at whether a client that waits for its cluster is still there, once it has
-/// sent something.
+/// Time between two checks whether a client that waits for its cluster is still connected, once it
+/// has sent something.
 pub const PEEK_PAUSE: Duration = Duration::from_millis(250);
 
-/// How long a login is repeated at an engine that is full. The engine's limit is the cluster's own,
-/// and it forgets a session some milliseconds after we do.
+/// Time for which a login is repeated at an engine that has no connection free. The engine forgets
+/// a session some milliseconds after the gateway does.
 pub const ENGINE_FULL_MAX: Duration = Duration::from_secs(1);
+/// Pause between those attempts.
 pub const ENGINE_FULL_PAUSE: Duration = Duration::from_millis(10);

@@ -1,5 +1,6 @@
-//! Reads packets of a connection that has proved nothing yet. A packet costs what it has brought,
-//! never what its header declares; bytes past the part that is kept are read and dropped.
+//! Reading of packets before the password is proved. Memory is allocated for bytes that arrived,
+//! not for the length that a header declares. Bytes beyond the part that is kept are read and
+//! dropped.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,14 +10,14 @@ use tidegate_wire::slices::{head_mut, tail_mut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use zeroize::Zeroize;
 
-/// Bytes allocated for a packet of which nothing has come yet: nearly all logins end within them.
+/// Bytes allocated for a packet before anything of it has arrived. Nearly all logins are shorter.
 const FIRST_PIECE: usize = 1024;
-/// Bytes dropped at once, on the stack.
+/// Bytes dropped per read, on the stack.
 const DROP_PIECE: usize = 1024;
 
-/// Adds the payload's first `len` bytes to `payload`, which may hold some of them already. The
-/// allocation grows once, when the first piece is full; what it leaves behind is wiped, since a
-/// login carries proof of a password.
+/// Reads until `payload` has its first `len` bytes; it may contain some of them already. The
+/// allocation grows once, when the first piece is full. The smaller one is wiped, since a login may
+/// carry a password.
 pub(crate) async fn read_kept<S: AsyncRead + Unpin>(
     stream: &mut S,
     payload: &mut Vec<u8>,
@@ -53,7 +54,8 @@ pub(crate) async fn discard<S: AsyncRead + Unpin>(
 ) -> io::Result<()> {
     while left > 0 {
         let read = poll_fn(|cx| {
-            // Here and not in the future: a waiting connection holds no room for it.
+            // Inside the closure: as a local of the future it would enlarge every waiting
+            // connection.
             let mut scrap = [0; DROP_PIECE];
             let most = head_mut(&mut scrap, left.min(DROP_PIECE)).map_err(io::Error::other)?;
             let mut buf = ReadBuf::new(most);

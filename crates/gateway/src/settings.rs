@@ -1,4 +1,4 @@
-//! The settings of this room, with their defaults.
+//! Settings of the gateway, with their defaults.
 
 use crate::limits;
 use std::net::IpAddr;
@@ -8,22 +8,22 @@ use tidegate_model::Wording;
 
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
-    /// The version of our greeting. For MariaDB 10.11 measured with every client at hand: see
-    /// docs/decisions/0003-greeting.md.
+    /// Server version in the greeting. Drivers behave differently by it;
+    /// docs/decisions/0003-greeting.md has the reasons for the default.
     pub server_version: String,
-    /// Networks whose connections must begin with a PROXY header, and from which alone one is
-    /// believed.
+    /// Networks whose connections must begin with a PROXY header. Headers from other addresses are
+    /// not believed.
     pub proxy_networks: Vec<Network>,
     pub login_deadline: Duration,
     pub unproven_per_source: u32,
     pub unproven_total: u32,
-    /// Bytes.
+    /// Bytes of memory of all unproven connections.
     pub unproven_memory: u64,
-    /// Bytes that all sessions of one cluster keep in the gateway.
+    /// Bytes that all sessions of one cluster may keep in the gateway.
     pub held_per_cluster: u64,
     pub tls12_records_max: u64,
     pub stop_grace: Duration,
-    /// Where error texts link to, and what they say to which client.
+    /// Links and client-specific hints in error texts.
     pub wording: Arc<Wording>,
 }
 
@@ -44,7 +44,7 @@ impl Default for GatewaySettings {
     }
 }
 
-/// An address range, `203.0.113.0/24` or a single address.
+/// Range of addresses: `203.0.113.0/24`, or a single address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     base: IpAddr,
@@ -58,23 +58,23 @@ pub struct NetworkError(String);
 impl std::str::FromStr for Network {
     type Err = NetworkError;
     fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let err = || NetworkError(text.to_owned());
-        let (base, bits) = match text.split_once('/') {
-            Some((base, bits)) => (base, Some(bits.parse::<u8>().map_err(|_| err())?)),
-            None => (text, None),
-        };
-        let base: IpAddr = base.parse().map_err(|_| err())?;
-        let most = if base.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(most);
-        if bits > most {
-            Err(err())
-        } else {
-            Ok(Self { base, bits })
-        }
+        Self::parse(text).ok_or_else(|| NetworkError(text.to_owned()))
     }
 }
 
 impl Network {
+    fn parse(text: &str) -> Option<Self> {
+        let (base, bits) = match text.split_once('/') {
+            Some((base, bits)) => (base, Some(bits.parse().ok()?)),
+            None => (text, None),
+        };
+        let base: IpAddr = base.parse().ok()?;
+        let most = if base.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(most);
+        (bits <= most).then_some(Self { base, bits })
+    }
+
+    /// Whether the address lies in this network. IPv4 addresses in IPv6 form count as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address.to_canonical()) {
             (IpAddr::V4(base), IpAddr::V4(a)) => {

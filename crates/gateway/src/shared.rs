@@ -1,7 +1,7 @@
 //! State that all connections share.
 
 use crate::decoy::Decoy;
-use crate::failures::Failures;
+use crate::failures::FailedLogins;
 use crate::held::HeldBudgets;
 use crate::limits;
 use crate::reading_turns::ReadingTurns;
@@ -15,23 +15,24 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-/// `utf8mb4_general_ci`: what a greeting names is a default that every client overrides.
+/// Collation of the greeting, `utf8mb4_general_ci`: a default that every client overrides.
 const COLLATION: u8 = 45;
-/// SERVER_STATUS_AUTOCOMMIT.
+/// Status flags of the greeting: SERVER_STATUS_AUTOCOMMIT.
 const STATUS: u16 = 2;
 
-/// What the gateway needs of the other rooms.
+/// Parts of other rooms that the gateway works with.
 pub struct Deps {
     pub directory: Arc<dyn Directory>,
     pub waker: Arc<dyn Waker>,
     pub journal: Arc<dyn Journal>,
     pub sessions: Sessions,
     pub tls: Arc<rustls::ServerConfig>,
-    /// Key of the behaviour of unknown prefixes. Must survive restarts: a name that behaves
-    /// otherwise after one does not exist.
+    /// Key from which the behaviour of unknown prefixes is derived. Must survive restarts: a name
+    /// whose answers change with a restart would show that it does not exist.
     pub decoy_key: Zeroizing<[u8; 32]>,
 }
 
+/// State of the gateway, one value for all connections.
 pub(crate) struct Shared {
     pub settings: GatewaySettings,
     pub directory: Arc<dyn Directory>,
@@ -42,18 +43,18 @@ pub(crate) struct Shared {
     pub admission: Admission,
     pub handshakes: Handshakes,
     pub held: HeldBudgets,
-    /// For connections whose PROXY header is waited for.
+    /// Permits to wait for a PROXY header.
     pub headers: Semaphore,
-    pub failures: Failures,
+    pub failures: FailedLogins,
     pub decoy: Decoy,
     pub reading_turns: ReadingTurns,
-    /// Set when the server stops: logins under way end. Sessions that relay are told by the
-    /// registry.
+    /// Cancelled when the server stops: logins in progress end. The registry tells the sessions
+    /// that relay.
     pub stop: CancellationToken,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the system's random source gave nothing")]
+#[error("the system's random number generator failed")]
 pub struct RandomError;
 
 impl Shared {
@@ -77,19 +78,21 @@ impl Shared {
             handshakes: Handshakes::default(),
             held,
             headers: Semaphore::new(limits::PROXY_WAITING_MAX),
-            failures: Failures::default(),
+            failures: FailedLogins::default(),
             decoy: Decoy::new(deps.decoy_key).map_err(|_| RandomError)?,
             reading_turns: ReadingTurns::default(),
             stop: CancellationToken::new(),
         })
     }
 
+    /// Returns a new salt for a greeting.
     pub fn salt(&self) -> Result<[u8; 20], RandomError> {
         let mut random = [0; 20];
         getrandom::fill(&mut random).map_err(|_| RandomError)?;
         Ok(salt_from_random(random))
     }
 
+    /// Returns the greeting of a session.
     pub fn greeting(&self, id: SessionId, salt: [u8; 20]) -> Greeting {
         Greeting {
             version: self.settings.server_version.clone().into_bytes(),

@@ -1,8 +1,8 @@
-//! The client's TLS session until it relays: a handshake, then a stream of plain bytes. Never more
-//! system calls than there are turns of the conversation, and never a byte in clear text.
+//! TLS session of a client until it relays: the handshake, then a stream of plain bytes.
 //!
-//! Unlike tokio-rustls' stream it holds what need not leave at once: the ticket that ends a
-//! handshake of TLS 1.3 travels with the next packet, and what is written leaves with the flush.
+//! Unlike the stream of tokio-rustls it delays writes until they are needed, which saves system
+//! calls: the ticket that ends a TLS 1.3 handshake leaves together with the next packet, and
+//! written bytes leave with the flush.
 
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
@@ -20,13 +20,13 @@ pub(crate) struct TlsStream {
     turns: Turns,
     /// Bytes that were read and wait for a turn to be processed.
     unprocessed: usize,
-    /// Bytes of the client's side of the handshake so far.
+    /// Bytes that the client has sent in its handshake so far.
     handshake_bytes: usize,
 }
 
 impl TlsStream {
-    /// Whatever the client makes TLS compute, up to the relay, waits for its turn among all
-    /// unproven connections.
+    /// Accepts a handshake. All cryptography that the client causes, in the handshake and until the
+    /// relay begins, waits for its turn among all unproven connections.
     pub async fn accept(
         tcp: TcpStream,
         config: Arc<ServerConfig>,
@@ -52,38 +52,39 @@ impl TlsStream {
         &self.tls
     }
 
-    /// The parts that the relay goes on with. Nothing sealed is lost: it leaves with the relay's
-    /// first flush.
+    /// Returns the parts with which the relay goes on. Sealed bytes that were not sent yet leave
+    /// with the relay's first flush.
     pub fn into_parts(self) -> (TcpStream, ServerConnection) {
         (self.tcp, self.tls)
     }
 
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let shaken = !self.tls.is_handshaking();
-            // What is left after a handshake of TLS 1.3 is its ticket, which nobody waits for. TLS
-            // 1.2 ends with our Finished, without which the client says nothing.
-            if !shaken || self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_2) {
+            let is_done = !self.tls.is_handshaking();
+            // After a TLS 1.3 handshake only the ticket is left, for which no client waits. TLS 1.2
+            // ends with the server's Finished, and the client sends nothing before it.
+            if !is_done || self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_2) {
                 ready!(poll_write_tls(&mut self.tcp, &mut self.tls, cx))?;
             }
-            if shaken {
+            if is_done {
                 return Poll::Ready(Ok(()));
             }
             if ready!(self.poll_read_tls(cx))? == 0 {
                 return Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
-                    "closed in the TLS handshake",
+                    "closed during the TLS handshake",
                 )));
             }
         }
     }
 
-    /// Reads once from the socket and opens what came; 0: the client closed its side.
+    /// Reads once from the socket and decrypts what arrived. Returns the number of bytes read; 0 if
+    /// the client closed its side.
     fn poll_read_tls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.unprocessed == 0 {
             if self.handshake_bytes == 0 {
-                // A read allocates before it finds that there is nothing. Later ones give back what
-                // a large record took.
+                // Before the first read: rustls allocates a buffer before it finds that nothing has
+                // arrived. Later reads release what a large record took.
                 ready!(self.tcp.poll_read_ready(cx))?;
             }
             let read = match self.tls.read_tls(&mut TcpIo {
@@ -97,12 +98,12 @@ impl TlsStream {
             if self.tls.is_handshaking() {
                 self.handshake_bytes += read;
                 if self.handshake_bytes > HANDSHAKE_BYTES_MAX {
-                    let error = format!("a handshake of more than {HANDSHAKE_BYTES_MAX} bytes");
+                    let error = format!("handshake of more than {HANDSHAKE_BYTES_MAX} bytes");
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
                 }
             }
             if read == 0 {
-                // The end costs nothing to process, and nobody need wait for it.
+                // The end of the stream costs no cryptography, so it needs no turn.
                 return Poll::Ready(
                     self.tls
                         .process_new_packets()
@@ -113,11 +114,11 @@ impl TlsStream {
             self.unprocessed = read;
         }
         let Some(turn) = ready!(self.turns.poll_turn(cx)) else {
-            return Poll::Ready(Err(io::Error::other("the server stops")));
+            return Poll::Ready(Err(io::Error::other("the server is stopping")));
         };
         let read = std::mem::take(&mut self.unprocessed);
         if let Err(e) = turn.run(|| self.tls.process_new_packets()) {
-            // The alert that tells the client why.
+            // Sends the alert that tells the client why.
             let _ = poll_write_tls(&mut self.tcp, &mut self.tls, cx);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, e)));
         }
@@ -143,15 +144,15 @@ impl AsyncRead for TlsStream {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Poll::Ready(Err(e)),
             }
-            // The end of the stream shows at the next turn, by what the reader says of it.
+            // At the end of the stream, the reader above returns `Ok(0)` in the next round.
             ready!(self.poll_read_tls(cx))?;
         }
     }
 }
 
 impl AsyncWrite for TlsStream {
-    /// Seals; the flush sends. What rustls holds is bounded by its own limit, and a full buffer is
-    /// written first.
+    /// Encrypts the bytes; the flush sends them. The buffer of rustls is bounded, and is written
+    /// out first when it is full.
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -173,14 +174,14 @@ impl AsyncWrite for TlsStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // Once said it is not said again, however often this is polled.
+        // rustls sends close_notify once, however often this is polled.
         this.tls.send_close_notify();
         ready!(poll_write_tls(&mut this.tcp, &mut this.tls, cx))?;
         Pin::new(&mut this.tcp).poll_shutdown(cx)
     }
 }
 
-/// Writes what is sealed, many records in one call. Pending: the client does not read.
+/// Writes the sealed records, many in one system call. Pending: the client does not read.
 pub(crate) fn poll_write_tls(
     tcp: &mut TcpStream,
     tls: &mut ServerConnection,
@@ -200,7 +201,7 @@ pub(crate) fn poll_write_tls(
     Poll::Ready(Ok(()))
 }
 
-/// Lets rustls read and write the socket itself: no copy between.
+/// Socket as rustls reads and writes it, without a copy in between.
 struct TcpIo<'a, 'c> {
     tcp: &'a mut TcpStream,
     cx: &'a mut Context<'c>,

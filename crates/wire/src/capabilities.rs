@@ -4,12 +4,13 @@
 
 use std::fmt;
 
+/// Set of capability flags.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities(pub u32);
 
 impl Capabilities {
-    /// CLIENT_LONG_PASSWORD to MySQL; MariaDB calls it CLIENT_MYSQL: clear, it says "look for
-    /// MariaDB's own flags".
+    /// CLIENT_LONG_PASSWORD of MySQL. MariaDB calls it CLIENT_MYSQL; where it is not set, MariaDB's
+    /// own flags follow.
     pub const LONG_PASSWORD: Self = Self(1);
     pub const FOUND_ROWS: Self = Self(1 << 1);
     pub const LONG_FLAG: Self = Self(1 << 2);
@@ -65,9 +66,9 @@ impl fmt::Debug for Capabilities {
     }
 }
 
-/// What our greeting offers in front of MariaDB 10.11: what that engine can do, less what would
-/// make the two legs frame differently or is not relayed yet (compression, query attributes,
-/// optional metadata, further factors).
+/// Capabilities that the greeting offers in front of MariaDB 10.11: those of that engine, without
+/// the ones that would make client and engine frame packets differently or that are not relayed yet
+/// (compression, query attributes, optional metadata, multi-factor authentication).
 pub const OFFERED: Capabilities = Capabilities(
     Capabilities::LONG_PASSWORD.0
         | Capabilities::FOUND_ROWS.0

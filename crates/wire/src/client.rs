@@ -1,4 +1,4 @@
-//! The client's half of the connection phase, towards an engine on a Unix socket: no TLS,
+//! Client side of the connection phase, with an engine on a Unix socket: without TLS, and with
 //! `mysql_native_password`.
 
 use crate::auth::{self, NATIVE};
@@ -11,21 +11,24 @@ use crate::reader::{Malformed, Reader};
 use crate::response::{ErrPacket, OkPacket};
 use zeroize::Zeroizing;
 
-/// Who logs in, and with what agreed upon.
+/// Login to an engine: the user, the proof of the password, and the agreed options.
 pub struct ClientIdentity {
     pub user: Vec<u8>,
     /// SHA1(password); `None` for the empty password.
     pub stage1: Option<Zeroizing<[u8; 20]>>,
     pub database: Option<Vec<u8>>,
-    /// Exactly what the other leg was granted, so that both frame alike (case 44).
+    /// Exactly the capabilities granted to the gateway's client, so that both sides frame packets
+    /// alike (case 44).
     pub capabilities: Capabilities,
     pub collation: u8,
     pub max_packet: u32,
     pub attributes: Vec<u8>,
 }
 
+/// Next step of a login.
 #[derive(Debug)]
 pub enum ClientStep {
+    /// These packets must be sent to the engine.
     Send(Vec<u8>),
     Done {
         ok: OkPacket,
@@ -41,7 +44,7 @@ pub enum ClientError {
     Malformed,
     #[error("the engine asks for the authentication plugin {0:?}")]
     Plugin(String),
-    #[error("the engine lacks capabilities the client was granted: {0:#x}")]
+    #[error("the engine lacks capabilities that were granted to the client: {0:#x}")]
     Capabilities(u32),
     #[error("packets out of order from the engine")]
     OutOfOrder,
@@ -53,8 +56,8 @@ impl From<Malformed> for ClientError {
     }
 }
 
-/// Bits that change how packets are framed or answered: the engine must grant each that the client
-/// was granted.
+/// Capabilities that change how packets are framed or answered. The engine must grant each of them
+/// that was granted to the client.
 const FORMAT_CHANGING: Capabilities = Capabilities(
     Capabilities::PROTOCOL_41.0
         | Capabilities::DEPRECATE_EOF.0
@@ -68,11 +71,12 @@ const FORMAT_CHANGING: Capabilities = Capabilities(
 
 enum State {
     Opening,
-    /// The login is out; what comes is a switch, an OK or an error.
+    /// The login was sent. A switch of the authentication method, an OK or an error follows.
     Answered(Box<Greeting>),
     Over,
 }
 
+/// Login as a state machine.
 pub struct ClientLogin {
     identity: ClientIdentity,
     expected_seq: u8,
@@ -88,6 +92,7 @@ impl ClientLogin {
         }
     }
 
+    /// Takes the next packet of the engine.
     pub fn on_packet(&mut self, packet: Packet) -> Result<ClientStep, ClientError> {
         if packet.seq != self.expected_seq {
             return Err(ClientError::OutOfOrder);
@@ -119,7 +124,7 @@ impl ClientLogin {
             .map(|s| auth::token(s, &greeting.salt).to_vec())
             .unwrap_or_default();
         let response = HandshakeResponse {
-            // This leg is a Unix socket.
+            // The engine is reached by a Unix socket.
             capabilities: id
                 .capabilities
                 .intersect(greeting.capabilities)
@@ -144,11 +149,15 @@ impl ClientLogin {
     ) -> Result<ClientStep, ClientError> {
         match payload.first() {
             Some(0) => {
-                let (connection_id, server_version) = (greeting.connection_id, greeting.version);
+                let Greeting {
+                    connection_id,
+                    version,
+                    ..
+                } = *greeting;
                 Ok(ClientStep::Done {
                     ok: OkPacket::parse(payload)?,
                     connection_id,
-                    server_version,
+                    server_version: version,
                 })
             }
             Some(0xFF) => Ok(ClientStep::Refused(ErrPacket::parse(payload)?)),
@@ -157,7 +166,8 @@ impl ClientLogin {
         }
     }
 
-    /// Only to native. A single 0xFE asks for the scramble of before 4.1: refused (case 35).
+    /// Answers a switch to `mysql_native_password`. A single byte 0xFE asks for the method used
+    /// before MySQL 4.1, which is refused (case 35).
     fn on_switch(
         &mut self,
         payload: &[u8],
@@ -176,7 +186,7 @@ impl ClientLogin {
                 String::from_utf8_lossy(shown).into_owned(),
             ));
         }
-        // With or without a trailing NUL.
+        // Servers send the salt with or without a trailing NUL.
         let salt: [u8; 20] = r.array()?;
         let answer = self
             .identity

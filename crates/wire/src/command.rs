@@ -1,7 +1,7 @@
-//! The commands of the command phase: their bytes, and the shape of what the engine answers to
-//! each. Names what a first byte means; never reads further into a packet.
+//! Commands of the command phase: their first byte, and the shape of the engine's answer to each.
 
-/// The first byte of a packet that begins a command. Any byte may come, so this is no enum.
+/// First byte of a packet that begins a command. A client may send any byte, so this is not an
+/// enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Command(pub u8);
 
@@ -35,51 +35,50 @@ impl Command {
     pub const RESET_CONNECTION: Self = Self(0x1f);
     /// MariaDB only.
     pub const STMT_BULK_EXECUTE: Self = Self(0xfa);
-    /// MariaDB only, and only 10.2's: several commands in one packet.
+    /// MariaDB 10.2 only: several commands in one packet.
     pub const MULTI: Self = Self(0xfe);
 
-    /// The shape of the engine's answer.
-    pub fn reply(self) -> Reply {
+    /// Returns the shape of the engine's answer.
+    pub fn reply(self) -> ReplyShape {
         match self {
-            Self::QUIT | Self::STMT_SEND_LONG_DATA | Self::STMT_CLOSE => Reply::None,
+            Self::QUIT | Self::STMT_SEND_LONG_DATA | Self::STMT_CLOSE => ReplyShape::None,
             Self::QUERY | Self::PROCESS_INFO | Self::STMT_EXECUTE | Self::STMT_BULK_EXECUTE => {
-                Reply::Results
+                ReplyShape::Results
             }
-            Self::STMT_PREPARE => Reply::Prepared,
-            Self::STMT_FETCH => Reply::Rows,
-            Self::FIELD_LIST => Reply::Fields,
-            Self::STATISTICS => Reply::Text,
-            Self::CHANGE_USER => Reply::Dialogue,
+            Self::STMT_PREPARE => ReplyShape::Prepared,
+            Self::STMT_FETCH => ReplyShape::Rows,
+            Self::FIELD_LIST => ReplyShape::Fields,
+            Self::STATISTICS => ReplyShape::Text,
+            Self::CHANGE_USER => ReplyShape::Dialogue,
             Self::BINLOG_DUMP | Self::BINLOG_DUMP_GTID | Self::TABLE_DUMP | Self::MULTI => {
-                Reply::Untracked
+                ReplyShape::Untracked
             }
-            // What an engine does not know it answers with one ERR packet, and so with one packet
-            // all the same.
-            _ => Reply::One,
+            // An engine answers an unknown command with an ERR packet, so with one packet too.
+            _ => ReplyShape::One,
         }
     }
 }
 
-/// The shape of an answer.
+/// Shape of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reply {
-    /// The engine stays silent.
+pub enum ReplyShape {
+    /// No answer.
     None,
-    /// One OK, EOF or ERR packet.
+    /// A single OK, EOF or ERR packet.
     One,
-    /// One packet that is a bare string.
+    /// A single packet that is a string.
     Text,
     /// Any number of results, each an OK, a request for a local file, or columns and rows.
     Results,
-    /// The OK of a prepared statement, then the definitions of its parameters and columns.
+    /// OK of a prepared statement, then the definitions of its parameters and columns.
     Prepared,
     /// Rows of an open cursor up to an EOF.
     Rows,
     /// Column definitions up to an EOF.
     Fields,
-    /// An authentication dialogue up to OK or ERR.
+    /// Authentication dialogue up to OK or ERR.
     Dialogue,
-    /// A stream whose end can't be told, unless it is refused with an ERR.
+    /// Stream whose end can't be recognised, unless the command is refused with an ERR.
     Untracked,
 }
 
@@ -90,7 +89,7 @@ mod tests {
     #[test]
     fn case_52_three_commands_have_no_reply() {
         let silent: Vec<u8> = (0..=u8::MAX)
-            .filter(|b| Command(*b).reply() == Reply::None)
+            .filter(|b| Command(*b).reply() == ReplyShape::None)
             .collect();
         assert_eq!(silent, [0x01, 0x18, 0x19]);
     }
@@ -98,7 +97,7 @@ mod tests {
     #[test]
     fn case_51_unknown_bytes_are_answered_by_one_packet() {
         for byte in [0x00, 0x0b, 0x0f, 0x14, 0x20, 0x77, 0xfb, 0xff] {
-            assert_eq!(Command(byte).reply(), Reply::One, "{byte:#x}");
+            assert_eq!(Command(byte).reply(), ReplyShape::One, "{byte:#x}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The one packet that is read in clear text. It is an SSLRequest, or it is refused; nothing of it
-//! is used later.
+//! First packet of a client, the only one that is read in clear text. It must be an SSLRequest;
+//! nothing of it is used later.
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_ssl_request.html>
 
@@ -8,30 +8,32 @@ use crate::handshake_response::HandshakeResponse;
 use crate::limits;
 use crate::reader::Reader;
 
-/// Capabilities, largest packet, collation, 23 bytes of filler (MariaDB: 19, then its own flags:
-/// the same length).
+/// Bytes of an SSLRequest: capabilities, largest packet, collation, and 23 bytes of filler (19
+/// bytes and four of flags for MariaDB).
 const SSL_REQUEST_LEN: usize = 32;
 
+/// First packet of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstPacket {
     SslRequest {
         capabilities: Capabilities,
     },
-    /// A login without TLS. Its attributes may name the client, so that the refusal can name the
-    /// mend.
+    /// Login without TLS. Its attributes may name the client, so that the refusal can give a hint
+    /// for it.
     Plain {
-        client: Option<ClientHint>,
+        client: Option<ClientName>,
     },
-    /// COM_QUIT: a health check that says goodbye.
+    /// COM_QUIT, as health checks send it.
     Quit,
-    /// A login from before MySQL 4.1.
+    /// Login of a client older than MySQL 4.1.
     OldProtocol,
     Malformed,
 }
 
-/// What a client says of itself in its attributes. Cut short, printable ASCII only.
+/// Name and version that a client gives in its attributes, cut short and reduced to printable
+/// ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientHint {
+pub struct ClientName {
     pub name: String,
     pub version: String,
 }
@@ -51,7 +53,7 @@ impl FirstPacket {
             return Self::Malformed;
         };
         if !Capabilities(u32::from(low)).contains(Capabilities::PROTOCOL_41) {
-            // 5 bytes at least: flags, largest packet, the NUL of an empty name.
+            // An old login has at least 5 bytes: flags, largest packet, the NUL of an empty name.
             return if payload.len() >= 5 {
                 Self::OldProtocol
             } else {
@@ -62,8 +64,8 @@ impl FirstPacket {
             return Self::Malformed;
         };
         if capabilities.contains(Capabilities::SSL) {
-            // A whole login with the TLS bit set is no SSLRequest: a client that sends one has
-            // spoken in clear text.
+            // A whole login with the TLS bit set is not an SSLRequest: the client has sent it in
+            // clear text.
             return match payload.len() {
                 SSL_REQUEST_LEN => Self::SslRequest { capabilities },
                 n if n > SSL_REQUEST_LEN => Self::plain(payload, dropped),
@@ -80,15 +82,16 @@ impl FirstPacket {
     fn plain(payload: &[u8], dropped: usize) -> Self {
         let client = HandshakeResponse::parse_cut(payload, dropped)
             .ok()
-            .and_then(|r| hint(&r.attributes));
+            .and_then(|r| client_name(&r.attributes));
         Self::Plain { client }
     }
 }
 
-fn hint(attributes: &[u8]) -> Option<ClientHint> {
+fn client_name(attributes: &[u8]) -> Option<ClientName> {
     let mut r = Reader::new(attributes);
     let mut inner = Reader::new(r.lenenc_bytes().ok()?);
-    let (mut name, mut version) = (None, None);
+    let mut name = None;
+    let mut version = None;
     for _ in 0..limits::ATTRIBUTES_MAX {
         let (Ok(key), Ok(value)) = (inner.lenenc_bytes(), inner.lenenc_bytes()) else {
             break;
@@ -99,7 +102,7 @@ fn hint(attributes: &[u8]) -> Option<ClientHint> {
             _ => {}
         }
     }
-    Some(ClientHint {
+    Some(ClientName {
         name: name?,
         version: version.unwrap_or_default(),
     })

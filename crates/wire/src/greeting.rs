@@ -1,4 +1,4 @@
-//! The greeting: the packet with which the server opens (Protocol::HandshakeV10).
+//! Greeting: the first packet of a connection, sent by the server (Protocol::HandshakeV10).
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html>
 
@@ -6,6 +6,7 @@ use crate::capabilities::Capabilities;
 use crate::reader::{Malformed, Reader};
 use crate::response::ErrPacket;
 
+/// Greeting of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Greeting {
     pub version: Vec<u8>,
@@ -17,8 +18,8 @@ pub struct Greeting {
     pub plugin: Vec<u8>,
 }
 
-/// Makes a salt of random bytes. No byte may be 0 (it would end the string in old clients) or `$`
-/// (MySQL's own generator avoids it as well): case 36.
+/// Returns a salt made from random bytes. No byte is 0, which would end the string in old clients,
+/// or `$`, which MySQL's generator avoids too (case 36).
 pub fn salt_from_random(mut random: [u8; 20]) -> [u8; 20] {
     for b in &mut random {
         *b &= 0x7F;
@@ -42,7 +43,7 @@ impl Greeting {
         out.push(0);
         out.extend_from_slice(&[c0, c1, self.collation]);
         out.extend_from_slice(&self.status.to_le_bytes());
-        // 21: the salt and its NUL.
+        // 21 is the length of the salt and its NUL.
         out.extend_from_slice(&[c2, c3, 21]);
         out.extend_from_slice(&[0; 10]);
         out.extend_from_slice(tail);
@@ -64,15 +65,17 @@ impl Greeting {
         let capabilities = Capabilities(u32::from(low) | u32::from(high) << 16);
         let salt_len = usize::from(r.u8()?);
         r.bytes(10)?;
-        // At least 13 bytes, the last of them NUL, whatever the length byte says.
+        // The protocol sends at least 13 bytes, the last of them NUL, whatever the length byte
+        // says.
         let tail = r.bytes(salt_len.saturating_sub(8).max(13))?;
         let mut salt = [0; 20];
         salt.iter_mut()
             .zip(head.iter().chain(tail))
             .for_each(|(to, from)| *to = *from);
-        let plugin = match capabilities.contains(Capabilities::PLUGIN_AUTH) {
-            true => r.until_nul_or_end().to_vec(),
-            false => b"mysql_native_password".to_vec(),
+        let plugin = if capabilities.contains(Capabilities::PLUGIN_AUTH) {
+            r.until_nul_or_end().to_vec()
+        } else {
+            b"mysql_native_password".to_vec()
         };
         Ok(Self {
             version,
@@ -86,11 +89,11 @@ impl Greeting {
     }
 }
 
-/// What a server may say first.
+/// First packet of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opening {
     Greeting(Greeting),
-    /// An error instead (1040, 1129, 1130 ...): it has no SQLSTATE yet (case 43).
+    /// Error instead of a greeting (1040, 1129, 1130 ...). It has no SQLSTATE yet (case 43).
     Error(ErrPacket),
 }
 

@@ -1,4 +1,4 @@
-//! The login: Protocol::HandshakeResponse41.
+//! Login packet of a client (Protocol::HandshakeResponse41).
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_response.html>
 
@@ -8,17 +8,18 @@ use crate::reader::{Malformed, Reader, put_lenenc_bytes};
 use crate::slices::split_at_most;
 use zeroize::Zeroize;
 
+/// Login packet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HandshakeResponse {
     pub capabilities: Capabilities,
     pub max_packet: u32,
-    /// Relayed as it is, whatever it is: the engine knows collations that we do not (case 42).
+    /// Collation, passed on unchanged: the engine knows more of them than the gateway (case 42).
     pub collation: u8,
     pub user: Vec<u8>,
     pub auth_response: Vec<u8>,
     pub database: Option<Vec<u8>>,
     pub plugin: Option<Vec<u8>>,
-    /// The connection attributes with their length, as they came (case 40). Empty: none.
+    /// Connection attributes with their length, as they arrived (case 40). Empty: none.
     pub attributes: Vec<u8>,
 }
 
@@ -46,18 +47,10 @@ impl HandshakeResponse {
         Self::parse_cut(payload, 0)
     }
 
-    /// Parses a login whose last `dropped` bytes were not kept. Only the attributes may reach into
-    /// them: of those, the pairs that were kept whole are returned.
+    /// Parses a login whose last `dropped` bytes were not kept. Only attributes may lie among them;
+    /// the pairs that were kept whole are returned.
     pub fn parse_cut(payload: &[u8], dropped: usize) -> Result<Self, Malformed> {
         let mut r = Reader::new(payload);
-        // The end of what was kept is not the end of the payload, so it ends no string.
-        fn text<'a>(r: &mut Reader<'a>, dropped: usize) -> Result<&'a [u8], Malformed> {
-            if dropped == 0 {
-                Ok(r.until_nul_or_end())
-            } else {
-                r.until_nul()
-            }
-        }
         let capabilities = Capabilities(r.u32()?);
         if !capabilities.contains(Capabilities::PROTOCOL_41) {
             return Err(Malformed);
@@ -74,17 +67,20 @@ impl HandshakeResponse {
         } else {
             text(&mut r, dropped)?.to_vec()
         };
-        // Old JDBC drivers send the NUL of a database they did not announce (case 39): never read
-        // then.
-        let mut announced = |flag| match capabilities.contains(flag) {
-            true => text(&mut r, dropped).map(|text| Some(text.to_vec())),
-            false => Ok(None),
-        };
-        let database = announced(Capabilities::CONNECT_WITH_DB)?.filter(|d| !d.is_empty());
-        let plugin = announced(Capabilities::PLUGIN_AUTH)?;
-        let attributes = match capabilities.contains(Capabilities::CONNECT_ATTRS) {
-            true => attributes(r.rest(), dropped),
-            false => Vec::new(),
+        // A field is read only if its flag announces it: old JDBC drivers send the NUL of a
+        // database that they did not announce (case 39).
+        let mut database = None;
+        if capabilities.contains(Capabilities::CONNECT_WITH_DB) {
+            database = Some(text(&mut r, dropped)?.to_vec()).filter(|name| !name.is_empty());
+        }
+        let mut plugin = None;
+        if capabilities.contains(Capabilities::PLUGIN_AUTH) {
+            plugin = Some(text(&mut r, dropped)?.to_vec());
+        }
+        let attributes = if capabilities.contains(Capabilities::CONNECT_ATTRS) {
+            attributes(r.rest(), dropped)
+        } else {
+            Vec::new()
         };
         Ok(Self {
             capabilities,
@@ -100,20 +96,17 @@ impl HandshakeResponse {
 
     pub fn encode(&self) -> Vec<u8> {
         let mut caps = self.capabilities.union(Capabilities::PROTOCOL_41);
-        let has = |on: bool, caps: Capabilities, flag| {
-            if on {
+        for (has, flag) in [
+            (self.database.is_some(), Capabilities::CONNECT_WITH_DB),
+            (self.plugin.is_some(), Capabilities::PLUGIN_AUTH),
+            (!self.attributes.is_empty(), Capabilities::CONNECT_ATTRS),
+        ] {
+            caps = if has {
                 caps.union(flag)
             } else {
                 caps.without(flag)
-            }
-        };
-        caps = has(self.database.is_some(), caps, Capabilities::CONNECT_WITH_DB);
-        caps = has(self.plugin.is_some(), caps, Capabilities::PLUGIN_AUTH);
-        caps = has(
-            !self.attributes.is_empty(),
-            caps,
-            Capabilities::CONNECT_ATTRS,
-        );
+            };
+        }
         caps = caps
             .union(Capabilities::SECURE_CONNECTION)
             .union(Capabilities::PLUGIN_AUTH_LENENC);
@@ -134,20 +127,31 @@ impl HandshakeResponse {
     }
 }
 
-/// The attributes as they came, if their outer length is sound. A broken tail is dropped rather
-/// than passed on: the engine would refuse the whole login for it (MySQL bug 79612 clients exist).
-/// Where the last `dropped` bytes of the payload were not kept, the pairs before them are returned,
-/// under a length of their own.
+/// Reads a string up to its NUL. In a whole payload, the end of the payload ends it too: some
+/// clients leave the last NUL out.
+fn text<'a>(r: &mut Reader<'a>, dropped: usize) -> Result<&'a [u8], Malformed> {
+    if dropped == 0 {
+        Ok(r.until_nul_or_end())
+    } else {
+        r.until_nul()
+    }
+}
+
+/// Returns the attributes as they arrived, if their length and all pairs are valid. Invalid ones
+/// are dropped: the engine would refuse the whole login for them, and there are clients that send
+/// them (MySQL bug 79612). If the last `dropped` bytes of the payload were not kept, the pairs
+/// before them are returned with a new length.
 fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
     let mut r = Reader::new(rest);
     let Some(len) = r.lenenc().ok().and_then(|len| usize::try_from(len).ok()) else {
         return Vec::new();
     };
     if let Ok(inner) = r.bytes(len) {
-        return match pairs(inner) == inner.len() {
-            true => split_at_most(rest, rest.len() - r.rest().len()).0.to_vec(),
-            false => Vec::new(),
-        };
+        if pairs(inner) != inner.len() {
+            return Vec::new();
+        }
+        let (read, _) = split_at_most(rest, rest.len() - r.rest().len());
+        return read.to_vec();
     }
     let kept = r.rest();
     if len > kept.len().saturating_add(dropped) {
@@ -256,7 +260,7 @@ mod tests {
             }
             assert_eq!(parsed.attributes, want, "{kept}");
         }
-        // A length that even the dropped bytes don't bear out is broken.
+        // A length that is larger than kept and dropped bytes together is invalid.
         let parsed = HandshakeResponse::parse_cut(&bytes[..fixed + 400], 10).unwrap();
         assert_eq!(parsed.attributes, b"");
     }

@@ -1,26 +1,19 @@
-//! One plain `KILL [HARD|SOFT] [CONNECTION|QUERY] <integer>`, found and given another number.
-//! Never judges any other statement: what is not exactly this form is none of our business.
+//! Statements of the form `KILL [HARD|SOFT] [CONNECTION|QUERY] <integer>`: recognised, and
+//! rewritten with another number. All other statements are left alone, also other forms of KILL.
 
 use std::ops::Range;
 
-/// A KILL statement that names a session by a plain number.
+/// KILL statement that names a session by a plain number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kill {
-    /// Where in the statement the number stands.
+    /// Position of the number in the statement.
     pub target_range: Range<usize>,
     pub id: u64,
-    /// KILL QUERY: the statement is ended, the session stays.
+    /// Whether it is KILL QUERY, which ends the statement and keeps the session.
     pub query: bool,
 }
 
-/// What the beginning of a statement can still become.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Prospect {
-    Kill,
-    Other,
-}
-
-/// Reads a whole statement.
+/// Parses a whole statement. `None` if it is not a plain KILL.
 pub fn parse(statement: &[u8]) -> Option<Kill> {
     let mut scan = Scan { rest: statement };
     scan.blank()?;
@@ -59,8 +52,8 @@ pub fn parse(statement: &[u8]) -> Option<Kill> {
     })
 }
 
-/// Returns the statement with another number; a statement that is no plain KILL comes back as it
-/// was.
+/// Returns the statement with another number. A statement that is not a plain KILL is returned
+/// unchanged.
 pub fn rewrite(statement: &[u8], new_id: u64) -> Vec<u8> {
     let Some(Range { start, end }) = parse(statement).map(|kill| kill.target_range) else {
         return statement.to_vec();
@@ -71,16 +64,12 @@ pub fn rewrite(statement: &[u8], new_id: u64) -> Vec<u8> {
     }
 }
 
-/// Whether a statement that begins so can still become a plain KILL. Cheap where it matters: any
-/// other statement is seen through at its first letter.
-pub(crate) fn prospect(beginning: &[u8]) -> Prospect {
+/// Whether a statement with this beginning may be a plain KILL once it is complete. Most other
+/// statements are recognised by their first letter.
+pub(crate) fn may_be_kill(beginning: &[u8]) -> bool {
     let mut scan = Scan { rest: beginning };
     if scan.blank().is_none() {
-        return if scan.comment_open() {
-            Prospect::Kill
-        } else {
-            Prospect::Other
-        };
+        return scan.comment_open();
     }
     let rest = scan.rest;
     let word = rest
@@ -89,17 +78,18 @@ pub(crate) fn prospect(beginning: &[u8]) -> Prospect {
         .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
         .count();
     match (word, rest.get(word)) {
-        // The end of what is here, in the middle of the word or right behind it, or in the first
-        // byte of a comment.
-        (_, None) => Prospect::Kill,
-        (0, _) if matches!(rest, b"/" | b"-" | b"--") => Prospect::Kill,
-        (4, Some(b)) if is_space(*b) || matches!(b, b'/' | b'-' | b'#') => Prospect::Kill,
-        _ => Prospect::Other,
+        // The input ends inside the word or right behind it.
+        (_, None) => true,
+        // The input ends inside the beginning of a comment.
+        (0, _) if matches!(rest, b"/" | b"-" | b"--") => true,
+        (4, Some(b)) => is_space(*b) || matches!(b, b'/' | b'-' | b'#'),
+        _ => false,
     }
 }
 
-/// What is still to be read of a statement.
+/// Scanner of a statement.
 struct Scan<'a> {
+    /// Bytes that are still to be read.
     rest: &'a [u8],
 }
 
@@ -116,8 +106,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Passes white space and comments. None: an executable comment, or a block comment without an
-    /// end.
+    /// Skips white space and comments. `None` at an executable comment, and at a block comment
+    /// without an end.
     fn blank(&mut self) -> Option<()> {
         loop {
             self.skip_spaces();
@@ -138,16 +128,17 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// After `blank` stopped: whether it was at a block comment that only lacks its end.
+    /// Whether [`Self::blank`] has stopped at a block comment that only lacks its end.
     fn comment_open(&self) -> bool {
         self.rest.starts_with(b"/*") && !is_executable(self.rest)
     }
 
-    /// A run of letters that nothing but a blank, a comment or the end follows.
+    /// Takes a word of letters, behind which a blank, a comment or the end follows.
     fn word(&mut self) -> Option<&'a [u8]> {
         self.run_of(u8::is_ascii_alphabetic)
     }
 
+    /// Takes a number, behind which a blank, a comment or the end follows.
     fn digits(&mut self) -> Option<&'a [u8]> {
         self.run_of(u8::is_ascii_digit)
     }
@@ -171,7 +162,7 @@ fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t'..=b'\r')
 }
 
-/// Bytes that go on with a word or a number.
+/// Whether this byte continues a word or a number.
 fn is_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'.') || b >= 0x80
 }
@@ -184,7 +175,7 @@ fn is_line_comment(rest: &[u8]) -> bool {
     }
 }
 
-/// `/*! ... */` and `/*M! ... */` are no comments: the engine runs what stands in them.
+/// Whether this is `/*! ... */` or `/*M! ... */`, whose content the engine runs.
 fn is_executable(rest: &[u8]) -> bool {
     rest.starts_with(b"/*!") || rest.starts_with(b"/*M!")
 }
@@ -274,22 +265,17 @@ mod tests {
         );
     }
 
-    /// Whatever is cut off, a plain KILL is never taken for another statement too early.
     #[test]
-    fn case_72_every_beginning_of_a_plain_form_is_a_prospect() {
+    fn case_72_every_beginning_of_a_plain_form_may_become_a_kill() {
         for (text, ..) in PLAIN {
             for cut in 0..=text.len() {
-                assert_eq!(
-                    prospect(&text.as_bytes()[..cut]),
-                    Prospect::Kill,
-                    "{text} cut at {cut}"
-                );
+                assert!(may_be_kill(&text.as_bytes()[..cut]), "{text} cut at {cut}");
             }
         }
     }
 
     #[test]
-    fn other_statements_are_seen_through_at_once() {
+    fn other_statements_are_recognised_at_once() {
         let others: &[&[u8]] = &[
             b"S",
             b"COMMIT",
@@ -301,12 +287,7 @@ mod tests {
             b"--x",
         ];
         for text in others {
-            assert_eq!(
-                prospect(text),
-                Prospect::Other,
-                "{}",
-                String::from_utf8_lossy(text)
-            );
+            assert!(!may_be_kill(text), "{}", String::from_utf8_lossy(text));
         }
     }
 }

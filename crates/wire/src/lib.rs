@@ -1,9 +1,9 @@
-//! MySQL packets as values: both halves of the connection phase, the relay core and its tracker,
-//! PROXY headers.
+//! MySQL packets as values: both sides of the connection phase, the core of the relay, PROXY
+//! headers.
 //!
-//! Bytes in, values out. Never tokio, sockets, TLS or clusters: nothing here reads or writes
-//! anything, and a byte from the network can make an error but never a panic. `mysql_common` is its
-//! oracle in tests.
+//! Bytes go in and values come out. The crate knows no tokio, sockets, TLS or clusters, and does no
+//! I/O. Bytes from the network can cause an error but no panic. Tests compare it with
+//! `mysql_common`.
 
 pub mod auth;
 pub mod capabilities;

@@ -6,10 +6,10 @@ use crate::slices::split_at_most;
 use zeroize::Zeroize;
 
 pub const HEADER_LEN: usize = 4;
-/// The largest payload of one packet. A payload of exactly this length is continued in the next
-/// packet.
+/// Largest payload of one packet. A payload of exactly this length is continued in the next packet.
 pub const PAYLOAD_MAX: usize = 0xFF_FFFF;
 
+/// Header of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     pub len: u32,
@@ -72,7 +72,7 @@ impl PartialHeader {
     }
 }
 
-/// One packet. Login packets carry passwords, so the payload is wiped when it goes.
+/// Packet. Login packets carry passwords, so the payload is wiped when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Packet {
     pub seq: u8,
@@ -98,12 +98,12 @@ impl Drop for Packet {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    #[error("a packet of {len} bytes where at most {max} are allowed")]
+    #[error("packet of {len} bytes; at most {max} are allowed")]
     TooLarge { len: usize, max: usize },
 }
 
-/// Puts one packet together from arbitrary pieces. Refuses by the declared length, before anything
-/// is allocated.
+/// Assembler of packets that arrive in arbitrary pieces. A packet that is too large is refused by
+/// its declared length, before memory is allocated.
 #[derive(Debug)]
 pub struct PacketReader {
     max: usize,
@@ -122,8 +122,8 @@ impl PacketReader {
         }
     }
 
-    /// Takes bytes up to the end of one packet: how many were taken, and the packet once it is
-    /// whole.
+    /// Takes bytes up to the end of one packet. Returns how many were taken, and the packet once it
+    /// is complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(usize, Option<Packet>), PacketError> {
         let mut rest = bytes;
         let header = match self.header {
@@ -159,8 +159,8 @@ impl PacketReader {
     }
 }
 
-/// Appends a payload as packets, split where it is too long for one, and counts the sequence number
-/// up.
+/// Appends a payload as packets, several where it is too long for one, and advances the sequence
+/// number.
 pub fn write_packet(seq: &mut u8, payload: &[u8], out: &mut Vec<u8>) {
     let mut rest = payload;
     loop {

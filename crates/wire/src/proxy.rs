@@ -1,4 +1,4 @@
-//! PROXY protocol headers, versions 1 and 2: who the client of a connection really is.
+//! PROXY protocol headers, versions 1 and 2: the client's address behind a load balancer.
 //!
 //! <https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt>
 
@@ -6,18 +6,18 @@ use crate::reader::{Malformed, Reader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
-/// The fixed part of version 2: signature, command, family, length.
+/// Bytes of the fixed part of version 2: signature, command, family, length.
 const V2_HEAD: usize = 16;
-/// The longest line of version 1, its CRLF included.
+/// Bytes of the longest line of version 1, including CRLF.
 const V1_MAX: usize = 107;
 
+/// Result of parsing the beginning of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parsed {
-    /// At least this many bytes are still missing: as many may be read without touching what
-    /// follows the header.
+    /// At least this many bytes are missing. As many may be read without reading behind the header.
     Incomplete { at_least: usize },
-    /// `source` is none for LOCAL, UNKNOWN and families that are not IP: the connection's own
-    /// address counts.
+    /// `source` is `None` for LOCAL, UNKNOWN and families other than IP: the address of the
+    /// connection itself applies.
     Complete {
         source: Option<SocketAddr>,
         len: usize,
@@ -38,6 +38,7 @@ impl From<Malformed> for ProxyError {
     }
 }
 
+/// Parses the header at the beginning of a connection.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, ProxyError> {
     let v2 = bytes.iter().zip(SIGNATURE).all(|(b, s)| *b == s);
     let v1 = bytes.iter().zip(b"PROXY ").all(|(b, s)| b == s);
@@ -45,7 +46,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ProxyError> {
         (true, _) if bytes.len() < V2_HEAD && !bytes.is_empty() => Ok(Parsed::Incomplete {
             at_least: V2_HEAD - bytes.len(),
         }),
-        // Nothing yet: the shortest header of all is "PROXY UNKNOWN\r\n".
+        // Nothing has arrived yet. The shortest header is "PROXY UNKNOWN\r\n".
         (true, true) => Ok(Parsed::Incomplete { at_least: 15 }),
         (true, false) => parse_v2(bytes),
         (false, true) => parse_v1(bytes),
@@ -58,7 +59,7 @@ fn parse_v1(bytes: &[u8]) -> Result<Parsed, ProxyError> {
         if bytes.len() >= V1_MAX {
             return Err(ProxyError::Malformed);
         }
-        // After a CR one byte is missing, else at least the two of the line's end.
+        // Behind a CR one byte is missing, else at least the two of CRLF.
         let at_least = if bytes.last() == Some(&b'\r') { 1 } else { 2 };
         return Ok(Parsed::Incomplete { at_least });
     };
@@ -72,10 +73,14 @@ fn parse_v1(bytes: &[u8]) -> Result<Parsed, ProxyError> {
     if family == "UNKNOWN" {
         return Ok(Parsed::Complete { source: None, len });
     }
-    let mut word = || words.next().ok_or(ProxyError::Malformed);
-    let (source, _destination) = (word()?, word()?);
-    let port: u16 = word()?.parse().map_err(|_| ProxyError::Malformed)?;
-    word()?.parse::<u16>().map_err(|_| ProxyError::Malformed)?;
+    let rest: Vec<&str> = words.collect();
+    let [source, _destination, source_port, destination_port, ..] = *rest else {
+        return Err(ProxyError::Malformed);
+    };
+    let port: u16 = source_port.parse().map_err(|_| ProxyError::Malformed)?;
+    let _: u16 = destination_port
+        .parse()
+        .map_err(|_| ProxyError::Malformed)?;
     let ip = match family {
         "TCP4" => source
             .parse::<Ipv4Addr>()
@@ -96,7 +101,8 @@ fn parse_v1(bytes: &[u8]) -> Result<Parsed, ProxyError> {
 fn parse_v2(bytes: &[u8]) -> Result<Parsed, ProxyError> {
     let mut r = Reader::new(bytes);
     r.bytes(SIGNATURE.len())?;
-    let (command, family) = (r.u8()?, r.u8()?);
+    let command = r.u8()?;
+    let family = r.u8()?;
     let body_len = usize::from(u16::from_be_bytes(r.array()?));
     if command >> 4 != 2 || command & 0xF > 1 {
         return Err(ProxyError::Malformed);
@@ -107,7 +113,7 @@ fn parse_v2(bytes: &[u8]) -> Result<Parsed, ProxyError> {
             at_least: len - bytes.len(),
         });
     }
-    // LOCAL: the balancer speaks for itself. Whatever addresses it gives are ignored.
+    // LOCAL: the balancer itself connects. The addresses in the header are ignored.
     if command & 0xF == 0 {
         return Ok(Parsed::Complete { source: None, len });
     }
@@ -128,7 +134,8 @@ fn parse_v2(bytes: &[u8]) -> Result<Parsed, ProxyError> {
     Ok(Parsed::Complete { source, len })
 }
 
-/// A version 2 header for an engine: source and destination, or LOCAL for a connection of our own.
+/// Returns a version 2 header for an engine, with source and destination; LOCAL without them, for a
+/// connection of the gateway itself.
 pub fn encode_v2(addresses: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
     let mut out = SIGNATURE.to_vec();
     let Some((source, destination)) = addresses else {

@@ -1,4 +1,5 @@
-//! Text queries of an administrative connection: COM_QUERY out, one result set in, within bounds.
+//! Text queries on an administrative connection: COM_QUERY is written, one result set is read, both
+//! within bounds.
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response.html>
 
@@ -11,9 +12,10 @@ use crate::response::{ErrPacket, OkPacket};
 /// COM_QUERY.
 const QUERY: u8 = 3;
 
-/// A row of columns; `None` is NULL.
+/// Row of columns; `None` is NULL.
 pub type Row = Vec<Option<Vec<u8>>>;
 
+/// Answer to a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Rows(Vec<Row>),
@@ -23,9 +25,9 @@ pub enum Outcome {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    #[error("malformed result")]
+    #[error("malformed result set")]
     Malformed,
-    #[error("a result larger than an administrative connection reads")]
+    #[error("result set larger than the bounds of an administrative connection")]
     TooLarge,
 }
 
@@ -35,7 +37,7 @@ impl From<Malformed> for QueryError {
     }
 }
 
-/// A statement as packets.
+/// Returns a statement as packets.
 pub fn encode(sql: &str) -> Vec<u8> {
     let mut payload = Vec::with_capacity(sql.len() + 1);
     payload.push(QUERY);
@@ -52,12 +54,12 @@ enum State {
     Rows { columns: usize },
 }
 
-/// Reads the answer to one statement.
+/// Reader of the answer to one statement.
 pub struct ResultReader {
     deprecate_eof: bool,
     state: State,
     rows: Vec<Row>,
-    /// Memory of the rows, and bytes of what was no row.
+    /// Bytes of memory of the rows, and bytes of all other packets.
     bytes: usize,
 }
 
@@ -72,7 +74,7 @@ impl ResultReader {
         }
     }
 
-    /// `Some` once the answer is whole.
+    /// Takes the next packet. `Some` once the answer is complete.
     pub fn on_packet(&mut self, packet: &Packet) -> Result<Option<Outcome>, QueryError> {
         let payload = packet.payload.as_slice();
         self.bytes = self.bytes.saturating_add(payload.len());
@@ -106,7 +108,7 @@ impl ResultReader {
     fn on_first(&mut self, payload: &[u8]) -> Result<Option<Outcome>, QueryError> {
         match payload.first() {
             Some(0) => Ok(Some(Outcome::Done(OkPacket::parse(payload)?))),
-            // LOCAL INFILE: nothing of ours asks for it.
+            // 0xFB is LOCAL INFILE, which no statement of an administrative connection uses.
             Some(0xFB) | None => Err(QueryError::Malformed),
             Some(_) => {
                 let all = usize::try_from(Reader::new(payload).lenenc()?)
@@ -121,8 +123,8 @@ impl ResultReader {
     }
 
     fn on_row(&mut self, payload: &[u8], columns: usize) -> Result<Option<Outcome>, QueryError> {
-        // The end is an EOF (5 bytes) or an OK with this header; a row that starts so is 16 MB
-        // long.
+        // The end is an EOF (5 bytes) or an OK that begins with this byte. A row that begins with
+        // it would be at least 16 MB long.
         if payload.first() == Some(&0xFE) {
             return Ok(Some(Outcome::Rows(std::mem::take(&mut self.rows))));
         }
@@ -139,8 +141,8 @@ impl ResultReader {
     }
 }
 
-/// A string literal that means these characters under any sql_mode: backslashes are not escapes in
-/// NO_BACKSLASH_ESCAPES, so the text is written as hex.
+/// Returns a string literal for this text that is valid under any sql_mode. It is written as hex,
+/// since backslashes are no escapes under NO_BACKSLASH_ESCAPES.
 pub fn literal(text: &str) -> String {
     let hex: String = text.bytes().map(|b| format!("{b:02X}")).collect();
     format!("_utf8mb4 X'{hex}'")

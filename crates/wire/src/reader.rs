@@ -1,11 +1,12 @@
-//! Checked reads from a payload: integers, length-encoded integers and strings. None of them can
-//! run past the end.
+//! Checked reads from a payload: integers, length-encoded integers and strings. None of them reads
+//! beyond the end.
 
-/// The payload ended too early, or a length in it made no sense.
+/// Payload that ends too early, or contains an invalid length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed packet")]
 pub struct Malformed;
 
+/// Reader of a payload.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -46,7 +47,7 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    /// A string that ends with NUL; the NUL is consumed.
+    /// Reads a string that ends with NUL. The NUL is consumed.
     pub fn until_nul(&mut self) -> Result<&'a [u8], Malformed> {
         let at = self.rest.iter().position(|b| *b == 0).ok_or(Malformed)?;
         let text = self.bytes(at)?;
@@ -54,8 +55,8 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
-    /// As [`Self::until_nul`], but the end of the payload serves as well: some drivers leave the
-    /// last NUL out.
+    /// As [`Self::until_nul`], or up to the end of the payload: some drivers leave the last NUL
+    /// out.
     pub fn until_nul_or_end(&mut self) -> &'a [u8] {
         match self.until_nul() {
             Ok(text) => text,
@@ -63,7 +64,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A length-encoded integer. 0xFB (NULL) and 0xFF are none.
+    /// Reads a length-encoded integer. 0xFB (NULL) and 0xFF are not integers.
     pub fn lenenc(&mut self) -> Result<u64, Malformed> {
         match self.u8()? {
             n @ 0..=0xFA => Ok(u64::from(n)),
@@ -82,7 +83,7 @@ impl<'a> Reader<'a> {
         self.bytes(n)
     }
 
-    /// A column of a text row: `None` is SQL's NULL.
+    /// Reads a column of a text row; `None` is NULL.
     pub fn column(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         if self.rest.first() == Some(&0xFB) {
             self.bytes(1)?;

@@ -16,6 +16,7 @@ pub mod status {
     pub const SESSION_STATE_CHANGED: u16 = 0x4000;
 }
 
+/// OK packet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OkPacket {
     pub affected_rows: u64,
@@ -29,7 +30,7 @@ impl OkPacket {
         let mut out = vec![0];
         put_lenenc(self.affected_rows, &mut out);
         put_lenenc(self.last_insert_id, &mut out);
-        // No session state follows, so the flag that announces it must not be set.
+        // The packet carries no session state, so the flag that announces it must not be set.
         let status = self.status & !status::SESSION_STATE_CHANGED;
         out.extend_from_slice(&status.to_le_bytes());
         out.extend_from_slice(&self.warnings.to_le_bytes());
@@ -39,7 +40,7 @@ impl OkPacket {
         out
     }
 
-    /// Reads the fixed part; info text and session state are left alone.
+    /// Reads the fixed part, without the info text and the session state behind it.
     pub fn parse(payload: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(payload);
         if !matches!(r.u8()?, 0 | 0xFE) {
@@ -67,7 +68,7 @@ pub struct ErrPacket {
 }
 
 impl ErrPacket {
-    /// `sqlstate` must have five characters; anything else becomes the general HY000.
+    /// Makes an error. A `sqlstate` that does not have five characters becomes the general HY000.
     pub fn new(code: u16, sqlstate: &str, message: &str) -> Self {
         let sqlstate = sqlstate.as_bytes().try_into().unwrap_or(*b"HY000");
         Self {
@@ -87,7 +88,8 @@ impl ErrPacket {
         out
     }
 
-    /// Errors before the greeting carry no SQLSTATE: they get the one that belongs to their code.
+    /// Parses an error. One that is sent instead of a greeting has no SQLSTATE, and gets the one
+    /// that belongs to its code.
     pub fn parse(payload: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(payload);
         if r.u8()? != 0xFF {
@@ -101,8 +103,7 @@ impl ErrPacket {
             }
             _ => sqlstate_of(code),
         };
-        // A tenant's engine can send a message of any length, and ours goes into logs and to
-        // clients.
+        // An engine may send a message of any length, and it goes to logs and clients from here.
         let message = r.rest().get(..ERROR_TEXT_MAX).unwrap_or(r.rest());
         Ok(Self {
             code,
@@ -116,8 +117,8 @@ impl ErrPacket {
     }
 }
 
-/// The SQLSTATE of the codes a server may send instead of a greeting (MySQL 8.0 server error
-/// reference).
+/// Returns the SQLSTATE of an error that a server may send instead of a greeting (MySQL 8.0 server
+/// error reference).
 fn sqlstate_of(code: u16) -> [u8; 5] {
     match code {
         1040 => *b"08004",

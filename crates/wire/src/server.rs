@@ -1,8 +1,8 @@
-//! The server's half of the connection phase, inside TLS, as a machine without IO.
+//! Server side of the connection phase, inside TLS, as a state machine without I/O.
 //!
-//! Our greeting named `caching_sha2_password`. What a client answers is decided by the plugin's
-//! name, not by the length of what it sent; at most one AuthSwitch follows, since old libraries
-//! can't do a second.
+//! The greeting names the plugin `caching_sha2_password`. The client's answer is read by the name
+//! of the plugin in it, not by its length. At most one AuthSwitchRequest follows, since old
+//! libraries can't answer a second.
 
 use crate::auth::{CACHING_SHA2, NATIVE, switch_to_native};
 use crate::capabilities::Capabilities;
@@ -10,13 +10,14 @@ use crate::handshake_response::HandshakeResponse;
 use crate::packet::{Packet, write_packet};
 use zeroize::{Zeroize, Zeroizing};
 
-/// AuthMoreData: perform full authentication, that is, send the password in clear inside TLS.
+/// AuthMoreData that asks for full authentication: the client sends the password in clear, inside
+/// TLS.
 const FULL_AUTHENTICATION: [u8; 2] = [1, 4];
 
-/// What a client has brought as proof.
+/// Proof that a client has sent.
 pub enum Credential {
     Clear(Zeroizing<Vec<u8>>),
-    /// The answer of `mysql_native_password` to our salt.
+    /// Answer of `mysql_native_password` to the salt of the greeting.
     NativeToken(Zeroizing<[u8; 20]>),
     Empty,
 }
@@ -31,23 +32,25 @@ impl std::fmt::Debug for Credential {
     }
 }
 
+/// Login of a client, complete with its proof.
 #[derive(Debug)]
 pub struct Login {
     pub user: Vec<u8>,
     pub database: Option<Vec<u8>>,
-    /// What both sides have agreed on: ours and the client's.
+    /// Capabilities that both the greeting and the client have.
     pub capabilities: Capabilities,
     pub collation: u8,
     pub max_packet: u32,
     pub attributes: Vec<u8>,
     pub credential: Credential,
-    /// The sequence number of the answer.
+    /// Sequence number of the answer.
     pub next_seq: u8,
 }
 
+/// Next step of a login.
 #[derive(Debug)]
 pub enum LoginStep {
-    /// These packets go to the client; then its next packet comes here.
+    /// These packets must be sent to the client, whose next packet is then taken.
     Send(Vec<u8>),
     Credential(Box<Login>),
 }
@@ -56,26 +59,27 @@ pub enum LoginStep {
 pub enum LoginError {
     #[error("packets out of order")]
     OutOfOrder,
-    #[error("a protocol older than MySQL 4.1")]
+    #[error("protocol older than MySQL 4.1")]
     OldProtocol,
-    #[error("the client can use none of the authentication methods")]
+    #[error("the client supports none of the authentication methods")]
     UnsupportedAuth,
     #[error("malformed login")]
     Malformed,
-    #[error("a login whose user, proof, database or plugin is longer than any")]
+    #[error("login whose user, proof, database or plugin is too long")]
     TooLarge,
 }
 
 enum State {
-    /// The login itself: the second packet of the connection, after the SSLRequest.
+    /// Waits for the login, the second packet of the connection after the SSLRequest.
     Response,
-    /// Full authentication: the clear password and its NUL.
+    /// Waits for the clear password and its NUL (full authentication).
     Clear(Box<HandshakeResponse>),
-    /// After the switch: a token of 20 bytes, or nothing.
+    /// Waits for the answer to the switch: a token of 20 bytes, or nothing.
     Switched(Box<HandshakeResponse>),
     Over,
 }
 
+/// Login as a state machine.
 pub struct ServerLogin {
     salt: [u8; 20],
     offered: Capabilities,
@@ -84,7 +88,7 @@ pub struct ServerLogin {
 }
 
 impl ServerLogin {
-    /// For a login whose SSLRequest was packet 1, so that the next is 2.
+    /// Starts after an SSLRequest, which was packet 1: the next has the sequence number 2.
     pub fn new(salt: [u8; 20], offered: Capabilities) -> Self {
         Self {
             salt,
@@ -94,12 +98,13 @@ impl ServerLogin {
         }
     }
 
+    /// Takes the next packet of the client.
     pub fn on_packet(&mut self, packet: Packet) -> Result<LoginStep, LoginError> {
         self.on_cut_packet(packet, 0)
     }
 
-    /// Takes a packet whose last `dropped` bytes were not kept. Only a login's attributes may be
-    /// cut.
+    /// Takes a packet whose last `dropped` bytes were not kept. They may only be attributes of a
+    /// login.
     pub fn on_cut_packet(
         &mut self,
         packet: Packet,
@@ -138,16 +143,16 @@ impl ServerLogin {
             return Err(LoginError::OldProtocol);
         }
         let response = HandshakeResponse::parse_cut(payload, dropped);
-        // A whole packet that can't be read is malformed; of a cut one, the kept part is too short
-        // for its fields.
+        // A whole packet that can't be parsed is malformed. Of a cut one, fields reach beyond the
+        // kept part: it is too large.
         let malformed = if dropped > 0 {
             LoginError::TooLarge
         } else {
             LoginError::Malformed
         };
         let response = Box::new(response.map_err(|_| malformed)?);
-        // Not PLUGIN_AUTH, or a name we don't check (libmariadb without the plugin says
-        // `dummy_fallback_auth`): switch.
+        // A client without PLUGIN_AUTH, or with another plugin, is asked to switch: libmariadb
+        // without the plugin's file names `dummy_fallback_auth`.
         match response.plugin.as_deref() {
             Some(CACHING_SHA2) => self.on_caching_sha2(response, next_seq),
             Some(NATIVE) if response.auth_response.is_empty() => {
@@ -204,13 +209,14 @@ fn send(payload: &[u8], mut seq: u8) -> LoginStep {
     LoginStep::Send(out)
 }
 
-/// The password and its NUL. A single 0x02 asks for our RSA key, which nobody needs inside TLS.
+/// Reads the password and its NUL. A single 0x02 asks for an RSA key, which is not supported: TLS
+/// already protects the password.
 fn clear_password(payload: &[u8]) -> Result<Credential, LoginError> {
     match payload {
         [2] => Err(LoginError::UnsupportedAuth),
         [] | [0] => Ok(Credential::Empty),
         [password @ .., 0] => Ok(Credential::Clear(Zeroizing::new(password.to_vec()))),
-        // Without the NUL: some drivers leave it out.
+        // Some drivers leave the NUL out.
         password => Ok(Credential::Clear(Zeroizing::new(password.to_vec()))),
     }
 }
@@ -375,18 +381,17 @@ mod tests {
         let mut p =
             HandshakeResponse::parse(&response(Some(CACHING_SHA2), &[1; 32]).payload).unwrap();
         p.attributes = b"\xFD\x00\x00\x10\x03key\x03val".to_vec();
-        let cut = |payload: Vec<u8>| Packet { seq: 2, payload };
         let mut machine = ServerLogin::new([9; 20], OFFERED);
         assert!(matches!(
-            machine.on_cut_packet(cut(p.encode()), 0x10_0000 - 8),
+            machine.on_cut_packet(packet(2, &p.encode()), 0x10_0000 - 8),
             Ok(LoginStep::Send(_))
         ));
         let password = machine.on_cut_packet(packet(4, b"secret"), 1);
         assert_eq!(password.err(), Some(LoginError::TooLarge));
         let mut machine = ServerLogin::new([9; 20], OFFERED);
-        let endless = p.encode()[..40].to_vec();
+        let endless = packet(2, &p.encode()[..40]);
         assert_eq!(
-            machine.on_cut_packet(cut(endless), 1).err(),
+            machine.on_cut_packet(endless, 1).err(),
             Some(LoginError::TooLarge)
         );
     }

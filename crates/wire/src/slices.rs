@@ -1,9 +1,9 @@
-//! Parts of byte slices at positions that this program computed itself.
+//! Parts of byte slices at positions that this program has computed.
 //!
 //! Indexing would panic on a wrong position, and `get(..).unwrap_or_default()` would silently lose
 //! bytes of a stream. These helpers report the bug, so that the session can end with an error.
 
-/// A position that lies outside of its bytes. Only a bug of this program can cause it.
+/// Position that lies outside of its bytes. Only a bug of this program can cause it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("internal error: position {at} in {len} bytes")]
 pub struct OutOfBounds {

@@ -1,5 +1,4 @@
-//! What `mysql_common` makes of our packets, and we of its: each writes what the other reads, both
-//! ways. Never compares us with ourselves; that is what the unit tests do.
+//! Comparison with `mysql_common`: each of the two reads the packets that the other writes.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +21,7 @@ use std::collections::HashMap;
 use tidegate_wire::auth;
 use tidegate_wire::capabilities::{Capabilities, OFFERED};
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
-use tidegate_wire::first_packet::{ClientHint, FirstPacket};
+use tidegate_wire::first_packet::{ClientName, FirstPacket};
 use tidegate_wire::greeting::{Greeting, Opening, salt_from_random};
 use tidegate_wire::handshake_response::HandshakeResponse;
 use tidegate_wire::packet::{Header, Packet, write_packet};
@@ -38,7 +37,7 @@ fn write(packet: &impl MySerialize) -> Vec<u8> {
     out
 }
 
-/// Reads a whole payload with `mysql_common`: what it leaves unread is a difference of opinion too.
+/// Reads a payload with `mysql_common`, which must read all of it.
 fn read<'a, T: MyDeserialize<'a>>(payload: &'a [u8], context: T::Ctx) -> T {
     let mut buf = ParseBuf(payload);
     let value = T::deserialize(context, &mut buf).expect("mysql_common reads it");
@@ -46,7 +45,7 @@ fn read<'a, T: MyDeserialize<'a>>(payload: &'a [u8], context: T::Ctx) -> T {
     value
 }
 
-/// Text that may stand before a NUL.
+/// Text without NUL.
 fn text(len: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Vec<u8>> {
     vec(1..=255u8, len)
 }
@@ -62,7 +61,7 @@ fn plugins() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Every flag both sides have a name for, set or not, on top of those no connection goes without.
+/// Flags that both sides have a name for, each set or not, and those that every connection has.
 fn capabilities() -> impl Strategy<Value = Capabilities> {
     any::<u32>().prop_map(|bits| {
         let known = CapabilityFlags::all().bits();
@@ -101,7 +100,7 @@ fn statuses() -> impl Strategy<Value = u16> {
 }
 
 fn attributes() -> impl Strategy<Value = HashMap<String, String>> {
-    // Up to a few values beyond the 250 bytes where the length takes another form.
+    // Some values have more than 250 bytes, where the length is encoded differently.
     hash_map("[a-z_]{1,20}", "\\PC{0,300}", 0..6)
 }
 
@@ -164,7 +163,8 @@ fn login(
     auth_response: Vec<u8>,
     tail: Optional,
 ) -> HandshakeResponse {
-    let ((capabilities, max_packet, collation), (database, plugin, attributes)) = (head, tail);
+    let (capabilities, max_packet, collation) = head;
+    let (database, plugin, attributes) = tail;
     HandshakeResponse {
         capabilities,
         max_packet,
@@ -177,7 +177,7 @@ fn login(
     }
 }
 
-/// A login as `mysql_common` writes it.
+/// Writes a login with `mysql_common`.
 fn theirs(ours: &HandshakeResponse, pairs: &HashMap<String, String>) -> Vec<u8> {
     write(&TheirResponse::new(
         Some(ours.auth_response.clone()),
@@ -220,7 +220,7 @@ proptest! {
         prop_assert_eq!(read.default_collation(), ours.collation);
         prop_assert_eq!(read.status_flags().bits(), ours.status);
         prop_assert_eq!(read.auth_plugin_name_ref(), Some(&ours.plugin[..]));
-        prop_assert_eq!(read.mariadb_ext_capabilities().bits(), 0, "we claim none of MariaDB's own");
+        prop_assert_eq!(read.mariadb_ext_capabilities().bits(), 0, "none of MariaDB's flags");
     }
 
     #[test]
@@ -230,7 +230,8 @@ proptest! {
         let status = StatusFlags::from_bits_truncate(want.status);
         let tail = [tail, b"\0"].concat();
         let theirs = write(&HandshakePacket::new(
-            10, want.version.clone(), want.connection_id, *head, Some(tail), flags, want.collation, status,
+            10, want.version.clone(), want.connection_id, *head, Some(tail), flags,
+            want.collation, status,
             Some(want.plugin.clone()),
         ));
         prop_assert_eq!(Opening::parse(&theirs), Ok(Opening::Greeting(want)));
@@ -250,8 +251,9 @@ proptest! {
 
     #[test]
     fn case_40_their_login_is_ours((want, pairs) in responses()) {
-        // Without PLUGIN_AUTH_LENENC the proof has one byte for its length.
-        prop_assume!(want.capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) || want.auth_response.len() < 251);
+        // Without PLUGIN_AUTH_LENENC, the length of the proof has one byte.
+        let has_lenenc = want.capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC);
+        prop_assume!(has_lenenc || want.auth_response.len() < 251);
         let got = HandshakeResponse::parse(&theirs(&want, &pairs)).unwrap();
         prop_assert_eq!(&got.user, &want.user);
         prop_assert_eq!(&got.auth_response, &want.auth_response);
@@ -262,7 +264,9 @@ proptest! {
     }
 
     #[test]
-    fn their_ssl_request_is_ours(bits in any::<u32>(), max_packet in any::<u32>(), collation in any::<u8>()) {
+    fn their_ssl_request_is_ours(
+        bits in any::<u32>(), max_packet in any::<u32>(), collation in any::<u8>(),
+    ) {
         let flags = CapabilityFlags::from_bits_truncate(bits)
             | CapabilityFlags::CLIENT_SSL
             | CapabilityFlags::CLIENT_PROTOCOL_41;
@@ -273,15 +277,17 @@ proptest! {
 
     #[test]
     fn case_01_their_login_in_clear_text_is_seen_as_one((want, mut pairs) in responses(), name in "[ -~]{1,64}") {
-        prop_assume!(want.capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) || want.auth_response.len() < 251);
+        let has_lenenc = want.capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC);
+        prop_assume!(has_lenenc || want.auth_response.len() < 251);
         pairs.insert("_client_name".to_owned(), name.clone());
-        let client = Some(ClientHint { name, version: String::new() });
+        let client = Some(ClientName { name, version: String::new() });
         prop_assert_eq!(FirstPacket::parse(&theirs(&want, &pairs)), FirstPacket::Plain { client });
     }
 
     #[test]
     fn our_ok_is_theirs(
-        affected_rows in any::<u64>(), id in any::<u64>(), status in statuses(), warnings in any::<u16>(),
+        affected_rows in any::<u64>(), id in any::<u64>(), status in statuses(),
+        warnings in any::<u16>(),
         bits in any::<u32>(),
     ) {
         let ours = OkPacket { affected_rows, last_insert_id: id, status, warnings };
@@ -291,13 +297,16 @@ proptest! {
         let read = read.into_inner();
         prop_assert_eq!(read.affected_rows(), affected_rows);
         prop_assert_eq!(read.last_insert_id().unwrap_or(0), id);
-        prop_assert_eq!(read.status_flags().bits(), status & !StatusFlags::SERVER_SESSION_STATE_CHANGED.bits());
+        let changed = StatusFlags::SERVER_SESSION_STATE_CHANGED.bits();
+        prop_assert_eq!(read.status_flags().bits(), status & !changed);
         prop_assert_eq!(read.warnings(), warnings);
         prop_assert_eq!((read.info_ref(), read.session_state_info_ref()), (None, None));
     }
 
     #[test]
-    fn our_error_is_theirs_and_theirs_is_ours(code in 0..0xFFFFu16, state in "[0-9A-Z]{5}", message in "\\PC{0,400}") {
+    fn our_error_is_theirs_and_theirs_is_ours(
+        code in 0..0xFFFFu16, state in "[0-9A-Z]{5}", message in "\\PC{0,400}",
+    ) {
         let ours = ErrPacket::new(code, &state, &message);
         let bytes = ours.encode();
         let got: TheirErr<'_> = read(&bytes, CapabilityFlags::CLIENT_PROTOCOL_41);
@@ -339,12 +348,15 @@ proptest! {
     }
 
     #[test]
-    fn case_30_their_caching_sha2_login_is_asked_for_the_password(user in "[a-z.]{1,40}", proof in any::<[u8; 32]>()) {
+    fn case_30_their_caching_sha2_login_is_asked_for_the_password(
+        user in "[a-z.]{1,40}", proof in any::<[u8; 32]>(),
+    ) {
         let none: Option<Vec<u8>> = None;
         let flags = CapabilityFlags::from_bits_truncate(OFFERED.0);
         let plugin = Some(AuthPlugin::CachingSha2Password);
         let login = TheirResponse::new(
-            Some(proof.to_vec()), (8, 0, 0), Some(user.as_bytes()), none, plugin, flags, None, 1 << 24,
+            Some(proof.to_vec()), (8, 0, 0), Some(user.as_bytes()), none, plugin, flags, None,
+            1 << 24,
         );
         let mut machine = ServerLogin::new([9; 20], OFFERED);
         let step = machine.on_packet(Packet { seq: 2, payload: write(&login) }).unwrap();
@@ -359,14 +371,15 @@ proptest! {
 
     #[test]
     fn case_35_their_switch_gets_their_token(
-        opening in greetings(), random in any::<[u8; 20]>(), password in vec(any::<u8>(), 1..80), nul in any::<bool>(),
+        opening in greetings(), random in any::<[u8; 20]>(),
+        password in vec(any::<u8>(), 1..80), nul in any::<bool>(),
     ) {
         let salt = salt_from_random(random);
         let mut machine = ClientLogin::new(ClientIdentity {
             user: b"root".to_vec(),
             stage1: Some(auth::stage1(&password)),
             database: None,
-            // What the greeting lacks is another test's matter.
+            // A test in `client.rs` covers missing capabilities.
             capabilities: opening.capabilities.intersect(OFFERED),
             collation: 45,
             max_packet: 1 << 24,
@@ -406,7 +419,8 @@ proptest! {
             prop_assert_eq!(relay.from_client(first), Ok(whole));
         } else {
             prop_assert_eq!(relay.from_client(first), Ok(FromClient::Hold(first.len())));
-            let rest = FromClient::Command { consumed: second.len(), command: Intercepted::ChangeUser };
+            let command = Intercepted::ChangeUser;
+        let rest = FromClient::Command { consumed: second.len(), command };
             prop_assert_eq!(relay.from_client(second), Ok(rest));
         }
     }

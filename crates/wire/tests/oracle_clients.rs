@@ -1,6 +1,5 @@
-//! What real clients and a real engine said, as it was recorded for the fuzz targets, read once
-//! more: each recording means what the client that made it meant. Never starts a client;
-//! fuzz/capture.py did.
+//! Recordings of real clients and of a real engine, made by fuzz/capture.py for the fuzz targets:
+//! each is parsed as its client meant it.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +20,7 @@ use tidegate_wire::server::{Credential, LoginStep, ServerLogin};
 
 const CLIENTS: [&str; 4] = ["go", "mariadb", "mysql9", "pymysql"];
 
-/// The recordings of a target whose names end so, in order.
+/// Returns the recordings of a target whose names have this ending, in order.
 fn recordings(target: &str, ending: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fuzz/corpus")
@@ -188,7 +187,7 @@ fn a_real_engine_s_results_end_with_their_last_packet() {
     assert!(outcomes.iter().all(|n| *n > 0), "{outcomes:?}");
 }
 
-/// Side (1: engine), length, bytes.
+/// Splits a recording into steps: side (1: engine), length, bytes.
 fn steps(mut script: &[u8]) -> Vec<(bool, &[u8])> {
     let mut steps = Vec::new();
     while let [side, a, b, rest @ ..] = script {
@@ -207,7 +206,8 @@ fn a_recorded_session_is_idle_exactly_when_its_client_goes_on() {
             capabilities = capabilities.without(Capabilities::DEPRECATE_EOF);
         }
         let mut relay = Relay::new(capabilities, 2);
-        let (mut sent, mut passed) = (Vec::new(), Vec::new());
+        let mut sent = Vec::new();
+        let mut passed = Vec::new();
         let mut last: &[u8] = b"";
         for (engine, bytes) in steps(&script[1..]) {
             if engine {
@@ -216,8 +216,8 @@ fn a_recorded_session_is_idle_exactly_when_its_client_goes_on() {
                 last = bytes;
                 continue;
             }
-            // A request for a file is answered by the file; and drivers close a statement without
-            // waiting.
+            // A client sends the file without waiting for idle, and drivers close a statement
+            // without waiting for an answer.
             let file = last.get(4) == Some(&0xFB);
             assert!(
                 relay.at_boundary() || file || last.is_empty(),

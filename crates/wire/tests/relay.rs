@@ -1,4 +1,4 @@
-//! The relay core against scripted conversations, one protocol case each. Never opens a socket.
+//! Core of the relay with scripted conversations, one case of the protocol per test.
 
 mod relay_script;
 
@@ -29,8 +29,7 @@ fn case_51_commands_with_one_packet_end_with_it() {
             assert_eq!(s.client(&packet(0, sent)), Busy);
             assert_eq!(s.engine(&eof(1, AUTOCOMMIT)), Idle);
         }
-        // An unknown byte, the byte of MULTI, and an empty packet, which MariaDB takes for
-        // COM_SLEEP.
+        // An unknown byte, the byte of MULTI, and an empty packet, which is COM_SLEEP to MariaDB.
         for sent in [&b"\x77"[..], b"\xfe\x01\0\0\0\x0e", b""] {
             assert_eq!(s.client(&packet(0, sent)), Busy);
             assert_eq!(s.engine(&err(1, 1047)), Idle);
@@ -74,7 +73,7 @@ fn case_51_an_endless_stream_is_busy_and_passes() {
         assert_eq!(
             s.engine(&err(1, 1227)),
             Idle,
-            "refused, it is an answer like any other"
+            "a refusal is an answer like any other"
         );
         s.client(&dump);
         assert_eq!(s.engine(&packet(1, b"\0event")), Busy);
@@ -83,7 +82,7 @@ fn case_51_an_endless_stream_is_busy_and_passes() {
         s.client(&query("KILL 2147483653"));
         assert!(
             s.to_engine.ends_with(b"KILL 2147483653"),
-            "nothing is rewritten where nothing can be followed"
+            "nothing is rewritten in a stream that can't be tracked"
         );
         let change = command(0x11, b"root\0");
         let (head, tail) = change.split_at(cut);
@@ -132,7 +131,7 @@ fn case_52_commands_without_reply() {
 }
 
 #[test]
-fn case_52_what_follows_a_quit_is_no_command() {
+fn case_52_bytes_behind_a_quit_are_no_command() {
     let mut s = Session::new(NEW);
     s.client(&query("INSERT INTO t VALUES (1)"));
     let behind = [
@@ -203,7 +202,7 @@ fn case_53_answers_to_a_batch_are_counted_off_in_order() {
 }
 
 #[test]
-fn case_53_what_is_too_much_to_count_waits_and_then_goes_on() {
+fn case_53_commands_above_the_bound_wait_and_then_go_on() {
     let mut s = Session::new(NEW);
     let ping = command(0x0e, b"");
     let all = ping.repeat(1000);
@@ -346,11 +345,11 @@ fn case_72_a_kill_in_pieces_is_held_and_anything_else_is_not() {
     let mut s = Session::new(NEW);
     let long = query(&format!("KILL /* {} */ 2147483653", "x".repeat(1024)));
     s.client(&long[..9]);
-    assert_eq!(s.to_engine, long[..9], "too long to be looked at");
+    assert_eq!(s.to_engine, long[..9], "too long to be checked");
 }
 
 #[test]
-fn case_77_an_error_nobody_asked_for_passes() {
+fn case_77_an_error_without_a_command_passes() {
     for (login, rest) in [(AUTOCOMMIT, Idle), (AUTOCOMMIT | IN_TRANS, InTransaction)] {
         let mut s = Session::new(NEW);
         s.client(&query("BEGIN"));
@@ -363,7 +362,7 @@ fn case_77_an_error_nobody_asked_for_passes() {
         assert!(!s.relay.error_fits());
         assert_eq!(s.engine(&shutdown[7..]), rest);
         assert_eq!(s.to_client, shutdown);
-        assert!(!s.relay.error_fits(), "it has had its last words");
+        assert!(!s.relay.error_fits(), "the engine has sent its last packet");
     }
 }
 
@@ -380,7 +379,7 @@ fn an_error_of_ours_fits_where_no_response_has_begun() {
 }
 
 #[test]
-fn what_makes_no_sense_is_busy_for_good_and_still_passes() {
+fn an_untracked_stream_stays_busy_and_still_passes() {
     let nonsense = [
         packet(1, b"\xfe12345678"),
         packet(1, b""),

@@ -1,5 +1,4 @@
-//! However the bytes of a conversation are cut, its states and the bytes that pass are the same. No
-//! socket, no clock.
+//! Conversations cut into pieces at any place: states and passed bytes are the same for all cuts.
 
 mod relay_script;
 
@@ -14,24 +13,28 @@ enum Step {
     Engine(Vec<u8>),
 }
 
-/// Every kind of answer after the other, in one session.
+/// Returns an EOF, or nothing where DEPRECATE_EOF was agreed on.
+fn eof_if_old(capabilities: Capabilities, seq: u8) -> Vec<u8> {
+    if capabilities == OLD {
+        eof(seq, AUTOCOMMIT)
+    } else {
+        vec![]
+    }
+}
+
+/// Returns the answer to STMT_PREPARE with this many columns and parameters.
+fn prepared(capabilities: Capabilities, columns: u8, parameters: u8) -> Vec<u8> {
+    let mut out = packet(1, &[0, 1, 0, 0, 0, columns, 0, parameters, 0, 0, 0, 0]);
+    for n in [parameters, columns].into_iter().filter(|n| *n > 0) {
+        (0..n).for_each(|i| out.extend(column(2 + i)));
+        out.extend(eof_if_old(capabilities, 9));
+    }
+    out
+}
+
+/// Conversation with every kind of answer, in one session.
 fn conversation(capabilities: Capabilities) -> Vec<Step> {
     use Step::{Client, Engine};
-    let eof_if_old = |seq| {
-        if capabilities == OLD {
-            eof(seq, AUTOCOMMIT)
-        } else {
-            vec![]
-        }
-    };
-    let prepared = |columns: u8, parameters: u8| {
-        let mut out = packet(1, &[0, 1, 0, 0, 0, columns, 0, parameters, 0, 0, 0, 0]);
-        for n in [parameters, columns].into_iter().filter(|n| *n > 0) {
-            (0..n).for_each(|i| out.extend(column(2 + i)));
-            out.extend(eof_if_old(9));
-        }
-        out
-    };
     let cursor_open = match capabilities {
         OLD => columns(OLD, 1, AUTOCOMMIT | CURSOR),
         _ => [columns(NEW, 1, 0), end(NEW, 4, AUTOCOMMIT | CURSOR)].concat(),
@@ -58,7 +61,7 @@ fn conversation(capabilities: Capabilities) -> Vec<Step> {
         ),
         Engine(
             [
-                prepared(2, 1),
+                prepared(capabilities, 2, 1),
                 result(capabilities, &[b"\0\0\x01"], AUTOCOMMIT | MORE),
                 ok(8, AUTOCOMMIT),
             ]
@@ -128,8 +131,8 @@ fn conversation(capabilities: Capabilities) -> Vec<Step> {
     ]
 }
 
-/// Plays a conversation, each step cut into chunks of these lengths in turn: the state after each
-/// step, and all that passed.
+/// Plays a conversation, with each step cut into chunks of these lengths in turn. Returns the state
+/// after each step, and all bytes that passed.
 fn play(capabilities: Capabilities, lengths: &[usize]) -> (Vec<RelayActivity>, Vec<u8>, Vec<u8>) {
     let mut session = Session::new(capabilities);
     let mut lengths = lengths.iter().cycle();
@@ -159,7 +162,7 @@ fn the_whole_conversation_is_followed() {
         for (i, (step, state)) in expected.enumerate() {
             let wanted = match (i, step) {
                 (3 | 5, _) => InTransaction,
-                // A file is asked for, a change of user is answered by us, a batch is half
+                // A file is asked for, a change of user is answered by the gateway, a batch is half
                 // answered.
                 (15 | 19 | 24, _) => Busy,
                 (22, _) | (_, Step::Engine(_)) => Idle,
@@ -185,14 +188,20 @@ fn single_bytes_are_followed_as_well() {
 
 proptest! {
     #[test]
-    fn any_cut_gives_the_same_session(lengths in prop::collection::vec(1usize..60, 1..40), old in any::<bool>()) {
+    fn any_cut_gives_the_same_session(
+        lengths in prop::collection::vec(1usize..60, 1..40),
+        old in any::<bool>(),
+    ) {
         let capabilities = if old { OLD } else { NEW };
         prop_assert_eq!(play(capabilities, &lengths), play(capabilities, &[]));
     }
 
-    /// Hostile bytes from both sides: nothing panics, nothing is lost on the way to the client.
+    /// Random bytes from both sides cause no panic, and none is lost on the way to the client.
     #[test]
-    fn any_bytes_at_all_pass(client in prop::collection::vec(any::<u8>(), 0..200), engine in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_at_all_pass(
+        client in prop::collection::vec(any::<u8>(), 0..200),
+        engine in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
         let mut relay = tidegate_wire::relay::Relay::new(NEW, AUTOCOMMIT);
         let mut rest = &client[..];
         while !rest.is_empty() {
@@ -210,21 +219,25 @@ proptest! {
                 prop_assert_eq!(error, tidegate_wire::relay::RelayError::CommandBehindFile);
                 break;
             }
-            prop_assert!(taken > 0, "it would never end");
+            prop_assert!(taken > 0, "the relay takes no bytes: an endless loop");
         }
     }
 
-    /// Whole packets of any content in any order: what the relay makes of them, every byte passes,
-    /// in order.
+    /// Whole packets of any content pass in order, whatever the relay takes them for.
     #[test]
     fn any_packets_pass_as_they_came(
-        packets in prop::collection::vec((any::<bool>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..30)), 0..60),
+        packets in prop::collection::vec(
+            (any::<bool>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..30)),
+            0..60,
+        ),
     ) {
         let mut session = Session::new(NEW);
-        let (mut from_client, mut from_engine) = (Vec::new(), Vec::new());
+        let mut from_client = Vec::new();
+        let mut from_engine = Vec::new();
         for (client, first, rest) in packets {
             let sent = packet(0, &[&[first & 0x1F], &rest[..]].concat());
-            // The request for a file is tested in `relay_files.rs`: these packets would be no file.
+            // Without requests for files, which `relay_files.rs` tests: these packets would be no
+            // file.
             let first = if first | 0xF0 == 0xFB { 0xF0 } else { first };
             if client && first & 0x1F != 0x11 {
                 session.client(&sent);
@@ -234,7 +247,10 @@ proptest! {
                 from_engine.extend(packet(1, &[&[first | 0xF0], &rest[..]].concat()));
             }
         }
-        let ours = session.seen.iter().any(|c| matches!(c, tidegate_wire::relay::Intercepted::ProcessKill { .. }));
+        let ours = session
+            .seen
+            .iter()
+            .any(|c| matches!(c, tidegate_wire::relay::Intercepted::ProcessKill { .. }));
         prop_assert!(ours || from_client.starts_with(&session.to_engine));
         prop_assert!(session.waits() || session.to_engine.len() == from_client.len());
         prop_assert_eq!(session.to_client, from_engine);

@@ -1,6 +1,6 @@
-//! The relay between MariaDB's own command-line client and a real server. That client waits for the
-//! end of each answer before it sends on: so when it begins a command the relay must hold the
-//! session for idle, and when the engine speaks it must not.
+//! Relay between MariaDB's command-line client and a real server. The client waits for the end of
+//! each answer before it sends the next command. So the relay must report the session as idle when
+//! a command begins, and as busy when the engine sends.
 
 #![allow(
     clippy::indexing_slicing,
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::packet::{Header, PacketReader};
 
-/// What the pump found out about the session while it passed.
+/// Facts about the session that the pump collects.
 struct Watched {
     session: Session,
     begun: usize,
@@ -39,8 +39,8 @@ fn read_packet(stream: &mut UnixStream) -> Vec<u8> {
     }
 }
 
-/// Passes the login, without MariaDB's own extensions (as the gateway greets): the capabilities
-/// both agreed on.
+/// Passes the login, without MariaDB's extensions, which the gateway does not offer either. Returns
+/// the capabilities that both sides agreed on.
 fn pass_login(client: &mut UnixStream, engine: &mut UnixStream) -> Capabilities {
     let mut greeting = read_packet(engine);
     let version = greeting.iter().skip(5).position(|b| *b == 0).unwrap() + 6;
@@ -79,7 +79,7 @@ fn pump_client(mut client: UnixStream, mut engine: UnixStream, watched: Arc<Mute
             w.begun += 1;
             if !w.session.relay.at_boundary() {
                 w.faults.push(format!(
-                    "an answer has ended unseen before {:x?}",
+                    "the end of an answer was missed before {:x?}",
                     &bytes[..n.min(40)]
                 ));
             }
@@ -87,7 +87,7 @@ fn pump_client(mut client: UnixStream, mut engine: UnixStream, watched: Arc<Mute
         w.session.client(bytes);
         let out = std::mem::take(&mut w.session.to_engine);
         if !w.session.relay.client_mid_packet() && !w.session.waits() && !bytes.ends_with(&out) {
-            w.faults.push("other bytes than those that came".to_owned());
+            w.faults.push("the bytes were changed".to_owned());
         }
         drop(w);
         if engine.write_all(&out).is_err() {
@@ -103,7 +103,7 @@ fn pump_engine(mut engine: UnixStream, mut client: UnixStream, watched: Arc<Mute
         let mut w = watched.lock().unwrap();
         if w.session.relay.at_boundary() {
             w.faults.push(format!(
-                "an answer goes on behind its end: {:x?}",
+                "an answer continues behind its end: {:x?}",
                 &buffer[..n.min(40)]
             ));
         }
@@ -117,7 +117,7 @@ fn pump_engine(mut engine: UnixStream, mut client: UnixStream, watched: Arc<Mute
     let _ = client.shutdown(std::net::Shutdown::Write);
 }
 
-/// Runs the client through a relay: what it printed, and what was seen on the way.
+/// Runs the client through a relay. Returns its output, and the facts about the session.
 fn run(engine: &Engine, name: &str, sql: &str) -> (String, Arc<Mutex<Watched>>) {
     let path = engine.folder().join(name);
     let listener = UnixListener::bind(&path).unwrap();
@@ -146,11 +146,9 @@ fn run(engine: &Engine, name: &str, sql: &str) -> (String, Arc<Mutex<Watched>>) 
         faults: vec![],
     }));
     let up = {
-        let (client, server, watched) = (
-            client.try_clone().unwrap(),
-            server.try_clone().unwrap(),
-            watched.clone(),
-        );
+        let client = client.try_clone().unwrap();
+        let server = server.try_clone().unwrap();
+        let watched = watched.clone();
         std::thread::spawn(move || pump_client(client, server, watched))
     };
     let down = {
@@ -174,7 +172,8 @@ fn case_54_55_58_59_72_the_command_line_client() {
     std::fs::write(&file, "1234567\n".repeat(1 << 16)).unwrap();
     let sql = format!(
         "CREATE DATABASE test; USE test;
-         CREATE TABLE t (a LONGTEXT); BEGIN; INSERT INTO t VALUES ('x'), (NULL); COMMIT; SELECT * FROM t;
+         CREATE TABLE t (a LONGTEXT); BEGIN; INSERT INTO t VALUES ('x'), (NULL); COMMIT;
+         SELECT * FROM t;
          SELECT * FROM none;
          LOAD DATA LOCAL INFILE '{}' INTO TABLE t; SELECT COUNT(*) FROM t;
          LOAD DATA LOCAL INFILE '/nowhere/at/all' INTO TABLE t;

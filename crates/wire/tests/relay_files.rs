@@ -1,6 +1,5 @@
 //! LOAD DATA LOCAL INFILE: which packets of the client are the file, and where commands begin
-//! again. Never opens a socket. How MariaDB 10.11 reads each of these is measured in
-//! `relay_mariadb.rs`.
+//! again. `relay_mariadb.rs` shows how MariaDB 10.11 reads each of them.
 
 mod relay_script;
 
@@ -11,8 +10,8 @@ use tidegate_wire::relay::{Intercepted, RelayError};
 
 const LOAD: &str = "LOAD DATA LOCAL INFILE 'f' INTO TABLE t";
 
-/// A session whose engine has asked for the file. The file's first packet has the sequence number
-/// 2.
+/// Returns a session whose engine has asked for the file. The first packet of the file has the
+/// sequence number 2.
 fn asked() -> Session {
     let mut s = Session::new(OLD);
     s.client(&query(LOAD));
@@ -60,8 +59,7 @@ fn case_59_a_full_packet_of_a_file_does_not_end_it() {
     assert_eq!(s.engine(&ok(6, AUTOCOMMIT)), Idle);
 }
 
-/// The numbers wrap: the 255th packet of a file has the number of a command, and may begin like
-/// any.
+/// Sequence numbers wrap: the 255th packet of a file has that of a command, and may begin like one.
 #[test]
 fn case_59_a_chunk_with_the_number_of_a_command_is_a_chunk() {
     for first in [0x11, 0x01, 0x03, 0x0c] {
@@ -81,8 +79,8 @@ fn case_59_a_chunk_with_the_number_of_a_command_is_a_chunk() {
     }
 }
 
-/// A batch with a command that has no answer before the load: nothing is behind it, so it is
-/// followed.
+/// Batch with a command without answer before the load. Nothing follows the load, so it can be
+/// tracked.
 #[test]
 fn case_59_a_load_at_the_end_of_a_batch_is_followed() {
     let mut s = Session::new(OLD);
@@ -107,7 +105,7 @@ fn case_59_after_an_early_error_the_engine_reads_commands_again() {
     assert_eq!(
         s.engine(&err(3, 1030)),
         Idle,
-        "nobody waits for the rest of the file"
+        "the rest of the file is not needed"
     );
     assert_eq!(s.client(&query("SELECT 1")), Busy);
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
@@ -134,8 +132,8 @@ fn case_59_an_early_error_between_two_halves_of_a_chunk() {
     }
 }
 
-/// What a client sends of a file that has failed is no command: its sequence number says so.
-/// MariaDB refuses it.
+/// Packets of a file that has failed are no commands, by their sequence numbers. MariaDB refuses
+/// them.
 #[test]
 fn case_59_the_rest_of_a_failed_file_is_not_read_as_commands() {
     for rest in [
@@ -163,8 +161,8 @@ fn case_59_an_answer_before_the_files_end_ends_it_too() {
     assert_eq!(s.engine(&result(NEW, &[], AUTOCOMMIT)), Idle);
 }
 
-/// MariaDB reads the header of a packet with the wrong number and takes its body for headers:
-/// whoever may write the body would write commands that nobody has seen.
+/// MariaDB reads the header of a packet with a wrong number, and takes its body for headers. The
+/// body could then contain commands that the relay has not seen.
 #[test]
 fn case_59_a_file_out_of_order_ends_the_session() {
     for wrong in [0u8, 1, 3, 255] {
@@ -210,17 +208,29 @@ fn case_59_a_command_behind_a_load_ends_the_session() {
         assert!(s.relay.error_fits());
         assert_eq!(s.relay.error_sequence(), 2);
     }
-    // Not yet forwarded when the engine asks: then it is read as what it is, a file out of order.
+    // If the command has not been forwarded when the engine asks, it is read as part of the file,
+    // with a wrong number.
     let mut s = Session::new(OLD);
     s.client(&[&query(LOAD), &[1, 0][..]].concat());
     assert!(s.relay.from_engine(&packet(1, b"\xfbf")).is_ok());
     assert!(s.relay.from_client(&[1, 0, 0, 0, 0x0e]).is_err());
 }
 
+/// Sends bytes of the client, cut into pieces of these lengths.
+fn send_cut(session: &mut Session, lengths: &mut impl Iterator<Item = usize>, bytes: &[u8]) {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let length = lengths.next().map_or(1, |n| n.min(rest.len()));
+        let (now, behind) = rest.split_at(length);
+        session.client(now);
+        rest = behind;
+    }
+}
+
 proptest! {
-    /// A load, a file of any chunks that fails anywhere, and what comes then, cut anywhere: a
-    /// change of user never reaches the engine as a command, and the engine's view of where a
-    /// command begins is the relay's.
+    /// A load, a file of any chunks that fails at any place, and more packets, all cut at any
+    /// place: a change of user never reaches the engine as a command, and relay and engine agree on
+    /// where commands begin.
     #[test]
     fn case_59_no_cut_lets_a_change_of_user_through(
         chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..9), 0..12),
@@ -228,30 +238,22 @@ proptest! {
         lengths in prop::collection::vec(1usize..7, 1..20),
     ) {
         let mut s = Session::new(OLD);
-        let mut lengths = lengths.iter().cycle();
-        let mut cut = |s: &mut Session, bytes: &[u8]| {
-            let mut rest = bytes;
-            while !rest.is_empty() {
-                let now = lengths.next().map_or(1, |n| (*n).min(rest.len()));
-                s.client(&rest[..now]);
-                rest = &rest[now..];
-            }
-        };
-        cut(&mut s, &query(LOAD));
+        let mut lengths = lengths.into_iter().cycle();
+        send_cut(&mut s, &mut lengths, &query(LOAD));
         s.engine(&packet(1, b"\xfbf"));
         let mut seq = 2;
         let sent = chunks.len().min(fails_after);
         for chunk in &chunks[..sent] {
-            cut(&mut s, &packet(seq, chunk));
+            send_cut(&mut s, &mut lengths, &packet(seq, chunk));
             seq += 1;
         }
         prop_assert_eq!(s.engine(&err(seq, 1030)), Idle);
         let before = s.to_engine.len();
-        cut(&mut s, &command(0x11, b"root\0"));
+        send_cut(&mut s, &mut lengths, &command(0x11, b"root\0"));
         s.seen.retain(|c| *c != Intercepted::Other);
         prop_assert_eq!(&s.seen, &[Intercepted::ChangeUser]);
         prop_assert_eq!(s.to_engine.len(), before);
-        cut(&mut s, &command(0x0e, b""));
+        send_cut(&mut s, &mut lengths, &command(0x0e, b""));
         prop_assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     }
 }

@@ -1,6 +1,5 @@
-//! The relay between a hand-written client and a real MariaDB server: each command is followed by a
-//! probe that shows whether the relay was right about where the answer ended and whether a
-//! transaction is open.
+//! Relay between a hand-written client and a real MariaDB server. After each command, a probe shows
+//! whether the relay was right about the end of the answer and about an open transaction.
 
 #![allow(
     clippy::indexing_slicing,
@@ -38,7 +37,8 @@ fn case_51_and_72_every_simple_command() {
         ] {
             let answer = peer.run(&packet(0, sent));
             let refused = error_code(&answer);
-            // CREATE DATABASE and such stay as they are; the reset has left the schema.
+            // CREATE DATABASE and similar commands keep their effect; the reset has left the
+            // schema.
             assert!(
                 matches!(refused, None | Some(1046 | 1047)),
                 "{sent:x?}: {}",
@@ -76,8 +76,18 @@ fn case_51_and_72_every_simple_command() {
             error_code(&peer.run(&command(0x0c, &(OURS | other.connection_id).to_le_bytes()))),
             None
         );
-        assert!(other.is_closed(), "it was the other one that was killed");
+        assert!(other.is_closed(), "the other session was killed");
     }
+}
+
+/// STMT_EXECUTE; the flags may ask for a cursor.
+fn execute(id: [u8; 4], flags: u8) -> Vec<u8> {
+    command(0x17, &[&id[..], &[flags, 1, 0, 0, 0]].concat())
+}
+
+/// STMT_FETCH of this many rows.
+fn fetch(id: [u8; 4], rows: u32) -> Vec<u8> {
+    command(0x1c, &[&id[..], &rows.to_le_bytes()].concat())
 }
 
 #[test]
@@ -99,10 +109,8 @@ fn case_52_53_56_57_prepared_statements() {
             peer.run(&command(0x16, text.as_bytes()));
         }
         assert!(error_code(&peer.run(&command(0x16, b"SELEC"))).is_some());
-        // Rows, none and some; autocommit off opens a transaction, as a prepared statement too.
+        // No rows and some rows. With autocommit off, a prepared statement opens a transaction too.
         let select = statement(&peer.run(&command(0x16, b"SELECT a, b FROM t")));
-        let execute =
-            |id: [u8; 4], flags: u8| command(0x17, &[&id[..], &[flags, 1, 0, 0, 0]].concat());
         peer.run(&execute(select, 0));
         peer.sql("INSERT INTO t SELECT seq, REPEAT('x', seq) FROM seq_1_to_500");
         let answer = peer.run(&execute(select, 0));
@@ -111,15 +119,14 @@ fn case_52_53_56_57_prepared_statements() {
         peer.run(&execute(select, 0));
         peer.sql("COMMIT");
         peer.sql("SET autocommit=1");
-        // Case 57: a cursor, fetched in parts, with something else in between, then closed.
+        // Case 57: a cursor that is read in parts, with another command in between, and closed.
         peer.run(&execute(select, 1));
-        let fetch = |n: u32| command(0x1c, &[&select[..], &n.to_le_bytes()].concat());
         for n in [1, 100, 300] {
-            assert!(peer.run(&fetch(n)).len() > 4);
+            assert!(peer.run(&fetch(select, n)).len() > 4);
         }
-        peer.run(&fetch(1000));
+        peer.run(&fetch(select, 1000));
         assert!(
-            error_code(&peer.run(&fetch(1))).is_some(),
+            error_code(&peer.run(&fetch(select, 1))).is_some(),
             "the cursor is at its end"
         );
         peer.run(&execute(select, 1));
@@ -129,13 +136,13 @@ fn case_52_53_56_57_prepared_statements() {
             error_code(&peer.run(&execute(select, 0))).is_some(),
             "unknown statement"
         );
-        // A cursor over nothing, over one row, and asked of a statement that has no rows.
+        // A cursor over no rows, over one row, and for a statement that returns none.
         for text in ["SELECT a FROM t WHERE a < 0", "SELECT 1", "DO 1"] {
             let id = statement(&peer.run(&command(0x16, text.as_bytes())));
             peer.run(&execute(id, 1));
             peer.run(&command(0x1c, &[&id[..], &[5, 0, 0, 0]].concat()));
         }
-        // Case 53: PREPARE and EXECUTE at once, and no reply in between.
+        // Case 53: PREPARE and EXECUTE are sent without waiting for an answer in between.
         let mut batch = command(0x16, b"SELECT a FROM t");
         batch.extend(execute([0xFF; 4], 0));
         batch.extend(command(0x19, &[0xFF; 4]));
@@ -166,12 +173,19 @@ fn case_58_several_results() {
         peer.sql("USE test");
         peer.sql("CREATE OR REPLACE TABLE t (a INT)");
         peer.sql("INSERT INTO t VALUES (1), (2), (3)");
-        peer.sql("CREATE OR REPLACE PROCEDURE p(OUT n INT) BEGIN SELECT 1; SELECT a FROM t; SET n = 7; SELECT 3 WHERE 0; END");
         peer.sql(
-            "CREATE OR REPLACE PROCEDURE c() BEGIN DECLARE x INT; DECLARE k CURSOR FOR SELECT a FROM t; \
+            "CREATE OR REPLACE PROCEDURE p(OUT n INT) BEGIN \
+             SELECT 1; SELECT a FROM t; SET n = 7; SELECT 3 WHERE 0; END",
+        );
+        peer.sql(
+            "CREATE OR REPLACE PROCEDURE c() BEGIN \
+             DECLARE x INT; DECLARE k CURSOR FOR SELECT a FROM t; \
              OPEN k; FETCH k INTO x; SELECT x; SELECT a FROM t; CLOSE k; SELECT 4; END",
         );
-        peer.sql("CREATE OR REPLACE PROCEDURE e() BEGIN SELECT 1; SIGNAL SQLSTATE '45000'; SELECT 2; END");
+        peer.sql(
+            "CREATE OR REPLACE PROCEDURE e() BEGIN \
+             SELECT 1; SIGNAL SQLSTATE '45000'; SELECT 2; END",
+        );
         for text in [
             "SELECT 1; SELECT 2; DO 1; SELECT 3",
             "DO 1; DO 2; DO 3",
@@ -220,8 +234,8 @@ fn case_54_55_59_large_packets_and_files() {
         peer.sql("CREATE DATABASE IF NOT EXISTS test");
         peer.sql("USE test");
         peer.sql("CREATE OR REPLACE TABLE t (a LONGTEXT)");
-        // Rows round one and two full packets, of bytes that look like errors and ends; as text and
-        // as binary row.
+        // Rows of about one and two full packets, of bytes that look like errors and EOFs, as text
+        // and as binary rows.
         let full = 0xFF_FFFF;
         for len in [
             full - 10,
@@ -270,11 +284,11 @@ fn case_54_55_59_large_packets_and_files() {
             )))
             .is_some()
         );
-        // Case 59: empty, small and large files, one inside several statements, an error in the
-        // middle, and none at all.
+        // Case 59: an empty, a small and a large file, one inside several statements, an error in
+        // the middle, and no file at all.
         peer.sql("CREATE OR REPLACE TABLE n (a INT PRIMARY KEY)");
         let load = "LOAD DATA LOCAL INFILE 'f' INTO TABLE n";
-        // One line, so that the engine has little to do.
+        // A single line, so that the engine has little work.
         let large = vec![b'7'; full + 9];
         for (text, file) in [
             (load.to_owned(), &[][..]),
@@ -308,8 +322,8 @@ fn case_54_55_59_large_packets_and_files() {
     }
 }
 
-/// How the engine reads a file whose packets are out of order, and what a relay that let them pass
-/// would miss.
+/// Shows how the engine reads a file whose packets are out of order, which a relay that let them
+/// pass would not see.
 #[test]
 fn case_59_the_engine_loses_its_place_in_a_file_out_of_order() {
     let engine = Engine::start("order");
@@ -318,11 +332,11 @@ fn case_59_the_engine_loses_its_place_in_a_file_out_of_order() {
     peer.sql("CREATE DATABASE IF NOT EXISTS test");
     peer.sql("USE test");
     peer.sql("CREATE OR REPLACE TABLE test.t (a TEXT)");
-    // The relay refuses such a packet, so it is sent past it.
+    // The relay refuses such a packet, so it is sent without the relay.
     peer.send(&load);
     assert!(peer.receive().ends_with(b"\xfbf"));
     peer.send(&packet(2, b"1\n"));
-    // The engine takes the body of four bytes for a header, and refuses that as well.
+    // The engine takes the body of four bytes for a header, which it refuses too.
     peer.send_unseen(&packet(7, b"abc\n"));
     let answer = peer.receive();
     assert_eq!(
@@ -334,7 +348,7 @@ fn case_59_the_engine_loses_its_place_in_a_file_out_of_order() {
     peer.probe();
 }
 
-/// The relay and the engine agree that a packet with another sequence number than 0 is no command.
+/// Relay and engine agree that a packet with a sequence number other than 0 is no command.
 #[test]
 fn case_59_the_engine_executes_no_command_out_of_order() {
     let engine = Engine::start("number");
@@ -360,7 +374,7 @@ fn case_59_the_engine_executes_no_command_out_of_order() {
     );
 }
 
-/// A long file passes the sequence number of a command twice, each time with a chunk that begins
+/// A long file reaches the sequence number of a command twice, each time with a chunk that begins
 /// like one.
 #[test]
 fn case_59_a_file_of_many_chunks() {
@@ -370,7 +384,7 @@ fn case_59_a_file_of_many_chunks() {
         peer.sql("CREATE DATABASE IF NOT EXISTS test");
         peer.sql("USE test");
         peer.sql("CREATE OR REPLACE TABLE test.t (a TEXT)");
-        // A command without an answer before the load: still nothing behind it.
+        // A command without an answer precedes the load; nothing follows it.
         let id = statement(&peer.run(&command(0x16, b"DO 1")));
         peer.send(
             &[

@@ -1,5 +1,4 @@
-//! Where the results of queries and prepared statements end, one protocol case each. Never opens a
-//! socket.
+//! End of the results of queries and prepared statements, one case of the protocol per test.
 
 mod relay_script;
 
@@ -103,7 +102,7 @@ fn case_57_a_cursor_ends_the_answer_after_the_columns() {
 }
 
 #[test]
-fn case_57_a_cursor_flag_means_nothing_to_who_asked_for_none() {
+fn case_57_a_cursor_flag_without_a_request_means_nothing() {
     let mut s = Session::new(OLD);
     for sent in [
         command(0x17, b"\x01\0\0\0\x00\x01\0\0\0"),
@@ -116,8 +115,7 @@ fn case_57_a_cursor_flag_means_nothing_to_who_asked_for_none() {
     }
 }
 
-/// As MariaDB 10.11 answers a CALL that was asked for a cursor, when the procedure has one of its
-/// own.
+/// Answer of MariaDB 10.11 to a CALL with a cursor, of a procedure that uses a cursor itself.
 #[test]
 fn case_57_a_cursor_inside_a_procedure_is_none_of_the_clients() {
     let mut s = Session::new(OLD);

@@ -1,5 +1,5 @@
-//! The leg to the client: a TLS session over TCP, driven without tokio's TLS stream, so that plain
-//! bytes pass through the thread's scratch buffers and nothing is held per session.
+//! Connection to the client: a TLS session over TCP. It is driven without tokio's TLS stream, so
+//! that plain bytes pass through the buffers of the worker thread and a session needs none.
 
 use crate::limits;
 use crate::tls_stream::poll_write_tls;
@@ -13,26 +13,27 @@ use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// rustls cuts plain text into records of at most this.
+/// Bytes of plain text that rustls seals in one record at most.
 const RECORD: u64 = 16 * 1024;
 
+/// Connection to the client.
 pub(crate) struct ClientLeg {
     tcp: TcpStream,
     tls: ServerConnection,
-    /// Records sealed under a key that is never renewed (TLS 1.2); stays 0 in TLS 1.3.
+    /// Records sealed under one key. Counted for TLS 1.2 only: TLS 1.3 renews its keys.
     records: u64,
     counts_records: bool,
-    /// Bytes sealed since all was written.
+    /// Bytes sealed since the buffer was last empty.
     unsent: usize,
-    /// The client has said close_notify.
+    /// The client has sent close_notify.
     closed: bool,
-    /// The client has closed its side of the connection itself.
+    /// The client has closed its side of the TCP connection.
     ended: bool,
 }
 
-/// What a read from the client brought.
-pub(crate) enum Arrived {
-    /// This many plain bytes in the scratch buffer (0: only TLS's own messages came).
+/// Result of a read from the client.
+pub(crate) enum ClientRead {
+    /// Number of plain bytes in the scratch buffer; 0 if only messages of TLS itself arrived.
     Plain(usize),
     /// The client closed its side.
     End,
@@ -57,7 +58,7 @@ impl ClientLeg {
         self.records
     }
 
-    /// Seals plain bytes for the client. They leave with the next flush.
+    /// Encrypts plain bytes for the client. They leave with the next flush.
     pub fn seal(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.counts_records {
             self.records += (bytes.len() as u64).div_ceil(RECORD);
@@ -66,7 +67,7 @@ impl ClientLeg {
         self.tls.writer().write_all(bytes)
     }
 
-    /// Writes what is sealed. Pending: the client does not read.
+    /// Writes the sealed records. Pending: the client does not read.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = poll_write_tls(&mut self.tcp, &mut self.tls, cx);
         if matches!(flushed, Poll::Ready(Ok(()))) {
@@ -75,25 +76,25 @@ impl ClientLeg {
         flushed
     }
 
-    /// Bytes that the client has not taken yet, or a little more.
+    /// Returns the number of bytes that the client has not read yet, or a little more.
     pub fn unsent(&self) -> usize {
         self.unsent
     }
 
-    /// Plain bytes that arrived together with the login, before the relay began.
+    /// Takes plain bytes that arrived together with the login, before the relay began.
     pub fn buffered(&mut self, plain: &mut [u8]) -> io::Result<usize> {
         self.drain(plain, 0)
     }
 
-    /// Reads once from the socket and opens what came.
+    /// Reads once from the socket and decrypts what arrived.
     pub fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         cipher: &mut [u8],
         plain: &mut [u8],
-    ) -> Poll<io::Result<Arrived>> {
-        // A read may open slightly more than it brought (a record's first part came earlier): leave
-        // room for that.
+    ) -> Poll<io::Result<ClientRead>> {
+        // The first part of a record may have arrived with an earlier read, so that slightly more
+        // bytes are decrypted than were read: leave room for them.
         let room = cipher.len().saturating_sub(2 * RECORD as usize);
         let mut buf = ReadBuf::new(head_mut(cipher, room).map_err(io::Error::other)?);
         match Pin::new(&mut self.tcp).poll_read(cx, &mut buf) {
@@ -103,7 +104,7 @@ impl ClientLeg {
         }
         if buf.filled().is_empty() {
             self.ended = true;
-            return Poll::Ready(Ok(Arrived::End));
+            return Poll::Ready(Ok(ClientRead::End));
         }
         let mut sealed = buf.filled();
         let mut opened = 0;
@@ -112,7 +113,7 @@ impl ClientLeg {
             match self.tls.process_new_packets() {
                 Ok(state) => self.closed |= state.peer_has_closed(),
                 Err(e) => {
-                    // The alert that tells the client why leaves with the last flush.
+                    // Sends the alert that tells the client why.
                     let _ = self.poll_flush(cx);
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, e)));
                 }
@@ -120,35 +121,39 @@ impl ClientLeg {
             opened = self.drain(plain, opened)?;
         }
         if opened == 0 && self.closed {
-            return Poll::Ready(Ok(Arrived::End));
+            return Poll::Ready(Ok(ClientRead::End));
         }
-        Poll::Ready(Ok(Arrived::Plain(opened)))
+        Poll::Ready(Ok(ClientRead::Plain(opened)))
     }
 
-    /// Moves opened bytes behind the first `at` of `plain`; gives how many lie there now.
+    /// Moves decrypted bytes behind the first `at` bytes of `plain`. Returns how many bytes `plain`
+    /// has then.
     fn drain(&mut self, plain: &mut [u8], mut at: usize) -> io::Result<usize> {
         loop {
             let room = tail_mut(plain, at).map_err(io::Error::other)?;
             if room.is_empty() {
-                return Err(io::Error::other("more plain bytes than a read can bring"));
+                return Err(io::Error::other(
+                    "more plain bytes than one read can contain",
+                ));
             }
             match self.tls.reader().read(room) {
                 Ok(0) => return Ok(at),
                 Ok(n) => at += n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(at),
-                // Closed without close_notify: MySQL clients do so all the time after COM_QUIT.
+                // Closed without close_notify, as many MySQL clients do after COM_QUIT.
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(at),
                 Err(e) => return Err(e),
             }
         }
     }
 
-    /// Says goodbye: what is sealed, close_notify, write shutdown; then reads and discards for a
-    /// while, so that no reset destroys the last error on its way.
+    /// Sends the sealed records and close_notify, and closes for writing. Then reads and discards
+    /// for a while: closing with unread bytes would send a reset, which can destroy the last error
+    /// packet before the client reads it.
     pub async fn close(mut self, linger: Option<Duration>) {
         if linger.is_none() && self.ended && !self.tls.wants_write() {
-            // Nothing is left to say, and after a client's own close only a reset would answer our
-            // goodbye.
+            // The client has closed first and nothing is left to send: close_notify would only be
+            // answered by a reset.
             return;
         }
         self.tls.send_close_notify();

@@ -1,9 +1,9 @@
-//! Moves bytes between the two legs, under the rules of `wire::relay`.
+//! Driver of a session: moves bytes between the client and the engine, as `wire::relay` says.
 //!
-//! One task, no buffer of its own: it reads from a side only when what it read before has gone to
-//! the other. That is all the back-pressure there is, and all that is needed.
+//! A session is one task and has no buffer. It reads from one side only when all that it read
+//! before has been sent to the other, which is all the back-pressure that is needed.
 
-use super::client_leg::Arrived;
+use super::client_leg::ClientRead;
 use super::{ClientLeg, EngineLeg, SCRATCH, Scratch};
 use crate::endings::{client_gone, internal_error};
 use crate::error_packet::err_packet;
@@ -19,33 +19,35 @@ use tidegate_model::{
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
 use tidegate_wire::slices::{head, tail};
 
-/// A COM_QUIT packet, for an engine whose client left without a word.
+/// COM_QUIT packet, for the engine of a client that closed without one.
 const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
 
-/// Who talks to whom, for mapping a KILL; and in which words we speak ourselves.
-pub(crate) struct Peers {
+/// Both ends of a session, for the ids in KILL statements, and what the session needs to send its
+/// own errors.
+pub(crate) struct SessionPeers {
     pub cluster: ClusterId,
     pub user: String,
     pub engine_session: EngineSessionId,
     pub sessions: Sessions,
     pub wording: Arc<Wording>,
-    /// Its share of the cluster's budget.
+    /// Share of this session in its cluster's budget of memory.
     pub held: HeldShare,
 }
 
+/// Driver of one session.
 pub(crate) struct Driver {
     pub client: ClientLeg,
     pub engine: EngineLeg,
     core: Relay,
-    peers: Peers,
+    peers: SessionPeers,
     reporter: Reporter,
     reported: Activity,
-    /// Client bytes that must wait until the responses before them have ended.
+    /// Bytes of the client that must wait until the responses before them are complete.
     stash: Vec<u8>,
     records_max: u64,
-    /// The client closed behind its COM_QUIT: the engine finishes what was sent before, and nobody
-    /// reads its answers.
-    unread: bool,
+    /// The client sent COM_QUIT and closed. The engine finishes the commands before it, and its
+    /// answers are discarded.
+    discards_answers: bool,
     pub bytes_from_client: u64,
     pub bytes_to_client: u64,
     /// Set when the server stops: the session ends at its next boundary.
@@ -58,7 +60,7 @@ impl Driver {
         client: ClientLeg,
         engine: EngineLeg,
         core: Relay,
-        peers: Peers,
+        peers: SessionPeers,
         reporter: Reporter,
         records_max: u64,
     ) -> Self {
@@ -71,7 +73,7 @@ impl Driver {
             reported: Activity::Busy,
             stash: Vec::new(),
             records_max,
-            unread: false,
+            discards_answers: false,
             bytes_from_client: 0,
             bytes_to_client: 0,
             stopping: false,
@@ -83,19 +85,19 @@ impl Driver {
         self.peers.engine_session
     }
 
-    /// No byte of a command is outstanding on either side.
+    /// Whether no byte of a command or of its response is outstanding.
     pub fn at_boundary(&self) -> bool {
         self.core.at_boundary() && self.stash.is_empty() && self.engine.is_drained()
     }
 
-    /// Whether the session may be ended without taking anything from its user but what ends with
-    /// any session.
+    /// Whether the session may be ended now: no command is running, and no transaction is open that
+    /// must be kept.
     pub fn may_yield(&self, past_idle_transaction: bool) -> bool {
         self.at_boundary()
             && (past_idle_transaction || self.core.activity() != RelayActivity::InTransaction)
     }
 
-    /// Relays until one side ends it, or something ends it at a boundary.
+    /// Relays until one side closes, or until the session must end.
     pub fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         SCRATCH.with_borrow_mut(|scratch| match self.step_all(cx, scratch) {
             Ok(()) => Poll::Pending,
@@ -115,7 +117,7 @@ impl Driver {
         }
         loop {
             let mut moved = false;
-            let client_drained = self.unread
+            let client_drained = self.discards_answers
                 || self
                     .client
                     .poll_flush(cx)
@@ -129,15 +131,15 @@ impl Driver {
             if engine_drained
                 && !full
                 && self.stash.is_empty()
-                && !self.engine.is_deaf()
-                && !self.unread
+                && !self.engine.write_failed()
+                && !self.discards_answers
             {
                 moved |= self.step_client(cx, scratch)?;
             }
-            self.report();
+            self.report_activity();
             self.check_ends()?;
             let held = self.held_bytes();
-            self.peers.held.set(held, cx);
+            self.peers.held.set_bytes(held, cx);
             if !moved {
                 return Ok(());
             }
@@ -153,11 +155,11 @@ impl Driver {
         };
         let bytes = head(&scratch.engine, n).map_err(internal_error)?;
         let followed = self.core.from_engine(bytes);
-        if !self.unread {
+        if !self.discards_answers {
             self.client.seal(bytes).map_err(|e| client_gone(&e))?;
             self.bytes_to_client += n as u64;
         }
-        followed.map_err(refused)?;
+        followed.map_err(broken_protocol)?;
         if !self.stash.is_empty() {
             let stash = std::mem::take(&mut self.stash);
             self.take_from_client(cx, &stash)?;
@@ -171,13 +173,13 @@ impl Driver {
             .poll_read(cx, &mut scratch.cipher, &mut scratch.plain)
         {
             Poll::Pending => Ok(false),
-            Poll::Ready(Ok(Arrived::End)) if self.core.quit_seen() && !self.at_boundary() => {
-                self.unread = true;
+            Poll::Ready(Ok(ClientRead::End)) if self.core.quit_seen() && !self.at_boundary() => {
+                self.discards_answers = true;
                 Ok(true)
             }
-            Poll::Ready(Ok(Arrived::End)) => Err(self.client_closed(cx)),
+            Poll::Ready(Ok(ClientRead::End)) => Err(self.client_closed(cx)),
             Poll::Ready(Err(e)) => Err(client_gone(&e)),
-            Poll::Ready(Ok(Arrived::Plain(n))) => {
+            Poll::Ready(Ok(ClientRead::Plain(n))) => {
                 self.bytes_from_client += n as u64;
                 let bytes = head(&scratch.plain, n).map_err(internal_error)?;
                 self.take_from_client(cx, bytes)?;
@@ -186,9 +188,10 @@ impl Driver {
         }
     }
 
+    /// Sends bytes of the client to the engine, in pieces as the relay core decides.
     fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), Ending> {
         while !bytes.is_empty() {
-            let taken = match self.core.from_client(bytes).map_err(refused)? {
+            let taken = match self.core.from_client(bytes).map_err(broken_protocol)? {
                 FromClient::Forward(n) => {
                     let forward = head(bytes, n).map_err(internal_error)?;
                     self.send_to_engine(cx, forward)?;
@@ -196,7 +199,7 @@ impl Driver {
                 }
                 FromClient::Hold(n) => n,
                 FromClient::Command { consumed, command } => {
-                    self.command(cx, command)?;
+                    self.handle_held(cx, command)?;
                     consumed
                 }
                 FromClient::Wait => {
@@ -209,13 +212,15 @@ impl Driver {
         Ok(())
     }
 
-    /// A held packet: KILL with one of our ids is rewritten within cluster and user; any other goes
-    /// on as it came, and the engine, which has no session with bit 31, judges it.
-    fn command(&mut self, cx: &mut Context<'_>, command: Intercepted) -> Result<(), Ending> {
+    /// Handles a packet that the relay holds back. The id of a KILL is replaced by the engine's if
+    /// it is a session of the same cluster and user. Any other KILL goes on as it came: the ids of
+    /// the gateway have bit 31 set, which the engine's never have, so the engine answers that there
+    /// is no such session.
+    fn handle_held(&mut self, cx: &mut Context<'_>, command: Intercepted) -> Result<(), Ending> {
         let id = match command {
             Intercepted::Kill { id, .. } => id,
             Intercepted::ProcessKill { id } => u64::from(id),
-            // No id at all is mapped to none.
+            // 0 is no session's id, so it is replaced by none.
             Intercepted::Other => 0,
             Intercepted::ChangeUser => {
                 let refusal = Refusal::new(RefusalKind::ChangeUser);
@@ -240,7 +245,8 @@ impl Driver {
         self.engine.send(cx, bytes).map_err(internal_error)
     }
 
-    fn report(&mut self) {
+    /// Reports the activity to the engine's supervisor, which decides by it when to sleep.
+    fn report_activity(&mut self) {
         let activity = match self.core.activity() {
             RelayActivity::Idle if self.at_boundary() => Activity::Idle,
             RelayActivity::InTransaction if self.at_boundary() => Activity::InTransaction,
@@ -252,15 +258,16 @@ impl Driver {
         }
     }
 
-    /// Bytes that this session keeps from one turn to the next.
+    /// Returns the bytes that this session keeps while it waits.
     fn held_bytes(&self) -> usize {
         self.client.unsent() + self.engine.unsent() + self.stash.len() + self.core.held_bytes()
     }
 
+    /// Checks whether the session must end although both sides are connected.
     fn check_ends(&self) -> Result<(), Ending> {
         if self.peers.held.is_chosen() {
             let detail = Some(format!(
-                "it held {} bytes, the most of its cluster",
+                "it kept {} bytes, the most of its cluster",
                 self.held_bytes()
             ));
             return Err(Ending::Refused {
@@ -285,9 +292,9 @@ impl Driver {
             return Ending::Quit;
         }
         if !self.at_boundary() {
-            return Ending::ClientGone("closed in the middle of a command".to_owned());
+            return Ending::ClientGone("it closed in the middle of a command".to_owned());
         }
-        // The engine counts a session that ends without COM_QUIT as aborted.
+        // Without COM_QUIT, the engine would count the session as aborted.
         match self.send_to_engine(cx, &QUIT) {
             Ok(()) => Ending::ClientClosed,
             Err(ending) => ending,
@@ -300,7 +307,7 @@ impl Driver {
         } else if self.core.at_boundary() {
             Ending::EngineClosed
         } else {
-            Ending::EngineGone("closed in the middle of a response".to_owned())
+            Ending::EngineGone("it closed in the middle of a response".to_owned())
         }
     }
 
@@ -311,7 +318,7 @@ impl Driver {
         }
     }
 
-    /// An error packet that answers nothing: the last thing a client reads before the close.
+    /// Adds an error packet to the stream to the client: the last one before the close.
     pub fn seal_error(&mut self, refusal: &Refusal) {
         let mut out = Vec::new();
         let mut seq = self.core.error_sequence();
@@ -323,15 +330,16 @@ impl Driver {
         let _ = self.client.seal(&out);
     }
 
-    /// Whether an error packet can be put into the stream without falling into the middle of a
-    /// response.
-    pub fn may_speak(&self) -> bool {
+    /// Whether an error packet fits into the stream to the client, at a place that is not inside of
+    /// a response.
+    pub fn error_fits(&self) -> bool {
         self.core.error_fits()
     }
 }
 
-/// A client that broke the protocol is told so, where an error packet fits into its stream.
-fn refused(error: RelayError) -> Ending {
+/// Returns the ending of a session whose client broke the protocol. It reads the refusal where an
+/// error packet fits into its stream.
+fn broken_protocol(error: RelayError) -> Ending {
     let kind = match error {
         RelayError::ChangeUserTooLong(_) | RelayError::ChangeUserUntracked => {
             RefusalKind::ChangeUser

@@ -1,4 +1,4 @@
-//! The leg to the engine: its Unix socket, and the bytes it did not take yet.
+//! Connection to the engine: its socket, and the bytes that it has not accepted yet.
 
 use std::io;
 use std::pin::Pin;
@@ -7,13 +7,14 @@ use tidegate_wire::slices::{OutOfBounds, tail};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
+/// Connection to the engine.
 pub(crate) struct EngineLeg {
     stream: UnixStream,
-    /// What the engine did not take yet. Holds no memory while empty.
+    /// Bytes that the engine has not accepted yet. Has no allocation while empty.
     pending: Vec<u8>,
     sent: usize,
-    /// It takes no more, but what it said last (1153, say) may still be there to be read.
-    deaf: bool,
+    /// Writing has failed. The engine's last packet (an error 1153, say) may still be unread.
+    write_failed: bool,
 }
 
 impl EngineLeg {
@@ -22,11 +23,11 @@ impl EngineLeg {
             stream,
             pending: Vec::new(),
             sent: 0,
-            deaf: false,
+            write_failed: false,
         }
     }
 
-    /// Bytes that the engine has not taken yet.
+    /// Returns the number of bytes that the engine has not accepted yet.
     pub fn unsent(&self) -> usize {
         self.pending.len()
     }
@@ -35,39 +36,39 @@ impl EngineLeg {
         self.pending.is_empty()
     }
 
-    /// Whether the engine has closed its ear. Nothing sent now arrives; what it said can still be
-    /// read.
-    pub fn is_deaf(&self) -> bool {
-        self.deaf
+    /// Whether writing has failed. Bytes sent from now on are dropped; the engine's answers can
+    /// still be read.
+    pub fn write_failed(&self) -> bool {
+        self.write_failed
     }
 
-    fn turn_deaf(&mut self) {
-        self.deaf = true;
+    fn stop_writing(&mut self) {
+        self.write_failed = true;
         self.pending = Vec::new();
         self.sent = 0;
     }
 
-    /// Sends at once what the engine takes; keeps the rest for `poll_flush`.
+    /// Sends the bytes that the engine accepts at once, and keeps the rest for [`Self::flush`].
     pub fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), OutOfBounds> {
-        while self.pending.is_empty() && !bytes.is_empty() && !self.deaf {
+        while self.pending.is_empty() && !bytes.is_empty() && !self.write_failed {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Ready(Ok(n)) => bytes = tail(bytes, n)?,
-                Poll::Ready(Err(_)) => self.turn_deaf(),
+                Poll::Ready(Err(_)) => self.stop_writing(),
                 Poll::Pending => break,
             }
         }
-        if !self.deaf {
+        if !self.write_failed {
             self.pending.extend_from_slice(bytes);
         }
         Ok(())
     }
 
-    /// Whether all has been sent.
+    /// Sends kept bytes. Returns whether all have been sent.
     pub fn flush(&mut self, cx: &mut Context<'_>) -> bool {
         while let Some(rest) = self.pending.get(self.sent..).filter(|r| !r.is_empty()) {
             match Pin::new(&mut self.stream).poll_write(cx, rest) {
                 Poll::Ready(Ok(n)) => self.sent += n,
-                Poll::Ready(Err(_)) => self.turn_deaf(),
+                Poll::Ready(Err(_)) => self.stop_writing(),
                 Poll::Pending => return false,
             }
         }
@@ -78,7 +79,7 @@ impl EngineLeg {
         true
     }
 
-    /// Reads once. `Ok(0)`: the engine closed.
+    /// Reads once. `Ok(0)`: the engine has closed.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(into);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {

@@ -1,19 +1,22 @@
-//! The stage `Relaying`: `wire::relay` says what the bytes mean, the driver here moves them.
+//! Relay between client and engine: `wire::relay` tells what the bytes mean, the driver here moves
+//! them.
 //!
-//! Exchanging the driver (for a loop per core, or io_uring) touches no other file.
+//! The driver can be replaced (by a loop per core, or by io_uring) without a change to any other
+//! file.
 
 mod client_leg;
 mod driver;
 mod engine_leg;
 
 pub(crate) use client_leg::ClientLeg;
-pub(crate) use driver::{Driver, Peers};
+pub(crate) use driver::{Driver, SessionPeers};
 pub(crate) use engine_leg::EngineLeg;
 
 use crate::limits;
 use std::cell::RefCell;
 
-/// What a driver reads into. One per worker thread: no session holds a buffer while nothing flows.
+/// Buffers that a driver reads into. They belong to the worker threads, so that an idle session has
+/// no buffer.
 pub(crate) struct Scratch {
     pub cipher: Box<[u8]>,
     pub plain: Box<[u8]>,

@@ -1,4 +1,4 @@
-//! Accepted: a TCP connection with a place among those that have not proved a password.
+//! Accepted: the connection has a place among those that have not proved a password.
 
 use crate::connection::Connection;
 use crate::limits;
@@ -12,7 +12,7 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    /// Takes a place among the unproven connections, or says that there are too many.
+    /// Takes a place among the unproven connections, or refuses the client if there are too many.
     pub async fn take_place(
         mut connection: Connection,
         mut tcp: TcpStream,
@@ -22,8 +22,8 @@ impl Accepted {
             Ok(place) => connection.place = Some(place),
             Err(full) => {
                 let refusal = Refusal::because(RefusalKind::TooManyFromAddress, full.to_string());
-                // An error instead of a greeting: drivers report it as they report MySQL's own
-                // 1040.
+                // An error packet instead of a greeting, as MySQL sends its own 1040: drivers know
+                // it.
                 return Err(connection.refuse(&mut tcp, 0, refusal).await);
             }
         }

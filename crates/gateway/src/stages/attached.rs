@@ -1,12 +1,11 @@
-//! Attached: the cluster is awake, and the session exists at its engine. Only after the password
-//! was proved is anything woken.
+//! Attached: the cluster is awake, and the session exists at its engine.
 
 use super::authenticated::Authenticated;
 use super::identified::Identified;
 use crate::connection::send_last;
-use crate::engine_login::{self, EngineLogin, LoginFailure};
+use crate::engine_login::{self, EngineLogin, LoginFailure, ProvenClient};
 use crate::limits;
-use crate::verdict::{Judge, Proven};
+use crate::login_check::{LoginCheck, ProvenLogin};
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{AttachError, Lease, Refusal, RefusalKind, error_chain};
 use tidegate_wire::response::ErrPacket;
@@ -15,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) struct Attached {
     pub identified: Identified,
-    pub proven: Box<Proven>,
+    pub proven: Box<ProvenLogin>,
     pub lease: Lease,
     pub engine: EngineLogin,
 }
@@ -25,18 +24,19 @@ const ENGINE_FULL: u16 = 1040;
 /// ER_ACCESS_DENIED_ERROR.
 const ENGINE_DENIED: u16 = 1045;
 
-/// Why there is no session at the engine.
+/// Reason why there is no session at the engine.
 enum NotAttached {
     Refused(Refusal),
-    /// The engine's own no, passed on: the client has proved who it is.
+    /// The engine's error, which is passed on: the client has proved its password.
     Engine(ErrPacket),
-    /// The engine knows another password than we remember, or asks for more than that.
+    /// The engine did not accept the password, or requires more than a password.
     Denied,
-    /// The client left while it waited.
+    /// The client closed while it waited.
     ClientLeft,
 }
 
 impl Attached {
+    /// Wakes the cluster if it sleeps, and logs in at its engine.
     pub async fn open_session(
         authenticated: Authenticated,
         facts: &mut ConnectionFacts,
@@ -47,7 +47,8 @@ impl Attached {
             proved,
         } = authenticated;
         let connection = &mut identified.connection;
-        // Proven: from here on this connection counts for its cluster, no longer for its source.
+        // From here on the connection counts against the limit of its cluster, and no longer
+        // against that of its source address.
         if let Some(place) = connection.place.take() {
             place.prove();
         }
@@ -66,8 +67,8 @@ impl Attached {
         match attach_by(deadline, &identified, &proven).await {
             Ok((lease, engine)) => {
                 facts.login_to_attached = Some(proved.elapsed());
-                // Not before the engine took the password: one that was changed must not forgive
-                // guesses.
+                // Only after the engine accepted the password: with an old one, which the gateway
+                // may still have accepted, nobody may clear the count of failures.
                 identified.forgive();
                 Ok(Self {
                     identified,
@@ -81,7 +82,8 @@ impl Attached {
     }
 }
 
-async fn refuse(mut identified: Identified, proven: &Proven, why: NotAttached) -> Ending {
+/// Answers the login with the reason why there is no session, and returns the ending.
+async fn refuse(mut identified: Identified, proven: &ProvenLogin, why: NotAttached) -> Ending {
     match why {
         NotAttached::Refused(refusal) => identified.refuse(refusal).await,
         NotAttached::Engine(err) => {
@@ -92,31 +94,31 @@ async fn refuse(mut identified: Identified, proven: &Proven, why: NotAttached) -
             }
         }
         NotAttached::Denied => {
-            let judge = Judge {
+            let check = LoginCheck {
                 shared: &identified.connection.shared,
                 salt: &identified.salt,
                 client: identified.connection.client.ip(),
             };
-            let refusal = judge
-                .refused_by_engine(proven.tenant.cluster, &identified.name, &identified.login)
+            let refusal = check
+                .explain_denial(proven.tenant.cluster, &identified.name, &identified.login)
                 .await;
             identified.count_mismatch();
             identified.deny(refusal).await
         }
         NotAttached::ClientLeft => {
-            Ending::ClientGone("left while its cluster was waking".to_owned())
+            Ending::ClientGone("it closed while its cluster was waking".to_owned())
         }
     }
 }
 
-/// Attaches and logs in. An engine that closes while we log in is tried once more, unseen by the
-/// client.
+/// Gets a lease and logs in at the engine. If the engine closes during the login, both are repeated
+/// once, which the client does not see.
 async fn attach_by(
     deadline: Instant,
     identified: &Identified,
-    proven: &Proven,
+    proven: &ProvenLogin,
 ) -> Result<(Lease, EngineLogin), NotAttached> {
-    let who = engine_login::Who {
+    let client = ProvenClient {
         client: identified.connection.client,
         local: identified.connection.local,
         login: &identified.login,
@@ -126,14 +128,14 @@ async fn attach_by(
     let mut tries_left = 1;
     let full_until = Instant::now() + limits::ENGINE_FULL_MAX;
     loop {
-        let lease = lease(deadline, identified, proven).await?;
-        match timeout_at(deadline, engine_login::log_in(&lease.address, &who)).await {
+        let lease = wait_for_lease(deadline, identified, proven).await?;
+        match timeout_at(deadline, engine_login::log_in(&lease.address, &client)).await {
             Ok(Ok(login)) if lease.is_current() => return Ok((lease, login)),
-            // Its engine ended meanwhile, and the login waited in the socket for the next run:
-            // nothing there knows of this session, so a sleep would cut it in the middle of a
-            // query.
+            // The engine ended meanwhile, and the login waited in its socket for the next run. The
+            // supervisor does not know of this session there, so it would put the engine to sleep
+            // in the middle of a query.
             Ok(Ok(_)) => {}
-            // Sessions that have ended here may not have ended there yet.
+            // Sessions that have ended in the gateway may not have ended at the engine yet.
             Ok(Err(LoginFailure::Refused(err)))
                 if err.code == ENGINE_FULL && Instant::now() < full_until =>
             {
@@ -153,11 +155,11 @@ async fn attach_by(
     }
 }
 
-/// Waits for the running engine. A client that leaves meanwhile frees its place at once.
-async fn lease(
+/// Waits for the running engine, but not longer than the client stays connected.
+async fn wait_for_lease(
     deadline: Instant,
     identified: &Identified,
-    proven: &Proven,
+    proven: &ProvenLogin,
 ) -> Result<Lease, NotAttached> {
     let waker = &identified.connection.shared.waker;
     let attach = waker.attach(proven.tenant.cluster, deadline.into_std());
@@ -177,14 +179,15 @@ async fn lease(
     Err(NotAttached::Refused(refusal))
 }
 
-/// Ends when the peer has closed. Bytes that merely arrived (a client that speaks before it was
-/// answered) do not.
+/// Waits until the client has closed. Bytes that it sends without waiting for the answer are left
+/// in the socket.
 async fn client_left(tcp: &TcpStream) {
     let mut byte = [0];
     loop {
         match tcp.peek(&mut byte).await {
             Ok(0) | Err(_) => return,
-            // TLS 1.3 clients may have sent more; look again later, not in a spin.
+            // The bytes stay in the socket and would be reported again at once: pause, or the loop
+            // would spin.
             Ok(_) => tokio::time::sleep(limits::PEEK_PAUSE).await,
         }
     }

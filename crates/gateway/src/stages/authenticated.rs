@@ -1,12 +1,12 @@
-//! Authenticated: the gateway believes the password. It is judged before anything is woken.
+//! Authenticated: the password is proved. It is checked before any cluster is woken.
 //!
-//! Unknown prefix, unknown user and wrong password run the same look-ups and hashes, and are
-//! answered with the same text at the same moments.
+//! Unknown prefix, unknown user and wrong password cost the same look-ups and hashes, and get the
+//! same answer at the same time.
 
 use super::identified::Identified;
-use crate::attempt::Attempt;
+use crate::attempt::LoginAttempt;
 use crate::limits;
-use crate::verdict::{Judge, Proven, Verdict};
+use crate::login_check::{LoginCheck, LoginVerdict, ProvenLogin};
 use std::sync::Arc;
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{Refusal, RefusalKind};
@@ -14,23 +14,24 @@ use tokio::time::Instant;
 
 pub(crate) struct Authenticated {
     pub identified: Identified,
-    pub proven: Box<Proven>,
+    pub proven: Box<ProvenLogin>,
     pub proved: Instant,
 }
 
 impl Authenticated {
+    /// Checks the password, or denies the login.
     pub async fn check_password(
         mut identified: Identified,
         facts: &mut ConnectionFacts,
     ) -> Result<Self, Ending> {
         let connection = &mut identified.connection;
         let shared = Arc::clone(&connection.shared);
-        let judge = Judge {
+        let check = LoginCheck {
             shared: &shared,
             salt: &identified.salt,
             client: connection.client.ip(),
         };
-        let mut attempt = Attempt {
+        let mut attempt = LoginAttempt {
             failures: &shared.failures,
             client: connection.client.ip(),
             name: &identified.login.user,
@@ -39,14 +40,14 @@ impl Authenticated {
             recovered_by: connection.accepted + limits::RECOVERED_AFTER_ACCEPT,
             late: 0,
         };
-        let (verdict, detail) = judge
-            .judge(&identified.name, &identified.login, &mut attempt)
+        let (verdict, detail) = check
+            .check(&identified.name, &identified.login, &mut attempt)
             .await;
         identified.late = attempt.late;
         facts.cluster = detail.cluster;
         facts.cluster_name = detail.cluster_name;
         let refusal = match verdict {
-            Verdict::Proven(proven) => {
+            LoginVerdict::Proven(proven) => {
                 facts.user = Some(proven.user.clone());
                 return Ok(Self {
                     identified,
@@ -54,8 +55,8 @@ impl Authenticated {
                     proved: Instant::now(),
                 });
             }
-            Verdict::Denied(why) => Refusal::because(RefusalKind::AccessDenied, why),
-            Verdict::NotJudged(why) => Refusal::because(RefusalKind::NotJudged, why),
+            LoginVerdict::Denied(why) => Refusal::because(RefusalKind::AccessDenied, why),
+            LoginVerdict::Unchecked(why) => Refusal::because(RefusalKind::NotJudged, why),
         };
         Err(identified.deny(refusal).await)
     }

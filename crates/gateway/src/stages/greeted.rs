@@ -1,4 +1,4 @@
-//! Greeted: the client has our greeting, and it is its turn to speak.
+//! Greeted: the client has the greeting, and sends the next packet.
 
 use super::accepted::Accepted;
 use crate::connection::Connection;
@@ -21,6 +21,7 @@ pub(crate) struct Greeted {
 }
 
 impl Greeted {
+    /// Sends the greeting.
     pub async fn send_greeting(accepted: Accepted) -> Result<Self, Ending> {
         let Accepted {
             connection,
@@ -33,7 +34,8 @@ impl Greeted {
         let greeting = shared.greeting(connection.guard.id(), salt);
         let mut out = Vec::with_capacity(128);
         write_packet(&mut 0, &greeting.encode(), &mut out);
-        // A new connection's buffer is empty: no need to hear first that it can be written to.
+        // The send buffer of a new connection is empty, so a direct send saves the wait until the
+        // socket is reported as writable.
         let at_once = match rustix::net::send(&tcp, &out, SendFlags::NOSIGNAL) {
             Ok(n) => n,
             Err(Errno::WOULDBLOCK | Errno::INTR) => 0,
@@ -48,7 +50,9 @@ impl Greeted {
                 greeted: Instant::now(),
             }),
             Ok(Err(e)) => Err(client_closed(&e)),
-            Err(_) => Err(Ending::ClientGone("did not read the greeting".to_owned())),
+            Err(_) => Err(Ending::ClientGone(
+                "it did not read the greeting".to_owned(),
+            )),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Identified: inside TLS the login is read afresh, by a parser that has never seen a clear-text
-//! byte. We know what name and what proof came.
+//! Identified: the name and the proof of the password are known. The login is read inside TLS, by a
+//! parser that has seen no byte of the clear-text packet.
 
 use super::secured::Secured;
 use crate::connection::{Connection, Interrupted};
@@ -27,23 +27,25 @@ pub(crate) struct Identified {
     pub login: Login,
     pub name: LoginName,
     pub credential_came: Instant,
-    /// Ticks after which a refusal is sent at the earliest: more than one after several failures.
+    /// Ticks after which a denial is sent at the earliest: more than one after several failures.
     pub late: u32,
 }
 
-/// Why the login could not be read.
-enum Unread {
+/// Reason why the login could not be read.
+enum LoginReadError {
     Failed(io::Error),
+    /// Refusal, and the sequence number of its packet.
     Refused(RefusalKind, u8),
 }
 
-impl From<io::Error> for Unread {
+impl From<io::Error> for LoginReadError {
     fn from(error: io::Error) -> Self {
         Self::Failed(error)
     }
 }
 
 impl Identified {
+    /// Reads the login.
     pub async fn read_login(secured: Secured, facts: &mut ConnectionFacts) -> Result<Self, Ending> {
         let Secured {
             connection,
@@ -54,8 +56,8 @@ impl Identified {
         let stream = &mut *tls;
         let login = match connection.unproven(read_packets(stream, salt)).await {
             Ok(Ok(login)) => login,
-            Ok(Err(Unread::Failed(e))) => return Err(client_closed(&e)),
-            Ok(Err(Unread::Refused(kind, seq))) => {
+            Ok(Err(LoginReadError::Failed(e))) => return Err(client_closed(&e)),
+            Ok(Err(LoginReadError::Refused(kind, seq))) => {
                 return Err(connection.refuse(stream, seq, kind).await);
             }
             Err(Interrupted::Evicted) => {
@@ -84,16 +86,16 @@ impl Identified {
         })
     }
 
-    /// Sends a refusal as the answer to the login, and ends.
+    /// Sends a refusal as the answer to the login, and returns the ending.
     pub async fn refuse(&mut self, refusal: impl Into<Refusal>) -> Ending {
         self.connection
             .refuse(&mut *self.tls, self.login.next_seq, refusal)
             .await
     }
 
-    /// Every no of this stage goes out at a multiple of the tick after the credential came, so that
-    /// its time says nothing about its cause. After several failures it is a later one: the place
-    /// among the unproven is held until then, even if the client does not wait.
+    /// Sends a denial at a multiple of [`limits::DENIAL_TICK`] after the password arrived, so that
+    /// the time of the answer does not tell its cause. After several failures it is sent later. The
+    /// connection keeps its place among the unproven until then, even if the client does not wait.
     pub async fn deny(mut self, refusal: Refusal) -> Ending {
         let tick = limits::DENIAL_TICK.as_millis().max(1);
         let ticks = self.credential_came.elapsed().as_millis() / tick + 1;
@@ -103,27 +105,30 @@ impl Identified {
         self.refuse(refusal).await
     }
 
-    /// The engine did not take a password that was believed.
+    /// Counts a failed login: the engine did not accept the password.
     pub fn count_mismatch(&mut self) {
         let failures = &self.connection.shared.failures;
-        self.late = failures.add(self.connection.client.ip(), &self.login.user);
+        self.late = failures.count_failure(self.connection.client.ip(), &self.login.user);
     }
 
-    /// The engine took the password.
+    /// Forgets failed logins under this name: the engine accepted the password.
     pub fn forgive(&self) {
         let failures = &self.connection.shared.failures;
         failures.forgive(self.connection.client.ip(), &self.login.user);
     }
 }
 
-async fn read_packets(tls: &mut TlsStream, salt: [u8; 20]) -> Result<Login, Unread> {
+async fn read_packets(tls: &mut TlsStream, salt: [u8; 20]) -> Result<Login, LoginReadError> {
     let mut machine = ServerLogin::new(salt, capabilities::OFFERED);
     loop {
         let header = read_header(tls).await?;
         let len = header.len as usize;
         let next_seq = header.seq.wrapping_add(1);
         if len > LOGIN_PACKET_MAX {
-            return Err(Unread::Refused(RefusalKind::PacketTooLarge, next_seq));
+            return Err(LoginReadError::Refused(
+                RefusalKind::PacketTooLarge,
+                next_seq,
+            ));
         }
         let mut packet = Packet {
             seq: header.seq,
@@ -131,10 +136,10 @@ async fn read_packets(tls: &mut TlsStream, salt: [u8; 20]) -> Result<Login, Unre
         };
         let kept = len.min(LOGIN_KEPT_MAX);
         read_kept(tls, &mut packet.payload, kept).await?;
-        // Judged by the kept part: a login that can't be valid is refused before the rest has come.
+        // The kept part decides: an invalid login is refused before the rest of it has arrived.
         let step = machine
             .on_cut_packet(packet, len - kept)
-            .map_err(|e| Unread::Refused(refusal_of(&e), next_seq))?;
+            .map_err(|e| LoginReadError::Refused(refusal_of(&e), next_seq))?;
         discard(tls, len - kept).await?;
         match step {
             LoginStep::Credential(login) => return Ok(*login),

@@ -1,8 +1,8 @@
-//! The life of a connection, a type and a file per stage. Each file holds the step that leads to
-//! its stage and consumes the stage before it: accepted, greeted, secured, identified,
-//! authenticated, attached, relaying.
+//! Stages of a connection: accepted, greeted, secured, identified, authenticated, attached,
+//! relaying.
 //!
-//! A stage that can't go on tells the client why and ends in an
+//! Each file has the type of a stage and the step that leads to it, which consumes the stage
+//! before. A step that fails tells the client why, where an error packet fits, and returns an
 //! [`Ending`](tidegate_model::journal::Ending).
 
 pub(crate) mod accepted;

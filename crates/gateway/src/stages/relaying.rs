@@ -1,11 +1,11 @@
-//! Relaying: bytes flow until one side ends it, the cluster sleeps, somebody kills the session, or
-//! the server stops.
+//! Relaying: bytes pass in both directions until one side closes, the cluster goes to sleep, the
+//! session is killed, or the server stops.
 
 use super::attached::Attached;
 use super::identified::Identified;
 use crate::connection::Connection;
 use crate::limits;
-use crate::relay::{ClientLeg, Driver, EngineLeg, Peers};
+use crate::relay::{ClientLeg, Driver, EngineLeg, SessionPeers};
 use crate::shared::Shared;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -27,17 +27,21 @@ pub(crate) struct Relaying {
     pub lease: Lease,
     pub guard: SessionGuard,
     pub shared: Arc<Shared>,
-    /// Strangers' handshakes leave this session its time.
+    /// Registration with the TLS scheduler, which leaves time to sessions while many handshakes
+    /// wait.
     pub _running: RunningSession,
 }
 
-/// What else than bytes a session still waits for.
-struct Waits {
+/// Requests from outside for which a session still waits.
+struct OutsideWaits {
+    /// The engine may still ask the session to yield.
     leased: bool,
+    /// Time that is left to a busy session while the server stops.
     grace: Option<Pin<Box<Sleep>>>,
 }
 
-enum Event {
+/// Event that interrupts the relay.
+enum SessionEvent {
     Ended(Ending),
     Killed,
     Yield(Option<YieldRequest>),
@@ -46,7 +50,7 @@ enum Event {
 }
 
 impl Relaying {
-    /// Tells the client that it is in, and joins the two legs.
+    /// Tells the client that it is logged in, and starts the relay.
     pub async fn confirm_login(attached: Attached) -> Result<Self, Ending> {
         let Attached {
             identified,
@@ -60,7 +64,8 @@ impl Relaying {
             login,
             ..
         } = identified;
-        // Nothing of the engine's handshake reaches the client but its status: the OK is ours.
+        // The gateway writes its own OK, with the status flags of the engine's: the two handshakes
+        // differ in all else.
         let ok = OkPacket {
             status: engine.ok.status,
             ..OkPacket::default()
@@ -75,13 +80,13 @@ impl Relaying {
         .await;
         if !matches!(sent, Ok(Ok(()))) {
             return Err(Ending::ClientGone(
-                "left before it was told that it is in".to_owned(),
+                "it closed before its login was confirmed".to_owned(),
             ));
         }
         let Connection { shared, guard, .. } = connection;
         let engine_session = EngineSessionId(engine.session);
         guard.attached(engine_session);
-        let peers = Peers {
+        let peers = SessionPeers {
             cluster: proven.tenant.cluster,
             user: proven.user,
             engine_session,
@@ -108,69 +113,70 @@ impl Relaying {
         })
     }
 
+    /// Relays until the session ends, and closes it.
     pub async fn run(mut self, facts: &mut ConnectionFacts) -> Ending {
         let ending = self.until_end().await;
         facts.bytes_from_client = self.driver.bytes_from_client;
         facts.bytes_to_client = self.driver.bytes_to_client;
-        // Boxed: its future is large, and an idle session should not hold room for its goodbye.
-        Box::pin(self.say_goodbye(ending)).await
+        // Boxed: its future is large, and would enlarge every idle session.
+        Box::pin(self.close(ending)).await
     }
 
     async fn until_end(&mut self) -> Ending {
-        let mut waits = Waits {
+        let mut waits = OutsideWaits {
             leased: true,
             grace: None,
         };
         loop {
             match poll_fn(|cx| self.poll_event(cx, &mut waits)).await {
-                Event::Ended(ending) => return ending,
-                Event::Killed => return Ending::Killed,
-                // The engine is stopping or dead: its leg will close by itself.
-                Event::Yield(None) => waits.leased = false,
-                Event::Yield(Some(request))
+                SessionEvent::Ended(ending) => return ending,
+                SessionEvent::Killed => return Ending::Killed,
+                // The engine is stopping or dead, so its socket will close.
+                SessionEvent::Yield(None) => waits.leased = false,
+                SessionEvent::Yield(Some(request))
                     if self.driver.may_yield(request.past_idle_transaction) =>
                 {
                     if request.yes().await == Verdict::Evicted {
                         return Ending::Evicted;
                     }
                 }
-                Event::Yield(Some(request)) => request.no(),
-                Event::Stop => {
+                SessionEvent::Yield(Some(request)) => request.no(),
+                SessionEvent::Stop => {
                     self.driver.stopping = true;
                     waits.grace = Some(Box::pin(tokio::time::sleep(
                         self.shared.settings.stop_grace,
                     )));
                 }
-                Event::GraceOver => return Ending::Shutdown,
+                SessionEvent::GraceOver => return Ending::Shutdown,
             }
         }
     }
 
-    /// Bytes first. What is asked from outside is looked at after every wake-up: nothing here takes
-    /// a lock or is shared between sessions.
-    fn poll_event(&mut self, cx: &mut Context<'_>, waits: &mut Waits) -> Poll<Event> {
+    /// Moves bytes first, then checks for requests from outside. All of it happens after every
+    /// wake-up, which is cheap: it takes no lock and touches nothing that sessions share.
+    fn poll_event(&mut self, cx: &mut Context<'_>, waits: &mut OutsideWaits) -> Poll<SessionEvent> {
         if let Poll::Ready(ending) = self.driver.poll_relay(cx) {
-            return Poll::Ready(Event::Ended(ending));
+            return Poll::Ready(SessionEvent::Ended(ending));
         }
         let asked = self.guard.poll_asked(cx);
         if asked.killed {
-            return Poll::Ready(Event::Killed);
+            return Poll::Ready(SessionEvent::Killed);
         }
         if waits.leased
             && let Poll::Ready(request) = self.lease.poll_yield_request(cx)
         {
-            return Poll::Ready(Event::Yield(request));
+            return Poll::Ready(SessionEvent::Yield(request));
         }
         match &mut waits.grace {
-            None if asked.stopping => Poll::Ready(Event::Stop),
+            None if asked.stopping => Poll::Ready(SessionEvent::Stop),
             None => Poll::Pending,
-            Some(grace) => grace.as_mut().poll(cx).map(|()| Event::GraceOver),
+            Some(grace) => grace.as_mut().poll(cx).map(|()| SessionEvent::GraceOver),
         }
     }
 
-    /// The last words, where there are any and they fit into the stream; then the close. The lease
-    /// and the leg to the engine are let go first: nobody waits for a client that lingers.
-    async fn say_goodbye(self, ending: Ending) -> Ending {
+    /// Sends the last error packet, where there is one and it fits into the stream, and closes. The
+    /// lease and the engine's socket are released first, since the client may be slow.
+    async fn close(self, ending: Ending) -> Ending {
         let Self {
             mut driver,
             lease,
@@ -188,7 +194,7 @@ impl Relaying {
                 .waker
                 .end_session(lease.cluster, lease.run, driver.engine_session());
         }
-        let words = match &ending {
+        let last_error = match &ending {
             Ending::Evicted => Some(RefusalKind::ClusterSleeps),
             Ending::Killed => Some(RefusalKind::SessionKilled),
             Ending::Shutdown => Some(RefusalKind::ServerStopping),
@@ -196,8 +202,8 @@ impl Relaying {
             Ending::Refused { kind, .. } => Some(*kind),
             _ => None,
         };
-        let speaks = words.filter(|_| driver.may_speak());
-        if let Some(kind) = speaks {
+        let sent = last_error.filter(|_| driver.error_fits());
+        if let Some(kind) = sent {
             driver.seal_error(&Refusal::new(kind));
         }
         let Driver {
@@ -213,17 +219,18 @@ impl Relaying {
                 ..
             }
         ) {
-            // What it holds must be free now: nobody waits for a client that does not read.
+            // The session ends to free its memory, so it must not wait for a client that does not
+            // read.
             let taken = poll_fn(|cx| Poll::Ready(client.poll_flush(cx).is_ready())).await;
             if !taken {
                 return ending;
             }
         }
-        let linger = match (&ending, speaks) {
-            // The last word may be the engine's own, said to a client that is still sending.
+        let linger = match (&ending, sent) {
+            // The engine's own last error may be on its way to a client that is still sending.
             (Ending::EngineClosed | Ending::EngineGone(_), _) => Some(limits::LINGER),
             (_, None) => None,
-            // Nobody who stops a server waits for its idle clients.
+            // A stop of the server must not wait long for idle clients.
             (Ending::Shutdown, _) => Some(limits::LINGER_AT_STOP),
             _ => Some(limits::LINGER),
         };

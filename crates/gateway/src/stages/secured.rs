@@ -1,7 +1,8 @@
-//! Secured: exactly one packet is read in clear text, and it must ask for TLS; then the handshake.
+//! Secured: the connection uses TLS.
 //!
-//! Never more than that packet: whatever follows it belongs to the TLS engine, and nothing of the
-//! clear-text packet is used later.
+//! Exactly one packet is read in clear text, and it must ask for TLS. Bytes behind it belong to the
+//! TLS handshake. Nothing of the clear-text packet is used later: anyone on the network could have
+//! changed it.
 
 use super::greeted::Greeted;
 use crate::connection::{Connection, Interrupted, evicted};
@@ -21,8 +22,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// Header and body of an SSLRequest: a first read asks for no more, so nothing behind it can be
-/// swallowed.
+/// Bytes of an SSLRequest, header included. The first read asks for no more, so that it can't take
+/// bytes of the TLS handshake.
 const SSL_REQUEST: usize = HEADER_LEN + 32;
 /// Sequence number of the answer to the first packet.
 const ANSWER_SEQ: u8 = 2;
@@ -34,20 +35,23 @@ pub(crate) struct Secured {
     pub secured: Instant,
 }
 
-enum First {
-    /// The payload's start, and how many bytes of it were dropped.
+/// Result of reading the first packet.
+enum FirstRead {
+    /// Beginning of the payload, and the number of bytes of it that were dropped.
     Packet {
         seq: u8,
         payload: Vec<u8>,
         dropped: usize,
     },
     TooLarge,
+    /// The client closed; `any`: after some bytes of the packet.
     Closed {
         any: bool,
     },
 }
 
 impl Secured {
+    /// Reads the request for TLS, and does the handshake.
     pub async fn shake_hands(
         greeted: Greeted,
         facts: &mut ConnectionFacts,
@@ -96,13 +100,14 @@ async fn read_ssl_request(connection: &Connection, tcp: &mut TcpStream) -> Resul
         }
     };
     let kind = match first {
-        First::Packet { seq, .. } if seq != 1 => RefusalKind::PacketsOutOfOrder,
-        First::Packet {
+        FirstRead::Packet { seq, .. } if seq != 1 => RefusalKind::PacketsOutOfOrder,
+        FirstRead::Packet {
             payload, dropped, ..
         } => match FirstPacket::parse_cut(&payload, dropped) {
             FirstPacket::SslRequest { .. } => return Ok(()),
             FirstPacket::Plain { client } => {
-                // What the client calls itself chooses the mend that it reads, and nothing else.
+                // The client's name chooses the hint in the error text, and is used for nothing
+                // else.
                 let name = client.as_ref().map(|client| client.name.as_str());
                 let kind = RefusalKind::InsecureTransport;
                 return Err(connection.refuse_client(tcp, ANSWER_SEQ, kind, name).await);
@@ -111,23 +116,25 @@ async fn read_ssl_request(connection: &Connection, tcp: &mut TcpStream) -> Resul
             FirstPacket::OldProtocol => RefusalKind::OldProtocol,
             FirstPacket::Malformed => RefusalKind::BadHandshake,
         },
-        First::TooLarge => RefusalKind::PacketTooLarge,
-        First::Closed { any: false } => return Err(Ending::ClientClosed),
-        First::Closed { any: true } => {
-            return Err(Ending::ClientGone("closed in its first packet".to_owned()));
+        FirstRead::TooLarge => RefusalKind::PacketTooLarge,
+        FirstRead::Closed { any: false } => return Err(Ending::ClientClosed),
+        FirstRead::Closed { any: true } => {
+            return Err(Ending::ClientGone(
+                "it closed in its first packet".to_owned(),
+            ));
         }
     };
     Err(connection.refuse(tcp, ANSWER_SEQ, kind).await)
 }
 
-async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<First> {
+async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<FirstRead> {
     let mut buf = [0; SSL_REQUEST];
     let mut have = 0;
     let (header, mut payload) = loop {
         let room = tail_mut(&mut buf, have).map_err(io::Error::other)?;
         let n = tcp.read(room).await?;
         if n == 0 {
-            return Ok(First::Closed { any: have > 0 });
+            return Ok(FirstRead::Closed { any: have > 0 });
         }
         have += n;
         let came = head(&buf, have).map_err(io::Error::other)?;
@@ -137,7 +144,7 @@ async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<First> {
     };
     let len = header.len as usize;
     if len > PRE_TLS_PACKET_MAX {
-        return Ok(First::TooLarge);
+        return Ok(FirstRead::TooLarge);
     }
     payload.truncate(len);
     let kept = len.min(PRE_TLS_KEPT_MAX);
@@ -146,20 +153,20 @@ async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<First> {
         discard(tcp, len - kept).await
     };
     match rest.await {
-        Ok(()) => Ok(First::Packet {
+        Ok(()) => Ok(FirstRead::Packet {
             seq: header.seq,
             payload,
             dropped: len - kept,
         }),
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(First::Closed { any: true }),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(FirstRead::Closed { any: true }),
         Err(e) => Err(e),
     }
 }
 
-/// Does the handshake, in turns with those of all other connections.
+/// Does the TLS handshake, in turns with those of all other connections.
 async fn accept_tls(connection: &mut Connection, tcp: TcpStream) -> Result<TlsStream, Ending> {
     let Some(place) = &mut connection.place else {
-        let why = "a handshake without a place".to_owned();
+        let why = "a handshake without a place among the unproven".to_owned();
         return Err(Ending::InternalError(why));
     };
     place.charge(limits::COST_SECURED);
@@ -170,7 +177,7 @@ async fn accept_tls(connection: &mut Connection, tcp: TcpStream) -> Result<TlsSt
         Ok(Ok(tls)) => Ok(tls),
         Ok(Err(e)) => Err(Ending::TlsFailed(error_chain(&e))),
         Err(Interrupted::Deadline) => Err(Ending::TlsFailed(
-            "not finished within the deadline".to_owned(),
+            "the handshake was not finished in time".to_owned(),
         )),
         Err(Interrupted::Evicted) => Err(evicted()),
     }

@@ -1,70 +1,76 @@
-//! The engine's side: walks packet headers and the first bytes that matter, and so knows where each
-//! answer ends. Never changes a byte, never keeps one longer than it takes to read the head of a
-//! packet.
+//! Engine's side of the relay: reads packet headers and the first bytes of packets, and so knows
+//! where each answer ends. It changes no byte, and keeps only the head of a packet that arrives in
+//! pieces.
 
+use super::heads::{
+    AUTH_MORE_DATA, EOF, ERR, LOCAL_INFILE, OK, definition_packets, eof_status, error_code,
+    ok_status, opens_cursor,
+};
 use super::limits::{HEAD_MAX, OUTSTANDING_MAX};
 use crate::capabilities::Capabilities;
-use crate::command::Reply;
+use crate::command::ReplyShape;
 use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX};
 use crate::reader::Reader;
 use crate::response::status;
 use crate::slices::split_at_most;
 use std::collections::VecDeque;
 
-const OK: u8 = 0x00;
-const AUTH_MORE_DATA: u8 = 0x01;
-const LOCAL_INFILE: u8 = 0xFB;
-const EOF: u8 = 0xFE;
-const ERR: u8 = 0xFF;
-/// An EOF packet of five bytes; a row that begins with the same byte is never as short as nine.
+/// Length below which a packet that begins with 0xFE is an EOF, which has five bytes. A row that
+/// begins with that byte has nine at least.
 const EOF_BELOW: u32 = 9;
-/// MariaDB's progress reports look like an error with this code.
+/// Error code of MariaDB's progress reports, which are not errors.
 const PROGRESS: u16 = 0xFFFF;
 
-/// A command that the engine has yet to answer.
+/// Command that the engine has not answered yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outstanding {
-    pub reply: Reply,
-    /// The sequence number of its last packet.
+    pub reply: ReplyShape,
+    /// Sequence number of its last packet.
     pub seq: u8,
-    /// STMT_EXECUTE asked for a cursor: the rows may come by STMT_FETCH instead.
+    /// STMT_EXECUTE asks for a cursor: the rows may come with STMT_FETCH instead.
     pub cursor: bool,
 }
 
-/// Where in the answer to the first outstanding command the engine is.
+/// Position of the engine in the answer to the first outstanding command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The next packet decides what this result is.
+enum AnswerStage {
+    /// The next packet decides what kind of result this is.
     Head,
+    /// This many column definitions follow.
     Columns(u32),
+    /// The EOF behind the column definitions follows.
     ColumnsEnd,
     Rows,
-    /// Definitions of a prepared statement, and their EOFs.
+    /// This many packets follow: definitions of a prepared statement, and their EOFs.
     Definitions(u32),
     /// The client sends a file; then OK or ERR follows.
     File,
 }
 
+/// Tracker of the engine's answers.
 #[derive(Debug)]
 pub(super) struct Answers {
     deprecate_eof: bool,
+    /// Status flags of the last OK or EOF.
     status: u16,
     outstanding: VecDeque<Outstanding>,
-    stage: Stage,
-    /// A packet of the current answer has been seen.
+    stage: AnswerStage,
+    /// A packet of the current answer has passed.
     begun: bool,
-    /// Bytes of the current packet that are still to come.
+    /// Bytes of the current packet that have not arrived yet.
     body_left: u32,
-    /// The current packet is full: the next one goes on with it and has no first byte of its own.
+    /// The current packet is full: the next one continues it, so that its first byte has no
+    /// meaning.
     continued: bool,
     head: [u8; HEADER_LEN + HEAD_MAX],
     head_len: u8,
-    /// What came made no sense to us. Everything still passes; nothing can be said about it any
-    /// more.
-    lost: bool,
+    /// The engine sent something that this code does not understand. Everything still passes, but
+    /// nothing is known about the session from here on.
+    untracked: bool,
+    /// The engine sent an error without a command before it.
     unasked_error: bool,
-    /// Sequence number of the next packet of the file that the engine has asked for. None: the
-    /// engine reads commands.
+    /// Sequence number of the next packet of the file that the engine has asked for. `None` while
+    /// the engine reads commands.
     file_sequence: Option<u8>,
     /// The client sent a command behind a LOAD DATA, where the engine reads the file.
     command_behind_file: bool,
@@ -78,13 +84,13 @@ impl Answers {
             deprecate_eof: capabilities.contains(Capabilities::DEPRECATE_EOF),
             status,
             outstanding: VecDeque::new(),
-            stage: Stage::Head,
+            stage: AnswerStage::Head,
             begun: false,
             body_left: 0,
             continued: false,
             head: [0; HEADER_LEN + HEAD_MAX],
             head_len: 0,
-            lost: false,
+            untracked: false,
             unasked_error: false,
             file_sequence: None,
             command_behind_file: false,
@@ -92,23 +98,24 @@ impl Answers {
         }
     }
 
-    pub fn is_lost(&self) -> bool {
-        self.lost
+    /// Whether the stream can't be tracked any more.
+    pub fn is_untracked(&self) -> bool {
+        self.untracked
     }
 
     pub fn in_transaction(&self) -> bool {
         self.status & status::IN_TRANS != 0
     }
 
-    /// Nothing outstanding, and no packet half passed.
+    /// Whether no answer is outstanding, and no packet is in progress.
     pub fn is_quiet(&self) -> bool {
         self.outstanding.is_empty()
             && !self.mid_packet()
-            && !self.lost
+            && !self.untracked
             && self.file_sequence.is_none()
     }
 
-    /// The client's next packets are a file, up to an empty one.
+    /// Whether the client's next packets are a file, up to an empty one.
     pub fn wants_file(&self) -> bool {
         self.file_sequence.is_some()
     }
@@ -117,9 +124,9 @@ impl Answers {
         self.command_behind_file
     }
 
-    /// Books a packet of the file. False: its sequence number is not the next one. MariaDB reads
-    /// the header of such a packet and takes its body for the next header, so from there on nobody
-    /// knows where its packets begin.
+    /// Records a packet of the file. Returns false if its sequence number is not the next one.
+    /// MariaDB reads the header of such a packet and takes its body for the next header, so that
+    /// its packets begin at other positions than the client's from there on.
     #[must_use]
     pub fn file_packet(&mut self, header: Header, continuation: bool) -> bool {
         let Some(expected) = self.file_sequence else {
@@ -131,23 +138,25 @@ impl Answers {
         in_order
     }
 
+    /// Whether one more command may go to the engine.
     pub fn has_room(&self) -> bool {
         self.outstanding.len() < OUTSTANDING_MAX
     }
 
+    /// Whether the client's next packets belong to an authentication dialogue.
     pub fn in_dialogue(&self) -> bool {
         self.outstanding
             .back()
-            .is_some_and(|o| o.reply == Reply::Dialogue)
+            .is_some_and(|o| o.reply == ReplyShape::Dialogue)
     }
 
-    /// Whether an error packet of ours may be put before the engine's next packet.
+    /// Whether an error packet of the gateway fits before the engine's next packet.
     pub fn error_fits(&self) -> bool {
-        let expected = !self.begun || self.stage == Stage::File;
-        expected && !self.lost && !self.mid_packet() && !self.unasked_error
+        let expected = !self.begun || self.stage == AnswerStage::File;
+        expected && !self.untracked && !self.mid_packet() && !self.unasked_error
     }
 
-    /// Sequence number of such a packet.
+    /// Returns the sequence number of such a packet.
     pub fn error_sequence(&self) -> u8 {
         match self.file_sequence {
             Some(next) => next,
@@ -158,23 +167,24 @@ impl Answers {
         }
     }
 
-    pub fn asked(&mut self, command: Outstanding) {
-        self.silent_last = command.reply == Reply::None;
-        if !self.silent_last && !self.lost {
+    /// Records a command that has gone to the engine.
+    pub fn add_command(&mut self, command: Outstanding) {
+        self.silent_last = command.reply == ReplyShape::None;
+        if !self.silent_last && !self.untracked {
             self.outstanding.push_back(command);
         }
     }
 
-    /// A further packet of the last command.
-    pub fn asked_more(&mut self, seq: u8) {
+    /// Records a further packet of the last command.
+    pub fn continue_command(&mut self, seq: u8) {
         if let Some(last) = self.outstanding.back_mut().filter(|_| !self.silent_last) {
             last.seq = seq;
         }
     }
 
-    /// From here on everything passes unread.
-    pub fn lose(&mut self) {
-        self.lost = true;
+    /// Stops tracking: from here on everything passes unread.
+    fn stop_tracking(&mut self) {
+        self.untracked = true;
         self.outstanding = VecDeque::new();
     }
 
@@ -182,8 +192,9 @@ impl Answers {
         self.head_len > 0 || self.body_left > 0 || self.continued
     }
 
-    pub fn walk(&mut self, mut input: &[u8]) {
-        while !input.is_empty() && !self.lost {
+    /// Reads bytes of the engine.
+    pub fn read_bytes(&mut self, mut input: &[u8]) {
+        while !input.is_empty() && !self.untracked {
             if self.body_left > 0 {
                 let (now, rest) = split_at_most(input, self.body_left as usize);
                 self.body_left -= u32::try_from(now.len()).unwrap_or(self.body_left);
@@ -191,30 +202,31 @@ impl Answers {
                 continue;
             }
             input = if self.head_len > 0 {
-                self.gather(input)
+                self.gather_head(input)
             } else {
-                self.packet(input)
+                self.read_packet(input)
             };
         }
     }
 
-    /// At the start of a packet: passes its header and head, or keeps what there is of them.
+    /// Reads the header and head of a packet, or keeps the part of them that has arrived. Returns
+    /// the bytes behind them.
     #[inline]
-    fn packet<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+    fn read_packet<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
         match self
-            .wanted(input)
-            .and_then(|wanted| input.split_at_checked(wanted))
+            .head_length(input)
+            .and_then(|length| input.split_at_checked(length))
         {
-            Some((seen, rest)) => {
-                self.pass(seen);
+            Some((head, rest)) => {
+                self.pass_head(head);
                 rest
             }
-            None => self.gather(input),
+            None => self.gather_head(input),
         }
     }
 
-    /// The slow way, for a head in pieces.
-    fn gather<'a>(&mut self, mut input: &'a [u8]) -> &'a [u8] {
+    /// Collects a head that arrives in pieces.
+    fn gather_head<'a>(&mut self, mut input: &'a [u8]) -> &'a [u8] {
         while let Some((byte, rest)) = input.split_first() {
             let at = usize::from(self.head_len);
             if let Some(to) = self.head.get_mut(at) {
@@ -224,23 +236,23 @@ impl Answers {
             input = rest;
             let head = self.head;
             let Some(seen) = head.get(..=at) else {
-                // A head longer than any: a bug of ours. Nothing can be said about this stream.
-                self.lose();
+                // Only a bug could make a head longer than the longest one.
+                self.stop_tracking();
                 return &[];
             };
-            if self.wanted(seen) == Some(seen.len()) {
+            if self.head_length(seen) == Some(seen.len()) {
                 self.head_len = 0;
-                self.pass(seen);
+                self.pass_head(seen);
                 break;
             }
         }
         input
     }
 
-    /// How many bytes of this packet must be seen, header included; None: not even that can be told
-    /// yet.
+    /// Returns the number of bytes of this packet that must be read, including the header. `None`
+    /// if more bytes are needed to tell.
     #[inline]
-    fn wanted(&self, packet: &[u8]) -> Option<usize> {
+    fn head_length(&self, packet: &[u8]) -> Option<usize> {
         let len = Header::parse(packet)?.len as usize;
         if self.continued || len == 0 {
             return Some(HEADER_LEN);
@@ -248,7 +260,7 @@ impl Answers {
         let first = *packet.get(HEADER_LEN)?;
         let passing = matches!(
             self.stage,
-            Stage::Rows | Stage::Columns(_) | Stage::Definitions(_)
+            AnswerStage::Rows | AnswerStage::Columns(_) | AnswerStage::Definitions(_)
         );
         Some(
             HEADER_LEN
@@ -260,8 +272,9 @@ impl Answers {
         )
     }
 
+    /// Reads a complete header and head.
     #[inline]
-    fn pass(&mut self, seen: &[u8]) {
+    fn pass_head(&mut self, seen: &[u8]) {
         let Some((header, head)) = Header::split(seen) else {
             return;
         };
@@ -269,72 +282,74 @@ impl Answers {
         self.body_left = header.len - u32::try_from(head.len()).unwrap_or(header.len);
         self.continued = header.len as usize == PAYLOAD_MAX;
         if !continuation {
-            self.read(header, head);
+            self.read_head(header, head);
         }
     }
 
-    /// The head of one packet.
-    fn read(&mut self, header: Header, head: &[u8]) {
+    /// Reads the head of a packet that does not continue another.
+    fn read_head(&mut self, header: Header, head: &[u8]) {
         let len = header.len;
         let Some(asked) = self.outstanding.front().copied() else {
             self.unasked_error |= head.first() == Some(&ERR);
-            return if head.first() != Some(&ERR) {
-                self.lose()
-            };
+            if head.first() != Some(&ERR) {
+                self.stop_tracking();
+            }
+            return;
         };
         self.begun = true;
-        if asked.reply == Reply::Text {
+        if asked.reply == ReplyShape::Text {
             return self.answered();
         }
         let Some(&first) = head.first() else {
-            // Only a row of no columns would be empty, and there is none.
-            return self.lose();
+            // An empty packet would be a row without columns, which does not exist.
+            return self.stop_tracking();
         };
         if first == ERR {
-            if code(head) != Some(PROGRESS) {
+            if error_code(head) != Some(PROGRESS) {
                 self.answered();
             }
             return;
         }
         match self.stage {
-            Stage::Head => self.read_first(asked, header, first, head),
-            Stage::Columns(1) => {
+            AnswerStage::Head => self.read_first(asked, header, first, head),
+            AnswerStage::Columns(1) => {
                 self.stage = if self.deprecate_eof {
-                    Stage::Rows
+                    AnswerStage::Rows
                 } else {
-                    Stage::ColumnsEnd
+                    AnswerStage::ColumnsEnd
                 }
             }
-            Stage::Columns(left) => self.stage = Stage::Columns(left - 1),
-            Stage::ColumnsEnd => match eof_status(head) {
+            AnswerStage::Columns(left) => self.stage = AnswerStage::Columns(left - 1),
+            AnswerStage::ColumnsEnd => match eof_status(head) {
                 Some(flags) if asked.cursor && opens_cursor(flags) => self.answered_with(flags),
                 Some(flags) => {
                     self.status = flags;
-                    self.stage = Stage::Rows;
+                    self.stage = AnswerStage::Rows;
                 }
-                None => self.lose(),
+                None => self.stop_tracking(),
             },
-            Stage::Rows if first == EOF && self.ends_rows(len) => self.read_end(asked, head),
-            Stage::Rows => {}
-            Stage::Definitions(1) => self.answered(),
-            Stage::Definitions(left) => self.stage = Stage::Definitions(left - 1),
-            Stage::File if first == OK => {
+            AnswerStage::Rows if first == EOF && self.ends_rows(len) => self.read_end(asked, head),
+            AnswerStage::Rows => {}
+            AnswerStage::Definitions(1) => self.answered(),
+            AnswerStage::Definitions(left) => self.stage = AnswerStage::Definitions(left - 1),
+            AnswerStage::File if first == OK => {
                 self.file_sequence = None;
                 self.read_ok(head);
             }
-            Stage::File => self.lose(),
+            AnswerStage::File => self.stop_tracking(),
         }
     }
 
+    /// Reads the first packet of a result.
     fn read_first(&mut self, asked: Outstanding, header: Header, first: u8, head: &[u8]) {
         let len = header.len;
         match asked.reply {
-            Reply::Results => match first {
+            ReplyShape::Results => match first {
                 OK => self.read_ok(head),
                 LOCAL_INFILE => {
                     self.command_behind_file = self.outstanding.len() > 1 || self.silent_last;
                     self.file_sequence = Some(header.seq.wrapping_add(1));
-                    self.stage = Stage::File;
+                    self.stage = AnswerStage::File;
                 }
                 _ => match Reader::new(head)
                     .lenenc()
@@ -342,28 +357,29 @@ impl Answers {
                     .and_then(|n| u32::try_from(n).ok())
                 {
                     Some(columns) if first != EOF && columns > 0 => {
-                        self.stage = Stage::Columns(columns)
+                        self.stage = AnswerStage::Columns(columns)
                     }
-                    _ => self.lose(),
+                    _ => self.stop_tracking(),
                 },
             },
-            Reply::Prepared => match definitions(head, self.deprecate_eof) {
+            ReplyShape::Prepared => match definition_packets(head, self.deprecate_eof) {
                 Some(0) => self.answered(),
-                Some(packets) => self.stage = Stage::Definitions(packets),
-                None => self.lose(),
+                Some(packets) => self.stage = AnswerStage::Definitions(packets),
+                None => self.stop_tracking(),
             },
-            Reply::Rows if first == EOF && self.ends_rows(len) => self.read_end(asked, head),
-            Reply::Rows => self.stage = Stage::Rows,
-            // Definitions begin with the length of "def".
-            Reply::Fields if first == EOF => self.read_end(asked, head),
-            Reply::Fields => {}
-            Reply::Dialogue if matches!(first, EOF | AUTH_MORE_DATA) => {}
-            Reply::One if first == EOF => self.read_end(asked, head),
-            Reply::One | Reply::Dialogue if first == OK => self.read_ok(head),
-            _ => self.lose(),
+            ReplyShape::Rows if first == EOF && self.ends_rows(len) => self.read_end(asked, head),
+            ReplyShape::Rows => self.stage = AnswerStage::Rows,
+            // A column definition begins with the length of the word "def", so it is never an EOF.
+            ReplyShape::Fields if first == EOF => self.read_end(asked, head),
+            ReplyShape::Fields => {}
+            ReplyShape::Dialogue if matches!(first, EOF | AUTH_MORE_DATA) => {}
+            ReplyShape::One if first == EOF => self.read_end(asked, head),
+            ReplyShape::One | ReplyShape::Dialogue if first == OK => self.read_ok(head),
+            _ => self.stop_tracking(),
         }
     }
 
+    /// Whether a packet of this length that begins with 0xFE ends the rows.
     fn ends_rows(&self, len: u32) -> bool {
         if self.deprecate_eof {
             (len as usize) < PAYLOAD_MAX
@@ -372,8 +388,8 @@ impl Answers {
         }
     }
 
-    /// The packet that ends rows: an EOF, or with DEPRECATE_EOF an OK that begins with the EOF's
-    /// byte.
+    /// Reads the packet that ends rows: an EOF, or with DEPRECATE_EOF an OK that begins with the
+    /// byte of an EOF.
     fn read_end(&mut self, asked: Outstanding, head: &[u8]) {
         let flags = if self.deprecate_eof && head.len() > 5 {
             ok_status(head)
@@ -381,9 +397,9 @@ impl Answers {
             eof_status(head)
         };
         match flags {
-            Some(flags) if asked.reply == Reply::Results => self.end_result(flags),
+            Some(flags) if asked.reply == ReplyShape::Results => self.end_result(flags),
             Some(flags) => self.answered_with(flags),
-            None => self.lose(),
+            None => self.stop_tracking(),
         }
     }
 
@@ -391,11 +407,11 @@ impl Answers {
         let one = self
             .outstanding
             .front()
-            .is_some_and(|o| o.reply != Reply::Results);
+            .is_some_and(|o| o.reply != ReplyShape::Results);
         match ok_status(head) {
             Some(flags) if one => self.answered_with(flags),
             Some(flags) => self.end_result(flags),
-            None => self.lose(),
+            None => self.stop_tracking(),
         }
     }
 
@@ -404,7 +420,7 @@ impl Answers {
             return self.answered_with(flags);
         }
         self.status = flags;
-        self.stage = Stage::Head;
+        self.stage = AnswerStage::Head;
     }
 
     fn answered_with(&mut self, flags: u16) {
@@ -414,53 +430,10 @@ impl Answers {
 
     fn answered(&mut self) {
         self.outstanding.pop_front();
-        self.stage = Stage::Head;
+        self.stage = AnswerStage::Head;
         self.begun = false;
-        // After an error the engine reads commands again, also where the file's end is still to
-        // come: it has refused a packet of the file, or never read one.
+        // After an error the engine reads commands again, also before the end of the file: it has
+        // refused a packet of the file, or has not read any.
         self.file_sequence = None;
     }
-}
-
-fn code(head: &[u8]) -> Option<u16> {
-    let [_, a, b, ..] = *head else { return None };
-    Some(u16::from_le_bytes([a, b]))
-}
-
-/// OK: 0x00 or 0xFE, affected rows, last insert id, status flags.
-fn ok_status(head: &[u8]) -> Option<u16> {
-    let mut r = Reader::new(head.get(1..)?);
-    r.lenenc().ok()?;
-    r.lenenc().ok()?;
-    r.u16().ok()
-}
-
-/// EOF: 0xFE, warnings, status flags.
-fn eof_status(head: &[u8]) -> Option<u16> {
-    let [EOF, _, _, a, b, ..] = *head else {
-        return None;
-    };
-    Some(u16::from_le_bytes([a, b]))
-}
-
-/// In a procedure that uses a cursor of its own, MariaDB leaves CURSOR_EXISTS set before rows that
-/// do follow. There MORE_RESULTS_EXISTS is set as well, which a cursor of the client's never has.
-fn opens_cursor(flags: u16) -> bool {
-    flags & (status::CURSOR_EXISTS | status::MORE_RESULTS_EXISTS) == status::CURSOR_EXISTS
-}
-
-/// The packets that follow the OK of a prepared statement: 0x00, statement id, columns, parameters.
-fn definitions(head: &[u8], deprecate_eof: bool) -> Option<u32> {
-    let [OK, _, _, _, _, c0, c1, p0, p1, ..] = *head else {
-        return None;
-    };
-    let counts = [u16::from_le_bytes([c0, c1]), u16::from_le_bytes([p0, p1])];
-    let list = |n: u16| {
-        if n == 0 {
-            0
-        } else {
-            u32::from(n) + u32::from(!deprecate_eof)
-        }
-    };
-    Some(counts.into_iter().map(list).sum())
 }

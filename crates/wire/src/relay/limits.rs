@@ -1,18 +1,18 @@
-//! The relay's own bounds. Numbers with their reasons; nothing else.
+//! Bounds of the relay, with their reasons.
 
-/// Commands sent and not yet answered that the relay keeps count of. MariaDB's connectors send
-/// batches of about a hundred without waiting; whoever sends more is read from again as soon as an
-/// answer has come.
+/// Commands that may wait for their answers at the same time. MariaDB's connectors send batches of
+/// about a hundred without waiting. A client that sends more is not read from until an answer has
+/// passed.
 pub const OUTSTANDING_MAX: usize = 256;
 
-/// The longest statement that is looked at as a possible KILL. A command-line client sends 20
-/// bytes, an ORM may put a comment with a trace id in front; what is longer goes to the engine
-/// unread.
+/// Bytes of the longest statement that is checked for being a KILL. A command-line client sends 20
+/// bytes, and an ORM may add a comment with a trace id. Longer statements go to the engine
+/// unchecked.
 pub const KILL_TEXT_MAX: usize = 1024;
 
-/// The longest COM_CHANGE_USER that is held: it carries what a login carries.
+/// Bytes of the longest COM_CHANGE_USER that is held back: it carries the same fields as a login.
 pub const CHANGE_USER_MAX: usize = crate::limits::LOGIN_PACKET_MAX;
 
-/// As many bytes of an engine's packet as are ever read: an OK header, two length-encoded integers
-/// of nine bytes, and the status flags.
+/// Bytes that are read of an engine's packet at most: the header of an OK, two length-encoded
+/// integers of up to nine bytes, and the status flags.
 pub const HEAD_MAX: usize = 1 + 9 + 9 + 2;

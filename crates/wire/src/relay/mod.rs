@@ -1,11 +1,12 @@
-//! The relay core: what the bytes of a session mean after its login, in both directions.
+//! Core of the relay: the meaning of a session's bytes after its login, in both directions.
 //!
-//! Bytes pass as they came. The core walks packet headers, status flags and first bytes, so that it
-//! knows whether the session is idle, busy or in a transaction; it holds back a packet only where
-//! it may be a KILL or a COM_CHANGE_USER. Never reads or writes a socket, never copies or allocates
-//! for what merely passes.
+//! Bytes pass unchanged. The core reads packet headers, status flags and first bytes, and so knows
+//! whether the session is idle, busy or in a transaction. It holds back a packet only if it may be
+//! a KILL or a COM_CHANGE_USER. It does no I/O, and neither copies nor allocates for bytes that
+//! pass.
 
 mod answers;
+mod heads;
 pub mod limits;
 mod requests;
 
@@ -16,29 +17,30 @@ use crate::packet::{HEADER_LEN, Header, write_packet};
 use crate::response::ErrPacket;
 use crate::slices::{OutOfBounds, split_at_most, tail};
 use answers::{Answers, Outstanding};
-use requests::{Look, Position, Start, look};
+use requests::{CommandStart, PacketStart, StreamPosition, read_start};
 use zeroize::Zeroize;
 
-/// What is to be done with bytes from the client.
+/// Decision on bytes from the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FromClient {
-    /// This many go to the engine as they are.
+    /// This many bytes go to the engine unchanged.
     Forward(usize),
-    /// This many were taken into the relay's own buffer.
+    /// This many bytes were taken into the relay's buffer.
     Hold(usize),
-    /// A held packet: `release_held` or `answer_held` comes next.
+    /// A packet is held back. [`Relay::release_held`] or [`Relay::answer_held`] must be called
+    /// next.
     Command {
         consumed: usize,
         command: Intercepted,
     },
-    /// Nothing was taken: responses must end first.
+    /// No bytes were taken: responses must be complete first.
     Wait,
 }
 
-/// A packet the driver is asked about.
+/// Packet that is held back, for the driver to decide on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intercepted {
-    /// One plain KILL.
+    /// Plain KILL statement.
     Kill {
         id: u64,
         query: bool,
@@ -47,11 +49,12 @@ pub enum Intercepted {
         id: u32,
     },
     ChangeUser,
-    /// A packet that came in pieces, was held, and turned out to be something else: it is released
-    /// as it came.
+    /// Packet that arrived in pieces, was held back, and turned out to be something else. It is
+    /// released unchanged.
     Other,
 }
 
+/// Activity of a session, as far as its packets tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelayActivity {
     Idle,
@@ -60,56 +63,57 @@ pub enum RelayActivity {
     InTransaction,
 }
 
+/// Reason why a session can't go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
-    #[error("a change of user with {0} bytes is longer than any login")]
+    #[error("COM_CHANGE_USER with {0} bytes, more than a login may have")]
     ChangeUserTooLong(usize),
-    #[error("a change of user in a stream that can't be followed")]
+    #[error("COM_CHANGE_USER in a stream that could not be tracked any more")]
     ChangeUserUntracked,
-    #[error("a packet of a LOAD DATA file has the sequence number {found} instead of {expected}")]
+    #[error("packet of a LOAD DATA file with sequence number {found} instead of {expected}")]
     FileOutOfOrder { found: u8, expected: u8 },
-    #[error(
-        "a command was sent behind a LOAD DATA LOCAL INFILE, before the engine's request for the file"
-    )]
+    #[error("command sent after LOAD DATA LOCAL INFILE, before the engine asked for the file")]
     CommandBehindFile,
     #[error(transparent)]
     OutOfBounds(#[from] OutOfBounds),
 }
 
+/// Core of one session's relay.
 #[derive(Debug)]
 pub struct Relay {
     answers: Answers,
-    client: Position,
-    /// The beginning of a packet, until it is clear what it is. Empty unless a client's packet
-    /// comes in pieces.
-    held: Held,
-    /// In a stream that can't be followed: the next byte begins a packet that may be a command.
+    client: StreamPosition,
+    /// Beginning of a packet that can't be decided on yet. Empty unless a packet arrives in pieces.
+    held: HeldPacket,
+    /// In a stream that can't be tracked any more: the next byte begins a packet that may be a
+    /// command.
     may_be_command: bool,
     quit_seen: bool,
 }
 
-/// May carry the proof of a password, so it shows nothing and is wiped.
+/// Bytes of a packet that is held back. They may contain the proof of a password, so they are not
+/// shown, and are wiped when they are dropped.
 #[derive(Default)]
-struct Held(Vec<u8>);
+struct HeldPacket(Vec<u8>);
 
-impl std::fmt::Debug for Held {
+impl std::fmt::Debug for HeldPacket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Held({} bytes)", self.0.len())
+        write!(f, "HeldPacket({} bytes)", self.0.len())
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldPacket {
     fn drop(&mut self) {
         self.0.zeroize();
     }
 }
 
-impl Held {
-    /// Takes up to `target` bytes altogether: how many it took.
+impl HeldPacket {
+    /// Takes bytes until there are `target`. Returns how many it took.
     fn fill(&mut self, target: usize, input: &[u8]) -> usize {
         let missing = target.saturating_sub(self.0.len());
         let (now, _) = split_at_most(input, missing);
-        // In one piece, so that growing leaves no copies behind.
+        // Allocated at once: growing would leave copies of the bytes behind.
         self.0.reserve_exact(missing);
         self.0.extend_from_slice(now);
         now.len()
@@ -117,19 +121,20 @@ impl Held {
 }
 
 impl Relay {
-    /// `capabilities`: as granted on both legs; `status`: the flags of the OK that ended the login.
+    /// Starts after a login. `capabilities` are those granted to client and gateway alike; `status`
+    /// are the flags of the OK that ended the login.
     pub fn new(capabilities: Capabilities, status: u16) -> Self {
         Self {
             answers: Answers::new(capabilities, status),
-            client: Position::default(),
-            held: Held::default(),
+            client: StreamPosition::default(),
+            held: HeldPacket::default(),
             may_be_command: false,
             quit_seen: false,
         }
     }
 
-    /// Says what is to be done with a prefix of `input`; to be called until all of it is consumed
-    /// or it must wait.
+    /// Decides on the first bytes of `input`. Must be called until all of it is consumed, or until
+    /// it has to wait.
     pub fn from_client(&mut self, input: &[u8]) -> Result<FromClient, RelayError> {
         if !self.held.0.is_empty() {
             return self.hold(input);
@@ -137,14 +142,14 @@ impl Relay {
         let mut at = 0;
         loop {
             if let Some(byte) = input.get(at) {
-                self.judge_untracked(*byte)?;
+                self.check_untracked(*byte)?;
             }
             at += self.client.skip(input.len() - at);
             let rest = tail(input, at)?;
             if rest.is_empty() {
                 return Ok(FromClient::Forward(at));
             }
-            if self.answers.is_lost() && !self.client.continued {
+            if self.answers.is_untracked() && !self.client.continued {
                 at += self.pass_untracked(rest);
                 continue;
             }
@@ -153,51 +158,54 @@ impl Relay {
                 at += self.pass_data(rest)?;
                 continue;
             }
-            // A refused packet's header is kept: the error that answers it needs its sequence
+            // The header of a refused packet is kept: the error that answers it needs its sequence
             // number.
-            let seen = look(rest).inspect_err(|_| {
+            let start = read_start(rest).inspect_err(|_| {
                 self.held.fill(HEADER_LEN, rest);
             });
-            match seen? {
-                Look::Passes(start) if self.answers.has_room() => {
-                    self.begin(start, 0);
+            match start? {
+                PacketStart::Passes(start) if self.answers.has_room() => {
+                    self.begin_command(start, 0);
                     at += HEADER_LEN;
                 }
                 _ if at > 0 => return Ok(FromClient::Forward(at)),
-                Look::Passes(_) => return Ok(FromClient::Wait),
-                // Nothing is held before the responses have ended: so there is always room for what
-                // is released.
+                PacketStart::Passes(_) => return Ok(FromClient::Wait),
+                // A packet is held back only when all responses are complete, so that there is
+                // always room for it when it is released.
                 _ if !self.answers.is_quiet() => return Ok(FromClient::Wait),
                 _ => return self.hold(rest),
             }
         }
     }
 
-    /// Takes from `input` until the held packet shows what it is.
+    /// Takes bytes into the held packet until it can be decided on.
     fn hold(&mut self, input: &[u8]) -> Result<FromClient, RelayError> {
         let mut consumed = 0;
         loop {
-            match look(&self.held.0)? {
-                Look::Needs(target) => {
+            match read_start(&self.held.0)? {
+                PacketStart::Needs(target) => {
                     let now = self.held.fill(target, tail(input, consumed)?);
                     consumed += now;
                     if now == 0 {
                         return Ok(FromClient::Hold(consumed));
                     }
                 }
-                Look::Passes(_) => {
+                PacketStart::Passes(_) => {
                     return Ok(FromClient::Command {
                         consumed,
                         command: Intercepted::Other,
                     });
                 }
-                Look::Ours(command) => return Ok(FromClient::Command { consumed, command }),
+                PacketStart::Intercepted(command) => {
+                    return Ok(FromClient::Command { consumed, command });
+                }
             }
         }
     }
 
-    /// Passes the header of a packet that begins no command: the continuation of one, a piece of a
-    /// file, an authentication answer, or anything behind COM_QUIT, which the engine doesn't read.
+    /// Passes the header of a packet that begins no command: the continuation of one, a part of a
+    /// file, an answer in an authentication dialogue, or anything behind COM_QUIT, which no engine
+    /// reads.
     fn pass_data(&mut self, input: &[u8]) -> Result<usize, RelayError> {
         let continuation = self.client.continued;
         let (taken, header) = self.client.pass_header(input);
@@ -209,12 +217,12 @@ impl Relay {
                     expected,
                 });
             }
-            self.answers.asked_more(header.seq);
+            self.answers.continue_command(header.seq);
         }
         Ok(taken)
     }
 
-    /// A header in a stream that can't be followed any more.
+    /// Passes a header in a stream that can't be tracked any more.
     fn pass_untracked(&mut self, input: &[u8]) -> usize {
         let (taken, header) = self.client.pass_header(input);
         // A command has the sequence number 0.
@@ -222,35 +230,35 @@ impl Relay {
         taken
     }
 
-    /// There everything passes but a change of user.
-    fn judge_untracked(&mut self, byte: u8) -> Result<(), RelayError> {
-        let judged = std::mem::take(&mut self.may_be_command);
-        if judged && Command(byte) == Command::CHANGE_USER {
+    /// Checks the first byte of a packet in such a stream, where everything passes but a change of
+    /// user.
+    fn check_untracked(&mut self, byte: u8) -> Result<(), RelayError> {
+        let begins_command = std::mem::take(&mut self.may_be_command);
+        if begins_command && Command(byte) == Command::CHANGE_USER {
             return Err(RelayError::ChangeUserUntracked);
         }
         Ok(())
     }
 
-    /// Books a command whose header and `seen` bytes of body have gone to the engine.
-    fn begin(&mut self, start: Start, seen: usize) {
+    /// Records a command whose header and `seen` bytes of body have gone to the engine.
+    fn begin_command(&mut self, start: CommandStart, seen: usize) {
         self.client.enter(start.header, seen);
         self.quit_seen |= start.command == Command::QUIT;
         let reply = start.command.reply();
-        self.answers.asked(Outstanding {
+        self.answers.add_command(Outstanding {
             reply,
             seq: start.header.seq,
             cursor: start.cursor,
         });
     }
 
-    /// Reads bytes of the engine, all of which go to the client as they are, also those of an
-    /// error.
+    /// Reads bytes of the engine. All of them go to the client unchanged, also if this fails.
     ///
     /// # Errors
-    /// If the engine reads a command of the client's as a file: from there on its packets begin
-    /// elsewhere than ours.
+    /// If the engine reads a command of the client as part of a file: from then on, it sees packets
+    /// at other positions than the relay.
     pub fn from_engine(&mut self, input: &[u8]) -> Result<(), RelayError> {
-        self.answers.walk(input);
+        self.answers.read_bytes(input);
         if self.answers.command_behind_file() {
             Err(RelayError::CommandBehindFile)
         } else {
@@ -258,7 +266,7 @@ impl Relay {
         }
     }
 
-    /// Lets the held packet go to the engine, with another id if there is one.
+    /// Writes the held packet for the engine, with another session id if one is given.
     pub fn release_held(&mut self, rewritten_id: Option<u32>, out: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
         let Some((header, body)) = Header::split(&held.0) else {
@@ -280,18 +288,19 @@ impl Relay {
             }
             _ => out.extend_from_slice(&held.0),
         }
-        let cursor = matches!(look(&held.0), Ok(Look::Passes(Start { cursor: true, .. })));
-        self.begin(
-            Start {
-                header,
-                command,
-                cursor,
-            },
-            body.len(),
-        );
+        let cursor = match read_start(&held.0) {
+            Ok(PacketStart::Passes(start)) => start.cursor,
+            _ => false,
+        };
+        let start = CommandStart {
+            header,
+            command,
+            cursor,
+        };
+        self.begin_command(start, body.len());
     }
 
-    /// Answers the held packet in the engine's place.
+    /// Answers the held packet in place of the engine.
     pub fn answer_held(&mut self, err: &ErrPacket, out_to_client: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
         let Some(header) = Header::parse(&held.0) else {
@@ -311,33 +320,33 @@ impl Relay {
         }
     }
 
-    /// The client has begun a packet and not ended it.
+    /// Whether the client is in the middle of a packet.
     pub fn client_mid_packet(&self) -> bool {
         self.client.mid_packet() || !self.held.0.is_empty()
     }
 
-    /// Bytes of a packet that is held back.
+    /// Returns the number of bytes that are held back.
     pub fn held_bytes(&self) -> usize {
         self.held.0.len()
     }
 
-    /// No byte of a command is outstanding either way, and nothing is held. Commands before a
-    /// COM_QUIT are answered like all others: the engine reads it when it is done with them.
+    /// Whether no command is in progress, in either direction. Commands before a COM_QUIT are in
+    /// progress too: the engine answers them before it reads COM_QUIT.
     pub fn at_boundary(&self) -> bool {
         self.answers.is_quiet() && !self.client_mid_packet()
     }
 
-    /// The client has sent COM_QUIT.
+    /// Whether the client has sent COM_QUIT.
     pub fn quit_seen(&self) -> bool {
         self.quit_seen
     }
 
-    /// An ERR packet of ours may be put into the stream to the client now.
+    /// Whether an error packet of the gateway fits into the stream to the client now.
     pub fn error_fits(&self) -> bool {
         self.answers.error_fits()
     }
 
-    /// The sequence number for that packet.
+    /// Returns the sequence number for that packet.
     pub fn error_sequence(&self) -> u8 {
         match Header::parse(&self.held.0) {
             Some(header) => header.seq.wrapping_add(1),
@@ -346,5 +355,5 @@ impl Relay {
     }
 }
 
-// A session that waits for nothing should cost next to nothing.
+// Each open session has one, idle ones too.
 const _: () = assert!(std::mem::size_of::<Relay>() <= 192);

@@ -1,113 +1,122 @@
-//! The client's side: where its packets begin and end, and what each that begins a command is to
-//! us. Never looks behind the first bytes of a packet, but for what may be a KILL.
+//! Client's side of the relay: where packets begin and end, and which of them must be held back.
+//! Only the first bytes of a packet are read, and all of a statement that may be a KILL.
 
 use super::limits::{CHANGE_USER_MAX, KILL_TEXT_MAX};
 use super::{Intercepted, RelayError};
 use crate::command::Command;
-use crate::kill::{self, Prospect};
+use crate::kill;
 use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX, PartialHeader};
 use crate::slices::split_at_most;
 
-/// Where in STMT_EXECUTE its cursor flags stand: behind the command and the statement's id.
+/// Position of the cursor flags in STMT_EXECUTE: behind the command and the statement's id.
 const CURSOR_FLAGS_AT: usize = HEADER_LEN + 1 + 4;
 
-/// What the beginning of a packet says.
+/// Decision on a packet, by its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// So many bytes of it must be there before more can be said.
+pub(super) enum PacketStart {
+    /// This many bytes of the packet are needed to decide.
     Needs(usize),
-    Passes(Start),
-    /// A whole packet that the driver must be asked about.
-    Ours(Intercepted),
+    /// The packet goes to the engine.
+    Passes(CommandStart),
+    /// The packet is complete, and the driver decides what happens to it.
+    Intercepted(Intercepted),
 }
 
-/// The beginning of a command.
+/// Beginning of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Start {
+pub(super) struct CommandStart {
     pub header: Header,
     pub command: Command,
+    /// STMT_EXECUTE asks for a cursor.
     pub cursor: bool,
 }
 
-/// `packet`: from the first byte of a header on, as far as it has come.
-pub(super) fn look(packet: &[u8]) -> Result<Look, RelayError> {
+impl CommandStart {
+    fn new(header: Header, command: Command) -> Self {
+        Self {
+            header,
+            command,
+            cursor: false,
+        }
+    }
+}
+
+/// Reads the beginning of a packet: `packet` has its header and the bytes behind it that have
+/// arrived.
+pub(super) fn read_start(packet: &[u8]) -> Result<PacketStart, RelayError> {
     let Some((header, payload)) = Header::split(packet) else {
-        return Ok(Look::Needs(HEADER_LEN));
+        return Ok(PacketStart::Needs(HEADER_LEN));
     };
     let len = header.len as usize;
     let whole = HEADER_LEN + len;
-    let start = |command, cursor| {
-        Look::Passes(Start {
-            header,
-            command,
-            cursor,
-        })
-    };
-    if header.seq != 0 {
-        // No command: the rest of a file whose LOAD DATA has failed, say. MariaDB refuses it with
-        // 1156 and closes.
-        return Ok(start(Command::SLEEP, false));
-    }
-    if len == 0 {
-        // MariaDB takes an empty packet for COM_SLEEP, and answers it.
-        return Ok(start(Command::SLEEP, false));
+    // A packet with another sequence number is not a command, but the rest of a file whose LOAD
+    // DATA has failed, say: MariaDB refuses it with 1156 and closes. An empty packet is COM_SLEEP
+    // to MariaDB, which answers it.
+    if header.seq != 0 || len == 0 {
+        let start = CommandStart::new(header, Command::SLEEP);
+        return Ok(PacketStart::Passes(start));
     }
     let Some((byte, body)) = payload.split_first() else {
-        return Ok(Look::Needs(HEADER_LEN + 1));
+        return Ok(PacketStart::Needs(HEADER_LEN + 1));
     };
     let command = Command(*byte);
-    // What follows this packet is not part of it.
+    // Bytes behind this packet are not part of it.
     let (body, _) = split_at_most(body, len - 1);
-    Ok(match command {
-        Command::QUERY if len <= 1 + KILL_TEXT_MAX && kill::prospect(body) == Prospect::Kill => {
-            if packet.len() < whole {
-                Look::Needs(whole)
-            } else {
-                match kill::parse(body) {
-                    Some(kill) => Look::Ours(Intercepted::Kill {
-                        id: kill.id,
-                        query: kill.query,
-                    }),
-                    None => start(command, false),
-                }
+    let is_whole = packet.len() >= whole;
+    let mut start = CommandStart::new(header, command);
+    let intercepted = match command {
+        Command::QUERY if len <= 1 + KILL_TEXT_MAX && kill::may_be_kill(body) => {
+            if !is_whole {
+                return Ok(PacketStart::Needs(whole));
             }
+            kill::parse(body).map(|kill| Intercepted::Kill {
+                id: kill.id,
+                query: kill.query,
+            })
         }
         Command::PROCESS_KILL if (5..=1 + KILL_TEXT_MAX).contains(&len) => match *body {
-            _ if packet.len() < whole => Look::Needs(whole),
-            [a, b, c, d, ..] => Look::Ours(Intercepted::ProcessKill {
+            _ if !is_whole => return Ok(PacketStart::Needs(whole)),
+            [a, b, c, d, ..] => Some(Intercepted::ProcessKill {
                 id: u32::from_le_bytes([a, b, c, d]),
             }),
-            _ => start(command, false),
+            _ => None,
         },
         Command::CHANGE_USER if len > CHANGE_USER_MAX => {
             return Err(RelayError::ChangeUserTooLong(len));
         }
-        Command::CHANGE_USER if packet.len() < whole => Look::Needs(whole),
-        Command::CHANGE_USER => Look::Ours(Intercepted::ChangeUser),
+        Command::CHANGE_USER if !is_whole => return Ok(PacketStart::Needs(whole)),
+        Command::CHANGE_USER => Some(Intercepted::ChangeUser),
         Command::STMT_EXECUTE if whole > CURSOR_FLAGS_AT => match packet.get(CURSOR_FLAGS_AT) {
-            Some(flags) => start(command, *flags != 0),
-            None => Look::Needs(CURSOR_FLAGS_AT + 1),
+            Some(flags) => {
+                start.cursor = *flags != 0;
+                None
+            }
+            None => return Ok(PacketStart::Needs(CURSOR_FLAGS_AT + 1)),
         },
-        _ => start(command, false),
+        _ => None,
+    };
+    Ok(match intercepted {
+        Some(command) => PacketStart::Intercepted(command),
+        None => PacketStart::Passes(start),
     })
 }
 
-/// How far a client is in its current packet.
+/// Position of the client's stream in its current packet.
 #[derive(Debug, Default)]
-pub(super) struct Position {
+pub(super) struct StreamPosition {
     body_left: u32,
-    /// The last packet was full, so the next one goes on with it.
+    /// The last packet was full, so the next one continues it.
     pub continued: bool,
-    /// A header in pieces, of a packet that begins no command.
+    /// Header that arrives in pieces, of a packet that begins no command.
     header: PartialHeader,
 }
 
-impl Position {
+impl StreamPosition {
     pub fn mid_packet(&self) -> bool {
         self.body_left > 0 || self.continued || self.header.is_begun()
     }
 
-    /// Takes a header; `seen` bytes of its packet's body have passed with it.
+    /// Begins a packet, of whose body `seen` bytes have passed already.
     pub fn enter(&mut self, header: Header, seen: usize) {
         self.body_left = header
             .len
@@ -115,15 +124,16 @@ impl Position {
         self.continued = header.len as usize == PAYLOAD_MAX;
     }
 
-    /// Passes what is here of the current packet's body.
+    /// Skips the bytes of the current packet's body, as far as they are available. Returns their
+    /// number.
     pub fn skip(&mut self, available: usize) -> usize {
         let now = available.min(self.body_left as usize);
         self.body_left -= u32::try_from(now).unwrap_or(self.body_left);
         now
     }
 
-    /// Passes what is here of the header of a packet that begins no command: how many bytes, and
-    /// the header if whole.
+    /// Passes bytes of the header of a packet that begins no command. Returns their number, and the
+    /// header once it is complete.
     pub fn pass_header(&mut self, input: &[u8]) -> (usize, Option<Header>) {
         let (rest, header) = self.header.feed(input);
         if let Some(header) = header {

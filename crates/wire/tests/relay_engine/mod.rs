@@ -1,6 +1,6 @@
-//! A real MariaDB server on a Unix socket in a temp folder, and a hand-written client that reaches
-//! it through a relay. The server ends with the value. Nothing here decides when an answer has
-//! ended: the relay says so, and a probe behind each command shows whether it was right.
+//! A real MariaDB server on a Unix socket in a temporary folder, which stops when the value is
+//! dropped, and a hand-written client that reaches it through a relay. Only the relay decides when
+//! an answer has ended; a probe after each command shows whether it was right.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(
@@ -20,7 +20,7 @@ use tidegate_wire::capabilities::{Capabilities, OFFERED};
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::packet::PacketReader;
 
-/// Long enough for any answer on a busy machine; a test that needs it has failed.
+/// Time to wait for an answer, enough on any busy machine. A test that reaches it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Engine {
@@ -33,7 +33,7 @@ impl Engine {
         let folder = std::env::temp_dir().join(format!("tg-relay-{name}-{}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
         let data = format!("--datadir={}", folder.join("data").display());
-        // Two installers that share a folder for temporary tables remove each other's.
+        // Two installers that share a folder for temporary tables remove each other's tables.
         let temp = format!("--tmpdir={}", folder.display());
         let whoami = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = format!("--user={}", String::from_utf8_lossy(&whoami).trim());
@@ -105,7 +105,7 @@ impl Drop for Engine {
     }
 }
 
-/// What our greeting offers, with and without DEPRECATE_EOF.
+/// Capabilities that the gateway offers, with and without DEPRECATE_EOF.
 pub fn both() -> [Capabilities; 2] {
     [
         OFFERED,
@@ -118,7 +118,7 @@ pub struct Peer {
     pub session: Session,
     pub connection_id: u32,
     probes: u32,
-    /// The beginning of what was sent last, for messages.
+    /// Beginning of the last command, for messages.
     sent: Vec<u8>,
 }
 
@@ -158,7 +158,7 @@ impl Peer {
         }
     }
 
-    /// Sends through the relay, without waiting for anything.
+    /// Sends through the relay, without waiting.
     pub fn send(&mut self, bytes: &[u8]) {
         self.sent = bytes[..bytes.len().min(80)].to_vec();
         for chunk in bytes.chunks(1 << 16) {
@@ -168,12 +168,12 @@ impl Peer {
         }
     }
 
-    /// Sends past the relay.
+    /// Sends to the engine without the relay.
     pub fn send_unseen(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// Whatever the engine has to say next.
+    /// Returns the next bytes of the engine.
     pub fn receive(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 1 << 16];
         let sent = String::from_utf8_lossy(&self.sent);
@@ -193,7 +193,7 @@ impl Peer {
     }
 
     pub fn is_closed(&mut self) -> bool {
-        // An engine that closes with unread bytes resets the connection.
+        // The engine resets the connection if it closes with unread bytes.
         match self.stream.read(&mut [0]) {
             Ok(n) => n == 0,
             Err(e) => e.kind() == std::io::ErrorKind::ConnectionReset,
@@ -209,7 +209,7 @@ impl Peer {
         all
     }
 
-    /// One command, its whole answer, and the proof that it was whole.
+    /// Sends a command, reads its answer, and probes that it was complete.
     pub fn run(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.send(bytes);
         let answer = self.answer();
@@ -228,8 +228,8 @@ impl Peer {
         answer
     }
 
-    /// The relay holds the session for idle or in a transaction: what comes now must be the answer
-    /// to this probe from its first byte on, and the engine must agree about the transaction.
+    /// Sends a probe. The relay reports the session as idle or in a transaction, so the next bytes
+    /// must be the answer to the probe, and the engine must agree about the transaction.
     pub fn probe(&mut self) {
         let claimed = self.session.state();
         assert_ne!(claimed, Busy);
@@ -258,12 +258,12 @@ impl Peer {
     }
 }
 
-/// The code of an answer that is an error from its first packet on.
+/// Returns the code of an answer that begins with an error.
 pub fn error_code(answer: &[u8]) -> Option<u16> {
     (answer.get(4) == Some(&0xFF)).then(|| u16::from_le_bytes([answer[5], answer[6]]))
 }
 
-/// The id in the answer to STMT_PREPARE.
+/// Returns the id in the answer to STMT_PREPARE.
 pub fn statement(answer: &[u8]) -> [u8; 4] {
     assert_eq!(answer[4], 0, "{}", String::from_utf8_lossy(answer));
     answer[5..9].try_into().unwrap()

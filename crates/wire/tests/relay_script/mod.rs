@@ -1,4 +1,4 @@
-//! Packets by hand, and a session that does with them what a driver does. Never opens a socket.
+//! Hand-written packets, and a session that handles them as the driver does, without a socket.
 
 #![allow(
     dead_code,
@@ -25,10 +25,10 @@ pub const CURSOR: u16 = 64;
 pub const LAST_ROW: u16 = 128;
 pub const OLD: Capabilities = Capabilities::PROTOCOL_41;
 pub const NEW: Capabilities = Capabilities::PROTOCOL_41.union(Capabilities::DEPRECATE_EOF);
-/// Ids with this bit are the gateway's, here those of the engine with the bit set.
+/// Bit that is set in the ids of the gateway. In these tests, the rest is the engine's id.
 pub const OURS: u32 = 1 << 31;
 
-/// A session under a relay, driven as the gateway drives it.
+/// Session with a relay, driven as the gateway drives it.
 pub struct Session {
     pub relay: Relay,
     pub to_engine: Vec<u8>,
@@ -99,7 +99,7 @@ impl Session {
         self.state()
     }
 
-    /// What a driver reports: bytes that wait make a session busy.
+    /// Returns the activity that the driver would report: a session with waiting bytes is busy.
     pub fn state(&self) -> RelayActivity {
         if self.stash.is_empty() {
             self.relay.activity()
@@ -150,7 +150,7 @@ pub fn eof(seq: u8, status: u16) -> Vec<u8> {
     packet(seq, &[0xFE, 0, 0, a, b])
 }
 
-/// What ends rows: EOF, or the OK that has taken its place.
+/// Packet that ends rows: an EOF, or the OK that replaces it.
 pub fn end(capabilities: Capabilities, seq: u8, status: u16) -> Vec<u8> {
     if !capabilities.contains(Capabilities::DEPRECATE_EOF) {
         return eof(seq, status);
@@ -171,7 +171,7 @@ pub fn column(seq: u8) -> Vec<u8> {
     )
 }
 
-/// A count of columns and their definitions, with the EOF where there is one.
+/// Count of columns and their definitions, with the EOF where there is one.
 pub fn columns(capabilities: Capabilities, n: u8, status: u16) -> Vec<u8> {
     let mut out = packet(1, &[n]);
     (0..n).for_each(|i| out.extend(column(2 + i)));
@@ -181,7 +181,7 @@ pub fn columns(capabilities: Capabilities, n: u8, status: u16) -> Vec<u8> {
     out
 }
 
-/// A whole text result of one column.
+/// Complete text result of one column.
 pub fn result(capabilities: Capabilities, rows: &[&[u8]], status: u16) -> Vec<u8> {
     let mut out = columns(capabilities, 1, AUTOCOMMIT);
     for (i, row) in (4..).zip(rows) {

@@ -1,67 +1,72 @@
-//! Judges a credential against what the directory knows, with the same work for every no.
+//! Check of a login against the accounts that the directory knows. Every denial costs the same
+//! work, whatever its cause.
 
-use crate::attempt::Attempt;
+use crate::attempt::LoginAttempt;
 use crate::limits;
 use crate::shared::Shared;
 use std::net::IpAddr;
 use tidegate_model::{
-    Account, Claim, ClusterId, Found, LoginName, Prefix, PrefixTag, Refusal, RefusalKind,
-    Requirement, Tenant, Twin, Verifier,
+    Account, Claim, ClusterId, DirectoryError, Found, LoginName, Prefix, PrefixTag, Refusal,
+    RefusalKind, Requirement, Tenant, Twin, Verifier, error_chain,
 };
 use tidegate_wire::auth;
 use tidegate_wire::server::{Credential, Login};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-/// Accounts that nobody logs in to from outside.
+/// Accounts that accept no login from outside.
 const RESERVED: [&str; 2] = ["mariadb.sys", tidegate_model::account::GATEWAY_USER];
 
-pub(crate) struct Judge<'a> {
+/// Check of the logins of one connection.
+pub(crate) struct LoginCheck<'a> {
     pub shared: &'a Shared,
+    /// Salt of the greeting that the client answered.
     pub salt: &'a [u8; 20],
     pub client: IpAddr,
 }
 
-/// What a client has proved: enough to log in to the engine, which stays the last judge.
-pub(crate) struct Proven {
+/// Login whose password was proved. It is enough to log in at the engine, which decides last.
+pub(crate) struct ProvenLogin {
     pub tenant: Tenant,
-    /// The account's own name, with or without the prefix.
+    /// Name of the account at the engine, with or without the prefix.
     pub user: String,
     /// SHA1(password); `None` for the empty password.
     pub stage1: Option<Zeroizing<[u8; 20]>>,
 }
 
-pub(crate) enum Verdict {
-    Proven(Box<Proven>),
-    /// Why, for the log only.
+/// Result of a check.
+pub(crate) enum LoginVerdict {
+    Proven(Box<ProvenLogin>),
+    /// The cause is for the log only.
     Denied(&'static str),
-    NotJudged(String),
+    /// The check could not be completed, for this reason.
+    Unchecked(String),
 }
 
-/// What the log may know, whatever the verdict.
+/// Facts for the log, whatever the verdict.
 #[derive(Default)]
-pub(crate) struct Detail {
+pub(crate) struct LoginDetail {
     pub cluster: Option<ClusterId>,
     pub cluster_name: Option<String>,
 }
 
-/// A match within one comparison.
-struct Match {
+/// Account that a password fits.
+struct AccountMatch {
     user: String,
     stage1: Option<Zeroizing<[u8; 20]>>,
-    /// The most that an account asks which this password fits.
+    /// Strictest requirement of the accounts with this name that the password fits.
     requires: Requirement,
 }
 
-impl Judge<'_> {
-    /// Judges a login. An unknown prefix is answered as its twin would answer a wrong password at
-    /// this moment.
-    pub async fn judge(
+impl LoginCheck<'_> {
+    /// Checks a login. An unknown prefix is answered as its twin, the cluster that it imitates,
+    /// would answer a wrong password at this moment.
+    pub async fn check(
         &self,
         name: &LoginName,
         login: &Login,
-        attempt: &mut Attempt<'_>,
-    ) -> (Verdict, Detail) {
+        attempt: &mut LoginAttempt<'_>,
+    ) -> (LoginVerdict, LoginDetail) {
         let prefix = match name {
             LoginName::Routed { prefix, .. } => Some(prefix),
             _ => None,
@@ -71,26 +76,26 @@ impl Judge<'_> {
             .cloned()
             .unwrap_or_else(|| self.shared.decoy.prefix());
         let claim = self.claim(name);
-        let (found, detail) = match self.find(&prefix, tag, &claim, attempt.recovered_by).await {
+        let (found, detail) = match self
+            .find_cluster(&prefix, tag, &claim, attempt.recovered_by)
+            .await
+        {
             Ok(found) => found,
-            Err((why, detail)) => return (Verdict::NotJudged(why), detail),
+            Err((why, detail)) => return (LoginVerdict::Unchecked(why), detail),
         };
-        if attempt.goes_unjudged() {
-            return (
-                Verdict::NotJudged("too many failed logins wait".to_owned()),
-                detail,
-            );
+        if attempt.is_unchecked() {
+            let why = "too many delayed denials of this address are waiting".to_owned();
+            return (LoginVerdict::Unchecked(why), detail);
         }
-        (
-            self.judge_found(found, tag, &claim, login, attempt).await,
-            detail,
-        )
+        let verdict = self.check_found(found, tag, &claim, login, attempt).await;
+        (verdict, detail)
     }
 
-    /// Accounts that this login may mean.
+    /// Returns the accounts that this login may mean.
     fn claim(&self, name: &LoginName) -> Claim {
         let names = match name {
-            // The very name first: an account may have been created in SQL with its prefix.
+            // The name as it was sent comes first: an account may have been created in SQL with the
+            // prefix in its name.
             LoginName::Routed { whole, user, .. } => vec![whole.clone(), user.clone()],
             _ => Vec::new(),
         };
@@ -101,24 +106,26 @@ impl Judge<'_> {
         }
     }
 
-    /// The cluster of a prefix or its twin, as soon as that one is recovered.
-    async fn find(
+    /// Returns the cluster of a prefix, or its twin, as soon as that one is recovered.
+    async fn find_cluster(
         &self,
         prefix: &Prefix,
         tag: PrefixTag,
         claim: &Claim,
         by: Instant,
-    ) -> Result<(Found, Detail), (String, Detail)> {
+    ) -> Result<(Found, LoginDetail), (String, LoginDetail)> {
         let directory = &self.shared.directory;
         loop {
             let found = directory
                 .find(prefix, tag, claim)
                 .await
-                .map_err(|e| (e.to_string(), Detail::default()))?;
-            let detail = found.tenant().map_or_else(Detail::default, |t| Detail {
-                cluster: Some(t.cluster),
-                cluster_name: Some(t.name.to_string()),
-            });
+                .map_err(|e| (error_chain(&e), LoginDetail::default()))?;
+            let detail = found
+                .tenant()
+                .map_or_else(LoginDetail::default, |t| LoginDetail {
+                    cluster: Some(t.cluster),
+                    cluster_name: Some(t.name.to_string()),
+                });
             let Some(Twin {
                 cluster,
                 recovering: true,
@@ -128,78 +135,79 @@ impl Judge<'_> {
                 return Ok((found, detail));
             };
             if timeout_at(by, directory.recovered(cluster)).await.is_err() {
-                return Err(("its recovery has not ended".to_owned(), detail));
+                return Err((
+                    "the recovery of its cluster has not ended".to_owned(),
+                    detail,
+                ));
             }
         }
     }
 
-    async fn judge_found(
+    /// Checks the password, with accounts that are read again if they may be out of date.
+    async fn check_found(
         &self,
         found: Found,
         tag: PrefixTag,
         claim: &Claim,
         login: &Login,
-        attempt: &mut Attempt<'_>,
-    ) -> Verdict {
+        attempt: &mut LoginAttempt<'_>,
+    ) -> LoginVerdict {
         let tenant = found.tenant();
-        let first = self.compare(tenant.map(|t| &*t.accounts), &login.credential);
+        let first = self.match_account(tenant.map(|t| &*t.accounts), &login.credential);
         if let (Some(tenant), Some(matched)) = (tenant, first) {
             return proven(tenant.clone(), matched);
         }
         attempt.count_mismatch();
-        let denied = || {
-            Verdict::Denied(if tenant.is_some() {
-                "wrong user or password"
-            } else {
-                "no such prefix"
-            })
+        let denied = match tenant {
+            Some(_) => LoginVerdict::Denied("wrong user or password"),
+            None => LoginVerdict::Denied("no such prefix"),
         };
-        // What we remember is no verdict while somebody may have changed it since: read again.
+        // While somebody may have changed the accounts since they were read, a mismatch is no
+        // verdict: they are read again.
         let Some(Twin {
             cluster,
             settled: false,
             ..
         }) = found.standing()
         else {
-            // As many hashes as where the accounts are read again.
-            let _ = self.compare(None, &login.credential);
-            return denied();
+            // The same number of hashes as where the accounts are read again.
+            let _ = self.match_account(None, &login.credential);
+            return denied;
         };
+        let directory = &self.shared.directory;
         let fresh = async {
-            tokio::time::sleep_until(self.shared.reading_turns.next(tag)).await;
-            match tenant {
-                Some(_) => self
-                    .shared
-                    .directory
-                    .refresh(cluster, claim, attempt.came.into_std())
-                    .await
-                    .map(Some),
-                None => self
-                    .shared
-                    .directory
-                    .imitate_refresh(cluster)
-                    .await
-                    .map(|()| None),
+            tokio::time::sleep_until(self.shared.reading_turns.next_turn(tag)).await;
+            if tenant.is_some() {
+                let not_before = attempt.came.into_std();
+                let accounts = directory.refresh(cluster, claim, not_before).await?;
+                Ok(Some(accounts))
+            } else {
+                directory.imitate_refresh(cluster).await?;
+                Ok::<_, DirectoryError>(None)
             }
         };
         let accounts = match timeout_at(attempt.came + limits::REREAD_PATIENCE, fresh).await {
             Ok(Ok(accounts)) => accounts,
-            Ok(Err(e)) => return Verdict::NotJudged(e.to_string()),
-            Err(_) => return Verdict::NotJudged("the accounts were not read in time".to_owned()),
+            Ok(Err(e)) => return LoginVerdict::Unchecked(error_chain(&e)),
+            Err(_) => {
+                let why = "the accounts were not read in time".to_owned();
+                return LoginVerdict::Unchecked(why);
+            }
         };
-        match (tenant, self.compare(accounts.as_deref(), &login.credential)) {
+        let second = self.match_account(accounts.as_deref(), &login.credential);
+        match (tenant, second) {
             (Some(tenant), Some(matched)) => {
                 attempt.take_back();
                 proven(tenant.clone(), matched)
             }
-            _ => denied(),
+            _ => denied,
         }
     }
 
-    /// What to tell a client whose proof the engine did not take. The engine's accounts are read
-    /// anew: it may know another password than we remember, and only whoever has the right one is
-    /// told what else it asks.
-    pub async fn refused_by_engine(
+    /// Returns the refusal for a client whose password the engine did not accept. The engine's
+    /// accounts are read again: its password may have been changed, and only a client with the
+    /// right one is told what else the account requires.
+    pub async fn explain_denial(
         &self,
         cluster: ClusterId,
         name: &LoginName,
@@ -214,23 +222,27 @@ impl Judge<'_> {
         let Ok(Ok(accounts)) = timeout_at(now + limits::REREAD_PATIENCE, reread).await else {
             return Refusal::because(
                 RefusalKind::AccessDenied,
-                "the engine said no; its accounts could not be read",
+                "denied by the engine; its accounts could not be read",
             );
         };
         let kind = match self
-            .compare(Some(&accounts), &login.credential)
+            .match_account(Some(&accounts), &login.credential)
             .map(|found| found.requires)
         {
             Some(Requirement::Tls) => RefusalKind::RequiresTls,
             Some(Requirement::Certificate) => RefusalKind::RequiresCertificate,
             Some(Requirement::None) | None => RefusalKind::AccessDenied,
         };
-        Refusal::because(kind, "the engine did not take what was proved")
+        Refusal::because(kind, "denied by the engine")
     }
 
-    /// Compares the credential with every account that may be meant, filled up with made-up ones:
-    /// the number of hashes tells nothing.
-    fn compare(&self, accounts: Option<&[Account]>, credential: &Credential) -> Option<Match> {
+    /// Compares the credential with every account that may be meant, filled up with made-up ones,
+    /// so that the number of hashes does not tell how many accounts there are.
+    fn match_account(
+        &self,
+        accounts: Option<&[Account]>,
+        credential: &Credential,
+    ) -> Option<AccountMatch> {
         let mut owners: Vec<Option<&Account>> = Vec::with_capacity(limits::CANDIDATES_MIN);
         let mut stages: Vec<[u8; 20]> = Vec::with_capacity(limits::CANDIDATES_MIN);
         let mut empty: Vec<&Account> = Vec::new();
@@ -252,7 +264,7 @@ impl Judge<'_> {
         }
         let (at, stage1) = match credential {
             Credential::Empty => {
-                return matched(empty.into_iter(), None);
+                return first_match(empty.into_iter(), None);
             }
             Credential::Clear(password) => auth::check_clear(password, &stages)?,
             Credential::NativeToken(token) => auth::check_native(token, self.salt, &stages)?,
@@ -263,29 +275,30 @@ impl Judge<'_> {
             .zip(&stages)
             .skip(at)
             .filter(|(_, stage)| *stage == stage2);
-        matched(fitting.filter_map(|(owner, _)| *owner), Some(stage1))
+        first_match(fitting.filter_map(|(owner, _)| *owner), Some(stage1))
     }
 }
 
-/// The first of the accounts that the password fits, and what it or its namesakes ask beside it.
-fn matched<'a>(
+/// Returns the first of the accounts that the password fits, with the strictest requirement of
+/// those of the same name.
+fn first_match<'a>(
     mut accounts: impl Iterator<Item = &'a Account>,
     stage1: Option<Zeroizing<[u8; 20]>>,
-) -> Option<Match> {
+) -> Option<AccountMatch> {
     let first = accounts.next()?;
     let namesakes = accounts
         .filter(|account| account.user == first.user)
         .map(|account| account.requires);
     let requires = namesakes.chain([first.requires]).max().unwrap_or_default();
-    Some(Match {
+    Some(AccountMatch {
         user: first.user.clone(),
         stage1,
         requires,
     })
 }
 
-fn proven(tenant: Tenant, found: Match) -> Verdict {
-    Verdict::Proven(Box::new(Proven {
+fn proven(tenant: Tenant, found: AccountMatch) -> LoginVerdict {
+    LoginVerdict::Proven(Box::new(ProvenLogin {
         tenant,
         user: found.user,
         stage1: found.stage1,
@@ -293,5 +306,5 @@ fn proven(tenant: Tenant, found: Match) -> Verdict {
 }
 
 #[cfg(test)]
-#[path = "verdict_tests.rs"]
+#[path = "login_check_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Every no costs the same hashes and the same look-ups, whatever its cause.
+//! Every denial costs the same hashes and the same look-ups, whatever its cause.
 
 use super::*;
 use crate::gateway::Gateway;
@@ -16,11 +16,11 @@ use tidegate_wire::capabilities::OFFERED;
 const PREFIX: &str = "abcdefghjkmn";
 const SALT: [u8; 20] = [9; 20];
 
-/// One cluster in memory, and how often it was asked.
+/// Directory of one cluster in memory, which counts its calls.
 struct OneCluster {
     settled: bool,
     recovering: AtomicBool,
-    /// How long its recovery and a reading of its accounts take.
+    /// Duration of its recovery, and of a reading of its accounts.
     recovery: Duration,
     reading: Duration,
     imitations: AtomicU64,
@@ -86,16 +86,16 @@ impl Directory for OneCluster {
     }
 }
 
-struct Nobody;
+struct NoEngines;
 
-impl Waker for Nobody {
+impl Waker for NoEngines {
     fn attach(&self, _: ClusterId, _: StdInstant) -> BoxFuture<'_, Result<Lease, AttachError>> {
         Box::pin(async { Err(AttachError::Stopping) })
     }
     fn end_session(&self, _: ClusterId, _: RunEpoch, _: EngineSessionId) {}
 }
 
-impl Journal for Nobody {
+impl Journal for NoEngines {
     fn record(&self, _: &Event) {}
 }
 
@@ -149,15 +149,13 @@ fn gateway(directory: Arc<OneCluster>) -> Gateway {
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-    let (waker, journal): (Arc<dyn Waker>, Arc<dyn Journal>) = (Arc::new(Nobody), Arc::new(Nobody));
-    let decoy_key = Zeroizing::new([7; 32]);
     let deps = Deps {
         directory,
-        waker,
-        journal,
+        waker: Arc::new(NoEngines),
+        journal: Arc::new(NoEngines),
         sessions: Sessions::default(),
         tls: Arc::new(tls),
-        decoy_key,
+        decoy_key: Zeroizing::new([7; 32]),
     };
     Gateway::new(GatewaySettings::default(), deps).unwrap()
 }
@@ -186,42 +184,43 @@ fn token(password: &str) -> Credential {
     )))
 }
 
-/// Judges a login at this gateway: the verdict, and after how many ticks a refusal may be sent.
-async fn judged_at(gateway: &Gateway, user: &str, credential: Credential) -> (Verdict, u32) {
+/// Checks a login at this gateway. Returns the verdict, and after how many ticks a denial may be
+/// sent.
+async fn check_at(gateway: &Gateway, user: &str, credential: Credential) -> (LoginVerdict, u32) {
     let login = login(user, credential);
     let name = LoginName::parse(&login.user);
     let client = "203.0.113.9".parse().unwrap();
     let shared = gateway.shared();
-    let judge = Judge {
+    let check = LoginCheck {
         shared,
         salt: &SALT,
         client,
     };
     let came = Instant::now();
     let recovered_by = came + limits::RECOVERED_AFTER_ACCEPT;
-    let name_written = &login.user;
-    let mut attempt = Attempt {
+    let mut attempt = LoginAttempt {
         failures: &shared.failures,
         client,
-        name: name_written,
+        name: &login.user,
         place: None,
         came,
         recovered_by,
         late: 0,
     };
-    let (verdict, _) = judge.judge(&name, &login, &mut attempt).await;
+    let (verdict, _) = check.check(&name, &login, &mut attempt).await;
     (verdict, attempt.late)
 }
 
-/// Judges a login: the verdict, hashes run, look-ups made.
-async fn judged(
+/// Checks a login at a new gateway. Returns the verdict, and the number of hashes and look-ups.
+async fn check(
     directory: &Arc<OneCluster>,
     user: &str,
     credential: Credential,
-) -> (Verdict, u64, u64) {
+) -> (LoginVerdict, u64, u64) {
     let gateway = gateway(Arc::clone(directory));
-    let (finds, hashes) = (directory.finds.load(Ordering::Relaxed), auth::hashes_run());
-    let (verdict, _) = judged_at(&gateway, user, credential).await;
+    let finds = directory.finds.load(Ordering::Relaxed);
+    let hashes = auth::hashes_run();
+    let (verdict, _) = check_at(&gateway, user, credential).await;
     (
         verdict,
         auth::hashes_run() - hashes,
@@ -230,7 +229,7 @@ async fn judged(
 }
 
 #[tokio::test]
-async fn case_37_every_no_costs_the_same_hashes_and_look_ups() {
+async fn case_37_every_denial_costs_the_same_hashes_and_look_ups() {
     for make in [clear as fn(&str) -> Credential, token] {
         let mut costs = Vec::new();
         for settled in [true, false] {
@@ -243,8 +242,8 @@ async fn case_37_every_no_costs_the_same_hashes_and_look_ups() {
                 "nonsense.root",
                 ".",
             ] {
-                let (verdict, hashes, finds) = judged(&directory, user, make("wrong")).await;
-                assert!(matches!(verdict, Verdict::Denied(_)), "{user}");
+                let (verdict, hashes, finds) = check(&directory, user, make("wrong")).await;
+                assert!(matches!(verdict, LoginVerdict::Denied(_)), "{user}");
                 costs.push((hashes, finds));
             }
         }
@@ -255,16 +254,16 @@ async fn case_37_every_no_costs_the_same_hashes_and_look_ups() {
 }
 
 #[tokio::test]
-async fn a_match_is_believed_without_a_reading() {
+async fn a_match_needs_no_reading() {
     for settled in [true, false] {
         let directory = directory(settled);
         for make in [clear as fn(&str) -> Credential, token] {
-            let (verdict, ..) = judged(&directory, "abcdefghjkmn.root", make("secret")).await;
-            assert!(matches!(verdict, Verdict::Proven(p) if p.user == "root"));
-            let (verdict, ..) = judged(&directory, "abcdefghjkmn.app", make("app")).await;
+            let (verdict, ..) = check(&directory, "abcdefghjkmn.root", make("secret")).await;
+            assert!(matches!(verdict, LoginVerdict::Proven(p) if p.user == "root"));
+            let (verdict, ..) = check(&directory, "abcdefghjkmn.app", make("app")).await;
             assert!(
-                matches!(verdict, Verdict::Proven(p) if p.user == "abcdefghjkmn.app"),
-                "made in SQL with its prefix"
+                matches!(verdict, LoginVerdict::Proven(p) if p.user == "abcdefghjkmn.app"),
+                "created in SQL with the prefix in its name"
             );
         }
         assert_eq!(directory.refreshes.load(Ordering::Relaxed), 0);
@@ -272,17 +271,17 @@ async fn a_match_is_believed_without_a_reading() {
 }
 
 #[tokio::test]
-async fn a_mismatch_is_a_verdict_only_where_nobody_can_have_changed_the_accounts() {
+async fn a_mismatch_is_a_verdict_only_if_nobody_can_have_changed_the_accounts() {
     let awake = directory(false);
-    let (verdict, ..) = judged(&awake, "abcdefghjkmn.root", clear("changed")).await;
+    let (verdict, ..) = check(&awake, "abcdefghjkmn.root", clear("changed")).await;
     assert!(
-        matches!(verdict, Verdict::Proven(_)),
-        "the fresh reading knows the new password"
+        matches!(verdict, LoginVerdict::Proven(_)),
+        "the fresh reading has the new password"
     );
     assert_eq!(awake.refreshes.load(Ordering::Relaxed), 1);
     let asleep = directory(true);
-    let (verdict, ..) = judged(&asleep, "abcdefghjkmn.root", clear("changed")).await;
-    assert!(matches!(verdict, Verdict::Denied(_)));
+    let (verdict, ..) = check(&asleep, "abcdefghjkmn.root", clear("changed")).await;
+    assert!(matches!(verdict, LoginVerdict::Denied(_)));
     assert_eq!(asleep.refreshes.load(Ordering::Relaxed), 0);
 }
 
@@ -293,19 +292,19 @@ async fn what_an_account_requires_is_told_by_a_fresh_reading_and_to_nobody_witho
         ("abcdefghjkmn.tls", "tls", RefusalKind::RequiresTls),
         ("abcdefghjkmn.tls", "wrong", RefusalKind::AccessDenied),
         ("abcdefghjkmn.nobody", "tls", RefusalKind::AccessDenied),
-        // Remembered, and changed since.
+        // The password that was read before has been changed since.
         ("abcdefghjkmn.root", "secret", RefusalKind::AccessDenied),
         ("abcdefghjkmn.root", "changed", RefusalKind::AccessDenied),
     ] {
         let gateway = gateway(Arc::clone(&directory));
         let login = login(user, clear(password));
-        let judge = Judge {
+        let check = LoginCheck {
             shared: gateway.shared(),
             salt: &SALT,
             client: "203.0.113.9".parse().unwrap(),
         };
-        let refusal = judge
-            .refused_by_engine(ClusterId(1), &LoginName::parse(&login.user), &login)
+        let refusal = check
+            .explain_denial(ClusterId(1), &LoginName::parse(&login.user), &login)
             .await;
         assert_eq!(refusal.kind, want, "{user} {password}");
     }
@@ -315,34 +314,34 @@ async fn what_an_account_requires_is_told_by_a_fresh_reading_and_to_nobody_witho
 #[tokio::test]
 async fn case_29_the_empty_password_fits_accounts_without_one_and_no_others() {
     let directory = directory(true);
-    let (verdict, ..) = judged(&directory, "abcdefghjkmn.open", Credential::Empty).await;
-    assert!(matches!(verdict, Verdict::Proven(p) if p.stage1.is_none()));
+    let (verdict, ..) = check(&directory, "abcdefghjkmn.open", Credential::Empty).await;
+    assert!(matches!(verdict, LoginVerdict::Proven(p) if p.stage1.is_none()));
     for (user, credential) in [
         ("abcdefghjkmn.root", Credential::Empty),
         ("abcdefghjkmn.open", clear("x")),
         ("zzzzzzzzzzzz.root", Credential::Empty),
     ] {
-        let (verdict, ..) = judged(&directory, user, credential).await;
-        assert!(matches!(verdict, Verdict::Denied(_)), "{user}");
+        let (verdict, ..) = check(&directory, user, credential).await;
+        assert!(matches!(verdict, LoginVerdict::Denied(_)), "{user}");
     }
 }
 
-/// A cluster like [`directory`]'s, changed before anybody sees it.
+/// Returns a directory as [`directory`] does, with a change.
 fn changed(settled: bool, change: impl FnOnce(&mut OneCluster)) -> Arc<OneCluster> {
     let mut directory = directory(settled);
     change(Arc::get_mut(&mut directory).unwrap());
     directory
 }
 
-fn kind(verdict: &Verdict) -> &'static str {
+fn kind(verdict: &LoginVerdict) -> &'static str {
     match verdict {
-        Verdict::Proven(_) => "proven",
-        Verdict::Denied(_) => "denied",
-        Verdict::NotJudged(_) => "not judged",
+        LoginVerdict::Proven(_) => "proven",
+        LoginVerdict::Denied(_) => "denied",
+        LoginVerdict::Unchecked(_) => "unchecked",
     }
 }
 
-/// Names of all kinds that a wrong password may come with.
+/// Login names of all kinds, for which the password is wrong.
 const WRONG: [&str; 5] = [
     "abcdefghjkmn.root",
     "abcdefghjkmn.nobody",
@@ -358,9 +357,9 @@ async fn a_wrong_password_and_an_unknown_prefix_take_the_same_time_and_end_alike
         (true, None, seconds(0), "denied"),
         (false, None, seconds(0), "denied"),
         (false, None, Duration::from_millis(450), "denied"),
-        (false, None, seconds(9), "not judged"),
+        (false, None, seconds(9), "unchecked"),
         (true, Some(seconds(3)), seconds(0), "denied"),
-        (true, Some(seconds(60)), seconds(0), "not judged"),
+        (true, Some(seconds(60)), seconds(0), "unchecked"),
     ] {
         let mut seen = Vec::new();
         for user in WRONG {
@@ -370,7 +369,7 @@ async fn a_wrong_password_and_an_unknown_prefix_take_the_same_time_and_end_alike
                 one.reading = reading;
             });
             let began = Instant::now();
-            let (verdict, late) = judged_at(&gateway(directory), user, clear("wrong")).await;
+            let (verdict, late) = check_at(&gateway(directory), user, clear("wrong")).await;
             assert_eq!(kind(&verdict), want, "{user}");
             seen.push((began.elapsed(), late));
         }
@@ -378,57 +377,59 @@ async fn a_wrong_password_and_an_unknown_prefix_take_the_same_time_and_end_alike
     }
 }
 
+/// Returns a cluster that was not cleanly asleep, and whose recovery takes this long.
+fn unclean(recovery: Duration) -> Arc<OneCluster> {
+    changed(true, |one| {
+        one.recovering = true.into();
+        one.recovery = recovery;
+    })
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_unclean_cluster_judges_no_password_before_its_own_recovery_has_ended() {
-    let unclean = |recovery| {
-        changed(true, |one| {
-            one.recovering = true.into();
-            one.recovery = recovery;
-        })
-    };
+async fn an_unclean_cluster_checks_no_password_before_its_recovery_has_ended() {
     let began = Instant::now();
     let directory = unclean(Duration::from_secs(3));
-    let (verdict, _) = judged_at(&gateway(directory), "abcdefghjkmn.root", clear("secret")).await;
+    let (verdict, _) = check_at(&gateway(directory), "abcdefghjkmn.root", clear("secret")).await;
     assert_eq!(
         (kind(&verdict), began.elapsed()),
         ("proven", Duration::from_secs(3))
     );
     let gateway = gateway(unclean(Duration::from_secs(60)));
     let began = Instant::now();
-    let (verdict, late) = judged_at(&gateway, "abcdefghjkmn.root", clear("secret")).await;
+    let (verdict, late) = check_at(&gateway, "abcdefghjkmn.root", clear("secret")).await;
     assert_eq!(
         (kind(&verdict), began.elapsed()),
-        ("not judged", limits::RECOVERED_AFTER_ACCEPT)
+        ("unchecked", limits::RECOVERED_AFTER_ACCEPT)
     );
-    assert_eq!(late, 0, "what nobody compared is no mismatch");
+    assert_eq!(late, 0, "a password that was not compared is not counted");
 }
 
 #[tokio::test(start_paused = true)]
 async fn case_49_every_mismatch_counts_at_first_sight_whatever_is_answered() {
     for user in WRONG {
-        // Its readings never end, so that none of these is a verdict.
+        // The readings never end, so that none of these logins gets a verdict.
         let directory = changed(false, |one| one.reading = Duration::from_secs(60));
         let gateway = gateway(directory);
         let mut late = Vec::new();
         for _ in 0..10 {
-            let (verdict, ticks) = judged_at(&gateway, user, clear("wrong")).await;
-            assert_eq!(kind(&verdict), "not judged");
+            let (verdict, ticks) = check_at(&gateway, user, clear("wrong")).await;
+            assert_eq!(kind(&verdict), "unchecked");
             late.push(ticks);
         }
         assert_eq!(late, [1, 1, 1, 2, 4, 8, 16, 24, 24, 24], "{user}");
-        // While the first waits for its reading, the second knows of it already.
+        // The first login is counted while it still waits for its reading.
         let (_, both) = tokio::join!(
-            judged_at(&gateway, "abcdefghjkmn.app", clear("wrong")),
+            check_at(&gateway, "abcdefghjkmn.app", clear("wrong")),
             async {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 gateway
                     .shared()
                     .failures
-                    .suspected("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
+                    .is_suspected("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
                     || gateway
                         .shared()
                         .failures
-                        .add("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
+                        .count_failure("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
                         == 1
             }
         );
@@ -438,23 +439,20 @@ async fn case_49_every_mismatch_counts_at_first_sight_whatever_is_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_readings_of_one_cluster_never_leave_the_mismatches_of_others_uncounted() {
-    // Seventy failures that end unjudged, then guesses at a cluster that sleeps.
-    let gateway_of = |settled| {
-        gateway(changed(settled, |one| {
-            one.reading = Duration::from_secs(60)
-        }))
-    };
-    let slow = gateway_of(false);
+    // Seventy failures that end unchecked, then guesses at a cluster that sleeps.
+    let one_minute = Duration::from_secs(60);
+    let slow = gateway(changed(false, |one| one.reading = one_minute));
+    let asleep = gateway(changed(true, |one| one.reading = one_minute));
     for _ in 0..70 {
-        judged_at(&slow, "abcdefghjkmn.root", clear("wrong")).await;
+        check_at(&slow, "abcdefghjkmn.root", clear("wrong")).await;
     }
-    let (verdict, late) = judged_at(&slow, "abcdefghjkmn.other", clear("wrong")).await;
+    let (verdict, late) = check_at(&slow, "abcdefghjkmn.other", clear("wrong")).await;
     assert_eq!(
         (kind(&verdict), late),
-        ("not judged", limits::LATE_TICKS_MAX),
-        "the source is known"
+        ("unchecked", limits::LATE_TICKS_MAX),
+        "the failures of the source are counted"
     );
-    let (verdict, _) = judged_at(&gateway_of(true), "abcdefghjkmn.root", clear("wrong")).await;
+    let (verdict, _) = check_at(&asleep, "abcdefghjkmn.root", clear("wrong")).await;
     assert_eq!(kind(&verdict), "denied");
 }
 
@@ -462,20 +460,20 @@ async fn slow_readings_of_one_cluster_never_leave_the_mismatches_of_others_uncou
 async fn a_password_changed_since_the_last_reading_is_no_mismatch() {
     let gateway = gateway(directory(false));
     for _ in 0..30 {
-        let (verdict, late) = judged_at(&gateway, "abcdefghjkmn.root", clear("changed")).await;
+        let (verdict, late) = check_at(&gateway, "abcdefghjkmn.root", clear("changed")).await;
         assert_eq!((kind(&verdict), late), ("proven", 0));
     }
-    let (_, late) = judged_at(&gateway, "abcdefghjkmn.root", clear("wrong")).await;
+    let (_, late) = check_at(&gateway, "abcdefghjkmn.root", clear("wrong")).await;
     assert_eq!(late, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stranger_causes_ten_readings_a_second_at_most_and_an_unknown_name_none() {
+async fn wrong_passwords_cause_ten_readings_a_second_at_most_and_unknown_names_none() {
     let directory = changed(false, |one| one.reading = Duration::from_millis(5));
     let gateway = gateway(Arc::clone(&directory));
     let began = Instant::now();
     for _ in 0..20 {
-        judged_at(&gateway, "abcdefghjkmn.root", clear("wrong")).await;
+        check_at(&gateway, "abcdefghjkmn.root", clear("wrong")).await;
     }
     assert_eq!(directory.refreshes.load(Ordering::Relaxed), 20);
     assert!(
@@ -483,10 +481,10 @@ async fn a_stranger_causes_ten_readings_a_second_at_most_and_an_unknown_name_non
         "{:?}",
         began.elapsed()
     );
-    // Those that come between two turns are not told later for it: they share the next one.
+    // Logins that come between two turns are not answered later: they share the next turn.
     let began = Instant::now();
     futures_util::future::join_all(
-        (0..50).map(|_| judged_at(&gateway, "abcdefghjkmn.root", clear("wrong"))),
+        (0..50).map(|_| check_at(&gateway, "abcdefghjkmn.root", clear("wrong"))),
     )
     .await;
     assert!(
@@ -496,7 +494,7 @@ async fn a_stranger_causes_ten_readings_a_second_at_most_and_an_unknown_name_non
     );
     let refreshes = directory.refreshes.load(Ordering::Relaxed);
     for _ in 0..20 {
-        judged_at(&gateway, "zzzzzzzzzzzz.root", clear("wrong")).await;
+        check_at(&gateway, "zzzzzzzzzzzz.root", clear("wrong")).await;
     }
     assert_eq!(directory.imitations.load(Ordering::Relaxed), 20);
     assert_eq!(directory.refreshes.load(Ordering::Relaxed), refreshes);

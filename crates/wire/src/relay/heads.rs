@@ -1,0 +1,56 @@
+//! First bytes of the engine's packets: what kind of packet they begin, and the fields that the relay
+//! needs.
+
+use crate::reader::Reader;
+use crate::response::status;
+
+pub(super) const OK: u8 = 0x00;
+pub(super) const AUTH_MORE_DATA: u8 = 0x01;
+pub(super) const LOCAL_INFILE: u8 = 0xFB;
+pub(super) const EOF: u8 = 0xFE;
+pub(super) const ERR: u8 = 0xFF;
+
+/// Returns the code of an ERR.
+pub(super) fn error_code(head: &[u8]) -> Option<u16> {
+    let [_, a, b, ..] = *head else { return None };
+    Some(u16::from_le_bytes([a, b]))
+}
+
+/// Returns the status flags of an OK: 0x00 or 0xFE, affected rows, last insert id, status flags.
+pub(super) fn ok_status(head: &[u8]) -> Option<u16> {
+    let mut r = Reader::new(head.get(1..)?);
+    r.lenenc().ok()?;
+    r.lenenc().ok()?;
+    r.u16().ok()
+}
+
+/// Returns the status flags of an EOF: 0xFE, warnings, status flags.
+pub(super) fn eof_status(head: &[u8]) -> Option<u16> {
+    let [EOF, _, _, a, b, ..] = *head else {
+        return None;
+    };
+    Some(u16::from_le_bytes([a, b]))
+}
+
+/// Whether these flags open a cursor, so that no rows follow. In a procedure that uses a cursor
+/// itself, MariaDB leaves CURSOR_EXISTS set before rows that do follow; MORE_RESULTS_EXISTS is set
+/// there too, which it never is with a cursor of the client.
+pub(super) fn opens_cursor(flags: u16) -> bool {
+    flags & (status::CURSOR_EXISTS | status::MORE_RESULTS_EXISTS) == status::CURSOR_EXISTS
+}
+
+/// Returns the number of packets that follow the OK of a prepared statement: 0x00, statement id,
+/// columns, parameters.
+pub(super) fn definition_packets(head: &[u8], deprecate_eof: bool) -> Option<u32> {
+    let [OK, _, _, _, _, c0, c1, p0, p1, ..] = *head else {
+        return None;
+    };
+    let mut packets = 0;
+    for count in [u16::from_le_bytes([c0, c1]), u16::from_le_bytes([p0, p1])] {
+        if count > 0 {
+            // An EOF ends each list, unless DEPRECATE_EOF was agreed on.
+            packets += u32::from(count) + u32::from(!deprecate_eof);
+        }
+    }
+    Some(packets)
+}
