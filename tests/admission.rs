@@ -95,7 +95,10 @@ fn whoever_loses_its_place_is_told_so_and_so_is_the_log() {
         assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"));
     }
     tidegate_e2e::limits::soon("the log line", || {
-        server.log().contains("ended for a newcomer").then_some(())
+        server
+            .log()
+            .contains("closed to make room for a new connection")
+            .then_some(())
     });
 }
 

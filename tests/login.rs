@@ -101,7 +101,7 @@ fn case_37_all_forms_of_a_wrong_login_read_alike() {
 }
 
 #[test]
-fn case_37_no_prefix_is_told_how_a_name_is_made() {
+fn case_37_a_name_without_prefix_is_told_the_right_form() {
     let cluster = SERVER.create("noprefix");
     for user in ["root", "", &cluster.prefix] {
         let refused = refused(&cluster, user, &cluster.password);
@@ -220,7 +220,7 @@ fn case_30_the_request_for_an_rsa_key_is_refused_in_order() {
 }
 
 #[test]
-fn case_33_at_most_one_switch_and_it_carries_our_salt() {
+fn case_33_at_most_one_switch_and_it_carries_the_salt_of_the_greeting() {
     let cluster = SERVER.create("switch");
     let mut probe = secured(&cluster);
     let salt = probe.greeting.salt.clone();
@@ -239,7 +239,7 @@ fn case_33_at_most_one_switch_and_it_carries_our_salt() {
         21,
         "20 bytes and the NUL that old clients count on"
     );
-    assert_eq!(&sent[..20], salt, "ours, and the greeting's");
+    assert_eq!(&sent[..20], salt, "the salt of the greeting");
     probe.answer(&native_scramble(&cluster.password, &salt));
     assert_eq!(probe.expect()[0], 0x00);
 }
@@ -301,7 +301,11 @@ fn case_36_the_salt_is_printable_and_the_greeting_well_formed() {
             Some(&0),
             "the plugin's name ends in NUL"
         );
-        assert_ne!(greeting.id & 1 << 31, 0, "ids of ours have bit 31");
+        assert_ne!(
+            greeting.id & 1 << 31,
+            0,
+            "bit 31 of the gateway's ids is set"
+        );
         assert!(
             greeting.version.starts_with("8.0.2-Tidegate-"),
             "{}",
@@ -339,7 +343,7 @@ fn case_26_capabilities_that_change_after_the_ssl_request() {
             assert_eq!(probe.expect()[0], 0x00, "the session works");
         }
         Verdict::Refused(refused) => assert_eq!(refused.code, 1043, "{refused:?}"),
-        Verdict::Closed => panic!("closed without a word"),
+        Verdict::Closed => panic!("closed without an error"),
     }
 }
 
@@ -366,7 +370,7 @@ fn an_account_made_in_sql_with_or_without_its_prefix_works() {
 }
 
 #[test]
-fn a_password_changed_while_awake_counts_at_once() {
+fn a_password_changed_while_awake_applies_at_once() {
     let cluster = SERVER.create("awake");
     Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
     assert_eq!(
@@ -389,7 +393,7 @@ fn a_verdict_does_not_wait_behind_a_tenants_queries() {
 }
 
 #[test]
-fn a_password_changed_just_before_sleep_counts() {
+fn a_password_changed_just_before_sleep_applies() {
     let cluster = SERVER.create("evening");
     Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
     SERVER.sleep("evening");
@@ -402,7 +406,7 @@ fn a_password_changed_just_before_sleep_counts() {
 }
 
 #[test]
-fn a_password_changed_before_a_kill_counts_after_it() {
+fn a_password_changed_before_a_kill_applies_after_it() {
     let server = Server::with(Options::default());
     let cluster = server.create("killed");
     Session::open(&cluster).run("ALTER USER root@'%' IDENTIFIED BY 'second'");
@@ -438,7 +442,7 @@ fn the_password_command_changes_it() {
 }
 
 #[test]
-fn what_an_account_requires_beside_its_password_is_told_to_whoever_has_it() {
+fn requirements_of_an_account_are_told_only_with_its_password() {
     let cluster = SERVER.create("require");
     let mut root = Session::open(&cluster);
     let denied = refused(&cluster, &cluster.login("nobody"), "right");
@@ -510,7 +514,7 @@ fn what_an_account_requires_beside_its_password_is_told_to_whoever_has_it() {
 }
 
 #[test]
-fn case_43_an_engine_that_is_full_at_its_greeting_is_told_in_full() {
+fn case_43_the_error_of_a_full_engine_is_passed_on() {
     let cluster = SERVER.create("packed");
     // The engine's limit is below the gateway's, because the tenant has lowered it.
     almighty(&cluster).run("SET GLOBAL max_connections = 10");

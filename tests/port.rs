@@ -96,7 +96,7 @@ fn case_12_half_a_header_is_waited_for_in_bounds_and_never_greeted() {
         let mut tcp = from_the_balancer(&server);
         tcp.write_all(half).unwrap();
         let mut said = Vec::new();
-        // The bound of this read is far above that of the wait, and its end would be an error.
+        // The timeout of this read is far above that of the server, and would be an error.
         tcp.read_to_end(&mut said)
             .unwrap_or_else(|e| panic!("{half:?}: {e}"));
         assert_eq!(said, b"", "{half:?}");
@@ -151,7 +151,10 @@ fn case_13_places_are_counted_by_the_address_in_the_header() {
     });
     assert_eq!(ended.len(), 1);
     soon("the log line", || {
-        server.log().contains("ended for a newcomer").then_some(())
+        server
+            .log()
+            .contains("closed to make room for a new connection")
+            .then_some(())
     });
 }
 
@@ -268,7 +271,7 @@ fn case_18_names_in_any_spelling_get_the_certificate() {
     let said = s_client(&cluster, &["-tls1_1"]);
     assert!(
         said.contains("Verify return code: 0 (ok)") && !has_verified(&said),
-        "no handshake at all: {said}"
+        "there was no handshake: {said}"
     );
 }
 
@@ -354,7 +357,7 @@ fn case_15_a_ticket_of_one_name_never_resumes_under_another() {
 }
 
 #[test]
-fn case_22_a_client_certificate_is_never_looked_at_even_an_expired_one() {
+fn case_22_a_client_certificate_is_never_checked_even_an_expired_one() {
     let cluster = SERVER.create("late-client");
     let folder = tempfile::tempdir().unwrap();
     Company::new().leaf(EXPIRED).write(folder.path());
@@ -389,7 +392,7 @@ fn case_22_an_account_that_requires_a_certificate_ends_in_the_documented_error()
             "{require}: {refused:?}"
         );
     }
-    assert!(root.ping(), "and nobody else minds");
+    assert!(root.ping(), "other sessions are not affected");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn case_54_commands_at_the_edges_of_a_packet() {
 }
 
 #[test]
-fn case_54_a_command_beyond_the_engines_limit_is_refused_and_spoils_nobody() {
+fn case_54_a_command_beyond_the_engines_limit_is_refused_and_disturbs_no_other() {
     let mut session = Session::open(&CLUSTER);
     let max: usize = session
         .value("SELECT @@max_allowed_packet")
@@ -443,7 +443,7 @@ fn ended(server: &Server, at_least: usize) -> usize {
 }
 
 #[test]
-fn case_68_clients_that_never_read_cost_their_own_cluster_sessions_and_nobody_else() {
+fn case_68_clients_that_never_read_end_sessions_of_their_own_cluster_only() {
     let options = Options {
         config: "[gateway]\nheld_per_cluster = \"1M\"\n".into(),
         ..Options::default()
@@ -469,7 +469,7 @@ fn case_68_clients_that_never_read_cost_their_own_cluster_sessions_and_nobody_el
         grown < 16 << 10,
         "{grown} kB more with {STUBBORN} readers that wait"
     );
-    assert!(ended < STUBBORN, "only those that hold most end: {ended}");
+    assert!(ended < STUBBORN, "only the largest sessions end: {ended}");
     // The others continue, also the neighbour, which is as slow and has its own pool.
     let Outcome::Rows { rows, .. } = neighbours_slow.outcome().unwrap() else {
         panic!("rows")
@@ -480,7 +480,7 @@ fn case_68_clients_that_never_read_cost_their_own_cluster_sessions_and_nobody_el
         .filter_map(|session| session.outcome().ok())
         .count();
     assert!(whole > 0 && whole < STUBBORN, "{whole} read to the end");
-    // The pool is free again.
+    // The pool has room again.
     assert_eq!(Session::open(&stubborn).value("SELECT 1"), "1");
 }
 
@@ -610,7 +610,7 @@ fn aborted_clients(session: &mut Session) -> String {
 }
 
 #[test]
-fn case_21_goodbyes_of_all_kinds_leave_no_aborted_client() {
+fn case_21_closes_of_all_kinds_leave_no_aborted_client() {
     let cluster = SERVER.create("goodbye");
     let mut watcher = Session::open(&cluster);
     let before = aborted_clients(&mut watcher);

@@ -22,7 +22,7 @@ static SLEEPY: LazyLock<Server> = LazyLock::new(|| Server::with(Options::sleepy(
 static CALM: LazyLock<Server> = LazyLock::new(Server::start);
 
 #[test]
-fn an_unused_cluster_goes_to_sleep_and_its_rows_wait() {
+fn an_unused_cluster_goes_to_sleep_and_keeps_its_rows() {
     let cluster = SLEEPY.create("nap");
     mariadb(&cluster, "CREATE TABLE t (n INT); INSERT INTO t VALUES (7)").expect();
     SLEEPY.wait_state("nap", "asleep");
@@ -92,7 +92,7 @@ fn case_47_a_client_that_leaves_while_waiting_frees_its_place() {
 }
 
 #[test]
-fn an_open_transaction_holds_its_cluster_awake_and_a_running_query_too() {
+fn an_open_transaction_and_a_running_query_keep_their_cluster_awake() {
     let cluster = SLEEPY.create("busy");
     let mut session = Session::open(&cluster);
     session.run("CREATE TABLE t (n INT)");
@@ -149,7 +149,7 @@ fn log_in(cluster: &Cluster) -> Result<Session, Refused> {
 }
 
 #[test]
-fn new_limits_count_for_the_next_login_and_for_sleep() {
+fn new_limits_apply_to_the_next_login_and_to_sleep() {
     let cluster = CALM.create("limited");
     let mut first = Session::open(&cluster);
     assert!(
@@ -157,13 +157,15 @@ fn new_limits_count_for_the_next_login_and_for_sleep() {
             .status
             .success()
     );
-    let refused = log_in(&cluster).err().expect("one place, and it is taken");
+    let refused = log_in(&cluster)
+        .err()
+        .expect("the only connection is in use");
     assert_eq!(
         (refused.code, refused.state.as_str()),
         (1040, "08004"),
         "{refused:?}"
     );
-    assert_eq!(first.value("SELECT 1"), "1", "who is in stays");
+    assert_eq!(first.value("SELECT 1"), "1", "open sessions stay");
     assert!(
         CALM.cli(&["cluster", "set", "limited", "--connections-max", "2"])
             .status
@@ -184,7 +186,11 @@ fn new_limits_count_for_the_next_login_and_for_sleep() {
     );
     CALM.wait_state("limited", "asleep");
     let nothing = CALM.cli(&["cluster", "set", "limited"]);
-    assert_eq!(nothing.status.code(), Some(2), "nothing named is a slip");
+    assert_eq!(
+        nothing.status.code(),
+        Some(2),
+        "a command without a change is a usage error"
+    );
     assert_eq!(
         CALM.cli(&["cluster", "set", "limited", "--connections-max", "0"])
             .status

@@ -51,7 +51,7 @@ fn case_01_no_tls_bit_is_3159_and_wakes_nothing() {
     );
     assert!(
         refused.message.contains("--ssl-mode=VERIFY_IDENTITY"),
-        "it says what to set: {}",
+        "it tells which option to set: {}",
         refused.message
     );
     assert_eq!(probe.until_closed(), b"", "then closed");
@@ -139,7 +139,8 @@ fn case_04_short_and_old_first_packets_are_refused_in_order() {
 fn case_05_a_first_packet_of_16_mb_is_refused_by_its_header() {
     let mut probe = Probe::connect(CLUSTER.addr());
     probe.raw(&[0xff, 0xff, 0xff, 1]).unwrap();
-    let refused = Refused::parse(&probe.expect()).expect("an error before a byte of it has come");
+    let refused =
+        Refused::parse(&probe.expect()).expect("an error before a byte of the payload is sent");
     assert_eq!(refused.code, 1153, "{refused:?}");
 }
 
@@ -199,7 +200,10 @@ fn case_06_empty_packets_neither_hang_nor_panic() {
         !matches!(answer, Ok(Some(ref p)) if p.first() == Some(&0x00)),
         "{answer:?}"
     );
-    assert!(Session::open(&CLUSTER).ping(), "and nobody else minds");
+    assert!(
+        Session::open(&CLUSTER).ping(),
+        "other sessions are not affected"
+    );
 }
 
 #[test]
@@ -217,7 +221,7 @@ fn case_07_bytes_of_other_protocols_are_turned_away() {
         let all = read_until_ended(&mut stream);
         assert!(all.len() < 1024, "{} bytes for {rubbish:?}", all.len());
     }
-    assert!(Session::open(&CLUSTER).ping(), "the server lives");
+    assert!(Session::open(&CLUSTER).ping(), "the server still works");
     assert!(!SERVER.log().contains("panicked"), "{}", SERVER.log());
 }
 
@@ -253,7 +257,7 @@ fn case_10_a_client_that_sends_nothing_is_let_go() {
     stalled.write(1, &wire::ssl_request(wire::ORDINARY));
     drip.raw(&[0x20]).unwrap();
     for probe in [&mut silent, &mut drip, &mut stalled] {
-        // The probe's own wait is far longer, and its end would be an error.
+        // The timeout of the probe is far longer, and would be an error.
         match probe.frame() {
             Ok(None) => {}
             Ok(Some(packet)) => assert_eq!(Refused::parse(&packet).unwrap().code, 1159),
@@ -301,7 +305,7 @@ fn case_14_tls_12_and_13_pass_each_alone() {
 fn case_14_older_versions_and_weak_ciphers_are_refused_in_the_handshake() {
     for version in ["-tls1", "-tls1_1"] {
         let said = s_client(&CLUSTER, &[version, "-cipher", "ALL:@SECLEVEL=0"]);
-        // Which alert depends on what else such an old ClientHello lacks (signature algorithms).
+        // The alert depends on what else the old ClientHello lacks (signature algorithms, say).
         assert!(
             said.contains("alert protocol version") || said.contains("alert handshake failure"),
             "{version}: {said}"
@@ -448,7 +452,7 @@ fn run_mysql9(cluster: &Cluster, flags: &[&str]) -> (bool, String) {
 #[test]
 fn the_mysql_client_verifies_and_refuses_what_is_wrong() {
     let Some(_) = mysql9_program() else {
-        not_run("Oracle's mysql client is not here");
+        not_run("Oracle's mysql client is not installed");
         return;
     };
     assert!(

@@ -88,7 +88,7 @@ impl WebListener {
         let eviction = place.eviction();
         tokio::select! {
             () = self.admitted(tcp, peer, place, stop) => {}
-            () = eviction.wait() => tracing::debug!(%peer, "console: ended for a newcomer"),
+            () = eviction.wait() => tracing::debug!(%peer, "console: closed to make room for a new connection"),
         }
     }
 
