@@ -48,7 +48,8 @@ pub fn settings(config: &Config, shared: Option<&AcmeShared>) -> Result<Option<A
     if challenges.contains(&ChallengeKind::Dns01) && dns.is_none() {
         return Err(Failure::usage(
             "acme.challenges names dns-01, and nothing can write into the DNS",
-            "set acme.dns_server, acme.dns_zone, acme.dns_key_name and acme.dns_key_file; or acme.dns_hook",
+            "set acme.dns_server, acme.dns_zone, acme.dns_key_name and acme.dns_key_file; or \
+             acme.dns_hook",
         )
         .into());
     }
@@ -156,12 +157,20 @@ fn dns(config: &Config) -> Result<Option<DnsSettings>> {
             "write ADDRESS:PORT, such as 192.0.2.53:53",
         )
     })?;
-    match (text("dns_zone")?, text("dns_key_name")?, config.file("acme.dns_key_file")?) {
-        (Some(zone), Some(key_name), Some(key_file)) => {
-            Ok(Some(DnsSettings::Update(DnsUpdate { server, zone, key_name, key_file })))
-        }
+    match (
+        text("dns_zone")?,
+        text("dns_key_name")?,
+        config.file("acme.dns_key_file")?,
+    ) {
+        (Some(zone), Some(key_name), Some(key_file)) => Ok(Some(DnsSettings::Update(DnsUpdate {
+            server,
+            zone,
+            key_name,
+            key_file,
+        }))),
         _ => Err(Failure::usage(
-            "acme.dns_server is set without all of acme.dns_zone, acme.dns_key_name and acme.dns_key_file",
+            "acme.dns_server is set without all of acme.dns_zone, acme.dns_key_name and \
+             acme.dns_key_file",
             "set all four: the server, its zone, and the key that signs updates",
         )
         .into()),

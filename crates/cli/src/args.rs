@@ -371,7 +371,9 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
         if text.parse::<u16>().is_ok() {
             format!("an address and a port are needed, such as 127.0.0.1:{text} or 0.0.0.0:{text}")
         } else {
-            "write ADDRESS:PORT with a numeric address, such as 127.0.0.1:4000, 0.0.0.0:4000 or [::1]:4000".to_owned()
+            "write ADDRESS:PORT with a numeric address, such as 127.0.0.1:4000, 0.0.0.0:4000 or \
+             [::1]:4000"
+                .to_owned()
         }
     })
 }

@@ -34,7 +34,8 @@ impl Doors {
         config: &Config,
         bind: impl Fn(SocketAddr, &str) -> Result<TcpListener, Failure>,
     ) -> Result<Self> {
-        let (mut console, mut no_console) = (Vec::new(), None);
+        let mut console = Vec::new();
+        let mut no_console = None;
         if config.text("console.enabled")? == "yes" {
             for address in config.addresses("console.listen")? {
                 match bind(address, "--console") {
@@ -117,10 +118,8 @@ fn is_private(ip: IpAddr) -> bool {
 
 /// When a signed-in browser must sign in again.
 pub fn session_life(config: &Config) -> Result<WebSessionLife> {
-    let (idle, most) = (
-        config.duration("console.session_idle")?,
-        config.duration("console.session_life")?,
-    );
+    let idle = config.duration("console.session_idle")?;
+    let most = config.duration("console.session_life")?;
     Ok(WebSessionLife { idle, most })
 }
 

@@ -62,7 +62,9 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
         .skip(1)
         .filter_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
-            let (local, state, inode) = (columns.get(1)?, columns.get(3)?, columns.get(9)?);
+            let local = columns.get(1)?;
+            let state = columns.get(3)?;
+            let inode = columns.get(9)?;
             (local.ends_with(&port) && *state == LISTENING).then(|| (*inode).to_owned())
         })
         .collect()
@@ -145,9 +147,9 @@ mod tests {
     #[test]
     fn a_connection_from_that_port_is_no_listener() {
         let table = "  sl  local_address rem_address   st tx rx tr tm retrnsmt uid timeout inode\n\
-            0: 0100007F:0FA0 00000000:0000 0A 0:0 0:0 0 0 0 111 1\n\
-            1: 0100007F:0FA0 0100007F:D431 01 0:0 0:0 0 0 0 222 1\n\
-            2: 0100007F:10FA 00000000:0000 0A 0:0 0:0 0 0 0 333 1\n";
+                     0: 0100007F:0FA0 00000000:0000 0A 0:0 0:0 0 0 0 111 1\n\
+                     1: 0100007F:0FA0 0100007F:D431 01 0:0 0:0 0 0 0 222 1\n\
+                     2: 0100007F:10FA 00000000:0000 0A 0:0 0:0 0 0 0 333 1\n";
         assert_eq!(listening_inodes(table, 4000), ["111"]);
     }
 }

@@ -45,7 +45,8 @@ pub fn database(
         tell(&*journal, event);
     };
     Identity::open(settings, on_event).map_err(|error| {
-        let mend = "mend tls.certificate and tls.key (`tidegate config show` tells where they were set), or leave both \
+        let mend = "mend tls.certificate and tls.key (`tidegate config show` tells where they were \
+                    set), or leave both \
                     out: a local CA then makes a certificate";
         anyhow::Error::from(error).context(Failure::new("the certificate can't be served", mend))
     })
@@ -105,7 +106,8 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
         return match open {
             Some(address) if !matches!(database.trust(), Trust::Local(_)) => Err(Failure::usage(
                 format!("the console on {address} would have the database's name and certificate"),
-                "give it a name of its own: --console-domain NAME with --domain, or console.certificate",
+                "give it a name of its own: --console-domain NAME with --domain, or \
+                 console.certificate",
             )
             .into()),
             _ => Ok(database.clone()),

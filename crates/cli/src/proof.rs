@@ -124,7 +124,8 @@ async fn walk(
 ) {
     let mut began = Instant::now();
     let mut note = |step: Step, came: Result<String>| {
-        let (took, going) = (began.elapsed(), came.is_ok());
+        let took = began.elapsed();
+        let going = came.is_ok();
         began = Instant::now();
         let (detail, failure) = match came {
             Ok(detail) => (detail, None),
@@ -319,7 +320,8 @@ where
 }
 
 async fn send<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, payload: &[u8]) -> Result<()> {
-    let (mut seq, mut out) = (seq, Zeroizing::new(Vec::with_capacity(payload.len() + 4)));
+    let mut seq = seq;
+    let mut out = Zeroizing::new(Vec::with_capacity(payload.len() + 4));
     write_packet(&mut seq, payload, &mut out);
     stream.write_all(&out).await?;
     Ok(stream.flush().await?)

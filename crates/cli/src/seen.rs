@@ -36,7 +36,8 @@ pub async fn check(identity: &Identity, face: &PublicFace) {
         }
     };
     if unseen.is_none() {
-        tracing::info!(address = %first, host = face.host, "the certificate in use was verified at our own port");
+        tracing::info!(address = %first, host = face.host, "the certificate in use was verified at \
+             our own port");
     }
     identity.note_unseen(unseen);
 }
@@ -97,7 +98,8 @@ mod tests {
 
     #[tokio::test]
     async fn another_certificate_at_our_port_is_an_alarm_until_it_is_ours() {
-        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let ours = tempfile::tempdir().unwrap();
+        let theirs = tempfile::tempdir().unwrap();
         let told = Arc::new(Mutex::new(Vec::new()));
         let events = told.clone();
         let identity = Identity::open(TlsSettings::new(ours.path()), move |event| {

@@ -169,7 +169,8 @@ fn the_screen_of_up_has_all_that_is_needed() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = Running(command.spawn().unwrap());
-    let (mut seen, mut err) = (String::new(), BufReader::new(child.stderr.take().unwrap()));
+    let mut seen = String::new();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
     while !seen.contains("ready; Ctrl-C stops it") {
         assert_ne!(err.read_line(&mut seen).unwrap(), 0, "{seen}");
     }
@@ -351,7 +352,8 @@ fn a_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
 #[test]
 fn a_reload_tells_the_service_manager_what_waits_for_a_restart() {
     let outer = folder();
-    let (socket, data) = (outer.path().join("notify"), outer.path().join("data"));
+    let socket = outer.path().join("notify");
+    let data = outer.path().join("data");
     let config = outer.path().join("test.toml");
     std::fs::write(&config, "").unwrap();
     let manager = Manager(UnixDatagram::bind(&socket).unwrap());

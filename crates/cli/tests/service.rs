@@ -137,7 +137,8 @@ fn the_command_line_of_the_unit_is_what_was_asked_for() {
         "me@example.com",
     ];
     let unit = printed(&acme);
-    let wanted = "serve --data /var/lib/tidegate --listen 0.0.0.0:4000 --domain db.example.com --acme-email me@example.com\n";
+    let wanted = "serve --data /var/lib/tidegate --listen 0.0.0.0:4000 --domain db.example.com \
+                  --acme-email me@example.com\n";
     assert!(unit.contains(wanted), "{unit}");
     assert!(
         unit.contains("CAP_KILL CAP_NET_BIND_SERVICE\n"),

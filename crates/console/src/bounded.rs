@@ -32,7 +32,8 @@ pub(crate) async fn serve<L: Listener>(
     stop: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(bounds.connections));
-    let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
+    let tasks = TaskTracker::new();
+    let stopping = CancellationToken::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
@@ -43,7 +44,8 @@ pub(crate) async fn serve<L: Listener>(
             () = stop.as_mut() => break,
             next = next => next,
         };
-        let (app, stopping) = (app.clone(), stopping.clone());
+        let app = app.clone();
+        let stopping = stopping.clone();
         tasks.spawn(async move {
             one(stream, app, bounds.life, stopping).await;
             drop(place);

@@ -179,7 +179,8 @@ pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate
 /// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all
 /// the same.
 #[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate", security(("key" = ["all"])),
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
+    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
+         false if missing")),
     responses(
     (status = 202, description = "the order will be placed"),
     (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
@@ -196,7 +197,8 @@ pub async fn renew_certificate(
 /// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and
 /// renewed in time.
 #[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", security(("key" = ["all"])), request_body = Pair,
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
+    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
+         false if missing")),
     responses(
     (status = 200, body = Certificate),
     (status = 400, description = "the pair may not be served", body = ErrorBody),
@@ -221,7 +223,8 @@ pub async fn import_certificate(
 
 /// Looks whether the next order could succeed. Nothing is ordered.
 #[utoipa::path(post, path = "/v1/certificate/check", tag = "certificate", security(("key" = ["all"])),
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; false if missing")),
+    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
+         false if missing")),
     responses(
     (status = 200, body = CheckResult),
     (status = 409, description = "certificates do not come by ACME", body = ErrorBody),

@@ -192,10 +192,8 @@ mod tests {
 
     #[test]
     fn a_new_cluster_takes_the_place_of_the_quietest() {
-        let (events, most) = (
-            Events::default(),
-            u64::try_from(limits::EVENT_CLUSTERS_MAX).unwrap(),
-        );
+        let events = Events::default();
+        let most = u64::try_from(limits::EVENT_CLUSTERS_MAX).unwrap();
         (1..=most).for_each(|id| events.record(&started(id)));
         events.record(&started(1));
         events.record(&started(most + 1));

@@ -77,7 +77,8 @@ mod tests {
         // 56,000 draws. Every class is asked for once, which lifts the rare ones (two signs, ten
         // digits).
         let letters = &counts[..52];
-        let (least, most) = (letters.iter().min().unwrap(), letters.iter().max().unwrap());
+        let least = letters.iter().min().unwrap();
+        let most = letters.iter().max().unwrap();
         assert!(*least > 600 && *most < 1100, "{counts:?}");
     }
 

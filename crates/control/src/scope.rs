@@ -219,11 +219,9 @@ mod tests {
     #[test]
     fn a_scope_gives_what_it_says_and_no_more() {
         let of = |text: &str| Scopes::parse(text).unwrap();
-        let (read, shop, both) = (
-            of("read"),
-            of("clusters:shop-*"),
-            of("read,clusters:shop-*"),
-        );
+        let read = of("read");
+        let shop = of("clusters:shop-*");
+        let both = of("read,clusters:shop-*");
         assert!(read.may_read("shop-1") && !read.may_change("shop-1") && !read.may_change_any());
         assert!(shop.may_read("shop-1") && shop.may_change("shop-1"));
         assert!(!shop.may_read("bank") && !shop.may_change("bank") && !shop.may_change_any());

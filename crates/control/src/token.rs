@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn tokens_differ_and_their_derivatives_open_nothing() {
-        let (a, b) = (generate("").unwrap(), generate(KEY_MARK).unwrap());
+        let a = generate("").unwrap();
+        let b = generate(KEY_MARK).unwrap();
         assert_eq!((a.len(), b.len()), (64, 67));
         assert!(b.starts_with("tg_") && !b.ends_with(&**a));
         assert_ne!(hash(&a), hash(&b));

@@ -134,7 +134,8 @@ async fn with_leftovers() {
     let server = Server::start_with(uids(range.clone())).await;
     let all: BTreeSet<u32> = (*range.start()..*range.end()).collect();
     assert_eq!(given(&server, 7).await, all);
-    let (of_process, of_file) = (*range.start() + 2, *range.start() + 4);
+    let of_process = *range.start() + 2;
+    let of_file = *range.start() + 4;
     let mut process = sleeper(of_process);
     // As an interrupted deletion leaves it, three folders down.
     let trash = server.root().join("engines/77.removing/data/test");
@@ -156,9 +157,11 @@ async fn with_leftovers() {
 
 async fn no_process() {
     let server = Server::start_with(uids(eight(2))).await;
-    let (one, two) = (create(&server, "one").await, create(&server, "two").await);
+    let one = create(&server, "one").await;
+    let two = create(&server, "two").await;
     server.control.wake_cluster("one").await.unwrap();
-    let (mut of_one, mut of_two) = (sleeper(one), sleeper(two));
+    let mut of_one = sleeper(one);
+    let mut of_two = sleeper(two);
     server.control.delete_cluster("one").await.unwrap();
     assert_eq!(of_one.wait().unwrap().signal(), Some(9));
     assert_eq!(of_two.try_wait().unwrap(), None, "another cluster's");

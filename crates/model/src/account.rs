@@ -165,7 +165,8 @@ fn within_mask(net: &str, mask: &str, client: IpAddr) -> bool {
 /// SQL LIKE with `%` and `_`, case-insensitive for ASCII. Iterative, so a hostile pattern costs no
 /// stack and at most `pattern x text` steps.
 fn like(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
+    let mut p = 0;
+    let mut t = 0;
     let mut star: Option<(usize, usize)> = None;
     while let Some(&c) = text.get(t) {
         match pattern.get(p) {

@@ -141,7 +141,8 @@ impl ClusterName {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a cluster's name is 1 to 63 characters of a-z, 0-9 and '-', starts with a letter and does not end with '-'"
+    "a cluster's name is 1 to 63 characters of a-z, 0-9 and '-', starts with a letter and does not \
+     end with '-'"
 )]
 pub struct NameError;
 

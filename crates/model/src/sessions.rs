@@ -315,7 +315,8 @@ mod tests {
     fn case_83_ids_are_mapped_within_cluster_and_user_only() {
         let sessions = Sessions::default();
         let client = "127.0.0.1:1".parse().unwrap();
-        let (a, b) = (sessions.open(client), sessions.open(client));
+        let a = sessions.open(client);
+        let b = sessions.open(client);
         a.admit(ClusterId(1), "root", "TLS 1.3", 10).unwrap();
         b.admit(ClusterId(2), "root", "TLS 1.3", 10).unwrap();
         a.attached(EngineSessionId(5));
@@ -332,7 +333,8 @@ mod tests {
     fn places_are_counted_and_given_back() {
         let sessions = Sessions::default();
         let client = "127.0.0.1:1".parse().unwrap();
-        let (a, b) = (sessions.open(client), sessions.open(client));
+        let a = sessions.open(client);
+        let b = sessions.open(client);
         a.admit(ClusterId(1), "u", "", 1).unwrap();
         assert_eq!(b.admit(ClusterId(1), "u", "", 1), Err(Full));
         drop(a);

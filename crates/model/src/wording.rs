@@ -35,7 +35,8 @@ pub struct Wording {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be an http:// or https:// address of at most {HELP_BASE_MAX} printable characters, or empty"
+    "must be an http:// or https:// address of at most {HELP_BASE_MAX} printable characters, or \
+     empty"
 )]
 pub struct WrongHelpBase;
 
@@ -73,7 +74,8 @@ impl Wording {
             .and_then(|name| self.mend(name));
         let said = match mend {
             Some(Mend { name, phrase, .. }) => format!(
-                "{} Set {name} to use TLS and to verify the server: {phrase}. If a password was sent with this login, it \
+                "{} Set {name} to use TLS and to verify the server: {phrase}. If a password was \
+                 sent with this login, it \
                  travelled unprotected: change it.",
                 entry.text
             ),

@@ -75,7 +75,8 @@ fn key() -> Result<Secret> {
     let key = text.trim();
     if key.is_empty() {
         let mend = format!(
-            "pipe it in, or set ${KEY_ENV}; `tidegate key create NAME --scope all` on the server makes one"
+            "pipe it in, or set ${KEY_ENV}; `tidegate key create NAME --scope all` on the server \
+             makes one"
         );
         return Err(Failure::usage("no key came on standard input", mend).into());
     }

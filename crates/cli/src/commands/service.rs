@@ -52,7 +52,8 @@ impl System {
 
     fn check(&self, command: &str) -> Result<()> {
         if self.running && !Path::new(BOOTED).is_dir() {
-            let mend = "start `tidegate serve` with the service manager that runs here; --print shows the unit";
+            let mend = "start `tidegate serve` with the service manager that runs here; --print \
+                        shows the unit";
             return Err(Failure::new("this system is not run by systemd", mend).into());
         }
         if self.running && !rustix::process::geteuid().is_root() {
@@ -278,7 +279,8 @@ fn data_fits(system: &System, data: &Path, user: &str) -> Result<()> {
             "{} was made by root, and the service would run as {user}",
             data.display()
         );
-        let mend = "keep it: service install --user root; or move it away, and the service starts with none";
+        let mend = "keep it: service install --user root; or move it away, and the service starts \
+                    with none";
         return Err(Failure::new(cause, mend).into());
     }
     Ok(())
@@ -323,8 +325,10 @@ fn delete(path: &Path) -> Result<bool> {
 
 fn remove(context: &Context, args: &ServiceRemove) -> Result<()> {
     let system = System::new(args.root.as_ref());
-    let (unit, user) = (system.file(UNIT_FILE), system.file(USER_FILE));
-    let (has_unit, has_user) = (ours(&unit)?, ours(&user)?);
+    let unit = system.file(UNIT_FILE);
+    let user = system.file(USER_FILE);
+    let has_unit = ours(&unit)?;
+    let has_user = ours(&user)?;
     if !has_unit && !has_user {
         return screen::print("no service is installed: nothing to remove\n");
     }
@@ -360,7 +364,8 @@ fn remove(context: &Context, args: &ServiceRemove) -> Result<()> {
 /// could be given to another, who would then own them.
 fn stays(context: &Context, unit: &Path, user: &Path) -> Result<String> {
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-    let (unit, user) = (read(unit), read(user));
+    let unit = read(unit);
+    let user = read(user);
     let state = unit
         .lines()
         .find_map(|line| line.strip_prefix("StateDirectory="));
@@ -429,7 +434,8 @@ mod tests {
             "the CA asks port 80"
         );
         assert!(!low(
-            "[acme]\ndomains = [\"db.example.com\"]\nhttp_listen = [\"0.0.0.0:8080\"]\nalpn_listen = [\"0.0.0.0:8443\"]\n"
+            "[acme]\ndomains = [\"db.example.com\"]\nhttp_listen = [\"0.0.0.0:8080\"]\n\
+             alpn_listen = [\"0.0.0.0:8443\"]\n"
         ));
     }
 }

@@ -84,7 +84,8 @@ fn installed(path: Option<&OsStr>) -> Result<Installed> {
     }
     Err(Failure::new(
         "neither `mariadb` nor `mysql` is on PATH",
-        "install one (Debian, Ubuntu: `apt install mariadb-client-core`), or connect with another client: \
+        "install one (Debian, Ubuntu: `apt install mariadb-client-core`), or connect with another \
+         client: \
          `tidegate connect NAME`",
     )
     .into())

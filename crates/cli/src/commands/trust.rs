@@ -37,7 +37,8 @@ fn current(context: &Context) -> Result<LocalRoot> {
 fn stores() -> Result<Vec<Box<dyn Store>>> {
     let found = trust::stores();
     if found.is_empty() {
-        let mend = "install the package `ca-certificates`, or give clients the file: `tidegate connect` names it";
+        let mend = "install the package `ca-certificates`, or give clients the file: `tidegate \
+                    connect` names it";
         return Err(Failure::new(
             "this machine has no store of roots that is known here",
             mend,
@@ -78,7 +79,8 @@ struct Report {
 
 impl Report {
     fn add(&mut self, store: &dyn Store, done: Result<Vec<String>>, idle: &str) {
-        let (title, place) = (store.title(), store.place());
+        let title = store.title();
+        let place = store.place();
         screen::say(&format!("{title} ({})", place.display()));
         match done {
             Ok(lines) => {
@@ -120,7 +122,8 @@ fn install(context: &Context) -> Result<()> {
     }
     if report.failed.is_none() {
         screen::say(
-            "programs that read these stores verify this server without a file: `connect NAME --ca system`",
+            "programs that read these stores verify this server without a file: `connect NAME --ca \
+             system`",
         );
         screen::say(&format!("to undo it: {}", sudo_line(context, "remove")));
     }
@@ -259,7 +262,8 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
     }
     confirm(
         yes,
-        "Make a new local CA? Every client that has the old ca.pem refuses this server until it gets the new one.",
+        "Make a new local CA? Every client that has the old ca.pem refuses this server until it \
+         gets the new one.",
     )?;
     let held = trust::stores()
         .iter()

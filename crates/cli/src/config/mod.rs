@@ -235,7 +235,8 @@ impl Config {
 
     /// What two keys must have to do with one another.
     fn check_pairs(&self) -> Result<()> {
-        let (certificate, key) = (self.file("tls.certificate")?, self.file("tls.key")?);
+        let certificate = self.file("tls.certificate")?;
+        let key = self.file("tls.key")?;
         if certificate.is_some() != key.is_some() {
             let (has, lacks) = if key.is_some() {
                 ("key", "certificate")
@@ -282,9 +283,15 @@ impl Config {
             .map(|(_, above)| format!("*.{above}"));
         let domains = self.names("acme.domains")?;
         let shared = domains.iter().map(|domain| domain.to_ascii_lowercase());
-        match shared.filter(|_| !console.is_empty()).find(|name| *name == console || Some(name) == above.as_ref()) {
+        match shared
+            .filter(|_| !console.is_empty())
+            .find(|name| *name == console || Some(name) == above.as_ref())
+        {
             Some(name) => Err(Failure::usage(
-                format!("console.domain (--console-domain) is {console:?}, which the database's {name:?} covers"),
+                format!(
+                    "console.domain (--console-domain) is {console:?}, which the database's \
+                     {name:?} covers"
+                ),
                 "give the console a name of its own that no certificate of the database carries",
             )
             .into()),

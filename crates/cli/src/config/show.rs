@@ -58,9 +58,11 @@ pub fn json(config: &Config) -> serde_json::Value {
 #[cfg(test)]
 pub fn example() -> String {
     let mut out = String::from(
-        "# Tidegate's configuration: `tidegate.toml` in the data directory, or the file given with --config.\n\
+        "# Tidegate's configuration: `tidegate.toml` in the data directory, or the file given with \
+         --config.\n\
          # Every key stands here with its default; take the `#` away to change it.\n\
-         # `tidegate config check` says whether a file is right, `tidegate config show` what counts and why.\n",
+         # `tidegate config check` says whether a file is right, `tidegate config show` what \
+         counts and why.\n",
     );
     for section in keys::SECTIONS {
         out.push_str(&format!("\n# {}\n[{}]\n", section.doc, section.name));

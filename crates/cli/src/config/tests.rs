@@ -74,7 +74,8 @@ fn defaults_agree_with_the_rooms() {
 #[test]
 fn file_beats_default_environment_beats_file_flag_beats_all() {
     let dir = tempfile::tempdir().unwrap();
-    let text = "[gateway]\nlisten = [\"127.0.0.1:1\"]\n[log]\nlevel = \"warn\"\n[cluster]\nsleep_after = \"2s\"\n";
+    let text = "[gateway]\nlisten = [\"127.0.0.1:1\"]\n[log]\nlevel = \"warn\"\n[cluster]\n\
+                sleep_after = \"2s\"\n";
     std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
     let flags = ServeArgs {
         listen: vec!["127.0.0.1:2".parse().unwrap()],
@@ -118,7 +119,8 @@ fn an_unknown_key_is_an_error_that_names_line_and_nearest() {
     let (_, mend) = failure("[quux]\n");
     assert_eq!(
         mend,
-        "the sections are: gateway, tls, acme, acme_fallback, acme_fallback_2, engine, cluster, console, metrics, log"
+        "the sections are: gateway, tls, acme, acme_fallback, acme_fallback_2, engine, cluster, \
+         console, metrics, log"
     );
 }
 
@@ -226,7 +228,8 @@ fn the_example_file_is_the_defaults_and_is_up_to_date() {
             _ => format!("{l}\n"),
         })
         .collect();
-    let (config, defaults) = (load_text(&live).unwrap(), Config::defaults().unwrap());
+    let config = load_text(&live).unwrap();
+    let defaults = Config::defaults().unwrap();
     for (name, setting) in &config.settings {
         assert_eq!(setting.value, defaults.settings[name].value, "{name}");
         assert!(

@@ -157,7 +157,9 @@ pub fn filter(value: &str) -> Result<String, String> {
     if known && value.parse::<tracing_subscriber::EnvFilter>().is_ok() {
         Ok(value.to_owned())
     } else {
-        Err("must be error, warn, info, debug, trace, or a filter such as \"info,tidegate_gateway=debug\"".into())
+        Err("must be error, warn, info, debug, trace, or a filter such \
+             as \"info,tidegate_gateway=debug\""
+            .into())
     }
 }
 

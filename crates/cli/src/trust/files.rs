@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn links_to_what_has_gone_go_and_no_other() {
         let tmp = tempfile::tempdir().unwrap();
-        let (certs, gone) = (tmp.path().join("certs"), tmp.path().join("share/ours.crt"));
+        let certs = tmp.path().join("certs");
+        let gone = tmp.path().join("share/ours.crt");
         std::fs::create_dir(&certs).unwrap();
         std::fs::write(certs.join("file.pem"), "x").unwrap();
         for (to, name) in [
@@ -125,7 +126,8 @@ mod tests {
     #[test]
     fn a_file_is_written_whole_and_never_through_a_link() {
         let tmp = tempfile::tempdir().unwrap();
-        let (path, other) = (tmp.path().join("a.crt"), tmp.path().join("other"));
+        let path = tmp.path().join("a.crt");
+        let other = tmp.path().join("other");
         std::fs::write(&other, "theirs").unwrap();
         symlink(&other, &path).unwrap();
         symlink(&other, path.with_extension("new")).unwrap();

@@ -288,8 +288,10 @@ mod tests {
 
     #[test]
     fn what_lies_under_our_name_and_is_not_ours_stays() {
-        let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (root, other) = (root_of(data.path()), root_of(other.path()));
+        let data = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let root = root_of(data.path());
+        let other = root_of(other.path());
         let bundle = "/etc/ssl/certs/ca-certificates.crt";
         let script = format!("cat ./usr/local/share/ca-certificates/*.crt >.{bundle}");
         let machine = machine(

@@ -188,7 +188,8 @@ impl Store for JavaStore {
         copy.file
             .write_all(root.pem.as_bytes())
             .context("writing a copy for keytool")?;
-        let (name, path) = (store_name(root), copy.path.to_string_lossy().into_owned());
+        let name = store_name(root);
+        let path = copy.path.to_string_lossy().into_owned();
         self.change(&["-importcert", "-noprompt", "-alias", &name, "-file", &path])?;
         Ok(vec![format!("keytool imported it as {name}")])
     }
@@ -243,7 +244,8 @@ mod tests {
 
     #[test]
     fn entries_are_told_apart_by_their_aliases() {
-        let listed = "Keystore type: JKS\n\nAlias name: debian:a.pem\nCreation date: x\n\nBEGIN a\n\n\n\
+        let listed = "Keystore type: JKS\n\nAlias name: debian:a.pem\nCreation date: x\n\n\
+                      BEGIN a\n\n\n\
                       Alias name: tidegate-local-0011\nCreation date: y\n\nBEGIN b\n";
         let entries = split(listed);
         let aliases: Vec<_> = entries.iter().map(|e| e.alias.as_str()).collect();

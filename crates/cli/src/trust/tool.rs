@@ -83,9 +83,11 @@ pub fn must<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -
 
 async fn to_end(mut command: Command) -> std::io::Result<Ran> {
     let mut child = command.spawn()?;
-    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let out = child.stdout.take();
+    let err = child.stderr.take();
     let (out, err, status) = tokio::join!(read(out), read(err), child.wait());
-    let (out, err) = (out?, err?);
+    let out = out?;
+    let err = err?;
     // Some tools complain on standard output.
     let words = [&out, &err].map(|text| String::from_utf8_lossy(text).trim().to_owned());
     let said = words

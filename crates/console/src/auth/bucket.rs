@@ -73,7 +73,8 @@ impl<K: Hash> Buckets<K> {
             };
             taken
         });
-        let (taken, size) = (before.unwrap_or(0.0), f64::from(self.size));
+        let taken = before.unwrap_or(0.0);
+        let size = f64::from(self.size);
         let per_second = size / self.fills_in.as_secs_f64();
         let fits = taken + 1.0 <= size;
         let after = if fits { taken + 1.0 } else { taken };
@@ -150,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills_evenly() {
-        let (buckets, began) = (Buckets::new(3, Duration::from_secs(30), 10), Instant::now());
+        let buckets = Buckets::new(3, Duration::from_secs(30), 10);
+        let began = Instant::now();
         let at = |s| began + Duration::from_secs(s);
         assert_eq!(
             buckets.take_at("a", at(0)),
@@ -192,7 +194,8 @@ mod tests {
 
     #[test]
     fn many_askers_cost_bounded_memory_and_free_nobody_who_is_empty() {
-        let (buckets, now) = (Buckets::new(2, Duration::from_secs(60), 4), Instant::now());
+        let buckets = Buckets::new(2, Duration::from_secs(60), 4);
+        let now = Instant::now();
         for _ in 0..3 {
             let _ = buckets.take_at(0, now);
         }

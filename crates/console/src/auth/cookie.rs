@@ -61,7 +61,8 @@ mod tests {
     fn clearing_names_the_same_cookie() {
         let set = set("x").unwrap();
         assert!(set.is_sensitive(), "no log shows it");
-        let (set, clear) = (set.to_str().unwrap().to_owned(), clear());
+        let set = set.to_str().unwrap().to_owned();
+        let clear = clear();
         assert_eq!(set, format!("{NAME}=x{ATTRIBUTES}"));
         assert!(
             clear

@@ -31,7 +31,8 @@ impl<S: Send + Sync> FromRequestParts<S> for SameOrigin {
 pub fn is_ours(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let site = text(axum::http::HeaderName::from_static("sec-fetch-site"));
-    let (origin, host) = (text(ORIGIN), text(HOST));
+    let origin = text(ORIGIN);
+    let host = text(HOST);
     let site_fits = site.is_none_or(|site| site == "same-origin");
     let same =
         |origin: &str| host.is_some_and(|host| origin.strip_prefix("https://") == Some(host));

@@ -30,7 +30,8 @@ impl FromRequestParts<Web> for Visitor {
 impl Frame {
     /// The frame of somebody's page.
     pub fn of(who: &SignedIn, title: impl Into<String>, place: &'static str) -> Self {
-        let (operator, csrf) = (Some(who.operator().to_owned()), who.csrf().to_owned());
+        let operator = Some(who.operator().to_owned());
+        let csrf = who.csrf().to_owned();
         Self {
             operator,
             csrf,
@@ -104,7 +105,8 @@ fn problem_in(frame: Frame, error: &ControlError) -> Response {
 /// To somebody who has tried too often.
 pub fn too_many(seconds: u64) -> Response {
     let text = format!(
-        "Too many attempts to sign in came from this address. Your link is not used up: try again in {seconds} s."
+        "Too many attempts to sign in came from this address. Your link is not used up: try again \
+         in {seconds} s."
     );
     let mut response = problem_page(
         Frame::new("", ""),

@@ -17,7 +17,8 @@ use tidegate_model::Trust;
 use tidegate_tls::{CertificateStatus, Happening, HistoryEntry, LeafStatus, TlsError};
 
 pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
-    let (identity, own) = (web.api.identity.clone(), web.api.console_identity.clone());
+    let identity = web.api.identity.clone();
+    let own = web.api.console_identity.clone();
     let look = move || {
         Ok::<_, TlsError>((
             identity.status()?,
@@ -92,7 +93,8 @@ fn leaf(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatus) ->
         .unwrap_or_default()
         .as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);
-    let (life, lived) = (leaf.not_after - leaf.not_before, now - leaf.not_before);
+    let life = leaf.not_after - leaf.not_before;
+    let lived = now - leaf.not_before;
     let left = u64::try_from(leaf.not_after - now).unwrap_or_default();
     LeafView {
         heading,

@@ -71,7 +71,9 @@ impl Moment {
 /// A length of time in its largest two units.
 pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let days = seconds / 86_400;
+    let hours = seconds / 3_600 % 24;
+    let minutes = seconds / 60 % 60;
     match (days, hours, minutes) {
         (0, 0, 0) if length.subsec_millis() != 0 && seconds < 10 => {
             format!("{:.1} s", length.as_secs_f64())

@@ -74,7 +74,8 @@ mod tests {
                 proven.clone(),
             )
         };
-        let (one, two) = (connection(), connection());
+        let one = connection();
+        let two = connection();
         let mut extensions = Extensions::new();
         extensions.insert(one.clone());
         prove(&extensions);

@@ -16,7 +16,8 @@ const PART: usize = 64 << 10;
 pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<AccountBook> {
     let cluster = to_i64(id.0);
     let sql = "SELECT accounts_run, accounts_complete, \
-               (SELECT SUM(LENGTH(accounts)) FROM books WHERE cluster = id) AS size FROM clusters WHERE id = ?";
+               (SELECT SUM(LENGTH(accounts)) FROM books WHERE cluster = id) AS size FROM clusters \
+               WHERE id = ?";
     let Some(row) = sqlx::query(sql)
         .bind(cluster)
         .fetch_optional(&mut *db)
@@ -79,8 +80,10 @@ pub async fn write_book(
         .execute(&mut *db)
         .await?;
     for (part, bytes) in (0i64..).zip(parts) {
-        let sql = "INSERT INTO books (cluster, part, accounts) VALUES (?, ?, ?) ON CONFLICT (cluster, part) \
-                   DO UPDATE SET accounts = excluded.accounts WHERE accounts IS NOT excluded.accounts";
+        let sql = "INSERT INTO books (cluster, part, accounts) VALUES (?, ?, ?) ON CONFLICT \
+                   (cluster, part) \
+                   DO UPDATE SET accounts = excluded.accounts WHERE accounts IS NOT \
+                   excluded.accounts";
         sqlx::query(sql)
             .bind(to_i64(id.0))
             .bind(part)

@@ -27,11 +27,10 @@ pub async fn accounts_to_books(db: &mut SqliteConnection) -> StoreResult<()> {
     .fetch_all(&mut *db)
     .await?;
     for cluster in clusters {
-        let (id, run): (i64, i64) = (
-            cluster.try_get("cluster")?,
-            cluster.try_get("accounts_run")?,
-        );
-        let sql = "SELECT user, host, verifiers, locked FROM accounts WHERE cluster = ? ORDER BY position";
+        let id: i64 = cluster.try_get("cluster")?;
+        let run: i64 = cluster.try_get("accounts_run")?;
+        let sql = "SELECT user, host, verifiers, locked FROM accounts WHERE cluster = ? ORDER BY \
+                   position";
         let rows = sqlx::query(sql).bind(id).fetch_all(&mut *db).await?;
         let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
         for row in &rows {
@@ -42,7 +41,8 @@ pub async fn accounts_to_books(db: &mut SqliteConnection) -> StoreResult<()> {
                 Err(_) => builder.set_incomplete(),
             }
         }
-        let (id, run) = (ClusterId(id.unsigned_abs()), RunEpoch(run.unsigned_abs()));
+        let id = ClusterId(id.unsigned_abs());
+        let run = RunEpoch(run.unsigned_abs());
         write_book(
             db,
             id,
@@ -111,9 +111,12 @@ mod tests {
             .unwrap();
         let hash = "a7".repeat(20);
         for sql in [
-            "INSERT INTO clusters (id, name, prefix, created_unix, connections_max, sleep_after_ms, \
-             transaction_idle_max_ms, phase, accounts_run) VALUES (1, 'a', 'abcdefghjkmn', 0, 1, 1, 1, 'live', 3)",
-            "INSERT INTO clusters (id, name, prefix, created_unix, connections_max, sleep_after_ms, \
+            "INSERT INTO clusters (id, name, prefix, created_unix, connections_max, \
+             sleep_after_ms, \
+             transaction_idle_max_ms, phase, accounts_run) VALUES (1, 'a', 'abcdefghjkmn', 0, 1, \
+             1, 1, 'live', 3)",
+            "INSERT INTO clusters (id, name, prefix, created_unix, connections_max, \
+             sleep_after_ms, \
              transaction_idle_max_ms, phase) VALUES (2, 'b', 'abcdefghjkmp', 0, 1, 1, 1, 'live')",
             &format!(
                 r#"INSERT INTO accounts VALUES (1, 0, 'root', '%', '[{{"native":"{hash}"}},"empty"]', 0)"#

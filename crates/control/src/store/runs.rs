@@ -19,7 +19,8 @@ impl Change for BeginRun {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<RunEpoch> {
-        let sql = "UPDATE clusters SET run = run + 1, awake = 1 WHERE id = ? AND phase IN ('creating', 'live') \
+        let sql = "UPDATE clusters SET run = run + 1, awake = 1 WHERE id = ? AND phase IN \
+                   ('creating', 'live') \
                    RETURNING run";
         let row = sqlx::query(sql)
             .bind(to_i64(self.0.0))

@@ -48,8 +48,8 @@ impl UidStore for SqliteStore {
                 };
                 rows.iter().map(uid).collect()
             };
-            let (taken, freed): (BTreeSet<u32>, Vec<u32>) =
-                (uids(&taken)?.into_iter().collect(), uids(&freed)?);
+            let taken: BTreeSet<u32> = uids(&taken)?.into_iter().collect();
+            let freed: Vec<u32> = uids(&freed)?;
             let had: BTreeSet<u32> = freed.iter().copied().collect();
             let open =
                 |uid: &u32| range.contains(uid) && !taken.contains(uid) && !skip.contains(uid);

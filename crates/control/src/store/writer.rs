@@ -221,7 +221,8 @@ impl Task {
 
     /// All begins of runs, then the others in their order, up to the bounds of one transaction.
     fn take_batch(&mut self) -> Jobs {
-        let (mut batch, mut later) = (Jobs::new(), VecDeque::new());
+        let mut batch = Jobs::new();
+        let mut later = VecDeque::new();
         let mut bytes = 0;
         let (begins, others): (Vec<_>, Vec<_>) = mem::take(&mut self.waiting)
             .into_iter()
@@ -243,8 +244,10 @@ impl Task {
         let Err((mut batch, error)) = self.try_together(batch).await else {
             return;
         };
-        tracing::debug!(%error, changes = batch.len(), "a transaction failed; its changes are tried one by one");
-        let (mut pause, mut told) = (limits::FULL_RETRY_FIRST, None::<Instant>);
+        tracing::debug!(%error, changes = batch.len(), "a transaction failed; its changes are \
+             tried one by one");
+        let mut pause = limits::FULL_RETRY_FIRST;
+        let mut told = None::<Instant>;
         loop {
             batch = self.try_each(batch).await;
             if batch.is_empty() {
