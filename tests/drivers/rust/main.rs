@@ -1,5 +1,5 @@
-//! mysql_async against the endpoint: verified, with a wrong CA, with a wrong host, without TLS. Reads
-//! TG_*; exits with 0 only if each behaves as expected. Does not import the product.
+//! mysql_async against the endpoint: verified, with a wrong CA, with a wrong host, without TLS.
+//! Reads TG_*; exits with 0 only if each behaves as expected. Does not import the product.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, SslOpts};
