@@ -6,13 +6,14 @@ use crate::job::{Answer, Login, Timing};
 use crate::session::{Session, Target, micros, percentile, warm_up};
 use crate::work::on_threads;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant};
 
 /// Number, pace and duration of the sessions.
 pub struct Pace {
     pub sessions: usize,
     pub time: Duration,
-    /// Between the answer to one query and the next query.
+    /// Between the answer to one query and the next query, on average.
     pub pause: Duration,
     /// Queries after which a session closes and logs in again.
     pub queries_per_login: u64,
@@ -79,9 +80,18 @@ fn one_session(
         let this = Instant::now();
         session.query(query)?;
         seen.queries.push(micros(this));
-        std::thread::sleep(pace.pause);
+        std::thread::sleep(varied(pace.pause));
     }
     session.goodbye()
+}
+
+/// Returns between half the pause and one and a half times as long. With the same pause for all,
+/// sessions that one stall made wait together would ask together from then on, and be measured
+/// waiting for each other.
+fn varied(pause: Duration) -> Duration {
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    let part = u32::try_from(random % 1000).unwrap_or_default();
+    pause / 2 + pause * part / 1000
 }
 
 fn timing(mut all: Vec<u64>) -> Timing {
@@ -98,6 +108,18 @@ fn timing(mut all: Vec<u64>) -> Timing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_vary_around_their_average() {
+        let pause = Duration::from_millis(60);
+        let pauses: Vec<Duration> = (0..1000).map(|_| varied(pause)).collect();
+        assert!(pauses.iter().all(|p| *p >= pause / 2 && *p < pause * 3 / 2));
+        let average = pauses.iter().sum::<Duration>() / 1000;
+        assert!(
+            average > pause * 4 / 5 && average < pause * 6 / 5,
+            "{average:?}"
+        );
+    }
 
     #[test]
     fn quantiles_come_from_what_was_measured() {

@@ -1,6 +1,7 @@
 //! One engine's group: its limits, its use, and its end. Never moves a process: the engine's helper
 //! enters by itself before it can start another.
 
+use super::cpu_share::CpuShare;
 use super::files::{make_group, processes, read_field, read_number, remove_group, write_value};
 use super::hierarchy::Version;
 use super::home::{Controller, Parent};
@@ -9,11 +10,9 @@ use crate::local::process_usage::RunUsage;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tidegate_model::ClusterLimits;
-
-/// CPU shares of v1 that weight 100 (the default of v2) stands for.
-const SHARES_OF_DEFAULT_WEIGHT: u64 = 1024;
 
 /// The limits of one engine that its group enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +37,27 @@ impl From<&ClusterLimits> for GroupLimits {
 #[derive(Debug, Clone)]
 pub struct EngineGroup {
     dirs: Vec<(Parent, PathBuf)>,
+    /// None without the controller.
+    cpu: Option<Arc<CpuShare>>,
 }
 
 impl EngineGroup {
     pub fn make(parents: &[Parent], name: &str) -> io::Result<Self> {
-        let mut this = Self { dirs: Vec::new() };
+        let mut this = Self {
+            dirs: Vec::new(),
+            cpu: None,
+        };
         for parent in parents {
-            let dir = parent.dir.join(name);
-            // The parent is made again where another server removed it as empty.
+            let dir = parent.group(name);
+            // The operator's group is made again where it was removed as empty.
             let made = make_group(&dir)
-                .or_else(|_| make_group(&parent.dir).and_then(|()| make_group(&dir)));
+                .or_else(|_| make_group(&parent.base).and_then(|()| make_group(&dir)));
             if let Err(e) = made {
                 this.remove();
                 return Err(e);
+            }
+            if parent.has(Controller::Cpu) {
+                this.cpu = Some(Arc::new(CpuShare::of_group(parent.version, dir.clone())));
             }
             this.dirs.push((parent.clone(), dir));
         }
@@ -61,6 +68,7 @@ impl EngineGroup {
     pub fn of_leftover(dir: &Path) -> Self {
         Self {
             dirs: vec![(Parent::of_leftover(dir), dir.to_owned())],
+            cpu: None,
         }
     }
 
@@ -86,29 +94,48 @@ impl EngineGroup {
             if parent.has(Controller::Memory) {
                 set_memory(parent.version, dir, limits.memory_max_bytes)?;
             }
-            if parent.has(Controller::Cpu) {
-                set_weight(parent.version, dir, limits.cpu_weight)?;
-            }
             if parent.has(Controller::Pids) {
                 write_value(&dir.join("pids.max"), &limits.tasks_max.to_string())?;
             }
         }
-        Ok(())
+        match &self.cpu {
+            Some(share) => share.set_weight(limits.cpu_weight),
+            None => Ok(()),
+        }
+    }
+
+    /// Its share of CPU time. None without the controller.
+    pub fn cpu_share(&self) -> Option<&CpuShare> {
+        self.cpu.as_deref()
+    }
+
+    /// The CPU time that everything in the group has used so far. None if it can't be read.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        self.dirs.iter().find_map(|(parent, dir)| {
+            if !parent.has(Controller::CpuTime) {
+                return None;
+            }
+            match parent.version {
+                Version::V2 => {
+                    read_field(&dir.join("cpu.stat"), "usage_usec").map(Duration::from_micros)
+                }
+                Version::V1 => read_number(&dir.join("cpuacct.usage")).map(Duration::from_nanos),
+            }
+        })
     }
 
     pub fn usage(&self) -> RunUsage {
-        let mut out = RunUsage::default();
+        let mut out = RunUsage {
+            cpu_micros: self
+                .cpu_time()
+                .and_then(|time| u64::try_from(time.as_micros()).ok()),
+            ..RunUsage::default()
+        };
         for (parent, dir) in &self.dirs {
             let v2 = parent.version == Version::V2;
             if parent.has(Controller::Memory) {
                 let anonymous = if v2 { "anon" } else { "total_rss" };
                 out.memory_bytes = read_field(&dir.join("memory.stat"), anonymous);
-            }
-            if v2 && parent.has(Controller::Cpu) {
-                out.cpu_micros = read_field(&dir.join("cpu.stat"), "usage_usec");
-            }
-            if parent.has(Controller::CpuTime) {
-                out.cpu_micros = read_number(&dir.join("cpuacct.usage")).map(|nanos| nanos / 1000);
             }
             if parent.has(Controller::Pids) {
                 out.tasks = read_number(&dir.join("pids.current"));
@@ -205,15 +232,4 @@ fn set_memory(version: Version, dir: &Path, bytes: u64) -> io::Result<()> {
         write_value(&with_swap, &bytes)?;
     }
     Ok(())
-}
-
-fn set_weight(version: Version, dir: &Path, weight: u32) -> io::Result<()> {
-    let weight = weight.clamp(1, 10_000);
-    match version {
-        Version::V2 => write_value(&dir.join("cpu.weight"), &weight.to_string()),
-        Version::V1 => {
-            let shares = (u64::from(weight) * SHARES_OF_DEFAULT_WEIGHT / 100).max(2);
-            write_value(&dir.join("cpu.shares"), &shares.to_string())
-        }
-    }
 }

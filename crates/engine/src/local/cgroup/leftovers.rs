@@ -6,12 +6,12 @@ use super::group::EngineGroup;
 use super::home::{GROUP_PREFIX, Parent};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Records where this server's groups are: a later one may be started in another place.
 const RECORD: &str = "cgroups";
 
-/// A new name for this server's parent groups. It contains the process id, so that another server
+/// The beginning of the names of this server's groups, a new one for each start. It contains the process id, so that another server
 /// can tell whose it is, and a random part: servers in containers of their own have the same
 /// process id.
 pub fn group_name() -> String {
@@ -25,65 +25,75 @@ pub fn group_name() -> String {
     )
 }
 
-pub fn record<'a>(run: &Path, dirs: impl Iterator<Item = &'a Path>) -> io::Result<()> {
-    let mut text = String::new();
-    for dir in dirs {
-        text.push_str(&dir.display().to_string());
-        text.push('\n');
-    }
-    std::fs::write(run.join(RECORD), text)
+/// Records the beginning of the paths of this server's groups.
+pub fn record(run: &Path, parents: &[Parent]) -> io::Result<()> {
+    let lines = parents
+        .iter()
+        .map(|parent| format!("{}\n", parent.group("").display()));
+    std::fs::write(run.join(RECORD), lines.collect::<String>())
 }
 
 /// Kills and removes the groups that the last server on this data directory recorded. Its own lock
 /// on that directory is ours now, so it is gone.
 pub fn clear_recorded(run: &Path) {
     let text = read_text(&run.join(RECORD)).unwrap_or_default();
-    for dir in text.lines().map(PathBuf::from) {
-        let ours = dir
-            .file_name()
-            .and_then(|n| n.to_str())
-            .is_some_and(|n| n.starts_with(GROUP_PREFIX));
-        if !ours || !dir.join("cgroup.procs").exists() {
+    for recorded in text.lines().map(Path::new) {
+        let (Some(base), Some(prefix)) = (recorded.parent(), recorded.file_name()) else {
             continue;
-        }
-        for group in children(&dir) {
-            let leftover = EngineGroup::of_leftover(&dir.join(&group));
-            if !leftover.is_empty() {
-                tracing::warn!(group = %dir.join(&group).display(), "killing processes that an earlier server left behind");
+        };
+        let Some(prefix) = prefix.to_str().filter(|p| p.starts_with(GROUP_PREFIX)) else {
+            continue;
+        };
+        for name in children(base)
+            .iter()
+            .filter(|name| name.starts_with(prefix))
+        {
+            let dir = base.join(name);
+            // A server of an older version made its groups below one of their own.
+            for below in children(&dir) {
+                end_leftover(&dir.join(below));
             }
-            leftover.kill();
-            leftover.remove();
+            end_leftover(&dir);
         }
-        remove_group(&dir);
     }
+}
+
+fn end_leftover(dir: &Path) {
+    let leftover = EngineGroup::of_leftover(dir);
+    if !leftover.is_empty() {
+        tracing::warn!(group = %dir.display(), "killing processes that an earlier server left behind");
+        leftover.kill();
+    }
+    leftover.remove();
 }
 
 /// Removes empty groups of servers that are gone, beside this one's. Never kills: a process id says
 /// nothing about a server in another PID namespace.
-pub fn clear_siblings(own: &Path) {
-    let Some(base) = own.parent() else { return };
-    for name in children(base) {
-        let dir = base.join(&name);
+pub fn clear_siblings(own: &Parent) {
+    for name in children(&own.base) {
         let owner = name
             .strip_prefix(GROUP_PREFIX)
-            .and_then(|rest| rest.rsplit_once('-')?.1.parse::<u32>().ok());
+            .and_then(|rest| rest.split('-').nth(1)?.parse::<u32>().ok());
         let dead = owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
-        if dead && dir != own {
-            for group in children(&dir) {
-                if processes(&dir.join(&group)).is_empty() {
-                    remove_group(&dir.join(group));
+        if dead && !name.starts_with(&own.prefix) {
+            let dir = own.base.join(&name);
+            for below in children(&dir) {
+                if processes(&dir.join(&below)).is_empty() {
+                    remove_group(&dir.join(below));
                 }
             }
+            // One with processes stays: the kernel refuses.
             remove_group(&dir);
         }
     }
 }
 
-/// Kills everything in the groups of these names and removes them. False if something still lives.
+/// Kills everything in this server's groups of these names and removes them. False if something
+/// still lives.
 pub fn clear_groups(parents: &[Parent], wanted: impl Fn(&str) -> bool) -> bool {
     let names: BTreeSet<String> = parents
         .iter()
-        .flat_map(|parent| children(&parent.dir))
+        .flat_map(own_groups)
         .filter(|name| wanted(name))
         .collect();
     names.iter().fold(true, |all, name| {
@@ -94,6 +104,12 @@ pub fn clear_groups(parents: &[Parent], wanted: impl Fn(&str) -> bool) -> bool {
         group.remove();
         all && dead
     })
+}
+
+/// Names of a server's groups without the server's prefix.
+fn own_groups(parent: &Parent) -> Vec<String> {
+    let own = |name: String| name.strip_prefix(&parent.prefix).map(str::to_owned);
+    children(&parent.base).into_iter().filter_map(own).collect()
 }
 
 fn children(dir: &Path) -> Vec<String> {

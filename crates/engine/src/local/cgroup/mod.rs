@@ -2,8 +2,10 @@
 //! tasks, and is killed by it with everything that it started. Never required: without them the
 //! limits that need them are not in force, which [`crate::LimitsInForce`] says.
 
+mod cpu_share;
 pub mod files;
 mod group;
+mod heavy_use;
 mod hierarchy;
 mod home;
 mod leftovers;

@@ -1,0 +1,157 @@
+//! Heavy use of CPU time: an engine that uses much gives way to those that use little, so that a
+//! tenant's long calculation does not delay another tenant's short query. While there is CPU time
+//! to spare, an engine that gives way loses nothing.
+
+use super::cpu_share::CpuShare;
+use super::group::EngineGroup;
+use crate::limits::{
+    CPU_BURST, CPU_CALM_FOR, CPU_CALM_SHARE, CPU_HEAVY_SHARE, CPU_TICK, CPU_TICK_GROUPS,
+};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// The groups of all engines that run. A thread of its own measures them: it must act while the
+/// machine has no CPU time to spare, when tasks of the server wait for each other.
+#[derive(Debug)]
+pub struct HeavyUse {
+    groups: Arc<Mutex<VecDeque<WatchedGroup>>>,
+}
+
+impl HeavyUse {
+    /// Starts the thread. It ends soon after this value is dropped.
+    pub fn start() -> io::Result<Self> {
+        let groups = Arc::default();
+        let watched: Weak<Mutex<VecDeque<WatchedGroup>>> = Arc::downgrade(&groups);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        std::thread::Builder::new()
+            .name("tidegate-cpu".to_owned())
+            .spawn(move || {
+                while let Some(groups) = watched.upgrade() {
+                    watch_once(&groups, cores);
+                    drop(groups);
+                    std::thread::sleep(CPU_TICK);
+                }
+            })?;
+        Ok(Self { groups })
+    }
+
+    /// Watches a group until it is removed.
+    pub fn watch(&self, group: &EngineGroup) {
+        if group.cpu_share().is_some_and(CpuShare::can_give_way) {
+            let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+            groups.push_back(WatchedGroup::new(group.clone()));
+        }
+    }
+}
+
+/// Measures the groups whose turn it is. At most [`CPU_TICK_GROUPS`], which bounds the cost with
+/// thousands of engines.
+fn watch_once(groups: &Mutex<VecDeque<WatchedGroup>>, cores: usize) {
+    let mut turn: Vec<WatchedGroup> = {
+        let mut groups = groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = groups.len().min(CPU_TICK_GROUPS);
+        groups.drain(..count).collect()
+    };
+    let now = Instant::now();
+    turn.retain_mut(|watched| watched.measure(now).is_some());
+    let busy = turn
+        .iter()
+        .filter(|watched| watched.cores_used > CPU_CALM_SHARE)
+        .count();
+    let threshold = heavy_threshold(cores, busy);
+    for watched in &mut turn {
+        watched.decide(now, threshold);
+    }
+    groups
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(turn);
+}
+
+/// Returns the use, in cores, above which an engine is heavy: [`CPU_HEAVY_SHARE`], or less where
+/// so many engines are busy that this would be above the share of each. Else many engines just
+/// below it would leave nothing for one above it.
+fn heavy_threshold(cores: usize, busy: usize) -> f64 {
+    let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    CPU_HEAVY_SHARE.min(count(cores) / count(busy.max(1)))
+}
+
+#[derive(Debug)]
+struct WatchedGroup {
+    group: EngineGroup,
+    last: Option<(Instant, Duration)>,
+    /// Between the last two measurements, and the seconds between them.
+    cores_used: f64,
+    passed: f64,
+    /// Seconds of CPU time used beyond the threshold of late (a leaky bucket).
+    excess: f64,
+    heavy_at: Option<Instant>,
+    gives_way: bool,
+}
+
+impl WatchedGroup {
+    fn new(group: EngineGroup) -> Self {
+        Self {
+            group,
+            last: None,
+            cores_used: 0.0,
+            passed: 0.0,
+            excess: 0.0,
+            heavy_at: None,
+            gives_way: false,
+        }
+    }
+
+    /// None if the group is gone.
+    fn measure(&mut self, now: Instant) -> Option<()> {
+        let used = self.group.cpu_time()?;
+        if let Some((at, before)) = self.last.replace((now, used)) {
+            self.passed = now.saturating_duration_since(at).as_secs_f64();
+            let spent = used.saturating_sub(before).as_secs_f64();
+            self.cores_used = if self.passed > 0.0 {
+                spent / self.passed
+            } else {
+                0.0
+            };
+        }
+        Some(())
+    }
+
+    fn decide(&mut self, now: Instant, threshold: f64) {
+        self.excess = (self.excess + (self.cores_used - threshold) * self.passed).max(0.0);
+        // One that gives way may get too little time to be heavy, so it has to be calm for a while.
+        let still_busy = self.gives_way && self.cores_used > CPU_CALM_SHARE.min(threshold);
+        if self.excess > CPU_BURST.as_secs_f64() || still_busy {
+            self.heavy_at = Some(now);
+            self.excess = 0.0;
+        }
+        let recently = |at: Instant| now.saturating_duration_since(at) < CPU_CALM_FOR;
+        let gives_way = self.heavy_at.is_some_and(recently);
+        if gives_way == self.gives_way {
+            return;
+        }
+        let Some(share) = self.group.cpu_share() else {
+            return;
+        };
+        match share.give_way(gives_way) {
+            Ok(()) => self.gives_way = gives_way,
+            // The engine has ended meanwhile; anything else is tried again at the next measurement.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::debug!(%error, "the CPU class of an engine could not be set"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_falls_with_the_number_of_busy_engines() {
+        assert!((heavy_threshold(2, 0) - CPU_HEAVY_SHARE).abs() < 1e-9);
+        assert!((heavy_threshold(2, 2) - CPU_HEAVY_SHARE).abs() < 1e-9);
+        assert!((heavy_threshold(2, 20) - 0.1).abs() < 1e-9);
+    }
+}
