@@ -1,5 +1,5 @@
-//! First bytes of the engine's packets: what kind of packet they begin, and the fields that the relay
-//! needs.
+//! First bytes of the engine's packets: what kind of packet they begin, and the fields that the
+//! relay needs.
 
 use crate::reader::Reader;
 use crate::response::status;
