@@ -142,7 +142,7 @@ fn tls_13_is_said_or_refused() {
             let (code, said) = refused(&with);
             assert_eq!(code, Some(2), "{id}");
             assert!(
-                said.contains("can't insist on TLS 1.3") && said.contains("leave --tls out"),
+                said.contains("can't require TLS 1.3") && said.contains("leave --tls out"),
                 "{said}"
             );
         }

@@ -1,5 +1,4 @@
-//! Lists `clients/*.toml` for the program, so that adding a client is adding a file. Never reads
-//! what is in them.
+//! Lists `clients/*.toml` for the program, so that a new client needs only a new file.
 
 use std::fmt::Write;
 use std::path::PathBuf;

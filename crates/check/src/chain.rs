@@ -166,10 +166,11 @@ impl Chain {
             within.unix_timestamp().try_into().unwrap_or(0),
         ));
         let parsed = ParsedCertificate::try_from(leaf).map_err(|e| e.to_string())?;
-        let above = self
-            .certificates
-            .get(1..self.certificates.len().min(CHAIN_MAX))
-            .unwrap_or_default();
+        // A chain of one certificate has none above it.
+        let above = match self.certificates.as_slice() {
+            [_, above @ ..] => above.get(..CHAIN_MAX - 1).unwrap_or(above),
+            [] => &[],
+        };
         let algorithms = crate::tls::provider().signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&parsed, roots, above, at, algorithms)
             .map_err(|e| reason(&e))
@@ -191,7 +192,7 @@ impl Chain {
 fn reason(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "no trusted root stands above it".to_owned()
+            "no trusted root is above it".to_owned()
         }
         other => other.to_string(),
     }

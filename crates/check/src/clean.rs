@@ -2,6 +2,9 @@
 
 use crate::limits::EVIDENCE_MAX;
 
+/// Maximum number of bytes that are written in hexadecimal.
+const HEX_BYTES_MAX: usize = 32;
+
 /// Cuts a text to this many columns.
 pub fn cut(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
@@ -31,9 +34,7 @@ fn is_safe(c: char) -> bool {
 
 /// Returns bytes from the server as evidence: as text if they are text, else in hexadecimal.
 pub fn shown(bytes: &[u8]) -> String {
-    let some = bytes
-        .get(..bytes.len().min(EVIDENCE_MAX))
-        .unwrap_or_default();
+    let some = bytes.get(..EVIDENCE_MAX).unwrap_or(bytes);
     match std::str::from_utf8(some) {
         Ok(text) if !text.is_empty() && text.chars().all(|c| !c.is_control()) => {
             clean(&format!("{text:?}"))
@@ -42,9 +43,11 @@ pub fn shown(bytes: &[u8]) -> String {
     }
 }
 
+/// Returns the first bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    let some = bytes.get(..bytes.len().min(32)).unwrap_or_default();
-    some.iter()
+    bytes
+        .iter()
+        .take(HEX_BYTES_MAX)
         .map(|b| format!("{b:02x}"))
         .collect::<Vec<_>>()
         .join(" ")

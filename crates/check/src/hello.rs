@@ -5,7 +5,7 @@ use crate::clean::hex;
 use crate::link::{End, Link};
 use std::io::Write;
 
-/// One ClientHello.
+/// A ClientHello to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Hello<'a> {
     /// Version of the record and of the hello: 0x0302 is TLS 1.1.

@@ -163,15 +163,13 @@ fn resolve(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
 
 /// Connects to each address and returns those that answer.
 fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<SocketAddr> {
-    let tested = addresses
-        .get(..addresses.len().min(ADDRESSES_MAX))
-        .unwrap_or_default();
     // The first probe connects to a single address anyway.
-    if let [only] = tested {
+    if let [only] = addresses {
         return vec![*only];
     }
-    let tried: Vec<_> = tested
+    let tried: Vec<_> = addresses
         .iter()
+        .take(ADDRESSES_MAX)
         .map(|address| {
             visitor.count();
             (

@@ -1,5 +1,5 @@
-//! One TCP connection with a deadline and a bound on the bytes read; and the visitor, which opens
-//! and counts connections.
+//! A TCP connection with a deadline and a bound on the bytes read; and the visitor, which opens and
+//! counts connections.
 
 use crate::limits::{CONNECT_MAX, CONNECTION_BYTES_MAX};
 use std::io::{self, Read, Write};
@@ -78,16 +78,12 @@ impl Link {
     /// Reads up to `max` bytes. Returns what came before the end or an error.
     pub fn gather(&mut self, max: usize) -> (Vec<u8>, End) {
         let mut all = Vec::new();
-        let mut piece = [0; 1024];
-        while all.len() < max {
-            let want = piece.len().min(max - all.len());
-            match self.read(piece.get_mut(..want).unwrap_or_default()) {
-                Ok(0) => return (all, End::Closed),
-                Ok(n) => all.extend_from_slice(piece.get(..n).unwrap_or_default()),
-                Err(e) => return (all, End::of(&e)),
-            }
+        let limit = u64::try_from(max).unwrap_or(u64::MAX);
+        match Read::by_ref(self).take(limit).read_to_end(&mut all) {
+            Err(error) => (all, End::of(&error)),
+            Ok(_) if all.len() < max => (all, End::Closed),
+            Ok(_) => (all, End::Full),
         }
-        (all, End::Full)
     }
 }
 
@@ -143,8 +139,7 @@ impl Read for Link {
         };
         self.left -= n;
         let more = FIRST_BYTES.saturating_sub(self.first.len()).min(n);
-        self.first
-            .extend_from_slice(buffer.get(..more).unwrap_or_default());
+        self.first.extend(buffer.iter().take(more));
         Ok(n)
     }
 }

@@ -5,52 +5,55 @@ use std::fmt::Write;
 
 const HEAD: &str = "<!-- Made from the table of findings (crates/check/src/finding.rs); change it there. -->
 
-# `tidegate check`: the judge
+# `tidegate check`
 
 ```sh
 tidegate check db.example.com:4000
 tidegate check 127.0.0.1:4000 --ca ca.pem --user PREFIX.root
 ```
 
-Tests any endpoint of the MySQL protocol from outside, Tidegate or not, and needs nothing but its address. It looks at
-what an eavesdropper, an old driver or a stranger without a password would meet. Each finding has a verdict, the
-evidence, and what to do.
+Checks the security of any endpoint of the MySQL protocol from outside, Tidegate or not. It needs
+only the address. It tests what an eavesdropper, an old driver or a client without a password can
+do. Each finding has a verdict, the evidence, and a hint how to fix it.
 
-| Verdict | means |
+| Verdict | Meaning |
 | --- | --- |
 | pass | as promised |
-| warn | it works, but somebody will be hurt by it one day |
+| warn | it works, but it can cause harm later |
 | fail | a promise is broken |
-| skip | could not be judged; the evidence says why |
+| skip | could not be judged; the evidence gives the reason |
 
-Exit code 0: nothing failed (warnings are allowed). 1: something failed. 2: wrong usage.
+Exit codes: 0, nothing failed (warnings are allowed); 1, something failed; 2, wrong usage.
 
-It opens about twenty connections, most of them one after the other, each with a deadline and a bound on what is read.
-With `--user` it logs in once, then once with a made-up password and once as a made-up user. The password comes from
-`$TIDEGATE_PASSWORD` or a hidden prompt, and is sent only over TLS whose certificate has been verified. `--json` prints
-one object with all evidence (on a terminal too low for the whole report, what passed is only named); `--watch [SECONDS]` checks again and again and prints what changed (JSON: one line per change).
+It opens about twenty connections, most of them one after the other, each with a deadline and a
+limit on the bytes read. With `--user` it logs in once, then once with a made-up password and once
+as a made-up user. The password comes from `$TIDEGATE_PASSWORD` or a hidden prompt, and is sent only
+over TLS whose certificate has been verified. `--json` prints one object with all evidence. If the
+terminal has too few lines for the whole report, passed findings are only listed by name. `--watch
+[SECONDS]` repeats the check and prints the changes (with `--json`, one line per change).
 
-MySQL and MariaDB count the connections that end before a login, and block an address after `max_connect_errors` (100)
-of them, for all its clients. One round makes about seventeen; any good login from that address, such as that of
-`--user`, starts the count anew. So without `--user` only the first round of a watch is a whole one: the later ones are
-one connection each, which tests TLS and certificate and ends with a login of nobody (`tidegate-check`).
+MySQL and MariaDB count the connections that end before a login, and block an address after
+`max_connect_errors` (100) of them, for all its clients. One round makes about seventeen; any
+successful login from that address, such as that of `--user`, resets the count. So without `--user`
+only the first round of a watch is complete. Each later one is a single connection, which tests TLS
+and certificate and ends with a login of an unknown user (`tidegate-check`).
 
 The promises (C1 to C11) are those that Tidegate makes for its own endpoint:
 
-| | |
+| Promise | Text |
 | --- | --- |
-| C1 | A connection that does not upgrade to TLS is refused, and told why |
+| C1 | A connection that does not upgrade to TLS is refused, with the reason |
 | C2 | TLS 1.2 and 1.3, nothing older |
 | C3 | A trusted certificate, served with its whole chain, renewed in time |
 | C5 | Host-name verification passes for the right name and fails for a wrong one, with or without SNI |
 | C6 | One-way TLS: no client certificate is asked for |
-| C8 | The root of the platform's CA file is the right one |
+| C8 | The platform's CA file contains the certificate's root |
 | C9 | Port 4000, database `test`, login `<prefix>.<user>` |
 | C10 | A sleeping cluster answers inside 15 s |
-| C11 | Nobody without the password learns that a cluster exists, or slows those who have it |
+| C11 | A client without the password can't learn that a cluster exists, nor slow down others |
 
-C4 (no CA download with a public certificate) follows from `trust` without `--ca`; C7 (the lines of the Connect dialog)
-can't be seen from outside.
+C4 (no CA download with a public certificate) follows from `trust` without `--ca`. C7 (the strings
+of the Connect dialog) can't be tested from outside.
 ";
 
 pub fn page() -> String {
@@ -66,11 +69,11 @@ pub fn page() -> String {
         // Writing to a String can't fail.
         let _ = write!(
             out,
-            "\n### `{}`\n\n{}{promise}. {}\n\n**What to do:** {}\n",
+            "\n### `{}`\n\n{}{promise}. {}\n\n**Fix:** {}\n",
             entry.id,
             capitalised(entry.title),
             entry.rule,
-            entry.mend
+            entry.hint
         );
     }
     out

@@ -45,6 +45,9 @@ impl Serialize for Finding {
             verdict: Verdict,
             evidence: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'a str>,
+            /// The former name of `hint`, kept for programs that read it.
+            #[serde(skip_serializing_if = "Option::is_none")]
             mend: Option<&'a str>,
         }
         let entry = self.kind.entry();
@@ -54,7 +57,8 @@ impl Serialize for Finding {
             title: entry.title,
             verdict: self.verdict,
             evidence: &self.evidence,
-            mend: self.mend(),
+            hint: self.hint(),
+            mend: self.hint(),
         }
         .serialize(serializer)
     }
@@ -62,8 +66,8 @@ impl Serialize for Finding {
 
 impl Finding {
     /// Returns the hint to fix it, for a warning or failure.
-    pub fn mend(&self) -> Option<&'static str> {
-        matches!(self.verdict, Verdict::Warn | Verdict::Fail).then(|| self.kind.entry().mend)
+    pub fn hint(&self) -> Option<&'static str> {
+        matches!(self.verdict, Verdict::Warn | Verdict::Fail).then(|| self.kind.entry().hint)
     }
 }
 

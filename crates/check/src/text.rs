@@ -76,12 +76,12 @@ pub fn change_line(change: &Change, style: Style) -> String {
         .was
         .map(|v| format!(" (was {})", v.word()))
         .unwrap_or_default();
-    let mend = finding
-        .mend()
-        .map(|mend| format!("  do: {mend}"))
+    let hint = finding
+        .hint()
+        .map(|hint| format!("  hint: {hint}"))
         .unwrap_or_default();
     format!(
-        "{}  {word}{was}  {}  {}{mend}\n",
+        "{}  {word}{was}  {}  {}{hint}\n",
         change.at,
         finding.kind.entry().id,
         finding.evidence
@@ -96,7 +96,7 @@ fn line(out: &mut String, finding: &Finding, style: Style) {
         .max(EVIDENCE_COLUMNS_MIN);
     let id = finding.kind.entry().id;
     // A finding with a hint is never cut.
-    let Some(mend) = finding.mend() else {
+    let Some(hint) = finding.hint() else {
         let _ = writeln!(out, "  {word}  {id:<18}  {}", cut(&finding.evidence, room));
         return;
     };
@@ -111,7 +111,13 @@ fn line(out: &mut String, finding: &Finding, style: Style) {
         "  {word}  {id:<18}  {}",
         broken(&finding.evidence, room)
     );
-    let _ = writeln!(out, "  {:>4}  {:<18}  {}", "", "  do:", broken(mend, room));
+    let _ = writeln!(
+        out,
+        "  {:>4}  {:<18}  {}",
+        "",
+        "  hint:",
+        broken(hint, room)
+    );
 }
 
 /// Wraps a text at words to this many columns. Later lines begin under the evidence.
@@ -238,7 +244,7 @@ mod tests {
         );
         let worse = line(Verdict::Warn, Some(Verdict::Pass));
         assert!(
-            worse.starts_with("NOW  warn (was pass)  validity  3 days  do: Renew it"),
+            worse.starts_with("NOW  warn (was pass)  validity  3 days  hint: Renew it"),
             "{worse}"
         );
     }
@@ -285,7 +291,7 @@ mod tests {
         let short = on(Some(24));
         assert!(short.lines().count() < 24, "{short}");
         assert!(
-            short.contains("  fail  plaintext           seen\n") && short.contains("do:"),
+            short.contains("  fail  plaintext           seen\n") && short.contains("hint:"),
             "{short}"
         );
         let named = |id: &str| {

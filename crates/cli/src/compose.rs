@@ -427,7 +427,7 @@ fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySe
         server_version,
         wording: Arc::new(Wording::new(
             config.text("gateway.help_base")?,
-            tidegate_connect::mends(),
+            tidegate_connect::client_hints(),
         )?),
     })
 }

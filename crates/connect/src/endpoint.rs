@@ -1,10 +1,10 @@
-//! What to connect to, and what is asked of a string. Values only.
+//! The endpoint of a connection string, and the options of its rendering.
 
 use crate::ConnectError;
 use std::fmt;
 use tidegate_model::Trust;
 
-/// What to connect to, and as whom.
+/// Endpoint and login of a connection string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub host: String,
@@ -15,17 +15,17 @@ pub struct Endpoint {
     pub trust: Trust,
 }
 
-/// How a string shall be made.
+/// Options of rendering a string.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wish<'a> {
-    /// A platform's id; it decides where the roots lie if the server is publicly trusted.
+    /// A platform's id, which decides the path of the roots if the server is publicly trusted.
     pub os: Option<&'a str>,
     pub tls: TlsMinimum,
-    /// For the literal forms; where it is not known, they say `<your_password>`.
+    /// Password of the literal forms. Without it they contain `<your_password>`.
     pub password: Option<&'a str>,
 }
 
-/// The oldest TLS version that the client shall accept.
+/// Oldest TLS version that the client accepts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TlsMinimum {
     #[default]
@@ -42,7 +42,8 @@ impl fmt::Display for TlsMinimum {
     }
 }
 
-/// A host as it stands before a port and in URLs: an IPv6 address needs brackets there.
+/// Returns the host as it is written before a port and in URLs, with brackets around an IPv6
+/// address.
 pub fn bracketed(host: &str) -> String {
     if host.contains(':') {
         format!("[{host}]")
@@ -52,19 +53,20 @@ pub fn bracketed(host: &str) -> String {
 }
 
 impl Endpoint {
-    /// The path of the CA file that clients have to be given, if the trust needs one.
+    /// Returns the CA file that clients need, if the trust requires one.
     pub fn ca_file(&self) -> Result<Option<&str>, ConnectError> {
         match &self.trust {
             Trust::Local(path) | Trust::Private(Some(path)) => path
                 .to_str()
                 .map(Some)
                 .ok_or_else(|| ConnectError::PathNotText(path.display().to_string())),
-            // A company's CA whose file nobody named is taken to be in the machine's own store.
+            // A private CA without a file is assumed to be in the machine's trust store.
             Trust::Public | Trust::Private(None) => Ok(None),
         }
     }
 
-    /// No language's literal and no line of a file holds a line break; nothing real has one.
+    /// Refuses values with control characters: literals and lines of files can't contain a line
+    /// break, and no real value has one.
     pub fn refuse_control_characters(&self) -> Result<(), ConnectError> {
         let ca = self.ca_file()?.unwrap_or_default();
         let odd = [&self.host, &self.user, &self.database, ca]

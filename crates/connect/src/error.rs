@@ -1,21 +1,19 @@
-//! Why there is no string.
+//! An error of rendering a string.
 
-/// Why there is no string.
+/// Errors of rendering a string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    #[error("no client `{given}` is known; there are: {known}")]
+    #[error("unknown client `{given}`; hint: use one of {known}")]
     UnknownClient { given: String, known: String },
-    #[error("no platform `{given}` is known; there are: {known}")]
+    #[error("unknown platform `{given}`; hint: use one of {known}")]
     UnknownPlatform { given: String, known: String },
-    #[error(
-        "the string of {client} can't insist on TLS 1.3; it agrees on 1.3 by itself where both sides can"
-    )]
+    #[error("the string of {client} can't require TLS 1.3; it uses 1.3 if both sides support it")]
     NoTlsMinimum { client: String },
     #[error("{client} has no command line")]
     NoCommandLine { client: String },
-    #[error("the path of the CA file is not UTF-8 text and cannot stand in a string: {0}")]
+    #[error("the path of the CA file is not UTF-8 and can't be written in a string: {0}")]
     PathNotText(String),
-    #[error("a control character can't stand in a string: {0}")]
+    #[error("a string can't contain a control character: {0}")]
     ControlCharacter(String),
     #[error("the template of client `{client}` is wrong: {reason}")]
     BadTemplate { client: String, reason: String },

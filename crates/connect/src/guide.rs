@@ -1,5 +1,5 @@
-//! The guide "Connect securely", in Markdown, from the same table as every string. Never written
-//! here: the caller compares or saves it.
+//! The guide "Connect securely" in Markdown, made from the table of clients. The caller compares or
+//! saves it.
 
 use crate::endpoint::{Endpoint, Wish};
 use crate::render::{Form, Rendered, render};
@@ -12,53 +12,53 @@ const MADE: &str = "<!-- Made from the table of clients (crates/connect); change
 const HEAD: &str = r"
 # Connect securely
 
-Every connection to a Tidegate endpoint is made over TLS, and every string here makes its client verify whom it talks
-to: that a CA it trusts has signed the certificate, and that the certificate carries the host's name. `tidegate connect
-NAME --with CLIENT --os OS` prints the same strings with your endpoint filled in, and `tidegate connect --explain -`
-says what a string that you already have does verify. Which client really checks what was measured:
-[Which clients verify what](verification.md).
+Every connection to a Tidegate endpoint uses TLS, and every string here makes its client verify the server: a CA that the
+client trusts must have signed the certificate, and the certificate must carry the host's name. `tidegate connect NAME
+--with CLIENT --os OS` prints the same strings with your endpoint filled in, and `tidegate connect --explain -` tells what
+an existing string verifies. What each client really checks was measured: [Which clients verify what](verification.md).
 
 ## Can TLS be turned off?
 
-No. A connection that does not ask for TLS is refused with error 3159 before a login is read, and no setting of the
-server changes that: a password that crosses a network in clear text is lost, whatever comes after. The
-[page of that error](refusals/insecure-transport.md) has the mend for each client.
+No. A connection that does not request TLS is refused with error 3159 before a login is read, and no setting of the
+server changes that: a password that crosses a network in clear text must be considered stolen. The
+[page of that error](refusals/insecure-transport.md) has the fix for each client.
 
-## Which TLS versions are there?
+## Which TLS versions are supported?
 
-1.2 and 1.3, nothing older. Both sides agree on 1.3 where both can. A client may insist on it: add `--tls 1.3` to
-`tidegate connect`, and the string says so wherever that client can. An operator may allow only one of them
-(`tls.versions`).
+TLS 1.2 and 1.3; older versions are refused. Client and server use 1.3 if both support it. To require it, add `--tls 1.3`
+to `tidegate connect`: the string then requires 1.3, for every client that can. An operator may allow only one of the two
+versions (`tls.versions`).
 
 ## Which certificates do I need?
 
-It depends on who signed the server's certificate; `tidegate connect` knows, and its strings differ.
+It depends on who signed the server's certificate. `tidegate connect` knows that, and its strings differ.
 
 - **A public CA** (a public host, by ACME): nothing to download. The roots are on your machine already. Clients that
   read the system's store need no path; for others the string names the file where [your platform](#where-are-the-ca-roots-on-my-system)
-  keeps them. The CA may change its root or issuer at any renewal, which is why no CA file is offered: one would only
-  grow old.
-- **A company's own CA**: the file that your company hands out. The string names it if the operator did (`tls.ca`).
+  has them. The CA may change its root or issuer at any renewal, so no CA file is offered for download: it would become
+  outdated.
+- **A company's own CA**: the file that your company distributes. The string names it if the operator configured it
+  (`tls.ca`).
 - **The local CA** (on your own machine, as `tidegate up` makes it): the file `ca.pem` in the server's data directory.
-  `tidegate trust install` puts it into the machine's own store instead, and `--ca system` then leaves the path out.
+  `tidegate trust install` adds it to the machine's trust store instead; with `--ca system` the string then has no path.
 
 ## Can the server verify the client's certificate?
 
-No. TLS is one-way here: the client verifies the server, and proves itself by user name and password inside TLS. A
-client certificate is never asked for; one that is configured (`--ssl-cert`, `--ssl-key`) is not looked at.
+No. TLS is one-way here: the client verifies the server, and proves its own identity by user name and password inside TLS.
+The server never asks for a client certificate; a configured one (`--ssl-cert`, `--ssl-key`) is ignored.
 
-## Who am I?
+## Which user name do I use?
 
-One endpoint serves many clusters. The user name says which: `<prefix>.<user>`, such as `abcdefghjkmn.root`. The port is
-4000, the first database `test`. A cluster that sleeps wakes at the login, in about a tenth of a second.
+One endpoint serves many clusters. The user name selects one: `<prefix>.<user>`, such as `abcdefghjkmn.root`. The port is
+4000, the first database `test`. A sleeping cluster wakes at the login, in about a tenth of a second.
 ";
 
-/// The whole guide.
+/// Returns the whole guide.
 pub fn guide() -> String {
     let mut page = format!("{MADE}{HEAD}\n## Strings by client\n\n");
     page.push_str(
         "For an endpoint with a publicly trusted certificate, on Debian or Ubuntu. The first form reads the password from \
-         the environment variable `TIDEGATE_PASSWORD` or asks for it; the literal one stands second.\n",
+         the environment variable `TIDEGATE_PASSWORD` or asks for it; the second one contains it.\n",
     );
     for client in clients() {
         page.push_str(&section(client));
@@ -78,7 +78,7 @@ fn example(trust: Trust) -> Endpoint {
 }
 
 fn section(client: &Client) -> String {
-    // Only a client of the table is asked for, so there is always a string.
+    // The client is in the table, so rendering never fails.
     let Ok(rendered) = render(&client.id, &example(Trust::Public), Wish::default()) else {
         return String::new();
     };
@@ -105,22 +105,22 @@ fn section(client: &Client) -> String {
         );
     }
     let store = match client.ca {
-        CaNeed::Always => "It never reads the system's store: the path is always named.",
+        CaNeed::Always => "It never reads the system's store, so the string always names the file.",
         CaNeed::Private => {
             "It finds public roots by itself; for another CA the string names the file."
         }
-        CaNeed::Store => "It reads the system's store and takes no file.",
+        CaNeed::Store => "It reads the system's store and accepts no file.",
     };
     let _ = write!(out, "\n- {store}\n");
     for note in &client.notes {
         let _ = writeln!(out, "- {note}");
     }
     if !client.tls13 {
-        out.push_str("- Its string can't insist on TLS 1.3.\n");
+        out.push_str("- Its string can't require TLS 1.3.\n");
     }
     if !client.verifies.address {
         out.push_str(
-            "- It does not check an IP address against the certificate: connect by a name.\n",
+            "- It does not check an IP address against the certificate: connect by name.\n",
         );
     }
     if let Some(why) = &client.not_run {
@@ -143,7 +143,7 @@ fn fenced(language: &str, text: &str) -> String {
     format!("```{language}\n{text}\n```\n")
 }
 
-/// The first form with a CA file, where that is another string.
+/// Returns the first form with a CA file, if it differs from the public one.
 fn local_difference(client: &Client, public: &[Form]) -> String {
     let with_file = example(Trust::Local("ca.pem".into()));
     let Ok(local) = render(&client.id, &with_file, Wish::default()) else {

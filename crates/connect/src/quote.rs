@@ -1,11 +1,10 @@
-//! A value as a literal of the language it is written into, so that whatever stands in it stays one
-//! value. Never knows what a value means.
+//! Quoting of values as literals of a language, so that any value stays one value.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The language of a string that a person copies.
+/// Language of a connection string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Syntax {
@@ -27,12 +26,12 @@ pub enum Syntax {
     Env,
     /// Java's `.properties`, and other `key=value` lines.
     Properties,
-    /// As it is: for people, and for URLs whose parts the template encodes.
+    /// Unquoted text: for people, and for URLs whose parts the template encodes.
     Text,
 }
 
 impl Syntax {
-    /// The name that Markdown's fenced blocks know.
+    /// Returns the language name of a fenced block in Markdown.
     pub fn fence(self) -> &'static str {
         match self {
             Self::Sh => "sh",
@@ -54,7 +53,7 @@ impl Syntax {
     }
 }
 
-/// The literal of a value. Control characters never come here.
+/// Returns a value as a literal. It must not contain control characters.
 pub fn literal(syntax: Syntax, value: &str) -> String {
     match syntax {
         Syntax::Sh => shlex::try_quote(value).map_or_else(|_| always(value), Cow::into_owned),
@@ -77,7 +76,7 @@ pub fn literal(syntax: Syntax, value: &str) -> String {
     }
 }
 
-/// A shell word in quotes, whether it needs them or not.
+/// Returns a shell word in quotes, even if it needs none.
 pub fn always(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
@@ -93,7 +92,8 @@ fn backslashed(value: &str, special: &[char]) -> String {
     out
 }
 
-/// A value as a part of a URL: all but the unreserved characters of RFC 3986, section 2.3, as %XX.
+/// Returns a value percent-encoded for a URL: all but the unreserved characters of RFC 3986,
+/// section 2.3.
 pub fn percent(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for byte in value.bytes() {

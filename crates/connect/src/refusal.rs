@@ -1,5 +1,5 @@
-//! The help page of each refusal, in Markdown, from the row in `model`, what is known of its cause,
-//! and the table of clients. Never written here: the caller compares or saves it.
+//! Help pages of refusals in Markdown, made from the row in `model`, its cause, and the table of
+//! clients. The caller compares or saves them.
 
 use crate::endpoint::{Endpoint, Wish};
 use crate::render::{Form, Rendered, render};
@@ -11,7 +11,7 @@ use tidegate_model::{RefusalKind, Trust};
 
 const MADE: &str = "<!-- Made from the table of refusals; change it there. -->\n";
 
-/// The page of one refusal.
+/// Returns the page of one refusal.
 pub fn refusal_page(entry: &Entry) -> String {
     let Entry {
         code,
@@ -24,12 +24,12 @@ pub fn refusal_page(entry: &Entry) -> String {
     let help = refusal_help(entry);
     let mut page = format!(
         "{MADE}\n# {text}\n\n```text\nERROR {code} ({sqlstate}): {text} {hint}.\n```\n\n\
-         | | |\n| --- | --- |\n| Code | {code} |\n| SQLSTATE | {sqlstate} |\n| Lies with | {whose} |\n| Trying again | {again} |\n"
+         | | |\n| --- | --- |\n| Code | {code} |\n| SQLSTATE | {sqlstate} |\n| Caused by | {whose} |\n| Retrying | {again} |\n"
     );
     if !help.cause.is_empty() {
         let _ = write!(page, "\n## Cause\n\n{}\n", help.cause.join("\n\n"));
     }
-    let _ = write!(page, "\n## Mend\n\n{hint}.\n");
+    let _ = write!(page, "\n## Fix\n\n{hint}.\n");
     if !help.lines.is_empty() {
         page.push_str(&lines(help.lines));
     }
@@ -37,17 +37,17 @@ pub fn refusal_page(entry: &Entry) -> String {
     page
 }
 
-/// The parts of that page, for whoever sets it in another form than Markdown.
+/// Parts of the page, for output in other forms than Markdown.
 #[derive(Debug, Clone)]
 pub struct RefusalHelp {
-    /// Paragraphs, with code between backticks; empty if nothing is known beyond the row.
+    /// Paragraphs of the cause, with code between backticks.
     pub cause: Vec<&'static str>,
-    /// The right string of each client, where a client's setting is the mend; none holds a
+    /// The string of each client, if a client's setting fixes the refusal. None contains a
     /// password.
     pub lines: Vec<ClientLine>,
 }
 
-/// A client's first string, for an endpoint that is not yet known.
+/// A client's first string, with placeholders for the endpoint.
 #[derive(Debug, Clone)]
 pub struct ClientLine {
     pub name: &'static str,
@@ -55,7 +55,7 @@ pub struct ClientLine {
     pub form: Form,
 }
 
-/// What is known of a refusal beyond its row.
+/// Returns cause and client strings of a refusal.
 pub fn refusal_help(entry: &Entry) -> RefusalHelp {
     let cause = causes().get(entry.slug);
     RefusalHelp {
@@ -79,7 +79,7 @@ fn client_lines() -> Vec<ClientLine> {
         trust: Trust::Local(PathBuf::from("ca.pem")),
     };
     let line = |client: &'static Client| {
-        // Only a client of the table is asked for, so there is always a string.
+        // The client is in the table, so rendering never fails.
         let Rendered {
             name,
             minimum_version,
@@ -95,11 +95,11 @@ fn client_lines() -> Vec<ClientLine> {
     clients().iter().filter_map(line).collect()
 }
 
-/// The right string of each client, in Markdown.
+/// Returns the strings of all clients in Markdown.
 fn lines(lines: Vec<ClientLine>) -> String {
     let mut out = String::from(
-        "\n## By client\n\nThese strings use TLS and verify the server, its chain and its name. `tidegate connect NAME --with CLIENT` prints \
-         them filled in; `ca.pem` lies in the server's data folder.\n",
+        "\n## By client\n\nThese strings use TLS and verify the server's chain and name. `tidegate connect NAME --with CLIENT` prints \
+         them filled in; `ca.pem` is in the server's data folder.\n",
     );
     for ClientLine {
         name,
@@ -117,11 +117,11 @@ fn lines(lines: Vec<ClientLine>) -> String {
     out
 }
 
-/// The list of all pages.
+/// Returns the index of all pages.
 pub fn refusal_index() -> String {
     let mut page = format!(
-        "{MADE}\n# Refusals\n\nEvery error that the gateway itself sends. All others come from the engine.\n\n\
-         | Code | SQLSTATE | Text | Lies with |\n| --- | --- | --- | --- |\n"
+        "{MADE}\n# Refusals\n\nErrors that the gateway itself sends. All others come from the engine.\n\n\
+         | Code | SQLSTATE | Text | Caused by |\n| --- | --- | --- | --- |\n"
     );
     for kind in RefusalKind::ALL {
         let Entry {

@@ -1,5 +1,5 @@
-//! From the table and an endpoint to the strings a person copies. Never weakens one; and a password
-//! stands only in the literal forms.
+//! Rendering of connection strings from the table and an endpoint. No string verifies less than its
+//! template, and only the literal forms contain a password.
 
 use crate::ConnectError;
 use crate::endpoint::{Endpoint, TlsMinimum, Wish, bracketed};
@@ -14,13 +14,13 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use tidegate_model::Trust;
 
-/// The environment variable that the first form of most clients reads the password from.
+/// Environment variable from which the first form of most clients reads the password.
 pub const PASSWORD_VARIABLE: &str = "TIDEGATE_PASSWORD";
 
-/// What stands in a literal form for a password that is not known.
+/// Placeholder for an unknown password in a literal form.
 const PASSWORD_PLACEHOLDER: &str = "<your_password>";
 
-/// All there is to show for one client: the same for a terminal, for JSON and for a page.
+/// Everything about one client: strings, notes and facts, for the terminal, JSON and pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rendered {
     pub client: &'static str,
@@ -31,16 +31,16 @@ pub struct Rendered {
     pub platform: &'static str,
     /// `public`, `private` or `local`.
     pub trust: &'static str,
-    /// The oldest TLS version that the strings accept.
+    /// Oldest TLS version that the strings accept.
     pub tls: String,
-    /// The CA file that the strings name, if any.
+    /// CA file that the strings name, if any.
     pub ca: Option<String>,
     pub verifies: Verifies,
     pub no_form_verifies: Option<&'static str>,
     pub not_run: Option<&'static str>,
-    /// To be done once, before.
+    /// Setup that is done once, before connecting.
     pub setup: Option<Block>,
-    /// The strings, the best first.
+    /// Strings, best first.
     pub forms: Vec<Form>,
     pub notes: Vec<String>,
     pub fails: &'static [Fails],
@@ -64,11 +64,11 @@ pub struct Form {
     pub text: String,
 }
 
-/// Everything about one client for this endpoint.
+/// Renders everything about one client for this endpoint.
 ///
 /// # Errors
-/// If client or platform is unknown, a value can't stand in a string, or TLS 1.3 is asked of a
-/// client whose string can't say so.
+/// If client or platform is unknown, a value has control characters, or the client's string can't
+/// require TLS 1.3 as requested.
 pub fn render(
     client_id: &str,
     endpoint: &Endpoint,
@@ -96,8 +96,7 @@ pub fn render(
     for template in &client.forms {
         for &from in &template.password {
             let form = form(client, template, from, &values, wish.password)?;
-            // A template that has nothing to say for this endpoint, such as a short form that could
-            // not verify it.
+            // A template is empty if its form can't verify this endpoint, for example a short form.
             if !form.text.is_empty() {
                 forms.push(form);
             }
@@ -123,11 +122,11 @@ pub fn render(
     })
 }
 
-/// The words of a command-line client's first form for `exec` on this machine, the program's name
-/// first. The client asks for the password (`-p`): none is ever among the words.
+/// Returns the words of a command-line client's first form for `exec`, the program's name first.
+/// They contain no password: the client asks for it (`-p`).
 ///
 /// # Errors
-/// As [`render`]; and if this client is no command line.
+/// As [`render`], and if the client has no command line.
 pub fn argv(client_id: &str, endpoint: &Endpoint) -> Result<Vec<String>, ConnectError> {
     let rendered = render(client_id, endpoint, Wish::default())?;
     rendered
@@ -166,7 +165,7 @@ fn form(
     let mut text = fill(template.syntax, &template.text, &values)
         .map_err(|error| bad_template(client, &error))?;
     if password.is_none() {
-        // It is for people to replace, so in a URL too it stays readable.
+        // People replace the placeholder, so it stays readable in a URL too.
         text = text.replace(&percent(PASSWORD_PLACEHOLDER), PASSWORD_PLACEHOLDER);
     }
     let suffix = match from {
@@ -190,7 +189,7 @@ fn bad_template(client: &Client, error: &minijinja::Error) -> ConnectError {
     }
 }
 
-/// What a template may name.
+/// Returns the values that a template may use.
 fn values(
     endpoint: &Endpoint,
     ca: Option<&str>,
@@ -216,7 +215,7 @@ fn values(
     values
 }
 
-/// The CA file to name, if one has to be.
+/// Returns the CA file to name in the string, if the client needs one.
 fn ca_file(
     client: &Client,
     endpoint: &Endpoint,
@@ -248,7 +247,7 @@ fn notes(
     let own_ca = matches!(endpoint.trust, Trust::Local(_) | Trust::Private(Some(_)));
     if own_ca && client.ca == CaNeed::Store {
         notes.push(
-            "It takes no CA file: put the CA into the machine's own store first (on the server's machine, \
+            "It accepts no CA file: add the CA to the machine's trust store first (on the server's machine, \
              `tidegate trust install`)."
                 .to_owned(),
         );
@@ -265,12 +264,13 @@ fn notes(
         .any(|form| form.password.contains(&PasswordFrom::Env))
     {
         notes.push(format!(
-            "The password is read from the environment variable {PASSWORD_VARIABLE}; in the literal form it stands in the text."
+            "The password is read from the environment variable {PASSWORD_VARIABLE}; the literal form contains it."
         ));
     }
     if !client.tls13 {
         notes.push(
-            "Its string can't insist on TLS 1.3; both sides agree on it by themselves where both can.".to_owned(),
+            "Its string can't require TLS 1.3; client and server use it if both support it."
+                .to_owned(),
         );
     }
     if let Ok(true) = endpoint
@@ -279,20 +279,19 @@ fn notes(
         .map(|_| !client.verifies.address)
     {
         notes.push(
-            "It does not check an IP address against the certificate: connect by a name."
-                .to_owned(),
+            "It does not check an IP address against the certificate: connect by name.".to_owned(),
         );
     }
     notes
 }
 
 impl Rendered {
-    /// The first form of this kind.
+    /// Returns the first form of this format.
     pub fn first(&self, format: Format) -> Option<&Form> {
         self.forms.iter().find(|form| form.format == format)
     }
 
-    /// How the client shows that setting, if the table knows it.
+    /// Returns the client's error text for this setting, if the table has it.
     pub fn looks(&self, setting: Setting) -> Option<&'static str> {
         self.fails
             .iter()

@@ -1,4 +1,4 @@
-//! The tables as they stand in the data files. Never renders anything.
+//! The tables of clients, platforms and causes, as the data files contain them.
 
 use crate::ConnectError;
 use crate::quote::Syntax;
@@ -10,50 +10,51 @@ use std::sync::LazyLock;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
-    /// The file's name.
+    /// Name of its file without `.toml`.
     #[serde(skip)]
     pub id: String,
-    /// Its place in lists, smallest first.
+    /// Position in lists, smallest first.
     order: u32,
     pub name: String,
     pub language: String,
-    /// What to install, as a command or in words.
+    /// How to install it, as a command or in words.
     pub install: String,
-    /// The oldest version that verifies as said here.
+    /// Oldest version that verifies as stated here.
     pub minimum_version: String,
     pub ca: CaNeed,
     /// Whether its string can insist on TLS 1.3.
     pub tls13: bool,
-    /// What the string given really checks, as the runs of `tests/clients` saw it.
+    /// Checks that its string makes, as measured by `tests/clients`.
     pub verifies: Verifies,
-    /// Whether it logs in in clear text where a server, or somebody in between, offers no TLS.
+    /// Whether it logs in in clear text if the server, or an attacker in between, offers no TLS.
     #[serde(default)]
     pub plain_text: bool,
-    /// Where no form of this client verifies: which client does.
+    /// If no form of this client verifies: the client to use instead.
     pub no_form_verifies: Option<String>,
-    /// Why it was not run by its real program; absent where it was.
+    /// Reason why the real program was not run; absent if it was.
     pub not_run: Option<String>,
     #[serde(default)]
     pub notes: Vec<String>,
-    /// How this client shows what goes wrong.
+    /// Error texts of this client.
     #[serde(default)]
     pub fails: Vec<Fails>,
-    /// What has to be done once before the string works.
+    /// Setup that is done once before the string works.
     pub setup: Option<Setup>,
     #[serde(rename = "form")]
     pub forms: Vec<FormTemplate>,
-    /// How the gateway recognises it: the start of `_client_name` in its connection attributes.
+    /// Beginnings of `_client_name` in its connection attributes, by which the gateway recognises
+    /// it.
     #[serde(default)]
     pub attributes: Vec<String>,
-    /// In one phrase, for the refusal that this client gets without TLS.
-    pub mend: Option<String>,
+    /// Hint in one phrase, for the refusal of a login without TLS.
+    pub hint: Option<String>,
 }
 
-/// When a client has to be told where the roots lie.
+/// Whether a client needs the path of the roots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaNeed {
-    /// It never looks into the system's store.
+    /// Always: it never reads the system's store.
     Always,
     /// Only for a CA that the system's store (or its own list) does not have.
     Private,
@@ -61,24 +62,24 @@ pub enum CaNeed {
     Store,
 }
 
-/// What the string given really checks.
+/// Checks that a string makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verifies {
-    /// That a CA it trusts has signed.
+    /// Whether a trusted CA has signed the certificate.
     pub chain: bool,
-    /// That the certificate names the host, where a DNS name is connected to.
+    /// Whether the certificate carries the DNS name of the connection.
     pub dns_name: bool,
-    /// The same where an IP address is connected to.
+    /// Whether the certificate carries the IP address of the connection.
     pub address: bool,
 }
 
-/// A setting that goes wrong, and how the client shows it.
+/// A wrong setting, and the client's error text.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fails {
     pub setting: Setting,
-    /// A piece of the error's text, as the client really prints it.
+    /// Part of the error text, as the client prints it.
     pub looks: String,
 }
 
@@ -93,22 +94,22 @@ pub enum Setting {
     WrongName,
     /// The certificate does not carry the IP address.
     WrongAddress,
-    /// The CA is given nowhere.
+    /// No CA is given.
     NoCa,
-    /// The client insists on TLS 1.3, the server has only 1.2.
+    /// The client requires TLS 1.3, and the server has only 1.2.
     OnlyTls12,
 }
 
-/// A template of something done once.
+/// Template of a setup that is done once.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setup {
     pub syntax: Syntax,
-    /// Renders to nothing where nothing is to be done.
+    /// Template text. It renders to nothing if no setup is needed.
     pub text: String,
 }
 
-/// A template of a string to copy.
+/// Template of a connection string.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FormTemplate {
@@ -117,15 +118,15 @@ pub struct FormTemplate {
     pub syntax: Syntax,
     #[serde(default)]
     pub format: Format,
-    /// In which ways it has its password, the best first.
+    /// Ways to get the password, best first.
     pub password: Vec<PasswordFrom>,
-    /// The expression that reads the password from the environment, in this language.
+    /// Expression in this language that reads the password from the environment.
     pub env_password: Option<String>,
-    /// Renders to nothing where the form would not verify the endpoint.
+    /// Template text. It renders to nothing if the form can't verify the endpoint.
     pub text: String,
 }
 
-/// Which kind of output a form is.
+/// Output format of a form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -135,36 +136,36 @@ pub enum Format {
     Env,
 }
 
-/// Where a string has its password from.
+/// Way in which a string gets the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PasswordFrom {
     /// From the environment variable `TIDEGATE_PASSWORD`.
     Env,
-    /// It stands in the string.
+    /// The string contains it.
     Literal,
-    /// The client asks for it, or it is typed into a field.
+    /// The client asks for it, or people type it into a field.
     Asked,
 }
 
-/// One platform and its roots.
+/// One platform and the path of its roots.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {
     pub id: String,
     pub name: String,
-    /// The PEM file with the roots it trusts, as clients are told it.
+    /// PEM file of its trusted roots, as strings name it.
     pub ca: String,
-    /// Where else it may lie.
+    /// Other possible paths of it.
     #[serde(default)]
     pub alternatives: Vec<String>,
-    /// Whether its paths are Linux paths, which Go's and OpenSSL's lists must know.
+    /// Whether its paths are Linux paths. The tests compare those with Go's and OpenSSL's lists.
     #[serde(default)]
     pub linux: bool,
-    /// `true` where a client read this very file in a test; else it is from documentation.
+    /// Whether a client read this file in a test; otherwise it is from documentation.
     #[serde(default)]
     pub run: bool,
-    /// What to know or do first.
+    /// Note for people on this platform.
     pub note: Option<String>,
 }
 
@@ -174,10 +175,10 @@ struct Platforms {
     platform: Vec<Platform>,
 }
 
-/// Name and text of each client file, as the build found them.
+/// Name and text of each client file, from the build.
 const CLIENT_FILES: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/clients.rs"));
 
-/// The name of a file without folder and `.toml`.
+/// Returns a file's name without folder and `.toml`.
 const fn file_stem(path: &str) -> &str {
     let Some((rest, _)) = path.as_bytes().split_last_chunk::<5>() else {
         return path;
@@ -230,32 +231,32 @@ static CAUSES: LazyLock<BTreeMap<String, Cause>> = LazyLock::new(|| {
     toml::from_str(include_str!("../refusals.toml")).expect("a table that the tests have read")
 });
 
-/// Why a refusal comes, for its help page.
+/// Cause of a refusal, for its help page.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cause {
     pub cause: String,
-    /// Whether the page shows the right line of each client.
+    /// Whether the page shows the string of each client.
     #[serde(default)]
     pub lines: bool,
 }
 
-/// Every client, in the order of lists.
+/// Returns all clients, in the order of lists.
 pub fn clients() -> &'static [Client] {
     &CLIENTS
 }
 
-/// Every platform; the first is meant where none is named.
+/// Returns all platforms. The first one is the default.
 pub fn platforms() -> &'static [Platform] {
     &PLATFORMS
 }
 
-/// What is known of each refusal beyond its row, by slug.
+/// Returns the causes of refusals by slug.
 pub fn causes() -> &'static BTreeMap<String, Cause> {
     &CAUSES
 }
 
-/// The client of this id.
+/// Returns the client with this id.
 ///
 /// # Errors
 /// If there is none.
@@ -276,7 +277,7 @@ pub fn client(id: &str) -> Result<&'static Client, ConnectError> {
         })
 }
 
-/// The platform of this id; the first where none is named.
+/// Returns the platform with this id; without an id, the first one.
 ///
 /// # Errors
 /// If there is none of that id.

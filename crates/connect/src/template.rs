@@ -1,5 +1,5 @@
-//! How a template of the table becomes text: a value is always written as a literal of the form's
-//! language, so no host, user or path can break out of its place. Never reads the table itself.
+//! Rendering of templates. A value is always written as a literal of the form's language, so no
+//! host, user or path can break out of its place.
 
 use crate::quote::{Syntax, always, literal, percent};
 use minijinja::syntax::SyntaxConfig;
@@ -7,11 +7,11 @@ use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use std::collections::BTreeMap;
 
-/// Fills a template. Numbers and what a template marks `|safe` are written as they are, all else as
+/// Renders a template. Numbers and values marked `|safe` are written unchanged, all others as
 /// literals.
 ///
 /// # Errors
-/// If the template is wrong or names a value that is not there; a test renders each one.
+/// If the template is wrong or uses a missing value. A test renders every template.
 pub fn fill(
     syntax: Syntax,
     template: &str,
@@ -39,13 +39,13 @@ pub fn fill(
         };
         Ok(out.write_str(&text)?)
     });
-    // As a part of a URL.
+    // Percent-encodes a part of a URL.
     environment.add_filter("url", |value: String| percent(&value));
-    // In shell quotes even where none are needed.
+    // Adds shell quotes even if none are needed.
     environment.add_filter("quoted", |value: String| {
         Value::from_safe_string(always(&value))
     });
-    // As a literal of this language, to be joined with other pieces of code.
+    // Writes a literal of this language that can be joined with other code.
     environment.add_filter("lit", move |value: String| {
         Value::from_safe_string(literal(syntax, &value))
     });

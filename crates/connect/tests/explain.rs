@@ -1,4 +1,4 @@
-//! What is said of strings that people paste.
+//! Tests of the explanation of connection strings.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ fn told(text: &str) -> Explanation {
     explain(text, &Ask::default()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// tls, chain, dns name: `y`, `n` or `d` each.
+/// Returns the answers for TLS, chain and DNS name: `y`, `n` or `d` each.
 fn answers(text: &str) -> String {
     let letter = |answer: Answer| answer.to_string().chars().next().unwrap();
     let checks = told(text).checks;
@@ -23,7 +23,7 @@ fn answers(text: &str) -> String {
         .collect()
 }
 
-/// String, part of the client's name, answers.
+/// Strings with a part of their client's name and the answers.
 const KNOWN: &[(&str, &str, &str)] = &[
     // Command lines.
     (
@@ -299,7 +299,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "r2dbc-mariadb",
         "yyy",
     ),
-    // The rest.
+    // Other clients.
     (
         "Server=h.example;Port=4000;User ID=abc.root;Password=pw;Database=test;SslMode=VerifyFull",
         ".NET",
@@ -364,7 +364,7 @@ fn each_known_string_is_told_what_it_verifies() {
             ));
         }
         assert!(told.verifies || !told.why.is_empty(), "no reason: {text}");
-        assert!(!told.mend.forms.is_empty(), "{text}");
+        assert!(!told.hint.forms.is_empty(), "{text}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -387,10 +387,10 @@ fn the_endpoint_is_read_and_goes_into_the_string_that_verifies() {
         assert_eq!(told.user.as_deref(), Some("abc.root"), "{text}");
         assert_eq!(told.database.as_deref(), Some("app"), "{text}");
         assert!(told.holds_password, "{text}");
-        let mend = &told.mend.forms[0].text;
+        let hint = &told.hint.forms[0].text;
         assert!(
-            mend.contains("db.example.com") && mend.contains("4100") && mend.contains("abc.root"),
-            "{mend}"
+            hint.contains("db.example.com") && hint.contains("4100") && hint.contains("abc.root"),
+            "{hint}"
         );
     }
 }
@@ -459,7 +459,7 @@ fn what_often_goes_wrong_is_noted() {
 #[test]
 fn what_another_reading_takes_for_a_password_is_withheld_and_told_so() {
     for (text, withheld) in [
-        // Two places where the login may end.
+        // The login may end at two places.
         (
             "mysql://abc.root:p@a.example/w@h.example:4000/test",
             vec!["host"],
@@ -468,17 +468,17 @@ fn what_another_reading_takes_for_a_password_is_withheld_and_told_so() {
             "mysql://abc.root:pw@h.example:4000/test?email=a@b.example",
             vec!["host", "port", "database"],
         ),
-        // A quote inside the quotes.
+        // A quote inside quotes.
         (
             r#"host="h.example", user="abc.root", password="a"b", database="test""#,
             vec![],
         ),
-        // Keys inside a value that stands bare.
+        // Keys inside an unquoted value.
         (
             "Server=h.example;Uid=abc.root;Pwd=host=x;Database=test",
             vec!["database"],
         ),
-        // A word too many.
+        // One word too many.
         (
             "mysql -u abc.root -pp w -h h.example -D test '",
             vec!["host", "database"],

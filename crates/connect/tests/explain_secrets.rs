@@ -1,5 +1,4 @@
-//! That no piece of a password is ever among what is said of a pasted string, whatever the password
-//! holds.
+//! Tests that no part of a password is ever in an explanation, whatever the password contains.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +9,7 @@
 use proptest::prelude::*;
 use tidegate_connect::{Ask, explain};
 
-/// Every form with a hole for the password, most as people write them, in quotes or not.
+/// All forms with a place for the password, quoted and unquoted, as people write them.
 const HOLES: &[&str] = &[
     "mysql://root:{}@db.example.com:4000/test",
     "mysql://root:{}@db.example.com:4000/test?ssl={\"rejectUnauthorized\":true}",
@@ -75,7 +74,7 @@ const HOLES: &[&str] = &[
     "{'ENGINE': 'django.db.backends.mysql', 'NAME': 'test', 'PASSWORD': '{}', 'HOST': 'h.example'}",
 ];
 
-/// Strings with values that are all marked, as a password that was made to deceive would hold.
+/// Strings whose values all contain the mark, as a deceptive password would.
 const INNER: &[&str] = &[
     "mysql://qZx:{}@qZx.qZx:4000/qZx",
     "jdbc:mysql://qZx.qZx:4000/qZx",
@@ -95,7 +94,7 @@ const INNER: &[&str] = &[
     "://qZx:qZx@qZx/qZx",
 ];
 
-/// Pieces of a password carry this, and nothing that is printed by itself does.
+/// Mark of every part of a password. No other output contains it.
 const MARK: &str = "qZx";
 
 fn nothing_of_it(text: &str, secret: &str) {
@@ -154,7 +153,7 @@ fn no_piece_of_a_password_is_shown_of_any_form() {
     }
 }
 
-/// What may stand between the pieces; some of it is a piece of another form, or ends one.
+/// Separators between the parts. Some of them belong to another form, or end one.
 fn separator() -> impl Strategy<Value = String> {
     const WORDS: &[&str] = &[
         "://",
@@ -215,7 +214,7 @@ fn separator() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A password of marked pieces and separators, raw or percent-encoded.
+/// Generates a password of marked parts and separators, raw or percent-encoded.
 fn secret() -> impl Strategy<Value = String> {
     let code = |c: char| {
         if c.is_ascii_alphanumeric() {
@@ -246,13 +245,13 @@ fn secret() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the password holds, in any form, alone or with text round it.
+    /// Any password in any form, alone or with text around it.
     #[test]
     fn no_piece_of_any_password_is_shown(hole in proptest::sample::select(HOLES), secret in secret()) {
         nothing_of_it(&hole.replace("{}", &secret), &secret);
     }
 
-    /// A password that is itself a string of another form, with a password of its own.
+    /// A password that is a connection string of another form with its own password.
     #[test]
     fn no_piece_of_a_string_inside_a_string_is_shown(
         outer in proptest::sample::select(HOLES),
@@ -263,7 +262,7 @@ proptest! {
         nothing_of_it(&outer.replace("{}", &secret), &secret);
     }
 
-    /// Any text at all is read to its end.
+    /// Any text is read without a panic.
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,200}", hole in proptest::sample::select(HOLES)) {
         let _ = explain(&text, &Ask::default());

@@ -1,4 +1,4 @@
-//! No link between the repository's own pages is dead.
+//! Tests that no link between the repository's pages is dead.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic; that is how it fails")]
 
@@ -15,7 +15,7 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The targets of `[text](target)`, outside of code.
+/// Returns the targets of `[text](target)` outside code.
 fn links(page: &str) -> Vec<String> {
     let mut fenced = false;
     let mut found = Vec::new();
@@ -26,7 +26,7 @@ fn links(page: &str) -> Vec<String> {
         if fenced {
             continue;
         }
-        // Every second piece between backticks is code.
+        // Every second part between backticks is code.
         let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
         let targets = prose
             .split("](")

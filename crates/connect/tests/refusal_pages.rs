@@ -22,7 +22,7 @@ fn the_pages_are_those_of_the_table() {
         for (name, text) in &wanted {
             std::fs::write(folder.join(name), text).unwrap();
         }
-        // A refusal that was renamed or removed leaves its page behind.
+        // A renamed or removed refusal leaves its old page.
         for entry in std::fs::read_dir(&folder).unwrap() {
             let entry = entry.unwrap();
             if !wanted.contains_key(&entry.file_name().into_string().unwrap()) {

@@ -1,4 +1,4 @@
-//! What the strings of every client must be, whatever stands in the table.
+//! Properties that the strings of every client must have, whatever the table contains.
 
 #![allow(
     clippy::unwrap_used,
@@ -119,7 +119,7 @@ fn a_shell_reads_each_command_line_as_the_words_of_argv() {
     }
 }
 
-/// Each client, trust, platform and TLS version; odd values too.
+/// Renders every client for each trust, platform and TLS version, also with unusual values.
 fn everything() -> Vec<Rendered> {
     let mut all = Vec::new();
     for client in clients() {
@@ -319,8 +319,8 @@ fn what_cannot_be_rendered_says_why() {
     ));
 }
 
-/// What Go's crypto/x509 (root_linux.go, root_bsd.go) and openssl-probe look for, as of Go 1.26 and
-/// openssl-probe 0.2.
+/// Files that Go's crypto/x509 (root_linux.go, root_bsd.go) and openssl-probe look for, as of Go
+/// 1.26 and openssl-probe 0.2.
 const KNOWN_FILES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -342,7 +342,7 @@ fn every_linux_path_is_one_that_go_or_openssl_probe_knows() {
             );
         }
     }
-    // Where Go is installed, its own source is asked.
+    // If Go is installed, its own source is read.
     let root = std::process::Command::new("go")
         .args(["env", "GOROOT"])
         .output();

@@ -92,8 +92,10 @@ impl Chain {
             .max(self.not_before);
         let seconds = u64::try_from(within.unix_timestamp()).unwrap_or(0);
         let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let leaf = ParsedCertificate::try_from(self.certified.end_entity_cert()?)?;
-        let above = self.certified.cert.get(1..).unwrap_or_default();
+        let Some((leaf, above)) = self.certified.cert.split_first() else {
+            return Err(Error::NoCertificatesPresented.into());
+        };
+        let leaf = ParsedCertificate::try_from(leaf)?;
         let algorithms = provider.signature_verification_algorithms.all;
         verify_server_cert_signed_by_trust_anchor(&leaf, roots, above, at, algorithms)
             .map_err(TlsError::Chain)

@@ -49,7 +49,7 @@ class Client:
 
     def _setting(self, setting):
         if setting.name in ("tls13", "only-tls12") and not self.table["tls13"]:
-            return Outcome(setting.name, "not run", "its string can't insist on TLS 1.3")
+            return Outcome(setting.name, "not run", "its string can't require TLS 1.3")
         try:
             text, rendered = self._string(setting)
         except LookupError as error:
@@ -141,7 +141,7 @@ class Client:
             return fail("its behavior with a server that offers no TLS differs from plain_text in its file")
         if not connected and setting.shows and setting.shows not in said:
             return fail(f"it does not show the server's text: {setting.shows}")
-        if setting.off and self.table["attributes"] and self.table["mend"] not in said:
+        if setting.off and self.table["attributes"] and self.table["hint"] not in said:
             return fail(f"it names itself, and should have been told its own mend: {self.table['mend']}")
         if connected and setting.tls and (wrong := self._agreed(setting)):
             return fail(wrong)

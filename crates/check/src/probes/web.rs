@@ -88,7 +88,7 @@ fn head(stream: &mut Stream, host: &str) -> String {
         while bytes.len() < WEB_HEAD_MAX && !bytes.windows(4).any(|w| w == b"\r\n\r\n") {
             match stream.read(&mut piece) {
                 Ok(0) | Err(_) => break,
-                Ok(n) => bytes.extend_from_slice(piece.get(..n).unwrap_or_default()),
+                Ok(n) => bytes.extend(piece.iter().take(n)),
             }
         }
     }

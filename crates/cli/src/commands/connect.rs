@@ -236,7 +236,7 @@ fn list(json: bool) -> Result<()> {
             .map(|c| {
                 serde_json::json!({"id": c.id, "name": c.name, "language": c.language, "minimum_version": c.minimum_version,
                     "verifies": c.verifies, "plain_text": c.plain_text, "tls13": c.tls13, "attributes": c.attributes,
-                    "mend": c.mend, "not_run": c.not_run, "no_form_verifies": c.no_form_verifies})
+                    "hint": c.hint, "mend": c.hint, "not_run": c.not_run, "no_form_verifies": c.no_form_verifies})
             })
             .collect();
         return screen::print_json(

@@ -131,9 +131,9 @@ fn page(told: &Explanation, paint: Paint) -> String {
     let _ = write!(
         out,
         "\n{}\n",
-        paint.bold(&format!("With {}, this verifies:", told.mend.name))
+        paint.bold(&format!("With {}, this verifies:", told.hint.name))
     );
-    for form in &told.mend.forms {
+    for form in &told.hint.forms {
         let password = match form.password {
             PasswordFrom::Env => ", password from the environment",
             PasswordFrom::Literal => ", password in the text",

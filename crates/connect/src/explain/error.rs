@@ -1,18 +1,18 @@
-//! Why a string can't be explained.
+//! An error of explaining a string.
 
 use crate::ConnectError;
 
-/// More than any string that connects; what is longer is not read.
+/// Maximum length of a string in bytes. Real strings are far shorter.
 pub const EXPLAIN_MAX: usize = 64 * 1024;
 
-/// Why a string can't be explained.
+/// Errors of explaining a string.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExplainError {
-    #[error("there is nothing to explain")]
+    #[error("the string is empty")]
     Empty,
     #[error("the string is longer than {EXPLAIN_MAX} bytes")]
     TooLong,
-    #[error("this is no connection string that is known here")]
+    #[error("this is not a known form of connection string")]
     NotRecognised,
     #[error(transparent)]
     Connect(#[from] ConnectError),

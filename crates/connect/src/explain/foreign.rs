@@ -1,9 +1,9 @@
-//! Options of other clients: they look like TLS, and this client does not read them.
+//! Finds options that look like TLS but belong to another client.
 
 use super::families::Family;
 use super::read_values::ReadValues;
 
-/// Options about TLS of any client, normalised, and how they are written.
+/// TLS options of all clients: normalised, and as they are written.
 const SPELLED: &[(&str, &str)] = &[
     ("sslaccept", "sslaccept"),
     ("sslmode", "ssl-mode"),
@@ -21,7 +21,7 @@ const SPELLED: &[(&str, &str)] = &[
     ("encrypt", "encrypt"),
 ];
 
-/// Options that look like TLS and that this client does not read.
+/// Returns a warning for each TLS option that this client does not read.
 pub fn foreign(family: &Family, values: &ReadValues) -> Vec<String> {
     if family.reads.is_empty() {
         return Vec::new();

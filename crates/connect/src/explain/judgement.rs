@@ -1,25 +1,25 @@
-//! What a string makes its client check, and why: the words in which every family is judged. The
-//! facts are from runs of the real clients (`tests/clients`) or, where they were not run, from their
-//! sources. Never repeats a value.
+//! Judgement of a string: the checks that its client makes, and the reasons. The facts are from
+//! runs of the real clients (`tests/clients`) or, for clients that were not run, from their
+//! sources. The texts never repeat a value.
 
 use super::read_values::ReadValues;
 use serde::Serialize;
 use std::fmt;
 
-/// Whether a check is made.
+/// Whether a check is made: yes, no, or it depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
     Yes,
     No,
-    /// On what the string does not say; the reasons say on what.
+    /// It depends on something outside the string; the reasons say on what.
     Depends,
 }
 
-/// What the string makes its client check.
+/// Checks that the string makes its client do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Checks {
-    /// That there is TLS at all.
+    /// Whether TLS is used.
     pub tls: Answer,
     pub chain: Answer,
     pub dns_name: Answer,
@@ -36,19 +36,19 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Checks, and the reasons for each that is not there.
+/// The checks, and the reasons for missing ones.
 pub struct Judgement {
     pub checks: Checks,
     pub why: Vec<&'static str>,
 }
 
 pub const PLAIN: Checks = checks(Answer::No, Answer::No, Answer::No, Answer::No);
-/// TLS where the server offers it; else, or behind an attacker, plain text.
+/// TLS if the server offers it; otherwise, or with an attacker in between, clear text.
 pub const MAYBE: Checks = checks(Answer::Depends, Answer::No, Answer::No, Answer::No);
 pub const TLS_ONLY: Checks = checks(Answer::Yes, Answer::No, Answer::No, Answer::No);
 pub const CHAIN: Checks = checks(Answer::Yes, Answer::Yes, Answer::No, Answer::No);
 pub const ALL: Checks = checks(Answer::Yes, Answer::Yes, Answer::Yes, Answer::Yes);
-/// Chain and DNS names; IP addresses never.
+/// Chain and DNS names, but never IP addresses.
 pub const NAMES: Checks = checks(Answer::Yes, Answer::Yes, Answer::Yes, Answer::No);
 pub const DEPENDS: Checks = checks(
     Answer::Yes,
@@ -73,20 +73,20 @@ pub fn say(checks: Checks, why: &[&'static str]) -> Judgement {
     }
 }
 
-pub const NOTHING_ASKS: &str = "Nothing in it asks for TLS: the password would travel where everybody on the way can read it. \
+pub const NOTHING_ASKS: &str = "It does not request TLS, so everybody on the way could read the password. \
                             This endpoint refuses such a login with error 3159.";
 pub const SWITCHED_OFF: &str = "TLS is switched off.";
-pub const TLS_UNCHECKED: &str = "It uses TLS but checks neither certificate nor name: whoever stands between can pose as the server.";
+pub const TLS_UNCHECKED: &str = "It uses TLS but checks neither certificate nor name: an attacker in between can impersonate the server.";
 pub const FALLS_BACK: &str = "It uses TLS only where the server offers it, and checks nothing: an attacker can make it fall back to plain text.";
-pub const CHAIN_ONLY: &str = "It checks that a trusted CA has signed, but not for whom: any certificate of that CA passes, for any host.";
-/// The five modes that several drivers have under the same names.
+pub const CHAIN_ONLY: &str = "It checks that a trusted CA has signed the certificate, but not the host name: any certificate of that CA is accepted, for any host.";
+/// Judges the five modes that several drivers have under the same names.
 pub fn judge_mode(values: &ReadValues) -> Judgement {
     match values.word("sslmode").as_deref() {
         Some("verifyidentity") => say(ALL, &[]),
         Some("verifyca") => say(
             CHAIN,
             &[
-                "`VERIFY_CA` leaves the host name out; `VERIFY_IDENTITY` checks both.",
+                "`VERIFY_CA` does not check the host name; `VERIFY_IDENTITY` checks both.",
                 CHAIN_ONLY,
             ],
         ),
@@ -100,7 +100,7 @@ pub fn judge_mode(values: &ReadValues) -> Judgement {
         }
         Some(_) => say(
             PLAIN,
-            &["This mode is not one the driver knows; it refuses to start or ignores it."],
+            &["The driver does not know this mode: it refuses to start or ignores it."],
         ),
     }
 }

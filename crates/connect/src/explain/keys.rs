@@ -1,7 +1,6 @@
-//! What the keys of connection strings stand for, however a language spells them. Never looks at a
-//! value.
+//! Meaning of the keys of connection strings, in the spelling of any language.
 
-/// What a key stands for.
+/// Meaning of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Host,
@@ -12,7 +11,7 @@ pub enum Role {
     Option,
 }
 
-/// Pieces of keys whose values are secret. Rather one too many than one too few.
+/// Parts of keys whose values are secret. A false match only hides more.
 pub const SECRET: [&str; 9] = [
     "pass",
     "pwd",
@@ -25,7 +24,7 @@ pub const SECRET: [&str; 9] = [
     "private.key",
 ];
 
-/// A key as all languages spell it: `sslMode`, `ssl-mode`, `ssl_mode` and `SSL Mode` are one.
+/// Normalises a key: `sslMode`, `ssl-mode`, `ssl_mode` and `SSL Mode` are the same.
 pub fn normal(key: &str) -> String {
     key.chars()
         .filter(char::is_ascii_alphanumeric)
@@ -34,7 +33,7 @@ pub fn normal(key: &str) -> String {
         .collect()
 }
 
-/// What this normalised key stands for.
+/// Returns the meaning of a normalised key.
 pub fn role(key: &str) -> Role {
     if SECRET.iter().any(|word| key.contains(word)) {
         return Role::Password;

@@ -1,10 +1,9 @@
-//! Which keys connection strings have, of all families.
+//! Recognises the keys of connection strings, of all families.
 
 use super::families;
 use super::keys::{Role, normal, role};
 
-/// Keys that name no part of the endpoint and nothing of TLS, and yet often stand between those
-/// that do.
+/// Other keys that are common in connection strings, beside those of the endpoint and of TLS.
 const OTHERS: &[&str] = &[
     "adapter",
     "charset",
@@ -26,7 +25,7 @@ const OTHERS: &[&str] = &[
     "verifymode",
 ];
 
-/// Whether this is a key that connection strings have, and not some word.
+/// Whether connection strings have this key.
 pub fn is_known(key: &str) -> bool {
     let key = normal(key);
     role(&key) != Role::Option
@@ -35,7 +34,7 @@ pub fn is_known(key: &str) -> bool {
         || OTHERS.contains(&key.as_str())
 }
 
-/// Whether a whole address may stand behind this key.
+/// Whether this key's value may be a whole address.
 pub fn is_of_address(key: &str) -> bool {
     let key = normal(key);
     ["url", "uri", "dsn"].iter().any(|end| key.ends_with(end))

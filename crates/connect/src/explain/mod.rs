@@ -1,7 +1,7 @@
-//! What a connection string that somebody pasted verifies, what it does not and why, and the string
-//! that would. First everything is taken out of it that any reading could take for a password
-//! (`secrets`); what is shown is read from what remains. Never shows the string itself, and no
-//! piece of its password.
+//! Explains a pasted connection string: what it verifies, what it does not and why, and the string
+//! that verifies everything. First every part that any reading could take for a password is removed
+//! (`secrets`); all shown values are read from the rest. The output never contains the string
+//! itself or a part of its password.
 
 mod error;
 mod families;
@@ -33,60 +33,63 @@ use shown::ShownValues;
 use std::path::PathBuf;
 use tidegate_model::Trust;
 
-/// The values that any client has to be told, for one that is not known.
+/// The client of the table that is a plain list of values, for unknown clients.
 const GENERAL: &str = "general";
 
-/// What to go by beside the string.
+/// Options of an explanation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ask<'a> {
-    /// The client it is for, by its id in the table.
+    /// Id of the client that the string is for.
     pub client: Option<&'a str>,
-    /// How the string that verifies shall be made.
+    /// Options of rendering the string that verifies.
     pub wish: Wish<'a>,
-    /// Where the client has its CA, if not where the string says.
+    /// Trust of the endpoint, if it differs from what the string says.
     pub trust: Option<&'a Trust>,
 }
 
-/// All there is to say of a string.
+/// Explanation of a string.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// What kind of string it is, such as `a Go DSN`.
+    /// Form of the string, such as `a Go DSN`.
     pub form: &'static str,
-    /// The client it is for, in words.
+    /// Name of its client.
     pub client: &'static str,
-    /// Clients of the table that it may be for, where it does not say; name one with `--with`.
+    /// Clients that it may be for, if it does not tell; `--with` chooses one.
     pub candidates: Vec<&'static str>,
     pub host: Option<String>,
     pub port: Option<u16>,
     pub user: Option<String>,
     pub database: Option<String>,
-    /// Those of these four that stand in it and are not shown, since another reading takes them for
-    /// a password.
+    /// Those of these four that the string contains but that are not shown, because another reading
+    /// takes them for a password.
     pub withheld: Vec<&'static str>,
-    /// Whether a password stands in it. What it is, is not said.
+    /// Whether it contains a password.
     pub holds_password: bool,
     pub checks: Checks,
-    /// Whether it verifies chain and name, so that nobody between can pose as the server.
+    /// Whether it verifies chain and name, so that an attacker in between can't impersonate the
+    /// server.
     pub verifies: bool,
     pub why: Vec<String>,
     pub notes: Vec<&'static str>,
-    /// The string that verifies, for the same client where the table has it.
-    pub mend: Mend,
+    /// The string that verifies, for the same client if the table has it.
+    pub hint: VerifyingForms,
+    /// The former name of `hint`, kept for programs that read it.
+    pub mend: VerifyingForms,
 }
 
-/// Strings from the table.
+/// Strings that verify, from the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mend {
+pub struct VerifyingForms {
     pub client: &'static str,
     pub name: &'static str,
-    /// The best form, and the literal one beside it where there is one.
+    /// The best form, and the literal one if there is one.
     pub forms: Vec<Form>,
 }
 
 /// Explains a connection string of any client.
 ///
 /// # Errors
-/// If it is too long, empty or no such string; if the client or platform asked for is unknown.
+/// If it is empty, too long or not a connection string; if client or platform is unknown.
 pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
     if text.len() > EXPLAIN_MAX {
         return Err(ExplainError::TooLong);
@@ -114,6 +117,7 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
     let client = asked
         .or_else(|| known_of(family, &readings.clear.values))
         .unwrap_or(GENERAL);
+    let hint = verifying_forms(client, &shown, ask)?;
     Ok(Explanation {
         form: readings.clear.form,
         client: family.name,
@@ -125,7 +129,8 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
             .all(|check| *check == Answer::Yes),
         why,
         notes: notes::notes(&shown, &hidden),
-        mend: mend(client, &shown, ask)?,
+        mend: hint.clone(),
+        hint,
         host: shown.host,
         port: shown.port,
         user: shown.user,
@@ -134,7 +139,8 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
     })
 }
 
-/// The client whose string is shown: SQLAlchemy's own where it was SQLAlchemy's.
+/// Returns the client whose string is shown: SQLAlchemy for its URLs, otherwise the family's first
+/// one.
 fn known_of(family: &Family, values: &ReadValues) -> Option<&'static str> {
     let orm = clients()
         .iter()
@@ -143,7 +149,7 @@ fn known_of(family: &Family, values: &ReadValues) -> Option<&'static str> {
         .or_else(|| known(family))
 }
 
-/// The first client of a family that the table has.
+/// Returns a family's first client that is in the table.
 fn known(family: &Family) -> Option<&'static str> {
     let ids = family.ids.iter();
     ids.copied()
@@ -160,8 +166,12 @@ fn candidates(family: &Family) -> Vec<&'static str> {
     ids
 }
 
-/// The string that verifies; the general list of values where the client is not known.
-fn mend(client: &str, shown: &ShownValues, ask: &Ask<'_>) -> Result<Mend, ConnectError> {
+/// Renders the strings that verify, for the general list of values if the client is unknown.
+fn verifying_forms(
+    client: &str,
+    shown: &ShownValues,
+    ask: &Ask<'_>,
+) -> Result<VerifyingForms, ConnectError> {
     let or =
         |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
     let endpoint = Endpoint {
@@ -174,7 +184,7 @@ fn mend(client: &str, shown: &ShownValues, ask: &Ask<'_>) -> Result<Mend, Connec
             None => Trust::Public,
         }),
     };
-    // No password is ever written into it.
+    // The result never contains a password.
     let rendered = render(
         client,
         &endpoint,
@@ -191,7 +201,7 @@ fn mend(client: &str, shown: &ShownValues, ask: &Ask<'_>) -> Result<Mend, Connec
         .cloned();
     let mut forms: Vec<Form> = first.into_iter().chain(literal).collect();
     forms.dedup();
-    Ok(Mend {
+    Ok(VerifyingForms {
         client: rendered.client,
         name: rendered.name,
         forms,

@@ -1,39 +1,40 @@
-//! What often goes wrong beside TLS. Never repeats a value.
+//! Notes about common mistakes beside TLS. The texts never repeat a value.
 
 use super::secrets::Hidden;
 use super::shown::ShownValues;
 
-/// In the order in which they help.
+/// Returns the notes, the most helpful first.
 pub fn notes(shown: &ShownValues, hidden: &Hidden) -> Vec<&'static str> {
     let mut notes = Vec::new();
     if hidden.unencoded {
         notes.push(
-            "Its password holds characters that end a part of an address (@ : / ? #): clients may cut it at the wrong \
-             place. Write them percent-encoded.",
+            "The password contains characters that separate the parts of an address (@ : / ? #): clients may split it at \
+             the wrong place; hint: percent-encode them.",
         );
     }
     if hidden.doubt || !shown.withheld.is_empty() {
         notes.push(
-            "Some of it can be read in more than one way, and may be a piece of the password: that is not shown. In an \
-             address write the password percent-encoded, elsewhere in quotes.",
+            "A part of it can be read in more than one way and may belong to the password, so it is not shown; hint: in an \
+             address percent-encode the password, elsewhere put it in quotes.",
         );
     }
     if shown.password {
         notes.push(
-            "A password stands in it. Better: let the client ask, or read it from the environment.",
+            "It contains a password; hint: let the client ask for it, or read it from the environment.",
         );
     }
     if shown.user.as_ref().is_some_and(|user| !user.contains('.')) {
-        notes
-            .push("Its user name has no prefix: here a login is `<prefix>.<user>`, and one without is refused (1045).");
+        notes.push(
+            "The user name has no prefix: a login here is `<prefix>.<user>`, and one without a prefix is refused (1045).",
+        );
     }
     if shown.port == Some(3306)
         || (shown.port.is_none() && shown.host.is_some() && !shown.withheld.contains(&"port"))
     {
-        notes.push("It goes to port 3306, MySQL's default: Tidegate listens on 4000 unless it was told otherwise.");
+        notes.push("It uses port 3306, MySQL's default; Tidegate's default is 4000.");
     }
     if shown.host.as_deref() == Some("localhost") {
-        notes.push("Many clients take `localhost` for a Unix socket: write 127.0.0.1, or tell the client to use TCP.");
+        notes.push("For many clients `localhost` means a Unix socket; hint: write 127.0.0.1, or make the client use TCP.");
     }
     notes
 }

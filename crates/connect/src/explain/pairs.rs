@@ -1,15 +1,14 @@
-//! Reads the forms that are keys and values: arguments, objects and arrays of any language, `.env`
-//! lines, YAML, properties, and the `;` forms of ADO.NET, ODBC, PDO and DBI. Never understands
-//! code: what follows no key is nothing.
+//! Reads keys and values: arguments, objects and arrays of any language, `.env` lines, YAML,
+//! properties, and the `;` forms of ADO.NET, ODBC, PDO and DBI. Code is not parsed: text without a
+//! key is ignored.
 
 use super::keys::normal;
 use super::read_values::ReadValues;
-use super::text::is_quote;
+use super::text::{is_quote, part};
 
-/// Keys and values in code or in lines, at any depth. An object counts as its key's value; its
-/// members are keys too.
+/// Reads keys and values in code or lines, at any depth. The members of an object are keys too.
 pub fn read(text: &str, values: &mut ReadValues) {
-    // In code a bare value is a name, not the thing it stands for.
+    // In code an unquoted value is a variable's name and not its value.
     let code = text.contains(['(', '{']);
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -31,22 +30,22 @@ pub fn read(text: &str, values: &mut ReadValues) {
     }
 }
 
-/// A parameter whose value is an object.
+/// Reads a parameter whose value is an object.
 pub fn object(key: &str, value: &str, values: &mut ReadValues) {
     values.option(&normal(key), "object");
     read(value, values);
 }
 
-/// Gives a key the value that stands here, and goes on behind it.
+/// Reads the value of a key, and returns the text after it.
 fn take<'a>(key: &str, value: &'a str, code: bool, values: &mut ReadValues) -> &'a str {
-    // `PDO::ATTR`, `Pdo\Mysql::ATTR`, `spring.datasource.password`: the last part says what it is.
+    // `PDO::ATTR`, `Pdo\Mysql::ATTR`, `spring.datasource.password`: the last part is the key.
     let key = key.rsplit([':', '\\', '.']).next().unwrap_or_default();
     let Some(first) = value.chars().next() else {
         return value;
     };
     if first == '{' || first == '[' {
         values.option(&normal(key), "object");
-        return value.get(1..).unwrap_or_default();
+        return part(value, 1..);
     }
     if is_quote(first) {
         let (text, rest) = quoted(value);
@@ -72,7 +71,7 @@ fn take<'a>(key: &str, value: &'a str, code: bool, values: &mut ReadValues) -> &
     if !(code && names && text.parse::<u16>().is_err()) {
         put(key, text, values);
     }
-    // `pool = createPool({...})`: what a call is given is read, too.
+    // `pool = createPool({...})`: the arguments of a call are read too.
     if text.contains('(') {
         value.split_once('(').map_or(rest, |(_, inside)| inside)
     } else {
@@ -81,7 +80,7 @@ fn take<'a>(key: &str, value: &'a str, code: bool, values: &mut ReadValues) -> &
 }
 
 fn put(key: &str, value: &str, values: &mut ReadValues) {
-    // Django's.
+    // Django's key of the database.
     if key == "NAME" {
         values.database(value)
     } else {
@@ -89,7 +88,7 @@ fn put(key: &str, value: &str, values: &mut ReadValues) {
     }
 }
 
-/// What stands between the quote here and its other half, and what follows.
+/// Returns the text of the quoted string that begins here, and the text after it.
 fn quoted(text: &str) -> (&str, &str) {
     let mut chars = text.char_indices();
     let Some((_, quote)) = chars.next() else {
@@ -98,17 +97,14 @@ fn quoted(text: &str) -> (&str, &str) {
     let mut escaped = false;
     for (at, c) in chars {
         if c == quote && !escaped {
-            return (
-                text.get(1..at).unwrap_or_default(),
-                text.get(at + 1..).unwrap_or_default(),
-            );
+            return (part(text, 1..at), part(text, at + 1..));
         }
         escaped = c == '\\' && !escaped;
     }
-    (text.get(1..).unwrap_or_default(), "")
+    (part(text, 1..), "")
 }
 
-/// The name that stands here, and what follows.
+/// Returns the name that begins here, and the text after it.
 fn word(text: &str) -> (&str, &str) {
     let mut end = 0;
     let mut chars = text.char_indices().peekable();
@@ -122,7 +118,7 @@ fn word(text: &str) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-/// What follows `=`, `:` or `=>`, on the same line.
+/// Returns the text after `=`, `:` or `=>`, on the same line.
 fn behind_separator(text: &str) -> Option<&str> {
     let text = text.trim_start_matches([' ', '\t', ']']);
     let rest = text
@@ -132,7 +128,8 @@ fn behind_separator(text: &str) -> Option<&str> {
     (!rest.starts_with(['=', ':'])).then(|| rest.trim_start_matches([' ', '\t']))
 }
 
-/// Where a bare value ends: at a comma, a line's end, or a bracket that it did not open.
+/// Returns where an unquoted value ends: at a comma, the line's end, or a bracket that it did not
+/// open.
 fn bare_end(text: &str) -> usize {
     let mut depth = 0usize;
     for (at, c) in text.char_indices() {
@@ -148,7 +145,7 @@ fn bare_end(text: &str) -> usize {
     text.len()
 }
 
-/// `Server=h;Port=4000;SslMode=VerifyFull`: values may stand in quotes or braces.
+/// Reads `Server=h;Port=4000;SslMode=VerifyFull`. Values may be in quotes or braces.
 pub fn semicolons(text: &str, values: &mut ReadValues) {
     let mut closing = None;
     let mut start = 0;
@@ -157,10 +154,10 @@ pub fn semicolons(text: &str, values: &mut ReadValues) {
             Some(end) if c == end => closing = None,
             Some(_) => {}
             None if c == ';' => {
-                one(text.get(start..at).unwrap_or_default(), values);
+                one(part(text, start..at), values);
                 start = at + 1;
             }
-            // Only a value that begins with one is quoted.
+            // A value is quoted only if it begins with a quote.
             None if text
                 .get(start..at)
                 .is_some_and(|before| before.trim_end().ends_with('=')) =>
@@ -174,7 +171,7 @@ pub fn semicolons(text: &str, values: &mut ReadValues) {
             None => {}
         }
     }
-    one(text.get(start..).unwrap_or_default(), values);
+    one(part(text, start..), values);
 }
 
 fn one(part: &str, values: &mut ReadValues) {

@@ -1,17 +1,17 @@
-//! What was read out of a pasted string: its endpoint and its options. Never gives a value that
-//! does not look like what it should be, nor one of which a piece was taken out.
+//! Values that were read from a pasted string: endpoint and options. A value that does not have its
+//! expected form, or of which a part was hidden, is never returned.
 
 use super::keys::{Role, normal, role};
 use super::text::HIDDEN;
 use std::net::Ipv6Addr;
 
-/// The most options that are kept of one string; nobody's has more than a few dozen.
+/// Maximum number of options of one string. Real ones have a few dozen at most.
 const OPTIONS_MAX: usize = 256;
 
-/// The longest value that is shown again: a DNS name's own bound.
+/// Maximum length of a value that is shown: that of a DNS name.
 const SHOWN_MAX: usize = 253;
 
-/// What a reader has found. Nothing here is printed but through the methods that check it.
+/// Values of one reading. They are printed only through the methods that check their form.
 #[derive(Debug, Default, Clone)]
 pub struct ReadValues {
     host: Vec<String>,
@@ -23,7 +23,7 @@ pub struct ReadValues {
     pub password: bool,
 }
 
-/// Of which user names here are made.
+/// Whether the name has only characters of user names.
 pub fn is_plain_user(name: &str) -> bool {
     name.chars()
         .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
@@ -45,7 +45,7 @@ fn is_port(text: &str) -> bool {
 }
 
 impl ReadValues {
-    /// A key of the string with its value, whatever it stands for.
+    /// Adds a key and its value, whatever the key means.
     pub fn put(&mut self, key: &str, value: &str) {
         let key = normal(key);
         match role(&key) {
@@ -76,10 +76,10 @@ impl ReadValues {
         self.database.push(value.to_owned());
     }
 
-    /// `host`, `host:port`, `[::1]:port`, `tcp:host,port`.
+    /// Adds host and port: `host`, `host:port`, `[::1]:port`, `tcp:host,port`.
     pub fn authority(&mut self, value: &str) {
         let value = value.strip_prefix("tcp:").unwrap_or(value);
-        // Of several hosts the first.
+        // The first one of several hosts.
         let first = value.split(',').next().unwrap_or_default();
         if let Some((host, rest)) = first
             .strip_prefix('[')
@@ -117,7 +117,7 @@ impl ReadValues {
         one(&self.database).filter(|name| is_plain_database(name))
     }
 
-    /// The parts that this reading names, whatever it calls them.
+    /// Returns which parts of the endpoint this reading contains.
     pub fn parts(&self) -> [(&'static str, bool); 4] {
         let some = |values: &[String], plain: fn(&str) -> bool| {
             values.iter().any(|v| !v.is_empty() && plain(v))
@@ -130,7 +130,7 @@ impl ReadValues {
         ]
     }
 
-    /// The CA file it names, if that is a plain path.
+    /// Returns the CA file, if it is a plain path.
     pub fn ca(&self) -> Option<&str> {
         let keys = [
             "sslca",
@@ -146,7 +146,7 @@ impl ReadValues {
         (path.contains(['/', '\\', '.']) && path.chars().all(plain)).then_some(path)
     }
 
-    /// The value of the last option of this normalised key, in lower case where it is a word.
+    /// Returns the value of the last option with this normalised key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.options
             .iter()
@@ -159,8 +159,8 @@ impl ReadValues {
         self.get(key).is_some()
     }
 
-    /// An option's value as a word to compare: `VERIFY_IDENTITY`, `verify-identity` and
-    /// `:verify_identity` are one.
+    /// Returns an option's value normalised: `VERIFY_IDENTITY`, `verify-identity` and
+    /// `:verify_identity` are the same.
     pub fn word(&self, key: &str) -> Option<String> {
         self.get(key).map(normal)
     }
@@ -170,7 +170,7 @@ impl ReadValues {
             .is_some_and(|word| words.contains(&word.as_str()))
     }
 
-    /// Given and not switched off; a flag without a value counts as on.
+    /// Whether the option is given and not switched off. A flag without a value is on.
     pub fn on(&self, key: &str) -> bool {
         self.has(key) && !self.off(key)
     }
@@ -193,7 +193,7 @@ impl ReadValues {
     }
 }
 
-/// The one value that was given. Two that differ are none; one that was taken out is not counted.
+/// Returns the value, if there is only one. Hidden values are ignored; two different ones are none.
 fn one(values: &[String]) -> Option<&str> {
     let mut named = values
         .iter()

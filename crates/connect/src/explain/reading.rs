@@ -1,5 +1,5 @@
-//! Reads a text by its form, twice: without what may be secret, from which all is taken that is
-//! shown, and as it is, which may only change what is said of the checks. Never shows a value.
+//! Reads a string by its form, twice: without possible secrets, for all shown values, and
+//! unchanged, which affects only the judgement of the checks.
 
 use super::error::ExplainError;
 use super::families::{self, Family};
@@ -8,11 +8,11 @@ use super::judgement::{Answer, Checks};
 use super::read_values::ReadValues;
 use super::{pairs, secrets, url, words};
 
-/// Why a check that depends on the reading does so.
-const TWO_READINGS: &str = "The string can be read in more than one way, and what is verified depends on which: percent-encode the password in an \
-     address, or put it in quotes elsewhere, and ask again.";
+/// Reason for a check that depends on the reading.
+const TWO_READINGS: &str = "The string can be read in more than one way, and the checks depend on the reading; hint: percent-encode the password in \
+     an address, or put it in quotes elsewhere, and try again.";
 
-/// What a text says, read by its form.
+/// One reading of a string.
 #[derive(Debug, Clone)]
 pub struct Reading {
     pub form: &'static str,
@@ -20,8 +20,8 @@ pub struct Reading {
     pub values: ReadValues,
 }
 
-/// The text without what may be secret, from which all is taken that is shown; and as it is, which
-/// may only change what is said of the checks.
+/// Both readings: without possible secrets, for all shown values, and unchanged, for the judgement
+/// only.
 #[derive(Debug)]
 pub struct Readings {
     pub clear: Reading,
@@ -33,7 +33,7 @@ impl Readings {
         match (read(raw), read(clear)) {
             (None, None) => Err(ExplainError::NotRecognised),
             (Some(raw), Some(clear)) if raw.form == clear.form => Ok(Self { clear, raw }),
-            // Only what was taken out made it look like another form.
+            // Only the removed part made it look like another form.
             (_, Some(clear)) => Ok(Self {
                 raw: clear.clone(),
                 clear,
@@ -57,7 +57,7 @@ impl Readings {
         }
     }
 
-    /// What both readings agree on; the rest depends.
+    /// Judges both readings. A check on which they differ depends on the reading.
     pub fn judge(&self, family: &Family) -> (Checks, Vec<String>) {
         let clear = (family.judge)(&self.clear.values);
         let raw = (family.judge)(&self.raw.values);
@@ -76,12 +76,12 @@ impl Readings {
     }
 }
 
-/// The answer that two readings agree on.
+/// Returns the answer of two readings.
 fn agreed(one: Answer, other: Answer) -> Answer {
     if one == other { one } else { Answer::Depends }
 }
 
-/// Reads a text by its form; nothing where it is no connection string.
+/// Reads a string by its form. None if it is not a connection string.
 fn read(text: &str) -> Option<Reading> {
     let mut values = ReadValues::default();
     let (form, family) = read_into(text, &mut values)?;
@@ -127,7 +127,7 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
         return Some(("a list of keys and values", families::of_semicolons(values)));
     }
     pairs::read(text, values);
-    // WordPress: define("MYSQL_CLIENT_FLAGS", ...).
+    // The form of WordPress: define("MYSQL_CLIENT_FLAGS", ...).
     if text.contains("MYSQL_CLIENT_FLAGS") {
         values.option("mysqlclientflags", text);
     }
@@ -135,7 +135,8 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
     (!nothing).then(|| ("keys and values", families::of_pairs(text, values)))
 }
 
-/// `mysql:host=h;port=1;dbname=d` of PDO and `DBI:MariaDB:...` of Perl, with the code round it.
+/// Reads `mysql:host=h;port=1;dbname=d` of PDO and `DBI:MariaDB:...` of Perl, with the code around
+/// it.
 fn data_source(text: &str, values: &mut ReadValues) -> Option<&'static Family> {
     let lower = text.to_ascii_lowercase();
     let (family, source_start) = families::of_data_source(&lower)?;

@@ -3,7 +3,7 @@
 use super::reading::Readings;
 use super::secrets::Hidden;
 
-/// All of a string's values that may be shown.
+/// Values of a string that may be shown.
 #[derive(Debug, Default)]
 pub struct ShownValues {
     pub host: Option<String>,
@@ -12,7 +12,7 @@ pub struct ShownValues {
     pub database: Option<String>,
     pub ca: Option<String>,
     pub password: bool,
-    /// What stands in the string and may be a piece of a password.
+    /// Parts that the string contains but that may be part of a password.
     pub withheld: Vec<&'static str>,
 }
 

@@ -1,15 +1,22 @@
 //! Characters and encodings that every reader of a string needs.
 
-/// The sign that replaces what was taken out of a string. It is in no host, user, database or path
-/// that is shown.
+use std::slice::SliceIndex;
+
+/// Replacement of a hidden part. No shown host, user, database or path contains it.
 pub const HIDDEN: char = '\u{FFFC}';
 
-/// Whether this is one of the quotes that some language writes strings in.
+/// Returns a part of a text. It is empty if the range is not one of the text, so that a wrong range can
+/// only hide something and never show it.
+pub fn part(text: &str, range: impl SliceIndex<str, Output = str>) -> &str {
+    text.get(range).unwrap_or_default()
+}
+
+/// Whether this is a quote of any language.
 pub fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`')
 }
 
-/// Percent-decoded; what is no valid encoding stays.
+/// Percent-decodes a text. Invalid encodings stay unchanged.
 pub fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,23 +1,23 @@
-//! Reads the forms that are one address: URLs of every scheme, and Go's DSN, as their standards
-//! say. Never guesses what was meant where a character stands that should have been encoded.
+//! Reads addresses: URLs of every scheme, and Go's DSN, by their standards. It does not guess the
+//! meaning of characters that should have been encoded.
 
 use super::keys::normal;
 use super::pairs;
 use super::read_values::{ReadValues, is_plain_user};
-use super::text::{decoded, is_quote};
+use super::text::{decoded, is_quote, part};
 
-/// Where the address begins in Go's DSN.
+/// Beginnings of the address in Go's DSN.
 pub const NETS: [&str; 6] = ["@tcp(", "@tcp4(", "@tcp6(", "@unix(", "@tcp/", "@/"];
 
-/// Where an address stands in a text, and its scheme (`mysql+pymysql`, `jdbc:mariadb`), in lower
-/// case.
+/// Position of an address in a text, and its scheme in lower case (`mysql+pymysql`,
+/// `jdbc:mariadb`).
 pub struct Found {
     pub scheme: String,
     start: usize,
     after_scheme: usize,
 }
 
-/// The first address of a MySQL kind in this text.
+/// Finds the first address of a MySQL scheme.
 pub fn find(text: &str) -> Option<Found> {
     let mut from = 0;
     while let Some(at) = text.get(from..)?.find("://").map(|at| at + from) {
@@ -44,11 +44,10 @@ pub fn find(text: &str) -> Option<Found> {
     None
 }
 
-/// Reads the address; what stands before and behind it is given back, for the options that code
-/// sets beside it.
+/// Reads the address. Returns the text before and after it, which may contain further options.
 pub fn read<'a>(text: &'a str, found: &Found, values: &mut ReadValues) -> (&'a str, &'a str) {
-    let before = text.get(..found.start).unwrap_or_default();
-    let rest = text.get(found.after_scheme..).unwrap_or_default();
+    let before = part(text, ..found.start);
+    let rest = part(text, found.after_scheme..);
     let quote = before.chars().next_back().filter(|c| is_quote(*c));
     let end = match quote {
         Some(quote) => rest.find(quote),
@@ -67,7 +66,7 @@ pub fn read<'a>(text: &'a str, found: &Found, values: &mut ReadValues) -> (&'a s
         None => authority,
     };
     values.authority(endpoint);
-    // MariaDB's and ADO's habit of `;` behind the name is not ours to judge, only not to show.
+    // MariaDB's and ADO's options after `;` are not part of the database's name.
     values.database(&decoded(
         path.split([';', '#', '/']).next().unwrap_or_default(),
     ));
@@ -94,7 +93,7 @@ fn login(login: &str, values: &mut ReadValues) {
     values.secret(password);
 }
 
-/// `a=b&c=d`; a value that is an object in JSON is taken apart.
+/// Reads `a=b&c=d`. A value that is a JSON object is read too.
 fn parameters(query: &str, separators: &[char], values: &mut ReadValues) {
     for part in query.split(separators) {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
@@ -108,28 +107,24 @@ fn parameters(query: &str, separators: &[char], values: &mut ReadValues) {
     }
 }
 
-/// Go's `[user[:password]@][net[(addr)]]/dbname[?params]`, in code or not. False where the text is
-/// none.
+/// Reads Go's `[user[:password]@][net[(addr)]]/dbname[?params]`, in code or alone. Returns false if
+/// the text is not one.
 pub fn go_dsn(text: &str, values: &mut ReadValues) -> bool {
-    // Its own parser goes by the last `@` before the address, too.
+    // Go's parser uses the last `@` before the address too.
     let found = NETS
         .iter()
         .filter_map(|net| text.rfind(net).map(|at| (at, *net)))
         .max();
     let (before, net, tail) = match found {
-        Some((at, net)) => (
-            text.get(..at).unwrap_or_default(),
-            net,
-            text.get(at + net.len()..).unwrap_or_default(),
-        ),
-        None if text.starts_with("tcp(") => ("", "@tcp(", text.get(4..).unwrap_or_default()),
+        Some((at, net)) => (part(text, ..at), net, part(text, at + net.len()..)),
+        None if text.starts_with("tcp(") => ("", "@tcp(", part(text, 4..)),
         None => return false,
     };
     let code_end = before
         .rfind(|c: char| is_quote(c) || c == '=' || c.is_whitespace())
         .map_or(0, |at| at + 1);
     let (code, name) = before.split_at_checked(code_end).unwrap_or(("", before));
-    // `@/` alone is too little to know it by in the midst of code.
+    // `@/` alone does not identify a DSN inside code.
     let short = !net.ends_with('(');
     if !is_plain_user(name.split(':').next().unwrap_or_default()) || (short && !code.is_empty()) {
         return false;
@@ -146,7 +141,7 @@ pub fn go_dsn(text: &str, values: &mut ReadValues) -> bool {
         .find(is_quote)
         .or_else(|| rest.find(['\n', ' ']))
         .unwrap_or(rest.len());
-    let place = rest.get(..end).unwrap_or_default();
+    let place = part(rest, ..end);
     let (database, query) = place.split_once('?').unwrap_or((place, ""));
     values.database(database);
     parameters(query, &['&'], values);

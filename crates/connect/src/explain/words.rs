@@ -1,12 +1,13 @@
-//! Reads a command line of mysql, mariadb, mycli and their kin. Never splits a word where a shell
-//! would not.
+//! Reads command lines of mysql, mariadb, mycli and related programs. Words are split as a shell
+//! does.
 
 use super::keys::normal;
 use super::read_values::ReadValues;
 use super::url;
+use crate::explain::text::part;
 use std::ops::Range;
 
-/// The programs that are known, and whose options they take.
+/// Known programs, and the client whose options they have.
 const PROGRAMS: &[(&str, &str)] = &[
     ("mysql", "mysql"),
     ("mysqldump", "mysql"),
@@ -20,7 +21,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("mycli", "mycli"),
 ];
 
-/// Options of one letter that take a value.
+/// One-letter options with a value.
 pub const SHORT: &[(char, &str)] = &[
     ('u', "user"),
     ('h', "host"),
@@ -43,7 +44,7 @@ pub const LONG: &[&str] = &[
     "sslcipher",
 ];
 
-/// The words of a text as a shell splits them; nothing where a quote stays open.
+/// Splits a text into words as a shell does. None if a quote stays open.
 pub fn split(text: &str) -> Option<Vec<Range<usize>>> {
     let mut words = Vec::new();
     let mut start = None;
@@ -69,7 +70,7 @@ pub fn split(text: &str) -> Option<Vec<Range<usize>>> {
     open.is_none().then_some(words)
 }
 
-/// The same at blanks alone.
+/// Splits a text at white space.
 pub fn blanks(text: &str) -> Vec<Range<usize>> {
     let starts = text.split_whitespace().scan(0, |from, word| {
         let start = *from + text.get(*from..)?.find(word)?;
@@ -79,11 +80,11 @@ pub fn blanks(text: &str) -> Vec<Range<usize>> {
     starts.collect()
 }
 
-/// The words, where the program stands among them, and whose options it takes; nothing where this
-/// is no command line.
+/// Returns the words, the index of the program, and the client whose options it has. None if this
+/// is not a command line.
 pub fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
     let words = split(text).unwrap_or_else(|| blanks(text));
-    let word = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+    let word = |range: &Range<usize>| part(text, range.clone());
     let at = words
         .iter()
         .position(|range| !is_before_program(word(range)))?;
@@ -92,7 +93,7 @@ pub fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
     Some((words, at, client))
 }
 
-/// `$`, `sudo`, `exec`, `MYSQL_PWD=x`.
+/// Whether the word may precede the program: `$`, `sudo`, `exec`, `MYSQL_PWD=x`.
 fn is_before_program(word: &str) -> bool {
     let name = |name: &str| {
         !name.is_empty()
@@ -104,12 +105,12 @@ fn is_before_program(word: &str) -> bool {
         || word.split_once('=').is_some_and(|(key, _)| name(key))
 }
 
-/// Reads a command line and tells whose it is; nothing where it is none.
+/// Reads a command line and returns its client. None if this is not a command line.
 pub fn read(text: &str, values: &mut ReadValues) -> Option<&'static str> {
     let (words, at, client) = program(text)?;
     let words: Vec<String> = words
         .into_iter()
-        .map(|range| unquoted(text.get(range).unwrap_or_default()))
+        .map(|range| unquoted(part(text, range)))
         .collect();
     for (key, value) in words
         .get(..at)?
@@ -122,7 +123,7 @@ pub fn read(text: &str, values: &mut ReadValues) -> Option<&'static str> {
     Some(client)
 }
 
-/// One word without its quotes.
+/// Returns a word without its quotes.
 fn unquoted(word: &str) -> String {
     shlex::split(word)
         .and_then(|words| words.into_iter().next())
@@ -144,8 +145,8 @@ fn arguments(words: &[String], values: &mut ReadValues) {
             let mut letters = short.chars();
             let letter = letters.next().unwrap_or_default();
             let inline = Some(letters.as_str()).filter(|rest| !rest.is_empty());
-            // After `-p` alone mysql expects no password, mycli does, and many people think that
-            // mysql does.
+            // A word after `-p` is a password for mycli but not for mysql; many people believe it
+            // is, so it is treated as one.
             if letter == 'p' {
                 values.secret(
                     inline

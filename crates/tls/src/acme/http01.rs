@@ -58,12 +58,10 @@ pub async fn serve(listener: TcpListener, answers: Answers) {
 async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        let mut piece = [0; 1024];
-        let read = stream.read(&mut piece).await?;
-        if read == 0 || head.len() + read > CHALLENGE_HEAD_MAX {
+        let read = stream.read_buf(&mut head).await?;
+        if read == 0 || head.len() > CHALLENGE_HEAD_MAX {
             return Ok(());
         }
-        head.extend_from_slice(piece.get(..read).unwrap_or_default());
     }
     let found = token(&head).and_then(|token| {
         let answers = locked(answers);

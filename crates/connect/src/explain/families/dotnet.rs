@@ -1,4 +1,4 @@
-//! MySqlConnector.
+//! MySqlConnector of .NET.
 
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{
@@ -21,7 +21,7 @@ fn judge_dotnet(values: &ReadValues) -> Judgement {
         Some("verifyca") => say(
             CHAIN,
             &[
-                "`VerifyCA` leaves the host name out; `VerifyFull` checks both.",
+                "`VerifyCA` does not check the host name; `VerifyFull` checks both.",
                 CHAIN_ONLY,
             ],
         ),

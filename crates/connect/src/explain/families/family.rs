@@ -27,15 +27,15 @@ pub struct Family {
     pub has_semicolon_options: fn(&ReadValues) -> bool,
     /// Words in code and files that only its strings have.
     pub own_words: &'static [&'static str],
-    /// Options in code by which it is recognised where no own word tells.
+    /// Options in code by which it is recognised if there is no word of its own.
     pub option_words: &'static [&'static str],
-    /// Whether code of this syntax is for it, where no word tells.
+    /// Whether code of this syntax is for it, if no word or option tells.
     pub is_written_as: fn(&str, &ReadValues) -> bool,
-    /// The families that a string may be for where it does not say.
+    /// Families that a string may be for, if it does not tell.
     pub candidates: &'static [&'static Family],
 }
 
-/// The default of every field. As a family: some client that the string does not name.
+/// Default of every field, and the family of an unknown client.
 pub const UNKNOWN: Family = Family {
     name: "a client that the string does not name",
     ids: &[],
@@ -67,7 +67,7 @@ pub fn judge_unknown(values: &ReadValues) -> Judgement {
         return say(
             PLAIN,
             &[
-                "Which client it is for can't be told, and what these options do depends on it: name it with --with.",
+                "The string does not tell its client, and the effect of these options depends on that; hint: name it with --with.",
             ],
         );
     }

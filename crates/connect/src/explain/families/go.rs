@@ -19,14 +19,14 @@ fn judge_go(values: &ReadValues) -> Judgement {
         None | Some("false" | "") => say(
             PLAIN,
             &[
-                "A Go DSN without `tls=` speaks plain text; options of other drivers turn nothing on.",
+                "A Go DSN without `tls=` uses plain text; options of other drivers have no effect.",
                 NOTHING_ASKS,
             ],
         ),
         Some("true" | "1") => say(ALL, &[]),
         Some("skipverify") => say(
             TLS_ONLY,
-            &["`tls=skip-verify` says what it does.", TLS_UNCHECKED],
+            &["`tls=skip-verify` turns verification off.", TLS_UNCHECKED],
         ),
         Some("preferred") => say(
             MAYBE,

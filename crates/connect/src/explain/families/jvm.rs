@@ -123,6 +123,6 @@ fn judge_mariadb_j(values: &ReadValues) -> Judgement {
                 "That mode is Connector/J's; MariaDB's driver knows `disable`, `trust`, `verify-ca` and `verify-full`.",
             ],
         ),
-        Some(_) => say(PLAIN, &["This mode is not one the driver knows."]),
+        Some(_) => say(PLAIN, &["The driver does not know this mode."]),
     }
 }

@@ -1,8 +1,8 @@
-//! The families of clients, one file each, and how a string's family is found: by its scheme, by its
-//! form, by words and options that only one family has. Where several are as likely, none is
-//! guessed: the candidates are named.
+//! The families of clients, and the recognition of a string's family: by its scheme, its form, or
+//! words and options that only one family has. If several are equally likely, none is guessed, and
+//! the candidates are listed.
 //!
-//! A client with a syntax of its own is one more file here, and its families are entries of
+//! A client with its own syntax is one more file here, and its families are entries of
 //! [`FAMILIES`].
 
 mod dotnet;
@@ -36,7 +36,7 @@ static FAMILIES: &[&Family] = &[
     &python::ASYNC_PYTHON,
     &go::GO,
     &php::MYSQLI,
-    // Before PDO: its data sources contain PDO's.
+    // Before PDO, because its data sources contain PDO's.
     &perl::PERL,
     &php::PDO,
     &ruby::RUBY,
@@ -53,7 +53,7 @@ static FAMILIES: &[&Family] = &[
     &dotnet::DOTNET,
 ];
 
-/// Some client that takes a `mysql://` address; which one, the string does not say.
+/// Any client that accepts a `mysql://` URL, if the string does not tell which.
 static ANY_URL: Family = Family {
     name: "a client that takes a mysql:// address",
     candidates: &[
@@ -67,7 +67,7 @@ static ANY_URL: Family = Family {
     ..UNKNOWN
 };
 
-/// Some client of which the string says nothing.
+/// Any client, if the string tells nothing about it.
 static UNNAMED: Family = Family {
     candidates: &[
         &python::PYMYSQL,
@@ -93,8 +93,8 @@ pub fn of_url(scheme: &str, values: &ReadValues) -> &'static Family {
         .unwrap_or(&ANY_URL)
 }
 
-/// Returns the family of a data source, and where the part behind its head begins. `text` is in
-/// lower case.
+/// Returns the family of a data source, and the position after its head. `text` must be in lower
+/// case.
 pub fn of_data_source(text: &str) -> Option<(&'static Family, usize)> {
     FAMILIES.iter().copied().find_map(|family| {
         let mut heads = family.source_heads.iter();

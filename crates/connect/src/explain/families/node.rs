@@ -76,7 +76,7 @@ fn judge_prisma(values: &ReadValues) -> Judgement {
     if values.is("sslaccept", &["strict"]) {
         return say(
             ALL,
-            &["Prisma 7 has no such options: there the driver adapter's `ssl` says it."],
+            &["Prisma 7 has no such options: there the driver adapter's `ssl` applies."],
         );
     }
     let accepts = "Prisma accepts any certificate unless `sslaccept=strict` is set.";
@@ -115,7 +115,7 @@ fn judge_mysql2(values: &ReadValues) -> Judgement {
     if !object {
         return say(
             DEPENDS,
-            &["The `ssl` object stands elsewhere: it has to hold `verifyIdentity: true`."],
+            &["The `ssl` object is defined elsewhere: it must contain `verifyIdentity: true`."],
         );
     }
     if !values.on("verifyidentity") {

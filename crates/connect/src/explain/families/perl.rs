@@ -1,4 +1,4 @@
-//! DBD::MariaDB.
+//! DBD::MariaDB of Perl.
 
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{

@@ -92,9 +92,7 @@ fn judge_pymysql(values: &ReadValues) -> Judgement {
     if context {
         return say(
             ALL,
-            &[
-                "This holds for a context from `ssl.create_default_context()` that nobody has weakened.",
-            ],
+            &["This applies to an unmodified context from `ssl.create_default_context()`."],
         );
     }
     let unchecked =
@@ -161,7 +159,7 @@ fn judge_mysqlclient(values: &ReadValues) -> Judgement {
         Some("verifyca") => say(
             CHAIN,
             &[
-                "`VERIFY_CA` leaves the host name out; `VERIFY_IDENTITY` checks both.",
+                "`VERIFY_CA` does not check the host name; `VERIFY_IDENTITY` checks both.",
                 CHAIN_ONLY,
             ],
         ),
@@ -215,16 +213,14 @@ fn judge_asynchronous(values: &ReadValues) -> Judgement {
     {
         return say(
             ALL,
-            &[
-                "This holds for a context from `ssl.create_default_context()` that nobody has weakened.",
-            ],
+            &["This applies to an unmodified context from `ssl.create_default_context()`."],
         );
     }
     if values.any(&["ssl", "ca", "sslca"]) {
         return say(
             TLS_ONLY,
             &[
-                "Give it an SSLContext: aiomysql stops at a dictionary, and asyncmy checks no name without a CA.",
+                "Use an SSLContext: aiomysql fails with a dictionary, and asyncmy checks no name without a CA.",
                 TLS_UNCHECKED,
             ],
         );

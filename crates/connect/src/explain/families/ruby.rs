@@ -1,4 +1,4 @@
-//! The gem mysql2.
+//! The gem mysql2 of Ruby.
 
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{DEPENDS, Judgement, judge_mode, say};

@@ -50,7 +50,7 @@ fn judge_mysql_async(values: &ReadValues) -> Judgement {
         return say(
             CHAIN,
             &[
-                "`verify_identity=false` leaves the host name out.",
+                "`verify_identity=false` turns the check of the host name off.",
                 CHAIN_ONLY,
             ],
         );

@@ -57,7 +57,7 @@ pub fn of_program(program: &str, values: &ReadValues) -> &'static Family {
     }
 }
 
-const NO_CA_MYSQL: &str = "Without `ssl-ca` this client stops with \"CA certificate is required\": it never looks into the system's store.";
+const NO_CA_MYSQL: &str = "Without `ssl-ca` this client stops with \"CA certificate is required\": it never reads the system's store.";
 
 fn judge_mysql(values: &ReadValues) -> Judgement {
     let ca = values.any(&["sslca", "sslcapath"]);
@@ -69,7 +69,7 @@ fn judge_mysql(values: &ReadValues) -> Judgement {
     }
     if values.is("sslmode", &["verifyca"]) || (ca && !values.has("sslmode")) {
         let first = if values.has("sslmode") {
-            "`VERIFY_CA` leaves the host name out; `VERIFY_IDENTITY` checks both."
+            "`VERIFY_CA` does not check the host name; `VERIFY_IDENTITY` checks both."
         } else {
             "`--ssl-ca` alone makes it check the chain, not the host name: that needs `--ssl-mode=VERIFY_IDENTITY`."
         };
@@ -89,7 +89,7 @@ fn judge_mariadb(values: &ReadValues) -> Judgement {
     if values.has("sslmode") {
         return say(
             PLAIN,
-            &["MariaDB's client has no `--ssl-mode`: it stops at it with \"unknown variable\"."],
+            &["MariaDB's client has no `--ssl-mode`: it stops with \"unknown variable\"."],
         );
     }
     if values.any(&["skipssl", "disablessl"]) || values.off("ssl") {

@@ -1,16 +1,17 @@
-//! The passwords of a command line: `-p`, `--password`, assignments before the program, and bare
-//! words behind any of them, which may be pieces of a password that was typed with blanks in it.
-//! Never trusts the rest of a line in which anything else than options stands.
+//! Finds the passwords of a command line: `-p`, `--password`, assignments before the program, and
+//! words after any of them, which may be parts of a password with spaces. If anything but options
+//! follows a password, the rest of the line is hidden.
 
 use super::hidden::Hidden;
 use crate::explain::keys::{Role, normal, role};
+use crate::explain::text::part;
 use crate::explain::words::{self, LONG, SHORT};
 use std::ops::Range;
 
-/// Short options that take no value, or one that is never shown.
+/// Short options without a value, or whose value is never shown.
 const FLAGS: &str = "ABCEGNefnqstv";
 
-/// The stretches of a command line that may be secret.
+/// Finds the ranges of a command line that may be secret.
 pub fn find(text: &str, out: &mut Hidden) {
     let Some((words, program, _)) = words::program(text) else {
         return;
@@ -23,7 +24,9 @@ pub fn find(text: &str, out: &mut Hidden) {
     };
     let (before, after) = words.split_at_checked(program).unwrap_or_default();
     arguments.read(before);
-    arguments.read(after.get(1..).unwrap_or_default());
+    if let [_program, after @ ..] = after {
+        arguments.read(after);
+    }
     if let (Some(first), true) = (arguments.first, arguments.odd) {
         out.take(first..text.len());
     }
@@ -32,9 +35,9 @@ pub fn find(text: &str, out: &mut Hidden) {
 struct Arguments<'a> {
     text: &'a str,
     out: &'a mut Hidden,
-    /// Where the first secret begins.
+    /// Start of the first secret.
     first: Option<usize>,
-    /// Behind it stands what is no option.
+    /// Whether something other than options follows it.
     odd: bool,
 }
 
@@ -42,7 +45,7 @@ impl Arguments<'_> {
     fn read(&mut self, words: &[Range<usize>]) {
         let mut words = words.iter().cloned().peekable();
         while let Some(at) = words.next() {
-            let word = self.text.get(at.clone()).unwrap_or_default();
+            let word = part(self.text, at.clone());
             let word_is = Word::of(word);
             self.odd |= self.first.is_some() && !is_plain(word) && !matches!(word_is, Word::End);
             let value_follows = words
@@ -65,7 +68,7 @@ impl Arguments<'_> {
                     }
                     false
                 }
-                // Whatever stands behind it is no option of this program.
+                // The words after it belong to another file or program.
                 Word::End => {
                     self.out.take(at.start..self.text.len());
                     return;
@@ -82,7 +85,7 @@ impl Arguments<'_> {
     }
 
     fn at(&self, range: &Range<usize>) -> &str {
-        self.text.get(range.clone()).unwrap_or_default()
+        part(self.text, range.clone())
     }
 
     fn hide(&mut self, stretch: Range<usize>) {
@@ -93,15 +96,15 @@ impl Arguments<'_> {
 }
 
 enum Word {
-    /// A password stands behind so many bytes of it, or is the next word.
+    /// A password begins after so many bytes of the word, or is the next word.
     Secret(usize),
     Option {
         takes_value: bool,
     },
     Bare,
-    /// The shell's own: what follows is another file or program.
+    /// An operator of the shell: another file or program follows.
     End,
-    /// What should not be there.
+    /// Anything else.
     Other,
 }
 
@@ -111,7 +114,7 @@ impl Word {
             return Self::End;
         }
         let name_end = word.find('=').unwrap_or(word.len());
-        let name = word.get(..name_end).unwrap_or_default();
+        let name = part(word, ..name_end);
         let secret = role(&normal(name)) == Role::Password;
         let value_at = if name_end < word.len() {
             name_end + 1
@@ -150,7 +153,7 @@ impl Word {
     }
 }
 
-/// Without anything that a shell or another form gives a meaning.
+/// Whether the word has only characters without a meaning in a shell or another form.
 fn is_plain(word: &str) -> bool {
     word.starts_with("-p")
         || word

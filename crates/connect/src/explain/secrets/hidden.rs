@@ -1,33 +1,34 @@
-//! A text without the stretches that may be secret, and what was taken out.
+//! A text without the ranges that may be secret, and the hidden values.
 
-use crate::explain::text::{HIDDEN, decoded, is_quote};
+use crate::explain::text::{HIDDEN, decoded, is_quote, part};
 use std::ops::Range;
 
-/// A shorter password stands in many a name by chance, and is not told by it.
+/// Minimum length of a hidden value that is searched in shown ones. A shorter one is in many names
+/// by chance, and does not reveal itself.
 const CHANCE_MIN: usize = 3;
 
-/// A text without what may be secret.
+/// A text without possible secrets.
 #[derive(Debug, Default)]
 pub struct Hidden {
     pub text: String,
-    /// A password is among what was taken out.
+    /// Whether a password was hidden.
     pub password: bool,
-    /// The login of an address holds characters that should have been percent-encoded.
+    /// Whether the login of an address contains characters that should have been percent-encoded.
     pub unencoded: bool,
-    /// More was taken out than the password, since where that ends can't be told.
+    /// Whether more than the password was hidden, because its end is uncertain.
     pub doubt: bool,
     stretches: Vec<Range<usize>>,
-    /// What was taken out, as it stood and percent-decoded.
+    /// Hidden values, unchanged and percent-decoded.
     taken: Vec<String>,
 }
 
 impl Hidden {
-    /// Returns a mark behind the stretches so far, for [`Hidden::has_from`].
+    /// Returns the number of ranges so far, for [`Hidden::has_from`].
     pub fn mark(&self) -> usize {
         self.stretches.len()
     }
 
-    /// Whether this is, or holds, a secret by chance: `app:app@host/app`.
+    /// Whether the value is or contains a hidden one by chance: `app:app@host/app`.
     pub fn took(&self, value: &str) -> bool {
         let holds = |secret: &str| secret.len() >= CHANCE_MIN && value.contains(secret);
         self.taken
@@ -35,7 +36,7 @@ impl Hidden {
             .any(|secret| value == secret || holds(secret))
     }
 
-    /// Whether one of the stretches from this one on has a part in this one.
+    /// Whether a range since `mark` overlaps with `other`.
     pub fn has_from(&self, mark: usize, other: &Range<usize>) -> bool {
         self.stretches
             .iter()
@@ -54,19 +55,15 @@ impl Hidden {
         let mut at = 0;
         for stretch in &self.stretches {
             if stretch.start >= at {
-                self.text
-                    .push_str(text.get(at..stretch.start).unwrap_or_default());
+                self.text.push_str(part(text, at..stretch.start));
                 self.text.push(HIDDEN);
             }
             at = at.max(stretch.end);
-            let secret = text
-                .get(stretch.clone())
-                .unwrap_or_default()
-                .trim_matches(is_quote);
+            let secret = part(text, stretch.clone()).trim_matches(is_quote);
             if !secret.is_empty() {
                 self.taken.extend([secret.to_owned(), decoded(secret)]);
             }
         }
-        self.text.push_str(text.get(at..).unwrap_or_default());
+        self.text.push_str(part(text, at..));
     }
 }

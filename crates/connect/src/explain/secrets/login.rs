@@ -1,16 +1,16 @@
-//! The login of an address, `user:password@host`: from the first colon of its line that may end a
-//! user's name to the last `@`. Never takes an `@` for the password's end if another follows.
+//! Finds the password of an address, `user:password@host`: from the first colon of the line that
+//! may end a user's name to the last `@`. An `@` is the password's end only if no other follows.
 
 use super::hidden::Hidden;
 use crate::explain::known_keys::{is_known, is_of_address};
-use crate::explain::text::is_quote;
+use crate::explain::text::{is_quote, part};
 use crate::explain::url::NETS;
 use std::ops::Range;
 
-/// Schemes of addresses, up to their `+`.
+/// Schemes of addresses, without their `+driver`.
 const SCHEMES: [&str; 6] = ["mysql", "mariadb", "mysqlx", "tidb", "http", "https"];
 
-/// The first keys of the data sources of PDO and DBI.
+/// First keys of the data sources of PDO and DBI.
 pub const SOURCE_KEYS: [&str; 6] = [
     "host=",
     "port=",
@@ -20,18 +20,18 @@ pub const SOURCE_KEYS: [&str; 6] = [
     "charset=",
 ];
 
-/// Classes whose constants stand beside connection strings.
+/// Classes whose constants are used with connection strings.
 const CLASSES: [&str; 4] = ["PDO", "Pdo", "Mysql", "Mysql2"];
 
-/// Places in a line.
+/// Ranges of a login in its line.
 struct Login {
     password: Range<usize>,
-    /// What follows its `@`, where that may be a password's too.
+    /// Range after its `@`, if that may belong to the password.
     doubtful: Range<usize>,
     unencoded: bool,
 }
 
-/// Takes out what may be a login's password on this line, and tells where that stands.
+/// Hides the possible password of a login on this line, and returns its range.
 pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<Range<usize>> {
     let login = text.get(line.clone()).and_then(login)?;
     let of_text = |at: &Range<usize>| line.start + at.start..line.start + at.end;
@@ -40,7 +40,7 @@ pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<Range<us
     out.doubt |= !login.doubtful.is_empty();
     out.take(of_text(&login.password));
     out.take(of_text(&login.doubtful));
-    // With its `@`, where another reading may begin.
+    // The range includes the `@`, where another reading may begin.
     let password = of_text(&login.password);
     Some(password.start..password.end + 1)
 }
@@ -66,7 +66,7 @@ fn login(line: &str) -> Option<Login> {
     if has_login_in_parameters(line, head.len(), last) {
         return None;
     }
-    let password = line.get(colon + 1..).unwrap_or_default();
+    let password = part(line, colon + 1..);
     let authority = password
         .find(['/', '?', '#'])
         .and_then(|end| password.get(..end))
@@ -74,8 +74,8 @@ fn login(line: &str) -> Option<Login> {
     let unencoded = line
         .get(colon + 1..last)
         .is_some_and(|inside| inside.contains(['@', ':', '/', '?', '#', ' ']));
-    // By the standard an address ends its login at one `@`, by its look at another: then nothing
-    // behind it is certain.
+    // By the standard the login ends at one `@`, by the last one at another, so everything after it
+    // is uncertain.
     let twofold = authority
         .rfind('@')
         .is_some_and(|at| colon + 1 + at != last);
@@ -87,18 +87,18 @@ fn login(line: &str) -> Option<Login> {
     })
 }
 
-/// What stands before the name that ends here, and the name.
+/// Returns the text before the name that ends here, and the name.
 fn user_before(line: &str, colon: usize) -> (&str, &str) {
-    let before = line.get(..colon).unwrap_or_default();
+    let before = part(line, ..colon);
     let of_user = |c: char| c.is_ascii_alphanumeric() || "._-%+~$".contains(c);
     before.split_at(before.trim_end_matches(of_user).len())
 }
 
-/// Whether a password may begin behind this colon. Goes by what stands before it; what follows only
-/// tells the colons of schemes and of keys.
+/// Whether a password may begin after this colon. The text before it decides; the text after it
+/// only identifies the colons of schemes and keys.
 fn ends_a_user(line: &str, colon: usize) -> bool {
     let (head, user) = user_before(line, colon);
-    let after = line.get(colon + 1..).unwrap_or_default();
+    let after = part(line, colon + 1..);
     if head.ends_with("//") {
         return true;
     }
@@ -122,11 +122,12 @@ fn ends_a_user(line: &str, colon: usize) -> bool {
     if keyed && is_known(user) && (!is_go || is_of_address(user)) {
         return false;
     }
-    // Code and YAML put a space behind the colon of any key, and a password may begin with one.
+    // In code and YAML a space follows the colon of a key; but a password may begin with a space
+    // too.
     !spaced || lead.is_none_or(|c| c == '=' || is_quote(c))
 }
 
-/// Whether this colon is of a scheme or a data source.
+/// Whether this is the colon of a scheme or a data source.
 fn is_scheme(head: &str, user: &str, after: &str, is_go: bool) -> bool {
     let word = user
         .split('+')
@@ -134,10 +135,7 @@ fn is_scheme(head: &str, user: &str, after: &str, is_go: bool) -> bool {
         .unwrap_or_default()
         .to_ascii_lowercase();
     let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+:._-".contains(c);
-    let outer = head
-        .get(head.trim_end_matches(of_scheme).len()..)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let outer = part(head, head.trim_end_matches(of_scheme).len()..).to_ascii_lowercase();
     let is_outer = |text: &str| ["jdbc", "r2dbc", "r2dbcs", "dbi"].contains(&text);
     if is_go && after.starts_with("//") {
         return false;
@@ -152,17 +150,15 @@ fn is_scheme(head: &str, user: &str, after: &str, is_go: bool) -> bool {
             && (after.starts_with("//") || source())
 }
 
-/// `host:port/database?user=u&password=p@w`: a whole endpoint, both parts of a login behind it, and
-/// every `@` in those. Nobody's password spells all that.
+/// Whether this is `host:port/database?user=u&password=p@w`: a complete endpoint, followed by both
+/// parts of a login, with every `@` in those. No password looks like that.
 fn has_login_in_parameters(line: &str, start: usize, last: usize) -> bool {
-    let address = line.get(start..).unwrap_or_default();
+    let address = part(line, start..);
     let end = address
         .find(|c: char| c.is_whitespace() || is_quote(c))
         .unwrap_or(address.len());
-    let (Some((place, query)), true) = (
-        address.get(..end).unwrap_or_default().split_once('?'),
-        last < start + end,
-    ) else {
+    let (Some((place, query)), true) = (part(address, ..end).split_once('?'), last < start + end)
+    else {
         return false;
     };
     let Some((authority, path)) = place.split_once('/') else {
@@ -181,7 +177,7 @@ fn has_login_in_parameters(line: &str, start: usize, last: usize) -> bool {
         .collect();
     let once = |name: &str| pairs.iter().filter(|(key, _)| *key == name).count() == 1;
     let login = |key: &str| ["user", "password"].contains(&key);
-    // Behind a login's `@` an endpoint follows, not so behind one inside a parameter.
+    // An endpoint follows the `@` of a login, but not one inside a parameter.
     let ends_plainly = |value: &str| value.rsplit('@').next().is_some_and(word);
     word(host)
         && word(path)
@@ -193,8 +189,8 @@ fn has_login_in_parameters(line: &str, start: usize, last: usize) -> bool {
         })
 }
 
-/// An address whose login has lost its colon, or has none: nothing of it is certain if an `@`
-/// stands in its path.
+/// Finds an address whose login has no colon. If its path contains an `@`, the whole address is
+/// uncertain.
 fn without_colon(line: &str) -> Option<Login> {
     let start = line.find("://")? + 3;
     let address = line.get(start..)?;

@@ -1,13 +1,12 @@
-//! Takes out of a pasted text every stretch that any reading of it could take for a password,
-//! before it is read for what is shown: what the readers do not get, nobody can be shown.
+//! Removes every range of a pasted text that any reading could take for a password, before the text
+//! is read for shown values. A value that the readers never get can't be shown.
 //!
-//! A stretch begins where what stands *before* it opens a password, whatever the password holds:
-//! the colon of a login, a key such as `password=`, a bare string behind a comma, `-p`. It ends
-//! where the last reading of all ends it: a login's at the last `@` of its line, any other where
-//! its own quote or separator does, provided that the rest of the line reads without remainder as
-//! further keys and values; else at the line's end. So a password is taken out whole unless it goes
-//! on like a string of that form itself, with keys that are known: then that is what the string
-//! says. No password has a line's end in it. Never decides what anything else means.
+//! A range begins where the text *before* it introduces a password: the colon of a login, a key
+//! such as `password=`, a string after a comma, `-p`. It ends as late as any reading ends it: a
+//! login's at the last `@` of its line, any other at its quote or separator, provided that the rest
+//! of the line consists of further keys and values; otherwise at the line's end. So a password is
+//! removed completely unless it continues like a connection string with known keys. A password
+//! never contains a line end.
 
 mod command;
 mod hidden;
@@ -20,7 +19,7 @@ pub use hidden::Hidden;
 pub use login::SOURCE_KEYS;
 use std::ops::Range;
 
-/// Takes out what may be secret.
+/// Hides every possible secret of a text.
 pub fn hide(text: &str) -> Hidden {
     let mut hidden = Hidden::default();
     let is_command = words::program(text).is_some();
@@ -33,8 +32,8 @@ pub fn hide(text: &str) -> Hidden {
             let mark = hidden.mark();
             values::find(text, line.clone(), &mut hidden);
             let mixed = |login: &Range<usize>| hidden.has_from(mark, login);
-            // A login and a key's value in one another: of the two readings each ends where the
-            // other goes on.
+            // The ranges of a login and of a key's value overlap, so each reading ends inside the
+            // other.
             if let Some(login) = login.filter(mixed) {
                 hidden.doubt = true;
                 hidden.take(login.start..line.end);
@@ -45,7 +44,7 @@ pub fn hide(text: &str) -> Hidden {
     hidden
 }
 
-/// Lines, where one that ends in a backslash goes on.
+/// Returns the lines. One that ends in a backslash continues in the next.
 fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     let ends = text

@@ -1,34 +1,33 @@
-//! Whether what follows a secret on its line leaves no doubt where that ended: it reads without
-//! remainder as keys and values of code or of a connection string. Never says what they mean.
+//! Checks the rest of a line after a secret: if it consists of keys and values of code or of a
+//! connection string, the secret's end is certain.
 
-use crate::explain::text::is_quote;
+use crate::explain::text::{is_quote, part};
 
-/// What may come next.
+/// State: what may come next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum After {
-    /// A value: a separator or a closing bracket.
+    /// After a value: a separator or a closing bracket.
     Value,
-    /// A separator: a key, a value without one, or a bracket.
+    /// After a separator: a key, a value without a key, or a bracket.
     Separator,
-    /// A word that may be a key: what makes it one, or whatever follows a value.
+    /// After a word that may be a key: its sign, or whatever may follow a value.
     Word,
-    /// The sign behind a key: its value.
+    /// After the sign of a key: its value.
     Sign,
 }
 
-/// Whether this reads without remainder. The keys beside the secret's own have the same sign behind
-/// them, where that is known (`=`, `:`, or `>` for `=>`); those inside further brackets may have
-/// any.
+/// Whether the text consists of keys and values. Keys on the secret's level must have the same
+/// sign, if that is known (`=`, `:`, or `>` for `=>`); those inside further brackets may have any.
 pub fn is_regular(rest: &str, sign: Option<char>) -> bool {
     let mut rest = rest;
     let mut depth = 0_usize;
     let mut state = After::Value;
-    // The quote that stands round a whole connection string may close once.
+    // The quote around a whole connection string may close once.
     let mut outer = true;
-    // In `User ID=` a key has two words.
+    // In `User ID=` the key has two words.
     let mut spaced_keys = false;
     while let Some(c) = rest.chars().next() {
-        let next = rest.get(c.len_utf8()..).unwrap_or_default();
+        let next = part(rest, c.len_utf8()..);
         let ended = matches!(state, After::Value | After::Word);
         (state, rest) = match c {
             _ if c.is_whitespace() => (state, next),
@@ -51,7 +50,7 @@ pub fn is_regular(rest: &str, sign: Option<char>) -> bool {
                 }
                 (After::Sign, arrow.unwrap_or(next))
             }
-            // Ruby's `ssl_mode: :verify_identity`.
+            // Ruby's symbols: `ssl_mode: :verify_identity`.
             ':' if state == After::Sign => (After::Sign, next),
             _ if is_quote(c) && ended && outer && ends_a_string(next) => {
                 outer = false;
@@ -82,7 +81,8 @@ fn of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_.$/\\%+*~-".contains(c)
 }
 
-/// What follows the word here; `PDO::ATTRIBUTE` is one, and `C:\\ca.pem`.
+/// Returns the text after the word that begins here. `PDO::ATTRIBUTE` and `C:\\ca.pem` are one
+/// word.
 fn word(text: &str) -> &str {
     let mut rest = text;
     loop {
@@ -97,8 +97,8 @@ fn word(text: &str) -> &str {
     }
 }
 
-/// What follows the string that is open here, if nothing in it is of another quoting, and none of
-/// the signs that no connection string is without.
+/// Returns the text after the quoted string that is open here. None if the string contains another
+/// quote, or a sign that every connection string has.
 fn string(text: &str, quote: char) -> Option<&str> {
     let (inside, after) = text.split_once(quote)?;
     let odd =

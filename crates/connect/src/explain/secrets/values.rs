@@ -1,18 +1,17 @@
-//! Values of keys whose names say that they are secret, and bare strings behind a comma, as code
-//! gives a user and a password to a function. Never leaves a piece of such a value because of what
-//! stands in it.
+//! Finds the values of secret keys, and strings after a comma, as code passes user and password to
+//! a function. Such a value is hidden completely, whatever it contains.
 
 use super::hidden::Hidden;
 use super::rest;
 use crate::explain::keys::SECRET;
 use crate::explain::known_keys::is_known;
-use crate::explain::text::is_quote;
+use crate::explain::text::{is_quote, part};
 use std::ops::Range;
 
-/// The most such values of one line; behind the last, the line is taken whole.
+/// Maximum number of such values in a line. After the last one, the rest of the line is hidden.
 const VALUES_MAX: usize = 64;
 
-/// The stretches of this line of the text that may be secret.
+/// Finds the ranges of a line that may be secret.
 pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
     let mut at = line.start;
     for count in 0.. {
@@ -25,7 +24,7 @@ pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
             break;
         };
         out.password |= start < line.end;
-        let value = text.get(start..line.end).unwrap_or_default();
+        let value = part(text, start..line.end);
         let all_of_line = is_of_line(text, &line, start);
         let Some(end) = value_end(value, sign_before(text, start))
             .filter(|_| count < VALUES_MAX && !all_of_line)
@@ -40,7 +39,7 @@ pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
     }
 }
 
-/// Where the first value in this range begins whose key names a secret.
+/// Returns the start of the first value in this range whose key is secret.
 fn behind_secret_key(text: &str, range: Range<usize>) -> Option<usize> {
     let lower = text.get(range.clone())?.to_ascii_lowercase();
     let mut from = 0;
@@ -62,7 +61,7 @@ fn behind_secret_key(text: &str, range: Range<usize>) -> Option<usize> {
     }
 }
 
-/// Where the first string in this range begins that follows a comma and is no key.
+/// Returns the start of the first string in this range that follows a comma and is not a key.
 fn string_of_a_list(text: &str, range: Range<usize>) -> Option<usize> {
     let mut from = range.start;
     loop {
@@ -72,7 +71,7 @@ fn string_of_a_list(text: &str, range: Range<usize>) -> Option<usize> {
         let Some(before) = before.strip_suffix(',') else {
             continue;
         };
-        // Go's sql.Open("mysql", DSN).
+        // The form of Go's sql.Open("mysql", DSN).
         if ["\"mysql\"", "'mysql'", "`mysql`"]
             .iter()
             .any(|driver| before.ends_with(driver))
@@ -83,8 +82,8 @@ fn string_of_a_list(text: &str, range: Range<usize>) -> Option<usize> {
         let Some((key, after)) = text.get(from..range.end)?.split_once(quote) else {
             return Some(at);
         };
-        // What looks like a key is one among others, or by its name; alone it may be a password's
-        // beginning.
+        // A string that looks like a key is one if its name is known or other keys precede it;
+        // otherwise it may be the beginning of a password.
         let named = is_named(key) && after.trim_start().starts_with([':', '=']);
         if !named || !(is_known(key) || ends_in_a_pair(before)) {
             return Some(at);
@@ -109,27 +108,21 @@ fn ends_in_a_pair(before: &str) -> bool {
     let closed = after.strip_prefix(is_quote);
     let signed = closed.unwrap_or(after).trim_start().starts_with([':', '=']);
     signed
-        && is_named(key.get(..key.len() - after.len()).unwrap_or_default())
+        && is_named(part(key, ..key.len() - after.len()))
         && item.starts_with(is_quote) == closed.is_some()
 }
 
-/// Whether the value that begins here is all that its line is for, as in `.env` files and YAML: it
-/// may hold anything.
+/// Whether the value that begins here is the line's only one, as in `.env` files and YAML. It may
+/// contain anything.
 fn is_of_line(text: &str, line: &Range<usize>, start: usize) -> bool {
-    let key = text
-        .get(line.start..start)
-        .unwrap_or_default()
-        .trim_start_matches("export ");
+    let key = part(text, line.start..start).trim_start_matches("export ");
     let key = key.trim_end().trim_end_matches([':', '=']);
-    let bare = !text
-        .get(start..)
-        .unwrap_or_default()
-        .starts_with(|c: char| is_quote(c) || c == '{');
+    let bare = !part(text, start..).starts_with(|c: char| is_quote(c) || c == '{');
     bare && text.contains('\n')
         && !key.contains([':', '=', ',', ';', '&', '?', '(', '{', '"', '\''])
 }
 
-/// Where this value ends, if the rest of its line leaves no doubt.
+/// Returns where the value ends, if the rest of its line makes that certain.
 fn value_end(value: &str, sign: Option<char>) -> Option<usize> {
     let first = value.chars().next()?;
     let end = match first {
@@ -137,7 +130,7 @@ fn value_end(value: &str, sign: Option<char>) -> Option<usize> {
         _ if is_quote(first) => 1 + closing(value.get(1..)?, first)?,
         _ => bare_end(value),
     };
-    // A bare value with the signs of keys in it may be a whole string of some form.
+    // An unquoted value with signs of keys may be a connection string itself.
     let bare = !is_quote(first) && first != '{';
     if bare && value.get(..end)?.trim_end_matches('=').contains(['=', ':']) {
         return None;
@@ -146,7 +139,7 @@ fn value_end(value: &str, sign: Option<char>) -> Option<usize> {
     rest::is_regular(value.get(after..)?, sign).then_some(after)
 }
 
-/// What stands between the key and the value that begins here: `=`, `:`, or `>` for an arrow.
+/// Returns the sign between the key and the value that begins here: `=`, `:`, or `>` for an arrow.
 fn sign_before(text: &str, start: usize) -> Option<char> {
     text.get(..start)?
         .trim_end()
@@ -155,7 +148,7 @@ fn sign_before(text: &str, start: usize) -> Option<char> {
         .filter(|c| "=:>".contains(*c))
 }
 
-/// Where a quoted text ends.
+/// Returns where a quoted text ends.
 fn closing(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     text.char_indices().find_map(|(at, c)| {
@@ -165,7 +158,7 @@ fn closing(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// Where a bare value ends; `os.environ["NAME"]` and `getenv("NAME")` are one.
+/// Returns where an unquoted value ends. `os.environ["NAME"]` and `getenv("NAME")` are one value.
 fn bare_end(value: &str) -> usize {
     let end = value
         .find(|c: char| ",;&)}]".contains(c) || c.is_whitespace() || is_quote(c))
