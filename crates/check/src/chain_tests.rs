@@ -29,7 +29,7 @@ fn sent(name: &str) -> Vec<CertificateDer<'static>> {
 fn judged(host: &str, sent: &[CertificateDer<'static>], now: OffsetDateTime) -> Vec<Finding> {
     let settings = Settings::new(host.parse().unwrap());
     let mut sheet = Sheet::default();
-    certificate::judge(
+    certificate::judge_certificate(
         &settings,
         &ServerName::try_from(host.to_owned()).unwrap(),
         sent,

@@ -31,13 +31,13 @@ pub fn packets(bytes: &[u8]) {
         print(&error.to_string());
     }
     let _ = packet::read(&mut Cursor::new(bytes));
-    print(&format!("{:?}", plaintext::answer(bytes, End::Closed)));
+    print(&format!("{:?}", plaintext::read_answer(bytes, End::Closed)));
 }
 
 /// Parses an answer to a ClientHello.
 pub fn hello(bytes: &[u8]) {
     for end in [End::Closed, End::Reset, End::Silent, End::Full] {
-        print(&hello::answer(bytes, end).to_string());
+        print(&hello::read_answer(bytes, end).to_string());
     }
 }
 
@@ -106,7 +106,7 @@ pub fn chain(certificates: &[&[u8]]) {
         return;
     };
     let mut sheet = Sheet::default();
-    certificate::judge(
+    certificate::judge_certificate(
         &Settings::new(endpoint),
         &name,
         &sent,

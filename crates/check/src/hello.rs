@@ -41,7 +41,7 @@ pub(crate) const LEGACY_SUITES: &[u16] = &[
 
 /// The server's first answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum HelloAnswer {
     Alert(u8),
     ServerHello {
         version: u16,
@@ -111,13 +111,13 @@ impl Hello<'_> {
     }
 
     /// Sends the hello and reads the first answer.
-    pub fn ask(&self, link: &mut Link) -> Answer {
+    pub fn ask(&self, link: &mut Link) -> HelloAnswer {
         ask(link, &self.record(random()))
     }
 }
 
 /// Sends a ClientHello of SSL 2 with three suites and reads the first answer.
-pub(crate) fn ask_ssl2(link: &mut Link) -> Answer {
+pub(crate) fn ask_ssl2(link: &mut Link) -> HelloAnswer {
     let suites = [0x01, 0x00, 0x80, 0x07, 0x00, 0xc0, 0x03, 0x00, 0x80];
     let challenge: Vec<u8> = random().into_iter().take(16).collect();
     let mut body = vec![1, 0, 2, 0, 9, 0, 0, 0, 16];
@@ -130,14 +130,14 @@ pub(crate) fn ask_ssl2(link: &mut Link) -> Answer {
     ask(link, &record)
 }
 
-fn ask(link: &mut Link, record: &[u8]) -> Answer {
+fn ask(link: &mut Link, record: &[u8]) -> HelloAnswer {
     if let Err(error) = link.write_all(record).and_then(|()| link.flush()) {
-        return Answer::Ended(End::of(&error));
+        return HelloAnswer::Ended(End::of(&error));
     }
     // An alert has 7 bytes; a ServerHello's version, random, session id and suite are in its first
     // 80.
     let (bytes, end) = gather(link);
-    answer(&bytes, end)
+    read_answer(&bytes, end)
 }
 
 /// Reads until the answer is recognised or nothing more comes.
@@ -151,28 +151,28 @@ fn gather(link: &mut Link) -> (Vec<u8>, End) {
     (bytes, end)
 }
 
-pub(crate) fn answer(bytes: &[u8], end: End) -> Answer {
+pub(crate) fn read_answer(bytes: &[u8], end: End) -> HelloAnswer {
     match bytes {
-        [] => Answer::Ended(end),
-        [21, 3, _, _, _, _level, description, ..] => Answer::Alert(*description),
+        [] => HelloAnswer::Ended(end),
+        [21, 3, _, _, _, _level, description, ..] => HelloAnswer::Alert(*description),
         [22, 3, _, _, _, 2, rest @ ..] => {
-            server_hello(rest).unwrap_or_else(|| Answer::Other(bytes.to_vec()))
+            server_hello(rest).unwrap_or_else(|| HelloAnswer::Other(bytes.to_vec()))
         }
         // Two length bytes with the high bit set, message type 4.
-        [128..=255, _, 4, ..] => Answer::OldServerHello,
-        other => Answer::Other(other.to_vec()),
+        [128..=255, _, 4, ..] => HelloAnswer::OldServerHello,
+        other => HelloAnswer::Other(other.to_vec()),
     }
 }
 
 /// After the message type: length, version, random, session id, suite.
-fn server_hello(rest: &[u8]) -> Option<Answer> {
+fn server_hello(rest: &[u8]) -> Option<HelloAnswer> {
     let (_, rest) = rest.split_at_checked(3)?;
     let (version, rest) = rest.split_first_chunk::<2>()?;
     let (_, rest) = rest.split_at_checked(32)?;
     let (length, rest) = rest.split_first()?;
     let (_, rest) = rest.split_at_checked(usize::from(*length))?;
     let (suite, _) = rest.split_first_chunk::<2>()?;
-    Some(Answer::ServerHello {
+    Some(HelloAnswer::ServerHello {
         version: u16::from_be_bytes(*version),
         suite: u16::from_be_bytes(*suite),
     })
@@ -241,7 +241,7 @@ const NAMES: &[(u16, &str)] = &[
     (0xccaa, "DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
 ];
 
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for HelloAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Alert(number) => write!(f, "alert {number} ({})", alert_name(*number)),

@@ -4,7 +4,7 @@
 use crate::finding::{Kind, Verdict};
 use crate::limits::{ADDRESSES_MAX, CONNECT_MAX};
 use crate::link::Visitor;
-use crate::probes::{self, Place};
+use crate::probes::{self, ProbeTarget};
 use crate::report::{Counts, Report, Sheet};
 use crate::settings::Settings;
 use rustls::pki_types::ServerName;
@@ -24,7 +24,7 @@ pub fn check(settings: &Settings) -> Report {
     let visitor = Visitor::default();
     let mut sheet = Sheet::default();
     port(settings, &mut sheet);
-    let reason = judge(settings, &visitor, &mut sheet);
+    let reason = run_probes(settings, &visitor, &mut sheet);
     let findings = sheet.close(reason);
     let counts = Counts::of(&findings);
     Report {
@@ -40,7 +40,7 @@ pub fn check(settings: &Settings) -> Report {
 }
 
 /// Runs all probes. Returns the reason for which the remaining findings are skipped.
-fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static str {
+fn run_probes(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static str {
     let Ok(name) = ServerName::try_from(settings.name.clone()) else {
         return "the name to verify is no host name";
     };
@@ -58,7 +58,7 @@ fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static 
     let Some((address, others)) = good.split_first() else {
         return "no connection";
     };
-    let place = Place {
+    let place = ProbeTarget {
         visitor,
         address: *address,
         name,
@@ -69,20 +69,20 @@ fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static 
         Err(reason) => return reason,
     };
     if settings.again && settings.account.is_none() && probes::greeting::offers_tls(&greeting) {
-        return probes::again::judge(&place, &greeting, held, sheet);
+        return probes::again::probe_again(&place, &greeting, held, sheet);
     }
     std::thread::scope(|scope| {
         // The silence probe mostly waits, so it runs beside the others.
         let watch = scope.spawn(|| probes::silence::watch(&place, held, &greeting));
-        probes::plaintext::judge(&place, &greeting, sheet);
+        probes::plaintext::probe_plaintext(&place, &greeting, sheet);
         let reason = if probes::greeting::offers_tls(&greeting) {
-            secure(&place, sheet);
+            probe_tls(&place, sheet);
             probes::certificate::elsewhere(&place, others, sheet);
             "no handshake of TLS 1.3 or 1.2 ended well"
         } else {
             "the server offers no TLS"
         };
-        probes::web::judge(&place, sheet);
+        probes::web::probe_web(&place, sheet);
         match watch.join() {
             Ok((verdict, evidence)) => sheet.put(Kind::Silent, verdict, evidence),
             Err(_) => sheet.skip(Kind::Silent, "the watcher failed"),
@@ -91,12 +91,12 @@ fn judge(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static 
     })
 }
 
-fn secure(place: &Place<'_>, sheet: &mut Sheet) {
-    let chain = probes::handshake::judge(place, sheet);
-    probes::versions::judge(place, sheet);
+fn probe_tls(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
+    let chain = probes::handshake::probe_handshakes(place, sheet);
+    probes::versions::probe_versions(place, sheet);
     let verified = match chain {
         Some(chain) => {
-            let verified = probes::certificate::judge(
+            let verified = probes::certificate::judge_certificate(
                 place.settings,
                 &place.name,
                 &chain,
@@ -104,7 +104,7 @@ fn secure(place: &Place<'_>, sheet: &mut Sheet) {
                 sheet,
             );
             if sheet.has_passed(Kind::Tls13) || sheet.has_passed(Kind::Tls12) {
-                probes::sni::judge(place, &chain, sheet);
+                probes::sni::probe_sni(place, &chain, sheet);
             }
             verified
         }
@@ -114,7 +114,7 @@ fn secure(place: &Place<'_>, sheet: &mut Sheet) {
 }
 
 /// Logs in, if there is an account and its password may be sent.
-fn logins(place: &Place<'_>, verified: bool, sheet: &mut Sheet) {
+fn logins(place: &ProbeTarget<'_>, verified: bool, sheet: &mut Sheet) {
     let Some(account) = &place.settings.account else {
         return probes::account::skip(sheet, "no --user");
     };
@@ -125,11 +125,11 @@ fn logins(place: &Place<'_>, verified: bool, sheet: &mut Sheet) {
         );
     }
     // The real login first: a server may slow down a client that has just failed.
-    probes::account::judge(place, account, sheet);
+    probes::account::probe_login(place, account, sheet);
     if place.settings.again {
         sheet.skip(Kind::Denial, "no failing logins while watching");
     } else {
-        probes::denial::judge(place, account, sheet);
+        probes::denial::probe_denial(place, account, sheet);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tests of the parsers with malformed bytes, and comparisons with mysql_common.
 
 use crate::clean::{clean, shown};
-use crate::hello::{Answer, Hello, OLD_SUITES, answer};
+use crate::hello::{Hello, HelloAnswer, OLD_SUITES, read_answer};
 use crate::link::End;
 use crate::packet::{self, ErrPacket, Greeting, Login, ORDINARY, SSL};
 use mysql_common::constants::CapabilityFlags;
@@ -22,7 +22,7 @@ proptest! {
             let _ = greeting.map(|g| g.number());
             let _ = ErrPacket::parse(bytes).map(|e| e.to_string());
             let _ = packet::read(&mut Cursor::new(bytes));
-            let _ = answer(bytes, End::Closed).to_string();
+            let _ = read_answer(bytes, End::Closed).to_string();
             let safe = shown(bytes);
             prop_assert!(safe.chars().all(|c| !c.is_control()));
         }
@@ -34,7 +34,7 @@ proptest! {
         let _ = Greeting::parse(whole.get(..cut).unwrap_or(&whole));
         let hello = Hello { version: 0x0302, suites: OLD_SUITES, signature_algorithms: true, supported_versions: &[0x0302] };
         let record = hello.record([7; 32]);
-        let _ = answer(record.get(..cut).unwrap_or(&record), End::Silent);
+        let _ = read_answer(record.get(..cut).unwrap_or(&record), End::Silent);
     }
 
     #[test]
@@ -117,22 +117,25 @@ fn a_length_that_is_only_claimed_is_refused() {
 #[test]
 fn answers_to_hellos_are_told_apart() {
     assert_eq!(
-        answer(&[21, 3, 1, 0, 2, 2, 70], End::Closed),
-        Answer::Alert(70)
+        read_answer(&[21, 3, 1, 0, 2, 2, 70], End::Closed),
+        HelloAnswer::Alert(70)
     );
-    assert_eq!(answer(&[], End::Reset), Answer::Ended(End::Reset));
+    assert_eq!(read_answer(&[], End::Reset), HelloAnswer::Ended(End::Reset));
     let mut hello = vec![22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
     hello.extend([0; 32]);
     hello.extend([0, 0xc0, 0x14, 0]);
     assert_eq!(
-        answer(&hello, End::Closed),
-        Answer::ServerHello {
+        read_answer(&hello, End::Closed),
+        HelloAnswer::ServerHello {
             version: 0x0302,
             suite: 0xc014
         }
     );
     hello.truncate(40);
-    assert!(matches!(answer(&hello, End::Closed), Answer::Other(_)));
+    assert!(matches!(
+        read_answer(&hello, End::Closed),
+        HelloAnswer::Other(_)
+    ));
 }
 
 #[test]

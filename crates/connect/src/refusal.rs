@@ -20,7 +20,8 @@ pub fn refusal_page(entry: &Entry) -> String {
         hint,
         ..
     } = entry;
-    let (whose, again) = (entry.blame.words(), entry.retry.words());
+    let whose = entry.blame.words();
+    let again = entry.retry.words();
     let help = refusal_help(entry);
     let mut page = format!(
         "{MADE}\n# {text}\n\n```text\nERROR {code} ({sqlstate}): {text} {hint}.\n```\n\n\

@@ -53,7 +53,7 @@ pub struct Block {
     pub text: String,
 }
 
-/// One string to copy.
+/// A string to copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Form {
     pub id: String,

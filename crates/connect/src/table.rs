@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// One client, from one file.
+/// A client, from its file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
@@ -148,7 +148,7 @@ pub enum PasswordFrom {
     Asked,
 }
 
-/// One platform and the path of its roots.
+/// A platform and the path of its roots.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platform {

@@ -437,16 +437,13 @@ fn what_often_goes_wrong_is_noted() {
         let all = format!("{:?} {:?}", told.why, told.notes);
         assert!(all.contains(piece), "{text}: {all}");
     };
-    says("root:pw@tcp(h.example:4000)/test?tls=true", "no prefix");
+    says("root:pw@tcp(h.example:4000)/test?tls=true", "has no prefix");
     says("abc.root:pw@tcp(h.example:3306)/test?tls=true", "3306");
     says(
         "abc.root:pw@tcp(h.example:4000)/test?sslaccept=strict",
         "`sslaccept` is no option of Go-MySQL-Driver",
     );
-    says(
-        "mysql://abc.root:p/w@h.example:4000/test",
-        "percent-encoded",
-    );
+    says("mysql://abc.root:p/w@h.example:4000/test", "percent-encode");
     says("mysql -h localhost -P 4000", "Unix socket");
     assert_eq!(
         told("mysql://abc.root:p/w@h.example:4000/test")
@@ -488,7 +485,7 @@ fn what_another_reading_takes_for_a_password_is_withheld_and_told_so() {
         assert_eq!(told.withheld, withheld, "{text}");
         let notes = told.notes.join(" ");
         assert!(
-            notes.contains("more than one way") && notes.contains("percent-encoded"),
+            notes.contains("more than one way") && notes.contains("percent-encode"),
             "{text}: {notes}"
         );
     }

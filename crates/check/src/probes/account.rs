@@ -1,7 +1,7 @@
 //! Probe with --user: a login up to the first row. Neither the password nor a hash of it is sent
 //! before the certificate of that connection was verified.
 
-use super::Place;
+use super::ProbeTarget;
 use super::secured::secured;
 use crate::finding::Kind;
 use crate::limits::{FIRST_ROW_WISHED, LOGIN_MAX};
@@ -28,14 +28,14 @@ pub(crate) fn skip(sheet: &mut Sheet, reason: &str) {
     }
 }
 
-pub(crate) fn judge(place: &Place<'_>, account: &Account, sheet: &mut Sheet) {
+pub(crate) fn probe_login(place: &ProbeTarget<'_>, account: &Account, sheet: &mut Sheet) {
     match first_row(place, account, Some(DATABASE)) {
         Err(Failed::Refused(error)) if NO_DATABASE.contains(&error.code) => {
             sheet.warn(Kind::Database, error.to_string());
-            report(first_row(place, account, None), account, sheet);
+            judge_login(first_row(place, account, None), account, sheet);
         }
         other => {
-            if report(other, account, sheet) {
+            if judge_login(other, account, sheet) {
                 sheet.pass(Kind::Database, DATABASE);
             } else {
                 sheet.skip(Kind::Database, "no login");
@@ -56,14 +56,18 @@ impl From<io::Error> for Failed {
 }
 
 /// A login that worked.
-struct In {
+struct LoggedIn {
     /// Time from the connect to the first row.
     took: Duration,
     /// TLS version that the server behind the endpoint sees.
     tls: Option<String>,
 }
 
-fn first_row(place: &Place<'_>, account: &Account, database: Option<&str>) -> Result<In, Failed> {
+fn first_row(
+    place: &ProbeTarget<'_>,
+    account: &Account,
+    database: Option<&str>,
+) -> Result<LoggedIn, Failed> {
     let (mut stream, greeting, began) = secured(place, database)?;
     let course = login::login(
         &mut stream,
@@ -79,13 +83,13 @@ fn first_row(place: &Place<'_>, account: &Account, database: Option<&str>) -> Re
     let took = began.elapsed();
     let tls = login::tls_version(&mut stream);
     login::quit(&mut stream);
-    Ok(In { took, tls })
+    Ok(LoggedIn { took, tls })
 }
 
 /// Judges the login. Returns whether it worked.
-fn report(result: Result<In, Failed>, account: &Account, sheet: &mut Sheet) -> bool {
+fn judge_login(result: Result<LoggedIn, Failed>, account: &Account, sheet: &mut Sheet) -> bool {
     match result {
-        Ok(In { took, tls }) => {
+        Ok(LoggedIn { took, tls }) => {
             let seen = match tls.as_deref() {
                 Some("") => "; TLS ends in front of the server",
                 Some(version) => &format!("; the server sees {version}"),

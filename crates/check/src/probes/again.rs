@@ -3,7 +3,7 @@
 //! before a login.
 
 use super::made_up::{NOBODY, made_up_password};
-use super::{Place, certificate};
+use super::{ProbeTarget, certificate};
 use crate::finding::Kind;
 use crate::limits::PROBE_MAX;
 use crate::link::Link;
@@ -15,8 +15,8 @@ use std::io;
 use time::OffsetDateTime;
 
 /// Runs the round. Returns the reason for which the other findings are skipped.
-pub(crate) fn judge(
-    place: &Place<'_>,
+pub(crate) fn probe_again(
+    place: &ProbeTarget<'_>,
     greeting: &Greeting,
     link: Link,
     sheet: &mut Sheet,
@@ -31,7 +31,7 @@ pub(crate) fn judge(
     let ended = logged_in(place, &client, greeting, link, sheet);
     let chain = client.chain();
     if !chain.is_empty() {
-        certificate::judge(
+        certificate::judge_certificate(
             place.settings,
             &place.name,
             &chain,
@@ -52,7 +52,7 @@ pub(crate) fn judge(
 
 /// Runs the handshake, and a login, so that the server ends the connection as an ordinary one.
 fn logged_in(
-    place: &Place<'_>,
+    place: &ProbeTarget<'_>,
     client: &Client,
     greeting: &Greeting,
     mut link: Link,

@@ -1,7 +1,7 @@
 //! Probe of the certificate: completeness, trust, name, validity, strength of its chain, and the
 //! chains of the name's other addresses. It sends no login.
 
-use super::Place;
+use super::ProbeTarget;
 use crate::chain::{Chain, Facts, Shape, Trust, mozilla};
 use crate::finding::{Kind, Verdict};
 use crate::limits::LIFE_LEFT_WISHED;
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 const NAMES_SHOWN: usize = 5;
 
 /// Judges a chain. Returns whether a client that verifies everything would accept it now.
-pub(crate) fn judge(
+pub(crate) fn judge_certificate(
     settings: &Settings,
     name: &ServerName<'_>,
     sent: &[CertificateDer<'static>],
@@ -48,7 +48,7 @@ pub(crate) fn judge(
 }
 
 /// Judges the chains of the name's other addresses, with one handshake each.
-pub(crate) fn elsewhere(place: &Place<'_>, others: &[SocketAddr], sheet: &mut Sheet) {
+pub(crate) fn elsewhere(place: &ProbeTarget<'_>, others: &[SocketAddr], sheet: &mut Sheet) {
     if others.is_empty() {
         return sheet.skip(Kind::EveryAddress, "one address only");
     }
@@ -69,8 +69,8 @@ pub(crate) fn elsewhere(place: &Place<'_>, others: &[SocketAddr], sheet: &mut Sh
     sheet.fail(Kind::EveryAddress, words.join("; "));
 }
 
-fn fault(place: &Place<'_>, address: SocketAddr) -> Option<String> {
-    let there = Place {
+fn fault(place: &ProbeTarget<'_>, address: SocketAddr) -> Option<String> {
+    let there = ProbeTarget {
         address,
         name: place.name.clone(),
         ..*place

@@ -2,7 +2,7 @@
 //! must not tell them apart. It sends no real password, and nothing before the certificate was
 //! verified.
 
-use super::Place;
+use super::ProbeTarget;
 use super::made_up::{made_up_password, stranger};
 use super::secured::secured;
 use crate::finding::Kind;
@@ -37,7 +37,7 @@ impl Denied {
     }
 }
 
-pub(crate) fn judge(place: &Place<'_>, account: &Account, sheet: &mut Sheet) {
+pub(crate) fn probe_denial(place: &ProbeTarget<'_>, account: &Account, sheet: &mut Sheet) {
     let (known, unknown) = match (
         denied(place, &account.user),
         denied(place, &stranger(&account.user)),
@@ -86,7 +86,7 @@ fn says_nothing(error: &ErrPacket) -> bool {
 
 /// Judges two different exchanges. MySQL chooses an unknown user's plugin by the name, so a
 /// difference reveals nothing as long as some unknown user gets the same exchange as the known one.
-fn exchanges(place: &Place<'_>, known: &Denied, first: Denied, sheet: &mut Sheet) {
+fn exchanges(place: &ProbeTarget<'_>, known: &Denied, first: Denied, sheet: &mut Sheet) {
     let mut strangers = vec![first];
     while let Some(last) = strangers.last().filter(|last| last.course != known.course) {
         if strangers.len() == STRANGERS_MAX {
@@ -118,7 +118,7 @@ fn exchanges(place: &Place<'_>, known: &Denied, first: Denied, sheet: &mut Sheet
 }
 
 /// Logs in with a made-up password.
-fn denied(place: &Place<'_>, user: &str) -> Result<Denied, String> {
+fn denied(place: &ProbeTarget<'_>, user: &str) -> Result<Denied, String> {
     let (mut stream, greeting, _) = secured(place, None).map_err(|e| tls::reason(&e))?;
     let password = made_up_password();
     let began = Instant::now();

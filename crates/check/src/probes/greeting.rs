@@ -1,7 +1,7 @@
 //! Probe of the greeting: is it MySQL, does it offer TLS, and do old drivers accept its version. It
 //! sends nothing.
 
-use super::Place;
+use super::ProbeTarget;
 use crate::clean::shown;
 use crate::finding::Kind;
 use crate::limits::PROBE_MAX;
@@ -14,7 +14,10 @@ const SAMPLE: usize = 64;
 
 /// Reads the greeting. Returns it with its connection, which stays silent; or the reason for which
 /// nothing more can be judged.
-pub(crate) fn meet(place: &Place<'_>, sheet: &mut Sheet) -> Result<(Greeting, Link), &'static str> {
+pub(crate) fn meet(
+    place: &ProbeTarget<'_>,
+    sheet: &mut Sheet,
+) -> Result<(Greeting, Link), &'static str> {
     let mut link = match place.visitor.open(place.address, PROBE_MAX) {
         Ok(link) => link,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! Probe of handshakes as modern clients make them: TLS 1.3 and 1.2, tickets, a split hello, ALPN.
 //! It never sends a login.
 
-use super::Place;
+use super::ProbeTarget;
 use crate::clean::hex;
 use crate::finding::Kind;
 use crate::limits::{BYTE_PAUSE, SPLIT_PAUSE, TICKET_WAIT};
@@ -21,7 +21,7 @@ const WEB_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// Alert for an offer without a common protocol (RFC 7301).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
 
-pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
+pub(crate) fn probe_handshakes(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
     let newest = tls13(place, sheet);
     let older = tls12(place, sheet);
     // If neither version works, the other handshakes would fail in the same way.
@@ -42,7 +42,7 @@ fn client(versions: &'static [&'static rustls::SupportedProtocolVersion]) -> Opt
 }
 
 /// Runs a handshake, reads its tickets, and runs a second handshake that may use them.
-fn tls13(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
+fn tls13(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
     let client = client(ONLY_13)?;
     match place.shake(&client, &place.name) {
         Ok(mut shaken) => {
@@ -66,7 +66,7 @@ fn tls13(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
     Some(client.chain()).filter(|chain| !chain.is_empty())
 }
 
-fn tls12(place: &Place<'_>, sheet: &mut Sheet) -> Option<Chain> {
+fn tls12(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
     let client = client(ONLY_12)?;
     match place.shake(&client, &place.name) {
         Ok(shaken) => {
@@ -128,7 +128,7 @@ fn goodbye(mut shaken: Shaken) {
     let _ = shaken.stream.flush();
 }
 
-fn resumption(place: &Place<'_>, client: &Client, sheet: &mut Sheet) {
+fn resumption(place: &ProbeTarget<'_>, client: &Client, sheet: &mut Sheet) {
     let tickets = client.tickets();
     match client.early_data() {
         0 if tickets == 0 => sheet.pass(Kind::EarlyData, "no tickets came before a login"),
@@ -165,7 +165,7 @@ fn resumption(place: &Place<'_>, client: &Client, sheet: &mut Sheet) {
     }
 }
 
-fn split(place: &Place<'_>, sheet: &mut Sheet) {
+fn split(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     match split_shake(place) {
         Ok(shaken) => {
             sheet.pass(
@@ -178,7 +178,7 @@ fn split(place: &Place<'_>, sheet: &mut Sheet) {
     }
 }
 
-fn split_shake(place: &Place<'_>) -> io::Result<Shaken> {
+fn split_shake(place: &ProbeTarget<'_>) -> io::Result<Shaken> {
     let client = Client::new(&Offer {
         versions: BOTH,
         sni: true,
@@ -200,7 +200,7 @@ fn split_shake(place: &Place<'_>) -> io::Result<Shaken> {
     tls::shake(connection, link).map_err(|(error, _)| error)
 }
 
-fn alpn(place: &Place<'_>, sheet: &mut Sheet) {
+fn alpn(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     let Ok(client) = Client::new(&Offer {
         versions: BOTH,
         sni: true,

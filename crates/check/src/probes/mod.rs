@@ -27,14 +27,14 @@ use std::net::SocketAddr;
 
 /// The endpoint that all probes of one check connect to.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct ProbeTarget<'a> {
     pub visitor: &'a Visitor,
     pub address: SocketAddr,
     pub name: ServerName<'static>,
     pub settings: &'a Settings,
 }
 
-impl Place<'_> {
+impl ProbeTarget<'_> {
     /// Opens a connection and reads its greeting.
     pub fn greeted(&self) -> io::Result<Link> {
         let mut link = self.visitor.open(self.address, PROBE_MAX)?;

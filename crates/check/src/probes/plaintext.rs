@@ -1,7 +1,7 @@
 //! Probe of clear text: a login without TLS must be refused before anything of it is judged. It
 //! sends made-up users and random proofs only.
 
-use super::Place;
+use super::ProbeTarget;
 use super::made_up::NOBODY;
 use crate::clean::shown;
 use crate::finding::Kind;
@@ -15,9 +15,9 @@ use std::io::Write;
 /// Maximum number of bytes of a refusal.
 const ANSWER_MAX: usize = 1024;
 
-/// Answer to something that must not be accepted.
+/// ClearAnswer to something that must not be accepted.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ClearAnswer {
     Error(ErrPacket),
     /// An OK packet, a request for another proof, or a result: the server took it for a login or a
     /// command.
@@ -27,7 +27,7 @@ pub(crate) enum Answer {
     Strange(Vec<u8>),
 }
 
-pub(crate) fn judge(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
+pub(crate) fn probe_plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
     plaintext(place, greeting, sheet);
     // A server without TLS may ignore the bit, and the finding above already fails.
     if greeting.capabilities & SSL != 0 {
@@ -64,17 +64,17 @@ fn login(greeting: &Greeting, capabilities: u32) -> Vec<u8> {
     .bytes()
 }
 
-fn ask(place: &Place<'_>, bytes: &[u8]) -> Result<Answer, String> {
+fn ask(place: &ProbeTarget<'_>, bytes: &[u8]) -> Result<ClearAnswer, String> {
     let mut link = place.greeted().map_err(|e| format!("no greeting: {e}"))?;
     link.end_in(REFUSAL_MAX);
     if let Err(error) = link.write_all(bytes).and_then(|()| link.flush()) {
-        return Ok(Answer::Ended(End::of(&error)));
+        return Ok(ClearAnswer::Ended(End::of(&error)));
     }
     Ok(read(&mut link))
 }
 
 /// Reads the first packet or alert. The pieces of a packet are joined until the deadline.
-fn read(link: &mut Link) -> Answer {
+fn read(link: &mut Link) -> ClearAnswer {
     let (mut bytes, mut end) = link.gather(7);
     if let [a, b, 0, _, rest @ ..] = bytes.as_slice()
         && end == End::Full
@@ -84,32 +84,34 @@ fn read(link: &mut Link) -> Answer {
         end = last;
         bytes.extend(more);
     }
-    answer(&bytes, end)
+    read_answer(&bytes, end)
 }
 
 /// Recognises the answer in these bytes. `end` is how reading ended.
-pub(crate) fn answer(bytes: &[u8], end: End) -> Answer {
+pub(crate) fn read_answer(bytes: &[u8], end: End) -> ClearAnswer {
     match bytes {
-        [] => Answer::Ended(end),
-        [21, 3, _, _, _, _level, alert, ..] => Answer::Alert(*alert),
-        [21, 3, ..] => Answer::Ended(end),
+        [] => ClearAnswer::Ended(end),
+        [21, 3, _, _, _, _level, alert, ..] => ClearAnswer::Alert(*alert),
+        [21, 3, ..] => ClearAnswer::Ended(end),
         [a, b, c, _, payload @ ..] => {
             // Bytes after the first packet are not part of it.
             let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
             let payload = payload.get(..length).unwrap_or(payload);
-            packet_answer(payload).unwrap_or_else(|| Answer::Strange(bytes.to_vec()))
+            packet_answer(payload).unwrap_or_else(|| ClearAnswer::Strange(bytes.to_vec()))
         }
-        other => Answer::Strange(other.to_vec()),
+        other => ClearAnswer::Strange(other.to_vec()),
     }
 }
 
-fn packet_answer(payload: &[u8]) -> Option<Answer> {
+fn packet_answer(payload: &[u8]) -> Option<ClearAnswer> {
     Some(match payload.first()? {
-        0xff => Answer::Error(ErrPacket::parse(payload)?),
-        0x00 => Answer::Taken("an OK packet".to_owned()),
-        0xfe => Answer::Taken(format!("a request for another proof: {}", plugin(payload))),
-        0x01 if payload == [1, 4] => Answer::Taken("a request for the password itself".to_owned()),
-        0x01 => Answer::Taken(format!("more of a login or a result: {}", shown(payload))),
+        0xff => ClearAnswer::Error(ErrPacket::parse(payload)?),
+        0x00 => ClearAnswer::Taken("an OK packet".to_owned()),
+        0xfe => ClearAnswer::Taken(format!("a request for another proof: {}", plugin(payload))),
+        0x01 if payload == [1, 4] => {
+            ClearAnswer::Taken("a request for the password itself".to_owned())
+        }
+        0x01 => ClearAnswer::Taken(format!("more of a login or a result: {}", shown(payload))),
         _ => return None,
     })
 }
@@ -139,21 +141,21 @@ fn names_tls(error: &ErrPacket) -> bool {
             .any(|word| text.contains(word))
 }
 
-fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
+fn plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
     let unexplained = "no MySQL error says that TLS is missing";
     match ask(place, &packet::frame(1, &login(greeting, ORDINARY))) {
-        Ok(Answer::Error(error)) if error.says_busy() => {
+        Ok(ClearAnswer::Error(error)) if error.says_busy() => {
             sheet.skip(Kind::Plaintext, error.to_string());
             sheet.skip(Kind::PlaintextText, error.to_string());
         }
-        Ok(Answer::Error(error)) if was_judged(&error) => {
+        Ok(ClearAnswer::Error(error)) if was_judged(&error) => {
             sheet.fail(
                 Kind::Plaintext,
                 format!("the login was judged in clear text: {error}"),
             );
             sheet.skip(Kind::PlaintextText, "it was not refused");
         }
-        Ok(Answer::Error(error)) => {
+        Ok(ClearAnswer::Error(error)) => {
             sheet.pass(Kind::Plaintext, format!("error {}", error.code));
             let verdict = if names_tls(&error) {
                 Sheet::pass
@@ -162,29 +164,29 @@ fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
             };
             verdict(sheet, Kind::PlaintextText, error.to_string());
         }
-        Ok(Answer::Taken(what)) => {
+        Ok(ClearAnswer::Taken(what)) => {
             sheet.fail(Kind::Plaintext, format!("answered with {what}"));
             sheet.skip(Kind::PlaintextText, "it was not refused");
         }
-        Ok(Answer::Ended(End::Silent)) => {
+        Ok(ClearAnswer::Ended(End::Silent)) => {
             sheet.warn(Kind::Plaintext, "no answer within 3 s");
             sheet.warn(Kind::PlaintextText, unexplained);
         }
-        Ok(Answer::Ended(end)) => {
+        Ok(ClearAnswer::Ended(end)) => {
             sheet.pass(Kind::Plaintext, end.words());
             sheet.warn(
                 Kind::PlaintextText,
                 format!("{}: {unexplained}", end.words()),
             );
         }
-        Ok(Answer::Alert(alert)) => {
+        Ok(ClearAnswer::Alert(alert)) => {
             sheet.pass(
                 Kind::Plaintext,
                 format!("alert {alert} ({})", hello::alert_name(alert)),
             );
             sheet.warn(Kind::PlaintextText, unexplained);
         }
-        Ok(Answer::Strange(bytes)) => sheet.fail(
+        Ok(ClearAnswer::Strange(bytes)) => sheet.fail(
             Kind::Plaintext,
             format!("a strange answer: {}", shown(&bytes)),
         ),
@@ -193,21 +195,21 @@ fn plaintext(place: &Place<'_>, greeting: &Greeting, sheet: &mut Sheet) {
 }
 
 /// Judges an answer for which any refusal is right, also silence: the server then waits for TLS.
-fn refused(sheet: &mut Sheet, kind: Kind, answer: Result<Answer, String>) {
+fn refused(sheet: &mut Sheet, kind: Kind, answer: Result<ClearAnswer, String>) {
     match answer {
-        Ok(Answer::Error(error)) if error.says_busy() => sheet.skip(kind, error.to_string()),
-        Ok(Answer::Error(error)) if was_judged(&error) => {
+        Ok(ClearAnswer::Error(error)) if error.says_busy() => sheet.skip(kind, error.to_string()),
+        Ok(ClearAnswer::Error(error)) if was_judged(&error) => {
             sheet.fail(kind, format!("it was judged: {error}"))
         }
-        Ok(Answer::Error(error)) => sheet.pass(kind, error.to_string()),
-        Ok(Answer::Taken(what)) => sheet.fail(kind, format!("answered with {what}")),
-        Ok(Answer::Alert(alert)) => sheet.pass(
+        Ok(ClearAnswer::Error(error)) => sheet.pass(kind, error.to_string()),
+        Ok(ClearAnswer::Taken(what)) => sheet.fail(kind, format!("answered with {what}")),
+        Ok(ClearAnswer::Alert(alert)) => sheet.pass(
             kind,
             format!("alert {alert} ({})", hello::alert_name(alert)),
         ),
-        Ok(Answer::Ended(End::Silent)) => sheet.pass(kind, "no answer: it waits for TLS"),
-        Ok(Answer::Ended(end)) => sheet.pass(kind, end.words()),
-        Ok(Answer::Strange(bytes)) => {
+        Ok(ClearAnswer::Ended(End::Silent)) => sheet.pass(kind, "no answer: it waits for TLS"),
+        Ok(ClearAnswer::Ended(end)) => sheet.pass(kind, end.words()),
+        Ok(ClearAnswer::Strange(bytes)) => {
             sheet.fail(kind, format!("a strange answer: {}", shown(&bytes)))
         }
         Err(why) => sheet.skip(kind, why),

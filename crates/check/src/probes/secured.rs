@@ -1,7 +1,7 @@
 //! A connection that is ready for a login: TLS is up and its certificate verified. Every probe that
 //! sends a password opens one.
 
-use super::Place;
+use super::ProbeTarget;
 use crate::chain::{Chain, Trust};
 use crate::limits::LOGIN_MAX;
 use crate::packet::{self, ErrPacket, Greeting};
@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 /// Opens a connection on which a verifying client would now send its login. Returns it with the
 /// greeting and the time of the connect.
 pub(super) fn secured(
-    place: &Place<'_>,
+    place: &ProbeTarget<'_>,
     database: Option<&str>,
 ) -> io::Result<(Stream, Greeting, Instant)> {
     let mut link = place.visitor.open(place.address, LOGIN_MAX)?;

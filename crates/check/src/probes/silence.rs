@@ -2,7 +2,7 @@
 //! sends a packet byte by byte. The server must close each of them. It sends nothing that costs the
 //! server work.
 
-use super::Place;
+use super::ProbeTarget;
 use crate::finding::Verdict;
 use crate::limits::DRIP_PAUSE;
 use crate::link::{End, Link};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const GOODBYE_MAX: usize = 4096;
 
 /// Watches all three at the same time. `held` has read its greeting.
-pub(crate) fn watch(place: &Place<'_>, held: Link, greeting: &Greeting) -> (Verdict, String) {
+pub(crate) fn watch(place: &ProbeTarget<'_>, held: Link, greeting: &Greeting) -> (Verdict, String) {
     let wait = place.settings.silence_max;
     let stalled = if offers_tls(greeting) {
         place.asked().ok()

@@ -1,6 +1,6 @@
 //! Probe of SNI: clients that send no name, and clients that send another one. It sends no login.
 
-use super::Place;
+use super::ProbeTarget;
 use crate::chain::{Chain, Trust};
 use crate::finding::Kind;
 use crate::report::Sheet;
@@ -11,12 +11,16 @@ use time::OffsetDateTime;
 /// A host name that can't exist (RFC 2606).
 const MADE_UP: &str = "wrong-name.tidegate-check.invalid";
 
-pub(crate) fn judge(place: &Place<'_>, chain: &[CertificateDer<'static>], sheet: &mut Sheet) {
+pub(crate) fn probe_sni(
+    place: &ProbeTarget<'_>,
+    chain: &[CertificateDer<'static>],
+    sheet: &mut Sheet,
+) {
     wrong_name(place, sheet);
     no_sni(place, chain, sheet);
 }
 
-fn wrong_name(place: &Place<'_>, sheet: &mut Sheet) {
+fn wrong_name(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     let Ok(client) = Client::new(&Offer {
         versions: BOTH,
         sni: true,
@@ -54,7 +58,7 @@ fn wrong_name(place: &Place<'_>, sheet: &mut Sheet) {
     }
 }
 
-fn no_sni(place: &Place<'_>, with_sni: &[CertificateDer<'static>], sheet: &mut Sheet) {
+fn no_sni(place: &ProbeTarget<'_>, with_sni: &[CertificateDer<'static>], sheet: &mut Sheet) {
     if matches!(place.name, ServerName::IpAddress(_)) {
         // An address is never sent as SNI, so the handshakes before had none.
         return verdict(place, with_sni, with_sni, sheet);
@@ -73,7 +77,7 @@ fn no_sni(place: &Place<'_>, with_sni: &[CertificateDer<'static>], sheet: &mut S
 }
 
 fn verdict(
-    place: &Place<'_>,
+    place: &ProbeTarget<'_>,
     without: &[CertificateDer<'static>],
     with_sni: &[CertificateDer<'static>],
     sheet: &mut Sheet,

@@ -1,16 +1,17 @@
 //! Probe of old versions and suites: SSL, TLS 1.0 and 1.1, broken and legacy suites. The hellos are
 //! written by hand, and no second message follows.
 
-use super::Place;
+use super::ProbeTarget;
 use crate::finding::{Kind, Verdict};
 use crate::hello::{
-    Answer, BROKEN_SUITES, Hello, LEGACY_SUITES, OLD_SUITES, ask_ssl2, suite_name, version_name,
+    BROKEN_SUITES, Hello, HelloAnswer, LEGACY_SUITES, OLD_SUITES, ask_ssl2, suite_name,
+    version_name,
 };
 use crate::limits::REFUSAL_MAX;
 use crate::link::{End, Link};
 use crate::report::Sheet;
 
-pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
+pub(crate) fn probe_versions(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     let old = Hello {
         version: 0x0302,
         suites: OLD_SUITES,
@@ -64,19 +65,22 @@ pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
     );
 }
 
-fn ask(place: &Place<'_>, hello: impl Fn(&mut Link) -> Answer) -> Result<Answer, String> {
+fn ask(
+    place: &ProbeTarget<'_>,
+    hello: impl Fn(&mut Link) -> HelloAnswer,
+) -> Result<HelloAnswer, String> {
     let mut link = place.asked().map_err(|e| format!("no greeting: {e}"))?;
     link.end_in(REFUSAL_MAX);
     Ok(hello(&mut link))
 }
 
 /// Judges the answers. An alert and a close are both refusals.
-fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<Answer, String>], taken: Verdict) {
+fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<HelloAnswer, String>], taken: Verdict) {
     let mut words = Vec::new();
     let mut worst = Verdict::Pass;
     for answer in answers {
         let (verdict, text) = match answer {
-            Ok(Answer::ServerHello { version, suite }) => (
+            Ok(HelloAnswer::ServerHello { version, suite }) => (
                 taken,
                 format!(
                     "{} with {} was accepted",
@@ -84,12 +88,12 @@ fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<Answer, String>], ta
                     suite_name(*suite)
                 ),
             ),
-            Ok(Answer::OldServerHello) => (taken, "a hello of SSL 2 was answered".to_owned()),
-            Ok(Answer::Alert(_) | Answer::Ended(End::Closed | End::Reset)) => {
+            Ok(HelloAnswer::OldServerHello) => (taken, "a hello of SSL 2 was answered".to_owned()),
+            Ok(HelloAnswer::Alert(_) | HelloAnswer::Ended(End::Closed | End::Reset)) => {
                 (Verdict::Pass, words_of(answer))
             }
-            Ok(Answer::Ended(_)) => (Verdict::Warn, "no answer within 3 s".to_owned()),
-            Ok(Answer::Other(_)) => (Verdict::Warn, words_of(answer)),
+            Ok(HelloAnswer::Ended(_)) => (Verdict::Warn, "no answer within 3 s".to_owned()),
+            Ok(HelloAnswer::Other(_)) => (Verdict::Warn, words_of(answer)),
             Err(why) => (Verdict::Skip, why.clone()),
         };
         worst = worst.max(verdict);
@@ -100,7 +104,7 @@ fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<Answer, String>], ta
     sheet.put(kind, worst, words.join("; "));
 }
 
-fn words_of(answer: &Result<Answer, String>) -> String {
+fn words_of(answer: &Result<HelloAnswer, String>) -> String {
     match answer {
         Ok(answer) => answer.to_string(),
         Err(why) => why.clone(),

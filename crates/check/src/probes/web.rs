@@ -1,7 +1,7 @@
 //! Probe of port 443 of the same host: a web console that shares the database's name allows attacks
 //! across protocols. It makes one connection and requests the head of `/`.
 
-use super::Place;
+use super::ProbeTarget;
 use crate::chain::Chain;
 use crate::clean::clean;
 use crate::finding::Kind;
@@ -11,7 +11,7 @@ use crate::tls::{self, BOTH, Client, Offer, Stream};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
-pub(crate) fn judge(place: &Place<'_>, sheet: &mut Sheet) {
+pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     let address = SocketAddr::new(place.address.ip(), place.settings.web_port);
     if address == place.address {
         return sheet.skip(Kind::Web, "the database itself is there");

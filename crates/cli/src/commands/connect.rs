@@ -236,7 +236,9 @@ fn list(json: bool) -> Result<()> {
             .map(|c| {
                 serde_json::json!({"id": c.id, "name": c.name, "language": c.language, "minimum_version": c.minimum_version,
                     "verifies": c.verifies, "plain_text": c.plain_text, "tls13": c.tls13, "attributes": c.attributes,
-                    "hint": c.hint, "mend": c.hint, "not_run": c.not_run, "no_form_verifies": c.no_form_verifies})
+                    "hint": c.hint, "not_run": c.not_run, "no_form_verifies": c.no_form_verifies,
+                    // The former name of `hint`, kept for programs that read it.
+                    "mend": c.hint})
             })
             .collect();
         return screen::print_json(

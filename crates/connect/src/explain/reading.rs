@@ -12,7 +12,7 @@ use super::{pairs, secrets, url, words};
 const TWO_READINGS: &str = "The string can be read in more than one way, and the checks depend on the reading; hint: percent-encode the password in \
      an address, or put it in quotes elsewhere, and try again.";
 
-/// One reading of a string.
+/// Result of one reading of a string.
 #[derive(Debug, Clone)]
 pub struct Reading {
     pub form: &'static str,

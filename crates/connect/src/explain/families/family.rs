@@ -3,7 +3,7 @@
 use crate::explain::judgement::{Judgement, NOTHING_ASKS, PLAIN, say};
 use crate::explain::read_values::ReadValues;
 
-/// One family: its name, its clients, how its strings are recognised and what they verify. Every
+/// A family: its name, its clients, how its strings are recognised and what they verify. Every
 /// recogniser but the judge has a default that recognises nothing.
 #[derive(Debug)]
 pub struct Family {
@@ -27,7 +27,7 @@ pub struct Family {
     pub has_semicolon_options: fn(&ReadValues) -> bool,
     /// Words in code and files that only its strings have.
     pub own_words: &'static [&'static str],
-    /// Options in code by which it is recognised if there is no word of its own.
+    /// Options in code by which it is recognised if no own word tells.
     pub option_words: &'static [&'static str],
     /// Whether code of this syntax is for it, if no word or option tells.
     pub is_written_as: fn(&str, &ReadValues) -> bool,
