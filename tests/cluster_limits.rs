@@ -153,3 +153,61 @@ fn a_server_whose_awake_clusters_are_all_busy_refuses_one_more_and_only_for_now(
     drop(busy);
     assert_eq!(server.stop(), 0);
 }
+
+/// Memory of the machine, in MB. In a control group with less memory the budget is smaller, and
+/// what is filled then is only further above its share.
+fn machine_mb() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").expect("meminfo");
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kb = line.and_then(|line| line.split_whitespace().next());
+    kb.expect("a size").parse::<u64>().expect("a number") / 1024
+}
+
+#[test]
+fn a_tenant_that_fills_the_awake_budget_locks_nobody_out() {
+    // 240 MB and a little more.
+    let percent = 24_000 / machine_mb() + 1;
+    let budget = machine_mb() * percent / 100;
+    let mut server = Server::with(Options {
+        config: format!("[engine]\nawake_memory_percent = {percent}\n"),
+        ..Options::default()
+    });
+    let (good, evil, third) = (
+        server.create("good"),
+        server.create("evil"),
+        server.create("third"),
+    );
+    set(
+        &server,
+        "evil",
+        &["--memory-max", &format!("{}M", budget + 512)],
+    );
+    let mut open = Session::open(&good);
+    assert_eq!(open.value("SELECT 1"), "1");
+    let mut filled = Session::open(&evil);
+    filled.run("BEGIN");
+    // Beside two fresh engines of 32 to 36 MB, too little is left for one that may need 40 MB.
+    for n in 0..(budget - 90) / 10 {
+        filled.run(&format!("SET @v{n} = REPEAT('x', 10 * 1024 * 1024)"));
+    }
+    filled.send("SELECT SLEEP(100000)");
+    for _ in 0..2 {
+        assert_eq!(mariadb(&third, "SELECT 1").expect(), "1");
+    }
+    let Outcome::Refused(told) = filled.outcome().expect("an error") else {
+        panic!("no error")
+    };
+    assert_eq!((told.code, told.state.as_str()), (1927, "70100"));
+    assert!(
+        told.message.contains("/memory-share.md"),
+        "{}",
+        told.message
+    );
+    assert_eq!(open.value("SELECT 1"), "1", "the open session goes on");
+    assert_eq!(server.state("evil"), "asleep", "it has not failed");
+    assert!(server.log().contains("far above its share"));
+    // It may come back as any other.
+    assert_eq!(mariadb(&evil, "SELECT 1").expect(), "1");
+    open.quit();
+    assert_eq!(server.stop(), 0);
+}

@@ -1,11 +1,12 @@
 //! The awake budget: the memory that all awake engines together may use. Before a start that would
-//! exceed it, clusters that nobody uses are put to sleep. Never touches one that is busy, in a
-//! transaction or always on.
+//! exceed it, clusters that nobody uses are put to sleep. One that is busy or in a transaction is
+//! ended only if it is far above its share of the budget; one that is always on, never.
 
 use crate::error::StartError;
+use crate::fair_share::{ShareContest, far_above_share};
 use crate::limits::{
-    BUDGET_IDLE_MIN, BUDGET_MEASURED_FOR, BUDGET_SLEEP_MAX, BUDGET_SLEEP_USUAL, BUDGET_WAKE_FIRST,
-    BUDGET_WAKE_MIN, MEMORY_FRESH_FOR,
+    BUDGET_ABOVE_SHARE_MAX, BUDGET_ASK_AGAIN, BUDGET_IDLE_MIN, BUDGET_MEASURED_FOR,
+    BUDGET_SLEEP_MAX, BUDGET_SLEEP_USUAL, BUDGET_WAIT_MAX, BUDGET_WAKE_BYTES, MEMORY_FRESH_FOR,
 };
 use crate::messages::SupervisorCommand;
 use crate::status::Shared;
@@ -91,38 +92,73 @@ impl AwakeBudget {
     /// Admits the start of a cluster's engine, after room was made for it. The refusal says why
     /// there is none.
     pub async fn admit(&self, cluster: ClusterId) -> Result<BudgetPlace, StartError> {
+        let began = Instant::now();
+        let mut contest = ShareContest::default();
+        loop {
+            let used = match self.judge(cluster, &mut contest).await {
+                Ok(place) => return Ok(place),
+                Err(used) => used,
+            };
+            if contest.is_empty() || began.elapsed() >= BUDGET_WAIT_MAX {
+                return Err(self.refusal(used));
+            }
+            tokio::time::sleep(BUDGET_ASK_AGAIN).await;
+        }
+    }
+
+    /// Makes room as far as that is possible now. `Err`: memory that all would use with this one.
+    async fn judge(
+        &self,
+        cluster: ClusterId,
+        contest: &mut ShareContest,
+    ) -> Result<BudgetPlace, u64> {
         let mut judging = self.judging.lock().await;
-        if let Some(recent) = judging
-            .as_ref()
-            .filter(|recent| recent.at.elapsed() < MEMORY_FRESH_FOR)
+        let fresh = |recent: &&Measured| recent.at.elapsed() < MEMORY_FRESH_FOR;
+        if let Some(recent) = judging.as_ref().filter(fresh)
             && self.with_one_more(recent) <= self.max_bytes
         {
             return Ok(self.place());
         }
         let measured = self.measure().await;
         let used = self.with_one_more(&measured);
-        let expected = expected_of_a_wake(&measured.awake);
         if used <= self.max_bytes {
             *judging = Some(measured);
             return Ok(self.place());
         }
         *judging = None;
-        let freed = self
-            .make_room(cluster, &measured.awake, used - self.max_bytes)
-            .await;
-        if used.saturating_sub(freed) <= self.max_bytes {
+        let mut above = far_above_share(&measured.awake, self.max_bytes);
+        above.retain(|(id, _)| self.member(*id).is_some_and(|m| !m.shared.always_on()));
+        contest.note(above, measured.at);
+        let need = used - self.max_bytes;
+        let candidates = self.candidates(cluster, contest);
+        let mut freed = self.make_room(candidates, &measured.awake, need).await;
+        for (id, bytes) in contest.above_for(BUDGET_ABOVE_SHARE_MAX, measured.at) {
+            if freed >= need {
+                break;
+            }
+            if self.yield_memory(id, bytes).await {
+                freed = freed.saturating_add(bytes);
+            }
+        }
+        if freed >= need {
             return Ok(self.place());
         }
-        Err(StartError::refused(
-            RefusalKind::AwakeBudget,
-            format!(
-                "awake engines use {} and this one would use about {}, which is over the budget \
-                 of {}; all others are busy",
-                Size(used - expected).rounded(),
-                Size(expected).rounded(),
-                Size(self.max_bytes).rounded()
-            ),
-        ))
+        Err(used.saturating_sub(freed))
+    }
+
+    fn refusal(&self, used: u64) -> StartError {
+        let reason = format!(
+            "awake engines use {} and this one would use about {}, which is over the budget of {}; \
+             all others are busy",
+            Size(used.saturating_sub(BUDGET_WAKE_BYTES)).rounded(),
+            Size(BUDGET_WAKE_BYTES).rounded(),
+            Size(self.max_bytes).rounded()
+        );
+        StartError::refused(RefusalKind::AwakeBudget, reason)
+    }
+
+    fn member(&self, id: ClusterId) -> Option<BudgetMember> {
+        lock(&self.state).members.get(&id).cloned()
     }
 
     /// Returns the memory that all engines use when one more runs.
@@ -132,7 +168,7 @@ impl AwakeBudget {
             state.starting + state.started_since + 1
         };
         let awake: u64 = measured.awake.iter().map(|(_, bytes)| bytes).sum();
-        awake.saturating_add(expected_of_a_wake(&measured.awake).saturating_mul(unmeasured))
+        awake.saturating_add(BUDGET_WAKE_BYTES.saturating_mul(unmeasured))
     }
 
     fn place(&self) -> BudgetPlace {
@@ -156,7 +192,7 @@ impl AwakeBudget {
             let run = member.shared.any_run()?;
             Some((
                 member.shared.id,
-                run.usage().await.memory_bytes.unwrap_or(BUDGET_WAKE_FIRST),
+                run.usage().await.memory_bytes.unwrap_or(BUDGET_WAKE_BYTES),
             ))
         };
         let measured =
@@ -170,8 +206,13 @@ impl AwakeBudget {
     /// Puts clusters to sleep until this much is free, those without a session first. Returns the
     /// memory of those that did. Where some take longer than usual, others are asked beside them:
     /// one that is slow delays no start for long.
-    async fn make_room(&self, but: ClusterId, awake: &[(ClusterId, u64)], need: u64) -> u64 {
-        let mut candidates = self.candidates(but).into_iter();
+    async fn make_room(
+        &self,
+        candidates: Vec<BudgetMember>,
+        awake: &[(ClusterId, u64)],
+        need: u64,
+    ) -> u64 {
+        let mut candidates = candidates.into_iter();
         let mut asked = FuturesUnordered::new();
         // `hoped`: what is free if all that are not late fall asleep.
         let mut freed = 0u64;
@@ -198,7 +239,8 @@ impl AwakeBudget {
     }
 
     /// Clusters that nobody uses at the moment: without a session first, then the one idle longest.
-    fn candidates(&self, but: ClusterId) -> Vec<BudgetMember> {
+    /// While one is far above its share, others keep their sessions.
+    fn candidates(&self, but: ClusterId, contest: &ShareContest) -> Vec<BudgetMember> {
         let mut state = lock(&self.state);
         state
             .stayed
@@ -216,7 +258,8 @@ impl AwakeBudget {
                     && !shared.always_on();
                 let (sessions, since) = may.then(|| shared.gate().idle()).flatten()?;
                 // One that is used once in a second would be woken again at once.
-                (since.elapsed() >= BUDGET_IDLE_MIN)
+                let spared = sessions > 0 && !contest.is_empty() && !contest.contains(shared.id);
+                (since.elapsed() >= BUDGET_IDLE_MIN && !spared)
                     .then(|| ((sessions > 0, since), member.clone()))
             })
             .collect();
@@ -245,6 +288,29 @@ impl AwakeBudget {
         }
         Slept::No(bytes)
     }
+
+    /// Ends the sessions of a cluster that is far above its share, and puts it to sleep. Returns
+    /// whether it sleeps.
+    async fn yield_memory(&self, id: ClusterId, bytes: u64) -> bool {
+        let Some(member) = self.member(id) else {
+            return false;
+        };
+        let (reply, answer) = oneshot::channel();
+        tracing::warn!(
+            cluster = %id, bytes,
+            "it is far above its share of the awake budget and others wait for room: its sessions are ended"
+        );
+        let asked = async {
+            member
+                .commands
+                .send(SupervisorCommand::Yield(reply))
+                .await
+                .ok()?;
+            answer.await.ok()?.ok()
+        };
+        let slept = tokio::time::timeout(BUDGET_SLEEP_MAX, asked).await;
+        matches!(slept, Ok(Some(())))
+    }
 }
 
 /// Memory of a cluster that was asked to sleep.
@@ -253,34 +319,13 @@ enum Slept {
     No(u64),
 }
 
-/// Memory that one more engine will use: the median of those that are awake.
-fn expected_of_a_wake(awake: &[(ClusterId, u64)]) -> u64 {
-    let mut sizes: Vec<u64> = awake.iter().map(|(_, bytes)| *bytes).collect();
-    sizes.sort_unstable();
-    sizes
-        .get(sizes.len() / 2)
-        .map_or(BUDGET_WAKE_FIRST, |median| (*median).max(BUDGET_WAKE_MIN))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_wake_is_expected_to_be_like_the_others() {
-        let sizes = |mb: &[u64]| {
-            mb.iter()
-                .map(|mb| (ClusterId(*mb), mb << 20))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(expected_of_a_wake(&[]), BUDGET_WAKE_FIRST);
-        assert_eq!(expected_of_a_wake(&sizes(&[300, 40, 50])), 50 << 20);
-        assert_eq!(expected_of_a_wake(&sizes(&[1, 2])), BUDGET_WAKE_MIN);
-    }
-
     #[tokio::test]
     async fn starts_that_are_under_way_take_their_place() {
-        let budget = AwakeBudget::new(2 * BUDGET_WAKE_FIRST);
+        let budget = AwakeBudget::new(2 * BUDGET_WAKE_BYTES);
         let first = budget.admit(ClusterId(1)).await.unwrap();
         let _second = budget.admit(ClusterId(2)).await.unwrap();
         let refused = budget.admit(ClusterId(3)).await.err().unwrap();

@@ -24,8 +24,18 @@ pub struct DrainOrder {
     pub number: u64,
     /// Idle for longer than this, an open transaction may be ended.
     pub transaction_idle_max: Duration,
-    /// Stop the engine even if sessions refuse.
-    pub anyway: bool,
+    pub force: DrainForce,
+}
+
+/// What happens to sessions that do not agree to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainForce {
+    /// The engine goes on for them.
+    None,
+    /// They lose their engine.
+    Stop,
+    /// They are told that the cluster yields its memory, and end.
+    YieldMemory,
 }
 
 pub enum DrainEnd {
@@ -59,7 +69,7 @@ pub async fn drain(order: DrainOrder) -> DrainEnd {
             .await
     };
     let answers = join_all(order.leases.iter().map(&ask)).await;
-    if !order.anyway && answers.iter().any(Result::is_err) {
+    if order.force == DrainForce::None && answers.iter().any(Result::is_err) {
         for verdict in answers.into_iter().flatten().flatten() {
             let _ = verdict.send(Verdict::Resume);
         }
@@ -70,8 +80,16 @@ pub async fn drain(order: DrainOrder) -> DrainEnd {
     let mut evicted = 0;
     let mut agreed = Vec::with_capacity(order.leases.len());
     for (lease, answer) in order.leases.into_iter().zip(answers) {
-        // A session that refused and is ended anyway learns it by the closed channel of its handle.
-        let Ok(answer) = answer else { continue };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(_) if order.force == DrainForce::YieldMemory => {
+                lease.end_for_memory();
+                evicted += 1;
+                None
+            }
+            // A session that refused learns it by the closed channel of its handle.
+            Err(_) => continue,
+        };
         if let Some(verdict) = answer {
             evicted += usize::from(verdict.send(Verdict::Evicted).is_ok());
         }

@@ -7,6 +7,7 @@ mod drain;
 mod driver;
 mod engines;
 mod error;
+mod fair_share;
 mod in_force;
 mod kind;
 mod kinds;

@@ -19,6 +19,8 @@ pub enum Event {
     Died { settled: bool },
     /// Nobody has done anything for `sleep_after`, or an operator asks for sleep.
     SleepDue,
+    /// Others need the memory that it uses beyond its share.
+    YieldDue,
     /// A session refused to end.
     DrainRefused,
     /// The engine has stopped. `clean`: its accounts were read last and the ledger knows.
@@ -38,6 +40,8 @@ pub enum Action {
     Drain,
     /// As `Drain`, but stop the engine even if sessions refuse.
     DrainAnyway,
+    /// The same, and the sessions are told that the cluster yields its memory.
+    DrainForMemory,
     /// Give up a start that is under way.
     AbortStart,
     /// Tell the waiters why the start failed, and set the backoff.
@@ -109,6 +113,7 @@ impl Lifecycle {
                 self.go(Waking, &[Action::Close, Action::Start])
             }
             (Awake, Event::SleepDue) => self.go(Draining, &[Action::Drain]),
+            (Awake, Event::YieldDue) => self.go(Draining, &[Action::DrainForMemory]),
             (Draining, Event::DrainRefused) if self.ending => vec![Action::DrainAnyway],
             (Draining, Event::DrainRefused) => self.go(Awake, &[Action::Open]),
             (Draining, Event::Stopped { .. }) if self.ending => self.go(Asleep, &[Action::Finish]),
@@ -233,6 +238,16 @@ mod tests {
                 (E::Ready, &[A::Open], Awake),
                 (E::SleepDue, &[A::Drain], Draining),
                 (UNCLEAN, &[A::Start], Waking),
+            ],
+            // It yields its memory whatever its sessions do, and only while it is awake.
+            &[
+                (E::YieldDue, &[], Asleep),
+                (WANTED, &[A::Start], Waking),
+                (E::YieldDue, &[], Waking),
+                (E::Ready, &[A::Open], Awake),
+                (E::YieldDue, &[A::DrainForMemory], Draining),
+                (E::YieldDue, &[], Draining),
+                (SLEPT, &[], Asleep),
             ],
             // The end, from each state; nothing starts after it.
             &[(E::EndAsked, &[A::Finish], Asleep), (WANTED, &[], Asleep)],

@@ -238,10 +238,21 @@ pub const KILL_ROUND: Duration = Duration::from_millis(10);
 /// A cluster that is to sleep only after this long is always on: it is never put to sleep to make
 /// room. The longest time that can be set.
 pub const ALWAYS_ON: Duration = Duration::from_secs(30 * 86_400);
-/// Anonymous memory that a start is expected to take while no engine runs that could be measured,
-/// and the least that is ever expected. Measured after a start: 32 MB.
-pub const BUDGET_WAKE_FIRST: u64 = 40 << 20;
-pub const BUDGET_WAKE_MIN: u64 = 16 << 20;
+/// Anonymous memory that a start is expected to take. Measured after a start: 32 MB. A constant:
+/// a figure taken from engines that run could be chosen by a tenant.
+pub const BUDGET_WAKE_BYTES: u64 = 40 << 20;
+/// A cluster is far above its share of the awake budget if it uses a quarter more than the share
+/// and also so much more that another engine can start. Three clusters that fill the budget
+/// together are far above their shares; ten of the same size are not.
+pub const BUDGET_SHARE_PERCENT: u64 = 125;
+pub const BUDGET_SHARE_EXCESS_MIN: u64 = BUDGET_WAKE_BYTES;
+/// How long a busy cluster may stay far above its share while a start waits for room. Then its
+/// sessions are ended. A login waits for up to 12 s, of which the end of an engine takes 1 to 5 s.
+pub const BUDGET_ABOVE_SHARE_MAX: Duration = Duration::from_secs(5);
+/// How long a start waits for the room of a cluster that is far above its share, and how often it
+/// measures meanwhile.
+pub const BUDGET_WAIT_MAX: Duration = Duration::from_secs(10);
+pub const BUDGET_ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Age of a measurement of all engines by which the next start may be judged.
 pub const MEMORY_FRESH_FOR: Duration = Duration::from_secs(1);
 /// One measurement of all engines: a thousand take 20 ms.

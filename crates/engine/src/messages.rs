@@ -12,6 +12,8 @@ pub enum SupervisorCommand {
     /// Use these limits from now on.
     Limits(ClusterLimits),
     Sleep(oneshot::Sender<Result<(), EngineError>>),
+    /// Sleep whatever the sessions do: others need the memory.
+    Yield(oneshot::Sender<Result<(), EngineError>>),
     Accounts {
         not_before: Instant,
         users: Vec<String>,

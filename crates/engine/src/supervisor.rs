@@ -5,6 +5,7 @@ mod reports;
 mod work;
 
 use crate::bound_task::BoundTask;
+use crate::drain::DrainForce;
 use crate::driver::{Driver, Run};
 use crate::error::EngineError;
 use crate::lifecycle::{Action, Event, Lifecycle};
@@ -246,6 +247,10 @@ impl Supervisor {
                 self.sleepers.push(reply);
                 true
             }
+            SupervisorCommand::Yield(reply) => {
+                self.sleepers.push(reply);
+                self.feed(Event::YieldDue).await
+            }
             SupervisorCommand::Accounts {
                 not_before,
                 users,
@@ -287,10 +292,13 @@ impl Supervisor {
     }
 
     /// Stores a refusal. It is repeated for a moment without a new try, longer if it took long to
-    /// find out.
+    /// find out. Not for lack of memory: that takes long by waiting, and may be over at once.
     fn remember_refusal(&mut self, kind: RefusalKind, reason: &str) {
-        let retry_at =
-            Instant::now() + RETRY_FIRST.max(self.start_began.elapsed() * REFUSAL_TOLD_TIMES);
+        let told_again = match kind {
+            RefusalKind::AwakeBudget => RETRY_FIRST,
+            _ => RETRY_FIRST.max(self.start_began.elapsed() * REFUSAL_TOLD_TIMES),
+        };
+        let retry_at = Instant::now() + told_again;
         tracing::warn!(
             cluster = %self.shared.id,
             kind = kind.entry().slug,
@@ -321,8 +329,9 @@ impl Supervisor {
                     self.shared.set_run(None);
                     drop(self.shared.gate().close());
                 }
-                Action::Drain => self.begin_drain(false),
-                Action::DrainAnyway => self.begin_drain(true),
+                Action::Drain => self.begin_drain(DrainForce::None),
+                Action::DrainAnyway => self.begin_drain(DrainForce::Stop),
+                Action::DrainForMemory => self.begin_drain(DrainForce::YieldMemory),
                 Action::AbortStart => self.abort_start().await,
                 Action::TellFailure => self.tell_failure(event),
                 Action::TellRefusal => self.shared.status.send_modify(|s| s.told += 1),

@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{House, eventually, spec};
+use common::{Client, House, eventually, spec};
 use std::time::{Duration, Instant};
 use tidegate_model::{
     Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, RefusalKind, Waker,
@@ -149,7 +149,7 @@ async fn an_always_on_cluster_is_never_put_to_sleep_for_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline() {
     // Room for four.
-    let house = House::open_with(|s| s.awake_memory_max_bytes = 135 << 20).await;
+    let house = House::open_with(|s| s.awake_memory_max_bytes = 150 << 20).await;
     let stuck = [
         house.create(1).await,
         house.create(2).await,
@@ -188,5 +188,110 @@ async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline(
         .iter()
         .filter(|id| house.pid(**id).is_some())
         .for_each(|id| signal(*id, rustix::process::Signal::KILL));
+    house.engines.shutdown().await;
+}
+
+/// Room for a large cluster and one fresh engine, and not for two.
+const LARGE: u64 = 300 << 20;
+
+/// A session of cluster 1 that uses about 200 MB and never agrees to end. The task ends with the
+/// lease, and returns whether the session was told to yield its memory.
+async fn large_and_busy(house: &House, id: ClusterId) -> (Client, tokio::task::JoinHandle<bool>) {
+    let mut lease = attach(house, id).await.unwrap();
+    let mut client = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
+    for n in 0..13 {
+        let fill = format!("SET @v{n} = REPEAT('x', 15 * 1024 * 1024)");
+        client.run(&fill).await;
+    }
+    client.run("BEGIN").await;
+    let session = tokio::spawn(async move {
+        while let Some(request) = lease.yield_request().await {
+            request.no();
+        }
+        lease.yields_memory()
+    });
+    (client, session)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_cluster_far_above_its_share_yields_to_a_start_and_small_ones_keep_their_sessions() {
+    use ClusterState::{Asleep, Awake};
+    let house = House::open_with(|s| s.awake_memory_max_bytes = LARGE).await;
+    let ids = [
+        house.create(1).await,
+        house.create(2).await,
+        house.create(3).await,
+    ];
+    let (client, large) = large_and_busy(&house, ids[0]).await;
+    // There is room for a fresh engine, however much the only other one uses.
+    let good = idle_session(attach(&house, ids[1]).await.unwrap());
+    assert!(!large.is_finished());
+    // Longer than an idle one would be left alone.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    // From accept to attached, as the gateway allows.
+    let within = Instant::now() + Duration::from_secs(12);
+    let third = house.engines.attach(ids[2], within).await.unwrap();
+    assert!(large.await.unwrap(), "the session learned why");
+    assert!(!good.is_finished(), "the small one keeps its session");
+    expect_states(&house, ids, [Asleep, Awake, Awake]).await;
+    // It may come back as any other.
+    drop(client);
+    drop(attach(&house, ids[0]).await.unwrap());
+    expect_states(&house, ids, [Awake, Awake, Awake]).await;
+    drop(third);
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_cluster_without_work_sleeps_before_small_ones_with_sessions() {
+    use ClusterState::{Asleep, Awake};
+    let house = House::open_with(|s| s.awake_memory_max_bytes = LARGE).await;
+    let ids = [
+        house.create(1).await,
+        house.create(2).await,
+        house.create(3).await,
+    ];
+    // The small one is idle for longer.
+    let good = idle_session(attach(&house, ids[1]).await.unwrap());
+    let lease = attach(&house, ids[0]).await.unwrap();
+    let mut client = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
+    for n in 0..13 {
+        let fill = format!("SET @v{n} = REPEAT('x', 15 * 1024 * 1024)");
+        client.run(&fill).await;
+    }
+    let large = idle_session(lease);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    drop(attach(&house, ids[2]).await.unwrap());
+    large.await.unwrap();
+    assert!(!good.is_finished());
+    expect_states(&house, ids, [Asleep, Awake, Awake]).await;
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_always_on_cluster_yields_to_nobody_however_large() {
+    use ClusterState::{Asleep, Awake};
+    let house = House::open_with(|s| s.awake_memory_max_bytes = LARGE).await;
+    let always = ClusterLimits {
+        sleep_after: Duration::from_secs(30 * 86_400),
+        ..ClusterLimits::default()
+    };
+    let ids = [
+        house.create_with(spec(1, always)).await,
+        house.create(2).await,
+        house.create(3).await,
+    ];
+    let (client, large) = large_and_busy(&house, ids[0]).await;
+    let busy = attach(&house, ids[1]).await.unwrap();
+    let refused = attach(&house, ids[2]).await;
+    assert!(is_refused(&refused), "{refused:?}");
+    assert!(!large.is_finished());
+    expect_states(&house, ids, [Awake, Awake, Asleep]).await;
+    drop((client, busy));
+    large.abort();
     house.engines.shutdown().await;
 }

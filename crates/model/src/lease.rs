@@ -41,6 +41,8 @@ struct Shared {
     left: Notify,
     lease_gone: AtomicBool,
     handle_gone: AtomicBool,
+    /// The session must end: its cluster yields its memory to others.
+    yields_memory: AtomicBool,
 }
 
 impl Shared {
@@ -54,6 +56,7 @@ impl Shared {
             left: Notify::new(),
             lease_gone: AtomicBool::new(false),
             handle_gone: AtomicBool::new(false),
+            yields_memory: AtomicBool::new(false),
         }
     }
 
@@ -127,6 +130,12 @@ impl Lease {
     /// what was begun with this lease since then may have reached the next run.
     pub fn is_current(&self) -> bool {
         !self.shared.handle_gone.load(Ordering::Acquire)
+    }
+
+    /// Whether the engine has let go of this lease because its cluster must yield its memory to
+    /// others: the session must end now and tell its client so.
+    pub fn yields_memory(&self) -> bool {
+        self.shared.yields_memory.load(Ordering::Acquire)
     }
 
     /// Called on every change; one atomic store.
@@ -211,6 +220,14 @@ impl LeaseHandle {
     /// What the session does, and since when.
     pub fn activity(&self) -> (Activity, Instant) {
         self.shared.get()
+    }
+
+    /// Lets go of the lease and tells its session to end at once, because the cluster must yield
+    /// its memory to others.
+    pub fn end_for_memory(&self) {
+        self.shared.yields_memory.store(true, Ordering::Release);
+        self.shared.handle_gone.store(true, Ordering::Release);
+        self.shared.asked.wake();
     }
 
     pub fn is_detached(&self) -> bool {
@@ -364,5 +381,19 @@ mod tests {
             poll(pin!(lease.yield_request())),
             Poll::Ready(None)
         ));
+        assert!(!lease.yields_memory());
+    }
+
+    #[test]
+    fn a_session_that_must_end_for_memory_learns_why_and_its_end_is_noticed() {
+        let (mut lease, handle) = pair();
+        assert!(poll(pin!(lease.yield_request())).is_pending());
+        handle.end_for_memory();
+        assert!(!lease.is_current() && lease.yields_memory());
+        let request = poll(pin!(lease.yield_request()));
+        assert!(matches!(request, Poll::Ready(None)));
+        assert!(poll(pin!(handle.detached())).is_pending());
+        drop(lease);
+        assert!(poll(pin!(handle.detached())).is_ready());
     }
 }

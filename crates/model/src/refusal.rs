@@ -128,6 +128,10 @@ refusals! {
     AwakeBudget = "awake-budget", 1040, "08004", Gateway, Soon, Error,
         "The server has no memory left to wake this cluster: all clusters that are awake are busy.",
         "Try again in a moment. The operator can raise engine.awake_memory_percent";
+    /// The cluster used more than its share of the awake budget while another one needed room.
+    MemoryShare = "memory-share", 1927, "70100", Cluster, Soon, Warn,
+        "The session was ended: its cluster used more than its share of the server's memory while others needed some.",
+        "Connect again: the cluster wakes in about a tenth of a second. An open transaction was rolled back; use less memory, or ask the operator to raise engine.awake_memory_percent";
     /// The file system of the data directory is full.
     DiskFull = "disk-full", 1021, "HY000", Gateway, Soon, Error,
         "The server's disk is full, so the cluster can't be woken.",

@@ -2,7 +2,7 @@
 //! answers to requests that wait for a state.
 
 use super::{PANICKED, Supervisor};
-use crate::drain::{DrainEnd, DrainOrder, RunEnd, drain};
+use crate::drain::{DrainEnd, DrainForce, DrainOrder, RunEnd, drain};
 use crate::error::{ReadingError, StartError};
 use crate::messages::Report;
 use crate::tasks::{read_due_accounts, spawn_reporting, start_engine};
@@ -38,7 +38,7 @@ impl Supervisor {
         self.start = Some(spawn_reporting(self.reports.clone(), work, panicked));
     }
 
-    pub(super) fn begin_drain(&mut self, anyway: bool) {
+    pub(super) fn begin_drain(&mut self, force: DrainForce) {
         let Some(alive) = &self.alive else { return };
         self.drains += 1;
         let order = DrainOrder {
@@ -49,7 +49,7 @@ impl Supervisor {
             ledger: Arc::clone(&self.common.ledger),
             number: self.drains,
             transaction_idle_max: self.limits.transaction_idle_max,
-            anyway,
+            force,
         };
         let run = Arc::clone(&alive.run);
         let reading = self.reading.take();

@@ -131,6 +131,12 @@ impl Relaying {
             match poll_fn(|cx| self.poll_event(cx, &mut waits)).await {
                 SessionEvent::Ended(ending) => return ending,
                 SessionEvent::Killed => return Ending::Killed,
+                SessionEvent::Yield(None) if self.lease.yields_memory() => {
+                    return Ending::Refused {
+                        kind: RefusalKind::MemoryShare,
+                        detail: None,
+                    };
+                }
                 // The engine is stopping or dead, so its socket will close.
                 SessionEvent::Yield(None) => waits.leased = false,
                 SessionEvent::Yield(Some(request))
