@@ -212,6 +212,7 @@ impl Server {
                 control: self.control.clone(),
                 identity: self.identity.clone(),
                 console_identity: self.console_identity(),
+                handshakes: self.gateway.handshakes(),
             };
             self.tasks
                 .spawn(watched.serve(listener, self.closing.clone()));

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tidegate_control::Control;
 use tidegate_model::journal::{ConnectionClosed, Ending};
 use tidegate_model::{ClusterState, Event, Journal, LogBudget, RefusalKind};
-use tidegate_tls::{AlarmKind, Identity};
+use tidegate_tls::{AlarmKind, Handshakes, Identity};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,7 @@ struct Inner {
     disk_full: IntGauge,
     log_lines_dropped: IntCounter,
     log_lines_withheld: IntCounter,
+    stranger_waits: IntCounter,
 }
 
 /// What a look at the server adds to what events have counted.
@@ -55,6 +56,8 @@ pub struct Watched {
     pub identity: Identity,
     /// The console's own certificate, where it has one.
     pub console_identity: Option<Identity>,
+    /// Turns at the processor of connections that have proved nothing.
+    pub handshakes: Handshakes,
 }
 
 const STATES: [ClusterState; 5] = [
@@ -148,6 +151,10 @@ impl Metrics {
             log_lines_withheld: counter(
                 "log_lines_withheld_total",
                 "Log lines about connections that proved no password, left out beyond their budget",
+            )?,
+            stranger_waits: counter(
+                "stranger_waits_total",
+                "Turns at the processor that connections without a proved password waited for",
             )?,
             ready: gauge("ready", "1 once recovery after the start has ended")?,
             disk_full: gauge(
@@ -321,6 +328,8 @@ impl Watched {
         let disk_full = self.control.disk_full().is_some();
         inner.disk_full.set(i64::from(disk_full));
         self.metrics.log_lines(LogBudget::of_process());
+        let waits = &inner.stranger_waits;
+        waits.inc_by(self.handshakes.waits().saturating_sub(waits.get()));
     }
 }
 

@@ -40,6 +40,8 @@ struct Inner {
 struct State {
     /// Nanoseconds of processor time that may be used now.
     balance: i64,
+    /// Turns that had to be waited for.
+    waits: u64,
     filled_at: Instant,
     /// Average processor time of a turn, in nanoseconds.
     typical: i64,
@@ -55,6 +57,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             balance: nanos(BURST),
+            waits: 0,
             filled_at: Instant::now(),
             typical: nanos(TYPICAL_TURN),
             queue: FairQueue::default(),
@@ -110,6 +113,11 @@ impl Handshakes {
         }
     }
 
+    /// Returns how often work of unauthenticated connections had to wait for a turn.
+    pub fn waits(&self) -> u64 {
+        self.inner.lock().waits
+    }
+
     /// Asks for a turn, or joins the queue. Must be called on a runtime's thread.
     fn ask(&self, path: &Path, known: bool) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = self.inner.lock();
@@ -122,6 +130,7 @@ impl Handshakes {
             });
         }
         let (sender, receiver) = oneshot::channel();
+        state.waits += 1;
         state.queue.push(path, known, sender);
         if !std::mem::replace(&mut state.distributing, true) {
             tokio::spawn(self.clone().distribute());
@@ -389,6 +398,11 @@ mod tests {
         let place = order.iter().position(|name| *name == "other").unwrap();
         assert!(place <= 2, "{place}");
         assert_eq!(order.len(), 51);
+        assert_eq!(
+            handshakes.waits(),
+            52,
+            "each of them, and the one that left"
+        );
     }
 
     impl Turns {
