@@ -38,7 +38,7 @@ CEILINGS = {
     "crates/connect": (6, 0, 62, 15, 0),
     "crates/console": (38, 69, 28, 50, 13),
     "crates/control": (27, 33, 27, 52, 14),
-    "crates/engine": (7, 8, 5, 21, 2),
+    "crates/engine": (5, 1, 7, 24, 0),
     "crates/model": (65, 31, 13, 11, 3),
     "crates/tls": (2, 0, 0, 21, 3),
     "tests": (11, 3, 4, 18, 6),

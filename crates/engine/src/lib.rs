@@ -17,9 +17,6 @@ mod limits;
 mod local;
 mod messages;
 mod readings;
-mod settings {
-    pub use crate::local::settings::CgroupChoice;
-}
 mod status;
 mod supervisor;
 mod tasks;

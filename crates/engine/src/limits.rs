@@ -1,5 +1,5 @@
-//! Every bound of this room, with its reason. Never a setting: what an operator may change stands
-//! in `settings.rs`.
+//! Every bound of this room, with its reason. Values that an operator may change are settings, in
+//! `kinds.rs` and in each kind's folder.
 
 use std::time::Duration;
 
@@ -8,36 +8,37 @@ use std::time::Duration;
 /// long as the kernel gives.
 pub const BACKLOG: i32 = 4096;
 
-/// From spawn to greeting. Recovery of a large, badly killed data directory may take minutes; an
-/// engine that died is noticed at once by its pidfd, so this bounds a hang only.
+/// Time limit from spawn to greeting. Recovery of a large, badly killed data directory may take
+/// minutes; an engine that died is noticed at once by its pidfd, so this bounds a hang only.
 pub const START_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// From the greeting to the proven first login: a few packets on a Unix socket.
+/// Time limit from the greeting to the end of the first login: a few packets on a Unix socket.
 pub const ADMIN_LOGIN_MAX: Duration = Duration::from_secs(10);
 
 /// How long a start waits for the lock of an engine that outlived its server (PDEATHSIG is sent at
 /// once, but a process with much memory takes a moment to go).
 pub const LOCK_WAIT: Duration = Duration::from_secs(10);
-/// Between two tries for the lock. flock has no way to wait with a deadline and without a thread.
+/// Pause between two tries for the lock. flock has no way to wait with a deadline and without a
+/// thread.
 pub const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// From SIGTERM to SIGKILL. A clean stop takes 20-70 ms (measured); a tenant with SUPER can make it
-/// 2 s (`innodb_fast_shutdown=0`), and may not hold us longer than this.
+/// Time from SIGTERM to SIGKILL. A clean stop takes 20-70 ms (measured); a tenant with SUPER can
+/// make it 2 s (`innodb_fast_shutdown=0`), and may not hold us longer than this.
 pub const TERM_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a session may take to answer a request to yield; silence counts as no.
+/// Time limit for a session's answer to a request to yield. Silence is a refusal.
 pub const YIELD_PATIENCE: Duration = Duration::from_secs(1);
 
-/// From the verdict to the last detached lease: the gateway writes one error packet and closes the
-/// engine leg.
+/// Time limit from the decision to the last detached lease: the gateway writes one error packet and
+/// closes the engine leg.
 pub const DETACH_MAX: Duration = Duration::from_secs(5);
 
 /// How long a drain waits for the engine to forget closed sessions, once by itself and once more
 /// after KILL.
 pub const FORGET_MAX: Duration = Duration::from_secs(1);
-/// Sessions that one look at the process list returns. A drain ends those and looks again.
+/// Sessions that one reading of the process list returns. A drain ends those and reads it again.
 pub const OTHERS_MAX: usize = 10_000;
-/// Between two looks at the process list meanwhile; a session goes within a millisecond or two.
+/// Pause between two readings of the process list. A session ends within a millisecond or two.
 pub const FORGET_LOOK: Duration = Duration::from_millis(5);
 
 /// The engine's own bound on one reading of the accounts; it aborts the statement and the
@@ -45,8 +46,8 @@ pub const FORGET_LOOK: Duration = Duration::from_millis(5);
 /// for a reading anyway.
 pub const READING_MAX_SECONDS: u32 = 5;
 
-/// Any one statement on the administrative connection. Twice what the engine bounds itself: past
-/// this the connection is given up and the next statement opens another.
+/// Time limit of a statement on the administrative connection, twice the engine's own. After it the
+/// connection is given up, and the next statement opens another.
 pub const ADMIN_STATEMENT_MAX: Duration = Duration::from_secs(12);
 
 /// Bytes of one account's privileges (JSON) that are read. MariaDB writes about 250; X509 names and
@@ -103,7 +104,7 @@ pub const START_TRIES: u32 = 3;
 /// until a run settles or sleeps cleanly. Generous: whoever kills engines by hand should meet a
 /// recovered one each time, and ten starts burn a second or two.
 pub const DEATHS_MAX: u32 = 10;
-/// A run that lived this long was no crash loop.
+/// Age of a run from which its end is not part of a crash loop.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Backoff of a cluster that failed to start, or that starts and dies again: doubles from the first
@@ -112,7 +113,7 @@ pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub const RETRY_LAST: Duration = Duration::from_secs(60);
 
-/// After a refused drain, before the next: a tenth of a `sleep_after`, within these.
+/// Pause after a refused drain: a tenth of `sleep_after`, within these bounds.
 pub const DRAIN_AGAIN_MIN: Duration = Duration::from_millis(50);
 pub const DRAIN_AGAIN_MAX: Duration = Duration::from_secs(30);
 
@@ -122,8 +123,8 @@ pub const REASON_MAX: usize = 800;
 /// decides how much its engine logs.
 pub const LOG_MAX: u64 = 10 << 20;
 pub const LOGS_KEPT: u32 = 3;
-/// How often the log of a running engine is looked at: what an engine can log in between is all
-/// that it may have beyond `LOG_MAX`.
+/// Pause between two checks of a running engine's log size. The log can exceed `LOG_MAX` by what
+/// the engine writes in one pause.
 pub const LOG_LOOK: Duration = Duration::from_secs(1);
 
 /// The end of all engines when the server stops: each has its own bounds, this one is for what they
@@ -137,8 +138,8 @@ pub const STOPS_AT_ONCE: usize = 64;
 /// How long one stop may keep others from theirs.
 pub const STOP_TURN: Duration = Duration::from_secs(2);
 
-/// One run of the program that turns zoneinfo into SQL, and one bootstrap of the template: a second
-/// each on a quiet machine, far more on a loaded one.
+/// Time limit of the program that turns zoneinfo into SQL, and of the template's bootstrap. Each
+/// takes a second on a quiet machine, far more on a loaded one.
 pub const TEMPLATE_STEP_MAX: Duration = Duration::from_secs(180);
 
 /// SQL that describes the time zones: about 6 MB with tzdata of 2025.
@@ -148,16 +149,16 @@ pub const TZ_SQL_MAX: u64 = 64 << 20;
 /// one, the next one while the engine has not forgotten it, and probes of the engine's health.
 pub const EXTRA_CONNECTIONS: u32 = 16;
 
-/// From a lost administrative connection to the next one's proven login. The extra socket passes
-/// the tenant's queries, so this only needs a share of a core.
+/// Time limit from a lost administrative connection to the next one's login. The extra socket
+/// passes the tenant's queries, so this only needs a share of a core.
 pub const ADMIN_CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Sessions that were given up in the middle of a statement and wait to be ended by the next
 /// connection.
 pub const LATE_SESSIONS_MAX: usize = 16;
 
-/// One repair of the engine's own tables: 0.5 s on a quiet machine, of an engine that may have to
-/// recover first.
+/// Time limit of a repair of the engine's system tables. It takes 0.5 s on a quiet machine, more if
+/// the engine has to recover first.
 pub const REPAIR_MAX: Duration = Duration::from_secs(60);
 
 /// Parts of the time after which a silent engine is taken for frozen; each must be silent by
@@ -177,7 +178,7 @@ pub const CGROUP_FILE_MAX: u64 = 1 << 20;
 /// How long the end of a group's last process is awaited after it was killed. One with a gigabyte
 /// to free takes 100 ms.
 pub const GROUP_EMPTY_MAX: Duration = Duration::from_secs(2);
-/// Between two readings of a group's list of processes meanwhile.
+/// Pause between two readings of a group's list of processes meanwhile.
 pub const GROUP_EMPTY_RETRY: Duration = Duration::from_millis(2);
 /// Between two measurements of the engines' CPU time.
 pub const CPU_TICK: Duration = Duration::from_millis(100);
@@ -211,7 +212,7 @@ pub const DISK_QUOTA_DIVISOR: u64 = 64;
 pub const DISK_FALL_BACK_DIVISOR: u64 = 50;
 /// Bytes that an engine is assumed to write in a second at most, to find out when to measure next.
 pub const DISK_RATE_MAX: u64 = 256 << 20;
-/// Between two measurements of a running cluster's disk use.
+/// Pause between two measurements of a running cluster's disk use.
 pub const DISK_PAUSE_MIN: Duration = Duration::from_millis(250);
 pub const DISK_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How long setting an engine read-only may wait for the tenant's statements and table locks.
@@ -232,7 +233,7 @@ pub const WALK_DEPTH_MAX: usize = 32;
 /// Rounds in which the processes of one user are killed. A process that is killed goes at once,
 /// unless the kernel waits for a device on its behalf.
 pub const KILL_ROUNDS_MAX: u32 = 200;
-/// Between two rounds.
+/// Pause between two rounds.
 pub const KILL_ROUND: Duration = Duration::from_millis(10);
 
 /// A cluster that is to sleep only after this long is always on: it is never put to sleep to make
@@ -255,7 +256,7 @@ pub const BUDGET_WAIT_MAX: Duration = Duration::from_secs(10);
 pub const BUDGET_ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Age of a measurement of all engines by which the next start may be judged.
 pub const MEMORY_FRESH_FOR: Duration = Duration::from_secs(1);
-/// One measurement of all engines: a thousand take 20 ms.
+/// Time limit of a measurement of all engines. A thousand take 20 ms.
 pub const BUDGET_MEASURED_FOR: Duration = Duration::from_secs(2);
 /// A cluster used within this time is not put to sleep to make room: it would be woken again at
 /// once.
@@ -270,8 +271,8 @@ pub const BUDGET_SLEEP_USUAL: Duration = Duration::from_millis(500);
 /// Free space below which no engine is started. An engine that runs out of space for its log and
 /// its temporary tablespace while it starts waits for a minute, then ends.
 pub const START_FREE_MIN: u64 = 32 << 20;
-/// The same of inodes: the engine makes a few files at each start.
+/// Free inodes below which no engine is started: it creates a few files at each start.
 pub const START_INODES_MIN: u64 = 64;
-/// Between two tries to note the end of a run: doubles from the first to the last.
+/// Pause between two tries to note the end of a run. It doubles from the first to the last.
 pub const NOTE_AGAIN_FIRST: Duration = Duration::from_secs(1);
 pub const NOTE_AGAIN_LAST: Duration = Duration::from_secs(30);

@@ -1,7 +1,7 @@
 //! Measured use of a running engine: by its control group where there is one, else by what the
 //! kernel says of its process. Reads small files only.
 
-pub use crate::driver::RunUsage;
+use crate::driver::RunUsage;
 use crate::local::cgroup::EngineGroup;
 use crate::local::cgroup::files::read_text;
 use std::path::PathBuf;

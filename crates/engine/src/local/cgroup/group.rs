@@ -1,12 +1,12 @@
-//! One engine's group: its limits, its use, and its end. Never moves a process: the engine's helper
-//! enters by itself before it can start another.
+//! Control group of an engine: its limits, its use, and killing it. Never moves a process: the
+//! engine's helper enters the group before it can start another process.
 
 use super::cpu_share::CpuShare;
 use super::files::{make_group, processes, read_field, read_number, remove_group, write_value};
 use super::hierarchy::Version;
 use super::home::{Controller, Parent};
+use crate::driver::RunUsage;
 use crate::limits::{GROUP_EMPTY_MAX, GROUP_EMPTY_RETRY, GROUP_KILL_ROUNDS};
-use crate::local::process_usage::RunUsage;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ impl From<&ClusterLimits> for GroupLimits {
     }
 }
 
-/// The same group in each hierarchy that is used.
+/// Group of an engine in each hierarchy that is used.
 #[derive(Debug, Clone)]
 pub struct EngineGroup {
     dirs: Vec<(Parent, PathBuf)>,
@@ -72,7 +72,7 @@ impl EngineGroup {
         }
     }
 
-    /// As if the kernel lacked these.
+    /// For tests: behaves as if the kernel lacked these controllers.
     #[cfg(test)]
     pub fn forget(&mut self, controllers: &[Controller]) {
         for (parent, _) in &mut self.dirs {

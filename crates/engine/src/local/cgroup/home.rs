@@ -7,7 +7,7 @@ use super::group::{EngineGroup, GroupLimits};
 use super::heavy_use::HeavyUse;
 use super::hierarchy::{Hierarchy, Version, parse_hierarchies};
 use super::leftovers;
-use crate::settings::CgroupChoice;
+use crate::local::settings::CgroupChoice;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -97,11 +97,11 @@ impl Parent {
     }
 }
 
-/// Dropped, it removes its empty groups.
+/// This server's groups. Dropping it removes those that are empty.
 #[derive(Debug, Default)]
 pub struct CgroupHome {
     parents: Vec<Parent>,
-    /// Why a controller is not used.
+    /// Reasons why controllers are not used.
     missing: BTreeMap<Controller, String>,
     runs: AtomicU64,
     /// None where CPU time has no groups.
@@ -230,7 +230,8 @@ impl CgroupHome {
             enable(&base, &words.join(" "), moving)
         };
         if let Err(e) = given {
-            let hint = "hint: give the service its own group (systemd: Delegate=yes), or set engine.cgroup";
+            let hint = "hint: give the service its own group (systemd: Delegate=yes), or set \
+             engine.cgroup";
             self.miss(&controllers, &format!("{e}; {hint}"));
             controllers.clear();
         }
@@ -263,7 +264,7 @@ impl CgroupHome {
         &self.parents
     }
 
-    /// The version of the hierarchy that gives this, or why none does.
+    /// Returns the version of the hierarchy that has this controller, or why none has.
     pub fn enforcer(&self, controller: Controller) -> Result<Version, &str> {
         match self.parents.iter().find(|parent| parent.has(controller)) {
             Some(parent) => Ok(parent.version),
@@ -310,7 +311,7 @@ impl Drop for CgroupHome {
     }
 }
 
-/// Whether the server may be moved into a group of its own.
+/// Permission to move the server into a child group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moving {
     Allowed,

@@ -1,5 +1,5 @@
-//! Control groups: each engine runs in a group of its own with limits of memory, CPU weight and
-//! tasks, and is killed by it with everything that it started. Never required: without them the
+//! Control groups: each engine runs in its own group with limits of memory, CPU weight and tasks.
+//! The group kills it together with everything that it started. Never required: without them the
 //! limits that need them are not in force, which [`crate::LimitsInForce`] says.
 
 mod cpu_share;

@@ -3,7 +3,7 @@
 
 use super::home::Parent;
 use super::{CgroupHome, Controller, EngineGroup, GroupLimits, Version, files};
-use crate::settings::CgroupChoice;
+use crate::local::settings::CgroupChoice;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tidegate_model::ClusterId;
@@ -47,7 +47,7 @@ fn run_in(group: &EngineGroup, script: &str) -> Child {
         .unwrap()
 }
 
-/// The same, after it has entered.
+/// Starts a process that stays in the group, and waits until it has entered.
 fn stay_in(group: &EngineGroup) -> Child {
     let child = run_in(group, "sleep 60");
     let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
@@ -68,7 +68,8 @@ fn a_process_over_the_memory_limit_ends_alone_and_within_it() {
     let Some(home) = home(temp.path()) else {
         return;
     };
-    let (small, other) = (ClusterId(1), ClusterId(2));
+    let small = ClusterId(1);
+    let other = ClusterId(2);
     let group = home.make_group(small, LIMITS).unwrap().unwrap();
     let neighbour = home.make_group(other, LIMITS).unwrap().unwrap();
     let mut bystander = stay_in(&neighbour);
@@ -231,7 +232,7 @@ fn every_way_to_kill_ends_processes_that_left_their_parent() {
         (7, &[Controller::Kill, Controller::Freezer][..]),
     ] {
         let group = home.make_group(ClusterId(id), LIMITS).unwrap().unwrap();
-        // A session of its own, no parent left, deaf to everything that can be ignored.
+        // Another session, without a parent, ignoring every signal that can be ignored.
         let out = output(run_in(
             &group,
             "trap '' TERM HUP INT; setsid sleep 600 > /dev/null & echo $!",
@@ -293,7 +294,8 @@ fn an_end_leaves_no_group_and_off_makes_none() {
 
 #[test]
 fn two_servers_never_share_a_group() {
-    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let one = tempfile::tempdir().unwrap();
+    let two = tempfile::tempdir().unwrap();
     let (Some(first), Some(second)) = (home(one.path()), home(two.path())) else {
         return;
     };
