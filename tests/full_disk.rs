@@ -39,12 +39,22 @@ impl SmallDisk {
     /// Fills it to the last byte.
     fn fill(&self) -> PathBuf {
         let path = self.0.join("filler");
-        let mut file = std::fs::File::create(&path).unwrap();
+        self.fill_by(&path);
+        path
+    }
+
+    /// Takes what has become free since.
+    fn fill_the_rest(&self) {
+        self.fill_by(&self.0.join("filler"));
+    }
+
+    fn fill_by(&self, path: &std::path::Path) {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).append(true).open(path).unwrap();
         for size in [1 << 20, 1] {
             let block = vec![7; size];
             while file.write_all(&block).is_ok() {}
         }
-        path
     }
 }
 
@@ -154,4 +164,59 @@ fn tells_of_full_disk(console: &Console, cookie: &str) -> bool {
         "no stranger learns it"
     );
     full
+}
+
+/// Signs in with a link; the value is a header.
+fn cookie_of(console: &Console, link: &str) -> String {
+    let origin = format!("Origin: {}", console.base());
+    let answer = console.ask(link, &["-X", "POST", "-H", &origin]);
+    assert_eq!(answer.status, 303, "{}\n{}", answer.head, answer.body);
+    let cookie = answer.header("set-cookie").unwrap();
+    format!("Cookie: {}", cookie.split(';').next().unwrap())
+}
+
+/// Whoever must make room has to get in, also when nothing more can be written.
+#[test]
+fn an_operator_signs_in_and_out_on_a_full_disk() {
+    let folder = tempfile::Builder::new()
+        .prefix("tidegate-e2e-")
+        .tempdir()
+        .unwrap()
+        .keep();
+    let Some(disk) = SmallDisk::mount(&folder) else {
+        return;
+    };
+    let mut console = Console::at(folder, "attempts_per_minute = 600");
+    // Made before, redeemed on the full disk.
+    let old = console.link();
+    disk.fill();
+    // The room that the store's file has left, and its reserve, last for some sign-ins only.
+    let mut cookies = vec![cookie_of(&console, &old)];
+    for _ in 0..40 {
+        disk.fill_the_rest();
+        cookies.push(cookie_of(&console, &console.link()));
+    }
+    let page = |cookie: &str| console.ask("/", &["-H", cookie]);
+    for cookie in &cookies {
+        assert_eq!(page(cookie).status, 200, "of {} sessions", cookies.len());
+    }
+    let origin = format!("Origin: {}", console.base());
+    let used = console.ask(&old, &["-X", "POST", "-H", &origin]);
+    assert_ne!(used.status, 303, "a link is good once");
+    for cookie in [&cookies[0], &cookies[40]] {
+        let body = page(cookie).body;
+        let field = body.split("name=\"csrf\" value=\"").nth(1);
+        let field = field
+            .or_else(|| body.split("name=csrf value=").nth(1))
+            .unwrap();
+        let csrf: String = field.chars().take_while(char::is_ascii_hexdigit).collect();
+        let data = format!("csrf={csrf}");
+        let out = console.ask("/sign-out", &["-H", cookie, "-H", &origin, "-d", &data]);
+        assert_eq!(out.status, 303, "{}", out.body);
+        assert_ne!(page(cookie).status, 200, "signed out");
+    }
+    assert_eq!(page(&cookies[20]).status, 200);
+    assert_eq!(console.server.stop(), 0);
+    drop(disk);
+    std::fs::remove_dir_all(&console.server.folder).unwrap();
 }

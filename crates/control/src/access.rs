@@ -6,7 +6,7 @@ use crate::control::{Control, now_unix};
 use crate::error::{ControlError, ErrorCode};
 use crate::limits;
 use crate::scope::{Scopes, WrongScope};
-use crate::store::{Hash, KeyRow, LinkRow, StoreError};
+use crate::store::{Hash, KeyRow, LinkRow, StoreError, WebSessionRow};
 use crate::token;
 use std::time::Duration;
 use tidegate_model::Prefix;
@@ -63,17 +63,18 @@ impl Control {
         let now = now_unix();
         let expires_unix = now.saturating_add(secs(limits::LINK_LIFE));
         let _changing = self.credentials().changing.lock().await;
-        self.store()
-            .add_link(
-                LinkRow {
-                    hash: token::hash(&token),
-                    expires_unix,
-                },
-                OPERATOR,
-                now,
-            )
-            .await?;
-        self.reload_credentials().await?;
+        let row = LinkRow {
+            hash: token::hash(&token),
+            expires_unix,
+        };
+        match self.store().add_link(row.clone(), OPERATOR, now).await {
+            // Whoever shall make room must be able to sign in.
+            Err(StoreError::DiskFull) => self.credentials().keep_link(row, now),
+            added => {
+                added?;
+                self.reload_credentials().await?;
+            }
+        }
         Ok(WithToken {
             made: expires_unix,
             token,
@@ -99,6 +100,18 @@ impl Control {
         let token = token::generate("")?;
         let hash = token::hash(&token);
         let _changing = self.credentials().changing.lock().await;
+        let row = WebSessionRow {
+            hash,
+            operator: OPERATOR.to_owned(),
+            created_unix: now,
+            seen_unix: now,
+        };
+        if self.credentials().redeem_unstored(&link, row) {
+            return Ok(WithToken {
+                made: session(OPERATOR.to_owned(), &token, hash),
+                token,
+            });
+        }
         let Some(operator) = self.store().redeem(link, hash, now, self.web()).await? else {
             return expired();
         };
@@ -134,8 +147,10 @@ impl Control {
     pub async fn end_web_session(&self, session: &WebSession) -> Answer<()> {
         let _changing = self.credentials().changing.lock().await;
         // First in memory: whatever happens to the store, the cookie opens nothing from here on.
-        self.credentials().forget_session(&session.hash);
-        Ok(self.store().end_web_session(session.hash).await?)
+        if self.credentials().forget_session(&session.hash) {
+            self.store().end_web_session(session.hash).await?;
+        }
+        Ok(())
     }
 
     /// Makes a key. Its token is in the answer and nowhere else.

@@ -1,6 +1,7 @@
 //! Links, web sessions and API keys in memory, kept equal to the store: all that a request's token
-//! is looked up in. Made-up tokens cost a hash and a look here; they never reach the store.
+//! is looked up in. Only links and sessions that are made on a full disk are here alone. Made-up tokens cost a hash and a look here; they never reach the store.
 
+use crate::limits;
 use crate::store::{AccessRows, Hash, KeyRow, LinkRow, WebSessionRow};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,34 @@ struct Inner {
     links: HashMap<Hash, LinkRow>,
     sessions: HashMap<Hash, WebSessionRow>,
     keys: HashMap<Hash, KeyRow>,
+    /// What a full disk kept out of the store. It is lost at the next start.
+    unstored: Unstored,
+}
+
+#[derive(Debug, Default)]
+struct Unstored {
+    links: HashMap<Hash, LinkRow>,
+    sessions: HashMap<Hash, WebSessionRow>,
+}
+
+impl Inner {
+    fn session_mut(&mut self, hash: &Hash) -> Option<&mut WebSessionRow> {
+        match self.sessions.get_mut(hash) {
+            Some(session) => Some(session),
+            None => self.unstored.sessions.get_mut(hash),
+        }
+    }
+}
+
+/// Makes room for one more below `most`: what `age` says is oldest goes.
+fn make_room<T>(rows: &mut HashMap<Hash, T>, most: i64, age: impl Fn(&T) -> i64) {
+    while i64::try_from(rows.len()).is_ok_and(|len| len >= most) {
+        let oldest = rows.iter().min_by_key(|(_, row)| age(row));
+        let Some(hash) = oldest.map(|(hash, _)| *hash) else {
+            return;
+        };
+        rows.remove(&hash);
+    }
 }
 
 impl Credentials {
@@ -48,32 +77,61 @@ impl Credentials {
         });
         let keys = keys.map(|row| (row.hash, row)).collect();
         let links = rows.links.into_iter().map(|row| (row.hash, row)).collect();
+        let unstored = std::mem::take(&mut inner.unstored);
         *inner = Inner {
             links,
             sessions,
             keys,
+            unstored,
         };
     }
 
     pub fn has_link(&self, hash: &Hash, now: i64) -> bool {
-        self.lock()
-            .links
-            .get(hash)
-            .is_some_and(|link| link.expires_unix > now)
+        let inner = self.lock();
+        let link = inner.links.get(hash).or(inner.unstored.links.get(hash));
+        link.is_some_and(|link| link.expires_unix > now)
+    }
+
+    /// Keeps a link that the store has no room for. Bounded as the store's.
+    pub fn keep_link(&self, link: LinkRow, now: i64) {
+        let links = &mut self.lock().unstored.links;
+        links.retain(|_, link| link.expires_unix > now);
+        make_room(links, limits::LINKS_MAX, |link| link.expires_unix);
+        links.insert(link.hash, link);
+    }
+
+    /// Turns such a link into a session that is not stored either. False if it is not such a link.
+    pub fn redeem_unstored(&self, link: &Hash, session: WebSessionRow) -> bool {
+        let unstored = &mut self.lock().unstored;
+        let Some(link) = unstored.links.remove(link) else {
+            return false;
+        };
+        if link.expires_unix <= session.created_unix {
+            return false;
+        }
+        let sessions = &mut unstored.sessions;
+        make_room(sessions, limits::WEB_SESSIONS_MAX, |session| {
+            session.seen_unix
+        });
+        sessions.insert(session.hash, session);
+        true
     }
 
     pub fn session(&self, hash: &Hash) -> Option<WebSessionRow> {
-        self.lock().sessions.get(hash).cloned()
+        self.lock().session_mut(hash).cloned()
     }
 
     pub fn saw_session(&self, hash: &Hash, now: i64) {
-        if let Some(session) = self.lock().sessions.get_mut(hash) {
+        if let Some(session) = self.lock().session_mut(hash) {
             session.seen_unix = now;
         }
     }
 
-    pub fn forget_session(&self, hash: &Hash) {
-        self.lock().sessions.remove(hash);
+    /// False if the store does not have it.
+    pub fn forget_session(&self, hash: &Hash) -> bool {
+        let mut inner = self.lock();
+        inner.sessions.remove(hash);
+        inner.unstored.sessions.remove(hash).is_none()
     }
 
     pub fn key(&self, hash: &Hash) -> Option<KeyRow> {
@@ -100,5 +158,57 @@ impl Credentials {
         by_id
             .or_else(|| inner.keys.values().find(|row| row.name == key))
             .cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_full_disk_keeps_out_of_the_store_is_bounded_and_survives_a_reload() {
+        let credentials = Credentials::default();
+        let hash = |n: i64| {
+            let mut hash = Hash::default();
+            hash[..8].copy_from_slice(&n.to_le_bytes());
+            hash
+        };
+        let session = |n: i64| WebSessionRow {
+            hash: hash(1_000 + n),
+            operator: "operator".to_owned(),
+            created_unix: n,
+            seen_unix: n,
+        };
+        for n in 0..limits::LINKS_MAX + 5 {
+            let link = LinkRow {
+                hash: hash(n),
+                expires_unix: 10_000 + n,
+            };
+            credentials.keep_link(link, 0);
+        }
+        credentials.load(AccessRows::default());
+        assert!(!credentials.has_link(&hash(4), 0) && credentials.has_link(&hash(5), 0));
+        assert!(!credentials.has_link(&hash(5), 10_005), "it has expired");
+        assert!(credentials.redeem_unstored(&hash(5), session(0)));
+        assert!(!credentials.redeem_unstored(&hash(5), session(1)), "once");
+        for n in 1..=limits::WEB_SESSIONS_MAX {
+            let link = LinkRow {
+                hash: hash(n),
+                expires_unix: 10_000,
+            };
+            credentials.keep_link(link, 0);
+            assert!(credentials.redeem_unstored(&hash(n), session(n)));
+        }
+        credentials.load(AccessRows::default());
+        assert!(
+            credentials.session(&hash(1_000)).is_none(),
+            "the oldest went"
+        );
+        assert!(credentials.session(&hash(1_001)).is_some());
+        assert!(
+            !credentials.forget_session(&hash(1_001)),
+            "the store has nothing of it"
+        );
+        assert!(credentials.session(&hash(1_001)).is_none());
     }
 }

@@ -5,7 +5,7 @@
 //! the disk.
 
 use super::sqlite::SqliteStore;
-use super::writer::Change;
+use super::writer::{Change, Class};
 use super::{StoreError, StoreResult};
 use crate::control::WebSessionLife;
 use crate::limits;
@@ -229,6 +229,11 @@ struct RedeemLink {
 impl Change for RedeemLink {
     type Out = Option<String>;
 
+    /// An operator who signs in may be the one who makes room.
+    fn class(&self) -> Class {
+        Class::Vital
+    }
+
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<Option<String>> {
         let sql =
             "DELETE FROM sign_in_links WHERE hash = ? AND expires_unix > ? RETURNING operator";
@@ -300,6 +305,11 @@ struct EndWebSession(Hash);
 impl Change for EndWebSession {
     type Out = ();
 
+    /// A cookie that was given back must open nothing, whatever the disk.
+    fn class(&self) -> Class {
+        Class::Vital
+    }
+
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         sqlx::query("DELETE FROM web_sessions WHERE hash = ?")
             .bind(&self.0[..])
@@ -360,6 +370,11 @@ struct RemoveKey(String);
 
 impl Change for RemoveKey {
     type Out = ();
+
+    /// A key that was revoked must open nothing, whatever the disk.
+    fn class(&self) -> Class {
+        Class::Vital
+    }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         sqlx::query("DELETE FROM api_keys WHERE id = ?")
