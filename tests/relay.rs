@@ -68,6 +68,20 @@ fn case_54_a_command_beyond_the_engines_limit_is_refused_and_disturbs_no_other()
     assert_eq!(Session::open(&CLUSTER).value("SELECT 1"), "1");
 }
 
+/// The engine refuses such a packet and ends that session. Nothing else has ended, so nothing else
+/// may be said.
+#[test]
+fn a_wrong_sequence_number_is_answered_by_one_error_and_the_end() {
+    let mut session = Session::open(&CLUSTER);
+    let mut other = Session::open(&CLUSTER);
+    session.probe.raw(&frame(5, b"\x03SELECT 1")).unwrap();
+    let refused = wire::Refused::parse(&session.probe.expect()).expect("an error packet");
+    assert_eq!(refused.code, 1156, "{refused:?}");
+    let more = session.probe.payload();
+    assert!(!matches!(more, Ok(Some(_))), "said behind it: {more:?}");
+    assert!(other.ping(), "the engine still runs");
+}
+
 #[test]
 fn case_55_rows_that_begin_like_other_packets() {
     for capabilities in [wire::ORDINARY, wire::ORDINARY | wire::DEPRECATE_EOF] {

@@ -335,6 +335,11 @@ impl Driver {
     pub fn error_fits(&self) -> bool {
         self.core.error_fits()
     }
+
+    /// The engine's last packet told the client why its session ends.
+    pub fn engine_said_goodbye(&self) -> bool {
+        self.core.engine_said_goodbye()
+    }
 }
 
 /// Returns the ending of a session whose client broke the protocol. It reads the refusal where an

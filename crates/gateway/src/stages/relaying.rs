@@ -204,6 +204,8 @@ impl Relaying {
             Ending::Evicted => Some(RefusalKind::ClusterSleeps),
             Ending::Killed => Some(RefusalKind::SessionKilled),
             Ending::Shutdown => Some(RefusalKind::ServerStopping),
+            // Only this session ended, and the client knows why.
+            Ending::EngineClosed | Ending::EngineGone(_) if driver.engine_said_goodbye() => None,
             Ending::EngineClosed | Ending::EngineGone(_) => Some(RefusalKind::EngineLost),
             Ending::Refused { kind, .. } => Some(*kind),
             _ => None,

@@ -69,6 +69,8 @@ pub(super) struct Answers {
     untracked: bool,
     /// The engine sent an error without a command before it.
     unasked_error: bool,
+    /// The last packet is an error after which the engine closes the session.
+    said_goodbye: bool,
     /// Sequence number of the next packet of the file that the engine has asked for. `None` while
     /// the engine reads commands.
     file_sequence: Option<u8>,
@@ -92,6 +94,7 @@ impl Answers {
             head_len: 0,
             untracked: false,
             unasked_error: false,
+            said_goodbye: false,
             file_sequence: None,
             command_behind_file: false,
             silent_last: false,
@@ -154,6 +157,11 @@ impl Answers {
     pub fn error_fits(&self) -> bool {
         let expected = !self.begun || self.stage == AnswerStage::File;
         expected && !self.untracked && !self.mid_packet() && !self.unasked_error
+    }
+
+    /// Whether the engine's last packet is the error that ends this session.
+    pub fn said_goodbye(&self) -> bool {
+        self.said_goodbye
     }
 
     /// Returns the sequence number of such a packet.
@@ -289,6 +297,7 @@ impl Answers {
     /// Reads the head of a packet that does not continue another.
     fn read_head(&mut self, header: Header, head: &[u8]) {
         let len = header.len;
+        self.said_goodbye = head.first() == Some(&ERR) && error_code(head).is_some_and(ends_session);
         let Some(asked) = self.outstanding.front().copied() else {
             self.unasked_error |= head.first() == Some(&ERR);
             if head.first() != Some(&ERR) {

@@ -16,6 +16,13 @@ pub(super) fn error_code(head: &[u8]) -> Option<u16> {
     Some(u16::from_le_bytes([a, b]))
 }
 
+/// Whether MariaDB closes the session that it sent this error to: ER_SERVER_SHUTDOWN,
+/// ER_FORCING_CLOSE, the errors of its network layer from ER_NET_PACKET_TOO_LARGE to
+/// ER_NET_WRITE_INTERRUPTED, and ER_CONNECTION_KILLED.
+pub(super) fn ends_session(code: u16) -> bool {
+    matches!(code, 1053 | 1080 | 1153..=1161 | 1927)
+}
+
 /// Returns the status flags of an OK: 0x00 or 0xFE, affected rows, last insert id, status flags.
 pub(super) fn ok_status(head: &[u8]) -> Option<u16> {
     let mut r = Reader::new(head.get(1..)?);

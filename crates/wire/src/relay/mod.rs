@@ -346,6 +346,11 @@ impl Relay {
         self.answers.error_fits()
     }
 
+    /// Whether the engine has told the client why it ends this session.
+    pub fn engine_said_goodbye(&self) -> bool {
+        self.answers.said_goodbye()
+    }
+
     /// Returns the sequence number for that packet.
     pub fn error_sequence(&self) -> u8 {
         match Header::parse(&self.held.0) {
