@@ -9,12 +9,15 @@
     reason = "a test"
 )]
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tidegate_e2e::balancer::dial_from;
 use tidegate_e2e::console::Console;
 use tidegate_e2e::probe::{Probe, Verdict};
+use tidegate_e2e::server::binary;
 use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Cluster, Options, Server, tls};
 
@@ -193,4 +196,78 @@ fn a_flood_of_the_console_from_one_network_leaves_others_able_to_sign_in() {
     let signed_in = format!("Cookie: {}", console.sign_in());
     assert_eq!(console.ask("/", &["-H", &signed_in]).status, 200);
     drop(flood);
+}
+
+/// Raises this test's own limit, for the connections of a flood.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("up to the hard limit");
+}
+
+#[test]
+fn a_flood_leaves_descriptors_for_logins_wakes_and_commands() {
+    raise_open_files();
+    let server = Server::with(Options {
+        open_files: Some(1024),
+        ..Options::default()
+    });
+    let cluster = server.create("reserve");
+    let other = server.create("second");
+    let told = server
+        .log()
+        .matches("does not fit into the limit of 1024 open files")
+        .count();
+    assert_eq!(told, 1, "{}", server.log());
+    // 2,000 connections of 200 sources in 50 networks, none of which may have more than a few.
+    let sources = (0..200u8).map(|n| format!("127.0.{}.{}", 100 + n / 4, 1 + n % 4));
+    let flood = stalled(&server, sources, 10);
+    for name in ["reserve", "second"] {
+        server.sleep(name);
+    }
+    for (n, cluster) in [&cluster, &other].into_iter().enumerate() {
+        let verdict = login_from(&format!("127.0.90.{n}"), cluster);
+        assert_eq!(verdict, Verdict::In, "{}", server.log());
+    }
+    assert_eq!(
+        server.json(&["cluster", "list"]).as_array().map(Vec::len),
+        Some(2)
+    );
+    drop(flood);
+    let log = server.log();
+    assert!(!log.contains("Too many open files"), "{log}");
+}
+
+#[test]
+fn config_check_tells_which_places_fit_into_the_limit_of_open_files() {
+    let check = |limit: u32, json: &str| {
+        let script =
+            format!("ulimit -n {limit}; exec \"$0\" config check --data /nonexistent {json}");
+        let out = Command::new("sh")
+            .args(["-c", &script])
+            .arg(binary())
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{out:?}");
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let text = check(1024, "");
+    assert!(
+        text.contains("with a limit of 1024 open files")
+            && text.contains("unproven_total = 8192 does not fit"),
+        "{text}"
+    );
+    let places = |limit| -> serde_json::Value {
+        let json: serde_json::Value = serde_json::from_str(&check(limit, "--json")).unwrap();
+        json["places"].clone()
+    };
+    let (few, more) = (places(1024), places(4096));
+    assert_eq!(few["open_files"], 1024);
+    assert!(few["warning"].is_string(), "{few}");
+    for kind in ["unproven", "sessions"] {
+        assert!(few[kind].as_u64() < more[kind].as_u64(), "{few} {more}");
+    }
 }

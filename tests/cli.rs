@@ -143,7 +143,9 @@ fn names_that_a_tenant_chose_move_nothing_on_a_screen_and_stay_whole_in_json() {
         text.contains(r"a\x1b]0;x\x07\n9  root\u{9b}1m\u{202e}x"),
         "{text}"
     );
-    let json = server.json(&["session", "list"]);
+    let json = server.cli(&["session", "list", "--json"]);
+    assert_plain("session list --json", &json.stdout);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     let users: Vec<_> = json
         .as_array()
         .unwrap()

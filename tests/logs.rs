@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tidegate_e2e::limits::{READY_WAIT, soon, within};
 use tidegate_e2e::ports::free_port;
+use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::binary;
 use tidegate_e2e::session::Session;
+use tidegate_e2e::wire;
 use tidegate_e2e::{Cluster, Server, processes};
 
 /// A server whose standard error is a full pipe.
@@ -176,6 +178,65 @@ fn a_log_that_is_read_again_says_what_it_lacks() {
     // A signal still stops the server, whether or not the pipe is full.
     processes::kill(muted.pid(), Signal::TERM);
     assert!(muted.child.wait().unwrap().success());
+}
+
+/// The start of a TLS handshake that names this server, in its record.
+fn client_hello(name: &[u8]) -> Vec<u8> {
+    let u16s = |n: usize| u16::try_from(n).unwrap().to_be_bytes();
+    let sni = [
+        &[0, 0][..],
+        &u16s(name.len() + 5),
+        &u16s(name.len() + 3),
+        &[0],
+        &u16s(name.len()),
+        name,
+    ]
+    .concat();
+    // X25519; two signature schemes; TLS 1.3; a key share.
+    let rest = b"\x00\x0a\x00\x04\x00\x02\x00\x1d\x00\x0d\x00\x06\x00\x04\x04\x03\x08\x04\x00\x2b\x00\x03\x02\x03\x04\
+        \x00\x33\x00\x26\x00\x24\x00\x1d\x00\x20";
+    let extensions = [&sni[..], rest, &[7; 32]].concat();
+    let body = [
+        b"\x03\x03",
+        &[9; 32][..],
+        b"\x00\x00\x02\x13\x01\x01\x00",
+        &u16s(extensions.len()),
+        &extensions,
+    ]
+    .concat();
+    let message = [&[1, 0][..], &u16s(body.len()), &body].concat();
+    [b"\x16\x03\x01", &u16s(message.len())[..], &message].concat()
+}
+
+/// What rustls says of such a handshake is longer than the handshake, and it has no budget.
+#[test]
+fn a_stranger_writes_no_line_of_a_library_and_no_long_one() {
+    let server = Server::start();
+    let cluster = server.create("quiet");
+    for name in [&[0x1b; 15_500][..], b"127.0.0.1", b"\xff", b"a..b"] {
+        for _ in 0..20 {
+            let mut probe = Probe::connect(server.addr());
+            probe.write(1, &wire::ssl_request(wire::ORDINARY));
+            probe.raw(&client_hello(name)).unwrap();
+            // An alert or the answer: it was read.
+            let mut byte = [0];
+            let read = probe.tcp().read(&mut byte).expect("an answer");
+            assert_eq!((read, byte[0] & 0xfe), (1, 0x14), "a TLS record");
+        }
+    }
+    Session::open(&cluster).quit();
+    soon("the line of the session", || {
+        server.log().contains("\"end\":\"quit\"").then_some(())
+    });
+    let log = server.log();
+    for line in log.lines() {
+        assert!(line.len() < 4096, "{} bytes: {:.300}", line.len(), line);
+        assert!(!line.contains("\"target\":\"rustls"), "{line}");
+    }
+    assert!(
+        log.contains("tls failed"),
+        "what was refused is told by us: {log}"
+    );
 }
 
 /// Returns the lengths of an engine's logs, starting with the one that it writes to.

@@ -43,6 +43,8 @@ pub struct Options {
     pub flags: Vec<String>,
     /// Variables in the environment of the server only.
     pub env: Vec<(String, String)>,
+    /// Limit of open files of the server alone.
+    pub open_files: Option<u32>,
 }
 
 impl Options {
@@ -187,6 +189,10 @@ impl Server {
             .args(["-c", KEEPER, "sh"])
             .arg(&self.folder)
             .arg(STOP_WAIT_SECONDS.to_string());
+        if let Some(limit) = self.options.open_files {
+            let limited = format!("ulimit -n {limit}; exec \"$@\"");
+            command.args(["sh", "-c", &limited, "sh"]);
+        }
         command
             .arg(binary())
             .args(["serve", "--data"])

@@ -4,6 +4,7 @@
 use crate::acme;
 use crate::config::Config;
 use crate::console::{self, Doors, OwnDoor, session_life};
+use crate::descriptors::Places;
 use crate::failure::Failure;
 use crate::holder;
 use crate::identity::{self, Beside};
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_console::events::Events;
 use tidegate_console::metrics::{Metrics, Watched};
-use tidegate_console::web::{Web, WebListener};
+use tidegate_console::web::{Web, WebListener, WebPlaces};
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
 use tidegate_engine::{CgroupChoice, EngineSettings, MoreKinds, UidChoice, Walls};
@@ -140,10 +141,13 @@ impl Server {
                 .derive_key(DECOY_KEY)
                 .context("the system's cryptography derives no key")?,
         };
-        let gateway = Gateway::new(
-            gateway_settings(config, control.engines().greeting_version())?,
-            deps,
-        )?;
+        let mut settings = gateway_settings(config, control.engines().greeting_version())?;
+        let places = Places::of_process(&settings);
+        if let Some(warning) = places.warning() {
+            tracing::warn!("{warning}");
+        }
+        places.apply(&mut settings);
+        let gateway = Gateway::new(settings, deps)?;
         let face = PublicFace {
             host,
             port: listening.first().map_or(0, SocketAddr::port),
@@ -168,7 +172,7 @@ impl Server {
             looks: config.networks("gateway.proxy_networks")?.is_empty(),
         };
         server.open_doors(listeners, control_socket, swapped);
-        server.open_console(doors, shared.as_ref())?;
+        server.open_console(doors, shared.as_ref(), places.web)?;
         Ok(server)
     }
 
@@ -190,7 +194,12 @@ impl Server {
         Some(self.web_identity.clone()).filter(|own| !own.is_same(&self.identity))
     }
 
-    fn open_console(&self, doors: Doors, shared: Option<&AcmeShared>) -> Result<()> {
+    fn open_console(
+        &self,
+        doors: Doors,
+        shared: Option<&AcmeShared>,
+        places: WebPlaces,
+    ) -> Result<()> {
         let at = doors
             .console
             .iter()
@@ -201,6 +210,7 @@ impl Server {
             Web::new(self.api(), doors.attempts_per_minute),
             door,
             self.gateway.handshakes(),
+            places,
         );
         for listener in doors.console {
             self.tasks
@@ -409,7 +419,7 @@ fn unpacked_tzinfo() -> Option<PathBuf> {
 }
 
 /// `server_version`: the one that the greeting names.
-fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySettings> {
+pub fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySettings> {
     let networks = config.networks("gateway.proxy_networks")?;
     Ok(GatewaySettings {
         proxy_networks: networks
@@ -419,6 +429,7 @@ fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySe
         login_deadline: config.duration("gateway.login_deadline")?,
         unproven_per_source: u32::try_from(config.count("gateway.unproven_per_source")?)?,
         unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
+        sessions_max: tidegate_gateway::limits::SESSIONS_MAX,
         unproven_memory: config
             .count("gateway.unproven_memory_mb")?
             .saturating_mul(1 << 20),

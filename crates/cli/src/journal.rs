@@ -12,9 +12,8 @@ pub struct LogJournal;
 impl Journal for LogJournal {
     fn record(&self, event: &Event) {
         match event {
-            // Strangers share a budget of lines; what is left out is counted.
-            Event::ConnectionClosed(closed)
-                if closed.facts.user.is_none() && !LogBudget::of_process().take() => {}
+            // What is left out is counted.
+            Event::ConnectionClosed(closed) if !within_budget(closed) => {}
             Event::ConnectionClosed(closed) => connection(closed),
             Event::Secured { version, cipher } => {
                 if tracing::enabled!(tracing::Level::DEBUG) && LogBudget::of_process().take() {
@@ -66,6 +65,15 @@ impl Journal for LogJournal {
                 warn!(reason, "new certificate rejected, the old one stays")
             }
         }
+    }
+}
+
+/// Takes a line of those who caused it: strangers share a budget, and the sessions of each cluster.
+fn within_budget(closed: &ConnectionClosed) -> bool {
+    let budget = LogBudget::of_process();
+    match (&closed.facts.user, closed.facts.cluster) {
+        (Some(_), Some(cluster)) => budget.take_for(cluster),
+        _ => budget.take(),
     }
 }
 
@@ -144,6 +152,7 @@ mod tests {
     use super::*;
     use crate::log_sink::Sink;
     use tidegate_model::journal::ConnectionFacts;
+    use tidegate_model::log_budget::CLUSTER_LINES;
     use tidegate_model::{ClusterId, RefusalKind, SessionId};
 
     fn line(end: Ending) -> serde_json::Value {
@@ -224,5 +233,44 @@ mod tests {
             assert_eq!(kind.entry().severity, severity, "{kind:?}");
         }
         assert_eq!(line(Ending::Panicked)["level"], "ERROR");
+    }
+
+    #[test]
+    fn logins_of_one_cluster_are_cut_at_its_budget_and_counted() {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_writer(move || writer.clone())
+            .finish();
+        let close = |cluster: u64| {
+            let facts = ConnectionFacts {
+                cluster: Some(ClusterId(cluster)),
+                user: Some("root".into()),
+                ..ConnectionFacts::default()
+            };
+            let closed = ConnectionClosed {
+                session: SessionId::new(7),
+                client: "127.0.0.1:5".parse().unwrap(),
+                via: None,
+                facts,
+                open: Duration::ZERO,
+                end: Ending::Quit,
+            };
+            LogJournal.record(&Event::ConnectionClosed(Box::new(closed)));
+        };
+        let (loud, quiet) = (77_001, 77_002);
+        let logins = 10 * CLUSTER_LINES.burst as usize;
+        let before = LogBudget::of_process().withheld();
+        tracing::subscriber::with_default(subscriber, || {
+            (0..logins).for_each(|_| close(loud));
+            close(quiet);
+        });
+        let text = String::from_utf8(sink.bytes()).unwrap();
+        let lines = |cluster: u64| text.matches(&format!("\"cluster\":\"{cluster}\"")).count();
+        assert_eq!(lines(quiet), 1, "another cluster's");
+        assert!((1..logins / 2).contains(&lines(loud)), "{}", lines(loud));
+        let withheld = LogBudget::of_process().withheld() - before;
+        assert!(withheld as usize >= logins - lines(loud), "{withheld}");
     }
 }

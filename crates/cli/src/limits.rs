@@ -54,6 +54,9 @@ pub const HISTORY_SHOWN: usize = 5;
 /// Bytes of lines that wait for a log's reader: some 2,000 of one connection each.
 pub const LOG_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes of one field of a log line, escapes included: as much as a person reads of it.
+pub const LOG_FIELD_MAX: usize = 512;
+
 /// How often the thread that writes looks for withheld lines while nothing is logged.
 pub const LOG_LOOK: Duration = Duration::from_secs(1);
 
@@ -66,3 +69,15 @@ pub const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
 /// Size at which the log file of `up` is rotated, and how many former ones are kept.
 pub const LOG_FILE_MAX: u64 = 10 * 1024 * 1024;
 pub const LOG_FILES_KEPT: u32 = 3;
+
+/// Part of the descriptors that connections leave to engines, the store, the disk guard and the
+/// control socket, and the most that is kept: four for each of 16,384 awake engines.
+pub const DESCRIPTORS_KEPT_PART: u64 = 3;
+pub const DESCRIPTORS_KEPT_MAX: u64 = 65_536;
+
+/// Part of the rest for connections that have not proved a password. They last for seconds, sessions
+/// for hours.
+pub const UNPROVEN_DESCRIPTORS_PART: u64 = 5;
+
+/// Part of the rest for the console's connections, twice: unproven ones and others.
+pub const WEB_DESCRIPTORS_PART: u64 = 20;

@@ -3,10 +3,13 @@
 //! stalls must not stall them.
 
 use crate::limits::{LOG_LOOK, LOG_QUEUE_BYTES_MAX, LOG_RETRY};
+use crate::log_filter::is_within_budget;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tidegate_model::LogBudget;
+use tidegate_model::log_budget::Untold;
+use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Cheap to clone; all clones are one queue.
@@ -95,10 +98,15 @@ impl LogQueue {
     }
 
     fn write_forever(self, mut sink: impl Sink) {
+        let mut told = Instant::now();
         loop {
             let (lines, dropped) = self.take();
-            if lines.is_empty() {
+            // Not only when nothing is logged: a flood may never pause.
+            if told.elapsed() >= LOG_LOOK {
                 tell_withheld();
+                told = Instant::now();
+            }
+            if lines.is_empty() {
                 continue;
             }
             if sink.write_lines(&lines).is_err() {
@@ -140,21 +148,44 @@ impl Shared {
 }
 
 fn tell_withheld() {
-    let lines = LogBudget::of_process().take_untold();
-    if lines > 0 {
+    let Untold {
+        strangers,
+        libraries,
+        of_clusters,
+        clusters,
+        largest,
+    } = LogBudget::of_process().take_untold();
+    if strangers > 0 {
         tracing::info!(
-            lines,
-            "{lines} log lines about connections that proved no password were left out"
+            lines = strangers,
+            "{strangers} log lines about connections that proved no password were left out"
+        );
+    }
+    if let Some(largest) = largest {
+        tracing::info!(
+            lines = of_clusters,
+            clusters,
+            cluster = %largest,
+            "{of_clusters} log lines about logins were left out, most of this cluster's"
+        );
+    }
+    if libraries > 0 {
+        tracing::info!(
+            lines = libraries,
+            "{libraries} log lines of libraries were left out"
         );
     }
 }
 
-/// One line: the log's format gives each event in one write.
-pub struct Line<'a>(&'a LogQueue);
+/// One line: the log's format gives each event in one write. `None` for a line that its budget
+/// leaves out.
+pub struct Line<'a>(Option<&'a LogQueue>);
 
 impl Write for Line<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line);
+        if let Some(queue) = self.0 {
+            queue.push(line);
+        }
         Ok(line.len())
     }
 
@@ -167,7 +198,11 @@ impl<'a> MakeWriter<'a> for LogQueue {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
+        Line(Some(self))
+    }
+
+    fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Line<'a> {
+        Line(is_within_budget(meta).then_some(self))
     }
 }
 

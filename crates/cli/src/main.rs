@@ -8,6 +8,7 @@ mod commands;
 mod compose;
 mod config;
 mod console;
+mod descriptors;
 mod failure;
 #[cfg(test)]
 mod help_pages;
@@ -16,6 +17,8 @@ mod identity;
 mod journal;
 mod limits;
 mod log_file;
+mod log_filter;
+mod log_format;
 mod log_queue;
 #[cfg(test)]
 mod log_sink;

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use tidegate_model::escape::{escape, printable, printable_lines};
+use tidegate_model::escape::{escape, printable, printable_json, printable_lines};
 
 /// How often a spinner moves: often enough to look alive.
 const TICK: Duration = Duration::from_millis(90);
@@ -230,9 +230,10 @@ pub fn print_raw(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// One JSON value on a line of its own.
+/// One JSON value on lines of its own. What a terminal obeys is escaped as JSON does it.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print_raw(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    let text = serde_json::to_string_pretty(value)?;
+    print_raw(&format!("{}\n", printable_json(&text)))
 }
 
 /// Columns as wide as their widest cell, two blanks between, no blanks at the end. Cells are

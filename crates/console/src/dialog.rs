@@ -19,6 +19,7 @@ use tidegate_connect::{
     ConnectError, Endpoint, Rendered, TlsMinimum, Wish, clients, platforms, render,
 };
 use tidegate_control::{ClusterView, ROOT};
+use tidegate_model::escape::printable_json;
 use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize)]
@@ -96,8 +97,8 @@ pub async fn connect_strings(
         password: None,
     };
     let rendered = api.strings(&view, asked.user.as_deref(), &asked.with, wish)?;
-    let mut text = serde_json::to_string_pretty(&rendered).map_err(|_| ApiError::unwritable())?;
-    text.push('\n');
+    let text = serde_json::to_string_pretty(&rendered).map_err(|_| ApiError::unwritable())?;
+    let text = format!("{}\n", printable_json(&text));
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 

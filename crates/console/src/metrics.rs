@@ -150,7 +150,7 @@ impl Metrics {
             )?,
             log_lines_withheld: counter(
                 "log_lines_withheld_total",
-                "Log lines about connections that proved no password, left out beyond their budget",
+                "Log lines left out beyond the budget of their cause: connections that proved no password, the logins of one cluster, or a library",
             )?,
             stranger_waits: counter(
                 "stranger_waits_total",

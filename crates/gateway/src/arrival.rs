@@ -10,6 +10,7 @@ use tidegate_wire::proxy::{self, ProxyError};
 use tidegate_wire::slices::{OutOfBounds, tail_mut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// Connection as its listener accepted it.
@@ -18,6 +19,8 @@ pub(crate) struct Arrival {
     pub peer: SocketAddr,
     pub local: SocketAddr,
     pub accepted: Instant,
+    /// Given back once the connection has a place, or waits in another bound.
+    pub arriving: Option<OwnedSemaphorePermit>,
 }
 
 /// Reason why a connection from a load balancer has no valid PROXY header.
@@ -62,6 +65,7 @@ impl Arrival {
             .headers
             .try_acquire()
             .map_err(|_| HeaderError::TooManyWait)?;
+        drop(self.arriving.take());
         let until = self.accepted + limits::PROXY_HEADER_DEADLINE;
         tokio::time::timeout_at(until, read_proxy_header(&mut self.tcp))
             .await

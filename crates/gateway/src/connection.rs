@@ -11,6 +11,7 @@ use tidegate_model::{Place, Refusal, RefusalKind, SessionGuard};
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::response::ErrPacket;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// State of a connection, from admission until it relays.
@@ -25,6 +26,10 @@ pub(crate) struct Connection {
     pub accepted: Instant,
     /// Place among the connections that have not proved a password; `None` once this one has.
     pub place: Option<Place>,
+    /// Given back once there is a place.
+    pub arriving: Option<OwnedSemaphorePermit>,
+    /// Place among the sessions of all clusters, from the proof to the end.
+    pub session_place: Option<OwnedSemaphorePermit>,
 }
 
 /// Reason why a wait of an unproven connection ended early.

@@ -16,10 +16,11 @@ use futures_util::FutureExt;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tidegate_model::Event;
 use tidegate_model::journal::{ConnectionClosed, ConnectionFacts, Ending};
+use tidegate_model::{Event, LogBudget};
 use tidegate_tls::Handshakes;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,16 +63,28 @@ impl Gateway {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((tcp, peer)) => self.start_connection(tcp, peer, local),
+                Ok((tcp, peer)) => {
+                    // Closed by nobody, and given back at once.
+                    let arriving = Arc::clone(&self.shared.arriving).acquire_owned().await;
+                    self.start_connection(tcp, peer, local, arriving.ok());
+                }
                 Err(e) => {
-                    tracing::warn!(error = %e, "accept failed");
+                    if LogBudget::of_process().take() {
+                        tracing::warn!(error = %e, "accept failed");
+                    }
                     tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    fn start_connection(&self, tcp: TcpStream, peer: SocketAddr, local: Option<SocketAddr>) {
+    fn start_connection(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+        arriving: Option<OwnedSemaphorePermit>,
+    ) {
         let accepted = Instant::now();
         let Some(local) = local.or_else(|| tcp.local_addr().ok()) else {
             return;
@@ -83,6 +96,7 @@ impl Gateway {
                 peer,
                 local,
                 accepted,
+                arriving,
             };
             run_connection(shared, arrival).await;
         });
@@ -144,6 +158,8 @@ async fn run_connection(shared: Arc<Shared>, mut arrival: Arrival) {
                 local,
                 accepted,
                 place: None,
+                arriving: arrival.arriving.take(),
+                session_place: None,
             };
             let session = connection.guard.id();
             // A panic is a bug; it ends this connection, not the server.

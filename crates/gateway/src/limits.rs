@@ -112,3 +112,26 @@ pub const PEEK_PAUSE: Duration = Duration::from_millis(250);
 pub const ENGINE_FULL_MAX: Duration = Duration::from_secs(1);
 /// Pause between those attempts.
 pub const ENGINE_FULL_PAUSE: Duration = Duration::from_millis(10);
+
+/// Sessions of all clusters, where the limit of open files does not set a lower number.
+pub const SESSIONS_MAX: usize = 1 << 20;
+
+/// Accepted connections that have not asked for a place yet. They do so at once; no more are
+/// accepted until then.
+pub const ARRIVING_MAX: usize = 64;
+
+/// Connections without a place to which the refusal is being sent. Beyond it they are just closed.
+pub const REFUSING_MAX: usize = 64;
+
+/// Descriptors that this room takes at most, for so many unproven connections and sessions.
+/// Sessions have two: one for the client, one for the engine.
+pub const fn descriptors_max(unproven: u64, sessions: u64, behind_proxy: bool) -> u64 {
+    let waiting = if behind_proxy {
+        PROXY_WAITING_MAX as u64
+    } else {
+        0
+    };
+    tidegate_model::Admission::most(unproven)
+        .saturating_add(sessions.saturating_mul(2))
+        .saturating_add(waiting + (ARRIVING_MAX + REFUSING_MAX) as u64)
+}

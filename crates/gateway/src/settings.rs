@@ -17,6 +17,8 @@ pub struct GatewaySettings {
     pub login_deadline: Duration,
     pub unproven_per_source: u32,
     pub unproven_total: u32,
+    /// Sessions of all clusters. One cluster may have half of them.
+    pub sessions_max: usize,
     /// Bytes of memory of all unproven connections.
     pub unproven_memory: u64,
     /// Bytes that all sessions of one cluster may keep in the gateway.
@@ -35,6 +37,7 @@ impl Default for GatewaySettings {
             login_deadline: limits::LOGIN_DEADLINE,
             unproven_per_source: limits::UNPROVEN_PER_SOURCE,
             unproven_total: limits::UNPROVEN_TOTAL,
+            sessions_max: limits::SESSIONS_MAX,
             unproven_memory: limits::UNPROVEN_MEMORY,
             held_per_cluster: limits::HELD_PER_CLUSTER,
             tls12_records_max: limits::TLS12_RECORDS_MAX,

@@ -45,6 +45,12 @@ pub(crate) struct Shared {
     pub held: HeldBudgets,
     /// Permits to wait for a PROXY header.
     pub headers: Semaphore,
+    /// For connections that have not asked for a place yet.
+    pub arriving: Arc<Semaphore>,
+    /// For refusals that are sent to connections without a place.
+    pub refusing: Semaphore,
+    /// For sessions of all clusters.
+    pub places: Arc<Semaphore>,
     pub failures: FailedLogins,
     pub decoy: Decoy,
     pub reading_turns: ReadingTurns,
@@ -67,6 +73,8 @@ impl Shared {
         });
         let held =
             HeldBudgets::new(usize::try_from(settings.held_per_cluster).unwrap_or(usize::MAX));
+        let most = settings.sessions_max.min(limits::SESSIONS_MAX);
+        let places = Arc::new(Semaphore::new(most));
         Ok(Self {
             settings,
             directory: deps.directory,
@@ -78,6 +86,9 @@ impl Shared {
             handshakes: Handshakes::default(),
             held,
             headers: Semaphore::new(limits::PROXY_WAITING_MAX),
+            arriving: Arc::new(Semaphore::new(limits::ARRIVING_MAX)),
+            refusing: Semaphore::new(limits::REFUSING_MAX),
+            places,
             failures: FailedLogins::default(),
             decoy: Decoy::new(deps.decoy_key).map_err(|_| RandomError)?,
             reading_turns: ReadingTurns::default(),

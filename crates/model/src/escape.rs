@@ -1,6 +1,7 @@
 //! Escaping of text that a tenant, an engine or a stranger chose, for wherever a person reads it.
-//! Never for JSON or the protocol: those have an encoding that carries any text. Bytes that are no
-//! UTF-8 are replaced where they become a `String`, so none comes here.
+//! JSON keeps its value: what a terminal obeys is written as the `\u` escapes that JSON has. Never for
+//! the protocol, whose encoding carries any text. Bytes that are no UTF-8 are replaced where they
+//! become a `String`, so none comes here.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -29,13 +30,57 @@ pub fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len() + 16);
     out.push_str(head);
     for c in tail.chars() {
-        match c {
-            c if !escaped(c) => out.push(c),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0'..='\x7f' => drop(write!(out, "\\x{:02x}", u32::from(c))),
-            c => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+        if keep(c) {
+            out.push(c);
+        } else {
+            push_printable_char(c, &mut out);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Appends a character as `printable` shows it.
+pub fn push_printable_char(c: char, out: &mut String) {
+    match c {
+        c if !is_unprintable(c) => out.push(c),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\0'..='\x7f' => drop(write!(out, "\\x{:02x}", u32::from(c))),
+        c => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
+    }
+}
+
+/// Appends a character of a JSON string, so that a terminal obeys nothing of it.
+pub fn push_json_char(c: char, out: &mut String) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        c if is_unprintable(c) => {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+        c => out.push(c),
+    }
+}
+
+/// Returns JSON text with the same value of which a terminal obeys nothing: characters that are
+/// unprintable stand only in its strings, and become `\u` escapes. Line feeds between values stay.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    let escaped = |c: char| c != '\n' && is_unprintable(c);
+    if !json.contains(escaped) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if escaped(c) {
+            push_json_char(c, &mut out);
+        } else {
+            out.push(c);
         }
     }
     Cow::Owned(out)
@@ -107,6 +152,37 @@ mod tests {
             );
         }
         assert!(!shown.contains('\x1b') && shown.contains("\\x1b"));
+    }
+
+    #[test]
+    fn json_keeps_its_value_and_shows_nothing_that_a_terminal_obeys() {
+        let all: String = (0..=0x10_ffff).filter_map(char::from_u32).collect();
+        let want = serde_json::json!({ "all": all, "list": ["\u{9b}31m", "\u{202e}", "\x7f", "é", "\u{1f600}"] });
+        let raw = serde_json::to_string_pretty(&want).unwrap();
+        assert!(
+            raw.contains('\u{9b}') && raw.contains('\x7f'),
+            "nothing to do"
+        );
+        let shown = printable_json(&raw);
+        assert!(!shown.chars().any(|c| c != '\n' && is_unprintable(c)));
+        assert!(
+            shown.contains("\\u009b31m") && shown.contains("\\u202e") && shown.contains("\\u007f")
+        );
+        assert!(shown.contains('é') && shown.contains('\u{1f600}'));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+            want
+        );
+        let mut text = String::new();
+        all.chars().for_each(|c| push_json_char(c, &mut text));
+        assert_eq!(
+            serde_json::from_str::<String>(&format!("\"{text}\"")).unwrap(),
+            all
+        );
+        assert!(matches!(
+            printable_json("{\n  \"a\": 1\n}"),
+            Cow::Borrowed(_)
+        ));
     }
 
     #[test]

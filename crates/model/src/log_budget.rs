@@ -1,46 +1,138 @@
-//! Budget of log lines that strangers cause, and counts of the lines that were not written. One per
-//! process, like the log itself; any room may take from it.
+//! Budgets of log lines that others cause, and counts of the lines that were not written. One set
+//! per process, like the log itself; any room may take from it.
 
+use crate::ClusterId;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Lines a second that may be caused by whoever has proved no password: enough to see an attack,
-/// little for any disk.
-pub const STRANGER_LINES_PER_SECOND: u32 = 20;
-/// Lines at once: a monitoring system or a scanner that opens every connection it has.
-pub const STRANGER_LINES_BURST: u32 = 200;
+/// Lines of one cause: how many a second, and how many at once.
+#[derive(Debug, Clone, Copy)]
+pub struct LineRate {
+    pub per_second: u32,
+    pub burst: u32,
+}
+
+/// Lines caused by whoever has proved no password: enough to see an attack, little for any disk.
+/// The burst is a monitoring system or a scanner that opens every connection it has.
+pub const STRANGER_LINES: LineRate = LineRate {
+    per_second: 20,
+    burst: 200,
+};
+/// Lines caused by the logins of one cluster: the burst is an application that opens its pools, and
+/// the rest turns over the 40 MB of `up` in four hours at the earliest.
+pub const CLUSTER_LINES: LineRate = LineRate {
+    per_second: 10,
+    burst: 500,
+};
+/// Lines that libraries write: most are caused by strangers, and none may cost a line of ours.
+pub const LIBRARY_LINES: LineRate = STRANGER_LINES;
+
+/// Clusters whose lines are counted before those that are within their budget are forgotten: 1 MB.
+const CLUSTERS_REMEMBERED: usize = 4096;
 
 static PROCESS: LazyLock<LogBudget> = LazyLock::new(LogBudget::default);
 
 #[derive(Debug)]
 pub struct LogBudget {
-    bucket: Mutex<Bucket>,
+    strangers: Mutex<Meter>,
+    libraries: Mutex<Meter>,
+    clusters: Mutex<Clusters>,
     withheld: AtomicU64,
-    /// Part of `withheld` that no line has told yet.
-    untold: AtomicU64,
     dropped: AtomicU64,
 }
 
+/// Lines withheld that no line has told yet.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Untold {
+    pub strangers: u64,
+    pub libraries: u64,
+    /// Lines of all clusters together.
+    pub of_clusters: u64,
+    /// How many clusters caused them, and which one most.
+    pub clusters: usize,
+    pub largest: Option<ClusterId>,
+}
+
 #[derive(Debug)]
-struct Bucket {
+struct Meter {
+    rate: LineRate,
     left: f64,
     at: Instant,
+    untold: u64,
+}
+
+#[derive(Debug)]
+struct Clusters {
+    meters: HashMap<ClusterId, Meter>,
+    /// Size at which meters that are full again are forgotten.
+    forget_at: usize,
+}
+
+impl Meter {
+    fn new(rate: LineRate, now: Instant) -> Self {
+        Self {
+            rate,
+            left: rate.burst.into(),
+            at: now,
+            untold: 0,
+        }
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = now;
+        self.left =
+            (self.left + since * f64::from(self.rate.per_second)).min(self.rate.burst.into());
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        let taken = self.left >= 1.0;
+        self.left -= if taken { 1.0 } else { 0.0 };
+        self.untold += u64::from(!taken);
+        taken
+    }
+
+    /// Whether a new meter would say the same.
+    fn is_fresh(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.untold == 0 && self.left >= f64::from(self.rate.burst)
+    }
+}
+
+impl Clusters {
+    fn meter(&mut self, cluster: ClusterId, now: Instant) -> &mut Meter {
+        if self.meters.len() >= self.forget_at && !self.meters.contains_key(&cluster) {
+            self.meters.retain(|_, meter| !meter.is_fresh(now));
+            self.forget_at = (self.meters.len() * 2).max(CLUSTERS_REMEMBERED);
+        }
+        self.meters
+            .entry(cluster)
+            .or_insert_with(|| Meter::new(CLUSTER_LINES, now))
+    }
 }
 
 impl Default for LogBudget {
     fn default() -> Self {
-        let bucket = Bucket {
-            left: f64::from(STRANGER_LINES_BURST),
-            at: Instant::now(),
-        };
+        let now = Instant::now();
         Self {
-            bucket: Mutex::new(bucket),
+            strangers: Mutex::new(Meter::new(STRANGER_LINES, now)),
+            libraries: Mutex::new(Meter::new(LIBRARY_LINES, now)),
+            clusters: Mutex::new(Clusters {
+                meters: HashMap::new(),
+                forget_at: CLUSTERS_REMEMBERED,
+            }),
             withheld: AtomicU64::new(0),
-            untold: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A meter is whole after each of its statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl LogBudget {
@@ -51,31 +143,53 @@ impl LogBudget {
 
     /// Takes one line that a stranger caused. False: the line must not be written; it is counted.
     pub fn take(&self) -> bool {
-        let taken = self.take_at(Instant::now());
-        if !taken {
-            self.withheld.fetch_add(1, Ordering::Relaxed);
-            self.untold.fetch_add(1, Ordering::Relaxed);
+        let taken = lock(&self.strangers).take(Instant::now());
+        self.count(taken)
+    }
+
+    /// Takes one line that a library writes.
+    pub fn take_for_library(&self) -> bool {
+        let taken = lock(&self.libraries).take(Instant::now());
+        self.count(taken)
+    }
+
+    /// Takes one line that somebody with a password of this cluster caused.
+    pub fn take_for(&self, cluster: ClusterId) -> bool {
+        self.take_for_at(cluster, Instant::now())
+    }
+
+    fn take_for_at(&self, cluster: ClusterId, now: Instant) -> bool {
+        let taken = lock(&self.clusters).meter(cluster, now).take(now);
+        self.count(taken)
+    }
+
+    fn count(&self, taken: bool) -> bool {
+        self.withheld
+            .fetch_add(u64::from(!taken), Ordering::Relaxed);
+        taken
+    }
+
+    /// Returns the lines withheld since the last call, for the lines that tell them.
+    pub fn take_untold(&self) -> Untold {
+        let take = |meter: &mut Meter| std::mem::take(&mut meter.untold);
+        let mut untold = Untold {
+            strangers: take(&mut lock(&self.strangers)),
+            libraries: take(&mut lock(&self.libraries)),
+            ..Untold::default()
+        };
+        let mut most = 0;
+        for (cluster, meter) in &mut lock(&self.clusters).meters {
+            let lines = take(meter);
+            untold.of_clusters += lines;
+            untold.clusters += usize::from(lines > 0);
+            if lines > most {
+                (most, untold.largest) = (lines, Some(*cluster));
+            }
         }
-        taken
+        untold
     }
 
-    fn take_at(&self, now: Instant) -> bool {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = now.saturating_duration_since(bucket.at).as_secs_f64();
-        bucket.at = now;
-        bucket.left = (bucket.left + since * f64::from(STRANGER_LINES_PER_SECOND))
-            .min(STRANGER_LINES_BURST.into());
-        let taken = bucket.left >= 1.0;
-        bucket.left -= if taken { 1.0 } else { 0.0 };
-        taken
-    }
-
-    /// Returns the lines withheld since the last call, for the line that tells them.
-    pub fn take_untold(&self) -> u64 {
-        self.untold.swap(0, Ordering::Relaxed)
-    }
-
-    /// Lines of strangers that were not written.
+    /// Lines that were not written because the budget of their cause was used up.
     pub fn withheld(&self) -> u64 {
         self.withheld.load(Ordering::Relaxed)
     }
@@ -97,21 +211,19 @@ mod tests {
 
     #[test]
     fn a_flood_of_strangers_writes_a_burst_and_then_few_lines_a_second() {
-        let budget = LogBudget::default();
-        let start = budget.bucket.lock().unwrap().at;
-        let written = |from: u64| {
+        let start = Instant::now();
+        let mut meter = Meter::new(STRANGER_LINES, start);
+        let mut written = |from: u64| {
             (0..1000u64)
-                .filter(|i| budget.take_at(start + Duration::from_millis(from + i)))
+                .filter(|i| meter.take(start + Duration::from_millis(from + i)))
                 .count()
         };
-        assert_eq!(
-            written(0),
-            (STRANGER_LINES_BURST + STRANGER_LINES_PER_SECOND - 1) as usize
-        );
-        assert_eq!(written(1000), STRANGER_LINES_PER_SECOND as usize);
+        let LineRate { per_second, burst } = STRANGER_LINES;
+        assert_eq!(written(0), (burst + per_second - 1) as usize);
+        assert_eq!(written(1000), per_second as usize);
         assert_eq!(
             written(60_000),
-            (STRANGER_LINES_BURST + STRANGER_LINES_PER_SECOND - 1) as usize,
+            (burst + per_second - 1) as usize,
             "it fills again"
         );
     }
@@ -119,17 +231,45 @@ mod tests {
     #[test]
     fn what_is_withheld_is_counted_and_told_once() {
         let budget = LogBudget::default();
-        let withheld = (0..STRANGER_LINES_BURST + 50)
+        let withheld = (0..STRANGER_LINES.burst + 50)
             .filter(|_| !budget.take())
             .count() as u64;
         assert!(withheld >= 40, "{withheld}");
+        assert_eq!(budget.withheld(), withheld);
+        assert_eq!(budget.take_untold().strangers, withheld);
+        assert_eq!(budget.take_untold(), Untold::default());
+    }
+
+    #[test]
+    fn one_cluster_uses_up_its_own_lines_and_those_of_nobody_else() {
+        let (budget, now) = (LogBudget::default(), Instant::now());
+        let (loud, quiet) = (ClusterId(7), ClusterId(8));
+        let burst = u64::from(CLUSTER_LINES.burst);
+        let written = (0..burst + 90)
+            .filter(|_| budget.take_for_at(loud, now))
+            .count() as u64;
+        assert_eq!(written, burst);
+        assert!(budget.take_for_at(quiet, now) && budget.take() && budget.take_for_library());
+        assert_eq!(budget.withheld(), 90);
+        let untold = budget.take_untold();
         assert_eq!(
-            (
-                budget.withheld(),
-                budget.take_untold(),
-                budget.take_untold()
-            ),
-            (withheld, withheld, 0)
+            (untold.of_clusters, untold.clusters, untold.largest),
+            (90, 1, Some(loud))
         );
+        assert_eq!(budget.take_untold(), Untold::default());
+    }
+
+    #[test]
+    fn clusters_within_their_budget_are_forgotten_and_others_are_not() {
+        let (budget, start) = (LogBudget::default(), Instant::now());
+        let loud = ClusterId(0);
+        while budget.take_for_at(loud, start) {}
+        let many = 3 * CLUSTERS_REMEMBERED as u64;
+        for n in 1..=many {
+            budget.take_for_at(ClusterId(n), start + Duration::from_secs(n));
+        }
+        let kept = lock(&budget.clusters).meters.len();
+        assert!(kept <= CLUSTERS_REMEMBERED, "{kept}");
+        assert_eq!(budget.take_untold().largest, Some(loud));
     }
 }

@@ -136,6 +136,10 @@ refusals! {
     DiskFull = "disk-full", 1021, "HY000", Gateway, Soon, Error,
         "The server's disk is full, so the cluster can't be woken.",
         "Try again when the operator has freed space on the file system of the data directory";
+    /// All places for sessions are taken: there are as many as the limit of open files allows.
+    ServerFull = "server-full", 1040, "08004", Gateway, Soon, Error,
+        "The server has no place for another session.",
+        "Try again in a moment. The operator can raise the server's limit of open files";
     TooManyConnections = "too-many-connections", 1040, "08004", Cluster, Soon, Warn,
         "Too many connections to this cluster.",
         "Close some, or use a smaller pool";

@@ -11,6 +11,7 @@ use anyhow::Result;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 use tidegate_check::{Account, Endpoint, History, Report, Roots, Settings, Style};
+use tidegate_model::escape::printable_json;
 use zeroize::Zeroizing;
 
 /// Where no terminal says how wide it is: as wide as the help texts.
@@ -108,7 +109,7 @@ fn watch(context: &Context, settings: &mut Settings, pause: Duration) -> Result<
         let mut text = String::new();
         if context.global.json {
             for change in &changes {
-                text.push_str(&serde_json::to_string(change)?);
+                text.push_str(&printable_json(&serde_json::to_string(change)?));
                 text.push('\n');
             }
         } else if first {

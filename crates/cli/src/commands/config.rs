@@ -2,9 +2,10 @@
 
 use super::Context;
 use crate::args::{ConfigCommand, ServeArgs};
-use crate::compose::engine_settings;
+use crate::compose::{engine_settings, gateway_settings};
 use crate::config::value::Value;
 use crate::config::{Config, show};
+use crate::descriptors::Places;
 use crate::failure::Failure;
 use crate::screen;
 use anyhow::Result;
@@ -42,6 +43,7 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
 fn check(context: &Context, config: &Config) -> Result<()> {
     let walls = Walls::detect();
     let engine = engine_settings(config, &context.data)?;
+    let places = Places::of_process(&gateway_settings(config, String::new())?);
     let limits = LimitsInForce::probe(&engine.folder, &engine.local);
     let walls = [
         ("own users", walls.own_uids),
@@ -62,6 +64,12 @@ fn check(context: &Context, config: &Config) -> Result<()> {
             "file": config.file,
             "walls": walls.map(wall).into_iter().collect::<serde_json::Map<_, _>>(),
             "limits": limits.rows().map(limit).into_iter().collect::<serde_json::Map<_, _>>(),
+            "places": {
+                "open_files": places.open_files,
+                "unproven": places.unproven,
+                "sessions": places.sessions,
+                "warning": places.warning(),
+            },
         }));
     }
     let mut text = match &config.file {
@@ -87,6 +95,15 @@ fn check(context: &Context, config: &Config) -> Result<()> {
             .unwrap_or_default();
         text.push_str(&format!("  {name:<10} {}{reason}\n", limit.by));
     }
+    text.push_str(&format!(
+        "\nPlaces for connections, with a limit of {} open files:\n  unproven   {}\n  sessions   {}\n",
+        places.open_files, places.unproven, places.sessions
+    ));
+    text.extend(
+        places
+            .warning()
+            .map(|warning| format!("  warning: {warning}\n")),
+    );
     screen::print(&text)
 }
 

@@ -10,6 +10,7 @@ use crate::{limits, logging, screen};
 use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
+use tidegate_model::escape::printable_json;
 
 /// Which of the two commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +141,7 @@ fn announce(context: &Context, server: &Server) -> Result<()> {
     let console = server.face().console;
     if context.global.json {
         let line = serde_json::json!({ "ready": true, "listen": listen, "console": console, "pid": std::process::id() });
-        screen::print(&format!("{line}\n"))?;
+        screen::print_raw(&format!("{}\n", printable_json(&line.to_string())))?;
     }
     Ok(())
 }

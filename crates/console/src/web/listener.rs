@@ -12,15 +12,40 @@ use hyper::service::Service;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tidegate_model::{Admission, AdmissionLimits, Place};
+use tidegate_model::{Admission, AdmissionLimits, LogBudget, Place};
 use tidegate_tls::{Handshakes, Turns, WebDoor};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// Connections of the console at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebPlaces {
+    /// Those on which nobody has shown a session or a key.
+    pub unproven: u32,
+    pub proven: usize,
+}
+
+impl Default for WebPlaces {
+    fn default() -> Self {
+        Self {
+            unproven: limits::WEB_UNPROVEN_TOTAL,
+            proven: limits::WEB_CONNECTIONS_MAX,
+        }
+    }
+}
+
+impl WebPlaces {
+    /// Returns the descriptors that they take at most.
+    pub fn descriptors_max(self) -> u64 {
+        Admission::most(self.unproven.into()).saturating_add(self.proven as u64)
+    }
+}
 
 /// Serves the console on listeners that are bound already.
 #[derive(Clone)]
@@ -36,14 +61,14 @@ pub struct WebListener {
 impl WebListener {
     /// The door must offer `http/1.1` by ALPN and nothing of MySQL. `handshakes` are shared with
     /// the database's port.
-    pub fn new(web: Web, door: WebDoor, handshakes: Handshakes) -> Self {
+    pub fn new(web: Web, door: WebDoor, handshakes: Handshakes, places: WebPlaces) -> Self {
         let admission = Admission::new(AdmissionLimits {
             per_source: limits::WEB_UNPROVEN_PER_SOURCE,
-            total: limits::WEB_UNPROVEN_TOTAL,
+            total: places.unproven,
             memory: limits::WEB_UNPROVEN_MEMORY,
             late_max: 1,
         });
-        let proven = Arc::new(Semaphore::new(limits::WEB_CONNECTIONS_MAX));
+        let proven = Arc::new(Semaphore::new(places.proven));
         Self {
             app: app(web),
             door,
@@ -67,7 +92,7 @@ impl WebListener {
                     let place = match self.admission.admit(peer.ip(), limits::WEB_UNPROVEN_COST) {
                         Ok(place) => place,
                         Err(full) => {
-                            tracing::debug!(%peer, %full, "console: no place");
+                            debug_stranger(peer, &format_args!("no place: {full}"));
                             continue;
                         }
                     };
@@ -75,7 +100,9 @@ impl WebListener {
                     tasks.spawn(this.one(tcp, peer, place, stop));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the console could not accept a connection");
+                    if LogBudget::of_process().take() {
+                        tracing::warn!(%error, "the console could not accept a connection");
+                    }
                     tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                 }
             }
@@ -88,7 +115,7 @@ impl WebListener {
         let eviction = place.eviction();
         tokio::select! {
             () = self.admitted(tcp, peer, place, stop) => {}
-            () = eviction.wait() => tracing::debug!(%peer, "console: closed to make room for a new connection"),
+            () = eviction.wait() => debug_stranger(peer, &"closed to make room for a new connection"),
         }
     }
 
@@ -106,9 +133,9 @@ impl WebListener {
         let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp, &mut turns)).await
         {
             Ok(Ok(Some(tls))) => tls,
-            Ok(Ok(None)) => return tracing::debug!(%peer, "console: a CA's validator was answered"),
-            Ok(Err(error)) => return tracing::debug!(%peer, %error, "console: no TLS"),
-            Err(_) => return tracing::debug!(%peer, "console: no TLS in time"),
+            Ok(Ok(None)) => return debug_stranger(peer, &"a CA's validator was answered"),
+            Ok(Err(error)) => return debug_stranger(peer, &format_args!("no TLS: {error}")),
+            Err(_) => return debug_stranger(peer, &"no TLS in time"),
         };
         let (source, app) = (Source::of(peer.ip()), TowerToHyperService::new(self.app));
         let connection_place = unproven.clone();
@@ -138,12 +165,19 @@ impl WebListener {
                 connection.as_mut().graceful_shutdown();
                 match timeout(limits::GOODBYE_MAX, connection).await {
                     Ok(ended) => ended,
-                    Err(_) => return tracing::debug!(%peer, "console: no sign-in in time"),
+                    Err(_) => return debug_stranger(peer, &"no sign-in in time"),
                 }
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "console: connection ended");
+            debug_stranger(peer, &format_args!("connection ended: {error}"));
         }
+    }
+}
+
+/// Logs how a connection of the console went; most of them show no session and no key.
+fn debug_stranger(peer: SocketAddr, what: &dyn Display) {
+    if tracing::enabled!(tracing::Level::DEBUG) && LogBudget::of_process().take() {
+        tracing::debug!(%peer, "console: {what}");
     }
 }

@@ -5,7 +5,7 @@ mod headers;
 mod listener;
 mod unproven;
 
-pub use listener::WebListener;
+pub use listener::{WebListener, WebPlaces};
 pub(crate) use unproven::prove;
 
 use crate::auth::scoped::Needs;

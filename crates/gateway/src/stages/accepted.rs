@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::limits;
+use std::sync::Arc;
 use tidegate_model::journal::Ending;
 use tidegate_model::{Refusal, RefusalKind};
 use tokio::net::TcpStream;
@@ -17,10 +18,20 @@ impl Accepted {
         mut connection: Connection,
         mut tcp: TcpStream,
     ) -> Result<Self, Ending> {
-        let admission = &connection.shared.admission;
-        match admission.admit(connection.client.ip(), limits::COST_GREETED) {
+        let shared = Arc::clone(&connection.shared);
+        let admitted = shared
+            .admission
+            .admit(connection.client.ip(), limits::COST_GREETED);
+        drop(connection.arriving.take());
+        match admitted {
             Ok(place) => connection.place = Some(place),
             Err(full) => {
+                let Ok(_refusing) = shared.refusing.try_acquire() else {
+                    return Err(Ending::Refused {
+                        kind: RefusalKind::TooManyFromAddress,
+                        detail: Some(full.to_string()),
+                    });
+                };
                 let refusal = Refusal::because(RefusalKind::TooManyFromAddress, full.to_string());
                 // An error packet instead of a greeting, as MySQL sends its own 1040: drivers know
                 // it.

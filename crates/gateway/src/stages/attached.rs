@@ -6,6 +6,7 @@ use crate::connection::send_last;
 use crate::engine_login::{self, EngineLogin, LoginFailure, ProvenClient};
 use crate::limits;
 use crate::login_check::{LoginCheck, ProvenLogin};
+use std::sync::Arc;
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{AttachError, Lease, Refusal, RefusalKind, error_chain};
 use tidegate_wire::response::ErrPacket;
@@ -54,7 +55,14 @@ impl Attached {
         }
         let tenant = &proven.tenant;
         let tls = facts.tls.unwrap_or("TLS");
-        let most = tenant.limits.connections_max;
+        let shared = Arc::clone(&connection.shared);
+        let Ok(session_place) = Arc::clone(&shared.places).try_acquire_owned() else {
+            return Err(identified.refuse(RefusalKind::ServerFull).await);
+        };
+        connection.session_place = Some(session_place);
+        // No cluster may take the places of all others.
+        let half = u32::try_from(shared.settings.sessions_max.div_ceil(2)).unwrap_or(u32::MAX);
+        let most = tenant.limits.connections_max.min(half);
         let admitted = connection
             .guard
             .admit(tenant.cluster, &proven.user, tls, most);

@@ -20,6 +20,7 @@ use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::Relay;
 use tidegate_wire::response::OkPacket;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, timeout_at};
 
 pub(crate) struct Relaying {
@@ -30,6 +31,7 @@ pub(crate) struct Relaying {
     /// Registration with the TLS scheduler, which leaves time to sessions while many handshakes
     /// wait.
     pub _running: RunningSession,
+    pub _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Requests from outside for which a session still waits.
@@ -83,7 +85,12 @@ impl Relaying {
                 "it closed before its login was confirmed".to_owned(),
             ));
         }
-        let Connection { shared, guard, .. } = connection;
+        let Connection {
+            shared,
+            guard,
+            session_place,
+            ..
+        } = connection;
         let engine_session = EngineSessionId(engine.session);
         guard.attached(engine_session);
         let peers = SessionPeers {
@@ -110,6 +117,7 @@ impl Relaying {
             guard,
             shared,
             _running: running,
+            _place: session_place,
         })
     }
 
@@ -189,6 +197,7 @@ impl Relaying {
             guard,
             shared,
             _running,
+            _place,
         } = self;
         let outstanding = !driver.at_boundary();
         let cut = matches!(

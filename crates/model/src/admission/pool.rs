@@ -18,7 +18,12 @@ const MEMORY_PERCENT: u64 = 80;
 /// Places above the total for connections that were told to end and have not yet: this part of it,
 /// and this many.
 const LEAVING_PART: u32 = 4;
-const LEAVING_MIN: u32 = 16;
+pub(super) const LEAVING_MIN: u32 = 16;
+
+/// Returns the places of this total with those of connections that leave.
+pub(super) const fn with_leaving(total: u64) -> u64 {
+    total.saturating_add(total / LEAVING_PART as u64)
+}
 
 /// Places that a network may hold, by its size. A customer has a /56 or a /48 of IPv6, or a few
 /// addresses of IPv4.

@@ -3,8 +3,8 @@
 //! pieces.
 
 use super::heads::{
-    AUTH_MORE_DATA, EOF, ERR, LOCAL_INFILE, OK, definition_packets, eof_status, error_code,
-    ok_status, opens_cursor,
+    AUTH_MORE_DATA, EOF, ERR, LOCAL_INFILE, OK, definition_packets, ends_session, eof_status,
+    error_code, ok_status, opens_cursor,
 };
 use super::limits::{HEAD_MAX, OUTSTANDING_MAX};
 use crate::capabilities::Capabilities;
@@ -297,7 +297,8 @@ impl Answers {
     /// Reads the head of a packet that does not continue another.
     fn read_head(&mut self, header: Header, head: &[u8]) {
         let len = header.len;
-        self.said_goodbye = head.first() == Some(&ERR) && error_code(head).is_some_and(ends_session);
+        self.said_goodbye =
+            head.first() == Some(&ERR) && error_code(head).is_some_and(ends_session);
         let Some(asked) = self.outstanding.front().copied() else {
             self.unasked_error |= head.first() == Some(&ERR);
             if head.first() != Some(&ERR) {

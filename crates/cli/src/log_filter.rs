@@ -1,0 +1,151 @@
+//! Which lines are written: our own by the configured level, those of libraries hardly ever. What a
+//! library logs is mostly what a stranger made it log, and it knows no budget.
+
+use tidegate_model::LogBudget;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber, span};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Context, Filter};
+
+/// Begins the target of each line of ours. Lines of the `log` crate, which no room of ours uses,
+/// have the target `log` while they are written.
+const OURS: &str = "tidegate";
+
+pub fn is_ours(meta: &Metadata<'_>) -> bool {
+    meta.target().starts_with(OURS)
+}
+
+/// Filter by the configured level. Libraries are silent below ERROR, unless it asks for debugging.
+#[derive(Debug)]
+pub struct LineFilter {
+    level: EnvFilter,
+    libraries: LevelFilter,
+}
+
+impl LineFilter {
+    pub fn new(level: EnvFilter) -> Self {
+        let debugging = level
+            .max_level_hint()
+            .is_none_or(|most| most >= LevelFilter::DEBUG);
+        let libraries = match debugging {
+            true => LevelFilter::TRACE,
+            false => LevelFilter::ERROR,
+        };
+        Self { level, libraries }
+    }
+
+    fn is_silent(&self, meta: &Metadata<'_>) -> bool {
+        !is_ours(meta) && *meta.level() > self.libraries
+    }
+}
+
+impl<S: Subscriber> Filter<S> for LineFilter {
+    fn enabled(&self, meta: &Metadata<'_>, cx: &Context<'_, S>) -> bool {
+        !self.is_silent(meta) && Filter::enabled(&self.level, meta, cx)
+    }
+
+    fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
+        if self.is_silent(meta) {
+            return Interest::never();
+        }
+        Filter::<S>::callsite_enabled(&self.level, meta)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.level.max_level_hint()
+    }
+
+    fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
+        Filter::on_new_span(&self.level, attrs, id, cx);
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, cx: Context<'_, S>) {
+        Filter::on_record(&self.level, id, values, cx);
+    }
+
+    fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
+        Filter::on_enter(&self.level, id, cx);
+    }
+
+    fn on_exit(&self, id: &span::Id, cx: Context<'_, S>) {
+        Filter::on_exit(&self.level, id, cx);
+    }
+
+    fn on_close(&self, id: span::Id, cx: Context<'_, S>) {
+        Filter::on_close(&self.level, id, cx);
+    }
+}
+
+/// Takes a line from the budget of libraries, if it is one of theirs. Asked by the writer and not by
+/// a filter: one that refuses single lines makes `tracing_subscriber` lose the next line as well,
+/// where that comes from a place whose lines are always written.
+pub fn is_within_budget(meta: &Metadata<'_>) -> bool {
+    is_ours(meta) || LogBudget::of_process().take_for_library()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log_queue::LogQueue;
+    use crate::log_sink::Sink;
+    use std::time::Duration;
+    use tidegate_model::log_budget::LIBRARY_LINES;
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::{Layer, fmt, reload};
+
+    fn written(level: &str, log: impl FnOnce()) -> Vec<String> {
+        let sink = Sink::default();
+        let queue = LogQueue::start("test-filter", sink.clone()).unwrap();
+        let (filter, _handle) = reload::Layer::new(LineFilter::new(level.parse().unwrap()));
+        let layer = fmt::layer()
+            .with_ansi(false)
+            .with_writer(queue.clone())
+            .with_filter(filter);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        queue.flush(Duration::from_secs(60));
+        let text = String::from_utf8(sink.bytes()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn all() {
+        tracing::debug!("ours");
+        tracing::warn!("ours");
+        tracing::warn!(target: "rustls::msgs::handshake", "theirs");
+        tracing::warn!(target: "log", "theirs");
+        tracing::warn!(target: "h2", "theirs");
+        tracing::info!(target: "sqlx::query", "theirs");
+        tracing::error!(target: "h2", "theirs, an error");
+    }
+
+    /// One test, since the budget is the process's.
+    #[test]
+    fn libraries_are_silent_below_errors_and_never_cost_a_line_of_ours() {
+        let count =
+            |lines: &[String], part: &str| lines.iter().filter(|line| line.contains(part)).count();
+        for level in ["info", "warn", "tidegate=info,warn"] {
+            let lines = written(level, all);
+            assert_eq!(
+                (count(&lines, "ours"), lines.len()),
+                (1, 2),
+                "{level}: {lines:?}"
+            );
+        }
+        let lines = written("debug", all);
+        assert_eq!((count(&lines, "ours"), lines.len()), (2, 7), "{lines:?}");
+        let flood = 3 * LIBRARY_LINES.burst as usize;
+        let lines = written("debug", || {
+            for _ in 0..flood {
+                tracing::warn!(target: "log", "theirs");
+                tracing::info!("ours");
+            }
+        });
+        assert_eq!(count(&lines, "ours"), flood);
+        let theirs = count(&lines, "theirs");
+        assert!(
+            (1..=LIBRARY_LINES.burst as usize + 100).contains(&theirs),
+            "{theirs}"
+        );
+        assert!(LogBudget::of_process().withheld() > 0);
+    }
+}
