@@ -264,7 +264,8 @@ fn config_check_tells_which_places_fit_into_the_limit_of_open_files() {
         let json: serde_json::Value = serde_json::from_str(&check(limit, "--json")).unwrap();
         json["places"].clone()
     };
-    let (few, more) = (places(1024), places(4096));
+    let few = places(1024);
+    let more = places(4096);
     assert_eq!(few["open_files"], 1024);
     assert!(few["warning"].is_string(), "{few}");
     for kind in ["unproven", "sessions"] {

@@ -208,7 +208,7 @@ fn client_hello(name: &[u8]) -> Vec<u8> {
     [b"\x16\x03\x01", &u16s(message.len())[..], &message].concat()
 }
 
-/// What rustls says of such a handshake is longer than the handshake, and it has no budget.
+/// The line that rustls writes of such a handshake is longer than it, and has no budget.
 #[test]
 fn a_stranger_writes_no_line_of_a_library_and_no_long_one() {
     let server = Server::start();

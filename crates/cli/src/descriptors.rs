@@ -16,7 +16,7 @@ pub struct Places {
     pub open_files: u64,
     /// Connections that have not proved a password, as configured.
     pub wanted: u32,
-    /// Those that there really may be.
+    /// The number of them that fits.
     pub unproven: u32,
     pub sessions: usize,
     pub web: WebPlaces,
@@ -75,9 +75,10 @@ impl Places {
         } = self;
         (!self.fits()).then(|| {
             format!(
-                "gateway.unproven_total = {wanted} does not fit into the limit of {open_files} open files: the server has \
-                 {unproven} places for connections before their login, and {sessions} for sessions. hint: raise the hard \
-                 limit (LimitNOFILE of a systemd service, `ulimit -Hn` in a shell)"
+                "gateway.unproven_total = {wanted} does not fit into the limit of {open_files} \
+                 open files: the server has {unproven} places for connections before their \
+                 login, and {sessions} for sessions. hint: raise the hard limit (LimitNOFILE of a \
+                 systemd service, `ulimit -Hn` in a shell)"
             )
         })
     }

@@ -259,7 +259,8 @@ mod tests {
             };
             LogJournal.record(&Event::ConnectionClosed(Box::new(closed)));
         };
-        let (loud, quiet) = (77_001, 77_002);
+        let loud = 77_001;
+        let quiet = 77_002;
         let logins = 10 * CLUSTER_LINES.burst as usize;
         let before = LogBudget::of_process().withheld();
         tracing::subscriber::with_default(subscriber, || {

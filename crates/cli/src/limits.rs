@@ -75,8 +75,8 @@ pub const LOG_FILES_KEPT: u32 = 3;
 pub const DESCRIPTORS_KEPT_PART: u64 = 3;
 pub const DESCRIPTORS_KEPT_MAX: u64 = 65_536;
 
-/// Part of the rest for connections that have not proved a password. They last for seconds, sessions
-/// for hours.
+/// Part of the rest for connections that have not proved a password. They last for seconds,
+/// sessions for hours.
 pub const UNPROVEN_DESCRIPTORS_PART: u64 = 5;
 
 /// Part of the rest for the console's connections, twice: unproven ones and others.

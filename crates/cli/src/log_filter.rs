@@ -77,9 +77,9 @@ impl<S: Subscriber> Filter<S> for LineFilter {
     }
 }
 
-/// Takes a line from the budget of libraries, if it is one of theirs. Asked by the writer and not by
-/// a filter: one that refuses single lines makes `tracing_subscriber` lose the next line as well,
-/// where that comes from a place whose lines are always written.
+/// Takes a line from the budget of libraries, if it is one of theirs. Asked by the writer and not
+/// by a filter: one that refuses single lines makes `tracing_subscriber` lose the next line as
+/// well, where that comes from a place whose lines are always written.
 pub fn is_within_budget(meta: &Metadata<'_>) -> bool {
     is_ours(meta) || LogBudget::of_process().take_for_library()
 }
@@ -118,7 +118,7 @@ mod tests {
         tracing::error!(target: "h2", "theirs, an error");
     }
 
-    /// One test, since the budget is the process's.
+    /// A single test, since the budget is the process's.
     #[test]
     fn libraries_are_silent_below_errors_and_never_cost_a_line_of_ours() {
         let count =

@@ -146,7 +146,8 @@ impl Bounded {
 
     /// Returns it with each character as `push` writes it, within the same bound.
     fn escaped(self, push: impl Fn(char, &mut String)) -> String {
-        let (mut out, mut cut) = (String::with_capacity(self.text.len()), self.cut);
+        let mut out = String::with_capacity(self.text.len());
+        let mut cut = self.cut;
         for c in self.text.chars() {
             let end = out.len();
             push(c, &mut out);
@@ -183,7 +184,7 @@ mod tests {
 
     const HOSTILE: &str = "a\x1b]0;x\x07\n2026-11-30 ERROR forged \u{202e}\u{9b}31m\x7f\"\\";
 
-    /// What is written of these lines in one of the two formats.
+    /// Returns what is written of these lines in one of the two formats.
     fn written(json: bool, log: impl FnOnce()) -> String {
         let sink = Sink::default();
         let writer = sink.clone();

@@ -177,8 +177,8 @@ fn tell_withheld() {
     }
 }
 
-/// One line: the log's format gives each event in one write. `None` for a line that its budget
-/// leaves out.
+/// Writer of one line: the log's format gives each event in one write. `None` for a line that its
+/// budget leaves out.
 pub struct Line<'a>(Option<&'a LogQueue>);
 
 impl Write for Line<'_> {

@@ -230,7 +230,7 @@ pub fn print_raw(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// One JSON value on lines of its own. What a terminal obeys is escaped as JSON does it.
+/// Prints a JSON value. Characters that a terminal obeys are written as escapes of JSON.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     print_raw(&format!("{}\n", printable_json(&text)))

@@ -150,7 +150,7 @@ impl Metrics {
             )?,
             log_lines_withheld: counter(
                 "log_lines_withheld_total",
-                "Log lines left out beyond the budget of their cause: connections that proved no password, the logins of one cluster, or a library",
+                "Log lines left out beyond a budget: of strangers, of one cluster's logins, of libraries",
             )?,
             stranger_waits: counter(
                 "stranger_waits_total",

@@ -1,5 +1,6 @@
 //! Links, web sessions and API keys in memory, kept equal to the store: all that a request's token
-//! is looked up in. Only links and sessions that are made on a full disk are here alone. Made-up tokens cost a hash and a look here; they never reach the store.
+//! is looked up in. Only links and sessions that are made on a full disk are here alone. Invented
+//! tokens cost a hash and a lookup here; they never reach the store.
 
 use crate::limits;
 use crate::store::{AccessRows, Hash, KeyRow, LinkRow, WebSessionRow};
@@ -20,7 +21,7 @@ struct Inner {
     links: HashMap<Hash, LinkRow>,
     sessions: HashMap<Hash, WebSessionRow>,
     keys: HashMap<Hash, KeyRow>,
-    /// What a full disk kept out of the store. It is lost at the next start.
+    /// Links and sessions that a full disk kept out of the store. A restart forgets them.
     unstored: Unstored,
 }
 

@@ -1,7 +1,7 @@
 //! Escaping of text that a tenant, an engine or a stranger chose, for wherever a person reads it.
-//! JSON keeps its value: what a terminal obeys is written as the `\u` escapes that JSON has. Never for
-//! the protocol, whose encoding carries any text. Bytes that are no UTF-8 are replaced where they
-//! become a `String`, so none comes here.
+//! JSON keeps its value: what a terminal obeys is written as the `\u` escapes that JSON has. Never
+//! for the protocol, whose encoding carries any text. Bytes that are no UTF-8 are replaced where
+//! they become a `String`, so none comes here.
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -242,8 +242,10 @@ mod tests {
 
     #[test]
     fn one_cluster_uses_up_its_own_lines_and_those_of_nobody_else() {
-        let (budget, now) = (LogBudget::default(), Instant::now());
-        let (loud, quiet) = (ClusterId(7), ClusterId(8));
+        let budget = LogBudget::default();
+        let now = Instant::now();
+        let loud = ClusterId(7);
+        let quiet = ClusterId(8);
         let burst = u64::from(CLUSTER_LINES.burst);
         let written = (0..burst + 90)
             .filter(|_| budget.take_for_at(loud, now))
@@ -261,7 +263,8 @@ mod tests {
 
     #[test]
     fn clusters_within_their_budget_are_forgotten_and_others_are_not() {
-        let (budget, start) = (LogBudget::default(), Instant::now());
+        let budget = LogBudget::default();
+        let start = Instant::now();
         let loud = ClusterId(0);
         while budget.take_for_at(loud, start) {}
         let many = 3 * CLUSTERS_REMEMBERED as u64;

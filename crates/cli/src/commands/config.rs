@@ -96,7 +96,8 @@ fn check(context: &Context, config: &Config) -> Result<()> {
         text.push_str(&format!("  {name:<10} {}{reason}\n", limit.by));
     }
     text.push_str(&format!(
-        "\nPlaces for connections, with a limit of {} open files:\n  unproven   {}\n  sessions   {}\n",
+        "\nPlaces for connections, with a limit of {} open files:\n  \
+         unproven   {}\n  sessions   {}\n",
         places.open_files, places.unproven, places.sessions
     ));
     text.extend(

@@ -120,7 +120,7 @@ pub const SECTIONS: &[Section] = &[
                     min: 1,
                     max: 10_000_000,
                 },
-                doc: "The same over all sources. Fewer where the limit of open files leaves no room: see `tidegate config check`.",
+                doc: "The same over all sources. The limit of open files may allow fewer.",
             },
             Key {
                 name: "unproven_memory_mb",
@@ -511,7 +511,7 @@ pub const SECTIONS: &[Section] = &[
                 name: "level",
                 default: "\"info\"",
                 kind: Kind::Filter,
-                doc: "error, warn, info, debug, trace, or a filter. Libraries log errors only, more with debug or trace. Environment: TIDEGATE_LOG.",
+                doc: "error, warn, info, debug, trace, or a filter. Environment: TIDEGATE_LOG.",
             },
         ],
     },

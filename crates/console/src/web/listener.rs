@@ -115,7 +115,7 @@ impl WebListener {
         let eviction = place.eviction();
         tokio::select! {
             () = self.admitted(tcp, peer, place, stop) => {}
-            () = eviction.wait() => debug_stranger(peer, &"closed to make room for a new connection"),
+            () = eviction.wait() => debug_stranger(peer, &"closed to make room for another"),
         }
     }
 

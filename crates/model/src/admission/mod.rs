@@ -86,8 +86,8 @@ impl State {
 }
 
 impl Admission {
-    /// Returns the most connections at once for this total, those that were told to end and have not
-    /// yet included.
+    /// Returns the most connections at once for this total, with those that were told to end and
+    /// have not yet.
     pub const fn most(total: u64) -> u64 {
         // Both pools round.
         pool::with_leaving(total).saturating_add(2 * pool::LEAVING_MIN as u64)
