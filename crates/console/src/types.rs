@@ -113,6 +113,9 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     pub disk_bytes: Option<u64>,
+    /// Files and folders it has, and how many it may have: a share of the file system's inodes.
+    pub files: Option<u64>,
+    pub files_max: Option<u64>,
     /// Memory of its engine that can't be taken from it.
     pub memory_bytes: Option<u64>,
     /// Of its engine, since the server started.
@@ -124,6 +127,8 @@ impl From<ClusterUsage> for Usage {
     fn from(usage: ClusterUsage) -> Self {
         Self {
             disk_bytes: usage.disk_bytes,
+            files: usage.files,
+            files_max: usage.files_max,
             memory_bytes: usage.memory_bytes,
             cpu_seconds: usage
                 .cpu_micros

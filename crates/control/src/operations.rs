@@ -14,7 +14,7 @@ use std::time::Duration;
 use tidegate_engine::EngineError;
 use tidegate_model::{
     Account, AccountBook, ClusterEngine, ClusterLimits, ClusterName, ClusterState, ClusterUsage,
-    EngineParameters, Event, Prefix, Requirement, RunEpoch, SessionId, Size, Verifier,
+    EngineParameters, Event, Prefix, RefusalKind, Requirement, RunEpoch, SessionId, Size, Verifier,
 };
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -524,6 +524,19 @@ fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {
             ErrorCode::Unsupported,
             format!("cluster {:?}: {e}", name.as_str()),
             "`tidegate cluster engines` shows what each kind of engine can do",
+        ),
+        refused @ EngineError::Refused {
+            kind: RefusalKind::DiskFull | RefusalKind::DiskLimit,
+            ..
+        } => ControlError::new(
+            ErrorCode::EngineFailed,
+            refused.to_string(),
+            format!(
+                "free space on the file system of the data directory, or let this cluster start \
+                 and give back what it took: `tidegate cluster set {name} --allow-shrink 10m`, \
+                 then `tidegate cluster wake {name}`",
+                name = name.as_str()
+            ),
         ),
         other => engine_failed(other),
     }

@@ -46,6 +46,12 @@ pub trait Driver: Send + Sync + 'static {
         Box::pin(async { Err(EngineError::Unsupported("a disk limit")) })
     }
 
+    /// Makes the next start repair the accounts, and make `user@'%'` anew with this password and all
+    /// privileges of a cluster's root. False if this kind of engine can't, or not now.
+    fn repair_accounts(&self, _repair: Repair, _user: &str, _stage2: [u8; 20]) -> bool {
+        false
+    }
+
     /// Measured use of the cluster. `run`: the engine that is alive.
     fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {
         Box::pin(async move {
@@ -58,12 +64,22 @@ pub trait Driver: Send + Sync + 'static {
                 memory_bytes: now.memory_bytes,
                 cpu_micros: now.cpu_micros,
                 tasks: now.tasks,
+                ..ClusterUsage::default()
             }
         })
     }
 
     /// Deletes everything. Only called when no run is alive.
     fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>>;
+}
+
+/// What a repair of the accounts keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// The accounts, as far as they can be read, and their privileges.
+    Accounts,
+    /// Nothing: the tables of accounts and privileges are set aside under other names.
+    Anew,
 }
 
 /// Measured use of one run. A field that can't be measured is `None`.

@@ -1,6 +1,8 @@
 //! All engines of this server, of every kind. Never decides when an engine runs: each cluster's
 //! supervisor does.
 
+mod password;
+
 use crate::budget::AwakeBudget;
 use crate::driver::Driver;
 use crate::error::{EngineError, StartError};
@@ -24,10 +26,6 @@ use tidegate_model::{
     EngineSessionId, Journal, KindDescription, Lease, RunEpoch, Waker,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
-
-/// Host of the account whose password is changed: the gateway has judged the client's address
-/// before.
-const ANY_HOST: &str = "%";
 
 /// Cheap to clone. When the last clone is dropped, every engine ends.
 #[derive(Clone)]
@@ -261,29 +259,6 @@ impl Engines {
         cluster.driver.allow_shrink(time).await?;
         cluster.shared.forget_refusal();
         Ok(())
-    }
-
-    /// Wakes the cluster, changes the password of `user@'%'`, and returns the accounts of that user
-    /// as they are then. `stage2`: SHA1(SHA1(password)).
-    pub async fn set_password(
-        &self,
-        id: ClusterId,
-        user: &str,
-        stage2: [u8; 20],
-    ) -> Result<Arc<AccountBook>, EngineError> {
-        let cluster = self.cluster(id)?;
-        // A lease is busy from the start, so the cluster stays awake until we are done.
-        let lease = within(id, cluster.shared.attach()).await?;
-        let run = cluster.shared.run(lease.run);
-        let run = run.ok_or(EngineError::EndedMeanwhile)?;
-        // Dropping this future in the middle must not tear a statement: the work runs to its end
-        // beside it.
-        let users = vec![user.to_owned()];
-        let user = user.to_owned();
-        let work = tokio::spawn(async move { run.set_password(&user, ANY_HOST, stage2).await });
-        let done = work.await.map_err(EngineError::Inside)?;
-        done.map_err(EngineError::Statement)?;
-        self.accounts(id, users, Instant::now()).await
     }
 
     /// Stops the engine, whatever its sessions do, and deletes everything of the cluster.

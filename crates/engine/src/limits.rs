@@ -161,12 +161,18 @@ pub const LATE_SESSIONS_MAX: usize = 16;
 /// the engine has to recover first.
 pub const REPAIR_MAX: Duration = Duration::from_secs(60);
 
+/// Rows of a tenant's table of accounts that a repair reads. A book has room for fewer accounts.
+pub const REPAIR_ROWS_MAX: usize = 50_000;
+
 /// Parts of the time after which a silent engine is taken for frozen; each must be silent by
 /// itself.
 pub const HEALTH_SLICES: u32 = 10;
 
 /// An operator's wake or password change. Recovery of a large data directory may take minutes.
 pub const OPERATION_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Between two looks for the run that follows one that was killed.
+pub const NEXT_RUN_CHECK: Duration = Duration::from_millis(20);
 
 /// How long a recovered engine stays up for somebody to come. Logins that waited for the recovery
 /// come at once; a thousand recovered clusters must not all be awake together.
@@ -196,8 +202,8 @@ pub const CPU_CALM_FOR: Duration = Duration::from_secs(3);
 /// Readings of a group's list of processes without `cgroup.kill`. With a freezer, one kills all.
 pub const GROUP_KILL_ROUNDS: u32 = 100;
 
-/// Entries of a cluster's folder that are looked at to measure it. About a second; MariaDB has two
-/// files for a table.
+/// Files of a cluster at most, whatever the file system: measuring them takes about a second.
+/// MariaDB has two files for a table.
 pub const DISK_ENTRIES_MAX: u64 = 1_000_000;
 /// Depth of a cluster's folder. MariaDB's own is 2.
 pub const DISK_DEPTH_MAX: u32 = 8;
@@ -215,6 +221,51 @@ pub const DISK_RATE_MAX: u64 = 256 << 20;
 /// Pause between two measurements of a running cluster's disk use.
 pub const DISK_PAUSE_MIN: Duration = Duration::from_millis(250);
 pub const DISK_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Share of a file system's inodes, as a divisor, that one cluster may have; and of those that are
+/// free or its own already. Files are small, inodes are not: three sessions made 4,000 tables a
+/// second (measured).
+pub const DISK_FILES_DIVISOR: u64 = 10;
+pub const DISK_FREE_FILES_DIVISOR: u64 = 4;
+/// Files that a cluster may have however few inodes are left. A new one has 220.
+pub const DISK_FILES_MIN: u64 = 2_000;
+/// Part of that bound, as a divisor, that the hard one is above it, and the least of it.
+pub const DISK_FILES_HARD_DIVISOR: u64 = 10;
+pub const DISK_FILES_HARD_MIN: u64 = 1_000;
+/// Files that an engine is assumed to make in a second at most.
+pub const DISK_FILES_RATE_MAX: u64 = 20_000;
+
+/// Between two looks at the free space of the file system while an engine is awake. One statement
+/// can take gigabytes at once (`fallocate`).
+pub const SPACE_PAUSE: Duration = Duration::from_millis(250);
+/// Part of a cluster's way to its limit, as a divisor, by which free space must have fallen since
+/// its last measurement for the next one to come at once.
+pub const SPACE_FALL_DIVISOR: u64 = 4;
+/// Pause between such measurements of one cluster, in times that the last one took.
+pub const SPACE_MEASURE_SHARE: u32 = 4;
+/// Part of the file system, as a divisor, below which free space is short, and its bounds. With
+/// less, the engine that grew most is stopped.
+pub const SPACE_FLOOR_DIVISOR: u64 = 50;
+pub const SPACE_FLOOR_MIN: u64 = 64 << 20;
+pub const SPACE_FLOOR_MAX: u64 = 1 << 30;
+/// The same of inodes.
+pub const FILES_FLOOR_MIN: u64 = 1_000;
+/// Time over which growth counts then. A slow one leaves the operator the time to act.
+pub const GROWTH_WINDOW: Duration = Duration::from_secs(60);
+/// Growth for which an engine is stopped: a part of what is left, as a divisor, and the least of
+/// it. Nobody must be stopped for another's growth: a start alone makes temporary files of 4 MB, and
+/// a first table may extend the system tablespace by 8 MB.
+pub const GROWTH_DIVISOR: u64 = 8;
+pub const GROWTH_MIN: u64 = 32 << 20;
+pub const GROWTH_FILES_MIN: u64 = 500;
+/// Measurement of all awake engines when space is short: what takes longer is not waited for.
+pub const SPACE_MEASURE_MAX: Duration = Duration::from_secs(3);
+
+/// Room kept back for a start that an operator allows on a full disk: with a small redo log an
+/// engine needs 9 MB for its start (measured).
+pub const START_RESERVE: u64 = 24 << 20;
+/// Redo log of such a start; the next one has the usual size again. The engine's own minimum.
+pub const LEAN_REDO_LOG: u64 = 4 << 20;
+
 /// How long setting an engine read-only may wait for the tenant's statements and table locks.
 pub const READ_ONLY_WAIT_SECONDS: u32 = 2;
 

@@ -262,7 +262,7 @@ fn engine_row(cluster: &Cluster) -> String {
 }
 
 /// Limits of what the machine gives, each with its measured use where it was asked for.
-fn machine_rows(cluster: &Cluster) -> [(&'static str, String); 4] {
+fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     let (limits, usage) = (&cluster.limits, cluster.usage.as_ref());
     let size = |used: Option<u64>, most: u64| match used {
         Some(used) => format!("{} of {}", Size(used).rounded(), Size(most)),
@@ -279,7 +279,7 @@ fn machine_rows(cluster: &Cluster) -> [(&'static str, String); 4] {
         Some(used) => format!("{used} of {}", limits.tasks_max),
         None => format!("up to {}", limits.tasks_max),
     };
-    [
+    let mut rows = vec![
         (
             "memory",
             size(
@@ -294,9 +294,13 @@ fn machine_rows(cluster: &Cluster) -> [(&'static str, String); 4] {
                 limits.disk_max_bytes,
             ),
         ),
-        ("cpu", cpu),
-        ("tasks", tasks),
-    ]
+    ];
+    // Not a limit of the cluster's own: a share of the file system's inodes.
+    if let Some((used, most)) = usage.and_then(|usage| usage.files.zip(usage.files_max)) {
+        rows.push(("files", format!("{used} of {most}")));
+    }
+    rows.extend([("cpu", cpu), ("tasks", tasks)]);
+    rows
 }
 
 fn time(seconds: f64) -> String {

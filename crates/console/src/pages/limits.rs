@@ -122,7 +122,11 @@ pub fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'stat
         .cpu_micros
         .map(|micros| format!(", {:.1} s used", seconds(micros)))
         .unwrap_or_default();
-    vec![
+    let files = usage
+        .files
+        .zip(usage.files_max)
+        .map(|(used, most)| ("Files", format!("{used} of {most}")));
+    let mut rows = vec![
         ("Memory", size(usage.memory_bytes, limits.memory_max_bytes)),
         ("Disk", size(usage.disk_bytes, limits.disk_max_bytes)),
         ("CPU", format!("weight {}{cpu}", limits.cpu_weight)),
@@ -133,7 +137,11 @@ pub fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'stat
                 limits.tasks_max.to_string(),
             ),
         ),
-    ]
+    ];
+    if let Some(files) = files {
+        rows.insert(2, files);
+    }
+    rows
 }
 
 /// The form as a cluster's present limits fill it in.

@@ -2,13 +2,14 @@
 //! never two processes on one data directory.
 
 use crate::bound_task::BoundTask;
-use crate::driver::{Driver, Run, RunUsage};
+use crate::driver::{Driver, Repair, Run, RunUsage};
 use crate::error::{EngineError, StartError};
-use crate::limits::{LOCK_RETRY, LOCK_WAIT};
+use crate::limits::{LEAN_REDO_LOG, LOCK_RETRY, LOCK_WAIT};
 use crate::local::cgroup::{CgroupHome, EngineGroup, GroupLimits};
-use crate::local::disk::{DiskGuard, DiskLevel, DiskQuotas};
+use crate::local::disk::{DiskGuard, DiskLevel, DiskQuotas, SpaceWatch};
 use crate::local::exec::Orders;
 use crate::local::folder::Folder;
+use crate::local::init_sql::RootSeed;
 use crate::local::launch::unbound;
 use crate::local::program::Program;
 use crate::local::settings::LocalSettings;
@@ -21,7 +22,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tidegate_model::{
     BoxFuture, ClusterId, ClusterLimits, ClusterUsage, EngineAddress, RefusalKind,
@@ -39,6 +40,7 @@ pub struct Local {
     pub spawner: Spawner,
     pub cgroups: Arc<CgroupHome>,
     pub quotas: DiskQuotas,
+    pub space: Arc<SpaceWatch>,
 }
 
 /// Driver of one cluster.
@@ -52,7 +54,13 @@ pub struct LocalDriver {
     pub disk: Arc<DiskGuard>,
     /// CPU time of this cluster's runs that have ended.
     pub spent: Arc<AtomicU64>,
+    /// The repair that the next start begins with.
+    asked_repair: Mutex<Option<(Repair, RootSeed)>>,
 }
+
+/// Why a cluster does not start whose engine was stopped on a full disk.
+const STOPPED: &str = "its engine was stopped because its files grew most when the disk was nearly \
+     full, and there is still too little room";
 
 impl Driver for LocalDriver {
     fn prepare(&self) -> Result<(), StartError> {
@@ -79,8 +87,14 @@ impl Driver for LocalDriver {
 
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
         Box::pin(async move {
-            if let Some(lack) = space::space_shortage(&self.local.folder) {
-                return Err(StartError::refused(RefusalKind::DiskFull, lack));
+            // The way out of a full disk: this start gives back what the cluster took.
+            if !self.disk.is_shrinking() {
+                if let Some(lack) = space::space_shortage(&self.local.folder) {
+                    return Err(StartError::refused(RefusalKind::DiskFull, lack));
+                }
+                if self.disk.stays_stopped() {
+                    return Err(StartError::refused(RefusalKind::DiskFull, STOPPED));
+                }
             }
             match self.disk.level_at_start().await {
                 Ok(DiskLevel::Closed) => Err(StartError::refused(
@@ -105,6 +119,20 @@ impl Driver for LocalDriver {
         })
     }
 
+    fn repair_accounts(&self, repair: Repair, user: &str, stage2: [u8; 20]) -> bool {
+        // A repair makes no room on a full disk.
+        if space::space_shortage(&self.local.folder).is_some() {
+            return false;
+        }
+        let root = RootSeed {
+            user: user.to_owned(),
+            stage2,
+            replace: true,
+        };
+        *self.asked_repair() = Some((repair, root));
+        true
+    }
+
     fn usage(&self, run: Option<Arc<dyn Run>>) -> BoxFuture<'_, ClusterUsage> {
         Box::pin(async move {
             let now = match run {
@@ -116,8 +144,11 @@ impl Driver for LocalDriver {
                 },
             };
             let spent = self.spent.load(Ordering::Acquire);
+            let used = self.disk.used().await;
             ClusterUsage {
-                disk_bytes: self.disk.used().await.map(|used| used.bytes),
+                disk_bytes: used.map(|used| used.bytes),
+                files: used.map(|used| used.entries),
+                files_max: used.map(|_| self.disk.files_max()),
                 memory_bytes: now.memory_bytes,
                 cpu_micros: now.cpu_micros.map(|micros| micros.saturating_add(spent)),
                 tasks: now.tasks,
@@ -160,7 +191,7 @@ impl LocalDriver {
         let disk = Arc::new(DiskGuard::new(
             cluster,
             &folder,
-            local.quotas.clone(),
+            (local.quotas.clone(), Arc::clone(&local.space)),
             limits.disk_max_bytes,
         ));
         Self {
@@ -171,6 +202,7 @@ impl LocalDriver {
             limits: limits.into(),
             disk,
             spent: Arc::default(),
+            asked_repair: Mutex::new(None),
         }
     }
 
@@ -221,6 +253,19 @@ impl LocalDriver {
         }
     }
 
+    pub(super) fn asked_repair(&self) -> MutexGuard<'_, Option<(Repair, RootSeed)>> {
+        // Every critical section is one assignment.
+        self.asked_repair
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the operator allows it to start in the little room that a full disk has.
+    pub(super) fn is_lean(&self) -> bool {
+        let space = self.local.space.space();
+        self.disk.is_shrinking() && space.is_some_and(|space| space.lacks_bytes())
+    }
+
     fn limits(&self) -> ClusterLimits {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -254,7 +299,11 @@ impl LocalDriver {
         if self.disk.started_read_only() {
             args.push("--read-only=1".into());
         }
+        if self.is_lean() {
+            args.push(format!("--innodb-log-file-size={LEAN_REDO_LOG}").into());
+        }
         let mut orders = orders(local, folder, args);
+        orders.file_max = self.disk.file_max();
         orders.enter = group.map(EngineGroup::entrances).unwrap_or_default();
         orders.data_max = data_max(limits.memory_max_bytes);
         orders.tasks_max = limits.tasks_max;

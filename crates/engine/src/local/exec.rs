@@ -53,6 +53,8 @@ pub struct Orders {
     pub data_max: u64,
     /// Processes and threads of the engine's own user. 0: the room's bound.
     pub tasks_max: u32,
+    /// Size of one file the engine may write. 0: no limit.
+    pub file_max: u64,
     /// Standard input is SQL for `--bootstrap`, and no sockets are handed over.
     pub bootstrap: bool,
     pub program: PathBuf,
@@ -70,6 +72,9 @@ impl Orders {
         }
         if self.tasks_max > 0 {
             out.push(argument("tasks=", self.tasks_max.to_string().as_ref()));
+        }
+        if self.file_max > 0 {
+            out.push(argument("file=", self.file_max.to_string().as_ref()));
         }
         out.extend(self.enter.iter().map(|p| argument("enter=", p.as_os_str())));
         out.extend(
@@ -110,6 +115,7 @@ impl Orders {
                 b"parent" => out.parent = number(value)?,
                 b"memory" => out.address_space_max = number(value)?,
                 b"data" => out.data_max = number(value)?,
+                b"file" => out.file_max = number(value)?,
                 b"tasks" => out.tasks_max = number(value)?,
                 b"enter" => out.enter.push(path_of(value)),
                 b"uid" => out.uid = Some(number(value)?),
@@ -278,6 +284,10 @@ fn limit(orders: &Orders) -> rustix::io::Result<()> {
     if orders.data_max > 0 {
         lower_limit(Resource::Data, orders.data_max)?;
     }
+    if orders.file_max > 0 {
+        // A write beyond it fails with EFBIG: the spawner made the helper ignore SIGXFSZ.
+        lower_limit(Resource::Fsize, orders.file_max)?;
+    }
     if orders.uid.is_some() {
         let own = u64::from(orders.tasks_max);
         lower_limit(Resource::Nproc, if own > 0 { own } else { THREADS_MAX })?;
@@ -313,6 +323,7 @@ mod tests {
             ],
             data_max: 10,
             tasks_max: 11,
+            file_max: 12,
             bootstrap: true,
             program: "/usr/sbin/mariadbd".into(),
             program_args: vec!["--x=1".into(), "--".into()],

@@ -122,6 +122,14 @@ impl Folder {
         Ok(())
     }
 
+    /// Removes InnoDB's temporary tablespace, which each start makes anew, and which may be large.
+    pub fn remove_temporary_tables(&self) -> io::Result<()> {
+        match fs::remove_file(self.data().join("ibtmp1")) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the SQL that the engine runs at its start. It can read the file and not change it.
     pub fn write_init_sql(&self, sql: &str) -> io::Result<()> {
         let path = self.init_sql();

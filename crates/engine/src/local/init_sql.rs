@@ -17,6 +17,8 @@ pub struct RootSeed {
     pub user: String,
     /// SHA1(SHA1(password)).
     pub stage2: [u8; 20],
+    /// Makes it anew even if it is there.
+    pub replace: bool,
 }
 
 impl std::fmt::Debug for RootSeed {
@@ -65,9 +67,14 @@ pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> 
     if let Some(seed) = seed {
         let user = literal(&seed.user)?;
         let hash = native_hash(&seed.stage2);
+        let create = if seed.replace {
+            "CREATE OR REPLACE USER"
+        } else {
+            "CREATE USER IF NOT EXISTS"
+        };
         let _ = writeln!(
             out,
-            "CREATE USER IF NOT EXISTS {user}@'%' IDENTIFIED VIA mysql_native_password USING \
+            "{create} {user}@'%' IDENTIFIED VIA mysql_native_password USING \
              '{hash}';\n\
              GRANT PROCESS, RELOAD, SHOW DATABASES, CREATE USER, BINLOG MONITOR, SLAVE MONITOR, \
               SET USER ON *.* TO {user}@'%' WITH GRANT OPTION;\n\
@@ -88,6 +95,7 @@ mod tests {
         let seed = RootSeed {
             user: "root".into(),
             stage2: [0xAB; 20],
+            replace: false,
         };
         let sql = init_sql(&admin, Some(&seed)).unwrap();
         assert!(!sql.contains(admin.password()));
@@ -98,7 +106,8 @@ mod tests {
                 &admin,
                 Some(&RootSeed {
                     user: "a'b".into(),
-                    stage2: [0; 20]
+                    stage2: [0; 20],
+                    replace: false,
                 })
             )
             .is_none()

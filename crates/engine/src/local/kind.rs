@@ -1,11 +1,12 @@
 //! The kind `mariadb`: a MariaDB process of this machine for each cluster.
 
+use crate::bound_task::BoundTask;
 use crate::driver::Driver;
 use crate::error::EngineError;
 use crate::in_force::LimitsInForce;
 use crate::kind::{ClusterSpec, EngineKind, Progress};
 use crate::local::cgroup::CgroupHome;
-use crate::local::disk::DiskQuotas;
+use crate::local::disk::{DiskQuotas, SpaceWatch};
 use crate::local::driver::{Local, LocalDriver};
 use crate::local::error::LocalError;
 use crate::local::folder::{Folder, add_passage, check_reach, make_dir};
@@ -43,6 +44,8 @@ pub struct LocalKind {
     walls: Walls,
     /// Path of the template, once it is known to be there. Built by one task at a time.
     template: Mutex<Option<PathBuf>>,
+    /// Watches over the free space.
+    _space_watch: BoundTask,
 }
 
 impl LocalKind {
@@ -60,6 +63,8 @@ impl LocalKind {
         for missing in LimitsInForce::of(&cgroups, walls, &quotas).missing() {
             tracing::warn!("not in force for engines: the limit of {missing}");
         }
+        let space = SpaceWatch::new(folder, &run);
+        let space_watch = space.begin();
         let local = Local {
             folder: folder.to_owned(),
             settings: settings.clone(),
@@ -67,12 +72,14 @@ impl LocalKind {
             spawner,
             cgroups: Arc::new(cgroups),
             quotas,
+            space,
         };
         Ok(Self {
             local: Arc::new(local),
             sockets: SocketFolder::open(&run)?,
             walls,
             template: Mutex::new(None),
+            _space_watch: space_watch,
         })
     }
 
@@ -133,6 +140,7 @@ impl EngineKind for LocalKind {
             let seed = RootSeed {
                 user: FIRST_USER.to_owned(),
                 stage2,
+                replace: false,
             };
             let quotas = self.local.quotas.clone();
             let copied = tokio::task::spawn_blocking(move || {

@@ -2,6 +2,7 @@
 //! system tables if they are the obstacle.
 
 use crate::bound_task::BoundTask;
+use crate::driver::Repair;
 use crate::error::{EngineError, StartError};
 use crate::limits::LOCK_RETRY;
 use crate::local::admin_line::AdminLine;
@@ -24,10 +25,10 @@ use tidegate_model::error_chain;
 use tokio::net::UnixStream;
 
 /// Reason why an engine is not up.
-struct NotUp {
-    error: StartError,
+pub(super) struct NotUp {
+    pub error: StartError,
     /// The engine's own tables may be the cause: a tenant can change them.
-    own_tables: bool,
+    pub own_tables: bool,
 }
 
 impl From<StartError> for NotUp {
@@ -46,47 +47,48 @@ impl LocalDriver {
         let lock = self.lock().await?;
         self.settle_ownership().await?;
         let root = seed::read(&self.folder).map_err(failed("reading the first password's hash"))?;
-        let run = match self.launch(&lock, root.as_ref()).await {
-            Ok(run) => run,
-            Err(NotUp {
-                error,
-                own_tables: false,
-            }) => return Err(error),
-            Err(NotUp {
-                error,
-                own_tables: true,
-            }) => {
-                let folder = self.folder.root().display();
-                let reason = error.report();
-                tracing::warn!(%folder, reason, "repairing the engine's system tables");
-                let group = self
-                    .make_group()
-                    .await
-                    .map_err(failed("making its control group"))?;
-                let group = group.map(|group| RunGroup {
-                    group,
-                    spent: Arc::clone(&self.spent),
-                });
-                repair::system_tables(&self.local, &self.folder, &lock, group).await?;
-                // Where its root is lost, it comes back with a password that nobody has.
-                let lost = RootSeed {
-                    user: FIRST_USER.to_owned(),
-                    stage2: random_secret()?.stage2(),
-                };
-                self.launch(&lock, Some(root.as_ref().unwrap_or(&lost)))
-                    .await
-                    .map_err(|e| e.error)?
-            }
+        let asked = self.asked_repair().take();
+        let run = match asked {
+            Some((repair, anew)) => self.start_repaired(&lock, repair, &anew).await?,
+            None => match self.launch(&lock, root.as_ref()).await {
+                Ok(run) => run,
+                Err(NotUp {
+                    error,
+                    own_tables: false,
+                }) => return Err(error),
+                Err(NotUp { error, .. }) => {
+                    let reason = error.report();
+                    tracing::warn!(cluster = %self.cluster, reason, "the engine can't use its system tables");
+                    // If its root is lost, it comes back with a password that nobody has.
+                    let lost = RootSeed {
+                        user: FIRST_USER.to_owned(),
+                        stage2: random_secret()?.stage2(),
+                        replace: false,
+                    };
+                    let root = root.as_ref().unwrap_or(&lost);
+                    self.start_repaired(&lock, Repair::Accounts, root).await?
+                }
+            },
         };
         self.settle_first_run(&run, root.as_ref()).await?;
         Ok(run)
     }
 
     /// Starts the process and logs in to it. `root` is made in the engine if it is not there.
-    async fn launch(&self, lock: &File, root: Option<&RootSeed>) -> Result<LocalRun, NotUp> {
+    pub(super) async fn launch(
+        &self,
+        lock: &File,
+        root: Option<&RootSeed>,
+    ) -> Result<LocalRun, NotUp> {
         self.folder
             .empty_tmp()
             .map_err(failed("emptying its folder for temporary files"))?;
+        if self.is_lean() {
+            self.local.space.release_reserve();
+            self.folder
+                .remove_temporary_tables()
+                .map_err(failed("removing its temporary tablespace"))?;
+        }
         let secret = random_secret()?;
         let sql = init_sql(&secret, root)
             .ok_or_else(|| StartError::new("the first user's name is unusable"))?;

@@ -25,6 +25,7 @@ pub(crate) mod process;
 pub(crate) mod process_usage;
 pub(crate) mod program;
 pub(crate) mod repair;
+pub(crate) mod repaired_start;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod seed;

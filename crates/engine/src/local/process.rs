@@ -7,7 +7,7 @@ use crate::local::cgroup::{EngineGroup, GroupLimits};
 use crate::local::exec::Orders;
 use crate::local::process_usage;
 use crate::local::spawner::{HelperStdio, Spawner};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -126,6 +126,21 @@ impl Process {
         // Blocking: the kernel takes a millisecond to add up a group of a thousand tasks.
         let read = tokio::task::spawn_blocking(move || process_usage::measure(pid, group.as_ref()));
         read.await.unwrap_or_default()
+    }
+
+    /// Sets the size that its files may have from now on.
+    pub fn set_file_max(&self, bytes: u64) -> io::Result<()> {
+        // Until its end is known, its number can't be given to another process.
+        if self.end.borrow().is_some() {
+            return Ok(());
+        }
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: Some(bytes),
+        };
+        rustix::process::prlimit(pid, Resource::Fsize, limit)?;
+        Ok(())
     }
 
     /// Sets the limits of its group, if it has one.

@@ -73,6 +73,14 @@ impl LocalRun {
         self.process.processes()
     }
 
+    /// Sets the size that one of its files may have, if this server may.
+    pub fn set_file_max(&self, bytes: u64) {
+        if let Err(error) = self.process.set_file_max(bytes) {
+            // As a service the server lacks the right to (CAP_SYS_RESOURCE); the next start has it.
+            tracing::debug!(%error, "a running engine's file size limit stays as it is");
+        }
+    }
+
     /// Refuses writes to everybody without the right to write all the same, or allows them again.
     pub async fn set_read_only(&self, read_only: bool) -> Result<(), RunError> {
         let rows = self.query("SELECT @@GLOBAL.read_only").await?;

@@ -38,6 +38,7 @@ pub fn read(folder: &Folder) -> io::Result<Option<RootSeed>> {
     Ok(Some(RootSeed {
         user,
         stage2: *stage2,
+        replace: false,
     }))
 }
 

@@ -7,15 +7,23 @@ use crate::local::exec::{COMMAND, Orders};
 use crate::local::settings::Helper;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+
+/// Shell that makes the helper ignore SIGXFSZ, which only unsafe code can do otherwise, and which
+/// survives each exec: an engine that writes beyond its file size limit gets an error (EFBIG)
+/// instead of being killed. Takes 1 ms.
+const SHELL: &str = "/bin/sh";
+const IGNORE_XFSZ: &str = "trap '' XFSZ; exec \"$0\" \"$@\"";
 
 /// Cheap to clone; when the last clone is dropped, the thread ends and every engine with it.
 #[derive(Debug, Clone)]
 pub struct Spawner {
     jobs: mpsc::Sender<Job>,
     helper: Arc<Helper>,
+    shell: bool,
 }
 
 #[derive(Debug)]
@@ -71,13 +79,21 @@ impl Spawner {
         Ok(Self {
             jobs,
             helper: Arc::new(helper),
+            shell: Path::new(SHELL).exists(),
         })
     }
 
     /// Starts the helper with these orders. Waits for its turn in a full queue: starts that slow
     /// disks have held up may come together, and none of them has failed by that.
     pub async fn spawn(&self, orders: &Orders, stdio: HelperStdio) -> io::Result<Child> {
-        let mut command = Command::new(&self.helper.program);
+        let mut command = if self.shell {
+            let mut shell = Command::new(SHELL);
+            shell.args(["-c", IGNORE_XFSZ]).arg(&self.helper.program);
+            shell
+        } else {
+            // An engine at the limit is killed then, and recovers.
+            Command::new(&self.helper.program)
+        };
         command
             .args(&self.helper.args)
             .args(orders.to_args())

@@ -4,9 +4,11 @@
 use super::level::{DiskLevel, DiskState, DiskUse};
 use super::measure::measure;
 use super::quota::DiskQuotas;
+use super::watch::SpaceWatch;
 use crate::driver::Run;
 use crate::local::folder::Folder;
 use crate::local::run::LocalRun;
+use crate::local::space::Space;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,12 +28,20 @@ pub struct DiskGuard {
     /// The file system's limit as it was set last.
     quota: tokio::sync::Mutex<Option<u64>>,
     state: Mutex<DiskState>,
-    /// A limit changed, or deleting was allowed.
+    /// The engine that is awake.
+    run: Mutex<Option<Weak<LocalRun>>>,
+    space: Arc<SpaceWatch>,
+    /// A limit changed, deleting was allowed, or free space fell.
     changed: Notify,
 }
 
 impl DiskGuard {
-    pub fn new(cluster: ClusterId, folder: &Folder, quotas: DiskQuotas, soft: u64) -> Self {
+    pub fn new(
+        cluster: ClusterId,
+        folder: &Folder,
+        (quotas, space): (DiskQuotas, Arc<SpaceWatch>),
+        soft: u64,
+    ) -> Self {
         Self {
             cluster,
             data: folder.data(),
@@ -40,6 +50,8 @@ impl DiskGuard {
             quotas,
             quota: tokio::sync::Mutex::new(None),
             state: Mutex::new(DiskState::new(soft)),
+            run: Mutex::new(None),
+            space,
             changed: Notify::new(),
         }
     }
@@ -113,11 +125,72 @@ impl DiskGuard {
         folders: Vec<PathBuf>,
         processes: Vec<i32>,
     ) -> io::Result<DiskLevel> {
-        let used = tokio::task::spawn_blocking(move || measure(&folders, &processes)).await;
-        let used = used.map_err(io::Error::other)??;
+        let (began, space) = (Instant::now(), Arc::clone(&self.space));
+        let enough = self.state().entries_enough();
+        let measured = tokio::task::spawn_blocking(move || {
+            // Before the walk, so that what is written meanwhile makes the next one urgent.
+            let space = space.space();
+            measure(&folders, &processes, enough).map(|used| (used, space))
+        });
+        let (used, space) = measured.await.map_err(io::Error::other)??;
+        let now = Instant::now();
         let mut state = self.state();
-        state.set_used(used);
-        Ok(state.level(Instant::now()))
+        state.set_used(used, space, now - began, now);
+        Ok(state.level(now))
+    }
+
+    /// The engine that is awake.
+    pub fn run(&self) -> Option<Arc<LocalRun>> {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        run.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Measures the cluster and its running engine, if there is one.
+    pub async fn measure_run(&self) -> io::Result<()> {
+        let Some(run) = self.run() else { return Ok(()) };
+        self.measure(run.processes()).await.map(drop)
+    }
+
+    /// Bytes and files that were added in the last minute or two.
+    pub fn grown(&self) -> (u64, u64) {
+        self.state().grown()
+    }
+
+    /// Measures at once if free space has fallen by much of the way to the limit.
+    pub fn see_space(&self, space: &Space, now: Instant) {
+        if self.state().is_urgent(space, now) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Ends the engine, which starts again when there is room.
+    pub fn stop_for(&self, reason: String) {
+        let Some(run) = self.run() else { return };
+        tracing::warn!(cluster = %self.cluster, reason, "the engine is stopped: the disk is nearly full");
+        self.state().set_stopped();
+        run.kill_because(reason);
+    }
+
+    /// Whether its engine was stopped for its growth and the disk still has too little room.
+    pub fn stays_stopped(&self) -> bool {
+        let Some(space) = self.space.space() else {
+            return false;
+        };
+        self.state().stays_stopped(&space)
+    }
+
+    /// Whether the operator allows the cluster to delete now.
+    pub fn is_shrinking(&self) -> bool {
+        self.state().is_shrinking(Instant::now())
+    }
+
+    /// Size that one file of the engine may have.
+    pub fn file_max(&self) -> u64 {
+        self.state().file_max()
+    }
+
+    pub fn files_max(&self) -> u64 {
+        self.state().files_max()
     }
 
     /// The level at which the next run would start. Measures if need be: a cluster below its limit
@@ -144,16 +217,17 @@ impl DiskGuard {
         let state = self.state();
         let hard = Size(state.hard()).rounded();
         match state.used() {
+            Some(used) if used.entries > state.files_hard() => format!(
+                "it has more than {} files, its share of the file system's inodes",
+                state.files_hard()
+            ),
             Some(used) if used.complete => {
                 format!(
                     "its files take {}, above its hard limit of {hard}",
                     Size(used.bytes).rounded()
                 )
             }
-            Some(used) => format!(
-                "its folder has more than {} entries, or is deeper than any engine's",
-                used.entries
-            ),
+            Some(_) => "its folder is deeper than any engine's".to_owned(),
             None => format!("its hard limit is {hard}"),
         }
     }
@@ -164,12 +238,13 @@ impl DiskGuard {
             told: self.state().started(),
             task: None,
         };
-        let mut took = Duration::ZERO;
+        let mut file_max = self.file_max();
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(Weak::clone(&run));
+        self.space.join(&self);
         loop {
             // The end of a permission to delete is noticed by the next measurement.
-            let pause = self.state().pause(took);
+            let pause = self.state().pause();
             let _ = tokio::time::timeout(pause, self.changed.notified()).await;
-            let began = Instant::now();
             let Some(alive) = run.upgrade() else { return };
             let level = match self.measure(alive.processes()).await {
                 Ok(level) => level,
@@ -192,9 +267,12 @@ impl DiskGuard {
                 alive.kill_because(reason);
                 return;
             }
+            let wanted = self.file_max();
+            if std::mem::replace(&mut file_max, wanted) != wanted {
+                alive.set_file_max(wanted);
+            }
             telling.tell(&self, alive, level).await;
             self.set_quota().await;
-            took = began.elapsed();
         }
     }
 

@@ -1,9 +1,12 @@
 //! Which level of its disk limit a cluster is at. Pure; the clock is the caller's.
 
+use super::growth::Growth;
 use crate::limits::{
-    DISK_FALL_BACK_DIVISOR, DISK_HARD_DIVISOR, DISK_HARD_MIN, DISK_PAUSE_MAX, DISK_PAUSE_MIN,
-    DISK_QUOTA_DIVISOR, DISK_RATE_MAX,
+    DISK_ENTRIES_MAX, DISK_FALL_BACK_DIVISOR, DISK_FILES_HARD_DIVISOR, DISK_FILES_HARD_MIN,
+    DISK_FILES_RATE_MAX, DISK_HARD_DIVISOR, DISK_HARD_MIN, DISK_PAUSE_MAX, DISK_PAUSE_MIN,
+    DISK_QUOTA_DIVISOR, DISK_RATE_MAX, SPACE_FALL_DIVISOR, SPACE_MEASURE_SHARE,
 };
+use crate::local::space::Space;
 use std::time::{Duration, Instant};
 
 /// Measured use of a cluster's folder.
@@ -11,6 +14,8 @@ use std::time::{Duration, Instant};
 pub struct DiskUse {
     pub bytes: u64,
     pub entries: u64,
+    /// Length of its largest file, which may have fewer blocks.
+    pub largest: u64,
     /// False if a bound ended the measurement: then it uses more than is counted.
     pub complete: bool,
 }
@@ -31,26 +36,45 @@ struct Shrink {
     until: Instant,
     /// Growing further than this is not deleting.
     ceiling: u64,
+    files_ceiling: u64,
+}
+
+/// One measurement: when it was done, how long it took, and the free space before it.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    at: Instant,
+    took: Duration,
+    space: Option<Space>,
 }
 
 #[derive(Debug)]
 pub struct DiskState {
     soft: u64,
+    /// Files it may have: a share of the file system's.
+    files_max: u64,
     used: Option<DiskUse>,
+    measured: Option<Measured>,
+    growth: Growth,
     level: DiskLevel,
     /// The level that the running engine was started at.
     started: DiskLevel,
     shrink: Option<Shrink>,
+    /// Its engine was stopped for its growth when the disk was nearly full.
+    stopped: bool,
 }
 
 impl DiskState {
     pub fn new(soft: u64) -> Self {
         Self {
             soft,
+            files_max: DISK_ENTRIES_MAX,
             used: None,
+            measured: None,
+            growth: Growth::default(),
             level: DiskLevel::Free,
             started: DiskLevel::Free,
             shrink: None,
+            stopped: false,
         }
     }
 
@@ -70,17 +94,64 @@ impl DiskState {
         self.soft = soft;
     }
 
-    pub fn set_used(&mut self, used: DiskUse) {
+    pub fn files_max(&self) -> u64 {
+        self.files_max
+    }
+
+    /// Takes a measurement that began with this space on the file system, took this long and ends
+    /// now.
+    pub fn set_used(&mut self, used: DiskUse, space: Option<Space>, took: Duration, now: Instant) {
+        if let Some(space) = space {
+            self.files_max = space.files_max(used.entries);
+        }
         self.used = Some(used);
+        self.measured = Some(Measured {
+            at: now,
+            took,
+            space,
+        });
+        self.growth.add(now, used);
+    }
+
+    /// Bytes and files that were added in the last minute or two.
+    pub fn grown(&self) -> (u64, u64) {
+        self.used.map_or((0, 0), |used| self.growth.until(used))
     }
 
     /// Allows writes until then, so that rows can be deleted and tables dropped and truncated.
     pub fn allow_shrink(&mut self, until: Instant) {
-        let used = self.used.map_or(0, |used| used.bytes);
+        let (bytes, entries, complete) = self.used.map_or((0, 0, true), |used| {
+            (used.bytes, used.entries, used.complete)
+        });
+        let files_ceiling = if complete {
+            self.files_hard().max(entries + DISK_FILES_HARD_MIN)
+        } else {
+            // How many there are is not known.
+            u64::MAX
+        };
         self.shrink = Some(Shrink {
             until,
-            ceiling: self.hard().max(used + DISK_HARD_MIN),
+            ceiling: self.hard().max(bytes + DISK_HARD_MIN),
+            files_ceiling,
         });
+        self.stopped = false;
+        self.growth = Growth::default();
+    }
+
+    /// Whether deleting is allowed now.
+    pub fn is_shrinking(&self, now: Instant) -> bool {
+        self.shrink.is_some_and(|shrink| now < shrink.until)
+    }
+
+    /// Notes that its engine was stopped for its growth.
+    pub fn set_stopped(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Whether it was stopped for its growth and there is still too little room.
+    pub fn stays_stopped(&mut self, space: &Space) -> bool {
+        self.stopped &= !space.is_ample();
+        self.stopped
     }
 
     /// The space between the limits is for redo, temporary files, and the recovery of what was
@@ -90,11 +161,29 @@ impl DiskState {
             .saturating_add((self.soft / DISK_HARD_DIVISOR).max(DISK_HARD_MIN))
     }
 
+    pub fn files_hard(&self) -> u64 {
+        self.files_max + (self.files_max / DISK_FILES_HARD_DIVISOR).max(DISK_FILES_HARD_MIN)
+    }
+
+    /// Entries after which a measurement may end: more make no difference.
+    pub fn entries_enough(&self) -> u64 {
+        let ceiling = self
+            .shrink
+            .map_or(0, |shrink| shrink.files_ceiling.min(DISK_ENTRIES_MAX * 2));
+        self.files_hard().max(ceiling) + 1
+    }
+
     /// The file system's own limit: a little above the hard one, so that the server, which knows
     /// the reason, is the one who stops the engine if it measures in time.
     pub fn quota(&self) -> u64 {
         let ceiling = self.shrink.map_or(self.hard(), |shrink| shrink.ceiling);
         ceiling.saturating_add(ceiling / DISK_QUOTA_DIVISOR)
+    }
+
+    /// Size that one file may have. A sparse one that is longer already must stay writable: an
+    /// engine that can't write back a page ends.
+    pub fn file_max(&self) -> u64 {
+        self.quota().max(self.used.map_or(0, |used| used.largest))
     }
 
     /// The level after the last measurement. It falls only when the use is clearly below the limit,
@@ -104,16 +193,21 @@ impl DiskState {
             return DiskLevel::Free;
         };
         self.shrink = self.shrink.filter(|shrink| now < shrink.until);
-        let ceiling = self.shrink.map_or(self.hard(), |shrink| shrink.ceiling);
-        let soft = match self.level {
-            DiskLevel::Free => self.soft,
-            DiskLevel::ReadOnly | DiskLevel::Closed => {
-                self.soft - self.soft / DISK_FALL_BACK_DIVISOR
-            }
+        let (ceiling, files_ceiling) = self
+            .shrink
+            .map_or((self.hard(), self.files_hard()), |shrink| {
+                (shrink.ceiling, shrink.files_ceiling)
+            });
+        let soft = |max: u64| match self.level {
+            DiskLevel::Free => max,
+            DiskLevel::ReadOnly | DiskLevel::Closed => max - max / DISK_FALL_BACK_DIVISOR,
         };
-        self.level = if used.bytes > ceiling || (!used.complete && self.shrink.is_none()) {
+        let uncounted = !used.complete && self.shrink.is_none();
+        self.level = if used.bytes > ceiling || used.entries > files_ceiling || uncounted {
             DiskLevel::Closed
-        } else if used.bytes > soft && self.shrink.is_none() {
+        } else if (used.bytes > soft(self.soft) || used.entries > soft(self.files_max))
+            && self.shrink.is_none()
+        {
             DiskLevel::ReadOnly
         } else {
             DiskLevel::Free
@@ -123,12 +217,33 @@ impl DiskState {
 
     /// Time to the next measurement: the time in which a fast disk could be filled up to the limit,
     /// and never more than a fiftieth of all time for measuring.
-    pub fn pause(&self, took: Duration) -> Duration {
-        let room = self
-            .soft
-            .saturating_sub(self.used.map_or(0, |used| used.bytes));
-        let fill = Duration::from_millis(room.saturating_mul(1000) / DISK_RATE_MAX);
-        fill.clamp(DISK_PAUSE_MIN, DISK_PAUSE_MAX).max(took * 50)
+    pub fn pause(&self) -> Duration {
+        let (bytes, entries) = self.used.map_or((0, 0), |used| (used.bytes, used.entries));
+        let fill = |room: u64, rate| Duration::from_millis(room.saturating_mul(1000) / rate);
+        let took = self.measured.map_or(Duration::ZERO, |last| last.took);
+        fill(self.soft.saturating_sub(bytes), DISK_RATE_MAX)
+            .min(fill(
+                self.files_max.saturating_sub(entries),
+                DISK_FILES_RATE_MAX,
+            ))
+            .clamp(DISK_PAUSE_MIN, DISK_PAUSE_MAX)
+            .max(took * 50)
+    }
+
+    /// Whether free space has fallen so much since the last measurement that this cluster may be
+    /// near its limit.
+    pub fn is_urgent(&self, space: &Space, now: Instant) -> bool {
+        let (Some(used), Some(last)) = (self.used, self.measured) else {
+            return false;
+        };
+        let Some(before) = last.space else {
+            return false;
+        };
+        let way = self.soft.saturating_sub(used.bytes) / SPACE_FALL_DIVISOR;
+        let files_way = self.files_max.saturating_sub(used.entries) / SPACE_FALL_DIVISOR;
+        let fell = before.free.saturating_sub(space.free) > way
+            || before.free_files.saturating_sub(space.free_files) > files_way;
+        fell && now.saturating_duration_since(last.at) >= last.took * SPACE_MEASURE_SHARE
     }
 }
 
@@ -142,8 +257,13 @@ mod tests {
         DiskUse {
             bytes: megabytes * MB,
             entries: 9,
+            largest: 0,
             complete: true,
         }
+    }
+
+    fn set(state: &mut DiskState, used: DiskUse) {
+        state.set_used(used, None, Duration::from_millis(1), Instant::now());
     }
 
     #[test]
@@ -164,13 +284,14 @@ mod tests {
             (1200, ReadOnly),
             (10, Free),
         ] {
-            state.set_used(at(used));
+            set(&mut state, at(used));
             assert_eq!(state.level(now), level, "{used}");
         }
-        state.set_used(DiskUse {
+        let uncounted = DiskUse {
             complete: false,
             ..at(1)
-        });
+        };
+        set(&mut state, uncounted);
         assert_eq!(
             state.level(now),
             Closed,
@@ -183,19 +304,19 @@ mod tests {
     fn deleting_is_allowed_for_a_time_and_growing_is_not() {
         let mut state = DiskState::new(1000 * MB);
         let now = Instant::now();
-        state.set_used(at(2000));
+        set(&mut state, at(2000));
         assert_eq!(state.level(now), DiskLevel::Closed);
         state.allow_shrink(now + Duration::from_secs(60));
         assert_eq!(state.level(now), DiskLevel::Free);
-        state.set_used(at(2255));
+        set(&mut state, at(2255));
         assert_eq!(
             state.level(now),
             DiskLevel::Free,
             "what deleting takes itself"
         );
-        state.set_used(at(2257));
+        set(&mut state, at(2257));
         assert_eq!(state.level(now), DiskLevel::Closed);
-        state.set_used(at(1100));
+        set(&mut state, at(1100));
         assert_eq!(
             state.level(now + Duration::from_secs(61)),
             DiskLevel::ReadOnly,
@@ -210,14 +331,98 @@ mod tests {
     }
 
     #[test]
+    fn files_have_limits_like_bytes() {
+        let mut state = DiskState::new(1000 * MB);
+        let now = Instant::now();
+        let space = Space {
+            total: 8 << 30,
+            free: 4 << 30,
+            files: 500_000,
+            free_files: 400_000,
+        };
+        use DiskLevel::{Closed, Free, ReadOnly};
+        for (entries, level) in [
+            (50_000, Free),
+            (50_001, ReadOnly),
+            (49_500, ReadOnly),
+            (48_999, Free),
+            (55_001, Closed),
+        ] {
+            let used = DiskUse { entries, ..at(1) };
+            state.set_used(used, Some(space), Duration::ZERO, now);
+            assert_eq!(state.level(now), level, "{entries}");
+        }
+        assert!(state.entries_enough() > 55_001 - 1);
+        state.allow_shrink(now + Duration::from_secs(60));
+        assert_eq!(state.level(now), Free);
+    }
+
+    #[test]
+    fn a_fall_of_free_space_is_urgent_near_the_limit_only() {
+        let mut state = DiskState::new(4000 * MB);
+        let now = Instant::now();
+        let space = |free| Space {
+            total: 9000 * MB,
+            free: free * MB,
+            files: 0,
+            free_files: 0,
+        };
+        assert!(!state.is_urgent(&space(1), now), "never measured");
+        let took = Duration::from_millis(10);
+        state.set_used(at(1000), Some(space(8000)), took, now);
+        let later = now + took * SPACE_MEASURE_SHARE;
+        assert!(!state.is_urgent(&space(7250), later));
+        assert!(state.is_urgent(&space(7249), later));
+        assert!(!state.is_urgent(&space(7249), now), "measured a moment ago");
+        state.set_used(at(3000), Some(space(8000)), took, now);
+        assert!(state.is_urgent(&space(7749), later));
+    }
+
+    #[test]
+    fn a_stopped_cluster_waits_for_ample_room_or_for_the_operator() {
+        let mut state = DiskState::new(4000 * MB);
+        let space = |free| Space {
+            total: 8000 * MB,
+            free: free * MB,
+            files: 0,
+            free_files: 0,
+        };
+        state.set_stopped();
+        assert!(state.stays_stopped(&space(319)));
+        assert!(!state.stays_stopped(&space(320)));
+        assert!(!state.stays_stopped(&space(1)));
+        state.set_stopped();
+        state.allow_shrink(Instant::now());
+        assert!(!state.stays_stopped(&space(1)));
+    }
+
+    #[test]
+    fn one_file_may_be_as_large_as_the_limit_or_as_it_is() {
+        let mut state = DiskState::new(1000 * MB);
+        assert_eq!(state.file_max(), state.quota());
+        let sparse = DiskUse {
+            largest: 5000 * MB,
+            ..at(1)
+        };
+        set(&mut state, sparse);
+        assert_eq!(state.file_max(), 5000 * MB);
+    }
+
+    #[test]
     fn pauses_shorten_near_the_limit() {
         let mut state = DiskState::new(4096 * MB);
-        let short = Duration::from_millis(1);
-        assert_eq!(state.pause(short), DISK_PAUSE_MAX);
-        state.set_used(at(4096 - 512));
-        assert_eq!(state.pause(short), Duration::from_secs(2));
-        state.set_used(at(5000));
-        assert_eq!(state.pause(short), DISK_PAUSE_MIN);
-        assert_eq!(state.pause(Duration::from_secs(1)), Duration::from_secs(50));
+        assert_eq!(state.pause(), DISK_PAUSE_MAX);
+        set(&mut state, at(4096 - 512));
+        assert_eq!(state.pause(), Duration::from_secs(2));
+        set(&mut state, at(5000));
+        assert_eq!(state.pause(), DISK_PAUSE_MIN);
+        state.set_used(at(5000), None, Duration::from_secs(1), Instant::now());
+        assert_eq!(state.pause(), Duration::from_secs(50));
+        let many = DiskUse {
+            entries: DISK_ENTRIES_MAX - 20_000,
+            ..at(1)
+        };
+        set(&mut state, many);
+        assert_eq!(state.pause(), Duration::from_secs(1));
     }
 }

@@ -2,7 +2,7 @@
 //! depth, and finds files that are deleted but still open.
 
 use super::level::DiskUse;
-use crate::limits::{DISK_DEPTH_MAX, DISK_ENTRIES_MAX};
+use crate::limits::DISK_DEPTH_MAX;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,17 +13,18 @@ use std::path::{Path, PathBuf};
 const BLOCK: u64 = 512;
 
 /// Adds up the blocks of everything below these folders, and of deleted files that these processes
-/// keep open. Blocks.
-pub fn measure(folders: &[PathBuf], processes: &[i32]) -> io::Result<DiskUse> {
+/// keep open. Ends incomplete after `entries_max` entries. Blocks.
+pub fn measure(folders: &[PathBuf], processes: &[i32], entries_max: u64) -> io::Result<DiskUse> {
     let mut total = DiskUse {
         bytes: 0,
         entries: 0,
+        largest: 0,
         complete: true,
     };
     for folder in folders {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::open(folder, flags, Mode::empty())?;
-        walk(root, &mut total)?;
+        walk(root, &mut total, entries_max)?;
     }
     for pid in processes {
         add_deleted(Path::new(&format!("/proc/{pid}/fd")), &mut total);
@@ -33,7 +34,7 @@ pub fn measure(folders: &[PathBuf], processes: &[i32]) -> io::Result<DiskUse> {
 
 /// Walks with descriptors, not paths: a folder that is exchanged for a link meanwhile leads nowhere
 /// else.
-fn walk(root: OwnedFd, total: &mut DiskUse) -> io::Result<()> {
+fn walk(root: OwnedFd, total: &mut DiskUse, entries_max: u64) -> io::Result<()> {
     let mut stack = vec![(root, 0)];
     while let Some((folder, depth)) = stack.pop() {
         for entry in Dir::read_from(&folder)? {
@@ -42,7 +43,7 @@ fn walk(root: OwnedFd, total: &mut DiskUse) -> io::Result<()> {
             if name.to_bytes() == b"." || name.to_bytes() == b".." {
                 continue;
             }
-            if total.entries >= DISK_ENTRIES_MAX {
+            if total.entries >= entries_max {
                 total.complete = false;
                 return Ok(());
             }
@@ -54,7 +55,12 @@ fn walk(root: OwnedFd, total: &mut DiskUse) -> io::Result<()> {
             total.bytes = total
                 .bytes
                 .saturating_add(u64::try_from(stat.st_blocks).unwrap_or_default() * BLOCK);
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            if kind == FileType::RegularFile {
+                let size = u64::try_from(stat.st_size).unwrap_or_default();
+                total.largest = total.largest.max(size);
+            }
+            if kind == FileType::Directory {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 match openat(&folder, name, flags, Mode::empty()) {
                     Ok(inner) if depth < DISK_DEPTH_MAX => stack.push((inner, depth + 1)),
@@ -68,22 +74,18 @@ fn walk(root: OwnedFd, total: &mut DiskUse) -> io::Result<()> {
     Ok(())
 }
 
-/// Temporary files of MariaDB have no name from the beginning.
+/// Temporary files of MariaDB have no name from the beginning. A process has a limit of descriptors.
 fn add_deleted(descriptors: &Path, total: &mut DiskUse) {
     for entry in std::fs::read_dir(descriptors)
         .into_iter()
         .flatten()
         .flatten()
     {
-        if total.entries >= DISK_ENTRIES_MAX {
-            total.complete = false;
-            return;
-        }
-        total.entries += 1;
         let Ok(meta) = std::fs::metadata(entry.path()) else {
             continue;
         };
         if meta.is_file() && meta.nlink() == 0 {
+            total.entries += 1;
             total.bytes = total.bytes.saturating_add(meta.blocks() * BLOCK);
         }
     }
@@ -104,7 +106,7 @@ mod tests {
         fs::create_dir_all(data.join("db")).unwrap();
         fs::create_dir(&tmp).unwrap();
         let folders = [data.clone(), tmp.clone()];
-        let empty = measure(&folders, &[]).unwrap();
+        let empty = measure(&folders, &[], u64::MAX).unwrap();
         fs::write(data.join("db/t.ibd"), vec![7; 1 << 20]).unwrap();
         fs::write(outside.path().join("big"), vec![7; 8 << 20]).unwrap();
         std::os::unix::fs::symlink(outside.path(), data.join("link")).unwrap();
@@ -114,18 +116,18 @@ mod tests {
             .unwrap()
             .set_len(1 << 40)
             .unwrap();
-        let full = measure(&folders, &[]).unwrap();
+        let full = measure(&folders, &[], u64::MAX).unwrap();
         let added = full.bytes - empty.bytes;
         assert!((1 << 20..2 << 20).contains(&added), "{added}");
         assert_eq!((full.entries - empty.entries, full.complete), (4, true));
         let mut open = fs::File::create(tmp.join("sort")).unwrap();
         open.write_all(&vec![7; 4 << 20]).unwrap();
         fs::remove_file(tmp.join("sort")).unwrap();
-        assert_eq!(measure(&folders, &[]).unwrap().bytes, full.bytes);
+        assert_eq!(measure(&folders, &[], u64::MAX).unwrap().bytes, full.bytes);
         let own = i32::try_from(std::process::id()).unwrap();
-        assert!(measure(&folders, &[own]).unwrap().bytes >= full.bytes + (4 << 20));
+        assert!(measure(&folders, &[own], u64::MAX).unwrap().bytes >= full.bytes + (4 << 20));
         assert!(
-            measure(&[data.join("link")], &[]).is_err(),
+            measure(&[data.join("link")], &[], u64::MAX).is_err(),
             "a root that is a link is not opened"
         );
     }
@@ -136,6 +138,10 @@ mod tests {
         let deep = (0..=DISK_DEPTH_MAX + 1)
             .fold(temp.path().to_owned(), |path, n| path.join(n.to_string()));
         fs::create_dir_all(&deep).unwrap();
-        assert!(!measure(&[temp.path().to_owned()], &[]).unwrap().complete);
+        assert!(
+            !measure(&[temp.path().to_owned()], &[], u64::MAX)
+                .unwrap()
+                .complete
+        );
     }
 }

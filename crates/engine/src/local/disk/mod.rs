@@ -1,11 +1,15 @@
 //! The disk limit of a cluster: measured while its engine runs; above the soft limit the engine is
 //! read-only, above the hard one it is stopped. Never trusts a name in a tenant's folder.
 
+mod growth;
 mod guard;
 mod level;
 mod measure;
 mod quota;
+mod reserve;
+mod watch;
 
 pub use guard::DiskGuard;
 pub use level::DiskLevel;
 pub use quota::DiskQuotas;
+pub use watch::SpaceWatch;

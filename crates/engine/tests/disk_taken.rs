@@ -1,0 +1,252 @@
+//! One cluster that takes the disk: by one statement, by many files, above its limit or below it.
+//! The others go on, and the operator gets the space back without deleting the cluster.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
+
+mod common;
+
+use common::{Client, House, almighty, eventually, spec};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tidegate_model::{
+    AttachError, ClusterId, ClusterLimits, ClusterState, Event, RefusalKind, Waker,
+};
+
+const MB: u64 = 1 << 20;
+
+/// An ext4 file system of its own in a sparse file, unmounted at the end.
+struct Ext4 {
+    folder: tempfile::TempDir,
+    _image: tempfile::NamedTempFile,
+}
+
+impl Ext4 {
+    /// `None` where this user may not mount.
+    fn mount(bytes: u64, inodes: u32) -> Option<Self> {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(bytes).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let made = Command::new("mkfs.ext4")
+            .args(["-q", "-F", "-m", "0", "-N", &inodes.to_string()])
+            .arg(image.path())
+            .status();
+        let mounted = rustix::process::geteuid().is_root()
+            && made.is_ok_and(|made| made.success())
+            && Command::new("mount")
+                .args(["-o", "loop"])
+                .args([image.path(), folder.path()])
+                .status()
+                .unwrap()
+                .success();
+        if !mounted {
+            common::not_run("no file system can be mounted here");
+            return None;
+        }
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        Some(Self {
+            folder,
+            _image: image,
+        })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn free(&self) -> u64 {
+        let stat = rustix::fs::statvfs(self.path()).unwrap();
+        stat.f_bavail * stat.f_frsize
+    }
+
+    fn free_inodes(&self) -> u64 {
+        rustix::fs::statvfs(self.path()).unwrap().f_favail
+    }
+}
+
+impl Drop for Ext4 {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+fn limits(soft: u64) -> ClusterLimits {
+    ClusterLimits {
+        disk_max_bytes: soft,
+        ..ClusterLimits::default()
+    }
+}
+
+async fn set_redo(client: &mut Client, bytes: u64) -> Result<Vec<Vec<String>>, String> {
+    client
+        .query(&format!("SET GLOBAL innodb_log_file_size = {bytes}"))
+        .await
+}
+
+async fn used(house: &House, id: ClusterId) -> u64 {
+    house.engines.usage(id).await.unwrap().disk_bytes.unwrap()
+}
+
+async fn refusal(house: &House, id: ClusterId) -> (RefusalKind, String) {
+    let until = Instant::now() + Duration::from_secs(30);
+    match house.engines.attach(id, until).await {
+        Err(AttachError::Refused { kind, reason }) => (kind, reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn is_asleep(house: &House, id: ClusterId) {
+    eventually("stopped and asleep", async || {
+        house.engines.state(id) == Some(ClusterState::Asleep)
+    })
+    .await;
+}
+
+fn deaths(house: &House, of: ClusterId) -> usize {
+    house
+        .memory
+        .count(|e| matches!(e, Event::EngineDied { cluster, .. } if *cluster == of))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_statement_takes_no_more_than_the_hard_limit() {
+    let house = House::open().await;
+    let id = house.create_with(spec(1, limits(64 * MB))).await;
+    let lease = house.attach(id).await;
+    let mut root = almighty(&lease.address).await;
+    let refused = set_redo(&mut root, 1024 * MB).await.unwrap_err();
+    assert!(
+        refused.contains("(1501)"),
+        "an error, not a signal: {refused}"
+    );
+    assert_eq!(root.one("SELECT 1").await, "1");
+    assert_eq!(deaths(&house, id), 0);
+    assert!(used(&house, id).await < 64 * MB, "nothing is left of it");
+    // A raised limit is valid from the next start. For a running engine this server needs the
+    // right CAP_SYS_RESOURCE, which not every root has.
+    house
+        .engines
+        .set_limits(id, limits(4096 * MB))
+        .await
+        .unwrap();
+    drop((root, lease));
+    eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.address, "root", "first")
+        .await
+        .unwrap();
+    set_redo(&mut root, 1024 * MB).await.unwrap();
+    house.engines.set_limits(id, limits(64 * MB)).await.unwrap();
+    is_asleep(&house, id).await;
+    assert_eq!(refusal(&house, id).await.0, RefusalKind::DiskLimit);
+    house.engines.shutdown().await;
+}
+
+/// A cluster whose limit is larger than the disk. Its neighbour is innocent and busy.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_that_takes_the_disk_is_stopped_and_the_operator_gets_it_back() {
+    let Some(disk) = Ext4::mount(640 * MB, 65_536) else {
+        return;
+    };
+    let data = disk.path().join("data");
+    let house = House::open_with(|s| s.folder = data).await;
+    let evil = house.create_with(spec(1, limits(4096 * MB))).await;
+    let (good, sleeping) = (house.create(2).await, house.create(3).await);
+    let lease = house.attach(evil).await;
+    let mut attacker = almighty(&lease.address).await;
+    let neighbour = house.attach(good).await;
+    let mut tenant = Client::login(&neighbour.address, "root", "first")
+        .await
+        .unwrap();
+    tenant
+        .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
+        .await;
+    eventually("the reserve is made", async || {
+        house.settings.folder.join("run/start.reserve").exists()
+    })
+    .await;
+    let take = disk.free() - 20 * MB;
+    let _ = set_redo(&mut attacker, take / MB * MB).await;
+    is_asleep(&house, evil).await;
+    let stopped = |e: &Event| matches!(e, Event::EngineDied { cluster, status, .. } if *cluster == evil && status.contains("grew most"));
+    assert_eq!(house.memory.count(stopped), 1);
+    assert!(disk.free() < 32 * MB, "{}", disk.free());
+    tenant.run("INSERT INTO test.t VALUES (1)").await;
+    assert_eq!(deaths(&house, good), 0, "the innocent one goes on");
+    assert_eq!(refusal(&house, sleeping).await.0, RefusalKind::DiskFull);
+    assert_eq!(refusal(&house, evil).await.0, RefusalKind::DiskFull);
+    // Nothing is left at all: the start has the reserve only.
+    let filler = std::fs::File::create(disk.path().join("filler")).unwrap();
+    while std::io::Write::write_all(&mut &filler, &[7; 4096]).is_ok() {}
+    // The operator's way out, without deleting anything.
+    house
+        .engines
+        .allow_shrink(evil, Duration::from_secs(600))
+        .await
+        .unwrap();
+    house.engines.wake(evil).await.unwrap();
+    assert!(disk.free() > take - 64 * MB, "{}", disk.free());
+    eventually("the measurement shows it", async || {
+        used(&house, evil).await < 64 * MB
+    })
+    .await;
+    // The refusal of a moment ago is told again for a second.
+    eventually("the others wake", async || {
+        house.engines.wake(sleeping).await.is_ok()
+    })
+    .await;
+    assert_eq!(deaths(&house, good), 0);
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_makes_files_without_end_leaves_the_others_theirs() {
+    let Some(disk) = Ext4::mount(640 * MB, 40_000) else {
+        return;
+    };
+    let data = disk.path().join("data");
+    let house = House::open_with(|s| s.folder = data).await;
+    let evil = house.create(1).await;
+    let good = house.create(2).await;
+    let lease = house.attach(evil).await;
+    let mut attacker = almighty(&lease.address).await;
+    let usage = house.engines.usage(evil).await.unwrap();
+    let most = usage.files_max.unwrap();
+    assert!((3_000..=4_100).contains(&most), "a tenth: {most}");
+    assert!(usage.files.unwrap() < 500);
+    let mut made = 0;
+    let ended = loop {
+        let table = format!("CREATE TABLE test.t{made} (a INT) ENGINE=MyISAM");
+        if let Err(ended) = attacker.query(&table).await {
+            break ended;
+        }
+        made += 1;
+        assert!(made < 20_000, "nothing stopped it");
+    };
+    assert!(
+        !ended.contains("1290"),
+        "an administrator is not read-only: {ended}"
+    );
+    is_asleep(&house, evil).await;
+    let (kind, reason) = refusal(&house, evil).await;
+    assert!(
+        kind == RefusalKind::DiskLimit && reason.contains("files"),
+        "{reason}"
+    );
+    assert!(disk.free_inodes() > 10_000, "{}", disk.free_inodes());
+    house.engines.wake(good).await.unwrap();
+    house.create(3).await;
+    house
+        .engines
+        .allow_shrink(evil, Duration::from_secs(600))
+        .await
+        .unwrap();
+    house.engines.wake(evil).await.unwrap();
+    house.engines.shutdown().await;
+}

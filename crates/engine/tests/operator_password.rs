@@ -1,0 +1,156 @@
+//! `cluster password` lets the operator in, whatever the tenant did to the engine's accounts, and
+//! the accounts that can be read are kept.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step is a failed test"
+)]
+
+mod common;
+
+use common::{Client, House, eventually, stage2};
+use tidegate_model::{ClusterId, ClusterState};
+
+const GONE: &[&str] = &["DROP TABLE mysql.global_priv"];
+const ENDLESS_VIEW: &[&str] = &[
+    "RENAME TABLE mysql.global_priv TO mysql.mine",
+    "CREATE VIEW mysql.global_priv AS SELECT 'x' AS host, CONCAT('u', seq) AS user, \
+     REPEAT('a', 1000) AS priv FROM seq_1_to_100000000",
+];
+
+/// Breaks the accounts of a cluster that has the account `app` beside its root. The cluster runs
+/// afterwards.
+async fn besieged(attack: &[&str]) -> (House, ClusterId) {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let lease = house.attach(id).await;
+    let mut root = common::almighty(&lease.address).await;
+    root.run("CREATE USER app@'%' IDENTIFIED BY 'app'").await;
+    root.run("CREATE TABLE test.kept AS SELECT 7 AS n").await;
+    root.run("USE test").await;
+    for statement in attack {
+        root.run(statement).await;
+    }
+    let _ = root.query("FLUSH PRIVILEGES").await;
+    (house, id)
+}
+
+/// Gives root a new password, logs in with it, and checks that root is one.
+async fn operator_gets_in(house: &House, id: ClusterId, attack: &[&str]) -> Client {
+    let set = house.engines.set_password(id, "root", stage2("new")).await;
+    assert!(set.is_ok(), "{attack:?}: {}", set.unwrap_err());
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.address, "root", "new").await.unwrap();
+    assert_eq!(root.one("SELECT n FROM test.kept").await, "7", "{attack:?}");
+    root
+}
+
+/// Root can do again what the root of a new cluster can.
+async fn is_a_root(root: &mut Client) {
+    for statement in [
+        "CREATE DATABASE again",
+        "CREATE USER again@'%' IDENTIFIED BY 'again'",
+        "GRANT ALL ON again.* TO again@'%'",
+        "DROP USER again@'%'",
+        "DROP DATABASE again",
+    ] {
+        root.run(statement).await;
+    }
+}
+
+/// While the cluster runs, and again after a sleep.
+async fn both_ways(attack: &[&str]) -> [Client; 2] {
+    let (house, id) = besieged(attack).await;
+    let mut awake = operator_gets_in(&house, id, attack).await;
+    is_a_root(&mut awake).await;
+    house.engines.shutdown().await;
+    let (house, id) = besieged(attack).await;
+    eventually("asleep", async || {
+        let _ = house.engines.sleep(id).await;
+        house.engines.state(id) == Some(ClusterState::Asleep)
+    })
+    .await;
+    let mut slept = operator_gets_in(&house, id, attack).await;
+    is_a_root(&mut slept).await;
+    house.engines.shutdown().await;
+    [awake, slept]
+}
+
+async fn app_is_kept(attack: &[&str]) {
+    let (house, id) = besieged(attack).await;
+    let mut root = operator_gets_in(&house, id, attack).await;
+    is_a_root(&mut root).await;
+    let lease = house.attach(id).await;
+    let app = Client::login(&lease.address, "app", "app").await;
+    assert!(app.is_ok(), "{attack:?}");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_is_gone_or_broken_comes_back_and_other_accounts_stay() {
+    for attack in [
+        &["DROP USER root@'%'"][..],
+        &["DELETE FROM mysql.global_priv WHERE User = 'root'"],
+        &["UPDATE mysql.global_priv SET Priv = '[]' WHERE User = 'root'"],
+        &["ALTER TABLE mysql.global_priv MODIFY Priv LONGTEXT FIRST"],
+        &[
+            "ALTER TABLE mysql.global_priv ENGINE = InnoDB",
+            "DROP USER root@'%'",
+        ],
+        &[
+            "DROP USER root@'%'",
+            "ALTER TABLE mysql.global_priv ADD CONSTRAINT c CHECK (User <> 'root')",
+        ],
+    ] {
+        app_is_kept(attack).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_that_can_t_be_read_don_t_keep_the_operator_out() {
+    for attack in [
+        GONE,
+        &["TRUNCATE mysql.global_priv"],
+        &[
+            "ALTER TABLE mysql.global_priv DROP COLUMN Priv",
+            "ALTER TABLE mysql.global_priv ADD COLUMN Priv LONGTEXT AS (REPEAT(User, 100000)) VIRTUAL",
+        ],
+        &["RENAME TABLE mysql.global_priv TO mysql.mine"],
+        &[
+            "DROP TABLE mysql.global_priv",
+            "CREATE SEQUENCE mysql.global_priv",
+        ],
+        &[
+            "RENAME TABLE mysql.global_priv TO mysql.mine",
+            "CREATE TABLE mysql.global_priv (Host CHAR(60), User CHAR(80), Priv VARCHAR(2000)) ENGINE=MEMORY",
+            "INSERT INTO mysql.global_priv SELECT * FROM mysql.mine",
+        ],
+    ] {
+        both_ways(attack).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_privileges_with_other_columns_don_t_keep_the_operator_out() {
+    for attack in [
+        &["ALTER TABLE mysql.db DROP COLUMN Select_priv"][..],
+        &[
+            "DROP USER root@'%'",
+            "DROP TABLE mysql.db",
+            "CREATE TABLE mysql.db (a INT)",
+        ],
+        &[
+            "CREATE VIEW mysql.tidegate_repair AS SELECT 1 AS n",
+            "DROP USER root@'%'",
+        ],
+    ] {
+        both_ways(attack).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_without_an_end_is_not_copied() {
+    both_ways(ENDLESS_VIEW).await;
+}
