@@ -10,14 +10,18 @@
 )]
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io::Read;
-use std::net::{Ipv4Addr, TcpStream};
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tidegate_e2e::balancer::dial_from;
 use tidegate_e2e::console::Console;
+use tidegate_e2e::limits::{soon, within};
 use tidegate_e2e::probe::{Probe, Verdict};
 use tidegate_e2e::server::binary;
+use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Cluster, Options, Server, tls};
 
@@ -168,6 +172,103 @@ fn five_hundred_logins_of_a_megabyte_cost_less_than_20_mb_and_it_is_given_back()
     println!("30 s after the flood: {left} KB");
     assert!(left <= 4 << 10, "{left} KB are still held");
     assert_eq!(login_from("127.0.1.1", &cluster), Verdict::In);
+}
+
+/// Connects from one of 400 networks and returns before the greeting has come.
+fn bare(n: usize, to: SocketAddr) -> io::Result<TcpStream> {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    let (network, host) = (n % 400, n / 400 % 250 + 1);
+    let source = Ipv4Addr::new(
+        127,
+        50 + u8::try_from(network / 200).unwrap(),
+        u8::try_from(network % 200).unwrap(),
+        u8::try_from(host).unwrap(),
+    );
+    bind(&socket, &SocketAddr::from((source, 0)))?;
+    connect(&socket, &to)?;
+    Ok(socket.into())
+}
+
+#[test]
+fn a_flood_of_bare_connections_costs_less_than_the_memory_of_strangers() {
+    let server = with("");
+    let cluster = server.create("flooded");
+    let mut session = Session::open(&cluster);
+    let before = rss_anon(server.pid());
+    let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
+    let opened = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for flood in 0..2 {
+            let (over, opened, to) = (&over, &opened, cluster.addr());
+            scope.spawn(move || {
+                let mut held = VecDeque::new();
+                for n in 0.. {
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if let Ok(tcp) = bare(n * 2 + flood, to) {
+                        held.push_back(tcp);
+                        opened.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if held.len() > 4500 {
+                        held.pop_front();
+                    }
+                }
+            });
+        }
+        let _over = Over(&over);
+        // About six times as many as there are places.
+        within(Duration::from_secs(90), "a flood", || {
+            peak.fetch_max(rss_anon(server.pid()), Ordering::Relaxed);
+            (opened.load(Ordering::Relaxed) > 50_000).then_some(())
+        });
+        assert_eq!(session.value("SELECT 1"), "1");
+    });
+    let more = peak.load(Ordering::Relaxed).saturating_sub(before);
+    println!("a flood of bare connections: {more} KB more than {before} KB");
+    assert!(more < 64 << 10, "{more} KB");
+}
+
+/// Ends the flood, also when the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn clusters_wake_beside_a_flood_of_made_up_cookies() {
+    let console = Console::start("");
+    let over = AtomicBool::new(false);
+    let asked = AtomicUsize::new(0);
+    let server = &console.server;
+    server.create("woken");
+    std::thread::scope(|scope| {
+        for flood in 0..4 {
+            let (over, asked, console) = (&over, &asked, &console);
+            scope.spawn(move || {
+                for n in 0.. {
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let cookie = format!("Cookie: __Host-tidegate=made-up-{flood}-{n}");
+                    assert_ne!(console.ask("/", &["-H", &cookie]).status, 200);
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _over = Over(&over);
+        for _ in 0..5 {
+            assert!(server.cli(&["cluster", "wake", "woken"]).status.success());
+            server.sleep("woken");
+        }
+        soon("a flood", || {
+            (asked.load(Ordering::Relaxed) > 20).then_some(())
+        });
+    });
 }
 
 #[test]

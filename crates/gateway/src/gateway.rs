@@ -90,16 +90,14 @@ impl Gateway {
             return;
         };
         let shared = Arc::clone(&self.shared);
-        self.tasks.spawn(async move {
-            let arrival = Arrival {
-                tcp,
-                peer,
-                local,
-                accepted,
-                arriving,
-            };
-            run_connection(shared, arrival).await;
-        });
+        let arrival = Arrival {
+            tcp,
+            peer,
+            local,
+            accepted,
+            arriving,
+        };
+        self.tasks.spawn(run_connection(shared, arrival));
     }
 
     /// Tells every session that the server stops, and waits until all have ended, at most for the
@@ -190,13 +188,15 @@ async fn run_stages(connection: Connection, tcp: TcpStream, facts: &mut Connecti
         Err(ending) => return ending,
     };
     let eviction = accepted.connection.evicted();
+    // A box per step: of the connections that were only greeted there may be thousands, and none of
+    // them keeps room for the steps that come later.
     let login = async {
         let greeted = Greeted::send_greeting(accepted).await?;
         let secured = Secured::shake_hands(greeted, facts).await?;
-        let identified = Identified::read_login(secured, facts).await?;
-        let authenticated = Authenticated::check_password(identified, facts).await?;
-        let attached = Attached::open_session(authenticated, facts).await?;
-        Relaying::confirm_login(attached).await
+        let identified = Box::pin(Identified::read_login(secured, facts)).await?;
+        let authenticated = Box::pin(Authenticated::check_password(identified, facts)).await?;
+        let attached = Box::pin(Attached::open_session(authenticated, facts)).await?;
+        Box::pin(Relaying::confirm_login(attached)).await
     };
     let relaying = tokio::select! {
         biased;

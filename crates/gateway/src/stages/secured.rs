@@ -63,7 +63,7 @@ impl Secured {
             greeted,
         } = greeted;
         read_ssl_request(&connection, &mut tcp).await?;
-        let tls = accept_tls(&mut connection, tcp).await?;
+        let tls = Box::pin(accept_tls(&mut connection, tcp)).await?;
         let session = tls.session();
         facts.tls = session.protocol_version().map(version_name);
         let cipher = session
