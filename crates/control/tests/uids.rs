@@ -25,12 +25,7 @@ use tidegate_engine::UidChoice;
 use tidegate_model::{ClusterId, ClusterState, Sessions};
 
 fn main() {
-    if std::env::args()
-        .nth(1)
-        .is_some_and(|arg| arg == "engine-exec")
-    {
-        tidegate_engine::engine_exec_main();
-    }
+    common::become_engine_if_asked();
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         common::not_run("users of their own need root");
         return;

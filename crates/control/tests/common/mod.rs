@@ -2,6 +2,8 @@
 //! the engine's helper.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub mod store;
+
 use sha1::{Digest, Sha1};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,8 +11,10 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
-use tidegate_control::{Control, ControlSettings, DataDir};
-use tidegate_model::{Account, Claim, Event, Journal, Sessions, Verifier};
+use tidegate_control::{Control, ControlSettings, DataDir, NewCluster};
+use tidegate_model::{
+    Account, Claim, Directory, Event, Journal, Prefix, PrefixTag, Sessions, Tenant, Verifier,
+};
 
 pub struct Test {
     name: &'static str,
@@ -51,6 +55,17 @@ pub fn run(tests: Vec<Test>) {
     if !failed.is_empty() {
         eprintln!("failed: {failed:?}");
         std::process::exit(101);
+    }
+}
+
+/// Becomes the program of an engine if the first argument says so: a server starts its engines with
+/// its own executable, which is the test program here.
+pub fn become_engine_if_asked() {
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|arg| arg == "engine-exec")
+    {
+        tidegate_engine::engine_exec_main();
     }
 }
 
@@ -202,6 +217,24 @@ pub fn root_claim() -> Claim {
         names: vec!["root".to_owned()],
         client: "203.0.113.9".parse().unwrap(),
     }
+}
+
+/// A new cluster of this name, with default limits.
+pub fn named(name: &str) -> NewCluster {
+    NewCluster {
+        name: Some(name.to_owned()),
+        ..NewCluster::default()
+    }
+}
+
+/// Looks a cluster up by its prefix, as a login of root does.
+pub async fn find(control: &Control, prefix: &Prefix) -> Option<Tenant> {
+    control
+        .find(prefix, PrefixTag(7), &root_claim())
+        .await
+        .unwrap()
+        .tenant()
+        .cloned()
 }
 
 /// Whether root may log in with this password by these accounts.
