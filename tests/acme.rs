@@ -150,11 +150,13 @@ fn ten_renewals_under_load_drop_nothing_though_the_issuer_changes() {
     };
     bench.wait_certificate();
     let cluster = bench.server.create("load");
-    let (stop, queries) = (AtomicBool::new(false), AtomicU64::new(0));
+    let stop = AtomicBool::new(false);
+    let queries = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..SESSIONS {
             let mut session = session(&bench.server, &cluster, &bench.roots);
-            let (stop, queries) = (&stop, &queries);
+            let stop = &stop;
+            let queries = &queries;
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     assert_eq!(session.value("SELECT 1"), "1");

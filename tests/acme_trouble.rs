@@ -208,7 +208,8 @@ fn one_moment_of_the_ca_s_window_is_chosen_and_kept() {
         .unwrap()
         .to_owned();
     // Long before two thirds of its ninety days.
-    let (start, end) = (in_days(20), in_days(30));
+    let start = in_days(20);
+    let end = in_days(30);
     let window = format!(r#"{{"suggestedWindow":{{"start":"{start}","end":"{end}"}}}}"#);
     let renew_at = |bench: &tidegate_e2e::acme::Bench| {
         soon("a moment of the window", || {
@@ -251,7 +252,8 @@ fn what_the_ca_says_of_patience_is_kept() {
     let own = write(folder.path(), "ca.pem", &company.pem());
     let port = overloaded(folder.path(), "Retry-After: 7200\r\n");
     let config = format!(
-        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://localhost:{port}/dir\"\ndirectory_ca = \"{}\"\n",
+        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://localhost:{port}/dir\"\n\
+         directory_ca = \"{}\"\n",
         own.display()
     );
     let server = Server::with(Options {

@@ -178,7 +178,8 @@ fn five_hundred_logins_of_a_megabyte_cost_less_than_20_mb_and_it_is_given_back()
 fn bare(n: usize, to: SocketAddr) -> io::Result<TcpStream> {
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    let (network, host) = (n % 400, n / 400 % 250 + 1);
+    let network = n % 400;
+    let host = n / 400 % 250 + 1;
     let source = Ipv4Addr::new(
         127,
         50 + u8::try_from(network / 200).unwrap(),
@@ -196,11 +197,14 @@ fn a_flood_of_bare_connections_costs_less_than_the_memory_of_strangers() {
     let cluster = server.create("flooded");
     let mut session = Session::open(&cluster);
     let before = rss_anon(server.pid());
-    let (over, peak) = (AtomicBool::new(false), AtomicU64::new(0));
+    let over = AtomicBool::new(false);
+    let peak = AtomicU64::new(0);
     let opened = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for flood in 0..2 {
-            let (over, opened, to) = (&over, &opened, cluster.addr());
+            let over = &over;
+            let opened = &opened;
+            let to = cluster.addr();
             scope.spawn(move || {
                 let mut held = VecDeque::new();
                 for n in 0.. {
@@ -248,7 +252,9 @@ fn clusters_wake_beside_a_flood_of_made_up_cookies() {
     server.create("woken");
     std::thread::scope(|scope| {
         for flood in 0..4 {
-            let (over, asked, console) = (&over, &asked, &console);
+            let over = &over;
+            let asked = &asked;
+            let console = &console;
             scope.spawn(move || {
                 for n in 0.. {
                     if over.load(Ordering::Relaxed) {

@@ -82,7 +82,9 @@ fn case_20_a_swap_under_load_drops_nothing() {
     let bench = bench(VALID);
     let cluster = bench.server.create("swap");
     let before = served(&bench.server);
-    let (stop, queries, logins) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let stop = AtomicBool::new(false);
+    let queries = AtomicU64::new(0);
+    let logins = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -111,10 +113,8 @@ fn case_20_a_swap_under_load_drops_nothing() {
                 (served(&bench.server) == leaf.der).then_some(())
             });
         }
-        let (asked, entered) = (
-            queries.load(Ordering::Relaxed),
-            logins.load(Ordering::Relaxed),
-        );
+        let asked = queries.load(Ordering::Relaxed);
+        let entered = logins.load(Ordering::Relaxed);
         soon("the load goes on", || {
             let more = queries.load(Ordering::Relaxed) > asked + 50
                 && logins.load(Ordering::Relaxed) > entered + 3;
@@ -130,7 +130,8 @@ fn case_19_a_pair_that_does_not_fit_never_replaces_a_good_one() {
     let bench = bench(VALID);
     let cluster = bench.server.create("pair");
     let good = served(&bench.server);
-    let (one, two) = (bench.company.leaf(VALID), bench.company.leaf(VALID));
+    let one = bench.company.leaf(VALID);
+    let two = bench.company.leaf(VALID);
     let chain = bench.files.join("chain.pem");
     let half = &one.certificate[..one.certificate.len() / 2];
     for (what, certificate, key) in [

@@ -22,8 +22,8 @@ const CIRCLE_MAX: usize = 4;
 /// Rooms that still have a larger circle, with its size today. A ceiling only goes down, and a line
 /// is deleted when its room's largest circle is at most [`CIRCLE_MAX`].
 const CEILINGS: &[(&str, usize)] = &[
-    // `commands` and each of its commands import each other for `Context` and `ask`; every new command
-    // is one more until `Context` is in a file below.
+    // `commands` and each of its commands import each other for `Context` and `ask`; every new
+    // command is one more until `Context` is in a file below.
     ("cli", 18),
     // Pages, `web`, `routes` and the handlers share `Api` and `Web` from above.
     ("console", 18),

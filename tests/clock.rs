@@ -58,7 +58,8 @@ fn bench() -> Option<Bench> {
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
     let config = format!(
-        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\ndirectory_ca = \"{}\"\nroots = \"{}\"\n\
+        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\ndirectory_ca = \"{}\"\n\
+         roots = \"{}\"\n\
          profile = \"default\"\nhttp_listen = [\"127.0.0.1:{}\"]\n",
         pebble.directory(),
         pebble.directory_ca().display(),

@@ -172,11 +172,9 @@ fn a_tenant_that_fills_the_awake_budget_locks_nobody_out() {
         config: format!("[engine]\nawake_memory_percent = {percent}\n"),
         ..Options::default()
     });
-    let (good, evil, third) = (
-        server.create("good"),
-        server.create("evil"),
-        server.create("third"),
-    );
+    let good = server.create("good");
+    let evil = server.create("evil");
+    let third = server.create("third");
     set(
         &server,
         "evil",

@@ -29,17 +29,19 @@ class Allowed:
     reason: str
 
 
-ALLOWED = ()
+ALLOWED = (
+    Allowed("CHANGELOG.md", "words", "`mend` stays as an alias", "the name of the JSON field"),
+)
 
 # Per folder: words, openings, width, closures, tuples.
 CEILINGS = {
     "crates/check": (2, 0, 44, 29, 0),
-    "crates/cli": (154, 49, 43, 48, 11),
-    "crates/connect": (6, 0, 62, 15, 0),
+    "crates/cli": (148, 47, 8, 53, 0),
+    "crates/connect": (6, 0, 60, 15, 0),
     "crates/console": (38, 69, 28, 50, 13),
-    "crates/control": (27, 33, 27, 52, 14),
-    "crates/engine": (5, 1, 7, 24, 0),
-    "crates/model": (65, 31, 13, 11, 3),
+    "crates/control": (26, 33, 4, 54, 0),
+    "crates/engine": (1, 0, 5, 31, 0),
+    "crates/model": (65, 31, 4, 12, 0),
     "crates/tls": (2, 0, 0, 21, 3),
-    "tests": (11, 3, 4, 18, 6),
+    "tests": (10, 2, 0, 22, 0),
 }

@@ -1,5 +1,5 @@
-//! Reads the modules of a room from its sources: what each one declares, imports and names. It works
-//! on tokens, so the format of a source makes no difference.
+//! Reads the modules of a room from its sources: what each one declares, imports and names. It
+//! works on tokens, so the format of a source makes no difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -159,8 +159,8 @@ fn behind_item(tokens: &[String], from: usize) -> usize {
     i
 }
 
-/// Reads the modules of a room: the one at `path` from its tokens, and its children from their files.
-/// `folder` is where the files of its children are.
+/// Reads the modules of a room: the one at `path` from its tokens, and its children from their
+/// files. `folder` is where the files of its children are.
 pub fn read_module(tokens: &[String], path: &[String], folder: &Path, modules: &mut Modules) {
     modules.entry(path.to_vec()).or_default();
     let mut only_tests = false;

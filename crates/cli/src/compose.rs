@@ -87,7 +87,8 @@ impl Server {
         let mut doors = Doors::bind(config, bind)?;
 
         let step = steps.then(|| Step::begin("certificate"));
-        let (events, metrics) = (Events::default(), Metrics::new()?);
+        let events = Events::default();
+        let metrics = Metrics::new()?;
         let journal = console::journal(&events, &metrics);
         let swapped = Arc::new(Notify::new());
         let shared = acme::shared(config)?;
@@ -98,7 +99,8 @@ impl Server {
             (Arc::clone(&journal), Arc::clone(&swapped)),
         )?;
         // Before the host: what comes in between is told by `swapped`, and changes all three.
-        let (trust, names) = (identity.trust(), identity.names());
+        let trust = identity.trust();
+        let names = identity.names();
         let host = primary_host(&identity, &listening).await?;
         let beside = Beside {
             data: &root,
@@ -228,7 +230,8 @@ impl Server {
                 .spawn(watched.serve(listener, self.closing.clone()));
         }
         if let Some(identity) = self.console_identity() {
-            let (watch, closing) = (identity.watch(), self.closing.clone());
+            let watch = identity.watch();
+            let closing = self.closing.clone();
             self.tasks.spawn(async move {
                 tokio::select! {
                     () = watch => {}
@@ -246,7 +249,8 @@ impl Server {
         swapped: Arc<Notify>,
     ) {
         for listener in listeners {
-            let (gateway, closing) = (self.gateway.clone(), self.closing.clone());
+            let gateway = self.gateway.clone();
+            let closing = self.closing.clone();
             self.tasks
                 .spawn(async move { gateway.serve(listener, closing).await });
         }
@@ -255,12 +259,12 @@ impl Server {
         self.tasks.spawn(async move {
             control_socket.serve(api, closing).await;
         });
-        let (identity, closing, face) = (
-            self.identity.clone(),
-            self.closing.clone(),
-            self.face.clone(),
-        );
-        let (listening, tasks, looks) = (self.listening.clone(), self.tasks.clone(), self.looks);
+        let identity = self.identity.clone();
+        let closing = self.closing.clone();
+        let face = self.face.clone();
+        let listening = self.listening.clone();
+        let tasks = self.tasks.clone();
+        let looks = self.looks;
         let refresh = async move {
             let mut watch = std::pin::pin!(identity.watch());
             loop {
@@ -276,7 +280,9 @@ impl Server {
                             face.host = host.unwrap_or_else(|_| face.host.clone());
                         });
                         if looks {
-                            let (identity, face, closing) = (identity.clone(), face.borrow().clone(), closing.clone());
+                            let identity = identity.clone();
+                            let face = face.borrow().clone();
+                            let closing = closing.clone();
                             let look = async move { seen::check(&identity, &face).await };
                             tasks.spawn(closing.run_until_cancelled_owned(look));
                         }
@@ -355,7 +361,8 @@ fn control_socket(data: &Path) -> Result<ControlSocket> {
 }
 
 async fn primary_host(identity: &Identity, listening: &[SocketAddr]) -> Result<String> {
-    let (identity, listening) = (identity.clone(), listening.to_owned());
+    let identity = identity.clone();
+    let listening = listening.to_owned();
     Ok(tokio::task::spawn_blocking(move || identity.primary_host(&listening)).await?)
 }
 
@@ -384,10 +391,12 @@ fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
     match listen.iter().find(|a| !holder::is_loopback(a.ip())) {
         Some(open) => Err(Failure::new(
             format!(
-                "listening on {open} is refused: nothing here keeps an engine's user inside its engine ({})",
+                "listening on {open} is refused: nothing here keeps an engine's user inside its \
+                 engine ({})",
                 walls.missing().join("; ")
             ),
-            "run as root (each cluster then gets a user of its own), or on a kernel with Landlock (5.13 or later);\n\
+            "run as root (each cluster then gets a user of its own), or on a kernel with Landlock \
+             (5.13 or later);\n\
              listening on 127.0.0.1 works as it is",
         )
         .into()),
@@ -516,14 +525,12 @@ mod tests {
 
     #[test]
     fn defaults_of_the_gateway_are_the_rooms_own() {
-        let (ours, room) = (
-            gateway_settings(
-                &Config::defaults().unwrap(),
-                "8.0.2-Tidegate-maria-10.11.19".to_owned(),
-            )
-            .unwrap(),
-            GatewaySettings::default(),
-        );
+        let ours = gateway_settings(
+            &Config::defaults().unwrap(),
+            "8.0.2-Tidegate-maria-10.11.19".to_owned(),
+        )
+        .unwrap();
+        let room = GatewaySettings::default();
         assert_eq!(ours.server_version, "8.0.2-Tidegate-maria-10.11.19");
         assert_eq!(ours.login_deadline, room.login_deadline);
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);

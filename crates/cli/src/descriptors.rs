@@ -119,10 +119,8 @@ mod tests {
             unproven_total: 32,
             ..GatewaySettings::default()
         };
-        let (few, many) = (
-            Places::within(1024, &settings),
-            Places::within(1024, &GatewaySettings::default()),
-        );
+        let few = Places::within(1024, &settings);
+        let many = Places::within(1024, &GatewaySettings::default());
         assert_eq!((few.unproven, few.warning()), (32, None));
         assert!(few.sessions > many.sessions);
         let text = many.warning().unwrap();

@@ -46,7 +46,8 @@ impl Journal for LogJournal {
                 run,
                 silent,
             } => {
-                error!(%cluster, run = run.0, silent_s = silent.as_secs_f64(), "engine frozen, it is killed");
+                error!(%cluster, run = run.0, silent_s = silent.as_secs_f64(), "engine frozen, it \
+                     is killed");
             }
             Event::EngineFailed { cluster, reason } => {
                 error!(%cluster, reason, "engine can't start")

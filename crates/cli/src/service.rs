@@ -106,7 +106,8 @@ Restart=on-failure
 RestartSec=2s
 # The first start prepares an engine's files.
 TimeoutStartSec=180s
-# SIGTERM to the server alone: it stops sessions first and engines last, and bounds that by their number.
+# SIGTERM to the server alone: it stops sessions first and engines last, and bounds that by their \
+                    number.
 KillMode=mixed
 TimeoutStopSec=300s
 # An engine that takes too much memory ends alone.
@@ -207,9 +208,10 @@ mod tests {
             "{text}"
         );
         let text = unit("tidegate", true).text();
-        assert!(
-            text.contains("\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n")
-        );
+        assert!(text.contains(
+            "\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n\
+             AmbientCapabilities=CAP_NET_BIND_SERVICE\n"
+        ));
     }
 
     #[test]

@@ -84,7 +84,8 @@ impl Control {
     /// Turns a link's token into a session's, once. The new one shares nothing with any the browser
     /// had before.
     pub async fn redeem_link(&self, link: &str) -> Answer<WithToken<WebSession>> {
-        let (link, now) = (token::hash(link), now_unix());
+        let link = token::hash(link);
+        let now = now_unix();
         let expired = || {
             let hint = "`tidegate operator link` prints a new one";
             Err(ControlError::new(
@@ -226,7 +227,8 @@ impl Control {
             .is_none_or(|used| now.saturating_sub(used) >= secs(limits::SEEN_EVERY))
         {
             self.credentials().saw_key(&hash, now);
-            let (this, id) = (self.clone(), row.id.clone());
+            let this = self.clone();
+            let id = row.id.clone();
             tokio::spawn(async move { tell(this.store().saw_key(id, now).await) });
         }
         ApiKey::try_from(row).ok()

@@ -101,7 +101,8 @@ impl Books {
             Err(StoreError::Corrupt { cluster, what }) => {
                 let hint =
                     "`tidegate cluster wake NAME`, or a new password, reads the accounts anew";
-                tracing::error!(%cluster, what, hint, "the stored accounts of a cluster can't be read; nobody can log in to it while it sleeps");
+                tracing::error!(%cluster, what, hint, "the stored accounts of a cluster can't be \
+                     read; nobody can log in to it while it sleeps");
                 Arc::new(AccountBook {
                     accounts: Accounts::unknown(),
                     run: not_before,

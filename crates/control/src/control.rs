@@ -138,7 +138,8 @@ impl Control {
 
     /// Live clusters into register and engines; the others away. Returns those that need recovery.
     async fn take_in(&self, rows: Vec<ClusterRow>) -> Result<Vec<Arc<Entry>>, ControlError> {
-        let (mut unclean, mut half_made) = (Vec::new(), Vec::new());
+        let mut unclean = Vec::new();
+        let mut half_made = Vec::new();
         for row in rows {
             match row.phase {
                 Phase::Live => {
@@ -154,7 +155,8 @@ impl Control {
                     }
                 }
                 Phase::Creating | Phase::Deleting => {
-                    tracing::info!(cluster = %row.id, phase = ?row.phase, "sweeping what an interrupted operation left");
+                    tracing::info!(cluster = %row.id, phase = ?row.phase, "sweeping what an \
+                         interrupted operation left");
                     // No name to a cluster from here on, whatever happens below.
                     self.inner.store.begin_delete(row.id).await?;
                     half_made.push(row);
@@ -173,7 +175,8 @@ impl Control {
         if keys > 0 {
             tracing::warn!(
                 keys,
-                "API keys have scopes now; those that existed keep full access (scope all): `tidegate key list` shows them"
+                "API keys have scopes now; those that existed keep full access (scope all): \
+                 `tidegate key list` shows them"
             );
         }
     }
@@ -334,7 +337,8 @@ fn find_strays(engines: &Path, rows: &[ClusterRow]) -> Strays {
         let Some(id) = id.filter(|id| !known.contains(id)) else {
             continue;
         };
-        tracing::warn!(path = %entry.path().display(), "this directory belongs to no cluster; it is left alone");
+        tracing::warn!(path = %entry.path().display(), "this directory belongs to no cluster; it \
+             is left alone");
         strays.id_max = strays.id_max.max(id);
         if let Ok(meta) = entry.metadata() {
             strays.uids.insert(meta.uid());

@@ -81,7 +81,8 @@ impl ControlError {
         Self::new(
             ErrorCode::BadName,
             format!("{shown:?} can't be the name of a cluster"),
-            "use 1 to 63 characters of a-z, 0-9 and '-', starting with a letter and not ending with '-'",
+            "use 1 to 63 characters of a-z, 0-9 and '-', starting with a letter and not ending \
+             with '-'",
         )
     }
 

@@ -46,14 +46,16 @@ impl Control {
 
     /// Ends its sessions, stops its engine and removes its files.
     pub async fn delete_cluster(&self, name: &str) -> Answer<()> {
-        let (this, name) = (self.clone(), name.to_owned());
+        let this = self.clone();
+        let name = name.to_owned();
         self.to_its_end(async move { this.delete(&name).await })
             .await
     }
 
     /// Puts it to sleep now. Refused while a session of it is busy.
     pub async fn sleep_cluster(&self, name: &str) -> Answer<ClusterView> {
-        let (this, name) = (self.clone(), name.to_owned());
+        let this = self.clone();
+        let name = name.to_owned();
         self.to_its_end(async move {
             let (entry, _held) = this.exclusive(&name).await?;
             this.engines()
@@ -67,7 +69,8 @@ impl Control {
 
     /// Wakes it and waits until it is awake.
     pub async fn wake_cluster(&self, name: &str) -> Answer<ClusterView> {
-        let (this, name) = (self.clone(), name.to_owned());
+        let this = self.clone();
+        let name = name.to_owned();
         self.to_its_end(async move {
             let (entry, _held) = this.exclusive(&name).await?;
             this.engines()
@@ -82,14 +85,16 @@ impl Control {
     /// Gives its root a new password. It is returned only once the engine has it and a fresh
     /// reading shows it.
     pub async fn new_password(&self, name: &str) -> Answer<WithPassword> {
-        let (this, name) = (self.clone(), name.to_owned());
+        let this = self.clone();
+        let name = name.to_owned();
         self.to_its_end(async move { this.change_password(&name).await })
             .await
     }
 
     /// Changes what it may use, asleep or awake; sessions that are open stay.
     pub async fn change_limits(&self, name: &str, change: LimitsChange) -> Answer<ClusterView> {
-        let (this, name) = (self.clone(), name.to_owned());
+        let this = self.clone();
+        let name = name.to_owned();
         self.to_its_end(async move {
             let (entry, _held) = this.exclusive(&name).await?;
             let limits = change.of(entry.limits());
@@ -280,7 +285,8 @@ impl Control {
                 .and(Err(e)),
         };
         if let Err(error) = done {
-            tracing::warn!(cluster = %row.id, error, "a cluster that could not be created is not wholly removed");
+            tracing::warn!(cluster = %row.id, error, "a cluster that could not be created is not \
+                 wholly removed");
         }
     }
 
@@ -517,7 +523,8 @@ fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {
         EngineError::Busy => ControlError::new(
             ErrorCode::Busy,
             format!("a session of cluster {:?} is busy", name.as_str()),
-            "wait until it is done, or end it: `tidegate session list` and `tidegate session kill ID`",
+            "wait until it is done, or end it: `tidegate session list` and `tidegate session kill \
+             ID`",
         ),
         EngineError::Stopping => stopping(),
         EngineError::Unsupported(_) => ControlError::new(

@@ -95,7 +95,8 @@ pub async fn recover_all(engines: Engines, unclean: Vec<Arc<Entry>>, done: watch
             let recovered = match timeout(limits::RECOVERY_TURN, &mut recovery).await {
                 Ok(recovered) => recovered,
                 Err(_) => {
-                    tracing::warn!(cluster = %id, "this recovery takes long; others begin beside it");
+                    tracing::warn!(cluster = %id, "this recovery takes long; others begin beside \
+                         it");
                     drop(turn);
                     recovery.await
                 }
@@ -103,7 +104,8 @@ pub async fn recover_all(engines: Engines, unclean: Vec<Arc<Entry>>, done: watch
             // The engine's journal has told how it went; a failure shows in the cluster's state.
             if let Err(error) = recovered {
                 let error = error.report();
-                tracing::warn!(cluster = %id, error, "a cluster that was not cleanly asleep could not be recovered");
+                tracing::warn!(cluster = %id, error, "a cluster that was not cleanly asleep could \
+                     not be recovered");
             }
         });
     }
@@ -139,7 +141,9 @@ mod tests {
     fn a_cluster_that_somebody_waits_for_is_recovered_next() {
         let mut queue: VecDeque<_> = (0..1000).map(unclean).collect();
         let of = |queue: &VecDeque<Finish>, id: usize| Arc::clone(&queue[id].0);
-        let (seventh, last, left) = (of(&queue, 7), of(&queue, 999), of(&queue, 3));
+        let seventh = of(&queue, 7);
+        let last = of(&queue, 999);
+        let left = of(&queue, 3);
         let mut waits = [
             Box::pin(last.recovery.wait()),
             Box::pin(seventh.recovery.wait()),

@@ -119,18 +119,16 @@ async fn made_up_tokens() {
 async fn credentials_last() {
     let server = Server::start().await;
     let control = &server.control;
-    let (kept, revoked) = (
-        control
-            .create_key("kept", Scopes::parse("read,clusters:a-*").unwrap(), None)
-            .await
-            .ok()
-            .unwrap(),
-        control
-            .create_key("revoked", Scopes::all(), None)
-            .await
-            .ok()
-            .unwrap(),
-    );
+    let kept = control
+        .create_key("kept", Scopes::parse("read,clusters:a-*").unwrap(), None)
+        .await
+        .ok()
+        .unwrap();
+    let revoked = control
+        .create_key("revoked", Scopes::all(), None)
+        .await
+        .ok()
+        .unwrap();
     control.revoke_key("revoked").await.unwrap();
     assert_eq!(
         control.revoke_key("revoked").await.unwrap_err().code,
@@ -140,7 +138,8 @@ async fn credentials_last() {
         let link = control.new_sign_in_link().await.unwrap().token;
         control.redeem_link(&link).await.ok().unwrap()
     };
-    let (stays, out) = (sign_in().await, sign_in().await);
+    let stays = sign_in().await;
+    let out = sign_in().await;
     control.end_web_session(&out.made).await.unwrap();
     let unused = control.new_sign_in_link().await.unwrap().token;
     let check = |control: &Control| {

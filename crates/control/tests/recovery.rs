@@ -235,7 +235,8 @@ async fn recovered() {
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(!tenant.settled, "no login is judged by what may be stale");
     assert!(tenant.recovering);
-    let (stranger, claim) = (Prefix::random().unwrap(), root_claim());
+    let stranger = Prefix::random().unwrap();
+    let claim = root_claim();
     let unknown = server
         .control
         .find(&stranger, PrefixTag(7), &claim)

@@ -95,11 +95,9 @@ async fn an_incomplete_book_comes_back_incomplete_and_a_changed_flag_alone_is_ke
 async fn damage_of_one_cluster_keeps_no_other_from_loading() {
     let tmp = tempfile::tempdir().unwrap();
     let store = open(tmp.path()).await;
-    let (bad_book, bad_row, good) = (
-        live(&store, "bad-book").await,
-        live(&store, "bad-row").await,
-        live(&store, "good").await,
-    );
+    let bad_book = live(&store, "bad-book").await;
+    let bad_row = live(&store, "bad-row").await;
+    let good = live(&store, "good").await;
     store.close().await;
     let options =
         sqlx::sqlite::SqliteConnectOptions::new().filename(tmp.path().join("store.sqlite"));

@@ -85,7 +85,8 @@ async fn a_sleep_on_a_full_disk_is_recorded_from_the_reserve_or_waits_for_room()
     let accounts = 40_000;
     run = store.begin_run(id).await.unwrap();
     disk.fill();
-    let (ending, book) = (Arc::clone(&store), long_book(run, accounts));
+    let ending = Arc::clone(&store);
+    let book = long_book(run, accounts);
     let waiting = tokio::spawn(async move { ending.end_run(id, run, book).await });
     until("a full disk", || store.is_disk_full()).await;
     assert!(

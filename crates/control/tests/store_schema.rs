@@ -25,9 +25,12 @@ async fn a_store_of_an_older_version_gets_the_default_limits() {
     for sql in [
         include_str!("../migrations/sqlite/0001_clusters.sql"),
         include_str!("../migrations/sqlite/0002_access.sql"),
-        "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (1), (2)",
-        "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, connections_max, sleep_after_ms, \
-         transaction_idle_max_ms, phase) VALUES (1, 'demo', 'demo', 'k7m2q9x4w3tz', 0, 5, 1000, 2000, 'live')",
+        "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES \
+         (1), (2)",
+        "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, connections_max, \
+         sleep_after_ms, \
+         transaction_idle_max_ms, phase) VALUES (1, 'demo', 'demo', 'k7m2q9x4w3tz', 0, 5, 1000, \
+         2000, 'live')",
     ] {
         sqlx::raw_sql(sql).execute(&pool).await.unwrap();
     }
@@ -57,9 +60,12 @@ async fn clusters_of_an_older_version_are_mariadb_and_others_keep_their_paramete
         include_str!("../migrations/sqlite/0004_books.sql"),
         include_str!("../migrations/sqlite/0005_freed_uids.sql"),
         include_str!("../migrations/sqlite/0006_key_scopes.sql"),
-        "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (6)",
-        "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, connections_max, sleep_after_ms, \
-         transaction_idle_max_ms, phase) VALUES (1, 'demo', 'demo', 'k7m2q9x4w3tz', 0, 5, 1000, 2000, 'live')",
+        "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES \
+         (6)",
+        "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, connections_max, \
+         sleep_after_ms, \
+         transaction_idle_max_ms, phase) VALUES (1, 'demo', 'demo', 'k7m2q9x4w3tz', 0, 5, 1000, \
+         2000, 'live')",
     ] {
         sqlx::raw_sql(sql).execute(&pool).await.unwrap();
     }

@@ -298,7 +298,8 @@ impl AwakeBudget {
         let (reply, answer) = oneshot::channel();
         tracing::warn!(
             cluster = %id, bytes,
-            "it is far above its share of the awake budget and others wait for room: its sessions are ended"
+            "it is far above its share of the awake budget and others wait for room: its sessions \
+             are ended"
         );
         let asked = async {
             member

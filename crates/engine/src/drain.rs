@@ -27,7 +27,7 @@ pub struct DrainOrder {
     pub force: DrainForce,
 }
 
-/// What happens to sessions that do not agree to end.
+/// Treatment of sessions that do not agree to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DrainForce {
     /// The engine goes on for them.

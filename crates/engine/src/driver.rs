@@ -46,8 +46,8 @@ pub trait Driver: Send + Sync + 'static {
         Box::pin(async { Err(EngineError::Unsupported("a disk limit")) })
     }
 
-    /// Makes the next start repair the accounts, and make `user@'%'` anew with this password and all
-    /// privileges of a cluster's root. False if this kind of engine can't, or not now.
+    /// Makes the next start repair the accounts, and make `user@'%'` anew with this password and
+    /// all privileges of a cluster's root. False if this kind of engine can't, or not now.
     fn repair_accounts(&self, _repair: Repair, _user: &str, _stage2: [u8; 20]) -> bool {
         false
     }
@@ -73,7 +73,7 @@ pub trait Driver: Send + Sync + 'static {
     fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>>;
 }
 
-/// What a repair of the accounts keeps.
+/// Accounts that a repair keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
     /// The accounts, as far as they can be read, and their privileges.

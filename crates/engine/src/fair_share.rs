@@ -114,10 +114,12 @@ mod tests {
 
     #[test]
     fn time_above_the_share_counts_only_without_a_break() {
-        let (mut contest, began) = (ShareContest::default(), Instant::now());
+        let mut contest = ShareContest::default();
+        let began = Instant::now();
         let at = |seconds| began + Duration::from_secs(seconds);
         let patience = Duration::from_secs(5);
-        let (one, two) = ((ClusterId(1), 800), (ClusterId(2), 700));
+        let one = (ClusterId(1), 800);
+        let two = (ClusterId(2), 700);
         contest.note(vec![one], at(0));
         contest.note(vec![one, two], at(4));
         assert!(contest.contains(two.0) && contest.above_for(patience, at(4)).is_empty());

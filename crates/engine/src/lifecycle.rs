@@ -40,7 +40,7 @@ pub enum Action {
     Drain,
     /// As `Drain`, but stop the engine even if sessions refuse.
     DrainAnyway,
-    /// The same, and the sessions are told that the cluster yields its memory.
+    /// Sleep as above, and the sessions are told that the cluster yields its memory.
     DrainForMemory,
     /// Give up a start that is under way.
     AbortStart,

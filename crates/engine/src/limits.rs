@@ -247,13 +247,13 @@ pub const SPACE_MEASURE_SHARE: u32 = 4;
 pub const SPACE_FLOOR_DIVISOR: u64 = 50;
 pub const SPACE_FLOOR_MIN: u64 = 64 << 20;
 pub const SPACE_FLOOR_MAX: u64 = 1 << 30;
-/// The same of inodes.
+/// Inodes, likewise.
 pub const FILES_FLOOR_MIN: u64 = 1_000;
 /// Time over which growth counts then. A slow one leaves the operator the time to act.
 pub const GROWTH_WINDOW: Duration = Duration::from_secs(60);
 /// Growth for which an engine is stopped: a part of what is left, as a divisor, and the least of
-/// it. Nobody must be stopped for another's growth: a start alone makes temporary files of 4 MB, and
-/// a first table may extend the system tablespace by 8 MB.
+/// it. Nobody must be stopped for another's growth: a start alone makes temporary files of 4 MB,
+/// and a first table may extend the system tablespace by 8 MB.
 pub const GROWTH_DIVISOR: u64 = 8;
 pub const GROWTH_MIN: u64 = 32 << 20;
 pub const GROWTH_FILES_MIN: u64 = 500;

@@ -1,4 +1,4 @@
-//! One cluster that takes the disk: by one statement, by many files, above its limit or below it.
+//! A cluster that takes the disk: by one statement, by many files, above its limit or below it.
 //! The others go on, and the operator gets the space back without deleting the cluster.
 
 #![allow(
@@ -157,7 +157,8 @@ async fn the_one_that_takes_the_disk_is_stopped_and_the_operator_gets_it_back() 
     let data = disk.path().join("data");
     let house = House::open_with(|s| s.folder = data).await;
     let evil = house.create_with(spec(1, limits(4096 * MB))).await;
-    let (good, sleeping) = (house.create(2).await, house.create(3).await);
+    let good = house.create(2).await;
+    let sleeping = house.create(3).await;
     let lease = house.attach(evil).await;
     let mut attacker = almighty(&lease.address).await;
     let neighbour = house.attach(good).await;

@@ -115,7 +115,8 @@ async fn accounts_that_can_t_be_read_don_t_keep_the_operator_out() {
         &["TRUNCATE mysql.global_priv"],
         &[
             "ALTER TABLE mysql.global_priv DROP COLUMN Priv",
-            "ALTER TABLE mysql.global_priv ADD COLUMN Priv LONGTEXT AS (REPEAT(User, 100000)) VIRTUAL",
+            "ALTER TABLE mysql.global_priv ADD COLUMN Priv LONGTEXT AS (REPEAT(User, 100000)) \
+             VIRTUAL",
         ],
         &["RENAME TABLE mysql.global_priv TO mysql.mine"],
         &[
@@ -124,7 +125,8 @@ async fn accounts_that_can_t_be_read_don_t_keep_the_operator_out() {
         ],
         &[
             "RENAME TABLE mysql.global_priv TO mysql.mine",
-            "CREATE TABLE mysql.global_priv (Host CHAR(60), User CHAR(80), Priv VARCHAR(2000)) ENGINE=MEMORY",
+            "CREATE TABLE mysql.global_priv (Host CHAR(60), User CHAR(80), Priv VARCHAR(2000)) \
+             ENGINE=MEMORY",
             "INSERT INTO mysql.global_priv SELECT * FROM mysql.mine",
         ],
     ] {

@@ -90,24 +90,32 @@ refusals! {
     /// The first packet asked for no TLS.
     InsecureTransport = "insecure-transport", 3159, "HY000", Client, Never, Info,
         "Connections using insecure transport are prohibited on this endpoint.",
-        "Set your client to use TLS and to verify the server: --ssl-mode=VERIFY_IDENTITY (mysql), --ssl-verify-server-cert (mariadb), sslMode=VERIFY_IDENTITY (JDBC), tls=true (Go). If a password was sent with this login, it travelled unprotected: change it";
+        "Set your client to use TLS and to verify the server: --ssl-mode=VERIFY_IDENTITY (mysql), \
+         --ssl-verify-server-cert (mariadb), sslMode=VERIFY_IDENTITY (JDBC), tls=true (Go). If a \
+         password was sent with this login, it travelled unprotected: change it";
     /// The login name has no dot.
     MissingPrefix = "missing-prefix", 1045, "28000", Client, Never, Info,
         "Missing user name prefix.",
-        "A user name here is <prefix>.<user>, such as abcdefghjkmn.root; `tidegate connect NAME` or `tidegate cluster show NAME` prints it whole";
+        "A user name here is <prefix>.<user>, such as abcdefghjkmn.root; `tidegate connect NAME` \
+         or `tidegate cluster show NAME` prints it whole";
     /// Unknown prefix, unknown user and wrong password: one text, one time.
     AccessDenied = "access-denied", 1045, "28000", Client, Never, Info,
         "Access denied.",
-        "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password NAME` makes a new one";
+        "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password \
+         NAME` makes a new one";
     /// The password was right; the engine asks for TLS on its own leg. Told to nobody without the
     /// password.
     RequiresTls = "requires-tls", 1045, "28000", Client, Never, Info,
-        "The password is right, but the account was made with REQUIRE SSL, which its engine can't see kept.",
-        "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another user. For root, `tidegate cluster password NAME` does so";
+        "The password is right, but the account was made with REQUIRE SSL, which its engine can't \
+         see kept.",
+        "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another \
+         user. For root, `tidegate cluster password NAME` does so";
     /// The same, of an account that asks for a client certificate or a cipher.
     RequiresCertificate = "requires-certificate", 1045, "28000", Client, Never, Info,
-        "The password is right, but the account was made with REQUIRE X509, ISSUER, SUBJECT or CIPHER, and no client is asked for a certificate here.",
-        "Run ALTER USER ... REQUIRE NONE as another user, with a long password. For root, `tidegate cluster password NAME` does so";
+        "The password is right, but the account was made with REQUIRE X509, ISSUER, SUBJECT or \
+         CIPHER, and no client is asked for a certificate here.",
+        "Run ALTER USER ... REQUIRE NONE as another user, with a long password. For root, \
+         `tidegate cluster password NAME` does so";
     /// The credential could not be judged in time.
     NotJudged = "not-judged", 1040, "08004", Cluster, Soon, Warn,
         "The login could not be checked just now.",
@@ -123,15 +131,18 @@ refusals! {
     /// The cluster's files are above its hard disk limit.
     DiskLimit = "disk-limit", 1021, "HY000", Cluster, Never, Warn,
         "The cluster has reached its disk limit.",
-        "The operator can allow deleting for a time (`tidegate cluster set NAME --allow-shrink 10m`) or raise the limit (`--disk-max 8G`)";
+        "The operator can allow deleting for a time (`tidegate cluster set NAME --allow-shrink \
+         10m`) or raise the limit (`--disk-max 8G`)";
     /// No memory is left for one more engine, and all that are awake are busy.
     AwakeBudget = "awake-budget", 1040, "08004", Gateway, Soon, Error,
         "The server has no memory left to wake this cluster: all clusters that are awake are busy.",
         "Try again in a moment. The operator can raise engine.awake_memory_percent";
     /// The cluster used more than its share of the awake budget while another one needed room.
     MemoryShare = "memory-share", 1927, "70100", Cluster, Soon, Warn,
-        "The session was ended: its cluster used more than its share of the server's memory while others needed some.",
-        "Connect again: the cluster wakes in about a tenth of a second. An open transaction was rolled back; use less memory, or ask the operator to raise engine.awake_memory_percent";
+        "The session was ended: its cluster used more than its share of the server's memory while \
+         others needed some.",
+        "Connect again: the cluster wakes in about a tenth of a second. An open transaction was \
+         rolled back; use less memory, or ask the operator to raise engine.awake_memory_percent";
     /// The file system of the data directory is full.
     DiskFull = "disk-full", 1021, "HY000", Gateway, Soon, Error,
         "The server's disk is full, so the cluster can't be woken.",
@@ -145,7 +156,8 @@ refusals! {
         "Close some, or use a smaller pool";
     /// The cluster's sessions hold more in the gateway than their budget; this one held most.
     UnreadAnswers = "unread-answers", 1161, "08S01", Cluster, Soon, Warn,
-        "The connection was closed: the clients of this cluster leave too much data waiting, and this one the most.",
+        "The connection was closed: the clients of this cluster leave too much data waiting, and \
+         this one the most.",
         "Read results as they come, or ask for less at once, then connect again";
     TooManyFromAddress = "too-many-from-address", 1040, "08004", Client, Soon, Info,
         "Too many connections from this address.",

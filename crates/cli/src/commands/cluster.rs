@@ -53,7 +53,8 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
                 allow_shrink_seconds,
             };
             if change == ChangeCluster::default() {
-                let mend = "give a limit, such as --memory-max 2G; `tidegate cluster set --help` lists them";
+                let mend = "give a limit, such as --memory-max 2G; `tidegate cluster set --help` \
+                            lists them";
                 return Err(Failure::usage("nothing to change", mend).into());
             }
             show(context, &ask(client.change(name, &change))?)
@@ -263,7 +264,8 @@ fn engine_row(cluster: &Cluster) -> String {
 
 /// Limits of what the machine gives, each with its measured use where it was asked for.
 fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
-    let (limits, usage) = (&cluster.limits, cluster.usage.as_ref());
+    let limits = &cluster.limits;
+    let usage = cluster.usage.as_ref();
     let size = |used: Option<u64>, most: u64| match used {
         Some(used) => format!("{} of {}", Size(used).rounded(), Size(most)),
         None => format!("up to {}", Size(most)),
@@ -338,7 +340,8 @@ fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<(
 pub fn endpoint(context: &Context, name: &str, user: &str) -> Result<Endpoint> {
     let client = context.client();
     ask(async {
-        let (cluster, server) = (client.cluster(name).await?, client.server().await?);
+        let cluster = client.cluster(name).await?;
+        let server = client.server().await?;
         let mut endpoint = endpoint_of(&cluster, &server);
         endpoint.user = format!("{}.{user}", cluster.prefix);
         // The file that the server names lies there and not here.

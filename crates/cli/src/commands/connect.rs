@@ -74,7 +74,8 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
         .collect();
     screen::print(&text.join("\n"))?;
     screen::say(
-        "other clients: `tidegate connect --list`, then `tidegate connect NAME --with CLIENT --os OS`",
+        "other clients: `tidegate connect --list`, then `tidegate connect NAME --with CLIENT --os \
+         OS`",
     );
     Ok(())
 }

@@ -65,7 +65,8 @@ fn unreadable(error: ExplainError) -> anyhow::Error {
             "`tidegate connect --list` shows all clients and operating systems"
         }
         _ => {
-            "give a URL, a DSN, a JDBC URL, keys and values, or the command line of mysql, mariadb or mycli"
+            "give a URL, a DSN, a JDBC URL, keys and values, or the command line of mysql, mariadb \
+             or mycli"
         }
     };
     Failure::usage(error.to_string(), mend).into()

@@ -43,7 +43,8 @@ const STAGING: Key = Key {
     name: "staging",
     default: "\"\"",
     kind: Kind::Text,
-    doc: "Where orders are rehearsed after two failures. Empty: Let's Encrypt's for Let's Encrypt, else nowhere, as \"none\".",
+    doc: "Where orders are rehearsed after two failures. Empty: Let's Encrypt's for Let's Encrypt, \
+          else nowhere, as \"none\".",
 };
 const DIRECTORY_CA: Key = Key {
     name: "directory_ca",
@@ -111,7 +112,8 @@ pub const SECTIONS: &[Section] = &[
                     min: 1,
                     max: 1_000_000,
                 },
-                doc: "Connections from one source (an IPv4 address, an IPv6 /64) that have not yet proved a password.",
+                doc: "Connections from one source (an IPv4 address, an IPv6 /64) that have not yet \
+                      proved a password.",
             },
             Key {
                 name: "unproven_total",
@@ -129,7 +131,8 @@ pub const SECTIONS: &[Section] = &[
                     min: 1,
                     max: 1_000_000,
                 },
-                doc: "Memory that all of them may take together, in MB. At 80 % the largest network's oldest one is ended.",
+                doc: "Memory that all of them may take together, in MB. At 80 % the largest \
+                      network's oldest one is ended.",
             },
             Key {
                 name: "held_per_cluster",
@@ -138,7 +141,9 @@ pub const SECTIONS: &[Section] = &[
                     min: 1 << 20,
                     max: 1 << 40,
                 },
-                doc: "Bytes that all sessions of one cluster may keep here: answers that clients leave unread, and packets that wait for the engine. Above it nothing more is read for them; after a second the sessions that hold most end.",
+                doc: "Bytes that all sessions of one cluster may keep here: answers that clients \
+                      leave unread, and packets that wait for the engine. Above it nothing more is \
+                      read for them; after a second the sessions that hold most end.",
             },
             Key {
                 name: "stop_grace",
@@ -156,13 +161,15 @@ pub const SECTIONS: &[Section] = &[
                     min: 100,
                     max: 16_000_000,
                 },
-                doc: "TLS 1.2 can't renew a key: after this many records a session is ended when idle (error 4031).",
+                doc: "TLS 1.2 can't renew a key: after this many records a session is ended when \
+                      idle (error 4031).",
             },
             Key {
                 name: "proxy_networks",
                 default: "[]",
                 kind: Kind::Networks,
-                doc: "From these networks a PROXY v1 or v2 header is required; from all others it is refused.",
+                doc: "From these networks a PROXY v1 or v2 header is required; from all others it \
+                      is refused.",
             },
             Key {
                 name: "help_base",
@@ -178,19 +185,22 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "tls",
-        doc: "Who we are. Without a certificate of your own, a local CA makes one; clients then need its ca.pem.",
+        doc: "Who we are. Without a certificate of your own, a local CA makes one; clients then \
+              need its ca.pem.",
         keys: &[
             Key {
                 name: "names",
                 default: "[]",
                 kind: Kind::Names,
-                doc: "Names and addresses the local certificate shall carry beside localhost. Flag: --name.",
+                doc: "Names and addresses the local certificate shall carry beside localhost. \
+                      Flag: --name.",
             },
             Key {
                 name: "certificate",
                 default: "\"\"",
                 kind: Kind::File,
-                doc: "Your own certificate with its chain (PEM), watched and swapped while running.",
+                doc: "Your own certificate with its chain (PEM), watched and swapped while \
+                      running.",
             },
             Key {
                 name: "key",
@@ -208,7 +218,8 @@ pub const SECTIONS: &[Section] = &[
                 name: "versions",
                 default: "\"both\"",
                 kind: Kind::Choice(&["both", "1.2", "1.3"]),
-                doc: "TLS versions: 1.2 and 1.3, or only one of them. Nothing older is ever spoken.",
+                doc: "TLS versions: 1.2 and 1.3, or only one of them. Nothing older is ever \
+                      spoken.",
             },
         ],
     },
@@ -220,7 +231,8 @@ pub const SECTIONS: &[Section] = &[
                 name: "domains",
                 default: "[]",
                 kind: Kind::Names,
-                doc: "Names and addresses the certificate shall carry. Empty: no ACME. Flag: --domain.",
+                doc: "Names and addresses the certificate shall carry. Empty: no ACME. Flag: \
+                      --domain.",
             },
             Key {
                 name: "directory",
@@ -245,13 +257,15 @@ pub const SECTIONS: &[Section] = &[
                 name: "challenges",
                 default: "[\"http-01\"]",
                 kind: Kind::Names,
-                doc: "How control of the names is proved, best first: http-01, tls-alpn-01, dns-01 (also for *.names).",
+                doc: "How control of the names is proved, best first: http-01, tls-alpn-01, dns-01 \
+                      (also for *.names).",
             },
             Key {
                 name: "http_listen",
                 default: "[\"0.0.0.0:80\", \"[::]:80\"]",
                 kind: Kind::Addresses,
-                doc: "Where the CA's http-01 question is answered, while an order is under way. CAs ask port 80.",
+                doc: "Where the CA's http-01 question is answered, while an order is under way. \
+                      CAs ask port 80.",
             },
             Key {
                 name: "alpn_listen",
@@ -263,7 +277,8 @@ pub const SECTIONS: &[Section] = &[
                 name: "dns_server",
                 default: "\"\"",
                 kind: Kind::Text,
-                doc: "For dns-01: ADDRESS:PORT of the name server that takes signed updates (RFC 2136).",
+                doc: "For dns-01: ADDRESS:PORT of the name server that takes signed updates (RFC \
+                      2136).",
             },
             Key {
                 name: "dns_zone",
@@ -287,7 +302,8 @@ pub const SECTIONS: &[Section] = &[
                 name: "dns_hook",
                 default: "\"\"",
                 kind: Kind::File,
-                doc: "For dns-01, instead of a server: a program, run as PROGRAM present|cleanup RECORD VALUE.",
+                doc: "For dns-01, instead of a server: a program, run as PROGRAM present|cleanup \
+                      RECORD VALUE.",
             },
         ],
     },
@@ -333,31 +349,36 @@ pub const SECTIONS: &[Section] = &[
                 name: "tzinfo_to_sql",
                 default: "\"\"",
                 kind: Kind::File,
-                doc: "mariadb-tzinfo-to-sql, which fills the named time zones. Empty: from script/setup, then on PATH.",
+                doc: "mariadb-tzinfo-to-sql, which fills the named time zones. Empty: from \
+                      script/setup, then on PATH.",
             },
             Key {
                 name: "awake_memory_percent",
                 default: "70",
                 kind: Kind::Count { min: 1, max: 100 },
-                doc: "Part of the machine's memory that all awake engines may use. Above it, idle clusters sleep first.",
+                doc: "Part of the machine's memory that all awake engines may use. Above it, idle \
+                      clusters sleep first.",
             },
             Key {
                 name: "cgroup",
                 default: "\"auto\"",
                 kind: Kind::Cgroup,
-                doc: "Where the engines' control groups are made: auto (below the server's own), off, or a group such as \"/tidegate\".",
+                doc: "Where the engines' control groups are made: auto (below the server's own), \
+                      off, or a group such as \"/tidegate\".",
             },
             Key {
                 name: "uids",
                 default: "\"auto\"",
                 kind: Kind::Uids,
-                doc: "User numbers of the engines, where the server is root: auto (a range that no other server here has), or FIRST-LAST.",
+                doc: "User numbers of the engines, where the server is root: auto (a range that no \
+                      other server here has), or FIRST-LAST.",
             },
         ],
     },
     Section {
         name: "cluster",
-        doc: "What a cluster may use that is created from now on; those that exist keep theirs (`tidegate cluster set`).",
+        doc: "What a cluster may use that is created from now on; those that exist keep theirs \
+              (`tidegate cluster set`).",
         keys: &[
             Key {
                 name: "sleep_after",
@@ -411,7 +432,8 @@ pub const SECTIONS: &[Section] = &[
                     min: 1,
                     max: 10_000,
                 },
-                doc: "Share of the processor when engines compete for it: 200 gets twice as much as 100.",
+                doc: "Share of the processor when engines compete for it: 200 gets twice as much \
+                      as 100.",
             },
             Key {
                 name: "tasks_max",
@@ -426,7 +448,8 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "console",
-        doc: "The web console and the API, over HTTPS. A link to sign in: `tidegate operator link`.",
+        doc: "The web console and the API, over HTTPS. A link to sign in: `tidegate operator \
+              link`.",
         keys: &[
             Key {
                 name: "enabled",
@@ -438,19 +461,22 @@ pub const SECTIONS: &[Section] = &[
                 name: "listen",
                 default: "[\"127.0.0.1:4443\"]",
                 kind: Kind::Addresses,
-                doc: "Where it listens. If the default is taken the server runs without it. Flag: --console.",
+                doc: "Where it listens. If the default is taken the server runs without it. Flag: \
+                      --console.",
             },
             Key {
                 name: "domain",
                 default: "\"\"",
                 kind: Kind::Text,
-                doc: "Its own name, not the database's. With [acme] it gets a certificate of its own. Flag: --console-domain.",
+                doc: "Its own name, not the database's. With [acme] it gets a certificate of its \
+                      own. Flag: --console-domain.",
             },
             Key {
                 name: "certificate",
                 default: "\"\"",
                 kind: Kind::File,
-                doc: "A certificate of its own with its chain (PEM). Empty: by [acme] for its domain, else the database's.",
+                doc: "A certificate of its own with its chain (PEM). Empty: by [acme] for its \
+                      domain, else the database's.",
             },
             Key {
                 name: "key",
@@ -465,7 +491,8 @@ pub const SECTIONS: &[Section] = &[
                     min: seconds(1),
                     max: seconds(30 * 86_400),
                 },
-                doc: "A browser that was not used for this long must sign in again. An open page alone is no use.",
+                doc: "A browser that was not used for this long must sign in again. An open page \
+                      alone is no use.",
             },
             Key {
                 name: "session_life",
@@ -483,13 +510,15 @@ pub const SECTIONS: &[Section] = &[
                     min: 1,
                     max: 100_000,
                 },
-                doc: "Sign-ins, and wrong API keys, from one source (an IPv4 address, an IPv6 /64).",
+                doc: "Sign-ins, and wrong API keys, from one source (an IPv4 address, an IPv6 \
+                      /64).",
             },
         ],
     },
     Section {
         name: "metrics",
-        doc: "Metrics for Prometheus, health and readiness: plain HTTP without a password, on a private address only.",
+        doc: "Metrics for Prometheus, health and readiness: plain HTTP without a password, on a \
+              private address only.",
         keys: &[Key {
             name: "listen",
             default: "\"\"",

@@ -60,8 +60,8 @@ pub struct Explanation {
     pub port: Option<u16>,
     pub user: Option<String>,
     pub database: Option<String>,
-    /// Names of these four values that the string contains but that are not shown, because another reading
-    /// takes them for a password.
+    /// Names of these four values that the string contains but that are not shown, because another
+    /// reading takes them for a password.
     pub withheld: Vec<&'static str>,
     /// Whether it contains a password.
     pub holds_password: bool,

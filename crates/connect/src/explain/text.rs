@@ -5,8 +5,8 @@ use std::slice::SliceIndex;
 /// Replacement of a hidden part. No shown host, user, database or path contains it.
 pub const HIDDEN: char = '\u{FFFC}';
 
-/// Returns a part of a text. It is empty if the range is not one of the text, so that a wrong range can
-/// only hide something and never show it.
+/// Returns a part of a text. It is empty if the range is not one of the text, so that a wrong range
+/// can only hide something and never show it.
 pub fn part(text: &str, range: impl SliceIndex<str, Output = str>) -> &str {
     text.get(range).unwrap_or_default()
 }

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 /// Connections of the console at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebPlaces {
-    /// Those on which nobody has shown a session or a key.
+    /// Connections on which nobody has shown a session or a key.
     pub unproven: u32,
     pub proven: usize,
 }

@@ -177,7 +177,8 @@ impl Change for EnsureOperator {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        let sql = "INSERT INTO operators (name, created_unix) VALUES (?, ?) ON CONFLICT (name) DO NOTHING";
+        let sql = "INSERT INTO operators (name, created_unix) VALUES (?, ?) ON CONFLICT (name) DO \
+                   NOTHING";
         sqlx::query(sql)
             .bind(&self.name)
             .bind(self.now)
@@ -207,7 +208,8 @@ impl Change for AddLink {
             .bind(limits::LINKS_MAX - 1)
             .execute(&mut *db)
             .await?;
-        let sql = "INSERT INTO sign_in_links (hash, operator, expires_unix) SELECT ?, id, ? FROM operators WHERE name = ?";
+        let sql = "INSERT INTO sign_in_links (hash, operator, expires_unix) SELECT ?, id, ? FROM \
+                   operators WHERE name = ?";
         let insert = sqlx::query(sql)
             .bind(&self.link.hash[..])
             .bind(self.link.expires_unix)
@@ -245,7 +247,8 @@ impl Change for RedeemLink {
         let Some(row) = redeemed else { return Ok(None) };
         let operator: i64 = row.try_get("operator")?;
         forget_old_sessions(db, self.now, self.life).await?;
-        let sql = "INSERT INTO web_sessions (hash, operator, created_unix, seen_unix) VALUES (?, ?, ?, ?)";
+        let sql = "INSERT INTO web_sessions (hash, operator, created_unix, seen_unix) VALUES (?, \
+                   ?, ?, ?)";
         let insert = sqlx::query(sql)
             .bind(&self.session[..])
             .bind(operator)
@@ -334,7 +337,8 @@ impl Change for AddKey {
         if row.try_get::<i64, _>("n")? >= limits::KEYS_MAX {
             return Err(StoreError::TooManyKeys);
         }
-        let sql = "INSERT INTO api_keys (id, name, hash, scopes, created_unix, expires_unix) VALUES (?, ?, ?, ?, ?, ?)";
+        let sql = "INSERT INTO api_keys (id, name, hash, scopes, created_unix, expires_unix) \
+                   VALUES (?, ?, ?, ?, ?, ?)";
         sqlx::query(sql)
             .bind(&key.id)
             .bind(&key.name)

@@ -121,7 +121,8 @@ impl Change for SetLimits {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let limits = self.limits;
-        let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, transaction_idle_max_ms = ?, \
+        let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, \
+                   transaction_idle_max_ms = ?, \
                    memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ? \
                    WHERE id = ? AND phase = 'live'";
         let change = sqlx::query(sql)
@@ -148,7 +149,8 @@ impl Change for BeginDelete {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND phase <> 'gone'";
+        let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND \
+                   phase <> 'gone'";
         touched(
             sqlx::query(sql)
                 .bind(to_i64(self.0.0))
@@ -175,7 +177,8 @@ impl Change for BuryCluster {
             .bind(cluster)
             .execute(&mut *db)
             .await?;
-        let sql = "UPDATE clusters SET phase = 'gone', name_taken = NULL, uid = NULL, awake = 0 WHERE id = ?";
+        let sql = "UPDATE clusters SET phase = 'gone', name_taken = NULL, uid = NULL, awake = 0 \
+                   WHERE id = ?";
         sqlx::query(sql).bind(cluster).execute(db).await?;
         Ok(())
     }

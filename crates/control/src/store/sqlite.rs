@@ -104,7 +104,8 @@ impl SqliteStore {
                 Ok(row) => out.push(row),
                 // Its number, prefix and user stay taken in the store.
                 Err(error) => {
-                    tracing::error!(%error, "a cluster is left out: its row in the store is damaged")
+                    tracing::error!(%error, "a cluster is left out: its row in the store is \
+                                             damaged")
                 }
             }
         }

@@ -16,8 +16,9 @@ const REPAIRED: &str = "its accounts are repaired, so that an operator's new pas
 
 impl Engines {
     /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they
-    /// are then. `stage2`: SHA1(SHA1(password)). If the engine doesn't take it, the engine is ended,
-    /// its own tables are repaired, and the account is made anew with all privileges of a root.
+    /// are then. `stage2`: SHA1(SHA1(password)). If the engine doesn't take it, the engine is
+    /// ended, its own tables are repaired, and the account is made anew with all privileges of a
+    /// root.
     pub async fn set_password(
         &self,
         id: ClusterId,

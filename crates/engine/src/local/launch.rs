@@ -58,7 +58,8 @@ impl LocalDriver {
                 }) => return Err(error),
                 Err(NotUp { error, .. }) => {
                     let reason = error.report();
-                    tracing::warn!(cluster = %self.cluster, reason, "the engine can't use its system tables");
+                    tracing::warn!(cluster = %self.cluster, reason, "the engine can't use its \
+                         system tables");
                     // If its root is lost, it comes back with a password that nobody has.
                     let lost = RootSeed {
                         user: FIRST_USER.to_owned(),

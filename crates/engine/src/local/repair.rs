@@ -1,6 +1,6 @@
-//! Repair of the engine's system tables. A tenant can drop them, lock our account out of them or put
-//! views in their place, after which the engine does not start or does not let us in. Never touches
-//! any other table, and never waits for what the tenant left in the place of one.
+//! Repair of the engine's system tables. A tenant can drop them, lock our account out of them or
+//! put views in their place, after which the engine does not start or does not let us in. Never
+//! touches any other table, and never waits for what the tenant left in the place of one.
 
 use crate::driver::Repair;
 use crate::limits::{PRIV_BYTES_MAX, REPAIR_MAX, REPAIR_ROWS_MAX};
@@ -69,8 +69,9 @@ impl From<io::Error> for RepairError {
 
 /// As `mysql_system_tables.sql` of the server makes it.
 const GLOBAL_PRIV: &str = "(Host char(255) binary DEFAULT '', User char(128) binary DEFAULT '', \
-     Priv JSON NOT NULL DEFAULT '{}' CHECK(JSON_VALID(Priv)), PRIMARY KEY (Host,User)) engine=Aria transactional=1 \
-     CHARACTER SET utf8mb3 COLLATE utf8mb3_bin comment='Users and global privileges'";
+                           Priv JSON NOT NULL DEFAULT '{}' CHECK(JSON_VALID(Priv)), PRIMARY KEY (Host,User)) engine=Aria \
+                           transactional=1 \
+                           CHARACTER SET utf8mb3 COLLATE utf8mb3_bin comment='Users and global privileges'";
 
 /// Rebuilds the accounts' table with the rows that can be read from it, drops views in the places
 /// of the other tables, and makes those that are missing. `lock` is the cluster's, held by the
@@ -134,14 +135,15 @@ fn write_sql(local: &Local, path: &Path, repair: Repair) -> io::Result<File> {
 /// Beginning of a statement whose error ends nothing, because it depends on what the tenant left.
 const GUARD: &str = "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;";
 
-/// One statement a line.
+/// Statements, one per line.
 fn sql(system_tables: &str, repair: Repair) -> String {
     let mut out = String::from("CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n");
     for table in OPENED_AT_START {
         let _ = writeln!(
             out,
             "{GUARD} IF EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA='mysql' \
-             AND TABLE_NAME='{table}' AND TABLE_TYPE='VIEW') THEN DROP VIEW mysql.{table}; END IF; END;"
+             AND TABLE_NAME='{table}' AND TABLE_TYPE='VIEW') THEN DROP VIEW mysql.{table}; END IF; \
+             END;"
         );
     }
     match repair {
@@ -164,10 +166,12 @@ fn keep_accounts(out: &mut String) {
         out,
         "CREATE TABLE tidegate_repair {GLOBAL_PRIV};\n\
          {GUARD} IF EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA='mysql' \
-         AND TABLE_NAME='global_priv' AND TABLE_TYPE='BASE TABLE' AND ENGINE IN ('Aria','InnoDB','MyISAM')) \
+         AND TABLE_NAME='global_priv' AND TABLE_TYPE='BASE TABLE' AND ENGINE IN \
+         ('Aria','InnoDB','MyISAM')) \
          AND NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='mysql' \
          AND TABLE_NAME='global_priv' AND IS_GENERATED<>'NEVER') \
-         THEN SET STATEMENT max_statement_time={COPY_SECONDS} FOR INSERT IGNORE INTO tidegate_repair \
+         THEN SET STATEMENT max_statement_time={COPY_SECONDS} FOR INSERT IGNORE INTO \
+         tidegate_repair \
          (Host, User, Priv) SELECT Host, User, Priv FROM \
          (SELECT Host, User, Priv FROM global_priv LIMIT {REPAIR_ROWS_MAX}) AS readable \
          WHERE LENGTH(Priv) <= {PRIV_BYTES_MAX}; END IF; END;"

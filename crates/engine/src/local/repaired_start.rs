@@ -13,8 +13,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 impl LocalDriver {
-    /// Repairs the engine's system tables and starts it. If its accounts can't be kept, they are set
-    /// aside. `root` is made in the engine.
+    /// Repairs the engine's system tables and starts it. If its accounts can't be kept, they are
+    /// set aside. `root` is made in the engine.
     pub(super) async fn start_repaired(
         &self,
         lock: &File,
@@ -29,7 +29,8 @@ impl LocalDriver {
                     own_tables: false,
                 }) => return Err(error),
                 Err(NotUp { error, .. }) => {
-                    tracing::warn!(cluster = %self.cluster, reason = error.report(), "the accounts can't be kept");
+                    tracing::warn!(cluster = %self.cluster, reason = error.report(), "the accounts \
+                         can't be kept");
                 }
             }
         }

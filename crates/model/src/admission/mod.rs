@@ -100,7 +100,8 @@ impl Admission {
             memory,
             late_max,
         } = limits;
-        let (reserved, reserved_memory) = (total / RESERVE_PART, memory / u64::from(RESERVE_PART));
+        let reserved = total / RESERVE_PART;
+        let reserved_memory = memory / u64::from(RESERVE_PART);
         let state = State {
             strangers: Pool::new(
                 Shares::new(per_source, total - reserved),
@@ -162,7 +163,8 @@ impl Admission {
     /// counted until they have.
     pub fn used(&self) -> (u32, u64) {
         let state = self.inner.lock();
-        let (strangers, reserve) = (state.strangers.used(), state.reserve.used());
+        let strangers = state.strangers.used();
+        let reserve = state.reserve.used();
         (strangers.0 + reserve.0, strangers.1 + reserve.1)
     }
 }

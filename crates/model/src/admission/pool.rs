@@ -323,7 +323,8 @@ impl Pool {
                 born: next_id,
                 ..Node::default()
             });
-            let (old, born) = (node.used.bytes, Reverse(node.born));
+            let old = node.used.bytes;
+            let born = Reverse(node.born);
             change(&mut node.used);
             let now = node.used;
             let siblings = match outer.replace(*network) {

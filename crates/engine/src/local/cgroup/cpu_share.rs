@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// CPU shares of v1 that weight 100 (the default of v2) stands for.
+/// CPU shares of v1 that weight 100 (the default of v2) is equal to.
 const SHARES_OF_DEFAULT_WEIGHT: u64 = 1024;
 
 /// Settings of a group in the hierarchy with the `cpu` controller.

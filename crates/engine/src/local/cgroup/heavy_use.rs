@@ -12,7 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// The groups of all engines that run. A thread of its own measures them: it must act while the
+/// The groups of all engines that run. A separate thread measures them: it must act while the
 /// machine has no CPU time to spare, when tasks of the server wait for each other.
 #[derive(Debug)]
 pub struct HeavyUse {

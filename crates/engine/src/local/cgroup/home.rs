@@ -48,10 +48,10 @@ impl Controller {
     ];
 }
 
-/// The place of all engines' groups in one hierarchy: beside each other, and not below one group of
-/// their own. The kernel gives CPU time group by group, so below one group an engine that uses much
-/// would use up what all of them have: measured, the p99 of other clusters' queries was three times
-/// as long (45 ms instead of 17 ms).
+/// The place of all engines' groups in one hierarchy: beside each other, and not below one group.
+/// The kernel gives CPU time group by group, so below one group an engine that uses much would use
+/// up what all of them have: measured, the p99 of other clusters' queries was three times as long
+/// (45 ms instead of 17 ms).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parent {
     pub version: Version,
@@ -116,7 +116,8 @@ impl CgroupHome {
         leftovers::clear_recorded(run);
         let mut this = Self::set_up(choice, &leftovers::group_name(), Moving::Allowed);
         if let Err(e) = leftovers::record(run, &this.parents) {
-            tracing::warn!(error = %e, "the engines' groups could not be noted: after a crash they stay behind");
+            tracing::warn!(error = %e, "the engines' groups could not be noted: after a crash they \
+                                        stay behind");
         }
         for parent in &this.parents {
             leftovers::clear_siblings(parent);
@@ -131,7 +132,8 @@ impl CgroupHome {
         self.enforcer(Controller::Cpu).ok()?;
         HeavyUse::start()
             .inspect_err(|error| {
-                tracing::warn!(%error, "engines that use much CPU time will not give way to others");
+                tracing::warn!(%error, "engines that use much CPU time will not give way to \
+                                        others");
             })
             .ok()
     }
@@ -231,7 +233,7 @@ impl CgroupHome {
         };
         if let Err(e) = given {
             let hint = "hint: give the service its own group (systemd: Delegate=yes), or set \
-             engine.cgroup";
+                        engine.cgroup";
             self.miss(&controllers, &format!("{e}; {hint}"));
             controllers.clear();
         }
@@ -349,8 +351,9 @@ fn try_group<T>(base: &Path, name: &str, ask: impl FnOnce(&Path) -> T) -> io::Re
     Ok(answer)
 }
 
-/// Gives the engines' groups their controllers (v2). The kernel allows that only where no process is
-/// beside child groups, so the server moves into a child first; others' processes are never moved.
+/// Gives the engines' groups their controllers (v2). The kernel allows that only where no process
+/// is beside child groups, so the server moves into a child first; others' processes are never
+/// moved.
 fn enable(base: &Path, controllers: &str, moving: Moving) -> io::Result<()> {
     let switch = base.join("cgroup.subtree_control");
     let enabled = read_text(&switch)?;

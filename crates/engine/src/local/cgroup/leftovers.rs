@@ -11,9 +11,9 @@ use std::path::Path;
 /// Records where this server's groups are: a later one may be started in another place.
 const RECORD: &str = "cgroups";
 
-/// The beginning of the names of this server's groups, a new one for each start. It contains the process id, so that another server
-/// can tell whose it is, and a random part: servers in containers of their own have the same
-/// process id.
+/// Returns a new beginning for the names of this server's groups. It contains the process id, so
+/// that another server can tell whose they are, and a random part: servers in different containers
+/// can have the same process id.
 pub fn group_name() -> String {
     let mut random = [0; 8];
     // Without randomness no engine starts anyway.
@@ -49,7 +49,7 @@ pub fn clear_recorded(run: &Path) {
             .filter(|name| name.starts_with(prefix))
         {
             let dir = base.join(name);
-            // A server of an older version made its groups below one of their own.
+            // A server of an older version made its groups below a common one.
             for below in children(&dir) {
                 end_leftover(&dir.join(below));
             }
@@ -61,7 +61,8 @@ pub fn clear_recorded(run: &Path) {
 fn end_leftover(dir: &Path) {
     let leftover = EngineGroup::of_leftover(dir);
     if !leftover.is_empty() {
-        tracing::warn!(group = %dir.display(), "killing processes that an earlier server left behind");
+        tracing::warn!(group = %dir.display(), "killing processes that an earlier server left \
+             behind");
         leftover.kill();
     }
     leftover.remove();

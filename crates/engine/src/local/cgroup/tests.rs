@@ -213,7 +213,7 @@ fn an_engine_that_uses_much_cpu_time_gives_way_and_a_calm_one_does_not() {
     bystander.wait().unwrap();
 }
 
-/// The same group with fewer means of the kernel.
+/// A copy of the group that uses fewer means of the kernel.
 fn without(group: &EngineGroup, controllers: &[Controller]) -> EngineGroup {
     let mut weaker = group.clone();
     weaker.forget(controllers);

@@ -125,7 +125,8 @@ impl DiskGuard {
         folders: Vec<PathBuf>,
         processes: Vec<i32>,
     ) -> io::Result<DiskLevel> {
-        let (began, space) = (Instant::now(), Arc::clone(&self.space));
+        let began = Instant::now();
+        let space = Arc::clone(&self.space);
         let enough = self.state().entries_enough();
         let measured = tokio::task::spawn_blocking(move || {
             // Before the walk, so that what is written meanwhile makes the next one urgent.
@@ -166,7 +167,8 @@ impl DiskGuard {
     /// Ends the engine, which starts again when there is room.
     pub fn stop_for(&self, reason: String) {
         let Some(run) = self.run() else { return };
-        tracing::warn!(cluster = %self.cluster, reason, "the engine is stopped: the disk is nearly full");
+        tracing::warn!(cluster = %self.cluster, reason, "the engine is stopped: the disk is nearly \
+             full");
         self.state().set_stopped();
         run.kill_because(reason);
     }

@@ -39,7 +39,7 @@ struct Shrink {
     files_ceiling: u64,
 }
 
-/// One measurement: when it was done, how long it took, and the free space before it.
+/// A measurement: when it was done, how long it took, and the free space before it.
 #[derive(Debug, Clone, Copy)]
 struct Measured {
     at: Instant,

@@ -74,7 +74,8 @@ fn walk(root: OwnedFd, total: &mut DiskUse, entries_max: u64) -> io::Result<()> 
     Ok(())
 }
 
-/// Temporary files of MariaDB have no name from the beginning. A process has a limit of descriptors.
+/// Temporary files of MariaDB have no name from the beginning. A process has a limit of
+/// descriptors.
 fn add_deleted(descriptors: &Path, total: &mut DiskUse) {
     for entry in std::fs::read_dir(descriptors)
         .into_iter()
