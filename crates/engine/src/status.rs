@@ -88,13 +88,8 @@ impl Gate {
             if !lease.is_detached() {
                 return true;
             }
-            // A lease dropped while busy is taken for active until now.
-            let (activity, since) = lease.activity();
-            let last = if activity == Activity::Idle {
-                since
-            } else {
-                Instant::now()
-            };
+            // Dropped while busy, it says when that was.
+            let (_, last) = lease.activity();
             newest = newest.max(Some(last));
             false
         });

@@ -201,7 +201,7 @@ async fn large_and_busy(house: &House, id: ClusterId) -> (Client, tokio::task::J
     let mut client = Client::login(&lease.address, "root", "first")
         .await
         .unwrap();
-    for n in 0..13 {
+    for n in 0..14 {
         let fill = format!("SET @v{n} = REPEAT('x', 15 * 1024 * 1024)");
         client.run(&fill).await;
     }
@@ -259,7 +259,7 @@ async fn a_large_cluster_without_work_sleeps_before_small_ones_with_sessions() {
     let mut client = Client::login(&lease.address, "root", "first")
         .await
         .unwrap();
-    for n in 0..13 {
+    for n in 0..14 {
         let fill = format!("SET @v{n} = REPEAT('x', 15 * 1024 * 1024)");
         client.run(&fill).await;
     }

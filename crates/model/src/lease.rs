@@ -172,6 +172,10 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        // A session that was busy was active until now.
+        if self.shared.get().0 != Activity::Idle {
+            self.shared.set(Activity::Busy);
+        }
         self.shared.lease_gone.store(true, Ordering::Release);
         // An open request is dropped with its answer's sender: the supervisor hears of it at once.
         drop(self.shared.request().take());

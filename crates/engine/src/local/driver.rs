@@ -9,7 +9,7 @@ use crate::local::cgroup::{CgroupHome, EngineGroup, GroupLimits};
 use crate::local::disk::{DiskGuard, DiskLevel, DiskQuotas, SpaceWatch};
 use crate::local::exec::Orders;
 use crate::local::folder::Folder;
-use crate::local::init_sql::RootSeed;
+use crate::local::init_sql::{FIRST_USER, RootSeed};
 use crate::local::launch::unbound;
 use crate::local::program::Program;
 use crate::local::settings::LocalSettings;
@@ -120,8 +120,10 @@ impl Driver for LocalDriver {
     }
 
     fn repair_accounts(&self, repair: Repair, user: &str, stage2: [u8; 20]) -> bool {
-        // A repair makes no room on a full disk.
-        if space::space_shortage(&self.local.folder).is_some() {
+        // The operator's own account only: any other is the tenant's, and a name with a typing
+        // error must not become an account with all privileges. A repair makes no room on a full
+        // disk.
+        if user != FIRST_USER || space::space_shortage(&self.local.folder).is_some() {
             return false;
         }
         let root = RootSeed {
