@@ -189,7 +189,7 @@ fn exit_codes_and_streams_are_for_scripts() {
     let said = String::from_utf8_lossy(&out.stdout);
     let error = String::from_utf8_lossy(&out.stderr);
     assert!(
-        said.contains("fail  addresses") && said.contains("do:") && !said.contains('\x1b'),
+        said.contains("fail  addresses") && said.contains("hint:") && !said.contains('\x1b'),
         "{said}"
     );
     assert!(error.contains("fails 1 finding"), "{error}");

@@ -206,7 +206,7 @@ class Way:
         link = self.page.locator(".refusals").get_by_role("link", name="Access denied.")
         expect(link.first).to_be_visible()
         link.first.click()
-        expect(self.page.get_by_role("heading", name="Mend")).to_be_visible()
+        expect(self.page.get_by_role("heading", name="Fix")).to_be_visible()
         self.no_errors()
 
     def step_test_this_connection(self):

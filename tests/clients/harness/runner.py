@@ -142,7 +142,7 @@ class Client:
         if not connected and setting.shows and setting.shows not in said:
             return fail(f"it does not show the server's text: {setting.shows}")
         if setting.off and self.table["attributes"] and self.table["hint"] not in said:
-            return fail(f"it names itself, and should have been told its own mend: {self.table['mend']}")
+            return fail(f"it names itself, and should have been told its own hint: {self.table['hint']}")
         if connected and setting.tls and (wrong := self._agreed(setting)):
             return fail(wrong)
         return Outcome(setting.name, "passed", connected=connected)
