@@ -152,8 +152,14 @@ fn tls_13_is_said_or_refused() {
 #[test]
 fn what_is_not_there_is_named_before_the_server_is_asked() {
     for (args, piece) in [
-        (["connect", "nosuch", "--with", "psql"], "no client `psql`"),
-        (["connect", "nosuch", "--os", "beos"], "no platform `beos`"),
+        (
+            ["connect", "nosuch", "--with", "psql"],
+            "unknown client `psql`",
+        ),
+        (
+            ["connect", "nosuch", "--os", "beos"],
+            "unknown platform `beos`",
+        ),
     ] {
         let (code, said) = refused(&args);
         assert_eq!(code, Some(2), "{said}");

@@ -221,7 +221,8 @@ fn a_stranger_writes_no_line_of_a_library_and_no_long_one() {
             // An alert or the answer: it was read.
             let mut byte = [0];
             let read = probe.tcp().read(&mut byte).expect("an answer");
-            assert_eq!((read, byte[0] & 0xfe), (1, 0x14), "a TLS record");
+            // 21: alert, 22: handshake (RFC 8446, section 5.1).
+            assert!(read == 1 && matches!(byte[0], 21 | 22), "{byte:?}");
         }
     }
     Session::open(&cluster).quit();
