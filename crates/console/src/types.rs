@@ -197,14 +197,29 @@ pub struct CreateCluster {
     pub name: Option<String>,
     /// Kind of engine, as `GET /v1/engines` lists them; the server's default kind if missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "mariadb")]
+    // The kinds of this version and their parameters: a client that follows the description is
+    // never refused.
+    #[schema(example = "mariadb", pattern = "^mariadb$")]
     pub engine: Option<String>,
-    /// Values of the kind's own parameters. Text is accepted for every type.
+    /// Values of the kind's own parameters (`mariadb` has none). Text is accepted for every type.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
-    #[schema(value_type = Object)]
+    #[schema(schema_with = known_parameters)]
     pub parameters: serde_json::Map<String, serde_json::Value>,
     #[serde(deserialize_with = "object")]
     pub limits: LimitsWanted,
+}
+
+/// Returns the schema of the parameters of all kinds in this version: there are none.
+fn known_parameters() -> utoipa::openapi::Object {
+    use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(
+            "Values of the kind's own parameters (`mariadb` has none). Text is accepted for every \
+             type.",
+        ))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .build()
 }
 
 /// What shall be otherwise.
