@@ -11,14 +11,14 @@ use tidegate_model::{AccountBook, ClusterId, Lease, RunEpoch, Verifier};
 
 /// From where that user may come: the gateway has judged the address before.
 const ANY_HOST: &str = "%";
-/// End of a run that is not repairable while it runs.
+/// Reason for ending a run whose accounts can't be repaired while it runs.
 const REPAIRED: &str = "its accounts are repaired, so that an operator's new password is taken";
 
 impl Engines {
     /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they
-    /// are then. `stage2`: SHA1(SHA1(password)). If the engine doesn't take it, the engine is
-    /// ended, its own tables are repaired, and the account is made anew with all privileges of a
-    /// root.
+    /// are then. `stage2`: SHA1(SHA1(password)). If the engine doesn't take it for root, the engine
+    /// is ended, its own tables are repaired, and root is made anew with all its privileges. For
+    /// any other user the error is returned.
     pub async fn set_password(
         &self,
         id: ClusterId,

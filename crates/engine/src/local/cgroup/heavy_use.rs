@@ -55,7 +55,7 @@ fn watch_once(groups: &Mutex<VecDeque<WatchedGroup>>, cores: usize) {
         groups.drain(..count).collect()
     };
     let now = Instant::now();
-    turn.retain_mut(|watched| watched.measure(now).is_some());
+    turn.retain_mut(|watched| watched.measure(now));
     let busy = turn
         .iter()
         .filter(|watched| watched.cores_used > CPU_CALM_SHARE)
@@ -104,9 +104,11 @@ impl WatchedGroup {
         }
     }
 
-    /// None if the group is gone.
-    fn measure(&mut self, now: Instant) -> Option<()> {
-        let used = self.group.cpu_time()?;
+    /// Returns false if the group is gone.
+    fn measure(&mut self, now: Instant) -> bool {
+        let Some(used) = self.group.cpu_time() else {
+            return false;
+        };
         if let Some((at, before)) = self.last.replace((now, used)) {
             self.passed = now.saturating_duration_since(at).as_secs_f64();
             let spent = used.saturating_sub(before).as_secs_f64();
@@ -116,7 +118,7 @@ impl WatchedGroup {
                 0.0
             };
         }
-        Some(())
+        true
     }
 
     fn decide(&mut self, now: Instant, threshold: f64) {
