@@ -128,11 +128,11 @@ fn challenges(config: &Config, domains: &[String]) -> Result<Vec<ChallengeKind>>
             .ok_or_else(|| word.clone())
     };
     let found = wanted.iter().map(known).collect::<Result<Vec<_>, _>>();
-    let mend = "they are http-01, tls-alpn-01 and dns-01";
+    let hint = "they are http-01, tls-alpn-01 and dns-01";
     let found =
-        found.map_err(|word| Failure::usage(format!("acme.challenges holds {word:?}"), mend))?;
+        found.map_err(|word| Failure::usage(format!("acme.challenges holds {word:?}"), hint))?;
     if found.is_empty() {
-        return Err(Failure::usage("acme.challenges is empty", mend).into());
+        return Err(Failure::usage("acme.challenges is empty", hint).into());
     }
     if let Some(wild) = domains.iter().find(|name| name.starts_with("*."))
         && found.iter().any(|kind| *kind != ChallengeKind::Dns01)

@@ -491,7 +491,7 @@ mod tests {
                 "{}",
                 failure.cause
             );
-            assert!(!failure.mend.is_empty());
+            assert!(!failure.hint.is_empty());
             assert!(
                 check_walls(
                     Walls {

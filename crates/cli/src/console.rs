@@ -41,7 +41,7 @@ impl Doors {
                 match bind(address, "--console") {
                     Ok(listener) => console.push(listener),
                     Err(failure) if !config.is_chosen("console.listen") => {
-                        tracing::warn!(error = failure.cause, mend = failure.mend, "no console");
+                        tracing::warn!(error = failure.cause, hint = failure.hint, "no console");
                         no_console = Some(failure);
                     }
                     Err(failure) => return Err(failure.into()),
@@ -85,12 +85,12 @@ impl Doors {
 /// Where metrics may be served: they ask for no password, so the address must be one that strangers
 /// can't reach.
 fn private(text: &str) -> Result<SocketAddr, Failure> {
-    let mend =
+    let hint =
         "write such as \"127.0.0.1:9104\" or an address of a private network, or \"\" for none";
     let address: SocketAddr = text.parse().map_err(|_| {
         Failure::usage(
             format!("metrics.listen is {text:?}, which is no ADDRESS:PORT"),
-            mend,
+            hint,
         )
     })?;
     let why = match address.ip().to_canonical() {
@@ -102,7 +102,7 @@ fn private(text: &str) -> Result<SocketAddr, Failure> {
         "metrics are served without a password, and {} in metrics.listen {why}",
         address.ip()
     );
-    Err(Failure::usage(cause, mend))
+    Err(Failure::usage(cause, hint))
 }
 
 /// Loopback, link-local, RFC 1918, RFC 4193, and the carriers' RFC 6598.

@@ -8,31 +8,31 @@ use tidegate_model::printable_lines;
 /// Columns before the second line of a cause: more than any line of ours begins with.
 const CAUSE_INDENT: usize = 11;
 /// Columns before the second line of a hint.
-const MEND_INDENT: usize = 7;
+const HINT_INDENT: usize = 7;
 
 /// A failure with what to do about it. Travels inside `anyhow::Error`, so that `?` carries it
 /// through.
 #[derive(Debug)]
 pub struct Failure {
     pub cause: String,
-    pub mend: String,
+    pub hint: String,
     /// The person's command was wrong, as opposed to what it tried.
     pub usage: bool,
 }
 
 impl Failure {
-    pub fn new(cause: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub fn new(cause: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             cause: cause.into(),
-            mend: mend.into(),
+            hint: hint.into(),
             usage: false,
         }
     }
 
-    pub fn usage(cause: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub fn usage(cause: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             cause: cause.into(),
-            mend: mend.into(),
+            hint: hint.into(),
             usage: true,
         }
     }
@@ -75,9 +75,9 @@ pub fn report(error: &anyhow::Error) -> (String, ExitCode) {
         said.push_str(&cause);
         said.push('\n');
     }
-    if let Some(failure) = failure.filter(|f| !f.mend.is_empty()) {
+    if let Some(failure) = failure.filter(|f| !f.hint.is_empty()) {
         text.push_str("  try: ");
-        text.push_str(&printable_lines(&failure.mend, MEND_INDENT));
+        text.push_str(&printable_lines(&failure.hint, HINT_INDENT));
         text.push('\n');
     }
     let code = if failure.is_some_and(|f| f.usage) {
@@ -94,7 +94,7 @@ mod tests {
     use anyhow::Context;
 
     #[test]
-    fn a_failure_prints_cause_chain_and_mend() {
+    fn a_failure_prints_cause_chain_and_hint() {
         let error = Err::<(), _>(Failure::new("port 4000 is taken", "choose another"))
             .context("can't serve");
         let (text, _) = report(&error.unwrap_err());
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_as_context_keeps_its_mend() {
+    fn a_failure_as_context_keeps_its_hint() {
         let error =
             anyhow::anyhow!("no such file").context(Failure::usage("can't serve", "mend the path"));
         let (text, code) = report(&error);

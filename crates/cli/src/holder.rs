@@ -137,11 +137,11 @@ mod tests {
             failure.cause
         );
         assert!(
-            failure.mend.contains("--listen 127.0.0.1:"),
+            failure.hint.contains("--listen 127.0.0.1:"),
             "{}",
-            failure.mend
+            failure.hint
         );
-        assert!(!failure.mend.contains(&address.to_string()));
+        assert!(!failure.hint.contains(&address.to_string()));
     }
 
     #[test]

@@ -45,10 +45,10 @@ pub fn database(
         tell(&*journal, event);
     };
     Identity::open(settings, on_event).map_err(|error| {
-        let mend = "mend tls.certificate and tls.key (`tidegate config show` tells where they were \
+        let hint = "mend tls.certificate and tls.key (`tidegate config show` tells where they were \
                     set), or leave both \
                     out: a local CA then makes a certificate";
-        anyhow::Error::from(error).context(Failure::new("the certificate can't be served", mend))
+        anyhow::Error::from(error).context(Failure::new("the certificate can't be served", hint))
     })
 }
 
@@ -122,10 +122,10 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
         .mode(0o700)
         .create(&settings.data)?;
     Identity::open(settings, move |event| tell_console(&*journal, event)).map_err(|error| {
-        let mend = "mend console.certificate and console.key, or leave both out";
+        let hint = "mend console.certificate and console.key, or leave both out";
         anyhow::Error::from(error).context(Failure::new(
             "the console's certificate can't be served",
-            mend,
+            hint,
         ))
     })
 }

@@ -56,9 +56,9 @@ impl Remote {
                 let key = env(KEY_ENV)
                     .and_then(|key| key.into_string().ok())
                     .ok_or_else(|| {
-                        let mend =
+                        let hint =
                             format!("set ${KEY_ENV}, or keep both with `tidegate profile add`");
-                        Failure::usage(format!("there is no key for {server}"), mend)
+                        Failure::usage(format!("there is no key for {server}"), hint)
                     })?;
                 Profile {
                     server: server.to_owned(),
@@ -67,8 +67,8 @@ impl Remote {
                 }
             }
             None => {
-                let mend = "`tidegate profile list` shows those that exist";
-                return Err(Failure::usage(format!("there is no profile {server:?}"), mend).into());
+                let hint = "`tidegate profile list` shows those that exist";
+                return Err(Failure::usage(format!("there is no profile {server:?}"), hint).into());
             }
         };
         profile.open()
@@ -101,11 +101,11 @@ impl Profiles {
                 "{} may be read by other users, and holds keys",
                 path.display()
             );
-            let mend = format!(
+            let hint = format!(
                 "`chmod 600 {}`, and make new keys if others had a look",
                 path.display()
             );
-            return Err(Failure::new(cause, mend).into());
+            return Err(Failure::new(cause, hint).into());
         }
         // What the reader says may quote a key.
         toml::from_str(&text).map_err(|_| {

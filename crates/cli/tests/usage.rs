@@ -44,7 +44,7 @@ fn wrong_usage_is_2_on_standard_error() {
 }
 
 #[test]
-fn without_a_server_commands_fail_with_1_a_cause_and_a_mend() {
+fn without_a_server_commands_fail_with_1_a_cause_and_a_hint() {
     for args in [
         &["cluster", "list"][..],
         &["cluster", "list", "--json"],
@@ -168,8 +168,8 @@ fn config_show_and_check_work_without_a_server() {
 }
 
 #[test]
-fn a_server_that_cannot_start_fails_with_1_a_cause_and_a_mend() {
-    for (config, cause, mend) in [
+fn a_server_that_cannot_start_fails_with_1_a_cause_and_a_hint() {
+    for (config, cause, hint) in [
         (
             "[tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\n",
             "the certificate can't be served",
@@ -194,7 +194,7 @@ fn a_server_that_cannot_start_fails_with_1_a_cause_and_a_mend() {
         assert_eq!(out.status.code(), Some(1));
         let error = text(&out.stderr);
         assert!(
-            error.contains(&format!("error: {cause}")) && error.contains(mend),
+            error.contains(&format!("error: {cause}")) && error.contains(hint),
             "{error}"
         );
     }

@@ -2,21 +2,21 @@
 //! checks that each one fits into the error's text.
 
 use crate::table::{Client, clients};
-use tidegate_model::Mend;
+use tidegate_model::ClientHint;
 
 /// Returns a hint for each name that a client gives itself in its connection attributes.
-pub fn client_hints() -> Vec<Mend> {
+pub fn client_hints() -> Vec<ClientHint> {
     clients().iter().flat_map(hints_of).collect()
 }
 
 /// Returns the hints for one client: one for each of its names.
-fn hints_of(client: &Client) -> Vec<Mend> {
+fn hints_of(client: &Client) -> Vec<ClientHint> {
     let Some(phrase) = &client.hint else {
         return Vec::new();
     };
     let names = client.attributes.iter();
     names
-        .map(|calls_itself| Mend {
+        .map(|calls_itself| ClientHint {
             calls_itself: calls_itself.clone(),
             name: client.name.clone(),
             phrase: phrase.clone(),

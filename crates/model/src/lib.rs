@@ -50,4 +50,4 @@ pub use size::{Size, WrongSize};
 pub use state::ClusterState;
 pub use trust::Trust;
 pub use usage::ClusterUsage;
-pub use wording::{Mend, Wording};
+pub use wording::{ClientHint, Wording};

@@ -1,7 +1,7 @@
-//! The one table of refusals: all that can become an error packet of ours.
+//! Table of refusals: every error packet that the gateway itself can send.
 //!
-//! Each has a code and SQLSTATE that drivers know how to treat, a text for people, a hint that
-//! tells the mend, and a page in `docs/refusals/`. Codes: MySQL 8.0 and MariaDB 10.11 server error
+//! Each refusal has a code and SQLSTATE that drivers know how to treat, a text for people, a hint
+//! for fixing it, and a page in `docs/refusals/`. Codes: MySQL 8.0 and MariaDB 10.11 server error
 //! references.
 
 use std::fmt;
@@ -15,7 +15,7 @@ pub enum Blame {
 }
 
 impl Blame {
-    /// As help pages say it.
+    /// Text for "Caused by" on help pages.
     pub fn words(self) -> &'static str {
         match self {
             Self::Client => "the client",
@@ -25,7 +25,7 @@ impl Blame {
     }
 }
 
-/// Whether trying the same again may help.
+/// Whether repeating the login or query unchanged may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {
     Never,
@@ -33,10 +33,10 @@ pub enum Retry {
 }
 
 impl Retry {
-    /// As help pages say it.
+    /// Text for "Retrying" on help pages.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Never => "the same again ends the same",
+            Self::Never => "won't help",
             Self::Soon => "may help",
         }
     }
@@ -54,7 +54,11 @@ pub enum Severity {
 }
 
 macro_rules! refusals {
-    ($( $(#[$doc:meta])* $kind:ident = $slug:literal, $code:literal, $state:literal, $blame:ident, $retry:ident, $severity:ident, $text:literal, $hint:literal; )*) => {
+    ($(
+        $(#[$doc:meta])*
+        $kind:ident = $slug:literal, $code:literal, $state:literal, $blame:ident, $retry:ident,
+        $severity:ident, $text:literal, $hint:literal;
+    )*) => {
         /// Every refusal there is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum RefusalKind { $( $(#[$doc])* $kind, )* }
@@ -64,8 +68,9 @@ macro_rules! refusals {
 
             pub fn entry(self) -> Entry {
                 match self { $( Self::$kind => Entry {
-                    slug: $slug, code: $code, sqlstate: $state, blame: Blame::$blame, retry: Retry::$retry,
-                    severity: Severity::$severity, text: $text, hint: $hint,
+                    slug: $slug, code: $code, sqlstate: $state,
+                    blame: Blame::$blame, retry: Retry::$retry, severity: Severity::$severity,
+                    text: $text, hint: $hint,
                 }, )* }
             }
         }

@@ -1,36 +1,38 @@
-//! What error texts say beyond the table of refusals: where the help pages lie, and the mend of the
-//! client that is asking. Never makes a text longer than the clients keep.
+//! Parts of an error text that the table of refusals doesn't have: the address of the help page,
+//! and the TLS options of the client that asks. A text is never longer than what clients keep.
 
 use crate::{Refusal, RefusalKind};
 
 /// libmysqlclient keeps 512 bytes of an error, its NUL included (MYSQL_ERRMSG_SIZE).
 pub const MESSAGE_MAX: usize = 511;
 
-/// So that the longest text of the table still fits with its link: tested.
+/// Longest help base: the longest text of the table still fits with its link (tested).
 pub const HELP_BASE_MAX: usize = 120;
 
-/// One mend. A phrase to paste, not a text: longer ones belong on the help page.
-pub const MEND_MAX: usize = 120;
+/// Longest name and phrase of a [`ClientHint`] together. It is a phrase to paste; a longer text
+/// belongs on the help page.
+pub const HINT_MAX: usize = 120;
 
-/// More than there are clients with attributes of their own; the first ones count.
-const MENDS_MAX: usize = 256;
+/// Most hints that are kept, more than there are clients with connection attributes. Later ones
+/// are dropped.
+const HINTS_MAX: usize = 256;
 
-/// How a client that speaks plain text is told to use TLS.
+/// Hint for one client that connects without TLS: the options that make it use TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mend {
-    /// The start of what it calls itself in its connection attributes.
+pub struct ClientHint {
+    /// Start of the client's name in its connection attributes.
     pub calls_itself: String,
-    /// What people call it.
+    /// Name of the client as people know it.
     pub name: String,
-    /// The options that mend it.
+    /// Options that make it use TLS and verify the server.
     pub phrase: String,
 }
 
-/// Made once when the server starts.
+/// Writer of error texts, made once when the server starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wording {
     help_base: String,
-    mends: Vec<Mend>,
+    hints: Vec<ClientHint>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +46,8 @@ impl Wording {
     /// `help_base` is the address of the folder of help pages; empty for texts without links.
     ///
     /// # Errors
-    /// If that is no address, or one so long that texts would be cut.
-    pub fn new(help_base: &str, mends: Vec<Mend>) -> Result<Self, WrongHelpBase> {
+    /// If it is not an address, or is longer than [`HELP_BASE_MAX`].
+    pub fn new(help_base: &str, hints: Vec<ClientHint>) -> Result<Self, WrongHelpBase> {
         let base = help_base.trim_end_matches('/');
         let is_address = base.starts_with("https://") || base.starts_with("http://");
         let fits = base.len() <= HELP_BASE_MAX && base.bytes().all(|b| b.is_ascii_graphic());
@@ -53,30 +55,29 @@ impl Wording {
             return Err(WrongHelpBase);
         }
         let printable = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-        let good = |mend: &Mend| {
-            mend.name.len() + mend.phrase.len() <= MEND_MAX
-                && printable(&mend.name)
-                && printable(&mend.phrase)
+        let good = |hint: &ClientHint| {
+            hint.name.len() + hint.phrase.len() <= HINT_MAX
+                && printable(&hint.name)
+                && printable(&hint.phrase)
         };
-        let mends = mends.into_iter().filter(good).take(MENDS_MAX).collect();
+        let hints = hints.into_iter().filter(good).take(HINTS_MAX).collect();
         Ok(Self {
             help_base: base.to_owned(),
-            mends,
+            hints,
         })
     }
 
-    /// What the client reads. `client` is what it calls itself; only one that asked for no TLS is
-    /// told its own mend.
+    /// Text of the error packet. `client` is the client's name from its connection attributes; its
+    /// own hint is used only if it was refused for connecting without TLS.
     pub fn text(&self, refusal: &Refusal, client: Option<&str>) -> String {
         let entry = refusal.kind.entry();
-        let mend = client
+        let hint = client
             .filter(|_| refusal.kind == RefusalKind::InsecureTransport)
-            .and_then(|name| self.mend(name));
-        let said = match mend {
-            Some(Mend { name, phrase, .. }) => format!(
+            .and_then(|name| self.client_hint(name));
+        let said = match hint {
+            Some(ClientHint { name, phrase, .. }) => format!(
                 "{} Set {name} to use TLS and to verify the server: {phrase}. If a password was \
-                 sent with this login, it \
-                 travelled unprotected: change it.",
+                 sent with this login, it travelled unprotected: change it.",
                 entry.text
             ),
             None => refusal.message(),
@@ -87,19 +88,19 @@ impl Wording {
         format!("{said} See {}/{}.md", self.help_base, entry.slug)
     }
 
-    /// The one whose name fits best: the longest start of what the client calls itself.
-    fn mend(&self, client: &str) -> Option<&Mend> {
+    /// Hint with the longest `calls_itself` that `client` starts with.
+    fn client_hint(&self, client: &str) -> Option<&ClientHint> {
         let client = client.to_ascii_lowercase();
-        let fits = |mend: &&Mend| {
-            !mend.calls_itself.is_empty()
-                && client.starts_with(&mend.calls_itself.to_ascii_lowercase())
+        let fits = |hint: &&ClientHint| {
+            !hint.calls_itself.is_empty()
+                && client.starts_with(&hint.calls_itself.to_ascii_lowercase())
         };
-        // Of equals the first.
-        self.mends
+        // `max_by_key` returns the last of equal ones, so the order is reversed to get the first.
+        self.hints
             .iter()
             .rev()
             .filter(fits)
-            .max_by_key(|mend| mend.calls_itself.len())
+            .max_by_key(|hint| hint.calls_itself.len())
     }
 }
 
@@ -107,8 +108,8 @@ impl Wording {
 mod tests {
     use super::*;
 
-    fn mend(calls_itself: &str, name: &str, phrase: &str) -> Mend {
-        Mend {
+    fn hint_of(calls_itself: &str, name: &str, phrase: &str) -> ClientHint {
+        ClientHint {
             calls_itself: calls_itself.to_owned(),
             name: name.to_owned(),
             phrase: phrase.to_owned(),
@@ -116,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn every_text_fits_with_the_longest_link_and_the_longest_mend() {
+    fn every_text_fits_with_the_longest_link_and_the_longest_hint() {
         let base = format!("https://{}", "x".repeat(HELP_BASE_MAX - 8));
         let wording =
-            Wording::new(&base, vec![mend("lib", "N", &"p".repeat(MEND_MAX - 1))]).unwrap();
+            Wording::new(&base, vec![hint_of("lib", "N", &"p".repeat(HINT_MAX - 1))]).unwrap();
         for kind in RefusalKind::ALL {
             for client in [None, Some("libmariadb")] {
                 let text = wording.text(&Refusal::new(*kind), client);
@@ -134,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn the_client_that_asks_reads_its_own_mend_and_others_read_all() {
+    fn the_client_that_asks_reads_its_own_hint_and_others_read_all() {
         let wording = Wording::new(
             "",
             vec![
-                mend("libmysql", "MySQL", "--a"),
-                mend("MySQL Connector", "J", "b=c"),
+                hint_of("libmysql", "MySQL", "--a"),
+                hint_of("MySQL Connector", "J", "b=c"),
             ],
         )
         .unwrap();
@@ -166,15 +167,15 @@ mod tests {
     }
 
     #[test]
-    fn of_several_mends_the_longest_name_counts_and_of_equals_the_first() {
-        let mends = vec![
-            mend("lib", "A", "a"),
-            mend("libmariadb", "B", "b"),
-            mend("libmariadb", "C", "c"),
+    fn of_several_hints_the_longest_name_is_used_and_of_equals_the_first() {
+        let hints = vec![
+            hint_of("lib", "A", "a"),
+            hint_of("libmariadb", "B", "b"),
+            hint_of("libmariadb", "C", "c"),
         ];
-        let wording = Wording::new("", mends).unwrap();
-        assert_eq!(wording.mend("libmariadb").unwrap().name, "B");
-        assert_eq!(wording.mend("libx").unwrap().name, "A");
+        let wording = Wording::new("", hints).unwrap();
+        assert_eq!(wording.client_hint("libmariadb").unwrap().name, "B");
+        assert_eq!(wording.client_hint("libx").unwrap().name, "A");
     }
 
     #[test]
@@ -196,9 +197,9 @@ mod tests {
         );
         // What is not printable never gets into a text.
         assert!(
-            Wording::new("", vec![mend("x", "X", "a\nb")])
+            Wording::new("", vec![hint_of("x", "X", "a\nb")])
                 .unwrap()
-                .mend("x")
+                .client_hint("x")
                 .is_none()
         );
     }

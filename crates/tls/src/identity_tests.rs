@@ -186,7 +186,7 @@ fn a_crash_between_the_key_and_ca_pem_loses_nothing() {
 }
 
 #[test]
-fn names_given_later_are_added_or_left_out_with_the_mend() {
+fn names_given_later_are_added_or_left_out_with_the_hint() {
     let folder = tempfile::tempdir().unwrap();
     let at_first = TlsSettings {
         names: vec!["DB.example.com".to_owned()],

@@ -128,7 +128,7 @@ fn renew(context: &Context, console: bool) -> Result<()> {
     })?;
     let failed = first(&ended).and_then(|kept| kept.last_error.as_ref());
     if let Some(error) = failed {
-        let mend = format!(
+        let hint = format!(
             "`{}` tells what an order needs; the old certificate is still served",
             context.next("cert check")
         );
@@ -137,7 +137,7 @@ fn renew(context: &Context, console: bool) -> Result<()> {
                 "no new certificate from {}: {}",
                 error.directory, error.reason
             ),
-            mend,
+            hint,
         )
         .into());
     }

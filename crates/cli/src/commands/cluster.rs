@@ -53,9 +53,9 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
                 allow_shrink_seconds,
             };
             if change == ChangeCluster::default() {
-                let mend = "give a limit, such as --memory-max 2G; `tidegate cluster set --help` \
+                let hint = "give a limit, such as --memory-max 2G; `tidegate cluster set --help` \
                             lists them";
-                return Err(Failure::usage("nothing to change", mend).into());
+                return Err(Failure::usage("nothing to change", hint).into());
             }
             show(context, &ask(client.change(name, &change))?)
         }

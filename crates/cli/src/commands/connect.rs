@@ -146,14 +146,14 @@ fn only(
 }
 
 fn wrong(error: ConnectError) -> anyhow::Error {
-    let mend = match &error {
+    let hint = match &error {
         ConnectError::UnknownClient { .. } | ConnectError::UnknownPlatform { .. } => {
             "`tidegate connect --list` shows all"
         }
         ConnectError::NoTlsMinimum { .. } => "leave --tls out",
         _ => "choose another name or path",
     };
-    Failure::usage(error.to_string(), mend).into()
+    Failure::usage(error.to_string(), hint).into()
 }
 
 /// Everything about one client, for people.

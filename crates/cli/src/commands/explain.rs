@@ -60,7 +60,7 @@ fn pasted() -> Result<Zeroizing<String>> {
 }
 
 fn unreadable(error: ExplainError) -> anyhow::Error {
-    let mend = match error {
+    let hint = match error {
         ExplainError::Connect(_) => {
             "`tidegate connect --list` shows all clients and operating systems"
         }
@@ -69,7 +69,7 @@ fn unreadable(error: ExplainError) -> anyhow::Error {
              or mycli"
         }
     };
-    Failure::usage(error.to_string(), mend).into()
+    Failure::usage(error.to_string(), hint).into()
 }
 
 /// For people.

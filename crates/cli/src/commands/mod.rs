@@ -71,10 +71,10 @@ pub fn run(cli: Cli) -> Result<()> {
         None => None,
     };
     if remote.is_some() && !asks_a_server(&cli.command) {
-        let mend = "leave --server out, or run it on that machine";
+        let hint = "leave --server out, or run it on that machine";
         return Err(Failure::usage(
             "this command is about this machine, not about a server elsewhere",
-            mend,
+            hint,
         )
         .into());
     }

@@ -36,8 +36,8 @@ pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
         ProfileCommand::List => list(context, &profiles),
         ProfileCommand::Remove { name } => {
             if profiles.profile.remove(name).is_none() {
-                let mend = "`tidegate profile list` shows those that exist";
-                return Err(Failure::new(format!("there is no profile {name:?}"), mend).into());
+                let hint = "`tidegate profile list` shows those that exist";
+                return Err(Failure::new(format!("there is no profile {name:?}"), hint).into());
             }
             profiles.write(&path)?;
             screen::say(&format!(
@@ -74,11 +74,11 @@ fn key() -> Result<Secret> {
     }
     let key = text.trim();
     if key.is_empty() {
-        let mend = format!(
+        let hint = format!(
             "pipe it in, or set ${KEY_ENV}; `tidegate key create NAME --scope all` on the server \
              makes one"
         );
-        return Err(Failure::usage("no key came on standard input", mend).into());
+        return Err(Failure::usage("no key came on standard input", hint).into());
     }
     Ok(Secret::new(Zeroizing::new(key.to_owned())))
 }

@@ -52,13 +52,13 @@ impl System {
 
     fn check(&self, command: &str) -> Result<()> {
         if self.running && !Path::new(BOOTED).is_dir() {
-            let mend = "start `tidegate serve` with the service manager that runs here; --print \
+            let hint = "start `tidegate serve` with the service manager that runs here; --print \
                         shows the unit";
-            return Err(Failure::new("this system is not run by systemd", mend).into());
+            return Err(Failure::new("this system is not run by systemd", hint).into());
         }
         if self.running && !rustix::process::geteuid().is_root() {
-            let mend = format!("run it as root: sudo tidegate service {command}");
-            return Err(Failure::new("changing the system's services needs root", mend).into());
+            let hint = format!("run it as root: sudo tidegate service {command}");
+            return Err(Failure::new("changing the system's services needs root", hint).into());
         }
         Ok(())
     }
@@ -170,8 +170,8 @@ fn unit(context: &Context, args: &ServiceInstall, data: &Path, user: String) -> 
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
     if !user_fits {
-        let mend = "a-z, 0-9, - and _ may be in it";
-        return Err(Failure::usage(format!("{user:?} is no name for a user"), mend).into());
+        let hint = "a-z, 0-9, - and _ may be in it";
+        return Err(Failure::usage(format!("{user:?} is no name for a user"), hint).into());
     }
     Ok(Unit {
         program,
@@ -263,8 +263,8 @@ fn reachable(system: &System, program: &Path) -> Result<()> {
             program.display()
         );
         let program = shell_word(&program.display().to_string());
-        let mend = format!("install -m 755 {program} {place}, then: {place} service install");
-        return Err(Failure::new(cause, mend).into());
+        let hint = format!("install -m 755 {program} {place}, then: {place} service install");
+        return Err(Failure::new(cause, hint).into());
     }
     Ok(())
 }
@@ -279,9 +279,9 @@ fn data_fits(system: &System, data: &Path, user: &str) -> Result<()> {
             "{} was made by root, and the service would run as {user}",
             data.display()
         );
-        let mend = "keep it: service install --user root; or move it away, and the service starts \
+        let hint = "keep it: service install --user root; or move it away, and the service starts \
                     with none";
-        return Err(Failure::new(cause, mend).into());
+        return Err(Failure::new(cause, hint).into());
     }
     Ok(())
 }

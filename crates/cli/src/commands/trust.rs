@@ -37,11 +37,11 @@ fn current(context: &Context) -> Result<LocalRoot> {
 fn stores() -> Result<Vec<Box<dyn Store>>> {
     let found = trust::stores();
     if found.is_empty() {
-        let mend = "install the package `ca-certificates`, or give clients the file: `tidegate \
+        let hint = "install the package `ca-certificates`, or give clients the file: `tidegate \
                     connect` names it";
         return Err(Failure::new(
             "this machine has no store of roots that is known here",
-            mend,
+            hint,
         )
         .into());
     }

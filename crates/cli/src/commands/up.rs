@@ -26,11 +26,11 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let step = Step::begin("proof");
     let proof = prove(server, &demo).await.map_err(|error| {
         // Its password was never shown, so the way to a new one belongs to the error.
-        let mend = format!(
+        let hint = format!(
             "look into the log, then `{}` for a password",
             context.next("cluster password demo")
         );
-        error.context(Failure::new("the login through our own port failed", mend))
+        error.context(Failure::new("the login through our own port failed", hint))
     })?;
     step.done(&proof.to_string());
     let link = match server.face().console {
@@ -60,7 +60,7 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     if let Some(missing) = server.no_console() {
         screen::say(&format!(
             "no console: {}\n  try: {}\n",
-            missing.cause, missing.mend
+            missing.cause, missing.hint
         ));
     }
     screen::say("ready; Ctrl-C stops it");

@@ -178,10 +178,10 @@ impl Config {
 
     fn lay_file(&mut self, path: &Path, text: &str) -> Result<()> {
         let at = |offset: usize| text.get(..offset).unwrap_or(text).matches('\n').count() + 1;
-        let wrong = |line: usize, what: String, mend: String| {
+        let wrong = |line: usize, what: String, hint: String| {
             anyhow::Error::from(Failure::usage(
                 format!("{}:{line}: {what}", path.display()),
-                mend,
+                hint,
             ))
         };
         let document = DeTable::parse(text).map_err(|e| {
@@ -257,10 +257,10 @@ impl Config {
             .into());
         }
         if self.file("console.certificate")?.is_some() != self.file("console.key")?.is_some() {
-            let mend = "set both, or neither";
+            let hint = "set both, or neither";
             return Err(Failure::usage(
                 "of console.certificate and console.key only one is set",
-                mend,
+                hint,
             )
             .into());
         }

@@ -21,7 +21,7 @@ fn failure(text: &str) -> (String, String) {
     let error = load_text(text).unwrap_err();
     let failure = error.downcast::<Failure>().unwrap();
     assert!(failure.usage);
-    (failure.cause, failure.mend)
+    (failure.cause, failure.hint)
 }
 
 #[test]
@@ -102,23 +102,23 @@ fn file_beats_default_environment_beats_file_flag_beats_all() {
 
 #[test]
 fn an_unknown_key_is_an_error_that_names_line_and_nearest() {
-    let (cause, mend) = failure("[cluster]\n\nsleep_afer = \"2s\"\n");
+    let (cause, hint) = failure("[cluster]\n\nsleep_afer = \"2s\"\n");
     assert!(
         cause.ends_with("tidegate.toml:3: there is no key `sleep_afer` in [cluster]"),
         "{cause}"
     );
-    assert_eq!(mend, "did you mean `sleep_after`?");
-    let (cause, mend) = failure("[gatway]\n");
+    assert_eq!(hint, "did you mean `sleep_after`?");
+    let (cause, hint) = failure("[gatway]\n");
     assert!(
         cause.ends_with(":1: there is no section `gatway`"),
         "{cause}"
     );
-    assert_eq!(mend, "did you mean `gateway`?");
-    let (_, mend) = failure("listen = 1\n");
-    assert_eq!(mend, "the key `listen` belongs under [gateway]");
-    let (_, mend) = failure("[quux]\n");
+    assert_eq!(hint, "did you mean `gateway`?");
+    let (_, hint) = failure("listen = 1\n");
+    assert_eq!(hint, "the key `listen` belongs under [gateway]");
+    let (_, hint) = failure("[quux]\n");
     assert_eq!(
-        mend,
+        hint,
         "the sections are: gateway, tls, acme, acme_fallback, acme_fallback_2, engine, cluster, \
          console, metrics, log"
     );
@@ -185,9 +185,9 @@ fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
         ("gateway = 1\n", "is a section"),
         ("[gateway\n", "tidegate.toml:1: "),
     ] {
-        let (cause, mend) = failure(text);
+        let (cause, hint) = failure(text);
         assert!(cause.contains(want), "{text:?} gave {cause:?}");
-        assert!(!mend.is_empty(), "{text:?}");
+        assert!(!hint.is_empty(), "{text:?}");
     }
 }
 
