@@ -1,11 +1,10 @@
 //! The typed client of the API, for the command line: over the control socket, or over HTTPS with a
 //! key. Never retries: a creation is not asked for twice.
 
-use crate::certificate::{Certificate, CheckResult, Pair};
-use crate::engine_kinds::{EngineKind, EngineKindList};
 use crate::types::{
-    ChangeCluster, Cluster, ClusterList, CreateCluster, CreateKey, ErrorBody, Key, KeyList,
-    LocalCa, Secret, Server, Session, SessionList, SignInLink,
+    Certificate, ChangeCluster, CheckResult, Cluster, ClusterList, CreateCluster, CreateKey,
+    EngineKind, EngineKindList, ErrorBody, Key, KeyList, LocalCa, Pair, Secret, Server, Session,
+    SessionList, SignInLink,
 };
 use crate::{limits, socket};
 use axum::body::Bytes;

@@ -1,23 +1,12 @@
 //! How an error becomes an answer: a status, and one JSON body of four fields whatever went wrong.
 //! Never a bare text.
 
-use crate::limits;
 use crate::types::ErrorBody;
-use axum::Json;
-use axum::body::Body;
-use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tidegate_connect::ConnectError;
 use tidegate_control::{ControlError, ErrorCode, WrongScope};
-use tidegate_model::LogBudget;
 use tidegate_tls::TlsError;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a handler returns. Its body is written by [`finish`], which knows the request's id.
 #[derive(Debug, Clone)]
@@ -29,6 +18,24 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The body of the answer to this request.
+    pub fn into_body(self, request_id: String) -> ErrorBody {
+        ErrorBody {
+            code: self.code.to_owned(),
+            message: self.message,
+            hint: self.hint,
+            request_id,
+        }
+    }
+
     fn new(
         status: StatusCode,
         code: &'static str,
@@ -44,7 +51,7 @@ impl ApiError {
     }
 
     /// For errors that axum found before a handler of ours was reached.
-    fn foreign(status: StatusCode, text: &str) -> Self {
+    pub fn foreign(status: StatusCode, text: &str) -> Self {
         let or = |default: &str| {
             if text.is_empty() {
                 default.to_owned()
@@ -150,7 +157,7 @@ impl ApiError {
         )
     }
 
-    fn timed_out() -> Self {
+    pub fn timed_out() -> Self {
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,
             "timeout",
@@ -264,71 +271,4 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self);
         response
     }
-}
-
-/// Around every request: its id, its bound in time, its line in the log, and the body of its error.
-pub async fn finish(request: Request, next: Next) -> Response {
-    let (id, began) = (next_id(), Instant::now());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let answered = tokio::time::timeout(limits::REQUEST_MAX, next.run(request)).await;
-    let mut response = answered.unwrap_or_else(|_| ApiError::timed_out().into_response());
-    let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
-        let error = match response.extensions_mut().remove::<ApiError>() {
-            Some(error) => error,
-            None => {
-                let body = std::mem::take(response.body_mut());
-                ApiError::foreign(status, &text_of(body).await)
-            }
-        };
-        // Whoever has no key can cause these as well.
-        if status.is_server_error() || LogBudget::of_process().take() {
-            tracing::info!(request = id, %method, path, status = status.as_u16(), code = error.code, error = error.message, took = ?began.elapsed(), "api");
-        }
-        let ApiError {
-            code,
-            message,
-            hint,
-            ..
-        } = error;
-        let body = ErrorBody {
-            code: code.to_owned(),
-            message,
-            hint,
-            request_id: id.clone(),
-        };
-        // Headers that belong to the error (when to come again) stay; those of a body that is
-        // replaced go.
-        let mut headers = std::mem::take(response.headers_mut());
-        headers.remove(CONTENT_TYPE);
-        headers.remove(CONTENT_LENGTH);
-        response = (status, Json(body)).into_response();
-        response.headers_mut().extend(headers);
-    } else {
-        tracing::info!(request = id, %method, path, status = status.as_u16(), took = ?began.elapsed(), "api");
-    }
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response
-}
-
-async fn text_of(body: Body) -> String {
-    match axum::body::to_bytes(body, limits::FOREIGN_ERROR_MAX).await {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(_) => String::new(),
-    }
-}
-
-/// Unique within a log: when this process took its first request, and how many came since.
-fn next_id() -> String {
-    static EPOCH: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let epoch = EPOCH.get_or_init(|| {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs()
-    });
-    format!("{epoch:x}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,7 +1,8 @@
 //! The API on the control socket. Never on the network: that is another listener's work.
 
+use crate::api::router;
 use crate::bounded::{self, Bounds};
-use crate::routes::{Api, router};
+use crate::state::Api;
 use crate::{limits, socket};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,7 @@ use crate::failure::Failure;
 use crate::{limits, screen};
 use anyhow::{Context as _, Result};
 use std::path::Path;
-use tidegate_console::certificate::{Certificate, Change, Kept, Leaf, Pair};
-use tidegate_console::types::Secret;
+use tidegate_console::types::{Certificate, Change, Kept, Leaf, Pair, Secret};
 use tidegate_model::printable;
 use zeroize::Zeroizing;
 
@@ -192,7 +191,7 @@ fn check(context: &Context, console: bool) -> Result<()> {
     if context.global.json {
         screen::print_json(&result)?;
     } else {
-        let row = |f: &tidegate_console::certificate::CheckFinding| {
+        let row = |f: &tidegate_console::types::CheckFinding| {
             vec![
                 if f.good { "good" } else { "BAD" }.to_owned(),
                 f.what.clone(),

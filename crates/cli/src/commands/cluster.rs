@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_connect::{Endpoint, bracketed};
 use tidegate_console::Client;
-use tidegate_console::engine_kinds::{EngineKind, EngineParameter};
-use tidegate_console::types::{ChangeCluster, Cluster, CreateCluster, LimitsWanted, Server};
+use tidegate_console::types::{
+    ChangeCluster, Cluster, CreateCluster, EngineKind, EngineParameter, LimitsWanted, Server,
+};
 use tidegate_model::{Size, Trust, printable};
 
 pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {

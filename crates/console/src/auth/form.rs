@@ -3,8 +3,8 @@
 
 use super::{SignedIn, origin};
 use crate::limits;
+use crate::state::Web;
 use crate::types::Secret;
-use crate::web::Web;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;

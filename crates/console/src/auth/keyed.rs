@@ -5,7 +5,8 @@
 use super::scoped::Caller;
 use super::{Left, Source};
 use crate::errors::ApiError;
-use crate::web::{Web, prove};
+use crate::state::Web;
+use crate::web::prove;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};

@@ -6,7 +6,7 @@ use super::views::ProblemPage;
 use super::words::sentence;
 use crate::auth::SignedIn;
 use crate::limits;
-use crate::web::Web;
+use crate::state::Web;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};

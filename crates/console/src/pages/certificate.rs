@@ -6,7 +6,7 @@ use super::frame::Frame;
 use super::views::{CertificatePage, ChainLink, HistoryRow, LeafView};
 use super::words::{Moment, sentence, span};
 use crate::auth::SignedIn;
-use crate::web::Web;
+use crate::state::Web;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};

@@ -5,7 +5,7 @@ use super::answer::{self, Visitor};
 use super::frame::Frame;
 use super::views::{LinkPage, SignInPage};
 use crate::auth::{self, NotSignedIn, SameOrigin, Source};
-use crate::web::Web;
+use crate::state::Web;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;

@@ -6,7 +6,7 @@ use super::clusters::cluster;
 use super::frame::Notice;
 use super::views::{ClusterPage, Length, LimitsForm};
 use crate::auth::Form;
-use crate::web::Web;
+use crate::state::Web;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;

@@ -19,7 +19,7 @@ mod words;
 #[cfg(test)]
 mod samples;
 
-use crate::web::Web;
+use crate::state::Web;
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;

@@ -1,5 +1,6 @@
 //! Dates, durations and `code` in sentences, as pages show them. Pure functions.
 
+use crate::timestamp::date;
 use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 use tidegate_model::printable;
@@ -17,10 +18,10 @@ pub struct Moment {
 impl Moment {
     pub fn from_unix(unix: i64) -> Self {
         let at = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let iso = at
-            .format(&time::format_description::well_known::Rfc3339)
-            .unwrap_or_default();
-        Self { iso, at }
+        Self {
+            iso: date(unix),
+            at,
+        }
     }
 
     pub fn from_system(at: SystemTime) -> Self {

@@ -5,14 +5,15 @@ mod headers;
 mod listener;
 mod unproven;
 
+pub use crate::state::Web;
 pub use listener::{WebListener, WebPlaces};
 pub(crate) use unproven::prove;
 
-use crate::auth::scoped::Needs;
-use crate::auth::{Buckets, Source};
+use crate::api;
+use crate::auth::{Buckets, Needs};
 use crate::limits;
 use crate::pages;
-use crate::routes::{self, Api};
+use crate::state::Api;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -20,20 +21,6 @@ use axum::response::Response;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
-
-/// What pages and the API over HTTPS have at hand. Cheap to clone.
-#[derive(Clone)]
-pub struct Web {
-    pub api: Api,
-    /// To sign in, per source.
-    pub(crate) attempts: Arc<Buckets<Source>>,
-    /// API keys that do not exist, per source.
-    pub(crate) wrong_keys: Arc<Buckets<Source>>,
-    /// Scopes that the routes need.
-    pub(crate) needs: Arc<Needs>,
-    /// Requests, per API key.
-    pub(crate) quotas: Arc<Buckets<String>>,
-}
 
 impl Web {
     /// `attempts_per_minute`: sign-ins, and wrong keys, of one source.
@@ -47,7 +34,7 @@ impl Web {
         };
         let (size, fills_in) = limits::REQUESTS_PER_KEY;
         let quotas = Arc::new(Buckets::new(size, fills_in, limits::KEYS_COUNTED_MAX));
-        let needs = Arc::new(Needs::of(&routes::description()));
+        let needs = Arc::new(Needs::of(&api::description()));
         Self {
             api,
             needs,
@@ -60,7 +47,7 @@ impl Web {
 
 /// Everything that the HTTPS listener serves.
 pub fn app(web: Web) -> Router {
-    let v1 = routes::keyed(&web);
+    let v1 = api::keyed(&web);
     pages::router(web)
         .layer(from_fn_with_state(v1, dispatch))
         .layer(from_fn(headers::secure))

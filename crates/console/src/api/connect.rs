@@ -2,10 +2,10 @@
 //! connection. The strings are the room `connect`'s, byte for byte what the command line prints;
 //! nothing is added to them here.
 
+use super::json_body::Object;
 use crate::errors::ApiError;
-use crate::object::Object;
 use crate::probe::{ProbeLogin, ProbeStep};
-use crate::routes::Api;
+use crate::state::Api;
 use crate::types::{
     ClientList, ConnectStrings, DATABASE, ErrorBody, KnownClient, KnownPlatform, TestConnection,
     TestResult, TestStep,

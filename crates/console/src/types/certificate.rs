@@ -1,21 +1,12 @@
-//! The routes of the certificate and what they answer. A key stands in here only on its way in, and
-//! no `Debug` prints it.
+//! The certificate in requests and answers. A key is in requests only, and no `Debug` prints it.
 
-use crate::errors::ApiError;
-use crate::object::Object;
-use crate::routes::Api;
-use crate::types::{ErrorBody, Secret};
-use axum::Json;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use super::Secret;
+use crate::timestamp::date;
 use serde::{Deserialize, Serialize};
 use tidegate_model::Trust;
 use tidegate_tls::{
-    AcmeStatus, CertificateStatus, Happening, HistoryEntry, Identity, KeptStatus, LeafStatus,
-    TlsError,
+    AcmeStatus, CertificateStatus, Happening, HistoryEntry, KeptStatus, LeafStatus,
 };
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
 /// The certificate that new connections get, and how the next one stands.
@@ -134,122 +125,6 @@ pub struct CheckFinding {
     pub good: bool,
     #[schema(example = "listening on 0.0.0.0:80: Permission denied")]
     pub detail: String,
-}
-
-/// Which of the two certificates.
-#[derive(Debug, Deserialize)]
-pub struct Of {
-    #[serde(default)]
-    console: bool,
-}
-
-impl Of {
-    fn identity(&self, api: Api) -> Result<Identity, ApiError> {
-        if !self.console {
-            return Ok(api.identity);
-        }
-        Ok(api.console_identity.ok_or(TlsError::NoAcme)?)
-    }
-}
-
-/// The certificate.
-#[utoipa::path(get, path = "/v1/certificate", tag = "certificate", security(("key" = ["read"])), responses(
-    (status = 200, body = Certificate),
-    (status = "default", body = ErrorBody)
-))]
-pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate>, ApiError> {
-    let look = move || {
-        let console = api
-            .console_identity
-            .map(|identity| identity.status())
-            .transpose()?;
-        let console = console.map(|status| Box::new(Certificate::from(status)));
-        Ok::<_, TlsError>(Certificate {
-            console,
-            ..Certificate::from(api.identity.status()?)
-        })
-    };
-    Ok(Json(
-        tokio::task::spawn_blocking(look)
-            .await
-            .map_err(ApiError::panicked)??,
-    ))
-}
-
-/// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all
-/// the same.
-#[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate", security(("key" = ["all"])),
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
-         false if missing")),
-    responses(
-    (status = 202, description = "the order will be placed"),
-    (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
-pub async fn renew_certificate(
-    State(api): State<Api>,
-    Query(of): Query<Of>,
-) -> Result<StatusCode, ApiError> {
-    of.identity(api)?.renew()?;
-    Ok(StatusCode::ACCEPTED)
-}
-
-/// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and
-/// renewed in time.
-#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", security(("key" = ["all"])), request_body = Pair,
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
-         false if missing")),
-    responses(
-    (status = 200, body = Certificate),
-    (status = 400, description = "the pair may not be served", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
-pub async fn import_certificate(
-    State(api): State<Api>,
-    Query(of): Query<Of>,
-    Object(pair): Object<Pair>,
-) -> Result<Json<Certificate>, ApiError> {
-    let identity = of.identity(api)?;
-    let import = move || {
-        identity
-            .import(&pair.chain, pair.key.reveal())
-            .and_then(|()| identity.status())
-    };
-    let status = tokio::task::spawn_blocking(import)
-        .await
-        .map_err(ApiError::panicked)??;
-    Ok(Json(Certificate::from(status)))
-}
-
-/// Looks whether the next order could succeed. Nothing is ordered.
-#[utoipa::path(post, path = "/v1/certificate/check", tag = "certificate", security(("key" = ["all"])),
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
-         false if missing")),
-    responses(
-    (status = 200, body = CheckResult),
-    (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
-pub async fn check_certificate(
-    State(api): State<Api>,
-    Query(of): Query<Of>,
-) -> Result<Json<CheckResult>, ApiError> {
-    let found = of.identity(api)?.check().await?;
-    let show = |f: tidegate_tls::OrderCheck| CheckFinding {
-        what: f.what,
-        good: f.good,
-        detail: f.detail,
-    };
-    Ok(Json(CheckResult {
-        findings: found.into_iter().map(show).collect(),
-    }))
-}
-
-pub fn date(unix: i64) -> String {
-    OffsetDateTime::from_unix_timestamp(unix)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-        .format(&Rfc3339)
-        .unwrap_or_default()
 }
 
 impl From<CertificateStatus> for Certificate {

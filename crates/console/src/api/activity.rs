@@ -1,10 +1,10 @@
 //! The route of what lately happened to a cluster. What a refusal means is the table's own text.
 
 use crate::auth::scoped::Caller;
-use crate::certificate::date;
 use crate::errors::ApiError;
 use crate::events::{Refused, RefusedBy, Woken};
-use crate::routes::Api;
+use crate::state::Api;
+use crate::timestamp::date;
 use crate::types::{Activity, ErrorBody, RecentRefusal, RecentWake};
 use axum::Json;
 use axum::extract::{Path, State};

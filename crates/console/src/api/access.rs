@@ -1,10 +1,10 @@
 //! The routes of sign-in links and API keys. A token stands in here only on its way out, and no
 //! `Debug` prints it.
 
-use crate::certificate::date;
+use super::json_body::Object;
 use crate::errors::ApiError;
-use crate::object::Object;
-use crate::routes::Api;
+use crate::state::Api;
+use crate::timestamp::date;
 use crate::types::{CreateKey, ErrorBody, Key, KeyList, Secret, SignInLink};
 use axum::Json;
 use axum::extract::{Path, State};

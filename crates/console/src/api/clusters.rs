@@ -1,0 +1,229 @@
+//! The routes of clusters. Each handler reads typed values, calls one operation and writes typed
+//! values; none decides anything.
+
+use super::json_body::Object;
+use crate::auth::scoped::Caller;
+use crate::errors::ApiError;
+use crate::state::Api;
+use crate::timestamp::date;
+use crate::types::{
+    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, EngineKind, EngineKindList,
+    ErrorBody, Limits, Secret, Warning,
+};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use std::time::Duration;
+use tidegate_control::{ClusterView, NewCluster, ROOT, WithPassword};
+
+/// All clusters, by name.
+#[utoipa::path(get, path = "/v1/clusters", tag = "clusters", security(("key" = ["read"])), responses(
+    (status = 200, body = ClusterList),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn list_clusters(State(api): State<Api>, caller: Caller) -> Json<ClusterList> {
+    let visible = api
+        .control
+        .clusters()
+        .into_iter()
+        .filter(|view| caller.may_read(view.name.as_str()));
+    Json(ClusterList {
+        clusters: visible.map(|view| api.show_to(&caller, view)).collect(),
+    })
+}
+
+/// Kinds of engines that a cluster can be created with.
+#[utoipa::path(get, path = "/v1/engines", tag = "clusters", security(("key" = ["read"])), responses(
+    (status = 200, body = EngineKindList),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn list_engine_kinds(State(api): State<Api>, _: Caller) -> Json<EngineKindList> {
+    let engines = api.control.engine_kinds().map(EngineKind::from).collect();
+    Json(EngineKindList { engines })
+}
+
+/// Makes a cluster. The answer holds its password, which is kept nowhere.
+#[utoipa::path(post, path = "/v1/clusters", tag = "clusters", security(("key" = ["clusters"])), request_body = CreateCluster, responses(
+    (status = 201, body = Cluster),
+    (status = 409, description = "the name is taken", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn create_cluster(
+    State(api): State<Api>,
+    caller: Caller,
+    Object(wanted): Object<CreateCluster>,
+) -> Result<(StatusCode, Json<Cluster>), ApiError> {
+    caller.check_create(wanted.name.as_deref())?;
+    let (change, defaults) = (wanted.limits.change(), api.control.default_limits());
+    caller.check_limits(&change, defaults)?;
+    let limits = change.of(defaults);
+    let made = api
+        .control
+        .create_cluster(NewCluster {
+            name: wanted.name,
+            engine: wanted.engine,
+            parameters: wanted.parameters,
+            limits: Some(limits),
+        })
+        .await?;
+    Ok((StatusCode::CREATED, Json(api.show_once(made))))
+}
+
+/// One cluster.
+#[utoipa::path(get, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["read"])), params(("name" = String, Path)), responses(
+    (status = 200, body = Cluster),
+    (status = 404, description = "no such cluster", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn show_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    caller: Caller,
+) -> Result<Json<Cluster>, ApiError> {
+    let usage = api.control.usage(&name).await?;
+    let shown = api.show_to(&caller, api.control.cluster(&name)?);
+    Ok(Json(Cluster {
+        usage: Some(usage.into()),
+        ..shown
+    }))
+}
+
+/// Changes what a cluster may use, asleep or awake. What is missing stays as it is; open sessions
+/// go on.
+#[utoipa::path(patch, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)),
+    request_body = ChangeCluster,
+    responses(
+        (status = 200, body = Cluster),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn change_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    caller: Caller,
+    Object(wanted): Object<ChangeCluster>,
+) -> Result<Json<Cluster>, ApiError> {
+    let change = wanted.limits.change();
+    caller.check_limits(&change, api.control.default_limits())?;
+    if let Some(seconds) = wanted.allow_shrink_seconds {
+        // A number no duration can hold becomes zero, which is refused.
+        api.control
+            .allow_shrink(
+                &name,
+                Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+            )
+            .await?;
+    }
+    Ok(Json(api.show(
+        api.control.change_limits(&name, change).await?,
+        None,
+    )))
+}
+
+/// Ends a cluster's sessions and removes it with all its data.
+#[utoipa::path(delete, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
+    (status = 204),
+    (status = 404, description = "no such cluster", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn delete_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    api.control.delete_cluster(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Puts a cluster to sleep now; idle sessions are disconnected. Refused while one is busy.
+#[utoipa::path(post, path = "/v1/clusters/{name}/sleep", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
+    (status = 200, body = Cluster),
+    (status = 409, description = "a session is busy", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn sleep_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(
+        api.show(api.control.sleep_cluster(&name).await?, None),
+    ))
+}
+
+/// Wakes a cluster and answers when it is awake.
+#[utoipa::path(post, path = "/v1/clusters/{name}/wake", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
+    (status = 200, body = Cluster),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn wake_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(api.show(api.control.wake_cluster(&name).await?, None)))
+}
+
+/// Gives the cluster's root a new password, and the old one ends. The answer holds it; it is kept
+/// nowhere.
+#[utoipa::path(post, path = "/v1/clusters/{name}/password", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
+    (status = 200, body = Cluster),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn new_password(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Cluster>, ApiError> {
+    Ok(Json(api.show_once(api.control.new_password(&name).await?)))
+}
+
+impl Api {
+    /// The cluster as this caller may see it: the reason of a failure quotes the engine's log.
+    fn show_to(&self, caller: &Caller, view: ClusterView) -> Cluster {
+        let may_see_logs = caller.may_change(view.name.as_str());
+        let mut shown = self.show(view, None);
+        if !may_see_logs && shown.failure.is_some() {
+            shown.failure = Some(
+                "the reason quotes the engine's log: a key of scope read does not see it"
+                    .to_owned(),
+            );
+        }
+        shown
+    }
+
+    fn show(&self, view: ClusterView, password: Option<Secret>) -> Cluster {
+        let face = self.face.borrow();
+        let incomplete_accounts =
+            (!view.complete_book).then(|| Warning::incomplete_accounts(view.name.as_str()));
+        Cluster {
+            user: format!("{}.{ROOT}", view.prefix),
+            name: view.name.into(),
+            prefix: view.prefix.into(),
+            host: face.host.clone(),
+            port: face.port,
+            password,
+            database: DATABASE.to_owned(),
+            ca: face.ca(),
+            state: view.state,
+            failure: view.failure,
+            incomplete_accounts,
+            engine: view.engine.kind,
+            sleeps: view.sleeps,
+            parameters: view.engine.parameters.as_map().clone(),
+            created_at: date(view.created_unix),
+            sessions: view.sessions,
+            limits: Limits {
+                connections_max: view.limits.connections_max,
+                sleep_after_seconds: view.limits.sleep_after.as_secs_f64(),
+                transaction_idle_max_seconds: view.limits.transaction_idle_max.as_secs_f64(),
+                memory_max_bytes: view.limits.memory_max_bytes,
+                disk_max_bytes: view.limits.disk_max_bytes,
+                cpu_weight: view.limits.cpu_weight,
+                tasks_max: view.limits.tasks_max,
+            },
+            usage: None,
+        }
+    }
+
+    fn show_once(&self, made: WithPassword) -> Cluster {
+        self.show(made.cluster, Some(Secret::new(made.password)))
+    }
+}

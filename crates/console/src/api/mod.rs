@@ -1,0 +1,105 @@
+//! The routes under `/v1/`, their description, and the routers for the control socket and HTTPS.
+
+mod access;
+mod activity;
+mod certificate;
+mod clusters;
+mod connect;
+mod finish;
+mod json_body;
+mod server;
+mod sessions;
+
+use crate::auth::keyed;
+use crate::auth::scoped::Caller;
+use crate::limits;
+use crate::state::{Api, Web};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use utoipa::openapi::OpenApi as Description;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+#[derive(OpenApi)]
+#[openapi(modifiers(&Bearer), security(("key" = [])), components(schemas(connect::OldestTls)), info(
+    title = "Tidegate",
+    version = "1",
+    description = "Clusters behind a TLS-only endpoint: make them, look at them, wake them, end their sessions.",
+    license(name = "Apache-2.0", identifier = "Apache-2.0")
+))]
+struct Info;
+
+const KEY_HELP: &str = "An API key. Its scopes: `read`, `clusters:PATTERN` and `all`. Each operation lists the scope that it \
+    needs; `read` operations show a key of `clusters:PATTERN` its own clusters only. No key has `operator`: such \
+    operations are for the console and the control socket.";
+
+/// Over HTTPS; the control socket asks for no key.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut Description) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(KEY_HELP))
+            .build();
+        let parts = openapi.components.get_or_insert_default();
+        parts.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The routes and their description, before a server stands behind them.
+fn parts() -> (Router<Api>, Description) {
+    OpenApiRouter::with_openapi(Info::openapi())
+        .routes(routes!(clusters::list_clusters, clusters::create_cluster))
+        .routes(routes!(
+            clusters::show_cluster,
+            clusters::change_cluster,
+            clusters::delete_cluster
+        ))
+        .routes(routes!(clusters::list_engine_kinds))
+        .routes(routes!(clusters::sleep_cluster))
+        .routes(routes!(clusters::wake_cluster))
+        .routes(routes!(clusters::new_password))
+        .routes(routes!(sessions::list_sessions))
+        .routes(routes!(sessions::kill_session))
+        .routes(routes!(server::show_server))
+        .routes(routes!(server::renew_ca))
+        .routes(routes!(certificate::show_certificate))
+        .routes(routes!(certificate::renew_certificate))
+        .routes(routes!(certificate::import_certificate))
+        .routes(routes!(certificate::check_certificate))
+        .routes(routes!(activity::cluster_events))
+        .routes(routes!(connect::list_clients))
+        .routes(routes!(connect::connect_strings))
+        .routes(routes!(connect::test_connection))
+        .routes(routes!(access::list_keys, access::create_key))
+        .routes(routes!(access::revoke_key))
+        .routes(routes!(access::create_link))
+        .split_for_parts()
+}
+
+/// The API's description.
+pub fn description() -> Description {
+    parts().1
+}
+
+/// The API as a service, for whoever may reach the control socket.
+pub fn router(api: Api) -> Router {
+    let routes = parts().0.with_state(api).layer(Extension(Caller::Owner));
+    routes
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX))
+        .layer(from_fn(finish::finish))
+}
+
+/// The same for holders of an API key; refusals of the guard look like the API's own.
+pub(crate) fn keyed(web: &Web) -> Router {
+    let guard = from_fn_with_state(web.clone(), keyed::require_key);
+    let routes = parts()
+        .0
+        .with_state(web.api.clone())
+        .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX));
+    routes.layer(guard).layer(from_fn(finish::finish))
+}

@@ -1,0 +1,54 @@
+//! The routes of the server itself.
+
+use crate::errors::ApiError;
+use crate::state::Api;
+use crate::types::{ErrorBody, LocalCa, Server, Warning};
+use axum::Json;
+use axum::extract::State;
+
+/// The server itself.
+#[utoipa::path(get, path = "/v1/server", tag = "server", security(("key" = ["read"])), responses(
+    (status = 200, body = Server),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn show_server(State(api): State<Api>) -> Json<Server> {
+    let face = api.face.borrow().clone();
+    Json(Server {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        listeners: face.listeners.iter().map(ToString::to_string).collect(),
+        trust: face.trust_word().to_owned(),
+        ca: face.ca(),
+        names: face.names,
+        host: face.host,
+        port: face.port,
+        console: face.console,
+        ready: api.control.is_recovered(),
+        disk_full: api.control.disk_full().as_deref().map(Warning::disk_full),
+    })
+}
+
+/// Makes a whole new local CA and serves a certificate of it. Open sessions go on; every client
+/// then needs the new file.
+#[utoipa::path(post, path = "/v1/server/ca", tag = "server", security(("key" = ["all"])), responses(
+    (status = 200, body = LocalCa),
+    (status = 409, description = "the certificate is not a local CA's", body = ErrorBody),
+    (status = "default", body = ErrorBody)
+))]
+pub async fn renew_ca(State(api): State<Api>) -> Result<Json<LocalCa>, ApiError> {
+    let identity = api.identity;
+    let renewed = move || {
+        identity
+            .renew_ca()
+            .map(|()| (identity.ca_path(), identity.names()))
+    };
+    let (ca, names) = tokio::task::spawn_blocking(renewed)
+        .await
+        .map_err(ApiError::panicked)??;
+    Ok(Json(LocalCa {
+        ca: ca
+            .map(|path| path.display().to_string())
+            .unwrap_or_default(),
+        names,
+    }))
+}

@@ -1,0 +1,34 @@
+//! Recent events of a cluster in answers.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What lately happened to a cluster, latest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Activity {
+    pub refusals: Vec<RecentRefusal>,
+    pub wakes: Vec<RecentWake>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecentRefusal {
+    pub at: String,
+    #[schema(example = "203.0.113.9")]
+    pub client: String,
+    /// As the client saw it.
+    #[schema(example = 1045)]
+    pub code: u16,
+    /// The name of its help page; null where the engine refused.
+    #[schema(example = "access-denied")]
+    pub reason: Option<String>,
+    pub meaning: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RecentWake {
+    pub at: String,
+    pub took_ms: f64,
+    /// It had not slept cleanly.
+    pub recovery: bool,
+}

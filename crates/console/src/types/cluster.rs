@@ -1,0 +1,130 @@
+//! Clusters in requests and answers.
+
+use super::limits::{Limits, LimitsWanted, Usage, object};
+use super::{Secret, Warning};
+use serde::{Deserialize, Serialize};
+use tidegate_model::ClusterState;
+use utoipa::ToSchema;
+
+/// The database a fresh cluster has.
+pub const DATABASE: &str = "test";
+
+/// A cluster and how it is reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Cluster {
+    #[schema(example = "demo")]
+    pub name: String,
+    /// What every login of this cluster begins with.
+    #[schema(example = "k7m2q9x4w3tz")]
+    pub prefix: String,
+    /// A name or address that reaches the listener and that its certificate carries.
+    #[schema(example = "127.0.0.1")]
+    pub host: String,
+    #[schema(example = 4000)]
+    pub port: u16,
+    /// The full login of the cluster's administrator.
+    #[schema(example = "k7m2q9x4w3tz.root")]
+    pub user: String,
+    /// Only in the answer that made it; kept nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub password: Option<Secret>,
+    #[schema(example = "test")]
+    pub database: String,
+    /// The CA file a client needs; null where the certificate is publicly trusted.
+    #[schema(example = "/var/lib/tidegate/ca.pem")]
+    pub ca: Option<String>,
+    #[schema(value_type = State)]
+    pub state: ClusterState,
+    /// Why it stands in `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failure: Option<String>,
+    /// Present if the cluster has accounts that its account book lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub incomplete_accounts: Option<Warning>,
+    /// Kind of its engine.
+    #[serde(default)]
+    #[schema(example = "mariadb")]
+    pub engine: String,
+    /// Whether its kind of engine sleeps.
+    #[serde(default)]
+    pub sleeps: bool,
+    /// Values of the kind's own parameters.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// RFC 3339, UTC.
+    #[schema(example = "2026-01-31T12:00:00Z")]
+    pub created_at: String,
+    /// Sessions open now.
+    pub sessions: u32,
+    pub limits: Limits,
+    /// Measured use; only in the answer about one cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub usage: Option<Usage>,
+}
+
+/// Where a cluster stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum State {
+    Asleep,
+    Waking,
+    Awake,
+    Draining,
+    Failed,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CreateCluster {
+    /// 1 to 63 characters of a-z, 0-9 and `-`, starting with a letter; generated if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "demo", pattern = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    pub name: Option<String>,
+    /// Kind of engine, as `GET /v1/engines` lists them; the server's default kind if missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    // The kinds of this version and their parameters: a client that follows the description is
+    // never refused.
+    #[schema(example = "mariadb", pattern = "^mariadb$")]
+    pub engine: Option<String>,
+    /// Values of the kind's own parameters (`mariadb` has none). Text is accepted for every type.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schema(schema_with = known_parameters)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    #[serde(deserialize_with = "object")]
+    pub limits: LimitsWanted,
+}
+
+/// Returns the schema of the parameters of all kinds in this version: there are none.
+fn known_parameters() -> utoipa::openapi::Object {
+    use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(
+            "Values of the kind's own parameters (`mariadb` has none). Text is accepted for every \
+             type.",
+        ))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .build()
+}
+
+/// What shall be otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangeCluster {
+    #[serde(deserialize_with = "object")]
+    pub limits: LimitsWanted,
+    /// For this long a cluster at its disk limit may delete, drop and truncate. At most an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1.0, maximum = 3600.0)]
+    pub allow_shrink_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterList {
+    pub clusters: Vec<Cluster>,
+}

@@ -1,0 +1,185 @@
+//! Limits of clusters and their measured use, in requests and answers.
+
+use serde::de::{DeserializeOwned, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::time::Duration;
+use tidegate_control::LimitsChange;
+use tidegate_model::ClusterUsage;
+use utoipa::ToSchema;
+
+/// What a cluster may use.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Limits {
+    /// Sessions at once.
+    #[schema(example = 200)]
+    pub connections_max: u32,
+    /// It goes to sleep after this long without a busy session or an open transaction.
+    #[schema(example = 300.0)]
+    pub sleep_after_seconds: f64,
+    /// A transaction idle for longer no longer holds it awake.
+    #[schema(example = 3600.0)]
+    pub transaction_idle_max_seconds: f64,
+    /// Memory of its engine.
+    #[schema(example = 1_073_741_824_u64)]
+    pub memory_max_bytes: u64,
+    /// Disk of its files; above it the cluster is read-only.
+    #[schema(example = 4_294_967_296_u64)]
+    pub disk_max_bytes: u64,
+    /// Share of the processor when engines compete for it.
+    #[schema(example = 100)]
+    pub cpu_weight: u32,
+    /// Processes and threads of its engine.
+    #[schema(example = 512)]
+    pub tasks_max: u32,
+}
+
+/// Measured use of a cluster. Null where it can't be measured, or was not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    pub disk_bytes: Option<u64>,
+    /// Files and folders it has, and how many it may have: a share of the file system's inodes.
+    pub files: Option<u64>,
+    pub files_max: Option<u64>,
+    /// Memory of its engine that can't be taken from it.
+    pub memory_bytes: Option<u64>,
+    /// Of its engine, since the server started.
+    pub cpu_seconds: Option<f64>,
+    pub tasks: Option<u64>,
+}
+
+impl From<ClusterUsage> for Usage {
+    fn from(usage: ClusterUsage) -> Self {
+        Self {
+            disk_bytes: usage.disk_bytes,
+            files: usage.files,
+            files_max: usage.files_max,
+            memory_bytes: usage.memory_bytes,
+            cpu_seconds: usage
+                .cpu_micros
+                .map(|micros| Duration::from_micros(micros).as_secs_f64()),
+            tasks: usage.tasks,
+        }
+    }
+}
+
+/// Limits that differ: in a creation from the server's defaults, in a change from the cluster's
+/// own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsWanted {
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub connections_max: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 31_622_400.0)]
+    pub sleep_after_seconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.1, maximum = 31_622_400.0)]
+    pub transaction_idle_max_seconds: Option<f64>,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whole_bytes"
+    )]
+    #[schema(minimum = 134_217_728_u64, maximum = 70_368_744_177_664_u64)]
+    pub memory_max_bytes: Option<u64>,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whole_bytes"
+    )]
+    #[schema(minimum = 268_435_456_u64, maximum = 1_125_899_906_842_624_u64)]
+    pub disk_max_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub cpu_weight: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schema(minimum = 64, maximum = 65_536)]
+    pub tasks_max: Option<u32>,
+}
+
+impl LimitsWanted {
+    pub(crate) fn change(&self) -> LimitsChange {
+        // A number no duration can hold becomes zero, which the operation refuses as too short.
+        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::ZERO);
+        LimitsChange {
+            connections_max: self.connections_max,
+            sleep_after: self.sleep_after_seconds.map(seconds),
+            transaction_idle_max: self.transaction_idle_max_seconds.map(seconds),
+            memory_max_bytes: self.memory_max_bytes,
+            disk_max_bytes: self.disk_max_bytes,
+            cpu_weight: self.cpu_weight,
+            tasks_max: self.tasks_max,
+        }
+    }
+}
+
+/// 41.0 is an integer to JSON Schema, and so to the API's description; to serde it is none.
+fn whole<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(d)? else {
+        return Ok(None);
+    };
+    let expected = || {
+        serde::de::Error::invalid_value(
+            Unexpected::Float(number),
+            &"a whole number from 0 to 4294967295",
+        )
+    };
+    if number.fract() != 0.0 {
+        return Err(expected());
+    }
+    format!("{number:.0}")
+        .parse()
+        .map(Some)
+        .map_err(|_| expected())
+}
+
+/// As [`whole`], up to the largest number that JSON's readers agree on.
+fn whole_bytes<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let Some(number) = Option::<f64>::deserialize(d)? else {
+        return Ok(None);
+    };
+    let expected = || {
+        serde::de::Error::invalid_value(
+            Unexpected::Float(number),
+            &"a whole number of bytes, up to 2^53",
+        )
+    };
+    if number.fract() != 0.0 || !(0.0..=MOST).contains(&number) {
+        return Err(expected());
+    }
+    format!("{number:.0}")
+        .parse()
+        .map(Some)
+        .map_err(|_| expected())
+}
+
+/// serde takes a list for a struct too, field by field; the API's description does not.
+pub(super) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Result<T, D::Error> {
+    let map = serde_json::Map::deserialize(d)?;
+    serde_json::from_value(map.into()).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LimitsWanted;
+
+    #[test]
+    fn a_whole_number_may_have_a_point_and_no_other_may() {
+        let read = |text: &str| {
+            serde_json::from_str::<LimitsWanted>(text)
+                .ok()
+                .map(|limits| limits.connections_max)
+        };
+        assert_eq!(read(r#"{"connections_max": 41.0}"#), Some(Some(41)));
+        assert_eq!(read(r#"{"connections_max": 41}"#), Some(Some(41)));
+        assert_eq!(read(r#"{"connections_max": null}"#), Some(None));
+        assert_eq!(read("{}"), Some(None));
+        for wrong in ["41.5", "-1", "4294967296", "1e300", "\"41\"", "true"] {
+            assert_eq!(
+                read(&format!(r#"{{"connections_max": {wrong}}}"#)),
+                None,
+                "{wrong}"
+            );
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Requests and answers of the API, for server and client alike. Passwords are in answers only, and
+//! no `Debug` prints them.
+
+mod access;
+mod activity;
+mod certificate;
+mod cluster;
+mod connect;
+mod engine;
+mod error;
+mod limits;
+mod secret;
+mod server;
+mod session;
+mod warning;
+
+pub use access::{CreateKey, Key, KeyList, KeyScope, SignInLink};
+pub use activity::{Activity, RecentRefusal, RecentWake};
+pub use certificate::{
+    Acme, AcmeError, Certificate, Change, CheckFinding, CheckResult, Kept, Leaf, Pair,
+};
+pub use cluster::{ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, State};
+pub use connect::{
+    ClientList, ConnectForm, ConnectStrings, KnownClient, KnownPlatform, TestConnection,
+    TestResult, TestStep,
+};
+pub use engine::{EngineKind, EngineKindList, EngineParameter};
+pub use error::ErrorBody;
+pub use limits::{Limits, LimitsWanted, Usage};
+pub use secret::Secret;
+pub use server::{LocalCa, Server};
+pub use session::{Session, SessionList};
+pub use warning::Warning;
