@@ -227,12 +227,13 @@ impl Facts {
 
     /// Returns the name of a known root that signed this certificate, or that it is.
     fn root_above(&self, roots: &[&RootCertStore]) -> Option<String> {
-        let known = || {
-            roots
-                .iter()
-                .any(|store| store.roots.iter().any(|r| same_name(r, &self.issuer_der)))
-        };
-        (self.is_self_issued() || known()).then(|| self.issuer.clone())
+        let is_below = self.is_self_issued() || roots.iter().any(|store| self.is_issued_by(store));
+        is_below.then(|| self.issuer.clone())
+    }
+
+    /// Whether one of these roots has the issuer's name.
+    fn is_issued_by(&self, store: &RootCertStore) -> bool {
+        store.roots.iter().any(|r| same_name(r, &self.issuer_der))
     }
 
     pub fn is_named_in(&self, roots: &RootCertStore) -> bool {

@@ -72,12 +72,18 @@ mod tests {
     #[test]
     fn only_another_verdict_is_a_change_and_a_skip_is_none() {
         let mut history = History::default();
-        let mut seen = |verdict, evidence: &str| history.take(&report(verdict, evidence)).len();
-        assert_eq!(seen(Verdict::Pass, "60 days"), 1, "the first is all change");
-        assert_eq!(seen(Verdict::Pass, "59 days"), 0);
-        assert_eq!(seen(Verdict::Skip, "no connection"), 0);
-        assert_eq!(seen(Verdict::Pass, "58 days"), 0, "a skip forgets nothing");
-        assert_eq!(seen(Verdict::Fail, "expired"), 1);
-        assert_eq!(seen(Verdict::Pass, "90 days"), 1);
+        for (verdict, evidence, changes) in [
+            // In the first report every finding is a change.
+            (Verdict::Pass, "60 days", 1),
+            (Verdict::Pass, "59 days", 0),
+            (Verdict::Skip, "no connection", 0),
+            // The skipped finding kept its last verdict.
+            (Verdict::Pass, "58 days", 0),
+            (Verdict::Fail, "expired", 1),
+            (Verdict::Pass, "90 days", 1),
+        ] {
+            let found = history.take(&report(verdict, evidence));
+            assert_eq!(found.len(), changes, "{verdict:?}, {evidence}");
+        }
     }
 }

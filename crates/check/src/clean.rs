@@ -25,11 +25,12 @@ pub fn clean(text: &str) -> String {
     cut(safe.trim(), EVIDENCE_MAX * 2)
 }
 
-/// Whether the character is printed as it is: no control character, none that changes the writing
-/// direction, none that is invisible.
+/// Whether the character is printed as it is: no control character, none that breaks the line or
+/// changes the writing direction, none that is invisible.
 fn is_safe(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let is_invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let changes_lines = matches!(c, '\u{2028}'..='\u{202e}');
+    !c.is_control() && !is_invisible && !changes_lines
 }
 
 /// Returns bytes from the server as evidence: as text if they are text, else in hexadecimal.

@@ -59,6 +59,11 @@ fn vector16(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+fn extension(out: &mut Vec<u8>, id: u16, bytes: &[u8]) {
+    out.extend(id.to_be_bytes());
+    vector16(out, bytes);
+}
+
 fn words(list: &[u16]) -> Vec<u8> {
     list.iter().flat_map(|w| w.to_be_bytes()).collect()
 }
@@ -84,13 +89,9 @@ impl Hello<'_> {
 
     fn extensions(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut extension = |id: u16, bytes: &[u8]| {
-            out.extend(id.to_be_bytes());
-            vector16(&mut out, bytes);
-        };
         // Groups X25519, P-256, P-384, P-521; uncompressed points.
-        extension(10, &[0, 8, 0, 29, 0, 23, 0, 24, 0, 25]);
-        extension(11, &[1, 0]);
+        extension(&mut out, 10, &[0, 8, 0, 29, 0, 23, 0, 24, 0, 25]);
+        extension(&mut out, 11, &[1, 0]);
         if self.signature_algorithms {
             let mut list = Vec::new();
             vector16(
@@ -99,13 +100,13 @@ impl Hello<'_> {
                     0x0403, 0x0503, 0x0804, 0x0805, 0x0401, 0x0501, 0x0203, 0x0201,
                 ]),
             );
-            extension(13, &list);
+            extension(&mut out, 13, &list);
         }
         if !self.supported_versions.is_empty() {
             let list = words(self.supported_versions);
             let mut bytes = vec![u8::try_from(list.len()).unwrap_or(0)];
             bytes.extend(list);
-            extension(43, &bytes);
+            extension(&mut out, 43, &bytes);
         }
         out
     }

@@ -190,24 +190,19 @@ fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<
 /// Judges the connections to several addresses. An address is not blamed if this machine has no
 /// route to it.
 fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
-    let list = |wanted: &dyn Fn(Option<&io::Error>) -> bool| {
-        tried
-            .iter()
-            .filter(|(_, error)| wanted(error.as_ref()))
-            .map(|(a, _)| a.ip().to_string())
-            .collect::<Vec<_>>()
-    };
-    let good = list(&|e| e.is_none());
-    let ours = list(&|e| e.is_some_and(has_no_way));
-    let blamed = tried
-        .iter()
-        .filter_map(|(address, error)| Some((address.ip(), error.as_ref()?)));
-    let bad: Vec<_> = blamed
-        .filter(|(_, error)| !has_no_way(error))
-        .map(|(ip, error)| format!("{ip}: {error}"))
-        .collect();
+    let mut good = Vec::new();
+    let mut bad = Vec::new();
+    let mut unroutable = Vec::new();
+    for (address, error) in tried {
+        let ip = address.ip();
+        match error {
+            None => good.push(ip.to_string()),
+            Some(error) if has_no_route(error) => unroutable.push(ip.to_string()),
+            Some(error) => bad.push(format!("{ip}: {error}")),
+        }
+    }
     let mut evidence = good.join(", ");
-    for (words, some) in [("not ", &bad), ("no way from here to ", &ours)] {
+    for (words, some) in [("not ", &bad), ("no way from here to ", &unroutable)] {
         if !some.is_empty() {
             let between = if evidence.is_empty() { "" } else { "; " };
             evidence = format!("{evidence}{between}{words}{}", some.join(", "));
@@ -222,7 +217,7 @@ fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
 }
 
 /// Whether the error means that this machine has no route, for example no IPv6.
-fn has_no_way(error: &io::Error) -> bool {
+fn has_no_route(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable
@@ -233,35 +228,37 @@ fn has_no_way(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
+    /// Judges two addresses, one of each family, with these results of connecting to them.
+    fn judge_two(errors: [Option<io::ErrorKind>; 2]) -> (Verdict, String) {
+        let all: Vec<_> = errors
+            .iter()
+            .zip(["192.0.2.1:4000", "[2001:db8::1]:4000"])
+            .map(|(kind, address)| (address.parse().unwrap(), kind.map(io::Error::from)))
+            .collect();
+        reached(&all)
+    }
+
     #[test]
     fn an_address_is_not_blamed_for_a_way_that_this_machine_does_not_have() {
-        let tried = |errors: &[Option<io::ErrorKind>]| {
-            let all: Vec<_> = errors
-                .iter()
-                .zip(["192.0.2.1:4000", "[2001:db8::1]:4000"])
-                .map(|(kind, address)| (address.parse().unwrap(), kind.map(io::Error::from)))
-                .collect();
-            reached(&all)
-        };
         let refused = Some(io::ErrorKind::ConnectionRefused);
         let no_way = Some(io::ErrorKind::NetworkUnreachable);
         assert_eq!(
-            tried(&[None, None]),
+            judge_two([None, None]),
             (Verdict::Pass, "192.0.2.1, 2001:db8::1".to_owned())
         );
         assert_eq!(
-            tried(&[None, no_way]),
+            judge_two([None, no_way]),
             (
                 Verdict::Pass,
                 "192.0.2.1; no way from here to 2001:db8::1".to_owned()
             )
         );
-        let (verdict, evidence) = tried(&[None, refused]);
+        let (verdict, evidence) = judge_two([None, refused]);
         assert!(
             verdict == Verdict::Warn && evidence.starts_with("192.0.2.1; not 2001:db8::1: "),
             "{evidence}"
         );
-        assert_eq!(tried(&[refused, no_way]).0, Verdict::Fail);
-        assert_eq!(tried(&[no_way, no_way]).0, Verdict::Fail);
+        assert_eq!(judge_two([refused, no_way]).0, Verdict::Fail);
+        assert_eq!(judge_two([no_way, no_way]).0, Verdict::Fail);
     }
 }

@@ -3,7 +3,8 @@
 use crate::finding::Kind;
 use std::fmt::Write;
 
-const HEAD: &str = "<!-- Made from the table of findings (crates/check/src/finding.rs); change it there. -->
+const HEAD: &str = "\
+<!-- Made from the table of findings (crates/check/src/finding.rs); change it there. -->
 
 # `tidegate check`
 
@@ -45,7 +46,7 @@ The promises (C1 to C11) are those that Tidegate makes for its own endpoint:
 | C1 | A connection that does not upgrade to TLS is refused, with the reason |
 | C2 | TLS 1.2 and 1.3, nothing older |
 | C3 | A trusted certificate, served with its whole chain, renewed in time |
-| C5 | Host-name verification passes for the right name and fails for a wrong one, with or without SNI |
+| C5 | The host name is verified: the right one passes, a wrong one fails, with or without SNI |
 | C6 | One-way TLS: no client certificate is asked for |
 | C8 | The platform's CA file contains the certificate's root |
 | C9 | Port 4000, database `test`, login `<prefix>.<user>` |

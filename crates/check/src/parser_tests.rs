@@ -14,7 +14,10 @@ use std::io::Cursor;
 
 proptest! {
     #[test]
-    fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), first in 0u8..=255) {
+    fn no_bytes_make_a_parser_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        first in 0u8..=255,
+    ) {
         let mut led = vec![first];
         led.extend(&bytes);
         for bytes in [&bytes, &led] {
@@ -32,7 +35,12 @@ proptest! {
     fn a_real_prefix_of_a_greeting_or_a_hello_never_panics(cut in 0usize..120) {
         let whole = greeting("8.0.36");
         let _ = Greeting::parse(whole.get(..cut).unwrap_or(&whole));
-        let hello = Hello { version: 0x0302, suites: OLD_SUITES, signature_algorithms: true, supported_versions: &[0x0302] };
+        let hello = Hello {
+            version: 0x0302,
+            suites: OLD_SUITES,
+            signature_algorithms: true,
+            supported_versions: &[0x0302],
+        };
         let record = hello.record([7; 32]);
         let _ = read_answer(record.get(..cut).unwrap_or(&record), End::Silent);
     }

@@ -128,13 +128,16 @@ impl Sheet {
 
 impl Counts {
     pub fn of(findings: &[Finding]) -> Self {
-        let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
-        Self {
-            pass: count(Verdict::Pass),
-            warn: count(Verdict::Warn),
-            fail: count(Verdict::Fail),
-            skip: count(Verdict::Skip),
+        let mut counts = Self::default();
+        for finding in findings {
+            match finding.verdict {
+                Verdict::Pass => counts.pass += 1,
+                Verdict::Warn => counts.warn += 1,
+                Verdict::Fail => counts.fail += 1,
+                Verdict::Skip => counts.skip += 1,
+            }
         }
+        counts
     }
 
     /// Returns the verdict of all findings. Skipped ones don't change it.

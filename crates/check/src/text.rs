@@ -142,28 +142,27 @@ fn broken(text: &str, room: usize) -> String {
 /// Writes the names of the passed findings, as many per line as fit.
 fn passed(out: &mut String, report: &Report, style: Style) {
     const INDENT: usize = 8;
-    let mut word = paint(style, Verdict::Pass, Verdict::Pass.word());
-    let mut line = String::new();
-    let mut end = |line: &mut String| {
-        if !line.is_empty() {
-            let _ = writeln!(out, "  {word}  {line}");
-            word = " ".repeat(Verdict::Pass.word().len());
-            line.clear();
-        }
-    };
+    let mut lines: Vec<String> = Vec::new();
     for finding in report
         .findings
         .iter()
         .filter(|f| f.verdict == Verdict::Pass)
     {
         let id = finding.kind.entry().id;
-        if INDENT + line.len() + id.len() + 2 > style.width {
-            end(&mut line);
+        match lines.last_mut() {
+            Some(line) if INDENT + line.len() + id.len() + 2 <= style.width => {
+                line.push_str(", ");
+                line.push_str(id);
+            }
+            _ => lines.push(id.to_owned()),
         }
-        line.push_str(if line.is_empty() { "" } else { ", " });
-        line.push_str(id);
     }
-    end(&mut line);
+    let mut word = paint(style, Verdict::Pass, Verdict::Pass.word());
+    for line in lines {
+        let _ = writeln!(out, "  {word}  {line}");
+        // The verdict is in the first line only.
+        word = " ".repeat(Verdict::Pass.word().len());
+    }
 }
 
 /// Writes the skipped findings, one line per reason.
@@ -215,34 +214,37 @@ fn paint(style: Style, verdict: Verdict, word: &str) -> String {
 mod tests {
     use super::*;
 
+    /// A style of 80 columns, for a screen of this many lines or for no screen.
+    fn plain_style(rows: Option<usize>) -> Style {
+        Style {
+            colours: false,
+            width: 80,
+            rows,
+        }
+    }
+
+    fn line_of_change(was: Verdict, verdict: Verdict) -> String {
+        let finding = Finding {
+            kind: crate::Kind::Validity,
+            verdict,
+            evidence: "3 days".to_owned(),
+        };
+        let change = Change {
+            at: "NOW".to_owned(),
+            endpoint: String::new(),
+            was: Some(was),
+            finding,
+        };
+        change_line(&change, plain_style(None))
+    }
+
     #[test]
     fn a_change_is_one_line_and_says_what_to_do_where_it_got_worse() {
-        let line = |verdict, was| {
-            let finding = Finding {
-                kind: crate::Kind::Validity,
-                verdict,
-                evidence: "3 days".to_owned(),
-            };
-            let change = Change {
-                at: "NOW".to_owned(),
-                endpoint: String::new(),
-                was,
-                finding,
-            };
-            change_line(
-                &change,
-                Style {
-                    colours: false,
-                    width: 80,
-                    rows: None,
-                },
-            )
-        };
         assert_eq!(
-            line(Verdict::Pass, Some(Verdict::Warn)),
+            line_of_change(Verdict::Warn, Verdict::Pass),
             "NOW  pass (was warn)  validity  3 days\n"
         );
-        let worse = line(Verdict::Warn, Some(Verdict::Pass));
+        let worse = line_of_change(Verdict::Pass, Verdict::Warn);
         assert!(
             worse.starts_with("NOW  warn (was pass)  validity  3 days  hint: Renew it"),
             "{worse}"
@@ -277,37 +279,23 @@ mod tests {
             seconds: 1.0,
             findings,
         };
-        let on = |rows| {
-            text(
-                &report,
-                Style {
-                    colours: false,
-                    width: 80,
-                    rows,
-                },
-            )
-        };
-        assert!(on(None).lines().count() > 36 && on(Some(100)).lines().count() > 36);
-        let short = on(Some(24));
+        let unlimited = text(&report, plain_style(None));
+        let tall = text(&report, plain_style(Some(100)));
+        assert!(unlimited.lines().count() > 36 && tall.lines().count() > 36);
+        let short = text(&report, plain_style(Some(24)));
         assert!(short.lines().count() < 24, "{short}");
         assert!(
             short.contains("  fail  plaintext           seen\n") && short.contains("hint:"),
             "{short}"
         );
-        let named = |id: &str| {
-            short
-                .replace(['\n', ','], " ")
-                .split(' ')
-                .any(|word| word == id)
-        };
-        assert!(
-            crate::Kind::ALL.iter().all(|kind| named(kind.entry().id)),
-            "{short}"
-        );
+        let words: Vec<_> = short.split(['\n', ',', ' ']).collect();
+        for kind in crate::Kind::ALL {
+            assert!(words.contains(&kind.entry().id), "{short}");
+        }
         assert!(short.lines().all(|l| l.chars().count() <= 80), "{short}");
         assert!(
-            on(None).lines().any(|l| l.len() > 80),
-            "who reads it by a program gets one line of each"
+            unlimited.lines().any(|l| l.len() > 80),
+            "a program that reads the report gets one line per finding"
         );
     }
 }

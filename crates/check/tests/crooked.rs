@@ -13,8 +13,9 @@ mod support;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::sync::Arc;
-use support::certificates::Pki;
+use support::certificates::{Pki, Served};
 use support::crooked::{
     Always, Crooked, OK, certified, config, error, frame, greeting, has_tls_bit, ordinary, packet,
     shake,
@@ -208,12 +209,15 @@ fn clear_text_between_greeting_and_tls() {
 #[test]
 fn one_version_alone_and_the_greeting_of_an_old_server() {
     let pki = Pki::new();
-    let resolver = || Arc::new(Always(certified(&pki.good())));
-    let old = Crooked::with_tls(Arc::new(config(resolver(), &[&rustls::version::TLS12])));
+    let resolver = Arc::new(Always(certified(&pki.good())));
+    let old = Crooked::with_tls(Arc::new(config(
+        resolver.clone(),
+        &[&rustls::version::TLS12],
+    )));
     let judged = judge(&trusting(old.port, &pki.ca()));
     judged.fails("tls13", "alert 70");
     only(&judged, &["tls13", "quiet", "resumption", "early-data"]);
-    let new = Crooked::with_tls(Arc::new(config(resolver(), &[&rustls::version::TLS13])));
+    let new = Crooked::with_tls(Arc::new(config(resolver, &[&rustls::version::TLS13])));
     let judged = judge(&trusting(new.port, &pki.ca()));
     judged.fails("tls12", "alert 70");
     only(&judged, &["tls12"]);
@@ -425,48 +429,64 @@ fn names_that_are_asked_for_and_names_that_are_not() {
 fn a_console_on_the_same_host() {
     let pki = Pki::new();
     let database = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
-    let web = |names: &[&str], head: &'static str| {
-        let tls = Arc::new(ordinary(&pki.leaf(names, 10, 90)));
-        Crooked::start(move |mut stream| {
-            let mut tls = rustls::ServerConnection::new(tls.clone()).unwrap();
-            let mut stream = rustls::Stream::new(&mut tls, &mut stream);
-            if stream.read(&mut [0; 1024]).is_ok() {
-                let _ = stream.write_all(head.as_bytes());
-            }
-        })
-    };
-    let ask = |web: &Crooked| {
-        judge(&Settings {
+    let proper = "HTTP/1.1 301 Moved\r\nStrict-Transport-Security: max-age=1\r\n\r\n";
+    for (name, head, verdict, words) in [
+        (
+            "localhost",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            Verdict::Warn,
+            "is for localhost too, no Strict",
+        ),
+        (
+            "console.example",
+            "SSH-2.0-x\r\n\r\n",
+            Verdict::Pass,
+            "no web page",
+        ),
+        ("console.example", proper, Verdict::Pass, "301"),
+    ] {
+        let web = web_server(&pki.leaf(&[name], 10, 90), head);
+        let judged = judge(&Settings {
             web_port: web.port,
             ..trusting(database.port, &pki.ca())
-        })
-    };
-    ask(&web(&["localhost"], "HTTP/1.1 200 OK\r\n\r\n"))
-        .warns("web", "is for localhost too, no Strict");
-    ask(&web(&["console.example"], "SSH-2.0-x\r\n\r\n")).is("web", Verdict::Pass, "no web page");
-    let proper = "HTTP/1.1 301 Moved\r\nStrict-Transport-Security: max-age=1\r\n\r\n";
-    ask(&web(&["console.example"], proper)).is("web", Verdict::Pass, "301");
+        });
+        judged.is("web", verdict, words);
+    }
+}
+
+/// Starts a server that answers the first bytes of each TLS connection with `head`.
+fn web_server(served: &Served, head: &'static str) -> Crooked {
+    let tls = Arc::new(ordinary(served));
+    Crooked::start(move |mut stream| {
+        let mut tls = rustls::ServerConnection::new(tls.clone()).unwrap();
+        let mut stream = rustls::Stream::new(&mut tls, &mut stream);
+        if stream.read(&mut [0; 1024]).is_ok() {
+            let _ = stream.write_all(head.as_bytes());
+        }
+    })
 }
 
 #[test]
 fn a_later_round_of_a_watch_sees_what_becomes_of_tls_and_certificate() {
     let pki = Pki::new();
-    let again = |port| {
-        judge(&Settings {
-            again: true,
-            ..trusting(port, &pki.ca())
-        })
-    };
     let good = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
-    again(good.port)
+    judge(&later_round(good.port, &pki))
         .passes(&["greeting", "tls13", "chain", "trust", "name", "validity"])
         .skips("silent", "first round");
     let stale = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["localhost"], 100, 90))));
-    again(stale.port)
+    judge(&later_round(stale.port, &pki))
         .fails("validity", "expired")
         .passes(&["trust"]);
     let broken = Crooked::saying(greeting("8.0.36", true));
-    again(broken.port).fails("trust", "no handshake");
+    judge(&later_round(broken.port, &pki)).fails("trust", "no handshake");
+}
+
+/// Settings of a round of a watch after the first.
+fn later_round(port: u16, pki: &Pki) -> Settings {
+    Settings {
+        again: true,
+        ..trusting(port, &pki.ca())
+    }
 }
 
 #[test]
@@ -475,23 +495,26 @@ fn every_address_of_a_name_is_judged() {
     let good = Crooked::with_tls(Arc::new(ordinary(&pki.good())));
     let stale = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["localhost"], 100, 90))));
     let other = Crooked::with_tls(Arc::new(ordinary(&pki.leaf(&["other.example"], 10, 90))));
-    let at = |ports: &[u16]| {
-        let addresses = ports
-            .iter()
-            .map(|port| ([127, 0, 0, 1], *port).into())
-            .collect();
-        judge(&Settings {
-            addresses,
-            ..trusting(good.port, &pki.ca())
-        })
-    };
-    at(&[good.port]).skips("every-address", "one address");
-    at(&[good.port, good.port]).passes(&["addresses", "every-address"]);
-    at(&[good.port, stale.port])
+    let ca = pki.ca();
+    judge_addresses(&ca, &[good.port]).skips("every-address", "one address");
+    judge_addresses(&ca, &[good.port, good.port]).passes(&["addresses", "every-address"]);
+    judge_addresses(&ca, &[good.port, stale.port])
         .fails("every-address", "expired on")
         .passes(&["addresses", "validity"]);
-    at(&[good.port, other.port]).fails("every-address", "not for this name");
-    at(&[good.port, 1])
+    judge_addresses(&ca, &[good.port, other.port]).fails("every-address", "not for this name");
+    judge_addresses(&ca, &[good.port, 1])
         .warns("addresses", "not 127.0.0.1: Connection refused")
         .skips("every-address", "");
+}
+
+/// Judges a name whose addresses are these ports of this machine.
+fn judge_addresses(ca: &Path, ports: &[u16]) -> Judged {
+    let addresses = ports
+        .iter()
+        .map(|port| ([127, 0, 0, 1], *port).into())
+        .collect();
+    judge(&Settings {
+        addresses,
+        ..trusting(ports[0], ca)
+    })
 }

@@ -26,21 +26,26 @@ fn hostile(said: Vec<u8>, greets: bool) -> Crooked {
     })
 }
 
+/// Beginnings of what a server sends: nothing known, a TLS handshake record, an alert, an error
+/// packet.
+const HEADS: &[&[u8]] = &[&[], &[22, 3, 3], &[21, 3, 3, 0, 2], &[0x20, 0, 0, 2, 0xff]];
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(24))]
 
     #[test]
     fn whatever_a_server_says_the_report_is_whole_and_safe(
         said in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
-        head in proptest::sample::select(vec![vec![], vec![22, 3, 3], vec![21, 3, 3, 0, 2], vec![0x20, 0, 0, 2, 0xff]]),
+        head in proptest::sample::select(HEADS),
         greets in proptest::bool::ANY,
     ) {
-        let server = hostile([head, said].concat(), greets);
+        let server = hostile([head, &said].concat(), greets);
         let judged = judge(&settings(server.port));
         let counts = judged.0.counts;
         let all = counts.pass + counts.warn + counts.fail + counts.skip;
         proptest::prop_assert_eq!(all, tidegate_check::Kind::ALL.len());
         proptest::prop_assert!(counts.fail > 0, "nobody passes by saying {:?}", judged.text());
-        proptest::prop_assert!(judged.text().chars().all(|c| c == '\n' || !c.is_control()), "{:?}", judged.text());
+        let text = judged.text();
+        proptest::prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }
 }

@@ -112,7 +112,8 @@ fn required_tls_is_seen_and_old_protocols_with_broken_suites_are_found() {
 
 /// Makes an RSA key of 1024 bits, which only OpenSSL's command line still does.
 fn small_rsa(folder: &std::path::Path) -> Served {
-    let path = |name: &str| folder.join(name).display().to_string();
+    let key = folder.join("k");
+    let certificate = folder.join("c");
     let made = Command::new("openssl")
         .args([
             "req",
@@ -125,14 +126,11 @@ fn small_rsa(folder: &std::path::Path) -> Served {
             "-subj",
             "/CN=localhost",
         ])
-        .args([
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            &path("k"),
-            "-out",
-            &path("c"),
-        ])
+        .args(["-addext", "subjectAltName=DNS:localhost"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
         .output()
         .unwrap();
     assert!(
@@ -140,10 +138,9 @@ fn small_rsa(folder: &std::path::Path) -> Served {
         "{}",
         String::from_utf8_lossy(&made.stderr)
     );
-    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
     Served {
-        chain: vec![read("c")],
-        key: read("k"),
+        chain: vec![std::fs::read_to_string(certificate).unwrap()],
+        key: std::fs::read_to_string(key).unwrap(),
     }
 }
 
@@ -185,21 +182,21 @@ fn logins_that_go_wrong() {
                CREATE USER locked@'%' IDENTIFIED BY 'sesame' ACCOUNT LOCK;\n\
                CREATE USER socket@'%' IDENTIFIED VIA unix_socket;\n";
     let server = MariaDb::secured(&pki.good(), &[SLOW], sql);
-    let accused = || trusting(server.port, &pki.ca());
-    judge(&as_user(accused(), "slow", "sesame"))
+    let ca = pki.ca();
+    judge(&as_user(trusting(server.port, &ca), "slow", "sesame"))
         .passes(&["login"])
         .warns("first-row", "5.")
         .warns("database", "1044");
-    let judged = judge(&as_user(accused(), "locked", "sesame"));
+    let judged = judge(&as_user(trusting(server.port, &ca), "locked", "sesame"));
     judged
         .fails("login", "4151")
         .passes(&["denial"])
         .skips("first-row", "no login");
     // This reveals that the user exists, and how it logs in.
-    judge(&as_user(accused(), "socket", "sesame"))
+    judge(&as_user(trusting(server.port, &ca), "socket", "sesame"))
         .fails("login", "1698")
         .fails("denial", "1698");
-    judge(&as_user(accused(), "slow", "wrong"))
+    judge(&as_user(trusting(server.port, &ca), "slow", "wrong"))
         .fails("login", "1045")
         .passes(&["denial"]);
 }

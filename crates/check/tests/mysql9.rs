@@ -79,8 +79,8 @@ fn mysql_9_that_requires_tls_still_asks_for_a_proof_in_clear_text() {
         "--tls-version=TLSv1.3",
     ];
     let server = Mysql9::secured(&programs, &pki.good(), &options, SHOP);
-    let accused = |user| judge(&as_user(trusting(server.port, &pki.ca()), user, "sesame"));
-    let judged = accused("shop");
+    let ca = pki.ca();
+    let judged = judge(&as_user(trusting(server.port, &ca), "shop", "sesame"));
     // Its error 3159 comes only after the right password.
     judged.fails("plaintext", "");
     judged
@@ -99,7 +99,7 @@ fn mysql_9_that_requires_tls_still_asks_for_a_proof_in_clear_text() {
     // The password itself is sent inside TLS: caching_sha2_password has no hash of it cached yet.
     judged.passes(&["login", "database", "first-row", "denial"]);
     // A user with another plugin than the greeting's. Unknown users get a plugin by their name.
-    accused("old")
+    judge(&as_user(trusting(server.port, &ca), "old", "sesame"))
         .passes(&["login"])
         .warns("database", "1044")
         .passes(&["denial"]);
@@ -110,11 +110,8 @@ fn a_router_that_requires_tls_of_clients_keeps_the_promise_that_its_server_break
     let Some(programs) = programs() else { return };
     let pki = Pki::new();
     let server = Mysql9::start(&programs, &[], SHOP);
-    let judged_with = |mode: &str| {
-        let router = Router::start(&programs, &pki.good(), mode, server.port);
-        judge(&as_user(trusting(router.port, &pki.ca()), "shop", "sesame"))
-    };
-    let judged = judged_with("REQUIRED");
+    let router = Router::start(&programs, &pki.good(), "REQUIRED", server.port);
+    let judged = judge(&as_user(trusting(router.port, &pki.ca()), "shop", "sesame"));
     judged
         .is("greeting", tidegate_check::Verdict::Pass, "-router")
         .passes(SOUND);
@@ -138,7 +135,8 @@ fn a_router_that_requires_tls_of_clients_keeps_the_promise_that_its_server_break
         .warns("silent", "still open");
     assert_eq!(judged.0.counts.fail, 0, "{}", judged.text());
 
-    let judged = judged_with("PREFERRED");
+    let router = Router::start(&programs, &pki.good(), "PREFERRED", server.port);
+    let judged = judge(&as_user(trusting(router.port, &pki.ca()), "shop", "sesame"));
     judged
         .fails("plaintext", "")
         .passes(SOUND)
@@ -195,16 +193,17 @@ fn watching_without_an_account_never_gets_its_address_blocked() {
         "--auto-generate-certs=OFF",
     ];
     let server = Mysql9::secured(&programs, &pki.good(), &options, SHOP);
-    let accused = |again| {
-        let mut settings = Settings {
-            again,
-            ..trusting(server.port, &pki.ca())
-        };
-        settings.endpoint = format!("{address}:{}", server.port).parse().unwrap();
-        judge(&settings)
+    let first_round = Settings {
+        endpoint: format!("{address}:{}", server.port).parse().unwrap(),
+        ..trusting(server.port, &pki.ca())
+    };
+    let later_round = Settings {
+        again: true,
+        endpoint: first_round.endpoint.clone(),
+        ..trusting(server.port, &pki.ca())
     };
     for _ in 0..5 {
-        let judged = accused(true);
+        let judged = judge(&later_round);
         judged
             .passes(&["greeting", "tls13", "trust", "name", "validity"])
             .skips("old-tls", "first round of a watch");
@@ -212,6 +211,6 @@ fn watching_without_an_account_never_gets_its_address_blocked() {
     }
     // A full round makes more than two such connections, so the server blocks the address and says
     // so.
-    accused(false);
-    accused(true).fails("greeting", "error 1129");
+    judge(&first_round);
+    judge(&later_round).fails("greeting", "error 1129");
 }

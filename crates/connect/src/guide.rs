@@ -57,8 +57,9 @@ One endpoint serves many clusters. The user name selects one: `<prefix>.<user>`,
 pub fn guide() -> String {
     let mut page = format!("{MADE}{HEAD}\n## Strings by client\n\n");
     page.push_str(
-        "For an endpoint with a publicly trusted certificate, on Debian or Ubuntu. The first form reads the password from \
-         the environment variable `TIDEGATE_PASSWORD` or asks for it; the second one contains it.\n",
+        "For an endpoint with a publicly trusted certificate, on Debian or Ubuntu. The first form \
+         reads the password from the environment variable `TIDEGATE_PASSWORD` or asks for it; the \
+         second one contains it.\n",
     );
     for client in clients() {
         page.push_str(&section(client));
@@ -166,7 +167,8 @@ fn local_difference(client: &Client, public: &[Form]) -> String {
 
 fn roots() -> String {
     let mut out = String::from(
-        "\n## Where are the CA roots on my system?\n\nEach file holds all roots that the system trusts, as PEM.\n\n\
+        "\n## Where are the CA roots on my system?\n\n\
+         Each file contains all roots that the system trusts, as PEM.\n\n\
          | platform | `--os` | file | also there | known from |\n| --- | --- | --- | --- | --- |\n",
     );
     for platform in platforms() {

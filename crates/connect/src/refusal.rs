@@ -25,7 +25,8 @@ pub fn refusal_page(entry: &Entry) -> String {
     let help = refusal_help(entry);
     let mut page = format!(
         "{MADE}\n# {text}\n\n```text\nERROR {code} ({sqlstate}): {text} {hint}.\n```\n\n\
-         | | |\n| --- | --- |\n| Code | {code} |\n| SQLSTATE | {sqlstate} |\n| Caused by | {whose} |\n| Retrying | {again} |\n"
+         | | |\n| --- | --- |\n| Code | {code} |\n| SQLSTATE | {sqlstate} |\n\
+         | Caused by | {whose} |\n| Retrying | {again} |\n"
     );
     if !help.cause.is_empty() {
         let _ = write!(page, "\n## Cause\n\n{}\n", help.cause.join("\n\n"));
@@ -99,8 +100,9 @@ fn client_lines() -> Vec<ClientLine> {
 /// Returns the strings of all clients in Markdown.
 fn lines(lines: Vec<ClientLine>) -> String {
     let mut out = String::from(
-        "\n## By client\n\nThese strings use TLS and verify the server's chain and name. `tidegate connect NAME --with CLIENT` prints \
-         them filled in; `ca.pem` is in the server's data folder.\n",
+        "\n## By client\n\nThese strings use TLS and verify the server's chain and name. `tidegate \
+         connect NAME --with CLIENT` prints them filled in; `ca.pem` is in the server's data \
+         folder.\n",
     );
     for ClientLine {
         name,
@@ -121,7 +123,8 @@ fn lines(lines: Vec<ClientLine>) -> String {
 /// Returns the index of all pages.
 pub fn refusal_index() -> String {
     let mut page = format!(
-        "{MADE}\n# Refusals\n\nErrors that the gateway itself sends. All others come from the engine.\n\n\
+        "{MADE}\n# Refusals\n\nErrors that the gateway itself sends. All others come from the \
+         engine.\n\n\
          | Code | SQLSTATE | Text | Caused by |\n| --- | --- | --- | --- |\n"
     );
     for kind in RefusalKind::ALL {

@@ -247,8 +247,8 @@ fn notes(
     let own_ca = matches!(endpoint.trust, Trust::Local(_) | Trust::Private(Some(_)));
     if own_ca && client.ca == CaNeed::Store {
         notes.push(
-            "It accepts no CA file: add the CA to the machine's trust store first (on the server's machine, \
-             `tidegate trust install`)."
+            "It accepts no CA file: add the CA to the machine's trust store first (on the server's \
+             machine, `tidegate trust install`)."
                 .to_owned(),
         );
     } else if own_ca {
@@ -264,7 +264,8 @@ fn notes(
         .any(|form| form.password.contains(&PasswordFrom::Env))
     {
         notes.push(format!(
-            "The password is read from the environment variable {PASSWORD_VARIABLE}; the literal form contains it."
+            "The password is read from the environment variable {PASSWORD_VARIABLE}; the literal \
+             form contains it."
         ));
     }
     if !client.tls13 {

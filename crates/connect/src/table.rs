@@ -261,19 +261,12 @@ pub fn causes() -> &'static BTreeMap<String, Cause> {
 /// # Errors
 /// If there is none.
 pub fn client(id: &str) -> Result<&'static Client, ConnectError> {
-    let known = || {
-        clients()
-            .iter()
-            .map(|client| client.id.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     clients()
         .iter()
         .find(|client| client.id == id)
         .ok_or_else(|| ConnectError::UnknownClient {
             given: id.to_owned(),
-            known: known(),
+            known: list_of(clients().iter().map(|client| client.id.as_str())),
         })
 }
 
@@ -282,18 +275,15 @@ pub fn client(id: &str) -> Result<&'static Client, ConnectError> {
 /// # Errors
 /// If there is none of that id.
 pub fn platform(id: Option<&str>) -> Result<&'static Platform, ConnectError> {
-    let known = || {
-        platforms()
-            .iter()
-            .map(|platform| platform.id.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     platforms()
         .iter()
         .find(|platform| id.is_none_or(|id| platform.id == id))
         .ok_or_else(|| ConnectError::UnknownPlatform {
             given: id.unwrap_or_default().to_owned(),
-            known: known(),
+            known: list_of(platforms().iter().map(|platform| platform.id.as_str())),
         })
+}
+
+fn list_of<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    ids.collect::<Vec<_>>().join(", ")
 }

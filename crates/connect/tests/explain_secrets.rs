@@ -34,7 +34,8 @@ const HOLES: &[&str] = &[
     "sql.Open(\"mysql\", \"root:{}@tcp(db.example.com:4000)/test\")",
     "dsn := \"root:{}@tcp(db.example.com:4000)/test\"",
     "root:{}@/test",
-    "pymysql.connect(host=\"h.example\", user=\"root\", password=\"{}\", database=\"test\", ssl={\"ca\": \"f\"})",
+    "pymysql.connect(host=\"h.example\", user=\"root\", password=\"{}\", database=\"test\", \
+     ssl={\"ca\": \"f\"})",
     "pymysql.connect(host='h.example', user='root', passwd='{}', db='test')",
     "mysql.createConnection({host: 'h.example', user: 'root', password: '{}', ssl: {}})",
     "mysql.createConnection({host: `h.example`, password: `{}`, user: `root`, database: `test`})",
@@ -64,7 +65,8 @@ const HOLES: &[&str] = &[
     "props.put(\"user\", \"root\"); props.put(\"password\", \"{}\");",
     "password := \"{}\"; dsn := \"root@tcp(h.example:4000)/test\"",
     "<user>root</user><password>{}</password><host>h.example</host>",
-    "mysql.Config{User: \"root\", Passwd: \"{}\", Net: \"tcp\", Addr: \"h.example:4000\", DBName: \"test\"}",
+    "mysql.Config{User: \"root\", Passwd: \"{}\", Net: \"tcp\", Addr: \"h.example:4000\", DBName: \
+     \"test\"}",
     "mysql -u root --password '{}' -h db.example.com test --ssl-mode=REQUIRED",
     "MYSQL_PWD='{}' mysql -u root -h db.example.com",
     "mysqldump -h db.example.com -u root -p\"{}\" test > f.sql",
@@ -247,7 +249,10 @@ proptest! {
 
     /// Any password in any form, alone or with text around it.
     #[test]
-    fn no_piece_of_any_password_is_shown(hole in proptest::sample::select(HOLES), secret in secret()) {
+    fn no_piece_of_any_password_is_shown(
+        hole in proptest::sample::select(HOLES),
+        secret in secret(),
+    ) {
         nothing_of_it(&hole.replace("{}", &secret), &secret);
     }
 

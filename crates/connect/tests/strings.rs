@@ -47,27 +47,30 @@ fn first(id: &str, endpoint: &Endpoint, os: Option<&str>) -> String {
 
 #[test]
 fn mysql_verifies_identity_in_each_trust() {
-    let head = "mysql --connect-timeout 15 -u 'abcdefghjkmn.root' -h 127.0.0.1 -P 4000 --ssl-mode=VERIFY_IDENTITY";
-    let line = |ca: &str| format!("{head} --ssl-ca={ca} -D test -p");
-    assert_eq!(
-        first("mysql", &local("/data/ca.pem"), None),
-        line("/data/ca.pem")
-    );
-    let company = endpoint(Trust::Private(Some(PathBuf::from("/etc/company.pem"))));
-    assert_eq!(first("mysql", &company, None), line("/etc/company.pem"));
-    let public = endpoint(Trust::Public);
-    assert_eq!(
-        first("mysql", &public, None),
-        line("/etc/ssl/certs/ca-certificates.crt")
-    );
-    assert_eq!(
-        first("mysql", &public, Some("macos")),
-        line("/etc/ssl/cert.pem")
-    );
-    assert_eq!(
-        first("mysql", &endpoint(Trust::Private(None)), Some("redhat")),
-        line("/etc/pki/tls/certs/ca-bundle.crt")
-    );
+    let company = Trust::Private(Some(PathBuf::from("/etc/company.pem")));
+    for (trust, os, ca) in [
+        (
+            Trust::Local(PathBuf::from("/data/ca.pem")),
+            None,
+            "/data/ca.pem",
+        ),
+        (company, None, "/etc/company.pem"),
+        (Trust::Public, None, "/etc/ssl/certs/ca-certificates.crt"),
+        (Trust::Public, Some("macos"), "/etc/ssl/cert.pem"),
+        (
+            Trust::Private(None),
+            Some("redhat"),
+            "/etc/pki/tls/certs/ca-bundle.crt",
+        ),
+    ] {
+        assert_eq!(
+            first("mysql", &endpoint(trust), os),
+            format!(
+                "mysql --connect-timeout 15 -u 'abcdefghjkmn.root' -h 127.0.0.1 -P 4000 \
+                 --ssl-mode=VERIFY_IDENTITY --ssl-ca={ca} -D test -p"
+            )
+        );
+    }
 }
 
 #[test]
@@ -236,21 +239,20 @@ fn every_client_verifies_chain_and_name_or_says_who_does() {
 #[test]
 fn only_what_was_asked_for_insists_on_tls_13() {
     for client in clients().iter().filter(|client| client.tls13) {
-        let text = |tls| {
-            let wish = Wish {
-                tls,
-                ..Wish::default()
-            };
-            let forms = render(&client.id, &local("/ca.pem"), wish).unwrap().forms;
-            forms.into_iter().map(|form| form.text).collect::<String>()
-        };
-        assert_ne!(
-            text(TlsMinimum::Tls12),
-            text(TlsMinimum::Tls13),
-            "{}",
-            client.id
-        );
+        let older = strings_of(&client.id, TlsMinimum::Tls12);
+        let newer = strings_of(&client.id, TlsMinimum::Tls13);
+        assert_ne!(older, newer, "{}", client.id);
     }
+}
+
+/// Returns all strings of a client that require this version of TLS.
+fn strings_of(client: &str, tls: TlsMinimum) -> Vec<String> {
+    let wish = Wish {
+        tls,
+        ..Wish::default()
+    };
+    let forms = render(client, &local("/ca.pem"), wish).unwrap().forms;
+    forms.into_iter().map(|form| form.text).collect()
 }
 
 #[test]
@@ -368,18 +370,15 @@ fn every_linux_path_is_one_that_go_or_openssl_probe_knows() {
 
 #[test]
 fn the_platforms_are_those_of_the_guide() {
-    let path = |id| {
-        platforms()
-            .iter()
-            .find(|platform| platform.id == id)
-            .unwrap()
-            .ca
-            .as_str()
-    };
-    assert_eq!(path("macos"), "/etc/ssl/cert.pem");
-    assert_eq!(path("debian"), "/etc/ssl/certs/ca-certificates.crt");
-    assert_eq!(path("redhat"), "/etc/pki/tls/certs/ca-bundle.crt");
-    assert_eq!(path("alpine"), "/etc/ssl/cert.pem");
-    assert_eq!(path("opensuse"), "/etc/ssl/ca-bundle.pem");
+    for (id, path) in [
+        ("macos", "/etc/ssl/cert.pem"),
+        ("debian", "/etc/ssl/certs/ca-certificates.crt"),
+        ("redhat", "/etc/pki/tls/certs/ca-bundle.crt"),
+        ("alpine", "/etc/ssl/cert.pem"),
+        ("opensuse", "/etc/ssl/ca-bundle.pem"),
+    ] {
+        let platform = platforms().iter().find(|platform| platform.id == id);
+        assert_eq!(platform.unwrap().ca, path, "{id}");
+    }
     assert_eq!(platforms()[0].id, "debian");
 }

@@ -2,7 +2,7 @@
 //! id when dropped.
 
 use super::certificates::Served;
-use super::process::{Process, free_port, me};
+use super::process::{Process, free_port, me, path_in};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,15 +48,14 @@ impl MariaDb {
     /// Starts a server with these options, and runs the SQL as root first.
     pub fn start(options: &[&str], sql: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
         let copied = Command::new("cp")
             .arg("-r")
             .arg(template())
-            .arg(path("data"))
+            .arg(path_in(folder.path(), "data"))
             .status()
             .unwrap();
         assert!(copied.success());
-        std::fs::write(path("init.sql"), sql).unwrap();
+        std::fs::write(path_in(folder.path(), "init.sql"), sql).unwrap();
         let port = free_port();
         let mut command = Command::new("/usr/sbin/mariadbd");
         command
@@ -72,11 +71,14 @@ impl MariaDb {
                 "--max-connect-errors=100000",
             ])
             .arg(format!("--port={port}"))
-            .arg(format!("--datadir={}", path("data")))
+            .arg(format!("--datadir={}", path_in(folder.path(), "data")))
             .arg(format!("--tmpdir={}", folder.path().display()))
-            .arg(format!("--socket={}", path("s")))
-            .arg(format!("--pid-file={}", path("pid")))
-            .arg(format!("--init-file={}", path("init.sql")))
+            .arg(format!("--socket={}", path_in(folder.path(), "s")))
+            .arg(format!("--pid-file={}", path_in(folder.path(), "pid")))
+            .arg(format!(
+                "--init-file={}",
+                path_in(folder.path(), "init.sql")
+            ))
             .args(options);
         let process = Process::start(
             &mut command,

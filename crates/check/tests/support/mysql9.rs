@@ -2,7 +2,7 @@
 //! and temporary folder and stops when dropped.
 
 use super::certificates::Served;
-use super::process::{Process, free_port, me};
+use super::process::{Process, free_port, me, path_in};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,17 +68,16 @@ impl Mysql9 {
     /// Starts a server with these options, and runs the SQL as root first.
     pub fn start(programs: &Path, options: &[&str], sql: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
         let copied = Command::new("cp")
             .arg("-r")
             .arg(template(programs))
-            .arg(path("data"))
+            .arg(path_in(folder.path(), "data"))
             .status()
             .unwrap();
         assert!(copied.success());
         // The router takes two servers with the same UUID for one.
         let _ = std::fs::remove_file(folder.path().join("data/auto.cnf"));
-        std::fs::write(path("init.sql"), sql).unwrap();
+        std::fs::write(path_in(folder.path(), "init.sql"), sql).unwrap();
         let port = free_port();
         let mut command = Command::new(programs.join("mysqld"));
         command
@@ -91,10 +90,13 @@ impl Mysql9 {
             ])
             .args(["--innodb-buffer-pool-size=16M", "--performance-schema=OFF"])
             .arg(format!("--port={port}"))
-            .arg(format!("--datadir={}", path("data")))
-            .arg(format!("--socket={}", path("s")))
-            .arg(format!("--pid-file={}", path("pid")))
-            .arg(format!("--init-file={}", path("init.sql")))
+            .arg(format!("--datadir={}", path_in(folder.path(), "data")))
+            .arg(format!("--socket={}", path_in(folder.path(), "s")))
+            .arg(format!("--pid-file={}", path_in(folder.path(), "pid")))
+            .arg(format!(
+                "--init-file={}",
+                path_in(folder.path(), "init.sql")
+            ))
             .args(options);
         let process = Process::start(
             &mut command,
@@ -130,7 +132,6 @@ impl Router {
     pub fn start(programs: &Path, served: &Served, mode: &str, destination: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         served.write(folder.path());
-        let path = |name: &str| folder.path().join(name).display().to_string();
         let port = free_port();
         let plugins = programs.join("root/usr/lib/mysqlrouter/plugin");
         let text = format!(
@@ -140,13 +141,16 @@ impl Router {
              routing_strategy=first-available\nprotocol=classic\nserver_ssl_mode=PREFERRED\n\
              client_ssl_mode={mode}\nclient_ssl_cert={}\nclient_ssl_key={}\n",
             plugins.display(),
-            path("chain.pem"),
-            path("key.pem"),
+            path_in(folder.path(), "chain.pem"),
+            path_in(folder.path(), "key.pem"),
             here = folder.path().display(),
         );
-        std::fs::write(path("router.conf"), text).unwrap();
+        std::fs::write(path_in(folder.path(), "router.conf"), text).unwrap();
         let mut command = Command::new(programs.join("mysqlrouter"));
-        command.arg("-c").arg(path("router.conf")).arg(me());
+        command
+            .arg("-c")
+            .arg(path_in(folder.path(), "router.conf"))
+            .arg(me());
         let process = Process::start(&mut command, port, folder.path(), None);
         Self {
             port,

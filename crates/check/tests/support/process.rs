@@ -14,6 +14,11 @@ pub struct Process {
     log: PathBuf,
 }
 
+/// Returns the path of a file in the folder, as text for a command line.
+pub fn path_in(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
 pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()

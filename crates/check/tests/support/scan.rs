@@ -94,39 +94,29 @@ fn is_modern(suite: &str) -> bool {
 
 /// Asserts that protocols, suites and certificate are the same in both reports.
 pub fn agree(scan: &Scan, ask: Ask<'_>) {
-    let same = |id: &str, as_wished: bool, wished: &str| {
-        let (verdict, evidence) = ask(id);
+    let has_ssl = scan.enabled("ssl", "2") || scan.enabled("ssl", "3");
+    let has_old_tls = scan.enabled("tls", "1.0") || scan.enabled("tls", "1.1");
+    let has_modern_tls12 = scan.suites("TLSv1.2").iter().any(|s| is_modern(s));
+    let suites = scan.suites("");
+    let has_broken = suites.iter().any(|s| is_broken(s));
+    let has_legacy = suites.iter().any(|s| !is_modern(s) && !is_broken(s));
+    // Each finding has the verdict exactly if sslscan says so.
+    for (id, verdict, expected) in [
+        ("ssl", "pass", !has_ssl),
+        ("old-tls", "fail", has_old_tls),
+        ("tls12", "pass", has_modern_tls12),
+        ("tls13", "pass", scan.enabled("tls", "1.3")),
+        ("weak-suites", "fail", has_broken),
+        ("legacy-suites", "warn", has_legacy),
+    ] {
+        let (seen, evidence) = ask(id);
         assert_eq!(
-            verdict == wished,
-            as_wished,
-            "{id}: {verdict}: {evidence}\n{}",
+            seen == verdict,
+            expected,
+            "{id}: {seen}: {evidence}\n{}",
             scan.xml
         );
-    };
-    let suites = scan.suites("");
-    let broken = suites.iter().any(|s| is_broken(s));
-    same(
-        "ssl",
-        !scan.enabled("ssl", "2") && !scan.enabled("ssl", "3"),
-        "pass",
-    );
-    same(
-        "old-tls",
-        scan.enabled("tls", "1.0") || scan.enabled("tls", "1.1"),
-        "fail",
-    );
-    same(
-        "tls12",
-        scan.suites("TLSv1.2").iter().any(|s| is_modern(s)),
-        "pass",
-    );
-    same("tls13", scan.enabled("tls", "1.3"), "pass");
-    same("weak-suites", broken, "fail");
-    same(
-        "legacy-suites",
-        suites.iter().any(|s| !is_modern(s) && !is_broken(s)),
-        "warn",
-    );
+    }
 
     if ask("name").0 != "skip" {
         same_certificate(scan, ask);
@@ -176,25 +166,35 @@ pub fn openssl(port: u16, options: &[&str]) -> String {
     )
 }
 
+/// Whether the output of `openssl s_client` reports a completed handshake.
+fn has_handshake(said: &str) -> bool {
+    said.contains("Cipher is ") && !said.contains("Cipher is (NONE)")
+}
+
+/// Whether a handshake with these options completes.
+fn shakes(port: u16, options: &[&str]) -> bool {
+    has_handshake(&openssl(port, options))
+}
+
 /// Asserts that handshakes and the verification of chain and name agree.
 pub fn openssl_agrees(port: u16, ca: &std::path::Path, ask: Ask<'_>) {
-    let is_shaken = |said: &str| said.contains("Cipher is ") && !said.contains("Cipher is (NONE)");
-    let shaken = |options: &[&str]| is_shaken(&openssl(port, options));
-    let passed = |id: &str| ask(id).0 == "pass";
-    let weakest = ["-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"];
-    assert_eq!(passed("tls13"), shaken(&["-tls1_3"]), "{:?}", ask("tls13"));
-    let modern = ["-tls1_2", "-cipher", "ECDHE+AESGCM:ECDHE+CHACHA20"];
-    assert_eq!(passed("tls12"), shaken(&modern), "{:?}", ask("tls12"));
-    let old = shaken(&[&["-tls1_1"], &weakest[..]].concat())
-        || shaken(&[&["-tls1"], &weakest[..]].concat());
-    assert_eq!(ask("old-tls").0 == "fail", old, "{:?}", ask("old-tls"));
-    let broken = ["-no_tls1_3", "-cipher", "eNULL:aNULL:3DES:@SECLEVEL=0"];
-    assert_eq!(
-        ask("weak-suites").0 == "fail",
-        shaken(&broken),
-        "{:?}",
-        ask("weak-suites")
-    );
+    const WEAKEST: &str = "ALL:COMPLEMENTOFALL:@SECLEVEL=0";
+    const MODERN: &str = "ECDHE+AESGCM:ECDHE+CHACHA20";
+    const BROKEN: &str = "eNULL:aNULL:3DES:@SECLEVEL=0";
+    let tls13 = shakes(port, &["-tls1_3"]);
+    let modern = shakes(port, &["-tls1_2", "-cipher", MODERN]);
+    let old = shakes(port, &["-tls1_1", "-cipher", WEAKEST])
+        || shakes(port, &["-tls1", "-cipher", WEAKEST]);
+    let broken = shakes(port, &["-no_tls1_3", "-cipher", BROKEN]);
+    for (id, verdict, expected) in [
+        ("tls13", "pass", tls13),
+        ("tls12", "pass", modern),
+        ("old-tls", "fail", old),
+        ("weak-suites", "fail", broken),
+    ] {
+        let (seen, evidence) = ask(id);
+        assert_eq!(seen == verdict, expected, "{id}: {seen}: {evidence}");
+    }
     let said = openssl(
         port,
         &[
@@ -204,16 +204,15 @@ pub fn openssl_agrees(port: u16, ca: &std::path::Path, ask: Ask<'_>) {
             "localhost",
         ],
     );
-    let verified = is_shaken(&said) && said.contains("Verify return code: 0 (ok)");
+    let verified = has_handshake(&said) && said.contains("Verify return code: 0 (ok)");
     // Without a completed handshake the check saw no certificate and no request for one.
     if ask("trust").0 == "skip" {
         return;
     }
-    assert_eq!(
-        passed("trust") && passed("name") && passed("validity"),
-        verified,
-        "{said}"
-    );
+    let passes = ["trust", "name", "validity"]
+        .iter()
+        .all(|id| ask(id).0 == "pass");
+    assert_eq!(passes, verified, "{said}");
     // Only a CertificateRequest contains these.
     let asked = said.contains("Requested Signature Algorithms")
         || said.contains("Client Certificate Types");

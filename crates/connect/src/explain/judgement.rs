@@ -73,12 +73,15 @@ pub fn say(checks: Checks, why: &[&'static str]) -> Judgement {
     }
 }
 
-pub const NOTHING_ASKS: &str = "It does not request TLS, so everybody on the way could read the password. \
-                            This endpoint refuses such a login with error 3159.";
+pub const NOTHING_ASKS: &str = "It does not request TLS, so everybody on the way could read the \
+                                password. This endpoint refuses such a login with error 3159.";
 pub const SWITCHED_OFF: &str = "TLS is switched off.";
-pub const TLS_UNCHECKED: &str = "It uses TLS but checks neither certificate nor name: an attacker in between can impersonate the server.";
-pub const FALLS_BACK: &str = "It uses TLS only where the server offers it, and checks nothing: an attacker can make it fall back to plain text.";
-pub const CHAIN_ONLY: &str = "It checks that a trusted CA has signed the certificate, but not the host name: any certificate of that CA is accepted, for any host.";
+pub const TLS_UNCHECKED: &str = "It uses TLS but checks neither certificate nor name: an attacker \
+                                 in between can impersonate the server.";
+pub const FALLS_BACK: &str = "It uses TLS only where the server offers it, and checks nothing: an \
+                              attacker can make it fall back to plain text.";
+pub const CHAIN_ONLY: &str = "It checks that a trusted CA has signed the certificate, but not the \
+                              host name: any certificate of that CA is accepted, for any host.";
 /// Judges the five modes that several drivers have under the same names.
 pub fn judge_mode(values: &ReadValues) -> Judgement {
     match values.word("sslmode").as_deref() {

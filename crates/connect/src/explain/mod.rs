@@ -172,13 +172,11 @@ fn verifying_forms(
     shown: &ShownValues,
     ask: &Ask<'_>,
 ) -> Result<VerifyingForms, ConnectError> {
-    let or =
-        |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
     let endpoint = Endpoint {
-        host: or(&shown.host, "HOST"),
+        host: shown.host.as_deref().unwrap_or("HOST").to_owned(),
         port: shown.port.filter(|port| *port != 3306).unwrap_or(4000),
-        user: or(&shown.user, "PREFIX.USER"),
-        database: or(&shown.database, "test"),
+        user: shown.user.as_deref().unwrap_or("PREFIX.USER").to_owned(),
+        database: shown.database.as_deref().unwrap_or("test").to_owned(),
         trust: ask.trust.cloned().unwrap_or_else(|| match &shown.ca {
             Some(path) => Trust::Private(Some(PathBuf::from(path))),
             None => Trust::Public,

@@ -119,14 +119,11 @@ impl ReadValues {
 
     /// Returns which parts of the endpoint this reading contains.
     pub fn parts(&self) -> [(&'static str, bool); 4] {
-        let some = |values: &[String], plain: fn(&str) -> bool| {
-            values.iter().any(|v| !v.is_empty() && plain(v))
-        };
         [
-            ("host", some(&self.host, is_plain_host)),
-            ("port", some(&self.port, is_port)),
-            ("user", some(&self.user, is_plain_user)),
-            ("database", some(&self.database, is_plain_database)),
+            ("host", has_plain(&self.host, is_plain_host)),
+            ("port", has_plain(&self.port, is_port)),
+            ("user", has_plain(&self.user, is_plain_user)),
+            ("database", has_plain(&self.database, is_plain_database)),
         ]
     }
 
@@ -200,4 +197,9 @@ fn one(values: &[String]) -> Option<&str> {
         .filter(|value| !value.is_empty() && !value.contains(HIDDEN));
     let first = named.next()?;
     (first.len() <= SHOWN_MAX && named.all(|other| other == first)).then_some(first.as_str())
+}
+
+/// Whether one of the values is plain and not empty.
+fn has_plain(values: &[String], is_plain: fn(&str) -> bool) -> bool {
+    values.iter().any(|v| !v.is_empty() && is_plain(v))
 }

@@ -9,8 +9,9 @@ use super::read_values::ReadValues;
 use super::{pairs, secrets, url, words};
 
 /// Reason for a check that depends on the reading.
-const TWO_READINGS: &str = "The string can be read in more than one way, and the checks depend on the reading; hint: percent-encode the password in \
-     an address, or put it in quotes elsewhere, and try again.";
+const TWO_READINGS: &str = "The string can be read in more than one way, and the checks depend on \
+                            the reading; hint: percent-encode the password in an address, or put \
+                            it in quotes elsewhere, and try again.";
 
 /// Result of one reading of a string.
 #[derive(Debug, Clone)]

@@ -19,14 +19,12 @@ pub struct ShownValues {
 impl ShownValues {
     pub fn of(readings: &Readings, hidden: &Hidden) -> Self {
         let values = &readings.clear.values;
-        let clear =
-            |value: Option<&str>| value.filter(|value| !hidden.took(value)).map(str::to_owned);
         let mut shown = Self {
-            host: clear(values.host()),
+            host: clear_of(hidden, values.host()),
             port: values.port().filter(|port| !hidden.took(&port.to_string())),
-            user: clear(values.user_name()),
-            database: clear(values.database_name()),
-            ca: clear(values.ca()),
+            user: clear_of(hidden, values.user_name()),
+            database: clear_of(hidden, values.database_name()),
+            ca: clear_of(hidden, values.ca()),
             password: readings.raw.values.password
                 || readings.clear.values.password
                 || hidden.password,
@@ -45,4 +43,9 @@ impl ShownValues {
             .collect();
         shown
     }
+}
+
+/// Returns the value, unless it may be part of a password.
+fn clear_of(hidden: &Hidden, value: Option<&str>) -> Option<String> {
+    value.filter(|value| !hidden.took(value)).map(str::to_owned)
 }

@@ -84,25 +84,27 @@ pub fn blanks(text: &str) -> Vec<Range<usize>> {
 /// is not a command line.
 pub fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
     let words = split(text).unwrap_or_else(|| blanks(text));
-    let word = |range: &Range<usize>| part(text, range.clone());
     let at = words
         .iter()
-        .position(|range| !is_before_program(word(range)))?;
-    let name = word(words.get(at)?).rsplit('/').next()?;
+        .position(|range| !is_before_program(part(text, range.clone())))?;
+    let word = part(text, words.get(at)?.clone());
+    let name = word.rsplit('/').next()?;
     let (_, client) = PROGRAMS.iter().find(|(program, _)| *program == name)?;
     Some((words, at, client))
 }
 
 /// Whether the word may precede the program: `$`, `sudo`, `exec`, `MYSQL_PWD=x`.
 fn is_before_program(word: &str) -> bool {
-    let name = |name: &str| {
-        !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+    if ["$", "sudo", "exec", "env"].contains(&word) {
+        return true;
+    }
+    let Some((name, _)) = word.split_once('=') else {
+        return false;
     };
-    ["$", "sudo", "exec", "env"].contains(&word)
-        || word.split_once('=').is_some_and(|(key, _)| name(key))
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
 }
 
 /// Reads a command line and returns its client. None if this is not a command line.

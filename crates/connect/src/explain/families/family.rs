@@ -67,7 +67,8 @@ pub fn judge_unknown(values: &ReadValues) -> Judgement {
         return say(
             PLAIN,
             &[
-                "The string does not tell its client, and the effect of these options depends on that; hint: name it with --with.",
+                "The string does not tell its client, and the effect of these options depends on \
+                 that; hint: name it with --with.",
             ],
         );
     }

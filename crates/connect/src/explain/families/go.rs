@@ -33,8 +33,8 @@ fn judge_go(values: &ReadValues) -> Judgement {
             &["`tls=preferred` also skips verification.", FALLS_BACK],
         ),
         Some(_) => {
-            let why = "`tls=` names a configuration that the program registers: it verifies both unless that sets \
-                       `InsecureSkipVerify`. The string alone does not tell.";
+            let why = "`tls=` names a configuration that the program registers: it verifies both \
+                       unless that sets `InsecureSkipVerify`. The string alone does not tell.";
             say(DEPENDS, &[why])
         }
     }

@@ -72,12 +72,14 @@ fn judge_connector_j(values: &ReadValues) -> Judgement {
         return say(PLAIN, &["`useSSL=false` switches TLS off."]);
     }
     if values.on("verifyservercertificate") && values.on("usessl") {
-        let why = "`verifyServerCertificate=true` checks the chain; only `sslMode=VERIFY_IDENTITY` checks the host name.";
+        let why = "`verifyServerCertificate=true` checks the chain; only `sslMode=VERIFY_IDENTITY` \
+                   checks the host name.";
         return say(CHAIN, &[why, CHAIN_ONLY]);
     }
     if values.on("usessl") || values.on("requiressl") {
-        let why = "`useSSL` and `requireSSL` are old names. 5.1 checks the chain with them, 8.0 and later checks nothing; \
-                   none checks the host name. `sslMode=VERIFY_IDENTITY` does both.";
+        let why = "`useSSL` and `requireSSL` are old names. 5.1 checks the chain with them, 8.0 \
+                   and later checks nothing; none checks the host name. `sslMode=VERIFY_IDENTITY` \
+                   does both.";
         let checks = if values.on("requiressl") {
             TLS_ONLY
         } else {
@@ -120,7 +122,8 @@ fn judge_mariadb_j(values: &ReadValues) -> Judgement {
         Some("verifyidentity" | "required" | "preferred") => say(
             PLAIN,
             &[
-                "That mode is Connector/J's; MariaDB's driver knows `disable`, `trust`, `verify-ca` and `verify-full`.",
+                "That mode is Connector/J's; MariaDB's driver knows `disable`, `trust`, \
+                 `verify-ca` and `verify-full`.",
             ],
         ),
         Some(_) => say(PLAIN, &["The driver does not know this mode."]),

@@ -91,7 +91,8 @@ fn judge_mysql2(values: &ReadValues) -> Judgement {
         return say(
             PLAIN,
             &[
-                "`ssl: true` is no profile: mysql2 throws \"SSL profile must be an object\" and never connects.",
+                "`ssl: true` is no profile: mysql2 throws \"SSL profile must be an object\" and \
+                 never connects.",
             ],
         );
     }
@@ -119,7 +120,8 @@ fn judge_mysql2(values: &ReadValues) -> Judgement {
         );
     }
     if !values.on("verifyidentity") {
-        let why = "mysql2 checks the host name only with `verifyIdentity: true`, which is off by default.";
+        let why = "mysql2 checks the host name only with `verifyIdentity: true`, which is off by \
+                   default.";
         return say(CHAIN, &[why, CHAIN_ONLY]);
     }
     say(

@@ -29,7 +29,8 @@ fn judge_perl(values: &ReadValues) -> Judgement {
         return say(
             PLAIN,
             &[
-                "Without `mariadb_ssl=1` the driver stays in plain text, even if it is told to verify.",
+                "Without `mariadb_ssl=1` the driver stays in plain text, even if it is told to \
+                 verify.",
                 NOTHING_ASKS,
             ],
         );

@@ -36,11 +36,13 @@ fn judge_mysqli(values: &ReadValues) -> Judgement {
         return say(
             DEPENDS,
             &[
-                "With `openssl.cafile` in php.ini (WordPress), or `ssl_set` before (mysqli), it checks both.",
+                "With `openssl.cafile` in php.ini (WordPress), or `ssl_set` before (mysqli), it \
+                 checks both.",
             ],
         );
     }
-    let why = "`MYSQLI_CLIENT_SSL` alone only encrypts: add `MYSQLI_CLIENT_SSL_VERIFY_SERVER_CERT` and a CA.";
+    let why = "`MYSQLI_CLIENT_SSL` alone only encrypts: add `MYSQLI_CLIENT_SSL_VERIFY_SERVER_CERT` \
+               and a CA.";
     if flags.contains("SSL") {
         say(TLS_ONLY, &[why, TLS_UNCHECKED])
     } else {
@@ -65,7 +67,8 @@ fn judge_pdo(values: &ReadValues) -> Judgement {
     if ca {
         return say(ALL, &[]);
     }
-    let why = "PDO's DSN has no option for TLS: the attribute `ATTR_SSL_CA` turns it on, with chain and host name. \
-               `ATTR_SSL_VERIFY_SERVER_CERT` without a CA stays in plain text.";
+    let why = "PDO's DSN has no option for TLS: the attribute `ATTR_SSL_CA` turns it on, with \
+               chain and host name. `ATTR_SSL_VERIFY_SERVER_CERT` without a CA stays in plain \
+               text.";
     say(PLAIN, &[why, NOTHING_ASKS])
 }

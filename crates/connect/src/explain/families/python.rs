@@ -119,21 +119,26 @@ fn judge_pymysql(values: &ReadValues) -> Judgement {
         let mut why = vec![
             "Without a CA PyMySQL checks nothing; even `ssl_verify_identity` then has no effect.",
         ];
-        why.push("From 1.2 on it uses TLS where the server offers it; older versions stay in plain text.");
+        why.push(
+            "From 1.2 on it uses TLS where the server offers it; older versions stay in plain \
+             text.",
+        );
         if !values.any(&["ssl", "sslverifycert", "sslverifyidentity"]) {
             why.push(NOTHING_ASKS);
         }
         return Judgement { checks: MAYBE, why };
     }
     if values.has("sqlalchemy") && values.on("sslverifycert") {
-        let why = "In SQLAlchemy's URL these two reach PyMySQL as text, and it then refuses a valid certificate: `?ssl_ca=FILE` alone checks both.";
+        let why = "In SQLAlchemy's URL these two reach PyMySQL as text, and it then refuses a \
+                   valid certificate: `?ssl_ca=FILE` alone checks both.";
         return say(ALL, &[why]);
     }
     if !values.on("sslverifycert") {
         return say(
             TLS_ONLY,
             &[
-                "`ssl_ca` alone makes PyMySQL check nothing: it needs `ssl_verify_cert=True, ssl_verify_identity=True`, or `ssl={\"ca\": FILE}`.",
+                "`ssl_ca` alone makes PyMySQL check nothing: it needs `ssl_verify_cert=True, \
+                 ssl_verify_identity=True`, or `ssl={\"ca\": FILE}`.",
                 TLS_UNCHECKED,
             ],
         );
@@ -166,14 +171,16 @@ fn judge_mysqlclient(values: &ReadValues) -> Judgement {
         Some("required") => say(
             MAYBE,
             &[
-                "Built on MariaDB's library, `REQUIRED` verifies nothing and can fall back to plain text.",
+                "Built on MariaDB's library, `REQUIRED` verifies nothing and can fall back to \
+                 plain text.",
             ],
         ),
         Some("disabled") => say(PLAIN, &[SWITCHED_OFF]),
         None if values.any(&["ca", "sslca", "ssl"]) => say(
             CHAIN,
             &[
-                "A CA without `ssl_mode=\"VERIFY_IDENTITY\"` makes it check the chain at most, not the host name.",
+                "A CA without `ssl_mode=\"VERIFY_IDENTITY\"` makes it check the chain at most, not \
+                 the host name.",
                 CHAIN_ONLY,
             ],
         ),
@@ -186,7 +193,8 @@ fn judge_connector(values: &ReadValues) -> Judgement {
         return say(PLAIN, &["`ssl_disabled=True` switches TLS off."]);
     }
     if values.on("sslverifycert") && values.on("sslverifyidentity") {
-        const STORE: &str = "Without `ssl_ca` only the pure Python version finds the system's store; the C extension does not.";
+        const STORE: &str = "Without `ssl_ca` only the pure Python version finds the system's \
+                             store; the C extension does not.";
         return say(ALL, if values.has("sslca") { &[] } else { &[STORE] });
     }
     if values.on("sslverifycert") {
@@ -199,7 +207,8 @@ fn judge_connector(values: &ReadValues) -> Judgement {
         );
     }
     let why = if values.has("sslca") {
-        "`ssl_ca` alone makes Connector/Python check nothing: it needs `ssl_verify_cert=True, ssl_verify_identity=True`."
+        "`ssl_ca` alone makes Connector/Python check nothing: it needs `ssl_verify_cert=True, \
+         ssl_verify_identity=True`."
     } else {
         "By default it uses TLS where the server offers it, unverified."
     };
@@ -220,7 +229,8 @@ fn judge_asynchronous(values: &ReadValues) -> Judgement {
         return say(
             TLS_ONLY,
             &[
-                "Use an SSLContext: aiomysql fails with a dictionary, and asyncmy checks no name without a CA.",
+                "Use an SSLContext: aiomysql fails with a dictionary, and asyncmy checks no name \
+                 without a CA.",
                 TLS_UNCHECKED,
             ],
         );

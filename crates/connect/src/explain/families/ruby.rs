@@ -15,8 +15,8 @@ pub static RUBY: Family = Family {
 
 fn judge_ruby(values: &ReadValues) -> Judgement {
     if values.is("sslmode", &["verifyidentity"]) {
-        let why = "The gem checks the host name only if it is built on MySQL's library; on MariaDB's (Debian) it never \
-                   does, and without a CA it checks nothing.";
+        let why = "The gem checks the host name only if it is built on MySQL's library; on \
+                   MariaDB's (Debian) it never does, and without a CA it checks nothing.";
         return say(DEPENDS, &[why]);
     }
     judge_mode(values)

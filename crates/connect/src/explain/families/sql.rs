@@ -57,7 +57,8 @@ pub fn of_program(program: &str, values: &ReadValues) -> &'static Family {
     }
 }
 
-const NO_CA_MYSQL: &str = "Without `ssl-ca` this client stops with \"CA certificate is required\": it never reads the system's store.";
+const NO_CA_MYSQL: &str = "Without `ssl-ca` this client stops with \"CA certificate is required\": \
+                           it never reads the system's store.";
 
 fn judge_mysql(values: &ReadValues) -> Judgement {
     let ca = values.any(&["sslca", "sslcapath"]);
@@ -71,7 +72,8 @@ fn judge_mysql(values: &ReadValues) -> Judgement {
         let first = if values.has("sslmode") {
             "`VERIFY_CA` does not check the host name; `VERIFY_IDENTITY` checks both."
         } else {
-            "`--ssl-ca` alone makes it check the chain, not the host name: that needs `--ssl-mode=VERIFY_IDENTITY`."
+            "`--ssl-ca` alone makes it check the chain, not the host name: that needs \
+             `--ssl-mode=VERIFY_IDENTITY`."
         };
         return say(CHAIN, if ca { &[] as &[_] } else { &[NO_CA_MYSQL] })
             .because(&[first, CHAIN_ONLY]);
@@ -101,7 +103,8 @@ fn judge_mariadb(values: &ReadValues) -> Judgement {
         return say(ALL, &[]);
     }
     if values.has("sslca") {
-        let why = "`--ssl-ca` without `--ssl-verify-server-cert`: up to 11.3 it checks the chain but not the host name.";
+        let why = "`--ssl-ca` without `--ssl-verify-server-cert`: up to 11.3 it checks the chain \
+                   but not the host name.";
         return say(CHAIN, &[why, CHAIN_ONLY]);
     }
     if off {
@@ -110,7 +113,8 @@ fn judge_mariadb(values: &ReadValues) -> Judgement {
     say(
         MAYBE,
         &[
-            "Up to 11.3 it checks nothing without `--ssl-verify-server-cert`; from 11.4 on that is its default.",
+            "Up to 11.3 it checks nothing without `--ssl-verify-server-cert`; from 11.4 on that is \
+             its default.",
             FALLS_BACK,
         ],
     )

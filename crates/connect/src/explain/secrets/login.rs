@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Schemes of addresses, without their `+driver`.
 const SCHEMES: [&str; 6] = ["mysql", "mariadb", "mysqlx", "tidb", "http", "https"];
 
+/// Schemes that precede another scheme.
+const OUTER_SCHEMES: [&str; 4] = ["jdbc", "r2dbc", "r2dbcs", "dbi"];
+
 /// First keys of the data sources of PDO and DBI.
 pub const SOURCE_KEYS: [&str; 6] = [
     "host=",
@@ -23,6 +26,9 @@ pub const SOURCE_KEYS: [&str; 6] = [
 /// Classes whose constants are used with connection strings.
 const CLASSES: [&str; 4] = ["PDO", "Pdo", "Mysql", "Mysql2"];
 
+/// Parameters with the parts of a login.
+const LOGIN_KEYS: [&str; 2] = ["user", "password"];
+
 /// Ranges of a login in its line.
 struct Login {
     password: Range<usize>,
@@ -34,15 +40,19 @@ struct Login {
 /// Hides the possible password of a login on this line, and returns its range.
 pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) -> Option<Range<usize>> {
     let login = text.get(line.clone()).and_then(login)?;
-    let of_text = |at: &Range<usize>| line.start + at.start..line.start + at.end;
+    let password = shift(login.password, line.start);
     out.password = true;
     out.unencoded |= login.unencoded;
     out.doubt |= !login.doubtful.is_empty();
-    out.take(of_text(&login.password));
-    out.take(of_text(&login.doubtful));
+    out.take(password.clone());
+    out.take(shift(login.doubtful, line.start));
     // The range includes the `@`, where another reading may begin.
-    let password = of_text(&login.password);
     Some(password.start..password.end + 1)
+}
+
+/// Converts a range of a line to one of the text in which the line begins at `start`.
+fn shift(range: Range<usize>, start: usize) -> Range<usize> {
+    start + range.start..start + range.end
 }
 
 fn login(line: &str) -> Option<Login> {
@@ -136,15 +146,14 @@ fn is_scheme(head: &str, user: &str, after: &str, is_go: bool) -> bool {
         .to_ascii_lowercase();
     let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+:._-".contains(c);
     let outer = part(head, head.trim_end_matches(of_scheme).len()..).to_ascii_lowercase();
-    let is_outer = |text: &str| ["jdbc", "r2dbc", "r2dbcs", "dbi"].contains(&text);
     if is_go && after.starts_with("//") {
         return false;
     }
     let source = || SOURCE_KEYS.iter().any(|key| after.starts_with(key));
-    is_outer(&word) && outer.is_empty()
+    OUTER_SCHEMES.contains(&word.as_str()) && outer.is_empty()
         || outer
             .split_once(':')
-            .is_some_and(|(first, _)| is_outer(first))
+            .is_some_and(|(first, _)| OUTER_SCHEMES.contains(&first))
         || SCHEMES.contains(&word.as_str())
             && outer.is_empty()
             && (after.starts_with("//") || source())
@@ -167,26 +176,28 @@ fn has_login_in_parameters(line: &str, start: usize, last: usize) -> bool {
     let Some((host, port)) = authority.split_once(':') else {
         return false;
     };
-    let word = |text: &str| {
-        text.chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-    };
     let pairs: Vec<_> = query
         .split('&')
         .map(|part| part.split_once('=').unwrap_or((part, "@")))
         .collect();
-    let once = |name: &str| pairs.iter().filter(|(key, _)| *key == name).count() == 1;
-    let login = |key: &str| ["user", "password"].contains(&key);
+    let has_login = LOGIN_KEYS
+        .iter()
+        .all(|name| pairs.iter().filter(|(key, _)| key == name).count() == 1);
     // An endpoint follows the `@` of a login, but not one inside a parameter.
-    let ends_plainly = |value: &str| value.rsplit('@').next().is_some_and(word);
-    word(host)
-        && word(path)
+    let ends_plainly = |value: &str| value.rsplit('@').next().is_some_and(is_plain_word);
+    is_plain_word(host)
+        && is_plain_word(path)
         && port.parse::<u16>().is_ok()
-        && once("user")
-        && once("password")
+        && has_login
         && pairs.iter().all(|(key, value)| {
-            word(key) && (!value.contains('@') || login(key) && ends_plainly(value))
+            is_plain_word(key)
+                && (!value.contains('@') || LOGIN_KEYS.contains(key) && ends_plainly(value))
         })
+}
+
+fn is_plain_word(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
 /// Finds an address whose login has no colon. If its path contains an `@`, the whole address is
