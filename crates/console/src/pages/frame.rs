@@ -3,13 +3,54 @@
 
 use super::assets;
 use super::words::sentence;
+use crate::auth::SignedIn;
+use crate::state::Web;
 use crate::types::Warning;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use std::convert::Infallible;
+use tidegate_control::ControlError;
+
+/// Entry of the menu that a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MenuEntry {
+    Clusters,
+    Certificate,
+    Keys,
+    Help,
+    /// A page that is not in the menu.
+    Outside,
+}
+
+impl MenuEntry {
+    /// Entries that only a signed-in operator has.
+    const OF_OPERATORS: [Self; 3] = [Self::Clusters, Self::Certificate, Self::Keys];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Clusters => "Clusters",
+            Self::Certificate => "Certificate",
+            Self::Keys => "API keys",
+            Self::Help => "Help",
+            Self::Outside => "",
+        }
+    }
+
+    pub fn address(self) -> &'static str {
+        match self {
+            Self::Clusters | Self::Outside => "/",
+            Self::Certificate => "/certificate",
+            Self::Keys => "/keys",
+            Self::Help => "/help",
+        }
+    }
+}
 
 /// The frame of one page.
 pub struct Frame {
     pub title: String,
     /// The entry of the menu that this page belongs to.
-    pub place: &'static str,
+    pub place: MenuEntry,
     /// Who is signed in, if anybody.
     pub operator: Option<String>,
     pub csrf: String,
@@ -21,7 +62,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub fn new(title: impl Into<String>, place: &'static str) -> Self {
+    pub fn new(title: impl Into<String>, place: MenuEntry) -> Self {
         Self {
             title: title.into(),
             place,
@@ -31,6 +72,36 @@ impl Frame {
             disk_full: None,
             live: false,
         }
+    }
+
+    /// The frame of somebody's page.
+    pub fn of(who: &SignedIn, title: impl Into<String>, place: MenuEntry) -> Self {
+        let operator = Some(who.operator().to_owned());
+        let csrf = who.csrf().to_owned();
+        Self {
+            operator,
+            csrf,
+            disk_full: who.disk_full().map(WarningView::from),
+            ..Self::new(title, place)
+        }
+    }
+
+    /// The frame of a page that anybody may see.
+    pub fn for_visitor(visitor: &Visitor, title: &str, place: MenuEntry) -> Self {
+        match &visitor.0 {
+            Some(who) => Self::of(who, title, place),
+            None => Self::new(title, place),
+        }
+    }
+
+    /// Entries of the menu that this visitor has.
+    pub fn menu(&self) -> Vec<MenuEntry> {
+        let mut entries = Vec::new();
+        if self.operator.is_some() {
+            entries.extend(MenuEntry::OF_OPERATORS);
+        }
+        entries.push(MenuEntry::Help);
+        entries
     }
 
     pub fn asset(&self, name: &str) -> String {
@@ -48,6 +119,15 @@ pub struct Notice {
     pub text: String,
     /// What to do about it; may be empty.
     pub hint: String,
+}
+
+impl From<&ControlError> for Notice {
+    fn from(error: &ControlError) -> Self {
+        Self {
+            text: sentence(&error.message),
+            hint: sentence(&error.hint),
+        }
+    }
 }
 
 /// State that an operator must know of, in sentences.
@@ -68,5 +148,16 @@ impl From<&Warning> for WarningView {
             text,
             hint: sentence(&warning.hint),
         }
+    }
+}
+
+/// Who looks, on pages that anybody may see.
+pub struct Visitor(pub Option<SignedIn>);
+
+impl FromRequestParts<Web> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Infallible> {
+        Ok(Self(SignedIn::from_request_parts(parts, web).await.ok()))
     }
 }

@@ -1,19 +1,18 @@
 //! The pages of the console, set on the server. They work without a script, but for copying and for
 //! staying fresh. Never a decision: each handler calls one operation and shows what came of it.
 
-mod answer;
 mod assets;
 mod certificate;
+mod cluster;
+mod cluster_row;
 mod clusters;
 mod connect;
-mod door;
-mod engine_form;
 mod frame;
 mod help;
 mod keys;
-mod limits;
-mod platform;
-mod views;
+mod problem;
+mod respond;
+mod sign_in;
 mod words;
 
 #[cfg(test)]
@@ -26,6 +25,8 @@ use axum::http::StatusCode;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use cluster::actions;
+use frame::Visitor;
 
 /// Every page, at `/`.
 pub fn router(web: Web) -> Router {
@@ -35,14 +36,14 @@ pub fn router(web: Web) -> Router {
             "/clusters",
             get(|| async { Redirect::to("/") }).post(clusters::create),
         )
-        .route("/clusters/{name}", get(clusters::show))
-        .route("/clusters/{name}/sleep", post(clusters::sleep))
-        .route("/clusters/{name}/wake", post(clusters::wake))
-        .route("/clusters/{name}/limits", post(limits::change))
-        .route("/clusters/{name}/delete", post(clusters::delete))
+        .route("/clusters/{name}", get(cluster::show))
+        .route("/clusters/{name}/sleep", post(actions::sleep))
+        .route("/clusters/{name}/wake", post(actions::wake))
+        .route("/clusters/{name}/limits", post(actions::change_limits))
+        .route("/clusters/{name}/delete", post(actions::delete))
         .route(
             "/clusters/{name}/sessions/{id}/end",
-            post(clusters::end_session),
+            post(actions::end_session),
         )
         .route(
             "/clusters/{name}/connect",
@@ -64,13 +65,13 @@ pub fn router(web: Web) -> Router {
         .route("/ca.pem", get(certificate::ca_file))
         .route("/help", get(help::list))
         .route("/help/refusals/{slug}", get(help::show))
-        .route("/sign-in", get(door::sign_in))
-        .route("/link/{token}", get(door::link).post(door::redeem))
-        .route("/sign-out", post(door::sign_out))
+        .route("/sign-in", get(sign_in::sign_in))
+        .route("/link/{token}", get(sign_in::link).post(sign_in::redeem))
+        .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{file}", get(asset))
-        .fallback(|visitor: answer::Visitor| async move { answer::not_found(&visitor) })
+        .fallback(|visitor: Visitor| async move { problem::not_found(&visitor) })
         .with_state(web)
-        .layer(map_response(answer::dress))
+        .layer(map_response(problem::dress))
 }
 
 async fn asset(Path(file): Path<String>) -> Response {

@@ -1,9 +1,14 @@
 //! In and out. A look at a sign-in link changes nothing, since scanners look at every link: only
 //! its button redeems it.
 
-use super::answer::{self, Visitor};
-use super::frame::Frame;
-use super::views::{LinkPage, SignInPage};
+mod view;
+
+#[cfg(test)]
+pub mod sample;
+
+use super::frame::{Frame, MenuEntry, Visitor};
+use super::problem;
+use super::respond::page;
 use crate::auth::{self, NotSignedIn, SameOrigin, Source};
 use crate::state::Web;
 use axum::extract::{Path, Query, State};
@@ -11,6 +16,7 @@ use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use view::{LinkPage, SignInPage};
 
 #[derive(Deserialize)]
 pub struct Why {
@@ -23,19 +29,19 @@ pub async fn sign_in(Visitor(who): Visitor, Query(why): Query<Why>) -> Response 
         Some(_) => Redirect::to("/").into_response(),
         None => {
             let shown = SignInPage {
-                frame: Frame::new("Sign in", ""),
+                frame: Frame::new("Sign in", MenuEntry::Outside),
                 ended: why.ended.is_some(),
             };
-            answer::page(StatusCode::OK, &shown)
+            page(StatusCode::OK, &shown)
         }
     }
 }
 
 pub async fn link() -> Response {
-    answer::page(
+    page(
         StatusCode::OK,
         &LinkPage {
-            frame: Frame::new("Sign in", ""),
+            frame: Frame::new("Sign in", MenuEntry::Outside),
         },
     )
 }
@@ -48,8 +54,8 @@ pub async fn redeem(
 ) -> Response {
     match auth::redeem(&web, source, &token).await {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
-        Err(NotSignedIn::TooMany(left)) => answer::too_many(left.reset_seconds),
-        Err(NotSignedIn::Refused(error)) => answer::problem_at_the_door(&error),
+        Err(NotSignedIn::TooMany(left)) => problem::too_many(left.reset_seconds),
+        Err(NotSignedIn::Refused(error)) => problem::problem_at_the_door(&error),
     }
 }
 
@@ -60,6 +66,6 @@ pub struct Nothing {}
 pub async fn sign_out(State(web): State<Web>, form: auth::Form<Nothing>) -> Response {
     match auth::sign_out(&web, &form.who).await {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to(auth::SIGN_IN)).into_response(),
-        Err(error) => answer::problem(&form.who, &error),
+        Err(error) => problem::problem(&form.who, &error),
     }
 }

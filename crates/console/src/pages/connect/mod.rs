@@ -1,11 +1,16 @@
 //! The Connect page: a client's strings, a new password, the test of the connection. A password
 //! stands only in answers to a POST, never in an address, and no copy of it is kept.
 
-use super::answer::{self, page, status_of};
-use super::clusters::row;
-use super::frame::{Frame, Notice};
-use super::platform;
-use super::views::{Chosen, ConnectPage, FailsView, FormView, StepView, groups};
+mod platform;
+mod view;
+
+#[cfg(test)]
+pub mod sample;
+
+use super::cluster_row::ClusterRow;
+use super::frame::{Frame, MenuEntry, Notice};
+use super::problem;
+use super::respond::{page, status_of};
 use super::words::sentence;
 use crate::auth::{Form, SignedIn};
 use crate::probe::{ProbeStep, Step};
@@ -18,6 +23,7 @@ use serde::Deserialize;
 use tidegate_connect::{TlsMinimum, Wish, clients, platforms};
 use tidegate_control::ControlError;
 use tidegate_model::{Trust, printable};
+use view::{Chosen, ConnectPage, FailsView, FormView, StepView, groups};
 
 /// What was chosen, and what a form of this page carries along.
 #[derive(Deserialize)]
@@ -114,7 +120,7 @@ pub async fn show_again(
 pub async fn back(State(web): State<Web>, Path(name): Path<String>, who: SignedIn) -> Response {
     match web.api.control.cluster(&name) {
         Ok(view) => Redirect::to(&format!("/clusters/{}/connect", view.name)).into_response(),
-        Err(error) => answer::problem(&who, &error),
+        Err(error) => problem::problem(&who, &error),
     }
 }
 
@@ -160,7 +166,7 @@ pub async fn test(
     } = form.fields;
     let view = match web.api.control.cluster(&name) {
         Ok(view) => view,
-        Err(error) => return answer::problem(&form.who, &error),
+        Err(error) => return problem::problem(&form.who, &error),
     };
     let given = password
         .clone()
@@ -201,7 +207,7 @@ fn answered(
 ) -> Response {
     match shown {
         Ok(shown) => page(status, &shown),
-        Err(error) => answer::problem(who, &error),
+        Err(error) => problem::problem(who, &error),
     }
 }
 
@@ -236,9 +242,9 @@ fn connect(
     Ok(ConnectPage {
         frame: Frame {
             notice: extra.notice,
-            ..Frame::of(who, format!("Connect to {name}"), "clusters")
+            ..Frame::of(who, format!("Connect to {name}"), MenuEntry::Clusters)
         },
-        row: row(&view),
+        row: ClusterRow::of(&view),
         clients: groups(),
         platforms: platforms(),
         forms: strings

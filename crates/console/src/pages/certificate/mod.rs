@@ -1,9 +1,14 @@
 //! The certificate that clients of the endpoint see, and the CA file where they need one. Never a
 //! key.
 
-use super::answer::{self, Visitor, page};
-use super::frame::Frame;
-use super::views::{CertificatePage, ChainLink, HistoryRow, LeafView};
+mod view;
+
+#[cfg(test)]
+pub mod sample;
+
+use super::frame::{Frame, MenuEntry, Visitor};
+use super::problem::not_found;
+use super::respond::page;
 use super::words::{Moment, sentence, span};
 use crate::auth::SignedIn;
 use crate::state::Web;
@@ -15,6 +20,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tidegate_model::Trust;
 use tidegate_tls::{CertificateStatus, Happening, HistoryEntry, LeafStatus, TlsError};
+use view::{CertificatePage, ChainLink, HistoryRow, LeafView};
 
 pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
     let identity = web.api.identity.clone();
@@ -76,7 +82,7 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
         history.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     }
     let shown = CertificatePage {
-        frame: Frame::of(&who, "Certificate", "certificate"),
+        frame: Frame::of(&who, "Certificate", MenuEntry::Certificate),
         trust_line,
         ca_offered: ca_path(&status.trust).is_some(),
         alarms,
@@ -191,7 +197,7 @@ fn ca_path(trust: &Trust) -> Option<&PathBuf> {
 /// in public trust.
 pub async fn ca_file(State(web): State<Web>, visitor: Visitor) -> Response {
     let Some(path) = ca_path(&web.api.identity.trust()).cloned() else {
-        return answer::not_found(&visitor);
+        return not_found(&visitor);
     };
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
         Ok(Ok(pem)) => {
@@ -208,6 +214,6 @@ pub async fn ca_file(State(web): State<Web>, visitor: Visitor) -> Response {
             )
                 .into_response()
         }
-        _ => answer::not_found(&visitor),
+        _ => not_found(&visitor),
     }
 }

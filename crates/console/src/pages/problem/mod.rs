@@ -1,91 +1,30 @@
-//! From a page or an error to an answer. Every error is a page too, whoever found it. Never a bare
-//! text.
+//! The page of an error. Every error is a page too, whoever found it. Never a bare text.
 
-use super::frame::{Frame, Notice, WarningView};
-use super::views::ProblemPage;
+mod view;
+
+#[cfg(test)]
+pub mod sample;
+
+pub use view::ProblemPage;
+
+use super::frame::{Frame, MenuEntry, Visitor};
+use super::respond::{page, status_of};
 use super::words::sentence;
 use crate::auth::SignedIn;
 use crate::limits;
-use crate::state::Web;
-use askama::Template;
-use axum::extract::FromRequestParts;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
-use std::convert::Infallible;
+use axum::response::Response;
 use tidegate_control::{ControlError, ErrorCode};
-
-/// Who looks, on pages that anybody may see.
-pub struct Visitor(pub Option<SignedIn>);
-
-impl FromRequestParts<Web> for Visitor {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Infallible> {
-        Ok(Self(SignedIn::from_request_parts(parts, web).await.ok()))
-    }
-}
-
-impl Frame {
-    /// The frame of somebody's page.
-    pub fn of(who: &SignedIn, title: impl Into<String>, place: &'static str) -> Self {
-        let operator = Some(who.operator().to_owned());
-        let csrf = who.csrf().to_owned();
-        Self {
-            operator,
-            csrf,
-            disk_full: who.disk_full().map(WarningView::from),
-            ..Self::new(title, place)
-        }
-    }
-
-    /// The frame of a page that anybody may see.
-    pub fn for_visitor(visitor: &Visitor, title: &str, place: &'static str) -> Self {
-        match &visitor.0 {
-            Some(who) => Self::of(who, title, place),
-            None => Self::new(title, place),
-        }
-    }
-}
-
-impl From<&ControlError> for Notice {
-    fn from(error: &ControlError) -> Self {
-        Self {
-            text: sentence(&error.message),
-            hint: sentence(&error.hint),
-        }
-    }
-}
-
-/// The page as an answer.
-pub fn page(status: StatusCode, page: &impl Template) -> Response {
-    match page.render() {
-        Ok(html) => (status, Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be set");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
-/// The status that tells what an operation's error means.
-pub fn status_of(error: &ControlError) -> StatusCode {
-    match error.code {
-        // 401 would ask the browser for a password of its own.
-        ErrorCode::NotAuthorized => StatusCode::FORBIDDEN,
-        code => crate::errors::status_of(code),
-    }
-}
 
 /// An error that leaves no page to show it on, to whoever is signed in.
 pub fn problem(who: &SignedIn, error: &ControlError) -> Response {
-    problem_in(Frame::of(who, "", ""), error)
+    problem_in(Frame::of(who, "", MenuEntry::Outside), error)
 }
 
 /// The same to anybody.
 pub fn problem_at_the_door(error: &ControlError) -> Response {
-    problem_in(Frame::new("", ""), error)
+    problem_in(Frame::new("", MenuEntry::Outside), error)
 }
 
 fn problem_in(frame: Frame, error: &ControlError) -> Response {
@@ -109,7 +48,7 @@ pub fn too_many(seconds: u64) -> Response {
          in {seconds} s."
     );
     let mut response = problem_page(
-        Frame::new("", ""),
+        Frame::new("", MenuEntry::Outside),
         StatusCode::TOO_MANY_REQUESTS,
         "One moment",
         text,
@@ -121,7 +60,7 @@ pub fn too_many(seconds: u64) -> Response {
 pub fn not_found(visitor: &Visitor) -> Response {
     let text = "The address may be mistyped, or what it named was deleted.";
     problem_page(
-        Frame::for_visitor(visitor, "", ""),
+        Frame::for_visitor(visitor, "", MenuEntry::Outside),
         StatusCode::NOT_FOUND,
         "There is nothing here",
         text.to_owned(),
@@ -169,7 +108,7 @@ pub async fn dress(response: Response) -> Response {
     } else {
         sentence(&said)
     };
-    let mut dressed = problem_page(Frame::new("", ""), status, heading, text);
+    let mut dressed = problem_page(Frame::new("", MenuEntry::Outside), status, heading, text);
     for (name, value) in &parts.headers {
         if name != CONTENT_TYPE && name != axum::http::header::CONTENT_LENGTH {
             dressed.headers_mut().append(name.clone(), value.clone());

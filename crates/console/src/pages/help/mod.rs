@@ -1,27 +1,33 @@
 //! The help pages of refusals: public, since who needs one could not log in. Made from the same
 //! tables as `docs/refusals`.
 
-use super::answer::{Visitor, not_found, page};
-use super::frame::Frame;
-use super::views::{HelpPage, HelpRow, LineView, RefusalPage};
+mod view;
+
+#[cfg(test)]
+pub mod sample;
+
+use super::frame::{Frame, MenuEntry, Visitor};
+use super::problem::not_found;
+use super::respond::page;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use tidegate_connect::refusal_help;
 use tidegate_model::RefusalKind;
 use tidegate_model::refusal::Entry;
+use view::{HelpPage, HelpRow, LineView, RefusalPage};
 
 pub async fn list(visitor: Visitor) -> Response {
     page(
         StatusCode::OK,
-        &index(Frame::for_visitor(&visitor, "Help", "help")),
+        &index(Frame::for_visitor(&visitor, "Help", MenuEntry::Help)),
     )
 }
 
 pub async fn show(visitor: Visitor, Path(slug): Path<String>) -> Response {
     // The address that refusals and the pages in the repository name ends as a file's name does.
     let slug = slug.trim_end_matches(".md");
-    match refusal(Frame::for_visitor(&visitor, "Help", "help"), slug) {
+    match refusal(Frame::for_visitor(&visitor, "Help", MenuEntry::Help), slug) {
         Some(shown) => page(StatusCode::OK, &shown),
         None => not_found(&visitor),
     }
@@ -88,7 +94,7 @@ mod tests {
     fn every_refusal_has_a_page() {
         for kind in RefusalKind::ALL {
             let entry = kind.entry();
-            let page = refusal(Frame::new("", "help"), entry.slug)
+            let page = refusal(Frame::new("", MenuEntry::Help), entry.slug)
                 .unwrap()
                 .render()
                 .unwrap();
@@ -98,6 +104,6 @@ mod tests {
                 entry.slug
             );
         }
-        assert!(refusal(Frame::new("", "help"), "../nothing").is_none());
+        assert!(refusal(Frame::new("", MenuEntry::Help), "../nothing").is_none());
     }
 }

@@ -1,10 +1,14 @@
 //! The keys of the API: which there are, a new one, an end to one. A key stands only in the answer
 //! that made it; what is kept opens nothing.
 
-use super::answer::{page, status_of};
-use super::door::Nothing;
-use super::frame::{Frame, Notice};
-use super::views::{KeyRow, KeysPage, MadeKey};
+mod view;
+
+#[cfg(test)]
+pub mod sample;
+
+use super::frame::{Frame, MenuEntry, Notice};
+use super::respond::{page, status_of};
+use super::sign_in::Nothing;
 use super::words::Moment;
 use crate::auth::{Form, SignedIn};
 use crate::state::Web;
@@ -17,6 +21,7 @@ use std::time::Duration;
 use tidegate_control::{ApiKey, ControlError, ErrorCode, Scopes};
 use tidegate_model::Trust;
 use tidegate_tls::Identity;
+use view::{KeyRow, KeysPage, MadeKey};
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -154,7 +159,7 @@ fn keys(web: &Web, who: &SignedIn, extra: Extra) -> KeysPage {
     KeysPage {
         frame: Frame {
             notice,
-            ..Frame::of(who, "API keys", "keys")
+            ..Frame::of(who, "API keys", MenuEntry::Keys)
         },
         profile: profile_line(&server, ca),
         curl: curl_line(&server, ca),

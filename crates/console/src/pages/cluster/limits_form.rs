@@ -1,0 +1,165 @@
+//! What a cluster may use, as a form: numbers with their units. Whether they will do is the
+//! operation's to say.
+
+use serde::Deserialize;
+use std::time::Duration;
+use tidegate_control::LimitsChange;
+use tidegate_model::{ClusterLimits, Size};
+
+/// A length of time as a form has it.
+pub struct Length {
+    pub number: String,
+    /// `s`, `m`, `h` or `d`.
+    pub unit: &'static str,
+}
+
+pub struct LimitsForm {
+    pub connections_max: String,
+    pub sleep_after: Length,
+    pub transaction_idle_max: Length,
+    /// With a unit, such as `1G`.
+    pub memory_max: String,
+    pub disk_max: String,
+    pub cpu_weight: String,
+    pub tasks_max: String,
+    /// Whether it stands open, because something in it was refused.
+    pub open: bool,
+}
+
+/// As they were typed.
+#[derive(Deserialize)]
+pub struct Typed {
+    connections_max: String,
+    sleep_after: String,
+    sleep_after_unit: String,
+    transaction_idle_max: String,
+    transaction_idle_max_unit: String,
+    memory_max: String,
+    disk_max: String,
+    cpu_weight: String,
+    tasks_max: String,
+}
+
+/// The units that a length may have, and their seconds.
+const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+
+impl Typed {
+    pub fn change(&self) -> LimitsChange {
+        // What can't be read becomes zero, which the operation refuses as out of range.
+        LimitsChange {
+            connections_max: Some(self.connections_max.trim().parse().unwrap_or(0)),
+            sleep_after: Some(length(&self.sleep_after, &self.sleep_after_unit)),
+            transaction_idle_max: Some(length(
+                &self.transaction_idle_max,
+                &self.transaction_idle_max_unit,
+            )),
+            memory_max_bytes: Some(bytes(&self.memory_max)),
+            disk_max_bytes: Some(bytes(&self.disk_max)),
+            cpu_weight: Some(self.cpu_weight.trim().parse().unwrap_or(0)),
+            tasks_max: Some(self.tasks_max.trim().parse().unwrap_or(0)),
+        }
+    }
+
+    /// What was typed, to be mended.
+    pub fn again(&self) -> LimitsForm {
+        let unit = |sent: &str| {
+            UNITS
+                .iter()
+                .find(|(unit, _)| *unit == sent)
+                .map_or("m", |(unit, _)| *unit)
+        };
+        LimitsForm {
+            connections_max: self.connections_max.clone(),
+            sleep_after: Length {
+                number: self.sleep_after.clone(),
+                unit: unit(&self.sleep_after_unit),
+            },
+            transaction_idle_max: Length {
+                number: self.transaction_idle_max.clone(),
+                unit: unit(&self.transaction_idle_max_unit),
+            },
+            memory_max: self.memory_max.clone(),
+            disk_max: self.disk_max.clone(),
+            cpu_weight: self.cpu_weight.clone(),
+            tasks_max: self.tasks_max.clone(),
+            open: true,
+        }
+    }
+}
+
+impl LimitsForm {
+    /// The form as a cluster's present limits fill it in.
+    pub fn of(limits: ClusterLimits) -> Self {
+        Self {
+            connections_max: limits.connections_max.to_string(),
+            sleep_after: shown(limits.sleep_after),
+            transaction_idle_max: shown(limits.transaction_idle_max),
+            memory_max: Size(limits.memory_max_bytes).to_string(),
+            disk_max: Size(limits.disk_max_bytes).to_string(),
+            cpu_weight: limits.cpu_weight.to_string(),
+            tasks_max: limits.tasks_max.to_string(),
+            open: false,
+        }
+    }
+}
+
+fn length(number: &str, unit: &str) -> Duration {
+    let seconds = UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .map_or(0, |(_, seconds)| *seconds);
+    let number: f64 = number.trim().parse().unwrap_or(0.0);
+    Duration::try_from_secs_f64(Duration::from_secs(seconds).as_secs_f64() * number)
+        .unwrap_or_default()
+}
+
+fn bytes(text: &str) -> u64 {
+    Size::parse(text.trim()).map_or(0, |size| size.0)
+}
+
+/// In the largest unit that keeps it whole.
+fn shown(time: Duration) -> Length {
+    let whole = |seconds: u64| time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(seconds);
+    let fits = UNITS.iter().rev().find(|(_, seconds)| whole(*seconds));
+    match fits {
+        Some((unit, seconds)) => Length {
+            number: (time.as_secs() / seconds).to_string(),
+            unit,
+        },
+        None => Length {
+            number: time.as_secs_f64().to_string(),
+            unit: "s",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_comes_back_as_it_was_shown() {
+        for (ms, number, unit) in [
+            (300_000, "5", "m"),
+            (3_600_000, "1", "h"),
+            (90_000, "90", "s"),
+            (1_500, "1.5", "s"),
+            (172_800_000, "2", "d"),
+        ] {
+            let time = Duration::from_millis(ms);
+            let length_of = shown(time);
+            assert_eq!((length_of.number.as_str(), length_of.unit), (number, unit));
+            assert_eq!(length(&length_of.number, length_of.unit), time);
+        }
+        for (number, unit) in [
+            ("", "m"),
+            ("-1", "m"),
+            ("1e300", "d"),
+            ("NaN", "s"),
+            ("1", "year"),
+            ("inf", "s"),
+        ] {
+            assert_eq!(length(number, unit), Duration::ZERO, "{number} {unit}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! View of the page of one cluster.
+
+use super::limits_form::LimitsForm;
+use crate::pages::cluster_row::ClusterRow;
+use crate::pages::frame::{Frame, WarningView};
+use crate::pages::words::{Moment, filters};
+use askama::Template;
+
+pub struct SessionRow {
+    pub id: u32,
+    pub user: String,
+    pub client: String,
+    pub tls: String,
+    pub age: String,
+}
+
+pub struct WakeRow {
+    pub at: Moment,
+    pub ms: u64,
+    /// Of the scale, in percent.
+    pub part: u64,
+    pub recovery: bool,
+}
+
+pub struct RefusalRow {
+    pub at: Moment,
+    pub client: String,
+    /// Of its help page; the engine's own errors have none.
+    pub slug: Option<&'static str>,
+    pub text: String,
+    pub code: u16,
+}
+
+#[derive(Template)]
+#[template(path = "cluster.html")]
+pub struct ClusterPage {
+    pub frame: Frame,
+    pub row: ClusterRow,
+    pub endpoint: String,
+    pub database: &'static str,
+    /// Kind of its engine, with the parameters.
+    pub engine: String,
+    /// If the account book lacks accounts.
+    pub accounts: Option<WarningView>,
+    /// All of them; those below may be fewer.
+    pub sessions_open: usize,
+    pub sessions: Vec<SessionRow>,
+    pub wakes: Vec<WakeRow>,
+    pub refusals: Vec<RefusalRow>,
+    pub sleep_after: String,
+    pub transaction_idle_max: String,
+    /// Wakes and refusals are told from here on.
+    pub since: Moment,
+    /// Measured use beside the machine's limits.
+    pub machine: Vec<(&'static str, String)>,
+    pub limits: LimitsForm,
+    /// Whether the deletion stands open, because its confirmation was wrong.
+    pub deleting: bool,
+}

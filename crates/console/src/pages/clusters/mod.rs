@@ -1,0 +1,125 @@
+//! The list of clusters, and the forms that create one.
+
+pub mod engine_form;
+mod view;
+
+#[cfg(test)]
+pub mod sample;
+
+use super::cluster_row::ClusterRow;
+use super::frame::{Frame, MenuEntry, Notice};
+use super::respond::{page, status_of};
+use crate::auth::{Form, SignedIn};
+use crate::limits;
+use crate::state::Web;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use engine_form::{EngineForms, sent_parameters};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use tidegate_connect::bracketed;
+use tidegate_control::NewCluster;
+use tidegate_model::ClusterState;
+use view::{ClustersPage, Pages};
+
+/// Which of many are shown.
+#[derive(Default, Deserialize)]
+pub struct Part {
+    /// In a name or a login.
+    #[serde(default)]
+    find: String,
+    /// From 1 on.
+    page: Option<usize>,
+}
+
+pub async fn list(State(web): State<Web>, who: SignedIn, Query(part): Query<Part>) -> Response {
+    page(StatusCode::OK, &clusters(&web, &who, &part))
+}
+
+fn clusters(web: &Web, who: &SignedIn, part: &Part) -> ClustersPage {
+    let face = web.api.face.borrow().clone();
+    let (all, find) = (web.api.control.clusters(), part.find.trim().to_lowercase());
+    let (total, awake) = (
+        all.len(),
+        all.iter()
+            .filter(|view| view.state == ClusterState::Awake)
+            .count(),
+    );
+    let found: Vec<ClusterRow> = all
+        .iter()
+        .map(ClusterRow::of)
+        .filter(|row| row.name.contains(&find) || row.login.contains(&find))
+        .collect();
+    let pages = found.len().div_ceil(limits::ROWS_PER_PAGE).max(1);
+    let number = part.page.unwrap_or(1).clamp(1, pages);
+    let to = |number: usize| {
+        let fields = [("find", part.find.trim()), ("page", &number.to_string())];
+        (1..=pages)
+            .contains(&number)
+            .then(|| serde_urlencoded::to_string(fields).unwrap_or_default())
+    };
+    ClustersPage {
+        frame: Frame {
+            live: true,
+            ..Frame::of(who, "Clusters", MenuEntry::Clusters)
+        },
+        endpoint: format!("{}:{}", bracketed(&face.host), face.port),
+        trust: face.trust_word(),
+        ready: web.api.control.is_recovered(),
+        total,
+        awake,
+        find: part.find.trim().to_owned(),
+        pages: Pages {
+            number,
+            of: pages,
+            before: to(number - 1),
+            after: to(number + 1),
+        },
+        rows: found
+            .into_iter()
+            .skip((number - 1) * limits::ROWS_PER_PAGE)
+            .take(limits::ROWS_PER_PAGE)
+            .collect(),
+        wanted: String::new(),
+        engine_forms: EngineForms::of(who.csrf(), web.api.control.engine_kinds()),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Create {
+    #[serde(default)]
+    name: String,
+    /// Kind of engine; missing in the short form.
+    engine: Option<String>,
+    /// All other fields: among them the parameters of the kind.
+    #[serde(flatten)]
+    others: BTreeMap<String, String>,
+}
+
+/// Its password is not shown here: the Connect page makes one, into the string it is for.
+pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
+    let name = form.fields.name.trim();
+    let wanted = NewCluster {
+        name: (!name.is_empty()).then(|| name.to_owned()),
+        engine: form.fields.engine.clone(),
+        parameters: sent_parameters(&form.fields.others),
+        limits: None,
+    };
+    match web.api.control.create_cluster(wanted).await {
+        Ok(made) => {
+            Redirect::to(&format!("/clusters/{}/connect?new=1", made.cluster.name)).into_response()
+        }
+        Err(error) => {
+            let mut shown = clusters(&web, &form.who, &Part::default());
+            shown.frame.notice = Some(Notice::from(&error));
+            page(
+                status_of(&error),
+                &ClustersPage {
+                    wanted: name.to_owned(),
+                    ..shown
+                },
+            )
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Samples of this page, full and empty.
+
+use super::view::{Chosen, ConnectPage, FailsView, FormView, StepView, groups};
+use crate::pages::frame::MenuEntry;
+use crate::pages::samples::{cluster_row, operator_frame};
+use crate::types::Secret;
+use askama::Template;
+use tidegate_connect::{Endpoint, TlsMinimum, Wish};
+use tidegate_model::{ClusterState, Trust};
+use zeroize::Zeroizing;
+
+pub fn samples() -> Vec<(&'static str, String)> {
+    let local = || Trust::Local("/var/lib/tidegate/ca.pem".into());
+    vec![
+        ("connect", connect("mysql", None, Trust::Public, false)),
+        ("connect-new", connect("general", None, local(), true)),
+        (
+            "connect-password",
+            connect("pymysql", Some("Wm4qL9-xT2vKc7Rd"), local(), false),
+        ),
+    ]
+}
+
+fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> String {
+    let local = matches!(trust, Trust::Local(_));
+    let endpoint = Endpoint {
+        host: "db.example.com".to_owned(),
+        port: 4000,
+        user: "k7m2q9x4w3tz.root".to_owned(),
+        database: "test".to_owned(),
+        trust,
+    };
+    let strings = tidegate_connect::render(
+        with,
+        &endpoint,
+        Wish {
+            os: Some("debian"),
+            tls: TlsMinimum::Tls12,
+            password,
+        },
+    );
+    let strings = strings.map_err(|e| e.to_string());
+    let step = |name: &str, ok, ms, detail: &str| StepView {
+        name: name.to_owned(),
+        ok,
+        ms,
+        detail: detail.to_owned(),
+    };
+    let page = ConnectPage {
+        frame: operator_frame("Connect to shop", MenuEntry::Clusters),
+        row: cluster_row("shop", ClusterState::Asleep, 0),
+        wish: Chosen {
+            with: with.to_owned(),
+            os: "debian".to_owned(),
+            tls: "1.2".to_owned(),
+        },
+        clients: groups(),
+        platforms: tidegate_connect::platforms(),
+        forms: strings
+            .as_ref()
+            .map(|s| s.forms.iter().map(FormView::from).collect())
+            .unwrap_or_default(),
+        fails: strings
+            .as_ref()
+            .map(|s| s.fails.iter().map(FailsView::from).collect())
+            .unwrap_or_default(),
+        strings,
+        password: password.map(|p| Secret::new(Zeroizing::new(p.to_owned()))),
+        fresh,
+        trust: if local { "local" } else { "public" },
+        ca_offered: local,
+        steps: match password {
+            None => Vec::new(),
+            Some(_) => vec![
+                step("Reach the endpoint", true, Some(1), "127.0.0.1:4000"),
+                step("TLS", true, Some(4), "TLS 1.3, chain and name verified"),
+                step("Log in", true, Some(88), "the cluster was woken"),
+                step(
+                    "First row",
+                    false,
+                    None,
+                    "refused with 1040: The cluster is still waking up.",
+                ),
+            ],
+        },
+    };
+    page.render().unwrap()
+}

@@ -1,0 +1,125 @@
+//! View of the Connect page.
+
+use crate::pages::cluster_row::ClusterRow;
+use crate::pages::frame::Frame;
+use crate::pages::words::filters;
+use crate::types::Secret;
+use askama::Template;
+use tidegate_connect::{Form, PasswordFrom, Platform, Rendered, Setting};
+
+/// What was chosen on the Connect page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    pub with: String,
+    pub os: String,
+    pub tls: String,
+}
+
+/// Clients of one language, in the order of the table.
+pub struct ClientGroup {
+    pub language: &'static str,
+    pub clients: Vec<&'static tidegate_connect::Client>,
+}
+
+pub struct FormView {
+    pub dom_id: String,
+    pub title: String,
+    pub text: String,
+    pub password: PasswordFrom,
+}
+
+impl From<&Form> for FormView {
+    fn from(form: &Form) -> Self {
+        Self {
+            dom_id: format!("form-{}", form.id),
+            title: form.title.clone(),
+            text: form.text.clone(),
+            password: form.password,
+        }
+    }
+}
+
+impl FormView {
+    pub fn password_word(&self) -> &'static str {
+        match self.password {
+            PasswordFrom::Env => "password from the environment",
+            PasswordFrom::Literal => "password in the text",
+            PasswordFrom::Asked => "asks for the password",
+        }
+    }
+}
+
+/// How a wrong setting shows.
+pub struct FailsView {
+    pub when: &'static str,
+    pub looks: &'static str,
+}
+
+impl From<&'static tidegate_connect::Fails> for FailsView {
+    fn from(fails: &'static tidegate_connect::Fails) -> Self {
+        let when = match fails.setting {
+            Setting::Off => "TLS is switched off",
+            Setting::Impostor => "another CA signed the server",
+            Setting::WrongName => "another host name",
+            Setting::WrongAddress => "another IP address",
+            Setting::NoCa => "the CA is given nowhere",
+            Setting::OnlyTls12 => "TLS 1.3 is asked of a server with 1.2",
+        };
+        Self {
+            when,
+            looks: &fails.looks,
+        }
+    }
+}
+
+/// A step of the connection test.
+pub struct StepView {
+    pub name: String,
+    pub ok: bool,
+    pub ms: Option<u64>,
+    pub detail: String,
+}
+
+impl StepView {
+    pub fn class(&self) -> &'static str {
+        if self.ok { "good" } else { "bad" }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "connect.html")]
+pub struct ConnectPage {
+    pub frame: Frame,
+    pub row: ClusterRow,
+    pub wish: Chosen,
+    pub clients: Vec<ClientGroup>,
+    pub platforms: &'static [Platform],
+    pub strings: Result<Rendered, String>,
+    pub forms: Vec<FormView>,
+    pub fails: Vec<FailsView>,
+    /// Only in the answer that made it, and in answers to who sent it back.
+    pub password: Option<Secret>,
+    /// Whether the cluster was just made, so that nobody uses a password yet.
+    pub fresh: bool,
+    pub trust: &'static str,
+    pub ca_offered: bool,
+    pub steps: Vec<StepView>,
+}
+
+/// The table's clients by language, each language where its first client stands.
+pub fn groups() -> Vec<ClientGroup> {
+    let mut groups: Vec<ClientGroup> = Vec::new();
+    for client in tidegate_connect::clients() {
+        match groups
+            .iter_mut()
+            .find(|group| group.language == client.language)
+        {
+            Some(group) => group.clients.push(client),
+            None => groups.push(ClientGroup {
+                language: &client.language,
+                clients: vec![client],
+            }),
+        }
+    }
+    groups
+}
