@@ -151,7 +151,7 @@ fn ending(end: &Ending) -> (&'static str, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log_sink::Sink;
+    use crate::logging::sink::Sink;
     use tidegate_model::journal::ConnectionFacts;
     use tidegate_model::log_budget::CLUSTER_LINES;
     use tidegate_model::{ClusterId, RefusalKind, SessionId};

@@ -16,12 +16,6 @@ mod holder;
 mod identity;
 mod journal;
 mod limits;
-mod log_file;
-mod log_filter;
-mod log_format;
-mod log_queue;
-#[cfg(test)]
-mod log_sink;
 mod logging;
 mod paths;
 mod profiles;

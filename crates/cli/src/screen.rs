@@ -3,7 +3,7 @@
 //! standard output's.
 
 use crate::limits::LOG_FLUSH_MAX;
-use crate::log_queue::LogQueue;
+use crate::logging::queue::LogQueue;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};

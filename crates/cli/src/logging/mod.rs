@@ -1,12 +1,19 @@
 //! Where log lines go: standard error for `serve`, a file for `up`, through a queue that never
 //! makes anybody wait. It decides format and level, and never what is worth a line.
 
+mod file;
+mod filter;
+mod format;
+pub mod queue;
+#[cfg(test)]
+pub mod sink;
+
 use crate::config::Config;
-use crate::log_file::LogFile;
-use crate::log_filter::{LineFilter, is_ours};
-use crate::log_format::{JsonLine, human_fields};
-use crate::log_queue::LogQueue;
 use anyhow::{Context, Result};
+use file::LogFile;
+use filter::{LineFilter, is_ours};
+use format::{JsonLine, human_fields};
+use queue::LogQueue;
 use std::io::IsTerminal;
 use std::path::Path;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};

@@ -87,8 +87,8 @@ pub fn is_within_budget(meta: &Metadata<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log_queue::LogQueue;
-    use crate::log_sink::Sink;
+    use crate::logging::queue::LogQueue;
+    use crate::logging::sink::Sink;
     use std::time::Duration;
     use tidegate_model::log_budget::LIBRARY_LINES;
     use tracing_subscriber::layer::SubscriberExt;

@@ -3,7 +3,7 @@
 //! stalls must not stall them.
 
 use crate::limits::{LOG_LOOK, LOG_QUEUE_BYTES_MAX, LOG_RETRY};
-use crate::log_filter::is_within_budget;
+use crate::logging::filter::is_within_budget;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -177,7 +177,7 @@ impl Write for Bounded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log_sink::Sink;
+    use crate::logging::sink::Sink;
     use tracing_subscriber::Layer;
     use tracing_subscriber::fmt;
     use tracing_subscriber::layer::SubscriberExt;

@@ -2,7 +2,7 @@
 //! thread that writes the log touches it.
 
 use crate::limits::{LOG_FILE_MAX, LOG_FILES_KEPT};
-use crate::log_queue::Sink;
+use crate::logging::queue::Sink;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
