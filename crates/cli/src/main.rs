@@ -1,30 +1,21 @@
 //! The `tidegate` binary: config, commands, composition. What joins two rooms stands here; what one
 //! room can do alone never does.
 
-mod acme;
 mod args;
 mod card;
 mod commands;
 mod compose;
 mod config;
-mod console;
-mod descriptors;
 mod failure;
 #[cfg(test)]
 mod help_pages;
-mod holder;
-mod identity;
-mod journal;
 mod limits;
 mod logging;
 mod paths;
 mod profiles;
-mod proof;
-mod reload;
 mod screen;
 #[cfg(test)]
 mod second_kind;
-mod seen;
 mod service;
 mod signals;
 mod terminal;

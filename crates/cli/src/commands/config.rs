@@ -2,10 +2,10 @@
 
 use super::Context;
 use crate::args::{ConfigCommand, ServeArgs};
-use crate::compose::{engine_settings, gateway_settings};
+use crate::compose::descriptors::Places;
+use crate::compose::settings::{engine_settings, gateway_settings};
 use crate::config::value::Value;
 use crate::config::{Config, show};
-use crate::descriptors::Places;
 use crate::failure::Failure;
 use crate::screen;
 use anyhow::Result;

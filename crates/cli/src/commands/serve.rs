@@ -4,7 +4,7 @@
 use super::{Context, up};
 use crate::args::ServeArgs;
 use crate::compose::Server;
-use crate::reload::Reload;
+use crate::compose::reload::Reload;
 use crate::signals::{Asked, Hangup, Signals};
 use crate::{limits, logging, screen};
 use anyhow::{Context as _, Result};

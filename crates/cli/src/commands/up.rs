@@ -3,10 +3,9 @@
 
 use super::{Context, cluster};
 use crate::compose::Server;
-use crate::console::reachable;
+use crate::compose::own_login::{self, Door, Proof, reachable};
 use crate::failure::Failure;
 use crate::limits;
-use crate::proof::{self, Door, Proof};
 use crate::screen::{self, Paint, Step};
 use anyhow::{Context as _, Result};
 use tidegate_console::types::Cluster;
@@ -100,8 +99,8 @@ async fn prove(server: &Server, demo: &Cluster) -> Result<Proof> {
     };
     match &demo.password {
         Some(password) => {
-            proof::first_row(&door, &demo.user, password.reveal(), &demo.database).await
+            own_login::first_row(&door, &demo.user, password.reveal(), &demo.database).await
         }
-        None => proof::identity(&door).await,
+        None => own_login::identity(&door).await,
     }
 }

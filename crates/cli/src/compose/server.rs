@@ -1,30 +1,32 @@
 //! The composition: opens the rooms in order, joins them, and stops them in the opposite order. It
 //! decides nothing about packets, clusters or certificates.
 
-use crate::acme;
+use super::acme_settings;
+use super::certificates::{self, Beside};
+use super::descriptors::Places;
+use super::http_listeners::Doors;
+use super::journal;
+use super::listen::{bind, check_walls};
+use super::own_certificate_check;
+use super::probe::OwnDoor;
+use super::settings::{cluster_limits, engine_settings, gateway_settings, session_life};
 use crate::config::Config;
-use crate::console::{self, Doors, OwnDoor, session_life};
-use crate::descriptors::Places;
 use crate::failure::Failure;
-use crate::holder;
-use crate::identity::{self, Beside};
-use crate::limits;
 use crate::screen::Step;
-use crate::seen;
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tidegate_console::events::Events;
 use tidegate_console::metrics::{Metrics, Watched};
 use tidegate_console::web::{Web, WebListener, WebPlaces};
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
-use tidegate_engine::{CgroupChoice, EngineSettings, MoreKinds, UidChoice, Walls};
-use tidegate_gateway::{Deps, Gateway, GatewaySettings};
-use tidegate_model::{ClusterLimits, Sessions, Trust, Wording};
+use tidegate_engine::{MoreKinds, UidChoice, Walls};
+use tidegate_gateway::{Deps, Gateway};
+use tidegate_model::{Sessions, Trust};
 use tidegate_tls::{AcmeShared, Identity, WebDoor};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -89,10 +91,10 @@ impl Server {
         let step = steps.then(|| Step::begin("certificate"));
         let events = Events::default();
         let metrics = Metrics::new()?;
-        let journal = console::journal(&events, &metrics);
+        let journal = journal::journal(&events, &metrics);
         let swapped = Arc::new(Notify::new());
-        let shared = acme::shared(config)?;
-        let identity = identity::database(
+        let shared = acme_settings::shared(config)?;
+        let identity = certificates::database(
             config,
             &root,
             shared.as_ref(),
@@ -108,7 +110,7 @@ impl Server {
             shared: shared.as_ref(),
             journal: Arc::clone(&journal),
         };
-        let web_identity = identity::console(config, &doors.console, beside)?;
+        let web_identity = certificates::console(config, &doors.console, beside)?;
         if let Some(step) = step {
             step.done(&identity.names().join(", "));
         }
@@ -283,7 +285,7 @@ impl Server {
                             let identity = identity.clone();
                             let face = face.borrow().clone();
                             let closing = closing.clone();
-                            let look = async move { seen::check(&identity, &face).await };
+                            let look = async move { own_certificate_check::check(&identity, &face).await };
                             tasks.spawn(closing.run_until_cancelled_owned(look));
                         }
                     }
@@ -366,203 +368,6 @@ async fn primary_host(identity: &Identity, listening: &[SocketAddr]) -> Result<S
     Ok(tokio::task::spawn_blocking(move || identity.primary_host(&listening)).await?)
 }
 
-fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
-    let open = || {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
-        // So that a restart needs not wait for old connections to fade; it never shares a port with
-        // a listener.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(limits::BACKLOG)
-    };
-    open().map_err(|error: std::io::Error| holder::explain(address, &error, setting))
-}
-
-/// A tenant is an administrator inside its engine. Without walls round that process only people of
-/// this machine may come in.
-fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
-    if walls.keep_tenants_in() {
-        return Ok(());
-    }
-    match listen.iter().find(|a| !holder::is_loopback(a.ip())) {
-        Some(open) => Err(Failure::new(
-            format!(
-                "listening on {open} is refused: nothing here keeps an engine's user inside its \
-                 engine ({})",
-                walls.missing().join("; ")
-            ),
-            "run as root (each cluster then gets a user of its own), or on a kernel with Landlock \
-             (5.13 or later);\n\
-             listening on 127.0.0.1 works as it is",
-        )
-        .into()),
-        None => Ok(()),
-    }
-}
-
-pub fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
-    let mut settings = EngineSettings::new(data.to_owned());
-    settings.local.mariadbd = config.file("engine.mariadbd")?;
-    settings.local.tzinfo_to_sql = config
-        .file("engine.tzinfo_to_sql")?
-        .or_else(unpacked_tzinfo);
-    settings.awake_memory_max_bytes =
-        EngineSettings::part_of_memory(config.count("engine.awake_memory_percent")?);
-    settings.local.cgroup =
-        CgroupChoice::parse(config.text("engine.cgroup")?).map_err(anyhow::Error::msg)?;
-    Ok(settings)
-}
-
-/// Where `script/setup` unpacks it, since Debian's package of it would bring a whole set of
-/// programs.
-fn unpacked_tzinfo() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
-    let tool = cache.join("tidegate/tzinfo/usr/bin/mariadb-tzinfo-to-sql");
-    tool.is_file().then_some(tool)
-}
-
-/// `server_version`: the one that the greeting names.
-pub fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySettings> {
-    let networks = config.networks("gateway.proxy_networks")?;
-    Ok(GatewaySettings {
-        proxy_networks: networks
-            .iter()
-            .map(|(ip, bits)| format!("{ip}/{bits}").parse())
-            .collect::<Result<_, _>>()?,
-        login_deadline: config.duration("gateway.login_deadline")?,
-        unproven_per_source: u32::try_from(config.count("gateway.unproven_per_source")?)?,
-        unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
-        sessions_max: tidegate_gateway::limits::SESSIONS_MAX,
-        unproven_memory: config
-            .count("gateway.unproven_memory_mb")?
-            .saturating_mul(1 << 20),
-        held_per_cluster: config.size("gateway.held_per_cluster")?,
-        stop_grace: config.duration("gateway.stop_grace")?,
-        tls12_records_max: config.count("gateway.tls12_records_max")?,
-        server_version,
-        wording: Arc::new(Wording::new(
-            config.text("gateway.help_base")?,
-            tidegate_connect::client_hints(),
-        )?),
-    })
-}
-
-/// What a new cluster may use.
-fn cluster_limits(config: &Config) -> Result<ClusterLimits> {
-    Ok(ClusterLimits {
-        connections_max: u32::try_from(config.count("cluster.connections_max")?)?,
-        sleep_after: config.duration("cluster.sleep_after")?,
-        transaction_idle_max: config.duration("cluster.transaction_idle_max")?,
-        memory_max_bytes: config.size("cluster.memory_max")?,
-        disk_max_bytes: config.size("cluster.disk_max")?,
-        cpu_weight: u32::try_from(config.count("cluster.cpu_weight")?)?,
-        tasks_max: u32::try_from(config.count("cluster.tasks_max")?)?,
-    })
-}
-
 fn control_failed(error: ControlError) -> Failure {
     Failure::new(error.message, error.hint)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tidegate_model::{Refusal, RefusalKind};
-
-    #[test]
-    fn without_walls_only_loopback_may_be_listened_on() {
-        let listen = |text: &str| vec![text.parse().unwrap()];
-        let none = Walls {
-            own_uids: false,
-            landlock: false,
-            seccomp: true,
-        };
-        for open in ["0.0.0.0:4000", "192.0.2.1:4000", "[::]:4000"] {
-            let error = check_walls(none, &listen(open)).unwrap_err();
-            let failure = error.downcast::<Failure>().unwrap();
-            assert!(
-                failure.cause.contains("Landlock") && failure.cause.contains(open),
-                "{}",
-                failure.cause
-            );
-            assert!(!failure.hint.is_empty());
-            assert!(
-                check_walls(
-                    Walls {
-                        landlock: true,
-                        ..none
-                    },
-                    &listen(open)
-                )
-                .is_ok()
-            );
-            assert!(
-                check_walls(
-                    Walls {
-                        own_uids: true,
-                        ..none
-                    },
-                    &listen(open)
-                )
-                .is_ok()
-            );
-        }
-        for closed in [
-            "127.0.0.1:4000",
-            "127.8.0.1:1",
-            "[::1]:4000",
-            "[::ffff:127.0.0.1]:4000",
-        ] {
-            assert!(check_walls(none, &listen(closed)).is_ok(), "{closed}");
-        }
-    }
-
-    #[test]
-    fn defaults_of_the_gateway_are_the_rooms_own() {
-        let ours = gateway_settings(
-            &Config::defaults().unwrap(),
-            "8.0.2-Tidegate-maria-10.11.19".to_owned(),
-        )
-        .unwrap();
-        let room = GatewaySettings::default();
-        assert_eq!(ours.server_version, "8.0.2-Tidegate-maria-10.11.19");
-        assert_eq!(ours.login_deadline, room.login_deadline);
-        assert_eq!(ours.unproven_per_source, room.unproven_per_source);
-        assert_eq!(ours.unproven_total, room.unproven_total);
-        assert_eq!(ours.unproven_memory, room.unproven_memory);
-        assert_eq!(ours.held_per_cluster, room.held_per_cluster);
-        assert_eq!(ours.stop_grace, room.stop_grace);
-        assert_eq!(ours.tls12_records_max, room.tls12_records_max);
-        assert_eq!(ours.proxy_networks, room.proxy_networks);
-    }
-
-    #[test]
-    fn each_error_text_links_to_a_page_that_is_there() {
-        let settings = gateway_settings(
-            &Config::defaults().unwrap(),
-            "8.0.2-Tidegate-maria-10.11.19".to_owned(),
-        )
-        .unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        for kind in RefusalKind::ALL {
-            let text = settings.wording.text(&Refusal::new(*kind), None);
-            let (_, link) = text.rsplit_once(" See ").unwrap();
-            let file = link
-                .strip_prefix(concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/"))
-                .unwrap();
-            assert!(root.join(file).is_file(), "{link}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_port_in_use_is_never_shared() {
-        let first = bind("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
-        assert!(bind(first.local_addr().unwrap(), "--listen").is_err());
-    }
 }

@@ -1,7 +1,10 @@
 //! The adapter that writes the journal's events to the log: one line each, one line per connection.
 //! It never sees a password or SQL, since no event carries them.
 
+use std::sync::Arc;
 use std::time::Duration;
+use tidegate_console::events::Events;
+use tidegate_console::metrics::Metrics;
 use tidegate_model::journal::{ConnectionClosed, Ending};
 use tidegate_model::{Event, Journal, LogBudget, Severity};
 use tracing::{debug, error, info, warn};
@@ -65,6 +68,27 @@ impl Journal for LogJournal {
             Event::CertificateRejected { reason } => {
                 warn!(reason, "new certificate rejected, the old one stays")
             }
+        }
+    }
+}
+
+/// Everybody who takes events.
+pub fn journal(events: &Events, metrics: &Metrics) -> Arc<dyn Journal> {
+    let all: Vec<Arc<dyn Journal>> = vec![
+        Arc::new(LogJournal),
+        Arc::new(events.clone()),
+        Arc::new(metrics.clone()),
+    ];
+    Arc::new(FanOut(all))
+}
+
+/// Hands each event to all.
+struct FanOut(Vec<Arc<dyn Journal>>);
+
+impl Journal for FanOut {
+    fn record(&self, event: &Event) {
+        for journal in &self.0 {
+            journal.record(event);
         }
     }
 }

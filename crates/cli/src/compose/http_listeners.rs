@@ -3,20 +3,10 @@
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::journal::LogJournal;
-use crate::proof::{self, Door};
 use anyhow::Result;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use tidegate_console::PublicFace;
-use tidegate_console::events::Events;
-use tidegate_console::metrics::Metrics;
-use tidegate_console::probe::{ProbeLogin, ProbeStep, Prober, Step};
-use tidegate_control::WebSessionLife;
-use tidegate_model::{BoxFuture, Event, Journal};
-use tidegate_tls::{Identity, Roots, client_config};
+use std::net::{IpAddr, SocketAddr};
+use tidegate_tls::Identity;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 /// Listeners that are bound and not yet served.
 pub struct Doors {
@@ -114,79 +104,6 @@ fn is_private(ip: IpAddr) -> bool {
         }
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
-}
-
-/// When a signed-in browser must sign in again.
-pub fn session_life(config: &Config) -> Result<WebSessionLife> {
-    let idle = config.duration("console.session_idle")?;
-    let most = config.duration("console.session_life")?;
-    Ok(WebSessionLife { idle, most })
-}
-
-/// Everybody who takes events.
-pub fn journal(events: &Events, metrics: &Metrics) -> Arc<dyn Journal> {
-    let all: Vec<Arc<dyn Journal>> = vec![
-        Arc::new(LogJournal),
-        Arc::new(events.clone()),
-        Arc::new(metrics.clone()),
-    ];
-    Arc::new(FanOut(all))
-}
-
-/// Hands each event to all.
-struct FanOut(Vec<Arc<dyn Journal>>);
-
-impl Journal for FanOut {
-    fn record(&self, event: &Event) {
-        for journal in &self.0 {
-            journal.record(event);
-        }
-    }
-}
-
-/// Goes in by our own door, by the name that is printed for people.
-pub struct OwnDoor {
-    pub face: watch::Receiver<PublicFace>,
-}
-
-impl Prober for OwnDoor {
-    fn probe(&self, login: ProbeLogin) -> BoxFuture<'_, Vec<ProbeStep>> {
-        Box::pin(async move {
-            let face = self.face.borrow().clone();
-            let failed = |why: String| {
-                vec![ProbeStep {
-                    step: Step::Tcp,
-                    took: std::time::Duration::ZERO,
-                    detail: String::new(),
-                    failure: Some(why),
-                }]
-            };
-            let Some(first) = face.listeners.first() else {
-                return failed("there is no listener".to_owned());
-            };
-            let tls = match client_config(Roots::for_trust(&face.trust)) {
-                Ok(tls) => tls,
-                Err(error) => return failed(error.to_string()),
-            };
-            let door = Door {
-                host: &face.host,
-                address: reachable(*first),
-                tls,
-            };
-            let password = login.password.as_ref().map(|password| password.reveal());
-            proof::steps(&door, &login.user, password, &login.database).await
-        })
-    }
-}
-
-/// A listener on all addresses is reached by loopback.
-pub fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::limits;
 use anyhow::{Context, Result, bail};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_console::probe::{ProbeStep, Step};
@@ -355,4 +355,14 @@ fn unexpected(packet: &Packet, wanted: &str) -> anyhow::Error {
 
 fn refused(error: &ErrPacket) -> anyhow::Error {
     anyhow::anyhow!("refused with {}: {}", error.code, error.message_lossy())
+}
+
+/// A listener on all addresses is reached by loopback.
+pub fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }

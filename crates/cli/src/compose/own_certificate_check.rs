@@ -1,9 +1,9 @@
 //! After each swap: whether a client at our own port really gets the certificate that was put in
 //! place, and can verify it. It never logs in, and changes nothing but an alarm.
 
-use crate::console::reachable;
+use super::own_login::reachable;
+use super::own_login::{self, Door};
 use crate::limits::{SEEN_PAUSE, SEEN_TRIES};
-use crate::proof::{self, Door};
 use anyhow::{Result, bail};
 use std::net::SocketAddr;
 use tidegate_console::PublicFace;
@@ -48,7 +48,7 @@ async fn once(identity: &Identity, host: &str, address: SocketAddr, trust: &Trus
         address,
         tls: client_config(Roots::for_trust(trust))?,
     };
-    if !identity.is_served(&proof::leaf(&door).await?) {
+    if !identity.is_served(&own_login::leaf(&door).await?) {
         bail!("it gets another one");
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! Opens the certificates of endpoint and console from the configuration, and hands on what they
 //! tell. It judges no certificate and asks no CA.
 
-use crate::acme;
+use super::acme_settings;
+use super::port_holder;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::holder;
 use anyhow::Result;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -36,8 +36,8 @@ pub fn database(
         "1.3" => Versions::Only13,
         _ => Versions::Both,
     };
-    settings.acme = acme::settings(config, shared)?;
-    settings.master_key = acme::credential("master.key");
+    settings.acme = acme_settings::settings(config, shared)?;
+    settings.master_key = acme_settings::credential("master.key");
     let on_event = move |event| {
         if matches!(event, TlsEvent::Swapped { .. }) {
             swapped.notify_one();
@@ -93,7 +93,7 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
     settings.certificate = config.file("console.certificate")?;
     settings.key = config.file("console.key")?;
     if settings.certificate.is_none() && !domain.is_empty() && !listeners.is_empty() {
-        settings.acme = acme::settings(config, shared)?.map(|acme| {
+        settings.acme = acme_settings::settings(config, shared)?.map(|acme| {
             let domains = vec![domain.to_owned()];
             tidegate_tls::AcmeSettings { domains, ..acme }
         });
@@ -102,7 +102,7 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
         let open = listeners
             .iter()
             .filter_map(|l| l.local_addr().ok())
-            .find(|a| !holder::is_loopback(a.ip()));
+            .find(|a| !port_holder::is_loopback(a.ip()));
         return match open {
             Some(address) if !matches!(database.trust(), Trust::Local(_)) => Err(Failure::usage(
                 format!("the console on {address} would have the database's name and certificate"),
@@ -114,7 +114,7 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
         };
     }
     settings.master_key =
-        Some(acme::credential("master.key").unwrap_or_else(|| data.join("master.key")));
+        Some(acme_settings::credential("master.key").unwrap_or_else(|| data.join("master.key")));
     // One account per CA: a key that binds it to an account elsewhere may be good for one only.
     settings.accounts = Some(data.join("acme"));
     std::fs::DirBuilder::new()

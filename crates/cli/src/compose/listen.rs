@@ -1,0 +1,106 @@
+//! Binds the server's ports, and refuses public ones where nothing isolates the engines.
+
+use super::port_holder;
+use crate::failure::Failure;
+use crate::limits;
+use anyhow::Result;
+use std::net::SocketAddr;
+use tidegate_engine::Walls;
+use tokio::net::{TcpListener, TcpSocket};
+
+pub fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
+    let open = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // So that a restart needs not wait for old connections to fade; it never shares a port with
+        // a listener.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(limits::BACKLOG)
+    };
+    open().map_err(|error: std::io::Error| port_holder::explain(address, &error, setting))
+}
+
+/// A tenant is an administrator inside its engine. Without walls round that process only people of
+/// this machine may come in.
+pub fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
+    if walls.keep_tenants_in() {
+        return Ok(());
+    }
+    match listen.iter().find(|a| !port_holder::is_loopback(a.ip())) {
+        Some(open) => Err(Failure::new(
+            format!(
+                "listening on {open} is refused: nothing here keeps an engine's user inside its \
+                 engine ({})",
+                walls.missing().join("; ")
+            ),
+            "run as root (each cluster then gets a user of its own), or on a kernel with Landlock \
+             (5.13 or later);\n\
+             listening on 127.0.0.1 works as it is",
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_walls_only_loopback_may_be_listened_on() {
+        let listen = |text: &str| vec![text.parse().unwrap()];
+        let none = Walls {
+            own_uids: false,
+            landlock: false,
+            seccomp: true,
+        };
+        for open in ["0.0.0.0:4000", "192.0.2.1:4000", "[::]:4000"] {
+            let error = check_walls(none, &listen(open)).unwrap_err();
+            let failure = error.downcast::<Failure>().unwrap();
+            assert!(
+                failure.cause.contains("Landlock") && failure.cause.contains(open),
+                "{}",
+                failure.cause
+            );
+            assert!(!failure.hint.is_empty());
+            assert!(
+                check_walls(
+                    Walls {
+                        landlock: true,
+                        ..none
+                    },
+                    &listen(open)
+                )
+                .is_ok()
+            );
+            assert!(
+                check_walls(
+                    Walls {
+                        own_uids: true,
+                        ..none
+                    },
+                    &listen(open)
+                )
+                .is_ok()
+            );
+        }
+        for closed in [
+            "127.0.0.1:4000",
+            "127.8.0.1:1",
+            "[::1]:4000",
+            "[::ffff:127.0.0.1]:4000",
+        ] {
+            assert!(check_walls(none, &listen(closed)).is_ok(), "{closed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_never_shared() {
+        let first = bind("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
+        assert!(bind(first.local_addr().unwrap(), "--listen").is_err());
+    }
+}

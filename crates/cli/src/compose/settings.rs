@@ -1,0 +1,122 @@
+//! Settings of the rooms, filled from the configuration.
+
+use crate::config::Config;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tidegate_control::WebSessionLife;
+use tidegate_engine::{CgroupChoice, EngineSettings};
+use tidegate_gateway::GatewaySettings;
+use tidegate_model::{ClusterLimits, Wording};
+
+pub fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
+    let mut settings = EngineSettings::new(data.to_owned());
+    settings.local.mariadbd = config.file("engine.mariadbd")?;
+    settings.local.tzinfo_to_sql = config
+        .file("engine.tzinfo_to_sql")?
+        .or_else(unpacked_tzinfo);
+    settings.awake_memory_max_bytes =
+        EngineSettings::part_of_memory(config.count("engine.awake_memory_percent")?);
+    settings.local.cgroup =
+        CgroupChoice::parse(config.text("engine.cgroup")?).map_err(anyhow::Error::msg)?;
+    Ok(settings)
+}
+
+/// Where `script/setup` unpacks it, since Debian's package of it would bring a whole set of
+/// programs.
+fn unpacked_tzinfo() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    let tool = cache.join("tidegate/tzinfo/usr/bin/mariadb-tzinfo-to-sql");
+    tool.is_file().then_some(tool)
+}
+
+/// `server_version`: the one that the greeting names.
+pub fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySettings> {
+    let networks = config.networks("gateway.proxy_networks")?;
+    Ok(GatewaySettings {
+        proxy_networks: networks
+            .iter()
+            .map(|(ip, bits)| format!("{ip}/{bits}").parse())
+            .collect::<Result<_, _>>()?,
+        login_deadline: config.duration("gateway.login_deadline")?,
+        unproven_per_source: u32::try_from(config.count("gateway.unproven_per_source")?)?,
+        unproven_total: u32::try_from(config.count("gateway.unproven_total")?)?,
+        sessions_max: tidegate_gateway::limits::SESSIONS_MAX,
+        unproven_memory: config
+            .count("gateway.unproven_memory_mb")?
+            .saturating_mul(1 << 20),
+        held_per_cluster: config.size("gateway.held_per_cluster")?,
+        stop_grace: config.duration("gateway.stop_grace")?,
+        tls12_records_max: config.count("gateway.tls12_records_max")?,
+        server_version,
+        wording: Arc::new(Wording::new(
+            config.text("gateway.help_base")?,
+            tidegate_connect::client_hints(),
+        )?),
+    })
+}
+
+/// What a new cluster may use.
+pub fn cluster_limits(config: &Config) -> Result<ClusterLimits> {
+    Ok(ClusterLimits {
+        connections_max: u32::try_from(config.count("cluster.connections_max")?)?,
+        sleep_after: config.duration("cluster.sleep_after")?,
+        transaction_idle_max: config.duration("cluster.transaction_idle_max")?,
+        memory_max_bytes: config.size("cluster.memory_max")?,
+        disk_max_bytes: config.size("cluster.disk_max")?,
+        cpu_weight: u32::try_from(config.count("cluster.cpu_weight")?)?,
+        tasks_max: u32::try_from(config.count("cluster.tasks_max")?)?,
+    })
+}
+
+/// When a signed-in browser must sign in again.
+pub fn session_life(config: &Config) -> Result<WebSessionLife> {
+    let idle = config.duration("console.session_idle")?;
+    let most = config.duration("console.session_life")?;
+    Ok(WebSessionLife { idle, most })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::{Refusal, RefusalKind};
+
+    #[test]
+    fn defaults_of_the_gateway_are_the_rooms_own() {
+        let ours = gateway_settings(
+            &Config::defaults().unwrap(),
+            "8.0.2-Tidegate-maria-10.11.19".to_owned(),
+        )
+        .unwrap();
+        let room = GatewaySettings::default();
+        assert_eq!(ours.server_version, "8.0.2-Tidegate-maria-10.11.19");
+        assert_eq!(ours.login_deadline, room.login_deadline);
+        assert_eq!(ours.unproven_per_source, room.unproven_per_source);
+        assert_eq!(ours.unproven_total, room.unproven_total);
+        assert_eq!(ours.unproven_memory, room.unproven_memory);
+        assert_eq!(ours.held_per_cluster, room.held_per_cluster);
+        assert_eq!(ours.stop_grace, room.stop_grace);
+        assert_eq!(ours.tls12_records_max, room.tls12_records_max);
+        assert_eq!(ours.proxy_networks, room.proxy_networks);
+    }
+
+    #[test]
+    fn each_error_text_links_to_a_page_that_is_there() {
+        let settings = gateway_settings(
+            &Config::defaults().unwrap(),
+            "8.0.2-Tidegate-maria-10.11.19".to_owned(),
+        )
+        .unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for kind in RefusalKind::ALL {
+            let text = settings.wording.text(&Refusal::new(*kind), None);
+            let (_, link) = text.rsplit_once(" See ").unwrap();
+            let file = link
+                .strip_prefix(concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/"))
+                .unwrap();
+            assert!(root.join(file).is_file(), "{link}");
+        }
+    }
+}
