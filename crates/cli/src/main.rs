@@ -6,6 +6,7 @@ mod card;
 mod commands;
 mod compose;
 mod config;
+mod context;
 mod failure;
 #[cfg(test)]
 mod help_pages;

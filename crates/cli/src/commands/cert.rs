@@ -1,8 +1,8 @@
 //! `tidegate cert status|renew|import|check`: asks the running server about its certificate. It
 //! never talks to a CA and never reads what the server keeps.
 
-use super::{Context, ask, refused};
 use crate::args::CertCommand;
+use crate::context::{Context, ask, refused};
 use crate::failure::Failure;
 use crate::{limits, screen};
 use anyhow::{Context as _, Result};

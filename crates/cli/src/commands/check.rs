@@ -1,9 +1,9 @@
 //! `tidegate check`: judges an endpoint and prints what was found, once or again and again. It
 //! talks to no server of ours: the room `check` does all of it.
 
-use super::Context;
 use super::sql::PASSWORD_ENV;
 use crate::args::CheckArgs;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::screen::{self, Paint};
 use crate::terminal;

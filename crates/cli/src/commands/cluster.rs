@@ -1,23 +1,23 @@
 //! `tidegate cluster ...`: asks the running server over its control socket and prints the answer.
 //! It keeps nothing.
 
-use super::{Context, ask, refused, warning_lines};
+use super::endpoint::endpoint_of;
 use crate::args::{ClusterCommand, LimitArgs};
 use crate::card::Card;
 use crate::config::value::write_duration;
+use crate::context::{Context, ask, refused, warning_lines};
 use crate::failure::Failure;
 use crate::screen::{self, Paint, Step};
 use crate::terminal;
 use anyhow::Result;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
 use std::time::Duration;
-use tidegate_connect::{Endpoint, bracketed};
+use tidegate_connect::bracketed;
 use tidegate_console::Client;
 use tidegate_console::types::{
-    ChangeCluster, Cluster, CreateCluster, EngineKind, EngineParameter, LimitsWanted, Server,
+    ChangeCluster, Cluster, CreateCluster, EngineKind, EngineParameter, LimitsWanted,
 };
-use tidegate_model::{Size, Trust, printable};
+use tidegate_model::{Size, printable};
 
 pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
     let client = context.client();
@@ -335,40 +335,6 @@ fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<(
     }
     screen::say(&format!("deleted {name}"));
     Ok(())
-}
-
-/// Where a user of a cluster connects, as the running server tells it.
-pub fn endpoint(context: &Context, name: &str, user: &str) -> Result<Endpoint> {
-    let client = context.client();
-    ask(async {
-        let cluster = client.cluster(name).await?;
-        let server = client.server().await?;
-        let mut endpoint = endpoint_of(&cluster, &server);
-        endpoint.user = format!("{}.{user}", cluster.prefix);
-        // The file that the server names lies there and not here.
-        if let (Trust::Local(_) | Trust::Private(Some(_)), Some(remote)) =
-            (&endpoint.trust, &context.remote)
-        {
-            endpoint.trust = Trust::Private(remote.ca.clone());
-        }
-        Ok(endpoint)
-    })
-}
-
-pub fn endpoint_of(cluster: &Cluster, server: &Server) -> Endpoint {
-    let ca = cluster.ca.as_ref().map(PathBuf::from);
-    let trust = match (server.trust.as_str(), ca) {
-        ("public", _) => Trust::Public,
-        ("local", Some(ca)) => Trust::Local(ca),
-        (_, ca) => Trust::Private(ca),
-    };
-    Endpoint {
-        host: cluster.host.clone(),
-        port: cluster.port,
-        user: cluster.user.clone(),
-        database: cluster.database.clone(),
-        trust,
-    }
 }
 
 /// The cluster `up` shows: the one that is there, or a new one.

@@ -1,18 +1,18 @@
 //! `tidegate config check|show`. Reads; never writes a configuration.
 
-use super::Context;
 use crate::args::{ConfigCommand, ServeArgs};
 use crate::compose::descriptors::Places;
 use crate::compose::settings::{engine_settings, gateway_settings};
 use crate::config::value::Value;
 use crate::config::{Config, show};
+use crate::context::{Context, load_config};
 use crate::failure::Failure;
 use crate::screen;
 use anyhow::Result;
 use tidegate_engine::{InForce, LimitsInForce, Walls};
 
 pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
-    let config = load(context, &ServeArgs::default())?;
+    let config = load_config(context, &ServeArgs::default())?;
     let file = config.file.as_deref();
     if let ConfigCommand::Check = command {
         files_are_there(&config)?;
@@ -106,12 +106,6 @@ fn check(context: &Context, config: &Config) -> Result<()> {
             .map(|warning| format!("  warning: {warning}\n")),
     );
     screen::print(&text)
-}
-
-pub fn load(context: &Context, flags: &ServeArgs) -> Result<Config> {
-    Config::load(&context.global, &context.data, flags, |name| {
-        std::env::var(name).ok().filter(|v| !v.is_empty())
-    })
 }
 
 /// A path may be right in form and lead nowhere; the server would find out later.

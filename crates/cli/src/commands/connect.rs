@@ -1,8 +1,8 @@
 //! `tidegate connect`: prints strings that connect, and which clients there are. The strings
 //! themselves are the room `connect`'s; nothing is added to them here.
 
-use super::Context;
 use crate::args::ConnectArgs;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::screen::{self, Paint};
 use anyhow::Result;
@@ -42,7 +42,7 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
         tidegate_connect::client(client).map_err(wrong)?;
     }
     tidegate_connect::platform(wish.os).map_err(wrong)?;
-    let endpoint = seen_from_client(super::cluster::endpoint(context, name, &args.user)?, args);
+    let endpoint = seen_from_client(super::endpoint::endpoint(context, name, &args.user)?, args);
     let format = match args.format.as_str() {
         "url" => Some(Format::Url),
         "env" => Some(Format::Env),

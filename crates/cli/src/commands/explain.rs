@@ -2,8 +2,8 @@
 //! does. It asks no server, and never prints the string: what may be said of it is the room
 //! `connect`'s to decide.
 
-use super::Context;
 use crate::args::ConnectArgs;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::screen::{self, Paint};
 use crate::terminal;

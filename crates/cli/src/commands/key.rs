@@ -1,8 +1,8 @@
 //! `tidegate key create|list|revoke`: asks the running server. A key is printed once and kept
 //! nowhere.
 
-use super::{Context, ask};
 use crate::args::KeyCommand;
+use crate::context::{Context, ask};
 use crate::screen;
 use anyhow::Result;
 use tidegate_console::types::{CreateKey, Key};

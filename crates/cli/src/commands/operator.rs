@@ -1,8 +1,8 @@
 //! `tidegate operator link`: asks the running server for a link that signs a browser in. The link
 //! is printed and kept nowhere.
 
-use super::{Context, ask};
 use crate::args::OperatorCommand;
+use crate::context::{Context, ask};
 use crate::screen;
 use anyhow::Result;
 

@@ -1,8 +1,8 @@
 //! `tidegate profile add|list|remove`: what --server knows. A key comes in by standard input or the
 //! environment, never by an argument, and is tried before it is kept.
 
-use super::{Context, ask};
 use crate::args::ProfileCommand;
+use crate::context::{Context, ask};
 use crate::failure::Failure;
 use crate::limits;
 use crate::profiles::{KEY_ENV, Profile, Profiles, path};

@@ -1,10 +1,11 @@
 //! `tidegate serve` and the life that `up` shares with it: start, say so, wait for a signal, stop
 //! in order. It holds no state of its own.
 
-use super::{Context, up};
+use super::up;
 use crate::args::ServeArgs;
 use crate::compose::Server;
 use crate::compose::reload::Reload;
+use crate::context::{Context, load_config};
 use crate::signals::{Asked, Hangup, Signals};
 use crate::{limits, logging, screen};
 use anyhow::{Context as _, Result};
@@ -20,7 +21,7 @@ pub enum Mode {
 }
 
 pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
-    let config = super::config::load(context, args)?;
+    let config = load_config(context, args)?;
     // The lock first: whoever is refused leaves no trace, not even a line in the other's log.
     let dir = crate::compose::lock(&context.data)?;
     let (level, file) = match mode {

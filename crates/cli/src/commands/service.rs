@@ -1,9 +1,9 @@
 //! `tidegate service install|remove`: the unit file, its user, and systemd's own tools. It never
 //! touches data, and no file that it did not make.
 
-use super::{Context, load_config, shell_word};
 use crate::args::{ServeArgs, ServiceCommand, ServiceInstall, ServiceRemove};
 use crate::config::Config;
+use crate::context::{Context, load_config, shell_word};
 use crate::failure::Failure;
 use crate::service::{MARK, ROOT, STATE_ROOT, Unit};
 use crate::trust::tool;

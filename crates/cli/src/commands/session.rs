@@ -1,9 +1,9 @@
 //! `tidegate session list|kill`: asks the running server. A session is ended by the server, never
 //! from here.
 
-use super::{Context, ask};
 use crate::args::SessionCommand;
 use crate::config::value::write_duration;
+use crate::context::{Context, ask};
 use crate::screen;
 use anyhow::Result;
 use std::time::Duration;

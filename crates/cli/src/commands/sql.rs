@@ -2,8 +2,8 @@
 //! password goes through a private file in memory; never into an argument, an environment or a file
 //! on disk.
 
-use super::Context;
 use crate::args::SqlArgs;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::terminal;
 use anyhow::Result;
@@ -28,7 +28,7 @@ struct Installed {
 }
 
 pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
-    let endpoint = super::cluster::endpoint(context, &args.name, &args.user)?;
+    let endpoint = super::endpoint::endpoint(context, &args.name, &args.user)?;
     let client = installed(std::env::var_os("PATH").as_deref())?;
     let password = password(args, &endpoint.user)?;
     let options = options_file(&password)?;

@@ -1,6 +1,6 @@
 //! `tidegate status`: tells what the running server says of itself. It changes nothing.
 
-use super::{Context, ask, warning_lines};
+use crate::context::{Context, ask, warning_lines};
 use crate::screen;
 use anyhow::Result;
 use tidegate_connect::bracketed;

@@ -2,8 +2,8 @@
 //! CA. What a store is and how it is changed stands in `crate::trust`; the CA itself is the room
 //! `tls`'s.
 
-use super::{Context, ask, shell_word};
 use crate::args::TrustCommand;
+use crate::context::{Context, ask, shell_word};
 use crate::failure::Failure;
 use crate::trust::{self, Finding, State, Store, store_name};
 use crate::{screen, terminal};

@@ -1,9 +1,11 @@
 //! `tidegate up`: the first cluster and the one calm screen, printed only after a login through our
 //! own port by a client that verifies. It makes nothing that `cluster create` could not make.
 
-use super::{Context, cluster};
+use super::cluster;
+use super::endpoint::endpoint_of;
 use crate::compose::Server;
 use crate::compose::own_login::{self, Door, Proof, reachable};
+use crate::context::{Context, refused};
 use crate::failure::Failure;
 use crate::limits;
 use crate::screen::{self, Paint, Step};
@@ -33,7 +35,7 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     })?;
     step.done(&proof.to_string());
     let link = match server.face().console {
-        Some(_) => Some(client.sign_in_link().await.map_err(super::refused)?),
+        Some(_) => Some(client.sign_in_link().await.map_err(refused)?),
         None => None,
     };
     if context.global.json {
@@ -47,8 +49,8 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
         }
         return screen::print_json(&json);
     }
-    let facts = client.server().await.map_err(super::refused)?;
-    let lines = super::connect::lines(&cluster::endpoint_of(&demo, &facts));
+    let facts = client.server().await.map_err(refused)?;
+    let lines = super::connect::lines(&endpoint_of(&demo, &facts));
     let card = cluster::card(context, &demo, lines, Some(proof.to_string()));
     screen::print(&format!("\n{}\n", card.render(Paint::stdout())))?;
     if let Some(link) = link {

@@ -3,9 +3,9 @@
 //! nothing.
 
 use crate::args::ServeArgs;
-use crate::commands::{Context, load_config};
 use crate::compose::Server;
 use crate::config::Config;
+use crate::context::{Context, load_config};
 use crate::logging::Level;
 use anyhow::Result;
 use sd_notify::NotifyState;
