@@ -268,6 +268,25 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
+/// Prints a list: as JSON, or as a table, or as a sentence if it is empty.
+pub fn print_list<T: serde::Serialize>(
+    json: bool,
+    items: &[T],
+    empty: &str,
+    head: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
+) -> anyhow::Result<()> {
+    if json {
+        return print_json(&items);
+    }
+    if items.is_empty() {
+        say(empty);
+        return Ok(());
+    }
+    let rows: Vec<_> = items.iter().map(row).collect();
+    print(&table(head, &rows))
+}
+
 /// One line per value. The further lines of a value, of an engine's log say, are indented below it.
 pub fn labelled(rows: &[(&str, String)]) -> String {
     rows.iter()

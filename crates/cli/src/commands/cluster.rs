@@ -41,7 +41,16 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
             login(context, &client, &cluster)
         }
         ClusterCommand::Engines => engines(context, &ask(client.engine_kinds())?),
-        ClusterCommand::List => list(context, &ask(client.clusters())?),
+        ClusterCommand::List => screen::print_list(
+            context.global.json,
+            &ask(client.clusters())?,
+            &format!(
+                "no clusters yet; `{}` creates one",
+                context.next("cluster create NAME")
+            ),
+            &["NAME", "STATE", "SESSIONS", "USER", "CREATED"],
+            cluster_row,
+        ),
         ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
         ClusterCommand::Set {
             name,
@@ -172,31 +181,14 @@ pub fn card<'a>(
     }
 }
 
-fn list(context: &Context, clusters: &[Cluster]) -> Result<()> {
-    if context.global.json {
-        return screen::print_json(&clusters);
-    }
-    if clusters.is_empty() {
-        screen::say(&format!(
-            "no clusters yet; {} makes one",
-            context.next("cluster create NAME")
-        ));
-        return Ok(());
-    }
-    let row = |c: &Cluster| {
-        vec![
-            c.name.clone(),
-            c.state.to_string(),
-            c.sessions.to_string(),
-            c.user.clone(),
-            c.created_at.clone(),
-        ]
-    };
-    let rows: Vec<_> = clusters.iter().map(row).collect();
-    screen::print(&screen::table(
-        &["NAME", "STATE", "SESSIONS", "USER", "CREATED"],
-        &rows,
-    ))
+fn cluster_row(cluster: &Cluster) -> Vec<String> {
+    vec![
+        cluster.name.clone(),
+        cluster.state.to_string(),
+        cluster.sessions.to_string(),
+        cluster.user.clone(),
+        cluster.created_at.clone(),
+    ]
 }
 
 fn show(context: &Context, cluster: &Cluster) -> Result<()> {

@@ -32,7 +32,13 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<()> {
             ));
             Ok(())
         }
-        KeyCommand::List => list(context, &ask(client.keys())?),
+        KeyCommand::List => screen::print_list(
+            context.global.json,
+            &ask(client.keys())?,
+            "no keys",
+            &["ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "USED"],
+            key_row,
+        ),
         KeyCommand::Revoke { key } => {
             ask(client.revoke_key(key))?;
             if context.global.json {
@@ -44,28 +50,14 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<()> {
     }
 }
 
-fn list(context: &Context, keys: &[Key]) -> Result<()> {
-    if context.global.json {
-        return screen::print_json(&keys);
-    }
-    if keys.is_empty() {
-        screen::say("no keys");
-        return Ok(());
-    }
-    let or = |time: &Option<String>, word: &str| time.clone().unwrap_or_else(|| word.to_owned());
-    let row = |k: &Key| {
-        vec![
-            k.id.clone(),
-            k.name.clone(),
-            k.scopes.join(","),
-            k.created_at.clone(),
-            or(&k.expires_at, "never"),
-            or(&k.used_at, "never"),
-        ]
-    };
-    let rows: Vec<_> = keys.iter().map(row).collect();
-    screen::print(&screen::table(
-        &["ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "USED"],
-        &rows,
-    ))
+fn key_row(key: &Key) -> Vec<String> {
+    let never = || "never".to_owned();
+    vec![
+        key.id.clone(),
+        key.name.clone(),
+        key.scopes.join(","),
+        key.created_at.clone(),
+        key.expires_at.clone().unwrap_or_else(never),
+        key.used_at.clone().unwrap_or_else(never),
+    ]
 }

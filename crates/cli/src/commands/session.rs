@@ -12,9 +12,13 @@ use tidegate_console::types::Session;
 pub fn run(context: &Context, command: &SessionCommand) -> Result<()> {
     let client = context.client();
     match command {
-        SessionCommand::List { cluster } => {
-            list(context, &ask(client.sessions(cluster.as_deref()))?)
-        }
+        SessionCommand::List { cluster } => screen::print_list(
+            context.global.json,
+            &ask(client.sessions(cluster.as_deref()))?,
+            "no sessions",
+            &["ID", "CLUSTER", "USER", "CLIENT", "TLS", "AGE"],
+            session_row,
+        ),
         SessionCommand::Kill { id } => {
             ask(client.kill_session(u64::from(*id)))?;
             if context.global.json {
@@ -26,30 +30,15 @@ pub fn run(context: &Context, command: &SessionCommand) -> Result<()> {
     }
 }
 
-fn list(context: &Context, sessions: &[Session]) -> Result<()> {
-    if context.global.json {
-        return screen::print_json(&sessions);
-    }
-    if sessions.is_empty() {
-        screen::say("no sessions");
-        return Ok(());
-    }
-    let row = |s: &Session| {
-        let cluster = s.cluster.clone().unwrap_or_else(|| "-".to_owned());
-        vec![
-            s.id.to_string(),
-            cluster,
-            s.user.clone(),
-            s.client.clone(),
-            s.tls.clone(),
-            age(s.age_seconds),
-        ]
-    };
-    let rows: Vec<_> = sessions.iter().map(row).collect();
-    screen::print(&screen::table(
-        &["ID", "CLUSTER", "USER", "CLIENT", "TLS", "AGE"],
-        &rows,
-    ))
+fn session_row(session: &Session) -> Vec<String> {
+    vec![
+        session.id.to_string(),
+        session.cluster.clone().unwrap_or_else(|| "-".to_owned()),
+        session.user.clone(),
+        session.client.clone(),
+        session.tls.clone(),
+        age(session.age_seconds),
+    ]
 }
 
 /// In the largest unit that says enough.
