@@ -1,7 +1,7 @@
 //! What a person types about the host itself: its certificate, its service, its stores of roots. It
 //! decides nothing and reads no file.
 
-use super::ServeArgs;
+use super::serve::ServeArgs;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 

@@ -3,8 +3,9 @@
 //! tool's.
 
 use super::kinds::{KINDS, Kind};
+use super::store::{NAME, Store, store_name};
 use super::tool::files_under;
-use super::{NAME, Store, files, store_name, tool};
+use super::{files, tool};
 use crate::failure::Failure;
 use anyhow::Result;
 use std::path::{Path, PathBuf};

@@ -2,8 +2,9 @@
 //! only this very certificate under a name that is ours or that the system's store gave it, and
 //! knows no other entry.
 
+use super::files;
+use super::store::{NAME, Store, store_name};
 use super::tool::{self, Ran};
-use super::{NAME, Store, files, store_name};
 use crate::failure::Failure;
 use anyhow::{Context, Result};
 use std::cell::RefCell;

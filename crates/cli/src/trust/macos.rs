@@ -1,7 +1,8 @@
 //! The system keychain of macOS, through `security`. Written from its manual; it has not been run
 //! (docs/trust.md).
 
-use super::{Store, tool};
+use super::store::{Store, store_name};
+use super::tool;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use tidegate_tls::LocalRoot;
@@ -31,11 +32,8 @@ impl Keychain {
 
     /// With the certificate in a file for as long as `security` reads it.
     fn with_file(root: &LocalRoot, args: &[&str]) -> Result<()> {
-        let path = std::env::temp_dir().join(format!(
-            "{}-{}.pem",
-            super::store_name(root),
-            std::process::id()
-        ));
+        let path =
+            std::env::temp_dir().join(format!("{}-{}.pem", store_name(root), std::process::id()));
         let mut file = std::fs::File::create_new(&path)
             .with_context(|| format!("making {}", path.display()))?;
         std::io::Write::write_all(&mut file, root.pem.as_bytes())?;

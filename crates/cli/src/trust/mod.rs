@@ -7,43 +7,13 @@ mod folder;
 mod java;
 mod kinds;
 mod macos;
+mod store;
 pub mod tool;
 
 use anyhow::Result;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+pub use store::{Store, store_name};
 use tidegate_tls::LocalRoot;
-
-/// Every name that this program gives begins so.
-const NAME: &str = "tidegate-local-";
-
-/// As much of a fingerprint as makes two alike names a miracle: 64 bits.
-const MARK_LENGTH: usize = 16;
-
-/// The one name of this root in every store.
-pub fn store_name(root: &LocalRoot) -> String {
-    format!(
-        "{NAME}{}",
-        root.fingerprint
-            .get(..MARK_LENGTH)
-            .unwrap_or(&root.fingerprint)
-    )
-}
-
-/// One store.
-pub trait Store {
-    /// What it is, for people.
-    fn title(&self) -> String;
-    /// Where a root of ours lies in it.
-    fn place(&self) -> PathBuf;
-    /// Whether programs that read this store believe the root.
-    fn trusts(&self, root: &LocalRoot) -> Result<bool>;
-    /// All roots that bear a name of ours.
-    fn ours(&self) -> Result<Vec<LocalRoot>>;
-    /// Puts a root in that isn't there. Lines say what was done.
-    fn install(&self, root: &LocalRoot) -> Result<Vec<String>>;
-    /// Takes roots out, with every trace. Lines say what was done; none if nothing was there.
-    fn remove(&self, roots: &[LocalRoot]) -> Result<Vec<String>>;
-}
 
 /// The stores of this machine, the system's first: Java's may be made from it.
 pub fn stores() -> Vec<Box<dyn Store>> {
