@@ -215,8 +215,13 @@ impl Client {
             .await
     }
 
-    pub async fn password(&self, name: &str) -> Answer<Cluster> {
-        self.ask(Method::POST, &cluster_path(name, "/password"), NOTHING)
+    /// `repair`: ends the engine first and creates root anew.
+    pub async fn password(&self, name: &str, repair: bool) -> Answer<Cluster> {
+        let path = match repair {
+            true => "/password?repair=true",
+            false => "/password",
+        };
+        self.ask(Method::POST, &cluster_path(name, path), NOTHING)
             .await
     }
 

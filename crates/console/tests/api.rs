@@ -286,7 +286,12 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
         client.wake(&made.name).await.unwrap().state,
         ClusterState::Awake
     );
-    let second = client.password(&made.name).await.unwrap().password.unwrap();
+    let second = client
+        .password(&made.name, false)
+        .await
+        .unwrap()
+        .password
+        .unwrap();
     assert_ne!(first.reveal(), second.reveal());
     assert_eq!(
         client.sleep(&made.name).await.unwrap().state,

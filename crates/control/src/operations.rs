@@ -85,9 +85,18 @@ impl Control {
     /// Gives its root a new password. It is returned only once the engine has it and a fresh
     /// reading shows it.
     pub async fn new_password(&self, name: &str) -> Answer<WithPassword> {
+        self.password_by(name, false).await
+    }
+
+    /// As [`Self::new_password`], but first ends the engine and repairs its accounts.
+    pub async fn repair_password(&self, name: &str) -> Answer<WithPassword> {
+        self.password_by(name, true).await
+    }
+
+    async fn password_by(&self, name: &str, repair: bool) -> Answer<WithPassword> {
         let this = self.clone();
         let name = name.to_owned();
-        self.to_its_end(async move { this.change_password(&name).await })
+        self.to_its_end(async move { this.change_password(&name, repair).await })
             .await
     }
 
@@ -324,17 +333,16 @@ impl Control {
         }
     }
 
-    async fn change_password(&self, name: &str) -> Answer<WithPassword> {
+    async fn change_password(&self, name: &str, repair: bool) -> Answer<WithPassword> {
         let (entry, _held) = self.exclusive(name).await?;
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
-        let failed = |e| engine_error(e, &entry.name);
         // Of root only: it must work whatever the other accounts are.
-        let book = self
-            .engines()
-            .set_password(entry.id, ROOT, stage2)
-            .await
-            .map_err(failed)?;
+        let changed = match repair {
+            true => self.engines().repair_password(entry.id, ROOT, stage2).await,
+            false => self.engines().set_password(entry.id, ROOT, stage2).await,
+        };
+        let book = changed.map_err(|e| password_error(e, &entry.name))?;
         self.register()
             .books()
             .learn(entry.id, &[ROOT.to_owned()], &book);
@@ -515,6 +523,27 @@ fn stopping() -> ControlError {
         ErrorCode::Stopping,
         "the server is stopping",
         "start it again, then repeat this",
+    )
+}
+
+/// Error of a change of root's password.
+fn password_error(e: EngineError, name: &ClusterName) -> ControlError {
+    if !e.is_delay() {
+        return engine_error(e, name);
+    }
+    let name = name.as_str();
+    ControlError::new(
+        ErrorCode::Busy,
+        format!(
+            "the engine of cluster {name:?} did not change the password in time: {}; no session \
+             was ended and nothing was repaired",
+            e.report()
+        ),
+        format!(
+            "a session may have locked the accounts, as a backup does: wait for it, then try \
+             again. `tidegate cluster password {name} --repair` does not wait: it ends the engine \
+             and all its sessions, and creates root anew"
+        ),
     )
 }
 

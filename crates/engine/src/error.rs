@@ -59,6 +59,25 @@ impl EngineError {
     pub fn report(&self) -> String {
         error_chain(self)
     }
+
+    /// Whether the engine itself refused a statement or a reading. Everything else may succeed at
+    /// the next try.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Statement(error) | Self::Reading(ReadingError::Run(error))
+                if matches!(error, RunError::Refused(_) | RunError::ShutOut(_))
+        )
+    }
+
+    /// Whether the engine gave no answer, or was too busy to do what it was asked.
+    pub fn is_delay(&self) -> bool {
+        matches!(
+            self,
+            Self::Statement(error) | Self::Reading(ReadingError::Run(error))
+                if matches!(error, RunError::Busy(_) | RunError::Lost(_))
+        )
+    }
 }
 
 /// Reason why a start did not become a running engine.
@@ -115,6 +134,13 @@ pub enum RunError {
     /// The engine answered with this error; the connection is good.
     #[error("{0}")]
     Refused(String),
+    /// The engine could not execute it at this moment: it waited too long for a lock, or has no
+    /// memory left. The connection is good.
+    #[error("{0}")]
+    Busy(String),
+    /// The engine refuses the gateway's own account.
+    #[error("the gateway's own account is refused")]
+    ShutOut(#[source] SharedError),
     /// There is no administrative connection at the moment. The engine may be well.
     #[error("the administrative connection is lost")]
     Lost(#[source] SharedError),

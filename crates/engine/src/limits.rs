@@ -171,7 +171,10 @@ pub const HEALTH_SLICES: u32 = 10;
 /// An operator's wake or password change. Recovery of a large data directory may take minutes.
 pub const OPERATION_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// Between two looks for the run that follows one that was killed.
+/// How long the end of an engine that did not answer is awaited, before it is called busy.
+pub const END_KNOWN_MAX: Duration = Duration::from_secs(1);
+
+/// Pause between two checks for the run that follows one that has ended.
 pub const NEXT_RUN_CHECK: Duration = Duration::from_millis(20);
 
 /// How long a recovered engine stays up for somebody to come. Logins that waited for the recovery

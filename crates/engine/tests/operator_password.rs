@@ -156,3 +156,61 @@ async fn tables_of_privileges_with_other_columns_don_t_keep_the_operator_out() {
 async fn a_view_without_an_end_is_not_copied() {
     both_ways(ENDLESS_VIEW).await;
 }
+
+/// Text of the comment of the table of accounts. A repair makes that table anew, without it.
+const TABLE_MARK: &str = "SELECT table_comment FROM information_schema.tables \
+                          WHERE table_schema = 'mysql' AND table_name = 'global_priv'";
+
+/// A running cluster whose table of accounts is marked, and a session of its root.
+async fn marked() -> (House, ClusterId, Client) {
+    let (house, id) = besieged(&["ALTER TABLE mysql.global_priv COMMENT = 'marked'"]).await;
+    let lease = house.attach(id).await;
+    let root = common::almighty(&lease.address).await;
+    (house, id, root)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_waits_for_a_backup_ends_nobody_and_says_so() {
+    let (house, id, mut backup) = marked().await;
+    backup.run("FLUSH TABLES WITH READ LOCK").await;
+    let set = house.engines.set_password(id, "root", stage2("new")).await;
+    let error = set.unwrap_err();
+    assert!(error.is_delay() && !error.is_refusal(), "{error:?}");
+    assert_eq!(house.memory.starts(), 1, "no engine was ended");
+    // Its session, and with it the lock, are still there.
+    backup.run("UNLOCK TABLES").await;
+    let mut root = operator_gets_in(&house, id, &["a backup that is done"]).await;
+    assert_eq!(root.one(TABLE_MARK).await, "marked", "nothing was repaired");
+    assert_eq!(house.memory.starts(), 1);
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_that_asks_for_the_repair_passes_the_lock() {
+    let (house, id, mut holder) = marked().await;
+    holder.run("FLUSH TABLES WITH READ LOCK").await;
+    let set = house.engines.repair_password(id, "root", stage2("new"));
+    set.await.unwrap();
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.address, "root", "new").await.unwrap();
+    assert_ne!(root.one(TABLE_MARK).await, "marked", "it was repaired");
+    let app = Client::login(&lease.address, "app", "app").await;
+    assert!(app.is_ok(), "other accounts are kept");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_ends_while_it_is_asked_is_asked_again_and_not_repaired() {
+    let (house, id, mut holder) = marked().await;
+    holder.run("FLUSH TABLES WITH READ LOCK").await;
+    let engines = house.engines.clone();
+    let set = tokio::spawn(async move { engines.set_password(id, "root", stage2("new")).await });
+    let waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'ALTER USER%'";
+    while holder.one(waits).await == "0" {}
+    common::kill_9(house.pid(id).unwrap());
+    set.await.unwrap().unwrap();
+    let lease = house.attach(id).await;
+    let mut root = Client::login(&lease.address, "root", "new").await.unwrap();
+    assert_eq!(root.one(TABLE_MARK).await, "marked", "nothing was repaired");
+    house.engines.shutdown().await;
+}

@@ -58,7 +58,15 @@ pub enum ClusterCommand {
     /// Wake a cluster now
     Wake { name: String },
     /// Make a new password for a cluster's root and print it (once)
-    Password { name: String },
+    Password {
+        name: String,
+        /// End the engine and all its sessions first, and repair its accounts
+        ///
+        /// For an engine that can't change its accounts now, because a session has locked them. If
+        /// the engine refuses the new password, this happens without being asked for.
+        #[arg(long)]
+        repair: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Default, Args)]

@@ -34,9 +34,9 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
             step.done("");
             login(context, &client, &cluster)
         }
-        ClusterCommand::Password { name } => {
+        ClusterCommand::Password { name, repair } => {
             let step = Step::begin("setting a new password");
-            let cluster = ask(client.password(name))?;
+            let cluster = ask(client.password(name, *repair))?;
             step.done("");
             login(context, &client, &cluster)
         }

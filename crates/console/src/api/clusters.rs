@@ -11,8 +11,9 @@ use crate::types::{
     ErrorBody, Limits, Secret, Warning,
 };
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::{ClusterView, NewCluster, ROOT, WithPassword};
 
@@ -162,17 +163,37 @@ pub async fn wake_cluster(
     Ok(Json(api.show(api.control.wake_cluster(&name).await?, None)))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordChange {
+    #[serde(default)]
+    repair: bool,
+}
+
 /// Gives the cluster's root a new password, and the old one ends. The answer holds it; it is kept
 /// nowhere.
-#[utoipa::path(post, path = "/v1/clusters/{name}/password", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
-    (status = 200, body = Cluster),
-    (status = "default", body = ErrorBody)
-))]
+#[utoipa::path(post, path = "/v1/clusters/{name}/password", tag = "clusters", security(("key" = ["clusters"])),
+    params(
+        ("name" = String, Path),
+        ("repair" = Option<bool>, Query, description = "end the engine and all its sessions first, \
+         repair its accounts, and create root anew")
+    ),
+    responses(
+        (status = 200, body = Cluster),
+        (status = 409, description = "the engine is busy; nothing was repaired", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn new_password(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(change): Query<PasswordChange>,
 ) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(api.show_once(api.control.new_password(&name).await?)))
+    let changed = match change.repair {
+        true => api.control.repair_password(&name).await?,
+        false => api.control.new_password(&name).await?,
+    };
+    Ok(Json(api.show_once(changed)))
 }
 
 impl Api {

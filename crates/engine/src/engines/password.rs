@@ -4,7 +4,7 @@
 use super::{Cluster, Engines, within};
 use crate::driver::Repair;
 use crate::error::{EngineError, RunError};
-use crate::limits::{NEXT_RUN_CHECK, OPERATION_MAX};
+use crate::limits::{END_KNOWN_MAX, NEXT_RUN_CHECK, OPERATION_MAX};
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{AccountBook, ClusterId, Lease, RunEpoch, Verifier};
@@ -16,9 +16,10 @@ const REPAIRED: &str = "its accounts are repaired, so that an operator's new pas
 
 impl Engines {
     /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they
-    /// are then. `stage2`: SHA1(SHA1(password)). If the engine doesn't take it for root, the engine
-    /// is ended, its own tables are repaired, and root is made anew with all its privileges. For
-    /// any other user the error is returned.
+    /// are then. `stage2`: SHA1(SHA1(password)). If the engine refuses it for root, or root's
+    /// account does not have it then, the engine is ended, its own tables are repaired, and root is
+    /// made anew with all its privileges. For any other user, and if the engine is only busy, the
+    /// error is returned.
     pub async fn set_password(
         &self,
         id: ClusterId,
@@ -27,21 +28,53 @@ impl Engines {
     ) -> Result<Arc<AccountBook>, EngineError> {
         let cluster = self.cluster(id)?;
         let lease = within(id, cluster.shared.attach()).await?;
-        let mut old = lease.run;
+        let mut run = lease.run;
         let mut outcome = self.change_password(&cluster, lease, user, stage2).await;
+        if outcome.is_err() && has_ended(&cluster, run).await {
+            // Its end need not have to do with its accounts.
+            let lease = next_run(id, &cluster, run).await?;
+            run = lease.run;
+            outcome = self.change_password(&cluster, lease, user, stage2).await;
+        }
         for repair in [Repair::Accounts, Repair::Anew] {
             let Err(error) = &outcome else { break };
-            if !cluster.driver.repair_accounts(repair, user, stage2) {
+            // An engine that ended twice can't change its accounts; there is nobody to disconnect.
+            if !error.is_refusal() && !has_ended(&cluster, run).await {
                 break;
             }
-            let error = error.report();
-            tracing::warn!(cluster = %id, error, "an operator's new password was not taken");
-            if let Some(run) = cluster.shared.run(old) {
-                run.kill_because(REPAIRED.to_owned());
-            }
-            let lease = next_run(id, &cluster, old).await?;
-            old = lease.run;
+            let cause = error.report();
+            let Some(lease) = repaired_run(&cluster, run, repair, user, stage2, cause).await?
+            else {
+                break;
+            };
+            run = lease.run;
             outcome = self.change_password(&cluster, lease, user, stage2).await;
+        }
+        outcome
+    }
+
+    /// As [`Self::set_password`], but repairs the accounts without asking the engine first.
+    pub async fn repair_password(
+        &self,
+        id: ClusterId,
+        user: &str,
+        stage2: [u8; 20],
+    ) -> Result<Arc<AccountBook>, EngineError> {
+        let cluster = self.cluster(id)?;
+        let mut run = within(id, cluster.shared.attach()).await?.run;
+        let mut outcome = Err(EngineError::Unsupported("accounts that can be repaired"));
+        let mut cause = "an operator asked for it".to_owned();
+        for repair in [Repair::Accounts, Repair::Anew] {
+            let Some(lease) = repaired_run(&cluster, run, repair, user, stage2, cause).await?
+            else {
+                break;
+            };
+            run = lease.run;
+            outcome = self.change_password(&cluster, lease, user, stage2).await;
+            match &outcome {
+                Ok(_) => break,
+                Err(error) => cause = error.report(),
+            }
         }
         outcome
     }
@@ -79,6 +112,39 @@ impl Engines {
             Err(EngineError::Statement(RunError::Refused(reason.to_owned())))
         }
     }
+}
+
+/// Whether the run has ended, or ends now: its connections close a moment before its end is known.
+async fn has_ended(cluster: &Cluster, run: RunEpoch) -> bool {
+    let until = Instant::now() + END_KNOWN_MAX;
+    while cluster.shared.run(run).is_some() {
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(NEXT_RUN_CHECK).await;
+    }
+    true
+}
+
+/// Ends the run, so that the next start repairs the accounts, and waits for that one. `None`: this
+/// account or kind of engine has no such repair, or there is no space for one.
+async fn repaired_run(
+    cluster: &Cluster,
+    old: RunEpoch,
+    repair: Repair,
+    user: &str,
+    stage2: [u8; 20],
+    cause: String,
+) -> Result<Option<Lease>, EngineError> {
+    let id = cluster.shared.id;
+    if !cluster.driver.repair_accounts(repair, user, stage2) {
+        return Ok(None);
+    }
+    tracing::warn!(cluster = %id, cause, "accounts are repaired for an operator's new password");
+    if let Some(run) = cluster.shared.run(old) {
+        run.kill_because(REPAIRED.to_owned());
+    }
+    next_run(id, cluster, old).await.map(Some)
 }
 
 /// Waits for a run that is not the old one, which has been killed.

@@ -62,7 +62,7 @@ impl LocalRun {
             let page = match self.page(after.as_ref()).await {
                 Ok(page) => page,
                 // The engine's own bound of time: what was read before is good.
-                Err(RunError::Refused(_)) if after.is_some() => break,
+                Err(RunError::Refused(_) | RunError::Busy(_)) if after.is_some() => break,
                 Err(e) => return Err(e),
             };
             let all_fit = add(&mut builder, &page, |user| user != FIRST_USER);

@@ -30,6 +30,11 @@ const COLLATION: u8 = 45;
 /// reads.
 const READ_SIZE: usize = 16 << 10;
 
+/// Errors of an engine that has no time, no memory or no free connection at the moment: too many
+/// connections, out of memory, lock wait timeout, deadlock, statement interrupted, statement
+/// timeout.
+const BUSY_ERRORS: [u16; 7] = [1040, 1037, 1041, 1205, 1213, 1317, 1969];
+
 struct Stream {
     inner: UnixStream,
     buffer: Vec<u8>,
@@ -78,6 +83,8 @@ pub struct Admin {
 pub enum StatementError {
     /// The engine answered with this error; the connection stays good.
     Refused(String),
+    /// The engine answered with one of [`BUSY_ERRORS`]; the connection stays good.
+    Busy(String),
     /// The connection is lost.
     Closed(AdminError),
     /// No answer in time. The connection can't be used any more.
@@ -98,8 +105,8 @@ impl Admin {
         Ok(Greeted { stream, greeting })
     }
 
-    /// Sends one statement and waits for its answer. After any error but a refusal the connection
-    /// must be dropped.
+    /// Sends one statement and waits for its answer. After `Closed` and `Late` the connection must
+    /// be dropped.
     pub async fn run(&mut self, sql: &str) -> Result<Vec<Row>, StatementError> {
         let answer = tokio::time::timeout(ADMIN_STATEMENT_MAX, self.exchange(sql)).await;
         match answer
@@ -108,11 +115,13 @@ impl Admin {
         {
             Outcome::Rows(rows) => Ok(rows),
             Outcome::Done(_) => Ok(Vec::new()),
-            Outcome::Refused(e) => Err(StatementError::Refused(format!(
-                "{} ({})",
-                e.message_lossy(),
-                e.code
-            ))),
+            Outcome::Refused(e) => {
+                let reason = format!("{} ({})", e.message_lossy(), e.code);
+                Err(match BUSY_ERRORS.contains(&e.code) {
+                    true => StatementError::Busy(reason),
+                    false => StatementError::Refused(reason),
+                })
+            }
         }
     }
 
@@ -127,6 +136,7 @@ impl Admin {
         match self.run(&sql).await {
             Ok(_) => Ok(()),
             Err(StatementError::Refused(reason)) => Err(AdminError::Refused(reason)),
+            Err(StatementError::Busy(reason)) => Err(AdminError::Busy(reason)),
             Err(StatementError::Closed(error)) => Err(error),
             Err(StatementError::Late) => Err(AdminError::Late("its first statement took too long")),
         }
@@ -167,6 +177,9 @@ impl Greeted {
                     };
                     admin.settle_session().await?;
                     return Ok(admin);
+                }
+                ClientStep::Refused(e) if BUSY_ERRORS.contains(&e.code) => {
+                    return Err(AdminError::Busy(e.message_lossy().to_string()));
                 }
                 ClientStep::Refused(e) => {
                     return Err(AdminError::LoginRefused(e.message_lossy().to_string()));

@@ -8,6 +8,7 @@ use crate::local::admin::{Admin, StatementError};
 use crate::local::error::AdminError;
 use crate::local::secret::AdminSecret;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tidegate_wire::query::Row;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
@@ -63,6 +64,10 @@ impl AdminLine {
                     link.put_back(admin);
                     return Err(RunError::Refused(reason));
                 }
+                Err(StatementError::Busy(reason)) => {
+                    link.put_back(admin);
+                    return Err(RunError::Busy(reason));
+                }
                 Err(StatementError::Closed(_)) if may_retry => {
                     link.late.pop();
                     may_retry = false;
@@ -92,7 +97,12 @@ impl AdminLine {
         let opened = tokio::time::timeout(ADMIN_CONNECT_MAX, open).await;
         let mut admin = opened
             .unwrap_or(Err(AdminError::Late("no new one was opened in time")))
-            .map_err(RunError::lost)?;
+            .map_err(|error| match error {
+                AdminError::LoginRefused(_) | AdminError::Refused(_) => {
+                    RunError::ShutOut(Arc::new(error))
+                }
+                error => RunError::lost(error),
+            })?;
         for session in std::mem::take(&mut link.late) {
             // It may have ended meanwhile, and a tenant may have taken our right to KILL.
             let _ = admin.run(&format!("KILL CONNECTION {session}")).await;

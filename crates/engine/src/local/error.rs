@@ -120,6 +120,9 @@ pub enum AdminError {
     /// The engine's answer to a statement without which the connection is not used.
     #[error("{0}")]
     Refused(String),
+    /// The engine has no free connection, no memory or no time for it at the moment.
+    #[error("{0}")]
+    Busy(String),
     #[error("{0}")]
     Late(&'static str),
 }

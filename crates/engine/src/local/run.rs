@@ -219,8 +219,8 @@ impl Run for LocalRun {
             for session in &stay {
                 // An error: it is gone meanwhile, or can't be killed. The next wait finds out.
                 match self.query(&format!("KILL CONNECTION {session}")).await {
-                    Err(RunError::Lost(e)) => return Err(RunError::Lost(e)),
-                    Ok(_) | Err(RunError::Refused(_)) => {}
+                    Err(e @ (RunError::Lost(_) | RunError::ShutOut(_))) => return Err(e),
+                    Ok(_) | Err(RunError::Refused(_) | RunError::Busy(_)) => {}
                 }
             }
             Ok(stay.is_empty() || self.wait_for_quiet(patience).await?.is_empty())
