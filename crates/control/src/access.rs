@@ -6,14 +6,11 @@ use crate::control::{Control, now_unix};
 use crate::error::{ControlError, ErrorCode};
 use crate::limits;
 use crate::scope::{Scopes, WrongScope};
-use crate::store::{Hash, KeyRow, LinkRow, StoreError, WebSessionRow};
+use crate::store::{Hash, KeyRow, LinkRow, OPERATOR, StoreError, WebSessionRow};
 use crate::token;
 use std::time::Duration;
 use tidegate_model::Prefix;
 use zeroize::Zeroizing;
-
-/// The one operator account, made at the first start.
-pub const OPERATOR: &str = "operator";
 
 type Answer<T> = Result<T, ControlError>;
 

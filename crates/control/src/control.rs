@@ -4,61 +4,20 @@
 use crate::credentials::Credentials;
 use crate::datadir::DataDir;
 use crate::error::{ControlError, ErrorCode};
-use crate::limits;
 use crate::recovery::recover_all;
 use crate::register::{Entry, Register};
-use crate::store::{ClusterRow, Phase, SqliteStore, Store, Strays};
+use crate::settings::{ControlSettings, WebSessionLife};
+use crate::store::{ClusterRow, OPERATOR, Phase, SqliteStore, Store, Strays};
 use crate::uids::Uids;
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidegate_engine::{ClusterSpec, EngineError, EngineSettings, Engines, UidChoice, Walls};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tidegate_engine::{ClusterSpec, EngineError, Engines, Walls};
 use tidegate_model::{ClusterLimits, Journal, KindDescription, Sessions};
 use tokio::sync::watch;
-
-/// What an operator may choose here.
-#[derive(Debug, Clone)]
-pub struct ControlSettings {
-    pub engine: EngineSettings,
-    /// The numbers of the engines' own users, where the server is root.
-    pub uids: UidChoice,
-    /// What a cluster gets that asked for nothing else.
-    pub limits: ClusterLimits,
-    pub web: WebSessionLife,
-}
-
-impl ControlSettings {
-    pub fn new(dir: &DataDir) -> Self {
-        let engine = EngineSettings::new(dir.root().to_owned());
-        Self {
-            engine,
-            uids: UidChoice::Auto,
-            limits: ClusterLimits::default(),
-            web: WebSessionLife::default(),
-        }
-    }
-}
-
-/// When a signed-in browser must sign in again.
-#[derive(Debug, Clone, Copy)]
-pub struct WebSessionLife {
-    /// After this long without use.
-    pub idle: Duration,
-    /// And after this long whatever its use.
-    pub most: Duration,
-}
-
-impl Default for WebSessionLife {
-    fn default() -> Self {
-        Self {
-            idle: limits::WEB_IDLE,
-            most: limits::WEB_LIFE,
-        }
-    }
-}
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -92,9 +51,7 @@ impl Control {
         journal: Arc<dyn Journal>,
     ) -> Result<Self, ControlError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.store()).await?);
-        store
-            .ensure_operator(crate::access::OPERATOR, now_unix())
-            .await?;
+        store.ensure_operator(OPERATOR, now_unix()).await?;
         let mut rows = store.load().await?;
         let mut engine = settings.engine;
         let uids = match Walls::detect().own_uids {

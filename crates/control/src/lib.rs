@@ -15,17 +15,20 @@ mod password;
 mod recovery;
 mod register;
 mod scope;
+mod settings;
 pub mod store;
 mod token;
 mod uids;
 mod views;
 
-pub use access::{ApiKey, Look, OPERATOR, WebSession, WithToken};
-pub use control::{Control, ControlSettings, WebSessionLife};
+pub use access::{ApiKey, Look, WebSession, WithToken};
+pub use control::Control;
 pub use datadir::{DataDir, DataDirError};
 pub use error::{ControlError, ErrorCode};
 pub use operations::ROOT;
 pub use scope::{NamePattern, Scope, Scopes, WrongScope};
+pub use settings::{ControlSettings, WebSessionLife};
+pub use store::OPERATOR;
 pub use views::{ClusterView, LimitsChange, NewCluster, SessionView, WithPassword};
 // So that a program made from this room alone can become an engine, as `tidegate` itself does.
 pub use tidegate_engine::engine_exec_main;

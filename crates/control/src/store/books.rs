@@ -2,7 +2,7 @@
 //! memory.
 
 use super::codec::to_i64;
-use super::{StoreError, StoreResult};
+use super::error::{StoreError, StoreResult};
 use futures_util::TryStreamExt;
 use sqlx::{Row, SqliteConnection};
 use tidegate_model::limits::BOOK_BYTES_MAX;

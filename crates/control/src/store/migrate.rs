@@ -1,7 +1,7 @@
 //! Brings a store's schema up to what this version knows. Never down: a newer store is refused.
 
+use super::error::{StoreError, StoreResult};
 use super::migrate_books::accounts_to_books;
-use super::{StoreError, StoreResult};
 use sqlx::{Row, SqlitePool};
 
 /// In order; a file is never changed once a release has carried it.

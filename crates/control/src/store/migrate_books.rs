@@ -1,7 +1,7 @@
 //! Brings the accounts of a store before version 4, a row each, into one block per cluster.
 
 use super::books::write_book;
-use super::{StoreError, StoreResult};
+use super::error::{StoreError, StoreResult};
 use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
 use tidegate_model::limits::BOOK_BYTES_MAX;

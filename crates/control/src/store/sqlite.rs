@@ -3,26 +3,22 @@
 
 use super::books::read_book;
 use super::changes::{BeginDelete, BuryCluster, PublishCluster, ReserveCluster, SetLimits};
-use super::codec::to_i64;
+use super::cluster_rows::read_row;
+use super::error::{StoreError, StoreResult};
+use super::interface::Store;
+use super::migrate;
 use super::reserve::Reserve;
+use super::rows::{ClusterRow, Reservation, Strays};
 use super::runs::{BeginRun, EndRun, SaveAccounts};
 use super::writer::{Writer, is_full};
-use super::{ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, Strays, migrate};
 use crate::limits;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{Row, SqliteConnection, SqlitePool};
-use std::collections::BTreeSet;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use tidegate_model::{
-    AccountBook, BoxFuture, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters,
-    Prefix, RunEpoch,
-};
+use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, RunEpoch};
 
 /// See [`Store`]. Readers have connections of their own (WAL), so none waits for a writer or makes
 /// one wait.
@@ -202,112 +198,4 @@ impl Store for SqliteStore {
             self.writes.close().await;
         })
     }
-}
-
-pub fn touched(rows: u64, id: ClusterId) -> StoreResult<()> {
-    if rows == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Unknown(id))
-    }
-}
-
-pub async fn next_id(db: &mut SqliteConnection, strays: &Strays) -> StoreResult<u64> {
-    let row = sqlx::query("SELECT COALESCE(MAX(id), 0) AS id FROM clusters")
-        .fetch_one(db)
-        .await?;
-    let highest: i64 = row.try_get("id")?;
-    Ok(highest.unsigned_abs().max(strays.id_max).saturating_add(1))
-}
-
-pub async fn free_uid(
-    db: &mut SqliteConnection,
-    range: RangeInclusive<u32>,
-    strays: &Strays,
-) -> StoreResult<u32> {
-    let rows = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL")
-        .fetch_all(db)
-        .await?;
-    let mut taken = BTreeSet::new();
-    for row in &rows {
-        taken.insert(row.try_get::<i64, _>("uid")?);
-    }
-    let free = |uid: &u32| !taken.contains(&i64::from(*uid)) && !strays.uids.contains(uid);
-    range.into_iter().find(free).ok_or(StoreError::NoUidLeft)
-}
-
-pub async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<ClusterRow> {
-    let row = sqlx::query("SELECT * FROM clusters WHERE id = ?")
-        .bind(to_i64(id.0))
-        .fetch_optional(&mut *db)
-        .await?;
-    match row {
-        Some(row) => read_row(&row),
-        None => Err(StoreError::Unknown(id)),
-    }
-}
-
-fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
-    let id: i64 = row.try_get("id")?;
-    let corrupt = |what: &str| StoreError::Corrupt {
-        cluster: id,
-        what: what.to_owned(),
-    };
-    let int = |column: &str| row.try_get::<i64, _>(column);
-    let name: String = row.try_get("name")?;
-    let prefix: String = row.try_get("prefix")?;
-    let parameters: String = row.try_get("engine_parameters")?;
-    let phase = match row.try_get::<String, _>("phase")?.as_str() {
-        "creating" => Phase::Creating,
-        "live" => Phase::Live,
-        "deleting" => Phase::Deleting,
-        "gone" => Phase::Gone,
-        _ => return Err(corrupt("unknown phase")),
-    };
-    let uid = match row.try_get::<Option<i64>, _>("uid")? {
-        Some(uid) => Some(u32::try_from(uid).map_err(|_| corrupt("bad uid"))?),
-        None => None,
-    };
-    Ok(ClusterRow {
-        id: ClusterId(id.unsigned_abs()),
-        name: ClusterName::parse(&name).map_err(|_| corrupt("bad name"))?,
-        prefix: Prefix::parse(&prefix).ok_or_else(|| corrupt("bad prefix"))?,
-        created_unix: int("created_unix")?,
-        engine: ClusterEngine {
-            kind: row.try_get("engine")?,
-            parameters: EngineParameters::from_json(&parameters)
-                .map_err(|e| corrupt(&format!("bad engine_parameters: {e}")))?,
-        },
-        uid,
-        limits: read_limits(row).map_err(|error| match error {
-            sqlx::Error::ColumnDecode { index, .. } => corrupt(&format!("bad {index}")),
-            other => other.into(),
-        })?,
-        phase,
-        run: RunEpoch(int("run")?.unsigned_abs()),
-        awake: int("awake")? != 0,
-        accounts_run: RunEpoch(int("accounts_run")?.unsigned_abs()),
-        // A column of another type makes a damaged book, which costs the cluster no more than its
-        // logins asleep.
-        accounts_complete: int("accounts_complete").is_ok_and(|complete| complete != 0),
-    })
-}
-
-fn read_limits(row: &SqliteRow) -> Result<ClusterLimits, sqlx::Error> {
-    let ms = |column: &str| {
-        row.try_get::<i64, _>(column)
-            .map(|v| Duration::from_millis(v.unsigned_abs()))
-    };
-    // Narrower than the column, so that a value out of range is an error of that column.
-    let number = |column: &str| row.try_get::<u32, _>(column);
-    let bytes = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
-    Ok(ClusterLimits {
-        connections_max: number("connections_max")?,
-        sleep_after: ms("sleep_after_ms")?,
-        transaction_idle_max: ms("transaction_idle_max_ms")?,
-        memory_max_bytes: bytes("memory_max_bytes")?,
-        disk_max_bytes: bytes("disk_max_bytes")?,
-        cpu_weight: number("cpu_weight")?,
-        tasks_max: number("tasks_max")?,
-    })
 }

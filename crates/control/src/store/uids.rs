@@ -1,30 +1,15 @@
 //! User numbers in the store: which ones clusters have, and which ones were freed when.
 
 use super::codec::to_i64;
+use super::error::{StoreError, StoreResult};
+use super::interface::UidStore;
 use super::sqlite::SqliteStore;
 use super::writer::Change;
-use super::{StoreError, StoreResult};
 use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use tidegate_engine::Candidate;
 use tidegate_model::{BoxFuture, ClusterId};
-
-/// Changes are durable when they return.
-pub trait UidStore {
-    /// The next numbers of the range to give out, at most `limit`: those that no cluster ever had,
-    /// then the ones freed longest ago. Whether something of the former cluster is left is not
-    /// known here. None of `skip`.
-    fn uid_candidates<'a>(
-        &'a self,
-        range: RangeInclusive<u32>,
-        limit: usize,
-        skip: &'a BTreeSet<u32>,
-    ) -> BoxFuture<'a, StoreResult<Vec<Candidate>>>;
-
-    /// Gives clusters other numbers. All of them or none.
-    fn set_uids(&self, changes: Vec<(ClusterId, u32)>) -> BoxFuture<'_, StoreResult<()>>;
-}
 
 impl UidStore for SqliteStore {
     fn uid_candidates<'a>(

@@ -5,8 +5,8 @@
 //! A change is durable before its caller is answered. Changes that begin a run go first, because a
 //! login waits for each; all others keep their order.
 
+use super::error::{StoreError, StoreResult};
 use super::reserve::Reserve;
-use super::{StoreError, StoreResult};
 use crate::limits;
 use sqlx::{SqliteConnection, SqlitePool};
 use std::collections::VecDeque;

@@ -1,0 +1,37 @@
+//! Errors of the store.
+
+use tidegate_model::{ClusterId, ClusterName};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the name {0} is taken")]
+    NameTaken(ClusterName),
+    #[error("there is a key of that name already")]
+    KeyNameTaken,
+    #[error("there are as many keys as there may be")]
+    TooManyKeys,
+    #[error("the prefix is taken")]
+    PrefixTaken,
+    #[error("no user number is left")]
+    NoUidLeft,
+    #[error("there is no cluster {0}")]
+    Unknown(ClusterId),
+    #[error("it was written by a newer version (schema {found}, this version knows {known})")]
+    Newer { found: i64, known: i64 },
+    #[error("row of cluster {cluster}: {what}")]
+    Corrupt { cluster: i64, what: String },
+    #[error("there is no such operator")]
+    NoOperator,
+    #[error("the disk is full")]
+    DiskFull,
+    #[error("the store is closed")]
+    Closed,
+    #[error("{0}")]
+    Failed(String),
+    #[error("{0}")]
+    Database(#[from] sqlx::Error),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+pub type StoreResult<T> = Result<T, StoreError>;
