@@ -13,6 +13,7 @@ mod names;
 mod operations;
 mod password;
 mod recovery;
+mod recovery_state;
 mod register;
 mod scope;
 mod settings;

@@ -6,61 +6,10 @@ use crate::limits;
 use crate::register::Entry;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_engine::Engines;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-
-/// Whether one cluster has been recovered since this server started.
-#[derive(Debug)]
-pub struct Recovery {
-    done: AtomicBool,
-    told: Notify,
-    waiting: AtomicUsize,
-}
-
-/// A waiter's place; dropped, it is free.
-struct Place<'a>(&'a AtomicUsize);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Recovery {
-    pub fn new(done: bool) -> Self {
-        Self {
-            done: done.into(),
-            told: Notify::new(),
-            waiting: AtomicUsize::new(0),
-        }
-    }
-
-    pub fn is_done(&self) -> bool {
-        self.done.load(Ordering::Acquire)
-    }
-
-    fn finish(&self) {
-        self.done.store(true, Ordering::Release);
-        self.told.notify_waiters();
-    }
-
-    fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
-    }
-
-    pub async fn wait(&self) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
-        let _place = Place(&self.waiting);
-        // Enlisted before the flag is read: a recovery that ends between the two is not missed.
-        let told = self.told.notified();
-        if !self.is_done() {
-            told.await;
-        }
-    }
-}
 
 /// Ends the wait of a cluster's logins however its recovery ends, by a panic too.
 struct Finish(Arc<Entry>);
@@ -165,23 +114,5 @@ mod tests {
             waits.iter_mut().all(|wait| wait.now_or_never().is_some()),
             "each was told"
         );
-    }
-
-    #[tokio::test]
-    async fn every_waiter_goes_on_when_the_recovery_ends() {
-        let recovery = Arc::new(Recovery::new(false));
-        let waiters: Vec<_> = (0..3)
-            .map(|_| {
-                let recovery = Arc::clone(&recovery);
-                tokio::spawn(async move { recovery.wait().await })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        assert!(waiters.iter().all(|waiter| !waiter.is_finished()));
-        recovery.finish();
-        for waiter in waiters {
-            waiter.await.unwrap();
-        }
-        recovery.wait().await;
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::books::Books;
 use crate::imitation::{Samples, choose_twin};
-use crate::recovery::Recovery;
+use crate::recovery_state::Recovery;
 use crate::store::{ClusterRow, Store, StoreResult};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
