@@ -1,8 +1,8 @@
 //! Changes to sign-in links, web sessions and API keys.
 
 use super::access_rows::{Hash, KeyRow, LinkRow};
+use super::change::{Change, Class};
 use super::error::{StoreError, StoreResult};
-use super::writer::{Change, Class};
 use crate::limits;
 use crate::settings::WebSessionLife;
 use sqlx::{Row, SqliteConnection};

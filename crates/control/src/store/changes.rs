@@ -1,11 +1,11 @@
 //! Changes that operators make to clusters.
 
 use super::books::{read_book, write_book};
+use super::change::{Change, Class};
 use super::cluster_rows::{free_uid, next_id, read_one, touched};
 use super::codec::{to_i64, to_ms};
 use super::error::{StoreError, StoreResult};
 use super::rows::{ClusterRow, Reservation, Strays};
-use super::writer::{Change, Class};
 use sqlx::{Row, SqliteConnection};
 use std::ops::RangeInclusive;
 use tidegate_model::{AccountBook, ClusterId, ClusterLimits};

@@ -6,6 +6,7 @@ mod access;
 mod access_changes;
 mod access_rows;
 mod books;
+mod change;
 mod changes;
 mod cluster_rows;
 mod codec;

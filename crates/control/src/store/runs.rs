@@ -1,10 +1,10 @@
 //! Changes that the engines' runs make: begin, end, and readings of the accounts.
 
 use super::books::write_book;
+use super::change::{Change, Class};
 use super::cluster_rows::touched;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
-use super::writer::{Change, Class};
 use sqlx::{Row, SqliteConnection};
 use std::sync::Arc;
 use tidegate_model::{AccountBook, ClusterId, RunEpoch};

@@ -1,10 +1,10 @@
 //! User numbers in the store: which ones clusters have, and which ones were freed when.
 
+use super::change::Change;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
 use super::interface::UidStore;
 use super::sqlite::SqliteStore;
-use super::writer::Change;
 use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;

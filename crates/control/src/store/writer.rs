@@ -5,6 +5,7 @@
 //! A change is durable before its caller is answered. Changes that begin a run go first, because a
 //! login waits for each; all others keep their order.
 
+use super::change::{Change, Class, Job, Typed};
 use super::error::{StoreError, StoreResult};
 use super::reserve::Reserve;
 use crate::limits;
@@ -14,42 +15,8 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tidegate_model::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-
-/// Treatment of a change, above all on a full disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// Begin of a run: goes first, and waits for room.
-    Begin,
-    /// End of a run or a reading of accounts: may use the reserve, and waits for room.
-    Ledger,
-    /// Operator's change that can free room or that must not be lost: may use the reserve once.
-    Vital,
-    /// Any other: fails at once on a full disk.
-    Plain,
-}
-
-/// One change of the store. All of it happens or nothing.
-pub trait Change: Send + Sync + 'static {
-    type Out: Send + 'static;
-
-    fn class(&self) -> Class {
-        Class::Plain
-    }
-
-    /// Bytes of accounts that it may write: the measure of its length.
-    fn bytes(&self) -> usize {
-        0
-    }
-
-    /// May be called again after a failure; it must then do the same.
-    fn apply(
-        &self,
-        db: &mut SqliteConnection,
-    ) -> impl Future<Output = StoreResult<Self::Out>> + Send;
-}
 
 /// Handle to the writer's task.
 #[derive(Debug)]
@@ -121,44 +88,6 @@ impl Writer {
         if let Some(task) = self.task.lock().await.take() {
             drop(task.await);
         }
-    }
-}
-
-/// A [`Change`] of any type, with its caller.
-trait Job: Send {
-    fn class(&self) -> Class;
-    fn bytes(&self) -> usize;
-    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, StoreResult<()>>;
-    /// Tells the caller.
-    fn finish(self: Box<Self>, result: StoreResult<()>);
-}
-
-struct Typed<C: Change> {
-    change: C,
-    out: Option<C::Out>,
-    reply: oneshot::Sender<StoreResult<C::Out>>,
-}
-
-impl<C: Change> Job for Typed<C> {
-    fn class(&self) -> Class {
-        self.change.class()
-    }
-
-    fn bytes(&self) -> usize {
-        self.change.bytes()
-    }
-
-    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, StoreResult<()>> {
-        Box::pin(async move {
-            self.out = Some(self.change.apply(db).await?);
-            Ok(())
-        })
-    }
-
-    fn finish(self: Box<Self>, result: StoreResult<()>) {
-        let Self { out, reply, .. } = *self;
-        // The caller may have left; the change is made all the same.
-        let _ = reply.send(result.and_then(|()| out.ok_or(StoreError::Closed)));
     }
 }
 

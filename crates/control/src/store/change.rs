@@ -1,0 +1,77 @@
+//! A change of the store, as the writer takes it.
+
+use super::error::{StoreError, StoreResult};
+use sqlx::SqliteConnection;
+use tidegate_model::BoxFuture;
+use tokio::sync::oneshot;
+
+/// Treatment of a change, above all on a full disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Begin of a run: goes first, and waits for room.
+    Begin,
+    /// End of a run or a reading of accounts: may use the reserve, and waits for room.
+    Ledger,
+    /// Operator's change that can free room or that must not be lost: may use the reserve once.
+    Vital,
+    /// Any other: fails at once on a full disk.
+    Plain,
+}
+
+/// One change of the store. All of it happens or nothing.
+pub trait Change: Send + Sync + 'static {
+    type Out: Send + 'static;
+
+    fn class(&self) -> Class {
+        Class::Plain
+    }
+
+    /// Bytes of accounts that it may write: the measure of its length.
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    /// May be called again after a failure; it must then do the same.
+    fn apply(
+        &self,
+        db: &mut SqliteConnection,
+    ) -> impl Future<Output = StoreResult<Self::Out>> + Send;
+}
+
+/// A [`Change`] of any type, with its caller.
+pub trait Job: Send {
+    fn class(&self) -> Class;
+    fn bytes(&self) -> usize;
+    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, StoreResult<()>>;
+    /// Tells the caller.
+    fn finish(self: Box<Self>, result: StoreResult<()>);
+}
+
+pub struct Typed<C: Change> {
+    pub change: C,
+    pub out: Option<C::Out>,
+    pub reply: oneshot::Sender<StoreResult<C::Out>>,
+}
+
+impl<C: Change> Job for Typed<C> {
+    fn class(&self) -> Class {
+        self.change.class()
+    }
+
+    fn bytes(&self) -> usize {
+        self.change.bytes()
+    }
+
+    fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, StoreResult<()>> {
+        Box::pin(async move {
+            self.out = Some(self.change.apply(db).await?);
+            Ok(())
+        })
+    }
+
+    fn finish(self: Box<Self>, result: StoreResult<()>) {
+        let Self { out, reply, .. } = *self;
+        // The caller may have left; the change is made all the same.
+        let _ = reply.send(result.and_then(|()| out.ok_or(StoreError::Closed)));
+    }
+}
