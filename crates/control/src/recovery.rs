@@ -2,8 +2,8 @@
 //! for their own recovery and for no other one; a cluster that somebody waits for comes before
 //! those that nobody does.
 
+use crate::cluster_entry::Entry;
 use crate::limits;
-use crate::register::Entry;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tidegate_engine::Engines;
