@@ -3,7 +3,7 @@
 //! console's.
 
 use crate::control::{Control, now_unix};
-use crate::error::{ControlError, ErrorCode};
+use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::scope::{Scopes, WrongScope};
 use crate::store::{Hash, KeyRow, LinkRow, OPERATOR, StoreError, WebSessionRow};
@@ -11,8 +11,6 @@ use crate::token;
 use std::time::Duration;
 use tidegate_model::Prefix;
 use zeroize::Zeroizing;
-
-type Answer<T> = Result<T, ControlError>;
 
 /// What was made, with the token that is shown once.
 pub struct WithToken<T> {
@@ -55,7 +53,7 @@ pub struct ApiKey {
 
 impl Control {
     /// A link's token, and when it expires.
-    pub async fn new_sign_in_link(&self) -> Answer<WithToken<i64>> {
+    pub async fn new_sign_in_link(&self) -> ControlResult<WithToken<i64>> {
         let token = token::generate("")?;
         let now = now_unix();
         let expires_unix = now.saturating_add(secs(limits::LINK_LIFE));
@@ -80,7 +78,7 @@ impl Control {
 
     /// Turns a link's token into a session's, once. The new one shares nothing with any the browser
     /// had before.
-    pub async fn redeem_link(&self, link: &str) -> Answer<WithToken<WebSession>> {
+    pub async fn redeem_link(&self, link: &str) -> ControlResult<WithToken<WebSession>> {
         let link = token::hash(link);
         let now = now_unix();
         let expired = || {
@@ -142,7 +140,7 @@ impl Control {
         Some(session(row.operator, token, hash))
     }
 
-    pub async fn end_web_session(&self, session: &WebSession) -> Answer<()> {
+    pub async fn end_web_session(&self, session: &WebSession) -> ControlResult<()> {
         let _changing = self.credentials().changing.lock().await;
         // First in memory: whatever happens to the store, the cookie opens nothing from here on.
         if self.credentials().forget_session(&session.hash) {
@@ -157,7 +155,7 @@ impl Control {
         name: &str,
         scopes: Scopes,
         life: Option<Duration>,
-    ) -> Answer<WithToken<ApiKey>> {
+    ) -> ControlResult<WithToken<ApiKey>> {
         check_name(name)?;
         if life.is_some_and(|life| life.is_zero() || life > limits::KEY_LIFE_MAX) {
             let hint = "give at least a second and at most ten years, or no end at all";
@@ -196,7 +194,7 @@ impl Control {
     }
 
     /// By id or name.
-    pub async fn revoke_key(&self, key: &str) -> Answer<()> {
+    pub async fn revoke_key(&self, key: &str) -> ControlResult<()> {
         let _changing = self.credentials().changing.lock().await;
         let Some(row) = self.credentials().find_key(key) else {
             let shown: String = key.chars().take(limits::KEY_NAME_MAX).collect();
@@ -232,7 +230,7 @@ impl Control {
     }
 
     /// What the store has into memory.
-    pub(crate) async fn reload_credentials(&self) -> Answer<()> {
+    pub(crate) async fn reload_credentials(&self) -> ControlResult<()> {
         self.credentials().load(self.store().load_access().await?);
         Ok(())
     }
@@ -258,7 +256,7 @@ fn secs(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn check_name(name: &str) -> Answer<()> {
+fn check_name(name: &str) -> ControlResult<()> {
     let fits = (1..=limits::KEY_NAME_MAX).contains(&name.chars().count());
     if fits && name.trim() == name && !name.chars().any(char::is_control) {
         return Ok(());

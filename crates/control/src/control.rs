@@ -1,11 +1,13 @@
 //! The whole of what exists, opened once per server: store, register and engines, and the recovery
 //! pass of a start. Operations stand in `operations`.
 
+use crate::cluster_entry::Entry;
 use crate::credentials::Credentials;
 use crate::datadir::DataDir;
-use crate::error::{ControlError, ErrorCode};
+use crate::engine_error::engine_failed;
+use crate::error::ControlError;
 use crate::recovery::recover_all;
-use crate::register::{Entry, Register};
+use crate::register::Register;
 use crate::settings::{ControlSettings, WebSessionLife};
 use crate::store::{ClusterRow, OPERATOR, Phase, SqliteStore, Store, Strays};
 use crate::uids::Uids;
@@ -15,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tidegate_engine::{ClusterSpec, EngineError, Engines, Walls};
+use tidegate_engine::{ClusterSpec, Engines, Walls};
 use tidegate_model::{ClusterLimits, Journal, KindDescription, Sessions};
 use tokio::sync::watch;
 
@@ -271,14 +273,6 @@ pub(crate) fn now_unix() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn engine_failed(e: EngineError) -> ControlError {
-    ControlError::new(
-        ErrorCode::EngineFailed,
-        e.report(),
-        "the server's log tells more",
-    )
 }
 
 /// Directories that no row accounts for: an older store's, or somebody's copy. Left alone, but

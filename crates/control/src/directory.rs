@@ -1,9 +1,10 @@
 //! Who exists, for those who knock. Does the same work for a stranger.
 
+use crate::cluster_entry::Entry;
 use crate::control::Control;
 use crate::imitation::{Imitation, Measured, Sample};
 use crate::operations::ROOT;
-use crate::register::{Entry, Knock, Register};
+use crate::register::{Knock, Register};
 use std::net::Ipv4Addr;
 use std::time::Instant;
 use tidegate_model::{

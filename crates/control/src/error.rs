@@ -67,6 +67,9 @@ pub struct ControlError {
     pub hint: String,
 }
 
+/// Result of an operation.
+pub type ControlResult<T> = Result<T, ControlError>;
+
 impl ControlError {
     pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
@@ -123,6 +126,14 @@ impl ControlError {
         )
     }
 
+    pub(crate) fn stopping() -> Self {
+        Self::new(
+            ErrorCode::Stopping,
+            "the server is stopping",
+            "start it again, then repeat this",
+        )
+    }
+
     pub(crate) fn internal(what: impl std::fmt::Display) -> Self {
         Self::new(
             ErrorCode::Internal,
@@ -162,11 +173,7 @@ impl From<StoreError> for ControlError {
                 "the disk of the data directory is full",
                 "free room on it, or delete a cluster",
             ),
-            StoreError::Closed => Self::new(
-                ErrorCode::Stopping,
-                "the server is stopping",
-                "start it again, then repeat this",
-            ),
+            StoreError::Closed => Self::stopping(),
             other => Self::new(
                 ErrorCode::Internal,
                 format!("the store could not be used: {other}"),

@@ -2,13 +2,16 @@
 
 mod access;
 mod books;
+mod cluster_entry;
 mod control;
 mod credentials;
 pub mod datadir;
 mod directory;
+mod engine_error;
 pub mod error;
 mod imitation;
 pub mod limits;
+mod limits_check;
 mod names;
 mod operations;
 mod password;

@@ -1,0 +1,65 @@
+//! Errors of the engines, as the errors of operations.
+
+use crate::error::{ControlError, ErrorCode};
+use tidegate_engine::EngineError;
+use tidegate_model::{ClusterName, RefusalKind};
+
+/// Error of a change of root's password.
+pub fn password_error(e: EngineError, name: &ClusterName) -> ControlError {
+    if !e.is_delay() {
+        return engine_error(e, name);
+    }
+    let name = name.as_str();
+    ControlError::new(
+        ErrorCode::Busy,
+        format!(
+            "the engine of cluster {name:?} did not change the password in time: {}; no session \
+             was ended and nothing was repaired",
+            e.report()
+        ),
+        format!(
+            "a session may have locked the accounts, as a backup does: wait for it, then try \
+             again. `tidegate cluster password {name} --repair` does not wait: it ends the engine \
+             and all its sessions, and creates root anew"
+        ),
+    )
+}
+
+pub fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {
+    match e {
+        EngineError::Busy => ControlError::new(
+            ErrorCode::Busy,
+            format!("a session of cluster {:?} is busy", name.as_str()),
+            "wait until it is done, or end it: `tidegate session list` and `tidegate session kill \
+             ID`",
+        ),
+        EngineError::Stopping => ControlError::stopping(),
+        EngineError::Unsupported(_) => ControlError::new(
+            ErrorCode::Unsupported,
+            format!("cluster {:?}: {e}", name.as_str()),
+            "`tidegate cluster engines` shows what each kind of engine can do",
+        ),
+        refused @ EngineError::Refused {
+            kind: RefusalKind::DiskFull | RefusalKind::DiskLimit,
+            ..
+        } => ControlError::new(
+            ErrorCode::EngineFailed,
+            refused.to_string(),
+            format!(
+                "free space on the file system of the data directory, or let this cluster start \
+                 and give back what it took: `tidegate cluster set {name} --allow-shrink 10m`, \
+                 then `tidegate cluster wake {name}`",
+                name = name.as_str()
+            ),
+        ),
+        other => engine_failed(other),
+    }
+}
+
+pub fn engine_failed(e: EngineError) -> ControlError {
+    ControlError::new(
+        ErrorCode::EngineFailed,
+        e.report(),
+        "the server's log tells more",
+    )
+}

@@ -1,0 +1,149 @@
+//! Creation of a cluster.
+
+use super::ROOT;
+use crate::control::{Control, now_unix, spec};
+use crate::engine_error::engine_error;
+use crate::error::{ControlError, ControlResult, ErrorCode};
+use crate::limits;
+use crate::limits_check::check_limits;
+use crate::store::{ClusterRow, Reservation, StoreError};
+use crate::views::{NewCluster, WithPassword};
+use crate::{names, password};
+use tidegate_engine::EngineError;
+use tidegate_model::{
+    Account, AccountBook, ClusterEngine, ClusterLimits, ClusterName, EngineParameters, Prefix,
+    Requirement, RunEpoch, Verifier,
+};
+
+impl Control {
+    /// Makes a cluster, asleep, with a fresh password that is kept nowhere.
+    pub async fn create_cluster(&self, new: NewCluster) -> ControlResult<WithPassword> {
+        let this = self.clone();
+        self.to_its_end(async move { this.create(new).await }).await
+    }
+
+    async fn create(&self, new: NewCluster) -> ControlResult<WithPassword> {
+        let limits = new.limits.unwrap_or(self.default_limits());
+        check_limits(&limits)?;
+        let engine = self.choose_engine(new.engine.as_deref(), &new.parameters)?;
+        let password = password::generate()?;
+        let stage2 = password::stage2(&password);
+        // 1. On record before anything stands on disk. 2. The files. 3. Visible. Whoever finds an
+        //    end after 1 or 2 sweeps it at the next start.
+        let row = self.reserve(new.name.as_deref(), engine, limits).await?;
+        let made = async {
+            self.engines()
+                .create(spec(&row), stage2)
+                .await
+                .map_err(|e| engine_error(e, &row.name))?;
+            Ok(self.store().publish(row.id, &seed(stage2)).await?)
+        };
+        let row = match made.await {
+            Ok(row) => row,
+            Err(e) => {
+                self.discard(&row).await;
+                return Err(e);
+            }
+        };
+        let entry = self.register().insert(row);
+        Ok(WithPassword {
+            cluster: self.view(&entry),
+            password,
+        })
+    }
+
+    /// Checks a wanted kind of engine and its parameters.
+    fn choose_engine(
+        &self,
+        wanted: Option<&str>,
+        parameters: &serde_json::Map<String, serde_json::Value>,
+    ) -> ControlResult<ClusterEngine> {
+        let default = self.engines().kinds().next().map(|kind| kind.name);
+        let name = wanted.or(default).unwrap_or_default();
+        let Some(kind) = self.engines().kind(name) else {
+            let names: Vec<_> = self.engines().kinds().map(|kind| kind.name).collect();
+            return Err(ControlError::unknown_kind(name, &names));
+        };
+        let description = kind.description();
+        let checked = EngineParameters::check(description.parameters, parameters)
+            .and_then(|checked| kind.check_parameters(&checked).map(|()| checked));
+        let parameters = checked
+            .map_err(|e| ControlError::new(ErrorCode::BadParameters, e.to_string(), e.hint()))?;
+        Ok(ClusterEngine {
+            kind: description.name.to_owned(),
+            parameters,
+        })
+    }
+
+    async fn reserve(
+        &self,
+        given: Option<&str>,
+        engine: ClusterEngine,
+        limits: ClusterLimits,
+    ) -> ControlResult<ClusterRow> {
+        let given = match given {
+            Some(text) => Some(ClusterName::parse(text).map_err(|_| ControlError::bad_name(text))?),
+            None => None,
+        };
+        for _ in 0..limits::DRAWS_MAX {
+            let name = match &given {
+                Some(name) => name.clone(),
+                None => names::generate()?,
+            };
+            let wanted = Reservation {
+                name,
+                prefix: Prefix::random()?,
+                created_unix: now_unix(),
+                engine: engine.clone(),
+                limits,
+            };
+            let reserved = match self.uids() {
+                Some(uids) => uids.reserve(self.store(), &wanted, self.strays()).await,
+                None => self.store().reserve(&wanted, None, self.strays()).await,
+            };
+            match reserved {
+                Err(StoreError::PrefixTaken) => {}
+                Err(StoreError::NameTaken(_)) if given.is_none() => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(ControlError::internal("no free name or prefix was drawn"))
+    }
+
+    /// After a creation that failed. What can't be removed now is swept at the next start.
+    async fn discard(&self, row: &ClusterRow) {
+        let files = match self.engines().remove(row.id).await {
+            Ok(()) | Err(EngineError::Unknown(_)) => Ok(()),
+            Err(e) => Err(e.report()),
+        };
+        let done = match files {
+            Ok(()) => self.store().bury(row.id).await.map_err(|e| e.to_string()),
+            Err(e) => self
+                .store()
+                .begin_delete(row.id)
+                .await
+                .map_err(|e| e.to_string())
+                .and(Err(e)),
+        };
+        if let Err(error) = done {
+            tracing::warn!(cluster = %row.id, error, "a cluster that could not be created is not \
+                 wholly removed");
+        }
+    }
+}
+
+/// What a cluster is born with: root from anywhere.
+fn seed(stage2: [u8; 20]) -> AccountBook {
+    let root = Account {
+        user: ROOT.to_owned(),
+        host: "%".to_owned(),
+        verifiers: vec![Verifier::Native(stage2)],
+        locked: false,
+        requires: Requirement::None,
+    };
+    AccountBook {
+        accounts: [root].into_iter().collect(),
+        run: RunEpoch(0),
+        read_began: None,
+    }
+}

@@ -1,0 +1,51 @@
+//! Deletion of a cluster.
+
+use crate::cluster_entry::Entry;
+use crate::control::Control;
+use crate::engine_error::engine_error;
+use crate::error::{ControlError, ControlResult, ErrorCode};
+use tidegate_model::Event;
+
+impl Control {
+    /// Ends its sessions, stops its engine and removes its files.
+    pub async fn delete_cluster(&self, name: &str) -> ControlResult<()> {
+        let this = self.clone();
+        let name = name.to_owned();
+        self.to_its_end(async move { this.delete(&name).await })
+            .await
+    }
+
+    async fn delete(&self, name: &str) -> ControlResult<()> {
+        let (entry, _held) = self.exclusive(name).await?;
+        // What exists of it can't be deleted, so neither is the record that leads to it.
+        if self.engines().kind(&entry.engine.kind).is_none() {
+            let kind = &entry.engine.kind;
+            return Err(ControlError::new(
+                ErrorCode::Unsupported,
+                format!("cluster {name:?} has an engine of the unknown kind {kind:?}"),
+                "delete it with the version of Tidegate that created it",
+            ));
+        }
+        self.store().begin_delete(entry.id).await?;
+        self.register().remove(&entry);
+        self.end_sessions(&entry);
+        self.journal()
+            .record(&Event::ClusterDeleted { cluster: entry.id });
+        self.engines().remove(entry.id).await.map_err(|e| {
+            let error = engine_error(e, &entry.name);
+            let hint =
+                "it is deleted all the same; its files are removed at the server's next start";
+            ControlError::new(error.code, error.message, hint)
+        })?;
+        // Those that logged in between the two.
+        self.end_sessions(&entry);
+        self.store().bury(entry.id).await?;
+        Ok(())
+    }
+
+    fn end_sessions(&self, entry: &Entry) {
+        for session in self.sessions().list(Some(entry.id)) {
+            self.sessions().kill(session.id);
+        }
+    }
+}
