@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 /// Bounds of a listener.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+pub(crate) struct ConnectionBounds {
     /// Connections at once; the next ones wait in the listener's backlog.
     pub connections: usize,
     /// Life of a connection, whatever it does. None where each request has a bound of its own.
@@ -25,10 +25,10 @@ pub(crate) struct Bounds {
 }
 
 /// Serves until `stop`; then open requests have a moment to end.
-pub(crate) async fn serve<L: Listener>(
+pub(crate) async fn serve_bounded<L: Listener>(
     mut listener: L,
     app: Router,
-    bounds: Bounds,
+    bounds: ConnectionBounds,
     stop: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(bounds.connections));
@@ -47,7 +47,7 @@ pub(crate) async fn serve<L: Listener>(
         let app = app.clone();
         let stopping = stopping.clone();
         tasks.spawn(async move {
-            one(stream, app, bounds.life, stopping).await;
+            serve_connection(stream, app, bounds.life, stopping).await;
             drop(place);
         });
     }
@@ -57,8 +57,12 @@ pub(crate) async fn serve<L: Listener>(
     let _ = timeout(limits::GOODBYE_MAX, tasks.wait()).await;
 }
 
-async fn one<S>(stream: S, app: Router, life: Option<Duration>, stopping: CancellationToken)
-where
+async fn serve_connection<S>(
+    stream: S,
+    app: Router,
+    life: Option<Duration>,
+    stopping: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut http = http1::Builder::new();
@@ -105,12 +109,17 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let app = Router::new().route("/", get(|| async { "ok\n" }));
-        let bounds = Bounds {
+        let bounds = ConnectionBounds {
             connections: 2,
             life: Some(Duration::from_millis(100)),
         };
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, app, bounds, stop.clone().cancelled_owned()));
+        let serving = tokio::spawn(serve_bounded(
+            listener,
+            app,
+            bounds,
+            stop.clone().cancelled_owned(),
+        ));
         // Two that say nothing take all places; a third is served once their time is over.
         let mut idle = [
             TcpStream::connect(at).await.unwrap(),

@@ -2,9 +2,9 @@
 //! key. Never retries: a creation is not asked for twice.
 
 use crate::types::{
-    Certificate, ChangeCluster, CheckResult, Cluster, ClusterList, CreateCluster, CreateKey,
-    EngineKind, EngineKindList, ErrorBody, Key, KeyList, LocalCa, Pair, Secret, Server, Session,
-    SessionList, SignInLink,
+    Certificate, CertificatePair, ChangeCluster, CheckResult, Cluster, ClusterList, CreateCluster,
+    CreateKey, EngineKind, EngineKindList, ErrorBody, Key, KeyList, LocalCa, Secret, Server,
+    Session, SessionList, SignInLink,
 };
 use crate::{limits, socket};
 use axum::body::Bytes;
@@ -76,23 +76,23 @@ impl ClientError {
     }
 }
 
-type Answer<T> = Result<T, ClientError>;
+type ClientResult<T> = Result<T, ClientError>;
 
 /// A client of one server. Each call is a connection of its own.
 #[derive(Debug, Clone)]
 pub struct Client {
-    way: Way,
+    transport: Transport,
 }
 
 #[derive(Debug, Clone)]
-enum Way {
+enum Transport {
     /// The server on this data directory.
     Socket(PathBuf),
-    Https(Remote),
+    Https(HttpsServer),
 }
 
 #[derive(Clone)]
-struct Remote {
+struct HttpsServer {
     /// `HOST:PORT`, as it stands in the URL.
     authority: String,
     host: String,
@@ -101,7 +101,7 @@ struct Remote {
     tls: Arc<ClientConfig>,
 }
 
-impl fmt::Debug for Remote {
+impl fmt::Debug for HttpsServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.authority)
     }
@@ -110,7 +110,7 @@ impl fmt::Debug for Remote {
 impl Client {
     pub fn new(data: &Path) -> Self {
         Self {
-            way: Way::Socket(data.to_owned()),
+            transport: Transport::Socket(data.to_owned()),
         }
     }
 
@@ -118,7 +118,7 @@ impl Client {
     ///
     /// # Errors
     /// If `url` is anything but `https://HOST[:PORT]`.
-    pub fn https(url: &str, key: Secret, tls: Arc<ClientConfig>) -> Answer<Self> {
+    pub fn https(url: &str, key: Secret, tls: Arc<ClientConfig>) -> ClientResult<Self> {
         let bad = || ClientError::BadServer {
             url: url.to_owned(),
         };
@@ -136,7 +136,7 @@ impl Client {
             .to_owned();
         let port = authority.port_u16().unwrap_or(443);
         Ok(Self {
-            way: Way::Https(Remote {
+            transport: Transport::Https(HttpsServer {
                 authority: authority.to_string(),
                 host,
                 port,
@@ -146,132 +146,141 @@ impl Client {
         })
     }
 
-    pub async fn server(&self) -> Answer<Server> {
-        self.ask(Method::GET, "/v1/server", NOTHING).await
+    pub async fn server(&self) -> ClientResult<Server> {
+        self.request_json(Method::GET, "/v1/server", NO_BODY).await
     }
 
-    pub async fn renew_ca(&self) -> Answer<LocalCa> {
-        self.ask(Method::POST, "/v1/server/ca", NOTHING).await
+    pub async fn renew_ca(&self) -> ClientResult<LocalCa> {
+        self.request_json(Method::POST, "/v1/server/ca", NO_BODY)
+            .await
     }
 
-    pub async fn certificate(&self) -> Answer<Certificate> {
-        self.ask(Method::GET, "/v1/certificate", NOTHING).await
+    pub async fn certificate(&self) -> ClientResult<Certificate> {
+        self.request_json(Method::GET, "/v1/certificate", NO_BODY)
+            .await
     }
 
-    pub async fn renew_certificate(&self, console: bool) -> Answer<()> {
+    pub async fn renew_certificate(&self, console: bool) -> ClientResult<()> {
         let path = format!("/v1/certificate/renew?console={console}");
-        self.send(Method::POST, &path, NOTHING).await.map(drop)
+        self.request(Method::POST, &path, NO_BODY).await.map(drop)
     }
 
-    pub async fn import_certificate(&self, pair: &Pair, console: bool) -> Answer<Certificate> {
+    pub async fn import_certificate(
+        &self,
+        pair: &CertificatePair,
+        console: bool,
+    ) -> ClientResult<Certificate> {
         let path = format!("/v1/certificate/import?console={console}");
-        self.ask(Method::POST, &path, Some(pair)).await
+        self.request_json(Method::POST, &path, Some(pair)).await
     }
 
-    pub async fn check_certificate(&self, console: bool) -> Answer<CheckResult> {
+    pub async fn check_certificate(&self, console: bool) -> ClientResult<CheckResult> {
         let path = format!("/v1/certificate/check?console={console}");
-        self.ask(Method::POST, &path, NOTHING).await
+        self.request_json(Method::POST, &path, NO_BODY).await
     }
 
-    pub async fn clusters(&self) -> Answer<Vec<Cluster>> {
-        self.ask::<ClusterList>(Method::GET, "/v1/clusters", NOTHING)
+    pub async fn clusters(&self) -> ClientResult<Vec<Cluster>> {
+        self.request_json::<ClusterList>(Method::GET, "/v1/clusters", NO_BODY)
             .await
             .map(|list| list.clusters)
     }
 
-    pub async fn engine_kinds(&self) -> Answer<Vec<EngineKind>> {
-        self.ask::<EngineKindList>(Method::GET, "/v1/engines", NOTHING)
+    pub async fn engine_kinds(&self) -> ClientResult<Vec<EngineKind>> {
+        self.request_json::<EngineKindList>(Method::GET, "/v1/engines", NO_BODY)
             .await
             .map(|list| list.engines)
     }
 
-    pub async fn create(&self, wanted: &CreateCluster) -> Answer<Cluster> {
-        self.ask(Method::POST, "/v1/clusters", Some(wanted)).await
-    }
-
-    pub async fn cluster(&self, name: &str) -> Answer<Cluster> {
-        self.ask(Method::GET, &cluster_path(name, ""), NOTHING)
+    pub async fn create(&self, wanted: &CreateCluster) -> ClientResult<Cluster> {
+        self.request_json(Method::POST, "/v1/clusters", Some(wanted))
             .await
     }
 
-    pub async fn change(&self, name: &str, change: &ChangeCluster) -> Answer<Cluster> {
-        self.ask(Method::PATCH, &cluster_path(name, ""), Some(change))
+    pub async fn cluster(&self, name: &str) -> ClientResult<Cluster> {
+        self.request_json(Method::GET, &cluster_path(name, ""), NO_BODY)
             .await
     }
 
-    pub async fn delete(&self, name: &str) -> Answer<()> {
-        self.send(Method::DELETE, &cluster_path(name, ""), NOTHING)
+    pub async fn change(&self, name: &str, change: &ChangeCluster) -> ClientResult<Cluster> {
+        self.request_json(Method::PATCH, &cluster_path(name, ""), Some(change))
+            .await
+    }
+
+    pub async fn delete(&self, name: &str) -> ClientResult<()> {
+        self.request(Method::DELETE, &cluster_path(name, ""), NO_BODY)
             .await
             .map(drop)
     }
 
-    pub async fn sleep(&self, name: &str) -> Answer<Cluster> {
-        self.ask(Method::POST, &cluster_path(name, "/sleep"), NOTHING)
+    pub async fn sleep(&self, name: &str) -> ClientResult<Cluster> {
+        self.request_json(Method::POST, &cluster_path(name, "/sleep"), NO_BODY)
             .await
     }
 
-    pub async fn wake(&self, name: &str) -> Answer<Cluster> {
-        self.ask(Method::POST, &cluster_path(name, "/wake"), NOTHING)
+    pub async fn wake(&self, name: &str) -> ClientResult<Cluster> {
+        self.request_json(Method::POST, &cluster_path(name, "/wake"), NO_BODY)
             .await
     }
 
     /// `repair`: ends the engine first and creates root anew.
-    pub async fn password(&self, name: &str, repair: bool) -> Answer<Cluster> {
+    pub async fn password(&self, name: &str, repair: bool) -> ClientResult<Cluster> {
         let path = match repair {
             true => "/password?repair=true",
             false => "/password",
         };
-        self.ask(Method::POST, &cluster_path(name, path), NOTHING)
+        self.request_json(Method::POST, &cluster_path(name, path), NO_BODY)
             .await
     }
 
-    pub async fn sessions(&self, cluster: Option<&str>) -> Answer<Vec<Session>> {
+    pub async fn sessions(&self, cluster: Option<&str>) -> ClientResult<Vec<Session>> {
         let path = match cluster {
-            Some(name) => format!("/v1/sessions?cluster={}", encoded(name)),
+            Some(name) => format!("/v1/sessions?cluster={}", percent_encoded(name)),
             None => "/v1/sessions".to_owned(),
         };
-        self.ask::<SessionList>(Method::GET, &path, NOTHING)
+        self.request_json::<SessionList>(Method::GET, &path, NO_BODY)
             .await
             .map(|list| list.sessions)
     }
 
-    pub async fn kill_session(&self, id: u64) -> Answer<()> {
-        self.send(Method::DELETE, &format!("/v1/sessions/{id}"), NOTHING)
+    pub async fn kill_session(&self, id: u64) -> ClientResult<()> {
+        self.request(Method::DELETE, &format!("/v1/sessions/{id}"), NO_BODY)
             .await
             .map(drop)
     }
 
-    pub async fn sign_in_link(&self) -> Answer<SignInLink> {
-        self.ask(Method::POST, "/v1/operator/link", NOTHING).await
+    pub async fn sign_in_link(&self) -> ClientResult<SignInLink> {
+        self.request_json(Method::POST, "/v1/operator/link", NO_BODY)
+            .await
     }
 
-    pub async fn keys(&self) -> Answer<Vec<Key>> {
-        self.ask::<KeyList>(Method::GET, "/v1/keys", NOTHING)
+    pub async fn keys(&self) -> ClientResult<Vec<Key>> {
+        self.request_json::<KeyList>(Method::GET, "/v1/keys", NO_BODY)
             .await
             .map(|list| list.keys)
     }
 
-    pub async fn create_key(&self, wanted: &CreateKey) -> Answer<Key> {
-        self.ask(Method::POST, "/v1/keys", Some(wanted)).await
+    pub async fn create_key(&self, wanted: &CreateKey) -> ClientResult<Key> {
+        self.request_json(Method::POST, "/v1/keys", Some(wanted))
+            .await
     }
 
-    pub async fn revoke_key(&self, key: &str) -> Answer<()> {
-        self.send(
+    pub async fn revoke_key(&self, key: &str) -> ClientResult<()> {
+        self.request(
             Method::DELETE,
-            &format!("/v1/keys/{}", encoded(key)),
-            NOTHING,
+            &format!("/v1/keys/{}", percent_encoded(key)),
+            NO_BODY,
         )
         .await
         .map(drop)
     }
 
-    async fn ask<T: DeserializeOwned>(
+    async fn request_json<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
-    ) -> Answer<T> {
-        let bytes = self.send(method, path, body).await?;
+    ) -> ClientResult<T> {
+        let bytes = self.request(method, path, body).await?;
         // serde's message may quote the answer, and that may hold a password: its place says
         // enough.
         serde_json::from_slice(&bytes).map_err(|e| {
@@ -279,12 +288,12 @@ impl Client {
         })
     }
 
-    async fn send(
+    async fn request(
         &self,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
-    ) -> Answer<Bytes> {
+    ) -> ClientResult<Bytes> {
         let bad = |e: &dyn std::fmt::Display| ClientError::BadAnswer(e.to_string());
         let bytes = match body {
             Some(value) => serde_json::to_vec(value).map_err(|e| bad(&e))?,
@@ -294,18 +303,22 @@ impl Client {
             .method(method)
             .uri(path)
             .header(CONTENT_TYPE, "application/json");
-        request = match &self.way {
-            Way::Socket(_) => request.header(HOST, "tidegate"),
-            Way::Https(remote) => request
-                .header(HOST, &remote.authority)
-                .header(AUTHORIZATION, remote.bearer()?),
+        request = match &self.transport {
+            Transport::Socket(_) => request.header(HOST, "tidegate"),
+            Transport::Https(server) => request
+                .header(HOST, &server.authority)
+                .header(AUTHORIZATION, server.bearer()?),
         };
         let request = request
             .body(Full::new(Bytes::from(bytes)))
             .map_err(|e| bad(&e))?;
-        let (status, bytes) = match &self.way {
-            Way::Socket(data) => bounded(exchange(connect(data).await?, request)).await?,
-            Way::Https(remote) => bounded(exchange(remote.connect().await?, request)).await?,
+        let (status, bytes) = match &self.transport {
+            Transport::Socket(data) => {
+                within_answer_time(exchange_http(connect_socket(data).await?, request)).await?
+            }
+            Transport::Https(server) => {
+                within_answer_time(exchange_http(server.connect().await?, request)).await?
+            }
         };
         if status.is_success() {
             return Ok(bytes);
@@ -317,8 +330,8 @@ impl Client {
     }
 }
 
-impl Remote {
-    fn bearer(&self) -> Answer<HeaderValue> {
+impl HttpsServer {
+    fn bearer(&self) -> ClientResult<HeaderValue> {
         let text = Zeroizing::new(format!("Bearer {}", self.key.reveal()));
         let bad = |_| ClientError::BadAnswer("the key holds characters that no key has".to_owned());
         let mut value = HeaderValue::from_str(&text).map_err(bad)?;
@@ -326,7 +339,7 @@ impl Remote {
         Ok(value)
     }
 
-    async fn connect(&self) -> Answer<TlsStream<TcpStream>> {
+    async fn connect(&self) -> ClientResult<TlsStream<TcpStream>> {
         let failed = |reason: String| ClientError::RemoteUnreachable {
             server: self.authority.clone(),
             reason,
@@ -344,7 +357,7 @@ impl Remote {
     }
 }
 
-async fn connect(data: &Path) -> Answer<UnixStream> {
+async fn connect_socket(data: &Path) -> ClientResult<UnixStream> {
     let unreachable = |source: io::Error| {
         let data = data.to_owned();
         match source.kind() {
@@ -360,15 +373,18 @@ async fn connect(data: &Path) -> Answer<UnixStream> {
     }
 }
 
-async fn bounded<T>(exchange: impl Future<Output = Answer<T>>) -> Answer<T> {
+async fn within_answer_time<T>(exchange: impl Future<Output = ClientResult<T>>) -> ClientResult<T> {
     timeout(limits::ANSWER_MAX, exchange)
         .await
         .map_err(|_| ClientError::Lost("no answer in time".to_owned()))?
 }
 
-const NOTHING: Option<&()> = None;
+const NO_BODY: Option<&()> = None;
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Answer<(StatusCode, Bytes)>
+async fn exchange_http<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> ClientResult<(StatusCode, Bytes)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -399,12 +415,12 @@ where
 }
 
 fn cluster_path(name: &str, rest: &str) -> String {
-    format!("/v1/clusters/{}{rest}", encoded(name))
+    format!("/v1/clusters/{}{rest}", percent_encoded(name))
 }
 
 /// RFC 3986's unreserved characters stay, everything else becomes `%XX`: what somebody typed as a
 /// name must not become another path.
-fn encoded(text: &str) -> String {
+fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -429,7 +445,7 @@ mod tests {
             cluster_path("../server", ""),
             "/v1/clusters/%2E%2E%2Fserver"
         );
-        assert_eq!(encoded("a b?x=1&ä"), "a%20b%3Fx%3D1%26%C3%A4");
+        assert_eq!(percent_encoded("a b?x=1&ä"), "a%20b%3Fx%3D1%26%C3%A4");
     }
 
     #[test]

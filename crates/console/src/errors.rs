@@ -8,7 +8,7 @@ use tidegate_connect::ConnectError;
 use tidegate_control::{ControlError, ErrorCode, WrongScope};
 use tidegate_tls::TlsError;
 
-/// What a handler returns. Its body is written by [`finish`], which knows the request's id.
+/// What a handler returns. Its body is written by `api::finish`, which knows the request's id.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     status: StatusCode,

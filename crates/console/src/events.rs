@@ -14,26 +14,26 @@ use tidegate_model::{ClusterId, Event, Journal, RefusalKind};
 #[derive(Debug, Clone)]
 pub struct Events {
     since: SystemTime,
-    clusters: Arc<Mutex<Clusters>>,
+    clusters: Arc<Mutex<ClusterHistories>>,
 }
 
 /// Histories, and the order in which something last happened to each: the quietest is found without
 /// a search.
 #[derive(Debug, Default)]
-struct Clusters {
-    recent: HashMap<ClusterId, (u64, Recent)>,
+struct ClusterHistories {
+    recent: HashMap<ClusterId, (u64, RecentEvents)>,
     by_last: BTreeMap<u64, ClusterId>,
     next: u64,
 }
 
-impl Clusters {
+impl ClusterHistories {
     fn forget(&mut self, cluster: ClusterId) {
         if let Some((last, _)) = self.recent.remove(&cluster) {
             self.by_last.remove(&last);
         }
     }
 
-    fn note(&mut self, cluster: ClusterId, put: impl FnOnce(&mut Recent)) {
+    fn note(&mut self, cluster: ClusterId, put: impl FnOnce(&mut RecentEvents)) {
         if !self.recent.contains_key(&cluster)
             && self.recent.len() >= limits::EVENT_CLUSTERS_MAX
             && let Some((_, quietest)) = self.by_last.pop_first()
@@ -45,7 +45,7 @@ impl Clusters {
         let (last, recent) = self
             .recent
             .entry(cluster)
-            .or_insert_with(|| (now, Recent::default()));
+            .or_insert_with(|| (now, RecentEvents::default()));
         self.by_last.remove(last);
         *last = now;
         self.by_last.insert(now, cluster);
@@ -64,13 +64,13 @@ impl Default for Events {
 
 /// Of one cluster, latest first.
 #[derive(Debug, Clone, Default)]
-pub struct Recent {
-    pub refusals: VecDeque<Refused>,
-    pub wakes: VecDeque<Woken>,
+pub struct RecentEvents {
+    pub refusals: VecDeque<RefusedLogin>,
+    pub wakes: VecDeque<ClusterWake>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Refused {
+pub struct RefusedLogin {
     pub at: SystemTime,
     pub client: IpAddr,
     pub what: RefusedBy,
@@ -85,7 +85,7 @@ pub enum RefusedBy {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Woken {
+pub struct ClusterWake {
     pub at: SystemTime,
     pub took: Duration,
     /// It had not slept cleanly.
@@ -93,12 +93,12 @@ pub struct Woken {
 }
 
 impl Events {
-    fn lock(&self) -> MutexGuard<'_, Clusters> {
+    fn lock(&self) -> MutexGuard<'_, ClusterHistories> {
         // A half-kept history misleads nobody, so a poisoned lock is still good.
         self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn of(&self, cluster: ClusterId) -> Recent {
+    pub fn of_cluster(&self, cluster: ClusterId) -> RecentEvents {
         self.lock()
             .recent
             .get(&cluster)
@@ -112,12 +112,12 @@ impl Events {
     }
 }
 
-fn push<T>(ring: &mut VecDeque<T>, item: T) {
+fn push_bounded<T>(ring: &mut VecDeque<T>, item: T) {
     ring.truncate(limits::EVENTS_MAX - 1);
     ring.push_front(item);
 }
 
-fn refused(closed: &ConnectionClosed) -> Option<RefusedBy> {
+fn refusal_of(closed: &ConnectionClosed) -> Option<RefusedBy> {
     match &closed.end {
         Ending::Refused { kind, .. } => Some(RefusedBy::Gateway(*kind)),
         Ending::EngineRefused { code, message } => {
@@ -136,10 +136,10 @@ impl Journal for Events {
         let at = SystemTime::now();
         match event {
             Event::ConnectionClosed(closed) => {
-                if let (Some(cluster), Some(what)) = (closed.facts.cluster, refused(closed)) {
+                if let (Some(cluster), Some(what)) = (closed.facts.cluster, refusal_of(closed)) {
                     let client = closed.client.ip();
                     self.lock().note(cluster, |recent| {
-                        push(&mut recent.refusals, Refused { at, client, what })
+                        push_bounded(&mut recent.refusals, RefusedLogin { at, client, what })
                     });
                 }
             }
@@ -150,7 +150,7 @@ impl Journal for Events {
                 ..
             } => {
                 self.lock().note(cluster, |recent| {
-                    push(&mut recent.wakes, Woken { at, took, recovery })
+                    push_bounded(&mut recent.wakes, ClusterWake { at, took, recovery })
                 });
             }
             Event::ClusterDeleted { cluster } => {
@@ -181,12 +181,12 @@ mod tests {
         let events = Events::default();
         events.record(&started(1));
         events.record(&started(2));
-        assert_eq!(events.of(ClusterId(1)).wakes.len(), 1);
+        assert_eq!(events.of_cluster(ClusterId(1)).wakes.len(), 1);
         events.record(&Event::ClusterDeleted {
             cluster: ClusterId(1),
         });
-        assert!(events.of(ClusterId(1)).wakes.is_empty());
-        assert_eq!(events.of(ClusterId(2)).wakes.len(), 1);
+        assert!(events.of_cluster(ClusterId(1)).wakes.is_empty());
+        assert_eq!(events.of_cluster(ClusterId(2)).wakes.len(), 1);
         assert_eq!(events.lock().recent.len(), 1);
     }
 
@@ -199,17 +199,17 @@ mod tests {
         events.record(&started(most + 1));
         assert_eq!(events.lock().recent.len(), limits::EVENT_CLUSTERS_MAX);
         assert_eq!(
-            events.of(ClusterId(most + 1)).wakes.len(),
+            events.of_cluster(ClusterId(most + 1)).wakes.len(),
             1,
             "the newcomer has a history"
         );
         assert_eq!(
-            events.of(ClusterId(1)).wakes.len(),
+            events.of_cluster(ClusterId(1)).wakes.len(),
             2,
             "who was heard of just now keeps its own"
         );
         assert!(
-            events.of(ClusterId(2)).wakes.is_empty(),
+            events.of_cluster(ClusterId(2)).wakes.is_empty(),
             "the quietest is gone"
         );
         assert_eq!(events.lock().by_last.len(), limits::EVENT_CLUSTERS_MAX);

@@ -2,7 +2,7 @@
 //! only, never from a client or a tenant, and nothing here is secret; still it is for a private
 //! address.
 
-use crate::bounded::{self, Bounds};
+use crate::bounded::{self, ConnectionBounds};
 use crate::limits;
 use axum::Router;
 use axum::extract::State;
@@ -26,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 /// Counts events. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Metrics {
-    inner: Arc<Inner>,
+    inner: Arc<MetricSet>,
 }
 
-struct Inner {
+struct MetricSet {
     registry: Registry,
     handshakes: IntCounterVec,
     refusals: IntCounterVec,
@@ -50,7 +50,7 @@ struct Inner {
 
 /// What a look at the server adds to what events have counted.
 #[derive(Clone)]
-pub struct Watched {
+pub struct MetricsServer {
     pub metrics: Metrics,
     pub control: Control,
     pub identity: Identity,
@@ -133,7 +133,7 @@ impl Metrics {
         let alarms = "1 while somebody must look at a certificate, by why";
         let alarms = gauges("certificate_alarms", alarms, &["certificate", "kind"])?;
         let clusters = gauges("clusters", "Clusters, by state", &["state"])?;
-        let inner = Inner {
+        let inner = MetricSet {
             handshakes,
             refusals,
             wakes,
@@ -174,7 +174,7 @@ impl Metrics {
 
     /// Brings the counters of log lines up to those of the process.
     fn log_lines(&self, budget: &LogBudget) {
-        let Inner {
+        let MetricSet {
             log_lines_dropped,
             log_lines_withheld,
             ..
@@ -202,10 +202,10 @@ impl Metrics {
         }
     }
 
-    fn closed(&self, closed: &ConnectionClosed) {
+    fn record_closed(&self, closed: &ConnectionClosed) {
         let (version, cipher) = (
-            version(closed.facts.tls),
-            cipher(closed.facts.cipher.as_deref()),
+            version_label(closed.facts.tls),
+            cipher_label(closed.facts.cipher.as_deref()),
         );
         let outcome = match &closed.end {
             Ending::TlsFailed(_) => Some("failed"),
@@ -244,7 +244,7 @@ impl Metrics {
 /// The target is 80 ms, the deadline 12 s.
 const WAKE_SECONDS: [f64; 10] = [0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0, 4.0, 12.0];
 
-fn version(tls: Option<&str>) -> &'static str {
+fn version_label(tls: Option<&str>) -> &'static str {
     match tls {
         Some("TLS 1.3") => "1.3",
         Some("TLS 1.2") => "1.2",
@@ -253,7 +253,7 @@ fn version(tls: Option<&str>) -> &'static str {
     }
 }
 
-fn cipher(name: Option<&str>) -> &'static str {
+fn cipher_label(name: Option<&str>) -> &'static str {
     match name {
         Some(name) => CIPHERS
             .into_iter()
@@ -266,9 +266,9 @@ fn cipher(name: Option<&str>) -> &'static str {
 impl Journal for Metrics {
     fn record(&self, event: &Event) {
         match event {
-            Event::ConnectionClosed(closed) => self.closed(closed),
+            Event::ConnectionClosed(closed) => self.record_closed(closed),
             Event::Secured { version, cipher } => {
-                let labels = [self::version(Some(version)), self::cipher(*cipher), "done"];
+                let labels = [version_label(Some(version)), cipher_label(*cipher), "done"];
                 self.inner.handshakes.with_label_values(&labels).inc();
             }
             Event::EngineStarted { took, recovery, .. } => {
@@ -290,14 +290,14 @@ impl Journal for Metrics {
     }
 }
 
-impl Watched {
+impl MetricsServer {
     /// Until `stop`.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let bounds = Bounds {
+        let bounds = ConnectionBounds {
             connections: limits::PRIVATE_CONNECTIONS_MAX,
             life: Some(limits::PRIVATE_LIFE),
         };
-        bounded::serve(listener, self.router(), bounds, stop.cancelled()).await;
+        bounded::serve_bounded(listener, self.router(), bounds, stop.cancelled()).await;
     }
 
     fn router(self) -> Router {
@@ -308,7 +308,7 @@ impl Watched {
             .with_state(self)
     }
 
-    fn look(&self) {
+    fn refresh_gauges(&self) {
         let (inner, views) = (&self.metrics.inner, self.control.clusters());
         for state in STATES {
             let count = views.iter().filter(|view| view.state == state).count();
@@ -333,11 +333,11 @@ impl Watched {
     }
 }
 
-async fn scrape(State(watched): State<Watched>) -> Response {
-    let look = watched.clone();
+async fn scrape(State(watched): State<MetricsServer>) -> Response {
+    let server = watched.clone();
     // It reads what is remembered of certificates. A look that panics leaves the numbers of the one
     // before.
-    drop(tokio::task::spawn_blocking(move || look.look()).await);
+    drop(tokio::task::spawn_blocking(move || server.refresh_gauges()).await);
     let mut text = Vec::new();
     match TextEncoder::new().encode(&watched.metrics.inner.registry.gather(), &mut text) {
         Ok(()) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
@@ -349,7 +349,7 @@ async fn scrape(State(watched): State<Watched>) -> Response {
 }
 
 /// Whether logins are served: not while clusters are recovered after a start.
-async fn ready(State(watched): State<Watched>) -> Response {
+async fn ready(State(watched): State<MetricsServer>) -> Response {
     if watched.control.is_recovered() {
         "ready\n".into_response()
     } else {
@@ -365,7 +365,7 @@ mod tests {
     fn every_name_is_its_own_and_labels_are_closed() {
         Metrics::new().unwrap();
         assert_eq!(
-            cipher(Some("TLS13_AES_128_GCM_SHA256")),
+            cipher_label(Some("TLS13_AES_128_GCM_SHA256")),
             "TLS13_AES_128_GCM_SHA256"
         );
         let (budget, metrics) = (LogBudget::default(), Metrics::new().unwrap());
@@ -375,7 +375,7 @@ mod tests {
         metrics.log_lines(&budget);
         assert_eq!(metrics.inner.log_lines_dropped.get(), 5, "counted once");
         assert_eq!(
-            (cipher(Some("{evil}")), version(Some("{evil}"))),
+            (cipher_label(Some("{evil}")), version_label(Some("{evil}"))),
             ("other", "other")
         );
     }

@@ -23,7 +23,7 @@ pub struct ProbeLogin {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeStep {
-    pub step: Step,
+    pub step: ProbeStage,
     pub took: Duration,
     /// What came of it: the TLS version, say.
     pub detail: String,
@@ -32,7 +32,7 @@ pub struct ProbeStep {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum ProbeStage {
     /// Connecting, up to the server's greeting.
     Tcp,
     /// Chain and name verified.
@@ -42,7 +42,7 @@ pub enum Step {
     FirstRow,
 }
 
-impl Step {
+impl ProbeStage {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -62,7 +62,7 @@ impl Prober for NoProber {
         Box::pin(async {
             let failure = Some("there is no listener".to_owned());
             vec![ProbeStep {
-                step: Step::Tcp,
+                step: ProbeStage::Tcp,
                 took: Duration::ZERO,
                 detail: String::new(),
                 failure,

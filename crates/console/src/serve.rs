@@ -1,7 +1,7 @@
 //! The API on the control socket. Never on the network: that is another listener's work.
 
 use crate::api::router;
-use crate::bounded::{self, Bounds};
+use crate::bounded::{self, ConnectionBounds};
 use crate::state::Api;
 use crate::{limits, socket};
 use std::io;
@@ -36,11 +36,11 @@ impl ControlSocket {
 
     /// Serves until `stop`; then no new request is taken, and open ones have a moment to end.
     pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) {
-        let bounds = Bounds {
+        let bounds = ConnectionBounds {
             connections: limits::CONTROL_CONNECTIONS_MAX,
             life: None,
         };
-        bounded::serve(self.listener, router(api), bounds, stop).await;
+        bounded::serve_bounded(self.listener, router(api), bounds, stop).await;
         drop(self.file);
     }
 }

@@ -1,6 +1,6 @@
 //! State of the handlers. Every handler imports this module; it imports none of them.
 
-use crate::auth::{Buckets, Needs, Source};
+use crate::auth::{RequestSource, RouteScopes, TokenBuckets};
 use crate::events::Events;
 use crate::face::PublicFace;
 use crate::probe::Prober;
@@ -27,11 +27,11 @@ pub struct Api {
 pub struct Web {
     pub api: Api,
     /// To sign in, per source.
-    pub(crate) attempts: Arc<Buckets<Source>>,
+    pub(crate) attempts: Arc<TokenBuckets<RequestSource>>,
     /// API keys that do not exist, per source.
-    pub(crate) wrong_keys: Arc<Buckets<Source>>,
+    pub(crate) wrong_keys: Arc<TokenBuckets<RequestSource>>,
     /// Scopes that the routes need.
-    pub(crate) needs: Arc<Needs>,
+    pub(crate) route_scopes: Arc<RouteScopes>,
     /// Requests, per API key.
-    pub(crate) quotas: Arc<Buckets<String>>,
+    pub(crate) quotas: Arc<TokenBuckets<String>>,
 }

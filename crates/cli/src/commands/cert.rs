@@ -7,7 +7,9 @@ use crate::failure::Failure;
 use crate::{limits, screen};
 use anyhow::{Context as _, Result};
 use std::path::Path;
-use tidegate_console::types::{Certificate, Change, Kept, Leaf, Pair, Secret};
+use tidegate_console::types::{
+    Certificate, CertificateChange, CertificatePair, KeptCertificate, LeafCertificate, Secret,
+};
 use tidegate_model::printable;
 use zeroize::Zeroizing;
 
@@ -62,7 +64,7 @@ fn text(certificate: &Certificate) -> String {
     out
 }
 
-fn happened(change: &Change) -> String {
+fn happened(change: &CertificateChange) -> String {
     match &change.reason {
         Some(reason) => format!("{}: {}", change.what, printable(reason)),
         None => format!(
@@ -74,8 +76,8 @@ fn happened(change: &Change) -> String {
     }
 }
 
-fn leaf(word: &str, leaf: &Leaf) -> String {
-    let Leaf {
+fn leaf(word: &str, leaf: &LeafCertificate) -> String {
+    let LeafCertificate {
         key,
         names,
         serial,
@@ -150,12 +152,12 @@ fn renew(context: &Context, console: bool) -> Result<()> {
     show(context, &ended)
 }
 
-fn first(certificate: &Certificate) -> Option<&Kept> {
+fn first(certificate: &Certificate) -> Option<&KeptCertificate> {
     certificate.acme.as_ref()?.certificates.first()
 }
 
-fn changed(was: &Kept, kept: &Kept) -> bool {
-    let serial = |kept: &Kept| kept.certificate.as_ref().map(|leaf| leaf.serial.clone());
+fn changed(was: &KeptCertificate, kept: &KeptCertificate) -> bool {
+    let serial = |kept: &KeptCertificate| kept.certificate.as_ref().map(|leaf| leaf.serial.clone());
     serial(was) != serial(kept)
         || (was.failures < kept.failures && was.last_error != kept.last_error)
 }
@@ -170,7 +172,7 @@ fn import(context: &Context, chain: &Path, key: &Path, console: bool) -> Result<
             )
         })?)
     };
-    let pair = Pair {
+    let pair = CertificatePair {
         chain: read(chain)?.to_string(),
         key: Secret::new(read(key)?),
     };

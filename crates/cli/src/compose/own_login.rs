@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tidegate_console::probe::{ProbeStep, Step};
+use tidegate_console::probe::{ProbeStage, ProbeStep};
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::greeting::{Greeting, Opening};
 use tidegate_wire::handshake_response::HandshakeResponse;
@@ -99,10 +99,10 @@ pub async fn steps(
     .await;
     if bound.is_err() {
         let step = match steps.len() {
-            0 => Step::Tcp,
-            1 => Step::Tls,
-            2 => Step::Login,
-            _ => Step::FirstRow,
+            0 => ProbeStage::Tcp,
+            1 => ProbeStage::Tls,
+            2 => ProbeStage::Login,
+            _ => ProbeStage::FirstRow,
         };
         let failure = Some("no answer within 15 s".to_owned());
         steps.push(ProbeStep {
@@ -123,7 +123,7 @@ async fn walk(
     steps: &mut Vec<ProbeStep>,
 ) {
     let mut began = Instant::now();
-    let mut note = |step: Step, came: Result<String>| {
+    let mut note = |step: ProbeStage, came: Result<String>| {
         let took = began.elapsed();
         let going = came.is_ok();
         began = Instant::now();
@@ -142,27 +142,27 @@ async fn walk(
     let (greeting, tcp) = match greeted(door).await {
         Ok(both) => both,
         Err(error) => {
-            note(Step::Tcp, Err(error));
+            note(ProbeStage::Tcp, Err(error));
             return;
         }
     };
-    note(Step::Tcp, Ok(door.address.to_string()));
+    note(ProbeStage::Tcp, Ok(door.address.to_string()));
     let mut stream = match upgraded(door, &greeting, tcp).await {
         Ok(stream) => stream,
         Err(error) => {
-            note(Step::Tls, Err(error));
+            note(ProbeStage::Tls, Err(error));
             return;
         }
     };
     note(
-        Step::Tls,
+        ProbeStage::Tls,
         Ok(format!("{}, chain and name verified", version(&stream))),
     );
     if let Some(password) = password {
         let came = login(&mut stream, &greeting, user, password, database).await;
-        if note(Step::Login, came.map(|()| user.to_owned())) {
+        if note(ProbeStage::Login, came.map(|()| user.to_owned())) {
             let came = read_one(&mut stream).await;
-            note(Step::FirstRow, came.map(|()| "SELECT 1".to_owned()));
+            note(ProbeStage::FirstRow, came.map(|()| "SELECT 1".to_owned()));
         }
         let _ = send(&mut stream, 0, &[COM_QUIT]).await;
     }

@@ -2,7 +2,7 @@
 
 use super::own_login::{self, Door, reachable};
 use tidegate_console::PublicFace;
-use tidegate_console::probe::{ProbeLogin, ProbeStep, Prober, Step};
+use tidegate_console::probe::{ProbeLogin, ProbeStage, ProbeStep, Prober};
 use tidegate_model::BoxFuture;
 use tidegate_tls::{Roots, client_config};
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ impl Prober for OwnDoor {
             let face = self.face.borrow().clone();
             let failed = |why: String| {
                 vec![ProbeStep {
-                    step: Step::Tcp,
+                    step: ProbeStage::Tcp,
                     took: std::time::Duration::ZERO,
                     detail: String::new(),
                     failure: Some(why),

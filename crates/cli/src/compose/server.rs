@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_console::events::Events;
-use tidegate_console::metrics::{Metrics, Watched};
+use tidegate_console::metrics::{Metrics, MetricsServer};
 use tidegate_console::web::{Web, WebListener, WebPlaces};
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
@@ -221,7 +221,7 @@ impl Server {
                 .spawn(web.clone().serve(listener, self.closing.clone()));
         }
         if let Some(listener) = doors.metrics {
-            let watched = Watched {
+            let watched = MetricsServer {
                 metrics: self.metrics.clone(),
                 control: self.control.clone(),
                 identity: self.identity.clone(),

@@ -1,10 +1,10 @@
 //! The routes of sign-in links and API keys. A token stands in here only on its way out, and no
 //! `Debug` prints it.
 
-use super::json_body::Object;
+use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::state::Api;
-use crate::timestamp::date;
+use crate::timestamp::rfc3339_date;
 use crate::types::{CreateKey, ErrorBody, Key, KeyList, Secret, SignInLink};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -32,7 +32,7 @@ pub async fn create_link(
         StatusCode::CREATED,
         Json(SignInLink {
             url: Secret::new(url),
-            expires_at: date(made.made),
+            expires_at: rfc3339_date(made.made),
         }),
     ))
 }
@@ -47,7 +47,7 @@ pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError
         .control
         .keys()
         .into_iter()
-        .map(|key| show(key, None))
+        .map(|key| key_body(key, None))
         .collect();
     Ok(Json(KeyList { keys }))
 }
@@ -60,7 +60,7 @@ pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError
 ))]
 pub async fn create_key(
     State(api): State<Api>,
-    Object(wanted): Object<CreateKey>,
+    JsonObject(wanted): JsonObject<CreateKey>,
 ) -> Result<(StatusCode, Json<Key>), ApiError> {
     let scopes = Scopes::parse(&wanted.scopes.join(","))?;
     // A number no duration can hold becomes zero, which is refused.
@@ -71,7 +71,7 @@ pub async fn create_key(
     tracing::info!(key = made.made.id, name = made.made.name, scopes = %made.made.scopes, "an API key was made");
     Ok((
         StatusCode::CREATED,
-        Json(show(made.made, Some(Secret::new(made.token)))),
+        Json(key_body(made.made, Some(Secret::new(made.token)))),
     ))
 }
 
@@ -90,14 +90,14 @@ pub async fn revoke_key(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn show(key: ApiKey, token: Option<Secret>) -> Key {
+fn key_body(key: ApiKey, token: Option<Secret>) -> Key {
     Key {
         id: key.id,
         name: key.name,
         scopes: key.scopes.words(),
         key: token,
-        created_at: date(key.created_unix),
-        expires_at: key.expires_unix.map(date),
-        used_at: key.used_unix.map(date),
+        created_at: rfc3339_date(key.created_unix),
+        expires_at: key.expires_unix.map(rfc3339_date),
+        used_at: key.used_unix.map(rfc3339_date),
     }
 }

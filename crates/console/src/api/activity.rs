@@ -1,10 +1,10 @@
 //! The route of what lately happened to a cluster. What a refusal means is the table's own text.
 
-use crate::auth::scoped::Caller;
+use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
-use crate::events::{Refused, RefusedBy, Woken};
+use crate::events::{ClusterWake, RefusedBy, RefusedLogin};
 use crate::state::Api;
-use crate::timestamp::date;
+use crate::timestamp::rfc3339_date;
 use crate::types::{Activity, ErrorBody, RecentRefusal, RecentWake};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -20,22 +20,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub async fn cluster_events(
     State(api): State<Api>,
     Path(name): Path<String>,
-    caller: Caller,
+    caller: ApiCaller,
 ) -> Result<Json<Activity>, ApiError> {
     let may_see_text = caller.may_change(&name);
-    let recent = api.events.of(api.control.cluster(&name)?.id);
+    let recent = api.events.of_cluster(api.control.cluster(&name)?.id);
     Ok(Json(Activity {
         refusals: recent
             .refusals
             .iter()
-            .map(|refused| refusal(refused, may_see_text))
+            .map(|refused| refusal_body(refused, may_see_text))
             .collect(),
-        wakes: recent.wakes.iter().map(wake).collect(),
+        wakes: recent.wakes.iter().map(wake_body).collect(),
     }))
 }
 
 /// `may_see_text`: an engine's own error text can quote SQL.
-fn refusal(refused: &Refused, may_see_text: bool) -> RecentRefusal {
+fn refusal_body(refused: &RefusedLogin, may_see_text: bool) -> RecentRefusal {
     let (code, reason, meaning, hint) = match &refused.what {
         RefusedBy::Gateway(kind) => {
             let entry = kind.entry();
@@ -52,7 +52,7 @@ fn refusal(refused: &Refused, may_see_text: bool) -> RecentRefusal {
         RefusedBy::Engine { code, message } => (*code, None, message.clone(), None),
     };
     RecentRefusal {
-        at: unix(refused.at),
+        at: system_date(refused.at),
         client: refused.client.to_string(),
         code,
         reason,
@@ -61,16 +61,16 @@ fn refusal(refused: &Refused, may_see_text: bool) -> RecentRefusal {
     }
 }
 
-fn wake(woken: &Woken) -> RecentWake {
+fn wake_body(woken: &ClusterWake) -> RecentWake {
     let took_ms = (woken.took.as_secs_f64() * 10_000.0).round() / 10.0;
     RecentWake {
-        at: unix(woken.at),
+        at: system_date(woken.at),
         took_ms,
         recovery: woken.recovery,
     }
 }
 
-fn unix(at: SystemTime) -> String {
+fn system_date(at: SystemTime) -> String {
     let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    date(i64::try_from(seconds).unwrap_or(i64::MAX))
+    rfc3339_date(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

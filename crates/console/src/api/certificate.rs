@@ -1,9 +1,9 @@
 //! The routes of the certificate.
 
-use super::json_body::Object;
+use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::state::Api;
-use crate::types::{Certificate, CheckFinding, CheckResult, ErrorBody, Pair};
+use crate::types::{Certificate, CertificatePair, CheckFinding, CheckResult, ErrorBody};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -12,12 +12,12 @@ use tidegate_tls::{Identity, TlsError};
 
 /// Which of the two certificates.
 #[derive(Debug, Deserialize)]
-pub struct Of {
+pub struct CertificateQuery {
     #[serde(default)]
     console: bool,
 }
 
-impl Of {
+impl CertificateQuery {
     fn identity(&self, api: Api) -> Result<Identity, ApiError> {
         if !self.console {
             return Ok(api.identity);
@@ -62,7 +62,7 @@ pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate
 ))]
 pub async fn renew_certificate(
     State(api): State<Api>,
-    Query(of): Query<Of>,
+    Query(of): Query<CertificateQuery>,
 ) -> Result<StatusCode, ApiError> {
     of.identity(api)?.renew()?;
     Ok(StatusCode::ACCEPTED)
@@ -70,7 +70,7 @@ pub async fn renew_certificate(
 
 /// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and
 /// renewed in time.
-#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", security(("key" = ["all"])), request_body = Pair,
+#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", security(("key" = ["all"])), request_body = CertificatePair,
     params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
          false if missing")),
     responses(
@@ -80,8 +80,8 @@ pub async fn renew_certificate(
 ))]
 pub async fn import_certificate(
     State(api): State<Api>,
-    Query(of): Query<Of>,
-    Object(pair): Object<Pair>,
+    Query(of): Query<CertificateQuery>,
+    JsonObject(pair): JsonObject<CertificatePair>,
 ) -> Result<Json<Certificate>, ApiError> {
     let identity = of.identity(api)?;
     let import = move || {
@@ -106,7 +106,7 @@ pub async fn import_certificate(
 ))]
 pub async fn check_certificate(
     State(api): State<Api>,
-    Query(of): Query<Of>,
+    Query(of): Query<CertificateQuery>,
 ) -> Result<Json<CheckResult>, ApiError> {
     let found = of.identity(api)?.check().await?;
     let show = |f: tidegate_tls::OrderCheck| CheckFinding {

@@ -1,11 +1,11 @@
 //! The routes of clusters. Each handler reads typed values, calls one operation and writes typed
 //! values; none decides anything.
 
-use super::json_body::Object;
-use crate::auth::scoped::Caller;
+use super::json_body::JsonObject;
+use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
 use crate::state::Api;
-use crate::timestamp::date;
+use crate::timestamp::rfc3339_date;
 use crate::types::{
     ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, EngineKind, EngineKindList,
     ErrorBody, Limits, Secret, Warning,
@@ -22,14 +22,14 @@ use tidegate_control::{ClusterView, NewCluster, ROOT, WithPassword};
     (status = 200, body = ClusterList),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn list_clusters(State(api): State<Api>, caller: Caller) -> Json<ClusterList> {
+pub async fn list_clusters(State(api): State<Api>, caller: ApiCaller) -> Json<ClusterList> {
     let visible = api
         .control
         .clusters()
         .into_iter()
         .filter(|view| caller.may_read(view.name.as_str()));
     Json(ClusterList {
-        clusters: visible.map(|view| api.show_to(&caller, view)).collect(),
+        clusters: visible.map(|view| api.describe_to(&caller, view)).collect(),
     })
 }
 
@@ -38,7 +38,7 @@ pub async fn list_clusters(State(api): State<Api>, caller: Caller) -> Json<Clust
     (status = 200, body = EngineKindList),
     (status = "default", body = ErrorBody)
 ))]
-pub async fn list_engine_kinds(State(api): State<Api>, _: Caller) -> Json<EngineKindList> {
+pub async fn list_engine_kinds(State(api): State<Api>, _: ApiCaller) -> Json<EngineKindList> {
     let engines = api.control.engine_kinds().map(EngineKind::from).collect();
     Json(EngineKindList { engines })
 }
@@ -51,8 +51,8 @@ pub async fn list_engine_kinds(State(api): State<Api>, _: Caller) -> Json<Engine
 ))]
 pub async fn create_cluster(
     State(api): State<Api>,
-    caller: Caller,
-    Object(wanted): Object<CreateCluster>,
+    caller: ApiCaller,
+    JsonObject(wanted): JsonObject<CreateCluster>,
 ) -> Result<(StatusCode, Json<Cluster>), ApiError> {
     caller.check_create(wanted.name.as_deref())?;
     let (change, defaults) = (wanted.limits.change(), api.control.default_limits());
@@ -67,7 +67,7 @@ pub async fn create_cluster(
             limits: Some(limits),
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(api.show_once(made))))
+    Ok((StatusCode::CREATED, Json(api.describe_with_password(made))))
 }
 
 /// One cluster.
@@ -79,10 +79,10 @@ pub async fn create_cluster(
 pub async fn show_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
-    caller: Caller,
+    caller: ApiCaller,
 ) -> Result<Json<Cluster>, ApiError> {
     let usage = api.control.usage(&name).await?;
-    let shown = api.show_to(&caller, api.control.cluster(&name)?);
+    let shown = api.describe_to(&caller, api.control.cluster(&name)?);
     Ok(Json(Cluster {
         usage: Some(usage.into()),
         ..shown
@@ -102,8 +102,8 @@ pub async fn show_cluster(
 pub async fn change_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
-    caller: Caller,
-    Object(wanted): Object<ChangeCluster>,
+    caller: ApiCaller,
+    JsonObject(wanted): JsonObject<ChangeCluster>,
 ) -> Result<Json<Cluster>, ApiError> {
     let change = wanted.limits.change();
     caller.check_limits(&change, api.control.default_limits())?;
@@ -116,7 +116,7 @@ pub async fn change_cluster(
             )
             .await?;
     }
-    Ok(Json(api.show(
+    Ok(Json(api.describe(
         api.control.change_limits(&name, change).await?,
         None,
     )))
@@ -147,7 +147,7 @@ pub async fn sleep_cluster(
     Path(name): Path<String>,
 ) -> Result<Json<Cluster>, ApiError> {
     Ok(Json(
-        api.show(api.control.sleep_cluster(&name).await?, None),
+        api.describe(api.control.sleep_cluster(&name).await?, None),
     ))
 }
 
@@ -160,12 +160,14 @@ pub async fn wake_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(api.show(api.control.wake_cluster(&name).await?, None)))
+    Ok(Json(
+        api.describe(api.control.wake_cluster(&name).await?, None),
+    ))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PasswordChange {
+pub struct PasswordQuery {
     #[serde(default)]
     repair: bool,
 }
@@ -187,20 +189,20 @@ pub struct PasswordChange {
 pub async fn new_password(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(change): Query<PasswordChange>,
+    Query(change): Query<PasswordQuery>,
 ) -> Result<Json<Cluster>, ApiError> {
     let changed = match change.repair {
         true => api.control.repair_password(&name).await?,
         false => api.control.new_password(&name).await?,
     };
-    Ok(Json(api.show_once(changed)))
+    Ok(Json(api.describe_with_password(changed)))
 }
 
 impl Api {
     /// The cluster as this caller may see it: the reason of a failure quotes the engine's log.
-    fn show_to(&self, caller: &Caller, view: ClusterView) -> Cluster {
+    fn describe_to(&self, caller: &ApiCaller, view: ClusterView) -> Cluster {
         let may_see_logs = caller.may_change(view.name.as_str());
-        let mut shown = self.show(view, None);
+        let mut shown = self.describe(view, None);
         if !may_see_logs && shown.failure.is_some() {
             shown.failure = Some(
                 "the reason quotes the engine's log: a key of scope read does not see it"
@@ -210,7 +212,7 @@ impl Api {
         shown
     }
 
-    fn show(&self, view: ClusterView, password: Option<Secret>) -> Cluster {
+    fn describe(&self, view: ClusterView, password: Option<Secret>) -> Cluster {
         let face = self.face.borrow();
         let incomplete_accounts =
             (!view.complete_book).then(|| Warning::incomplete_accounts(view.name.as_str()));
@@ -229,7 +231,7 @@ impl Api {
             engine: view.engine.kind,
             sleeps: view.sleeps,
             parameters: view.engine.parameters.as_map().clone(),
-            created_at: date(view.created_unix),
+            created_at: rfc3339_date(view.created_unix),
             sessions: view.sessions,
             limits: Limits {
                 connections_max: view.limits.connections_max,
@@ -244,7 +246,7 @@ impl Api {
         }
     }
 
-    fn show_once(&self, made: WithPassword) -> Cluster {
-        self.show(made.cluster, Some(Secret::new(made.password)))
+    fn describe_with_password(&self, made: WithPassword) -> Cluster {
+        self.describe(made.cluster, Some(Secret::new(made.password)))
     }
 }

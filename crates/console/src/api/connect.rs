@@ -2,7 +2,7 @@
 //! connection. The strings are the room `connect`'s, byte for byte what the command line prints;
 //! nothing is added to them here.
 
-use super::json_body::Object;
+use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::probe::{ProbeLogin, ProbeStep};
 use crate::state::Api;
@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct ConnectQuery {
     with: String,
     os: Option<String>,
     tls: Option<OldestTls>,
@@ -84,7 +84,7 @@ pub async fn list_clients() -> Json<ClientList> {
 pub async fn connect_strings(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<ConnectQuery>,
 ) -> Result<Response, ApiError> {
     let tls = match asked.tls {
         None | Some(OldestTls::Tls12) => TlsMinimum::Tls12,
@@ -115,14 +115,14 @@ pub async fn connect_strings(
 pub async fn test_connection(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Object(asked): Object<TestConnection>,
+    JsonObject(asked): JsonObject<TestConnection>,
 ) -> Result<Json<TestResult>, ApiError> {
     let view = api.control.cluster(&name)?;
     let steps = api.test(&view, &asked).await;
     let ok = steps.iter().all(|step| step.failure.is_none());
     Ok(Json(TestResult {
         ok,
-        steps: steps.into_iter().map(shown).collect(),
+        steps: steps.into_iter().map(step_body).collect(),
     }))
 }
 
@@ -163,7 +163,7 @@ impl Api {
     }
 }
 
-fn shown(step: ProbeStep) -> TestStep {
+fn step_body(step: ProbeStep) -> TestStep {
     TestStep {
         step: step.step.as_str().to_owned(),
         took_ms: (step.took.as_secs_f64() * 10_000.0).round() / 10.0,

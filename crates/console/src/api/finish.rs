@@ -16,8 +16,8 @@ use tidegate_model::LogBudget;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Around every request: its id, its bound in time, its line in the log, and the body of its error.
-pub async fn finish(request: Request, next: Next) -> Response {
-    let (id, began) = (next_id(), Instant::now());
+pub async fn finish_response(request: Request, next: Next) -> Response {
+    let (id, began) = (next_request_id(), Instant::now());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let answered = tokio::time::timeout(limits::REQUEST_MAX, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| ApiError::timed_out().into_response());
@@ -27,7 +27,7 @@ pub async fn finish(request: Request, next: Next) -> Response {
             Some(error) => error,
             None => {
                 let body = std::mem::take(response.body_mut());
-                ApiError::foreign(status, &text_of(body).await)
+                ApiError::foreign(status, &body_text(body).await)
             }
         };
         // Whoever has no key can cause these as well.
@@ -51,7 +51,7 @@ pub async fn finish(request: Request, next: Next) -> Response {
     response
 }
 
-async fn text_of(body: Body) -> String {
+async fn body_text(body: Body) -> String {
     match axum::body::to_bytes(body, limits::FOREIGN_ERROR_MAX).await {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(_) => String::new(),
@@ -59,7 +59,7 @@ async fn text_of(body: Body) -> String {
 }
 
 /// Unique within a log: when this process took its first request, and how many came since.
-fn next_id() -> String {
+fn next_request_id() -> String {
     static EPOCH: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let epoch = EPOCH.get_or_init(|| {

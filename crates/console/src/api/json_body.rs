@@ -9,9 +9,9 @@ use axum::{Json, http::StatusCode};
 use serde::de::DeserializeOwned;
 
 /// serde takes a list for a struct too, field by field; this takes an object only.
-pub struct Object<T>(pub T);
+pub struct JsonObject<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Object<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonObject<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {

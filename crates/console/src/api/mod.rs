@@ -11,7 +11,7 @@ mod server;
 mod sessions;
 
 use crate::auth::keyed;
-use crate::auth::scoped::Caller;
+use crate::auth::scoped::ApiCaller;
 use crate::limits;
 use crate::state::{Api, Web};
 use axum::extract::DefaultBodyLimit;
@@ -24,22 +24,22 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 #[derive(OpenApi)]
-#[openapi(modifiers(&Bearer), security(("key" = [])), components(schemas(connect::OldestTls)), info(
+#[openapi(modifiers(&BearerScheme), security(("key" = [])), components(schemas(connect::OldestTls)), info(
     title = "Tidegate",
     version = "1",
     description = "Clusters behind a TLS-only endpoint: make them, look at them, wake them, end their sessions.",
     license(name = "Apache-2.0", identifier = "Apache-2.0")
 ))]
-struct Info;
+struct ApiInfo;
 
 const KEY_HELP: &str = "An API key. Its scopes: `read`, `clusters:PATTERN` and `all`. Each operation lists the scope that it \
     needs; `read` operations show a key of `clusters:PATTERN` its own clusters only. No key has `operator`: such \
     operations are for the console and the control socket.";
 
 /// Over HTTPS; the control socket asks for no key.
-struct Bearer;
+struct BearerScheme;
 
-impl Modify for Bearer {
+impl Modify for BearerScheme {
     fn modify(&self, openapi: &mut Description) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
@@ -51,8 +51,8 @@ impl Modify for Bearer {
 }
 
 /// The routes and their description, before a server stands behind them.
-fn parts() -> (Router<Api>, Description) {
-    OpenApiRouter::with_openapi(Info::openapi())
+fn routes_and_description() -> (Router<Api>, Description) {
+    OpenApiRouter::with_openapi(ApiInfo::openapi())
         .routes(routes!(clusters::list_clusters, clusters::create_cluster))
         .routes(routes!(
             clusters::show_cluster,
@@ -83,23 +83,26 @@ fn parts() -> (Router<Api>, Description) {
 
 /// The API's description.
 pub fn description() -> Description {
-    parts().1
+    routes_and_description().1
 }
 
 /// The API as a service, for whoever may reach the control socket.
 pub fn router(api: Api) -> Router {
-    let routes = parts().0.with_state(api).layer(Extension(Caller::Owner));
+    let routes = routes_and_description()
+        .0
+        .with_state(api)
+        .layer(Extension(ApiCaller::Owner));
     routes
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX))
-        .layer(from_fn(finish::finish))
+        .layer(from_fn(finish::finish_response))
 }
 
 /// The same for holders of an API key; refusals of the guard look like the API's own.
-pub(crate) fn keyed(web: &Web) -> Router {
+pub(crate) fn keyed_router(web: &Web) -> Router {
     let guard = from_fn_with_state(web.clone(), keyed::require_key);
-    let routes = parts()
+    let routes = routes_and_description()
         .0
         .with_state(web.api.clone())
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX));
-    routes.layer(guard).layer(from_fn(finish::finish))
+    routes.layer(guard).layer(from_fn(finish::finish_response))
 }

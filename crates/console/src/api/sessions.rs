@@ -1,6 +1,6 @@
 //! The routes of sessions.
 
-use crate::auth::scoped::Caller;
+use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
 use crate::state::Api;
 use crate::types::{ErrorBody, Session, SessionList};
@@ -23,7 +23,7 @@ pub struct SessionFilter {
 )]
 pub async fn list_sessions(
     State(api): State<Api>,
-    caller: Caller,
+    caller: ApiCaller,
     Query(filter): Query<SessionFilter>,
 ) -> Result<Json<SessionList>, ApiError> {
     // As if a cluster that may not be seen did not exist.
@@ -43,7 +43,7 @@ pub async fn list_sessions(
         None => caller.is_all(),
     };
     Ok(Json(SessionList {
-        sessions: sessions.filter(seen).map(session).collect(),
+        sessions: sessions.filter(seen).map(session_body).collect(),
     }))
 }
 
@@ -56,7 +56,7 @@ pub async fn list_sessions(
 pub async fn kill_session(
     State(api): State<Api>,
     Path(id): Path<u64>,
-    caller: Caller,
+    caller: ApiCaller,
 ) -> Result<StatusCode, ApiError> {
     api.control.kill_session(id, |cluster| match cluster {
         Some(name) => caller.may_change(name),
@@ -65,7 +65,7 @@ pub async fn kill_session(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn session(view: SessionView) -> Session {
+fn session_body(view: SessionView) -> Session {
     Session {
         id: view.id.0,
         cluster: view.cluster.map(String::from),

@@ -13,19 +13,19 @@ const WAYS: usize = 8;
 /// A bucket per key, in sets of a fixed size with a lock each: no request reads more than one set,
 /// however many askers there are.
 #[derive(Debug)]
-pub struct Buckets<K> {
+pub struct TokenBuckets<K> {
     /// Holds this many.
     size: u32,
     /// An empty one is full again after this long.
     fills_in: Duration,
     /// Random per start: nobody outside can choose askers that meet in one set.
     keys: RandomState,
-    sets: Vec<Mutex<[Option<Bucket>; WAYS]>>,
+    sets: Vec<Mutex<[Option<TokenBucket>; WAYS]>>,
     askers: PhantomData<fn(K)>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
+struct TokenBucket {
     /// Hash of the asker.
     tag: u64,
     taken: f64,
@@ -34,14 +34,14 @@ struct Bucket {
 
 /// What is left after a request, or why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
+pub struct RemainingQuota {
     pub limit: u32,
     pub remaining: u32,
     /// Until the bucket is full again; for one that was refused, until it holds one more.
     pub reset_seconds: u64,
 }
 
-impl<K: Hash> Buckets<K> {
+impl<K: Hash> TokenBuckets<K> {
     /// `askers_max`: those that are remembered at once, rounded up to a multiple of eight.
     pub fn new(size: u32, fills_in: Duration, askers_max: usize) -> Self {
         let sets = (0..askers_max.div_ceil(WAYS).max(1))
@@ -57,16 +57,16 @@ impl<K: Hash> Buckets<K> {
     }
 
     /// Takes one, or says when there is one.
-    pub fn take(&self, key: K) -> Result<Left, Left> {
+    pub fn take(&self, key: K) -> Result<RemainingQuota, RemainingQuota> {
         self.take_at(key, Instant::now())
     }
 
-    fn take_at(&self, key: K, now: Instant) -> Result<Left, Left> {
+    fn take_at(&self, key: K, now: Instant) -> Result<RemainingQuota, RemainingQuota> {
         let tag = self.keys.hash_one(&key);
         let before = self.bucket(tag, now, |bucket| {
             let taken = self.taken_now(bucket, now);
             let fits = taken + 1.0 <= f64::from(self.size);
-            *bucket = Bucket {
+            *bucket = TokenBucket {
                 tag,
                 taken: if fits { taken + 1.0 } else { taken },
                 at: now,
@@ -83,7 +83,7 @@ impl<K: Hash> Buckets<K> {
         } else {
             (taken + 1.0 - size) / per_second
         };
-        let left = Left {
+        let left = RemainingQuota {
             limit: self.size,
             remaining: whole(size - after),
             reset_seconds: u64::from(whole(wait.ceil())).max(1),
@@ -97,7 +97,7 @@ impl<K: Hash> Buckets<K> {
         &self,
         tag: u64,
         now: Instant,
-        change: impl FnOnce(&mut Bucket) -> T,
+        change: impl FnOnce(&mut TokenBucket) -> T,
     ) -> Option<T> {
         let at = usize::try_from(tag % self.sets.len() as u64).ok()?;
         let mut set = self
@@ -109,14 +109,15 @@ impl<K: Hash> Buckets<K> {
             .iter()
             .position(|place| place.is_some_and(|bucket| bucket.tag == tag));
         let least = || {
-            let taken =
-                |place: &Option<Bucket>| place.map_or(-1.0, |bucket| self.taken_now(&bucket, now));
+            let taken = |place: &Option<TokenBucket>| {
+                place.map_or(-1.0, |bucket| self.taken_now(&bucket, now))
+            };
             let places = set.iter().map(taken).enumerate();
             places.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
         };
         let at = known.or_else(least)?;
         let place = set.get_mut(at)?;
-        let fresh = Bucket {
+        let fresh = TokenBucket {
             tag,
             taken: 0.0,
             at: now,
@@ -128,7 +129,7 @@ impl<K: Hash> Buckets<K> {
         Some(change(bucket))
     }
 
-    fn taken_now(&self, bucket: &Bucket, now: Instant) -> f64 {
+    fn taken_now(&self, bucket: &TokenBucket, now: Instant) -> f64 {
         let filled =
             now.saturating_duration_since(bucket.at).as_secs_f64() / self.fills_in.as_secs_f64();
         (bucket.taken - filled * f64::from(self.size)).max(0.0)
@@ -151,12 +152,12 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills_evenly() {
-        let buckets = Buckets::new(3, Duration::from_secs(30), 10);
+        let buckets = TokenBuckets::new(3, Duration::from_secs(30), 10);
         let began = Instant::now();
         let at = |s| began + Duration::from_secs(s);
         assert_eq!(
             buckets.take_at("a", at(0)),
-            Ok(Left {
+            Ok(RemainingQuota {
                 limit: 3,
                 remaining: 2,
                 reset_seconds: 10
@@ -166,7 +167,7 @@ mod tests {
         assert_eq!(buckets.take_at("a", at(0)).unwrap().remaining, 0);
         assert_eq!(
             buckets.take_at("a", at(0)),
-            Err(Left {
+            Err(RemainingQuota {
                 limit: 3,
                 remaining: 0,
                 reset_seconds: 10
@@ -174,7 +175,7 @@ mod tests {
         );
         assert_eq!(
             buckets.take_at("a", at(7)),
-            Err(Left {
+            Err(RemainingQuota {
                 limit: 3,
                 remaining: 0,
                 reset_seconds: 3
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn many_askers_cost_bounded_memory_and_free_nobody_who_is_empty() {
-        let buckets = Buckets::new(2, Duration::from_secs(60), 4);
+        let buckets = TokenBuckets::new(2, Duration::from_secs(60), 4);
         let now = Instant::now();
         for _ in 0..3 {
             let _ = buckets.take_at(0, now);
@@ -207,7 +208,7 @@ mod tests {
             buckets.take_at(0, now).is_err(),
             "who asked most is remembered longest"
         );
-        let many = Buckets::<u32>::new(2, Duration::from_secs(60), 10_000);
+        let many = TokenBuckets::<u32>::new(2, Duration::from_secs(60), 10_000);
         assert!(
             many.sets.len() * std::mem::size_of_val(&many.sets[0]) < 1 << 20,
             "as the bound's comment says"
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_full_table_makes_nobody_wait_for_another_ones_lock() {
-        let buckets = Buckets::<u32>::new(2, Duration::from_secs(60), 64);
+        let buckets = TokenBuckets::<u32>::new(2, Duration::from_secs(60), 64);
         for asker in 0..10_000 {
             let _ = buckets.take(asker);
         }

@@ -11,7 +11,7 @@ const ATTRIBUTES: &str = "; Path=/; Secure; HttpOnly; SameSite=Strict";
 
 /// The session's token, if exactly one cookie carries one: two of the same name are somebody's
 /// trick.
-pub fn read(headers: &HeaderMap) -> Option<&str> {
+pub fn session_token(headers: &HeaderMap) -> Option<&str> {
     let mut found = headers
         .get_all(COOKIE)
         .iter()
@@ -22,7 +22,7 @@ pub fn read(headers: &HeaderMap) -> Option<&str> {
     found.next().is_none().then_some(token)
 }
 
-pub fn set(token: &str) -> Result<HeaderValue, ControlError> {
+pub fn set_session(token: &str) -> Result<HeaderValue, ControlError> {
     let mut value = HeaderValue::try_from(format!("{NAME}={token}{ATTRIBUTES}")).map_err(|_| {
         ControlError::new(
             ErrorCode::Internal,
@@ -34,7 +34,7 @@ pub fn set(token: &str) -> Result<HeaderValue, ControlError> {
     Ok(value)
 }
 
-pub fn clear() -> HeaderValue {
+pub fn clear_session() -> HeaderValue {
     HeaderValue::from_static(
         "__Host-tidegate=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0",
     )
@@ -48,21 +48,27 @@ mod tests {
     fn one_cookie_of_the_name_counts_and_two_are_none() {
         let with =
             |text: &str| HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(text).unwrap())]);
-        assert_eq!(read(&with("a=b; __Host-tidegate=abc; c=d")), Some("abc"));
         assert_eq!(
-            read(&with("__Host-tidegate=abc; __Host-tidegate=evil")),
+            session_token(&with("a=b; __Host-tidegate=abc; c=d")),
+            Some("abc")
+        );
+        assert_eq!(
+            session_token(&with("__Host-tidegate=abc; __Host-tidegate=evil")),
             None
         );
-        assert_eq!(read(&with("__Host-tidegate2=abc; tidegate=x")), None);
-        assert_eq!(read(&HeaderMap::new()), None);
+        assert_eq!(
+            session_token(&with("__Host-tidegate2=abc; tidegate=x")),
+            None
+        );
+        assert_eq!(session_token(&HeaderMap::new()), None);
     }
 
     #[test]
     fn clearing_names_the_same_cookie() {
-        let set = set("x").unwrap();
+        let set = set_session("x").unwrap();
         assert!(set.is_sensitive(), "no log shows it");
         let set = set.to_str().unwrap().to_owned();
-        let clear = clear();
+        let clear = clear_session();
         assert_eq!(set, format!("{NAME}=x{ATTRIBUTES}"));
         assert!(
             clear

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
 
 /// The operator, and the fields without `csrf`. `T` must not deny unknown fields.
-pub struct Form<T> {
+pub struct CheckedForm<T> {
     pub who: SignedIn,
     pub fields: T,
 }
@@ -24,14 +24,14 @@ struct Token {
     csrf: Secret,
 }
 
-impl<T: DeserializeOwned> FromRequest<Web> for Form<T> {
+impl<T: DeserializeOwned> FromRequest<Web> for CheckedForm<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let who = SignedIn::from_request_parts(&mut parts, web).await?;
         let refuse = |status: StatusCode, why: &'static str| (status, why).into_response();
-        if !origin::is_ours(&parts.headers) {
+        if !origin::is_same_origin(&parts.headers) {
             return Err(refuse(
                 StatusCode::FORBIDDEN,
                 "this form was not sent by a page of this console",

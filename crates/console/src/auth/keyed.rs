@@ -2,11 +2,11 @@
 //! cookie of the pages opens nothing here, so no page of another site can use it. Never on the
 //! control socket, which is the owner's.
 
-use super::scoped::Caller;
-use super::{Left, Source};
+use super::scoped::ApiCaller;
+use super::{RemainingQuota, RequestSource};
 use crate::errors::ApiError;
 use crate::state::Web;
-use crate::web::prove;
+use crate::web::mark_proven;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -21,16 +21,16 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 /// Around every request to `/v1` over HTTPS.
 pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let Ok(source) = Source::from_request_parts(&mut parts, &web).await;
-    let key = match holder(&web, source, &parts.headers) {
+    let Ok(source) = RequestSource::from_request_parts(&mut parts, &web).await;
+    let key = match find_key(&web, source, &parts.headers) {
         Ok(key) => key,
         Err(response) => return response,
     };
-    prove(&parts.extensions);
+    mark_proven(&parts.extensions);
     let (left, mut response) = match web.quotas.take(key.id) {
-        Ok(left) => match web.needs.check(&key.scopes, &mut parts).await {
+        Ok(left) => match web.route_scopes.check(&key.scopes, &mut parts).await {
             Ok(()) => {
-                parts.extensions.insert(Caller::Key(key.scopes));
+                parts.extensions.insert(ApiCaller::Key(key.scopes));
                 (left, next.run(Request::from_parts(parts, body)).await)
             }
             Err(error) => (left, error.into_response()),
@@ -53,7 +53,7 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
     clippy::result_large_err,
     reason = "the error is the answer, and is sent as it is"
 )]
-fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<ApiKey, Response> {
+fn find_key(web: &Web, source: RequestSource, headers: &HeaderMap) -> Result<ApiKey, Response> {
     let none = || {
         let mut response = ApiError::not_authorized().into_response();
         response.headers_mut().insert(
@@ -62,7 +62,7 @@ fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<ApiKey, Resp
         );
         response
     };
-    let Some(token) = bearer(headers) else {
+    let Some(token) = bearer_token(headers) else {
         return Err(none());
     };
     match web.api.control.key_of(token) {
@@ -76,14 +76,14 @@ fn holder(web: &Web, source: Source, headers: &HeaderMap) -> Result<ApiKey, Resp
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme
         .eq_ignore_ascii_case("bearer")
         .then_some(token.trim())
 }
 
-fn too_many(left: Left, why: &str) -> Response {
+fn too_many(left: RemainingQuota, why: &str) -> Response {
     let mut response = ApiError::too_many(why, left.reset_seconds).into_response();
     response
         .headers_mut()

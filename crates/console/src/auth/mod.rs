@@ -10,9 +10,9 @@ pub mod scoped;
 mod signed_in;
 mod source;
 
-pub use bucket::{Buckets, Left};
-pub use form::Form;
+pub use bucket::{RemainingQuota, TokenBuckets};
+pub use form::CheckedForm;
 pub use origin::SameOrigin;
-pub use scoped::Needs;
-pub use signed_in::{NotSignedIn, SIGN_IN, SignedIn, redeem, sign_out};
-pub use source::Source;
+pub use scoped::RouteScopes;
+pub use signed_in::{NotSignedIn, SIGN_IN, SignedIn, redeem_link, sign_out};
+pub use source::RequestSource;

@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-/// Proof that [`is_ours`] held. For forms without a session (the one that redeems a link);
-/// [`super::Form`] asks too.
+/// Proof that [`is_same_origin`] held. For forms without a session (the one that redeems a link);
+/// [`super::CheckedForm`] asks too.
 #[derive(Debug, Clone, Copy)]
 pub struct SameOrigin(());
 
@@ -17,7 +17,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SameOrigin {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
-        if is_ours(&parts.headers) {
+        if is_same_origin(&parts.headers) {
             return Ok(Self(()));
         }
         Err((
@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for SameOrigin {
     }
 }
 
-pub fn is_ours(headers: &HeaderMap) -> bool {
+pub fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let site = text(axum::http::HeaderName::from_static("sec-fetch-site"));
     let origin = text(ORIGIN);
@@ -53,7 +53,7 @@ mod tests {
                     HeaderValue::from_static(value),
                 )
             };
-            is_ours(&pairs.iter().map(pair).collect())
+            is_same_origin(&pairs.iter().map(pair).collect())
         };
         let host = ("host", "127.0.0.1:4443");
         assert!(judge(&[host, ("origin", "https://127.0.0.1:4443")]));

@@ -12,7 +12,7 @@ use utoipa::openapi::OpenApi as Description;
 
 /// Need of a route, as its `security` in the description has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum RequiredScope {
     /// Any scope; the answer shows what the key may see.
     Read,
     /// A scope for the cluster that is changed.
@@ -22,7 +22,7 @@ pub enum Need {
     Operator,
 }
 
-impl Need {
+impl RequiredScope {
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "read" => Some(Self::Read),
@@ -36,14 +36,14 @@ impl Need {
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
+pub enum ApiCaller {
     /// Whoever may open the control socket.
     Owner,
     /// The holder of a key.
     Key(Scopes),
 }
 
-impl Caller {
+impl ApiCaller {
     pub fn may_read(&self, cluster: &str) -> bool {
         match self {
             Self::Owner => true,
@@ -99,7 +99,7 @@ impl Caller {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
+impl<S: Send + Sync> FromRequestParts<S> for ApiCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
@@ -114,9 +114,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// Needs of all routes.
 #[derive(Debug)]
-pub struct Needs(HashMap<(String, String), Need>);
+pub struct RouteScopes(HashMap<(String, String), RequiredScope>);
 
-impl Needs {
+impl RouteScopes {
     /// Reads them from the description, so that what is published is what is enforced.
     pub fn of(description: &Description) -> Self {
         let whole = serde_json::to_value(description).unwrap_or_default();
@@ -131,7 +131,7 @@ impl Needs {
                 let word = operation
                     .pointer("/security/0/key/0")
                     .and_then(serde_json::Value::as_str);
-                if let Some(need) = word.and_then(Need::parse) {
+                if let Some(need) = word.and_then(RequiredScope::parse) {
                     needs.insert((method.to_uppercase(), path.clone()), need);
                 }
             }
@@ -139,7 +139,7 @@ impl Needs {
         Self(needs)
     }
 
-    fn find(&self, method: &Method, path: &str) -> Option<Need> {
+    fn find(&self, method: &Method, path: &str) -> Option<RequiredScope> {
         let method = if method == Method::HEAD {
             &Method::GET
         } else {
@@ -169,15 +169,15 @@ impl Needs {
         };
         let cluster = cluster_of(parts, &path).await;
         match (need, cluster) {
-            _ if scopes.is_all() && need != Need::Operator => Ok(()),
-            (Need::Operator, _) => Err(ApiError::only_local()),
-            (Need::All, _) => Err(ApiError::out_of_scope("all")),
+            _ if scopes.is_all() && need != RequiredScope::Operator => Ok(()),
+            (RequiredScope::Operator, _) => Err(ApiError::only_local()),
+            (RequiredScope::All, _) => Err(ApiError::out_of_scope("all")),
             // Lists show what the key may see, and handlers without a name in the path check for
             // themselves.
-            (Need::Read | Need::Clusters, None) => Ok(()),
-            (Need::Read, Some(name)) if scopes.may_read(&name) => Ok(()),
-            (Need::Clusters, Some(name)) if scopes.may_change(&name) => Ok(()),
-            (Need::Clusters, Some(name)) if scopes.may_read(&name) => {
+            (RequiredScope::Read | RequiredScope::Clusters, None) => Ok(()),
+            (RequiredScope::Read, Some(name)) if scopes.may_read(&name) => Ok(()),
+            (RequiredScope::Clusters, Some(name)) if scopes.may_change(&name) => Ok(()),
+            (RequiredScope::Clusters, Some(name)) if scopes.may_read(&name) => {
                 Err(ApiError::out_of_scope("clusters"))
             }
             // As if it did not exist.

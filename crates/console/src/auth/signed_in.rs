@@ -1,9 +1,9 @@
 //! The signed-in operator of a page, signing in and signing out.
 
-use super::{Left, Source, cookie};
+use super::{RemainingQuota, RequestSource, cookie};
 use crate::state::Web;
 use crate::types::Warning;
-use crate::web::prove;
+use crate::web::mark_proven;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -43,7 +43,7 @@ impl SignedIn {
         &self.session.id
     }
 
-    /// Goes into each form as the hidden field `csrf`, which [`Form`] checks.
+    /// Goes into each form as the hidden field `csrf`, which [`CheckedForm`] checks.
     pub fn csrf(&self) -> &str {
         &self.session.csrf
     }
@@ -63,13 +63,13 @@ impl FromRequestParts<Web> for SignedIn {
             Look::Alone => to_sign_in,
             Look::Use => || Redirect::to(SIGN_IN_AGAIN).into_response(),
         };
-        let token = cookie::read(&parts.headers).ok_or_else(to_sign_in)?;
+        let token = cookie::session_token(&parts.headers).ok_or_else(to_sign_in)?;
         let session = web
             .api
             .control
             .web_session(token, look)
             .ok_or_else(to_sign_in_again)?;
-        prove(&parts.extensions);
+        mark_proven(&parts.extensions);
         let reason = web.api.control.disk_full();
         let disk_full = reason.as_deref().map(Warning::disk_full);
         Ok(Self { session, disk_full })
@@ -79,13 +79,17 @@ impl FromRequestParts<Web> for SignedIn {
 /// Why nobody was signed in.
 pub enum NotSignedIn {
     /// This source has tried too often.
-    TooMany(Left),
+    TooMany(RemainingQuota),
     Refused(ControlError),
 }
 
 /// Turns a link's token into a session; the value is for `Set-Cookie`. Whatever cookie the browser
 /// had before is overwritten, and its session has nothing in common with the new one.
-pub async fn redeem(web: &Web, source: Source, token: &str) -> Result<HeaderValue, NotSignedIn> {
+pub async fn redeem_link(
+    web: &Web,
+    source: RequestSource,
+    token: &str,
+) -> Result<HeaderValue, NotSignedIn> {
     web.attempts.take(source).map_err(NotSignedIn::TooMany)?;
     let made = web
         .api
@@ -94,7 +98,7 @@ pub async fn redeem(web: &Web, source: Source, token: &str) -> Result<HeaderValu
         .await
         .map_err(NotSignedIn::Refused)?;
     tracing::info!(operator = made.made.operator, session = made.made.id, source = %source.0, "signed in");
-    cookie::set(&made.token).map_err(NotSignedIn::Refused)
+    cookie::set_session(&made.token).map_err(NotSignedIn::Refused)
 }
 
 /// Ends the session; the value is for `Set-Cookie`.
@@ -105,5 +109,5 @@ pub async fn sign_out(web: &Web, who: &SignedIn) -> Result<HeaderValue, ControlE
         session = who.session_id(),
         "signed out"
     );
-    Ok(cookie::clear())
+    Ok(cookie::clear_session())
 }

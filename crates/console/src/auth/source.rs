@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Where a request came from, as the limits count it: an IPv4 address, or an IPv6 /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Source(pub IpAddr);
+pub struct RequestSource(pub IpAddr);
 
-impl Source {
+impl RequestSource {
     pub fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V6(ip) => Self(IpAddr::V6(Ipv6Addr::from(u128::from(ip) >> 64 << 64))),
@@ -18,7 +18,7 @@ impl Source {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Source {
+impl<S: Send + Sync> FromRequestParts<S> for RequestSource {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {

@@ -50,7 +50,7 @@ impl MenuEntry {
 pub struct Frame {
     pub title: String,
     /// The entry of the menu that this page belongs to.
-    pub place: MenuEntry,
+    pub menu_entry: MenuEntry,
     /// Who is signed in, if anybody.
     pub operator: Option<String>,
     pub csrf: String,
@@ -62,10 +62,10 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub fn new(title: impl Into<String>, place: MenuEntry) -> Self {
+    pub fn new(title: impl Into<String>, menu_entry: MenuEntry) -> Self {
         Self {
             title: title.into(),
-            place,
+            menu_entry,
             operator: None,
             csrf: String::new(),
             notice: None,
@@ -75,22 +75,22 @@ impl Frame {
     }
 
     /// The frame of somebody's page.
-    pub fn of(who: &SignedIn, title: impl Into<String>, place: MenuEntry) -> Self {
+    pub fn of(who: &SignedIn, title: impl Into<String>, menu_entry: MenuEntry) -> Self {
         let operator = Some(who.operator().to_owned());
         let csrf = who.csrf().to_owned();
         Self {
             operator,
             csrf,
             disk_full: who.disk_full().map(WarningView::from),
-            ..Self::new(title, place)
+            ..Self::new(title, menu_entry)
         }
     }
 
     /// The frame of a page that anybody may see.
-    pub fn for_visitor(visitor: &Visitor, title: &str, place: MenuEntry) -> Self {
+    pub fn for_visitor(visitor: &Visitor, title: &str, menu_entry: MenuEntry) -> Self {
         match &visitor.0 {
-            Some(who) => Self::of(who, title, place),
-            None => Self::new(title, place),
+            Some(who) => Self::of(who, title, menu_entry),
+            None => Self::new(title, menu_entry),
         }
     }
 

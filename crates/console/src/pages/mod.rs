@@ -31,47 +31,50 @@ use frame::Visitor;
 /// Every page, at `/`.
 pub fn router(web: Web) -> Router {
     Router::new()
-        .route("/", get(clusters::list))
+        .route("/", get(clusters::list_clusters))
         .route(
             "/clusters",
-            get(|| async { Redirect::to("/") }).post(clusters::create),
+            get(|| async { Redirect::to("/") }).post(clusters::create_cluster),
         )
-        .route("/clusters/{name}", get(cluster::show))
-        .route("/clusters/{name}/sleep", post(actions::sleep))
-        .route("/clusters/{name}/wake", post(actions::wake))
+        .route("/clusters/{name}", get(cluster::show_cluster))
+        .route("/clusters/{name}/sleep", post(actions::sleep_cluster))
+        .route("/clusters/{name}/wake", post(actions::wake_cluster))
         .route("/clusters/{name}/limits", post(actions::change_limits))
-        .route("/clusters/{name}/delete", post(actions::delete))
+        .route("/clusters/{name}/delete", post(actions::delete_cluster))
         .route(
             "/clusters/{name}/sessions/{id}/end",
             post(actions::end_session),
         )
         .route(
             "/clusters/{name}/connect",
-            get(connect::show).post(connect::show_again),
+            get(connect::show_connect).post(connect::show_choice),
         )
         // Whoever comes back to the address of an answer that held a password gets the page without
         // it.
         .route(
             "/clusters/{name}/connect/password",
-            get(connect::back).post(connect::new_password),
+            get(connect::redirect_to_connect).post(connect::new_password),
         )
         .route(
             "/clusters/{name}/connect/test",
-            get(connect::back).post(connect::test),
+            get(connect::redirect_to_connect).post(connect::test_connection),
         )
-        .route("/keys", get(keys::list).post(keys::create))
-        .route("/keys/{id}/revoke", post(keys::revoke))
-        .route("/certificate", get(certificate::show))
+        .route("/keys", get(keys::list_keys).post(keys::create_key))
+        .route("/keys/{id}/revoke", post(keys::revoke_key))
+        .route("/certificate", get(certificate::show_certificate))
         .route("/ca.pem", get(certificate::ca_file))
-        .route("/help", get(help::list))
-        .route("/help/refusals/{slug}", get(help::show))
-        .route("/sign-in", get(sign_in::sign_in))
-        .route("/link/{token}", get(sign_in::link).post(sign_in::redeem))
+        .route("/help", get(help::list_refusals))
+        .route("/help/refusals/{slug}", get(help::show_refusal))
+        .route("/sign-in", get(sign_in::show_sign_in))
+        .route(
+            "/link/{token}",
+            get(sign_in::show_link).post(sign_in::redeem_link),
+        )
         .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{file}", get(asset))
         .fallback(|visitor: Visitor| async move { problem::not_found(&visitor) })
         .with_state(web)
-        .layer(map_response(problem::dress))
+        .layer(map_response(problem::error_as_page))
 }
 
 async fn asset(Path(file): Path<String>) -> Response {

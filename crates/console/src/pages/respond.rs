@@ -6,7 +6,7 @@ use axum::response::{Html, IntoResponse, Response};
 use tidegate_control::{ControlError, ErrorCode};
 
 /// The page as an answer.
-pub fn page(status: StatusCode, page: &impl Template) -> Response {
+pub fn html_page(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {

@@ -7,12 +7,12 @@ use super::words::Moment;
 use super::{certificate, cluster, clusters, connect, help, keys, problem, sign_in};
 use tidegate_model::ClusterState;
 
-pub fn operator_frame(title: &str, place: MenuEntry) -> Frame {
+pub fn operator_frame(title: &str, menu_entry: MenuEntry) -> Frame {
     Frame {
         operator: Some("admin".to_owned()),
         csrf: "c5f3".to_owned(),
-        live: place == MenuEntry::Clusters,
-        ..Frame::new(title, place)
+        live: menu_entry == MenuEntry::Clusters,
+        ..Frame::new(title, menu_entry)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Dates, durations and `code` in sentences, as pages show them. Pure functions.
 
-use crate::timestamp::date;
+use crate::timestamp::rfc3339_date;
 use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 use tidegate_model::printable;
@@ -19,7 +19,7 @@ impl Moment {
     pub fn from_unix(unix: i64) -> Self {
         let at = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         Self {
-            iso: date(unix),
+            iso: rfc3339_date(unix),
             at,
         }
     }

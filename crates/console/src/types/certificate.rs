@@ -1,7 +1,7 @@
 //! The certificate in requests and answers. A key is in requests only, and no `Debug` prints it.
 
 use super::Secret;
-use crate::timestamp::date;
+use crate::timestamp::rfc3339_date;
 use serde::{Deserialize, Serialize};
 use tidegate_model::Trust;
 use tidegate_tls::{
@@ -18,15 +18,15 @@ pub struct Certificate {
     /// `local`, `private` or `public`.
     #[schema(example = "public")]
     pub trust: String,
-    pub served: Leaf,
+    pub served: LeafCertificate,
     /// The second one, for clients that take RSA only.
-    pub served_rsa: Option<Leaf>,
+    pub served_rsa: Option<LeafCertificate>,
     /// Null where certificates do not come by ACME.
     pub acme: Option<Acme>,
     /// What somebody must look at; empty if all is well.
     pub alarms: Vec<String>,
     /// What happened to it, latest first, over restarts; bounded.
-    pub history: Vec<Change>,
+    pub history: Vec<CertificateChange>,
     /// The console's own, where it has one.
     #[schema(no_recursion)]
     pub console: Option<Box<Certificate>>,
@@ -34,7 +34,8 @@ pub struct Certificate {
 
 /// One thing that happened to a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Change {
+#[schema(as = Change)]
+pub struct CertificateChange {
     /// RFC 3339, UTC.
     pub at: String,
     /// `served`, `rejected` or `alarm`.
@@ -51,7 +52,8 @@ pub struct Change {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Leaf {
+#[schema(as = Leaf)]
+pub struct LeafCertificate {
     #[schema(example = "ecdsa")]
     pub key: String,
     pub names: Vec<String>,
@@ -68,17 +70,18 @@ pub struct Acme {
     /// The names a certificate shall carry.
     pub domains: Vec<String>,
     /// One per kind of key.
-    pub certificates: Vec<Kept>,
+    pub certificates: Vec<KeptCertificate>,
     /// A CA is being asked at this moment.
     pub under_way: bool,
 }
 
 /// One kind of key, and its certificate that is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Kept {
+#[schema(as = Kept)]
+pub struct KeptCertificate {
     #[schema(example = "ecdsa")]
     pub key: String,
-    pub certificate: Option<Leaf>,
+    pub certificate: Option<LeafCertificate>,
     /// The directory of the CA that issued it; null for one that was imported.
     pub issued_by: Option<String>,
     pub renew_at: Option<String>,
@@ -105,7 +108,8 @@ pub struct AcmeError {
 /// A pair that was got elsewhere, PEM.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Pair {
+#[schema(as = Pair)]
+pub struct CertificatePair {
     /// The chain, leaf first.
     pub chain: String,
     #[schema(value_type = String)]
@@ -138,19 +142,23 @@ impl From<CertificateStatus> for Certificate {
             source: status.source.to_owned(),
             trust: trust.to_owned(),
             served: status.served.into(),
-            served_rsa: status.served_rsa.map(Leaf::from),
+            served_rsa: status.served_rsa.map(LeafCertificate::from),
             acme: status.acme.map(Acme::from),
             alarms: status.alarms.into_iter().map(|alarm| alarm.what).collect(),
-            history: status.history.into_iter().map(Change::from).collect(),
+            history: status
+                .history
+                .into_iter()
+                .map(CertificateChange::from)
+                .collect(),
             console: None,
         }
     }
 }
 
-impl From<HistoryEntry> for Change {
+impl From<HistoryEntry> for CertificateChange {
     fn from(entry: HistoryEntry) -> Self {
         let happened = |what: &str, reason: Option<String>| Self {
-            at: date(entry.at),
+            at: rfc3339_date(entry.at),
             what: what.to_owned(),
             key: None,
             names: Vec::new(),
@@ -171,7 +179,7 @@ impl From<HistoryEntry> for Change {
                 names,
                 serial: Some(serial),
                 issuer: Some(issuer),
-                not_after: Some(date(not_after)),
+                not_after: Some(rfc3339_date(not_after)),
                 ..happened("served", None)
             },
             Happening::Rejected { reason } => happened("rejected", Some(reason)),
@@ -180,22 +188,26 @@ impl From<HistoryEntry> for Change {
     }
 }
 
-impl From<LeafStatus> for Leaf {
+impl From<LeafStatus> for LeafCertificate {
     fn from(leaf: LeafStatus) -> Self {
         Self {
             key: leaf.key.to_owned(),
             names: leaf.names,
             serial: leaf.serial,
             issuer: leaf.issuer,
-            not_before: date(leaf.not_before),
-            not_after: date(leaf.not_after),
+            not_before: rfc3339_date(leaf.not_before),
+            not_after: rfc3339_date(leaf.not_after),
         }
     }
 }
 
 impl From<AcmeStatus> for Acme {
     fn from(status: AcmeStatus) -> Self {
-        let certificates = status.certificates.into_iter().map(Kept::from).collect();
+        let certificates = status
+            .certificates
+            .into_iter()
+            .map(KeptCertificate::from)
+            .collect();
         Self {
             domains: status.domains,
             certificates,
@@ -204,17 +216,17 @@ impl From<AcmeStatus> for Acme {
     }
 }
 
-impl From<KeptStatus> for Kept {
+impl From<KeptStatus> for KeptCertificate {
     fn from(kept: KeptStatus) -> Self {
         Self {
             key: kept.key.to_owned(),
-            certificate: kept.leaf.map(Leaf::from),
+            certificate: kept.leaf.map(LeafCertificate::from),
             issued_by: kept.issued_by,
-            renew_at: kept.renew_at.map(date),
+            renew_at: kept.renew_at.map(rfc3339_date),
             failures: kept.failures,
-            next_attempt: kept.next_attempt.map(date),
+            next_attempt: kept.next_attempt.map(rfc3339_date),
             last_error: kept.last_error.map(|slip| AcmeError {
-                at: date(slip.at),
+                at: rfc3339_date(slip.at),
                 directory: slip.directory,
                 step: slip.step,
                 reason: slip.reason,

@@ -34,7 +34,7 @@ pub struct Cluster {
     /// The CA file a client needs; null where the certificate is publicly trusted.
     #[schema(example = "/var/lib/tidegate/ca.pem")]
     pub ca: Option<String>,
-    #[schema(value_type = State)]
+    #[schema(value_type = StateSchema)]
     pub state: ClusterState,
     /// Why it stands in `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,8 +69,8 @@ pub struct Cluster {
 
 /// Where a cluster stands.
 #[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum State {
+#[schema(as = State, rename_all = "lowercase")]
+pub enum StateSchema {
     Asleep,
     Waking,
     Awake,

@@ -17,9 +17,10 @@ mod warning;
 pub use access::{CreateKey, Key, KeyList, KeyScope, SignInLink};
 pub use activity::{Activity, RecentRefusal, RecentWake};
 pub use certificate::{
-    Acme, AcmeError, Certificate, Change, CheckFinding, CheckResult, Kept, Leaf, Pair,
+    Acme, AcmeError, Certificate, CertificateChange, CertificatePair, CheckFinding, CheckResult,
+    KeptCertificate, LeafCertificate,
 };
-pub use cluster::{ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, State};
+pub use cluster::{ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, StateSchema};
 pub use connect::{
     ClientList, ConnectForm, ConnectStrings, KnownClient, KnownPlatform, TestConnection,
     TestResult, TestStep,

@@ -1,9 +1,9 @@
 //! The HTTPS listener: TCP, then TLS, then HTTP/1.1, each with its bound. One connection's trouble
 //! is never another's.
 
-use super::unproven::Unproven;
+use super::unproven::ConnectionPlace;
 use super::{Web, app};
-use crate::auth::Source;
+use crate::auth::RequestSource;
 use crate::limits;
 use axum::Router;
 use hyper::body::Incoming;
@@ -97,7 +97,7 @@ impl WebListener {
                         }
                     };
                     let (this, stop) = (self.clone(), stop.clone());
-                    tasks.spawn(this.one(tcp, peer, place, stop));
+                    tasks.spawn(this.serve_connection(tcp, peer, place, stop));
                 }
                 Err(error) => {
                     if LogBudget::of_process().take() {
@@ -111,15 +111,21 @@ impl WebListener {
         let _ = timeout(limits::GOODBYE_MAX, tasks.wait()).await;
     }
 
-    async fn one(self, tcp: TcpStream, peer: SocketAddr, place: Place, stop: CancellationToken) {
+    async fn serve_connection(
+        self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        place: Place,
+        stop: CancellationToken,
+    ) {
         let eviction = place.eviction();
         tokio::select! {
-            () = self.admitted(tcp, peer, place, stop) => {}
+            () = self.serve_admitted(tcp, peer, place, stop) => {}
             () = eviction.wait() => debug_stranger(peer, &"closed to make room for another"),
         }
     }
 
-    async fn admitted(
+    async fn serve_admitted(
         self,
         tcp: TcpStream,
         peer: SocketAddr,
@@ -128,7 +134,7 @@ impl WebListener {
     ) {
         let _ = tcp.set_nodelay(true);
         let mut turns = Turns::new(self.handshakes.clone(), *place.path(), place.is_known());
-        let unproven = Unproven::new(place, self.proven.clone());
+        let unproven = ConnectionPlace::new(place, self.proven.clone());
         let over = tokio::time::Instant::now() + limits::WEB_UNPROVEN_LIFE;
         let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp, &mut turns)).await
         {
@@ -137,7 +143,10 @@ impl WebListener {
             Ok(Err(error)) => return debug_stranger(peer, &format_args!("no TLS: {error}")),
             Err(_) => return debug_stranger(peer, &"no TLS in time"),
         };
-        let (source, app) = (Source::of(peer.ip()), TowerToHyperService::new(self.app));
+        let (source, app) = (
+            RequestSource::of(peer.ip()),
+            TowerToHyperService::new(self.app),
+        );
         let connection_place = unproven.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(source);

@@ -7,10 +7,10 @@ mod unproven;
 
 pub use crate::state::Web;
 pub use listener::{WebListener, WebPlaces};
-pub(crate) use unproven::prove;
+pub(crate) use unproven::mark_proven;
 
 use crate::api;
-use crate::auth::{Buckets, Needs};
+use crate::auth::{RouteScopes, TokenBuckets};
 use crate::limits;
 use crate::pages;
 use crate::state::Api;
@@ -26,18 +26,18 @@ impl Web {
     /// `attempts_per_minute`: sign-ins, and wrong keys, of one source.
     pub fn new(api: Api, attempts_per_minute: u32) -> Self {
         let per_source = || {
-            Arc::new(Buckets::new(
+            Arc::new(TokenBuckets::new(
                 attempts_per_minute,
                 limits::ATTEMPTS_WITHIN,
                 limits::SOURCES_MAX,
             ))
         };
         let (size, fills_in) = limits::REQUESTS_PER_KEY;
-        let quotas = Arc::new(Buckets::new(size, fills_in, limits::KEYS_COUNTED_MAX));
-        let needs = Arc::new(Needs::of(&api::description()));
+        let quotas = Arc::new(TokenBuckets::new(size, fills_in, limits::KEYS_COUNTED_MAX));
+        let route_scopes = Arc::new(RouteScopes::of(&api::description()));
         Self {
             api,
-            needs,
+            route_scopes,
             attempts: per_source(),
             wrong_keys: per_source(),
             quotas,
@@ -47,7 +47,7 @@ impl Web {
 
 /// Everything that the HTTPS listener serves.
 pub fn app(web: Web) -> Router {
-    let v1 = api::keyed(&web);
+    let v1 = api::keyed_router(&web);
     pages::router(web)
         .layer(from_fn_with_state(v1, dispatch))
         .layer(from_fn(headers::secure))

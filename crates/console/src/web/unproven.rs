@@ -6,22 +6,22 @@ use tidegate_model::Place;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 #[derive(Debug, Clone)]
-pub(crate) struct Unproven {
-    held: Arc<Mutex<Held>>,
+pub(crate) struct ConnectionPlace {
+    held: Arc<Mutex<PlaceState>>,
     /// Places of connections that have shown one.
     proven: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
-enum Held {
+enum PlaceState {
     Unproven(Place),
     Proven { _place: OwnedSemaphorePermit },
 }
 
-impl Unproven {
+impl ConnectionPlace {
     pub fn new(place: Place, proven: Arc<Semaphore>) -> Self {
         Self {
-            held: Arc::new(Mutex::new(Held::Unproven(place))),
+            held: Arc::new(Mutex::new(PlaceState::Unproven(place))),
             proven,
         }
     }
@@ -29,10 +29,10 @@ impl Unproven {
     /// The connection stays among the unproven while all places of the others are taken.
     fn prove(&self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Held::Unproven(_) = *held
+        if let PlaceState::Unproven(_) = *held
             && let Ok(place) = Arc::clone(&self.proven).try_acquire_owned()
-            && let Held::Unproven(place) =
-                std::mem::replace(&mut *held, Held::Proven { _place: place })
+            && let PlaceState::Unproven(place) =
+                std::mem::replace(&mut *held, PlaceState::Proven { _place: place })
         {
             place.prove();
         }
@@ -41,15 +41,15 @@ impl Unproven {
     pub fn is_proven(&self) -> bool {
         matches!(
             *self.held.lock().unwrap_or_else(PoisonError::into_inner),
-            Held::Proven { .. }
+            PlaceState::Proven { .. }
         )
     }
 }
 
 /// Notes that a request with these extensions has shown a valid session or key.
-pub(crate) fn prove(extensions: &Extensions) {
+pub(crate) fn mark_proven(extensions: &Extensions) {
     // A router called as a function has no connection.
-    if let Some(unproven) = extensions.get::<Unproven>() {
+    if let Some(unproven) = extensions.get::<ConnectionPlace>() {
         unproven.prove();
     }
 }
@@ -69,7 +69,7 @@ mod tests {
         });
         let proven = Arc::new(Semaphore::new(1));
         let connection = || {
-            Unproven::new(
+            ConnectionPlace::new(
                 admission.admit("203.0.113.9".parse().unwrap(), 1).unwrap(),
                 proven.clone(),
             )
@@ -78,8 +78,8 @@ mod tests {
         let two = connection();
         let mut extensions = Extensions::new();
         extensions.insert(one.clone());
-        prove(&extensions);
-        prove(&extensions);
+        mark_proven(&extensions);
+        mark_proven(&extensions);
         two.prove();
         assert!(one.is_proven() && !two.is_proven());
         assert_eq!(admission.used().0, 1);

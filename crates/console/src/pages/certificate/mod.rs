@@ -8,7 +8,7 @@ pub mod sample;
 
 use super::frame::{Frame, MenuEntry, Visitor};
 use super::problem::not_found;
-use super::respond::page;
+use super::respond::html_page;
 use super::words::{Moment, sentence, span};
 use crate::auth::SignedIn;
 use crate::state::Web;
@@ -22,7 +22,7 @@ use tidegate_model::Trust;
 use tidegate_tls::{CertificateStatus, Happening, HistoryEntry, LeafStatus, TlsError};
 use view::{CertificatePage, ChainLink, HistoryRow, LeafView};
 
-pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
+pub async fn show_certificate(State(web): State<Web>, who: SignedIn) -> Response {
     let identity = web.api.identity.clone();
     let own = web.api.console_identity.clone();
     let look = move || {
@@ -48,12 +48,12 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
         }
         Trust::Local(_) => "Signed by this server's own CA: clients need its file.",
     };
-    let mut leaves = vec![leaf("Served now", &status.served, &status)];
+    let mut leaves = vec![leaf_view("Served now", &status.served, &status)];
     leaves.extend(
         status
             .served_rsa
             .as_ref()
-            .map(|rsa| leaf("For clients that know RSA only", rsa, &status)),
+            .map(|rsa| leaf_view("For clients that know RSA only", rsa, &status)),
     );
     let mut alarms: Vec<String> = status
         .alarms
@@ -63,10 +63,10 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
     let mut history: Vec<(i64, HistoryRow)> = status
         .history
         .iter()
-        .map(|entry| (entry.at, row("", entry)))
+        .map(|entry| (entry.at, history_row("", entry)))
         .collect();
     if let Some(console) = &console {
-        leaves.push(leaf("Of this console", &console.served, console));
+        leaves.push(leaf_view("Of this console", &console.served, console));
         alarms.extend(
             console
                 .alarms
@@ -77,7 +77,7 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
             console
                 .history
                 .iter()
-                .map(|entry| (entry.at, row("This console: ", entry))),
+                .map(|entry| (entry.at, history_row("This console: ", entry))),
         );
         history.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     }
@@ -87,13 +87,13 @@ pub async fn show(State(web): State<Web>, who: SignedIn) -> Response {
         ca_offered: ca_path(&status.trust).is_some(),
         alarms,
         leaves,
-        chain: links(&status),
+        chain: chain_links(&status),
         history: history.into_iter().map(|(_, row)| row).collect(),
     };
-    page(StatusCode::OK, &shown)
+    html_page(StatusCode::OK, &shown)
 }
 
-fn leaf(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatus) -> LeafView {
+fn leaf_view(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatus) -> LeafView {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
@@ -116,12 +116,12 @@ fn leaf(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatus) ->
         } else {
             format!("{} left", span(Duration::from_secs(left)))
         },
-        renewal: renewal(leaf, status),
+        renewal: renewal_text(leaf, status),
     }
 }
 
 /// When the next one comes, and from where.
-fn renewal(leaf: &LeafStatus, status: &CertificateStatus) -> String {
+fn renewal_text(leaf: &LeafStatus, status: &CertificateStatus) -> String {
     let kept = status
         .acme
         .as_ref()
@@ -138,7 +138,7 @@ fn renewal(leaf: &LeafStatus, status: &CertificateStatus) -> String {
     }
 }
 
-fn links(status: &CertificateStatus) -> Vec<ChainLink> {
+fn chain_links(status: &CertificateStatus) -> Vec<ChainLink> {
     let links = status.chain.iter().enumerate().map(|(i, link)| ChainLink {
         role: if i == 0 { "Certificate" } else { "Issuer" },
         subject: if link.subject.is_empty() {
@@ -156,7 +156,7 @@ fn links(status: &CertificateStatus) -> Vec<ChainLink> {
     links.chain(root).collect()
 }
 
-fn row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
+fn history_row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
     let (what, class) = match &entry.what {
         Happening::Served {
             key,

@@ -7,7 +7,7 @@ use tidegate_control::LimitsChange;
 use tidegate_model::{ClusterLimits, Size};
 
 /// A length of time as a form has it.
-pub struct Length {
+pub struct LengthField {
     pub number: String,
     /// `s`, `m`, `h` or `d`.
     pub unit: &'static str,
@@ -15,8 +15,8 @@ pub struct Length {
 
 pub struct LimitsForm {
     pub connections_max: String,
-    pub sleep_after: Length,
-    pub transaction_idle_max: Length,
+    pub sleep_after: LengthField,
+    pub transaction_idle_max: LengthField,
     /// With a unit, such as `1G`.
     pub memory_max: String,
     pub disk_max: String,
@@ -28,7 +28,7 @@ pub struct LimitsForm {
 
 /// As they were typed.
 #[derive(Deserialize)]
-pub struct Typed {
+pub struct TypedLimits {
     connections_max: String,
     sleep_after: String,
     sleep_after_unit: String,
@@ -43,18 +43,18 @@ pub struct Typed {
 /// The units that a length may have, and their seconds.
 const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 
-impl Typed {
+impl TypedLimits {
     pub fn change(&self) -> LimitsChange {
         // What can't be read becomes zero, which the operation refuses as out of range.
         LimitsChange {
             connections_max: Some(self.connections_max.trim().parse().unwrap_or(0)),
-            sleep_after: Some(length(&self.sleep_after, &self.sleep_after_unit)),
-            transaction_idle_max: Some(length(
+            sleep_after: Some(parse_length(&self.sleep_after, &self.sleep_after_unit)),
+            transaction_idle_max: Some(parse_length(
                 &self.transaction_idle_max,
                 &self.transaction_idle_max_unit,
             )),
-            memory_max_bytes: Some(bytes(&self.memory_max)),
-            disk_max_bytes: Some(bytes(&self.disk_max)),
+            memory_max_bytes: Some(parse_size(&self.memory_max)),
+            disk_max_bytes: Some(parse_size(&self.disk_max)),
             cpu_weight: Some(self.cpu_weight.trim().parse().unwrap_or(0)),
             tasks_max: Some(self.tasks_max.trim().parse().unwrap_or(0)),
         }
@@ -70,11 +70,11 @@ impl Typed {
         };
         LimitsForm {
             connections_max: self.connections_max.clone(),
-            sleep_after: Length {
+            sleep_after: LengthField {
                 number: self.sleep_after.clone(),
                 unit: unit(&self.sleep_after_unit),
             },
-            transaction_idle_max: Length {
+            transaction_idle_max: LengthField {
                 number: self.transaction_idle_max.clone(),
                 unit: unit(&self.transaction_idle_max_unit),
             },
@@ -92,8 +92,8 @@ impl LimitsForm {
     pub fn of(limits: ClusterLimits) -> Self {
         Self {
             connections_max: limits.connections_max.to_string(),
-            sleep_after: shown(limits.sleep_after),
-            transaction_idle_max: shown(limits.transaction_idle_max),
+            sleep_after: length_field(limits.sleep_after),
+            transaction_idle_max: length_field(limits.transaction_idle_max),
             memory_max: Size(limits.memory_max_bytes).to_string(),
             disk_max: Size(limits.disk_max_bytes).to_string(),
             cpu_weight: limits.cpu_weight.to_string(),
@@ -103,7 +103,7 @@ impl LimitsForm {
     }
 }
 
-fn length(number: &str, unit: &str) -> Duration {
+fn parse_length(number: &str, unit: &str) -> Duration {
     let seconds = UNITS
         .iter()
         .find(|(name, _)| *name == unit)
@@ -113,20 +113,20 @@ fn length(number: &str, unit: &str) -> Duration {
         .unwrap_or_default()
 }
 
-fn bytes(text: &str) -> u64 {
+fn parse_size(text: &str) -> u64 {
     Size::parse(text.trim()).map_or(0, |size| size.0)
 }
 
 /// In the largest unit that keeps it whole.
-fn shown(time: Duration) -> Length {
+fn length_field(time: Duration) -> LengthField {
     let whole = |seconds: u64| time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(seconds);
     let fits = UNITS.iter().rev().find(|(_, seconds)| whole(*seconds));
     match fits {
-        Some((unit, seconds)) => Length {
+        Some((unit, seconds)) => LengthField {
             number: (time.as_secs() / seconds).to_string(),
             unit,
         },
-        None => Length {
+        None => LengthField {
             number: time.as_secs_f64().to_string(),
             unit: "s",
         },
@@ -147,9 +147,9 @@ mod tests {
             (172_800_000, "2", "d"),
         ] {
             let time = Duration::from_millis(ms);
-            let length_of = shown(time);
+            let length_of = length_field(time);
             assert_eq!((length_of.number.as_str(), length_of.unit), (number, unit));
-            assert_eq!(length(&length_of.number, length_of.unit), time);
+            assert_eq!(parse_length(&length_of.number, length_of.unit), time);
         }
         for (number, unit) in [
             ("", "m"),
@@ -159,7 +159,11 @@ mod tests {
             ("1", "year"),
             ("inf", "s"),
         ] {
-            assert_eq!(length(number, unit), Duration::ZERO, "{number} {unit}");
+            assert_eq!(
+                parse_length(number, unit),
+                Duration::ZERO,
+                "{number} {unit}"
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ mod view;
 pub mod sample;
 
 use super::problem;
-use super::respond::page;
+use super::respond::html_page;
 use crate::auth::SignedIn;
 use crate::limits;
 use crate::state::Web;
@@ -21,16 +21,16 @@ use serde::Deserialize;
 
 /// How many of a cluster's sessions are shown.
 #[derive(Deserialize)]
-pub struct Shown {
+pub struct SessionsQuery {
     /// `all`, or a first look.
     sessions: Option<String>,
 }
 
-pub async fn show(
+pub async fn show_cluster(
     State(web): State<Web>,
     Path(name): Path<String>,
     who: SignedIn,
-    Query(wanted): Query<Shown>,
+    Query(wanted): Query<SessionsQuery>,
 ) -> Response {
     let most = if wanted.sessions.as_deref() == Some("all") {
         limits::SESSIONS_SHOWN_MAX
@@ -38,7 +38,7 @@ pub async fn show(
         limits::SESSIONS_SHOWN
     };
     match with_sessions(&web, &who, &name, (None, most)).await {
-        Ok(shown) => page(StatusCode::OK, &shown),
-        Err(error) => problem::problem(&who, &error),
+        Ok(shown) => html_page(StatusCode::OK, &shown),
+        Err(error) => problem::show_problem(&who, &error),
     }
 }

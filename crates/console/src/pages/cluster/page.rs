@@ -3,7 +3,7 @@
 use super::limits_form::LimitsForm;
 use super::view::{ClusterPage, RefusalRow, SessionRow, WakeRow};
 use crate::auth::SignedIn;
-use crate::events::{Refused, RefusedBy, Woken};
+use crate::events::{ClusterWake, RefusedBy, RefusedLogin};
 use crate::limits;
 use crate::pages::cluster_row::ClusterRow;
 use crate::pages::frame::{Frame, MenuEntry, Notice, WarningView};
@@ -19,7 +19,7 @@ use tidegate_model::{ClusterEngine, ClusterLimits, ClusterUsage, Size, printable
 const WAKE_SCALE_MIN: Duration = Duration::from_millis(300);
 
 /// The page of one cluster, with what went wrong.
-pub async fn cluster(
+pub async fn cluster_page(
     web: &Web,
     who: &SignedIn,
     name: &str,
@@ -37,12 +37,12 @@ pub async fn with_sessions(
     let control = &web.api.control;
     let view = control.cluster(name)?;
     let usage = control.usage(name).await?;
-    let recent = web.api.events.of(view.id);
+    let recent = web.api.events.of_cluster(view.id);
     let face = web.api.face.borrow().clone();
     let sessions: Vec<_> = control
         .session_list(Some(name))?
         .into_iter()
-        .map(session)
+        .map(session_row)
         .collect();
     let slowest = recent
         .wakes
@@ -69,7 +69,7 @@ pub async fn with_sessions(
             .iter()
             .map(|woken| wake_row(woken, scale))
             .collect(),
-        refusals: recent.refusals.iter().map(refusal).collect(),
+        refusals: recent.refusals.iter().map(refusal_row).collect(),
         sleep_after: span(view.limits.sleep_after),
         transaction_idle_max: span(view.limits.transaction_idle_max),
         since: Moment::from_system(web.api.events.since()),
@@ -89,7 +89,7 @@ fn engine_text(engine: &ClusterEngine) -> String {
     printable(&text).into_owned()
 }
 
-fn session(view: SessionView) -> SessionRow {
+fn session_row(view: SessionView) -> SessionRow {
     SessionRow {
         id: view.id.0,
         user: printable(&view.user).into_owned(),
@@ -100,7 +100,7 @@ fn session(view: SessionView) -> SessionRow {
     }
 }
 
-fn wake_row(woken: &Woken, scale: Duration) -> WakeRow {
+fn wake_row(woken: &ClusterWake, scale: Duration) -> WakeRow {
     let ms = u64::try_from(woken.took.as_millis()).unwrap_or(u64::MAX);
     let part =
         u64::try_from(woken.took.as_millis() * 100 / scale.as_millis().max(1)).unwrap_or(100);
@@ -112,7 +112,7 @@ fn wake_row(woken: &Woken, scale: Duration) -> WakeRow {
     }
 }
 
-fn refusal(refused: &Refused) -> RefusalRow {
+fn refusal_row(refused: &RefusedLogin) -> RefusalRow {
     let (slug, text, code) = match &refused.what {
         RefusedBy::Gateway(kind) => {
             let entry = kind.entry();

@@ -1,6 +1,6 @@
 //! Samples of this page, full and empty.
 
-use super::limits_form::{Length, LimitsForm};
+use super::limits_form::{LengthField, LimitsForm};
 use super::view::{ClusterPage, RefusalRow, SessionRow, WakeRow};
 use crate::pages::frame::{MenuEntry, WarningView};
 use crate::pages::samples::{cluster_row, operator_frame};
@@ -12,13 +12,13 @@ use tidegate_model::ClusterState;
 pub fn samples() -> Vec<(&'static str, String)> {
     use ClusterState::{Asleep, Awake, Failed};
     vec![
-        ("cluster", cluster(Awake, true)),
-        ("cluster-asleep", cluster(Asleep, false)),
-        ("cluster-failed", cluster(Failed, false)),
+        ("cluster", cluster_sample(Awake, true)),
+        ("cluster-asleep", cluster_sample(Asleep, false)),
+        ("cluster-failed", cluster_sample(Failed, false)),
     ]
 }
 
-fn cluster(state: ClusterState, full: bool) -> String {
+fn cluster_sample(state: ClusterState, full: bool) -> String {
     let at = |s: i64| Moment::from_unix(1_795_376_042 + s);
     let session = |id, client: &str, age: &str| SessionRow {
         id,
@@ -87,11 +87,11 @@ fn cluster(state: ClusterState, full: bool) -> String {
         ],
         limits: LimitsForm {
             connections_max: "200".to_owned(),
-            sleep_after: Length {
+            sleep_after: LengthField {
                 number: "5".to_owned(),
                 unit: "m",
             },
-            transaction_idle_max: Length {
+            transaction_idle_max: LengthField {
                 number: "1".to_owned(),
                 unit: "h",
             },
@@ -108,7 +108,7 @@ fn cluster(state: ClusterState, full: bool) -> String {
 
 #[test]
 fn a_book_that_lacks_accounts_is_told_with_a_hint_and_no_other() {
-    let told = cluster(ClusterState::Awake, true);
+    let told = cluster_sample(ClusterState::Awake, true);
     assert!(
         told.contains("The account book lacks some of the cluster&#39;s accounts"),
         "{told}"
@@ -117,5 +117,5 @@ fn a_book_that_lacks_accounts_is_told_with_a_hint_and_no_other() {
         told.contains("<code>tidegate cluster sleep shop</code>"),
         "{told}"
     );
-    assert!(!cluster(ClusterState::Awake, false).contains("account book"));
+    assert!(!cluster_sample(ClusterState::Awake, false).contains("account book"));
 }

@@ -8,8 +8,8 @@ pub mod sample;
 
 use super::cluster_row::ClusterRow;
 use super::frame::{Frame, MenuEntry, Notice};
-use super::respond::{page, status_of};
-use crate::auth::{Form, SignedIn};
+use super::respond::{html_page, status_of};
+use crate::auth::{CheckedForm, SignedIn};
 use crate::limits;
 use crate::state::Web;
 use axum::extract::{Query, State};
@@ -21,11 +21,11 @@ use std::collections::BTreeMap;
 use tidegate_connect::bracketed;
 use tidegate_control::NewCluster;
 use tidegate_model::ClusterState;
-use view::{ClustersPage, Pages};
+use view::{ClustersPage, PageLinks};
 
 /// Which of many are shown.
 #[derive(Default, Deserialize)]
-pub struct Part {
+pub struct ListQuery {
     /// In a name or a login.
     #[serde(default)]
     find: String,
@@ -33,11 +33,15 @@ pub struct Part {
     page: Option<usize>,
 }
 
-pub async fn list(State(web): State<Web>, who: SignedIn, Query(part): Query<Part>) -> Response {
-    page(StatusCode::OK, &clusters(&web, &who, &part))
+pub async fn list_clusters(
+    State(web): State<Web>,
+    who: SignedIn,
+    Query(part): Query<ListQuery>,
+) -> Response {
+    html_page(StatusCode::OK, &clusters_page(&web, &who, &part))
 }
 
-fn clusters(web: &Web, who: &SignedIn, part: &Part) -> ClustersPage {
+fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
     let face = web.api.face.borrow().clone();
     let (all, find) = (web.api.control.clusters(), part.find.trim().to_lowercase());
     let (total, awake) = (
@@ -70,7 +74,7 @@ fn clusters(web: &Web, who: &SignedIn, part: &Part) -> ClustersPage {
         total,
         awake,
         find: part.find.trim().to_owned(),
-        pages: Pages {
+        pages: PageLinks {
             number,
             of: pages,
             before: to(number - 1),
@@ -87,7 +91,7 @@ fn clusters(web: &Web, who: &SignedIn, part: &Part) -> ClustersPage {
 }
 
 #[derive(Deserialize)]
-pub struct Create {
+pub struct NewClusterForm {
     #[serde(default)]
     name: String,
     /// Kind of engine; missing in the short form.
@@ -98,7 +102,7 @@ pub struct Create {
 }
 
 /// Its password is not shown here: the Connect page makes one, into the string it is for.
-pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
+pub async fn create_cluster(State(web): State<Web>, form: CheckedForm<NewClusterForm>) -> Response {
     let name = form.fields.name.trim();
     let wanted = NewCluster {
         name: (!name.is_empty()).then(|| name.to_owned()),
@@ -111,9 +115,9 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
             Redirect::to(&format!("/clusters/{}/connect?new=1", made.cluster.name)).into_response()
         }
         Err(error) => {
-            let mut shown = clusters(&web, &form.who, &Part::default());
+            let mut shown = clusters_page(&web, &form.who, &ListQuery::default());
             shown.frame.notice = Some(Notice::from(&error));
-            page(
+            html_page(
                 status_of(&error),
                 &ClustersPage {
                     wanted: name.to_owned(),

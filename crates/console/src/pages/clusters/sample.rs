@@ -1,7 +1,7 @@
 //! Samples of this page, full and empty.
 
 use super::engine_form::EngineForms;
-use super::view::{ClustersPage, Pages};
+use super::view::{ClustersPage, PageLinks};
 use crate::pages::cluster_row::ClusterRow;
 use crate::pages::frame::{Frame, MenuEntry, Notice};
 use crate::pages::samples::{cluster_row, operator_frame};
@@ -42,7 +42,7 @@ fn clusters(rows: Vec<ClusterRow>, notice: Option<Notice>) -> String {
             .filter(|row| row.state == ClusterState::Awake)
             .count(),
         find: String::new(),
-        pages: Pages {
+        pages: PageLinks {
             number: 1,
             of: 2,
             before: None,

@@ -7,7 +7,7 @@ use crate::pages::words::filters;
 use askama::Template;
 
 /// Where in a long list this is.
-pub struct Pages {
+pub struct PageLinks {
     pub number: usize,
     pub of: usize,
     /// Addresses' queries.
@@ -27,7 +27,7 @@ pub struct ClustersPage {
     pub awake: usize,
     /// What was looked for; empty: nothing.
     pub find: String,
-    pub pages: Pages,
+    pub pages: PageLinks,
     pub rows: Vec<ClusterRow>,
     /// What was typed as a name and refused.
     pub wanted: String,

@@ -10,10 +10,10 @@ pub mod sample;
 use super::cluster_row::ClusterRow;
 use super::frame::{Frame, MenuEntry, Notice};
 use super::problem;
-use super::respond::{page, status_of};
+use super::respond::{html_page, status_of};
 use super::words::sentence;
-use crate::auth::{Form, SignedIn};
-use crate::probe::{ProbeStep, Step};
+use crate::auth::{CheckedForm, SignedIn};
+use crate::probe::{ProbeStage, ProbeStep};
 use crate::state::Web;
 use crate::types::{Secret, TestConnection};
 use axum::extract::{Path, Query, State};
@@ -23,11 +23,11 @@ use serde::Deserialize;
 use tidegate_connect::{TlsMinimum, Wish, clients, platforms};
 use tidegate_control::ControlError;
 use tidegate_model::{Trust, printable};
-use view::{Chosen, ConnectPage, FailsView, FormView, StepView, groups};
+use view::{ClientChoice, ConnectPage, FailsView, FormView, StepView, client_groups};
 
 /// What was chosen, and what a form of this page carries along.
 #[derive(Deserialize)]
-pub struct Fields {
+pub struct ConnectFields {
     with: Option<String>,
     os: Option<String>,
     tls: Option<String>,
@@ -39,19 +39,19 @@ pub struct Fields {
     typed: Option<Secret>,
 }
 
-impl Fields {
+impl ConnectFields {
     /// With this visitor's own platform where none is named.
-    fn chosen(&self, headers: &HeaderMap) -> Chosen {
+    fn chosen(&self, headers: &HeaderMap) -> ClientChoice {
         let first = clients()
             .first()
             .map(|client| client.id.clone())
             .unwrap_or_default();
-        Chosen {
+        ClientChoice {
             with: self.with.clone().unwrap_or(first),
             os: self
                 .os
                 .clone()
-                .unwrap_or_else(|| platform::guess(headers).to_owned()),
+                .unwrap_or_else(|| platform::guess_platform(headers).to_owned()),
             tls: if self.tls.as_deref() == Some("1.3") {
                 "1.3"
             } else {
@@ -73,54 +73,58 @@ impl Fields {
 
 /// What an answer shows beyond the choice.
 #[derive(Default)]
-struct Extra {
+struct ConnectExtra {
     password: Option<Secret>,
     fresh: bool,
     steps: Vec<StepView>,
     notice: Option<Notice>,
 }
 
-pub async fn show(
+pub async fn show_connect(
     State(web): State<Web>,
     Path(name): Path<String>,
     who: SignedIn,
-    Query(fields): Query<Fields>,
+    Query(fields): Query<ConnectFields>,
     headers: HeaderMap,
 ) -> Response {
     let fields = fields.without_password();
-    let extra = Extra {
+    let extra = ConnectExtra {
         fresh: fields.new.is_some(),
-        ..Extra::default()
+        ..ConnectExtra::default()
     };
-    answered(
+    page_or_problem(
         &who,
         StatusCode::OK,
-        connect(&web, &who, &name, fields.chosen(&headers), extra),
+        connect_page(&web, &who, &name, fields.chosen(&headers), extra),
     )
 }
 
-pub async fn show_again(
+pub async fn show_choice(
     State(web): State<Web>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    form: Form<Fields>,
+    form: CheckedForm<ConnectFields>,
 ) -> Response {
     let chosen = form.fields.chosen(&headers);
-    let extra = Extra {
+    let extra = ConnectExtra {
         password: form.fields.password,
-        ..Extra::default()
+        ..ConnectExtra::default()
     };
-    answered(
+    page_or_problem(
         &form.who,
         StatusCode::OK,
-        connect(&web, &form.who, &name, chosen, extra),
+        connect_page(&web, &form.who, &name, chosen, extra),
     )
 }
 
-pub async fn back(State(web): State<Web>, Path(name): Path<String>, who: SignedIn) -> Response {
+pub async fn redirect_to_connect(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    who: SignedIn,
+) -> Response {
     match web.api.control.cluster(&name) {
         Ok(view) => Redirect::to(&format!("/clusters/{}/connect", view.name)).into_response(),
-        Err(error) => problem::problem(&who, &error),
+        Err(error) => problem::show_problem(&who, &error),
     }
 }
 
@@ -128,45 +132,45 @@ pub async fn new_password(
     State(web): State<Web>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    form: Form<Fields>,
+    form: CheckedForm<ConnectFields>,
 ) -> Response {
     let chosen = form.fields.chosen(&headers);
     let (status, extra) = match web.api.control.new_password(&name).await {
         Ok(made) => (
             StatusCode::OK,
-            Extra {
+            ConnectExtra {
                 password: Some(Secret::new(made.password)),
-                ..Extra::default()
+                ..ConnectExtra::default()
             },
         ),
         Err(error) => (
             status_of(&error),
-            Extra {
+            ConnectExtra {
                 notice: Some(Notice::from(&error)),
-                ..Extra::default()
+                ..ConnectExtra::default()
             },
         ),
     };
-    answered(
+    page_or_problem(
         &form.who,
         status,
-        connect(&web, &form.who, &name, chosen, extra),
+        connect_page(&web, &form.who, &name, chosen, extra),
     )
 }
 
-pub async fn test(
+pub async fn test_connection(
     State(web): State<Web>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    form: Form<Fields>,
+    form: CheckedForm<ConnectFields>,
 ) -> Response {
     let chosen = form.fields.chosen(&headers);
-    let Fields {
+    let ConnectFields {
         password, typed, ..
     } = form.fields;
     let view = match web.api.control.cluster(&name) {
         Ok(view) => view,
-        Err(error) => return problem::problem(&form.who, &error),
+        Err(error) => return problem::show_problem(&form.who, &error),
     };
     let given = password
         .clone()
@@ -181,42 +185,42 @@ pub async fn test(
         .test(&view, &asked)
         .await
         .into_iter()
-        .map(step)
+        .map(step_view)
         .collect();
-    answered(
+    page_or_problem(
         &form.who,
         StatusCode::OK,
-        connect(
+        connect_page(
             &web,
             &form.who,
             &name,
             chosen,
-            Extra {
+            ConnectExtra {
                 password,
                 steps,
-                ..Extra::default()
+                ..ConnectExtra::default()
             },
         ),
     )
 }
 
-fn answered(
+fn page_or_problem(
     who: &SignedIn,
     status: StatusCode,
     shown: Result<ConnectPage, ControlError>,
 ) -> Response {
     match shown {
-        Ok(shown) => page(status, &shown),
-        Err(error) => problem::problem(who, &error),
+        Ok(shown) => html_page(status, &shown),
+        Err(error) => problem::show_problem(who, &error),
     }
 }
 
-fn connect(
+fn connect_page(
     web: &Web,
     who: &SignedIn,
     name: &str,
-    chosen: Chosen,
-    extra: Extra,
+    chosen: ClientChoice,
+    extra: ConnectExtra,
 ) -> Result<ConnectPage, ControlError> {
     let view = web.api.control.cluster(name)?;
     let (trust, ca_offered) = {
@@ -245,7 +249,7 @@ fn connect(
             ..Frame::of(who, format!("Connect to {name}"), MenuEntry::Clusters)
         },
         row: ClusterRow::of(&view),
-        clients: groups(),
+        clients: client_groups(),
         platforms: platforms(),
         forms: strings
             .as_ref()
@@ -265,12 +269,12 @@ fn connect(
     })
 }
 
-fn step(step: ProbeStep) -> StepView {
+fn step_view(step: ProbeStep) -> StepView {
     let name = match step.step {
-        Step::Tcp => "Reach the endpoint",
-        Step::Tls => "TLS, chain and name",
-        Step::Login => "Log in",
-        Step::FirstRow => "First row",
+        ProbeStage::Tcp => "Reach the endpoint",
+        ProbeStage::Tls => "TLS, chain and name",
+        ProbeStage::Login => "Log in",
+        ProbeStage::FirstRow => "First row",
     };
     let ms = u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX);
     let ok = step.failure.is_none();

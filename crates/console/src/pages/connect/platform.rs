@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, header};
 
 /// The platform to preselect, by its id in room `connect`'s table.
-pub fn guess(headers: &HeaderMap) -> &'static str {
+pub fn guess_platform(headers: &HeaderMap) -> &'static str {
     let text = |name| {
         headers
             .get(name)
@@ -61,7 +61,7 @@ mod tests {
         for (agent, platform) in cases {
             let mut headers = HeaderMap::new();
             headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
-            assert_eq!(guess(&headers), platform, "{agent}");
+            assert_eq!(guess_platform(&headers), platform, "{agent}");
             assert!(tidegate_connect::platform(Some(platform)).is_ok());
         }
     }
@@ -77,6 +77,6 @@ mod tests {
             "sec-ch-ua-platform",
             HeaderValue::from_static("\"Windows\""),
         );
-        assert_eq!(guess(&headers), "windows");
+        assert_eq!(guess_platform(&headers), "windows");
     }
 }

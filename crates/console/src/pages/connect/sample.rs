@@ -1,6 +1,6 @@
 //! Samples of this page, full and empty.
 
-use super::view::{Chosen, ConnectPage, FailsView, FormView, StepView, groups};
+use super::view::{ClientChoice, ConnectPage, FailsView, FormView, StepView, client_groups};
 use crate::pages::frame::MenuEntry;
 use crate::pages::samples::{cluster_row, operator_frame};
 use crate::types::Secret;
@@ -49,12 +49,12 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
     let page = ConnectPage {
         frame: operator_frame("Connect to shop", MenuEntry::Clusters),
         row: cluster_row("shop", ClusterState::Asleep, 0),
-        wish: Chosen {
+        wish: ClientChoice {
             with: with.to_owned(),
             os: "debian".to_owned(),
             tls: "1.2".to_owned(),
         },
-        clients: groups(),
+        clients: client_groups(),
         platforms: tidegate_connect::platforms(),
         forms: strings
             .as_ref()

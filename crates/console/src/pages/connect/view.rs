@@ -9,7 +9,7 @@ use tidegate_connect::{Form, PasswordFrom, Platform, Rendered, Setting};
 
 /// What was chosen on the Connect page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ClientChoice {
     pub with: String,
     pub os: String,
     pub tls: String,
@@ -91,7 +91,7 @@ impl StepView {
 pub struct ConnectPage {
     pub frame: Frame,
     pub row: ClusterRow,
-    pub wish: Chosen,
+    pub wish: ClientChoice,
     pub clients: Vec<ClientGroup>,
     pub platforms: &'static [Platform],
     pub strings: Result<Rendered, String>,
@@ -107,7 +107,7 @@ pub struct ConnectPage {
 }
 
 /// The table's clients by language, each language where its first client stands.
-pub fn groups() -> Vec<ClientGroup> {
+pub fn client_groups() -> Vec<ClientGroup> {
     let mut groups: Vec<ClientGroup> = Vec::new();
     for client in tidegate_connect::clients() {
         match groups

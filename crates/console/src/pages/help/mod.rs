@@ -8,7 +8,7 @@ pub mod sample;
 
 use super::frame::{Frame, MenuEntry, Visitor};
 use super::problem::not_found;
-use super::respond::page;
+use super::respond::html_page;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -17,35 +17,35 @@ use tidegate_model::RefusalKind;
 use tidegate_model::refusal::Entry;
 use view::{HelpPage, HelpRow, LineView, RefusalPage};
 
-pub async fn list(visitor: Visitor) -> Response {
-    page(
+pub async fn list_refusals(visitor: Visitor) -> Response {
+    html_page(
         StatusCode::OK,
-        &index(Frame::for_visitor(&visitor, "Help", MenuEntry::Help)),
+        &help_page(Frame::for_visitor(&visitor, "Help", MenuEntry::Help)),
     )
 }
 
-pub async fn show(visitor: Visitor, Path(slug): Path<String>) -> Response {
+pub async fn show_refusal(visitor: Visitor, Path(slug): Path<String>) -> Response {
     // The address that refusals and the pages in the repository name ends as a file's name does.
     let slug = slug.trim_end_matches(".md");
-    match refusal(Frame::for_visitor(&visitor, "Help", MenuEntry::Help), slug) {
-        Some(shown) => page(StatusCode::OK, &shown),
+    match refusal_page(Frame::for_visitor(&visitor, "Help", MenuEntry::Help), slug) {
+        Some(shown) => html_page(StatusCode::OK, &shown),
         None => not_found(&visitor),
     }
 }
 
 /// The list of all.
-pub fn index(frame: Frame) -> HelpPage {
+pub fn help_page(frame: Frame) -> HelpPage {
     HelpPage {
         frame,
         rows: RefusalKind::ALL
             .iter()
-            .map(|kind| row(&kind.entry()))
+            .map(|kind| help_row(&kind.entry()))
             .collect(),
     }
 }
 
 /// The page of one; `None` if there is none of that name.
-pub fn refusal(frame: Frame, slug: &str) -> Option<RefusalPage> {
+pub fn refusal_page(frame: Frame, slug: &str) -> Option<RefusalPage> {
     let entry = RefusalKind::ALL
         .iter()
         .map(|kind| kind.entry())
@@ -67,13 +67,13 @@ pub fn refusal(frame: Frame, slug: &str) -> Option<RefusalPage> {
     };
     Some(RefusalPage {
         frame,
-        row: row(&entry),
+        row: help_row(&entry),
         cause: help.cause,
         lines: lines.collect(),
     })
 }
 
-fn row(entry: &Entry) -> HelpRow {
+fn help_row(entry: &Entry) -> HelpRow {
     HelpRow {
         slug: entry.slug,
         code: entry.code,
@@ -94,7 +94,7 @@ mod tests {
     fn every_refusal_has_a_page() {
         for kind in RefusalKind::ALL {
             let entry = kind.entry();
-            let page = refusal(Frame::new("", MenuEntry::Help), entry.slug)
+            let page = refusal_page(Frame::new("", MenuEntry::Help), entry.slug)
                 .unwrap()
                 .render()
                 .unwrap();
@@ -104,6 +104,6 @@ mod tests {
                 entry.slug
             );
         }
-        assert!(refusal(Frame::new("", MenuEntry::Help), "../nothing").is_none());
+        assert!(refusal_page(Frame::new("", MenuEntry::Help), "../nothing").is_none());
     }
 }

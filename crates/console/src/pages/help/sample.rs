@@ -1,13 +1,13 @@
 //! Samples of the help pages.
 
-use super::{index, refusal};
+use super::{help_page, refusal_page};
 use crate::pages::samples::visitor_frame;
 use askama::Template;
 
 pub fn samples() -> Vec<(&'static str, String)> {
-    let refusal = refusal(visitor_frame("x"), "insecure-transport").unwrap();
+    let refusal = refusal_page(visitor_frame("x"), "insecure-transport").unwrap();
     vec![
-        ("help", index(visitor_frame("Help")).render().unwrap()),
+        ("help", help_page(visitor_frame("Help")).render().unwrap()),
         ("refusal", refusal.render().unwrap()),
     ]
 }

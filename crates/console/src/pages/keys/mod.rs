@@ -7,10 +7,10 @@ mod view;
 pub mod sample;
 
 use super::frame::{Frame, MenuEntry, Notice};
-use super::respond::{page, status_of};
-use super::sign_in::Nothing;
+use super::respond::{html_page, status_of};
+use super::sign_in::NoFields;
 use super::words::Moment;
-use crate::auth::{Form, SignedIn};
+use crate::auth::{CheckedForm, SignedIn};
 use crate::state::Web;
 use crate::types::Secret;
 use axum::extract::{Path, State};
@@ -26,7 +26,7 @@ use view::{KeyRow, KeysPage, MadeKey};
 const DAY_SECONDS: u64 = 86_400;
 
 #[derive(Deserialize)]
-pub struct Create {
+pub struct NewKeyForm {
     #[serde(default)]
     name: String,
     /// Empty: it ends only when it is revoked.
@@ -41,7 +41,7 @@ pub struct Create {
 }
 
 /// The scopes that the form asks for.
-fn scopes(form: &Create) -> Result<Scopes, ControlError> {
+fn chosen_scopes(form: &NewKeyForm) -> Result<Scopes, ControlError> {
     let text = match form.scope.as_str() {
         "clusters" => format!("clusters:{}", form.pattern.trim()),
         other => other.to_owned(),
@@ -56,12 +56,12 @@ fn scopes(form: &Create) -> Result<Scopes, ControlError> {
     })
 }
 
-pub async fn list(State(web): State<Web>, who: SignedIn) -> Response {
-    page(StatusCode::OK, &keys(&web, &who, Extra::default()))
+pub async fn list_keys(State(web): State<Web>, who: SignedIn) -> Response {
+    html_page(StatusCode::OK, &keys_page(&web, &who, KeysExtra::default()))
 }
 
-pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
-    let Create { name, days, .. } = &form.fields;
+pub async fn create_key(State(web): State<Web>, form: CheckedForm<NewKeyForm>) -> Response {
+    let NewKeyForm { name, days, .. } = &form.fields;
     let life = (!days.is_empty()).then(|| {
         // What is no number becomes zero, which is refused.
         Duration::from_secs(
@@ -70,7 +70,7 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
                 .saturating_mul(DAY_SECONDS),
         )
     });
-    let made = match scopes(&form.fields) {
+    let made = match chosen_scopes(&form.fields) {
         Ok(scopes) => web.api.control.create_key(name.trim(), scopes, life).await,
         Err(error) => Err(error),
     };
@@ -87,28 +87,28 @@ pub async fn create(State(web): State<Web>, form: Form<Create>) -> Response {
             };
             (
                 StatusCode::OK,
-                Extra {
+                KeysExtra {
                     made: Some(made),
-                    ..Extra::default()
+                    ..KeysExtra::default()
                 },
             )
         }
         Err(error) => {
-            let extra = Extra {
+            let extra = KeysExtra {
                 notice: Some(Notice::from(&error)),
                 wanted: name.clone(),
-                ..Extra::default()
+                ..KeysExtra::default()
             };
             (status_of(&error), extra)
         }
     };
-    page(status, &keys(&web, &form.who, extra))
+    html_page(status, &keys_page(&web, &form.who, extra))
 }
 
-pub async fn revoke(
+pub async fn revoke_key(
     State(web): State<Web>,
     Path(id): Path<String>,
-    form: Form<Nothing>,
+    form: CheckedForm<NoFields>,
 ) -> Response {
     match web.api.control.revoke_key(&id).await {
         Ok(()) => {
@@ -120,25 +120,25 @@ pub async fn revoke(
             Redirect::to("/keys").into_response()
         }
         Err(error) => {
-            let extra = Extra {
+            let extra = KeysExtra {
                 notice: Some(Notice::from(&error)),
-                ..Extra::default()
+                ..KeysExtra::default()
             };
-            page(status_of(&error), &keys(&web, &form.who, extra))
+            html_page(status_of(&error), &keys_page(&web, &form.who, extra))
         }
     }
 }
 
 /// What an answer shows beyond the list.
 #[derive(Default)]
-struct Extra {
+struct KeysExtra {
     made: Option<MadeKey>,
     notice: Option<Notice>,
     wanted: String,
 }
 
-fn keys(web: &Web, who: &SignedIn, extra: Extra) -> KeysPage {
-    let rows = web.api.control.keys().into_iter().map(row).collect();
+fn keys_page(web: &Web, who: &SignedIn, extra: KeysExtra) -> KeysPage {
+    let rows = web.api.control.keys().into_iter().map(key_row).collect();
     let (server, ca) = {
         let face = web.api.face.borrow();
         // The certificate that these lines meet is the console's, which may be another than the
@@ -151,7 +151,7 @@ fn keys(web: &Web, who: &SignedIn, extra: Extra) -> KeysPage {
         let ca = matches!(trust, Trust::Local(_) | Trust::Private(Some(_)));
         (face.console.clone().unwrap_or_default(), ca)
     };
-    let Extra {
+    let KeysExtra {
         made,
         notice,
         wanted,
@@ -192,7 +192,7 @@ pub fn curl_line(server: &str, ca: bool) -> String {
     format!("curl{ca} -H \"Authorization: Bearer $TIDEGATE_API_KEY\" {server}/v1/clusters")
 }
 
-fn row(key: ApiKey) -> KeyRow {
+fn key_row(key: ApiKey) -> KeyRow {
     KeyRow {
         id: key.id,
         name: key.name,

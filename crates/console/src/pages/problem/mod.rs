@@ -8,7 +8,7 @@ pub mod sample;
 pub use view::ProblemPage;
 
 use super::frame::{Frame, MenuEntry, Visitor};
-use super::respond::{page, status_of};
+use super::respond::{html_page, status_of};
 use super::words::sentence;
 use crate::auth::SignedIn;
 use crate::limits;
@@ -18,12 +18,12 @@ use axum::response::Response;
 use tidegate_control::{ControlError, ErrorCode};
 
 /// An error that leaves no page to show it on, to whoever is signed in.
-pub fn problem(who: &SignedIn, error: &ControlError) -> Response {
+pub fn show_problem(who: &SignedIn, error: &ControlError) -> Response {
     problem_in(Frame::of(who, "", MenuEntry::Outside), error)
 }
 
 /// The same to anybody.
-pub fn problem_at_the_door(error: &ControlError) -> Response {
+pub fn show_problem_to_visitor(error: &ControlError) -> Response {
     problem_in(Frame::new("", MenuEntry::Outside), error)
 }
 
@@ -42,7 +42,7 @@ fn problem_in(frame: Frame, error: &ControlError) -> Response {
 }
 
 /// To somebody who has tried too often.
-pub fn too_many(seconds: u64) -> Response {
+pub fn too_many_attempts(seconds: u64) -> Response {
     let text = format!(
         "Too many attempts to sign in came from this address. Your link is not used up: try again \
          in {seconds} s."
@@ -72,7 +72,7 @@ fn problem_page(frame: Frame, status: StatusCode, heading: &str, text: String) -
         title: heading.to_owned(),
         ..frame
     };
-    page(
+    html_page(
         status,
         &ProblemPage {
             frame,
@@ -85,7 +85,7 @@ fn problem_page(frame: Frame, status: StatusCode, heading: &str, text: String) -
 
 /// Around every page: an error that was found before a handler of ours was reached becomes a page
 /// as well.
-pub async fn dress(response: Response) -> Response {
+pub async fn error_as_page(response: Response) -> Response {
     let status = response.status();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     let bare = response.headers().get(CONTENT_TYPE) != Some(&html);

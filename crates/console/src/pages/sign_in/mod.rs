@@ -8,8 +8,8 @@ pub mod sample;
 
 use super::frame::{Frame, MenuEntry, Visitor};
 use super::problem;
-use super::respond::page;
-use crate::auth::{self, NotSignedIn, SameOrigin, Source};
+use super::respond::html_page;
+use crate::auth::{self, NotSignedIn, RequestSource, SameOrigin};
 use crate::state::Web;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -19,12 +19,12 @@ use serde::Deserialize;
 use view::{LinkPage, SignInPage};
 
 #[derive(Deserialize)]
-pub struct Why {
+pub struct SignInQuery {
     /// There was a session.
     ended: Option<String>,
 }
 
-pub async fn sign_in(Visitor(who): Visitor, Query(why): Query<Why>) -> Response {
+pub async fn show_sign_in(Visitor(who): Visitor, Query(why): Query<SignInQuery>) -> Response {
     match who {
         Some(_) => Redirect::to("/").into_response(),
         None => {
@@ -32,13 +32,13 @@ pub async fn sign_in(Visitor(who): Visitor, Query(why): Query<Why>) -> Response 
                 frame: Frame::new("Sign in", MenuEntry::Outside),
                 ended: why.ended.is_some(),
             };
-            page(StatusCode::OK, &shown)
+            html_page(StatusCode::OK, &shown)
         }
     }
 }
 
-pub async fn link() -> Response {
-    page(
+pub async fn show_link() -> Response {
+    html_page(
         StatusCode::OK,
         &LinkPage {
             frame: Frame::new("Sign in", MenuEntry::Outside),
@@ -46,26 +46,26 @@ pub async fn link() -> Response {
     )
 }
 
-pub async fn redeem(
+pub async fn redeem_link(
     State(web): State<Web>,
     _: SameOrigin,
-    source: Source,
+    source: RequestSource,
     Path(token): Path<String>,
 ) -> Response {
-    match auth::redeem(&web, source, &token).await {
+    match auth::redeem_link(&web, source, &token).await {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
-        Err(NotSignedIn::TooMany(left)) => problem::too_many(left.reset_seconds),
-        Err(NotSignedIn::Refused(error)) => problem::problem_at_the_door(&error),
+        Err(NotSignedIn::TooMany(left)) => problem::too_many_attempts(left.reset_seconds),
+        Err(NotSignedIn::Refused(error)) => problem::show_problem_to_visitor(&error),
     }
 }
 
 /// A form without fields of its own.
 #[derive(Deserialize)]
-pub struct Nothing {}
+pub struct NoFields {}
 
-pub async fn sign_out(State(web): State<Web>, form: auth::Form<Nothing>) -> Response {
+pub async fn sign_out(State(web): State<Web>, form: auth::CheckedForm<NoFields>) -> Response {
     match auth::sign_out(&web, &form.who).await {
         Ok(cookie) => ([(SET_COOKIE, cookie)], Redirect::to(auth::SIGN_IN)).into_response(),
-        Err(error) => problem::problem(&form.who, &error),
+        Err(error) => problem::show_problem(&form.who, &error),
     }
 }
