@@ -11,7 +11,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -313,6 +313,29 @@ fn raise_open_files() {
         maximum: limit.maximum,
     };
     setrlimit(Resource::Nofile, raised).expect("up to the hard limit");
+}
+
+#[test]
+fn a_balancer_passes_while_another_address_sends_half_headers() {
+    raise_open_files();
+    let server = with("proxy_networks = [\"127.0.8.0/24\"]\n");
+    // More than all places there are.
+    let half: Vec<_> = (0..1200)
+        .map(|_| {
+            let mut tcp = dial_from("127.0.8.1", server.addr());
+            // An error: the server closed it at once.
+            let _ = tcp.write_all(b"PROXY TC");
+            tcp
+        })
+        .collect();
+    for n in 0..20 {
+        let mut balancer = dial_from("127.0.8.2", server.addr());
+        let header = format!("PROXY TCP4 203.0.113.{n} 127.0.0.1 4711 4000\r\n");
+        balancer.write_all(header.as_bytes()).expect("written");
+        let greeted = balancer.read(&mut [0]);
+        assert_eq!(greeted.ok(), Some(1), "{n}: {}", server.log());
+    }
+    drop(half);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Arrival {
 enum HeaderError {
     #[error("too many connections are waiting for theirs")]
     TooManyWait,
+    #[error("it had not arrived when others needed the room")]
+    Evicted,
     #[error("it did not arrive in time")]
     Deadline,
     #[error("it is longer than {} bytes", limits::PROXY_HEADER_MAX)]
@@ -61,15 +63,22 @@ impl Arrival {
     }
 
     async fn header_address(&mut self, shared: &Shared) -> Result<Option<SocketAddr>, HeaderError> {
-        let _waiting = shared
+        let place = shared
             .headers
-            .try_acquire()
+            .admit(self.peer.ip(), limits::COST_HEADER)
             .map_err(|_| HeaderError::TooManyWait)?;
         drop(self.arriving.take());
         let until = self.accepted + limits::PROXY_HEADER_DEADLINE;
-        tokio::time::timeout_at(until, read_proxy_header(&mut self.tcp))
-            .await
-            .map_err(|_| HeaderError::Deadline)?
+        let eviction = place.eviction();
+        let header = tokio::select! {
+            biased;
+            header = tokio::time::timeout_at(until, read_proxy_header(&mut self.tcp)) => header,
+            () = eviction.wait() => return Err(HeaderError::Evicted),
+        };
+        let source = header.map_err(|_| HeaderError::Deadline)??;
+        // A balancer that sends valid headers has a reserve, whatever others send.
+        place.prove();
+        Ok(source)
     }
 }
 

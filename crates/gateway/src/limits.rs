@@ -61,7 +61,12 @@ pub const COST_SECURED: u64 = 56 << 10;
 /// share has 2 KB.
 pub const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
 /// Connections from balancers whose PROXY header has not arrived yet.
-pub const PROXY_WAITING_MAX: usize = 1024;
+pub const PROXY_WAITING_MAX: u32 = 1024;
+/// Such connections of one balancer. A balancer sends the header at once, so that each waits for
+/// less than a millisecond.
+pub const PROXY_WAITING_PER_SOURCE: u32 = 256;
+/// Bytes charged for such a connection: its task, its socket's registration and its header.
+pub const COST_HEADER: u64 = 8 << 10;
 /// Time from accept within which a PROXY header must be complete.
 pub const PROXY_HEADER_DEADLINE: Duration = Duration::from_secs(3);
 /// Bytes of a PROXY header, version 2 with TLVs. Version 1 has at most 107 bytes.
@@ -127,7 +132,7 @@ pub const REFUSING_MAX: usize = 64;
 /// Sessions have two: one for the client, one for the engine.
 pub const fn descriptors_max(unproven: u64, sessions: u64, behind_proxy: bool) -> u64 {
     let waiting = if behind_proxy {
-        PROXY_WAITING_MAX as u64
+        tidegate_model::Admission::most(PROXY_WAITING_MAX as u64)
     } else {
         0
     };

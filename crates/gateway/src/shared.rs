@@ -43,8 +43,8 @@ pub(crate) struct Shared {
     pub admission: Admission,
     pub handshakes: Handshakes,
     pub held: HeldBudgets,
-    /// Permits to wait for a PROXY header.
-    pub headers: Semaphore,
+    /// For connections that wait for a PROXY header, by the balancer's address.
+    pub headers: Admission,
     /// For connections that have not asked for a place yet.
     pub arriving: Arc<Semaphore>,
     /// For refusals that are sent to connections without a place.
@@ -85,7 +85,12 @@ impl Shared {
             admission,
             handshakes: Handshakes::default(),
             held,
-            headers: Semaphore::new(limits::PROXY_WAITING_MAX),
+            headers: Admission::new(AdmissionLimits {
+                per_source: limits::PROXY_WAITING_PER_SOURCE,
+                total: limits::PROXY_WAITING_MAX,
+                memory: limits::COST_HEADER * u64::from(limits::PROXY_WAITING_MAX) * 2,
+                late_max: 1,
+            }),
             arriving: Arc::new(Semaphore::new(limits::ARRIVING_MAX)),
             refusing: Semaphore::new(limits::REFUSING_MAX),
             places,
