@@ -19,7 +19,7 @@ use x509_parser::x509::X509Name;
 
 /// Names, dates, key and signature of one certificate.
 #[derive(Debug, Clone)]
-pub(crate) struct Facts {
+pub(crate) struct ChainFacts {
     pub subject: String,
     pub issuer: String,
     subject_der: Vec<u8>,
@@ -45,7 +45,7 @@ pub(crate) enum KeyFacts {
 #[derive(Debug)]
 pub(crate) struct Chain {
     certificates: Vec<CertificateDer<'static>>,
-    pub facts: Vec<Facts>,
+    pub facts: Vec<ChainFacts>,
 }
 
 /// Completeness and order of the sent certificates.
@@ -83,7 +83,7 @@ impl Chain {
         let facts = certificates
             .iter()
             .take(CHAIN_MAX)
-            .map(Facts::read)
+            .map(ChainFacts::read)
             .collect::<Result<_, _>>()?;
         Ok(Self {
             certificates,
@@ -91,7 +91,7 @@ impl Chain {
         })
     }
 
-    pub fn leaf(&self) -> Option<&Facts> {
+    pub fn leaf(&self) -> Option<&ChainFacts> {
         self.facts.first()
     }
 
@@ -207,7 +207,7 @@ fn same_name(root: &TrustAnchor<'_>, der: &[u8]) -> bool {
             .is_some_and(|head| matches!(head, [0x30, _] | [0x30, 0x81, _] | [0x30, 0x82, _, _]))
 }
 
-impl Facts {
+impl ChainFacts {
     fn read(der: &CertificateDer<'static>) -> Result<Self, String> {
         let (_, cert) = x509_parser::parse_x509_certificate(der)
             .map_err(|e| format!("a certificate can't be read: {e}"))?;

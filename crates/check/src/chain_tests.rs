@@ -1,9 +1,9 @@
 //! Tests with the chains that two public servers sent in 2026, at a time when they were valid. None
 //! may cause a false alarm.
 
-use crate::finding::{Kind, Verdict};
+use crate::finding::{FindingKind, FindingVerdict};
 use crate::probes::certificate;
-use crate::report::{Finding, Sheet};
+use crate::report::{CheckFinding, Sheet};
 use crate::settings::Settings;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::path::Path;
@@ -26,7 +26,7 @@ fn sent(name: &str) -> Vec<CertificateDer<'static>> {
         .collect()
 }
 
-fn judged(host: &str, sent: &[CertificateDer<'static>], now: OffsetDateTime) -> Vec<Finding> {
+fn judged(host: &str, sent: &[CertificateDer<'static>], now: OffsetDateTime) -> Vec<CheckFinding> {
     let settings = Settings::new(host.parse().unwrap());
     let mut sheet = Sheet::default();
     certificate::judge_certificate(
@@ -40,7 +40,7 @@ fn judged(host: &str, sent: &[CertificateDer<'static>], now: OffsetDateTime) -> 
 }
 
 #[track_caller]
-fn is(findings: &[Finding], kind: Kind, verdict: Verdict, words: &str) {
+fn is(findings: &[CheckFinding], kind: FindingKind, verdict: FindingVerdict, words: &str) {
     let found = findings.iter().find(|f| f.kind == kind).unwrap();
     assert_eq!(found.verdict, verdict, "{kind:?}: {}", found.evidence);
     assert!(
@@ -56,23 +56,38 @@ fn a_chain_of_lets_encrypt_passes_whole_and_with_its_oldest_root_alone() {
     let findings = judged("letsencrypt.org", &chain, then());
     is(
         &findings,
-        Kind::ChainSent,
-        Verdict::Pass,
+        FindingKind::ChainSent,
+        FindingVerdict::Pass,
         "4 certificates, up to ISRG Root X1",
     );
-    is(&findings, Kind::Trust, Verdict::Pass, "public");
-    is(&findings, Kind::Name, Verdict::Pass, "letsencrypt.org");
     is(
         &findings,
-        Kind::Validity,
-        Verdict::Pass,
+        FindingKind::Trust,
+        FindingVerdict::Pass,
+        "public",
+    );
+    is(
+        &findings,
+        FindingKind::Name,
+        FindingVerdict::Pass,
+        "letsencrypt.org",
+    );
+    is(
+        &findings,
+        FindingKind::Validity,
+        FindingVerdict::Pass,
         "76 of 89 days left, until 2026-10-04",
     );
-    is(&findings, Kind::Key, Verdict::Pass, "EC 256, EC 384");
     is(
         &findings,
-        Kind::Pinned,
-        Verdict::Pass,
+        FindingKind::Key,
+        FindingVerdict::Pass,
+        "EC 256, EC 384",
+    );
+    is(
+        &findings,
+        FindingKind::Pinned,
+        FindingVerdict::Pass,
         "with ISRG Root X1 alone",
     );
 
@@ -80,33 +95,43 @@ fn a_chain_of_lets_encrypt_passes_whole_and_with_its_oldest_root_alone() {
     let findings = judged("letsencrypt.org", chain.get(..3).unwrap(), then());
     is(
         &findings,
-        Kind::ChainSent,
-        Verdict::Pass,
+        FindingKind::ChainSent,
+        FindingVerdict::Pass,
         "3 certificates, up to ISRG Root X2",
     );
-    is(&findings, Kind::Trust, Verdict::Pass, "public");
-    is(&findings, Kind::Pinned, Verdict::Warn, "no trusted root");
+    is(
+        &findings,
+        FindingKind::Trust,
+        FindingVerdict::Pass,
+        "public",
+    );
+    is(
+        &findings,
+        FindingKind::Pinned,
+        FindingVerdict::Warn,
+        "no trusted root",
+    );
 
     // The newest root is in no trust list yet, so its cross-signed form must be sent.
     let findings = judged("letsencrypt.org", chain.get(..2).unwrap(), then());
     is(
         &findings,
-        Kind::ChainSent,
-        Verdict::Fail,
+        FindingKind::ChainSent,
+        FindingVerdict::Fail,
         "`Root YE (ISRG)` was not sent",
     );
-    is(&findings, Kind::Trust, Verdict::Fail, "");
+    is(&findings, FindingKind::Trust, FindingVerdict::Fail, "");
     let later = then() + time::Duration::days(80);
     is(
         &judged("letsencrypt.org", &chain, later),
-        Kind::Validity,
-        Verdict::Fail,
+        FindingKind::Validity,
+        FindingVerdict::Fail,
         "expired on 2026-10-04",
     );
     is(
         &judged("example.org", &chain, then()),
-        Kind::Name,
-        Verdict::Fail,
+        FindingKind::Name,
+        FindingVerdict::Fail,
         "not for example.org",
     );
 }
@@ -116,16 +141,26 @@ fn a_chain_that_goes_on_to_a_root_that_nobody_has_any_more_is_whole() {
     let findings = judged("aws.amazon.com", &sent("aws.amazon.com"), then());
     is(
         &findings,
-        Kind::ChainSent,
-        Verdict::Pass,
+        FindingKind::ChainSent,
+        FindingVerdict::Pass,
         "4 certificates, up to ",
     );
-    is(&findings, Kind::Trust, Verdict::Pass, "public");
-    is(&findings, Kind::Key, Verdict::Pass, "RSA 2048");
     is(
         &findings,
-        Kind::Pinned,
-        Verdict::Skip,
+        FindingKind::Trust,
+        FindingVerdict::Pass,
+        "public",
+    );
+    is(
+        &findings,
+        FindingKind::Key,
+        FindingVerdict::Pass,
+        "RSA 2048",
+    );
+    is(
+        &findings,
+        FindingKind::Pinned,
+        FindingVerdict::Skip,
         "not a chain of Let's Encrypt",
     );
 }

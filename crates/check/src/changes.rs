@@ -1,41 +1,41 @@
 //! Changes since the last report, for monitoring. It compares verdicts, not evidence: the days left
 //! change every day.
 
-use crate::finding::{Kind, Verdict};
-use crate::report::{Finding, Report};
+use crate::finding::{FindingKind, FindingVerdict};
+use crate::report::{CheckFinding, CheckReport};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A finding whose verdict changed. In the first report every finding is a change.
 #[derive(Debug, Clone, Serialize)]
-pub struct Change {
+pub struct FindingChange {
     pub at: String,
     pub endpoint: String,
-    pub was: Option<Verdict>,
+    pub was: Option<FindingVerdict>,
     #[serde(flatten)]
-    pub finding: Finding,
+    pub finding: CheckFinding,
 }
 
 /// The last verdict of each finding.
 #[derive(Debug, Default)]
-pub struct History(BTreeMap<Kind, Verdict>);
+pub struct CheckHistory(BTreeMap<FindingKind, FindingVerdict>);
 
-impl History {
+impl CheckHistory {
     /// Returns the changes since the last report. A finding that was skipped this time keeps its
     /// last verdict.
-    pub fn take(&mut self, report: &Report) -> Vec<Change> {
+    pub fn take(&mut self, report: &CheckReport) -> Vec<FindingChange> {
         let mut found = Vec::new();
         for finding in &report.findings {
             let was = self.0.get(&finding.kind).copied();
-            let same =
-                was == Some(finding.verdict) || (was.is_some() && finding.verdict == Verdict::Skip);
+            let same = was == Some(finding.verdict)
+                || (was.is_some() && finding.verdict == FindingVerdict::Skip);
             if same {
                 continue;
             }
             self.0.insert(finding.kind, finding.verdict);
             let at = report.at.clone();
             let endpoint = report.endpoint.clone();
-            found.push(Change {
+            found.push(FindingChange {
                 at,
                 endpoint,
                 was,
@@ -51,13 +51,13 @@ mod tests {
     use super::*;
     use crate::report::Counts;
 
-    fn report(verdict: Verdict, evidence: &str) -> Report {
-        let finding = Finding {
-            kind: Kind::Validity,
+    fn report(verdict: FindingVerdict, evidence: &str) -> CheckReport {
+        let finding = CheckFinding {
+            kind: FindingKind::Validity,
             verdict,
             evidence: evidence.to_owned(),
         };
-        Report {
+        CheckReport {
             at: String::new(),
             endpoint: String::new(),
             name: String::new(),
@@ -71,16 +71,16 @@ mod tests {
 
     #[test]
     fn only_another_verdict_is_a_change_and_a_skip_is_none() {
-        let mut history = History::default();
+        let mut history = CheckHistory::default();
         for (verdict, evidence, changes) in [
             // In the first report every finding is a change.
-            (Verdict::Pass, "60 days", 1),
-            (Verdict::Pass, "59 days", 0),
-            (Verdict::Skip, "no connection", 0),
+            (FindingVerdict::Pass, "60 days", 1),
+            (FindingVerdict::Pass, "59 days", 0),
+            (FindingVerdict::Skip, "no connection", 0),
             // The skipped finding kept its last verdict.
-            (Verdict::Pass, "58 days", 0),
-            (Verdict::Fail, "expired", 1),
-            (Verdict::Pass, "90 days", 1),
+            (FindingVerdict::Pass, "58 days", 0),
+            (FindingVerdict::Fail, "expired", 1),
+            (FindingVerdict::Pass, "90 days", 1),
         ] {
             let found = history.take(&report(verdict, evidence));
             assert_eq!(found.len(), changes, "{verdict:?}, {evidence}");

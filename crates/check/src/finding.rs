@@ -5,14 +5,14 @@ use serde::Serialize;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum FindingVerdict {
     Pass,
     Skip,
     Warn,
     Fail,
 }
 
-impl Verdict {
+impl FindingVerdict {
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -25,7 +25,7 @@ impl Verdict {
 
 /// Row of the table.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry {
+pub struct FindingEntry {
     pub id: &'static str,
     /// Promise of the endpoint (C1 to C11), or "-" for good practice.
     pub promise: &'static str,
@@ -39,14 +39,14 @@ macro_rules! findings {
     ($($kind:ident $id:literal $promise:literal $title:literal $rule:literal $hint:literal;)+) => {
         /// Kind of a finding, in the order of the report.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Kind { $($kind,)+ }
+        pub enum FindingKind { $($kind,)+ }
 
-        impl Kind {
-            pub const ALL: &'static [Kind] = &[$(Kind::$kind,)+];
+        impl FindingKind {
+            pub const ALL: &'static [FindingKind] = &[$(FindingKind::$kind,)+];
 
-            pub fn entry(self) -> Entry {
+            pub fn entry(self) -> FindingEntry {
                 match self {
-                    $(Kind::$kind => Entry {
+                    $(FindingKind::$kind => FindingEntry {
                         id: $id,
                         promise: $promise,
                         title: $title,
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn every_entry_is_whole_and_unlike_the_others() {
         let mut ids = HashSet::new();
-        for kind in Kind::ALL {
+        for kind in FindingKind::ALL {
             let entry = kind.entry();
             assert!(ids.insert(entry.id), "{}", entry.id);
             assert!(

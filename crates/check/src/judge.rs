@@ -1,11 +1,11 @@
 //! Runs the probes in order and makes the report. It passes the result of one probe to the next;
 //! probes share helpers, but none calls another.
 
-use crate::finding::{Kind, Verdict};
+use crate::finding::{FindingKind, FindingVerdict};
 use crate::limits::{ADDRESSES_MAX, CONNECT_MAX};
 use crate::link::Visitor;
 use crate::probes::{self, ProbeTarget};
-use crate::report::{Counts, Report, Sheet};
+use crate::report::{CheckReport, Counts, Sheet};
 use crate::settings::Settings;
 use rustls::pki_types::ServerName;
 use std::io;
@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Checks one endpoint. Takes about twenty seconds at most if everything answers.
-pub fn check(settings: &Settings) -> Report {
+pub fn check(settings: &Settings) -> CheckReport {
     let began = Instant::now();
     let at = OffsetDateTime::now_utc()
         .replace_nanosecond(0)
@@ -27,7 +27,7 @@ pub fn check(settings: &Settings) -> Report {
     let reason = run_probes(settings, &visitor, &mut sheet);
     let findings = sheet.close(reason);
     let counts = Counts::of(&findings);
-    Report {
+    CheckReport {
         at: at.unwrap_or_default(),
         endpoint: settings.endpoint.to_string(),
         name: settings.name.clone(),
@@ -48,7 +48,7 @@ fn run_probes(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'st
         Ok(found) => found,
         Err(error) => {
             sheet.fail(
-                Kind::Addresses,
+                FindingKind::Addresses,
                 format!("{} can't be resolved: {error}", settings.endpoint.host),
             );
             return "no address";
@@ -84,8 +84,8 @@ fn run_probes(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'st
         };
         probes::web::probe_web(&place, sheet);
         match watch.join() {
-            Ok((verdict, evidence)) => sheet.put(Kind::Silent, verdict, evidence),
-            Err(_) => sheet.skip(Kind::Silent, "the watcher failed"),
+            Ok((verdict, evidence)) => sheet.put(FindingKind::Silent, verdict, evidence),
+            Err(_) => sheet.skip(FindingKind::Silent, "the watcher failed"),
         }
         reason
     })
@@ -103,7 +103,7 @@ fn probe_tls(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
                 OffsetDateTime::now_utc(),
                 sheet,
             );
-            if sheet.has_passed(Kind::Tls13) || sheet.has_passed(Kind::Tls12) {
+            if sheet.has_passed(FindingKind::Tls13) || sheet.has_passed(FindingKind::Tls12) {
                 probes::sni::probe_sni(place, &chain, sheet);
             }
             verified
@@ -127,7 +127,7 @@ fn logins(place: &ProbeTarget<'_>, verified: bool, sheet: &mut Sheet) {
     // The real login first: a server may slow down a client that has just failed.
     probes::account::probe_login(place, account, sheet);
     if place.settings.again {
-        sheet.skip(Kind::Denial, "no failing logins while watching");
+        sheet.skip(FindingKind::Denial, "no failing logins while watching");
     } else {
         probes::denial::probe_denial(place, account, sheet);
     }
@@ -135,10 +135,10 @@ fn logins(place: &ProbeTarget<'_>, verified: bool, sheet: &mut Sheet) {
 
 fn port(settings: &Settings, sheet: &mut Sheet) {
     match settings.endpoint.port {
-        4000 => sheet.pass(Kind::Port, "4000"),
+        4000 => sheet.pass(FindingKind::Port, "4000"),
         // Skipped and not warned about, since the port of an ordinary MySQL server won't change.
-        3306 => sheet.skip(Kind::Port, "3306 is MySQL's own"),
-        other => sheet.warn(Kind::Port, other.to_string()),
+        3306 => sheet.skip(FindingKind::Port, "3306 is MySQL's own"),
+        other => sheet.warn(FindingKind::Port, other.to_string()),
     }
 }
 
@@ -179,7 +179,7 @@ fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<
         })
         .collect();
     let (verdict, evidence) = reached(&tried);
-    sheet.put(Kind::Addresses, verdict, evidence);
+    sheet.put(FindingKind::Addresses, verdict, evidence);
     tried
         .iter()
         .filter(|(_, error)| error.is_none())
@@ -189,7 +189,7 @@ fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<
 
 /// Judges the connections to several addresses. An address is not blamed if this machine has no
 /// route to it.
-fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
+fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (FindingVerdict, String) {
     let mut good = Vec::new();
     let mut bad = Vec::new();
     let mut unroutable = Vec::new();
@@ -209,9 +209,9 @@ fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (Verdict, String) {
         }
     }
     let verdict = match (good.is_empty(), bad.is_empty()) {
-        (true, _) => Verdict::Fail,
-        (false, false) => Verdict::Warn,
-        (false, true) => Verdict::Pass,
+        (true, _) => FindingVerdict::Fail,
+        (false, false) => FindingVerdict::Warn,
+        (false, true) => FindingVerdict::Pass,
     };
     (verdict, evidence)
 }
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     /// Judges two addresses, one of each family, with these results of connecting to them.
-    fn judge_two(errors: [Option<io::ErrorKind>; 2]) -> (Verdict, String) {
+    fn judge_two(errors: [Option<io::ErrorKind>; 2]) -> (FindingVerdict, String) {
         let all: Vec<_> = errors
             .iter()
             .zip(["192.0.2.1:4000", "[2001:db8::1]:4000"])
@@ -244,21 +244,21 @@ mod tests {
         let no_way = Some(io::ErrorKind::NetworkUnreachable);
         assert_eq!(
             judge_two([None, None]),
-            (Verdict::Pass, "192.0.2.1, 2001:db8::1".to_owned())
+            (FindingVerdict::Pass, "192.0.2.1, 2001:db8::1".to_owned())
         );
         assert_eq!(
             judge_two([None, no_way]),
             (
-                Verdict::Pass,
+                FindingVerdict::Pass,
                 "192.0.2.1; no way from here to 2001:db8::1".to_owned()
             )
         );
         let (verdict, evidence) = judge_two([None, refused]);
         assert!(
-            verdict == Verdict::Warn && evidence.starts_with("192.0.2.1; not 2001:db8::1: "),
+            verdict == FindingVerdict::Warn && evidence.starts_with("192.0.2.1; not 2001:db8::1: "),
             "{evidence}"
         );
-        assert_eq!(judge_two([refused, no_way]).0, Verdict::Fail);
-        assert_eq!(judge_two([no_way, no_way]).0, Verdict::Fail);
+        assert_eq!(judge_two([refused, no_way]).0, FindingVerdict::Fail);
+        assert_eq!(judge_two([no_way, no_way]).0, FindingVerdict::Fail);
     }
 }

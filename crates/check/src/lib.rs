@@ -26,11 +26,11 @@ mod settings;
 mod text;
 mod tls;
 
-pub use changes::{Change, History};
+pub use changes::{CheckHistory, FindingChange};
 pub use endpoint::{Endpoint, EndpointError};
-pub use finding::{Entry, Kind, Verdict};
+pub use finding::{FindingEntry, FindingKind, FindingVerdict};
 pub use judge::check;
 pub use page::page;
-pub use report::{Counts, Finding, Report};
+pub use report::{CheckFinding, CheckReport, Counts};
 pub use settings::{Account, Roots, RootsError, Settings};
-pub use text::{Style, change_line, text};
+pub use text::{TextStyle, change_line, text};

@@ -1,6 +1,6 @@
 //! The help page `docs/check.md`, made from the table of findings.
 
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use std::fmt::Write;
 
 const HEAD: &str = "\
@@ -60,7 +60,7 @@ of the Connect dialog) can't be tested from outside.
 pub fn page() -> String {
     let mut out = String::from(HEAD);
     out.push_str("\n## The findings\n");
-    for kind in Kind::ALL {
+    for kind in FindingKind::ALL {
         let entry = kind.entry();
         let promise = if entry.promise == "-" {
             String::new()

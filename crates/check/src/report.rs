@@ -1,14 +1,14 @@
 //! The report: one finding per row of the table.
 
 use crate::clean::clean;
-use crate::finding::{Kind, Verdict};
+use crate::finding::{FindingKind, FindingVerdict};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    pub kind: Kind,
-    pub verdict: Verdict,
+pub struct CheckFinding {
+    pub kind: FindingKind,
+    pub verdict: FindingVerdict,
     /// Evidence: an alert, a packet, facts of a certificate. It has no control characters.
     pub evidence: String,
 }
@@ -22,27 +22,27 @@ pub struct Counts {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct CheckReport {
     /// Start of the check, RFC 3339.
     pub at: String,
     pub endpoint: String,
     pub name: String,
-    pub verdict: Verdict,
+    pub verdict: FindingVerdict,
     pub counts: Counts,
     /// Number of TCP connections that were opened.
     pub connections: usize,
     pub seconds: f64,
-    pub findings: Vec<Finding>,
+    pub findings: Vec<CheckFinding>,
 }
 
-impl Serialize for Finding {
+impl Serialize for CheckFinding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Shown<'a> {
             id: &'a str,
             promise: Option<&'a str>,
             title: &'a str,
-            verdict: Verdict,
+            verdict: FindingVerdict,
             evidence: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
             hint: Option<&'a str>,
@@ -64,88 +64,89 @@ impl Serialize for Finding {
     }
 }
 
-impl Finding {
+impl CheckFinding {
     /// Returns the hint to fix it, for a warning or failure.
     pub fn hint(&self) -> Option<&'static str> {
-        matches!(self.verdict, Verdict::Warn | Verdict::Fail).then(|| self.kind.entry().hint)
+        matches!(self.verdict, FindingVerdict::Warn | FindingVerdict::Fail)
+            .then(|| self.kind.entry().hint)
     }
 }
 
 /// The findings while they are collected.
 #[derive(Debug, Default)]
-pub(crate) struct Sheet(BTreeMap<Kind, (Verdict, String)>);
+pub(crate) struct Sheet(BTreeMap<FindingKind, (FindingVerdict, String)>);
 
 impl Sheet {
-    pub fn put(&mut self, kind: Kind, verdict: Verdict, evidence: impl AsRef<str>) {
+    pub fn put(&mut self, kind: FindingKind, verdict: FindingVerdict, evidence: impl AsRef<str>) {
         self.0.insert(kind, (verdict, clean(evidence.as_ref())));
     }
 
-    pub fn pass(&mut self, kind: Kind, evidence: impl AsRef<str>) {
-        self.put(kind, Verdict::Pass, evidence);
+    pub fn pass(&mut self, kind: FindingKind, evidence: impl AsRef<str>) {
+        self.put(kind, FindingVerdict::Pass, evidence);
     }
 
     /// Passes a finding that has no verdict yet.
-    pub fn pass_if_open(&mut self, kind: Kind, evidence: impl AsRef<str>) {
+    pub fn pass_if_open(&mut self, kind: FindingKind, evidence: impl AsRef<str>) {
         if !self.0.contains_key(&kind) {
             self.pass(kind, evidence);
         }
     }
 
-    pub fn has_passed(&self, kind: Kind) -> bool {
+    pub fn has_passed(&self, kind: FindingKind) -> bool {
         self.0
             .get(&kind)
-            .is_some_and(|(verdict, _)| *verdict == Verdict::Pass)
+            .is_some_and(|(verdict, _)| *verdict == FindingVerdict::Pass)
     }
 
-    pub fn warn(&mut self, kind: Kind, evidence: impl AsRef<str>) {
-        self.put(kind, Verdict::Warn, evidence);
+    pub fn warn(&mut self, kind: FindingKind, evidence: impl AsRef<str>) {
+        self.put(kind, FindingVerdict::Warn, evidence);
     }
 
-    pub fn fail(&mut self, kind: Kind, evidence: impl AsRef<str>) {
-        self.put(kind, Verdict::Fail, evidence);
+    pub fn fail(&mut self, kind: FindingKind, evidence: impl AsRef<str>) {
+        self.put(kind, FindingVerdict::Fail, evidence);
     }
 
-    pub fn skip(&mut self, kind: Kind, evidence: impl AsRef<str>) {
-        self.put(kind, Verdict::Skip, evidence);
+    pub fn skip(&mut self, kind: FindingKind, evidence: impl AsRef<str>) {
+        self.put(kind, FindingVerdict::Skip, evidence);
     }
 
     /// Returns the findings in the table's order. Those without a verdict are skipped for `reason`.
-    pub fn close(mut self, reason: &str) -> Vec<Finding> {
-        let take = |kind: &Kind| {
+    pub fn close(mut self, reason: &str) -> Vec<CheckFinding> {
+        let take = |kind: &FindingKind| {
             let (verdict, evidence) = self
                 .0
                 .remove(kind)
-                .unwrap_or_else(|| (Verdict::Skip, reason.to_owned()));
-            Finding {
+                .unwrap_or_else(|| (FindingVerdict::Skip, reason.to_owned()));
+            CheckFinding {
                 kind: *kind,
                 verdict,
                 evidence,
             }
         };
-        Kind::ALL.iter().map(take).collect()
+        FindingKind::ALL.iter().map(take).collect()
     }
 }
 
 impl Counts {
-    pub fn of(findings: &[Finding]) -> Self {
+    pub fn of(findings: &[CheckFinding]) -> Self {
         let mut counts = Self::default();
         for finding in findings {
             match finding.verdict {
-                Verdict::Pass => counts.pass += 1,
-                Verdict::Warn => counts.warn += 1,
-                Verdict::Fail => counts.fail += 1,
-                Verdict::Skip => counts.skip += 1,
+                FindingVerdict::Pass => counts.pass += 1,
+                FindingVerdict::Warn => counts.warn += 1,
+                FindingVerdict::Fail => counts.fail += 1,
+                FindingVerdict::Skip => counts.skip += 1,
             }
         }
         counts
     }
 
     /// Returns the verdict of all findings. Skipped ones don't change it.
-    pub fn verdict(self) -> Verdict {
+    pub fn verdict(self) -> FindingVerdict {
         match self {
-            Self { fail: 1.., .. } => Verdict::Fail,
-            Self { warn: 1.., .. } => Verdict::Warn,
-            _ => Verdict::Pass,
+            Self { fail: 1.., .. } => FindingVerdict::Fail,
+            Self { warn: 1.., .. } => FindingVerdict::Warn,
+            _ => FindingVerdict::Pass,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The report as text: one line per finding, with a hint below those that need one. Text from the
 //! server is printed without control characters.
 
-use crate::changes::Change;
+use crate::changes::FindingChange;
 use crate::clean::cut;
-use crate::finding::Verdict;
-use crate::report::{Finding, Report};
+use crate::finding::FindingVerdict;
+use crate::report::{CheckFinding, CheckReport};
 use std::fmt::Write;
 
 #[derive(Debug, Clone, Copy)]
-pub struct Style {
+pub struct TextStyle {
     pub colours: bool,
     /// Passing findings are cut to this many columns.
     pub width: usize,
@@ -26,10 +26,10 @@ const SKIPPED_NAMED_MAX: usize = 6;
 /// Minimum columns of the evidence. A narrower terminal wraps.
 const EVIDENCE_COLUMNS_MIN: usize = 30;
 
-pub fn text(report: &Report, style: Style) -> String {
+pub fn text(report: &CheckReport, style: TextStyle) -> String {
     let plain = written(
         report,
-        Style {
+        TextStyle {
             colours: false,
             ..style
         },
@@ -41,12 +41,13 @@ pub fn text(report: &Report, style: Style) -> String {
     written(report, style, style.rows.is_some_and(|room| rows >= room))
 }
 
-fn written(report: &Report, style: Style, short: bool) -> String {
+fn written(report: &CheckReport, style: TextStyle, short: bool) -> String {
     let mut out = format!("{} as {}\n\n", report.endpoint, report.name);
     if short {
         passed(&mut out, report, style);
     }
-    let is_told = |verdict| verdict != Verdict::Skip && !(short && verdict == Verdict::Pass);
+    let is_told =
+        |verdict| verdict != FindingVerdict::Skip && !(short && verdict == FindingVerdict::Pass);
     for finding in report.findings.iter().filter(|f| is_told(f.verdict)) {
         line(&mut out, finding, style);
     }
@@ -69,7 +70,7 @@ fn written(report: &Report, style: Style, short: bool) -> String {
 
 /// Writes one line of a watch: time, verdict, last verdict, evidence, and a hint where there is
 /// one.
-pub fn change_line(change: &Change, style: Style) -> String {
+pub fn change_line(change: &FindingChange, style: TextStyle) -> String {
     let finding = &change.finding;
     let word = paint(style, finding.verdict, finding.verdict.word());
     let was = change
@@ -88,7 +89,7 @@ pub fn change_line(change: &Change, style: Style) -> String {
     )
 }
 
-fn line(out: &mut String, finding: &Finding, style: Style) {
+fn line(out: &mut String, finding: &CheckFinding, style: TextStyle) {
     let word = paint(style, finding.verdict, finding.verdict.word());
     let room = style
         .width
@@ -140,13 +141,13 @@ fn broken(text: &str, room: usize) -> String {
 }
 
 /// Writes the names of the passed findings, as many per line as fit.
-fn passed(out: &mut String, report: &Report, style: Style) {
+fn passed(out: &mut String, report: &CheckReport, style: TextStyle) {
     const INDENT: usize = 8;
     let mut lines: Vec<String> = Vec::new();
     for finding in report
         .findings
         .iter()
-        .filter(|f| f.verdict == Verdict::Pass)
+        .filter(|f| f.verdict == FindingVerdict::Pass)
     {
         let id = finding.kind.entry().id;
         match lines.last_mut() {
@@ -157,21 +158,21 @@ fn passed(out: &mut String, report: &Report, style: Style) {
             _ => lines.push(id.to_owned()),
         }
     }
-    let mut word = paint(style, Verdict::Pass, Verdict::Pass.word());
+    let mut word = paint(style, FindingVerdict::Pass, FindingVerdict::Pass.word());
     for line in lines {
         let _ = writeln!(out, "  {word}  {line}");
         // The verdict is in the first line only.
-        word = " ".repeat(Verdict::Pass.word().len());
+        word = " ".repeat(FindingVerdict::Pass.word().len());
     }
 }
 
 /// Writes the skipped findings, one line per reason.
-fn skipped(out: &mut String, report: &Report, style: Style) {
+fn skipped(out: &mut String, report: &CheckReport, style: TextStyle) {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for finding in report
         .findings
         .iter()
-        .filter(|f| f.verdict == Verdict::Skip)
+        .filter(|f| f.verdict == FindingVerdict::Skip)
     {
         let id = finding.kind.entry().id;
         match reasons
@@ -191,17 +192,17 @@ fn skipped(out: &mut String, report: &Report, style: Style) {
         let _ = writeln!(
             out,
             "  {}  {what}: {reason}",
-            paint(style, Verdict::Skip, "skip")
+            paint(style, FindingVerdict::Skip, "skip")
         );
     }
 }
 
-fn paint(style: Style, verdict: Verdict, word: &str) -> String {
+fn paint(style: TextStyle, verdict: FindingVerdict, word: &str) -> String {
     let code = match verdict {
-        Verdict::Pass => "32",
-        Verdict::Skip => "2",
-        Verdict::Warn => "33",
-        Verdict::Fail => "1;31",
+        FindingVerdict::Pass => "32",
+        FindingVerdict::Skip => "2",
+        FindingVerdict::Warn => "33",
+        FindingVerdict::Fail => "1;31",
     };
     if style.colours {
         format!("\x1b[{code}m{word}\x1b[0m")
@@ -215,21 +216,21 @@ mod tests {
     use super::*;
 
     /// A style of 80 columns, for a screen of this many lines or for no screen.
-    fn plain_style(rows: Option<usize>) -> Style {
-        Style {
+    fn plain_style(rows: Option<usize>) -> TextStyle {
+        TextStyle {
             colours: false,
             width: 80,
             rows,
         }
     }
 
-    fn line_of_change(was: Verdict, verdict: Verdict) -> String {
-        let finding = Finding {
-            kind: crate::Kind::Validity,
+    fn line_of_change(was: FindingVerdict, verdict: FindingVerdict) -> String {
+        let finding = CheckFinding {
+            kind: crate::FindingKind::Validity,
             verdict,
             evidence: "3 days".to_owned(),
         };
-        let change = Change {
+        let change = FindingChange {
             at: "NOW".to_owned(),
             endpoint: String::new(),
             was: Some(was),
@@ -241,10 +242,10 @@ mod tests {
     #[test]
     fn a_change_is_one_line_and_says_what_to_do_where_it_got_worse() {
         assert_eq!(
-            line_of_change(Verdict::Warn, Verdict::Pass),
+            line_of_change(FindingVerdict::Warn, FindingVerdict::Pass),
             "NOW  pass (was warn)  validity  3 days\n"
         );
-        let worse = line_of_change(Verdict::Pass, Verdict::Warn);
+        let worse = line_of_change(FindingVerdict::Pass, FindingVerdict::Warn);
         assert!(
             worse.starts_with("NOW  warn (was pass)  validity  3 days  hint: Renew it"),
             "{worse}"
@@ -253,15 +254,15 @@ mod tests {
 
     #[test]
     fn a_report_that_is_longer_than_the_screen_names_what_passed_and_tells_the_rest_in_full() {
-        let findings: Vec<_> = crate::Kind::ALL
+        let findings: Vec<_> = crate::FindingKind::ALL
             .iter()
             .map(|kind| {
-                let verdict = if *kind == crate::Kind::Plaintext {
-                    Verdict::Fail
+                let verdict = if *kind == crate::FindingKind::Plaintext {
+                    FindingVerdict::Fail
                 } else {
-                    Verdict::Pass
+                    FindingVerdict::Pass
                 };
-                Finding {
+                CheckFinding {
                     kind: *kind,
                     verdict,
                     evidence: "seen".to_owned(),
@@ -269,7 +270,7 @@ mod tests {
             })
             .collect();
         let counts = crate::Counts::of(&findings);
-        let report = Report {
+        let report = CheckReport {
             at: String::new(),
             endpoint: "h:1".to_owned(),
             name: "h".to_owned(),
@@ -289,7 +290,7 @@ mod tests {
             "{short}"
         );
         let words: Vec<_> = short.split(['\n', ',', ' ']).collect();
-        for kind in crate::Kind::ALL {
+        for kind in crate::FindingKind::ALL {
             assert!(words.contains(&kind.entry().id), "{short}");
         }
         assert!(short.lines().all(|l| l.chars().count() <= 80), "{short}");

@@ -21,7 +21,7 @@ use support::crooked::{
     shake,
 };
 use support::{Judged, each, judge, settings, trusting};
-use tidegate_check::{Settings, Verdict};
+use tidegate_check::{FindingVerdict, Settings};
 
 const PASSING: &[&str] = &[
     "addresses",
@@ -122,29 +122,33 @@ fn clear_text_answers_are_judged_one_by_one() {
     let mut bad = OK.to_vec();
     bad[0] = 0xfe;
     let cases = [
-        (frame(2, OK), Verdict::Fail, Verdict::Skip),
-        (frame(2, &bad), Verdict::Fail, Verdict::Skip),
+        (frame(2, OK), FindingVerdict::Fail, FindingVerdict::Skip),
+        (frame(2, &bad), FindingVerdict::Fail, FindingVerdict::Skip),
         (
             error(2, 1045, "Access denied"),
-            Verdict::Fail,
-            Verdict::Skip,
+            FindingVerdict::Fail,
+            FindingVerdict::Skip,
         ),
-        (error(2, 1105, "no"), Verdict::Pass, Verdict::Warn),
+        (
+            error(2, 1105, "no"),
+            FindingVerdict::Pass,
+            FindingVerdict::Warn,
+        ),
         (
             error(2, 1105, "TLS is needed"),
-            Verdict::Pass,
-            Verdict::Pass,
+            FindingVerdict::Pass,
+            FindingVerdict::Pass,
         ),
         (
             error(2, 1129, "too many errors"),
-            Verdict::Skip,
-            Verdict::Skip,
+            FindingVerdict::Skip,
+            FindingVerdict::Skip,
         ),
-        (Vec::new(), Verdict::Pass, Verdict::Warn),
+        (Vec::new(), FindingVerdict::Pass, FindingVerdict::Warn),
         (
             b"HTTP/1.1 400\r\n\r\n".to_vec(),
-            Verdict::Fail,
-            Verdict::Skip,
+            FindingVerdict::Fail,
+            FindingVerdict::Skip,
         ),
     ];
     each(cases, |(answer, verdict, text)| {
@@ -297,7 +301,7 @@ fn alpn_early_data_tickets_and_client_certificates() {
     let mut own = ordinary(&good);
     own.alpn_protocols = vec![b"mysql".to_vec()];
     let server = Crooked::with_tls(Arc::new(own));
-    judge(&trusting(server.port, &pki.ca())).is("alpn", Verdict::Pass, "alert 120");
+    judge(&trusting(server.port, &pki.ca())).is("alpn", FindingVerdict::Pass, "alert 120");
 
     let mut early = ordinary(&good);
     early.max_early_data_size = 16_384;
@@ -313,7 +317,7 @@ fn alpn_early_data_tickets_and_client_certificates() {
     let mut without = ordinary(&good);
     without.send_tls13_tickets = 0;
     let server = Crooked::with_tls(Arc::new(without));
-    judge(&trusting(server.port, &pki.ca())).is("resumption", Verdict::Pass, "no tickets");
+    judge(&trusting(server.port, &pki.ca())).is("resumption", FindingVerdict::Pass, "no tickets");
 }
 
 #[test]
@@ -434,16 +438,16 @@ fn a_console_on_the_same_host() {
         (
             "localhost",
             "HTTP/1.1 200 OK\r\n\r\n",
-            Verdict::Warn,
+            FindingVerdict::Warn,
             "is for localhost too, no Strict",
         ),
         (
             "console.example",
             "SSH-2.0-x\r\n\r\n",
-            Verdict::Pass,
+            FindingVerdict::Pass,
             "no web page",
         ),
-        ("console.example", proper, Verdict::Pass, "301"),
+        ("console.example", proper, FindingVerdict::Pass, "301"),
     ] {
         let web = web_server(&pki.leaf(&[name], 10, 90), head);
         let judged = judge(&Settings {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use support::certificates::Pki;
 use support::crooked::{Crooked, error, frame, ordinary};
 use support::{Judged, as_user, judge, trusting};
-use tidegate_check::Verdict;
+use tidegate_check::FindingVerdict;
 
 const SWITCH: &[u8] = b"\xfemysql_native_password\0saltsaltsaltsaltsalt\0";
 
@@ -35,7 +35,7 @@ fn judged(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Judged {
 #[test]
 fn answers_that_tell_who_exists() {
     judged(|_| denied())
-        .is("denial", Verdict::Pass, "both 1045 (HY000)")
+        .is("denial", FindingVerdict::Pass, "both 1045 (HY000)")
         .fails("login", "1045");
     let by_text = |user: &str| {
         error(
@@ -82,7 +82,7 @@ fn what_tells_nothing_is_no_failure() {
             denied()
         }
     };
-    judged(by_any_name).is("denial", Verdict::Pass, "varies with the name");
+    judged(by_any_name).is("denial", FindingVerdict::Pass, "varies with the name");
     // Unknown users get two exchanges, neither of them the known user's.
     let third = |user: &str| match user {
         "known" => frame(3, SWITCH),

@@ -43,7 +43,7 @@ proptest::proptest! {
         let judged = judge(&settings(server.port));
         let counts = judged.0.counts;
         let all = counts.pass + counts.warn + counts.fail + counts.skip;
-        proptest::prop_assert_eq!(all, tidegate_check::Kind::ALL.len());
+        proptest::prop_assert_eq!(all, tidegate_check::FindingKind::ALL.len());
         proptest::prop_assert!(counts.fail > 0, "nobody passes by saying {:?}", judged.text());
         let text = judged.text();
         proptest::prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");

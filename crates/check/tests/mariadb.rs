@@ -16,7 +16,7 @@ use support::certificates::{Pki, Served, self_signed};
 use support::haproxy::HaProxy;
 use support::mariadb::MariaDb;
 use support::{as_user, judge, settings, trusting};
-use tidegate_check::{Settings, Verdict};
+use tidegate_check::{FindingVerdict, Settings};
 
 /// SQL that creates a user with a password, and a database.
 const SHOP: &str = "CREATE USER shop@'%' IDENTIFIED BY 'sesame';\nCREATE DATABASE test;\n\
@@ -35,7 +35,7 @@ fn without_tls_everything_secure_is_missing() {
         .warns("port", "")
         .warns("silent", "still open");
     judged.passes(&["addresses", "greeting"]);
-    assert_eq!(judged.0.verdict, Verdict::Fail);
+    assert_eq!(judged.0.verdict, FindingVerdict::Fail);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn tls_beside_clear_text_fails_for_the_clear_text() {
     judged.passes(&["database", "first-row", "denial", "early-data"]);
     judged.is(
         "login",
-        Verdict::Pass,
+        FindingVerdict::Pass,
         "as shop, and SELECT 1; the server sees TLSv1.3",
     );
     // Its timeout restarts with every byte.

@@ -52,7 +52,7 @@ fn mysql_9_as_it_comes_takes_clear_text_and_has_a_certificate_for_nobody() {
         "sesame",
     ));
     judged
-        .is("greeting", tidegate_check::Verdict::Pass, "9.")
+        .is("greeting", tidegate_check::FindingVerdict::Pass, "9.")
         .passes(SOUND)
         .passes(&["chain", "trust", "validity"]);
     judged
@@ -83,9 +83,11 @@ fn mysql_9_that_requires_tls_still_asks_for_a_proof_in_clear_text() {
     let judged = judge(&as_user(trusting(server.port, &ca), "shop", "sesame"));
     // Its error 3159 comes only after the right password.
     judged.fails("plaintext", "");
-    judged
-        .fails("tls12", "alert 70")
-        .is("weak-suites", tidegate_check::Verdict::Pass, "alert 70");
+    judged.fails("tls12", "alert 70").is(
+        "weak-suites",
+        tidegate_check::FindingVerdict::Pass,
+        "alert 70",
+    );
     judged.passes(&[
         "tls13",
         "old-tls",
@@ -113,12 +115,16 @@ fn a_router_that_requires_tls_of_clients_keeps_the_promise_that_its_server_break
     let router = Router::start(&programs, &pki.good(), "REQUIRED", server.port);
     let judged = judge(&as_user(trusting(router.port, &pki.ca()), "shop", "sesame"));
     judged
-        .is("greeting", tidegate_check::Verdict::Pass, "-router")
+        .is("greeting", tidegate_check::FindingVerdict::Pass, "-router")
         .passes(SOUND);
-    judged.is("plaintext", tidegate_check::Verdict::Pass, "error 2026");
+    judged.is(
+        "plaintext",
+        tidegate_check::FindingVerdict::Pass,
+        "error 2026",
+    );
     judged.is(
         "plaintext-text",
-        tidegate_check::Verdict::Pass,
+        tidegate_check::FindingVerdict::Pass,
         "SSL is required from client",
     );
     judged.passes(&[

@@ -17,7 +17,7 @@ pub struct Endpoint {
 
 /// Options of rendering a string.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wish<'a> {
+pub struct RenderOptions<'a> {
     /// A platform's id, which decides the path of the roots if the server is publicly trusted.
     pub os: Option<&'a str>,
     pub tls: TlsMinimum,

@@ -1,7 +1,7 @@
 //! The guide "Connect securely" in Markdown, made from the table of clients. The caller compares or
 //! saves it.
 
-use crate::endpoint::{Endpoint, Wish};
+use crate::endpoint::{Endpoint, RenderOptions};
 use crate::render::{Form, Rendered, render};
 use crate::table::{CaNeed, Client, Format, PasswordFrom, clients, platforms};
 use std::fmt::Write;
@@ -80,7 +80,11 @@ fn example(trust: Trust) -> Endpoint {
 
 fn section(client: &Client) -> String {
     // The client is in the table, so rendering never fails.
-    let Ok(rendered) = render(&client.id, &example(Trust::Public), Wish::default()) else {
+    let Ok(rendered) = render(
+        &client.id,
+        &example(Trust::Public),
+        RenderOptions::default(),
+    ) else {
         return String::new();
     };
     let Rendered {
@@ -147,7 +151,7 @@ fn fenced(language: &str, text: &str) -> String {
 /// Returns the first form with a CA file, if it differs from the public one.
 fn local_difference(client: &Client, public: &[Form]) -> String {
     let with_file = example(Trust::Local("ca.pem".into()));
-    let Ok(local) = render(&client.id, &with_file, Wish::default()) else {
+    let Ok(local) = render(&client.id, &with_file, RenderOptions::default()) else {
         return String::new();
     };
     let (Some(form), Some(same)) = (local.forms.first(), public.first()) else {

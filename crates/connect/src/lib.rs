@@ -16,10 +16,10 @@ mod table;
 mod template;
 
 pub use client_hints::client_hints;
-pub use endpoint::{Endpoint, TlsMinimum, Wish, bracketed};
+pub use endpoint::{Endpoint, RenderOptions, TlsMinimum, bracketed};
 pub use error::ConnectError;
 pub use explain::{
-    Answer, Ask, Checks, EXPLAIN_MAX, ExplainError, Explanation, VerifyingForms, explain,
+    Ask, CheckAnswer, ClientChecks, EXPLAIN_MAX, ExplainError, Explanation, VerifyingForms, explain,
 };
 pub use guide::guide;
 pub use quote::Syntax;

@@ -1,19 +1,19 @@
 //! Help pages of refusals in Markdown, made from the row in `model`, its cause, and the table of
 //! clients. The caller compares or saves them.
 
-use crate::endpoint::{Endpoint, Wish};
+use crate::endpoint::{Endpoint, RenderOptions};
 use crate::render::{Form, Rendered, render};
 use crate::table::{Client, causes, clients};
 use std::fmt::Write;
 use std::path::PathBuf;
-use tidegate_model::refusal::Entry;
+use tidegate_model::refusal::RefusalEntry;
 use tidegate_model::{RefusalKind, Trust};
 
 const MADE: &str = "<!-- Made from the table of refusals; change it there. -->\n";
 
 /// Returns the page of one refusal.
-pub fn refusal_page(entry: &Entry) -> String {
-    let Entry {
+pub fn refusal_page(entry: &RefusalEntry) -> String {
+    let RefusalEntry {
         code,
         sqlstate,
         text,
@@ -58,7 +58,7 @@ pub struct ClientLine {
 }
 
 /// Returns cause and client strings of a refusal.
-pub fn refusal_help(entry: &Entry) -> RefusalHelp {
+pub fn refusal_help(entry: &RefusalEntry) -> RefusalHelp {
     let cause = causes().get(entry.slug);
     RefusalHelp {
         cause: cause
@@ -87,7 +87,7 @@ fn client_lines() -> Vec<ClientLine> {
             minimum_version,
             forms,
             ..
-        } = render(&client.id, &example, Wish::default()).ok()?;
+        } = render(&client.id, &example, RenderOptions::default()).ok()?;
         Some(ClientLine {
             name,
             minimum_version,
@@ -128,7 +128,7 @@ pub fn refusal_index() -> String {
          | Code | SQLSTATE | Text | Caused by |\n| --- | --- | --- | --- |\n"
     );
     for kind in RefusalKind::ALL {
-        let Entry {
+        let RefusalEntry {
             slug,
             code,
             sqlstate,

@@ -2,7 +2,7 @@
 //! template, and only the literal forms contain a password.
 
 use crate::ConnectError;
-use crate::endpoint::{Endpoint, TlsMinimum, Wish, bracketed};
+use crate::endpoint::{Endpoint, RenderOptions, TlsMinimum, bracketed};
 use crate::quote::{Syntax, percent};
 use crate::table::{
     CaNeed, Client, Fails, FormTemplate, Format, PasswordFrom, Platform, Setting, Verifies, client,
@@ -72,7 +72,7 @@ pub struct Form {
 pub fn render(
     client_id: &str,
     endpoint: &Endpoint,
-    wish: Wish<'_>,
+    wish: RenderOptions<'_>,
 ) -> Result<Rendered, ConnectError> {
     let client = client(client_id)?;
     let platform = platform(wish.os)?;
@@ -128,7 +128,7 @@ pub fn render(
 /// # Errors
 /// As [`render`], and if the client has no command line.
 pub fn argv(client_id: &str, endpoint: &Endpoint) -> Result<Vec<String>, ConnectError> {
-    let rendered = render(client_id, endpoint, Wish::default())?;
+    let rendered = render(client_id, endpoint, RenderOptions::default())?;
     rendered
         .forms
         .iter()

@@ -10,11 +10,11 @@
 mod support;
 
 use support::told;
-use tidegate_connect::Answer;
+use tidegate_connect::CheckAnswer;
 
 /// Returns the answers for TLS, chain and DNS name: `y`, `n` or `d` each.
 fn answers(text: &str) -> String {
-    let letter = |answer: Answer| answer.to_string().chars().next().unwrap();
+    let letter = |answer: CheckAnswer| answer.to_string().chars().next().unwrap();
     let checks = told(text).checks;
     [checks.tls, checks.chain, checks.dns_name]
         .map(letter)

@@ -11,8 +11,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use tidegate_connect::{
-    CaNeed, ConnectError, Endpoint, Format, PasswordFrom, Rendered, Syntax, TlsMinimum, Wish, argv,
-    clients, platforms, render,
+    CaNeed, ConnectError, Endpoint, Format, PasswordFrom, RenderOptions, Rendered, Syntax,
+    TlsMinimum, argv, clients, platforms, render,
 };
 use tidegate_model::Trust;
 
@@ -34,9 +34,9 @@ fn first(id: &str, endpoint: &Endpoint, os: Option<&str>) -> String {
     render(
         id,
         endpoint,
-        Wish {
+        RenderOptions {
             os,
-            ..Wish::default()
+            ..RenderOptions::default()
         },
     )
     .unwrap()
@@ -140,7 +140,7 @@ fn everything() -> Vec<Rendered> {
                     match render(
                         &client.id,
                         &endpoint,
-                        Wish {
+                        RenderOptions {
                             tls,
                             password: Some("p'w\"$x\\"),
                             os: None,
@@ -247,9 +247,9 @@ fn only_what_was_asked_for_insists_on_tls_13() {
 
 /// Returns all strings of a client that require this version of TLS.
 fn strings_of(client: &str, tls: TlsMinimum) -> Vec<String> {
-    let wish = Wish {
+    let wish = RenderOptions {
         tls,
-        ..Wish::default()
+        ..RenderOptions::default()
     };
     let forms = render(client, &local("/ca.pem"), wish).unwrap().forms;
     forms.into_iter().map(|form| form.text).collect()
@@ -283,7 +283,7 @@ fn a_form_that_is_a_url_is_one_line() {
 #[test]
 fn a_password_that_is_not_known_is_named_the_same_in_every_form() {
     for client in clients() {
-        let forms = render(&client.id, &local("/ca.pem"), Wish::default())
+        let forms = render(&client.id, &local("/ca.pem"), RenderOptions::default())
             .unwrap()
             .forms;
         for form in forms
@@ -302,11 +302,11 @@ fn a_password_that_is_not_known_is_named_the_same_in_every_form() {
 
 #[test]
 fn what_cannot_be_rendered_says_why() {
-    let unknown = render("psql", &local("/ca.pem"), Wish::default()).unwrap_err();
+    let unknown = render("psql", &local("/ca.pem"), RenderOptions::default()).unwrap_err();
     assert!(unknown.to_string().contains("mysql"), "{unknown}");
-    let wish = Wish {
+    let wish = RenderOptions {
         os: Some("beos"),
-        ..Wish::default()
+        ..RenderOptions::default()
     };
     let nowhere = render("mysql", &local("/ca.pem"), wish).unwrap_err();
     assert!(nowhere.to_string().contains("debian"), "{nowhere}");

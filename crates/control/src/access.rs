@@ -20,11 +20,11 @@ pub struct WithToken<T> {
 
 /// Who looks a session up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum WebSessionUse {
     /// A person does something.
-    Use,
+    Person,
     /// A page keeps itself fresh.
-    Alone,
+    Refresh,
 }
 
 /// A signed-in browser.
@@ -120,7 +120,7 @@ impl Control {
 
     /// The session of a cookie, if it is valid. A page that refreshes itself keeps no session
     /// alive.
-    pub fn web_session(&self, token: &str, look: Look) -> Option<WebSession> {
+    pub fn web_session(&self, token: &str, look: WebSessionUse) -> Option<WebSession> {
         let hash = token::hash(token);
         let row = self.credentials().session(&hash)?;
         let now = now_unix();
@@ -133,7 +133,9 @@ impl Control {
             return None;
         }
         // Often enough that a short life is not shorter still.
-        if look == Look::Use && over(row.seen_unix, limits::SEEN_EVERY.min(life.idle / 10)) {
+        if look == WebSessionUse::Person
+            && over(row.seen_unix, limits::SEEN_EVERY.min(life.idle / 10))
+        {
             self.credentials().saw_session(&hash, now);
             tokio::spawn(async move { tell(this.store().saw_web_session(hash, now).await) });
         }

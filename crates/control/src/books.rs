@@ -11,14 +11,14 @@ use tokio::sync::Semaphore;
 
 pub struct Books {
     store: Arc<dyn Store>,
-    held: Mutex<Held>,
+    held: Mutex<BookCache>,
     /// Each read may take a few times the size of a book for a moment.
     reads: Semaphore,
     reads_made: AtomicU64,
 }
 
 #[derive(Default)]
-struct Held {
+struct BookCache {
     books: HashMap<ClusterId, (Arc<AccountBook>, u64)>,
     /// Clusters by the moment of last use.
     by_use: BTreeMap<u64, ClusterId>,
@@ -26,7 +26,7 @@ struct Held {
     bytes: usize,
 }
 
-impl Held {
+impl BookCache {
     fn get(&mut self, id: ClusterId) -> Option<Arc<AccountBook>> {
         let (book, used) = self.books.get_mut(&id)?;
         self.uses += 1;
@@ -72,7 +72,7 @@ impl Books {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, BookCache> {
         // No step between two assignments can fail, so a poisoned lock is still good.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

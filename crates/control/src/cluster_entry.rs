@@ -1,23 +1,23 @@
 //! One live cluster in memory.
 
-use crate::imitation::Samples;
-use crate::recovery_state::Recovery;
+use crate::imitation::ReadingSamples;
+use crate::recovery_state::RecoveryState;
 use crate::store::ClusterRow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
 /// One live cluster.
-pub struct Entry {
+pub struct ClusterEntry {
     pub id: ClusterId,
     pub name: ClusterName,
     pub prefix: Prefix,
     pub created_unix: i64,
     pub engine: ClusterEngine,
     limits: Mutex<ClusterLimits>,
-    accounts: Mutex<Accounts>,
-    pub recovery: Recovery,
+    accounts: Mutex<BookState>,
+    pub recovery: RecoveryState,
     /// How its last readings went.
-    pub samples: Samples,
+    pub samples: ReadingSamples,
     /// Held by the operation that changes this cluster.
     pub operation: Arc<tokio::sync::Mutex<()>>,
     /// Held while its accounts are read from the store.
@@ -25,7 +25,7 @@ pub struct Entry {
 }
 
 #[derive(Clone, Copy)]
-pub struct Accounts {
+pub struct BookState {
     /// The run that the stored book was read in.
     pub book_run: RunEpoch,
     /// The last run that was begun here.
@@ -36,10 +36,10 @@ pub struct Accounts {
     pub complete: bool,
 }
 
-impl Entry {
+impl ClusterEntry {
     pub fn new(row: ClusterRow) -> Self {
-        let recovery = Recovery::new(!row.awake);
-        let accounts = Accounts {
+        let recovery = RecoveryState::new(!row.awake);
+        let accounts = BookState {
             book_run: row.accounts_run,
             run: row.run,
             clean: !row.awake,
@@ -54,7 +54,7 @@ impl Entry {
             limits: Mutex::new(row.limits),
             accounts: Mutex::new(accounts),
             recovery,
-            samples: Samples::default(),
+            samples: ReadingSamples::default(),
             operation: Arc::default(),
             book_read: tokio::sync::Mutex::default(),
         }
@@ -80,7 +80,7 @@ impl Entry {
         mine.complete &= book_run < mine.book_run;
     }
 
-    pub fn accounts(&self) -> MutexGuard<'_, Accounts> {
+    pub fn accounts(&self) -> MutexGuard<'_, BookState> {
         // Each critical section is one plain assignment after another, so a poisoned lock is still
         // good.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)

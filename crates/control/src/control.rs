@@ -1,7 +1,7 @@
 //! The whole of what exists, opened once per server: store, register and engines, and the recovery
 //! pass of a start. Operations stand in `operations`.
 
-use crate::cluster_entry::Entry;
+use crate::cluster_entry::ClusterEntry;
 use crate::credentials::Credentials;
 use crate::datadir::DataDir;
 use crate::engine_error::engine_failed;
@@ -96,7 +96,7 @@ impl Control {
     }
 
     /// Live clusters into register and engines; the others away. Returns those that need recovery.
-    async fn take_in(&self, rows: Vec<ClusterRow>) -> Result<Vec<Arc<Entry>>, ControlError> {
+    async fn take_in(&self, rows: Vec<ClusterRow>) -> Result<Vec<Arc<ClusterEntry>>, ControlError> {
         let mut unclean = Vec::new();
         let mut half_made = Vec::new();
         for row in rows {

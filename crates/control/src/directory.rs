@@ -1,10 +1,10 @@
 //! Who exists, for those who knock. Does the same work for a stranger.
 
-use crate::cluster_entry::Entry;
+use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
-use crate::imitation::{Imitation, Measured, Sample};
+use crate::imitation::{Imitation, MeasuredReading, ReadingSample};
 use crate::operations::ROOT;
-use crate::register::{Knock, Register};
+use crate::register::{PrefixLookup, Register};
 use std::net::Ipv4Addr;
 use std::time::Instant;
 use tidegate_model::{
@@ -14,7 +14,7 @@ use tidegate_model::{
 
 impl Control {
     /// The cluster as a login with this claim meets it now.
-    async fn tenant(&self, entry: &Entry, claim: &Claim) -> Result<Tenant, DirectoryError> {
+    async fn tenant(&self, entry: &ClusterEntry, claim: &Claim) -> Result<Tenant, DirectoryError> {
         // In this order: a run that begins between the two takes `settled` away.
         let state = self.engines().state(entry.id);
         let tenant = self
@@ -29,7 +29,7 @@ impl Control {
 
     /// Whether the book as it was stored is the truth, once the engine neither starts nor goes to
     /// sleep.
-    async fn is_settled(&self, entry: &Entry) -> bool {
+    async fn is_settled(&self, entry: &ClusterEntry) -> bool {
         // Before that no reading can begin.
         self.engines().steady(entry.id).await;
         let state = self.engines().state(entry.id);
@@ -39,10 +39,10 @@ impl Control {
 
     async fn read_accounts(
         &self,
-        entry: &Entry,
+        entry: &ClusterEntry,
         claim: &Claim,
         not_before: Instant,
-        measured: Measured<'_>,
+        measured: MeasuredReading<'_>,
     ) -> Result<Vec<Account>, DirectoryError> {
         let book = self
             .engines()
@@ -69,7 +69,7 @@ impl Control {
         Ok(accounts)
     }
 
-    async fn imitate_reading(&self, entry: &Entry) -> Result<(), DirectoryError> {
+    async fn imitate_reading(&self, entry: &ClusterEntry) -> Result<(), DirectoryError> {
         if self.is_settled(entry).await {
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl Control {
                     .await
                     .map(drop)
             }
-            Imitation::Like(Sample { took, failed }) => {
+            Imitation::Like(ReadingSample { took, failed }) => {
                 tokio::time::sleep(took).await;
                 if failed {
                     Err(unreadable(&"as a late reading of the imitated cluster"))
@@ -105,10 +105,10 @@ impl Directory for Control {
         claim: &'a Claim,
     ) -> BoxFuture<'a, Result<Found, DirectoryError>> {
         Box::pin(async move {
-            let (entry, real) = match self.register().knock(prefix, tag) {
-                Knock::Cluster(entry) => (entry, true),
-                Knock::Twin(entry) => (entry, false),
-                Knock::Empty => return Ok(Found::Nobody(None)),
+            let (entry, real) = match self.register().look_up(prefix, tag) {
+                PrefixLookup::Cluster(entry) => (entry, true),
+                PrefixLookup::Twin(entry) => (entry, false),
+                PrefixLookup::Empty => return Ok(Found::Nobody(None)),
             };
             // Of the twin too, so that both cost the same search and the same read of the store.
             let found = Found::Cluster(self.tenant(&entry, claim).await?);

@@ -31,14 +31,14 @@ fn scramble(number: u64) -> u64 {
 
 /// How one reading of a cluster's accounts went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sample {
+pub struct ReadingSample {
     pub took: Duration,
     pub failed: bool,
 }
 
 /// The last readings of one cluster.
 #[derive(Debug, Default)]
-pub struct Samples {
+pub struct ReadingSamples {
     ring: Mutex<Ring>,
     /// A reading has ended.
     ended: Notify,
@@ -47,7 +47,7 @@ pub struct Samples {
 #[derive(Debug, Default)]
 struct Ring {
     /// With the moments at which they ended.
-    last: Vec<(Sample, Instant)>,
+    last: Vec<(ReadingSample, Instant)>,
     /// Where the newest of them is.
     newest: usize,
     under_way: usize,
@@ -56,21 +56,21 @@ struct Ring {
 /// What an unknown prefix does instead of a reading of its own.
 pub enum Imitation<'a> {
     /// Reads the twin's accounts: nobody has for a while, or ever.
-    Read(Measured<'a>),
+    Read(MeasuredReading<'a>),
     /// Takes as long as this reading took, and ends as it did.
-    Like(Sample),
+    Like(ReadingSample),
 }
 
-impl Samples {
+impl ReadingSamples {
     /// Notes how long a reading takes from now until [`Measured::done`], or until its caller gives
     /// up.
-    pub fn measure(&self) -> Measured<'_> {
+    pub fn measure(&self) -> MeasuredReading<'_> {
         self.lock().under_way += 1;
         self.begin()
     }
 
-    fn begin(&self) -> Measured<'_> {
-        Measured {
+    fn begin(&self) -> MeasuredReading<'_> {
+        MeasuredReading {
             samples: self,
             began: Instant::now(),
             failed: true,
@@ -87,7 +87,7 @@ impl Samples {
                 let now = Instant::now();
                 let fresh =
                     |at: Instant| now.saturating_duration_since(at) < limits::READING_SAMPLE_LIFE;
-                let fresh: Vec<Sample> = ring
+                let fresh: Vec<ReadingSample> = ring
                     .last
                     .iter()
                     .filter(|(_, at)| fresh(*at))
@@ -104,7 +104,7 @@ impl Samples {
         let ring = self.lock();
         let newest = ring.last.get(ring.newest).map(|(sample, _)| *sample);
         // It has just ended, so there is one.
-        Imitation::Like(newest.unwrap_or(Sample {
+        Imitation::Like(newest.unwrap_or(ReadingSample {
             took: Duration::ZERO,
             failed: true,
         }))
@@ -114,7 +114,7 @@ impl Samples {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, sample: Sample) {
+    fn record(&self, sample: ReadingSample) {
         let mut ring = self.lock();
         ring.under_way = ring.under_way.saturating_sub(1);
         let new = (sample, Instant::now());
@@ -133,7 +133,7 @@ impl Samples {
     }
 }
 
-fn draw(samples: &[Sample]) -> Option<Sample> {
+fn draw(samples: &[ReadingSample]) -> Option<ReadingSample> {
     let mut random = [0];
     // Without random bytes the first of them is as good.
     let _ = getrandom::fill(&mut random);
@@ -144,21 +144,21 @@ fn draw(samples: &[Sample]) -> Option<Sample> {
 }
 
 /// A reading under way. Dropped before its end, it counts as failed after the time it has taken.
-pub struct Measured<'a> {
-    samples: &'a Samples,
+pub struct MeasuredReading<'a> {
+    samples: &'a ReadingSamples,
     began: Instant,
     failed: bool,
 }
 
-impl Measured<'_> {
+impl MeasuredReading<'_> {
     pub fn done(mut self, failed: bool) {
         self.failed = failed;
     }
 }
 
-impl Drop for Measured<'_> {
+impl Drop for MeasuredReading<'_> {
     fn drop(&mut self) {
-        self.samples.record(Sample {
+        self.samples.record(ReadingSample {
             took: self.began.elapsed(),
             failed: self.failed,
         });
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(choose_twin(tags[0], &[]), None);
     }
 
-    async fn like(samples: &Samples) -> Sample {
+    async fn like(samples: &ReadingSamples) -> ReadingSample {
         match samples.imitate().await {
             Imitation::Like(sample) => sample,
             Imitation::Read(_) => panic!("it was read just now"),
@@ -205,7 +205,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn unknown_prefixes_imitate_the_last_readings_and_one_given_up_counts_as_failed() {
-        let samples = Samples::default();
+        let samples = ReadingSamples::default();
         samples.measure().done(false);
         assert!(!like(&samples).await.failed);
         for _ in 0..limits::READING_SAMPLES {
@@ -216,7 +216,7 @@ mod tests {
         for _ in 0..50 {
             assert_eq!(
                 like(&samples).await,
-                Sample {
+                ReadingSample {
                     took: Duration::from_millis(10),
                     failed: true
                 }
@@ -227,7 +227,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_alone_reads_when_the_last_reading_is_old_and_the_others_wait_for_it() {
-        let samples = Samples::default();
+        let samples = ReadingSamples::default();
         let Imitation::Read(reading) = samples.imitate().await else {
             panic!("nothing to imitate yet")
         };

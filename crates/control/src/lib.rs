@@ -25,7 +25,7 @@ mod token;
 mod uids;
 mod views;
 
-pub use access::{ApiKey, Look, WebSession, WithToken};
+pub use access::{ApiKey, WebSession, WebSessionUse, WithToken};
 pub use control::Control;
 pub use datadir::{DataDir, DataDirError};
 pub use error::{ControlError, ErrorCode};

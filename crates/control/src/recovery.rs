@@ -2,7 +2,7 @@
 //! for their own recovery and for no other one; a cluster that somebody waits for comes before
 //! those that nobody does.
 
-use crate::cluster_entry::Entry;
+use crate::cluster_entry::ClusterEntry;
 use crate::limits;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Ends the wait of a cluster's logins however its recovery ends, by a panic too.
-struct Finish(Arc<Entry>);
+struct RecoveryEnd(Arc<ClusterEntry>);
 
-impl Drop for Finish {
+impl Drop for RecoveryEnd {
     fn drop(&mut self) {
         self.0.recovery.finish();
     }
 }
 
 /// Takes the next one to recover: the first that somebody waits for at this moment, else the first.
-fn take_next(unclean: &mut VecDeque<Finish>) -> Option<Finish> {
+fn take_next(unclean: &mut VecDeque<RecoveryEnd>) -> Option<RecoveryEnd> {
     let waited_for = unclean
         .iter()
         .position(|finish| finish.0.recovery.is_waited_for());
@@ -29,10 +29,14 @@ fn take_next(unclean: &mut VecDeque<Finish>) -> Option<Finish> {
 }
 
 /// Recovers these clusters, a bounded number at a time, and says when all are through.
-pub async fn recover_all(engines: Engines, unclean: Vec<Arc<Entry>>, done: watch::Sender<bool>) {
+pub async fn recover_all(
+    engines: Engines,
+    unclean: Vec<Arc<ClusterEntry>>,
+    done: watch::Sender<bool>,
+) {
     let turns = Arc::new(Semaphore::new(limits::RECOVERIES_AT_ONCE));
     let mut running = JoinSet::new();
-    let mut unclean: VecDeque<Finish> = unclean.into_iter().map(Finish).collect();
+    let mut unclean: VecDeque<RecoveryEnd> = unclean.into_iter().map(RecoveryEnd).collect();
     while let Ok(turn) = Arc::clone(&turns).acquire_owned().await {
         let Some(finish) = take_next(&mut unclean) else {
             break;
@@ -69,8 +73,8 @@ mod tests {
     use futures_util::FutureExt;
     use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
-    fn unclean(id: u64) -> Finish {
-        Finish(Arc::new(Entry::new(ClusterRow {
+    fn unclean(id: u64) -> RecoveryEnd {
+        RecoveryEnd(Arc::new(ClusterEntry::new(ClusterRow {
             id: ClusterId(id),
             name: ClusterName::parse(&format!("c{id}")).unwrap(),
             prefix: Prefix::random().unwrap(),
@@ -89,7 +93,7 @@ mod tests {
     #[test]
     fn a_cluster_that_somebody_waits_for_is_recovered_next() {
         let mut queue: VecDeque<_> = (0..1000).map(unclean).collect();
-        let of = |queue: &VecDeque<Finish>, id: usize| Arc::clone(&queue[id].0);
+        let of = |queue: &VecDeque<RecoveryEnd>, id: usize| Arc::clone(&queue[id].0);
         let seventh = of(&queue, 7);
         let last = of(&queue, 999);
         let left = of(&queue, 3);

@@ -5,22 +5,22 @@ use tokio::sync::Notify;
 
 /// Whether one cluster has been recovered since this server started.
 #[derive(Debug)]
-pub struct Recovery {
+pub struct RecoveryState {
     done: AtomicBool,
     told: Notify,
     waiting: AtomicUsize,
 }
 
 /// A waiter's place; dropped, it is free.
-struct Place<'a>(&'a AtomicUsize);
+struct WaiterPlace<'a>(&'a AtomicUsize);
 
-impl Drop for Place<'_> {
+impl Drop for WaiterPlace<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl Recovery {
+impl RecoveryState {
     pub fn new(done: bool) -> Self {
         Self {
             done: done.into(),
@@ -44,7 +44,7 @@ impl Recovery {
 
     pub async fn wait(&self) {
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let _place = Place(&self.waiting);
+        let _place = WaiterPlace(&self.waiting);
         // Enlisted before the flag is read: a recovery that ends between the two is not missed.
         let told = self.told.notified();
         if !self.is_done() {
@@ -60,7 +60,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_waiter_goes_on_when_the_recovery_ends() {
-        let recovery = Arc::new(Recovery::new(false));
+        let recovery = Arc::new(RecoveryState::new(false));
         let waiters: Vec<_> = (0..3)
             .map(|_| {
                 let recovery = Arc::clone(&recovery);

@@ -1,7 +1,7 @@
 //! The clusters in memory, kept equal to the store. Their accounts are in [`Books`].
 
 use crate::books::Books;
-use crate::cluster_entry::Entry;
+use crate::cluster_entry::ClusterEntry;
 use crate::imitation::choose_twin;
 use crate::store::{ClusterRow, Store, StoreResult};
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ use tidegate_model::{
 };
 
 /// Who has a prefix.
-pub enum Knock {
-    Cluster(Arc<Entry>),
+pub enum PrefixLookup {
+    Cluster(Arc<ClusterEntry>),
     /// Nobody; this cluster's behaviour is imitated.
-    Twin(Arc<Entry>),
+    Twin(Arc<ClusterEntry>),
     /// Nobody, and there is no cluster at all.
     Empty,
 }
@@ -25,15 +25,15 @@ pub enum Knock {
 pub struct Register {
     store: Arc<dyn Store>,
     books: Books,
-    maps: RwLock<Maps>,
+    maps: RwLock<RegisterMaps>,
     lookups: AtomicU64,
 }
 
 #[derive(Default)]
-struct Maps {
-    by_id: HashMap<ClusterId, Arc<Entry>>,
-    by_prefix: HashMap<Prefix, Arc<Entry>>,
-    by_name: HashMap<ClusterName, Arc<Entry>>,
+struct RegisterMaps {
+    by_id: HashMap<ClusterId, Arc<ClusterEntry>>,
+    by_prefix: HashMap<Prefix, Arc<ClusterEntry>>,
+    by_name: HashMap<ClusterName, Arc<ClusterEntry>>,
     /// The keys of `by_id` in one piece of memory: every login goes through all of them.
     ids: Vec<ClusterId>,
 }
@@ -49,8 +49,8 @@ impl Register {
         }
     }
 
-    pub fn insert(&self, row: ClusterRow) -> Arc<Entry> {
-        let entry = Arc::new(Entry::new(row));
+    pub fn insert(&self, row: ClusterRow) -> Arc<ClusterEntry> {
+        let entry = Arc::new(ClusterEntry::new(row));
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
         if maps.by_id.insert(entry.id, Arc::clone(&entry)).is_none() {
             maps.ids.push(entry.id);
@@ -61,7 +61,7 @@ impl Register {
         entry
     }
 
-    pub fn remove(&self, entry: &Entry) {
+    pub fn remove(&self, entry: &ClusterEntry) {
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
         maps.by_id.remove(&entry.id);
         maps.ids.retain(|id| *id != entry.id);
@@ -70,7 +70,7 @@ impl Register {
         self.books.forget(entry.id);
     }
 
-    pub fn by_id(&self, id: ClusterId) -> Option<Arc<Entry>> {
+    pub fn by_id(&self, id: ClusterId) -> Option<Arc<ClusterEntry>> {
         self.maps
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -79,7 +79,7 @@ impl Register {
             .cloned()
     }
 
-    pub fn by_name(&self, name: &ClusterName) -> Option<Arc<Entry>> {
+    pub fn by_name(&self, name: &ClusterName) -> Option<Arc<ClusterEntry>> {
         self.maps
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -89,7 +89,7 @@ impl Register {
     }
 
     /// By name, for a list.
-    pub fn all(&self) -> Vec<Arc<Entry>> {
+    pub fn all(&self) -> Vec<Arc<ClusterEntry>> {
         let mut all: Vec<_> = self
             .maps
             .read()
@@ -103,26 +103,31 @@ impl Register {
     }
 
     /// One lookup, counted. The twin is chosen in both cases, so that both take the same time.
-    pub fn knock(&self, prefix: &Prefix, tag: PrefixTag) -> Knock {
+    pub fn look_up(&self, prefix: &Prefix, tag: PrefixTag) -> PrefixLookup {
         self.lookups.fetch_add(1, Ordering::Relaxed);
         let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
         let twin = choose_twin(tag, &maps.ids).and_then(|id| maps.by_id.get(&id));
         match (maps.by_prefix.get(prefix), twin) {
-            (Some(entry), _) => Knock::Cluster(Arc::clone(entry)),
-            (None, Some(twin)) => Knock::Twin(Arc::clone(twin)),
-            (None, None) => Knock::Empty,
+            (Some(entry), _) => PrefixLookup::Cluster(Arc::clone(entry)),
+            (None, Some(twin)) => PrefixLookup::Twin(Arc::clone(twin)),
+            (None, None) => PrefixLookup::Empty,
         }
     }
 
     /// As [`Tenant::settled`]. `asleep` as for [`Register::tenant`].
-    pub fn is_settled(entry: &Entry, asleep: bool) -> bool {
+    pub fn is_settled(entry: &ClusterEntry, asleep: bool) -> bool {
         asleep && entry.accounts().clean
     }
 
     /// The cluster as a login with this claim meets it. `asleep` is the engine's answer, and the
     /// engine must have been asked before this is called: a run that began meanwhile has taken
     /// `clean` away.
-    pub async fn tenant(&self, entry: &Entry, asleep: bool, claim: &Claim) -> StoreResult<Tenant> {
+    pub async fn tenant(
+        &self,
+        entry: &ClusterEntry,
+        asleep: bool,
+        claim: &Claim,
+    ) -> StoreResult<Tenant> {
         let known = *entry.accounts();
         // A book that is newer than `known` is as good: it was the truth at a later moment of this
         // login.

@@ -22,7 +22,7 @@ fn book(run: u64, user: &str) -> Arc<AccountBook> {
     })
 }
 
-async fn one() -> (tempfile::TempDir, Register, Arc<Entry>) {
+async fn one() -> (tempfile::TempDir, Register, Arc<ClusterEntry>) {
     let tmp = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&tmp.path().join("store.sqlite"))
         .await

@@ -14,7 +14,7 @@ use common::Server;
 use sha2::Digest;
 use std::time::Duration;
 use tidegate_control::store::{AccessStore, SqliteStore, Store};
-use tidegate_control::{Control, ErrorCode, Look, Scopes, WebSessionLife};
+use tidegate_control::{Control, ErrorCode, Scopes, WebSessionLife, WebSessionUse};
 
 fn main() {
     common::become_engine_if_asked();
@@ -74,18 +74,18 @@ async fn web_sessions() {
     };
     let long = seconds(life.idle) - 600;
     server = seen_ago(server, long).await;
-    assert!(signed_in(&server, Look::Alone));
+    assert!(signed_in(&server, WebSessionUse::Refresh));
     assert!(
         ago(&server).await.unwrap() >= long,
         "a page that refreshes itself is no use"
     );
-    assert!(signed_in(&server, Look::Use));
+    assert!(signed_in(&server, WebSessionUse::Person));
     // Noted beside the request.
     while ago(&server).await.unwrap() >= long {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     server = seen_ago(server, seconds(life.idle)).await;
-    assert!(!signed_in(&server, Look::Use), "too late");
+    assert!(!signed_in(&server, WebSessionUse::Person), "too late");
     while ago(&server).await.is_some() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -105,12 +105,16 @@ async fn made_up_tokens() {
     let session = control.redeem_link(&link.token).await.ok().unwrap();
     control.shutdown().await;
     for token in ["", "made up", &"f".repeat(64), &link.token] {
-        assert!(control.web_session(token, Look::Use).is_none());
+        assert!(control.web_session(token, WebSessionUse::Person).is_none());
         assert!(control.key_of(token).is_none());
         let refused = control.redeem_link(token).await.err().unwrap();
         assert_eq!(refused.code, ErrorCode::NotAuthorized, "{refused}");
     }
-    assert!(control.web_session(&session.token, Look::Use).is_some());
+    assert!(
+        control
+            .web_session(&session.token, WebSessionUse::Person)
+            .is_some()
+    );
     assert_eq!(control.key_of(&key.token).unwrap().id, key.made.id);
     server.stop().await;
 }
@@ -148,8 +152,16 @@ async fn credentials_last() {
             "clusters:a-*,read"
         );
         assert!(control.key_of(&revoked.token).is_none());
-        assert!(control.web_session(&stays.token, Look::Alone).is_some());
-        assert!(control.web_session(&out.token, Look::Alone).is_none());
+        assert!(
+            control
+                .web_session(&stays.token, WebSessionUse::Refresh)
+                .is_some()
+        );
+        assert!(
+            control
+                .web_session(&out.token, WebSessionUse::Refresh)
+                .is_none()
+        );
         assert_eq!(control.keys().len(), 1);
     };
     check(control);

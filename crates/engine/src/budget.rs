@@ -9,7 +9,7 @@ use crate::limits::{
     BUDGET_SLEEP_MAX, BUDGET_SLEEP_USUAL, BUDGET_WAIT_MAX, BUDGET_WAKE_BYTES, MEMORY_FRESH_FOR,
 };
 use crate::messages::SupervisorCommand;
-use crate::status::Shared;
+use crate::status::SharedCluster;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 /// A cluster that may be put to sleep.
 #[derive(Clone)]
 struct BudgetMember {
-    shared: Arc<Shared>,
+    shared: Arc<SharedCluster>,
     commands: mpsc::Sender<SupervisorCommand>,
 }
 
@@ -33,7 +33,7 @@ struct Measured {
 }
 
 #[derive(Default)]
-struct State {
+struct BudgetState {
     members: HashMap<ClusterId, BudgetMember>,
     /// Starts that were admitted and are not over.
     starting: u64,
@@ -45,7 +45,7 @@ struct State {
 
 pub struct AwakeBudget {
     max_bytes: u64,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<BudgetState>>,
     /// The last measurement. Held while one start is judged, so that two never count on the same
     /// room.
     judging: tokio::sync::Mutex<Option<Measured>>,
@@ -53,7 +53,7 @@ pub struct AwakeBudget {
 
 /// A start's place in the budget, until its engine is measured like the others. Dropping it frees
 /// the place.
-pub struct BudgetPlace(Arc<Mutex<State>>);
+pub struct BudgetPlace(Arc<Mutex<BudgetState>>);
 
 impl Drop for BudgetPlace {
     fn drop(&mut self) {
@@ -63,7 +63,7 @@ impl Drop for BudgetPlace {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<BudgetState>) -> MutexGuard<'_, BudgetState> {
     // Every critical section leaves the counts consistent.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -77,7 +77,7 @@ impl AwakeBudget {
         }
     }
 
-    pub fn join(&self, shared: Arc<Shared>, commands: mpsc::Sender<SupervisorCommand>) {
+    pub fn join(&self, shared: Arc<SharedCluster>, commands: mpsc::Sender<SupervisorCommand>) {
         lock(&self.state)
             .members
             .insert(shared.id, BudgetMember { shared, commands });

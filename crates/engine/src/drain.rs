@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    AccountBook, Activity, ClusterId, LeaseHandle, RunEpoch, Verdict, error_chain,
+    AccountBook, Activity, ClusterId, LeaseHandle, RunEpoch, YieldVerdict, error_chain,
 };
 
 pub struct DrainOrder {
@@ -71,7 +71,7 @@ pub async fn drain(order: DrainOrder) -> DrainEnd {
     let answers = join_all(order.leases.iter().map(&ask)).await;
     if order.force == DrainForce::None && answers.iter().any(Result::is_err) {
         for verdict in answers.into_iter().flatten().flatten() {
-            let _ = verdict.send(Verdict::Resume);
+            let _ = verdict.send(YieldVerdict::Resume);
         }
         return DrainEnd::Refused {
             leases: order.leases,
@@ -91,7 +91,7 @@ pub async fn drain(order: DrainOrder) -> DrainEnd {
             Err(_) => continue,
         };
         if let Some(verdict) = answer {
-            evicted += usize::from(verdict.send(Verdict::Evicted).is_ok());
+            evicted += usize::from(verdict.send(YieldVerdict::Evicted).is_ok());
         }
         agreed.push(lease);
     }

@@ -14,7 +14,7 @@ use crate::limits::{
     COMMANDS_MAX, OPERATION_MAX, SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE,
 };
 use crate::messages::SupervisorCommand;
-use crate::status::Shared;
+use crate::status::SharedCluster;
 use crate::supervisor::Supervisor;
 use crate::tasks::SharedServices;
 use crate::unknown_kind::UnknownKind;
@@ -42,7 +42,7 @@ struct Inner {
 
 #[derive(Clone)]
 struct Cluster {
-    shared: Arc<Shared>,
+    shared: Arc<SharedCluster>,
     commands: mpsc::Sender<SupervisorCommand>,
     driver: Arc<dyn Driver>,
 }
@@ -144,7 +144,7 @@ impl Engines {
         let driver = kind.driver(&spec);
         // One cluster that can't be reached is one cluster's failure: its next start tries again.
         let failure = driver.prepare().err().map(|e| e.report());
-        let shared = Arc::new(Shared::new(spec.id, clean));
+        let shared = Arc::new(SharedCluster::new(spec.id, clean));
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         Supervisor::spawn(
             Arc::clone(&shared),

@@ -27,7 +27,7 @@ pub enum SupervisorCommand {
 }
 
 /// Report of one of the supervisor's own tasks.
-pub enum Report {
+pub enum SupervisorReport {
     Started(Result<Started, StartError>),
     Drained(DrainEnd),
     Read(ReadingAnswer),

@@ -40,7 +40,7 @@ impl Status {
 /// Gate where leases are given out. One lock covers all of it, so that closing it and taking the
 /// leases is one step.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct LeaseGate {
     open: Option<(RunEpoch, EngineAddress)>,
     leases: Vec<LeaseHandle>,
     /// The newest sign of life of leases that are gone.
@@ -51,7 +51,7 @@ pub struct Gate {
 
 const PRUNE_FIRST: usize = 32;
 
-impl Gate {
+impl LeaseGate {
     /// Opens the gate. `newest`: the sign of life that applies until a session comes.
     pub fn open(&mut self, run: RunEpoch, address: EngineAddress, newest: Instant) {
         self.open = Some((run, address));
@@ -126,10 +126,10 @@ impl Gate {
 }
 
 /// Shared between the supervisor and everybody who asks.
-pub struct Shared {
+pub struct SharedCluster {
     pub id: ClusterId,
     pub status: watch::Sender<Status>,
-    pub gate: Mutex<Gate>,
+    pub gate: Mutex<LeaseGate>,
     /// The last run ended cleanly, or there was none: the next start is no recovery.
     clean: AtomicBool,
     /// Its limits never let it sleep by itself for lack of use.
@@ -144,15 +144,15 @@ pub struct Shared {
 }
 
 /// A waiter, counted until this is dropped.
-struct Place<'a>(&'a Shared);
+struct WaiterPlace<'a>(&'a SharedCluster);
 
-impl Drop for Place<'_> {
+impl Drop for WaiterPlace<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl Shared {
+impl SharedCluster {
     pub fn new(id: ClusterId, clean: bool) -> Self {
         let status = Status {
             state: ClusterState::Asleep,
@@ -176,7 +176,7 @@ impl Shared {
         }
     }
 
-    pub fn gate(&self) -> MutexGuard<'_, Gate> {
+    pub fn gate(&self) -> MutexGuard<'_, LeaseGate> {
         // Every critical section leaves the gate consistent, so a poisoned lock is still good.
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -246,7 +246,7 @@ impl Shared {
     async fn until<T>(&self, get: impl Fn() -> Option<T>) -> Result<T, AttachError> {
         let mut status = self.status.subscribe();
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let _place = Place(self);
+        let _place = WaiterPlace(self);
         let told = {
             let now = status.borrow_and_update();
             // Repeated logins to a broken cluster must not cost a start each.

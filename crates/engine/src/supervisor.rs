@@ -12,9 +12,9 @@ use crate::lifecycle::{Action, Event, Lifecycle};
 use crate::limits::{
     DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, REFUSAL_TOLD_TIMES, REPORTS_MAX, RETRY_FIRST, RETRY_LAST,
 };
-use crate::messages::{Report, SupervisorCommand};
+use crate::messages::{SupervisorCommand, SupervisorReport};
 use crate::readings::Readings;
-use crate::status::Shared;
+use crate::status::SharedCluster;
 use crate::tasks::{SharedServices, run_ended, sleep_until};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -36,11 +36,11 @@ struct Alive {
 }
 
 pub struct Supervisor {
-    shared: Arc<Shared>,
+    shared: Arc<SharedCluster>,
     driver: Arc<dyn Driver>,
     common: SharedServices,
     limits: ClusterLimits,
-    inbox: mpsc::Receiver<Report>,
+    inbox: mpsc::Receiver<SupervisorReport>,
     machine: Lifecycle,
     alive: Option<Alive>,
     start: Option<JoinHandle<()>>,
@@ -48,7 +48,7 @@ pub struct Supervisor {
     readings: Readings,
     /// Task of the reading that runs.
     reading: Option<JoinHandle<()>>,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<SupervisorReport>,
     sleepers: Vec<oneshot::Sender<Result<(), EngineError>>>,
     backoff: Duration,
     drains: u64,
@@ -65,7 +65,7 @@ impl Supervisor {
     /// Supervises a cluster until it ends. `failure`: the reason why it can't be started at the
     /// moment. A panic here ends its engine and leaves the cluster failed; supervision goes on.
     pub fn spawn(
-        shared: Arc<Shared>,
+        shared: Arc<SharedCluster>,
         driver: Arc<dyn Driver>,
         common: SharedServices,
         mut limits: ClusterLimits,
@@ -104,7 +104,7 @@ impl Supervisor {
     }
 
     fn new(
-        shared: Arc<Shared>,
+        shared: Arc<SharedCluster>,
         driver: Arc<dyn Driver>,
         common: SharedServices,
         limits: ClusterLimits,

@@ -6,9 +6,9 @@ use crate::driver::{Driver, Run};
 use crate::error::{SharedError, StartError};
 use crate::ledger::Ledger;
 use crate::limits::{NOTE_AGAIN_FIRST, NOTE_AGAIN_LAST, START_TURN};
-use crate::messages::Report;
+use crate::messages::SupervisorReport;
 use crate::readings::{DueReading, ReadingAnswer};
-use crate::status::Shared;
+use crate::status::SharedCluster;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -39,12 +39,12 @@ pub fn watch_health(
     run: Arc<dyn Run>,
     epoch: RunEpoch,
     common: &SharedServices,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<SupervisorReport>,
 ) -> BoundTask {
     let patience = common.frozen_after;
     BoundTask::spawn(async move {
         run.frozen(patience).await;
-        let _ = reports.send(Report::Frozen(epoch)).await;
+        let _ = reports.send(SupervisorReport::Frozen(epoch)).await;
     })
 }
 
@@ -56,7 +56,7 @@ pub fn note_end(
     run: RunEpoch,
     book: Arc<AccountBook>,
     common: &SharedServices,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<SupervisorReport>,
 ) -> BoundTask {
     let ledger = Arc::clone(&common.ledger);
     BoundTask::spawn(async move {
@@ -71,7 +71,7 @@ pub fn note_end(
             }
             pause = (pause * 2).min(NOTE_AGAIN_LAST);
         }
-        let _ = reports.send(Report::Noted(run)).await;
+        let _ = reports.send(SupervisorReport::Noted(run)).await;
     })
 }
 
@@ -88,7 +88,7 @@ pub struct Started {
 pub async fn start_engine(
     driver: &dyn Driver,
     common: &SharedServices,
-    shared: &Shared,
+    shared: &SharedCluster,
 ) -> Result<Started, StartError> {
     let result = try_start(driver, common, shared).await;
     match result {
@@ -104,7 +104,7 @@ pub async fn start_engine(
 async fn try_start(
     driver: &dyn Driver,
     common: &SharedServices,
-    shared: &Shared,
+    shared: &SharedCluster,
 ) -> Result<Started, StartError> {
     // Before the turn: one that waits for room, or gets none, delays no other start.
     driver.admit().await?;
@@ -186,9 +186,9 @@ fn shared_error(error: impl std::error::Error + Send + Sync + 'static) -> Shared
 /// Runs a task of a supervisor. A panic in it becomes the report that `panicked` makes: the cluster
 /// never waits for a task that is gone.
 pub fn spawn_reporting(
-    reports: mpsc::Sender<Report>,
-    work: impl Future<Output = Report> + Send + 'static,
-    panicked: impl FnOnce() -> Report + Send + 'static,
+    reports: mpsc::Sender<SupervisorReport>,
+    work: impl Future<Output = SupervisorReport> + Send + 'static,
+    panicked: impl FnOnce() -> SupervisorReport + Send + 'static,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         let report = AssertUnwindSafe(work)

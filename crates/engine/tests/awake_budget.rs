@@ -50,7 +50,7 @@ fn idle_session(mut lease: Lease) -> tokio::task::JoinHandle<()> {
     lease.report(Activity::Idle);
     tokio::spawn(async move {
         while let Some(request) = lease.yield_request().await {
-            if request.yes().await == tidegate_model::Verdict::Evicted {
+            if request.yes().await == tidegate_model::YieldVerdict::Evicted {
                 return;
             }
         }

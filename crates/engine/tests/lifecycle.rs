@@ -13,7 +13,7 @@ mod common;
 use common::{Client, House, eventually, spec, stage2};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    Activity, AttachError, ClusterLimits, ClusterState, Event, Verdict, Verifier, Waker,
+    Activity, AttachError, ClusterLimits, ClusterState, Event, Verifier, Waker, YieldVerdict,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +104,7 @@ async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
         .unwrap();
     lease.report(Activity::Idle);
     let request = lease.yield_request().await.unwrap();
-    assert_eq!(request.yes().await, Verdict::Evicted);
+    assert_eq!(request.yes().await, YieldVerdict::Evicted);
     drop((root, lease));
     eventually("asleep", async || {
         house.engines.state(id) == Some(ClusterState::Asleep)
@@ -175,7 +175,7 @@ async fn one_no_among_many_resumes_everybody() {
     let (yes, no) = tokio::join!(willing.yield_request(), busy.yield_request());
     let verdict = tokio::spawn(yes.unwrap().yes());
     no.unwrap().no();
-    assert_eq!(verdict.await.unwrap(), Verdict::Resume);
+    assert_eq!(verdict.await.unwrap(), YieldVerdict::Resume);
     assert!(operator.await.unwrap().is_err());
     let mut root = Client::login(&willing.address, "root", "first")
         .await
@@ -201,7 +201,7 @@ async fn who_knocks_while_it_goes_to_sleep_is_served_by_the_next_run() {
             .attach(id, Instant::now() + Duration::from_secs(30))
             .await
     });
-    assert_eq!(request.yes().await, Verdict::Evicted);
+    assert_eq!(request.yes().await, YieldVerdict::Evicted);
     drop(lease);
     operator.await.unwrap().unwrap();
     let next = knock.await.unwrap().unwrap();

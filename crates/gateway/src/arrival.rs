@@ -1,7 +1,7 @@
 //! Connections as their listener accepted them, and the client's address behind a load balancer.
 
 use crate::limits;
-use crate::shared::Shared;
+use crate::shared::GatewayShared;
 use std::io;
 use std::net::SocketAddr;
 use tidegate_model::error_chain;
@@ -48,7 +48,7 @@ impl Arrival {
     ///
     /// # Errors
     /// If a peer that must send a header sent no valid one.
-    pub async fn client_address(&mut self, shared: &Shared) -> Result<SocketAddr, Ending> {
+    pub async fn client_address(&mut self, shared: &GatewayShared) -> Result<SocketAddr, Ending> {
         let networks = &shared.settings.proxy_networks;
         if !networks.iter().any(|n| n.contains(self.peer.ip())) {
             return Ok(self.peer);
@@ -62,7 +62,10 @@ impl Arrival {
         }
     }
 
-    async fn header_address(&mut self, shared: &Shared) -> Result<Option<SocketAddr>, HeaderError> {
+    async fn header_address(
+        &mut self,
+        shared: &GatewayShared,
+    ) -> Result<Option<SocketAddr>, HeaderError> {
         let place = shared
             .headers
             .admit(self.peer.ip(), limits::COST_HEADER)

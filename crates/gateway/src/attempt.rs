@@ -4,7 +4,7 @@
 use crate::failures::FailedLogins;
 use crate::limits;
 use std::net::IpAddr;
-use tidegate_model::Place;
+use tidegate_model::AdmissionPlace;
 use tokio::time::Instant;
 
 /// State of a login attempt that the check of its password reads and changes.
@@ -14,7 +14,7 @@ pub(crate) struct LoginAttempt<'a> {
     /// Login name as the client wrote it.
     pub name: &'a [u8],
     /// Place among the unproven connections; `None` once the password was proved.
-    pub place: Option<&'a mut Place>,
+    pub place: Option<&'a mut AdmissionPlace>,
     /// When the password arrived.
     pub came: Instant,
     /// Time by which a cluster that was not cleanly asleep must be recovered.
@@ -28,7 +28,7 @@ impl LoginAttempt<'_> {
     /// already has as many delayed denials waiting as it may have. Existing and made-up names are
     /// treated alike.
     pub fn is_unchecked(&self) -> bool {
-        self.place.as_deref().is_some_and(Place::late_full)
+        self.place.as_deref().is_some_and(AdmissionPlace::late_full)
             && self.failures.is_suspected(self.client, self.name)
     }
 

@@ -2,12 +2,12 @@
 
 use crate::error_packet::err_packet;
 use crate::limits;
-use crate::shared::Shared;
+use crate::shared::GatewayShared;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::journal::Ending;
-use tidegate_model::{Place, Refusal, RefusalKind, SessionGuard};
+use tidegate_model::{AdmissionPlace, Refusal, RefusalKind, SessionGuard};
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::response::ErrPacket;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 /// State of a connection, from admission until it relays.
 pub(crate) struct Connection {
-    pub shared: Arc<Shared>,
+    pub shared: Arc<GatewayShared>,
     pub guard: SessionGuard,
     /// Address of the client: the TCP peer's, or the one that its PROXY header names.
     pub client: SocketAddr,
@@ -25,7 +25,7 @@ pub(crate) struct Connection {
     /// When the connection was accepted. All deadlines of the login count from here.
     pub accepted: Instant,
     /// Place among the connections that have not proved a password; `None` once this one has.
-    pub place: Option<Place>,
+    pub place: Option<AdmissionPlace>,
     /// Given back once there is a place.
     pub arriving: Option<OwnedSemaphorePermit>,
     /// Place among the sessions of all clusters, from the proof to the end.
@@ -48,7 +48,7 @@ impl Connection {
 
     /// Waits until the connection's place is given to another; forever without a place.
     pub fn evicted(&self) -> impl Future<Output = ()> + use<> {
-        let eviction = self.place.as_ref().map(Place::eviction);
+        let eviction = self.place.as_ref().map(AdmissionPlace::eviction);
         async move {
             match eviction {
                 Some(eviction) => eviction.wait().await,

@@ -108,13 +108,13 @@ fn delay_ticks(failures: u32, free: u32) -> u32 {
 /// Count of one key, and when it was last changed. Takes 16 bytes; [`FAILURES_SETS`] gives the size
 /// of a table.
 #[derive(Debug, Clone, Copy, Default)]
-struct Entry {
+struct FailureEntry {
     tag: u64,
     count: u32,
     at: u32,
 }
 
-impl Entry {
+impl FailureEntry {
     /// Returns the count, halved once per half-life.
     fn current_count(self, now: u32) -> u32 {
         let halvings = now.saturating_sub(self.at) / FAILURES_HALF_LIFE;
@@ -122,7 +122,7 @@ impl Entry {
     }
 }
 
-type Set = [Entry; WAYS];
+type Set = [FailureEntry; WAYS];
 
 /// Counts by hashed key. The size is fixed from the start. Each set has its own lock, and each
 /// operation uses one set.
@@ -160,7 +160,7 @@ impl Table {
         } else {
             0
         };
-        *entry = Entry {
+        *entry = FailureEntry {
             tag,
             count: before.saturating_add(1),
             at: now,
@@ -171,7 +171,7 @@ impl Table {
     fn take_back(&self, tag: u64, now: u32) {
         let Some(mut set) = self.set(tag) else { return };
         if let Some(entry) = set.iter_mut().find(|e| e.tag == tag) {
-            *entry = Entry {
+            *entry = FailureEntry {
                 tag,
                 count: entry.current_count(now).saturating_sub(1),
                 at: now,
@@ -189,7 +189,7 @@ impl Table {
     fn forget(&self, tag: u64) {
         let Some(mut set) = self.set(tag) else { return };
         if let Some(entry) = set.iter_mut().find(|e| e.tag == tag) {
-            *entry = Entry::default();
+            *entry = FailureEntry::default();
         }
     }
 }

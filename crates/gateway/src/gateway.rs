@@ -4,7 +4,7 @@ use crate::arrival::Arrival;
 use crate::connection::{Connection, evicted};
 use crate::limits;
 use crate::settings::GatewaySettings;
-use crate::shared::{Deps, RandomError, Shared};
+use crate::shared::{Deps, GatewayShared, RandomError};
 use crate::stages::accepted::Accepted;
 use crate::stages::attached::Attached;
 use crate::stages::authenticated::Authenticated;
@@ -28,14 +28,14 @@ use tokio_util::task::TaskTracker;
 /// Gateway of a server. One for all listeners; cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
-    shared: Arc<Shared>,
+    shared: Arc<GatewayShared>,
     tasks: TaskTracker,
 }
 
 impl Gateway {
     pub fn new(settings: GatewaySettings, deps: Deps) -> Result<Self, RandomError> {
         Ok(Self {
-            shared: Arc::new(Shared::new(settings, deps)?),
+            shared: Arc::new(GatewayShared::new(settings, deps)?),
             tasks: TaskTracker::new(),
         })
     }
@@ -116,7 +116,7 @@ impl Gateway {
     }
 
     #[cfg(test)]
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &GatewayShared {
         &self.shared
     }
 }
@@ -139,7 +139,7 @@ fn set_socket_options(listener: &TcpListener) {
 }
 
 /// Runs a connection to its end, and records how it ended.
-async fn run_connection(shared: Arc<Shared>, mut arrival: Arrival) {
+async fn run_connection(shared: Arc<GatewayShared>, mut arrival: Arrival) {
     let Arrival {
         peer,
         local,

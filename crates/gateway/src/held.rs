@@ -26,12 +26,12 @@ pub(crate) struct HeldBudgets {
 #[derive(Debug, Default)]
 struct Pool {
     used: AtomicUsize,
-    sessions: Mutex<HashMap<usize, Arc<Entry>>>,
+    sessions: Mutex<HashMap<usize, Arc<HeldEntry>>>,
 }
 
 /// Bytes of one session, as its pool sees them.
 #[derive(Debug, Default)]
-struct Entry {
+struct HeldEntry {
     bytes: AtomicUsize,
     /// Set when the session must end to make room.
     chosen: AtomicBool,
@@ -55,7 +55,7 @@ impl HeldBudgets {
     pub fn session(&self, cluster: ClusterId) -> HeldShare {
         let mut pools = lock(&self.pools);
         let pool = Arc::clone(pools.entry(cluster).or_default());
-        let entry = Arc::new(Entry::default());
+        let entry = Arc::new(HeldEntry::default());
         lock(&pool.sessions).insert(Arc::as_ptr(&entry).addr(), Arc::clone(&entry));
         let pools = Arc::clone(&self.pools);
         HeldShare {
@@ -105,7 +105,7 @@ pub(crate) struct HeldShare {
     max: usize,
     pools: Arc<Mutex<HashMap<ClusterId, Arc<Pool>>>>,
     pool: Arc<Pool>,
-    entry: Arc<Entry>,
+    entry: Arc<HeldEntry>,
     bytes: usize,
     /// Timer that runs while this session sees the pool full.
     full: Option<Pin<Box<Sleep>>>,

@@ -3,7 +3,7 @@
 
 use crate::attempt::LoginAttempt;
 use crate::limits;
-use crate::shared::Shared;
+use crate::shared::GatewayShared;
 use std::net::IpAddr;
 use tidegate_model::{
     Account, Claim, ClusterId, DirectoryError, Found, LoginName, Prefix, PrefixTag, Refusal,
@@ -19,7 +19,7 @@ const RESERVED: [&str; 2] = ["mariadb.sys", tidegate_model::account::GATEWAY_USE
 
 /// Check of the logins of one connection.
 pub(crate) struct LoginCheck<'a> {
-    pub shared: &'a Shared,
+    pub shared: &'a GatewayShared,
     /// Salt of the greeting that the client answered.
     pub salt: &'a [u8; 20],
     pub client: IpAddr,

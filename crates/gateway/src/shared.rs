@@ -33,7 +33,7 @@ pub struct Deps {
 }
 
 /// State of the gateway, one value for all connections.
-pub(crate) struct Shared {
+pub(crate) struct GatewayShared {
     pub settings: GatewaySettings,
     pub directory: Arc<dyn Directory>,
     pub waker: Arc<dyn Waker>,
@@ -63,7 +63,7 @@ pub(crate) struct Shared {
 #[error("the system's random number generator failed")]
 pub struct RandomError;
 
-impl Shared {
+impl GatewayShared {
     pub fn new(settings: GatewaySettings, deps: Deps) -> Result<Self, RandomError> {
         let admission = Admission::new(AdmissionLimits {
             per_source: settings.unproven_per_source,

@@ -104,7 +104,7 @@ impl Accounts {
         }
         let mut at = 0;
         while at < accounts.bytes.len() {
-            let (entry, next) = Entry::read(&accounts.bytes, at).ok_or(DamagedBook)?;
+            let (entry, next) = AccountEntry::read(&accounts.bytes, at).ok_or(DamagedBook)?;
             entry.methods_checked().ok_or(DamagedBook)?;
             accounts
                 .starts
@@ -119,7 +119,7 @@ impl Accounts {
     pub fn iter(&self) -> impl Iterator<Item = Account> {
         let mut at = 0;
         std::iter::from_fn(move || {
-            let (entry, next) = Entry::read(&self.bytes, at)?;
+            let (entry, next) = AccountEntry::read(&self.bytes, at)?;
             at = next;
             Some(entry.account())
         })
@@ -171,20 +171,20 @@ impl Accounts {
         })
     }
 
-    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    fn entries(&self) -> impl Iterator<Item = AccountEntry<'_>> {
         let mut at = 0;
         std::iter::from_fn(move || {
-            let (entry, next) = Entry::read(&self.bytes, at)?;
+            let (entry, next) = AccountEntry::read(&self.bytes, at)?;
             at = next;
             Some(entry)
         })
     }
 
-    fn entry(&self, start: u32) -> Option<Entry<'_>> {
-        Entry::read(&self.bytes, usize::try_from(start).ok()?).map(|(entry, _)| entry)
+    fn entry(&self, start: u32) -> Option<AccountEntry<'_>> {
+        AccountEntry::read(&self.bytes, usize::try_from(start).ok()?).map(|(entry, _)| entry)
     }
 
-    fn of_user<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Entry<'a>> {
+    fn of_user<'a>(&'a self, name: &'a str) -> impl Iterator<Item = AccountEntry<'a>> {
         let user = |start: &u32| self.entry(*start).map_or(&[][..], |entry| entry.user);
         let first = self
             .starts
@@ -199,7 +199,7 @@ impl Accounts {
         let bytes = &self.bytes;
         let user = |start: u32| {
             let at = usize::try_from(start).unwrap_or(usize::MAX);
-            Entry::read(bytes, at).map_or(&[][..], |(entry, _)| entry.user)
+            AccountEntry::read(bytes, at).map_or(&[][..], |(entry, _)| entry.user)
         };
         // By place among namesakes: the order of the reading, whatever the sort does.
         self.starts
@@ -325,7 +325,7 @@ impl Drop for AccountsBuilder {
 
 /// An entry within a block.
 #[derive(Clone, Copy)]
-struct Entry<'a> {
+struct AccountEntry<'a> {
     bytes: &'a [u8],
     flags: u8,
     user: &'a [u8],
@@ -333,7 +333,7 @@ struct Entry<'a> {
     methods: &'a [u8],
 }
 
-impl<'a> Entry<'a> {
+impl<'a> AccountEntry<'a> {
     /// The entry at this place, and the place of the next. `None` at the end and where the bytes
     /// make no sense.
     fn read(block: &'a [u8], at: usize) -> Option<(Self, usize)> {

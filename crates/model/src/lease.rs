@@ -28,7 +28,7 @@ pub enum Activity {
 /// What both ends share. One small allocation per session: a channel would bring a block of 32
 /// places.
 #[derive(Debug)]
-struct Shared {
+struct LeaseState {
     origin: Instant,
     /// Activity and the moment it began, in one word: milliseconds since `origin`, shifted left by
     /// two; the activity in the low two bits. Written on every command, so it must cost nothing.
@@ -45,7 +45,7 @@ struct Shared {
     yields_memory: AtomicBool,
 }
 
-impl Shared {
+impl LeaseState {
     fn new(activity: Activity) -> Self {
         Self {
             origin: Instant::now(),
@@ -89,11 +89,11 @@ pub struct YieldRequest {
     /// may be ended.
     pub past_idle_transaction: bool,
     answer: oneshot::Sender<bool>,
-    verdict: oneshot::Receiver<Verdict>,
+    verdict: oneshot::Receiver<YieldVerdict>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum YieldVerdict {
     /// Send 4031 and close.
     Evicted,
     /// Somebody else said no: carry on.
@@ -102,12 +102,12 @@ pub enum Verdict {
 
 impl YieldRequest {
     /// Says yes. From here on no byte of the client may be forwarded until the verdict is in.
-    pub async fn yes(self) -> Verdict {
+    pub async fn yes(self) -> YieldVerdict {
         if self.answer.send(true).is_err() {
-            return Verdict::Resume;
+            return YieldVerdict::Resume;
         }
         // A supervisor that went away without a verdict is stopping its engine.
-        self.verdict.await.unwrap_or(Verdict::Evicted)
+        self.verdict.await.unwrap_or(YieldVerdict::Evicted)
     }
 
     pub fn no(self) {
@@ -122,7 +122,7 @@ pub struct Lease {
     pub run: RunEpoch,
     /// Address at which the engine accepts sessions.
     pub address: EngineAddress,
-    shared: Arc<Shared>,
+    shared: Arc<LeaseState>,
 }
 
 impl Lease {
@@ -185,7 +185,7 @@ impl Drop for Lease {
 
 /// Writes a lease's activity.
 #[derive(Debug)]
-pub struct Reporter(Arc<Shared>);
+pub struct Reporter(Arc<LeaseState>);
 
 impl Reporter {
     pub fn report(&self, activity: Activity) {
@@ -196,7 +196,7 @@ impl Reporter {
 /// The supervisor's end.
 #[derive(Debug)]
 pub struct LeaseHandle {
-    shared: Arc<Shared>,
+    shared: Arc<LeaseState>,
 }
 
 impl Drop for LeaseHandle {
@@ -209,7 +209,7 @@ impl Drop for LeaseHandle {
 impl LeaseHandle {
     /// A lease begins busy: somebody is logging in with it.
     pub fn pair(cluster: ClusterId, run: RunEpoch, address: EngineAddress) -> (Lease, LeaseHandle) {
-        let shared = Arc::new(Shared::new(Activity::Busy));
+        let shared = Arc::new(LeaseState::new(Activity::Busy));
         (
             Lease {
                 cluster,
@@ -257,7 +257,7 @@ impl LeaseHandle {
         epoch: u64,
         past_idle_transaction: bool,
         patience: impl Future<Output = ()>,
-    ) -> Result<Option<oneshot::Sender<Verdict>>, Refused> {
+    ) -> Result<Option<oneshot::Sender<YieldVerdict>>, YieldRefused> {
         let (answer_tx, answer_rx) = oneshot::channel();
         let (verdict_tx, verdict_rx) = oneshot::channel();
         let request = YieldRequest {
@@ -281,11 +281,11 @@ impl LeaseHandle {
                 return Poll::Ready(match answer {
                     Ok(true) => Ok(true),
                     Err(_) if self.is_detached() => Ok(false),
-                    Ok(false) | Err(_) => Err(Refused),
+                    Ok(false) | Err(_) => Err(YieldRefused),
                 });
             }
             match patience.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(Err(Refused)),
+                Poll::Ready(()) => Poll::Ready(Err(YieldRefused)),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -297,7 +297,7 @@ impl LeaseHandle {
 /// A session that will not yield now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session is busy")]
-pub struct Refused;
+pub struct YieldRefused;
 
 #[cfg(test)]
 mod tests {
@@ -332,8 +332,8 @@ mod tests {
         let Poll::Ready(Ok(Some(verdict))) = poll(ask) else {
             panic!("no answer")
         };
-        verdict.send(Verdict::Resume).unwrap();
-        assert_eq!(poll(yes), Poll::Ready(Verdict::Resume));
+        verdict.send(YieldVerdict::Resume).unwrap();
+        assert_eq!(poll(yes), Poll::Ready(YieldVerdict::Resume));
     }
 
     #[test]
@@ -345,11 +345,11 @@ mod tests {
             panic!("no request")
         };
         request.no();
-        assert!(matches!(poll(ask), Poll::Ready(Err(Refused))));
+        assert!(matches!(poll(ask), Poll::Ready(Err(YieldRefused))));
         assert!(
             matches!(
                 poll(pin!(handle.ask(2, false, ready(())))),
-                Poll::Ready(Err(Refused))
+                Poll::Ready(Err(YieldRefused))
             ),
             "silence is no"
         );

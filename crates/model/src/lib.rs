@@ -26,7 +26,7 @@ pub mod usage;
 pub mod wording;
 
 pub use account::{Account, Requirement, Unsupported, Verifier};
-pub use admission::{Admission, AdmissionLimits, Eviction, Place, Source};
+pub use admission::{Admission, AdmissionLimits, AdmissionPlace, Eviction, SourceNetwork};
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
 pub use engine_address::EngineAddress;
 pub use engine_kind::{
@@ -37,7 +37,7 @@ pub use error_chain::error_chain;
 pub use escape::{printable, printable_lines};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
 pub use journal::{Event, Journal};
-pub use lease::{Activity, Lease, LeaseHandle, Reporter, Verdict, YieldRequest};
+pub use lease::{Activity, Lease, LeaseHandle, Reporter, YieldRequest, YieldVerdict};
 pub use limits::ClusterLimits;
 pub use log_budget::LogBudget;
 pub use login::LoginName;

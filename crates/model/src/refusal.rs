@@ -66,8 +66,8 @@ macro_rules! refusals {
         impl RefusalKind {
             pub const ALL: &'static [Self] = &[ $( Self::$kind, )* ];
 
-            pub fn entry(self) -> Entry {
-                match self { $( Self::$kind => Entry {
+            pub fn entry(self) -> RefusalEntry {
+                match self { $( Self::$kind => RefusalEntry {
                     slug: $slug, code: $code, sqlstate: $state,
                     blame: Blame::$blame, retry: Retry::$retry, severity: Severity::$severity,
                     text: $text, hint: $hint,
@@ -79,7 +79,7 @@ macro_rules! refusals {
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct RefusalEntry {
     /// The name of its help page.
     pub slug: &'static str,
     pub code: u16,

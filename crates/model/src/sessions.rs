@@ -49,14 +49,14 @@ pub struct Asked {
 struct Inner {
     stopping: bool,
     next: u32,
-    sessions: HashMap<SessionId, Entry>,
+    sessions: HashMap<SessionId, SessionEntry>,
     /// Sessions that hold a place, by cluster: a list or a count of one cluster never reads the
     /// others'.
     per_cluster: HashMap<ClusterId, HashSet<SessionId>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct SessionEntry {
     client: SocketAddr,
     opened: Instant,
     identity: Option<Arc<Identity>>,
@@ -108,7 +108,7 @@ impl Sessions {
         };
         inner.sessions.insert(
             id,
-            Entry {
+            SessionEntry {
                 client,
                 opened: Instant::now(),
                 identity: None,
@@ -131,7 +131,7 @@ impl Sessions {
     pub fn list(&self, cluster: Option<ClusterId>) -> Vec<SessionInfo> {
         let entries: Vec<_> = {
             let inner = self.lock();
-            let copy = |id: &SessionId, e: &Entry| {
+            let copy = |id: &SessionId, e: &SessionEntry| {
                 e.identity
                     .as_ref()
                     .map(|identity| (*id, e.client, e.opened, Arc::clone(identity), e.engine))

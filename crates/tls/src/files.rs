@@ -5,7 +5,7 @@ use crate::chain::{Chain, mozilla_roots, roots};
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::limits::SETTLED_READS;
-use crate::source::{Served, Source, SourceChange, Tell};
+use crate::source::{CertificateSource, Served, SourceChange, Tell};
 use crate::state;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -127,7 +127,7 @@ impl Files {
     }
 }
 
-impl Source for Files {
+impl CertificateSource for Files {
     fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
         let pair = self.read()?;
         let served = self.judge(&pair, now)?;

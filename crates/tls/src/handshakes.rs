@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tidegate_model::admission::{FairQueue, Path};
+use tidegate_model::admission::{FairQueue, NetworkPath};
 use tokio::sync::oneshot;
 
 /// Nanoseconds of real time per nanosecond of processor time while sessions run: half a core.
@@ -33,11 +33,11 @@ pub struct Handshakes {
 
 #[derive(Debug, Default)]
 struct Inner {
-    state: Mutex<State>,
+    state: Mutex<HandshakeState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct HandshakeState {
     /// Nanoseconds of processor time that may be used now.
     balance: i64,
     /// Turns that had to be waited for.
@@ -53,7 +53,7 @@ struct State {
     next_session: u64,
 }
 
-impl Default for State {
+impl Default for HandshakeState {
     fn default() -> Self {
         Self {
             balance: nanos(BURST),
@@ -72,7 +72,7 @@ fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-impl State {
+impl HandshakeState {
     fn fill(&mut self, now: Instant) {
         let passed = nanos(now.saturating_duration_since(self.filled_at));
         self.filled_at = now;
@@ -95,7 +95,7 @@ impl State {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HandshakeState> {
         locked(&self.state)
     }
 }
@@ -119,7 +119,7 @@ impl Handshakes {
     }
 
     /// Asks for a turn, or joins the queue. Must be called on a runtime's thread.
-    fn ask(&self, path: &Path, known: bool) -> Result<Turn, oneshot::Receiver<Turn>> {
+    fn ask(&self, path: &NetworkPath, known: bool) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = self.inner.lock();
         if state.queue.is_empty()
             && let Some(taken) = state.grant(Instant::now())
@@ -241,7 +241,7 @@ fn thread_time() -> Duration {
 #[derive(Debug)]
 pub struct Turns {
     handshakes: Handshakes,
-    path: Path,
+    path: NetworkPath,
     known: bool,
     waiting: Option<oneshot::Receiver<Turn>>,
 }
@@ -249,7 +249,7 @@ pub struct Turns {
 impl Turns {
     /// Makes the turns of a connection. `known`: a client at this address proved a password
     /// recently.
-    pub fn new(handshakes: Handshakes, path: Path, known: bool) -> Self {
+    pub fn new(handshakes: Handshakes, path: NetworkPath, known: bool) -> Self {
         Self {
             handshakes,
             path,
@@ -286,7 +286,7 @@ mod tests {
     fn turns(handshakes: &Handshakes, address: &str) -> Turns {
         Turns::new(
             handshakes.clone(),
-            Path::of(address.parse().unwrap()),
+            NetworkPath::of(address.parse().unwrap()),
             false,
         )
     }

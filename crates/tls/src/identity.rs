@@ -15,7 +15,7 @@ use crate::names::spelled;
 use crate::primary_host::primary_host;
 use crate::resolver::{Resolver, WebResolver};
 use crate::settings::TlsSettings;
-use crate::source::{Served, Source, SourceChange};
+use crate::source::{CertificateSource, Served, SourceChange};
 use crate::tickets::Tickets;
 use crate::{profile, source, state};
 use arc_swap::ArcSwap;
@@ -37,7 +37,7 @@ struct Inner {
     master: Master,
     manager: Option<Arc<Manager>>,
     tickets: Arc<Tickets>,
-    source: Mutex<Box<dyn Source>>,
+    source: Mutex<Box<dyn CertificateSource>>,
     resolver: Arc<Resolver>,
     server: Arc<ServerConfig>,
     history: Arc<History>,
@@ -83,7 +83,7 @@ impl Identity {
             )?)),
             None => None,
         };
-        let mut source: Box<dyn Source> = match settings.pair() {
+        let mut source: Box<dyn CertificateSource> = match settings.pair() {
             Some((certificate, key)) => Box::new(Files::new(
                 certificate,
                 key,

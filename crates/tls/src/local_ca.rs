@@ -9,7 +9,7 @@ use crate::limits::{NAMES_MAX, RENEW_RETRY};
 use crate::names::{Name, Permitted, machine};
 use crate::root::keep_former;
 use crate::settings::TlsSettings;
-use crate::source::{Served, Source, SourceChange, Tell};
+use crate::source::{CertificateSource, Served, SourceChange, Tell};
 use crate::state::{self, PUBLIC_MODE, SECRET_MODE};
 use rustls::crypto::CryptoProvider;
 use std::path::{Path, PathBuf};
@@ -240,7 +240,7 @@ fn renew_at(served: &Served) -> OffsetDateTime {
     chain.not_before + (chain.not_after - chain.not_before) / 3 * 2
 }
 
-impl Source for LocalCa {
+impl CertificateSource for LocalCa {
     fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
         state::private_folder(&self.folder)?;
         let authority = match self.remake_if_asked(now, tell)? {

@@ -25,7 +25,7 @@ pub enum SourceChange {
 pub type Tell<'a> = &'a dyn Fn(TlsEvent);
 
 /// A certificate source. Both calls may block on the disk.
-pub trait Source: Send {
+pub trait CertificateSource: Send {
     /// Loads or makes the first chain.
     fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError>;
 

@@ -69,7 +69,7 @@ const FORMAT_CHANGING: Capabilities = Capabilities(
         | Capabilities::LOCAL_FILES.0,
 );
 
-enum State {
+enum ClientState {
     Opening,
     /// The login was sent. A switch of the authentication method, an OK or an error follows.
     Answered(Box<Greeting>),
@@ -80,7 +80,7 @@ enum State {
 pub struct ClientLogin {
     identity: ClientIdentity,
     expected_seq: u8,
-    state: State,
+    state: ClientState,
 }
 
 impl ClientLogin {
@@ -88,7 +88,7 @@ impl ClientLogin {
         Self {
             identity,
             expected_seq: 0,
-            state: State::Opening,
+            state: ClientState::Opening,
         }
     }
 
@@ -99,13 +99,13 @@ impl ClientLogin {
         }
         self.expected_seq = packet.seq.wrapping_add(2);
         let next_seq = packet.seq.wrapping_add(1);
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Opening => match Opening::parse(&packet.payload)? {
+        match std::mem::replace(&mut self.state, ClientState::Over) {
+            ClientState::Opening => match Opening::parse(&packet.payload)? {
                 Opening::Error(err) => Ok(ClientStep::Refused(err)),
                 Opening::Greeting(greeting) => self.on_greeting(greeting, next_seq),
             },
-            State::Answered(greeting) => self.on_answer(&packet.payload, greeting, next_seq),
-            State::Over => Err(ClientError::OutOfOrder),
+            ClientState::Answered(greeting) => self.on_answer(&packet.payload, greeting, next_seq),
+            ClientState::Over => Err(ClientError::OutOfOrder),
         }
     }
 
@@ -137,7 +137,7 @@ impl ClientLogin {
             plugin: Some(NATIVE.to_vec()),
             attributes: id.attributes.clone(),
         };
-        self.state = State::Answered(Box::new(greeting));
+        self.state = ClientState::Answered(Box::new(greeting));
         Ok(send(&response.encode(), seq))
     }
 
@@ -194,7 +194,7 @@ impl ClientLogin {
             .as_ref()
             .map(|s| auth::token(s, &salt).to_vec())
             .unwrap_or_default();
-        self.state = State::Answered(greeting);
+        self.state = ClientState::Answered(greeting);
         Ok(send(&answer, seq))
     }
 }

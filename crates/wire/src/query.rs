@@ -47,7 +47,7 @@ pub fn encode(sql: &str) -> Vec<u8> {
     out
 }
 
-enum State {
+enum QueryState {
     First,
     Columns { left: usize, all: usize },
     EofOfColumns { all: usize },
@@ -57,7 +57,7 @@ enum State {
 /// Reader of the answer to one statement.
 pub struct ResultReader {
     deprecate_eof: bool,
-    state: State,
+    state: QueryState,
     rows: Vec<Row>,
     /// Bytes of memory of the rows, and bytes of all other packets.
     bytes: usize,
@@ -68,7 +68,7 @@ impl ResultReader {
         let deprecate_eof = capabilities.contains(Capabilities::DEPRECATE_EOF);
         Self {
             deprecate_eof,
-            state: State::First,
+            state: QueryState::First,
             rows: Vec::new(),
             bytes: 0,
         }
@@ -85,23 +85,23 @@ impl ResultReader {
             return Ok(Some(Outcome::Refused(ErrPacket::parse(payload)?)));
         }
         match self.state {
-            State::First => self.on_first(payload),
-            State::Columns { left, all } => {
+            QueryState::First => self.on_first(payload),
+            QueryState::Columns { left, all } => {
                 self.state = match left {
-                    2.. => State::Columns {
+                    2.. => QueryState::Columns {
                         left: left - 1,
                         all,
                     },
-                    _ if self.deprecate_eof => State::Rows { columns: all },
-                    _ => State::EofOfColumns { all },
+                    _ if self.deprecate_eof => QueryState::Rows { columns: all },
+                    _ => QueryState::EofOfColumns { all },
                 };
                 Ok(None)
             }
-            State::EofOfColumns { all } => {
-                self.state = State::Rows { columns: all };
+            QueryState::EofOfColumns { all } => {
+                self.state = QueryState::Rows { columns: all };
                 Ok(None)
             }
-            State::Rows { columns } => self.on_row(payload, columns),
+            QueryState::Rows { columns } => self.on_row(payload, columns),
         }
     }
 
@@ -116,7 +116,7 @@ impl ResultReader {
                 if all == 0 || all > ADMIN_COLUMNS_MAX {
                     return Err(QueryError::TooLarge);
                 }
-                self.state = State::Columns { left: all, all };
+                self.state = QueryState::Columns { left: all, all };
                 Ok(None)
             }
         }

@@ -69,7 +69,7 @@ pub enum LoginError {
     TooLarge,
 }
 
-enum State {
+enum ServerState {
     /// Waits for the login, the second packet of the connection after the SSLRequest.
     Response,
     /// Waits for the clear password and its NUL (full authentication).
@@ -84,7 +84,7 @@ pub struct ServerLogin {
     salt: [u8; 20],
     offered: Capabilities,
     expected_seq: u8,
-    state: State,
+    state: ServerState,
 }
 
 impl ServerLogin {
@@ -94,7 +94,7 @@ impl ServerLogin {
             salt,
             offered,
             expected_seq: 2,
-            state: State::Response,
+            state: ServerState::Response,
         }
     }
 
@@ -115,18 +115,20 @@ impl ServerLogin {
         }
         self.expected_seq = packet.seq.wrapping_add(2);
         let next_seq = packet.seq.wrapping_add(1);
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Response => self.on_response(&packet.payload, dropped, next_seq),
-            State::Clear(_) | State::Switched(_) if dropped > 0 => Err(LoginError::TooLarge),
-            State::Clear(response) => {
+        match std::mem::replace(&mut self.state, ServerState::Over) {
+            ServerState::Response => self.on_response(&packet.payload, dropped, next_seq),
+            ServerState::Clear(_) | ServerState::Switched(_) if dropped > 0 => {
+                Err(LoginError::TooLarge)
+            }
+            ServerState::Clear(response) => {
                 let credential = clear_password(&packet.payload)?;
                 Ok(self.done(&response, credential, next_seq))
             }
-            State::Switched(response) => {
+            ServerState::Switched(response) => {
                 let credential = native_answer(&packet.payload)?;
                 Ok(self.done(&response, credential, next_seq))
             }
-            State::Over => Err(LoginError::OutOfOrder),
+            ServerState::Over => Err(LoginError::OutOfOrder),
         }
     }
 
@@ -164,7 +166,7 @@ impl ServerLogin {
             }
             _ => {
                 let request = switch_to_native(&self.salt);
-                self.state = State::Switched(response);
+                self.state = ServerState::Switched(response);
                 Ok(send(&request, next_seq))
             }
         }
@@ -178,7 +180,7 @@ impl ServerLogin {
         match response.auth_response.as_slice() {
             [] | [0] => Ok(self.done(&response, Credential::Empty, next_seq)),
             _ => {
-                self.state = State::Clear(response);
+                self.state = ServerState::Clear(response);
                 Ok(send(&FULL_AUTHENTICATION, next_seq))
             }
         }

@@ -3,7 +3,7 @@
 
 use super::ProbeTarget;
 use super::secured::secured;
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use crate::limits::{FIRST_ROW_WISHED, LOGIN_MAX};
 use crate::login::{self, Outcome};
 use crate::packet::ErrPacket;
@@ -19,7 +19,12 @@ const DATABASE: &str = "test";
 /// Error codes of an unknown database and of missing access to it.
 const NO_DATABASE: &[u16] = &[1044, 1049];
 
-const KINDS: [Kind; 4] = [Kind::Login, Kind::Database, Kind::FirstRow, Kind::Denial];
+const KINDS: [FindingKind; 4] = [
+    FindingKind::Login,
+    FindingKind::Database,
+    FindingKind::FirstRow,
+    FindingKind::Denial,
+];
 
 /// Skips all findings that need a login.
 pub(crate) fn skip(sheet: &mut Sheet, reason: &str) {
@@ -31,14 +36,14 @@ pub(crate) fn skip(sheet: &mut Sheet, reason: &str) {
 pub(crate) fn probe_login(place: &ProbeTarget<'_>, account: &Account, sheet: &mut Sheet) {
     match first_row(place, account, Some(DATABASE)) {
         Err(Failed::Refused(error)) if NO_DATABASE.contains(&error.code) => {
-            sheet.warn(Kind::Database, error.to_string());
+            sheet.warn(FindingKind::Database, error.to_string());
             judge_login(first_row(place, account, None), account, sheet);
         }
         other => {
             if judge_login(other, account, sheet) {
-                sheet.pass(Kind::Database, DATABASE);
+                sheet.pass(FindingKind::Database, DATABASE);
             } else {
-                sheet.skip(Kind::Database, "no login");
+                sheet.skip(FindingKind::Database, "no login");
             }
         }
     }
@@ -96,7 +101,7 @@ fn judge_login(result: Result<LoggedIn, Failed>, account: &Account, sheet: &mut 
                 None => "",
             };
             sheet.pass(
-                Kind::Login,
+                FindingKind::Login,
                 format!("as {}, and SELECT 1{seen}", account.user),
             );
             let evidence = format!("{:.3} s from the connect on", took.as_secs_f64());
@@ -105,24 +110,24 @@ fn judge_login(result: Result<LoggedIn, Failed>, account: &Account, sheet: &mut 
             } else {
                 Sheet::pass
             };
-            verdict(sheet, Kind::FirstRow, evidence);
+            verdict(sheet, FindingKind::FirstRow, evidence);
             true
         }
         Err(Failed::Refused(error)) => {
-            sheet.fail(Kind::Login, error.to_string());
-            sheet.skip(Kind::FirstRow, "no login");
+            sheet.fail(FindingKind::Login, error.to_string());
+            sheet.skip(FindingKind::FirstRow, "no login");
             false
         }
         Err(Failed::Broken(error)) => {
             let why = tls::reason(&error);
-            sheet.fail(Kind::Login, &why);
+            sheet.fail(FindingKind::Login, &why);
             if error.kind() == io::ErrorKind::TimedOut {
                 sheet.fail(
-                    Kind::FirstRow,
+                    FindingKind::FirstRow,
                     format!("none within {} s", LOGIN_MAX.as_secs()),
                 );
             } else {
-                sheet.skip(Kind::FirstRow, "no login");
+                sheet.skip(FindingKind::FirstRow, "no login");
             }
             false
         }

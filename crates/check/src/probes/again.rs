@@ -4,7 +4,7 @@
 
 use super::made_up::{NOBODY, made_up_password};
 use super::{ProbeTarget, certificate};
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use crate::limits::PROBE_MAX;
 use crate::link::Link;
 use crate::login;
@@ -43,7 +43,7 @@ pub(crate) fn probe_again(
         // The finding is one that every round judges, so that it passes again when the server works
         // again.
         sheet.fail(
-            Kind::Trust,
+            FindingKind::Trust,
             format!("no handshake: {}", tls::reason(&error)),
         );
     }
@@ -63,9 +63,9 @@ fn logged_in(
     let connection = client.begin(&place.name).map_err(io::Error::other)?;
     let mut shaken = tls::shake(connection, link).map_err(|(error, _)| error)?;
     let kind = if shaken.facts().starts_with("TLS 1.3") {
-        Kind::Tls13
+        FindingKind::Tls13
     } else {
-        Kind::Tls12
+        FindingKind::Tls12
     };
     sheet.pass(kind, shaken.facts());
     // The kind of refusal is judged by another probe.

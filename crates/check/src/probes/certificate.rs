@@ -2,8 +2,8 @@
 //! chains of the name's other addresses. It sends no login.
 
 use super::ProbeTarget;
-use crate::chain::{Chain, Facts, Shape, Trust, mozilla};
-use crate::finding::{Kind, Verdict};
+use crate::chain::{Chain, ChainFacts, Shape, Trust, mozilla};
+use crate::finding::{FindingKind, FindingVerdict};
 use crate::limits::LIFE_LEFT_WISHED;
 use crate::report::Sheet;
 use crate::settings::{Roots, Settings};
@@ -27,7 +27,7 @@ pub(crate) fn judge_certificate(
     let chain = match Chain::read(sent.to_vec()) {
         Ok(chain) => chain,
         Err(why) => {
-            sheet.fail(Kind::ChainSent, why);
+            sheet.fail(FindingKind::ChainSent, why);
             return false;
         }
     };
@@ -39,18 +39,18 @@ pub(crate) fn judge_certificate(
     let trusted = trust(roots, &chain, now, sheet);
     let named = names(name, &chain, leaf, sheet);
     let (valid, evidence) = validity(leaf, now);
-    sheet.put(Kind::Validity, valid, evidence);
+    sheet.put(FindingKind::Validity, valid, evidence);
     let (strong, evidence) = strength(&chain);
-    sheet.put(Kind::Key, strong, evidence);
+    sheet.put(FindingKind::Key, strong, evidence);
     let (verdict, evidence) = pinned(&chain, &x1(), now);
-    sheet.put(Kind::Pinned, verdict, evidence);
-    trusted && named && valid != Verdict::Fail
+    sheet.put(FindingKind::Pinned, verdict, evidence);
+    trusted && named && valid != FindingVerdict::Fail
 }
 
 /// Judges the chains of the name's other addresses, with one handshake each.
 pub(crate) fn elsewhere(place: &ProbeTarget<'_>, others: &[SocketAddr], sheet: &mut Sheet) {
     if others.is_empty() {
-        return sheet.skip(Kind::EveryAddress, "one address only");
+        return sheet.skip(FindingKind::EveryAddress, "one address only");
     }
     let faults: Vec<_> = others
         .iter()
@@ -58,7 +58,7 @@ pub(crate) fn elsewhere(place: &ProbeTarget<'_>, others: &[SocketAddr], sheet: &
         .collect();
     if faults.is_empty() {
         return sheet.pass(
-            Kind::EveryAddress,
+            FindingKind::EveryAddress,
             format!("the other {} verify too", others.len()),
         );
     }
@@ -66,7 +66,7 @@ pub(crate) fn elsewhere(place: &ProbeTarget<'_>, others: &[SocketAddr], sheet: &
         .iter()
         .map(|(address, why)| format!("{address}: {why}"))
         .collect();
-    sheet.fail(Kind::EveryAddress, words.join("; "));
+    sheet.fail(FindingKind::EveryAddress, words.join("; "));
 }
 
 fn fault(place: &ProbeTarget<'_>, address: SocketAddr) -> Option<String> {
@@ -95,7 +95,7 @@ fn fault(place: &ProbeTarget<'_>, address: SocketAddr) -> Option<String> {
     match chain.trust(place.settings.roots.as_ref(), now) {
         Trust::None(why) => Some(why),
         _ if !chain.is_for(&place.name) => Some("not for this name".to_owned()),
-        _ => (verdict == Verdict::Fail).then_some(dates),
+        _ => (verdict == FindingVerdict::Fail).then_some(dates),
     }
 }
 
@@ -108,23 +108,26 @@ fn shape(private: Option<&Roots>, chain: &Chain, sheet: &mut Sheet) {
         Shape::Whole {
             certificates: 1,
             top,
-        } => sheet.pass(Kind::ChainSent, format!("1 certificate, under {top}")),
+        } => sheet.pass(
+            FindingKind::ChainSent,
+            format!("1 certificate, under {top}"),
+        ),
         Shape::Whole { certificates, top } => {
             sheet.pass(
-                Kind::ChainSent,
+                FindingKind::ChainSent,
                 format!("{certificates} certificates, up to {top}"),
             );
         }
-        Shape::Untidy(how) => sheet.warn(Kind::ChainSent, how),
+        Shape::Untidy(how) => sheet.warn(FindingKind::ChainSent, how),
         Shape::Unknown(issuer) if private.is_none() => {
             sheet.skip(
-                Kind::ChainSent,
+                FindingKind::ChainSent,
                 format!("`{issuer}` is no public CA: its file can be given with --ca"),
             );
         }
         Shape::Missing(issuer) | Shape::Unknown(issuer) => {
             sheet.fail(
-                Kind::ChainSent,
+                FindingKind::ChainSent,
                 format!("the issuer `{issuer}` was not sent, and is no known root"),
             );
         }
@@ -134,24 +137,24 @@ fn shape(private: Option<&Roots>, chain: &Chain, sheet: &mut Sheet) {
 fn trust(roots: Option<&Roots>, chain: &Chain, now: OffsetDateTime, sheet: &mut Sheet) -> bool {
     match chain.trust(roots, now) {
         Trust::Public if roots.is_some() => {
-            sheet.pass(Kind::Trust, "public: the CA file is not needed")
+            sheet.pass(FindingKind::Trust, "public: the CA file is not needed")
         }
-        Trust::Public => sheet.pass(Kind::Trust, "public: a root of Mozilla's list"),
+        Trust::Public => sheet.pass(FindingKind::Trust, "public: a root of Mozilla's list"),
         Trust::Private => {
             let file = roots
                 .map(|r| r.file.display().to_string())
                 .unwrap_or_default();
-            sheet.pass(Kind::Trust, format!("private: a root of {file}"));
+            sheet.pass(FindingKind::Trust, format!("private: a root of {file}"));
         }
         Trust::None(why) => {
-            sheet.fail(Kind::Trust, why);
+            sheet.fail(FindingKind::Trust, why);
             return false;
         }
     }
     true
 }
 
-fn names(name: &ServerName<'_>, chain: &Chain, leaf: &Facts, sheet: &mut Sheet) -> bool {
+fn names(name: &ServerName<'_>, chain: &Chain, leaf: &ChainFacts, sheet: &mut Sheet) -> bool {
     let mut names: Vec<&str> = leaf.names.iter().map(String::as_str).collect();
     let more = names.len().saturating_sub(NAMES_SHOWN);
     names.truncate(NAMES_SHOWN);
@@ -164,24 +167,27 @@ fn names(name: &ServerName<'_>, chain: &Chain, leaf: &Facts, sheet: &mut Sheet) 
         text.push_str(&format!(" and {more} more"));
     }
     if chain.is_for(name) {
-        sheet.pass(Kind::Name, text);
+        sheet.pass(FindingKind::Name, text);
         true
     } else {
-        sheet.fail(Kind::Name, format!("not for {}: {text}", name.to_str()));
+        sheet.fail(
+            FindingKind::Name,
+            format!("not for {}: {text}", name.to_str()),
+        );
         false
     }
 }
 
-fn validity(leaf: &Facts, now: OffsetDateTime) -> (Verdict, String) {
+fn validity(leaf: &ChainFacts, now: OffsetDateTime) -> (FindingVerdict, String) {
     if now < leaf.not_before {
         return (
-            Verdict::Fail,
+            FindingVerdict::Fail,
             format!("valid only from {}", leaf.not_before.date()),
         );
     }
     if now >= leaf.not_after {
         return (
-            Verdict::Fail,
+            FindingVerdict::Fail,
             format!("expired on {}", leaf.not_after.date()),
         );
     }
@@ -196,33 +202,33 @@ fn validity(leaf: &Facts, now: OffsetDateTime) -> (Verdict, String) {
     let share = left.as_seconds_f64() / life.as_seconds_f64();
     (
         if share < LIFE_LEFT_WISHED {
-            Verdict::Warn
+            FindingVerdict::Warn
         } else {
-            Verdict::Pass
+            FindingVerdict::Pass
         },
         evidence,
     )
 }
 
-fn strength(chain: &Chain) -> (Verdict, String) {
+fn strength(chain: &Chain) -> (FindingVerdict, String) {
     let public = mozilla();
     for facts in &chain.facts {
         if facts.key.is_weak() {
             return (
-                Verdict::Fail,
+                FindingVerdict::Fail,
                 format!("{} has {}", facts.subject, facts.key),
             );
         }
         // The signature of a root is not verified, neither its own nor that of an older root.
         if facts.has_weak_signature() && !facts.is_self_issued() && !facts.is_named_in(&public) {
             return (
-                Verdict::Fail,
+                FindingVerdict::Fail,
                 format!("{} is signed with SHA-1 or MD5", facts.subject),
             );
         }
     }
     (
-        Verdict::Pass,
+        FindingVerdict::Pass,
         chain
             .facts
             .iter()
@@ -242,15 +248,21 @@ fn x1() -> RootCertStore {
     }
 }
 
-fn pinned(chain: &Chain, x1: &RootCertStore, now: OffsetDateTime) -> (Verdict, String) {
+fn pinned(chain: &Chain, x1: &RootCertStore, now: OffsetDateTime) -> (FindingVerdict, String) {
     if !chain.is_lets_encrypt() {
-        return (Verdict::Skip, "not a chain of Let's Encrypt".to_owned());
+        return (
+            FindingVerdict::Skip,
+            "not a chain of Let's Encrypt".to_owned(),
+        );
     }
     match chain.verify(x1, now) {
         Ok(()) => (
-            Verdict::Pass,
+            FindingVerdict::Pass,
             "it verifies with ISRG Root X1 alone".to_owned(),
         ),
-        Err(why) => (Verdict::Warn, format!("with ISRG Root X1 alone: {why}")),
+        Err(why) => (
+            FindingVerdict::Warn,
+            format!("with ISRG Root X1 alone: {why}"),
+        ),
     }
 }

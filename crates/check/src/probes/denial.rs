@@ -5,7 +5,7 @@
 use super::ProbeTarget;
 use super::made_up::{made_up_password, stranger};
 use super::secured::secured;
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use crate::limits::{DENIAL_BAND, STRANGERS_MAX};
 use crate::login::{self, Course, Outcome};
 use crate::packet::ErrPacket;
@@ -43,19 +43,19 @@ pub(crate) fn probe_denial(place: &ProbeTarget<'_>, account: &Account, sheet: &m
         denied(place, &stranger(&account.user)),
     ) {
         (Ok(known), Ok(unknown)) => (known, unknown),
-        (Err(why), _) | (_, Err(why)) => return sheet.skip(Kind::Denial, why),
+        (Err(why), _) | (_, Err(why)) => return sheet.skip(FindingKind::Denial, why),
     };
     if let Some(other) = [&known, &unknown]
         .into_iter()
         .find(|d| says_nothing(&d.error))
     {
         sheet.skip(
-            Kind::Denial,
+            FindingKind::Denial,
             format!("no password was judged: {}", other.error),
         );
     } else if (known.error.code, known.text()) != (unknown.error.code, unknown.text()) {
         sheet.fail(
-            Kind::Denial,
+            FindingKind::Denial,
             format!("known user: {}; unknown: {}", known.error, unknown.error),
         );
     } else if known.course != unknown.course {
@@ -74,7 +74,7 @@ pub(crate) fn probe_denial(place: &ProbeTarget<'_>, account: &Account, sheet: &m
         } else {
             Sheet::pass
         };
-        verdict(sheet, Kind::Denial, evidence);
+        verdict(sheet, FindingKind::Denial, evidence);
     }
 }
 
@@ -94,7 +94,7 @@ fn exchanges(place: &ProbeTarget<'_>, known: &Denied, first: Denied, sheet: &mut
         }
         match denied(place, &stranger(&last.user)) {
             Ok(next) => strangers.push(next),
-            Err(why) => return sheet.skip(Kind::Denial, why),
+            Err(why) => return sheet.skip(FindingKind::Denial, why),
         }
     }
     let (Some(first), Some(last)) = (strangers.first(), strangers.last()) else {
@@ -107,13 +107,13 @@ fn exchanges(place: &ProbeTarget<'_>, known: &Denied, first: Denied, sheet: &mut
     );
     if last.course == known.course {
         sheet.pass(
-            Kind::Denial,
+            FindingKind::Denial,
             "the exchange varies with the name, for unknown users too",
         );
     } else if strangers.iter().all(|s| s.course == first.course) {
-        sheet.fail(Kind::Denial, evidence);
+        sheet.fail(FindingKind::Denial, evidence);
     } else {
-        sheet.warn(Kind::Denial, evidence);
+        sheet.warn(FindingKind::Denial, evidence);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::ProbeTarget;
 use crate::clean::shown;
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use crate::limits::PROBE_MAX;
 use crate::link::{End, Link};
 use crate::packet::{ErrPacket, Greeting, SSL};
@@ -21,20 +21,26 @@ pub(crate) fn meet(
     let mut link = match place.visitor.open(place.address, PROBE_MAX) {
         Ok(link) => link,
         Err(error) => {
-            sheet.fail(Kind::Addresses, format!("{}: {error}", place.address));
+            sheet.fail(
+                FindingKind::Addresses,
+                format!("{}: {error}", place.address),
+            );
             return Err("no connection");
         }
     };
     let ip = place.address.ip();
     let took = link.began.elapsed().as_millis();
     // With several addresses the finding is already judged.
-    sheet.pass_if_open(Kind::Addresses, format!("{ip}, connected in {took} ms"));
+    sheet.pass_if_open(
+        FindingKind::Addresses,
+        format!("{ip}, connected in {took} ms"),
+    );
     match first_packet(&mut link) {
         Ok(payload) => greeting(&payload, sheet)
             .map(|g| (g, link))
             .ok_or("no MySQL greeting"),
         Err(evidence) => {
-            sheet.fail(Kind::Greeting, evidence);
+            sheet.fail(FindingKind::Greeting, evidence);
             Err("no MySQL greeting")
         }
     }
@@ -58,26 +64,26 @@ fn first_packet(link: &mut Link) -> Result<Vec<u8>, String> {
 
 fn greeting(payload: &[u8], sheet: &mut Sheet) -> Option<Greeting> {
     if let Some(error) = ErrPacket::parse(payload) {
-        sheet.fail(Kind::Greeting, error.to_string());
+        sheet.fail(FindingKind::Greeting, error.to_string());
         return None;
     }
     let parsed = Greeting::parse(payload).filter(|g| g.protocol == 10);
     let Some(greeting) = parsed else {
         sheet.fail(
-            Kind::Greeting,
+            FindingKind::Greeting,
             format!("no greeting of protocol 10: {}", shown(payload)),
         );
         return None;
     };
     sheet.pass(
-        Kind::Greeting,
+        FindingKind::Greeting,
         format!("{}, {}", greeting.version, greeting.plugin),
     );
     if offers_tls(&greeting) {
-        sheet.pass(Kind::TlsOffered, "CLIENT_SSL is set");
+        sheet.pass(FindingKind::TlsOffered, "CLIENT_SSL is set");
     } else {
         sheet.fail(
-            Kind::TlsOffered,
+            FindingKind::TlsOffered,
             format!("capabilities {:08x} lack CLIENT_SSL", greeting.capabilities),
         );
     }
@@ -96,17 +102,17 @@ fn version(greeting: &Greeting, sheet: &mut Sheet) {
         Some(number) => number >= (5, 7, 28),
         None => {
             sheet.warn(
-                Kind::Version,
+                FindingKind::Version,
                 format!("{} is no version number", greeting.version),
             );
             return;
         }
     };
     if new_enough {
-        sheet.pass(Kind::Version, &greeting.version);
+        sheet.pass(FindingKind::Version, &greeting.version);
     } else {
         sheet.warn(
-            Kind::Version,
+            FindingKind::Version,
             format!("{} counts as older than 5.7.28", greeting.version),
         );
     }

@@ -3,7 +3,7 @@
 
 use super::ProbeTarget;
 use crate::clean::hex;
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use crate::limits::{BYTE_PAUSE, SPLIT_PAUSE, TICKET_WAIT};
 use crate::link::Link;
 use crate::packet;
@@ -25,7 +25,7 @@ pub(crate) fn probe_handshakes(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Op
     let newest = tls13(place, sheet);
     let older = tls12(place, sheet);
     // If neither version works, the other handshakes would fail in the same way.
-    if sheet.has_passed(Kind::Tls13) || sheet.has_passed(Kind::Tls12) {
+    if sheet.has_passed(FindingKind::Tls13) || sheet.has_passed(FindingKind::Tls12) {
         split(place, sheet);
         alpn(place, sheet);
     }
@@ -49,20 +49,20 @@ fn tls13(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
             quiet(shaken.stream.sock.first(), sheet);
             // In TLS 1.3 a server's refusal comes after the client has completed its handshake.
             match take_tickets(&mut shaken) {
-                Some(error) => sheet.fail(Kind::Tls13, tls::reason(&error)),
+                Some(error) => sheet.fail(FindingKind::Tls13, tls::reason(&error)),
                 None => {
-                    sheet.pass(Kind::Tls13, shaken.facts());
+                    sheet.pass(FindingKind::Tls13, shaken.facts());
                     goodbye(shaken);
                     resumption(place, &client, sheet);
                 }
             }
         }
         Err((error, link)) => {
-            sheet.fail(Kind::Tls13, tls::reason(&error));
+            sheet.fail(FindingKind::Tls13, tls::reason(&error));
             quiet(link.as_ref().map_or(&[], Link::first), sheet);
         }
     }
-    asked_for_certificate(&client, Kind::Tls13, sheet);
+    asked_for_certificate(&client, FindingKind::Tls13, sheet);
     Some(client.chain()).filter(|chain| !chain.is_empty())
 }
 
@@ -70,12 +70,12 @@ fn tls12(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
     let client = client(ONLY_12)?;
     match place.shake(&client, &place.name) {
         Ok(shaken) => {
-            sheet.pass(Kind::Tls12, shaken.facts());
+            sheet.pass(FindingKind::Tls12, shaken.facts());
             goodbye(shaken);
         }
-        Err((error, _)) => sheet.fail(Kind::Tls12, tls::reason(&error)),
+        Err((error, _)) => sheet.fail(FindingKind::Tls12, tls::reason(&error)),
     }
-    asked_for_certificate(&client, Kind::Tls12, sheet);
+    asked_for_certificate(&client, FindingKind::Tls12, sheet);
     Some(client.chain()).filter(|chain| !chain.is_empty())
 }
 
@@ -83,10 +83,10 @@ fn tls12(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
 /// an alert.
 fn quiet(first: &[u8], sheet: &mut Sheet) {
     match first {
-        [22 | 21, 3, ..] => sheet.pass(Kind::Quiet, "the first byte is a TLS record's"),
-        [] => sheet.skip(Kind::Quiet, "nothing came"),
+        [22 | 21, 3, ..] => sheet.pass(FindingKind::Quiet, "the first byte is a TLS record's"),
+        [] => sheet.skip(FindingKind::Quiet, "nothing came"),
         other => sheet.fail(
-            Kind::Quiet,
+            FindingKind::Quiet,
             format!("bytes that are no TLS: {}", hex(other)),
         ),
     }
@@ -94,7 +94,7 @@ fn quiet(first: &[u8], sheet: &mut Sheet) {
 
 /// Judges a request for a client certificate. `kind` is the handshake's own finding, which tells
 /// whether it worked without one.
-fn asked_for_certificate(client: &Client, kind: Kind, sheet: &mut Sheet) {
+fn asked_for_certificate(client: &Client, kind: FindingKind, sheet: &mut Sheet) {
     if client.was_asked_for_certificate() {
         let then = if sheet.has_passed(kind) {
             "none was needed"
@@ -102,11 +102,11 @@ fn asked_for_certificate(client: &Client, kind: Kind, sheet: &mut Sheet) {
             "without one the handshake failed"
         };
         sheet.fail(
-            Kind::ClientCertificate,
+            FindingKind::ClientCertificate,
             format!("a CertificateRequest came; {then}"),
         );
     } else if !client.chain().is_empty() {
-        sheet.pass_if_open(Kind::ClientCertificate, "no CertificateRequest came");
+        sheet.pass_if_open(FindingKind::ClientCertificate, "no CertificateRequest came");
     }
 }
 
@@ -131,18 +131,18 @@ fn goodbye(mut shaken: Shaken) {
 fn resumption(place: &ProbeTarget<'_>, client: &Client, sheet: &mut Sheet) {
     let tickets = client.tickets();
     match client.early_data() {
-        0 if tickets == 0 => sheet.pass(Kind::EarlyData, "no tickets came before a login"),
+        0 if tickets == 0 => sheet.pass(FindingKind::EarlyData, "no tickets came before a login"),
         0 => sheet.pass(
-            Kind::EarlyData,
+            FindingKind::EarlyData,
             format!("none of {tickets} allows early data"),
         ),
         bytes => sheet.fail(
-            Kind::EarlyData,
+            FindingKind::EarlyData,
             format!("a ticket allows {bytes} bytes of early data"),
         ),
     }
     if tickets == 0 {
-        sheet.pass(Kind::Resumption, "no tickets came before a login");
+        sheet.pass(FindingKind::Resumption, "no tickets came before a login");
         return;
     }
     match place.shake(client, &place.name) {
@@ -150,16 +150,19 @@ fn resumption(place: &ProbeTarget<'_>, client: &Client, sheet: &mut Sheet) {
             let taken = shaken.resumed();
             goodbye(shaken);
             if taken {
-                sheet.pass(Kind::Resumption, format!("resumed with one of {tickets}"));
+                sheet.pass(
+                    FindingKind::Resumption,
+                    format!("resumed with one of {tickets}"),
+                );
             } else {
                 sheet.warn(
-                    Kind::Resumption,
+                    FindingKind::Resumption,
                     format!("{tickets} given, but a full handshake followed"),
                 );
             }
         }
         Err((error, _)) => sheet.warn(
-            Kind::Resumption,
+            FindingKind::Resumption,
             format!("with a ticket: {}", tls::reason(&error)),
         ),
     }
@@ -169,12 +172,12 @@ fn split(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     match split_shake(place) {
         Ok(shaken) => {
             sheet.pass(
-                Kind::SplitHello,
+                FindingKind::SplitHello,
                 format!("36 single bytes and two halves: {}", shaken.facts()),
             );
             goodbye(shaken);
         }
-        Err(error) => sheet.fail(Kind::SplitHello, tls::reason(&error)),
+        Err(error) => sheet.fail(FindingKind::SplitHello, tls::reason(&error)),
     }
 }
 
@@ -210,15 +213,21 @@ fn alpn(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     };
     match place.shake(&client, &place.name) {
         Ok(shaken) => match shaken.stream.conn.alpn_protocol().map(<[u8]>::to_vec) {
-            Some(chosen) => sheet.fail(Kind::Alpn, format!("it chose {}", packet::lossy(&chosen))),
+            Some(chosen) => sheet.fail(
+                FindingKind::Alpn,
+                format!("it chose {}", packet::lossy(&chosen)),
+            ),
             None => {
                 goodbye(shaken);
-                sheet.warn(Kind::Alpn, "the offer of h2 and http/1.1 is ignored");
+                sheet.warn(FindingKind::Alpn, "the offer of h2 and http/1.1 is ignored");
             }
         },
         Err((error, _)) if tls::alert(&error) == Some(NO_APPLICATION_PROTOCOL) => {
-            sheet.pass(Kind::Alpn, tls::reason(&error));
+            sheet.pass(FindingKind::Alpn, tls::reason(&error));
         }
-        Err((error, _)) => sheet.pass(Kind::Alpn, format!("refused: {}", tls::reason(&error))),
+        Err((error, _)) => sheet.pass(
+            FindingKind::Alpn,
+            format!("refused: {}", tls::reason(&error)),
+        ),
     }
 }

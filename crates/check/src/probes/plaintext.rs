@@ -4,7 +4,7 @@
 use super::ProbeTarget;
 use super::made_up::NOBODY;
 use crate::clean::shown;
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use crate::hello;
 use crate::limits::REFUSAL_MAX;
 use crate::link::{End, Link};
@@ -33,13 +33,13 @@ pub(crate) fn probe_plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, shee
     if greeting.capabilities & SSL != 0 {
         refused(
             sheet,
-            Kind::TlsBit,
+            FindingKind::TlsBit,
             ask(place, &packet::frame(1, &login(greeting, ORDINARY | SSL))),
         );
         let mut bytes = packet::frame(1, &packet::ssl_request());
         bytes.extend(packet::frame(2, &login(greeting, ORDINARY)));
         bytes.extend(packet::frame(0, b"\x03SELECT 'tidegate-check'"));
-        refused(sheet, Kind::Injection, ask(place, &bytes));
+        refused(sheet, FindingKind::Injection, ask(place, &bytes));
     }
 }
 
@@ -145,57 +145,57 @@ fn plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
     let unexplained = "no MySQL error says that TLS is missing";
     match ask(place, &packet::frame(1, &login(greeting, ORDINARY))) {
         Ok(ClearAnswer::Error(error)) if error.says_busy() => {
-            sheet.skip(Kind::Plaintext, error.to_string());
-            sheet.skip(Kind::PlaintextText, error.to_string());
+            sheet.skip(FindingKind::Plaintext, error.to_string());
+            sheet.skip(FindingKind::PlaintextText, error.to_string());
         }
         Ok(ClearAnswer::Error(error)) if was_judged(&error) => {
             sheet.fail(
-                Kind::Plaintext,
+                FindingKind::Plaintext,
                 format!("the login was judged in clear text: {error}"),
             );
-            sheet.skip(Kind::PlaintextText, "it was not refused");
+            sheet.skip(FindingKind::PlaintextText, "it was not refused");
         }
         Ok(ClearAnswer::Error(error)) => {
-            sheet.pass(Kind::Plaintext, format!("error {}", error.code));
+            sheet.pass(FindingKind::Plaintext, format!("error {}", error.code));
             let verdict = if names_tls(&error) {
                 Sheet::pass
             } else {
                 Sheet::warn
             };
-            verdict(sheet, Kind::PlaintextText, error.to_string());
+            verdict(sheet, FindingKind::PlaintextText, error.to_string());
         }
         Ok(ClearAnswer::Taken(what)) => {
-            sheet.fail(Kind::Plaintext, format!("answered with {what}"));
-            sheet.skip(Kind::PlaintextText, "it was not refused");
+            sheet.fail(FindingKind::Plaintext, format!("answered with {what}"));
+            sheet.skip(FindingKind::PlaintextText, "it was not refused");
         }
         Ok(ClearAnswer::Ended(End::Silent)) => {
-            sheet.warn(Kind::Plaintext, "no answer within 3 s");
-            sheet.warn(Kind::PlaintextText, unexplained);
+            sheet.warn(FindingKind::Plaintext, "no answer within 3 s");
+            sheet.warn(FindingKind::PlaintextText, unexplained);
         }
         Ok(ClearAnswer::Ended(end)) => {
-            sheet.pass(Kind::Plaintext, end.words());
+            sheet.pass(FindingKind::Plaintext, end.words());
             sheet.warn(
-                Kind::PlaintextText,
+                FindingKind::PlaintextText,
                 format!("{}: {unexplained}", end.words()),
             );
         }
         Ok(ClearAnswer::Alert(alert)) => {
             sheet.pass(
-                Kind::Plaintext,
+                FindingKind::Plaintext,
                 format!("alert {alert} ({})", hello::alert_name(alert)),
             );
-            sheet.warn(Kind::PlaintextText, unexplained);
+            sheet.warn(FindingKind::PlaintextText, unexplained);
         }
         Ok(ClearAnswer::Strange(bytes)) => sheet.fail(
-            Kind::Plaintext,
+            FindingKind::Plaintext,
             format!("a strange answer: {}", shown(&bytes)),
         ),
-        Err(why) => sheet.skip(Kind::Plaintext, why),
+        Err(why) => sheet.skip(FindingKind::Plaintext, why),
     }
 }
 
 /// Judges an answer for which any refusal is right, also silence: the server then waits for TLS.
-fn refused(sheet: &mut Sheet, kind: Kind, answer: Result<ClearAnswer, String>) {
+fn refused(sheet: &mut Sheet, kind: FindingKind, answer: Result<ClearAnswer, String>) {
     match answer {
         Ok(ClearAnswer::Error(error)) if error.says_busy() => sheet.skip(kind, error.to_string()),
         Ok(ClearAnswer::Error(error)) if was_judged(&error) => {

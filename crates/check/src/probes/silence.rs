@@ -3,7 +3,7 @@
 //! server work.
 
 use super::ProbeTarget;
-use crate::finding::Verdict;
+use crate::finding::FindingVerdict;
 use crate::limits::DRIP_PAUSE;
 use crate::link::{End, Link};
 use crate::packet::{self, Greeting};
@@ -15,7 +15,11 @@ use std::time::{Duration, Instant};
 const GOODBYE_MAX: usize = 4096;
 
 /// Watches all three at the same time. `held` has read its greeting.
-pub(crate) fn watch(place: &ProbeTarget<'_>, held: Link, greeting: &Greeting) -> (Verdict, String) {
+pub(crate) fn watch(
+    place: &ProbeTarget<'_>,
+    held: Link,
+    greeting: &Greeting,
+) -> (FindingVerdict, String) {
     let wait = place.settings.silence_max;
     let stalled = if offers_tls(greeting) {
         place.asked().ok()
@@ -71,7 +75,7 @@ fn is_over(link: &mut Link) -> bool {
     }
 }
 
-fn verdict(seen: &[(&str, Option<u64>)], wait: Duration) -> (Verdict, String) {
+fn verdict(seen: &[(&str, Option<u64>)], wait: Duration) -> (FindingVerdict, String) {
     let words = |(what, after): &(&str, Option<u64>)| match after {
         Some(seconds) => format!("{what}: closed after {seconds} s"),
         None => format!("{what}: still open after {} s", wait.as_secs()),
@@ -79,9 +83,9 @@ fn verdict(seen: &[(&str, Option<u64>)], wait: Duration) -> (Verdict, String) {
     let evidence = seen.iter().map(words).collect::<Vec<_>>().join("; ");
     (
         if seen.iter().all(|(_, after)| after.is_some()) {
-            Verdict::Pass
+            FindingVerdict::Pass
         } else {
-            Verdict::Warn
+            FindingVerdict::Warn
         },
         evidence,
     )

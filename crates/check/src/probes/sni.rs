@@ -2,7 +2,7 @@
 
 use super::ProbeTarget;
 use crate::chain::{Chain, Trust};
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use crate::report::Sheet;
 use crate::tls::{self, BOTH, Client, Offer};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -33,7 +33,7 @@ fn wrong_name(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     };
     if let Err((error, _)) = place.shake(&client, &name) {
         sheet.pass(
-            Kind::WrongName,
+            FindingKind::WrongName,
             format!("an unknown SNI is refused: {}", tls::reason(&error)),
         );
         return;
@@ -47,12 +47,12 @@ fn wrong_name(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     );
     if chain.is_for(&name) && trusted {
         sheet.fail(
-            Kind::WrongName,
+            FindingKind::WrongName,
             format!("a trusted certificate for {MADE_UP} came"),
         );
     } else {
         sheet.pass(
-            Kind::WrongName,
+            FindingKind::WrongName,
             "an unknown SNI gets a certificate that is not for it",
         );
     }
@@ -72,7 +72,7 @@ fn no_sni(place: &ProbeTarget<'_>, with_sni: &[CertificateDer<'static>], sheet: 
     };
     match place.shake(&client, &place.name) {
         Ok(_) => verdict(place, &client.chain(), with_sni, sheet),
-        Err((error, _)) => sheet.fail(Kind::NoSni, tls::reason(&error)),
+        Err((error, _)) => sheet.fail(FindingKind::NoSni, tls::reason(&error)),
     }
 }
 
@@ -84,10 +84,16 @@ fn verdict(
 ) {
     // Whether that certificate is right is another finding.
     if without == with_sni {
-        sheet.pass(Kind::NoSni, "the same certificate as with SNI");
+        sheet.pass(FindingKind::NoSni, "the same certificate as with SNI");
     } else if Chain::read(without.to_vec()).is_ok_and(|chain| chain.is_for(&place.name)) {
-        sheet.pass(Kind::NoSni, "another certificate, also for this name");
+        sheet.pass(
+            FindingKind::NoSni,
+            "another certificate, also for this name",
+        );
     } else {
-        sheet.fail(Kind::NoSni, "a certificate that is not for this name");
+        sheet.fail(
+            FindingKind::NoSni,
+            "a certificate that is not for this name",
+        );
     }
 }

@@ -2,7 +2,7 @@
 //! written by hand, and no second message follows.
 
 use super::ProbeTarget;
-use crate::finding::{Kind, Verdict};
+use crate::finding::{FindingKind, FindingVerdict};
 use crate::hello::{
     BROKEN_SUITES, Hello, HelloAnswer, LEGACY_SUITES, OLD_SUITES, ask_ssl2, suite_name,
     version_name,
@@ -41,27 +41,27 @@ pub(crate) fn probe_versions(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     };
     refused(
         sheet,
-        Kind::OldTls,
+        FindingKind::OldTls,
         &[ask(place, |l| old.ask(l)), ask(place, |l| listed.ask(l))],
-        Verdict::Fail,
+        FindingVerdict::Fail,
     );
     refused(
         sheet,
-        Kind::Ssl,
+        FindingKind::Ssl,
         &[ask(place, |l| ssl3.ask(l)), ask(place, ask_ssl2)],
-        Verdict::Fail,
+        FindingVerdict::Fail,
     );
     refused(
         sheet,
-        Kind::WeakSuites,
+        FindingKind::WeakSuites,
         &[ask(place, |l| broken.ask(l))],
-        Verdict::Fail,
+        FindingVerdict::Fail,
     );
     refused(
         sheet,
-        Kind::LegacySuites,
+        FindingKind::LegacySuites,
         &[ask(place, |l| legacy.ask(l))],
-        Verdict::Warn,
+        FindingVerdict::Warn,
     );
 }
 
@@ -75,9 +75,14 @@ fn ask(
 }
 
 /// Judges the answers. An alert and a close are both refusals.
-fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<HelloAnswer, String>], taken: Verdict) {
+fn refused(
+    sheet: &mut Sheet,
+    kind: FindingKind,
+    answers: &[Result<HelloAnswer, String>],
+    taken: FindingVerdict,
+) {
     let mut words = Vec::new();
-    let mut worst = Verdict::Pass;
+    let mut worst = FindingVerdict::Pass;
     for answer in answers {
         let (verdict, text) = match answer {
             Ok(HelloAnswer::ServerHello { version, suite }) => (
@@ -90,11 +95,11 @@ fn refused(sheet: &mut Sheet, kind: Kind, answers: &[Result<HelloAnswer, String>
             ),
             Ok(HelloAnswer::OldServerHello) => (taken, "a hello of SSL 2 was answered".to_owned()),
             Ok(HelloAnswer::Alert(_) | HelloAnswer::Ended(End::Closed | End::Reset)) => {
-                (Verdict::Pass, words_of(answer))
+                (FindingVerdict::Pass, words_of(answer))
             }
-            Ok(HelloAnswer::Ended(_)) => (Verdict::Warn, "no answer within 3 s".to_owned()),
-            Ok(HelloAnswer::Other(_)) => (Verdict::Warn, words_of(answer)),
-            Err(why) => (Verdict::Skip, why.clone()),
+            Ok(HelloAnswer::Ended(_)) => (FindingVerdict::Warn, "no answer within 3 s".to_owned()),
+            Ok(HelloAnswer::Other(_)) => (FindingVerdict::Warn, words_of(answer)),
+            Err(why) => (FindingVerdict::Skip, why.clone()),
         };
         worst = worst.max(verdict);
         if !words.contains(&text) {

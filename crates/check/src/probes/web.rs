@@ -4,7 +4,7 @@
 use super::ProbeTarget;
 use crate::chain::Chain;
 use crate::clean::clean;
-use crate::finding::Kind;
+use crate::finding::FindingKind;
 use crate::limits::{CONNECT_MAX, WEB_HEAD_MAX};
 use crate::report::Sheet;
 use crate::tls::{self, BOTH, Client, Offer, Stream};
@@ -14,11 +14,11 @@ use std::net::SocketAddr;
 pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     let address = SocketAddr::new(place.address.ip(), place.settings.web_port);
     if address == place.address {
-        return sheet.skip(Kind::Web, "the database itself is there");
+        return sheet.skip(FindingKind::Web, "the database itself is there");
     }
     let Ok(link) = place.visitor.open(address, CONNECT_MAX) else {
         return sheet.skip(
-            Kind::Web,
+            FindingKind::Web,
             format!("nothing answers on port {}", address.port()),
         );
     };
@@ -36,7 +36,7 @@ pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
         Ok(shaken) => shaken.stream,
         Err((error, _)) => {
             return sheet.pass(
-                Kind::Web,
+                FindingKind::Web,
                 format!("no TLS for this name: {}", tls::reason(&error)),
             );
         }
@@ -61,7 +61,7 @@ pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     }
     if faults.is_empty() {
         sheet.pass(
-            Kind::Web,
+            FindingKind::Web,
             if is_web {
                 format!("another name, HSTS; {status}")
             } else {
@@ -69,7 +69,7 @@ pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
             },
         );
     } else {
-        sheet.warn(Kind::Web, format!("{}; {status}", faults.join(", ")));
+        sheet.warn(FindingKind::Web, format!("{}; {status}", faults.join(", ")));
     }
 }
 

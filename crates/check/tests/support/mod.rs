@@ -17,7 +17,7 @@ pub mod scan;
 
 use std::path::Path;
 use std::time::Duration;
-use tidegate_check::{Account, Report, Roots, Settings, Verdict, check};
+use tidegate_check::{Account, CheckReport, FindingVerdict, Roots, Settings, check};
 
 /// Most test servers keep a silent connection open. This is long enough to see that, and short
 /// enough for a test.
@@ -71,10 +71,10 @@ pub fn not_run(why: &str) {
     let _ = writeln!(std::io::stderr(), "\nnot run: {why}");
 }
 
-pub struct Judged(pub Report);
+pub struct Judged(pub CheckReport);
 
 impl Judged {
-    pub fn finding(&self, id: &str) -> (Verdict, &str) {
+    pub fn finding(&self, id: &str) -> (FindingVerdict, &str) {
         let found = self.0.findings.iter().find(|f| f.kind.entry().id == id);
         let found = found.unwrap_or_else(|| panic!("no finding {id}"));
         (found.verdict, &found.evidence)
@@ -82,7 +82,7 @@ impl Judged {
 
     /// Asserts a finding's verdict and words of its evidence.
     #[track_caller]
-    pub fn is(&self, id: &str, verdict: Verdict, words: &str) -> &Self {
+    pub fn is(&self, id: &str, verdict: FindingVerdict, words: &str) -> &Self {
         let (seen, evidence) = self.finding(id);
         assert_eq!(seen, verdict, "{id}: {evidence}\n{}", self.text());
         assert!(
@@ -95,30 +95,30 @@ impl Judged {
     #[track_caller]
     pub fn passes(&self, ids: &[&str]) -> &Self {
         for id in ids {
-            self.is(id, Verdict::Pass, "");
+            self.is(id, FindingVerdict::Pass, "");
         }
         self
     }
 
     #[track_caller]
     pub fn fails(&self, id: &str, words: &str) -> &Self {
-        self.is(id, Verdict::Fail, words)
+        self.is(id, FindingVerdict::Fail, words)
     }
 
     #[track_caller]
     pub fn warns(&self, id: &str, words: &str) -> &Self {
-        self.is(id, Verdict::Warn, words)
+        self.is(id, FindingVerdict::Warn, words)
     }
 
     #[track_caller]
     pub fn skips(&self, id: &str, words: &str) -> &Self {
-        self.is(id, Verdict::Skip, words)
+        self.is(id, FindingVerdict::Skip, words)
     }
 
     pub fn text(&self) -> String {
         tidegate_check::text(
             &self.0,
-            tidegate_check::Style {
+            tidegate_check::TextStyle {
                 colours: false,
                 width: 200,
                 rows: None,

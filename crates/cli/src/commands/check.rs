@@ -10,7 +10,7 @@ use crate::terminal;
 use anyhow::Result;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
-use tidegate_check::{Account, Endpoint, History, Report, Roots, Settings, Style};
+use tidegate_check::{Account, CheckHistory, CheckReport, Endpoint, Roots, Settings, TextStyle};
 use tidegate_model::escape::printable_json;
 use zeroize::Zeroizing;
 
@@ -80,17 +80,17 @@ fn password(user: &str) -> Result<Zeroizing<String>> {
 }
 
 /// With a spinner, that is gone when the report comes.
-fn check(settings: &Settings) -> Report {
+fn check(settings: &Settings) -> CheckReport {
     let _spinner = screen::Step::begin(&format!("checking {}", settings.endpoint));
     tidegate_check::check(settings)
 }
 
-fn style() -> Style {
+fn style() -> TextStyle {
     let terminal = std::io::stdout().is_terminal();
     let size = rustix::termios::tcgetwinsize(std::io::stdout())
         .ok()
         .filter(|size| terminal && size.ws_col > 0);
-    Style {
+    TextStyle {
         colours: terminal && screen::colours(),
         width: size.map_or(PLAIN_COLUMNS, |size| size.ws_col.into()),
         rows: size.map(|size| size.ws_row.into()).filter(|rows| *rows > 0),
@@ -99,7 +99,7 @@ fn style() -> Style {
 
 /// Until it is stopped, or nobody reads any more.
 fn watch(context: &Context, settings: &mut Settings, pause: Duration) -> Result<()> {
-    let mut history = History::default();
+    let mut history = CheckHistory::default();
     let mut out = std::io::stdout();
     loop {
         let report = check(settings);

@@ -9,8 +9,8 @@ use anyhow::Result;
 use std::fmt::Write;
 use std::path::PathBuf;
 use tidegate_connect::{
-    ConnectError, Endpoint, Format, PasswordFrom, Rendered, TlsMinimum, Verifies, Wish, clients,
-    platforms, render,
+    ConnectError, Endpoint, Format, PasswordFrom, RenderOptions, Rendered, TlsMinimum, Verifies,
+    clients, platforms, render,
 };
 use tidegate_model::Trust;
 
@@ -22,7 +22,7 @@ const GENERAL: &str = "general";
 
 pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
     let json = context.global.json || args.format == "json";
-    let wish = Wish {
+    let wish = RenderOptions {
         os: args.os.as_deref(),
         tls: if args.tls == "1.3" {
             TlsMinimum::Tls13
@@ -97,12 +97,12 @@ fn seen_from_client(mut endpoint: Endpoint, args: &ConnectArgs) -> Endpoint {
 /// The command lines of the clients that most machines have, by id. One that can't be made is left
 /// out.
 pub fn lines(endpoint: &Endpoint) -> Vec<(String, String)> {
-    command_lines(endpoint, Wish::default()).unwrap_or_default()
+    command_lines(endpoint, RenderOptions::default()).unwrap_or_default()
 }
 
 fn command_lines(
     endpoint: &Endpoint,
-    wish: Wish<'_>,
+    wish: RenderOptions<'_>,
 ) -> Result<Vec<(String, String)>, ConnectError> {
     let mut lines = Vec::new();
     for id in COMMAND_LINES {
@@ -116,7 +116,7 @@ fn command_lines(
 fn only(
     client: Option<&str>,
     endpoint: &Endpoint,
-    wish: Wish<'_>,
+    wish: RenderOptions<'_>,
     format: Format,
 ) -> Result<String> {
     // Variables serve any client; a URL only its own.

@@ -12,12 +12,17 @@ use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use tidegate_connect::{
-    Answer, Ask, EXPLAIN_MAX, ExplainError, Explanation, PasswordFrom, Wish, explain,
+    Ask, CheckAnswer, EXPLAIN_MAX, ExplainError, Explanation, PasswordFrom, RenderOptions, explain,
 };
 use tidegate_model::{Trust, printable};
 use zeroize::Zeroizing;
 
-pub fn run(context: &Context, args: &ConnectArgs, text: &str, wish: Wish<'_>) -> Result<()> {
+pub fn run(
+    context: &Context,
+    args: &ConnectArgs,
+    text: &str,
+    wish: RenderOptions<'_>,
+) -> Result<()> {
     let text = if text == "-" {
         pasted()?
     } else {
@@ -110,7 +115,7 @@ fn page(told: &Explanation, paint: Paint) -> String {
         ("verifies an IP address", checks.address),
     ] {
         let answer_text = match answer {
-            Answer::Yes => paint.green("yes"),
+            CheckAnswer::Yes => paint.green("yes"),
             other => paint.bold(&other.to_string()),
         };
         let _ = writeln!(out, "{what:24} {answer_text}");

@@ -9,7 +9,7 @@ use std::fmt;
 /// Whether a check is made: yes, no, or it depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Answer {
+pub enum CheckAnswer {
     Yes,
     No,
     /// It depends on something outside the string; the reasons say on what.
@@ -18,15 +18,15 @@ pub enum Answer {
 
 /// Checks that the string makes its client do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Checks {
+pub struct ClientChecks {
     /// Whether TLS is used.
-    pub tls: Answer,
-    pub chain: Answer,
-    pub dns_name: Answer,
-    pub address: Answer,
+    pub tls: CheckAnswer,
+    pub chain: CheckAnswer,
+    pub dns_name: CheckAnswer,
+    pub address: CheckAnswer,
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for CheckAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Yes => "yes",
@@ -38,27 +38,62 @@ impl fmt::Display for Answer {
 
 /// The checks, and the reasons for missing ones.
 pub struct Judgement {
-    pub checks: Checks,
+    pub checks: ClientChecks,
     pub why: Vec<&'static str>,
 }
 
-pub const PLAIN: Checks = checks(Answer::No, Answer::No, Answer::No, Answer::No);
+pub const PLAIN: ClientChecks = checks(
+    CheckAnswer::No,
+    CheckAnswer::No,
+    CheckAnswer::No,
+    CheckAnswer::No,
+);
 /// TLS if the server offers it; otherwise, or with an attacker in between, clear text.
-pub const MAYBE: Checks = checks(Answer::Depends, Answer::No, Answer::No, Answer::No);
-pub const TLS_ONLY: Checks = checks(Answer::Yes, Answer::No, Answer::No, Answer::No);
-pub const CHAIN: Checks = checks(Answer::Yes, Answer::Yes, Answer::No, Answer::No);
-pub const ALL: Checks = checks(Answer::Yes, Answer::Yes, Answer::Yes, Answer::Yes);
+pub const MAYBE: ClientChecks = checks(
+    CheckAnswer::Depends,
+    CheckAnswer::No,
+    CheckAnswer::No,
+    CheckAnswer::No,
+);
+pub const TLS_ONLY: ClientChecks = checks(
+    CheckAnswer::Yes,
+    CheckAnswer::No,
+    CheckAnswer::No,
+    CheckAnswer::No,
+);
+pub const CHAIN: ClientChecks = checks(
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+    CheckAnswer::No,
+    CheckAnswer::No,
+);
+pub const ALL: ClientChecks = checks(
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+);
 /// Chain and DNS names, but never IP addresses.
-pub const NAMES: Checks = checks(Answer::Yes, Answer::Yes, Answer::Yes, Answer::No);
-pub const DEPENDS: Checks = checks(
-    Answer::Yes,
-    Answer::Depends,
-    Answer::Depends,
-    Answer::Depends,
+pub const NAMES: ClientChecks = checks(
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+    CheckAnswer::No,
+);
+pub const DEPENDS: ClientChecks = checks(
+    CheckAnswer::Yes,
+    CheckAnswer::Depends,
+    CheckAnswer::Depends,
+    CheckAnswer::Depends,
 );
 
-const fn checks(tls: Answer, chain: Answer, dns_name: Answer, address: Answer) -> Checks {
-    Checks {
+const fn checks(
+    tls: CheckAnswer,
+    chain: CheckAnswer,
+    dns_name: CheckAnswer,
+    address: CheckAnswer,
+) -> ClientChecks {
+    ClientChecks {
         tls,
         chain,
         dns_name,
@@ -66,7 +101,7 @@ const fn checks(tls: Answer, chain: Answer, dns_name: Answer, address: Answer) -
     }
 }
 
-pub fn say(checks: Checks, why: &[&'static str]) -> Judgement {
+pub fn say(checks: ClientChecks, why: &[&'static str]) -> Judgement {
     Judgement {
         checks,
         why: why.to_vec(),

@@ -20,12 +20,12 @@ mod url;
 mod words;
 
 use crate::ConnectError;
-use crate::endpoint::{Endpoint, Wish};
+use crate::endpoint::{Endpoint, RenderOptions};
 use crate::render::{Form, render};
 use crate::table::clients;
 pub use error::{EXPLAIN_MAX, ExplainError};
 use families::Family;
-pub use judgement::{Answer, Checks};
+pub use judgement::{CheckAnswer, ClientChecks};
 use read_values::ReadValues;
 use reading::Readings;
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub struct Ask<'a> {
     /// Id of the client that the string is for.
     pub client: Option<&'a str>,
     /// Options of rendering the string that verifies.
-    pub wish: Wish<'a>,
+    pub wish: RenderOptions<'a>,
     /// Trust of the endpoint, if it differs from what the string says.
     pub trust: Option<&'a Trust>,
 }
@@ -65,7 +65,7 @@ pub struct Explanation {
     pub withheld: Vec<&'static str>,
     /// Whether it contains a password.
     pub holds_password: bool,
-    pub checks: Checks,
+    pub checks: ClientChecks,
     /// Whether it verifies chain and name, so that an attacker in between can't impersonate the
     /// server.
     pub verifies: bool,
@@ -126,7 +126,7 @@ pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
         checks,
         verifies: [checks.tls, checks.chain, checks.dns_name]
             .iter()
-            .all(|check| *check == Answer::Yes),
+            .all(|check| *check == CheckAnswer::Yes),
         why,
         notes: notes::notes(&shown, &hidden),
         mend: hint.clone(),
@@ -186,7 +186,7 @@ fn verifying_forms(
     let rendered = render(
         client,
         &endpoint,
-        Wish {
+        RenderOptions {
             password: None,
             ..ask.wish
         },

@@ -4,7 +4,7 @@
 use super::error::ExplainError;
 use super::families::{self, Family};
 use super::foreign::foreign;
-use super::judgement::{Answer, Checks};
+use super::judgement::{CheckAnswer, ClientChecks};
 use super::read_values::ReadValues;
 use super::{pairs, secrets, url, words};
 
@@ -59,10 +59,10 @@ impl Readings {
     }
 
     /// Judges both readings. A check on which they differ depends on the reading.
-    pub fn judge(&self, family: &Family) -> (Checks, Vec<String>) {
+    pub fn judge(&self, family: &Family) -> (ClientChecks, Vec<String>) {
         let clear = (family.judge)(&self.clear.values);
         let raw = (family.judge)(&self.raw.values);
-        let checks = Checks {
+        let checks = ClientChecks {
             tls: agreed(clear.checks.tls, raw.checks.tls),
             chain: agreed(clear.checks.chain, raw.checks.chain),
             dns_name: agreed(clear.checks.dns_name, raw.checks.dns_name),
@@ -78,8 +78,12 @@ impl Readings {
 }
 
 /// Returns the answer of two readings.
-fn agreed(one: Answer, other: Answer) -> Answer {
-    if one == other { one } else { Answer::Depends }
+fn agreed(one: CheckAnswer, other: CheckAnswer) -> CheckAnswer {
+    if one == other {
+        one
+    } else {
+        CheckAnswer::Depends
+    }
 }
 
 /// Reads a string by its form. None if it is not a connection string.

@@ -16,7 +16,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tidegate_connect::{
-    ConnectError, Endpoint, Rendered, TlsMinimum, Wish, clients, platforms, render,
+    ConnectError, Endpoint, RenderOptions, Rendered, TlsMinimum, clients, platforms, render,
 };
 use tidegate_control::{ClusterView, ROOT};
 use tidegate_model::escape::printable_json;
@@ -91,7 +91,7 @@ pub async fn connect_strings(
         Some(OldestTls::Tls13) => TlsMinimum::Tls13,
     };
     let view = api.control.cluster(&name)?;
-    let wish = Wish {
+    let wish = RenderOptions {
         os: asked.os.as_deref(),
         tls,
         password: None,
@@ -145,7 +145,7 @@ impl Api {
         view: &ClusterView,
         user: Option<&str>,
         client: &str,
-        wish: Wish<'_>,
+        wish: RenderOptions<'_>,
     ) -> Result<Rendered, ConnectError> {
         render(client, &self.endpoint(view, user), wish)
     }

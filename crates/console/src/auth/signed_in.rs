@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use tidegate_control::{ControlError, Look, WebSession};
+use tidegate_control::{ControlError, WebSession, WebSessionUse};
 
 /// Where a page that needs a session sends those who have none.
 pub const SIGN_IN: &str = "/sign-in";
@@ -54,14 +54,16 @@ impl FromRequestParts<Web> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let (look, to_sign_in): (_, fn() -> Response) = match parts.headers.contains_key(LIVE) {
-            true => (Look::Alone, || {
+            true => (WebSessionUse::Refresh, || {
                 (StatusCode::UNAUTHORIZED, "this session has ended").into_response()
             }),
-            false => (Look::Use, || Redirect::to(SIGN_IN).into_response()),
+            false => (WebSessionUse::Person, || {
+                Redirect::to(SIGN_IN).into_response()
+            }),
         };
         let to_sign_in_again: fn() -> Response = match look {
-            Look::Alone => to_sign_in,
-            Look::Use => || Redirect::to(SIGN_IN_AGAIN).into_response(),
+            WebSessionUse::Refresh => to_sign_in,
+            WebSessionUse::Person => || Redirect::to(SIGN_IN_AGAIN).into_response(),
         };
         let token = cookie::session_token(&parts.headers).ok_or_else(to_sign_in)?;
         let session = web

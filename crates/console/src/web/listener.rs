@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tidegate_model::{Admission, AdmissionLimits, LogBudget, Place};
+use tidegate_model::{Admission, AdmissionLimits, AdmissionPlace, LogBudget};
 use tidegate_tls::{Handshakes, Turns, WebDoor};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -115,7 +115,7 @@ impl WebListener {
         self,
         tcp: TcpStream,
         peer: SocketAddr,
-        place: Place,
+        place: AdmissionPlace,
         stop: CancellationToken,
     ) {
         let eviction = place.eviction();
@@ -129,7 +129,7 @@ impl WebListener {
         self,
         tcp: TcpStream,
         peer: SocketAddr,
-        place: Place,
+        place: AdmissionPlace,
         stop: CancellationToken,
     ) {
         let _ = tcp.set_nodelay(true);

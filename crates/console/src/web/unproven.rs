@@ -2,7 +2,7 @@
 
 use axum::http::Extensions;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidegate_model::Place;
+use tidegate_model::AdmissionPlace;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 #[derive(Debug, Clone)]
@@ -14,12 +14,12 @@ pub(crate) struct ConnectionPlace {
 
 #[derive(Debug)]
 enum PlaceState {
-    Unproven(Place),
+    Unproven(AdmissionPlace),
     Proven { _place: OwnedSemaphorePermit },
 }
 
 impl ConnectionPlace {
-    pub fn new(place: Place, proven: Arc<Semaphore>) -> Self {
+    pub fn new(place: AdmissionPlace, proven: Arc<Semaphore>) -> Self {
         Self {
             held: Arc::new(Mutex::new(PlaceState::Unproven(place))),
             proven,

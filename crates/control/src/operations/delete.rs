@@ -1,6 +1,6 @@
 //! Deletion of a cluster.
 
-use crate::cluster_entry::Entry;
+use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
@@ -43,7 +43,7 @@ impl Control {
         Ok(())
     }
 
-    fn end_sessions(&self, entry: &Entry) {
+    fn end_sessions(&self, entry: &ClusterEntry) {
         for session in self.sessions().list(Some(entry.id)) {
             self.sessions().kill(session.id);
         }

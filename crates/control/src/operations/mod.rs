@@ -7,7 +7,7 @@ mod delete;
 mod root_password;
 mod sessions;
 
-use crate::cluster_entry::Entry;
+use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult};
@@ -74,7 +74,7 @@ impl Control {
             .map_err(|e| engine_error(e, &entry.name))
     }
 
-    fn view(&self, entry: &Entry) -> ClusterView {
+    fn view(&self, entry: &ClusterEntry) -> ClusterView {
         // A cluster that is being deleted under a reader's hands has no engine any more.
         let state = self
             .engines()
@@ -97,12 +97,12 @@ impl Control {
         }
     }
 
-    fn sleeps(&self, entry: &Entry) -> bool {
+    fn sleeps(&self, entry: &ClusterEntry) -> bool {
         let kind = self.engines().kind(&entry.engine.kind);
         kind.is_some_and(|kind| kind.description().abilities.sleeps)
     }
 
-    fn entry(&self, name: &str) -> ControlResult<Arc<Entry>> {
+    fn entry(&self, name: &str) -> ControlResult<Arc<ClusterEntry>> {
         // A name that could not exist does not exist.
         let parsed = ClusterName::parse(name).map_err(|_| ControlError::not_found(name))?;
         self.register()
@@ -111,7 +111,10 @@ impl Control {
     }
 
     /// The cluster, with nobody else changing it.
-    async fn exclusive(&self, name: &str) -> ControlResult<(Arc<Entry>, OwnedMutexGuard<()>)> {
+    async fn exclusive(
+        &self,
+        name: &str,
+    ) -> ControlResult<(Arc<ClusterEntry>, OwnedMutexGuard<()>)> {
         let entry = self.entry(name)?;
         let lock = Arc::clone(&entry.operation).lock_owned();
         let held = timeout(limits::OPERATION_WAIT, lock)

@@ -1,7 +1,7 @@
 //! Changes to sign-in links, web sessions and API keys.
 
 use super::access_rows::{Hash, KeyRow, LinkRow};
-use super::change::{Change, Class};
+use super::change::{ChangeClass, StoreChange};
 use super::error::{StoreError, StoreResult};
 use crate::limits;
 use crate::settings::WebSessionLife;
@@ -13,7 +13,7 @@ pub struct EnsureOperator {
     pub now: i64,
 }
 
-impl Change for EnsureOperator {
+impl StoreChange for EnsureOperator {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
@@ -34,7 +34,7 @@ pub struct AddLink {
     pub now: i64,
 }
 
-impl Change for AddLink {
+impl StoreChange for AddLink {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
@@ -68,12 +68,12 @@ pub struct RedeemLink {
     pub life: WebSessionLife,
 }
 
-impl Change for RedeemLink {
+impl StoreChange for RedeemLink {
     type Out = Option<String>;
 
     /// An operator who signs in may be the one who makes room.
-    fn class(&self) -> Class {
-        Class::Vital
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Vital
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<Option<String>> {
@@ -129,7 +129,7 @@ pub struct SawWebSession {
     pub now: i64,
 }
 
-impl Change for SawWebSession {
+impl StoreChange for SawWebSession {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
@@ -145,12 +145,12 @@ impl Change for SawWebSession {
 
 pub struct EndWebSession(pub Hash);
 
-impl Change for EndWebSession {
+impl StoreChange for EndWebSession {
     type Out = ();
 
     /// A cookie that was given back must open nothing, whatever the disk.
-    fn class(&self) -> Class {
-        Class::Vital
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Vital
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
@@ -164,7 +164,7 @@ impl Change for EndWebSession {
 
 pub struct AddKey(pub KeyRow);
 
-impl Change for AddKey {
+impl StoreChange for AddKey {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
@@ -197,7 +197,7 @@ pub struct SawKey {
     pub now: i64,
 }
 
-impl Change for SawKey {
+impl StoreChange for SawKey {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
@@ -212,12 +212,12 @@ impl Change for SawKey {
 
 pub struct RemoveKey(pub String);
 
-impl Change for RemoveKey {
+impl StoreChange for RemoveKey {
     type Out = ();
 
     /// A key that was revoked must open nothing, whatever the disk.
-    fn class(&self) -> Class {
-        Class::Vital
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Vital
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {

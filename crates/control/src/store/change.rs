@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 /// Treatment of a change, above all on a full disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum ChangeClass {
     /// Begin of a run: goes first, and waits for room.
     Begin,
     /// End of a run or a reading of accounts: may use the reserve, and waits for room.
@@ -19,11 +19,11 @@ pub enum Class {
 }
 
 /// One change of the store. All of it happens or nothing.
-pub trait Change: Send + Sync + 'static {
+pub trait StoreChange: Send + Sync + 'static {
     type Out: Send + 'static;
 
-    fn class(&self) -> Class {
-        Class::Plain
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Plain
     }
 
     /// Bytes of accounts that it may write: the measure of its length.
@@ -38,23 +38,23 @@ pub trait Change: Send + Sync + 'static {
     ) -> impl Future<Output = StoreResult<Self::Out>> + Send;
 }
 
-/// A [`Change`] of any type, with its caller.
-pub trait Job: Send {
-    fn class(&self) -> Class;
+/// A [`StoreChange`] of any type, with its caller.
+pub trait WriterJob: Send {
+    fn class(&self) -> ChangeClass;
     fn bytes(&self) -> usize;
     fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, StoreResult<()>>;
     /// Tells the caller.
     fn finish(self: Box<Self>, result: StoreResult<()>);
 }
 
-pub struct Typed<C: Change> {
+pub struct TypedJob<C: StoreChange> {
     pub change: C,
     pub out: Option<C::Out>,
     pub reply: oneshot::Sender<StoreResult<C::Out>>,
 }
 
-impl<C: Change> Job for Typed<C> {
-    fn class(&self) -> Class {
+impl<C: StoreChange> WriterJob for TypedJob<C> {
+    fn class(&self) -> ChangeClass {
         self.change.class()
     }
 

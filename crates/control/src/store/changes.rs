@@ -1,7 +1,7 @@
 //! Changes that operators make to clusters.
 
 use super::books::{read_book, write_book};
-use super::change::{Change, Class};
+use super::change::{ChangeClass, StoreChange};
 use super::cluster_rows::{free_uid, next_id, read_one, touched};
 use super::codec::{to_i64, to_ms};
 use super::error::{StoreError, StoreResult};
@@ -16,7 +16,7 @@ pub struct ReserveCluster {
     pub strays: Strays,
 }
 
-impl Change for ReserveCluster {
+impl StoreChange for ReserveCluster {
     type Out = ClusterRow;
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<ClusterRow> {
@@ -86,7 +86,7 @@ pub struct PublishCluster {
     pub seed: AccountBook,
 }
 
-impl Change for PublishCluster {
+impl StoreChange for PublishCluster {
     type Out = ClusterRow;
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<ClusterRow> {
@@ -112,12 +112,12 @@ pub struct SetLimits {
     pub limits: ClusterLimits,
 }
 
-impl Change for SetLimits {
+impl StoreChange for SetLimits {
     type Out = ();
 
     /// More disk for a full cluster must be recorded on a full machine too.
-    fn class(&self) -> Class {
-        Class::Vital
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Vital
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
@@ -141,12 +141,12 @@ impl Change for SetLimits {
 
 pub struct BeginDelete(pub ClusterId);
 
-impl Change for BeginDelete {
+impl StoreChange for BeginDelete {
     type Out = ();
 
     /// A deletion frees room.
-    fn class(&self) -> Class {
-        Class::Vital
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Vital
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
@@ -165,11 +165,11 @@ impl Change for BeginDelete {
 
 pub struct BuryCluster(pub ClusterId);
 
-impl Change for BuryCluster {
+impl StoreChange for BuryCluster {
     type Out = ();
 
-    fn class(&self) -> Class {
-        Class::Vital
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Vital
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {

@@ -12,7 +12,7 @@ use tidegate_model::{
 /// A verifier as those rows have it, in JSON.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Stored {
+enum StoredVerifier {
     /// Stage 2 in hexadecimal.
     Native(String),
     Empty,
@@ -65,11 +65,13 @@ fn account(row: &sqlx::sqlite::SqliteRow) -> StoreResult<Account> {
         cluster: 0,
         what: "verifiers are not readable".to_owned(),
     };
-    let stored: Vec<Stored> = serde_json::from_str(&text).map_err(|_| unreadable())?;
-    let verifier = |stored: &Stored| match stored {
-        Stored::Native(text) => unhex(text).map(Verifier::Native),
-        Stored::Empty => Some(Verifier::Empty),
-        Stored::Unsupported(plugin) => Some(Verifier::Unsupported(Unsupported::plugin(plugin))),
+    let stored: Vec<StoredVerifier> = serde_json::from_str(&text).map_err(|_| unreadable())?;
+    let verifier = |stored: &StoredVerifier| match stored {
+        StoredVerifier::Native(text) => unhex(text).map(Verifier::Native),
+        StoredVerifier::Empty => Some(Verifier::Empty),
+        StoredVerifier::Unsupported(plugin) => {
+            Some(Verifier::Unsupported(Unsupported::plugin(plugin)))
+        }
     };
     let verifiers: Option<Vec<Verifier>> = stored.iter().map(verifier).collect();
     Ok(Account {

@@ -1,7 +1,7 @@
 //! Changes that the engines' runs make: begin, end, and readings of the accounts.
 
 use super::books::write_book;
-use super::change::{Change, Class};
+use super::change::{ChangeClass, StoreChange};
 use super::cluster_rows::touched;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
@@ -11,11 +11,11 @@ use tidegate_model::{AccountBook, ClusterId, RunEpoch};
 
 pub struct BeginRun(pub ClusterId);
 
-impl Change for BeginRun {
+impl StoreChange for BeginRun {
     type Out = RunEpoch;
 
-    fn class(&self) -> Class {
-        Class::Begin
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Begin
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<RunEpoch> {
@@ -37,11 +37,11 @@ pub struct EndRun {
     pub book: Arc<AccountBook>,
 }
 
-impl Change for EndRun {
+impl StoreChange for EndRun {
     type Out = ();
 
-    fn class(&self) -> Class {
-        Class::Ledger
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Ledger
     }
 
     fn bytes(&self) -> usize {
@@ -66,11 +66,11 @@ pub struct SaveAccounts {
     pub book: Arc<AccountBook>,
 }
 
-impl Change for SaveAccounts {
+impl StoreChange for SaveAccounts {
     type Out = ();
 
-    fn class(&self) -> Class {
-        Class::Ledger
+    fn class(&self) -> ChangeClass {
+        ChangeClass::Ledger
     }
 
     fn bytes(&self) -> usize {

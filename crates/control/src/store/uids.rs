@@ -1,6 +1,6 @@
 //! User numbers in the store: which ones clusters have, and which ones were freed when.
 
-use super::change::Change;
+use super::change::StoreChange;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
 use super::interface::UidStore;
@@ -58,7 +58,7 @@ impl UidStore for SqliteStore {
 
 struct SetUids(Vec<(ClusterId, u32)>);
 
-impl Change for SetUids {
+impl StoreChange for SetUids {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {

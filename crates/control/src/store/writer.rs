@@ -5,7 +5,7 @@
 //! A change is durable before its caller is answered. Changes that begin a run go first, because a
 //! login waits for each; all others keep their order.
 
-use super::change::{Change, Class, Job, Typed};
+use super::change::{ChangeClass, StoreChange, TypedJob, WriterJob};
 use super::error::{StoreError, StoreResult};
 use super::reserve::Reserve;
 use crate::limits;
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 /// Handle to the writer's task.
 #[derive(Debug)]
 pub struct Writer {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    jobs: mpsc::Sender<Box<dyn WriterJob>>,
     closing: watch::Sender<bool>,
     disk_full: Arc<AtomicBool>,
     commits: Arc<AtomicU64>,
@@ -35,7 +35,7 @@ impl Writer {
         let (closing, closed) = watch::channel(false);
         let disk_full = Arc::new(AtomicBool::new(false));
         let commits = Arc::new(AtomicU64::new(0));
-        let task = Task {
+        let task = WriterTask {
             db,
             reserve,
             inbox,
@@ -55,12 +55,12 @@ impl Writer {
     }
 
     /// Returns when the change is on disk, or has failed.
-    pub async fn write<C: Change>(&self, change: C) -> StoreResult<C::Out> {
+    pub async fn write<C: StoreChange>(&self, change: C) -> StoreResult<C::Out> {
         if *self.closing.borrow() {
             return Err(StoreError::Closed);
         }
         let (reply, answer) = oneshot::channel();
-        let job = Typed {
+        let job = TypedJob {
             change,
             out: None,
             reply,
@@ -94,23 +94,23 @@ impl Writer {
 /// Reason why a pause is over.
 enum Pause {
     Over,
-    Job(Box<dyn Job>),
+    WriterJob(Box<dyn WriterJob>),
     Closing,
 }
 
-type Jobs = Vec<Box<dyn Job>>;
+type Jobs = Vec<Box<dyn WriterJob>>;
 
-struct Task {
+struct WriterTask {
     db: SqlitePool,
     reserve: Reserve,
-    inbox: mpsc::Receiver<Box<dyn Job>>,
+    inbox: mpsc::Receiver<Box<dyn WriterJob>>,
     closed: watch::Receiver<bool>,
-    waiting: VecDeque<Box<dyn Job>>,
+    waiting: VecDeque<Box<dyn WriterJob>>,
     disk_full: Arc<AtomicBool>,
     commits: Arc<AtomicU64>,
 }
 
-impl Task {
+impl WriterTask {
     async fn run(mut self) {
         self.restore_reserve();
         let mut check = Instant::now() + limits::RESERVE_CHECK;
@@ -155,7 +155,7 @@ impl Task {
         let mut bytes = 0;
         let (begins, others): (Vec<_>, Vec<_>) = mem::take(&mut self.waiting)
             .into_iter()
-            .partition(|job| job.class() == Class::Begin);
+            .partition(|job| job.class() == ChangeClass::Begin);
         for job in begins.into_iter().chain(others) {
             let fits = batch.is_empty() || bytes + job.bytes() <= limits::BATCH_BYTES_MAX;
             if later.is_empty() && batch.len() < limits::BATCH_MAX && fits {
@@ -193,7 +193,7 @@ impl Task {
             match self.pause(pause).await {
                 // It may be one that can use the reserve, so it is not kept behind those that
                 // can't.
-                Pause::Job(job) => batch.push(job),
+                Pause::WriterJob(job) => batch.push(job),
                 Pause::Over => pause = (pause * 2).min(limits::FULL_RETRY_LAST),
                 Pause::Closing => return self.give_up(batch).await,
             }
@@ -215,7 +215,7 @@ impl Task {
         }
         tokio::select! {
             () = tokio::time::sleep(time) => Pause::Over,
-            job = self.inbox.recv() => job.map_or(Pause::Closing, Pause::Job),
+            job = self.inbox.recv() => job.map_or(Pause::Closing, Pause::WriterJob),
             _ = self.closed.changed() => Pause::Closing,
         }
     }
@@ -233,14 +233,14 @@ impl Task {
         // Begins last: what a sleep records must not lack the room that a wake took.
         let (begins, others): (Jobs, Jobs) = batch
             .into_iter()
-            .partition(|job| job.class() == Class::Begin);
+            .partition(|job| job.class() == ChangeClass::Begin);
         for job in others.into_iter().chain(begins) {
             let class = job.class();
             let Err((jobs, error)) = self.try_together(vec![job]).await else {
                 continue;
             };
             let full = is_full(&error);
-            let may_use_reserve = full && matches!(class, Class::Ledger | Class::Vital);
+            let may_use_reserve = full && matches!(class, ChangeClass::Ledger | ChangeClass::Vital);
             let (jobs, error) = if may_use_reserve && self.reserve.release() {
                 tracing::warn!(
                     "the disk of the data directory is full; the store uses its reserve"
@@ -252,7 +252,7 @@ impl Task {
             } else {
                 (jobs, error)
             };
-            if is_full(&error) && matches!(class, Class::Ledger | Class::Begin) {
+            if is_full(&error) && matches!(class, ChangeClass::Ledger | ChangeClass::Begin) {
                 left.extend(jobs);
                 continue;
             }

@@ -5,7 +5,7 @@ use crate::drain::{DrainEnd, RunEnd};
 use crate::error::EngineError;
 use crate::lifecycle::Event;
 use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, RETRY_FIRST, SETTLED_AFTER};
-use crate::messages::Report;
+use crate::messages::SupervisorReport;
 use crate::tasks::{Started, note_end, watch_health};
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,10 +32,10 @@ impl Supervisor {
         self.feed(Event::Died { settled }).await
     }
 
-    pub(super) async fn report(&mut self, report: Report) -> bool {
+    pub(super) async fn report(&mut self, report: SupervisorReport) -> bool {
         match report {
-            Report::Started(Ok(started)) => self.started(started).await,
-            Report::Started(Err(e)) => {
+            SupervisorReport::Started(Ok(started)) => self.started(started).await,
+            SupervisorReport::Started(Err(e)) => {
                 self.start = None;
                 if let Some(kind) = e.refusal {
                     self.remember_refusal(kind, &e.report());
@@ -44,7 +44,7 @@ impl Supervisor {
                 self.remember_failure(&e.report());
                 self.feed(Event::StartFailed { killed: e.killed }).await
             }
-            Report::Drained(DrainEnd::Refused { leases }) => {
+            SupervisorReport::Drained(DrainEnd::Refused { leases }) => {
                 let again = (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX);
                 self.drain_again = Instant::now() + again;
                 if let Some(alive) = &self.alive {
@@ -59,19 +59,21 @@ impl Supervisor {
                 }
                 going
             }
-            Report::Drained(DrainEnd::Stopped { end, evicted }) => self.stopped(end, evicted).await,
-            Report::Noted(run) => {
+            SupervisorReport::Drained(DrainEnd::Stopped { end, evicted }) => {
+                self.stopped(end, evicted).await
+            }
+            SupervisorReport::Noted(run) => {
                 // Not if a start has given it up meanwhile.
                 if self.noting.take_if(|(noting, _)| *noting == run).is_some() {
                     self.shared.set_clean(true);
                 }
                 true
             }
-            Report::Frozen(epoch) => {
+            SupervisorReport::Frozen(epoch) => {
                 self.frozen(epoch);
                 true
             }
-            Report::Read(answer) => {
+            SupervisorReport::Read(answer) => {
                 self.reading = None;
                 self.readings.done(&answer);
                 true

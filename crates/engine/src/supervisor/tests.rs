@@ -23,7 +23,7 @@ enum Fault {
 }
 
 #[derive(Default)]
-struct Facts {
+struct RunFacts {
     fault: std::sync::Mutex<Option<Fault>>,
     starts: AtomicUsize,
     alive: Arc<AtomicBool>,
@@ -32,7 +32,7 @@ struct Facts {
     go_on: Notify,
 }
 
-impl Facts {
+impl RunFacts {
     fn check(&self, step: Fault) {
         let fault = *self.fault.lock().unwrap();
         assert_ne!(fault, Some(step), "a panic in a task of the supervisor");
@@ -43,9 +43,9 @@ impl Facts {
     }
 }
 
-struct FaultyDriver(Arc<Facts>);
+struct FaultyDriver(Arc<RunFacts>);
 
-struct FaultyRun(Arc<Facts>);
+struct FaultyRun(Arc<RunFacts>);
 
 impl Drop for FaultyRun {
     fn drop(&mut self) {
@@ -169,15 +169,15 @@ impl Journal for Nowhere {
 }
 
 struct Stage {
-    shared: Arc<Shared>,
-    facts: Arc<Facts>,
+    shared: Arc<SharedCluster>,
+    facts: Arc<RunFacts>,
     commands: mpsc::Sender<SupervisorCommand>,
 }
 
 impl Stage {
     fn new(failure: Option<String>) -> Self {
-        let facts = Arc::new(Facts::default());
-        let shared = Arc::new(Shared::new(ClusterId(1), true));
+        let facts = Arc::new(RunFacts::default());
+        let shared = Arc::new(SharedCluster::new(ClusterId(1), true));
         let turns = || Arc::new(Semaphore::new(1));
         let wakes = turns();
         let recoveries = turns();

@@ -4,7 +4,7 @@
 use super::{PANICKED, Supervisor};
 use crate::drain::{DrainEnd, DrainForce, DrainOrder, RunEnd, drain};
 use crate::error::{ReadingError, StartError};
-use crate::messages::Report;
+use crate::messages::SupervisorReport;
 use crate::tasks::{read_due_accounts, spawn_reporting, start_engine};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +19,7 @@ impl Supervisor {
         let _ = start.await;
         // A start that has just ended is on its way to us. Its engine holds the cluster's lock.
         while let Ok(report) = self.inbox.try_recv() {
-            if let Report::Started(Ok(started)) = report {
+            if let SupervisorReport::Started(Ok(started)) = report {
                 started.run.stop().await;
             }
         }
@@ -32,9 +32,10 @@ impl Supervisor {
         self.start_began = Instant::now();
         // The new run's beginning replaces the note of the old one's end.
         self.noting = None;
-        let work =
-            async move { Report::Started(start_engine(driver.as_ref(), &common, &shared).await) };
-        let panicked = || Report::Started(Err(StartError::new(PANICKED)));
+        let work = async move {
+            SupervisorReport::Started(start_engine(driver.as_ref(), &common, &shared).await)
+        };
+        let panicked = || SupervisorReport::Started(Err(StartError::new(PANICKED)));
         self.start = Some(spawn_reporting(self.reports.clone(), work, panicked));
     }
 
@@ -58,11 +59,11 @@ impl Supervisor {
             if let Some(reading) = reading {
                 let _ = reading.await;
             }
-            Report::Drained(drain(order).await)
+            SupervisorReport::Drained(drain(order).await)
         };
         let panicked = move || {
             run.kill_because(PANICKED.to_owned());
-            Report::Drained(DrainEnd::Stopped {
+            SupervisorReport::Drained(DrainEnd::Stopped {
                 end: RunEnd::Unclean,
                 evicted: 0,
             })
@@ -81,9 +82,9 @@ impl Supervisor {
                     let run = Arc::clone(&alive.run);
                     let epoch = alive.epoch;
                     let work = async move {
-                        Report::Read(read_due_accounts(run.as_ref(), epoch, &due).await)
+                        SupervisorReport::Read(read_due_accounts(run.as_ref(), epoch, &due).await)
                     };
-                    let panicked = || Report::Read(Err(ReadingError::Inside));
+                    let panicked = || SupervisorReport::Read(Err(ReadingError::Inside));
                     self.reading = Some(spawn_reporting(self.reports.clone(), work, panicked));
                 }
             }

@@ -6,14 +6,14 @@ use super::identified::Identified;
 use crate::connection::Connection;
 use crate::limits;
 use crate::relay::{ClientLeg, Driver, EngineLeg, SessionPeers};
-use crate::shared::Shared;
+use crate::shared::GatewayShared;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{
-    EngineSessionId, Lease, Refusal, RefusalKind, SessionGuard, Verdict, YieldRequest,
+    EngineSessionId, Lease, Refusal, RefusalKind, SessionGuard, YieldRequest, YieldVerdict,
 };
 use tidegate_tls::RunningSession;
 use tidegate_wire::packet::write_packet;
@@ -27,7 +27,7 @@ pub(crate) struct Relaying {
     pub driver: Driver,
     pub lease: Lease,
     pub guard: SessionGuard,
-    pub shared: Arc<Shared>,
+    pub shared: Arc<GatewayShared>,
     /// Registration with the TLS scheduler, which leaves time to sessions while many handshakes
     /// wait.
     pub _running: RunningSession,
@@ -150,7 +150,7 @@ impl Relaying {
                 SessionEvent::Yield(Some(request))
                     if self.driver.may_yield(request.past_idle_transaction) =>
                 {
-                    if request.yes().await == Verdict::Evicted {
+                    if request.yes().await == YieldVerdict::Evicted {
                         return Ending::Evicted;
                     }
                 }

@@ -1,7 +1,7 @@
 //! Queue in which networks take turns, whatever number of entries each has. Entries of sources that
 //! proved a password lately get every second turn.
 
-use super::network::{Network, Path};
+use super::network::{Network, NetworkPath};
 use std::collections::{HashMap, VecDeque};
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl<T> Default for FairQueue<T> {
 
 impl<T> FairQueue<T> {
     /// `known`: the source proved a password lately.
-    pub fn push(&mut self, path: &Path, known: bool, entry: T) {
+    pub fn push(&mut self, path: &NetworkPath, known: bool, entry: T) {
         if known {
             self.known.push(path, entry)
         } else {
@@ -70,7 +70,7 @@ struct Branch<T> {
 }
 
 impl<T> Ring<T> {
-    fn push(&mut self, path: &Path, entry: T) {
+    fn push(&mut self, path: &NetworkPath, entry: T) {
         let mut ring = self;
         let mut levels = path.levels().iter().peekable();
         while let Some(network) = levels.next() {
@@ -107,8 +107,8 @@ impl<T> Ring<T> {
 mod tests {
     use super::*;
 
-    fn path(text: &str) -> Path {
-        Path::of(text.parse().unwrap())
+    fn path(text: &str) -> NetworkPath {
+        NetworkPath::of(text.parse().unwrap())
     }
 
     #[test]

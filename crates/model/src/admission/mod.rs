@@ -8,8 +8,8 @@ mod pool;
 mod proven;
 
 pub use fair_queue::FairQueue;
-pub use network::{Network, Path, Source};
-pub use pool::{Full, Shares};
+pub use network::{Network, NetworkPath, SourceNetwork};
+pub use pool::{PoolFull, Shares};
 
 use futures_util::task::AtomicWaker;
 use pool::Pool;
@@ -51,21 +51,21 @@ pub struct Admission {
 struct Inner {
     late_max: u32,
     began: Instant,
-    state: Mutex<State>,
+    state: Mutex<AdmissionState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct AdmissionState {
     strangers: Pool,
     /// Places of sources that proved a password lately: no stranger ends them.
     reserve: Pool,
     proven: ProvenSources,
     /// Delayed denials whose connection has ended: when they no longer count, whose they are, and
     /// in which pool.
-    debts: BinaryHeap<Reverse<(Instant, Path, bool)>>,
+    debts: BinaryHeap<Reverse<(Instant, NetworkPath, bool)>>,
 }
 
-impl State {
+impl AdmissionState {
     fn forget_debts(&mut self, now: Instant) {
         while let Some(Reverse((until, path, reserved))) = self.debts.peek().copied() {
             if until > now {
@@ -102,7 +102,7 @@ impl Admission {
         } = limits;
         let reserved = total / RESERVE_PART;
         let reserved_memory = memory / u64::from(RESERVE_PART);
-        let state = State {
+        let state = AdmissionState {
             strangers: Pool::new(
                 Shares::new(per_source, total - reserved),
                 memory - reserved_memory,
@@ -126,12 +126,17 @@ impl Admission {
     /// Returns a place for one connection that costs this many bytes for now. Where a share is used
     /// up, the oldest connection of its largest holder is told to end; the newcomer is refused if
     /// that holder is its own source and has nothing that waits for long.
-    pub fn admit(&self, address: IpAddr, bytes: u64) -> Result<Place, Full> {
+    pub fn admit(&self, address: IpAddr, bytes: u64) -> Result<AdmissionPlace, PoolFull> {
         self.admit_at(address, bytes, Instant::now())
     }
 
-    fn admit_at(&self, address: IpAddr, bytes: u64, now: Instant) -> Result<Place, Full> {
-        let path = Path::of(address);
+    fn admit_at(
+        &self,
+        address: IpAddr,
+        bytes: u64,
+        now: Instant,
+    ) -> Result<AdmissionPlace, PoolFull> {
+        let path = NetworkPath::of(address);
         let signal = Arc::new(Signal::default());
         let seconds = self.inner.seconds(now);
         let mut state = self.inner.lock();
@@ -147,7 +152,7 @@ impl Admission {
         };
         drop(state);
         let reserved = reserved.is_some();
-        Ok(Place {
+        Ok(AdmissionPlace {
             admission: self.clone(),
             path,
             id,
@@ -170,7 +175,7 @@ impl Admission {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, AdmissionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,9 +204,9 @@ impl Signal {
 
 /// Place of one unproven connection: held until its credential is proved or it ends.
 #[derive(Debug)]
-pub struct Place {
+pub struct AdmissionPlace {
     admission: Admission,
-    path: Path,
+    path: NetworkPath,
     id: u64,
     bytes: u64,
     reserved: bool,
@@ -233,7 +238,7 @@ impl Eviction {
     }
 }
 
-impl Place {
+impl AdmissionPlace {
     /// Sets what the connection costs from now on. Over the budget, connections of the largest
     /// network are told to end; this one may be among them.
     pub fn charge(&mut self, bytes: u64) {
@@ -250,7 +255,7 @@ impl Place {
     }
 
     /// Networks that the source lies in.
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> &NetworkPath {
         &self.path
     }
 
@@ -297,7 +302,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for AdmissionPlace {
     fn drop(&mut self) {
         let mut state = self.admission.inner.lock();
         state

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 /// Networks of an address: IPv4 /24 and /32, IPv6 /48, /56 and /64. Providers give a customer a /56
 /// or a /48 of IPv6, so that addresses and /64s cost nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Path {
+pub struct NetworkPath {
     levels: [Network; DEPTH],
     len: usize,
 }
@@ -22,7 +22,7 @@ pub struct Network {
 }
 
 /// Source of connections: an IPv4 address or an IPv6 /64.
-pub type Source = Network;
+pub type SourceNetwork = Network;
 
 impl Network {
     fn v6(prefix: u64, bits: u8) -> Self {
@@ -34,15 +34,15 @@ impl Network {
     }
 
     /// The networks that a source lies in.
-    pub(super) fn path(self) -> Path {
+    pub(super) fn path(self) -> NetworkPath {
         match self.v6 {
-            true => Path {
+            true => NetworkPath {
                 levels: [48, 56, 64].map(|bits| Self::v6(self.prefix, bits)),
                 len: 3,
             },
             false => {
                 let source = Self { bits: 32, ..self };
-                Path {
+                NetworkPath {
                     levels: [
                         Self {
                             prefix: self.prefix >> 8 << 8,
@@ -59,13 +59,13 @@ impl Network {
     }
 }
 
-impl From<IpAddr> for Source {
+impl From<IpAddr> for SourceNetwork {
     fn from(address: IpAddr) -> Self {
-        Path::of(address).source()
+        NetworkPath::of(address).source()
     }
 }
 
-impl Path {
+impl NetworkPath {
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(a) => Network {
@@ -93,7 +93,7 @@ impl Path {
     }
 
     /// The narrowest network: what is taken for one client.
-    pub fn source(&self) -> Source {
+    pub fn source(&self) -> SourceNetwork {
         let [.., source] = self.levels;
         source
     }

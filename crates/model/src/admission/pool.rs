@@ -2,7 +2,7 @@
 //! holder goes first.
 
 use super::Signal;
-use super::network::{Network, Path};
+use super::network::{Network, NetworkPath};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Shares {
         }
     }
 
-    fn of(&self, path: &Path, network: Network) -> u32 {
+    fn of(&self, path: &NetworkPath, network: Network) -> u32 {
         if network == path.source() {
             self.source
         } else if network == path.widest() {
@@ -59,9 +59,9 @@ impl Shares {
 
 /// Share that is used up. The texts are for the log, and name the setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Full {
+pub enum PoolFull {
     #[error("unproven_per_source")]
-    Source,
+    SourceNetwork,
     #[error("unproven_per_source, of the source's network")]
     Network,
     #[error("unproven_total")]
@@ -103,13 +103,13 @@ struct Node {
     /// Networks in this one.
     inner: Holders,
     /// Connections of a source, the oldest first.
-    open: BTreeMap<u64, Held>,
+    open: BTreeMap<u64, HeldPlaces>,
     /// Connections that only wait for the time of a denial.
-    denied: BTreeMap<u64, Held>,
+    denied: BTreeMap<u64, HeldPlaces>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldPlaces {
     since: Instant,
     bytes: u64,
     signal: Arc<Signal>,
@@ -120,7 +120,7 @@ impl Node {
         self.used.places == 0 && self.late == 0
     }
 
-    fn held(&mut self, id: u64) -> Option<&mut Held> {
+    fn held(&mut self, id: u64) -> Option<&mut HeldPlaces> {
         match self.open.get_mut(&id) {
             Some(held) => Some(held),
             None => self.denied.get_mut(&id),
@@ -151,11 +151,11 @@ impl Pool {
 
     pub fn admit(
         &mut self,
-        path: &Path,
+        path: &NetworkPath,
         bytes: u64,
         now: Instant,
         signal: &Arc<Signal>,
-    ) -> Result<u64, Full> {
+    ) -> Result<u64, PoolFull> {
         let (places, used) = self.used();
         if places
             >= self
@@ -163,32 +163,32 @@ impl Pool {
                 .total
                 .saturating_add((self.shares.total / LEAVING_PART).max(LEAVING_MIN))
         {
-            return Err(Full::All);
+            return Err(PoolFull::All);
         }
         if used + bytes > self.memory {
-            return Err(Full::Memory);
+            return Err(PoolFull::Memory);
         }
         for network in path.levels().iter().rev() {
             let held = self.nodes.get(network).map_or(0, |node| node.used.places);
             if held >= self.shares.of(path, *network) {
                 let full = if *network == path.source() {
-                    Full::Source
+                    PoolFull::SourceNetwork
                 } else {
-                    Full::Network
+                    PoolFull::Network
                 };
                 self.replace(Some(*network), path, now).ok_or(full)?;
             }
         }
         if self.live.places >= self.shares.total {
-            self.replace(None, path, now).ok_or(Full::All)?;
+            self.replace(None, path, now).ok_or(PoolFull::All)?;
         }
         while self.live.bytes + bytes > self.mark() {
-            self.replace(None, path, now).ok_or(Full::Memory)?;
+            self.replace(None, path, now).ok_or(PoolFull::Memory)?;
         }
         let id = self.next_id;
         self.next_id += 1;
         self.count(path, 1, 0, bytes);
-        let held = Held {
+        let held = HeldPlaces {
             since: now,
             bytes,
             signal: Arc::clone(signal),
@@ -208,7 +208,12 @@ impl Pool {
 
     /// Makes room in a network, or in all, for a newcomer. `None`: its own source holds the most
     /// there, and nothing for long.
-    fn replace(&mut self, within: Option<Network>, newcomer: &Path, now: Instant) -> Option<()> {
+    fn replace(
+        &mut self,
+        within: Option<Network>,
+        newcomer: &NetworkPath,
+        now: Instant,
+    ) -> Option<()> {
         let (source, id, since) = self.oldest_of_largest(within)?;
         if source == newcomer.source() && now.saturating_duration_since(since) < OWN_PATIENCE {
             return None;
@@ -249,13 +254,13 @@ impl Pool {
         self.count(&source.path(), -1, held.bytes, 0);
     }
 
-    fn take(&mut self, source: Network, id: u64) -> Option<Held> {
+    fn take(&mut self, source: Network, id: u64) -> Option<HeldPlaces> {
         let node = self.nodes.get_mut(&source)?;
         node.open.remove(&id).or_else(|| node.denied.remove(&id))
     }
 
     /// Sets what a connection costs.
-    pub fn charge(&mut self, path: &Path, id: u64, before: u64, bytes: u64) {
+    pub fn charge(&mut self, path: &NetworkPath, id: u64, before: u64, bytes: u64) {
         let Some(held) = self
             .nodes
             .get_mut(&path.source())
@@ -278,7 +283,7 @@ impl Pool {
         }
     }
 
-    pub fn remove(&mut self, path: &Path, id: u64, bytes: u64) {
+    pub fn remove(&mut self, path: &NetworkPath, id: u64, bytes: u64) {
         match self.take(path.source(), id) {
             Some(_) => self.count(path, -1, bytes, 0),
             None => {
@@ -289,14 +294,14 @@ impl Pool {
     }
 
     /// A delayed denial no longer counts.
-    pub fn forget_late(&mut self, path: &Path) {
+    pub fn forget_late(&mut self, path: &NetworkPath) {
         if let Some(node) = self.nodes.get_mut(&path.source()) {
             node.late = node.late.saturating_sub(1);
             self.forget_empty(path);
         }
     }
 
-    pub fn wait_late(&mut self, path: &Path, id: u64) {
+    pub fn wait_late(&mut self, path: &NetworkPath, id: u64) {
         let node = self.nodes.entry(path.source()).or_default();
         node.late += 1;
         if let Some(held) = node.open.remove(&id) {
@@ -310,7 +315,7 @@ impl Pool {
 
     /// Counts places and bytes in all networks of a path: so many places more or less, so many
     /// bytes instead of so many.
-    fn count(&mut self, path: &Path, places: i32, before: u64, after: u64) {
+    fn count(&mut self, path: &NetworkPath, places: i32, before: u64, after: u64) {
         let change = |used: &mut Used| {
             used.places = used.places.saturating_add_signed(places);
             used.bytes = used.bytes.saturating_sub(before) + after;
@@ -339,7 +344,7 @@ impl Pool {
         self.forget_empty(path);
     }
 
-    fn forget_empty(&mut self, path: &Path) {
+    fn forget_empty(&mut self, path: &NetworkPath) {
         for network in path.levels() {
             if self.nodes.get(network).is_some_and(Node::is_empty) {
                 self.nodes.remove(network);

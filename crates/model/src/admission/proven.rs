@@ -1,6 +1,6 @@
 //! Sources that proved a password lately, in a table that never grows.
 
-use super::network::{Path, Source};
+use super::network::{NetworkPath, SourceNetwork};
 use std::hash::{BuildHasher, RandomState};
 
 /// Seconds for which a proof is remembered: a pool that reconnects, a cluster that was asleep over
@@ -16,7 +16,7 @@ const WAYS: usize = 16;
 pub(super) struct ProvenSources {
     /// Random per start: nobody outside can choose networks that meet in one set.
     keys: RandomState,
-    sets: Vec<[Option<(Source, u32)>; WAYS]>,
+    sets: Vec<[Option<(SourceNetwork, u32)>; WAYS]>,
 }
 
 impl ProvenSources {
@@ -27,7 +27,7 @@ impl ProvenSources {
         }
     }
 
-    fn set(&mut self, path: &Path) -> &mut [Option<(Source, u32)>] {
+    fn set(&mut self, path: &NetworkPath) -> &mut [Option<(SourceNetwork, u32)>] {
         let at = self.keys.hash_one(path.widest()) % SETS as u64;
         let at = usize::try_from(at).unwrap_or(0);
         self.sets
@@ -37,7 +37,7 @@ impl ProvenSources {
 
     /// Remembers a source; the one of its set that proved a password longest ago is forgotten for
     /// it.
-    pub fn insert(&mut self, path: &Path, now: u32) {
+    pub fn insert(&mut self, path: &NetworkPath, now: u32) {
         let source = path.source();
         let set = self.set(path);
         let at = set.iter().position(|e| e.is_some_and(|(s, _)| s == source));
@@ -52,7 +52,7 @@ impl ProvenSources {
         }
     }
 
-    pub fn contains(&mut self, path: &Path, now: u32) -> bool {
+    pub fn contains(&mut self, path: &NetworkPath, now: u32) -> bool {
         let source = path.source();
         let lately = |at: u32| now.saturating_sub(at) < REMEMBERED_SECONDS;
         self.set(path)
@@ -66,8 +66,8 @@ impl ProvenSources {
 mod tests {
     use super::*;
 
-    fn path(text: &str) -> Path {
-        Path::of(text.parse().unwrap())
+    fn path(text: &str) -> NetworkPath {
+        NetworkPath::of(text.parse().unwrap())
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn one_network_displaces_its_own_set_and_no_other() {
         let mut proven = ProvenSources::new();
-        let others: Vec<Path> = (0..200).map(|n| path(&format!("198.51.{n}.1"))).collect();
+        let others: Vec<NetworkPath> = (0..200).map(|n| path(&format!("198.51.{n}.1"))).collect();
         others.iter().for_each(|other| proven.insert(other, 1));
         // A tenant with a /48 proves its password from every /64 in reach.
         for n in 0..10_000_u32 {

@@ -30,14 +30,14 @@ fn a_source_is_an_ipv4_address_or_an_ipv6_64() {
     let _first = admission.admit(ip("2001:db8::1"), KB).unwrap();
     assert_eq!(
         admission.admit(ip("2001:db8::2"), KB).unwrap_err(),
-        Full::Source,
+        PoolFull::SourceNetwork,
         "the same /64"
     );
     let _next = admission.admit(ip("2001:db8:0:1::1"), KB).unwrap();
     let _v4 = admission.admit(ip("203.0.113.9"), KB).unwrap();
     assert_eq!(
         admission.admit(ip("::ffff:203.0.113.9"), KB).unwrap_err(),
-        Full::Source,
+        PoolFull::SourceNetwork,
         "IPv4 written as IPv6"
     );
     assert!(admission.admit(ip("203.0.113.10"), KB).is_ok());
@@ -46,7 +46,7 @@ fn a_source_is_an_ipv4_address_or_an_ipv6_64() {
 #[test]
 fn one_ipv6_59_never_takes_all_places() {
     let admission = admission(256, 8192);
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<AdmissionPlace> = Vec::new();
     // 32 networks of /64, each of which may hold 256: as many as there are places.
     for n in 0..8192_u32 {
         places.extend(admission.admit(ip(&format!("2001:db8:0:{:x}::{n:x}", n % 32)), KB));
@@ -65,15 +65,15 @@ fn one_ipv6_59_never_takes_all_places() {
 #[test]
 fn when_all_is_full_the_oldest_of_the_largest_network_ends_first() {
     let admission = admission(16, 48);
-    let large: Vec<Place> = (0..30)
+    let large: Vec<AdmissionPlace> = (0..30)
         .map(|n| admission.admit(ip(&format!("203.0.113.{n}")), KB).unwrap())
         .collect();
-    let small: Vec<Place> = (0..12)
+    let small: Vec<AdmissionPlace> = (0..12)
         .map(|n| admission.admit(ip(&format!("198.51.{n}.1")), KB).unwrap())
         .collect();
     // 48 places are there, 6 of them for sources that proved a password lately.
     assert!(large.iter().chain(&small).all(|place| !place.is_evicted()));
-    let newcomers: Vec<Place> = (0..3)
+    let newcomers: Vec<AdmissionPlace> = (0..3)
         .map(|n| admission.admit(ip(&format!("192.0.{n}.1")), KB).unwrap())
         .collect();
     let gone: Vec<usize> = (0..large.len())
@@ -93,7 +93,7 @@ fn when_all_is_full_the_oldest_of_the_largest_network_ends_first() {
 #[test]
 fn the_oldest_of_a_source_ends_first_and_a_neighbour_is_not_shut_out() {
     let admission = admission(8, 4096);
-    let mut crowd: Vec<Place> = Vec::new();
+    let mut crowd: Vec<AdmissionPlace> = Vec::new();
     // Four addresses of a /24 take all that it may hold.
     for n in 0..32 {
         crowd.push(
@@ -114,11 +114,11 @@ fn the_oldest_of_a_source_ends_first_and_a_neighbour_is_not_shut_out() {
 fn a_source_in_a_hurry_is_refused_and_one_that_stalled_loses_its_oldest() {
     let admission = admission(3, 100);
     let began = Instant::now();
-    let held: Vec<Place> = (0..3)
+    let held: Vec<AdmissionPlace> = (0..3)
         .map(|_| admission.admit_at(ip("203.0.113.9"), KB, began).unwrap())
         .collect();
     let soon = admission.admit_at(ip("203.0.113.9"), KB, began + Duration::from_millis(2500));
-    assert_eq!(soon.unwrap_err(), Full::Source);
+    assert_eq!(soon.unwrap_err(), PoolFull::SourceNetwork);
     let later = admission
         .admit_at(ip("203.0.113.9"), KB, began + Duration::from_secs(3))
         .unwrap();
@@ -141,10 +141,10 @@ fn at_80_percent_of_the_memory_the_largest_networks_oldest_ends() {
     });
     // 7/8 of the memory is for strangers: 7,000 KB, of which 5,600 may be in use before somebody
     // ends.
-    let mut large: Vec<Place> = (0..300)
+    let mut large: Vec<AdmissionPlace> = (0..300)
         .map(|_| admission.admit(ip("203.0.113.9"), 10 * KB).unwrap())
         .collect();
-    let small: Vec<Place> = (0..200)
+    let small: Vec<AdmissionPlace> = (0..200)
         .map(|n| {
             admission
                 .admit(ip(&format!("10.0.{n}.1")), 10 * KB)
@@ -154,7 +154,7 @@ fn at_80_percent_of_the_memory_the_largest_networks_oldest_ends() {
     assert!(large.iter().chain(&small).all(|place| !place.is_evicted()));
     large[7].charge(700 * KB);
     // The oldest ones in order, until the one that grew has gone too.
-    assert!(large[..8].iter().all(Place::is_evicted));
+    assert!(large[..8].iter().all(AdmissionPlace::is_evicted));
     assert!(
         large[8..]
             .iter()
@@ -186,7 +186,7 @@ fn connections_that_leave_are_counted_until_they_have() {
             Err(full) => break full,
         }
     };
-    assert_eq!(full, Full::Memory);
+    assert_eq!(full, PoolFull::Memory);
     assert_eq!(
         places.len(),
         70,
@@ -211,7 +211,7 @@ fn a_source_that_proved_a_password_lately_gets_in_while_all_is_full() {
     let admission = admission(16, 32);
     admission.admit(ip("203.0.113.9"), KB).unwrap().prove();
     // Every stranger is alone in its network: whoever comes next ends one of them.
-    let strangers: Vec<Place> = (0..28)
+    let strangers: Vec<AdmissionPlace> = (0..28)
         .map(|n| admission.admit(ip(&format!("10.0.{n}.1")), KB).unwrap())
         .collect();
     let known = admission.admit(ip("203.0.113.9"), KB).unwrap();
@@ -219,7 +219,7 @@ fn a_source_that_proved_a_password_lately_gets_in_while_all_is_full() {
         known.is_known() && strangers.iter().all(|place| !place.is_evicted()),
         "it has a place of the reserve"
     );
-    let more: Vec<Place> = (0..60)
+    let more: Vec<AdmissionPlace> = (0..60)
         .filter_map(|n| admission.admit(ip(&format!("10.1.{n}.1")), KB).ok())
         .collect();
     assert!(
@@ -233,7 +233,7 @@ fn a_source_that_proved_a_password_lately_gets_in_while_all_is_full() {
 #[test]
 fn case_49_delayed_denials_take_half_of_the_places_of_a_source() {
     let admission = admission(4, 100);
-    let mut places: Vec<Place> = (0..3)
+    let mut places: Vec<AdmissionPlace> = (0..3)
         .map(|_| admission.admit(ip("203.0.113.9"), KB).unwrap())
         .collect();
     assert!(!places[0].late_full());

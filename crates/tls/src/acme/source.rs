@@ -6,7 +6,7 @@ use crate::alarm::AlarmKind;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::local_ca::LocalCa;
-use crate::source::{Served, Source, SourceChange, Tell};
+use crate::source::{CertificateSource, Served, SourceChange, Tell};
 use std::sync::Arc;
 use tidegate_model::{Trust, error_chain};
 use time::OffsetDateTime;
@@ -17,7 +17,7 @@ pub struct Acme {
     pub until_then: LocalCa,
 }
 
-impl Source for Acme {
+impl CertificateSource for Acme {
     fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
         match self.manager.stored(now) {
             Ok(Some(served)) => {

@@ -20,7 +20,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use tidegate_connect::{TlsMinimum, Wish, clients, platforms};
+use tidegate_connect::{RenderOptions, TlsMinimum, clients, platforms};
 use tidegate_control::ControlError;
 use tidegate_model::{Trust, printable};
 use view::{ClientChoice, ConnectPage, FailsView, FormView, StepView, client_groups};
@@ -230,7 +230,7 @@ fn connect_page(
             matches!(face.trust, Trust::Local(_) | Trust::Private(Some(_))),
         )
     };
-    let wish = Wish {
+    let wish = RenderOptions {
         os: Some(&chosen.os),
         tls: if chosen.tls == "1.3" {
             TlsMinimum::Tls13

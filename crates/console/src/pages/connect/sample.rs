@@ -5,7 +5,7 @@ use crate::pages::frame::MenuEntry;
 use crate::pages::samples::{cluster_row, operator_frame};
 use crate::types::Secret;
 use askama::Template;
-use tidegate_connect::{Endpoint, TlsMinimum, Wish};
+use tidegate_connect::{Endpoint, RenderOptions, TlsMinimum};
 use tidegate_model::{ClusterState, Trust};
 use zeroize::Zeroizing;
 
@@ -33,7 +33,7 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
     let strings = tidegate_connect::render(
         with,
         &endpoint,
-        Wish {
+        RenderOptions {
             os: Some("debian"),
             tls: TlsMinimum::Tls12,
             password,

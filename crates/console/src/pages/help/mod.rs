@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tidegate_connect::refusal_help;
 use tidegate_model::RefusalKind;
-use tidegate_model::refusal::Entry;
+use tidegate_model::refusal::RefusalEntry;
 use view::{HelpPage, HelpRow, LineView, RefusalPage};
 
 pub async fn list_refusals(visitor: Visitor) -> Response {
@@ -73,7 +73,7 @@ pub fn refusal_page(frame: Frame, slug: &str) -> Option<RefusalPage> {
     })
 }
 
-fn help_row(entry: &Entry) -> HelpRow {
+fn help_row(entry: &RefusalEntry) -> HelpRow {
     HelpRow {
         slug: entry.slug,
         code: entry.code,
