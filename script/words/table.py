@@ -43,7 +43,6 @@ CEILINGS = {
     "crates/console": (37, 69, 28, 50, 13),
     "crates/control": (26, 33, 4, 54, 0),
     "crates/engine": (1, 0, 5, 31, 0),
-    "crates/model": (6, 27, 2, 12, 0),
     "crates/tls": (1, 0, 0, 21, 3),
     "tests": (7, 2, 0, 22, 0),
 }

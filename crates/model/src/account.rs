@@ -1,24 +1,25 @@
-//! Accounts as the engine keeps them.
+//! Accounts of an engine, as the gateway knows them.
 
 use std::net::IpAddr;
 use zeroize::Zeroize;
 
-/// The gateway's own account inside each engine: for readings of the accounts and for KILL, over
-/// the engine's own socket only. Nobody logs in with it from outside.
+/// The gateway's own account inside each engine, for readings of the accounts and for KILL. It is
+/// used over the engine's own socket only; no client can log in with it.
 pub const GATEWAY_USER: &str = "tidegate.admin";
 
-/// How an account proves itself.
+/// Stored proof of an account's password, by authentication plugin.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Verifier {
     /// `mysql_native_password`: SHA1(SHA1(password)), which the protocol calls stage 2.
     Native([u8; 20]),
     /// `mysql_native_password` with an empty hash: logs in with the empty password only.
     Empty,
-    /// A proof that the gateway can't check.
+    /// An authentication method that the gateway can't check.
     Unsupported(Unsupported),
 }
 
-/// Why the gateway can't check a proof. Never text of the tenant's: that could be of any length.
+/// Reason why the gateway can't check an authentication method. An enum instead of the tenant's own
+/// text, which could be of any length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsupported {
     /// An authentication plugin that the gateway does not implement.
@@ -30,9 +31,9 @@ pub enum Unsupported {
     Pam,
     Gssapi,
     OtherPlugin,
-    /// `mysql_native_password` with something else than a hash.
+    /// `mysql_native_password` with a value that is not a hash.
     BrokenHash,
-    /// The row of the account table is no account.
+    /// The row of the account table can't be read as an account.
     Unreadable,
     /// The row of the account table is larger than the gateway reads.
     TooLarge,
@@ -41,7 +42,7 @@ pub enum Unsupported {
 }
 
 impl Unsupported {
-    /// In the order of their codes in a stored book; new ones go to the end.
+    /// The position is the code in a stored book, so a new reason goes to the end.
     const ALL: [Self; 12] = [
         Self::Ed25519,
         Self::Parsec,
@@ -102,40 +103,41 @@ impl Drop for Verifier {
     }
 }
 
-/// What an account asks of its connection beside the password (`CREATE USER ... REQUIRE ...`). The
-/// engine sees a plain socket of ours, so it finds any of these unmet.
+/// Condition that an account sets for its connection (`CREATE USER ... REQUIRE ...`). The engine
+/// sees a plain socket from the gateway, so it considers every condition unmet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
     #[default]
     None,
-    /// `REQUIRE SSL`: every connection here is that, but not as the engine sees it.
+    /// `REQUIRE SSL`. Every client uses TLS here, but the engine can't see that.
     Tls,
-    /// `REQUIRE X509`, `SUBJECT`, `ISSUER` or `CIPHER`: no client is asked for a certificate here.
+    /// `REQUIRE X509`, `SUBJECT`, `ISSUER` or `CIPHER`. The gateway asks no client for a
+    /// certificate.
     Certificate,
 }
 
-/// One row of the engine's `global_priv` that is no role.
+/// An account: a row of the engine's `global_priv` that is not a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     pub user: String,
     /// The host pattern: `%`, `192.168.%`, `10.0.0.0/255.0.0.0`, `localhost`, an address.
     pub host: String,
-    /// Any one of these will do (`IDENTIFIED VIA a OR b`).
+    /// Alternatives; one match is enough (`IDENTIFIED VIA a OR b`).
     pub verifiers: Vec<Verifier>,
     pub locked: bool,
-    /// Decides only which refusal is told.
+    /// Used only to choose the refusal that the client gets.
     pub requires: Requirement,
 }
 
 impl Account {
-    /// Whether the host pattern covers this client.
+    /// Whether the host pattern matches this client.
     pub fn admits(&self, client: IpAddr) -> bool {
         admits(&self.host, client)
     }
 }
 
-/// Whether a host pattern covers this client. `localhost` covers loopback addresses, as it does in
-/// the engine behind a PROXY header (measured).
+/// Whether a host pattern matches this client. `localhost` matches loopback addresses, as it does
+/// in the engine behind a PROXY header (measured).
 pub(crate) fn admits(host: &str, client: IpAddr) -> bool {
     let client = client.to_canonical();
     if host.eq_ignore_ascii_case("localhost") {
@@ -162,8 +164,8 @@ fn within_mask(net: &str, mask: &str, client: IpAddr) -> bool {
     u32::from(net) & mask == u32::from(client) & mask
 }
 
-/// SQL LIKE with `%` and `_`, case-insensitive for ASCII. Iterative, so a hostile pattern costs no
-/// stack and at most `pattern x text` steps.
+/// Matches as SQL LIKE does, with `%` and `_`, case-insensitive for ASCII. It is iterative, so a
+/// hostile pattern uses no stack and at most `pattern x text` steps.
 fn like(pattern: &[u8], text: &[u8]) -> bool {
     let mut p = 0;
     let mut t = 0;

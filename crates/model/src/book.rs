@@ -1,9 +1,9 @@
-//! Accounts of one cluster in one compact block of memory, indexed by user name, and the copy that
-//! lets a password be judged while the engine sleeps.
+//! Accounts of one cluster in one compact block of memory, indexed by user name. The copy lets the
+//! gateway check a password while the engine sleeps.
 //!
-//! An account costs its names and 21 bytes per password hash, plus 7 bytes; no account has an
-//! allocation of its own. So the bound on a book is a bound on real memory, and a book of 1.5 MB
-//! holds more than 40,000 ordinary accounts.
+//! An account takes its names, 21 bytes per password hash, and 7 bytes; there is no allocation per
+//! account. So the bound on a book is a bound on real memory, and a book of 1.5 MB holds more than
+//! 40,000 ordinary accounts.
 
 use crate::account::{Account, Requirement, Unsupported, Verifier};
 use crate::id::RunEpoch;
@@ -12,36 +12,36 @@ use std::net::IpAddr;
 use std::time::Instant;
 use zeroize::Zeroize;
 
-/// User names and address that a login claims. They select the accounts that it may mean.
+/// User names and address of a login. They select the accounts that it can mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// In order of preference; empty for a login that can mean no account.
+    /// Names in order of preference; empty for a login that can't mean any account.
     pub names: Vec<String>,
     pub client: IpAddr,
 }
 
-/// Accounts of one cluster as one reading saw them.
+/// Accounts of one cluster from one reading.
 #[derive(Debug, Clone)]
 pub struct AccountBook {
     pub accounts: Accounts,
-    /// The run of the engine they were read in; 0 before the first.
+    /// Run of the engine in which they were read; 0 before the first run.
     pub run: RunEpoch,
-    /// When that reading began. `None` for a copy that came from the store.
+    /// Start of that reading. `None` for a copy from the store.
     pub read_began: Option<Instant>,
 }
 
-/// Accounts in a compact form. Wiped when dropped, since it contains password hashes.
+/// Accounts in a compact form. Wiped when dropped, because it contains password hashes.
 #[derive(Clone, Default)]
 pub struct Accounts {
-    /// One entry after the other, in the order of the reading. See [`write_entry`].
+    /// Entries in the order of the reading, in the format of [`write_entry`].
     bytes: Vec<u8>,
-    /// Where each entry starts, ordered by user name.
+    /// Offset of each entry, ordered by user name.
     starts: Vec<u32>,
-    /// False if the cluster has accounts that are not in here.
+    /// Whether the cluster has accounts that are not in here.
     incomplete: bool,
 }
 
-/// Entry size that [`Accounts::memory`] adds for the index.
+/// Bytes per entry that [`Accounts::memory`] adds for the index.
 const INDEX_ENTRY: usize = size_of::<u32>();
 const LOCKED: u8 = 0x10;
 const REQUIRES_SHIFT: u8 = 5;
@@ -54,13 +54,13 @@ const TAG_NATIVE: u8 = 1;
 /// Tags from here on are the codes of [`Unsupported`].
 const TAG_UNSUPPORTED: u8 = 2;
 
-/// Bytes that are no block of accounts.
+/// Error of a stored block that can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the copy of the accounts is damaged")]
 pub struct DamagedBook;
 
 impl Accounts {
-    /// Accounts of which nothing is known.
+    /// No accounts, and incomplete: nothing is known of the cluster's accounts.
     pub fn unknown() -> Self {
         Self {
             bytes: Vec::new(),
@@ -87,12 +87,13 @@ impl Accounts {
         self.bytes.capacity() + self.starts.capacity() * INDEX_ENTRY
     }
 
-    /// Block to be stored; [`Accounts::from_bytes`] reads it.
+    /// Block for the store; [`Accounts::from_bytes`] reads it.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Accounts from a stored block. Every entry is checked, so nothing later can run past the end.
+    /// Reads accounts from a stored block. Every entry is checked here, so later reads stay within
+    /// the block.
     pub fn from_bytes(bytes: Vec<u8>, complete: bool) -> Result<Self, DamagedBook> {
         let mut accounts = Self {
             bytes,
@@ -125,9 +126,8 @@ impl Accounts {
         })
     }
 
-    /// Accounts that may speak for this login, in the order of its names: unlocked, with a host
-    /// pattern that covers the client. Costs a search per name, not a scan; the same for a name
-    /// that does not exist.
+    /// Accounts that this login can mean, in the order of its names: unlocked, with a host pattern
+    /// that matches the client. Takes a binary search per name, also for a name that doesn't exist.
     pub fn candidates(&self, claim: &Claim) -> Vec<Account> {
         let entries = claim
             .names
@@ -146,7 +146,7 @@ impl Accounts {
         self.of_user(name).next().is_some()
     }
 
-    /// A copy in which the accounts of these users are the `fresh` ones.
+    /// A copy in which the accounts of these users are replaced by those of `fresh`.
     #[must_use]
     pub fn with_users(&self, users: &[String], fresh: &Self) -> Self {
         let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
@@ -154,7 +154,7 @@ impl Accounts {
         for entry in self.entries().filter(|entry| !named(entry.user)) {
             builder.push_entry(entry.bytes);
         }
-        // Last, and so the ones that are left out if there is no room for all.
+        // They come last, so they are the ones left out if there is no room for all.
         for entry in fresh.entries() {
             builder.push_entry(entry.bytes);
         }
@@ -185,10 +185,9 @@ impl Accounts {
     }
 
     fn of_user<'a>(&'a self, name: &'a str) -> impl Iterator<Item = AccountEntry<'a>> {
-        let user = |start: &u32| self.entry(*start).map_or(&[][..], |entry| entry.user);
         let first = self
             .starts
-            .partition_point(|start| user(start) < name.as_bytes());
+            .partition_point(|start| user_at(&self.bytes, *start) < name.as_bytes());
         let from_first = self.starts.get(first..).unwrap_or_default().iter();
         from_first
             .filter_map(|start| self.entry(*start))
@@ -197,13 +196,9 @@ impl Accounts {
 
     fn index(&mut self) {
         let bytes = &self.bytes;
-        let user = |start: u32| {
-            let at = usize::try_from(start).unwrap_or(usize::MAX);
-            AccountEntry::read(bytes, at).map_or(&[][..], |(entry, _)| entry.user)
-        };
-        // By place among namesakes: the order of the reading, whatever the sort does.
+        // Entries of the same user keep the order of the reading: the sort itself isn't stable.
         self.starts
-            .sort_unstable_by(|a, b| user(*a).cmp(user(*b)).then(a.cmp(b)));
+            .sort_unstable_by(|a, b| user_at(bytes, *a).cmp(user_at(bytes, *b)).then(a.cmp(b)));
         self.starts.shrink_to_fit();
     }
 }
@@ -253,8 +248,9 @@ pub struct AccountsBuilder {
 }
 
 impl AccountsBuilder {
-    /// `bytes_max`: memory of the finished accounts. Address space for all of it is taken at once,
-    /// so that no hash is left behind by a growing block; pages that are not written cost nothing.
+    /// `bytes_max` bounds the memory of the finished accounts. All of it is reserved at once: a
+    /// block that grows would leave copies of hashes behind. Pages that are never written use no
+    /// memory.
     pub fn new(bytes_max: usize) -> Self {
         let bytes_max = bytes_max.min(BOOK_BYTES_MAX);
         Self {
@@ -265,7 +261,7 @@ impl AccountsBuilder {
         }
     }
 
-    /// Adds an account. False if there is no room for it; then the accounts are incomplete.
+    /// Adds an account. Returns false, and marks the accounts incomplete, if there is no room.
     pub fn push(&mut self, account: &Account) -> bool {
         let before = self.bytes.len();
         let too_long = account.user.len().max(account.host.len()) > TEXT_MAX;
@@ -278,7 +274,7 @@ impl AccountsBuilder {
         true
     }
 
-    /// Notes that accounts exist that are not in here.
+    /// Marks the accounts incomplete: the cluster has accounts that are not in here.
     pub fn set_incomplete(&mut self) {
         self.incomplete = true;
     }
@@ -312,7 +308,7 @@ impl AccountsBuilder {
     }
 
     fn push_start(&mut self, at: usize) {
-        // A block is far below 4 GB.
+        // A block has at most `BOOK_BYTES_MAX` bytes, so the offset always fits.
         self.starts.push(u32::try_from(at).unwrap_or(u32::MAX));
     }
 }
@@ -321,6 +317,12 @@ impl Drop for AccountsBuilder {
     fn drop(&mut self) {
         self.bytes.zeroize();
     }
+}
+
+/// User name of the entry at this offset.
+fn user_at(block: &[u8], start: u32) -> &[u8] {
+    let at = usize::try_from(start).unwrap_or(usize::MAX);
+    AccountEntry::read(block, at).map_or(&[][..], |(entry, _)| entry.user)
 }
 
 /// An entry within a block.
@@ -334,8 +336,8 @@ struct AccountEntry<'a> {
 }
 
 impl<'a> AccountEntry<'a> {
-    /// The entry at this place, and the place of the next. `None` at the end and where the bytes
-    /// make no sense.
+    /// The entry at this offset, and the offset of the next. `None` at the end, and where the bytes
+    /// are damaged.
     fn read(block: &'a [u8], at: usize) -> Option<(Self, usize)> {
         let all = block.get(at..)?;
         let mut rest = all;
@@ -433,13 +435,12 @@ fn write_entry(account: &Account, out: &mut Vec<u8>) {
     }
 }
 
-/// Size of an entry, for the bound. Never below the true one.
+/// Size of an entry in bytes, for the bound. Never less than the actual size.
 fn entry_size(account: &Account) -> usize {
-    let text = |text: &str| text.len() + if text.len() < 0x80 { 1 } else { 2 };
     let host = if account.host == "%" {
         0
     } else {
-        text(&account.host)
+        text_size(&account.host)
     };
     let methods = account.verifiers.iter().take(METHODS_MAX);
     let methods: usize = methods
@@ -451,13 +452,18 @@ fn entry_size(account: &Account) -> usize {
             }
         })
         .sum();
-    1 + text(&account.user) + host + methods
+    1 + text_size(&account.user) + host + methods
 }
 
-/// Largest text whose length fits into two bytes. The engine's names end at 1,020 bytes.
+/// Size of a text with its length, as [`put_text`] writes it.
+fn text_size(text: &str) -> usize {
+    text.len() + if text.len() < 0x80 { 1 } else { 2 }
+}
+
+/// Longest text whose length fits into two bytes. The engine's names have at most 1,020 bytes.
 const TEXT_MAX: usize = 0x7FFF;
 
-/// One byte of length below 128, else two of which the first has its top bit set.
+/// Appends a text with its length: one byte below 128, else two bytes with the top bit set.
 fn put_text(text: &str, out: &mut Vec<u8>) {
     let [high, low] = u16::try_from(text.len()).unwrap_or(0).to_be_bytes();
     if text.len() < 0x80 {

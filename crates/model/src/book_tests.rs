@@ -20,7 +20,7 @@ fn claim(names: &[&str]) -> Claim {
     }
 }
 
-/// One of each kind.
+/// A book with an account of each kind.
 fn all_kinds() -> Vec<Account> {
     let mut out = vec![
         account("app", "%", vec![Verifier::Native([7; 20])]),

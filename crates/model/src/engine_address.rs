@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Address of an engine. A new way to reach engines is a new variant here: the compiler then leads
-/// to every place that connects.
+/// Address of an engine. A new way to reach engines is a new variant; the compiler then reports
+/// every place that connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineAddress {
     /// Unix socket of a process on this machine. Every connection to it starts with a PROXY v2

@@ -1,6 +1,5 @@
-//! Description of a kind of engine: what it is called, which parameters a cluster of it has, and
-//! what it can do. CLI, API and console make their forms from it, so a new kind needs no change
-//! there.
+//! Description of a kind of engine: its name, the parameters of its clusters, and its abilities.
+//! CLI, API and console make their forms from it, so a new kind needs no change there.
 
 use crate::limits::{ENGINE_PARAMETERS_BYTES_MAX, PARAMETER_ITEMS_MAX};
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use serde_json::{Map, Value};
 /// Description of a kind of engine.
 #[derive(Debug, Clone, Copy)]
 pub struct KindDescription {
-    /// Stable name: in the store, in the API and behind `--engine`.
+    /// Stable name in the store, in the API and for `--engine`.
     pub name: &'static str,
     /// Summary in one line, for people who choose a kind.
     pub summary: &'static str,

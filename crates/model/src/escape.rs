@@ -1,26 +1,26 @@
-//! Escaping of text that a tenant, an engine or a stranger chose, for wherever a person reads it.
-//! JSON keeps its value: what a terminal obeys is written as the `\u` escapes that JSON has. Never
-//! for the protocol, whose encoding carries any text. Bytes that are no UTF-8 are replaced where
-//! they become a `String`, so none comes here.
+//! Escaping of text from tenants, engines and clients before a person reads it. JSON keeps its
+//! value: terminal controls become the `\u` escapes of JSON. Not used for the protocol, whose
+//! encoding allows any text. Bytes that are not UTF-8 are replaced earlier, where they become a
+//! `String`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Returns text that stays on one line and moves nothing on a screen: every character that a
-/// terminal obeys or that reorders or hides its neighbours is shown as an escape, such as `\x1b` or
+/// Returns text that stays on one line and doesn't control a terminal. Every control character, and
+/// every character that reorders or hides its neighbours, becomes an escape such as `\x1b` or
 /// `\u{202e}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
-/// Returns the same for a text of several lines: line feeds stay, and each line behind the first is
-/// indented, so that it can't be taken for a line of ours.
+/// As [`printable`], for text of several lines. Line feeds stay, and each line after the first is
+/// indented, so that it can't be mistaken for a line of this program.
 pub fn printable_lines(text: &str, indent: usize) -> String {
     let lines: Vec<_> = text.lines().map(printable).collect();
     lines.join(&format!("\n{:indent$}", ""))
 }
 
-/// Escapes all but what `keep` lets through.
+/// Escapes unprintable characters, except those that `keep` accepts.
 pub fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     let escaped = |c: char| is_unprintable(c) && !keep(c);
     let Some(first) = text.find(escaped) else {
@@ -51,7 +51,7 @@ pub fn push_printable_char(c: char, out: &mut String) {
     }
 }
 
-/// Appends a character of a JSON string, so that a terminal obeys nothing of it.
+/// Appends a character of a JSON string, with terminal controls as escapes.
 pub fn push_json_char(c: char, out: &mut String) {
     match c {
         '"' => out.push_str("\\\""),
@@ -68,8 +68,8 @@ pub fn push_json_char(c: char, out: &mut String) {
     }
 }
 
-/// Returns JSON text with the same value of which a terminal obeys nothing: characters that are
-/// unprintable stand only in its strings, and become `\u` escapes. Line feeds between values stay.
+/// Returns JSON text with the same value and without terminal controls. Unprintable characters
+/// occur only in its strings, and become `\u` escapes. Line feeds between values stay.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     let escaped = |c: char| c != '\n' && is_unprintable(c);
     if !json.contains(escaped) {
@@ -86,14 +86,15 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Controls (C0, DEL, C1), line and paragraph separators, and the format characters of Unicode:
-/// bidirectional overrides, zero-width and invisible ones, tags, and those that only fonts of
-/// musical or shorthand notation know.
+/// Whether a character is a control (C0, DEL, C1), a line or paragraph separator, or a format
+/// character of Unicode: bidirectional overrides, zero-width and invisible characters, tags, and
+/// those of musical and shorthand notation.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
-            | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
             | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
@@ -142,9 +143,8 @@ mod tests {
     fn no_character_gets_through_that_has_no_width_of_its_own_or_moves_the_cursor() {
         let shown: String = (0..=0x10_ffff).filter_map(char::from_u32).collect();
         let shown = printable(&shown);
-        // Debug of the standard library escapes what is not printable by the Unicode tables it was
-        // built with. It takes unassigned and private characters for unprintable too, which no
-        // terminal obeys.
+        // `Debug` of the standard library can't be compared with: it also escapes unassigned and
+        // private characters, which no terminal interprets.
         for c in shown.chars().filter(|c| !c.is_ascii_graphic() && *c != ' ') {
             assert!(
                 !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),

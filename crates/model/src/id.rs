@@ -1,10 +1,10 @@
-//! Identifiers. Each has a type of its own, so that the client's side and the engine's side of one
-//! session, or two clusters' numbers, can't be mistaken for one another.
+//! Identifiers. Each has its own type, so that the client's and the engine's id of a session, or a
+//! cluster's number, can't be mistaken for one another.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A cluster, by the number the store gave it. Never reused.
+/// Number of a cluster, given by the store. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterId(pub u64);
 
@@ -14,46 +14,47 @@ impl fmt::Display for ClusterId {
     }
 }
 
-/// One run of a cluster's engine: from start to stop, or to death. Counted up durably before each
-/// start.
+/// Number of a run of a cluster's engine, from its start to its end. Incremented in the store
+/// before each start.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
 pub struct RunEpoch(pub u64);
 
-/// A session as the client knows it: the connection id of our greeting. Bit 31 is always set, so
-/// that a KILL that is not mapped can never name a session of the engine.
+/// Id of a session as the client knows it: the connection id in the gateway's greeting. Bit 31 is
+/// always set, so a KILL that was not mapped can never name a session of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId(pub u32);
 
 impl SessionId {
     pub const BIT: u32 = 1 << 31;
 
-    /// The id that carries this number in its low 31 bits.
+    /// The id with this number in its low 31 bits.
     pub fn new(counter: u32) -> Self {
         Self(counter | Self::BIT)
     }
 
-    /// Whether a number a client wrote lies in our space at all.
+    /// Session id from a number that a client wrote; `None` if bit 31 is not set.
     pub fn is_ours(id: u64) -> Option<Self> {
         let id = u32::try_from(id).ok()?;
         (id & Self::BIT != 0).then_some(Self(id))
     }
 }
 
-/// A session as the engine knows it.
+/// Id of a session as the engine knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EngineSessionId(pub u32);
 
-/// What a login begins with: `<prefix>.<user>`. Twelve characters that can't be mistaken for one
-/// another and may stand in a DNS label.
+/// Prefix of a user name, `<prefix>.<user>`: twelve characters that can't be mistaken for one
+/// another and are valid in a DNS label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Prefix(String);
 
 impl Prefix {
     pub const LEN: usize = 12;
-    /// No 0/o, 1/l/i: people read prefixes aloud. Thirty-one characters, 59 bits in all.
+    /// Leaves out 0, o, 1, l and i, because people read prefixes aloud. 31 characters: a prefix has
+    /// 59 bits.
     pub const ALPHABET: &'static [u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
 
     pub fn parse(text: &str) -> Option<Self> {
@@ -61,14 +62,14 @@ impl Prefix {
         ok.then(|| Self(text.to_owned()))
     }
 
-    /// A fresh prefix from the system's random source. It starts with a letter, so that it is a DNS
-    /// label everywhere and never looks like a number to a shell or a YAML reader.
+    /// New prefix from the system's random source. It starts with a letter, so that it is a valid
+    /// DNS label and never looks like a number to a shell or a YAML parser.
     pub fn random() -> Result<Self, RandomError> {
         let mut out = String::with_capacity(Self::LEN);
         while out.len() < Self::LEN {
             let mut byte = [0u8; 1];
             getrandom::fill(&mut byte).map_err(|_| RandomError)?;
-            // 248 = 8 x 31: bytes above would favour some letters.
+            // 248 = 8 x 31; larger bytes would make some letters more likely.
             let [b] = byte;
             if b >= 248 {
                 continue;
@@ -90,14 +91,14 @@ impl Prefix {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the system's random source gave nothing")]
+#[error("the system's random source failed")]
 pub struct RandomError;
 
 impl TryFrom<String> for Prefix {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Self::parse(&text)
-            .ok_or("not a user prefix (12 of the letters a-z without i, l, o and digits 2-9)")
+            .ok_or("not a user name prefix: 12 letters a-z without i, l and o, or digits 2-9")
     }
 }
 
@@ -113,8 +114,8 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// What people call a cluster: 1 to 63 of a-z, 0-9 and `-`, starting with a letter, not ending with
-/// `-`.
+/// Name of a cluster: 1 to 63 characters of a-z, 0-9 and `-`, starting with a letter, not ending
+/// with `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterName(String);

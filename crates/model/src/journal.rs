@@ -1,26 +1,26 @@
-//! What happened, as a closed list of events. Each is fanned out to the log, and later to metrics
-//! and audit.
+//! Events that the server records: a closed list. `cli` forwards each to the log, the metrics and
+//! the console.
 
 use crate::id::{ClusterId, RunEpoch, SessionId};
 use crate::refusal::RefusalKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Takes events. Must be quick: it is called from connection tasks.
+/// Receiver of events. It must not block: connection tasks call it.
 pub trait Journal: Send + Sync + 'static {
     fn record(&self, event: &Event);
 }
 
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The one line each connection ends in.
+    /// End of a connection; exactly one per connection.
     ConnectionClosed(Box<ConnectionClosed>),
-    /// A client's TLS handshake is done; its connection goes on. Those that fail end theirs.
+    /// A client's TLS handshake succeeded. A failed one is part of [`ConnectionClosed`].
     Secured {
         version: &'static str,
         cipher: Option<&'static str>,
     },
-    /// It is gone for good, and its number never comes back.
+    /// A cluster was deleted. Its number is never reused.
     ClusterDeleted {
         cluster: ClusterId,
     },
@@ -40,7 +40,7 @@ pub enum Event {
         run: RunEpoch,
         status: String,
     },
-    /// It gave no sign of life for this long and used no CPU time. It is killed and recovered.
+    /// The engine did not answer for this long and used no CPU time. It is killed and recovered.
     EngineFrozen {
         cluster: ClusterId,
         run: RunEpoch,
@@ -57,18 +57,18 @@ pub enum Event {
     CertificateRejected {
         reason: String,
     },
-    /// No new certificate can be had: somebody must look before the one that is served ends.
+    /// The certificate can't be renewed: the operator must act before the current one expires.
     CertificateAlarm {
         what: String,
     },
 }
 
-/// Facts learned about a connection on its way through the stages of a login.
+/// Facts about a connection, collected by the stages of its login.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionFacts {
     pub cluster: Option<ClusterId>,
     pub cluster_name: Option<String>,
-    /// User as the engine knows it; set once the password is proven.
+    /// User name as the engine knows it; set after the password was verified.
     pub user: Option<String>,
     /// TLS version, such as `TLS 1.3`.
     pub tls: Option<&'static str>,
@@ -84,27 +84,27 @@ pub struct ConnectionFacts {
     pub bytes_to_client: u64,
 }
 
-/// Record of a whole connection, written when it has ended.
+/// Record of a connection, written when it has ended.
 #[derive(Debug, Clone)]
 pub struct ConnectionClosed {
     pub session: SessionId,
     pub client: SocketAddr,
-    /// Address the TCP connection came from, where a PROXY header named another client.
+    /// Peer address of the TCP connection, if a PROXY header named another client.
     pub via: Option<SocketAddr>,
     pub facts: ConnectionFacts,
-    /// Time from accept to end.
+    /// Time from accept to close.
     pub open: Duration,
     pub end: Ending,
 }
 
-/// Why a connection ended.
+/// Reason why a connection ended.
 #[derive(Debug, Clone)]
 pub enum Ending {
-    /// COM_QUIT.
+    /// The client sent COM_QUIT.
     Quit,
-    /// The client closed without a word at a command boundary, or before its first packet.
+    /// The client closed the connection between two commands, or before its first packet.
     ClientClosed,
-    /// The client went away in the middle of something.
+    /// The client's connection broke during a command or a packet.
     ClientGone(String),
     EngineClosed,
     EngineGone(String),
@@ -115,14 +115,15 @@ pub enum Ending {
         kind: RefusalKind,
         detail: Option<String>,
     },
-    /// The engine refused a login that we had believed: no such database, too many connections ...
+    /// The engine refused a login that the gateway had accepted: unknown database, too many
+    /// connections ...
     EngineRefused {
         code: u16,
         message: String,
     },
     TlsFailed(String),
-    /// A bug of this program that it noticed itself.
+    /// A bug of this program that it detected.
     InternalError(String),
-    /// A bug of this program that it did not notice.
+    /// The connection's task panicked: a bug of this program.
     Panicked,
 }

@@ -1,8 +1,9 @@
-//! A session's hold on a running engine. It is all that the rooms `engine` and `gateway` know of
-//! each other.
+//! Lease of a running engine for one session: the only link between the rooms `engine` and
+//! `gateway`.
 //!
-//! The gateway holds the [`Lease`]; the engine's supervisor keeps the [`LeaseHandle`]. Dropping the
-//! lease detaches: the supervisor hears of it, and an open yield request counts as answered yes.
+//! The gateway has the [`Lease`]; the engine's supervisor has the [`LeaseHandle`]. Dropping the
+//! lease detaches the session: the supervisor is notified, and an open yield request is answered
+//! with yes.
 
 use crate::engine_address::EngineAddress;
 use crate::id::{ClusterId, RunEpoch};
@@ -13,35 +14,35 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
-/// What a session is doing, as far as it matters for sleep.
+/// Activity of a session, as far as it matters for sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Activity {
-    /// Nothing outstanding, no open transaction.
+    /// No command is running and no transaction is open.
     Idle = 0,
-    /// A command is outstanding, or the login is under way.
+    /// A command is running, or the login is in progress.
     Busy = 1,
-    /// Nothing outstanding, but a transaction is open.
+    /// No command is running, but a transaction is open.
     InTransaction = 2,
 }
 
-/// What both ends share. One small allocation per session: a channel would bring a block of 32
-/// places.
+/// State that both ends share, in one small allocation per session: a channel would allocate a
+/// block of 32 places.
 #[derive(Debug)]
 struct LeaseState {
     origin: Instant,
-    /// Activity and the moment it began, in one word: milliseconds since `origin`, shifted left by
-    /// two; the activity in the low two bits. Written on every command, so it must cost nothing.
+    /// Activity in the low two bits, and above them its start in milliseconds since `origin`. It is
+    /// written for every command, so it is one atomic.
     word: AtomicU64,
-    /// The one open request; whoever takes it out answers it.
+    /// The open request, at most one; who takes it out answers it.
     request: Mutex<Option<YieldRequest>>,
     asked: AtomicWaker,
-    /// Whether `request` is worth its lock.
+    /// Set with `request`, so that a session without a request takes no lock.
     has_request: AtomicBool,
     left: Notify,
     lease_gone: AtomicBool,
     handle_gone: AtomicBool,
-    /// The session must end: its cluster yields its memory to others.
+    /// The session must end, because its cluster must give memory to others.
     yields_memory: AtomicBool,
 }
 
@@ -81,12 +82,12 @@ impl LeaseState {
     }
 }
 
-/// The engine asks: may this session be ended so that its cluster can sleep?
+/// Request to end this session so that its cluster can sleep.
 #[derive(Debug)]
 pub struct YieldRequest {
     pub epoch: u64,
-    /// The transaction this session holds open has been idle for longer than its cluster allows: it
-    /// may be ended.
+    /// The session's open transaction has been idle for longer than its cluster allows, so the
+    /// session may be ended.
     pub past_idle_transaction: bool,
     answer: oneshot::Sender<bool>,
     verdict: oneshot::Receiver<YieldVerdict>,
@@ -96,17 +97,17 @@ pub struct YieldRequest {
 pub enum YieldVerdict {
     /// Send 4031 and close.
     Evicted,
-    /// Somebody else said no: carry on.
+    /// Another session refused: go on.
     Resume,
 }
 
 impl YieldRequest {
-    /// Says yes. From here on no byte of the client may be forwarded until the verdict is in.
+    /// Agrees. No byte of the client may be forwarded until the verdict arrives.
     pub async fn yes(self) -> YieldVerdict {
         if self.answer.send(true).is_err() {
             return YieldVerdict::Resume;
         }
-        // A supervisor that went away without a verdict is stopping its engine.
+        // A supervisor that is gone without a verdict is stopping its engine.
         self.verdict.await.unwrap_or(YieldVerdict::Evicted)
     }
 
@@ -115,7 +116,7 @@ impl YieldRequest {
     }
 }
 
-/// The gateway's end.
+/// The gateway's end of a lease.
 #[derive(Debug)]
 pub struct Lease {
     pub cluster: ClusterId,
@@ -126,36 +127,37 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Whether the run it was given for still knows of it. False for good once that run has ended:
-    /// what was begun with this lease since then may have reached the next run.
+    /// Whether the run that it was given for is still running. Once false, it stays false: a
+    /// connection made with this lease since then may have reached the next run.
     pub fn is_current(&self) -> bool {
         !self.shared.handle_gone.load(Ordering::Acquire)
     }
 
-    /// Whether the engine has let go of this lease because its cluster must yield its memory to
-    /// others: the session must end now and tell its client so.
+    /// Whether the session must end now, because its cluster must give memory to others. The client
+    /// is told so.
     pub fn yields_memory(&self) -> bool {
         self.shared.yields_memory.load(Ordering::Acquire)
     }
 
-    /// Called on every change; one atomic store.
+    /// Notes the session's activity. Called on every change; one atomic store.
     pub fn report(&self, activity: Activity) {
         self.shared.set(activity);
     }
 
-    /// What the relay's driver writes to, so that the lease itself can wait for yield requests.
+    /// Returns a writer of the activity for the relay's driver, because waiting for yield requests
+    /// borrows the lease.
     pub fn reporter(&self) -> Reporter {
         Reporter(Arc::clone(&self.shared))
     }
 
-    /// The next request to yield. `None` when the engine has let go of this lease: it is stopping
-    /// or dead.
+    /// The next request to yield. `None` if the engine has dropped its handle: it is stopping, or
+    /// it died.
     pub async fn yield_request(&mut self) -> Option<YieldRequest> {
         std::future::poll_fn(|cx| self.poll_yield_request(cx)).await
     }
 
-    /// As [`Self::yield_request`], for a driver that polls: after every wake-up of a session, so it
-    /// takes no lock.
+    /// As [`Self::yield_request`], for a driver that polls after every wake-up of a session. Takes
+    /// no lock if there is no request.
     pub fn poll_yield_request(&mut self, cx: &mut Context<'_>) -> Poll<Option<YieldRequest>> {
         self.shared.asked.register(cx.waker());
         if self.shared.has_request.swap(false, Ordering::AcqRel)
@@ -172,18 +174,18 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // A session that was busy was active until now.
+        // A session that is dropped while busy was active until now.
         if self.shared.get().0 != Activity::Idle {
             self.shared.set(Activity::Busy);
         }
         self.shared.lease_gone.store(true, Ordering::Release);
-        // An open request is dropped with its answer's sender: the supervisor hears of it at once.
+        // Drops the sender of the answer with an open request, so the supervisor notices at once.
         drop(self.shared.request().take());
         self.shared.left.notify_one();
     }
 }
 
-/// Writes a lease's activity.
+/// Writer of a lease's activity.
 #[derive(Debug)]
 pub struct Reporter(Arc<LeaseState>);
 
@@ -193,7 +195,7 @@ impl Reporter {
     }
 }
 
-/// The supervisor's end.
+/// The supervisor's end of a lease.
 #[derive(Debug)]
 pub struct LeaseHandle {
     shared: Arc<LeaseState>,
@@ -207,7 +209,7 @@ impl Drop for LeaseHandle {
 }
 
 impl LeaseHandle {
-    /// A lease begins busy: somebody is logging in with it.
+    /// Makes both ends. A lease starts busy, because a client is logging in with it.
     pub fn pair(cluster: ClusterId, run: RunEpoch, address: EngineAddress) -> (Lease, LeaseHandle) {
         let shared = Arc::new(LeaseState::new(Activity::Busy));
         (
@@ -221,13 +223,12 @@ impl LeaseHandle {
         )
     }
 
-    /// What the session does, and since when.
+    /// Activity of the session, and its start.
     pub fn activity(&self) -> (Activity, Instant) {
         self.shared.get()
     }
 
-    /// Lets go of the lease and tells its session to end at once, because the cluster must yield
-    /// its memory to others.
+    /// Tells the session to end at once, because its cluster must give memory to others.
     pub fn end_for_memory(&self) {
         self.shared.yields_memory.store(true, Ordering::Release);
         self.shared.handle_gone.store(true, Ordering::Release);
@@ -238,20 +239,21 @@ impl LeaseHandle {
         self.shared.lease_gone.load(Ordering::Acquire)
     }
 
-    /// Ends when the lease has been dropped.
+    /// Waits until the lease has been dropped.
     pub async fn detached(&self) {
         while !self.is_detached() {
             self.shared.left.notified().await;
         }
-        // One permit only is kept: pass it on to whoever else waits.
+        // `Notify` stores one permit only, so it is passed on to the next waiter.
         self.shared.left.notify_one();
     }
 
-    /// Asks the session to yield. `Ok(None)`: it is gone already, which counts as yes.
-    /// `Ok(Some(verdict))`: it said yes and waits for the verdict. `Err`: it said no, or nothing in
-    /// time.
+    /// Asks the session to yield. `Ok(None)`: it is gone already, which means yes.
+    /// `Ok(Some(verdict))`: it agreed and waits for the verdict. `Err`: it refused, or did not
+    /// answer in time.
     ///
-    /// `patience` is the timer after which silence counts as no (the caller owns the clock).
+    /// `patience` is the timer after which no answer means no. The caller makes it, so that tests
+    /// control the clock.
     pub async fn ask(
         &self,
         epoch: u64,
@@ -266,11 +268,11 @@ impl LeaseHandle {
             answer: answer_tx,
             verdict: verdict_rx,
         };
-        // A request that was never taken out is replaced: whoever asked it has long given up.
+        // Replaces a request that was never taken out: its caller has given up.
         *self.shared.request() = Some(request);
         self.shared.has_request.store(true, Ordering::Release);
         self.shared.asked.wake();
-        // After the request: a lease that went before it was there could not drop it.
+        // Checked after the request was set: a lease that was dropped before could not drop it.
         if self.is_detached() {
             return Ok(None);
         }
@@ -294,7 +296,7 @@ impl LeaseHandle {
     }
 }
 
-/// A session that will not yield now.
+/// Answer of a session that does not yield now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the session is busy")]
 pub struct YieldRefused;

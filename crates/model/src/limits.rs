@@ -1,4 +1,4 @@
-//! Limits of one cluster. The names carry the units.
+//! Limits of one cluster and of its book. The names contain the units.
 
 use std::time::Duration;
 
@@ -8,32 +8,33 @@ use std::time::Duration;
 /// is read.
 pub const BOOK_BYTES_MAX: usize = 3 << 19;
 
-/// Methods of one account (`IDENTIFIED VIA a OR b ...`). People use two; each costs a comparison
-/// per login.
+/// Most authentication methods of one account (`IDENTIFIED VIA a OR b ...`). Two are usual; each
+/// takes a comparison per login.
 pub const METHODS_MAX: usize = 8;
 
-/// Accounts of one user name (one per host pattern) that a login is compared with, from the first.
-/// Bounds the work of matching patterns that a tenant wrote.
+/// Most accounts of one user name (one per host pattern) that a login is compared with, from the
+/// first. Bounds the matching of patterns that a tenant wrote.
 pub const HOSTS_PER_USER_MAX: usize = 128;
 
-/// Accounts that one login may mean: those of its names whose host pattern covers the client.
+/// Most accounts that one login can mean: those of its names whose host pattern matches the client.
 pub const CANDIDATES_MAX: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClusterLimits {
-    /// Sessions at once. The gateway refuses above it; the engine's own limit is set 10 higher.
+    /// Most sessions at once. The gateway refuses more; the engine's own limit is 10 higher, so
+    /// that the gateway's refusal comes first.
     pub connections_max: u32,
-    /// Asleep after this long without a busy session or an open transaction.
+    /// Time without a busy session or an open transaction after which the cluster goes to sleep.
     pub sleep_after: Duration,
-    /// A transaction that has been idle for longer no longer keeps the cluster awake.
+    /// Time after which an idle open transaction no longer keeps the cluster awake.
     pub transaction_idle_max: Duration,
-    /// Memory of the engine: its anonymous memory and its page cache together.
+    /// Memory of the engine: anonymous memory and page cache together.
     pub memory_max_bytes: u64,
-    /// Soft limit of the cluster's files. Above it, the engine is read-only.
+    /// Soft limit of the cluster's files. Above it the engine is read-only.
     pub disk_max_bytes: u64,
     /// Share of the processor when engines compete for it, as in cgroup v2: 1 to 10,000.
     pub cpu_weight: u32,
-    /// Processes and threads of the engine.
+    /// Most processes and threads of the engine.
     pub tasks_max: u32,
 }
 
@@ -51,8 +52,8 @@ impl Default for ClusterLimits {
     }
 }
 
-/// Bytes of one cluster's engine parameters as JSON. They hold endpoints and a few certificates.
+/// Most bytes of one cluster's engine parameters as JSON: endpoints and a few certificates fit.
 pub const ENGINE_PARAMETERS_BYTES_MAX: usize = 64 << 10;
 
-/// Items of one parameter that is a list, such as endpoints.
+/// Most items of a list parameter, such as endpoints.
 pub const PARAMETER_ITEMS_MAX: usize = 64;

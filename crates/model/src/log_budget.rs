@@ -1,5 +1,5 @@
-//! Budgets of log lines that others cause, and counts of the lines that were not written. One set
-//! per process, like the log itself; any room may take from it.
+//! Budgets of log lines that clients and libraries cause, and counts of the lines that were not
+//! written. There is one set per process, like the log itself, and every room uses it.
 
 use crate::ClusterId;
 use std::collections::HashMap;
@@ -7,33 +7,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Lines of one cause: how many a second, and how many at once.
+/// Rate of log lines of one cause: lines per second, and lines at once.
 #[derive(Debug, Clone, Copy)]
 pub struct LineRate {
     pub per_second: u32,
     pub burst: u32,
 }
 
-/// Lines caused by whoever has proved no password: enough to see an attack, little for any disk.
-/// The burst is a monitoring system or a scanner that opens every connection it has.
+/// Lines caused by clients that have not proved a password: enough to see an attack, and little for
+/// any disk. The burst covers a monitoring system or a scanner that opens all its connections at
+/// once.
 pub const STRANGER_LINES: LineRate = LineRate {
     per_second: 20,
     burst: 200,
 };
-/// Lines caused by the logins of one cluster: the burst is an application that opens its pools, and
-/// the rest turns over the 40 MB of `up` in four hours at the earliest.
+/// Lines caused by the logins of one cluster. The burst covers an application that opens its pools;
+/// at this rate, one cluster takes at least four hours to replace the 40 MB of logs that `tidegate
+/// up` keeps.
 pub const CLUSTER_LINES: LineRate = LineRate {
     per_second: 10,
     burst: 500,
 };
-/// Lines that libraries write: most are caused by strangers, and none may cost a line of ours.
+/// Lines that libraries write. Most are caused by unproven clients, and none may replace a line of
+/// this program.
 pub const LIBRARY_LINES: LineRate = STRANGER_LINES;
 
-/// Clusters whose lines are counted before those that are within their budget are forgotten: 1 MB.
+/// Clusters whose lines are counted before those within their budget are forgotten: 1 MB.
 const CLUSTERS_REMEMBERED: usize = 4096;
 
 static PROCESS: LazyLock<LogBudget> = LazyLock::new(LogBudget::default);
 
+/// Budgets of log lines, and counts of those not written.
 #[derive(Debug)]
 pub struct LogBudget {
     strangers: Mutex<Meter>,
@@ -43,14 +47,14 @@ pub struct LogBudget {
     dropped: AtomicU64,
 }
 
-/// Lines withheld that no line has told yet.
+/// Withheld lines that the log does not mention yet.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Untold {
     pub strangers: u64,
     pub libraries: u64,
     /// Lines of all clusters together.
     pub of_clusters: u64,
-    /// How many clusters caused them, and which one most.
+    /// Number of clusters that caused them, and the one that caused most.
     pub clusters: usize,
     pub largest: Option<ClusterId>,
 }
@@ -95,7 +99,12 @@ impl Meter {
         taken
     }
 
-    /// Whether a new meter would say the same.
+    /// Returns the withheld lines since the last call.
+    fn take_untold(&mut self) -> u64 {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// Whether a new meter would behave the same.
     fn is_fresh(&mut self, now: Instant) -> bool {
         self.fill(now);
         self.untold == 0 && self.left >= f64::from(self.rate.burst)
@@ -131,7 +140,7 @@ impl Default for LogBudget {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A meter is whole after each of its statements.
+    // A meter is consistent after each statement, so a poisoned lock can still be used.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -141,7 +150,8 @@ impl LogBudget {
         &PROCESS
     }
 
-    /// Takes one line that a stranger caused. False: the line must not be written; it is counted.
+    /// Takes one line that an unproven client caused. Returns false if the line must not be
+    /// written; it is then counted.
     pub fn take(&self) -> bool {
         let taken = lock(&self.strangers).take(Instant::now());
         self.count(taken)
@@ -153,7 +163,7 @@ impl LogBudget {
         self.count(taken)
     }
 
-    /// Takes one line that somebody with a password of this cluster caused.
+    /// Takes one line that a client with a password of this cluster caused.
     pub fn take_for(&self, cluster: ClusterId) -> bool {
         self.take_for_at(cluster, Instant::now())
     }
@@ -169,17 +179,16 @@ impl LogBudget {
         taken
     }
 
-    /// Returns the lines withheld since the last call, for the lines that tell them.
+    /// Returns the lines withheld since the last call, for the log lines that report them.
     pub fn take_untold(&self) -> Untold {
-        let take = |meter: &mut Meter| std::mem::take(&mut meter.untold);
         let mut untold = Untold {
-            strangers: take(&mut lock(&self.strangers)),
-            libraries: take(&mut lock(&self.libraries)),
+            strangers: lock(&self.strangers).take_untold(),
+            libraries: lock(&self.libraries).take_untold(),
             ..Untold::default()
         };
         let mut most = 0;
         for (cluster, meter) in &mut lock(&self.clusters).meters {
-            let lines = take(meter);
+            let lines = meter.take_untold();
             untold.of_clusters += lines;
             untold.clusters += usize::from(lines > 0);
             if lines > most {
@@ -189,7 +198,7 @@ impl LogBudget {
         untold
     }
 
-    /// Lines that were not written because the budget of their cause was used up.
+    /// Number of lines that were not written because the budget of their cause was used up.
     pub fn withheld(&self) -> u64 {
         self.withheld.load(Ordering::Relaxed)
     }
@@ -209,20 +218,29 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    /// Lines written of one per millisecond, in the second that begins this many milliseconds
+    /// after the start.
+    fn written_in_a_second(meter: &mut Meter, start: Instant, from: u64) -> usize {
+        (0..1000u64)
+            .filter(|i| meter.take(start + Duration::from_millis(from + i)))
+            .count()
+    }
+
     #[test]
     fn a_flood_of_strangers_writes_a_burst_and_then_few_lines_a_second() {
         let start = Instant::now();
         let mut meter = Meter::new(STRANGER_LINES, start);
-        let mut written = |from: u64| {
-            (0..1000u64)
-                .filter(|i| meter.take(start + Duration::from_millis(from + i)))
-                .count()
-        };
         let LineRate { per_second, burst } = STRANGER_LINES;
-        assert_eq!(written(0), (burst + per_second - 1) as usize);
-        assert_eq!(written(1000), per_second as usize);
         assert_eq!(
-            written(60_000),
+            written_in_a_second(&mut meter, start, 0),
+            (burst + per_second - 1) as usize
+        );
+        assert_eq!(
+            written_in_a_second(&mut meter, start, 1_000),
+            per_second as usize
+        );
+        assert_eq!(
+            written_in_a_second(&mut meter, start, 60_000),
             (burst + per_second - 1) as usize,
             "it fills again"
         );

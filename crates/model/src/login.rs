@@ -1,21 +1,21 @@
-//! How a login name is read: `<prefix>.<user>`, split at the first dot.
+//! Parser of login names: `<prefix>.<user>`, split at the first dot.
 
 use crate::id::Prefix;
 
-/// Longest user name MariaDB keeps (characters; a UTF-8 character may take four bytes).
+/// Longest user name of MariaDB, in characters; a UTF-8 character may take four bytes.
 pub const USER_CHARS_MAX: usize = 128;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginName {
-    /// No dot at all: this person does not know the rule yet, so they are told.
+    /// No dot at all. The refusal explains the form, because the user doesn't know it yet.
     NoPrefix,
-    /// Has the form, but no cluster can be meant: treated exactly like an unknown prefix.
+    /// Has a dot, but can't name a cluster. Treated exactly like an unknown prefix.
     Unroutable,
     Routed {
         prefix: Prefix,
         /// The part after the dot. Never empty.
         user: String,
-        /// The whole name as written: an account may have been created in SQL with its prefix.
+        /// The whole name as written: an account may have been created in SQL under its full name.
         whole: String,
     },
 }
@@ -45,13 +45,16 @@ impl LoginName {
 mod tests {
     use super::*;
 
+    fn is_routed(name: &str) -> bool {
+        matches!(LoginName::parse(name.as_bytes()), LoginName::Routed { .. })
+    }
+
     #[test]
     fn case_37_every_form_of_the_user_field_has_one_meaning() {
         let prefix = "abcdefghjkmn";
-        let routed = |s: &str| matches!(LoginName::parse(s.as_bytes()), LoginName::Routed { .. });
-        assert!(routed(&format!("{prefix}.root")));
+        assert!(is_routed(&format!("{prefix}.root")));
         assert!(
-            routed(&format!("{prefix}.a.b")),
+            is_routed(&format!("{prefix}.a.b")),
             "the second dot belongs to the user"
         );
         for unroutable in [

@@ -1,4 +1,4 @@
-//! The ports: what one room needs of another without knowing it.
+//! Ports: traits through which rooms that may not import each other communicate.
 
 use crate::account::Account;
 use crate::book::Claim;
@@ -9,35 +9,35 @@ use crate::refusal::RefusalKind;
 use std::pin::Pin;
 use std::time::Instant;
 
-/// A boxed future, so that ports can be trait objects.
+/// Boxed future, so that the ports can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What the directory knows of a cluster when somebody knocks.
+/// A cluster as the directory returns it for a login.
 #[derive(Debug, Clone)]
 pub struct Tenant {
     pub cluster: ClusterId,
     pub name: ClusterName,
     pub prefix: Prefix,
-    /// Accounts that this login may mean. Never the whole book: a session keeps this for as long as
-    /// it lasts.
+    /// Accounts that this login can mean. Never the whole book: a session keeps this value until it
+    /// ends.
     pub accounts: Vec<Account>,
-    /// True while the engine is cleanly asleep (nobody can have changed an account since the
-    /// reading) or has failed (nothing newer can be known): a mismatch is then a verdict. Otherwise
-    /// a mismatch waits for [`Directory::refresh`].
+    /// Whether a wrong password can be denied at once. True while the engine is cleanly asleep
+    /// (nobody can have changed an account since the reading) or has failed (nothing newer can be
+    /// read). Otherwise a mismatch waits for [`Directory::refresh`].
     pub settled: bool,
-    /// Found without a clean sleep at this start, and not recovered yet: `accounts` may be out of
-    /// date, so no password is judged before [`Directory::recovered`] ends.
+    /// Whether the cluster still waits for its recovery, because this start found it without a
+    /// clean sleep. `accounts` may be out of date, so no password is checked before
+    /// [`Directory::recovered`] returns.
     pub recovering: bool,
     pub limits: ClusterLimits,
 }
 
-/// Keyed hash of a login's prefix: the same for the same prefix, over restarts too, and
-/// unpredictable from outside.
+/// Keyed hash of a login's prefix: stable over restarts, and unpredictable from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PrefixTag(pub u64);
 
-/// The cluster whose delays and refusals an unknown prefix imitates. Contains nothing that a
-/// password could be judged by.
+/// Cluster whose delays and refusals an unknown prefix imitates. Contains nothing that a password
+/// could be checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Twin {
     pub cluster: ClusterId,
@@ -47,11 +47,11 @@ pub struct Twin {
     pub recovering: bool,
 }
 
-/// Answer of the directory to a prefix.
+/// Result of a lookup of a prefix.
 #[derive(Debug, Clone)]
 pub enum Found {
     Cluster(Tenant),
-    /// No cluster has the prefix. The twin is missing only while there is no cluster at all.
+    /// No cluster has the prefix. There is no twin only while the server has no cluster.
     Nobody(Option<Twin>),
 }
 
@@ -64,7 +64,8 @@ impl Found {
         }
     }
 
-    /// State by which a mismatch is answered: that of the cluster itself or of the twin.
+    /// State that decides how a wrong password is answered: that of the cluster itself or of its
+    /// twin.
     pub fn standing(&self) -> Option<Twin> {
         match self {
             Self::Cluster(Tenant {
@@ -82,11 +83,11 @@ impl Found {
     }
 }
 
-/// Who exists. Implemented in `control`.
+/// Directory of clusters and their accounts. Implemented in `control`.
 pub trait Directory: Send + Sync + 'static {
-    /// The cluster behind a prefix with the accounts that `claim` may mean, or the twin that `tag`
-    /// chooses. The same work is done whether it exists or not. Reads the store if the book of the
-    /// cluster, or of the twin, is not in memory.
+    /// Finds the cluster of a prefix with the accounts that `claim` can mean, or the twin that
+    /// `tag` chooses. Does the same work in both cases, so that the time tells nothing. Reads the
+    /// store if the book of the cluster, or of the twin, is not in memory.
     fn find<'a>(
         &'a self,
         prefix: &'a Prefix,
@@ -94,9 +95,8 @@ pub trait Directory: Send + Sync + 'static {
         claim: &'a Claim,
     ) -> BoxFuture<'a, Result<Found, DirectoryError>>;
 
-    /// The accounts that `claim` may mean, as a reading saw them that **began after** `not_before`.
-    /// Off the login's own path: at most one reading runs and one is queued per cluster, however
-    /// many ask.
+    /// Returns the accounts that `claim` can mean from a reading that **began after** `not_before`.
+    /// At most one reading runs and one is queued per cluster, whatever the number of callers.
     fn refresh<'a>(
         &'a self,
         cluster: ClusterId,
@@ -104,12 +104,12 @@ pub trait Directory: Send + Sync + 'static {
         not_before: Instant,
     ) -> BoxFuture<'a, Result<Vec<Account>, DirectoryError>>;
 
-    /// Takes as long as [`Directory::refresh`] of this cluster would take, and fails as often. For
-    /// unknown prefixes: the engine itself is asked only if its last reading is too old to imitate,
-    /// at a rate that has a bound.
+    /// Takes as long as [`Directory::refresh`] of this cluster would take, and fails as often. Used
+    /// for unknown prefixes. The engine itself is read only if its last reading is too old to
+    /// imitate, at a bounded rate.
     fn imitate_refresh(&self, cluster: ClusterId) -> BoxFuture<'_, Result<(), DirectoryError>>;
 
-    /// Ends when the recovery of this one cluster has ended, successfully or not.
+    /// Waits until the recovery of this cluster has ended, successfully or not.
     fn recovered(&self, cluster: ClusterId) -> BoxFuture<'_, ()>;
 }
 
@@ -121,18 +121,18 @@ pub enum DirectoryError {
     Store(String),
 }
 
-/// Who can be woken. Implemented in `engine`.
+/// Source of leases on running engines. Implemented in `engine`.
 pub trait Waker: Send + Sync + 'static {
-    /// A lease on the running engine, starting it if it sleeps: one start for any number of
-    /// waiters. Dropping the future frees the place.
+    /// Returns a lease on the running engine. Starts it if it sleeps, once for any number of
+    /// waiters. Dropping the future gives up the wait.
     fn attach(
         &self,
         cluster: ClusterId,
         deadline: Instant,
     ) -> BoxFuture<'_, Result<Lease, AttachError>>;
 
-    /// Ends a session in the engine whose client has gone while a command was outstanding, so that
-    /// the work stops. Asks for nothing back; does nothing if that run is over.
+    /// Kills the engine's session of a client that is gone while a command was running, so that the
+    /// command stops. Does not wait; does nothing if that run is over.
     fn end_session(&self, cluster: ClusterId, run: RunEpoch, session: EngineSessionId);
 }
 
@@ -142,7 +142,7 @@ pub enum AttachError {
     Deadline,
     #[error("the engine can't start: {0}")]
     Failed(String),
-    /// A limit or the machine has no place for the engine now; nothing is wrong with the cluster.
+    /// A limit or the machine has no room for the engine now; the cluster itself is fine.
     #[error("{reason}")]
     Refused { kind: RefusalKind, reason: String },
     #[error("the cluster does not exist any more")]

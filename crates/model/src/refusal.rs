@@ -47,7 +47,7 @@ impl Retry {
 pub enum Severity {
     /// Nothing for the operator to do: the client's mistake, or the normal end of a session.
     Info,
-    /// One cluster needs attention.
+    /// A cluster needs attention.
     Warn,
     /// The server itself needs attention.
     Error,
@@ -59,7 +59,7 @@ macro_rules! refusals {
         $kind:ident = $slug:literal, $code:literal, $state:literal, $blame:ident, $retry:ident,
         $severity:ident, $text:literal, $hint:literal;
     )*) => {
-        /// Every refusal there is.
+        /// Kinds of refusals.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum RefusalKind { $( $(#[$doc])* $kind, )* }
 
@@ -80,7 +80,7 @@ macro_rules! refusals {
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefusalEntry {
-    /// The name of its help page.
+    /// Name of its help page.
     pub slug: &'static str,
     pub code: u16,
     pub sqlstate: &'static str,
@@ -103,29 +103,30 @@ refusals! {
         "Missing user name prefix.",
         "A user name here is <prefix>.<user>, such as abcdefghjkmn.root; `tidegate connect NAME` \
          or `tidegate cluster show NAME` prints it whole";
-    /// Unknown prefix, unknown user and wrong password: one text, one time.
+    /// Unknown prefix, unknown user or wrong password. All have the same text and take the same
+    /// time.
     AccessDenied = "access-denied", 1045, "28000", Client, Never, Info,
         "Access denied.",
         "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password \
          NAME` makes a new one";
-    /// The password was right; the engine asks for TLS on its own leg. Told to nobody without the
-    /// password.
+    /// The password is right, but the account requires TLS, which the engine can't see on the
+    /// gateway's connection. Sent only after the password was verified.
     RequiresTls = "requires-tls", 1045, "28000", Client, Never, Info,
         "The password is right, but the account was made with REQUIRE SSL, which its engine can't \
          see kept.",
         "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another \
          user. For root, `tidegate cluster password NAME` does so";
-    /// The same, of an account that asks for a client certificate or a cipher.
+    /// As `RequiresTls`, for an account that requires a client certificate or a cipher.
     RequiresCertificate = "requires-certificate", 1045, "28000", Client, Never, Info,
         "The password is right, but the account was made with REQUIRE X509, ISSUER, SUBJECT or \
          CIPHER, and no client is asked for a certificate here.",
         "Run ALTER USER ... REQUIRE NONE as another user, with a long password. For root, \
          `tidegate cluster password NAME` does so";
-    /// The credential could not be judged in time.
+    /// The password could not be checked in time.
     NotJudged = "not-judged", 1040, "08004", Cluster, Soon, Warn,
         "The login could not be checked just now.",
         "Try again in a moment";
-    /// The engine was not awake by the deadline.
+    /// The engine was not awake before the deadline.
     WakeDeadline = "wake-deadline", 1040, "08004", Cluster, Soon, Warn,
         "The cluster is still waking up.",
         "Try again in a moment";
@@ -138,7 +139,7 @@ refusals! {
         "The cluster has reached its disk limit.",
         "The operator can allow deleting for a time (`tidegate cluster set NAME --allow-shrink \
          10m`) or raise the limit (`--disk-max 8G`)";
-    /// No memory is left for one more engine, and all that are awake are busy.
+    /// There is no memory for another engine, and all awake engines are busy.
     AwakeBudget = "awake-budget", 1040, "08004", Gateway, Soon, Error,
         "The server has no memory left to wake this cluster: all clusters that are awake are busy.",
         "Try again in a moment. The operator can raise engine.awake_memory_percent";
@@ -152,14 +153,15 @@ refusals! {
     DiskFull = "disk-full", 1021, "HY000", Gateway, Soon, Error,
         "The server's disk is full, so the cluster can't be woken.",
         "Try again when the operator has freed space on the file system of the data directory";
-    /// All places for sessions are taken: there are as many as the limit of open files allows.
+    /// All places for sessions are taken. The limit of open files determines their number.
     ServerFull = "server-full", 1040, "08004", Gateway, Soon, Error,
         "The server has no place for another session.",
         "Try again in a moment. The operator can raise the server's limit of open files";
     TooManyConnections = "too-many-connections", 1040, "08004", Cluster, Soon, Warn,
         "Too many connections to this cluster.",
         "Close some, or use a smaller pool";
-    /// The cluster's sessions hold more in the gateway than their budget; this one held most.
+    /// The cluster's sessions use more memory of the gateway than their budget, and this one uses
+    /// most.
     UnreadAnswers = "unread-answers", 1161, "08S01", Cluster, Soon, Warn,
         "The connection was closed: the clients of this cluster leave too much data waiting, and \
          this one the most.",
@@ -205,13 +207,14 @@ refusals! {
     SessionKilled = "session-killed", 1927, "70100", Client, Soon, Info,
         "The connection was ended by an administrator.",
         "Connect again";
-    /// COM_CHANGE_USER is not forwarded: the engine would judge a login that the gateway has not.
+    /// COM_CHANGE_USER is not forwarded: the engine would check a login that the gateway has not
+    /// checked.
     ChangeUser = "change-user", 1235, "42000", Gateway, Never, Info,
         "This endpoint doesn't yet support changing the user of an open connection.",
         "Open a new connection instead; in a pool, switch off resetting by change-user";
 }
 
-/// One refusal, on its way to a client.
+/// A refusal with its details.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Refusal {
     pub kind: RefusalKind,
@@ -224,7 +227,7 @@ impl Refusal {
         Self { kind, detail: None }
     }
 
-    /// With what only the log may know.
+    /// A refusal with details for the log only.
     pub fn because(kind: RefusalKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
@@ -232,7 +235,7 @@ impl Refusal {
         }
     }
 
-    /// What the client reads, but for the link to the help page (see [`crate::wording`]).
+    /// Text for the client, without the link to the help page (see [`crate::wording`]).
     pub fn message(&self) -> String {
         let entry = self.kind.entry();
         format!("{} {}.", entry.text, entry.hint)

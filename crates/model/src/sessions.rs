@@ -1,7 +1,6 @@
-//! The registry of sessions, in memory: one guard per session, list, kill, id map.
+//! Registry of sessions, in memory: a guard per session, lists, kills, and the map of session ids.
 //!
-//! The gateway writes it; `control` and the console read it. It does no IO, so it stands here as it
-//! is instead of behind a port with one implementation.
+//! The gateway writes it; `control` and the console read it. It does no I/O, so it needs no port.
 
 use crate::id::{ClusterId, EngineSessionId, SessionId};
 use futures_util::task::AtomicWaker;
@@ -12,14 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// The registry. Cheap to clone.
+/// Registry of sessions. Cheap to clone; all clones share the data.
 #[derive(Debug, Clone, Default)]
 pub struct Sessions {
     inner: Arc<Mutex<Inner>>,
 }
 
-/// What is asked of a session from outside. Looked at after every wake-up of the session, so it
-/// takes no lock and shares nothing with other sessions.
+/// Requests to one session from outside. Read after every wake-up of the session, so it takes no
+/// lock and shares nothing with other sessions.
 #[derive(Debug, Default)]
 struct Signal {
     flags: AtomicU8,
@@ -36,12 +35,12 @@ impl Signal {
     }
 }
 
-/// What has been asked of a session so far.
+/// Requests to a session so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
-    /// To end now.
+    /// The session must end now.
     pub killed: bool,
-    /// To end at its next boundary: the server stops.
+    /// The session must end before its next command, because the server stops.
     pub stopping: bool,
 }
 
@@ -50,7 +49,7 @@ struct Inner {
     stopping: bool,
     next: u32,
     sessions: HashMap<SessionId, SessionEntry>,
-    /// Sessions that hold a place, by cluster: a list or a count of one cluster never reads the
+    /// Logged-in sessions by cluster, so that a list or a count of one cluster never reads the
     /// others'.
     per_cluster: HashMap<ClusterId, HashSet<SessionId>>,
 }
@@ -64,6 +63,42 @@ struct SessionEntry {
     signal: Arc<Signal>,
 }
 
+/// Copy of a logged-in session's entry.
+struct LoggedIn {
+    id: SessionId,
+    client: SocketAddr,
+    opened: Instant,
+    identity: Arc<Identity>,
+    engine: Option<EngineSessionId>,
+}
+
+impl SessionEntry {
+    /// Copies the entry if the session has logged in.
+    fn logged_in(&self, id: SessionId) -> Option<LoggedIn> {
+        Some(LoggedIn {
+            id,
+            client: self.client,
+            opened: self.opened,
+            identity: Arc::clone(self.identity.as_ref()?),
+            engine: self.engine,
+        })
+    }
+}
+
+impl LoggedIn {
+    fn info(self) -> SessionInfo {
+        SessionInfo {
+            id: self.id,
+            client: self.client,
+            cluster: self.identity.cluster,
+            user: self.identity.user.clone(),
+            tls: self.identity.tls,
+            engine: self.engine,
+            age: self.opened.elapsed(),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Identity {
     cluster: ClusterId,
@@ -71,7 +106,7 @@ struct Identity {
     tls: &'static str,
 }
 
-/// A session as a list shows it.
+/// A session as lists show it.
 #[derive(Debug, Clone)]
 pub struct SessionInfo {
     pub id: SessionId,
@@ -83,19 +118,18 @@ pub struct SessionInfo {
     pub age: Duration,
 }
 
-/// The cluster has as many sessions as it may have.
+/// Error of a cluster whose limit of sessions is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many sessions")]
 pub struct Full;
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every critical section below leaves the maps consistent, so a poisoned lock is still
-        // good.
+        // Every critical section leaves the maps consistent, so a poisoned lock can still be used.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers a connection and gives it an id no open session has.
+    /// Registers a connection with an id that no open session has.
     pub fn open(&self, client: SocketAddr) -> SessionGuard {
         let signal = Arc::new(Signal::default());
         let mut inner = self.lock();
@@ -126,46 +160,30 @@ impl Sessions {
         }
     }
 
-    /// Sessions that have logged in, by id; of one cluster or of all. The lock is held for a copy
-    /// of a few words each: every connection's open and close waits for it.
+    /// Returns the logged-in sessions of one cluster or of all, ordered by id. Every connection's
+    /// open and close waits for the lock, so only a few words per session are copied under it.
     pub fn list(&self, cluster: Option<ClusterId>) -> Vec<SessionInfo> {
         let entries: Vec<_> = {
             let inner = self.lock();
-            let copy = |id: &SessionId, e: &SessionEntry| {
-                e.identity
-                    .as_ref()
-                    .map(|identity| (*id, e.client, e.opened, Arc::clone(identity), e.engine))
-            };
             match cluster {
                 Some(cluster) => {
                     let ids = inner.per_cluster.get(&cluster).into_iter().flatten();
-                    ids.filter_map(|id| copy(id, inner.sessions.get(id)?))
+                    ids.filter_map(|id| inner.sessions.get(id)?.logged_in(*id))
                         .collect()
                 }
                 None => inner
                     .sessions
                     .iter()
-                    .filter_map(|(id, e)| copy(id, e))
+                    .filter_map(|(id, entry)| entry.logged_in(*id))
                     .collect(),
             }
         };
-        let info = |(id, client, opened, identity, engine): (_, _, Instant, Arc<Identity>, _)| {
-            SessionInfo {
-                id,
-                client,
-                cluster: identity.cluster,
-                user: identity.user.clone(),
-                tls: identity.tls,
-                engine,
-                age: opened.elapsed(),
-            }
-        };
-        let mut out: Vec<_> = entries.into_iter().map(info).collect();
+        let mut out: Vec<_> = entries.into_iter().map(LoggedIn::info).collect();
         out.sort_by_key(|s| s.id);
         out
     }
 
-    /// Asks a logged-in session to end. False if there is none by that id.
+    /// Asks a logged-in session to end. Returns false if there is none with that id.
     pub fn kill(&self, id: SessionId) -> bool {
         let inner = self.lock();
         match inner.sessions.get(&id) {
@@ -187,7 +205,7 @@ impl Sessions {
             .map(|identity| identity.cluster)
     }
 
-    /// Asks every session, and every one still to come, to end at its next boundary.
+    /// Asks every session, also those opened later, to end before its next command.
     pub fn stop_all(&self) {
         let mut inner = self.lock();
         inner.stopping = true;
@@ -197,8 +215,8 @@ impl Sessions {
             .for_each(|e| e.signal.raise(Signal::STOP));
     }
 
-    /// The engine's id of a session, if it belongs to this cluster and this user: the only mapping
-    /// KILL gets.
+    /// Returns the engine's id of a session, if it belongs to this cluster and this user. KILL is
+    /// mapped by this only.
     pub fn engine_id(
         &self,
         id: SessionId,
@@ -211,7 +229,7 @@ impl Sessions {
         (identity.cluster == cluster && identity.user == user).then_some(entry.engine)?
     }
 
-    /// Sessions of a cluster that hold a place.
+    /// Number of logged-in sessions of a cluster.
     pub fn count(&self, cluster: ClusterId) -> u32 {
         self.lock().per_cluster.get(&cluster).map_or(0, count)
     }
@@ -221,7 +239,7 @@ fn count(places: &HashSet<SessionId>) -> u32 {
     u32::try_from(places.len()).unwrap_or(u32::MAX)
 }
 
-/// One session's entry; dropped, the session is gone from the registry.
+/// Guard of a session's entry. Dropping it removes the session from the registry.
 #[derive(Debug)]
 pub struct SessionGuard {
     sessions: Sessions,
@@ -234,7 +252,8 @@ impl SessionGuard {
         self.id
     }
 
-    /// Takes one of the cluster's places. `user` is the name the engine knows.
+    /// Registers the session as logged in, within the cluster's limit. `user` is the name that the
+    /// engine knows.
     pub fn admit(
         &self,
         cluster: ClusterId,
@@ -269,7 +288,7 @@ impl SessionGuard {
         }
     }
 
-    /// Ends when somebody asked for this session's end.
+    /// Waits until the session is asked to end.
     pub async fn killed(&self) {
         std::future::poll_fn(|cx| match self.poll_asked(cx).killed {
             true => Poll::Ready(()),
@@ -278,7 +297,7 @@ impl SessionGuard {
         .await;
     }
 
-    /// What has been asked of this session; the task is woken when that changes.
+    /// Returns the requests to this session; the task is woken when they change.
     pub fn poll_asked(&self, cx: &mut Context<'_>) -> Asked {
         self.signal.waker.register(cx.waker());
         let flags = self.signal.flags.load(Ordering::Acquire);

@@ -10,18 +10,19 @@ const UNITS: [(char, u64); 4] = [
     ('K', 1 << 10),
 ];
 
-/// Number of bytes, written in the largest unit that keeps it whole. [`Size::parse`] reads it back.
+/// Number of bytes, written in the largest unit that keeps it a whole number. [`Size::parse`] reads
+/// it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
-/// Text that is no size.
+/// Error of text that is not a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a whole number with a unit: \"512M\", \"4G\" or \"1T\"")]
 pub struct WrongSize;
 
 impl Size {
-    /// Reads `512M`, `4G`, `4GB`, `4GiB`, in either case. A number without a unit is refused:
-    /// nobody can tell whether bytes or megabytes were meant.
+    /// Reads `512M`, `4G`, `4GB`, `4GiB`, in either case. A number without a unit is refused,
+    /// because it could mean bytes or megabytes.
     pub fn parse(text: &str) -> Result<Self, WrongSize> {
         let split = text.find(|c: char| !c.is_ascii_digit()).ok_or(WrongSize)?;
         let (number, unit) = text.split_at(split);

@@ -1,4 +1,4 @@
-//! Where a cluster stands.
+//! State of a cluster.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,16 +1,17 @@
-//! Why a client may believe our certificate. Judged from the chain we serve, not from where it
-//! came.
+//! How clients verify the server's certificate. Determined from the chain that is served, whatever
+//! its source.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// How clients verify the server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "mode", content = "ca")]
 pub enum Trust {
-    /// The chain ends in a root that Mozilla's list has: clients need no file of ours.
+    /// The chain ends in a root of Mozilla's list: clients need no CA file.
     Public,
-    /// A company's own CA: clients need its file, if the operator named one.
+    /// A company's CA: clients need its file, if the operator configured one.
     Private(Option<PathBuf>),
-    /// Our own local CA: clients need this `ca.pem`.
+    /// The server's local CA: clients need this `ca.pem`.
     Local(PathBuf),
 }

@@ -28,6 +28,19 @@ pub struct ClientHint {
     pub phrase: String,
 }
 
+impl ClientHint {
+    /// Whether it fits into an error text.
+    fn is_valid(&self) -> bool {
+        self.name.len() + self.phrase.len() <= HINT_MAX
+            && is_printable(&self.name)
+            && is_printable(&self.phrase)
+    }
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+}
+
 /// Writer of error texts, made once when the server starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wording {
@@ -35,6 +48,7 @@ pub struct Wording {
     hints: Vec<ClientHint>,
 }
 
+/// Error of a help base that is not an address, or too long.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be an http:// or https:// address of at most {HELP_BASE_MAX} printable characters, or \
@@ -54,13 +68,11 @@ impl Wording {
         if !(base.is_empty() || is_address && fits) {
             return Err(WrongHelpBase);
         }
-        let printable = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-        let good = |hint: &ClientHint| {
-            hint.name.len() + hint.phrase.len() <= HINT_MAX
-                && printable(&hint.name)
-                && printable(&hint.phrase)
-        };
-        let hints = hints.into_iter().filter(good).take(HINTS_MAX).collect();
+        let hints = hints
+            .into_iter()
+            .filter(ClientHint::is_valid)
+            .take(HINTS_MAX)
+            .collect();
         Ok(Self {
             help_base: base.to_owned(),
             hints,

@@ -1,9 +1,10 @@
-//! Queue in which networks take turns, whatever number of entries each has. Entries of sources that
-//! proved a password lately get every second turn.
+//! Queue in which networks take turns, whatever their numbers of entries. Sources that proved a
+//! password recently get every second turn.
 
 use super::network::{Network, NetworkPath};
 use std::collections::{HashMap, VecDeque};
 
+/// Queue in which networks take turns.
 #[derive(Debug)]
 pub struct FairQueue<T> {
     known: Ring<T>,
@@ -22,7 +23,7 @@ impl<T> Default for FairQueue<T> {
 }
 
 impl<T> FairQueue<T> {
-    /// `known`: the source proved a password lately.
+    /// Adds an entry. `known`: the source proved a password recently.
     pub fn push(&mut self, path: &NetworkPath, known: bool, entry: T) {
         if known {
             self.known.push(path, entry)

@@ -1,6 +1,6 @@
-//! Admission of connections that have not proved who they are: how many each network may hold, and
-//! how much memory all of them may take. Used by every public listener. Pure bookkeeping: the
-//! caller reads sockets and clocks.
+//! Admission of connections that have not logged in yet: how many each network may have, and how
+//! much memory all of them may use. Every public listener uses it. It does no I/O: the caller has
+//! the sockets and clocks.
 
 mod fair_queue;
 mod network;
@@ -22,10 +22,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Instant;
 
-/// Delayed denials of ended connections that are remembered until their time: 200 KB.
+/// Delayed denials of closed connections that are remembered until their time: 200 KB.
 const DEBTS_MAX: usize = 4096;
-/// One part in so many of all places and of all memory is kept for sources that proved a password
-/// lately.
+/// Share of all places and all memory, as a divisor, that is reserved for sources that proved a
+/// password recently.
 const RESERVE_PART: u32 = 8;
 
 /// Bounds of one listener's unproven connections.
@@ -35,13 +35,13 @@ pub struct AdmissionLimits {
     pub per_source: u32,
     /// Connections of all sources.
     pub total: u32,
-    /// Bytes that all of them may cost.
+    /// Bytes of memory that all of them may use.
     pub memory: u64,
-    /// Places of one source that may hold a delayed denial.
+    /// Places of one source in which a delayed denial may wait.
     pub late_max: u32,
 }
 
-/// Register of the unproven connections of a listener. Cheap to clone; all clones are one.
+/// Register of the unproven connections of a listener. Cheap to clone; all clones share the data.
 #[derive(Debug, Clone)]
 pub struct Admission {
     inner: Arc<Inner>,
@@ -57,11 +57,11 @@ struct Inner {
 #[derive(Debug)]
 struct AdmissionState {
     strangers: Pool,
-    /// Places of sources that proved a password lately: no stranger ends them.
+    /// Places of sources that proved a password recently. Other sources can't evict them.
     reserve: Pool,
     proven: ProvenSources,
-    /// Delayed denials whose connection has ended: when they no longer count, whose they are, and
-    /// in which pool.
+    /// Delayed denials whose connection is closed: the time until which they count, their source,
+    /// and whether they are in the reserve.
     debts: BinaryHeap<Reverse<(Instant, NetworkPath, bool)>>,
 }
 
@@ -86,10 +86,10 @@ impl AdmissionState {
 }
 
 impl Admission {
-    /// Returns the most connections at once for this total, with those that were told to end and
-    /// have not yet.
+    /// Returns the largest number of connections for this total, including evicted ones that are
+    /// still closing.
     pub const fn most(total: u64) -> u64 {
-        // Both pools round.
+        // Both pools round up, so both minimums are added.
         pool::with_leaving(total).saturating_add(2 * pool::LEAVING_MIN as u64)
     }
 
@@ -123,9 +123,9 @@ impl Admission {
         }
     }
 
-    /// Returns a place for one connection that costs this many bytes for now. Where a share is used
-    /// up, the oldest connection of its largest holder is told to end; the newcomer is refused if
-    /// that holder is its own source and has nothing that waits for long.
+    /// Returns a place for a connection that uses this many bytes at first. If a share is used up,
+    /// the oldest connection of the network that uses most of it is evicted. If that network is the
+    /// newcomer's own source and none of its connections is old, the newcomer is refused instead.
     pub fn admit(&self, address: IpAddr, bytes: u64) -> Result<AdmissionPlace, PoolFull> {
         self.admit_at(address, bytes, Instant::now())
     }
@@ -164,8 +164,8 @@ impl Admission {
         })
     }
 
-    /// Returns how many connections are open and what they cost: those that were told to end are
-    /// counted until they have.
+    /// Returns the number of open connections and the bytes they use, including evicted ones that
+    /// are still closing.
     pub fn used(&self) -> (u32, u64) {
         let state = self.inner.lock();
         let strangers = state.strangers.used();
@@ -184,7 +184,7 @@ impl Inner {
     }
 }
 
-/// Tells a connection that its place is given to another.
+/// Signal that tells a connection that it was evicted.
 #[derive(Debug, Default)]
 struct Signal {
     raised: AtomicBool,
@@ -202,7 +202,7 @@ impl Signal {
     }
 }
 
-/// Place of one unproven connection: held until its credential is proved or it ends.
+/// Place of an unproven connection, kept until its password is verified or it closes.
 #[derive(Debug)]
 pub struct AdmissionPlace {
     admission: Admission,
@@ -215,13 +215,12 @@ pub struct AdmissionPlace {
     signal: Arc<Signal>,
 }
 
-/// Tells when a place is given to another. Outlives the place, whose connection then has nothing to
-/// fear.
+/// Receiver of the eviction of a place. It may outlive the place; it then never fires.
 #[derive(Debug, Clone)]
 pub struct Eviction(Arc<Signal>);
 
 impl Eviction {
-    /// Ends once the connection has to end.
+    /// Waits until the connection is evicted.
     pub async fn wait(&self) {
         std::future::poll_fn(|cx| {
             if self.0.is_raised() {
@@ -239,8 +238,8 @@ impl Eviction {
 }
 
 impl AdmissionPlace {
-    /// Sets what the connection costs from now on. Over the budget, connections of the largest
-    /// network are told to end; this one may be among them.
+    /// Sets the bytes that the connection uses from now on. If the budget is exceeded, connections
+    /// of the largest network are evicted; this one may be among them.
     pub fn charge(&mut self, bytes: u64) {
         let mut state = self.admission.inner.lock();
         state
@@ -249,28 +248,28 @@ impl AdmissionPlace {
         self.bytes = bytes;
     }
 
-    /// Whether the source proved a password lately.
+    /// Whether the source proved a password recently.
     pub fn is_known(&self) -> bool {
         self.known
     }
 
-    /// Networks that the source lies in.
+    /// Networks that contain the source.
     pub fn path(&self) -> &NetworkPath {
         &self.path
     }
 
-    /// Returns what tells when the connection has to end. One task at a time is woken by it.
+    /// Returns a receiver of the eviction. It wakes one task at a time.
     pub fn eviction(&self) -> Eviction {
         Eviction(Arc::clone(&self.signal))
     }
 
-    /// Whether the connection has to end.
+    /// Whether the connection was evicted and must close.
     pub fn is_evicted(&self) -> bool {
         self.signal.is_raised()
     }
 
-    /// Marks that a denial waits here until this time: it counts against the source until the place
-    /// is dropped and, if the connection was told to end, until then in any case.
+    /// Notes that a denial waits in this place until the given time. It counts against the source
+    /// until the place is dropped; if the connection was evicted, until that time.
     pub fn wait_late(&mut self, until: Instant) {
         if self.late_until.replace(until).is_none() {
             self.admission
@@ -281,7 +280,7 @@ impl AdmissionPlace {
         }
     }
 
-    /// Whether so many of the source's places hold a delayed denial that no more may.
+    /// Whether delayed denials wait in as many of the source's places as the limit allows.
     pub fn late_full(&self) -> bool {
         let mut state = self.admission.inner.lock();
         state.forget_debts(Instant::now());
@@ -290,8 +289,7 @@ impl AdmissionPlace {
         late >= self.admission.inner.late_max
     }
 
-    /// Gives the place back: the connection has proved who it is, and its source is remembered for
-    /// that.
+    /// Gives the place back after the password was verified, and remembers the source.
     pub fn prove(self) {
         let seconds = self.admission.inner.seconds(Instant::now());
         self.admission

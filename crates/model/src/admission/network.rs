@@ -1,19 +1,19 @@
-//! Networks that a source lies in, from the widest to the source itself.
+//! Networks that contain a source, from the widest to the source itself.
 
 use std::net::IpAddr;
 
-/// Networks of an address: IPv4 /24 and /32, IPv6 /48, /56 and /64. Providers give a customer a /56
-/// or a /48 of IPv6, so that addresses and /64s cost nothing.
+/// Networks of an address: IPv4 /24 and /32, IPv6 /48, /56 and /64. Providers give a customer a
+/// whole /56 or /48 of IPv6, so a single address or /64 is no scarce resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NetworkPath {
     levels: [Network; DEPTH],
     len: usize,
 }
 
-/// Levels of the deeper of the two families.
+/// Levels of the address family that has more of them.
 pub(super) const DEPTH: usize = 3;
 
-/// One network: its first 64 bits (of IPv4: all 32) and how many of them count.
+/// A network: its first 64 bits (IPv4: all 32) and the length of its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network {
     prefix: u64,
@@ -33,7 +33,7 @@ impl Network {
         }
     }
 
-    /// The networks that a source lies in.
+    /// The networks that contain this source.
     pub(super) fn path(self) -> NetworkPath {
         match self.v6 {
             true => NetworkPath {
@@ -92,7 +92,7 @@ impl NetworkPath {
         widest
     }
 
-    /// The narrowest network: what is taken for one client.
+    /// The narrowest network, which is treated as one client.
     pub fn source(&self) -> SourceNetwork {
         let [.., source] = self.levels;
         source

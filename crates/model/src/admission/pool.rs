@@ -1,5 +1,5 @@
-//! Places counted by nested networks. Where a share is used up, the oldest place of the largest
-//! holder goes first.
+//! Places counted by nested networks. If a share is used up, the oldest connection of the network
+//! that uses most is evicted.
 
 use super::Signal;
 use super::network::{Network, NetworkPath};
@@ -8,24 +8,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A newcomer replaces an older connection of its own source only if that has been unproven for
-/// this long. A source that logs in faster than the server can follow would otherwise cut its own
-/// logins, and none would ever end.
+/// Minimum age of an unproven connection that a newcomer of the same source may replace. Without
+/// it, a source that logs in faster than the server can answer would cut off all its own logins.
 const OWN_PATIENCE: Duration = Duration::from_secs(3);
-/// Share of the memory, in percent, above which connections are told to end. What they hold until
-/// they have is above it.
+/// Share of the memory, in percent, above which connections are evicted. The rest is for evicted
+/// connections until they are closed.
 const MEMORY_PERCENT: u64 = 80;
-/// Places above the total for connections that were told to end and have not yet: this part of it,
-/// and this many.
+/// Places above the total for evicted connections that are still closing: the total divided by
+/// this, and at least `LEAVING_MIN`.
 const LEAVING_PART: u32 = 4;
 pub(super) const LEAVING_MIN: u32 = 16;
 
-/// Returns the places of this total with those of connections that leave.
+/// Returns this total plus the places of evicted connections.
 pub(super) const fn with_leaving(total: u64) -> u64 {
     total.saturating_add(total / LEAVING_PART as u64)
 }
 
-/// Places that a network may hold, by its size. A customer has a /56 or a /48 of IPv6, or a few
+/// Places that a network may have, by its size. A customer has a /56 or a /48 of IPv6, or a few
 /// addresses of IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
@@ -37,11 +36,10 @@ pub struct Shares {
 
 impl Shares {
     pub fn new(per_source: u32, total: u32) -> Self {
-        let times = |n: u32| per_source.saturating_mul(n).min(total);
         Self {
-            source: times(1),
-            middle: times(2),
-            widest: times(4),
+            source: per_source.min(total),
+            middle: per_source.saturating_mul(2).min(total),
+            widest: per_source.saturating_mul(4).min(total),
             total,
         }
     }
@@ -57,11 +55,11 @@ impl Shares {
     }
 }
 
-/// Share that is used up. The texts are for the log, and name the setting.
+/// Limit that was reached. The texts are for the log, and name the setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PoolFull {
     #[error("unproven_per_source")]
-    SourceNetwork,
+    Source,
     #[error("unproven_per_source, of the source's network")]
     Network,
     #[error("unproven_total")]
@@ -75,7 +73,7 @@ pub(super) struct Pool {
     shares: Shares,
     memory: u64,
     live: Used,
-    /// Connections that were told to end and have not yet.
+    /// Evicted connections that are still closing.
     leaving: Used,
     next_id: u64,
     nodes: HashMap<Network, Node>,
@@ -83,7 +81,7 @@ pub(super) struct Pool {
     widest: Holders,
 }
 
-/// Networks by what they cost; of those that cost the same, the one heard of first is the last.
+/// Networks by the bytes they use; of equal ones, the network that was seen first is the last.
 type Holders = BTreeSet<(u64, Reverse<u64>, Network)>;
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -92,19 +90,26 @@ struct Used {
     bytes: u64,
 }
 
-/// One network. Places that were told to end are not counted here.
+impl Used {
+    fn change(&mut self, places: i32, before: u64, after: u64) {
+        self.places = self.places.saturating_add_signed(places);
+        self.bytes = self.bytes.saturating_sub(before) + after;
+    }
+}
+
+/// Counts of one network. Evicted connections are not included.
 #[derive(Debug, Default)]
 struct Node {
     used: Used,
-    /// Delayed denials of a source, those of ended connections included.
+    /// Delayed denials of a source, including those of closed connections.
     late: u32,
-    /// When it was first heard of, as a number that grows.
+    /// Sequence number of its first connection.
     born: u64,
-    /// Networks in this one.
+    /// Networks within this one.
     inner: Holders,
     /// Connections of a source, the oldest first.
     open: BTreeMap<u64, HeldPlaces>,
-    /// Connections that only wait for the time of a denial.
+    /// Connections that wait for the time of a denial.
     denied: BTreeMap<u64, HeldPlaces>,
 }
 
@@ -141,7 +146,7 @@ impl Pool {
         }
     }
 
-    /// Returns places and bytes of all connections, those that were told to end included.
+    /// Returns places and bytes of all connections, including evicted ones that are still closing.
     pub fn used(&self) -> (u32, u64) {
         (
             self.live.places + self.leaving.places,
@@ -172,7 +177,7 @@ impl Pool {
             let held = self.nodes.get(network).map_or(0, |node| node.used.places);
             if held >= self.shares.of(path, *network) {
                 let full = if *network == path.source() {
-                    PoolFull::SourceNetwork
+                    PoolFull::Source
                 } else {
                     PoolFull::Network
                 };
@@ -201,13 +206,13 @@ impl Pool {
         Ok(id)
     }
 
-    /// Bytes above which connections are told to end.
+    /// Bytes above which connections are evicted.
     fn mark(&self) -> u64 {
         self.memory / 100 * MEMORY_PERCENT
     }
 
-    /// Makes room in a network, or in all, for a newcomer. `None`: its own source holds the most
-    /// there, and nothing for long.
+    /// Evicts a connection of a network, or of all, for a newcomer. `None` if the newcomer's own
+    /// source uses most there and its connections are too young.
     fn replace(
         &mut self,
         within: Option<Network>,
@@ -242,8 +247,7 @@ impl Pool {
         }
     }
 
-    /// Tells a connection to end. It is no longer counted in its networks, only among those that
-    /// leave.
+    /// Evicts a connection. It is no longer counted in its networks, only in `leaving`.
     fn evict(&mut self, source: Network, id: u64) {
         let Some(held) = self.take(source, id) else {
             return;
@@ -259,7 +263,7 @@ impl Pool {
         node.open.remove(&id).or_else(|| node.denied.remove(&id))
     }
 
-    /// Sets what a connection costs.
+    /// Sets the bytes that a connection uses.
     pub fn charge(&mut self, path: &NetworkPath, id: u64, before: u64, bytes: u64) {
         let Some(held) = self
             .nodes
@@ -272,7 +276,7 @@ impl Pool {
         held.bytes = bytes;
         self.count(path, 0, before, bytes);
         if bytes > before && self.used().1 > self.memory {
-            // Over the whole budget there is no time to wait for another's end.
+            // Above the whole budget there is no time to wait for another connection to close.
             return self.evict(path.source(), id);
         }
         while self.live.bytes > self.mark() {
@@ -293,7 +297,7 @@ impl Pool {
         }
     }
 
-    /// A delayed denial no longer counts.
+    /// Removes a delayed denial from the count.
     pub fn forget_late(&mut self, path: &NetworkPath) {
         if let Some(node) = self.nodes.get_mut(&path.source()) {
             node.late = node.late.saturating_sub(1);
@@ -313,14 +317,10 @@ impl Pool {
         self.nodes.get(&source).map_or(0, |node| node.late)
     }
 
-    /// Counts places and bytes in all networks of a path: so many places more or less, so many
-    /// bytes instead of so many.
+    /// Changes places and bytes in all networks of a path: adds `places`, and replaces `before`
+    /// bytes by `after`.
     fn count(&mut self, path: &NetworkPath, places: i32, before: u64, after: u64) {
-        let change = |used: &mut Used| {
-            used.places = used.places.saturating_add_signed(places);
-            used.bytes = used.bytes.saturating_sub(before) + after;
-        };
-        change(&mut self.live);
+        self.live.change(places, before, after);
         let next_id = self.next_id;
         let mut outer: Option<Network> = None;
         for network in path.levels() {
@@ -330,7 +330,7 @@ impl Pool {
             });
             let old = node.used.bytes;
             let born = Reverse(node.born);
-            change(&mut node.used);
+            node.used.change(places, before, after);
             let now = node.used;
             let siblings = match outer.replace(*network) {
                 None => &mut self.widest,

@@ -1,10 +1,10 @@
-//! Sources that proved a password lately, in a table that never grows.
+//! Sources that proved a password recently, in a table of fixed size.
 
 use super::network::{NetworkPath, SourceNetwork};
 use std::hash::{BuildHasher, RandomState};
 
-/// Seconds for which a proof is remembered: a pool that reconnects, a cluster that was asleep over
-/// lunch.
+/// Seconds for which a source is remembered: long enough for a pool that reconnects after a cluster
+/// slept over lunch.
 const REMEMBERED_SECONDS: u32 = 3600;
 /// Sets of the table. A set is chosen by the widest network, so one network can displace no more
 /// than one set. The table has 200 KB.
@@ -14,7 +14,7 @@ const WAYS: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct ProvenSources {
-    /// Random per start: nobody outside can choose networks that meet in one set.
+    /// Random per start, so that nobody can choose networks that collide in one set.
     keys: RandomState,
     sets: Vec<[Option<(SourceNetwork, u32)>; WAYS]>,
 }
@@ -35,8 +35,7 @@ impl ProvenSources {
             .map_or(&mut [], |set| set.as_mut_slice())
     }
 
-    /// Remembers a source; the one of its set that proved a password longest ago is forgotten for
-    /// it.
+    /// Remembers a source, in place of the source of its set that proved a password longest ago.
     pub fn insert(&mut self, path: &NetworkPath, now: u32) {
         let source = path.source();
         let set = self.set(path);

@@ -30,14 +30,14 @@ fn a_source_is_an_ipv4_address_or_an_ipv6_64() {
     let _first = admission.admit(ip("2001:db8::1"), KB).unwrap();
     assert_eq!(
         admission.admit(ip("2001:db8::2"), KB).unwrap_err(),
-        PoolFull::SourceNetwork,
+        PoolFull::Source,
         "the same /64"
     );
     let _next = admission.admit(ip("2001:db8:0:1::1"), KB).unwrap();
     let _v4 = admission.admit(ip("203.0.113.9"), KB).unwrap();
     assert_eq!(
         admission.admit(ip("::ffff:203.0.113.9"), KB).unwrap_err(),
-        PoolFull::SourceNetwork,
+        PoolFull::Source,
         "IPv4 written as IPv6"
     );
     assert!(admission.admit(ip("203.0.113.10"), KB).is_ok());
@@ -118,7 +118,7 @@ fn a_source_in_a_hurry_is_refused_and_one_that_stalled_loses_its_oldest() {
         .map(|_| admission.admit_at(ip("203.0.113.9"), KB, began).unwrap())
         .collect();
     let soon = admission.admit_at(ip("203.0.113.9"), KB, began + Duration::from_millis(2500));
-    assert_eq!(soon.unwrap_err(), PoolFull::SourceNetwork);
+    assert_eq!(soon.unwrap_err(), PoolFull::Source);
     let later = admission
         .admit_at(ip("203.0.113.9"), KB, began + Duration::from_secs(3))
         .unwrap();
@@ -251,33 +251,48 @@ fn case_49_delayed_denials_take_half_of_the_places_of_a_source() {
     assert!(!places[1].late_full());
 }
 
+/// Source that connects at given times.
+struct SourceInTime<'a> {
+    admission: &'a Admission,
+    began: Instant,
+}
+
+impl SourceInTime<'_> {
+    fn admit(&self, seconds: u64) -> AdmissionPlace {
+        let now = self.began + Duration::from_secs(seconds);
+        let place = self.admission.admit_at(ip("203.0.113.9"), KB, now);
+        place.unwrap()
+    }
+}
+
 #[test]
 fn case_49_a_denial_whose_connection_was_ended_still_counts_against_its_source() {
     let admission = admission(2, 16);
     let began = Instant::now();
-    let at = |seconds| began + Duration::from_secs(seconds);
-    let admit = |seconds| admission.admit_at(ip("203.0.113.9"), KB, at(seconds));
-    let mut denied = admit(0).unwrap();
-    denied.wait_late(at(20));
-    let open = admit(0).unwrap();
-    let next = admit(3).unwrap();
+    let source = SourceInTime {
+        admission: &admission,
+        began,
+    };
+    let mut denied = source.admit(0);
+    denied.wait_late(began + Duration::from_secs(20));
+    let open = source.admit(0);
+    let next = source.admit(3);
     assert!(
         open.is_evicted() && !denied.is_evicted(),
         "one that is still logging in goes before a denied one"
     );
     drop(next);
-    let mut second = admit(6).unwrap();
-    second.wait_late(at(20));
-    let third = admit(9).unwrap();
+    let mut second = source.admit(6);
+    second.wait_late(began + Duration::from_secs(20));
+    let third = source.admit(9);
     assert!(denied.is_evicted(), "there was no other");
-    drop(admit(12).unwrap());
+    drop(source.admit(12));
     drop((denied, second, third));
-    let late = |seconds| {
-        let place = admit(seconds).unwrap();
-        place.late_full()
-    };
-    assert!(late(19), "the denial of the ended connection still counts");
-    assert!(!late(21), "until its time");
+    assert!(
+        source.admit(19).late_full(),
+        "the denial of the ended connection still counts"
+    );
+    assert!(!source.admit(21).late_full(), "until its time");
     drop(open);
     assert!(is_forgotten(&admission));
 }
