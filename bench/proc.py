@@ -139,7 +139,7 @@ class Client:
     """The lean client. It reads its job from standard input, so that no password is in an argument list."""
 
     def __init__(self, program):
-        self.program = str(program)
+        self.command = [str(program)]
 
     @staticmethod
     def job(target, work, logins=None, post_quantum=False):
@@ -148,12 +148,12 @@ class Client:
         return json.dumps({"endpoint": endpoint, "logins": logins or [target.login()], **work}) + "\n"
 
     def ask(self, target, work, logins=None, timeout=180):
-        return json.loads(run([self.program], timeout, input=self.job(target, work, logins)))
+        return json.loads(run(self.command, timeout, input=self.job(target, work, logins)))
 
     @contextlib.contextmanager
     def hold(self, target, work, logins, timeout=120):
         """Keeps sessions open while the block runs."""
-        with subprocess.Popen([self.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 process.stdin.write(self.job(target, work, logins))
                 process.stdin.flush()

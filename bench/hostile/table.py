@@ -33,7 +33,8 @@ def text(results, found, about):
         f"# Hostile run, {about['date']}, commit {about['commit']}{dirty}\n\n"
         f"{m['cores']} cores ({m['cpu']}), {m['memory_gb']} GB, {m['system']}, Linux {m['kernel']}; {about['tidegate']}.\n"
         f"50 good clients on 10 clusters ask a point select about every 60 ms, while attackers, limited to "
-        f"{results['limited']}, flood, guess, fill and stall for {about['minutes']:g} minutes. *Beside the dummy port* the same "
+        f"{results['limited']}, flood, guess, fill and stall for {about['minutes']:g} minutes. The measuring program has "
+        f"priority over all of them. *Beside the dummy port* the same "
         "attackers meet a port that accepts and says nothing. Clients, attackers, engines and server share the cores.",
         "## Promises\n\n" + table(["promise", "measured", "target", "kept"],
                                   [[v["what"], v["text"], v["target"], "yes" if v["met"] else "**no**"] for v in found]),
