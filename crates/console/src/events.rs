@@ -164,7 +164,8 @@ impl Journal for Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::RunEpoch;
+    use tidegate_model::journal::ConnectionFacts;
+    use tidegate_model::{RunEpoch, SessionId};
 
     fn started(cluster: u64) -> Event {
         let took = Duration::from_millis(80);
@@ -213,5 +214,49 @@ mod tests {
             "the quietest is gone"
         );
         assert_eq!(events.lock().by_last.len(), limits::EVENT_CLUSTERS_MAX);
+    }
+
+    fn refused(cluster: u64, message: &str) -> Event {
+        let client = "203.0.113.9:4711".parse().unwrap();
+        Event::ConnectionClosed(Box::new(ConnectionClosed {
+            session: SessionId::new(1),
+            client,
+            via: None,
+            facts: ConnectionFacts {
+                cluster: Some(ClusterId(cluster)),
+                ..ConnectionFacts::default()
+            },
+            open: Duration::ZERO,
+            end: Ending::EngineRefused {
+                code: 1040,
+                message: message.to_owned(),
+            },
+        }))
+    }
+
+    #[test]
+    fn one_clusters_events_push_out_no_event_of_another() {
+        let events = Events::default();
+        let most = u64::try_from(limits::EVENT_CLUSTERS_MAX).unwrap();
+        for id in 2..=most {
+            events.record(&started(id));
+            events.record(&refused(id, "its own"));
+        }
+        let long = "x".repeat(4 * limits::EVENT_TEXT_MAX);
+        for _ in 0..10 * limits::EVENT_CLUSTERS_MAX {
+            events.record(&refused(1, &long));
+            events.record(&started(1));
+        }
+        for id in 2..=most {
+            let own = events.of_cluster(ClusterId(id));
+            assert_eq!((own.refusals.len(), own.wakes.len()), (1, 1), "{id}");
+        }
+        let busy = events.of_cluster(ClusterId(1));
+        let kept = (busy.refusals.len(), busy.wakes.len());
+        assert_eq!(kept, (limits::EVENTS_MAX, limits::EVENTS_MAX));
+        let RefusedBy::Engine { message, .. } = &busy.refusals[0].what else {
+            panic!("{busy:?}")
+        };
+        assert_eq!(message.len(), limits::EVENT_TEXT_MAX);
     }
 }

@@ -3,7 +3,8 @@
 use super::*;
 use crate::store::{Reservation, SqliteStore, Strays};
 use futures_util::future::join_all;
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 use tidegate_model::{Account, ClusterEngine, ClusterLimits, Requirement};
 
 fn book(run: u64, user: &str) -> Arc<AccountBook> {
@@ -210,4 +211,72 @@ async fn a_book_is_read_from_the_store_once_and_again_when_a_later_run_has_repla
             .user,
         "last"
     );
+}
+
+/// Logins to one cluster, lists with its key, and its creation and deletion again and again, as fast
+/// as four threads can. A stuck reading of its accounts keeps its own logins only.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
+    const LOGINS: usize = 300;
+    const LATEST: Duration = Duration::from_secs(1);
+    let (_tmp, register, other) = one().await;
+    let row = register.store.load().await.unwrap().remove(0);
+    let named = |n: u64, name: String| ClusterRow {
+        id: ClusterId(n),
+        name: ClusterName::parse(&name).unwrap(),
+        prefix: Prefix::random().unwrap(),
+        ..row.clone()
+    };
+    for n in 0..3_000 {
+        register.insert(named(1_000 + n, format!("c{n}")));
+    }
+    let busy_row = named(900, "busy".to_owned());
+    let busy = register.insert(busy_row.clone());
+    let (prefix, name) = (busy.prefix.clone(), busy.name.clone());
+    let register = Arc::new(register);
+    let done = Arc::new(AtomicBool::new(false));
+    let rounds = Arc::new(AtomicU64::new(0));
+    let flood = |work: Box<dyn Fn(&Register) + Send>| {
+        let (register, done, rounds) = (
+            Arc::clone(&register),
+            Arc::clone(&done),
+            Arc::clone(&rounds),
+        );
+        std::thread::spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                work(&register);
+                rounds.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    };
+    let floods = [
+        flood(Box::new(move |register| {
+            drop(register.look_up(&prefix, PrefixTag(7)));
+        })),
+        flood(Box::new(move |register| drop(register.by_name(&name)))),
+        flood(Box::new(|register| drop(register.all()))),
+        flood(Box::new(move |register| {
+            let entry = register.insert(busy_row.clone());
+            register.remove(&entry);
+        })),
+    ];
+    let stuck = busy.book_read.lock().await;
+    let began = Instant::now();
+    for _ in 0..LOGINS {
+        let PrefixLookup::Cluster(found) = register.look_up(&other.prefix, PrefixTag(7)) else {
+            panic!("it is there");
+        };
+        assert_eq!(found.id, other.id);
+    }
+    for _ in 0..10 {
+        // Its book is read from the store each time.
+        register.books().forget(other.id);
+        assert!(register.tenant(&other, true, &claim()).await.is_ok());
+    }
+    let took = began.elapsed();
+    done.store(true, Ordering::Relaxed);
+    floods.into_iter().for_each(|thread| thread.join().unwrap());
+    drop(stuck);
+    assert!(rounds.load(Ordering::Relaxed) > LOGINS as u64, "a flood");
+    assert!(took < LATEST, "{LOGINS} logins took {took:?}");
 }

@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tidegate_control::limits::BATCH_MAX;
 use tidegate_control::store::{Phase, Reservation, SqliteStore, Store, StoreError, Strays};
 use tidegate_model::{AccountBook, Accounts, ClusterId, ClusterLimits, RunEpoch};
 
@@ -343,4 +344,33 @@ async fn a_login_that_wakes_passes_a_thousand_books() {
     };
     let (_, before) = tokio::join!(futures_util::future::join_all(saves), begin);
     assert!(before < 500, "{before} of 1000 books went before the run");
+}
+
+#[tokio::test]
+async fn a_queue_full_of_one_clusters_changes_delays_no_other_clusters_run() {
+    /// More changes than three full queues.
+    const CHANGES: usize = 15_000;
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let busy = live(&store, "busy").await.id;
+    let other = live(&store, "other").await.id;
+    let books = [Arc::new(book(0, "one")), Arc::new(book(0, "two"))];
+    let saved = AtomicUsize::new(0);
+    let save = async |n: usize| {
+        let book = Arc::clone(&books[n % 2]);
+        store.save_accounts(busy, book).await.unwrap();
+        saved.fetch_add(1, Ordering::SeqCst);
+    };
+    let begin = async {
+        store.begin_run(other).await.unwrap();
+        saved.load(Ordering::SeqCst)
+    };
+    let saves = futures_util::future::join_all((0..CHANGES).map(save));
+    let (_, before) = tokio::join!(saves, begin);
+    assert_eq!(saved.load(Ordering::SeqCst), CHANGES);
+    // The transaction that runs meanwhile, and the one that the run begins in.
+    assert!(
+        before <= 2 * BATCH_MAX,
+        "{before} changes went before the run"
+    );
 }

@@ -390,4 +390,47 @@ mod tests {
         assert!(sessions.list(Some(ClusterId(9))).is_empty());
         drop((guards, unproven));
     }
+
+    /// Lists, counts and kills of one cluster with as many sessions as it may have, as fast as three
+    /// threads can.
+    #[test]
+    fn a_registry_full_of_one_clusters_sessions_delays_no_session_of_another() {
+        const SESSIONS: u32 = 10_000;
+        const LATEST: Duration = Duration::from_secs(1);
+        let sessions = Sessions::default();
+        let client = "127.0.0.1:1".parse().unwrap();
+        let open = |cluster| {
+            let guard = sessions.open(client);
+            guard.admit(ClusterId(cluster), "u", "", SESSIONS).unwrap();
+            guard
+        };
+        let busy: Vec<_> = (0..SESSIONS).map(|_| open(1)).collect();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let took = std::thread::scope(|scope| {
+            for work in [
+                |sessions: &Sessions, _: SessionId| drop(sessions.list(Some(ClusterId(1)))),
+                |sessions: &Sessions, _: SessionId| {
+                    sessions.count(ClusterId(1));
+                },
+                |sessions: &Sessions, id: SessionId| {
+                    sessions.kill(id);
+                },
+            ] {
+                let (sessions, done, id) = (&sessions, &done, busy[0].id());
+                scope.spawn(move || {
+                    while !done.load(Ordering::Relaxed) {
+                        work(sessions, id);
+                    }
+                });
+            }
+            let began = Instant::now();
+            for _ in 0..20 {
+                drop(open(2));
+            }
+            let took = began.elapsed();
+            done.store(true, Ordering::Relaxed);
+            took
+        });
+        assert!(took < LATEST, "20 sessions took {took:?}");
+    }
 }

@@ -14,6 +14,7 @@ mod error;
 mod interface;
 mod migrate;
 mod migrate_books;
+mod queue;
 mod reserve;
 mod rows;
 mod runs;

@@ -7,6 +7,7 @@
 
 use super::change::{ChangeClass, StoreChange, TypedJob, WriterJob};
 use super::error::{StoreError, StoreResult};
+use super::queue::{Inbox, Queue, queue};
 use super::reserve::Reserve;
 use crate::limits;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -15,13 +16,13 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Handle to the writer's task.
 #[derive(Debug)]
 pub struct Writer {
-    jobs: mpsc::Sender<Box<dyn WriterJob>>,
+    jobs: Queue,
     closing: watch::Sender<bool>,
     disk_full: Arc<AtomicBool>,
     commits: Arc<AtomicU64>,
@@ -31,7 +32,7 @@ pub struct Writer {
 impl Writer {
     /// `db` must have one connection that nobody else uses.
     pub fn spawn(db: SqlitePool, reserve: Reserve) -> Self {
-        let (jobs, inbox) = mpsc::channel(limits::WRITES_WAITING_MAX);
+        let (jobs, inbox) = queue();
         let (closing, closed) = watch::channel(false);
         let disk_full = Arc::new(AtomicBool::new(false));
         let commits = Arc::new(AtomicU64::new(0));
@@ -65,10 +66,9 @@ impl Writer {
             out: None,
             reply,
         };
-        self.jobs
-            .send(Box::new(job))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        if !self.jobs.send(Box::new(job)).await {
+            return Err(StoreError::Closed);
+        }
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -103,7 +103,7 @@ type Jobs = Vec<Box<dyn WriterJob>>;
 struct WriterTask {
     db: SqlitePool,
     reserve: Reserve,
-    inbox: mpsc::Receiver<Box<dyn WriterJob>>,
+    inbox: Inbox,
     closed: watch::Receiver<bool>,
     waiting: VecDeque<Box<dyn WriterJob>>,
     disk_full: Arc<AtomicBool>,
@@ -140,9 +140,7 @@ impl WriterTask {
                 () = tokio::time::sleep(limits::RESERVE_CHECK), if !self.reserve.is_whole() => self.restore_reserve(),
             }
         }
-        while self.waiting.len() < limits::WRITES_WAITING_MAX
-            && let Ok(job) = self.inbox.try_recv()
-        {
+        while let Some(job) = self.inbox.try_recv(self.waiting.len()) {
             self.waiting.push_back(job);
         }
         true
@@ -197,9 +195,7 @@ impl WriterTask {
                 Pause::Over => pause = (pause * 2).min(limits::FULL_RETRY_LAST),
                 Pause::Closing => return self.give_up(batch).await,
             }
-            while batch.len() < limits::WRITES_WAITING_MAX
-                && let Ok(job) = self.inbox.try_recv()
-            {
+            while let Some(job) = self.inbox.try_recv(batch.len()) {
                 batch.push(job);
             }
         }

@@ -1,0 +1,74 @@
+//! Queue of the store's writer. Changes that begin a run have a channel of their own: a login waits
+//! for each, and must not wait behind changes that another cluster causes.
+
+use super::change::{ChangeClass, WriterJob};
+use crate::limits::WRITES_WAITING_MAX;
+use tokio::sync::mpsc;
+
+type AnyJob = Box<dyn WriterJob>;
+
+/// Sending half.
+#[derive(Debug)]
+pub struct Queue {
+    begins: mpsc::Sender<AnyJob>,
+    others: mpsc::Sender<AnyJob>,
+}
+
+/// Receiving half.
+pub struct Inbox {
+    begins: mpsc::Receiver<AnyJob>,
+    others: mpsc::Receiver<AnyJob>,
+}
+
+/// Makes a queue with room for so many changes in each of its channels.
+pub fn queue() -> (Queue, Inbox) {
+    let (begins, begins_in) = mpsc::channel(WRITES_WAITING_MAX);
+    let (others, others_in) = mpsc::channel(WRITES_WAITING_MAX);
+    let inbox = Inbox {
+        begins: begins_in,
+        others: others_in,
+    };
+    (Queue { begins, others }, inbox)
+}
+
+impl Queue {
+    /// Waits for room. False if the queue is closed.
+    pub async fn send(&self, job: AnyJob) -> bool {
+        let channel = match job.class() {
+            ChangeClass::Begin => &self.begins,
+            ChangeClass::Ledger | ChangeClass::Vital | ChangeClass::Plain => &self.others,
+        };
+        channel.send(job).await.is_ok()
+    }
+}
+
+impl Inbox {
+    /// Waits for the next change. `None` once the queue is closed and empty.
+    pub async fn recv(&mut self) -> Option<AnyJob> {
+        tokio::select! {
+            biased;
+            Some(job) = self.begins.recv() => Some(job),
+            Some(job) = self.others.recv() => Some(job),
+            else => None,
+        }
+    }
+
+    /// Takes a change that is there, if the writer has room for it. `taken`: changes that it has.
+    pub fn try_recv(&mut self, taken: usize) -> Option<AnyJob> {
+        if taken < 2 * WRITES_WAITING_MAX
+            && let Ok(job) = self.begins.try_recv()
+        {
+            return Some(job);
+        }
+        if taken >= WRITES_WAITING_MAX {
+            return None;
+        }
+        self.others.try_recv().ok()
+    }
+
+    /// Takes no more changes. Those that were sent are still received.
+    pub fn close(&mut self) {
+        self.begins.close();
+        self.others.close();
+    }
+}
