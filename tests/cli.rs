@@ -297,7 +297,7 @@ fn up_says_that_the_console_is_not_there_and_how_to_have_it() {
     assert!(up.wait().unwrap().success());
     let said = said.join("\n");
     assert!(
-        said.contains("no console: port 4443 on 127.0.0.1 is taken by process"),
+        said.contains("no console: port 4443 on 127.0.0.1 is in use by process"),
         "{said}"
     );
     assert!(

@@ -140,7 +140,11 @@ fn tells_of_full_disk(console: &Console, cookie: &str) -> bool {
         }
         assert!(text.contains("is full: the file system of "), "{text}");
     }
-    assert_eq!(text.contains("\ndisk       has space\n"), !full, "{text}");
+    assert_eq!(
+        text.contains("\ndisk       has free space\n"),
+        !full,
+        "{text}"
+    );
     let metrics = console.private("/metrics");
     let gauge = metrics
         .lines()

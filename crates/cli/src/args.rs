@@ -1,5 +1,4 @@
-//! What a person types: the command line's grammar and its help texts. It decides nothing and reads
-//! no file.
+//! Grammar of the command line, with its help texts.
 
 mod cluster;
 mod host;
@@ -7,7 +6,6 @@ mod serve;
 
 pub use cluster::{ClusterCommand, LimitArgs};
 pub use host::{CertCommand, ServiceCommand, ServiceInstall, ServiceRemove, TrustCommand};
-
 pub use serve::ServeArgs;
 
 use clap::{Args, Parser, Subcommand};
@@ -15,9 +13,9 @@ use std::path::PathBuf;
 
 /// A TLS-only public endpoint for MySQL-compatible clusters that sleep when idle
 ///
-/// One program is everything: `tidegate up` starts a server with a first cluster and prints the
-/// line to paste; `tidegate serve` is the same server for a service manager; all other commands
-/// talk to the running server through a socket in its data directory.
+/// `tidegate up` starts a server with a first cluster and prints a command that connects to it.
+/// `tidegate serve` runs the same server under a service manager. The other commands talk to the
+/// running server through a socket in its data directory.
 #[derive(Debug, Parser)]
 #[command(
     name = "tidegate",
@@ -34,28 +32,28 @@ pub struct Cli {
 }
 
 const ENVIRONMENT: &str = "First steps:
-  tidegate up                     start here: a server, a cluster, a line to paste
-  tidegate cluster create shop    one more cluster, from another terminal
-  tidegate sql shop               talk SQL to it
+  tidegate up                     start a server with a first cluster
+  tidegate cluster create shop    create another cluster, from another terminal
+  tidegate sql shop               open a SQL session on it
 
 Environment:
-  TIDEGATE_DATA       the data directory, where --data is not given
-  TIDEGATE_LOG        the log's level: error, warn, info, debug, trace
-  TIDEGATE_API_KEY    the key for `--server URL` and `tidegate profile add`
+  TIDEGATE_DATA       the data directory, if --data is not given
+  TIDEGATE_LOG        the log level: error, warn, info, debug or trace
+  TIDEGATE_API_KEY    the API key for `--server URL` and `tidegate profile add`
   TIDEGATE_PASSWORD   the password for `tidegate sql` and `tidegate check --user`
-  NO_COLOR            no colours, whatever the terminal
+  NO_COLOR            disables colours
 
 Exit codes:
-  0  done
-  1  it failed; standard error has the cause and the mend
+  0  success
+  1  failure; standard error has the cause and a hint
   2  wrong usage";
 
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// The data directory [default: ~/.local/share/tidegate]
+    /// Data directory [default: ~/.local/share/tidegate]
     ///
-    /// All state lies under it: the store, the engines' files, `ca.pem`, the control socket. One
-    /// server per data directory. Where it is not given, $TIDEGATE_DATA counts, then
+    /// It contains all state: the store, the engines' files, `ca.pem`, the control socket. Only one
+    /// server at a time can use it. The default is $TIDEGATE_DATA if it is set, else
     /// ~/.local/share/tidegate (for root /var/lib/tidegate).
     #[arg(
         long,
@@ -65,10 +63,10 @@ pub struct Global {
     )]
     pub data: Option<PathBuf>,
 
-    /// The configuration file [default: DIR/tidegate.toml, if there]
+    /// Configuration file [default: DIR/tidegate.toml, if it exists]
     ///
-    /// One TOML file with a section per part of the server. `tidegate config show` prints every key
-    /// with the value that counts and where it came from.
+    /// A TOML file with a section for each part of the server. `tidegate config show` prints every
+    /// key with its current value and where the value comes from.
     #[arg(
         long,
         global = true,
@@ -77,10 +75,10 @@ pub struct Global {
     )]
     pub config: Option<PathBuf>,
 
-    /// Ask a server elsewhere: a profile's name, or its URL
+    /// Use a remote server: the name of a profile, or a URL
     ///
-    /// Over HTTPS, with an API key: `tidegate profile add` keeps both. For a URL without a profile
-    /// the key is $TIDEGATE_API_KEY.
+    /// Connects over HTTPS with an API key. `tidegate profile add` stores the URL and the key. For
+    /// a URL without a profile, the key is read from $TIDEGATE_API_KEY.
     #[arg(
         long,
         global = true,
@@ -89,7 +87,7 @@ pub struct Global {
     )]
     pub server: Option<String>,
 
-    /// Print the answer as JSON
+    /// Print the result as JSON
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
 }
@@ -98,28 +96,28 @@ pub struct Global {
 pub enum Command {
     /// Run the server, for a service manager
     ///
-    /// Opens (or makes) the data directory, its certificate and its clusters, and serves until
-    /// SIGTERM or Ctrl-C. Both stop in order: no new connections, the sessions are told, the
-    /// engines end last. A second Ctrl-C leaves at once. With --json one line of JSON on standard
-    /// output says when and where it listens.
+    /// Opens the data directory, which it creates if needed, and serves until SIGTERM or Ctrl-C. It
+    /// then stops in order: it accepts no new connections, ends the sessions, and stops the engines
+    /// last. A second Ctrl-C exits immediately. With --json, a line of JSON on standard output says
+    /// when the server is ready and where it listens.
     Serve(ServeArgs),
 
-    /// Start here: a server, a first cluster, a line to paste
+    /// Start here: run a server with a first cluster
     ///
-    /// The same as `serve`, and a first cluster named `demo`: it prints the endpoint, the user, the
-    /// password (once) and a line to paste, after it has logged in through its own port as a
-    /// verifying client. It stays in the foreground until Ctrl-C. Run again, it starts the same
-    /// cluster with the same data.
+    /// Runs the same server as `serve`, and creates a first cluster named `demo`. After it has
+    /// logged in through its own port as a client that verifies the certificate, it prints the
+    /// endpoint, the user, the password (shown only once) and commands that connect. It stays in
+    /// the foreground until Ctrl-C. The next `up` starts the same cluster with the same data.
     Up(ServeArgs),
 
-    /// Show how the running server is: its addresses, its recovery, its disk
+    /// Show the running server: its addresses, its recovery, its disk
     ///
-    /// Tells where it listens, whether clusters are still being recovered after an unclean end, and
-    /// whether its disk has space to wake clusters. `tidegate config check` tells which walls and
-    /// limits are in force.
+    /// Shows where the server listens, whether clusters are still being recovered after an unclean
+    /// shutdown, and whether the disk has space to wake clusters. `tidegate config check` shows
+    /// which isolation and limits this machine supports.
     Status,
 
-    /// Create, list, show and end clusters
+    /// Create, list, show, change and delete clusters
     #[command(subcommand, arg_required_else_help = true)]
     Cluster(ClusterCommand),
 
@@ -127,25 +125,26 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Session(SessionCommand),
 
-    /// Print the string that connects your client to a cluster
+    /// Print how to connect a client to a cluster
     ///
     /// Choose a client with --with (`connect --list` shows all) and an operating system with --os.
-    /// Each string makes its client use TLS and verify the server: the certificate's chain and its
-    /// name. Without --with it prints the lines of the two command-line clients.
+    /// Each connection string makes its client use TLS and verify the server: the certificate's
+    /// chain and its name. Without --with, prints the commands of the `mysql` and `mariadb`
+    /// command-line clients.
     Connect(ConnectArgs),
 
-    /// Talk SQL to a cluster with this machine's own client
+    /// Run SQL on a cluster with this machine's own client
     ///
-    /// Runs `mariadb` or `mysql`, whichever is installed, with the flags that verify the server.
-    /// The password is asked for, or comes from --password-file or $TIDEGATE_PASSWORD; it is handed
-    /// to the client through a private file, never in its arguments.
+    /// Runs `mariadb` or `mysql`, whichever is installed, with the options that verify the server.
+    /// The password comes from --password-file, from $TIDEGATE_PASSWORD or from a prompt. The
+    /// client gets it in a private file, never in its arguments.
     Sql(SqlArgs),
 
-    /// Run the server as a service of systemd, or no longer
+    /// Install or remove the systemd service
     #[command(subcommand, arg_required_else_help = true)]
     Service(ServiceCommand),
 
-    /// Let this machine trust the local CA, or no longer; make a new one
+    /// Add the local CA to this machine's trust stores, remove or renew it
     #[command(subcommand, arg_required_else_help = true)]
     Trust(TrustCommand),
 
@@ -153,15 +152,15 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Cert(CertCommand),
 
-    /// Print a link to sign in to the web console
+    /// Print a link that signs in to the web console
     #[command(subcommand, arg_required_else_help = true)]
     Operator(OperatorCommand),
 
-    /// Make, list and revoke keys for the API
+    /// Create, list and revoke API keys
     #[command(subcommand, arg_required_else_help = true)]
     Key(KeyCommand),
 
-    /// Keep addresses and keys of servers elsewhere, for --server
+    /// Store URLs and API keys of remote servers, for --server
     #[command(subcommand, arg_required_else_help = true)]
     Profile(ProfileCommand),
 
@@ -169,12 +168,13 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
 
-    /// Judge any MySQL endpoint from outside: is it safe on a public network?
+    /// Test any MySQL endpoint from outside: is it safe on a public network?
     ///
-    /// Tests TLS, certificate, name, old protocols, clear text and more at any server or service of
-    /// the MySQL protocol, and says of each finding what was seen and what to do: docs/check.md
-    /// explains them all. It opens about twenty connections, takes about 15 seconds and needs no
-    /// account. Exit code 0: nothing failed; 1: something failed; 2: wrong usage.
+    /// Tests TLS, the certificate, its name, old protocol versions, logins without TLS and more, at
+    /// any server that speaks the MySQL protocol. Each finding says what was seen and how to fix
+    /// it; docs/check.md explains them all. It opens about twenty connections, takes about 15
+    /// seconds and needs no account. Exit codes: 0: nothing failed; 1: something failed; 2: wrong
+    /// usage.
     Check(CheckArgs),
 }
 
@@ -186,141 +186,151 @@ pub enum OperatorCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
-    /// Keep a server's address and key; the key comes from standard input or $TIDEGATE_API_KEY
+    /// Store a server's URL and API key, which is read from standard input or $TIDEGATE_API_KEY
     Add {
+        /// Name of the profile
         name: String,
-        /// Its console, such as https://console.example.com or https://192.0.2.7:4443
+        /// URL of the console, such as https://console.example.com or https://192.0.2.7:4443
         #[arg(value_name = "URL")]
         url: String,
-        /// The CA that its certificate is verified with, where it is not publicly trusted
+        /// CA file that verifies the server's certificate, if that is not publicly trusted
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },
     /// List the profiles, without their keys
     List,
-    /// Forget a profile and its key
-    Remove { name: String },
+    /// Delete a profile and its key
+    Remove {
+        /// Name of the profile
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Make a key for the API and print it (once)
+    /// Create an API key and print it (shown only once)
     Create {
-        /// What it is for
+        /// Name of the key, such as its purpose
         name: String,
-        /// What its holder may do: read, clusters:PATTERN or all; may be given several times
+        /// What the key allows: read, clusters:PATTERN or all; can be given several times
         ///
-        /// read: see all clusters, their sessions and the server, without logs. clusters:PATTERN,
-        /// such as clusters:shop-*: make, change, use and delete clusters of these names, with
-        /// limits up to the server's defaults. all: everything but keys and sign-in links, which
-        /// are made on the server or in the console only.
+        /// read: see all clusters, their sessions and the server, but no logs. clusters:PATTERN,
+        /// such as clusters:shop-*: create, change, use and delete clusters with matching names,
+        /// with limits up to the server's defaults. all: everything except keys and sign-in links,
+        /// which can be created only on the server or in the console.
         #[arg(long, value_name = "SCOPE", required = true)]
         scope: Vec<String>,
-        /// It expires after so many days [default: only when it is revoked]
+        /// Days until the key expires [default: it never expires]
         #[arg(long, value_name = "DAYS")]
         days: Option<u32>,
     },
-    /// List the keys, without themselves
+    /// List the API keys, without their secrets
     List,
-    /// Revoke a key, by its name or id
-    Revoke { key: String },
+    /// Revoke an API key
+    Revoke {
+        /// Name or id of the key
+        key: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
     /// List the sessions that have logged in
     List {
-        /// Only those of this cluster
+        /// Only the sessions of this cluster
         #[arg(long, value_name = "NAME")]
         cluster: Option<String>,
     },
     /// End a session
     Kill {
-        /// Its number, as `session list` shows it
+        /// Id of the session, as `session list` shows it
         id: u32,
     },
 }
 
 #[derive(Debug, Args)]
 pub struct ConnectArgs {
-    /// The cluster
+    /// Name of the cluster
     #[arg(required_unless_present_any = ["list", "explain"])]
     pub name: Option<String>,
-    /// Your client, such as mysql, pymysql, go, connectorj
+    /// Client, such as mysql, pymysql, go or connectorj
     #[arg(long = "with", value_name = "CLIENT", alias = "client")]
     pub client: Option<String>,
-    /// Where the client runs, such as debian, macos, alpine, windows [default: debian]
+    /// Operating system of the client, such as debian, macos or windows [default: debian]
     #[arg(long, value_name = "OS")]
     pub os: Option<String>,
-    /// The oldest TLS version that the client shall accept
+    /// Oldest TLS version that the client accepts
     #[arg(long, value_name = "VERSION", value_parser = ["1.2", "1.3"], default_value = "1.2")]
     pub tls: String,
     /// text: all forms and notes; url: only a connection URL; env: lines for an .env file; json:
     /// everything
-    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json", "env", "url"], default_value = "text")]
+    #[arg(long, value_name = "FORMAT", value_parser = FORMATS, default_value = "text")]
     pub format: String,
-    /// The user inside the cluster
+    /// User inside the cluster
     #[arg(long, value_name = "USER", default_value = "root")]
     pub user: String,
-    /// Another name or address of this endpoint, if the client reaches it by one
+    /// Host name or address that the client uses, if different
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
-    /// Another port of this endpoint
+    /// Port that the client uses, if different
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
-    /// Where the client's machine has the CA: a file, or `system` for its own store of roots
+    /// CA on the client's machine: a file, or `system` for its trust store
     #[arg(long, value_name = "FILE|system")]
     pub ca: Option<String>,
-    /// Show which clients and operating systems there are
+    /// List the clients and operating systems
     #[arg(long, conflicts_with = "name")]
     pub list: bool,
-    /// Say what a connection string verifies, and give one that does; - reads it
+    /// Explain what a connection string verifies, and print one that verifies all; - reads it
     ///
-    /// Any URL, DSN, JDBC URL, keys and values, or command line. Its password is never printed. A
-    /// string with a password is better given on standard input (`--explain -`): what stands in a
-    /// command is kept in the shell's history and seen by other users of this machine. Ends with 0
-    /// if the string makes its client verify chain and name, 1 if not, 2 if it can't be read.
+    /// Takes any URL, DSN, JDBC URL, list of keys and values, or command line. Its password is
+    /// never printed. Give a string with a password on standard input (`--explain -`): an argument
+    /// is kept in the shell's history, and other users of this machine can see it. Exit codes: 0 if
+    /// the string makes its client verify chain and name, 1 if not, 2 if it can't be read.
     #[arg(long, value_name = "STRING", conflicts_with_all = ["name", "list"])]
     pub explain: Option<String>,
 }
 
+/// Formats of `connect`.
+const FORMATS: [&str; 4] = ["text", "json", "env", "url"];
+
 #[derive(Debug, Args)]
 pub struct SqlArgs {
-    /// The cluster
+    /// Name of the cluster
     pub name: String,
-    /// Run this SQL and end; without it, the client is interactive
+    /// Run this SQL and exit; without it, the client is interactive
     #[arg(short = 'e', long = "execute", value_name = "SQL")]
     pub execute: Option<String>,
-    /// The user inside the cluster
+    /// User inside the cluster
     #[arg(long, value_name = "USER", default_value = "root")]
     pub user: String,
-    /// Read the password from this file (its first line)
+    /// Read the password from the first line of this file
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The endpoint; without a port, 4000
+    /// Endpoint to test; the default port is 4000
     #[arg(value_name = "HOST:PORT")]
     pub endpoint: tidegate_check::Endpoint,
-    /// The name that the certificate must carry [default: HOST]
+    /// Name that the certificate must contain [default: HOST]
     #[arg(long, value_name = "N")]
     pub name: Option<String>,
-    /// Trust these roots too, such as a local `ca.pem`
+    /// Also trust the roots in this file, such as a local `ca.pem`
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
-    /// Log in too, and try one wrong password and one unknown user
+    /// Also log in as this user, and try one wrong password and one unknown user
     ///
-    /// The password comes from $TIDEGATE_PASSWORD, else it is asked for. It is sent only over TLS
-    /// whose certificate has been verified.
+    /// The password comes from $TIDEGATE_PASSWORD or from a prompt. It is sent only over TLS whose
+    /// certificate has been verified.
     #[arg(long, value_name = "U")]
     pub user: Option<String>,
-    /// Check again every so many seconds and print what changes [default: 300]
+    /// Repeat the check at this interval and print what changes [default: 300]
     ///
-    /// Without --user the later rounds look at TLS and certificate only, by one connection each:
-    /// MySQL and MariaDB block an address whose connections end before a login, and the user's
-    /// login starts that count anew.
+    /// Without --user, the repeated checks test only TLS and the certificate, with one connection
+    /// each: MySQL and MariaDB block an address after too many connections that end before a login.
+    /// With --user, the login resets that count.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
     #[arg(value_parser = clap::value_parser!(u64).range(30..=86_400))]
     pub watch: Option<u64>,
@@ -328,10 +338,9 @@ pub struct CheckArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Read the configuration file and say whether it is right, and which walls and limits this
-    /// machine has
+    /// Check the configuration file, and show which isolation and limits this machine supports
     Check,
-    /// Print every key with the value that counts and where it came from
+    /// Print every key with its current value and where the value comes from
     Show,
 }
 

@@ -1,55 +1,48 @@
-//! The one calm screen of `up`, and the login that `cluster create` prints: text from facts. It
-//! asks nothing and prints nothing itself.
+//! Text that `up` and `cluster create` print: how to connect to a cluster.
 
 use crate::screen::Paint;
 use std::fmt::Write;
 
-/// What a person needs to connect.
+/// Facts that a person needs to connect.
 pub struct Card<'a> {
     pub endpoint: String,
     pub user: &'a str,
-    /// Shown once; `None` where it was set earlier.
+    /// `None` if it was set earlier: it is shown only once.
     pub password: Option<&'a str>,
     pub database: &'a str,
     pub ca: Option<String>,
-    /// How to make a new password.
+    /// Command that sets a new password.
     pub new_password: String,
-    /// What was proved, if anything was.
+    /// Result of the login that was tried, if one was.
     pub verified: Option<String>,
-    /// A line to paste per client: its title and itself.
+    /// Title and command line of each client.
     pub lines: Vec<(String, String)>,
 }
 
 impl Card<'_> {
     pub fn render(&self, paint: Paint) -> String {
-        let mut out = String::new();
-        let mut row = |label: &str, value: &str| {
-            let _ = writeln!(out, "  {}  {value}", paint.dim(&format!("{label:<9}")));
-        };
-        row("endpoint", &paint.bold(&self.endpoint));
-        row("user", &paint.bold(self.user));
+        let mut rows = vec![
+            ("endpoint", paint.bold(&self.endpoint)),
+            ("user", paint.bold(self.user)),
+        ];
         match self.password {
             Some(password) => {
-                row("password", &paint.bold(password));
-                row(
-                    "",
-                    &paint.dim(&format!(
-                        "shown this once; a new one: {}",
-                        self.new_password
-                    )),
-                );
+                let once = format!("shown only once; to set a new one: {}", self.new_password);
+                rows.push(("password", paint.bold(password)));
+                rows.push(("", paint.dim(&once)));
             }
-            None => row(
-                "password",
-                &format!("set earlier; a new one: {}", self.new_password),
-            ),
+            None => {
+                let earlier = format!("set earlier; to set a new one: {}", self.new_password);
+                rows.push(("password", earlier));
+            }
         }
-        row("database", self.database);
-        if let Some(ca) = &self.ca {
-            row("ca", ca);
-        }
-        if let Some(verified) = &self.verified {
-            row("verified", &paint.green(verified));
+        rows.push(("database", self.database.to_owned()));
+        rows.extend(self.ca.clone().map(|ca| ("ca", ca)));
+        let verified = self.verified.as_deref();
+        rows.extend(verified.map(|text| ("verified", paint.green(text))));
+        let mut out = String::new();
+        for (label, value) in rows {
+            let _ = writeln!(out, "  {}  {value}", paint.dim(&format!("{label:<9}")));
         }
         for (title, line) in &self.lines {
             let _ = write!(out, "\n  {}\n  {line}\n", paint.dim(&format!("# {title}")));
@@ -81,7 +74,7 @@ mod tests {
         let want = "  endpoint   127.0.0.1:4000\n  \
                     user       abcdefghjkmn.root\n  \
                     password   s3cret\n             \
-                    shown this once; a new one: tidegate cluster password demo\n  \
+                    shown only once; to set a new one: tidegate cluster password demo\n  \
                     database   test\n  \
                     ca         /data/ca.pem\n  \
                     verified   TLS 1.3, first row in 94 ms\n\n  \
@@ -94,7 +87,9 @@ mod tests {
     fn a_later_screen_says_that_the_password_was_set_earlier() {
         let text = card(None);
         assert!(
-            text.contains("password   set earlier; a new one: tidegate cluster password demo\n"),
+            text.contains(
+                "password   set earlier; to set a new one: tidegate cluster password demo\n"
+            ),
             "{text}"
         );
     }

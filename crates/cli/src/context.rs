@@ -1,5 +1,5 @@
-//! Context of a command: the global options, the data directory, and the server to talk to; and
-//! what every command does with that server's answers.
+//! Context of a command: the global options, the data directory and the server to talk to, with the
+//! helpers that every command uses for that server's answers.
 
 use crate::args::{Global, ServeArgs};
 use crate::config::Config;
@@ -10,17 +10,18 @@ use std::path::PathBuf;
 use tidegate_console::types::Warning;
 use tidegate_console::{Client, ClientError};
 
-/// What every command has: the global options and where the data lies.
+/// Global options, data directory and remote server of a command.
 #[derive(Debug)]
 pub struct Context {
     pub global: Global,
     pub data: PathBuf,
-    /// The server that --server names.
+    /// Server that --server names.
     pub remote: Option<Remote>,
 }
 
 impl Context {
-    /// The running server: the one that --server names, else the one on this data directory.
+    /// Returns the client of the server that --server names, else of the one that uses this data
+    /// directory.
     pub fn client(&self) -> Client {
         match &self.remote {
             Some(remote) => remote.client.clone(),
@@ -28,7 +29,7 @@ impl Context {
         }
     }
 
-    /// A command for the person to type next, which finds the same server.
+    /// Returns a command line for the same server, for hints.
     pub fn next(&self, command: &str) -> String {
         match (&self.global.data, &self.global.server) {
             (_, Some(server)) => format!("tidegate {command} --server {}", shell_word(server)),
@@ -48,7 +49,7 @@ pub fn load_config(context: &Context, flags: &ServeArgs) -> Result<Config> {
     })
 }
 
-/// Runs one conversation with the server, on this thread.
+/// Runs a conversation with the server on this thread.
 pub fn ask<T>(conversation: impl Future<Output = Result<T, ClientError>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -57,19 +58,19 @@ pub fn ask<T>(conversation: impl Future<Output = Result<T, ClientError>>) -> Res
     Ok(runtime.block_on(conversation).map_err(refused)?)
 }
 
-/// What the server or the way to it said.
+/// Returns the failure for an error of the server or of the connection to it.
 pub fn refused(error: ClientError) -> Failure {
-    let failure = Failure::new(error.to_string(), error.hint());
-    Failure {
-        usage: matches!(
-            error.code(),
-            Some("bad_name" | "bad_limits" | "bad_parameters")
-        ),
-        ..failure
-    }
+    let usage = matches!(
+        error.code(),
+        Some("bad_name" | "bad_limits" | "bad_parameters")
+    );
+    let hint = error.hint();
+    let mut failure = Failure::of(error, hint);
+    failure.usage = usage;
+    failure
 }
 
-/// Warning in the lines that a labelled row takes.
+/// Returns a warning as the lines of a labelled row.
 pub fn warning_lines(warning: &Warning) -> String {
     format!(
         "{}\n{}\nhint: {}",
@@ -77,10 +78,10 @@ pub fn warning_lines(warning: &Warning) -> String {
     )
 }
 
-/// As one word of a shell line.
+/// Returns the text as one word of a shell command line, quoted if needed.
 pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))

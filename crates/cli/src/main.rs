@@ -1,5 +1,5 @@
-//! The `tidegate` binary: config, commands, composition. What joins two rooms stands here; what one
-//! room can do alone never does.
+//! The `tidegate` binary: configuration, commands, and the composition of the rooms into a server.
+//! Code that needs only one room belongs in that room.
 
 mod args;
 mod card;
@@ -31,13 +31,13 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    // Before any thread exists: this process is about to wall itself in and become an engine.
+    // Before any thread exists, since this process isolates itself and becomes an engine.
     if std::env::args_os()
         .nth(1)
         .is_some_and(|word| word == tidegate_engine::EXEC_COMMAND)
     {
-        // A session of its own: Ctrl-C at the server's terminal reaches the server alone, which
-        // stops engines in order.
+        // Its own session, so that Ctrl-C at the server's terminal reaches only the server, which
+        // stops the engines in order.
         let _ = rustix::process::setsid();
         tidegate_engine::engine_exec_main();
     }

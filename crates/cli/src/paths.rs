@@ -1,36 +1,42 @@
-//! Where the data directory lies. It creates nothing.
+//! Path of the data directory.
 
 use crate::failure::Failure;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The environment variable that names it.
+/// Environment variable that names it.
 pub const DATA_ENV: &str = "TIDEGATE_DATA";
 
-/// --data, else $TIDEGATE_DATA, else the place that this user's data has. Always absolute, so that
-/// a socket's or a certificate's path stays right for who reads it from another directory.
+/// Returns --data, else $TIDEGATE_DATA, else the default of this user. The path is absolute,
+/// because paths below it are printed for people who may be in another directory.
 pub fn data_dir(
     flag: Option<PathBuf>,
     root: bool,
     env: impl Fn(&str) -> Option<OsString>,
 ) -> anyhow::Result<PathBuf> {
-    let set = |name: &str| env(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let chosen = match flag.or_else(|| set(DATA_ENV)) {
+    let chosen = match flag.or_else(|| path_from_env(&env, DATA_ENV)) {
         Some(path) => path,
         None if root => PathBuf::from("/var/lib/tidegate"),
-        None => set("HOME")
+        None => path_from_env(&env, "HOME")
             .ok_or_else(|| {
                 Failure::usage(
-                    "$HOME is not set, so there is no place for data",
-                    "give one with --data DIR",
+                    "$HOME is not set, so there is no default data directory",
+                    "name one with --data DIR",
                 )
             })?
             .join(".local/share/tidegate"),
     };
     if chosen.as_os_str().is_empty() {
-        return Err(Failure::usage("--data is empty", "give a directory with --data DIR").into());
+        return Err(Failure::usage("--data is empty", "name a directory with --data DIR").into());
     }
     Ok(std::path::absolute(&chosen)?)
+}
+
+/// Returns the path in an environment variable; `None` if it is unset or empty.
+pub fn path_from_env(env: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    env(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Profiles: addresses, CA files and keys of servers elsewhere, in one file that only its owner may
-//! read. A key stands here in clear, as in every such file, and is printed nowhere.
+//! Profiles: URLs, CA files and API keys of remote servers, in a file that only its owner may read.
+//! It contains the keys in plain text, and nothing prints them.
 
 use crate::failure::Failure;
+use crate::paths::path_from_env;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use tidegate_console::types::Secret;
 use tidegate_tls::{Roots, client_config};
 use zeroize::Zeroizing;
 
-/// The key, where no profile has one.
+/// Environment variable with the API key, for a URL without a profile.
 pub const KEY_ENV: &str = "TIDEGATE_API_KEY";
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -36,29 +37,30 @@ pub struct Profile {
     pub key: Secret,
 }
 
-/// A server elsewhere, ready to be asked.
+/// Remote server, ready to be asked.
 #[derive(Debug)]
 pub struct Remote {
     pub client: Client,
-    /// For connect strings of this machine.
+    /// CA file on this machine, for connection strings.
     pub ca: Option<PathBuf>,
 }
 
 impl Remote {
     pub fn open(server: &str, env: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
         let mut profiles = Profiles::read(&path(&env)?)?;
-        let by_url = |p: &Profile| p.server.trim_end_matches('/') == server.trim_end_matches('/');
+        let has_url = |p: &Profile| p.server.trim_end_matches('/') == server.trim_end_matches('/');
         let profile = profiles.profile.remove(server);
-        let profile = profile.or_else(|| profiles.profile.into_values().find(by_url));
+        let profile = profile.or_else(|| profiles.profile.into_values().find(has_url));
         let profile = match profile {
             Some(profile) => profile,
             None if server.contains("://") => {
                 let key = env(KEY_ENV)
                     .and_then(|key| key.into_string().ok())
                     .ok_or_else(|| {
-                        let hint =
-                            format!("set ${KEY_ENV}, or keep both with `tidegate profile add`");
-                        Failure::usage(format!("there is no key for {server}"), hint)
+                        let hint = format!(
+                            "set ${KEY_ENV}, or store URL and key with `tidegate profile add`"
+                        );
+                        Failure::usage(format!("there is no API key for {server}"), hint)
                     })?;
                 Profile {
                     server: server.to_owned(),
@@ -67,7 +69,7 @@ impl Remote {
                 }
             }
             None => {
-                let hint = "`tidegate profile list` shows those that exist";
+                let hint = "`tidegate profile list` shows the profiles";
                 return Err(Failure::usage(format!("there is no profile {server:?}"), hint).into());
             }
         };
@@ -80,7 +82,12 @@ impl Profile {
         let roots = self.ca.as_ref().map_or(Roots::Mozilla, Roots::file);
         let tls = client_config(roots).context("reading the profile's CA file")?;
         let client = Client::https(&self.server, self.key.clone(), tls);
-        let client = client.map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
+        let client = client.map_err(|error| {
+            let hint = error.hint();
+            let mut failure = Failure::of(error, hint);
+            failure.usage = true;
+            failure
+        })?;
         Ok(Remote {
             client,
             ca: self.ca.clone(),
@@ -89,7 +96,7 @@ impl Profile {
 }
 
 impl Profiles {
-    /// Refuses a file that others may read: its keys are known to them then.
+    /// Reads the file. Refuses one that other users may read, since they may know its keys.
     pub fn read(path: &Path) -> Result<Self> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => Zeroizing::new(text),
@@ -98,34 +105,37 @@ impl Profiles {
         };
         if std::fs::metadata(path)?.mode() & 0o077 != 0 {
             let cause = format!(
-                "{} may be read by other users, and holds keys",
+                "{} contains API keys, and other users may read it",
                 path.display()
             );
             let hint = format!(
-                "`chmod 600 {}`, and make new keys if others had a look",
+                "`chmod 600 {}`, and replace the keys if others may have read them",
                 path.display()
             );
             return Err(Failure::new(cause, hint).into());
         }
-        // What the reader says may quote a key.
+        // The reader's error is dropped, because it may quote a key.
         toml::from_str(&text).map_err(|_| {
             Failure::new(
-                format!("{} can't be read as profiles", path.display()),
-                "mend it, or remove it",
+                format!("{} is not a valid file of profiles", path.display()),
+                "correct it, or remove it",
             )
             .into()
         })
     }
 
-    /// Whole or not at all, 0600 from its first byte.
+    /// Writes the whole file or nothing. It has mode 0600 from its first byte.
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = Zeroizing::new(toml::to_string(self)?);
-        let folder = path.parent().context("profiles lie in a folder")?;
+        let folder = path
+            .parent()
+            .context("the file of profiles has no folder")?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder)?;
         let fresh = path.with_extension("new");
+        // Left over if an earlier write was interrupted.
         let _ = std::fs::remove_file(&fresh);
         let mut file = OpenOptions::new()
             .create_new(true)
@@ -138,17 +148,16 @@ impl Profiles {
     }
 }
 
-/// `$XDG_CONFIG_HOME/tidegate/profiles.toml`, else under `~/.config`.
+/// Returns `$XDG_CONFIG_HOME/tidegate/profiles.toml`, else the same path under `~/.config`.
 pub fn path(env: Env<'_>) -> Result<PathBuf> {
-    let set = |name: &str| env(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let home = || set("HOME").map(|home| home.join(".config"));
-    let config = set("XDG_CONFIG_HOME")
+    let home = || path_from_env(env, "HOME").map(|home| home.join(".config"));
+    let config = path_from_env(env, "XDG_CONFIG_HOME")
         .filter(|path| path.is_absolute())
         .or_else(home);
     let config = config.ok_or_else(|| {
         Failure::usage(
-            "$HOME is not set, so there is no place for profiles",
-            "set it",
+            "$HOME is not set, so the file of profiles can't be found",
+            "set HOME or XDG_CONFIG_HOME",
         )
     })?;
     Ok(config.join("tidegate/profiles.toml"))
@@ -160,7 +169,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn profiles_are_their_owners_alone() {
+    fn only_their_owner_may_read_profiles() {
         let tmp = tempfile::tempdir().unwrap();
         let path = tmp.path().join("a/b/profiles.toml");
         assert!(Profiles::read(&path).unwrap().profile.is_empty());

@@ -1,24 +1,24 @@
-//! SIGTERM and Ctrl-C: the first asks for an ordered stop, a second one leaves at once. SIGHUP asks
-//! a service to reload. It stops and reloads nothing itself.
+//! Signals: the first SIGTERM or Ctrl-C asks for an ordered stop, a second Ctrl-C exits
+//! immediately. SIGHUP asks a service to reload.
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a program that was ended by Ctrl-C gives back, as shells count it.
+/// Exit code of a program that was ended by Ctrl-C: 128 + SIGINT, as in shells.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// What a SIGHUP means.
+/// Meaning of a SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hangup {
-    /// The terminal that this program runs in was closed.
+    /// Stop: the terminal in which this program runs was closed.
     Stops,
-    /// A service manager wants it to reload.
+    /// Reload: a service manager asks for it.
     Reloads,
 }
 
 #[derive(Debug)]
 pub enum Asked {
-    /// By this.
+    /// Stop, for the signal of this name.
     Stop(&'static str),
     Reload,
 }
@@ -32,7 +32,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From here on signals no longer end the process by themselves.
+    /// Starts to listen. From then on these signals no longer end the process.
     pub fn listen(meaning: Hangup) -> Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
@@ -42,7 +42,7 @@ impl Signals {
         })
     }
 
-    /// The next of them.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::Stop("Ctrl-C"),
@@ -54,8 +54,8 @@ impl Signals {
         }
     }
 
-    /// Ends at the first that asks for a stop, and names it. What a reload would read has just been
-    /// read.
+    /// Waits for a signal that asks for a stop, and returns its name. Ignores reloads: during a
+    /// start, the configuration has just been read.
     pub async fn stop(&mut self) -> &'static str {
         loop {
             if let Asked::Stop(by) = self.next().await {
@@ -64,12 +64,14 @@ impl Signals {
         }
     }
 
-    /// From now on, the next Ctrl-C leaves at once. The engines then end with us: they are tied to
-    /// our life.
-    pub fn leave_at_the_next(mut self) {
+    /// Makes the next Ctrl-C exit immediately. The kernel then kills the engines, which die with
+    /// their parent.
+    pub fn exit_at_the_next(mut self) {
         tokio::spawn(async move {
             let _ = self.interrupt.recv().await;
-            crate::screen::say("left at once; the clusters recover at the next start");
+            crate::screen::say(
+                "exited without stopping in order; clusters recover at the next start",
+            );
             crate::screen::flush();
             std::process::exit(EXIT_INTERRUPTED);
         });

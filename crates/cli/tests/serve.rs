@@ -380,7 +380,9 @@ fn a_reload_tells_the_service_manager_what_waits_for_a_restart() {
     assert!(reload("").contains("STATUS=reloaded\n"));
     let waiting = reload("[gateway]\nunproven_total = 9\n[log]\nlevel = \"debug\"\n");
     assert!(
-        waiting.contains("STATUS=reloaded; for a restart wait: gateway.unproven_total\n"),
+        waiting.contains(
+            "STATUS=reloaded; these settings apply after a restart: gateway.unproven_total\n"
+        ),
         "{waiting}"
     );
     let wrong = reload("[gateway]\nunproven_total = \"many\"\n");

@@ -138,7 +138,7 @@ fn config_show_and_check_work_without_a_server() {
     }
     let out = tidegate(&["config", "check", "--data", data]);
     assert!(
-        text(&out.stdout).contains("tidegate.toml: right\n")
+        text(&out.stdout).contains("tidegate.toml: valid\n")
             && text(&out.stdout).contains("\n  memory ")
     );
     std::fs::write(
@@ -172,7 +172,7 @@ fn a_server_that_cannot_start_fails_with_1_a_cause_and_a_hint() {
     for (config, cause, hint) in [
         (
             "[tls]\ncertificate = \"/nowhere\"\nkey = \"/nowhere\"\n",
-            "the certificate can't be served",
+            "the certificate can't be used",
             "config show",
         ),
         (

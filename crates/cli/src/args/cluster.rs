@@ -1,4 +1,4 @@
-//! The grammar of `tidegate cluster`. It decides nothing.
+//! Grammar of `tidegate cluster`.
 
 use crate::config::value::duration;
 use clap::{Args, Subcommand};
@@ -7,17 +7,17 @@ use tidegate_model::Size;
 
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
-    /// Make a cluster and print its login, with the password (once)
+    /// Create a cluster and print its login, with the password (shown only once)
     Create {
-        /// Its name: a-z, 0-9 and '-', starting with a letter
+        /// Name of the cluster: a-z, 0-9 and '-', starting with a letter
         name: String,
-        /// Kind of its engine; `cluster engines` lists them [default: mariadb]
+        /// Kind of engine; `cluster engines` lists them [default: mariadb]
         #[arg(long, value_name = "KIND")]
         engine: Option<String>,
-        /// Parameter of the kind of engine; may be given several times
+        /// Parameter of the kind of engine; can be given several times
         ///
-        /// `cluster engines` lists the parameters of each kind. A parameter that is a list takes
-        /// several values: repeat it for each.
+        /// `cluster engines` lists the parameters of each kind. For a parameter that is a list,
+        /// repeat the option for each value.
         #[arg(
             long = "set",
             value_name = "NAME=VALUE",
@@ -32,38 +32,50 @@ pub enum ClusterCommand {
     Engines,
     /// List all clusters
     List,
-    /// Show one cluster: login, endpoint, state, limits and measured use
-    Show { name: String },
-    /// Change what a cluster may use, asleep or awake; open sessions go on
+    /// Show a cluster: its login, endpoint, state, limits and measured use
+    Show {
+        /// Name of the cluster
+        name: String,
+    },
+    /// Change a cluster's limits, asleep or awake; open sessions continue
     Set {
+        /// Name of the cluster
         name: String,
         #[command(flatten)]
         limits: LimitArgs,
-        /// Allow DELETE, DROP and TRUNCATE at the disk limit, such as 10m
+        /// Allow DELETE, DROP and TRUNCATE above the disk limit for this long, such as 10m
         ///
-        /// For this long, at most 1h. Above its disk limit a cluster is read-only, which refuses
-        /// DROP too.
+        /// At most 1h. Above its disk limit a cluster is read-only, and rejects even statements
+        /// that would free space.
         #[arg(long, value_name = "TIME", value_parser = duration)]
         allow_shrink: Option<Duration>,
     },
     /// Delete a cluster and all its data
     Delete {
+        /// Name of the cluster
         name: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long, short)]
         yes: bool,
     },
     /// Put a cluster to sleep now, if no session is busy
-    Sleep { name: String },
+    Sleep {
+        /// Name of the cluster
+        name: String,
+    },
     /// Wake a cluster now
-    Wake { name: String },
-    /// Make a new password for a cluster's root and print it (once)
+    Wake {
+        /// Name of the cluster
+        name: String,
+    },
+    /// Set a new password for a cluster's root and print it (shown only once)
     Password {
+        /// Name of the cluster
         name: String,
         /// End the engine and all its sessions first, and repair its accounts
         ///
-        /// For an engine that can't change its accounts now, because a session has locked them. If
-        /// the engine refuses the new password, this happens without being asked for.
+        /// Use this if the engine can't change its accounts because a session has locked them. If
+        /// the engine refuses the new password, the accounts are repaired in any case.
         #[arg(long)]
         repair: bool,
     },
@@ -71,23 +83,23 @@ pub enum ClusterCommand {
 
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct LimitArgs {
-    /// Sessions at once, from 1 to 10000
+    /// Maximum number of sessions, from 1 to 10000
     #[arg(long, value_name = "N")]
     pub connections_max: Option<u32>,
-    /// Asleep after this long without work, such as 90s, 5m or 1h
+    /// Sleep after this long without work, such as 90s, 5m or 1h
     ///
-    /// Work is a busy session or an open transaction.
+    /// A busy session or an open transaction is work.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub sleep_after: Option<Duration>,
-    /// A transaction idle for longer no longer keeps the cluster awake
+    /// Transactions that are idle for longer do not keep the cluster awake
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub transaction_idle_max: Option<Duration>,
-    /// Memory of its engine, such as 512M; at least 128M
+    /// Memory limit of the engine, such as 512M; at least 128M
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory_max: Option<Size>,
-    /// Disk of its files, such as 10G; at least 256M
+    /// Disk limit of the cluster's files, such as 10G; at least 256M
     ///
-    /// Above it the cluster is read-only.
+    /// Above it, the cluster is read-only.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub disk_max: Option<Size>,
     /// Share of a busy processor, from 1 to 10000
@@ -95,7 +107,7 @@ pub struct LimitArgs {
     /// A cluster with 200 gets twice as much as one with 100.
     #[arg(long, value_name = "N")]
     pub cpu_weight: Option<u32>,
-    /// Processes and threads of its engine, from 64 to 65536
+    /// Maximum number of the engine's processes and threads, from 64 to 65536
     #[arg(long, value_name = "N")]
     pub tasks_max: Option<u32>,
 }

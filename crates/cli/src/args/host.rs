@@ -1,5 +1,4 @@
-//! What a person types about the host itself: its certificate, its service, its stores of roots. It
-//! decides nothing and reads no file.
+//! Grammar of the commands about the host itself: its certificate, its service, its trust stores.
 
 use super::serve::ServeArgs;
 use clap::{Args, Subcommand};
@@ -7,25 +6,25 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub enum CertCommand {
-    /// Show what is served, until when, how the next one stands, and every alarm
+    /// Show the certificate in use, its expiry, its next renewal, and every alarm
     Status,
-    /// Get a new certificate from the CA now, and wait for what comes of it
+    /// Order a new certificate from the CA now, and wait for the result
     ///
-    /// Renewal happens by itself; this is for after something was mended. The week's limit on
-    /// orders holds.
+    /// Certificates are renewed automatically. Use this after a problem has been fixed. The limit
+    /// on orders per week still applies.
     Renew(CertOf),
-    /// Take a certificate that was got elsewhere for the same names; it is renewed by ACME in time
+    /// Import a certificate for the same names; ACME renews it in time
     Import {
-        /// Its chain, PEM, leaf first
+        /// Certificate chain (PEM), leaf first
         #[arg(value_name = "CHAIN")]
         chain: PathBuf,
-        /// Its private key, PEM
+        /// Private key (PEM)
         #[arg(value_name = "KEY")]
         key: PathBuf,
         #[command(flatten)]
         of: CertOf,
     },
-    /// Look whether the next order could succeed, without ordering anything
+    /// Check whether the next order would succeed, without ordering anything
     Check(CertOf),
 }
 
@@ -38,17 +37,17 @@ pub struct CertOf {
 
 #[derive(Debug, Subcommand)]
 pub enum ServiceCommand {
-    /// Write a hardened unit, a user for it, and start it
+    /// Write a hardened unit, create its user, and start it
     ///
-    /// What is given here of --listen, --name, --domain, --acme-email, --console and
-    /// --console-domain becomes part of the unit; all else comes from the configuration file in the
-    /// data directory, /var/lib/tidegate if --data names no other folder of /var/lib. Run again, it
-    /// writes the unit anew and restarts the service. Needs root.
+    /// The values of --listen, --name, --domain, --acme-email, --console and --console-domain
+    /// become part of the unit. All other settings come from the configuration file in the data
+    /// directory, which is /var/lib/tidegate unless --data names another folder in /var/lib. If the
+    /// service is already installed, this rewrites its unit and restarts it. Needs root.
     Install(ServiceInstall),
-    /// Stop the service and take out its unit
+    /// Stop the service and remove its unit
     ///
-    /// The data directory and the user that it belongs to stay; the commands that delete them are
-    /// printed. Needs root.
+    /// The data directory and its user are kept; the commands that delete them are printed. Needs
+    /// root.
     Remove(ServiceRemove),
 }
 
@@ -59,18 +58,18 @@ pub struct ServiceInstall {
     /// Only print the unit
     #[arg(long)]
     pub print: bool,
-    /// The user to run as; root gives each cluster a user of its own [default: the installed
-    /// service's, else root]
+    /// User to run as; with root, each cluster gets its own user [default: the installed service's,
+    /// else root]
     ///
-    /// Root keeps six capabilities and sees the system read-only. As any other user, such as
-    /// `tidegate`, which is made then, the engines of all clusters run as that user too, and only
-    /// Landlock and seccomp keep them apart.
+    /// Root keeps six capabilities and sees the system read-only. With any other user, such as
+    /// `tidegate`, which is created if needed, the engines of all clusters run as that user too,
+    /// and only Landlock and seccomp isolate them from each other.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
-    /// The program's path in the unit [default: where this program lies]
+    /// Path of the program in the unit [default: the path of this program]
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,
-    /// Install into this system's root folder instead of the running system, and start nothing
+    /// Install into the system in this folder instead of the running one, and start nothing
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
@@ -80,38 +79,38 @@ pub struct ServiceRemove {
     /// Only print what would be removed
     #[arg(long)]
     pub print: bool,
-    /// Remove from this system's root folder instead of the running system
+    /// Remove from the system in this folder instead of the running one
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum TrustCommand {
-    /// Put the local CA into this machine's own stores
+    /// Add the local CA to this machine's trust stores
     ///
-    /// The system's store of roots and that of every Java found here. Programs that read them then
-    /// verify this server without being given a file. An older CA of the same data directory is
-    /// taken out. Needs root.
+    /// These are the system's trust store and that of every Java installation found. Programs that
+    /// read them then verify this server without a CA file. An older CA of the same data directory
+    /// is removed. Needs root.
     Install,
-    /// Take the local CA out of this machine's stores again
+    /// Remove the local CA from this machine's trust stores
     ///
-    /// The one of now and older ones of the same data directory, with everything that `trust
-    /// install` made. Needs root.
+    /// Removes the current CA, older ones of the same data directory, and everything else that
+    /// `trust install` made. Needs root.
     Remove {
-        /// The local CAs of all data directories, those that no longer exist as well
+        /// Remove the local CAs of all data directories, even of deleted ones
         #[arg(long)]
         all: bool,
     },
-    /// Make a whole new local CA, for the names that the server has now
+    /// Create a new local CA, and a certificate for the server's current names
     ///
-    /// The server swaps to it at once; one that doesn't run, at its next start. Open sessions go
-    /// on, and every client needs the new ca.pem. Where this machine's stores have the old CA, the
-    /// new one takes its place.
+    /// A running server uses them immediately, a stopped one from its next start. Open sessions
+    /// continue. Every client needs the new ca.pem. Where this machine's trust stores contain the
+    /// old CA, the new one replaces it.
     Renew {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long, short)]
         yes: bool,
     },
-    /// Show which of this machine's stores trust the local CA
+    /// Show which of this machine's trust stores contain the local CA
     Status,
 }

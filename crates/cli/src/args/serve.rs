@@ -5,33 +5,36 @@ use std::net::SocketAddr;
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServeArgs {
-    /// Listen here; may be given several times [default: 127.0.0.1:4000]
+    /// Address to listen on; can be given several times [default: 127.0.0.1:4000]
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub listen: Vec<SocketAddr>,
 
-    /// A name or address the certificate shall carry; may be given several times
+    /// Name or address in the certificate; can be given several times
     ///
-    /// Clients verify the name they connect to. localhost, 127.0.0.1 and ::1 are always carried.
+    /// Clients verify the name that they connect to. localhost, 127.0.0.1 and ::1 are always
+    /// included.
     #[arg(long, value_name = "N")]
     pub name: Vec<String>,
 
-    /// Get a certificate that everybody trusts for this name, by ACME; may be given several times
+    /// Get a publicly trusted certificate for this name by ACME; can be given several times
     ///
-    /// From Let's Encrypt, if the configuration names no other CA. The name must lead to this
-    /// machine, and the CA must reach its port 80. Until the certificate is there, the local CA's
-    /// serves.
+    /// From Let's Encrypt, unless the configuration names another CA. The name must resolve to this
+    /// machine, and the CA must reach its port 80. Until the certificate is issued, the server uses
+    /// one from its local CA.
     #[arg(long, value_name = "NAME")]
     pub domain: Vec<String>,
 
-    /// Where the CA may write to about the certificates of --domain
+    /// Email address for messages of the CA about the certificates of --domain
     #[arg(long, value_name = "ADDRESS")]
     pub acme_email: Option<String>,
 
-    /// Serve the console and the API here, over HTTPS [default: 127.0.0.1:4443]
+    /// Address of the console and the API, over HTTPS [default: 127.0.0.1:4443]
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub console: Vec<SocketAddr>,
 
-    /// The console's own name, not the database's; with --domain it gets a certificate of its own
+    /// Host name of the console, which must not be a name of the database
+    ///
+    /// With --domain, the console gets its own certificate for this name by ACME.
     #[arg(long, value_name = "NAME")]
     pub console_domain: Option<String>,
 }

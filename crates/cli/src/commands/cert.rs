@@ -106,7 +106,7 @@ fn renew(context: &Context, console: bool) -> Result<()> {
         let end = tokio::time::Instant::now() + limits::RENEWAL_MAX;
         let mut looks = 0;
         loop {
-            tokio::time::sleep(limits::RENEWAL_LOOK).await;
+            tokio::time::sleep(limits::RENEWAL_POLL_PAUSE).await;
             let now = own(client.certificate().await?);
             if tokio::time::Instant::now() >= end {
                 return Ok(now);
@@ -121,7 +121,7 @@ fn renew(context: &Context, console: bool) -> Result<()> {
             // Nothing was ordered: the week's orders are spent, say, or the disk is full, which may
             // be told already.
             if now.alarms != before.alarms
-                || !now.alarms.is_empty() && looks >= limits::RENEWAL_LOOKS
+                || !now.alarms.is_empty() && looks >= limits::RENEWAL_POLLS
             {
                 return Ok(now);
             }

@@ -1,5 +1,4 @@
-//! `tidegate cluster ...`: asks the running server over its control socket and prints the answer.
-//! It keeps nothing.
+//! `tidegate cluster ...`: asks the running server and prints its answer.
 
 use super::endpoint::endpoint_of;
 use crate::args::{ClusterCommand, LimitArgs};
@@ -32,13 +31,13 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
             let step = Step::begin("creating the cluster");
             let cluster = ask(client.create(&wanted))?;
             step.done("");
-            login(context, &client, &cluster)
+            print_login(context, &client, &cluster)
         }
         ClusterCommand::Password { name, repair } => {
             let step = Step::begin("setting a new password");
             let cluster = ask(client.password(name, *repair))?;
             step.done("");
-            login(context, &client, &cluster)
+            print_login(context, &client, &cluster)
         }
         ClusterCommand::Engines => engines(context, &ask(client.engine_kinds())?),
         ClusterCommand::List => screen::print_list(
@@ -75,7 +74,7 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
     }
 }
 
-/// The request for a new cluster.
+/// Returns the request for a new cluster.
 pub fn wanted_cluster(
     name: &str,
     engine: Option<&str>,
@@ -90,7 +89,7 @@ pub fn wanted_cluster(
     }
 }
 
-/// Parameters as the API takes them: text, and a list where a name was given several times.
+/// Returns parameters as the API takes them: a text, or a list if a name was given several times.
 fn engine_parameters(given: &[(String, String)]) -> Map<String, Value> {
     let mut parameters = Map::new();
     for (name, value) in given {
@@ -132,7 +131,7 @@ fn engines(context: &Context, kinds: &[EngineKind]) -> Result<()> {
     screen::print(&text)
 }
 
-/// The values that a parameter takes, as a placeholder.
+/// Returns a placeholder for the values that a parameter takes.
 fn value_name(parameter: &EngineParameter) -> String {
     match (parameter.min, parameter.max) {
         (Some(min), Some(max)) => format!("{min}..{max}"),
@@ -153,8 +152,8 @@ fn wanted(limits: LimitArgs) -> LimitsWanted {
     }
 }
 
-/// A login that has just got its password, with the lines that use it.
-fn login(context: &Context, client: &Client, cluster: &Cluster) -> Result<()> {
+/// Prints a login with its new password, and the command lines that use it.
+fn print_login(context: &Context, client: &Client, cluster: &Cluster) -> Result<()> {
     if context.global.json {
         return screen::print_json(cluster);
     }
@@ -162,7 +161,7 @@ fn login(context: &Context, client: &Client, cluster: &Cluster) -> Result<()> {
     screen::print(&card(context, cluster, lines, None).render(Paint::stdout()))
 }
 
-/// The facts of a cluster as a person reads them.
+/// Returns the facts that a person needs to connect to a cluster.
 pub fn card<'a>(
     context: &Context,
     cluster: &'a Cluster,
@@ -229,17 +228,20 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     screen::print(&screen::labelled(&rows))
 }
 
-/// Times after which the cluster sleeps, if its kind of engine does.
+/// Times after which the cluster sleeps, if its kind of engine can sleep.
 fn sleep_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     if !cluster.sleeps {
-        return vec![("sleeps", "never: its kind of engine does not".to_owned())];
+        return vec![("sleeps", "never: its kind of engine can't".to_owned())];
     }
     let limits = &cluster.limits;
-    let idle = time(limits.sleep_after_seconds);
-    let transaction = time(limits.transaction_idle_max_seconds);
+    let idle = duration_text(limits.sleep_after_seconds);
+    let transaction = duration_text(limits.transaction_idle_max_seconds);
     vec![
         ("sleeps", format!("after {idle} without work")),
-        ("", format!("or {transaction} of an idle transaction")),
+        (
+            "",
+            format!("or after {transaction} with an idle transaction"),
+        ),
     ]
 }
 
@@ -255,14 +257,18 @@ fn engine_row(cluster: &Cluster) -> String {
     printable(&row).into_owned()
 }
 
-/// Limits of what the machine gives, each with its measured use where it was asked for.
+/// Returns a size with its limit.
+fn size_of(used: Option<u64>, most: u64) -> String {
+    match used {
+        Some(used) => format!("{} of {}", Size(used).rounded(), Size(most)),
+        None => format!("up to {}", Size(most)),
+    }
+}
+
+/// Limits on the machine's resources, each with the measured use if the server measured it.
 fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     let limits = &cluster.limits;
     let usage = cluster.usage.as_ref();
-    let size = |used: Option<u64>, most: u64| match used {
-        Some(used) => format!("{} of {}", Size(used).rounded(), Size(most)),
-        None => format!("up to {}", Size(most)),
-    };
     let cpu = match usage.and_then(|usage| usage.cpu_seconds) {
         Some(used) => format!(
             "weight {}, {used:.1} s used since the server started",
@@ -277,20 +283,20 @@ fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         (
             "memory",
-            size(
+            size_of(
                 usage.and_then(|usage| usage.memory_bytes),
                 limits.memory_max_bytes,
             ),
         ),
         (
             "disk",
-            size(
+            size_of(
                 usage.and_then(|usage| usage.disk_bytes),
                 limits.disk_max_bytes,
             ),
         ),
     ];
-    // Not a limit of the cluster's own: a share of the file system's inodes.
+    // Not a limit that can be set: it is a share of the file system's inodes.
     if let Some((used, most)) = usage.and_then(|usage| usage.files.zip(usage.files_max)) {
         rows.push(("files", format!("{used} of {most}")));
     }
@@ -298,7 +304,7 @@ fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn time(seconds: f64) -> String {
+fn duration_text(seconds: f64) -> String {
     write_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
@@ -311,7 +317,7 @@ fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<(
             )
             .into());
         }
-        // So that nobody says yes to a slip of the pen.
+        // The question shows the cluster as it is, so that a wrong name is noticed.
         let cluster = ask(client.cluster(name))?;
         let question = format!(
             "Delete {} and all its data, with {} open sessions?",
@@ -329,7 +335,7 @@ fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<(
     Ok(())
 }
 
-/// The cluster `up` shows: the one that is there, or a new one.
+/// Returns the cluster of this name, which is created if it does not exist.
 pub async fn first(client: &Client, name: &str) -> Result<Cluster> {
     match client.cluster(name).await {
         Ok(cluster) => Ok(cluster),

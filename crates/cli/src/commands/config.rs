@@ -1,4 +1,4 @@
-//! `tidegate config check|show`. Reads; never writes a configuration.
+//! `tidegate config check|show`.
 
 use crate::args::{ConfigCommand, ServeArgs};
 use crate::compose::descriptors::Places;
@@ -15,7 +15,7 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
     let config = load_config(context, &ServeArgs::default())?;
     let file = config.file.as_deref();
     if let ConfigCommand::Check = command {
-        files_are_there(&config)?;
+        check_files(&config)?;
     }
     match command {
         ConfigCommand::Check => check(context, &config),
@@ -38,8 +38,8 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
     }
 }
 
-/// Says that the configuration is right, and which walls and limits a server started by this user
-/// would have.
+/// Says that the configuration is valid, and which isolation and limits a server started by this
+/// user would have.
 fn check(context: &Context, config: &Config) -> Result<()> {
     let walls = Walls::detect();
     let engine = engine_settings(config, &context.data)?;
@@ -73,20 +73,20 @@ fn check(context: &Context, config: &Config) -> Result<()> {
         }));
     }
     let mut text = match &config.file {
-        Some(file) => format!("{}: right\n", file.display()),
+        Some(file) => format!("{}: valid\n", file.display()),
         None => format!(
-            "no configuration file in {}: the defaults apply\n",
+            "no configuration file in {}: the defaults are used\n",
             context.data.display()
         ),
     };
-    text.push_str("\nWalls around an engine, if this user starts the server:\n");
+    text.push_str("\nIsolation of engines, if this user starts the server:\n");
     for (name, there) in walls {
         text.push_str(&format!(
             "  {name:<10} {}\n",
             if there { "in force" } else { "not in force" }
         ));
     }
-    text.push_str("\nLimits of a cluster are enforced by:\n");
+    text.push_str("\nHow the limits of a cluster are enforced:\n");
     for (name, limit) in limits.rows() {
         let reason = limit
             .reason
@@ -96,7 +96,7 @@ fn check(context: &Context, config: &Config) -> Result<()> {
         text.push_str(&format!("  {name:<10} {}{reason}\n", limit.by));
     }
     text.push_str(&format!(
-        "\nPlaces for connections, with a limit of {} open files:\n  \
+        "\nMaximum number of connections, with a limit of {} open files:\n  \
          unproven   {}\n  sessions   {}\n",
         places.open_files, places.unproven, places.sessions
     ));
@@ -108,21 +108,20 @@ fn check(context: &Context, config: &Config) -> Result<()> {
     screen::print(&text)
 }
 
-/// A path may be right in form and lead nowhere; the server would find out later.
-fn files_are_there(config: &Config) -> Result<()> {
+/// Checks that the files named in the configuration can be opened. A server would notice later.
+fn check_files(config: &Config) -> Result<()> {
     for (name, setting) in &config.settings {
         let Value::File(Some(path)) = &setting.value else {
             continue;
         };
         if let Err(error) = std::fs::File::open(path) {
             let cause = format!(
-                "{name} ({}) names {}, which can't be opened: {error}",
+                "{name} ({}) is {}, which can't be opened",
                 setting.origin,
                 path.display()
             );
-            return Err(
-                Failure::usage(cause, "mend the path, or let this user read the file").into(),
-            );
+            let hint = "correct the path, or allow this user to read the file";
+            return Err(Failure::usage(cause, hint).caused_by(error).into());
         }
     }
     Ok(())

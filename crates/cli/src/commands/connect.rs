@@ -14,7 +14,7 @@ use tidegate_connect::{
 };
 use tidegate_model::Trust;
 
-/// Without `--with`, and on the screens of `up` and `cluster create`: what most machines have.
+/// Clients that most machines have: printed without `--with`, and by `up` and `cluster create`.
 const COMMAND_LINES: [&str; 2] = ["mysql", "mariadb"];
 
 /// The client whose `.env` lines serve any program.
@@ -37,7 +37,7 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
     let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
         return list(json);
     };
-    // A mistyped client or platform is told about before the server is asked.
+    // Before the server is asked, so that a mistyped client or platform is an error at once.
     if let Some(client) = &args.client {
         tidegate_connect::client(client).map_err(wrong)?;
     }
@@ -49,7 +49,12 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
         _ => None,
     };
     if let Some(format) = format.filter(|_| !json) {
-        return screen::print(&only(args.client.as_deref(), &endpoint, wish, format)?);
+        return screen::print(&single_form(
+            args.client.as_deref(),
+            &endpoint,
+            wish,
+            format,
+        )?);
     }
     if let Some(client) = &args.client {
         let rendered = render(client, &endpoint, wish).map_err(wrong)?;
@@ -80,7 +85,7 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
     Ok(())
 }
 
-/// The endpoint by the name, port and CA that the client will use.
+/// Returns the endpoint with the name, port and CA that the client will use.
 fn seen_from_client(mut endpoint: Endpoint, args: &ConnectArgs) -> Endpoint {
     if let Some(host) = &args.host {
         endpoint.host.clone_from(host);
@@ -94,8 +99,8 @@ fn seen_from_client(mut endpoint: Endpoint, args: &ConnectArgs) -> Endpoint {
     endpoint
 }
 
-/// The command lines of the clients that most machines have, by id. One that can't be made is left
-/// out.
+/// Returns the command lines of the clients that most machines have, with their ids; none if they
+/// can't be made.
 pub fn lines(endpoint: &Endpoint) -> Vec<(String, String)> {
     command_lines(endpoint, RenderOptions::default()).unwrap_or_default()
 }
@@ -112,14 +117,14 @@ fn command_lines(
     Ok(lines)
 }
 
-/// Nothing but the one string, for a script or a file.
-fn only(
+/// Returns only the connection string in this format, for a script or a file.
+fn single_form(
     client: Option<&str>,
     endpoint: &Endpoint,
     wish: RenderOptions<'_>,
     format: Format,
 ) -> Result<String> {
-    // Variables serve any client; a URL only its own.
+    // Environment variables work for any client, a URL only for its own.
     let client = client.unwrap_or(GENERAL);
     let mut found = render(client, endpoint, wish).map_err(wrong)?;
     if found.first(format).is_none() && format == Format::Env {
@@ -128,13 +133,12 @@ fn only(
     if let Some(form) = found.first(format) {
         return Ok(format!("{}\n", form.text));
     }
-    let have = |c: &&tidegate_connect::Client| c.forms.iter().any(|form| form.format == format);
     let others: Vec<_> = clients()
         .iter()
-        .filter(have)
-        .map(|c| c.id.as_str())
+        .filter(|client| client.forms.iter().any(|form| form.format == format))
+        .map(|client| client.id.as_str())
         .collect();
-    let cause = format!("{} is not given its connection as a URL", found.name);
+    let cause = format!("{} does not take a connection URL", found.name);
     Err(Failure::usage(
         cause,
         format!(
@@ -148,15 +152,17 @@ fn only(
 fn wrong(error: ConnectError) -> anyhow::Error {
     let hint = match &error {
         ConnectError::UnknownClient { .. } | ConnectError::UnknownPlatform { .. } => {
-            "`tidegate connect --list` shows all"
+            "`tidegate connect --list` shows all clients and operating systems"
         }
         ConnectError::NoTlsMinimum { .. } => "leave --tls out",
         _ => "choose another name or path",
     };
-    Failure::usage(error.to_string(), hint).into()
+    let mut failure = Failure::of(error, hint);
+    failure.usage = true;
+    failure.into()
 }
 
-/// Everything about one client, for people.
+/// Returns everything about a client, as text for people.
 fn page(rendered: &Rendered, paint: Paint) -> String {
     let mut out = String::new();
     let Rendered {
@@ -181,10 +187,10 @@ fn page(rendered: &Rendered, paint: Paint) -> String {
         let _ = writeln!(out, "{}", paint.bold(text));
     }
     if let Some(why) = rendered.not_run {
-        let _ = writeln!(out, "{}", paint.dim(&format!("not run   {why}")));
+        let _ = writeln!(out, "{}", paint.dim(&format!("not tested {why}")));
     }
     if let Some(setup) = &rendered.setup {
-        let _ = write!(out, "\n{}\n{}\n", paint.dim("# once, before"), setup.text);
+        let _ = write!(out, "\n{}\n{}\n", paint.dim("# once, as setup"), setup.text);
     }
     for form in &rendered.forms {
         let password = match form.password {
@@ -208,6 +214,7 @@ fn page(rendered: &Rendered, paint: Paint) -> String {
     out
 }
 
+/// Returns a list of what a client verifies.
 fn verified(verifies: Verifies) -> String {
     let Verifies {
         chain,
@@ -229,17 +236,27 @@ fn verified(verifies: Verifies) -> String {
     }
 }
 
-/// Which clients and platforms there are.
+/// Prints the clients and platforms.
 fn list(json: bool) -> Result<()> {
     if json {
         let clients: Vec<_> = clients()
             .iter()
             .map(|c| {
-                serde_json::json!({"id": c.id, "name": c.name, "language": c.language, "minimum_version": c.minimum_version,
-                    "verifies": c.verifies, "plain_text": c.plain_text, "tls13": c.tls13, "attributes": c.attributes,
-                    "hint": c.hint, "not_run": c.not_run, "no_form_verifies": c.no_form_verifies,
-                    // The former name of `hint`, kept for programs that read it.
-                    "mend": c.hint})
+                serde_json::json!({
+                    "id": c.id,
+                    "name": c.name,
+                    "language": c.language,
+                    "minimum_version": c.minimum_version,
+                    "verifies": c.verifies,
+                    "plain_text": c.plain_text,
+                    "tls13": c.tls13,
+                    "attributes": c.attributes,
+                    "hint": c.hint,
+                    "not_run": c.not_run,
+                    "no_form_verifies": c.no_form_verifies,
+                    // Former name of `hint`, kept for programs that read it.
+                    "mend": c.hint,
+                })
             })
             .collect();
         return screen::print_json(

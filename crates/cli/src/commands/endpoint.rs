@@ -7,7 +7,7 @@ use tidegate_connect::Endpoint;
 use tidegate_console::types::{Cluster, Server};
 use tidegate_model::Trust;
 
-/// Where a user of a cluster connects, as the running server tells it.
+/// Returns the endpoint of a cluster for one of its users, as the running server describes it.
 pub fn endpoint(context: &Context, name: &str, user: &str) -> Result<Endpoint> {
     let client = context.client();
     ask(async {
@@ -15,7 +15,7 @@ pub fn endpoint(context: &Context, name: &str, user: &str) -> Result<Endpoint> {
         let server = client.server().await?;
         let mut endpoint = endpoint_of(&cluster, &server);
         endpoint.user = format!("{}.{user}", cluster.prefix);
-        // The file that the server names lies there and not here.
+        // The CA file that a remote server names is on that machine, not on this one.
         if let (Trust::Local(_) | Trust::Private(Some(_)), Some(remote)) =
             (&endpoint.trust, &context.remote)
         {

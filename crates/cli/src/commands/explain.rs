@@ -1,6 +1,6 @@
-//! `tidegate connect --explain`: says what a pasted connection string verifies, and prints one that
-//! does. It asks no server, and never prints the string: what may be said of it is the room
-//! `connect`'s to decide.
+//! `tidegate connect --explain`: says what a connection string verifies, and prints one that
+//! verifies everything. It asks no server. The string itself is never printed: the room `connect`
+//! decides which parts of it may be.
 
 use crate::args::ConnectArgs;
 use crate::context::Context;
@@ -37,30 +37,32 @@ pub fn run(
         wish,
         trust: trust.as_ref(),
     };
-    let told = explain(&text, &ask).map_err(unreadable)?;
+    let explained = explain(&text, &ask).map_err(unreadable)?;
     if context.global.json || args.format == "json" {
-        screen::print_json(&told)?;
+        screen::print_json(&explained)?;
     } else {
-        screen::print(&page(&told, Paint::stdout()))?;
+        screen::print(&page(&explained, Paint::stdout()))?;
     }
-    if told.verifies {
+    if explained.verifies {
         return Ok(());
     }
     Err(Failure::new("this string does not make its client verify the server", "").into())
 }
 
-/// From standard input, so that a password need not stand in the shell's history.
+/// Reads the string from standard input, so that its password does not get into the shell's
+/// history.
 fn pasted() -> Result<Zeroizing<String>> {
     if std::io::stdin().is_terminal() {
         return Ok(terminal::password("Connection string (not shown): ")?);
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(EXPLAIN_MAX + 1));
-    // One more than may be, so that too much is seen.
+    // One byte more than the maximum, so that a string that is too long is noticed.
     std::io::stdin()
         .take(EXPLAIN_MAX as u64 + 1)
         .read_to_end(&mut bytes)?;
-    let text = str::from_utf8(&bytes)
-        .map_err(|_| Failure::usage("standard input is not text", "give it as UTF-8"))?;
+    let text = str::from_utf8(&bytes).map_err(|error| {
+        Failure::usage("standard input is not UTF-8 text", "write it as UTF-8").caused_by(error)
+    })?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
@@ -70,14 +72,16 @@ fn unreadable(error: ExplainError) -> anyhow::Error {
             "`tidegate connect --list` shows all clients and operating systems"
         }
         _ => {
-            "give a URL, a DSN, a JDBC URL, keys and values, or the command line of mysql, mariadb \
-             or mycli"
+            "use a URL, a DSN, a JDBC URL, a list of keys and values, or the command line of mysql, \
+             mariadb or mycli"
         }
     };
-    Failure::usage(error.to_string(), hint).into()
+    let mut failure = Failure::of(error, hint);
+    failure.usage = true;
+    failure.into()
 }
 
-/// For people.
+/// Returns the explanation as text for people.
 fn page(told: &Explanation, paint: Paint) -> String {
     let mut out = format!("{} for {}\n", paint.bold(told.form), told.client);
     let port = told.port.map(|port| port.to_string());
@@ -87,8 +91,7 @@ fn page(told: &Explanation, paint: Paint) -> String {
         ("user", told.user.as_deref()),
         (
             "password",
-            told.holds_password
-                .then_some("(there is one; it is not shown)"),
+            told.holds_password.then_some("(set; it is not shown)"),
         ),
         ("database", told.database.as_deref()),
     ];
@@ -96,7 +99,7 @@ fn page(told: &Explanation, paint: Paint) -> String {
         let withheld = told
             .withheld
             .contains(&name)
-            .then_some("(not shown: the string can be read in more than one way)");
+            .then_some("(not shown: the string is ambiguous)");
         if let Some(value) = value.or(withheld) {
             let _ = writeln!(
                 out,
@@ -130,14 +133,14 @@ fn page(told: &Explanation, paint: Paint) -> String {
     if !told.candidates.is_empty() {
         let _ = write!(
             out,
-            "\nIt may be for several clients; name yours: --with {}\n",
+            "\nThis string fits several clients; name yours: --with {}\n",
             told.candidates.join(", --with ")
         );
     }
     let _ = write!(
         out,
         "\n{}\n",
-        paint.bold(&format!("With {}, this verifies:", told.hint.name))
+        paint.bold(&format!("With {}, this string verifies:", told.hint.name))
     );
     for form in &told.hint.forms {
         let password = match form.password {
@@ -171,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_tells_what_is_missing_and_gives_the_string_without_the_password() {
+    fn the_page_says_what_is_missing_and_has_a_string_without_the_password() {
         let told = explain(
             "abc.root:qZx@tcp(db.example.com:4000)/shop?tls=skip-verify",
             &Ask::default(),
@@ -181,7 +184,7 @@ mod tests {
         assert!(page.starts_with("a Go DSN for Go-MySQL-Driver\n"), "{page}");
         assert!(page.contains("verifies the chain       no\n"), "{page}");
         assert!(
-            page.contains("this verifies:") && page.contains("db.example.com"),
+            page.contains("this string verifies:") && page.contains("db.example.com"),
             "{page}"
         );
         assert!(

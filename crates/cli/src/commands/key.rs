@@ -1,5 +1,4 @@
-//! `tidegate key create|list|revoke`: asks the running server. A key is printed once and kept
-//! nowhere.
+//! `tidegate key create|list|revoke`. A key is printed once and stored nowhere.
 
 use crate::args::KeyCommand;
 use crate::context::{Context, ask};
@@ -27,7 +26,7 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<()> {
                 .unwrap_or_default();
             screen::print(&format!("{key}\n"))?;
             screen::say(&format!(
-                "shown this once; `{}` ends it",
+                "shown only once; `{}` revokes it",
                 context.next(&format!("key revoke {}", made.id))
             ));
             Ok(())

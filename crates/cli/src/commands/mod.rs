@@ -1,4 +1,4 @@
-//! The commands, one file per group. Here only the way to them.
+//! Commands, one file for each group. This file only dispatches to them.
 
 mod cert;
 mod check;
@@ -38,9 +38,9 @@ pub fn run(cli: Cli) -> Result<()> {
         None => None,
     };
     if remote.is_some() && !asks_a_server(&cli.command) {
-        let hint = "leave --server out, or run it on that machine";
+        let hint = "leave --server out, or run the command on that machine";
         return Err(Failure::usage(
-            "this command is about this machine, not about a server elsewhere",
+            "this command works on this machine only, not on a remote server",
             hint,
         )
         .into());

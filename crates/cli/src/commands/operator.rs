@@ -1,5 +1,4 @@
-//! `tidegate operator link`: asks the running server for a link that signs a browser in. The link
-//! is printed and kept nowhere.
+//! `tidegate operator link`: prints a link that signs a browser in to the console.
 
 use crate::args::OperatorCommand;
 use crate::context::{Context, ask};

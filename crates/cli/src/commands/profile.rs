@@ -1,5 +1,5 @@
-//! `tidegate profile add|list|remove`: what --server knows. A key comes in by standard input or the
-//! environment, never by an argument, and is tried before it is kept.
+//! `tidegate profile add|list|remove`: the servers that --server knows. A key is read from standard
+//! input or the environment, never from an argument, and is tried before it is stored.
 
 use crate::args::ProfileCommand;
 use crate::context::{Context, ask};
@@ -22,26 +22,26 @@ pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
             let profile = Profile {
                 server: url.clone(),
                 ca,
-                key: key()?,
+                key: read_key()?,
             };
             let remote = profile.open()?;
             ask(remote.client.clusters())?;
             profiles.profile.insert(name.clone(), profile);
             profiles.write(&path)?;
             screen::say(&format!(
-                "kept; `tidegate cluster list --server {name}` asks it"
+                "stored; try it with `tidegate cluster list --server {name}`"
             ));
             Ok(())
         }
         ProfileCommand::List => list(context, &profiles),
         ProfileCommand::Remove { name } => {
             if profiles.profile.remove(name).is_none() {
-                let hint = "`tidegate profile list` shows those that exist";
+                let hint = "`tidegate profile list` shows the profiles";
                 return Err(Failure::new(format!("there is no profile {name:?}"), hint).into());
             }
             profiles.write(&path)?;
             screen::say(&format!(
-                "profile {name} is forgotten; its key holds until it is revoked there"
+                "profile {name} is deleted; its API key is valid until it is revoked on the server"
             ));
             Ok(())
         }
@@ -51,19 +51,20 @@ pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
 fn absolute(ca: &Path) -> Result<std::path::PathBuf> {
     ca.canonicalize().map_err(|error| {
         Failure::usage(
-            format!("{} can't be opened: {error}", ca.display()),
-            "give the CA file's path",
+            format!("the CA file {} can't be opened", ca.display()),
+            "check the path given with --ca",
         )
+        .caused_by(error)
         .into()
     })
 }
 
-fn key() -> Result<Secret> {
+fn read_key() -> Result<Secret> {
     let mut text = Zeroizing::new(String::new());
     match std::env::var(KEY_ENV) {
         Ok(key) => text.push_str(&key),
         Err(_) => {
-            screen::say("the key, then Enter and Ctrl-D:");
+            screen::say("type the API key, then Enter and Ctrl-D:");
             let bound = u64::try_from(limits::ANSWER_MAX).unwrap_or(u64::MAX);
             std::io::stdin()
                 .lock()
@@ -76,9 +77,9 @@ fn key() -> Result<Secret> {
     if key.is_empty() {
         let hint = format!(
             "pipe it in, or set ${KEY_ENV}; `tidegate key create NAME --scope all` on the server \
-             makes one"
+             creates one"
         );
-        return Err(Failure::usage("no key came on standard input", hint).into());
+        return Err(Failure::usage("standard input contained no API key", hint).into());
     }
     Ok(Secret::new(Zeroizing::new(key.to_owned())))
 }
@@ -98,17 +99,20 @@ fn list(context: &Context, profiles: &Profiles) -> Result<()> {
         return screen::print_json(&object);
     }
     if profiles.profile.is_empty() {
-        screen::say("no profiles; `tidegate profile add NAME URL` keeps one");
+        screen::say("no profiles; `tidegate profile add NAME URL` creates one");
         return Ok(());
     }
-    let ca = |p: &Profile| {
-        p.ca.as_ref()
-            .map_or_else(|| "-".to_owned(), |ca| ca.display().to_string())
-    };
     let rows: Vec<_> = profiles
         .profile
         .iter()
-        .map(|(n, p)| vec![n.clone(), p.server.clone(), ca(p)])
+        .map(|(name, profile)| {
+            let ca = profile.ca.as_ref();
+            vec![
+                name.clone(),
+                profile.server.clone(),
+                ca.map_or_else(|| "-".to_owned(), |ca| ca.display().to_string()),
+            ]
+        })
         .collect();
     screen::print(&screen::table(&["NAME", "SERVER", "CA"], &rows))
 }

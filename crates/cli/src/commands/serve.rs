@@ -1,5 +1,5 @@
-//! `tidegate serve` and the life that `up` shares with it: start, say so, wait for a signal, stop
-//! in order. It holds no state of its own.
+//! `tidegate serve`, and what `up` shares with it: start the server, announce it, wait for a
+//! signal, stop in order.
 
 use super::up;
 use crate::args::ServeArgs;
@@ -22,7 +22,7 @@ pub enum Mode {
 
 pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     let config = load_config(context, args)?;
-    // The lock first: whoever is refused leaves no trace, not even a line in the other's log.
+    // Before the log is opened, so that a second server writes no line into the log of the first.
     let dir = crate::compose::lock(&context.data)?;
     let (level, file) = match mode {
         Mode::Serve => (logging::to_stderr(&config)?, None),
@@ -31,10 +31,10 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
         }
     };
     raise_descriptor_limit();
-    give_memory_back();
-    panics_to_the_log();
+    return_memory_in_background();
+    log_panics();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    // tokio's own variable counts first.
+    // tokio's environment variable takes precedence.
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         builder.worker_threads(workers());
     }
@@ -49,21 +49,23 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
         started: &config,
         level,
     };
-    let ended = runtime.block_on(life(&reload, dir, mode));
+    let ended = runtime.block_on(run_server(&reload, dir, mode));
     runtime.shutdown_timeout(limits::RUNTIME_STOP_MAX);
-    file.iter()
-        .for_each(|file| file.flush(limits::LOG_FLUSH_MAX));
+    if let Some(file) = file {
+        file.flush(limits::LOG_FLUSH_MAX);
+    }
     screen::flush();
     ended
 }
 
-/// Half the cores: the engines need the other half, and fewer workers wake one another less often.
-/// What that gives and costs was measured (docs/decisions/0013-workers.md).
+/// Returns the number of worker threads: half the cores. The engines need the other half, and fewer
+/// workers wake each other less often. docs/decisions/0013-workers.md has the measurements.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-async fn life(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -> Result<()> {
+/// Starts the server, runs it until a signal asks for a stop, and stops it.
+async fn run_server(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -> Result<()> {
     let context = reload.context;
     let mut signals = Signals::listen(if mode == Mode::Up {
         Hangup::Stops
@@ -85,7 +87,7 @@ async fn life(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -
     };
     let ended = match greeted {
         Ok(Greeted::Done) => {
-            let why = serving(&mut signals, reload, &server).await;
+            let why = serve_until_stopped(&mut signals, reload, &server).await;
             tracing::info!(signal = why, "stopping");
             Ok(())
         }
@@ -97,9 +99,9 @@ async fn life(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -
         NotifyState::Status("stopping: sessions first, engines last"),
     ]);
     if mode == Mode::Up && ended.is_ok() {
-        screen::say("\nstopping: sessions first, engines last (Ctrl-C again leaves at once)");
+        screen::say("\nstopping: sessions first, engines last (Ctrl-C again exits immediately)");
     }
-    signals.leave_at_the_next();
+    signals.exit_at_the_next();
     server.stop().await;
     if mode == Mode::Up && ended.is_ok() {
         screen::say(&format!(
@@ -110,8 +112,12 @@ async fn life(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -
     ended
 }
 
-/// Until a stop is asked for.
-async fn serving(signals: &mut Signals, reload: &Reload<'_>, server: &Server) -> &'static str {
+/// Waits for signals, and returns the name of the one that asks for a stop. Reloads when asked to.
+async fn serve_until_stopped(
+    signals: &mut Signals,
+    reload: &Reload<'_>,
+    server: &Server,
+) -> &'static str {
     let listen: Vec<String> = server.listening().iter().map(ToString::to_string).collect();
     let status = format!("listening on {}", listen.join(", "));
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
@@ -138,16 +144,27 @@ async fn greet(context: &Context, server: &Server, mode: Mode) -> Result<Greeted
 
 fn announce(context: &Context, server: &Server) -> Result<()> {
     let listen: Vec<String> = server.listening().iter().map(ToString::to_string).collect();
-    tracing::info!(listen = listen.join(", "), data = %context.data.display(), pid = std::process::id(), "ready");
-    let console = server.face().console;
+    let pid = std::process::id();
+    tracing::info!(
+        listen = listen.join(", "),
+        data = %context.data.display(),
+        pid,
+        "ready"
+    );
     if context.global.json {
-        let line = serde_json::json!({ "ready": true, "listen": listen, "console": console, "pid": std::process::id() });
+        let line = serde_json::json!({
+            "ready": true,
+            "listen": listen,
+            "console": server.face().console,
+            "pid": pid,
+        });
         screen::print_raw(&format!("{}\n", printable_json(&line.to_string())))?;
     }
     Ok(())
 }
 
-/// A session takes two descriptors; the usual soft limit of 1024 would end at 500 of them.
+/// Raises the soft limit on open files to the hard one. A session takes two descriptors, so the
+/// usual soft limit of 1024 would allow about 500 sessions.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -155,22 +172,22 @@ fn raise_descriptor_limit() {
         maximum: limit.maximum,
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit on open files stays as it is");
+        tracing::warn!(%error, "the limit on open files could not be raised");
     }
 }
 
-/// Memory that a flood took goes back to the system some ten seconds after it, from a thread of the
-/// allocator's own: an idle server allocates too little to do it in passing. Not set at build time,
-/// since that thread would be in every process of this program, and the helper that becomes an
-/// engine must have one thread.
-fn give_memory_back() {
+/// Starts the allocator's background thread, which returns unused memory to the system about ten
+/// seconds after a flood: an idle server allocates too little to do it on the way. It is not set at
+/// build time, because then every process of this program would have that thread, and the helper
+/// that becomes an engine must have only one.
+fn return_memory_in_background() {
     if let Err(error) = tikv_jemalloc_ctl::background_thread::write(true) {
-        tracing::warn!(%error, "memory is given back to the system late");
+        tracing::warn!(%error, "unused memory is returned to the system late");
     }
 }
 
-/// A panic ends one connection; its trace belongs into the log like everything else.
-fn panics_to_the_log() {
+/// Writes panics to the log instead of standard error. A panic ends only one connection.
+fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
         let what = info.payload_as_str().unwrap_or("no message");

@@ -1,5 +1,4 @@
-//! `tidegate session list|kill`: asks the running server. A session is ended by the server, never
-//! from here.
+//! `tidegate session list|kill`.
 
 use crate::args::SessionCommand;
 use crate::config::value::write_duration;
@@ -24,7 +23,7 @@ pub fn run(context: &Context, command: &SessionCommand) -> Result<()> {
             if context.global.json {
                 return screen::print_json(&serde_json::json!({ "id": id, "killed": true }));
             }
-            screen::say(&format!("session {id} was told to end"));
+            screen::say(&format!("session {id} is being ended"));
             Ok(())
         }
     }
@@ -41,7 +40,7 @@ fn session_row(session: &Session) -> Vec<String> {
     ]
 }
 
-/// In the largest unit that says enough.
+/// Writes an age in the largest unit that is at least two of that unit.
 fn age(seconds: f64) -> String {
     let whole = Duration::try_from_secs_f64(seconds.floor())
         .unwrap_or_default()
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_say_enough() {
+    fn ages_have_one_readable_unit() {
         for (seconds, want) in [
             (0.4, "0s"),
             (59.9, "59s"),

@@ -1,4 +1,4 @@
-//! `tidegate status`: tells what the running server says of itself. It changes nothing.
+//! `tidegate status`: shows the running server.
 
 use crate::context::{Context, ask, warning_lines};
 use crate::screen;
@@ -18,11 +18,11 @@ fn rows(server: &Server) -> Vec<(&'static str, String)> {
     let recovery = if server.ready {
         "done"
     } else {
-        "under way: clusters without a clean sleep are being recovered"
+        "in progress: clusters that did not stop cleanly are being recovered"
     };
     let disk = match &server.disk_full {
         Some(warning) => warning_lines(warning),
-        None => "has space".to_owned(),
+        None => "has free space".to_owned(),
     };
     vec![
         ("version", server.version.clone()),

@@ -1,10 +1,10 @@
-//! `tidegate up`: the first cluster and the one calm screen, printed only after a login through our
-//! own port by a client that verifies. It makes nothing that `cluster create` could not make.
+//! `tidegate up`: creates the first cluster, logs in to it through our own port as a client that
+//! verifies the server, and then prints how to connect.
 
 use super::cluster;
 use super::endpoint::endpoint_of;
-use crate::compose::Server;
-use crate::compose::own_login::{self, Door, Proof, reachable};
+use crate::compose::own_login::{OwnPort, Proof, prove_identity, prove_login, reachable};
+use crate::compose::{FirstOrder, Server};
 use crate::context::{Context, refused};
 use crate::failure::Failure;
 use crate::limits;
@@ -19,16 +19,17 @@ const FIRST: &str = "demo";
 
 pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let client = context.client();
-    // First: what is said of the cluster goes by the certificate.
-    wait_certificate(server).await;
+    // Before the cluster, whose connection strings depend on the certificate.
+    wait_for_certificate(server).await;
     let step = Step::begin("cluster");
     let demo = cluster::first(&client, FIRST).await?;
     step.done(FIRST);
-    let step = Step::begin("proof");
+    let step = Step::begin("login");
     let proof = prove(server, &demo).await.map_err(|error| {
-        // Its password was never shown, so the way to a new one belongs to the error.
+        // The cluster's password was never shown, so the hint says how to get a new one.
         let hint = format!(
-            "look into the log, then `{}` for a password",
+            "read the log in {}, then get a password with `{}`",
+            context.data.join("log").display(),
             context.next("cluster password demo")
         );
         error.context(Failure::new("the login through our own port failed", hint))
@@ -55,12 +56,12 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     screen::print(&format!("\n{}\n", card.render(Paint::stdout())))?;
     if let Some(link) = link {
         let title = Paint::stdout()
-            .dim("# the console, in a browser: this link signs in once, within 15 minutes");
+            .dim("# console in a browser: this link signs in once, within 15 minutes");
         screen::print(&format!("  {title}\n  {}\n\n", link.url.reveal()))?;
     }
     if let Some(missing) = server.no_console() {
         screen::say(&format!(
-            "no console: {}\n  try: {}\n",
+            "no console: {}\n  hint: {}\n",
             missing.cause, missing.hint
         ));
     }
@@ -68,19 +69,19 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Where ACME shall bring a certificate, its first order is waited for. What comes of it is told;
-/// the local CA serves until there is one.
-async fn wait_certificate(server: &Server) {
+/// Waits for the first order, if the certificate comes from ACME, and says how it went. Until a
+/// certificate is issued, the server uses one from its local CA.
+async fn wait_for_certificate(server: &Server) {
     if !server.orders_certificates() {
         return;
     }
-    let step = Step::begin("order");
+    let step = Step::begin("certificate by ACME");
     let end = tokio::time::Instant::now() + limits::RENEWAL_MAX;
     while tokio::time::Instant::now() < end {
-        match server.certificate_alarm() {
-            Ok(false) => tokio::time::sleep(limits::RENEWAL_LOOK).await,
-            Ok(true) => return step.done("certificate by ACME"),
-            Err(alarm) => {
+        match server.first_order() {
+            FirstOrder::Pending => tokio::time::sleep(limits::RENEWAL_POLL_PAUSE).await,
+            FirstOrder::Issued => return step.done("issued"),
+            FirstOrder::Failed(alarm) => {
                 step.done("none yet");
                 return screen::say(&printable(&alarm));
             }
@@ -89,20 +90,19 @@ async fn wait_certificate(server: &Server) {
     step.done("none yet");
 }
 
-/// With the password where we have it just now; without, what can be proved without it.
+/// Logs in if the cluster was just created and its password is known; otherwise verifies only the
+/// server's identity.
 async fn prove(server: &Server, demo: &Cluster) -> Result<Proof> {
     let face = server.face();
     let first = server.listening().first().copied().context("no listener")?;
     let tls = client_config(Roots::for_trust(&face.trust))?;
-    let door = Door {
+    let port = OwnPort {
         host: &face.host,
         address: reachable(first),
         tls,
     };
     match &demo.password {
-        Some(password) => {
-            own_login::first_row(&door, &demo.user, password.reveal(), &demo.database).await
-        }
-        None => own_login::identity(&door).await,
+        Some(password) => prove_login(&port, &demo.user, password.reveal(), &demo.database).await,
+        None => prove_identity(&port).await,
     }
 }

@@ -1,8 +1,8 @@
-//! Opens the certificates of endpoint and console from the configuration, and hands on what they
-//! tell. It judges no certificate and asks no CA.
+//! Certificates of the database and the console: opened from the configuration, and their events
+//! passed on to the journal and the log.
 
 use super::acme_settings;
-use super::port_holder;
+use super::listen::is_loopback;
 use crate::config::Config;
 use crate::failure::Failure;
 use anyhow::Result;
@@ -14,16 +14,17 @@ use tidegate_tls::{AcmeShared, Identity, TlsEvent, TlsSettings, Versions};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// The endpoint's.
-pub fn database(
+/// Opens the database's certificate. `swapped` is notified whenever a new one is in use.
+pub fn open_database_certificate(
     config: &Config,
     data: &Path,
     shared: Option<&AcmeShared>,
-    (journal, swapped): (Arc<dyn Journal>, Arc<Notify>),
+    journal: Arc<dyn Journal>,
+    swapped: Arc<Notify>,
 ) -> Result<Identity> {
     let mut settings = TlsSettings::new(data);
     settings.names = config.names("tls.names")?;
-    // Where a local CA signs, it signs for both.
+    // A certificate from the local CA serves the console too.
     let console = config.text("console.domain")?;
     if !console.is_empty() && shared.is_none() {
         settings.names.push(console.to_owned());
@@ -42,19 +43,19 @@ pub fn database(
         if matches!(event, TlsEvent::Swapped { .. }) {
             swapped.notify_one();
         }
-        tell(&*journal, event);
+        record_database_event(&*journal, event);
     };
     Identity::open(settings, on_event).map_err(|error| {
-        let hint = "mend tls.certificate and tls.key (`tidegate config show` tells where they were \
-                    set), or leave both \
-                    out: a local CA then makes a certificate";
-        anyhow::Error::from(error).context(Failure::new("the certificate can't be served", hint))
+        let hint = "correct tls.certificate and tls.key (`tidegate config show` shows where they \
+                    are set), or remove both: the local CA then makes a certificate";
+        Failure::new("the certificate can't be used", hint)
+            .caused_by(error)
+            .into()
     })
 }
 
-/// Events that the journal has a place for go there; the others are told where they are: in the
-/// log.
-fn tell(journal: &dyn Journal, event: TlsEvent) {
+/// Records an event in the journal if the journal has such an event, and logs it otherwise.
+fn record_database_event(journal: &dyn Journal, event: TlsEvent) {
     match event {
         TlsEvent::Swapped {
             names,
@@ -72,22 +73,27 @@ fn tell(journal: &dyn Journal, event: TlsEvent) {
     }
 }
 
-/// What the console's certificate is opened with.
-pub struct Beside<'a> {
+/// Inputs for the console's certificate.
+pub struct ConsoleInputs<'a> {
     pub data: &'a Path,
     pub database: &'a Identity,
     pub shared: Option<&'a AcmeShared>,
     pub journal: Arc<dyn Journal>,
 }
 
-/// The console's own certificate, or on loopback and with a local CA the database's.
-pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -> Result<Identity> {
-    let Beside {
+/// Opens the console's own certificate. Without one, the console shares the database's, which is
+/// allowed on loopback and with the local CA only.
+pub fn open_console_certificate(
+    config: &Config,
+    listeners: &[TcpListener],
+    inputs: ConsoleInputs<'_>,
+) -> Result<Identity> {
+    let ConsoleInputs {
         data,
         database,
         shared,
         journal,
-    } = beside;
+    } = inputs;
     let domain = config.text("console.domain")?;
     let mut settings = TlsSettings::new(data.join("console"));
     settings.certificate = config.file("console.certificate")?;
@@ -102,11 +108,11 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
         let open = listeners
             .iter()
             .filter_map(|l| l.local_addr().ok())
-            .find(|a| !port_holder::is_loopback(a.ip()));
+            .find(|a| !is_loopback(a.ip()));
         return match open {
             Some(address) if !matches!(database.trust(), Trust::Local(_)) => Err(Failure::usage(
-                format!("the console on {address} would have the database's name and certificate"),
-                "give it a name of its own: --console-domain NAME with --domain, or \
+                format!("the console on {address} would share the database's name and certificate"),
+                "give the console its own name: --console-domain NAME together with --domain, or \
                  console.certificate",
             )
             .into()),
@@ -115,23 +121,24 @@ pub fn console(config: &Config, listeners: &[TcpListener], beside: Beside<'_>) -
     }
     settings.master_key =
         Some(acme_settings::credential("master.key").unwrap_or_else(|| data.join("master.key")));
-    // One account per CA: a key that binds it to an account elsewhere may be good for one only.
+    // The console shares the database's ACME accounts: a CA may accept the key that binds an
+    // external account only once.
     settings.accounts = Some(data.join("acme"));
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&settings.data)?;
-    Identity::open(settings, move |event| tell_console(&*journal, event)).map_err(|error| {
-        let hint = "mend console.certificate and console.key, or leave both out";
-        anyhow::Error::from(error).context(Failure::new(
-            "the console's certificate can't be served",
-            hint,
-        ))
+    let on_event = move |event| record_console_event(&*journal, event);
+    Identity::open(settings, on_event).map_err(|error| {
+        let hint = "correct console.certificate and console.key, or remove both";
+        Failure::new("the console's certificate can't be used", hint)
+            .caused_by(error)
+            .into()
     })
 }
 
-/// As the endpoint's events, with a word about whose they are.
-fn tell_console(journal: &dyn Journal, event: TlsEvent) {
+/// Records an event of the console's certificate, marked as the console's.
+fn record_console_event(journal: &dyn Journal, event: TlsEvent) {
     match event {
         TlsEvent::Alarm { what, .. } => {
             journal.record(&Event::CertificateAlarm {

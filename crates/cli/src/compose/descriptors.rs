@@ -1,5 +1,5 @@
-//! Places for connections that fit into this process's limit of open files. Engines, the store, the
-//! disk guard and the control socket take descriptors of the same limit, so a part of it is theirs.
+//! Numbers of connections that fit into this process's limit of open files. A part of the limit is
+//! reserved for engines, the store, the disk guard and the control socket.
 
 use crate::limits::{
     DESCRIPTORS_KEPT_MAX, DESCRIPTORS_KEPT_PART, UNPROVEN_DESCRIPTORS_PART, WEB_DESCRIPTORS_PART,
@@ -9,14 +9,15 @@ use tidegate_console::web::WebPlaces;
 use tidegate_gateway::GatewaySettings;
 use tidegate_gateway::limits::descriptors_max;
 
-/// How many connections of each kind there may be.
+/// Maximum number of connections of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places {
-    /// Limit that they were derived from: the hard one, since the server raises its own to it.
+    /// Limit of open files they were derived from: the hard one, since the server raises its soft
+    /// limit to it.
     pub open_files: u64,
-    /// Connections that have not proved a password, as configured.
+    /// Configured number of connections that have not proved a password.
     pub wanted: u32,
-    /// The number of them that fits.
+    /// As many of them as fit.
     pub unproven: u32,
     pub sessions: usize,
     pub web: WebPlaces,
@@ -32,13 +33,13 @@ impl Places {
     fn within(open_files: u64, settings: &GatewaySettings) -> Self {
         let kept = (open_files / DESCRIPTORS_KEPT_PART).min(DESCRIPTORS_KEPT_MAX);
         let rest = open_files - kept;
-        let share = |part: u64| u32::try_from(rest / part).unwrap_or(u32::MAX).max(1);
         let most = WebPlaces::default();
+        let of_web = part_of(rest, WEB_DESCRIPTORS_PART);
         let web = WebPlaces {
-            unproven: share(WEB_DESCRIPTORS_PART).min(most.unproven),
-            proven: (share(WEB_DESCRIPTORS_PART) as usize).min(most.proven),
+            unproven: of_web.min(most.unproven),
+            proven: (of_web as usize).min(most.proven),
         };
-        let unproven = share(UNPROVEN_DESCRIPTORS_PART).min(settings.unproven_total);
+        let unproven = part_of(rest, UNPROVEN_DESCRIPTORS_PART).min(settings.unproven_total);
         let others = descriptors_max(unproven.into(), 0, !settings.proxy_networks.is_empty());
         let left = rest
             .saturating_sub(others)
@@ -53,18 +54,18 @@ impl Places {
         }
     }
 
-    /// Whether the configured number is possible.
+    /// Whether the configured number fits.
     pub fn fits(&self) -> bool {
         self.unproven == self.wanted
     }
 
-    /// Sets what the gateway gets.
+    /// Sets the gateway's numbers.
     pub fn apply(&self, settings: &mut GatewaySettings) {
         settings.unproven_total = self.unproven;
         settings.sessions_max = self.sessions;
     }
 
-    /// Says what does not fit and what to do, in one line.
+    /// Returns a line that says what does not fit, with a hint.
     pub fn warning(&self) -> Option<String> {
         let Self {
             open_files,
@@ -82,6 +83,11 @@ impl Places {
             )
         })
     }
+}
+
+/// Returns a fraction of the descriptors, at least 1.
+fn part_of(descriptors: u64, part: u64) -> u32 {
+    u32::try_from(descriptors / part).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! What opens the console and the private listener: addresses, and the adapters that join it to the
-//! other rooms. It shows nothing and answers no request.
+//! Listeners of the console and of the metrics.
 
+use super::listen::bind;
 use crate::config::Config;
 use crate::failure::Failure;
 use anyhow::Result;
@@ -9,21 +9,19 @@ use tidegate_tls::Identity;
 use tokio::net::TcpListener;
 
 /// Listeners that are bound and not yet served.
-pub struct Doors {
+pub struct HttpListeners {
     pub console: Vec<TcpListener>,
     pub metrics: Option<TcpListener>,
-    /// Why there is no console, if there could have been one.
+    /// Why there is no console, if one was wanted.
     pub no_console: Option<Failure>,
-    /// Sign-ins, and wrong keys, of one source.
+    /// Sign-ins and wrong API keys that one source may try.
     pub attempts_per_minute: u32,
 }
 
-impl Doors {
-    /// A default address that is taken leaves the console out; one that somebody chose is an error.
-    pub fn bind(
-        config: &Config,
-        bind: impl Fn(SocketAddr, &str) -> Result<TcpListener, Failure>,
-    ) -> Result<Self> {
+impl HttpListeners {
+    /// Binds the configured addresses. If the console's address is the default and in use, the
+    /// server runs without a console; if somebody chose the address, that is an error.
+    pub fn bind(config: &Config) -> Result<Self> {
         let mut console = Vec::new();
         let mut no_console = None;
         if config.text("console.enabled")? == "yes" {
@@ -40,7 +38,7 @@ impl Doors {
         }
         let metrics = match config.text("metrics.listen")? {
             "" => None,
-            text => Some(bind(private(text)?, "metrics.listen")?),
+            text => Some(bind(metrics_address(text)?, "metrics.listen")?),
         };
         let attempts_per_minute = u32::try_from(config.count("console.attempts_per_minute")?)?;
         Ok(Self {
@@ -51,8 +49,8 @@ impl Doors {
         })
     }
 
-    /// The address that people open.
-    pub fn base(&self, config: &Config, identity: &Identity) -> Result<Option<String>> {
+    /// Returns the URL of the console.
+    pub fn base_url(&self, config: &Config, identity: &Identity) -> Result<Option<String>> {
         let Some(listener) = self.console.first() else {
             return Ok(None);
         };
@@ -72,30 +70,32 @@ impl Doors {
     }
 }
 
-/// Where metrics may be served: they ask for no password, so the address must be one that strangers
-/// can't reach.
-fn private(text: &str) -> Result<SocketAddr, Failure> {
-    let hint =
-        "write such as \"127.0.0.1:9104\" or an address of a private network, or \"\" for none";
-    let address: SocketAddr = text.parse().map_err(|_| {
+/// Reads the address of the metrics. They are served without a password, so it must not be one that
+/// strangers can reach.
+fn metrics_address(text: &str) -> Result<SocketAddr, Failure> {
+    let hint = "use an address such as \"127.0.0.1:9104\" or one of a private network, or \"\" for \
+                no metrics";
+    let address: SocketAddr = text.parse().map_err(|error: std::net::AddrParseError| {
         Failure::usage(
-            format!("metrics.listen is {text:?}, which is no ADDRESS:PORT"),
+            format!("metrics.listen is {text:?}, which is not ADDRESS:PORT"),
             hint,
         )
+        .caused_by(error)
     })?;
     let why = match address.ip().to_canonical() {
-        ip if ip.is_unspecified() => "stands for every address of this machine, public ones too",
+        ip if ip.is_unspecified() => "means every address of this machine, public ones too",
         ip if is_private(ip) => return Ok(address),
         _ => "is a public address",
     };
     let cause = format!(
-        "metrics are served without a password, and {} in metrics.listen {why}",
+        "metrics are served without a password, but {} in metrics.listen {why}",
         address.ip()
     );
     Err(Failure::usage(cause, hint))
 }
 
-/// Loopback, link-local, RFC 1918, RFC 4193, and the carriers' RFC 6598.
+/// Whether an address is not public: loopback, link-local, private (RFC 1918, RFC 4193), or shared
+/// by a carrier (RFC 6598).
 fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_are_served_where_strangers_do_not_come() {
+    fn metrics_are_served_on_private_addresses_only() {
         for good in [
             "127.0.0.1:9104",
             "10.1.2.3:1",
@@ -121,7 +121,7 @@ mod tests {
             "[::1]:1",
             "[fd00::1]:1",
         ] {
-            assert_eq!(private(good).unwrap(), good.parse().unwrap());
+            assert_eq!(metrics_address(good).unwrap(), good.parse().unwrap());
         }
         for (bad, why) in [
             ("0.0.0.0:9104", "every address"),
@@ -130,9 +130,9 @@ mod tests {
             ("203.0.113.9:1", "public"),
             ("172.32.0.1:1", "public"),
             ("[2001:db8::1]:1", "public"),
-            ("9104", "no ADDRESS:PORT"),
+            ("9104", "not ADDRESS:PORT"),
         ] {
-            let failure = private(bad).unwrap_err();
+            let failure = metrics_address(bad).unwrap_err();
             assert!(
                 failure.usage && failure.cause.contains(why),
                 "{bad}: {}",

@@ -1,5 +1,5 @@
-//! The adapter that writes the journal's events to the log: one line each, one line per connection.
-//! It never sees a password or SQL, since no event carries them.
+//! Adapter that writes the journal's events to the log: one line for each event, one for each
+//! connection. No event contains a password or SQL.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ pub struct LogJournal;
 impl Journal for LogJournal {
     fn record(&self, event: &Event) {
         match event {
-            // What is left out is counted.
+            // The budget counts the lines that are left out.
             Event::ConnectionClosed(closed) if !within_budget(closed) => {}
-            Event::ConnectionClosed(closed) => connection(closed),
+            Event::ConnectionClosed(closed) => log_connection(closed),
             Event::Secured { version, cipher } => {
                 if tracing::enabled!(tracing::Level::DEBUG) && LogBudget::of_process().take() {
                     debug!(version, cipher, "handshake done");
@@ -49,8 +49,8 @@ impl Journal for LogJournal {
                 run,
                 silent,
             } => {
-                error!(%cluster, run = run.0, silent_s = silent.as_secs_f64(), "engine frozen, it \
-                     is killed");
+                error!(%cluster, run = run.0, silent_s = silent.as_secs_f64(), "engine does not \
+                     answer and is killed");
             }
             Event::EngineFailed { cluster, reason } => {
                 error!(%cluster, reason, "engine can't start")
@@ -66,14 +66,14 @@ impl Journal for LogJournal {
             }
             Event::CertificateAlarm { what } => error!(what, "certificate alarm"),
             Event::CertificateRejected { reason } => {
-                warn!(reason, "new certificate rejected, the old one stays")
+                warn!(reason, "new certificate rejected; the old one stays in use")
             }
         }
     }
 }
 
-/// Everybody who takes events.
-pub fn journal(events: &Events, metrics: &Metrics) -> Arc<dyn Journal> {
+/// Returns a journal that passes each event to the log, the console's events and the metrics.
+pub fn journal_of_all(events: &Events, metrics: &Metrics) -> Arc<dyn Journal> {
     let all: Vec<Arc<dyn Journal>> = vec![
         Arc::new(LogJournal),
         Arc::new(events.clone()),
@@ -82,7 +82,7 @@ pub fn journal(events: &Events, metrics: &Metrics) -> Arc<dyn Journal> {
     Arc::new(FanOut(all))
 }
 
-/// Hands each event to all.
+/// Journal that passes each event to several journals.
 struct FanOut(Vec<Arc<dyn Journal>>);
 
 impl Journal for FanOut {
@@ -93,7 +93,8 @@ impl Journal for FanOut {
     }
 }
 
-/// Takes a line of those who caused it: strangers share a budget, and the sessions of each cluster.
+/// Whether the log's budget still has a line for this connection. Logins of a cluster share the
+/// cluster's budget; all other connections share one.
 fn within_budget(closed: &ConnectionClosed) -> bool {
     let budget = LogBudget::of_process();
     match (&closed.facts.user, closed.facts.cluster) {
@@ -106,8 +107,8 @@ fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
-/// Writes the line of a connection, at the level of its ending.
-fn connection(c: &ConnectionClosed) {
+/// Writes the line of a connection, at the level of the reason why it was closed.
+fn log_connection(c: &ConnectionClosed) {
     let (end, why) = ending(&c.end);
     let facts = &c.facts;
     macro_rules! line {
@@ -142,7 +143,7 @@ fn connection(c: &ConnectionClosed) {
     }
 }
 
-/// Returns the level of an ending; a refusal's is a column of the table of refusals.
+/// Returns the level of an ending. That of a refusal is a column of the table of refusals.
 fn severity(end: &Ending) -> Severity {
     match end {
         Ending::InternalError(_) | Ending::Panicked => Severity::Error,
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_one_line_with_all_that_is_known() {
+    fn a_connection_is_logged_as_one_line_with_all_known_fields() {
         let json = line(Ending::Quit);
         let fields = &json["fields"];
         assert_eq!(json["level"], "INFO");
@@ -247,7 +248,7 @@ mod tests {
             };
             assert_eq!(line(end)["level"], want, "{kind:?}");
         }
-        // A stop of the server and a used-up key are the gateway's doing, but no fault.
+        // A stop of the server and a used-up TLS key are caused by the gateway, but are no errors.
         for (kind, severity) in [
             (RefusalKind::AccessDenied, Severity::Info),
             (RefusalKind::EngineFailed, Severity::Warn),
@@ -260,6 +261,27 @@ mod tests {
         assert_eq!(line(Ending::Panicked)["level"], "ERROR");
     }
 
+    fn close_login(cluster: u64) {
+        let facts = ConnectionFacts {
+            cluster: Some(ClusterId(cluster)),
+            user: Some("root".into()),
+            ..ConnectionFacts::default()
+        };
+        let closed = ConnectionClosed {
+            session: SessionId::new(7),
+            client: "127.0.0.1:5".parse().unwrap(),
+            via: None,
+            facts,
+            open: Duration::ZERO,
+            end: Ending::Quit,
+        };
+        LogJournal.record(&Event::ConnectionClosed(Box::new(closed)));
+    }
+
+    fn lines_of(cluster: u64, text: &str) -> usize {
+        text.matches(&format!("\"cluster\":\"{cluster}\"")).count()
+    }
+
     #[test]
     fn logins_of_one_cluster_are_cut_at_its_budget_and_counted() {
         let sink = Sink::default();
@@ -268,35 +290,23 @@ mod tests {
             .json()
             .with_writer(move || writer.clone())
             .finish();
-        let close = |cluster: u64| {
-            let facts = ConnectionFacts {
-                cluster: Some(ClusterId(cluster)),
-                user: Some("root".into()),
-                ..ConnectionFacts::default()
-            };
-            let closed = ConnectionClosed {
-                session: SessionId::new(7),
-                client: "127.0.0.1:5".parse().unwrap(),
-                via: None,
-                facts,
-                open: Duration::ZERO,
-                end: Ending::Quit,
-            };
-            LogJournal.record(&Event::ConnectionClosed(Box::new(closed)));
-        };
         let loud = 77_001;
         let quiet = 77_002;
         let logins = 10 * CLUSTER_LINES.burst as usize;
         let before = LogBudget::of_process().withheld();
         tracing::subscriber::with_default(subscriber, || {
-            (0..logins).for_each(|_| close(loud));
-            close(quiet);
+            (0..logins).for_each(|_| close_login(loud));
+            close_login(quiet);
         });
         let text = String::from_utf8(sink.bytes()).unwrap();
-        let lines = |cluster: u64| text.matches(&format!("\"cluster\":\"{cluster}\"")).count();
-        assert_eq!(lines(quiet), 1, "another cluster's");
-        assert!((1..logins / 2).contains(&lines(loud)), "{}", lines(loud));
+        assert_eq!(
+            lines_of(quiet, &text),
+            1,
+            "another cluster's budget is full"
+        );
+        let written = lines_of(loud, &text);
+        assert!((1..logins / 2).contains(&written), "{written}");
         let withheld = LogBudget::of_process().withheld() - before;
-        assert!(withheld as usize >= logins - lines(loud), "{withheld}");
+        assert!(withheld as usize >= logins - written, "{withheld}");
     }
 }

@@ -4,42 +4,49 @@ use super::port_holder;
 use crate::failure::Failure;
 use crate::limits;
 use anyhow::Result;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tidegate_engine::Walls;
 use tokio::net::{TcpListener, TcpSocket};
 
+/// Binds an address. `setting` is the flag or key that chooses another one, for the error's hint.
 pub fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
-    let open = || {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
-        // So that a restart needs not wait for old connections to fade; it never shares a port with
-        // a listener.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(limits::BACKLOG)
-    };
-    open().map_err(|error: std::io::Error| port_holder::explain(address, &error, setting))
+    bind_port(address).map_err(|error| port_holder::explain(address, error, setting))
 }
 
-/// A tenant is an administrator inside its engine. Without walls round that process only people of
-/// this machine may come in.
+fn bind_port(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // SO_REUSEADDR, so that a restart does not wait for closed connections in TIME_WAIT. On Linux
+    // it does not allow two listeners on one port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::BACKLOG)
+}
+
+/// Whether only this machine can reach the address.
+pub fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// Refuses public addresses if engines are not isolated: a tenant is an administrator inside its
+/// engine, so without isolation only people of this machine may connect.
 pub fn check_walls(walls: Walls, listen: &[SocketAddr]) -> Result<()> {
     if walls.keep_tenants_in() {
         return Ok(());
     }
-    match listen.iter().find(|a| !port_holder::is_loopback(a.ip())) {
+    match listen.iter().find(|a| !is_loopback(a.ip())) {
         Some(open) => Err(Failure::new(
             format!(
-                "listening on {open} is refused: nothing here keeps an engine's user inside its \
-                 engine ({})",
+                "listening on {open} is refused, because nothing on this machine isolates an \
+                 engine's user from the rest ({})",
                 walls.missing().join("; ")
             ),
-            "run as root (each cluster then gets a user of its own), or on a kernel with Landlock \
-             (5.13 or later);\n\
-             listening on 127.0.0.1 works as it is",
+            "run as root (each cluster then gets its own user), or on a kernel with Landlock (5.13 \
+             or later);\n\
+             listening on 127.0.0.1 works without either",
         )
         .into()),
         None => Ok(()),

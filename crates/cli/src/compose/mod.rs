@@ -15,4 +15,4 @@ pub mod reload;
 mod server;
 pub mod settings;
 
-pub use server::{Server, lock};
+pub use server::{FirstOrder, Server, lock};

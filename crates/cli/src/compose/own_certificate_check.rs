@@ -1,21 +1,22 @@
-//! After each swap: whether a client at our own port really gets the certificate that was put in
-//! place, and can verify it. It never logs in, and changes nothing but an alarm.
+//! Check after each swap of the certificate: does a client at our own port get the new one, and can
+//! it verify it? It does not log in. A failed check raises an alarm.
 
 use super::own_login::reachable;
-use super::own_login::{self, Door};
-use crate::limits::{SEEN_PAUSE, SEEN_TRIES};
+use super::own_login::{OwnPort, served_leaf};
+use crate::failure::one_line;
+use crate::limits::{OWN_CHECK_PAUSE, OWN_CHECK_TRIES};
 use anyhow::{Result, bail};
 use std::net::SocketAddr;
 use tidegate_console::PublicFace;
 use tidegate_model::Trust;
 use tidegate_tls::{Identity, Roots, client_config};
 
-/// Raises the alarm, or ends it.
+/// Raises the alarm, or clears it.
 pub async fn check(identity: &Identity, face: &PublicFace) {
     let Some(first) = face.listeners.first() else {
         return;
     };
-    // Nobody here knows the roots of a company that has named no file.
+    // A private CA without a configured file: its roots are unknown here.
     if face.trust == Trust::Private(None) {
         return;
     }
@@ -23,14 +24,15 @@ pub async fn check(identity: &Identity, face: &PublicFace) {
     let unseen = loop {
         match once(identity, &face.host, reachable(*first), &face.trust).await {
             Ok(()) => break None,
-            // A full house, or a swap in between.
-            Err(_) if tries < SEEN_TRIES => {
+            // All places may be taken, or another swap may have come in between.
+            Err(_) if tries < OWN_CHECK_TRIES => {
                 tries += 1;
-                tokio::time::sleep(SEEN_PAUSE).await;
+                tokio::time::sleep(OWN_CHECK_PAUSE).await;
             }
             Err(error) => {
                 break Some(format!(
-                    "a client at {first} does not get the certificate in use: {error:#}"
+                    "a client at {first} does not get the certificate in use: {}",
+                    one_line(&error)
                 ));
             }
         }
@@ -43,13 +45,13 @@ pub async fn check(identity: &Identity, face: &PublicFace) {
 }
 
 async fn once(identity: &Identity, host: &str, address: SocketAddr, trust: &Trust) -> Result<()> {
-    let door = Door {
+    let port = OwnPort {
         host,
         address,
         tls: client_config(Roots::for_trust(trust))?,
     };
-    if !identity.is_served(&own_login::leaf(&door).await?) {
-        bail!("it gets another one");
+    if !identity.is_served(&served_leaf(&port).await?) {
+        bail!("it gets a different certificate");
     }
     Ok(())
 }
@@ -81,7 +83,7 @@ mod tests {
         out
     }
 
-    /// A port that greets as a server of MySQL and goes on with this certificate.
+    /// Opens a port that greets like a MySQL server and then serves this certificate.
     async fn port(identity: &Identity) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -96,6 +98,32 @@ mod tests {
         at
     }
 
+    fn face(at: SocketAddr, trust: Trust) -> PublicFace {
+        PublicFace {
+            host: "127.0.0.1".into(),
+            port: 1,
+            trust,
+            names: vec![],
+            listeners: vec![at],
+            console: None,
+        }
+    }
+
+    fn alarms(identity: &Identity) -> Vec<AlarmKind> {
+        let alarms = identity.status().unwrap().alarms;
+        alarms.iter().map(|alarm| alarm.kind).collect()
+    }
+
+    fn is_unseen_alarm(event: &TlsEvent) -> bool {
+        matches!(
+            event,
+            TlsEvent::Alarm {
+                kind: AlarmKind::Unseen,
+                ..
+            }
+        )
+    }
+
     #[tokio::test]
     async fn another_certificate_at_our_port_is_an_alarm_until_it_is_ours() {
         let ours = tempfile::tempdir().unwrap();
@@ -107,42 +135,18 @@ mod tests {
         });
         let identity = identity.unwrap();
         let stranger = Identity::open(TlsSettings::new(theirs.path()), |_| {}).unwrap();
-        let face = |at, trust| PublicFace {
-            host: "127.0.0.1".into(),
-            port: 1,
-            trust,
-            names: vec![],
-            listeners: vec![at],
-            console: None,
-        };
-        let alarms = || identity.status().unwrap().alarms;
-        // Another CA's, and then another leaf that the same CA could have signed.
+        // A certificate of another CA, and then another leaf that the same CA could have signed.
         let foreign = port(&stranger).await;
         for trust in [identity.trust(), stranger.trust()] {
             check(&identity, &face(foreign, trust)).await;
-            assert_eq!(
-                alarms().iter().map(|alarm| alarm.kind).collect::<Vec<_>>(),
-                [AlarmKind::Unseen]
-            );
+            assert_eq!(alarms(&identity), [AlarmKind::Unseen]);
         }
-        let alarm = |event: &TlsEvent| {
-            matches!(
-                event,
-                TlsEvent::Alarm {
-                    kind: AlarmKind::Unseen,
-                    ..
-                }
-            )
-        };
+        let told = told.lock().unwrap().clone();
         assert_eq!(
-            told.lock()
-                .unwrap()
-                .iter()
-                .filter(|event| alarm(event))
-                .count(),
+            told.iter().filter(|event| is_unseen_alarm(event)).count(),
             2
         );
         check(&identity, &face(port(&identity).await, identity.trust())).await;
-        assert_eq!(alarms(), []);
+        assert_eq!(alarms(&identity), []);
     }
 }

@@ -1,7 +1,8 @@
-//! A small client that verifies: it logs in through our own port as anybody else would and reads a
-//! row, so that `up` prints nothing that was not tried. It never trusts what it knows from inside:
-//! address, name and CA are the ones it prints.
+//! Small MySQL client that verifies the server. It logs in through our own port like any other
+//! client and reads a row, so that `up` prints only what has been tried. It uses the address, name
+//! and CA that are printed, and nothing else that the server knows.
 
+use crate::failure::one_line;
 use crate::limits;
 use anyhow::{Context, Result, bail};
 use rustls::ClientConfig;
@@ -22,26 +23,26 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
-/// Fixed part of a handshake response, which alone is the request for TLS.
+/// Length of an SSLRequest, which is the fixed part of a handshake response.
 const SSL_REQUEST_LEN: usize = 32;
 const COM_QUIT: u8 = 1;
-/// AuthMoreData, and in it: send the password, which TLS protects.
+/// AuthMoreData packet that asks for the password in plain text, which TLS protects.
 const PERFORM_FULL_AUTHENTICATION: [u8; 2] = [1, 4];
 
-/// The way in, as it is printed for people.
-pub struct Door<'a> {
-    /// The name or address that the certificate must carry.
+/// Port of this server, as it is printed for people.
+pub struct OwnPort<'a> {
+    /// Name or address that the certificate must contain.
     pub host: &'a str,
-    /// Where that leads.
+    /// Address to connect to.
     pub address: SocketAddr,
     pub tls: Arc<ClientConfig>,
 }
 
-/// What was proved.
+/// Result of a successful connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     pub tls: &'static str,
-    /// From connect to the first row; `None` where nobody logged in.
+    /// Time from connect to the first row; `None` if there was no login.
     pub first_row: Option<Duration>,
 }
 
@@ -51,25 +52,25 @@ impl std::fmt::Display for Proof {
             Some(took) => write!(f, "{}, first row in {} ms", self.tls, took.as_millis()),
             None => write!(
                 f,
-                "{}, certificate and name (not logged in: the password is kept nowhere)",
+                "{}, certificate and name (not logged in: the password is not stored)",
                 self.tls
             ),
         }
     }
 }
 
-/// Connects, verifies chain and name, logs in and reads one row.
-pub async fn first_row(
-    door: &Door<'_>,
+/// Connects, verifies chain and name, logs in and reads a row.
+pub async fn prove_login(
+    port: &OwnPort<'_>,
     user: &str,
     password: &str,
     database: &str,
 ) -> Result<Proof> {
     let began = Instant::now();
     let work = async {
-        let (greeting, mut stream) = secure(door).await?;
+        let (greeting, mut stream) = connect_tls(port).await?;
         login(&mut stream, &greeting, user, password, database).await?;
-        read_one(&mut stream).await?;
+        read_row(&mut stream).await?;
         let proof = Proof {
             tls: version(&stream),
             first_row: Some(began.elapsed()),
@@ -78,25 +79,29 @@ pub async fn first_row(
         let _ = stream.shutdown().await;
         Ok(proof)
     };
-    tokio::time::timeout(limits::PROOF_MAX, work)
+    tokio::time::timeout(limits::OWN_LOGIN_MAX, work)
         .await
         .context("no row within 15 s")?
 }
 
-/// The same in steps, each with its time; the one that fails is the last. Without a password it
-/// ends before the login.
-pub async fn steps(
-    door: &Door<'_>,
+/// Does the same as [`prove_login`], and returns each step with its time. A step that fails is the
+/// last one. Without a password it stops before the login.
+pub async fn login_steps(
+    port: &OwnPort<'_>,
     user: &str,
     password: Option<&str>,
     database: &str,
 ) -> Vec<ProbeStep> {
-    let mut steps = Vec::new();
+    let mut record = StepRecord {
+        steps: Vec::new(),
+        began: Instant::now(),
+    };
     let bound = tokio::time::timeout(
-        limits::PROOF_MAX,
-        walk(door, user, password, database, &mut steps),
+        limits::OWN_LOGIN_MAX,
+        walk_steps(port, user, password, database, &mut record),
     )
     .await;
+    let mut steps = record.steps;
     if bound.is_err() {
         let step = match steps.len() {
             0 => ProbeStage::Tcp,
@@ -107,7 +112,7 @@ pub async fn steps(
         let failure = Some("no answer within 15 s".to_owned());
         steps.push(ProbeStep {
             step,
-            took: limits::PROOF_MAX,
+            took: limits::OWN_LOGIN_MAX,
             detail: String::new(),
             failure,
         });
@@ -115,64 +120,65 @@ pub async fn steps(
     steps
 }
 
-async fn walk(
-    door: &Door<'_>,
+/// Steps that are done, and when the current one began.
+struct StepRecord {
+    steps: Vec<ProbeStep>,
+    began: Instant,
+}
+
+impl StepRecord {
+    /// Ends the current step, and returns its value if it succeeded. `detail` describes success.
+    fn end<T>(
+        &mut self,
+        step: ProbeStage,
+        result: Result<T>,
+        detail: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        let took = self.began.elapsed();
+        self.began = Instant::now();
+        self.steps.push(ProbeStep {
+            step,
+            took,
+            detail: result.as_ref().map(detail).unwrap_or_default(),
+            failure: result.as_ref().err().map(one_line),
+        });
+        result.ok()
+    }
+}
+
+/// Takes the steps until one fails. Returns `None` at the first failure.
+async fn walk_steps(
+    port: &OwnPort<'_>,
     user: &str,
     password: Option<&str>,
     database: &str,
-    steps: &mut Vec<ProbeStep>,
-) {
-    let mut began = Instant::now();
-    let mut note = |step: ProbeStage, came: Result<String>| {
-        let took = began.elapsed();
-        let going = came.is_ok();
-        began = Instant::now();
-        let (detail, failure) = match came {
-            Ok(detail) => (detail, None),
-            Err(error) => (String::new(), Some(format!("{error:#}"))),
-        };
-        steps.push(ProbeStep {
-            step,
-            took,
-            detail,
-            failure,
-        });
-        going
-    };
-    let (greeting, tcp) = match greeted(door).await {
-        Ok(both) => both,
-        Err(error) => {
-            note(ProbeStage::Tcp, Err(error));
-            return;
-        }
-    };
-    note(ProbeStage::Tcp, Ok(door.address.to_string()));
-    let mut stream = match upgraded(door, &greeting, tcp).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            note(ProbeStage::Tls, Err(error));
-            return;
-        }
-    };
-    note(
-        ProbeStage::Tls,
-        Ok(format!("{}, chain and name verified", version(&stream))),
-    );
+    record: &mut StepRecord,
+) -> Option<()> {
+    let greeted = read_greeting(port).await;
+    let (greeting, tcp) = record.end(ProbeStage::Tcp, greeted, |_| port.address.to_string())?;
+    let upgraded = upgrade_to_tls(port, &greeting, tcp).await;
+    let mut stream = record.end(ProbeStage::Tls, upgraded, |stream| {
+        format!("{}, chain and name verified", version(stream))
+    })?;
     if let Some(password) = password {
-        let came = login(&mut stream, &greeting, user, password, database).await;
-        if note(ProbeStage::Login, came.map(|()| user.to_owned())) {
-            let came = read_one(&mut stream).await;
-            note(ProbeStage::FirstRow, came.map(|()| "SELECT 1".to_owned()));
+        let logged_in = login(&mut stream, &greeting, user, password, database).await;
+        if record
+            .end(ProbeStage::Login, logged_in, |()| user.to_owned())
+            .is_some()
+        {
+            let row = read_row(&mut stream).await;
+            record.end(ProbeStage::FirstRow, row, |()| "SELECT 1".to_owned());
         }
         let _ = send(&mut stream, 0, &[COM_QUIT]).await;
     }
     let _ = stream.shutdown().await;
+    Some(())
 }
 
-/// Connects and verifies chain and name.
-pub async fn identity(door: &Door<'_>) -> Result<Proof> {
+/// Connects and verifies chain and name, without a login.
+pub async fn prove_identity(port: &OwnPort<'_>) -> Result<Proof> {
     let work = async {
-        let (_, mut stream) = secure(door).await?;
+        let (_, mut stream) = connect_tls(port).await?;
         let proof = Proof {
             tls: version(&stream),
             first_row: None,
@@ -180,64 +186,64 @@ pub async fn identity(door: &Door<'_>) -> Result<Proof> {
         let _ = stream.shutdown().await;
         Ok(proof)
     };
-    tokio::time::timeout(limits::PROOF_MAX, work)
+    tokio::time::timeout(limits::OWN_LOGIN_MAX, work)
         .await
         .context("no TLS within 15 s")?
 }
 
-/// The leaf that is served there, its chain and name verified.
-pub async fn leaf(door: &Door<'_>) -> Result<Vec<u8>> {
+/// Returns the leaf certificate that is served there, after its chain and name were verified.
+pub async fn served_leaf(port: &OwnPort<'_>) -> Result<Vec<u8>> {
     let work = async {
-        let (_, mut stream) = secure(door).await?;
+        let (_, mut stream) = connect_tls(port).await?;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let leaf = chain.first().context("no certificate")?.to_vec();
         let _ = stream.shutdown().await;
         Ok(leaf)
     };
-    tokio::time::timeout(limits::PROOF_MAX, work)
+    tokio::time::timeout(limits::OWN_LOGIN_MAX, work)
         .await
         .context("no TLS within 15 s")?
 }
 
-async fn secure(door: &Door<'_>) -> Result<(Greeting, TlsStream<TcpStream>)> {
-    let (greeting, tcp) = greeted(door).await?;
-    let stream = upgraded(door, &greeting, tcp).await?;
+async fn connect_tls(port: &OwnPort<'_>) -> Result<(Greeting, TlsStream<TcpStream>)> {
+    let (greeting, tcp) = read_greeting(port).await?;
+    let stream = upgrade_to_tls(port, &greeting, tcp).await?;
     Ok((greeting, stream))
 }
 
-async fn greeted(door: &Door<'_>) -> Result<(Greeting, TcpStream)> {
-    let mut tcp = TcpStream::connect(door.address)
+/// Connects and reads the greeting.
+async fn read_greeting(port: &OwnPort<'_>) -> Result<(Greeting, TcpStream)> {
+    let mut tcp = TcpStream::connect(port.address)
         .await
-        .with_context(|| format!("connecting to {}", door.address))?;
+        .with_context(|| format!("connecting to {}", port.address))?;
     tcp.set_nodelay(true)?;
-    match Opening::parse(&read(&mut tcp).await?.payload).context("reading the greeting")? {
+    let packet = read_packet(&mut tcp).await?;
+    match Opening::parse(&packet.payload).context("reading the greeting")? {
         Opening::Greeting(greeting) => Ok((greeting, tcp)),
         Opening::Error(error) => Err(refused(&error)),
     }
 }
 
-async fn upgraded(
-    door: &Door<'_>,
+async fn upgrade_to_tls(
+    port: &OwnPort<'_>,
     greeting: &Greeting,
     mut tcp: TcpStream,
 ) -> Result<TlsStream<TcpStream>> {
-    let request = response(greeting, "", "", None).encode();
-    send(
-        &mut tcp,
-        1,
-        request.get(..SSL_REQUEST_LEN).unwrap_or_default(),
-    )
-    .await?;
-    let name = ServerName::try_from(door.host.to_owned())
-        .with_context(|| format!("{:?} as a server's name", door.host))?;
-    let connector = TlsConnector::from(Arc::clone(&door.tls));
+    let response = handshake_response(greeting, "", "", None).encode();
+    let (request, _) = response
+        .split_at_checked(SSL_REQUEST_LEN)
+        .context("the request for TLS is too short")?;
+    send(&mut tcp, 1, request).await?;
+    let name = ServerName::try_from(port.host.to_owned())
+        .with_context(|| format!("{:?} is not a valid server name", port.host))?;
+    let connector = TlsConnector::from(Arc::clone(&port.tls));
     connector
         .connect(name, tcp)
         .await
-        .with_context(|| format!("verifying {}", door.host))
+        .with_context(|| format!("verifying {}", port.host))
 }
 
-fn response(
+fn handshake_response(
     greeting: &Greeting,
     user: &str,
     password: &str,
@@ -251,8 +257,8 @@ fn response(
         .union(Capabilities::PLUGIN_AUTH)
         .union(Capabilities::PLUGIN_AUTH_LENENC)
         .union(Capabilities::CONNECT_WITH_DB);
-    // 32 bytes mean "caching_sha2, ask me for more"; which ones does not matter to who then asks
-    // for the password.
+    // 32 bytes are the length of a caching_sha2 scramble. Their value does not matter: a server
+    // that can't match them asks for the password.
     let scramble = if password.is_empty() {
         Vec::new()
     } else {
@@ -280,13 +286,9 @@ async fn login<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    send(
-        stream,
-        2,
-        &response(greeting, user, password, Some(database)).encode(),
-    )
-    .await?;
-    let asked = read(stream).await?;
+    let response = handshake_response(greeting, user, password, Some(database));
+    send(stream, 2, &response.encode()).await?;
+    let asked = read_packet(stream).await?;
     if asked.payload != PERFORM_FULL_AUTHENTICATION {
         return Err(unexpected(&asked, "the request for the password"));
     }
@@ -294,27 +296,27 @@ where
     clear.extend_from_slice(password.as_bytes());
     clear.push(0);
     send(stream, asked.seq.wrapping_add(1), &clear).await?;
-    let answer = read(stream).await?;
+    let answer = read_packet(stream).await?;
     match answer.payload.first() {
         Some(0) => Ok(()),
-        _ => Err(unexpected(&answer, "the end of the login")),
+        _ => Err(unexpected(&answer, "the OK packet of the login")),
     }
 }
 
-async fn read_one<S>(stream: &mut S) -> Result<()>
+async fn read_row<S>(stream: &mut S) -> Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     stream.write_all(&query::encode("SELECT 1")).await?;
     stream.flush().await?;
-    // Nothing that changes how results look was asked for at login.
+    // The login asked for no capability that changes the format of results.
     let mut result = ResultReader::new(Capabilities(0));
     loop {
-        match result.on_packet(&read(stream).await?)? {
+        match result.on_packet(&read_packet(stream).await?)? {
             None => {}
             Some(Outcome::Rows(rows)) if rows == [[Some(b"1".to_vec())]] => return Ok(()),
             Some(Outcome::Refused(error)) => return Err(refused(&error)),
-            Some(_) => bail!("another row came than was asked for"),
+            Some(_) => bail!("the row is not the one that was asked for"),
         }
     }
 }
@@ -327,11 +329,14 @@ async fn send<S: AsyncWrite + Unpin>(stream: &mut S, seq: u8, payload: &[u8]) ->
     Ok(stream.flush().await?)
 }
 
-/// One packet and not a byte more: what follows the greeting belongs to TLS.
-async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Packet> {
-    let mut reader = PacketReader::new(limits::PROOF_PACKET_MAX);
+/// Reads a packet and no byte more: the bytes after the greeting belong to TLS.
+async fn read_packet<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Packet> {
+    let mut reader = PacketReader::new(limits::OWN_LOGIN_PACKET_MAX);
     loop {
-        let byte = stream.read_u8().await.context("the connection ended")?;
+        let byte = stream
+            .read_u8()
+            .await
+            .context("the connection was closed")?;
         if let (_, Some(packet)) = reader.feed(&[byte])? {
             return Ok(packet);
         }
@@ -349,7 +354,7 @@ fn version(stream: &TlsStream<TcpStream>) -> &'static str {
 fn unexpected(packet: &Packet, wanted: &str) -> anyhow::Error {
     match ErrPacket::parse(&packet.payload) {
         Ok(error) if packet.payload.first() == Some(&0xFF) => refused(&error),
-        _ => anyhow::anyhow!("something else came than {wanted}"),
+        _ => anyhow::anyhow!("an unexpected packet instead of {wanted}"),
     }
 }
 
@@ -357,7 +362,8 @@ fn refused(error: &ErrPacket) -> anyhow::Error {
     anyhow::anyhow!("refused with {}: {}", error.code, error.message_lossy())
 }
 
-/// A listener on all addresses is reached by loopback.
+/// Returns the address at which this machine reaches a listener: loopback, if it listens on all
+/// addresses.
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,15 +1,14 @@
-//! Who holds a port: read from /proc, so that "address in use" can name the program. It never ends
-//! or signals it.
+//! Process that listens on a port, found in /proc, so that the error "address in use" can name it.
 
 use crate::failure::Failure;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-/// /proc/net/tcp's state of a listening socket.
+/// State of a listening socket in /proc/net/tcp.
 const LISTENING: &str = "0A";
 
-/// The process that listens on this port, as far as this user may see it.
-fn holder(address: SocketAddr) -> Option<(u32, String)> {
+/// Returns the process that listens on this port, if this user is allowed to see it.
+fn find_holder(address: SocketAddr) -> Option<(u32, String)> {
     let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .filter_map(|file| std::fs::read_to_string(file).ok())
@@ -35,11 +34,12 @@ fn holder(address: SocketAddr) -> Option<(u32, String)> {
         })
 }
 
+/// Returns the first words of a process's command line.
 fn command(process: &Path) -> String {
     let name = std::fs::read_to_string(process.join("comm")).unwrap_or_default();
     let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
     let line = String::from_utf8_lossy(&line).replace('\0', " ");
-    // Another program's arguments are its own business and may be long: its first words are enough.
+    // Cut, because another program's arguments may be long and may be private.
     let line: String = line
         .trim()
         .chars()
@@ -53,8 +53,8 @@ fn command(process: &Path) -> String {
     }
 }
 
-/// The inodes of sockets that listen on this port, whatever their address: a wildcard takes the
-/// port for all.
+/// Returns the inodes of sockets that listen on this port, on any address: a listener on 0.0.0.0
+/// takes the port on all addresses.
 fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     let port = format!(":{port:04X}");
     table
@@ -77,12 +77,12 @@ fn free_port(address: SocketAddr) -> Option<u16> {
         .find(|port| TcpListener::bind(SocketAddr::new(address.ip(), *port)).is_ok())
 }
 
-/// What to tell whose listener can't be opened; `setting` is the flag or the key that chooses
-/// another.
-pub fn explain(address: SocketAddr, error: &std::io::Error, setting: &str) -> Failure {
+/// Returns the failure for an address that can't be bound. `setting` is the flag or key that
+/// chooses another one.
+pub fn explain(address: SocketAddr, error: std::io::Error, setting: &str) -> Failure {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            let by = holder(address).map_or(
+            let by = find_holder(address).map_or(
                 "by a program this user can't see".to_owned(),
                 |(pid, command)| format!("by process {pid} ({command})"),
             );
@@ -90,29 +90,24 @@ pub fn explain(address: SocketAddr, error: &std::io::Error, setting: &str) -> Fa
                 || format!("choose another with {setting} ADDRESS:PORT"),
                 |port| {
                     let other = SocketAddr::new(address.ip(), port);
-                    format!("end that program, or choose another port: {setting} {other}")
+                    format!("stop that program, or choose another port: {setting} {other}")
                 },
             );
             Failure::new(
-                format!("port {} on {} is taken {by}", address.port(), address.ip()),
+                format!("port {} on {} is in use {by}", address.port(), address.ip()),
                 other,
             )
         }
         std::io::ErrorKind::PermissionDenied => Failure::new(
             format!("this user may not listen on {address}"),
-            format!("choose a port from 1024 up: {setting} ADDRESS:PORT"),
+            format!("choose a port of 1024 or above: {setting} ADDRESS:PORT"),
         ),
         std::io::ErrorKind::AddrNotAvailable => Failure::new(
             format!("this machine has no address {}", address.ip()),
-            "`ip address` lists those it has; 0.0.0.0 stands for all of IPv4, [::] for all",
+            "`ip address` lists its addresses; 0.0.0.0 means all IPv4 addresses, [::] all addresses",
         ),
-        _ => Failure::new(format!("can't listen on {address}: {error}"), ""),
+        _ => Failure::new(format!("can't listen on {address}"), "").caused_by(error),
     }
-}
-
-/// Whether only this machine can reach the address.
-pub fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }
 
 #[cfg(test)]
@@ -124,11 +119,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         assert_eq!(
-            holder(address).map(|(pid, _)| pid),
+            find_holder(address).map(|(pid, _)| pid),
             Some(std::process::id())
         );
         let error = TcpListener::bind(address).unwrap_err();
-        let failure = explain(address, &error, "--listen");
+        let failure = explain(address, error, "--listen");
         assert!(
             failure
                 .cause
@@ -145,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_from_that_port_is_no_listener() {
+    fn a_connection_from_that_port_is_not_a_listener() {
         let table = "  sl  local_address rem_address   st tx rx tr tm retrnsmt uid timeout inode\n\
                      0: 0100007F:0FA0 00000000:0000 0A 0:0 0:0 0 0 0 111 1\n\
                      1: 0100007F:0FA0 0100007F:D431 01 0:0 0:0 0 0 0 222 1\n\

@@ -1,24 +1,25 @@
-//! A reload: the certificate is looked at and the log's level set, at once. All other settings are
-//! read at a start only, and a reload says which of them wait for one. A file that is wrong changes
-//! nothing.
+//! Reload of a running server: checks the certificate's source and sets the log level. All other
+//! settings are read only when the server starts, and the reload reports which of them have
+//! changed. An invalid configuration file changes nothing.
 
 use crate::args::ServeArgs;
 use crate::compose::Server;
 use crate::config::Config;
 use crate::context::{Context, load_config};
+use crate::failure::one_line;
 use crate::logging::Level;
 use anyhow::Result;
 use sd_notify::NotifyState;
 
-/// The one key that needs no restart.
+/// The only key that a reload applies.
 const LOG_LEVEL: &str = "log.level";
 
-/// What a running server reloads from.
+/// Inputs of a reload.
 #[derive(Debug)]
 pub struct Reload<'a> {
     pub context: &'a Context,
     pub flags: &'a ServeArgs,
-    /// As the server was started.
+    /// Configuration with which the server was started.
     pub started: &'a Config,
     pub level: Level,
 }
@@ -27,8 +28,8 @@ impl Reload<'_> {
     pub async fn run(&self, server: &Server) {
         let _ = NotifyState::monotonic_usec_now()
             .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
-        server.look_for_certificate().await;
-        let said = match self.settings() {
+        server.check_certificate_source().await;
+        let status = match self.apply_settings() {
             Ok(waiting) if waiting.is_empty() => {
                 tracing::info!("reloaded");
                 "reloaded".to_owned()
@@ -37,40 +38,42 @@ impl Reload<'_> {
                 let keys = waiting.join(", ");
                 tracing::warn!(
                     keys,
-                    "reloaded; these settings have changed and wait for a restart"
+                    "reloaded; these settings have changed and apply after a restart"
                 );
-                format!("reloaded; for a restart wait: {keys}")
+                format!("reloaded; these settings apply after a restart: {keys}")
             }
             Err(error) => {
+                let error = one_line(&error);
                 tracing::error!(
-                    error = format!("{error:#}"),
-                    "the configuration is wrong: all settings stay as they were"
+                    error,
+                    "the configuration is invalid: all settings stay in use"
                 );
-                format!("not reloaded: {error:#}")
+                format!("not reloaded: {error}")
             }
         };
-        // A status is one line.
-        let said = said.lines().next().unwrap_or_default();
-        let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(said)]);
+        // systemd's status has one line; an error of the TOML reader may have several.
+        let status = status.lines().next().unwrap_or_default();
+        let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// The keys that wait for a restart.
-    fn settings(&self) -> Result<Vec<String>> {
+    /// Applies what a reload can apply, and returns the changed keys that need a restart.
+    fn apply_settings(&self) -> Result<Vec<String>> {
         let fresh = load_config(self.context, self.flags)?;
         self.level.set(&fresh)?;
-        Ok(waiting(self.started, &fresh))
+        Ok(changed_keys(self.started, &fresh))
     }
 }
 
-fn waiting(started: &Config, fresh: &Config) -> Vec<String> {
-    let differs = |key: &str| {
-        started.settings.get(key).map(|s| &s.value) != fresh.settings.get(key).map(|s| &s.value)
-    };
+/// Returns the keys with different values, except the log level.
+fn changed_keys(started: &Config, fresh: &Config) -> Vec<String> {
     fresh
         .settings
-        .keys()
-        .filter(|key| *key != LOG_LEVEL && differs(key))
-        .cloned()
+        .iter()
+        .filter(|(key, setting)| {
+            let before = started.settings.get(*key).map(|setting| &setting.value);
+            *key != LOG_LEVEL && before != Some(&setting.value)
+        })
+        .map(|(key, _)| key.clone())
         .collect()
 }
 
@@ -80,10 +83,10 @@ mod tests {
     use crate::config::value::Value;
 
     #[test]
-    fn what_has_changed_waits_for_a_restart_and_the_log_s_level_does_not() {
+    fn changed_settings_wait_for_a_restart_but_the_log_level_does_not() {
         let started = Config::defaults().unwrap();
         let mut fresh = started.clone();
-        assert_eq!(waiting(&started, &fresh), Vec::<String>::new());
+        assert_eq!(changed_keys(&started, &fresh), Vec::<String>::new());
         for (key, value) in [
             ("log.level", Value::Text("debug".into())),
             ("gateway.unproven_total", Value::Count(7)),
@@ -92,7 +95,7 @@ mod tests {
             fresh.settings.get_mut(key).unwrap().value = value;
         }
         assert_eq!(
-            waiting(&started, &fresh),
+            changed_keys(&started, &fresh),
             ["cluster.connections_max", "gateway.unproven_total"]
         );
     }

@@ -1,15 +1,15 @@
-//! The composition: opens the rooms in order, joins them, and stops them in the opposite order. It
-//! decides nothing about packets, clusters or certificates.
+//! A running server: how it is started from the rooms, what it does while it runs, how it is
+//! stopped.
 
 use super::acme_settings;
-use super::certificates::{self, Beside};
+use super::certificates::{ConsoleInputs, open_console_certificate, open_database_certificate};
 use super::descriptors::Places;
-use super::http_listeners::Doors;
-use super::journal;
+use super::http_listeners::HttpListeners;
+use super::journal::journal_of_all;
 use super::listen::{bind, check_walls};
 use super::own_certificate_check;
-use super::probe::OwnDoor;
-use super::settings::{cluster_limits, engine_settings, gateway_settings, session_life};
+use super::probe::OwnLoginProber;
+use super::settings::{control_settings, gateway_settings};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::screen::Step;
@@ -21,10 +21,10 @@ use tidegate_console::events::Events;
 use tidegate_console::metrics::{Metrics, MetricsServer};
 use tidegate_console::web::{Web, WebListener, WebPlaces};
 use tidegate_console::{Api, ControlSocket, PublicFace};
-use tidegate_control::{Control, ControlError, ControlSettings, DataDir};
-use tidegate_engine::{MoreKinds, UidChoice, Walls};
+use tidegate_control::{Control, ControlError, DataDir};
+use tidegate_engine::{MoreKinds, Walls};
 use tidegate_gateway::{Deps, Gateway};
-use tidegate_model::{Sessions, Trust};
+use tidegate_model::{Journal, Sessions, Trust};
 use tidegate_tls::{AcmeShared, Identity, WebDoor};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -35,12 +35,15 @@ use tokio_util::task::TaskTracker;
 /// `master.key`, so that a name behaves alike before and after a restart.
 const DECOY_KEY: &str = "behaviour of unknown prefixes";
 
-/// Takes the data directory, or names who holds it.
+/// Locks the data directory. If another server uses it, the error names that server's process.
 pub fn lock(data: &Path) -> Result<DataDir> {
-    DataDir::lock(data).map_err(|e| Failure::new(e.to_string(), e.hint()).into())
+    DataDir::lock(data).map_err(|error| {
+        let hint = error.hint();
+        Failure::of(error, hint).into()
+    })
 }
 
-/// A running server. Not stopped by dropping: call [`Server::stop`].
+/// Running server. It does not stop when it is dropped: call [`Server::stop`].
 pub struct Server {
     control: Control,
     gateway: Gateway,
@@ -48,20 +51,69 @@ pub struct Server {
     listening: Vec<SocketAddr>,
     events: Events,
     metrics: Metrics,
-    /// The console's, if it has one of its own.
+    /// Identity of the console: its own, or the same as `identity`.
     web_identity: Identity,
     no_console: Option<Failure>,
     face: watch::Sender<PublicFace>,
-    /// No more connections, of clients or of commands.
+    /// Cancelled when the server accepts no more connections of clients or commands.
     closing: CancellationToken,
     tasks: TaskTracker,
-    /// Whether our own port lets us in without a PROXY header.
-    looks: bool,
+    /// Whether our own port accepts our connections without a PROXY header.
+    checks_own_port: bool,
+}
+
+/// Result of the first order of a certificate by ACME.
+pub enum FirstOrder {
+    Issued,
+    Pending,
+    /// No certificate, for this reason.
+    Failed(String),
+}
+
+/// Identities of the database and the console, opened.
+struct Identities {
+    database: Identity,
+    web: Identity,
+    shared: Option<AcmeShared>,
+    /// Notified whenever the database has a new certificate.
+    swapped: Arc<Notify>,
+}
+
+impl Identities {
+    fn open(
+        config: &Config,
+        root: &Path,
+        console: &[TcpListener],
+        journal: &Arc<dyn Journal>,
+    ) -> Result<Self> {
+        let swapped = Arc::new(Notify::new());
+        let shared = acme_settings::shared(config)?;
+        let database = open_database_certificate(
+            config,
+            root,
+            shared.as_ref(),
+            Arc::clone(journal),
+            Arc::clone(&swapped),
+        )?;
+        let inputs = ConsoleInputs {
+            data: root,
+            database: &database,
+            shared: shared.as_ref(),
+            journal: Arc::clone(journal),
+        };
+        let web = open_console_certificate(config, console, inputs)?;
+        Ok(Self {
+            database,
+            web,
+            shared,
+            swapped,
+        })
+    }
 }
 
 impl Server {
-    /// Opens everything. Listeners accept when this returns; clusters that need recovery get it in
-    /// the background.
+    /// Starts everything. Listeners accept when this returns; clusters that need recovery are
+    /// recovered in the background. `steps` shows each step on the screen.
     pub async fn start(dir: DataDir, config: &Config, steps: bool) -> Result<Self> {
         Self::start_with_kinds(dir, config, steps, MoreKinds::default()).await
     }
@@ -76,57 +128,32 @@ impl Server {
         let root = dir.root().to_owned();
         let wanted = config.addresses("gateway.listen")?;
         check_walls(Walls::detect(), &wanted)?;
-        // Bound first: a port that is taken is found out before anything slow is done.
+        // Ports first, so that a port in use is reported before anything slow is done.
         let listeners = wanted
             .iter()
-            .map(|a| bind(*a, "--listen"))
+            .map(|address| bind(*address, "--listen"))
             .collect::<Result<Vec<_>, _>>()?;
-        let listening = listeners
-            .iter()
-            .map(TcpListener::local_addr)
-            .collect::<std::io::Result<Vec<_>>>()?;
-
-        let mut doors = Doors::bind(config, bind)?;
+        let listening = local_addresses(&listeners)?;
+        let mut http = HttpListeners::bind(config)?;
 
         let step = steps.then(|| Step::begin("certificate"));
         let events = Events::default();
         let metrics = Metrics::new()?;
-        let journal = journal::journal(&events, &metrics);
-        let swapped = Arc::new(Notify::new());
-        let shared = acme_settings::shared(config)?;
-        let identity = certificates::database(
-            config,
-            &root,
-            shared.as_ref(),
-            (Arc::clone(&journal), Arc::clone(&swapped)),
-        )?;
-        // Before the host: what comes in between is told by `swapped`, and changes all three.
+        let journal = journal_of_all(&events, &metrics);
+        let identities = Identities::open(config, &root, &http.console, &journal)?;
+        let identity = identities.database;
+        // Read before the host: a certificate that is swapped in between notifies `swapped`, which
+        // updates trust, names and host together.
         let trust = identity.trust();
         let names = identity.names();
         let host = primary_host(&identity, &listening).await?;
-        let beside = Beside {
-            data: &root,
-            database: &identity,
-            shared: shared.as_ref(),
-            journal: Arc::clone(&journal),
-        };
-        let web_identity = certificates::console(config, &doors.console, beside)?;
         if let Some(step) = step {
             step.done(&identity.names().join(", "));
         }
 
         let step = steps.then(|| Step::begin("engine"));
         let sessions = Sessions::default();
-        let mut engine = engine_settings(config, &root)?;
-        engine.more_kinds = more_kinds;
-        let limits = cluster_limits(config)?;
-        let uids = UidChoice::parse(config.text("engine.uids")?).map_err(anyhow::Error::msg)?;
-        let settings = ControlSettings {
-            engine,
-            uids,
-            limits,
-            web: session_life(config)?,
-        };
+        let settings = control_settings(config, &root, more_kinds)?;
         let control = Control::open(dir, settings, sessions.clone(), Arc::clone(&journal))
             .await
             .map_err(control_failed)?;
@@ -143,7 +170,7 @@ impl Server {
             tls: identity.server_config(),
             decoy_key: identity
                 .derive_key(DECOY_KEY)
-                .context("the system's cryptography derives no key")?,
+                .context("deriving a key failed in the system's cryptography")?,
         };
         let mut settings = gateway_settings(config, control.engines().greeting_version())?;
         let places = Places::of_process(&settings);
@@ -152,15 +179,14 @@ impl Server {
         }
         places.apply(&mut settings);
         let gateway = Gateway::new(settings, deps)?;
-        let face = PublicFace {
+        let (face, _) = watch::channel(PublicFace {
             host,
             port: listening.first().map_or(0, SocketAddr::port),
             trust,
             names,
             listeners: listening.clone(),
-            console: doors.base(config, &web_identity)?,
-        };
-        let (face, _) = watch::channel(face);
+            console: http.base_url(config, &identities.web)?,
+        });
         let server = Self {
             control,
             gateway,
@@ -168,15 +194,17 @@ impl Server {
             listening,
             events,
             metrics,
-            web_identity,
-            no_console: doors.no_console.take(),
+            web_identity: identities.web,
+            no_console: http.no_console.take(),
             face,
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            looks: config.networks("gateway.proxy_networks")?.is_empty(),
+            checks_own_port: config.networks("gateway.proxy_networks")?.is_empty(),
         };
-        server.open_doors(listeners, control_socket, swapped);
-        server.open_console(doors, shared.as_ref(), places.web)?;
+        server.serve_database(listeners);
+        server.serve_control_socket(control_socket);
+        server.watch_certificate(identities.swapped);
+        server.serve_http(http, identities.shared.as_ref(), places.web)?;
         Ok(server)
     }
 
@@ -187,41 +215,37 @@ impl Server {
             identity: self.identity.clone(),
             console_identity: self.console_identity(),
             events: self.events.clone(),
-            prober: Arc::new(OwnDoor {
+            prober: Arc::new(OwnLoginProber {
                 face: self.face.subscribe(),
             }),
         }
     }
 
-    /// The console's own certificate, if it has one.
+    /// Returns the console's identity, if it has its own.
     fn console_identity(&self) -> Option<Identity> {
         Some(self.web_identity.clone()).filter(|own| !own.is_same(&self.identity))
     }
 
-    fn open_console(
+    fn serve_http(
         &self,
-        doors: Doors,
+        http: HttpListeners,
         shared: Option<&AcmeShared>,
         places: WebPlaces,
     ) -> Result<()> {
-        let at = doors
-            .console
-            .iter()
-            .map(TcpListener::local_addr)
-            .collect::<std::io::Result<Vec<_>>>()?;
+        let at = local_addresses(&http.console)?;
         let door = WebDoor::new(self.web_identity.web_config()?, shared, &at);
         let web = WebListener::new(
-            Web::new(self.api(), doors.attempts_per_minute),
+            Web::new(self.api(), http.attempts_per_minute),
             door,
             self.gateway.handshakes(),
             places,
         );
-        for listener in doors.console {
+        for listener in http.console {
             self.tasks
                 .spawn(web.clone().serve(listener, self.closing.clone()));
         }
-        if let Some(listener) = doors.metrics {
-            let watched = MetricsServer {
+        if let Some(listener) = http.metrics {
+            let server = MetricsServer {
                 metrics: self.metrics.clone(),
                 control: self.control.clone(),
                 identity: self.identity.clone(),
@@ -229,76 +253,65 @@ impl Server {
                 handshakes: self.gateway.handshakes(),
             };
             self.tasks
-                .spawn(watched.serve(listener, self.closing.clone()));
+                .spawn(server.serve(listener, self.closing.clone()));
         }
         if let Some(identity) = self.console_identity() {
-            let watch = identity.watch();
             let closing = self.closing.clone();
-            self.tasks.spawn(async move {
-                tokio::select! {
-                    () = watch => {}
-                    () = closing.cancelled() => {}
-                }
-            });
+            self.tasks
+                .spawn(async move { closing.run_until_cancelled(identity.watch()).await });
         }
         Ok(())
     }
 
-    fn open_doors(
-        &self,
-        listeners: Vec<TcpListener>,
-        control_socket: ControlSocket,
-        swapped: Arc<Notify>,
-    ) {
+    fn serve_database(&self, listeners: Vec<TcpListener>) {
         for listener in listeners {
             let gateway = self.gateway.clone();
             let closing = self.closing.clone();
             self.tasks
                 .spawn(async move { gateway.serve(listener, closing).await });
         }
+    }
+
+    fn serve_control_socket(&self, control_socket: ControlSocket) {
         let api = self.api();
         let closing = self.closing.clone().cancelled_owned();
         self.tasks.spawn(async move {
             control_socket.serve(api, closing).await;
         });
+    }
+
+    /// Watches the database's certificate, and updates what is told to people after each swap.
+    fn watch_certificate(&self, swapped: Arc<Notify>) {
         let identity = self.identity.clone();
         let closing = self.closing.clone();
         let face = self.face.clone();
         let listening = self.listening.clone();
         let tasks = self.tasks.clone();
-        let looks = self.looks;
-        let refresh = async move {
+        let checks_own_port = self.checks_own_port;
+        self.tasks.spawn(async move {
             let mut watch = std::pin::pin!(identity.watch());
             loop {
                 tokio::select! {
                     () = &mut watch => return,
                     () = closing.cancelled() => return,
-                    () = swapped.notified() => {
-                        // The name that connect lines had may not be in the new certificate.
-                        let host = primary_host(&identity, &listening).await;
-                        face.send_modify(|face| {
-                            face.trust = identity.trust();
-                            face.names = identity.names();
-                            face.host = host.unwrap_or_else(|_| face.host.clone());
-                        });
-                        if looks {
-                            let identity = identity.clone();
-                            let face = face.borrow().clone();
-                            let closing = closing.clone();
-                            let look = async move { own_certificate_check::check(&identity, &face).await };
-                            tasks.spawn(closing.run_until_cancelled_owned(look));
-                        }
-                    }
+                    () = swapped.notified() => {}
+                }
+                update_face(&face, &identity, &listening).await;
+                if checks_own_port {
+                    let identity = identity.clone();
+                    let face = face.borrow().clone();
+                    let check = async move { own_certificate_check::check(&identity, &face).await };
+                    tasks.spawn(closing.clone().run_until_cancelled_owned(check));
                 }
             }
-        };
-        self.tasks.spawn(refresh);
+        });
     }
 
-    /// Now, instead of with the next regular look.
-    pub async fn look_for_certificate(&self) {
+    /// Reads the certificate's source now, instead of at the next regular check.
+    pub async fn check_certificate_source(&self) {
         for identity in [self.identity.clone(), self.web_identity.clone()] {
-            // A look that panics is a bug of ours; the certificate served stays.
+            // A check that panics is a bug of ours, and must not end the server: the certificate in
+            // use stays.
             drop(tokio::task::spawn_blocking(move || identity.poll_source()).await);
         }
     }
@@ -313,23 +326,17 @@ impl Server {
             .is_ok_and(|status| status.acme.is_some())
     }
 
-    /// Whether a certificate of ACME is served; an error if one could not be had.
-    pub fn certificate_alarm(&self) -> std::result::Result<bool, String> {
-        // By what connect lines say, which follows a swap by a moment.
+    pub fn first_order(&self) -> FirstOrder {
+        // Taken from what connect lines use, which is updated a moment after a swap.
         if !matches!(self.face.borrow().trust, Trust::Local(_)) {
-            return Ok(true);
+            return FirstOrder::Issued;
         }
-        let Ok(status) = self.identity.status() else {
-            return Ok(false);
-        };
-        status
-            .alarms
-            .into_iter()
-            .next()
-            .map_or(Ok(false), |alarm| Err(alarm.what))
+        let status = self.identity.status().ok();
+        let alarm = status.and_then(|status| status.alarms.into_iter().next());
+        alarm.map_or(FirstOrder::Pending, |alarm| FirstOrder::Failed(alarm.what))
     }
 
-    /// Why there is no console, if there could have been one.
+    /// Returns why there is no console, if one was wanted.
     pub fn no_console(&self) -> Option<&Failure> {
         self.no_console.as_ref()
     }
@@ -338,8 +345,8 @@ impl Server {
         self.face.borrow().clone()
     }
 
-    /// In order: no new connections, sessions told, commands ended, engines last. Each part is
-    /// bounded by its room.
+    /// Stops in order: accepts no new connections, ends the sessions, ends the commands, stops the
+    /// engines. Each room limits the time of its part.
     pub async fn stop(self) {
         self.closing.cancel();
         self.gateway.stop().await;
@@ -349,16 +356,34 @@ impl Server {
     }
 }
 
+/// Updates names, trust and host after a swap: the host of connect lines may not be in the new
+/// certificate.
+async fn update_face(
+    face: &watch::Sender<PublicFace>,
+    identity: &Identity,
+    listening: &[SocketAddr],
+) {
+    let host = primary_host(identity, listening).await;
+    face.send_modify(|face| {
+        face.trust = identity.trust();
+        face.names = identity.names();
+        face.host = host.unwrap_or_else(|_| face.host.clone());
+    });
+}
+
+fn local_addresses(listeners: &[TcpListener]) -> std::io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
+}
+
 fn control_socket(data: &Path) -> Result<ControlSocket> {
-    Ok(ControlSocket::bind(data).map_err(|e| {
-        let cause = format!(
-            "the control socket in {} can't be opened: {e}",
-            data.display()
-        );
+    Ok(ControlSocket::bind(data).map_err(|error| {
+        let cause = format!("the control socket in {} can't be opened", data.display());
         Failure::new(
             cause,
-            "check the directory's permissions; a shorter path with --data DIR always works",
+            "check the directory's permissions; with a shorter path (--data DIR) it works in any \
+             case",
         )
+        .caused_by(error)
     })?)
 }
 
@@ -369,5 +394,6 @@ async fn primary_host(identity: &Identity, listening: &[SocketAddr]) -> Result<S
 }
 
 fn control_failed(error: ControlError) -> Failure {
-    Failure::new(error.message, error.hint)
+    let hint = error.hint.clone();
+    Failure::of(error, hint)
 }

@@ -4,8 +4,8 @@ use crate::config::Config;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidegate_control::WebSessionLife;
-use tidegate_engine::{CgroupChoice, EngineSettings};
+use tidegate_control::{ControlSettings, WebSessionLife};
+use tidegate_engine::{CgroupChoice, EngineSettings, MoreKinds, UidChoice};
 use tidegate_gateway::GatewaySettings;
 use tidegate_model::{ClusterLimits, Wording};
 
@@ -22,8 +22,8 @@ pub fn engine_settings(config: &Config, data: &Path) -> Result<EngineSettings> {
     Ok(settings)
 }
 
-/// Where `script/setup` unpacks it, since Debian's package of it would bring a whole set of
-/// programs.
+/// Returns the copy that `script/setup` unpacks: Debian's package would install many other programs
+/// too.
 fn unpacked_tzinfo() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache
@@ -32,7 +32,7 @@ fn unpacked_tzinfo() -> Option<PathBuf> {
     tool.is_file().then_some(tool)
 }
 
-/// `server_version`: the one that the greeting names.
+/// Returns the settings of the gateway. `server_version` is the version in the greeting.
 pub fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySettings> {
     let networks = config.networks("gateway.proxy_networks")?;
     Ok(GatewaySettings {
@@ -58,8 +58,24 @@ pub fn gateway_settings(config: &Config, server_version: String) -> Result<Gatew
     })
 }
 
-/// What a new cluster may use.
-pub fn cluster_limits(config: &Config) -> Result<ClusterLimits> {
+/// Returns the settings of the store, the engines and the console's sessions.
+pub fn control_settings(
+    config: &Config,
+    root: &Path,
+    more_kinds: MoreKinds,
+) -> Result<ControlSettings> {
+    let mut engine = engine_settings(config, root)?;
+    engine.more_kinds = more_kinds;
+    Ok(ControlSettings {
+        engine,
+        uids: UidChoice::parse(config.text("engine.uids")?).map_err(anyhow::Error::msg)?,
+        limits: cluster_limits(config)?,
+        web: session_life(config)?,
+    })
+}
+
+/// Returns the limits of new clusters.
+fn cluster_limits(config: &Config) -> Result<ClusterLimits> {
     Ok(ClusterLimits {
         connections_max: u32::try_from(config.count("cluster.connections_max")?)?,
         sleep_after: config.duration("cluster.sleep_after")?,
@@ -71,8 +87,8 @@ pub fn cluster_limits(config: &Config) -> Result<ClusterLimits> {
     })
 }
 
-/// When a signed-in browser must sign in again.
-pub fn session_life(config: &Config) -> Result<WebSessionLife> {
+/// Returns how long a browser stays signed in.
+fn session_life(config: &Config) -> Result<WebSessionLife> {
     let idle = config.duration("console.session_idle")?;
     let most = config.duration("console.session_life")?;
     Ok(WebSessionLife { idle, most })

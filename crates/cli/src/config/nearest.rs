@@ -1,6 +1,6 @@
-//! The word that somebody most likely meant. Pure.
+//! Suggestion for a misspelled word.
 
-/// The one a person most likely meant: the nearest by edits, if it is near at all.
+/// Returns the known word with the fewest edits from this one, if it is near enough.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|k| (edits(word, k), k))
@@ -9,7 +9,7 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, k)| k)
 }
 
-/// Levenshtein's distance. Words come from a file of ours, so quadratic is fine.
+/// Levenshtein distance. Its time is quadratic, which is fine for words of a configuration file.
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -43,9 +43,13 @@ mod tests {
 
     #[test]
     fn the_nearest_key_is_offered_and_nonsense_gets_none() {
-        let known = || ["sleep_after", "connections_max"].into_iter();
-        assert_eq!(nearest("sleep_afer", known()), Some("sleep_after"));
-        assert_eq!(nearest("max_connections", known()), None);
-        assert_eq!(nearest("zzz", known()), None);
+        let known = ["sleep_after", "connections_max"];
+        for (word, want) in [
+            ("sleep_afer", Some("sleep_after")),
+            ("max_connections", None),
+            ("zzz", None),
+        ] {
+            assert_eq!(nearest(word, known.into_iter()), want);
+        }
     }
 }

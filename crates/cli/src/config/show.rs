@@ -1,9 +1,9 @@
-//! How the configuration is shown: the effective values with their origins, and the example file.
-//! Never secrets: the configuration holds none, only paths to them.
+//! Display of the configuration: current values with their origins, and the example file. The
+//! configuration contains no secrets, only paths of files that do.
 
 use super::{Config, keys};
 
-/// Every key with the value that counts and where it came from.
+/// Returns every key with its current value and where the value comes from.
 pub fn table(config: &Config) -> String {
     let mut out = String::new();
     for section in keys::SECTIONS {
@@ -36,7 +36,7 @@ pub fn table(config: &Config) -> String {
     out
 }
 
-/// The same for a script.
+/// Returns the same as [`table`] as JSON.
 pub fn json(config: &Config) -> serde_json::Value {
     let mut sections = serde_json::Map::new();
     for (name, setting) in &config.settings {
@@ -47,27 +47,31 @@ pub fn json(config: &Config) -> serde_json::Value {
             .entry(section)
             .or_insert_with(|| serde_json::json!({}));
         if let Some(entry) = entry.as_object_mut() {
-            let value = serde_json::json!({ "value": setting.value.to_json(), "from": setting.origin.to_string() });
+            let value = serde_json::json!({
+                "value": setting.value.to_json(),
+                "from": setting.origin.to_string(),
+            });
             entry.insert(key.to_owned(), value);
         }
     }
     serde_json::Value::Object(sections)
 }
 
-/// The example file: every key, commented out, with its default and its meaning.
+/// Returns the example file: every key, commented out, with its default and its meaning.
 #[cfg(test)]
 pub fn example() -> String {
     let mut out = String::from(
         "# Tidegate's configuration: `tidegate.toml` in the data directory, or the file given with \
          --config.\n\
-         # Every key stands here with its default; take the `#` away to change it.\n\
-         # `tidegate config check` says whether a file is right, `tidegate config show` what \
-         counts and why.\n",
+         # Every key is listed with its default; remove the `#` to change it.\n\
+         # `tidegate config check` checks a file. `tidegate config show` prints the current values \
+         and where\n\
+         # they come from.\n",
     );
     for section in keys::SECTIONS {
-        out.push_str(&format!("\n# {}\n[{}]\n", section.doc, section.name));
+        out.push_str(&format!("\n{}[{}]\n", comment(section.doc), section.name));
         for key in section.keys {
-            out.push_str(&format!("\n# {}\n", key.doc));
+            out.push_str(&format!("\n{}", comment(key.doc)));
             if let Some(bounds) = bounds(key.kind) {
                 out.push_str(&format!("# {bounds}\n"));
             }
@@ -75,6 +79,23 @@ pub fn example() -> String {
         }
     }
     out
+}
+
+/// Returns a text as comment lines of at most 100 columns.
+#[cfg(test)]
+fn comment(text: &str) -> String {
+    let mut out = String::new();
+    let mut line = "#".to_owned();
+    for word in text.split(' ') {
+        if line.len() + 1 + word.len() > 100 {
+            out.push_str(&line);
+            out.push('\n');
+            line = "#".to_owned();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    format!("{out}{line}\n")
 }
 
 #[cfg(test)]

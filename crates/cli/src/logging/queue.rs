@@ -2,7 +2,7 @@
 //! has a line never waits: the threads that log are the threads that relay, and a reader that
 //! stalls must not stall them.
 
-use crate::limits::{LOG_LOOK, LOG_QUEUE_BYTES_MAX, LOG_RETRY};
+use crate::limits::{LOG_QUEUE_BYTES_MAX, LOG_RETRY, WITHHELD_INTERVAL};
 use crate::logging::filter::is_within_budget;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -102,7 +102,7 @@ impl LogQueue {
         loop {
             let (lines, dropped) = self.take();
             // Not only when nothing is logged: a flood may never pause.
-            if told.elapsed() >= LOG_LOOK {
+            if told.elapsed() >= WITHHELD_INTERVAL {
                 tell_withheld();
                 told = Instant::now();
             }
@@ -130,7 +130,10 @@ impl LogQueue {
     fn take(&self) -> (Vec<u8>, u64) {
         let state = self.0.lock();
         let idle = |state: &mut State| state.waiting.is_empty();
-        let waited = self.0.filled.wait_timeout_while(state, LOG_LOOK, idle);
+        let waited = self
+            .0
+            .filled
+            .wait_timeout_while(state, WITHHELD_INTERVAL, idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.writing = !state.waiting.is_empty();
         (

@@ -3,74 +3,74 @@
 use super::key::{Key, Section};
 use crate::config::value::Kind;
 
-/// What is set per CA.
+/// Keys that each CA's section has.
 const EMAIL: Key = Key {
     name: "email",
     default: "\"\"",
     kind: Kind::Text,
-    doc: "Where the CA may write to. Flag: --acme-email.",
+    doc: "Email address for messages of the CA. Flag: --acme-email.",
 };
 const STAGING: Key = Key {
     name: "staging",
     default: "\"\"",
     kind: Kind::Text,
-    doc: "Where orders are rehearsed after two failures. Empty: Let's Encrypt's for Let's Encrypt, \
-          else nowhere, as \"none\".",
+    doc: "Directory URL of the CA's staging server, where orders are rehearsed after two failures. \
+          Empty: that of Let's Encrypt if it is the CA, else no rehearsal. \"none\": no rehearsal.",
 };
 const DIRECTORY_CA: Key = Key {
     name: "directory_ca",
     default: "\"\"",
     kind: Kind::File,
-    doc: "The CA file that the directory's own TLS is verified with. Empty: Mozilla's list.",
+    doc: "CA file that verifies the TLS of the CA's own server. Empty: Mozilla's list.",
 };
 const ROOTS: Key = Key {
     name: "roots",
     default: "\"\"",
     kind: Kind::File,
-    doc: "The roots that issued chains must end in; others are kept back. Empty: Mozilla's list.",
+    doc: "File of the roots that issued chains must lead to; a certificate with another root is \
+          not used. Empty: Mozilla's list.",
 };
 const PROFILE: Key = Key {
     name: "profile",
     default: "\"\"",
     kind: Kind::Text,
-    doc: "The profile to ask for. Empty: the CA's own choice.",
+    doc: "Certificate profile to ask for. Empty: the CA's default.",
 };
 
 const EAB_KEY_ID: Key = Key {
     name: "eab_key_id",
     default: "\"\"",
     kind: Kind::Text,
-    doc: "The key id of an external account, where the CA wants one.",
+    doc: "Key id of an external account, if the CA requires one.",
 };
 const EAB_KEY_FILE: Key = Key {
     name: "eab_key_file",
     default: "\"\"",
     kind: Kind::File,
-    doc: "The file with that external account's key, base64url as the CA shows it.",
+    doc: "File with the key of that external account, in base64url as the CA shows it.",
 };
 const NO_DIRECTORY: Key = Key {
     name: "directory",
     default: "\"\"",
     kind: Kind::Text,
-    doc: "The URL of its directory. Empty: there is no such CA.",
+    doc: "URL of the CA's ACME directory. Empty: no such CA.",
 };
 
 pub const ACME: Section = Section {
     name: "acme",
-    doc: "Certificates that everybody trusts, got and renewed by ACME (docs/certificates.md).",
+    doc: "Publicly trusted certificates, issued and renewed by ACME (docs/certificates.md).",
     keys: &[
         Key {
             name: "domains",
             default: "[]",
             kind: Kind::Names,
-            doc: "Names and addresses the certificate shall carry. Empty: no ACME. Flag: \
-                  --domain.",
+            doc: "Names and addresses in the certificate. Empty: no ACME. Flag: --domain.",
         },
         Key {
             name: "directory",
             default: "\"https://acme-v02.api.letsencrypt.org/directory\"",
             kind: Kind::Text,
-            doc: "The CA: the URL of its directory. The default is Let's Encrypt.",
+            doc: "URL of the CA's ACME directory. The default is Let's Encrypt.",
         },
         STAGING,
         EMAIL,
@@ -83,66 +83,67 @@ pub const ACME: Section = Section {
             name: "rsa",
             default: "\"no\"",
             kind: Kind::Choice(&["no", "yes"]),
-            doc: "A second certificate with an RSA key, for clients that take no ECDSA.",
+            doc: "Whether to get a second certificate with an RSA key, for clients without ECDSA.",
         },
         Key {
             name: "challenges",
             default: "[\"http-01\"]",
             kind: Kind::Names,
-            doc: "How control of the names is proved, best first: http-01, tls-alpn-01, dns-01 \
-                  (also for *.names).",
+            doc: "How control of the names is proved, in order of preference: http-01, \
+                  tls-alpn-01, dns-01. Names such as *.example.com require dns-01.",
         },
         Key {
             name: "http_listen",
             default: "[\"0.0.0.0:80\", \"[::]:80\"]",
             kind: Kind::Addresses,
-            doc: "Where the CA's http-01 question is answered, while an order is under way. \
-                  CAs ask port 80.",
+            doc: "Addresses that answer http-01 validation during an order. CAs connect to port \
+                  80.",
         },
         Key {
             name: "alpn_listen",
             default: "[\"0.0.0.0:443\", \"[::]:443\"]",
             kind: Kind::Addresses,
-            doc: "The same for tls-alpn-01. CAs ask port 443.",
+            doc: "Addresses that answer tls-alpn-01 validation during an order. CAs connect to \
+                  port 443.",
         },
         Key {
             name: "dns_server",
             default: "\"\"",
             kind: Kind::Text,
-            doc: "For dns-01: ADDRESS:PORT of the name server that takes signed updates (RFC \
+            doc: "For dns-01: ADDRESS:PORT of the name server that accepts signed updates (RFC \
                   2136).",
         },
         Key {
             name: "dns_zone",
             default: "\"\"",
             kind: Kind::Text,
-            doc: "The zone there that holds the names.",
+            doc: "Zone on that server that contains the names.",
         },
         Key {
             name: "dns_key_name",
             default: "\"\"",
             kind: Kind::Text,
-            doc: "The name of the updates' key.",
+            doc: "Name of the key that signs the updates.",
         },
         Key {
             name: "dns_key_file",
             default: "\"\"",
             kind: Kind::File,
-            doc: "The file with that key, base64, for HMAC-SHA256.",
+            doc: "File with that key, in base64, for HMAC-SHA256.",
         },
         Key {
             name: "dns_hook",
             default: "\"\"",
             kind: Kind::File,
-            doc: "For dns-01, instead of a server: a program, run as PROGRAM present|cleanup \
-                  RECORD VALUE.",
+            doc: "For dns-01, instead of a server: a program that is run as PROGRAM \
+                  present|cleanup RECORD VALUE.",
         },
     ],
 };
 
 pub const ACME_FALLBACK: Section = Section {
     name: "acme_fallback",
-    doc: "A second CA, asked when the first one gives no certificate.",
+    doc: "A second CA, used if the first one issues no certificate.",
     keys: &[
         NO_DIRECTORY,
         STAGING,
@@ -157,7 +158,7 @@ pub const ACME_FALLBACK: Section = Section {
 
 pub const ACME_FALLBACK_2: Section = Section {
     name: "acme_fallback_2",
-    doc: "A third CA, asked when neither of the first two gives one.",
+    doc: "A third CA, used if the first two issue no certificate.",
     keys: &[
         NO_DIRECTORY,
         STAGING,

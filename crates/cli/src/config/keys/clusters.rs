@@ -5,49 +5,49 @@ use crate::config::value::Kind;
 
 pub const ENGINE: Section = Section {
     name: "engine",
-    doc: "How a cluster's engine is run.",
+    doc: "How the clusters' engines are run.",
     keys: &[
         Key {
             name: "mariadbd",
             default: "\"\"",
             kind: Kind::File,
-            doc: "The engine's program. Empty: looked for in /usr/sbin, then on PATH.",
+            doc: "Program of the engine. Empty: searched in /usr/sbin, then on PATH.",
         },
         Key {
             name: "tzinfo_to_sql",
             default: "\"\"",
             kind: Kind::File,
-            doc: "mariadb-tzinfo-to-sql, which fills the named time zones. Empty: from \
-                  script/setup, then on PATH.",
+            doc: "Path of mariadb-tzinfo-to-sql, which fills the tables of time zones. Empty: the \
+                  copy of script/setup, then on PATH.",
         },
         Key {
             name: "awake_memory_percent",
             default: "70",
             kind: Kind::Count { min: 1, max: 100 },
-            doc: "Part of the machine's memory that all awake engines may use. Above it, idle \
-                  clusters sleep first.",
+            doc: "Percentage of the machine's memory that all awake engines may use. Above it, \
+                  idle clusters are put to sleep early.",
         },
         Key {
             name: "cgroup",
             default: "\"auto\"",
             kind: Kind::Cgroup,
-            doc: "Where the engines' control groups are made: auto (below the server's own), \
-                  off, or a group such as \"/tidegate\".",
+            doc: "Where the engines' control groups are created: auto (below the server's own \
+                  group), off, or a group such as \"/tidegate\".",
         },
         Key {
             name: "uids",
             default: "\"auto\"",
             kind: Kind::Uids,
-            doc: "User numbers of the engines, where the server is root: auto (a range that no \
-                  other server here has), or FIRST-LAST.",
+            doc: "User numbers of the engines, if the server runs as root: auto (a range that no \
+                  other server on this machine uses), or FIRST-LAST.",
         },
     ],
 };
 
 pub const CLUSTER: Section = Section {
     name: "cluster",
-    doc: "What a cluster may use that is created from now on; those that exist keep theirs \
-          (`tidegate cluster set`).",
+    doc: "Limits of new clusters. Existing clusters keep theirs; `tidegate cluster set` changes \
+          them.",
     keys: &[
         Key {
             name: "sleep_after",
@@ -56,7 +56,7 @@ pub const CLUSTER: Section = Section {
                 min: seconds(1),
                 max: seconds(30 * 86_400),
             },
-            doc: "Asleep after this long without a busy session or an open transaction.",
+            doc: "A cluster sleeps after this long without a busy session or an open transaction.",
         },
         Key {
             name: "connections_max",
@@ -65,7 +65,7 @@ pub const CLUSTER: Section = Section {
                 min: 1,
                 max: 10_000,
             },
-            doc: "Sessions at once.",
+            doc: "Maximum number of sessions.",
         },
         Key {
             name: "transaction_idle_max",
@@ -74,7 +74,7 @@ pub const CLUSTER: Section = Section {
                 min: seconds(1),
                 max: seconds(30 * 86_400),
             },
-            doc: "A transaction idle for longer no longer keeps its cluster awake.",
+            doc: "A transaction that is idle for longer does not keep its cluster awake.",
         },
         Key {
             name: "memory_max",
@@ -83,7 +83,7 @@ pub const CLUSTER: Section = Section {
                 min: 128 << 20,
                 max: 64 << 40,
             },
-            doc: "Memory of its engine, page cache included.",
+            doc: "Memory limit of the engine, including the page cache.",
         },
         Key {
             name: "disk_max",
@@ -92,7 +92,7 @@ pub const CLUSTER: Section = Section {
                 min: 256 << 20,
                 max: 1 << 50,
             },
-            doc: "Disk of its files. Above it the cluster is read-only.",
+            doc: "Disk limit of the cluster's files. Above it the cluster is read-only.",
         },
         Key {
             name: "cpu_weight",
@@ -101,8 +101,8 @@ pub const CLUSTER: Section = Section {
                 min: 1,
                 max: 10_000,
             },
-            doc: "Share of the processor when engines compete for it: 200 gets twice as much \
-                  as 100.",
+            doc: "Share of the processor when engines compete for it: 200 gets twice as much as \
+                  100.",
         },
         Key {
             name: "tasks_max",
@@ -111,7 +111,7 @@ pub const CLUSTER: Section = Section {
                 min: 64,
                 max: 65_536,
             },
-            doc: "Processes and threads of its engine.",
+            doc: "Maximum number of processes and threads of the engine.",
         },
     ],
 };

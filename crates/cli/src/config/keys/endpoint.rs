@@ -5,7 +5,7 @@ use crate::config::value::Kind;
 
 pub const GATEWAY: Section = Section {
     name: "gateway",
-    doc: "Where clients connect, and what one of them may take before it has logged in.",
+    doc: "Where clients connect, and limits for connections before the login.",
     keys: &[
         Key {
             name: "listen",
@@ -20,7 +20,7 @@ pub const GATEWAY: Section = Section {
                 min: seconds(1),
                 max: seconds(60),
             },
-            doc: "From accept until the credential is proved.",
+            doc: "Time from accept until the client has proved its password.",
         },
         Key {
             name: "unproven_per_source",
@@ -39,7 +39,7 @@ pub const GATEWAY: Section = Section {
                 min: 1,
                 max: 10_000_000,
             },
-            doc: "The same over all sources. The limit of open files may allow fewer.",
+            doc: "The same for all sources together. The limit of open files may allow fewer.",
         },
         Key {
             name: "unproven_memory_mb",
@@ -48,8 +48,8 @@ pub const GATEWAY: Section = Section {
                 min: 1,
                 max: 1_000_000,
             },
-            doc: "Memory that all of them may take together, in MB. At 80 % the largest \
-                  network's oldest one is ended.",
+            doc: "Memory that all these connections may use together, in MB. At 80 %, the oldest \
+                  connection of the network with the most is closed.",
         },
         Key {
             name: "held_per_cluster",
@@ -58,9 +58,9 @@ pub const GATEWAY: Section = Section {
                 min: 1 << 20,
                 max: 1 << 40,
             },
-            doc: "Bytes that all sessions of one cluster may keep here: answers that clients \
-                  leave unread, and packets that wait for the engine. Above it nothing more is \
-                  read for them; after a second the sessions that hold most end.",
+            doc: "Bytes that all sessions of a cluster may buffer in the server: results that \
+                  clients have not read, and packets that wait for the engine. Above it nothing \
+                  more is read for them; after a second the sessions with the most are closed.",
         },
         Key {
             name: "stop_grace",
@@ -69,7 +69,7 @@ pub const GATEWAY: Section = Section {
                 min: seconds(0),
                 max: seconds(300),
             },
-            doc: "When the server stops, busy sessions get this long to finish.",
+            doc: "Time that busy sessions get to finish when the server stops.",
         },
         Key {
             name: "tls12_records_max",
@@ -78,15 +78,15 @@ pub const GATEWAY: Section = Section {
                 min: 100,
                 max: 16_000_000,
             },
-            doc: "TLS 1.2 can't renew a key: after this many records a session is ended when \
-                  idle (error 4031).",
+            doc: "TLS 1.2 can't renew a key: after this many records a session is closed when it \
+                  is idle (error 4031).",
         },
         Key {
             name: "proxy_networks",
             default: "[]",
             kind: Kind::Networks,
-            doc: "From these networks a PROXY v1 or v2 header is required; from all others it \
-                  is refused.",
+            doc: "Networks from which a PROXY v1 or v2 header is required. From all others it is \
+                  refused.",
         },
         Key {
             name: "help_base",
@@ -96,29 +96,29 @@ pub const GATEWAY: Section = Section {
                 "/blob/main/docs/refusals\""
             ),
             kind: Kind::HelpBase,
-            doc: "Each error text links to its help page in this folder. Empty: no links.",
+            doc: "URL of the folder of help pages that error messages link to. Empty: no links.",
         },
     ],
 };
 
 pub const TLS: Section = Section {
     name: "tls",
-    doc: "Who we are. Without a certificate of your own, a local CA makes one; clients then \
-          need its ca.pem.",
+    doc: "The database's certificate. Without one, a local CA makes it; clients then need its \
+          ca.pem.",
     keys: &[
         Key {
             name: "names",
             default: "[]",
             kind: Kind::Names,
-            doc: "Names and addresses the local certificate shall carry beside localhost. \
-                  Flag: --name.",
+            doc: "Names and addresses in the local certificate, in addition to localhost. Flag: \
+                  --name.",
         },
         Key {
             name: "certificate",
             default: "\"\"",
             kind: Kind::File,
-            doc: "Your own certificate with its chain (PEM), watched and swapped while \
-                  running.",
+            doc: "Your certificate with its chain (PEM). Changes are detected and applied while \
+                  the server runs.",
         },
         Key {
             name: "key",
@@ -130,14 +130,13 @@ pub const TLS: Section = Section {
             name: "ca",
             default: "\"\"",
             kind: Kind::File,
-            doc: "The CA file that clients need for it, where it is not publicly trusted.",
+            doc: "CA file that clients need for it, if it is not publicly trusted.",
         },
         Key {
             name: "versions",
             default: "\"both\"",
             kind: Kind::Choice(&["both", "1.2", "1.3"]),
-            doc: "TLS versions: 1.2 and 1.3, or only one of them. Nothing older is ever \
-                  spoken.",
+            doc: "TLS versions: 1.2 and 1.3, or only one of them. Older ones are never supported.",
         },
     ],
 };

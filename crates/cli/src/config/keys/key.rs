@@ -17,7 +17,7 @@ pub struct Section {
 #[derive(Debug)]
 pub struct Key {
     pub name: &'static str,
-    /// As it would stand in the file.
+    /// Value as it would be written in the file.
     pub default: &'static str,
     pub kind: Kind,
     #[cfg_attr(

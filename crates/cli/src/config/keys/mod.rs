@@ -1,5 +1,5 @@
-//! The one table of settings: every key with its default, its bounds and its meaning. The example
-//! file, `config show` and the reader are made from it. It holds no value.
+//! Table of settings: every key with its default, its bounds and its meaning. The reader, `config
+//! show` and the example file are made from it.
 
 mod acme;
 mod clusters;
@@ -9,7 +9,7 @@ mod operation;
 
 pub use key::{Key, Section};
 
-/// In the order of the example file.
+/// Sections in the order of the example file.
 pub const SECTIONS: &[Section] = &[
     endpoint::GATEWAY,
     endpoint::TLS,
@@ -23,7 +23,7 @@ pub const SECTIONS: &[Section] = &[
     operation::LOG,
 ];
 
-/// All keys as `section.key`.
+/// Returns all keys with their names as `section.key`.
 pub fn all() -> impl Iterator<Item = (String, &'static Key)> {
     SECTIONS.iter().flat_map(|s| {
         s.keys

@@ -5,8 +5,7 @@ use crate::config::value::Kind;
 
 pub const CONSOLE: Section = Section {
     name: "console",
-    doc: "The web console and the API, over HTTPS. A link to sign in: `tidegate operator \
-          link`.",
+    doc: "The web console and the API, over HTTPS. `tidegate operator link` prints a sign-in link.",
     keys: &[
         Key {
             name: "enabled",
@@ -18,21 +17,21 @@ pub const CONSOLE: Section = Section {
             name: "listen",
             default: "[\"127.0.0.1:4443\"]",
             kind: Kind::Addresses,
-            doc: "Where it listens. If the default is taken the server runs without it. Flag: \
-                  --console.",
+            doc: "Addresses to listen on. If the default is in use, the server runs without a \
+                  console. Flag: --console.",
         },
         Key {
             name: "domain",
             default: "\"\"",
             kind: Kind::Text,
-            doc: "Its own name, not the database's. With [acme] it gets a certificate of its \
-                  own. Flag: --console-domain.",
+            doc: "Host name of the console, which must not be a name of the database. With [acme] \
+                  the console gets its own certificate. Flag: --console-domain.",
         },
         Key {
             name: "certificate",
             default: "\"\"",
             kind: Kind::File,
-            doc: "A certificate of its own with its chain (PEM). Empty: by [acme] for its \
+            doc: "The console's own certificate with its chain (PEM). Empty: by [acme] for its \
                   domain, else the database's.",
         },
         Key {
@@ -48,8 +47,8 @@ pub const CONSOLE: Section = Section {
                 min: seconds(1),
                 max: seconds(30 * 86_400),
             },
-            doc: "A browser that was not used for this long must sign in again. An open page \
-                  alone is no use.",
+            doc: "A browser must sign in again after this long without use. Only having a page \
+                  open is not use.",
         },
         Key {
             name: "session_life",
@@ -58,7 +57,7 @@ pub const CONSOLE: Section = Section {
                 min: seconds(1),
                 max: seconds(365 * 86_400),
             },
-            doc: "And after this long, however much it is used.",
+            doc: "A browser must sign in again after this long in any case.",
         },
         Key {
             name: "attempts_per_minute",
@@ -67,8 +66,8 @@ pub const CONSOLE: Section = Section {
                 min: 1,
                 max: 100_000,
             },
-            doc: "Sign-ins, and wrong API keys, from one source (an IPv4 address, an IPv6 \
-                  /64).",
+            doc: "Maximum number of sign-ins and wrong API keys from one source (an IPv4 address, \
+                  an IPv6 /64).",
         },
     ],
 };
@@ -81,25 +80,26 @@ pub const METRICS: Section = Section {
         name: "listen",
         default: "\"\"",
         kind: Kind::Text,
-        doc: "Where it listens, such as \"127.0.0.1:9104\". Empty: nowhere.",
+        doc: "Address to listen on, such as \"127.0.0.1:9104\". Empty: no metrics.",
     }],
 };
 
 pub const LOG: Section = Section {
     name: "log",
-    doc: "What is logged on standard error.",
+    doc: "The log on standard error.",
     keys: &[
         Key {
             name: "format",
             default: "\"auto\"",
             kind: Kind::Choice(&["auto", "human", "json"]),
-            doc: "auto: human on a terminal, json otherwise.",
+            doc: "Format of the log. auto: human on a terminal, json otherwise.",
         },
         Key {
             name: "level",
             default: "\"info\"",
             kind: Kind::Filter,
-            doc: "error, warn, info, debug, trace, or a filter. Environment: TIDEGATE_LOG.",
+            doc: "Level of the log: error, warn, info, debug or trace, or a filter. Environment: \
+                  TIDEGATE_LOG.",
         },
     ],
 };
