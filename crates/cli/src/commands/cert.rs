@@ -1,15 +1,16 @@
-//! `tidegate cert status|renew|import|check`: asks the running server about its certificate. It
-//! never talks to a CA and never reads what the server keeps.
+//! `tidegate cert status|renew|import|check`: asks the running server, which alone talks to the CA
+//! and reads the certificate's files.
 
 use crate::args::CertCommand;
-use crate::context::{Context, ask, refused};
+use crate::context::{Context, ask};
 use crate::failure::Failure;
 use crate::{limits, screen};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use std::path::Path;
 use tidegate_console::types::{
     Certificate, CertificateChange, CertificatePair, KeptCertificate, LeafCertificate, Secret,
 };
+use tidegate_console::{Client, ClientError};
 use tidegate_model::printable;
 use zeroize::Zeroizing;
 
@@ -43,7 +44,7 @@ fn text(certificate: &Certificate) -> String {
         let when = kept
             .renew_at
             .as_deref()
-            .map_or("as soon as may be".to_owned(), |at| format!("at {at}"));
+            .map_or("as soon as possible".to_owned(), |at| format!("at {at}"));
         out += &format!(
             "renewal  {} {when}{}\n",
             kept.key,
@@ -59,7 +60,7 @@ fn text(certificate: &Certificate) -> String {
         out += &format!("history  {} {}\n", change.at, happened(change));
     }
     if let Some(console) = &certificate.console {
-        out += &format!("\nThe console's own:\n{}", text(console));
+        out += &format!("\nThe console's certificate:\n{}", text(console));
     }
     out
 }
@@ -93,21 +94,29 @@ fn leaf(word: &str, leaf: &LeafCertificate) -> String {
     )
 }
 
-/// Asks, then looks until the first kind of key has a new certificate or a new error.
+/// Returns the certificate that a command is about: the console's own, or the database's.
+async fn certificate_of(client: &Client, console: bool) -> Result<Certificate, ClientError> {
+    let mut certificate = client.certificate().await?;
+    match certificate.console.take() {
+        Some(own) if console => Ok(*own),
+        own => {
+            certificate.console = own;
+            Ok(certificate)
+        }
+    }
+}
+
+/// Asks for an order, then polls until the first kind of key has a new certificate or a new error.
 fn renew(context: &Context, console: bool) -> Result<()> {
     let client = context.client();
-    let own = |whole: Certificate| match whole.console {
-        Some(console_s) if console => *console_s,
-        _ => whole,
-    };
     let ended = ask(async {
-        let before = own(client.certificate().await?);
+        let before = certificate_of(&client, console).await?;
         client.renew_certificate(console).await?;
         let end = tokio::time::Instant::now() + limits::RENEWAL_MAX;
-        let mut looks = 0;
+        let mut polls = 0;
         loop {
             tokio::time::sleep(limits::RENEWAL_POLL_PAUSE).await;
-            let now = own(client.certificate().await?);
+            let now = certificate_of(&client, console).await?;
             if tokio::time::Instant::now() >= end {
                 return Ok(now);
             }
@@ -117,11 +126,11 @@ fn renew(context: &Context, console: bool) -> Result<()> {
             if first(&now).is_some_and(|kept| first(&before).is_none_or(|was| changed(was, kept))) {
                 return Ok(now);
             }
-            looks += 1;
-            // Nothing was ordered: the week's orders are spent, say, or the disk is full, which may
-            // be told already.
+            polls += 1;
+            // Nothing was ordered, for example because the week's orders are used up or the disk is
+            // full. The alarm about it may have been there before.
             if now.alarms != before.alarms
-                || !now.alarms.is_empty() && looks >= limits::RENEWAL_POLLS
+                || !now.alarms.is_empty() && polls >= limits::RENEWAL_POLLS
             {
                 return Ok(now);
             }
@@ -130,7 +139,7 @@ fn renew(context: &Context, console: bool) -> Result<()> {
     let failed = first(&ended).and_then(|kept| kept.last_error.as_ref());
     if let Some(error) = failed {
         let hint = format!(
-            "`{}` tells what an order needs; the old certificate is still served",
+            "`{}` checks what an order needs; the old certificate is still in use",
             context.next("cert check")
         );
         return Err(Failure::new(
@@ -145,7 +154,7 @@ fn renew(context: &Context, console: bool) -> Result<()> {
     if let Some(alarm) = ended.alarms.first() {
         return Err(Failure::new(
             alarm.clone(),
-            format!("`{}` tells how it stands", context.next("cert status")),
+            format!("`{}` shows the certificate", context.next("cert status")),
         )
         .into());
     }
@@ -156,25 +165,30 @@ fn first(certificate: &Certificate) -> Option<&KeptCertificate> {
     certificate.acme.as_ref()?.certificates.first()
 }
 
+fn serial(kept: &KeptCertificate) -> Option<&str> {
+    Some(kept.certificate.as_ref()?.serial.as_str())
+}
+
 fn changed(was: &KeptCertificate, kept: &KeptCertificate) -> bool {
-    let serial = |kept: &KeptCertificate| kept.certificate.as_ref().map(|leaf| leaf.serial.clone());
     serial(was) != serial(kept)
         || (was.failures < kept.failures && was.last_error != kept.last_error)
 }
 
+fn read_pem(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    text.map_err(|error| {
+        Failure::usage(
+            format!("{} can't be read", path.display()),
+            "give the path of a PEM file",
+        )
+        .caused_by(error)
+    })
+}
+
 fn import(context: &Context, chain: &Path, key: &Path, console: bool) -> Result<()> {
-    let read = |path: &Path| -> Result<Zeroizing<String>> {
-        let text = std::fs::read_to_string(path).map(Zeroizing::new);
-        Ok(text.map_err(|error| {
-            Failure::usage(
-                format!("{}: {error}", path.display()),
-                "give the path of a PEM file",
-            )
-        })?)
-    };
     let pair = CertificatePair {
-        chain: read(chain)?.to_string(),
-        key: Secret::new(read(key)?),
+        chain: read_pem(chain)?.to_string(),
+        key: Secret::new(read_pem(key)?),
     };
     show(
         context,
@@ -183,24 +197,22 @@ fn import(context: &Context, chain: &Path, key: &Path, console: bool) -> Result<
 }
 
 fn check(context: &Context, console: bool) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the runtime")?;
-    let result = runtime
-        .block_on(context.client().check_certificate(console))
-        .map_err(refused)?;
+    let result = ask(context.client().check_certificate(console))?;
     if context.global.json {
         screen::print_json(&result)?;
     } else {
-        let row = |f: &tidegate_console::types::CheckFinding| {
-            vec![
-                if f.good { "good" } else { "BAD" }.to_owned(),
-                f.what.clone(),
-                f.detail.clone(),
-            ]
-        };
-        let rows: Vec<_> = result.findings.iter().map(row).collect();
+        let rows: Vec<_> = result
+            .findings
+            .iter()
+            .map(|finding| {
+                let verdict = if finding.good { "good" } else { "BAD" };
+                vec![
+                    verdict.to_owned(),
+                    finding.what.clone(),
+                    finding.detail.clone(),
+                ]
+            })
+            .collect();
         screen::print(&screen::table(&["", "WHAT", "FOUND"], &rows))?;
     }
     let bad: Vec<&str> = result
@@ -214,7 +226,7 @@ fn check(context: &Context, console: bool) -> Result<()> {
     }
     Err(Failure::new(
         format!("an order would fail: {}", bad.join(", ")),
-        "docs/certificates.md tells what each needs",
+        "docs/certificates.md says what each of these needs",
     )
     .into())
 }

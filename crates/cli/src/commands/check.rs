@@ -1,5 +1,5 @@
-//! `tidegate check`: judges an endpoint and prints what was found, once or again and again. It
-//! talks to no server of ours: the room `check` does all of it.
+//! `tidegate check`: tests an endpoint and prints the findings, once or repeatedly. The room
+//! `check` does the tests.
 
 use super::sql::PASSWORD_ENV;
 use crate::args::CheckArgs;
@@ -14,7 +14,7 @@ use tidegate_check::{Account, CheckHistory, CheckReport, Endpoint, Roots, Settin
 use tidegate_model::escape::printable_json;
 use zeroize::Zeroizing;
 
-/// Where no terminal says how wide it is: as wide as the help texts.
+/// Width of the report if there is no terminal: that of the help texts.
 const PLAIN_COLUMNS: usize = 100;
 
 pub fn run(context: &Context, args: &CheckArgs) -> Result<()> {
@@ -26,7 +26,7 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<()> {
     if context.global.json {
         screen::print_json(&report)?;
     } else {
-        // The room `check` has cleaned it: it knows no other room.
+        // Printed raw, because the room `check` has already escaped it.
         screen::print_raw(&tidegate_check::text(&report, style()))?;
     }
     let failed = report.counts.fail;
@@ -35,7 +35,7 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<()> {
     }
     let findings = if failed == 1 { "finding" } else { "findings" };
     Err(Failure::new(
-        format!("{} fails {failed} {findings}", settings.endpoint),
+        format!("{failed} {findings} failed for {}", settings.endpoint),
         "",
     )
     .into())
@@ -44,20 +44,30 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<()> {
 fn settings(args: &CheckArgs) -> Result<Settings> {
     let mut settings = Settings::new(args.endpoint.clone());
     if let Some(name) = &args.name {
-        // Read as an endpoint's host is: what can't be verified is refused here.
+        // Parsed like the host of an endpoint, which refuses names that can't be verified.
         let host = if name.contains(':') {
             format!("[{name}]")
         } else {
             name.clone()
         };
-        let read: Result<Endpoint, _> = host.parse();
-        let read = read
-            .map_err(|e| Failure::usage(e.to_string(), "--name takes a host name or an address"))?;
-        settings.name = read.host;
+        let endpoint: Result<Endpoint, _> = host.parse();
+        let endpoint = endpoint.map_err(|error| {
+            Failure::usage(
+                format!("--name {name:?} can't be used"),
+                "--name takes a host name or an address",
+            )
+            .caused_by(error)
+        })?;
+        settings.name = endpoint.host;
     }
     if let Some(file) = &args.ca {
-        let roots = Roots::read(file)
-            .map_err(|e| Failure::usage(e.to_string(), "--ca takes a PEM file"))?;
+        let roots = Roots::read(file).map_err(|error| {
+            Failure::usage(
+                format!("--ca {} can't be used", file.display()),
+                "--ca takes a PEM file",
+            )
+            .caused_by(error)
+        })?;
         settings.roots = Some(roots);
     }
     if let Some(user) = &args.user {
@@ -73,13 +83,15 @@ fn password(user: &str) -> Result<Zeroizing<String>> {
     if let Ok(password) = std::env::var(PASSWORD_ENV) {
         return Ok(Zeroizing::new(password));
     }
-    terminal::password(&format!("Password for {user}: ")).map_err(|e| {
-        let cause = format!("there is no terminal to ask for the password: {e}");
-        Failure::usage(cause, format!("give it in ${PASSWORD_ENV}")).into()
+    terminal::password(&format!("Password for {user}: ")).map_err(|error| {
+        let cause = "there is no terminal to ask for the password";
+        Failure::usage(cause, format!("give it in ${PASSWORD_ENV}"))
+            .caused_by(error)
+            .into()
     })
 }
 
-/// With a spinner, that is gone when the report comes.
+/// Checks the endpoint, with a spinner that disappears before the report.
 fn check(settings: &Settings) -> CheckReport {
     let _spinner = screen::Step::begin(&format!("checking {}", settings.endpoint));
     tidegate_check::check(settings)
@@ -97,7 +109,7 @@ fn style() -> TextStyle {
     }
 }
 
-/// Until it is stopped, or nobody reads any more.
+/// Repeats the check until it is stopped, or nobody reads its output any more.
 fn watch(context: &Context, settings: &mut Settings, pause: Duration) -> Result<()> {
     let mut history = CheckHistory::default();
     let mut out = std::io::stdout();
@@ -131,7 +143,7 @@ fn watch(context: &Context, settings: &mut Settings, pause: Duration) -> Result<
         if first && std::io::stderr().is_terminal() {
             let seconds = pause.as_secs();
             let words = format!(
-                "again every {seconds} s; from now on only changes are printed (Ctrl-C ends it)"
+                "checking again every {seconds} s; only changes are printed (Ctrl-C stops it)"
             );
             screen::say(&Paint::stderr().dim(&words));
         }

@@ -1,6 +1,6 @@
-//! `tidegate sql`: becomes the machine's own client with the flags that verify the server. The
-//! password goes through a private file in memory; never into an argument, an environment or a file
-//! on disk.
+//! `tidegate sql`: replaces itself with this machine's own client, with the options that verify the
+//! server. The client gets the password in a private file in memory, never in an argument, in its
+//! environment or in a file on disk.
 
 use crate::args::SqlArgs;
 use crate::context::Context;
@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use zeroize::Zeroizing;
 
-/// The password, where no terminal can be asked.
+/// Environment variable with the password.
 pub const PASSWORD_ENV: &str = "TIDEGATE_PASSWORD";
 
-/// A client on this machine, and which one of the table it is.
+/// Client on this machine, with its id in the table of clients.
 struct Installed {
     program: PathBuf,
     id: &'static str,
@@ -34,11 +34,11 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     let options = options_file(&password)?;
     drop(password);
     let mut flags = tidegate_connect::argv(client.id, &endpoint)?.into_iter();
-    // argv's first word is the program's own name.
+    // The first word is the name of the program.
     let _ = flags.next();
     let mut command = Command::new(&client.program);
-    // Only this file: a ~/.my.cnf with other TLS options or another password would win over an
-    // extra one.
+    // --defaults-file, not --defaults-extra-file: a ~/.my.cnf with other TLS options or another
+    // password would take precedence over an extra file.
     command.arg(format!(
         "--defaults-file=/proc/self/fd/{}",
         options.as_raw_fd()
@@ -47,33 +47,36 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     if let Some(sql) = &args.execute {
         command.arg("-e").arg(sql);
     }
-    // mysql reads a login path after every other file, even after --defaults-file.
+    // mysql reads a login path after all other files, even after --defaults-file.
     command
         .env("MYSQL_TEST_LOGIN_FILE", "/dev/null")
         .env_remove(PASSWORD_ENV)
         .env_remove("MYSQL_PWD");
     let error = command.exec();
     Err(Failure::new(
-        format!("{} can't be run: {error}", client.program.display()),
-        "check that it is installed whole and that this user may run it",
+        format!("{} can't be run", client.program.display()),
+        "check that it is installed completely and that this user may run it",
     )
+    .caused_by(error)
     .into())
 }
 
-/// `mariadb` before `mysql`, since on many machines the second is a link to the first.
+fn find_program(path: &OsStr, name: &str) -> Option<PathBuf> {
+    std::env::split_paths(path)
+        .map(|dir| dir.join(name))
+        .find(|program| is_program(program))
+}
+
+/// Finds `mariadb` before `mysql`, because on many machines the second is a link to the first.
 fn installed(path: Option<&OsStr>) -> Result<Installed> {
-    let find = |name: &str| {
-        std::env::split_paths(path.unwrap_or_default())
-            .map(|dir| dir.join(name))
-            .find(|p| is_program(p))
-    };
-    if let Some(program) = find("mariadb") {
+    let path = path.unwrap_or_default();
+    if let Some(program) = find_program(path, "mariadb") {
         return Ok(Installed {
             program,
             id: "mariadb",
         });
     }
-    if let Some(program) = find("mysql") {
+    if let Some(program) = find_program(path, "mysql") {
         let said = Command::new(&program).arg("--version").output();
         let mariadb =
             said.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("MariaDB"));
@@ -84,9 +87,8 @@ fn installed(path: Option<&OsStr>) -> Result<Installed> {
     }
     Err(Failure::new(
         "neither `mariadb` nor `mysql` is on PATH",
-        "install one (Debian, Ubuntu: `apt install mariadb-client-core`), or connect with another \
-         client: \
-         `tidegate connect NAME`",
+        "install one of them (Debian, Ubuntu: `apt install mariadb-client-core`), or connect with \
+         another client: `tidegate connect NAME`",
     )
     .into())
 }
@@ -101,11 +103,12 @@ fn password(args: &SqlArgs, user: &str) -> Result<Zeroizing<String>> {
     if let Some(file) = &args.password_file {
         let text = std::fs::read_to_string(file)
             .map(Zeroizing::new)
-            .map_err(|e| {
+            .map_err(|error| {
                 Failure::new(
-                    format!("the password file {} can't be read: {e}", file.display()),
+                    format!("the password file {} can't be read", file.display()),
                     "check the path and its permissions",
                 )
+                .caused_by(error)
             })?;
         return Ok(Zeroizing::new(
             text.lines().next().unwrap_or_default().to_owned(),
@@ -114,19 +117,20 @@ fn password(args: &SqlArgs, user: &str) -> Result<Zeroizing<String>> {
     if let Ok(password) = std::env::var(PASSWORD_ENV) {
         return Ok(Zeroizing::new(password));
     }
-    terminal::password(&format!("Password for {user}: ")).map_err(|e| {
+    terminal::password(&format!("Password for {user}: ")).map_err(|error| {
         Failure::new(
-            format!("there is no terminal to ask for the password: {e}"),
+            "there is no terminal to ask for the password",
             format!("give it with --password-file FILE, or in ${PASSWORD_ENV}"),
         )
+        .caused_by(error)
         .into()
     })
 }
 
-/// An option file in memory that the client inherits and nobody else can open.
+/// Writes an option file in memory that the client inherits and nobody else can open.
 fn options_file(password: &str) -> Result<File> {
     let fd = memfd_create("tidegate-sql", MemfdFlags::CLOEXEC)?;
-    // The clients ignore an option file that others may write.
+    // The clients ignore an option file that other users may write.
     fchmod(&fd, Mode::RUSR | Mode::WUSR)?;
     let mut file = File::from(fd);
     let line = Zeroizing::new(format!("[client]\npassword=\"{}\"\n", *escaped(password)));
@@ -136,7 +140,7 @@ fn options_file(password: &str) -> Result<File> {
     Ok(file)
 }
 
-/// As MySQL's option files want it within double quotes.
+/// Escapes a password for a value in double quotes of an option file.
 fn escaped(password: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(password.len() * 2));
     for c in password.chars() {
@@ -189,7 +193,8 @@ mod tests {
                     "--defaults-file=/proc/self/fd/{}",
                     file.as_raw_fd()
                 ))
-                // Printed as the client read it; newer ones mask it, which this then can't compare.
+                // Prints the password as the client read it. Newer clients mask it; then it can't
+                // be compared.
                 .arg("--print-defaults")
                 .output()
                 .unwrap();

@@ -1,11 +1,10 @@
-//! `tidegate trust install|remove|renew|status`: what this machine's stores shall have of the local
-//! CA. What a store is and how it is changed stands in `crate::trust`; the CA itself is the room
-//! `tls`'s.
+//! `tidegate trust install|remove|renew|status`: adds the local CA to this machine's trust stores
+//! and removes it. `crate::trust` reads and changes the stores; the CA itself is in the room `tls`.
 
 use crate::args::TrustCommand;
 use crate::context::{Context, ask, shell_word};
-use crate::failure::Failure;
-use crate::trust::{self, Finding, State, Store, store_name};
+use crate::failure::{Failure, one_line};
+use crate::trust::{self, State, Store, StoreContent, store_name};
 use crate::{screen, terminal};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ fn current(context: &Context) -> Result<LocalRoot> {
         let cause = format!("there is no local CA in {}", context.data.display());
         Failure::new(
             cause,
-            "the first start of a server makes one; name its data directory with --data DIR",
+            "the first start of a server creates one; name its data directory with --data DIR",
         )
         .into()
     })
@@ -37,25 +36,21 @@ fn current(context: &Context) -> Result<LocalRoot> {
 fn stores() -> Result<Vec<Box<dyn Store>>> {
     let found = trust::stores();
     if found.is_empty() {
-        let hint = "install the package `ca-certificates`, or give clients the file: `tidegate \
-                    connect` names it";
-        return Err(Failure::new(
-            "this machine has no store of roots that is known here",
-            hint,
-        )
-        .into());
+        let hint = "install the package `ca-certificates`, or give clients the CA file that \
+                    `tidegate connect` prints";
+        return Err(Failure::new("this machine has no supported trust store", hint).into());
     }
     Ok(found)
 }
 
-/// Stores are the administrator's. The line to type names everything that sudo would change: the
-/// program's path, since its $PATH is another, and the data directory, since root's own is another.
+/// Refuses to go on without root. The command in the hint names the program's path and the data
+/// directory, because under sudo $PATH and the default data directory are different.
 fn need_root(context: &Context, command: &str) -> Result<()> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
     let cause =
-        format!("`tidegate trust {command}` changes this machine's stores, which needs root");
+        format!("`tidegate trust {command}` changes this machine's trust stores, which needs root");
     Err(Failure::new(cause, sudo_line(context, command)).into())
 }
 
@@ -70,7 +65,7 @@ fn sudo_line(context: &Context, command: &str) -> String {
     )
 }
 
-/// What was done to each store. A store that fails does not keep the others from being done.
+/// Record of what was done to each store. If a store fails, the others are still changed.
 #[derive(Default)]
 struct Report {
     stores: Vec<Value>,
@@ -91,12 +86,18 @@ impl Report {
                 };
                 said.iter()
                     .for_each(|line| screen::say(&format!("  {}", printable(line))));
-                self.stores.push(json!({ "store": title, "path": place, "changed": !lines.is_empty(), "did": lines }));
+                self.stores.push(json!({
+                    "store": title,
+                    "path": place,
+                    "changed": !lines.is_empty(),
+                    "did": lines,
+                }));
             }
             Err(error) => {
-                screen::say(&format!("  failed: {}", printable(&error.to_string())));
+                let why = one_line(&error);
+                screen::say(&format!("  failed: {}", printable(&why)));
                 self.stores
-                    .push(json!({ "store": title, "path": place, "failed": error.to_string() }));
+                    .push(json!({ "store": title, "path": place, "failed": why }));
                 self.failed.get_or_insert(error);
             }
         }
@@ -118,19 +119,20 @@ fn install(context: &Context) -> Result<()> {
     screen::say(&format!("{}, SHA-256 {}", root.name, root.fingerprint));
     let mut report = Report::default();
     for store in stores()? {
-        report.add(&*store, swap(&*store, &root, &former), "has it already");
+        report.add(&*store, swap(&*store, &root, &former), "already installed");
     }
     if report.failed.is_none() {
         screen::say(
-            "programs that read these stores verify this server without a file: `connect NAME --ca \
-             system`",
+            "programs that read these stores verify this server without a CA file: `tidegate \
+             connect NAME --ca system`",
         );
         screen::say(&format!("to undo it: {}", sudo_line(context, "remove")));
     }
     report.end(context, Some(&root))
 }
 
-/// The old ones out first, or a store that is made from the system's would get them back.
+/// Removes older CAs and installs the current one. The old ones go first, since otherwise a store
+/// that is generated from the system's would get them again.
 fn swap(store: &dyn Store, root: &LocalRoot, former: &[LocalRoot]) -> Result<Vec<String>> {
     let older: Vec<_> = store
         .ours()?
@@ -174,7 +176,7 @@ fn remove(context: &Context, all: bool) -> Result<()> {
                     .collect::<Vec<_>>(),
             )
         });
-        report.add(&*store, removed, "has nothing of it");
+        report.add(&*store, removed, "not installed");
     }
     report.end(context, root.as_ref())
 }
@@ -182,19 +184,24 @@ fn remove(context: &Context, all: bool) -> Result<()> {
 fn status(context: &Context) -> Result<()> {
     let root = LocalRoot::current(&context.data)?;
     let former = LocalRoot::former(&context.data);
-    let mut looked = Vec::new();
+    let mut contents = Vec::new();
     for store in stores()? {
-        let finding = trust::look(&*store, root.as_ref(), &former)?;
-        looked.push((store, finding));
+        let found = trust::store_content(&*store, root.as_ref(), &former)?;
+        contents.push((store, found));
     }
     if context.global.json {
-        let stores: Vec<_> = looked
+        let stores: Vec<_> = contents
             .iter()
-            .map(|(store, finding)| shown(&**store, finding))
+            .map(|(store, content)| store_json(&**store, content))
             .collect();
         let ca = root.as_ref().map(|root| {
-            json!({ "file": context.data.join("ca.pem"), "subject": root.name, "name": store_name(root),
-                    "fingerprint": root.fingerprint, "not_after_unix": root.not_after.unix_timestamp() })
+            json!({
+                "file": context.data.join("ca.pem"),
+                "subject": root.name,
+                "name": store_name(root),
+                "fingerprint": root.fingerprint,
+                "not_after_unix": root.not_after.unix_timestamp(),
+            })
         });
         return screen::print_json(&json!({ "ca": ca, "stores": stores }));
     }
@@ -205,9 +212,9 @@ fn status(context: &Context) -> Result<()> {
             context.data.display()
         )),
     }
-    let rows: Vec<_> = looked
+    let rows: Vec<_> = contents
         .iter()
-        .map(|(store, finding)| row(&**store, finding))
+        .map(|(store, content)| store_row(&**store, content))
         .collect();
     screen::print(&screen::table(
         &["STATE", "STORE", "PATH", "ALSO THERE"],
@@ -215,26 +222,34 @@ fn status(context: &Context) -> Result<()> {
     ))
 }
 
-fn shown(store: &dyn Store, finding: &Finding) -> Value {
-    let names = |roots: &[LocalRoot]| roots.iter().map(store_name).collect::<Vec<_>>();
-    json!({ "store": store.title(), "path": store.place(), "state": finding.state.word(),
-            "older": names(&finding.older), "others": names(&finding.others) })
+fn store_names(roots: &[LocalRoot]) -> Vec<String> {
+    roots.iter().map(store_name).collect()
 }
 
-fn row(store: &dyn Store, finding: &Finding) -> Vec<String> {
-    let state = match finding.state {
+fn store_json(store: &dyn Store, content: &StoreContent) -> Value {
+    json!({
+        "store": store.title(),
+        "path": store.place(),
+        "state": content.state.word(),
+        "older": store_names(&content.older),
+        "others": store_names(&content.others),
+    })
+}
+
+fn store_row(store: &dyn Store, content: &StoreContent) -> Vec<String> {
+    let state = match content.state {
         State::Installed => "installed",
         State::Older => "older CA",
-        State::Absent => "not there",
+        State::Absent => "not installed",
     };
-    let older = finding
+    let older = content
         .older
         .iter()
         .map(|root| format!("{} (older)", store_name(root)));
-    let others = finding
+    let others = content
         .others
         .iter()
-        .map(|root| format!("{} (another data directory's)", store_name(root)));
+        .map(|root| format!("{} (of another data directory)", store_name(root)));
     let also: Vec<_> = older.chain(others).collect();
     vec![
         state.to_owned(),
@@ -248,10 +263,11 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
     let old = current(context)?;
     let running = match ask_running(context)? {
         Some(trust) if trust != "local" => {
-            let cause = format!("the server's certificate is {trust}: no client uses the local CA");
+            let cause =
+                format!("no client uses the local CA, because the server's certificate is {trust}");
             return Err(Failure::new(
                 cause,
-                "certificates of files or of ACME are renewed where they come from",
+                "`tidegate cert renew` renews a certificate of ACME; replace the files of any other",
             )
             .into());
         }
@@ -262,45 +278,45 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
     }
     confirm(
         yes,
-        "Make a new local CA? Every client that has the old ca.pem refuses this server until it \
+        "Create a new local CA? Every client that has the old ca.pem refuses this server until it \
          gets the new one.",
     )?;
-    let held = trust::stores()
+    let in_stores = trust::stores()
         .iter()
         .any(|store| store.trusts(&old).unwrap_or(false));
     if !running {
-        return at_next_start(context, held);
+        return renew_at_next_start(context, in_stores);
     }
     let made = ask(context.client().renew_ca())?;
     let root = current(context)?;
-    screen::say(&format!("made {}, SHA-256 {}", root.name, root.fingerprint));
     screen::say(&format!(
-        "in use now, for {}; open sessions go on",
+        "created {}, SHA-256 {}",
+        root.name, root.fingerprint
+    ));
+    screen::say(&format!(
+        "in use now, for {}; open sessions continue",
         made.names.join(", ")
     ));
     screen::say(&format!("every client needs the new {}", made.ca));
     let mut report = Report::default();
-    if held && !rustix::process::geteuid().is_root() {
+    if in_stores && !rustix::process::geteuid().is_root() {
         screen::say(&format!(
-            "this machine's stores have the old one: {}",
+            "this machine's trust stores contain the old CA; to replace it: {}",
             sudo_line(context, "install")
         ));
-    } else if held
-        && (yes
-            || terminal::yes(
-                "Put the new one into this machine's stores, in the place of the old one?",
-            )?)
+    } else if in_stores
+        && (yes || terminal::yes("Replace the old CA in this machine's trust stores?")?)
     {
         let former = LocalRoot::former(&context.data);
-        // Looked for anew: what was read of them is from before.
+        // The stores are opened again, because they cache what they have read.
         for store in trust::stores() {
-            report.add(&*store, swap(&*store, &root, &former), "has it already");
+            report.add(&*store, swap(&*store, &root, &former), "already installed");
         }
     }
     report.end(context, Some(&root))
 }
 
-/// How the running server is trusted; `None` if none runs.
+/// Returns how clients trust the running server; `None` if no server runs.
 fn ask_running(context: &Context) -> Result<Option<String>> {
     let client = context.client();
     ask(async {
@@ -312,14 +328,15 @@ fn ask_running(context: &Context) -> Result<Option<String>> {
     })
 }
 
-/// A file of root's in another user's data directory would stand in that user's way.
+/// Refuses to write into another user's data directory: that user's server could not replace a file
+/// of root's.
 fn need_owner(context: &Context) -> Result<()> {
     let owner = std::fs::metadata(&context.data)?.uid();
     if owner == rustix::process::geteuid().as_raw() {
         return Ok(());
     }
     let cause = format!(
-        "{} belongs to the user with the number {owner}",
+        "{} belongs to another user (uid {owner})",
         context.data.display()
     );
     Err(Failure::new(cause, "run this as that user, or start the server first").into())
@@ -330,7 +347,7 @@ fn confirm(yes: bool, question: &str) -> Result<()> {
         return Ok(());
     }
     if !terminal::is_there() {
-        let cause = "a new local CA was not confirmed, and there is no terminal to ask";
+        let cause = "creating a new local CA needs confirmation, and there is no terminal to ask";
         return Err(Failure::usage(cause, "add --yes").into());
     }
     if terminal::yes(question)? {
@@ -340,20 +357,20 @@ fn confirm(yes: bool, question: &str) -> Result<()> {
     }
 }
 
-fn at_next_start(context: &Context, held: bool) -> Result<()> {
-    // Held, so that no server starts in between and misses it.
+fn renew_at_next_start(context: &Context, in_stores: bool) -> Result<()> {
+    // Locked, so that no server starts in between and misses the request.
     let _dir = crate::compose::lock(&context.data)?;
     tidegate_tls::renew_at_next_start(&context.data)?;
     screen::say(
-        "no server runs here: its next start makes the new CA, for the names it is given then",
+        "no server runs here: the next start creates the new CA, for the names the server has then",
     );
     screen::say(&format!(
         "every client then needs the new {}",
         context.data.join("ca.pem").display()
     ));
-    if held {
+    if in_stores {
         screen::say(&format!(
-            "this machine's stores have the old one; after that start: {}",
+            "this machine's trust stores contain the old CA; to replace it after that start: {}",
             sudo_line(context, "install")
         ));
     }

@@ -1,5 +1,5 @@
-//! Files of a store: bounded reads, whole writes, and the links that lead to what has gone. Never
-//! follows a link when it writes or removes.
+//! Files of a trust store: reads of limited size, atomic writes, and removal of links to deleted
+//! files. Writes and removals never follow a link.
 
 use crate::limits::{STORE_ENTRIES_MAX, STORE_FILE_MAX};
 use anyhow::{Context, Result};
@@ -8,10 +8,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Readable for everyone, as the store's other files are.
+/// Readable by everyone, like the store's other files.
 const MODE: u32 = 0o644;
 
-/// The whole file; `None` if it isn't there.
+/// Reads the whole file; `None` if it doesn't exist.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     let reading = || format!("reading {}", path.display());
     let file = match File::open(path) {
@@ -25,9 +25,9 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     Ok(Some(text))
 }
 
-/// Writes it whole or not at all.
+/// Writes the whole file or nothing.
 pub fn write(path: &Path, text: &str) -> Result<()> {
-    // No tool takes a file of this ending for a certificate.
+    // No store's tool reads files with this extension as certificates.
     let new = path.with_extension("new");
     let writing = || format!("writing {}", path.display());
     remove(&new)?;
@@ -45,7 +45,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::rename(&new, path).with_context(writing)
 }
 
-/// Removes a file or a link; whether there was one.
+/// Removes a file or a link. Returns whether there was one.
 pub fn remove(path: &Path) -> Result<bool> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -55,7 +55,7 @@ pub fn remove(path: &Path) -> Result<bool> {
     }
 }
 
-/// The paths in a folder, in order; none if it isn't there.
+/// Returns the paths in a folder, sorted; none if the folder doesn't exist.
 pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let listed = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -70,8 +70,8 @@ pub fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Removes the links of a folder that lead to `gone`, and those that led to them: the named one and
-/// its hashes.
+/// Removes the links in a folder that lead to `gone`, and the links to those: the link with the
+/// file's name, and the one with its hash. Returns their number.
 pub fn remove_links(folder: &Path, gone: &Path) -> Result<usize> {
     let links: Vec<_> = entries(folder)?
         .into_iter()
@@ -79,7 +79,7 @@ pub fn remove_links(folder: &Path, gone: &Path) -> Result<usize> {
         .collect();
     let mut removed = vec![gone.to_owned()];
     let mut count = 0;
-    // The list grows while it is walked: a link to a link is found after the one it leads to.
+    // The list grows during the loop, so that a link to a removed link is found too.
     while let Some(target) = removed.get(count).cloned() {
         for (to, link) in &links {
             if folder.join(to) == target && remove(link)? {

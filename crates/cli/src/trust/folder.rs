@@ -1,6 +1,5 @@
-//! A system store that is a folder of roots and a tool that makes bundles of it, as all Linux
-//! distributions have. It writes and removes files of our own name only; bundles and hashes are the
-//! tool's.
+//! System store of Linux distributions: a folder of roots, and a tool that makes bundles from it.
+//! Only files with our names are written and removed; the tool makes bundles and hashes.
 
 use super::kinds::{KINDS, Kind};
 use super::store::{NAME, Store, store_name};
@@ -11,7 +10,7 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 use tidegate_tls::LocalRoot;
 
-/// The only ending that all tools take.
+/// The only file extension that all tools accept.
 const ENDING: &str = "crt";
 
 pub struct FolderStore {
@@ -21,11 +20,11 @@ pub struct FolderStore {
 }
 
 impl FolderStore {
-    /// The store of the machine whose files lie under `root`.
+    /// Finds the store of the system whose files are under `root`.
     pub fn find(root: &Path) -> Option<Self> {
         KINDS.iter().find_map(|kind| {
-            let there = |path: &str| files_under(root, Path::new(path)).exists();
-            let fits = there(kind.anchors) && kind.only_with.is_none_or(there);
+            let exists = |path: &str| files_under(root, Path::new(path)).exists();
+            let fits = exists(kind.anchors) && kind.only_with.is_none_or(exists);
             let refresh = tool::find(root, kind.refresh.first()?)?;
             fits.then(|| Self {
                 kind,
@@ -53,18 +52,19 @@ impl FolderStore {
     }
 
     fn refresh(&self) -> Result<String> {
+        // A tool without arguments has only its name in the list.
         let args = self.kind.refresh.get(1..).unwrap_or_default();
         tool::must(&self.refresh, args, &[])?;
         Ok(format!("ran {}", self.kind.refresh.join(" ")))
     }
 
-    /// What lies under our name and isn't what the name says was put there by somebody else.
-    fn taken(&self, file: &Path) -> Failure {
+    /// Failure for a file with our name but another certificate: somebody else put it there.
+    fn foreign_file(&self, file: &Path) -> Failure {
         let cause = format!(
-            "{} holds another certificate than its name says",
+            "{} contains a different certificate than its name says",
             file.display()
         );
-        Failure::new(cause, "look at it; remove it by hand if nobody needs it")
+        Failure::new(cause, "check the file; delete it if nobody needs it")
     }
 }
 
@@ -95,7 +95,7 @@ impl Store for FolderStore {
             let Some(text) = named.then(|| files::read(&path)).transpose()?.flatten() else {
                 continue;
             };
-            // The name says which root it is: what doesn't fit isn't ours.
+            // The name contains the fingerprint. A file that doesn't match it isn't ours.
             found.extend(
                 LocalRoot::parse(&text, &path)
                     .ok()
@@ -110,7 +110,7 @@ impl Store for FolderStore {
         let mut lines = Vec::new();
         match files::read(&file)? {
             Some(text) if text == root.pem.as_bytes() => {}
-            Some(_) => return Err(self.taken(&file).into()),
+            Some(_) => return Err(self.foreign_file(&file).into()),
             None => {
                 files::write(&file, &root.pem)?;
                 lines.push(format!("wrote {}", file.display()));
@@ -128,7 +128,7 @@ impl Store for FolderStore {
             self.kind.refresh.join(" "),
             root.name
         );
-        Err(Failure::new(cause, "run that tool by hand and see what it says").into())
+        Err(Failure::new(cause, "run that tool by hand and read its output").into())
     }
 
     fn remove(&self, roots: &[LocalRoot]) -> Result<Vec<String>> {
@@ -141,11 +141,11 @@ impl Store for FolderStore {
                     files::remove(&file)?;
                     lines.push(format!("removed {}", file.display()));
                 }
-                Some(_) => return Err(self.taken(&file).into()),
+                Some(_) => return Err(self.foreign_file(&file).into()),
                 None => {}
             }
-            // Also without the file: somebody may have removed that alone, and the tool leaves
-            // links behind.
+            // Even without the file: somebody may have deleted only that, and the tool does not
+            // remove the links.
             let links = self
                 .kind
                 .links
@@ -171,10 +171,11 @@ impl Store for FolderStore {
         match roots.iter().find(|root| self.trusts(root).unwrap_or(true)) {
             Some(root) => {
                 let cause = format!(
-                    "{} is still in the bundle: somebody put it there by another name",
+                    "{} is still in the bundle: somebody added it under another name",
                     root.name
                 );
-                Err(Failure::new(cause, format!("look in {}", self.place().display())).into())
+                let hint = format!("find and delete it in {}", self.place().display());
+                Err(Failure::new(cause, hint).into())
             }
             None => Ok(lines),
         }
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A machine of one kind: its folders, and a tool that does as the real one's manual says.
+    /// Makes a system of a kind: its folders, and a tool that does what the real one's manual says.
     fn machine(anchors: &str, tool: &str, script: &str, files: &[&str]) -> tempfile::TempDir {
         let tmp = tempfile::tempdir().unwrap();
         for folder in [anchors, "/usr/sbin"] {

@@ -1,10 +1,10 @@
-//! The stores of the Java installations on this machine, through their own `keytool`. It takes out
-//! only this very certificate under a name that is ours or that the system's store gave it, and
-//! knows no other entry.
+//! Trust stores of the Java installations on this machine, changed by their own `keytool`. Only
+//! entries with our certificate are removed, and only under a name that we or the system's store
+//! gave them.
 
 use super::files;
 use super::store::{NAME, Store, store_name};
-use super::tool::{self, Ran};
+use super::tool::{self, ToolResult};
 use crate::failure::Failure;
 use anyhow::{Context, Result};
 use std::cell::RefCell;
@@ -13,35 +13,36 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tidegate_tls::LocalRoot;
 
-/// Where Java lies that is on no $PATH.
+/// Folders of Java installations that are not on $PATH.
 const HOMES: [&str; 3] = [
     "/usr/lib/jvm",
     "/opt/java",
     "/Library/Java/JavaVirtualMachines",
 ];
 
-/// The store in a Java home; the second is that of Java 8 with its development kit.
+/// Path of the store in a Java home; the second is that of a JDK 8.
 const STORES: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];
 
-/// keytool reads the store's password here, so that it is in no argument.
+/// Environment variable from which keytool reads the store's password, so that it is in no
+/// argument.
 const PASSWORD: &str = "TIDEGATE_JAVA_STORE_PASSWORD";
 
-/// Of every store that nobody gave another one.
+/// Java's default password of a store.
 const USUAL_PASSWORD: &str = "changeit";
 
-/// What Debian's hook calls the roots of the system's store.
+/// Beginning of the names that Debian's hook gives to roots of the system's store.
 const DEBIAN: &str = "debian:";
 
 pub struct JavaStore {
     keytool: PathBuf,
     file: PathBuf,
-    /// What was read last: each start of a Java takes a second. Forgotten with every change of
-    /// ours; one that the system's tool makes is not seen, so look at that store first.
+    /// Entries that were read last, cached because each start of Java takes a second. Our changes
+    /// clear the cache. Changes by the system's tool don't, so the system's store is changed first.
     read: RefCell<Option<Rc<[Entry]>>>,
 }
 
 impl JavaStore {
-    /// Every store once, however many ways lead to it.
+    /// Finds every store, each once, even if several paths lead to it.
     pub fn find() -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for home in homes() {
@@ -63,7 +64,7 @@ impl JavaStore {
         found
     }
 
-    fn keytool(&self, args: &[&str]) -> Result<Ran> {
+    fn keytool(&self, args: &[&str]) -> Result<ToolResult> {
         let file = self.file.to_string_lossy();
         let store = [
             "-J-Duser.language=en",
@@ -88,12 +89,12 @@ impl JavaStore {
         );
         Err(Failure::new(
             cause,
-            format!("if it has a password of its own, give it in ${PASSWORD}"),
+            format!("if its password is not the default, set ${PASSWORD}"),
         )
         .into())
     }
 
-    /// All entries, each as keytool prints it.
+    /// Returns all entries, each as keytool prints it.
     fn entries(&self) -> Result<Rc<[Entry]>> {
         if let Some(read) = self.read.borrow().as_ref() {
             return Ok(Rc::clone(read));
@@ -136,7 +137,7 @@ fn split(listed: &str) -> Vec<Entry> {
     blocks.filter_map(entry).collect()
 }
 
-/// Whether we put it there, or the system's store did for a file of ours.
+/// Whether we added the entry, or the system's store did for one of our files.
 fn is_ours(alias: &str) -> bool {
     alias
         .strip_prefix(DEBIAN)
@@ -183,8 +184,8 @@ impl Store for JavaStore {
     }
 
     fn install(&self, root: &LocalRoot) -> Result<Vec<String>> {
-        // keytool reads a file, and the one in the data directory may be changed meanwhile: what
-        // was looked at counts.
+        // keytool reads a file. A copy, because the one in the data directory may change in
+        // between.
         let mut copy = Temporary::new(root)?;
         copy.file
             .write_all(root.pem.as_bytes())
@@ -208,7 +209,7 @@ impl Store for JavaStore {
                 lines.push(format!("keytool deleted {alias}"));
             } else {
                 lines.push(format!(
-                    "left {alias}, which somebody put there by hand: `keytool -delete` takes it out"
+                    "kept {alias}, which somebody added by hand: `keytool -delete` removes it"
                 ));
             }
         }
@@ -216,7 +217,7 @@ impl Store for JavaStore {
     }
 }
 
-/// A file that goes when dropped.
+/// Temporary file that is deleted when it is dropped.
 struct Temporary {
     path: PathBuf,
     file: std::fs::File,
@@ -226,9 +227,9 @@ impl Temporary {
     fn new(root: &LocalRoot) -> Result<Self> {
         let path =
             std::env::temp_dir().join(format!("{}-{}.pem", store_name(root), std::process::id()));
-        // Never one that is there: it may be a link of somebody else's.
+        // Only a new file: an existing one may be another user's link.
         let file = std::fs::File::create_new(&path)
-            .with_context(|| format!("making {}", path.display()))?;
+            .with_context(|| format!("creating {}", path.display()))?;
         Ok(Self { path, file })
     }
 }

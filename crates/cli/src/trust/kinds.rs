@@ -1,26 +1,25 @@
-//! The table of system stores that are a folder of certificates and a tool that makes bundles of
-//! it. Data only: it looks at nothing. Which rows were run and which are from documentation stands
-//! in docs/trust.md.
+//! Table of system stores that consist of a folder of certificates and a tool that makes bundles
+//! from it. docs/trust.md says which rows were tested and which were written from documentation.
 
-/// A kind of system store. Paths are absolute, as on a machine.
+/// Kind of system store. Paths are absolute, as on the running system.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
     pub title: &'static str,
-    /// Where the administrator's own roots are laid.
+    /// Folder for the administrator's own roots.
     pub anchors: &'static str,
-    /// What makes bundles and links of them.
+    /// Tool that makes bundles and links from them.
     pub refresh: &'static [&'static str],
-    /// What programs read; the first that is there.
+    /// Bundles that programs read; the first that exists is used.
     pub bundles: &'static [&'static str],
-    /// A folder of links to single roots, which the tool doesn't clean when a root goes.
+    /// Folder of links to single roots, from which the tool doesn't remove those of deleted roots.
     pub links: Option<&'static str>,
-    /// Run after a root has gone, where it is installed: numbers the links anew.
+    /// Command that renumbers the links after a root was removed, run if it is installed.
     pub relink: Option<&'static [&'static str]>,
-    /// Only where this file is, if another row would fit as well.
+    /// File that must exist, if another row would fit as well.
     pub only_with: Option<&'static str>,
 }
 
-/// The first that fits counts: SUSE and Arch have folders that look like others'.
+/// Kinds in the order in which they are tried: SUSE and Arch have folders like those of others.
 pub const KINDS: [Kind; 5] = [
     Kind {
         title: "SUSE's store",

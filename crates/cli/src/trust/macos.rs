@@ -1,4 +1,4 @@
-//! The system keychain of macOS, through `security`. Written from its manual; it has not been run
+//! System keychain of macOS, changed by `security`. Written from its manual and never run
 //! (docs/trust.md).
 
 use super::store::{Store, store_name};
@@ -10,13 +10,13 @@ use tidegate_tls::LocalRoot;
 const KEYCHAIN: &str = "/Library/Keychains/System.keychain";
 const SECURITY: &str = "/usr/bin/security";
 
-/// What all common names of ours begin with: `security` finds by it.
+/// Beginning of the common name of all our roots, by which `security` finds them.
 const COMMON_NAME: &str = "Tidegate Local Root";
 
 pub struct Keychain;
 
 impl Keychain {
-    /// All certificates of ours, as PEM blocks. None is an error to `security`.
+    /// Returns all our certificates as PEM blocks. `security` fails if there are none.
     fn found() -> Result<String> {
         let ran = tool::run(
             Path::new(SECURITY),
@@ -30,12 +30,12 @@ impl Keychain {
         })
     }
 
-    /// With the certificate in a file for as long as `security` reads it.
+    /// Runs `security` with the certificate in a temporary file.
     fn with_file(root: &LocalRoot, args: &[&str]) -> Result<()> {
         let path =
             std::env::temp_dir().join(format!("{}-{}.pem", store_name(root), std::process::id()));
         let mut file = std::fs::File::create_new(&path)
-            .with_context(|| format!("making {}", path.display()))?;
+            .with_context(|| format!("creating {}", path.display()))?;
         std::io::Write::write_all(&mut file, root.pem.as_bytes())?;
         let name = path.to_string_lossy().into_owned();
         let ran = tool::must(Path::new(SECURITY), &[args, &[name.as_str()]].concat(), &[]);
@@ -78,7 +78,7 @@ impl Store for Keychain {
         let mut lines = Vec::new();
         for root in roots.iter().filter(|root| root.is_in(found.as_bytes())) {
             Self::with_file(root, &["remove-trusted-cert", "-d"])?;
-            // By its name: no two roots of ours share one.
+            // By its name, which is different for each of our roots.
             tool::must(
                 Path::new(SECURITY),
                 &["delete-certificate", "-c", &root.name, KEYCHAIN],

@@ -1,6 +1,5 @@
-//! The stores of this machine in which programs look for roots they trust: the system's and Java's.
-//! It puts in and takes out what Tidegate made, known by its name and its fingerprint, and never
-//! touches anybody else's certificate.
+//! Trust stores of this machine: the system's and those of Java. Only certificates that Tidegate
+//! made are added and removed, recognized by their name and fingerprint.
 
 mod files;
 mod folder;
@@ -15,7 +14,7 @@ use std::path::Path;
 pub use store::{Store, store_name};
 use tidegate_tls::LocalRoot;
 
-/// The stores of this machine, the system's first: Java's may be made from it.
+/// Returns the stores of this machine, the system's first, because Java's may be generated from it.
 pub fn stores() -> Vec<Box<dyn Store>> {
     let system: Option<Box<dyn Store>> = if cfg!(target_os = "macos") {
         Some(Box::new(macos::Keychain))
@@ -28,11 +27,11 @@ pub fn stores() -> Vec<Box<dyn Store>> {
     system.into_iter().chain(java).collect()
 }
 
-/// How one root stands in one store.
+/// State of the local CA in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Installed,
-    /// Not this one, but one that this data directory had before.
+    /// Not the current CA, but an older one of this data directory.
     Older,
     Absent,
 }
@@ -47,21 +46,21 @@ impl State {
     }
 }
 
-/// What a store has of ours.
-pub struct Finding {
+/// Roots that Tidegate made and a store contains.
+pub struct StoreContent {
     pub state: State,
-    /// Former roots of this data directory that are still in it.
+    /// Older roots of this data directory.
     pub older: Vec<LocalRoot>,
     /// Roots of other data directories.
     pub others: Vec<LocalRoot>,
 }
 
-/// Looks into a store; changes nothing.
-pub fn look(
+/// Reads what a store contains.
+pub fn store_content(
     store: &dyn Store,
     current: Option<&LocalRoot>,
     former: &[LocalRoot],
-) -> Result<Finding> {
+) -> Result<StoreContent> {
     let installed = match current {
         Some(root) => store.trusts(root)?,
         None => false,
@@ -76,7 +75,7 @@ pub fn look(
         (false, false) => State::Older,
         (false, true) => State::Absent,
     };
-    Ok(Finding {
+    Ok(StoreContent {
         state,
         older,
         others,

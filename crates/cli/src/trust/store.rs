@@ -4,13 +4,13 @@ use anyhow::Result;
 use std::path::PathBuf;
 use tidegate_tls::LocalRoot;
 
-/// Every name that this program gives begins so.
+/// Beginning of every name that this program gives to a root.
 pub const NAME: &str = "tidegate-local-";
 
-/// As much of a fingerprint as makes two alike names a miracle: 64 bits.
+/// Hexadecimal digits of the fingerprint in a name: 64 bits, enough to keep names apart.
 const MARK_LENGTH: usize = 16;
 
-/// The one name of this root in every store.
+/// Returns the name of this root, which is the same in every store.
 pub fn store_name(root: &LocalRoot) -> String {
     format!(
         "{NAME}{}",
@@ -20,18 +20,19 @@ pub fn store_name(root: &LocalRoot) -> String {
     )
 }
 
-/// One store.
+/// Trust store.
 pub trait Store {
-    /// What it is, for people.
+    /// Name of the store, for people.
     fn title(&self) -> String;
-    /// Where a root of ours lies in it.
+    /// Folder or file in which the store keeps our roots.
     fn place(&self) -> PathBuf;
-    /// Whether programs that read this store believe the root.
+    /// Whether programs that read this store trust the root.
     fn trusts(&self, root: &LocalRoot) -> Result<bool>;
-    /// All roots that bear a name of ours.
+    /// All roots under names that this program gives.
     fn ours(&self) -> Result<Vec<LocalRoot>>;
-    /// Puts a root in that isn't there. Lines say what was done.
+    /// Adds a root that is not in the store. Returns lines that say what was done.
     fn install(&self, root: &LocalRoot) -> Result<Vec<String>>;
-    /// Takes roots out, with every trace. Lines say what was done; none if nothing was there.
+    /// Removes roots and everything made from them. Returns lines that say what was done; none if
+    /// nothing was there.
     fn remove(&self, roots: &[LocalRoot]) -> Result<Vec<String>>;
 }

@@ -1,5 +1,4 @@
-//! Running a store's own tool: found, bounded in time and output, in a plain language. Never
-//! through a shell.
+//! Runs a tool of the system, with limits of time and output and in the C locale. No shell is used.
 
 use crate::failure::Failure;
 use crate::limits::{STORE_TOOL_MAX, TOOL_OUTPUT_MAX};
@@ -10,18 +9,18 @@ use std::process::Stdio;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-/// Where tools for administrators lie, whatever sudo or a service made of $PATH.
+/// Folders of administrators' tools, searched even if sudo or a service left them out of $PATH.
 const MORE_FOLDERS: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"];
 
-/// What a tool did.
-pub struct Ran {
+/// Result of a tool.
+pub struct ToolResult {
     pub ok: bool,
     pub out: Vec<u8>,
-    /// Its last words, for people.
+    /// Last line of its output, for people.
     pub said: String,
 }
 
-/// A program by name, under `root` where that is not the machine itself.
+/// Finds a program by name in the system whose files are under `root`.
 pub fn find(root: &Path, name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(MORE_FOLDERS.iter().map(PathBuf::from));
@@ -30,13 +29,17 @@ pub fn find(root: &Path, name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// A path of the machine, seen from `root`.
+/// Returns a path of the system whose files are under `root`.
 pub fn files_under(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
-/// Runs it to its end.
-pub fn run<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -> Result<Ran> {
+/// Runs a tool to its end.
+pub fn run<A: AsRef<OsStr>>(
+    program: &Path,
+    args: &[A],
+    env: &[(&str, &str)],
+) -> Result<ToolResult> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -53,21 +56,20 @@ pub fn run<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) ->
         .stderr(Stdio::piped());
     let ended =
         runtime.block_on(async { tokio::time::timeout(STORE_TOOL_MAX, to_end(command)).await });
-    let late = |_| {
-        Failure::new(
-            format!(
-                "{} had not ended after {STORE_TOOL_MAX:?}",
-                program.display()
-            ),
-            "try again",
-        )
-    };
     ended
-        .map_err(late)?
+        .map_err(|_| {
+            Failure::new(
+                format!(
+                    "{} did not end within {STORE_TOOL_MAX:?}",
+                    program.display()
+                ),
+                "run the command again",
+            )
+        })?
         .with_context(|| format!("running {}", program.display()))
 }
 
-/// As [`run`], but a tool that fails is an error with its last words.
+/// Runs a tool, and returns its output. A tool that fails is an error with its last line.
 pub fn must<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -> Result<Vec<u8>> {
     let ran = run(program, args, env)?;
     if ran.ok {
@@ -76,28 +78,28 @@ pub fn must<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -
     let cause = format!("{} failed: {}", program.display(), ran.said);
     Err(Failure::new(
         cause,
-        "mend that, then run the same command again: what is done already is kept",
+        "fix that, then run the same command again: the steps already done are kept",
     )
     .into())
 }
 
-async fn to_end(mut command: Command) -> std::io::Result<Ran> {
+async fn to_end(mut command: Command) -> std::io::Result<ToolResult> {
     let mut child = command.spawn()?;
     let out = child.stdout.take();
     let err = child.stderr.take();
     let (out, err, status) = tokio::join!(read(out), read(err), child.wait());
     let out = out?;
     let err = err?;
-    // Some tools complain on standard output.
+    // Some tools print errors on standard output.
     let words = [&out, &err].map(|text| String::from_utf8_lossy(text).trim().to_owned());
     let said = words
         .iter()
         .rev()
         .find(|text| !text.is_empty())
         .and_then(|text| text.lines().last());
-    Ok(Ran {
+    Ok(ToolResult {
         ok: status?.success(),
-        said: said.unwrap_or("no word why").to_owned(),
+        said: said.unwrap_or("it printed nothing").to_owned(),
         out,
     })
 }
@@ -109,7 +111,7 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> 
             .take(TOOL_OUTPUT_MAX)
             .read_to_end(&mut text)
             .await?;
-        // What is beyond the bound is read and dropped, or the tool would hang.
+        // The rest is read and dropped, because otherwise the tool would block on a full pipe.
         tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
     }
     Ok(text)
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tool_that_fails_is_quoted_with_its_last_words() {
+    fn a_tool_that_fails_is_quoted_with_its_last_line() {
         let shell = Path::new("/bin/sh");
         assert_eq!(
             must(shell, &["-c", "echo $A"], &[("A", "yes")]).unwrap(),
