@@ -1,0 +1,318 @@
+//! Typed client of the API, for the command line: over the control socket, or over HTTPS with a
+//! key. It never retries, so that a cluster is not created twice.
+
+mod error;
+mod transport;
+
+pub use error::ClientError;
+
+use crate::limits;
+use crate::types::{
+    Certificate, CertificatePair, ChangeCluster, CheckResult, Cluster, ClusterList, CreateCluster,
+    CreateKey, EngineKind, EngineKindList, ErrorBody, Key, KeyList, LocalCa, Secret, Server,
+    Session, SessionList, SignInLink,
+};
+use axum::body::Bytes;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use rustls::ClientConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::time::timeout;
+use transport::{HttpsServer, Transport, send_on_socket};
+
+type ClientResult<T> = Result<T, ClientError>;
+
+const NO_BODY: Option<&()> = None;
+
+/// Client of one server. Each call opens its own connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Transport,
+}
+
+impl Client {
+    /// Client of the server on this data directory, over its control socket.
+    pub fn new(data: &Path) -> Self {
+        Self {
+            transport: Transport::Socket(data.to_owned()),
+        }
+    }
+
+    /// Client of a remote server. The key is sent only to a server whose certificate `tls` accepts.
+    ///
+    /// # Errors
+    /// If `url` is not `https://HOST[:PORT]`.
+    pub fn https(url: &str, key: Secret, tls: Arc<ClientConfig>) -> ClientResult<Self> {
+        Ok(Self {
+            transport: Transport::Https(HttpsServer::new(url, key, tls)?),
+        })
+    }
+
+    pub async fn server(&self) -> ClientResult<Server> {
+        self.request_json(Method::GET, "/v1/server", NO_BODY).await
+    }
+
+    pub async fn renew_ca(&self) -> ClientResult<LocalCa> {
+        self.request_json(Method::POST, "/v1/server/ca", NO_BODY)
+            .await
+    }
+
+    pub async fn certificate(&self) -> ClientResult<Certificate> {
+        self.request_json(Method::GET, "/v1/certificate", NO_BODY)
+            .await
+    }
+
+    pub async fn renew_certificate(&self, console: bool) -> ClientResult<()> {
+        let path = format!("/v1/certificate/renew?console={console}");
+        self.request(Method::POST, &path, NO_BODY).await.map(drop)
+    }
+
+    pub async fn import_certificate(
+        &self,
+        pair: &CertificatePair,
+        console: bool,
+    ) -> ClientResult<Certificate> {
+        let path = format!("/v1/certificate/import?console={console}");
+        self.request_json(Method::POST, &path, Some(pair)).await
+    }
+
+    pub async fn check_certificate(&self, console: bool) -> ClientResult<CheckResult> {
+        let path = format!("/v1/certificate/check?console={console}");
+        self.request_json(Method::POST, &path, NO_BODY).await
+    }
+
+    pub async fn clusters(&self) -> ClientResult<Vec<Cluster>> {
+        self.request_json::<ClusterList>(Method::GET, "/v1/clusters", NO_BODY)
+            .await
+            .map(|list| list.clusters)
+    }
+
+    pub async fn engine_kinds(&self) -> ClientResult<Vec<EngineKind>> {
+        self.request_json::<EngineKindList>(Method::GET, "/v1/engines", NO_BODY)
+            .await
+            .map(|list| list.engines)
+    }
+
+    pub async fn create(&self, wanted: &CreateCluster) -> ClientResult<Cluster> {
+        self.request_json(Method::POST, "/v1/clusters", Some(wanted))
+            .await
+    }
+
+    pub async fn cluster(&self, name: &str) -> ClientResult<Cluster> {
+        self.request_json(Method::GET, &cluster_path(name, ""), NO_BODY)
+            .await
+    }
+
+    pub async fn change(&self, name: &str, change: &ChangeCluster) -> ClientResult<Cluster> {
+        self.request_json(Method::PATCH, &cluster_path(name, ""), Some(change))
+            .await
+    }
+
+    pub async fn delete(&self, name: &str) -> ClientResult<()> {
+        self.request(Method::DELETE, &cluster_path(name, ""), NO_BODY)
+            .await
+            .map(drop)
+    }
+
+    pub async fn sleep(&self, name: &str) -> ClientResult<Cluster> {
+        self.request_json(Method::POST, &cluster_path(name, "/sleep"), NO_BODY)
+            .await
+    }
+
+    pub async fn wake(&self, name: &str) -> ClientResult<Cluster> {
+        self.request_json(Method::POST, &cluster_path(name, "/wake"), NO_BODY)
+            .await
+    }
+
+    /// `repair`: ends the engine first and creates root anew.
+    pub async fn password(&self, name: &str, repair: bool) -> ClientResult<Cluster> {
+        let path = if repair {
+            "/password?repair=true"
+        } else {
+            "/password"
+        };
+        self.request_json(Method::POST, &cluster_path(name, path), NO_BODY)
+            .await
+    }
+
+    pub async fn sessions(&self, cluster: Option<&str>) -> ClientResult<Vec<Session>> {
+        let path = match cluster {
+            Some(name) => format!("/v1/sessions?cluster={}", percent_encoded(name)),
+            None => "/v1/sessions".to_owned(),
+        };
+        self.request_json::<SessionList>(Method::GET, &path, NO_BODY)
+            .await
+            .map(|list| list.sessions)
+    }
+
+    pub async fn kill_session(&self, id: u64) -> ClientResult<()> {
+        self.request(Method::DELETE, &format!("/v1/sessions/{id}"), NO_BODY)
+            .await
+            .map(drop)
+    }
+
+    pub async fn sign_in_link(&self) -> ClientResult<SignInLink> {
+        self.request_json(Method::POST, "/v1/operator/link", NO_BODY)
+            .await
+    }
+
+    pub async fn keys(&self) -> ClientResult<Vec<Key>> {
+        self.request_json::<KeyList>(Method::GET, "/v1/keys", NO_BODY)
+            .await
+            .map(|list| list.keys)
+    }
+
+    pub async fn create_key(&self, wanted: &CreateKey) -> ClientResult<Key> {
+        self.request_json(Method::POST, "/v1/keys", Some(wanted))
+            .await
+    }
+
+    pub async fn revoke_key(&self, key: &str) -> ClientResult<()> {
+        self.request(
+            Method::DELETE,
+            &format!("/v1/keys/{}", percent_encoded(key)),
+            NO_BODY,
+        )
+        .await
+        .map(drop)
+    }
+
+    async fn request_json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> ClientResult<T> {
+        let bytes = self.request(method, path, body).await?;
+        serde_json::from_slice(&bytes).map_err(|e| ClientError::BadAnswer {
+            line: e.line(),
+            column: e.column(),
+        })
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> ClientResult<Bytes> {
+        let bytes = match body {
+            Some(value) => {
+                serde_json::to_vec(value).map_err(|e| ClientError::BadRequest(e.into()))?
+            }
+            None => Vec::new(),
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(CONTENT_TYPE, "application/json");
+        request = match &self.transport {
+            Transport::Socket(_) => request.header(HOST, "tidegate"),
+            Transport::Https(server) => request
+                .header(HOST, &server.authority)
+                .header(AUTHORIZATION, server.bearer()?),
+        };
+        let request = request
+            .body(Full::new(Bytes::from(bytes)))
+            .map_err(|e| ClientError::BadRequest(e.into()))?;
+        let exchange = async {
+            match &self.transport {
+                Transport::Socket(data) => send_on_socket(data, request).await,
+                Transport::Https(server) => server.send(request).await,
+            }
+        };
+        let (status, bytes) = timeout(limits::ANSWER_MAX, exchange)
+            .await
+            .map_err(|_| ClientError::Lost("no answer in time".into()))??;
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        Err(match serde_json::from_slice::<ErrorBody>(&bytes) {
+            Ok(error) => ClientError::Refused(error),
+            Err(_) => ClientError::NoReason { status },
+        })
+    }
+}
+
+fn cluster_path(name: &str, rest: &str) -> String {
+    format!("/v1/clusters/{}{rest}", percent_encoded(name))
+}
+
+/// Encodes a name for a path: all characters except the unreserved ones of RFC 3986 become `%XX`,
+/// so that a name can't change the path. `.` is encoded too, since `..` would.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+                out.push(char::from(byte))
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket;
+
+    #[test]
+    fn a_name_never_becomes_another_path() {
+        assert_eq!(cluster_path("demo-2", "/wake"), "/v1/clusters/demo-2/wake");
+        assert_eq!(
+            cluster_path("../server", ""),
+            "/v1/clusters/%2E%2E%2Fserver"
+        );
+        assert_eq!(percent_encoded("a b?x=1&ä"), "a%20b%3Fx%3D1%26%C3%A4");
+    }
+
+    #[test]
+    fn only_https_addresses_are_accepted() {
+        let tls = tidegate_tls::client_config(tidegate_tls::Roots::Mozilla).unwrap();
+        let key = Secret::new("k".to_owned().into());
+        for good in [
+            "https://db.example",
+            "https://127.0.0.1:4443",
+            "https://[::1]:4443/",
+        ] {
+            let client = Client::https(good, key.clone(), Arc::clone(&tls));
+            assert!(client.is_ok(), "{good}");
+        }
+        for bad in [
+            "http://db.example",
+            "db.example:4443",
+            "https://a@db.example",
+            "https://db.example/x",
+            "",
+        ] {
+            let client = Client::https(bad, key.clone(), Arc::clone(&tls));
+            assert!(
+                matches!(client, Err(ClientError::BadServer { .. })),
+                "{bad}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_server_the_error_says_how_to_start_one() {
+        let tmp = tempfile::tempdir().unwrap();
+        let e = Client::new(tmp.path()).clusters().await.unwrap_err();
+        assert_eq!(
+            e.to_string(),
+            format!("no server runs on {}", tmp.path().display())
+        );
+        assert!(e.hint().contains("tidegate serve") && e.hint().contains("tidegate up"));
+        // The socket of a server that is gone.
+        drop(std::os::unix::net::UnixListener::bind(socket::path(tmp.path())).unwrap());
+        assert!(matches!(
+            Client::new(tmp.path()).server().await,
+            Err(ClientError::NoServer { .. })
+        ));
+    }
+}
