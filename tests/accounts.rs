@@ -251,7 +251,8 @@ fn tells_of_incomplete_accounts(console: &Console, cookie: &str, name: &str) -> 
             );
         }
         assert!(
-            text.contains("within a budget") && text.contains("hint: drop accounts"),
+            text.contains("only while the cluster is awake")
+                && text.contains("hint: drop unused accounts"),
             "{text}"
         );
     }

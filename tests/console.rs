@@ -329,7 +329,7 @@ fn the_command_line_asks_from_another_machine() {
     assert_eq!(c.server.json(&["cluster", "show", "far"])["name"], "far");
     let link = tidegate(&["operator", "link", "--server", "there"], None);
     assert!(
-        !link.status.success() && text(&link).contains("own socket"),
+        !link.status.success() && text(&link).contains("control socket"),
         "{}",
         text(&link)
     );

@@ -196,7 +196,7 @@ fn both_names_get_a_certificate_of_their_own_and_both_are_renewed() {
         (bench.console(CONSOLE).ok()? != console).then_some(())
     });
     assert!(
-        page(&bench).contains("Of this console"),
+        page(&bench).contains("For this console"),
         "the page shows both"
     );
     let status = bench.server.json(&["cert", "status"]);

@@ -35,13 +35,9 @@ fn an_open_page_does_not_keep_a_session_that_nobody_uses() {
     assert!(
         c.ask("/sign-in?ended=1", &[])
             .body
-            .contains("Your session has ended")
+            .contains("Your session expired")
     );
-    assert!(
-        !c.ask("/sign-in", &[])
-            .body
-            .contains("Your session has ended")
-    );
+    assert!(!c.ask("/sign-in", &[]).body.contains("Your session expired"));
     assert_eq!(
         c.ask("/", &["-H", &format!("Cookie: {}", c.sign_in())])
             .status,

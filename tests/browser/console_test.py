@@ -92,7 +92,7 @@ class Way:
         page = with_nobody.new_page()
         page.goto(self.server.link)
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("heading")).to_contain_text("opens nothing")
+        expect(page.get_by_role("heading")).to_contain_text("expired or already used")
         page.goto(self.base)
         assert page.url.endswith("/sign-in")
         with_nobody.close()
@@ -175,7 +175,7 @@ class Way:
         page = self.page
         page.get_by_role("button", name="Sleep now").click()
         expect(page.get_by_role("status").first).to_contain_text("asleep")
-        expect(page.locator("[data-part=sessions]")).to_contain_text("Nobody is connected")
+        expect(page.locator("[data-part=sessions]")).to_contain_text("No open sessions")
         wakes = page.locator(".wakes li").count()
         # The client first shows that it was disconnected, and reconnects with a later command; a person types it
         # again. Nobody reloads the page.
@@ -192,7 +192,7 @@ class Way:
 
     def step_end_the_session(self):
         self.page.get_by_role("button", name="End session").click()
-        expect(self.page.locator("[data-part=sessions]")).to_contain_text("Nobody is connected")
+        expect(self.page.locator("[data-part=sessions]")).to_contain_text("No open sessions")
         self.client.close()
         self.no_errors()
 
@@ -251,11 +251,11 @@ class Way:
     def step_make_a_key_and_use_it_as_the_page_says(self):
         page = self.page
         page.get_by_role("link", name="API keys").click()
-        expect(page.get_by_text("There is no key yet")).to_be_visible()
+        expect(page.get_by_text("No API keys yet")).to_be_visible()
         self.tab_to("#key-name")
         page.keyboard.type("backup job")
-        page.get_by_label("It may").select_option("all")
-        page.get_by_label("It expires").select_option("30")
+        page.get_by_label("Scope").select_option("all")
+        page.get_by_label("Expires").select_option("30")
         page.get_by_role("button", name="Create key").click()
         key = page.locator("#key").text_content()
         assert re.fullmatch(r"tg_[0-9a-f]{64}", key), key
@@ -281,7 +281,7 @@ class Way:
             expect(row.locator("td[data-label='Last used'] time")).to_be_visible()
             row.get_by_text("Revoke backup job").click()
             row.get_by_role("button", name="Revoke now").click()
-            expect(page.get_by_text("There is no key yet")).to_be_visible()
+            expect(page.get_by_text("No API keys yet")).to_be_visible()
             assert "not_authorized" in shell(curl) and "not_authorized" not in shell(server)
             assert "holds" in shell(server), "the command line says so in words"
         self.no_errors()
@@ -306,7 +306,7 @@ class Way:
             pass
         assert "find=" in fresh.value.url and "team-7" in fresh.value.text() and "team-6" not in fresh.value.text()
         page.goto(f"{self.base}/?find=%3Cb%3Enothing")
-        expect(page.locator("[data-part=rows]")).to_contain_text("holds \u201c<b>nothing\u201d")
+        expect(page.locator("[data-part=rows]")).to_contain_text("contains \u201c<b>nothing\u201d")
         page.get_by_role("link", name="Show all").click()
         expect(rows).to_have_count(13)
         self.no_errors()
@@ -382,7 +382,7 @@ class Way:
     def step_a_wrong_address_keeps_the_menu(self):
         for path in ["/nothing", "/clusters/nobody", "/help/refusals/nothing"]:
             self.page.goto(self.base + path)
-            expect(self.page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+            expect(self.page.get_by_role("heading", name="Not found")).to_be_visible()
             expect(self.page.get_by_role("link", name="API keys")).to_be_visible()
         self.errors.clear()
 
@@ -406,8 +406,8 @@ class Way:
         assert self.page.url.endswith("/sign-in")
         # A page that is open elsewhere shows that, with a link to sign in; its content stays.
         told = left_open.get_by_role("alert")
-        expect(told).to_contain_text("You are signed out")
-        expect(left_open.locator("[data-live-note]")).to_have_text("Not live: signed out")
+        expect(told).to_contain_text("Your session expired")
+        expect(left_open.locator("[data-live-note]")).to_have_text("Not live: session expired")
         expect(left_open.get_by_role("heading", name="demo")).to_be_visible()
         told.get_by_role("link", name="Sign in").click()
         assert left_open.url.endswith("/sign-in")
@@ -416,7 +416,7 @@ class Way:
         self.context.add_cookies(cookies)
         self.page.goto(self.base)
         assert self.page.url.endswith("/sign-in?ended=1")
-        expect(self.page.get_by_text("Your session has ended")).to_be_visible()
+        expect(self.page.get_by_text("Your session expired")).to_be_visible()
 
 
 def walk(server):

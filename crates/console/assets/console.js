@@ -1,4 +1,5 @@
-// What needs a script: copying, strings that follow the selects, and pages that stay fresh. Everything else works without.
+// Copy buttons, connection strings that follow the choice, and pages that refresh themselves. Everything else works
+// without this script.
 "use strict";
 document.documentElement.classList.add("scripts");
 
@@ -17,7 +18,7 @@ async function copy(button) {
     await navigator.clipboard.writeText(source.textContent);
     word.textContent = "Copied";
   } catch {
-    // Without leave to write the clipboard, the text is at least selected.
+    // The browser does not allow writing to the clipboard: select the text for a copy by hand.
     getSelection().selectAllChildren(source);
     word.textContent = "Selected";
   }
@@ -25,22 +26,23 @@ async function copy(button) {
   setTimeout(() => { word.textContent = "Copy"; }, COPIED_FOR_MS);
 }
 
-const teller = document.createElement("div");
-teller.className = "unseen";
-teller.setAttribute("role", "status");
-document.body.append(teller);
-function announce(text) { teller.textContent = ""; teller.textContent = text; }
+const announcer = document.createElement("div");
+announcer.className = "unseen";
+announcer.setAttribute("role", "status");
+document.body.append(announcer);
+function announce(text) { announcer.textContent = ""; announcer.textContent = text; }
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) copy(button);
 });
 
-// A choice brings its strings, without leaving the page and without moving the focus.
+// A change of the choice loads its strings into the page. The focus stays where it is.
 const wish = document.querySelector("[data-wish]");
-let asked = 0;
-async function follow() {
-  const turn = ++asked;
+let latestRequest = 0;
+async function loadStrings() {
+  // Answers may arrive out of order: only that of the latest request is shown.
+  const request = ++latestRequest;
   const strings = document.querySelector("[data-strings]");
   const fields = new URLSearchParams(new FormData(wish));
   const post = wish.method === "post";
@@ -50,7 +52,7 @@ async function follow() {
     const answer = await fetch(address, post ? { method: "POST", body: fields } : {});
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("[data-strings]");
-    if (turn !== asked) return;
+    if (request !== latestRequest) return;
     if (!fresh) { wish.requestSubmit(); return; }
     offerCopies(fresh);
     strings.replaceChildren(...fresh.childNodes);
@@ -62,14 +64,14 @@ async function follow() {
   } catch {
     announce("The server does not answer");
   } finally {
-    if (turn === asked) strings.classList.remove("busy");
+    if (request === latestRequest) strings.classList.remove("busy");
   }
 }
-if (wish) wish.addEventListener("change", follow);
+if (wish) wish.addEventListener("change", loadStrings);
 
-// A page that is looked at stays fresh, part by part; a part that holds the focus waits.
+// A visible page refreshes its parts. A part with the focus is not replaced, or the focus would be lost.
 const note = document.querySelector("[data-live-note]");
-function say(live) {
+function showLive(live) {
   note.hidden = false;
   note.classList.toggle("off", !live);
   note.textContent = live ? "Live" : "Not live: the server does not answer";
@@ -77,32 +79,32 @@ function say(live) {
 async function refresh() {
   if (document.hidden) return true;
   const answer = await fetch(location.pathname + location.search, { headers: { "x-tidegate-live": "1" } });
-  if (answer.status === 401) { ended(); return false; }
+  if (answer.status === 401) { showExpired(); return false; }
   if (answer.redirected || answer.status === 404) { location.reload(); return false; }
   if (!answer.ok) throw new Error(answer.statusText);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-part]")) {
     const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
     if (!fresh || fresh.innerHTML === part.innerHTML || part.contains(document.activeElement)) continue;
-    // A region that announces itself must stay the same element.
+    // Screen readers announce changes of a status element only if it stays the same element.
     const status = part.querySelector("[role=status]");
-    const said = fresh.querySelector("[role=status]");
-    if (status && said) { status.innerHTML = said.innerHTML; continue; }
+    const freshStatus = fresh.querySelector("[role=status]");
+    if (status && freshStatus) { status.innerHTML = freshStatus.innerHTML; continue; }
     part.replaceChildren(...fresh.childNodes);
   }
   return true;
 }
-// Nobody is sent away from what they read; the page says what it is now.
-function ended() {
+// Shows that the session expired. The page stays open, since somebody may be reading it.
+function showExpired() {
   document.querySelector("[data-ended]").hidden = false;
   note.classList.add("off");
-  note.textContent = "Not live: signed out";
+  note.textContent = "Not live: session expired";
 }
 async function live() {
   let more = true;
-  try { more = await refresh(); if (more) say(true); } catch { say(false); }
+  try { more = await refresh(); if (more) showLive(true); } catch { showLive(false); }
   if (more) setTimeout(live, LIVE_EVERY_MS);
 }
-if (document.querySelector("[data-live]")) { say(true); setTimeout(live, LIVE_EVERY_MS); }
+if (document.querySelector("[data-live]")) { showLive(true); setTimeout(live, LIVE_EVERY_MS); }
 
 offerCopies(document);

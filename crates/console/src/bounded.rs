@@ -1,5 +1,5 @@
-//! HTTP without TLS for people of this machine: the control socket, and the private listener. A
-//! bounded number of connections, none of which may idle for long.
+//! HTTP without TLS, for the control socket and the private listener: a bounded number of
+//! connections, with a bounded idle time.
 
 use crate::limits;
 use axum::Router;
@@ -20,11 +20,11 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct ConnectionBounds {
     /// Connections at once; the next ones wait in the listener's backlog.
     pub connections: usize,
-    /// Life of a connection, whatever it does. None where each request has a bound of its own.
+    /// Lifetime of a connection, whatever it does. `None` if each request has its own limit.
     pub life: Option<Duration>,
 }
 
-/// Serves until `stop`; then open requests have a moment to end.
+/// Serves until `stop`. Then open requests may finish within [`limits::GOODBYE_MAX`].
 pub(crate) async fn serve_bounded<L: Listener>(
     mut listener: L,
     app: Router,
@@ -105,7 +105,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
-    async fn connections_are_bounded_and_none_lives_longer_than_it_may() {
+    async fn the_number_and_lifetime_of_connections_are_bounded() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let app = Router::new().route("/", get(|| async { "ok\n" }));
@@ -120,7 +120,7 @@ mod tests {
             bounds,
             stop.clone().cancelled_owned(),
         ));
-        // Two that say nothing take all places; a third is served once their time is over.
+        // Two silent connections take all places. A third is served when their lifetime is over.
         let mut idle = [
             TcpStream::connect(at).await.unwrap(),
             TcpStream::connect(at).await.unwrap(),

@@ -1,5 +1,4 @@
-//! How an error becomes an answer: a status, and one JSON body of four fields whatever went wrong.
-//! Never a bare text.
+//! Errors of the API: a status and a JSON body of four fields, whatever the cause.
 
 use crate::types::ErrorBody;
 use axum::http::StatusCode;
@@ -8,7 +7,7 @@ use tidegate_connect::ConnectError;
 use tidegate_control::{ControlError, ErrorCode, WrongScope};
 use tidegate_tls::TlsError;
 
-/// What a handler returns. Its body is written by `api::finish`, which knows the request's id.
+/// Error of a handler. `api::finish` writes its body, since that has the id of the request.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     status: StatusCode,
@@ -26,7 +25,7 @@ impl ApiError {
         &self.message
     }
 
-    /// The body of the answer to this request.
+    /// Returns the body of the answer to this request.
     pub fn into_body(self, request_id: String) -> ErrorBody {
         ErrorBody {
             code: self.code.to_owned(),
@@ -50,45 +49,40 @@ impl ApiError {
         }
     }
 
-    /// For errors that axum found before a handler of ours was reached.
+    /// Converts an error that axum found before it called a handler. `text` is the body of its
+    /// answer.
     pub fn foreign(status: StatusCode, text: &str) -> Self {
-        let or = |default: &str| {
-            if text.is_empty() {
-                default.to_owned()
-            } else {
-                text.to_owned()
-            }
-        };
         let see = "docs/openapi.json describes every request";
         match status {
-            StatusCode::NOT_FOUND => {
-                Self::new(status, "no_route", "there is nothing at this path", see)
-            }
+            StatusCode::NOT_FOUND => Self::new(status, "no_route", "the API has no such path", see),
             StatusCode::METHOD_NOT_ALLOWED => Self::new(
                 status,
                 "no_method",
-                "this path does not know that method",
+                "this path does not accept that method",
                 see,
             ),
-            s if s.is_client_error() => {
-                Self::new(status, "bad_request", or("the request can't be read"), see)
-            }
+            s if s.is_client_error() => Self::new(
+                status,
+                "bad_request",
+                text_or(text, "the request can't be read"),
+                see,
+            ),
             _ => Self::new(
                 status,
                 "internal",
-                or("the server failed"),
-                "the server's log tells more",
+                text_or(text, "the server failed"),
+                "see the server's log",
             ),
         }
     }
 
-    /// A task of ours that did not come to its end: a bug.
+    /// Error of a task that panicked: a bug in the server.
     pub fn panicked(error: tokio::task::JoinError) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             format!("the server failed: {error}"),
-            "the server's log tells more",
+            "see the server's log",
         )
     }
 
@@ -106,40 +100,42 @@ impl ApiError {
         )
     }
 
-    /// Of the owner's socket alone.
+    /// Error of a request that is only allowed on the control socket.
     pub fn only_local() -> Self {
         let hint = "run the command on the server itself";
         Self::new(
             StatusCode::FORBIDDEN,
             "only_local",
-            "this is done on the server's own socket only",
+            "this is allowed only on the server's control socket",
             hint,
         )
     }
 
     pub fn unwritable() -> Self {
-        let hint = "the server's log tells more";
+        let hint = "see the server's log";
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "an answer could not be written",
+            "the answer could not be written",
             hint,
         )
     }
 
     pub fn not_authorized() -> Self {
-        let hint = "send `Authorization: Bearer KEY`; `tidegate key create NAME --scope all` on the server makes one";
+        let hint = "send `Authorization: Bearer KEY`; on the server, `tidegate key create NAME \
+                    --scope all` creates a key";
         Self::new(
             StatusCode::UNAUTHORIZED,
             "not_authorized",
-            "there is no API key in this request that holds",
+            "missing, invalid, expired or revoked API key",
             hint,
         )
     }
 
-    /// A valid key that may not do this.
+    /// Error of a valid key without the needed scope.
     pub fn out_of_scope(needed: &str) -> Self {
-        let hint = "use a key that has it: `tidegate key create NAME --scope SCOPE` on the server";
+        let hint = "use a key that has it; on the server, `tidegate key create NAME --scope SCOPE` \
+                    creates one";
         Self::new(
             StatusCode::FORBIDDEN,
             "out_of_scope",
@@ -162,12 +158,18 @@ impl ApiError {
             StatusCode::GATEWAY_TIMEOUT,
             "timeout",
             "the operation took too long",
-            "it goes on in the server; `tidegate cluster list` shows what came of it",
+            "the server continues with it; `tidegate cluster list` shows the result",
         )
     }
 }
 
-/// What the code of an operation's error is in HTTP.
+/// Returns the text, or the default if it is empty.
+fn text_or(text: &str, default: &str) -> String {
+    let text = if text.is_empty() { default } else { text };
+    text.to_owned()
+}
+
+/// Returns the HTTP status for the code of an operation's error.
 pub fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::BadName | ErrorCode::BadLimits | ErrorCode::BadParameters => {
@@ -206,15 +208,15 @@ impl From<ConnectError> for ApiError {
             ConnectError::UnknownClient { .. } => (
                 StatusCode::NOT_FOUND,
                 "unknown_client",
-                "GET /v1/connect lists them",
+                "GET /v1/connect lists the clients",
             ),
             ConnectError::UnknownPlatform { .. } => (
                 StatusCode::NOT_FOUND,
                 "unknown_platform",
-                "GET /v1/connect lists them",
+                "GET /v1/connect lists the operating systems",
             ),
             ConnectError::NoTlsMinimum { .. } => {
-                (StatusCode::CONFLICT, "no_tls_minimum", "leave tls out")
+                (StatusCode::CONFLICT, "no_tls_minimum", "leave out tls")
             }
             ConnectError::NoCommandLine { .. }
             | ConnectError::PathNotText(_)
@@ -235,7 +237,8 @@ impl From<TlsError> for ApiError {
             TlsError::NoLocalCa => (
                 StatusCode::CONFLICT,
                 "no_local_ca",
-                "certificates of files or of ACME are renewed where they come from",
+                "this renews only the certificate of a local CA; renew certificate files at their \
+                 source, and ACME certificates with `tidegate cert renew`",
             ),
             TlsError::NoAcme => (
                 StatusCode::CONFLICT,
@@ -245,7 +248,7 @@ impl From<TlsError> for ApiError {
             TlsError::OrderUnderWay => (
                 StatusCode::CONFLICT,
                 "busy",
-                "orders take seconds, seldom minutes",
+                "wait for the order in progress: it takes seconds, rarely minutes",
             ),
             TlsError::NotTaken(_)
             | TlsError::NotPem { .. }
@@ -253,12 +256,12 @@ impl From<TlsError> for ApiError {
             | TlsError::NoNames => (
                 StatusCode::BAD_REQUEST,
                 "not_taken",
-                "give the whole chain, leaf first, for all of acme.domains, and its key",
+                "give the whole chain, leaf first, for all names in acme.domains, and its key",
             ),
             _ => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
-                "mend that and ask again",
+                "fix the cause in the message, then retry",
             ),
         };
         Self::new(status, code, tidegate_model::error_chain(&error), hint)

@@ -1,6 +1,6 @@
-//! What lately happened to each cluster: refusals that are known to be its own, and its last wakes.
-//! In memory and bounded; never anything about a connection that named no cluster, so a stranger
-//! can't push anything out.
+//! Recent events of each cluster: refused logins and wakes. They are in memory and bounded. Only
+//! connections that named an existing cluster are recorded, so strangers can't push out events of
+//! others.
 
 use crate::limits;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -10,15 +10,15 @@ use std::time::{Duration, SystemTime};
 use tidegate_model::journal::{ConnectionClosed, Ending};
 use tidegate_model::{ClusterId, Event, Journal, RefusalKind};
 
-/// Cheap to clone; all clones are one.
+/// Recent events of all clusters. Cheap to clone; all clones share the same events.
 #[derive(Debug, Clone)]
 pub struct Events {
     since: SystemTime,
     clusters: Arc<Mutex<ClusterHistories>>,
 }
 
-/// Histories, and the order in which something last happened to each: the quietest is found without
-/// a search.
+/// Events by cluster, and the clusters in the order of their last event, so that the cluster with
+/// the oldest one is found without a search.
 #[derive(Debug, Default)]
 struct ClusterHistories {
     recent: HashMap<ClusterId, (u64, RecentEvents)>,
@@ -33,12 +33,12 @@ impl ClusterHistories {
         }
     }
 
-    fn note(&mut self, cluster: ClusterId, put: impl FnOnce(&mut RecentEvents)) {
+    fn record_event(&mut self, cluster: ClusterId, put: impl FnOnce(&mut RecentEvents)) {
         if !self.recent.contains_key(&cluster)
             && self.recent.len() >= limits::EVENT_CLUSTERS_MAX
-            && let Some((_, quietest)) = self.by_last.pop_first()
+            && let Some((_, oldest)) = self.by_last.pop_first()
         {
-            self.recent.remove(&quietest);
+            self.recent.remove(&oldest);
         }
         let now = self.next;
         self.next += 1;
@@ -62,7 +62,7 @@ impl Default for Events {
     }
 }
 
-/// Of one cluster, latest first.
+/// Recent events of one cluster, latest first.
 #[derive(Debug, Clone, Default)]
 pub struct RecentEvents {
     pub refusals: VecDeque<RefusedLogin>,
@@ -78,9 +78,10 @@ pub struct RefusedLogin {
 
 #[derive(Debug, Clone)]
 pub enum RefusedBy {
-    /// By the gateway: one of the table's, with a help page of its own.
+    /// Refused by the gateway: a row of the table of refusals, which has a help page.
     Gateway(RefusalKind),
-    /// By the engine after a password that was right: no such database, too many connections ...
+    /// Refused by the engine after the password was verified, for example because the database does
+    /// not exist.
     Engine { code: u16, message: String },
 }
 
@@ -88,13 +89,14 @@ pub enum RefusedBy {
 pub struct ClusterWake {
     pub at: SystemTime,
     pub took: Duration,
-    /// It had not slept cleanly.
+    /// Whether the engine was recovered after an unclean stop.
     pub recovery: bool,
 }
 
 impl Events {
     fn lock(&self) -> MutexGuard<'_, ClusterHistories> {
-        // A half-kept history misleads nobody, so a poisoned lock is still good.
+        // A panic can at most lose one event, so the events behind a poisoned lock are still
+        // usable.
         self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -106,7 +108,7 @@ impl Events {
             .unwrap_or_default()
     }
 
-    /// Since when there is anything to tell.
+    /// Time since which events are recorded.
     pub fn since(&self) -> SystemTime {
         self.since
     }
@@ -138,7 +140,7 @@ impl Journal for Events {
             Event::ConnectionClosed(closed) => {
                 if let (Some(cluster), Some(what)) = (closed.facts.cluster, refusal_of(closed)) {
                     let client = closed.client.ip();
-                    self.lock().note(cluster, |recent| {
+                    self.lock().record_event(cluster, |recent| {
                         push_bounded(&mut recent.refusals, RefusedLogin { at, client, what })
                     });
                 }
@@ -149,7 +151,7 @@ impl Journal for Events {
                 recovery,
                 ..
             } => {
-                self.lock().note(cluster, |recent| {
+                self.lock().record_event(cluster, |recent| {
                     push_bounded(&mut recent.wakes, ClusterWake { at, took, recovery })
                 });
             }
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_cluster_takes_the_place_of_the_quietest() {
+    fn a_new_cluster_replaces_the_one_with_the_oldest_last_event() {
         let events = Events::default();
         let most = u64::try_from(limits::EVENT_CLUSTERS_MAX).unwrap();
         (1..=most).for_each(|id| events.record(&started(id)));
@@ -202,16 +204,16 @@ mod tests {
         assert_eq!(
             events.of_cluster(ClusterId(most + 1)).wakes.len(),
             1,
-            "the newcomer has a history"
+            "the new cluster is recorded"
         );
         assert_eq!(
             events.of_cluster(ClusterId(1)).wakes.len(),
             2,
-            "who was heard of just now keeps its own"
+            "a cluster with a recent event keeps its events"
         );
         assert!(
             events.of_cluster(ClusterId(2)).wakes.is_empty(),
-            "the quietest is gone"
+            "the cluster with the oldest event was forgotten"
         );
         assert_eq!(events.lock().by_last.len(), limits::EVENT_CLUSTERS_MAX);
     }

@@ -1,20 +1,19 @@
-//! How this server looks from outside, told by whoever composed it. Never read from a socket or a
-//! certificate here.
+//! The public address of this server, as the composition determined it.
 
 use std::net::SocketAddr;
 use tidegate_model::Trust;
 
-/// The facts that connect lines are made from.
+/// Public address and trust of this server. Connection strings are made from it.
 #[derive(Debug, Clone)]
 pub struct PublicFace {
-    /// A name or address that the certificate carries and that reaches the listener.
+    /// Name or address that reaches the listener and is in the certificate.
     pub host: String,
     pub port: u16,
     pub trust: Trust,
-    /// What the certificate carries.
+    /// Names and addresses in the certificate.
     pub names: Vec<String>,
     pub listeners: Vec<SocketAddr>,
-    /// Where the console is, such as `https://127.0.0.1:4443`, if there is one.
+    /// Address of the console, such as `https://127.0.0.1:4443`, if there is one.
     pub console: Option<String>,
 }
 

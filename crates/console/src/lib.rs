@@ -1,5 +1,5 @@
-//! The API over the control socket and over HTTPS, the web console, and the client of the command
-//! line. Never packets or processes.
+//! The API over the control socket and over HTTPS, the web console, and the API client of the
+//! command line.
 
 mod api;
 pub mod auth;

@@ -1,107 +1,110 @@
-//! Every bound of this room, with its reason. Never a value that is computed at run time.
+//! Limits of this room, with their reasons.
 
 use std::time::Duration;
 
-/// Bodies of requests: a cluster's name and a few numbers.
+/// Bytes of a request's body: a certificate chain and its key, or a cluster's name and a few
+/// numbers.
 pub const REQUEST_BODY_MAX: usize = 64 << 10;
 
-/// One request, from its head to its answer. The longest is the first creation on a machine, which
-/// builds the engine's template: three steps of at most three minutes each.
+/// Time for a request, from its head to its answer. The longest is the first creation on a machine,
+/// which builds the engine's template: three steps of at most three minutes each.
 pub const REQUEST_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// Text of an error that did not come from a handler of ours (a body that is no JSON): two lines.
+/// Bytes of the text of an error that axum found, such as a body that is not JSON: two lines.
 pub const FOREIGN_ERROR_MAX: usize = 4 << 10;
 
-/// How long the client waits for the server to take its connection: it is on the same machine.
+/// Time that the client waits for the control socket: the server is on the same machine.
 pub const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// The same for a server elsewhere, TLS included: over a slow line.
+/// Time that the client waits for a connection to a remote server, with TLS: the line may be slow.
 pub const REMOTE_CONNECT_MAX: Duration = Duration::from_secs(15);
 
-/// How long the client waits for an answer: longer than the server takes, so that the server's own
+/// Time that the client waits for an answer: longer than [`REQUEST_MAX`], so that the server's own
 /// error arrives.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10 * 60 + 10);
 
-/// Bytes of an answer: a list of 10,000 clusters at 1 KB each, and room above it.
+/// Bytes of an answer that the client accepts: six times a list of 10,000 clusters at 1 KB each.
 pub const ANSWER_BODY_MAX: usize = 64 << 20;
 
-/// Connections waiting to be accepted on the control socket: one person and their scripts.
+/// Connections waiting to be accepted on the control socket: enough for one person's scripts.
 pub const BACKLOG: u32 = 128;
 
-/// How long open requests may finish once the server stops.
+/// Time in which open requests may finish when the server stops.
 pub const GOODBYE_MAX: Duration = Duration::from_secs(5);
 
-/// Longest path a Unix socket's address holds (108 bytes with the final NUL, unix(7)).
+/// Longest path in the address of a Unix socket (108 bytes with the final NUL, unix(7)).
 pub const SOCKET_PATH_MAX: usize = 107;
 
-/// Clusters whose recent events are remembered: as many as a list of clusters is made for. One
-/// more, and the one that nothing happened to for longest is forgotten.
+/// Clusters whose recent events are remembered: as many as a list of clusters is designed for. For
+/// one more, the cluster with the oldest last event is forgotten.
 pub const EVENT_CLUSTERS_MAX: usize = 10_000;
 
-/// Events of a kind per cluster: what a page shows without scrolling for long.
+/// Events of a kind per cluster: as many as fit on a page.
 pub const EVENTS_MAX: usize = 20;
 
-/// Characters of an engine's own error text that are remembered.
+/// Characters of an engine's error text that are remembered.
 pub const EVENT_TEXT_MAX: usize = 300;
 
-/// Sign-in attempts, and wrong API keys, per source: so many at once (a setting), and as many again
-/// within this time. Nobody finds 256 random bits; this only keeps the store's disk free for
-/// others.
+/// Time in which a source that has used up its sign-in attempts, or its wrong API keys, gets all of
+/// them back; their number is a setting. Nobody guesses 256 random bits: the limit protects the
+/// store's disk from writes.
 pub const ATTEMPTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// Sources remembered for that: a megabyte.
+/// Sources that are remembered for that, in at most one megabyte.
 pub const SOURCES_MAX: usize = 10_000;
 
-/// Requests of one API key: ten a second on average, a minute's worth at once.
+/// Requests of one API key: 600 at once, and 10 per second on average.
 pub const REQUESTS_PER_KEY: (u32, Duration) = (600, Duration::from_secs(60));
 
-/// Keys counted at once: as many as there may be.
+/// Keys with a rate limit at once: as many as there may be.
 pub const KEYS_COUNTED_MAX: usize = 1_000;
 
-/// Connections to the console on which somebody has shown a valid session or key: a browser opens
-/// six, and this is for people.
+/// Connections to the console with a valid session or key. A browser opens six, so this is enough
+/// for 85 browsers.
 pub const WEB_CONNECTIONS_MAX: usize = 512;
 
-/// Other connections to the console, of one source and of all; wider networks have multiples of the
-/// first.
+/// Connections to the console without a valid session or key, per source and in total. Networks
+/// wider than a source have multiples of the first.
 pub const WEB_UNPROVEN_PER_SOURCE: u32 = 32;
 pub const WEB_UNPROVEN_TOTAL: u32 = 512;
 
-/// What one of these is taken to cost: a TLS session, a record, a request's head and its body.
+/// Memory that one of these is estimated to use: a TLS session, a record, a request's head and
+/// body.
 pub const WEB_UNPROVEN_COST: u64 = 96 << 10;
 
-/// Memory that all of them may cost together: the total, and room for those that were told to end.
+/// Memory that all of them may use: more than [`WEB_UNPROVEN_TOTAL`] of them, since those that were
+/// told to close still use theirs.
 pub const WEB_UNPROVEN_MEMORY: u64 = 64 << 20;
 
-/// Life of a connection on which nobody shows a session or key, whatever it sends and reads
-/// meanwhile.
+/// Lifetime of a connection without a valid session or key, whatever it sends and reads.
 pub const WEB_UNPROVEN_LIFE: Duration = Duration::from_secs(60);
 
-/// Connections to the control socket: as many as wait in its backlog, and as many again.
+/// Connections to the control socket: twice its backlog.
 pub const CONTROL_CONNECTIONS_MAX: usize = 256;
 
-/// Connections to the private listener: a few scrapers and health checks. They end after this long,
-/// since nothing tells a scraper from a stranger.
+/// Connections to the private listener, for a few scrapers and health checks. They are closed after
+/// this time, since nothing distinguishes a scraper from a stranger.
 pub const PRIVATE_CONNECTIONS_MAX: usize = 64;
 pub const PRIVATE_LIFE: Duration = Duration::from_secs(60);
 
-/// A TLS handshake with the console, on a slow line.
+/// Time for a TLS handshake with the console, on a slow line.
 pub const WEB_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
-/// The head of a request; also how long a connection may idle between two.
+/// Time for a request's head, which is also the longest idle time between two requests.
 pub const WEB_HEAD_MAX: Duration = Duration::from_secs(30);
 
-/// Headers of a request: a browser sends about twenty.
+/// Headers of a request. A browser sends about twenty.
 pub const WEB_HEADERS_MAX: usize = 64;
 
-/// After a failed accept (no file descriptor is free, say), so that the loop does not spin.
+/// Pause after a failed accept, for example without a free file descriptor, so that the loop does
+/// not use up the processor.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Clusters on a page of their list, which asks for itself every two seconds: 50 KB.
+/// Clusters on a page of their list. The page is 50 KB and refreshes every two seconds.
 pub const ROWS_PER_PAGE: usize = 100;
 
-/// Sessions on a cluster's page: what leaves its other parts in sight.
+/// Sessions on a cluster's page, so that its other sections stay visible.
 pub const SESSIONS_SHOWN: usize = 20;
 
-/// The same where all are asked for: what a browser lays out at once.
+/// Sessions on a cluster's page if all are requested: as many as a browser displays without delay.
 pub const SESSIONS_SHOWN_MAX: usize = 1_000;

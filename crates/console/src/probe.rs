@@ -1,21 +1,20 @@
-//! The test of a connection, as the console asks for it: a port that the composition fills, since
-//! only it may speak MySQL and TLS to our own door. Never anything but what a client outside would
-//! do.
+//! Port of the connection test. The composition implements it, since this room may not speak MySQL.
+//! The test does only what a client outside would do.
 
 use crate::types::Secret;
 use std::time::Duration;
 use tidegate_model::BoxFuture;
 
-/// Goes in through the public endpoint like a client that verifies.
+/// Connection test through the public endpoint, by a client that verifies the certificate.
 pub trait Prober: Send + Sync + 'static {
-    /// The steps in order; the last one has failed, or all went well. Without a password it ends
-    /// before the login.
+    /// Returns the steps in order. If one failed, it is the last. Without a password, the test
+    /// stops before the login.
     fn probe(&self, login: ProbeLogin) -> BoxFuture<'_, Vec<ProbeStep>>;
 }
 
 #[derive(Debug, Clone)]
 pub struct ProbeLogin {
-    /// In full, with the prefix.
+    /// User name with the prefix.
     pub user: String,
     pub password: Option<Secret>,
     pub database: String,
@@ -25,9 +24,9 @@ pub struct ProbeLogin {
 pub struct ProbeStep {
     pub step: ProbeStage,
     pub took: Duration,
-    /// What came of it: the TLS version, say.
+    /// Result, such as the TLS version.
     pub detail: String,
-    /// Why it failed; the last step then.
+    /// Reason of the failure; only in the last step.
     pub failure: Option<String>,
 }
 
@@ -35,9 +34,9 @@ pub struct ProbeStep {
 pub enum ProbeStage {
     /// Connecting, up to the server's greeting.
     Tcp,
-    /// Chain and name verified.
+    /// The TLS handshake, with the verification of chain and name.
     Tls,
-    /// Wakes the cluster where it sleeps.
+    /// Login; wakes the cluster if it is asleep.
     Login,
     FirstRow,
 }
@@ -53,7 +52,7 @@ impl ProbeStage {
     }
 }
 
-/// Where no listener stands: in tests of other things.
+/// Prober without an endpoint, for tests of other things.
 #[derive(Debug, Clone, Copy)]
 pub struct NoProber;
 

@@ -1,4 +1,4 @@
-//! The API on the control socket. Never on the network: that is another listener's work.
+//! The API on the control socket.
 
 use crate::api::router;
 use crate::bounded::{self, ConnectionBounds};
@@ -8,33 +8,33 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 
-/// The bound control socket. Dropped, its file is removed.
+/// Bound control socket. Its file is removed when it is dropped.
 #[derive(Debug)]
 pub struct ControlSocket {
     listener: UnixListener,
-    file: Removed,
+    file: SocketFile,
 }
 
-/// Removes the file when dropped.
+/// File that is removed when this is dropped.
 #[derive(Debug)]
-struct Removed(PathBuf);
+struct SocketFile(PathBuf);
 
-impl Drop for Removed {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
 impl ControlSocket {
-    /// Only for the holder of the data directory's lock.
+    /// Binds the socket. The caller must hold the lock of the data directory.
     pub fn bind(data: &Path) -> io::Result<Self> {
         Ok(Self {
             listener: socket::bind(data)?,
-            file: Removed(socket::path(data)),
+            file: SocketFile(socket::path(data)),
         })
     }
 
-    /// Serves until `stop`; then no new request is taken, and open ones have a moment to end.
+    /// Serves until `stop`. Then open requests may finish within [`limits::GOODBYE_MAX`].
     pub async fn serve(self, api: Api, stop: impl Future<Output = ()> + Send + 'static) {
         let bounds = ConnectionBounds {
             connections: limits::CONTROL_CONNECTIONS_MAX,

@@ -1,5 +1,5 @@
-//! The control socket: where it lies, and how it is bound and reached even where its path is too
-//! long for a socket's address. Never open to anybody but its owner, not even for a moment.
+//! Path of the control socket, and functions that bind and connect it even if the path is too long
+//! for a socket address. Only its owner can open it, from the moment it exists.
 
 use crate::limits;
 use std::fs::{File, Permissions};
@@ -12,12 +12,12 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 const NAME: &str = "control.sock";
 
-/// Where the control socket of a data directory lies.
+/// Returns the path of the control socket of a data directory.
 pub fn path(data: &Path) -> PathBuf {
     data.join(NAME)
 }
 
-/// An address for it that fits, and what must stay open meanwhile.
+/// Returns an address that is short enough, and the directory that must stay open while it is used.
 fn address(data: &Path) -> io::Result<(PathBuf, Option<File>)> {
     let path = path(data);
     if path.as_os_str().as_bytes().len() <= limits::SOCKET_PATH_MAX {
@@ -30,8 +30,8 @@ fn address(data: &Path) -> io::Result<(PathBuf, Option<File>)> {
     Ok((short, Some(dir)))
 }
 
-/// Binds it, 0600. Whoever calls this holds the data directory's lock, so a socket that lies there
-/// is a dead server's.
+/// Binds the control socket with mode 0600. The caller holds the lock of the data directory, so an
+/// existing socket is from a server that is gone.
 pub(crate) fn bind(data: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path(data)) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -39,8 +39,8 @@ pub(crate) fn bind(data: &Path) -> io::Result<UnixListener> {
     }
     let (address, _dir) = address(data)?;
     let socket = UnixSocket::new_stream()?;
-    // Before it has a name: the file gets the socket's own mode (less the umask), so there is no
-    // moment at which it is open to others.
+    // Before `bind`: the file gets the mode of the socket (less the umask), so there is no moment
+    // at which others can open it.
     File::from(socket.as_fd().try_clone_to_owned()?)
         .set_permissions(Permissions::from_mode(0o600))?;
     socket.bind(address)?;

@@ -9,29 +9,29 @@ use tidegate_control::Control;
 use tidegate_tls::Identity;
 use tokio::sync::watch;
 
-/// What every handler has at hand.
+/// State of the API's handlers.
 #[derive(Clone)]
 pub struct Api {
     pub control: Control,
-    /// Changes when a certificate is swapped.
+    /// Public address and trust; changes when another certificate is served.
     pub face: watch::Receiver<PublicFace>,
     pub identity: Identity,
-    /// The console's own certificate, where it has one.
+    /// Certificate of the console, if it has a separate one.
     pub console_identity: Option<Identity>,
     pub events: Events,
     pub prober: Arc<dyn Prober>,
 }
 
-/// What pages and the API over HTTPS have at hand. Cheap to clone.
+/// State of the pages and of the API over HTTPS. Cheap to clone.
 #[derive(Clone)]
 pub struct Web {
     pub api: Api,
-    /// To sign in, per source.
+    /// Limit of sign-in attempts per source.
     pub(crate) attempts: Arc<TokenBuckets<RequestSource>>,
-    /// API keys that do not exist, per source.
+    /// Limit of wrong API keys per source.
     pub(crate) wrong_keys: Arc<TokenBuckets<RequestSource>>,
-    /// Scopes that the routes need.
+    /// Scopes that the routes require.
     pub(crate) route_scopes: Arc<RouteScopes>,
-    /// Requests, per API key.
+    /// Limit of requests per API key.
     pub(crate) quotas: Arc<TokenBuckets<String>>,
 }

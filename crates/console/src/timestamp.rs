@@ -1,9 +1,9 @@
-//! Dates as the API and the pages write them.
+//! Dates in the API and on pages.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A date by RFC 3339, in UTC.
+/// Formats a Unix time by RFC 3339, in UTC. A time out of range becomes 1970-01-01.
 pub fn rfc3339_date(unix: i64) -> String {
     OffsetDateTime::from_unix_timestamp(unix)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -1,5 +1,4 @@
-//! The routes of sign-in links and API keys. A token stands in here only on its way out, and no
-//! `Debug` prints it.
+//! Routes of sign-in links and API keys.
 
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
@@ -13,13 +12,19 @@ use std::time::Duration;
 use tidegate_control::{ApiKey, Scopes};
 use zeroize::Zeroizing;
 
-/// Makes a link that signs a browser in to the console, once. Only on the control socket: a key
-/// makes no operator.
-#[utoipa::path(post, path = "/v1/operator/link", tag = "access", security(("key" = ["operator"])), responses(
-    (status = 201, body = SignInLink),
-    (status = 409, description = "there is no console", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Creates a link that signs in one browser to the console, once. Only available on the control
+/// socket.
+#[utoipa::path(
+    post,
+    path = "/v1/operator/link",
+    tag = "access",
+    security(("key" = ["operator"])),
+    responses(
+        (status = 201, body = SignInLink),
+        (status = 409, description = "there is no console", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn create_link(
     State(api): State<Api>,
 ) -> Result<(StatusCode, Json<SignInLink>), ApiError> {
@@ -37,11 +42,17 @@ pub async fn create_link(
     ))
 }
 
-/// All keys, without themselves.
-#[utoipa::path(get, path = "/v1/keys", tag = "access", security(("key" = ["operator"])), responses(
-    (status = 200, body = KeyList),
-    (status = "default", body = ErrorBody)
-))]
+/// Lists all API keys, without their secrets.
+#[utoipa::path(
+    get,
+    path = "/v1/keys",
+    tag = "access",
+    security(("key" = ["operator"])),
+    responses(
+        (status = 200, body = KeyList),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError> {
     let keys = api
         .control
@@ -52,41 +63,60 @@ pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError
     Ok(Json(KeyList { keys }))
 }
 
-/// Makes a key. The answer holds it; only its hash is kept.
-#[utoipa::path(post, path = "/v1/keys", tag = "access", security(("key" = ["operator"])), request_body = CreateKey, responses(
-    (status = 201, body = Key),
-    (status = 409, description = "the name is taken", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Creates an API key. Only this answer contains it: the server stores its hash.
+#[utoipa::path(
+    post,
+    path = "/v1/keys",
+    tag = "access",
+    security(("key" = ["operator"])),
+    request_body = CreateKey,
+    responses(
+        (status = 201, body = Key),
+        (status = 409, description = "the name is taken", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn create_key(
     State(api): State<Api>,
     JsonObject(wanted): JsonObject<CreateKey>,
 ) -> Result<(StatusCode, Json<Key>), ApiError> {
     let scopes = Scopes::parse(&wanted.scopes.join(","))?;
-    // A number no duration can hold becomes zero, which is refused.
+    // A number that no `Duration` can represent becomes zero, which is refused.
     let life = wanted
         .expires_after_seconds
         .map(|s| Duration::try_from_secs_f64(s).unwrap_or_default());
     let made = api.control.create_key(&wanted.name, scopes, life).await?;
-    tracing::info!(key = made.made.id, name = made.made.name, scopes = %made.made.scopes, "an API key was made");
+    tracing::info!(
+        key = made.made.id,
+        name = made.made.name,
+        scopes = %made.made.scopes,
+        "API key created"
+    );
     Ok((
         StatusCode::CREATED,
         Json(key_body(made.made, Some(Secret::new(made.token)))),
     ))
 }
 
-/// Revokes a key, by id or name. It opens nothing from now on.
-#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "access", security(("key" = ["operator"])), params(("key" = String, Path)), responses(
-    (status = 204),
-    (status = 404, description = "no such key", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Revokes an API key, by id or name. It is invalid from then on.
+#[utoipa::path(
+    delete,
+    path = "/v1/keys/{key}",
+    tag = "access",
+    security(("key" = ["operator"])),
+    params(("key" = String, Path)),
+    responses(
+        (status = 204),
+        (status = 404, description = "no such key", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn revoke_key(
     State(api): State<Api>,
     Path(key): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     api.control.revoke_key(&key).await?;
-    tracing::info!(key, "an API key was revoked");
+    tracing::info!(key, "API key revoked");
     Ok(StatusCode::NO_CONTENT)
 }
 

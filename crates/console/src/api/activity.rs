@@ -1,4 +1,4 @@
-//! The route of what lately happened to a cluster. What a refusal means is the table's own text.
+//! Route of the recent events of a cluster.
 
 use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
@@ -10,13 +10,20 @@ use axum::Json;
 use axum::extract::{Path, State};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Recent refusals of logins to this cluster, and its last wakes; latest first, since the server's
-/// start.
-#[utoipa::path(get, path = "/v1/clusters/{name}/events", tag = "clusters", security(("key" = ["read"])), params(("name" = String, Path)), responses(
-    (status = 200, body = Activity),
-    (status = 404, description = "no such cluster", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Lists the recent refusals of logins to this cluster and its last wakes, since the start of the
+/// server. The latest are first.
+#[utoipa::path(
+    get,
+    path = "/v1/clusters/{name}/events",
+    tag = "clusters",
+    security(("key" = ["read"])),
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = Activity),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn cluster_events(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -34,7 +41,8 @@ pub async fn cluster_events(
     }))
 }
 
-/// `may_see_text`: an engine's own error text can quote SQL.
+/// Describes a refusal. Only a caller who may change the cluster may see the error text of the
+/// engine (`may_see_text`), since it can quote SQL.
 fn refusal_body(refused: &RefusedLogin, may_see_text: bool) -> RecentRefusal {
     let (code, reason, meaning, hint) = match &refused.what {
         RefusedBy::Gateway(kind) => {

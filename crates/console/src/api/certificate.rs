@@ -1,4 +1,4 @@
-//! The routes of the certificate.
+//! Routes of the certificate.
 
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use tidegate_tls::{Identity, TlsError};
 
-/// Which of the two certificates.
+/// Choice between the certificate of the endpoint and that of the console.
 #[derive(Debug, Deserialize)]
 pub struct CertificateQuery {
     #[serde(default)]
@@ -26,13 +26,20 @@ impl CertificateQuery {
     }
 }
 
-/// The certificate.
-#[utoipa::path(get, path = "/v1/certificate", tag = "certificate", security(("key" = ["read"])), responses(
-    (status = 200, body = Certificate),
-    (status = "default", body = ErrorBody)
-))]
+/// Shows the certificate and the state of its renewal.
+#[utoipa::path(
+    get,
+    path = "/v1/certificate",
+    tag = "certificate",
+    security(("key" = ["read"])),
+    responses(
+        (status = 200, body = Certificate),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate>, ApiError> {
-    let look = move || {
+    // It may read the history from disk.
+    let read_status = move || {
         let console = api
             .console_identity
             .map(|identity| identity.status())
@@ -44,20 +51,24 @@ pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate
         })
     };
     Ok(Json(
-        tokio::task::spawn_blocking(look)
+        tokio::task::spawn_blocking(read_status)
             .await
             .map_err(ApiError::panicked)??,
     ))
 }
 
-/// Asks the CA for a new certificate now. The answer does not wait for it; the CA's limits hold all
-/// the same.
-#[utoipa::path(post, path = "/v1/certificate/renew", tag = "certificate", security(("key" = ["all"])),
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
-         false if missing")),
+/// Orders a new certificate from the CA now. The answer does not wait for it. The CA's rate limits
+/// apply.
+#[utoipa::path(
+    post,
+    path = "/v1/certificate/renew",
+    tag = "certificate",
+    security(("key" = ["all"])),
+    params(("console" = Option<bool>, Query, description = "the console's certificate instead of \
+        the endpoint's; false if missing")),
     responses(
     (status = 202, description = "the order will be placed"),
-    (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
+    (status = 409, description = "certificates do not come from ACME", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
 pub async fn renew_certificate(
@@ -68,14 +79,19 @@ pub async fn renew_certificate(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Takes a pair that was got elsewhere, as if the CA had issued it: it is served at once and
-/// renewed in time.
-#[utoipa::path(post, path = "/v1/certificate/import", tag = "certificate", security(("key" = ["all"])), request_body = CertificatePair,
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
-         false if missing")),
+/// Imports a certificate and its key from elsewhere. It is served at once and renewed in time, as
+/// if the CA had issued it.
+#[utoipa::path(
+    post,
+    path = "/v1/certificate/import",
+    tag = "certificate",
+    security(("key" = ["all"])),
+    request_body = CertificatePair,
+    params(("console" = Option<bool>, Query, description = "the console's certificate instead of \
+        the endpoint's; false if missing")),
     responses(
     (status = 200, body = Certificate),
-    (status = 400, description = "the pair may not be served", body = ErrorBody),
+    (status = 400, description = "the certificate is not acceptable", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
 pub async fn import_certificate(
@@ -95,13 +111,17 @@ pub async fn import_certificate(
     Ok(Json(Certificate::from(status)))
 }
 
-/// Looks whether the next order could succeed. Nothing is ordered.
-#[utoipa::path(post, path = "/v1/certificate/check", tag = "certificate", security(("key" = ["all"])),
-    params(("console" = Option<bool>, Query, description = "of the console's own certificate; \
-         false if missing")),
+/// Checks whether the next order could succeed, without placing one.
+#[utoipa::path(
+    post,
+    path = "/v1/certificate/check",
+    tag = "certificate",
+    security(("key" = ["all"])),
+    params(("console" = Option<bool>, Query, description = "the console's certificate instead of \
+        the endpoint's; false if missing")),
     responses(
     (status = 200, body = CheckResult),
-    (status = 409, description = "certificates do not come by ACME", body = ErrorBody),
+    (status = 409, description = "certificates do not come from ACME", body = ErrorBody),
     (status = "default", body = ErrorBody)
 ))]
 pub async fn check_certificate(

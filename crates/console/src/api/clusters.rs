@@ -1,5 +1,5 @@
-//! The routes of clusters. Each handler reads typed values, calls one operation and writes typed
-//! values; none decides anything.
+//! Routes of clusters. Each handler converts the request, calls one operation of room `control` and
+//! converts its result.
 
 use super::json_body::JsonObject;
 use crate::auth::scoped::ApiCaller;
@@ -17,11 +17,17 @@ use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::{ClusterView, NewCluster, ROOT, WithPassword};
 
-/// All clusters, by name.
-#[utoipa::path(get, path = "/v1/clusters", tag = "clusters", security(("key" = ["read"])), responses(
-    (status = 200, body = ClusterList),
-    (status = "default", body = ErrorBody)
-))]
+/// Lists all clusters by name.
+#[utoipa::path(
+    get,
+    path = "/v1/clusters",
+    tag = "clusters",
+    security(("key" = ["read"])),
+    responses(
+        (status = 200, body = ClusterList),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn list_clusters(State(api): State<Api>, caller: ApiCaller) -> Json<ClusterList> {
     let visible = api
         .control
@@ -33,29 +39,43 @@ pub async fn list_clusters(State(api): State<Api>, caller: ApiCaller) -> Json<Cl
     })
 }
 
-/// Kinds of engines that a cluster can be created with.
-#[utoipa::path(get, path = "/v1/engines", tag = "clusters", security(("key" = ["read"])), responses(
-    (status = 200, body = EngineKindList),
-    (status = "default", body = ErrorBody)
-))]
+/// Lists the kinds of engines that a cluster can be created with.
+#[utoipa::path(
+    get,
+    path = "/v1/engines",
+    tag = "clusters",
+    security(("key" = ["read"])),
+    responses(
+        (status = 200, body = EngineKindList),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn list_engine_kinds(State(api): State<Api>, _: ApiCaller) -> Json<EngineKindList> {
     let engines = api.control.engine_kinds().map(EngineKind::from).collect();
     Json(EngineKindList { engines })
 }
 
-/// Makes a cluster. The answer holds its password, which is kept nowhere.
-#[utoipa::path(post, path = "/v1/clusters", tag = "clusters", security(("key" = ["clusters"])), request_body = CreateCluster, responses(
-    (status = 201, body = Cluster),
-    (status = 409, description = "the name is taken", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Creates a cluster. Only this answer contains its password: the server does not store it.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters",
+    tag = "clusters",
+    security(("key" = ["clusters"])),
+    request_body = CreateCluster,
+    responses(
+        (status = 201, body = Cluster),
+        (status = 409, description = "the name is taken", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn create_cluster(
     State(api): State<Api>,
     caller: ApiCaller,
     JsonObject(wanted): JsonObject<CreateCluster>,
 ) -> Result<(StatusCode, Json<Cluster>), ApiError> {
     caller.check_create(wanted.name.as_deref())?;
-    let (change, defaults) = (wanted.limits.change(), api.control.default_limits());
+    let change = wanted.limits.change();
+    let defaults = api.control.default_limits();
     caller.check_limits(&change, defaults)?;
     let limits = change.of(defaults);
     let made = api
@@ -70,12 +90,19 @@ pub async fn create_cluster(
     Ok((StatusCode::CREATED, Json(api.describe_with_password(made))))
 }
 
-/// One cluster.
-#[utoipa::path(get, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["read"])), params(("name" = String, Path)), responses(
-    (status = 200, body = Cluster),
-    (status = 404, description = "no such cluster", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Shows a cluster.
+#[utoipa::path(
+    get,
+    path = "/v1/clusters/{name}",
+    tag = "clusters",
+    security(("key" = ["read"])),
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = Cluster),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn show_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -89,9 +116,14 @@ pub async fn show_cluster(
     }))
 }
 
-/// Changes what a cluster may use, asleep or awake. What is missing stays as it is; open sessions
-/// go on.
-#[utoipa::path(patch, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)),
+/// Changes a cluster's limits, asleep or awake. Limits that are missing keep their values; open
+/// sessions continue.
+#[utoipa::path(
+    patch,
+    path = "/v1/clusters/{name}",
+    tag = "clusters",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path)),
     request_body = ChangeCluster,
     responses(
         (status = 200, body = Cluster),
@@ -108,7 +140,7 @@ pub async fn change_cluster(
     let change = wanted.limits.change();
     caller.check_limits(&change, api.control.default_limits())?;
     if let Some(seconds) = wanted.allow_shrink_seconds {
-        // A number no duration can hold becomes zero, which is refused.
+        // A number that no `Duration` can represent becomes zero, which is refused.
         api.control
             .allow_shrink(
                 &name,
@@ -122,12 +154,19 @@ pub async fn change_cluster(
     )))
 }
 
-/// Ends a cluster's sessions and removes it with all its data.
-#[utoipa::path(delete, path = "/v1/clusters/{name}", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
-    (status = 204),
-    (status = 404, description = "no such cluster", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Closes a cluster's sessions and deletes it with all its data.
+#[utoipa::path(
+    delete,
+    path = "/v1/clusters/{name}",
+    tag = "clusters",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path)),
+    responses(
+        (status = 204),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn delete_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -137,11 +176,18 @@ pub async fn delete_cluster(
 }
 
 /// Puts a cluster to sleep now; idle sessions are disconnected. Refused while one is busy.
-#[utoipa::path(post, path = "/v1/clusters/{name}/sleep", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
-    (status = 200, body = Cluster),
-    (status = 409, description = "a session is busy", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/sleep",
+    tag = "clusters",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = Cluster),
+        (status = 409, description = "a session is busy", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn sleep_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -151,11 +197,18 @@ pub async fn sleep_cluster(
     ))
 }
 
-/// Wakes a cluster and answers when it is awake.
-#[utoipa::path(post, path = "/v1/clusters/{name}/wake", tag = "clusters", security(("key" = ["clusters"])), params(("name" = String, Path)), responses(
-    (status = 200, body = Cluster),
-    (status = "default", body = ErrorBody)
-))]
+/// Wakes a cluster. The answer comes when it is awake.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/wake",
+    tag = "clusters",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = Cluster),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn wake_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -172,9 +225,13 @@ pub struct PasswordQuery {
     repair: bool,
 }
 
-/// Gives the cluster's root a new password, and the old one ends. The answer holds it; it is kept
-/// nowhere.
-#[utoipa::path(post, path = "/v1/clusters/{name}/password", tag = "clusters", security(("key" = ["clusters"])),
+/// Replaces the password of the cluster's root. Only this answer contains the new one: the server
+/// does not store it.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/password",
+    tag = "clusters",
+    security(("key" = ["clusters"])),
     params(
         ("name" = String, Path),
         ("repair" = Option<bool>, Query, description = "end the engine and all its sessions first, \
@@ -199,14 +256,14 @@ pub async fn new_password(
 }
 
 impl Api {
-    /// The cluster as this caller may see it: the reason of a failure quotes the engine's log.
+    /// Describes a cluster to this caller. The reason of a failure quotes the engine's log, which
+    /// only callers who may change the cluster see.
     fn describe_to(&self, caller: &ApiCaller, view: ClusterView) -> Cluster {
         let may_see_logs = caller.may_change(view.name.as_str());
         let mut shown = self.describe(view, None);
         if !may_see_logs && shown.failure.is_some() {
             shown.failure = Some(
-                "the reason quotes the engine's log: a key of scope read does not see it"
-                    .to_owned(),
+                "not shown to a key of scope read, because it quotes the engine's log".to_owned(),
             );
         }
         shown

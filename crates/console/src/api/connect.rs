@@ -1,6 +1,5 @@
-//! The routes of the Connect dialog: which clients there are, their strings, and the test of a
-//! connection. The strings are the room `connect`'s, byte for byte what the command line prints;
-//! nothing is added to them here.
+//! Routes of connection strings and of the connection test. The strings come from room `connect`,
+//! byte for byte as the command line prints them.
 
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
@@ -31,7 +30,7 @@ pub struct ConnectQuery {
     user: Option<String>,
 }
 
-/// The oldest TLS version that a client shall accept.
+/// Oldest TLS version that a client should accept.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 pub enum OldestTls {
     #[serde(rename = "1.2")]
@@ -40,44 +39,62 @@ pub enum OldestTls {
     Tls13,
 }
 
-/// Clients and operating systems that there are strings for.
-#[utoipa::path(get, path = "/v1/connect", tag = "connect", security(("key" = ["read"])), responses(
-    (status = 200, body = ClientList),
-    (status = "default", body = ErrorBody)
-))]
+/// Lists the clients and operating systems with connection strings.
+#[utoipa::path(
+    get,
+    path = "/v1/connect",
+    tag = "connect",
+    security(("key" = ["read"])),
+    responses(
+        (status = 200, body = ClientList),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn list_clients() -> Json<ClientList> {
-    let client = |c: &tidegate_connect::Client| KnownClient {
-        id: c.id.clone(),
-        name: c.name.clone(),
-        language: c.language.clone(),
-        tls13: c.tls13,
-    };
-    let platform = |p: &tidegate_connect::Platform| KnownPlatform {
-        id: p.id.clone(),
-        name: p.name.clone(),
-    };
-    let (clients, platforms) = (
-        clients().iter().map(client).collect(),
-        platforms().iter().map(platform).collect(),
-    );
-    Json(ClientList { clients, platforms })
+    let clients = clients().iter().map(|client| KnownClient {
+        id: client.id.clone(),
+        name: client.name.clone(),
+        language: client.language.clone(),
+        tls13: client.tls13,
+    });
+    let platforms = platforms().iter().map(|platform| KnownPlatform {
+        id: platform.id.clone(),
+        name: platform.name.clone(),
+    });
+    Json(ClientList {
+        clients: clients.collect(),
+        platforms: platforms.collect(),
+    })
 }
 
-/// The strings that connect one client: the very bytes of `tidegate connect NAME --with CLIENT
-/// --json`.
-#[utoipa::path(get, path = "/v1/clusters/{name}/connect", tag = "connect", security(("key" = ["read"])),
+/// Shows the connection strings for one client, with the same bytes as `tidegate connect NAME
+/// --with CLIENT --json`.
+#[utoipa::path(
+    get,
+    path = "/v1/clusters/{name}/connect",
+    tag = "connect",
+    security(("key" = ["read"])),
     params(
         ("name" = String, Path),
-        ("with" = String, Query, description = "a client's id"),
-        ("os" = Option<String>, Query, description = "an operating system's id"),
-        ("tls" = Option<OldestTls>, Query, description = "the oldest TLS version to accept; 1.2 if missing"),
-        ("user" = Option<String>, Query, description = "the user inside the cluster; root if missing",
-            pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"),
+        ("with" = String, Query, description = "id of a client"),
+        ("os" = Option<String>, Query, description = "id of an operating system"),
+        ("tls" = Option<OldestTls>, Query, description = "oldest TLS version to accept; 1.2 if \
+            missing"),
+        ("user" = Option<String>, Query, description = "user name without the prefix; root if \
+            missing", pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"),
     ),
     responses(
         (status = 200, body = ConnectStrings),
-        (status = 404, description = "no such cluster, client or operating system", body = ErrorBody),
-        (status = 409, description = "this client's strings can't insist on TLS 1.3", body = ErrorBody),
+        (
+            status = 404,
+            description = "no such cluster, client or operating system",
+            body = ErrorBody
+        ),
+        (
+            status = 409,
+            description = "this client's strings can't require TLS 1.3",
+            body = ErrorBody
+        ),
         (status = "default", body = ErrorBody)
     )
 )]
@@ -102,12 +119,18 @@ pub async fn connect_strings(
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-/// Logs in through the public endpoint like a client that verifies, and tells each step with its
-/// time. It wakes the cluster. Without a password it ends before the login.
-#[utoipa::path(post, path = "/v1/clusters/{name}/test", tag = "connect", security(("key" = ["clusters"])), params(("name" = String, Path)),
+/// Tests a connection: logs in through the public endpoint as a client that verifies the
+/// certificate does, which wakes the cluster. The answer has each step with its time. Without a
+/// password, the test stops before the login.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/test",
+    tag = "connect",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path)),
     request_body = TestConnection,
     responses(
-        (status = 200, description = "how it went, well or not", body = TestResult),
+        (status = 200, description = "result of the test, also if it failed", body = TestResult),
         (status = 404, description = "no such cluster", body = ErrorBody),
         (status = "default", body = ErrorBody)
     )
@@ -127,7 +150,7 @@ pub async fn test_connection(
 }
 
 impl Api {
-    /// Where this cluster is reached, as connect strings need it.
+    /// Returns the cluster's endpoint, for connection strings.
     pub(crate) fn endpoint(&self, view: &ClusterView, user: Option<&str>) -> Endpoint {
         let face = self.face.borrow();
         Endpoint {
@@ -139,7 +162,7 @@ impl Api {
         }
     }
 
-    /// What pages and API show of one client.
+    /// Renders the connection strings of one client.
     pub(crate) fn strings(
         &self,
         view: &ClusterView,

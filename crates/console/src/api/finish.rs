@@ -1,4 +1,5 @@
-//! The middleware around every request to the API: it writes the bodies of errors and the log.
+//! Middleware around every request to the API. It bounds the time, writes the bodies of errors and
+//! logs the request.
 
 use crate::errors::ApiError;
 use crate::limits;
@@ -15,10 +16,12 @@ use tidegate_model::LogBudget;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Around every request: its id, its bound in time, its line in the log, and the body of its error.
+/// Answers one request: bounds its time, writes the body of its error, logs it and gives it an id.
 pub async fn finish_response(request: Request, next: Next) -> Response {
-    let (id, began) = (next_request_id(), Instant::now());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let id = next_request_id();
+    let began = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
     let answered = tokio::time::timeout(limits::REQUEST_MAX, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| ApiError::timed_out().into_response());
     let status = response.status();
@@ -30,20 +33,35 @@ pub async fn finish_response(request: Request, next: Next) -> Response {
                 ApiError::foreign(status, &body_text(body).await)
             }
         };
-        // Whoever has no key can cause these as well.
+        // Clients without a key can cause client errors, so these share the budget of log lines.
         if status.is_server_error() || LogBudget::of_process().take() {
-            tracing::info!(request = id, %method, path, status = status.as_u16(), code = error.code(), error = error.message(), took = ?began.elapsed(), "api");
+            tracing::info!(
+                request = id,
+                %method,
+                path,
+                status = status.as_u16(),
+                code = error.code(),
+                error = error.message(),
+                took = ?began.elapsed(),
+                "api"
+            );
         }
         let body = error.into_body(id.clone());
-        // Headers that belong to the error (when to come again) stay; those of a body that is
-        // replaced go.
+        // Headers of the error stay, such as Retry-After. Those of the replaced body are removed.
         let mut headers = std::mem::take(response.headers_mut());
         headers.remove(CONTENT_TYPE);
         headers.remove(CONTENT_LENGTH);
         response = (status, Json(body)).into_response();
         response.headers_mut().extend(headers);
     } else {
-        tracing::info!(request = id, %method, path, status = status.as_u16(), took = ?began.elapsed(), "api");
+        tracing::info!(
+            request = id,
+            %method,
+            path,
+            status = status.as_u16(),
+            took = ?began.elapsed(),
+            "api"
+        );
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -58,7 +76,8 @@ async fn body_text(body: Body) -> String {
     }
 }
 
-/// Unique within a log: when this process took its first request, and how many came since.
+/// Returns an id that is unique within a log: the time of this process's first request, and a
+/// counter.
 fn next_request_id() -> String {
     static EPOCH: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -1,4 +1,4 @@
-//! A request's body: a JSON object and nothing else. Its errors look like all others of the API.
+//! Extractor for the body of a request.
 
 use crate::errors::ApiError;
 use axum::body::Bytes;
@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, http::StatusCode};
 use serde::de::DeserializeOwned;
 
-/// serde takes a list for a struct too, field by field; this takes an object only.
+/// Body that is a JSON object. axum's `Json` accepts a list of fields for a struct too, because
+/// serde does; the API's description allows only an object.
 pub struct JsonObject<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonObject<T> {
@@ -39,7 +40,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonObject<T> {
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(ApiError::bad_request(
                 "the body must be a JSON object",
-                "docs/openapi.json describes it",
+                "docs/openapi.json describes its fields",
             )
             .into_response());
         }

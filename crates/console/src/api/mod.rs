@@ -1,4 +1,4 @@
-//! The routes under `/v1/`, their description, and the routers for the control socket and HTTPS.
+//! Routes under `/v1/`, their description, and the routers for the control socket and HTTPS.
 
 mod access;
 mod activity;
@@ -24,19 +24,26 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 #[derive(OpenApi)]
-#[openapi(modifiers(&BearerScheme), security(("key" = [])), components(schemas(connect::OldestTls)), info(
-    title = "Tidegate",
-    version = "1",
-    description = "Clusters behind a TLS-only endpoint: make them, look at them, wake them, end their sessions.",
-    license(name = "Apache-2.0", identifier = "Apache-2.0")
-))]
+#[openapi(
+    modifiers(&BearerScheme),
+    security(("key" = [])),
+    components(schemas(connect::OldestTls)),
+    info(
+        title = "Tidegate",
+        version = "1",
+        description = "MySQL-compatible clusters behind a TLS-only endpoint: create, list, wake \
+                       and delete them, and close their sessions.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    )
+)]
 struct ApiInfo;
 
-const KEY_HELP: &str = "An API key. Its scopes: `read`, `clusters:PATTERN` and `all`. Each operation lists the scope that it \
-    needs; `read` operations show a key of `clusters:PATTERN` its own clusters only. No key has `operator`: such \
-    operations are for the console and the control socket.";
+const KEY_HELP: &str = "An API key. Its scopes are `read`, `clusters:PATTERN` or `all`. Each \
+    operation lists the scope that it needs. With a key of `clusters:PATTERN`, `read` operations \
+    show only the clusters that match. No key has the scope `operator`: these operations are \
+    available only in the console and on the control socket.";
 
-/// Over HTTPS; the control socket asks for no key.
+/// Adds the security scheme of HTTPS to the description. The control socket needs no key.
 struct BearerScheme;
 
 impl Modify for BearerScheme {
@@ -50,7 +57,7 @@ impl Modify for BearerScheme {
     }
 }
 
-/// The routes and their description, before a server stands behind them.
+/// Builds the routes and their description.
 fn routes_and_description() -> (Router<Api>, Description) {
     OpenApiRouter::with_openapi(ApiInfo::openapi())
         .routes(routes!(clusters::list_clusters, clusters::create_cluster))
@@ -81,12 +88,12 @@ fn routes_and_description() -> (Router<Api>, Description) {
         .split_for_parts()
 }
 
-/// The API's description.
+/// Returns the API's description.
 pub fn description() -> Description {
     routes_and_description().1
 }
 
-/// The API as a service, for whoever may reach the control socket.
+/// Builds the API for the control socket, where the caller is the owner.
 pub fn router(api: Api) -> Router {
     let routes = routes_and_description()
         .0
@@ -97,12 +104,13 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn(finish::finish_response))
 }
 
-/// The same for holders of an API key; refusals of the guard look like the API's own.
+/// Builds the API for HTTPS, where every request needs an API key.
 pub(crate) fn keyed_router(web: &Web) -> Router {
     let guard = from_fn_with_state(web.clone(), keyed::require_key);
     let routes = routes_and_description()
         .0
         .with_state(web.api.clone())
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX));
+    // Outermost, so that errors of the guard get the API's body too.
     routes.layer(guard).layer(from_fn(finish::finish_response))
 }

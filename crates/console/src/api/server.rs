@@ -1,4 +1,4 @@
-//! The routes of the server itself.
+//! Routes of the server.
 
 use crate::errors::ApiError;
 use crate::state::Api;
@@ -6,11 +6,17 @@ use crate::types::{ErrorBody, LocalCa, Server, Warning};
 use axum::Json;
 use axum::extract::State;
 
-/// The server itself.
-#[utoipa::path(get, path = "/v1/server", tag = "server", security(("key" = ["read"])), responses(
-    (status = 200, body = Server),
-    (status = "default", body = ErrorBody)
-))]
+/// Shows the server.
+#[utoipa::path(
+    get,
+    path = "/v1/server",
+    tag = "server",
+    security(("key" = ["read"])),
+    responses(
+        (status = 200, body = Server),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn show_server(State(api): State<Api>) -> Json<Server> {
     let face = api.face.borrow().clone();
     Json(Server {
@@ -28,13 +34,19 @@ pub async fn show_server(State(api): State<Api>) -> Json<Server> {
     })
 }
 
-/// Makes a whole new local CA and serves a certificate of it. Open sessions go on; every client
-/// then needs the new file.
-#[utoipa::path(post, path = "/v1/server/ca", tag = "server", security(("key" = ["all"])), responses(
-    (status = 200, body = LocalCa),
-    (status = 409, description = "the certificate is not a local CA's", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Creates a new local CA and serves a certificate that it signed. Open sessions continue; every
+/// client then needs the new CA file.
+#[utoipa::path(
+    post,
+    path = "/v1/server/ca",
+    tag = "server",
+    security(("key" = ["all"])),
+    responses(
+        (status = 200, body = LocalCa),
+        (status = 409, description = "the certificate is not from a local CA", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn renew_ca(State(api): State<Api>) -> Result<Json<LocalCa>, ApiError> {
     let identity = api.identity;
     let renewed = move || {

@@ -1,4 +1,4 @@
-//! The routes of sessions.
+//! Routes of sessions.
 
 use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
@@ -16,9 +16,13 @@ pub struct SessionFilter {
     cluster: Option<String>,
 }
 
-/// Sessions that have logged in.
-#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", security(("key" = ["read"])),
-    params(("cluster" = Option<String>, Query, description = "only those of this cluster")),
+/// Lists the sessions that have logged in.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions",
+    tag = "sessions",
+    security(("key" = ["read"])),
+    params(("cluster" = Option<String>, Query, description = "only sessions of this cluster")),
     responses((status = 200, body = SessionList), (status = "default", body = ErrorBody))
 )]
 pub async fn list_sessions(
@@ -26,7 +30,7 @@ pub async fn list_sessions(
     caller: ApiCaller,
     Query(filter): Query<SessionFilter>,
 ) -> Result<Json<SessionList>, ApiError> {
-    // As if a cluster that may not be seen did not exist.
+    // The error for a cluster that this key may not see is the same as for one that does not exist.
     if let Some(hidden) = filter
         .cluster
         .as_deref()
@@ -47,12 +51,19 @@ pub async fn list_sessions(
     }))
 }
 
-/// Ends a session.
-#[utoipa::path(delete, path = "/v1/sessions/{id}", tag = "sessions", security(("key" = ["clusters"])), params(("id" = u64, Path)), responses(
-    (status = 204),
-    (status = 404, description = "no such session", body = ErrorBody),
-    (status = "default", body = ErrorBody)
-))]
+/// Closes a session.
+#[utoipa::path(
+    delete,
+    path = "/v1/sessions/{id}",
+    tag = "sessions",
+    security(("key" = ["clusters"])),
+    params(("id" = u64, Path)),
+    responses(
+        (status = 204),
+        (status = 404, description = "no such session", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
 pub async fn kill_session(
     State(api): State<Api>,
     Path(id): Path<u64>,

@@ -1,50 +1,51 @@
-//! How much somebody may ask for: a bucket per asker that fills evenly. Bounded in memory; never a
-//! task of its own.
+//! Rate limits: a token bucket per source or key. Memory is bounded, and no task runs in the
+//! background.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Buckets that an asker's may be one of. All others of a full set must be emptier than one that is
-/// forgotten.
+/// Buckets of one set. If a set is full, the bucket with the fewest requests is replaced.
 const WAYS: usize = 8;
 
-/// A bucket per key, in sets of a fixed size with a lock each: no request reads more than one set,
-/// however many askers there are.
+/// Token buckets by key, in sets of a fixed size with a lock each. A request locks and reads one
+/// set only, however many keys there are.
 #[derive(Debug)]
 pub struct TokenBuckets<K> {
-    /// Holds this many.
+    /// Requests that a full bucket allows at once.
     size: u32,
-    /// An empty one is full again after this long.
+    /// Time in which an empty bucket becomes full.
     fills_in: Duration,
-    /// Random per start: nobody outside can choose askers that meet in one set.
+    /// Random per start, so that nobody outside can choose keys that fall into one set.
     keys: RandomState,
     sets: Vec<Mutex<[Option<TokenBucket>; WAYS]>>,
-    askers: PhantomData<fn(K)>,
+    key_type: PhantomData<fn(K)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct TokenBucket {
-    /// Hash of the asker.
+    /// Hash of the key.
     tag: u64,
     taken: f64,
     at: Instant,
 }
 
-/// What is left after a request, or why there is none.
+/// Remaining requests of a key, after one was counted or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemainingQuota {
     pub limit: u32,
     pub remaining: u32,
-    /// Until the bucket is full again; for one that was refused, until it holds one more.
+    /// Seconds until the bucket is full again, or, after a refusal, until the next request is
+    /// allowed.
     pub reset_seconds: u64,
 }
 
 impl<K: Hash> TokenBuckets<K> {
-    /// `askers_max`: those that are remembered at once, rounded up to a multiple of eight.
-    pub fn new(size: u32, fills_in: Duration, askers_max: usize) -> Self {
-        let sets = (0..askers_max.div_ceil(WAYS).max(1))
+    /// `keys_max` is the number of keys that are remembered at once. It is rounded up to a multiple
+    /// of eight.
+    pub fn new(size: u32, fills_in: Duration, keys_max: usize) -> Self {
+        let sets = (0..keys_max.div_ceil(WAYS).max(1))
             .map(|_| Mutex::default())
             .collect();
         Self {
@@ -52,11 +53,11 @@ impl<K: Hash> TokenBuckets<K> {
             fills_in,
             keys: RandomState::new(),
             sets,
-            askers: PhantomData,
+            key_type: PhantomData,
         }
     }
 
-    /// Takes one, or says when there is one.
+    /// Counts one request. An error means that it must be refused.
     pub fn take(&self, key: K) -> Result<RemainingQuota, RemainingQuota> {
         self.take_at(key, Instant::now())
     }
@@ -91,8 +92,9 @@ impl<K: Hash> TokenBuckets<K> {
         if fits { Ok(left) } else { Err(left) }
     }
 
-    /// Changes the bucket of this asker. A new one takes a free place, or else that of the bucket
-    /// that is nearest to full: who asked most is remembered longest.
+    /// Changes the bucket of this key. A new key takes a free place or else replaces the bucket
+    /// with the fewest requests, so a flood of new keys does not free a key that has used up its
+    /// own.
     fn bucket<T>(
         &self,
         tag: u64,
@@ -108,14 +110,11 @@ impl<K: Hash> TokenBuckets<K> {
         let known = set
             .iter()
             .position(|place| place.is_some_and(|bucket| bucket.tag == tag));
-        let least = || {
-            let taken = |place: &Option<TokenBucket>| {
-                place.map_or(-1.0, |bucket| self.taken_now(&bucket, now))
-            };
-            let places = set.iter().map(taken).enumerate();
-            places.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
-        };
-        let at = known.or_else(least)?;
+        let taken = set
+            .iter()
+            .map(|place| place.map_or(-1.0, |bucket| self.taken_now(&bucket, now)));
+        let least = taken.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+        let at = known.or(least.map(|(at, _)| at))?;
         let place = set.get_mut(at)?;
         let fresh = TokenBucket {
             tag,
@@ -136,11 +135,11 @@ impl<K: Hash> TokenBuckets<K> {
     }
 }
 
-/// Rounded down; what no `u32` holds becomes its end.
+/// Rounds down. A number out of range becomes 0 or `u32::MAX`.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "`as` saturates, which is what is wanted"
+    reason = "`as` saturates, as intended"
 )]
 fn whole(number: f64) -> u32 {
     number as u32
@@ -154,19 +153,20 @@ mod tests {
     fn a_bucket_empties_and_fills_evenly() {
         let buckets = TokenBuckets::new(3, Duration::from_secs(30), 10);
         let began = Instant::now();
-        let at = |s| began + Duration::from_secs(s);
+        let [after_7, after_10, after_100] =
+            [7, 10, 100].map(|seconds| began + Duration::from_secs(seconds));
         assert_eq!(
-            buckets.take_at("a", at(0)),
+            buckets.take_at("a", began),
             Ok(RemainingQuota {
                 limit: 3,
                 remaining: 2,
                 reset_seconds: 10
             })
         );
-        assert_eq!(buckets.take_at("a", at(0)).unwrap().remaining, 1);
-        assert_eq!(buckets.take_at("a", at(0)).unwrap().remaining, 0);
+        assert_eq!(buckets.take_at("a", began).unwrap().remaining, 1);
+        assert_eq!(buckets.take_at("a", began).unwrap().remaining, 0);
         assert_eq!(
-            buckets.take_at("a", at(0)),
+            buckets.take_at("a", began),
             Err(RemainingQuota {
                 limit: 3,
                 remaining: 0,
@@ -174,7 +174,7 @@ mod tests {
             })
         );
         assert_eq!(
-            buckets.take_at("a", at(7)),
+            buckets.take_at("a", after_7),
             Err(RemainingQuota {
                 limit: 3,
                 remaining: 0,
@@ -182,55 +182,55 @@ mod tests {
             })
         );
         assert!(
-            buckets.take_at("b", at(7)).is_ok(),
-            "another one's is another"
+            buckets.take_at("b", after_7).is_ok(),
+            "each key has its own bucket"
         );
         assert!(
-            buckets.take_at("a", at(10)).is_ok(),
-            "a refusal costs nothing"
+            buckets.take_at("a", after_10).is_ok(),
+            "a refusal does not count as a request"
         );
-        assert!(buckets.take_at("a", at(10)).is_err());
-        assert_eq!(buckets.take_at("a", at(100)).unwrap().remaining, 2);
+        assert!(buckets.take_at("a", after_10).is_err());
+        assert_eq!(buckets.take_at("a", after_100).unwrap().remaining, 2);
     }
 
     #[test]
-    fn many_askers_cost_bounded_memory_and_free_nobody_who_is_empty() {
+    fn many_keys_use_bounded_memory_and_do_not_free_a_key_without_requests_left() {
         let buckets = TokenBuckets::new(2, Duration::from_secs(60), 4);
         let now = Instant::now();
         for _ in 0..3 {
             let _ = buckets.take_at(0, now);
         }
-        for asker in 1..1_000 {
-            assert!(buckets.take_at(asker, now).is_ok());
+        for key in 1..1_000 {
+            assert!(buckets.take_at(key, now).is_ok());
         }
         assert_eq!(buckets.sets.len(), 1);
         assert!(
             buckets.take_at(0, now).is_err(),
-            "who asked most is remembered longest"
+            "the key with the most requests is remembered longest"
         );
         let many = TokenBuckets::<u32>::new(2, Duration::from_secs(60), 10_000);
         assert!(
             many.sets.len() * std::mem::size_of_val(&many.sets[0]) < 1 << 20,
-            "as the bound's comment says"
+            "as the comment of SOURCES_MAX says"
         );
     }
 
     #[test]
-    fn a_full_table_makes_nobody_wait_for_another_ones_lock() {
+    fn a_full_table_makes_no_request_wait_for_the_lock_of_another_set() {
         let buckets = TokenBuckets::<u32>::new(2, Duration::from_secs(60), 64);
-        for asker in 0..10_000 {
-            let _ = buckets.take(asker);
+        for key in 0..10_000 {
+            let _ = buckets.take(key);
         }
-        // Somebody is in the middle of a request in one set; the others go on.
-        let _held = buckets.sets[0].lock().unwrap();
-        let elsewhere = |asker: &u32| {
+        // While a request holds the lock of one set, requests in other sets continue.
+        let _lock = buckets.sets[0].lock().unwrap();
+        let in_another_set = |key: &u32| {
             !buckets
                 .keys
-                .hash_one(asker)
+                .hash_one(key)
                 .is_multiple_of(buckets.sets.len() as u64)
         };
-        for asker in (20_000..21_000).filter(elsewhere) {
-            assert!(buckets.take(asker).is_ok());
+        for key in (20_000..21_000).filter(in_another_set) {
+            assert!(buckets.take(key).is_ok());
         }
     }
 }

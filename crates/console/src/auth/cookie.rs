@@ -1,6 +1,6 @@
-//! The one cookie. `__Host-` binds it to this very host over TLS; `Strict` keeps it from every
-//! request that another site began. It has no `Max-Age`, since the server ends the session, and the
-//! browser forgets it when it closes.
+//! The cookie of a session. The prefix `__Host-` restricts it to this host and TLS; browsers do not
+//! send a `SameSite=Strict` cookie with requests that another site caused. It has no `Max-Age`: the
+//! server decides when the session expires, and the browser deletes the cookie when it is closed.
 
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -9,8 +9,8 @@ use tidegate_control::{ControlError, ErrorCode};
 const NAME: &str = "__Host-tidegate";
 const ATTRIBUTES: &str = "; Path=/; Secure; HttpOnly; SameSite=Strict";
 
-/// The session's token, if exactly one cookie carries one: two of the same name are somebody's
-/// trick.
+/// Returns the session's token, if there is exactly one cookie of this name. Two can only come from
+/// an attack, such as a cookie that a sibling host set.
 pub fn session_token(headers: &HeaderMap) -> Option<&str> {
     let mut found = headers
         .get_all(COOKIE)
@@ -26,8 +26,8 @@ pub fn set_session(token: &str) -> Result<HeaderValue, ControlError> {
     let mut value = HeaderValue::try_from(format!("{NAME}={token}{ATTRIBUTES}")).map_err(|_| {
         ControlError::new(
             ErrorCode::Internal,
-            "a cookie could not be written",
-            "try again",
+            "the session's cookie could not be written",
+            "open the link again",
         )
     })?;
     value.set_sensitive(true);
@@ -44,29 +44,31 @@ pub fn clear_session() -> HeaderValue {
 mod tests {
     use super::*;
 
+    fn with_cookies(text: &str) -> HeaderMap {
+        HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(text).unwrap())])
+    }
+
     #[test]
-    fn one_cookie_of_the_name_counts_and_two_are_none() {
-        let with =
-            |text: &str| HeaderMap::from_iter([(COOKIE, HeaderValue::try_from(text).unwrap())]);
+    fn one_cookie_of_the_name_is_accepted_and_two_are_not() {
         assert_eq!(
-            session_token(&with("a=b; __Host-tidegate=abc; c=d")),
+            session_token(&with_cookies("a=b; __Host-tidegate=abc; c=d")),
             Some("abc")
         );
         assert_eq!(
-            session_token(&with("__Host-tidegate=abc; __Host-tidegate=evil")),
+            session_token(&with_cookies("__Host-tidegate=abc; __Host-tidegate=evil")),
             None
         );
         assert_eq!(
-            session_token(&with("__Host-tidegate2=abc; tidegate=x")),
+            session_token(&with_cookies("__Host-tidegate2=abc; tidegate=x")),
             None
         );
         assert_eq!(session_token(&HeaderMap::new()), None);
     }
 
     #[test]
-    fn clearing_names_the_same_cookie() {
+    fn clearing_sets_the_same_cookie() {
         let set = set_session("x").unwrap();
-        assert!(set.is_sensitive(), "no log shows it");
+        assert!(set.is_sensitive(), "logs do not show it");
         let set = set.to_str().unwrap().to_owned();
         let clear = clear_session();
         assert_eq!(set, format!("{NAME}=x{ATTRIBUTES}"));

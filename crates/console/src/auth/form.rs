@@ -1,5 +1,5 @@
-//! A form that a signed-in operator sent from a page of ours. Nothing of it is read before origin
-//! and token fit.
+//! Extractor for a form that a signed-in operator sent from a page of this console. Its fields are
+//! read only after its origin and its token were checked.
 
 use super::{SignedIn, origin};
 use crate::limits;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
 
-/// The operator, and the fields without `csrf`. `T` must not deny unknown fields.
+/// Form with its operator. `T` has the fields other than `csrf` and must not deny unknown fields.
 pub struct CheckedForm<T> {
     pub who: SignedIn,
     pub fields: T,
@@ -30,32 +30,35 @@ impl<T: DeserializeOwned> FromRequest<Web> for CheckedForm<T> {
     async fn from_request(request: Request, web: &Web) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let who = SignedIn::from_request_parts(&mut parts, web).await?;
-        let refuse = |status: StatusCode, why: &'static str| (status, why).into_response();
         if !origin::is_same_origin(&parts.headers) {
-            return Err(refuse(
+            return Err((
                 StatusCode::FORBIDDEN,
                 "this form was not sent by a page of this console",
-            ));
+            )
+                .into_response());
         }
         let body = to_bytes(body, limits::REQUEST_BODY_MAX).await;
-        let body =
-            body.map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, "this form is too long"))?;
+        let body = body.map_err(|_| {
+            (StatusCode::PAYLOAD_TOO_LARGE, "this form is too long").into_response()
+        })?;
         let sent = serde_urlencoded::from_bytes::<Token>(&body);
         let fits = sent.is_ok_and(|sent| {
             bool::from(sent.csrf.reveal().as_bytes().ct_eq(who.csrf().as_bytes()))
         });
         if !fits {
-            return Err(refuse(
+            return Err((
                 StatusCode::FORBIDDEN,
-                "this page is older than your session: load it anew",
-            ));
-        }
-        // What serde says may quote a field.
-        let fields = serde_urlencoded::from_bytes(&body).map_err(|_| {
-            refuse(
-                StatusCode::BAD_REQUEST,
-                "a field of this form is missing or can't be read",
+                "this page is older than your session: reload it",
             )
+                .into_response());
+        }
+        // serde's message may quote a field, such as a password, so it is not repeated.
+        let fields = serde_urlencoded::from_bytes(&body).map_err(|_| {
+            (
+                StatusCode::BAD_REQUEST,
+                "a field of this form is missing or invalid",
+            )
+                .into_response()
         })?;
         Ok(Self { who, fields })
     }

@@ -1,6 +1,6 @@
-//! Who may use `/v1` over the network: the holder of an API key, as often as a key may ask. The
-//! cookie of the pages opens nothing here, so no page of another site can use it. Never on the
-//! control socket, which is the owner's.
+//! Guard of `/v1` over HTTPS: every request needs an API key, and each key has a rate limit. The
+//! cookie of the pages is not accepted, so that no page of another site can make a browser use the
+//! API. The control socket has no guard.
 
 use super::scoped::ApiCaller;
 use super::{RemainingQuota, RequestSource};
@@ -18,7 +18,8 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Around every request to `/v1` over HTTPS.
+/// Checks the key of a request, its rate limit and its scopes, and adds headers about the rate
+/// limit to the answer.
 pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(source) = RequestSource::from_request_parts(&mut parts, &web).await;
@@ -35,7 +36,7 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
             }
             Err(error) => (left, error.into_response()),
         },
-        Err(left) => (left, too_many(left, "this key has asked too often")),
+        Err(left) => (left, too_many(left, "too many requests with this key")),
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -48,32 +49,30 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
     response
 }
 
-/// The key, or the answer to somebody without one.
-#[expect(
-    clippy::result_large_err,
-    reason = "the error is the answer, and is sent as it is"
-)]
+/// Finds the key of a request, or returns the answer to a request without a valid one.
+#[expect(clippy::result_large_err, reason = "the error is the answer")]
 fn find_key(web: &Web, source: RequestSource, headers: &HeaderMap) -> Result<ApiKey, Response> {
-    let none = || {
-        let mut response = ApiError::not_authorized().into_response();
-        response.headers_mut().insert(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"tidegate\""),
-        );
-        response
-    };
     let Some(token) = bearer_token(headers) else {
-        return Err(none());
+        return Err(not_authorized());
     };
     match web.api.control.key_of(token) {
         Some(key) => Ok(key),
-        // Each wrong one counts; who has a right one is never held up by others at the same
-        // address.
+        // Only wrong keys are limited per source: a client with a valid key never waits because of
+        // others at the same address.
         None => match web.wrong_keys.take(source) {
-            Ok(_) => Err(none()),
-            Err(left) => Err(too_many(left, "too many wrong keys came from this address")),
+            Ok(_) => Err(not_authorized()),
+            Err(left) => Err(too_many(left, "too many wrong keys from this address")),
         },
     }
+}
+
+fn not_authorized() -> Response {
+    let mut response = ApiError::not_authorized().into_response();
+    response.headers_mut().insert(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_static("Bearer realm=\"tidegate\""),
+    );
+    response
 }
 
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {

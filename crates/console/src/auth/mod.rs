@@ -1,5 +1,5 @@
-//! Who asks: the signed-in operator of a page, and the checks of what a browser sends. Never the
-//! cookie on `/v1`, and never a key here: each way in has its own credential.
+//! Authentication of requests. Pages accept only the cookie of a signed-in operator, and `/v1` over
+//! HTTPS only API keys.
 
 mod bucket;
 mod cookie;

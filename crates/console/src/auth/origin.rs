@@ -1,15 +1,17 @@
-//! Whether a browser's own words say that a request comes from a page of ours. Every browser of the
-//! last years sends at least one of the two on each POST; a request with neither, or with a wrong
-//! one, changes nothing here.
+//! Check that a request comes from a page of this console, by the headers `Origin` and
+//! `Sec-Fetch-Site`. Current browsers send at least one of the two with each POST. A request with
+//! neither, or with a wrong one, is refused.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-/// Proof that [`is_same_origin`] held. For forms without a session (the one that redeems a link);
-/// [`super::CheckedForm`] asks too.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Proof that a request is from the same origin. For the form that redeems a link, which has no
+/// session; [`super::CheckedForm`] makes this check itself.
 #[derive(Debug, Clone, Copy)]
 pub struct SameOrigin(());
 
@@ -28,42 +30,52 @@ impl<S: Send + Sync> FromRequestParts<S> for SameOrigin {
     }
 }
 
+/// Whether at least one of the two headers is there, and none of them contradicts.
 pub fn is_same_origin(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let site = text(axum::http::HeaderName::from_static("sec-fetch-site"));
-    let origin = text(ORIGIN);
-    let host = text(HOST);
+    let site = header_text(headers, &SEC_FETCH_SITE);
+    let origin = header_text(headers, &ORIGIN);
+    let host = header_text(headers, &HOST);
     let site_fits = site.is_none_or(|site| site == "same-origin");
-    let same =
-        |origin: &str| host.is_some_and(|host| origin.strip_prefix("https://") == Some(host));
-    site_fits && origin.is_none_or(same) && (site.is_some() || origin.is_some())
+    let origin_fits = origin.is_none_or(|origin| {
+        host.is_some_and(|host| origin.strip_prefix("https://") == Some(host))
+    });
+    site_fits && origin_fits && (site.is_some() || origin.is_some())
+}
+
+/// Returns the value of a header. A value that is not text becomes one that never fits.
+fn header_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::{HeaderName, HeaderValue};
+    use axum::http::HeaderValue;
+
+    fn judge_headers(pairs: &[(&'static str, &'static str)]) -> bool {
+        let headers = pairs.iter().map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        is_same_origin(&headers.collect())
+    }
 
     #[test]
     fn a_request_must_say_that_it_is_ours_and_nothing_against_it() {
-        let judge = |pairs: &[(&'static str, &'static str)]| {
-            let pair = |(name, value): &(&'static str, &'static str)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            };
-            is_same_origin(&pairs.iter().map(pair).collect())
-        };
         let host = ("host", "127.0.0.1:4443");
-        assert!(judge(&[host, ("origin", "https://127.0.0.1:4443")]));
-        assert!(judge(&[host, ("sec-fetch-site", "same-origin")]));
-        assert!(judge(&[
+        assert!(judge_headers(&[host, ("origin", "https://127.0.0.1:4443")]));
+        assert!(judge_headers(&[host, ("sec-fetch-site", "same-origin")]));
+        assert!(judge_headers(&[
             host,
             ("origin", "https://127.0.0.1:4443"),
             ("sec-fetch-site", "same-origin")
         ]));
-        assert!(!judge(&[host]), "no browser is that silent");
+        assert!(
+            !judge_headers(&[host]),
+            "every browser sends one of the two"
+        );
         for origin in [
             "null",
             "http://127.0.0.1:4443",
@@ -71,16 +83,16 @@ mod tests {
             "https://evil.example",
             "",
         ] {
-            assert!(!judge(&[host, ("origin", origin)]), "{origin}");
+            assert!(!judge_headers(&[host, ("origin", origin)]), "{origin}");
             assert!(
-                !judge(&[host, ("origin", origin), ("sec-fetch-site", "same-origin")]),
+                !judge_headers(&[host, ("origin", origin), ("sec-fetch-site", "same-origin")]),
                 "{origin}"
             );
         }
         for site in ["cross-site", "same-site", "none"] {
-            assert!(!judge(&[host, ("sec-fetch-site", site)]), "{site}");
+            assert!(!judge_headers(&[host, ("sec-fetch-site", site)]), "{site}");
             assert!(
-                !judge(&[
+                !judge_headers(&[
                     host,
                     ("origin", "https://127.0.0.1:4443"),
                     ("sec-fetch-site", site)

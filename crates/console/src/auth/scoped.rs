@@ -1,5 +1,5 @@
-//! The guard of scopes: compares what a route needs, as the API's description declares it, with
-//! what a key has. A route that declares nothing is closed to every key.
+//! Check of scopes: compares the scope that a route requires, as the API's description declares it,
+//! with the scopes of a key. A route without a declaration is closed to every key.
 
 use crate::errors::ApiError;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
@@ -10,15 +10,15 @@ use tidegate_control::{ControlError, LimitsChange, Scopes};
 use tidegate_model::ClusterLimits;
 use utoipa::openapi::OpenApi as Description;
 
-/// Need of a route, as its `security` in the description has it.
+/// Scope that a route requires, from its `security` in the description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequiredScope {
-    /// Any scope; the answer shows what the key may see.
+    /// Any scope; the answer contains what the key may see.
     Read,
     /// A scope for the cluster that is changed.
     Clusters,
     All,
-    /// No key: an operator on the control socket.
+    /// Not available to keys; only on the control socket.
     Operator,
 }
 
@@ -34,12 +34,12 @@ impl RequiredScope {
     }
 }
 
-/// Who asks.
+/// Caller of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiCaller {
-    /// Whoever may open the control socket.
+    /// A process that may open the control socket.
     Owner,
-    /// The holder of a key.
+    /// A client with an API key, which has these scopes.
     Key(Scopes),
 }
 
@@ -65,7 +65,7 @@ impl ApiCaller {
         }
     }
 
-    /// Whether a cluster of this name, or of one that the server chooses, may be made.
+    /// Checks whether this caller may create a cluster with this name, or with a generated one.
     pub fn check_create(&self, name: Option<&str>) -> Result<(), ApiError> {
         let may = match (self, name) {
             (Self::Owner, _) => true,
@@ -81,7 +81,8 @@ impl ApiCaller {
         }
     }
 
-    /// Whether these limits may be set: above the server's defaults only by scope `all`.
+    /// Checks whether this caller may set these limits. Only scope `all` may exceed the server's
+    /// defaults.
     pub fn check_limits(
         &self,
         wanted: &LimitsChange,
@@ -103,7 +104,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        // Both ways in put it there; a third that forgets to is closed.
+        // The routers of the control socket and of HTTPS insert it. Without it, nothing is allowed.
         parts
             .extensions
             .get::<Self>()
@@ -112,12 +113,12 @@ impl<S: Send + Sync> FromRequestParts<S> for ApiCaller {
     }
 }
 
-/// Needs of all routes.
+/// Required scopes of all routes, by method and path.
 #[derive(Debug)]
 pub struct RouteScopes(HashMap<(String, String), RequiredScope>);
 
 impl RouteScopes {
-    /// Reads them from the description, so that what is published is what is enforced.
+    /// Reads them from the description, so that the published scopes are the enforced ones.
     pub fn of(description: &Description) -> Self {
         let whole = serde_json::to_value(description).unwrap_or_default();
         let mut needs = HashMap::new();
@@ -150,9 +151,9 @@ impl RouteScopes {
             .copied()
     }
 
-    /// Whether a key with these scopes may do what is asked.
+    /// Checks whether a key with these scopes may use the requested route.
     pub async fn check(&self, scopes: &Scopes, parts: &mut Parts) -> Result<(), ApiError> {
-        // Without a route the answer is 404, whatever the key may do.
+        // Without a route, the answer is 404 for every key.
         let Some(path) = parts
             .extensions
             .get::<MatchedPath>()
@@ -162,8 +163,8 @@ impl RouteScopes {
         };
         let need = match self.find(&parts.method, &path) {
             Some(need) => need,
-            // No such method: the router says so. (A declared route always has a need; a test
-            // checks that.)
+            // The path exists and the method does not: the router answers. (A test checks that
+            // every route declares a scope.)
             None if self.knows(&path) => return Ok(()),
             None => return Err(ApiError::only_local()),
         };
@@ -172,15 +173,15 @@ impl RouteScopes {
             _ if scopes.is_all() && need != RequiredScope::Operator => Ok(()),
             (RequiredScope::Operator, _) => Err(ApiError::only_local()),
             (RequiredScope::All, _) => Err(ApiError::out_of_scope("all")),
-            // Lists show what the key may see, and handlers without a name in the path check for
-            // themselves.
+            // Lists contain what the key may see. Handlers without a name in the path check the
+            // scopes themselves.
             (RequiredScope::Read | RequiredScope::Clusters, None) => Ok(()),
             (RequiredScope::Read, Some(name)) if scopes.may_read(&name) => Ok(()),
             (RequiredScope::Clusters, Some(name)) if scopes.may_change(&name) => Ok(()),
             (RequiredScope::Clusters, Some(name)) if scopes.may_read(&name) => {
                 Err(ApiError::out_of_scope("clusters"))
             }
-            // As if it did not exist.
+            // The same error as for a cluster that does not exist.
             (_, Some(name)) => Err(ControlError::not_found(&name).into()),
         }
     }

@@ -1,4 +1,4 @@
-//! The signed-in operator of a page, signing in and signing out.
+//! Signed-in operators: the check of a page's session, signing in and signing out.
 
 use super::{RemainingQuota, RequestSource, cookie};
 use crate::state::Web;
@@ -10,21 +10,23 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use tidegate_control::{ControlError, WebSession, WebSessionUse};
 
-/// Where a page that needs a session sends those who have none.
+/// Address to which a page redirects visitors without a session.
 pub const SIGN_IN: &str = "/sign-in";
 
-/// The same, for those who had one.
+/// Address to which a page redirects visitors whose session is no longer valid.
 pub const SIGN_IN_AGAIN: &str = "/sign-in?ended=1";
 
-/// Sent by a page that keeps itself fresh: nobody need sit before it, so it keeps no session alive.
+/// Header of requests that a page makes by itself to refresh its content. They do not keep a
+/// session alive, since nobody may be watching.
 const LIVE: HeaderName = HeaderName::from_static("x-tidegate-live");
 
-/// The operator whose session the request carries. Without one the answer is a redirect to
-/// [`SIGN_IN`], or to a page that keeps itself fresh a plain 401, which it shows as what it is.
+/// Operator whose session the request has. Without a session, the answer is a redirect to
+/// [`SIGN_IN`], or 401 to a page that refreshes itself: its script then shows that the session
+/// expired.
 #[derive(Clone)]
 pub struct SignedIn {
     session: WebSession,
-    /// As it was when the request came.
+    /// Warning about the disk at the time of the request.
     disk_full: Option<Warning>,
 }
 
@@ -33,17 +35,17 @@ impl SignedIn {
         &self.session.operator
     }
 
-    /// What every page of an operator tells while the disk is full.
+    /// Warning for every page of an operator while the disk is full.
     pub fn disk_full(&self) -> Option<&Warning> {
         self.disk_full.as_ref()
     }
 
-    /// For the log; opens nothing.
+    /// Id of the session, for the log. It is not the token.
     pub fn session_id(&self) -> &str {
         &self.session.id
     }
 
-    /// Goes into each form as the hidden field `csrf`, which [`CheckedForm`] checks.
+    /// Token for the hidden field `csrf` of each form, which [`CheckedForm`] checks.
     pub fn csrf(&self) -> &str {
         &self.session.csrf
     }
@@ -53,24 +55,19 @@ impl FromRequestParts<Web> for SignedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        let (look, to_sign_in): (_, fn() -> Response) = match parts.headers.contains_key(LIVE) {
-            true => (WebSessionUse::Refresh, || {
-                (StatusCode::UNAUTHORIZED, "this session has ended").into_response()
-            }),
-            false => (WebSessionUse::Person, || {
-                Redirect::to(SIGN_IN).into_response()
-            }),
+        let is_refresh = parts.headers.contains_key(LIVE);
+        let used_by = if is_refresh {
+            WebSessionUse::Refresh
+        } else {
+            WebSessionUse::Person
         };
-        let to_sign_in_again: fn() -> Response = match look {
-            WebSessionUse::Refresh => to_sign_in,
-            WebSessionUse::Person => || Redirect::to(SIGN_IN_AGAIN).into_response(),
-        };
-        let token = cookie::session_token(&parts.headers).ok_or_else(to_sign_in)?;
+        let token =
+            cookie::session_token(&parts.headers).ok_or_else(|| no_session(is_refresh, SIGN_IN))?;
         let session = web
             .api
             .control
-            .web_session(token, look)
-            .ok_or_else(to_sign_in_again)?;
+            .web_session(token, used_by)
+            .ok_or_else(|| no_session(is_refresh, SIGN_IN_AGAIN))?;
         mark_proven(&parts.extensions);
         let reason = web.api.control.disk_full();
         let disk_full = reason.as_deref().map(Warning::disk_full);
@@ -78,15 +75,24 @@ impl FromRequestParts<Web> for SignedIn {
     }
 }
 
-/// Why nobody was signed in.
+/// Answers a request without a valid session.
+fn no_session(is_refresh: bool, address: &str) -> Response {
+    if is_refresh {
+        (StatusCode::UNAUTHORIZED, "this session expired").into_response()
+    } else {
+        Redirect::to(address).into_response()
+    }
+}
+
+/// Reason why a sign-in failed.
 pub enum NotSignedIn {
-    /// This source has tried too often.
+    /// Too many attempts from this source.
     TooMany(RemainingQuota),
     Refused(ControlError),
 }
 
-/// Turns a link's token into a session; the value is for `Set-Cookie`. Whatever cookie the browser
-/// had before is overwritten, and its session has nothing in common with the new one.
+/// Exchanges a link's token for a session and returns the value of `Set-Cookie`. It replaces any
+/// earlier cookie, and its token is new, which prevents session fixation.
 pub async fn redeem_link(
     web: &Web,
     source: RequestSource,
@@ -99,11 +105,16 @@ pub async fn redeem_link(
         .redeem_link(token)
         .await
         .map_err(NotSignedIn::Refused)?;
-    tracing::info!(operator = made.made.operator, session = made.made.id, source = %source.0, "signed in");
+    tracing::info!(
+        operator = made.made.operator,
+        session = made.made.id,
+        source = %source.0,
+        "signed in"
+    );
     cookie::set_session(&made.token).map_err(NotSignedIn::Refused)
 }
 
-/// Ends the session; the value is for `Set-Cookie`.
+/// Ends the session and returns the value of `Set-Cookie`.
 pub async fn sign_out(web: &Web, who: &SignedIn) -> Result<HeaderValue, ControlError> {
     web.api.control.end_web_session(&who.session).await?;
     tracing::info!(

@@ -1,11 +1,11 @@
-//! The source of a request, as limits count it.
+//! Source of a request, as counted by the limits.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Where a request came from, as the limits count it: an IPv4 address, or an IPv6 /64.
+/// Source of a request: an IPv4 address or an IPv6 /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestSource(pub IpAddr);
 
@@ -22,8 +22,8 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestSource {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        // The listener puts it there; a router called as a function has no peer.
-        let nobody = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-        Ok(parts.extensions.get::<Self>().copied().unwrap_or(nobody))
+        // The listener inserts it. A router that a test calls as a function has no peer.
+        let unknown = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(unknown))
     }
 }

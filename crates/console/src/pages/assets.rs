@@ -1,5 +1,5 @@
-//! The files a page brings along, embedded, each under a name that holds a hash of its bytes. Never
-//! reads a disk.
+//! Files that pages load: style, script and icon. They are embedded in the binary, and their names
+//! contain a hash of their content.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,7 @@ use sha2::Digest;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-/// One file, and the address that never means any other bytes.
+/// Embedded file.
 struct Asset {
     name: &'static str,
     kind: &'static str,
@@ -37,7 +37,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
 
 fn asset(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset {
     let digest = sha2::Sha256::digest(bytes);
-    // 48 bits: enough that no two versions of one file ever meet.
+    // 48 bits: two versions of a file never get the same hash by chance.
     let hash = digest.iter().take(6).fold(String::new(), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out
@@ -50,7 +50,7 @@ fn asset(name: &'static str, kind: &'static str, bytes: &'static [u8]) -> Asset 
     }
 }
 
-/// Where a page finds this file.
+/// Returns the address of a file.
 pub fn address(name: &str) -> String {
     let file = ASSETS
         .iter()
@@ -59,7 +59,8 @@ pub fn address(name: &str) -> String {
     format!("/assets/{file}")
 }
 
-/// The file behind such an address. It may be kept for ever: other bytes have another address.
+/// Serves the file with this address. Browsers may cache it forever, since other content has
+/// another address.
 pub fn serve(file: &str) -> Option<Response> {
     let asset = ASSETS.iter().find(|asset| asset.file == file)?;
     let headers = [
@@ -74,9 +75,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_page_brings_less_than_100_kilobytes_along() {
+    fn a_first_page_loads_less_than_100_kilobytes() {
         let sum: usize = ASSETS.iter().map(|asset| asset.bytes.len()).sum();
-        assert!(sum < 60_000, "{sum}: the page itself needs up to 40 KB");
+        assert!(sum < 60_000, "{sum}: the page itself has up to 40 KB");
     }
 
     #[test]
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn no_asset_asks_for_anything_elsewhere() {
+    fn no_asset_loads_anything_from_elsewhere() {
         for asset in ASSETS.iter() {
             let text = std::str::from_utf8(asset.bytes)
                 .unwrap()

@@ -1,10 +1,10 @@
-//! A cluster as several pages show it.
+//! Cluster in a list, on its page and on its Connect page.
 
 use super::words::Moment;
 use tidegate_control::{ClusterView, ROOT};
 use tidegate_model::{ClusterState, printable};
 
-/// A cluster, in lists and on its own page.
+/// Cluster as several pages show it.
 pub struct ClusterRow {
     pub name: String,
     pub state: ClusterState,
@@ -42,14 +42,14 @@ impl ClusterRow {
         matches!(self.state, ClusterState::Asleep | ClusterState::Failed)
     }
 
-    /// The state in a sentence.
+    /// Explanation of the state.
     pub fn meaning(&self) -> &'static str {
         match self.state {
-            ClusterState::Asleep => "costs disk only; the next login wakes it",
-            ClusterState::Waking => "its engine is starting; logins wait for it",
-            ClusterState::Awake => "its engine is running",
-            ClusterState::Draining => "idle sessions are being ended, then its engine stops",
-            ClusterState::Failed => "its engine could not be started",
+            ClusterState::Asleep => "uses disk space only; the next login wakes it",
+            ClusterState::Waking => "the engine is starting; logins wait",
+            ClusterState::Awake => "the engine is running",
+            ClusterState::Draining => "idle sessions are being closed; then the engine stops",
+            ClusterState::Failed => "the engine could not be started",
         }
     }
 }

@@ -1,5 +1,4 @@
-//! What surrounds every page: title, place in the menu, who is signed in, and one notice. Never a
-//! password.
+//! Frame of every page: title, menu, signed-in operator and one notice.
 
 use super::assets;
 use super::words::sentence;
@@ -46,18 +45,18 @@ impl MenuEntry {
     }
 }
 
-/// The frame of one page.
+/// Frame of a page.
 pub struct Frame {
     pub title: String,
-    /// The entry of the menu that this page belongs to.
+    /// Entry of the menu that this page belongs to.
     pub menu_entry: MenuEntry,
-    /// Who is signed in, if anybody.
+    /// Name of the signed-in operator.
     pub operator: Option<String>,
     pub csrf: String,
     pub notice: Option<Notice>,
-    /// While the disk of the data directory is full, on every page of an operator.
+    /// Warning while the disk of the data directory is full; on every page of an operator.
     pub disk_full: Option<WarningView>,
-    /// Whether the page stays fresh by itself.
+    /// Whether the page refreshes itself.
     pub live: bool,
 }
 
@@ -74,7 +73,7 @@ impl Frame {
         }
     }
 
-    /// The frame of somebody's page.
+    /// Frame of a page for a signed-in operator.
     pub fn of(who: &SignedIn, title: impl Into<String>, menu_entry: MenuEntry) -> Self {
         let operator = Some(who.operator().to_owned());
         let csrf = who.csrf().to_owned();
@@ -86,7 +85,7 @@ impl Frame {
         }
     }
 
-    /// The frame of a page that anybody may see.
+    /// Frame of a page that does not need a session.
     pub fn for_visitor(visitor: &Visitor, title: &str, menu_entry: MenuEntry) -> Self {
         match &visitor.0 {
             Some(who) => Self::of(who, title, menu_entry),
@@ -113,11 +112,11 @@ impl Frame {
     }
 }
 
-/// Why what was just asked was not done.
+/// Reason why a request was refused.
 #[derive(Debug, Clone)]
 pub struct Notice {
     pub text: String,
-    /// What to do about it; may be empty.
+    /// Advice on how to fix it; may be empty.
     pub hint: String,
 }
 
@@ -130,7 +129,7 @@ impl From<&ControlError> for Notice {
     }
 }
 
-/// State that an operator must know of, in sentences.
+/// Warning for an operator, in sentences.
 #[derive(Debug, Clone)]
 pub struct WarningView {
     pub text: String,
@@ -151,7 +150,7 @@ impl From<&Warning> for WarningView {
     }
 }
 
-/// Who looks, on pages that anybody may see.
+/// Visitor of a page that does not need a session: a signed-in operator or anybody else.
 pub struct Visitor(pub Option<SignedIn>);
 
 impl FromRequestParts<Web> for Visitor {

@@ -1,5 +1,5 @@
-//! The pages of the console, set on the server. They work without a script, but for copying and for
-//! staying fresh. Never a decision: each handler calls one operation and shows what came of it.
+//! Pages of the console, rendered on the server. Only copying and refreshing need a script. Each
+//! handler calls one operation of room `control` and shows its result.
 
 mod assets;
 mod certificate;
@@ -28,7 +28,7 @@ use axum::routing::{get, post};
 use cluster::actions;
 use frame::Visitor;
 
-/// Every page, at `/`.
+/// Builds the router of all pages.
 pub fn router(web: Web) -> Router {
     Router::new()
         .route("/", get(clusters::list_clusters))
@@ -49,8 +49,7 @@ pub fn router(web: Web) -> Router {
             "/clusters/{name}/connect",
             get(connect::show_connect).post(connect::show_choice),
         )
-        // Whoever comes back to the address of an answer that held a password gets the page without
-        // it.
+        // A browser that reloads the address of an answer with a password gets the page without it.
         .route(
             "/clusters/{name}/connect/password",
             get(connect::redirect_to_connect).post(connect::new_password),

@@ -1,5 +1,5 @@
-//! Every page with made-up facts, full and empty. `TIDEGATE_PAGES=DIR cargo test -p
-//! tidegate-console --lib samples` writes them as files, to be looked at.
+//! Every page with invented values, full and empty. `TIDEGATE_PAGES=DIR cargo test -p
+//! tidegate-console --lib samples` writes them as files, for a person to read.
 
 use super::cluster_row::ClusterRow;
 use super::frame::{Frame, MenuEntry};
@@ -49,7 +49,7 @@ fn pages() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn every_page_is_whole_and_brings_nothing_inline() {
+fn every_page_is_complete_and_has_no_inline_script_or_style() {
     let folder = std::env::var_os("TIDEGATE_PAGES").map(std::path::PathBuf::from);
     for (name, html) in pages() {
         if let Some(folder) = &folder {
@@ -67,7 +67,7 @@ fn every_page_is_whole_and_brings_nothing_inline() {
         assert_eq!(
             html.matches("<script").count(),
             1,
-            "{name}: one, by its address"
+            "{name}: the one with an address"
         );
         assert!(html.len() < 60_000, "{name}: {}", html.len());
     }
@@ -76,7 +76,8 @@ fn every_page_is_whole_and_brings_nothing_inline() {
 #[test]
 fn every_form_that_changes_something_carries_its_csrf_field() {
     for (name, html) in pages() {
-        // The link itself is the proof there: nobody is signed in yet.
+        // On the page of a sign-in link nobody is signed in yet; the link itself authorizes the
+        // form.
         if name == "link" {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Dates, durations and `code` in sentences, as pages show them. Pure functions.
+//! Formats of dates, durations and sentences on pages.
 
 use crate::timestamp::rfc3339_date;
 use std::fmt::{self, Write};
@@ -7,7 +7,7 @@ use tidegate_model::printable;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// A moment, in UTC.
+/// Time in UTC, with the formats that pages use.
 #[derive(Debug, Clone)]
 pub struct Moment {
     /// For `<time datetime>`.
@@ -69,7 +69,7 @@ impl Moment {
     }
 }
 
-/// A length of time in its largest two units.
+/// Formats a duration in its two largest units.
 pub fn span(length: Duration) -> String {
     let seconds = length.as_secs();
     let days = seconds / 86_400;
@@ -89,7 +89,8 @@ pub fn span(length: Duration) -> String {
     }
 }
 
-/// A message of a log's manners as a sentence: a capital, and a full stop.
+/// Makes a sentence of an error message: the first letter becomes a capital, and a full stop is
+/// added.
 pub fn sentence(text: &str) -> String {
     let text = printable(text.trim());
     let mut chars = text.chars();
@@ -104,13 +105,13 @@ pub fn sentence(text: &str) -> String {
     format!("{}{}{end}", first.to_uppercase(), chars.as_str())
 }
 
-/// A sentence in which `code` stands between backticks, as HTML. Everything else is text.
+/// Text as HTML, in which text between backticks becomes `<code>`. Everything else is escaped.
 pub struct Prose<'a>(pub &'a str);
 
 impl fmt::Display for Prose<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<_> = self.0.split('`').collect();
-        // A backtick without its fellow is a backtick.
+        // With an odd number of backticks, all are shown as they are.
         let paired = !parts.len().is_multiple_of(2);
         for (i, part) in parts.iter().enumerate() {
             match (i % 2 == 1, paired) {
@@ -144,13 +145,13 @@ fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// What templates call by name.
+/// Filters for templates.
 pub mod filters {
     use super::Prose;
     use askama::{Result, Values};
     use std::fmt::Display;
 
-    /// See [`Prose`].
+    /// Formats text as [`Prose`].
     #[askama::filter_fn]
     pub fn prose(text: impl Display, _: &dyn Values) -> Result<String> {
         Ok(Prose(&text.to_string()).to_string())
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prose_sets_code_and_lets_no_markup_through() {
+    fn prose_marks_code_and_escapes_everything_else() {
         assert_eq!(
             Prose("a `b<c>` & d").to_string(),
             "a <code>b&lt;c&gt;</code> &amp; d"
@@ -179,17 +180,16 @@ mod tests {
     }
 
     #[test]
-    fn spans_read_well() {
-        let s = Duration::from_secs;
+    fn durations_have_their_two_largest_units() {
         let cases = [
-            (s(5), "5 s"),
-            (s(300), "5 min"),
-            (s(90), "1 min 30 s"),
-            (s(3600), "1 h"),
-            (s(86_400 * 3), "3 days"),
+            (5, "5 s"),
+            (300, "5 min"),
+            (90, "1 min 30 s"),
+            (3600, "1 h"),
+            (86_400 * 3, "3 days"),
         ];
-        for (length, words) in cases {
-            assert_eq!(span(length), words);
+        for (seconds, words) in cases {
+            assert_eq!(span(Duration::from_secs(seconds)), words);
         }
         assert_eq!(span(Duration::from_millis(1500)), "1.5 s");
     }

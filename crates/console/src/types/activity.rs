@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What lately happened to a cluster, latest first.
+/// Recent events of a cluster, latest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Activity {
     pub refusals: Vec<RecentRefusal>,
@@ -15,10 +15,10 @@ pub struct RecentRefusal {
     pub at: String,
     #[schema(example = "203.0.113.9")]
     pub client: String,
-    /// As the client saw it.
+    /// MySQL error code that the client got.
     #[schema(example = 1045)]
     pub code: u16,
-    /// The name of its help page; null where the engine refused.
+    /// Slug of its help page; null if the engine refused the login.
     #[schema(example = "access-denied")]
     pub reason: Option<String>,
     pub meaning: String,
@@ -29,6 +29,6 @@ pub struct RecentRefusal {
 pub struct RecentWake {
     pub at: String,
     pub took_ms: f64,
-    /// It had not slept cleanly.
+    /// Whether the engine was recovered after an unclean stop.
     pub recovery: bool,
 }

@@ -1,4 +1,4 @@
-//! The certificate in requests and answers. A key is in requests only, and no `Debug` prints it.
+//! The certificate in requests and answers. A private key is only in requests.
 
 use super::Secret;
 use crate::timestamp::rfc3339_date;
@@ -9,30 +9,30 @@ use tidegate_tls::{
 };
 use utoipa::ToSchema;
 
-/// The certificate that new connections get, and how the next one stands.
+/// Certificate of new connections, and the state of its renewal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Certificate {
-    /// `acme`, `files` or `local`: where certificates come from.
+    /// Source of certificates: `acme`, `files` or `local`.
     #[schema(example = "acme")]
     pub source: String,
     /// `local`, `private` or `public`.
     #[schema(example = "public")]
     pub trust: String,
     pub served: LeafCertificate,
-    /// The second one, for clients that take RSA only.
+    /// Second certificate, for clients that accept only RSA.
     pub served_rsa: Option<LeafCertificate>,
-    /// Null where certificates do not come by ACME.
+    /// Null if certificates do not come from ACME.
     pub acme: Option<Acme>,
-    /// What somebody must look at; empty if all is well.
+    /// Problems that need attention.
     pub alarms: Vec<String>,
-    /// What happened to it, latest first, over restarts; bounded.
+    /// Latest changes first, also those before a restart. The list is bounded.
     pub history: Vec<CertificateChange>,
-    /// The console's own, where it has one.
+    /// Certificate of the console, if it has a separate one.
     #[schema(no_recursion)]
     pub console: Option<Box<Certificate>>,
 }
 
-/// One thing that happened to a certificate.
+/// Change of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Change)]
 pub struct CertificateChange {
@@ -41,13 +41,13 @@ pub struct CertificateChange {
     /// `served`, `rejected` or `alarm`.
     #[schema(example = "served")]
     pub what: String,
-    /// Of one that is served from here on.
+    /// Key type of a certificate that is served from then on.
     pub key: Option<String>,
     pub names: Vec<String>,
     pub serial: Option<String>,
     pub issuer: Option<String>,
     pub not_after: Option<String>,
-    /// Why one was not taken, or what somebody must look at.
+    /// Reason why a certificate was rejected, or the problem.
     pub reason: Option<String>,
 }
 
@@ -64,40 +64,40 @@ pub struct LeafCertificate {
     pub not_after: String,
 }
 
-/// How ACME stands.
+/// State of ACME.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Acme {
-    /// The names a certificate shall carry.
+    /// Names that a certificate must have.
     pub domains: Vec<String>,
-    /// One per kind of key.
+    /// Stored certificates, by key type.
     pub certificates: Vec<KeptCertificate>,
-    /// A CA is being asked at this moment.
+    /// Whether an order is in progress.
     pub under_way: bool,
 }
 
-/// One kind of key, and its certificate that is kept.
+/// Stored certificate of one key type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Kept)]
 pub struct KeptCertificate {
     #[schema(example = "ecdsa")]
     pub key: String,
     pub certificate: Option<LeafCertificate>,
-    /// The directory of the CA that issued it; null for one that was imported.
+    /// Directory URL of the CA that issued it; null for an imported certificate.
     pub issued_by: Option<String>,
     pub renew_at: Option<String>,
-    /// Attempts in a row that brought nothing.
+    /// Number of failed attempts in a row.
     pub failures: u32,
-    /// Set while attempts fail.
+    /// Time of the next attempt; set while attempts fail.
     pub next_attempt: Option<String>,
     pub last_error: Option<AcmeError>,
-    /// A newer certificate is kept back, since clients could not verify it.
+    /// Whether a newer certificate is not served because clients could not verify it.
     pub held: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AcmeError {
     pub at: String,
-    /// The CA's directory.
+    /// Directory URL of the CA.
     pub directory: String,
     /// `storage`, `directory`, `account`, `order`, `challenge`, `finalize` or `judge`.
     #[schema(example = "challenge")]
@@ -105,18 +105,18 @@ pub struct AcmeError {
     pub reason: String,
 }
 
-/// A pair that was got elsewhere, PEM.
+/// Certificate chain and key from elsewhere, as PEM.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Pair)]
 pub struct CertificatePair {
-    /// The chain, leaf first.
+    /// Certificate chain, leaf first.
     pub chain: String,
     #[schema(value_type = String)]
     pub key: Secret,
 }
 
-/// What an order needs, and whether it is there.
+/// Check of what an order needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckResult {
     pub findings: Vec<CheckFinding>,
@@ -157,16 +157,7 @@ impl From<CertificateStatus> for Certificate {
 
 impl From<HistoryEntry> for CertificateChange {
     fn from(entry: HistoryEntry) -> Self {
-        let happened = |what: &str, reason: Option<String>| Self {
-            at: rfc3339_date(entry.at),
-            what: what.to_owned(),
-            key: None,
-            names: Vec::new(),
-            serial: None,
-            issuer: None,
-            not_after: None,
-            reason,
-        };
+        let at = rfc3339_date(entry.at);
         match entry.what {
             Happening::Served {
                 key,
@@ -180,10 +171,26 @@ impl From<HistoryEntry> for CertificateChange {
                 serial: Some(serial),
                 issuer: Some(issuer),
                 not_after: Some(rfc3339_date(not_after)),
-                ..happened("served", None)
+                reason: None,
+                ..Self::without_certificate(at, "served", String::new())
             },
-            Happening::Rejected { reason } => happened("rejected", Some(reason)),
-            Happening::Alarm { reason, .. } => happened("alarm", Some(reason)),
+            Happening::Rejected { reason } => Self::without_certificate(at, "rejected", reason),
+            Happening::Alarm { reason, .. } => Self::without_certificate(at, "alarm", reason),
+        }
+    }
+}
+
+impl CertificateChange {
+    fn without_certificate(at: String, what: &str, reason: String) -> Self {
+        Self {
+            at,
+            what: what.to_owned(),
+            key: None,
+            names: Vec::new(),
+            serial: None,
+            issuer: None,
+            not_after: None,
+            reason: Some(reason),
         }
     }
 }

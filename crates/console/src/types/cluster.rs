@@ -6,37 +6,37 @@ use serde::{Deserialize, Serialize};
 use tidegate_model::ClusterState;
 use utoipa::ToSchema;
 
-/// The database a fresh cluster has.
+/// Database that a new cluster has.
 pub const DATABASE: &str = "test";
 
-/// A cluster and how it is reached.
+/// A cluster and its address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Cluster {
     #[schema(example = "demo")]
     pub name: String,
-    /// What every login of this cluster begins with.
+    /// First part of every user name of this cluster.
     #[schema(example = "k7m2q9x4w3tz")]
     pub prefix: String,
-    /// A name or address that reaches the listener and that its certificate carries.
+    /// Name or address of the listener, as its certificate has it.
     #[schema(example = "127.0.0.1")]
     pub host: String,
     #[schema(example = 4000)]
     pub port: u16,
-    /// The full login of the cluster's administrator.
+    /// Full user name of the cluster's administrator.
     #[schema(example = "k7m2q9x4w3tz.root")]
     pub user: String,
-    /// Only in the answer that made it; kept nowhere.
+    /// Only in the answer to the request that created it; the server does not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     pub password: Option<Secret>,
     #[schema(example = "test")]
     pub database: String,
-    /// The CA file a client needs; null where the certificate is publicly trusted.
+    /// CA file that clients need; null if the certificate is publicly trusted.
     #[schema(example = "/var/lib/tidegate/ca.pem")]
     pub ca: Option<String>,
     #[schema(value_type = StateSchema)]
     pub state: ClusterState,
-    /// Why it stands in `failed`.
+    /// Reason of the state `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<String>,
@@ -58,16 +58,16 @@ pub struct Cluster {
     /// RFC 3339, UTC.
     #[schema(example = "2026-01-31T12:00:00Z")]
     pub created_at: String,
-    /// Sessions open now.
+    /// Number of open sessions.
     pub sessions: u32,
     pub limits: Limits,
-    /// Measured use; only in the answer about one cluster.
+    /// Measured use; only in the answer that describes one cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub usage: Option<Usage>,
 }
 
-/// Where a cluster stands.
+/// State of a cluster.
 #[derive(ToSchema)]
 #[schema(as = State, rename_all = "lowercase")]
 pub enum StateSchema {
@@ -87,8 +87,8 @@ pub struct CreateCluster {
     pub name: Option<String>,
     /// Kind of engine, as `GET /v1/engines` lists them; the server's default kind if missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    // The kinds of this version and their parameters: a client that follows the description is
-    // never refused.
+    // A pattern, not a free text: the API tests send what the description allows, and it must be
+    // accepted.
     #[schema(example = "mariadb", pattern = "^mariadb$")]
     pub engine: Option<String>,
     /// Values of the kind's own parameters (`mariadb` has none). Text is accepted for every type.
@@ -112,13 +112,13 @@ fn known_parameters() -> utoipa::openapi::Object {
         .build()
 }
 
-/// What shall be otherwise.
+/// Change of a cluster. Limits that are missing keep their values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChangeCluster {
     #[serde(deserialize_with = "object")]
     pub limits: LimitsWanted,
-    /// For this long a cluster at its disk limit may delete, drop and truncate. At most an hour.
+    /// Time in which a cluster at its disk limit may delete, drop and truncate. At most an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1.0, maximum = 3600.0)]
     pub allow_shrink_seconds: Option<f64>,

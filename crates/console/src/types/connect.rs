@@ -4,7 +4,7 @@ use super::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Clients and operating systems that there are strings for.
+/// Clients and operating systems with connection strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClientList {
     pub clients: Vec<KnownClient>,
@@ -17,7 +17,7 @@ pub struct KnownClient {
     pub id: String,
     pub name: String,
     pub language: String,
-    /// Whether its strings can insist on TLS 1.3.
+    /// Whether its strings can require TLS 1.3.
     pub tls13: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct KnownPlatform {
     pub name: String,
 }
 
-/// The strings of one client. More fields than these may come.
+/// Connection strings of one client. Later versions may add fields.
 #[derive(ToSchema)]
 pub struct ConnectStrings {
     pub client: String,
@@ -41,12 +41,12 @@ pub struct ConnectStrings {
     pub trust: String,
     pub tls: String,
     pub ca: Option<String>,
-    /// The strings, the best first.
+    /// Strings, the recommended one first.
     pub forms: Vec<ConnectForm>,
     pub notes: Vec<String>,
 }
 
-/// One string to copy.
+/// A string to copy.
 #[derive(ToSchema)]
 pub struct ConnectForm {
     pub id: String,
@@ -58,14 +58,14 @@ pub struct ConnectForm {
     pub text: String,
 }
 
-/// Whom to log in as.
+/// Login of a connection test.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TestConnection {
-    /// Inside the cluster; `root` if missing.
+    /// User name without the prefix; `root` if missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Without it the test ends before the login. Kept nowhere.
+    /// If missing, the test stops before the login. The server does not store it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub password: Option<Secret>,
@@ -73,11 +73,11 @@ pub struct TestConnection {
     pub database: Option<String>,
 }
 
-/// How a test went.
+/// Result of a connection test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TestResult {
     pub ok: bool,
-    /// In order; the one that failed is the last.
+    /// Steps in order. If one failed, it is the last.
     pub steps: Vec<TestStep>,
 }
 
@@ -89,6 +89,6 @@ pub struct TestStep {
     pub took_ms: f64,
     #[schema(example = "TLS 1.3")]
     pub detail: String,
-    /// Why it failed; null if it did not.
+    /// Reason of the failure; null if the step succeeded.
     pub failure: Option<String>,
 }

@@ -15,11 +15,11 @@ pub struct EngineKind {
     pub page: String,
     /// Parameters of a cluster, in the order in which forms show them.
     pub parameters: Vec<EngineParameter>,
-    /// Place where passwords are verified: `known_accounts` is the gateway, by the accounts it
-    /// read.
+    /// Way in which passwords are verified: with `known_accounts`, the gateway compares them with
+    /// the accounts that it read.
     #[schema(example = "known_accounts")]
     pub login_check: String,
-    /// Whether its clusters sleep.
+    /// Whether its clusters can sleep.
     pub sleeps: bool,
     /// Whether its clusters can be backed up.
     pub backs_up: bool,
@@ -35,15 +35,15 @@ pub struct EngineParameter {
     #[serde(rename = "type")]
     #[schema(example = "text")]
     pub value_type: String,
-    /// Value if none is given, as text; null: a value is required.
+    /// Default value as text; null if a value is required.
     pub default: Option<String>,
     pub help: String,
     /// Words of a choice; empty for other types.
     #[serde(default)]
     pub choices: Vec<String>,
-    /// Least value of a number.
+    /// Minimum of a number.
     pub min: Option<i64>,
-    /// Greatest value of a number.
+    /// Maximum of a number.
     pub max: Option<i64>,
 }
 

@@ -3,17 +3,17 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What every error looks like.
+/// Body of every error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
-    /// For programs; never changes its meaning.
+    /// Stable code for programs.
     #[schema(example = "not_found")]
     pub code: String,
     #[schema(example = "there is no cluster \"demo\"")]
     pub message: String,
-    /// What to do about it.
+    /// Advice on how to fix it.
     #[schema(example = "`tidegate cluster list` shows those that exist")]
     pub hint: String,
-    /// The same as in the server's log.
+    /// Id of the request, also in the server's log.
     pub request_id: String,
 }

@@ -7,25 +7,25 @@ use tidegate_control::LimitsChange;
 use tidegate_model::ClusterUsage;
 use utoipa::ToSchema;
 
-/// What a cluster may use.
+/// Limits of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Limits {
-    /// Sessions at once.
+    /// Maximum number of open sessions.
     #[schema(example = 200)]
     pub connections_max: u32,
-    /// It goes to sleep after this long without a busy session or an open transaction.
+    /// Time without a busy session or an open transaction after which the cluster goes to sleep.
     #[schema(example = 300.0)]
     pub sleep_after_seconds: f64,
-    /// A transaction idle for longer no longer holds it awake.
+    /// Time after which an idle transaction no longer keeps the cluster awake.
     #[schema(example = 3600.0)]
     pub transaction_idle_max_seconds: f64,
     /// Memory of its engine.
     #[schema(example = 1_073_741_824_u64)]
     pub memory_max_bytes: u64,
-    /// Disk of its files; above it the cluster is read-only.
+    /// Disk space of its files. Above it, the cluster is read-only.
     #[schema(example = 4_294_967_296_u64)]
     pub disk_max_bytes: u64,
-    /// Share of the processor when engines compete for it.
+    /// Weight of its engine when engines compete for the processor.
     #[schema(example = 100)]
     pub cpu_weight: u32,
     /// Processes and threads of its engine.
@@ -33,16 +33,16 @@ pub struct Limits {
     pub tasks_max: u32,
 }
 
-/// Measured use of a cluster. Null where it can't be measured, or was not yet.
+/// Measured use of a cluster. Null if it can't be measured or has not been measured yet.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     pub disk_bytes: Option<u64>,
-    /// Files and folders it has, and how many it may have: a share of the file system's inodes.
+    /// Number of its files and folders, and their maximum: a share of the file system's inodes.
     pub files: Option<u64>,
     pub files_max: Option<u64>,
-    /// Memory of its engine that can't be taken from it.
+    /// Memory of its engine that the kernel can't reclaim.
     pub memory_bytes: Option<u64>,
-    /// Of its engine, since the server started.
+    /// Processor time of its engine since the server started.
     pub cpu_seconds: Option<f64>,
     pub tasks: Option<u64>,
 }
@@ -62,8 +62,8 @@ impl From<ClusterUsage> for Usage {
     }
 }
 
-/// Limits that differ: in a creation from the server's defaults, in a change from the cluster's
-/// own.
+/// Limits to set: in a creation instead of the server's defaults, in a change instead of the
+/// cluster's present limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsWanted {
@@ -98,12 +98,10 @@ pub struct LimitsWanted {
 
 impl LimitsWanted {
     pub(crate) fn change(&self) -> LimitsChange {
-        // A number no duration can hold becomes zero, which the operation refuses as too short.
-        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::ZERO);
         LimitsChange {
             connections_max: self.connections_max,
-            sleep_after: self.sleep_after_seconds.map(seconds),
-            transaction_idle_max: self.transaction_idle_max_seconds.map(seconds),
+            sleep_after: self.sleep_after_seconds.map(limit_duration),
+            transaction_idle_max: self.transaction_idle_max_seconds.map(limit_duration),
             memory_max_bytes: self.memory_max_bytes,
             disk_max_bytes: self.disk_max_bytes,
             cpu_weight: self.cpu_weight,
@@ -112,48 +110,47 @@ impl LimitsWanted {
     }
 }
 
-/// 41.0 is an integer to JSON Schema, and so to the API's description; to serde it is none.
+/// Converts a limit. A number that no `Duration` can represent becomes zero, which the operation
+/// refuses as too short.
+fn limit_duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+/// Reads a whole number. JSON Schema, and so the API's description, regards 41.0 as an integer;
+/// serde does not.
 fn whole<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
     let Some(number) = Option::<f64>::deserialize(d)? else {
         return Ok(None);
     };
-    let expected = || {
-        serde::de::Error::invalid_value(
+    let whole_number = (number.fract() == 0.0).then(|| format!("{number:.0}").parse().ok());
+    match whole_number.flatten() {
+        Some(limit) => Ok(Some(limit)),
+        None => Err(serde::de::Error::invalid_value(
             Unexpected::Float(number),
             &"a whole number from 0 to 4294967295",
-        )
-    };
-    if number.fract() != 0.0 {
-        return Err(expected());
+        )),
     }
-    format!("{number:.0}")
-        .parse()
-        .map(Some)
-        .map_err(|_| expected())
 }
 
-/// As [`whole`], up to the largest number that JSON's readers agree on.
+/// Reads a whole number of bytes, up to 2^53: above it, JSON readers that use `f64` lose digits.
 fn whole_bytes<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
     const MOST: f64 = 9_007_199_254_740_992.0;
     let Some(number) = Option::<f64>::deserialize(d)? else {
         return Ok(None);
     };
-    let expected = || {
-        serde::de::Error::invalid_value(
+    let in_range = number.fract() == 0.0 && (0.0..=MOST).contains(&number);
+    let bytes = in_range.then(|| format!("{number:.0}").parse().ok());
+    match bytes.flatten() {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Err(serde::de::Error::invalid_value(
             Unexpected::Float(number),
             &"a whole number of bytes, up to 2^53",
-        )
-    };
-    if number.fract() != 0.0 || !(0.0..=MOST).contains(&number) {
-        return Err(expected());
+        )),
     }
-    format!("{number:.0}")
-        .parse()
-        .map(Some)
-        .map_err(|_| expected())
 }
 
-/// serde takes a list for a struct too, field by field; the API's description does not.
+/// Reads a struct from a JSON object only: serde also accepts a list of its fields, which the API's
+/// description does not.
 pub(super) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Result<T, D::Error> {
     let map = serde_json::Map::deserialize(d)?;
     serde_json::from_value(map.into()).map_err(serde::de::Error::custom)
@@ -163,13 +160,14 @@ pub(super) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Re
 mod tests {
     use super::LimitsWanted;
 
+    fn read(text: &str) -> Option<Option<u32>> {
+        serde_json::from_str::<LimitsWanted>(text)
+            .ok()
+            .map(|limits| limits.connections_max)
+    }
+
     #[test]
     fn a_whole_number_may_have_a_point_and_no_other_may() {
-        let read = |text: &str| {
-            serde_json::from_str::<LimitsWanted>(text)
-                .ok()
-                .map(|limits| limits.connections_max)
-        };
         assert_eq!(read(r#"{"connections_max": 41.0}"#), Some(Some(41)));
         assert_eq!(read(r#"{"connections_max": 41}"#), Some(Some(41)));
         assert_eq!(read(r#"{"connections_max": null}"#), Some(None));

@@ -1,5 +1,5 @@
-//! Requests and answers of the API, for server and client alike. Passwords are in answers only, and
-//! no `Debug` prints them.
+//! Bodies of the API's requests and answers, for server and client alike. Passwords and keys are of
+//! type [`Secret`], so no `Debug` prints them.
 
 mod access;
 mod activity;

@@ -1,10 +1,11 @@
-//! A password or key on its way through. No `Debug` prints it, and its memory is wiped.
+//! A password or key in a request or an answer. `Debug` does not print it, and its memory is
+//! overwritten when it is dropped.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A password on its way to the person who asked for it.
+/// A password, key or link that must not appear in a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 

@@ -4,7 +4,7 @@ use super::Warning;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The server itself.
+/// The server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Server {
     pub version: String,
@@ -14,16 +14,16 @@ pub struct Server {
     /// `local`, `private` or `public`.
     #[schema(example = "local")]
     pub trust: String,
-    /// Names and addresses the certificate carries.
+    /// Names and addresses in the certificate.
     pub names: Vec<String>,
     pub ca: Option<String>,
     pub host: String,
     pub port: u16,
-    /// Where the web console is; null if there is none.
+    /// Address of the web console; null if there is none.
     #[schema(example = "https://127.0.0.1:4443")]
     pub console: Option<String>,
-    /// False while clusters that were not cleanly asleep at the start are being recovered; logins
-    /// wait for it.
+    /// False while the server recovers clusters that were not asleep when it last stopped; their
+    /// logins wait.
     pub ready: bool,
     /// Present while the disk of the data directory is too full to wake clusters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,12 +31,12 @@ pub struct Server {
     pub disk_full: Option<Warning>,
 }
 
-/// The local CA that clients must have.
+/// The local CA, which clients must trust.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LocalCa {
-    /// Its file, for clients.
+    /// Its file, which clients need.
     #[schema(example = "/var/lib/tidegate/ca.pem")]
     pub ca: String,
-    /// Names and addresses the certificate carries.
+    /// Names and addresses in the certificate.
     pub names: Vec<String>,
 }

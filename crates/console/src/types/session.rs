@@ -6,12 +6,12 @@ use utoipa::ToSchema;
 /// A session that has logged in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Session {
-    /// As the client's own connection id.
+    /// Connection id that the client got.
     #[schema(example = 2_147_483_655_u32)]
     pub id: u32,
-    /// Null for one that is ending because its cluster was deleted.
+    /// Null for a session that is closing because its cluster was deleted.
     pub cluster: Option<String>,
-    /// The user as the engine knows it.
+    /// User name without the prefix, as the engine knows it.
     #[schema(example = "root")]
     pub user: String,
     #[schema(example = "203.0.113.9:51234")]

@@ -1,46 +1,47 @@
-//! States that an operator must know of, in the same words in the API, on the command line and on
-//! pages. Each tells what is the case, what it means, and what to do.
+//! Warnings for operators, with the same text in the API, on the command line and on pages.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// State that an operator must know of.
+/// State of the server or of a cluster that needs an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
     #[schema(example = "the disk of the data directory is full")]
     pub message: String,
     /// Consequence for logins.
-    #[schema(example = "no cluster can be woken; those that are awake go on")]
+    #[schema(example = "no cluster can be woken; clusters that are awake continue")]
     pub meaning: String,
     #[schema(example = "free space on that file system")]
     pub hint: String,
 }
 
 impl Warning {
-    /// Account book that lacks some of its cluster's accounts.
+    /// Warning that the account book of a cluster is incomplete.
     pub fn incomplete_accounts(cluster: &str) -> Self {
         Self {
-            message: "the account book lacks some of the cluster's accounts: there are more than \
-                      it has room for, or they could not all be read"
-                .to_owned(),
-            meaning: "accounts that are not in the book are asked of the engine, within a budget, \
-                      so they can log in only while the cluster is awake"
-                .to_owned(),
+            message:
+                "the account book lacks some of the cluster's accounts: there are too many, or \
+                      reading them failed"
+                    .to_owned(),
+            meaning:
+                "accounts that are not in the book can log in only while the cluster is awake, \
+                      because the gateway has to ask the engine for them"
+                    .to_owned(),
             hint: format!(
-                "drop accounts that nobody uses (`DROP USER`), then `tidegate cluster sleep \
-                 {cluster}`: the book is written anew at each sleep"
+                "drop unused accounts (`DROP USER`), then run `tidegate cluster sleep {cluster}`: \
+                 its accounts are read again at each sleep"
             ),
         }
     }
 
-    /// Disk without space to wake clusters. `reason`: as the server found it.
+    /// Warning that the disk has too little space to wake clusters. `reason` has the figures.
     pub fn disk_full(reason: &str) -> Self {
         Self {
             message: format!("the disk of the data directory is full: {reason}"),
-            meaning: "no cluster can be woken until there is space again; clusters that are awake \
-                      go on as long as they can, and none is damaged"
+            meaning: "no cluster can be woken until there is free space; clusters that are awake \
+                      continue as long as they can, and no cluster is damaged"
                 .to_owned(),
-            hint: "free space on that file system; `tidegate cluster show NAME` shows what a \
+            hint: "free space on that file system; `tidegate cluster show NAME` shows how much a \
                    cluster uses"
                 .to_owned(),
         }

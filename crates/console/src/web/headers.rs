@@ -1,5 +1,5 @@
-//! What every answer tells the browser: run nothing but our own files, tell nobody where you were,
-//! keep no copy.
+//! Security headers of every answer: browsers may run only this server's own files, must not tell
+//! other sites the address of a page, and must not store answers.
 
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -9,7 +9,7 @@ use axum::http::header::{
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// No inline script and no inline style: what somebody smuggles into a page stays text.
+/// Allows no inline scripts and styles, so that markup injected into a page has no effect.
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
                    connect-src 'self'; \
                    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -20,8 +20,8 @@ pub async fn secure(request: Request, next: Next) -> Response {
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, CSP),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // A sign-in link must not travel on in a Referer. (Under `no-referrer`, browsers send
-        // `Origin: null` with our own forms too.)
+        // A sign-in link must not reach another site in a Referer header. `no-referrer` does not
+        // work: browsers then send `Origin: null` with this console's own forms too.
         (REFERRER_POLICY, "same-origin"),
         (
             HeaderName::from_static("cross-origin-opener-policy"),
@@ -34,7 +34,7 @@ pub async fn secure(request: Request, next: Next) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // Files of ours that never change say so themselves.
+    // Assets have a header themselves, since they never change.
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

@@ -1,5 +1,5 @@
-//! The HTTPS listener: TCP, then TLS, then HTTP/1.1, each with its bound. One connection's trouble
-//! is never another's.
+//! HTTPS listener of the console. Each of TCP, TLS and HTTP/1.1 has its limits, and an error on one
+//! connection does not affect others.
 
 use super::unproven::ConnectionPlace;
 use super::{Web, app};
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Connections of the console at once.
+/// Maximum numbers of connections to the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebPlaces {
     /// Connections on which nobody has shown a session or a key.
@@ -47,7 +47,7 @@ impl WebPlaces {
     }
 }
 
-/// Serves the console on listeners that are bound already.
+/// Console server for listeners that are already bound.
 #[derive(Clone)]
 pub struct WebListener {
     app: Router,
@@ -59,8 +59,7 @@ pub struct WebListener {
 }
 
 impl WebListener {
-    /// The door must offer `http/1.1` by ALPN and nothing of MySQL. `handshakes` are shared with
-    /// the database's port.
+    /// `door` must offer only `http/1.1` by ALPN. `handshakes` is shared with the database's port.
     pub fn new(web: Web, door: WebDoor, handshakes: Handshakes, places: WebPlaces) -> Self {
         let admission = Admission::new(AdmissionLimits {
             per_source: limits::WEB_UNPROVEN_PER_SOURCE,
@@ -78,7 +77,7 @@ impl WebListener {
         }
     }
 
-    /// Until `stop`; then open requests have a moment to end.
+    /// Serves until `stop`. Then open requests may finish within [`limits::GOODBYE_MAX`].
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         loop {
@@ -88,7 +87,7 @@ impl WebListener {
             };
             match accepted {
                 Ok((tcp, peer)) => {
-                    // A newcomer without a place is closed at once, which costs nothing.
+                    // Without a place, the connection is closed at once, before it costs anything.
                     let place = match self.admission.admit(peer.ip(), limits::WEB_UNPROVEN_COST) {
                         Ok(place) => place,
                         Err(full) => {
@@ -96,8 +95,10 @@ impl WebListener {
                             continue;
                         }
                     };
-                    let (this, stop) = (self.clone(), stop.clone());
-                    tasks.spawn(this.serve_connection(tcp, peer, place, stop));
+                    let connection = self
+                        .clone()
+                        .serve_connection(tcp, peer, place, stop.clone());
+                    tasks.spawn(connection);
                 }
                 Err(error) => {
                     if LogBudget::of_process().take() {
@@ -139,14 +140,12 @@ impl WebListener {
         let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp, &mut turns)).await
         {
             Ok(Ok(Some(tls))) => tls,
-            Ok(Ok(None)) => return debug_stranger(peer, &"a CA's validator was answered"),
+            Ok(Ok(None)) => return debug_stranger(peer, &"answered a validation by the CA"),
             Ok(Err(error)) => return debug_stranger(peer, &format_args!("no TLS: {error}")),
-            Err(_) => return debug_stranger(peer, &"no TLS in time"),
+            Err(_) => return debug_stranger(peer, &"no TLS handshake in time"),
         };
-        let (source, app) = (
-            RequestSource::of(peer.ip()),
-            TowerToHyperService::new(self.app),
-        );
+        let source = RequestSource::of(peer.ip());
+        let app = TowerToHyperService::new(self.app);
         let connection_place = unproven.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(source);
@@ -184,7 +183,8 @@ impl WebListener {
     }
 }
 
-/// Logs how a connection of the console went; most of them show no session and no key.
+/// Logs an event of a connection. Most of these connections have no session and no key, so the
+/// lines share the budget for strangers.
 fn debug_stranger(peer: SocketAddr, what: &dyn Display) {
     if tracing::enabled!(tracing::Level::DEBUG) && LogBudget::of_process().take() {
         tracing::debug!(%peer, "console: {what}");

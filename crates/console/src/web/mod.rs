@@ -1,5 +1,4 @@
-//! The console over HTTPS: pages at `/`, the API at `/v1/`, one listener. Never MySQL, and never
-//! HTTP without TLS.
+//! Console over HTTPS: pages at `/` and the API at `/v1/`, on one listener.
 
 mod headers;
 mod listener;
@@ -10,7 +9,7 @@ pub use listener::{WebListener, WebPlaces};
 pub(crate) use unproven::mark_proven;
 
 use crate::api;
-use crate::auth::{RouteScopes, TokenBuckets};
+use crate::auth::{RequestSource, RouteScopes, TokenBuckets};
 use crate::limits;
 use crate::pages;
 use crate::state::Api;
@@ -23,29 +22,30 @@ use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 
 impl Web {
-    /// `attempts_per_minute`: sign-ins, and wrong keys, of one source.
+    /// `attempts_per_minute` limits the sign-ins, and the wrong keys, of each source.
     pub fn new(api: Api, attempts_per_minute: u32) -> Self {
-        let per_source = || {
-            Arc::new(TokenBuckets::new(
-                attempts_per_minute,
-                limits::ATTEMPTS_WITHIN,
-                limits::SOURCES_MAX,
-            ))
-        };
         let (size, fills_in) = limits::REQUESTS_PER_KEY;
         let quotas = Arc::new(TokenBuckets::new(size, fills_in, limits::KEYS_COUNTED_MAX));
         let route_scopes = Arc::new(RouteScopes::of(&api::description()));
         Self {
             api,
             route_scopes,
-            attempts: per_source(),
-            wrong_keys: per_source(),
+            attempts: attempts_of_sources(attempts_per_minute),
+            wrong_keys: attempts_of_sources(attempts_per_minute),
             quotas,
         }
     }
 }
 
-/// Everything that the HTTPS listener serves.
+fn attempts_of_sources(per_minute: u32) -> Arc<TokenBuckets<RequestSource>> {
+    Arc::new(TokenBuckets::new(
+        per_minute,
+        limits::ATTEMPTS_WITHIN,
+        limits::SOURCES_MAX,
+    ))
+}
+
+/// Builds everything that the HTTPS listener serves.
 pub fn app(web: Web) -> Router {
     let v1 = api::keyed_router(&web);
     pages::router(web)
@@ -53,7 +53,8 @@ pub fn app(web: Web) -> Router {
         .layer(from_fn(headers::secure))
 }
 
-/// Beside the pages and not among them: neither's fallback, layers or credential reach the other.
+/// Sends requests to `/v1` to the API and all others to the pages. The two routers are not merged,
+/// so that neither uses the fallback, layers or credentials of the other.
 async fn dispatch(State(v1): State<Router>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if path != "/v1" && !path.starts_with("/v1/") {

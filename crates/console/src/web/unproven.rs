@@ -1,4 +1,5 @@
-//! Place of a connection to the console until a request on it has shown a valid session or key.
+//! Place of a connection in the limits on connections to the console: among the unproven ones until
+//! a request on it has a valid session or key.
 
 use axum::http::Extensions;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionPlace {
     held: Arc<Mutex<PlaceState>>,
-    /// Places of connections that have shown one.
+    /// Places of connections with a valid session or key.
     proven: Arc<Semaphore>,
 }
 
@@ -26,7 +27,7 @@ impl ConnectionPlace {
         }
     }
 
-    /// The connection stays among the unproven while all places of the others are taken.
+    /// Moves the connection to the proven ones. It stays unproven while all their places are taken.
     fn prove(&self) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let PlaceState::Unproven(_) = *held
@@ -46,9 +47,9 @@ impl ConnectionPlace {
     }
 }
 
-/// Notes that a request with these extensions has shown a valid session or key.
+/// Marks the connection of a request as proven: the request has a valid session or key.
 pub(crate) fn mark_proven(extensions: &Extensions) {
-    // A router called as a function has no connection.
+    // A router that a test calls as a function has no connection.
     if let Some(unproven) = extensions.get::<ConnectionPlace>() {
         unproven.prove();
     }
@@ -60,7 +61,7 @@ mod tests {
     use tidegate_model::{Admission, AdmissionLimits};
 
     #[test]
-    fn a_place_is_given_back_by_the_first_proof_and_only_if_there_is_another() {
+    fn the_first_proof_returns_the_unproven_place_if_a_proven_one_is_free() {
         let admission = Admission::new(AdmissionLimits {
             per_source: 4,
             total: 8,
@@ -68,14 +69,10 @@ mod tests {
             late_max: 1,
         });
         let proven = Arc::new(Semaphore::new(1));
-        let connection = || {
-            ConnectionPlace::new(
-                admission.admit("203.0.113.9".parse().unwrap(), 1).unwrap(),
-                proven.clone(),
-            )
-        };
-        let one = connection();
-        let two = connection();
+        let [one, two] = [0, 1].map(|_| {
+            let place = admission.admit("203.0.113.9".parse().unwrap(), 1);
+            ConnectionPlace::new(place.unwrap(), proven.clone())
+        });
         let mut extensions = Extensions::new();
         extensions.insert(one.clone());
         mark_proven(&extensions);

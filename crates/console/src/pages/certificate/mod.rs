@@ -1,5 +1,4 @@
-//! The certificate that clients of the endpoint see, and the CA file where they need one. Never a
-//! key.
+//! Page of the certificate of the endpoint, and the download of the CA file.
 
 mod view;
 
@@ -18,42 +17,43 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
-use tidegate_model::Trust;
+use tidegate_model::{Trust, error_chain};
 use tidegate_tls::{CertificateStatus, Happening, HistoryEntry, LeafStatus, TlsError};
 use view::{CertificatePage, ChainLink, HistoryRow, LeafView};
 
 pub async fn show_certificate(State(web): State<Web>, who: SignedIn) -> Response {
     let identity = web.api.identity.clone();
     let own = web.api.console_identity.clone();
-    let look = move || {
+    let read_status = move || {
         Ok::<_, TlsError>((
             identity.status()?,
             own.map(|identity| identity.status()).transpose()?,
         ))
     };
-    // It may read what is remembered on disk.
-    let (status, console) = match tokio::task::spawn_blocking(look).await {
+    // It may read the history from disk.
+    let (status, console) = match tokio::task::spawn_blocking(read_status).await {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => {
-            tracing::error!(%error, "the certificate can't be read");
+            let error = error_chain(&error);
+            tracing::error!(error, "the certificate can't be read");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
         Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     };
     let trust_line = match &status.trust {
-        Trust::Public => "Publicly trusted: clients need no file of yours.",
-        Trust::Private(Some(_)) => "Signed by a CA of your organisation: clients need its file.",
+        Trust::Public => "Publicly trusted: clients need no CA file.",
+        Trust::Private(Some(_)) => "Signed by a CA of your organisation: clients need its CA file.",
         Trust::Private(None) => {
-            "Signed by a CA of your organisation, which clients are taken to know."
+            "Signed by a CA of your organisation, which clients are expected to trust."
         }
-        Trust::Local(_) => "Signed by this server's own CA: clients need its file.",
+        Trust::Local(_) => "Signed by this server's own CA: clients need its CA file.",
     };
-    let mut leaves = vec![leaf_view("Served now", &status.served, &status)];
+    let mut leaves = vec![leaf_view("Current", &status.served, &status)];
     leaves.extend(
         status
             .served_rsa
             .as_ref()
-            .map(|rsa| leaf_view("For clients that know RSA only", rsa, &status)),
+            .map(|rsa| leaf_view("For clients that support only RSA", rsa, &status)),
     );
     let mut alarms: Vec<String> = status
         .alarms
@@ -66,7 +66,7 @@ pub async fn show_certificate(State(web): State<Web>, who: SignedIn) -> Response
         .map(|entry| (entry.at, history_row("", entry)))
         .collect();
     if let Some(console) = &console {
-        leaves.push(leaf_view("Of this console", &console.served, console));
+        leaves.push(leaf_view("For this console", &console.served, console));
         alarms.extend(
             console
                 .alarms
@@ -112,7 +112,7 @@ fn leaf_view(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatu
         not_after: Moment::from_unix(leaf.not_after),
         spent: u8::try_from((lived.saturating_mul(100) / life.max(1)).clamp(0, 100)).unwrap_or(100),
         left: if left == 0 {
-            "ended".to_owned()
+            "expired".to_owned()
         } else {
             format!("{} left", span(Duration::from_secs(left)))
         },
@@ -120,19 +120,19 @@ fn leaf_view(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatu
     }
 }
 
-/// When the next one comes, and from where.
+/// Returns time and source of the next certificate.
 fn renewal_text(leaf: &LeafStatus, status: &CertificateStatus) -> String {
     let kept = status
         .acme
         .as_ref()
         .and_then(|acme| acme.certificates.iter().find(|kept| kept.key == leaf.key));
     match (status.source, kept.and_then(|kept| kept.renew_at)) {
-        (_, Some(at)) => format!("about {}, by ACME", Moment::from_unix(at).day()),
-        ("acme", None) => "as soon as the CA answers".to_owned(),
+        (_, Some(at)) => format!("about {}, from ACME", Moment::from_unix(at).day()),
+        ("acme", None) => "when the CA answers".to_owned(),
         ("local", _) => {
-            // The local CA renews at two thirds of the leaf's life.
+            // The local CA renews a certificate after two thirds of its lifetime.
             let at = leaf.not_before + (leaf.not_after - leaf.not_before) / 3 * 2;
-            format!("about {}, by itself", Moment::from_unix(at).day())
+            format!("about {}, automatically", Moment::from_unix(at).day())
         }
         _ => "when its files change".to_owned(),
     }
@@ -142,16 +142,16 @@ fn chain_links(status: &CertificateStatus) -> Vec<ChainLink> {
     let links = status.chain.iter().enumerate().map(|(i, link)| ChainLink {
         role: if i == 0 { "Certificate" } else { "Issuer" },
         subject: if link.subject.is_empty() {
-            "no subject; its names count".to_owned()
+            "no subject, only names".to_owned()
         } else {
             link.subject.clone()
         },
-        ends: format!("ends {}", Moment::from_unix(link.not_after).day()),
+        expiry: format!("expires {}", Moment::from_unix(link.not_after).day()),
     });
     let root = status.chain.last().map(|link| ChainLink {
         role: "Root",
         subject: link.issuer.clone(),
-        ends: "not sent: clients have it".to_owned(),
+        expiry: "not sent: clients have it".to_owned(),
     });
     links.chain(root).collect()
 }
@@ -164,17 +164,17 @@ fn history_row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
             not_after,
             ..
         } => {
-            let ends = Moment::from_unix(*not_after).day();
+            let expires = Moment::from_unix(*not_after).day();
             (
                 format!(
-                    "A new {key} certificate is served, for {}, until {ends}.",
+                    "New {key} certificate for {}, valid until {expires}.",
                     names.join(", ")
                 ),
                 "good",
             )
         }
         Happening::Rejected { reason } => (
-            format!("A new certificate was not taken: {}", sentence(reason)),
+            format!("New certificate rejected: {}", sentence(reason)),
             "bad",
         ),
         Happening::Alarm { reason, .. } => (sentence(reason), "bad"),
@@ -193,8 +193,8 @@ fn ca_path(trust: &Trust) -> Option<&PathBuf> {
     }
 }
 
-/// The CA that clients must have: a public file, for anybody who can reach the console. Not there
-/// in public trust.
+/// Serves the CA file that clients need, to anybody who can reach the console. With a publicly
+/// trusted certificate, there is none.
 pub async fn ca_file(State(web): State<Web>, visitor: Visitor) -> Response {
     let Some(path) = ca_path(&web.api.identity.trust()).cloned() else {
         return not_found(&visitor);

@@ -1,4 +1,4 @@
-//! Samples of this page, full and empty.
+//! Samples of the certificate page.
 
 use super::view::{CertificatePage, ChainLink, HistoryRow, LeafView};
 use crate::pages::frame::MenuEntry;
@@ -13,9 +13,17 @@ pub fn samples() -> Vec<(&'static str, String)> {
     ]
 }
 
+fn chain_link(role: &'static str, subject: &str, expiry: &str) -> ChainLink {
+    ChainLink {
+        role,
+        subject: subject.to_owned(),
+        expiry: expiry.to_owned(),
+    }
+}
+
 fn certificate(full: bool) -> String {
     let leaf = LeafView {
-        heading: "Served now",
+        heading: "Current",
         key: "ecdsa".to_owned(),
         names: vec![
             "db.example.com".to_owned(),
@@ -27,16 +35,11 @@ fn certificate(full: bool) -> String {
         not_after: Moment::from_unix(1_799_776_000),
         spent: 43,
         left: "51 days left".to_owned(),
-        renewal: "about 13 Dec 2026, by ACME".to_owned(),
-    };
-    let link = |role, subject: &str, ends: &str| ChainLink {
-        role,
-        subject: subject.to_owned(),
-        ends: ends.to_owned(),
+        renewal: "about 13 Dec 2026, from ACME".to_owned(),
     };
     let page = CertificatePage {
         frame: operator_frame("Certificate", MenuEntry::Certificate),
-        trust_line: "Publicly trusted: clients need no file of yours.",
+        trust_line: "Publicly trusted: clients need no CA file.",
         ca_offered: !full,
         alarms: if full {
             vec!["The last two orders failed: connection refused on port 80.".to_owned()]
@@ -46,8 +49,12 @@ fn certificate(full: bool) -> String {
         leaves: vec![leaf],
         chain: if full {
             vec![
-                link("Certificate", "CN=db.example.com", "12 Jan 2027"),
-                link("Issuer", "C=US, O=Let's Encrypt, CN=E7", "12 Mar 2027"),
+                chain_link("Certificate", "CN=db.example.com", "expires 12 Jan 2027"),
+                chain_link(
+                    "Issuer",
+                    "C=US, O=Let's Encrypt, CN=E7",
+                    "expires 12 Mar 2027",
+                ),
             ]
         } else {
             Vec::new()
@@ -55,7 +62,8 @@ fn certificate(full: bool) -> String {
         history: if full {
             vec![HistoryRow {
                 at: Moment::from_unix(1_795_376_042),
-                what: "A new certificate is served".to_owned(),
+                what: "New ecdsa certificate for db.example.com, valid until 12 Jan 2027."
+                    .to_owned(),
                 class: "good",
             }]
         } else {

@@ -12,9 +12,9 @@ pub struct LeafView {
     pub serial: String,
     pub not_before: Moment,
     pub not_after: Moment,
-    /// How much of its life has passed, in percent.
+    /// Part of its lifetime that has passed, in percent.
     pub spent: u8,
-    /// How much is left, in words.
+    /// Remaining lifetime, as text.
     pub left: String,
     pub renewal: String,
 }
@@ -22,7 +22,7 @@ pub struct LeafView {
 pub struct ChainLink {
     pub role: &'static str,
     pub subject: String,
-    pub ends: String,
+    pub expiry: String,
 }
 
 pub struct HistoryRow {

@@ -1,7 +1,7 @@
-//! The buttons and forms of a cluster's page. Each is one operation of room `control`.
+//! Buttons and forms of a cluster's page. Each calls one operation of room `control`.
 
 use super::limits_form::TypedLimits;
-use super::page::cluster_page;
+use super::page::page_with_notice;
 use super::view::ClusterPage;
 use crate::auth::{CheckedForm, SignedIn};
 use crate::pages::frame::Notice;
@@ -42,7 +42,8 @@ pub async fn end_session(
     back_to(&web, &form.who, &name, done).await
 }
 
-/// The cluster's page again, with the reason if nothing was done.
+/// Answers with the cluster's page: a redirect after success, or the page with the reason of the
+/// error.
 async fn back_to(
     web: &Web,
     who: &SignedIn,
@@ -50,13 +51,13 @@ async fn back_to(
     done: Result<(), ControlError>,
 ) -> Response {
     let Err(error) = done else {
-        // What was found under this name is of the alphabet that names have.
+        // The name from the store, not the one from the address: it has no special characters.
         return match web.api.control.cluster(name) {
             Ok(view) => Redirect::to(&format!("/clusters/{}", view.name)).into_response(),
             Err(_) => Redirect::to("/").into_response(),
         };
     };
-    match cluster_page(web, who, name, Some(Notice::from(&error))).await {
+    match page_with_notice(web, who, name, Notice::from(&error)).await {
         Ok(shown) => html_page(status_of(&error), &shown),
         Err(gone) => problem::show_problem(who, &gone),
     }
@@ -74,10 +75,10 @@ pub async fn delete_cluster(
 ) -> Response {
     if form.fields.confirm.trim() != name {
         let notice = Notice {
-            text: "Nothing was deleted: what was typed is not the cluster's name.".to_owned(),
+            text: "Nothing was deleted: the text you entered is not the cluster's name.".to_owned(),
             hint: String::new(),
         };
-        return match cluster_page(&web, &form.who, &name, Some(notice)).await {
+        return match page_with_notice(&web, &form.who, &name, notice).await {
             Ok(shown) => html_page(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &ClusterPage {
@@ -102,17 +103,15 @@ pub async fn change_limits(
     let typed = &form.fields;
     match web.api.control.change_limits(&name, typed.change()).await {
         Ok(view) => Redirect::to(&format!("/clusters/{}#limits", view.name)).into_response(),
-        Err(error) => {
-            match cluster_page(&web, &form.who, &name, Some(Notice::from(&error))).await {
-                Ok(shown) => html_page(
-                    status_of(&error),
-                    &ClusterPage {
-                        limits: typed.again(),
-                        ..shown
-                    },
-                ),
-                Err(gone) => problem::show_problem(&form.who, &gone),
-            }
-        }
+        Err(error) => match page_with_notice(&web, &form.who, &name, Notice::from(&error)).await {
+            Ok(shown) => html_page(
+                status_of(&error),
+                &ClusterPage {
+                    limits: typed.again(),
+                    ..shown
+                },
+            ),
+            Err(gone) => problem::show_problem(&form.who, &gone),
+        },
     }
 }

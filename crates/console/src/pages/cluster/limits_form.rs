@@ -1,12 +1,11 @@
-//! What a cluster may use, as a form: numbers with their units. Whether they will do is the
-//! operation's to say.
+//! Form for the limits of a cluster: numbers with their units. The operation checks their ranges.
 
 use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::LimitsChange;
 use tidegate_model::{ClusterLimits, Size};
 
-/// A length of time as a form has it.
+/// Duration in a form.
 pub struct LengthField {
     pub number: String,
     /// `s`, `m`, `h` or `d`.
@@ -22,11 +21,11 @@ pub struct LimitsForm {
     pub disk_max: String,
     pub cpu_weight: String,
     pub tasks_max: String,
-    /// Whether it stands open, because something in it was refused.
+    /// Whether the form is expanded, because a value in it was refused.
     pub open: bool,
 }
 
-/// As they were typed.
+/// Limits as they were entered.
 #[derive(Deserialize)]
 pub struct TypedLimits {
     connections_max: String,
@@ -40,12 +39,12 @@ pub struct TypedLimits {
     tasks_max: String,
 }
 
-/// The units that a length may have, and their seconds.
+/// Units of durations, with their seconds.
 const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 
 impl TypedLimits {
     pub fn change(&self) -> LimitsChange {
-        // What can't be read becomes zero, which the operation refuses as out of range.
+        // A value that can't be read becomes zero, which the operation refuses as out of range.
         LimitsChange {
             connections_max: Some(self.connections_max.trim().parse().unwrap_or(0)),
             sleep_after: Some(parse_length(&self.sleep_after, &self.sleep_after_unit)),
@@ -60,23 +59,17 @@ impl TypedLimits {
         }
     }
 
-    /// What was typed, to be mended.
+    /// Returns the form with the values that were entered, for a correction.
     pub fn again(&self) -> LimitsForm {
-        let unit = |sent: &str| {
-            UNITS
-                .iter()
-                .find(|(unit, _)| *unit == sent)
-                .map_or("m", |(unit, _)| *unit)
-        };
         LimitsForm {
             connections_max: self.connections_max.clone(),
             sleep_after: LengthField {
                 number: self.sleep_after.clone(),
-                unit: unit(&self.sleep_after_unit),
+                unit: known_unit(&self.sleep_after_unit),
             },
             transaction_idle_max: LengthField {
                 number: self.transaction_idle_max.clone(),
-                unit: unit(&self.transaction_idle_max_unit),
+                unit: known_unit(&self.transaction_idle_max_unit),
             },
             memory_max: self.memory_max.clone(),
             disk_max: self.disk_max.clone(),
@@ -88,7 +81,7 @@ impl TypedLimits {
 }
 
 impl LimitsForm {
-    /// The form as a cluster's present limits fill it in.
+    /// Form with a cluster's present limits.
     pub fn of(limits: ClusterLimits) -> Self {
         Self {
             connections_max: limits.connections_max.to_string(),
@@ -101,6 +94,12 @@ impl LimitsForm {
             open: false,
         }
     }
+}
+
+/// Returns the unit with this name, or minutes.
+fn known_unit(name: &str) -> &'static str {
+    let known = UNITS.iter().find(|(unit, _)| *unit == name);
+    known.map_or("m", |(unit, _)| unit)
 }
 
 fn parse_length(number: &str, unit: &str) -> Duration {
@@ -117,7 +116,7 @@ fn parse_size(text: &str) -> u64 {
     Size::parse(text.trim()).map_or(0, |size| size.0)
 }
 
-/// In the largest unit that keeps it whole.
+/// Returns a duration in the largest unit in which it is a whole number.
 fn length_field(time: Duration) -> LengthField {
     let whole = |seconds: u64| time.subsec_nanos() == 0 && time.as_secs().is_multiple_of(seconds);
     let fits = UNITS.iter().rev().find(|(_, seconds)| whole(*seconds));
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_comes_back_as_it_was_shown() {
+    fn a_duration_is_read_as_it_was_shown() {
         for (ms, number, unit) in [
             (300_000, "5", "m"),
             (3_600_000, "1", "h"),

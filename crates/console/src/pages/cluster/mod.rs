@@ -1,4 +1,4 @@
-//! One cluster: its state, its sessions, what lately happened to it.
+//! Page of one cluster: its state, sessions, recent events and limits.
 
 pub mod actions;
 mod limits_form;
@@ -16,13 +16,13 @@ use crate::state::Web;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use page::with_sessions;
+use page::cluster_page;
 use serde::Deserialize;
 
-/// How many of a cluster's sessions are shown.
+/// Number of sessions that are requested.
 #[derive(Deserialize)]
 pub struct SessionsQuery {
-    /// `all`, or a first look.
+    /// `all`, or missing for the first ones.
     sessions: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub async fn show_cluster(
     } else {
         limits::SESSIONS_SHOWN
     };
-    match with_sessions(&web, &who, &name, (None, most)).await {
+    match cluster_page(&web, &who, &name, None, most).await {
         Ok(shown) => html_page(StatusCode::OK, &shown),
         Err(error) => problem::show_problem(&who, &error),
     }

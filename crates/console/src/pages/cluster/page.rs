@@ -1,4 +1,4 @@
-//! The page of one cluster, filled in from the server's state.
+//! View of one cluster, filled in from the server's state.
 
 use super::limits_form::LimitsForm;
 use super::view::{ClusterPage, RefusalRow, SessionRow, WakeRow};
@@ -15,24 +15,26 @@ use tidegate_connect::bracketed;
 use tidegate_control::{ControlError, SessionView};
 use tidegate_model::{ClusterEngine, ClusterLimits, ClusterUsage, Size, printable};
 
-/// A wake as it should be fills less than half of its bar.
+/// Least duration that a full bar represents, so that a normal wake fills less than half of it.
 const WAKE_SCALE_MIN: Duration = Duration::from_millis(300);
 
-/// The page of one cluster, with what went wrong.
+/// Page of one cluster, with a notice about a refused request.
+pub async fn page_with_notice(
+    web: &Web,
+    who: &SignedIn,
+    name: &str,
+    notice: Notice,
+) -> Result<ClusterPage, ControlError> {
+    cluster_page(web, who, name, Some(notice), limits::SESSIONS_SHOWN).await
+}
+
+/// Page of one cluster, with at most `sessions_max` sessions.
 pub async fn cluster_page(
     web: &Web,
     who: &SignedIn,
     name: &str,
     notice: Option<Notice>,
-) -> Result<ClusterPage, ControlError> {
-    with_sessions(web, who, name, (notice, limits::SESSIONS_SHOWN)).await
-}
-
-pub async fn with_sessions(
-    web: &Web,
-    who: &SignedIn,
-    name: &str,
-    (notice, most): (Option<Notice>, usize),
+    sessions_max: usize,
 ) -> Result<ClusterPage, ControlError> {
     let control = &web.api.control;
     let view = control.cluster(name)?;
@@ -63,7 +65,7 @@ pub async fn with_sessions(
         accounts: (!view.complete_book)
             .then(|| WarningView::from(&Warning::incomplete_accounts(name))),
         sessions_open: sessions.len(),
-        sessions: sessions.into_iter().take(most).collect(),
+        sessions: sessions.into_iter().take(sessions_max).collect(),
         wakes: recent
             .wakes
             .iter()
@@ -80,7 +82,7 @@ pub async fn with_sessions(
     })
 }
 
-/// Kind of an engine, with its parameters.
+/// Returns the kind of an engine with its parameters.
 fn engine_text(engine: &ClusterEngine) -> String {
     let mut text = engine.kind.clone();
     for (name, value) in engine.parameters.rows() {
@@ -95,7 +97,7 @@ fn session_row(view: SessionView) -> SessionRow {
         user: printable(&view.user).into_owned(),
         client: view.client.to_string(),
         tls: view.tls.to_owned(),
-        // Whole seconds, or the page would change at every look.
+        // In whole seconds, so that a refresh within the second does not change the page.
         age: span(Duration::from_secs(view.age.as_secs())),
     }
 }
@@ -129,34 +131,26 @@ fn refusal_row(refused: &RefusedLogin) -> RefusalRow {
     }
 }
 
-/// Measured use of the machine beside its limits: a label and a value.
+/// Returns measured use and limits of the machine's resources: labels and values.
 fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'static str, String)> {
-    let of = |used: Option<String>, most: String| match used {
-        Some(used) => format!("{used} of {most}"),
-        None => format!("up to {most}"),
-    };
-    let size = |used: Option<u64>, most: u64| {
-        of(
-            used.map(|used| Size(used).rounded()),
-            Size(most).to_string(),
-        )
-    };
-    let seconds = |micros| Duration::from_micros(micros).as_secs_f64();
-    let cpu = usage
-        .cpu_micros
-        .map(|micros| format!(", {:.1} s used", seconds(micros)))
+    let cpu_time = usage.cpu_micros.map(Duration::from_micros);
+    let cpu = cpu_time
+        .map(|time| format!(", {:.1} s used", time.as_secs_f64()))
         .unwrap_or_default();
     let files = usage
         .files
         .zip(usage.files_max)
         .map(|(used, most)| ("Files", format!("{used} of {most}")));
     let mut rows = vec![
-        ("Memory", size(usage.memory_bytes, limits.memory_max_bytes)),
-        ("Disk", size(usage.disk_bytes, limits.disk_max_bytes)),
+        (
+            "Memory",
+            size_text(usage.memory_bytes, limits.memory_max_bytes),
+        ),
+        ("Disk", size_text(usage.disk_bytes, limits.disk_max_bytes)),
         ("CPU", format!("weight {}{cpu}", limits.cpu_weight)),
         (
             "Tasks",
-            of(
+            use_text(
                 usage.tasks.map(|tasks| tasks.to_string()),
                 limits.tasks_max.to_string(),
             ),
@@ -166,4 +160,18 @@ fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'static s
         rows.insert(2, files);
     }
     rows
+}
+
+fn size_text(used: Option<u64>, most: u64) -> String {
+    use_text(
+        used.map(|used| Size(used).rounded()),
+        Size(most).to_string(),
+    )
+}
+
+fn use_text(used: Option<String>, most: String) -> String {
+    match used {
+        Some(used) => format!("{used} of {most}"),
+        None => format!("up to {most}"),
+    }
 }

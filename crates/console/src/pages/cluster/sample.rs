@@ -1,4 +1,4 @@
-//! Samples of this page, full and empty.
+//! Samples of the page of a cluster.
 
 use super::limits_form::{LengthField, LimitsForm};
 use super::view::{ClusterPage, RefusalRow, SessionRow, WakeRow};
@@ -7,7 +7,7 @@ use crate::pages::samples::{cluster_row, operator_frame};
 use crate::pages::words::Moment;
 use crate::types::Warning;
 use askama::Template;
-use tidegate_model::ClusterState;
+use tidegate_model::{ClusterState, RefusalKind};
 
 pub fn samples() -> Vec<(&'static str, String)> {
     use ClusterState::{Asleep, Awake, Failed};
@@ -18,31 +18,41 @@ pub fn samples() -> Vec<(&'static str, String)> {
     ]
 }
 
-fn cluster_sample(state: ClusterState, full: bool) -> String {
-    let at = |s: i64| Moment::from_unix(1_795_376_042 + s);
-    let session = |id, client: &str, age: &str| SessionRow {
+fn time_after(seconds: i64) -> Moment {
+    Moment::from_unix(1_795_376_042 + seconds)
+}
+
+fn session_row(id: u32, client: &str, age: &str) -> SessionRow {
+    SessionRow {
         id,
         user: "root".to_owned(),
         client: client.to_owned(),
         tls: "TLS 1.3".to_owned(),
         age: age.to_owned(),
-    };
-    let wake = |s: i64, ms, recovery| WakeRow {
-        at: at(s),
+    }
+}
+
+fn wake_row(seconds: i64, ms: u64, recovery: bool) -> WakeRow {
+    WakeRow {
+        at: time_after(seconds),
         ms,
         part: ms * 100 / 640,
         recovery,
-    };
-    let refusal = |s: i64, kind: tidegate_model::RefusalKind| {
-        let entry = kind.entry();
-        RefusalRow {
-            at: at(s),
-            client: "203.0.113.9".to_owned(),
-            slug: Some(entry.slug),
-            text: entry.text.to_owned(),
-            code: entry.code,
-        }
-    };
+    }
+}
+
+fn refusal_row(seconds: i64, kind: RefusalKind) -> RefusalRow {
+    let entry = kind.entry();
+    RefusalRow {
+        at: time_after(seconds),
+        client: "203.0.113.9".to_owned(),
+        slug: Some(entry.slug),
+        text: entry.text.to_owned(),
+        code: entry.code,
+    }
+}
+
+fn cluster_sample(state: ClusterState, full: bool) -> String {
     let page = ClusterPage {
         frame: operator_frame("shop", MenuEntry::Clusters),
         row: cluster_row("shop", state, 2),
@@ -53,32 +63,32 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
         sessions_open: if full { 2 } else { 0 },
         sessions: if full {
             vec![
-                session(2_147_483_655, "203.0.113.9:51234", "4 min 10 s"),
-                session(2_147_483_661, "[2001:db8::17]:40022", "12 s"),
+                session_row(2_147_483_655, "203.0.113.9:51234", "4 min 10 s"),
+                session_row(2_147_483_661, "[2001:db8::17]:40022", "12 s"),
             ]
         } else {
             Vec::new()
         },
         wakes: if full {
             vec![
-                wake(90, 84, false),
-                wake(40, 101, false),
-                wake(3, 640, true),
+                wake_row(90, 84, false),
+                wake_row(40, 101, false),
+                wake_row(3, 640, true),
             ]
         } else {
             Vec::new()
         },
         refusals: if full {
             vec![
-                refusal(80, tidegate_model::RefusalKind::AccessDenied),
-                refusal(20, tidegate_model::RefusalKind::TooManyConnections),
+                refusal_row(80, RefusalKind::AccessDenied),
+                refusal_row(20, RefusalKind::TooManyConnections),
             ]
         } else {
             Vec::new()
         },
         sleep_after: "5 min".to_owned(),
         transaction_idle_max: "1 h".to_owned(),
-        since: at(-86_400),
+        since: time_after(-86_400),
         machine: vec![
             ("Memory", "812 MB of 1G".to_owned()),
             ("Disk", "3.9 GB of 4G".to_owned()),
@@ -107,15 +117,15 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
 }
 
 #[test]
-fn a_book_that_lacks_accounts_is_told_with_a_hint_and_no_other() {
-    let told = cluster_sample(ClusterState::Awake, true);
+fn an_incomplete_account_book_is_shown_with_a_hint_and_a_complete_one_is_not() {
+    let page = cluster_sample(ClusterState::Awake, true);
     assert!(
-        told.contains("The account book lacks some of the cluster&#39;s accounts"),
-        "{told}"
+        page.contains("The account book lacks some of the cluster&#39;s accounts"),
+        "{page}"
     );
     assert!(
-        told.contains("<code>tidegate cluster sleep shop</code>"),
-        "{told}"
+        page.contains("<code>tidegate cluster sleep shop</code>"),
+        "{page}"
     );
     assert!(!cluster_sample(ClusterState::Awake, false).contains("account book"));
 }

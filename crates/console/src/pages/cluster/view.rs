@@ -17,7 +17,7 @@ pub struct SessionRow {
 pub struct WakeRow {
     pub at: Moment,
     pub ms: u64,
-    /// Of the scale, in percent.
+    /// Length of its bar, in percent.
     pub part: u64,
     pub recovery: bool,
 }
@@ -25,7 +25,7 @@ pub struct WakeRow {
 pub struct RefusalRow {
     pub at: Moment,
     pub client: String,
-    /// Of its help page; the engine's own errors have none.
+    /// Slug of its help page; errors of the engine have none.
     pub slug: Option<&'static str>,
     pub text: String,
     pub code: u16,
@@ -38,22 +38,22 @@ pub struct ClusterPage {
     pub row: ClusterRow,
     pub endpoint: String,
     pub database: &'static str,
-    /// Kind of its engine, with the parameters.
+    /// Kind of the engine, with the parameters.
     pub engine: String,
-    /// If the account book lacks accounts.
+    /// Warning if the account book lacks accounts.
     pub accounts: Option<WarningView>,
-    /// All of them; those below may be fewer.
+    /// Number of open sessions; `sessions` may have fewer.
     pub sessions_open: usize,
     pub sessions: Vec<SessionRow>,
     pub wakes: Vec<WakeRow>,
     pub refusals: Vec<RefusalRow>,
     pub sleep_after: String,
     pub transaction_idle_max: String,
-    /// Wakes and refusals are told from here on.
+    /// Time since which wakes and refusals are recorded.
     pub since: Moment,
-    /// Measured use beside the machine's limits.
+    /// Measured use and limits of the machine's resources: labels and values.
     pub machine: Vec<(&'static str, String)>,
     pub limits: LimitsForm,
-    /// Whether the deletion stands open, because its confirmation was wrong.
+    /// Whether the deletion is expanded, because its confirmation was wrong.
     pub deleting: bool,
 }

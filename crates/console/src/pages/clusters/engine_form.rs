@@ -1,5 +1,5 @@
-//! Forms for clusters of other kinds than the default one, made from the kinds' descriptions, and
-//! the values that such a form sends.
+//! Forms for clusters of other kinds than the default one, generated from the descriptions of the
+//! kinds, and the values that such a form sends.
 
 use askama::Template;
 use serde_json::{Map, Value};
@@ -42,15 +42,15 @@ pub enum FieldInput {
 }
 
 impl EngineForms {
-    /// Forms of the kinds that the short form with a name alone does not create: all but the first,
-    /// and the first too if it has parameters.
+    /// Forms of the kinds that the form with only a name does not create: all except the first, and
+    /// the first too if it has parameters.
     pub fn of(csrf: &str, kinds: impl Iterator<Item = &'static KindDescription>) -> Self {
-        let has_form =
-            |(at, kind): &(usize, &KindDescription)| *at > 0 || !kind.parameters.is_empty();
-        let shown = kinds.enumerate().filter(has_form);
+        let with_form = kinds
+            .enumerate()
+            .filter(|(at, kind)| *at > 0 || !kind.parameters.is_empty());
         Self {
             csrf: csrf.to_owned(),
-            kinds: shown.map(|(_, kind)| KindForm::of(kind)).collect(),
+            kinds: with_form.map(|(_, kind)| KindForm::of(kind)).collect(),
         }
     }
 }
@@ -84,8 +84,8 @@ impl ParameterField {
     }
 }
 
-/// Parameters among the fields of a sent form. An empty field is one that was left out; several
-/// lines are a list.
+/// Returns the parameters among the fields of a sent form. An empty field is omitted, and several
+/// lines become a list.
 pub fn sent_parameters(fields: &BTreeMap<String, String>) -> Map<String, Value> {
     let mut parameters = Map::new();
     for (field, text) in fields {

@@ -19,17 +19,17 @@ use engine_form::{EngineForms, sent_parameters};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tidegate_connect::bracketed;
-use tidegate_control::NewCluster;
+use tidegate_control::{ClusterView, NewCluster};
 use tidegate_model::ClusterState;
 use view::{ClustersPage, PageLinks};
 
-/// Which of many are shown.
+/// Part of the list that is requested.
 #[derive(Default, Deserialize)]
 pub struct ListQuery {
-    /// In a name or a login.
+    /// Text to find in names and logins.
     #[serde(default)]
     find: String,
-    /// From 1 on.
+    /// Number of the page, from 1.
     page: Option<usize>,
 }
 
@@ -43,13 +43,11 @@ pub async fn list_clusters(
 
 fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
     let face = web.api.face.borrow().clone();
-    let (all, find) = (web.api.control.clusters(), part.find.trim().to_lowercase());
-    let (total, awake) = (
-        all.len(),
-        all.iter()
-            .filter(|view| view.state == ClusterState::Awake)
-            .count(),
-    );
+    let all = web.api.control.clusters();
+    let find = part.find.trim().to_lowercase();
+    let total = all.len();
+    let is_awake = |view: &&ClusterView| view.state == ClusterState::Awake;
+    let awake = all.iter().filter(is_awake).count();
     let found: Vec<ClusterRow> = all
         .iter()
         .map(ClusterRow::of)
@@ -57,12 +55,6 @@ fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
         .collect();
     let pages = found.len().div_ceil(limits::ROWS_PER_PAGE).max(1);
     let number = part.page.unwrap_or(1).clamp(1, pages);
-    let to = |number: usize| {
-        let fields = [("find", part.find.trim()), ("page", &number.to_string())];
-        (1..=pages)
-            .contains(&number)
-            .then(|| serde_urlencoded::to_string(fields).unwrap_or_default())
-    };
     ClustersPage {
         frame: Frame {
             live: true,
@@ -77,8 +69,8 @@ fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
         pages: PageLinks {
             number,
             of: pages,
-            before: to(number - 1),
-            after: to(number + 1),
+            before: (number > 1).then(|| page_query(part, number - 1)),
+            after: (number < pages).then(|| page_query(part, number + 1)),
         },
         rows: found
             .into_iter()
@@ -90,18 +82,25 @@ fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
     }
 }
 
+/// Returns the query of another page of the same list.
+fn page_query(part: &ListQuery, number: usize) -> String {
+    let fields = [("find", part.find.trim()), ("page", &number.to_string())];
+    serde_urlencoded::to_string(fields).unwrap_or_default()
+}
+
 #[derive(Deserialize)]
 pub struct NewClusterForm {
     #[serde(default)]
     name: String,
-    /// Kind of engine; missing in the short form.
+    /// Kind of engine; missing in the form with only a name.
     engine: Option<String>,
-    /// All other fields: among them the parameters of the kind.
+    /// All other fields, with the parameters of the kind.
     #[serde(flatten)]
     others: BTreeMap<String, String>,
 }
 
-/// Its password is not shown here: the Connect page makes one, into the string it is for.
+/// Creates a cluster and redirects to its Connect page, where a password can be generated. The one
+/// from the creation is not shown.
 pub async fn create_cluster(State(web): State<Web>, form: CheckedForm<NewClusterForm>) -> Response {
     let name = form.fields.name.trim();
     let wanted = NewCluster {

@@ -1,4 +1,4 @@
-//! Samples of this page, full and empty.
+//! Samples of the list of clusters.
 
 use super::engine_form::EngineForms;
 use super::view::{ClustersPage, PageLinks};
@@ -56,8 +56,12 @@ fn clusters(rows: Vec<ClusterRow>, notice: Option<Notice>) -> String {
 }
 
 #[test]
-fn what_is_shown_is_escaped() {
+fn names_are_escaped() {
     let odd = cluster_row("<b>x</b>", ClusterState::Awake, 0);
     let html = clusters(vec![odd], None);
     assert!(!html.contains("<b>x</b>"));
+    assert!(
+        html.contains("&#60;b&#62;x") || html.contains("&lt;b&gt;x"),
+        "{html}"
+    );
 }

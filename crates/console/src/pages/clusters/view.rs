@@ -6,11 +6,11 @@ use crate::pages::frame::Frame;
 use crate::pages::words::filters;
 use askama::Template;
 
-/// Where in a long list this is.
+/// Position in a list of several pages, and links to the pages beside it.
 pub struct PageLinks {
     pub number: usize,
     pub of: usize,
-    /// Addresses' queries.
+    /// Query of the page before; None on the first page.
     pub before: Option<String>,
     pub after: Option<String>,
 }
@@ -22,14 +22,14 @@ pub struct ClustersPage {
     pub endpoint: String,
     pub trust: &'static str,
     pub ready: bool,
-    /// Of all clusters, whatever is shown.
+    /// Number of all clusters, not only of those shown.
     pub total: usize,
     pub awake: usize,
-    /// What was looked for; empty: nothing.
+    /// Text that was searched for; may be empty.
     pub find: String,
     pub pages: PageLinks,
     pub rows: Vec<ClusterRow>,
-    /// What was typed as a name and refused.
+    /// Name that was entered and refused.
     pub wanted: String,
     pub engine_forms: EngineForms,
 }

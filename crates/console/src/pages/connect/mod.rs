@@ -1,5 +1,5 @@
-//! The Connect page: a client's strings, a new password, the test of the connection. A password
-//! stands only in answers to a POST, never in an address, and no copy of it is kept.
+//! Connect page: a client's connection strings, a new password and the connection test. A password
+//! is only in answers to a POST, never in an address, and the server does not store it.
 
 mod platform;
 mod view;
@@ -22,25 +22,25 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tidegate_connect::{RenderOptions, TlsMinimum, clients, platforms};
 use tidegate_control::ControlError;
-use tidegate_model::{Trust, printable};
+use tidegate_model::{Trust, error_chain, printable};
 use view::{ClientChoice, ConnectPage, FailsView, FormView, StepView, client_groups};
 
-/// What was chosen, and what a form of this page carries along.
+/// Fields of this page's forms: the choice, and values that one form passes on to the next page.
 #[derive(Deserialize)]
 pub struct ConnectFields {
     with: Option<String>,
     os: Option<String>,
     tls: Option<String>,
-    /// The cluster was just made.
+    /// Present if the cluster was just created.
     new: Option<String>,
-    /// The password that a former answer showed; its form sends it back so that it stays filled in.
+    /// Password that an earlier answer showed. The form sends it back, so that the strings keep it.
     password: Option<Secret>,
-    /// One that was typed for the test; it is not shown.
+    /// Password that was entered for the test. It is not shown.
     typed: Option<Secret>,
 }
 
 impl ConnectFields {
-    /// With this visitor's own platform where none is named.
+    /// Returns the choice, by default with the visitor's own operating system.
     fn chosen(&self, headers: &HeaderMap) -> ClientChoice {
         let first = clients()
             .first()
@@ -61,7 +61,7 @@ impl ConnectFields {
         }
     }
 
-    /// A `GET` may not bring one: addresses end up in histories and logs.
+    /// Removes the passwords of a `GET`: addresses are stored in histories and logs.
     fn without_password(self) -> Self {
         Self {
             password: None,
@@ -71,7 +71,7 @@ impl ConnectFields {
     }
 }
 
-/// What an answer shows beyond the choice.
+/// Parts of the page other than the choice.
 #[derive(Default)]
 struct ConnectExtra {
     password: Option<Secret>,
@@ -242,7 +242,7 @@ fn connect_page(
     let strings = web
         .api
         .strings(&view, None, &chosen.with, wish)
-        .map_err(|error| sentence(&error.to_string()));
+        .map_err(|error| sentence(&error_chain(&error)));
     Ok(ConnectPage {
         frame: Frame {
             notice: extra.notice,
@@ -271,18 +271,18 @@ fn connect_page(
 
 fn step_view(step: ProbeStep) -> StepView {
     let name = match step.step {
-        ProbeStage::Tcp => "Reach the endpoint",
-        ProbeStage::Tls => "TLS, chain and name",
+        ProbeStage::Tcp => "Connect",
+        ProbeStage::Tls => "TLS handshake, verified",
         ProbeStage::Login => "Log in",
-        ProbeStage::FirstRow => "First row",
+        ProbeStage::FirstRow => "Read a row",
     };
     let ms = u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX);
     let ok = step.failure.is_none();
-    let said = step.failure.unwrap_or(step.detail);
+    let detail = step.failure.unwrap_or(step.detail);
     StepView {
         name: name.to_owned(),
         ok,
         ms: ok.then_some(ms),
-        detail: printable(&said).into_owned(),
+        detail: printable(&detail).into_owned(),
     }
 }

@@ -1,35 +1,45 @@
-//! Which platform of the table a visitor's browser runs on, from what it says of itself. A guess:
-//! the visitor chooses.
+//! Guess of a visitor's operating system from the headers of the browser. The visitor can choose
+//! another one.
 
 use axum::http::{HeaderMap, header};
 
-/// The platform to preselect, by its id in room `connect`'s table.
+/// Returns the id of the platform to preselect.
 pub fn guess_platform(headers: &HeaderMap) -> &'static str {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    // Chromium's hint says it plainly, but only the kind of system.
-    let hint = text(header::HeaderName::from_static("sec-ch-ua-platform"));
-    let agent = text(header::USER_AGENT);
-    let says = |word: &str| agent.contains(word);
+    // Chromium's hint is exact, but does not tell the Linux distribution.
+    let hint = header_text(
+        headers,
+        header::HeaderName::from_static("sec-ch-ua-platform"),
+    );
+    let agent = header_text(headers, header::USER_AGENT);
     match hint.trim_matches('"') {
         "macOS" => return "macos",
         "Windows" => return "windows",
         _ => {}
     }
-    match () {
-        () if says("Windows") => "windows",
-        () if says("Mac OS X") || says("iPhone") || says("iPad") => "macos",
-        () if says("Fedora") || says("Red Hat") || says("CentOS") => "redhat",
-        () if says("SUSE") => "opensuse",
-        () if says("Gentoo") => "gentoo",
-        () if says("FreeBSD") => "freebsd",
-        () if says("OpenBSD") => "openbsd",
-        () => "debian",
-    }
+    let named = AGENT_WORDS.iter().find(|(word, _)| agent.contains(word));
+    named.map_or("debian", |(_, platform)| platform)
+}
+
+/// Words in `User-Agent`, with the platforms that they indicate; the first match is used.
+const AGENT_WORDS: [(&str, &str); 11] = [
+    ("Windows", "windows"),
+    ("Mac OS X", "macos"),
+    ("iPhone", "macos"),
+    ("iPad", "macos"),
+    ("Fedora", "redhat"),
+    ("Red Hat", "redhat"),
+    ("CentOS", "redhat"),
+    ("SUSE", "opensuse"),
+    ("Gentoo", "gentoo"),
+    ("FreeBSD", "freebsd"),
+    ("OpenBSD", "openbsd"),
+];
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -38,7 +48,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     #[test]
-    fn browsers_say_where_they_run() {
+    fn the_platform_is_guessed_from_the_user_agent() {
         let cases = [
             (
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
@@ -67,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hint_goes_before_the_agent() {
+    fn the_hint_has_priority_over_the_user_agent() {
         let mut headers = HeaderMap::new();
         headers.insert(
             header::USER_AGENT,

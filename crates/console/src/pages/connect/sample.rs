@@ -1,4 +1,4 @@
-//! Samples of this page, full and empty.
+//! Samples of the Connect page.
 
 use super::view::{ClientChoice, ConnectPage, FailsView, FormView, StepView, client_groups};
 use crate::pages::frame::MenuEntry;
@@ -10,15 +10,24 @@ use tidegate_model::{ClusterState, Trust};
 use zeroize::Zeroizing;
 
 pub fn samples() -> Vec<(&'static str, String)> {
-    let local = || Trust::Local("/var/lib/tidegate/ca.pem".into());
+    let local = Trust::Local("/var/lib/tidegate/ca.pem".into());
     vec![
         ("connect", connect("mysql", None, Trust::Public, false)),
-        ("connect-new", connect("general", None, local(), true)),
+        ("connect-new", connect("general", None, local.clone(), true)),
         (
             "connect-password",
-            connect("pymysql", Some("Wm4qL9-xT2vKc7Rd"), local(), false),
+            connect("pymysql", Some("Wm4qL9-xT2vKc7Rd"), local, false),
         ),
     ]
+}
+
+fn step(name: &str, ms: Option<u64>, detail: &str) -> StepView {
+    StepView {
+        name: name.to_owned(),
+        ok: ms.is_some(),
+        ms,
+        detail: detail.to_owned(),
+    }
 }
 
 fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> String {
@@ -40,12 +49,6 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
         },
     );
     let strings = strings.map_err(|e| e.to_string());
-    let step = |name: &str, ok, ms, detail: &str| StepView {
-        name: name.to_owned(),
-        ok,
-        ms,
-        detail: detail.to_owned(),
-    };
     let page = ConnectPage {
         frame: operator_frame("Connect to shop", MenuEntry::Clusters),
         row: cluster_row("shop", ClusterState::Asleep, 0),
@@ -72,12 +75,15 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
         steps: match password {
             None => Vec::new(),
             Some(_) => vec![
-                step("Reach the endpoint", true, Some(1), "127.0.0.1:4000"),
-                step("TLS", true, Some(4), "TLS 1.3, chain and name verified"),
-                step("Log in", true, Some(88), "the cluster was woken"),
+                step("Connect", Some(1), "127.0.0.1:4000"),
                 step(
-                    "First row",
-                    false,
+                    "TLS handshake, verified",
+                    Some(4),
+                    "TLS 1.3, chain and name verified",
+                ),
+                step("Log in", Some(88), "the cluster was woken"),
+                step(
+                    "Read a row",
                     None,
                     "refused with 1040: The cluster is still waking up.",
                 ),

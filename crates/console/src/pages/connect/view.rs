@@ -7,7 +7,7 @@ use crate::types::Secret;
 use askama::Template;
 use tidegate_connect::{Form, PasswordFrom, Platform, Rendered, Setting};
 
-/// What was chosen on the Connect page.
+/// Choice on the Connect page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientChoice {
     pub with: String,
@@ -15,7 +15,7 @@ pub struct ClientChoice {
     pub tls: String,
 }
 
-/// Clients of one language, in the order of the table.
+/// Clients of one language, in the order of the table of clients.
 pub struct ClientGroup {
     pub language: &'static str,
     pub clients: Vec<&'static tidegate_connect::Client>,
@@ -42,14 +42,14 @@ impl From<&Form> for FormView {
 impl FormView {
     pub fn password_word(&self) -> &'static str {
         match self.password {
-            PasswordFrom::Env => "password from the environment",
-            PasswordFrom::Literal => "password in the text",
+            PasswordFrom::Env => "password from an environment variable",
+            PasswordFrom::Literal => "password in the string",
             PasswordFrom::Asked => "asks for the password",
         }
     }
 }
 
-/// How a wrong setting shows.
+/// Error message of the client for a wrong setting.
 pub struct FailsView {
     pub when: &'static str,
     pub looks: &'static str,
@@ -58,12 +58,12 @@ pub struct FailsView {
 impl From<&'static tidegate_connect::Fails> for FailsView {
     fn from(fails: &'static tidegate_connect::Fails) -> Self {
         let when = match fails.setting {
-            Setting::Off => "TLS is switched off",
-            Setting::Impostor => "another CA signed the server",
-            Setting::WrongName => "another host name",
-            Setting::WrongAddress => "another IP address",
-            Setting::NoCa => "the CA is given nowhere",
-            Setting::OnlyTls12 => "TLS 1.3 is asked of a server with 1.2",
+            Setting::Off => "TLS is disabled",
+            Setting::Impostor => "The server's certificate is from another CA",
+            Setting::WrongName => "The host name is not in the certificate",
+            Setting::WrongAddress => "The IP address is not in the certificate",
+            Setting::NoCa => "No CA file is set",
+            Setting::OnlyTls12 => "TLS 1.3 is required and the server has only 1.2",
         };
         Self {
             when,
@@ -72,7 +72,7 @@ impl From<&'static tidegate_connect::Fails> for FailsView {
     }
 }
 
-/// A step of the connection test.
+/// Step of the connection test.
 pub struct StepView {
     pub name: String,
     pub ok: bool,
@@ -97,16 +97,17 @@ pub struct ConnectPage {
     pub strings: Result<Rendered, String>,
     pub forms: Vec<FormView>,
     pub fails: Vec<FailsView>,
-    /// Only in the answer that made it, and in answers to who sent it back.
+    /// Only in the answer to the request that created it, and in answers to a form that sent it
+    /// back.
     pub password: Option<Secret>,
-    /// Whether the cluster was just made, so that nobody uses a password yet.
+    /// Whether the cluster was just created, so that nobody uses its password yet.
     pub fresh: bool,
     pub trust: &'static str,
     pub ca_offered: bool,
     pub steps: Vec<StepView>,
 }
 
-/// The table's clients by language, each language where its first client stands.
+/// Returns all clients by language. Languages are in the order of their first client.
 pub fn client_groups() -> Vec<ClientGroup> {
     let mut groups: Vec<ClientGroup> = Vec::new();
     for client in tidegate_connect::clients() {

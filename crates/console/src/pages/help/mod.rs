@@ -1,5 +1,5 @@
-//! The help pages of refusals: public, since who needs one could not log in. Made from the same
-//! tables as `docs/refusals`.
+//! Help pages of refusals. They are public, for people who could not log in, and generated from the
+//! same tables as `docs/refusals`.
 
 mod view;
 
@@ -25,7 +25,7 @@ pub async fn list_refusals(visitor: Visitor) -> Response {
 }
 
 pub async fn show_refusal(visitor: Visitor, Path(slug): Path<String>) -> Response {
-    // The address that refusals and the pages in the repository name ends as a file's name does.
+    // Links from error packets to the pages in the repository end in `.md`.
     let slug = slug.trim_end_matches(".md");
     match refusal_page(Frame::for_visitor(&visitor, "Help", MenuEntry::Help), slug) {
         Some(shown) => html_page(StatusCode::OK, &shown),
@@ -33,7 +33,7 @@ pub async fn show_refusal(visitor: Visitor, Path(slug): Path<String>) -> Respons
     }
 }
 
-/// The list of all.
+/// Builds the list of all refusals.
 pub fn help_page(frame: Frame) -> HelpPage {
     HelpPage {
         frame,
@@ -44,7 +44,7 @@ pub fn help_page(frame: Frame) -> HelpPage {
     }
 }
 
-/// The page of one; `None` if there is none of that name.
+/// Builds the page of a refusal; `None` if none has this slug.
 pub fn refusal_page(frame: Frame, slug: &str) -> Option<RefusalPage> {
     let entry = RefusalKind::ALL
         .iter()

@@ -1,5 +1,5 @@
-//! The keys of the API: which there are, a new one, an end to one. A key stands only in the answer
-//! that made it; what is kept opens nothing.
+//! Page of the API keys. A key is only in the answer to the request that created it: the server
+//! stores its hash.
 
 mod view;
 
@@ -29,18 +29,18 @@ const DAY_SECONDS: u64 = 86_400;
 pub struct NewKeyForm {
     #[serde(default)]
     name: String,
-    /// Empty: it ends only when it is revoked.
+    /// Empty for a key that is valid until it is revoked.
     #[serde(default)]
     days: String,
     /// `read`, `clusters` or `all`.
     #[serde(default)]
     scope: String,
-    /// Of the scope `clusters`.
+    /// Pattern of the scope `clusters`.
     #[serde(default)]
     pattern: String,
 }
 
-/// The scopes that the form asks for.
+/// Returns the scopes that were chosen in the form.
 fn chosen_scopes(form: &NewKeyForm) -> Result<Scopes, ControlError> {
     let text = match form.scope.as_str() {
         "clusters" => format!("clusters:{}", form.pattern.trim()),
@@ -51,8 +51,12 @@ fn chosen_scopes(form: &NewKeyForm) -> Result<Scopes, ControlError> {
         .filter(|text| !text.contains(','))
         .and_then(|text| Scopes::parse(text).ok());
     one.ok_or_else(|| {
-        let hint = "a pattern has a-z, 0-9, '-' and '*', such as shop-*";
-        ControlError::new(ErrorCode::BadName, "choose what the key may do", hint)
+        let hint = "a pattern contains a-z, 0-9, '-' and '*', for example shop-*";
+        ControlError::new(
+            ErrorCode::BadName,
+            "the scope of the key is missing or invalid",
+            hint,
+        )
     })
 }
 
@@ -63,7 +67,7 @@ pub async fn list_keys(State(web): State<Web>, who: SignedIn) -> Response {
 pub async fn create_key(State(web): State<Web>, form: CheckedForm<NewKeyForm>) -> Response {
     let NewKeyForm { name, days, .. } = &form.fields;
     let life = (!days.is_empty()).then(|| {
-        // What is no number becomes zero, which is refused.
+        // Text that is not a number becomes zero, which is refused.
         Duration::from_secs(
             days.parse::<u64>()
                 .unwrap_or_default()
@@ -79,7 +83,7 @@ pub async fn create_key(State(web): State<Web>, form: CheckedForm<NewKeyForm>) -
             tracing::info!(
                 key = made.made.id,
                 operator = form.who.operator(),
-                "an API key was made"
+                "API key created"
             );
             let made = MadeKey {
                 name: made.made.name,
@@ -112,11 +116,7 @@ pub async fn revoke_key(
 ) -> Response {
     match web.api.control.revoke_key(&id).await {
         Ok(()) => {
-            tracing::info!(
-                key = id,
-                operator = form.who.operator(),
-                "an API key was revoked"
-            );
+            tracing::info!(key = id, operator = form.who.operator(), "API key revoked");
             Redirect::to("/keys").into_response()
         }
         Err(error) => {
@@ -129,7 +129,7 @@ pub async fn revoke_key(
     }
 }
 
-/// What an answer shows beyond the list.
+/// Parts of the page other than the list.
 #[derive(Default)]
 struct KeysExtra {
     made: Option<MadeKey>,
@@ -139,18 +139,15 @@ struct KeysExtra {
 
 fn keys_page(web: &Web, who: &SignedIn, extra: KeysExtra) -> KeysPage {
     let rows = web.api.control.keys().into_iter().map(key_row).collect();
-    let (server, ca) = {
-        let face = web.api.face.borrow();
-        // The certificate that these lines meet is the console's, which may be another than the
-        // database's.
-        let trust = web
-            .api
-            .console_identity
-            .as_ref()
-            .map_or_else(|| face.trust.clone(), Identity::trust);
-        let ca = matches!(trust, Trust::Local(_) | Trust::Private(Some(_)));
-        (face.console.clone().unwrap_or_default(), ca)
-    };
+    let face = web.api.face.borrow().clone();
+    // The commands connect to the console, which may have another certificate than the database.
+    let trust = web
+        .api
+        .console_identity
+        .as_ref()
+        .map_or(face.trust, Identity::trust);
+    let ca = matches!(trust, Trust::Local(_) | Trust::Private(Some(_)));
+    let server = face.console.unwrap_or_default();
     let KeysExtra {
         made,
         notice,
@@ -170,10 +167,10 @@ fn keys_page(web: &Web, who: &SignedIn, extra: KeysExtra) -> KeysPage {
     }
 }
 
-/// Where the file lies that this page offers.
+/// Name of the CA file that this page offers.
 const CA_FILE: &str = "tidegate-ca.pem";
 
-/// For the command line on another machine, which then asks for the key.
+/// Command that stores the server in a profile, on another machine. It asks for the key.
 pub fn profile_line(server: &str, ca: bool) -> String {
     let ca = if ca {
         format!(" --ca {CA_FILE}")
@@ -183,6 +180,7 @@ pub fn profile_line(server: &str, ca: bool) -> String {
     format!("tidegate profile add console {server}{ca}")
 }
 
+/// Command that lists the clusters with curl.
 pub fn curl_line(server: &str, ca: bool) -> String {
     let ca = if ca {
         format!(" --cacert {CA_FILE}")
@@ -199,7 +197,7 @@ fn key_row(key: ApiKey) -> KeyRow {
         scopes: key.scopes.words(),
         created: Moment::from_unix(key.created_unix),
         expires: key.expires_unix.map(Moment::from_unix),
-        ended: key
+        expired: key
             .expires_unix
             .is_some_and(|end| end <= Moment::now_unix()),
         used: key.used_unix.map(Moment::from_unix),

@@ -1,4 +1,4 @@
-//! Samples of this page, full and empty.
+//! Samples of the page of API keys.
 
 use super::view::{KeyRow, KeysPage, MadeKey};
 use super::{curl_line, profile_line};
@@ -13,17 +13,23 @@ pub fn samples() -> Vec<(&'static str, String)> {
     vec![("keys", keys(true)), ("keys-empty", keys(false))]
 }
 
-fn keys(full: bool) -> String {
-    let moment = |s: i64| Moment::from_unix(1_795_376_042 + s);
-    let key = |id: &str, name: &str, expires: Option<i64>, used: Option<i64>| KeyRow {
+fn time_after(seconds: i64) -> Moment {
+    Moment::from_unix(1_795_376_042 + seconds)
+}
+
+fn key_row(id: &str, name: &str, expires: Option<i64>, used: Option<i64>) -> KeyRow {
+    KeyRow {
         id: id.to_owned(),
         name: name.to_owned(),
         scopes: vec!["clusters:shop-*".to_owned(), "read".to_owned()],
-        created: moment(0),
-        expires: expires.map(moment),
-        ended: expires.is_some_and(|s| s < 0),
-        used: used.map(moment),
-    };
+        created: time_after(0),
+        expires: expires.map(time_after),
+        expired: expires.is_some_and(|seconds| seconds < 0),
+        used: used.map(time_after),
+    }
+}
+
+fn keys(full: bool) -> String {
     let long = "nightly copy of the shop's orders into the company's reports";
     let made = || MadeKey {
         name: "terraform".to_owned(),
@@ -33,9 +39,9 @@ fn keys(full: bool) -> String {
         frame: operator_frame("API keys", MenuEntry::Keys),
         rows: if full {
             vec![
-                key("k7m2q9x4w3tz", "terraform", None, None),
-                key("k7m2q9x4w3ty", "old", Some(-90_000), Some(-99_000)),
-                key("k7m2q9x4w3tx", long, Some(7_776_000), Some(-600)),
+                key_row("k7m2q9x4w3tz", "terraform", None, None),
+                key_row("k7m2q9x4w3ty", "old", Some(-90_000), Some(-99_000)),
+                key_row("k7m2q9x4w3tx", long, Some(7_776_000), Some(-600)),
             ]
         } else {
             Vec::new()

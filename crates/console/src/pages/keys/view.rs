@@ -10,13 +10,13 @@ pub struct KeyRow {
     pub name: String,
     pub scopes: Vec<String>,
     pub created: Moment,
-    /// `None`: when it is revoked.
+    /// `None` for a key that is valid until it is revoked.
     pub expires: Option<Moment>,
-    pub ended: bool,
+    pub expired: bool,
     pub used: Option<Moment>,
 }
 
-/// A key in the one answer that shows it.
+/// New key, in the only answer that contains it.
 pub struct MadeKey {
     pub name: String,
     pub key: Secret,
@@ -28,7 +28,7 @@ pub struct KeysPage {
     pub frame: Frame,
     pub rows: Vec<KeyRow>,
     pub made: Option<MadeKey>,
-    /// What was typed as a name and refused.
+    /// Name that was entered and refused.
     pub wanted: String,
     pub ca_offered: bool,
     pub profile: String,

@@ -1,4 +1,4 @@
-//! The page of an error. Every error is a page too, whoever found it. Never a bare text.
+//! Page of an error. All errors of pages are answered with it.
 
 mod view;
 
@@ -17,21 +17,21 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use tidegate_control::{ControlError, ErrorCode};
 
-/// An error that leaves no page to show it on, to whoever is signed in.
+/// Answers an operator with the page of an error, if no other page can show it.
 pub fn show_problem(who: &SignedIn, error: &ControlError) -> Response {
     problem_in(Frame::of(who, "", MenuEntry::Outside), error)
 }
 
-/// The same to anybody.
+/// Answers a visitor without a session with the page of an error.
 pub fn show_problem_to_visitor(error: &ControlError) -> Response {
     problem_in(Frame::new("", MenuEntry::Outside), error)
 }
 
 fn problem_in(frame: Frame, error: &ControlError) -> Response {
     let heading = match error.code {
-        ErrorCode::NotFound => "There is nothing here",
-        ErrorCode::NotAuthorized => "This link opens nothing",
-        _ => "That did not work",
+        ErrorCode::NotFound => "Not found",
+        ErrorCode::NotAuthorized => "Link expired or already used",
+        _ => "Request failed",
     };
     problem_page(
         frame,
@@ -41,16 +41,16 @@ fn problem_in(frame: Frame, error: &ControlError) -> Response {
     )
 }
 
-/// To somebody who has tried too often.
+/// Answers a visitor with too many sign-in attempts.
 pub fn too_many_attempts(seconds: u64) -> Response {
     let text = format!(
-        "Too many attempts to sign in came from this address. Your link is not used up: try again \
-         in {seconds} s."
+        "Too many sign-in attempts from your address. Your link is still valid: retry in {seconds} \
+         s."
     );
     let mut response = problem_page(
         Frame::new("", MenuEntry::Outside),
         StatusCode::TOO_MANY_REQUESTS,
-        "One moment",
+        "Too many attempts",
         text,
     );
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -58,11 +58,11 @@ pub fn too_many_attempts(seconds: u64) -> Response {
 }
 
 pub fn not_found(visitor: &Visitor) -> Response {
-    let text = "The address may be mistyped, or what it named was deleted.";
+    let text = "Check the address. What it refers to may have been deleted.";
     problem_page(
         Frame::for_visitor(visitor, "", MenuEntry::Outside),
         StatusCode::NOT_FOUND,
-        "There is nothing here",
+        "Not found",
         text.to_owned(),
     )
 }
@@ -83,13 +83,13 @@ fn problem_page(frame: Frame, status: StatusCode, heading: &str, text: String) -
     )
 }
 
-/// Around every page: an error that was found before a handler of ours was reached becomes a page
-/// as well.
+/// Turns an error that axum found before it called a handler into a page. Other answers stay as
+/// they are.
 pub async fn error_as_page(response: Response) -> Response {
     let status = response.status();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
-    let bare = response.headers().get(CONTENT_TYPE) != Some(&html);
-    if !bare || !(status.is_client_error() || status.is_server_error()) {
+    let is_page = response.headers().get(CONTENT_TYPE) == Some(&html);
+    if is_page || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let (parts, body) = response.into_parts();
@@ -97,22 +97,25 @@ pub async fn error_as_page(response: Response) -> Response {
         .await
         .unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
-    let (heading, else_text) = match status {
+    let (heading, default_text) = match status {
         StatusCode::NOT_FOUND => return not_found(&Visitor(None)),
-        StatusCode::METHOD_NOT_ALLOWED => ("Not this way", "This address takes no such request."),
-        s if s.is_client_error() => ("That can't be done", "The request can't be read."),
-        _ => ("The server failed", "Its log tells more."),
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "Method not allowed",
+            "This address does not accept such a request.",
+        ),
+        s if s.is_client_error() => ("Bad request", "The request can't be read."),
+        _ => ("Server error", "See the server's log."),
     };
     let text = if said.is_empty() {
-        else_text.to_owned()
+        default_text.to_owned()
     } else {
         sentence(&said)
     };
-    let mut dressed = problem_page(Frame::new("", MenuEntry::Outside), status, heading, text);
+    let mut page = problem_page(Frame::new("", MenuEntry::Outside), status, heading, text);
     for (name, value) in &parts.headers {
         if name != CONTENT_TYPE && name != axum::http::header::CONTENT_LENGTH {
-            dressed.headers_mut().append(name.clone(), value.clone());
+            page.headers_mut().append(name.clone(), value.clone());
         }
     }
-    dressed
+    page
 }

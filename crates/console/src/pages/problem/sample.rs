@@ -10,18 +10,18 @@ pub fn samples() -> Vec<(&'static str, String)> {
     let problem = ProblemPage {
         frame: visitor_frame("Not found"),
         status: 404,
-        heading: "There is nothing here".to_owned(),
-        text: "The address may be mistyped, or what it named was deleted.".to_owned(),
+        heading: "Not found".to_owned(),
+        text: "Check the address. What it refers to may have been deleted.".to_owned(),
     };
     vec![("problem", problem.render().unwrap())]
 }
 
 #[test]
-fn a_full_disk_is_told_on_a_page_of_an_operator() {
+fn a_full_disk_is_shown_on_a_page_of_an_operator() {
     let mut page = ProblemPage {
         frame: operator_frame("Not found", MenuEntry::Outside),
         status: 404,
-        heading: "There is nothing here".to_owned(),
+        heading: "Not found".to_owned(),
         text: String::new(),
     };
     let usual = page.render().unwrap();

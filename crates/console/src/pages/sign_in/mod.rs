@@ -1,5 +1,5 @@
-//! In and out. A look at a sign-in link changes nothing, since scanners look at every link: only
-//! its button redeems it.
+//! Signing in and out. Opening a sign-in link changes nothing, because scanners of mail and chat
+//! open every link: only the button on its page redeems it.
 
 mod view;
 
@@ -20,7 +20,7 @@ use view::{LinkPage, SignInPage};
 
 #[derive(Deserialize)]
 pub struct SignInQuery {
-    /// There was a session.
+    /// Present if the visitor had a session.
     ended: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub async fn redeem_link(
     }
 }
 
-/// A form without fields of its own.
+/// Form without fields.
 #[derive(Deserialize)]
 pub struct NoFields {}
 

@@ -8,7 +8,7 @@ use askama::Template;
 #[template(path = "sign_in.html")]
 pub struct SignInPage {
     pub frame: Frame,
-    /// Whether there was a session that has ended.
+    /// Whether the visitor had a session that expired.
     pub ended: bool,
 }
 
