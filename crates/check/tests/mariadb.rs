@@ -210,6 +210,8 @@ fn haproxy_in_front_changes_no_verdict() {
     };
     let behind = judge(&trusting(proxy.port, &pki.ca()));
     let direct = judge(&trusting(server.port, &pki.ca()));
+    behind.passes(&["tls13", "trust", "name"]);
+    assert_eq!(behind.0.findings.len(), direct.0.findings.len());
     for (a, b) in behind.0.findings.iter().zip(&direct.0.findings) {
         assert_eq!(
             (a.kind, a.verdict),
