@@ -123,7 +123,7 @@ def spec_for(asked, hostile, port, console_port, seconds):
 
 
 def measuring_client(program):
-    """The good clients have a machine of their own in real life: here they must not wait for a processor
+    """In real life the good clients have another machine: here they must not wait for a processor
     that the attackers and the server share, or that wait would count as the server's. They use little."""
     client = Client(program)
     if os.geteuid() == 0:

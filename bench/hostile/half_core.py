@@ -1,6 +1,6 @@
 """A control group of half a processor core, which limits the attackers on the machine that they attack.
 
-Attackers have machines of their own in real life. Here their own work (mostly TLS) must not be taken for a delay that
+In real life attackers have other machines. Here their own work (mostly TLS) must not be taken for a delay that
 the server causes: so it takes place on one core, in the kernel's idle class."""
 
 import contextlib
