@@ -214,7 +214,7 @@ fn both_names_get_a_certificate_of_their_own_and_both_are_renewed() {
     );
     let text = bench.server.cli(&["cert", "status"]);
     assert!(
-        String::from_utf8_lossy(&text.stdout).contains("The console's own:"),
+        String::from_utf8_lossy(&text.stdout).contains("The console's certificate:"),
         "{text:?}"
     );
     let url = bench.server.json(&["operator", "link"])["url"]

@@ -1,5 +1,5 @@
-//! The API over real clusters: as a function, and over its socket by its own client. A test program
-//! with a `main` of its own, since it is also the program that becomes an engine.
+//! The API over real clusters: called as a function, and over its socket by its client. This test
+//! has its own `main`, because the program is also executed to become an engine.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ mod support;
 use axum::http::StatusCode;
 use serde_json::json;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use support::Server;
+use support::{Server, refusal};
 use tempfile::TempDir;
 use tidegate_console::types::{CreateCluster, LimitsWanted};
 use tidegate_console::{Client, ClientError, ControlSocket, socket};
@@ -38,7 +38,7 @@ fn main() {
             .permissions(PermissionsExt::from_mode(0o711))
             .tempdir()
             .unwrap();
-        // Longer than a socket's address.
+        // Longer than the address of a socket can be.
         let data = tmp.path().join("d".repeat(60)).join("e".repeat(60));
         let server = Server::start(&data).await;
         as_a_function(&server).await;
@@ -91,54 +91,63 @@ async fn as_a_function(server: &Server) {
     expected.as_object_mut().unwrap().remove("password");
     assert_eq!(shown, expected, "the same without its password");
 
-    // What is no request of ours gets the same shape of error as everything else.
-    let error = async |method, path, body| server.error(method, path, body).await;
-    let is = |status: u16, code: &str| (status, code.to_owned());
+    // Errors that axum finds have the same form as all others.
     assert_eq!(
-        error("POST", "/v1/clusters", Some(r#"{"name":"demo"}"#)).await,
-        is(409, "exists")
+        server
+            .error("POST", "/v1/clusters", Some(r#"{"name":"demo"}"#))
+            .await,
+        refusal(409, "exists")
     );
     assert_eq!(
-        error("POST", "/v1/clusters", Some(r#"{"name":"A b"}"#)).await,
-        is(400, "bad_name")
+        server
+            .error("POST", "/v1/clusters", Some(r#"{"name":"A b"}"#))
+            .await,
+        refusal(400, "bad_name")
     );
     assert_eq!(
-        error("POST", "/v1/clusters", Some(r#"{"nmae":"x"}"#)).await,
-        is(422, "bad_request")
+        server
+            .error("POST", "/v1/clusters", Some(r#"{"nmae":"x"}"#))
+            .await,
+        refusal(422, "bad_request")
     );
     assert_eq!(
-        error("POST", "/v1/clusters", Some("{")).await,
-        is(400, "bad_request")
+        server.error("POST", "/v1/clusters", Some("{")).await,
+        refusal(400, "bad_request")
     );
     let limits = r#"{"limits":{"sleep_after_seconds":-1}}"#;
     assert_eq!(
-        error("POST", "/v1/clusters", Some(limits)).await,
-        is(400, "bad_limits")
+        server.error("POST", "/v1/clusters", Some(limits)).await,
+        refusal(400, "bad_limits")
     );
     let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
     assert_eq!(
-        error("POST", "/v1/clusters", Some(&large)).await,
-        is(413, "bad_request")
+        server.error("POST", "/v1/clusters", Some(&large)).await,
+        refusal(413, "bad_request")
     );
     assert_eq!(
-        error("GET", "/v1/clusters/nobody", None).await,
-        is(404, "not_found")
-    );
-    assert_eq!(error("GET", "/v1/nothing", None).await, is(404, "no_route"));
-    assert_eq!(
-        error("PUT", "/v1/clusters", None).await,
-        is(405, "no_method")
+        server.error("GET", "/v1/clusters/nobody", None).await,
+        refusal(404, "not_found")
     );
     assert_eq!(
-        error("DELETE", "/v1/sessions/abc", None).await,
-        is(400, "bad_request")
+        server.error("GET", "/v1/nothing", None).await,
+        refusal(404, "no_route")
     );
     assert_eq!(
-        error("DELETE", "/v1/sessions/2147483655", None).await,
-        is(404, "not_found")
+        server.error("PUT", "/v1/clusters", None).await,
+        refusal(405, "no_method")
+    );
+    assert_eq!(
+        server.error("DELETE", "/v1/sessions/abc", None).await,
+        refusal(400, "bad_request")
+    );
+    assert_eq!(
+        server
+            .error("DELETE", "/v1/sessions/2147483655", None)
+            .await,
+        refusal(404, "not_found")
     );
 
-    // Limits change one by one, and a list is no object.
+    // Limits change one by one, and a list is not accepted as an object.
     let (status, changed) = server
         .ask(
             "PATCH",
@@ -154,7 +163,6 @@ async fn as_a_function(server: &Server) {
         changed["limits"]["sleep_after_seconds"],
         made["limits"]["sleep_after_seconds"]
     );
-    let patch = async |body| server.error("PATCH", "/v1/clusters/demo", Some(body)).await;
     let machine = r#"{"limits":{"memory_max_bytes":268435456,"disk_max_bytes":1e9,"cpu_weight":50,"tasks_max":100}}"#;
     let (_, changed) = server
         .ask("PATCH", "/v1/clusters/demo", Some(machine))
@@ -190,14 +198,26 @@ async fn as_a_function(server: &Server) {
             "{limits}: {refused}"
         );
     }
-    assert_eq!(
-        patch(r#"{"allow_shrink_seconds":0}"#).await,
-        is(400, "bad_limits")
-    );
-    assert_eq!(
-        patch(r#"{"allow_shrink_seconds":3601}"#).await,
-        is(400, "bad_limits")
-    );
+    for (body, error) in [
+        (r#"{"allow_shrink_seconds":0}"#, refusal(400, "bad_limits")),
+        (
+            r#"{"allow_shrink_seconds":3601}"#,
+            refusal(400, "bad_limits"),
+        ),
+        (
+            r#"{"limits":{"connections_max":0}}"#,
+            refusal(400, "bad_limits"),
+        ),
+        (
+            r#"{"limits":{"sleep_after_seconds":1e300}}"#,
+            refusal(400, "bad_limits"),
+        ),
+        (r#"{"limits":[7]}"#, refusal(422, "bad_request")),
+        (r#"{"name":"other"}"#, refusal(422, "bad_request")),
+    ] {
+        let got = server.error("PATCH", "/v1/clusters/demo", Some(body)).await;
+        assert_eq!(got, error, "{body}");
+    }
     assert_eq!(
         server
             .ask(
@@ -210,21 +230,11 @@ async fn as_a_function(server: &Server) {
         200
     );
     assert_eq!(
-        patch(r#"{"limits":{"connections_max":0}}"#).await,
-        is(400, "bad_limits")
-    );
-    assert_eq!(
-        patch(r#"{"limits":{"sleep_after_seconds":1e300}}"#).await,
-        is(400, "bad_limits")
-    );
-    assert_eq!(patch(r#"{"limits":[7]}"#).await, is(422, "bad_request"));
-    assert_eq!(patch(r#"{"name":"other"}"#).await, is(422, "bad_request"));
-    assert_eq!(
         server.ask("GET", "/v1/clusters/demo", None).await.1["limits"]["connections_max"],
         7
     );
 
-    // A swapped certificate changes what is told, at once.
+    // Another certificate changes the answers at once.
     server.face.send_modify(|face| face.trust = Trust::Public);
     let (_, shown) = server.ask("GET", "/v1/clusters/demo", None).await;
     assert!(shown.as_object().unwrap().contains_key("ca") && shown["ca"].is_null());
@@ -247,7 +257,7 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
         Err(ClientError::NoServer { .. })
     ));
 
-    // A socket that a dead server left is no obstacle.
+    // A socket of a server that is gone is replaced.
     std::fs::write(socket::path(&data), "").unwrap();
     let bound = ControlSocket::bind(&data).unwrap();
     assert_eq!(
@@ -257,9 +267,9 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(bound.serve(server.api(), async move { drop(stopped.await) }));
 
-    let facts = client.server().await.unwrap();
+    let description = client.server().await.unwrap();
     assert_eq!(
-        (facts.pid, facts.port, facts.listeners),
+        (description.pid, description.port, description.listeners),
         (std::process::id(), 4000, vec!["127.0.0.1:4000".to_owned()])
     );
     let limits = LimitsWanted {

@@ -25,8 +25,7 @@ fn the_description_in_the_repository_is_this_apis() {
     );
 }
 
-/// What a route declares is what the guard enforces, and one without a scope would be closed to
-/// every key.
+/// The guard enforces the declared scopes. A route without a scope would be closed to every key.
 #[test]
 fn every_operation_declares_the_scope_that_it_needs() {
     let text = tidegate_console::description().to_json().unwrap();

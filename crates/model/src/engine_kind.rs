@@ -299,40 +299,11 @@ impl ParameterError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample_kind::SAMPLE_KIND;
     use serde_json::json;
 
-    const fn parameter(
-        name: &'static str,
-        value: ParameterType,
-        default: Option<&'static str>,
-    ) -> ParameterDescription {
-        let help = "help of this parameter";
-        ParameterDescription {
-            name,
-            value,
-            default,
-            help,
-        }
-    }
-
-    const PARAMETERS: &[ParameterDescription] = &[
-        parameter("endpoint", ParameterType::List, None),
-        parameter(
-            "weight",
-            ParameterType::Number { min: 1, max: 9 },
-            Some("5"),
-        ),
-        parameter("proxy", ParameterType::Flag, Some("false")),
-        parameter(
-            "storage",
-            ParameterType::Choice(&["own", "shared"]),
-            Some("own"),
-        ),
-        parameter("note", ParameterType::Text, Some("")),
-    ];
-
     fn check(given: Value) -> Result<EngineParameters, ParameterError> {
-        EngineParameters::check(PARAMETERS, given.as_object().unwrap())
+        EngineParameters::check(SAMPLE_KIND.parameters, given.as_object().unwrap())
     }
 
     #[test]
@@ -343,7 +314,7 @@ mod tests {
         assert_eq!(typed.list("endpoint"), ["a:1"]);
         assert_eq!(typed.number("weight"), Some(7));
         assert_eq!(typed.flag("proxy"), Some(true));
-        assert_eq!(typed.text("storage"), Some("own"), "the default");
+        assert_eq!(typed.text("storage"), Some("shared"), "the default");
         let read = EngineParameters::from_json(&typed.to_json()).unwrap();
         assert_eq!(read, typed);
     }

@@ -18,6 +18,8 @@ pub mod log_budget;
 pub mod login;
 pub mod ports;
 pub mod refusal;
+#[cfg(any(test, feature = "samples"))]
+pub mod sample_kind;
 pub mod sessions;
 pub mod size;
 pub mod state;

@@ -34,6 +34,8 @@ pub enum ClientError {
     NoReason { status: StatusCode },
 }
 
+pub type ClientResult<T> = Result<T, ClientError>;
+
 pub type BoxedError = Box<dyn Error + Send + Sync>;
 
 impl ClientError {

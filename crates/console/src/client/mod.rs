@@ -13,6 +13,7 @@ use crate::types::{
     Session, SessionList, SignInLink,
 };
 use axum::body::Bytes;
+use error::ClientResult;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
@@ -23,8 +24,6 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::time::timeout;
 use transport::{HttpsServer, Transport, send_on_socket};
-
-type ClientResult<T> = Result<T, ClientError>;
 
 const NO_BODY: Option<&()> = None;
 

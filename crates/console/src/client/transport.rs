@@ -1,7 +1,6 @@
 //! Connections of the API's client, and the HTTP exchange on them.
 
-use super::ClientResult;
-use super::error::ClientError;
+use super::error::{ClientError, ClientResult};
 use crate::types::Secret;
 use crate::{limits, socket};
 use axum::body::Bytes;

@@ -1,4 +1,4 @@
-//! A server without a network for the API's tests: the API is called as a function.
+//! Server without a network for the API's tests: they call the API as a function.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -12,10 +12,11 @@ use tidegate_console::events::Events;
 use tidegate_console::probe::NoProber;
 use tidegate_console::web::{Web, app};
 use tidegate_console::{Api, PublicFace, router};
-use tidegate_control::{Control, ControlSettings, DataDir};
+use tidegate_control::{Control, ControlSettings, DataDir, Scopes};
 use tidegate_model::{Event, Journal, Sessions, Trust};
 use tidegate_tls::{Identity, TlsSettings};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 struct Silent;
 
@@ -34,12 +35,13 @@ pub struct Server {
 impl Server {
     pub async fn start(data: &Path) -> Self {
         let dir = DataDir::lock(data).unwrap();
-        // Every folder that was made on the way must let engines with users of their own pass.
+        // Engines run as other users, which must be able to enter the folders above the data
+        // directory.
         for folder in data.ancestors().take(2) {
             std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
         }
-        // As in the server: whoever makes `master.key` closes the folder, and the engines' room
-        // opens it for them again.
+        // In the same order as in the server: `Identity::open` creates `master.key` and closes the
+        // folder for others, and `Control::open` lets the engines enter it again.
         let identity = Identity::open(TlsSettings::new(data), |_| {}).unwrap();
         let settings = ControlSettings::new(&dir);
         let sessions = Sessions::default();
@@ -74,7 +76,7 @@ impl Server {
         }
     }
 
-    /// Over HTTPS, with a key.
+    /// Sends a request over HTTPS, with a key.
     pub async fn with_key(&self, key: &str, method: &str, path: &str, body: &str) -> (u16, Value) {
         let request = Request::builder()
             .method(method)
@@ -98,6 +100,7 @@ impl Server {
         )
     }
 
+    /// Sends a request on the control socket and checks the form of its error.
     pub async fn ask(&self, method: &str, path: &str, body: Option<&str>) -> (StatusCode, Value) {
         let request = Request::builder()
             .method(method)
@@ -131,7 +134,27 @@ impl Server {
         (status, value)
     }
 
-    /// Status and code of an error.
+    /// Creates a key and returns its token.
+    pub async fn new_key(&self, name: &str, scopes: &str) -> Zeroizing<String> {
+        let scopes = Scopes::parse(scopes).unwrap();
+        let made = self.control.create_key(name, scopes, None).await;
+        made.ok().unwrap().token
+    }
+
+    /// Sends a request with a key and returns its status and the code of its error.
+    pub async fn key_error(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (u16, String) {
+        let (status, value) = self.with_key(key, method, path, body).await;
+        let code = value["code"].as_str().unwrap_or_default();
+        (status, code.to_owned())
+    }
+
+    /// Sends a request on the control socket and returns status and code of its error.
     pub async fn error(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
         let (status, value) = self.ask(method, path, body).await;
         (
@@ -139,4 +162,9 @@ impl Server {
             value["code"].as_str().unwrap_or_default().to_owned(),
         )
     }
+}
+
+/// Status and code that an error should have.
+pub fn refusal(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
 }

@@ -110,64 +110,25 @@ pub fn sent_parameters(fields: &BTreeMap<String, String>) -> Map<String, Value> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::{Abilities, EngineParameters, LoginCheck};
+    use tidegate_model::EngineParameters;
+    use tidegate_model::sample_kind::SAMPLE_KIND;
 
-    const fn parameter(
-        name: &'static str,
-        value: ParameterType,
-        default: Option<&'static str>,
-    ) -> ParameterDescription {
-        ParameterDescription {
-            name,
-            value,
-            default,
-            help: "help <b>",
-        }
-    }
-
-    const FIRST: KindDescription = KindDescription {
+    const FIRST_KIND: KindDescription = KindDescription {
         name: "first",
-        summary: "the default",
-        page: "engines/README.md",
         parameters: &[],
-        login_check: LoginCheck::KnownAccounts,
-        abilities: Abilities {
-            sleeps: true,
-            backs_up: false,
-            branches: false,
-        },
-    };
-    const OTHER: KindDescription = KindDescription {
-        name: "other",
-        summary: "with every type of parameter",
-        parameters: &[
-            parameter("endpoint", ParameterType::List, None),
-            parameter(
-                "weight",
-                ParameterType::Number { min: 1, max: 9 },
-                Some("5"),
-            ),
-            parameter("proxy", ParameterType::Flag, Some("false")),
-            parameter(
-                "storage",
-                ParameterType::Choice(&["own", "shared"]),
-                Some("shared"),
-            ),
-            parameter("note", ParameterType::Text, Some("")),
-        ],
-        ..FIRST
+        ..SAMPLE_KIND
     };
 
     #[test]
     fn every_parameter_of_another_kind_has_a_field_with_its_default() {
-        let html = EngineForms::of("token", [&FIRST, &OTHER].into_iter())
+        let html = EngineForms::of("token", [&FIRST_KIND, &SAMPLE_KIND].into_iter())
             .render()
             .unwrap();
         assert_eq!(html.matches("<form").count(), 1, "{html}");
         for words in [
             "name=\"csrf\" value=\"token\"",
-            "name=\"engine\" value=\"other\"",
-            "<textarea id=\"other-endpoint\" name=\"set.endpoint\" rows=\"3\"",
+            "name=\"engine\" value=\"sample\"",
+            "<textarea id=\"sample-endpoint\" name=\"set.endpoint\" rows=\"3\"",
             "name=\"set.weight\" type=\"number\" min=\"1\" max=\"9\" step=\"1\" value=\"5\"",
             "<option value=\"false\" selected>",
             "<option value=\"shared\" selected>",
@@ -186,7 +147,7 @@ mod tests {
     fn what_a_form_sends_is_accepted_as_parameters() {
         let sent = [
             ("csrf", "token"),
-            ("engine", "other"),
+            ("engine", "sample"),
             ("set.endpoint", "a:1\r\n b:2\r\n"),
             ("set.weight", "7"),
             ("set.proxy", "true"),
@@ -195,7 +156,7 @@ mod tests {
         ];
         let fields = sent.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let given = sent_parameters(&fields.into_iter().collect());
-        let checked = EngineParameters::check(OTHER.parameters, &given).unwrap();
+        let checked = EngineParameters::check(SAMPLE_KIND.parameters, &given).unwrap();
         assert_eq!(checked.list("endpoint"), ["a:1", "b:2"]);
         assert_eq!(checked.number("weight"), Some(7));
         assert_eq!(checked.flag("proxy"), Some(true));
