@@ -209,11 +209,7 @@ fn accounts_beyond_the_book_log_in_while_the_cluster_is_awake_and_wake_nobody() 
     server.sleep("city");
     // The first administrator is in the book however many others there are.
     Session::open(&cluster).quit();
-    assert!(
-        server.log().contains("more accounts than"),
-        "{}",
-        server.log()
-    );
+    server.wait_log("more accounts than");
 
     // The mark survives a restart, and disappears when the book has room again.
     assert_eq!(console.server.stop(), 0);

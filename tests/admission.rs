@@ -347,6 +347,7 @@ fn a_flood_leaves_descriptors_for_logins_wakes_and_commands() {
     });
     let cluster = server.create("reserve");
     let other = server.create("second");
+    server.wait_log("does not fit into the limit of 1024 open files");
     let told = server
         .log()
         .matches("does not fit into the limit of 1024 open files")

@@ -192,7 +192,7 @@ fn exit_codes_and_streams_are_for_scripts() {
         said.contains("fail  addresses") && said.contains("hint:") && !said.contains('\x1b'),
         "{said}"
     );
-    assert!(error.contains("fails 1 finding"), "{error}");
+    assert!(error.contains("1 finding failed"), "{error}");
     assert!(
         said.lines().all(|line| line.chars().count() <= 300),
         "{said}"

@@ -133,7 +133,7 @@ fn by_a_clock_of_the_past_nothing_is_ordered_and_the_certificate_stays() {
         "{}",
         bench.status()
     );
-    assert!(bench.server.log().contains("certificate alarm"));
+    bench.server.wait_log("certificate alarm");
     assert_eq!(bench.login().unwrap(), leaf);
     assert_eq!(bench.pebble.orders(), 1);
     let check = bench.server.cli(&["cert", "check"]);

@@ -328,11 +328,7 @@ fn a_console_order_that_fails_holds_nobody_up_and_raises_its_own_alarm() {
         serde_json::json!([]),
         "the database's is well: {status}"
     );
-    assert!(
-        bench.server.log().contains("console: no certificate from"),
-        "{}",
-        bench.server.log()
-    );
+    bench.server.wait_log("console: no certificate from");
     let out = std::process::Command::new("curl")
         .args(["-sS", &format!("http://127.0.0.1:{metrics}/metrics")])
         .output();

@@ -191,7 +191,7 @@ fn installed_every_client_believes_and_removed_nothing_is_left() {
     assert_ne!(before, installed);
     let again = trust(&machine, &server, &["install"]);
     assert!(
-        again.ok && again.err.contains("has it already"),
+        again.ok && again.err.contains("already installed"),
         "{again:?}"
     );
     assert_eq!(machine.stores(), installed, "a second time changes nothing");
@@ -202,10 +202,7 @@ fn installed_every_client_believes_and_removed_nothing_is_left() {
     assert_eq!(machine.dangling_links(), [""; 0]);
     assert_believed(&machine, &cluster, false);
     let again = trust(&machine, &server, &["remove"]);
-    assert!(
-        again.ok && again.err.contains("has nothing of it"),
-        "{again:?}"
-    );
+    assert!(again.ok && again.err.contains("not installed"), "{again:?}");
     assert_eq!(machine.stores(), before);
 }
 
@@ -347,14 +344,14 @@ fn a_name_outside_the_constraints_is_carried_after_renewal_and_sessions_go_on() 
     });
     server.run();
     let ca = server.data().join("ca.pem");
-    let log = server.log();
-    let warning = log
-        .lines()
-        .find(|line| line.contains("does not carry") && line.contains(OUTSIDE));
-    assert!(
-        warning.is_some_and(|line| line.contains("tidegate trust renew")),
-        "{log}"
-    );
+    let warning = soon("the warning about the name", || {
+        let log = server.log();
+        let mut lines = log.lines();
+        lines
+            .find(|line| line.contains("does not carry") && line.contains(OUTSIDE))
+            .map(str::to_owned)
+    });
+    assert!(warning.contains("tidegate trust renew"), "{warning}");
     assert!(verifies(&server, &ca, "localhost").is_ok());
     assert!(verifies(&server, &ca, OUTSIDE).is_err());
     let mut session = Session::open(&cluster);

@@ -33,13 +33,13 @@ ALLOWED = (
     Allowed("CHANGELOG.md", "words", "`mend` stays as an alias", "the name of the JSON field"),
     Allowed("crates/check/src/report.rs", "words", "mend: Option<&'a str>", "the alias of `hint` in the JSON report"),
     Allowed("crates/check/src/report.rs", "words", "mend: self.hint()", "the alias of `hint` in the JSON report"),
+    Allowed("crates/cli/src/commands/connect.rs", "words", '"mend": c.hint', "the alias of `hint` in JSON"),
     Allowed("crates/connect/src/explain/mod.rs", "words", "pub mend: VerifyingForms", "the alias of `hint` in JSON"),
     Allowed("crates/connect/src/explain/mod.rs", "words", "mend: hint.clone()", "the alias of `hint` in JSON"),
 )
 
 # Per folder: words, openings, width, closures, tuples.
 CEILINGS = {
-    "crates/cli": (65, 47, 8, 53, 0),
     "crates/control": (26, 33, 4, 54, 0),
     "crates/engine": (1, 0, 5, 31, 0),
     "crates/tls": (1, 0, 0, 21, 3),

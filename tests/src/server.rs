@@ -180,6 +180,14 @@ impl Server {
         std::fs::read_to_string(self.folder.join("stderr")).unwrap_or_default()
     }
 
+    /// Waits until the log contains these words. The server writes its log in a separate thread, so
+    /// a line may come a moment after the event that it is about.
+    pub fn wait_log(&self, words: &str) {
+        soon(&format!("{words:?} in the log:\n{}", self.log()), || {
+            self.log().contains(words).then_some(())
+        });
+    }
+
     /// Starts it (again) with the same folder and port, and waits for its greeting.
     pub fn run(&mut self) {
         let config = self.folder.join("test.toml");

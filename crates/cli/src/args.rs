@@ -212,7 +212,7 @@ pub enum KeyCommand {
     Create {
         /// Name of the key, such as its purpose
         name: String,
-        /// What the key allows: read, clusters:PATTERN or all; can be given several times
+        /// Scope of the key: read, clusters:PATTERN or all; can be given several times
         ///
         /// read: see all clusters, their sessions and the server, but no logs. clusters:PATTERN,
         /// such as clusters:shop-*: create, change, use and delete clusters with matching names,

@@ -15,7 +15,7 @@ const HINT_INDENT: usize = 8;
 #[derive(Debug)]
 pub struct Failure {
     pub cause: String,
-    /// What to do about it; empty if nothing can be done.
+    /// Advice on what to do about it; empty if there is none.
     pub hint: String,
     /// Whether the command was given wrongly: exit code 2 instead of 1.
     pub usage: bool,

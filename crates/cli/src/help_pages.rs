@@ -1,5 +1,4 @@
-//! The help texts as one page, `docs/commands.md`, made from the grammar and compared with it.
-//! Tests only.
+//! Help texts as one page, `docs/commands.md`, made from the grammar and compared with it.
 
 use crate::args::Cli;
 use clap::{Command, CommandFactory};

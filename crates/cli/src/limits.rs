@@ -9,8 +9,8 @@ pub const BACKLOG: u32 = 4096;
 /// Time for a login at our own port: as long as clients are told to wait for a sleeping cluster.
 pub const OWN_LOGIN_MAX: Duration = Duration::from_secs(15);
 
-/// Number of checks of our own port after a swap before the certificate's absence is an alarm, and
-/// the pause between them: the port may have no free place for a moment.
+/// Number of checks of the server's port after a swap before the certificate's absence is an alarm,
+/// and the pause between them: the port may have no free place for a moment.
 pub const OWN_CHECK_TRIES: u32 = 3;
 pub const OWN_CHECK_PAUSE: Duration = Duration::from_secs(1);
 

@@ -1,6 +1,5 @@
-//! What a person sees while something works: steps on standard error, a spinner on a terminal and
-//! plain lines elsewhere, colours unless NO_COLOR is set. Data never goes through here: that is
-//! standard output's.
+//! Output for people and scripts. Steps and messages go to standard error, with a spinner on a
+//! terminal; results go to standard output. Colours are used on terminals, unless NO_COLOR is set.
 
 use crate::limits::LOG_FLUSH_MAX;
 use crate::logging::queue::LogQueue;
@@ -10,17 +9,17 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tidegate_model::escape::{escape, printable, printable_json, printable_lines};
 
-/// How often a spinner moves: often enough to look alive.
+/// Interval between two frames of a spinner.
 const TICK: Duration = Duration::from_millis(90);
 
 pub fn colours() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// All that `Paint` writes behind an ESC.
+/// All codes that `Paint` writes after an ESC.
 const PAINT_CODES: [&str; 4] = ["[0m", "[1m", "[2m", "[32m"];
 
-/// Paints for one stream: not where it is no terminal or the person wants no colours.
+/// Colours for a stream; none if it is not a terminal or NO_COLOR is set.
 #[derive(Debug, Clone, Copy)]
 pub struct Paint {
     on: bool,
@@ -65,14 +64,14 @@ impl Paint {
     }
 }
 
-/// The spinner that is on the screen now: other lines step aside for it.
+/// Spinner that is on the screen now. Other lines must suspend it.
 static SPINNING: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 fn spinning() -> MutexGuard<'static, Option<ProgressBar>> {
     SPINNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Standard error for lines that may come while a spinner turns.
+/// Standard error for lines that may be written while a spinner is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct BesideSpinner;
 
@@ -90,7 +89,7 @@ impl Write for BesideSpinner {
     }
 }
 
-/// One step of something that takes a while.
+/// Step of something that takes a while.
 #[derive(Debug)]
 pub struct Step {
     text: String,
@@ -129,7 +128,7 @@ impl Step {
         }
     }
 
-    /// Ends it well, with what came out of it.
+    /// Ends the step with success and its result.
     pub fn done(mut self, result: &str) {
         self.clear();
         let paint = Paint::stderr();
@@ -154,13 +153,13 @@ impl Step {
 }
 
 impl Drop for Step {
-    /// Left by an error: the spinner goes, the error says the rest.
+    /// Removes the spinner of a step that an error ended.
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-/// A line for the person. A closed standard error is no reason to fail.
+/// Prints a line for people on standard error. A closed standard error is not an error.
 pub fn say(line: &str) {
     let line = format!("{}\n", readable(line, Paint::stderr()));
     match QUEUES.get() {
@@ -171,11 +170,11 @@ pub fn say(line: &str) {
     }
 }
 
-/// Queues of standard error and standard output of a server: nobody who prints waits for a terminal
-/// or a pipe.
+/// Queues of standard error and standard output of a server, so that no thread that prints waits
+/// for a terminal or a pipe.
 static QUEUES: OnceLock<(LogQueue, LogQueue)> = OnceLock::new();
 
-/// Returns these queues. From the first call on, all that is printed goes through them.
+/// Returns these queues. After the first call, everything that is printed goes through them.
 pub fn queue() -> std::io::Result<&'static (LogQueue, LogQueue)> {
     if QUEUES.get().is_none() {
         let stderr = LogQueue::start("standard-error", BesideSpinner)?;
@@ -189,7 +188,7 @@ pub fn queue() -> std::io::Result<&'static (LogQueue, LogQueue)> {
         .ok_or_else(|| std::io::Error::other("no queue for the output"))
 }
 
-/// Waits, but not for ever, until what was printed is written.
+/// Waits until everything printed is written, for at most [`LOG_FLUSH_MAX`].
 pub fn flush() {
     if let Some((stderr, stdout)) = QUEUES.get() {
         stdout.flush(LOG_FLUSH_MAX);
@@ -197,27 +196,28 @@ pub fn flush() {
     }
 }
 
-/// Text for a person, on standard output.
+/// Prints text for people on standard output.
 pub fn print(text: &str) -> anyhow::Result<()> {
     print_raw(&readable(text, Paint::stdout()))
 }
 
-/// Escapes what a terminal would obey, but for line feeds, tabs and the codes of `paint`. Whoever
-/// prints text of others puts it through `printable` first, which leaves no line feed of theirs;
-/// this is the net below that.
+/// Escapes control characters, except line feeds, tabs and the codes of `paint`. Callers escape
+/// text from elsewhere with `printable` first, which escapes line feeds too; this is a second line
+/// of defence.
 fn readable(text: &str, paint: Paint) -> String {
-    let keep = |c: char| matches!(c, '\n' | '\t');
+    let is_kept = |c: char| matches!(c, '\n' | '\t');
     let mut parts = text.split('\x1b');
-    let mut out = escape(parts.next().unwrap_or_default(), keep).into_owned();
+    let mut out = escape(parts.next().unwrap_or_default(), is_kept).into_owned();
     for part in parts {
         let ours = paint.on && PAINT_CODES.iter().any(|code| part.starts_with(code));
         out.push_str(if ours { "\x1b" } else { "\\x1b" });
-        out.push_str(&escape(part, keep));
+        out.push_str(&escape(part, is_kept));
     }
     out
 }
 
-/// Data for standard output, as it is. A reader that went away (`| head`) is no failure.
+/// Prints data on standard output as it is. A reader that has closed the pipe (`| head`) is not an
+/// error.
 pub fn print_raw(text: &str) -> anyhow::Result<()> {
     if let Some((_, stdout)) = QUEUES.get() {
         stdout.push(text.as_bytes());
@@ -230,14 +230,14 @@ pub fn print_raw(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints a JSON value. Characters that a terminal obeys are written as escapes of JSON.
+/// Prints a JSON value. Control characters are written as escapes of JSON.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     print_raw(&format!("{}\n", printable_json(&text)))
 }
 
-/// Columns as wide as their widest cell, two blanks between, no blanks at the end. Cells are
-/// escaped.
+/// Returns a table whose columns are as wide as their widest cell, with two spaces between them.
+/// Cells are escaped.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<_>> = rows
         .iter()
@@ -287,7 +287,8 @@ pub fn print_list<T: serde::Serialize>(
     print(&table(head, &rows))
 }
 
-/// One line per value. The further lines of a value, of an engine's log say, are indented below it.
+/// Returns a line for each value. Further lines of a value, such as an engine's log, are indented
+/// below it.
 pub fn labelled(rows: &[(&str, String)]) -> String {
     rows.iter()
         .map(|(label, value)| format!("{label:<9}  {}\n", printable_lines(value, 11)))
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_screen_obeys_our_colours_only() {
+    fn only_our_colour_codes_reach_the_screen() {
         let painted = Paint { on: true };
         let text = format!(
             "{}\n{}",
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engines_words_stay_behind_their_label() {
+    fn further_lines_of_a_value_stay_behind_its_label() {
         let rows = [
             (
                 "failure",

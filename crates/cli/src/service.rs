@@ -1,20 +1,20 @@
-//! The systemd unit of a server, as text: what it runs, and what is taken from it that neither the
-//! gateway nor an engine needs. Pure; it writes nothing.
+//! Text of the server's systemd unit: what it runs, and the hardening that takes away everything
+//! that neither the gateway nor an engine needs.
 
 use std::path::{Path, PathBuf};
 
-/// The first line of each file that is ours: no other is ever overwritten or deleted.
+/// First line of each file that we write. Files without it are never overwritten or deleted.
 pub const MARK: &str =
     "# Made by `tidegate service install`; changes belong into `systemctl edit`.";
 
-/// Where a service's data lies: systemd makes the folder and gives it to the user.
+/// Folder of the services' data, in which systemd creates the service's folder for its user.
 pub const STATE_ROOT: &str = "/var/lib";
 
-/// The one user under whom each cluster gets a user of its own: docs/decisions/0020-own-users.md.
+/// User that can give each cluster its own user: docs/decisions/0020-own-users.md.
 pub const ROOT: &str = "root";
 
-/// Capabilities that root needs to give engines users of their own: to become them, to hand them
-/// their folders, to read those, and to end them.
+/// Capabilities that root needs to run engines as other users: to change to these users, to give
+/// them their folders, to read the folders, and to end the processes.
 pub const ROOT_CAPABILITIES: &str =
     "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL";
 const PORT_CAPABILITY: &str = "CAP_NET_BIND_SERVICE";
@@ -22,12 +22,12 @@ const PORT_CAPABILITY: &str = "CAP_NET_BIND_SERVICE";
 #[derive(Debug, Clone)]
 pub struct Unit {
     pub program: PathBuf,
-    /// After the program.
+    /// Arguments of the program.
     pub args: Vec<String>,
     pub user: String,
-    /// Under [`STATE_ROOT`].
+    /// Data directory, relative to [`STATE_ROOT`].
     pub state: String,
-    /// It listens on a port below 1024.
+    /// Whether it listens on a port below 1024.
     pub low_port: bool,
 }
 
@@ -57,7 +57,8 @@ impl Unit {
         out
     }
 
-    /// Engines that are other users must be able to pass through to their own folders.
+    /// Modes of the data directory and of new files. Engines with their own users must be able to
+    /// enter the data directory.
     fn file_modes(&self) -> (&'static str, &'static str) {
         if self.user == ROOT {
             ("0711", "0022")
@@ -68,16 +69,15 @@ impl Unit {
 
     fn capabilities(&self) -> String {
         let port = if self.low_port { PORT_CAPABILITY } else { "" };
-        match self.user == ROOT {
-            true => format!(
-                "CapabilityBoundingSet={}\n",
-                [ROOT_CAPABILITIES, port].join(" ").trim_end()
-            ),
-            false => format!("CapabilityBoundingSet={port}\nAmbientCapabilities={port}\n"),
+        if self.user == ROOT {
+            let all = [ROOT_CAPABILITIES, port].join(" ");
+            format!("CapabilityBoundingSet={}\n", all.trim_end())
+        } else {
+            format!("CapabilityBoundingSet={port}\nAmbientCapabilities={port}\n")
         }
     }
 
-    /// For `systemd-sysusers`. `None` for root, who is there.
+    /// File for `systemd-sysusers` that creates the user; `None` for root, which exists.
     pub fn user_file(&self) -> Option<String> {
         let home = Path::new(STATE_ROOT).join(&self.state);
         (self.user != ROOT).then(|| {
@@ -100,32 +100,33 @@ After=network-online.target
 Type=notify
 ";
 
-/// How it starts, reloads, stops, and what is not held against it.
+/// How the service starts, reloads and stops, and its limits.
 const LIFE: &str = "ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2s
-# The first start prepares an engine's files.
+# The first start creates the template of the engines' files.
 TimeoutStartSec=180s
-# SIGTERM to the server alone: it stops sessions first and engines last, and bounds that by their \
-                    number.
+# SIGTERM goes to the server alone, which ends the sessions first and stops the engines last. The \
+                    time that takes depends on their number.
 KillMode=mixed
 TimeoutStopSec=300s
-# An engine that takes too much memory ends alone.
+# An engine that the kernel kills for its memory does not end the service.
 OOMPolicy=continue
 LimitNOFILE=524288
 LimitCORE=0
-# Engines have a thread for each session.
+# An engine has a thread for each session.
 TasksMax=infinity
-# The server makes a group for each engine below its own, with limits of memory, CPU and tasks.
+# The server creates a control group for each engine below its own, with limits of memory, CPU and \
+                    tasks.
 Delegate=cpu memory pids
 ";
 
-/// No `ProcSubset=pid`: engines read /proc/cpuinfo and /proc/meminfo, and the server
-/// /proc/sys/kernel/seccomp. No `ProtectControlGroups=yes`: it would make the groups that
-/// `Delegate=` gives read-only. Engines are kept from them by their own walls.
-/// `RestrictNamespaces=yes` stays: groups need no namespace. The filter keeps the calls of Landlock
-/// and seccomp (newer systemd's `@sandbox`, unknown to Debian 12's), and `@resources`: an engine's
-/// limits are set before it starts.
+/// Hardening of every unit. Left out are `ProcSubset=pid`, because engines read /proc/cpuinfo and
+/// /proc/meminfo and the server reads /proc/sys/kernel/seccomp, and `ProtectControlGroups=yes`,
+/// because it would make the groups that `Delegate=` gives read-only; the engines' own isolation
+/// keeps them away from these groups. The filter of system calls allows those of Landlock and
+/// seccomp (by name, because Debian 12's systemd does not know `@sandbox`), and `@resources`,
+/// because an engine's limits are set before it starts.
 const WALLS: &str = "NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes

@@ -1,5 +1,5 @@
-//! Asking a person at the terminal: yes or no, and a password that is not shown. It never asks
-//! where no terminal is: the caller then says which flag answers.
+//! Questions to a person at the terminal: yes or no, and a password that is not shown. Without a
+//! terminal the caller names the flag that answers instead.
 
 use crate::limits;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -12,7 +12,7 @@ pub fn is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks on standard error, reads a line from standard input. Only `y` or `yes` is a yes.
+/// Asks on standard error and reads a line from standard input. Only `y` and `yes` mean yes.
 pub fn yes(question: &str) -> io::Result<bool> {
     let mut err = io::stderr().lock();
     write!(err, "{} [y/N] ", printable(question))?;
@@ -25,22 +25,24 @@ pub fn yes(question: &str) -> io::Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Reads a password from the terminal itself, so that it works with standard input redirected,
-/// without showing it.
+/// Reads a password without showing it, from the terminal itself, so that standard input may be
+/// redirected.
 pub fn password(prompt: &str) -> io::Result<Zeroizing<String>> {
     let tty = File::options().read(true).write(true).open("/dev/tty")?;
-    // In the terminal's line mode one read is one line; no buffered reader, whose copy would stay
-    // behind.
+    // In the terminal's line mode one read returns one line. A buffered reader would keep a copy of
+    // the password in memory.
     let mut line = Zeroizing::new([0u8; limits::ANSWER_MAX]);
     let read = {
-        let _silent = Silence::begin(&tty)?;
+        let _no_echo = NoEcho::begin(&tty)?;
         write!(&tty, "{}", printable(prompt))?;
         (&tty).flush()?;
         (&tty).read(line.as_mut_slice())
     };
-    // The person's own newline was not shown either.
+    // The line feed that the person typed was not shown either.
     writeln!(&tty)?;
-    let line = line.get(..read?).unwrap_or_default();
+    let (line, _) = line
+        .split_at_checked(read?)
+        .ok_or(io::ErrorKind::InvalidData)?;
     let text =
         std::str::from_utf8(line).map_err(|_| io::Error::other("the password is not UTF-8"))?;
     Ok(Zeroizing::new(
@@ -48,13 +50,13 @@ pub fn password(prompt: &str) -> io::Result<Zeroizing<String>> {
     ))
 }
 
-/// No echo until dropped, whatever happens between.
-struct Silence<'a> {
+/// Terminal without echo. It is restored on drop, even after an error.
+struct NoEcho<'a> {
     tty: &'a File,
     before: Termios,
 }
 
-impl<'a> Silence<'a> {
+impl<'a> NoEcho<'a> {
     fn begin(tty: &'a File) -> io::Result<Self> {
         let before = tcgetattr(tty)?;
         let mut silent = before.clone();
@@ -64,7 +66,7 @@ impl<'a> Silence<'a> {
     }
 }
 
-impl Drop for Silence<'_> {
+impl Drop for NoEcho<'_> {
     fn drop(&mut self) {
         let _ = tcsetattr(self.tty, OptionalActions::Now, &self.before);
     }

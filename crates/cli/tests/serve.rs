@@ -1,5 +1,5 @@
 //! The server from outside: start, first cluster, first row through the real client, ordered stop.
-//! Each test has a data directory and a port of its own and leaves no process behind.
+//! Each test has its own data directory and port and leaves no process behind.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use support::{
     HANGS_AFTER, Running, Server, engines_of, folder, log_of, signal, soon, sql_as, text, tidegate,
 };
@@ -39,15 +39,7 @@ fn the_first_row_flows_and_the_stop_leaves_nothing() {
     );
     assert!(Path::new(made["ca"].as_str().unwrap()).is_file());
 
-    let sql = |password: &str, sql: &str| {
-        let mut command = tidegate(&server.data);
-        command
-            .args(["sql", "shop", "-e", sql])
-            .env("TIDEGATE_PASSWORD", password)
-            .output()
-            .unwrap()
-    };
-    let row = sql(made["password"].as_str().unwrap(), "SELECT 6 * 7 AS answer");
+    let row = sql_as(&server, "shop", &made, "SELECT 6 * 7 AS answer");
     assert_eq!(text(&row.stdout), "answer\n42\n", "{}", text(&row.stderr));
 
     let shown = server.json(&["cluster", "show", "shop", "--json"]);
@@ -57,7 +49,8 @@ fn the_first_row_flows_and_the_stop_leaves_nothing() {
         server.json(&["cluster", "sleep", "shop", "--json"])["state"],
         "asleep"
     );
-    let refused = sql("wrong", "SELECT 1");
+    let wrong = serde_json::json!({ "password": "wrong" });
+    let refused = sql_as(&server, "shop", &wrong, "SELECT 1");
     assert_eq!(refused.status.code(), Some(1));
     assert!(
         text(&refused.stderr).contains("1045"),
@@ -72,17 +65,10 @@ fn the_first_row_flows_and_the_stop_leaves_nothing() {
 
     let renewed = server.json(&["cluster", "password", "shop", "--json"]);
     assert_ne!(renewed["password"], made["password"]);
-    assert_eq!(
-        sql(made["password"].as_str().unwrap(), "SELECT 1")
-            .status
-            .code(),
-        Some(1)
-    );
-    assert!(
-        sql(renewed["password"].as_str().unwrap(), "SELECT 1")
-            .status
-            .success()
-    );
+    let old = sql_as(&server, "shop", &made, "SELECT 1");
+    assert_eq!(old.status.code(), Some(1));
+    let new = sql_as(&server, "shop", &renewed, "SELECT 1");
+    assert!(new.status.success(), "{}", text(&new.stderr));
 
     let asked = server.run(&["cluster", "delete", "shop"]);
     assert_eq!(
@@ -130,24 +116,25 @@ fn one_server_per_data_directory_and_a_taken_port_names_its_holder() {
     server.stop();
 }
 
+/// Runs `tidegate up` until it is ready, stops it, and returns the JSON it printed.
+fn up_once(data: &Path) -> Value {
+    let (mut child, json) = Server::spawn(data, &["up", "--listen", "127.0.0.1:0", "--json"]);
+    signal(&child, "INT");
+    assert!(child.wait().unwrap().success());
+    assert_eq!(engines_of(data), Vec::<String>::new());
+    json
+}
+
 #[test]
 fn up_proves_itself_and_keeps_its_data() {
     let outer = folder();
     let data = outer.path().join("data");
-    let up = |args: &[&str]| {
-        let (mut child, json) =
-            Server::spawn(&data, &[&["up", "--listen", "127.0.0.1:0"], args].concat());
-        signal(&child, "INT");
-        assert!(child.wait().unwrap().success());
-        assert_eq!(engines_of(&data), Vec::<String>::new());
-        json
-    };
-    let first = up(&["--json"]);
+    let first = up_once(&data);
     assert_eq!(first["name"], "demo");
     assert!(first["password"].as_str().is_some_and(|p| p.len() >= 16));
     let verified = first["verified"].as_str().unwrap();
     assert!(verified.starts_with("TLS 1.3, first row in "), "{verified}");
-    let again = up(&["--json"]);
+    let again = up_once(&data);
     assert_eq!(again["user"], first["user"]);
     assert!(again.get("password").is_none());
     assert!(
@@ -229,14 +216,15 @@ fn a_second_ctrl_c_leaves_at_once_and_takes_the_engines_along() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let seen = |count: &Output| text(&count.stdout).trim().ends_with('1');
     let count =
         "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(1000)'";
     soon("the query runs", || {
-        seen(&sql_as(&server, "busy", &made, count))
+        let counted = sql_as(&server, "busy", &made, count);
+        text(&counted.stdout).trim().ends_with('1')
     });
     signal(&server.child, "INT");
-    // The second one counts only once the first has been taken; the log says when.
+    // Two signals at once may be delivered as one, so the second is sent after the log has the
+    // first.
     soon("the first one is taken", || {
         server.log().contains("\"stopping\"")
     });
@@ -244,6 +232,14 @@ fn a_second_ctrl_c_leaves_at_once_and_takes_the_engines_along() {
     assert_eq!(server.child.wait().unwrap().code(), Some(130));
     let _ = sql.wait();
     soon("the engines end", || engines_of(&server.data).is_empty());
+}
+
+/// Returns the process group of a process.
+fn group_of(pid: &str) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name in parentheses may contain spaces.
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    rest.split_whitespace().nth(2).unwrap().to_owned()
 }
 
 #[test]
@@ -255,16 +251,6 @@ fn ctrl_c_at_a_terminal_reaches_the_server_alone() {
         server.json(&["cluster", "wake", "shop", "--json"])["state"],
         "awake"
     );
-    let group = |pid: &str| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .nth(2)
-            .unwrap()
-            .to_owned()
-    };
     let engine = std::fs::read_dir("/proc")
         .unwrap()
         .flatten()
@@ -276,7 +262,8 @@ fn ctrl_c_at_a_terminal_reaches_the_server_alone() {
             line.contains("mariadbd") && line.contains(server.data.to_str().unwrap())
         })
         .unwrap();
-    assert_ne!(group(&engine), group(&server.child.id().to_string()));
+    let server_group = group_of(&server.child.id().to_string());
+    assert_ne!(group_of(&engine), server_group);
     server.stop();
 }
 
@@ -297,11 +284,11 @@ fn connect_prints_a_line_per_client_and_sessions_are_listed_and_ended() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let sessions = || server.json(&["session", "list", "--cluster", "shop", "--json"]);
+    let list = ["session", "list", "--cluster", "shop", "--json"];
     soon("the session is listed", || {
-        !sessions().as_array().unwrap().is_empty()
+        !server.json(&list).as_array().unwrap().is_empty()
     });
-    let session = &sessions()[0];
+    let session = &server.json(&list)[0];
     assert_eq!(session["user"], "root");
     let id = session["id"].to_string();
     assert!(server.run(&["session", "kill", &id]).status.success());
@@ -310,10 +297,11 @@ fn connect_prints_a_line_per_client_and_sessions_are_listed_and_ended() {
     server.stop();
 }
 
-/// A service manager of our own: what it has been told, up to a message with this line.
+/// Service manager that the test plays.
 struct Manager(UnixDatagram);
 
 impl Manager {
+    /// Waits for a message with this line, and returns it.
     fn told(&self, line: &str) -> String {
         let mut buffer = [0; 1024];
         loop {
@@ -349,6 +337,15 @@ fn a_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
     assert!(server.wait().unwrap().success());
 }
 
+/// Reloads the server with this configuration, and returns what it tells the service manager then.
+fn reload(server: &Running, manager: &Manager, config: &Path, with: &str) -> String {
+    std::fs::write(config, with).unwrap();
+    signal(server, "HUP");
+    let begun = manager.told("RELOADING=1");
+    assert!(begun.contains("MONOTONIC_USEC="), "{begun}");
+    manager.told("READY=1")
+}
+
 #[test]
 fn a_reload_tells_the_service_manager_what_waits_for_a_restart() {
     let outer = folder();
@@ -370,27 +367,30 @@ fn a_reload_tells_the_service_manager_what_waits_for_a_restart() {
             .told("READY=1")
             .contains("STATUS=listening on 127.0.0.1:")
     );
-    let reload = |with: &str| {
-        std::fs::write(&config, with).unwrap();
-        signal(&server, "HUP");
-        let begun = manager.told("RELOADING=1");
-        assert!(begun.contains("MONOTONIC_USEC="), "{begun}");
-        manager.told("READY=1")
-    };
-    assert!(reload("").contains("STATUS=reloaded\n"));
-    let waiting = reload("[gateway]\nunproven_total = 9\n[log]\nlevel = \"debug\"\n");
+    assert!(reload(&server, &manager, &config, "").contains("STATUS=reloaded\n"));
+    let waiting = reload(
+        &server,
+        &manager,
+        &config,
+        "[gateway]\nunproven_total = 9\n[log]\nlevel = \"debug\"\n",
+    );
     assert!(
         waiting.contains(
             "STATUS=reloaded; these settings apply after a restart: gateway.unproven_total\n"
         ),
         "{waiting}"
     );
-    let wrong = reload("[gateway]\nunproven_total = \"many\"\n");
+    let wrong = reload(
+        &server,
+        &manager,
+        &config,
+        "[gateway]\nunproven_total = \"many\"\n",
+    );
     assert!(
         wrong.contains("STATUS=not reloaded: ") && wrong.contains("unproven_total"),
         "{wrong}"
     );
-    // The log has a thread of its own, so a line may come after the message to the manager.
+    // The log is written by its own thread, so a line may come after the message to the manager.
     soon("the log has the error", || {
         let said = std::fs::read_to_string(log_of(&data)).unwrap();
         said.contains("\"level\":\"ERROR\"") && said.contains("all settings stay")

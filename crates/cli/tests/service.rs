@@ -1,6 +1,5 @@
-//! `tidegate service` from outside: the unit as systemd's own judge sees it, and install and remove
-//! in a system that lies in a folder. It never changes this machine's services, but where systemd
-//! runs it and the test says so.
+//! `tidegate service` from outside: the unit as systemd's own checks see it, and install and remove
+//! in a system in a folder. The last test changes this machine's services, if systemd runs it.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +31,7 @@ fn has(program: &str) -> bool {
         .is_ok_and(|out| out.status.success())
 }
 
-/// A unit with a program that is there, as the judge wants it.
+/// Returns the printed unit, with a program that exists, as systemd-analyze requires.
 fn printed(args: &[&str]) -> String {
     let program = env!("CARGO_BIN_EXE_tidegate");
     let out = tidegate(
@@ -79,7 +78,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
         ("elsewhere", &["--data", "/var/lib/other/place"]),
     ] {
         let file = folder.path().join(format!("{name}.service"));
-        // The user is made by the installation; the judge of a file asks for one that is there.
+        // The user is created by the installation, but systemd-analyze wants one that exists.
         fs::write(
             &file,
             printed(args)
@@ -107,8 +106,8 @@ fn the_unit_exposes_little() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    // 0 is locked away, 100 is open to everything; systemd's own word up to 20 is "OK". It knows
-    // nothing of engines, for which root and its capabilities are the better wall.
+    // 0 means completely confined, 100 not at all; systemd calls up to 20 "OK". It knows nothing of
+    // engines, which root and its capabilities can isolate better.
     for (args, most) in [(&[][..], 30), (&["--user", "tidegate"], 20)] {
         let file = folder.path().join("tidegate.service");
         fs::write(&file, printed(args)).unwrap();
@@ -144,8 +143,8 @@ fn the_command_line_of_the_unit_is_what_was_asked_for() {
         unit.contains("CAP_KILL CAP_NET_BIND_SERVICE\n"),
         "port 80 for the CA: {unit}"
     );
-    let shared = |args: &[&str]| printed(&[args, &["--user", "tidegate"]].concat());
-    assert!(shared(&acme).contains("AmbientCapabilities=CAP_NET_BIND_SERVICE\n"));
+    let shared = printed(&[&acme[..], &["--user", "tidegate"]].concat());
+    assert!(shared.contains("AmbientCapabilities=CAP_NET_BIND_SERVICE\n"));
     let console = [
         "--console",
         "0.0.0.0:443",
@@ -159,7 +158,7 @@ fn the_command_line_of_the_unit_is_what_was_asked_for() {
     );
     assert!(unit.contains("CAP_KILL CAP_NET_BIND_SERVICE\n"), "{unit}");
     assert!(printed(&[]).contains("User=root\n") && printed(&[]).contains("CAP_KILL\n"));
-    assert!(shared(&[]).contains("AmbientCapabilities=\n"));
+    assert!(printed(&["--user", "tidegate"]).contains("AmbientCapabilities=\n"));
     assert!(printed(&["--data", "/var/lib/a/b"]).contains("StateDirectory=a/b\n"));
     let out = tidegate(&["service", "install", "--print", "--data", "/srv/data"]);
     assert_eq!(out.status.code(), Some(2));
@@ -170,27 +169,30 @@ fn the_command_line_of_the_unit_is_what_was_asked_for() {
     );
 }
 
-/// What lies under a folder, but for folders.
+/// Returns the files under a folder.
 fn files(root: &Path) -> Vec<String> {
     let mut out = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true => folders.push(entry.path()),
-                false => out.push(
-                    entry
-                        .path()
-                        .strip_prefix(root)
-                        .unwrap()
-                        .display()
-                        .to_string(),
-                ),
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                let path = entry.path();
+                out.push(path.strip_prefix(root).unwrap().display().to_string());
             }
         }
     }
     out.sort();
     out
+}
+
+/// Runs `tidegate service` on the system in this folder, and returns what it prints.
+fn service_under(root: &Path, args: &[&str]) -> String {
+    let at = root.to_str().unwrap();
+    let out = tidegate(&[&["service"], args, &["--root", at]].concat());
+    assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
+    text(&out.stdout)
 }
 
 #[test]
@@ -204,15 +206,10 @@ fn install_and_remove_in_a_folder_leave_what_was_there() {
     fs::create_dir_all(root.join("etc/systemd/system")).unwrap();
     fs::create_dir_all(root.join("var/lib/tidegate")).unwrap();
     fs::write(root.join("var/lib/tidegate/tidegate.toml"), "").unwrap();
-    let at = root.to_str().unwrap();
-    let run = |args: &[&str]| {
-        let out = tidegate(&[&["service"], args, &["--root", at]].concat());
-        assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
-        text(&out.stdout)
-    };
     for user in [&["--user", "tidegate"][..], &[]] {
-        // The second time nothing is said of the user: it stays.
-        run(&[&["install", "--program", "/usr/bin/tidegate"], user].concat());
+        // The second time no user is named, and the first one is kept.
+        let install = ["install", "--program", "/usr/bin/tidegate"];
+        service_under(root, &[&install, user].concat());
         let unit = fs::read_to_string(root.join("etc/systemd/system/tidegate.service")).unwrap();
         assert!(unit.contains("\nUser=tidegate\n"), "{unit}");
         let there = files(root);
@@ -233,14 +230,14 @@ fn install_and_remove_in_a_folder_leave_what_was_there() {
             "{users}"
         );
     }
-    let would = run(&["remove", "--print"]);
+    let would = service_under(root, &["remove", "--print"]);
     assert!(
         would.contains("tidegate.service") && would.contains("/var/lib/tidegate"),
         "{would}"
     );
-    let said = run(&["remove"]);
+    let said = service_under(root, &["remove"]);
     assert!(
-        said.contains("all data stays in /var/lib/tidegate") && said.contains("userdel tidegate"),
+        said.contains("all data is kept in /var/lib/tidegate") && said.contains("userdel tidegate"),
         "{said}"
     );
     let left: Vec<String> = files(root)
@@ -248,9 +245,9 @@ fn install_and_remove_in_a_folder_leave_what_was_there() {
         .filter(|f| f.contains("tidegate"))
         .collect();
     assert_eq!(left, ["var/lib/tidegate/tidegate.toml"]);
-    assert!(run(&["remove"]).contains("nothing to remove"));
-    // A first installation: root, and no user to make.
-    run(&["install", "--program", "/usr/bin/tidegate"]);
+    assert!(service_under(root, &["remove"]).contains("nothing to remove"));
+    // A first installation runs as root, and creates no user.
+    service_under(root, &["install", "--program", "/usr/bin/tidegate"]);
     let unit = fs::read_to_string(root.join("etc/systemd/system/tidegate.service")).unwrap();
     assert!(unit.contains("\nUser=root\n"), "{unit}");
     assert!(!files(root).iter().any(|file| file.contains("sysusers")));
@@ -282,7 +279,7 @@ fn a_unit_of_somebody_else_is_neither_overwritten_nor_deleted() {
     );
 }
 
-/// Of the real installation: a copy where services can see it, and data of its own.
+/// Copy of the program for the real installation, where services can read it, and its data.
 const COPY: &str = "/usr/local/bin/tidegate-service-test";
 const DATA: &str = "/var/lib/tidegate-service-test";
 
@@ -304,7 +301,7 @@ fn run(program: &str, args: &[&str]) -> String {
     text(&out.stdout)
 }
 
-/// Takes everything out again, however the test ends: also the user, where there was none before.
+/// Removes the installation when the test ends, and the user if there was none before.
 struct Installed {
     had_user: bool,
 }
@@ -335,7 +332,15 @@ impl Drop for Installed {
     }
 }
 
-/// Install, a cluster whose engine wakes inside the unit's walls, reload, removal: as this user.
+/// Returns a property of the service.
+fn show(what: &str) -> String {
+    run("systemctl", &["show", "tidegate", "--value", "-p", what])
+        .trim()
+        .to_owned()
+}
+
+/// Installs the service as this user, wakes a cluster inside the unit's confinement, reloads, and
+/// removes the service.
 fn lives_as(user: &str) {
     let _installed = Installed::new();
     fs::copy(env!("CARGO_BIN_EXE_tidegate"), COPY).unwrap();
@@ -352,11 +357,6 @@ fn lives_as(user: &str) {
             user,
         ],
     );
-    let show = |what: &str| {
-        run("systemctl", &["show", "tidegate", "--value", "-p", what])
-            .trim()
-            .to_owned()
-    };
     assert_eq!(
         (show("ActiveState"), show("User")),
         ("active".to_owned(), user.to_owned())
@@ -378,17 +378,20 @@ fn lives_as(user: &str) {
 
 #[test]
 fn a_real_service_is_installed_lives_and_is_removed() {
-    let why = match () {
-        () if !systemd_runs() => "systemd is not process 1 here",
-        () if !has("systemd-sysusers") => "systemd-sysusers is not here",
-        () if !rustix::process::geteuid().is_root() => "it takes root",
-        () if Path::new("/etc/systemd/system/tidegate.service").exists() => {
-            "a service of that name is installed"
-        }
-        () => "",
+    let unit = Path::new("/etc/systemd/system/tidegate.service");
+    let why_not = if !systemd_runs() {
+        Some("systemd is not process 1 here")
+    } else if !has("systemd-sysusers") {
+        Some("systemd-sysusers is not here")
+    } else if !rustix::process::geteuid().is_root() {
+        Some("it needs root")
+    } else if unit.exists() {
+        Some("a service of that name is installed")
+    } else {
+        None
     };
-    if !why.is_empty() {
-        not_run(&format!("installing and removing for real: {why}"));
+    if let Some(why) = why_not {
+        not_run(&format!("installing and removing a real service: {why}"));
         return;
     }
     ["tidegate", "root"].into_iter().for_each(lives_as);
@@ -409,7 +412,8 @@ fn where_systemd_does_not_run_that_is_said() {
     );
 }
 
-/// Says why a test does not run here, past its captured output: `script/test` counts it as skipped.
+/// Says why a test does not run here, on the real standard error, which is not captured:
+/// `script/test` counts the test as skipped.
 fn not_run(why: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "\nnot run: {why}");

@@ -1,16 +1,16 @@
-//! The server with what the unit of `service install` leaves it, as far as that can be had without
-//! systemd: its capabilities, no new privileges, and processes of others hidden in /proc. It needs
-//! root.
+//! The server with the capabilities of the unit of `service install`, without new privileges, and
+//! with other users' processes hidden in /proc: what can be tested of the unit without systemd.
+//! Needs root.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a panic is the verdict"
+    reason = "a test fails by a panic"
 )]
 #![allow(
     dead_code,
-    reason = "each test program uses its own part of what they share"
+    reason = "each test program uses a part of the shared module"
 )]
 
 mod support;
@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use support::{Running, engines_of, folder, log_of, signal, text, tidegate};
 
-/// The capabilities of the printed unit, such as `CAP_SETUID`.
+/// Returns the capabilities of the printed unit, such as `CAP_SETUID`.
 fn capabilities() -> Vec<String> {
     let out = Command::new(env!("CARGO_BIN_EXE_tidegate"))
         .args([
@@ -43,7 +43,7 @@ fn capabilities() -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// `tidegate serve` as the unit confines it.
+/// Starts `tidegate serve`, confined as by the unit.
 fn serve(data: &Path) -> Running {
     let set: Vec<String> = capabilities()
         .iter()
@@ -98,26 +98,31 @@ fn field(pid: &str, name: &str) -> String {
     line.split_whitespace().next().unwrap().to_owned()
 }
 
-/// Processes of this user.
+/// Whether a process with this /proc/PID/status belongs to the user.
+fn is_of_user(status: &str, uid: &str) -> bool {
+    let line = status.lines().find(|line| line.starts_with("Uid:"));
+    line.is_some_and(|line| line.split_whitespace().any(|number| number == uid))
+}
+
+/// Returns the number of processes of this user.
 fn processes_of(uid: &str) -> usize {
-    let of_user = |status: String| {
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("Uid:"))
-            .map(str::to_owned);
-        line.is_some_and(|line| line.split_whitespace().any(|number| number == uid))
-    };
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     all.filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
-        .filter(|s| of_user(s.clone()))
+        .filter(|status| is_of_user(status, uid))
         .count()
 }
 
+fn run(data: &Path, args: &[&str]) {
+    let out = tidegate(data).args(args).output().unwrap();
+    assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
+}
+
 #[test]
-fn with_the_capabilities_of_the_unit_clusters_live_as_users_of_their_own() {
+fn with_the_capabilities_of_the_unit_each_cluster_has_its_own_user() {
     if !rustix::process::geteuid().is_root() {
-        // Past the captured output, so that it is not counted as passed.
-        writeln!(std::io::stderr(), "\nnot run: it takes root").unwrap();
+        // On the real standard error, which is not captured, so that the test is counted as
+        // skipped.
+        writeln!(std::io::stderr(), "\nnot run: it needs root").unwrap();
         return;
     }
     let outer = folder();
@@ -132,13 +137,9 @@ fn with_the_capabilities_of_the_unit_clusters_live_as_users_of_their_own() {
         0b1110_1011
     );
     assert_eq!(field(&pid, "NoNewPrivs:"), "1");
-    let run = |args: &[&str]| {
-        let out = tidegate(&data).args(args).output().unwrap();
-        assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
-    };
     for name in ["one", "two"] {
-        run(&["cluster", "create", name]);
-        run(&["cluster", "wake", name]);
+        run(&data, &["cluster", "create", name]);
+        run(&data, &["cluster", "wake", name]);
     }
     let engines: Vec<String> = std::fs::read_dir("/proc")
         .unwrap()
@@ -161,9 +162,9 @@ fn with_the_capabilities_of_the_unit_clusters_live_as_users_of_their_own() {
         assert_eq!(field(pid, "CapEff:"), "0000000000000000");
         assert_eq!(processes_of(uid), 1);
     }
-    run(&["cluster", "sleep", "one"]);
-    run(&["cluster", "wake", "one"]);
-    run(&["cluster", "delete", "two", "--yes"]);
+    run(&data, &["cluster", "sleep", "one"]);
+    run(&data, &["cluster", "wake", "one"]);
+    run(&data, &["cluster", "delete", "two", "--yes"]);
     assert_eq!(engines_of(&data).len(), 1);
     signal(&server, "TERM");
     let mut server = server;

@@ -72,8 +72,8 @@ fn unreadable(error: ExplainError) -> anyhow::Error {
             "`tidegate connect --list` shows all clients and operating systems"
         }
         _ => {
-            "use a URL, a DSN, a JDBC URL, a list of keys and values, or the command line of mysql, \
-             mariadb or mycli"
+            "use a URL, a DSN, a JDBC URL, a list of keys and values, or the command line of \
+             mysql, mariadb or mycli"
         }
     };
     let mut failure = Failure::of(error, hint);

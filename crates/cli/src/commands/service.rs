@@ -1,5 +1,5 @@
-//! `tidegate service install|remove`: the unit file, its user, and systemd's own tools. It never
-//! touches data, and no file that it did not make.
+//! `tidegate service install|remove`: writes and removes the unit file and its user's file, and
+//! runs systemd's tools. Data and files that it did not write are never changed.
 
 use crate::args::{ServeArgs, ServiceCommand, ServiceInstall, ServiceRemove};
 use crate::config::Config;
@@ -18,9 +18,9 @@ use std::path::{Component, Path, PathBuf};
 const UNIT: &str = "tidegate.service";
 const UNIT_FILE: &str = "/etc/systemd/system/tidegate.service";
 const USER_FILE: &str = "/etc/sysusers.d/tidegate.conf";
-/// There as soon as systemd is process 1: sd_booted(3).
+/// Folder that exists if systemd is process 1: sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
-/// Ports from here on are everybody's.
+/// First port that every user may bind.
 const FIRST_FREE_PORT: u16 = 1024;
 /// Folders that `ProtectHome` and `PrivateTmp` hide from the service.
 const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
@@ -32,7 +32,7 @@ pub fn run(context: &Context, command: &ServiceCommand) -> Result<()> {
     }
 }
 
-/// The system to install into: the running one, or one that lies in a folder.
+/// System to install into: the running one, or one in a folder.
 struct System {
     root: PathBuf,
     running: bool,
@@ -52,8 +52,8 @@ impl System {
 
     fn check(&self, command: &str) -> Result<()> {
         if self.running && !Path::new(BOOTED).is_dir() {
-            let hint = "start `tidegate serve` with the service manager that runs here; --print \
-                        shows the unit";
+            let hint = "run `tidegate serve` with this system's service manager; --print shows the \
+                        unit";
             return Err(Failure::new("this system is not run by systemd", hint).into());
         }
         if self.running && !rustix::process::geteuid().is_root() {
@@ -63,11 +63,11 @@ impl System {
         Ok(())
     }
 
-    /// One of systemd's tools. A system in a folder is given to it as such.
+    /// Runs a tool of systemd, with --root if the system is in a folder.
     fn tool(&self, name: &str, args: &[&str]) -> Result<()> {
         let program = tool::find(Path::new("/"), name).ok_or_else(|| {
             Failure::new(
-                format!("there is no {name} here"),
+                format!("{name} is not installed"),
                 "install the package `systemd`",
             )
         })?;
@@ -96,16 +96,16 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
         return screen::print(&unit.text());
     }
     system.check("install")?;
-    reachable(&system, &unit.program)?;
-    data_fits(&system, &data, &unit.user)?;
+    check_program(&system, &unit.program)?;
+    check_data_owner(&system, &data, &unit.user)?;
     for path in [UNIT_FILE, USER_FILE] {
-        ours(&system.file(path))?;
+        is_ours(&system.file(path))?;
     }
     match unit.user_file() {
         Some(text) => {
             let file = system.file(USER_FILE);
             write(&file, &text)?;
-            // By its name: a path would be taken for one outside of --root.
+            // By its name, because --root does not apply to a path.
             system.tool("systemd-sysusers", &["tidegate.conf"])?;
         }
         None => drop(delete(&system.file(USER_FILE))?),
@@ -118,11 +118,14 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
     system.tool("systemctl", &["daemon-reload"])?;
     system.tool("systemctl", &["enable", UNIT])?;
     screen::say("starting; the first start takes a few seconds");
-    // Ends when the server has said that it is ready, or has failed.
-    system.tool("systemctl", &["restart", UNIT]).context(Failure::new(
-        "the service is installed, but did not start",
-        "look why: journalctl -u tidegate -n 50; then mend that, and: systemctl restart tidegate",
-    ))?;
+    // Returns when the server has reported that it is ready, or has failed.
+    system
+        .tool("systemctl", &["restart", UNIT])
+        .context(Failure::new(
+            "the service is installed, but did not start",
+            "read its log: journalctl -u tidegate -n 50; fix the cause, then: systemctl restart \
+             tidegate",
+        ))?;
     let data = data.display();
     screen::print(&format!(
         "tidegate runs as {}; data in {data}\nits log: journalctl -u tidegate\n",
@@ -130,7 +133,8 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
     ))
 }
 
-/// The user of the service that is installed: an upgrade does not change it unasked.
+/// Returns the user of the installed service, which a new installation keeps unless --user is
+/// given.
 fn installed_user(system: &System) -> Option<String> {
     let text = fs::read_to_string(system.file(UNIT_FILE))
         .ok()
@@ -138,8 +142,8 @@ fn installed_user(system: &System) -> Option<String> {
     let user = text.lines().find_map(|line| line.strip_prefix("User="))?;
     if user != ROOT {
         screen::say(&format!(
-            "the service goes on as {user}, as which the engines of all clusters run too; \
-             --user root gives each cluster a user of its own"
+            "the service keeps running as {user}, and so do the engines of all clusters; \
+             with --user root, each cluster gets its own user"
         ));
     }
     Some(user.to_owned())
@@ -156,12 +160,12 @@ fn unit(context: &Context, args: &ServiceInstall, data: &Path, user: String) -> 
     )?;
     let program = match &args.program {
         Some(program) => program.clone(),
-        None => std::env::current_exe().context("where this program lies")?,
+        None => std::env::current_exe().context("finding the path of this program")?,
     };
     if !program.is_absolute() {
         return Err(Failure::usage(
-            "--program takes an absolute path",
-            "such as /usr/local/bin/tidegate",
+            "--program is not an absolute path",
+            "give an absolute path, such as /usr/local/bin/tidegate",
         )
         .into());
     }
@@ -170,15 +174,15 @@ fn unit(context: &Context, args: &ServiceInstall, data: &Path, user: String) -> 
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
     if !user_fits {
-        let hint = "a-z, 0-9, - and _ may be in it";
-        return Err(Failure::usage(format!("{user:?} is no name for a user"), hint).into());
+        let hint = "use a-z, 0-9, - and _";
+        return Err(Failure::usage(format!("{user:?} is not a valid user name"), hint).into());
     }
     Ok(Unit {
         program,
         args: command_line(context, &args.serve, data)?,
         user,
-        state: state(data)?,
-        low_port: low_port(&config)?,
+        state: state_directory(data)?,
+        low_port: needs_low_port(&config)?,
     })
 }
 
@@ -188,14 +192,11 @@ fn command_line(context: &Context, serve: &ServeArgs, data: &Path) -> Result<Vec
         "--data".to_owned(),
         data.display().to_string(),
     ];
-    let mut add = |flag: &str, value: String| out.extend([flag.to_owned(), value]);
     if let Some(config) = &context.global.config {
-        add(
-            "--config",
-            std::path::absolute(config)?.display().to_string(),
-        );
+        let config = std::path::absolute(config)?.display().to_string();
+        out.extend(["--config".to_owned(), config]);
     }
-    // Taken apart, so that no flag to come is forgotten here.
+    // Without `..`, so that a new flag does not compile until it is added here.
     let ServeArgs {
         listen,
         name,
@@ -204,62 +205,77 @@ fn command_line(context: &Context, serve: &ServeArgs, data: &Path) -> Result<Vec
         console,
         console_domain,
     } = serve;
-    listen
-        .iter()
-        .for_each(|address| add("--listen", address.to_string()));
-    name.iter().for_each(|name| add("--name", name.clone()));
-    domain.iter().for_each(|name| add("--domain", name.clone()));
-    acme_email
-        .iter()
-        .for_each(|email| add("--acme-email", email.clone()));
-    console
-        .iter()
-        .for_each(|address| add("--console", address.to_string()));
-    console_domain
-        .iter()
-        .for_each(|name| add("--console-domain", name.clone()));
+    let listen: Vec<_> = listen.iter().map(ToString::to_string).collect();
+    let console: Vec<_> = console.iter().map(ToString::to_string).collect();
+    let acme_email: Vec<_> = acme_email.iter().cloned().collect();
+    let console_domain: Vec<_> = console_domain.iter().cloned().collect();
+    for (flag, values) in [
+        ("--listen", &listen),
+        ("--name", name),
+        ("--domain", domain),
+        ("--acme-email", &acme_email),
+        ("--console", &console),
+        ("--console-domain", &console_domain),
+    ] {
+        for value in values {
+            out.extend([flag.to_owned(), value.clone()]);
+        }
+    }
     Ok(out)
 }
 
-/// The data directory as systemd names it.
-fn state(data: &Path) -> Result<String> {
+/// Returns the data directory relative to /var/lib, as the unit names it.
+fn state_directory(data: &Path) -> Result<String> {
     let below = data.strip_prefix(STATE_ROOT).ok().filter(|below| {
         let mut parts = below.components().peekable();
         parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
     });
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     match below.and_then(Path::to_str) {
-        Some(text) if text.chars().all(plain) => Ok(text.to_owned()),
+        Some(text) if text.chars().all(is_plain) => Ok(text.to_owned()),
         _ => Err(Failure::usage(
-            format!("a service's data can't lie in {}", data.display()),
-            "leave --data out for /var/lib/tidegate, or name another folder of /var/lib",
+            format!(
+                "{} can't be the data directory of a service",
+                data.display()
+            ),
+            "leave --data out for /var/lib/tidegate, or name another folder in /var/lib",
         )
         .into()),
     }
 }
 
-/// Whether a port is listened on that only the privileged may have.
-fn low_port(config: &Config) -> Result<bool> {
-    let low = |key: &str| -> Result<bool> {
-        Ok(config
-            .addresses(key)?
-            .iter()
-            .map(SocketAddr::port)
-            .any(|port| port > 0 && port < FIRST_FREE_PORT))
-    };
-    let acme = !config.names("acme.domains")?.is_empty();
-    let console = config.text("console.enabled")? == "yes" && low("console.listen")?;
-    Ok(low("gateway.listen")?
-        || console
-        || acme && (low("acme.http_listen")? || low("acme.alpn_listen")?))
+/// Whether a setting contains a port that only root may bind.
+fn has_low_port(config: &Config, key: &str) -> Result<bool> {
+    Ok(config
+        .addresses(key)?
+        .iter()
+        .map(SocketAddr::port)
+        .any(|port| port > 0 && port < FIRST_FREE_PORT))
 }
 
-/// The program must be where the service can see it.
-fn reachable(system: &System, program: &Path) -> Result<()> {
+/// Whether the server listens on a port that only root may bind.
+fn needs_low_port(config: &Config) -> Result<bool> {
+    let mut keys = vec!["gateway.listen"];
+    if config.text("console.enabled")? == "yes" {
+        keys.push("console.listen");
+    }
+    if !config.names("acme.domains")?.is_empty() {
+        keys.extend(["acme.http_listen", "acme.alpn_listen"]);
+    }
+    for key in keys {
+        if has_low_port(config, key)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Checks that the service can read the program.
+fn check_program(system: &System, program: &Path) -> Result<()> {
     if system.running && HIDDEN.iter().any(|hidden| program.starts_with(hidden)) {
         let place = "/usr/local/bin/tidegate";
         let cause = format!(
-            "a service can't run {}: its folder is hidden from services",
+            "a service can't run {}, because its folder is hidden from services",
             program.display()
         );
         let program = shell_word(&program.display().to_string());
@@ -269,25 +285,25 @@ fn reachable(system: &System, program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Data that another user made can't be read by this one.
-fn data_fits(system: &System, data: &Path, user: &str) -> Result<()> {
+/// Checks that the user can read existing data: one other than root can't read root's.
+fn check_data_owner(system: &System, data: &Path, user: &str) -> Result<()> {
     let Ok(there) = fs::metadata(tool::files_under(&system.root, data)) else {
         return Ok(());
     };
     if there.uid() == 0 && user != ROOT && system.running {
         let cause = format!(
-            "{} was made by root, and the service would run as {user}",
+            "{} belongs to root, but the service would run as {user}",
             data.display()
         );
-        let hint = "keep it: service install --user root; or move it away, and the service starts \
-                    with none";
+        let hint = "to use this data: tidegate service install --user root; or move it away, and \
+                    the service starts without data";
         return Err(Failure::new(cause, hint).into());
     }
     Ok(())
 }
 
-/// Whether there is such a file of ours; a foreign one is an error.
-fn ours(path: &Path) -> Result<bool> {
+/// Whether the file exists and is ours. A file of somebody else is an error.
+fn is_ours(path: &Path) -> Result<bool> {
     match fs::read_to_string(path) {
         Ok(text) if text.starts_with(MARK) => Ok(true),
         Ok(_) => {
@@ -295,28 +311,29 @@ fn ours(path: &Path) -> Result<bool> {
                 "{} was not made by `tidegate service install`",
                 path.display()
             );
-            Err(Failure::new(cause, "move it away, then run this again").into())
+            Err(Failure::new(cause, "move the file away, then run the command again").into())
         }
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e).with_context(|| format!("reading {}", path.display())),
     }
 }
 
-/// Whole or not at all.
+/// Writes the whole file or nothing.
 fn write(path: &Path, text: &str) -> Result<()> {
-    let new = path.with_extension("new");
-    let put = || {
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::write(&new, text)?;
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
-        fs::rename(&new, path)
-    };
-    put().with_context(|| format!("writing {}", path.display()))
+    write_atomically(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Whether there was one.
+fn write_atomically(path: &Path, text: &str) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(&new, text)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+    fs::rename(&new, path)
+}
+
+/// Deletes a file of ours. Returns whether there was one.
 fn delete(path: &Path) -> Result<bool> {
-    if !ours(path)? {
+    if !is_ours(path)? {
         return Ok(false);
     }
     fs::remove_file(path).with_context(|| format!("deleting {}", path.display()))?;
@@ -327,19 +344,19 @@ fn remove(context: &Context, args: &ServiceRemove) -> Result<()> {
     let system = System::new(args.root.as_ref());
     let unit = system.file(UNIT_FILE);
     let user = system.file(USER_FILE);
-    let has_unit = ours(&unit)?;
-    let has_user = ours(&user)?;
+    let has_unit = is_ours(&unit)?;
+    let has_user = is_ours(&user)?;
     if !has_unit && !has_user {
         return screen::print("no service is installed: nothing to remove\n");
     }
-    let stays = stays(context, &unit, &user)?;
+    let kept = kept_text(context, &unit, &user)?;
     if args.print {
         let files: Vec<String> = [(has_unit, &unit), (has_user, &user)]
             .into_iter()
             .filter(|(there, _)| *there)
             .map(|(_, file)| format!("would stop and delete {}\n", file.display()))
             .collect();
-        return screen::print(&format!("{}{stays}", files.concat()));
+        return screen::print(&format!("{}{kept}", files.concat()));
     }
     system.check("remove")?;
     if has_unit {
@@ -354,18 +371,18 @@ fn remove(context: &Context, args: &ServiceRemove) -> Result<()> {
     delete(&user)?;
     if system.running {
         system.tool("systemctl", &["daemon-reload"])?;
-        // It complains where nothing has failed, which is no news.
+        // It fails if nothing has failed before, which is the usual case.
         let _ = system.tool("systemctl", &["reset-failed", UNIT]);
     }
-    screen::print(&format!("the service is removed\n{stays}"))
+    screen::print(&format!("the service is removed\n{kept}"))
 }
 
-/// What a removal leaves, and how to delete that too. The user stays with its files: its number
-/// could be given to another, who would then own them.
-fn stays(context: &Context, unit: &Path, user: &Path) -> Result<String> {
-    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-    let unit = read(unit);
-    let user = read(user);
+/// Returns what a removal keeps, and how to delete that. The user is kept as long as its files: its
+/// number could be reused for another user, who would then own them.
+fn kept_text(context: &Context, unit: &Path, user: &Path) -> Result<String> {
+    // A missing file is the same as an empty one: nothing can be read from it.
+    let unit = fs::read_to_string(unit).unwrap_or_default();
+    let user = fs::read_to_string(user).unwrap_or_default();
     let state = unit
         .lines()
         .find_map(|line| line.strip_prefix("StateDirectory="));
@@ -376,13 +393,13 @@ fn stays(context: &Context, unit: &Path, user: &Path) -> Result<String> {
         })?,
     };
     let data = data.display();
-    let mut out = format!("all data stays in {data}; to delete it: rm -r {data}\n");
+    let mut out = format!("all data is kept in {data}; to delete it: rm -r {data}\n");
     if let Some(name) = user
         .lines()
         .find_map(|line| line.strip_prefix("u ")?.split(' ').next())
     {
         out.push_str(&format!(
-            "its user stays with it; to delete it as well: userdel {name}\n"
+            "its user is kept too; to delete it: userdel {name}\n"
         ));
     }
     Ok(out)
@@ -393,9 +410,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_of_a_service_lies_in_a_folder_of_var_lib() {
-        assert_eq!(state(Path::new("/var/lib/tidegate")).unwrap(), "tidegate");
-        assert_eq!(state(Path::new("/var/lib/a/b")).unwrap(), "a/b");
+    fn data_of_a_service_is_in_a_folder_of_var_lib() {
+        for (data, want) in [("/var/lib/tidegate", "tidegate"), ("/var/lib/a/b", "a/b")] {
+            assert_eq!(state_directory(Path::new(data)).unwrap(), want);
+        }
         for other in [
             "/var/lib",
             "/srv/x",
@@ -403,39 +421,39 @@ mod tests {
             "/var/lib/a b",
             "/var/lib/%n",
         ] {
-            assert!(state(Path::new(other)).is_err(), "{other}");
+            assert!(state_directory(Path::new(other)).is_err(), "{other}");
         }
     }
 
     #[test]
-    fn only_ports_below_1024_take_a_capability() {
-        let low = |text: &str| {
+    fn only_ports_below_1024_need_a_capability() {
+        let global = crate::args::Global {
+            data: None,
+            config: None,
+            server: None,
+            json: false,
+        };
+        // The CA connects to port 80, unless the configuration says otherwise.
+        for (text, want) in [
+            ("", false),
+            ("[gateway]\nlisten = [\"0.0.0.0:443\"]\n", true),
+            ("[console]\nlisten = [\"0.0.0.0:443\"]\n", true),
+            (
+                "[console]\nenabled = \"no\"\nlisten = [\"0.0.0.0:443\"]\n",
+                false,
+            ),
+            ("[acme]\ndomains = [\"db.example.com\"]\n", true),
+            (
+                "[acme]\ndomains = [\"db.example.com\"]\nhttp_listen = [\"0.0.0.0:8080\"]\n\
+                 alpn_listen = [\"0.0.0.0:8443\"]\n",
+                false,
+            ),
+        ] {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("tidegate.toml"), text).unwrap();
-            let global = crate::args::Global {
-                data: None,
-                config: None,
-                server: None,
-                json: false,
-            };
-            low_port(
-                &Config::load(&global, folder.path(), &ServeArgs::default(), |_| None).unwrap(),
-            )
-            .unwrap()
-        };
-        assert!(!low(""));
-        assert!(low("[gateway]\nlisten = [\"0.0.0.0:443\"]\n"));
-        assert!(low("[console]\nlisten = [\"0.0.0.0:443\"]\n"));
-        assert!(!low(
-            "[console]\nenabled = \"no\"\nlisten = [\"0.0.0.0:443\"]\n"
-        ));
-        assert!(
-            low("[acme]\ndomains = [\"db.example.com\"]\n"),
-            "the CA asks port 80"
-        );
-        assert!(!low(
-            "[acme]\ndomains = [\"db.example.com\"]\nhttp_listen = [\"0.0.0.0:8080\"]\n\
-             alpn_listen = [\"0.0.0.0:8443\"]\n"
-        ));
+            let config =
+                Config::load(&global, folder.path(), &ServeArgs::default(), |_| None).unwrap();
+            assert_eq!(needs_low_port(&config).unwrap(), want, "{text}");
+        }
     }
 }

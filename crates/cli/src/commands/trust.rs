@@ -267,7 +267,8 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
                 format!("no client uses the local CA, because the server's certificate is {trust}");
             return Err(Failure::new(
                 cause,
-                "`tidegate cert renew` renews a certificate of ACME; replace the files of any other",
+                "`tidegate cert renew` renews a certificate of ACME; for any other, replace its \
+                 files",
             )
             .into());
         }

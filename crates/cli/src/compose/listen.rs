@@ -59,14 +59,13 @@ mod tests {
 
     #[test]
     fn without_walls_only_loopback_may_be_listened_on() {
-        let listen = |text: &str| vec![text.parse().unwrap()];
         let none = Walls {
             own_uids: false,
             landlock: false,
             seccomp: true,
         };
         for open in ["0.0.0.0:4000", "192.0.2.1:4000", "[::]:4000"] {
-            let error = check_walls(none, &listen(open)).unwrap_err();
+            let error = check_walls(none, &[open.parse().unwrap()]).unwrap_err();
             let failure = error.downcast::<Failure>().unwrap();
             assert!(
                 failure.cause.contains("Landlock") && failure.cause.contains(open),
@@ -80,7 +79,7 @@ mod tests {
                         landlock: true,
                         ..none
                     },
-                    &listen(open)
+                    &[open.parse().unwrap()]
                 )
                 .is_ok()
             );
@@ -90,7 +89,7 @@ mod tests {
                         own_uids: true,
                         ..none
                     },
-                    &listen(open)
+                    &[open.parse().unwrap()]
                 )
                 .is_ok()
             );
@@ -101,7 +100,10 @@ mod tests {
             "[::1]:4000",
             "[::ffff:127.0.0.1]:4000",
         ] {
-            assert!(check_walls(none, &listen(closed)).is_ok(), "{closed}");
+            assert!(
+                check_walls(none, &[closed.parse().unwrap()]).is_ok(),
+                "{closed}"
+            );
         }
     }
 

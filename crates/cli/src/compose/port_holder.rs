@@ -104,7 +104,7 @@ pub fn explain(address: SocketAddr, error: std::io::Error, setting: &str) -> Fai
         ),
         std::io::ErrorKind::AddrNotAvailable => Failure::new(
             format!("this machine has no address {}", address.ip()),
-            "`ip address` lists its addresses; 0.0.0.0 means all IPv4 addresses, [::] all addresses",
+            "`ip address` lists its addresses; 0.0.0.0 means all IPv4 addresses, [::] all of them",
         ),
         _ => Failure::new(format!("can't listen on {address}"), "").caused_by(error),
     }

@@ -1,4 +1,4 @@
-//! Tests of the configuration: order of precedence, errors with line and mend, the example file.
+//! Tests of the configuration: order of precedence, errors with line and hint, the example file.
 
 use super::*;
 
@@ -89,15 +89,15 @@ fn file_beats_default_environment_beats_file_flag_beats_all() {
         config.duration("cluster.sleep_after").unwrap(),
         Duration::from_secs(2)
     );
-    let origin = |key: &str| config.settings[key].origin.to_string();
-    assert_eq!(origin("gateway.listen"), "--listen");
-    assert_eq!(origin("log.level"), "$TIDEGATE_LOG");
-    assert!(
-        origin("cluster.sleep_after").ends_with("tidegate.toml:6"),
-        "{}",
-        origin("cluster.sleep_after")
-    );
-    assert_eq!(origin("log.format"), "default");
+    for (key, origin) in [
+        ("gateway.listen", "--listen"),
+        ("log.level", "$TIDEGATE_LOG"),
+        ("log.format", "default"),
+    ] {
+        assert_eq!(config.settings[key].origin.to_string(), origin, "{key}");
+    }
+    let origin = config.settings["cluster.sleep_after"].origin.to_string();
+    assert!(origin.ends_with("tidegate.toml:6"), "{origin}");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn an_unknown_key_is_an_error_that_names_line_and_nearest() {
     );
     assert_eq!(hint, "did you mean `gateway`?");
     let (_, hint) = failure("listen = 1\n");
-    assert_eq!(hint, "the key `listen` belongs under [gateway]");
+    assert_eq!(hint, "the key `listen` belongs in [gateway]");
     let (_, hint) = failure("[quux]\n");
     assert_eq!(
         hint,
@@ -134,7 +134,7 @@ fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
         ),
         (
             "[cluster]\nsleep_after = \"0s\"\n",
-            "must lie between 1s and 30d",
+            "must be between 1s and 30d",
         ),
         (
             "[cluster]\nconnections_max = -1\n",
@@ -142,7 +142,7 @@ fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
         ),
         (
             "[cluster]\nconnections_max = 0\n",
-            "must lie between 1 and 10000; it is 0",
+            "must be between 1 and 10000; it is 0",
         ),
         (
             "[cluster]\nmemory_max = \"512\"\n",
@@ -151,17 +151,17 @@ fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
         ("[cluster]\nmemory_max = 512\n", "must be a size such as"),
         (
             "[cluster]\nmemory_max = \"1M\"\n",
-            "must lie between 128M and 64T; it is 1M",
+            "must be between 128M and 64T; it is 1M",
         ),
         (
             "[cluster]\ndisk_max = \"0G\"\n",
-            "must lie between 256M and 1024T; it is 0",
+            "must be between 256M and 1024T; it is 0",
         ),
         (
             "[gateway]\nlisten = \"127.0.0.1:4000\"\n",
             "must be a list of",
         ),
-        ("[gateway]\nlisten = []\n", "must name at least one"),
+        ("[gateway]\nlisten = []\n", "must contain at least one"),
         ("[gateway]\nlisten = [\"localhost\"]\n", "not ADDRESS:PORT"),
         (
             "[gateway]\nproxy_networks = [\"10.0.0.0/33\"]\n",
@@ -237,4 +237,61 @@ fn the_example_file_is_the_defaults_and_is_up_to_date() {
             "{name} is missing in the example"
         );
     }
+}
+
+/// Returns the Rust files under a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    entries
+        .flat_map(|entry| match entry.path() {
+            path if path.is_dir() => sources(&path),
+            path => vec![path],
+        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// Reads a key as `config.READER(key)` does.
+fn read_as(config: &Config, reader: &str, key: &str) -> Result<()> {
+    match reader {
+        "text" => config.text(key).map(drop),
+        "count" => config.count(key).map(drop),
+        "size" => config.size(key).map(drop),
+        "duration" => config.duration(key).map(drop),
+        "addresses" => config.addresses(key).map(drop),
+        "networks" => config.networks(key).map(drop),
+        "names" => config.names(key).map(drop),
+        "file" => config.file(key).map(drop),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn every_key_in_the_sources_exists_and_is_read_as_its_kind() {
+    let config = Config::defaults().unwrap();
+    let mut read = 0;
+    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for reader in [
+            "text",
+            "count",
+            "size",
+            "duration",
+            "addresses",
+            "networks",
+            "names",
+            "file",
+        ] {
+            for after in text.split(&format!(".{reader}(\"")).skip(1) {
+                let (key, _) = after.split_once('"').unwrap();
+                // Other types have readers of these names too, but no keys with a section.
+                if !key.contains('.') {
+                    continue;
+                }
+                read_as(&config, reader, key).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 40, "only {read} reads were found");
 }

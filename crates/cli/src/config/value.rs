@@ -1,5 +1,4 @@
-//! Values of settings: how each kind is read from TOML, checked and written back. It knows no
-//! particular key.
+//! Values of settings: how each kind is read from TOML, checked, and written back.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +7,7 @@ use std::time::Duration;
 use tidegate_model::Size;
 use toml::de::DeValue;
 
-/// What a setting may hold.
+/// Kind of a setting's value.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Duration {
@@ -26,21 +25,21 @@ pub enum Kind {
     },
     /// `ADDRESS:PORT`, at least one.
     Addresses,
-    /// `ADDRESS/BITS` or a single address; maybe none.
+    /// `ADDRESS/BITS` or single addresses; may be empty.
     Networks,
     Names,
-    /// A file; the empty text means none.
+    /// Path of a file; the empty text means none.
     File,
     Choice(&'static [&'static str]),
     /// Any text; may be empty.
     Text,
-    /// Where help pages lie: the address of a folder; empty means nowhere.
+    /// URL of the folder of help pages; the empty text means none.
     HelpBase,
-    /// The place of the engines' control groups.
+    /// Place of the engines' control groups.
     Cgroup,
-    /// The user numbers of engines.
+    /// User numbers of the engines.
     Uids,
-    /// A filter of the log.
+    /// Filter of the log.
     Filter,
 }
 
@@ -57,7 +56,8 @@ pub enum Value {
 }
 
 impl Kind {
-    /// Reads a TOML value of this kind. The error is a sentence's end: "must be ...".
+    /// Reads a TOML value of this kind. The error is the rest of a sentence that begins with the
+    /// key's name: "must be ...".
     pub fn read(self, raw: &DeValue<'_>) -> Result<Value, String> {
         match self {
             Self::Duration { min, max } => {
@@ -81,11 +81,13 @@ impl Kind {
                 let list = list(raw, "ADDRESS:PORT texts such as [\"127.0.0.1:4000\"]")?;
                 let list = each(&list, |a| {
                     a.parse().map_err(|_| {
-                        format!("holds {a:?}, which is not ADDRESS:PORT such as \"127.0.0.1:4000\"")
+                        format!(
+                            "contains {a:?}, which is not ADDRESS:PORT such as \"127.0.0.1:4000\""
+                        )
                     })
                 })?;
                 if list.is_empty() {
-                    Err("must name at least one address".into())
+                    Err("must contain at least one address".into())
                 } else {
                     Ok(Value::Addresses(list))
                 }
@@ -98,7 +100,9 @@ impl Kind {
                     || name.len() > 253
                     || name.contains(|c: char| c.is_whitespace() || c == '/');
                 if bad {
-                    Err(format!("holds {name:?}, which is no host name or address"))
+                    Err(format!(
+                        "contains {name:?}, which is not a host name or address"
+                    ))
                 } else {
                     Ok(name.to_owned())
                 }
@@ -119,7 +123,7 @@ impl Kind {
             }
             Self::Text => {
                 let value = text(raw, "a text")?;
-                // What goes into requests and file names must fit on a line.
+                // These texts go into requests and file names.
                 if value.len() > 1024 || value.contains(char::is_control) {
                     return Err("must be one line of at most 1024 bytes".into());
                 }
@@ -146,14 +150,16 @@ impl Kind {
     }
 }
 
-/// A level, or a filter such as `info,tidegate_gateway=debug`.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// Checks a level, or a filter such as `info,tidegate_gateway=debug`.
 pub fn filter(value: &str) -> Result<String, String> {
-    // An unknown bare word would be read as a target's name, which then logs nothing else: surely a
-    // slip.
-    let level = |word: &str| ["error", "warn", "info", "debug", "trace", "off"].contains(&word);
-    let known = value
-        .split(',')
-        .all(|part| level(part) || part.split_once('=').is_some_and(|(_, l)| level(l)));
+    // EnvFilter reads an unknown word as the name of a target and then logs only that, so that a
+    // misspelled level would silence the log.
+    let known = value.split(',').all(|part| {
+        let level = part.split_once('=').map_or(part, |(_, level)| level);
+        LEVELS.contains(&level)
+    });
     if known && value.parse::<tracing_subscriber::EnvFilter>().is_ok() {
         Ok(value.to_owned())
     } else {
@@ -165,23 +171,25 @@ pub fn filter(value: &str) -> Result<String, String> {
 
 /// Reads `15s`, `200ms`, `5m`, `1h`, `2d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || "must be a number with a unit: \"200ms\", \"15s\", \"5m\", \"1h\" or \"2d\"".to_owned();
-    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(split);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let ms_per_unit = match unit {
+    milliseconds(text)
+        .map(Duration::from_millis)
+        .ok_or_else(|| NOT_A_DURATION.to_owned())
+}
+
+const NOT_A_DURATION: &str =
+    "must be a number with a unit: \"200ms\", \"15s\", \"5m\", \"1h\" or \"2d\"";
+
+fn milliseconds(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let per_unit = match unit {
         "ms" => 1,
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    number
-        .checked_mul(ms_per_unit)
-        .map(Duration::from_millis)
-        .ok_or_else(wrong)
+    number.parse::<u64>().ok()?.checked_mul(per_unit)
 }
 
 /// Writes a duration in the largest unit that keeps it whole.
@@ -205,12 +213,10 @@ fn text<'a>(raw: &'a DeValue<'_>, what: &str) -> Result<&'a str, String> {
 }
 
 fn list<'a>(raw: &'a DeValue<'_>, what: &str) -> Result<Vec<&'a str>, String> {
-    let wrong = || format!("must be a list of {what}");
-    let array = raw.as_array().ok_or_else(wrong)?;
-    array
-        .iter()
-        .map(|item| item.get_ref().as_str().ok_or_else(wrong))
-        .collect()
+    let texts: Option<Vec<_>> = raw
+        .as_array()
+        .and_then(|array| array.iter().map(|item| item.get_ref().as_str()).collect());
+    texts.ok_or_else(|| format!("must be a list of {what}"))
 }
 
 fn each<T>(list: &[&str], read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -218,20 +224,21 @@ fn each<T>(list: &[&str], read: impl Fn(&str) -> Result<T, String>) -> Result<Ve
 }
 
 fn network(text: &str) -> Result<(IpAddr, u8), String> {
-    let wrong = || {
-        format!("holds {text:?}, which is not ADDRESS/BITS such as \"10.0.0.0/8\" or \"fd00::/8\"")
-    };
+    address_and_bits(text).ok_or_else(|| {
+        format!(
+            "contains {text:?}, which is not ADDRESS/BITS such as \"10.0.0.0/8\" or \"fd00::/8\""
+        )
+    })
+}
+
+fn address_and_bits(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text
         .split_once('/')
         .map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let address: IpAddr = address.parse().ok()?;
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let bits: u8 = bits.map_or(Ok(most), str::parse).map_err(|_| wrong())?;
-    if bits <= most {
-        Ok((address, bits))
-    } else {
-        Err(wrong())
-    }
+    let bits: u8 = bits.map_or(Ok(most), str::parse).ok()?;
+    (bits <= most).then_some((address, bits))
 }
 
 fn within<T: PartialOrd>(
@@ -244,7 +251,7 @@ fn within<T: PartialOrd>(
         Ok(value)
     } else {
         Err(format!(
-            "must lie between {} and {}; it is {}",
+            "must be between {} and {}; it is {}",
             write(&min),
             write(&max),
             write(&value)
@@ -252,45 +259,67 @@ fn within<T: PartialOrd>(
     }
 }
 
-/// As TOML.
+/// Writes the value as TOML.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quote = |text: String| toml::Value::String(text).to_string();
-        let list = |items: Vec<String>| {
-            format!(
-                "[{}]",
-                items.into_iter().map(quote).collect::<Vec<_>>().join(", ")
-            )
-        };
-        f.write_str(&match self {
-            Self::Duration(d) => quote(write_duration(*d)),
-            Self::Count(n) => n.to_string(),
-            Self::Size(size) => quote(size.to_string()),
-            Self::Addresses(a) => list(a.iter().map(ToString::to_string).collect()),
-            Self::Networks(n) => list(n.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect()),
-            Self::Names(n) => list(n.clone()),
-            Self::File(p) => quote(p.as_deref().unwrap_or("".as_ref()).display().to_string()),
-            Self::Text(t) => quote(t.clone()),
-        })
+        if let Some(items) = self.items() {
+            let quoted: Vec<_> = items.into_iter().map(quoted).collect();
+            return write!(f, "[{}]", quoted.join(", "));
+        }
+        match self {
+            Self::Count(n) => write!(f, "{n}"),
+            other => f.write_str(&quoted(other.text())),
+        }
     }
 }
 
+/// Returns a text as a TOML string.
+fn quoted(text: String) -> String {
+    toml::Value::String(text).to_string()
+}
+
 impl Value {
-    /// For `--json`: the same shapes as in TOML.
-    pub fn to_json(&self) -> serde_json::Value {
-        use serde_json::Value as Json;
-        let list = |items: Vec<String>| Json::from(items);
+    /// Returns the items of a list; `None` for a single value.
+    fn items(&self) -> Option<Vec<String>> {
         match self {
-            Self::Duration(d) => write_duration(*d).into(),
-            Self::Count(n) => (*n).into(),
-            Self::Size(size) => size.to_string().into(),
-            Self::Addresses(a) => list(a.iter().map(ToString::to_string).collect()),
-            Self::Networks(n) => list(n.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect()),
-            Self::Names(n) => list(n.clone()),
-            Self::File(p) => p
+            Self::Addresses(list) => Some(list.iter().map(ToString::to_string).collect()),
+            Self::Networks(list) => Some(
+                list.iter()
+                    .map(|(ip, bits)| format!("{ip}/{bits}"))
+                    .collect(),
+            ),
+            Self::Names(list) => Some(list.clone()),
+            Self::Duration(_) | Self::Count(_) | Self::Size(_) | Self::File(_) | Self::Text(_) => {
+                None
+            }
+        }
+    }
+
+    /// Returns a single value as text; a list has its items separated by commas.
+    fn text(&self) -> String {
+        match self {
+            Self::Duration(duration) => write_duration(*duration),
+            Self::Count(n) => n.to_string(),
+            Self::Size(size) => size.to_string(),
+            Self::File(path) => path
                 .as_ref()
-                .map_or(Json::Null, |p| p.display().to_string().into()),
-            Self::Text(t) => t.clone().into(),
+                .map_or_else(String::new, |path| path.display().to_string()),
+            Self::Text(text) => text.clone(),
+            Self::Addresses(_) | Self::Networks(_) | Self::Names(_) => {
+                self.items().unwrap_or_default().join(", ")
+            }
+        }
+    }
+
+    /// Returns the value for `--json`, in the same form as in TOML. No file is null.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Count(n) => (*n).into(),
+            Self::File(None) => serde_json::Value::Null,
+            single => match single.items() {
+                Some(items) => items.into(),
+                None => single.text().into(),
+            },
         }
     }
 }
@@ -327,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_of_an_unknown_word_is_refused() {
+    fn a_filter_with_an_unknown_word_is_refused() {
         assert!(filter("info").is_ok());
         assert!(filter("info,tidegate_gateway=debug").is_ok());
         assert!(filter("loud").is_err());

@@ -1,5 +1,5 @@
-//! Which lines are written: our own by the configured level, those of libraries hardly ever. What a
-//! library logs is mostly what a stranger made it log, and it knows no budget.
+//! Filter of the log: our own lines by the configured level, those of libraries only if they are
+//! errors. Strangers can make a library log as much as they like, and it has no budget for it.
 
 use tidegate_model::LogBudget;
 use tracing::level_filters::LevelFilter;
@@ -8,15 +8,16 @@ use tracing::{Metadata, Subscriber, span};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Begins the target of each line of ours. Lines of the `log` crate, which no room of ours uses,
-/// have the target `log` while they are written.
+/// Beginning of the target of our lines. Lines of the `log` crate, which no room uses, have the
+/// target `log` while they are written.
 const OURS: &str = "tidegate";
 
 pub fn is_ours(meta: &Metadata<'_>) -> bool {
     meta.target().starts_with(OURS)
 }
 
-/// Filter by the configured level. Libraries are silent below ERROR, unless it asks for debugging.
+/// Filter by the configured level. Lines of libraries below ERROR are left out, unless the level is
+/// DEBUG or lower.
 #[derive(Debug)]
 pub struct LineFilter {
     level: EnvFilter,
@@ -28,9 +29,10 @@ impl LineFilter {
         let debugging = level
             .max_level_hint()
             .is_none_or(|most| most >= LevelFilter::DEBUG);
-        let libraries = match debugging {
-            true => LevelFilter::TRACE,
-            false => LevelFilter::ERROR,
+        let libraries = if debugging {
+            LevelFilter::TRACE
+        } else {
+            LevelFilter::ERROR
         };
         Self { level, libraries }
     }
@@ -77,9 +79,9 @@ impl<S: Subscriber> Filter<S> for LineFilter {
     }
 }
 
-/// Takes a line from the budget of libraries, if it is one of theirs. Asked by the writer and not
-/// by a filter: one that refuses single lines makes `tracing_subscriber` lose the next line as
-/// well, where that comes from a place whose lines are always written.
+/// Whether a line may be written; a library's line is taken from the budget of libraries. The
+/// writer asks this, not a filter: after a filter that refuses single lines, `tracing_subscriber`
+/// also loses the next line if that comes from a call site whose lines are always enabled.
 pub fn is_within_budget(meta: &Metadata<'_>) -> bool {
     is_ours(meta) || LogBudget::of_process().take_for_library()
 }
@@ -118,11 +120,13 @@ mod tests {
         tracing::error!(target: "h2", "theirs, an error");
     }
 
-    /// A single test, since the budget is the process's.
+    fn count(lines: &[String], part: &str) -> usize {
+        lines.iter().filter(|line| line.contains(part)).count()
+    }
+
+    /// A single test, because all tests share the budget of the process.
     #[test]
-    fn libraries_are_silent_below_errors_and_never_cost_a_line_of_ours() {
-        let count =
-            |lines: &[String], part: &str| lines.iter().filter(|line| line.contains(part)).count();
+    fn only_errors_of_libraries_are_logged_and_never_instead_of_our_lines() {
         for level in ["info", "warn", "tidegate=info,warn"] {
             let lines = written(level, all);
             assert_eq!(

@@ -1,5 +1,5 @@
-//! Format of a log line, for people and as JSON. Whatever wrote the line and whatever its fields
-//! contain: it stays one line, moves no cursor, and no field is longer than a bound.
+//! Format of a log line, for people and as JSON. Whatever its fields contain, it stays one line
+//! without control characters, and each field has a maximum length.
 
 use crate::limits::LOG_FIELD_MAX;
 use std::fmt::{self, Debug, Write};
@@ -12,26 +12,30 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, debug_f
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Ends a field that was cut.
+/// End of a field that was cut.
 const CUT: &str = " [cut]";
-/// Begins the names of fields that say where a line of the `log` crate comes from.
+/// Beginning of the names of fields that say where a line of the `log` crate comes from.
 const LOG_CRATE: &str = "log.";
 
 /// Formats the message and fields of a line for people.
 pub fn human_fields() -> impl for<'w> FormatFields<'w> + 'static {
     debug_fn(|out, field, value| {
-        let text = || Bounded::of(value).escaped(push_printable_char);
-        match field.name() {
-            "message" => out.write_str(&text()),
-            name if name.starts_with(LOG_CRATE) => Ok(()),
-            name => write!(out, "{name}={}", text()),
+        let name = field.name();
+        if name.starts_with(LOG_CRATE) {
+            return Ok(());
+        }
+        let text = Bounded::of(value).escaped(push_printable_char);
+        if name == "message" {
+            out.write_str(&text)
+        } else {
+            write!(out, "{name}={text}")
         }
     })
     .delimited(" ")
 }
 
-/// Format of a line as one JSON object. That of `tracing_subscriber` has no bound for a field, and
-/// leaves characters as they are that a terminal obeys.
+/// Format of a line as one JSON object. That of `tracing_subscriber` does not limit the length of a
+/// field, and does not escape all control characters.
 pub struct JsonLine;
 
 impl<S, N> FormatEvent<S, N> for JsonLine
@@ -83,7 +87,7 @@ impl JsonFields {
 
 impl Visit for JsonFields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no other numbers.
+        // JSON has no infinity and no NaN.
         let text = if value.is_finite() {
             value.to_string()
         } else {
@@ -133,7 +137,7 @@ struct Bounded {
 impl Bounded {
     fn of(value: &dyn Debug) -> Self {
         let mut bounded = Self::default();
-        // It fails where the text is cut, and then all that is wanted is there.
+        // An error means that the text was cut, which is not a failure.
         let _ = write!(bounded, "{value:?}");
         bounded
     }
@@ -144,7 +148,7 @@ impl Bounded {
         bounded
     }
 
-    /// Returns it with each character as `push` writes it, within the same bound.
+    /// Returns the text with each character as `push` writes it, within the same maximum.
     fn escaped(self, push: impl Fn(char, &mut String)) -> String {
         let mut out = String::with_capacity(self.text.len());
         let mut cut = self.cut;
@@ -192,9 +196,10 @@ mod tests {
             .fmt_fields(human_fields())
             .with_ansi(false)
             .with_writer(move || writer.clone());
-        let layer = match json {
-            true => layer.event_format(JsonLine).boxed(),
-            false => layer.boxed(),
+        let layer = if json {
+            layer.event_format(JsonLine).boxed()
+        } else {
+            layer.boxed()
         };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
         String::from_utf8(sink.bytes()).unwrap()
@@ -204,7 +209,12 @@ mod tests {
     fn a_line_stays_one_line_whatever_its_fields_contain() {
         for json in [false, true] {
             let text = written(json, || {
-                tracing::info!(user = HOSTILE, shown = %HOSTILE, debug = ?HOSTILE, "message {HOSTILE}");
+                tracing::info!(
+                    user = HOSTILE,
+                    shown = %HOSTILE,
+                    debug = ?HOSTILE,
+                    "message {HOSTILE}"
+                );
             });
             assert_eq!(text.lines().count(), 1, "{text}");
             assert!(
@@ -230,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_of_every_line_is_cut_at_a_bound() {
+    fn every_field_of_every_line_is_cut_at_the_maximum() {
         for json in [false, true] {
             for text in ["x", "\x1b", "\u{202e}", "\u{e0001}", "é", "\"", "\\"] {
                 let long = text.repeat(100_000);
@@ -253,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_truths_stay_what_they_are_in_json() {
+    fn numbers_and_booleans_keep_their_type_in_json() {
         let text = written(true, || {
             tracing::info!(
                 n = 7u64,
@@ -266,7 +276,9 @@ mod tests {
             );
         });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let want = serde_json::json!({ "message": "m", "n": 7, "less": -7, "part": 1.5, "whole": 2, "none": null, "yes": true });
+        let want = serde_json::json!({
+            "message": "m", "n": 7, "less": -7, "part": 1.5, "whole": 2, "none": null, "yes": true
+        });
         assert_eq!(line["fields"], want);
         assert_eq!(
             (&line["level"], &line["target"]),

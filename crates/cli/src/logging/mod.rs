@@ -1,5 +1,5 @@
-//! Where log lines go: standard error for `serve`, a file for `up`, through a queue that never
-//! makes anybody wait. It decides format and level, and never what is worth a line.
+//! The log: on standard error for `serve`, in a file for `up`, and always through a queue, so that
+//! no thread that logs waits for the writer.
 
 mod file;
 mod filter;
@@ -33,7 +33,7 @@ fn filter(config: &Config) -> Result<LineFilter> {
     Ok(LineFilter::new(config.text("log.level")?.parse()?))
 }
 
-/// What is worth a line can be changed while the server runs.
+/// Handle of the log level, which can be changed while the server runs.
 #[derive(Debug)]
 pub struct Level(reload::Handle<LineFilter, Registry>);
 
@@ -45,7 +45,7 @@ impl Level {
     }
 }
 
-/// Returns the layer that writes all that the level lets through, and the handle of the level.
+/// Returns the layer that writes all lines of the level, and the level's handle.
 fn layer(
     config: &Config,
     json: bool,
@@ -56,15 +56,16 @@ fn layer(
         .fmt_fields(human_fields())
         .with_ansi(colours)
         .with_writer(writer.clone());
-    let layer = match json {
-        true => layer.event_format(JsonLine).boxed(),
-        false => layer.boxed(),
+    let layer = if json {
+        layer.event_format(JsonLine).boxed()
+    } else {
+        layer.boxed()
     };
     let (filter, level) = reload::Layer::new(filter(config)?);
     Ok((layer.with_filter(filter), Level(level)))
 }
 
-/// All of the log on standard error.
+/// Writes the whole log to standard error.
 pub fn to_stderr(config: &Config) -> Result<Level> {
     let terminal = std::io::stderr().is_terminal();
     let (writer, _) = crate::screen::queue()?;
@@ -78,7 +79,7 @@ pub fn to_stderr(config: &Config) -> Result<Level> {
     Ok(level)
 }
 
-/// All of it in a file; on the screen only what needs a person.
+/// Writes the whole log to a file, and warnings and errors also to the screen.
 pub fn to_file(config: &Config, data: &Path) -> Result<(Level, LogQueue)> {
     let dir = data.join("log");
     let file = LogFile::open(&dir, "tidegate.log")
@@ -93,7 +94,7 @@ pub fn to_file(config: &Config, data: &Path) -> Result<(Level, LogQueue)> {
         .without_time()
         .with_target(false)
         .with_writer(screen.clone())
-        // Nothing that a library writes needs a person.
+        // Warnings of libraries need nobody's attention.
         .with_filter(LevelFilter::WARN.and(filter_fn(is_ours)));
     tracing_subscriber::registry()
         .with(layer)

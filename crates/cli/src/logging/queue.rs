@@ -1,6 +1,5 @@
-//! Bounded queue before a file, a pipe or a terminal, with a thread of its own that writes. Whoever
-//! has a line never waits: the threads that log are the threads that relay, and a reader that
-//! stalls must not stall them.
+//! Bounded queue in front of a file, a pipe or a terminal, with its own thread that writes. Threads
+//! that log never wait: they are the threads that relay, and a stalled reader must not stall them.
 
 use crate::limits::{LOG_QUEUE_BYTES_MAX, LOG_RETRY, WITHHELD_INTERVAL};
 use crate::logging::filter::is_within_budget;
@@ -12,30 +11,30 @@ use tidegate_model::log_budget::Untold;
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Cheap to clone; all clones are one queue.
+/// Queue of log lines. It is cheap to clone, and all clones share one queue.
 #[derive(Clone)]
 pub struct LogQueue(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// A line has come.
+    /// Signalled when a line was added.
     filled: Condvar,
-    /// All that had come is written.
+    /// Signalled when all lines were written.
     written: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Lines that found no room since the last that did.
+    /// Number of lines dropped for lack of room since the writer last took lines.
     dropped: u64,
     writing: bool,
 }
 
-/// Where a queue's lines go.
+/// Destination of a queue's lines.
 pub trait Sink: Send + 'static {
-    /// Writes whole lines. May block for as long as it takes.
+    /// Writes whole lines. It may block.
     fn write_lines(&mut self, lines: &[u8]) -> io::Result<()>;
 }
 
@@ -44,8 +43,13 @@ impl<W: Write + Send + 'static> Sink for W {
         while !lines.is_empty() {
             match self.write(lines) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => lines = lines.get(n..).unwrap_or_default(),
-                // Somebody else made the pipe non-blocking: it is theirs too.
+                Ok(n) => {
+                    let (_, rest) = lines
+                        .split_at_checked(n)
+                        .ok_or(io::ErrorKind::InvalidData)?;
+                    lines = rest;
+                }
+                // Another process that shares the pipe made it non-blocking.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(LOG_RETRY),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
@@ -66,7 +70,8 @@ impl LogQueue {
         Ok(queue)
     }
 
-    /// Takes a line, or several that belong together, or counts it as lost if there is no room.
+    /// Adds a line, or several that belong together. If there is no room, it is dropped and
+    /// counted.
     pub fn push(&self, line: &[u8]) {
         let mut state = self.0.lock();
         if state.waiting.len() + line.len() > LOG_QUEUE_BYTES_MAX {
@@ -79,7 +84,7 @@ impl LogQueue {
         self.0.filled.notify_one();
     }
 
-    /// Waits until all is written, but no longer than this.
+    /// Waits until all lines are written, but not longer than `patience`.
     pub fn flush(&self, patience: Duration) {
         let end = Instant::now() + patience;
         let mut state = self.0.lock();
@@ -101,9 +106,9 @@ impl LogQueue {
         let mut told = Instant::now();
         loop {
             let (lines, dropped) = self.take();
-            // Not only when nothing is logged: a flood may never pause.
+            // Even while lines come in: during a flood the queue may never be empty.
             if told.elapsed() >= WITHHELD_INTERVAL {
-                tell_withheld();
+                log_withheld();
                 told = Instant::now();
             }
             if lines.is_empty() {
@@ -117,7 +122,7 @@ impl LogQueue {
             self.0.lock().writing = false;
             self.0.written.notify_all();
             if dropped > 0 {
-                // Into this queue too, which has room again.
+                // This line goes into this queue too, which has room again.
                 tracing::warn!(
                     lines = dropped,
                     "{dropped} log lines were dropped: the log was not read or written in time"
@@ -126,14 +131,14 @@ impl LogQueue {
         }
     }
 
-    /// Waits for lines, but not for long: a withheld line is told although nothing else happens.
+    /// Waits for lines, and returns without any after [`WITHHELD_INTERVAL`], so that withheld lines
+    /// are reported even if nothing else is logged.
     fn take(&self) -> (Vec<u8>, u64) {
         let state = self.0.lock();
-        let idle = |state: &mut State| state.waiting.is_empty();
         let waited = self
             .0
             .filled
-            .wait_timeout_while(state, WITHHELD_INTERVAL, idle);
+            .wait_timeout_while(state, WITHHELD_INTERVAL, |state| state.waiting.is_empty());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.writing = !state.waiting.is_empty();
         (
@@ -145,12 +150,13 @@ impl LogQueue {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every critical section leaves whole lines.
+        // A poisoned lock is safe to use: every critical section leaves whole lines.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn tell_withheld() {
+/// Logs how many lines the budgets left out since the last call.
+fn log_withheld() {
     let Untold {
         strangers,
         libraries,
@@ -169,7 +175,7 @@ fn tell_withheld() {
             lines = of_clusters,
             clusters,
             cluster = %largest,
-            "{of_clusters} log lines about logins were left out, most of this cluster's"
+            "{of_clusters} log lines about logins were left out, most of them of this cluster"
         );
     }
     if libraries > 0 {
@@ -180,8 +186,8 @@ fn tell_withheld() {
     }
 }
 
-/// Writer of one line: the log's format gives each event in one write. `None` for a line that its
-/// budget leaves out.
+/// Writer of a line: the log's format writes each event at once. `None` for a line that the budget
+/// leaves out.
 pub struct Line<'a>(Option<&'a LogQueue>);
 
 impl Write for Line<'_> {
@@ -216,19 +222,19 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn whoever_logs_never_waits_for_a_reader_and_hears_what_was_lost() {
+    fn logging_never_waits_for_a_reader_and_dropped_lines_are_reported() {
         let (reader, writer) = std::io::pipe().unwrap();
         let queue = LogQueue::start("test-log", writer).unwrap();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
             .with_writer(queue.clone())
             .finish();
-        // For the thread that writes as well: it tells what was dropped. No other test of this
-        // program sets it.
+        // Global, because the thread that writes logs the number of dropped lines. No other test of
+        // this program sets a global subscriber.
         tracing::subscriber::set_global_default(subscriber).unwrap();
         let before = LogBudget::of_process().dropped();
         let text = "x".repeat(1000);
-        // Four times the room, at a pipe that nobody reads. That this ends is the proof.
+        // Four times the room, at a pipe that nobody reads: if logging waited, this would not end.
         let pushed = 4 * LOG_QUEUE_BYTES_MAX / 1000;
         (0..pushed).for_each(|i| tracing::info!(i, "{text}"));
         let dropped = LogBudget::of_process().dropped() - before;

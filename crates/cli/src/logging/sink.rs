@@ -1,9 +1,9 @@
-//! Writer that keeps what a test logs.
+//! Writer that stores what a test logs.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-/// Cheap to clone; all clones write into the same place.
+/// Writer into memory. All clones share the same memory.
 #[derive(Clone, Default)]
 pub struct Sink(Arc<Mutex<Vec<u8>>>);
 

@@ -1,5 +1,5 @@
-//! The kind `attached`: clusters on a MariaDB server that somebody else runs. Its root is made and
-//! read by statements of that server's own administrator.
+//! The kind `attached`: clusters on a MariaDB server that somebody else runs. Statements of that
+//! server's administrator create its root and read its accounts.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,7 +28,7 @@ const ATTACHED: KindDescription = KindDescription {
             name: "weight",
             value: ParameterType::Number { min: 1, max: 9 },
             default: Some("5"),
-            help: "shown only",
+            help: "only shown",
         },
     ],
     login_check: LoginCheck::KnownAccounts,
@@ -60,7 +60,7 @@ impl EngineKind for AttachedKind {
         }
         Err(ParameterError::Rejected {
             message: format!("{socket:?} is not an absolute path"),
-            hint: "give the whole path of the socket".to_owned(),
+            hint: "give the absolute path of the socket".to_owned(),
         })
     }
 
@@ -80,7 +80,7 @@ impl EngineKind for AttachedKind {
     }
 }
 
-/// A cluster of this kind; also each of its runs, since it starts and stops nothing.
+/// Cluster of this kind, and also each of its runs, because nothing is started or stopped.
 #[derive(Clone)]
 struct Attached {
     socket: PathBuf,

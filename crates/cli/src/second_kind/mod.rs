@@ -1,5 +1,5 @@
-//! A second kind of engine through every ordinary path: command line, API, store, gateway. It
-//! proves that a kind is one folder and one line in the list of kinds.
+//! Test of a second kind of engine on all ordinary paths: command line, API, store, gateway. It
+//! proves that a kind needs one folder and one line in the list of kinds.
 
 mod attached;
 
@@ -23,7 +23,7 @@ use tidegate_engine::{EngineKind, MoreKinds};
 use tidegate_model::ClusterState;
 use tokio::runtime::Runtime;
 
-/// A MariaDB server of the test's own, on a Unix socket.
+/// MariaDB server that the test runs, on a Unix socket.
 struct OwnServer {
     process: Child,
     folder: TempDir,
@@ -62,8 +62,8 @@ impl OwnServer {
             assert!(ended.is_none(), "{:?}", std::fs::read_to_string(log));
             std::thread::sleep(Duration::from_millis(10));
         }
-        // MariaDB takes 127.0.0.1 for localhost, where its own root has no password: a login of
-        // root@'%' would be judged by that account.
+        // MariaDB resolves 127.0.0.1 to localhost, where its own root has no password: a login of
+        // root@'%' would be checked with that account.
         let sql = format!(
             "CREATE USER {ADMINISTRATOR}@localhost; \
              GRANT ALL ON *.* TO {ADMINISTRATOR}@localhost WITH GRANT OPTION; \
@@ -89,7 +89,7 @@ impl Drop for OwnServer {
     }
 }
 
-/// A gateway in this process, with the second kind, and the command line that talks to it.
+/// Server in this process with the second kind, and the command line that talks to it.
 struct Gateway {
     runtime: Runtime,
     server: Option<Server>,
@@ -121,7 +121,7 @@ impl Gateway {
         }
     }
 
-    /// Stops it, and leaves its data directory for the next.
+    /// Stops the server and returns its data directory for the next one.
     fn stop(mut self) -> TempDir {
         let server = self.server.take().unwrap();
         self.runtime.block_on(server.stop());
@@ -231,7 +231,7 @@ fn a_second_kind_is_created_shown_woken_logged_in_to_and_deleted_by_the_ordinary
     let refused = gateway.run("cluster sleep shop").unwrap_err();
     assert!(refused.to_string().contains("sleep"), "{refused}");
 
-    // A version without the kind leaves its clusters alone.
+    // A version without this kind keeps its clusters.
     let gateway = Gateway::start_with(gateway.stop(), Vec::new());
     let unknown = gateway.show("shop");
     assert_eq!(unknown.state, ClusterState::Failed);

@@ -1,4 +1,4 @@
-//! A server of the tests' own, started and stopped as a person or a service manager does it.
+//! Server for a test, started and stopped as a person or a service manager does it.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,10 +15,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Bounds a hang; nothing is asserted about time.
+/// Time after which a test that hangs fails. No test asserts how long something takes.
 pub const HANGS_AFTER: Duration = Duration::from_secs(60);
 
-/// Asks until it is so.
+/// Waits until the condition is true.
 pub fn soon(what: &str, so: impl Fn() -> bool) {
     let end = Instant::now() + HANGS_AFTER;
     while !so() {
@@ -27,7 +27,7 @@ pub fn soon(what: &str, so: impl Fn() -> bool) {
     }
 }
 
-/// Ended with the test, however that ends.
+/// Process that is killed when the test ends.
 pub struct Running(pub Child);
 
 impl Deref for Running {
@@ -57,7 +57,8 @@ pub struct Server {
     pub ready: Value,
 }
 
-/// As root, engines run as users of their own, who must be able to pass through to their folders.
+/// Makes a folder that other users can enter: if the tests run as root, engines have their own
+/// users, who must reach their folders.
 pub fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
@@ -94,7 +95,7 @@ impl Server {
         }
     }
 
-    /// Starts it and reads the JSON that says it is ready.
+    /// Starts a server and reads the JSON that says it is ready.
     pub fn spawn(data: &Path, args: &[&str]) -> (Running, Value) {
         std::fs::create_dir_all(data).unwrap();
         let log = File::create(log_of(data)).unwrap();
@@ -143,7 +144,7 @@ impl Server {
     }
 }
 
-/// Runs SQL with the password of a cluster that was just made.
+/// Runs SQL with the password of a cluster that was just created.
 pub fn sql_as(server: &Server, name: &str, made: &Value, sql: &str) -> Output {
     let mut command = tidegate(&server.data);
     command
@@ -152,7 +153,7 @@ pub fn sql_as(server: &Server, name: &str, made: &Value, sql: &str) -> Output {
     command.output().unwrap()
 }
 
-/// Beside the data directory, which must be closed to others and is the server's own.
+/// Returns the path of the log, next to the data directory, which only the server uses.
 pub fn log_of(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
@@ -165,7 +166,7 @@ pub fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-/// Processes whose command line names this data directory.
+/// Returns the engines whose command line names this data directory.
 pub fn engines_of(data: &Path) -> Vec<String> {
     let data = data.to_str().unwrap();
     std::fs::read_dir("/proc")
