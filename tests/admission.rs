@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use tidegate_e2e::balancer::dial_from;
 use tidegate_e2e::console::Console;
 use tidegate_e2e::limits::{soon, within};
-use tidegate_e2e::probe::{Probe, Verdict};
+use tidegate_e2e::ports::free_port;
+use tidegate_e2e::probe::{Probe, Verdict, frame};
 use tidegate_e2e::server::binary;
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
@@ -189,6 +190,85 @@ fn bare(n: usize, to: SocketAddr) -> io::Result<TcpStream> {
     bind(&socket, &SocketAddr::from((source, 0)))?;
     connect(&socket, &to)?;
     Ok(socket.into())
+}
+
+/// A counter of the server's metrics.
+fn metric(port: u16, name: &str) -> u64 {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = value.unwrap_or_else(|| panic!("no {name} in {text}"));
+    value.trim().parse().unwrap()
+}
+
+/// The first bytes of a client: a request for TLS and a ClientHello. The server has all the work.
+fn first_flight(cluster: &Cluster) -> Vec<u8> {
+    let config = tls::verified(&cluster.ca, tls::BOTH);
+    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
+    let mut hello = rustls::ClientConnection::new(config, name).unwrap();
+    let mut bytes = frame(1, &wire::ssl_request(wire::ORDINARY));
+    hello.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+/// Ends a flood, also when a test fails beside it.
+struct Finish<'a>(&'a AtomicBool);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_flood_of_handshakes_waits_and_every_query_of_a_session_is_answered() {
+    let metrics = free_port();
+    let server = Server::with(Options {
+        config: format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"),
+        ..Options::default()
+    });
+    let cluster = server.create("steady");
+    let mut session = Session::open(&cluster);
+    let flight = first_flight(&cluster);
+    let done = AtomicBool::new(false);
+    let answered = AtomicU64::new(0);
+    // So many at the same moment are more than half a core has time for, on any machine.
+    let volley = || {
+        let sources = (0..200).map(|n| format!("127.0.{}.1", 20 + n % 10));
+        let mut all = stalled(&server, sources, 1);
+        // The greeting, which can't be longer. An error: it lost its place.
+        all.retain_mut(|tcp| tcp.read(&mut [0; 256]).is_ok_and(|length| length > 0));
+        all.retain_mut(|tcp| tcp.write_all(&flight).is_ok());
+        all.retain_mut(|tcp| tcp.read(&mut [0; 256]).is_ok_and(|length| length > 0));
+        answered.fetch_add(all.len() as u64, Ordering::Relaxed);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                volley();
+            }
+        });
+        let _finish = Finish(&done);
+        let end = Instant::now() + Duration::from_secs(60);
+        let mut queries = 0;
+        while metric(metrics, "tidegate_stranger_waits_total") < 100 && Instant::now() < end {
+            for _ in 0..20 {
+                queries += 1;
+                assert_eq!(
+                    session.value(&format!("SELECT {queries}")),
+                    queries.to_string()
+                );
+            }
+        }
+    });
+    let waits = metric(metrics, "tidegate_stranger_waits_total");
+    let answered = answered.load(Ordering::Relaxed);
+    assert!(waits >= 100, "{waits} turns waited; {answered} handshakes");
+    assert!(answered >= 100, "none is refused: {answered} handshakes");
+    assert_eq!(login_from("127.0.90.1", &cluster), Verdict::In);
+    assert!(session.ping());
 }
 
 #[test]

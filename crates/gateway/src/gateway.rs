@@ -18,7 +18,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tidegate_model::journal::{ConnectionClosed, ConnectionFacts, Ending};
 use tidegate_model::{Event, LogBudget};
-use tidegate_tls::Handshakes;
+use tidegate_tls::{Handshakes, Turns};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -56,6 +56,7 @@ impl Gateway {
             .local_addr()
             .ok()
             .filter(|a| !a.ip().is_unspecified());
+        let mut turns = Turns::of_accept_loop(self.shared.handshakes.clone());
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -66,7 +67,21 @@ impl Gateway {
                 Ok((tcp, peer)) => {
                     // Closed by nobody, and given back at once.
                     let arriving = Arc::clone(&self.shared.arriving).acquire_owned().await;
-                    self.start_connection(tcp, peer, local, arriving.ok());
+                    let turn = tokio::select! {
+                        biased;
+                        () = until.cancelled() => return,
+                        turn = turns.turn() => turn,
+                    };
+                    let accept = || {
+                        self.start_connection(tcp, peer, local, arriving.ok());
+                        let connections = 1 + self.accept_waiting(&listener, local);
+                        ((), limits::CONNECTION_WORK * connections)
+                    };
+                    match turn {
+                        Some(turn) => turn.run_and_charge(accept),
+                        // The runtime stops.
+                        None => return,
+                    }
                 }
                 Err(e) => {
                     if LogBudget::of_process().take() {
@@ -76,6 +91,21 @@ impl Gateway {
                 }
             }
         }
+    }
+
+    /// Accepts connections that wait already, as many as one turn may, and returns their number.
+    fn accept_waiting(&self, listener: &TcpListener, local: Option<SocketAddr>) -> u32 {
+        for accepted in 0..limits::ACCEPTS_PER_TURN - 1 {
+            let Ok(arriving) = Arc::clone(&self.shared.arriving).try_acquire_owned() else {
+                return accepted;
+            };
+            // An error comes again at the next accept, which reports it.
+            let Some(Ok((tcp, peer))) = listener.accept().now_or_never() else {
+                return accepted;
+            };
+            self.start_connection(tcp, peer, local, Some(arriving));
+        }
+        limits::ACCEPTS_PER_TURN - 1
     }
 
     fn start_connection(

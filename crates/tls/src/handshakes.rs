@@ -1,10 +1,12 @@
-//! Limits the processor time of unauthenticated connections: TLS handshakes and other TLS work.
+//! Limits the processor time of unauthenticated connections: accepting them, TLS handshakes and other
+//! TLS work.
 //! While sessions run, all such work together gets half a core, shared fairly between the clients'
 //! networks.
 
 use crate::lock::locked;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -214,13 +216,17 @@ pub struct Turn {
 
 impl Turn {
     /// Runs the work and charges the processor time that it used on this thread.
-    pub fn run<T>(mut self, work: impl FnOnce() -> T) -> T {
+    pub fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        self.run_and_charge(|| (work(), Duration::ZERO))
+    }
+
+    /// As [`Self::run`], and charges the time that the work returns: what it causes elsewhere.
+    pub fn run_and_charge<T>(mut self, work: impl FnOnce() -> (T, Duration)) -> T {
         let before = thread_time();
-        let done = work();
-        self.handshakes.settle(
-            std::mem::take(&mut self.taken),
-            Some(thread_time().saturating_sub(before)),
-        );
+        let (done, elsewhere) = work();
+        let used = thread_time().saturating_sub(before) + elsewhere;
+        self.handshakes
+            .settle(std::mem::take(&mut self.taken), Some(used));
         done
     }
 }
@@ -272,6 +278,13 @@ impl Turns {
         let turn = std::task::ready!(std::pin::Pin::new(waiting).poll(cx)).ok();
         self.waiting = None;
         Poll::Ready(turn)
+    }
+
+    /// Makes the turns of a loop that accepts connections. It is no network: it gets its turns
+    /// beside all of them, as a source that proved a password does.
+    pub fn of_accept_loop(handshakes: Handshakes) -> Self {
+        let nowhere = NetworkPath::of(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Self::new(handshakes, nowhere, true)
     }
 
     pub async fn turn(&mut self) -> Option<Turn> {
@@ -329,6 +342,44 @@ mod tests {
             state.balance
         );
         assert!(state.typical > nanos(TYPICAL_TURN));
+    }
+
+    #[tokio::test]
+    async fn accepted_connections_are_charged_and_take_turns_with_a_flood_of_handshakes() {
+        const CONNECTION: Duration = Duration::from_millis(2);
+        let (handshakes, _session) = busy();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for _ in 0..50 {
+            let (mut turns, order) = (turns(&handshakes, "203.0.113.9"), Arc::clone(&order));
+            tasks.push(tokio::spawn(async move {
+                let turn = turns.turn().await.unwrap();
+                order.lock().unwrap().push("flood");
+                turn.run(|| burn(Duration::from_micros(200)));
+            }));
+        }
+        tokio::task::yield_now().await;
+        let mut accepting = Turns::of_accept_loop(handshakes.clone());
+        for _ in 0..3 {
+            let turn = accepting.turn().await.unwrap();
+            order.lock().unwrap().push("accept");
+            let before = handshakes.inner.lock().balance;
+            turn.run_and_charge(|| ((), CONNECTION));
+            let charged = before - handshakes.inner.lock().balance;
+            assert!(charged > nanos(CONNECTION) / 2, "{charged}");
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let order = order.lock().unwrap();
+        let accepts = order
+            .iter()
+            .enumerate()
+            .filter(|(_, who)| **who == "accept");
+        let places: Vec<_> = accepts.map(|(place, _)| place).collect();
+        // Turns that were due at the same moment may follow each other.
+        assert_eq!(places.len(), 3);
+        assert!(places.iter().all(|place| *place < 45), "{places:?}");
     }
 
     #[tokio::test]
