@@ -72,7 +72,7 @@ class Way:
         self.firefox.wait_for("[data-part=sessions] tbody", "127.0.0.1:")
         self.firefox.run("window.notReloaded = true")
         self.client.close()
-        self.firefox.wait_for("[data-part=sessions]", "Nobody is connected")
+        self.firefox.wait_for("[data-part=sessions]", "No open sessions")
         self.server.run("cluster", "sleep", "shop")
         self.firefox.wait_for("[role=status]", "asleep")
         assert self.firefox.run("return window.notReloaded === true"), "part by part, not by loading it anew"

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tidegate_connect::ConnectError;
 use tidegate_control::{ControlError, ErrorCode, WrongScope};
+use tidegate_model::error_chain;
 use tidegate_tls::TlsError;
 
 /// Error of a handler. `api::finish` writes its body, since that has the id of the request.
@@ -149,7 +150,7 @@ impl ApiError {
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_requests",
             why,
-            format!("try again in {seconds} s"),
+            format!("retry in {seconds} s"),
         )
     }
 
@@ -227,7 +228,7 @@ impl From<ConnectError> for ApiError {
                 "choose another name or path",
             ),
         };
-        Self::new(status, code, error.to_string(), hint)
+        Self::new(status, code, error_chain(&error), hint)
     }
 }
 
@@ -264,7 +265,7 @@ impl From<TlsError> for ApiError {
                 "fix the cause in the message, then retry",
             ),
         };
-        Self::new(status, code, tidegate_model::error_chain(&error), hint)
+        Self::new(status, code, error_chain(&error), hint)
     }
 }
 

@@ -12,7 +12,7 @@ mod key_scopes;
 mod support;
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use support::{Server, refusal};
 use tempfile::TempDir;
@@ -91,63 +91,88 @@ async fn as_a_function(server: &Server) {
     expected.as_object_mut().unwrap().remove("password");
     assert_eq!(shown, expected, "the same without its password");
 
-    // Errors that axum finds have the same form as all others.
-    assert_eq!(
-        server
-            .error("POST", "/v1/clusters", Some(r#"{"name":"demo"}"#))
-            .await,
-        refusal(409, "exists")
-    );
-    assert_eq!(
-        server
-            .error("POST", "/v1/clusters", Some(r#"{"name":"A b"}"#))
-            .await,
-        refusal(400, "bad_name")
-    );
-    assert_eq!(
-        server
-            .error("POST", "/v1/clusters", Some(r#"{"nmae":"x"}"#))
-            .await,
-        refusal(422, "bad_request")
-    );
-    assert_eq!(
-        server.error("POST", "/v1/clusters", Some("{")).await,
-        refusal(400, "bad_request")
-    );
-    let limits = r#"{"limits":{"sleep_after_seconds":-1}}"#;
-    assert_eq!(
-        server.error("POST", "/v1/clusters", Some(limits)).await,
-        refusal(400, "bad_limits")
-    );
-    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
-    assert_eq!(
-        server.error("POST", "/v1/clusters", Some(&large)).await,
-        refusal(413, "bad_request")
-    );
-    assert_eq!(
-        server.error("GET", "/v1/clusters/nobody", None).await,
-        refusal(404, "not_found")
-    );
-    assert_eq!(
-        server.error("GET", "/v1/nothing", None).await,
-        refusal(404, "no_route")
-    );
-    assert_eq!(
-        server.error("PUT", "/v1/clusters", None).await,
-        refusal(405, "no_method")
-    );
-    assert_eq!(
-        server.error("DELETE", "/v1/sessions/abc", None).await,
-        refusal(400, "bad_request")
-    );
-    assert_eq!(
-        server
-            .error("DELETE", "/v1/sessions/2147483655", None)
-            .await,
-        refusal(404, "not_found")
-    );
+    errors_have_one_form(server).await;
+    limits_change_one_by_one(server, &made["limits"]).await;
 
-    // Limits change one by one, and a list is not accepted as an object.
+    // Another certificate changes the answers at once.
+    server.face.send_modify(|face| face.trust = Trust::Public);
+    let (_, shown) = server.ask("GET", "/v1/clusters/demo", None).await;
+    assert!(shown.as_object().unwrap().contains_key("ca") && shown["ca"].is_null());
+    assert_eq!(
+        server.ask("GET", "/v1/server", None).await.1["trust"],
+        "public"
+    );
+}
+
+/// Errors that axum finds have the same form as all others.
+async fn errors_have_one_form(server: &Server) {
+    let limits = r#"{"limits":{"sleep_after_seconds":-1}}"#;
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
+    for (method, path, body, error) in [
+        (
+            "POST",
+            "/v1/clusters",
+            Some(r#"{"name":"demo"}"#),
+            refusal(409, "exists"),
+        ),
+        (
+            "POST",
+            "/v1/clusters",
+            Some(r#"{"name":"A b"}"#),
+            refusal(400, "bad_name"),
+        ),
+        (
+            "POST",
+            "/v1/clusters",
+            Some(r#"{"nmae":"x"}"#),
+            refusal(422, "bad_request"),
+        ),
+        (
+            "POST",
+            "/v1/clusters",
+            Some("{"),
+            refusal(400, "bad_request"),
+        ),
+        (
+            "POST",
+            "/v1/clusters",
+            Some(limits),
+            refusal(400, "bad_limits"),
+        ),
+        (
+            "POST",
+            "/v1/clusters",
+            Some(&large),
+            refusal(413, "bad_request"),
+        ),
+        (
+            "GET",
+            "/v1/clusters/nobody",
+            None,
+            refusal(404, "not_found"),
+        ),
+        ("GET", "/v1/nothing", None, refusal(404, "no_route")),
+        ("PUT", "/v1/clusters", None, refusal(405, "no_method")),
+        (
+            "DELETE",
+            "/v1/sessions/abc",
+            None,
+            refusal(400, "bad_request"),
+        ),
+        (
+            "DELETE",
+            "/v1/sessions/2147483655",
+            None,
+            refusal(404, "not_found"),
+        ),
+    ] {
+        let got = server.error(method, path, body).await;
+        assert_eq!(got, error, "{method} {path} {body:?}");
+    }
+}
+
+/// Limits change one by one, and a list is not accepted as an object.
+async fn limits_change_one_by_one(server: &Server, before: &Value) {
     let (status, changed) = server
         .ask(
             "PATCH",
@@ -161,7 +186,7 @@ async fn as_a_function(server: &Server) {
     );
     assert_eq!(
         changed["limits"]["sleep_after_seconds"],
-        made["limits"]["sleep_after_seconds"]
+        before["sleep_after_seconds"]
     );
     let machine = r#"{"limits":{"memory_max_bytes":268435456,"disk_max_bytes":1e9,"cpu_weight":50,"tasks_max":100}}"#;
     let (_, changed) = server
@@ -232,15 +257,6 @@ async fn as_a_function(server: &Server) {
     assert_eq!(
         server.ask("GET", "/v1/clusters/demo", None).await.1["limits"]["connections_max"],
         7
-    );
-
-    // Another certificate changes the answers at once.
-    server.face.send_modify(|face| face.trust = Trust::Public);
-    let (_, shown) = server.ask("GET", "/v1/clusters/demo", None).await;
-    assert!(shown.as_object().unwrap().contains_key("ca") && shown["ca"].is_null());
-    assert_eq!(
-        server.ask("GET", "/v1/server", None).await.1["trust"],
-        "public"
     );
 }
 

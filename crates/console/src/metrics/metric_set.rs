@@ -5,7 +5,6 @@ use prometheus::{
     Error, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
-use tidegate_model::RefusalKind;
 
 pub struct MetricSet {
     pub registry: Registry,
@@ -34,7 +33,7 @@ impl MetricSet {
     /// If two metrics have the same name.
     pub fn register() -> Result<Self, Error> {
         let r = Registry::new_custom(Some("tidegate".to_owned()), None)?;
-        let set = Self {
+        Ok(Self {
             handshakes: counters(
                 &r,
                 "handshakes_total",
@@ -48,13 +47,7 @@ impl MetricSet {
                 &["reason"],
             )?,
             wakes: counters(&r, "wakes_total", "Engines started", &["kind"])?,
-            wake_seconds: registered(
-                &r,
-                Histogram::with_opts(
-                    HistogramOpts::new("wake_seconds", "Time from asleep to awake")
-                        .buckets(WAKE_SECONDS.to_vec()),
-                ),
-            )?,
+            wake_seconds: wake_histogram(&r)?,
             engine_failures: counter(
                 &r,
                 "engine_failures_total",
@@ -107,13 +100,16 @@ impl MetricSet {
                 "Times that a connection without a proven password waited for the processor",
             )?,
             registry: r,
-        };
-        for kind in RefusalKind::ALL {
-            // A counter that starts at zero shows its first refusal as an increase.
-            set.refusals.with_label_values(&[kind.entry().slug]);
-        }
-        Ok(set)
+        })
     }
+}
+
+fn wake_histogram(registry: &Registry) -> Result<Histogram, Error> {
+    let options = HistogramOpts::new("wake_seconds", "Time from asleep to awake");
+    registered(
+        registry,
+        Histogram::with_opts(options.buckets(WAKE_SECONDS.to_vec())),
+    )
 }
 
 /// Registers a collector. All clones of a collector share their values.

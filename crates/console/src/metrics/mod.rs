@@ -34,9 +34,12 @@ impl Metrics {
     /// # Errors
     /// If two metrics have the same name, which a test excludes.
     pub fn new() -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            set: Arc::new(MetricSet::register()?),
-        })
+        let set = MetricSet::register()?;
+        for kind in RefusalKind::ALL {
+            // A counter that starts at zero shows its first refusal as an increase.
+            set.refusals.with_label_values(&[kind.entry().slug]);
+        }
+        Ok(Self { set: Arc::new(set) })
     }
 
     /// Brings the counters of log lines up to those of the process.

@@ -1,4 +1,4 @@
-//! Cluster in a list, on its page and on its Connect page.
+//! Cluster as shown in the list, on its page and on its Connect page.
 
 use super::words::Moment;
 use tidegate_control::{ClusterView, ROOT};

@@ -29,7 +29,7 @@ impl Warning {
                     .to_owned(),
             hint: format!(
                 "drop unused accounts (`DROP USER`), then run `tidegate cluster sleep {cluster}`: \
-                 its accounts are read again at each sleep"
+                 the accounts are read again at each sleep"
             ),
         }
     }

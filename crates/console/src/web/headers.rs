@@ -34,7 +34,7 @@ pub async fn secure(request: Request, next: Next) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // Assets have a header themselves, since they never change.
+    // Assets set this header themselves, since they never change.
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

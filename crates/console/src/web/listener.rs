@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 /// Maximum numbers of connections to the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebPlaces {
-    /// Connections on which nobody has shown a session or a key.
+    /// Connections without a valid session or key.
     pub unproven: u32,
     pub proven: usize,
 }
@@ -54,7 +54,7 @@ pub struct WebListener {
     door: WebDoor,
     admission: Admission,
     handshakes: Handshakes,
-    /// Places of connections on which somebody has shown a valid session or key.
+    /// Places of connections with a valid session or key.
     proven: Arc<Semaphore>,
 }
 

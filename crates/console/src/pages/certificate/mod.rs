@@ -40,14 +40,6 @@ pub async fn show_certificate(State(web): State<Web>, who: SignedIn) -> Response
         }
         Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     };
-    let trust_line = match &status.trust {
-        Trust::Public => "Publicly trusted: clients need no CA file.",
-        Trust::Private(Some(_)) => "Signed by a CA of your organisation: clients need its CA file.",
-        Trust::Private(None) => {
-            "Signed by a CA of your organisation, which clients are expected to trust."
-        }
-        Trust::Local(_) => "Signed by this server's own CA: clients need its CA file.",
-    };
     let mut leaves = vec![leaf_view("Current", &status.served, &status)];
     leaves.extend(
         status
@@ -83,7 +75,7 @@ pub async fn show_certificate(State(web): State<Web>, who: SignedIn) -> Response
     }
     let shown = CertificatePage {
         frame: Frame::of(&who, "Certificate", MenuEntry::Certificate),
-        trust_line,
+        trust_line: trust_text(&status.trust),
         ca_offered: ca_path(&status.trust).is_some(),
         alarms,
         leaves,
@@ -91,6 +83,17 @@ pub async fn show_certificate(State(web): State<Web>, who: SignedIn) -> Response
         history: history.into_iter().map(|(_, row)| row).collect(),
     };
     html_page(StatusCode::OK, &shown)
+}
+
+fn trust_text(trust: &Trust) -> &'static str {
+    match trust {
+        Trust::Public => "Publicly trusted: clients need no CA file.",
+        Trust::Private(Some(_)) => "Signed by a CA of your organisation: clients need its CA file.",
+        Trust::Private(None) => {
+            "Signed by a CA of your organisation, which clients are expected to trust."
+        }
+        Trust::Local(_) => "Signed by this server's own CA: clients need its CA file.",
+    }
 }
 
 fn leaf_view(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatus) -> LeafView {
